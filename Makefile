@@ -14,7 +14,7 @@ PIP     = $(BIN)/python -m pip --disable-pip-version-check $(QUIET)
 
 .DEFAULT_GOAL := help
 .PHONY: help quickstart test test-all test-slow test-release test-hostile test-foreign test-again judge coverage check zoo cards site docs examples readme-env faults mo-env demo-env bench bench-once measure resolve \
-        posenet-env judges network-judges onnx-judges npm-models node-env soak release image clean
+        posenet-env judges network-judges onnx-judges npm-models node-env resolve-readme soak release image clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,8 +37,9 @@ readme-env:  ## an environment with what README's first command installs, and no
 faults: readme-env  ## convert right and wrong networks there: how many faults the self-check finds, how many right ones it refuses
 	PYTHONPATH=tests $(README_ENV)/bin/python -m faults --found 94 --refused 0
 
+# The folder is of this command: --force replaces what an earlier version left there without a record.
 quickstart: $(VENV)/.installed-run  ## install, then find the poses in two photos: pictures in quickstart/
-	$(BIN)/posezoo run --output quickstart
+	$(BIN)/posezoo run --output quickstart --force
 
 # Compiled once, as pip does with what it installs: the tests start commands by the thousand, each of which would
 # do so itself where PYTHONDONTWRITEBYTECODE is set. One process more than cores, since some tests wait for a server or
@@ -277,6 +278,17 @@ resolve-%:
 	  UV_PYTHON_DOWNLOADS=never MACOSX_DEPLOYMENT_TARGET=14.0 $(BIN)/uv pip compile --quiet --only-binary :all: --python-version $(firstword $(subst -, ,$*)) --python-platform $(SYSTEM) \
 	  --output-file build/resolve/python-$* $${index:+--default-index "$$index"} -
 	@echo "Python $(firstword $(subst -, ,$*)), $(SYSTEM): $$(grep -c == build/resolve/python-$*) packages"
+
+# The pins that README's two commands use, make quickstart and make test.
+PINNED = run test
+resolve-readme: $(VENV)/.installed-check  ## do README's two commands find wheels with their pins, on every Python from 3.10 to 3.14?
+	rm -rf build/resolve && $(BIN)/python -m build --quiet --wheel --outdir build/resolve
+	@index="$(PIP_INDEX)"; for extra in $(PINNED); do for minor in 10 11 12 13 14; do \
+	  echo "posezoo[$$extra] @ file://$$(ls $(CURDIR)/build/resolve/*.whl)" | UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip compile --quiet \
+	    --only-binary :all: --python-version 3.$$minor --python-platform x86_64-unknown-linux-gnu -c constraints.txt \
+	    --output-file build/resolve/pinned-3.$$minor-$$extra $${index:+--default-index "$$index"} - || exit 1; \
+	  echo "Python 3.$$minor, $$extra: $$(grep -c == build/resolve/pinned-3.$$minor-$$extra) packages"; \
+	done; done
 
 # Twice from two clones, then in fresh environments of each Python that is found, offline.
 release: $(VENV)/.installed-release  ## build sdist, wheel and SBOM into dist/, the same bytes each time, and try them

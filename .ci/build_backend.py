@@ -1,5 +1,5 @@
 """The build backend of posezoo: setuptools, whose sdist here has the same bytes for the same
-commit.
+commit. Sdist and wheel state the commit in src/posezoo/commit.txt.
 
 `python -m build` and pip call it; an sdist contains it, too. ``SOURCE_DATE_EPOCH`` sets another
 time.
@@ -12,7 +12,8 @@ import io
 import os
 import subprocess
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from setuptools import build_meta
@@ -25,7 +26,8 @@ _EARLIEST = 315532800
 
 def build_sdist(sdist_directory: str, config_settings: Mapping[str, str] | None = None) -> str:
     """Build the sdist, and return its file name."""
-    name: str = build_meta.build_sdist(sdist_directory, config_settings)
+    with stating_commit():
+        name: str = build_meta.build_sdist(sdist_directory, config_settings)
     path = Path(sdist_directory, name)
     path.write_bytes(pack_again(path.read_bytes(), read_time()))
     return name
@@ -41,8 +43,29 @@ def build_wheel(
     """
     os.environ["SOURCE_DATE_EPOCH"] = str(read_time())
     os.umask(0o022)  # the wheel has the files' permissions
-    name: str = build_meta.build_wheel(wheel_directory, config_settings, metadata_directory)
+    with stating_commit():
+        name: str = build_meta.build_wheel(wheel_directory, config_settings, metadata_directory)
     return name
+
+
+@contextmanager
+def stating_commit() -> Iterator[None]:
+    """While it builds from a checkout: the commit in a file, which an unpacked sdist has."""
+    if not (ROOT / ".git").exists():
+        yield
+        return
+    path = ROOT / "src" / "posezoo" / "commit.txt"
+    path.write_text(ask_git("%H"), "ascii")
+    try:
+        yield
+    finally:
+        path.unlink()
+
+
+def ask_git(form: str) -> str:
+    """A fact of the present commit, in a format of ``git log``."""
+    command = ["git", "-C", str(ROOT), "log", "-1", f"--format={form}"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def read_time() -> int:
@@ -50,8 +73,7 @@ def read_time() -> int:
     if named := os.environ.get("SOURCE_DATE_EPOCH"):
         return int(named)
     if (ROOT / ".git").exists():
-        command = ["git", "-C", str(ROOT), "log", "-1", "--format=%ct"]
-        return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        return int(ask_git("%ct"))
     info = ROOT / "PKG-INFO"
     return int(info.stat().st_mtime) if info.exists() else _EARLIEST
 

@@ -82,6 +82,11 @@ class Release:
     pythons: tuple[str, ...]
     notes: str
 
+    @property
+    def full_version(self) -> str:
+        """What ``--version`` prints."""
+        return f"{self.version}+g{self.commit[:8]}"
+
 
 def run(*command: str | Path, **options: object) -> str:
     """The standard output of a command, which `subprocess.run` runs with these options.
@@ -189,9 +194,11 @@ def check_files(release: Release, made: Path) -> None:
         in_wheel += [
             target + name.removeprefix(folder) for name in tracked if name.startswith(folder)
         ]
+    in_wheel.append("posezoo/commit.txt")
     with zipfile.ZipFile(next(made.glob("*.whl"))) as wheel:
         compare_names("wheel", wheel.namelist(), in_wheel)
-    in_sdist = [*tracked, "PKG-INFO", *(f"src/posezoo.egg-info/{name}" for name in EGG_INFO)]
+    in_sdist = [*tracked, "PKG-INFO", "src/posezoo/commit.txt"]
+    in_sdist += [f"src/posezoo.egg-info/{name}" for name in EGG_INFO]
     with tarfile.open(next(made.glob("*.tar.gz"))) as sdist:
         compare_names("sdist", [name.partition("/")[2] for name in sdist.getnames()], in_sdist)
 
@@ -269,7 +276,7 @@ def try_release(release: Release, made: Path, version: str, python: Path, folder
             json.loads(path.read_text("utf-8")) for path in home.rglob("FP16/provenance.json")
         ]
         versions = {printed, *(f"posezoo {record['posezoo']}\n" for record in records)}
-        if people != [1, 1] or not records or versions != {f"posezoo {release.version}\n"}:
+        if people != [1, 1] or not records or versions != {f"posezoo {release.full_version}\n"}:
             raise ReleaseError(
                 f"{file.name}: {people} people, {len(records)} IR made by {versions}"
             )

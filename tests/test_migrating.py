@@ -132,7 +132,7 @@ def test_the_stand_in_runs_as_the_page_shows(user):
     lines = commands(section("1. Change nothing"))
     assert len(lines) == 7
     ended = user(" &&\n".join(lines))  # one shell, for the variable
-    assert "Version: 2024.6.0+posezoo\n" in ended.stdout
+    assert "Version: 2024.6.0+posezoo.0.2.0\n" in ended.stdout
     assert left(user) == ALL
 
 

@@ -25,7 +25,7 @@ from fakes.waiting import HANG_S
 from fakes.wheels import make_wheel, serve_index
 from fakes.zoo import omz_yml, write_model
 
-STAND_IN = "openvino_dev-2024.6.0+posezoo-py3-none-any.whl"
+STAND_IN = "openvino_dev-2024.6.0+posezoo.0.2.0-py3-none-any.whl"
 POSEZOO = f"posezoo-{version('posezoo')}-py3-none-any.whl"
 NOT_HERE = "is not in posezoo's stand-in for openvino-dev: "
 
@@ -92,7 +92,7 @@ def test_writing_them_again_gives_the_same_bytes(wheels, cache, tmp_path):
 
 def test_the_stand_in_is_private_and_requires_this_posezoo(wheels):
     metadata = members_of(wheels / STAND_IN)["openvino_dev-2024.6.0+posezoo.dist-info/METADATA"]
-    assert "Name: openvino-dev\nVersion: 2024.6.0+posezoo\n" in metadata
+    assert "Name: openvino-dev\nVersion: 2024.6.0+posezoo.0.2.0\n" in metadata
     assert "\nClassifier: Private :: Do Not Upload\n" in metadata
     assert f"\nRequires-Dist: posezoo[convert]=={version('posezoo')}\n" in metadata
     extras = ["caffe", "kaldi", "mxnet", "onnx", "paddle", "pytorch", "tensorflow", "tensorflow2"]
@@ -190,7 +190,7 @@ def test_blanks_in_the_folder_are_written_as_pip_reads_them(tmp_path):
 @pytest.mark.slow
 def test_a_script_finds_the_package_and_its_commands(installed):
     shown = run(sys.executable, "-m", "pip", "show", "openvino-dev", **installed)
-    assert "\nVersion: 2024.6.0+posezoo\n" in shown.stdout
+    assert "\nVersion: 2024.6.0+posezoo.0.2.0\n" in shown.stdout
     for command in ("omz_downloader", "omz_converter", "omz_quantizer", "omz_info_dumper"):
         listed = run(command, "--print_all", **installed)
         assert (listed.returncode, listed.stdout, listed.stderr) == (0, "of-omz\n", "")
@@ -363,7 +363,7 @@ def test_a_fresh_environment_installs_it_from_the_users_index_and_converts(
     except AssertionError:
         pytest.skip("needs a package index")
     succeed(python, "-m", "pip", "install", "openvino-dev[onnx]==2024.6.0")
-    assert "Version: 2024.6.0+posezoo" in succeed(python, "-m", "pip", "show", "openvino-dev")
+    assert "Version: 2024.6.0+posezoo.0.2.0" in succeed(python, "-m", "pip", "show", "openvino-dev")
     succeed(python, "-m", "pip", "check")
     for requested in ("openvino-dev==2024.6", "openvino-dev[caffe,onnx,tensorflow2]>=2023"):
         succeed(python, "-m", "pip", "install", "--dry-run", requested)

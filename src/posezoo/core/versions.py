@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import re
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
@@ -15,17 +16,27 @@ _CHECKOUT = Path(__file__).resolve().parents[3]
 
 @cache
 def version() -> str:
-    """The version of posezoo; in a git checkout with its commit, such as ``0.1.0+g1a2b3c4``.
+    """The version of posezoo with its commit, such as ``0.2.0+g1a2b3c4d``; without one if neither a
+    git checkout runs nor what was built from one.
 
     The commit is a local version identifier of PEP 440. It tells two builds of one version apart.
     """
-    release = _release()
-    commit = _checked_out_commit(_CHECKOUT / ".git")
+    release = release_version()
+    commit = _checked_out_commit(_CHECKOUT / ".git") or _packed_commit()
     return f"{release}+g{commit[:8]}" if commit else release
 
 
-def _release() -> str:
-    """The installed version; in a checkout that is not installed, that of setup.cfg."""
+def _packed_commit() -> str:
+    """The commit that a wheel or an sdist was built from, which .ci/build_backend.py states."""
+    with suppress(OSError):
+        return (Path(__file__).parents[1] / "commit.txt").read_text("ascii").strip()
+    return ""
+
+
+def release_version() -> str:
+    """The installed version without its commit; in a checkout that is not installed, that of
+    setup.cfg.
+    """
     try:
         return installed_version("posezoo")
     except PackageNotFoundError:

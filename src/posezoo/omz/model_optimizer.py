@@ -30,6 +30,7 @@ from posezoo.core.ir.openvino_import import error_text, import_openvino
 from posezoo.core.layout import ModelLayout
 from posezoo.core.resolve.resolved import Resolved
 from posezoo.core.values import frozen
+from posezoo.core.versions import release_version
 from posezoo.core.workers.program import find_exception, run_program
 from posezoo.omz.mo_command_line import has_other_original, write_arguments
 
@@ -55,9 +56,10 @@ _PATHS = (
 #: How long one run may take, in seconds. Large TensorFlow models take some minutes.
 TIMEOUT_S = 3600.0
 
-#: The module with the commands of posezoo's stand-in for openvino-dev, and its local version.
+#: The module with the commands of posezoo's stand-in for openvino-dev.
 STAND_IN_MODULE = "posezoo_openvino_dev"
-STAND_IN_VERSION = "posezoo"
+# How the local versions of stand-ins begin.
+_LOCAL_VERSION = "posezoo"
 
 HINT = "make mo-env makes an environment with it; --mo build/mo-env/bin/mo"
 
@@ -81,6 +83,18 @@ for name in ("openvino-dev", "openvino"):
         pass
 print(json.dumps([folder, version, list(sys.version_info[:2])]))
 """
+
+
+def stand_in_version(release: str) -> str:
+    """The version of posezoo's stand-in for a release of another package, such as
+    ``2024.6.0+posezoo.0.2.0``: pip prefers it to the release, and to that of an earlier posezoo.
+    """
+    return f"{release}+{_LOCAL_VERSION}.{release_version()}"
+
+
+def is_stand_in_version(version: str) -> bool:
+    """Whether a version is that of a stand-in, also of 0.1.0: ``2024.6.0+posezoo``."""
+    return version.partition("+")[2].partition(".")[0] == _LOCAL_VERSION
 
 
 @frozen
@@ -164,7 +178,7 @@ def find_model_optimizer(named: Path | None, python: Path | None = None) -> Mode
     if python is None:
         raise ConversionError("no Model Optimizer was named", hint=HINT)
     folder, version, python_version = _probe(python)
-    if version.endswith(f"+{STAND_IN_VERSION}"):
+    if is_stand_in_version(version):
         folder = ""  # its openvino.tools.mo runs posezoo
     if script and script.suffix == ".py":
         return ModelOptimizer((str(python), str(script)), script.parent, version)

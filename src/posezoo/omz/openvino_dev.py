@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from posezoo.cli.diagnosis import Findings, PackageStatus
 from posezoo.core.settings import Setting
 from posezoo.core.versions import package_version
-from posezoo.omz.model_optimizer import STAND_IN_VERSION
+from posezoo.omz.model_optimizer import is_stand_in_version
 
 
 def report_openvino_dev(_settings: Mapping[str, Setting]) -> Findings:
@@ -15,6 +15,6 @@ def report_openvino_dev(_settings: Mapping[str, Setting]) -> Findings:
     installed_version = package_version("openvino-dev")
     if not installed_version:
         return Findings()
-    is_ours = installed_version.endswith(f"+{STAND_IN_VERSION}")
+    is_ours = is_stand_in_version(installed_version)
     purpose = "omz_* and mo: " + ("posezoo's stand-in" if is_ours else "the original, not ours")
     return Findings(packages=(PackageStatus("openvino-dev", installed_version, purpose),))

@@ -1,8 +1,8 @@
 """Packs wheels: posezoo itself, and stand-ins for openvino-dev and mediapipe that run posezoo.
 
 With both in a folder that pip searches, ``pip install openvino-dev==2024.6.0`` installs the
-stand-in: its local version 2024.6.0+posezoo satisfies that requirement and sorts above 2024.6.0
-(PEP 440).
+stand-in: its local version, 2024.6.0+posezoo.0.2.0, satisfies that requirement and sorts above
+2024.6.0 (PEP 440).
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from pathlib import Path
 
 from posezoo.core.errors import PosezooError, pip_command
 from posezoo.core.registry import STAND_IN_DATA, builtin_models_dir
-from posezoo.omz.model_optimizer import STAND_IN_MODULE, STAND_IN_VERSION
+from posezoo.core.versions import version
+from posezoo.omz.model_optimizer import STAND_IN_MODULE, stand_in_version
 from posezoo.solutions.stand_in import REQUIRED, write_modules
 
 # The extras of openvino-dev from 2021.4 to 2024.6, and the extra of posezoo that each installs
@@ -159,6 +160,8 @@ def pack_posezoo() -> tuple[str, bytes]:
     members = dict(_read_members("posezoo", package, _CODE))
     members |= _read_members("posezoo/models", models, _REGISTRY)
     members |= _read_members("posezoo/licenses", models.parent / "licenses", "*.txt")
+    if commit := version().partition("+g")[2]:
+        members["posezoo/commit.txt"] = commit.encode()
     info = {}
     for name in ("METADATA", "entry_points.txt", "licenses/LICENSE"):
         text = installed.read_text(name)
@@ -188,7 +191,7 @@ def pack_stand_in(
             read.
     """
     posezoo = _installed_posezoo()
-    version = f"{release}+{STAND_IN_VERSION}"
+    version = stand_in_version(release)
     required = [f"Requires-Dist: posezoo[convert]=={posezoo.version}"]
     for name, extra in sorted(_EXTRAS.items()):
         required.append(f"Provides-Extra: {name}")
@@ -242,7 +245,7 @@ def pack_mediapipe(release: str) -> tuple[str, bytes]:
     Args:
         release: a version such as ``0.10.21``.
     """
-    version = f"{release}+{STAND_IN_VERSION}"
+    version = stand_in_version(release)
     ours, *others = REQUIRED
     required = [f"Requires-Dist: {ours}=={_installed_posezoo().version}"]
     required += [f"Requires-Dist: {other}" for other in others]
