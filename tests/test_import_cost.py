@@ -141,12 +141,12 @@ def test_get_with_nothing_to_do_reads_each_file_once_and_draws_no_card(blazepose
         name for name in run.modules if name.startswith("posezoo.scale")
     }  # no store is used
     # Two checks of different things read the record of an IR.
-    assert {name for name in read_twice(run) if not name.endswith("provenance.json")} == set()
+    assert {name for name in read_twice(run) if "/provenance.json" not in name} == set()
     assert max(run.opens.values()) <= 2
-    assert sum(run.opens.values()) <= 30
-    assert len({name for name in run.modules if name.startswith("posezoo.")}) <= 115
-    assert run.functions <= 307
-    assert run.files <= 54
+    assert sum(run.opens.values()) <= 33
+    assert len({name for name in run.modules if name.startswith("posezoo.")}) <= 116
+    assert run.functions <= 323
+    assert run.files <= 55
 
 
 def read_twice(run: CountedRun) -> set[str]:
@@ -162,8 +162,9 @@ def test_run_with_nothing_to_convert_imports_no_network_code(blazepose, tmp_path
     posezoo(*args)
     run = count_run(*args)
     assert set(HEAVY) & run.modules <= {"numpy", "openvino", "cv2"}
-    assert run.functions <= 511
-    assert run.files <= 76
+    # 41 functions write the lines of the poses, and records with authentication codes.
+    assert run.functions <= 552
+    assert run.files <= 78
 
 
 def test_a_verb_does_not_import_the_other_verbs():

@@ -96,7 +96,6 @@ WEIGHTS_DIR = {
                 "get",
                 "benchmark",
                 "compare",
-                "gallery",
                 "export",
                 "verify",
             ),

@@ -65,7 +65,7 @@ def members_of(wheel: Path) -> dict[str, str]:
 
 
 def test_the_stand_in_is_private_and_brings_neither_protobuf_nor_an_old_numpy(wheels):
-    metadata = members_of(wheels / STAND_IN)["mediapipe-0.10.21+posezoo.dist-info/METADATA"]
+    metadata = members_of(wheels / STAND_IN)["mediapipe-0.10.21+posezoo.0.2.0.dist-info/METADATA"]
     assert "Name: mediapipe\nVersion: 0.10.21+posezoo.0.2.0\n" in metadata
     assert "\nClassifier: Private :: Do Not Upload\n" in metadata
     assert re.findall(r"Requires-Dist: (.*)", metadata) == [

@@ -67,7 +67,7 @@ def read_own_speeds(models: Iterable[Model], warn: Callable[[str], None]) -> Own
         try:
             measurements = read_measured(_measured_yml(model))
         except SpecError as error:  # the others are right
-            warn(f"{error}: its measurements are left out")
+            warn(f"{error}: left out; remove that file, and measure again: posezoo benchmark")
             continue
         for each in measurements:
             if each.kind == "speed" and each.tag == model.tag:

@@ -352,9 +352,9 @@ def _parse(name: str, content: bytes) -> Any:
     return MESSAGES[name].FromString(content)
 
 
-def _escape(found: re.Match[str]) -> str:
+def _escape(match: re.Match[str]) -> str:
     """A character as protobuf's text format writes it."""
-    character = found[0]
+    character = match[0]
     return _ESCAPES.get(character) or f"\\{ord(character) & 255:03o}"
 
 

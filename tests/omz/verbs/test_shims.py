@@ -54,7 +54,7 @@ def test_a_quiet_run_prints_only_warnings(tmp_path):
     ended = posezoo("shims", tmp_path / "bin", "--wheel", tmp_path / "wheels", "-q")
     assert (ended.returncode, ended.stdout) == (0, "")
     assert ended.stderr.startswith("warning: ")
-    assert len(list((tmp_path / "wheels").iterdir())) == 2
+    assert len(list((tmp_path / "wheels").glob("[!.]*"))) == 2
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_stand_in_for_an_older_release_lies_beside_the_others_and_says_what_it
     older = posezoo("shims", "--wheel", tmp_path, "--wheel_version", "2023.0.1")
     usual = posezoo("shims", "--wheel", tmp_path)
     assert older.returncode == usual.returncode == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
+    assert sorted(path.name for path in tmp_path.glob("[!.]*")) == [
         "openvino_dev-2023.0.1+posezoo.0.2.0-py3-none-any.whl",
         "openvino_dev-2024.6.0+posezoo.0.2.0-py3-none-any.whl",
         f"posezoo-{version('posezoo')}-py3-none-any.whl",

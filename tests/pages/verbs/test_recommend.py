@@ -293,13 +293,14 @@ def test_the_figures_of_a_file_are_used_in_place_of_those_of_this_machine(zoo):
         b"a: " + b"b" * (2 << 20),
     ],
 )
-def test_kept_speeds_that_cannot_be_read_are_one_clear_line(zoo, spoilt):
+def test_kept_speeds_that_cannot_be_read_are_left_out_with_one_clear_line(zoo, spoilt):
     kept = Path(os.environ["HOME"]) / ".local/share/posezoo/measured/slow/measured.yml"
     kept.parent.mkdir(parents=True)
     kept.write_bytes(spoilt)
     ended = recommend(zoo)
-    assert (ended.returncode, ended.stdout) == (1, "")
-    problem, hint = ended.stderr.splitlines()
-    assert str(kept) in problem
-    assert hint.strip() == "hint: remove that file, and measure again: posezoo benchmark"
+    assert ended.returncode == 0
+    assert "posezoo run" in ended.stdout  # the other models are recommended
+    (warning,) = ended.stderr.splitlines()
+    assert warning.startswith(f"warning: {kept}")
+    assert warning.endswith("remove that file, and measure again: posezoo benchmark")
     assert kept.read_bytes() == spoilt

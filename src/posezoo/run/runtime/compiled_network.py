@@ -21,6 +21,7 @@ from posezoo.core.errors import InferenceError, OutputError, memory_hint, sugges
 from posezoo.core.files.verified_files import compute_digest, write_atomically
 from posezoo.core.ir.inference import run_request
 from posezoo.core.ir.openvino_import import error_text, import_openvino, static_sizes
+from posezoo.core.operating_system import PROC
 from posezoo.core.versions import package_version
 from posezoo.run.machine import processor_details
 from posezoo.run.runtime.graph import Graph, Shape, format_shape, port_name, read_graph
@@ -274,7 +275,7 @@ def cache_path(graph: Graph, config: dict[str, Any], folder: Path) -> Path | Non
         return None
     name = graph.core.get_property("CPU", "FULL_DEVICE_NAME")
     # Virtual machines give processors with other instructions the same name.
-    processor = (name, processor_details(Path("/proc/cpuinfo")))
+    processor = (name, processor_details(PROC / "cpuinfo"))
     openvino = package_version("openvino")
     facts = (openvino, processor, digests, graph.changes, sorted(config.items()))
     digest = hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
