@@ -222,6 +222,7 @@ def test_a_layout_may_be_that_of_an_output(folder, capfd):
     assert [port.any_name for port in written.outputs] == ["heatmaps", "pafs"]
     assert str(written.output("pafs").node.layout) == "[N,C,H,W]"
     (folder / "net.xml").unlink()
+    (folder / "net.bin").unlink()
     code, _, err = run(capfd, *line, "pafs(nch)")
     assert code == 1 and "[N,C,H] is not compatible with shape" in err
     code, _, err = run(capfd, *line, "nchw,nchw")
@@ -235,6 +236,7 @@ def test_an_output_gets_another_layout_in_the_ir(folder, capfd):
     assert run(capfd, *line, "image(nchw)")[0] == 0
     plain = core.compile_model(read(folder / "net.xml"), "CPU")
     (folder / "net.xml").unlink()
+    (folder / "net.bin").unlink()
     code, _, err = run(capfd, *line, "image(nchw),pafs(nchw->nhwc)")
     assert code == 0, err
     assert "the self-check compared the IR before the layouts of its outputs" in err
@@ -247,6 +249,7 @@ def test_an_output_gets_another_layout_in_the_ir(folder, capfd):
     assert np.allclose(results["pafs"], expected["pafs"].transpose(0, 2, 3, 1), atol=1e-5)
     assert np.allclose(results["heatmaps"], expected["heatmaps"], atol=1e-5)
     (folder / "net.xml").unlink()
+    (folder / "net.bin").unlink()
     code, _, err = run(capfd, *line, "pafs(nchw->nhc)")
     assert (code, len(err.splitlines())) == (1, 1)
     assert "'NHC' does not have the letters of NCHW" in err

@@ -16,6 +16,7 @@ import pytest
 from fakes.command import posezoo
 from fakes.network import network
 from fakes.zoo import declared_file, model_yml, omz_yml, write_composite, write_model
+from posezoo.core.ir.provenance import remember_written
 
 
 @pytest.fixture(scope="module")

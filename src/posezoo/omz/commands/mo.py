@@ -13,7 +13,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,7 +22,7 @@ from posezoo.cli import flags, parsers, run_main
 from posezoo.cli.console import result_lines
 from posezoo.cli.file_kinds import explain_model_file, is_paddle_3
 from posezoo.cli.report import print_lines
-from posezoo.cli.result_files import has_signs, replacing_own
+from posezoo.cli.result_files import has_signs, require_own
 from posezoo.core import events
 from posezoo.core.convert.formats import FORMATS
 from posezoo.core.declarations.model import (
@@ -320,8 +320,8 @@ def _as_named(name: str, value: object) -> str:
 
 
 def _run(args: MoArgs) -> int:
-    with protected_files(args):
-        xml = convert(args, _print_event)
+    require_replaceable(args)
+    xml = convert(args, _print_event)
     print_lines(
         "[ SUCCESS ] Generated IR version 11 model.",
         f"[ SUCCESS ] XML file: {xml}",
@@ -396,9 +396,8 @@ def _files_beside(source: Path) -> Iterator[Path]:
         yield from (source.parent / "variables").glob("*")
 
 
-@contextmanager
-def protected_files(args: MoArgs, *, force: bool = False) -> Iterator[None]:
-    """While the IR is written: another IR is replaced, as by Model Optimizer, but no other file.
+def require_replaceable(args: MoArgs, *, force: bool = False) -> None:
+    """Check that the IR replaces only another IR, as by Model Optimizer, and no other file.
 
     Raises:
         OutputError: the IR would replace the original, or, without ``force``, a file that is no IR.
@@ -406,15 +405,13 @@ def protected_files(args: MoArgs, *, force: bool = False) -> Iterator[None]:
     spec, original = read_command_line(args)
     xml = Path(args.output_dir or ".") / f"{spec.name}.xml"
     replaces = force or has_signs(xml, ("<net ", "<layers>"))
-    with ExitStack() as stack:
-        for path in (xml, xml.with_suffix(".bin")):
-            if path.exists() and original.exists() and path.samefile(original):
-                raise OutputError(
-                    f"{path}: is the file to convert",
-                    hint="give another --output_dir, or another --model_name",
-                )
-            stack.enter_context(replacing_own(path, force=replaces))
-        yield
+    for path in (xml, xml.with_suffix(".bin")):
+        if path.exists() and original.exists() and path.samefile(original):
+            raise OutputError(
+                f"{path}: is the file to convert",
+                hint="give another --output_dir, or another --model_name",
+            )
+        require_own(path, force=replaces)
 
 
 def read_command_line(args: MoArgs) -> tuple[ModelSpec, Path]:

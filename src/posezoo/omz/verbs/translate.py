@@ -80,10 +80,8 @@ def run(args: _Args) -> int:
         return _write_onnx(args, *mo.read_command_line(arguments))
     if not args.dry_run:
         try:
-            with (
-                Console(quiet=args.quiet) as console,
-                mo.protected_files(arguments, force=args.force),
-            ):
+            mo.require_replaceable(arguments, force=args.force)
+            with Console(quiet=args.quiet) as console:
                 mo.convert(arguments, console)
         except SelfCheckError as error:
             error.hint = "nothing was written"
