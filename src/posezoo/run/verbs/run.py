@@ -305,13 +305,13 @@ def _write_summary(
 
 
 def _write_poses(path: Path, runner: InputRunner, summary: dict[str, Any]) -> None:
-    """Write poses.json: a line for each image, then what ``_summarize`` says."""
+    """Write poses.json: what ``_summarize`` says, then a line for each image."""
     from posezoo.run.video.frame_outputs import JsonListWriter
 
-    with replacing_own(path, force=runner.force), JsonListWriter(path, "images") as written:
+    first = {name: value for name, value in summary.items() if name != "images"}
+    with replacing_own(path, force=runner.force), JsonListWriter(path, "images", first) as written:
         for row in runner.lines.read(len(runner.images)):
             written.append(row)
-        written.rest = {name: value for name, value in summary.items() if name != "images"}
 
 
 def _summarize(runner: InputRunner, failures: _Failures, facts: dict[str, Any]) -> dict[str, Any]:

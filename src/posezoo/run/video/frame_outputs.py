@@ -306,15 +306,21 @@ class JsonListWriter(AbstractContextManager["JsonListWriter"]):
         path: the file to write.
         key: the key of the list in the document, which is an object; empty: the document is the
             list itself.
+        first: the object's values before the list.
 
     Attributes:
-        rest: the object's other values; they must be set before the end.
+        rest: its values after the list; they must be set before the end.
     """
 
-    def __init__(self, path: Path, key: str = "") -> None:
+    def __init__(
+        self, path: Path, key: str = "", first: Mapping[str, object] | None = None
+    ) -> None:
         self.path = path
         self._key = key
-        self._before_item = f'{{"{key}": [\n' if key else "[\n"
+        before = "".join(
+            f'"{name}": {json.dumps(value)},\n' for name, value in (first or {}).items()
+        )
+        self._before_item = f'{{{before}"{key}": [\n' if key else "[\n"
         self._count = 0
         self.rest: dict[str, object] = {}
         with writing(self.path):

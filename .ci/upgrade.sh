@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Upgrade an earlier commit in place and go back again, on one cache: as a clone, and as wheels with the stand-in.
+# Usage: .ci/upgrade.sh [EARLIER_COMMIT]; the default is the last commit of 0.1.0 that users had.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+now=$(git rev-parse HEAD)
+earlier=$(git rev-parse "${1:-b8e9c624}")
+
+place=$(mktemp -d)
+trap 'rm -rf "$place"' EXIT
+export HOME=$place/home
+unset XDG_CACHE_HOME XDG_DATA_HOME
+mkdir "$HOME"
+
+step() {
+  echo "== $*"
+  "$@" >"$place/printed" 2>&1 || { cat "$place/printed"; echo "== $* failed"; exit 1; }
+}
+
+git clone -q "$root" "$place/clone"
+cd "$place/clone"
+for commit in "$earlier" "$now" "$earlier" "$now"; do
+  step git checkout -q "$commit"
+  step make quickstart
+  step .venv/bin/posezoo verify movenet-thunder
+done
+if grep -q "came with the folder" "$place/printed"; then
+  cat "$place/printed"
+  exit 1
+fi
+
+cd "$place"
+python3 -m venv wheels-env
+for commit in "$earlier" "$now"; do
+  git -C clone checkout -q "$commit"
+  step clone/.venv/bin/posezoo shims --wheel "wheels-$commit" --force
+  step wheels-env/bin/python -m pip install --upgrade --find-links "wheels-$commit" openvino-dev
+  step wheels-env/bin/omz_info_dumper --name movenet-thunder
+done
+version=$(wheels-env/bin/python -c 'import importlib.metadata as m; print(m.version("openvino-dev"), m.version("posezoo"))')
+expected="2024.6.0+posezoo.$(sed -n 's/^version = //p' "$root/setup.cfg") $(sed -n 's/^version = //p' "$root/setup.cfg")"
+[ "$version" = "$expected" ] || { echo "installed: $version, expected: $expected"; exit 1; }
+echo "upgraded from ${earlier:0:8} to ${now:0:8}, back, and again: $version"
