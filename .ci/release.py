@@ -233,8 +233,7 @@ def download(made: Path, pip: tuple[str | Path, ...], version: str, folder: Path
     """
     wheels = folder / f"wheels for {version}"
     if not wheels.exists():
-        # Some of constraints.txt need Python 3.11.
-        pins = () if version == "3.10" else ("--constraint", ROOT / "constraints.txt")
+        pins = ("--constraint", ROOT / "constraints.txt")
         options = ("--disable-pip-version-check", "--only-binary=:all:", *pins, "--dest", wheels)
         (wheel,) = made.glob("*.whl")
         run(*pip, "download", *options, f"{wheel}[run]", "setuptools>=77,<82", "wheel")

@@ -9,7 +9,7 @@ import shutil
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import posezoo, posezoo_process
 from fakes.zoo import declared_file, model_yml, omz_yml, write_composite, write_model
 
 
@@ -47,6 +47,18 @@ def test_a_folder_without_models_is_an_error(tmp_path, words):
     assert (ended.returncode, ended.stdout) == (1, "")
     assert f"no model found in {tmp_path}; a model must be at public/NAME/model.yml" in ended.stderr
     assert "check --models_dir" in ended.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("verb", ["verify --metadata", "get", "card", "licenses", "info", "bom"])
+def test_a_named_pipe_instead_of_a_text_is_not_waited_for(zoo, verb):
+    text = zoo / "licenses" / "Apache-2.0-Tests.txt"
+    for path in (text, zoo / "models" / "public" / "a" / "README.md"):
+        path.unlink(missing_ok=True)
+        os.mkfifo(path)
+    ended = posezoo_process(*verb.split(), "a", "--models_dir", zoo / "models", cwd=zoo)
+    assert ended.returncode in (0, 1)
+    assert "Traceback" not in ended.stderr
 
 
 def test_download_prints_the_paths_and_downloads_nothing_twice(zoo):

@@ -82,11 +82,15 @@ def test_a_changed_file_and_a_strangers_file_stay(zoo):
     folder = zoo / "weights" / "public" / "one"
     (folder / "one.tflite").write_bytes(b"trained for a week")
     (folder / "notes.txt").write_text("mine")
+    (folder / ".one.tflite.mine.part").write_text("mine")
+    (folder / ".one.tflite.part").write_text("of a download")
     (folder / "README.md").write_text("mine, too")
     ended = remove(zoo, "one", "two", "--yes")
     assert ended.returncode == 1
     assert f"kept: {folder}/one.tflite (it was changed since posezoo wrote it)" in ended.stdout
     assert f"kept: {folder}/notes.txt (posezoo did not write it)" in ended.stdout
+    assert (folder / ".one.tflite.mine.part").read_text() == "mine"
+    assert not (folder / ".one.tflite.part").exists()
     assert (folder / "one.tflite").read_bytes() == b"trained for a week"
     assert {"notes.txt", "README.md"} <= files_in(folder)
     assert not (zoo / "weights" / "public" / "two").exists()
