@@ -321,6 +321,19 @@ def test_verify_holds_what_is_here_against_the_lock_too(convertible):
     )
 
 
+def test_a_lock_accepts_an_ir_that_came_with_its_folder(convertible, monkeypatch, tmp_path):
+    assert run(convertible, "get", "net").returncode == 0
+    assert run(convertible, "lock", "net").returncode == 0
+    monkeypatch.setenv("HOME", str(tmp_path / "another"))
+    trusted = run(convertible, "verify", "net")
+    assert trusted.stdout.count(", came with the folder)") == 4
+    assert "came with the folder, and was not checked" in run(convertible, "get", "net").stderr
+    locked = run(convertible, "verify", "net", "--locked")
+    assert locked.returncode == 0, locked.stderr
+    assert locked.stdout.count(", locked)") == 4
+    assert run(convertible, "get", "net", "--locked").stderr.count("came with the folder") == 0
+
+
 def test_an_ir_that_was_tampered_with_is_not_locked(convertible):
     run(convertible, "convert", "net", "--precisions", "FP16")
     (convertible / "out" / "public" / "net" / "FP16" / "net.bin").write_bytes(b"other")
