@@ -546,7 +546,8 @@ def read_copyright_line(spec: ModelSpec) -> str:
     except OSError:
         return ""
     first = text.partition("\n")[0].strip()
-    if not first.startswith("Copyright ") or _BLANK.search(first):
+    is_text = "\ufffd" not in first
+    if not is_text or not first.startswith("Copyright ") or _BLANK.search(first):
         return ""
     holder = first.removeprefix("Copyright ").replace("(c)", "").replace("(C)", "")
     is_named = any(character.isalpha() for character in holder.replace("All rights reserved", ""))
