@@ -379,12 +379,12 @@ def _pose_writer(
     return _PoseWriter(source, publish, raw_output, frames, results=_open_list(stack, args.coco))
 
 
-def _open_list(stack: ExitStack, path: Path | None, *keys: str) -> JsonListWriter | None:
+def _open_list(stack: ExitStack, path: Path | None, key: str = "") -> JsonListWriter | None:
     from posezoo.run.video.frame_outputs import JsonListWriter
 
     if path is None:
         return None
-    return stack.enter_context(JsonListWriter(path, *keys))
+    return stack.enter_context(JsonListWriter(path, key))
 
 
 def _load_options(args: _Args, settings: Settings, source: FrameSource) -> LoadOptions:
