@@ -9,12 +9,8 @@ earlier=$(git rev-parse "${1:-b8e9c624}")
 
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
-# A home of its own, with the configured indexes.
-mkdir -p "$place/home/.config"
-[ ! -d "$HOME/.config/pip" ] || cp -r "$HOME/.config/pip" "$place/home/.config/"
-[ ! -f "$HOME/.npmrc" ] || cp "$HOME/.npmrc" "$place/home/"
-export HOME=$place/home
-unset XDG_CACHE_HOME XDG_DATA_HOME
+# Caches and keys of its own. The home stays: the configuration of pip, npm and git is there.
+export XDG_CACHE_HOME=$place/cache XDG_DATA_HOME=$place/data
 
 step() {
   echo "== $*"
