@@ -10,8 +10,9 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
+from importlib.util import find_spec
 
-from posezoo.core.errors import SettingsError, install_command, pip_command
+from posezoo.core.errors import BrokenOpenCvError, SettingsError, install_command, pip_command
 from posezoo.core.plugins import PLUGIN_GROUPS, FeatureParts, installed
 from posezoo.core.settings import Setting
 from posezoo.core.values import frozen
@@ -190,9 +191,11 @@ def _opencv_problems() -> Iterator[DoctorIssue]:
     if len(opencv) > 1:
         yield DoctorIssue(
             f"{' and '.join(opencv)} are both installed: they overwrite each other's files",
-            f"{pip_command()} uninstall {' '.join(opencv)}, then install one: posezoo[run] without"
-            " windows, posezoo[window] with them",
+            f"{pip_command()} uninstall {' '.join(opencv)}, then install the one that you need",
         )
+    if opencv and (spec := find_spec("cv2")) and spec.origin is None:
+        error = BrokenOpenCvError()
+        yield DoctorIssue(error.problem, error.hint)
 
 
 def _missing_extras() -> Iterator[DoctorIssue]:

@@ -213,6 +213,19 @@ class MissingPackageError(PosezooError):
         self.extra = extra
 
 
+class BrokenOpenCvError(MissingPackageError):
+    """The files of OpenCV are gone, although a package of it is installed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "cv2", extra="run", reason="its files went when another OpenCV package was uninstalled"
+        )
+        self.hint = (
+            f"{pip_command()} install --force-reinstall --no-deps opencv-python-headless, or the"
+            " OpenCV package that you use"
+        )
+
+
 def memory_hint(reason: object) -> str:
     """What to do if there was too little memory; empty for an error of another reason."""
     signs = ("bad_alloc", "failed to map segment", "Cannot allocate memory")
@@ -222,13 +235,27 @@ def memory_hint(reason: object) -> str:
 
 
 def install_command(extra: str) -> str:
-    """The pip command that installs an extra, from the checkout that posezoo runs in or by its
-    name.
+    """The command that installs an extra, as posezoo was installed: from the checkout that it runs
+    in, by its name, or with uv's own commands in an environment that uv keeps.
     """
     checkout = Path(__file__).resolve().parents[3]
     if (checkout / "setup.cfg").is_file():
         return f"{pip_command()} install -e '{checkout}[{extra}]'"
-    return f'{pip_command()} install "posezoo[{extra}]"'
+    requirement = f'"posezoo[{extra}]"'
+    if _is_made_by_uvx():
+        return f"uvx --from {requirement} posezoo"
+    if (Path(sys.prefix) / "uv-receipt.toml").is_file():
+        return f"uv tool install {requirement}"
+    return f"{pip_command()} install {requirement}"
+
+
+def _is_made_by_uvx() -> bool:
+    """Whether uv made this environment in its cache, for one command."""
+    environment = Path(sys.prefix)
+    return (environment / "pyvenv.cfg").is_file() and any(
+        (folder / "CACHEDIR.TAG").is_file() and (folder / "archive-v0").is_dir()
+        for folder in environment.parents
+    )
 
 
 def pip_command() -> str:
@@ -260,8 +287,15 @@ def import_optional(package: str, *, extra: str) -> ModuleType:
 
 
 def import_cv2() -> ModuleType:
-    """Import OpenCV; it raises as ``import_optional`` does."""
-    return import_optional("cv2", extra="run")
+    """Import OpenCV; it raises as ``import_optional`` does.
+
+    All packages of OpenCV write into one folder: if one of two is uninstalled, an empty package
+    remains, which Python imports without an error.
+    """
+    cv2 = import_optional("cv2", extra="run")
+    if cv2.__spec__ is not None and cv2.__spec__.origin is None:
+        raise BrokenOpenCvError()
+    return cv2
 
 
 # Names of URL parameters and headers with secret values: those in signed URLs of S3, Google Cloud

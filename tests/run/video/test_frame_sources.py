@@ -27,6 +27,7 @@ from posezoo.run.video.frame_sources import (
     import_quiet_opencv,
     open_source,
 )
+from posezoo.run.video.stream_redirects import no_redirects
 
 
 @pytest.fixture
@@ -130,6 +131,37 @@ def test_a_network_camera_gives_frames_until_it_is_closed(reported):
         frames.close()
     assert seen == [0, 1, 2, 3, 4, 5, 6, 7] * 2 + [0, 1, 2, 3]
     assert not reported
+
+
+def test_a_redirect_of_a_network_camera_is_followed(reported):
+    with Server() as server:
+        camera = server.serve("camera", mjpeg(8), headers=MJPEG, without_length=True)
+        moved = server.serve("moved", status=[302] * 9, headers={"Location": camera})
+        source = open_source(moved, report_error=reported.append)
+        assert numbers(source)[:3] == [0, 1, 2]
+        assert source.name == moved
+
+
+def test_a_redirect_of_a_network_camera_to_a_clouds_passwords_is_refused(reported):
+    passwords = "http://169.254.169.254/latest"
+    with Server() as server:
+        moved = server.serve("moved", status=[302] * 9, headers={"Location": passwords})
+        with pytest.raises(ImageError, match=r"169\.254\.169\.254"):
+            open_source(moved, report_error=reported.append)
+
+
+def test_ffmpeg_itself_follows_no_redirect_and_other_options_of_the_user_stay(
+    reported, monkeypatch
+):
+    monkeypatch.setenv("OPENCV_FFMPEG_CAPTURE_OPTIONS", "user_agent;mine")
+    with Server() as server:
+        camera = server.serve("camera", mjpeg(8), headers=MJPEG, without_length=True)
+        moved = server.serve("moved", status=[302] * 9, headers={"Location": camera})
+        with no_redirects():
+            assert not cv2.VideoCapture(moved, cv2.CAP_FFMPEG).isOpened()
+            assert cv2.VideoCapture(camera, cv2.CAP_FFMPEG).isOpened()
+        assert cv2.VideoCapture(moved, cv2.CAP_FFMPEG).isOpened()
+    assert os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] == "user_agent;mine"
 
 
 def test_a_disconnected_network_camera_is_reported(reported):

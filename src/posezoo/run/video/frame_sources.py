@@ -14,7 +14,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import cache
 from glob import has_magic
 from itertools import count, islice
@@ -28,6 +28,7 @@ from posezoo.core.errors import (
     ImageError,
     InferenceError,
     PosezooError,
+    SourceError,
     explain_windows_path,
     import_cv2,
     os_reason,
@@ -36,6 +37,7 @@ from posezoo.core.errors import (
 from posezoo.core.operating_system import PROC
 from posezoo.core.regular_files import explain_link
 from posezoo.core.values import frozen, frozen_with_arrays
+from posezoo.core.workers.retries import TransientSourceError
 from posezoo.poses.letterbox import Size, image_size
 from posezoo.run import images
 from posezoo.run.images import (
@@ -47,6 +49,7 @@ from posezoo.run.images import (
     is_still,
 )
 from posezoo.run.runtime.estimator import USUAL_FPS
+from posezoo.run.video.stream_redirects import follow_redirects, no_redirects
 
 #: The stems of annotated images and videos.
 ANNOTATED = re.compile(r".*_poses(_\d+)?")
@@ -394,6 +397,7 @@ class VideoSource(FrameSource):
         self._report_error = report_error
         self._reconnection = reconnection
         is_stream = "://" in str(target)
+        self._is_http = str(target).lower().startswith(("http://", "https://"))
         # /dev/video0 is a camera, too.
         is_file = (
             isinstance(target, str) and not is_stream and stat.S_ISREG(Path(target).stat().st_mode)
@@ -417,7 +421,7 @@ class VideoSource(FrameSource):
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         is_mjpeg = int(self._capture.get(cv2.CAP_PROP_FOURCC)) == cv2.VideoWriter.fourcc(*"MJPG")
         # Over HTTP, FFmpeg takes such frames to be equally far apart.
-        is_untimed = is_mjpeg and str(self._target).startswith("http")
+        is_untimed = is_mjpeg and self._is_http
         self._has_times = not (self._is_camera or is_untimed)
         self.fps = fps if 1 <= fps <= 1000 else USUAL_FPS
         width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
@@ -436,13 +440,14 @@ class VideoSource(FrameSource):
             capture = cv2.VideoCapture(self._target)
             capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # otherwise the driver returns old frames
         else:
-            open_limit = cv2.CAP_PROP_OPEN_TIMEOUT_MSEC
-            read_limit = cv2.CAP_PROP_READ_TIMEOUT_MSEC
-            limits = (open_limit, _SILENCE_MS, read_limit, _SILENCE_MS)
-            capture = cv2.VideoCapture(self._target, cv2.CAP_FFMPEG, limits)
+            capture = self._open_by_ffmpeg(self._target)
         if capture.isOpened():
             return capture
         capture.release()
+        if self._is_http and (target := self._follow_redirects()) != self._target:
+            capture = self._open_by_ffmpeg(target)
+            if capture.isOpened():
+                return capture
         problem, hint = "", ""
         if isinstance(self._target, int):
             problem = "cannot be opened"
@@ -453,6 +458,27 @@ class VideoSource(FrameSource):
         else:
             problem, hint = _explain_unplayable(Path(self._target))
         raise ImageError(f"{self.name}: {problem}", hint=hint)
+
+    def _open_by_ffmpeg(self, target: str | int) -> Any:
+        cv2 = import_quiet_opencv()
+        open_limit, read_limit = cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC
+        limits = (open_limit, _SILENCE_MS, read_limit, _SILENCE_MS)
+        with no_redirects() if self._is_http else nullcontext():
+            return cv2.VideoCapture(target, cv2.CAP_FFMPEG, limits)
+
+    def _follow_redirects(self) -> str:
+        """The address that the target leads to; the target itself if its server does not answer.
+
+        Raises:
+            ImageError: it leads to an address that no server may lead to.
+        """
+        try:
+            return follow_redirects(str(self._target), _SILENCE_MS / 1000)
+        except TransientSourceError:
+            return str(self._target)
+        except SourceError as error:
+            hint = "if you trust that address, name it yourself"
+            raise ImageError(f"{self.name}: {error.problem}", hint=hint) from error
 
     def frames(self) -> Generator[Frame, None, None]:
         """The frames in order, round by round; a round that ends too early is the last."""

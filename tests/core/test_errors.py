@@ -1,0 +1,47 @@
+import sys
+from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec
+from pathlib import Path
+
+import pytest
+
+from posezoo.core import errors
+
+
+@pytest.fixture
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An environment that a wheel of posezoo was installed into, in uv's folder for such ones."""
+    environment = tmp_path / "uv" / "archive-v0" / "E7UZtLbYwYbM1xPp"
+    environment.mkdir(parents=True)
+    (environment / "pyvenv.cfg").touch()
+    (environment / "CACHEDIR.TAG").touch()
+    package = environment / "lib" / "python3.11" / "site-packages" / "posezoo"
+    monkeypatch.setattr("sys.prefix", str(environment))
+    monkeypatch.setattr(errors, "__file__", str(package / "core" / "errors.py"))
+    return environment
+
+
+def test_in_an_environment_that_uvx_made_for_one_command_the_hint_is_the_next_uvx(
+    environment: Path,
+):
+    (environment.parents[1] / "CACHEDIR.TAG").touch()
+    assert errors.install_command("run") == 'uvx --from "posezoo[run]" posezoo'
+
+
+def test_a_tool_of_uv_is_installed_again_with_the_extra(environment: Path):
+    (environment / "uv-receipt.toml").touch()
+    assert errors.install_command("run") == 'uv tool install "posezoo[run]"'
+
+
+def test_elsewhere_the_hint_is_pips(environment: Path):
+    assert errors.install_command("run").endswith('pip install "posezoo[run]"')
+
+
+def test_what_an_uninstalled_opencv_left_is_no_opencv(monkeypatch):
+    remains = module_from_spec(ModuleSpec("cv2", None, is_package=True))
+    monkeypatch.setitem(sys.modules, "cv2", remains)
+    with pytest.raises(
+        errors.MissingPackageError, match="another OpenCV package was uninstalled"
+    ) as e:
+        errors.import_cv2()
+    assert "pip install --force-reinstall --no-deps opencv-python-headless" in e.value.hint
