@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 from importlib.util import find_spec
 
-from posezoo.core.errors import BrokenOpenCvError, SettingsError, install_command, pip_command
+from posezoo.core.errors import SettingsError, explain_broken_cv2, install_command, pip_command
 from posezoo.core.plugins import PLUGIN_GROUPS, FeatureParts, installed
 from posezoo.core.settings import Setting
 from posezoo.core.values import frozen
@@ -194,7 +194,7 @@ def _opencv_problems() -> Iterator[DoctorIssue]:
             f"{pip_command()} uninstall {' '.join(opencv)}, then install the one that you need",
         )
     if opencv and (spec := find_spec("cv2")) and spec.origin is None:
-        error = BrokenOpenCvError()
+        error = explain_broken_cv2()
         yield DoctorIssue(error.problem, error.hint)
 
 

@@ -213,19 +213,6 @@ class MissingPackageError(PosezooError):
         self.extra = extra
 
 
-class BrokenOpenCvError(MissingPackageError):
-    """The files of OpenCV are gone, although a package of it is installed."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "cv2", extra="run", reason="its files went when another OpenCV package was uninstalled"
-        )
-        self.hint = (
-            f"{pip_command()} install --force-reinstall --no-deps opencv-python-headless, or the"
-            " OpenCV package that you use"
-        )
-
-
 def memory_hint(reason: object) -> str:
     """What to do if there was too little memory; empty for an error of another reason."""
     signs = ("bad_alloc", "failed to map segment", "Cannot allocate memory")
@@ -294,8 +281,19 @@ def import_cv2() -> ModuleType:
     """
     cv2 = import_optional("cv2", extra="run")
     if cv2.__spec__ is not None and cv2.__spec__.origin is None:
-        raise BrokenOpenCvError()
+        raise explain_broken_cv2()
     return cv2
+
+
+def explain_broken_cv2() -> MissingPackageError:
+    """The error where a package of OpenCV is installed, and its files are gone."""
+    reason = "its files went when another OpenCV package was uninstalled"
+    error = MissingPackageError("cv2", extra="run", reason=reason)
+    error.hint = (
+        f"{pip_command()} install --force-reinstall --no-deps opencv-python-headless, or the OpenCV"
+        " package that you use"
+    )
+    return error
 
 
 # Names of URL parameters and headers with secret values: those in signed URLs of S3, Google Cloud
