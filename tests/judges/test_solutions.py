@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
@@ -40,21 +39,6 @@ def run(python: Path | str, photos: list[Path], out: Path, **environ: str) -> di
 
 
 @pytest.fixture(scope="module")
-def published_files(tmp_path_factory) -> Path:
-    """The networks in MediaPipe's wheel, by their digests, as in a cache."""
-    folder = tmp_path_factory.mktemp("published")
-    packages = mediapipe_python().parents[1] / "lib"
-    files = list(packages.glob("python*/site-packages/mediapipe/modules/**/*.tflite"))
-    assert len(files) >= 13
-    for file in files:
-        digest = hashlib.sha384(file.read_bytes()).hexdigest()
-        link = folder / "1" / digest[:2] / digest[2:]
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(file)
-    return folder
-
-
-@pytest.fixture(scope="module")
 def stand_in(tmp_path_factory) -> Path:
     """The stand-in as pip installs it, without posezoo itself, which is imported from the checkout."""
     folder = tmp_path_factory.mktemp("stand-in")
@@ -67,14 +51,13 @@ def stand_in(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def both(shared, published_files, stand_in, tmp_path_factory) -> list[tuple[str, dict, dict]]:
+def both(shared, mediapipe, stand_in, tmp_path_factory) -> list[tuple[str, dict, dict]]:
     """For each solution and image the key, what MediaPipe finds, and what we find."""
     pytest.importorskip("openvino", reason="needs openvino")
     folder = tmp_path_factory.mktemp("solutions")
     photos = sorted((shared / "data" / "photos").glob("*.jpg"))
     theirs = run(mediapipe_python(), photos, folder / "mediapipe.json")
-    settings = {"POSEZOO_MIRROR": str(published_files), "XDG_CACHE_HOME": str(folder / "cache")}
-    ours = run(sys.executable, photos, folder / "ours.json", PYTHONPATH=str(stand_in), **settings)
+    ours = run(sys.executable, photos, folder / "ours.json", PYTHONPATH=str(stand_in), **mediapipe)
     assert theirs.keys() == ours.keys()
     return [(key, theirs[key], ours[key]) for key in theirs]
 
