@@ -42,16 +42,14 @@ class FaceMesh(TrackingSolution):
             min_detection_confidence: faces with a lower score are not found, 0..1.
             min_tracking_confidence: faces with a lower presence are not returned, 0..1.
         """
+        most = read_count("max_num_faces", max_num_faces)
+        is_refined = read_switch("refine_landmarks", refine_landmarks)
+        min_score = read_confidence("min_detection_confidence", min_detection_confidence)
+        min_presence = read_confidence("min_tracking_confidence", min_tracking_confidence)
         super().__init__(
-            DetectorNetwork(
-                "face-detection-short",
-                read_confidence("min_detection_confidence", min_detection_confidence),
-            ),
-            load_face_network(
-                read_confidence("min_tracking_confidence", min_tracking_confidence),
-                is_refined=read_switch("refine_landmarks", refine_landmarks),
-            ),
-            read_count("max_num_faces", max_num_faces),
+            DetectorNetwork("face-detection-short", min_score),
+            load_face_network(min_presence, is_refined=is_refined),
+            most,
             is_video=not static_image_mode,
         )
 

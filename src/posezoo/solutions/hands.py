@@ -46,16 +46,13 @@ class Hands(TrackingSolution):
             min_tracking_confidence: hands with a lower presence are not returned, 0..1.
         """
         size = choose("model_complexity", model_complexity, _COMPLEXITIES)
+        most = read_count("max_num_hands", max_num_hands)
+        min_score = read_confidence("min_detection_confidence", min_detection_confidence)
+        min_presence = read_confidence("min_tracking_confidence", min_tracking_confidence)
         super().__init__(
-            DetectorNetwork(
-                f"palm-detection-{size}",
-                read_confidence("min_detection_confidence", min_detection_confidence),
-            ),
-            load_hand_network(
-                f"hand-landmark-{size}",
-                read_confidence("min_tracking_confidence", min_tracking_confidence),
-            ),
-            read_count("max_num_hands", max_num_hands),
+            DetectorNetwork(f"palm-detection-{size}", min_score),
+            load_hand_network(f"hand-landmark-{size}", min_presence),
+            most,
             is_video=not static_image_mode,
         )
 

@@ -87,10 +87,10 @@ class Holistic(PoseSolution):
         Args:
             refine_face_landmarks: as ``refine_landmarks`` of ``FaceMesh``.
         """
+        is_refined = read_switch("refine_face_landmarks", refine_face_landmarks)
         self._recrop = load_network("hand-recrop")
         self._face_detector = DetectorNetwork("face-detection-short", _MIN_FACE_SCORE)
         hand = load_hand_network("hand-landmark-full", _MIN_PRESENCE)
-        is_refined = read_switch("refine_face_landmarks", refine_face_landmarks)
         face = load_face_network(_MIN_PRESENCE, is_refined=is_refined)
         self._hands = {name: _TrackedPart(hand, _HAND_LIMITS) for name in _HANDS}
         self._face = _TrackedPart(face, _FACE_LIMITS)

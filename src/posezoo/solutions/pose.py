@@ -72,8 +72,8 @@ class PoseSolution(Solution):
         min_score = read_confidence("min_detection_confidence", min_detection_confidence)
         self._options = BlazePoseOptions(min_detection_score=min_score)
         self._min_presence = read_confidence("min_tracking_confidence", min_tracking_confidence)
-        self._detector = load_network(_DETECTOR)
         has_mask = read_switch("enable_segmentation", enable_segmentation)
+        self._detector = load_network(_DETECTOR)
         without = () if has_mask else (blazepose.SEGMENTATION.name,)
         self._network = load_network(f"pose-landmark-{size}-mediapipe", without=without)
         self._roles = {

@@ -29,8 +29,13 @@ class SolutionOutputs:
     def __init__(self, results: Mapping[str, Any]) -> None:
         vars(self).update(results)
 
+    @property
+    def _fields(self) -> tuple[str, ...]:
+        """The names, as of MediaPipe's results."""
+        return tuple(vars(self))
+
     def __repr__(self) -> str:
-        return f"SolutionOutputs({', '.join(vars(self))})"
+        return f"SolutionOutputs({', '.join(self._fields)})"
 
 
 class SolutionBase:
