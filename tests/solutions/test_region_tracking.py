@@ -38,7 +38,10 @@ class CertainFace(LandmarkNetwork):
         self._decode = FACE.decode
 
     def infer(self, picture):
-        return {"landmarks": np.full((468, 3), 96, np.float32), "presence": np.array([100], np.float32)}
+        return {
+            "landmarks": np.full((468, 3), 96, np.float32),
+            "presence": np.array([100], np.float32),
+        }
 
 
 @pytest.mark.parametrize(("min_presence", "is_seen"), [(0, True), (0.99, True), (1, False)])

@@ -28,10 +28,11 @@ def wheels(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("wheels")
     written = posezoo("shims", "mediapipe", cwd=folder)
     assert (written.returncode, written.stderr) == (0, "")
-    first, second, use, warning = written.stdout.splitlines()
+    first, second, use, warning, opencv = written.stdout.splitlines()
     assert (first, second) == (f"wheels/{POSEZOO}", f"wheels/{STAND_IN}")
     assert use == f'Use: PIP_FIND_LINKS={folder / "wheels"} pip install "mediapipe==0.10.21"'
     assert "never publish" in warning
+    assert "opencv-contrib-python 4, whose files replace those of another OpenCV package" in opencv
     return folder / "wheels"
 
 
