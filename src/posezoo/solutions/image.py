@@ -63,12 +63,12 @@ class Image:
             data: (H, W), or (H, W, C).
 
         Raises:
-            ValueError: the pixels do not have the type and the channels of the format.
+            RuntimeError: the pixels do not have the type and the channels of the format.
         """
         dtype, channels = _LAYOUTS[image_format.name]
         shape = data.shape[2:] or (1,)
         if data.dtype != dtype or data.ndim not in (2, 3) or shape != (channels,):
-            raise ValueError(
+            raise RuntimeError(
                 f"{image_format} needs {np.dtype(dtype)} with {channels} channels, not {data.dtype}"
                 f" of the shape {data.shape}"
             )
