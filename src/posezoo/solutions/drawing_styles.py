@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
+from posezoo.solutions import face_mesh_connections as face_mesh_connections
+from posezoo.solutions import hands_connections as hands_connections
 from posezoo.solutions.drawing_utils import Connection, DrawingSpec
 from posezoo.solutions.hands import HandLandmark
 from posezoo.solutions.pose import PoseLandmark

@@ -7,7 +7,8 @@ from typing import Any
 from posezoo.poses.letterbox import Image, image_size
 from posezoo.solutions.messages import MESSAGES
 from posezoo.solutions.region_tracking import DetectorNetwork
-from posezoo.solutions.solution import Solution
+from posezoo.solutions.solution import Solution, read_confidence
+from posezoo.solutions.solution import SolutionBase as SolutionBase
 from posezoo.solutions.tables import landmark_names
 
 FaceKeyPoint = landmark_names("FaceKeyPoint")
@@ -23,7 +24,7 @@ class FaceDetection(Solution):
 
     def __init__(
         self,
-        min_detection_confidence: float = 0.5,  # noqa: ARG002
+        min_detection_confidence: float = 0.5,
         model_selection: int = 0,
     ) -> None:
         """Load the network.
@@ -33,6 +34,7 @@ class FaceDetection(Solution):
             model_selection: 1 for the network of faces within 5 meters, else within 2.
         """
         super().__init__()
+        read_confidence("min_detection_confidence", min_detection_confidence)
         self._detector = DetectorNetwork(*_DETECTORS[int(model_selection == 1)])
 
     def _find(self, image: Image) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from posezoo.poses.letterbox import Size
 from posezoo.solutions.face_mesh_connections import *  # noqa: F403
 from posezoo.solutions.messages import normalize
 from posezoo.solutions.region_tracking import DetectorNetwork, LandmarkNetwork, TrackingSolution
-from posezoo.solutions.solution import require_count, require_share
+from posezoo.solutions.solution import SolutionBase as SolutionBase
+from posezoo.solutions.solution import read_confidence, read_count, read_switch
 
 FACEMESH_NUM_LANDMARKS = 468
 FACEMESH_NUM_LANDMARKS_WITH_IRISES = 478
@@ -41,16 +42,14 @@ class FaceMesh(TrackingSolution):
             min_detection_confidence: faces with a lower score are not found, 0..1.
             min_tracking_confidence: faces with a lower presence are not returned, 0..1.
         """
+        most = read_count("max_num_faces", max_num_faces)
+        is_refined = read_switch("refine_landmarks", refine_landmarks)
+        min_score = read_confidence("min_detection_confidence", min_detection_confidence)
+        min_presence = read_confidence("min_tracking_confidence", min_tracking_confidence)
         super().__init__(
-            DetectorNetwork(
-                "face-detection-short",
-                require_share("min_detection_confidence", min_detection_confidence),
-            ),
-            load_face_network(
-                require_share("min_tracking_confidence", min_tracking_confidence),
-                is_refined=refine_landmarks,
-            ),
-            require_count("max_num_faces", max_num_faces),
+            DetectorNetwork("face-detection-short", min_score),
+            load_face_network(min_presence, is_refined=is_refined),
+            most,
             is_video=not static_image_mode,
         )
 

@@ -12,7 +12,8 @@ from posezoo.poses.landmarks import HAND, HANDS, HandOptions
 from posezoo.poses.letterbox import Size
 from posezoo.solutions.messages import MESSAGES, create_landmarks, normalize
 from posezoo.solutions.region_tracking import DetectorNetwork, LandmarkNetwork, TrackingSolution
-from posezoo.solutions.solution import choose, require_count, require_share
+from posezoo.solutions.solution import SolutionBase as SolutionBase
+from posezoo.solutions.solution import choose, read_confidence, read_count
 from posezoo.solutions.tables import connections, landmark_names
 
 HandLandmark = landmark_names("HandLandmark")
@@ -45,16 +46,13 @@ class Hands(TrackingSolution):
             min_tracking_confidence: hands with a lower presence are not returned, 0..1.
         """
         size = choose("model_complexity", model_complexity, _COMPLEXITIES)
+        most = read_count("max_num_hands", max_num_hands)
+        min_score = read_confidence("min_detection_confidence", min_detection_confidence)
+        min_presence = read_confidence("min_tracking_confidence", min_tracking_confidence)
         super().__init__(
-            DetectorNetwork(
-                f"palm-detection-{size}",
-                require_share("min_detection_confidence", min_detection_confidence),
-            ),
-            load_hand_network(
-                f"hand-landmark-{size}",
-                require_share("min_tracking_confidence", min_tracking_confidence),
-            ),
-            require_count("max_num_hands", max_num_hands),
+            DetectorNetwork(f"palm-detection-{size}", min_score),
+            load_hand_network(f"hand-landmark-{size}", min_presence),
+            most,
             is_video=not static_image_mode,
         )
 

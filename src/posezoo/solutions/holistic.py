@@ -19,12 +19,13 @@ from posezoo.poses.letterbox import (
     rotated_square_transform,
 )
 from posezoo.poses.ssd_detection import Box
+from posezoo.solutions import download_utils
 from posezoo.solutions.face_mesh import load_face_network
 from posezoo.solutions.hands import HAND_CONNECTIONS, HandLandmark, load_hand_network
 from posezoo.solutions.messages import normalize
 from posezoo.solutions.pose import POSE_CONNECTIONS, PoseLandmark, PoseSolution
 from posezoo.solutions.region_tracking import DetectorNetwork, LandmarkNetwork
-from posezoo.solutions.solution import infer, load_network
+from posezoo.solutions.solution import SolutionBase, infer, load_network, read_switch
 from posezoo.solutions.tables import connections
 
 __all__ = [
@@ -35,6 +36,8 @@ __all__ = [
     "HandLandmark",
     "Holistic",
     "PoseLandmark",
+    "SolutionBase",
+    "download_utils",
 ]
 
 _FACE_CONNECTIONS = connections("face_mesh_connections")
@@ -84,10 +87,11 @@ class Holistic(PoseSolution):
         Args:
             refine_face_landmarks: as ``refine_landmarks`` of ``FaceMesh``.
         """
+        is_refined = read_switch("refine_face_landmarks", refine_face_landmarks)
         self._recrop = load_network("hand-recrop")
         self._face_detector = DetectorNetwork("face-detection-short", _MIN_FACE_SCORE)
         hand = load_hand_network("hand-landmark-full", _MIN_PRESENCE)
-        face = load_face_network(_MIN_PRESENCE, is_refined=refine_face_landmarks)
+        face = load_face_network(_MIN_PRESENCE, is_refined=is_refined)
         self._hands = {name: _TrackedPart(hand, _HAND_LIMITS) for name in _HANDS}
         self._face = _TrackedPart(face, _FACE_LIMITS)
         super().__init__(

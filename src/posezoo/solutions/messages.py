@@ -523,6 +523,8 @@ def _nest() -> None:
             setattr(MESSAGES[outer], inner, message)
     for number, name in enumerate(FORMATS):
         setattr(MESSAGES["LocationData"], name, number)
+    for name, number in TABLES["image_formats"].items():
+        setattr(MESSAGES["ImageFormat"], name, number)
 
 
 _nest()

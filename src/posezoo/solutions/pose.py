@@ -9,9 +9,18 @@ import numpy as np
 from posezoo.poses import blazepose
 from posezoo.poses.blazepose import BlazePoseOptions
 from posezoo.poses.letterbox import Image, ImageTransform, image_size, letterbox_transform
+from posezoo.solutions import download_utils as download_utils
 from posezoo.solutions.body_filter import BodyFilter
 from posezoo.solutions.messages import create_landmarks
-from posezoo.solutions.solution import Solution, choose, infer, load_network, require_share
+from posezoo.solutions.solution import (
+    Solution,
+    choose,
+    infer,
+    load_network,
+    read_confidence,
+    read_switch,
+)
+from posezoo.solutions.solution import SolutionBase as SolutionBase
 from posezoo.solutions.tables import connections, landmark_names
 
 PoseLandmark = landmark_names("PoseLandmark")
@@ -59,12 +68,13 @@ class PoseSolution(Solution):
         super().__init__()
         size = choose("model_complexity", model_complexity, _COMPLEXITIES)
         self._is_video = not static_image_mode
-        self._is_smooth = self._is_video and smooth_landmarks
-        min_score = require_share("min_detection_confidence", min_detection_confidence)
+        self._is_smooth = read_switch("smooth_landmarks", smooth_landmarks and self._is_video)
+        min_score = read_confidence("min_detection_confidence", min_detection_confidence)
         self._options = BlazePoseOptions(min_detection_score=min_score)
-        self._min_presence = require_share("min_tracking_confidence", min_tracking_confidence)
+        self._min_presence = read_confidence("min_tracking_confidence", min_tracking_confidence)
+        has_mask = read_switch("enable_segmentation", enable_segmentation)
         self._detector = load_network(_DETECTOR)
-        without = () if enable_segmentation else (blazepose.SEGMENTATION.name,)
+        without = () if has_mask else (blazepose.SEGMENTATION.name,)
         self._network = load_network(f"pose-landmark-{size}-mediapipe", without=without)
         self._roles = {
             output.name: output.role

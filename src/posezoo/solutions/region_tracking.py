@@ -9,7 +9,7 @@ from posezoo.poses import blazeface
 from posezoo.poses.blazeface import BlazeFaceOptions, Detections
 from posezoo.poses.decoder_type import DecoderType, Maps
 from posezoo.poses.keypoints import Pose
-from posezoo.poses.landmarks import LandmarkOptions, find_distinct_squares
+from posezoo.poses.landmarks import FaceOptions, HandOptions, find_distinct_squares
 from posezoo.poses.letterbox import (
     Image,
     ImageTransform,
@@ -79,7 +79,9 @@ class DetectorNetwork(RoleNetwork):
 class LandmarkNetwork(RoleNetwork):
     """Finds the landmarks of the hand or face in a turned square."""
 
-    def __init__(self, model: str, decoder: DecoderType, options: LandmarkOptions) -> None:
+    def __init__(
+        self, model: str, decoder: DecoderType, options: HandOptions | FaceOptions
+    ) -> None:
         super().__init__(model, decoder)
         self._decode = decoder.decode
         self.options = options
@@ -89,8 +91,11 @@ class LandmarkNetwork(RoleNetwork):
         size = image_size(image)
         view = crop_square(square, size, self.size).view
         maps = self.infer(view.sample(image, repeats_edges=True))
-        poses = to_image_pixels(self._decode(maps, self.size, self.options), view, size)
-        return next(iter(poses), None)
+        for pose in to_image_pixels(self._decode(maps, self.size, self.options), view, size):
+            # As in MediaPipe, a presence of 1 is not above a threshold of 1.
+            if pose.score > self.options.min_presence:
+                return pose
+        return None
 
     def follow(self, pose: Pose, square: Box) -> Box:
         """The square in the next frame of a video, from the landmarks in this one."""

@@ -7,6 +7,7 @@ from typing import Any
 from posezoo.core.errors import import_cv2
 from posezoo.poses.letterbox import Image, image_size, stretch_transform
 from posezoo.solutions.solution import Solution, choose, infer, load_network
+from posezoo.solutions.solution import SolutionBase as SolutionBase
 
 _MODELS = {0: "selfie-segmentation", 1: "selfie-segmentation-landscape"}
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from numbers import Real
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -13,57 +14,55 @@ import numpy as np
 from posezoo.core.arrays import Array
 from posezoo.core.errors import import_cv2
 from posezoo.poses.decoder_type import Maps
+from posezoo.solutions.importable import explain
 
 if TYPE_CHECKING:
     from posezoo.poses.letterbox import Image
     from posezoo.run.runtime.compiled_network import CompiledNetwork
 
-_SolutionT = TypeVar("_SolutionT", bound="Solution")
+_SolutionT = TypeVar("_SolutionT", bound="SolutionBase")
 
 
-class Solution:
-    """The base of all solutions.
+class SolutionOutputs:
+    """What a solution has found, by name: scripts assign to the results and add some."""
 
-    Attributes:
-        outputs: the names of its results; a result that was not found is None.
-    """
+    def __init__(self, results: Mapping[str, Any]) -> None:
+        vars(self).update(results)
 
-    outputs: ClassVar[tuple[str, ...]] = ()
+    @property
+    def _fields(self) -> tuple[str, ...]:
+        """The names, as of MediaPipe's results."""
+        return tuple(vars(self))
 
-    def __init__(self) -> None:
-        self._results: Any = namedtuple("SolutionOutputs", self.outputs)  # type: ignore[misc]
+    def __repr__(self) -> str:
+        return f"SolutionOutputs({', '.join(self._fields)})"
 
-    def process(self, image: Image) -> Any:
-        """What is found in an image, or in the next frame of a video.
 
-        Args:
-            image: uint8 (H, W, 3), RGB.
+class SolutionBase:
+    """The class in MediaPipe that runs a graph; here, only what solutions have in common."""
 
-        Raises:
-            ValueError: the image has no three channels, or the solution is closed.
-            TypeError: the image is not uint8.
-            RuntimeError: the image is empty.
-        """
-        if self._results is None:
-            raise ValueError(f"{type(self).__name__} is closed: it processes no more images")
-        results = self._find(_require_rgb(image))
-        return self._results(**(dict.fromkeys(self.outputs) | results))
+    def __init__(
+        self,
+        binary_graph_path: str | None = None,
+        graph_config: Any = None,
+        calculator_params: Mapping[str, Any] | None = None,
+        graph_options: Any = None,
+        side_inputs: Mapping[str, Any] | None = None,
+        outputs: Sequence[str] | None = None,
+        stream_type_hints: Mapping[str, Any] | None = None,
+    ) -> None:
+        raise NotImplementedError(explain("mediapipe.python.solution_base.SolutionBase"))
 
-    def _find(self, image: Image) -> dict[str, Any]:
+    def process(self, input_data: Any) -> Any:
+        """What is found in an image."""
         raise NotImplementedError
 
     def reset(self) -> None:
         """Take the next image for the first one of a video."""
 
     def close(self) -> None:
-        """Process no more images.
-
-        Raises:
-            ValueError: it is closed already.
-        """
-        if self._results is None:
-            raise ValueError(f"{type(self).__name__} is closed already")
-        self._results = None
+        """Process no more images."""
+        raise NotImplementedError
 
     def __enter__(self: _SolutionT) -> _SolutionT:
         return self
@@ -77,36 +76,100 @@ class Solution:
         self.close()
 
 
+class Solution(SolutionBase):
+    """The base of all solutions.
+
+    Attributes:
+        outputs: the names of its results; a result that was not found is None.
+    """
+
+    outputs: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self) -> None:
+        self._is_closed = False
+
+    def process(self, image: Image) -> SolutionOutputs:
+        """What is found in an image, or in the next frame of a video.
+
+        Args:
+            image: uint8 (H, W, 3), RGB.
+
+        Raises:
+            ValueError: the image has no three channels, or the solution is closed.
+            TypeError: the image is not uint8.
+            RuntimeError: the image is empty.
+        """
+        if self._is_closed:
+            raise ValueError(f"{type(self).__name__} is closed: it processes no more images")
+        results = self._find(_require_rgb(image))
+        return SolutionOutputs(dict.fromkeys(self.outputs) | results)
+
+    def _find(self, image: Image) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Process no more images.
+
+        Raises:
+            ValueError: it is closed already.
+        """
+        if self._is_closed:
+            raise ValueError(f"{type(self).__name__} is closed already")
+        self._is_closed = True
+
+
 def _require_rgb(image: Array) -> Image:
     if len(image.shape) != 3 or image.shape[2] != 3:
         raise ValueError("Input image must contain three channel rgb data.")
-    if image.dtype != np.uint8:
+    # Such as an array of bool.
+    if not np.can_cast(image.dtype, np.uint8):
         raise TypeError(f"the image must have the type uint8, not {image.dtype}")
     if not image.size:
         raise RuntimeError("the image is empty")
-    return np.ascontiguousarray(image)
+    return np.ascontiguousarray(image, np.uint8)
 
 
 def choose(option: str, value: int, choices: Mapping[int, str]) -> str:
     """The model for the value of an option, such as ``model_complexity``."""
-    if value not in choices:
+    number = _read_integer(option, value)
+    if number not in choices:
         expected = " or ".join(map(str, choices))
         raise ValueError(f"{option} must be {expected}, not {value!r}")
-    return choices[value]
+    return choices[number]
 
 
-def require_count(option: str, value: int) -> int:
+def read_count(option: str, value: int) -> int:
     """The value of an option that is the number of hands or faces."""
-    if not isinstance(value, int) or value < 1:
+    number = _read_integer(option, value)
+    if number < 1:
         raise ValueError(f"{option} must be a number from 1, not {value!r}")
-    return value
+    return number
 
 
-def require_share(option: str, value: float) -> float:
-    """The value of an option such as ``min_detection_confidence``."""
-    if not isinstance(value, (int, float)) or not 0 <= value <= 1:
-        raise ValueError(f"{option} must be 0 to 1, not {value!r}")
-    return value
+def _read_integer(option: str, value: int) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{option} must be a whole number, not {value!r}") from None
+
+
+def read_switch(option: str, value: bool) -> bool:
+    """The value of an option such as ``enable_segmentation``."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{option} must be True or False, not {value!r}")
+    return bool(value)
+
+
+def read_confidence(option: str, value: float | None) -> float:
+    """The value of an option such as ``min_detection_confidence``, 0..1.
+
+    As in MediaPipe, any number is accepted: nothing has a score above 1, and None is 0.
+    """
+    if value is None:
+        return 0.0
+    if not isinstance(value, Real):
+        raise TypeError(f"{option} must be a number, not {value!r}")
+    return min(max(0.0, float(value)), 1.0)
 
 
 def load_network(name: str, *, without: Sequence[str] = ()) -> CompiledNetwork:

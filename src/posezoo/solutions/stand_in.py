@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from posezoo.solutions.importable import MODULES, explain
 from posezoo.solutions.tables import TABLES
 
 #: The release that the solutions equal.
 RELEASE = "0.10.21"
 
 #: What the stand-in needs: scripts use the OpenCV that MediaPipe brings, which has windows.
-REQUIRED = ("posezoo[convert]", "opencv-contrib-python>=4.8,<6")
+#: OpenCV 5 lacks functions that they call, such as ``cv2.aruco.detectMarkers``.
+REQUIRED = ("posezoo[convert]", "opencv-contrib-python>=4.8,<5")
 
 _SOLUTIONS = (
+    "download_utils",
     "drawing_styles",
     "drawing_utils",
     "face_detection",
@@ -24,22 +27,29 @@ _SOLUTIONS = (
     "selfie_segmentation",
 )
 
-_TASKS = "install MediaPipe 1 in another environment, or use mediapipe.solutions"
-_GRAPHS = "posezoo runs no graphs of MediaPipe"
-_MISSING = {
-    "calculators": _GRAPHS,
-    "modules": "posezoo get downloads models",
-    "model_maker": "posezoo trains no models",
-    "tasks": _TASKS,
-    "util": _GRAPHS,
-    "python.solution_base": _GRAPHS,
-    "python.solutions.objectron": "posezoo finds no boxes in 3D",
+# Modules of the real package that scripts hardly import: importing one is an error.
+_MISSING = ("calculators", "model_maker", "modules", "util")
+
+_BINDINGS = "mediapipe.python._framework_bindings"
+# Classes of graphs and images, which both mediapipe and mediapipe.python have, with their modules.
+_NAMES = {
+    "CalculatorGraph": f"{_BINDINGS}.calculator_graph",
+    "GraphInputStreamAddMode": f"{_BINDINGS}.calculator_graph",
+    "Image": f"{_BINDINGS}.image",
+    "ImageFormat": f"{_BINDINGS}.image_frame",
+    "ImageFrame": f"{_BINDINGS}.image_frame",
+    "Matrix": f"{_BINDINGS}.matrix",
+    "Packet": f"{_BINDINGS}.packet",
+    "Timestamp": f"{_BINDINGS}.timestamp",
+    "ValidatedGraphConfig": f"{_BINDINGS}.validated_graph_config",
 }
-_MISSING_NAMES = {
-    **dict.fromkeys(("Image", "ImageFormat"), f"it is for mediapipe.tasks; {_TASKS}"),
-    **dict.fromkeys(("CalculatorGraph", "ImageFrame", "Packet", "Timestamp"), _GRAPHS),
-    "packet_creator": _GRAPHS,
-    "packet_getter": _GRAPHS,
+# The same for modules.
+_SHARED = {
+    "model_ckpt_util": f"{_BINDINGS}.model_ckpt_util",
+    "packet_creator": "mediapipe.python.packet_creator",
+    "packet_getter": "mediapipe.python.packet_getter",
+    "resource_util": f"{_BINDINGS}.resource_util",
+    "solutions": "mediapipe.python.solutions",
 }
 
 _PACKAGE = '''\
@@ -48,18 +58,21 @@ _PACKAGE = '''\
 from importlib import import_module
 
 {version}_MODULES = {modules!r}
+_NAMES = {names!r}
 _MISSING = {missing!r}
 
 
 def __getattr__(name):
     if name in _MODULES:
         return import_module(_MODULES[name])
+    if name in _NAMES:
+        return getattr(import_module(_NAMES[name]), name)
     problem = _MISSING.get(name) or f"module {{__name__}} has no attribute {{name!r}}"
     raise AttributeError(problem)
 
 
 def __dir__():
-    return sorted({{*globals(), *_MODULES}})
+    return sorted({{*globals(), *_MODULES, *_NAMES}})
 '''
 _DOC = "posezoo's stand-in for MediaPipe, which runs its solutions on OpenVINO."
 
@@ -77,6 +90,12 @@ from posezoo.solutions.messages import messages_of
 globals().update(messages_of({name!r}))
 """
 
+_IMPORTABLE = """\
+from posezoo.solutions.importable import names_of
+
+globals().update(names_of(__name__))
+"""
+
 
 def write_modules(release: str) -> dict[str, str]:
     """The text of each module by its path.
@@ -84,23 +103,31 @@ def write_modules(release: str) -> dict[str, str]:
     Args:
         release: ``mediapipe.__version__``.
     """
-    explained = {name: _explain(name, instead) for name, instead in _MISSING.items()}
-    names = {name: _explain(name, instead) for name, instead in _MISSING_NAMES.items()}
-    top = {name: text for name, text in explained.items() if "." not in name} | names
     solutions = "mediapipe.python.solutions"
+    modules = (*_SOLUTIONS, "objectron")
     code = {
         "mediapipe/__init__.py": _PACKAGE.format(
             doc=_DOC,
             version=f"__version__ = {release!r}\n",
-            modules={"solutions": solutions},
-            missing=top,
+            modules=_SHARED | {"python": "mediapipe.python", "tasks": "mediapipe.tasks"},
+            names=_NAMES,
+            missing={name: explain(f"mediapipe.{name}") for name in _MISSING},
         ),
-        "mediapipe/python/__init__.py": "",
+        "mediapipe/python/__init__.py": _PACKAGE.format(
+            doc=_DOC,
+            version="",
+            modules=_SHARED
+            | {"mediapipe": "mediapipe", "solution_base": "mediapipe.python.solution_base"},
+            names=_NAMES,
+            missing={},
+        ),
         "mediapipe/python/solutions/__init__.py": _PACKAGE.format(
             doc=_DOC,
             version="",
-            modules={name: f"{solutions}.{name}" for name in _SOLUTIONS},
-            missing={"objectron": explained["python.solutions.objectron"]},
+            # Editors complete the name mediapipe here, and many scripts have it.
+            modules={name: f"{solutions}.{name}" for name in modules} | {"mediapipe": "mediapipe"},
+            names={},
+            missing={},
         ),
         "mediapipe/framework/__init__.py": "",
         "mediapipe/framework/formats/__init__.py": "",
@@ -109,11 +136,15 @@ def write_modules(release: str) -> dict[str, str]:
         code[f"mediapipe/python/solutions/{name}.py"] = _ALIAS.format(name=name)
     for name in TABLES["messages"]:
         code[f"mediapipe/framework/formats/{name}.py"] = _MESSAGES.format(name=name)
-    for name, text in explained.items():
-        refusal = f"raise ImportError({text!r}, name={f'mediapipe.{name}'!r})\n"
-        code[f"mediapipe/{name.replace('.', '/')}/__init__.py"] = refusal
+    for name in MODULES:
+        code.setdefault(_path_of(name), _IMPORTABLE)
+    for name in _MISSING:
+        path = f"mediapipe.{name}"
+        refusal = f"raise ImportError({explain(path)!r}, name={path!r})\n"
+        code[f"mediapipe/{name}/__init__.py"] = refusal
     return code
 
 
-def _explain(name: str, instead: str) -> str:
-    return f"mediapipe.{name} is not in posezoo's stand-in for mediapipe: {instead}"
+def _path_of(module: str) -> str:
+    is_package = any(name.startswith(f"{module}.") for name in MODULES)
+    return f"{module.replace('.', '/')}{'/__init__' if is_package else ''}.py"

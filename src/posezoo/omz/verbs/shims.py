@@ -54,6 +54,11 @@ _OLD_RELEASE = (
     " the real openvino-dev."
 )
 
+_OPENCV = (
+    "It requires opencv-contrib-python 4, whose files replace those of another OpenCV package:"
+    " uninstall that package first. posezoo doctor names both."
+)
+
 
 _USUAL_RELEASE = "2024.6.0"
 
@@ -206,6 +211,7 @@ def _write_mediapipe(folder: Path, release: str, *, force: bool) -> list[str]:
         _write_wheel(folder, *pack_posezoo(), force=force),
         _write_wheel(folder, *pack_mediapipe(release), force=force),
         *_explain_use(folder, f"mediapipe=={release}"),
+        _OPENCV,
     ]
 
 

@@ -1,0 +1,309 @@
+"""Scripts can import what MediaPipe 0.10.21 offers; what posezoo has not is an error where it is used."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import importlib
+import inspect
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from posezoo.solutions.importable import MODULES, explain
+from posezoo.solutions.stand_in import RELEASE, write_modules
+
+ROOT = Path(__file__).resolve().parents[2]
+
+#: Names that scripts find in modules of MediaPipe 0.10.21.
+NAMES = {
+    "mediapipe": (
+        "CalculatorGraph GraphInputStreamAddMode Image ImageFormat ImageFrame Matrix Packet Timestamp"
+        " ValidatedGraphConfig model_ckpt_util packet_creator packet_getter resource_util solutions tasks"
+    ),
+    "mediapipe.python": "Image Packet Timestamp mediapipe solution_base solutions",
+    "mediapipe.python.solution_base": (
+        "CALCULATOR_TO_OPTIONS NAME_TO_TYPE PacketDataType RGB_CHANNELS SolutionBase containers packet"
+        " type_names_from_oneof"
+    ),
+    "mediapipe.python.solutions": (
+        "download_utils drawing_styles drawing_utils face_detection face_mesh face_mesh_connections hands"
+        " hands_connections holistic mediapipe objectron pose pose_connections selfie_segmentation"
+    ),
+    "mediapipe.python.solutions.drawing_styles": (
+        "DrawingSpec HandLandmark PoseLandmark face_mesh_connections hands_connections"
+        " get_default_face_mesh_iris_connections_style"
+    ),
+    "mediapipe.python.solutions.face_detection": "FaceDetection FaceKeyPoint SolutionBase get_key_point",
+    "mediapipe.python.solutions.face_mesh": "FACEMESH_IRISES FaceMesh SolutionBase",
+    "mediapipe.python.solutions.hands": "HAND_CONNECTIONS HandLandmark Hands SolutionBase",
+    "mediapipe.python.solutions.holistic": (
+        "FACEMESH_CONTOURS HAND_CONNECTIONS HandLandmark Holistic POSE_CONNECTIONS SolutionBase download_utils"
+    ),
+    "mediapipe.python.solutions.objectron": "BOX_CONNECTIONS BoxLandmark Objectron SolutionBase download_utils",
+    "mediapipe.python.solutions.pose": "POSE_CONNECTIONS Pose PoseLandmark SolutionBase download_utils",
+    "mediapipe.python.solutions.selfie_segmentation": "SelfieSegmentation SolutionBase",
+    "mediapipe.framework.formats.image_format_pb2": "ImageFormat",
+    "mediapipe.tasks": "BaseOptions audio components genai python text vision",
+    "mediapipe.tasks.python": "BaseOptions audio components genai text vision",
+    "mediapipe.tasks.python.components.containers": "Category Detection Landmark NormalizedLandmark NormalizedRect",
+    "mediapipe.tasks.python.core.base_options": "BaseOptions",
+    "mediapipe.tasks.python.vision": (
+        "FaceDetector FaceLandmarker GestureRecognizer HandLandmarker HandLandmarkerResult ImageSegmenter"
+        " PoseLandmarker PoseLandmarkerOptions PoseLandmarkerResult RunningMode"
+    ),
+    "mediapipe.tasks.python.vision.core.vision_task_running_mode": "VisionTaskRunningMode",
+}
+
+#: The parameters of what scripts call, and their defaults.
+SIGNATURES = {
+    "python.solution_base.SolutionBase": (
+        "binary_graph_path=None, graph_config=None, calculator_params=None, graph_options=None, side_inputs=None,"
+        " outputs=None, stream_type_hints=None"
+    ),
+    "python.solution_base.SolutionBase.process": "self, input_data",
+    "python.solution_base.type_names_from_oneof": "oneof_type_name",
+    "python.solutions.face_detection.FaceDetection": "min_detection_confidence=0.5, model_selection=0",
+    "python.solutions.face_mesh.FaceMesh": (
+        "static_image_mode=False, max_num_faces=1, refine_landmarks=False, min_detection_confidence=0.5,"
+        " min_tracking_confidence=0.5"
+    ),
+    "python.solutions.hands.Hands": (
+        "static_image_mode=False, max_num_hands=2, model_complexity=1, min_detection_confidence=0.5,"
+        " min_tracking_confidence=0.5"
+    ),
+    "python.solutions.hands.Hands.process": "self, image",
+    "python.solutions.holistic.Holistic": (
+        "static_image_mode=False, model_complexity=1, smooth_landmarks=True, enable_segmentation=False,"
+        " smooth_segmentation=True, refine_face_landmarks=False, min_detection_confidence=0.5,"
+        " min_tracking_confidence=0.5"
+    ),
+    "python.solutions.objectron.Objectron": (
+        "static_image_mode=False, max_num_objects=5, min_detection_confidence=0.5, min_tracking_confidence=0.99,"
+        " model_name='Shoe', focal_length=(1.0, 1.0), principal_point=(0.0, 0.0), image_size=None"
+    ),
+    "python.solutions.pose.Pose": (
+        "static_image_mode=False, model_complexity=1, smooth_landmarks=True, enable_segmentation=False,"
+        " smooth_segmentation=True, min_detection_confidence=0.5, min_tracking_confidence=0.5"
+    ),
+    "python.solutions.selfie_segmentation.SelfieSegmentation": "model_selection=0",
+    "tasks.python.core.base_options.BaseOptions": "model_asset_path=None, model_asset_buffer=None, delegate=None",
+    "tasks.python.vision.hand_landmarker.HandLandmarkerResult": "handedness, hand_landmarks, hand_world_landmarks",
+    "tasks.python.vision.pose_landmarker.PoseLandmarker.create_from_options": "options",
+    "tasks.python.vision.pose_landmarker.PoseLandmarker.detect_for_video": (
+        "self, image, timestamp_ms, image_processing_options=None"
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A folder with the package mediapipe."""
+    folder = tmp_path_factory.mktemp("stand_in")
+    for name, text in write_modules(RELEASE).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def mp(folder):
+    """The package, as this process imports it."""
+    assert "mediapipe" not in sys.modules
+    sys.path.insert(0, str(folder))
+    yield importlib.import_module("mediapipe")
+    sys.path.remove(str(folder))
+    for name in [name for name in sys.modules if f"{name}.".startswith("mediapipe.")]:
+        del sys.modules[name]
+
+
+def find(path: str):
+    """A class, a function or a method of the package."""
+    parts = f"mediapipe.{path}".split(".")
+    depth = next(
+        depth for depth, part in enumerate(parts) if part[0].isupper() or part.startswith("type_")
+    )
+    target = importlib.import_module(".".join(parts[:depth]))
+    for part in parts[depth:]:
+        target = getattr(target, part)
+    return target
+
+
+def test_scripts_find_the_names_of_mediapipe(mp):
+    missing = []
+    for module, names in NAMES.items():
+        imported = importlib.import_module(module)
+        missing += [f"{module}.{name}" for name in names.split() if not hasattr(imported, name)]
+    assert missing == []
+
+
+@pytest.mark.parametrize("path", SIGNATURES)
+def test_what_scripts_call_has_the_parameters_of_mediapipe(mp, path):
+    target = find(path)
+    parameters = list(inspect.signature(target).parameters.values())
+    assert (
+        ", ".join(str(each.replace(annotation=each.empty)) for each in parameters)
+        == SIGNATURES[path]
+    )
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_has_what_the_table_says(mp, module):
+    imported = importlib.import_module(module)
+    for name, facts in MODULES[module].items():
+        value = getattr(imported, name)
+        if "enum" in facts and isinstance(facts, dict):
+            assert {member.name: member.value for member in value} == facts["enum"]
+        elif "fields" in facts:
+            names = [field if isinstance(field, str) else field[0] for field in facts["fields"]]
+            assert [field.name for field in dataclasses.fields(value)] == names
+        elif "methods" in facts:
+            assert all(callable(getattr(value, method)) for method in facts["methods"])
+            with pytest.raises(
+                NotImplementedError, match=rf"^{module}.{name} is not in posezoo's stand-in"
+            ):
+                value()
+
+
+def test_the_names_that_editors_complete_are_the_solutions(mp):
+    assert mp.solutions.mediapipe.solutions.hands is mp.solutions.hands
+    assert mp.solutions.mediapipe.python.solutions.drawing_utils is mp.solutions.drawing_utils
+    assert mp.python.solutions.pose is mp.solutions.pose
+
+
+def test_solution_base_is_the_class_of_the_solutions(mp):
+    solution_base = importlib.import_module("mediapipe.python.solution_base")
+    assert mp.solutions.hands.SolutionBase is solution_base.SolutionBase
+    assert issubclass(mp.solutions.hands.Hands, solution_base.SolutionBase)
+    assert issubclass(mp.solutions.objectron.Objectron, solution_base.SolutionBase)
+
+
+def test_tasks_that_are_only_imported_are_no_error(mp):
+    namespace: dict[str, object] = {}
+    exec("from mediapipe.tasks import python\nfrom mediapipe.tasks.python import vision", namespace)
+    assert namespace["vision"] is mp.tasks.vision
+    assert namespace["python"].BaseOptions is mp.tasks.BaseOptions
+
+
+def test_a_script_of_tasks_runs_until_it_makes_a_landmarker(mp):
+    vision = mp.tasks.vision
+    image = mp.Image(image_format=mp.ImageFormat.SRGB, data=np.zeros((4, 6, 3), np.uint8))
+    options = vision.PoseLandmarkerOptions(
+        base_options=mp.tasks.BaseOptions("pose.task", delegate=mp.tasks.BaseOptions.Delegate.GPU),
+        running_mode=vision.RunningMode.VIDEO,
+        num_poses=2,
+    )
+    assert (image.width, options.num_poses, options.min_tracking_confidence) == (6, 2, 0.5)
+    assert options.running_mode is vision.RunningMode["VIDEO"]
+    with pytest.raises(NotImplementedError) as caught:
+        vision.PoseLandmarker.create_from_options(options)
+    assert str(caught.value) == (
+        "mediapipe.tasks.python.vision.pose_landmarker.PoseLandmarker.create_from_options is not in posezoo's stand-in"
+        ' for mediapipe: mediapipe.solutions.pose, or posezoo.load("blazepose-full"), finds poses'
+    )
+
+
+def test_each_options_object_has_its_own_nested_options(mp):
+    first, second = (mp.tasks.vision.GestureRecognizerOptions(base_options=None) for _ in range(2))
+    assert first == second
+    first.canned_gesture_classifier_options.max_results = 3
+    assert second.canned_gesture_classifier_options.max_results is None
+
+
+def test_records_and_enumerations_are_pickled(mp):
+    landmark = mp.tasks.components.containers.NormalizedLandmark(x=0.5)
+    mode = mp.tasks.vision.RunningMode.IMAGE
+    assert pickle.loads(pickle.dumps([landmark, mode])) == [landmark, mode]
+
+
+@pytest.mark.parametrize(
+    ("call", "instead"),
+    [
+        (
+            lambda mp: mp.tasks.vision.HandLandmarker.create_from_model_path("a.task"),
+            "mediapipe.solutions.hands",
+        ),
+        (lambda mp: mp.tasks.vision.FaceLandmarker(None, None), "mediapipe.solutions.face_mesh"),
+        (lambda mp: mp.tasks.text.TextClassifier.create_from_options(None), "install MediaPipe 1"),
+        (lambda mp: mp.tasks.BaseOptions("a").to_pb2(), "install MediaPipe 1"),
+        (
+            lambda mp: mp.solutions.objectron.Objectron(max_num_objects=1),
+            "posezoo finds no boxes in 3D",
+        ),
+        (
+            lambda mp: mp.solutions.pose.download_utils.download_oss_model("a.tflite"),
+            "each solution downloads",
+        ),
+        (lambda mp: mp.CalculatorGraph(graph_config=None), "posezoo runs no graphs"),
+        (lambda mp: mp.packet_getter.get_proto(None), "posezoo runs no graphs"),
+        (lambda mp: mp.model_ckpt_util.GenerateCpuTfLite(), "posezoo runs no graphs"),
+    ],
+)
+def test_what_posezoo_has_not_is_one_line_when_it_is_used(mp, call, instead):
+    with pytest.raises(
+        NotImplementedError, match=rf"^mediapipe\..* is not in .* mediapipe: {instead}.*$"
+    ) as caught:
+        call(mp)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_attribute_of_a_missing_class_is_explained_also_for_a_derived_class(mp):
+    class Derived(mp.tasks.vision.PoseLandmarker):
+        pass
+
+    for kind in (Derived, mp.tasks.vision.PoseLandmarker):
+        with pytest.raises(
+            AttributeError, match=r"^mediapipe\..*\.PoseLandmarker\.anything is not in "
+        ):
+            _ = kind.anything
+        with pytest.raises(NotImplementedError, match=r"\.PoseLandmarker is not in "):
+            kind()
+
+
+def test_an_unknown_name_of_a_module_is_an_attribute_error(mp):
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = mp.tasks.vision.nothing
+    with pytest.raises(ImportError, match="nothing"):
+        exec("from mediapipe.python.solution_base import nothing")
+
+
+def test_the_longest_path_explains():
+    assert explain("mediapipe.tasks.python.vision.hand_landmarker.HandLandmark").endswith(
+        "solutions.hands finds hands"
+    )
+    assert explain("mediapipe.tasks.python.vision").endswith("or use mediapipe.solutions")
+
+
+def test_the_formats_of_images_are_those_of_the_message(mp):
+    message = importlib.import_module("mediapipe.framework.formats.image_format_pb2").ImageFormat
+    assert message.SRGB == mp.ImageFormat.SRGB == 1
+    assert (message.VEC32F4, message().SerializeToString()) == (13, b"")
+
+
+def test_integers_make_an_intenum(mp):
+    assert issubclass(mp.tasks.BaseOptions.Delegate, enum.IntEnum)
+    assert not issubclass(mp.tasks.vision.RunningMode, enum.IntEnum)
+
+
+def test_the_stand_in_keeps_the_contract(folder, shared):
+    """The program asks MediaPipe's facts of each of its names."""
+    tool = shared / "tools" / "mediapipe_contract.py"
+    facts = shared / "facts" / "mediapipe_contract.json"
+    if not (tool.is_file() and facts.is_file()):
+        pytest.skip("needs ../shared")
+    ended = subprocess.run(
+        [sys.executable, tool, facts],
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, ""), ended.stdout
+    count, of, total, *_ = ended.stdout.split()
+    assert (of, count) == ("of", total)
