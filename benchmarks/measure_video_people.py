@@ -154,7 +154,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     pan = import_module("fakes.moving_camera").pan
     videos = [list(pan(photo, people, args.frames)) for photo, people in read_photos(args.photos)]
-    context = open_context(to_settings(read_settings({"output_dir": ROOT / "build" / "measure"})))
+    context = open_context(to_settings(read_settings({"weights_dir": ROOT / "build" / "measure"})))
     tools = {"opencv": cv2.__version__, "openvino": package_version("openvino")}
     lines = []
     for name in MODELS:

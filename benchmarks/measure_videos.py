@@ -72,7 +72,7 @@ def measure_model(name: str, people: list[tuple[Array, dict[str, Any]]]) -> dict
     """The row of a model."""
     film = import_module("fakes.moving_camera").film
 
-    context = open_context(to_settings(read_settings({"output_dir": ROOT / "build" / "measure"})))
+    context = open_context(to_settings(read_settings({"weights_dir": ROOT / "build" / "measure"})))
     spec = context.registry.find(name)
     estimator = load_estimator(spec, get_irs(spec, Precision.FP32, context))
     alone, tracked = [], []

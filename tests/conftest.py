@@ -219,7 +219,7 @@ def _folder_of_all_workers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _get_blazepose(mirror: Path, folder: Path) -> None:
     settings = read_settings(
-        {"output_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),)}
+        {"weights_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),)}
     )
     context = open_context(to_settings(settings))
     for part in context.registry.parts(context.registry.find("blazepose-full")):
@@ -245,7 +245,7 @@ def mediapipe(tmp_path_factory) -> dict[str, str]:
         link_by_digest(file, folder / "mirror", sha384)
     return {
         "POSEZOO_MIRROR": str(folder / "mirror"),
-        "POSEZOO_OUTPUT_DIR": str(folder / "models"),
+        "POSEZOO_WEIGHTS_DIR": str(folder / "models"),
         "POSEZOO_CACHE_DIR": str(folder / "cache"),
     }
 
@@ -255,7 +255,7 @@ def zoo(mirror: Path, tmp_path_factory):
     """The registry, with the files of the mirror."""
     folder = tmp_path_factory.mktemp("zoo")
     flags = {
-        "output_dir": folder,
+        "weights_dir": folder,
         "cache_dir": folder / "cache",
         "mirror": (str(mirror),),
         "attempts": 1,

@@ -125,6 +125,17 @@ def test_the_page_lists_the_parts_in_their_order():
     assert listed == [part for part in PARTS if not part.startswith("__")]
 
 
+def test_the_page_lists_the_rows_of_the_core():
+    page = (SOURCE.parents[1] / "docs" / "architecture.md").read_text("utf-8")
+    listed = re.findall(r"^\| (\d+) \| ([\w/, ]+) \|", page, re.MULTILINE)
+    rows = [
+        sorted(f"{name}/" if (SOURCE / "core" / name).is_dir() else name for name in row)
+        for row in CORE
+    ]
+    assert [names.split(", ") for _, names in listed] == rows
+    assert [int(number) for number, _ in listed] == [*range(1, len(CORE) + 1)]
+
+
 def test_the_modules_that_the_page_names_exist():
     page = (SOURCE.parents[1] / "docs" / "architecture.md").read_text("utf-8")
     named = re.findall(r"`([a-z_]+/[a-z_/]+(?:\.py|/))`", page)
@@ -230,8 +241,13 @@ def test_a_cycle_is_found_over_several_modules():
 
 
 def test_every_module_says_what_it_is_for():
-    for path in SOURCE.rglob("*.py"):
-        assert ast.get_docstring(nodes_in(path.read_text("utf-8"))[0]), path
+    said: dict[str, Path] = {}
+    for path in sorted(SOURCE.rglob("*.py")):
+        text = ast.get_docstring(nodes_in(path.read_text("utf-8"))[0])
+        assert text, path
+        assert "what it is for" not in text, f"{path}: this is the text of a template"
+        assert text not in said, f"{path} says the same as {said[text]}"
+        said[text] = path
 
 
 #: What only some systems have, or what tells them apart; all of it is in one module. The sandbox exists only on Linux.

@@ -250,7 +250,7 @@ def test_each_mistake_ends_in_the_answer_that_the_page_shows(title, desk, mirror
         "A corrupt photo",
     ):
         made = request.getfixturevalue("blazepose").output_dir
-        desk.environ["POSEZOO_OUTPUT_DIR"] = str(made)
+        desk.environ["POSEZOO_WEIGHTS_DIR"] = str(made)
         for path in made.glob("**/FP16/pose-landmark-full-mediapipe.[xb]*"):
             (desk.folder / f"part{path.suffix}").symlink_to(path)
     if title == "A full disk":

@@ -33,7 +33,7 @@ def poses_of(python: Path | str, folder: Path, photos: list[Path]) -> tuple[str,
 @pytest.mark.slow
 def test_opencv_4_and_5_find_the_same_poses(tmp_path, shared, blazepose, monkeypatch):
     """The detector sees a pixel that differs by one: the regions of its people move by up to 23 px."""
-    monkeypatch.setenv("POSEZOO_OUTPUT_DIR", str(blazepose.output_dir))
+    monkeypatch.setenv("POSEZOO_WEIGHTS_DIR", str(blazepose.output_dir))
     photos = sorted((shared / "data" / "photos").glob("*.jpg"))
     version_4, expected = poses_of(sys.executable, tmp_path / "4", photos)
     version_5, found = poses_of(OPENCV_5, tmp_path / "5", photos)

@@ -54,7 +54,7 @@ def test_the_public_names_are_these():
 
 
 def test_get_returns_the_ir_of_each_part_and_a_second_time_the_same(blazepose):
-    irs = posezoo.get("blazepose-full", precision="FP16", output_dir=blazepose.output_dir)
+    irs = posezoo.get("blazepose-full", precision="FP16", weights_dir=blazepose.output_dir)
     assert list(irs) == ["pose-detection-mediapipe", "pose-landmark-full-mediapipe"]
     for name, xml in irs.items():
         assert (
@@ -62,7 +62,7 @@ def test_get_returns_the_ir_of_each_part_and_a_second_time_the_same(blazepose):
             == blazepose.output_dir / "public" / "blazepose-full" / name / "FP16" / f"{name}.xml"
         )
         assert xml.with_suffix(".bin").is_file()
-    assert posezoo.get("blazepose-full", output_dir=str(blazepose.output_dir)) == irs
+    assert posezoo.get("blazepose-full", weights_dir=str(blazepose.output_dir)) == irs
 
 
 def test_list_gives_the_models_as_values(tmp_path):
@@ -230,7 +230,7 @@ def test_a_higher_minimum_score_leaves_people_out(tmp_path):
 
 @pytest.mark.usefixtures("networks_stay_compiled")
 def test_a_model_may_be_called_in_several_threads_at_once(blazepose, mirror):
-    model = posezoo.load("blazepose-full", output_dir=blazepose.output_dir, listener=None)
+    model = posezoo.load("blazepose-full", weights_dir=blazepose.output_dir, listener=None)
     image = read_image(by_digest(mirror, ASTRONAUT))
     (expected,) = model(image)
     with ThreadPoolExecutor(3) as pool:
@@ -269,7 +269,7 @@ def test_supervision_takes_poses(tmp_path, monkeypatch):
 @pytest.mark.usefixtures("networks_stay_compiled")
 def test_load_gives_a_callable_from_image_to_poses(blazepose, mirror):
     model = posezoo.load(
-        "blazepose-full", precision="FP16", device="CPU", output_dir=blazepose.output_dir
+        "blazepose-full", precision="FP16", device="CPU", weights_dir=blazepose.output_dir
     )
     image = read_image(by_digest(mirror, ASTRONAUT))
     (pose,) = model(image)
@@ -289,7 +289,7 @@ def test_load_gives_a_callable_from_image_to_poses(blazepose, mirror):
 def test_load_takes_options_of_the_decoder(blazepose, mirror):
     def load(**options):
         return posezoo.load(
-            "blazepose-full", output_dir=blazepose.output_dir, decoder_options=options
+            "blazepose-full", weights_dir=blazepose.output_dir, decoder_options=options
         )
 
     (pose,) = load(segmentation=True)(read_image(by_digest(mirror, ASTRONAUT)))
@@ -302,7 +302,7 @@ def test_load_takes_options_of_the_decoder(blazepose, mirror):
 
 @pytest.mark.slow
 def test_load_sees_images_as_large_and_as_many_at_once_as_it_is_asked(mirror, tmp_path):
-    where = {"output_dir": tmp_path, "cache_dir": tmp_path / "cache", "mirror": (str(mirror),)}
+    where = {"weights_dir": tmp_path, "cache_dir": tmp_path / "cache", "mirror": (str(mirror),)}
     model = posezoo.load(
         "human-pose-estimation-0001",
         "FP16-INT8",
@@ -320,7 +320,7 @@ def test_load_sees_images_as_large_and_as_many_at_once_as_it_is_asked(mirror, tm
 
 @pytest.mark.slow
 def test_load_hands_requests_to_the_detector_too_but_not_the_size(mirror, tmp_path):
-    where = {"output_dir": tmp_path, "cache_dir": tmp_path / "cache", "mirror": (str(mirror),)}
+    where = {"weights_dir": tmp_path, "cache_dir": tmp_path / "cache", "mirror": (str(mirror),)}
     model = posezoo.load(
         "movenet-singlepose-lightning-int8",
         "FP32",
@@ -343,7 +343,7 @@ def test_a_download_shows_what_the_command_line_shows_unless_there_is_no_listene
     def shown(folder, **listener):
         with pytest.raises(posezoo.PosezooError, match=r"net\.tflite"):
             posezoo.get(
-                "net", models_dir=(tmp_path / "models",), output_dir=tmp_path / folder, **listener
+                "net", models_dir=(tmp_path / "models",), weights_dir=tmp_path / folder, **listener
             )
         out, err = capsys.readouterr()
         assert out == ""
@@ -414,25 +414,25 @@ def test_weights_of_one_s_own_become_ir_where_the_command_line_puts_them(shared,
     shutil.copy(file, actual)
     out = tmp_path / "out"
     events = []
-    irs = posezoo.get(name, "FP32", checkpoint=actual, output_dir=out, listener=events.append)
+    irs = posezoo.get(name, "FP32", checkpoint=actual, weights_dir=out, listener=events.append)
     assert irs == {name: out / "public" / name / "FP32" / f"{name}.xml"}
     assert any(isinstance(event, SelfCheckPassed) for event in events)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.params", "out"]
 
     events.clear()
     assert (
-        posezoo.get(name, "FP32", checkpoint=str(file), output_dir=out, listener=events.append)
+        posezoo.get(name, "FP32", checkpoint=str(file), weights_dir=out, listener=events.append)
         == irs
     )
     # The same weights by another name.
     assert [type(event) for event in events] == [ConversionUpToDate]
 
     with pytest.raises(posezoo.PosezooError, match=r"\.xml: is the IR of another checkpoint"):
-        posezoo.get(name, "FP32", output_dir=out)
+        posezoo.get(name, "FP32", weights_dir=out)
     other = tmp_path / "other.pth"
     write_random_checkpoint(NetworkChoice(name), other)
     with pytest.raises(posezoo.PosezooError, match="is the IR of another checkpoint") as refused:
-        posezoo.get(name, "FP32", checkpoint=other, output_dir=out)
+        posezoo.get(name, "FP32", checkpoint=other, weights_dir=out)
     assert "--model_name" in refused.value.hint
 
 
@@ -444,7 +444,7 @@ def test_loaded_weights_of_one_s_own_never_take_the_place_of_the_published(
     pytest.importorskip("torch", reason="needs torch")
     name = "mobile_pose_mobilenetv3_small"
     file = shared / "data" / "checkpoints" / f"{name}.params"
-    posezoo.load(name, checkpoint=file, model_name=model_name, detector=None, output_dir=tmp_path)
+    posezoo.load(name, checkpoint=file, model_name=model_name, detector=None, weights_dir=tmp_path)
     apart = Path("checkpoints", hashlib.sha384(file.read_bytes()).hexdigest()[:16])
     place = (
         Path("public/mine/FP16/mine.xml")
@@ -460,7 +460,7 @@ def test_what_is_fetched_beside_weights_of_one_s_own_never_lands_on_them(tmp_pat
     actual = tmp_path / "mine.params"
     actual.write_bytes(params({"x": np.zeros(3, np.float32)}))
     write_model(tmp_path / "models", "other", model_yml(files=[declared_file(other)]))
-    flags = {"models_dir": (tmp_path / "models",), "output_dir": tmp_path / "out"}
+    flags = {"models_dir": (tmp_path / "models",), "weights_dir": tmp_path / "out"}
     context = open_context(to_settings(read_settings(flags)))
     before = actual.read_bytes()
     own = spec_with_checkpoint("lightweight_openpose", actual)
@@ -489,7 +489,7 @@ def test_weights_of_one_s_own_are_ready_to_use_by_the_model_s_name_and_by_the_ne
             name,
             "FP32",
             checkpoint=tmp_path / "mine.pth",
-            output_dir=tmp_path / "out",
+            weights_dir=tmp_path / "out",
             target_size=256,  # the model's is its publisher's, the network has none
         )
         assert list((tmp_path / "out" / "checkpoints").glob(f"*/public/{name}/FP32/{name}.xml"))
@@ -505,7 +505,12 @@ def test_the_file_of_one_s_own_weights_is_loaded_like_a_model(shared, tmp_path):
     skeleton.write_text(f"keypoints: [{', '.join(f'point_{n}' for n in range(17))}]\n", "utf-8")
     for named in ({"name": file}, {"name": str(file)}, {"checkpoint": file}):
         model = posezoo.load(
-            **named, detector=None, skeleton=skeleton, streams=1, listener=None, output_dir=tmp_path
+            **named,
+            detector=None,
+            skeleton=skeleton,
+            streams=1,
+            listener=None,
+            weights_dir=tmp_path,
         )
         (pose,) = model(np.full((64, 48, 3), 128, np.uint8))
         assert pose.layout.keypoints[3] == "point_3"
@@ -544,7 +549,7 @@ def test_what_cannot_be_meant_of_one_s_own_weights_is_one_line(tmp_path):
     ):
         for call in (posezoo.get, posezoo.load):
             with pytest.raises(posezoo.PosezooError, match=said):
-                call(name, output_dir=tmp_path, **flags)
+                call(name, weights_dir=tmp_path, **flags)
     assert not list(tmp_path.iterdir())
 
 
@@ -572,7 +577,7 @@ def test_network_brings_the_zoo_s_weights_where_a_model_has_them(shared, tmp_pat
     torch = pytest.importorskip("torch", reason="needs torch")
     name = "mobile_pose_mobilenetv3_small"
     file = shared / "data" / "checkpoints" / f"{name}.params"
-    zoo = {"models_dir": (tmp_path / "models",), "output_dir": tmp_path / "out"}
+    zoo = {"models_dir": (tmp_path / "models",), "weights_dir": tmp_path / "out"}
     (tmp_path / "models").mkdir()
     with pytest.raises(posezoo.PosezooError, match="is a network, and no model has weights for it"):
         posezoo.network(name, **zoo)

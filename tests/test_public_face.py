@@ -395,7 +395,7 @@ def mask_versions(key: dict[str, object]) -> dict[str, object]:
 def test_no_ir_of_a_built_in_model_has_to_be_converted_anew(capsys, tmp_path, monkeypatch):
     """IR whose records hold the stored keys are up to date: where a key changes, every user converts again."""
     monkeypatch.chdir(tmp_path)
-    context = open_context(to_settings(read_settings({"output_dir": tmp_path})))
+    context = open_context(to_settings(read_settings({"weights_dir": tmp_path})))
     models = [*context.registry.select().models, *context.registry.select(["*@*"]).models]
     converted = {
         spec.full_name: resolve_model(spec, (), context) for spec in models if not spec.is_ir

@@ -28,7 +28,7 @@ def places(tmp_path: Path) -> dict[str, Path]:
     write_model(tmp_path / "models", "net", content)
     kinds = {
         "models_dir": "models",
-        "output_dir": "out",
+        "weights_dir": "out",
         "cache_dir": "cache",
         "lock": "posezoo.lock",
     }
@@ -38,7 +38,7 @@ def places(tmp_path: Path) -> dict[str, Path]:
 def test_a_tag_gets_its_own_folder_and_the_models_file_name(places):
     irs = posezoo.get("net", tag="one", **places)
     assert irs == posezoo.get("net", **places) == posezoo.get("net@one", **places)
-    assert irs == {"net": places["output_dir"] / "public" / "net" / "FP16" / "net.xml"}
+    assert irs == {"net": places["weights_dir"] / "public" / "net" / "FP16" / "net.xml"}
     with pytest.raises(UnknownModelError, match="net has no variant 'three'"):
         posezoo.get("net", tag="three", **places)
 
@@ -47,7 +47,7 @@ def test_a_file_without_a_pin_is_converted_once_its_first_use_is_recorded(places
     with pytest.raises(UnpinnedFileError, match="no checksum: the publisher states none"):
         posezoo.get("net", tag="two", **places)
     irs = posezoo.get("net", tag="two", trust_on_first_use=True, **places)
-    assert irs == {"net": places["output_dir"] / "public" / "net@two" / "FP16" / "net.xml"}
+    assert irs == {"net": places["weights_dir"] / "public" / "net@two" / "FP16" / "net.xml"}
     assert irs["net"].is_file()
     assert posezoo.get("net", tag="two", **places) == irs
 
@@ -64,7 +64,7 @@ def test_a_conversion_says_that_nothing_pins_its_original(places):
     from posezoo.cli.main import main
 
     posezoo.get("net", tag="two", trust_on_first_use=True, **places)
-    folders = ["--models_dir", str(places["models_dir"]), "-o", str(places["output_dir"])]
+    folders = ["--models_dir", str(places["models_dir"]), "-o", str(places["weights_dir"])]
     assert (
         main(["convert", "net@two", "--force", *folders, "--lock", str(places["lock"]), "-q"]) == 0
     )

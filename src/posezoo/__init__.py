@@ -68,7 +68,7 @@ _MODULES = {
 _OWN_NAMES = {"list": "list_models"}
 
 # What features add to the core, which names none of them.
-features.PARTS.update(
+features.add_parts(
     {
         "posezoo.formats": {
             "tf": "posezoo.formats.tensorflow:FORMAT",
@@ -92,36 +92,33 @@ features.PARTS.update(
             "card": "posezoo.pages.cards.ir_card:SIDECAR",
             "device proofs": "posezoo.pages.facts.device_proofs:SIDECAR",
         },
-        "completers": {
-            "NETWORK": "posezoo.networks:complete_network",
-            "to": "posezoo.export.targets:complete_target",
-        },
+        "completers": {"to": "posezoo.export.targets:COMPLETER"},
         "diagnoses": {
-            "sandbox": "posezoo.omz.sandbox_diagnosis:report_sandbox",
-            "openvino-dev": "posezoo.omz.openvino_dev:report_openvino_dev",
-            "devices": "posezoo.measure.devices.device_report:report_devices",
-            "packages": "posezoo.packages.package_diagnosis:report_packages",
-            "nncf": "posezoo.quantize.nncf_version:report_nncf",
+            "sandbox": "posezoo.omz.sandbox_diagnosis:REPORT",
+            "openvino-dev": "posezoo.omz.openvino_dev:REPORT",
+            "devices": "posezoo.measure.devices.device_report:REPORT",
+            "packages": "posezoo.packages.package_diagnosis:REPORT",
+            "nncf": "posezoo.quantize.nncf_version:REPORT",
         },
         "verb_parts": {"get": "posezoo.measure.devices.device_check:GET"},
         "plan_details": {"device": "posezoo.measure.devices.device_check:PLAN"},
         "hooks": {
-            "compared_rows": "posezoo.poses.compared_rows:select_compared_rows",
+            "compared_rows": "posezoo.poses.compared_rows:PEOPLE_ROWS",
             "converter_program": "posezoo.omz.model_optimizer:FINDER",
-            "device_proof": "posezoo.measure.devices.device_proof:prove_once",
-            "file_explanation": "posezoo.cli.file_kinds:explain_model_file",
+            "device_proof": "posezoo.measure.devices.device_proof:PROVER",
+            "file_explanation": "posezoo.cli.file_kinds:EXPLAINER",
             "graph_decoder": "posezoo.export.decoded.decoder_in_graph:DECODER",
             "int8_maker": "posezoo.quantize.int8_ranges:MAKER",
             "model_description": "posezoo.run.ir_description:DESCRIPTION",
             "onnx_rewriting": "posezoo.formats.onnx_rewriting:REWRITING",
             "own_networks": "posezoo.networks.custom_weights:OWN_NETWORKS",
-            "quantization_yml": "posezoo.omz.quantization_yml:read_quantization_yml",
-            "remote_executor": "posezoo.scale.cluster_executor:cluster_executor",
+            "quantization_yml": "posezoo.omz.quantization_yml:READER",
+            "remote_executor": "posezoo.scale.cluster_executor:CLUSTER",
             "remote_folders": "posezoo.scale.store_transfers:STORE_SYNC",
-            "sample_photos": "posezoo.run.images:read_sample_photos",
+            "sample_photos": "posezoo.run.images:PHOTOS",
             "upstream_code": "posezoo.omz.upstream_code:SANDBOXED_CODE",
             "upstream_steps": "posezoo.formats.upstream_configs:STEPS",
-            "wheel_registry": "posezoo.packages.wheel_registry:read_wheel_registry",
+            "wheel_registry": "posezoo.packages.wheel_registry:READER",
         },
     }
 )

@@ -35,7 +35,6 @@ from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import (
     DEFAULT_MODEL,
     SECOND_MODEL,
-    SETTING_NAMES,
     SETTING_TYPES,
     read_settings,
     to_settings,
@@ -429,7 +428,7 @@ def _model_with_network(context: Context, name: str) -> ModelSpec:
 
 def _open(flags: dict[str, Any], trust_on_first_use: bool) -> Context:
     for name in flags:
-        if name not in SETTING_NAMES:
+        if name not in SETTING_TYPES:
             raise SettingsError(f"unknown setting {name!r}", hint=suggest(name, SETTING_TYPES))
     try:
         settings = to_settings(read_settings(flags))

@@ -166,7 +166,7 @@ def test_a_mirror_and_a_device_that_do_not_exist_are_found(tmp_path):
 def test_a_folder_that_cannot_be_made_is_found(tmp_path):
     (tmp_path / "file").write_text("")
     reported = problems(
-        doctor("--format", "json", POSEZOO_OUTPUT_DIR=str(tmp_path / "file" / "models"))
+        doctor("--format", "json", POSEZOO_WEIGHTS_DIR=str(tmp_path / "file" / "models"))
     )
     assert any("is not a folder" in message for message in reported)
 

@@ -159,7 +159,7 @@ def test_trusted_files_are_converted_from_onnx_and_pytorch_too(tmp_path, monkeyp
     }
     write_model(tmp_path / "models", "loose", model_yml(files=[loose], **said))
     monkeypatch.chdir(tmp_path)
-    where = {"models_dir": ["models"], "output_dir": "out"}
+    where = {"models_dir": ["models"], "weights_dir": "out"}
     assert posezoo_api.network("loose", trust_on_first_use=True, **where).state_dict()
     assert posezoo_api.network("loose", **where).state_dict()
     (tmp_path / "posezoo.lock").rename(tmp_path / "x.lock")

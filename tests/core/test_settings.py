@@ -56,23 +56,6 @@ def test_a_flag_wins_over_the_environment_the_file_and_the_default(tmp_path):
     assert found["stall_timeout"].origin == "default"
 
 
-def test_a_setting_is_also_read_by_its_name_of_earlier_versions(tmp_path):
-    (tmp_path / "posezoo.cfg").write_text("[posezoo]\noutput_dir = from/file\n")
-    environ = {"HOME": str(tmp_path)}
-    found = read_settings({}, environ, tmp_path)["weights_dir"]
-    assert (found.value, found.origin) == (Path("from/file"), str(tmp_path / "posezoo.cfg"))
-
-    environ["POSEZOO_OUTPUT_DIR"] = "/from/variable"
-    found = read_settings({}, environ, tmp_path)["weights_dir"]
-    assert (found.value, found.origin) == (Path("/from/variable"), "POSEZOO_OUTPUT_DIR")
-    assert read_settings({"output_dir": "/given"}, environ, tmp_path)["weights_dir"].value == Path(
-        "/given"
-    )
-
-    environ["POSEZOO_WEIGHTS_DIR"] = "/by/its/name"
-    assert read_settings({}, environ, tmp_path)["weights_dir"].value == Path("/by/its/name")
-
-
 def test_the_users_file_is_used_if_the_working_folder_has_none(tmp_path):
     own = tmp_path / "config" / "posezoo"
     own.mkdir(parents=True)
@@ -186,7 +169,7 @@ def test_a_folder_sets_what_its_records_allow():
     [
         *NEVER_IN_A_FOLDER.items(),
         ("weights_dir", "/elsewhere"),
-        ("output_dir", "../beside"),
+        ("weights_dir", "../beside"),
         ("weights_dir", "~/models"),
         ("cache_dir", "s3://bucket/cache"),
         ("lock", "../posezoo.lock"),

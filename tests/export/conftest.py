@@ -55,7 +55,7 @@ def make_model(tmp_path):
 def real_model(mirror, tmp_path):
     """Makes the IR of a model whose files are in the mirror."""
     pytest.importorskip("openvino", reason="needs openvino")
-    settings = read_settings({"output_dir": tmp_path / "real", "mirror": (str(mirror),)})
+    settings = read_settings({"weights_dir": tmp_path / "real", "mirror": (str(mirror),)})
     context = open_context(to_settings(settings))
 
     def make(name, inputs=None):

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -53,6 +54,25 @@ def work(item, listener):
         raise PosezooError("refuse: refused")
     time.sleep(0.2 if item == "slow" else 0)
     return item, os.getpid()
+
+
+class LockedError(Exception):
+    """Cannot be pickled."""
+
+    def __init__(self):
+        super().__init__("out of luck")
+        self.lock = threading.Lock()
+
+
+class PairError(Exception):
+    """Is pickled, and cannot be made again: pickle passes one argument, its text."""
+
+    def __init__(self, *, second="luck"):
+        super().__init__(f"out of {second}")
+
+
+def raise_error(kind):
+    raise kind
 
 
 class _EndsInItsFinalizer:

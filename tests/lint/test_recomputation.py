@@ -40,7 +40,7 @@ def converted(tmp_path_factory):
 
     said = {
         "models_dir": (folder / "models",),
-        "output_dir": folder / "out",
+        "weights_dir": folder / "out",
         "cache_dir": folder / "cache",
     }
     made = open_context(to_settings(read_settings(said)))

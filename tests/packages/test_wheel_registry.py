@@ -18,6 +18,7 @@ from fakes.zoo import as_yaml, declared_file, omz_yml
 from posezoo.cli import main as command_line
 from posezoo.core import features
 from posezoo.core.declarations.model import Digest
+from posezoo.core.declarations.registry_wheels import wheel_of
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.download.origins import entry_path
 from posezoo.core.errors import (
@@ -28,7 +29,7 @@ from posezoo.core.errors import (
     UnknownModelError,
 )
 from posezoo.core.operating_system import sync
-from posezoo.core.registry import open_registry, wheel_of, wheel_registry_root
+from posezoo.core.registry import open_registry, wheel_registry_root
 from posezoo.core.settings import WHEEL_REGISTRIES, read_settings
 from posezoo.omz.commands import converter, downloader, info_dumper, quantizer
 from posezoo.packages.wheel_registry import read_wheel_registry
@@ -214,9 +215,9 @@ def test_a_model_of_a_wheel_is_downloaded(wheels, run, tmp_path):
 
 def test_python_takes_the_setting_too(wheels, tmp_path):
     with pytest.raises(UnknownModelError, match="no model is called 'newer'"):
-        posezoo.get("newer", output_dir=tmp_path / "out")
+        posezoo.get("newer", weights_dir=tmp_path / "out")
     with pytest.raises(ConversionError, match="newer"):  # the file is not ONNX
-        posezoo.get("newer", registries="omz", output_dir=tmp_path / "out")
+        posezoo.get("newer", registries="omz", weights_dir=tmp_path / "out")
     assert (tmp_path / "out/public/newer/newer.onnx").is_file()
 
 

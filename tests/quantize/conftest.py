@@ -81,7 +81,7 @@ def make_bench(root: Path, *, loud: bool = False, **changes: object) -> Bench:
     home = root / "models" / "public" / seeker.NAME
     ir = seeker.write_ir(home / "FP32", loud=loud)
     write_model(root / "registry", seeker.NAME, seeker.model_yml(ir, **changes))
-    settings = read_settings({"models_dir": (root / "registry",), "output_dir": root / "models"})
+    settings = read_settings({"models_dir": (root / "registry",), "weights_dir": root / "models"})
     context = open_context(to_settings(settings))
     photos = seeker.write_photos(root / "photos")
     return Bench(context, context.registry.find(seeker.NAME), photos, root / "int8")

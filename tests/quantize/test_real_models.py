@@ -34,7 +34,7 @@ def zoo(mirror, tmp_path_factory) -> Context:
 
 def zoo_in(folder: Path, mirror: Path) -> Context:
     settings = read_settings(
-        {"output_dir": folder / "models", "cache_dir": folder / "cache", "mirror": (str(mirror),)}
+        {"weights_dir": folder / "models", "cache_dir": folder / "cache", "mirror": (str(mirror),)}
     )
     return open_context(to_settings(settings))
 

@@ -58,7 +58,7 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture
 def context(mirror, folder) -> Context:
     flags = {
-        "output_dir": folder,
+        "weights_dir": folder,
         "cache_dir": folder / "cache",
         "mirror": (str(mirror),),
         "attempts": 1,
@@ -86,12 +86,12 @@ def one_at_a_time(folder) -> tuple[ModelSpec, dict[str, Path]]:
 
 def test_the_default_detector_is_found_beside_another_registry(one_at_a_time, tmp_path):
     (tmp_path / "mine" / "public").mkdir(parents=True)
-    settings = {"models_dir": (str(tmp_path / "mine"),), "output_dir": tmp_path / "out"}
+    settings = {"models_dir": (str(tmp_path / "mine"),), "weights_dir": tmp_path / "out"}
     context = open_context(to_settings(read_settings(settings)))
     detector = load.select_detector(context, one_at_a_time[0])
     assert detector.name == DEFAULT_DETECTOR
     part = context.registry.parts(detector)[0]
-    own = open_context(to_settings(read_settings({"output_dir": tmp_path / "out"})))
+    own = open_context(to_settings(read_settings({"weights_dir": tmp_path / "out"})))
     (found,) = {
         resolve_model(part, (Precision.FP16,), each).decoder.name for each in (context, own)
     }
@@ -99,7 +99,7 @@ def test_the_default_detector_is_found_beside_another_registry(one_at_a_time, tm
 
 
 def test_if_no_person_is_found_the_detector_is_named_where_there_is_one(tmp_path):
-    context = open_context(to_settings(read_settings({"output_dir": tmp_path})))
+    context = open_context(to_settings(read_settings({"weights_dir": tmp_path})))
     spec = context.registry.find("hrnet-w32")
     named = {}
     for source in (spec.people.photo, WHOLE_IMAGE):
@@ -159,7 +159,7 @@ def test_a_model_that_declares_it_follows_one_person_unless_a_detector_is_named(
 @pytest.fixture
 def npm_context(npm_mirror, folder) -> Context:
     """A context whose mirror has the default detector, too."""
-    flags = {"output_dir": folder, "mirror": (str(npm_mirror),), "attempts": 1}
+    flags = {"weights_dir": folder, "mirror": (str(npm_mirror),), "attempts": 1}
     return open_context(to_settings(read_settings(flags)))
 
 
@@ -236,7 +236,7 @@ def test_who_sees_one_person_at_a_time_is_no_detector(context, one_at_a_time):
 
 @pytest.mark.slow
 def test_load_takes_the_name_of_a_detector_or_none(mirror, folder, shared):
-    where = {"output_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),)}
+    where = {"weights_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),)}
     photo = images.read_image(shared / "data" / "photos" / "000000000785.jpg")
     named, none = (posezoo.load(MOVENET, **where, detector=said) for said in (DETECTOR, None))
     assert (named.people_from, none.people_from) == (DETECTOR, WHOLE_IMAGE)
@@ -272,7 +272,7 @@ def test_load_refuses_a_detector_for_who_finds_people_itself(mirror, folder, tmp
     finds_itself = (
         "human-pose-estimation-0001 processes whole images: it takes neither boxes nor a detector"
     )
-    where = {"output_dir": tmp_path, "cache_dir": folder / "cache", "mirror": (str(mirror),)}
+    where = {"weights_dir": tmp_path, "cache_dir": folder / "cache", "mirror": (str(mirror),)}
     openpose = partial(posezoo.load, "human-pose-estimation-0001", "FP16-INT8", **where)
     with pytest.raises(InferenceError, match=finds_itself):
         openpose(detector=DETECTOR)
@@ -286,7 +286,7 @@ def test_load_refuses_a_detector_for_who_finds_people_itself(mirror, folder, tmp
 
 def test_a_detector_that_is_set_for_all_models_disturbs_none(mirror, folder, monkeypatch):
     monkeypatch.setenv("POSEZOO_DETECTOR", DETECTOR)
-    where = {"output_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),)}
+    where = {"weights_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),)}
     assert posezoo.load("human-pose-estimation-0001", "FP16-INT8", **where).input_size == (656, 368)
 
 

@@ -149,7 +149,7 @@ def test_an_invalid_file_is_never_overwritten(tmp_path):
 
 
 def test_an_installed_registry_is_not_changed(tmp_path):
-    context = open_context(to_settings(read_settings({"output_dir": tmp_path})))
+    context = open_context(to_settings(read_settings({"weights_dir": tmp_path})))
     spec = context.registry.find("human-pose-estimation-0005")
     place = Path(posezoo.__file__).parent / "models" / "intel" / spec.name
     with pytest.raises(

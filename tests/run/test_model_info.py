@@ -10,6 +10,7 @@ import yaml
 from fakes.model_api import FRAMES, SIMCC, SIZE, convert_simcc, simcc_network, simcc_spec
 from fakes.own_registry import own_registry
 from fakes.soak import soak_repeated
+from posezoo.core import features
 from posezoo.core.declarations.model import (
     OWN_CHECKPOINT,
     ColorOrder,
@@ -19,12 +20,11 @@ from posezoo.core.declarations.model import (
     ModelSpec,
     Output,
 )
-from posezoo.core.ir import ir_writer, provenance
+from posezoo.core.ir import ir_writer
 from posezoo.core.ir.ir_writer import MODEL_INFO
 from posezoo.core.ir.model_description import ModelDescription
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.ir.provenance import conversion_key
-from posezoo.core.plugins import Hook
 from posezoo.export.decoded.decoding_options import with_decoding
 from posezoo.run.model_info import build_model_info
 from posezoo.run.model_procs import find_labels, find_model_proc
@@ -229,12 +229,19 @@ def test_the_classes_of_other_models_are_those_that_open_model_zoo_measures_them
     assert seen == {*DATA_SETS}
 
 
+class OtherLabels(ModelDescription):
+    def find_labels(self, spec, shapes):
+        return ["person", "other"]
+
+
+OTHERS = OtherLabels()
+
+
 def test_other_classes_are_another_conversion(tmp_path, monkeypatch):
     spec = model_with(SIMCC, tmp_path, Output("prob", (1, 20)), name="yolo-v2-ava-0001")
     before = conversion_key(spec, None)
-    described = ModelDescription(find_labels=lambda _spec, _shapes: ["person", "other"])
-    others = Hook("another description", described)
-    monkeypatch.setattr(provenance, "MODEL_DESCRIPTION", others)
+    hooks = {**features.PARTS["hooks"], "model_description": f"{__name__}:OTHERS"}
+    monkeypatch.setitem(features.PARTS, "hooks", hooks)
     assert conversion_key(spec, None) != before
 
 

@@ -9,13 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from posezoo.core.declarations.model import Digest, ModelSpec, SourceFile
+from posezoo.core.declarations.registry_wheels import wheel_of
 from posezoo.core.declarations.sources import PackageSource
 from posezoo.core.download.digest_store import remove_stale_staging
 from posezoo.core.errors import OutputError, os_reason
 from posezoo.core.files.file_lock import lock_file, remove_lock
 from posezoo.core.files.file_record import RECORDS_DIR, record_path, update_record
 from posezoo.core.files.verified_files import is_verified, writing
-from posezoo.core.registry import wheel_of
 from posezoo.core.settings import WHEEL_REGISTRIES
 from posezoo.core.values import frozen
 

@@ -91,8 +91,15 @@ class Findings:
     package_indexes: tuple[str, ...] = ()
 
 
-#: Each gets the settings, and changes nothing.
-_REPORTS: FeatureParts[Callable[[Mapping[str, Setting]], Findings]] = FeatureParts("diagnoses")
+@frozen
+class FeatureReport:
+    """What a feature finds out about an installation."""
+
+    #: Gets the settings, and changes nothing.
+    find: Callable[[Mapping[str, Setting]], Findings]
+
+
+_REPORTS: FeatureParts[FeatureReport] = FeatureParts("diagnoses", FeatureReport)
 
 
 @frozen
@@ -134,7 +141,7 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
     problems += _package_problems()
     problems += _opencv_problems()
     for report in _REPORTS:
-        findings = report(settings)
+        findings = report.find(settings)
         packages += findings.packages
         devices |= findings.devices
         proofs += findings.proofs

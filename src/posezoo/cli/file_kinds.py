@@ -10,6 +10,7 @@ from pathlib import Path
 
 from posezoo.core.convert.formats import FORMATS
 from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS, PADDLE_3
+from posezoo.core.registry import FileExplainer
 from posezoo.core.regular_files import explain_no_file
 from posezoo.core.values import frozen
 
@@ -179,3 +180,13 @@ def explain_model_file(name: str) -> tuple[str, str]:
     problem = f"{name}: is {kind.name}, which is not read here"
     stem = shlex.quote(str(path.with_suffix("")))
     return problem, kind.advice.replace("{file}", shlex.quote(name)).replace("{stem}", stem)
+
+
+class _Explainer(FileExplainer):
+    """Knows the kinds of files above."""
+
+    def explain(self, name: str) -> tuple[str, str]:
+        return explain_model_file(name)
+
+
+EXPLAINER = _Explainer()

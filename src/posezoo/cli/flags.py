@@ -719,7 +719,7 @@ def executor_from_args(args: Args, context: Context, *folders: Path | None) -> E
         folders: further folders to which the work writes.
     """
     from posezoo.core.operating_system import available_cores
-    from posezoo.core.pipeline.for_each import REMOTE_EXECUTOR, Executor
+    from posezoo.core.pipeline.for_each import CLUSTER, Executor
 
     if args.cluster is None or args.dry_run:
         return Executor()
@@ -730,7 +730,7 @@ def executor_from_args(args: Args, context: Context, *folders: Path | None) -> E
     model_yml = entries[0].path if entries else None
     used = (context.layout.output_dir, context.layout.download_dir, model_yml, *folders)
     needed = [path for path in used if path is not None]
-    return REMOTE_EXECUTOR.part(args.cluster, args.cluster_wait, context, needed)
+    return CLUSTER.part.executor(args.cluster, args.cluster_wait, context, needed)
 
 
 def console_from_args(args: Args) -> Console:

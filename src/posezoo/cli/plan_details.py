@@ -25,4 +25,4 @@ class PlanDetail:
     describe: Callable[[Plan, ModelLayout, Any], tuple[Json | None, str]]
 
 
-PLAN_DETAILS: FeatureParts[PlanDetail] = FeatureParts("plan_details")
+PLAN_DETAILS: FeatureParts[PlanDetail] = FeatureParts("plan_details", PlanDetail)

@@ -10,11 +10,22 @@ from pathlib import Path
 
 from posezoo.cli.parsers import Args
 from posezoo.core.plugins import FeatureParts
+from posezoo.core.values import frozen
 
-_Completer = Callable[..., Iterable[str]]
+
+@frozen
+class Completer:
+    """What TAB offers for one kind of argument."""
+
+    complete: Callable[[str], Iterable[str]]  # gets the beginning that the user typed
+
+    def __call__(self, prefix: str, **_: object) -> Iterable[str]:
+        """What argcomplete calls."""
+        return self.complete(prefix)
+
 
 #: What features complete, by the placeholder or the name of the argument.
-_COMPLETERS: FeatureParts[_Completer] = FeatureParts("completers")
+_COMPLETERS: FeatureParts[Completer] = FeatureParts("completers", Completer)
 
 #: The shells whose TAB posezoo completes.
 SHELLS = ("bash", "zsh", "fish")
@@ -34,15 +45,17 @@ def answer(top: argparse.ArgumentParser, verbs: Iterable[argparse.ArgumentParser
 
     from posezoo.core.declarations.model import Precision, list_frameworks
     from posezoo.core.declarations.model_yml import TASKS
+    from posezoo.networks.catalog import NETWORKS
 
     # By the placeholder in help texts; any other value cannot be completed.
-    completers: dict[str, _Completer] = {
+    completers: dict[str, Callable[..., Iterable[str]]] = {
         "DIR": DirectoriesCompleter(),
         **dict.fromkeys(("FILE", "IMAGE", "PHOTO", "INPUT", "PATH", "DIR|URL"), FilesCompleter()),
         **dict.fromkeys(("MODEL", "MODEL|FILE", "MODEL|XML", "MODEL|XML|FILE"), _model_names),
         **dict.fromkeys(("precision", "P[,P]"), lambda **_: tuple(Precision)),
         "FRAMEWORK": lambda **_: tuple(list_frameworks()),
         "TASK": lambda **_: tuple(TASKS),
+        "NETWORK": lambda **_: tuple(NETWORKS),
         **_COMPLETERS.by_name(),
     }
     for parser in verbs:

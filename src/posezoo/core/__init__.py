@@ -1,1 +1,1 @@
-"""Core: what it is for, in one line."""
+"""Finds a model by its name, downloads and verifies its files, and converts them to OpenVINO IR."""

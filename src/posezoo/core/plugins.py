@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from posezoo.core import features
 from posezoo.core.errors import PluginError, PosezooError, suggest
@@ -51,14 +51,13 @@ class LazyTable(Generic[PartT]):
         """
         path = self.builtin.get(name)
         if path:
-            part: PartT = import_attribute(path)
-            return part
+            return import_part(path, self.part_type)
         entry_point = installed(self.group).get(name)
         if entry_point is None:
             return None
         package, what = describe_plugin(self.group, entry_point)
         try:
-            part = entry_point.load()
+            part: PartT = entry_point.load()
         except Exception as error:  # whatever a plug-in's import raises
             raise PluginError(
                 f"{what} cannot be imported: {type(error).__name__}: {error}",
@@ -96,7 +95,7 @@ class LazyTable(Generic[PartT]):
     def items(self) -> Iterator[tuple[str, PartT]]:
         """Every name with its part, in the order of ``names``; all are imported."""
         for name in self.builtin:
-            yield name, import_attribute(self.builtin[name])
+            yield name, import_part(self.builtin[name], self.part_type)
         # Only now, so that a search that ends at a built-in part does not read entry points.
         for name in self.names()[len(self.builtin) :]:
             part = self.find(name)
@@ -106,38 +105,48 @@ class LazyTable(Generic[PartT]):
 
 @frozen
 class Hook(Generic[PartT]):
-    """A place where the core calls a feature whose name it does not know."""
+    """A step of the core that one feature does, whose name the core does not know.
 
-    name: str  # the key in ``features.PARTS["hooks"]``
+    The class of the default declares the step: the feature's part is an instance of a subclass,
+    which overrides the methods.
+    """
+
+    name: str  # one of ``features.HOOKS``
     default: PartT  # what the core does without the feature
+
+    def __post_init__(self) -> None:
+        features.require_place("hook", self.name, features.HOOKS)
 
     @property
     def part(self) -> PartT:
         """What the feature does, or the default."""
         path = features.PARTS.get("hooks", {}).get(self.name)
-        part: PartT = import_attribute(path) if path else self.default
-        return part
+        return import_part(path, type(self.default)) if path else self.default
 
 
 @frozen
 class FeatureParts(Generic[PartT]):
-    """What features add to one place of the core, to which installed packages cannot add."""
+    """Parts that features add to one place of the core, to which installed packages cannot add."""
 
-    name: str  # the key in ``features.PARTS``
+    name: str  # one of ``features.TABLES``
+    part_type: type[PartT]  # the class of each part
+
+    def __post_init__(self) -> None:
+        features.require_place("table", self.name, features.TABLES)
 
     def __iter__(self) -> Iterator[PartT]:
-        return map(import_attribute, features.PARTS.get(self.name, {}).values())
+        paths = features.PARTS.get(self.name, {}).values()
+        return (import_part(path, self.part_type) for path in paths)
 
     def find(self, name: str) -> PartT | None:
         """The part of this name; None if there is none. No other is imported."""
         path = features.PARTS.get(self.name, {}).get(name)
-        part: PartT | None = import_attribute(path) if path else None
-        return part
+        return import_part(path, self.part_type) if path else None
 
     def by_name(self) -> dict[str, PartT]:
         """The parts by their names in the table."""
         paths = features.PARTS.get(self.name, {})
-        return {name: import_attribute(path) for name, path in paths.items()}
+        return {name: import_part(path, self.part_type) for name, path in paths.items()}
 
 
 def describe_plugin(group: str, entry_point: EntryPoint) -> tuple[str, str]:
@@ -146,11 +155,18 @@ def describe_plugin(group: str, entry_point: EntryPoint) -> tuple[str, str]:
     return package, f"the plug-in {entry_point.name} ({group}) of the package {package}"
 
 
-def import_attribute(path: str) -> Any:
-    """What ``package.module:ATTRIBUTE`` names; without an attribute, the module."""
+def import_part(path: str, part_type: type[PartT]) -> PartT:
+    """What ``package.module:ATTRIBUTE`` names in posezoo; without an attribute, the module.
+
+    Raises:
+        TypeError: it is not a part of this type.
+    """
     name, _, attribute = path.partition(":")
     module = import_module(name)
-    return getattr(module, attribute) if attribute else module
+    part = getattr(module, attribute) if attribute else module
+    if not isinstance(part, part_type):
+        raise TypeError(f"{path} is not a {part_type.__name__}")
+    return part
 
 
 @cache

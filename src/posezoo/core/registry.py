@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field, replace
 from fnmatch import fnmatchcase
@@ -32,14 +32,13 @@ from posezoo.core.errors import (
     sanitize,
     suggest,
 )
-from posezoo.core.plugins import FeatureParts, Hook
+from posezoo.core.plugins import Hook
 from posezoo.core.regular_files import read_beginning
 from posezoo.core.settings import WHEEL_REGISTRIES, user_folder
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.core.declarations.other_names import LeftOut, OtherNames
-    from posezoo.core.declarations.sources import PythonPackageSource
 
 #: Separates a model's name from a variant's tag; no name contains it.
 TAG_MARK = "@"
@@ -47,11 +46,18 @@ TAG_MARK = "@"
 #: The folder of the stand-in for openvino-dev with the registry of its release.
 STAND_IN_DATA = "posezoo_openvino_dev_data"
 
-#: The wheels of the registries that are read out of wheels.
-_WHEELS: FeatureParts[PythonPackageSource] = FeatureParts("registries")
 
-#: What a file is that is named instead of a model, and what to do with it; else two empty texts.
-_EXPLAIN_FILE: Hook[Callable[[str], tuple[str, str]]] = Hook("file_explanation", lambda _: ("", ""))
+class FileExplainer:
+    """Knows no kind of file; a feature overrides the method."""
+
+    def explain(self, name: str) -> tuple[str, str]:  # noqa: ARG002
+        """What a file is that is named instead of a model, and what to do with it; two empty texts
+        if it is not known.
+        """
+        return "", ""
+
+
+_EXPLAINER: Hook[FileExplainer] = Hook("file_explanation", FileExplainer())
 
 
 @frozen
@@ -375,7 +381,7 @@ class Registry:
     def _unknown(self, name: str) -> UnknownModelError:
         from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS
 
-        problem, hint = _EXPLAIN_FILE.part(name)
+        problem, hint = _EXPLAINER.part.explain(name)
         if problem:
             return UnknownModelError(problem, hint=hint)
         if Path(name).suffix and Path(name).is_file():
@@ -488,11 +494,6 @@ def wheel_registry_root(name: str) -> Path:
             if root.is_dir():
                 return root
     return user_folder("cache") / "registries" / name / "models"
-
-
-def wheel_of(name: str) -> PythonPackageSource:
-    """The wheel of a registry of ``WHEEL_REGISTRIES``, and the folder in it with the models."""
-    return _WHEELS.by_name()[name]
 
 
 def registry_name(root: Path) -> str:

@@ -287,7 +287,6 @@ class SettingType:
     metavar: str = ""  # the placeholder in the flag's help; empty for a switch
     repeats: bool = False  # whether the flag may be given several times
     flag: str = ""  # the flag, if it has not the setting's name
-    former_name: str = ""  # its name in earlier versions, which is read, too
     #: Whether the posezoo.cfg of a working folder may have a value; None if it may have none.
     in_folder: Callable[[Path, str], str] | None = None
     #: Whether it restricts: the user's own posezoo.cfg comes before that of a folder.
@@ -313,7 +312,6 @@ class Settings:
         "folder of the models' files and IR, or its address in a store, such as s3://bucket/models"
         " (default: your cache folder)",
         "DIR",
-        former_name="output_dir",
         in_folder=_below_folder,
     )
     cache_dir: Path = _setting(
@@ -496,9 +494,6 @@ SETTING_TYPES: dict[str, SettingType] = {
     setting.name: setting.metadata["type"] for setting in fields(Settings)
 }
 
-#: Every name by which a setting can be given, also those of earlier versions.
-SETTING_NAMES = {*SETTING_TYPES, *(kind.former_name for kind in SETTING_TYPES.values())} - {""}
-
 
 # --- Reading them
 
@@ -567,7 +562,7 @@ def read_settings_leniently() -> tuple[dict[str, Setting], list[SettingsError]]:
 
 def unknown_variables(environ: Mapping[str, str]) -> Iterator[SettingsError]:
     """Each variable that looks like a setting and is none, with the one that may be meant."""
-    variables = set(map(_variable, SETTING_NAMES))
+    variables = set(map(_variable, SETTING_TYPES))
     for name in environ:
         if name.startswith("POSEZOO_") and name not in variables:
             hint = suggest(name, map(_variable, SETTING_TYPES))
@@ -587,11 +582,8 @@ def _refuse_untrusted(
     values: dict[str, str], path: Path, environ: Mapping[str, str]
 ) -> Iterator[SettingsError]:
     """Remove what the posezoo.cfg of a folder may not set, and say so."""
-    by_name = {
-        each: kind for name, kind in SETTING_TYPES.items() for each in (name, kind.former_name)
-    }
     for name in list(values):
-        rule = by_name[name].in_folder
+        rule = SETTING_TYPES[name].in_folder
         reason = "is not read" if rule is None else rule(path.parent, values[name])
         if reason:
             del values[name]
@@ -620,12 +612,12 @@ def _read_one(
     invalid, which is reported.
     """
     flag = kind.flag or f"--{name}"
-    names = list(filter(None, (name, kind.former_name)))
-    candidates = [(flags.get(each), flag, flag) for each in names]
-    for variable in map(_variable, names):
-        candidates.append((environ.get(variable) or None, variable, variable))
-    for path, values in configured:
-        candidates += [(values.get(each), path, f"{path}: {each}") for each in names]
+    variable = _variable(name)
+    candidates = [
+        (flags.get(name), flag, flag),
+        (environ.get(variable) or None, variable, variable),
+    ]
+    candidates += [(values.get(name), path, f"{path}: {name}") for path, values in configured]
     for value, origin, where in candidates:
         if value is None:
             continue
@@ -671,7 +663,7 @@ def _read_config(path: Path) -> dict[str, str]:
     if parser.has_section("posezoo"):
         configured = dict(parser["posezoo"])
     for name in configured:
-        if name not in SETTING_NAMES:
+        if name not in SETTING_TYPES:
             raise SettingsError(
                 f"{path}: unknown setting {name}",
                 hint=suggest(name, SETTING_TYPES) or "see posezoo doctor",

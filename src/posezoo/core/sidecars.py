@@ -24,4 +24,4 @@ class Sidecar:
     write: Callable[[Model, Context], Sequence[Path]] | None = None
 
 
-SIDECARS: FeatureParts[Sidecar] = FeatureParts("sidecars")
+SIDECARS: FeatureParts[Sidecar] = FeatureParts("sidecars", Sidecar)

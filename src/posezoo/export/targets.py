@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from posezoo.cli.shell_completion import Completer
 from posezoo.core.errors import ExportError
 from posezoo.core.plugins import LazyTable
 from posezoo.export.target_type import ExportTarget
@@ -39,8 +40,12 @@ def find_target(name: str) -> ExportTarget:
     return TARGETS.require(name, "export target", ExportError)
 
 
-def complete_target(prefix: str, **_: object) -> Iterable[str]:
-    """What TAB offers for a target: the built-in ones, and folders."""
+def _complete(prefix: str) -> Iterable[str]:
+    """The built-in targets, and folders."""
     from argcomplete.completers import DirectoriesCompleter
 
     return *TARGETS.builtin, *DirectoriesCompleter()(prefix)
+
+
+#: What TAB offers for a target.
+COMPLETER = Completer(_complete)

@@ -1,1 +1,1 @@
-"""Measure: what it is for, in one line."""
+"""Measures the accuracy and the speed of models, and compares devices with the CPU."""

@@ -5,7 +5,7 @@ Importing this does not import torch; ``build_network`` does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from posezoo.core.errors import UnknownModelError, suggest
@@ -68,8 +68,3 @@ def build_network(name: str, **arguments: ArgumentValue) -> nn.Module:
 def tensor_shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
     """The shape of each tensor in a network's state dict, by its key, in order."""
     return {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
-
-
-def complete_network(**_: object) -> Iterable[str]:
-    """What TAB offers for a network."""
-    return tuple(NETWORKS)

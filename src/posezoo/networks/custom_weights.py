@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
+from posezoo.core.arrays import Array
 from posezoo.core.declarations.model import (
     OWN_CHECKPOINT,
     Decoder,
@@ -410,6 +411,20 @@ def _with_open_dimensions(port: PortT, letters: set[str]) -> PortT:
     return replace(port, shape=shape)
 
 
-OWN_NETWORKS = OwnNetworks(
-    with_known_network, require_fitting_skeleton, with_dynamic_shape, read_checkpoint
-)
+class _OwnNetworks(OwnNetworks):
+    """The networks of the catalog."""
+
+    def with_known_network(self, spec: ModelSpec) -> ModelSpec:
+        return with_known_network(spec)
+
+    def require_fitting_skeleton(self, spec: ModelSpec) -> None:
+        require_fitting_skeleton(spec)
+
+    def with_dynamic_shape(self, spec: ModelSpec) -> ModelSpec:
+        return with_dynamic_shape(spec)
+
+    def read_checkpoint(self, path: Path) -> Mapping[str, Array]:
+        return read_checkpoint(path)
+
+
+OWN_NETWORKS = _OwnNetworks()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.core.declarations.model import Input, SelfCheckSettings
 from posezoo.core.errors import NetworkError, import_optional, suggest
-from posezoo.core.plugins import import_attribute
+from posezoo.core.plugins import import_part
 from posezoo.core.values import frozen
 from posezoo.networks.gluon_names import torch_names
 
@@ -85,7 +85,7 @@ class NetworkDefinition:
         """
         chosen = self.complete_arguments(**arguments)
         import_optional("torch", extra="torch")
-        network: nn.Module = import_attribute(self.module_class)(**self.fixed, **chosen)
+        network: nn.Module = import_part(self.module_class, type)(**self.fixed, **chosen)
         return network.eval()
 
     def complete_arguments(self, **arguments: ArgumentValue) -> dict[str, ArgumentValue]:

@@ -1,1 +1,1 @@
-"""Omz: what it is for, in one line."""
+"""What users of Open Model Zoo's tools need: their commands, Model Optimizer, upstream code."""

@@ -387,9 +387,20 @@ _EXTRAS = {
 }
 
 
-FINDER = ProgramFinder(
-    find=find_model_optimizer,
-    inspect=inspect_model_optimizer,
-    is_stand_in=is_stand_in,
-    refuse_unsafe_arguments=refuse_unsafe_arguments,
-)
+class _Finder(ProgramFinder):
+    """Finds Model Optimizer."""
+
+    def find(self, named: Path | None, python: Path | None) -> ModelOptimizer:
+        return find_model_optimizer(named, python)
+
+    def inspect(self, named: Path | None, python: Path | None) -> ModelOptimizer:
+        return inspect_model_optimizer(named, python)
+
+    def is_stand_in(self, named: Path) -> bool:
+        return is_stand_in(named)
+
+    def refuse_unsafe_arguments(self, spec: ModelSpec) -> None:
+        refuse_unsafe_arguments(spec)
+
+
+FINDER = _Finder()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from posezoo.cli.diagnosis import Findings, PackageStatus
+from posezoo.cli.diagnosis import FeatureReport, Findings, PackageStatus
 from posezoo.core.settings import Setting
 from posezoo.core.versions import package_version
 from posezoo.omz.model_optimizer import is_stand_in_version
 
 
-def report_openvino_dev(_settings: Mapping[str, Setting]) -> Findings:
+def _report(_settings: Mapping[str, Setting]) -> Findings:
     """Whose commands omz_downloader and the others are, if they are installed."""
     installed_version = package_version("openvino-dev")
     if not installed_version:
@@ -18,3 +18,6 @@ def report_openvino_dev(_settings: Mapping[str, Setting]) -> Findings:
     is_ours = is_stand_in_version(installed_version)
     purpose = "omz_* and mo: " + ("posezoo's stand-in" if is_ours else "the original, not ours")
     return Findings(packages=(PackageStatus("openvino-dev", installed_version, purpose),))
+
+
+REPORT = FeatureReport(_report)

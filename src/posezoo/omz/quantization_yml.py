@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from posezoo.core.declarations.model import Plain, QuantizationSettings
+from posezoo.core.declarations.quantization_file import QuantizationReader
 from posezoo.core.declarations.yaml_nodes import read_yaml
 
 _PRESETS = {"performance": "performance", "mixed": "mixed", "accuracy": "mixed"}
@@ -52,3 +53,13 @@ def _names(parameters: Mapping[str, Plain], prefix: str = "") -> Iterator[str]:
             yield from _names(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}: {value}"
+
+
+class _Reader(QuantizationReader):
+    """Reads the file."""
+
+    def read(self, path: Path) -> QuantizationSettings:
+        return read_quantization_yml(path)
+
+
+READER = _Reader()

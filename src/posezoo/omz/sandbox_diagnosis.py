@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from posezoo.cli.diagnosis import DoctorIssue, Findings, PackageStatus
+from posezoo.cli.diagnosis import DoctorIssue, FeatureReport, Findings, PackageStatus
 from posezoo.core.settings import Setting
 from posezoo.omz.sandbox import HINT, bwrap_version, explain_missing_sandbox
 
 
-def report_sandbox(_settings: Mapping[str, Setting]) -> Findings:
+def _report(_settings: Mapping[str, Setting]) -> Findings:
     """The version of bubblewrap, and why it cannot be started.
 
     Without bubblewrap everything else works, so that it is a problem only if it is installed.
@@ -21,3 +21,6 @@ def report_sandbox(_settings: Mapping[str, Setting]) -> Findings:
         return Findings(packages=(status,))
     issue = DoctorIssue(f"{reason}: code that comes with a model cannot be run", HINT)
     return Findings(packages=(status,), problems=(issue,))
+
+
+REPORT = FeatureReport(_report)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from posezoo.cli.diagnosis import DoctorIssue, Findings, NpmRegistry
+from posezoo.cli.diagnosis import DoctorIssue, FeatureReport, Findings, NpmRegistry
 from posezoo.core.errors import PosezooError
 from posezoo.core.settings import Setting
 from posezoo.packages.npm_config import read_npm_config
 from posezoo.packages.package_indexes import read_index_settings
 
 
-def report_packages(_settings: Mapping[str, Setting]) -> Findings:
+def _report(_settings: Mapping[str, Setting]) -> Findings:
     """What pip, uv and npm are configured with on this machine."""
     problems = []
     indexes: tuple[str, ...] = ()
@@ -26,3 +26,6 @@ def report_packages(_settings: Mapping[str, Setting]) -> Findings:
     except PosezooError as error:
         problems.append(DoctorIssue(error.problem, error.hint))
     return Findings(problems=tuple(problems), npm_registries=registries, package_indexes=indexes)
+
+
+REPORT = FeatureReport(_report)

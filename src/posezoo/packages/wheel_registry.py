@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from posezoo.core.declarations.registry_wheels import wheel_of
 from posezoo.core.download.archive import unpack_archive
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.folder_sync import folder_sync
@@ -14,7 +15,8 @@ from posezoo.core.errors import DownloadError, OutputError, os_reason
 from posezoo.core.events import ignore_event
 from posezoo.core.files.staging import remove_stale_staging_dirs, staging_dir
 from posezoo.core.operating_system import sync
-from posezoo.core.registry import wheel_of, wheel_registry_root
+from posezoo.core.pipeline.zoo_context import WheelRegistryReader
+from posezoo.core.registry import wheel_registry_root
 from posezoo.packages.python_package import download_wheel
 
 
@@ -72,3 +74,13 @@ def read_wheel_registry(name: str, options: DownloadOptions) -> Path:
             f"the registry {name} cannot be kept: {error.problem}", hint=hint
         ) from error
     return root
+
+
+class _Reader(WheelRegistryReader):
+    """Reads the wheel of a package index."""
+
+    def read(self, name: str, options: DownloadOptions) -> Path:
+        return read_wheel_registry(name, options)
+
+
+READER = _Reader()

@@ -1,1 +1,1 @@
-"""Pages: what it is for, in one line."""
+"""Facts about models, and what is drawn from them: cards, comparisons, the gallery, licenses."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from posezoo.core.arrays import NamedArrays
+from posezoo.core.convert.row_selection import ComparedRows
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.poses.decoders import DECODERS
 
@@ -22,3 +23,13 @@ def select_compared_rows(spec: ModelSpec, outputs: NamedArrays) -> NamedArrays:
     rows = record.find_rows({role: outputs[name] for role, name in roles.items()})
     selected = {name: outputs[name][:, rows] for name in roles.values()}
     return {**outputs, **selected}
+
+
+class _PeopleRows(ComparedRows):
+    """Selects the rows that the model's decoder compares."""
+
+    def select(self, spec: ModelSpec, outputs: NamedArrays) -> NamedArrays:
+        return select_compared_rows(spec, outputs)
+
+
+PEOPLE_ROWS = _PeopleRows()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from posezoo.cli.diagnosis import DoctorIssue, Findings
+from posezoo.cli.diagnosis import DoctorIssue, FeatureReport, Findings
 from posezoo.core.errors import install_command
 from posezoo.core.settings import Setting
 from posezoo.core.versions import package_version, parse_version
@@ -30,9 +30,12 @@ def explain_nncf_mismatch() -> str:
     return ""
 
 
-def report_nncf(_settings: Mapping[str, Setting]) -> Findings:
+def _report(_settings: Mapping[str, Setting]) -> Findings:
     """Whether models cannot be quantized with the versions that are installed."""
     if reason := explain_nncf_mismatch():
         problem = f"nncf: {reason}: models cannot be quantized"
         return Findings(problems=(DoctorIssue(problem, install_command("quantize")),))
     return Findings()
+
+
+REPORT = FeatureReport(_report)

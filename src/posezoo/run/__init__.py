@@ -1,1 +1,1 @@
-"""Run: what it is for, in one line."""
+"""Runs models on OpenVINO: from an image, a video or a camera to poses."""

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.core.arrays import Array
+from posezoo.core.convert.sample_photos import SamplePhotos
 from posezoo.core.errors import ImageError, MissingPackageError, import_cv2, os_reason, suggest
 from posezoo.core.files.verified_files import write_atomically
 from posezoo.core.regular_files import explain_link
@@ -57,12 +58,17 @@ def sample_photos(noun: str) -> tuple[Path, ...]:
     return (_HAND,) if noun in ("hand", "palm") else SAMPLE_PHOTOS
 
 
-def read_sample_photos() -> tuple[Image, ...]:
-    """The sample photos; none if OpenCV is not installed."""
-    try:
-        return tuple(map(read_image, SAMPLE_PHOTOS))
-    except MissingPackageError:
-        return ()
+class _SamplePhotos(SamplePhotos):
+    """Reads ``SAMPLE_PHOTOS``; none if OpenCV is not installed."""
+
+    def read(self) -> tuple[Image, ...]:
+        try:
+            return tuple(map(read_image, SAMPLE_PHOTOS))
+        except MissingPackageError:
+            return ()
+
+
+PHOTOS = _SamplePhotos()
 
 
 # 256 Mi: more than the largest sensors of phones (200 million); 768 MiB when decoded.

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from posezoo.core.declarations.model import Decoder, ModelSpec, Plain
 from posezoo.core.ir.model_description import ModelDescription
 from posezoo.run.model_procs import find_labels
 
 
-def _build_model_info(
-    shapes: Mapping[str, tuple[int, ...]], spec: ModelSpec, decoder: Decoder | None
-) -> Mapping[str, Plain]:
-    # It imports the decoders, which the key of an IR does not need.
-    from posezoo.run.model_info import build_model_info
+class _Description(ModelDescription):
+    """The labels and the section ``model_info`` as Open Model Zoo's tools read them."""
 
-    return build_model_info(shapes, spec, decoder)
+    def find_labels(self, spec: ModelSpec, shapes: Iterable[Sequence[int]]) -> Sequence[str]:
+        return find_labels(spec, shapes)
+
+    def build_model_info(
+        self, shapes: Mapping[str, tuple[int, ...]], spec: ModelSpec, decoder: Decoder | None
+    ) -> Mapping[str, Plain]:
+        # It imports the decoders, which the key of an IR does not need.
+        from posezoo.run.model_info import build_model_info
+
+        return build_model_info(shapes, spec, decoder)
 
 
-DESCRIPTION = ModelDescription(find_labels, _build_model_info)
+DESCRIPTION = _Description()

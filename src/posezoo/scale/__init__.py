@@ -1,1 +1,1 @@
-"""Scale: what it is for, in one line."""
+"""Work on many models and machines: clusters, folders in stores, mirrors."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from posezoo.core.errors import import_optional
 from posezoo.core.events import Listener, WarningIssued
-from posezoo.core.pipeline.for_each import Attempt, Executor, Outcome, report_lost
+from posezoo.core.pipeline.for_each import Attempt, Cluster, Executor, Outcome, report_lost
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.user_folders import in_store
 from posezoo.core.values import frozen
@@ -71,15 +71,20 @@ class ClusterExecutor(Executor):
             yield outcome
 
 
-def cluster_executor(
-    scheduler: str, wait_s: float, context: Context, folders: Sequence[Path]
-) -> Executor:
-    """The executor of a run with this context; folders in stores need not be shared."""
-    shared = (folder for folder in folders if not in_store(folder))
-    warning = _OWN_SECRETS if context.has_secrets else ""
-    return ClusterExecutor(
-        scheduler=scheduler,
-        folders=tuple(dict.fromkeys(shared)),
-        wait_s=wait_s,
-        warning=warning,
-    )
+class _DaskCluster(Cluster):
+    """The workers of a Dask scheduler; folders in stores need not be shared with them."""
+
+    def executor(
+        self, address: str, wait_s: float, context: Context, folders: Sequence[Path]
+    ) -> Executor:
+        shared = (folder for folder in folders if not in_store(folder))
+        warning = _OWN_SECRETS if context.has_secrets else ""
+        return ClusterExecutor(
+            scheduler=address,
+            folders=tuple(dict.fromkeys(shared)),
+            wait_s=wait_s,
+            warning=warning,
+        )
+
+
+CLUSTER = _DaskCluster()

@@ -23,6 +23,7 @@ from posezoo.cli.cache_entries import own_files
 from posezoo.cli.lock_signature import SUFFIX
 from posezoo.cli.result_files import write_output
 from posezoo.core.declarations.model import Digest, ModelSpec, SourceFile
+from posezoo.core.declarations.registry_wheels import wheel_of
 from posezoo.core.download.context import ConnectionPool, DownloadContext
 from posezoo.core.download.file_download import download_file
 from posezoo.core.download.model_download import PlannedFile, plan_file, require_allowed
@@ -44,7 +45,7 @@ from posezoo.core.lockfile.entries import (
     published_entry,
     update_entries,
 )
-from posezoo.core.registry import license_path, open_registry, read_copyright_line, wheel_of
+from posezoo.core.registry import license_path, open_registry, read_copyright_line
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.values import frozen
 from posezoo.core.verify import file_state, find_untracked_below

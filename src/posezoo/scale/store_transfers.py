@@ -77,7 +77,7 @@ class StoreSync(FolderSync):
     ) -> None:
         if not in_store(layout.download_dir) or layout.custom_checkpoint(spec):
             return
-        with self.shared_files(spec, layout, options):
+        with self.shared_files(spec, layout, options, listener=ignore_event):
             if all(layout.file_path(spec, file).is_file() for file in spec.files):
                 download_model(spec, layout, options, candidates=())
 
@@ -102,7 +102,7 @@ class StoreSync(FolderSync):
         options: DownloadOptions,
         *,
         precisions: Collection[str] | None = None,
-        listener: Listener = ignore_event,
+        listener: Listener,
     ) -> Iterator[None]:
         folder = layout.model_download_dir(spec)
         targets = {layout.file_path(spec, file): file for file in select_files(spec, precisions)}

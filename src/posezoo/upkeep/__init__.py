@@ -1,1 +1,1 @@
-"""Upkeep: what it is for, in one line."""
+"""Keeps a registry up to date: drafts of models, records, proofs, the JSON Schema."""

@@ -30,7 +30,7 @@ def zoo(mirror, tmp_path_factory):
     """Our registry, with the mirror for all there is outside."""
     folder = tmp_path_factory.mktemp("zoo")
     flags = {
-        "output_dir": folder,
+        "weights_dir": folder,
         "cache_dir": folder / "cache",
         "mirror": (str(mirror),),
         "attempts": 1,

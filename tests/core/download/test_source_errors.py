@@ -204,7 +204,7 @@ def test_through_the_script(fault, zoo, server):
 )
 def test_through_the_python_api(fault, zoo, server):
     target = declare(zoo, server.serve("net", fault.body, **fault.faults))
-    places = {"models_dir": (zoo / "models",), "output_dir": zoo, "cache_dir": zoo / "cache"}
+    places = {"models_dir": (zoo / "models",), "weights_dir": zoo, "cache_dir": zoo / "cache"}
     failed = ""
     try:
         posezoo.get("net", stall_timeout=fault.stall_s, attempts=2, **places)

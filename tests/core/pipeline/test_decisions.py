@@ -43,7 +43,7 @@ def row(context: Context, spec: ModelSpec) -> str:
 
 
 def table(*models_dir: Path) -> str:
-    flags = {"output_dir": Path("/nowhere")} | ({"models_dir": models_dir} if models_dir else {})
+    flags = {"weights_dir": Path("/nowhere")} | ({"models_dir": models_dir} if models_dir else {})
     context = open_context(to_settings(read_settings(flags)))
     models = context.registry.select().models
     if not models_dir:

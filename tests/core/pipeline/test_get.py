@@ -47,7 +47,7 @@ def context_of(folder: Path, origin: Path, **settings: object) -> Context:
     )
     places = {
         "models_dir": (folder / "models",),
-        "output_dir": folder / "out",
+        "weights_dir": folder / "out",
         "lock": folder / "lock",
     }
     return open_context(to_settings(read_settings({**places, **settings})))
@@ -190,7 +190,7 @@ def test_another_published_precision_that_is_here_is_suggested(tmp_path):
         write_model(
             tmp_path / "models", "net", model_yml(files=files, framework="dldt"), family="intel"
         )
-        places = {"models_dir": (tmp_path / "models",), "output_dir": tmp_path / "out"}
+        places = {"models_dir": (tmp_path / "models",), "weights_dir": tmp_path / "out"}
         context = open_context(
             to_settings(read_settings({**places, "cache_dir": tmp_path / "cache"}))
         )

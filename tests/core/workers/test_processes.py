@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fakes import forks
-from fakes.items import is_running, lost, work
+from fakes.items import LockedError, PairError, is_running, lost, raise_error, work
 from fakes.waiting import HANG_S, wait_until
 from posezoo.core.errors import ConversionError
 from posezoo.core.events import ignore_event
@@ -131,6 +131,13 @@ def test_a_function_runs_in_a_process_of_its_own():
 def test_the_error_of_a_function_in_a_child_is_raised_here():
     with pytest.raises(ValueError, match="raise"):
         run_in_child(work, "raise", ignore_event, of="model")
+
+
+@pytest.mark.parametrize("kind", [LockedError, PairError])
+def test_an_error_that_cannot_be_pickled_keeps_its_text(kind):
+    with pytest.raises(RuntimeError, match=f"^{kind.__name__}: out of luck$") as failure:
+        run_in_child(raise_error, kind, of="model")
+    assert "in raise_error\n" in str(failure.value.__cause__), "it also says where it was raised"
 
 
 def test_a_child_that_dies_is_reported_with_the_name_of_its_model():

@@ -705,7 +705,7 @@ def test_no_decoder_is_put_into_int8(tmp_path):
     "model", ["movenet-singlepose-lightning-int8", "pose-landmark-full-mediapipe"]
 )
 def test_real_networks_with_their_decoders_find_the_same_people(mirror, shared, tmp_path, model):
-    settings = {"output_dir": tmp_path, "cache_dir": tmp_path / "cache", "mirror": (str(mirror),)}
+    settings = {"weights_dir": tmp_path, "cache_dir": tmp_path / "cache", "mirror": (str(mirror),)}
     context = open_context(to_settings(read_settings(settings)))
     spec = context.registry.find(model)
     irs = {}
@@ -732,7 +732,7 @@ def test_real_networks_with_their_decoders_find_the_same_people(mirror, shared, 
 
 @pytest.mark.slow
 def test_blazeposes_real_detector_finds_the_same_faces(mirror, shared, tmp_path):
-    settings = {"output_dir": tmp_path, "cache_dir": tmp_path / "cache", "mirror": (str(mirror),)}
+    settings = {"weights_dir": tmp_path, "cache_dir": tmp_path / "cache", "mirror": (str(mirror),)}
     context = open_context(to_settings(read_settings(settings)))
     spec = context.registry.find("pose-detection-mediapipe")
     inputs = InputOptions(decode=True, element_type="u8", layout="NHWC")
@@ -846,7 +846,7 @@ def test_a_file_that_is_no_ir_gets_no_decoder(published_ir):
 def test_real_networks_for_several_people_find_the_same_people(
     mirror, shared, tmp_path, model, precision
 ):
-    settings = {"output_dir": tmp_path, "cache_dir": tmp_path / "cache", "mirror": (str(mirror),)}
+    settings = {"weights_dir": tmp_path, "cache_dir": tmp_path / "cache", "mirror": (str(mirror),)}
     context, precision = open_context(to_settings(read_settings(settings))), Precision(precision)
     spec, sizes, networks = context.registry.find(model), [], []
     for decodes in (False, True):

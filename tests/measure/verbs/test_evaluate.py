@@ -45,7 +45,7 @@ def tiny(tmp_path_factory) -> Path:
 def evaluate(mirror, models, shared, tmp_path):
     """``evaluate(*args)`` on the first photos, with everything that it needs from the mirror."""
     photos = shared / "data" / "photos"
-    environ = {"POSEZOO_MIRROR": str(mirror), "POSEZOO_OUTPUT_DIR": str(models)}
+    environ = {"POSEZOO_MIRROR": str(mirror), "POSEZOO_WEIGHTS_DIR": str(models)}
 
     def run(
         *args,

@@ -357,7 +357,7 @@ def test_commands_for_a_model_without_a_checksum_trust_on_first_use(tmp_path):
 def test_the_python_of_a_card_runs_as_pasted(blazepose, mirror, tmp_path, monkeypatch, capsys):
     cv2.imwrite(str(tmp_path / "photo.jpg"), cv2.imread(str(by_digest(mirror, CAMERA))))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("POSEZOO_OUTPUT_DIR", str(blazepose.output_dir))
+    monkeypatch.setenv("POSEZOO_WEIGHTS_DIR", str(blazepose.output_dir))
     registry = open_registry()
     for name in ("blazepose-full", "pose-detection-mediapipe"):
         model = registry.find(name)

@@ -11,7 +11,7 @@ from fakes.irs import write_ir
 from fakes.plugin_package import plugin_package
 from posezoo.core.declarations.skeleton import LimbField, Skeleton
 from posezoo.core.errors import DecoderError, InferenceError
-from posezoo.core.plugins import import_attribute
+from posezoo.core.plugins import import_part
 from posezoo.poses.decoders import DECODERS, find_decoder
 from posezoo.run.runtime.decoder_matching import describe_ir
 from posezoo.run.runtime.graph import Graph
@@ -227,7 +227,7 @@ def test_a_network_that_takes_batches_is_asked_once(tmp_path):
 
 @pytest.mark.parametrize("name", DECODERS.builtin)
 def test_every_decoder_names_a_pipeline(name):
-    assert callable(import_attribute(find_decoder(name).pipeline))
+    assert import_part(find_decoder(name).pipeline, type)
 
 
 def test_a_decoder_of_an_installed_package_is_recognized_and_runs(tmp_path):

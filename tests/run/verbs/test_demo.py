@@ -75,7 +75,7 @@ def models(tmp_path_factory) -> Path:
 def real(mirror, models, monkeypatch) -> None:
     """Models of the zoo come from the mirror, once."""
     monkeypatch.setenv("POSEZOO_MIRROR", str(mirror))
-    monkeypatch.setenv("POSEZOO_OUTPUT_DIR", str(models))
+    monkeypatch.setenv("POSEZOO_WEIGHTS_DIR", str(models))
 
 
 @pytest.fixture
@@ -442,7 +442,7 @@ def test_a_wrong_architecture_for_a_model_of_the_zoo_is_refused(demo, video):
 
 @pytest.fixture
 def blazepose_there(blazepose, monkeypatch) -> None:
-    monkeypatch.setenv("POSEZOO_OUTPUT_DIR", str(blazepose.output_dir))
+    monkeypatch.setenv("POSEZOO_WEIGHTS_DIR", str(blazepose.output_dir))
 
 
 def test_blazepose_runs_by_its_name(demo, blazepose_there, photos):
@@ -630,7 +630,7 @@ def test_a_top_down_checkpoint_gets_a_detector(demo, real, shared, tmp_path, mon
     """Its weights are no trained ones: the person is found, the keypoints are anywhere."""
     pytest.importorskip("torch", reason="needs torch")
     # Without IR, so that the detector is converted.
-    monkeypatch.setenv("POSEZOO_OUTPUT_DIR", str(tmp_path))
+    monkeypatch.setenv("POSEZOO_WEIGHTS_DIR", str(tmp_path))
     weights = shared / "data" / "checkpoints" / "mobile_pose_mobilenetv3_small.params"
     skier = shared / "data" / "photos" / "000000000785.jpg"
     detector = ("--detector", "blazepose-full")

@@ -174,7 +174,7 @@ def test_capital_letters_have_the_same_effect(python, desktop, tmp_path, video):
 def test_a_photo_stays_with_its_person_until_a_key_is_pressed(
     python, desktop, tmp_path, mirror, blazepose, monkeypatch
 ):
-    monkeypatch.setitem(desktop.environ, "POSEZOO_OUTPUT_DIR", str(blazepose.output_dir))
+    monkeypatch.setitem(desktop.environ, "POSEZOO_WEIGHTS_DIR", str(blazepose.output_dir))
     photo = tmp_path / "camera.png"
     shutil.copy(by_digest(mirror, CAMERA), photo)
     with Running(

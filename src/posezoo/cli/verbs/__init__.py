@@ -77,7 +77,7 @@ class VerbPart:
 _NO_PART = VerbPart((), lambda run, args: run(args))
 
 #: What features add to verbs of the core, by the name of the verb.
-_PARTS: FeatureParts[VerbPart] = FeatureParts("verb_parts")
+_PARTS: FeatureParts[VerbPart] = FeatureParts("verb_parts", VerbPart)
 
 #: The verbs of installed packages.
 PLUGINS: LazyTable[Verb] = LazyTable("posezoo.verbs", Verb, {})

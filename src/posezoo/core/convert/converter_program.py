@@ -4,14 +4,12 @@ does not convert. A feature knows it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.errors import ConversionError
 from posezoo.core.plugins import Hook
-from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.core.resolve.resolved import Resolved
@@ -42,25 +40,33 @@ class ConverterProgram(Protocol):
         """
 
 
-#: Gets the path of the program or of its environment, and the Python that starts it; None for the
-#: one beside it. A ConversionError if there is no such program.
-Finder = Callable[[Path | None, Path | None], ConverterProgram]
-
-
-@frozen
 class ProgramFinder:
-    """What a feature knows of its program."""
+    """Finds no program; a feature overrides all of it."""
 
-    find: Finder
-    inspect: Finder  # the same for a plan: nothing is started
-    #: Whether a path is posezoo's stand-in for the program, which is ignored.
-    is_stand_in: Callable[[Path], bool] = lambda _: False
-    #: Raises a ConversionError for an argument that could make it run code or use other files.
-    refuse_unsafe_arguments: Callable[[ModelSpec], None] = lambda _: None
+    def find(self, named: Path | None, python: Path | None) -> ConverterProgram:
+        """Find the user's program.
+
+        Args:
+            named: the path of the program or of its environment.
+            python: the Python that starts it; None for the one beside it.
+
+        Raises:
+            ConversionError: there is no such program.
+        """
+        raise ConversionError(f"{named or python}: posezoo knows no program that converts models")
+
+    def inspect(self, named: Path | None, python: Path | None) -> ConverterProgram:
+        """The same for a plan: nothing is started."""
+        return self.find(named, python)
+
+    def is_stand_in(self, named: Path) -> bool:  # noqa: ARG002
+        """Whether a path is posezoo's stand-in for the program, which is ignored."""
+        return False
+
+    def refuse_unsafe_arguments(self, spec: ModelSpec) -> None:
+        """Raise a ConversionError for an argument that could make the program run code or use other
+        files.
+        """
 
 
-def _find_none(named: Path | None, python: Path | None) -> ConverterProgram:
-    raise ConversionError(f"{named or python}: posezoo knows no program that converts models")
-
-
-FINDER = Hook("converter_program", ProgramFinder(_find_none, _find_none))
+FINDER: Hook[ProgramFinder] = Hook("converter_program", ProgramFinder())

@@ -6,7 +6,7 @@ MoveNet Thunder is as far off as INT8 with some wrong ranges.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +14,11 @@ import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.convert.reference_outputs import EXACT, resize
+from posezoo.core.convert.sample_photos import SAMPLE_PHOTOS
 from posezoo.core.declarations.model import ColorOrder, ModelSpec
 from posezoo.core.events import Int8Comparison
 from posezoo.core.ir.inference import run_compiled
 from posezoo.core.ir.openvino_import import openvino_core, static_sizes
-from posezoo.core.plugins import Hook
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
@@ -31,9 +31,6 @@ LARGEST_DEVIATION = 0.8
 
 # The least share of an output's squares that its mean leaves, for the mean to be left out.
 _LEAST_VARIATION = 0.01
-
-#: Photos that come with posezoo: uint8 (height, width, 3), BGR; none if they cannot be decoded.
-SAMPLE_PHOTOS: Hook[Callable[[], Sequence[Array]]] = Hook("sample_photos", lambda: ())
 
 
 @frozen
@@ -107,7 +104,7 @@ def compare_with_half(spec: ModelSpec, half: Path, int8: Path) -> Int8Comparison
         RuntimeError: an IR cannot be run.
     """
     taken = PhotoInput.find(spec, openvino_core().read_model(half))
-    photos = SAMPLE_PHOTOS.part() if taken else ()
+    photos = SAMPLE_PHOTOS.part.read() if taken else ()
     if taken is None or not photos:
         return Int8Comparison(LARGEST_DEVIATION)
     feeds = [taken.fit(photo) for photo in photos]

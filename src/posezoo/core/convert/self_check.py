@@ -47,6 +47,7 @@ from posezoo.core.convert.reference_outputs import (
     explain_dependence,
     open_openvino,
 )
+from posezoo.core.convert.row_selection import COMPARED_ROWS
 from posezoo.core.declarations.model import ModelSpec, Output, Precision
 from posezoo.core.errors import (
     PosezooError,
@@ -60,7 +61,6 @@ from posezoo.core.ir.inference import run_compiled
 from posezoo.core.ir.openvino_import import error_text, import_openvino, openvino_core
 from posezoo.core.ir.provenance import OutputRounding
 from posezoo.core.operating_system import release_memory
-from posezoo.core.plugins import Hook
 from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
 from posezoo.core.values import frozen
 
@@ -69,11 +69,6 @@ CLIPPED = 2e-2
 
 # OpenVINO's operations that compute other values in each run.
 _RANDOM = frozenset({"Multinomial", "RandomUniform"})
-
-#: Selects the rows of outputs that must be alike: those of people, and not padding.
-_SELECT_ROWS: Hook[Callable[[ModelSpec, NamedArrays], NamedArrays]] = Hook(
-    "compared_rows", lambda _spec, outputs: outputs
-)
 
 
 @frozen
@@ -215,7 +210,7 @@ class NetworkCheck:
             RandomNetworkError: the original computes other outputs in each run.
             SelfCheckError: an output contains inf or nan.
         """
-        select = partial(_SELECT_ROWS.part, self.spec)
+        select = partial(COMPARED_ROWS.part.select, self.spec)
         cases = [_select_outputs(case, select) for case in reference.cases]
         computed = list(map(select, computed))
         moved = [
@@ -479,8 +474,9 @@ class IrCheck(NetworkCheck):
         """
         ports = {port.name: port for port in self.spec.outputs}
         outputs = dict(fp32.outputs)
-        exact = [_SELECT_ROWS.part(self.spec, each) for each in fp32.computed]
-        rounded = [_SELECT_ROWS.part(self.spec, each) for each in computed]
+        rows = COMPARED_ROWS.part
+        exact = [rows.select(self.spec, each) for each in fp32.computed]
+        rounded = [rows.select(self.spec, each) for each in computed]
         for name in names:
             if any(a[name].shape != b[name].shape for a, b in zip(exact, rounded, strict=True)):
                 continue  # another number of people: the rounding cannot be measured

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from posezoo.core.declarations import model
+from posezoo.core.declarations import model, quantization_file
 from posezoo.core.declarations.field_types import (
     BOOLEAN,
     FILE_NAME,
@@ -59,7 +59,6 @@ from posezoo.core.declarations.source_files import FILES, SHA384, STEP
 from posezoo.core.declarations.sources import WEB_URL
 from posezoo.core.declarations.upstream_steps import UPSTREAM_STEPS
 from posezoo.core.declarations.yaml_nodes import YamlMapping, YamlNode, read_yaml
-from posezoo.core.plugins import Hook
 
 #: Our tasks, and all tasks of both generations of Open Model Zoo.
 TASKS = (
@@ -99,12 +98,6 @@ MAX_SAMPLES = 10_000
 MAX_SHIFT_PX = 64.0
 #: OpenVINO's names of operations: Convolution, MVN, ROIPooling.
 OPERATION = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")
-
-# Open Model Zoo's file beside a model.yml, and what reads it.
-_QUANTIZATION_YML = "quantization.yml"
-_READ_SETTINGS: Hook[Callable[[Path], model.QuantizationSettings]] = Hook(
-    "quantization_yml", lambda _: model.QuantizationSettings()
-)
 
 
 def _read_framework(node: YamlNode) -> model.Framework:
@@ -483,9 +476,9 @@ def _read_variant(
         **values,
     )
     _check_references(top, spec)
-    other_settings = path.with_name(_QUANTIZATION_YML)
+    other_settings = path.with_name(quantization_file.NAME)
     if spec.quantization is None and other_settings.is_file():
-        spec = replace(spec, quantization=_READ_SETTINGS.part(other_settings))
+        spec = replace(spec, quantization=quantization_file.READER.part.read(other_settings))
     return UPSTREAM_STEPS.part.with_original(spec)
 
 

@@ -10,7 +10,7 @@ import base64
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import unquote, urlsplit
 
 from posezoo.core.declarations.field_types import (
@@ -318,7 +318,7 @@ SOURCES: Mapping[str, FieldType[Source]] = {
 _TAGGED_SOURCE = tagged(SOURCES)
 #: Types of features and of installed packages: a ``core.download.source_types.SourceType`` with a
 #: ``field_type``.
-_ADDED_SOURCES: LazyTable[Any] = LazyTable("posezoo.source_types", object, {})
+_ADDED_SOURCES: LazyTable[object] = LazyTable("posezoo.source_types", object, {})
 
 
 def read_source(node: YamlNode) -> Source:

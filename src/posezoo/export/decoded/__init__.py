@@ -9,6 +9,7 @@ compares both.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import FunctionType
 from typing import TYPE_CHECKING
 
 from posezoo.core.convert.formats import image_layout
@@ -20,7 +21,7 @@ from posezoo.core.ir.openvino_import import (
     import_openvino,
     static_sizes,
 )
-from posezoo.core.plugins import import_attribute
+from posezoo.core.plugins import import_part
 from posezoo.export.decoded.decoding_options import find_decoder_network
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def append_decoder(network: Model, spec: ModelSpec) -> Model:
     maps = _find_maps(network, spec)
     for port in network.outputs:  # the names of the outputs become free for those of the decoder
         port.node.input_value(0).set_names(set(map(inner_name, port.names)))
-    build = import_attribute(record.graph.build)
+    build = import_part(record.graph.build, FunctionType)
     options = resolve_options(decoding.decoder)
     try:
         values, scores = build(maps, size, options, decoding.max_people)

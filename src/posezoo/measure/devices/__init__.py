@@ -1,1 +1,1 @@
-"""Devices: what it is for, in one line."""
+"""Compares what a device computes with what the CPU computes."""

@@ -32,6 +32,7 @@ from posezoo.measure.devices.device_comparison import (
 )
 from posezoo.pages.facts.device_proofs import find_proof, store_proof
 from posezoo.poses.keypoints import Pose, pose_similarity
+from posezoo.run.device_prover import DeviceProver
 from posezoo.run.images import SAMPLE_PHOTOS, Image, read_image
 from posezoo.run.load import PreparedModel, default_runtime
 from posezoo.run.runtime.estimator import Estimator
@@ -248,3 +249,13 @@ def write_first_differences(
 def _to_json(value: object, keys: str) -> dict[str, Any]:
     """As ``project``, with nan and inf, which JSON does not have, as text."""
     return dict(json.loads(json.dumps(project(value, keys)), parse_constant=str))
+
+
+class _Prover(DeviceProver):
+    """Proves a model once for each driver."""
+
+    def prove_once(self, prepared: PreparedModel) -> str:
+        return prove_once(prepared)
+
+
+PROVER = _Prover()

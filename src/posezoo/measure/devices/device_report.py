@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from posezoo.cli.diagnosis import DoctorIssue, Findings
+from posezoo.cli.diagnosis import DoctorIssue, FeatureReport, Findings
 from posezoo.core.errors import PosezooError
 from posezoo.core.settings import Setting
 from posezoo.core.versions import package_version
@@ -12,7 +12,7 @@ from posezoo.pages.facts.device_proofs import list_proofs
 from posezoo.run.runtime.runtime_config import available_devices, require_device
 
 
-def report_devices(settings: Mapping[str, Setting]) -> Findings:
+def _report(settings: Mapping[str, Setting]) -> Findings:
     """The devices that OpenVINO finds, the proofs below the folder of the IR, and whether the
     setting ``device`` names one of the devices; nothing without OpenVINO.
     """
@@ -31,3 +31,6 @@ def report_devices(settings: Mapping[str, Setting]) -> Findings:
         problems.append(DoctorIssue(f"{subject}{error.problem}", error.hint))
     proofs = tuple(list_proofs(settings["weights_dir"].value))
     return Findings(devices=devices, proofs=proofs, problems=tuple(problems))
+
+
+REPORT = FeatureReport(_report)

@@ -1,1 +1,1 @@
-"""Verbs: what it is for, in one line."""
+"""posezoo translate, and posezoo shims, which writes the stand-ins for Open Model Zoo's tools."""

@@ -1,1 +1,1 @@
-"""Verbs: what it is for, in one line."""
+"""The verbs that show models and draw pages of them: list, info, card, compare and more."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from posezoo.core.declarations.model import Decoder, Model, ModelSpec, with_skeleton
 from posezoo.core.errors import InferenceError
-from posezoo.core.plugins import import_attribute
+from posezoo.core.plugins import import_part
 from posezoo.poses.decoder_type import TOP_DOWN, DecoderType
 from posezoo.poses.decoders import MASKS, find_decoder, require_masks, resolve_options
 from posezoo.poses.top_down import TopDownOptions
@@ -73,7 +73,7 @@ def load_estimator(
         description=options.override(description),
         options=options,
     )
-    create_pipeline = import_attribute(pipeline)
+    create_pipeline = import_part(pipeline, type)
     if options.has_several_passes:
         create_pipeline = TestTimeAugmentation
     return Estimator(model, decoder.name, create_pipeline(config))

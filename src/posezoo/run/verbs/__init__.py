@@ -1,1 +1,1 @@
-"""Verbs: what it is for, in one line."""
+"""posezoo run and posezoo demo."""

@@ -17,7 +17,7 @@ import json
 import os
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -37,8 +37,8 @@ from posezoo.core.errors import DiskError, PosezooError, UnknownModelError, impo
 from posezoo.core.files.staging import temporary_dir
 from posezoo.core.files.verified_files import set_aside
 from posezoo.core.layout import precision_of
-from posezoo.core.plugins import Hook
 from posezoo.core.settings import DEFAULT_MODEL, SECOND_MODEL, user_folder
+from posezoo.run.device_prover import DEVICE_PROVER
 from posezoo.run.run_flags import (
     VIDEO,
     RunArgs,
@@ -49,7 +49,7 @@ from posezoo.run.run_flags import (
 
 if TYPE_CHECKING:
     from posezoo.core.resolve.stage_context import Context
-    from posezoo.run.load import ChosenModel, Loader, PreparedModel
+    from posezoo.run.load import ChosenModel, Loader
     from posezoo.run.runtime.estimator import Estimator
     from posezoo.run.video.run_inputs import InputRunner, RunInputs
 
@@ -244,10 +244,6 @@ def _refuse_invalid_flags(args: _Args) -> None:
     flags.skeleton_from_args(args, args.model)  # before anything is downloaded
 
 
-#: Compares a prepared model on the device of the settings with the CPU, and returns the verdict.
-PROOF: Hook[Callable[[PreparedModel], str]] = Hook("device_proof", lambda _prepared: "")
-
-
 def _load(
     loader: Loader, chosen: ChosenModel, args: _Args, requests: int
 ) -> tuple[Estimator, str | None]:
@@ -265,7 +261,7 @@ def _load(
         card = next((str(path) for path in written if path.suffix == ".md"), None)
         if loader.context.settings.device != "CPU":
             with loader.time_step("compare the device with the CPU"):
-                PROOF.part(prepared)
+                DEVICE_PROVER.part.prove_once(prepared)
     options = LoadOptions(
         replace(default_runtime(loader.context.settings), requests=requests),
         target_size=args.height,

@@ -1,0 +1,147 @@
+"""Each part that a feature adds to the core is one that a place of the core asks for.
+
+The parts are named in texts, which no type checker reads: these tests import each of them.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import posezoo
+from posezoo.core import features
+from posezoo.core.plugins import FeatureParts, Hook, LazyTable
+
+SOURCE = Path(posezoo.__file__).parent
+PLACES = (Hook, FeatureParts, LazyTable)
+HOOKS = dict(features.PARTS["hooks"])
+TABLES = {name: parts for name, parts in features.PARTS.items() if name != "hooks"}
+
+
+def find_places() -> Iterator[Hook | FeatureParts | LazyTable]:
+    """The places that ask for parts, in the modules that name one of their classes."""
+    for path in sorted(SOURCE.rglob("*.py")):
+        code = path.read_text("utf-8")
+        if any(f"{kind.__name__}(" in code for kind in PLACES):
+            parts = path.relative_to(SOURCE.parent).with_suffix("").parts
+            module = import_module(".".join(parts).removesuffix(".__init__"))
+            yield from (value for value in vars(module).values() if isinstance(value, PLACES))
+
+
+ASKED = list({id(place): place for place in find_places()}.values())
+HOOKS_ASKED = {place.name: place for place in ASKED if isinstance(place, Hook)}
+TABLES_ASKED = {
+    (place.group if isinstance(place, LazyTable) else place.name, place.part_type)
+    for place in ASKED
+    if not isinstance(place, Hook)
+}
+
+
+def import_text(text: str) -> object:
+    name, _, attribute = text.partition(":")
+    return getattr(import_module(name), attribute)
+
+
+def public(part: object) -> set[str]:
+    return {name for name in dir(part) if not name.startswith("_")}
+
+
+def parameters_of(method: object) -> list[tuple[str, object, bool]]:
+    """The names of the parameters in their order, their kinds, and whether they can be left out."""
+    if not callable(method):
+        return []
+    parameters = inspect.signature(method).parameters.values()
+    return [(each.name, each.kind, each.default is each.empty) for each in parameters]
+
+
+def test_each_declared_hook_is_asked_for_once():
+    assert set(HOOKS_ASKED) == set(features.HOOKS)
+    assert len(HOOKS_ASKED) == sum(isinstance(place, Hook) for place in ASKED)
+
+
+def test_each_declared_table_is_asked_for():
+    names = {name for name, _ in TABLES_ASKED}
+    assert names >= features.TABLES
+    assert set(TABLES) == features.TABLES
+
+
+@pytest.mark.parametrize("name", sorted(HOOKS))
+def test_the_part_of_a_hook_overrides_what_the_core_calls(name):
+    part = import_text(HOOKS[name])
+    default = HOOKS_ASKED[name].default
+    assert isinstance(part, type(default)), f"{HOOKS[name]} is no {type(default).__name__}"
+    assert public(part) == public(default), "the core calls no other method"
+    for method in public(default):
+        assert parameters_of(getattr(part, method)) == parameters_of(getattr(default, method))
+
+
+@pytest.mark.parametrize("name", sorted(HOOKS))
+def test_a_feature_does_what_the_core_cannot_do_without_it(name):
+    """A default that only raises an error is overridden."""
+    part_type = type(import_text(HOOKS[name]))
+    default_type = type(HOOKS_ASKED[name].default)
+    for method in public(default_type):
+        default = getattr(default_type, method)
+        if callable(default) and "NotImplementedError" in default.__code__.co_names:
+            assert getattr(part_type, method) is not default
+
+
+@pytest.mark.parametrize(
+    ("table", "name"), [(table, name) for table, parts in TABLES.items() for name in parts]
+)
+def test_a_part_of_a_table_has_the_type_that_the_place_asks_for(table, name):
+    part = import_text(TABLES[table][name])
+    part_types = [part_type for place, part_type in TABLES_ASKED if place == table]
+    assert all(isinstance(part, part_type) for part_type in part_types)
+
+
+@pytest.fixture
+def parts(monkeypatch):
+    """The parts of all features, to change."""
+    monkeypatch.setattr(features, "PARTS", {})
+    return {**TABLES, "hooks": HOOKS}
+
+
+def test_a_part_for_which_no_place_asks_is_refused(parts):
+    hooks = {**HOOKS, "upstream_setps": HOOKS["upstream_steps"]}
+    with pytest.raises(LookupError, match="declares no hook upstream_setps"):
+        features.add_parts({**parts, "hooks": hooks})
+    with pytest.raises(LookupError, match="declares no table sidecar"):
+        features.add_parts({**parts, "sidecar": {}})
+    assert features.PARTS == {}
+
+
+def test_a_place_without_a_part_is_refused(parts):
+    hooks = {name: text for name, text in HOOKS.items() if name != "upstream_steps"}
+    with pytest.raises(LookupError, match="no feature names a part for the hook upstream_steps"):
+        features.add_parts({**parts, "hooks": hooks})
+    del parts["sidecars"]
+    with pytest.raises(LookupError, match="no feature names a part for the table sidecars"):
+        features.add_parts(parts)
+
+
+def test_the_core_asks_for_no_undeclared_part():
+    with pytest.raises(LookupError, match="declares no hook upstream_setps"):
+        Hook("upstream_setps", "default")
+    with pytest.raises(LookupError, match="declares no table sidecar"):
+        FeatureParts("sidecar", str)
+
+
+def test_a_part_of_another_type_is_no_part(monkeypatch):
+    hooks = {**HOOKS, "upstream_steps": HOOKS["int8_maker"]}
+    monkeypatch.setitem(features.PARTS, "hooks", hooks)
+    with pytest.raises(TypeError, match=r"int8_ranges:MAKER is not a UpstreamSteps"):
+        _ = HOOKS_ASKED["upstream_steps"].part
+
+
+def test_without_features_a_hook_has_its_default_and_a_table_no_part(monkeypatch):
+    monkeypatch.setattr(features, "PARTS", {})
+    for hook in HOOKS_ASKED.values():
+        assert hook.part is hook.default
+    for table in ASKED:
+        if isinstance(table, FeatureParts):
+            assert list(table) == []
