@@ -250,7 +250,7 @@ build/npm-models/.installed:
 build/mediapipe-models/.installed: $(VENV)/.installed-test
 	$(BIN)/posezoo download --output_dir build/mediapipe-models/files --quiet \
 	  'pose-detection-mediapipe' 'pose-landmark-*-mediapipe' 'palm-detection-*' 'hand-landmark-*' hand-recrop \
-	  face-detection-short face-detection-full 'face-landmark*' 'selfie-segmentation*' >/dev/null
+	  face-detection-short face-detection-full 'face-landmark*' 'selfie-segmentation*' iris >/dev/null
 	@touch $@
 
 mediapipe-models: build/mediapipe-models/.installed  ## the networks of mp.solutions, which quick tests run (55 MB)

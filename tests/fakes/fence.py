@@ -19,7 +19,14 @@ from unittest import mock
 #: What the processes of tests are started with, and what tests are told by name.
 KEPT = {
     *("PATH", "TMPDIR", "LD_LIBRARY_PATH", "PYENV_ROOT", "PYTHONPATH", "PYTHONPYCACHEPREFIX"),
-    *("FIRST_MINUTES", "MEDIAPIPE_MODELS", "POSENET_PEER", "REDRAW_GOLDEN", "SOAK_MOMENTS", "TFJS_MODELS"),
+    *(
+        "FIRST_MINUTES",
+        "MEDIAPIPE_MODELS",
+        "POSENET_PEER",
+        "REDRAW_GOLDEN",
+        "SOAK_MOMENTS",
+        "TFJS_MODELS",
+    ),
     *("ASK_JUDGES", "RECORD_JUDGES", "STORE_PUBLIC_FACE", "STORE_REPLAY"),
 }
 KEPT_PREFIXES = ("COVERAGE_", "PYTEST_")

@@ -7,9 +7,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from urllib.parse import urljoin
 
-from posezoo.core.download.http import require_safe_target, send_request
-from posezoo.core.download.http_connections import Session, peer_rules
-from posezoo.core.download.options import DownloadOptions
 from posezoo.core.errors import SourceError
 
 # What OpenCV hands to FFmpeg: name;value|name;value.
@@ -45,6 +42,11 @@ def follow_redirects(url: str, timeout_s: float) -> str:
             https to http, from a public host to this machine or a private network, or to a
             link-local address.
     """
+    # Only a stream needs an http client.
+    from posezoo.core.download.http import require_safe_target, send_request
+    from posezoo.core.download.http_connections import Session, peer_rules
+    from posezoo.core.download.options import DownloadOptions
+
     options = DownloadOptions(None, timeout_s=timeout_s, named_urls=(url,))
     public_only = False
     with closing(Session()) as session:
