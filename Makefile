@@ -14,7 +14,7 @@ PIP     = $(BIN)/python -m pip --disable-pip-version-check $(QUIET)
 
 .DEFAULT_GOAL := help
 .PHONY: help quickstart test test-all test-slow test-release test-hostile test-foreign test-again judge coverage check zoo cards site docs examples readme-env faults mo-env demo-env bench bench-once measure resolve \
-        posenet-env judges network-judges onnx-judges mediapipe-models npm-models node-env resolve-readme soak release image clean
+        posenet-env judges network-judges onnx-judges mediapipe-models npm-models azurite node-env resolve-readme soak release image clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -175,9 +175,10 @@ posenet-env: build/posenet-env/.installed  ## PoseNet's published decoder, which
 # Without their dependencies: those that the tests need are in the environment of the tests.
 TRACKERS = norfair==2.3.0 filterpy==2.0.0 rich==15.0.0 trackers==2.6.1 supervision==0.31.2 pydeprecate==0.14.0 \
   motmetrics==1.4.0 pandas==3.1.1 xmltodict==1.0.4 trackeval==1.3.0
+PLOTS = matplotlib==3.11.2 contourpy==1.3.3 cycler==0.12.1 fonttools==4.68.0 kiwisolver==1.5.1
 build/judges/.installed:
 	$(PIP) install --no-deps --target build/judges \
-	  transformers==5.23.0 tokenizers==0.23.3 regex==2026.11.15 rtmlib==0.0.16 rfdetr==1.11.2 $(TRACKERS)
+	  transformers==5.23.0 tokenizers==0.23.3 regex==2026.11.15 rtmlib==0.0.16 rfdetr==1.11.2 kserve==0.21.0 $(TRACKERS) $(PLOTS)
 	@touch $@
 
 network-judges: build/network-judges/.installed  ## torchvision and timm, whose networks quick tests compare with ours
@@ -230,6 +231,12 @@ build/onnx-judges/.installed: $(VENV)/.installed-test
 	@touch $@
 
 onnx-judges: build/onnx-judges/.installed  ## other converters of Caffe and Darknet to ONNX, which a benchmark compares with ours
+
+build/azurite/.installed:
+	npm install --prefix build/azurite --ignore-scripts --silent azurite@3
+	@touch $@
+
+azurite: build/azurite/.installed  ## a server of Azure's blobs, which tests of stores use; needs npm
 
 # Types alone: the library of openvino-node comes from elsewhere than the package index.
 build/node-env/.installed:

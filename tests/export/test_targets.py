@@ -23,6 +23,7 @@ from checked_exports import check_of
 from fakes import triton_backend
 from fakes.command import python_file
 from fakes.exports import DOCUMENTS, documents_of, files_below, renamed
+from judges.packages import kserve_model
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import ExportError, InferenceError
 from posezoo.core.ir.openvino_import import import_openvino
@@ -264,10 +265,9 @@ def test_an_unknown_key_of_a_service_is_found():
 
 
 def test_the_stored_types_are_those_of_kserve():
-    models = pytest.importorskip("kserve.models", reason="needs kserve")
     for name, types in json.loads(KSERVE_TYPES.read_text()).items():
         if name != "comment":
-            kind = getattr(models, name)
+            kind = kserve_model(name)
             assert types == {
                 kind.attribute_map[key]: value for key, value in kind.openapi_types.items()
             }

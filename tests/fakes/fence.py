@@ -56,8 +56,8 @@ FIXED = {
 IN_MEMORY = "/dev/shm"
 NEEDED_BYTES = 8 << 30
 
-#: Whether a skip is an error. posezoo itself would take the variable for an unknown setting.
-skips_are_errors = os.environ.get("POSEZOO_ALL_TESTS") == "1"
+#: Whether a skip is an error: "1", or "nightly". posezoo itself would take the variable for an unknown setting.
+tests_all = os.environ.get("POSEZOO_ALL_TESTS", "")
 
 #: The environment of tests that install packages from the tester's index: this is all they take from the tester.
 ONLINE: dict[str, str] = {}
@@ -68,7 +68,7 @@ _OF_A_NETWORK = ("_proxy", "cert", "cert_file", "cert_dir", "ca_bundle", "ca_cer
 def _put_up() -> None:
     """Take the tester's settings away from this process, and give it a home folder of its own.
 
-    A worker of pytest-xdist inherits all from the process that started it, and gets ``ONLINE`` and ``skips_are_errors``
+    A worker of pytest-xdist inherits all from the process that started it, and gets ``ONLINE`` and ``tests_all``
     from conftest.py.
     """
     # The converter of OpenVINO would look up a host, and write to the home folder.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,15 +43,31 @@ def rfdetr_module(name: str) -> ModuleType:
     """
     if not (FOLDER / "rfdetr").is_dir():
         pytest.skip("needs make judges")
-    for package in ("rfdetr", "rfdetr.models", "rfdetr.utilities"):
-        module = sys.modules.setdefault(package, ModuleType(package))
-        module.__path__ = [str(FOLDER / package.replace(".", "/"))]
+    _import_without_init("rfdetr", "rfdetr.models", "rfdetr.utilities")
     boxes = ModuleType("torchvision.ops.boxes")
     boxes.box_area = None
     with pytest.MonkeyPatch.context() as patch:
         for module in (ModuleType("torchvision"), ModuleType("torchvision.ops"), boxes):
             patch.setitem(sys.modules, module.__name__, module)
         return importlib.import_module(f"rfdetr.{name}")
+
+
+def kserve_model(name: str) -> type:
+    """A class of kserve's models: the whole package needs another protobuf than other packages."""
+    if not (FOLDER / "kserve").is_dir():
+        pytest.skip("needs make judges")
+    _import_without_init("kserve", "kserve.models")
+    module = importlib.import_module(
+        f"kserve.models.{re.sub('(?<=[a-z0-9])(?=[A-Z])', '_', name).lower()}"
+    )
+    return getattr(module, name)
+
+
+def _import_without_init(*packages: str) -> None:
+    """Let modules be imported without the code of the packages that they are in."""
+    for package in packages:
+        module = sys.modules.setdefault(package, ModuleType(package))
+        module.__path__ = [str(FOLDER / package.replace(".", "/"))]
 
 
 def mediapipe_python() -> Path:

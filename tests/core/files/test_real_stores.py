@@ -24,6 +24,8 @@ from posezoo.core.settings import parse_folder
 from posezoo.core.workers.retries import RequestLimits
 from posezoo.scale import stores
 
+ROOT = Path(__file__).resolve().parents[3]
+
 LIMITS = RequestLimits(2, 20.0)
 NAMES = ("net.bin", "net.xml", "provenance.json")
 # The account and key that every Azurite has.
@@ -54,11 +56,12 @@ def _running(command: list[str], port: int) -> Iterator[None]:
 
 @contextmanager
 def azure(_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    if not (command := shutil.which("azurite-blob")):
-        pytest.skip("needs azurite-blob")  # npm install --global azurite
+    command = ROOT / "build" / "azurite" / "node_modules" / ".bin" / "azurite-blob"
+    if not command.exists():
+        pytest.skip("needs make azurite")
     blob = pytest.importorskip("azure.storage.blob", reason="needs posezoo[storage]")
     flags = ["--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry", "--silent"]
-    with reserved_port() as port, _running([command, "--blobPort", str(port), *flags], port):
+    with reserved_port() as port, _running([str(command), "--blobPort", str(port), *flags], port):
         monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", AZURITE.format(port))
         blob.BlobServiceClient.from_connection_string(AZURITE.format(port)).create_container("zoo")
         yield "az://zoo"
