@@ -237,10 +237,14 @@ def output_of(framework: object, name: str) -> Output:
     return Output(name, (1, 2, HEIGHT, WIDTH) if framework is Framework.ONNX else OUTPUT_SHAPE)
 
 
+def digest_of(content: bytes) -> Digest:
+    """The digest that model.yml states of a file with this content."""
+    return Digest("sha384", hashlib.sha384(content).hexdigest())
+
+
 def source_file(name: str, content: bytes, folder: Path) -> SourceFile:
     """A published file whose digest is that of its bytes."""
-    digest = Digest("sha384", hashlib.sha384(content).hexdigest())
-    return SourceFile(name, len(content), digest, (FileSource(folder / name),))
+    return SourceFile(name, len(content), digest_of(content), (FileSource(folder / name),))
 
 
 def downloaded(spec: ModelSpec, content: bytes, root: Path) -> ModelLayout:

@@ -202,12 +202,13 @@ def _find_partners(path: Path, interpreter: Any, ir: Model) -> dict[Tensor, Part
     names = [port["name"] for port in details if port["dtype"].__name__ == "float32"]
     with _load(path) as (frontend, model, _):
         outputs = model.get_outputs()
-        declared = {name for place in outputs for name in place.get_names()}
-        inner = [model.get_place_by_tensor_name(name) for name in names if name not in declared]
+        declared = set().union(*(place.get_names() for place in outputs))
+        inner = map(model.get_place_by_tensor_name, sorted(set(names) - declared))
         model.override_all_outputs([*outputs, *filter(None, inner)])
         network = frontend.convert(model)
     named: dict[Tensor, Partner] = {}
-    for number, result in enumerate(network.get_results()):
+    results = network.get_results()
+    for result in results:
         port = result.input_value(0)
         order: Shape = ()
         name = min(port.names.intersection(names), default="")
@@ -216,20 +217,19 @@ def _find_partners(path: Path, interpreter: Any, ir: Model) -> dict[Tensor, Part
             port = port.get_node().input_value(0)
         if name:
             named[port.get_node().get_friendly_name(), port.get_index()] = name, order
-        if number >= len(outputs):  # it would change the order of operations
-            network.remove_result(result)
+    for added in results[len(outputs) :]:  # they would change the order of operations
+        network.remove_result(added)
     if network.is_dynamic():  # operations are found by their sizes, too
         inputs = interpreter.get_input_details()
         network.reshape({port["name"]: list(map(int, port["shape"])) for port in inputs})
-    before, after = _list_operations(network), _list_operations(ir)
-    matcher = SequenceMatcher(None, list(before.values()), list(after.values()), autojunk=False)
-    partners = {}
-    for start, other, count in matcher.get_matching_blocks():
-        for place in range(count):
-            original = list(before)[start + place]
-            if original in named:
-                partners[list(after)[other + place]] = named[original]
-    return partners
+    theirs, ours = _list_operations(network), _list_operations(ir)
+    matcher = SequenceMatcher(None, list(theirs.values()), list(ours.values()), autojunk=False)
+    originals, tensors = list(theirs), list(ours)
+    same: dict[Tensor, Tensor] = {}
+    for start, our_start, count in matcher.get_matching_blocks():
+        block = tensors[our_start : our_start + count]
+        same.update(zip(block, originals[start : start + count], strict=True))
+    return {tensor: named[original] for tensor, original in same.items() if original in named}
 
 
 def _list_operations(network: Model) -> dict[Tensor, tuple[str, str]]:

@@ -28,6 +28,7 @@ from fakes.network import (
     OUTPUTS,
     SCALE,
     WIDTH,
+    digest_of,
     downloaded,
     network,
     source_file,
@@ -36,7 +37,6 @@ from fakes.network import (
 from posezoo.core.declarations.model import (
     ColorOrder,
     Decoder,
-    Digest,
     Framework,
     Input,
     Output,
@@ -443,7 +443,7 @@ def test_force_repairs_damage_that_a_record_hides(tmp_path):
     )
     good = weights.read_bytes()
     weights.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
-    record_digest(weights, Digest("sha384", hashlib.sha384(good).hexdigest()))  # as on a bad disk
+    record_digest(weights, digest_of(good))  # as on a bad disk
     assert is_up_to_date(spec, layout, FP16)
     convert_model(spec, layout, precisions=[FP16], force=True, self_check=False)
     assert weights.read_bytes() == good

@@ -12,8 +12,17 @@ from fakes.conversion import context_of
 from fakes.network import network, spec_of
 from fakes.zoo import as_yaml, model_yml
 from posezoo.cli.lock_entries import collect_entries
-from posezoo.core.declarations.model import Framework, ModelSpec, Precision, Route
-from posezoo.core.errors import ConversionError, LockError
+from posezoo.core.declarations.model import (
+    Decoder,
+    Digest,
+    Framework,
+    ModelSpec,
+    Precision,
+    RecordedRanges,
+    Route,
+)
+from posezoo.core.declarations.skeleton import Skeleton
+from posezoo.core.errors import ConversionError, InferenceError, LockError, PosezooError
 from posezoo.core.layout import ModelLayout
 from posezoo.core.lockfile import LockFile
 from posezoo.core.registry import Registry, open_registry
@@ -141,6 +150,83 @@ def test_a_checkpoint_of_the_users_own_is_the_file_of_its_model_alone(tmp_path):
         == checkpoint
     )
     assert resolve_model(spec, BOTH, context_in(tmp_path)).layout.checkpoint is None
+
+
+def test_a_skeleton_that_does_not_fit_the_network_is_refused(tmp_path):
+    two_points = Decoder("associative_embedding", skeleton=Skeleton("hand-2", ("thumb", "index")))
+    spec = replace(open_registry().find(HIGHER_HRNET), decoder=two_points)
+    with pytest.raises(InferenceError, match="the skeleton hand-2 has 2"):
+        resolve_model(spec, BOTH, context_in(tmp_path))
+
+
+def test_a_precision_that_is_requested_twice_is_one_target(tmp_path):
+    spec = spec_of(network("onnx"), tmp_path)
+    resolved = resolve_model(spec, (FP16, FP32, FP16), context_in(tmp_path))
+    assert [target.precision for target in resolved.targets] == [FP16, FP32]
+
+
+def test_the_ranges_of_the_published_weights_are_not_those_of_a_checkpoint(tmp_path):
+    ranges = RecordedRanges("6", "ranges.safetensors", Digest("sha384", "0a" * 48))
+    spec = spec_of(network("onnx"), tmp_path, int8_ranges=ranges)
+    for checkpoint, kept in ((None, ranges), (tmp_path / "mine.pth", None)):
+        resolved = resolve_model(spec, BOTH, context_in(tmp_path), checkpoint=checkpoint)
+        assert resolved.spec.int8_ranges == kept
+
+
+def test_a_file_has_the_pin_of_its_first_use(tmp_path):
+    spec = spec_of(network("onnx"), tmp_path)
+    loose = replace(spec.files[0], size=None, checksum=None, max_size=9999)
+    spec = replace(spec, files=(loose,))
+    lock = LockFile(tmp_path / "posezoo.lock")
+    digest = Digest("sha384", "1" * 96)
+    lock.record_first_use(spec, loose, 5, digest)
+    (pinned,) = resolve_model(spec, BOTH, context_in(tmp_path, lock=lock)).spec.files
+    assert (pinned.size, pinned.checksum) == (5, digest)
+
+
+def test_a_network_of_a_composite_has_its_composites_decoder(tmp_path):
+    registry = open_registry()
+    spec = registry.find("pose-landmark-lite-mediapipe")
+    assert spec.decoder is None
+    context = replace(context_in(tmp_path), registry=registry)
+    assert resolve_model(spec, (FP16,), context).decoder == Decoder("blazepose")
+
+
+def test_a_decoder_in_an_ir_has_the_minimum_score_of_the_user(tmp_path):
+    spec = open_registry().find("movenet-multipose")
+    inputs = InputOptions(decode=True, min_score=0.75)
+    resolved = resolve_model(spec, (FP16,), context_in(tmp_path), inputs=inputs)
+    assert resolved.decoder.options["min_score"] == 0.75
+
+
+def test_only_a_named_model_optimizer_may_know_other_arguments(tmp_path):
+    spec = spec_of(network("pb"), tmp_path)
+    inputs = InputOptions(mo_arguments=("--newest_option=1",))
+    with pytest.raises(PosezooError, match="posezoo does not support this argument"):
+        resolve_model(spec, BOTH, context_in(tmp_path), inputs=inputs)
+    resolved = resolve_model(spec, BOTH, context_in(tmp_path, has_mo=True), inputs=inputs)
+    assert resolved.spec.mo_args == (("--newest_option", "1"),)
+
+
+@pytest.mark.parametrize("precision", [Precision.FP16_INT8, Precision.FP32_INT8])
+def test_int8_has_the_declared_inputs(tmp_path, precision):
+    spec = spec_of(network("onnx"), tmp_path)
+    precisions = (FP16, precision)
+    with pytest.raises(ConversionError, match="INT8 is only made with the inputs and outputs"):
+        resolve_model(spec, precisions, context_in(tmp_path), inputs=InputOptions(layout="NHWC"))
+    same = InputOptions(layout="NCHW")
+    resolved = resolve_model(spec, precisions, context_in(tmp_path), inputs=same)
+    assert [target.precision for target in resolved.targets] == [*precisions]
+    other = resolve_model(spec, (FP16,), context_in(tmp_path), inputs=InputOptions(layout="NHWC"))
+    assert other.spec.inputs[0].ir_layout == "NHWC"
+
+
+def test_a_decoder_is_put_into_a_published_int8_ir(tmp_path):
+    spec = open_registry().find("person-detection-retail-0013")
+    inputs = InputOptions(decode=True)
+    int8 = (Precision.FP16_INT8,)
+    (target,) = resolve_model(spec, int8, context_in(tmp_path), inputs=inputs).targets
+    assert (target.precision, target.obstacle) == (Precision.FP16_INT8, None)
 
 
 def everything_resolved(registry: Registry, tmp_path: Path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
@@ -18,21 +17,18 @@ from onnx import helper, numpy_helper
 
 from fakes import crowds
 from fakes.conversion import context_of, convert_model, plan_conversion, with_camera_input
-from fakes.network import downloaded, network, spec_of
+from fakes.network import digest_of, downloaded, network, source_file, spec_of
 from fakes.soak import soak
 from posezoo import decode
 from posezoo.core.convert.fp16_check import compare_with_fp32
 from posezoo.core.declarations.model import (
     ColorOrder,
     Decoder,
-    Digest,
     Framework,
     Input,
     Output,
     Precision,
-    SourceFile,
 )
-from posezoo.core.declarations.sources import FileSource
 from posezoo.core.errors import ConversionError, InferenceError, SelfCheckError
 from posezoo.core.ir.ir_writer import write_ir
 from posezoo.core.layout import ModelLayout
@@ -767,13 +763,13 @@ def published_once(tmp_path_factory):
     folder = tmp_path_factory.mktemp("published")
     spec, layout = pose_network(folder / "onnx", kind="brightness")
     converted = convert_model(spec, layout)
+    published_at = folder / "all" / spec.subdirectory
     files = []
     for precision, xml in converted.irs.items():
         for path in (xml, xml.with_suffix(".bin")):
             name, content = f"{precision}/{spec.name}{path.suffix}", path.read_bytes()
-            digest = Digest("sha384", hashlib.sha384(content).hexdigest())
-            files.append(SourceFile(name, len(content), digest, (FileSource(path),)))
-            target = folder / "all" / spec.subdirectory / name
+            files.append(source_file(name, content, published_at))
+            target = published_at / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
     image = replace(spec.inputs[0], reverse_input_channels=False, color=ColorOrder.BGR)
@@ -825,9 +821,7 @@ def test_a_file_that_is_no_ir_gets_no_decoder(published_ir):
     published, layout = published_ir
     (xml, *others) = published.files
     content = b"x" * 5000
-    xml = replace(
-        xml, size=len(content), checksum=Digest("sha384", hashlib.sha384(content).hexdigest())
-    )
+    xml = replace(xml, size=len(content), checksum=digest_of(content))
     (layout.model_download_dir(published) / xml.name).write_bytes(content)
     spec = with_decoding(replace(published, files=(xml, *others)), published.decoder)
     with pytest.raises(ConversionError, match="not an OpenVINO IR, but something else"):

@@ -280,6 +280,25 @@ def test_if_all_are_lost_the_detector_runs_on_the_same_frame(dots, networks, mon
     assert np.abs(poses[5][0].keypoints[:, :2] - here).max() < 0.6
 
 
+def test_if_one_of_two_is_lost_the_detector_runs_on_the_next_frame(dots, networks, monkeypatch):
+    places = [draw_person(seed, x=x)[0] for seed, x in ((3, 160), (5, 480))]
+    boxes = [np.concatenate([each.min(axis=0) - 20, each.max(axis=0) + 20]) for each in places]
+    shares = [(*(box / [*IMAGE, *IMAGE]).tolist(), 0.9) for box in boxes]
+    detector = load_ir(boxes_network(networks, *shares))
+    detected = count_detections(detector, monkeypatch)
+    first, second = (dotted(IMAGE, each, 8) for each in places)
+    # The ground stays where it is, so the camera does not seem to move.
+    alone = np.maximum(first, ground())
+    both = np.maximum(alone, second)
+    frames = [both, both, alone, both, both]
+    runs = []
+    with dots().with_detector(detector).stream(frames, detect_every=50) as stream:
+        for _ in stream:
+            runs.append(sum(detected))
+    # In the third frame, the second person is lost.
+    assert runs == [1, 1, 1, 2, 2]
+
+
 def test_where_nobody_is_the_detector_runs_on_each_frame(dots, networks, monkeypatch):
     (here,) = walk_to_the_right(1)
     detector = detector_of(networks, [here])

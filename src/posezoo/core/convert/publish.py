@@ -124,17 +124,20 @@ def write_checked_irs(
     exact = precisions[0] if spec.is_ir else Precision.FP32
     if options.self_check:
         precisions.insert(0, exact)
-    int8 = [each for each in precisions if provenance.ranges_key(spec, each)]
-    written = [each for each in precisions if each not in int8] + [Precision.FP16] * len(int8)
+    # INT8 is made from the FP16 IR, which is then also written if it was not requested.
+    bases = {
+        each: Precision.FP16 if provenance.ranges_key(spec, each) else each for each in precisions
+    }
     compute = partial(compute_reference, filled, source, extent, by_nodes=options.by_nodes)
     with staging_dir(layout.model_dir(spec)) as folder, ThreadPoolExecutor(_STEPS) as pool:
-        xmls = {each: _write_ir(network, spec, folder, each) for each in dict.fromkeys(written)}
+        written = dict.fromkeys(bases.values())
+        xmls = {each: _write_ir(network, spec, folder, each) for each in written}
         complexity = compute_complexity(network)
         del network
         release_memory()
-        for each in int8:
+        for each in bases.keys() - written.keys():
             xml = folder / each / f"{spec.name}.xml"
-            xmls[each] = INT8_MAKER.part.write(xmls[Precision.FP16], xml, spec, decoder)
+            xmls[each] = INT8_MAKER.part.write(xmls[bases[each]], xml, spec, decoder)
         # Most of these steps use one core only, and take seconds for a large network: they run in
         # parallel.
         start_time = time.monotonic()
@@ -187,10 +190,14 @@ def _start_checks(
             checks[precision] = pool.submit(check.run, find_reference)
             continue
         check = IrCheck(spec, precision, xml, source)
-        is_int8 = provenance.ranges_key(spec, precision) is not None
-        run = check.run_as_int8 if is_int8 else check.run_as_rounding
-        like = Precision.FP16 if is_int8 else exact
-        checks[precision] = pool.submit(run, xmls[like], checks[like].result, find_reference)
+        if provenance.ranges_key(spec, precision):
+            half, half_check = xmls[Precision.FP16], checks[Precision.FP16].result
+            checks[precision] = pool.submit(check.run_as_int8, half, half_check, find_reference)
+        else:
+            find_exact = checks[exact].result
+            checks[precision] = pool.submit(
+                check.run_as_rounding, xmls[exact], find_exact, find_reference
+            )
     return checks
 
 
