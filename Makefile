@@ -112,6 +112,8 @@ check: $(VENV)/.installed-test $(VENV)/.installed-check  ## ruff, unused code, m
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/zizmor --offline --quiet .github
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/*.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
 
 # types-3.10, types-win32, types-darwin
 types-3.%:

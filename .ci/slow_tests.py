@@ -2,9 +2,10 @@
 
 .ci/green names this commit; .ci/nightly writes it. .ci/run runs all quick tests, and these:
 
-- of a changed feature: its own, those that import a module that imports what changed, those that
-  run a verb among these modules, and the pages with such a verb; the core's, if the core calls one
-  of these modules;
+- of a changed feature: its own, those that import a module that imports what changed, themselves
+  or by a helper, those that run a verb among these modules, and the pages with such a verb; the
+  core's, if the core asks for one of these modules as a part of a feature; a changed template,
+  table or picture of a feature counts as the modules that name it;
 - of a changed page or picture: its own, and those that name it, or that read all cards;
 - of a changed test: itself, and those that name it; of a changed conftest.py: those beside it;
 - of any other file, such as one of the core or of the helpers of tests: those that name it, or its
@@ -15,6 +16,7 @@ Where no commit is known that passed all tests, all are chosen. .ci/nightly runs
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -160,19 +162,67 @@ def readers_of(name: str) -> set[str]:
 
 
 @cache
+def codes() -> dict[str, str]:
+    """The code of each module."""
+    return {name_of(path): path.read_text("utf-8") for path in SOURCE.rglob("*.py")}
+
+
+@cache
 def imports() -> dict[str, set[str]]:
-    """The modules that each module imports, or names as text in a table of parts."""
-    paths = {name_of(path): path for path in SOURCE.rglob("*.py")}
-    codes = {name: path.read_text("utf-8") for name, path in paths.items()}
+    """The modules that each module imports, names as text in a table of parts, or asks for."""
+    every = set(codes())
     return {
-        name: (modules_named_in(code, set(paths)) | named_in_tables(code)) & set(paths)
-        for name, code in codes.items()
+        name: (modules_named_in(code, every) | named_in_tables(code) | parts_asked_for(name))
+        & every
+        for name, code in codes().items()
     }
 
 
 def named_in_tables(code: str) -> set[str]:
     """The modules of parts such as "posezoo.formats.paddle:PADDLE"."""
     return set(re.findall(r"\"posezoo\.([\w.]+):", code))
+
+
+def parts_asked_for(module: str) -> set[str]:
+    """The modules of features that a module of another part than the core asks for.
+
+    A verb asks for what a feature adds to it.
+    """
+    if module in verbs():
+        return added_parts().get(f"verb {module.rpartition('.')[2]}", set())
+    return set() if module.startswith("core.") else parts_of_places(codes()[module])
+
+
+@cache
+def parts_of_the_core() -> set[str]:
+    """The modules of features that the core asks for."""
+    core = (code for name, code in codes().items() if name.startswith("core."))
+    return set[str]().union(*map(parts_of_places, core))
+
+
+def parts_of_places(code: str) -> set[str]:
+    """The modules that features add to the places that a module has."""
+    places = set(re.findall(r"\b(?:FeatureParts|Hook|LazyTable)\(\s*\"([\w.]+)\"", code))
+    return set[str]().union(
+        *(modules for place, modules in added_parts().items() if place in places)
+    )
+
+
+@cache
+def added_parts() -> dict[str, set[str]]:
+    """The modules of features by the place to which posezoo/__init__.py adds them.
+
+    A hook is a place, and so is a verb.
+    """
+    calls = (node for node in ast.walk(ast.parse(codes()[""])) if isinstance(node, ast.Call))
+    (call,) = (node for node in calls if ast.unparse(node.func) == "features.add_parts")
+    tables = ast.literal_eval(call.args[0])
+    places = {hook: {hook: part} for hook, part in tables.pop("hooks").items()}
+    places |= {f"verb {verb}": {verb: part} for verb, part in tables["verb_parts"].items()}
+    return {
+        place: {part.removeprefix("posezoo.").partition(":")[0] for part in parts.values()}
+        for place, parts in (tables | places).items()
+    }
 
 
 def importers_of(modules: set[str]) -> set[str]:
@@ -185,21 +235,65 @@ def importers_of(modules: set[str]) -> set[str]:
 
 
 def modules_in(path: Path) -> set[str]:
-    """The module in a file of a feature; all modules of the feature, if that is gone or none."""
+    """The module in a file of a feature, or those of the feature that name the file.
+
+    Without one, all modules of the feature.
+    """
     part, module = path.relative_to(SOURCE).parts[0], name_of(path)
     if path.suffix == ".py" and path.stem != "__init__" and module in imports():
         return {module}
-    return {name for name in imports() if name.partition(".")[0] == part}
+    modules = {name for name in imports() if name.partition(".")[0] == part}
+    if path.suffix == ".py":
+        return modules
+    return {name for name in modules if names_file(codes()[name], path.name)} or modules
+
+
+def names_file(code: str, name: str) -> bool:
+    """Whether a text in the code is the name of a file, or a path that ends with it.
+
+    Templates such as sample.py.in are also named without their last ending.
+    """
+    names = "|".join(map(re.escape, {name, name.removesuffix(".in")}))
+    return re.search(rf"[\"/](?:{names})\"", code) is not None
 
 
 def tests_of_modules(modules: set[str]) -> set[str]:
     """The slow tests of changed modules of a feature."""
     reached, parts = importers_of(modules), {module.partition(".")[0] for module in modules}
     if "api" not in reached:
-        reached.discard("")  # it names all features, for the core
-    if named_in_tables((SOURCE / "__init__.py").read_text("utf-8")) & reached:
+        reached.discard("")  # it names all features
+    if parts_of_the_core() & reached:
         parts.add("core")
-    return set[str]().union(tests_named(parts), tests_that_import(reached), tests_that_run(reached))
+    inside = {module for module in reached if module.partition(".")[0] in parts}
+    chosen = (tests_named(parts), tests_that_import(reached), tests_that_run(reached))
+    return set[str]().union(*chosen, tests_with_helpers_of(inside))
+
+
+def tests_with_helpers_of(modules: set[str]) -> set[str]:
+    """Those that use a helper of tests that imports one of the modules, directly or not."""
+    every, texts = set(imports()), helpers()
+    reached = {name for name, text in texts.items() if modules_named_in(text, every) & modules}
+    waiting = reached
+    while waiting:
+        pattern = imports_of_helpers(waiting)
+        waiting = {name for name, text in texts.items() if re.search(pattern, text)} - reached
+        reached |= waiting
+    return tests_with(imports_of_helpers(reached)) if reached else set()
+
+
+def imports_of_helpers(names: set[str]) -> str:
+    """What lines that import one of these helpers match."""
+    one = "|".join(sorted(names))
+    return (
+        rf"(?m)^ *(?:from|import) (?:fakes\.(?:{one})|fakes import [^\n]*\b(?:{one})|(?:{one}))\b"
+    )
+
+
+@cache
+def helpers() -> dict[str, str]:
+    """The text of each helper in tests/fakes, and of the module beside it, by their names."""
+    paths = [*(TESTS / "fakes").glob("[a-z]*.py"), TESTS / "checked_exports.py"]
+    return {path.stem: path.read_text("utf-8") for path in paths}
 
 
 def tests_named(parts: set[str]) -> set[str]:

@@ -46,6 +46,41 @@ def test_a_part_that_the_core_calls_chooses_the_cores_tests():
     )
 
 
+def test_a_part_that_only_the_command_line_asks_for_leaves_out_the_cores_tests():
+    chosen = slow_tests.choose(["src/posezoo/export/targets.py"])
+    assert {"tests/export/test_targets.py", "tests/cli/verbs/test_completion.py"} < chosen
+    assert not any(name.startswith("tests/core/convert/") for name in chosen)
+
+
+def test_a_part_of_a_verb_chooses_the_tests_that_run_the_verb():
+    chosen = slow_tests.choose(["src/posezoo/measure/devices/device_check.py"])
+    assert slow_tests.tests_that_run({"cli.verbs.get"}) <= chosen
+
+
+def test_a_helper_that_imports_a_changed_module_chooses_the_tests_that_use_it():
+    chosen = slow_tests.choose(["src/posezoo/export/decoded/decoding_options.py"])
+    assert "tests/run/runtime/test_model_api.py" in chosen
+
+
+def test_each_part_of_a_feature_is_asked_for():
+    asked = set().union(*map(slow_tests.parts_of_places, slow_tests.codes().values()))
+    assert asked == set().union(*slow_tests.added_parts().values())
+
+
+def test_a_template_chooses_the_tests_of_the_modules_that_name_it():
+    one = slow_tests.choose(["src/posezoo/export/templates/dlstreamer.sh.in"])
+    assert one == slow_tests.choose(["src/posezoo/export/dlstreamer.py"])
+    assert one < slow_tests.choose(["src/posezoo/export/templates/unknown.in"])
+
+
+def test_each_template_is_named_by_some_modules_of_its_feature():
+    folder = ROOT / "src" / "posezoo" / "export" / "templates"
+    every = slow_tests.modules_in(folder / "unknown.in")
+    paths = [path for path in folder.iterdir() if path.is_file()]
+    assert len(paths) > 20
+    assert all(slow_tests.modules_in(path) < every for path in paths)
+
+
 def test_a_test_outside_of_its_feature_is_chosen_by_its_name():
     chosen = slow_tests.choose(["src/posezoo/solutions/pose.py"])
     assert "tests/judges/test_mediapipe_solutions.py" in chosen
