@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from email.utils import parsedate_to_datetime
+from functools import partial
 from http import HTTPStatus
 from http.client import responses
 from itertools import chain
@@ -93,10 +94,10 @@ def open_response(
         headers["Range"] = f"bytes={resume.size}-{'' if last is None else last}"
         if resume.etag:
             headers["If-Range"] = resume.etag
+    refuse = partial(refuse_unsafe_url, file=file, download_options=download_options)
+    final, _ = follow_redirects(session, url, download_options, headers, refuse)
     with (
-        closing(
-            _follow_redirects(session, url, file, download_options, headers=headers)
-        ) as response,
+        closing(final) as response,
         StallDetectingReader(response, download_options.timeout_s) as reader,
     ):
         _refuse_status(response, resume, last)
@@ -166,22 +167,31 @@ def _strong_etag(response: requests.Response) -> str:
     return etag if is_plain and etag.startswith('"') else ""
 
 
-def _follow_redirects(
+def follow_redirects(
     session: Session,
     url: str,
-    file: SourceFile,
     download_options: DownloadOptions,
     headers: Mapping[str, str],
-) -> requests.Response:
-    """Follow redirects and return the final response; requests itself would read each body to the
-    end.
+    refuse: Callable[[str], None] = lambda _: None,
+) -> tuple[requests.Response, str]:
+    """Follow redirects; requests itself would read each body to the end.
+
+    Args:
+        refuse: raises a SourceError for a URL that must not be requested.
+
+    Returns:
+        The final response, and the URL that was requested for it.
+
+    Raises:
+        SourceError: there are too many or circular redirects, or see ``require_safe_target`` and
+            ``send_request``.
     """
     timeout_s = download_options.timeout_s
     start_time = time.monotonic()
     requested: list[str] = []
     public_only = False
     for _ in range(1 + _MOST_REDIRECTS):
-        refuse_unsafe_url(url, file, download_options)
+        refuse(url)
         if requested and time.monotonic() - start_time > timeout_s:
             raise TransientSourceError(
                 f"redirects for more than {timeout_s:g} s", at_most=ATTEMPTS_WITHOUT_ANSWER
@@ -196,7 +206,7 @@ def _follow_redirects(
             raise
         location = session.get_redirect_target(response)
         if location is None:
-            return response
+            return response, url
         response.close()
         with translate_errors(timeout_s):
             target = urljoin(url, location)

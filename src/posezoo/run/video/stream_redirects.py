@@ -5,14 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from urllib.parse import urljoin
-
-from posezoo.core.errors import SourceError
 
 # What OpenCV hands to FFmpeg: name;value|name;value.
 _OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
-
-_MOST_REDIRECTS = 8
 
 
 @contextmanager
@@ -43,21 +38,12 @@ def follow_redirects(url: str, timeout_s: float) -> str:
             link-local address.
     """
     # Only a stream needs an http client.
-    from posezoo.core.download.http import require_safe_target, send_request
-    from posezoo.core.download.http_connections import Session, peer_rules
+    from posezoo.core.download import http
+    from posezoo.core.download.http_connections import Session
     from posezoo.core.download.options import DownloadOptions
 
     options = DownloadOptions(None, timeout_s=timeout_s, named_urls=(url,))
-    public_only = False
     with closing(Session()) as session:
-        for _ in range(1 + _MOST_REDIRECTS):
-            with peer_rules(public_only=public_only):
-                response = send_request(session, "GET", url, options, headers={})
-            response.close()
-            location = session.get_redirect_target(response)
-            if location is None:
-                return url
-            target = urljoin(url, location)
-            public_only = require_safe_target(session, url, target, options)
-            url = target
-    raise SourceError(f"redirects more than {_MOST_REDIRECTS} times")
+        response, final_url = http.follow_redirects(session, url, options, headers={})
+        response.close()
+    return final_url
