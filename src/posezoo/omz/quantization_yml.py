@@ -55,11 +55,11 @@ def _names(parameters: Mapping[str, Plain], prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{name}: {value}"
 
 
-class _Reader(QuantizationReader):
+class _QuantizationYmlReader(QuantizationReader):
     """Reads the file."""
 
     def read(self, path: Path) -> QuantizationSettings:
         return read_quantization_yml(path)
 
 
-READER = _Reader()
+READER = _QuantizationYmlReader()

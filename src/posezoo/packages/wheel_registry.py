@@ -76,11 +76,11 @@ def read_wheel_registry(name: str, options: DownloadOptions) -> Path:
     return root
 
 
-class _Reader(WheelRegistryReader):
+class _WheelReader(WheelRegistryReader):
     """Reads the wheel of a package index."""
 
     def read(self, name: str, options: DownloadOptions) -> Path:
         return read_wheel_registry(name, options)
 
 
-READER = _Reader()
+READER = _WheelReader()
