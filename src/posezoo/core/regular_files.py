@@ -92,10 +92,13 @@ def read_beginning(path: Path, size: int) -> str:
         return stream.read(size).decode("utf-8", "replace")
 
 
-def read_regular_text(path: Path) -> str:
+def read_regular_text(path: Path, errors: str = "strict") -> str:
     """The text of a regular file in UTF-8; as ``open_regular``.
+
+    Args:
+        errors: as of ``bytes.decode``: "replace" to read what is not UTF-8, too.
 
     Raises:
         UnicodeDecodeError: it is not UTF-8.
     """
-    return read_regular_bytes(path).decode("utf-8")
+    return read_regular_bytes(path).decode("utf-8", errors)

@@ -22,7 +22,7 @@ from posezoo.core.declarations.model import Digest, Input, ModelSpec, Output, Pr
 from posezoo.core.files.verified_files import is_verified, is_verified_file
 from posezoo.core.ir.provenance import Provenance
 from posezoo.core.registry import license_path, read_copyright_line
-from posezoo.core.regular_files import read_regular_bytes
+from posezoo.core.regular_files import read_regular_text
 from posezoo.core.values import frozen
 from posezoo.core.versions import version
 from posezoo.pages.facts.model_facts import ModelFacts, unique
@@ -190,7 +190,7 @@ def _license(part: ModelSpec) -> Json:
     is_listed = spdx and " " not in spdx and "LicenseRef-" not in spdx and is_license(spdx)
     license: Json = {"id" if is_listed else "name": name}
     if read_copyright_line(part):
-        text = read_regular_bytes(license_path(part)).decode("utf-8", "replace")
+        text = read_regular_text(license_path(part), errors="replace")
         license["text"] = {"contentType": "text/plain", "content": text}
     if part.license.url:
         license["url"] = part.license.url

@@ -13,7 +13,7 @@ from posezoo.cli.labels import format_count
 from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import license_path, read_copyright_line
-from posezoo.core.regular_files import read_regular_bytes
+from posezoo.core.regular_files import read_regular_text
 from posezoo.core.values import frozen
 from posezoo.core.versions import version
 
@@ -75,11 +75,9 @@ def format_notice(terms: Iterable[LicenseTerms]) -> str:
             if spec.license_note:
                 lines.append(f"  note: {spec.license_note}")
         models = "\n".join(lines)
-        body = (
-            read_regular_bytes(text).decode("utf-8", "replace")
-            if text
-            else "The text is not available."
-        )
+        body = "The text is not available."
+        if text:
+            body = read_regular_text(text, errors="replace")
         if not text and address:
             body = f"The text is not available here; it is declared to be at {address}"
         parts.append(f"{_RULE}\n{heading}\n{_RULE}\n\n{models}\n\n{body.strip()}\n")
