@@ -45,6 +45,7 @@ from posezoo.poses.drawing import draw
 from posezoo.poses.letterbox import Image
 from posezoo.run import load
 from posezoo.run.images import SAMPLE_PHOTOS, read_image, write_image
+from posezoo.run.pipeline_spec import is_quantized_here, resolve_pipeline
 from posezoo.run.runtime.compiled_network import CompiledNetwork, Outputs
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
@@ -85,7 +86,7 @@ class Zoo:
         self.irs = {}
         for model in (self.model, self.detector):
             for precision in (FP16, INT8):
-                if precision is FP16 or load.is_quantized_here(model, precision, self.context):
+                if precision is FP16 or is_quantized_here(model, precision, self.context):
                     (xml,) = get_irs(model, precision, self.context).values()
                     self.irs[model.name, precision] = xml
 
@@ -99,7 +100,7 @@ class Zoo:
             self.detector.name: self.irs[self.detector.name, detector],
         }
         options = LoadOptions(RuntimeConfig(requests=requests))
-        return load.compile_estimator(self.model, self.context, irs, options)
+        return load.compile_pipeline(resolve_pipeline(self.model, self.context, pose), irs, options)
 
 
 class Bare:

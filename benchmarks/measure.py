@@ -32,7 +32,6 @@ from posezoo.core.versions import package_version
 from posezoo.pages.facts.comparison import int8_ratio
 from posezoo.poses.people import people_from
 from posezoo.quantize.int8_models import explain_unsupported_int8
-from posezoo.run.load import is_quantized_here
 from posezoo.run.machine import Machine
 from posezoo.run.measured import (
     ANNOTATED_BOXES,
@@ -43,6 +42,7 @@ from posezoo.run.measured import (
     digest_irs,
     load_measurements,
 )
+from posezoo.run.pipeline_spec import is_quantized_here
 
 RESULTS = Path("build/measure")
 ANNOTATIONS = "person_keypoints.json"

@@ -11,7 +11,7 @@ from fakes.rows import best_rows, rows_by_size
 from posezoo.core.registry import open_registry
 from posezoo.core.settings import DEFAULT_MODEL
 from posezoo.poses.people import people_from
-from posezoo.run.load import FALLBACK_MODEL
+from posezoo.run.advice import FALLBACK_MODEL
 from posezoo.run.measurement_selection import MeasurementSelection
 
 ROOT = Path(__file__).parents[1]

@@ -53,10 +53,8 @@ def test_without_a_detector_the_whole_image_is_one_person_and_movenet_still_trac
     assert resolve_people(declare(decoder="heatmap"), "none") == People(WHOLE_IMAGE, WHOLE_IMAGE)
 
 
-def test_the_decoder_in_use_decides_for_a_model_without_one(declare):
-    model = replace(declare(), decoder=None)
-    assert declared_people(model) is None
-    assert declared_people(model, "movenet") == People(DEFAULT_DETECTOR, DEFAULT_DETECTOR)
+def test_a_model_without_a_decoder_finds_no_people(declare):
+    assert declared_people(replace(declare(), decoder=None)) is None
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ from posezoo.quantize import int8_models
 from posezoo.quantize.quantization import Quantized, quantize
 from posezoo.quantize.quantization_plan import QuantizationOptions
 from posezoo.run import images, load
+from posezoo.run.pipeline_spec import resolve_pipeline
+from posezoo.run.runtime.runtime_config import LoadOptions
 
 pytestmark = pytest.mark.slow
 FP32, INT8 = Precision.FP32, Precision.FP16_INT8
@@ -126,6 +128,8 @@ def test_a_quantized_ir_is_available_by_its_precision(zoo, quantized, mirror, ph
     ):
         get_model(spec, zoo_in(tmp_path, mirror), (INT8,))
     quantized(spec.name)
-    estimator = load.compile_estimator(spec, zoo, get_irs(spec, INT8, zoo))
+    options = LoadOptions(load.default_runtime(zoo.settings))
+    pipeline = resolve_pipeline(spec, zoo, INT8)
+    estimator = load.compile_pipeline(pipeline, get_irs(spec, INT8, zoo), options)
     (photo, *_) = sorted(photos.glob("*.jpg"))
     assert estimator(images.read_image(photo))

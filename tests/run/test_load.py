@@ -37,7 +37,9 @@ from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import DEFAULT_DETECTOR, DEFAULT_MODEL, read_settings, to_settings
 from posezoo.quantize.int8_models import find_detectors_without_int8
-from posezoo.run import images, load
+from posezoo.run import advice, images, load
+from posezoo.run.pipeline_spec import is_quantized_here, resolve_pipeline
+from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.runtime_config import LoadOptions
 
 cv2 = pytest.importorskip("cv2")
@@ -88,7 +90,7 @@ def test_the_default_detector_is_found_beside_another_registry(one_at_a_time, tm
     (tmp_path / "mine" / "public").mkdir(parents=True)
     settings = {"models_dir": (str(tmp_path / "mine"),), "weights_dir": tmp_path / "out"}
     context = open_context(to_settings(read_settings(settings)))
-    detector = load.select_detector(context, one_at_a_time[0])
+    detector = resolve_pipeline(one_at_a_time[0], context).detector
     assert detector.name == DEFAULT_DETECTOR
     part = context.registry.parts(detector)[0]
     own = open_context(to_settings(read_settings({"weights_dir": tmp_path / "out"})))
@@ -106,7 +108,7 @@ def test_if_no_person_is_found_the_detector_is_named_where_there_is_one(tmp_path
         estimator = SimpleNamespace(
             model=spec, people_from=source, finds_people=True, decoder=spec.decoder.name
         )
-        named[source], _, _ = load.explain_no_people(estimator, context, None).partition(" found")
+        named[source], _, _ = advice.explain_no_people(estimator, context, None).partition(" found")
     assert named == {
         "yolox-tiny-coco": "the person detector yolox-tiny-coco",
         WHOLE_IMAGE: "hrnet-w32",
@@ -117,42 +119,45 @@ def asked(context: Context, detector: str) -> Context:
     return replace(context, settings=replace(context.settings, detector=detector))
 
 
+def compile_with(context: Context, spec: ModelSpec, irs, options=None) -> Estimator:
+    """Compile a model with the detector that the context names."""
+    pipeline = resolve_pipeline(spec, context)
+    options = options or LoadOptions(load.default_runtime(context.settings))
+    return load.compile_pipeline(pipeline, load.get_detector_irs(pipeline, context) | irs, options)
+
+
 @pytest.mark.slow
 def test_a_detector_looks_first_unless_nobody_is_to(context, one_at_a_time):
     spec, irs = one_at_a_time
     declared = replace(spec, people=People(BLAZEPOSE, BLAZEPOSE))
-    with_detector = {**load.detector_irs(declared, context), **irs}
-    assert load.compile_estimator(declared, context, with_detector).people_from == BLAZEPOSE
+    assert compile_with(context, declared, irs).people_from == BLAZEPOSE
     alone = asked(context, "none")
-    assert load.detector_irs(declared, alone) == {}
-    assert load.compile_estimator(declared, alone, irs).people_from == WHOLE_IMAGE
+    assert resolve_pipeline(declared, alone).detector is None
+    assert compile_with(alone, declared, irs).people_from == WHOLE_IMAGE
 
 
 @pytest.mark.slow
 def test_the_size_in_reports_is_that_of_the_pose_network(context, one_at_a_time):
     spec, irs = one_at_a_time
-    named = asked(context, BLAZEPOSE)
-    estimator = load.compile_estimator(spec, named, {**load.detector_irs(spec, named), **irs})
-    assert (
-        estimator.input_size == load.compile_estimator(spec, asked(context, "none"), irs).input_size
-    )
+    estimator = compile_with(asked(context, BLAZEPOSE), spec, irs)
+    assert estimator.input_size == compile_with(asked(context, "none"), spec, irs).input_size
 
 
 def test_the_people_of_a_video_are_found_as_those_of_photos(context):
     spec = context.registry.find(MOVENET)
-    assert load.select_detector(context, spec).name == DEFAULT_DETECTOR
-    assert load.select_detector(context, spec, is_video=True).name == DEFAULT_DETECTOR
-    assert load.select_detector(asked(context, "none"), spec, is_video=True) is None
-    assert load.select_detector(asked(context, BLAZEPOSE), spec, is_video=True).name == BLAZEPOSE
+    assert resolve_pipeline(spec, context).detector.name == DEFAULT_DETECTOR
+    of_video = partial(resolve_pipeline, spec, is_video=True)
+    assert of_video(context).detector.name == DEFAULT_DETECTOR
+    assert of_video(asked(context, "none")).detector is None
+    assert of_video(asked(context, BLAZEPOSE)).detector.name == BLAZEPOSE
 
 
 @pytest.mark.slow
 def test_a_model_that_declares_it_follows_one_person_unless_a_detector_is_named(context):
     spec = replace(context.registry.find(MOVENET), people=People(BLAZEPOSE, TRACKING))
     own = get_irs(spec, Precision.FP16, context)
-    irs = {**load.detector_irs(spec, context), **own}
-    assert load.compile_estimator(spec, context, irs).follows_one_person
-    named = load.compile_estimator(spec, asked(context, BLAZEPOSE), irs)
+    assert compile_with(context, spec, own).follows_one_person
+    named = compile_with(asked(context, BLAZEPOSE), spec, own)
     assert named.can_track and not named.follows_one_person
 
 
@@ -220,18 +225,19 @@ def test_an_ir_alone_has_its_detector_fetched(context, one_at_a_time):
 
 def test_who_sees_everybody_has_no_detector(context):
     for name in ("blazepose-full", "human-pose-estimation-0001", DETECTOR):
-        assert load.detector_irs(context.registry.find(name), asked(context, DETECTOR)) == {}
+        pipeline = resolve_pipeline(context.registry.find(name), asked(context, DETECTOR))
+        assert pipeline.detector is None
 
 
 def test_a_detector_that_is_not_there_is_named(context, one_at_a_time):
     with pytest.raises(UnknownModelError, match=r"the person detector: .*retail-0014") as caught:
-        load.detector_irs(one_at_a_time[0], asked(context, "person-detection-retail-0014"))
+        resolve_pipeline(one_at_a_time[0], asked(context, "person-detection-retail-0014"))
     assert DETECTOR in caught.value.hint
 
 
 def test_who_sees_one_person_at_a_time_is_no_detector(context, one_at_a_time):
     with pytest.raises(InferenceError, match=f"{MOVENET} is not a detector"):
-        load.detector_irs(one_at_a_time[0], asked(context, MOVENET))
+        resolve_pipeline(one_at_a_time[0], asked(context, MOVENET))
 
 
 @pytest.mark.slow
@@ -250,7 +256,6 @@ def test_load_takes_the_name_of_a_detector_or_none(mirror, folder, shared):
 def test_a_detector_has_its_own_options_and_the_minimum_score(context, one_at_a_time, mirror):
     spec, irs = one_at_a_time
     context = asked(context, BLAZEPOSE)
-    irs = {**load.detector_irs(spec, context), **irs}
     small = cv2.resize(
         images.read_image(by_digest(mirror, ASTRONAUT)), (112, 112), interpolation=cv2.INTER_AREA
     )
@@ -260,10 +265,10 @@ def test_a_detector_has_its_own_options_and_the_minimum_score(context, one_at_a_
     runtime = load.default_runtime(context.settings)
     for least, people in ((None, 1), (0.3, 1), (0.99, 0)):
         options = LoadOptions(runtime, min_person_score=least)
-        assert len(load.compile_estimator(spec, context, irs, options)(scene)) == people
+        assert len(compile_with(context, spec, irs, options)(scene)) == people
     with pytest.raises(InferenceError, match="dots finds one person in every image") as caught:
         options = LoadOptions(runtime, min_person_score=0.3)
-        load.compile_estimator(spec, asked(context, "none"), irs, options)
+        compile_with(asked(context, "none"), spec, irs, options)
     assert caught.value.hint == "leave out min_person_score, or name a detector"
 
 
@@ -372,9 +377,9 @@ def test_the_int8_that_others_published_of_a_detector_is_not_taken(context):
     int8 = context.layout.ir_path(detector, Precision.FP16_INT8)
     int8.parent.mkdir(parents=True, exist_ok=True)
     int8.touch()
-    assert not load.is_quantized_here(detector, Precision.FP16_INT8, context)
+    assert not is_quantized_here(detector, Precision.FP16_INT8, context)
     model = context.registry.find(MOVENET)
     named = asked(context, DETECTOR)
-    irs = load.detector_irs(model, named, precision=Precision.FP16_INT8)
-    assert {xml.parent.name for xml in irs.values()} == {"FP16"}
+    pipeline = resolve_pipeline(model, named, Precision.FP16_INT8)
+    assert pipeline.detector_precision is Precision.FP16
     assert find_detectors_without_int8([model], (Precision.FP16_INT8,), named) == {}

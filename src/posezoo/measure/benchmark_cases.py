@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from posezoo.core.workers.processes import run_in_child
 from posezoo.measure import complexity_count
 from posezoo.measure.benchmarking.workloads import BenchmarkCase, NetworkWorkload, PipelineWorkload
 from posezoo.run import images, load
+from posezoo.run.pipeline_spec import resolve_pipeline
 from posezoo.run.runtime.graph import Graph
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig, require_device
 
@@ -120,23 +121,24 @@ class CaseMaker:
 
     def of_ir(self, xml: Path) -> Iterator[BenchmarkCase]:
         """The cases of an IR that no model.yml describes."""
-        precision = precision_of(xml)
         if not self.options.is_pipeline:
-            yield from self._network_cases(xml.stem, precision, xml, is_recordable=False)
+            yield from self._network_cases(xml.stem, precision_of(xml), xml, is_recordable=False)
             return
         from posezoo.run.runtime.decoder_matching import describe_ir
 
         options = self.options
-        model, _ = describe_ir(Graph(xml), None, options.like, options=options.described)
+        graph = Graph(xml)
+        model, _ = describe_ir(graph, None, options.like, options=options.described)
         # The detector is downloaded now, so that the download is not part of the measured time.
-        detector = load.detector_irs(
-            model, self.context, precision=precision, listener=self.listener
-        )
+        pipeline = resolve_pipeline(model, self.context, graph.precision)
+        detector = load.get_detector_irs(pipeline, self.context, self.listener)
         compiled = partial(
             _compiled_ir, self.context.settings, xml, options.described, options.like
         )
         irs = (xml, *detector.values())
-        yield from self._pipeline_cases(xml.stem, precision, compiled, irs, is_recordable=False)
+        yield from self._pipeline_cases(
+            xml.stem, graph.precision, compiled, irs, is_recordable=False
+        )
 
     def of_model(self, model: Model, precision: Precision) -> Iterator[BenchmarkCase]:
         """The cases of a model; for a composite, of its pipeline.
@@ -188,11 +190,9 @@ class CaseMaker:
                 hint=f"name {model.composite}" if model.composite else "",
             )
         own_irs = get_irs(model, precision, self.context, listener=self.listener)
-        detector = load.detector_irs(
-            model, self.context, precision=precision, listener=self.listener
-        )
-        irs = detector | own_irs
-        compiled = partial(_compiled, self.context.settings, model, irs)
+        pipeline = resolve_pipeline(model, self.context, precision)
+        irs = load.get_detector_irs(pipeline, self.context, self.listener) | own_irs
+        compiled = partial(load.compile_pipeline, pipeline, irs)
         yield from self._pipeline_cases(
             model.full_name, precision, compiled, [*irs.values()], is_recordable=is_declared(model)
         )
@@ -233,15 +233,6 @@ def _generate(settings: Settings, spec: ModelSpec, folder: Path, precision: Prec
     return converted.irs[precision]
 
 
-def _compiled(
-    settings: Settings, model: Model, irs: Mapping[str, Path], options: LoadOptions
-) -> Estimator:
-    """Compile a model and its detector as ``posezoo run`` does, without a cache; runs in a child
-    process.
-    """
-    return load.compile_estimator(model, open_context(settings), irs, options)
-
-
 def _compiled_ir(
     settings: Settings,
     xml: Path,
@@ -249,6 +240,6 @@ def _compiled_ir(
     like: ModelSpec | None,
     options: LoadOptions,
 ) -> Estimator:
-    """As ``_compiled``, for an IR that no model.yml describes."""
+    """Compile an IR that no model.yml describes, and its detector; runs in a child process."""
     options = replace(described, runtime=options.runtime, target_size=options.target_size)
     return load.Loader(open_context(settings)).compile_ir(xml, options, like)

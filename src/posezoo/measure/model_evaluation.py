@@ -27,6 +27,7 @@ from posezoo.measure.evaluation.run_evaluation import ImagePredictor
 from posezoo.poses.decoders import MASKS, find_decoder, finds_boxes, named_task
 from posezoo.run import load
 from posezoo.run.measured import ANNOTATED_BOXES
+from posezoo.run.pipeline_spec import require_detector_used, resolve_pipeline
 from posezoo.run.runtime.decoder_matching import require_decoded_task, undeclared_task
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.graph import Graph
@@ -133,7 +134,7 @@ def load_model(
         )
         return LoadedModel(chosen, protocol, partial(loader.compile_ir, xml, options, like))
     require_decoded_task(model)
-    load.require_detector_used(chosen.detector or boxes, model)
+    require_detector_used(chosen.detector or boxes, model)
     own_irs = get_irs(
         model,
         chosen.precision,
@@ -143,10 +144,10 @@ def load_model(
         listener=listener,
     )
     model = load.with_found_decoder(model, own_irs)
-    load.require_detector_used(chosen.detector or boxes, model)
-    detector = load.detector_irs(model, context, precision=chosen.precision, listener=listener)
-    irs = detector | own_irs
-    load_again = partial(load.compile_estimator, model, context, irs, options)
+    require_detector_used(chosen.detector or boxes, model)
+    pipeline = resolve_pipeline(model, context, chosen.precision)
+    irs = load.get_detector_irs(pipeline, context, listener) | own_irs
+    load_again = partial(load.compile_pipeline, pipeline, irs, options)
     protocol = EvaluationProtocol(
         load_again(), chosen.precision, options, boxes, irs=[*irs.values()]
     )

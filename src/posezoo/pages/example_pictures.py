@@ -32,7 +32,9 @@ from posezoo.pages.gallery.gallery_data import Picture
 from posezoo.poses.drawing import draw
 from posezoo.poses.people import noun_of
 from posezoo.run.images import Image, read_image, sample_photos
-from posezoo.run.load import compile_estimator, detector_irs
+from posezoo.run.load import compile_pipeline, default_runtime, get_detector_irs
+from posezoo.run.pipeline_spec import resolve_pipeline
+from posezoo.run.runtime.runtime_config import LoadOptions
 
 #: The largest side of a picture, in pixels.
 LONGEST_SIDE = 640
@@ -64,8 +66,10 @@ def draw_examples(
         PosezooError: the model cannot be converted or compiled.
     """
     precision, irs = _get_first_irs(facts, context, listener)
-    irs = detector_irs(facts.model, context, listener=listener) | irs
-    estimator = compile_estimator(facts.model, context, irs)
+    pipeline = resolve_pipeline(facts.model, context, precision)
+    irs |= get_detector_irs(pipeline, context, listener)
+    options = LoadOptions(default_runtime(context.settings))
+    estimator = compile_pipeline(pipeline, irs, options)
     return precision, [
         draw(photo, estimator(photo), min_score=estimator.seen_from) for photo in photos
     ]

@@ -19,16 +19,15 @@ _PARTS = ("hand", "palm", "face", "eye")
 ONE_IS_FOLLOWED = f"one person is tracked; --detector {DEFAULT_DETECTOR} finds all"
 
 
-def declared_people(model: Model, decoder: str = "") -> People | None:
+def declared_people(model: Model) -> People | None:
     """How a model's people are found, unless the user names a detector; None if it finds them
     itself.
 
     Args:
         model: if its model.yml does not declare it, ``DEFAULT_DETECTOR`` finds the people in
             photos and in videos.
-        decoder: the decoder in use; empty for the one that the model declares.
     """
-    record = _find_decoder(model, decoder)
+    record = _find_decoder(model)
     if record is None or not record.takes_boxes:
         return None
     if model.people:
@@ -36,20 +35,20 @@ def declared_people(model: Model, decoder: str = "") -> People | None:
     return People(DEFAULT_DETECTOR, DEFAULT_DETECTOR)
 
 
-def resolve_people(model: Model, named: str, decoder: str = "") -> People | None:
+def resolve_people(model: Model, named: str) -> People | None:
     """How a model's people are found with this value of the setting ``detector``.
 
     Args:
-        model, decoder: as for ``declared_people``.
+        model: as for ``declared_people``.
         named: ``usual`` for what the model declares, ``none`` for no detector, or a detector's
             name.
     """
-    declared = declared_people(model, decoder)
+    declared = declared_people(model)
     if declared is None or named == "usual":
         return declared
     if named != "none":
         return replace(declared, photo=named, video=named)
-    record = _find_decoder(model, decoder)
+    record = _find_decoder(model)
     is_tracked = record is not None and record.next_crop is not None
     return People(WHOLE_IMAGE, TRACKING if is_tracked else WHOLE_IMAGE)
 
@@ -65,9 +64,8 @@ def plural_of(noun: str) -> str:
     return "people" if noun == "person" else f"{noun}s"
 
 
-def _find_decoder(model: Model, decoder: str) -> DecoderType | None:
-    name = decoder or (model.decoder.name if model.decoder else "")
-    return DECODERS.find(name) if name else None
+def _find_decoder(model: Model) -> DecoderType | None:
+    return DECODERS.find(model.decoder.name) if model.decoder else None
 
 
 def describe_people(people_from: str, detector_precision: str) -> str:

@@ -19,7 +19,8 @@ from posezoo.core.pipeline.plan import Plan, make_plan, require_current_ir
 from posezoo.core.registry import format_command
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.stage_context import Context
-from posezoo.run.load import is_quantized_here, select_detector, with_found_decoder
+from posezoo.run.load import with_found_decoder
+from posezoo.run.pipeline_spec import is_quantized_here, resolve_pipeline
 
 if TYPE_CHECKING:
     from posezoo.quantize.displacement import KeypointDisplacement
@@ -183,8 +184,7 @@ def plan_own_int8(
         folder = folder.parent
     layout = OwnIrLayout(context.layout.download_dir, output_dir or folder)
     spec = target.spec
-    decoder = spec.decoder.name if spec.decoder else ""
-    detector = select_detector(context, spec, decoder)
+    detector = resolve_pipeline(spec, context).detector
     if detector and listener:
         irs = get_irs(detector, Precision.FP16, context, listener=listener)
         target = replace(target, detector=(detector, irs))
@@ -226,7 +226,7 @@ def plan_required_irs(
     from posezoo.quantize.quantization_plan import split_photos
 
     model = _quantizable_model(spec, context)
-    detector = select_detector(context, model)
+    detector = resolve_pipeline(model, context).detector
     needed = [(part, Precision.FP32) for part in context.registry.parts(model)]
     if detector:
         needed += [(part, Precision.FP16) for part in context.registry.parts(detector)]
@@ -290,7 +290,7 @@ def find_detectors_without_int8(
     """
     detectors = {}
     for spec in models:
-        detector = select_detector(context, context.registry.composite_of(spec))
+        detector = resolve_pipeline(context.registry.composite_of(spec), context).detector
         if detector is None:
             continue
         parts = context.registry.parts(detector)
@@ -327,7 +327,7 @@ def _target(spec: ModelSpec, context: Context) -> QuantizationTarget:
         irs[part.name] = target.xml
     spec = context.lock.with_pins(spec)
     model = with_found_decoder(model, irs)
-    detector = select_detector(context, model)
+    detector = resolve_pipeline(model, context).detector
     if detector is None:
         return QuantizationTarget(spec, model, irs)
     parts = context.registry.parts(detector)

@@ -31,7 +31,7 @@ from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import model_yml, write_model
 from posezoo.core.files.file_record import record_path
 from posezoo.core.settings import DEFAULT_DETECTOR, DEFAULT_MODEL, SECOND_MODEL
-from posezoo.run.load import FALLBACK_MODEL
+from posezoo.run.advice import FALLBACK_MODEL
 
 CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04"
 STAGES = [

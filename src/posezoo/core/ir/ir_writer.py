@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,6 +119,8 @@ def build_rt_info(spec: ModelSpec, decoder: Decoder | None) -> dict[str, str]:
     if decoder:
         facts["decoder"] = decoder.name
         facts["decoder_options"] = json.dumps(dict(decoder.options), sort_keys=True)
+    if spec.people:
+        facts["people"] = json.dumps(asdict(spec.people), sort_keys=True)
     if spec.decoding:
         # The decoder is in the graph; the options of the decoder are then those with which it was
         # put there.

@@ -21,6 +21,7 @@ from posezoo.core.declarations.model import (
     Model,
     ModelSpec,
     Output,
+    People,
     finds_poses,
     with_skeleton,
 )
@@ -124,8 +125,26 @@ def _describe_network(graph: Graph, task: str, decoder: Decoder | None) -> Model
         inputs=tuple(inputs),
         outputs=(),
         decoder=decoder,
+        people=_read_people(graph),
         skeleton=graph.read_rt_info("posezoo", "skeleton"),
     )
+
+
+def _read_people(graph: Graph) -> People | None:
+    """How the people are found for a top-down IR, as its metadata say; None if they do not."""
+    text = graph.read_rt_info("posezoo", "people")
+    if not text:
+        return None
+    try:
+        people = People(**json.loads(text))
+    except (TypeError, ValueError):
+        people = None
+    if people is None or not all(isinstance(name, str) for name in (people.photo, people.video)):
+        raise InferenceError(
+            f"{graph.path}: people in its rt_info is {text!r}, which names no detector",
+            hint="convert the model again",
+        )
+    return people
 
 
 def _with_outputs(spec: ModelSpec, graph: Graph, decoder: Decoder) -> ModelSpec:
@@ -173,6 +192,8 @@ def describe_ir(
         raise _refuse_unstated(graph, selected.name if selected else task)
     description = options.override(describe_stated_input(graph, selected, like))
     spec = _describe_network(graph, task or "human_pose_estimation", selected)
+    if like:
+        spec = replace(spec, people=like.people)
     if selected is None:
         return spec, description
     if options.labels:

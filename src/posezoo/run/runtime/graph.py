@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from posezoo.core.declarations.model import ORIGINALS
+from posezoo.core.declarations.model import ORIGINALS, Precision
 from posezoo.core.errors import InferenceError, sanitize, suggest
 from posezoo.core.ir.openvino_import import (
     add_mean_and_scale,
@@ -23,6 +23,7 @@ from posezoo.core.ir.openvino_import import (
     openvino_core,
     static_sizes,
 )
+from posezoo.core.layout import precision_of
 from posezoo.core.regular_files import explain_no_file
 from posezoo.core.values import frozen
 
@@ -129,6 +130,14 @@ class Graph:
             self.model.reshape(shapes)
             self.changes.append(f"own size {sides}")
         return frozenset(sides)
+
+    @property
+    def precision(self) -> Precision | None:
+        """What its folder is named after, else FP16-INT8 if it is quantized; None: unknown."""
+        if named := precision_of(self.path):
+            return named
+        is_quantized = any(node.get_type_name() == "FakeQuantize" for node in self.model.get_ops())
+        return Precision.FP16_INT8 if is_quantized else None
 
     @property
     def inputs(self) -> dict[str, Shape]:

@@ -274,7 +274,8 @@ def run(args: _Args) -> int:
     disconnected.
     """
     described = flags.refuse_description(args, args.model)
-    from posezoo.run.load import Loader, explain_no_people
+    from posezoo.run.advice import explain_no_people
+    from posezoo.run.load import Loader
     from posezoo.run.runtime.runtime_config import require_device
     from posezoo.run.video.frame_outputs import open_output
     from posezoo.run.video.frame_publishers import is_stdout, open_publisher

@@ -135,7 +135,8 @@ def run(args: _Args) -> int:
     """Load the model, after download and conversion if necessary; find and draw the poses in each
     input.
     """
-    from posezoo.run.load import Loader, describe_assumed_skeleton
+    from posezoo.run.advice import describe_assumed_skeleton
+    from posezoo.run.load import Loader
     from posezoo.run.video.frame_publishers import is_stdout, open_publisher
     from posezoo.run.video.frame_rate import StepTimer
     from posezoo.run.video.run_inputs import InputRunner
@@ -225,7 +226,7 @@ def _warn_of_unnamed_classes(runner: InputRunner, console: Console) -> None:
 
 def _advise(args: _Args, runner: InputRunner, context: Context) -> Iterator[str]:
     """A line with what to try if people may be missing; else none."""
-    from posezoo.run.load import advise_for_groups, explain_no_people
+    from posezoo.run.advice import advise_for_groups, explain_no_people
 
     estimator = runner.estimator
     advice = ""
@@ -256,8 +257,8 @@ def _load(
 
     prepared = loader.prepare(chosen)
     card = None
-    if prepared.model and chosen.checkpoint is None:
-        written = write_sidecars(prepared.model, loader.context)
+    if prepared.pipeline and chosen.checkpoint is None:
+        written = write_sidecars(prepared.pipeline.model, loader.context)
         card = next((str(path) for path in written if path.suffix == ".md"), None)
         if loader.context.settings.device != "CPU":
             with loader.time_step("compare the device with the CPU"):
@@ -427,14 +428,14 @@ def _kind_of_input(text: str, suffix: str) -> str:
 
 def _require_runnable(chosen: ChosenModel, detector: str | None, context: Context) -> None:
     """Check the requirements before anything is downloaded."""
-    from posezoo.run import load
+    from posezoo.run.pipeline_spec import require_detector_used, resolve_pipeline
     from posezoo.run.runtime.runtime_config import require_device
 
     import_cv2()
     require_device(context.settings.device)
     if chosen.model:
-        load.require_detector_used(detector, chosen.model)
-        load.select_detector(context, chosen.model)
+        require_detector_used(detector, chosen.model)
+        resolve_pipeline(chosen.model, context)
 
 
 def _require_video(args: _Args, inputs: RunInputs) -> None:

@@ -211,14 +211,14 @@ def _planned(files: Sequence[PlannedFile]) -> Answer:
 
 def _with_required_models(context: Context, selection: Selection, console: Console) -> Selection:
     """The models and the models that they require: other parts of a composite, and a detector."""
-    from posezoo.run.load import select_detector
+    from posezoo.run.pipeline_spec import resolve_pipeline
 
     models: dict[str, ModelSpec] = {}
     for spec in selection.models:
         whole = context.registry.composite_of(spec)
         parts = [spec, *(context.registry.parts(whole) if spec.composite else ())]
         try:
-            detector = select_detector(context, whole)
+            detector = resolve_pipeline(whole, context).detector
             if detector:
                 parts += context.registry.parts(detector)
         except UnknownModelError as error:

@@ -1,0 +1,126 @@
+"""The pipeline of a model as a value: which networks run, in which precision, and how the people
+are found.
+"""
+
+from __future__ import annotations
+
+from posezoo.core.declarations.model import TRACKING, WHOLE_IMAGE, Model, People, Precision
+from posezoo.core.download.folder_sync import folder_sync
+from posezoo.core.errors import InferenceError, UnknownModelError
+from posezoo.core.ir.provenance import ranges_key
+from posezoo.core.registry import Registry, open_registry
+from posezoo.core.resolve.resolved import INT8_PRECISIONS
+from posezoo.core.resolve.stage_context import Context
+from posezoo.core.settings import DEFAULT_DETECTOR
+from posezoo.core.values import frozen
+from posezoo.poses.decoders import require_top_down
+from posezoo.poses.people import declared_people, resolve_people
+
+
+@frozen
+class PipelineSpec:
+    """How a model finds the poses in an image. ``resolve_pipeline`` decides it, before anything is
+    downloaded; what loads, measures, quantizes or exports a model reads it.
+
+    Attributes:
+        model: the model that finds the keypoints, with its decoder and skeleton.
+        precision: of the IR of the model; None if it is unknown.
+        people: how the people are found, as model.yml and the settings say; None if the model finds
+            them itself.
+        detector: the model that finds them; None if none runs.
+        detector_precision: of the IR of the detector.
+    """
+
+    model: Model
+    precision: Precision | None = None
+    people: People | None = None
+    detector: Model | None = None
+    detector_precision: Precision = Precision.FP16
+
+    @property
+    def tracks_videos(self) -> bool:
+        """Whether one person is tracked through a video, without the detector."""
+        return self.people is not None and self.people.video == TRACKING
+
+
+def resolve_pipeline(
+    model: Model, context: Context, precision: Precision | None = None, *, is_video: bool = False
+) -> PipelineSpec:
+    """The pipeline of a model with the detector in the settings, or else its own.
+
+    Args:
+        model: with its decoder.
+        precision: of the model's IR; None if it is unknown. The detector runs in INT8 if this is
+            INT8 and ``is_quantized_here`` is true for it, else in FP16. Its publisher's INT8 is not
+            used: with it, person-detection-retail-0013 finds 254 people in 17 photos without
+            people, and with FP16 4.
+        is_video: whether it runs on the frames of one video, in which some models track a person
+            without a detector.
+
+    Raises:
+        UnknownModelError: neither this registry nor posezoo's own has a model with the detector's
+            name.
+        InferenceError: the named model is not a detector, and needs one itself.
+    """
+    people = resolve_people(model, context.settings.detector)
+    detector = None if people is None else _find_detector(people, context.registry, is_video)
+    detector_precision = Precision.FP16
+    if detector and precision and is_quantized_here(detector, precision, context):
+        detector_precision = precision
+    return PipelineSpec(model, precision, people, detector, detector_precision)
+
+
+def _find_detector(people: People, registry: Registry, is_video: bool) -> Model | None:
+    name = people.video if is_video else people.photo
+    if name in (WHOLE_IMAGE, TRACKING):
+        return None
+    if name not in registry.entries:
+        builtin = open_registry()
+        if name in builtin.entries:
+            registry = builtin
+    try:
+        detector = registry.find(name)
+    except UnknownModelError as error:
+        hint = error.hint or "name another detector, or none"
+        raise UnknownModelError(f"the person detector: {error.problem}", hint=hint) from error
+    if declared_people(detector):
+        raise InferenceError(
+            f"{name} is not a detector: it processes one person at a time",
+            hint=f"use {DEFAULT_DETECTOR}",
+        )
+    return detector
+
+
+def require_detector_used(detector: str | None, model: Model, decoder: str = "") -> None:
+    """Refuse a detector that the user named for a model that needs none.
+
+    A detector in the settings is allowed for every model, because they apply to all models.
+
+    Args:
+        detector: the detector named for this model; None, ``none`` and ``usual`` are allowed for
+            every model.
+        decoder: the model's decoder; if empty, the one that it declares, if any.
+
+    Raises:
+        InferenceError: the model finds people itself.
+    """
+    declared = model.decoder.name if model.decoder else model.task
+    if detector and detector not in ("none", "usual"):
+        require_top_down(decoder or declared, model.full_name)
+
+
+def is_quantized_here(model: Model, precision: Precision, context: Context) -> bool:
+    """Whether each part of a model has an INT8 IR that was compared with FP32: its ranges are in
+    the registry, or ``posezoo quantize`` made it on this machine.
+    """
+    if precision not in INT8_PRECISIONS:
+        return False
+    layout = context.layout
+    sync = folder_sync(layout.output_dir)
+    for part in context.registry.parts(model):
+        if ranges_key(part, precision):
+            continue
+        sync.bring_irs(part, layout, (precision,))
+        if precision in part.precisions or not layout.ir_path(part, precision).is_file():
+            return False
+    return True
