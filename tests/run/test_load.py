@@ -197,15 +197,15 @@ def test_the_default_detector_stands_in_for_that_of_each_model_that_declares_ano
     named = {spec.people.photo for spec in DECLARE_ANOTHER_DETECTOR}
     assert named - OF_HANDS_OR_FACES == {"rtmdet-nano", "yolox-tiny-coco"}
     for spec in DECLARE_ANOTHER_DETECTOR:
+        declared = resolve_pipeline(spec, npm_context, Precision.FP16)
         if spec.people.photo in OF_HANDS_OR_FACES:
             with pytest.raises(DownloadError):
-                load.Loader(npm_context)._get_detector(spec, Precision.FP16)
+                load.Loader(npm_context)._get_detector(declared)
             continue
         events: list[object] = []
-        loader, irs = load.Loader(npm_context, listener=events.append)._get_detector(
-            spec, Precision.FP16
-        )
-        assert [*irs] == [loader.context.settings.detector] == [DEFAULT_DETECTOR], spec.name
+        loader = load.Loader(npm_context, listener=events.append)
+        pipeline, irs = loader._get_detector(declared)
+        assert [*irs] == [pipeline.detector.name] == [DEFAULT_DETECTOR], spec.name
         warned = [event.message for event in events if isinstance(event, WarningIssued)]
         assert any(f"{spec.people.photo} cannot be downloaded now" in each for each in warned)
 
@@ -215,6 +215,28 @@ def test_a_detector_that_the_user_named_is_not_replaced(npm_context):
     spec = named.registry.find(MOVENET)
     with pytest.raises(DownloadError, match=OUT_OF_REACH.split("-")[0]):
         load.Loader(named, OUT_OF_REACH).prepare(load.ChosenModel(spec))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", [Precision.FP16, Precision.FP16_INT8])
+def test_an_ir_in_any_folder_finds_the_people_that_its_model_finds(
+    npm_context, shared, tmp_path, precision
+):
+    """Of the photos, there are two in which the default detector finds nobody."""
+    model = npm_context.registry.find(DEFAULT_MODEL)
+    named = load.Loader(npm_context).prepare(load.ChosenModel(model, precision))
+    for suffix in (".xml", ".bin"):
+        shutil.copy(named.irs[DEFAULT_MODEL].with_suffix(suffix), tmp_path / f"net{suffix}")
+    estimator = named.compile()
+    alone = load.Loader(npm_context).compile_ir(tmp_path / "net.xml")
+    assert alone.detector_precision == estimator.detector_precision == precision
+    photos = sorted((shared / "data" / "photos").glob("*.jpg"))
+    from_whole_image = 0
+    for photo in photos:
+        poses = estimator(photo)
+        from_whole_image += sum(pose.people_from == WHOLE_IMAGE for pose in poses)
+        assert [pose.to_json() for pose in alone(photo)] == [pose.to_json() for pose in poses]
+    assert from_whole_image
 
 
 @pytest.mark.slow

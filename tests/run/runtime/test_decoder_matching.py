@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
 from fakes.irs import write_ir
 from fakes.plugin_package import plugin_package
+from posezoo.core.declarations.model import TRACKING, People
 from posezoo.core.declarations.skeleton import LimbField, Skeleton
 from posezoo.core.errors import DecoderError, InferenceError
 from posezoo.core.plugins import import_part
@@ -44,6 +46,7 @@ DECODER = DecoderType(
 """
 
 OPENPOSE = {"L1": (1, 38, 8, 12), "L2": (1, 19, 8, 12)}
+MAPS = {"heatmaps": (1, 17, 64, 48)}
 EMBEDDINGS = {"heatmaps": (1, 17, 32, 48), "embeddings": (1, 17, 32, 48)}
 
 
@@ -124,6 +127,23 @@ def test_further_names_of_an_output_do_not_matter(tmp_path):
 def test_the_metadata_of_an_ir_come_first(tmp_path, info, decoder, options):
     spec, _ = describe_ir(Graph(write_ir(tmp_path / "net.xml", OPENPOSE, info=info)))
     assert spec.decoder.name == decoder and spec.decoder.options == options
+
+
+def test_an_ir_says_how_its_people_are_found(tmp_path):
+    people = People("my-detector", TRACKING, 0.3)
+    info = {("posezoo", "people"): json.dumps(asdict(people))}
+    spec, _ = describe_ir(Graph(write_ir(tmp_path / "net.xml", MAPS, info=info)))
+    assert spec.people == people
+
+
+@pytest.mark.parametrize(
+    "text", ["nanodet-g", "[]", '{"photo": "nanodet-g"}', '{"photo": 1, "video": 2}']
+)
+def test_people_that_cannot_be_read_are_an_error(tmp_path, text):
+    xml = write_ir(tmp_path / "net.xml", MAPS, info={("posezoo", "people"): text})
+    with pytest.raises(InferenceError, match="which names no detector") as caught:
+        describe_ir(Graph(xml))
+    assert str(xml) in str(caught.value)
 
 
 def test_a_decoder_that_does_not_fit_names_its_outputs_and_the_fitting_decoder(tmp_path):
