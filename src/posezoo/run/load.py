@@ -36,6 +36,7 @@ from posezoo.run.pipeline_spec import (
 if TYPE_CHECKING:
     from posezoo.run.runtime.estimator import Estimator
     from posezoo.run.runtime.graph import Graph, NamedIrs
+    from posezoo.run.runtime.input_description import InputDescription
     from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 
 # How long to wait for the default model's server before the second model is used.
@@ -174,6 +175,14 @@ class Loader:
         pipeline = resolve_pipeline(
             estimator.model, context, graph.precision, is_video=self.is_video
         )
+        exported = None
+        if pipeline.detector and context.settings.detector == "usual":
+            exported = _find_exported_detector(graph)
+        if exported:
+            detector, description = describe_ir(exported)
+            pipeline = replace(pipeline, detector=detector)
+            beside = {detector.name: exported}
+            return _with_detector(estimator, pipeline, beside, options, description)
         irs = get_detector_irs(pipeline, context, listener)
         return _with_detector(estimator, pipeline, irs, options)
 
@@ -332,13 +341,26 @@ def compile_pipeline(pipeline: PipelineSpec, irs: NamedIrs, options: LoadOptions
     return _with_detector(load_estimator(pipeline.model, irs, options), pipeline, irs, options)
 
 
+def _find_exported_detector(graph: Graph) -> Graph | None:
+    """The detector that ``posezoo export`` wrote beside an IR; None if there is none."""
+    from posezoo.run.runtime.graph import read_graph
+
+    name = graph.read_rt_info("posezoo", "pipeline", "detector")
+    path = graph.path.with_name(Path(name).name)  # a file of this folder, whatever the IR says
+    return read_graph(path) if name and path.is_file() else None
+
+
 def _with_detector(
-    estimator: Estimator, pipeline: PipelineSpec, irs: NamedIrs, options: LoadOptions
+    estimator: Estimator,
+    pipeline: PipelineSpec,
+    irs: NamedIrs,
+    options: LoadOptions,
+    description: InputDescription | None = None,
 ) -> Estimator:
     from posezoo.run.runtime.loading import load_detector
 
     if pipeline.people and pipeline.detector:
-        loaded = load_detector(pipeline.detector, irs, options)
+        loaded = load_detector(pipeline.detector, irs, options, description)
         whole_image = options.whole_image
         if whole_image is None:
             whole_image = pipeline.people.whole_image

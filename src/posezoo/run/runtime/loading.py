@@ -118,11 +118,16 @@ def _require_decoder(model: Model) -> Decoder:
     )
 
 
-def load_detector(model: Model, irs: NamedIrs, options: LoadOptions | None = None) -> Estimator:
+def load_detector(
+    model: Model,
+    irs: NamedIrs,
+    options: LoadOptions | None = None,
+    description: InputDescription | None = None,
+) -> Estimator:
     """Compile a model as the person detector of another model.
 
     Args:
-        model, irs: as for ``load_estimator``.
+        model, irs, description: as for ``load_estimator``.
         options: those of the other model; the detector runs where that model does, but takes images
             at its own size. None: the defaults.
 
@@ -134,7 +139,7 @@ def load_detector(model: Model, irs: NamedIrs, options: LoadOptions | None = Non
     options = LoadOptions(
         options.runtime, decoder_options=decoder_options, min_person_score=options.min_person_score
     )
-    return load_estimator(model, irs, options)
+    return load_estimator(model, irs, options, description=description)
 
 
 def load_ir(
