@@ -277,7 +277,7 @@ def test_real_models_find_the_same_people_in_photos(project, mirror, shared, tmp
 @pytest.mark.parametrize(
     ("args", "problem"),
     [
-        (["nanodet-g"], "its decoder nanodet cannot be put into an IR"),
+        (["posenet-mobilenet-v1"], "its decoder posenet cannot be put into an IR"),
         (["net", "--input_layout", "NCHW"], "always has --input_type u8 and --input_layout NHWC"),
     ],
 )

@@ -12,7 +12,14 @@ import numpy as np
 from posezoo.core.declarations.model import Output
 from posezoo.core.errors import InferenceError
 from posezoo.core.values import frozen
-from posezoo.poses.decoder_type import Maps, NetworkFacts, Share, Sizes, has_shape
+from posezoo.poses.decoder_type import (
+    DecoderGraph,
+    Maps,
+    NetworkFacts,
+    Share,
+    Sizes,
+    has_shape,
+)
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import Size
 from posezoo.poses.ssd_detection import MAX_BOXES, BoxDecoder, OverlapOptions, suppress_boxes
@@ -113,4 +120,5 @@ DECODER = BoxDecoder(
             },
         },
     ),
+    graph=DecoderGraph("posezoo.export.decoded.nanodet_graph:build", "min_box_score"),
 )

@@ -46,7 +46,7 @@ from posezoo.poses.decoders import DECODERS, find_decoder, resolve_options
 from posezoo.poses.heatmap import CONVENTIONS
 from posezoo.poses.keypoints import from_pixel_indices
 from posezoo.poses.letterbox import InputSizing, letterbox_image
-from posezoo.poses.yolox_boxes import TOP_LEFT_ON_GREY, generate_cells
+from posezoo.poses.yolox_boxes import STRIDES, TOP_LEFT_ON_GREY, generate_cells
 from posezoo.run.runtime.graph import Graph
 from posezoo.run.runtime.loading import load_ir
 from posezoo.run.runtime.runtime_config import LoadOptions
@@ -118,6 +118,28 @@ def cells_outside(rng: np.random.Generator) -> Maps:
     predictions = cells(rng)["predictions"]
     predictions[0, :30, :6] = -100, -100, 0, 0, 1, 1
     return {"predictions": predictions}
+
+
+def cells_of_distributions(rng: np.random.Generator) -> Maps:
+    """Groups of boxes that overlap, as NanoDet's network finds them; some have no size inside the image."""
+    counts = [(SIZE[0] // stride) * (SIZE[1] // stride) for stride in STRIDES]
+    scores = rng.uniform(0, 0.3, (sum(counts), 80))
+    logits = rng.normal(0, 1, (sum(counts), 4, 11))
+    for _ in range(rng.integers(0, 6)):
+        start = rng.integers(len(scores) - 4)
+        scores[start : start + 4, 0] = np.round(rng.uniform(0.5, 1, 4), 1)
+        logits[start : start + 4, range(4), rng.integers(0, 11, 4)] += 12
+    logits = logits.reshape(-1, 44)
+    scores[rng.integers(len(scores)), rng.integers(2)] = rng.choice([np.nan, np.inf, 0.9])
+    start = rng.integers(len(scores))
+    scores[start, 0] = 0.95
+    logits[start, rng.integers(44)] = rng.choice([np.nan, np.inf, -np.inf, 200])
+    ends = np.cumsum(counts)[:-1]
+    return {
+        f"{kind}_{stride}": part[None].astype(np.float32)
+        for kind, rows in (("scores", scores), ("distances", logits))
+        for stride, part in zip(STRIDES, np.split(rows, ends), strict=True)
+    }
 
 
 def columns_of_people(rng: np.random.Generator, joints: int = 17) -> Maps:
@@ -219,6 +241,7 @@ CASES: dict[str, tuple] = {
     "simcc/of the whole body": (lambda rng: bins(rng, 133), {}),
     "rtmo": (rows_of_people, {}),
     "rtmdet": (rows_of_boxes, {}),
+    "nanodet": (cells_of_distributions, {}),
     "yolox": (cells, {}),
     "yolox/with boxes outside": (cells_outside, {}),
     "yolo_pose": (columns_of_people, {}),
