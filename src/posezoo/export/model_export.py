@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
-from posezoo.core.declarations.model import ModelSpec, Precision
+from posezoo.core.declarations.model import Model, ModelSpec, Precision
 from posezoo.core.errors import ConversionError, ExportError
 from posezoo.core.events import Listener, ignore_event
 from posezoo.core.layout import ModelLayout, checkpoint_dir
@@ -14,12 +14,22 @@ from posezoo.core.pipeline.get import get
 from posezoo.core.pipeline.plan import Plan, make_plan
 from posezoo.core.resolve.input_options import InputOptions
 from posezoo.core.resolve.resolution import resolve_model
+from posezoo.core.resolve.resolved import Resolved
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
 from posezoo.export.export_writer import ExportChanges, write_export
 from posezoo.export.ir_facts import declared_facts, read_ir_facts
 from posezoo.export.network_file import NetworkFile
-from posezoo.export.target_type import ExportedModel, ExportFolder, ExportTarget, render_files
+from posezoo.export.target_type import (
+    ExportedModel,
+    ExportFolder,
+    ExportTarget,
+    exported_name,
+    render_files,
+)
+from posezoo.poses.decoders import finds_boxes
+from posezoo.poses.people import resolve_people
+from posezoo.run.load import select_detector
 
 
 @frozen
@@ -43,6 +53,11 @@ class ExportOptions:
     storage_uri: str
     has_precisions: bool
     is_dry_run: bool
+
+    @property
+    def ir_precision(self) -> Precision:
+        """The precision of the IR."""
+        return self.precision or Precision.FP16
 
 
 def _with_fixed_inputs(inputs: InputOptions, fixed: InputOptions, target: str) -> InputOptions:
@@ -92,27 +107,94 @@ def with_export_dir(context: Context, inputs: InputOptions) -> Context:
 def prepare_export(
     spec: ModelSpec, options: ExportOptions, context: Context, *, listener: Listener = ignore_event
 ) -> ExportedModel | Plan:
-    """The facts of the model and its IR, which is made if needed; in a dry run the plan to make it.
+    """The facts of the model and its IR, and of the detector of its people, if it needs one: both
+    are made if needed. In a dry run the plan of the first of them that is to be made.
+
+    Args:
+        context: its settings name the detector.
 
     Raises:
-        ExportError: the target cannot take the model. This is found out before a download if
-            possible.
-        PosezooError: the IR cannot be made, see ``core.pipeline.get.get``.
+        ExportError: the target cannot take the model, or its detector. This is found out before a
+            download if possible.
+        PosezooError: an IR cannot be made, see ``core.pipeline.get.get``.
     """
+    detector = select_detector(context, spec)
+    if detector is None:
+        model = _prepare_network(spec, options, context, listener=listener)
+        if isinstance(model, Plan):
+            return model
+        return replace(model, people=resolve_people(model.spec, context.settings.detector))
+    _require_detector_taken(spec, detector, options, context)
+    # These are about the boxes of people.
+    inputs = replace(options.inputs, max_people=None, min_score=None)
+    model = _prepare_network(spec, replace(options, inputs=inputs), context, listener=listener)
+    if isinstance(model, Plan):
+        return model
+    found = _prepare_detector(detector, options, context, listener=listener)
+    if isinstance(found, Plan):
+        return found
+    people = resolve_people(model.spec, context.settings.detector)
+    return replace(model, people=people, detector=found)
+
+
+def _require_detector_taken(
+    spec: ModelSpec, detector: Model, options: ExportOptions, context: Context
+) -> None:
+    """Raise an ExportError if the target cannot run this detector before the model."""
+    spec = _resolve(spec, options, context).spec
+    options.target.require(spec)
+    problem = options.target.refuse_detector(spec)
+    if not problem and not (isinstance(detector, ModelSpec) and finds_boxes(detector.decoder)):
+        problem = "its program takes a detector that is one network and finds boxes"
+    if problem:
+        raise ExportError(
+            f"{exported_name(spec)}: takes one person at a time, in the boxes of"
+            f" {detector.full_name}, and {problem}",
+            hint="--detector none exports the network alone: your program then finds the people",
+        )
+
+
+def _prepare_detector(
+    detector: Model, options: ExportOptions, context: Context, *, listener: Listener
+) -> ExportedModel | Plan:
+    """The facts of a detector and its IR, which is in FP16, as in ``posezoo run``."""
+    assert isinstance(detector, ModelSpec)
+    options = replace(options, precision=Precision.FP16)
+    return _make_ir(_resolve(detector, options, context), options, context, listener=listener)
+
+
+def _prepare_network(
+    spec: ModelSpec, options: ExportOptions, context: Context, *, listener: Listener
+) -> ExportedModel | Plan:
+    """As ``prepare_export``, without a detector."""
     target = options.target
-    precision = options.precision or Precision.FP16
+    resolved = _resolve(spec, options, context)
+    target.require(resolved.spec)
+    declared = declared_facts(resolved.spec, options.ir_precision, context.layout)
+    if declared:
+        _require_accepted(declared, target)
+    model = _make_ir(resolved, options, context, listener=listener)
+    if isinstance(model, ExportedModel):
+        _require_accepted(model, target)
+    return model
+
+
+def _resolve(spec: ModelSpec, options: ExportOptions, context: Context) -> Resolved:
+    target = options.target
     try:
-        resolved = resolve_model(spec, (precision,), context, inputs=options.inputs)
+        return resolve_model(spec, (options.ir_precision,), context, inputs=options.inputs)
     except ConversionError as error:
         if not (target.inputs and target.inputs.decode):
             raise
         hint = error.hint.replace("remove --decode", "choose another target")
         raise ExportError(error.problem, hint=hint) from error
-    spec = resolved.spec
-    target.require(spec)
-    declared = declared_facts(spec, precision, context.layout)
-    if declared:
-        _require_accepted(declared, target)
+
+
+def _make_ir(
+    resolved: Resolved, options: ExportOptions, context: Context, *, listener: Listener
+) -> ExportedModel | Plan:
+    """The facts of an IR, which is made if needed; in a dry run the plan, if it is due."""
+    precision = options.ir_precision
     if options.is_dry_run:
         plan = make_plan(resolved, context, is_dry_run=True)
         xml = plan.irs[0].xml
@@ -121,9 +203,7 @@ def prepare_export(
             return plan
     else:
         xml = get(resolved, context, listener=listener).irs[precision]
-    model = read_ir_facts(spec, precision, xml, context.layout)
-    _require_accepted(model, target)
-    return model
+    return read_ir_facts(resolved.spec, precision, xml, resolved.layout)
 
 
 def prepare_file_export(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from posezoo.core.declarations.model import Decoder, ModelSpec, Precision
+from posezoo.core.declarations.model import Decoder, ModelSpec, People, Precision
 from posezoo.core.errors import ExportError
 from posezoo.core.layout import ModelLayout
 from posezoo.core.resolve.input_options import InputOptions
@@ -52,6 +52,9 @@ class ExportedModel:
         inputs, outputs: read from the IR.
         digests: the SHA-256 of the IR's files, by suffix: ``.xml`` and ``.bin``.
         layout: the folders of its published files and IR.
+        people: how the people are found, if the network takes one at a time; None: it finds them
+            itself.
+        detector: the network that finds them, which is exported with it; None: there is none.
     """
 
     spec: ModelSpec
@@ -61,6 +64,8 @@ class ExportedModel:
     outputs: tuple[Port, ...]
     digests: Mapping[str, str]
     layout: ModelLayout
+    people: People | None = None
+    detector: ExportedModel | None = None
 
     @property
     def name(self) -> str:
@@ -111,6 +116,19 @@ class ExportedModel:
             )
             for suffix, digest in sorted(self.digests.items())
         ]
+
+    def pipeline_files(self, folder: str) -> list[ExportFile]:
+        """As ``ir_files``, with the detector's beside them; the metadata of the network's IR then
+        say how people are found and cut out.
+        """
+        from posezoo.export.people_metadata import describe_pipeline, with_pipeline
+
+        files = self.ir_files(folder)
+        facts = describe_pipeline(self)
+        if facts and self.xml.is_file():  # docs/export.md is drawn without IR
+            *_, xml = files
+            files[-1] = ExportFile(xml.name, with_pipeline(self.xml, facts))
+        return files + (self.detector.ir_files(folder) if self.detector else [])
 
 
 @frozen
@@ -177,6 +195,8 @@ class ExportTarget:
         takes_storage_uri: whether its files name the address of a copy of the folder.
         takes_precisions: whether its IR can be in folders of their precision.
         inputs: how the IR that it exports always take images; None if the user decides.
+        refuse_detector: why its files cannot run the detector of a model that takes one person at
+            a time, as a clause; empty if they do.
     """
 
     summary: str
@@ -190,6 +210,7 @@ class ExportTarget:
     takes_storage_uri: bool = False
     takes_precisions: bool = False
     inputs: InputOptions | None = None
+    refuse_detector: Callable[[ModelSpec], str] = lambda _spec: "this target runs one network"
 
 
 def render_files(

@@ -251,6 +251,10 @@ def _prepend_preprocessing(network: Model, spec: ModelSpec) -> Model:
             steps.custom(GRAPH_DECODER.part.fit_node(spec, own_type))
         else:
             _convert_and_resize(steps, declared, own_type)
+        if declared.ir_layout != declared.layout:
+            # First, so that OpenVINO makes the same of mean and scale in either layout: it may fold
+            # them into weights, which FP16 then rounds.
+            steps.convert_layout(ov.Layout(declared.layout))
         if declared.reverse_input_channels:
             steps.reverse_channels()
         add_mean_and_scale(steps, declared.mean, declared.scale)
@@ -265,9 +269,7 @@ def _declare_tensor(port: InputInfo, declared: Input) -> None:
     if declared.resize:
         port.tensor().set_spatial_dynamic_shape()
     if declared.layout:
-        # Both layouts are set: otherwise OpenVINO guesses the channels from the shape. If the IR
-        # takes images in another layout than the network, OpenVINO transposes them after these
-        # steps.
+        # Both layouts are set: otherwise OpenVINO guesses the channels from the shape.
         port.tensor().set_layout(ov.Layout(declared.ir_layout))
         port.model().set_layout(ov.Layout(declared.layout))
 

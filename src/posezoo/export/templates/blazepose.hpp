@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cmath>
-#include <utility>
 
 #include "poses.hpp"
 
@@ -23,15 +22,15 @@ public:
     std::vector<Pose> operator()(const Image& image) {
         std::vector<Pose> poses;
         const Square whole = whole_square(image, 224);
-        const Image seen = cut_at_corner(image, whole, fitting::Border::black);
-        for (const Pose& face : detector_.find_in(image, whole, seen)) {
+        Image seen = cut_at_corner(image, whole, fitting::black);
+        for (const Pose& face : detector_.find_in(image, ToImage::of(whole), seen)) {
             // The middle of the hips, and a point above the head, whose distance is the radius of the body.
             const Keypoint hip = face.keypoints[0], top = face.keypoints[1];
             if (region * std::hypot(top.x - hip.x, top.y - hip.y) < 1) continue;
             const double unit = region / 256;
             const Square body{hip.x, hip.y, unit * (hip.y - top.y), unit * (top.x - hip.x), 256};
-            const Image cropped = cut_at_corner(image, body, fitting::Border::edge);
-            for (Pose& pose : landmarks_.find_in(image, body, cropped)) {
+            Image cropped = cut_at_corner(image, body, fitting::edge);
+            for (Pose& pose : landmarks_.find_in(image, ToImage::of(body), cropped)) {
                 pose.box = bounding_box(pose.keypoints, image, 0.5F);
                 // Two faces may lead to the same body.
                 const auto is_same = [&pose](const Pose& other) { return similarity(pose, other) > 0.3; };
@@ -51,11 +50,10 @@ private:
     // COCO's object keypoint similarity of two poses, 0 to 1.
     static double similarity(const Pose& one, const Pose& other) {
         // COCO's keypoints among the 33, and their standard deviations.
-        static constexpr std::array<std::pair<std::size_t, double>, 17> joints{
-            {{0, 0.026}, {2, 0.025}, {5, 0.025}, {7, 0.035}, {8, 0.035}, {11, 0.079}, {12, 0.079}, {13, 0.072},
-             {14, 0.072}, {15, 0.062}, {16, 0.062}, {23, 0.107}, {24, 0.107}, {25, 0.087}, {26, 0.087},
-             {27, 0.089}, {28, 0.089}}};
-        double area = 1, sum = 0;
+        static const Deviations joints{{0, 0.026},  {2, 0.025},  {5, 0.025},  {7, 0.035},  {8, 0.035},  {11, 0.079},
+                                       {12, 0.079}, {13, 0.072}, {14, 0.072}, {15, 0.062}, {16, 0.062}, {23, 0.107},
+                                       {24, 0.107}, {25, 0.087}, {26, 0.087}, {27, 0.089}, {28, 0.089}};
+        double area = 1;
         for (const Pose* pose : {&one, &other}) {
             std::vector<Keypoint> points;
             for (const auto& joint : joints) points.push_back(pose->keypoints[joint.first]);
@@ -66,11 +64,6 @@ private:
             // A person usually covers this share of their box.
             area = std::max(area, 0.53 * (right->x - left->x) * (low->y - high->y));
         }
-        for (const auto& [place, deviation] : joints) {
-            const Keypoint &a = one.keypoints[place], &b = other.keypoints[place];
-            const double distance = std::hypot(a.x - b.x, a.y - b.y) / deviation;
-            sum += std::exp(-distance * distance / (8 * area));
-        }
-        return sum / static_cast<double>(joints.size());
+        return pose_similarity(one, other, joints, area);
     }
 };

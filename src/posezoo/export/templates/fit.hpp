@@ -13,10 +13,13 @@ struct Image {
     std::vector<std::uint8_t> bgr;  // row by row
 };
 
+using Color = std::array<std::uint8_t, 3>;  // blue, green, red
+
 // How images are fitted, and the value beside a letterboxed one.
 struct Fit {
     std::size_t width, height;  // of the input
     bool stretches, centered;
+    bool truncates;  // whether the sides are cut to whole pixels, and points are mapped as if they were not
     std::uint8_t padding;
 };
 
@@ -150,31 +153,21 @@ inline Image shrink(Image image, double across, double down) {
     return average(image, std::max<std::size_t>(1, image.width / x), std::max<std::size_t>(1, image.height / y));
 }
 
-// The averages of squares of pixels.
-inline Image reduce(const Image& image, std::size_t factor) {
-    Image small{image.width / factor, image.height / factor, {}};
-    small.bgr.reserve(3 * small.width * small.height);
-    for (std::size_t i = 0; i < 3 * small.width * small.height; ++i) {
-        const std::size_t top = i / (3 * small.width) * factor, left = i / 3 % small.width * factor;
-        std::size_t sum = factor * factor / 2;
-        for (std::size_t y = top; y < top + factor; ++y)
-            for (std::size_t x = left; x < left + factor; ++x)
-                sum += image.bgr[3 * (y * image.width + x) + i % 3];
-        small.bgr.push_back(static_cast<std::uint8_t>(sum / (factor * factor)));
-    }
-    return small;
-}
-
 // The three colors of a pixel, 21 bits for each: one multiplication weights all of them.
 inline std::uint64_t spread(const std::uint8_t* color) {
     return color[0] | std::uint64_t{color[1]} << 21 | std::uint64_t{color[2]} << 42;
 }
 
-// What is outside of an image.
-enum class Border { black, edge };
+// What is outside of an image: its edges, repeated, or a color.
+struct Border {
+    bool repeats_edges;
+    Color color;
+};
+constexpr Border black{false, {0, 0, 0}};
+constexpr Border edge{true, {0, 0, 0}};
 
 // The color at a place in 1/32 of a pixel, from its four neighbors.
-inline void interpolate(const Image& image, long u, long v, Border border, std::uint8_t* color) {
+inline void interpolate(const Image& image, long u, long v, const Border& border, std::uint8_t* color) {
     const auto width = static_cast<long>(image.width), height = static_cast<long>(image.height);
     const long i = u >> 5, j = v >> 5;
     const auto right = static_cast<std::uint64_t>(u & 31), below = static_cast<std::uint64_t>(v & 31);
@@ -189,13 +182,14 @@ inline void interpolate(const Image& image, long u, long v, Border border, std::
     } else {
         for (long corner = 0; corner < 4; ++corner) {
             long column = i + corner % 2, line = j + corner / 2;
-            if (border == Border::edge) {
+            if (border.repeats_edges) {
                 column = std::clamp(column, 0L, width - 1);
                 line = std::clamp(line, 0L, height - 1);
             }
-            if (column < 0 || column >= width || line < 0 || line >= height) continue;
-            sum += spread(&image.bgr[3 * static_cast<std::size_t>(line * width + column)]) *
-                   weights[static_cast<std::size_t>(corner)];
+            const bool is_inside = column >= 0 && column < width && line >= 0 && line < height;
+            const std::uint8_t* neighbor = border.color.data();
+            if (is_inside) neighbor = &image.bgr[3 * static_cast<std::size_t>(line * width + column)];
+            sum += spread(neighbor) * weights[static_cast<std::size_t>(corner)];
         }
     }
     for (int k = 0; k < 3; ++k) color[k] = static_cast<std::uint8_t>(sum >> (21 * k + 10));
@@ -207,12 +201,16 @@ inline Fitted fit_image(const Image& image, const Fit& fit) {
     const auto width = static_cast<double>(image.width), height = static_cast<double>(image.height);
     const auto input_width = static_cast<double>(fit.width), input_height = static_cast<double>(fit.height);
     const double scale = std::min(input_width / width, input_height / height);
-    const double inner_width = fit.stretches ? input_width : std::max(1.0, std::nearbyint(scale * width));
-    const double inner_height = fit.stretches ? input_height : std::max(1.0, std::nearbyint(scale * height));
+    const auto whole = [&](double side) {
+        return std::max(1.0, fit.truncates ? std::floor(scale * side) : std::nearbyint(scale * side));
+    };
+    const double inner_width = fit.stretches ? input_width : whole(width);
+    const double inner_height = fit.stretches ? input_height : whole(height);
+    const bool keeps_scale = fit.truncates && !fit.stretches;
     const auto columns = static_cast<std::size_t>(inner_width), rows = static_cast<std::size_t>(inner_height);
     Fitted fitted{{fit.width, fit.height, std::vector<std::uint8_t>(3 * fit.width * fit.height, fit.padding)},
-                  inner_width / width,
-                  inner_height / height,
+                  keeps_scale ? scale : inner_width / width,
+                  keeps_scale ? scale : inner_height / height,
                   fit.centered ? (fit.width - columns) / 2 : 0,
                   fit.centered ? (fit.height - rows) / 2 : 0};
     if (std::min(fitted.across, fitted.down) <= 0.25) {
@@ -231,53 +229,91 @@ struct Square {
     int side;             // in pixels of the network
 };
 
+// Where an upright rectangle of an image is in a network's input: x of the input is across * x + left.
+struct View {
+    double across, down, left, top;
+    std::size_t width, height;  // of the input
+};
+
+// From a place in the pixels of a network to the image: x of the image is xx * x + xy * y + x0.
+struct ToImage {
+    double xx, xy, x0, yx, yy, y0;
+
+    static ToImage of(const Square& square) {
+        const auto [x, y, across, down, side] = square;
+        const double half = side / 2.0;
+        return {across, -down, x - half * (across - down), down, across, y - half * (across + down)};
+    }
+
+    static ToImage of(const View& view) {
+        return {1 / view.across, 0, -view.left / view.across, 0, 1 / view.down, -view.top / view.down};
+    }
+};
+
 // The whole image in the middle of a square.
 inline Square whole_square(const Image& image, int side) {
     const auto width = static_cast<double>(image.width), height = static_cast<double>(image.height);
     return {width / 2, height / 2, std::max(width, height) / side, 0, side};
 }
 
-// The pixels of a square whose first pixel has its center here.
-inline Image sample(const Image& image, const Square& square, double left, double top, fitting::Border border) {
-    const auto side = static_cast<std::size_t>(square.side);
-    Image pixels{side, side, std::vector<std::uint8_t>(3 * side * side)};
+// This part of an image; the sides are inside of it.
+inline Image copy_part(const Image& image, std::size_t left, std::size_t top, std::size_t right, std::size_t bottom) {
+    Image part{right - left, bottom - top, {}};
+    part.bgr.reserve(3 * part.width * part.height);
+    for (std::size_t row = top; row < bottom; ++row) {
+        const std::uint8_t* line = &image.bgr[3 * (row * image.width + left)];
+        part.bgr.insert(part.bgr.end(), line, line + 3 * part.width);
+    }
+    return part;
+}
+
+// What a network sees of an image, with this color outside of it. It has the bytes of posezoo, which averages a large
+// image first, and then calls OpenCV's warpAffine: its steps are rounded to 1/1024 of a pixel, and places to 1/32.
+inline Image warp(const Image& image, const View& view, const Color& outside) {
+    const auto width = static_cast<double>(image.width), height = static_cast<double>(image.height);
+    const auto to_x = [&view](double x) { return static_cast<float>((x - view.left) / view.across); };
+    const auto to_y = [&view](double y) { return static_cast<float>((y - view.top) / view.down); };
+    // The part that the input covers, with a margin for the interpolation.
+    const auto margin = static_cast<float>(2 / std::min(view.across, view.down));
+    const auto first = [&](float place, double side) {
+        return static_cast<std::size_t>(std::clamp(static_cast<double>(std::floor(place - margin)), 0.0, side));
+    };
+    const auto last = [&](float place, double side) {
+        return static_cast<std::size_t>(std::clamp(static_cast<double>(std::ceil(place + margin)), 0.0, side));
+    };
+    const std::size_t left = first(to_x(0), width), right = last(to_x(static_cast<double>(view.width)), width);
+    const std::size_t top = first(to_y(0), height), bottom = last(to_y(static_cast<double>(view.height)), height);
+    Image pixels{view.width, view.height, std::vector<std::uint8_t>(3 * view.width * view.height)};
+    if (left >= right || top >= bottom) {
+        for (std::size_t i = 0; i < pixels.bgr.size(); ++i) pixels.bgr[i] = outside[i % 3];
+        return pixels;
+    }
+    Image part = copy_part(image, left, top, right, bottom);
+    if (std::min(view.across, view.down) <= 0.25) part = fitting::shrink(std::move(part), view.across, view.down);
+    // The scales of the reduced part, and the places of its pixels' centers.
+    const double across = view.across * static_cast<double>(right - left) / static_cast<double>(part.width);
+    const double down = view.down * static_cast<double>(bottom - top) / static_cast<double>(part.height);
+    const double shift_x = view.across * static_cast<double>(left) + view.left + across / 2 - 0.5;
+    const double shift_y = view.down * static_cast<double>(top) + view.top + down / 2 - 0.5;
+    std::vector<long> steps;
+    for (std::size_t column = 0; column < view.width; ++column)
+        steps.push_back(std::lrint(1024 / across * static_cast<double>(column)));
+    const long start_u = std::lrint(-1024 / across * shift_x) + 16;
+    const fitting::Border border{false, outside};
     std::uint8_t* pixel = pixels.bgr.data();
-    // All steps are rounded to 1/1024 of a pixel, and places to 1/32, as by OpenCV's warpAffine: the results are then
-    // those of posezoo.
-    std::vector<std::pair<long, long>> steps;
-    for (int column = 0; column < square.side; ++column)
-        steps.emplace_back(std::lround(1024 * square.across * column), std::lround(1024 * square.down * column));
-    for (int row = 0; row < square.side; ++row) {
-        const long start_u = std::lround(1024 * (left - square.down * row)) + 16;
-        const long start_v = std::lround(1024 * (top + square.across * row)) + 16;
-        for (const auto& [step_u, step_v] : steps) {
-            fitting::interpolate(image, (start_u + step_u) >> 5, (start_v + step_v) >> 5, border, pixel);
+    for (std::size_t row = 0; row < view.height; ++row) {
+        const long v = std::lrint(1024 / down * (static_cast<double>(row) - shift_y)) + 16;
+        for (const long step : steps) {
+            fitting::interpolate(part, (start_u + step) >> 5, v >> 5, border, pixel);
             pixel += 3;
         }
     }
     return pixels;
 }
 
-// The pixels of a square; black outside of the image.
-inline Image cut(const Image& image, const Square& square) {
-    const auto [x, y, across, down, side] = square;
-    // Of a large square, most pixels would be skipped, so they are averaged first.
-    std::size_t factor = 1;
-    double step = std::hypot(across, down);
-    for (; step >= 8 && factor < 64; step /= 2) factor *= 2;
-    if (step >= 4) factor *= static_cast<std::size_t>(std::min(step / 2, 64.0));
-    if (factor > 1) {
-        const auto scale = static_cast<double>(factor);
-        return cut(fitting::reduce(image, factor), {x / scale, y / scale, across / scale, down / scale, side});
-    }
-    const double first = 0.5 - side / 2.0;
-    const double left = x + (across - down) * first - 0.5, top = y + (across + down) * first - 0.5;
-    return sample(image, square, left, top, fitting::Border::black);
-}
-
 // The pixels of a square as MediaPipe gives them to its networks: nothing is averaged, and the corner of the square
 // is the center of its first pixel.
-inline Image cut_at_corner(const Image& image, const Square& square, fitting::Border border) {
+inline Image cut_at_corner(const Image& image, const Square& square, const fitting::Border& border) {
     const auto side = static_cast<std::size_t>(square.side);
     const double half = square.side / 2.0;
     const double left = square.x - half * (square.across - square.down);

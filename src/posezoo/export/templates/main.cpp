@@ -17,6 +17,7 @@
 
 #include "blazepose.hpp"
 #include "poses.hpp"
+#include "top_down.hpp"
 #ifdef WITH_OPENCV
 #include <opencv2/imgcodecs.hpp>
 #endif
@@ -24,8 +25,9 @@
 namespace {
 
 const char* const usage =
-    "usage: poses MODEL.xml [--detector DETECTOR.xml] [--device DEVICE] [--benchmark SECONDS] PICTURE...\n"
-    "  --detector   BlazePose's detector; MODEL.xml is then its landmark network\n"
+    "usage: poses MODEL.xml [--detector DETECTOR.xml|none] [--device DEVICE] [--benchmark SECONDS] PICTURE...\n"
+    "  --detector   finds the people for a network that takes one at a time (default: the one that MODEL.xml names,\n"
+    "               beside it); none: each picture is one person. BlazePose's landmark network needs its detector\n"
     "  --device     an OpenVINO device (default: CPU)\n"
     "  --benchmark  process the pictures again and again, and print frames a second\n";
 
@@ -128,20 +130,39 @@ void write_json(std::ostream& json, const Network& network, const Pose& pose) {
     json << "]}";
 }
 
+// The IR of the network that finds the people; empty if there is none.
+std::string detector_of(const Network& network, const Arguments& arguments) {
+    if (arguments.detector == "none") return "";
+    if (!arguments.detector.empty()) return arguments.detector;
+    const auto named = network.pipeline.find("detector");
+    if (named == network.pipeline.end()) return "";
+    const std::size_t slash = arguments.model.find_last_of("/\\");
+    return (slash == std::string::npos ? "" : arguments.model.substr(0, slash + 1)) + named->second;
+}
+
+// What finds the people in an image. The networks must exist as long as it.
+std::function<std::vector<Pose>(Image&)> pipeline_of(Network& network, std::optional<Network>& detector,
+                                                     const Arguments& arguments) {
+    if (network.pipeline.count("crop")) return TopDown(network, detector ? &*detector : nullptr);
+    if (detector) return BlazePose(*detector, network);
+    if (network.keypoints.size() == BlazePose::axis) {
+        throw std::runtime_error(arguments.model +
+                                 ": is a detector. Name BlazePose's landmark network, and --detector with this IR");
+    }
+    return std::ref(network);
+}
+
 void run(const Arguments& arguments) {
     std::vector<Image> images;
     for (const std::string& picture : arguments.pictures) images.push_back(read_image(picture));
     ov::Core core;
     Network network(core, arguments.model, arguments.device);
+    if (network.keypoints.empty())
+        throw std::runtime_error(arguments.model + ": finds only boxes. Name a network that finds keypoints");
     std::optional<Network> detector;
-    std::function<std::vector<Pose>(Image&)> find_people = std::ref(network);
-    if (!arguments.detector.empty()) {
-        detector.emplace(core, arguments.detector, arguments.device);
-        find_people = BlazePose(*detector, network);
-    } else if (network.keypoints.size() == BlazePose::axis) {
-        throw std::runtime_error(arguments.model +
-                                 ": is a detector. Name BlazePose's landmark network, and --detector with this IR");
-    }
+    if (const std::string xml = detector_of(network, arguments); !xml.empty())
+        detector.emplace(core, xml, arguments.device);
+    const std::function<std::vector<Pose>(Image&)> find_people = pipeline_of(network, detector, arguments);
     std::ostringstream json;  // printed only if all pictures were processed
     json << std::setprecision(std::numeric_limits<float>::max_digits10);
     json << "{\"model\": " << quoted(network.name) << ", \"device\": " << quoted(arguments.device);

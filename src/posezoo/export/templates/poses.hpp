@@ -3,12 +3,15 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <fstream>
+#include <map>
 #include <set>
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <openvino/openvino.hpp>
@@ -40,11 +43,26 @@ inline std::array<float, 4> bounding_box(const std::vector<Keypoint>& keypoints,
     return box;
 }
 
+// The keypoints that a similarity compares, and COCO's standard deviation of each.
+using Deviations = std::vector<std::pair<std::size_t, double>>;
+
+// COCO's object keypoint similarity, 0 to 1, of two poses of a person with this area in square pixels.
+inline double pose_similarity(const Pose& one, const Pose& other, const Deviations& deviations, double area) {
+    double sum = 0;
+    for (const auto& [place, deviation] : deviations) {
+        const Keypoint &a = one.keypoints[place], &b = other.keypoints[place];
+        const double distance = std::hypot(a.x - b.x, a.y - b.y) / deviation;
+        sum += std::exp(-distance * distance / (8 * std::max(area, 1.0)));
+    }
+    return sum / static_cast<double>(deviations.size());
+}
+
 // A compiled IR that contains its decoder. What it throws is a std::exception.
 class Network {
 public:
     std::string name, skeleton;
-    std::vector<std::string> keypoints;  // their names
+    std::vector<std::string> keypoints;           // their names; none if the network finds only boxes
+    std::map<std::string, std::string> pipeline;  // how people are found and cut out for it; empty if it finds them
 
     Network(ov::Core& core, const std::string& xml, const std::string& device) {
         if (!std::ifstream(xml)) throw std::runtime_error(xml + ": no such file");
@@ -53,7 +71,8 @@ public:
         for (const auto& port : model->outputs())
             outputs.insert(port.get_names().begin(), port.get_names().end());
         const ov::PartialShape frames{1, ov::Dimension(), ov::Dimension(), 3};
-        if (!outputs.count("keypoints") || !outputs.count("scores") || model->inputs().size() != 1 ||
+        finds_boxes_ = outputs.count("boxes") > 0;
+        if (!outputs.count(values_name()) || !outputs.count("scores") || model->inputs().size() != 1 ||
             model->input().get_element_type() != ov::element::u8 ||
             !model->input().get_partial_shape().compatible(frames)) {
             throw std::runtime_error(
@@ -65,66 +84,85 @@ public:
         if (shape.is_static()) {
             const std::string padding = text(*model, "model_info", "pad_value");
             const std::string resize_type = text(*model, "model_info", "resize_type");
+            const std::string decoder = text(*model, "posezoo", "decoder");
             fit_ = {static_cast<std::size_t>(shape[2].get_length()),
-                    static_cast<std::size_t>(shape[1].get_length()), resize_type == "standard",
+                    static_cast<std::size_t>(shape[1].get_length()),
+                    resize_type == "standard",
                     resize_type != "fit_to_window",
+                    decoder == "yolox" || decoder == "rtmdet",  // as their publishers do
                     static_cast<std::uint8_t>(padding.empty() ? 0 : std::stoi(padding))};
         }
         name = text(*model, "posezoo", "model");
-        is_cut_ = text(*model, "posezoo", "decoder") == "movenet";
         skeleton = text(*model, "model_info", "skeleton");
-        const auto count = model->output("keypoints").get_partial_shape()[1].get_length();
-        std::istringstream labels(text(*model, "model_info", "labels"));
-        for (std::string label; labels >> label;) keypoints.push_back(label);
-        if (keypoints.size() != static_cast<std::size_t>(count)) keypoints.clear();
-        while (keypoints.size() < static_cast<std::size_t>(count))
-            keypoints.push_back(std::to_string(keypoints.size()));
+        if (!finds_boxes_) read_names(*model);
+        read_pipeline(*model);
         // Otherwise many processors compute in bf16, which moves keypoints by some pixels.
         const auto precision = ov::hint::inference_precision(ov::element::f32);
         const auto mode = ov::hint::performance_mode(ov::hint::PerformanceMode::LATENCY);
         request_ = core.compile_model(model, device, precision, mode).create_infer_request();
     }
 
+    // The width and height of its input; 0 if it takes images of any size.
+    std::size_t width() const { return fit_.width; }
+    std::size_t height() const { return fit_.height; }
+
     // The people in an image, in its pixels, highest score first.
     std::vector<Pose> operator()(Image& image) {
         if (fit_.width == 0 || (fit_.width == image.width && fit_.height == image.height))
-            return find_people(image);
-        if (is_cut_) {
-            const Square square = whole_square(image, static_cast<int>(fit_.width));
-            return find_in(image, square, cut(image, square));
-        }
+            return find_in(image, ToImage{1, 0, 0, 0, 1, 0}, image);
         Fitted fitted = fit_image(image, fit_);
-        std::vector<Pose> poses = find_people(fitted.image);
-        for (Pose& pose : poses) {
-            for (Keypoint& point : pose.keypoints) {
-                if (point.score <= 0) continue;
-                point.x = static_cast<float>((point.x - static_cast<double>(fitted.left)) / fitted.across);
-                point.y = static_cast<float>((point.y - static_cast<double>(fitted.top)) / fitted.down);
-            }
-            pose.box = bounding_box(pose.keypoints, image, 0);
-        }
-        return poses;
+        const View view{fitted.across, fitted.down, static_cast<double>(fitted.left),
+                        static_cast<double>(fitted.top), fit_.width, fit_.height};
+        return find_in(image, ToImage::of(view), fitted.image);
     }
 
-    // What the network finds in a square of an image, in the image's pixels; it sees these pixels of the square.
-    std::vector<Pose> find_in(const Image& image, const Square& square, Image seen) {
+    // What the network finds in a part of an image, in the image's pixels; it sees these pixels of the part.
+    std::vector<Pose> find_in(const Image& image, const ToImage& to_image, Image& seen) {
         std::vector<Pose> poses = find_people(seen);
+        const auto convert = [&to_image](float& x, float& y) {
+            const double u = x, v = y;
+            x = static_cast<float>(to_image.xx * u + to_image.xy * v + to_image.x0);
+            y = static_cast<float>(to_image.yx * u + to_image.yy * v + to_image.y0);
+        };
         for (Pose& pose : poses) {
-            for (Keypoint& point : pose.keypoints) {
-                if (point.score <= 0) continue;
-                const double x = point.x - square.side / 2.0, y = point.y - square.side / 2.0;
-                point.x = static_cast<float>(square.x + square.across * x - square.down * y);
-                point.y = static_cast<float>(square.y + square.down * x + square.across * y);
+            for (Keypoint& point : pose.keypoints)
+                if (point.score > 0) convert(point.x, point.y);
+            if (!finds_boxes_) {
+                pose.box = bounding_box(pose.keypoints, image, 0);
+                continue;
             }
-            pose.box = bounding_box(pose.keypoints, image, 0);
+            auto& [left, top, right, bottom] = pose.box;
+            convert(left, top);
+            convert(right, bottom);
+            const auto width = static_cast<float>(image.width), height = static_cast<float>(image.height);
+            pose.box = {std::clamp(left, 0.0F, width), std::clamp(top, 0.0F, height),
+                        std::clamp(right, 0.0F, width), std::clamp(bottom, 0.0F, height)};
         }
         return poses;
     }
 
 private:
-    bool is_cut_ = false;  // whether posezoo cuts squares out of images for this network
+    bool finds_boxes_ = false;
     Fit fit_{};  // its sides are 0 if the IR takes images of any size
     ov::InferRequest request_;
+
+    const char* values_name() const { return finds_boxes_ ? "boxes" : "keypoints"; }
+
+    void read_names(const ov::Model& model) {
+        const auto count = static_cast<std::size_t>(model.output("keypoints").get_partial_shape()[1].get_length());
+        std::istringstream labels(text(model, "model_info", "labels"));
+        for (std::string label; labels >> label;) keypoints.push_back(label);
+        if (keypoints.size() != count) keypoints.clear();
+        while (keypoints.size() < count) keypoints.push_back(std::to_string(keypoints.size()));
+    }
+
+    void read_pipeline(const ov::Model& model) {
+        for (const char* key : {"detector", "crop", "padding", "outside", "max_people", "max_similarity",
+                                "similarity", "whole_image", "whole_score"}) {
+            const std::vector<std::string> path{"posezoo", "pipeline", key};
+            if (model.has_rt_info(path)) pipeline[key] = model.get_rt_info<std::string>(path);
+        }
+    }
 
     std::vector<Pose> find_people(Image& image) {
         const ov::Shape shape{1, image.height, image.width, 3};
@@ -132,17 +170,23 @@ private:
         // On one CPU, infer() reports no failure.
         request_.start_async();
         request_.wait();
-        const ov::Tensor values = request_.get_tensor("keypoints"), scores = request_.get_tensor("scores");
+        const ov::Tensor values = request_.get_tensor(values_name()), scores = request_.get_tensor("scores");
         std::vector<Pose> poses;
         const float* value = values.data<float>();
         for (std::size_t row = 0; row < scores.get_size(); ++row) {
+            const float score = scores.data<float>()[row];
+            if (finds_boxes_) {
+                if (score > 0) poses.push_back({score, {}, {value[0], value[1], value[2], value[3]}});
+                value += 4;
+                continue;
+            }
             std::vector<Keypoint> points;
             for (std::size_t place = 0; place < keypoints.size(); ++place, value += 3)
                 points.push_back({value[0], value[1], value[2]});
             // A row of zeros is not a person.
             if (std::any_of(points.begin(), points.end(),
                             [](const Keypoint& point) { return point.score > 0; }))
-                poses.push_back({scores.data<float>()[row], points, bounding_box(points, image, 0)});
+                poses.push_back({score, points, {}});
         }
         return poses;
     }

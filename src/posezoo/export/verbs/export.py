@@ -28,7 +28,7 @@ from posezoo.cli.model_argument import is_network_file
 from posezoo.cli.model_jobs import Answer
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models
-from posezoo.core.declarations.model import WHOLE_IMAGE, ModelSpec, Precision
+from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.errors import ExportError
 from posezoo.export.targets import TARGETS, find_target
 from posezoo.run.run_flags import described_options_from_args
@@ -92,7 +92,7 @@ FLAGS = (
     ),
     _PRECISION,
     flags.weights_dir_flag("folder of the IR"),
-    f"skeleton {flags.DESCRIPTION.replace(' layout', '')}",
+    f"detector skeleton {flags.DESCRIPTION.replace(' layout', '')}",
     (
         f"{flags.CAMERA_INPUT} {flags.DECODE} {flags.CACHE} {flags.TRUST} {flags.CONVERTERS}"
         f" {flags.REGISTRY}"
@@ -147,7 +147,7 @@ def run(args: _Args) -> int:
         facts = {
             "precision": model.precision.value,
             "ir": model.xml,
-            "people_from": _tell_people(model.spec, console),
+            "people_from": _tell_people(model, console),
         }
         return Answer(facts=facts)
 
@@ -247,17 +247,18 @@ def _options_from_args(args: _Args) -> ExportOptions:
         parser.error(error.problem)
 
 
-def _tell_people(spec: ModelSpec, console: Console) -> str:
+def _tell_people(model: ExportedModel, console: Console) -> str:
     """Who finds the people; the user is told if the network does not."""
-    from posezoo.poses.people import ITSELF, people_from
+    from posezoo.poses.people import ITSELF
 
-    people = people_from(spec)
-    if people not in ("", WHOLE_IMAGE):
-        console.print_line(
-            f"{spec.full_name}: takes one person at a time; posezoo finds people with {people}, and"
-            " this export has only the network itself"
-        )
-    return people or ITSELF
+    if model.people is None:
+        return ITSELF
+    name = model.spec.full_name
+    if model.detector:
+        console.print_line(f"{name}: {model.detector.name} finds its people, and is exported, too")
+    else:
+        console.print_line(f"{name}: takes one person at a time, and is exported alone")
+    return model.people.photo
 
 
 def _tell_next(options: ExportOptions, model: ExportedModel, console: Console) -> None:

@@ -1,0 +1,133 @@
+"""How the people are found and cut out for a network that takes one at a time, as the metadata of
+an exported IR: the section ``posezoo``, ``pipeline`` of its rt_info, which programs of exports
+read.
+
+The keys are::
+
+    detector        the file of the detector's IR, beside the network's; absent if there is none
+    crop            fit, affine, align, stretch or blank: the function ``crop_...`` in
+                    ``poses.top_down``
+    padding         the size of the crop relative to the box; 0: that of the function
+    outside         the color beside the image in a crop: blue, green and red, 0..255
+    max_people      the maximum number of boxes that are used
+    max_similarity  poses with a higher object keypoint similarity are of one person, 0..1
+    similarity      the keypoints that are compared: the index and the standard deviation of each
+    whole_image     if the detector finds nobody, the whole image is one person, who is kept with
+                    this score or more, 0..1; absent if nobody is found then
+    whole_score     the score of the whole image as a box
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.declarations.skeletons import SKELETONS, skeleton_of
+from posezoo.core.errors import ExportError
+from posezoo.core.ir.ir_writer import SECTION
+from posezoo.poses.decoders import find_decoder, fit_to_input, resolve_options
+from posezoo.poses.keypoints import coco_order, usual_sigmas
+from posezoo.poses.top_down import (
+    CropFunction,
+    TopDownOptions,
+    crop_affine,
+    crop_align,
+    crop_blank,
+    crop_fit,
+    crop_stretch,
+)
+
+if TYPE_CHECKING:
+    from posezoo.core.declarations.skeleton import Skeleton
+    from posezoo.export.target_type import ExportedModel
+
+PIPELINE = "pipeline"
+
+_CROPS: dict[CropFunction, str] = {
+    crop_fit: "fit",
+    crop_affine: "affine",
+    crop_align: "align",
+    crop_stretch: "stretch",
+    crop_blank: "blank",
+}
+
+
+def require_known_crop(spec: ModelSpec) -> None:
+    """Check that a program can cut out people for a model, whose IR contains its decoder.
+
+    Raises:
+        ExportError: the crops of its decoder, or of its file's metadata, are not in ``crop``.
+    """
+    assert spec.decoding
+    options = resolve_options(spec.decoding.decoder)
+    if spec.first_input.resize_type or options.crop not in _CROPS:
+        raise ExportError(
+            f"{spec.full_name}: the program cannot cut out people as this network needs them",
+            hint="--detector none exports the network alone",
+        )
+
+
+def describe_pipeline(model: ExportedModel) -> dict[str, str]:
+    """The metadata of a network with its decoder, by key; empty if it finds the people itself."""
+    spec = model.spec
+    people = model.people
+    if people is None or spec.decoding is None or spec.first_input.resize_type:
+        return {}
+    decoder = spec.decoding.decoder
+    options: TopDownOptions = resolve_options(decoder)
+    count = next(port.shape[1] for port in model.outputs if len(port.shape) == 3)
+    skeleton = decoder.skeleton or spec.own_skeleton or SKELETONS[_skeleton_name(spec, count)]
+    _, color = fit_to_input(decoder, spec.first_input)
+    facts = {
+        "crop": _CROPS[options.crop],
+        "padding": f"{options.padding:g}",
+        "outside": _join(color if options.blank_is_mean else (0, 0, 0)),
+        "max_people": str(options.max_people),
+        "max_similarity": f"{options.max_similarity:g}",
+        "similarity": _describe_similarity(skeleton),
+    }
+    detector = model.detector
+    if detector is None:
+        return facts
+    facts["detector"] = f"{detector.name}.xml"
+    if people.whole_image is not None:
+        assert detector.spec.decoding
+        facts["whole_image"] = f"{people.whole_image:g}"
+        facts["whole_score"] = f"{detector.spec.decoding.min_score:g}"
+    return facts
+
+
+def _skeleton_name(spec: ModelSpec, count: int) -> str:
+    decoder = spec.decoding.decoder if spec.decoding else None
+    record = find_decoder(decoder.name) if decoder else None
+    return spec.skeleton or (record.skeleton if record else "") or skeleton_of(count)
+
+
+def _describe_similarity(skeleton: Skeleton) -> str:
+    """As ``pose_similarity``: COCO's keypoints, if the skeleton has all of them."""
+    coco = coco_order(skeleton)
+    if coco is None:
+        places = range(len(skeleton.keypoints))
+        sigmas = usual_sigmas(skeleton)
+    else:
+        places = coco
+        sigmas = usual_sigmas(SKELETONS["coco-17"])
+    return " ".join(f"{place} {sigma:g}" for place, sigma in zip(places, sigmas, strict=True))
+
+
+def _join(values: tuple[float, ...]) -> str:
+    return " ".join(f"{value:g}" for value in values)
+
+
+def with_pipeline(xml: Path, facts: dict[str, str]) -> bytes:
+    """The bytes of an .xml that posezoo made, with these metadata."""
+    tree = ElementTree.parse(xml)
+    section = tree.find(f"rt_info/{SECTION}")
+    assert section is not None, f"{xml}: has no metadata of posezoo"
+    pipeline = ElementTree.SubElement(section, PIPELINE)
+    for key, value in sorted(facts.items()):
+        ElementTree.SubElement(pipeline, key, value=value)
+    text: bytes = ElementTree.tostring(tree.getroot(), encoding="utf-8", xml_declaration=True)
+    return text
