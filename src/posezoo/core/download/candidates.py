@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from enum import Enum
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from posezoo.core.errors import SourceError, os_reason
 from posezoo.core.files.verified_files import CHUNK
@@ -94,6 +95,17 @@ class Candidate:
     kind: CandidateKind
     open: OpenCandidate
     path: Path | None = None  # if the candidate is a file on a disk
+    #: What is asked: the host of a URL, with its port, or the kind of index of a package. Empty on
+    #: this machine.
+    host: str = ""
+
+
+def network_host(url: str) -> str:
+    """The host of a URL, with its port and without a login; empty if it has none."""
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2].lower()
+    except ValueError:  # an invalid URL, which the request reports
+        return ""
 
 
 @contextmanager

@@ -34,6 +34,7 @@ from posezoo.core.files.file_record import Json
 from posezoo.core.files.staging import temporary_dir
 from posezoo.core.files.verified_files import sync_names
 from posezoo.core.registry import registry_root
+from posezoo.core.workers.hedging import current_request
 from posezoo.core.workers.threads import ThreadPool
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ class ConnectionPool(ExitStack[None]):
         self._session: Session | None = None
         self._thread_pool: ThreadPool | None = None
         self._limiters: dict[str, HostLimiter] = {}
+        self._late_hosts: set[str] = set()
         self._kept: dict[Hashable, Any] = {}
         self._kept_locks: dict[Hashable, threading.Lock] = {}
 
@@ -176,9 +178,23 @@ class ConnectionPool(ExitStack[None]):
         return results
 
     def raise_if_cancelled(self) -> None:
-        """Raise Cancelled if the run is being cancelled."""
+        """Raise Cancelled if the run is being cancelled, or the request of this thread."""
+        current_request().raise_if_cancelled()
         if self._thread_pool:
             self._thread_pool.raise_if_cancelled()
+
+    def postpone(self, host: str) -> bool:
+        """Ask a host last for the rest of the run, since it did not answer; False if it was asked
+        last before.
+        """
+        with self._lock:
+            is_new = host not in self._late_hosts
+            self._late_hosts.add(host)
+            return is_new
+
+    def is_late(self, host: str) -> bool:
+        """Whether a host is asked last."""
+        return host in self._late_hosts
 
 
 class DownloadContext(ExitStack[None]):
@@ -228,9 +244,9 @@ class DownloadContext(ExitStack[None]):
         self.pool = pool or self.enter_context(ConnectionPool(options))
 
     def emit(self, event: Event) -> None:
-        """Pass an event to the listener, unless the run is being cancelled."""
-        self.pool.raise_if_cancelled()
+        """Pass an event to the listener, unless the run or this request is being cancelled."""
         with self._lock:
+            self.pool.raise_if_cancelled()
             self._listener(event)
 
     def warn(self, message: str) -> None:

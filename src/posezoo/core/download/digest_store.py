@@ -26,6 +26,7 @@ from posezoo.core.download.candidates import (
     NotFoundError,
     OpenCandidate,
     ResumeState,
+    network_host,
     open_local_file,
     reading,
 )
@@ -66,7 +67,7 @@ def store_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candid
         source = StorageSource(url) if is_in_store(address) else HttpSource(url)
         name = f"{source}" if is_in_store(address) else redact_secrets(address)
         read = partial(find_source_type(source).open, source, file, context)
-        candidates.append(Candidate(name, CandidateKind.MIRROR, read))
+        candidates.append(Candidate(name, CandidateKind.MIRROR, read, host=network_host(url)))
     return tuple(candidates)
 
 

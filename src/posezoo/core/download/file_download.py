@@ -6,15 +6,17 @@ only after it is verified, so a wrong download never replaces a good file.
 
 from __future__ import annotations
 
+import functools
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from posezoo.core.declarations.model import Digest, SourceFile
+from posezoo.core.declarations.model import Digest, Source, SourceFile
+from posezoo.core.declarations.sources import FileSource, PackageSource
 from posezoo.core.download.candidates import (
     ByteStream,
     Candidate,
@@ -22,26 +24,26 @@ from posezoo.core.download.candidates import (
     NotFoundError,
     RangeMismatchError,
     ResumeState,
+    network_host,
 )
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.digest_store import cache_entry_lock, is_cached, store, store_candidates
 from posezoo.core.download.origins import entry_path
 from posezoo.core.download.partial import PartialFile, remove_partial
 from posezoo.core.download.provenance_json import describe_origin
-from posezoo.core.download.source_types import find_source_type
+from posezoo.core.download.several_hosts import DownloadReport, HostParts
+from posezoo.core.download.source_failures import Failure, combine_failures, resume_hint
+from posezoo.core.download.source_types import find_source_type, type_name
 from posezoo.core.errors import (
-    ArchiveError,
     DigestError,
     DownloadError,
     OutputError,
     PosezooError,
     SizeError,
-    SourceError,
     UnpinnedFileError,
     redact_secrets,
 )
 from posezoo.core.events import (
-    CachedFileUsed,
     FileDownloadFinished,
     FileDownloadProgress,
     FileDownloadStarted,
@@ -58,12 +60,10 @@ from posezoo.core.files.verified_files import (
     writing,
 )
 from posezoo.core.layout import require_inside
+from posezoo.core.workers.hedging import ask_with_head_start, current_request
 from posezoo.core.workers.retries import TransientSourceError, ask_again
 
 _CHANGED = "the file changed at its source, or was damaged during the download"
-
-#: The candidates that did not send the file, with their errors.
-Failures = Sequence[tuple[Candidate, DownloadError]]
 
 # Ten progress events per second are enough.
 _PROGRESS_EVERY_S = 0.1
@@ -77,11 +77,20 @@ def list_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candida
         copy = source_type.find_local_copy(source)
         if copy:
             candidates.append(copy)
-        start_reading = partial(source_type.open, source, file, context)
+        name = redact_secrets(str(source))
+        start_reading = functools.partial(source_type.open, source, file, context)
         candidates.append(
-            Candidate(redact_secrets(str(source)), CandidateKind.SOURCE, start_reading)
+            Candidate(name, CandidateKind.SOURCE, start_reading, host=_host_of(source))
         )
     return tuple(candidates)
+
+
+def _host_of(source: Source) -> str:
+    if isinstance(source, FileSource):
+        return ""
+    if isinstance(source, PackageSource):
+        return source.index
+    return network_host(str(source)) or type_name(source)
 
 
 def download_file(
@@ -144,22 +153,38 @@ def download_part(
         DownloadError: the candidate did not send the part; it was asked once.
         OutputError: the part cannot be written.
     """
+
+    def show_progress(size: int) -> None:
+        context.emit(FileDownloadProgress(context.model, part.name, size))
+
     with (
         PartialFile(target, _waiting(part, context), identity=package) as partial,
         _reporting(candidate, part, context),
     ):
         try:
-            _receive(candidate, part, partial, context)
+            _receive(candidate, part, partial, show_progress)
         except RangeMismatchError:
             partial.truncate()
             raise
         except TransientSourceError as error:
-            error.hint = _resume_hint(partial.load_resume_state(part).size) or error.hint
+            error.hint = resume_hint(partial.load_resume_state(part).size) or error.hint
             raise
         try:
             yield partial.path
         finally:
             partial.truncate()
+
+
+@contextmanager
+def _reporting(candidate: Candidate, file: SourceFile, context: DownloadContext) -> Iterator[None]:
+    """Report the start of a download from one candidate, and its end or failure."""
+    context.emit(FileDownloadStarted(context.model, file.name, file.size or 0, candidate.name))
+    try:
+        yield
+    except PosezooError as error:
+        context.emit(FileDownloadFinished(context.model, file.name, False, error.problem))
+        raise
+    context.emit(FileDownloadFinished(context.model, file.name, True))
 
 
 def _waiting(file: SourceFile, context: DownloadContext) -> Callable[[], None]:
@@ -281,65 +306,124 @@ def _fill(
 ) -> Candidate:
     """Fill the part from the first candidate that sends the expected bytes, and return that
     candidate.
+
+    The first ones, on this machine, are asked one after the other; from the first host on, each
+    has a head start.
     """
-    failures = []
     resume = partial.load_resume_state(file)
     if resume.size and resume.size == file.size:  # complete: put the candidate that sent it first
-        candidates = sorted(candidates, key=lambda candidate: candidate.name != resume.source)
+        in_turn = sorted(candidates, key=lambda candidate: candidate.name != resume.source)
+    else:
+        in_turn = list(itertools.takewhile(lambda candidate: not candidate.host, candidates))
+    hosts = candidates[len(in_turn) :]
+    report = DownloadReport(file, context)
+    failures: list[Failure] = []
+    used = _fill_in_turn(in_turn, file, partial, report, failures)
+    used = used or _fill_from_hosts(hosts, file, partial, report, failures)
+    if used is None:
+        raise combine_failures(file, failures, partial.load_resume_state(file).size)
+    report.succeed(used)
+    for failed, reason in failures:  # the error at the end says all of them
+        if failed.kind is CandidateKind.SOURCE or not isinstance(reason, NotFoundError):
+            context.warn(f"{file.name}: {failed.name}: {reason.problem}")
+    return used
+
+
+def _fill_in_turn(
+    candidates: Sequence[Candidate],
+    file: SourceFile,
+    partial: PartialFile,
+    report: DownloadReport,
+    failures: list[Failure],
+) -> Candidate | None:
+    """Ask candidates one after the other; None if all failed. ``failures`` gets those that did."""
     for candidate in candidates:
         try:
-            if candidate.kind is CandidateKind.SOURCE:
-                with _reporting(candidate, file, context):
-                    _fill_from(candidate, file, partial, context)
-            else:
-                _ask_copy(candidate, file, partial, context)
+            _ask(candidate, file, partial, report)
         except DownloadError as error:
             if candidate.kind is not CandidateKind.CACHE or not isinstance(error, NotFoundError):
                 failures.append((candidate, error))
         else:
-            for failed, reason in failures:  # the error at the end says all of them
-                if failed.kind is CandidateKind.SOURCE or not isinstance(reason, NotFoundError):
-                    context.warn(f"{file.name}: {failed.name}: {reason.problem}")
             return candidate
-    raise _combine(file, failures, partial.load_resume_state(file).size)
+    return None
 
 
-@contextmanager
-def _reporting(candidate: Candidate, file: SourceFile, context: DownloadContext) -> Iterator[None]:
-    """Report the start of a download, and its end or failure."""
-    context.emit(FileDownloadStarted(context.model, file.name, file.size or 0, candidate.name))
-    try:
-        yield
-    except PosezooError as error:
-        context.emit(FileDownloadFinished(context.model, file.name, False, error.problem))
-        raise
-    context.emit(FileDownloadFinished(context.model, file.name, True))
+def _fill_from_hosts(
+    candidates: Sequence[Candidate],
+    file: SourceFile,
+    partial: PartialFile,
+    report: DownloadReport,
+    failures: list[Failure],
+) -> Candidate | None:
+    """Ask hosts, and a further one at the same time if they send nothing; None if all failed.
 
-
-def _ask_copy(
-    candidate: Candidate, file: SourceFile, partial: PartialFile, context: DownloadContext
-) -> None:
-    """Fill the part from a cache or mirror, and report that; a DownloadError if it has no such
-    file.
+    ``failures`` gets those that failed, or were silent and therefore slower.
     """
-    is_filled = False
-    # A mirror's file is not linked: others may change it.
-    if candidate.kind is CandidateKind.CACHE and candidate.path is not None:
-        try:
-            is_filled = partial.clone_from(candidate.path, file)
-        except FileNotFoundError as error:
-            raise NotFoundError("does not exist") from error
-        except OSError:
-            is_filled = False  # reported when the file is read
-    if not is_filled:
-        _fill_from(candidate, file, partial, context)
-    context.emit(CachedFileUsed(context.model, file.name, candidate.name))
+    context = report.context
+    pool = context.pool
+    head_start_s = context.options.head_start_s
+    ordered = sorted(candidates, key=lambda candidate: pool.is_late(candidate.host))
+
+    def prepare(number: int, is_alone: bool) -> Callable[[], PartialFile]:
+        part = parts.choose(is_alone=is_alone)
+        return functools.partial(_ask, ordered[number], file, part, report)
+
+    with HostParts(partial) as parts:
+        answer = ask_with_head_start(
+            [candidate.host or candidate.name for candidate in ordered],
+            prepare,
+            head_start_s,
+            DownloadError,
+            pool.raise_if_cancelled,
+        )
+        if answer.result:
+            parts.keep(answer.result)
+    silence = TransientSourceError(f"no data for {head_start_s:g} s, another source was faster")
+    problems: dict[int, DownloadError] = dict.fromkeys(answer.silent, silence)
+    problems.update(answer.failures)
+    for number, error in sorted(problems.items()):
+        candidate = ordered[number]
+        failures.append((candidate, error))
+        is_late = isinstance(error, TransientSourceError) and pool.postpone(candidate.host)
+        if is_late and len(ordered) > 1:
+            context.warn(f"{candidate.host} failed, and is asked last for the rest of the run")
+    return ordered[answer.winner] if answer.result else None
+
+
+def _ask(
+    candidate: Candidate, file: SourceFile, part: PartialFile, report: DownloadReport
+) -> PartialFile:
+    """Fill a part from a candidate, and return it."""
+    report.start(candidate)
+    try:
+        if candidate.kind is not CandidateKind.CACHE or not _clone(candidate, file, part):
+            _fill_from(candidate, file, part, report)
+    except PosezooError as error:
+        report.fail(candidate, error.problem)
+        raise
+    return part
+
+
+def _clone(candidate: Candidate, file: SourceFile, part: PartialFile) -> bool:
+    """Use the bytes of the cache without a copy; False if that is not possible.
+
+    The file of a mirror is not linked: others may change it.
+    """
+    if candidate.path is None:
+        return False
+    try:
+        return part.clone_from(candidate.path, file)
+    except FileNotFoundError as error:
+        raise NotFoundError("does not exist") from error
+    except OSError:
+        return False  # reported when the file is read
 
 
 def _fill_from(
-    candidate: Candidate, file: SourceFile, partial: PartialFile, context: DownloadContext
+    candidate: Candidate, file: SourceFile, partial: PartialFile, report: DownloadReport
 ) -> None:
     """Fill the part from one candidate; ask it again if another attempt may succeed."""
+    context = report.context
     name = candidate.name
     with suppress(ValueError):  # an invalid address; the error at the end has all of it
         name = urlsplit(candidate.name).hostname or candidate.name
@@ -347,13 +431,16 @@ def _fill_from(
     def warn(problem: str) -> None:
         context.warn(f"{file.name}: {name}: {problem}")
 
+    def show_progress(size: int) -> None:
+        report.show_progress(candidate, size)
+
     def receive() -> None:
         try:
-            _receive(candidate, file, partial, context)
+            _receive(candidate, file, partial, show_progress)
         except RangeMismatchError as error:
             warn(f"{error.problem}; starting again from the beginning")
             partial.truncate()
-            _receive(candidate, file, partial, context)
+            _receive(candidate, file, partial, show_progress)
 
     try:
         ask_again(receive, context.options.limits, warn)
@@ -364,7 +451,10 @@ def _fill_from(
 
 
 def _receive(
-    candidate: Candidate, file: SourceFile, partial: PartialFile, context: DownloadContext
+    candidate: Candidate,
+    file: SourceFile,
+    partial: PartialFile,
+    show_progress: Callable[[int], None],
 ) -> None:
     """Request the missing bytes from a candidate once; wrong bytes are not kept for another run."""
     with _open_rest(candidate, file, partial.load_resume_state(file)) as stream:
@@ -372,8 +462,7 @@ def _receive(
         partial.start_at(file, start, resumable=stream.is_resumable)
         try:
             for size in _write_pieces(stream, file, partial):
-                if candidate.kind is CandidateKind.SOURCE:
-                    context.emit(FileDownloadProgress(context.model, file.name, size))
+                show_progress(size)
             partial.finish()
             _require_expected(file, partial)
         except (SizeError, DigestError) as error:
@@ -408,6 +497,7 @@ def _write_pieces(stream: ByteStream, file: SourceFile, partial: PartialFile) ->
     size = stream.start
     reported_at = float("-inf")  # the first piece is reported at once
     for piece in stream.pieces:
+        current_request().note_data()
         size += len(piece)
         if size > file.read_limit:
             limit = "expected" if file.size is None else "declared"
@@ -446,64 +536,3 @@ def _require_digests(
             if actual.algorithm == expected.algorithm and actual != expected:
                 problem = f"{file.name}: its digest is {actual}, but {expected} is stated"
                 raise DigestError(problem)
-
-
-def _combine(file: SourceFile, failures: Failures, resume_size: int) -> DownloadError:
-    """Combine the errors of all candidates into one."""
-    hint = _find_hint(file, failures, resume_size)
-    if not failures:
-        return SourceError(f"{file.name}: there is no source to download it from", hint=hint)
-    if len(failures) > 1:
-        reasons = _describe_failures(failures)
-        combined = DownloadError(f"{file.name}: every source failed: {reasons}", hint=hint)
-    else:
-        ((candidate, error),) = failures
-        error_type = type(error)
-        is_public = error_type in (SizeError, DigestError, ArchiveError)
-        public_type = error_type if is_public else SourceError
-        combined = public_type(f"{file.name}: {candidate.name}: {error.problem}", hint=hint)
-    combined.is_gone = _is_missing(failures)
-    return combined
-
-
-def _describe_failures(failures: Failures) -> str:
-    """What went wrong at each address; the hosts alone if all have the same problem, as without a
-    network.
-    """
-    problems = {error.problem for _, error in failures}
-    if len(problems) > 1:
-        return "; ".join(f"{candidate.name}: {error.problem}" for candidate, error in failures)
-    names = (urlsplit(candidate.name).netloc or candidate.name for candidate, _ in failures)
-    return f"{', '.join(dict.fromkeys(names))}: {problems.pop()}"
-
-
-def _is_missing(failures: Failures) -> bool:
-    """Whether all candidates answered that they do not have the file."""
-    return bool(failures) and all(isinstance(error, NotFoundError) for _, error in failures)
-
-
-def _resume_hint(size: int) -> str:
-    if not size:
-        return ""
-    return f"run the same command again: it resumes after the {size} bytes already downloaded"
-
-
-def _find_hint(file: SourceFile, failures: Failures, resume_size: int) -> str:
-    """What the user can do after all candidates failed."""
-    if failures and resume_size:
-        return _resume_hint(resume_size)
-    hint = next((error.hint for _, error in failures if error.hint), "")
-    if not hint:
-        hint = "check the network connection and the proxy settings"
-        if _is_missing(failures):
-            hint = "check the address"
-        if file.checksum:  # a mirror finds a file by the digest of the file itself
-            hint += ", or give a folder with a copy: --mirror DIR"
-    mirrors = [
-        candidate.name
-        for candidate, error in failures
-        if candidate.kind is CandidateKind.MIRROR and not error.hint
-    ]
-    if mirrors and "mirror create" not in hint:
-        hint = f"fill {' and '.join(mirrors)} again with posezoo mirror create, or {hint}"
-    return hint

@@ -51,6 +51,7 @@ from posezoo.core.download.response_body import (
     read_body,
 )
 from posezoo.core.errors import DownloadError, SizeError, SourceError, redact_secrets
+from posezoo.core.workers.hedging import current_request
 from posezoo.core.workers.retries import TransientSourceError
 
 _MOST_REDIRECTS = 10
@@ -267,6 +268,7 @@ def send_request(
         SourceError: there was no answer, and there will be none; or the host has a link-local
             address, and the user did not name it.
     """
+    current_request().raise_if_cancelled()
     ca_bundles = (str(download_options.ca_bundle or ""), *map(os.environ.get, _CA_VARIABLES))
     user_headers = {
         header.name: header.value for header in download_options.headers if header.applies_to(url)

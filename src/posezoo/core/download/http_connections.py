@@ -35,6 +35,7 @@ from urllib3.exceptions import NewConnectionError
 from posezoo.core.errors import SourceError, pip_command, redact_secrets
 from posezoo.core.operating_system import call_in_forks
 from posezoo.core.versions import version
+from posezoo.core.workers.hedging import current_request
 from posezoo.core.workers.retries import TransientSourceError
 
 # If no server answers at all, more attempts only make an offline run longer.
@@ -402,8 +403,8 @@ def _socks_pools() -> dict[str, type[HTTPConnectionPool]]:
 
 @contextmanager
 def _shutdown_at_deadline(connection: HTTPConnection | HTTPSConnection) -> Iterator[None]:
-    """Shut a socket down at its deadline, from another thread; its own timeout restarts with every
-    byte.
+    """Shut a socket down at its deadline, or if its request is cancelled, from another thread; its
+    own timeout restarts with every byte.
     """
     expired = False
     sock: Any = connection.sock
@@ -417,7 +418,8 @@ def _shutdown_at_deadline(connection: HTTPConnection | HTTPSConnection) -> Itera
 
     timer = TIMERS.call_later(connection.timeout or threading.TIMEOUT_MAX, expire)
     try:
-        yield
+        with current_request().closing_with(expire):
+            yield
     except (OSError, http.client.HTTPException):
         if not expired:
             raise

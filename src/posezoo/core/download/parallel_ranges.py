@@ -18,6 +18,7 @@ from posezoo.core.declarations.model import SourceFile
 from posezoo.core.download.candidates import ByteStream, RangeMismatchError, ResumeState
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.http_headers import HostHeader
+from posezoo.core.workers.hedging import current_request
 from posezoo.core.workers.threads import ThreadPool
 
 #: 4 MiB: at 10 MB/s a range takes eight times as long as a round trip of 50 ms.
@@ -88,10 +89,15 @@ def open_in_ranges(
             return
         thread_pool = ThreadPool(connections)
         state = replace(resume, etag=first.etag)
+        request_of_all = current_request()
 
         def read_range(start: int) -> bytes:
             content = bytearray()
-            with open_range(replace(state, size=start), last_byte(start)) as stream:
+            state_there = replace(state, size=start)
+            with (
+                request_of_all.in_this_thread(),
+                open_range(state_there, last_byte(start)) as stream,
+            ):
                 if stream.start != start or stream.stop is None:
                     raise RangeMismatchError("has a different version of the file now")
                 for piece in stream.pieces:

@@ -10,9 +10,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import wraps
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 from posezoo.core.declarations.model import Digest, SourceFile
 from posezoo.core.download.candidates import ResumeState
@@ -37,9 +40,27 @@ from posezoo.core.operating_system import (
     sync,
     sync_open_file,
 )
+from posezoo.core.workers.hedging import current_request
+
+Params = ParamSpec("Params")
+Result = TypeVar("Result")
 
 # Fewer bytes are downloaded again as fast as a record of them is written.
 _WORTH_A_RECORD = 1 << 15
+
+
+def _exclusive(
+    method: Callable[Concatenate[PartialFile, Params], Result],
+) -> Callable[Concatenate[PartialFile, Params], Result]:
+    """Let one thread at a time call a method, and none whose request was cancelled."""
+
+    @wraps(method)
+    def call(part: PartialFile, /, *args: Params.args, **kwargs: Params.kwargs) -> Result:
+        with part._lock:
+            current_request().raise_if_cancelled()
+            return method(part, *args, **kwargs)
+
+    return call
 
 
 class PartialFile:
@@ -55,6 +76,9 @@ class PartialFile:
     The record of the target names the file of a part, if the part is large or is kept: if a process
     is killed, less than 32 KiB are downloaded again.
 
+    If several hosts are asked at once, each fills a part of its own, a ``fork`` of the first. A
+    thread whose request was cancelled cannot change a part any more: the methods raise Cancelled.
+
     Raises:
         OutputError: the part cannot be written or renamed; all methods that write can raise it too.
     """
@@ -66,12 +90,14 @@ class PartialFile:
         algorithms: Sequence[str] = ("sha384",),
         *,
         identity: Digest | None = None,
+        fork_path: Path | None = None,
     ) -> None:
         self.target = target
+        self._lock = threading.RLock()
         self._identity = identity
         self._algorithms = algorithms
         self._hasher = Hasher(algorithms)
-        self.path = _beside(target, "part")
+        self.path = fork_path or _beside(target, "part")
         self.source_url = ""
         self.digests: list[Digest] = []
         self._published = False
@@ -80,11 +106,11 @@ class PartialFile:
             if target.is_dir() and not target.is_symlink():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
             self._guard, handle = _open_part(self.path, on_wait)
-            # Without locks, a part has a random name. It cannot be resumed: the next run does not
-            # find it.
-            self._is_findable = handle is not None
+            remove_stale_parts(target.parent)
+            # Without locks, a part has a random name, as a fork has. It cannot be resumed: the next
+            # run does not find it.
+            self._is_findable = handle is not None and fork_path is None
             if handle is None:
-                remove_stale_parts(target.parent)
                 self.path = unique_part(target)
                 handle = os.open(self.path, WRITE_FLAGS | os.O_EXCL, 0o666)
         self._handle = handle
@@ -98,6 +124,10 @@ class PartialFile:
         return self
 
     def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._end()
+
+    def _end(self) -> None:
         is_kept = self.size > 0 and bool(self._state) and self._is_findable
         if not self._published and is_kept:
             self._record_state()
@@ -129,6 +159,40 @@ class PartialFile:
         is_complete = fingerprint(self.path).items() <= record.verified.items()
         return {**record.verified, "source": record.origin.get("url", "")} if is_complete else {}
 
+    @_exclusive
+    def fork(self) -> PartialFile:
+        """A part of another name with the same bytes, for another host that sends the file.
+
+        It is removed on exit. If the process is killed, a later run removes it.
+        """
+        fork = PartialFile(
+            self.target, lambda: None, self._algorithms, fork_path=unique_part(self.target)
+        )
+        fork._identity = self._identity
+        fork._state = dict(self._state)
+        with writing(self.target), open(self.path, "rb") as stream:
+            while piece := stream.read(CHUNK):
+                fork.write(piece)
+        return fork
+
+    def take_over(self, fork: PartialFile) -> None:
+        """Replace the bytes of this part by those of a fork, which ends; nothing is copied."""
+        with self._lock, fork._lock, writing(self.target):
+            self._forget_state()
+            if IS_WINDOWS:  # it does not rename open files
+                fork._close()
+                self._close()
+            replace_file(fork.path, self.path)
+            self._close()
+            self._handle = os.open(self.path, WRITE_FLAGS) if IS_WINDOWS else fork._handle
+            fork._handle = -1
+            fork._published = True
+            self.size = fork.size
+            self.digests = fork.digests
+            self.source_url = fork.source_url
+            self._state = fork._state
+
+    @_exclusive
     def load_resume_state(self, file: SourceFile) -> ResumeState:
         """The beginning of a file in this part; if the part belongs to another file, it is
         emptied.
@@ -141,6 +205,7 @@ class PartialFile:
         self.truncate()
         return ResumeState()
 
+    @_exclusive
     def start_at(self, file: SourceFile, start: ResumeState, *, resumable: bool) -> None:
         """Keep the bytes up to the start, which another source continues.
 
@@ -164,6 +229,7 @@ class PartialFile:
             os.lseek(self._handle, start.size, os.SEEK_SET)
             self.size = start.size
 
+    @_exclusive
     def truncate(self) -> None:
         """Remove all bytes of earlier attempts and runs."""
         self._forget_state()
@@ -176,6 +242,7 @@ class PartialFile:
                 os.ftruncate(self._handle, 0)
                 self.size = 0
 
+    @_exclusive
     def write(self, piece: bytes) -> None:
         """Append bytes."""
         rest = memoryview(piece)
@@ -188,6 +255,7 @@ class PartialFile:
         if self.size >= _WORTH_A_RECORD and self._state:
             self._record_state()
 
+    @_exclusive
     def finish(self) -> None:
         """Compute the digests; all bytes were written."""
         self.digests = self._hasher.digests

@@ -13,6 +13,7 @@ import requests
 from posezoo.core.declarations.model import SourceFile
 from posezoo.core.download.http_connections import ATTEMPTS_AT_SILENCE, TIMERS, translate_errors
 from posezoo.core.errors import SizeError, SourceError, sanitize
+from posezoo.core.workers.hedging import current_request
 from posezoo.core.workers.retries import TransientSourceError
 
 # 512 KiB: 1 MiB would save another 4 % of CPU time, but more bytes are lost if the process is
@@ -29,7 +30,7 @@ _GZIP = b"\x1f\x8b"
 
 class StallDetectingReader:
     """Reads a body, and shuts its connection down if it is slower than the minimum rate for one
-    timeout.
+    timeout, or if its request is cancelled.
 
     A timer does that, because a read that receives single bytes may never return, for example in
     the line with the size of a chunk.
@@ -59,9 +60,10 @@ class StallDetectingReader:
         """The next piece, empty at the end; a TransientSourceError if too few bytes arrive in
         time.
         """
+        request = current_request()
         self._reading = True
         try:
-            with translate_errors(self._timeout_s, when):
+            with request.closing_with(self._expire), translate_errors(self._timeout_s, when):
                 piece: bytes = self._response.raw.read1(_PIECE, decode_content=False)
         # AttributeError: ssl forgets its object on a shutdown.
         except (SourceError, AttributeError):
@@ -75,8 +77,15 @@ class StallDetectingReader:
             if self._recent:
                 problem = f"sent only {self._recent} bytes in {self._timeout_s:g} s{when}"
             raise TransientSourceError(problem, at_most=ATTEMPTS_AT_SILENCE)
+        request.note_data()
         self._received += len(piece)
         return piece
+
+    def _expire(self) -> None:
+        self._expired = True
+        # The response may have ended in the meantime.
+        with suppress(OSError, ValueError, RuntimeError):
+            self._response.raw.shutdown()
 
     def _check_rate(self) -> None:
         if self._ended:
@@ -87,10 +96,7 @@ class StallDetectingReader:
         seen.append(self._received)
         self._recent = seen[-1] - seen[0]
         if len(seen) > self._CHECKS and self._recent < _MIN_BYTES_PER_S * self._timeout_s:
-            self._expired = True
-            # The response may have ended in the meantime.
-            with suppress(OSError, ValueError, RuntimeError):
-                self._response.raw.shutdown()
+            self._expire()
             return
         self._timer = TIMERS.call_later(self._timeout_s / self._CHECKS, self._check_rate)
 

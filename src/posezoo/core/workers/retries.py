@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from posezoo.core.errors import SourceError
 from posezoo.core.values import frozen
+from posezoo.core.workers.hedging import current_request
 
 Result = TypeVar("Result")
 
@@ -78,6 +79,7 @@ def ask_again(
         try:
             return ask()
         except TransientSourceError as error:
+            current_request().raise_if_cancelled()
             error.attempts = attempt
             _refuse_long_pause(error, limits)
             if error.new_limit is not None:

@@ -1,0 +1,105 @@
+"""What several hosts share that are asked for one file at once: its parts, and its report."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+
+from posezoo.core.declarations.model import SourceFile
+from posezoo.core.download.candidates import Candidate, CandidateKind
+from posezoo.core.download.context import DownloadContext
+from posezoo.core.download.partial import PartialFile
+from posezoo.core.events import (
+    CachedFileUsed,
+    FileDownloadFinished,
+    FileDownloadProgress,
+    FileDownloadStarted,
+)
+
+
+class HostParts:
+    """A context manager for the part of a file and its forks, one for each host that is asked at
+    the same time.
+
+    On exit, the part has the bytes of the host that sent the file. If none did, it has the most
+    bytes that a host sent, for the next run.
+    """
+
+    def __init__(self, part: PartialFile) -> None:
+        self._part = part
+        self._forks: list[PartialFile] = []
+        self._stack = ExitStack()
+
+    def __enter__(self) -> HostParts:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._stack:
+            self._keep_most()
+
+    def choose(self, *, is_alone: bool) -> PartialFile:
+        """The part for the next host; ``is_alone``: no other host is being asked."""
+        if is_alone:
+            self._keep_most()
+            return self._part
+        fork = self._stack.enter_context(self._part.fork())
+        self._forks.append(fork)
+        return fork
+
+    def keep(self, filled: PartialFile) -> None:
+        """Keep the bytes of one part."""
+        if filled is not self._part:
+            self._part.take_over(filled)
+        self._forks.clear()
+
+    def _keep_most(self) -> None:
+        self.keep(max((self._part, *self._forks), key=lambda part: part.size))
+
+
+class DownloadReport:
+    """Reports the download of one file: of one source at a time, the last that was asked."""
+
+    def __init__(self, file: SourceFile, context: DownloadContext) -> None:
+        self.context = context
+        self._file = file
+        self._lock = threading.RLock()
+        self._shown: Candidate | None = None
+
+    def start(self, candidate: Candidate) -> None:
+        """A candidate is asked."""
+        if candidate.kind is not CandidateKind.SOURCE:
+            return
+        context = self.context
+        with self._lock:
+            if self._shown:
+                self.fail(self._shown, "another source is asked, too")
+            size = self._file.size or 0
+            context.emit(FileDownloadStarted(context.model, self._file.name, size, candidate.name))
+            self._shown = candidate
+
+    def show_progress(self, candidate: Candidate, size: int) -> None:
+        """A candidate has sent so many bytes."""
+        with self._lock:
+            if candidate is self._shown:
+                context = self.context
+                context.emit(FileDownloadProgress(context.model, self._file.name, size))
+
+    def fail(self, candidate: Candidate, reason: str) -> None:
+        """A candidate did not send the file."""
+        context = self.context
+        with self._lock:
+            if candidate is self._shown:
+                self._shown = None
+                context.emit(FileDownloadFinished(context.model, self._file.name, False, reason))
+
+    def succeed(self, candidate: Candidate) -> None:
+        """A candidate sent the file; the others do not matter any more."""
+        context = self.context
+        name = self._file.name
+        with self._lock:
+            if candidate.kind is not CandidateKind.SOURCE:
+                context.emit(CachedFileUsed(context.model, name, candidate.name))
+                return
+            if candidate is not self._shown:
+                self.start(candidate)
+            context.emit(FileDownloadFinished(context.model, name, True))

@@ -1,0 +1,77 @@
+"""The error of a file that no candidate sent, and what the user can do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from posezoo.core.declarations.model import SourceFile
+from posezoo.core.download.candidates import Candidate, CandidateKind, NotFoundError
+from posezoo.core.errors import ArchiveError, DigestError, DownloadError, SizeError, SourceError
+
+#: A candidate that did not send the file, and its error.
+Failure = tuple[Candidate, DownloadError]
+
+
+def combine_failures(
+    file: SourceFile, failures: Sequence[Failure], resume_size: int
+) -> DownloadError:
+    """Combine the errors of all candidates into one; ``resume_size`` bytes are kept."""
+    hint = _find_hint(file, failures, resume_size)
+    if not failures:
+        return SourceError(f"{file.name}: there is no source to download it from", hint=hint)
+    if len(failures) > 1:
+        reasons = _describe_failures(failures)
+        combined = DownloadError(f"{file.name}: every source failed: {reasons}", hint=hint)
+    else:
+        ((candidate, error),) = failures
+        error_type = type(error)
+        is_public = error_type in (SizeError, DigestError, ArchiveError)
+        public_type = error_type if is_public else SourceError
+        combined = public_type(f"{file.name}: {candidate.name}: {error.problem}", hint=hint)
+    combined.is_gone = _is_missing(failures)
+    return combined
+
+
+def _describe_failures(failures: Sequence[Failure]) -> str:
+    """What went wrong at each address; the hosts alone if all have the same problem, as without a
+    network.
+    """
+    problems = {error.problem for _, error in failures}
+    if len(problems) > 1:
+        return "; ".join(f"{candidate.name}: {error.problem}" for candidate, error in failures)
+    names = (urlsplit(candidate.name).netloc or candidate.name for candidate, _ in failures)
+    return f"{', '.join(dict.fromkeys(names))}: {problems.pop()}"
+
+
+def _is_missing(failures: Sequence[Failure]) -> bool:
+    """Whether all candidates answered that they do not have the file."""
+    return bool(failures) and all(isinstance(error, NotFoundError) for _, error in failures)
+
+
+def resume_hint(size: int) -> str:
+    """What to do if some bytes are kept; empty for none."""
+    if not size:
+        return ""
+    return f"run the same command again: it resumes after the {size} bytes already downloaded"
+
+
+def _find_hint(file: SourceFile, failures: Sequence[Failure], resume_size: int) -> str:
+    """What the user can do after all candidates failed."""
+    if failures and resume_size:
+        return resume_hint(resume_size)
+    hint = next((error.hint for _, error in failures if error.hint), "")
+    if not hint:
+        hint = "check the network connection and the proxy settings"
+        if _is_missing(failures):
+            hint = "check the address"
+        if file.checksum:  # a mirror finds a file by the digest of the file itself
+            hint += ", or give a folder with a copy: --mirror DIR"
+    mirrors = [
+        candidate.name
+        for candidate, error in failures
+        if candidate.kind is CandidateKind.MIRROR and not error.hint
+    ]
+    if mirrors and "mirror create" not in hint:
+        hint = f"fill {' and '.join(mirrors)} again with posezoo mirror create, or {hint}"
+    return hint

@@ -1,0 +1,305 @@
+"""Hosts that hang, are slow or send something else, beside others that have the same file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from fakes.command import posezoo
+from fakes.fetch import Fetch
+from fakes.files import declared
+from fakes.server import Server
+from fakes.waiting import HANG_S, wait_until
+from fakes.zoo import model_yml, write_model
+from posezoo.core.download.context import ConnectionPool, DownloadContext
+from posezoo.core.download.file_download import download_file
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.errors import DownloadError
+from posezoo.core.events import (
+    Event,
+    FileDownloadFinished,
+    FileDownloadProgress,
+    FileDownloadStarted,
+    WarningIssued,
+)
+
+WEIGHTS = random.Random(0).randbytes(100_000)
+SILENCE_S = 0.3
+
+
+@pytest.fixture
+def other() -> Iterator[Server]:
+    """Another host."""
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def third() -> Iterator[Server]:
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The address of a host that accepts a connection, and never says a word."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/net.bin"
+
+
+def fetched(fetch: Fetch, *urls: str, **more: object) -> float:
+    """How many seconds it takes to fetch the file from these addresses; it is right."""
+    started = time.monotonic()
+    options = {"head_start_s": SILENCE_S, "timeout_s": 30.0, **more}
+    target = fetch(declared("net.bin", WEIGHTS, *urls), **options)
+    assert target.read_bytes() == WEIGHTS
+    assert fetch.left() == ["net.bin"]
+    return time.monotonic() - started
+
+
+def test_a_host_that_accepts_and_is_silent_costs_the_head_start(fetch, silent, other):
+    assert SILENCE_S < fetched(fetch, silent, other.serve("b", WEIGHTS)) < 5
+
+
+@pytest.mark.parametrize(
+    "hanging",
+    [
+        pytest.param({"silence_s": 60}, id="no answer"),
+        pytest.param({"header_drip_s": 0.01}, id="endless headers"),
+        pytest.param({"hang_at": 0}, id="headers"),
+        pytest.param({"hang_at": 50_000}, id="half of the file"),
+        pytest.param({"hang_at": 99_999, "ranges": True}, id="all but a byte"),
+        pytest.param({"chunk_size_drip_s": 0.01}, id="an endless size of a chunk"),
+    ],
+)
+def test_a_host_that_hangs_costs_the_head_start(fetch, server, other, hanging):
+    first = server.serve("a", WEIGHTS, **hanging)
+    assert fetched(fetch, first, other.serve("b", WEIGHTS)) < 5
+    assert other.asked("b") == 1
+
+
+def test_of_two_hosts_that_hang_the_third_sends_it(fetch, silent, server, other):
+    fetched(fetch, silent, server.serve("a", WEIGHTS, hang_at=0), other.serve("b", WEIGHTS))
+
+
+def test_the_one_that_hangs_is_left_at_once(fetch, server, other):
+    """Its connection is closed: the server sees that."""
+    left = threading.Event()
+    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+
+        def accept() -> None:
+            connection, _ = listening.accept()
+            connection.settimeout(HANG_S)
+            while connection.recv(1 << 16):
+                pass
+            left.set()
+
+        threading.Thread(target=accept, daemon=True).start()
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}/net.bin"
+        fetched(fetch, address, other.serve("b", WEIGHTS))
+        assert left.wait(5)
+
+
+def test_a_host_that_wakes_up_may_still_be_the_first(fetch, server, other):
+    """Both go on: the second is far too slow."""
+    first = server.serve("a", WEIGHTS, silence_s=3 * SILENCE_S)
+    second = other.serve("b", WEIGHTS, bytes_per_s=5_000)
+    assert fetched(fetch, first, second) < 10
+    assert [event.source for event in fetch.told(FileDownloadStarted)] == [first, second, first]
+
+
+def test_a_host_that_wakes_up_wins_if_the_second_sends_other_bytes(fetch, server, other):
+    first = server.serve("a", WEIGHTS, silence_s=3 * SILENCE_S)
+    second = other.serve("b", WEIGHTS, wrong_byte=7)
+    fetched(fetch, first, second)
+    assert f"net.bin: {second}: the digest of the download is" in fetch.warnings
+
+
+def test_a_slow_host_is_not_given_up(fetch, server, other):
+    """It sends 10 kB/s, as much as a modem, and no other host is asked meanwhile."""
+    first = server.serve("a", WEIGHTS[:20_000], bytes_per_s=10_000)
+    file = declared("net.bin", WEIGHTS[:20_000], first, other.serve("b", WEIGHTS[:20_000]))
+    fetch(file, head_start_s=SILENCE_S)
+    assert other.requests == []
+
+
+def test_sources_of_one_host_are_not_asked_at_once(fetch, server):
+    slow = server.serve("a", WEIGHTS, silence_s=3 * SILENCE_S)
+    fetched(fetch, slow, server.serve("b", WEIGHTS))
+    assert [request.path for request in server.requests] == ["/a"]
+
+
+def test_with_one_source_the_patience_is_that_of_the_settings(fetch, server):
+    fetched(fetch, server.serve("a", WEIGHTS, silence_s=4 * SILENCE_S))
+    assert server.asked("a") == 1
+
+
+def test_if_all_hang_each_is_asked_as_often_as_before(fetch, silent, server):
+    file = declared("net.bin", WEIGHTS, silent, server.serve("a", WEIGHTS, hang_at=0))
+    with pytest.raises(DownloadError, match=r"every source failed: .*no answer within 0\.5 s"):
+        fetch(file, head_start_s=SILENCE_S, timeout_s=0.5)
+    assert server.asked("a") == 4
+    assert fetch.left() == []
+
+
+def test_what_is_reported_belongs_together(fetch, server, other):
+    first = server.serve("a", WEIGHTS, hang_at=50_000)
+    second = other.serve("b", WEIGHTS)
+    fetched(fetch, first, second)
+    told = [event for event in fetch.events if not isinstance(event, WarningIssued)]
+    sizes = [event.size for event in told if isinstance(event, FileDownloadProgress)]
+    assert sizes[-1] == len(WEIGHTS)
+    assert [event for event in told if not isinstance(event, FileDownloadProgress)] == [
+        FileDownloadStarted("pose", "net.bin", len(WEIGHTS), first),
+        FileDownloadFinished("pose", "net.bin", False, "another source is asked, too"),
+        FileDownloadStarted("pose", "net.bin", len(WEIGHTS), second),
+        FileDownloadFinished("pose", "net.bin", True),
+    ]
+
+
+def test_the_second_host_goes_on_after_the_bytes_of_the_first(fetch, server, other):
+    first = server.serve("a", WEIGHTS, hang_at=50_000, ranges=True)
+    fetched(fetch, first, other.serve("b", WEIGHTS, ranges=True))
+    assert other.requests[0].headers["Range"] == "bytes=50000-"
+
+
+def files_in_a_run(tmp_path, *files, **more) -> list[str]:
+    """Fetch files one after the other in one run; the warnings."""
+    events: list[Event] = []
+    options = DownloadOptions(None, timeout_s=30, head_start_s=SILENCE_S, **more)
+    with ConnectionPool(options) as pool:
+        for file in files:
+            with DownloadContext("pose", options, events.append, pool=pool) as context:
+                download_file(file, tmp_path / file.name, context)
+    return [event.message for event in events if isinstance(event, WarningIssued)]
+
+
+@pytest.mark.parametrize("failing", [{"hang_at": 0}, {"status": [503] * 99}])
+def test_a_host_that_failed_is_asked_last_for_the_rest_of_the_run(server, other, tmp_path, failing):
+    names = ("one.bin", "two.bin", "three.bin")
+    files = [
+        declared(name, WEIGHTS, server.serve(name, WEIGHTS, **failing), other.serve(name, WEIGHTS))
+        for name in names
+    ]
+    warnings = files_in_a_run(tmp_path, *files, sleep=lambda _s: None)
+    host = server.url().split("/")[2]
+    assert warnings.count(f"{host} failed, and is asked last for the rest of the run") == 1
+    assert {request.path for request in server.requests} == {"/one.bin"}
+
+
+def test_a_host_that_lacks_one_file_is_asked_for_the_next(server, other, tmp_path):
+    files = [
+        declared("one.bin", WEIGHTS, server.url("gone"), other.serve("one.bin", WEIGHTS)),
+        declared("two.bin", WEIGHTS, server.serve("two", WEIGHTS), other.serve("two", WEIGHTS)),
+    ]
+    files_in_a_run(tmp_path, *files)
+    assert server.asked("two") == 1
+
+
+def test_a_late_host_is_asked_where_no_other_has_the_file(server, other, tmp_path):
+    first = declared(
+        "one.bin", WEIGHTS, server.serve("a", WEIGHTS, hang_at=0), other.serve("a", WEIGHTS)
+    )
+    second = declared("two.bin", WEIGHTS, server.serve("b", WEIGHTS), other.url("gone"))
+    files_in_a_run(tmp_path, first, second)
+    assert (tmp_path / "two.bin").read_bytes() == WEIGHTS
+
+
+RUN = """
+import signal, sys
+from pathlib import Path
+from fakes.files import declared
+from posezoo.core.download.context import DownloadContext
+from posezoo.core.download.file_download import download_file
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.workers.signals import signals_raise
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
+first, second, folder = sys.argv[1:]
+file = declared("net.bin", Path(folder, "original").read_bytes(), first, second)
+options = DownloadOptions(None, head_start_s=0.3)
+with signals_raise("SIGINT", "SIGTERM"), DownloadContext("pose", options, print) as context:
+    download_file(file, Path(folder, "net.bin"), context)
+"""
+
+
+def start_run(tmp_path, *urls: str) -> subprocess.Popen[str]:
+    (tmp_path / "original").write_bytes(WEIGHTS)
+    paths = os.pathsep.join(path for path in sys.path if path)
+    return subprocess.Popen(
+        [sys.executable, "-c", RUN, *urls, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": paths},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_all_at_once_and_the_next_run_goes_on(
+    fetch, silent, server, tmp_path, number
+):
+    second = server.serve("a", WEIGHTS, bytes_per_s=20_000, ranges=True, times=1)
+    fetch.folder.mkdir(exist_ok=True)
+    child = start_run(fetch.folder, silent, second)
+    parts = fetch.folder.glob
+    wait_until(lambda: any(part.stat().st_size > 40_000 for part in parts(".*.part")))
+    child.send_signal(number)
+    started = time.monotonic()
+    child.wait(HANG_S)
+    assert time.monotonic() - started < 2
+    assert [path.name for path in parts(".*.part")] == [".net.bin.part"]
+    (fetch.folder / "original").unlink()
+    fetched(fetch, second)
+    start = int(server.requests[-1].headers["Range"].removeprefix("bytes=").removesuffix("-"))
+    assert start > 40_000
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
+def test_what_a_killed_run_leaves_is_removed_by_the_next_that_asks_two(
+    fetch, silent, server, other
+):
+    slow = server.serve("a", WEIGHTS, bytes_per_s=20_000, times=1)
+    fetch.folder.mkdir(exist_ok=True)
+    child = start_run(fetch.folder, silent, slow)
+    parts = fetch.folder.glob
+    wait_until(lambda: any(part.stat().st_size > 40_000 for part in parts(".*.part")))
+    child.kill()
+    child.wait(HANG_S)
+    (fetch.folder / "original").unlink()
+    fetched(fetch, silent, slow)
+
+
+def test_the_log_says_which_host_is_asked_last(silent, other, tmp_path):
+    sources = [silent, other.serve("b", WEIGHTS)]
+    digest = hashlib.sha384(WEIGHTS).hexdigest()
+    file = {"name": "net.tflite", "size": len(WEIGHTS), "checksum": digest, "source": sources}
+    write_model(tmp_path / "models", "slow-pose", model_yml(files=[file]))
+    log = tmp_path / "log.jsonl"
+    run = posezoo(
+        "download",
+        "slow-pose",
+        "--models_dir",
+        tmp_path / "models",
+        "-o",
+        tmp_path / "out",
+        "--log",
+        log,
+    )
+    assert run.returncode == 0, run.stderr
+    messages = [json.loads(line).get("message") for line in log.read_text("utf-8").splitlines()]
+    host = silent.split("/")[2]
+    assert f"{host} failed, and is asked last for the rest of the run" in messages
