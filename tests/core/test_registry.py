@@ -228,7 +228,9 @@ def test_an_empty_pattern_matches_nothing(root):
 def test_models_are_found_at_any_depth_as_by_open_model_zoos_tools(tmp_path):
     for folder in ("pose", "public/face", "intel/body", "vendor/2026/hand", "vendor/both/part-a"):
         path = write_model(tmp_path, f"models/{folder}", model_yml(), family="")
-    path.parent.with_name("composite-model.yml").write_text("task_type: detection\nstages: [part-a]")
+    path.parent.with_name("composite-model.yml").write_text(
+        "task_type: detection\nstages: [part-a]"
+    )
     write_model(tmp_path, "models/.git/old", model_yml(), family="")
     registry = Registry([tmp_path / "models"])
     assert {entry.name: entry.family for entry in registry.entries.values()} == {
@@ -252,9 +254,7 @@ def test_a_variant_lies_beside_its_model_wherever_that_is(tmp_path):
 
 
 def test_two_models_of_one_name_name_both_files_and_other_models_work(tmp_path):
-    paths = [
-        write_model(tmp_path, f"zoo/{folder}/pose", model_yml(), family="") for folder in "ab"
-    ]
+    paths = [write_model(tmp_path, f"zoo/{folder}/pose", model_yml(), family="") for folder in "ab"]
     write_model(tmp_path, "zoo/c", model_yml(), family="")
     selection = Registry([tmp_path / "zoo"]).select(None)
     assert names(selection) == ["c"]

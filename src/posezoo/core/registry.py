@@ -1,9 +1,9 @@
 """Find all models, or some by name or pattern, in one or several folders of model.yml files.
 
-As for Open Model Zoo's tools, each model.yml below a registry's root is a model with the name of its
-folder, at any depth; usual is ``{public,intel}/<name>/model.yml``. The models in the folders beside a
-composite-model.yml are the parts of that composite. Only one file is read to find a model by name. A
-file with an error is reported, and the other models still work.
+As for Open Model Zoo's tools, each model.yml below a registry's root is a model with the name of
+its folder, at any depth; usual is ``{public,intel}/<name>/model.yml``. The models in the folders
+beside a composite-model.yml are the parts of that composite. Only one file is read to find a model
+by name. A file with an error is reported, and the other models still work.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ TAG_MARK = "@"
 MODEL_FILE = "model.yml"
 COMPOSITE_FILE = "composite-model.yml"
 _FILES = (MODEL_FILE, COMPOSITE_FILE)
+#: The beginnings of the names of folders without models: hidden ones, and that of a file system.
+_SKIPPED = (".", "lost+found")
 
 #: The folder of the stand-in for openvino-dev with the registry of its release.
 STAND_IN_DATA = "posezoo_openvino_dev_data"
@@ -103,9 +105,7 @@ class RegistryEntry:
             problem = f"the folder name {sanitize(self.name)} is not a model name: {reason}"
             raise SpecError(str(self.path), 1, 1, "", problem=problem, hint="rename the folder")
         if self.is_composite:
-            return read_composite(
-                self.path, family=self.family, name=self.name, parent=self.parent
-            )
+            return read_composite(self.path, family=self.family, name=self.name, parent=self.parent)
         return read_model(
             self.path,
             family=self.family,
@@ -455,7 +455,7 @@ def _scan(root: Path) -> Iterator[RegistryEntry]:
     pending = [("", "", True)]
     while pending:
         inside, composite, follow = pending.pop()
-        files, folders = _list_folder(os.path.join(root, inside), follow=follow)
+        files, folders = _list_folder(root / inside, follow=follow)
         parent, _, name = inside.rpartition("/")
         for file in files if inside else ():
             path = Path(root, inside, file)
@@ -472,7 +472,7 @@ def _family_of(folder: str) -> Family:
     return Family.INTEL if folder.startswith(f"{Family.INTEL}/") else Family.PUBLIC
 
 
-def _list_folder(folder: str, *, follow: bool) -> tuple[list[str], list[tuple[str, bool]]]:
+def _list_folder(folder: Path, *, follow: bool) -> tuple[list[str], list[tuple[str, bool]]]:
     """The files of a folder that declare models, and its subfolders in reverse order, each with
     whether it is a link. Hidden folders, such as .git, and lost+found are left out.
     """
@@ -484,7 +484,7 @@ def _list_folder(folder: str, *, follow: bool) -> tuple[list[str], list[tuple[st
                 name = child.name
                 if name in _FILES:
                     files += [name] if child.is_file() else []
-                elif name[0] != "." and name != "lost+found" and child.is_dir(follow_symlinks=follow):
+                elif not name.startswith(_SKIPPED) and child.is_dir(follow_symlinks=follow):
                     folders.append((name, child.is_symlink()))
     except OSError as error:
         raise PosezooError(f"{folder}: cannot be read: {os_reason(error)}") from error

@@ -18,7 +18,6 @@ from posezoo.core.declarations.model import (
     CompositeSpec,
     Digest,
     Family,
-    License,
     FloatLayers,
     Framework,
     License,

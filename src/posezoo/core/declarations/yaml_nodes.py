@@ -81,7 +81,9 @@ class YamlNode:
         )
 
     def collect_unknown_keys(self) -> list[UnknownKey]:
-        """The unknown keys below this node, which are then no errors; grows while values are read."""
+        """The unknown keys below this node, which are no errors then; grows while values are
+        read.
+        """
         self.unknown_keys = []
         return self.unknown_keys
 
@@ -172,7 +174,7 @@ class YamlNode:
         return isinstance(self.value, str)
 
     def _record_unknown_key(self, key: str, node: YamlNode, allowed: Collection[str]) -> None:
-        hint = suggest(key, allowed)
+        hint = suggest(key, allowed, cutoff=0.75)
         collector: YamlNode | None = self
         while collector and collector.unknown_keys is None:
             collector = collector.parent
