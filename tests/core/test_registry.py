@@ -10,7 +10,13 @@ import pytest
 from fakes.zoo import model_yml, write_composite, write_model
 from posezoo.core.declarations.model import CompositeSpec, License, ModelSpec
 from posezoo.core.errors import PosezooError, SpecError, UnknownModelError
-from posezoo.core.registry import Registry, format_command, open_registry, read_copyright_line
+from posezoo.core.registry import (
+    Registry,
+    format_command,
+    open_registry,
+    read_copyright_line,
+    registry_root,
+)
 
 
 @pytest.fixture
@@ -219,18 +225,62 @@ def test_an_empty_pattern_matches_nothing(root):
     assert not Registry([root]).matches_any("")
 
 
+def test_models_are_found_at_any_depth_as_by_open_model_zoos_tools(tmp_path):
+    for folder in ("pose", "public/face", "intel/body", "vendor/2026/hand", "vendor/both/part-a"):
+        path = write_model(tmp_path, f"models/{folder}", model_yml(), family="")
+    path.parent.with_name("composite-model.yml").write_text(
+        "task_type: detection\nstages: [part-a]"
+    )
+    write_model(tmp_path, "models/.git/old", model_yml(), family="")
+    registry = Registry([tmp_path / "models"])
+    assert {entry.name: entry.family for entry in registry.entries.values()} == {
+        "body": "intel", "both": "public", "face": "public", "hand": "public", "part-a": "public",
+        "pose": "public",
+    }  # fmt: skip
+    for name, folder in (("pose", "pose"), ("hand", "vendor/2026/hand"), ("both", "vendor/both")):
+        assert registry.find(name).subdirectory == folder
+        assert registry_root(registry.find(name)) == tmp_path / "models"
+    assert registry.find("part-a").composite == "both"
+    assert names(registry.select(["both"])) == ["part-a"]
+
+
+def test_a_variant_lies_beside_its_model_wherever_that_is(tmp_path):
+    files = model_yml()["files"]
+    variants = {tag: {"files": files} for tag in ("a", "b")}
+    write_model(tmp_path, "zoo/vendor/pose", model_yml(files=None, variants=variants), family="")
+    spec = Registry([tmp_path / "zoo"]).find("pose@b")
+    assert spec.subdirectory == "vendor/pose@b"
+    assert registry_root(spec) == tmp_path / "zoo"
+
+
+def test_two_models_of_one_name_name_both_files_and_other_models_work(tmp_path):
+    paths = [write_model(tmp_path, f"zoo/{folder}/pose", model_yml(), family="") for folder in "ab"]
+    write_model(tmp_path, "zoo/c", model_yml(), family="")
+    selection = Registry([tmp_path / "zoo"]).select(None)
+    assert names(selection) == ["c"]
+    assert all(str(path) in selection.problems[0].problem for path in paths)
+
+
+def test_links_to_folders_are_followed_but_no_circle_of_them(root):
+    (root / "other").symlink_to(root / "public" / "pose-a")
+    (root / "circle").symlink_to(root)
+    (root / "up").symlink_to("..")
+    registry = Registry([root])
+    assert registry.select(None).problems == ()
+    assert registry.find("other").subdirectory == "other"
+
+
 def test_where_no_model_lies_it_is_said_where_one_would(root, tmp_path):
-    for wrong, meant in ((tmp_path, root), (root / "public", root)):
-        assert Registry([wrong]).empty_message.endswith(
-            f"a model must be at public/NAME/model.yml; did you mean {meant}?"
-        )
+    assert Registry([root / "public" / "pose-a"]).empty_message.endswith(
+        f"a model is a model.yml in a folder of its name; did you mean {root / 'public'}?"
+    )
     nothing = tmp_path / "new" / "zoo"
     nothing.mkdir(parents=True)
     with pytest.raises(UnknownModelError) as caught:
         Registry([nothing]).find("pose-a")
     assert (
         caught.value.hint
-        == f"no model found in {nothing}; a model must be at public/NAME/model.yml"
+        == f"no model found in {nothing}; a model is a model.yml in a folder of its name"
     )
     assert Registry([nothing, root]).empty_message == ""
 

@@ -13,7 +13,11 @@ from posezoo.cli import flags
 from posezoo.cli.json_projection import to_json
 from posezoo.cli.report import print_json, print_lines
 from posezoo.cli.run_main import command_line
-from posezoo.cli.selection import select_models, warn_of_deprecated_composites
+from posezoo.cli.selection import (
+    select_models,
+    warn_of_deprecated_composites,
+    warn_of_unknown_keys,
+)
 from posezoo.core.errors import DiskError, PosezooError, UnpinnedFileError
 from posezoo.core.events import Listener, RunStarted
 from posezoo.core.pipeline.for_each import Executor, for_each
@@ -180,9 +184,9 @@ def run_selected(
         if selection is None:
             selection = _select(args, context, console, takes_checkpoints=takes_checkpoints)
         else:
-            for spec in selection.models:
-                for text in filter(None, (*spec.warnings, spec.assumption)):
-                    console.warn(text)
+            warn_of_unknown_keys(selection, console)
+            for text in filter(None, (spec.assumption for spec in selection.models)):
+                console.warn(text)
         return run_for_each(selection, work, console, skip_unpinned=args.all, executor=executor)
 
 

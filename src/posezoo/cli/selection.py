@@ -15,6 +15,7 @@ from posezoo.core.errors import PosezooError, UnknownModelError, os_reason
 from posezoo.core.regular_files import open_regular
 
 if TYPE_CHECKING:
+    from posezoo.core.declarations.model import UnknownKey
     from posezoo.core.registry import Registry, Selection
 
 # A list of model names is short; a larger file was probably given by mistake.
@@ -68,10 +69,20 @@ def select_models(
         selection = replace(selection, problems=())
     for error in selection.problems:
         output.print_error(error)
-    for spec in selection.all:
-        for warning in spec.warnings:
-            output.warn(warning)
+    warn_of_unknown_keys(selection, output)
     return selection
+
+
+def warn_of_unknown_keys(selection: Selection, output: MessageOutput) -> None:
+    """Warn of each unknown key once, with the number of other models that have it too."""
+    by_name: dict[str, list[UnknownKey]] = {}
+    for spec in selection.all:
+        for key in spec.unknown_keys:
+            by_name.setdefault(key.name, []).append(key)
+    for first, *others in by_name.values():
+        count = len({key.file for key in others} - {first.file})
+        more = f" (also in {count} more)" if count else ""
+        output.warn(f"{first}{more}")
 
 
 def _with_checkpoints(

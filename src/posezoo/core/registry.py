@@ -1,9 +1,9 @@
 """Find all models, or some by name or pattern, in one or several folders of model.yml files.
 
-A registry's root contains ``{public,intel}/<name>/model.yml``, and for a composite
-``{public,intel}/<composite>/composite-model.yml`` with its parts one level deeper. A model has the
-name of its folder, so only one file is read to find a model by name. A file with an error is
-reported, and the other models still work.
+As for Open Model Zoo's tools, each model.yml below a registry's root is a model with the name of
+its folder, at any depth; usual is ``{public,intel}/<name>/model.yml``. The models in the folders
+beside a composite-model.yml are the parts of that composite. Only one file is read to find a model
+by name. A file with an error is reported, and the other models still work.
 """
 
 from __future__ import annotations
@@ -43,6 +43,13 @@ if TYPE_CHECKING:
 #: Separates a model's name from a variant's tag; no name contains it.
 TAG_MARK = "@"
 
+#: The files that declare a model or a composite.
+MODEL_FILE = "model.yml"
+COMPOSITE_FILE = "composite-model.yml"
+_FILES = (MODEL_FILE, COMPOSITE_FILE)
+#: The beginnings of the names of folders without models: hidden ones, and that of a file system.
+_SKIPPED = (".", "lost+found")
+
 #: The folder of the stand-in for openvino-dev with the registry of its release.
 STAND_IN_DATA = "posezoo_openvino_dev_data"
 
@@ -68,6 +75,8 @@ class RegistryEntry:
     family: Family
     path: Path
     composite: str = ""  # the composite that it is a part of
+    #: The folder that contains the model's own, as a path from the root; None for the usual one.
+    parent: str | None = None
     twin: Path | None = None  # another file of the same root that declares the same name
     #: The later registries that have the name too, and are not used for it.
     also_in: tuple[str, ...] = ()
@@ -75,7 +84,7 @@ class RegistryEntry:
     @property
     def is_composite(self) -> bool:
         """Whether this is a composite and not a model."""
-        return self.path.name == "composite-model.yml"
+        return self.path.name == COMPOSITE_FILE
 
     def read(self) -> Model:
         """What the file declares.
@@ -96,8 +105,14 @@ class RegistryEntry:
             problem = f"the folder name {sanitize(self.name)} is not a model name: {reason}"
             raise SpecError(str(self.path), 1, 1, "", problem=problem, hint="rename the folder")
         if self.is_composite:
-            return read_composite(self.path, family=self.family, name=self.name)
-        return read_model(self.path, family=self.family, name=self.name, composite=self.composite)
+            return read_composite(self.path, family=self.family, name=self.name, parent=self.parent)
+        return read_model(
+            self.path,
+            family=self.family,
+            name=self.name,
+            composite=self.composite,
+            parent=self.parent,
+        )
 
 
 @frozen
@@ -165,7 +180,7 @@ class Registry:
             for entry in _scan(root):
                 folded = case_folded(entry.name)
                 twin = by_name.setdefault(folded, entry)
-                if twin is not entry:
+                if twin is not entry and not twin.path.samefile(entry.path):
                     by_name[folded] = replace(twin, twin=entry.path)
                     if entry.name != twin.name:
                         entries.setdefault(entry.name, replace(entry, twin=twin.path))
@@ -216,11 +231,10 @@ class Registry:
         """The message for the user if there is no model at all; otherwise empty."""
         if self.entries:
             return ""
-        # Open Model Zoo's models lie below models/, and each of its families below that.
-        folders = (folder for root in self.roots for folder in (root / "models", root.parent))
-        meant = next((f"; did you mean {folder}?" for folder in folders if _has_models(folder)), "")
+        single = (root for root in self.roots if any((root / name).is_file() for name in _FILES))
+        meant = next((f"; did you mean {root.parent}?" for root in single), "")
         roots = ", ".join(map(str, self.roots))
-        return f"no model found in {roots}; a model must be at public/NAME/model.yml{meant}"
+        return f"no model found in {roots}; a model is a model.yml in a folder of its name{meant}"
 
     def find(self, name: str) -> Model:
         """The model or composite of this name; ``name@tag`` is one of a model's variants.
@@ -431,36 +445,50 @@ def _unknown_tag(spec: Model, tag: str) -> UnknownModelError:
 
 
 def _scan(root: Path) -> Iterator[RegistryEntry]:
+    """The models and composites in all folders of a root; each folder is read once.
+
+    A link to a folder is followed, but no links below it: a circle of links would be endless.
+    """
     if not root.is_dir():
         raise PosezooError(f"{root}: this models folder does not exist", hint="check --models_dir")
-    for family in Family:
-        for folder in _folders(root / family):
-            composite = folder / "composite-model.yml"
-            if composite.is_file():
-                yield RegistryEntry(folder.name, family, composite)
-                for part in _folders(folder):
-                    model = part / "model.yml"
-                    if model.is_file():
-                        yield RegistryEntry(part.name, family, model, composite=folder.name)
-            elif (model := folder / "model.yml").is_file():
-                yield RegistryEntry(folder.name, family, model)
+    # The path from the root, the composite whose folder contains it, and whether to follow links.
+    pending = [("", "", True)]
+    while pending:
+        inside, composite, follow = pending.pop()
+        files, folders = _list_folder(root / inside, follow=follow)
+        parent, _, name = inside.rpartition("/")
+        for file in files if inside else ():
+            path = Path(root, inside, file)
+            of_composite = composite if file == MODEL_FILE else ""
+            yield RegistryEntry(name, _family_of(inside), path, of_composite, parent)
+        own = name if COMPOSITE_FILE in files else ""
+        for child, is_link in folders:
+            below = f"{inside}/{child}" if inside else child
+            pending.append((below, own, follow and not is_link))
 
 
-def _has_models(root: Path) -> bool:
-    try:
-        return any(True for _ in _scan(root))
-    except PosezooError:
-        return False
+def _family_of(folder: str) -> Family:
+    """The family that the first folder below a root names; outside of both, models are public."""
+    return Family.INTEL if folder.startswith(f"{Family.INTEL}/") else Family.PUBLIC
 
 
-def _folders(folder: Path) -> list[Path]:
+def _list_folder(folder: Path, *, follow: bool) -> tuple[list[str], list[tuple[str, bool]]]:
+    """The files of a folder that declare models, and its subfolders in reverse order, each with
+    whether it is a link. Hidden folders, such as .git, and lost+found are left out.
+    """
+    files = []
+    folders = []
     try:
         with os.scandir(folder) as children:
-            return sorted(map(Path, filter(os.DirEntry.is_dir, children)))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+            for child in children:
+                name = child.name
+                if name in _FILES:
+                    files += [name] if child.is_file() else []
+                elif not name.startswith(_SKIPPED) and child.is_dir(follow_symlinks=follow):
+                    folders.append((name, child.is_symlink()))
     except OSError as error:
         raise PosezooError(f"{folder}: cannot be read: {os_reason(error)}") from error
+    return sorted(files), sorted(folders, reverse=True)
 
 
 @cache
@@ -479,7 +507,7 @@ def registry_root(spec: Model) -> Path:
     them.
     """
     folders = spec.path.parents
-    depth = 3 if spec.composite else 2
+    depth = spec.subdirectory.count("/") + 1
     return folders[min(depth, len(folders) - 1)]
 
 

@@ -49,7 +49,7 @@ def find_changed_models(registry: Registry, revision: str) -> frozenset[str] | N
         SettingsError: Git is not installed, there is no repository of the user's, or the revision
             does not exist.
     """
-    _refuse_installed_models(registry)
+    refuse_installed_models(registry, "--changed_since")
     for root in registry.roots:
         if not _run_git(root, "rev-list", "--all", "--max-count=1"):
             return frozenset(registry.entries)  # before the first commit, all is new
@@ -66,12 +66,13 @@ def find_changed_models(registry: Registry, revision: str) -> frozenset[str] | N
     return _find_readers(registry, paths).union(names)
 
 
-def _refuse_installed_models(registry: Registry) -> None:
+def refuse_installed_models(registry: Registry, flag: str) -> None:
+    """Raise a SettingsError if the registry is that of an installed posezoo."""
     models_dir = builtin_models_dir()
     is_own = models_dir.parent in (Path.cwd(), *Path.cwd().parents)
     if registry.roots == (models_dir,) and not is_own:
         raise SettingsError(
-            "--changed_since: the models of the installed posezoo are in no repository of yours",
+            f"{flag}: the models of the installed posezoo are in no repository of yours",
             hint="name the folder of your models: --models_dir DIR",
         )
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from posezoo.cli.flags import Flag, FormatArgs
 from posezoo.cli.labels import format_count
 from posezoo.cli.parsers import OutputFile
-from posezoo.cli.report import print_json, print_lines, print_text
+from posezoo.cli.report import align_columns, print_json, print_lines, print_text
 from posezoo.cli.run_main import print_to_stderr
 from posezoo.core.errors import SettingsError, suggest
 from posezoo.core.registry import TAG_MARK, Registry
 
 if TYPE_CHECKING:
+    from posezoo.core.resolve.stage_context import Context
     from posezoo.lint.finding import Finding
     from posezoo.lint.rule import RuleInfo
 
@@ -55,6 +56,14 @@ METADATA_FLAGS = (
 )
 
 
+FIX_FLAG = Flag(
+    "--fix",
+    "with --metadata: change model.yml in place: addresses of pages to those of files, http to"
+    " https, and sizes and SHA-384 of files that are here with the declared digest; --dry_run shows"
+    " the changes only",
+)
+
+
 class MetadataArgs(FormatArgs):
     """The values of ``METADATA_FLAGS`` and ``--format``."""
 
@@ -64,6 +73,8 @@ class MetadataArgs(FormatArgs):
     baseline: Path | None
     write_baseline: Path | None
     artifacts: Path | None
+    fix: bool
+    dry_run: bool
 
 
 def wants_metadata_check(args: MetadataArgs) -> bool:
@@ -79,6 +90,9 @@ def wants_metadata_check(args: MetadataArgs) -> bool:
         "artifacts": args.artifacts,
     }
     given = [name for name, value in own_flags.items() if value is not None]
+    given += ["fix"] if args.fix else []
+    if args.dry_run and not args.fix:
+        args.parser.error("--dry_run requires --fix")
     if not args.metadata and given != ["explain"]:
         if given:
             args.parser.error(f"--{given[0]} requires --metadata")
@@ -93,10 +107,16 @@ def wants_metadata_check(args: MetadataArgs) -> bool:
 
 
 def run_metadata_check(
-    args: MetadataArgs, registry: Registry, patterns: Sequence[str] | None
+    args: MetadataArgs,
+    registry: Registry,
+    patterns: Sequence[str] | None,
+    context: Context | None = None,
 ) -> int:
     """Check the models that match the patterns (None: all), print the findings, and return the exit
     code.
+
+    Args:
+        context: with ``--fix``, where files of models may be.
     """
     from posezoo.lint.output_formats import baseline_key, read_baseline, write_baseline
     from posezoo.lint.rules import check_registry
@@ -111,6 +131,9 @@ def run_metadata_check(
     accepted = frozenset() if args.baseline is None else read_baseline(args.baseline)
     alone = patterns is not None and args.changed_since is None
     findings = list(check_registry(registry, names, alone=alone))
+    if context is not None and _fix(args, findings, registry, names, context):
+        registry = Registry(registry.roots)
+        findings = list(check_registry(registry, names, alone=alone))
     if args.artifacts:
         from posezoo.lint.recomputation import recompute_artifacts
 
@@ -179,6 +202,40 @@ def _select_changed(
     return names
 
 
+def _fix(
+    args: MetadataArgs,
+    findings: Sequence[Finding],
+    registry: Registry,
+    names: frozenset[str] | None,
+    context: Context,
+) -> bool:
+    """Make the changes of --fix, or show them with --dry_run, and return whether a file was
+    changed.
+    """
+    from posezoo.lint.fixes import Fix, find_fixes
+    from posezoo.lint.git_changes import refuse_installed_models
+
+    refuse_installed_models(registry, "--fix")
+    chosen = registry.entries if names is None else sorted(names)
+    changes: Counter[str] = Counter()
+    count = 0
+    for fix in find_fixes(findings, registry, chosen, context):
+        if not isinstance(fix, Fix):
+            print_to_stderr(f"warning: {fix.problem}; {fix.hint}")
+            continue
+        if args.dry_run:
+            print_text(fix.diff)
+        else:
+            fix.write()
+        changes.update(fix.changes)
+        count += 1
+    kinds = ", ".join(format_count(number, kind) for kind, number in sorted(changes.items()))
+    verb = "would change" if args.dry_run else "changed"
+    of = f" in {format_count(count, 'file')}" if count else ""
+    print_to_stderr(f"--fix {verb} {kinds or 'nothing'}{of}")
+    return count > 0 and not args.dry_run
+
+
 def _print_findings(findings: Sequence[Finding], style: str, count: int) -> None:
     from posezoo.lint import output_formats
     from posezoo.lint.rules import load_rules
@@ -196,9 +253,30 @@ def _print_findings(findings: Sequence[Finding], style: str, count: int) -> None
     )
     for finding in findings:
         print_lines(format_line(finding))
+    if style == "text":
+        print_lines(*_format_groups(findings))
     total = format_count(len(findings), "finding")
     summary = f"{count} models and composites, {len(load_rules())} rules, {total}"
     print_lines(f"{summary}: {_count_by_severity(findings)}" if findings else summary)
+
+
+def _format_groups(findings: Sequence[Finding]) -> list[str]:
+    """A line for each rule with findings, the most frequent first, if a rule has several."""
+    from posezoo.lint.fixes import ADDRESS_RULES
+
+    counts = Counter(finding.rule for finding in findings)
+    if len(counts) == len(findings):
+        return []
+    rules = _all_rules()
+    rows = []
+    for rule, count in counts.most_common():
+        of_rule = [finding for finding in findings if finding.rule == rule]
+        models = format_count(len({finding.model for finding in of_rule}), "model")
+        severity = min(finding.severity for finding in of_rule)
+        summary = rules[rule].explanation.partition(": ")[0].rstrip(".")
+        mended = "--fix" if rule in ADDRESS_RULES else "by hand"
+        rows.append((f"{count}", severity, models, mended, rule, summary))
+    return align_columns(rows, right=frozenset({0}))
 
 
 def _count_by_severity(findings: Sequence[Finding]) -> str:

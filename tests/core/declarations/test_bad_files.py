@@ -122,7 +122,8 @@ def test_one_name_in_both_families_is_told_and_neither_is_used(root):
     write_model(root, "twin", model_yml(), family="intel")
     ran = posezoo("info", "twin", "--models_dir", root)
     assert ran.returncode == 1
-    assert f"the name twin is also used by {root}/intel/twin/model.yml" in errors_of(ran)[0]
+    first, second = (root / family / "twin" / "model.yml" for family in ("intel", "public"))
+    assert f"{first}:1:1: the name twin is also used by {second}" in errors_of(ran)[0]
     assert posezoo("info", "good", "--models_dir", root).returncode == 0
 
 

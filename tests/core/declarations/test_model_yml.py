@@ -127,6 +127,40 @@ def test_older_zoos_sha256_is_read(tmp_path):
     assert spec_of(tmp_path, files=[older]).files[0].checksum == Digest("sha256", "a" * 64)
 
 
+def test_of_several_digests_the_strongest_names_the_file_and_the_others_are_kept(tmp_path):
+    digests = {"md5": "B" * 32, "sha256": "A" * 64}
+    (file,) = spec_of(tmp_path, files=[{**FILE, **digests, "size": "3"}]).files
+    assert file.checksum == Digest("sha384", FILE["checksum"])
+    assert file.also == (Digest("sha256", "a" * 64), Digest("md5", "b" * 32))
+    assert file.size == 3
+
+
+def test_an_md5_is_no_pin(tmp_path):
+    (file,) = spec_of(tmp_path, files=[{**FILE, "checksum": "unknown", "md5": "b" * 32}]).files
+    assert not file.is_pinned
+    assert file.also == (Digest("md5", "b" * 32),)
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ("https://models.invalid/LICENSE", License(url="https://models.invalid/LICENSE")),
+        ("GNU GPL-3", License("GNU GPL-3")),
+        ("ftp://models.invalid/LICENSE", License("ftp://models.invalid/LICENSE")),
+        (None, License()),
+    ],
+)
+def test_a_license_is_an_address_a_name_or_missing(tmp_path, stated, expected):
+    assert omz_spec_of(tmp_path, license=stated).license == expected
+
+
+def test_an_empty_license_is_a_missing_one(tmp_path):
+    path = write_model(tmp_path, "net", as_yaml(omz_yml(license=None)) + "license:\nfoo: 1\n")
+    spec = read_model(path, family=Family.PUBLIC, name="net")
+    assert spec.license == License()
+    assert [key.name for key in spec.unknown_keys] == ["foo"]
+
+
 @pytest.mark.parametrize("failed", ALL.values(), ids=ALL)
 def test_a_mistake_is_one_line_with_its_place(tmp_path, failed):
     path = write_model(tmp_path / "models", "net", failed.content)
@@ -397,10 +431,15 @@ def test_an_unknown_key_of_open_model_zoos_form_is_left_out_with_a_warning(tmp_p
     )
     assert spec.files[0].sources == (HttpSource("https://models.invalid/net.onnx"),)
     assert spec.inputs[0].mean == ()
-    assert {warning.removeprefix(str(spec.path)) for warning in spec.warnings} == {
+    assert {str(key).removeprefix(str(spec.path)) for key in spec.unknown_keys} == {
         ":8:3: files[0].oroginal_source: unknown key, left out; did you mean original_source?",
-        ":18:3: input_info[0].mean: unknown key, left out; known: name, shape, layout",
+        ":18:3: input_info[0].mean: unknown key, left out",
     }
+
+
+def test_of_many_unknown_keys_only_the_first_ones_are_told(tmp_path):
+    info = [{"name": "x"} | {f"x{number}": 1 for number in range(40)}]
+    assert len(omz_spec_of(tmp_path, input_info=info).unknown_keys) == 16
 
 
 @pytest.mark.parametrize(
@@ -416,9 +455,9 @@ def test_an_unknown_key_of_a_foreign_composite_is_left_out_with_a_warning(tmp_pa
     path.write_text("task_type: detection\nstages_ordr: [a]\nstages_order: [b, a]\n")
     spec = read_composite(path, family=Family.PUBLIC, name="ab")
     assert spec.stages == ("b", "a")
-    assert spec.warnings == (
+    assert list(map(str, spec.unknown_keys)) == [
         f"{path}:2:1: stages_ordr: unknown key, left out; did you mean stages_order?",
-    )
+    ]
 
 
 def test_yaml_1_1s_yes_is_read_where_open_model_zoo_writes_it(tmp_path):

@@ -88,13 +88,21 @@ def test_the_record_of_another_user_is_not_believed(file, monkeypatch, tmp_path)
 def test_without_a_home_a_file_is_hashed_by_each_process(file, monkeypatch):
     monkeypatch.setenv("HOME", "/dev/null")
     assert is_verified(file, len(CONTENT), GOOD)
-    assert read_record(file).describes(file.stat(), GOOD)
+    assert read_record(file).describes(file.stat(), [GOOD])
 
 
 def test_a_record_of_one_digest_says_nothing_of_another(file):
     assert is_verified(file, len(CONTENT), GOOD)
     assert not is_verified(file, len(CONTENT), Digest("sha384", "0" * 96))
     assert is_verified(file, len(CONTENT), Digest("sha256", hashlib.sha256(CONTENT).hexdigest()))
+
+
+def test_all_digests_of_a_file_are_checked(file):
+    sha256 = Digest("sha256", hashlib.sha256(CONTENT).hexdigest())
+    assert is_verified(file, len(CONTENT), GOOD)
+    assert not is_verified(file, len(CONTENT), GOOD, also=[Digest("sha256", "0" * 64)])
+    assert is_verified(file, len(CONTENT), GOOD, also=[sha256])
+    assert read_record(file).describes(file.stat(), [GOOD, sha256])
 
 
 @pytest.mark.parametrize(

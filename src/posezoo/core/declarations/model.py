@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from enum import Enum
@@ -139,6 +140,7 @@ class SourceFile:
     checksum: Digest | None = None  # None if the publisher states none for the file itself
     sources: tuple[Source, ...] = ()  # tried in order
     max_size: int = 0  # in bytes, the most that is read if the size is unknown
+    also: tuple[Digest, ...] = ()  # further digests of the file, which a download must have too
     #: SHA-256 or SHA-1 of an archive's members, by name; a SHA-1 may have only its first digits.
     contains: Mapping[str, Digest] = field(default_factory=dict)
     first_use: bool = False  # whether size and checksum are those of the first download
@@ -149,6 +151,11 @@ class SourceFile:
     def read_limit(self) -> int:
         """The largest number of bytes that are read."""
         return self.max_size if self.size is None else self.size
+
+    @property
+    def digests(self) -> tuple[Digest, ...]:
+        """All digests of the whole file; none if it is pinned in another way, or not at all."""
+        return (self.checksum, *self.also) if self.checksum else ()
 
     @property
     def declared_checksum(self) -> Digest | None:
@@ -348,13 +355,12 @@ class Decoding:
 
 @frozen
 class License:
-    """The license of the weights.
+    """The license of the weights; other zoos give a ``url``, a name, or none.
 
-    ``text`` is a file in licenses/ that starts with the holder's copyright line; other zoos give a
-    ``url``.
+    ``text`` is a file in licenses/ that starts with the holder's copyright line.
     """
 
-    spdx: str = ""
+    spdx: str = ""  # SPDX's identifier; of other zoos, the name as they write it
     text: str = ""
     url: str = ""
 
@@ -407,6 +413,28 @@ class PublishedMetrics:
     gflops: float | None = None  # 10^9 operations for one inference at the declared size
     mparams: float | None = None  # 10^6 parameters
     known_difference: str = ""
+
+
+@frozen
+class UnknownKey:
+    """A key of a model.yml in Open Model Zoo's form that is left out; lines and columns count from
+    1.
+    """
+
+    file: str
+    line: int
+    column: int
+    field: str  # its path in the file: files[4].oroginal_source
+    hint: str  # the key that may be meant; empty if no known key is similar
+
+    @property
+    def name(self) -> str:
+        """Its path without the positions in lists: that of the same key in other files."""
+        return re.sub(r"\[[0-9]+\]", "", self.field)
+
+    def __str__(self) -> str:
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"{self.file}:{self.line}:{self.column}: {self.field}: unknown key, left out{hint}"
 
 
 @frozen
@@ -536,6 +564,9 @@ class ModelSpec:
     recorded_outputs: RecordedOutputs | None = None  # None if there are none
     revision: int = 1
     composite: str = ""  # the composite that this model is a part of
+    #: The folder of the registry that contains the model's own, as a path from the registry's root;
+    #: None for the usual one, that of the family or the composite.
+    parent: str | None = None
     #: Changes to the downloaded files, in this order.
     postprocessing: tuple[PostprocessingStep, ...] = ()
     #: Model Optimizer's arguments without a field here, as (flag, value): supported ones and
@@ -567,8 +598,7 @@ class ModelSpec:
     is_default: bool = True  # whether a name without a tag means this variant
     #: The others, in order; empty for all but the default variant.
     variants: tuple[ModelSpec, ...] = ()
-    #: Unknown keys that were left out, one line each, with their positions.
-    warnings: tuple[str, ...] = ()
+    unknown_keys: tuple[UnknownKey, ...] = ()  # that were left out
     #: What is assumed about the keypoints of the user's own weights; empty if nothing is.
     assumption: str = ""
     stages: ClassVar[tuple[str, ...]] = ()  # only a composite has some
@@ -613,7 +643,10 @@ class ModelSpec:
     @property
     def subdirectory(self) -> str:
         """The model's folder in a registry or an output folder, with / between the names."""
-        return "/".join(filter(None, (self.family, self.composite, self.full_name)))
+        parent = self.parent
+        if parent is None:
+            parent = f"{self.family}/{self.composite}" if self.composite else self.family
+        return f"{parent}/{self.full_name}" if parent else self.full_name
 
     @property
     def file_names(self) -> list[str]:
@@ -668,7 +701,8 @@ class CompositeSpec:
     license: License = License()
     limits: str = ""
     deprecated: Deprecation | None = None
-    warnings: tuple[str, ...] = ()  # as in ModelSpec
+    unknown_keys: tuple[UnknownKey, ...] = ()  # as in ModelSpec
+    parent: str | None = None  # as in ModelSpec
     # What a composite does not have, as a ModelSpec without it.
     composite: ClassVar[str] = ""
     people: ClassVar[People | None] = None
@@ -692,7 +726,8 @@ class CompositeSpec:
     @property
     def subdirectory(self) -> str:
         """The composite's folder in a registry or an output folder."""
-        return f"{self.family}/{self.name}"
+        parent = self.family if self.parent is None else self.parent
+        return f"{parent}/{self.name}" if parent else self.name
 
 
 Model = ModelSpec | CompositeSpec

@@ -7,7 +7,8 @@ Model Zoo's of 2021.4 and of its newest state. The keys of a file show its form,
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,7 @@ from posezoo.core.declarations.source_files import FILES, SHA384, STEP
 from posezoo.core.declarations.sources import WEB_URL
 from posezoo.core.declarations.upstream_steps import UPSTREAM_STEPS
 from posezoo.core.declarations.yaml_nodes import YamlMapping, YamlNode, read_yaml
+from posezoo.core.errors import SpecError
 
 #: Our tasks, and all tasks of both generations of Open Model Zoo.
 TASKS = (
@@ -175,20 +177,25 @@ _SPDX_LICENSE = record(model.License, required_key("spdx", WORD), required_key("
 
 
 def _read_license(node: YamlNode) -> model.License:
-    if node.is_text():
+    """A text that is no address is the name of a license; --metadata reports what is unusual."""
+    if node.value is None:
+        return model.License()
+    if not node.is_text():
+        return _SPDX_LICENSE.read(node)
+    with suppress(SpecError):
         return model.License(url=WEB_URL.read(node))
-    return _SPDX_LICENSE.read(node)
+    return model.License(LINE.read(node))
 
 
 def _read_skeleton(node: YamlNode) -> str | Skeleton:
     """The skeleton in model.yml itself, which gets the name of the model, or in a file of the
-    registry; else the name of one of the package.
+    registry, in the nearest folder above; else the name of one of the package.
     """
     path = Path(node.file)
     if not isinstance(node.value, str):
         return replace(SKELETON.read(node), name=path.parent.name)
     name = WORD.read(node)
-    for root in path.parents[2:4]:  # a part of a composite lies deeper
+    for root in path.parents[1:4]:  # models without a family lie in the root, parts lie deeper
         file = root / FOLDER / f"{name}.yml"
         if file.is_file():
             return read_skeleton(file)
@@ -362,6 +369,10 @@ _CONVERSION_KEYS = (
     Key("int8_ranges", _INT8_RANGES, "With them, INT8 needs no photos."),
 )
 MODEL_KEYS = (*_SHARED_KEYS, *_FILE_KEYS, *_USE_KEYS, *_PUBLISHER_KEYS, *_CONVERSION_KEYS)
+#: A model without a license can be read: --metadata reports it.
+_READ_KEYS = tuple(
+    replace(key, required=key.required and key.name != "license") for key in MODEL_KEYS
+)
 _MODEL_NAMES = (*names_of(MODEL_KEYS), "variants")
 #: An input or output of a variant needs only the keys that differ.
 _PORT_KEYS = {"inputs": INPUT_KEYS, "outputs": OUTPUT_KEYS}
@@ -395,9 +406,10 @@ OURS = frozenset((*_MODEL_NAMES, *_COMPOSITE_NAMES)) - OMZ_KEYS
 
 
 def read_model(
-    path: Path, *, family: model.Family, name: str, composite: str = ""
+    path: Path, *, family: model.Family, name: str, composite: str = "", parent: str | None = None
 ) -> model.ModelSpec:
     """The model that a model.yml declares; its name and family are those of its folders.
+    ``parent`` is as in ``ModelSpec``.
 
     An unknown key is a mistake in our form. In Open Model Zoo's form it is left out, and the model
     has a warning, since Open Model Zoo's own tools ignore unknown keys.
@@ -406,14 +418,14 @@ def read_model(
         SpecError: the first mistake in the file, with its position.
     """
     node = read_yaml(path)
-    warnings = [] if is_in_our_form(node) else node.collect_unknown_keys()
+    unknown_keys = [] if is_in_our_form(node) else node.collect_unknown_keys()
     top = node.as_mapping(_MODEL_NAMES)
     variants = top.get("variants")
+    identity = {"path": path, "family": family, "name": name}
+    identity |= {"composite": composite, "parent": parent}
     if variants is None:
-        spec = _read_variant(top, path, family, name, composite=composite)
-        if not warnings:
-            return spec
-        return replace(spec, warnings=tuple(warnings))
+        spec = _read_variant(top, identity)
+        return replace(spec, unknown_keys=tuple(unknown_keys)) if unknown_keys else spec
     tags: dict[str, str] = {}
     specs: list[model.ModelSpec] = []
     for tag, variant in variants.as_mapping().items():
@@ -424,7 +436,7 @@ def read_model(
             raise variant.make_error(f"is the same tag as {twin} if case is ignored")
         differing = variant.as_mapping(VARIANT_KEYS)
         fields = top.merged_with(differing, ("inputs", "outputs"))
-        spec = _read_variant(fields, path, family, name, composite=composite)
+        spec = _read_variant(fields, identity)
         specs.append(replace(spec, tag=tag, is_default=not specs))
     if not specs:
         raise variants.make_error("is empty: a model needs at least one variant")
@@ -435,12 +447,12 @@ def is_in_our_form(node: YamlNode) -> bool:
     """Whether a file has a key, or a value of ``license``, that Open Model Zoo does not have."""
     keys = node.value if isinstance(node.value, dict) else {}
     terms = keys.get("license")
-    return not OURS.isdisjoint(keys) or (terms is not None and not terms.is_text())
+    return not OURS.isdisjoint(keys) or (terms is not None and isinstance(terms.value, dict))
 
 
-def _read_variant(
-    top: YamlMapping, path: Path, family: model.Family, name: str, composite: str
-) -> model.ModelSpec:
+def _read_variant(top: YamlMapping, identity: Mapping[str, Any]) -> model.ModelSpec:
+    """The model of these keys; ``identity`` has what follows from the path of its file."""
+    path: Path = identity["path"]
     for ours, theirs in EXCLUSIVE:
         node = top.get(theirs)
         if node and ours in top:
@@ -449,7 +461,7 @@ def _read_variant(
                 " only"
             )
     top["files"]
-    values = read_keys(top, MODEL_KEYS)
+    values = {"license": model.License(), **read_keys(top, _READ_KEYS)}
     _give_to_decoder(values, top)
     arguments = MoArguments(values.pop("input_info", ()))
     if "model_optimizer_args" in values:
@@ -464,15 +476,12 @@ def _read_variant(
     if is_made and any(file.name == made for file in values["files"]):
         input_model = f"$dl_dir/{made}"
     spec = model.ModelSpec(
-        name=name,
-        family=family,
-        composite=composite,
-        path=path,
         has_pre_convert=has_pre_convert,
         mo_args=arguments.kept,
         input_model=input_model,
         inputs=values.pop("inputs", ()) or arguments.inputs,
         outputs=values.pop("outputs", ()) or arguments.outputs,
+        **identity,
         **values,
     )
     _check_references(top, spec)
@@ -535,7 +544,9 @@ def _refuse_itself(top: YamlMapping, spec: model.ModelSpec | model.CompositeSpec
         )
 
 
-def read_composite(path: Path, *, family: model.Family, name: str) -> model.CompositeSpec:
+def read_composite(
+    path: Path, *, family: model.Family, name: str, parent: str | None = None
+) -> model.CompositeSpec:
     """The composite that a composite-model.yml declares.
 
     If it names no stages, as in Open Model Zoo 2021.4, the stages are its subfolders that contain a
@@ -545,7 +556,7 @@ def read_composite(path: Path, *, family: model.Family, name: str) -> model.Comp
         SpecError: the first mistake in the file, with its position.
     """
     node = read_yaml(path)
-    warnings = [] if is_in_our_form(node) else node.collect_unknown_keys()
+    unknown_keys = [] if is_in_our_form(node) else node.collect_unknown_keys()
     top = node.as_mapping(_COMPOSITE_NAMES)
     if "stages" in top and "stages_order" in top:
         raise top["stages_order"].make_error(
@@ -565,7 +576,13 @@ def read_composite(path: Path, *, family: model.Family, name: str) -> model.Comp
         )
     values.setdefault("description", "")
     composite = model.CompositeSpec(
-        name=name, family=family, path=path, stages=stages, warnings=tuple(warnings), **values
+        name=name,
+        family=family,
+        path=path,
+        parent=parent,
+        stages=stages,
+        unknown_keys=tuple(unknown_keys),
+        **values,
     )
     _refuse_itself(top, composite)
     return composite

@@ -62,6 +62,7 @@ def _digest(algorithm: str, digits: FieldType[str]) -> FieldType[model.Digest]:
 _HEX_SHA384 = hex_digits(96, label="96 hex digits of SHA384")
 _SHA256 = _digest("sha256", HEX_SHA256)
 _TAGGED_DIGEST = tagged({"sha384": _digest("sha384", _HEX_SHA384), "sha256": _SHA256})
+_HEX_MD5 = hex_digits(32, label="32 hex digits of MD5")
 #: The SHA-1 of a member: all digits, or only the first ones, as in a file's name.
 _HEX_SHA1 = hex_digits(model.SHA1_DIGITS, 8, label="40 hex digits of SHA-1, or the first 8")
 _MEMBER_DIGEST = tagged({"sha1": _digest("sha1", _HEX_SHA1), "sha256": _SHA256})
@@ -121,7 +122,8 @@ FILE_KEYS = (
     required_key("size", _SIZE),
     Key("max_size", integer(1, MAX_SIZE), "Bytes: the limit if the size is unknown."),
     Key("checksum", _CHECKSUM, "SHA-384 in hex, {$type, value}, or unknown."),
-    Key("sha256", _plain_digest("sha256", HEX_SHA256), attribute="checksum"),
+    Key("sha256", _plain_digest("sha256", HEX_SHA256), "Checked, too, if both are given."),
+    Key("md5", _plain_digest("md5", _HEX_MD5), "Checked, too; alone it is no pin."),
     Key(
         "contains",
         _MEMBERS,
@@ -133,11 +135,23 @@ FILE_KEYS = (
 
 
 def _make_file(
-    source: tuple[model.Source, ...], original_source: tuple[model.Source, ...] = (), **values: Any
+    source: tuple[model.Source, ...],
+    original_source: tuple[model.Source, ...] = (),
+    checksum: model.Digest | None = None,
+    sha256: model.Digest | None = None,
+    md5: model.Digest | None = None,
+    **values: Any,
 ) -> model.SourceFile:
+    # The first one finds the file in caches and mirrors; an MD5 could be that of another file.
+    strong = [digest for digest in (checksum, sha256) if digest]
     # Open Model Zoo's copy comes first and the publisher's last, because publishers' files
     # disappear.
-    return model.SourceFile(sources=(*source, *original_source), **values)
+    return model.SourceFile(
+        sources=(*source, *original_source),
+        checksum=strong[0] if strong else None,
+        also=(*strong[1:], *([md5] if md5 else [])),
+        **values,
+    )
 
 
 def _check_file(fields: YamlMapping, file: model.SourceFile) -> None:
@@ -151,16 +165,11 @@ def _check_file(fields: YamlMapping, file: model.SourceFile) -> None:
         raise fields["contains"].make_error(
             f"{file.name} is not a .zip file, so its members cannot be checked"
         )
-    if "sha256" in fields and "checksum" in fields:
-        raise fields["checksum"].make_error(
-            "is given in addition to sha256: only one of them is allowed"
-        )
 
 
 _REQUIRE_MAX_SIZE: Schema = {"required": ["max_size"]}
 _FILE_SCHEMA = {
     "anyOf": [{"required": [key]} for key in ("checksum", "sha256", "contains")],
-    "not": {"required": ["checksum", "sha256"]},
     "if": {"properties": {"size": _UNKNOWN_SCHEMA}},
     "then": _REQUIRE_MAX_SIZE,
     "else": {"not": _REQUIRE_MAX_SIZE},

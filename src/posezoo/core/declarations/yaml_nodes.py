@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from posezoo.core.declarations.model import Plain
+from posezoo.core.declarations.model import Plain, UnknownKey
 from posezoo.core.errors import SpecError, os_reason, sanitize, suggest
 from posezoo.core.regular_files import open_regular
 
@@ -29,7 +29,7 @@ MAX_BYTES = 1 << 20
 MAX_DEPTH = 16
 MAX_EVENTS = 20_000
 MAX_KEY_LENGTH = 200
-#: If a file has more unknown keys than this, they are an error and not only warnings.
+#: The largest number of unknown keys of a file that are told.
 MAX_UNKNOWN_KEYS = 16
 
 _Parser = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -61,7 +61,7 @@ class YamlNode:
     key: str
     key_node: YamlNode | None
     value: str | list[YamlNode] | dict[str, YamlNode] | None
-    unknown_keys: list[str] | None = None
+    unknown_keys: list[UnknownKey] | None = None
     is_quoted: bool = False
 
     @property
@@ -80,9 +80,9 @@ class YamlNode:
             self.file, self.line, self.column, self.field_path, problem=problem, hint=hint
         )
 
-    def collect_unknown_keys(self) -> list[str]:
-        """The warnings that errors about unknown keys below this node become; grows while values
-        are read.
+    def collect_unknown_keys(self) -> list[UnknownKey]:
+        """The unknown keys below this node, which are no errors then; grows while values are
+        read.
         """
         self.unknown_keys = []
         return self.unknown_keys
@@ -174,15 +174,16 @@ class YamlNode:
         return isinstance(self.value, str)
 
     def _record_unknown_key(self, key: str, node: YamlNode, allowed: Collection[str]) -> None:
-        hint = suggest(key, allowed) or f"known: {', '.join(allowed)}"
-        error = node.make_error("unknown key", hint=hint)
+        hint = suggest(key, allowed, cutoff=0.75)
         collector: YamlNode | None = self
         while collector and collector.unknown_keys is None:
             collector = collector.parent
-        warnings = collector.unknown_keys if collector else None
-        if warnings is None or len(warnings) == MAX_UNKNOWN_KEYS:
-            raise error
-        warnings.append(f"{error.problem}, left out; {hint}")
+        unknown_keys = collector.unknown_keys if collector else None
+        if unknown_keys is None:
+            raise node.make_error("unknown key", hint=hint or f"known: {', '.join(allowed)}")
+        if len(unknown_keys) < MAX_UNKNOWN_KEYS:
+            field = node.field_path
+            unknown_keys.append(UnknownKey(node.file, node.line, node.column, field, hint))
 
     def refuse_unprintable(self, text: str, subject: str = "") -> None:
         """Raise a SpecError if a text at this position has control or invisible characters."""

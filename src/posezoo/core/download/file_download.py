@@ -116,6 +116,7 @@ def download_file(
     """
     if not file.is_pinned and context.first_use is None:
         raise unpinned_error([file])
+    also = (*file.also, *also)
     if _is_downloaded(file, target, context):
         _require_digests(file, also, compute_digests(target, [each.algorithm for each in also]))
         remove_partial(target)
@@ -276,7 +277,7 @@ def _finish(
     # the one that sent the bytes.
     store(target, file, context, replace=candidate.kind is not CandidateKind.CACHE)
     if file.checksum:  # a rename and a hard link set the time in the record of the part
-        record_digest(target, file.checksum)
+        record_digest(target, *file.digests)
 
 
 def unpinned_error(files: Sequence[SourceFile]) -> UnpinnedFileError:

@@ -114,7 +114,7 @@ def _read_origin(file: SourceFile, target: Path) -> Json:
     except OSError:
         return {}
     record = read_record(target)
-    is_verified = not file.checksum or record.describes(status, file.checksum)
+    is_verified = not file.checksum or record.describes(status, file.digests)
     return record.origin if is_verified else {}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, ItemsView, Mapping
+from collections.abc import Callable, ItemsView, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import field, fields
 from pathlib import Path
@@ -58,14 +58,13 @@ class FileRecord:
     made: Json = field(default_factory=dict)
     result: Json = field(default_factory=dict)
 
-    def describes(self, status: os.stat_result, digest: Digest) -> bool:
-        """Whether a file with this status has this digest, and is unchanged since it was
+    def describes(self, status: os.stat_result, digests: Iterable[Digest]) -> bool:
+        """Whether a file with this status has these digests, and is unchanged since it was
         verified.
         """
         verified = self.verified
-        return (
-            verified.get(digest.algorithm) == digest.value and _print_of(status) <= verified.items()
-        )
+        has_all = all(verified.get(each.algorithm) == each.value for each in digests)
+        return has_all and _print_of(status) <= verified.items()
 
 
 def record_path(path: Path) -> Path:

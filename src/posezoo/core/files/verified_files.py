@@ -84,6 +84,7 @@ def is_verified(
     size: int | None,
     digest: Digest,
     *,
+    also: Sequence[Digest] = (),
     trust_record: bool = True,
     remember: bool = True,
 ) -> bool:
@@ -92,6 +93,7 @@ def is_verified(
     Args:
         path: the file; a symbolic link is followed, a missing file is not verified.
         size: the expected size in bytes; None if the digest alone is known.
+        also: further digests that its bytes must have.
         trust_record: trust the record of an earlier check if the file has not changed since. Bytes
             can change undetected (a failing disk, a clock that is set back).
         remember: write the result into the file's record; a dry run does not.
@@ -102,14 +104,15 @@ def is_verified(
         return False
     if not stat.S_ISREG(status.st_mode) or size not in (None, status.st_size):
         return False
-    if trust_record and read_record(path).describes(status, digest):
+    digests = [digest, *also]
+    if trust_record and read_record(path).describes(status, digests):
         return True
     try:
-        is_right = compute_digest(path, digest.algorithm) == digest
+        is_right = compute_digests(path, [each.algorithm for each in digests]) == digests
     except OSError:
         return False
     if remember and is_right:
-        remember_verified(path, digest)
+        remember_verified(path, *digests)
     elif remember:
         _forget_bytes(path)
     return is_right
@@ -130,13 +133,18 @@ def is_verified_file(
     """
     if file.checksum:
         return is_verified(
-            path, file.size, file.checksum, trust_record=trust_record, remember=remember
+            path,
+            file.size,
+            file.checksum,
+            also=file.also,
+            trust_record=trust_record,
+            remember=remember,
         )
     return has_size(path, file.size) and file.is_pinned and not explain_wrong_members(path, file)
 
 
-def remember_verified(path: Path, digest: Digest) -> None:
-    """Record that a file was hashed and has this digest.
+def remember_verified(path: Path, *digests: Digest) -> None:
+    """Record that a file was hashed and has these digests.
 
     Its bytes are synced first: after a power failure, a file can have its size and time of change
     but zeros for its bytes, and the record would hide that. If the record cannot be written (a
@@ -144,13 +152,14 @@ def remember_verified(path: Path, digest: Digest) -> None:
     """
     with suppress(OSError):
         sync(path)
-    record_digest(path, digest)
+    record_digest(path, *digests)
 
 
-def record_digest(path: Path, digest: Digest) -> None:
+def record_digest(path: Path, *digests: Digest) -> None:
     """``remember_verified`` for a file whose bytes are on the disk."""
+    known = {digest.algorithm: digest.value for digest in digests}
     with suppress(OSError):
-        update_record(path, verified={digest.algorithm: digest.value, **fingerprint(path)})
+        update_record(path, verified={**known, **fingerprint(path)})
 
 
 def set_aside(path: Path, listener: Listener, accepted: Iterable[Digest] = ()) -> None:

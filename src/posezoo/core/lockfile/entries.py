@@ -113,7 +113,9 @@ def _decisive_digest(spec: ModelSpec, path: Path) -> str:
 
     The declaration is read again: ``spec`` may have pins of a lock, and inputs that a user chose.
     """
-    declared = RegistryEntry(path.parent.name, spec.family, path, spec.composite).read()
+    declared = RegistryEntry(
+        path.parent.name, spec.family, path, spec.composite, spec.parent
+    ).read()
     if isinstance(declared, CompositeSpec):
         decides: dict[str, Any] = {"stages": declared.stages, "decoder": declared.decoder}
     else:

@@ -21,7 +21,6 @@ from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.lint.rules.metrics import ARCHIVES
 
-_WARNING = re.compile(r":([0-9]+):([0-9]+): (\S+): unknown key, left out; (.*)$", re.DOTALL)
 #: A part of a name with eight hexadecimal digits, at least one of them a letter: others may be
 #: dates.
 _HASH = re.compile(r"-(?=[0-9]{0,7}[a-f])([0-9a-f]{8})(?=\.[a-z])")
@@ -60,19 +59,22 @@ def too_large(view: ModelView) -> Violations:
 
 @rule()
 def known_keys(view: ModelView) -> Violations:
-    """Every key of model.yml is known: tools ignore a misspelt key without a message.
+    """Every key of model.yml is known: tools ignore a misspelt key without a message. A key that is
+    not similar to a known one is only a warning.
 
     Example: licence: https://..., where license is meant
     """
-    if not isinstance(view.parsed, SpecError):
-        for warning in view.parsed.warnings:
-            match = _WARNING.search(warning)
-            if match:
-                line, column, key, hint = match.groups()
-                location = FileLocation(str(view.entry.path), int(line), int(column))
-                yield RuleViolation(
-                    location, f"{key}: unknown key, left out; {hint}", key, key, expected=hint
-                )
+    if isinstance(view.parsed, SpecError):
+        return
+    for key in view.parsed.unknown_keys:
+        place = FileLocation(key.file, key.line, key.column)
+        message = f"{key.field}: unknown key, left out"
+        severity = None if key.hint else Severity.WARNING
+        if key.hint:
+            message += f"; {key.hint}"
+        yield RuleViolation(
+            place, message, key.field, key.field, expected=key.hint, severity=severity
+        )
 
 
 @rule()

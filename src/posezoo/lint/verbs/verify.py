@@ -8,6 +8,7 @@ from posezoo.cli.run_main import command_line
 from posezoo.cli.selection import select_models
 from posezoo.core.events import RunStarted
 from posezoo.lint.metadata_check import (
+    FIX_FLAG,
     FORMATS,
     METADATA_FLAGS,
     MetadataArgs,
@@ -28,6 +29,7 @@ posezoo verify movenet-thunder --device NPU
 posezoo verify pose.xml --device GPU --inputs me.jpg crowd.jpg --nodes report
 posezoo verify --metadata
 posezoo verify --metadata --models_dir open_model_zoo/models --format sarif
+posezoo verify --metadata --models_dir my_zoo --fix --dry_run
 posezoo verify --metadata --changed_since main --baseline known.json
 posezoo verify --explain unusual-constant
 """
@@ -35,11 +37,12 @@ posezoo verify --explain unusual-constant
 FLAGS = (
     flags.MODELS,
     *METADATA_FLAGS,
+    FIX_FLAG,
     DEVICE_FLAGS,
     flags.download_dir_flag(),
     f"weights_dir detector {flags.CACHE} {flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY}",
     flags.format_flag(FORMATS),
-    "log quiet",
+    "dry_run log quiet",
 )
 
 
@@ -63,7 +66,8 @@ def run(args: _Args) -> int:
         registry = open_registry(roots)
         with flags.console_from_args(args) as console:
             console(RunStarted(command_line(), len(args.models or registry.entries)))
-            return run_metadata_check(args, registry, args.models or None)
+            context = flags.context_from_args(args) if args.fix else None
+            return run_metadata_check(args, registry, args.models or None, context)
 
     if args.device is not None:
         return run_device_check(args)

@@ -31,7 +31,9 @@ def collect_omz_facts(spec: ModelSpec, registry: Registry) -> Json:
     is_quantizable = spec.quantizable or not explain_unsupported(spec, registry.composite_of(spec))
     int8 = ["FP16-INT8", "FP32-INT8"] if is_quantizable else []
     config = spec.path.with_name("accuracy-check.yml")
-    license_url = spec.license.url or f"https://spdx.org/licenses/{spec.license.spdx}.html"
+    license_url = spec.license.url
+    if spec.license.text:  # without a text, it is a name that SPDX may not list
+        license_url = f"https://spdx.org/licenses/{spec.license.spdx}.html"
     return {
         **project(spec, "name=full_name composite_model_name=composite? description framework"),
         "license_url": license_url,

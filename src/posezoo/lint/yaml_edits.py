@@ -1,0 +1,116 @@
+"""Changes of single values in the text of a YAML file; comments, order and quotes stay as they are.
+
+The changed text is read again: unless it differs in these values alone, the file is not changed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from typing import Any
+
+from posezoo.core.declarations.yaml_nodes import YamlNode, parse_yaml
+from posezoo.core.errors import SpecError
+from posezoo.core.values import frozen
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_LINE_BREAK = re.compile(r"\r\n|\n|\r")
+_END_OF_LINE = re.compile(r"[ \t]*(?:#[^\r\n]*)?(?=\r|\n|\Z)")
+
+
+class EditError(Exception):
+    """A text cannot be changed in place."""
+
+
+@frozen
+class YamlEdit:
+    """A new text for a value; or, if it has a key, a key with this text after the value."""
+
+    node: YamlNode  # neither a list nor a mapping
+    text: str
+    key: str = ""
+
+
+def apply_edits(content: bytes, edits: Sequence[YamlEdit]) -> bytes:
+    """The bytes of a file with these changes.
+
+    Raises:
+        EditError: a value is written in a form that cannot be changed in place, such as several
+            lines.
+    """
+    mark = _BYTE_ORDER_MARK if content.startswith(_BYTE_ORDER_MARK) else b""
+    text = content.removeprefix(mark).decode("utf-8")
+    starts = [0, *(match.end() for match in _LINE_BREAK.finditer(text))]
+    file = edits[0].node.file
+    expected = _plain(parse_yaml(content, file))
+    # From the end to the beginning, so that the positions of the others stay right.
+    for edit in sorted(edits, key=_position, reverse=True):
+        start = starts[edit.node.line - 1] + edit.node.column - 1
+        text = _insert(text, start, edit) if edit.key else _replace(text, start, edit)
+        _change(expected, edit)
+    changed = mark + text.encode("utf-8")
+    try:
+        actual = _plain(parse_yaml(changed, file))
+    except SpecError as error:
+        raise EditError(error.problem) from error
+    if actual != expected:
+        raise EditError(f"{file}: other values would change, too")
+    return changed
+
+
+def _position(edit: YamlEdit) -> tuple[int, int]:
+    return attrgetter("line", "column")(edit.node)
+
+
+def _written(text: str, start: int, node: YamlNode) -> tuple[str, str]:
+    """How a value is written at a position, and the quote around it."""
+    quote = text[start] if text[start : start + 1] in ("'", '"') else ""
+    written = f"{quote}{node.value}{quote}"
+    if not text.startswith(written, start):
+        raise EditError(f"{node.file}:{node.line}: the value is written in several lines")
+    return written, quote
+
+
+def _replace(text: str, start: int, edit: YamlEdit) -> str:
+    written, quote = _written(text, start, edit.node)
+    return f"{text[:start]}{quote}{edit.text}{quote}{text[start + len(written) :]}"
+
+
+def _insert(text: str, start: int, edit: YamlEdit) -> str:
+    written, _ = _written(text, start, edit.node)
+    end = start + len(written)
+    pair = f"{edit.key}: {edit.text}"
+    of_line = _END_OF_LINE.match(text, end)
+    if of_line is None:  # a mapping in braces
+        return f"{text[:end]}, {pair}{text[end:]}"
+    key = edit.node.key_node
+    indent = " " * ((key.column if key else 1) - 1)
+    line_break = _LINE_BREAK.search(text)
+    first_break = line_break[0] if line_break else "\n"
+    end = of_line.end()
+    return f"{text[:end]}{first_break}{indent}{pair}{text[end:]}"
+
+
+def _plain(node: YamlNode) -> Any:
+    if isinstance(node.value, list):
+        return [_plain(item) for item in node.value]
+    if isinstance(node.value, dict):
+        return {key: _plain(value) for key, value in node.value.items()}
+    return node.value
+
+
+def _change(tree: Any, edit: YamlEdit) -> None:
+    *above, last = _keys_of(edit.node)
+    for key in above:
+        tree = tree[key]
+    tree[edit.key or last] = edit.text
+
+
+def _keys_of(node: YamlNode) -> Iterable[str | int]:
+    """The keys and the positions in lists on the way to a node."""
+    if node.parent is None:
+        return []
+    is_item = isinstance(node.parent.value, list)
+    key = int(node.key.strip("[]")) if is_item else node.key
+    return [*_keys_of(node.parent), key]
