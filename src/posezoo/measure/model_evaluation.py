@@ -58,6 +58,7 @@ class EvaluatedModel:
         like: as in ``ChosenModel``.
         is_unnamed: whether the IR of these weights have no name of their own.
         conversion: how IR are made.
+        is_video: whether it runs on videos, in which some models need no detector.
     """
 
     model: Model
@@ -69,6 +70,7 @@ class EvaluatedModel:
     like: ModelSpec | None = None
     is_unnamed: bool = False
     conversion: ConversionOptions = field(default_factory=ConversionOptions)
+    is_video: bool = False
 
     @property
     def finds_boxes(self) -> bool:
@@ -122,7 +124,7 @@ def load_model(
     model = chosen.model
     if chosen.graph:
         xml = chosen.graph.path
-        loader = load.Loader(context, chosen.detector)
+        loader = load.Loader(context, chosen.detector, is_video=chosen.is_video)
         like = chosen.like
         estimator = replace(loader, listener=listener).compile_ir(chosen.graph, options, like)
         name = like.full_name if like else ""
@@ -144,9 +146,13 @@ def load_model(
     )
     model = load.with_found_decoder(model, own_irs)
     load.require_detector_used(chosen.detector or boxes, model)
-    detector = load.detector_irs(model, context, precision=chosen.precision, listener=listener)
+    detector = load.detector_irs(
+        model, context, precision=chosen.precision, is_video=chosen.is_video, listener=listener
+    )
     irs = detector | own_irs
-    load_again = partial(load.compile_estimator, model, context, irs, options)
+    load_again = partial(
+        load.compile_estimator, model, context, irs, options, is_video=chosen.is_video
+    )
     protocol = EvaluationProtocol(
         load_again(), chosen.precision, options, boxes, irs=[*irs.values()]
     )
