@@ -328,8 +328,8 @@ def _follow(
         detect_every=options.detect_every,
         time_s=lambda frame: frame.time_s,
     )
-    with stream:
-        yield from stream
+    with stream as frames:
+        yield from frames
 
 
 def _compare_frame(
