@@ -21,6 +21,7 @@ from fakes.checkpoints import params
 from fakes.stated_inputs import ULTRALYTICS, write_whole_input
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.declarations.model import NetworkChoice, Precision
+from posezoo.core.errors import ImageError
 from posezoo.core.events import ConversionUpToDate, SelfCheckPassed, ignore_event
 from posezoo.core.pipeline.get import download
 from posezoo.core.pipeline.plan import make_plan
@@ -117,12 +118,7 @@ IMAGE = np.full((32, 64, 3), 128, np.uint8)
             "this one 1x3x32x64",
             "list(frames.transpose(0, 2, 3, 1))",
         ),
-        (
-            cv2.imencode(".png", IMAGE)[1].tobytes(),
-            "not bytes",
-            "cv2.imdecode(numpy.frombuffer(data, numpy.uint8), cv2.IMREAD_COLOR)",
-        ),
-        (cv2.imencode(".png", IMAGE)[1], "this one ", "cv2.imdecode(data, cv2.IMREAD_COLOR)"),
+        (cv2.imencode(".png", IMAGE)[1], "this one ", "data.tobytes()"),
     ],
 )
 def test_the_hint_for_another_array_makes_it_a_frame(tmp_path, given, problem, expression):
@@ -132,6 +128,44 @@ def test_the_hint_for_another_array_makes_it_a_frame(tmp_path, given, problem, e
     assert expression in caught.value.hint
     names = dict.fromkeys(("frame", "frames", "data"), given)
     assert model(eval(expression, {"numpy": np, "cv2": cv2, **names}))
+
+
+def test_the_bytes_of_an_image_file_are_an_image(tmp_path):
+    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
+    data = cv2.imencode(".png", IMAGE)[1].tobytes()
+    (expected,) = model(IMAGE)
+    for given in (data, bytearray(data), memoryview(data)):
+        (found,) = model(given)
+        assert found.to_json() == expected.to_json()
+    assert [len(poses) for poses in model([data, IMAGE])] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"", "there are none"),
+        (b"garbage", "is not an image of a known format"),
+        (cv2.imencode(".jpg", IMAGE)[1].tobytes()[:200], "is incomplete"),
+    ],
+)
+def test_bytes_that_are_no_image_are_refused_with_the_reason(tmp_path, data, problem):
+    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
+    with pytest.raises(ImageError, match=f"the bytes of the image: .*{problem}"):
+        model(data)
+    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    if decoded is None:
+        with pytest.raises(ImageError, match="not NoneType") as caught:
+            model(decoded)
+        assert "cv2.imdecode" in caught.value.hint
+
+
+def test_an_address_is_not_downloaded(tmp_path, server):
+    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
+    address = server.serve("photo.png", cv2.imencode(".png", IMAGE)[1].tobytes())
+    with pytest.raises(ImageError) as caught:
+        model(address)
+    assert "download it first" in caught.value.hint
+    assert not server.requests
 
 
 def test_a_video_that_is_open_is_no_image(tmp_path):

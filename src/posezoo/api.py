@@ -247,9 +247,10 @@ def load(
         settings: any of ``posezoo.core.settings.Settings``, such as ``weights_dir`` or ``mirror``.
 
     Returns:
-        A callable that takes the path of an image, or a uint8 image (height, width, 3), BGR unless
-        ``color="RGB"`` is given, and returns ``Poses``, a list of ``Pose``; for a list of images,
-        it returns a list of them. It may be called in several threads at the same time.
+        A callable that takes the path of an image, the bytes of an image file, or a uint8 image
+        (height, width, 3), BGR unless ``color="RGB"`` is given, and returns ``Poses``, a list of
+        ``Pose``; for a list of images, it returns a list of them. It may be called in several
+        threads at the same time.
 
     Raises:
         PosezooError: it cannot be downloaded, converted or compiled, its decoder has no such

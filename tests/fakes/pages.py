@@ -54,6 +54,8 @@ OWN_TESTS = {
     "README.md": ("console", "python"),
     "docs/container.md": ("console",),
     "docs/first_minutes.md": ("console",),
+    "docs/howto/measure_your_own.md": ("console",),
+    "docs/howto/own_service.md": ("console", "python"),
     "docs/migrating.md": ("console", "python"),
     "docs/supply_chain.md": ("console",),
 }

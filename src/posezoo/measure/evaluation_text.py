@@ -8,8 +8,14 @@ from posezoo.cli.labels import format_conditions, format_count
 from posezoo.cli.report import align_columns, print_lines
 from posezoo.measure.evaluation.breakdown import score_groups, worst_images
 from posezoo.measure.evaluation.coco_metrics import BOX_METRICS, KEYPOINT_METRICS
-from posezoo.measure.evaluation.evaluation_protocol import unannotated_keypoints
+from posezoo.measure.evaluation.evaluation_protocol import (
+    EvaluationProtocol,
+    unannotated_keypoints,
+)
 from posezoo.measure.evaluation.evaluation_report import EvaluationReport
+from posezoo.measure.evaluation.person_groups import ENOUGH_PEOPLE
+from posezoo.measure.evaluation.video_evaluation import VideoScore
+from posezoo.measure.evaluation.video_report import VideoReport
 from posezoo.poses.people import describe_people
 from posezoo.run.measured import DETECTOR_PRECISION, TARGET_SIZE
 
@@ -20,14 +26,17 @@ MOST_ROWS = 10
 _NUMBERS = frozenset({1, 2, 3})
 
 
-def print_report(report: EvaluationReport) -> None:
-    """Print the report as text."""
+def print_report(report: EvaluationReport, *, by: str = "") -> None:
+    """Print the report as text, with a table by ``size`` or ``posture`` of people, if one is
+    named.
+    """
     print_lines(*_heading(report))
     blocks = (
         _metric_lines(report),
         _published_lines(report),
         _keypoint_lines(report),
         _group_lines(report),
+        _person_group_lines(report, by),
         _worst_image_lines(report),
     )
     for block in blocks:
@@ -59,6 +68,59 @@ def print_sizes(reports: Sequence[EvaluationReport]) -> None:
     print_lines("", *(f"accuracy  {report.files['accuracy']}" for report in reports))
 
 
+def print_video_report(report: VideoReport) -> None:
+    """Print the report of an evaluation on videos as text."""
+    result = report.result
+    protocol = report.protocol
+    shown_elsewhere = ("people_from", DETECTOR_PRECISION)
+    settings = report.to_settings().items()
+    described = ", ".join(f"{key} {value}" for key, value in settings if key not in shown_elsewhere)
+    videos = format_count(len(result.videos), "video")
+    frames = format_count(result.total.frames, "annotated frame")
+    total = result.total
+    print_lines(
+        f"{_name_ir(protocol)} on {protocol.estimator.device}: {described}",
+        f"people from {describe_people(protocol.people_from, protocol.detector_precision)}",
+        f"{videos}, {frames}, {total.counts.people} people of {result.dataset.name}",
+    )
+    if result.left_out:
+        print_lines(f"not compared, since the model lacks them: {', '.join(result.left_out)}")
+    print_lines("", f"found     {total.counts.found} of {total.counts.people}")
+    print_lines(f"ghosts    {total.counts.ghosts}")
+    if result.has_tracks:
+        print_lines(f"switches  {total.counts.switches}")
+        print_lines(*(f"{name:10}{value:.3f}" for name, value in total.hota.items()))
+    else:
+        print_lines("no switches and no HOTA: the annotated people have no track_id")
+    if len(result.videos) > 1:
+        print_lines("", *_video_lines(result.videos))
+    print_lines("", *(f"{name:10}{path}" for name, path in report.files.items()))
+
+
+def _video_lines(videos: Sequence[VideoScore]) -> list[str]:
+    """The videos in which the smallest share of people was found."""
+    rows: list[tuple[str, ...]] = [
+        ("WORST VIDEOS", "FRAMES", "PEOPLE", "FOUND", "GHOSTS", "SWITCHES", "HOTA")
+    ]
+    worst = sorted(videos, key=lambda each: each.counts.found / max(1, each.counts.people))
+    for score in worst[:MOST_ROWS]:
+        counts = score.counts
+        numbers = (score.frames, counts.people, counts.found, counts.ghosts)
+        has_tracks = bool(score.hota)
+        switches = f"{counts.switches}" if has_tracks else ""
+        hota = f"{score.hota['HOTA']:.3f}" if has_tracks else ""
+        rows.append((score.name, *map(str, numbers), switches, hota))
+    return align_columns(rows, right=frozenset(range(1, 7)))
+
+
+def _name_ir(protocol: EvaluationProtocol) -> str:
+    """The model and its precision; an .xml as posezoo run names it."""
+    estimator = protocol.estimator
+    if protocol.precision is None:
+        return f"{protocol.irs[0]} (decoder {estimator.decoder})"
+    return f"{estimator.model.full_name} ({protocol.precision} IR)"
+
+
 def _heading(report: EvaluationReport, *, left_out: Sequence[str] = ()) -> Iterator[str]:
     """The model, its settings without those in ``left_out``, and the data set."""
     result = report.result
@@ -67,10 +129,7 @@ def _heading(report: EvaluationReport, *, left_out: Sequence[str] = ()) -> Itera
     pairs = protocol.to_settings().items()
     shown_elsewhere = ("people_from", DETECTOR_PRECISION, *left_out)
     settings = ", ".join(f"{key} {value}" for key, value in pairs if key not in shown_elsewhere)
-    ir = f"{estimator.model.full_name} ({protocol.precision} IR)"
-    if protocol.precision is None:  # as posezoo run names it
-        ir = f"{protocol.irs[0]} (decoder {estimator.decoder})"
-    yield f"{ir} on {estimator.device}: {settings}"
+    yield f"{_name_ir(protocol)} on {estimator.device}: {settings}"
     images = format_count(len(result.dataset.images), "image")
     if result.dataset.categories:
         yield f"{images}, {format_count(result.people, 'object')} of {result.dataset.name}"
@@ -113,6 +172,20 @@ def _group_lines(report: EvaluationReport) -> list[str]:
         numbers = (group.images, group.people, group.found, group.wrong, group.sure)
         rows.append((group.title, *map(str, numbers)))
     return align_columns(rows, right=frozenset(range(1, 6))) if len(rows) > 1 else []
+
+
+def _person_group_lines(report: EvaluationReport, by: str) -> list[str]:
+    result = report.result
+    groups = {"size": result.size_groups, "posture": result.posture_groups}.get(by, ())
+    rows = [(by.upper(), "PEOPLE", "FOUND", "SHARE", "AP")]
+    for group in groups:
+        ap = "" if group.AP is None else f"{group.AP:.3f}"
+        share = f"{group.found / group.people:.2f}"
+        rows.append((group.title, f"{group.people}", f"{group.found}", share, ap))
+    if len(rows) == 1:
+        return []
+    note = [] if all(row[-1] for row in rows) else [f"no AP: fewer than {ENOUGH_PEOPLE} people"]
+    return [*align_columns(rows, right=frozenset(range(1, 5))), *note]
 
 
 def _worst_image_lines(report: EvaluationReport) -> list[str]:

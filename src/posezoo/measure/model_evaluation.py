@@ -59,6 +59,7 @@ class EvaluatedModel:
         like: as in ``ChosenModel``.
         is_unnamed: whether the IR of these weights have no name of their own.
         conversion: how IR are made.
+        is_video: whether it runs on videos, in which some models need no detector.
     """
 
     model: Model
@@ -70,6 +71,7 @@ class EvaluatedModel:
     like: ModelSpec | None = None
     is_unnamed: bool = False
     conversion: ConversionOptions = field(default_factory=ConversionOptions)
+    is_video: bool = False
 
     @property
     def finds_boxes(self) -> bool:
@@ -123,7 +125,7 @@ def load_model(
     model = chosen.model
     if chosen.graph:
         xml = chosen.graph.path
-        loader = load.Loader(context, chosen.detector)
+        loader = load.Loader(context, chosen.detector, is_video=chosen.is_video)
         like = chosen.like
         estimator = replace(loader, listener=listener).compile_ir(chosen.graph, options, like)
         name = like.full_name if like else ""
@@ -145,7 +147,7 @@ def load_model(
     )
     model = load.with_found_decoder(model, own_irs)
     require_detector_used(chosen.detector or boxes, model)
-    pipeline = resolve_pipeline(model, context, chosen.precision)
+    pipeline = resolve_pipeline(model, context, chosen.precision, is_video=chosen.is_video)
     irs = load.get_detector_irs(pipeline, context, listener) | own_irs
     load_again = partial(load.compile_pipeline, pipeline, irs, options)
     protocol = EvaluationProtocol(

@@ -12,6 +12,7 @@ import struct
 from collections.abc import Callable, Iterator
 from glob import has_magic
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,29 +101,53 @@ def read_image(path: Path) -> Image:
     """
     cv2 = import_cv2()
     data = _read_file(path)
-    header = _read_header(path, data)
+    _require_not_raw(path)
+    return _decode(data, str(path), cv2)
+
+
+def decode_image(data: bytes | bytearray | memoryview) -> Image:
+    """Decode the bytes of an image file, such as those that a server receives, as ``read_image``
+    does.
+
+    Raises:
+        ImageError, MissingPackageError: as for ``read_image``.
+    """
+    cv2 = import_cv2()
+    name = "the bytes of the image"
+    size = memoryview(data).nbytes
+    if not size:
+        raise ImageError(f"{name}: there are none")
+    if size > MAX_BYTES:
+        raise ImageError(f"{name}: {size:,} are too many: the limit is {MAX_BYTES:,}")
+    return _decode(bytes(data), name, cv2)
+
+
+def _decode(data: bytes, name: str, cv2: Any) -> Image:
+    header = _read_header(name, data)
     if header.width * header.height > MAX_PIXELS:
         raise ImageError(
-            f"{path}: {header.width} x {header.height} pixels are too many: the limit is"
+            f"{name}: {header.width} x {header.height} pixels are too many: the limit is"
             f" {MAX_PIXELS:,}",
             hint="make it smaller first",
         )
     if not header.is_complete:
         raise ImageError(
-            f"{path}: the image file is incomplete", hint="copy or download the file again"
+            f"{name}: the image file is incomplete", hint="copy or download the file again"
         )
     try:
         image: Image | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
-        raise ImageError(f"{path}: cannot be decoded: {error.err}") from error
+        raise ImageError(f"{name}: cannot be decoded: {error.err}") from error
     if image is None:
-        raise ImageError(f"{path}: the image is damaged, or of a kind that OpenCV does not decode")
+        raise ImageError(f"{name}: the image is damaged, or of a kind that OpenCV does not decode")
     return image
 
 
 def require_image(path: Path) -> None:
     """Raise the ImageError of ``read_image`` if the file does not begin like an image."""
-    _read_header(path, _read_file(path))
+    data = _read_file(path)
+    _require_not_raw(path)
+    _read_header(str(path), data)
 
 
 def _read_file(path: Path) -> bytes:
@@ -152,17 +177,20 @@ def is_still(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES | _RAW_SUFFIXES
 
 
-def _read_header(path: Path, data: bytes) -> ImageHeader:
+def _require_not_raw(path: Path) -> None:
     if path.suffix.lower() in _RAW_SUFFIXES:
         raise ImageError(
             f"{path}: is a raw photo of a camera, which is not read",
             hint="save it as JPEG with the program of the camera, or: darktable-cli"
             f" {path.name} {path.with_suffix('.jpg').name}",
         )
+
+
+def _read_header(name: str, data: bytes) -> ImageHeader:
     parse = next((parse for is_kind, parse in _KINDS if is_kind(data)), None)
     if parse is None:
         raise ImageError(
-            f"{path}: is not an image of a known format",
+            f"{name}: is not an image of a known format",
             hint="supported formats: JPEG, PNG, WebP, AVIF, JPEG 2000, BMP and TIFF",
         )
     try:
@@ -195,11 +223,14 @@ def write_image(path: Path, image: Image) -> None:
 
 
 def open_image(image: object, color: str = "BGR") -> Image:
-    """An image as (height, width, 3) uint8 BGR: read from a path, or an array as for ``to_bgr``.
+    """An image as (height, width, 3) uint8 BGR: read from a path, decoded from the bytes of an
+    image file, or an array as for ``to_bgr``.
 
     Raises:
-        ImageError: as for ``read_image`` and ``to_bgr``.
+        ImageError: as for ``read_image``, ``decode_image`` and ``to_bgr``.
     """
+    if isinstance(image, (bytes, bytearray, memoryview)):
+        return decode_image(image)
     if not isinstance(image, (str, os.PathLike)):
         return to_bgr(image, color)
     text = os.fspath(image)
@@ -285,10 +316,10 @@ def _hint_for_object(frame: object) -> str:
 
 
 _HINTS_BY_TYPE: tuple[tuple[type | tuple[type, ...], str], ...] = (
-    (type(None), "cv2.imread gives None for a file that it cannot read"),
     (
-        (bytes, bytearray),
-        "cv2.imdecode(numpy.frombuffer(data, numpy.uint8), cv2.IMREAD_COLOR) decodes an image file",
+        type(None),
+        "cv2.imread and cv2.imdecode give None for what they cannot read; model(path) and"
+        " model(data) say why",
     ),
     (bool, "cv2.VideoCapture.read gives two values: is_read, frame = video.read()"),
     (int, "for a camera: is_read, frame = cv2.VideoCapture(number).read()"),
@@ -316,7 +347,7 @@ def _hint_for_values(frame: Array) -> str:
 def _hint_for_shape(shape: tuple[int, ...]) -> str:
     """How an array of another shape becomes a frame, or several."""
     if len(shape) == 1:
-        return "cv2.imdecode(data, cv2.IMREAD_COLOR) decodes the bytes of an image file"
+        return "model(data.tobytes()) decodes the bytes of an image file"
     if _is_channels_first(shape):
         return "frame.transpose(1, 2, 0) puts the channels last"
     if len(shape) != 4:

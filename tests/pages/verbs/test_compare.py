@@ -152,3 +152,42 @@ def test_invalid_flags_are_wrong_usage(args, said):
     ended = posezoo("compare", *args)
     assert ended.returncode == 2
     assert said in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "problem"),
+    [
+        (("light", "--keypoints", "--input", "."), "--keypoints compares two, not 1"),
+        (
+            ("light", "other", "--keypoints", "--precisions", "FP16,FP32", "--input", "."),
+            "--keypoints compares two, not 4",
+        ),
+        (("light", "other", "--keypoints"), "--keypoints requires --input"),
+        (
+            ("light", "other", "--keypoints", "--input", ".", "--format", "csv"),
+            "--keypoints prints text or json, not csv",
+        ),
+        (("light", "--input", "photo.jpg"), "--input requires --keypoints"),
+        (("light", "--heights", "256"), "--heights requires --keypoints"),
+    ],
+)
+def test_keypoints_of_two_models_are_compared_on_images(checkout, args, problem):
+    ended = compare(checkout, *args)
+    assert ended.returncode == 2
+    assert problem in ended.stderr
+
+
+@pytest.mark.slow
+def test_two_precisions_of_a_model_find_nearly_the_same_keypoints(mirror, shared, tmp_path):
+    photos = sorted((shared / "data" / "photos").glob("*.jpg"))[:4]
+    flags = ("--precisions", "FP32,FP16", "--format", "json", "--input", *photos)
+    environ = {"POSEZOO_MIRROR": str(mirror), "POSEZOO_WEIGHTS_DIR": str(tmp_path / "models")}
+    ended = posezoo("compare", "--keypoints", "blazepose-full", *flags, **environ)
+    assert ended.returncode == 0, ended.stderr
+    moves = json.loads(ended.stdout)
+    assert (moves["first"], moves["second"]) == ("blazepose-full FP32", "blazepose-full FP16")
+    assert moves["images"] == 4
+    assert moves["by_both"] >= 3
+    assert moves["only_by_first"] == moves["only_by_second"] == 0
+    assert 0 <= moves["of_image"]["median"] <= moves["of_image"]["p90"] < 1
+    assert moves["of_input"]["median"] < 1

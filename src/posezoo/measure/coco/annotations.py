@@ -39,6 +39,12 @@ FILLED = 0.53
 #: The keys of COCO-WholeBody's keypoints, in their order; ``keypoints`` has those of the body.
 _WHOLE_BODY_KEYS = ("keypoints", "foot_kpts", "face_kpts", "lefthand_kpts", "righthand_kpts")
 
+# The keys of frames and tracks: of PoseTrack (arXiv:1710.10000), of mmtracking's CocoVID, and of
+# YouTube-VIS. CVAT writes the track of a person among its attributes.
+_VIDEO_KEYS = ("vid_id", "video_id")
+_FRAME_KEYS = ("frame_id", "frame_index")
+_TRACK_KEYS = ("track_id", "instance_id")
+
 # No image and no scene is so large; with larger numbers, a metric is not a number.
 _LARGEST = 1e12
 
@@ -284,6 +290,7 @@ class _AnnotationParser:
             num_keypoints=self._num_labelled(entry, where, keypoints),
             space=space,
             category=self._whole_number(entry, "category_id", where),
+            track=_find_track(entry),
         )
 
     def _area(self, entry: _Entry, where: str, of_box: float) -> float:
@@ -364,6 +371,9 @@ class _AnnotationParser:
                     people=tuple(people.get(number, ())),
                     license=licenses.get(to_whole_number(entry.get("license"))),
                     crowd_index=self._crowding(entry, where),
+                    video=str(_first_of(entry, _VIDEO_KEYS) or ""),
+                    frame=to_whole_number(_first_of(entry, _FRAME_KEYS)),
+                    is_labeled=entry.get("is_labeled") is not False,
                 )
             )
         return CocoDataset(
@@ -494,6 +504,20 @@ class _AnnotationParser:
 
     def _error(self, problem: str, hint: str = "") -> DatasetError:
         return DatasetError(f"{self._path}: {problem}", hint=hint)
+
+
+def _first_of(entry: _Entry, keys: Sequence[str]) -> object:
+    """The value of the first of these keys that an entry has; None if it has none of them."""
+    return next((entry[key] for key in keys if entry.get(key) is not None), None)
+
+
+def _find_track(entry: _Entry) -> int | str | None:
+    """The number or name of an annotated person in the video."""
+    attributes = entry.get("attributes")
+    track = _first_of(entry, _TRACK_KEYS)
+    if track is None and isinstance(attributes, dict):
+        track = _first_of(attributes, _TRACK_KEYS)
+    return track if isinstance(track, (int, str)) else None
 
 
 def _is_same(entry: _Entry, other: _Entry) -> bool:

@@ -46,12 +46,21 @@ class PersonAnnotation:
     #: is unknown; (0, 4) in a data set without 3D positions.
     space: Doubles = field(default_factory=lambda: np.zeros((0, 4)))
     category: int = PERSON  # of an object
+    #: The number or name of the person in the video; None if the annotations do not contain it.
+    track: int | str | None = None
 
     @property
     def corner_box(self) -> CocoBox:
         """``bbox`` as corners, with score 1."""
         left, top, width, height = self.bbox
         return left, top, left + width, top + height, 1.0
+
+    def with_keypoints(self, columns: Sequence[int]) -> PersonAnnotation:
+        """The person with the keypoints of these columns only."""
+        keypoints = self.keypoints[columns]
+        space = self.space[columns] if len(self.space) else self.space
+        labelled = int((keypoints[:, 2] > 0).sum())
+        return replace(self, keypoints=keypoints, space=space, num_keypoints=labelled)
 
 
 @frozen
@@ -76,6 +85,9 @@ class DatasetImage:
     #: CrowdPose's share of keypoints that lie in the boxes of other people, 0..1; None in other
     #: data sets.
     crowd_index: float | None = None
+    video: str = ""  # the video of a frame; empty if the annotations do not name it
+    frame: int | None = None  # its number in the video; None if the annotations do not contain it
+    is_labeled: bool = True  # whether the people in it are annotated
 
 
 @frozen_with_arrays
@@ -115,6 +127,15 @@ class CocoDataset:
             return PERSON
         numbered = self.categories.get(str(class_id), ANOTHER) if self.is_classified else ANOTHER
         return self.categories.get(label.lower(), numbered)
+
+    def with_keypoints(self, names: tuple[str, ...]) -> CocoDataset:
+        """The data set with these of its keypoints, in this order."""
+        columns = [self.keypoints.index(name) for name in names]
+        images = []
+        for image in self.images:
+            people = tuple(person.with_keypoints(columns) for person in image.people)
+            images.append(replace(image, people=people))
+        return replace(self, keypoints=names, images=tuple(images))
 
     def limited_to(self, count: int) -> CocoDataset:
         """The data set with its first images only."""

@@ -52,6 +52,7 @@ class ImageMatches:
         similarities: (N, P): the similarity of each prediction to each person in the image.
         persons: (T, N): index of the matched person at each threshold; -1 if there is none.
         ignored: (P,): people who count neither as found nor as missed.
+        set_aside: (N,): predictions that do not count if they match nobody.
     """
 
     image: DatasetImage
@@ -60,6 +61,7 @@ class ImageMatches:
     similarities: Doubles
     persons: Ints
     ignored: Bools
+    set_aside: Bools
 
     @property
     def num_people(self) -> int:
@@ -78,16 +80,32 @@ class ImageMatches:
         itself.
         """
         has_person = self.persons >= 0
+        counted = has_person | ~self.set_aside
         if not len(self.ignored):
-            return has_person, np.ones_like(has_person)
+            return has_person, counted
         is_ignored = self.ignored[self.persons] & has_person
-        return has_person & ~is_ignored, ~is_ignored
+        return has_person & ~is_ignored, counted & ~is_ignored
 
 
-def match_dataset(
+@frozen_with_arrays
+class ImageSimilarities:
+    """How similar the predictions for an image are to the people annotated in it.
+
+    Attributes:
+        order, scores, similarities, ignored: as in ``ImageMatches``.
+    """
+
+    image: DatasetImage
+    order: Ints
+    scores: Doubles
+    similarities: Doubles
+    ignored: Bools
+
+
+def compare_images(
     dataset: CocoDataset, predictions: Predictions, *, boxes: bool = False
-) -> Iterator[ImageMatches]:
-    """The matches of every image of a data set.
+) -> Iterator[ImageSimilarities]:
+    """The similarities in every image of a data set.
 
     Raises:
         EvaluationError: COCO's sigma of a keypoint is unknown.
@@ -104,13 +122,39 @@ def match_dataset(
         # The library has none at all if nobody is annotated in any image.
         of_image = all_similarities.get((number, PERSON), ())
         similarities = np.reshape(of_image, (len(order), len(image.people)))
-        matches = [
-            _match_greedily(similarities, ignored, crowds, threshold) for threshold in THRESHOLDS
-        ]
-        persons = np.array(matches, np.int64).reshape(len(THRESHOLDS), len(order))
-        yield ImageMatches(
-            image, order, scores[order], similarities, persons=persons, ignored=ignored
-        )
+        yield ImageSimilarities(image, order, scores[order], similarities, ignored)
+
+
+def match_dataset(
+    dataset: CocoDataset, predictions: Predictions, *, boxes: bool = False
+) -> Iterator[ImageMatches]:
+    """The matches of every image of a data set.
+
+    Raises:
+        EvaluationError: as for ``compare_images``.
+    """
+    for compared in compare_images(dataset, predictions, boxes=boxes):
+        yield match_image(compared, compared.ignored)
+
+
+def match_image(
+    compared: ImageSimilarities, ignored: Bools, set_aside: Bools | None = None
+) -> ImageMatches:
+    """The matches of one image; ``ignored`` and ``set_aside`` as in ``ImageMatches``."""
+    crowds = [person.is_crowd for person in compared.image.people]
+    similarities = compared.similarities
+    matches = [
+        _match_greedily(similarities, ignored, crowds, threshold) for threshold in THRESHOLDS
+    ]
+    return ImageMatches(
+        compared.image,
+        compared.order,
+        compared.scores,
+        similarities,
+        persons=np.array(matches, np.int64).reshape(len(THRESHOLDS), len(compared.order)),
+        ignored=ignored,
+        set_aside=np.zeros(len(compared.order), bool) if set_aside is None else set_aside,
+    )
 
 
 def _match_greedily(

@@ -91,6 +91,8 @@ class EvaluationReport:
         return {
             "keypoints": keypoints,
             "groups": groups,
+            "by_size": list(map(asdict, self.result.size_groups)),
+            "by_posture": list(map(asdict, self.result.posture_groups)),
             "pictures": pictures,
             "unreadable": unreadable,
         }

@@ -24,7 +24,9 @@ from posezoo.measure.evaluation.coco_matching import (
     ENOUGH_PEOPLE,
     Interval,
     bootstrap_intervals,
+    compare_images,
     match_dataset,
+    match_image,
 )
 from posezoo.measure.evaluation.coco_metrics import (
     compute_box_metrics,
@@ -39,6 +41,11 @@ from posezoo.measure.evaluation.image_predictions import (
     open_prediction_cache,
     predictions_from_poses,
     predictions_of_objects,
+)
+from posezoo.measure.evaluation.person_groups import (
+    PersonGroup,
+    score_by_posture,
+    score_by_size,
 )
 from posezoo.poses.keypoints import Pose
 from posezoo.run import images
@@ -67,6 +74,7 @@ class EvaluationResult:
             or other objects.
         image_scores: one for each image; empty for objects.
         keypoint_scores: one for each keypoint; empty for boxes.
+        size_groups, posture_groups: one for each size and posture of people; empty for boxes.
     """
 
     figures: Mapping[str, float]
@@ -78,6 +86,8 @@ class EvaluationResult:
     intervals: Mapping[str, Interval] = field(default_factory=dict)
     image_scores: tuple[breakdown.ImageScore, ...] = ()
     keypoint_scores: tuple[breakdown.KeypointScore, ...] = ()
+    size_groups: tuple[PersonGroup, ...] = ()
+    posture_groups: tuple[PersonGroup, ...] = ()
 
     def to_coco_results(self) -> list[dict[str, Any]]:
         """All predictions, in the form of COCO's result files."""
@@ -249,10 +259,15 @@ def _compare(
     )
     if dataset.categories:
         return result
-    matches = tuple(match_dataset(dataset, predictions, boxes=of_boxes))
+    compared = tuple(compare_images(dataset, predictions, boxes=of_boxes))
+    matches = tuple(match_image(each, each.ignored) for each in compared)
     image_scores = tuple(map(breakdown.score_image, matches))
     keypoint_scores: tuple[breakdown.KeypointScore, ...] = ()
+    sizes: tuple[PersonGroup, ...] = ()
+    postures: tuple[PersonGroup, ...] = ()
     if not of_boxes:
+        sizes = score_by_size(compared, matches, predictions)
+        postures = score_by_posture(dataset, compared, matches, predictions)
         keypoint_scores = breakdown.score_keypoints(dataset, predictions, matches)
         ghosts = breakdown.count_ghosts(image_scores)
         further = {
@@ -270,6 +285,8 @@ def _compare(
         figures=metrics,
         image_scores=image_scores,
         keypoint_scores=keypoint_scores,
+        size_groups=sizes,
+        posture_groups=postures,
     )
 
 
@@ -292,13 +309,17 @@ def read_dataset_image(image: DatasetImage) -> Image:
         ImageError: the file cannot be read, or its size differs from the size in the annotations.
     """
     pixels = images.read_image(image.path)
+    require_stated_size(str(image.path), pixels, image)
+    return pixels
+
+
+def require_stated_size(name: str, pixels: Image, image: DatasetImage) -> None:
+    """Raise an ImageError if the size of an image differs from the size in the annotations."""
     size = pixels.shape[1], pixels.shape[0]
     if image.size is not None and size != image.size:
         raise ImageError(
-            f"{image.path}: is {size[0]}x{size[1]}, the annotations say"
-            f" {image.size[0]}x{image.size[1]}"
+            f"{name}: is {size[0]}x{size[1]}, the annotations say {image.size[0]}x{image.size[1]}"
         )
-    return pixels
 
 
 def require_readable(dataset: CocoDataset, *, skip_unreadable: bool = False) -> None:

@@ -19,11 +19,27 @@ With ``--format json``, the output is one object::
     keypoints, pictures         list    a row for each keypoint or image
     groups                      list    a row for images of as many people: title, images, people,
                                         found, wrong, sure (wrong, with a score of 0.3 or more)
+    by_size, by_posture         list    a row for each size and posture of people: title, people,
+                                        found, AP (null if there are fewer than 10)
     files                       object  the files that were written: accuracy (for posezoo record),
                                         results (in COCO's format), tables, worst (a folder of
                                         images)
 
 With ``--heights``, it is an object whose ``sizes`` are a list of these.
+
+Of videos (``--track``, or a video as ``--images``), the object has model, precision, device,
+people_from and settings as above, and::
+
+    frames, people, found       int     annotated frames, people in them, and how many were found,
+                                        at a keypoint similarity of 0.5 or more
+    ghosts                      int     poses that are of no annotated person
+    switches                    int     how often a person got another number; null without
+                                        annotated tracks
+    HOTA, DetA, AssA            float   0..1; left out without annotated tracks
+    processed_frames            int     with the frames between the annotated ones
+    left_out                    list    annotated keypoints that the model does not find
+    videos                      list    for each, video (its name) and the figures above
+    files                       object  tracks: the poses in COCO's results, with track_id
 """
 
 from __future__ import annotations
@@ -62,8 +78,11 @@ EXAMPLES = """
 posezoo evaluate human-pose-estimation-0001 --precision FP16-INT8 --height 368 --coco_home coco
 posezoo evaluate blazepose-full --annotations people.json --images photos --worst 12
 posezoo evaluate human-pose-estimation-0001 --heights 256,368,480 --coco_home coco
+posezoo evaluate movenet-thunder --annotations people.json --images photos --by posture
 posezoo evaluate simple_pose_resnet18_v1b --boxes truth --flip --limit 500
 posezoo evaluate my/network.xml --annotations people.json --images photos --format json
+posezoo evaluate movenet-thunder --annotations tracks.json --images walk.mp4
+posezoo evaluate movenet-thunder --annotations posetrack/val.json --images posetrack --track
 posezoo evaluate my/yolox.xml --as yolox-tiny-coco --annotations cats.json --images photos
 """
 
@@ -124,11 +143,34 @@ FLAGS = (
         "person boxes for a top-down model: truth for the annotated boxes, or a file of detections"
         " in COCO's format (default: run the detector)",
     ),
+    FlagGroup(
+        Flag(
+            "--track",
+            "the images are frames of videos, in the order of frame_id: follow people, and print"
+            " how many are found, ghosts, switches of their numbers, and HOTA, if the annotations"
+            " have track_id; implied if --images is a video",
+        ),
+        Flag("--smooth", "also smooth keypoints over time, as posezoo run does"),
+        Flag(
+            "--detect_every N",
+            "run the person detector on each Nth frame only, as posezoo run does",
+            flags.whole_number(1),
+        ),
+        title="videos",
+    ),
     Flag(
         "--requests N",
         "number of images to process at the same time (default: the device's optimal number)",
         flags.whole_number(0),
         default=0,
+    ),
+    Flag(
+        "--by size|posture",
+        "also print how many people are found, and the AP, by COCO's sizes of people, or by the"
+        " angle of the torso: upright, leaning (from 30 degrees), lying (from 60), upside down"
+        " (from 120)",
+        choices=("size", "posture"),
+        default="",
     ),
     Flag("--worst N", "draw the N images with the worst results", flags.whole_number(0), default=0),
     flags.output_flag(
@@ -169,7 +211,11 @@ class _Args(DatasetArgs, flags.CheckpointArgs, flags.DescriptionArgs, flags.Form
     flip: bool
     scales: tuple[float, ...]
     boxes: str | None
+    track: bool
+    smooth: bool
+    detect_every: int | None
     requests: int
+    by: str
     worst: int
     output: Path | None
     report: Path | None
@@ -191,9 +237,12 @@ def run(args: _Args) -> int:
         console(RunStarted(command_line(), 1))
         options = _load_options(args, context)
         chosen = _choose_model(args, context, options)
+        _require_keypoints(args, chosen)
         dataset = read_dataset(args, console, keypoints=not chosen.finds_boxes, task=chosen.task)
         if args.limit:
             dataset = dataset.limited_to(args.limit)
+        if chosen.is_video:
+            return _evaluate_videos(args, context, chosen, options, dataset, console)
         # Checked before a model is downloaded.
         require_matching_skeleton(chosen.model, dataset, of_boxes=chosen.finds_boxes)
         require_readable(dataset, skip_unreadable=args.skip_unreadable)
@@ -207,7 +256,44 @@ def run(args: _Args) -> int:
     elif args.heights:
         print_sizes(reports)
     else:
-        print_report(reports[0])
+        print_report(reports[0], by=args.by)
+    return 0
+
+
+def _evaluate_videos(
+    args: _Args,
+    context: Context,
+    chosen: EvaluatedModel,
+    options: LoadOptions,
+    dataset: CocoDataset,
+    console: Console,
+) -> int:
+    """Evaluate on videos, write the poses, and print the figures."""
+    from posezoo.core.settings import user_folder
+    from posezoo.measure.evaluation.video_evaluation import evaluate_videos
+    from posezoo.measure.evaluation.video_report import VideoReport, require_own_tracks
+    from posezoo.measure.evaluation_text import print_video_report
+    from posezoo.measure.model_evaluation import load_model
+    from posezoo.run.video.video_options import VideoOptions
+
+    with name_target_size(_size_flag(args), options.target_size):
+        loaded = load_model(chosen, options, context, listener=console)
+    estimator = loaded.protocol.estimator
+    _require_resized_side(args.height, args.short_side, estimator)
+    if args.detect_every and (args.detect_every > 1 or estimator.can_track):
+        estimator.require_detector("--detect_every")
+    folder = args.output or user_folder("cache") / "evaluations" / loaded.folder_name
+    require_own_tracks(folder, force=args.force)
+    video = VideoOptions(track=True, smooth=args.smooth, detect_every=args.detect_every)
+    result = evaluate_videos(
+        estimator, dataset, video, name=estimator.model.full_name, listener=console
+    )
+    report = VideoReport(loaded.protocol, video, result)
+    report.write(folder, force=args.force)
+    if args.format == "json":
+        print_json(report.to_json())
+    else:
+        print_video_report(report)
     return 0
 
 
@@ -251,6 +337,8 @@ def _evaluate(
 
 def _refuse_invalid_flags(args: _Args) -> None:
     refuse_invalid_flags(args)
+    if args.heights and args.by:
+        args.parser.error("--by is of one height; with --format json, each height has the groups")
     if args.heights and args.report:
         args.parser.error("--report is of one height: each folder has an accuracy.json")
     if args.boxes and args.detector:
@@ -260,6 +348,39 @@ def _refuse_invalid_flags(args: _Args) -> None:
     if args.checkpoint and is_network_file(args.model):
         args.parser.error("--checkpoint requires a model or network, not an IR")
     flags.refuse_description(args, args.model)
+    if _is_video(args):
+        _refuse_flags_of_images(args)
+
+
+def _is_video(args: _Args) -> bool:
+    """Whether people are followed through videos."""
+    is_file = args.images is not None and args.images.is_file()
+    return is_file or args.track or args.smooth or args.detect_every is not None
+
+
+def _refuse_flags_of_images(args: _Args) -> None:
+    names = (
+        *("boxes", "heights", "worst", "report", "fresh", "skip_unreadable", "cluster", "by"),
+        "requests",
+    )
+    for name in names:
+        if getattr(args, name):
+            args.parser.error(f"--{name} is for images, not for videos")
+
+
+def _require_keypoints(args: _Args, chosen: EvaluatedModel) -> None:
+    """Refuse flags for poses if the model finds none."""
+    if chosen.finds_boxes or chosen.task:
+        name = chosen.model.full_name
+        if chosen.is_video:
+            raise EvaluationError(
+                f"{name}: finds no keypoints, by which people are compared in videos",
+                hint="name a model of poses",
+            )
+        if args.by:
+            raise EvaluationError(
+                f"{name}: finds no keypoints, and --by is for poses", hint="leave out --by"
+            )
 
 
 def _choose_model(args: _Args, context: Context, options: LoadOptions) -> EvaluatedModel:
@@ -278,7 +399,13 @@ def _choose_model(args: _Args, context: Context, options: LoadOptions) -> Evalua
         like = flags.like_from_args(args, context)
         described, _ = describe_ir(graph, None, like, options=options)
         return EvaluatedModel(
-            described, graph, args.precision, args.detector, boxes=boxes, like=like
+            described,
+            graph,
+            args.precision,
+            args.detector,
+            boxes=boxes,
+            like=like,
+            is_video=_is_video(args),
         )
     assert named.model
     return EvaluatedModel(
@@ -290,6 +417,7 @@ def _choose_model(args: _Args, context: Context, options: LoadOptions) -> Evalua
         checkpoint=named.checkpoint,
         is_unnamed=named.checkpoint is not None and not name,
         conversion=flags.conversion_options_from_args(args),
+        is_video=_is_video(args),
     )
 
 

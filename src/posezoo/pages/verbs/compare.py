@@ -22,16 +22,31 @@ With ``--format json``, the output is an object::
     accuracy_way  str    settings of the measured AP; for the published AP, they are in how
 
 CSV has the same columns, and for each value a column with its origin.
+
+With ``--keypoints`` the object is::
+
+    first, second    str     the model, precision, and height, if one is named
+    images           int     the images of --input
+    by_both          int     people whom both find, by a keypoint similarity of 0.5 or more
+    only_by_first, only_by_second    int    people whom only one finds
+    keypoints        int     keypoints of these people that both see
+    of_image         object  median and p90 (the 90th percentile) of how far these keypoints move,
+                             in pixels of the image; null if there are none
+    of_input         object  the same in pixels of the first model's input; where it is the crop of
+                             a person, the crop's size is estimated from the keypoints. null also
+                             if the size of the input varies
 """
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
-from posezoo.cli.flags import Flag
-from posezoo.cli.report import print_text
+from posezoo.cli.flags import Flag, FlagGroup
+from posezoo.cli.model_argument import find_named_model
+from posezoo.cli.report import print_json, print_lines, print_text
 from posezoo.cli.selection import select_models
 from posezoo.core.errors import PosezooError, import_cv2
 from posezoo.pages.measurement_flags import (
@@ -42,12 +57,18 @@ from posezoo.pages.measurement_flags import (
 )
 
 if TYPE_CHECKING:
+    from posezoo.cli.console import Console
+    from posezoo.core.declarations.model import Precision
+    from posezoo.core.resolve.stage_context import Context
     from posezoo.pages.facts.comparison import ModelComparison
+    from posezoo.pages.keypoint_moves import ComparedModel
 
 EXAMPLES = """
 posezoo compare human-pose-estimation-0001 'simple_pose_*'
 posezoo compare --all --figures speed.json --picture zoo.svg
 posezoo compare human-pose-estimation-0001 --precisions FP16,FP16-INT8 --format markdown
+posezoo compare --keypoints movenet-thunder --precisions FP16,FP16-INT8 --input photos/
+posezoo compare --keypoints human-pose-estimation-0001 --heights 256,368 --input 'photos/*.jpg'
 """
 
 PICTURES = (".svg", ".png")
@@ -60,6 +81,21 @@ FLAGS = (
         "precisions of the IR: one row for each of them in which a model is available (default:"
         " one row for each model, in the precision whose AP was measured)",
         default=(),
+    ),
+    FlagGroup(
+        Flag(
+            "--keypoints",
+            "run two models, or one in two of --precisions or --heights, on images of yours, and"
+            " print how far the keypoints move that both see",
+        ),
+        Flag("-i, --input INPUT", "with --keypoints: images, folders or globs", nargs="+"),
+        Flag(
+            "--heights PX[,PX]",
+            "with --keypoints: resize images to this height, or their shorter side to it, depending"
+            " on the decoder; for models that find all people at once",
+            flags.whole_numbers(32, 4096),
+        ),
+        title="on your own images",
     ),
     *MEASUREMENT_FLAGS,
     Flag("--picture FILE", "also draw a chart, as an .svg or .png file", output=flags.RESULT),
@@ -74,10 +110,18 @@ FLAGS = (
 
 class _Args(flags.ConversionArgs, MeasurementArgs):
     picture: Path | None
+    keypoints: bool
+    input: list[str] | None
+    heights: tuple[int, ...] | None
 
 
 def run(args: _Args) -> int:
-    """Print the table, and draw the chart."""
+    """Print the table, and draw the chart; or how far keypoints move."""
+    if args.keypoints:
+        return _compare_keypoints(args)
+    for name in ("input", "heights"):
+        if getattr(args, name):
+            args.parser.error(f"--{name} requires --keypoints")
     patterns = flags.patterns_from_args(args)
     _require_picture(args)
     from posezoo.pages.comparison_report import FORMATS
@@ -103,6 +147,65 @@ def run(args: _Args) -> int:
             console.print_line(f"drawn: {args.picture}")
     print_text(FORMATS[args.format](comparison))
     return selection.exit_code
+
+
+def _compare_keypoints(args: _Args) -> int:
+    """Run two models on the user's images, and print how far keypoints move."""
+    from posezoo.pages.keypoint_moves import compare_keypoints, format_moves
+    from posezoo.run.video.run_inputs import expand_image_paths
+
+    variants = _two_variants(args)
+    if not args.input:
+        args.parser.error("--keypoints requires --input, such as --input photos/")
+    if args.format not in ("text", "json"):
+        args.parser.error(f"--keypoints prints text or json, not {args.format}")
+    import_cv2()
+    context = flags.context_from_args(args, local="compare")
+    with flags.console_from_args(args) as console:
+        paths = expand_image_paths(args.input, console.warn)
+        first, second = (_load(variant, context, console) for variant in variants)
+        moves = compare_keypoints(first, second, paths)
+    if args.format == "json":
+        print_json(moves.to_json())
+    else:
+        print_lines(*format_moves(moves))
+    return 0
+
+
+#: A model's name or file, a precision, and a height.
+_Variant = tuple[str, "Precision", int | None]
+
+
+def _two_variants(args: _Args) -> list[_Variant]:
+    """What ``--keypoints`` compares; a usage error if these are not two."""
+    from posezoo.core.declarations.model import Precision
+
+    precisions = args.precisions or (Precision.FP16,)
+    variants = list(product(args.models, precisions, args.heights or (None,)))
+    if len(variants) != 2:
+        args.parser.error(
+            f"--keypoints compares two, not {len(variants)}: name two models, or one and two of"
+            " --precisions or --heights"
+        )
+    return variants
+
+
+def _load(variant: _Variant, context: Context, console: Console) -> ComparedModel:
+    from posezoo.pages.keypoint_moves import ComparedModel
+    from posezoo.run.load import ChosenModel, Loader, default_runtime
+    from posezoo.run.run_flags import name_target_size
+    from posezoo.run.runtime.runtime_config import LoadOptions
+
+    text, precision, height = variant
+    named = find_named_model(text, context)
+    chosen = ChosenModel(
+        named.model, precision, xml=named.file, checkpoint=named.checkpoint, is_unnamed=True
+    )
+    options = LoadOptions(default_runtime(context.settings), target_size=height)
+    with name_target_size("--heights", height):
+        estimator = Loader(context, listener=console).prepare(chosen).compile(options)
+    words = (text, "" if named.file else str(precision), f"height {height}" if height else "")
+    return ComparedModel(" ".join(filter(None, words)), estimator)
 
 
 def _require_picture(args: _Args) -> None:

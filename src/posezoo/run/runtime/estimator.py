@@ -113,7 +113,7 @@ class Estimator:
     @overload
     def __call__(
         self,
-        image: Array | str | os.PathLike[str],
+        image: Array | str | os.PathLike[str] | bytes | bytearray | memoryview,
         color: str = ...,
         boxes: Iterable[Sequence[float] | Box] | None = ...,
     ) -> Poses: ...
@@ -129,7 +129,8 @@ class Estimator:
 
         Args:
             image: uint8 of shape (H, W, 3), (H, W) or (H, W, 4), any size; or the path of an image;
-                or a list or tuple of both, which is processed as by ``batch``.
+                or the bytes of an image file, such as a JPEG that a server receives; or a list or
+                tuple of these, which is processed as by ``batch``. An address is not downloaded.
             color: the order of the channels of arrays, BGR (as ``images.read_image`` and OpenCV
                 return it) or RGB.
             boxes: the boxes of the people, for a top-down model: x0, y0, x1, y1 in image pixels,
@@ -185,7 +186,7 @@ class Estimator:
         """The people in each of several images, in one inference if the network takes batches.
 
         Args:
-            images: each an array or a path, as for ``__call__``.
+            images: each an array, a path or bytes, as for ``__call__``.
             color: the order of the channels of arrays.
 
         Raises:
@@ -366,7 +367,7 @@ def _require_images(images: object) -> None:
     if isinstance(images, np.ndarray):
         is_one = images.ndim == 1 or is_image_shape(images.shape)  # else a batch
         is_image = images.dtype == np.uint8 and is_one
-    if is_image or isinstance(images, (str, bytes, os.PathLike)):
+    if is_image or isinstance(images, (str, bytes, bytearray, os.PathLike)):
         raise ImageError(
             f"several images are expected, and this is one {type(images).__name__}",
             hint="model(image) takes one image or path; or put it in a list",

@@ -1,0 +1,375 @@
+"""Evaluate a model on videos whose people are annotated: in a folder of frames, or in a video.
+
+The annotations are in COCO's format with the keys of PoseTrack: ``vid_id`` and ``frame_id`` of an
+image, ``track_id`` of a person. Poses are compared with people by COCO's object keypoint
+similarity.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import field
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from posezoo.cli.labels import format_count
+from posezoo.core.declarations.skeletons import SKELETONS
+from posezoo.core.errors import DatasetError, EvaluationError, PosezooError, import_optional
+from posezoo.core.events import EvaluationProgress, Listener, WarningIssued
+from posezoo.core.values import frozen, frozen_with_arrays
+from posezoo.measure.coco import CocoDataset, DatasetImage, ImageId
+from posezoo.measure.evaluation.coco_matching import ImageSimilarities, compare_images
+from posezoo.measure.evaluation.coco_metrics import require_people
+from posezoo.measure.evaluation.image_predictions import (
+    ImagePredictions,
+    keypoint_indices,
+    predictions_from_poses,
+)
+from posezoo.measure.evaluation.run_evaluation import (
+    read_dataset_image,
+    require_readable,
+    require_stated_size,
+)
+from posezoo.measure.evaluation.track_metrics import (
+    FOUND_AT,
+    ComparedFrame,
+    FrameCounts,
+    compute_hota,
+    count_found,
+)
+from posezoo.poses.keypoints import Pose
+from posezoo.run.images import Image
+from posezoo.run.runtime.estimator import USUAL_FPS, Estimator
+from posezoo.run.video.frame_sources import Frame, FrameSource, open_source
+from posezoo.run.video.video_options import VideoOptions
+
+# The number of a frame at the end of the name of its file, as CVAT and ffmpeg write it.
+_NUMBER = re.compile(r"\d+$")
+
+
+@frozen_with_arrays
+class VideoFrame:
+    """A frame of a video.
+
+    Attributes:
+        pixels: (H, W, 3) uint8, BGR.
+        time_s: in the video.
+        image: the frame in the annotations; None if they do not name it.
+    """
+
+    pixels: Image
+    time_s: float
+    image: DatasetImage | None
+
+
+@frozen
+class AnnotatedVideo:
+    """A video of a data set.
+
+    Attributes:
+        name: as in the annotations; empty if they do not name it.
+        images: its frames in the annotations, in their order.
+        read: returns all frames, each of which is read when it is needed.
+    """
+
+    name: str
+    images: Sequence[DatasetImage]
+    read: Callable[[], Iterator[VideoFrame]]
+
+
+@frozen
+class VideoScore:
+    """How well a model did on one video, or on all.
+
+    Attributes:
+        name: of the video; empty for all.
+        frames: number of annotated frames.
+        counts: of the people in these.
+        hota: HOTA, DetA and AssA, 0..1, by name; empty without annotated tracks.
+    """
+
+    name: str
+    frames: int
+    counts: FrameCounts
+    hota: Mapping[str, float]
+
+
+@frozen
+class VideoResult:
+    """How well a model did on videos.
+
+    Attributes:
+        dataset: its annotated frames, with the keypoints that were compared.
+        left_out: the annotated keypoints that the model does not find.
+        frames: number of frames that the model processed.
+        total: the score of all videos.
+        videos: that of each.
+        has_tracks: whether the people have numbers in the annotations.
+        results: the poses in annotated frames, in the form of COCO's result files, with
+            ``track_id``.
+    """
+
+    dataset: CocoDataset
+    left_out: tuple[str, ...]
+    frames: int
+    total: VideoScore
+    videos: tuple[VideoScore, ...]
+    has_tracks: bool
+    results: Sequence[Mapping[str, Any]] = field(default_factory=list)
+
+
+def open_videos(dataset: CocoDataset, listener: Listener) -> list[AnnotatedVideo]:
+    """The videos of a data set; its folder may also be a video.
+
+    Raises:
+        EvaluationError: images are missing.
+        ImageError: the video cannot be opened.
+        DatasetError: a frame has no number, or the video does not have it.
+    """
+    if dataset.folder.is_file():
+        return [_open_file(dataset, listener)]
+    require_readable(dataset)
+    frames: dict[str, list[DatasetImage]] = {}
+    for image in dataset.images:
+        frames.setdefault(image.video, []).append(image)
+    videos = []
+    for name, images in frames.items():
+        ordered = _in_order(images)
+        videos.append(AnnotatedVideo(name, ordered, partial(_read_images, ordered)))
+    return videos
+
+
+def _in_order(images: list[DatasetImage]) -> list[DatasetImage]:
+    """The frames of a video, by their numbers if all have one, else as in the annotations."""
+    if any(image.frame is None for image in images):
+        return images
+    return sorted(images, key=lambda image: image.frame or 0)
+
+
+def _read_images(images: Sequence[DatasetImage]) -> Iterator[VideoFrame]:
+    for index, image in enumerate(images):
+        yield VideoFrame(read_dataset_image(image), index / USUAL_FPS, image)
+
+
+def _open_file(dataset: CocoDataset, listener: Listener) -> AnnotatedVideo:
+    names = {image.video for image in dataset.images}
+    if len(names) > 1:
+        raise DatasetError(
+            f"{dataset.annotations}: annotates {len(names)} videos, and {dataset.folder} is one",
+            hint="--images names the folder of their frames",
+        )
+    images: dict[int, DatasetImage] = {}
+    for image in dataset.images:
+        number = _frame_number(dataset, image)
+        if images.setdefault(number, image) is not image:
+            raise DatasetError(f"{dataset.annotations}: frame {number} is listed twice")
+
+    def warn(error: PosezooError) -> None:
+        listener(WarningIssued(error.problem))
+
+    source = open_source(str(dataset.folder), report_error=warn)
+    ordered = [image for _, image in sorted(images.items())]
+    return AnnotatedVideo(names.pop(), ordered, partial(_read_source, dataset, source, images))
+
+
+def _frame_number(dataset: CocoDataset, image: DatasetImage) -> int:
+    if image.frame is not None:
+        return image.frame
+    number = _NUMBER.search(Path(image.file_name).stem)
+    if number is None:
+        raise DatasetError(
+            f"{dataset.annotations}: {image.file_name} has no frame_id",
+            hint="write the number of each frame in the video, counted from 0",
+        )
+    return int(number[0])
+
+
+def _read_source(
+    dataset: CocoDataset, source: FrameSource, images: Mapping[int, DatasetImage]
+) -> Iterator[VideoFrame]:
+    """The frames of a video up to the last annotated one."""
+    last = max(images)
+    read = 0
+    with closing(source.frames()) as frames:
+        for frame in frames:
+            read += 1
+            yield _annotate(source, frame, images.get(frame.index))
+            if frame.index == last:
+                return
+    raise DatasetError(
+        f"{dataset.annotations}: frame {last} is annotated, and {dataset.folder} has"
+        f" {format_count(read, 'frame')}",
+        hint="frame_id is the number of the frame in the video, counted from 0",
+    )
+
+
+def _annotate(source: FrameSource, frame: Frame, image: DatasetImage | None) -> VideoFrame:
+    if image is not None:
+        require_stated_size(source.name, frame.image, image)
+    return VideoFrame(frame.image, source.time_s(frame), image)
+
+
+def evaluate_videos(
+    estimator: Estimator,
+    dataset: CocoDataset,
+    options: VideoOptions,
+    *,
+    name: str = "",
+    listener: Listener,
+) -> VideoResult:
+    """Follow people through each video, and compare the poses with the annotated people.
+
+    Frames that are not annotated are processed, too, and do not count.
+
+    Args:
+        estimator: the model.
+        dataset: the annotations; its folder is that of the frames, or a video.
+        options: how people are followed; they are numbered in any case.
+        name: the model's name, for the listener.
+        listener: receives an event for every frame.
+
+    Raises:
+        DatasetError: a video and its annotations do not fit, or only some people have a track.
+        EvaluationError: images are missing, no person counts, or the model finds none of the
+            annotated keypoints.
+        ImageError: a frame cannot be read.
+        MissingPackageError: faster-coco-eval is not installed.
+        PosezooError: the model fails.
+    """
+    import_optional("faster_coco_eval", extra="evaluate")
+    require_people(dataset)
+    has_tracks = _has_tracks(dataset)
+    compared = _with_found_keypoints(estimator, dataset)
+    videos = open_videos(compared, listener)
+    poses: dict[ImageId, Sequence[Pose]] = {}
+    count = 0
+    for video in videos:
+        for frame, found in _follow(estimator, video, options):
+            count += 1
+            listener(EvaluationProgress(name, count, max(count, len(dataset.images))))
+            if frame.image is not None and frame.image.is_labeled:
+                poses[frame.image.id] = found
+    unlabeled = {image.id for image in dataset.images if image.id not in poses}
+    compared = compared.excluding(unlabeled)
+    predictions = {
+        number: predictions_from_poses(each, compared.keypoints) for number, each in poses.items()
+    }
+    frames = {
+        each.image.id: _compare_frame(each, poses[each.image.id], has_tracks=has_tracks)
+        for each in compare_images(compared, predictions)
+    }
+    of_videos = [
+        [_name_video(video.name, frames[each.id]) for each in video.images if each.id in frames]
+        for video in videos
+    ]
+    scores = [
+        _score(video.name, each, has_tracks=has_tracks)
+        for video, each in zip(videos, of_videos, strict=True)
+    ]
+    return VideoResult(
+        compared,
+        tuple(each for each in dataset.keypoints if each not in compared.keypoints),
+        count,
+        _score("", list(chain.from_iterable(of_videos)), has_tracks=has_tracks),
+        tuple(scores),
+        has_tracks,
+        _to_results(poses, predictions),
+    )
+
+
+def _has_tracks(dataset: CocoDataset) -> bool:
+    """Whether people have tracks; all that count, or none."""
+    people = [
+        person
+        for image in dataset.images
+        for person in image.people
+        if person.num_keypoints and not person.is_crowd
+    ]
+    without = [person for person in people if person.track is None]
+    if without and len(without) < len(people):
+        raise DatasetError(
+            f"{dataset.annotations}: {len(without)} of {len(people)} people have no track_id, such"
+            f" as annotation {without[0].id}",
+            hint="write the track_id of all people, or of none",
+        )
+    return not without
+
+
+def _with_found_keypoints(estimator: Estimator, dataset: CocoDataset) -> CocoDataset:
+    """The data set with the keypoints that the model finds: PoseTrack's have a top of the head."""
+    skeleton = estimator.model.own_skeleton or SKELETONS.get(estimator.model.skeleton)
+    if skeleton is None:
+        return dataset
+    found = tuple(name for name in dataset.keypoints if name in skeleton.keypoints)
+    if not found:
+        keypoint_indices(skeleton, dataset.keypoints)  # explains it
+    compared = dataset.with_keypoints(found)
+    if dataset.person_count() and not compared.person_count():
+        raise EvaluationError(
+            f"{dataset.annotations}: no person has a labelled keypoint that"
+            f" {estimator.model.full_name} finds"
+        )
+    return compared
+
+
+def _follow(
+    estimator: Estimator, video: AnnotatedVideo, options: VideoOptions
+) -> Iterator[tuple[VideoFrame, list[Pose]]]:
+    stream = estimator.stream(
+        video.read(),
+        lambda frame: frame.pixels,
+        is_video=True,
+        track=True,
+        smooth=options.smooth,
+        detect_every=options.detect_every,
+        time_s=lambda frame: frame.time_s,
+    )
+    with stream as frames:
+        yield from frames
+
+
+def _compare_frame(
+    compared: ImageSimilarities, poses: Sequence[Pose], *, has_tracks: bool
+) -> ComparedFrame:
+    """The people that count in a frame, and the poses; without poses of crowds and of people
+    without keypoints.
+    """
+    counted = ~compared.ignored
+    of_counted = compared.similarities[:, counted]
+    is_of_counted = (of_counted >= FOUND_AT).any(axis=1)
+    is_of_others = (compared.similarities[:, compared.ignored] >= FOUND_AT).any(axis=1)
+    kept = is_of_counted | ~is_of_others
+    people = [
+        person.track if has_tracks else place
+        for place, person in enumerate(compared.image.people)
+        if counted[place]
+    ]
+    numbers = [poses[index].track_id for index in compared.order[kept]]
+    return ComparedFrame(people, numbers, of_counted[kept].T)
+
+
+def _name_video(video: str, frame: ComparedFrame) -> ComparedFrame:
+    """The frame with numbers that no other video has."""
+    people = [(video, person) for person in frame.people]
+    numbers = [None if number is None else (video, number) for number in frame.numbers]
+    return ComparedFrame(people, numbers, frame.similarities)
+
+
+def _score(name: str, frames: Sequence[ComparedFrame], *, has_tracks: bool) -> VideoScore:
+    hota = compute_hota(frames) if has_tracks else {}
+    return VideoScore(name, len(frames), count_found(frames), hota)
+
+
+def _to_results(
+    poses: Mapping[ImageId, Sequence[Pose]], predictions: Mapping[ImageId, ImagePredictions]
+) -> list[dict[str, Any]]:
+    results = []
+    for number, predicted in predictions.items():
+        rows = predicted.to_coco_results(number)
+        for row, pose in zip(rows, poses[number], strict=True):
+            results.append({**row, "track_id": pose.track_id})
+    return results

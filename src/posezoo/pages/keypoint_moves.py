@@ -1,0 +1,208 @@
+"""How far keypoints move from one model, precision or size to another, on the user's images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from posezoo.cli.json_projection import Json, to_json
+from posezoo.cli.labels import format_count
+from posezoo.cli.report import align_columns
+from posezoo.core.arrays import Doubles
+from posezoo.core.errors import PosezooError
+from posezoo.core.values import frozen, frozen_with_arrays
+from posezoo.poses.assignment import solve_assignment
+from posezoo.poses.keypoints import Pose, pose_similarity
+from posezoo.poses.letterbox import Size, image_size
+from posezoo.poses.ssd_detection import Box
+from posezoo.poses.top_down import crop_fit
+from posezoo.run.images import read_image
+from posezoo.run.runtime.estimator import Estimator
+
+#: Two poses are of the same person at this object keypoint similarity or more.
+SAME_AT = 0.5
+
+# How far COCO's boxes of people extend beyond the keypoints, as a share of the longer side; as in
+# ``run.runtime.top_down_pipeline``.
+_MARGIN = 0.1
+
+
+@frozen
+class ComparedModel:
+    """One of the two models: its name for the report, and what finds the poses."""
+
+    title: str
+    estimator: Estimator
+
+
+@frozen_with_arrays
+class _ImageMoves:
+    """What two models find in an image.
+
+    Attributes:
+        counts: of people whom both, only the first, and only the second model finds.
+        moves: (N, 2): how far each keypoint moves that both models see: in pixels of the image, and
+            of the first model's input, which is NaN if its size varies.
+    """
+
+    counts: tuple[int, int, int]
+    moves: Doubles
+
+
+@frozen
+class Move:
+    """How far keypoints move, in pixels: the median and the 90th percentile."""
+
+    median: float
+    p90: float
+
+
+@frozen
+class KeypointMoves:
+    """How far keypoints move from one model to another.
+
+    Attributes:
+        first, second: the two models.
+        images: number of images.
+        by_both, only_by_first, only_by_second: number of people.
+        keypoints: number of keypoints, of people whom both find, that both see.
+        of_image: in pixels of the image; None if there are no such keypoints.
+        of_input: in pixels of the first model's input; None also if its size varies. Where a
+            network gets the crop of a person, its size is estimated from the keypoints.
+    """
+
+    first: str
+    second: str
+    images: int
+    by_both: int
+    only_by_first: int
+    only_by_second: int
+    keypoints: int
+    of_image: Move | None
+    of_input: Move | None
+
+    def to_json(self) -> Json:
+        """As a JSON object."""
+        answer: Json = to_json(self)
+        return answer
+
+
+def compare_keypoints(
+    first: ComparedModel, second: ComparedModel, paths: Iterable[Path]
+) -> KeypointMoves:
+    """Run both models on images, and compare the people whom both find.
+
+    Raises:
+        ImageError: an image cannot be read.
+        PosezooError: the models find no keypoints, or those of different skeletons.
+    """
+    images = [_compare_image(first, second, path) for path in paths]
+    moves = np.concatenate([image.moves for image in images])
+    by_both, only_by_first, only_by_second = np.sum([image.counts for image in images], axis=0)
+    return KeypointMoves(
+        first.title,
+        second.title,
+        len(images),
+        int(by_both),
+        int(only_by_first),
+        int(only_by_second),
+        len(moves),
+        of_image=_summarize(moves[:, 0]),
+        of_input=_summarize(moves[:, 1]),
+    )
+
+
+def _summarize(moves: Doubles) -> Move | None:
+    if not len(moves) or np.isnan(moves).any():
+        return None
+    median, p90 = np.percentile(moves, (50, 90)).tolist()
+    return Move(median, p90)
+
+
+def _compare_image(first: ComparedModel, second: ComparedModel, path: Path) -> _ImageMoves:
+    image = read_image(path)
+    people = first.estimator(image)
+    others = second.estimator(image)
+    _require_same_skeleton(first, second, people, others)
+    visible = first.estimator.seen_from, second.estimator.seen_from
+    pairs = _match(people, others)
+    moves = [np.zeros((0, 2))]
+    for one, other in pairs:
+        is_seen = (one.keypoints[:, 2] >= visible[0]) & (other.keypoints[:, 2] >= visible[1])
+        steps = np.hypot(*(one.keypoints - other.keypoints)[is_seen, :2].T.astype(np.float64))
+        scale = _input_scale(first.estimator, one, image_size(image))
+        moves.append(np.stack([steps, steps * scale], axis=1))
+    both = len(pairs)
+    return _ImageMoves((both, len(people) - both, len(others) - both), np.concatenate(moves))
+
+
+def _require_same_skeleton(
+    first: ComparedModel, second: ComparedModel, people: Sequence[Pose], others: Sequence[Pose]
+) -> None:
+    """Raise a PosezooError if there are no keypoints, or those of two skeletons."""
+    found = ((first, people), (second, others))
+    skeletons = [(model, pose.layout) for model, poses in found for pose in poses[:1]]
+    for model, skeleton in skeletons:
+        if not skeleton.keypoints:
+            raise PosezooError(
+                f"{model.title} finds no keypoints", hint="--keypoints compares models of poses"
+            )
+    if len({skeleton.keypoints for _, skeleton in skeletons}) > 1:
+        names = " and ".join(f"{model.title} {each.name}" for model, each in skeletons)
+        raise PosezooError(
+            f"the models find other keypoints: {names}",
+            hint="--keypoints compares models of one skeleton",
+        )
+
+
+def _match(people: Sequence[Pose], others: Sequence[Pose]) -> list[tuple[Pose, Pose]]:
+    """The poses of the same people."""
+    if not people or not others:
+        return []
+    if len(people) > len(others):
+        return [(one, other) for other, one in _match(others, people)]
+    similarities = np.array([[pose_similarity(one, other) for other in others] for one in people])
+    columns = solve_assignment(-similarities)
+    return [
+        (people[row], others[column])
+        for row, column in enumerate(columns)
+        if similarities[row, column] >= SAME_AT
+    ]
+
+
+def _input_scale(estimator: Estimator, pose: Pose, image: Size) -> float:
+    """Pixels of the network's input for each pixel of the image, at a person; NaN if the size of
+    the input varies.
+    """
+    size = estimator.input_size
+    if size is None:
+        return float("nan")
+    takes_crops = len(estimator.networks) > 1
+    if not takes_crops:
+        return min(size[0] / image[0], size[1] / image[1])
+    x0, y0, x1, y1 = pose.box
+    margin = _MARGIN * max(x1 - x0, y1 - y0, 1)
+    box = Box(x0 - margin, y0 - margin, x1 + margin, y1 + margin)
+    across, _ = crop_fit(box, image, size).view.scales
+    return across
+
+
+def format_moves(moves: KeypointMoves) -> Iterator[str]:
+    """The lines of the report."""
+    yield f"A  {moves.first}"
+    yield f"B  {moves.second}"
+    yield format_count(moves.images, "image")
+    yield ""
+    yield f"people found by both  {moves.by_both}"
+    yield f"only by A             {moves.only_by_first}"
+    yield f"only by B             {moves.only_by_second}"
+    rows = [("KEYPOINTS MOVE BY PX", "MEDIAN", "90 % AT MOST")]
+    for title, move in (("of the image", moves.of_image), ("of A's input", moves.of_input)):
+        if move:
+            rows.append((title, f"{move.median:.1f}", f"{move.p90:.1f}"))
+    if len(rows) > 1:
+        yield ""
+        yield from align_columns(rows, right=frozenset({1, 2}))
+        yield f"{format_count(moves.keypoints, 'keypoint')} that A and B see"

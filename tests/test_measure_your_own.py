@@ -1,0 +1,60 @@
+"""The commands of docs/howto/measure_your_own.md."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import cv2
+import pytest
+
+from fakes.command import posezoo
+from fakes.pages import ROOT, commands
+
+PAGE = ROOT / "docs" / "howto" / "measure_your_own.md"
+
+
+@pytest.mark.slow
+def test_the_page_measures_on_photos_and_videos_as_pasted(mirror, shared, tmp_path):
+    """Two photos, and a video of one that stands still."""
+    pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
+    photos = shared / "data" / "photos"
+    content = json.loads((photos / "person_keypoints.json").read_text("utf-8"))
+    (tmp_path / "photos").mkdir()
+    images = content["images"][:2]
+    numbers = [image["id"] for image in images]
+    people = [each for each in content["annotations"] if each["image_id"] in numbers]
+    for image in images:
+        shutil.copy(photos / image["file_name"], tmp_path / "photos")
+    few = {**content, "images": images, "annotations": people}
+    (tmp_path / "people.json").write_text(json.dumps(few), "utf-8")
+
+    first = cv2.imread(str(tmp_path / "photos" / images[0]["file_name"]))
+    codec = cv2.VideoWriter.fourcc(*"MJPG")
+    video = cv2.VideoWriter(str(tmp_path / "walk.avi"), codec, 10, first.shape[1::-1])
+    tracks = {**content, "images": [], "annotations": []}
+    for frame in range(6):
+        video.write(first)
+        tracks["images"].append({**images[0], "id": frame, "frame_id": frame})
+        for each in people:
+            if each["image_id"] == numbers[0]:
+                copied = {**each, "image_id": frame, "track_id": each["id"]}
+                tracks["annotations"].append({**copied, "id": len(tracks["annotations"]) + 1})
+    video.release()
+    (tmp_path / "tracks.json").write_text(json.dumps(tracks), "utf-8")
+
+    environ = {"POSEZOO_MIRROR": str(mirror), "POSEZOO_WEIGHTS_DIR": str(tmp_path / "models")}
+    outputs = []
+    for command in commands(PAGE):
+        ended = posezoo(*command.split()[1:], cwd=tmp_path, **environ)
+        assert ended.returncode == 0, ended.stderr
+        outputs.append(ended.stdout)
+    by_posture, of_video, moves = outputs
+    assert "POSTURE" in by_posture and "upright" in by_posture
+    assert "1 video, 6 annotated frames" in of_video
+    figures = dict(line.split(maxsplit=1) for line in of_video.splitlines() if line[:1].isalpha())
+    found, _, count = figures["found"].split()
+    assert 0 < int(found) <= int(count)
+    assert figures["switches"] == "0"
+    assert 0 < float(figures["HOTA"]) <= 1
+    assert "KEYPOINTS MOVE BY PX" in moves
