@@ -20,7 +20,7 @@ from posezoo.core.arrays import Array
 from posezoo.core.convert.sample_photos import SamplePhotos
 from posezoo.core.errors import ImageError, MissingPackageError, import_cv2, os_reason, suggest
 from posezoo.core.files.verified_files import write_atomically
-from posezoo.core.regular_files import explain_link
+from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer, explain_link
 from posezoo.core.values import frozen
 
 Image = NDArray[np.uint8]
@@ -160,6 +160,8 @@ def _read_header(path: Path, data: bytes) -> ImageHeader:
             f" {path.name} {path.with_suffix('.jpg').name}",
         )
     parse = next((parse for is_kind, parse in _KINDS if is_kind(data)), None)
+    if parse is None and (problem := explain_lfs_pointer(path)):
+        raise ImageError(f"{path}: {problem}", hint=LFS_HINT)
     if parse is None:
         raise ImageError(
             f"{path}: is not an image of a known format",
