@@ -15,6 +15,8 @@ import pytest
 
 import posezoo as posezoo_package
 from fakes.command import posezoo, posezoo_process
+from posezoo.cli.diagnosis import Diagnosis, DoctorIssue
+from posezoo.cli.verbs import doctor as doctor_verb
 from posezoo.core.errors import pip_command
 from posezoo.core.plugins import PLUGIN_GROUPS, installed
 from posezoo.core.versions import package_version
@@ -144,6 +146,25 @@ def test_an_extra_that_is_not_installed_is_no_problem(without, prefixes, missing
     assert f"[{extra}]" in report["not_installed"][0]["mend"]
 
 
+def test_what_is_not_installed_is_shown_with_the_command_below_it():
+    diagnosis = Diagnosis(
+        "0",
+        "3",
+        "Linux",
+        (),
+        (),
+        (),
+        {},
+        (),
+        (DoctorIssue("OpenCV is missing", "pip it"),),
+        (),
+        (),
+        (),
+    )
+    lines = list(doctor_verb._conclusion_lines(diagnosis))
+    assert lines[:2] == ["OpenCV is missing", "    to add it: pip it"]
+
+
 def test_a_package_that_every_verb_needs_is_a_problem(without):
     ended = without("tqdm")
     assert ended.returncode == 1
@@ -154,8 +175,10 @@ def test_a_package_that_every_verb_needs_is_a_problem(without):
 def test_a_mirror_and_a_device_that_do_not_exist_are_found(tmp_path):
     reported = problems(doctor("--format", "json", POSEZOO_MIRROR="/nowhere", POSEZOO_DEVICE="NPU"))
     assert (
-        reported["mirror /nowhere (POSEZOO_MIRROR) is not a folder"]
-        == "mount it, or remove it from the setting"
+        reported[
+            "POSEZOO_MIRROR: /nowhere: there is no such folder; name a folder or an http(s) address"
+        ]
+        == "change or remove this setting"
     )
     assert (
         "driver is not part of OpenVINO"

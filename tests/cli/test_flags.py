@@ -27,13 +27,15 @@ def test_flags_that_are_not_given_leave_the_settings_alone():
 
 def test_flags_become_settings(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
     words = (
         "--weights_dir",
         "out",
         "--mirror",
-        "/a",
+        "a",
         "--mirror",
-        "/b",
+        "b",
         "--num_attempts",
         "7",
         "-j",
@@ -42,7 +44,7 @@ def test_flags_become_settings(monkeypatch, tmp_path):
     words += ("--locked",)
     settings = flags.settings_from_args(parse(*words, names=tuple(SETTING_TYPES)))
     assert settings.weights_dir == Path("out")
-    assert settings.mirror == ("/a", "/b")
+    assert settings.mirror == ("a", "b")
     assert (settings.attempts, settings.jobs, settings.locked) == (7, 3, True)
 
 

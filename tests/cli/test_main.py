@@ -199,6 +199,11 @@ def test_no_hint_names_a_spelling_of_earlier_versions():
     assert ended.stderr.endswith("hint: posezoo list --help shows its usage\n")
 
 
+def test_without_a_word_the_short_help_is_shown():
+    shown = posezoo()
+    assert (shown.returncode, shown.stdout) == (0, posezoo("--help").stdout)
+
+
 def test_the_version_is_that_of_the_package():
     assert posezoo_process("--version").stdout.startswith("posezoo 0.")
 
@@ -206,7 +211,6 @@ def test_the_version_is_that_of_the_package():
 @pytest.mark.parametrize(
     ("args", "problem"),
     [
-        ((), "the following arguments are required: VERB"),
         (("fly",), "no verb is called 'fly'\n  hint: posezoo help --all shows all verbs\n"),
         (("convrt",), "did you mean convert?"),
         (
@@ -214,6 +218,11 @@ def test_the_version_is_that_of_the_package():
             "--precison FP16\n  hint: did you mean --precisions?",
         ),
         (("list", "--precisions", "FP16"), "did you mean --precision?"),
+        (("run", "--out", "x"), "arguments: --out\n  hint: did you mean --output?"),
+        (("evaluate", "--model", "x"), "arguments: --model\n  hint: give the name without a flag"),
+        (("run", "--model"), "--model: expected one argument"),
+        (("plain.png",), "there is no file plain.png here; to find the poses in it: posezoo run"),
+        (("rtsp://cam/1",), "to find the poses in it: posezoo run --input rtsp://cam/1"),
         (("get", "--name", "x"), "arguments: --name\n  hint: give the names without a flag"),
         (("get", "--name=x"), "arguments: --name=x\n  hint: give the names without a flag"),
         (
@@ -274,6 +283,8 @@ def test_wrong_flags_end_with_2_and_are_named(args, problem):
         ("get --quiet -- x", {"models": ["x"]}),
         ("list --quiet", {"models": []}),
         ("run --limit 3", {"model": None}),
+        ("run --model x --limit 3", {"model": "x", "limit": 3}),
+        ("run --limit 3 -m x", {"model": "x"}),
     ],
 )
 def test_flags_may_be_anywhere_after_the_verb(monkeypatch, words, expected):

@@ -63,7 +63,8 @@ def type_of(action):
     if is_list:
         text = f"list[{text}]"
     is_optional = action.option_strings or action.nargs == "?"
-    if is_optional and not action.required and action.default is None:
+    has_no_default = action.default in (None, argparse.SUPPRESS)
+    if is_optional and not action.required and has_no_default:
         text += " | None"
     return text
 
@@ -114,7 +115,8 @@ def test_a_flag_that_is_not_given_has_the_value_of_a_command_without_it():
         *(each.create_parser() for each in OMZ),
     ):
         for action in parser._actions:
-            if hasattr(Args, action.dest) and action.help != argparse.SUPPRESS:
+            is_shown = argparse.SUPPRESS not in (action.help, action.default)
+            if hasattr(Args, action.dest) and is_shown:
                 without = getattr(Args, action.dest)
                 assert action.default == without or not (action.default or without), action.dest
 

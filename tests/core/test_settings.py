@@ -44,16 +44,22 @@ def test_a_flag_wins_over_the_environment_the_file_and_the_default(tmp_path):
     environ = {
         "HOME": str(tmp_path),
         "POSEZOO_DEVICE": "NPU",
-        "POSEZOO_MIRROR": "/b, https://c.invalid/m",
+        "POSEZOO_MIRROR": f"{tmp_path}, https://c.invalid/m",
     }
     found = read_settings({"device": "AUTO", "mirror": None}, environ, tmp_path)
     assert (found["device"].value, found["device"].origin) == ("AUTO", "--device")
     assert (found["mirror"].value, found["mirror"].origin) == (
-        ("/b", "https://c.invalid/m"),
+        (str(tmp_path), "https://c.invalid/m"),
         "POSEZOO_MIRROR",
     )
     assert (found["attempts"].value, found["attempts"].origin) == (7, str(tmp_path / "posezoo.cfg"))
     assert found["stall_timeout"].origin == "default"
+
+
+def test_a_mirror_that_is_no_folder_is_an_error_since_the_network_would_be_used_instead(tmp_path):
+    environ = {"HOME": str(tmp_path), "POSEZOO_MIRROR": str(tmp_path / "mirrro")}
+    with pytest.raises(SettingsError, match=r"POSEZOO_MIRROR: .*/mirrro: there is no such folder"):
+        read_settings({}, environ, tmp_path)
 
 
 def test_the_users_file_is_used_if_the_working_folder_has_none(tmp_path):

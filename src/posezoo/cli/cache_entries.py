@@ -12,11 +12,11 @@ from posezoo.core.declarations.model import Digest, ModelSpec, SourceFile
 from posezoo.core.declarations.registry_wheels import wheel_of
 from posezoo.core.declarations.sources import PackageSource
 from posezoo.core.download.digest_store import remove_stale_staging
-from posezoo.core.errors import OutputError, os_reason
+from posezoo.core.errors import OutputError, SettingsError, os_reason
 from posezoo.core.files.file_lock import lock_file, remove_lock
 from posezoo.core.files.file_record import RECORDS_DIR, record_path, update_record
 from posezoo.core.files.verified_files import is_verified, writing
-from posezoo.core.settings import WHEEL_REGISTRIES
+from posezoo.core.settings import WHEEL_REGISTRIES, compiled_folder
 from posezoo.core.values import frozen
 
 # By the number of hex digits in the file name, which lacks the two digits of the folder name.
@@ -37,6 +37,14 @@ class CacheEntry:
     def is_damaged(self) -> bool:
         """Whether its bytes do not match the digest in its name; all bytes are read."""
         return not is_verified(self.path, None, self.digest, trust_record=False, remember=False)
+
+
+@frozen
+class CompiledNetworkFile:
+    """A network that was compiled for the CPU."""
+
+    path: Path
+    size: int  # in bytes
 
 
 def file_names_by_digest(specs: Iterable[ModelSpec]) -> Mapping[str, tuple[str, ...]]:
@@ -113,3 +121,19 @@ def remove_entries(root: Path, entries: Iterable[CacheEntry]) -> None:
     for folder in (*(root / "1").glob(f"??/{RECORDS_DIR}"), *(root / "1").glob("??")):
         with suppress(OSError):
             folder.rmdir()  # only if it is empty
+
+
+def list_compiled() -> tuple[CompiledNetworkFile, ...]:
+    """The networks that were compiled for the CPU; none if the user has no home folder."""
+    networks = []
+    with suppress(SettingsError, OSError):
+        for path in sorted(compiled_folder().glob("*.compiled")):
+            networks.append(CompiledNetworkFile(path, path.stat().st_size))
+    return tuple(networks)
+
+
+def remove_compiled(networks: Iterable[CompiledNetworkFile]) -> None:
+    """Remove compiled networks; the next run compiles them again."""
+    for network in networks:
+        with writing(network.path):
+            network.path.unlink(missing_ok=True)

@@ -10,9 +10,14 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
-from importlib.util import find_spec
 
-from posezoo.core.errors import SettingsError, explain_broken_cv2, install_command, pip_command
+from posezoo.core.errors import (
+    SettingsError,
+    explain_broken_cv2,
+    install_command,
+    is_cv2_broken,
+    pip_command,
+)
 from posezoo.core.plugins import PLUGIN_GROUPS, FeatureParts, installed
 from posezoo.core.settings import Setting
 from posezoo.core.values import frozen
@@ -200,7 +205,7 @@ def _opencv_problems() -> Iterator[DoctorIssue]:
             f"{' and '.join(opencv)} are both installed: they overwrite each other's files",
             f"{pip_command()} uninstall {' '.join(opencv)}, then install the one that you need",
         )
-    if opencv and (spec := find_spec("cv2")) and spec.origin is None:
+    if opencv and is_cv2_broken():
         error = explain_broken_cv2()
         yield DoctorIssue(error.problem, error.hint)
 
@@ -235,8 +240,3 @@ def _folder_problems(settings: dict[str, Setting]) -> Iterator[DoctorIssue]:
             yield DoctorIssue(
                 f"{place}: only {free >> 20} MiB are free", f"free some space, or {change}"
             )
-    mirrors = settings["mirror"]
-    for mirror in mirrors.value:
-        if "://" not in mirror and not os.path.isdir(mirror):
-            problem = f"mirror {mirror} ({mirrors.origin}) is not a folder"
-            yield DoctorIssue(problem, "mount it, or remove it from the setting")

@@ -11,7 +11,7 @@ from pathlib import Path
 from posezoo.core.convert.formats import FORMATS
 from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS, PADDLE_3
 from posezoo.core.registry import FileExplainer
-from posezoo.core.regular_files import explain_no_file
+from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer, explain_no_file
 from posezoo.core.values import frozen
 
 _TRANSLATE = "posezoo translate {file} -o {stem}.xml makes an IR, which can be run"
@@ -177,6 +177,8 @@ def explain_model_file(name: str) -> tuple[str, str]:
         return "", ""
     if not os.path.isdir(name) and (problem := explain_no_file(path)):
         return f"{name}: {problem}", ""
+    if problem := explain_lfs_pointer(path):
+        return f"{name}: {problem}", LFS_HINT
     problem = f"{name}: is {kind.name}, which is not read here"
     stem = shlex.quote(str(path.with_suffix("")))
     return problem, kind.advice.replace("{file}", shlex.quote(name)).replace("{stem}", stem)

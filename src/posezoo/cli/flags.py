@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from functools import cache, partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from posezoo.cli.parsers import Args, NamedOutput, OutputFile
 from posezoo.core.declarations.model import Framework, Precision, list_frameworks
@@ -216,7 +216,9 @@ class Flag:
     #: The name of the value in the parsed arguments (default: the last spelling).
     dest: str | None = None
     required: bool | None = None  # whether the flag must be given
-    former: str = ""  # its spellings in Open Model Zoo's tools: accepted, but not shown
+    #: Its spellings in Open Model Zoo's tools, and what users of other tools try: accepted, but not
+    #: shown.
+    former: str = ""
     #: If it names a result. The command gets --force then, unless all its results are appended to.
     output: OutputFile | None = None
 
@@ -251,8 +253,20 @@ class Flag:
         # For protected_files.
         action.output = self.output  # type: ignore[attr-defined]
         if self.former:
-            options |= {"dest": action.dest, "default": argparse.SUPPRESS}
-            parser.add_argument(*self.former.split(", "), help=argparse.SUPPRESS, **options)
+            _add_former(parser, self.former, action, options)
+
+
+def _add_former(
+    parser: argparse._ActionsContainer,
+    spellings: str,
+    action: argparse.Action,
+    options: dict[str, Any],
+) -> None:
+    """Add the former spellings of a flag; that of a positional argument has one value."""
+    options |= {"dest": action.dest, "default": argparse.SUPPRESS}
+    if not action.option_strings:
+        options.pop("nargs", None)
+    parser.add_argument(*spellings.split(", "), help=argparse.SUPPRESS, **options)
 
 
 class FlagGroup:

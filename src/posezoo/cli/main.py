@@ -90,6 +90,9 @@ def _run_verb(words: Sequence[str], args: Args) -> int:
     """Run the verb that the first word names; only its module is imported."""
     if words[:1] == ["help"]:
         words = _verb_of_help(words[1:])
+    if not words:
+        print(_TopParser().format_help(), end="")
+        return 0
     record = find_verb(words[0]) if words and not words[0].startswith("-") else None
     if record is None:
         _answer_without_verb(words)
@@ -131,11 +134,19 @@ def _answer_without_verb(words: Sequence[str]) -> NoReturn:
 
 def _hint_for_word(word: str) -> str:
     """What to use instead of a word that is no verb: a verb that is much like it, or its flag."""
-    kind, _ = guess_type(word)
-    if Path(word).is_file() and (kind or "").startswith(("image/", "video/")):
-        return f"to find the poses in it: posezoo run --input {shlex.quote(word)}"
+    if _is_input(word):
+        is_missing = "://" not in word and not os.path.lexists(word)
+        missing = f"there is no file {word} here; " if is_missing else ""
+        return f"{missing}to find the poses in it: posezoo run --input {shlex.quote(word)}"
     verbs = (*VERBS, *plugin_names())
     return suggest(word, [verb for verb in verbs if _is_near(verb, word)], cutoff=NEAR)
+
+
+def _is_input(word: str) -> bool:
+    """Whether a word names an image, a video, a stream, or a folder."""
+    kind, _ = guess_type(word)
+    is_picture = (kind or "").startswith(("image/", "video/"))
+    return is_picture or "://" in word or (os.sep in word and os.path.isdir(word))
 
 
 def _is_near(verb: str, word: str) -> bool:
@@ -149,7 +160,7 @@ def _refuse_unknown(
     """Exit with code 2, and say what to use instead of words that the verb does not have."""
     flags = [word.partition("=")[0] for word in unknown if word.startswith("-")]
     hints = [_hint_for_flag(flag, verb, _shown_flags(parser)) for flag in flags]
-    if "--input" in _shown_flags(parser):
+    if "--input" in _shown_flags(parser) and not {"-i", "--input"}.intersection(words):
         hints.append(_hint_for_images([word for word in words if Path(word).is_file()], verb))
     parser.error(f"unrecognized arguments: {' '.join(unknown)}", "; ".join(filter(None, hints)))
 

@@ -130,6 +130,7 @@ class Args:
     layout: str | None = None
     log: Path | None = None
     mo: Path | None = None
+    model: str | None = None
     models_dir: Sequence[Path] | None = None
     python: Path | None = None
     quiet: bool = False
@@ -140,6 +141,10 @@ class Args:
 
 class CommandParser(SafeParser):
     """Shows a wrong flag and what to do next, without the usage, which would hide them."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # A guessed prefix means another flag as soon as a release adds one.
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
 
     full_help = ""  # the command that also explains the flags of folded groups; empty: --help does
 

@@ -274,15 +274,22 @@ def import_optional(package: str, *, extra: str) -> ModuleType:
 
 
 def import_cv2() -> ModuleType:
-    """Import OpenCV; it raises as ``import_optional`` does.
+    """Import OpenCV; it raises as ``import_optional`` does."""
+    cv2 = import_optional("cv2", extra="run")
+    if is_cv2_broken():
+        raise explain_broken_cv2()
+    return cv2
+
+
+def is_cv2_broken() -> bool:
+    """Whether the files of OpenCV are gone, although its folder is there.
 
     All packages of OpenCV write into one folder: if one of two is uninstalled, an empty package
     remains, which Python imports without an error.
     """
-    cv2 = import_optional("cv2", extra="run")
-    if cv2.__spec__ is not None and cv2.__spec__.origin is None:
-        raise explain_broken_cv2()
-    return cv2
+    module = sys.modules.get("cv2")
+    spec = find_spec("cv2") if module is None else module.__spec__
+    return spec is not None and spec.origin is None
 
 
 def explain_broken_cv2() -> MissingPackageError:

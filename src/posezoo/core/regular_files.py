@@ -10,10 +10,18 @@ import errno
 import io
 import os
 import stat
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 from posezoo.core.operating_system import OPEN_FILES
+
+# The first line of a pointer (git-lfs, docs/spec.md), which has less than 1024 bytes.
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_MAX_POINTER_BYTES = 1024
+
+#: What to do about a pointer of Git LFS.
+LFS_HINT = "in the folder of its repository: git lfs pull"
 
 # The largest annotations of COCO, instances_train2017.json, have 449 MB.
 _MAX_PIPE_BYTES = 512 << 20
@@ -46,6 +54,20 @@ def explain_no_file(path: Path) -> str:
     if path.is_dir():
         return "is a folder"
     return explain_link(path) or "is not a regular file"
+
+
+def is_lfs_pointer(beginning: bytes) -> bool:
+    """Whether a file that begins with these bytes is a pointer of Git LFS."""
+    return beginning.startswith(_LFS_POINTER)
+
+
+def explain_lfs_pointer(path: Path) -> str:
+    """Whether git left a pointer of Git LFS where a file should be; empty for any other file."""
+    with suppress(OSError):
+        is_small = path.is_file() and path.stat().st_size < _MAX_POINTER_BYTES
+        if is_small and is_lfs_pointer(path.read_bytes()):
+            return "is a Git LFS pointer: the file itself was not downloaded"
+    return ""
 
 
 def explain_link(path: Path) -> str:

@@ -67,6 +67,11 @@ def user_folder(kind: str, environ: Mapping[str, str] = os.environ) -> Path:
         ) from error
 
 
+def compiled_folder() -> Path:
+    """The folder of networks that were compiled for the CPU, for the next start."""
+    return user_folder("cache") / "compiled"
+
+
 def _users_config(environ: Mapping[str, str]) -> Path:
     return user_folder("config", environ) / "posezoo.cfg"
 
@@ -157,11 +162,17 @@ def _consent(value: object) -> bool:
 
 
 def _mirrors(value: object) -> tuple[str, ...]:
-    items = _split_texts(value)
-    is_url = re.compile(rf"(?!({'|'.join(STORES)}):).*://")
-    return tuple(
-        item if is_url.match(item) else show_addresses(f"{parse_folder(item)}") for item in items
-    )
+    return tuple(map(_mirror, _split_texts(value)))
+
+
+def _mirror(address: str) -> str:
+    if re.match(rf"(?!({'|'.join(STORES)}):).*://", address):
+        return address
+    folder = parse_folder(address)
+    # Otherwise a mistyped mirror would look like one without the file, and the network be used.
+    if "://" not in address and not os.path.isdir(folder):
+        raise ValueError(f"{address}: there is no such folder; name a folder or an http(s) address")
+    return show_addresses(f"{folder}")
 
 
 def _models_dirs(value: object) -> tuple[Path, ...]:

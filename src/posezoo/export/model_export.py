@@ -28,8 +28,7 @@ from posezoo.export.target_type import (
     render_files,
 )
 from posezoo.poses.decoders import finds_boxes
-from posezoo.poses.people import resolve_people
-from posezoo.run.load import select_detector
+from posezoo.run.pipeline_spec import PipelineSpec, resolve_pipeline
 
 
 @frozen
@@ -118,23 +117,20 @@ def prepare_export(
             download if possible.
         PosezooError: an IR cannot be made, see ``core.pipeline.get.get``.
     """
-    detector = select_detector(context, spec)
-    if detector is None:
+    pipeline = resolve_pipeline(spec, context, options.ir_precision)
+    if pipeline.detector is None:
         model = _prepare_network(spec, options, context, listener=listener)
-        if isinstance(model, Plan):
-            return model
-        return replace(model, people=resolve_people(model.spec, context.settings.detector))
-    _require_detector_taken(spec, detector, options, context)
+        return model if isinstance(model, Plan) else replace(model, people=pipeline.people)
+    _require_detector_taken(spec, pipeline.detector, options, context)
     # These are about the boxes of people.
     inputs = replace(options.inputs, max_people=None, min_score=None)
     model = _prepare_network(spec, replace(options, inputs=inputs), context, listener=listener)
     if isinstance(model, Plan):
         return model
-    found = _prepare_detector(detector, options, context, listener=listener)
+    found = _prepare_detector(pipeline, options, context, listener=listener)
     if isinstance(found, Plan):
         return found
-    people = resolve_people(model.spec, context.settings.detector)
-    return replace(model, people=people, detector=found)
+    return replace(model, people=pipeline.people, detector=found)
 
 
 def _require_detector_taken(
@@ -155,11 +151,12 @@ def _require_detector_taken(
 
 
 def _prepare_detector(
-    detector: Model, options: ExportOptions, context: Context, *, listener: Listener
+    pipeline: PipelineSpec, options: ExportOptions, context: Context, *, listener: Listener
 ) -> ExportedModel | Plan:
-    """The facts of a detector and its IR, which is in FP16, as in ``posezoo run``."""
+    """The facts of a pipeline's detector and its IR, in the precision of ``posezoo run``."""
+    detector = pipeline.detector
     assert isinstance(detector, ModelSpec)
-    options = replace(options, precision=Precision.FP16)
+    options = replace(options, precision=pipeline.detector_precision)
     return _make_ir(_resolve(detector, options, context), options, context, listener=listener)
 
 

@@ -22,7 +22,7 @@ from posezoo.core.settings import (
     DEFAULT_MODEL,
     SECOND_MODEL,
     Settings,
-    user_folder,
+    compiled_folder,
 )
 from posezoo.core.values import frozen
 from posezoo.poses.decoders import MASKS, find_decoder, require_masks
@@ -389,7 +389,7 @@ def default_runtime(settings: Settings) -> RuntimeConfig:
     cache_dir = None
     if settings.device == "CPU":
         with suppress(SettingsError):  # the user has no home folder
-            cache_dir = user_folder("cache") / "compiled"
+            cache_dir = compiled_folder()
     return RuntimeConfig(
         device=settings.device,
         inference_precision=settings.inference_precision,

@@ -145,6 +145,20 @@ def test_prune_takes_what_is_old_or_damaged_or_everything_where_that_is_asked(pl
     assert (tmp_path / "out" / "public" / "two" / "two.tflite").exists()
 
 
+def test_everything_includes_the_networks_that_were_compiled_for_the_cpu(places, tmp_path):
+    files, cache = places[:2], tmp_path / "home" / "posezoo"
+    (cache / "compiled").mkdir(parents=True)
+    network = cache / "compiled" / "net-0123456789abcdef.compiled"
+    network.write_bytes(bytes(2_000_000))
+    home = {"XDG_CACHE_HOME": str(tmp_path / "home")}
+    posezoo("cache", "prune", "--everything", *places, **home)  # of another cache only
+    posezoo("cache", "prune", "--everything", *files, "--dry_run", **home)
+    assert network.exists()
+    told = posezoo("cache", "prune", "--everything", *files, **home)
+    assert f"{cache / 'compiled'}: 1 compiled network, 2.0 MB" in told.stdout
+    assert not network.exists()
+
+
 def test_what_is_no_entry_is_left_alone(places, tmp_path):
     strange = tmp_path / "cache" / "1" / "ab" / "notes.txt"
     strange.parent.mkdir(exist_ok=True)

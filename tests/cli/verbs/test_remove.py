@@ -176,7 +176,10 @@ def test_an_unknown_name_and_no_name_are_errors(zoo):
         ("rnu", "did you mean run?"),
         ("evaluation", "did you mean evaluate?"),
         ("plain.png", "to find the poses in it: posezoo run --input plain.png"),
-        ("gone.png", "posezoo help --all shows all verbs"),
+        (
+            "gone.png",
+            "there is no file gone.png here; to find the poses in it: posezoo run --input gone.png",
+        ),
     ],
 )
 def test_a_word_that_is_no_verb_is_answered_with_what_is_meant_or_with_nothing(

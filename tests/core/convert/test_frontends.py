@@ -31,7 +31,6 @@ WRONG_KINDS = {
     "a zip archive": zip_of(b"a pickle that must not be loaded"),
     "a gzip archive": b"\x1f\x8b\x08" + bytes(30),
     "a web page or XML": b"\n\n<!DOCTYPE html><html>not found</html>",
-    "a Git LFS pointer: the file itself was not downloaded": b"version https://git-lfs.github.com/spec/v1\n",
     "something else": b"notes\n",
     "empty": b"",
 }

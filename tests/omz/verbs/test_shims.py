@@ -9,6 +9,7 @@ from importlib.metadata import version
 import pytest
 
 from fakes.command import posezoo, posezoo_process
+from posezoo.omz.verbs import shims
 
 #: Without a folder, the commands mean Open Model Zoo's models; in tests, no index has them.
 NO_INDEX = (
@@ -193,3 +194,16 @@ def test_a_folder_of_wheels_that_cannot_be_made_is_one_line(tmp_path):
     assert ended.returncode == 1
     assert ended.stderr.startswith("error: ")
     assert len(ended.stderr.splitlines()) <= 2
+
+
+def test_on_windows_the_command_is_that_of_powershell_and_of_cmd(monkeypatch):
+    monkeypatch.setattr(shims, "IS_WINDOWS", True)
+    monkeypatch.delenv("MSYSTEM", raising=False)
+    assert shims._install_lines("C:/O'Neil/wheels", "mediapipe") == [
+        "Use, in PowerShell: $env:PIP_FIND_LINKS='C:/O''Neil/wheels'; pip install \"mediapipe\"",
+        'Use, in cmd: set "PIP_FIND_LINKS=C:/O\'Neil/wheels" && pip install "mediapipe"',
+    ]
+    monkeypatch.setenv("MSYSTEM", "MINGW64")  # Git Bash
+    assert shims._install_lines("C:/wheels", "mediapipe") == [
+        'Use: PIP_FIND_LINKS=C:/wheels pip install "mediapipe"'
+    ]

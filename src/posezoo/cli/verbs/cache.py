@@ -7,6 +7,8 @@
     entries      list  with list all entries, with verify the damaged, with prune the removed ones:
                        path, algorithm, digest, size, changed (ISO 8601, UTC) and files (``model:
                        file``)
+    compiled     list  with prune --everything the removed networks that were compiled for the CPU:
+                       path, size
 
 The exit code is 1 if verify finds a damaged entry.
 """
@@ -22,6 +24,7 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.json_projection import project
+from posezoo.cli.labels import format_count
 from posezoo.cli.report import align_columns, print_result
 
 if TYPE_CHECKING:
@@ -49,7 +52,11 @@ FLAGS = (
         "with prune: also remove files that were written more than DAYS days ago",
         flags.number(0, 36500),
     ),
-    Flag("--everything", "with prune: remove all files"),
+    Flag(
+        "--everything",
+        "with prune: remove all files and, without --cache_dir, the networks that were compiled for"
+        " the CPU, which the next run compiles again",
+    ),
     Flag(
         "--cache_dir DIR",
         "folder of the cache (default: the one that downloads use)",
@@ -66,13 +73,16 @@ class _Args(flags.FormatArgs):
     damaged: bool
     older_than: float | None
     everything: bool
+    cache_dir: Path | None
 
 
 def run(args: _Args) -> int:
     """List the cache, verify it, or remove files from it."""
     from posezoo.cli.cache_entries import (
         file_names_by_digest,
+        list_compiled,
         list_entries,
+        remove_compiled,
         remove_entries,
     )
     from posezoo.core.pipeline.zoo_context import registry_from_settings
@@ -87,9 +97,16 @@ def run(args: _Args) -> int:
             console.warn(problem.problem)
         entries = list_entries(root, file_names_by_digest(selection.models))
         shown, summary = _select(args, entries)
+        compiled = list_compiled() if args.everything and args.cache_dir is None else ()
         if args.what == "prune" and not args.dry_run:
             remove_entries(root, shown)
+            remove_compiled(compiled)
         answer, lines = _describe(root, shown, summary)
+        answer["compiled"] = [project(each, "path size") for each in compiled]
+        if compiled:
+            size = sum(each.size for each in compiled) / 1e6
+            networks = format_count(len(compiled), "compiled network")
+            lines.append(f"{compiled[0].path.parent}: {networks}, {size:.1f} MB")
         print_result(args.format, answer, *lines)
         if args.what != "verify" or not shown:
             return 0

@@ -75,7 +75,8 @@ def _text_lines(diagnosis: Diagnosis) -> Iterator[str]:
 
 def _conclusion_lines(diagnosis: Diagnosis) -> Iterator[str]:
     for missing in diagnosis.not_installed:
-        yield f"{missing.message}\n    to add it: {missing.mend}"
+        yield missing.message
+        yield f"    to add it: {missing.mend}"
     for problem in diagnosis.problems:
         yield f"problem: {problem.message}"
         yield f"    fix: {problem.mend}"

@@ -39,6 +39,7 @@ from posezoo.core.ir.openvino_import import (
 )
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import format_command
+from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer
 from posezoo.core.resolve.resolved import UPSTREAM_RESULTS
 from posezoo.core.workers.processes import RAISE_MEMORY_HINT, own_limits
 
@@ -61,7 +62,6 @@ _OTHER_KINDS = {
     b"PK\x03\x04": "a zip archive",
     b"\x1f\x8b": "a gzip archive",
     b"<": "a web page or XML",
-    b"version https://git-lfs": "a Git LFS pointer: the file itself was not downloaded",
     b"%PDF": "a PDF",
     PADDLE_3: "a network of PaddlePaddle 3 in its new format (PIR)",
 }
@@ -182,6 +182,7 @@ def _verify_file(path: Path, file: SourceFile, hint: str) -> None:
             f"{path}: its expected content is unknown (no checksum)",
             hint=f"{hint} --trust_on_first_use, with the same --lock",
         )
+    _refuse_lfs_pointers(path)
     size = path.stat().st_size
     if file.size not in (None, size):
         raise ConversionError(
@@ -202,6 +203,8 @@ def open_for_frontend(spec: ModelSpec, path: VerifiedSource) -> Path | bytes:
         PosezooError: a checkpoint cannot be exported; see ``formats.pytorch.export_to_onnx``.
     """
     model_format = select_format(spec)
+    others = [spec.path_beside_source(path, name) for name in spec.file_names]
+    _refuse_lfs_pointers(path, *others)
     if not model_format.recognises(path):
         raise ConversionError(
             f"{path}: not {model_format.kind}, but {_describe_kind(path)}",
@@ -228,6 +231,12 @@ def open_for_frontend(spec: ModelSpec, path: VerifiedSource) -> Path | bytes:
         if beside.exists() and not beside.is_file():  # reading a pipe may never end
             raise ConversionError(f"{beside}: is not a regular file", hint=f"{path} names it")
     return model_format.openvino_input(spec, path)
+
+
+def _refuse_lfs_pointers(*paths: Path) -> None:
+    for path in paths:
+        if problem := explain_lfs_pointer(path):
+            raise ConversionError(f"{path}: {problem}", hint=LFS_HINT)
 
 
 def _describe_kind(path: Path) -> str:

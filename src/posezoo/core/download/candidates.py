@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from posezoo.core.errors import SourceError, os_reason
 from posezoo.core.files.verified_files import CHUNK
+from posezoo.core.regular_files import is_lfs_pointer
 from posezoo.core.values import frozen
 from posezoo.core.workers.retries import TransientSourceError
 
@@ -108,6 +109,15 @@ def network_host(url: str) -> str:
         return ""
 
 
+def refuse_lfs_pointer(beginning: bytes) -> None:
+    """Raise a SourceError if a source sends a pointer of Git LFS instead of the file."""
+    if is_lfs_pointer(beginning):
+        raise SourceError(
+            "is a Git LFS pointer, not the file",
+            hint="in a folder: git lfs pull; on a server, name the address of the file itself",
+        )
+
+
 @contextmanager
 def open_local_file(path: Path, _resume: ResumeState) -> Iterator[ByteStream]:
     """Read a regular file in pieces of 1 MiB, always from its beginning.
@@ -121,6 +131,7 @@ def open_local_file(path: Path, _resume: ResumeState) -> Iterator[ByteStream]:
         if path.exists() and not path.is_file():
             raise SourceError("is not a file")  # reading a pipe or a device may never end
         stream = open(path, "rb")  # noqa: SIM115 closed below: the caller's errors are not ours
+        refuse_lfs_pointer(stream.peek())
 
     def read_pieces() -> Iterator[bytes]:
         with reading():

@@ -28,6 +28,7 @@ from posezoo.core.download.candidates import (
     RangeMismatchError,
     RateLimitedError,
     ResumeState,
+    refuse_lfs_pointer,
 )
 from posezoo.core.download.http_connections import (
     ATTEMPTS_WITHOUT_ANSWER,
@@ -107,6 +108,7 @@ def open_response(
         first = next(pieces, b"")
         if not start and not file.name.endswith(".html"):
             _refuse_web_page(first, pieces)
+        refuse_lfs_pointer(first)
         _refuse_length(response, file, start, stop)
         yield ByteStream(
             chain((first,), pieces),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from posezoo.core.arrays import Array
 from posezoo.core.errors import CheckpointError, os_reason
+from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer
 from posezoo.networks.checkpoints import mxnet_params, safetensors, torch_files
 from posezoo.networks.checkpoints.key_matching import match_tensors
 from posezoo.networks.checkpoints.mapped_file import CheckpointFormatError, MappedFile
@@ -32,7 +33,6 @@ _HINT = "a .pth that torch.save wrote, a .safetensors or an MXNet .params can be
 # bytes, and a name for messages.
 _OTHER_KINDS = (
     (0, b"<", "a web page or XML: the download did not get the file"),
-    (0, b"version https://git-lfs", "a Git LFS pointer: the file itself was not downloaded"),
     (0, b"\x1f\x8b", "a gzip archive: unpack it"),
     (0, b"\x89HDF", "an HDF5 file"),
     (
@@ -65,6 +65,8 @@ def read_checkpoint(path: Path) -> dict[str, Array]:
     try:
         if not path.is_file():  # opening a pipe would block
             raise CheckpointFormatError("is not a file" if path.exists() else "does not exist")
+        if problem := explain_lfs_pointer(path):
+            raise CheckpointFormatError(problem, hint=LFS_HINT)
         file = MappedFile(path)
         head = file.first_bytes(512)
         for recognises, read in _FORMATS:

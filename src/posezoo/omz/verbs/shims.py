@@ -18,6 +18,7 @@ from posezoo.cli.parsers import Args
 from posezoo.cli.report import print_text
 from posezoo.cli.run_main import print_to_stderr
 from posezoo.core.errors import OutputError, PosezooError, os_reason
+from posezoo.core.operating_system import IS_WINDOWS
 from posezoo.solutions.stand_in import RELEASE
 
 if TYPE_CHECKING:
@@ -225,16 +226,26 @@ def _write_wheel(folder: Path, name: str, content: bytes, *, force: bool) -> str
 def _explain_use(folder: Path, requirement: str) -> list[str]:
     path = folder.resolve()
     # pip separates several values at blanks.
-    if " " in str(path):
-        value = path.as_uri()
-    else:
-        value = shlex.quote(str(path))
+    value = path.as_uri() if " " in str(path) else str(path)
     return [
-        f'Use: PIP_FIND_LINKS={value} pip install "{requirement}"',
+        *_install_lines(value, requirement),
         (
             "These wheels are for this machine, or for a package index of your own: never publish"
             " them."
         ),
+    ]
+
+
+def _install_lines(folder: str, requirement: str) -> list[str]:
+    """How to install a requirement with the wheels of a folder, in the shells of this system."""
+    install = f'pip install "{requirement}"'
+    is_git_bash = "MSYSTEM" in os.environ
+    if not IS_WINDOWS or is_git_bash:
+        return [f"Use: PIP_FIND_LINKS={shlex.quote(folder)} {install}"]
+    in_powershell = folder.replace("'", "''")
+    return [
+        f"Use, in PowerShell: $env:PIP_FIND_LINKS='{in_powershell}'; {install}",
+        f'Use, in cmd: set "PIP_FIND_LINKS={folder}" && {install}',
     ]
 
 

@@ -24,7 +24,7 @@ from posezoo.core.ir.openvino_import import (
     static_sizes,
 )
 from posezoo.core.layout import precision_of
-from posezoo.core.regular_files import explain_no_file
+from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer, explain_no_file
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
@@ -419,7 +419,16 @@ def network_files(path: Path) -> tuple[Path, ...]:
     Raises:
         InferenceError: one is missing, or the first is not such a network.
     """
-    return _require_original(path) if is_named_original(path) else _require_ir(path)
+    _refuse_lfs_pointer(path)
+    files = _require_original(path) if is_named_original(path) else _require_ir(path)
+    for file in files[1:]:
+        _refuse_lfs_pointer(file)
+    return files
+
+
+def _refuse_lfs_pointer(file: Path) -> None:
+    if problem := explain_lfs_pointer(file):
+        raise InferenceError(f"{file}: {problem}", hint=LFS_HINT)
 
 
 def _require_ir(xml: Path) -> tuple[Path, ...]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+from argparse import SUPPRESS
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -80,6 +81,8 @@ FLAGS = (
         "networks "
         f"(default: {DEFAULT_MODEL}; {SECOND_MODEL}, if that cannot be downloaded)",
         nargs="?",
+        default=SUPPRESS,  # otherwise it would replace the value of --model
+        former="-m, --model",
     ),
     Flag(
         "-i, --input INPUT",

@@ -35,7 +35,7 @@ from posezoo.core.errors import (
     redact_secrets,
 )
 from posezoo.core.operating_system import PROC
-from posezoo.core.regular_files import explain_link
+from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer, explain_link
 from posezoo.core.values import frozen, frozen_with_arrays
 from posezoo.core.workers.retries import TransientSourceError
 from posezoo.poses.letterbox import Size, image_size
@@ -586,6 +586,8 @@ _PHOTO_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
 
 def _explain_unplayable(path: Path) -> tuple[str, str]:
     """Why a file that is no image cannot be played, and what to do, by how it begins."""
+    if problem := explain_lfs_pointer(path):
+        return problem, LFS_HINT
     with open(path, "rb") as stream:
         start = stream.read(200)
     if start[4:8] == b"ftyp" and start[8:12] in _PHOTO_BRANDS:
