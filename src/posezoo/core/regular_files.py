@@ -20,7 +20,8 @@ from posezoo.core.operating_system import OPEN_FILES
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _MAX_POINTER_BYTES = 1024
 
-#: What to do about a pointer of Git LFS.
+#: What is wrong with a pointer of Git LFS, and what to do about it.
+LFS_PROBLEM = "is a Git LFS pointer: the file itself was not downloaded"
 LFS_HINT = "in the folder of its repository: git lfs pull"
 
 # The largest annotations of COCO, instances_train2017.json, have 449 MB.
@@ -66,7 +67,7 @@ def explain_lfs_pointer(path: Path) -> str:
     with suppress(OSError):
         is_small = path.is_file() and path.stat().st_size < _MAX_POINTER_BYTES
         if is_small and is_lfs_pointer(path.read_bytes()):
-            return "is a Git LFS pointer: the file itself was not downloaded"
+            return LFS_PROBLEM
     return ""
 
 

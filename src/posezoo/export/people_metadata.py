@@ -107,12 +107,11 @@ def _skeleton_name(spec: ModelSpec, count: int) -> str:
 
 def _describe_similarity(skeleton: Skeleton) -> str:
     """As ``pose_similarity``: COCO's keypoints, if the skeleton has all of them."""
-    coco = coco_order(skeleton)
-    if coco is None:
-        places = range(len(skeleton.keypoints))
+    places = coco_order(skeleton)
+    if places is None:
+        places = [*range(len(skeleton.keypoints))]
         sigmas = usual_sigmas(skeleton)
     else:
-        places = coco
         sigmas = usual_sigmas(SKELETONS["coco-17"])
     return " ".join(f"{place} {sigma:g}" for place, sigma in zip(places, sigmas, strict=True))
 

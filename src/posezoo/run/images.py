@@ -21,7 +21,7 @@ from posezoo.core.arrays import Array
 from posezoo.core.convert.sample_photos import SamplePhotos
 from posezoo.core.errors import ImageError, MissingPackageError, import_cv2, os_reason, suggest
 from posezoo.core.files.verified_files import write_atomically
-from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer, explain_link
+from posezoo.core.regular_files import LFS_HINT, LFS_PROBLEM, explain_link, is_lfs_pointer
 from posezoo.core.values import frozen
 
 Image = NDArray[np.uint8]
@@ -188,8 +188,8 @@ def _require_not_raw(path: Path) -> None:
 
 def _read_header(name: str, data: bytes) -> ImageHeader:
     parse = next((parse for is_kind, parse in _KINDS if is_kind(data)), None)
-    if parse is None and (problem := explain_lfs_pointer(path)):
-        raise ImageError(f"{path}: {problem}", hint=LFS_HINT)
+    if is_lfs_pointer(data):
+        raise ImageError(f"{name}: {LFS_PROBLEM}", hint=LFS_HINT)
     if parse is None:
         raise ImageError(
             f"{name}: is not an image of a known format",

@@ -39,8 +39,8 @@ from posezoo.core.values import frozen
 from posezoo.core.versions import package_version, version
 
 #: Incremented if a change of posezoo's conversion changes the bytes of the IR for the same input.
-#: 2: each IR has a section model_info.
-CONVERSION_FORMAT = 2
+#: 2: each IR has a section model_info. 3: an IR for camera frames changes their layout first.
+CONVERSION_FORMAT = 3
 
 #: The two files of an IR.
 SUFFIXES = (".xml", ".bin")
