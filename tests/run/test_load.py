@@ -240,6 +240,27 @@ def test_an_ir_in_any_folder_finds_the_people_that_its_model_finds(
 
 
 @pytest.mark.slow
+def test_an_exported_pipeline_finds_people_with_the_detector_beside_it(
+    npm_context, npm_mirror, shared, tmp_path
+):
+    exported = posezoo_command(
+        *("export", DEFAULT_MODEL, "--to", "cpp", tmp_path / "out", "--quiet"),
+        *("--weights_dir", npm_context.layout.output_dir, "--mirror", npm_mirror),
+    )
+    assert exported.returncode == 0, exported.stderr
+    xml = tmp_path / "out" / "models" / f"{DEFAULT_MODEL}.xml"
+    nothing = {"weights_dir": tmp_path / "empty", "cache_dir": tmp_path / "empty"}
+    nowhere = open_context(to_settings(read_settings(nothing)))
+    alone = load.Loader(nowhere).compile_ir(xml)
+    assert [network.path.parent for network in alone.networks] == [xml.parent] * 2
+    estimator = load.Loader(npm_context).prepare(load.ChosenModel()).compile()
+    for photo in sorted((shared / "data" / "photos").glob("*.jpg")):
+        for pose, other in zip(alone(photo), estimator(photo), strict=True):
+            assert pose.people_from == other.people_from
+            np.testing.assert_allclose(pose.keypoints, other.keypoints, atol=0.1)
+
+
+@pytest.mark.slow
 def test_an_ir_alone_has_its_detector_fetched(context, one_at_a_time):
     (xml,) = one_at_a_time[1].values()
     assert load.Loader(asked(context, BLAZEPOSE)).compile_ir(xml).people_from == BLAZEPOSE

@@ -345,9 +345,11 @@ def _find_exported_detector(graph: Graph) -> Graph | None:
     """The detector that ``posezoo export`` wrote beside an IR; None if there is none."""
     from posezoo.run.runtime.graph import read_graph
 
-    name = graph.read_rt_info("posezoo", "pipeline", "detector")
-    path = graph.path.with_name(Path(name).name)  # a file of this folder, whatever the IR says
-    return read_graph(path) if name and path.is_file() else None
+    # A file of this folder, whatever the IR says.
+    name = Path(graph.read_rt_info("posezoo", "pipeline", "detector")).name
+    if not name or not graph.path.with_name(name).is_file():
+        return None
+    return read_graph(graph.path.with_name(name))
 
 
 def _with_detector(
