@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 from posezoo.cli.flags import Flag, FormatArgs
 from posezoo.cli.labels import format_count
 from posezoo.cli.parsers import OutputFile
-from posezoo.cli.report import align_columns, print_json, print_lines, print_result, print_text
+from posezoo.cli.report import (
+    align_columns,
+    print_json,
+    print_lines,
+    print_result,
+    print_text,
+    terminal_width,
+    truncate_to_width,
+)
 from posezoo.cli.run_main import print_to_stderr
 from posezoo.core.errors import SettingsError, suggest
 from posezoo.core.registry import TAG_MARK, Registry
@@ -277,7 +285,8 @@ def _format_groups(findings: Sequence[Finding]) -> list[str]:
         summary = rules[rule].explanation.partition(": ")[0].rstrip(".")
         mended = "--fix" if rule in ADDRESS_RULES else "by hand"
         rows.append((_count_by_severity(of_rule), models, mended, rule, summary))
-    return align_columns(rows)
+    width = terminal_width()
+    return [truncate_to_width(line, width) for line in align_columns(rows)]
 
 
 def _count_by_severity(findings: Sequence[Finding]) -> str:
