@@ -66,9 +66,9 @@ METADATA_FLAGS = (
 
 FIX_FLAG = Flag(
     "--fix",
-    "with --metadata: change model.yml in place: addresses of pages to those of files, http to"
-    " https, and sizes and SHA-384 of files that are here with the declared digest; --dry_run shows"
-    " the changes only",
+    "with --metadata: change model.yml in place: addresses of pages to those of files, and sizes"
+    " and SHA-384 of files that are here with the declared digest; --dry_run only shows the"
+    " changes",
 )
 
 
