@@ -45,7 +45,7 @@ def run(zoo, *args):
 def test_a_folder_without_models_is_an_error(tmp_path, words):
     ended = posezoo(*words.split(), "--models_dir", tmp_path, cwd=tmp_path)
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert f"no model found in {tmp_path}; a model must be at public/NAME/model.yml" in ended.stderr
+    assert f"no model found in {tmp_path}; a model is a model.yml in a folder" in ended.stderr
     assert "check --models_dir" in ended.stderr
 
 

@@ -329,9 +329,9 @@ def test_a_folder_without_models_is_an_error(zoo, tmp_path):
     ended = run(tmp_path / "empty")
     assert ended.returncode == 1
     assert "no model found in" in ended.stderr
-    near = run(zoo.parent)
+    near = run(next(zoo.rglob("model.yml")).parent)
     assert near.returncode == 1
-    assert f"did you mean {zoo}?" in near.stderr
+    assert f"did you mean {zoo / 'public'}?" in near.stderr
 
 
 def test_a_missing_folder_of_artifacts_is_named(zoo):

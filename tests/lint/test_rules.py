@@ -708,7 +708,12 @@ def test_a_name_of_no_model_in_names_yml_is_found(capsys, tmp_path, names, probl
 def test_every_rule_has_a_test_and_an_explanation():
     pages = [
         Path(__file__).with_name(name)
-        for name in ("test_rules.py", "test_injected_mistakes.py", "test_spoilt_registry.py")
+        for name in (
+            "test_rules.py",
+            "test_injected_mistakes.py",
+            "test_kin_rules.py",
+            "test_spoilt_registry.py",
+        )
     ]
     here = "".join(page.read_text("utf-8") for page in pages)
     for rule in load_rules().values():

@@ -56,6 +56,15 @@ def events(ended):
     return [json.loads(line) for line in ended.stdout.splitlines()]
 
 
+def test_files_of_a_model_at_any_depth_go_to_the_same_path(zoo):
+    file = declared_file(zoo / "origin" / "a.tflite")
+    write_model(zoo / "models", "vendor/2026/own", model_yml(files=[file]), family="")
+    assert run("downloader", zoo, "--name", "own", "-o", "out").returncode == 0
+    assert (zoo / "out" / "vendor" / "2026" / "own" / "a.tflite").is_file()
+    (facts,) = json.loads(run("info_dumper", zoo, "--name", "own").stdout)
+    assert facts["subdirectory"] == "vendor/2026/own"
+
+
 def test_files_go_to_the_working_folder_in_open_model_zoos_layout(zoo):
     ended = run("downloader", zoo, "--name", "a,whole")
     assert (ended.returncode, ended.stderr) == (0, "")

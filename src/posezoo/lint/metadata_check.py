@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 from posezoo.cli.flags import Flag, FormatArgs
 from posezoo.cli.labels import format_count
 from posezoo.cli.parsers import OutputFile
-from posezoo.cli.report import align_columns, print_json, print_lines, print_text
+from posezoo.cli.report import (
+    align_columns,
+    print_json,
+    print_lines,
+    print_result,
+    print_text,
+    terminal_width,
+    truncate_to_width,
+)
 from posezoo.cli.run_main import print_to_stderr
 from posezoo.core.errors import SettingsError, suggest
 from posezoo.core.registry import TAG_MARK, Registry
@@ -58,9 +66,9 @@ METADATA_FLAGS = (
 
 FIX_FLAG = Flag(
     "--fix",
-    "with --metadata: change model.yml in place: addresses of pages to those of files, http to"
-    " https, and sizes and SHA-384 of files that are here with the declared digest; --dry_run shows"
-    " the changes only",
+    "with --metadata: change model.yml in place: addresses of pages to those of files, and sizes"
+    " and SHA-384 of files that are here with the declared digest; --dry_run only shows the"
+    " changes",
 )
 
 
@@ -73,8 +81,6 @@ class MetadataArgs(FormatArgs):
     baseline: Path | None
     write_baseline: Path | None
     artifacts: Path | None
-    fix: bool
-    dry_run: bool
 
 
 def wants_metadata_check(args: MetadataArgs) -> bool:
@@ -90,9 +96,6 @@ def wants_metadata_check(args: MetadataArgs) -> bool:
         "artifacts": args.artifacts,
     }
     given = [name for name, value in own_flags.items() if value is not None]
-    given += ["fix"] if args.fix else []
-    if args.dry_run and not args.fix:
-        args.parser.error("--dry_run requires --fix")
     if not args.metadata and given != ["explain"]:
         if given:
             args.parser.error(f"--{given[0]} requires --metadata")
@@ -111,12 +114,15 @@ def run_metadata_check(
     registry: Registry,
     patterns: Sequence[str] | None,
     context: Context | None = None,
+    *,
+    is_dry_run: bool = False,
 ) -> int:
     """Check the models that match the patterns (None: all), print the findings, and return the exit
     code.
 
     Args:
-        context: with ``--fix``, where files of models may be.
+        context: with ``--fix``, where files of models may be; None for no changes.
+        is_dry_run: whether the changes are only shown.
     """
     from posezoo.lint.output_formats import baseline_key, read_baseline, write_baseline
     from posezoo.lint.rules import check_registry
@@ -131,7 +137,9 @@ def run_metadata_check(
     accepted = frozenset() if args.baseline is None else read_baseline(args.baseline)
     alone = patterns is not None and args.changed_since is None
     findings = list(check_registry(registry, names, alone=alone))
-    if context is not None and _fix(args, findings, registry, names, context):
+    if context is not None and _fix(
+        findings, registry, names, context, style=args.format, is_dry_run=is_dry_run
+    ):
         registry = Registry(registry.roots)
         findings = list(check_registry(registry, names, alone=alone))
     if args.artifacts:
@@ -203,11 +211,13 @@ def _select_changed(
 
 
 def _fix(
-    args: MetadataArgs,
     findings: Sequence[Finding],
     registry: Registry,
     names: frozenset[str] | None,
     context: Context,
+    *,
+    style: str,
+    is_dry_run: bool,
 ) -> bool:
     """Make the changes of --fix, or show them with --dry_run, and return whether a file was
     changed.
@@ -223,17 +233,17 @@ def _fix(
         if not isinstance(fix, Fix):
             print_to_stderr(f"warning: {fix.problem}; {fix.hint}")
             continue
-        if args.dry_run:
-            print_text(fix.diff)
+        if is_dry_run:
+            print_result("", None, *fix.diff.splitlines(), is_taken=style != "text")
         else:
             fix.write()
         changes.update(fix.changes)
         count += 1
     kinds = ", ".join(format_count(number, kind) for kind, number in sorted(changes.items()))
-    verb = "would change" if args.dry_run else "changed"
+    verb = "would change" if is_dry_run else "changed"
     of = f" in {format_count(count, 'file')}" if count else ""
     print_to_stderr(f"--fix {verb} {kinds or 'nothing'}{of}")
-    return count > 0 and not args.dry_run
+    return count > 0 and not is_dry_run
 
 
 def _print_findings(findings: Sequence[Finding], style: str, count: int) -> None:
@@ -269,14 +279,14 @@ def _format_groups(findings: Sequence[Finding]) -> list[str]:
         return []
     rules = _all_rules()
     rows = []
-    for rule, count in counts.most_common():
+    for rule, _ in counts.most_common():
         of_rule = [finding for finding in findings if finding.rule == rule]
         models = format_count(len({finding.model for finding in of_rule}), "model")
-        severity = min(finding.severity for finding in of_rule)
         summary = rules[rule].explanation.partition(": ")[0].rstrip(".")
         mended = "--fix" if rule in ADDRESS_RULES else "by hand"
-        rows.append((f"{count}", severity, models, mended, rule, summary))
-    return align_columns(rows, right=frozenset({0}))
+        rows.append((_count_by_severity(of_rule), models, mended, rule, summary))
+    width = terminal_width()
+    return [truncate_to_width(line, width) for line in align_columns(rows)]
 
 
 def _count_by_severity(findings: Sequence[Finding]) -> str:

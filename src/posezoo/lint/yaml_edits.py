@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from operator import attrgetter
 from typing import Any
 
 from posezoo.core.declarations.yaml_nodes import YamlNode, parse_yaml
@@ -59,8 +58,8 @@ def apply_edits(content: bytes, edits: Sequence[YamlEdit]) -> bytes:
     return changed
 
 
-def _position(edit: YamlEdit) -> tuple[int, int]:
-    return attrgetter("line", "column")(edit.node)
+def _position(edit: YamlEdit) -> tuple[int, int, bool]:
+    return edit.node.line, edit.node.column, bool(edit.key)
 
 
 def _written(text: str, start: int, node: YamlNode) -> tuple[str, str]:

@@ -134,8 +134,15 @@ def collect_files(
     verified.
 
     Raises:
-        OutputError: a file differs from model.yml or from its record.
+        OutputError: a file differs from model.yml or from its record; or a model is outside of the
+            folders of families, to which a pull writes alone.
     """
+    for model in models:
+        if model.subdirectory.partition("/")[0] not in tuple(Family):
+            raise OutputError(
+                f"{model.name}: only models in {' and '.join(Family)} of a registry can be pushed",
+                hint=f"move its folder to {Family.PUBLIC}/{model.name}",
+            )
     files: list[ArtifactFile] = []
     folders: set[str] = set()  # of models with a file
     for model in models:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from fakes.files import declared, put
 from fakes.running import start_child, start_child_afresh
 from fakes.waiting import HANG_S, wait_until
+from posezoo.core.declarations.model import Digest
 from posezoo.core.declarations.sources import FileSource
 from posezoo.core.errors import DigestError, DownloadError, OutputError, SourceError
 from posezoo.core.events import (
@@ -47,6 +50,20 @@ def test_a_good_file_is_left_alone_without_a_request(server, fetch):
     assert fetch.events == [FileUpToDate("pose", "net.tflite")]
     assert server.requests == []
     assert (target.stat().st_mtime_ns, target.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
+
+
+def test_each_digest_that_is_declared_is_checked(server, fetch):
+    url = server.serve("net.tflite", WEIGHTS)
+    file = declared("net.tflite", WEIGHTS, url)
+    right = Digest("sha256", hashlib.sha256(WEIGHTS).hexdigest())
+    with pytest.raises(DigestError, match="SHA-256 0000"):
+        fetch(replace(file, also=(right, Digest("sha256", "0" * 64))))
+    assert not (fetch.folder / "net.tflite").exists()
+    fetch(replace(file, also=(right, Digest("md5", hashlib.md5(WEIGHTS).hexdigest()))))
+    assert (fetch.folder / "net.tflite").read_bytes() == WEIGHTS
+    server.requests.clear()
+    fetch(replace(file, also=(right,)))
+    assert server.requests == []
 
 
 @pytest.mark.skipif(

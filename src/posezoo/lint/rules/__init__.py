@@ -25,7 +25,7 @@ MAX_FINDINGS = 50
 #: A rule that finds the cause of what others find comes before them.
 _MODULES = (
     "declared_files", "contradictions", "converter_arguments", "native_format", "decoder_rules",
-    "preprocessing_rules", "metrics", "shapes_and_names", "card_text",
+    "kin_rules", "preprocessing_rules", "metrics", "shapes_and_names", "card_text",
     "page_rules", "registry_files",
 )  # fmt: skip
 #: Each part is a module, all of whose rules count, or one rule, or a tuple of rules.

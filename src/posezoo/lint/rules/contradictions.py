@@ -11,7 +11,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from posezoo.core.declarations.model import TRACKING, WHOLE_IMAGE, ModelSpec, Source
+from posezoo.core.declarations.model import (
+    TRACKING,
+    WHOLE_IMAGE,
+    ModelSpec,
+    Source,
+    SourceFile,
+)
 from posezoo.core.declarations.sources import HttpSource
 from posezoo.core.errors import SpecError, redact_secrets, suggest
 from posezoo.lint.finding import RuleViolation, Severity, Violations
@@ -117,7 +123,7 @@ def source_of_another(view: ModelView) -> Violations:
     """
     for index, file, source in view.sources:
         owner = view.find_owner(str(source))
-        if owner:
+        if owner and not _is_shared(view, file, source, owner):
             message = f"{file.name} comes from {source}, which is an address of {owner}"
             yield view.declared(f"files[{index}].source", message, str(source), view.name)
     for variant in view.variants:
@@ -128,6 +134,15 @@ def source_of_another(view: ModelView) -> Violations:
                 message = f"training.{key}: {address} is an address of {owner}"
                 place = view.variant_location(variant, "training", key)
                 yield RuleViolation(place, message, f"training.{key}", address, expected=view.name)
+
+
+def _is_shared(view: ModelView, file: SourceFile, source: Source, owner: str) -> bool:
+    """Whether another model declares the same file, at an address that does not contain its
+    name.
+    """
+    files = (each for _, each, _ in view.zoo.models[owner].sources)
+    is_same = file.checksum is not None and any(each.checksum == file.checksum for each in files)
+    return is_same and simplify(owner) not in simplify(str(source))
 
 
 def _find_trained(view: ModelView, address: str) -> str:

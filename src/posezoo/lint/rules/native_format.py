@@ -5,6 +5,7 @@ measurements.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 
@@ -21,6 +22,7 @@ from posezoo.pages.facts import papers
 from posezoo.pages.spdx_licenses import is_license, suggest_license
 from posezoo.run.measured import NAME, read_measured
 
+_GNU = "GENERAL PUBLIC LICENSE Version"
 _BSD = "Redistribution and use in source and binary forms, with or without modification"
 #: Words near the end of license texts: without them, the text was cut.
 ENDS = {
@@ -35,7 +37,18 @@ PHRASES = {
     "MIT": "Permission is hereby granted, free of charge, to any person obtaining a copy",
     "BSD-2-Clause": _BSD,
     "BSD-3-Clause": _BSD,
+    "GPL-2.0": f"GNU {_GNU} 2",
+    "GPL-3.0": f"GNU {_GNU} 3",
+    "AGPL-3.0": f"GNU AFFERO {_GNU} 3",
+    "LGPL-2.1": f"GNU LESSER {_GNU} 2.1",
+    "LGPL-3.0": f"GNU LESSER {_GNU} 3",
+    "MPL-2.0": "Mozilla Public License Version 2.0",
 }
+_GNU_SUFFIX = re.compile(r"(?<=GPL-\d\.\d)(?:-only|-or-later|\+)$")
+
+
+#: Several licenses, or those that SPDX does not list.
+_OWN_TERMS = re.compile(r" |^LicenseRef-")
 
 
 @rule()
@@ -56,27 +69,41 @@ def license_text(view: ModelView) -> Violations:
 
 @rule(severity=Severity.WARNING)
 def license_name(view: ModelView) -> Violations:
-    """A license has its name in SPDX's list, or LicenseRef-NAME; a name that is similar to one in
-    the list is an error.
+    """A model states its license: an address, or a name in SPDX's list, or LicenseRef-NAME. In
+    posezoo's format it has a text, too; a name that is similar to one in the list is an error.
 
     Example: license: {spdx: Apache2, text: Apache-2.0-Intel.txt}
     """
-    name = view.spec.license.spdx
-    if name and not is_license(name):
+    terms = view.spec.license
+    if not view.variants or terms.url:
+        return
+    name = terms.spdx
+    field = "license.spdx" if terms.text else "license"
+    is_wrong = view.is_native and not terms.text
+    if not name:
+        message = "license: is missing, so that nobody knows what is allowed"
+    elif not is_license(name):
         hint = suggest_license(name)
-        severity = Severity.ERROR if hint.startswith("did you mean") else None
-        message = f"license.spdx: SPDX does not list {name}: {hint}"
-        yield view.declared("license.spdx", message, name, severity=severity)
+        is_wrong = is_wrong or (view.is_native and hint.startswith("did you mean"))
+        message = f"{field}: SPDX does not list {name}: {hint}"
+    elif is_wrong:
+        message = f"license: {name} is given without its text: {{spdx: {name}, text: FILE}}"
+    else:
+        return
+    severity = Severity.ERROR if is_wrong else None
+    yield view.declared(field, message, name, severity=severity)
 
 
 @rule(unless=("moving-source",))
 def license_kind(view: ModelView) -> Violations:
     """The license text is that of the named license, and of a project from which the model comes.
+    A text of a known license belongs to no other one, but for one that begins with the same word,
+    such as BSD, and for one of the publisher's own.
 
     Example: license: {spdx: MIT, text: Apache-2.0-Intel.txt}
     """
     spec = view.spec
-    if not spec.license.text or spec.license.spdx not in PHRASES:
+    if not spec.license.text or _OWN_TERMS.search(spec.license.spdx):
         return
     other = _find_licensed_model(view, spec)
     if other:
@@ -85,14 +112,22 @@ def license_kind(view: ModelView) -> Violations:
         return
     text = " ".join((read_text(license_path(spec)) or "").split())
     names = [name for name, phrase in sorted(PHRASES.items()) if phrase in text]
-    if names and PHRASES[spec.license.spdx] not in text:
+    expected = _GNU_SUFFIX.sub("", spec.license.spdx)
+    end = ENDS.get(expected, "")
+    if names and not _fits_text(expected, text, names):
         actual = " or ".join(names)
-        expected = spec.license.spdx
         message = f"license: {spec.license.text} is the text of {actual}, not of {expected}"
-        yield view.declared("license.text", message, actual, expected)
-    elif names and ENDS[spec.license.spdx].lower() not in text.lower():
-        message = f"license: {spec.license.text} ends before '{ENDS[spec.license.spdx]}'"
-        yield view.declared("license.text", message, spec.license.text, ENDS[spec.license.spdx])
+        yield view.declared("license.text", message, actual, spec.license.spdx)
+    elif names and end.lower() not in text.lower():
+        message = f"license: {spec.license.text} ends before '{end}'"
+        yield view.declared("license.text", message, spec.license.text, end)
+
+
+def _fits_text(name: str, text: str, names: Sequence[str]) -> bool:
+    """Whether a license may have a text, which has the phrases of these licenses."""
+    if name in PHRASES:
+        return PHRASES[name] in text
+    return any(name.split("-")[0] == other.split("-")[0] for other in names)
 
 
 def _find_licensed_model(view: ModelView, spec: ModelSpec) -> str:

@@ -47,13 +47,18 @@ FLAGS = (
 
 
 class _Args(MetadataArgs, DeviceArgs):
-    pass
+    fix: bool
+    dry_run: bool
 
 
 def run(args: _Args) -> int:
     """Print the state of each artifact, the findings in the metadata, or the differences on a
     device; 1 if anything is wrong.
     """
+    if args.fix and not args.metadata:
+        args.parser.error("--fix requires --metadata")
+    if args.dry_run and not args.fix:
+        args.parser.error("--dry_run requires --fix")
     if wants_metadata_check(args):
         from posezoo.core.registry import open_registry
 
@@ -67,7 +72,9 @@ def run(args: _Args) -> int:
         with flags.console_from_args(args) as console:
             console(RunStarted(command_line(), len(args.models or registry.entries)))
             context = flags.context_from_args(args) if args.fix else None
-            return run_metadata_check(args, registry, args.models or None, context)
+            return run_metadata_check(
+                args, registry, args.models or None, context, is_dry_run=args.dry_run
+            )
 
     if args.device is not None:
         return run_device_check(args)

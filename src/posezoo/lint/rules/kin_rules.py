@@ -1,0 +1,112 @@
+"""Rules that compare a model with its kin: models whose names, or whose networks from the same
+repository, begin with the same word.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+
+from posezoo.core.errors import SpecError
+from posezoo.core.registry import registry_root
+from posezoo.lint.finding import Violations
+from posezoo.lint.registry_view import ModelView
+from posezoo.lint.rule import rule
+from posezoo.lint.text_comparison import simplify
+from posezoo.pages.facts import papers
+
+#: The option of decoders that follows from the code with which a network was trained.
+_CONVENTION = "convention"
+
+
+@rule(unless=("papers",))
+def paper_of_another(view: ModelView) -> Violations:
+    """The paper is that of the model: if other models name it, and none of them is of its kin, its
+    kin names another paper, or it has another repository and another decoder than all of them. A
+    paper whose title begins with a name that the model states is its own.
+
+    Example: the paper of RTMO in rtmdet-m, while rtmdet-nano names that of RTMDet
+    """
+    paper = view.spec.origin.paper
+    users = view.zoo.models_by(_read_paper)[paper] if paper else []
+    others = [each for each in users if each.name not in view.related_names]
+    if not others or any(_is_kin(view, each) for each in others) or _names_title(view, paper):
+        return
+    of_kin = _list_papers_of_kin(view)
+    is_of_kin = len(of_kin) == 1 and paper not in of_kin
+    if is_of_kin or not any(_is_alike(view, each) for each in others):
+        message = f"origin.paper: {paper} is the paper of {others[0].name}"
+        yield view.declared("origin.paper", message, paper, ", ".join(of_kin))
+
+
+def _read_paper(view: ModelView) -> Iterator[str]:
+    if view.spec.origin.paper:
+        yield view.spec.origin.paper
+
+
+def _stem(view: ModelView) -> str:
+    """The beginning of its name, which models of one design share: rtmpose of rtmpose-m."""
+    return _first_word(view.name)
+
+
+def _first_word(name: str) -> str:
+    return re.split("[-_.]", name)[0]
+
+
+def _read_stem(view: ModelView) -> Iterator[str]:
+    yield _stem(view)
+
+
+def _is_kin(view: ModelView, other: ModelView) -> bool:
+    return _stem(view) == _stem(other)
+
+
+def _list_papers_of_kin(view: ModelView) -> Sequence[str]:
+    """The different papers of the other models with the same beginning of their names."""
+    kin = view.zoo.models_by(_read_stem)[_stem(view)]
+    return list(dict.fromkeys(each.spec.origin.paper for each in kin if each is not view))
+
+
+def _is_alike(view: ModelView, other: ModelView) -> bool:
+    """Whether two models have the same repository, or the same decoder or none."""
+    decoders = [each.spec.decoder.name if each.spec.decoder else "" for each in (view, other)]
+    is_same = view.spec.origin.repository == other.spec.origin.repository
+    return is_same or decoders[0] == decoders[1]
+
+
+def _names_title(view: ModelView, paper: str) -> bool:
+    """Whether the model states the name with which the title of the paper begins."""
+    described: Mapping[str, papers.Paper] = {}
+    with suppress(SpecError):  # another rule reports it
+        described = papers.read_papers(registry_root(view.spec) / papers.NAME)
+    name = simplify(described[paper].title.partition(":")[0]) if paper in described else ""
+    return bool(name) and name in simplify(f"{view.spec.subdirectory} {view.spec.description}")
+
+
+@rule(unless=("known-decoder", "known-network"))
+def decoder_of_kin(view: ModelView) -> Violations:
+    """Models with networks of one kind from the same repository have the same convention of the
+    decoder, which follows from the code with which they were trained.
+
+    Example: decoder: {name: heatmap, convention: udp}, and quarter in another size of the network
+    """
+    decoder = view.spec.decoder
+    origin = next(_read_origin(view), None)
+    if decoder is None or origin is None:
+        return
+    for kin in view.zoo.models_by(_read_origin)[origin]:
+        other = kin.spec.decoder
+        if other is None or other.name != decoder.name:
+            continue
+        own, expected = (f"{each.options.get(_CONVENTION, 'none')}" for each in (decoder, other))
+        if own != expected:
+            message = f"decoder: {_CONVENTION} is {own}, and {expected} in {kin.name}"
+            yield view.declared("decoder", message, own, expected)
+            return
+
+
+def _read_origin(view: ModelView) -> Iterator[tuple[str, str]]:
+    """The kind of the network, and the repository from which it comes."""
+    if view.spec.network and view.spec.origin.repository:
+        yield _first_word(view.spec.network.name), view.spec.origin.repository

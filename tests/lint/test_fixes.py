@@ -1,0 +1,118 @@
+"""posezoo verify --metadata --fix changes what is known to be right, and shows it before."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from fakes.zoo import as_yaml, omz_yml, write_model
+
+CONTENT = b"weights"
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+SHA384 = hashlib.sha384(CONTENT).hexdigest()
+PAGE = "https://github.com/o/p/blob/1a2b/net.onnx"
+OLDER = {"name": "net.onnx", "size": 70, "sha256": SHA256, "source": PAGE}
+
+
+def verify(*words):
+    command = [sys.executable, "-m", "posezoo", "verify", "--metadata", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A model.yml with a page for an address and a wrong size, beside its file."""
+    text = "# by hand\n" + as_yaml(omz_yml(files=[OLDER]))
+    path = write_model(tmp_path / "zoo", "net", text, family="")
+    path.with_name("net.onnx").write_bytes(CONTENT)
+    return path
+
+
+@pytest.fixture
+def fixed(model):
+    text = model.read_text("utf-8").replace("/blob/", "/raw/").replace("size: 70", "size: 7")
+    return text.replace(f"sha256: {SHA256}\n", f"sha256: {SHA256}\n  checksum: {SHA384}\n")
+
+
+def test_addresses_sizes_and_digests_are_changed_in_place(model, fixed):
+    model.chmod(0o640)
+    ran = verify("--models_dir", model.parents[1], "--fix")
+    assert model.read_text("utf-8") == fixed
+    assert stat.S_IMODE(model.stat().st_mode) == 0o640
+    assert ran.stderr == "--fix changed 1 digest, 1 size, 1 source in 1 file\n"
+    assert "page-source" not in ran.stdout
+    again = verify("--models_dir", model.parents[1], "--fix")
+    assert again.stderr == "--fix changed nothing\n"
+    assert model.read_text("utf-8") == fixed
+
+
+def test_a_dry_run_shows_the_change_and_writes_nothing(model, fixed):
+    before = model.read_text("utf-8")
+    ran = verify("--models_dir", model.parents[1], "--fix", "--dry_run")
+    assert model.read_text("utf-8") == before
+    added = {line for line in fixed.splitlines() if line not in before.splitlines()}
+    assert {f"+{line}" for line in added} <= set(ran.stdout.splitlines())
+    assert "--fix would change" in ran.stderr
+
+
+def test_a_file_with_another_digest_proves_nothing(model):
+    model.with_name("net.onnx").write_bytes(b"another")
+    verify("--models_dir", model.parents[1], "--fix")
+    assert "size: 70" in model.read_text("utf-8")
+    assert SHA384 not in model.read_text("utf-8")
+
+
+def test_the_file_may_be_in_a_mirror(model, tmp_path):
+    model.with_name("net.onnx").rename(tmp_path / "net.onnx")
+    stored = tmp_path / "mirror" / "1" / SHA256[:2] / SHA256[2:]
+    stored.parent.mkdir(parents=True)
+    (tmp_path / "net.onnx").rename(stored)
+    verify("--models_dir", model.parents[1], "--fix", "--mirror", tmp_path / "mirror")
+    assert f"checksum: {SHA384}" in model.read_text("utf-8")
+
+
+def test_a_file_that_cannot_be_read_is_never_changed(model):
+    broken = model.read_text("utf-8").replace("framework: onnx", "framework: onx")
+    model.write_text(broken, "utf-8")
+    assert verify("--models_dir", model.parents[1], "--fix").returncode == 1
+    assert model.read_text("utf-8") == broken
+
+
+def test_a_value_over_several_lines_is_left_to_the_user(model):
+    folded = model.read_text("utf-8").replace(f"source: {PAGE}", f"source: >-\n    {PAGE}")
+    model.write_text(folded, "utf-8")
+    ran = verify("--models_dir", model.parents[1], "--fix")
+    assert model.read_text("utf-8") == folded
+    assert "cannot be changed in place" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_fix_needs_metadata_and_a_dry_run_needs_fix(model):
+    command = [sys.executable, "-m", "posezoo", "verify"]
+    for words in (["--fix"], ["--metadata", "--dry_run"]):
+        ran = subprocess.run([*command, *words], capture_output=True, text=True, check=False)
+        assert ran.returncode == 2
+        assert "requires --" in ran.stderr
+
+
+def test_findings_are_grouped_by_rule_the_most_frequent_first(tmp_path):
+    for number in range(3):
+        files = [{**OLDER, "source": f"https://github.com/o/p/blob/1a2b/{number}.onnx"}]
+        content = omz_yml(files=files, license="Apple" if number else None, notes="x")
+        write_model(tmp_path, f"zoo/net{number}", content, family="")
+    *_, known, page, terms, total = verify("--models_dir", tmp_path / "zoo").stdout.splitlines()
+    assert known.split()[:7] == ["3", "warnings", "3", "models", "by", "hand", "known-keys"]
+    assert page.split()[:6] == ["3", "errors", "3", "models", "--fix", "page-source"]
+    assert "license-name" in terms
+    assert total.startswith("3 models and composites")
+
+
+def test_json_has_no_other_text_than_the_findings(model):
+    ran = verify("--models_dir", model.parents[1], "--fix", "--dry_run", "--format", "json")
+    assert "+  size: 7" in ran.stderr
+    assert isinstance(json.loads(ran.stdout)["findings"], list)
