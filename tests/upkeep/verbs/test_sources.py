@@ -96,6 +96,35 @@ def test_what_is_wrong_is_named_with_the_line_of_model_yml(tmp_path, server):
     assert "404" in quiet
 
 
+def test_dead_shows_what_is_gone_and_the_files_that_have_no_other_source(tmp_path, server):
+    good, gone = server.serve("good", WEIGHTS), server.url("gone")
+    declare(tmp_path, "pose", gone, good)
+    declare(tmp_path, "lost", server.url("lost"))
+    ended = posezoo("sources", "--dead", "--models_dir", "models", cwd=tmp_path)
+    assert ended.returncode == 1
+    rows = ended.stdout.splitlines()
+    assert [row.split()[:2] for row in rows[:2]] == [["dead", "lost:"], ["dead", "pose:"]]
+    assert rows[2:] == [
+        "3 sources: 2 dead, 1 good",
+        "lost: net.tflite: no source has it now",
+    ]
+
+
+def test_dead_in_json_lists_only_bad_sources(tmp_path, server):
+    declare(tmp_path, "pose", server.url("gone"), server.serve("good", WEIGHTS))
+    ended = check(tmp_path, "--dead", "--format", "json")
+    answer = json.loads(ended.stdout)
+    assert [each["state"] for each in answer["sources"]] == ["dead"]
+    assert answer["counts"] == {"dead": 1, "good": 1}
+    assert answer["without_source"] == []
+
+
+def test_dead_without_a_bad_source_is_one_line(tmp_path, server):
+    declare(tmp_path, "pose", server.serve("good", WEIGHTS))
+    ended = posezoo("sources", "--dead", "--models_dir", "models", cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (0, "1 source: 1 good\n")
+
+
 @pytest.mark.parametrize(
     ("faults", "state", "problem"),
     [

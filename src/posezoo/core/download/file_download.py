@@ -386,7 +386,7 @@ def _fill_from_hosts(
         candidate = ordered[number]
         failures.append((candidate, error))
         is_late = isinstance(error, TransientSourceError) and pool.postpone(candidate.host)
-        if is_late and len(ordered) > 1:
+        if is_late and answer.result:
             context.warn(f"{candidate.host} failed, and is asked last for the rest of the run")
     return ordered[answer.winner] if answer.result else None
 

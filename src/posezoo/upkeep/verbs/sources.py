@@ -6,9 +6,11 @@
                       dead, changed, unreachable, unchecked), compared (size, digest), problem,
                       model_yml, line (or 0)
     counts     object the number of sources by state
+    without_source list the files that no source has now: model, file
     failed     list   the model.yml files that cannot be read: name, reason, hint
 
-The exit code is 1 if a source is dead, changed or unreachable. No file is written.
+With ``--dead``, ``sources`` lists only those that are dead, changed or unreachable. The exit code
+is 1 if there is such a source. No file is written.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 EXAMPLES = """
 posezoo sources check blazepose-full
 posezoo sources check --all
+posezoo sources --dead
 posezoo sources check --all --registry omz --format sarif
 """
 
@@ -71,8 +74,15 @@ FLAGS = (
         " (no answer, or a wrong setting on this machine) or unchecked (for example, a package is"
         " missing); the exit code is 1 if one is dead, changed or unreachable",
         choices=("check",),
+        nargs="?",
+        default="check",
     ),
     flags.MODELS,
+    Flag(
+        "--dead",
+        "show only the sources from which a file cannot be downloaded now, and the files that have"
+        " no other source; without MODEL, of all models",
+    ),
     Flag(
         "-j, --jobs N",
         f"number of sources to ask at the same time (default: {_JOBS})",
@@ -91,6 +101,7 @@ FLAGS = (
 
 class _Args(flags.ModelsArgs, flags.FormatArgs):
     what: str
+    dead: bool
     jobs: int | None
     attempts: int | None
 
@@ -100,7 +111,8 @@ def run(args: _Args) -> int:
     from posezoo.core.download.source_check import BAD_STATES, check_sources
     from posezoo.core.pipeline.zoo_context import download_options, registry_from_settings
 
-    patterns = flags.patterns_from_args(args)
+    asks_for_all = args.dead and not args.models
+    patterns = None if asks_for_all else flags.patterns_from_args(args)
     settings = flags.settings_from_args(args)
     options = download_options(settings)
     options = replace(options, jobs=args.jobs or _JOBS, attempts=args.attempts or _ATTEMPTS)
@@ -112,12 +124,16 @@ def run(args: _Args) -> int:
     if args.format == "sarif":
         print_json(_to_sarif(bad))
     else:
+        lacking = _files_without_source(checked)
         answer = {
-            "sources": [project(each, _ROW) for each in checked],
+            "sources": [project(each, _ROW) for each in (bad if args.dead else checked)],
             "counts": Counter(each.state for each in checked),
+            "without_source": [{"model": model, "file": file} for model, file in lacking],
             "failed": [project(each, "name=file reason=problem hint") for each in models.problems],
         }
-        print_result(args.format, answer, *_text_lines(checked, bad, quiet=args.quiet))
+        lines = _text_lines(checked, bad, only_bad=args.quiet or args.dead)
+        gone = [f"{model}: {file}: no source has it now" for model, file in lacking]
+        print_result(args.format, answer, *lines, *(gone if args.dead else ()))
     return 1 if bad or models.problems else 0
 
 
@@ -129,8 +145,16 @@ def _progress(models: Selection, *, quiet: bool) -> Progress:
     return progress
 
 
+def _files_without_source(checked: Sequence[CheckedSource]) -> list[tuple[str, str]]:
+    """The models and names of the files that no source has now."""
+    states: dict[tuple[str, str], set[str]] = {}
+    for each in checked:
+        states.setdefault((each.model, each.file), set()).add(each.state)
+    return [file for file, found in states.items() if not found & {"good", "unchecked"}]
+
+
 def _text_lines(
-    checked: Sequence[CheckedSource], bad: Sequence[CheckedSource], *, quiet: bool
+    checked: Sequence[CheckedSource], bad: Sequence[CheckedSource], *, only_bad: bool
 ) -> Iterator[str]:
     """A row for each source, with what was compared or what is wrong, the bad ones last; and the
     counts.
@@ -141,7 +165,7 @@ def _text_lines(
             note = f"{_below_here(each.path)}:{each.line}: {each.problem}"
         else:
             note = ", ".join(each.compared) or each.problem or "exists"
-        if each in bad or not quiet:
+        if each in bad or not only_bad:
             name = f"{each.model}: {each.file}"
             rows.append((each.state, name, each.host or each.type, note))
     if rows:
