@@ -35,7 +35,7 @@ def read_video_tracks(path: Path) -> tuple[VideoTrack, ...]:
             stream.seek(0)
             moov = BytesIO(_find(stream, b"moov"))
             return tuple(filter(None, map(_read_track, _boxes(moov, b"trak"))))
-    except (OSError, struct.error, ValueError):
+    except (OSError, struct.error, ValueError, IndexError):
         return ()
 
 
