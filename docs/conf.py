@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docutils import nodes
@@ -53,7 +54,14 @@ html_show_copyright = False
 
 def setup(app: Sphinx) -> None:
     """Sphinx calls this before it reads the pages."""
+    app.connect("source-read", read_directives)
     app.connect("doctree-resolved", let_names_in_tables_break)
+
+
+def read_directives(_app: Sphinx, page: str, source: list[str]) -> None:
+    """Of the page that only has the names of the API, read the file that it is drawn from."""
+    if page == "docs/reference/api":
+        source[0] = Path(__file__).with_name("reference").joinpath("api.in.md").read_text("utf-8")
 
 
 def let_names_in_tables_break(_app: Sphinx, page: nodes.document, _name: str) -> None:

@@ -131,6 +131,13 @@ def omz_projects_page() -> str:
     return render_page()
 
 
+def api_page() -> str:
+    """The names of the Python API."""
+    from api_page import render_page
+
+    return render_page()
+
+
 def scaling_page() -> str:
     """What conversions cost, and how many machines are worth it."""
     sys.path.append(str(ROOT / "benchmarks"))
@@ -520,6 +527,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/cli.md": cli_page,
     "tools/downloader/README.md": omz_page,
     "docs/export.md": export_page,
+    "docs/reference/api.md": api_page,
     "docs/omz_projects.md": omz_projects_page,
     "docs/accuracy.md": accuracy_page,
     "docs/explanations/judges.md": judges_page,

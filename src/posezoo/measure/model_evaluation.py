@@ -177,6 +177,23 @@ def require_matching_skeleton(model: Model, dataset: CocoDataset, *, of_boxes: b
         keypoint_indices(skeleton, dataset.keypoints)
 
 
+def select_keypoints(model: Model, dataset: CocoDataset, listener: Listener) -> CocoDataset:
+    """The data set with the keypoints that a model can find: of COCO-WholeBody only the body, with
+    a warning, if it finds no whole bodies.
+    """
+    skeleton = model.own_skeleton or SKELETONS.get(model.skeleton)
+    body = dataset.with_body_only()
+    if skeleton is None or body is dataset or set(dataset.keypoints) <= set(skeleton.keypoints):
+        return dataset
+    listener(
+        WarningIssued(
+            f"{dataset.annotations}: has the {len(dataset.keypoints)} keypoints of COCO-WholeBody;"
+            f" {model.full_name} finds the {len(body.keypoints)} of the body, which are compared"
+        )
+    )
+    return body
+
+
 def evaluate_model(
     loaded: LoadedModel,
     dataset: CocoDataset,
@@ -202,6 +219,7 @@ def evaluate_model(
     protocol = loaded.protocol
     model = protocol.estimator.model
     name = model.full_name
+    dataset = select_keypoints(model, dataset, listener)
     require_matching_skeleton(model, dataset, of_boxes=protocol.of_boxes)
     dataset = dataset.described_by(model.own_skeleton)
     boxes, box_files = _read_boxes(loaded.chosen.boxes, dataset, listener)

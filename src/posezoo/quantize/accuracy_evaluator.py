@@ -19,6 +19,7 @@ from posezoo.core.ir.openvino_import import openvino_core
 from posezoo.measure.coco import CocoDataset, ImageId, read_class_dataset, read_task_dataset
 from posezoo.measure.evaluation import EvaluationResult, evaluate
 from posezoo.measure.evaluation.metric_drop import MetricDrop, measure_drop
+from posezoo.measure.model_evaluation import select_keypoints
 from posezoo.quantize.calibration_data import CalibrationSample, create_estimator
 from posezoo.quantize.quantization_plan import QuantizationPlan
 from posezoo.run.runtime.compiled_network import Outputs
@@ -198,7 +199,8 @@ def create_accuracy_evaluator(
     if not plan.options.measures_accuracy:
         return None
     target = plan.target
-    annotated = _read_annotations(plan).described_by(target.model.own_skeleton)
+    annotated = select_keypoints(target.model, _read_annotations(plan), listener)
+    annotated = annotated.described_by(target.model.own_skeleton)
     for warning in annotated.warnings:
         listener(WarningIssued(warning))
     kept_apart = {path.resolve() for path in plan.photos.measured}

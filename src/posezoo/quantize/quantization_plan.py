@@ -288,12 +288,13 @@ def plan_quantization(
                 f"{xml}: would replace the {precision} IR of its publisher",
                 hint="name another output folder",
             )
+        record = provenance.read_ir_record(xml)
         reason = "it was requested"
         if not options.force:
             is_good = partial(verified_files.is_verified, remember=False)
-            reason = provenance.explain_stale_record(xml, lambda: key, is_good)
+            reason = provenance.explain_stale_record(xml, record, lambda: key, is_good)
         ir = Target(precision, xml, Converter.QUANTIZATION, agreed=lock.agreed_ir(spec, precision))
-        irs.append(PlannedIr(ir, reason))
+        irs.append(PlannedIr(ir, reason, record))
     return QuantizationPlan(
         target, layout, options, dataset_dir, photos=photos, key=key, irs=tuple(irs)
     )

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable, Iterator
 from glob import has_magic
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,11 @@ SAMPLE_PHOTOS = tuple(
 #: The suffixes of videos that are downloaded before they are played; any other address is a live
 #: stream.
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
+
+# The suffixes of images that may be animated.
+_ANIMATED_SUFFIXES = frozenset({".png", ".webp"})
+
+_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 
 # The numbers of channels that an image may have.
 _CHANNELS = (1, 3, 4)
@@ -105,6 +110,16 @@ def read_image(path: Path) -> Image:
     return _decode(data, str(path), cv2)
 
 
+def read_encoded(path: Path) -> tuple[ImageHeader, bytes]:
+    """The header of an image, and all bytes of the file.
+
+    Raises:
+        ImageError: as for ``read_image``.
+    """
+    data = _read_file(path)
+    return _read_checked_header(str(path), data), data
+
+
 def decode_image(data: bytes | bytearray | memoryview) -> Image:
     """Decode the bytes of an image file, such as those that a server receives, as ``read_image``
     does.
@@ -123,6 +138,18 @@ def decode_image(data: bytes | bytearray | memoryview) -> Image:
 
 
 def _decode(data: bytes, name: str, cv2: Any) -> Image:
+    _read_checked_header(name, data)
+    try:
+        image: Image | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        raise ImageError(f"{name}: cannot be decoded: {error.err}") from error
+    if image is None:
+        raise ImageError(f"{name}: the image is damaged, or of a kind that OpenCV does not decode")
+    return image
+
+
+def _read_checked_header(name: str, data: bytes) -> ImageHeader:
+    """The header of an image that is complete, and not too large."""
     header = _read_header(name, data)
     if header.width * header.height > MAX_PIXELS:
         raise ImageError(
@@ -134,13 +161,7 @@ def _decode(data: bytes, name: str, cv2: Any) -> Image:
         raise ImageError(
             f"{name}: the image file is incomplete", hint="copy or download the file again"
         )
-    try:
-        image: Image | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error as error:
-        raise ImageError(f"{name}: cannot be decoded: {error.err}") from error
-    if image is None:
-        raise ImageError(f"{name}: the image is damaged, or of a kind that OpenCV does not decode")
-    return image
+    return header
 
 
 def require_image(path: Path) -> None:
@@ -173,8 +194,33 @@ def _read_file(path: Path) -> bytes:
 
 
 def is_still(path: Path) -> bool:
-    """Whether the suffix is that of an image, not of a video."""
-    return path.suffix.lower() in SUFFIXES | _RAW_SUFFIXES
+    """Whether a file is an image, not a video, by its suffix; WebP and PNG may be animated."""
+    return path.suffix.lower() in SUFFIXES | _RAW_SUFFIXES and not is_animated(path)
+
+
+def is_animated(path: Path) -> bool:
+    """Whether a file is an animated WebP or PNG."""
+    if path.suffix.lower() not in _ANIMATED_SUFFIXES or not path.is_file():
+        return False
+    try:
+        with open(path, "rb") as stream:
+            start = stream.read(21)
+            # RFC 9649, 2.7: a flag says it.
+            if start[:4] == b"RIFF" and start[8:16] == b"WEBPVP8X":
+                return bool(start[20] & 2)
+            return start.startswith(_PNG_MAGIC) and _has_animation_chunk(stream)
+    except (OSError, IndexError):
+        return False
+
+
+def _has_animation_chunk(png: BinaryIO) -> bool:
+    """Whether the chunk acTL comes before the pixels: PNG, third edition, 11.3.6."""
+    png.seek(len(_PNG_MAGIC))
+    while len(header := png.read(8)) == 8 and header[4:] not in (b"IDAT", b"IEND"):
+        if header[4:] == b"acTL":
+            return True
+        png.seek(int.from_bytes(header[:4], "big") + 4, os.SEEK_CUR)
+    return False
 
 
 def _require_not_raw(path: Path) -> None:
@@ -475,7 +521,7 @@ def _has_complete_boxes(data: bytes) -> bool:
 
 
 _KINDS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes], ImageHeader]], ...] = (
-    (lambda data: data.startswith(b"\x89PNG\r\n\x1a\n"), _png),
+    (lambda data: data.startswith(_PNG_MAGIC), _png),
     (lambda data: data.startswith(b"\xff\xd8\xff"), _jpeg),
     (lambda data: data.startswith(b"RIFF") and data[8:12] == b"WEBP", _webp),
     (lambda data: data.startswith(b"BM"), _bmp),

@@ -75,6 +75,12 @@ VIDEO = FlagGroup(
         number(0, 86_400),
     ),
     Flag(
+        "--stream N",
+        "the number of the video stream, from 1, in an .mp4 or .mov that has several (default: the"
+        " one with the largest picture)",
+        whole_number(1),
+    ),
+    Flag(
         "--json_lines FILE",
         "append the poses of each frame to this file at once, as one line of JSON with time, frame,"
         " and track_id, box, scores and keypoints of each person; - for the standard output",
@@ -97,6 +103,7 @@ class RunArgs(DescriptionArgs, FormatArgs):
     smooth: bool
     detect_every: int | None
     reconnect: float | None
+    stream: int | None
     json_lines: Path | None
     mqtt: MqttTopic | None
 

@@ -87,7 +87,9 @@ def test_another_way_to_find_people_makes_the_ir_stale(tmp_path):
     xml = convert_to_fp16(spec, layout)
     other = replace(spec, people=People("my-detector", "my-detector"))
     key = provenance.conversion_key(other, None)
-    stale = provenance.explain_stale_record(xml, lambda: key, lambda *_: True)
+    stale = provenance.explain_stale_record(
+        xml, provenance.read_ir_record(xml), lambda: key, lambda *_: True
+    )
     assert stale == "model.yml or the flags have changed"
 
 
@@ -97,7 +99,9 @@ def test_a_newer_model_optimizer_makes_the_ir_stale(tmp_path):
 
     def why(version):
         key = provenance.conversion_key(spec, None, model_optimizer=version)
-        return provenance.explain_stale_record(xml, lambda: key, lambda *_: True)
+        return provenance.explain_stale_record(
+            xml, provenance.read_ir_record(xml), lambda: key, lambda *_: True
+        )
 
     assert why("") == ""
     assert why("2024.6") == "it was made by another version of Model Optimizer"

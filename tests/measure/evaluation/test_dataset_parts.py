@@ -10,10 +10,13 @@ import pytest
 
 from fakes.coco import PERSON, annotations, crowded, person, written
 from measure.evaluation.test_coco_metrics import predictions_of, pycocotools_says
+from posezoo.core.declarations.model import Family, Framework, License, ModelSpec
 from posezoo.core.errors import DatasetError
+from posezoo.core.events import WarningIssued
 from posezoo.measure import coco
 from posezoo.measure.evaluation.coco_metrics import compute_coco_metrics, keypoint_sigmas
 from posezoo.measure.evaluation.dataset_parts import BODY_PARTS, compute_part_metrics
+from posezoo.measure.model_evaluation import select_keypoints
 from posezoo.poses.keypoints import SKELETONS, WHOLE_BODY
 
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
@@ -141,6 +144,37 @@ def test_whole_bodies_and_their_parts_have_the_ap_of_pycocotools(tmp_path):
     judged = {name: judged_ap(tmp_path, truth, results, part) for name, part in parts.items()}
     assert ours == pytest.approx(judged, abs=1e-9)
     assert len({round(value, 6) for value in ours.values()}) == 6
+
+
+def test_a_model_of_bodies_is_compared_with_the_body_alone_which_is_said(tmp_path):
+    truth, results = whole_bodies()
+    dataset = coco.read_coco_dataset(written(tmp_path, truth, "whole_body.json"), tmp_path)
+    whole = compute_part_metrics(dataset, predictions_of(results))
+    events: list[WarningIssued] = []
+    body = select_keypoints(model_of("coco-17"), dataset, events.append)
+    for entry in results:
+        entry["keypoints"] = entry["keypoints"][: 3 * 17]
+    ours = compute_coco_metrics(body, predictions_of(results))["AP"]
+    assert ours == pytest.approx(whole["AP_body"], abs=1e-9)
+    assert "has the 133 keypoints of COCO-WholeBody; net finds the 17" in events[0].message
+    assert select_keypoints(model_of("coco-17"), body, events.append) is body
+    assert select_keypoints(model_of(WHOLE_BODY), dataset, events.append) is dataset
+    assert len(events) == 1
+
+
+def model_of(skeleton: str) -> ModelSpec:
+    """A model that only declares its keypoints."""
+    return ModelSpec(
+        "net",
+        Family.PUBLIC,
+        Path("net"),
+        description="",
+        task="human_pose_estimation",
+        framework=Framework.ONNX,
+        license=License("MIT"),
+        files=(),
+        skeleton=skeleton,
+    )
 
 
 def test_a_whole_body_without_one_of_its_keys_is_refused(tmp_path):

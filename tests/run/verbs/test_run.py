@@ -211,13 +211,11 @@ def test_int8_that_a_model_does_not_have_leads_to_the_one_that_it_has(tmp_path):
         assert ended.stderr.endswith(f"  hint: {start}{quantize.format(model)}\n")
 
 
-def test_precision_may_also_be_spelled_as_the_flag_of_get_and_be_abbreviated(
-    blazepose, camera, tmp_path
-):
+def test_precision_may_also_be_spelled_as_the_flag_of_get(blazepose, camera, tmp_path):
     ended = run_blazepose(blazepose, "-i", camera, "-o", tmp_path / "out", "--precisions", "FP32")
     assert ended.returncode == 0, ended.stderr
     assert "ran         blazepose-full (FP32 IR)" in ended.stdout
-    for flag in ("--precision", "--precisions", "--prec"):
+    for flag in ("--precision", "--precisions"):
         missing = posezoo("run", "movenet-lightning", flag, "FP32-INT8", "-o", tmp_path / "out")
         assert missing.returncode == 1
         assert "no conversion makes FP32-INT8" in missing.stderr

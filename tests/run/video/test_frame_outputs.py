@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fakes.videos import SIZE, frame, number_of, read_video, write_video
+from fakes.videos import SIZE, frame, number_of, read_video, write_uneven_video, write_video
 from fakes.waiting import HANG_S
 from posezoo.core.errors import OutputError
 from posezoo.poses.keypoints import Pose
@@ -306,3 +306,15 @@ def test_the_frames_of_a_video_go_to_a_folder_by_number(tmp_path):
         "000001.jpg",
         "000002.jpg",
     ]
+
+
+def test_a_drawn_video_has_the_time_line_of_an_uneven_one(tmp_path):
+    ticks = [0, 1, 2, 3, 4, 25, 30, 35, 40, 45]
+    path = write_uneven_video(tmp_path / "in.mkv", ticks=ticks)
+    source = open_source(str(path), report_error=print)
+    write_all(open_output(tmp_path / "out.avi", source), source)
+    drawn = [number_of(image) for image in read_video(tmp_path / "out.avi")]
+    assert [drawn.index(number) for number in range(len(ticks))] == ticks
+    assert len(drawn) == ticks[-1] + 1
+    capture = cv2.VideoCapture(str(tmp_path / "out.avi"))
+    assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(25)

@@ -17,17 +17,25 @@ import pytest
 
 from fakes.rtsp import Camera
 from fakes.server import Server
-from fakes.videos import MJPEG, SIZE, frame, mjpeg, number_of, write_uneven_video, write_video
+from fakes.videos import (
+    MJPEG,
+    SIZE,
+    damage,
+    frame,
+    mjpeg,
+    number_of,
+    stretch_pixels,
+    write_noise,
+    write_two_tracks,
+    write_uneven_video,
+    write_video,
+)
 from fakes.waiting import HANG_S
 from posezoo.core.errors import ImageError, PosezooError
 from posezoo.run.video import frame_sources
-from posezoo.run.video.frame_sources import (
-    FrameSource,
-    Reconnection,
-    import_quiet_opencv,
-    open_source,
-)
-from posezoo.run.video.stream_redirects import no_redirects
+from posezoo.run.video.ffmpeg_library import import_quiet_opencv
+from posezoo.run.video.ffmpeg_options import ffmpeg_options
+from posezoo.run.video.frame_sources import FrameSource, Reconnection, open_source
 
 
 @pytest.fixture
@@ -157,7 +165,8 @@ def test_ffmpeg_itself_follows_no_redirect_and_other_options_of_the_user_stay(
     with Server() as server:
         camera = server.serve("camera", mjpeg(8), headers=MJPEG, without_length=True)
         moved = server.serve("moved", status=[302] * 9, headers={"Location": camera})
-        with no_redirects():
+        with ffmpeg_options(max_redirects="0", user_agent="posezoo"):
+            assert os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] == "user_agent;mine|max_redirects;0"
             assert not cv2.VideoCapture(moved, cv2.CAP_FFMPEG).isOpened()
             assert cv2.VideoCapture(camera, cv2.CAP_FFMPEG).isOpened()
         assert cv2.VideoCapture(moved, cv2.CAP_FFMPEG).isOpened()
@@ -266,6 +275,81 @@ def test_a_phones_video_whose_frames_are_not_equally_far_apart_lacks_none(tmp_pa
     source = open_source(str(path), report_error=reported.append, warn=warnings.append)
     assert len(list(source.frames())) == 30
     assert not warnings
+
+
+def test_frames_whose_pixels_are_not_square_are_read_as_they_are_shown(tmp_path, reported):
+    path = stretch_pixels(write_video(tmp_path / "v.mp4", 3, "mp4v"), width=2)
+    source = open_source(str(path), report_error=reported.append)
+    assert source.size == (2 * SIZE[0], SIZE[1])
+    assert {each.image.shape for each in source.frames()} == {(SIZE[1], 2 * SIZE[0], 3)}
+
+
+@pytest.mark.parametrize(("stream", "size"), [(None, (128, 96)), (2, (128, 96)), (1, SIZE)])
+def test_of_several_video_streams_the_largest_is_played_or_the_chosen_one(
+    tmp_path, reported, stream, size
+):
+    path = write_two_tracks(tmp_path / "o'two.mp4", SIZE, (128, 96))
+    warnings: list[str] = []
+    source = open_source(
+        str(path), report_error=reported.append, warn=warnings.append, stream=stream
+    )
+    assert source.size == size
+    assert numbers(source) == list(range(5))
+    choice = "has several video streams (1: 64 x 48, 2: 128 x 96); 2 is played"
+    assert [choice in each for each in warnings] == ([] if stream else [True])
+
+
+@pytest.mark.parametrize("name", ["v.mp4", "v.mkv"])
+def test_a_stream_that_a_video_does_not_have_is_refused(tmp_path, reported, name):
+    path = write_video(tmp_path / name, 3, "mp4v")
+    with pytest.raises(ImageError, match="there is no video stream 2: it has 1"):
+        open_source(str(path), report_error=reported.append, stream=2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists the libraries of a process")
+def test_errors_of_the_decoder_are_a_warning_with_the_frame(tmp_path, reported):
+    path = write_noise(tmp_path / "v.mkv", 12)
+    warnings: list[str] = []
+    list(open_source(str(path), report_error=reported.append, warn=warnings.append).frames())
+    assert warnings == []
+    damage(path)
+    list(open_source(str(path), report_error=reported.append, warn=warnings.append).frames())
+    (warning,) = warnings
+    place = re.search(r"v.mkv: is damaged: its decoder reported errors .* frame (\d+)", warning)
+    assert place
+    assert int(place[1]) < 12
+
+
+def write_animation(path: Path, durations_ms: list[int]) -> Path:
+    animation = cv2.Animation()
+    animation.frames = [frame(number) for number in range(len(durations_ms))]
+    animation.durations = np.array(durations_ms, np.int32)
+    assert cv2.imwriteanimation(str(path), animation, [cv2.IMWRITE_WEBP_QUALITY, 101])
+    return path
+
+
+@pytest.mark.skipif(
+    not hasattr(cv2, "imwriteanimation"), reason="OpenCV before 4.11 writes no animations"
+)
+@pytest.mark.parametrize("name", ["a.webp", "a.png"])
+def test_an_animated_image_is_played(tmp_path, reported, name):
+    path = write_animation(tmp_path / name, [40, 40, 500, 40])
+    source = open_source(str(path), rounds=2, report_error=reported.append)
+    frames = list(source.frames())
+    assert [number_of(each.image) for each in frames] == [0, 1, 2, 3] * 2
+    assert [round(source.time_s(each), 2) for each in frames[:4]] == [0, 0.04, 0.08, 0.58]
+    assert source.even_fps == pytest.approx(25)
+
+
+def test_an_animated_image_in_a_folder_is_left_out_with_a_word(tmp_path, reported):
+    write_images(tmp_path / "d", "still.png", "still.webp")
+    if not hasattr(cv2, "imwriteanimation"):
+        pytest.skip("OpenCV before 4.11 writes no animations")
+    write_animation(tmp_path / "d" / "moving.webp", [40, 40])
+    warnings: list[str] = []
+    source = open_source(str(tmp_path / "d"), report_error=reported.append, warn=warnings.append)
+    assert [path.name for path in source.image_paths] == ["still.png", "still.webp"]
+    assert "moving.webp (is played only if it is named itself)" in warnings[0]
 
 
 def test_a_stream_states_the_times_of_its_frames_and_damaged_ones_are_counted(tmp_path, reported):

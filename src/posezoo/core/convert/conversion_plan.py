@@ -15,7 +15,7 @@ from posezoo.core.errors import ConversionError
 from posezoo.core.events import ConversionUpToDate, Listener, WarningIssued
 from posezoo.core.files import verified_files
 from posezoo.core.ir import provenance
-from posezoo.core.ir.provenance import IsGood
+from posezoo.core.ir.provenance import IsGood, Provenance
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import format_command
 from posezoo.core.resolve.resolved import INT8_PRECISIONS, Converter, Resolved, Target
@@ -64,6 +64,7 @@ class PlannedIr:
 
     target: Target  # its precision, path and converter
     reason: str  # why it has to be made; empty if it is up to date
+    record: Provenance | None  # how the IR that exists was made; None if that is not known
 
     @property
     def precision(self) -> Precision:
@@ -99,8 +100,9 @@ def plan_irs(
     """
     irs = []
     for target in resolved.targets:
-        reason = _explain_due(resolved, target, options, is_good, mo_version)
-        irs.append(PlannedIr(target, reason))
+        record = provenance.read_ir_record(target.xml)
+        reason = _explain_due(resolved, target, record, options, is_good, mo_version)
+        irs.append(PlannedIr(target, reason, record))
     replaces = resolved.spec.is_converted and not all(ir.is_up_to_date for ir in irs)
     if replaces and not options.force:
         refuse_to_replace(resolved.source, resolved.layout)
@@ -110,6 +112,7 @@ def plan_irs(
 def _explain_due(
     resolved: Resolved,
     target: Target,
+    record: Provenance | None,
     options: ConversionOptions,
     is_good: IsGood,
     mo_version: str,
@@ -121,7 +124,8 @@ def _explain_due(
         return "" if target.xml.is_file() else "it does not exist yet"
     if options.force:
         return "it was requested"
-    if target.precision in INT8_PRECISIONS and provenance.was_calibrated(target.xml, is_good):
+    is_int8 = target.precision in INT8_PRECISIONS
+    if is_int8 and provenance.was_calibrated(target.xml, record, is_good):
         return ""  # the user's photos replace the ranges in the registry
     # IR from Model Optimizer are not self-checked. An IR that cannot be made again needs no check.
     can_check = target.converter is Converter.OPENVINO and target.obstacle is None
@@ -129,6 +133,7 @@ def _explain_due(
     return explain_stale_ir(
         resolved,
         target,
+        record,
         is_good,
         is_checked=is_checked,
         is_proven=is_checked and options.is_strict,
@@ -140,6 +145,7 @@ def _explain_due(
 def explain_stale_ir(
     resolved: Resolved,
     target: Target,
+    record: Provenance | None,
     is_good: IsGood,
     *,
     is_checked: bool = False,
@@ -147,12 +153,20 @@ def explain_stale_ir(
     by_nodes: bool = False,
     mo_version: str = "",
 ) -> str:
-    """Why an IR differs from the one that a conversion would make now; empty if it does not."""
+    """Why an IR with this record differs from the one that a conversion would make now; empty if it
+    does not.
+    """
     source = resolved.source_of(target)
     ranges = provenance.ranges_key(source, target.precision)
     key = partial(provenance.conversion_key, source, resolved.decoder, ranges, mo_version)
     return provenance.explain_stale_record(
-        target.xml, key, is_good, is_checked=is_checked, is_proven=is_proven, by_nodes=by_nodes
+        target.xml,
+        record,
+        key,
+        is_good,
+        is_checked=is_checked,
+        is_proven=is_proven,
+        by_nodes=by_nodes,
     )
 
 
@@ -162,18 +176,15 @@ def select_due(name: str, irs: Sequence[PlannedIr], listener: Listener) -> list[
     Raises:
         LockError: a strict lock does not list an IR, or lists another one than exists.
     """
-    up_to_date: list[Target] = []
-    due: list[Target] = []
-    for ir in irs:
-        (up_to_date if ir.is_up_to_date else due).append(ir.target)
+    up_to_date = [ir for ir in irs if ir.is_up_to_date]
+    due = [ir.target for ir in irs if not ir.is_up_to_date]
     if up_to_date:
-        listener(ConversionUpToDate(name, tuple(target.precision for target in up_to_date)))
-    for target in up_to_date:
-        record = provenance.read_provenance(target.xml.with_name("provenance.json"))
-        if record and target.agreed:
-            target.agreed.require(record.contents)
-        elif record and record.trust == provenance.CAME_WITH_FOLDER:
-            listener(WarningIssued(_describe_claim(name, target)))
+        listener(ConversionUpToDate(name, tuple(ir.precision for ir in up_to_date)))
+    for ir in up_to_date:
+        if ir.record and ir.target.agreed:
+            ir.target.agreed.require(ir.record.contents)
+        elif ir.record and ir.record.trust == provenance.CAME_WITH_FOLDER:
+            listener(WarningIssued(_describe_claim(name, ir.target)))
     for target in due:
         if target.agreed:  # checked before hours of work, and before upstream code runs
             target.agreed.require_known()

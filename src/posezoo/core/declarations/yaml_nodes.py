@@ -20,7 +20,7 @@ import yaml
 
 from posezoo.core.declarations.model import Plain, UnknownKey
 from posezoo.core.errors import SpecError, os_reason, sanitize, suggest
-from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer, open_regular
+from posezoo.core.regular_files import LFS_HINT, LFS_PROBLEM, is_lfs_pointer, open_regular
 
 #: The largest of the 294 + 276 files of Open Model Zoo has 21 kB, 1105 values and four levels. At
 #: these limits the worst file takes 0.1 s and 20 MiB; a megabyte of brackets would take 1.1 s and
@@ -245,9 +245,10 @@ class YamlMapping(dict[str, YamlNode]):
 
 def read_yaml(path: Path) -> YamlNode:
     """The tree of a YAML file; a SpecError if it is missing, too large, not UTF-8, or not valid."""
-    if problem := explain_lfs_pointer(path):
-        raise _file_error(str(path), problem, hint=LFS_HINT)
-    return parse_yaml(read_yaml_bytes(path), str(path))
+    content = read_yaml_bytes(path)
+    if is_lfs_pointer(content):
+        raise _file_error(str(path), LFS_PROBLEM, hint=LFS_HINT)
+    return parse_yaml(content, str(path))
 
 
 def read_yaml_bytes(path: Path) -> bytes:

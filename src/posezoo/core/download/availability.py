@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -31,6 +32,9 @@ from posezoo.core.values import frozen
 
 # Of these types of sources, no other program has copies on this machine.
 _WITHOUT_COPIES = (FileSource, GoogleDriveSource, HttpSource, PackageSource, StorageSource)
+
+# Where a copy of a file is: which place, and its path there.
+_Copy = tuple[FileOrigin, Path]
 
 #: What is on a disk of this machine, or in a folder that counts as one.
 LOCAL = frozenset({FileOrigin.HERE.value, FileOrigin.CACHE.value, FileOrigin.MIRROR.value})
@@ -73,24 +77,64 @@ class Availability:
         return self.places.get(precision, ())
 
 
+class LocalNames:
+    """The names in folders of this machine; each folder is read once, at its first use."""
+
+    def __init__(self, options: DownloadOptions) -> None:
+        self._cache = [(FileOrigin.CACHE, str(options.cache_dir))] if options.cache_dir else []
+        mirrors = filter(None, map(mirror_folder, options.mirrors))
+        self._stores = [*self._cache, *((FileOrigin.MIRROR, str(root)) for root in mirrors)]
+        self._names: dict[str, frozenset[str]] = {}
+
+    def has(self, folder: str, name: str) -> bool:
+        """Whether a folder has a file or a folder of this name."""
+        names = self._names.get(folder)
+        if names is None:
+            names = frozenset()
+            with suppress(OSError):
+                names = frozenset(entry.name for entry in os.scandir(folder))
+            self._names[folder] = names
+        return name in names
+
+    def find_entries(self, digest: Digest, stored: Mapping[Path, int]) -> Iterator[_Copy]:
+        """The entries of the cache and of mirrors with this digest."""
+        for origin, root in self._stores:
+            path = Path(root, entry_path(digest)) if stored else None
+            if (path and path in stored) or self._has_entry(root, digest):
+                yield origin, path or Path(root, entry_path(digest))
+
+    def has_cached(self, digest: Digest) -> bool:
+        """Whether the cache has an entry with this digest."""
+        return any(self._has_entry(root, digest) for _, root in self._cache)
+
+    def _has_entry(self, root: str, digest: Digest) -> bool:
+        version, group, name = entry_path(digest).split("/")
+        entries = f"{root}{os.sep}{version}"
+        # Most groups of a small cache do not exist.
+        return self.has(entries, group) and self.has(f"{entries}{os.sep}{group}", name)
+
+
 def find_availability(
     spec: ModelSpec,
     layout: ModelLayout,
     options: DownloadOptions,
     stored: Mapping[Path, int] = NONE_STORED,
+    local: LocalNames | None = None,
 ) -> Availability:
     """Where the files of a model come from, as far as no server has to be asked.
 
     They are the places of ``plan_download``, without the names of all candidates. ``stored`` is as
-    there.
+    there. Calls for several models share ``local``.
     """
+    local = local or LocalNames(options)
     precisions = spec.precisions if spec.is_ir else ("",)
     try:
         refuse_license(spec, options.allow_licenses)
     except LicenseError:
         return Availability(spec, {str(precision): (REFUSED,) for precision in precisions})
     # Most models were never downloaded.
-    has_folder = layout.checkpoint is not None or layout.model_download_dir(spec).is_dir()
+    folder = layout.model_download_dir(spec)
+    has_folder = layout.checkpoint is not None or local.has(str(folder.parent), folder.name)
     place_by_file = {}
     for file in spec.files:
         is_known = file.is_pinned or options.first_use is not None
@@ -98,8 +142,8 @@ def find_availability(
         if is_known and (has_folder or stored) and _is_here(file, spec, layout, options, stored):
             origin = FileOrigin.HERE
         elif is_known:
-            origin = _find_copy(file, options, stored)
-        place_by_file[file.name] = _name_place(file, origin, options)
+            origin = _find_copy(file, stored, local)
+        place_by_file[file.name] = _name_place(file, origin, local)
     by_precision = {}
     for precision in precisions:
         files = select_files(spec, [precision] if precision else None)
@@ -126,10 +170,10 @@ def _is_here(
 
 
 def _find_copy(
-    file: SourceFile, options: DownloadOptions, stored: Mapping[Path, int]
+    file: SourceFile, stored: Mapping[Path, int], local: LocalNames
 ) -> FileOrigin | None:
     """Which place on a disk has a copy of a file: the cache, or a mirror."""
-    for origin, path in _list_copies(file, options):
+    for origin, path in _list_copies(file, stored, local):
         if path in stored:
             return origin
         if os.path.lexists(path):  # else nothing has to be imported
@@ -140,13 +184,11 @@ def _find_copy(
     return None
 
 
-def _list_copies(file: SourceFile, options: DownloadOptions) -> Iterator[tuple[FileOrigin, Path]]:
+def _list_copies(
+    file: SourceFile, stored: Mapping[Path, int], local: LocalNames
+) -> Iterator[_Copy]:
     if file.checksum:
-        name = entry_path(file.checksum)
-        if options.cache_dir:
-            yield FileOrigin.CACHE, options.cache_dir / name
-        for root in filter(None, map(mirror_folder, options.mirrors)):
-            yield FileOrigin.MIRROR, root / name
+        yield from local.find_entries(file.checksum, stored)
     for source in file.sources:
         if isinstance(source, HuggingFaceSource):
             yield FileOrigin.MIRROR, hub_cache_path(source)
@@ -158,14 +200,13 @@ def _list_copies(file: SourceFile, options: DownloadOptions) -> Iterator[tuple[F
                 yield FileOrigin(copy.kind.value), copy.path
 
 
-def _name_place(file: SourceFile, origin: FileOrigin | None, options: DownloadOptions) -> str:
+def _name_place(file: SourceFile, origin: FileOrigin | None, local: LocalNames) -> str:
     if origin is not None:
         return str(origin.value)
     digest = package_digest(file.sources[0]) if file.sources else None
-    if digest is None or options.cache_dir is None:
-        return name_source(file.sources)
-    is_cached = (options.cache_dir / entry_path(digest)).is_file()
-    return str(FileOrigin.CACHE.value) if is_cached else name_source(file.sources)
+    if digest is not None and local.has_cached(digest):
+        return str(FileOrigin.CACHE.value)
+    return name_source(file.sources)
 
 
 def package_digest(source: Source) -> Digest | None:

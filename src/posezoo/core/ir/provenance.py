@@ -259,6 +259,11 @@ def read_provenance(path: Path) -> Provenance | None:
     return replace(record, trust=CAME_WITH_FOLDER)
 
 
+def read_ir_record(xml: Path) -> Provenance | None:
+    """The record beside an IR, as ``read_provenance`` reads it."""
+    return read_provenance(xml.with_name("provenance.json"))
+
+
 def remember_written(path: Path) -> None:
     """Remember that this user wrote a provenance.json on this machine."""
     with suppress(OSError):
@@ -278,9 +283,8 @@ def _digest_of(content: bytes) -> dict[str, str]:
     return {"sha384": hashlib.sha384(content).hexdigest()}
 
 
-def was_calibrated(xml: Path, is_good: IsGood) -> bool:
-    """Whether an IR was quantized with photos of the user's, and is complete."""
-    record = read_provenance(xml.with_name("provenance.json"))
+def was_calibrated(xml: Path, record: Provenance | None, is_good: IsGood) -> bool:
+    """Whether an IR with this record was quantized with photos of the user's, and is complete."""
     quantization = record.key.get("quantization") if record else None
     if record is None or not isinstance(quantization, Mapping) or "photos" not in quantization:
         return False
@@ -393,6 +397,7 @@ def conversion_flags(record: Provenance, spec: ModelSpec) -> str:
 
 def explain_stale_record(
     xml: Path,
+    record: Provenance | None,
     key_now: Callable[[], Mapping[str, object]],
     is_good: IsGood,
     *,
@@ -400,7 +405,7 @@ def explain_stale_record(
     is_proven: bool = False,
     by_nodes: bool = False,
 ) -> str:
-    """Why an IR must be made; empty if it exists, is complete, and its record has the same key.
+    """Why an IR must be made; empty if it exists, is complete, and this record has the same key.
 
     ``key_now`` computes the key that a conversion would have now; it is called only if the IR has a
     record. The IR may also be required to have passed a self-check, or one that proved all of its
@@ -408,7 +413,6 @@ def explain_stale_record(
     """
     if not xml.is_file():
         return "it does not exist yet"
-    record = read_provenance(xml.with_name("provenance.json"))
     if record is None:
         return "there is no record of how it was made"
     for name, value in key_now().items():

@@ -22,6 +22,7 @@ from posezoo.core.download.model_download import PlannedFile, plan_download
 from posezoo.core.download.transfer import transfer_bytes
 from posezoo.core.errors import ConversionError
 from posezoo.core.files import verified_files
+from posezoo.core.ir import provenance
 from posezoo.core.registry import format_command
 from posezoo.core.resolve.resolved import Converter, Resolved, Target
 from posezoo.core.resolve.stage_context import Context
@@ -212,7 +213,8 @@ def require_current_ir(resolved: Resolved, target: Target, done: str) -> None:
         reason = "" if is_whole else "it is not the file that was published"
     else:
         folder = layout.output_dir
-        reason = explain_stale_ir(resolved, target, verified_files.is_verified)
+        record = provenance.read_ir_record(target.xml)
+        reason = explain_stale_ir(resolved, target, record, verified_files.is_verified)
     if reason:
         raise ConversionError(
             f"{target.xml}: not {done}, since {reason}",

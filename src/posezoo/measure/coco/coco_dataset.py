@@ -14,7 +14,9 @@ import numpy as np
 
 from posezoo.core.arrays import Doubles
 from posezoo.core.declarations.skeleton import Skeleton
+from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.values import frozen, frozen_with_arrays
+from posezoo.poses.keypoints import WHOLE_BODY
 
 #: x0, y0, x1, y1 in image pixels, and the score, 0..1.
 CocoBox = tuple[float, float, float, float, float]
@@ -89,6 +91,15 @@ class DatasetImage:
     frame: int | None = None  # its number in the video; None if the annotations do not contain it
     is_labeled: bool = True  # whether the people in it are annotated
 
+    def first_keypoints(self, count: int) -> DatasetImage:
+        """The image with the first keypoints of each person."""
+        people = []
+        for person in self.people:
+            keypoints = person.keypoints[:count]
+            labelled = int((keypoints[:, 2] > 0).sum())
+            people.append(replace(person, keypoints=keypoints, num_keypoints=labelled))
+        return replace(self, people=tuple(people))
+
 
 @frozen_with_arrays
 class CocoDataset:
@@ -113,6 +124,20 @@ class CocoDataset:
         if skeleton is None or not skeleton.sigmas:
             return self
         return replace(self, skeleton=skeleton)
+
+    def with_body_only(self) -> CocoDataset:
+        """A data set of COCO-WholeBody with the 17 keypoints of the body, which come first; any
+        other as it is.
+        """
+        body = SKELETONS["coco-17"]
+        if self.keypoints != SKELETONS[WHOLE_BODY].keypoints:
+            return self
+        return replace(
+            self,
+            keypoints=body.keypoints,
+            images=tuple(image.first_keypoints(len(body.keypoints)) for image in self.images),
+            skeleton=body,
+        )
 
     @property
     def shows_nobody(self) -> bool:

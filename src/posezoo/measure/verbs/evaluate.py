@@ -227,7 +227,7 @@ def run(args: _Args) -> int:
     """Run the model on each image that has no predictions yet; write and print the metrics."""
     from posezoo.measure.evaluation.run_evaluation import require_readable
     from posezoo.measure.evaluation_text import print_report, print_sizes
-    from posezoo.measure.model_evaluation import require_matching_skeleton
+    from posezoo.measure.model_evaluation import require_matching_skeleton, select_keypoints
 
     _refuse_invalid_flags(args)
     for package in ("cv2", "faster_coco_eval"):
@@ -244,6 +244,7 @@ def run(args: _Args) -> int:
         if chosen.is_video:
             return _evaluate_videos(args, context, chosen, options, dataset, console)
         # Checked before a model is downloaded.
+        dataset = select_keypoints(chosen.model, dataset, console)
         require_matching_skeleton(chosen.model, dataset, of_boxes=chosen.finds_boxes)
         require_readable(dataset, skip_unreadable=args.skip_unreadable)
         reports = [

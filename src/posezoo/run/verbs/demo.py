@@ -298,6 +298,7 @@ def run(args: _Args) -> int:
             rounds=args.loop,
             report_error=report_error,
             reconnect_s=reconnect_seconds(args.input, args.reconnect),
+            stream=args.stream,
             warn=console.warn,
         )
         if not args.no_show:

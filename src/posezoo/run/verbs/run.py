@@ -383,6 +383,7 @@ def _open_inputs(
         warn=console.warn,
         report_failure=failures.report,
         reconnect_s=args.reconnect,
+        stream=args.stream,
     )
 
 

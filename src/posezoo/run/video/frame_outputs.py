@@ -12,7 +12,7 @@ import os
 import tempfile
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
@@ -31,7 +31,8 @@ from posezoo.poses.letterbox import Size, image_size, letterbox_image
 from posezoo.run import images
 from posezoo.run.images import SUFFIXES, Image
 from posezoo.run.model_procs import read_labels
-from posezoo.run.video.frame_sources import Frame, FrameSource, import_quiet_opencv
+from posezoo.run.video.ffmpeg_library import import_quiet_opencv
+from posezoo.run.video.frame_sources import Frame, FrameSource
 
 #: FOURCC by video suffix; every FFmpeg in OpenCV can write these codecs.
 CODECS = {".avi": "MJPG", ".mkv": "mp4v", ".mov": "mp4v", ".mp4": "mp4v"}
@@ -120,7 +121,9 @@ def open_output(
         require_own(target, force=force)
     if is_folder or is_image:
         return ImageOutput(path, limit, targets, force)
-    return VideoOutput(path, source.fps, limit, may_drop=may_drop)
+    if source.even_fps is None:
+        return VideoOutput(path, source.fps, limit, may_drop=may_drop)
+    return VideoOutput(path, source.even_fps, limit, may_drop=may_drop, time_s=source.time_s)
 
 
 def _require_one_image(path: Path, source: FrameSource) -> Path:
@@ -192,10 +195,29 @@ class VideoOutput(FrameOutput):
 
     All frames are fitted to the size of the first frame, cropped to even sides, which most codecs
     need.
+
+    Args:
+        path: the video.
+        fps: its frames per second.
+        limit: the maximum number of frames to write; 0: all.
+        may_drop: as for ``open_output``.
+        time_s: when a frame is shown, in seconds: it is repeated until the time of the next one.
+            None: each frame is written once.
     """
 
-    def __init__(self, path: Path, fps: float, limit: int, *, may_drop: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        fps: float,
+        limit: int,
+        *,
+        may_drop: bool = True,
+        time_s: Callable[[Frame], float] | None = None,
+    ) -> None:
         self.path = path
+        self._time_s = time_s
+        self._encoded = 0
+        self._last: Image | None = None
         self._fps = fps
         self._limit = limit
         self._may_drop = may_drop
@@ -212,7 +234,7 @@ class VideoOutput(FrameOutput):
             _require_space(path)
             self._part.touch()
 
-    def write(self, _frame: Frame, image: Image) -> None:
+    def write(self, frame: Frame, image: Image) -> None:
         """Give a frame to the encoder's thread, or drop it if too many frames wait."""
         self._remove_encoded()
         if self._limit and self.written >= self._limit:
@@ -232,10 +254,25 @@ class VideoOutput(FrameOutput):
                 self.dropped += 1
                 return
             wait([self._waiting[0]])
-        self._waiting.append(
-            self._thread.submit(self._encoder.write, pad_to_size(image, self._size))
-        )
+        self._repeat_until(frame)
+        self._encode(pad_to_size(image, self._size))
         self.written += 1
+
+    def _repeat_until(self, frame: Frame) -> None:
+        """Write the last image again until a frame is shown."""
+        if self._time_s is None or self._last is None:
+            return
+        place = round(self._time_s(frame) * self._fps)
+        while self._encoded < place:
+            if len(self._waiting) > _MAX_WAITING:
+                wait([self._waiting[0]])
+            self._remove_encoded()
+            self._encode(self._last)
+
+    def _encode(self, image: Image) -> None:
+        self._waiting.append(self._thread.submit(self._encoder.write, image))
+        self._encoded += 1
+        self._last = image
 
     def close(self) -> None:
         """Wait until all waiting frames are encoded, and rename the video to its final name."""

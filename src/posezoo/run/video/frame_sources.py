@@ -6,7 +6,6 @@ stops.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
 import stat
@@ -14,12 +13,11 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import nullcontext, suppress
-from functools import cache
+from contextlib import nullcontext
+from functools import cached_property
 from glob import has_magic
-from itertools import count, islice
+from itertools import accumulate, count, islice
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from posezoo.cli.globs import expand_glob
@@ -30,11 +28,9 @@ from posezoo.core.errors import (
     PosezooError,
     SourceError,
     explain_windows_path,
-    import_cv2,
     os_reason,
     redact_secrets,
 )
-from posezoo.core.operating_system import PROC
 from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer, explain_link
 from posezoo.core.values import frozen, frozen_with_arrays
 from posezoo.core.workers.retries import TransientSourceError
@@ -46,10 +42,20 @@ from posezoo.run.images import (
     UNREAD_SUFFIXES,
     VIDEO_SUFFIXES,
     Image,
+    is_animated,
     is_still,
 )
 from posezoo.run.runtime.estimator import USUAL_FPS
-from posezoo.run.video.stream_redirects import follow_redirects, no_redirects
+from posezoo.run.video.ffmpeg_library import DecoderErrors, decoder_errors, import_quiet_opencv
+from posezoo.run.video.ffmpeg_options import ffmpeg_options
+from posezoo.run.video.stream_redirects import follow_redirects
+from posezoo.run.video.video_file import (
+    choose_even_fps,
+    open_file,
+    read_frame_times,
+    select_track,
+)
+from posezoo.run.video.webp_animation import read_webp_durations, read_webp_frames
 
 #: The stems of annotated images and videos.
 ANNOTATED = re.compile(r".*_poses(_\d+)?")
@@ -59,15 +65,15 @@ ReportError = Callable[[PosezooError], None]
 # A live source counts as disconnected if it gives no frame for this time.
 _SILENCE_MS = 10_000
 
+# A pixel whose sides differ by less than this share counts as square: rounding gives 426:425.
+_SQUARE = 0.02
+
 # The pause before a live source is opened again; each further one is twice as long.
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 30.0
 
 # After a connection that lasted this long, the pauses start again with the shortest one.
 _STEADY_S = 10.0
-
-# The largest piece of memory that FFmpeg may take, in bytes: a frame of 12K in BGR has 239 MB.
-_MAX_FFMPEG_BYTES = 256 << 20
 
 # Containers estimate the number of frames from duration and rate: this many missing frames may be
 # rounding.
@@ -113,12 +119,15 @@ class FrameSource(ABC):
         name: the name that the user gave, without a password.
         image_paths: the image files; empty for other sources.
         fps: frames per second at normal speed.
-        size: width and height of the first frame, in pixels.
+        even_fps: the rate of a drawn video that repeats frames, since those of the source are not
+            equally far apart; None if they are, or if the source is live.
+        size: width and height of the first frame, in pixels, as it is shown.
     """
 
     name: str
     image_paths: Sequence[Path] = ()
     fps: float = USUAL_FPS
+    even_fps: float | None = None
     size: Size
 
     def time_s(self, frame: Frame) -> float:
@@ -140,6 +149,7 @@ def open_source(
     rounds: int | None = 1,
     report_error: ReportError,
     reconnect_s: float = 0.0,
+    stream: int | None = None,
     warn: Callable[[str], None] = lambda message: None,
 ) -> FrameSource:
     """Open the source that the user names.
@@ -151,7 +161,9 @@ def open_source(
         report_error: receives one error for each image or video that cannot be read; the source
             continues without it or ends.
         reconnect_s: for how many seconds a live source that dropped is opened again and again.
-        warn: receives one message for each time that it dropped.
+        stream: the number of the video stream of a file with several, from 1; None: the largest.
+        warn: receives one message for each time that it dropped, for a damaged video, and for a
+            choice of a stream.
 
     Raises:
         ImageError: it does not exist, contains no image, or cannot be opened.
@@ -166,7 +178,9 @@ def open_source(
             raise ImageError(f"{text}: {problem}")
         if is_still(path):
             return ImageSource(text, [path], rounds, report_error)
-        return VideoSource(text, rounds, report_error, reconnection)
+        if is_animated(path) and path.suffix.lower() == ".webp":
+            return AnimatedWebP(path, rounds, report_error)
+        return VideoSource(text, rounds, report_error, reconnection, stream)
     if listed := list_images(text):
         if listed.left_out:
             warn(f"{text}: {listed.describe_left_out()}")
@@ -237,7 +251,8 @@ def _why_left_out(path: Path, *, is_folder: bool) -> str:
     """Why a path that may be meant as an input is left out; empty for other paths, and images."""
     suffix = path.suffix.lower()
     is_image = suffix in SUFFIXES | UNREAD_SUFFIXES
-    is_video = suffix in VIDEO_SUFFIXES and not ANNOTATED.fullmatch(path.stem)
+    is_played = suffix in VIDEO_SUFFIXES or is_animated(path)
+    is_video = is_played and not ANNOTATED.fullmatch(path.stem)
     if is_folder and not (is_image or is_video):
         return ""
     try:
@@ -251,32 +266,6 @@ def _why_left_out(path: Path, *, is_folder: bool) -> str:
     if is_folder and is_video:
         return "is played only if it is named itself"
     return "is of a format that is not read" if is_folder and suffix in UNREAD_SUFFIXES else ""
-
-
-def import_quiet_opencv() -> ModuleType:
-    """The ``cv2`` package without messages from OpenCV and FFmpeg: posezoo reports problems itself.
-
-    Raises:
-        MissingPackageError: it is not installed.
-    """
-    # OpenCV reads this once, before it opens the first video; -8 is AV_LOG_QUIET.
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    cv2 = import_cv2()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    _limit_ffmpeg()
-    return cv2
-
-
-@cache
-def _limit_ffmpeg() -> None:
-    """Let FFmpeg refuse a frame that never ends: it reads all of it, and twice, before it decodes.
-
-    OpenCV has no option for this, but FFmpeg's libraries, which Linux lists for this process, have.
-    """
-    with suppress(OSError, AttributeError):
-        mapped = (PROC / "self/maps").read_text("utf-8", errors="surrogateescape")
-        for path in set(re.findall(r"/.*/libavutil[^/\n]*\.so[.\d]*$", mapped, re.MULTILINE)):
-            ctypes.CDLL(path).av_max_alloc(ctypes.c_size_t(_MAX_FFMPEG_BYTES))
 
 
 class ImageSource(FrameSource):
@@ -328,6 +317,47 @@ class ImageSource(FrameSource):
                 return
 
 
+class AnimatedWebP(FrameSource):
+    """An animated WebP; damaged frames at its end are left out, and reported.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+
+    def __init__(self, path: Path, rounds: int | None, report_error: ReportError) -> None:
+        self.name = str(path)
+        self._path = path
+        self._rounds = rounds
+        self._report_error = report_error
+        self._durations = read_webp_durations(path)
+        first = next(read_webp_frames(path), None)
+        if first is None:
+            raise ImageError(f"{path}: the image is damaged")
+        self.size = image_size(first)
+        times = list(accumulate(self._durations, initial=0.0))
+        self.fps = len(self._durations) / times[-1] if times[-1] else USUAL_FPS
+        self.even_fps = choose_even_fps(times[:-1], self.fps)
+
+    def frames(self) -> Generator[Frame, None, None]:
+        """The frames in order, round by round."""
+        indices = count()
+        shown_s = 0.0
+        for _ in islice(count(), self._rounds):
+            begun = time.perf_counter()
+            read = 0
+            for image, duration_s in zip(
+                read_webp_frames(self._path), self._durations, strict=False
+            ):
+                yield Frame(next(indices), self.name, image, begun, shown_s=shown_s)
+                shown_s += duration_s
+                begun = time.perf_counter()
+                read += 1
+            if read < len(self._durations):
+                frames = f"{format_count(read, 'frame')} of {len(self._durations)}"
+                self._report_error(ImageError(f"{self.name}: is damaged: it ended after {frames}"))
+                return
+
+
 @frozen
 class Reconnection:
     """How a live source that dropped is opened again.
@@ -371,6 +401,37 @@ class FrameSteps:
         return sum(number * (round(step / usual) - 1) for step, number in gaps.items())
 
 
+class Damage:
+    """The frames at which FFmpeg reported errors of its decoders.
+
+    Attributes:
+        count: the number of these frames.
+    """
+
+    def __init__(self, errors: DecoderErrors | None = None) -> None:
+        self.count = 0
+        self._errors = errors
+        self._first = ""
+
+    def look_at(self, index: int, shown_s: float) -> None:
+        """Ask whether there were errors since the last frame.
+
+        Decoders in several threads are some frames ahead, so the damage may be a bit later.
+        """
+        if self._errors is None or not self._errors.take():
+            return
+        self._first = self._first or f"{index} ({shown_s:.2f} s)"
+        self.count += 1
+
+    def describe(self) -> str:
+        """A sentence with the first of these frames."""
+        places = f"at {self.count} places, the first near" if self.count > 1 else "near"
+        return (
+            f"is damaged: its decoder reported errors {places} frame {self._first}; the poses from"
+            " there to the next key frame may be wrong"
+        )
+
+
 class VideoSource(FrameSource):
     """A video, a camera or a stream, read with OpenCV.
 
@@ -380,9 +441,10 @@ class VideoSource(FrameSource):
             is an error.
         report_error: receives the reason if it ends too early.
         reconnection: how a live source is opened again after it dropped.
+        stream: which video stream of a file is played; as for ``open_source``.
 
     Raises:
-        ImageError: it cannot be opened.
+        ImageError: it cannot be opened, or has no such stream.
     """
 
     def __init__(
@@ -391,6 +453,7 @@ class VideoSource(FrameSource):
         rounds: int | None,
         report_error: ReportError,
         reconnection: Reconnection,
+        stream: int | None = None,
     ) -> None:
         self.name = redact_secrets(target) if isinstance(target, str) else f"camera {target}"
         self._target = target
@@ -406,6 +469,12 @@ class VideoSource(FrameSource):
         self._is_live = is_stream or self._is_camera
         self._rounds = 1 if self._is_live else rounds
         self._steps = FrameSteps()
+        self._damage = Damage()
+        self._track = None
+        if is_file:
+            self._track = select_track(Path(str(target)), stream, reconnection.warn)
+        elif stream:
+            raise ImageError(f"{self.name}: --stream is for video files")
         self._capture = self._open()
         self._last_begun = time.perf_counter()
         self._stated_s = 0.0
@@ -428,11 +497,37 @@ class VideoSource(FrameSource):
         height = int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
         if width <= 0 or height <= 0:
             raise ImageError(f"{self.name}: does not state the size of its frames")
+        self._pixel_aspect = self._read_pixel_aspect()
+        width, height = self._shown_size((width, height))
         if width * height > MAX_PIXELS:
             raise ImageError(
                 f"{self.name}: {width} x {height} pixels are too many: at most {MAX_PIXELS:,}"
             )
         self.size = width, height
+
+    def _read_pixel_aspect(self) -> float:
+        """The width of a pixel where its height is 1; 1 if that is not stated, or nearly so."""
+        cv2 = import_quiet_opencv()
+        width: float = self._capture.get(cv2.CAP_PROP_SAR_NUM)
+        height: float = self._capture.get(cv2.CAP_PROP_SAR_DEN)
+        if width <= 0 or height <= 0 or abs(width / height - 1) < _SQUARE:
+            return 1.0
+        # OpenCV rotates the frames of phones, but not this ratio.
+        is_rotated = self._capture.get(cv2.CAP_PROP_ORIENTATION_META) % 180 != 0
+        return height / width if is_rotated else width / height
+
+    def _shown_size(self, size: Size) -> Size:
+        """The size at which a frame is shown, whose pixels may not be square."""
+        width, height = size
+        return max(1, round(width * self._pixel_aspect)), height
+
+    def _as_shown(self, frame: Any) -> Image:
+        image = images.to_bgr(frame)
+        size = self._shown_size(image_size(image))
+        if size == image_size(image):
+            return image
+        resized: Image = import_quiet_opencv().resize(image, size)
+        return resized
 
     def _open(self) -> Any:
         cv2 = import_quiet_opencv()
@@ -463,8 +558,9 @@ class VideoSource(FrameSource):
         cv2 = import_quiet_opencv()
         open_limit, read_limit = cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC
         limits = (open_limit, _SILENCE_MS, read_limit, _SILENCE_MS)
-        with no_redirects() if self._is_http else nullcontext():
-            return cv2.VideoCapture(target, cv2.CAP_FFMPEG, limits)
+        # FFmpeg follows no redirect: its target would not be checked.
+        with ffmpeg_options(max_redirects="0") if self._is_http else nullcontext():
+            return open_file(str(target), self._track, limits)
 
     def _follow_redirects(self) -> str:
         """The address that the target leads to; the target itself if its server does not answer.
@@ -483,15 +579,21 @@ class VideoSource(FrameSource):
     def frames(self) -> Generator[Frame, None, None]:
         """The frames in order, round by round; a round that ends too early is the last."""
         frames = self._frames_of_stream() if self._is_live else self._frames_of_rounds()
-        try:
-            yield from frames
-        finally:
-            self._capture.release()
-            if lost := self._steps.count_lost():
-                missing = f"{format_count(lost, 'frame')} missing in the middle"
-                self._reconnection.warn(
-                    f"{self.name}: is damaged, or its frame rate varies: {missing}"
-                )
+        # A live source that was joined in the middle, or drops, has errors that pass.
+        with nullcontext() if self._is_live else decoder_errors() as errors:
+            self._damage = Damage(errors)
+            try:
+                yield from frames
+            finally:
+                self._capture.release()
+                self._warn_of_damage()
+
+    def _warn_of_damage(self) -> None:
+        if self._damage.count:
+            self._reconnection.warn(f"{self.name}: {self._damage.describe()}")
+        if lost := self._steps.count_lost():
+            missing = f"{format_count(lost, 'frame')} missing in the middle"
+            self._reconnection.warn(f"{self.name}: is damaged, or its frame rate varies: {missing}")
 
     def _frames_of_rounds(self) -> Generator[Frame, None, None]:
         indices = count()
@@ -530,7 +632,7 @@ class VideoSource(FrameSource):
             if read > 1:
                 self._steps.add(stated_s - shown_s)
             shown_s = max(shown_s, stated_s)
-            yield Frame(next(indices), self.name, images.to_bgr(image), begun, shown_s=shown_s)
+            yield self._frame(next(indices), image, begun, shown_s)
 
     def _frames_of_stream(self) -> Generator[Frame, None, None]:
         indices = count()
@@ -546,13 +648,24 @@ class VideoSource(FrameSource):
                     break
                 shown_s += self._step_s(begun, is_first=not read)
                 read += 1
-                yield Frame(next(indices), self.name, images.to_bgr(image), begun, shown_s=shown_s)
+                yield self._frame(next(indices), image, begun, shown_s)
             dropped = f"{self.name}: was disconnected after {format_count(read, 'frame')}"
             if time.monotonic() - opened > _STEADY_S:
                 pauses = self._reconnection.pauses()
             if not self._open_again(dropped, pauses):
                 self._report_error(ImageError(dropped))
                 return
+
+    def _frame(self, index: int, image: Any, begun: float, shown_s: float) -> Frame:
+        self._damage.look_at(index, shown_s)
+        return Frame(index, self.name, self._as_shown(image), begun, shown_s=shown_s)
+
+    @cached_property
+    def even_fps(self) -> float | None:  # type: ignore[override]
+        """As in ``FrameSource``; the file is read for it, but not decoded."""
+        if self._is_live:
+            return None
+        return choose_even_fps(read_frame_times(str(self._target), self._track), self.fps)
 
     def _step_s(self, begun: float, *, is_first: bool) -> float:
         """The time since the last frame as the stream states it; else, from read to read."""

@@ -113,6 +113,7 @@ def open_inputs(
     warn: Callable[[str], None],
     report_failure: ReportFailure,
     reconnect_s: float | None = None,
+    stream: int | None = None,
 ) -> RunInputs:
     """Open the inputs that the user names, in the order of their names; images come first.
 
@@ -125,12 +126,13 @@ def open_inputs(
         report_failure: receives ``image`` or ``video``, its name, and the reason if a file cannot
             be downloaded, or a video cannot be opened or ends too early; the others are opened.
         reconnect_s: for how many seconds a live source that dropped is opened again.
+        stream: which video stream of a file is played; as for ``open_source``.
 
     Raises:
         ImageError: no input can be opened, or no file is an image.
         SourceError: the first file cannot be downloaded, and no other input can be opened.
     """
-    opened = _OpenedInputs(folder, options, listener, warn, report_failure, reconnect_s)
+    opened = _OpenedInputs(folder, options, listener, warn, report_failure, reconnect_s, stream)
     plain = [name for name in names if not opened.add(name)]
     if plain:
         for path in expand_image_paths(plain, warn):
@@ -157,6 +159,7 @@ class _OpenedInputs:
     warn: Callable[[str], None]
     report_failure: ReportFailure
     reconnect_s: float | None
+    stream: int | None
     images: list[ImageInput] = field(default_factory=list)
     videos: list[VideoInput] = field(default_factory=list)
     failures: list[tuple[str, str, PosezooError]] = field(default_factory=list)
@@ -195,6 +198,7 @@ class _OpenedInputs:
             name,
             report_error=lambda error: self.report_failure("video", source.name, error),
             reconnect_s=reconnect_seconds(name, self.reconnect_s) if is_live else 0.0,
+            stream=self.stream,
             warn=self.warn,
         )
         source.name = shown or source.name

@@ -2,30 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-
-# What OpenCV hands to FFmpeg: name;value|name;value.
-_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
-
-
-@contextmanager
-def no_redirects() -> Iterator[None]:
-    """FFmpeg follows no redirect of an address that it opens here, unless the user's
-    ``OPENCV_FFMPEG_CAPTURE_OPTIONS`` name ``max_redirects``.
-    """
-    options = os.environ.get(_OPTIONS)
-    if options and "max_redirects" in options:
-        yield
-        return
-    os.environ[_OPTIONS] = f"{options}|max_redirects;0" if options else "max_redirects;0"
-    try:
-        yield
-    finally:
-        del os.environ[_OPTIONS]
-        if options is not None:
-            os.environ[_OPTIONS] = options
+from contextlib import closing
 
 
 def follow_redirects(url: str, timeout_s: float) -> str:

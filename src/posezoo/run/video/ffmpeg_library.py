@@ -1,0 +1,103 @@
+"""FFmpeg's libraries inside OpenCV: what they have, and OpenCV does not offer.
+
+Only Linux lists the libraries of a process; on other systems these functions do nothing.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+from posezoo.core.errors import import_cv2
+from posezoo.core.operating_system import PROC
+
+# The largest piece of memory that FFmpeg may take, in bytes: a frame of 12K in BGR has 239 MB.
+_MAX_BYTES = 256 << 20
+
+# AV_LOG_ERROR of libavutil/log.h; less is worse.
+_ERROR = 16
+
+# void (*)(void *avcl, int level, const char *fmt, va_list vl)
+_CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+
+
+def import_quiet_opencv() -> ModuleType:
+    """The ``cv2`` package without messages from OpenCV and FFmpeg: posezoo reports problems itself.
+
+    Raises:
+        MissingPackageError: it is not installed.
+    """
+    # OpenCV reads this once, before it opens the first video; -8 is AV_LOG_QUIET.
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    cv2 = import_cv2()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    _limit_memory()
+    return cv2
+
+
+@cache
+def _libraries() -> tuple[ctypes.CDLL, ...]:
+    """FFmpeg's libavutil, which may be there twice; none before OpenCV is imported."""
+    with suppress(OSError):
+        mapped = (PROC / "self/maps").read_text("utf-8", errors="surrogateescape")
+        paths = set(re.findall(r"/.*/libavutil[^/\n]*\.so[.\d]*$", mapped, re.MULTILINE))
+        return tuple(map(ctypes.CDLL, sorted(paths)))
+    return ()
+
+
+@cache
+def _limit_memory() -> None:
+    """Let FFmpeg refuse a frame that never ends: it reads all of it, and twice, before it decodes.
+
+    OpenCV has no option for this, but FFmpeg's libraries have.
+    """
+    for library in _libraries():
+        with suppress(AttributeError):
+            library.av_max_alloc(ctypes.c_size_t(_MAX_BYTES))
+
+
+class DecoderErrors:
+    """Counts the errors that FFmpeg reports: it decodes what is left of a damaged frame, and OpenCV
+    returns that like any other.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def take(self) -> int:
+        """The number of errors since the last call."""
+        count, self._count = self._count, 0
+        return count
+
+    def report(self, _source: Any, level: int, _text: Any, _values: Any) -> None:
+        """What FFmpeg calls for each of its messages, in any thread."""
+        if level <= _ERROR:
+            self._count += 1
+
+
+@contextmanager
+def decoder_errors() -> Iterator[DecoderErrors]:
+    """Count the errors of decoders as long as the context lasts."""
+    errors = DecoderErrors()
+    callback = _CALLBACK(errors.report)
+    for library in _libraries():
+        library.av_log_set_callback(callback)
+    # FFmpeg's threads may outlive Python's functions.
+    atexit.register(_restore)
+    try:
+        yield errors
+    finally:
+        _restore()
+        atexit.unregister(_restore)
+
+
+def _restore() -> None:
+    for library in _libraries():
+        library.av_log_set_callback(library.av_log_default_callback)

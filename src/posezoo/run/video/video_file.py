@@ -1,0 +1,104 @@
+"""A video in a file: which of its streams is played, and when its frames are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from posezoo.core.errors import ImageError
+from posezoo.core.files.staging import temporary_dir
+from posezoo.run.video.ffmpeg_library import import_quiet_opencv
+from posezoo.run.video.ffmpeg_options import ffmpeg_options
+from posezoo.run.video.mp4_tracks import VideoTrack, read_video_tracks
+
+# The times of equally distant frames are rounded, so they may be off by this share of their step.
+_TOLERATED_DRIFT = 0.6
+
+# The rate of a drawn video: frames that follow each other faster are rare, or damage.
+_SHORT_STEPS = 0.05
+_MAX_FPS = 120.0
+
+# A drawn video has at most this many frames, or ten times as many as its source.
+_MAX_FRAMES = 100_000
+_MAX_REPEATS = 10
+
+
+def select_track(path: Path, number: int | None, warn: Callable[[str], None]) -> VideoTrack | None:
+    """The video track to play, if it is not the first, which OpenCV plays.
+
+    Args:
+        path: the file. Only those of MP4 and MOV tell all their tracks.
+        number: the user's choice, from 1; None for the largest picture, as FFmpeg and players
+            choose.
+        warn: receives what is there to choose from, if there are several and the user chose none.
+
+    Raises:
+        ImageError: there is no such track.
+    """
+    tracks = read_video_tracks(path)
+    if number is None and len(tracks) > 1:
+        number = 1 + max(range(len(tracks)), key=lambda at: tracks[at].width * tracks[at].height)
+        choices = ", ".join(f"{at}: {track}" for at, track in enumerate(tracks, 1))
+        warn(f"{path}: has several video streams ({choices}); {number} is played (--stream)")
+    if number in (None, 1):
+        return None
+    if number > len(tracks):
+        known = len(tracks) or "1 that is known, as it is no MP4 or MOV"
+        raise ImageError(f"{path}: there is no video stream {number}: it has {known}")
+    return tracks[number - 1]
+
+
+def open_file(path: str, track: VideoTrack | None, parameters: Sequence[int] = ()) -> Any:
+    """Open a video with FFmpeg, as ``cv2.VideoCapture`` does; of a file with several tracks, one.
+
+    OpenCV plays only the first stream. For another one, FFmpeg opens the file as a list of one file
+    (its format ``concat``), which names the stream.
+    """
+    cv2 = import_quiet_opencv()
+    if track is None:
+        return cv2.VideoCapture(path, cv2.CAP_FFMPEG, parameters)
+    name = str(Path(path).absolute()).replace("'", r"'\''")
+    with temporary_dir() as folder, ffmpeg_options(input_format="concat", safe="0"):
+        listed = folder / "track.ffconcat"
+        text = f"ffconcat version 1.0\nstream\nexact_stream_id {track.id}\nfile '{name}'\n"
+        listed.write_bytes(text.encode("utf-8", "surrogateescape"))
+        return cv2.VideoCapture(str(listed), cv2.CAP_FFMPEG, parameters)
+
+
+def read_frame_times(path: str, track: VideoTrack | None) -> list[float]:
+    """When the frames are shown, in seconds and in order, read without decoding them."""
+    cv2 = import_quiet_opencv()
+    capture = open_file(path, track)
+    times = []
+    try:
+        if not capture.set(cv2.CAP_PROP_FORMAT, -1):
+            return []
+        while capture.grab():
+            times.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+    finally:
+        capture.release()
+    return sorted(times)
+
+
+def choose_even_fps(times: Sequence[float], fps: float) -> float | None:
+    """The rate at which a drawn video shows each frame at its time, by repeating some.
+
+    Args:
+        times: when the frames are shown, in seconds and in order.
+        fps: their mean rate, as the file states it.
+
+    Returns:
+        None if the frames are equally far apart, so that none is repeated.
+    """
+    drifts = (abs(time - times[0] - at / fps) for at, time in enumerate(times))
+    if max(drifts, default=0) * fps <= _TOLERATED_DRIFT:
+        return None
+    steps = sorted(later - time for time, later in pairwise(times) if later > time)
+    if not steps:
+        return None
+    short_step = steps[int(_SHORT_STEPS * len(steps))]
+    most = max(_MAX_FRAMES, _MAX_REPEATS * len(times)) / (times[-1] - times[0])
+    even = min(1 / short_step, max(_MAX_FPS, fps), most)
+    return even if even >= 1 else None
