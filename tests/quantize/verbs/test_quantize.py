@@ -179,6 +179,7 @@ def test_a_dry_run_plans_the_ir_of_the_whole_composite_or_of_the_detector(tmp_pa
     assert ended.returncode == 0, ended.stderr
     assert set(re.findall(r": (\S+): would convert to (\S+), since", ended.stdout)) == needed
     assert f"{name}: would then quantize to FP16-INT8" in ended.stdout
+    assert "people are found by" not in ended.stdout  # that is for models that were quantized
     assert not (tmp_path / "models").exists()
 
 
