@@ -2,10 +2,10 @@
 
 .ci/green names this commit; .ci/nightly writes it. .ci/run runs all quick tests, and these:
 
-- of a changed feature: its own, those that import a module that imports what changed, themselves
-  or by a helper, those that run a verb among these modules, and the pages with such a verb; the
-  core's, if the core asks for one of these modules as a part of a feature; a changed template,
-  table or picture of a feature counts as the modules that name it;
+- of a changed feature: its own, those that import a module that imports what changed, or run a
+  verb among these modules, themselves or by a helper, and the pages with such a verb; the core's,
+  if the core asks for one of these modules as a part of a feature; a changed template, table or
+  picture of a feature counts as the modules that name it;
 - of a changed page or picture: its own, and those that name it, or that read all cards;
 - of a changed test: itself, and those that name it; of a changed conftest.py: those beside it;
 - of any other file, such as one of the core or of the helpers of tests: those that name it, or its
@@ -271,12 +271,18 @@ def tests_of_modules(modules: set[str]) -> set[str]:
 
 def tests_with_helpers_of(modules: set[str]) -> set[str]:
     """Those that use a helper of tests that imports one of the modules, directly or not."""
-    every, texts = set(imports()), helpers()
-    reached = {name for name, text in texts.items() if modules_named_in(text, every) & modules}
+    every = set(imports())
+    return tests_that_use(
+        {name for name, text in helpers().items() if modules_named_in(text, every) & modules}
+    )
+
+
+def tests_that_use(reached: set[str]) -> set[str]:
+    """Those that use one of these helpers, directly or by another one."""
     waiting = reached
     while waiting:
         pattern = imports_of_helpers(waiting)
-        waiting = {name for name, text in texts.items() if re.search(pattern, text)} - reached
+        waiting = {name for name, text in helpers().items() if re.search(pattern, text)} - reached
         reached |= waiting
     return tests_with(imports_of_helpers(reached)) if reached else set()
 
@@ -308,13 +314,16 @@ def tests_that_import(modules: set[str]) -> set[str]:
 
 
 def tests_that_run(modules: set[str]) -> set[str]:
-    """Those that run a verb, or a command of Open Model Zoo, that is one of the modules."""
+    """Those that run a verb, or a command of Open Model Zoo, that is one of the modules, themselves
+    or by a helper.
+    """
     programs = {name for name in modules if name in verbs() or name.startswith("omz.commands.")}
     if not programs:
         return set()
     one = "(?:" + "|".join(sorted(name.rpartition(".")[2] for name in programs)) + ")"
     run = rf"[(\[]\s*[\"']{one}[\"' ]|posezoo {one}\b|omz_{one}\b|\b{one}\.py\b"
-    return tests_with(run)
+    by_helpers = {name for name, text in helpers().items() if re.search(run, text)}
+    return tests_with(run) | tests_that_use(by_helpers)
 
 
 def tests_of_file(name: str) -> set[str]:

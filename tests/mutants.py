@@ -34,9 +34,11 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("core/convert/conversion.py", "(not (options.self_check))"): (
         "a runtime that is not imported early is imported when it is used"
     ),
+    ("export/decoded/nodes.py", "(length + 1)"): "any number above all places is not the lowest",
     ("export/decoded/nodes.py", "30001"): "any number below all scores ranks what is no box last",
     ("networks/pytorch_child.py", "4"): "both processes read the exit code from here",
     ("omz/sandbox.py", "31"): "any limit shows whether systemd can set one",
+    ("poses/assignment.py", "2"): "any negative number says that a row or a column is free",
 }
 
 _COMPARISONS = {

@@ -62,6 +62,11 @@ def test_a_helper_that_imports_a_changed_module_chooses_the_tests_that_use_it():
     assert "tests/run/runtime/test_model_api.py" in chosen
 
 
+def test_a_helper_that_runs_a_verb_chooses_the_tests_that_use_it():
+    chosen = slow_tests.choose(["src/posezoo/upkeep/verbs/prove.py"])
+    assert "tests/core/download/test_dead_hosts.py" in chosen
+
+
 def test_each_part_of_a_feature_is_asked_for():
     asked = set().union(*map(slow_tests.parts_of_places, slow_tests.codes().values()))
     assert asked == set().union(*slow_tests.added_parts().values())

@@ -31,7 +31,7 @@ from typing import Any, NoReturn
 from fakes.program_copies import receive
 from posezoo.core.workers.program import python_command
 
-#: The functions that children of posezoo run, and what they import for it.
+#: What posezoo's children call, and what they import for it.
 LIBRARIES = {
     ("posezoo.core.workers.processes", "serve"): (
         "numpy",

@@ -635,17 +635,19 @@ def test_it_ends_when_posezoo_is_killed(tmp_path):
         tmp_path / "out",
     )
     command = [sys.executable, ROOT / "tools/downloader/converter.py", *places, "--name", "net"]
-    with subprocess.Popen(
-        [*map(str, command), "--allow_upstream_code"], stderr=subprocess.PIPE
-    ) as parent:
-        wait_until(lambda: list(tmp_path.glob("out/public/net/*/made/beat")), "the code's start")
-        parent.kill()
 
     def running():
         for path in Path("/proc").glob("[0-9]*/cmdline"):
             with suppress(OSError):  # it has just ended
                 if str(tmp_path) in path.read_bytes().decode("utf-8", "replace"):
                     yield path
+
+    with subprocess.Popen(
+        [*map(str, command), "--allow_upstream_code"], stderr=subprocess.PIPE
+    ) as parent:
+        wait_until(lambda: list(tmp_path.glob("out/public/net/*/made/beat")), "the code's start")
+        assert len(list(running())) > 1
+        parent.kill()
 
     wait_until(lambda: not list(running()), "the end of the code")
 

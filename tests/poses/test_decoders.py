@@ -103,6 +103,10 @@ def test_no_rules_take_the_outputs_of_a_model_that_names_another_decoder():
     assert not taken, f"narrow the rules of the decoder, or move its line in DECODERS: {taken}"
 
 
+def test_outputs_that_fit_no_decoder_have_none():
+    assert recognize_decoder({"a": (1, 2, 3, 4, 5, 6)}) == ""
+
+
 def zeros(*shape: int) -> np.ndarray:
     return np.zeros(shape, np.float32)
 

@@ -29,6 +29,7 @@ def declare(tmp_path):
 def test_a_model_declares_how_people_are_found(declare):
     model = declare({"photo": "my-detector", "video": "tracking"})
     assert declared_people(model) == People("my-detector", TRACKING)
+    assert resolve_people(model, "usual") == People("my-detector", TRACKING)
     assert people_from(model) == "my-detector"
 
 

@@ -27,6 +27,15 @@ def test_points_are_compared_with_those_of_the_same_person_whatever_the_order():
     assert displacement.agreement == 1
 
 
+def test_of_two_people_who_are_equally_near_one_is_the_same_person():
+    beside = np.array([1, 0])
+    displacement = measure_keypoint_displacement(
+        [(detected(PERSON), detected(PERSON + beside, PERSON - beside))]
+    )
+    assert (displacement.found_int8, displacement.found_both) == (2, 1)
+    assert displacement.shift_p50_px == 1
+
+
 def test_a_distant_person_is_another_person():
     displacement = measure_keypoint_displacement([(detected(PERSON), detected(PERSON + 30))])
     assert (displacement.found_both, displacement.agreement) == (0, 0)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from posezoo.poses.ssd_detection import Box
-from posezoo.solutions.holistic import _HAND_LIMITS
+from posezoo.solutions.holistic import _FACE_LIMITS, _HAND_LIMITS
 
 SQUARE = Box(100, 100, 200, 200)
 MIDDLE = np.array([[150.0, 150.0]])
@@ -40,6 +40,27 @@ def moved(x: float = 0, y: float = 0, *, larger: float = 0, degrees: float = 0) 
 )
 def test_a_square_is_kept_that_differs_a_little_from_the_new_one(last, is_kept):
     assert _HAND_LIMITS.are_kept(last, SQUARE, MIDDLE) is is_kept
+
+
+@pytest.mark.parametrize(
+    ("last", "is_kept"),
+    [
+        (moved(10, -10), True),
+        (moved(x=11), False),
+        (moved(larger=30), True),
+        (moved(larger=31), False),
+        (moved(degrees=14.5), True),
+        (moved(degrees=15.5), False),
+    ],
+)
+def test_the_square_of_a_face_may_differ_less(last, is_kept):
+    assert _FACE_LIMITS.are_kept(last, SQUARE, MIDDLE) is is_kept
+
+
+@pytest.mark.parametrize(("away", "is_kept"), [(39.9, True), (40.1, False)])
+def test_a_square_is_kept_only_if_the_face_is_inside_eight_tenths_of_the_new_one(away, is_kept):
+    points = np.add(MIDDLE, (0, away))
+    assert _FACE_LIMITS.are_kept(SQUARE, SQUARE, points) is is_kept
 
 
 @pytest.mark.parametrize("degrees", [0, 90])

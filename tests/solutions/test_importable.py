@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from posezoo.solutions.importable import MODULES, explain
+from posezoo.solutions.importable import MODULES
 from posezoo.solutions.stand_in import RELEASE, write_modules
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -271,13 +271,6 @@ def test_an_unknown_name_of_a_module_is_an_attribute_error(mp):
         _ = mp.tasks.vision.nothing
     with pytest.raises(ImportError, match="nothing"):
         exec("from mediapipe.python.solution_base import nothing")
-
-
-def test_the_longest_path_explains():
-    assert explain("mediapipe.tasks.python.vision.hand_landmarker.HandLandmark").endswith(
-        "solutions.hands finds hands"
-    )
-    assert explain("mediapipe.tasks.python.vision").endswith("or use mediapipe.solutions")
 
 
 def test_the_formats_of_images_are_those_of_the_message(mp):

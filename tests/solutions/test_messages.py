@@ -171,6 +171,11 @@ def test_bytes_of_something_else_are_refused(content):
         LANDMARK.FromString(content)
 
 
+def test_reading_tells_the_number_of_bytes_as_protobuf_does():
+    content = LANDMARK(x=0.5).SerializeToString()
+    assert LANDMARK().MergeFromString(content) == LANDMARK().ParseFromString(content) == 5
+
+
 def test_unknown_fields_are_skipped():
     assert LANDMARK.FromString(b"\x0d\x00\x00\x00\x3f\xa0\x06\x05").x == 0.5
 

@@ -412,7 +412,7 @@ _REWRITES: Mapping[str, Callable[[_OnnxGraph, NodeProto], list[NodeProto] | None
 }
 
 
-class _Rewriting(OnnxRewriting):
+class _RewritingForOpenVino(OnnxRewriting):
     """Replaces operations before OpenVINO reads a file, and functions after it could not."""
 
     def before_reading(self, path: Path) -> bytes | None:
@@ -422,4 +422,4 @@ class _Rewriting(OnnxRewriting):
         return inline_functions(source, problem)
 
 
-REWRITING = _Rewriting()
+REWRITING = _RewritingForOpenVino()

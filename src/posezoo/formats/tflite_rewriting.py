@@ -66,10 +66,10 @@ def rewrite_operations(path: Path, file: FlatBuffer) -> bytes | None:
     Raises:
         ConversionError: LiteRT and OpenVINO differ in the fused activation of an operation.
     """
-    return _Rewriting(path, file).rewrite()
+    return _TFLiteRewriting(path, file).rewrite()
 
 
-class _Rewriting:
+class _TFLiteRewriting:
     """A file, and the lists of its parts."""
 
     def __init__(self, path: Path, file: FlatBuffer) -> None:

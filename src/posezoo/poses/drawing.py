@@ -192,7 +192,8 @@ def write_text(
     cv2 = import_cv2()
     width = max(1, round(1.6 * scale))
     left, bottom = position
-    moves = [(x, y, edge) for x in (-width, 0, width) for y in (-width, 0, width)]
+    shifts = (-width, 0, width)
+    moves = [(x, y, edge) for x in shifts for y in shifts]
     # The outline is the text at shifted positions: OpenCV 5 places thicker letters differently.
     for x, y, paint in (*moves, (0, 0, color)):
         cv2.putText(

@@ -117,7 +117,7 @@ def map_on_cluster(
     with ExitStack() as stack:
         client = stack.enter_context(_connect(address))
         probes = tuple(stack.enter_context(_probe(each)) for each in options.folders)
-        run = _Run(work, lost, _versions(), probes)
+        run = _ClusterRun(work, lost, _versions(), probes)
         content = _pickle(run, reducers)
         _check_scheduler(client, address)
         monitor = _WorkerMonitor(client, address, listener, options.wait_s)
@@ -175,7 +175,7 @@ def _claimed_memory(item: object, needed: int, largest: int, listener: Listener)
 
 
 @frozen
-class _Run:
+class _ClusterRun:
     """What all items of one run share; it is pickled for the workers."""
 
     work: Callable[..., Any]
@@ -463,8 +463,8 @@ class _DeclareMemory(WorkerPlugin):
 
 
 @lru_cache(maxsize=4)
-def _open_run(content: bytes) -> tuple[_Run, ChildPool[Any, Any]]:
-    run: _Run = pickle.loads(content)
+def _open_run(content: bytes) -> tuple[_ClusterRun, ChildPool[Any, Any]]:
+    run: _ClusterRun = pickle.loads(content)
     run.refuse_worker(get_worker().address)
     return run, ChildPool(run.work, threads=1, idle_s=_IDLE_S)
 

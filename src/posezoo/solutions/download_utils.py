@@ -1,5 +1,11 @@
 """``mp.solutions.download_utils``, which scripts import; solutions download their models."""
 
-from posezoo.solutions.importable import names_of
+from typing import NoReturn
 
-globals().update(names_of("mediapipe.python.solutions.download_utils"))
+from posezoo.solutions.explanations import explain
+
+
+def download_oss_model(model_path: str) -> NoReturn:  # noqa: ARG001
+    """MediaPipe's download of a model, which posezoo does not have."""
+    path = "mediapipe.python.solutions.download_utils.download_oss_model"
+    raise NotImplementedError(explain(path))

@@ -14,7 +14,7 @@ import numpy as np
 from posezoo.core.arrays import Array
 from posezoo.core.errors import import_cv2
 from posezoo.poses.decoder_type import Maps
-from posezoo.solutions.importable import explain
+from posezoo.solutions.explanations import explain
 
 if TYPE_CHECKING:
     from posezoo.poses.letterbox import Image

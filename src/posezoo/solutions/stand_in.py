@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from posezoo.solutions.importable import MODULES, explain
+from posezoo.solutions.explanations import explain
+from posezoo.solutions.importable import MODULES
 from posezoo.solutions.tables import TABLES
 
 #: The release that the solutions equal.

@@ -704,7 +704,9 @@ def test_weights_that_openvino_takes_for_zero_are_accepted(tmp_path):
     spec, layout = one_weight(
         tmp_path, [onnx.helper.make_node("Mul", ["image", "weight"], ["wave"])], 3e-39
     )
-    publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec), (FP32, FP16))
+    network = preprocess.apply_model_yml(read(spec, layout), spec)
+    irs = publish_as(spec, layout, network, (FP32, FP16))
+    assert irs and all(xml.is_file() for xml in irs.values())
 
 
 def test_a_constant_output_is_rounded_as_other_constants(tmp_path):

@@ -129,8 +129,11 @@ def test_nothing_is_written_if_no_model_can_be_exported(zoo):
 
 
 def test_all_models_leave_out_those_that_the_target_cannot_take(zoo):
-    ended = run(zoo, "--all", "--to", "frigate", "out", "-o", "irs")
-    assert "Skipping net: Frigate needs a person detector" in ended.stderr
+    ended = run(zoo, "--all", "--to", "frigate", "out", "-o", "irs", "--format", "json")
+    problem = "net: Frigate needs a person detector"
+    assert f"Skipping {problem}" in ended.stderr
+    (net,) = (each for each in json.loads(ended.stdout)["models"] if each["name"] == "net")
+    assert net["skipped"].startswith(problem)
     assert not (zoo / "irs").exists()  # nothing was downloaded or converted for that
     assert "error: net" not in ended.stderr
 

@@ -201,7 +201,8 @@ def test_the_projections_that_dla_34_does_not_use_may_be_left_over(tmp_path):
     torch.save(
         {**state, "level3.project.0.weight": torch.zeros(128, 64, 1, 1)}, tmp_path / "net.pth"
     )
-    read_network_checkpoint(tmp_path / "net.pth", "dla34").load()
+    network = read_network_checkpoint(tmp_path / "net.pth", "dla34").load()
+    assert network.state_dict().keys() == state.keys()
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ FLAGS = (
 )
 
 
-class _Args(flags.FormatArgs):
+class _CacheArgs(flags.FormatArgs):
     what: str
     damaged: bool
     older_than: float | None
@@ -76,7 +76,7 @@ class _Args(flags.FormatArgs):
     cache_dir: Path | None
 
 
-def run(args: _Args) -> int:
+def run(args: _CacheArgs) -> int:
     """List the cache, verify it, or remove files from it."""
     from posezoo.cli.cache_entries import (
         file_names_by_digest,
@@ -117,7 +117,7 @@ def run(args: _Args) -> int:
     return 1
 
 
-def _select(args: _Args, entries: Sequence[CacheEntry]) -> tuple[Sequence[CacheEntry], str]:
+def _select(args: _CacheArgs, entries: Sequence[CacheEntry]) -> tuple[Sequence[CacheEntry], str]:
     """The entries that the command is about, and what it says of them."""
     if args.what == "verify":
         damaged = [entry for entry in entries if entry.is_damaged()]
@@ -129,13 +129,13 @@ def _select(args: _Args, entries: Sequence[CacheEntry]) -> tuple[Sequence[CacheE
     return entries, f"{len(entries)} files"
 
 
-def _refuse_invalid_flags(args: _Args) -> None:
+def _refuse_invalid_flags(args: _CacheArgs) -> None:
     is_for_prune = args.damaged or args.everything or args.dry_run or args.older_than is not None
     if args.what != "prune" and is_for_prune:
         args.parser.error("--damaged, --older_than, --everything and --dry_run are only for prune")
 
 
-def _is_unused(entry: CacheEntry, args: _Args) -> bool:
+def _is_unused(entry: CacheEntry, args: _CacheArgs) -> bool:
     """Whether prune removes this file; it is read if damaged files are removed."""
     if args.everything or not entry.names:
         return True

@@ -21,11 +21,11 @@ posezoo completion fish | source
 FLAGS = (Flag("shell", "the shell", choices=SHELLS),)
 
 
-class _Args(Args):
+class _CompletionArgs(Args):
     shell: str
 
 
-def run(args: _Args) -> int:
+def run(args: _CompletionArgs) -> int:
     """Print the script of a shell."""
     print(shell_script(args.shell), end="")
     return 0

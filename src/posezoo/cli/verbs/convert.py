@@ -41,12 +41,12 @@ FLAGS = (
 )
 
 
-class _Args(flags.ConversionArgs, flags.CheckpointArgs, flags.InputArgs):
+class _ConvertArgs(flags.ConversionArgs, flags.CheckpointArgs, flags.InputArgs):
     network: str | None
     onnx_only: bool
 
 
-def run(args: _Args) -> int:
+def run(args: _ConvertArgs) -> int:
     """Convert, and print the paths of the IR."""
     if args.checkpoint is None and len(args.models) == 1 and is_checkpoint_file(args.models[0]):
         args.checkpoint = Path(args.models.pop())
@@ -71,7 +71,7 @@ def run(args: _Args) -> int:
     return model_jobs.make_selected(args, task, selection)
 
 
-def _refuse_invalid_flags(args: _Args) -> None:
+def _refuse_invalid_flags(args: _ConvertArgs) -> None:
     if args.dynamic and args.resize:
         args.parser.error("--dynamic leaves the size open, --resize sets it: give one of them")
     if args.checkpoint:
@@ -84,7 +84,7 @@ def _refuse_invalid_flags(args: _Args) -> None:
             args.parser.error(f"--{flag} requires --checkpoint")
 
 
-def _select_with_checkpoint(args: _Args, checkpoint: Path, context: Context) -> Selection:
+def _select_with_checkpoint(args: _ConvertArgs, checkpoint: Path, context: Context) -> Selection:
     """The one model, or network, with the user's own weights."""
     from posezoo.networks import is_network
     from posezoo.networks.custom_weights import spec_with_checkpoint
@@ -104,7 +104,7 @@ def _select_with_checkpoint(args: _Args, checkpoint: Path, context: Context) -> 
     return Selection((named.model,))
 
 
-def _export(args: _Args, context: Context, selection: Selection | None) -> int:
+def _export(args: _ConvertArgs, context: Context, selection: Selection | None) -> int:
     """Write the ONNX file of each selected model, or show what would be written."""
     from posezoo.core.convert.frontends import verify_source_model
     from posezoo.core.pipeline.get import export_onnx

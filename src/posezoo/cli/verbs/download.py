@@ -27,11 +27,11 @@ FLAGS = (
 )
 
 
-class _Args(flags.ModelsArgs, flags.FormatArgs):
+class _DownloadArgs(flags.ModelsArgs, flags.FormatArgs):
     pass
 
 
-def run(args: _Args) -> int:
+def run(args: _DownloadArgs) -> int:
     """Download, and print the paths of the files."""
     from posezoo.core.download.context import ConnectionPool
     from posezoo.core.pipeline.for_each import Executor

@@ -22,12 +22,12 @@ FLAGS = (
 )
 
 
-class _Args(flags.ConversionArgs, flags.InputArgs):
+class _GetArgs(flags.ConversionArgs, flags.InputArgs):
     proof: str | None
     self_check: str | None
 
 
-def run(args: _Args) -> int:
+def run(args: _GetArgs) -> int:
     """Download and convert, and print the paths of the IR."""
     flags.require_model_optimizer(args)
     from posezoo.core.convert.conversion_plan import ConversionOptions

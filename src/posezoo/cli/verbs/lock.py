@@ -58,7 +58,7 @@ FLAGS = (
 )
 
 
-class _Args(flags.ModelsArgs, flags.FormatArgs):
+class _LockArgs(flags.ModelsArgs, flags.FormatArgs):
     check: bool
     sign: Path | None
     verify_signature: Path | None
@@ -73,7 +73,7 @@ class _Recorded:
     failures: list[dict[str, str]]
 
 
-def run(args: _Args) -> int:
+def run(args: _LockArgs) -> int:
     """Record, check, sign, or verify a signature."""
     if args.sign or args.verify_signature:
         return _signature(args, flags.settings_from_args(args).lock)
@@ -91,7 +91,7 @@ def run(args: _Args) -> int:
     return 1 if recorded.failures or (args.check and differs) else 0
 
 
-def _summary(args: _Args, path: Path, recorded: _Recorded) -> str:
+def _summary(args: _LockArgs, path: Path, recorded: _Recorded) -> str:
     if not recorded.changes:
         if not recorded.warnings:
             return f"{path} is up to date"
@@ -108,7 +108,7 @@ def _summary(args: _Args, path: Path, recorded: _Recorded) -> str:
 
 
 def _record(
-    args: _Args,
+    args: _LockArgs,
     selection: Selection,
     gone: list[str],
     context: Context,
@@ -153,7 +153,7 @@ def _record(
     return _Recorded(changes, warnings, report.failures)
 
 
-def _patterns(args: _Args, context: Context) -> tuple[Sequence[str] | None, list[str]]:
+def _patterns(args: _LockArgs, context: Context) -> tuple[Sequence[str] | None, list[str]]:
     """The patterns that select models, by default the names in the lock; and the names that are
     gone.
     """
@@ -170,7 +170,7 @@ def _patterns(args: _Args, context: Context) -> tuple[Sequence[str] | None, list
     return [name for name in locked if name not in absent], gone
 
 
-def _signature(args: _Args, lock: Path) -> int:
+def _signature(args: _LockArgs, lock: Path) -> int:
     from posezoo.cli.lock_signature import require_signature, sign, signature_path
 
     if args.models or args.all:

@@ -47,11 +47,11 @@ FLAGS = (
 )
 
 
-class _Args(flags.ModelsArgs, flags.FormatArgs):
+class _RemoveArgs(flags.ModelsArgs, flags.FormatArgs):
     yes: bool
 
 
-def run(args: _Args) -> int:
+def run(args: _RemoveArgs) -> int:
     """Report what is removed and what is kept, ask, and remove it."""
     from posezoo.cli.removal import plan_removal, remove
 
@@ -74,7 +74,7 @@ def run(args: _Args) -> int:
 
 
 def _print_plan(
-    args: _Args, plan: RemovalPlan, cached: Sequence[CacheEntry], cache_dir: Path
+    args: _RemoveArgs, plan: RemovalPlan, cached: Sequence[CacheEntry], cache_dir: Path
 ) -> None:
     answer = {
         "removed": plan.removed,

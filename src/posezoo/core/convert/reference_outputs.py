@@ -254,7 +254,7 @@ def compute_reference(
 
 
 @frozen
-class _Run:
+class _OriginalRun:
     """What an original computed, and what ran it.
 
     Attributes:
@@ -274,7 +274,7 @@ def _run_original(
     extent: CheckExtent,
     *,
     by_openvino: bool,
-) -> _Run | None:
+) -> _OriginalRun | None:
     """What the runtime of the format computes, or else OpenVINO; None as for
     ``compute_reference``.
     """
@@ -293,12 +293,12 @@ def _run_original(
         return None
     open_other = partial(open_openvino, spec, path, sizes)
     runtime = open_other()
-    return _Run(open_other, runtime, _run_samples(spec, runtime, extent.seeds), extent)
+    return _OriginalRun(open_other, runtime, _run_samples(spec, runtime, extent.seeds), extent)
 
 
 def _run_own(
     spec: ModelSpec, path: VerifiedSource, sizes: Mapping[str, Shape], extent: CheckExtent
-) -> _Run | None:
+) -> _OriginalRun | None:
     """What the runtime of the format computes; None without one. It has no samples if the runtime
     reads a layer that it cannot run.
     """
@@ -310,7 +310,7 @@ def _run_own(
         cases = _run_samples(spec, runtime, extent.seeds)
     except RuntimeError:
         cases = ()
-    return _Run(open_own, runtime, cases, extent)
+    return _OriginalRun(open_own, runtime, cases, extent)
 
 
 def find_missing_runtime(spec: ModelSpec) -> str:

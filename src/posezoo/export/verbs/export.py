@@ -101,7 +101,7 @@ FLAGS = (
 )
 
 
-class _Args(flags.ModelsArgs, flags.FormatArgs, flags.InputArgs, flags.DescriptionArgs):
+class _ExportArgs(flags.ModelsArgs, flags.FormatArgs, flags.InputArgs, flags.DescriptionArgs):
     to: list[str]
     storage_uri: str
     folders: str
@@ -109,7 +109,7 @@ class _Args(flags.ModelsArgs, flags.FormatArgs, flags.InputArgs, flags.Descripti
     weights_dir: Path | None
 
 
-def run(args: _Args) -> int:
+def run(args: _ExportArgs) -> int:
     """Download and convert if necessary, then write the files of all models together."""
     from posezoo.core.pipeline.plan import Plan
     from posezoo.export.model_export import (
@@ -165,7 +165,7 @@ def run(args: _Args) -> int:
 
 
 def _describe_files(
-    args: _Args, options: ExportOptions, context: Context
+    args: _ExportArgs, options: ExportOptions, context: Context
 ) -> dict[str, NetworkFile]:
     """The files of networks that the user names instead of models, by the names they get."""
     from posezoo.run.runtime.runtime_config import LoadOptions
@@ -194,7 +194,7 @@ def _describe_files(
 
 
 def _select(
-    args: _Args,
+    args: _ExportArgs,
     files: Mapping[str, NetworkFile],
     context: Context,
     console: Console,
@@ -222,7 +222,7 @@ def _select(
     return replace(selection, models=specs)
 
 
-def _options_from_args(args: _Args) -> ExportOptions:
+def _options_from_args(args: _ExportArgs) -> ExportOptions:
     from posezoo.export.model_export import ExportOptions, with_target_inputs
 
     parser = args.parser

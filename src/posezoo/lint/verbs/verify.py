@@ -46,12 +46,12 @@ FLAGS = (
 )
 
 
-class _Args(MetadataArgs, DeviceArgs):
+class _VerifyArgs(MetadataArgs, DeviceArgs):
     fix: bool
     dry_run: bool
 
 
-def run(args: _Args) -> int:
+def run(args: _VerifyArgs) -> int:
     """Print the state of each artifact, the findings in the metadata, or the differences on a
     device; 1 if anything is wrong.
     """

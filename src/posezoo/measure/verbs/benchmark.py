@@ -160,7 +160,7 @@ FLAGS = (
 )
 
 
-class _Args(flags.ConversionArgs, flags.DescriptionArgs):
+class _BenchmarkArgs(flags.ConversionArgs, flags.DescriptionArgs):
     detector: str | None
     compare: bool
     pipeline: bool
@@ -180,7 +180,7 @@ class _Args(flags.ConversionArgs, flags.DescriptionArgs):
     no_record: bool
 
 
-def run(args: _Args) -> int:
+def run(args: _BenchmarkArgs) -> int:
     """Measure, and print the results."""
     _refuse_invalid_flags(args)
     from posezoo.measure.benchmark_cases import CaseMaker
@@ -232,7 +232,7 @@ def run(args: _Args) -> int:
     return planner.report.exit_code
 
 
-def _options_from_args(args: _Args, context: Context) -> BenchmarkOptions:
+def _options_from_args(args: _BenchmarkArgs, context: Context) -> BenchmarkOptions:
     from posezoo.measure.benchmark_cases import BenchmarkOptions
     from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 
@@ -314,7 +314,7 @@ class _Measuring:
             self.results.extend(latest)
 
 
-def _refuse_invalid_flags(args: _Args) -> None:
+def _refuse_invalid_flags(args: _BenchmarkArgs) -> None:
     flags.patterns_from_args(args)
     described = flags.refuse_description(args, *args.models)
     _refuse_flags_of_the_other_kind(args, described)
@@ -325,7 +325,7 @@ def _refuse_invalid_flags(args: _Args) -> None:
     flags.require_suffix(args, "output", args.output, (".json",))
 
 
-def _refuse_flags_of_the_other_kind(args: _Args, described: str) -> None:
+def _refuse_flags_of_the_other_kind(args: _BenchmarkArgs, described: str) -> None:
     """Of networks alone with ``--pipeline``, and of pipelines without it."""
     refused = {
         "--input requires --pipeline: a network alone is fed with random data": args.input,

@@ -67,14 +67,14 @@ FLAGS = (
 )
 
 
-class _Args(DatasetArgs, flags.FormatArgs):
+class _DatasetArgs(DatasetArgs, flags.FormatArgs):
     what: str
     name: str | None
     accept_terms: bool
     output: Path | None
 
 
-def run(args: _Args) -> int:
+def run(args: _DatasetArgs) -> int:
     """Show a data set, or download one."""
     refuse_invalid_flags(args)
     if (args.what == "get") != (args.name is not None):
@@ -107,7 +107,7 @@ def _text_lines(facts: Json) -> list[str]:
     return [*align_columns(rows), *missing]
 
 
-def _get(args: _Args, name: str) -> int:
+def _get(args: _DatasetArgs, name: str) -> int:
     from posezoo.core.pipeline.zoo_context import download_options
     from posezoo.measure.published_datasets import DATASETS, download_dataset
 

@@ -200,7 +200,7 @@ FLAGS = (
 )
 
 
-class _Args(DatasetArgs, flags.CheckpointArgs, flags.DescriptionArgs, flags.FormatArgs):
+class _EvaluateArgs(DatasetArgs, flags.CheckpointArgs, flags.DescriptionArgs, flags.FormatArgs):
     model: str
     detector: str | None
     limit: int | None
@@ -223,7 +223,7 @@ class _Args(DatasetArgs, flags.CheckpointArgs, flags.DescriptionArgs, flags.Form
     precision: Precision
 
 
-def run(args: _Args) -> int:
+def run(args: _EvaluateArgs) -> int:
     """Run the model on each image that has no predictions yet; write and print the metrics."""
     from posezoo.measure.evaluation.run_evaluation import require_readable
     from posezoo.measure.evaluation_text import print_report, print_sizes
@@ -262,7 +262,7 @@ def run(args: _Args) -> int:
 
 
 def _evaluate_videos(
-    args: _Args,
+    args: _EvaluateArgs,
     context: Context,
     chosen: EvaluatedModel,
     options: LoadOptions,
@@ -299,7 +299,7 @@ def _evaluate_videos(
 
 
 def _evaluate(
-    args: _Args,
+    args: _EvaluateArgs,
     context: Context,
     chosen: EvaluatedModel,
     options: LoadOptions,
@@ -336,7 +336,7 @@ def _evaluate(
     return report
 
 
-def _refuse_invalid_flags(args: _Args) -> None:
+def _refuse_invalid_flags(args: _EvaluateArgs) -> None:
     refuse_invalid_flags(args)
     if args.heights and args.by:
         args.parser.error("--by is of one height; with --format json, each height has the groups")
@@ -353,13 +353,13 @@ def _refuse_invalid_flags(args: _Args) -> None:
         _refuse_flags_of_images(args)
 
 
-def _is_video(args: _Args) -> bool:
+def _is_video(args: _EvaluateArgs) -> bool:
     """Whether people are followed through videos."""
     is_file = args.images is not None and args.images.is_file()
     return is_file or args.track or args.smooth or args.detect_every is not None
 
 
-def _refuse_flags_of_images(args: _Args) -> None:
+def _refuse_flags_of_images(args: _EvaluateArgs) -> None:
     names = (
         *("boxes", "heights", "worst", "report", "fresh", "skip_unreadable", "cluster", "by"),
         "requests",
@@ -369,7 +369,7 @@ def _refuse_flags_of_images(args: _Args) -> None:
             args.parser.error(f"--{name} is for images, not for videos")
 
 
-def _require_keypoints(args: _Args, chosen: EvaluatedModel) -> None:
+def _require_keypoints(args: _EvaluateArgs, chosen: EvaluatedModel) -> None:
     """Refuse flags for poses if the model finds none."""
     if chosen.finds_boxes or chosen.task:
         name = chosen.model.full_name
@@ -384,7 +384,7 @@ def _require_keypoints(args: _Args, chosen: EvaluatedModel) -> None:
             )
 
 
-def _choose_model(args: _Args, context: Context, options: LoadOptions) -> EvaluatedModel:
+def _choose_model(args: _EvaluateArgs, context: Context, options: LoadOptions) -> EvaluatedModel:
     from posezoo.measure.model_evaluation import EvaluatedModel
     from posezoo.run.runtime.decoder_matching import describe_ir
     from posezoo.run.runtime.graph import Graph
@@ -422,7 +422,7 @@ def _choose_model(args: _Args, context: Context, options: LoadOptions) -> Evalua
     )
 
 
-def _load_options(args: _Args, context: Context) -> LoadOptions:
+def _load_options(args: _EvaluateArgs, context: Context) -> LoadOptions:
     from posezoo.run.load import default_runtime
     from posezoo.run.runtime.runtime_config import LoadOptions
 
@@ -435,7 +435,7 @@ def _load_options(args: _Args, context: Context) -> LoadOptions:
     return described_options_from_args(args, options, args.model)
 
 
-def _size_flag(args: _Args) -> str:
+def _size_flag(args: _EvaluateArgs) -> str:
     if args.heights:
         return "--heights"
     return "--short_side" if args.short_side else "--height"

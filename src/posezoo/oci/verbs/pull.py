@@ -49,12 +49,12 @@ FLAGS = (
 )
 
 
-class _Args(flags.ModelsArgs, flags.FormatArgs):
+class _PullArgs(flags.ModelsArgs, flags.FormatArgs):
     address: OciAddress
     verify_signature: Path | None
 
 
-def run(args: _Args) -> int:
+def run(args: _PullArgs) -> int:
     """Pull, and print the paths of the files."""
     from posezoo.cli.lock_signature import require_signature
     from posezoo.core.download.context import ConnectionPool, DownloadContext

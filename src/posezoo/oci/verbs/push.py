@@ -45,12 +45,12 @@ FLAGS = (
 )
 
 
-class _Args(flags.ModelsArgs, flags.FormatArgs):
+class _PushArgs(flags.ModelsArgs, flags.FormatArgs):
     address: OciAddress
     without_ir: bool
 
 
-def run(args: _Args) -> int:
+def run(args: _PushArgs) -> int:
     """Push, and print the address with the digest of the manifest."""
     from posezoo.oci.model_artifact import collect_files, push_files
 

@@ -82,14 +82,14 @@ FLAGS = (
 )
 
 
-class _Args(PrecisionsArgs, flags.CheckpointArgs, flags.InputArgs):
+class _ConverterArgs(PrecisionsArgs, flags.CheckpointArgs, flags.InputArgs):
     output_dir: Path | None
     no_card: bool
     jobs: int
     progress_format: str
 
 
-def _run(args: _Args) -> int:
+def _run(args: _ConverterArgs) -> int:
     settings, selection = conventions.select_omz_models(args)
     requested = conventions.precisions_from_args(args)
     if not all(spec.is_ir for spec in selection.models):
@@ -141,7 +141,7 @@ def _run(args: _Args) -> int:
     )
 
 
-def _with_checkpoint(args: _Args, selection: Selection) -> Selection:
+def _with_checkpoint(args: _ConverterArgs, selection: Selection) -> Selection:
     """The selection; with --checkpoint, its one model with the user's own weights."""
     from posezoo.networks.custom_weights import spec_with_checkpoint
 
@@ -161,7 +161,7 @@ def _with_checkpoint(args: _Args, selection: Selection) -> Selection:
     return replace(selection, models=(spec,), composites=())
 
 
-def _contradiction(args: _Args) -> str:
+def _contradiction(args: _ConverterArgs) -> str:
     """An error message if flags contradict each other, for any model; empty if they do not."""
     given = Counter(_flag_of(text) for text in args.add_mo_arg if text.startswith("-"))
     for flag, count in given.most_common(1):

@@ -54,14 +54,14 @@ FLAGS = (
 )
 
 
-class _Args(PrecisionsArgs):
+class _DownloaderArgs(PrecisionsArgs):
     output_dir: Path | None
     num_attempts: int | None
     progress_format: str
     jobs: int | None
 
 
-def _run(args: _Args) -> int:
+def _run(args: _DownloaderArgs) -> int:
     output_dir = args.output_dir or Path.cwd()
     jobs = min(args.jobs, MOST_JOBS) if args.jobs else None
     said = conventions.omz_settings_from_args(args, {"attempts": args.num_attempts, "jobs": jobs})

@@ -58,13 +58,13 @@ FLAGS: tuple[Flag | str, ...] = (
 )
 
 
-class _Args(conventions.PrecisionsArgs, QuantizationArgs):
+class _QuantizerArgs(conventions.PrecisionsArgs, QuantizationArgs):
     model_dir: Path | None
     output_dir: Path | None
     pot: str | None
 
 
-def _run(args: _Args) -> int:
+def _run(args: _QuantizerArgs) -> int:
     settings, selection = conventions.select_omz_models(args)
     with_ranges = [
         spec for spec in selection.models if ranges_key(spec, Precision.FP16_INT8) is not None
@@ -98,7 +98,7 @@ class _ReportedQuantization:
     context: Context
     requested: frozenset[str]  # the precisions
     dataset_dir: Path | None  # None: the models have ranges, and need no photos
-    args: _Args
+    args: _QuantizerArgs
 
     def __call__(self, spec: ModelSpec, _listener: Listener) -> None:
         from posezoo.core.pipeline.get import write_sidecars

@@ -23,11 +23,11 @@ FLAGS = (
 )
 
 
-class _Args(conventions.OmzArgs, metadata_check.MetadataArgs):
+class _VerifierArgs(conventions.OmzArgs, metadata_check.MetadataArgs):
     output_dir: Path | None
 
 
-def _run(args: _Args) -> int:
+def _run(args: _VerifierArgs) -> int:
     from posezoo.core.layout import ModelLayout
     from posezoo.core.lockfile import LockFile
 

@@ -140,13 +140,13 @@ FLAGS = (
 )
 
 
-class _Args(Args):
+class _ShimsArgs(Args):
     folder: Path | None
     wheel: Path | None
     wheel_version: str | None
 
 
-def run(args: _Args) -> int:
+def run(args: _ShimsArgs) -> int:
     """Write the commands or the wheels, and print their paths."""
     if args.folder is None and args.wheel is None:
         args.parser.error("name a folder for the commands, or --wheel DIR")

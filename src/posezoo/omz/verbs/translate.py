@@ -57,7 +57,7 @@ FLAGS = (
 )
 
 
-class _Args(Args):
+class _TranslateArgs(Args):
     files: list[Path]
     output: Path
     input_shape: str | None
@@ -67,7 +67,7 @@ class _Args(Args):
 _LAYERS = (".prototxt", ".cfg")
 
 
-def run(args: _Args) -> int:
+def run(args: _TranslateArgs) -> int:
     """Convert the file, and print what was written."""
     from posezoo.omz.commands import mo
 
@@ -90,12 +90,12 @@ def run(args: _Args) -> int:
     return 0
 
 
-def _print_result(args: _Args) -> None:
+def _print_result(args: _TranslateArgs) -> None:
     if not args.quiet:
         print_lines(f"{'would write' if args.dry_run else 'wrote'} {args.output}")
 
 
-def _arguments_of_mo(args: _Args) -> list[str]:
+def _arguments_of_mo(args: _TranslateArgs) -> list[str]:
     """The command line of mo that converts the same file."""
     layers = [path for path in args.files if path.suffix in _LAYERS]
     others = [path for path in args.files if path not in layers]
@@ -132,7 +132,7 @@ def _refuse_unread(original: Path) -> None:
     )
 
 
-def _write_onnx(args: _Args, spec: ModelSpec, original: Path) -> int:
+def _write_onnx(args: _TranslateArgs, spec: ModelSpec, original: Path) -> int:
     from posezoo.core.convert.reader_process import run_in_reader_process
     from posezoo.core.layout import FlatLayout
     from posezoo.formats.onnx_conversion import convert_to_onnx

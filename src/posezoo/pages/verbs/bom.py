@@ -30,11 +30,11 @@ FLAGS = (
 )
 
 
-class _Args(flags.ModelsArgs):
+class _BomArgs(flags.ModelsArgs):
     output: Path | None
 
 
-def run(args: _Args) -> int:
+def run(args: _BomArgs) -> int:
     """Print the bill of materials, CycloneDX 1.6 as JSON, or write it."""
     from posezoo.core.files.verified_files import write_atomically
     from posezoo.pages.bom import render_bom

@@ -52,13 +52,13 @@ FLAGS = (
 )
 
 
-class _Args(flags.ModelsArgs, flags.FormatArgs):
+class _CardArgs(flags.ModelsArgs, flags.FormatArgs):
     output: Path | None
     in_place: bool
     check: bool
 
 
-def run(args: _Args) -> int:
+def run(args: _CardArgs) -> int:
     """Print or write; 1 if a file is unreadable, outdated (``--check``), or not written by
     posezoo.
     """
@@ -83,7 +83,7 @@ def run(args: _Args) -> int:
     return 0 if is_complete and not selection.problems else 1
 
 
-def _refuse_invalid_flags(args: _Args) -> None:
+def _refuse_invalid_flags(args: _CardArgs) -> None:
     if args.check and not args.in_place:
         args.parser.error("--check requires --in_place")
     if args.in_place and args.registries:

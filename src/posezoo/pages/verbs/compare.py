@@ -108,14 +108,14 @@ FLAGS = (
 )
 
 
-class _Args(flags.ConversionArgs, MeasurementArgs):
+class _CompareArgs(flags.ConversionArgs, MeasurementArgs):
     picture: Path | None
     keypoints: bool
     input: list[str] | None
     heights: tuple[int, ...] | None
 
 
-def run(args: _Args) -> int:
+def run(args: _CompareArgs) -> int:
     """Print the table, and draw the chart; or how far keypoints move."""
     if args.keypoints:
         return _compare_keypoints(args)
@@ -149,7 +149,7 @@ def run(args: _Args) -> int:
     return selection.exit_code
 
 
-def _compare_keypoints(args: _Args) -> int:
+def _compare_keypoints(args: _CompareArgs) -> int:
     """Run two models on the user's images, and print how far keypoints move."""
     from posezoo.pages.keypoint_moves import compare_keypoints, format_moves
     from posezoo.run.video.run_inputs import expand_image_paths
@@ -176,7 +176,7 @@ def _compare_keypoints(args: _Args) -> int:
 _Variant = tuple[str, "Precision", int | None]
 
 
-def _two_variants(args: _Args) -> list[_Variant]:
+def _two_variants(args: _CompareArgs) -> list[_Variant]:
     """What ``--keypoints`` compares; a usage error if these are not two."""
     from posezoo.core.declarations.model import Precision
 
@@ -208,7 +208,7 @@ def _load(variant: _Variant, context: Context, console: Console) -> ComparedMode
     return ComparedModel(" ".join(filter(None, words)), estimator)
 
 
-def _require_picture(args: _Args) -> None:
+def _require_picture(args: _CompareArgs) -> None:
     """Refuse a picture that cannot be written, before the models are compared."""
     flags.require_suffix(args, "picture", args.picture, PICTURES)
     if args.picture and args.picture.suffix == ".png":

@@ -68,13 +68,13 @@ FLAGS = (
 )
 
 
-class _Args(flags.ModelsArgs, flags.FormatArgs, MeasurementArgs):
+class _GalleryArgs(flags.ModelsArgs, flags.FormatArgs, MeasurementArgs):
     output: Path
     pictures: list[str] | None
     title: str | None
 
 
-def run(args: _Args) -> int:
+def run(args: _GalleryArgs) -> int:
     """Generate the site, and report what was written."""
     from posezoo.pages.gallery.gallery_data import collect_gallery_data
     from posezoo.pages.gallery.gallery_pages import TITLE, render_gallery_pages
@@ -110,7 +110,7 @@ def run(args: _Args) -> int:
     return selection.exit_code
 
 
-def _require_packages(args: _Args) -> None:
+def _require_packages(args: _GalleryArgs) -> None:
     for package in ("jinja2", "markdown_it"):
         import_optional(package, extra="gallery")
     if args.pictures is None:

@@ -95,11 +95,11 @@ FLAGS = (
 )
 
 
-class _Args(flags.ModelsArgs, flags.FormatArgs, FilterArgs):
+class _InfoArgs(flags.ModelsArgs, flags.FormatArgs, FilterArgs):
     why_not: str | None
 
 
-def run(args: _Args) -> int:
+def run(args: _InfoArgs) -> int:
     """Print one block per model, or a JSON list."""
     if args.why_not:
         return _explain_missing(args.why_not, flags.context_from_args(args).registry, args.format)

@@ -55,11 +55,11 @@ FLAGS = (
 )
 
 
-class _Args(flags.ModelsArgs, flags.FormatArgs):
+class _LicensesArgs(flags.ModelsArgs, flags.FormatArgs):
     output: Path | None
 
 
-def run(args: _Args) -> int:
+def run(args: _LicensesArgs) -> int:
     """Print the NOTICE, or write it."""
     from posezoo.core.files.verified_files import write_atomically
     from posezoo.pages.license_notice import format_notice

@@ -77,11 +77,11 @@ FLAGS = (
 )
 
 
-class _Args(flags.ModelsArgs, flags.FormatArgs, FilterArgs):
+class _ListArgs(flags.ModelsArgs, flags.FormatArgs, FilterArgs):
     available: bool
 
 
-def run(args: _Args) -> int:
+def run(args: _ListArgs) -> int:
     """Print a table of models; a composite comes before its parts."""
     settings = flags.settings_from_args(args)
     filters = filters_from_args(args)

@@ -109,7 +109,7 @@ FLAGS = (
 )
 
 
-class _Args(flags.FormatArgs, MeasurementArgs):
+class _RecommendArgs(flags.FormatArgs, MeasurementArgs):
     min_ap: float | None
     max_latency: float | None
     people: str
@@ -118,7 +118,7 @@ class _Args(flags.FormatArgs, MeasurementArgs):
     license: list[str]
 
 
-def run(args: _Args) -> int:
+def run(args: _RecommendArgs) -> int:
     """Print the models, the best first, and why."""
     from posezoo.pages.facts.comparison import THIS_MACHINE, compare_models
     from posezoo.pages.facts.model_facts import describe_models

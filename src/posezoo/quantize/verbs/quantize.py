@@ -101,7 +101,7 @@ FLAGS = (
 )
 
 
-class _Args(flags.ConversionArgs, flags.DescriptionArgs, QuantizationArgs):
+class _QuantizeArgs(flags.ConversionArgs, flags.DescriptionArgs, QuantizationArgs):
     output: Path | None
     annotations: Path | None
     metric: str | None
@@ -111,7 +111,7 @@ class _Args(flags.ConversionArgs, flags.DescriptionArgs, QuantizationArgs):
     measure_only: bool
 
 
-def run(args: _Args) -> int:
+def run(args: _QuantizeArgs) -> int:
     """Quantize, and print the paths of the IR."""
     dataset_dir = require_dataset_dir(args)
     _refuse_invalid_flags(args)
@@ -157,7 +157,7 @@ def run(args: _Args) -> int:
 
 
 def _name_detectors(
-    models: Sequence[ModelSpec], args: _Args, context: Context, console: Console
+    models: Sequence[ModelSpec], args: _QuantizeArgs, context: Context, console: Console
 ) -> None:
     """Name the detectors of these models that still run in FP16, with the command for INT8."""
     from posezoo.quantize.int8_models import find_detectors_without_int8
@@ -171,7 +171,7 @@ def _name_detectors(
         )
 
 
-def _refuse_invalid_flags(args: _Args) -> None:
+def _refuse_invalid_flags(args: _QuantizeArgs) -> None:
     if args.max_drop is not None and not (args.annotations or args.metric):
         args.parser.error("--max_drop requires --annotations or --metric")
     xmls = _own_xmls(args)
@@ -180,7 +180,7 @@ def _refuse_invalid_flags(args: _Args) -> None:
     flags.refuse_description(args, *args.models)
 
 
-def _require_packages(args: _Args) -> None:
+def _require_packages(args: _QuantizeArgs) -> None:
     """Refuse before anything is downloaded what would fail after the photos were measured."""
     if args.dry_run:
         return
@@ -193,11 +193,11 @@ def _require_packages(args: _Args) -> None:
             raise MissingPackageError(package, extra=",".join(needed.values()))
 
 
-def _own_xmls(args: _Args) -> list[str]:
+def _own_xmls(args: _QuantizeArgs) -> list[str]:
     return [name for name in args.models if name.endswith(".xml")]
 
 
-def _describe_own_irs(args: _Args, context: Context) -> dict[Path, QuantizationTarget]:
+def _describe_own_irs(args: _QuantizeArgs, context: Context) -> dict[Path, QuantizationTarget]:
     """The networks of the IR that the user names instead of models, by their paths."""
     from posezoo.quantize.int8_models import describe_own_ir
     from posezoo.run.runtime.runtime_config import LoadOptions
@@ -209,7 +209,7 @@ def _describe_own_irs(args: _Args, context: Context) -> dict[Path, QuantizationT
     return {xml: describe_own_ir(xml, metric, like, given) for xml in xmls}
 
 
-def _options_from_args(args: _Args, context: Context) -> QuantizationOptions:
+def _options_from_args(args: _QuantizeArgs, context: Context) -> QuantizationOptions:
     from posezoo.quantize.quantization_plan import QuantizationOptions
     from posezoo.run.load import default_runtime
 
@@ -226,7 +226,7 @@ def _options_from_args(args: _Args, context: Context) -> QuantizationOptions:
     )
 
 
-def _select_quantizable(args: _Args, context: Context, console: Console) -> Selection:
+def _select_quantizable(args: _QuantizeArgs, context: Context, console: Console) -> Selection:
     """The models that the flags select; of all, those that can be quantized, and a line says why
     another cannot.
     """

@@ -231,7 +231,7 @@ FLAGS = (
 )
 
 
-class _Args(RunArgs):
+class _DemoArgs(RunArgs):
     model: str | None
     input: str
     architecture_type: str
@@ -261,15 +261,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     flags.add_flags(parser, *FLAGS)
     parser.set_defaults(parser=parser)
-    return run_main.run_main(lambda: _run_protected(parser.parse_args(argv, _Args())))
+    return run_main.run_main(lambda: _run_protected(parser.parse_args(argv, _DemoArgs())))
 
 
-def _run_protected(args: _Args) -> int:
+def _run_protected(args: _DemoArgs) -> int:
     with flags.protected_files(args):
         return run(args)
 
 
-def run(args: _Args) -> int:
+def run(args: _DemoArgs) -> int:
     """Run the model on the source; 1 if something could not be read, or a source was
     disconnected.
     """
@@ -364,13 +364,13 @@ def run(args: _Args) -> int:
     return 1 if failures else 0
 
 
-def _warn_of_overrides(described: str, args: _Args, console: Console) -> None:
+def _warn_of_overrides(described: str, args: _DemoArgs, console: Console) -> None:
     if described and not args.like:
         console.warn(f"{described}: override the input that {args.model} declares")
 
 
 def _pose_writer(
-    args: _Args, source: FrameSource, publish: FramePublisher, stack: ExitStack
+    args: _DemoArgs, source: FrameSource, publish: FramePublisher, stack: ExitStack
 ) -> _PoseWriter:
     from posezoo.run.video.frame_publishers import is_stdout
 
@@ -389,7 +389,7 @@ def _open_list(stack: ExitStack, path: Path | None, key: str = "") -> JsonListWr
     return stack.enter_context(JsonListWriter(path, key))
 
 
-def _load_options(args: _Args, settings: Settings, source: FrameSource) -> LoadOptions:
+def _load_options(args: _DemoArgs, settings: Settings, source: FrameSource) -> LoadOptions:
     """How the model runs with the settings that the user gave."""
     from posezoo.run.load import default_runtime
     from posezoo.run.runtime.runtime_config import LoadOptions
@@ -414,7 +414,7 @@ def _with_runtime(options: LoadOptions, requests: int, streams: str, threads: in
     return replace(options, runtime=runtime)
 
 
-def _choose_model(args: _Args, context: Context, decoder: str | None) -> ChosenModel:
+def _choose_model(args: _DemoArgs, context: Context, decoder: str | None) -> ChosenModel:
     """The model that ``-m`` names: the path of an IR or a checkpoint, or a model of the zoo."""
     from posezoo.networks.custom_weights import find_fitting_network, spec_with_checkpoint
     from posezoo.run.load import ChosenModel

@@ -125,7 +125,7 @@ FLAGS = (
 )
 
 
-class _Args(RunArgs):
+class _RunArgs(RunArgs):
     model: str | None
     input: list[str] | None
     output: Path | None
@@ -134,7 +134,7 @@ class _Args(RunArgs):
     min_score: float | None
 
 
-def run(args: _Args) -> int:
+def run(args: _RunArgs) -> int:
     """Load the model, after download and conversion if necessary; find and draw the poses in each
     input.
     """
@@ -227,7 +227,7 @@ def _warn_of_unnamed_classes(runner: InputRunner, console: Console) -> None:
         )
 
 
-def _advise(args: _Args, runner: InputRunner, context: Context) -> Iterator[str]:
+def _advise(args: _RunArgs, runner: InputRunner, context: Context) -> Iterator[str]:
     """A line with what to try if people may be missing; else none."""
     from posezoo.run.advice import advise_for_groups, explain_no_people
 
@@ -241,7 +241,7 @@ def _advise(args: _Args, runner: InputRunner, context: Context) -> Iterator[str]
         yield f"hint        {advice}"
 
 
-def _refuse_invalid_flags(args: _Args) -> None:
+def _refuse_invalid_flags(args: _RunArgs) -> None:
     if args.checkpoint and (args.model or "").endswith(".xml"):
         args.parser.error("--checkpoint requires a model or network, not an IR")
     flags.refuse_description(args, args.model)
@@ -249,7 +249,7 @@ def _refuse_invalid_flags(args: _Args) -> None:
 
 
 def _load(
-    loader: Loader, chosen: ChosenModel, args: _Args, requests: int
+    loader: Loader, chosen: ChosenModel, args: _RunArgs, requests: int
 ) -> tuple[Estimator, str | None]:
     """The estimator, and the path of the card of a model of the zoo; ``requests`` as in
     ``RuntimeConfig``.
@@ -364,7 +364,7 @@ class _Failures:
 
 
 def _open_inputs(
-    args: _Args, chosen: ChosenModel, context: Context, stack: ExitStack, failures: _Failures
+    args: _RunArgs, chosen: ChosenModel, context: Context, stack: ExitStack, failures: _Failures
 ) -> RunInputs:
     """What the user names, else the sample photos of what the model finds."""
     from posezoo.poses.people import noun_of
@@ -393,7 +393,7 @@ def _name_of(chosen: ChosenModel) -> str:
     return path.stem if path else ""
 
 
-def _choose_model(args: _Args, context: Context) -> ChosenModel:
+def _choose_model(args: _RunArgs, context: Context) -> ChosenModel:
     """The model that the user names: by a name, an IR, or a checkpoint; else the default one."""
     from posezoo.run.load import ChosenModel
 
@@ -442,7 +442,7 @@ def _require_runnable(chosen: ChosenModel, detector: str | None, context: Contex
         resolve_pipeline(chosen.model, context)
 
 
-def _require_video(args: _Args, inputs: RunInputs) -> None:
+def _require_video(args: _RunArgs, inputs: RunInputs) -> None:
     """Refuse flags that would do nothing."""
     names = [name for flag in VIDEO.flags for name in flag.spellings]
     given = [name for name in names if getattr(args, name.removeprefix("--"))]
@@ -453,7 +453,7 @@ def _require_video(args: _Args, inputs: RunInputs) -> None:
         )
 
 
-def _require_output(args: _Args, inputs: RunInputs) -> None:
+def _require_output(args: _RunArgs, inputs: RunInputs) -> None:
     """Refuse a place for results that does not fit the inputs, or has the files of others."""
     from posezoo.run.video.run_inputs import require_fitting_output
 

@@ -55,14 +55,14 @@ FLAGS = (
 )
 
 
-class _Args(flags.ModelsArgs, flags.FormatArgs):
+class _MirrorArgs(flags.ModelsArgs, flags.FormatArgs):
     what: str
     folder: Path
     name: str | None
     list: Path | None
 
 
-def run(args: _Args) -> int:
+def run(args: _MirrorArgs) -> int:
     """Fill a mirror, or check one."""
     from posezoo.scale.mirror import Mirror
 
@@ -96,7 +96,7 @@ def run(args: _Args) -> int:
     return report.print(args.format)
 
 
-def _refuse_invalid_selection(args: _Args, patterns: list[str]) -> None:
+def _refuse_invalid_selection(args: _MirrorArgs, patterns: list[str]) -> None:
     if args.all and patterns:
         args.parser.error("either name models or use --all")
     if args.all or patterns:

@@ -62,7 +62,7 @@ FLAGS = (
 )
 
 
-class _Args(flags.FormatArgs):
+class _NewArgs(flags.FormatArgs):
     name: str
     addresses: list[str]
     license: str
@@ -72,7 +72,7 @@ class _Args(flags.FormatArgs):
     family: str
 
 
-def run(args: _Args) -> int:
+def run(args: _NewArgs) -> int:
     """Download the files, write the model.yml, and print which fields the user must complete."""
     from posezoo.core.files.verified_files import (
         compute_digest,
@@ -188,7 +188,7 @@ def _writable_root(registry: Registry) -> Path:
     return root
 
 
-def _check_arguments(args: _Args, registry: Registry) -> None:
+def _check_arguments(args: _NewArgs, registry: Registry) -> None:
     """Reject invalid arguments before anything is downloaded."""
     from posezoo.core.declarations.field_types import WORD_PATTERN
     from posezoo.core.declarations.model_yml import TASKS

@@ -53,12 +53,12 @@ FLAGS = (
 )
 
 
-class _Args(flags.ModelsArgs, flags.FormatArgs, DatasetArgs):
+class _ProveArgs(flags.ModelsArgs, flags.FormatArgs, DatasetArgs):
     output: Path
     fresh: bool
 
 
-def run(args: _Args) -> int:
+def run(args: _ProveArgs) -> int:
     """Prove each model, write the page with all results, and print its path."""
     from posezoo.cli.result_files import require_own, write_output
     from posezoo.core.convert.conversion_plan import ConversionOptions

@@ -59,12 +59,12 @@ FLAGS = (
 )
 
 
-class _Args(flags.ModelsArgs, flags.FormatArgs):
+class _RecordArgs(flags.ModelsArgs, flags.FormatArgs):
     generated: bool
     size: tuple[int, int] | None
 
 
-def run(args: _Args) -> int:
+def run(args: _RecordArgs) -> int:
     """Record the measurements, and print the paths of the measured.yml files."""
     if args.generated and args.size:
         args.parser.error("--size is for existing IR, --generated makes its own")

@@ -99,14 +99,14 @@ FLAGS = (
 )
 
 
-class _Args(flags.ModelsArgs, flags.FormatArgs):
+class _SourcesArgs(flags.ModelsArgs, flags.FormatArgs):
     what: str
     dead: bool
     jobs: int | None
     attempts: int | None
 
 
-def run(args: _Args) -> int:
+def run(args: _SourcesArgs) -> int:
     """Print the state of each source; 1 if a file cannot be downloaded from one now."""
     from posezoo.core.download.source_check import BAD_STATES, check_sources
     from posezoo.core.pipeline.zoo_context import download_options, registry_from_settings

@@ -58,7 +58,7 @@ def compute_in_double(buffer: Buffer, ranks: Mapping[str, int]) -> bytes:
         ranks: the number of axes of each tensor in float32 that a node of the graph computes, by
             its name. Nodes in the bodies of others stay as they are.
     """
-    rewriting = _Rewriting(buffer, ranks, _find_version(buffer))
+    rewriting = _DoubleRewriting(buffer, ranks, _find_version(buffer))
 
     def rewrite_graph(graph: ProtobufField) -> Iterator[bytes]:
         yield _replace_fields(buffer, graph, 1, rewriting.rewrite)
@@ -94,7 +94,7 @@ def _replace_fields(
     return b"".join(parts)
 
 
-class _Rewriting:
+class _DoubleRewriting:
     """Replaces the nodes of a graph in their order."""
 
     def __init__(self, buffer: Buffer, ranks: Mapping[str, int], version: int) -> None:
