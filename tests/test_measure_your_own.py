@@ -15,7 +15,7 @@ PAGE = ROOT / "docs" / "howto" / "measure_your_own.md"
 
 
 @pytest.mark.slow
-def test_the_page_measures_on_photos_and_videos_as_pasted(mirror, shared, tmp_path):
+def test_the_page_measures_on_photos_and_videos_as_pasted(npm_mirror, shared, tmp_path):
     """Two photos, and a video of one that stands still."""
     pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
     photos = shared / "data" / "photos"
@@ -43,7 +43,7 @@ def test_the_page_measures_on_photos_and_videos_as_pasted(mirror, shared, tmp_pa
     video.release()
     (tmp_path / "tracks.json").write_text(json.dumps(tracks), "utf-8")
 
-    environ = {"POSEZOO_MIRROR": str(mirror), "POSEZOO_WEIGHTS_DIR": str(tmp_path / "models")}
+    environ = {"POSEZOO_MIRROR": str(npm_mirror), "POSEZOO_WEIGHTS_DIR": str(tmp_path / "models")}
     outputs = []
     for command in commands(PAGE):
         ended = posezoo(*command.split()[1:], cwd=tmp_path, **environ)

@@ -354,8 +354,13 @@ def _refuse_invalid_flags(args: _Args) -> None:
 
 def _is_video(args: _Args) -> bool:
     """Whether people are followed through videos."""
-    is_file = args.images is not None and args.images.is_file()
-    return is_file or args.track or args.smooth or args.detect_every is not None
+    if args.track or args.smooth or args.detect_every is not None:
+        return True
+    if args.images is None or not args.images.is_file():
+        return False
+    from posezoo.run.video.run_inputs import is_video_file
+
+    return is_video_file(args.images)
 
 
 def _refuse_flags_of_images(args: _Args) -> None:
