@@ -25,7 +25,7 @@ PAGE = ROOT / "docs" / "howto" / "own_service.md"
 
 @pytest.fixture(scope="module")
 def zoo(mirror, tmp_path_factory) -> dict[str, str]:
-    """The settings of the server and of the model here."""
+    """The settings of the server and of the model here; the mirror has the files of blazepose-full."""
     for package in ("fastapi", "uvicorn", "python_multipart"):
         pytest.importorskip(package, reason=f"needs {package}")
     return {"mirror": str(mirror), "weights_dir": str(tmp_path_factory.mktemp("models"))}
@@ -33,7 +33,7 @@ def zoo(mirror, tmp_path_factory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def model(zoo):
-    return posezoo.load("movenet-thunder", listener=None, **zoo)
+    return posezoo.load("blazepose-full", listener=None, **zoo)
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +41,8 @@ def server(zoo, model, tmp_path_factory) -> Iterator[str]:
     """The address of the page's server."""
     folder = tmp_path_factory.mktemp("service")
     (script,) = blocks(PAGE, "python")
+    assert '"movenet-thunder"' in script
+    script = script.replace('"movenet-thunder"', '"blazepose-full"')
     (folder / "service.py").write_text(script, "utf-8")
     start, _ = commands(PAGE)
     settings = {f"POSEZOO_{name.upper()}": value for name, value in zoo.items()}
@@ -100,7 +102,7 @@ def assert_same(found: list[dict], expected: list[dict]) -> None:
 def test_several_posts_at_once_get_the_poses_of_their_own_photo(server):
     photos = [photo.read_bytes() for photo in SAMPLE_PHOTOS]
     alone = [post(server, photo).json() for photo in photos]
-    assert len(alone[0][0]["keypoints"]) == 17
+    assert len(alone[0][0]["keypoints"]) == 33
     assert alone[0] != alone[1]
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda index: post(server, photos[index % 2]), range(24)))
@@ -136,4 +138,4 @@ def test_the_command_for_a_photo_works_as_pasted(server, tmp_path):
         command, cwd=tmp_path, capture_output=True, timeout=HANG_S, check=True, text=True
     )
     (pose,) = json.loads(ended.stdout)
-    assert pose["skeleton"] == "coco-17"
+    assert pose["skeleton"] == "blazepose-33"

@@ -90,9 +90,10 @@ class Seer:
 
 
 def evaluate(dataset, seer=None, **kwargs):
-    return evaluate_videos(
-        seer or Seer(dataset, **kwargs), dataset, VideoOptions(track=True), listener=ignore_event
-    )
+    videos = open_videos(dataset, ignore_event)
+    estimator = seer or Seer(dataset, **kwargs)
+    options = VideoOptions(track=True)
+    return evaluate_videos(estimator, dataset, videos, options, listener=ignore_event)
 
 
 @pytest.mark.parametrize("of_file", [False, True])

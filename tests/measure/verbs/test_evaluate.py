@@ -542,6 +542,93 @@ def test_invalid_flags_are_wrong_usage(args):
 
 
 @pytest.mark.slow
+def walk_and_tracks(folder: Path, *, frames=4) -> tuple[object, ...]:
+    """The flags of a video of grey frames, in each of which a person is annotated."""
+    codec = cv2.VideoWriter.fourcc(*"MJPG")
+    video = cv2.VideoWriter(str(folder / "walk.avi"), codec, 10, (128, 96))
+    people = []
+    for frame in range(frames):
+        video.write(np.full((96, 128, 3), 40 * frame, np.uint8))
+        points = np.random.default_rng(frame).uniform(20, 80, (17, 3))
+        people.append(person(frame + 1, frame + 1, points, track_id=7))
+    video.release()
+    content = annotations(frames, people, (128, 96))
+    for number, image in enumerate(content["images"]):
+        image["frame_id"] = number
+    return "--annotations", written(folder, content, "tracks.json"), "--images", folder / "walk.avi"
+
+
+def test_a_video_gives_the_people_found_the_ghosts_the_switches_and_hota(evaluate, tiny, tmp_path):
+    data = walk_and_tracks(tmp_path)
+    ended = evaluate(model=tiny, data=data)
+    assert ended.returncode == 0, ended.stderr
+    assert "1 video, 4 annotated frames, 4 people of tracks" in ended.stdout
+    figures = dict(line.split(maxsplit=1) for line in ended.stdout.splitlines() if line)
+    assert (figures["found"], figures["ghosts"], figures["switches"]) == ("0 of 4", "0", "0")
+    assert figures["HOTA"] == "0.000"
+    assert json.loads((tmp_path / "out" / "tracks.json").read_text()) == []
+
+    report = json.loads(evaluate("--format", "json", "--smooth", model=tiny, data=data).stdout)
+    assert (report["people"], report["found"], report["switches"]) == (4, 0, 0)
+    assert (report["frames"], report["processed_frames"], report["HOTA"]) == (4, 4, 0)
+    assert report["settings"]["smooth"] is True
+    assert report["videos"] == [
+        {
+            "video": "",
+            **{name: report[name] for name in ("frames", "people", "found", "ghosts")},
+            **{name: report[name] for name in ("switches", "HOTA", "DetA", "AssA")},
+        }
+    ]
+
+
+def test_a_folder_of_frames_without_tracks_gives_no_hota(evaluate, tiny, tmp_path):
+    _, path, *_ = walk_and_tracks(tmp_path)
+    content = json.loads(path.read_text())
+    for each in content["annotations"]:
+        del each["track_id"]
+    for image in content["images"]:
+        cv2.imwrite(str(tmp_path / image["file_name"]), np.zeros((96, 128, 3), np.uint8))
+    data = ("--annotations", written(tmp_path, content, "tracks.json"), "--images", tmp_path)
+    ended = evaluate("--track", model=tiny, data=data)
+    assert ended.returncode == 0, ended.stderr
+    assert "found     0 of 4" in ended.stdout
+    assert "no switches and no HOTA: the annotated people have no track_id" in ended.stdout
+    report = json.loads(evaluate("--track", "--format", "json", model=tiny, data=data).stdout)
+    assert report["switches"] is None
+    assert "HOTA" not in report
+
+
+@pytest.mark.parametrize("name", ["boxes", "heights", "worst", "report", "by", "requests"])
+def test_flags_of_images_are_refused_for_videos(evaluate, tiny, tmp_path, name):
+    values = {"boxes": "truth", "heights": "64", "report": tmp_path / "a.json", "by": "size"}
+    ended = evaluate(f"--{name}", values.get(name, 2), "--track", model=tiny)
+    assert ended.returncode == 2
+    assert f"--{name} is for images, not for videos" in ended.stderr
+
+
+def test_a_detector_has_no_poses_to_follow_or_to_group(evaluate):
+    for flags, problem in ((("--track",), "in videos"), (("--by", "size"), "--by is for poses")):
+        ended = evaluate(*flags, model="person-detection-retail-0013")
+        assert ended.returncode == 1
+        assert "person-detection-retail-0013: finds no keypoints" in ended.stderr
+        assert problem in ended.stderr
+
+
+def test_people_are_grouped_by_size_and_posture(evaluate, tiny):
+    ended = evaluate("--by", "size", "--limit", 2, model=tiny)
+    heading, *rows = [
+        line.split() for line in ended.stdout.partition("SIZE ")[2].splitlines() if line
+    ][:3]
+    assert heading == ["PEOPLE", "FOUND", "SHARE", "AP"]
+    assert [row[0] for row in rows] == ["medium", "large"]
+    assert "no AP: fewer than 10 people" in ended.stdout
+    assert "POSTURE" not in ended.stdout
+    report = json.loads(evaluate("--limit", 2, "--format", "json", model=tiny).stdout)
+    for groups in (report["by_size"], report["by_posture"]):
+        assert sum(group["people"] for group in groups) == report["people"]
+    assert {group["title"] for group in report["by_posture"]} >= {"upright"}
+
+
 def test_an_ir_has_the_same_figures_at_several_heights_as_at_each(evaluate, mirror, tmp_path):
     folder = tmp_path / "ir"
     words = ("get", MODEL, "--precisions", "FP16-INT8", "-o", folder)

@@ -208,4 +208,4 @@ def _compute_ap(
         set_aside = np.array([each != title for each in predicted], bool)
         matches.append(match_image(image, image.ignored | is_other, set_aside))
     metrics = PooledMatches(matches).resampled_metrics(np.ones(len(matches), int))
-    return metrics[0] if metrics else None
+    return float(metrics[0]) if metrics else None

@@ -216,6 +216,7 @@ def _annotate(source: FrameSource, frame: Frame, image: DatasetImage | None) -> 
 def evaluate_videos(
     estimator: Estimator,
     dataset: CocoDataset,
+    videos: Sequence[AnnotatedVideo],
     options: VideoOptions,
     *,
     name: str = "",
@@ -227,15 +228,15 @@ def evaluate_videos(
 
     Args:
         estimator: the model.
-        dataset: the annotations; its folder is that of the frames, or a video.
+        dataset: the annotations.
+        videos: as ``open_videos`` returns them.
         options: how people are followed; they are numbered in any case.
         name: the model's name, for the listener.
         listener: receives an event for every frame.
 
     Raises:
         DatasetError: a video and its annotations do not fit, or only some people have a track.
-        EvaluationError: images are missing, no person counts, or the model finds none of the
-            annotated keypoints.
+        EvaluationError: no person counts, or the model finds none of the annotated keypoints.
         ImageError: a frame cannot be read.
         MissingPackageError: faster-coco-eval is not installed.
         PosezooError: the model fails.
@@ -244,7 +245,6 @@ def evaluate_videos(
     require_people(dataset)
     has_tracks = _has_tracks(dataset)
     compared = _with_found_keypoints(estimator, dataset)
-    videos = open_videos(compared, listener)
     poses: dict[ImageId, Sequence[Pose]] = {}
     count = 0
     for video in videos:
@@ -253,8 +253,7 @@ def evaluate_videos(
             listener(EvaluationProgress(name, count, max(count, len(dataset.images))))
             if frame.image is not None and frame.image.is_labeled:
                 poses[frame.image.id] = found
-    unlabeled = {image.id for image in dataset.images if image.id not in poses}
-    compared = compared.excluding(unlabeled)
+    compared = compared.excluding({image.id for image in dataset.images if image.id not in poses})
     predictions = {
         number: predictions_from_poses(each, compared.keypoints) for number, each in poses.items()
     }
@@ -262,10 +261,7 @@ def evaluate_videos(
         each.image.id: _compare_frame(each, poses[each.image.id], has_tracks=has_tracks)
         for each in compare_images(compared, predictions)
     }
-    of_videos = [
-        [_name_video(video.name, frames[each.id]) for each in video.images if each.id in frames]
-        for video in videos
-    ]
+    of_videos = [_frames_of(video, frames) for video in videos]
     scores = [
         _score(video.name, each, has_tracks=has_tracks)
         for video, each in zip(videos, of_videos, strict=True)
@@ -352,11 +348,19 @@ def _compare_frame(
     return ComparedFrame(people, numbers, of_counted[kept].T)
 
 
-def _name_video(video: str, frame: ComparedFrame) -> ComparedFrame:
-    """The frame with numbers that no other video has."""
-    people = [(video, person) for person in frame.people]
-    numbers = [None if number is None else (video, number) for number in frame.numbers]
-    return ComparedFrame(people, numbers, frame.similarities)
+def _frames_of(
+    video: AnnotatedVideo, frames: Mapping[ImageId, ComparedFrame]
+) -> list[ComparedFrame]:
+    """The frames of a video, with numbers that no other video has."""
+    named = []
+    for image in video.images:
+        frame = frames.get(image.id)
+        if frame is None:
+            continue
+        people = [(video.name, person) for person in frame.people]
+        numbers = [None if number is None else (video.name, number) for number in frame.numbers]
+        named.append(ComparedFrame(people, numbers, frame.similarities))
+    return named
 
 
 def _score(name: str, frames: Sequence[ComparedFrame], *, has_tracks: bool) -> VideoScore:

@@ -271,12 +271,13 @@ def _evaluate_videos(
 ) -> int:
     """Evaluate on videos, write the poses, and print the figures."""
     from posezoo.core.settings import user_folder
-    from posezoo.measure.evaluation.video_evaluation import evaluate_videos
+    from posezoo.measure.evaluation.video_evaluation import evaluate_videos, open_videos
     from posezoo.measure.evaluation.video_report import VideoReport, require_own_tracks
     from posezoo.measure.evaluation_text import print_video_report
     from posezoo.measure.model_evaluation import load_model
     from posezoo.run.video.video_options import VideoOptions
 
+    videos = open_videos(dataset, console)  # before a model is downloaded
     with name_target_size(_size_flag(args), options.target_size):
         loaded = load_model(chosen, options, context, listener=console)
     estimator = loaded.protocol.estimator
@@ -285,11 +286,11 @@ def _evaluate_videos(
         estimator.require_detector("--detect_every")
     folder = args.output or user_folder("cache") / "evaluations" / loaded.folder_name
     require_own_tracks(folder, force=args.force)
-    video = VideoOptions(track=True, smooth=args.smooth, detect_every=args.detect_every)
+    followed = VideoOptions(track=True, smooth=args.smooth, detect_every=args.detect_every)
     result = evaluate_videos(
-        estimator, dataset, video, name=estimator.model.full_name, listener=console
+        estimator, dataset, videos, followed, name=estimator.model.full_name, listener=console
     )
-    report = VideoReport(loaded.protocol, video, result)
+    report = VideoReport(loaded.protocol, followed, result)
     report.write(folder, force=args.force)
     if args.format == "json":
         print_json(report.to_json())
@@ -355,8 +356,13 @@ def _refuse_invalid_flags(args: _EvaluateArgs) -> None:
 
 def _is_video(args: _EvaluateArgs) -> bool:
     """Whether people are followed through videos."""
-    is_file = args.images is not None and args.images.is_file()
-    return is_file or args.track or args.smooth or args.detect_every is not None
+    if args.track or args.smooth or args.detect_every is not None:
+        return True
+    if args.images is None or not args.images.is_file():
+        return False
+    from posezoo.run.video.run_inputs import is_video_file
+
+    return is_video_file(args.images)
 
 
 def _refuse_flags_of_images(args: _EvaluateArgs) -> None:

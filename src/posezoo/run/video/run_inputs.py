@@ -168,7 +168,7 @@ class _OpenedInputs:
         """Open an address, a camera or a video; False if the name is none of these."""
         is_file_address = _is_file_address(name)
         is_live = not is_file_address and _is_live(name)
-        if not (is_file_address or is_live or (os.path.isfile(name) and _is_video(Path(name)))):
+        if not (is_file_address or is_live or (os.path.isfile(name) and is_video_file(Path(name)))):
             return False
         try:
             if is_file_address:
@@ -188,7 +188,7 @@ class _OpenedInputs:
     def _add_download(self, url: str) -> None:
         path = _download(url, self.folder, self.options, self.listener)
         shown = redact_secrets(url)
-        if _is_video(path):
+        if is_video_file(path):
             self._add_video(str(path), path.stem, shown=shown)
         else:
             self.images.append(ImageInput(path, shown))
@@ -241,7 +241,7 @@ def _is_live(name: str) -> bool:
     )
 
 
-def _is_video(path: Path) -> bool:
+def is_video_file(path: Path) -> bool:
     """Whether a file is played rather than read as an image, which may also have no suffix."""
     return bool(path.suffix) and not is_still(path)
 
