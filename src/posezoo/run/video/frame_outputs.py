@@ -29,7 +29,7 @@ from posezoo.core.files.verified_files import is_device, write_error, writing
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import Size, image_size, letterbox_image
 from posezoo.run import images
-from posezoo.run.images import SUFFIXES, Image
+from posezoo.run.images import SUFFIXES, WRITTEN_SUFFIXES, Image
 from posezoo.run.model_procs import read_labels
 from posezoo.run.video.frame_sources import Frame, FrameSource, import_quiet_opencv
 
@@ -45,7 +45,7 @@ _BLOCK = 4096
 
 def is_picture_or_video(path: Path) -> bool:
     """Whether a path for results is that of a picture or video, and not of a folder."""
-    return path.suffix.lower() in (*SUFFIXES, *CODECS) and not path.is_dir()
+    return path.suffix.lower() in (*WRITTEN_SUFFIXES, *CODECS) and not path.is_dir()
 
 
 class FrameOutput(ABC):
@@ -125,7 +125,7 @@ def open_output(
 
 def _require_one_image(path: Path, source: FrameSource) -> Path:
     """The only image of a source that is written to an image."""
-    if path.suffix.lower() not in SUFFIXES:
+    if path.suffix.lower() not in WRITTEN_SUFFIXES:
         raise unwritten_format(path)
     if len(source.image_paths) != 1:
         raise OutputError(
@@ -137,7 +137,7 @@ def _require_one_image(path: Path, source: FrameSource) -> Path:
 
 def unwritten_format(path: Path) -> OutputError:
     """The error about a picture or video of a format that is not written."""
-    suffixes = " ".join(sorted({*CODECS, *SUFFIXES}))
+    suffixes = " ".join(sorted({*CODECS, *WRITTEN_SUFFIXES}))
     return OutputError(
         f"{path}: files with suffix {path.suffix.lower()} cannot be written",
         hint=f"name a folder, or one of {suffixes}",
@@ -147,15 +147,19 @@ def unwritten_format(path: Path) -> OutputError:
 def _name_images(folder: Path, images: Sequence[Path]) -> dict[str, Path]:
     """The path of each image in a folder, by the image's path.
 
-    Files with the same name in several folders become a.jpg, a_2.jpg.
+    Files with the same name in several folders become a.jpg, a_2.jpg. Formats without colors become
+    PNG.
     """
     targets: dict[Path, str] = {}
     for image in images:
-        target = folder / image.name
+        suffix = image.suffix
+        if suffix.lower() in SUFFIXES - WRITTEN_SUFFIXES:
+            suffix = ".png"
+        target = folder / f"{image.stem}{suffix}"
         number = 1
         while target in targets:
             number += 1
-            target = folder / f"{image.stem}_{number}{image.suffix}"
+            target = folder / f"{image.stem}_{number}{suffix}"
         targets[target] = str(image)
     return {name: target for target, name in targets.items()}
 

@@ -326,7 +326,8 @@ def require_fitting_output(output: Path, inputs: RunInputs) -> None:
             format that is not written.
     """
     if not is_picture_or_video(output):
-        if output.suffix.lower() in UNREAD_SUFFIXES | VIDEO_SUFFIXES and not output.is_dir():
+        unwritten = SUFFIXES | UNREAD_SUFFIXES | VIDEO_SUFFIXES
+        if output.suffix.lower() in unwritten and not output.is_dir():
             raise unwritten_format(output)
         return
     is_video = output.suffix.lower() in CODECS
