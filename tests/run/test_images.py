@@ -266,7 +266,7 @@ COLORS = [[[1, 2, 3], [40, 50, 60]], [[7, 8, 9], [255, 0, 128]], [[0, 0, 0], [9,
     [
         (b"P6\n2 3\n255\n" + bytes(np.ravel(COLORS).tolist()), np.array(COLORS)[..., ::-1]),
         (
-            b"P3\n# a comment\n2 3\n255\n" + " ".join(map(str, np.ravel(COLORS))).encode(),
+            b"P3\n# a comment\n2 3\n255\n" + " ".join(map(str, np.ravel(COLORS))).encode() + b"\n",
             np.array(COLORS)[..., ::-1],
         ),
         (b"P5 2 2 255\n\x01\x02\xff\x00", [[[1] * 3, [2] * 3], [[255] * 3, [0] * 3]]),
@@ -281,7 +281,7 @@ def test_netpbm_images_are_read_as_bytes_and_as_text(tmp_path, content, expected
     path = tmp_path / "scene.pnm"
     path.write_bytes(content)
     np.testing.assert_array_equal(images.read_image(path), expected)
-    path.write_bytes(content[:-2])
+    path.write_bytes(content[:-3])
     with pytest.raises(ImageError, match=r"incomplete|damaged"):
         images.read_image(path)
 
