@@ -26,7 +26,7 @@ from posezoo.core.errors import OutputError
 from posezoo.core.files.file_lock import discard
 from posezoo.core.files.staging import create_parent
 from posezoo.core.files.verified_files import is_device, write_error, writing
-from posezoo.poses.keypoints import Pose
+from posezoo.poses.keypoints import Pose, is_sparse
 from posezoo.poses.letterbox import Size, image_size, letterbox_image
 from posezoo.run import images
 from posezoo.run.images import SUFFIXES, WRITTEN_SUFFIXES, Image
@@ -447,16 +447,25 @@ class ResultLines:
         raise AssertionError("a name is free")
 
 
-def frame_to_json(frame: Frame, poses: Sequence[Pose]) -> dict[str, Any]:
-    """A frame's poses as JSON values: ``frame``, ``name``, ``width``, ``height``, ``poses``."""
+def frame_to_json(frame: Frame, poses: Sequence[Pose], min_score: float) -> dict[str, Any]:
+    """A frame's poses as JSON values: ``frame``, ``name``, ``width``, ``height``, ``poses``, as
+    ``pose_to_json``.
+    """
     width, height = image_size(frame.image)
     return {
         "frame": frame.index,
         "name": frame.name,
         "width": width,
         "height": height,
-        "poses": [pose.to_json() for pose in poses],
+        "poses": [pose_to_json(pose, min_score) for pose in poses],
     }
+
+
+def pose_to_json(pose: Pose, min_score: float) -> dict[str, Any]:
+    """The values of ``Pose.to_json`` after ``drawn``: whether the pose is in drawings, which leave
+    out keypoints of lower scores, and poses of too few others.
+    """
+    return {"drawn": not is_sparse(pose, min_score), **pose.to_json()}
 
 
 def coco_category_id(pose: Pose) -> int:

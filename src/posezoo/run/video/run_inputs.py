@@ -56,6 +56,7 @@ from posezoo.run.video.frame_outputs import (
     frame_to_json,
     is_picture_or_video,
     open_output,
+    pose_to_json,
     unwritten_format,
 )
 from posezoo.run.video.frame_publishers import FramePublisher
@@ -538,7 +539,7 @@ class InputRunner:
             replacing_own(target, force=self.force),
         ):
             write_image(target, draw(pixels, poses, min_score=self.min_score, in_place=True))
-        described = [pose.to_json() for pose in poses]
+        described = [pose_to_json(pose, self.min_score) for pose in poses]
         row = {
             "image": image.name,
             "picture": str(target),
@@ -623,9 +624,9 @@ class InputRunner:
             stack.enter_context(closing(results))
             for frame, poses in results:
                 self.skeletons |= {pose.layout for pose in poses}
-                self.publish(source, frame, poses)
+                self.publish(source, frame, poses, self.min_score)
                 if written:
-                    written.append(frame_to_json(frame, poses))
+                    written.append(frame_to_json(frame, poses, self.min_score))
                 output.write(
                     frame, draw(frame.image, poses, min_score=self.min_score, in_place=True)
                 )
