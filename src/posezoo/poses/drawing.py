@@ -35,6 +35,8 @@ _DENSE = 60
 
 # The words in the names of a head's keypoints.
 _HEAD = frozenset({"nose", "eye", "ear", "mouth", "head"})
+# How far the top of the head is above the eyes, as a share of a standing body: a rough value.
+_HEAD_SHARE = 0.07
 
 #: The skeleton of boxes: no keypoints.
 BOXES = "box"
@@ -123,9 +125,17 @@ def _above_head(pose: Pose, min_score: float) -> tuple[float, float]:
         x0, y0, x1, _ = pose.box
         return (x0 + x1) / 2, y0
     (x0, y0), (x1, y1) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
-    # The top of a head is about as far above the eyes as the ears are apart.
-    height = max(x1 - x0, y1 - y0) if is_head.any() else 0.0
+    height = 0.0
+    if is_head.any():
+        # The top of a head is about as far above the eyes as the ears are apart, of which one may
+        # be hidden.
+        height = max(x1 - x0, y1 - y0, _HEAD_SHARE * _longer_side(pose))
     return (x0 + x1) / 2, y0 - height
+
+
+def _longer_side(pose: Pose) -> float:
+    x0, y0, x1, y1 = pose.box
+    return max(x1 - x0, y1 - y0)
 
 
 @cache
