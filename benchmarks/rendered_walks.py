@@ -56,6 +56,19 @@ class Cutout:
         )
         return Cutout(pixels, mask, self.keypoints * scale)
 
+    def paste(self, frame: Array, x: int, y: int) -> None:
+        """Draw the person, whose box begins at x and y; parts may be outside the frame."""
+        height, width = self.mask.shape
+        rows, columns = frame.shape[:2]
+        left, top = max(-x, 0), max(-y, 0)
+        right, bottom = min(width, columns - x), min(height, rows - y)
+        if left >= right or top >= bottom:
+            return
+        part = np.s_[top:bottom, left:right]
+        behind = frame[y + top : y + bottom, x + left : x + right]
+        mask = self.mask[part][..., None]
+        behind[:] = (mask * self.pixels[part] + (1 - mask) * behind).astype(np.uint8)
+
 
 def read_cutouts(folder: Path, *, is_reported: bool) -> tuple[list[Cutout], list[Array]]:
     """The whole people of half of the photos, and these photos; the other half is for choosing
@@ -131,25 +144,12 @@ def _render(
     for places in corners:
         frame = background.copy()
         for person in back_to_front:
-            _paste(frame, chosen[person], *places[person].tolist())
+            chosen[person].paste(frame, *places[person].tolist())
         for left, right in walked.pillars.round().astype(int):
             frame[:, left:right] = _PILLAR
         x, y = rng.integers((width, height))
         grain = noise[y : y + height, x : x + width]
         yield (frame + grain).clip(0, 255).astype(np.uint8)
-
-
-def _paste(frame: Array, person: Cutout, x: int, y: int) -> None:
-    """Draw a person whose box begins at x and y; parts may be outside the frame."""
-    height, width = person.mask.shape
-    left, top = max(-x, 0), max(-y, 0)
-    right, bottom = min(width, SIZE[0] - x), min(height, SIZE[1] - y)
-    if left >= right or top >= bottom:
-        return
-    part = np.s_[top:bottom, left:right]
-    behind = frame[y + top : y + bottom, x + left : x + right]
-    mask = person.mask[part][..., None]
-    behind[:] = (mask * person.pixels[part] + (1 - mask) * behind).astype(np.uint8)
 
 
 def load_model(name: str) -> Estimator:

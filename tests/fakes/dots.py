@@ -69,6 +69,24 @@ def dots_network(folder: Path, *, aligned: bool = False, colors: np.ndarray = CO
     )
 
 
+def brightness_network(folder: Path) -> Path:
+    """An IR from (1, 3, 64, 64) to ``keypoints`` (1, 1, 17, 3), as MoveNet has them: they are in the middle of the
+    input, a quarter of its sides apart at most, and the score of each is how bright the input is, 0..1.
+    """
+    image = ops.parameter([1, 3, 64, 64], np.float32, name="data")
+    axes = ops.constant(np.array([1, 2, 3], np.int64))
+    shares = ops.divide(image, ops.constant(np.float32(255)))
+    brightness = ops.reduce_mean(shares, axes, keep_dims=True)
+    score = ops.unsqueeze(ops.squeeze(brightness, np.array([1, 2])), np.array([1, 2]))
+    steps = np.linspace(0.375, 0.625, 17, dtype=np.float32)
+    places = np.zeros((1, 1, 17, 3), np.float32)
+    places[0, 0, :, 0], places[0, 0, :, 1] = steps, steps[::-1]
+    only_score = np.array([0, 0, 1], np.float32)
+    keypoints = ops.add(ops.constant(places), ops.multiply(score, ops.constant(only_score)))
+    keypoints.output(0).set_names({"keypoints"})
+    return _saved(ov.Model([keypoints], [image], "brightness"), folder / "brightness.xml")
+
+
 def boxes_network(folder: Path, *boxes: tuple[float, float, float, float, float]) -> Path:
     """An IR from (1, 3, 32, 48) to ``detections`` (1, 1, 200, 7): x0, y0, x1, y1 as shares, and a score, each."""
     rows = np.zeros((1, 1, 200, 7), np.float32)

@@ -81,8 +81,11 @@ def _move(person: dict[str, Any], corner: np.ndarray, scale: float) -> dict[str,
     keypoints[:, :2] = (keypoints[:, :2] - corner) / scale
     inside = ((keypoints[:, :2] > 0) & (keypoints[:, :2] < SIZE)).all(axis=1)
     keypoints[~inside, 2] = 0
+    x, y = (np.array(person["bbox"][:2]) - corner) / scale
+    width, height = np.array(person["bbox"][2:]) / scale
     return {
         **person,
+        "bbox": [x, y, width, height],
         "keypoints": keypoints.ravel().tolist(),
         "num_keypoints": int((keypoints[:, 2] > 0).sum()),
         "area": person["area"] / scale**2,

@@ -159,11 +159,37 @@ def test_people_who_are_tracked_have_a_color_and_a_number_of_their_own():
     for one, other in ((0, 1), (0, 2), (1, 2)):
         assert (pictures[one][body] != pictures[other][body]).any(axis=2).mean() > 0.02
     # The number stands above the head, also where the head touches the border of the image.
-    head = (slice(20, 46), slice(250, 400))
+    head = (slice(0, 30), slice(280, 360))
     assert (pictures[0][head] == 128).all() and (pictures[1][head] != 128).any()
     assert (pictures[1][head] != pictures[2][head]).any()
-    high = replace(first, box=(300, 0, 400, 400))
-    assert (draw(image, [high])[:40, 300:340] != 128).any()
+    high = [
+        replace(each, keypoints=each.keypoints - np.float32([0, 55, 0])) for each in (first, second)
+    ]
+    one, other = (draw(image, [each])[:40, 280:360] for each in high)
+    assert (one != other).all(axis=2).any()
+
+
+def test_a_number_is_above_the_head_of_a_person_who_lies():
+    image = np.full((480, 640, 3), 128, np.uint8)
+    upright = person((480, 480), 240, 60, 380)
+    keypoints = upright.keypoints[:, [1, 0, 2]]
+    lying = replace(upright, keypoints=keypoints, box=bounding_box(keypoints, (640, 480)))
+    first, second = (draw(image, [replace(lying, track_id=number)]) for number in (1, 8))
+    is_different = (first != second).any(axis=2)
+    x, y = keypoints[0, :2].astype(int)
+    assert is_different[y - 80 : y - 20, x - 20 : x + 20].any()
+    assert not is_different[: y - 100].any()
+
+
+@pytest.mark.parametrize(("number", "is_drawn"), [(2, False), (3, True)])
+def test_a_pose_of_fewer_than_three_visible_keypoints_is_not_drawn(number, is_drawn):
+    image = np.full((480, 640, 3), 128, np.uint8)
+    pose = person((640, 480), 320, 60, 380)
+    keypoints = pose.keypoints.copy()
+    keypoints[number:, 2] = 0.1
+    few = replace(pose, keypoints=keypoints, track_id=1)
+    assert (draw(image, [few]) != 128).any() == is_drawn
+    assert (draw(image, [few], min_score=0.1) != 128).any()
 
 
 def test_the_box_of_a_tracked_person_has_its_color_and_number():
@@ -171,7 +197,7 @@ def test_the_box_of_a_tracked_person_has_its_color_and_number():
     box = Pose(np.zeros((0, 3), np.float32), "box", 0.9, (200, 100, 300, 400))
     plain, tracked = draw(image, [box]), draw(image, [replace(box, track_id=7)])
     assert (plain[250, 195:206] != tracked[250, 195:206]).any()
-    assert (tracked[60:96, 200:240] != 128).any()
+    assert (tracked[60:96, 230:270] != 128).any()
 
 
 @pytest.mark.parametrize("scale", [0.8, 3])

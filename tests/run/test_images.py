@@ -258,6 +258,50 @@ def test_photos_in_boxes_are_read_or_refused_if_they_are_incomplete(tmp_path, sc
         read_image(path)
 
 
+COLORS = [[[1, 2, 3], [40, 50, 60]], [[7, 8, 9], [255, 0, 128]], [[0, 0, 0], [9, 9, 9]]]  # RGB
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"P6\n2 3\n255\n" + bytes(np.ravel(COLORS).tolist()), np.array(COLORS)[..., ::-1]),
+        (
+            b"P3\n# a comment\n2 3\n255\n" + " ".join(map(str, np.ravel(COLORS))).encode() + b"\n",
+            np.array(COLORS)[..., ::-1],
+        ),
+        (b"P5 2 2 255\n\x01\x02\xff\x00", [[[1] * 3, [2] * 3], [[255] * 3, [0] * 3]]),
+        (b"P5 2 1 65535\n\x07\xff\xf0\x00", [[[7] * 3, [240] * 3]]),
+        (b"P2\n2 1\n255\n1 200\n", [[[1] * 3, [200] * 3]]),
+        (b"P4 9 1\n\xaa\x80", [[[value] * 3 for value in [0, 255] * 4 + [0]]]),
+        (b"P1\n3 1\n101\n", [[[0] * 3, [255] * 3, [0] * 3]]),
+    ],
+    ids=["P6", "P3", "P5", "P5 of 16 bits", "P2", "P4", "P1"],
+)
+def test_netpbm_images_are_read_as_bytes_and_as_text(tmp_path, content, expected):
+    path = tmp_path / "scene.pnm"
+    path.write_bytes(content)
+    np.testing.assert_array_equal(images.read_image(path), expected)
+    path.write_bytes(content[:-3])
+    with pytest.raises(ImageError, match=r"incomplete|damaged"):
+        images.read_image(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"P6\n2", "the image file is incomplete"),
+        (b"P6 2 x 255\n", "the image file is incomplete"),
+        (b"P6 99999 99999 255\n", "99999 x 99999 pixels are too many"),
+        (b"P9 1 1 1\n1", "is not an image of a known format"),
+        (b"Private\n", "is not an image of a known format"),
+    ],
+)
+def test_an_invalid_netpbm_image_is_refused(tmp_path, content, problem):
+    (tmp_path / "scene.ppm").write_bytes(content)
+    with pytest.raises(ImageError, match=problem):
+        images.read_image(tmp_path / "scene.ppm")
+
+
 def test_a_raw_photo_of_a_camera_is_named(tmp_path):
     (tmp_path / "me.CR2").write_bytes(b"II*\0" + bytes(100))
     with pytest.raises(ImageError, match="is a raw photo of a camera") as caught:

@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from posezoo.core.arrays import Array, Bools, Floats, Ints
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import ImageError, import_cv2
-from posezoo.poses.keypoints import MIN_SCORE, Color, Pose, keypoint_color
+from posezoo.poses.keypoints import (
+    MIN_SCORE,
+    Color,
+    Pose,
+    find_visible,
+    is_sparse,
+    keypoint_color,
+)
 from posezoo.poses.letterbox import Image, Size, image_size
 
 # OpenCV gets coordinates in 1/16 pixels, so limbs do not jump between frames.
@@ -26,6 +33,11 @@ _BOX: Color = (120, 220, 60)
 # would cover each other.
 _DENSE = 60
 
+# The words in the names of a head's keypoints.
+_HEAD = frozenset({"nose", "eye", "ear", "mouth", "head"})
+# How far the top of the head is above the eyes, as a share of a standing body: a rough value.
+_HEAD_SHARE = 0.07
+
 #: The skeleton of boxes: no keypoints.
 BOXES = "box"
 
@@ -36,7 +48,8 @@ def draw(
     """An image with limbs and keypoints of poses, or with the boxes and labels of poses without
     keypoints.
 
-    People who are tracked have a color of their own, and their number above their heads.
+    People who are tracked have a color of their own, and their number above their heads. A pose
+    that ``is_sparse`` is left out.
 
     Args:
         image: (H, W, 3) uint8, BGR; not changed unless ``in_place``.
@@ -58,7 +71,8 @@ def draw(
             hint="leave out in_place to draw into a copy",
         )
     canvas: Image = image if in_place else image.copy()
-    for skeleton, people in groupby(poses, key=lambda pose: pose.layout):
+    shown = [pose for pose in poses if not is_sparse(pose, min_score)]
+    for skeleton, people in groupby(shown, key=lambda pose: pose.layout):
         group = list(people)
         for number, pose in enumerate(group, start=1):
             if pose.mask is not None:
@@ -69,7 +83,7 @@ def draw(
             for pose in group:
                 _draw_box(canvas, pose)
         for place, pose in enumerate(group):
-            _draw_words(canvas, pose, line=0 if skeleton.name == BOXES else place)
+            _draw_words(canvas, pose, min_score, line=0 if skeleton.name == BOXES else place)
     return canvas
 
 
@@ -81,12 +95,54 @@ def _require_image(image: object) -> None:
         )
 
 
-def _draw_words(canvas: Image, pose: Pose, line: int) -> None:
+def _draw_words(canvas: Image, pose: Pose, min_score: float, line: int) -> None:
     """Write the number of a person, or the label of an object."""
     if pose.track_id is not None:
-        _draw_text(canvas, pose, str(pose.track_id), _track_color(pose.track_id))
+        _draw_number(canvas, pose, min_score)
     elif pose.label:
-        _draw_text(canvas, pose, f"{pose.label} {pose.score:.2f}", _BOX, line=line)
+        _draw_text(canvas, pose, f"{pose.label} {pose.score:.2f}", line)
+
+
+def _draw_number(canvas: Image, pose: Pose, min_score: float) -> None:
+    """Write the number of a person above the head."""
+    cv2 = import_cv2()
+    text = str(pose.track_id)
+    scale = _text_scale(canvas, pose)
+    ((width, height), _) = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    x, y = _above_head(pose, min_score)
+    left = min(max(round(x - width / 2), 0), max(canvas.shape[1] - width, 0))
+    bottom = max(round(y - 8 * scale), height + round(4 * scale))
+    color = _track_color(pose.track_id or 0)
+    write_text(canvas, text, (left, bottom), scale, color=color, edge=_OUTLINE)
+
+
+def _above_head(pose: Pose, min_score: float) -> tuple[float, float]:
+    """The place above the middle of the head; if no part of it is visible, above the body."""
+    is_visible = find_visible(pose.keypoints, min_score)
+    is_head = is_visible & _head_of(pose.layout)
+    points = pose.keypoints[is_head if is_head.any() else is_visible, :2]
+    if not len(points):
+        x0, y0, x1, _ = pose.box
+        return (x0 + x1) / 2, y0
+    (x0, y0), (x1, y1) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    height = 0.0
+    if is_head.any():
+        # The top of a head is about as far above the eyes as the ears are apart, of which one may
+        # be hidden.
+        height = max(x1 - x0, y1 - y0, _HEAD_SHARE * _longer_side(pose))
+    return (x0 + x1) / 2, y0 - height
+
+
+def _longer_side(pose: Pose) -> float:
+    x0, y0, x1, y1 = pose.box
+    return max(x1 - x0, y1 - y0)
+
+
+@cache
+def _head_of(skeleton: Skeleton) -> Bools:
+    """(K,) whether a keypoint is one of the head, by its name."""
+    names = [set(name.split("_")) for name in skeleton.keypoints]
+    return np.array([bool(words & _HEAD) for words in names], bool)
 
 
 def _draw_mask(canvas: Image, mask: Floats, color: Color) -> None:
@@ -107,7 +163,7 @@ def _draw_people(
 ) -> None:
     cv2 = import_cv2()
     keypoints = np.concatenate([pose.keypoints for pose in poses]).reshape(len(poses), -1, 3)
-    is_visible = (keypoints[..., 2] >= min_score) & np.isfinite(keypoints).all(axis=2)
+    is_visible = find_visible(keypoints, min_score)
     reach = 4 * max(canvas.shape[:2])  # points far outside the image are clipped to this distance
     positions = np.nan_to_num(keypoints[..., :2]).clip(-reach, reach)
     points = _sixteenths(positions)
@@ -175,14 +231,18 @@ def _draw_box(canvas: Image, pose: Pose) -> None:
         )
 
 
-def _draw_text(canvas: Image, pose: Pose, text: str, color: Color, line: int = 0) -> None:
+def _draw_text(canvas: Image, pose: Pose, text: str, line: int) -> None:
     """Write a text above a box, or in this line below that place."""
-    (width,) = _line_widths(canvas, [pose]).tolist()
-    scale = max(0.5, width / 5)
+    scale = _text_scale(canvas, pose)
     left, top = pose.box[:2]
     bottom = max(round(top - 8 * scale), round(28 * scale)) + round(32 * scale * line)
     position = (round(left), bottom)
-    write_text(canvas, text, position, scale, color=color, edge=_OUTLINE)
+    write_text(canvas, text, position, scale, color=_BOX, edge=_OUTLINE)
+
+
+def _text_scale(canvas: Image, pose: Pose) -> float:
+    (width,) = _line_widths(canvas, [pose]).tolist()
+    return max(0.5, width / 5)
 
 
 def write_text(

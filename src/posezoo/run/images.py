@@ -7,6 +7,7 @@ incomplete file with grey, and a file with too many pixels would need too much m
 from __future__ import annotations
 
 import os
+import re
 import stat
 import struct
 from collections.abc import Callable, Iterator
@@ -27,15 +28,23 @@ from posezoo.core.values import frozen
 Image = NDArray[np.uint8]
 
 #: The suffixes of image files in a folder.
-SUFFIXES = frozenset({".avif", ".bmp", ".jp2", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+SUFFIXES = frozenset(
+    {
+        *(".avif", ".bmp", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif"),
+        *(".tiff", ".webp"),
+    }
+)
+
+#: The suffixes of images that are written: these formats can contain colors.
+WRITTEN_SUFFIXES = SUFFIXES - {".pbm", ".pgm"}
 
 # The suffixes of cameras' raw photos: in some of them, OpenCV would read only a small preview.
 _RAW_SUFFIXES = frozenset({".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".raw", ".rw2"})
 
 #: The suffixes of images that are not read: those in a folder are named in a warning.
 UNREAD_SUFFIXES = _RAW_SUFFIXES | {
-    *(".exr", ".gif", ".hdr", ".heic", ".heif", ".hif", ".ico", ".jfif", ".jxl", ".pbm", ".pgm"),
-    *(".pnm", ".ppm", ".psd", ".svg", ".tga"),
+    *(".exr", ".gif", ".hdr", ".heic", ".heif", ".hif", ".ico", ".jfif", ".jxl", ".psd", ".svg"),
+    ".tga",
 }
 
 #: Two free photos of 512 x 512 pixels: a portrait in colour, and a man behind a camera in grey.
@@ -239,7 +248,7 @@ def _read_header(name: str, data: bytes) -> ImageHeader:
     if parse is None:
         raise ImageError(
             f"{name}: is not an image of a known format",
-            hint="supported formats: JPEG, PNG, WebP, AVIF, JPEG 2000, BMP and TIFF",
+            hint="supported formats: JPEG, PNG, WebP, AVIF, JPEG 2000, BMP, TIFF, PPM, PGM and PBM",
         )
     try:
         return parse(data)
@@ -507,6 +516,37 @@ def _jpeg_2000(data: bytes) -> ImageHeader:
     return ImageHeader(width, height, is_complete=_has_complete_boxes(data))
 
 
+def _netpbm(data: bytes) -> ImageHeader:
+    """PBM, PGM or PPM: width, height and, but for PBM, the largest value, in decimal digits; then
+    the pixels, as digits (P1 to P3) or bytes (Netpbm's pages pbm, pgm and ppm).
+
+    OpenCV refuses incomplete digits.
+    """
+    kind = int(data[1:2])
+    is_bitmap = kind in (1, 4)
+    numbers = []
+    place = 2
+    for _ in range(2 if is_bitmap else 3):
+        number = _NETPBM_NUMBER.match(data, place)
+        if number is None:
+            raise ValueError("a number is missing")
+        numbers.append(int(number[1]))
+        place = number.end()
+    width, height = numbers[:2]
+    if kind <= 3:
+        return ImageHeader(width, height, is_complete=True)
+    row = (width + 7) // 8
+    if not is_bitmap:
+        channels = 3 if kind == 6 else 1
+        row = width * channels * (1 if numbers[2] < 256 else 2)
+    # One blank is between the last number and the pixels.
+    return ImageHeader(width, height, is_complete=len(data) > place + row * height)
+
+
+# Blanks and comments, then a number.
+_NETPBM_NUMBER = re.compile(rb"(?:\s|#[^\n]*\n)+(\d{1,9})")
+
+
 def _has_complete_boxes(data: bytes) -> bool:
     """Whether the last of the boxes ends with the file; a size of 0 means that it does."""
     place = 0
@@ -528,4 +568,5 @@ _KINDS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes], ImageHeader]], ..
     (lambda data: data.startswith((b"II*\0", b"MM\0*")), _tiff),
     (lambda data: data[4:12] in (b"ftypavif", b"ftypavis"), _avif),
     (lambda data: data[4:8] == b"jP  ", _jpeg_2000),
+    (lambda data: re.match(rb"P[1-6][\s#]", data) is not None, _netpbm),
 )

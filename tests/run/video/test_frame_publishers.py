@@ -48,7 +48,7 @@ def publish(frames: int = 3, warn=print, **where) -> None:
         publisher = open_publisher(where.get("json_lines"), where.get("mqtt"), stack, warn=warn)
         source = Video()
         for frame, _ in zip(source.frames(), range(frames), strict=False):
-            publisher(source, frame, [person(frame.index + 1), person()])
+            publisher(source, frame, [person(frame.index + 1), person()], min_score=0.5)
 
 
 def topic(broker: Broker, name: str = "home/poses") -> MqttTopic:
@@ -72,8 +72,11 @@ def test_each_frame_is_a_line_with_its_time_number_and_people(tmp_path):
     assert [line["seconds"] for line in lines] == [0, 0.04, 0.08]
     age = datetime.now(timezone.utc) - datetime.fromisoformat(lines[0]["time"])
     assert 0 <= age.total_seconds() < 60
-    assert lines[1]["poses"] == [person(2).to_json(), person().to_json()]
-    assert [pose.get("track_id") for pose in lines[1]["poses"]] == [2, None]
+    assert lines[1]["poses"] == [
+        {"drawn": True, **person(2).to_json()},
+        {"drawn": True, **person().to_json()},
+    ]
+    assert [pose["track_id"] for pose in lines[1]["poses"]] == [2, None]
     assert list(lines[0]) == ["time", "seconds", "frame", "name", "width", "height", "poses"]
 
 
@@ -84,7 +87,7 @@ def test_a_line_can_be_read_at_once_and_a_file_is_continued(tmp_path):
         publisher = open_publisher(path, None, stack, warn=print)
         source = Video()
         for count, frame in enumerate(source.frames(), 2):
-            publisher(source, frame, [])
+            publisher(source, frame, [], min_score=0.5)
             assert len(path.read_text().splitlines()) == count
 
 
@@ -201,15 +204,15 @@ def test_a_lost_connection_costs_frames_not_the_run_and_is_said_once(tmp_path):
             publisher = open_publisher(None, topic(first), stack, warn=warnings.append)
             source = Video()
             frames = source.frames()
-            publisher(source, next(frames), [])
+            publisher(source, next(frames), [], min_score=0.5)
         wait_until(lambda: warnings)
-        publisher(source, next(frames), [])
+        publisher(source, next(frames), [], min_score=0.5)
         again = Broker(tmp_path, "allow_anonymous true", port=first.port)
         with again, subscriber(again.port, "home/poses") as messages:
             last = next(frames)
 
             def arrives() -> bool:
-                publisher(source, last, [])
+                publisher(source, last, [], min_score=0.5)
                 time.sleep(0.1)
                 return bool(messages)
 

@@ -378,7 +378,8 @@ def _pose_writer(
     stream = sys.stderr if args.format == "json" or is_stdout(args.json_lines) else sys.stdout
     raw_output = stream if args.raw_output_message else None
     frames = _open_list(stack, args.json, "frames")
-    return _PoseWriter(source, publish, raw_output, frames, results=_open_list(stack, args.coco))
+    results = _open_list(stack, args.coco)
+    return _PoseWriter(source, args.prob_threshold, publish, raw_output, frames, results)
 
 
 def _open_list(stack: ExitStack, path: Path | None, key: str = "") -> JsonListWriter | None:
@@ -505,6 +506,7 @@ class _PoseWriter:
     """Prints and writes the poses of a frame, as the flags request."""
 
     source: FrameSource
+    min_score: float
     publish: FramePublisher
     raw_output: TextIO | None
     frames: JsonListWriter | None
@@ -514,12 +516,12 @@ class _PoseWriter:
         from posezoo.run.video.frame_outputs import coco_category_id, coco_image_id, frame_to_json
         from posezoo.run.video.player import format_pose
 
-        self.publish(self.source, frame, poses)
+        self.publish(self.source, frame, poses, self.min_score)
         if self.raw_output:
             for pose in poses:
                 print(printable(format_pose(pose)), file=self.raw_output)
         if self.frames is not None:
-            self.frames.append(frame_to_json(frame, poses))
+            self.frames.append(frame_to_json(frame, poses, self.min_score))
         if self.results is not None:
             for pose in poses:
                 image = coco_image_id(frame, self.source)

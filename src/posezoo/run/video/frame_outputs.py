@@ -26,10 +26,10 @@ from posezoo.core.errors import OutputError
 from posezoo.core.files.file_lock import discard
 from posezoo.core.files.staging import create_parent
 from posezoo.core.files.verified_files import is_device, write_error, writing
-from posezoo.poses.keypoints import Pose
+from posezoo.poses.keypoints import Pose, is_sparse
 from posezoo.poses.letterbox import Size, image_size, letterbox_image
 from posezoo.run import images
-from posezoo.run.images import SUFFIXES, Image
+from posezoo.run.images import SUFFIXES, WRITTEN_SUFFIXES, Image
 from posezoo.run.model_procs import read_labels
 from posezoo.run.video.ffmpeg_library import import_quiet_opencv
 from posezoo.run.video.frame_sources import Frame, FrameSource
@@ -46,7 +46,7 @@ _BLOCK = 4096
 
 def is_picture_or_video(path: Path) -> bool:
     """Whether a path for results is that of a picture or video, and not of a folder."""
-    return path.suffix.lower() in (*SUFFIXES, *CODECS) and not path.is_dir()
+    return path.suffix.lower() in (*WRITTEN_SUFFIXES, *CODECS) and not path.is_dir()
 
 
 class FrameOutput(ABC):
@@ -128,7 +128,7 @@ def open_output(
 
 def _require_one_image(path: Path, source: FrameSource) -> Path:
     """The only image of a source that is written to an image."""
-    if path.suffix.lower() not in SUFFIXES:
+    if path.suffix.lower() not in WRITTEN_SUFFIXES:
         raise unwritten_format(path)
     if len(source.image_paths) != 1:
         raise OutputError(
@@ -140,7 +140,7 @@ def _require_one_image(path: Path, source: FrameSource) -> Path:
 
 def unwritten_format(path: Path) -> OutputError:
     """The error about a picture or video of a format that is not written."""
-    suffixes = " ".join(sorted({*CODECS, *SUFFIXES}))
+    suffixes = " ".join(sorted({*CODECS, *WRITTEN_SUFFIXES}))
     return OutputError(
         f"{path}: files with suffix {path.suffix.lower()} cannot be written",
         hint=f"name a folder, or one of {suffixes}",
@@ -150,15 +150,19 @@ def unwritten_format(path: Path) -> OutputError:
 def _name_images(folder: Path, images: Sequence[Path]) -> dict[str, Path]:
     """The path of each image in a folder, by the image's path.
 
-    Files with the same name in several folders become a.jpg, a_2.jpg.
+    Files with the same name in several folders become a.jpg, a_2.jpg. Formats without colors become
+    PNG.
     """
     targets: dict[Path, str] = {}
     for image in images:
-        target = folder / image.name
+        suffix = image.suffix
+        if suffix.lower() in SUFFIXES - WRITTEN_SUFFIXES:
+            suffix = ".png"
+        target = folder / f"{image.stem}{suffix}"
         number = 1
         while target in targets:
             number += 1
-            target = folder / f"{image.stem}_{number}{image.suffix}"
+            target = folder / f"{image.stem}_{number}{suffix}"
         targets[target] = str(image)
     return {name: target for target, name in targets.items()}
 
@@ -480,16 +484,25 @@ class ResultLines:
         raise AssertionError("a name is free")
 
 
-def frame_to_json(frame: Frame, poses: Sequence[Pose]) -> dict[str, Any]:
-    """A frame's poses as JSON values: ``frame``, ``name``, ``width``, ``height``, ``poses``."""
+def frame_to_json(frame: Frame, poses: Sequence[Pose], min_score: float) -> dict[str, Any]:
+    """A frame's poses as JSON values: ``frame``, ``name``, ``width``, ``height``, ``poses``, as
+    ``pose_to_json``.
+    """
     width, height = image_size(frame.image)
     return {
         "frame": frame.index,
         "name": frame.name,
         "width": width,
         "height": height,
-        "poses": [pose.to_json() for pose in poses],
+        "poses": [pose_to_json(pose, min_score) for pose in poses],
     }
+
+
+def pose_to_json(pose: Pose, min_score: float) -> dict[str, Any]:
+    """The values of ``Pose.to_json`` after ``drawn``: whether the pose is in drawings, which leave
+    out keypoints of lower scores, and poses of too few others.
+    """
+    return {"drawn": not is_sparse(pose, min_score), **pose.to_json()}
 
 
 def coco_category_id(pose: Pose) -> int:

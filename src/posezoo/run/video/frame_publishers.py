@@ -53,8 +53,10 @@ class FramePublisher:
     def __init__(self, receivers: Sequence[Callable[[str], None]]) -> None:
         self._receivers = receivers
 
-    def __call__(self, source: FrameSource, frame: Frame, poses: Sequence[Pose]) -> None:
-        """Publish the poses of a frame.
+    def __call__(
+        self, source: FrameSource, frame: Frame, poses: Sequence[Pose], min_score: float
+    ) -> None:
+        """Publish the poses of a frame; keypoints of ``min_score`` or more are drawn.
 
         Raises:
             OutputError: a file cannot be written.
@@ -65,7 +67,7 @@ class FramePublisher:
         message = {
             "time": read.isoformat(timespec="milliseconds"),
             "seconds": round(source.time_s(frame), 3),
-            **frame_to_json(frame, poses),
+            **frame_to_json(frame, poses, min_score),
         }
         line = json.dumps(message)
         for receive in self._receivers:

@@ -56,6 +56,7 @@ from posezoo.run.video.frame_outputs import (
     frame_to_json,
     is_picture_or_video,
     open_output,
+    pose_to_json,
     unwritten_format,
 )
 from posezoo.run.video.frame_publishers import FramePublisher
@@ -330,7 +331,8 @@ def require_fitting_output(output: Path, inputs: RunInputs) -> None:
             format that is not written.
     """
     if not is_picture_or_video(output):
-        if output.suffix.lower() in UNREAD_SUFFIXES | VIDEO_SUFFIXES and not output.is_dir():
+        unwritten = SUFFIXES | UNREAD_SUFFIXES | VIDEO_SUFFIXES
+        if output.suffix.lower() in unwritten and not output.is_dir():
             raise unwritten_format(output)
         return
     is_video = output.suffix.lower() in CODECS
@@ -541,7 +543,7 @@ class InputRunner:
             replacing_own(target, force=self.force),
         ):
             write_image(target, draw(pixels, poses, min_score=self.min_score, in_place=True))
-        described = [pose.to_json() for pose in poses]
+        described = [pose_to_json(pose, self.min_score) for pose in poses]
         row = {
             "image": image.name,
             "picture": str(target),
@@ -626,9 +628,9 @@ class InputRunner:
             stack.enter_context(closing(results))
             for frame, poses in results:
                 self.skeletons |= {pose.layout for pose in poses}
-                self.publish(source, frame, poses)
+                self.publish(source, frame, poses, self.min_score)
                 if written:
-                    written.append(frame_to_json(frame, poses))
+                    written.append(frame_to_json(frame, poses, self.min_score))
                 output.write(
                     frame, draw(frame.image, poses, min_score=self.min_score, in_place=True)
                 )
