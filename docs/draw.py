@@ -432,7 +432,7 @@ def summary_table() -> str:
     models = all_models(open_registry())
     by_name = {facts.name: facts for facts in models}
     selection = MeasurementSelection()
-    compared = compare_models(models, (), ModelLayout(ROOT, ROOT), selection, at_each_size=True)
+    compared = compare_models(models, (), ModelLayout(ROOT, ROOT), selection, every_row=True)
     rows = []
     aps: dict[str, float] = {}
     shares: dict[str, float] = {}

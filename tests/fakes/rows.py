@@ -24,4 +24,4 @@ def rows_by_size() -> tuple[ComparisonRow, ...]:
     registry = open_registry()
     facts = [describe_model(model, registry) for model in map(registry.find, registry.entries)]
     layout = ModelLayout(Path("none"), Path("none"))
-    return compare_models(facts, (), layout, MeasurementSelection(), at_each_size=True).rows
+    return compare_models(facts, (), layout, MeasurementSelection(), every_row=True).rows

@@ -4,7 +4,8 @@ With ``--format json``, the output is an object::
 
     models        list   a row for each model and precision: model, precision, license, people_from,
                          detector_precision (of the detector's IR, if it is not FP16),
-                         weights_opened (whether the published weights were measured),
+                         weights_opened (whether the published weights were measured, or
+                         their outputs are recorded),
                          compared_with (of IR in --weights_dir: the runtimes of their originals,
                          inner tensors, and devices with the result);
                          and of the whole pipeline AP (a share), AR50_several (the share of people
