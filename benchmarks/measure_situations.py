@@ -127,7 +127,7 @@ def mark_box(taken: Array, box: Sequence[float]) -> None:
     taken[top : int(y + height) + MARGIN, left : int(x + width) + MARGIN] = True
 
 
-def measure(estimator: Estimator, photos: Sequence[Picture], videos: Any) -> dict[str, float]:
+def measure(estimator: Estimator, photos: Sequence[Picture]) -> dict[str, float]:
     """The figures of ``measured.KINDS``, from the estimators for photos."""
     likeness = import_module("fakes.people").likeness
     figures: dict[str, float] = {}
@@ -206,7 +206,7 @@ def main() -> int:
         options = LoadOptions(target_size=size)
         finders = detector_irs(model, context, precision=precision)
         irs = {**finders, **get_irs(model, precision, context)}
-        figures = measure(compile_estimator(model, context, irs, options), photos, videos)
+        figures = measure(compile_estimator(model, context, irs, options), photos)
         figures |= measure_videos(
             compile_estimator(model, context, irs, options, is_video=True), videos
         )

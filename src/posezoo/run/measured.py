@@ -174,7 +174,8 @@ class Measurement:
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     #: ``digest_irs`` of the measured IR; empty if it is unknown or its weights are generated.
     irs: str = ""
-    #: ``REGISTRY``, ``THIS_MACHINE`` or ``FIGURES_FILE``. It is not written to a file, but follows from which file was read.
+    #: ``REGISTRY``, ``THIS_MACHINE`` or ``FIGURES_FILE``. No file states it: it follows from which
+    #: file was read.
     record: str = REGISTRY
 
     @property

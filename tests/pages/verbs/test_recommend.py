@@ -229,7 +229,11 @@ def test_each_precision_that_was_measured_and_is_available_is_a_row(zoo):
     path = write_model(zoo / "models", "both", yml | {"quantizable": True})
     measured = [
         Measurement("accuracy", precision, {"AP": ap}, settings={"people_from": "nanodet-g"})
-        for precision, ap in ((Precision.FP32, 0.5), (Precision.FP16, 0.5), (Precision.FP16_INT8, 0.49))
+        for precision, ap in (
+            (Precision.FP32, 0.5),
+            (Precision.FP16, 0.5),
+            (Precision.FP16_INT8, 0.49),
+        )
     ]
     update_measured_yml(path.with_name("measured.yml"), measured)
     answer = json.loads(recommend(zoo, "--format", "json").stdout)

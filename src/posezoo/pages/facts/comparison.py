@@ -23,8 +23,8 @@ from posezoo.run.measured import (
     DETECTOR_PRECISION,
     FOUND,
     SHOWN,
-    USUALLY_SHOWN,
     THIS_MACHINE,
+    USUALLY_SHOWN,
     WEIGHTS,
     Measurement,
 )

@@ -351,7 +351,12 @@ def _format_metric(metric: SourcedMetric | None, axis: ComparisonColumn, row: st
 
 
 def _measurement_title(table: MeasurementTable) -> str:
-    subjects = {"accuracy": "Accuracy", "quantization": "INT8 compared with FP32", "speed": "Speed"}
+    subjects = {
+        "accuracy": "Accuracy",
+        "quantization": "INT8 compared with FP32",
+        "situations": "Turned, in videos, and where nobody is",
+        "speed": "Speed",
+    }
     scope = "whole pipeline" if table.is_of_pipeline else "network alone"
     return f"{subjects[table.kind]}, {scope}"
 

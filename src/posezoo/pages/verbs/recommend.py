@@ -266,9 +266,7 @@ def _lines(
         yield from _unknown_lines(answer, limits, most)
 
 
-def _table_lines(
-    rows: Sequence[ComparisonRow], first: int, footnotes: Footnotes
-) -> Iterator[str]:
+def _table_lines(rows: Sequence[ComparisonRow], first: int, footnotes: Footnotes) -> Iterator[str]:
     """A table of a list; above the figures of each row is its command."""
     from posezoo.pages.facts.comparison import COLUMNS
 
