@@ -97,7 +97,7 @@ def test_the_accuracy_page_states_what_was_recorded_for_the_people_that_it_names
 def test_the_index_states_the_ap_of_the_default_pipeline():
     text = (ROOT / "models" / "index.md").read_text("utf-8")
     stated = re.findall(
-        r"^\| (?:↳ )?\[([\w.-]+)\]\([^|]*\)([^|]*) \|.*?\| (0\.\d{3}) \([^|]*\)[^|]*\|",
+        r"^\| (?:↳ )?\[([\w.-]+)\]\([^|)]*\)([^|]*) \|.*?\| (0\.\d{3}) \([^|]*\)[^|]*\|",
         text,
         re.MULTILINE,
     )
@@ -116,7 +116,7 @@ def test_compare_states_the_ap_of_the_default_pipeline_also_of_composites():
         model = REGISTRY.find(row["model"])
         assert row["AP_origin"] == "measured"
         assert f"{float(row['AP']):.3f}" == recorded_ap(
-            model, Precision(row["precision"]), row["people_from"]
+            model, Precision(row["precision"]), row["people_from"], row["target_size"]
         )
         assert row["people_from"].partition(" (")[0] == (people_from(model) or ITSELF)
 

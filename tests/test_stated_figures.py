@@ -63,7 +63,8 @@ def of_compare(*words: str) -> Pairs:
         row = ALL_ROWS.get((stated["model"], stated["precision"], size))
         if row is not None:
             for key in COLUMNS.keys() - {"size_bytes"}:
-                yield row.model, stated[key] and float(stated[key]), value(row, key) or ""
+                number = float(stated[key]) if stated[key] else None
+                yield row.model, number, value(row, key)
 
 
 def of_gallery() -> Pairs:
@@ -132,7 +133,7 @@ def of_cards() -> Pairs:
 def of_index() -> Pairs:
     text = (ROOT / "models" / "index.md").read_text("utf-8")
     found = re.findall(
-        r"^\| (?:↳ )?\[([\w.-]+)\]\([^|]*\)([^|]*) \| ([\d.]+ MB) \| [^|]* \| ([^|]*) ?\|",
+        r"^\| (?:↳ )?\[([\w.-]+)\]\([^|)]*\)([^|]*) \| ([\d.]+ MB) \| [^|]* \| ([^|]*) ?\|",
         text,
         re.MULTILINE,
     )

@@ -160,7 +160,7 @@ def _render_model_tables(models: Sequence[ModelFacts], root: Path) -> Paragraphs
         by_task.setdefault(task, []).append(facts)
     for task, of_task in sorted(by_task.items(), key=lambda item: -len(item[1])):
         yield f"## {task_label(task)}"
-        rows = [(facts, row) for facts in of_task for row in by_name.get(facts.name, [None])]
+        rows = [(facts, row) for facts in of_task for row in _select(by_name.get(facts.name, []))]
         keys = [key for key in PIPELINE_HEADERS if any(row and row.values[key] for _, row in rows)]
         headers = (*HEADERS, *(PIPELINE_HEADERS[key] for key in keys))
         yield format_table(headers, [_row(facts, root, row, keys) for facts, row in rows])
@@ -208,6 +208,11 @@ def _read_models(root: Path) -> Iterator[ModelFacts]:
         for part in facts.parts:
             if part.composite == model.name:
                 yield ModelFacts(part, (part,))
+
+
+def _select(rows: Sequence[ComparisonRow]) -> Sequence[ComparisonRow | None]:
+    """The rows of a model that the index shows: those with an AP, else one."""
+    return [row for row in rows if row.values["AP"]] or rows[:1] or [None]
 
 
 def _row(
