@@ -41,7 +41,7 @@ from posezoo.core.settings import read_settings, to_settings
 from posezoo.core.versions import package_version
 from posezoo.poses.people import people_from
 from posezoo.run.images import read_image
-from posezoo.run.load import compile_estimator, detector_irs, is_quantized_here
+from posezoo.run.load import compile_pipeline, get_detector_irs
 from posezoo.run.measured import (
     TARGET_SIZE,
     Measurement,
@@ -50,6 +50,7 @@ from posezoo.run.measured import (
     measurement_to_json,
 )
 from posezoo.run.measurement_selection import MeasurementSelection
+from posezoo.run.pipeline_spec import resolve_pipeline
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.runtime_config import LoadOptions
 
@@ -204,18 +205,15 @@ def main() -> int:
     print(counts, flush=True)
     for model, precision, size in list_pipelines(context, args.models):
         options = LoadOptions(target_size=size)
-        finders = detector_irs(model, context, precision=precision)
-        irs = {**finders, **get_irs(model, precision, context)}
-        figures = measure(compile_estimator(model, context, irs, options), photos)
-        figures |= measure_videos(
-            compile_estimator(model, context, irs, options, is_video=True), videos
-        )
+        pipeline = resolve_pipeline(model, context, precision)
+        of_videos = resolve_pipeline(model, context, precision, is_video=True)
+        irs = {**get_detector_irs(pipeline, context), **get_irs(model, precision, context)}
+        figures = measure(compile_pipeline(pipeline, irs, options), photos)
+        figures |= measure_videos(compile_pipeline(of_videos, irs, options), videos)
         settings: dict[str, Any] = dict(counts)
         if people := people_from(model):
             settings["people_from"] = people
-            detector = context.registry.find(people)
-            if is_quantized_here(detector, precision, context):
-                settings |= detector_setting(precision)
+            settings |= detector_setting(pipeline.detector_precision)
         if size:
             settings[TARGET_SIZE] = size
         measured = Measurement(
