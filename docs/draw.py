@@ -10,16 +10,19 @@ import argparse
 import copy
 import json
 import os
+import re
 import sys
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from posezoo.core.declarations.model import Model, ModelSpec, PublishedAccuracy
     from posezoo.core.registry import Registry
+    from posezoo.pages.facts.comparison import ComparisonRow, ModelComparison, SourcedMetric
     from posezoo.pages.facts.model_facts import ModelFacts
     from posezoo.run.measured import Measurement
 
@@ -237,6 +240,7 @@ def accuracy_page() -> str:
         measured_videos=videos,
         videos_tools=format_tools(videos["tools"]),
         summary=summary_table(),
+        empty=situation_counts(every_row())["pictures_without_people"],
     )
 
 
@@ -283,9 +287,8 @@ SUMMARY_HEADERS = (
     "Model",
     "People from",
     "AP (95 % interval)",
-    "Of several",
-    "INT8 / FP32",
-    "Images/s",
+    *("Of one", "Of several", "Ghosts", "Lying", "Upside down", "In video"),
+    *("ms, 1 person", "ms, 4 people"),
     "Download",
 )
 
@@ -426,68 +429,105 @@ def origin_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
         yield facts.name, ap, speeds or "none", int8
 
 
-def summary_table() -> str:
-    """The pose models with real weights, by name: what the default command gives."""
-    from posezoo.cli.labels import format_ap, format_figure, format_megabytes
+def every_row() -> ModelComparison:
+    """All models with a row for each precision and size that was measured."""
     from posezoo.core.layout import ModelLayout
     from posezoo.core.registry import open_registry
-    from posezoo.pages.cards.markdown import format_table
-    from posezoo.pages.facts.comparison import compare_models, int8_ratio
-    from posezoo.run.measured import USUALLY_SHOWN
+    from posezoo.pages.facts.comparison import compare_models
     from posezoo.run.measurement_selection import MeasurementSelection
 
     models = all_models(open_registry())
-    by_name = {facts.name: facts for facts in models}
-    selection = MeasurementSelection()
-    compared = compare_models(models, (), ModelLayout(ROOT, ROOT), selection, at_each_size=True)
+    layout = ModelLayout(ROOT, ROOT)
+    return compare_models(models, (), layout, MeasurementSelection(), every_row=True)
+
+
+#: Columns of figures of people, as shares and a mean, with two digits.
+SUMMARY_KEYS = (
+    *("AR50_single", "AR50_several", "ghosts"),
+    *("found_lying", "found_upside_down", "found_in_video"),
+)
+
+
+def summary_table() -> str:
+    """The measured rows of pose models with real weights, by name."""
+    from posezoo.cli.labels import format_ap, format_megabytes
+    from posezoo.pages.cards.markdown import format_table
+    from posezoo.pages.facts.recommendation import LATENCIES
+
+    compared = every_row()
+    measured = [
+        row
+        for row in compared.rows
+        if row.values["AP"] and row.values["AR50_several"] and row.task != "detection"
+    ]
     rows = []
-    aps: dict[str, float] = {}
-    shares: dict[str, float] = {}
-    for row in compared.rows:
-        keys = ("AP", "AR50_several", "throughput_fps", "transfer_bytes")
-        ap, several, speed, size = (row.values[key] for key in keys)
-        if ap is None or several is None or row.task == "detection":
-            continue
-        aps[row.name] = ap.number
-        shares[row.name] = several.number
-        alike = selection.select_of_pipeline(
-            by_name[row.model].model, "accuracy", target_size=row.target_size
-        )
-        if not has_int8(by_name[row.model]):
-            alike = []
-        ratios = (int8_ratio(each, alike) for each in alike)
-        ratio = next((f"{each:.2f}" for each in ratios if each is not None), "")
-        fps = format_figure(speed.number) if speed else "not measured"
-        people = row.people_found.get(USUALLY_SHOWN, USUALLY_SHOWN)
-        fps += f" ({people} found)" if people != USUALLY_SHOWN else ""
+    for row in measured:
+        ap = row.values["AP"]
+        assert ap is not None
+        people = (_two_digits(row.values[key]) for key in SUMMARY_KEYS)
+        times = (_stated_time(row, shown) for shown in LATENCIES)
+        size = row.values["transfer_bytes"]
         download = format_megabytes(int(size.number) if size else None)
         stated = format_ap(ap.number, ap.interval)
-        found = f"{several.number:.2f}"
-        rows.append((row.name, row.people_from, stated, found, ratio, fps, download))
+        rows.append((row.name, row.described_people, stated, *people, *times, download))
     table = format_table(SUMMARY_HEADERS, rows)
     machine = compared.speed_setting.partition("; ")[0]
-    where = f" on {machine}" if machine else ""
-    best, most = (max(values, key=values.__getitem__) for values in (aps, shares))
-    in_fp16 = max((name for name in shares if "(" not in name), key=shares.__getitem__)
+
+    def largest(key: str, rows: Iterable[ComparisonRow] = measured) -> str:
+        return max(rows, key=lambda row: metric.number if (metric := row.values[key]) else 0).name
+
+    in_fp16 = [row for row in measured if row.precision == "FP16"]
     answer = (
-        f"For photos of several people, `{best}` has the highest AP, and `{most}` finds the most;"
-        f" in FP16, `{in_fp16}`."
+        f"For photos of several people, `{largest('AP')}` has the highest AP, and"
+        f" `{largest('AR50_several')}` finds the most; in FP16, `{largest('AR50_several', in_fp16)}`."
     )
-    return f"{table}\n\n{textwrap.fill(f'{answer} {SUMMARY.format(where=where)}', 110)}"
+    counts = situation_counts(compared)
+    summary = SUMMARY.format(where=f" on {machine}" if machine else "", **counts)
+    return f"{table}\n\n{textwrap.fill(f'{answer} {summary}', 110)}"
+
+
+def situation_counts(compared: ModelComparison) -> dict[str, str]:
+    """The numbers of pictures and frames that situations were measured on."""
+    return dict(re.findall(r"(\w+) (\d+)", compared.situation_conditions))
+
+
+def _two_digits(metric: SourcedMetric | None) -> str:
+    return f"{metric.number:.2f}" if metric else ""
+
+
+def _stated_time(row: ComparisonRow, shown: int) -> str:
+    """The median time with as many people, and how many were found, if that is another number."""
+    from posezoo.cli.labels import format_figure
+    from posezoo.pages.facts.recommendation import LATENCIES
+
+    metric = row.values[LATENCIES[shown]]
+    if metric is None:
+        return "not measured"
+    found = row.people_found.get(shown, shown)
+    return format_figure(metric.number) + (f" ({found} found)" if found != shown else "")
 
 
 SUMMARY = """\
-The models are in alphabetical order: most intervals overlap, so these photos do not rank them. AP and
-images/s are of the same pipeline, which is what `posezoo evaluate MODEL` and `posezoo run MODEL` use. AP
-on 17 photos of COCO with 44 people, in FP16 if no other precision is named, on the CPU (quantized
-layers in i8, others in f32), at a single scale without flip; in parentheses the 95 % interval, from a bootstrap over the photos. Of several:
-the share of people who are found (object keypoint similarity of 0.5 or more) on the photos with two people
-or more. "at 480": with `--height 480`, instead of the size that the model declares. INT8 / FP32: the share of its AP that INT8 keeps, where `posezoo get MODEL --precisions
+The models are in alphabetical order: most intervals overlap, so these photos do not rank them. All
+figures of a row are of one pipeline, which is what `posezoo evaluate MODEL` and `posezoo run MODEL` use with
+`--precision` and, for "at 480", `--height 480`; without a named precision it is FP16. AP is of 17 photos of COCO with 44 people, on the CPU (quantized
+layers in i8, others in f32), at a single scale without flip; in parentheses is the 95 % interval, from a bootstrap over the photos. Of one, of several:
+the share of people who are found (object keypoint similarity of 0.5 or more) on the photos with one person, and
+with more. Ghosts: people who are found in a picture without people, of {pictures_without_people} parts of these photos that show nobody. Lying, upside down: the
+share of people who are found, each alone on a picture that is turned. In video: the same in the {frames} frames of five
+videos in which a camera pans over a photo. INT8 is of models that are published in it, or whose ranges are in the registry: `posezoo get MODEL --precisions
 FP16-INT8` makes it without photos; 12 of the 17 photos calibrated it. Between a processor with AVX-512 VNNI and one with AVX2 alone, the AP of INT8 differs by up to 0.012.
-Images/s: from an image file that shows four people to drawn poses, one image at a time{where};
-in parentheses how many were found, if that was not four. Download: what
+Milliseconds: the median from an image file that shows one person, or four, to drawn poses, one image at a time{where};
+in parentheses is how many were found, if that was another number. Download: what
 `posezoo run` transfers for this precision, with the detector that finds the people.
 """
+
+
+def which_model_page(name: str) -> str:
+    """A page with the table of models for each case."""
+    from which_model import draw_page
+
+    return draw_page(name, every_row())
 
 
 #: What many publishers state of COCO's AP: the boxes are of a file of detections that they share.
@@ -521,6 +561,9 @@ def rerun_command(spec: ModelSpec, published: PublishedAccuracy) -> str:
     return " ".join(words)
 
 
+#: The pages with the table of models for each case, which draw only that.
+WHICH_MODEL_PAGES = ("README.md", "docs/howto/choose_a_model.md")
+
 PAGES: dict[str, Callable[[], str]] = {
     "docs/rules.md": rules_page,
     "docs/decisions/README.md": decisions_page,
@@ -530,6 +573,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/api.md": api_page,
     "docs/omz_projects.md": omz_projects_page,
     "docs/accuracy.md": accuracy_page,
+    **{name: partial(which_model_page, name) for name in WHICH_MODEL_PAGES},
     "docs/explanations/judges.md": judges_page,
     "docs/explanations/scaling.md": scaling_page,
     "docs/model.schema.json": model_schema,

@@ -94,7 +94,8 @@ SPEEDS = {
     "network_fps": ("throughput_fps", {}),
     "network_p50_ms": ("latency_p50_ms", {}),
 }
-ACCURACIES = ("AP", "AR50_several")
+ACCURACIES = ("AP", "AR50_single", "AR50_several")
+SITUATIONS = ("ghosts", "found_lying", "found_upside_down", "found_in_video")
 
 
 def of_rows(rows: list[dict]) -> Iterator[Stated]:
@@ -107,6 +108,9 @@ def of_rows(rows: list[dict]) -> Iterator[Stated]:
         for metric in ACCURACIES:
             if row[metric]:
                 yield Stated(row["model"], "accuracy", metric, row[metric]["number"], pipeline)
+        for metric in SITUATIONS:
+            if row[metric]:
+                yield Stated(row["model"], "situations", metric, row[metric]["number"], pipeline)
         for key, (metric, more) in SPEEDS.items():
             if not (stated := row[key]):
                 continue
@@ -127,7 +131,9 @@ def of_recommend(*words: str) -> Iterator[Stated]:
         if latency := model["latency_ms"]:
             conditions = {
                 **{name: model[name] for name in ("precision", "target_size")},
-                "people from": model["people_from"],
+                "people from": describe_people(
+                    model["people_from"], model["detector_precision"] or ""
+                ),
                 "shown": people,
                 "found": people,
                 "machine": latency["machine"],
@@ -152,7 +158,7 @@ def of_summary() -> Iterator[Stated]:
     words = " ".join(section.split())
     machine = re.search(r"one image at a time on (.*?);", words)[1]
     for line in re.findall(r"^\| (.* MB) \|$", section, re.MULTILINE):
-        name, people, ap, several, _, speed, _ = line.split(" | ")
+        name, people, ap, single, several, *_, time_of_one, time_of_four, _ = line.split(" | ")
         model, precision, size = re.fullmatch(r"(\S+)(?: \((.*)\))?(?: at (\d+))?", name).groups()
         conditions = {
             "precision": precision or "FP16",
@@ -161,11 +167,14 @@ def of_summary() -> Iterator[Stated]:
         }
         of_photos = {**conditions, "images": 17}
         yield Stated(model, "accuracy", "AP", ap.partition(" ")[0], of_photos)
+        yield Stated(model, "accuracy", "AR50_single", single, of_photos)
         yield Stated(model, "accuracy", "AR50_several", several, of_photos)
-        fps, _, found = speed.removesuffix(" found)").partition(" (")
-        if fps != "not measured":
-            of_speed = {**conditions, "machine": machine, "requests": 1, "found": found or 4}
-            yield Stated(model, "speed", "throughput_fps", fps, of_speed)
+        for shown, stated in ((1, time_of_one), (4, time_of_four)):
+            time, _, found = stated.removesuffix(" found)").partition(" (")
+            if time != "not measured":
+                of_speed = {**conditions, "machine": machine, "requests": 1, "shown": shown}
+                of_speed["found"] = found or shown
+                yield Stated(model, "speed", "latency_p50_ms", time, of_speed)
 
 
 #: The columns of the tables of cards that are conditions, and those that are figures.

@@ -11,19 +11,25 @@ from pathlib import Path
 import pytest
 
 from fakes.command import posezoo
-from fakes.rows import best_rows, rows_by_size
+from fakes.rows import best_rows, every_row
 from posezoo.cli.labels import format_ap, format_figure, format_megabytes
 from posezoo.core.declarations.model import WHOLE_IMAGE
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
 from posezoo.pages.facts.comparison import COLUMNS, ComparisonRow
 from posezoo.pages.facts.model_facts import describe_model
-from posezoo.pages.facts.recommendation import RequiredValues
+from posezoo.pages.facts.recommendation import LATENCIES, RequiredValues
 from posezoo.run.measurement_selection import MeasurementSelection
 
 ROOT = Path(__file__).parents[1]
 ROWS = {row.model: row for row in best_rows()}
-BY_SIZE = {(row.model, row.target_size): row for row in rows_by_size()}
+ALL_ROWS = {(row.model, row.precision.value, row.target_size): row for row in every_row()}
+
+BY_NAME = {row.name: row for row in every_row()}
+SUMMARY_KEYS = (
+    *("AR50_single", "AR50_several", "ghosts"),
+    *("found_lying", "found_upside_down", "found_in_video"),
+)
 
 #: Of a model, what is stated, and what its record gives.
 Pairs = Iterator[tuple[str, object, object]]
@@ -41,23 +47,24 @@ def number(metric: dict | None) -> float | None:
 def of_recommend(limits: tuple[str, ...], people: int) -> Pairs:
     ended = posezoo("recommend", *limits, "--format", "json")
     for model in json.loads(ended.stdout)["models"]:
-        row = BY_SIZE[model["name"], model["target_size"]]
+        row = ALL_ROWS[model["name"], model["precision"], model["target_size"]]
         ap = row.ap
         yield row.model, number(model["ap"]), ap and ap.number
         latency = RequiredValues(people=people).latency_of(row)  # none, if it found others
         yield row.model, number(model["latency_ms"]), latency and latency.number
         for key in COLUMNS.keys() - {"size_bytes"}:
             yield row.model, number(model[key]), value(row, key)
-        yield row.model, model["precision"], row.precision.value
 
 
 def of_compare(*words: str) -> Pairs:
     ended = posezoo("compare", "--all", "--format", "csv", *words)
     for stated in csv.DictReader(ended.stdout.splitlines()):
-        row = ROWS[stated["model"]]
-        if stated["precision"] == row.precision:
+        size = int(stated["target_size"]) if stated["target_size"] else None
+        row = ALL_ROWS.get((stated["model"], stated["precision"], size))
+        if row is not None:
             for key in COLUMNS.keys() - {"size_bytes"}:
-                yield row.model, stated[key] and float(stated[key]), value(row, key) or ""
+                number = float(stated[key]) if stated[key] else None
+                yield row.model, number, value(row, key)
 
 
 def of_gallery() -> Pairs:
@@ -79,17 +86,19 @@ def of_summary() -> Pairs:
     text = (ROOT / "docs" / "accuracy.md").read_text("utf-8")
     table = text.partition("\n## What the default command gives\n")[2].partition("\n## ")[0]
     for line in re.findall(r"^\| (.* MB) \|$", table, re.MULTILINE):
-        name, people, ap, several, _, fps, download = line.split(" | ")
-        size = name.partition(" at ")[2]
-        row = BY_SIZE[name.partition(" ")[0], int(size) if size else None]
+        name, people, ap, *figures, single, several, download = line.split(" | ")
+        row = BY_NAME[name]
         measured = row.values["AP"]
-        speed = value(row, "throughput_fps")
-        yield name, (name, people), (row.name, row.people_from)
+        yield name, people, row.described_people
         yield name, ap, format_ap(measured.number, measured.interval)
-        yield name, several, f"{value(row, 'AR50_several'):.2f}"
-        found = row.people_found.get(4, 4)
-        number_found = f" ({found} found)" if found != 4 else ""
-        yield name, fps, format_figure(speed) + number_found if speed else "not measured"
+        for key, figure in zip(SUMMARY_KEYS, figures, strict=True):
+            number = value(row, key)
+            yield name, figure, "" if number is None else f"{number:.2f}"
+        for shown, time in ((1, single), (4, several)):
+            number = value(row, LATENCIES[shown])
+            found = row.people_found.get(shown, shown)
+            number_found = f" ({found} found)" if found != shown else ""
+            yield name, time, format_figure(number) + number_found if number else "not measured"
         yield name, download, format_megabytes(value(row, "transfer_bytes"))
 
 
@@ -124,12 +133,20 @@ def of_cards() -> Pairs:
 def of_index() -> Pairs:
     text = (ROOT / "models" / "index.md").read_text("utf-8")
     found = re.findall(
-        r"^\| (?:↳ )?\[([\w.-]+)\]\([^|]*\) \| ([^|]*) \| [^|]* \| ([^|]*) ?\|$", text, re.MULTILINE
+        r"^\| (?:↳ )?\[([\w.-]+)\]\([^|)]*\)([^|]*) \| ([\d.]+ MB) \| [^|]* \| ([^|]*) ?\|",
+        text,
+        re.MULTILINE,
     )
-    for name, download, ap in found:
-        metric = ROWS[name].values["AP"]
-        yield name, download, format_megabytes(value(ROWS[name], "transfer_bytes"))
+    stated = set()
+    for name, details, download, ap in found:
+        row = BY_NAME.get(name + details, ROWS[name])
+        metric = row.values["AP"]
+        stated.add(row.name)
+        yield name, download, format_megabytes(value(row, "transfer_bytes"))
         yield name, ap[:5].strip(), format_ap(metric.number) if metric else ""
+    for row in every_row():
+        if row.values["AP"]:
+            yield row.model, row.name in stated, True
 
 
 PLACES = {
@@ -156,9 +173,9 @@ def test_a_place_states_the_figures_of_the_record(place):
 def test_with_a_limit_of_latency_only_models_whose_pipeline_is_that_fast_are_named():
     words = ("--max_latency", "60ms", "--people", "4", "--format", "json")
     models = json.loads(posezoo("recommend", *words).stdout)["models"]
-    assert {(model["name"], model["target_size"]) for model in models} == {
-        name_and_size
-        for name_and_size, row in BY_SIZE.items()
+    assert {(model["name"], model["precision"], model["target_size"]) for model in models} == {
+        key
+        for key, row in ALL_ROWS.items()
         if (row.values["AP"] or row.values["published_AP"])
         and row.task == "human_pose_estimation"
         and (value(row, "latency_p50_ms") or 1e9) <= 60

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from posezoo.core.declarations.model import Input, Output, PublishedAccuracy
 
@@ -105,3 +105,19 @@ def format_pairs(values: Mapping[str, object]) -> str:
 def join(*texts: str, separator: str = ", ") -> str:
     """The texts that are not empty."""
     return separator.join(filter(None, texts))
+
+
+class Footnotes:
+    """Notes below a table, each with a mark, ``[1]``; the same note has one mark."""
+
+    def __init__(self) -> None:
+        self._marks: dict[str, str] = {}
+
+    def mark(self, note: str) -> str:
+        """The mark of a note."""
+        return self._marks.setdefault(note, f"[{len(self._marks) + 1}]")
+
+    def lines(self) -> Iterator[str]:
+        """The notes in the order of their marks."""
+        for note, mark in self._marks.items():
+            yield f"{mark} {note}"

@@ -48,13 +48,14 @@ def format_csv(comparison: ModelComparison) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     columns = [name for key in COLUMNS for name in (key, f"{key}_origin")]
-    writer.writerow(["model", "precision", *columns, "license", "people_from"])
+    writer.writerow(["model", "precision", "target_size", *columns, "license", "people_from"])
     for row in comparison.rows:
         cells: list[object] = []
         for key in COLUMNS:
             value = row.values[key]
             cells += (value.number, str(value.origin)) if value else ("", "")
-        writer.writerow([row.model, row.precision.value, *cells, row.license, row.described_people])
+        subject = (row.model, row.precision.value, row.target_size or "")
+        writer.writerow([*subject, *cells, row.license, row.described_people])
     return stream.getvalue().removesuffix("\n")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,6 +82,7 @@ def read_measurements(file: Path, registry: Registry) -> Iterator[tuple[Model, M
 
 def measurement_selection(args: MeasurementArgs, registry: Registry) -> MeasurementSelection:
     """The measurements that the flags select."""
+    from posezoo.run.measured import FIGURES_FILE
     from posezoo.run.measurement_selection import MeasurementSelection
 
     measurements = []
@@ -89,7 +91,7 @@ def measurement_selection(args: MeasurementArgs, registry: Registry) -> Measurem
             hint = f"posezoo benchmark MODEL --output {shlex.quote(str(file))}"
             raise PosezooError(f"{file}: no such file", hint=hint)
         for model, measurement in read_measurements(file, registry):
-            measurements.append((model.full_name, measurement))
+            measurements.append((model.full_name, replace(measurement, record=FIGURES_FILE)))
     return MeasurementSelection(tuple(measurements), args.machine, dict(args.setting))
 
 

@@ -57,6 +57,7 @@ class MeasurementKind:
 
 
 _COCO = ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl")
+_TURNED = ("found_upright", "found_tilted", "found_lying", "found_upside_down")
 _SPEED = (
     *("throughput_fps", "throughput_min_fps", "throughput_max_fps"),
     *("latency_p50_ms", "latency_p90_ms", "latency_p99_ms", "compile_s", "memory_mib", "rounds"),
@@ -86,6 +87,15 @@ KINDS: Mapping[str, MeasurementKind] = {
             "bin_share": 1.0,
         }
     ),
+    # The shares of people found, each alone on a picture that is turned (``benchmarks/
+    # measure_situations.py``) and in a video; people found per picture without people, the share of
+    # these pictures that show one; and how often a person of a video gets another number.
+    "situations": MeasurementKind(
+        {
+            **dict.fromkeys((*_TURNED, "found_in_video", "ghost_pictures"), 1.0),
+            **dict.fromkeys(("ghosts", "other_numbers"), 1e3),
+        }
+    ),
     "speed": MeasurementKind(dict.fromkeys(_SPEED, 1e9), by_machine=True, any_weights=True),
 }
 
@@ -111,6 +121,12 @@ ANNOTATED_BOXES = "the annotated boxes"
 #: The weights that were measured: the publisher's, or random ones if the publisher's are not
 #: available.
 WEIGHTS = ("published", "generated")
+
+#: Where a record comes from: measured.yml of the registry, what ``posezoo benchmark`` kept for this
+#: user on this machine, or a file that ``--figures`` names.
+REGISTRY = "the registry"
+THIS_MACHINE = "this machine"
+FIGURES_FILE = "--figures"
 
 _KEYS = (
     Key("tag", matching(TAG, "a tag")),
@@ -158,6 +174,9 @@ class Measurement:
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     #: ``digest_irs`` of the measured IR; empty if it is unknown or its weights are generated.
     irs: str = ""
+    #: ``REGISTRY``, ``THIS_MACHINE`` or ``FIGURES_FILE``. No file states it: it follows from which
+    #: file was read.
+    record: str = REGISTRY
 
     @property
     def spread(self) -> float:

@@ -95,7 +95,7 @@ class MeasurementSelection:
 
 def is_of_pipeline(measurement: Measurement) -> bool:
     """Whether the whole pipeline was measured, from an image to poses, and not a network alone."""
-    return measurement.kind == "accuracy" or "pipeline" in measurement.settings
+    return measurement.kind in ("accuracy", "situations") or "pipeline" in measurement.settings
 
 
 def format_measurement_setting(measurement: Measurement) -> str:

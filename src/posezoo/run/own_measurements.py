@@ -17,7 +17,13 @@ from posezoo.core.files.verified_files import writing
 from posezoo.core.settings import user_folder
 from posezoo.core.values import frozen
 from posezoo.run.machine import Machine
-from posezoo.run.measured import NAME, Measurement, read_measured, update_measured_yml
+from posezoo.run.measured import (
+    NAME,
+    THIS_MACHINE,
+    Measurement,
+    read_measured,
+    update_measured_yml,
+)
 
 NOTE = "# written by `posezoo benchmark`: measured, never typed"
 
@@ -30,7 +36,8 @@ class OwnSpeeds:
     """What was measured on this machine.
 
     Attributes:
-        measurements: those of the user's folder, each with the name of its model.
+        measurements: those of the user's folder, each with the name of its model. Only their
+            ``record`` is ``THIS_MACHINE``: the registry may have others of a like processor.
         machines: the descriptions of this machine, with each of the devices that were used.
     """
 
@@ -71,7 +78,7 @@ def read_own_speeds(models: Iterable[Model], warn: Callable[[str], None]) -> Own
             continue
         for each in measurements:
             if each.kind == "speed" and each.tag == model.tag:
-                measured.append((model.full_name, each))
+                measured.append((model.full_name, replace(each, record=THIS_MACHINE)))
     if not measured:
         return None
     try:

@@ -14,7 +14,12 @@ from fakes.zoo import model_yml, write_model
 from posezoo.core.declarations.model import Precision
 from posezoo.core.registry import open_registry
 from posezoo.run.machine import Machine
-from posezoo.run.measured import Measurement, measurement_to_json, update_measured_yml
+from posezoo.run.measured import (
+    Measurement,
+    measurement_to_json,
+    read_measured,
+    update_measured_yml,
+)
 from posezoo.run.own_measurements import keep_measurements
 
 
@@ -55,21 +60,15 @@ def test_the_best_models_are_shown_with_their_reasons_and_the_command(zoo):
     ended = recommend(zoo, "--min_ap", ".3", "--max_latency", "0.05s", "--license", "permissive")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.splitlines() == [
-        "AP measured here, the highest first:",
-        "1. slow",
-        "   AP 0.400 (measured), 40 ms with 1 person (measured on A processor), 1.5 GFLOPs for each person, Apache-2.0, people from"
-        " nanodet-g",
-        "   posezoo run slow --input photo.jpg",
-        "2. fast",
-        "   AP 0.300 (measured), 4 ms with 1 person (measured on A processor), 1.5 GFLOPs for each person, Apache-2.0, people from"
-        " nanodet-g",
-        "   posezoo run fast --input photo.jpg",
-        "images/s and latency of the whole pipeline: A processor; batch 1, pipeline read, found,"
-        " drawn",
-        "latency with one person: A processor; batch 1, pipeline read, found, drawn, shown 1",
-        "these may meet the limits, but some of their values are not known:",
-        "- new: no latency; AP 0.900 (declared: COCO val2017), 1.5 GFLOPs for each person, Apache-2.0, people from"
-        " nanodet-g",
+        "measured AP, the highest first:",
+        "      AP  1 SHOWN MS  4 SHOWN MS  DOWNLOAD MB  LICENSE",
+        "1. posezoo run slow --input photo.jpg",
+        "   0.400      40 [1]     120 [1]          0.0  Apache-2.0",
+        "2. posezoo run fast --input photo.jpg",
+        "   0.300       4 [1]      12 [1]          0.0  Apache-2.0",
+        "[1] A processor",
+        "MS: the median from an image file to drawn poses, one image at a time",
+        "may meet the limits, but values are not known: new (no latency)",
         "measure them: posezoo benchmark --pipeline NAME --people 1 --requests 1",
         "in a gallery: index.html#y=AP&x=single_p50_ms&sort=-AP&accuracy_min=0.3&license=Apache-2.0",
     ]
@@ -85,7 +84,7 @@ def test_a_limit_of_latency_is_for_the_stated_number_of_people(zoo):
 def test_no_pipeline_is_recommended_for_four_people_if_it_found_one_of_them():
     """Of the zoo itself, where BlazePose found one or two of the four people that were shown."""
     for words in ((), ("--max_latency", "1s")):
-        ended = posezoo("recommend", "--people", "4", *words)
+        ended = posezoo("recommend", "--people", "4", "--all", *words)
         assert ended.returncode == 0
         assert "movenet-thunder" in ended.stdout
         assert "posezoo run blazepose" not in ended.stdout
@@ -93,7 +92,7 @@ def test_no_pipeline_is_recommended_for_four_people_if_it_found_one_of_them():
         assert "found another number of people than 4: " in left_out
         assert "blazepose-full (" in left_out
         assert "posenet-mobilenet-v1 (5)" in left_out
-    for_one = posezoo("recommend", "--max_latency", "1s").stdout
+    for_one = posezoo("recommend", "--max_latency", "1s", "--all").stdout
     assert "posezoo run blazepose-full" in for_one
     assert "left out" not in for_one
 
@@ -108,6 +107,7 @@ def test_json_has_numbers_and_where_they_are_from(zoo):
         "origin": "measured",
         "how": "",
         "machine": "A processor",
+        "record": "the registry",
     }
     assert answer["models"][2]["latency_ms"] is None
 
@@ -215,16 +215,69 @@ def test_each_size_that_was_measured_is_a_row_with_its_command(zoo):
     )
     ended = recommend(zoo, "--min_ap", ".4", "--max_latency", "1s")
     lines = ended.stdout.splitlines()
-    first = lines.index("1. slow at 480")
-    assert lines[first + 1].startswith(
-        "   AP 0.450 (measured), 70 ms with 1 person (measured on A processor)"
-    )
-    assert lines[first + 2] == "   posezoo run slow --height 480 --input photo.jpg"
-    assert "2. slow" in lines
+    first = lines.index("1. posezoo run slow --height 480 --input photo.jpg")
+    assert lines[first + 1].split()[:3] == ["0.450", "70", "[1]"]
+    assert "2. posezoo run slow --input photo.jpg" in lines
 
     fast = recommend(zoo, "--min_ap", ".4", "--max_latency", "50ms").stdout
-    assert "slow at 480" not in fast
-    assert "1. slow" in fast
+    assert "--height" not in fast
+    assert "1. posezoo run slow " in fast
+
+
+def test_each_precision_that_was_measured_and_is_available_is_a_row(zoo):
+    yml = model_yml(skeleton="coco-17", decoder={"name": "simcc"})
+    path = write_model(zoo / "models", "both", yml | {"quantizable": True})
+    measured = [
+        Measurement("accuracy", precision, {"AP": ap}, settings={"people_from": "nanodet-g"})
+        for precision, ap in (
+            (Precision.FP32, 0.5),
+            (Precision.FP16, 0.5),
+            (Precision.FP16_INT8, 0.49),
+        )
+    ]
+    update_measured_yml(path.with_name("measured.yml"), measured)
+    answer = json.loads(recommend(zoo, "--format", "json").stdout)
+    rows = [(row["name"], row["precision"]) for row in answer["models"]]
+    assert rows[:2] == [("both", "FP16"), ("slow", "FP16")]  # nobody gets its INT8 without photos
+
+
+def test_the_default_in_int8_is_a_row_of_the_zoo():
+    answer = json.loads(posezoo("recommend", "--format", "json").stdout)
+    (row,) = (
+        row
+        for row in answer["models"]
+        if (row["name"], row["precision"]) == ("movenet-thunder", "FP16-INT8")
+    )
+    assert row["detector_precision"] == "FP16-INT8"
+    assert row["command"].startswith("posezoo run movenet-thunder --precision FP16-INT8 ")
+    keys = ("AP", "AR50_single", "AR50_several", "ghosts", "single_p50_ms", "latency_p50_ms")
+    assert all(row[key] for key in (*keys, "transfer_bytes"))
+
+
+def test_the_first_five_rows_are_shown_and_the_others_are_counted(zoo):
+    for number in range(7):
+        yml = model_yml(skeleton="coco-17", decoder={"name": "simcc"})
+        path = write_model(zoo / "models", f"more{number}", yml)
+        settings = {"people_from": "nanodet-g"}
+        measured = [
+            Measurement("accuracy", Precision.FP16, {"AP": 0.1 * number}, settings=settings)
+        ]
+        update_measured_yml(path.with_name("measured.yml"), measured)
+    lines = recommend(zoo).stdout.splitlines()
+    assert sum(" posezoo run " in line for line in lines) == 5
+    assert "4 more with measured AP: --all shows them" in lines
+    assert "1 more with AP as published, of other data: --all shows them" in lines
+    assert len(json.loads(recommend(zoo, "--format", "json").stdout)["models"]) == 10
+    everything = recommend(zoo, "--all").stdout
+    assert everything.count(" posezoo run ") == 10
+    assert " more with" not in everything
+
+
+def test_the_advice_of_the_zoo_fits_on_a_screen_and_names_each_processor_once():
+    output = posezoo("recommend").stdout
+    assert len(output.splitlines()) <= 24
+    machines = [line for line in output.splitlines() if "2 cores, Linux" in line]
+    assert len(machines) == len(set(machines)) >= 1
 
 
 def measure_here(zoo, name, latency, **settings):
@@ -238,29 +291,52 @@ def test_a_speed_of_this_machine_is_preferred_and_the_others_name_their_machine(
     pytest.importorskip("openvino", reason="needs openvino")
     measure_here(zoo, "slow", 11.0)
     lines = recommend(zoo, "--max_latency", "20ms").stdout.splitlines()
-    assert lines[1:5:3] == ["1. slow", "2. fast"]
-    assert "11 ms with 1 person (measured on this machine)" in lines[2]
-    assert "4 ms with 1 person (measured on A processor)" in lines[5]
-    assert f"this machine: {Machine.here().describe()}" in lines
+    assert lines[0] == "measured AP, times of this machine, the highest first:"
+    assert lines[2] == "1. posezoo run slow --input photo.jpg"
+    assert lines[3].split()[:3] == ["0.400", "11", "[1]"]
+    assert lines[4] == "measured AP, times of another machine, the highest first:"
+    assert lines[6] == "2. posezoo run fast --input photo.jpg"
+    assert lines[7].split()[:3] == ["0.300", "4", "[2]"]
+    assert "[1] this machine" in lines
+    assert "[2] A processor" in lines
 
     answer = json.loads(recommend(zoo, "--format", "json").stdout)
     machines = {model["name"]: model["latency_ms"] for model in answer["models"]}
     assert machines["slow"]["machine"] == "this machine"
     assert machines["fast"]["machine"] == "A processor"
+    assert [machines[name]["record"] for name in ("slow", "fast")] == [
+        "this machine",
+        "the registry",
+    ]
+
+
+def test_a_record_of_the_registry_is_not_of_this_machine_though_the_processors_are_alike(zoo):
+    pytest.importorskip("openvino", reason="needs openvino")
+    here = Machine.here().describe()
+    path = zoo / "models" / "public" / "fast" / "measured.yml"
+    alike = [replace(each, machine=here) for each in read_measured(path) if each.kind == "speed"]
+    update_measured_yml(path, alike)
+    measure_here(zoo, "slow", 11.0)
+    answer = json.loads(recommend(zoo, "--machine", here, "--format", "json").stdout)
+    latencies = {model["name"]: model["latency_ms"] for model in answer["models"]}
+    assert latencies["slow"]["machine"] == "this machine"
+    assert latencies["fast"]["machine"] == here
 
 
 def test_a_speed_of_this_machine_in_other_settings_is_not_compared_with_the_others(zoo):
     pytest.importorskip("openvino", reason="needs openvino")
     measure_here(zoo, "slow", 11.0, batch=8)
     ended = recommend(zoo, "--max_latency", "50ms")
-    assert "40 ms with 1 person (measured on A processor)" in ended.stdout
+    assert "   0.400      40 [1]" in ended.stdout
+    assert "[1] A processor" in ended.stdout
 
 
 def test_a_model_that_only_this_machine_measured_has_its_latency(zoo):
     pytest.importorskip("openvino", reason="needs openvino")
     measure_here(zoo, "new", 5.0)
     ended = recommend(zoo, "--max_latency", "50ms")
-    assert "5 ms with 1 person (measured on this machine)" in ended.stdout
+    assert "3. posezoo run new --input photo.jpg" in ended.stdout
+    assert "] this machine" in ended.stdout
     assert "values are not known" not in ended.stdout
 
 
@@ -279,7 +355,7 @@ def test_the_figures_of_a_file_are_used_in_place_of_those_of_this_machine(zoo):
     figures = zoo / "speed.json"
     figures.write_text(json.dumps([measurement_to_json("slow", other)]), encoding="utf-8")
     ended = recommend(zoo, "--figures", "speed.json")
-    assert "7 ms with 1 person (measured on A processor)" in ended.stdout
+    assert "   0.400       7 [1]" in ended.stdout
     assert "this machine" not in ended.stdout
 
 

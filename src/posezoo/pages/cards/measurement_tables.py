@@ -44,6 +44,7 @@ HEADERS = ("Model", "Metric", "Original model", "Converted model", "Dataset", "P
 TITLES = {
     "accuracy": "Measured Accuracy",
     "quantization": "INT8 Compared with FP32",
+    "situations": "Turned, in Videos, and Where Nobody Is",
     "speed": "Performance",
 }
 
@@ -64,6 +65,14 @@ _COLUMN_TITLES = {
     "found_int8": "People detected by INT8",
     "agreement": "Agreement",
     "bin_share": "Size of the .bin (INT8 / FP32)",
+    "found_upright": "Found upright",
+    "found_tilted": "Turned by 45°",
+    "found_lying": "Lying",
+    "found_upside_down": "Upside down",
+    "found_in_video": "In video",
+    "ghosts": "Ghosts",
+    "ghost_pictures": "Pictures with a ghost",
+    "other_numbers": "Changed numbers",
 }
 
 SHIFT_LEGEND = (
@@ -99,6 +108,12 @@ _LEGEND = {
         "(bootstrap over the images)."
     ),
     "quantization": SHIFT_LEGEND,
+    "situations": (
+        "The share of people who are found (object keypoint similarity above 0.5): each alone on a"
+        " picture that is turned, and in the frames of videos, in which people may get another"
+        " number. Ghosts are people who are found in a picture without people. Measured by"
+        " benchmarks/measure_situations.py."
+    ),
     "speed": (
         "These speeds are of the machine below. On another processor, INT8 may be no faster than"
         " FP16."

@@ -10,7 +10,13 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from posezoo.cli.labels import format_ap, format_megabytes, join, task_label
+from posezoo.cli.labels import (
+    format_ap,
+    format_figure,
+    format_megabytes,
+    join,
+    task_label,
+)
 from posezoo.core.declarations.model import CompositeSpec, ModelSpec, Precision
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import Registry, license_path
@@ -39,6 +45,14 @@ INDEX = "index.md"
 PICTURE = "accuracy-throughput.svg"
 NETWORK_PICTURE = "published-accuracy-throughput.svg"
 HEADERS = ("Model", "Download", "License", "AP measured")
+#: Further columns of a table with a measured pipeline, and their keys in ``COLUMNS``.
+PIPELINE_HEADERS = {
+    "AR50_single": "Of one",
+    "AR50_several": "Of several",
+    "ghosts": "Ghosts",
+    "single_p50_ms": "ms, 1 person",
+    "latency_p50_ms": "ms, 4 people",
+}
 COST_HEADERS = (
     "Model",
     "GFLOPs",
@@ -59,9 +73,11 @@ this zoo: its AP is what its publisher states, and its speed was not measured. A
 is above or below its place, at which there is a dot."""  # noqa: E501
 LEGEND = """\
 AP measured: by the whole pipeline, with the published weights, in parentheses its 95 % interval, on the
-images that the card names. Download: what `posezoo run` transfers, with the detector that finds the people, in the
-precision of AP, else in FP16; of a package only the part that is needed if its server has range requests. ↳ A part
-of the model above."""  # noqa: E501
+images that the card names. Each precision and size that was measured has a row; it is FP16 if none is named, and
+"at 480" is `--height 480`. Of one, of several: the share of people who are found in photos of one, and of more. Ghosts:
+people found in a picture without people. ms: the median time from an image file to drawn poses{where}. Download:
+what `posezoo run` transfers, with the detector that finds the people; of a package only the part that is needed if
+its server has range requests. ↳ A part of the model above."""  # noqa: E501
 COST_LEGEND = """\
 GFLOPs, MParams and AP are as published, of the network alone; AP on the data and with the protocol that each
 card states. *Counted*: on the IR, by the rule of Open Model Zoo's cards."""  # noqa: E501
@@ -131,18 +147,25 @@ def _draw_charts(models: Sequence[ModelFacts], root: Path) -> Iterator[tuple[str
 
 def _render_model_tables(models: Sequence[ModelFacts], root: Path) -> Paragraphs:
     """A table for each task; the parts of a composite follow it, whatever their task."""
-    compared = compare_models(models, (), ModelLayout(root, root), MeasurementSelection())
-    by_name = {row.model: row for row in compared.rows}
+    layout = ModelLayout(root, root)
+    compared = compare_models(models, (), layout, MeasurementSelection(), every_row=True)
+    by_name: dict[str, list[ComparisonRow]] = {}
+    for row in compared.rows:
+        by_name.setdefault(row.model, []).append(row)
     by_task: dict[str, list[ModelFacts]] = {}
     task = ""
     for facts in models:
         if not facts.model.composite:
             task = facts.model.task
         by_task.setdefault(task, []).append(facts)
-    for task, rows in sorted(by_task.items(), key=lambda item: -len(item[1])):
+    for task, of_task in sorted(by_task.items(), key=lambda item: -len(item[1])):
         yield f"## {task_label(task)}"
-        yield format_table(HEADERS, [_row(facts, root, by_name.get(facts.name)) for facts in rows])
-    yield LEGEND
+        rows = [(facts, row) for facts in of_task for row in _select(by_name.get(facts.name, []))]
+        keys = [key for key in PIPELINE_HEADERS if any(row and row.values[key] for _, row in rows)]
+        headers = (*HEADERS, *(PIPELINE_HEADERS[key] for key in keys))
+        yield format_table(headers, [_row(facts, root, row, keys) for facts, row in rows])
+    machine = compared.speed_setting.partition("; ")[0]
+    yield LEGEND.format(where=f", on {machine}" if machine else "")
 
 
 def _render_cost_table(models: Sequence[ModelFacts]) -> Paragraphs:
@@ -187,9 +210,20 @@ def _read_models(root: Path) -> Iterator[ModelFacts]:
                 yield ModelFacts(part, (part,))
 
 
-def _row(facts: ModelFacts, root: Path, compared: ComparisonRow | None) -> tuple[str, ...]:
+def _select(rows: Sequence[ComparisonRow]) -> Sequence[ComparisonRow | None]:
+    """The rows of a model that the index shows: those with an AP, else one."""
+    return [row for row in rows if row.values["AP"]] or rows[:1] or [None]
+
+
+def _row(
+    facts: ModelFacts, root: Path, compared: ComparisonRow | None, keys: Sequence[str]
+) -> tuple[str, ...]:
+    """A row of a model's table; ``keys`` are those of the further columns."""
     model = facts.model
     name = _link(facts)
+    if compared and compared.values["AP"]:
+        details = compared.name.removeprefix(facts.name).strip()
+        name = Markdown(f"{name} {escape(details)}".rstrip())
     if model.deprecated:
         name = Markdown(f"{name} (deprecated)")
     licenses = {
@@ -199,21 +233,29 @@ def _row(facts: ModelFacts, root: Path, compared: ComparisonRow | None) -> tuple
         for part in facts.parts
         if part.license.text
     }
+    size = compared.values["transfer_bytes"] if compared else None
     return (
         Markdown(f"↳ {name}") if model.composite else name,
-        format_megabytes(facts.download_bytes),
+        format_megabytes(int(size.number) if size else facts.download_bytes),
         Markdown(", ".join(sorted(licenses))),
         _measured_accuracy(compared),
+        *(_figure(compared, key) for key in keys),
     )
 
 
 def _measured_accuracy(row: ComparisonRow | None) -> str:
-    """The AP of the default pipeline, with a precision other than FP16 and the source of people."""
+    """The AP of a pipeline, with the source of people."""
     if row is None or not (ap := row.values["AP"]):
         return ""
-    precision = "" if row.precision is Precision.FP16 else row.precision.value
-    people = "" if row.people_from == ITSELF else f"people from {row.people_from}"
-    return join(format_ap(ap.number, ap.interval), precision, people)
+    people = "" if row.people_from == ITSELF else f"people from {row.described_people}"
+    return join(format_ap(ap.number, ap.interval), people)
+
+
+def _figure(row: ComparisonRow | None, key: str) -> str:
+    metric = row.values[key] if row else None
+    if metric is None:
+        return ""
+    return format_figure(metric.number) if key.endswith("_ms") else f"{metric.number:.2f}"
 
 
 def _digits(value: float | None) -> str:

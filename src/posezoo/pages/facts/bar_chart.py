@@ -157,6 +157,8 @@ def describe_measurement_settings(comparison: ModelComparison) -> Iterator[str]:
         yield f"speed of the network alone: {comparison.network_setting}"
     if comparison.accuracy_conditions:
         yield f"AP measured with: {comparison.accuracy_conditions}"
+    if comparison.situation_conditions:
+        yield f"ghosts, lying, upside down and in video: {comparison.situation_conditions}"
 
 
 def to_svg(chart: Chart) -> str:

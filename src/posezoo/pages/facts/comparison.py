@@ -6,7 +6,7 @@ were made on one machine with the same settings.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from enum import Enum
 from pathlib import Path
@@ -17,12 +17,13 @@ from posezoo.cli.labels import format_ap, format_conditions, format_pairs, join
 from posezoo.core.declarations.model import WHOLE_IMAGE, ModelSpec, Precision
 from posezoo.core.layout import ModelLayout
 from posezoo.core.values import frozen
-from posezoo.pages.facts.model_facts import ModelFacts
+from posezoo.pages.facts.model_facts import ModelFacts, offers_precision
 from posezoo.poses.people import ITSELF, describe_people, people_from
 from posezoo.run.measured import (
     DETECTOR_PRECISION,
     FOUND,
     SHOWN,
+    THIS_MACHINE,
     USUALLY_SHOWN,
     WEIGHTS,
     Measurement,
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
 #: By kind: the precision that INT8 is compared with, and the metric. Speeds of FP32 are not
 #: recorded.
 INT8_BASELINES = {"accuracy": (Precision.FP32, "AP"), "speed": (Precision.FP16, "throughput_fps")}
-
-
-THIS_MACHINE = "this machine"
 
 
 class MetricSource(str, Enum):
@@ -56,7 +54,8 @@ class SourcedMetric:
     elsewhere).
 
     ``interval`` has the bounds of its 95 % confidence interval, if they were computed. ``machine``
-    is where a speed was measured: its description, or ``THIS_MACHINE``.
+    is where a speed was measured: its description, or ``THIS_MACHINE`` if this user measured it
+    here. ``record`` is where a measurement is kept, as in ``Measurement``.
     """
 
     number: float
@@ -64,11 +63,13 @@ class SourcedMetric:
     conditions: str = ""
     interval: tuple[float, float] | None = None
     machine: str = ""
+    record: str = ""
 
     @property
     def as_json(self) -> Json:
-        """Number, origin, how it was measured, and of a speed, where."""
-        return project(self, "number origin how=conditions" + " machine" * bool(self.machine))
+        """Number, origin, how it was measured, where it is recorded, and of a speed, where."""
+        more = " machine" * bool(self.machine) + " record" * bool(self.record)
+        return project(self, "number origin how=conditions" + more)
 
 
 #: By the names of ``COLUMNS``, and of accuracies that only a card states.
@@ -90,7 +91,7 @@ class ComparisonRow:
     detector_precision: str = ""  # of the detector's IR for these, if it is not FP16
     # By the number of people on the picture of a pipeline's speed: how many were found there.
     people_found: Mapping[int, object] = field(default_factory=dict)
-    is_opened: bool = False  # whether the published weights were measured, and not only declared
+    is_opened: bool = False  # as in ``ModelFacts``
     task: str = ""  # as in model.yml
     is_pinned: bool = True  # whether all of its files have a checksum
     compared_with: tuple[str, ...] = ()  # what proves the IR of this machine
@@ -110,14 +111,20 @@ class ComparisonRow:
         return describe_people(self.people_from, self.detector_precision)
 
     @property
+    def is_timed_here(self) -> bool:
+        """Whether the pipeline has a time of this machine."""
+        times = (self.values[key] for key in ("single_p50_ms", "latency_p50_ms"))
+        return any(time is not None and time.record == THIS_MACHINE for time in times)
+
+    @property
     def is_counted_alone(self) -> bool:
         """Whether operations, weights and size are without those of the detector."""
         return self.people_from not in (ITSELF, WHOLE_IMAGE)
 
     @property
     def ap(self) -> SourcedMetric | None:
-        """The AP that was measured here if the weights were opened, else the published one."""
-        return self.values["AP" if self.is_opened else "published_AP"]
+        """The AP that was measured, else the published one."""
+        return self.values["AP"] or self.values["published_AP"]
 
     @property
     def as_json(self) -> Json:
@@ -165,6 +172,8 @@ class ComparisonColumn:
         """A value for people, without the unit."""
         if self.accuracy:
             return format_ap(number)
+        if self.unit == "people":
+            return f"{number:.2f}"
         return f"{number * self.factor:.1f}" if self.unit == "MB" else f"{number:.4g}"
 
 
@@ -172,8 +181,12 @@ class ComparisonColumn:
 #: image file to drawn poses.
 COLUMNS: Mapping[str, ComparisonColumn] = {
     "AP": ComparisonColumn("AP", "Measured AP", "share", "pipeline"),
+    "AR50_single": ComparisonColumn("OF ONE", "People found in photos of one", "share", "pipeline"),
     "AR50_several": ComparisonColumn(
         "OF SEVERAL", "People found in photos of two or more", "share", "pipeline"
+    ),
+    "ghosts": ComparisonColumn(
+        "GHOSTS", "People found in a picture without people", "people", "pipeline"
     ),
     "single_p50_ms": ComparisonColumn(
         "1 SHOWN MS", "Latency, 1 person shown, whole pipeline", "ms, median", "pipeline"
@@ -184,6 +197,13 @@ COLUMNS: Mapping[str, ComparisonColumn] = {
     "transfer_bytes": ComparisonColumn("DOWNLOAD MB", "Download", "MB"),
     "throughput_fps": ComparisonColumn(
         "IMAGES/S", "Throughput, whole pipeline", "images/s", "pipeline"
+    ),
+    "found_lying": ComparisonColumn("LYING", "People found who lie", "share", "pipeline"),
+    "found_upside_down": ComparisonColumn(
+        "UPSIDE DOWN", "People found upside down", "share", "pipeline"
+    ),
+    "found_in_video": ComparisonColumn(
+        "IN VIDEO", "People found in the frames of videos", "share", "pipeline"
     ),
     "published_AP": ComparisonColumn("PUBLISHED AP", "Published AP", "share", "network"),
     "network_fps": ComparisonColumn(
@@ -212,6 +232,7 @@ class ModelComparison:
     speed_setting: str = ""
     network_setting: str = ""
     accuracy_conditions: str = ""
+    situation_conditions: str = ""
     single_setting: str = ""  # of pipelines with one person
 
     @property
@@ -243,7 +264,7 @@ def compare_models(
     layout: ModelLayout,
     selection: MeasurementSelection,
     *,
-    at_each_size: bool = False,
+    every_row: bool = False,
     own_speeds: OwnSpeeds | None = None,
 ) -> ModelComparison:
     """Compare models and composites: a row for each precision that all parts have, or were
@@ -252,15 +273,18 @@ def compare_models(
     Args:
         precisions: empty for the best one of each model: in which its AP was measured, FP16 before
             FP32 and others, else the usual one.
-        at_each_size: whether a model also has a row for each other size that its AP was measured
-            at.
+        every_row: whether a model has a row for each size that its AP was measured at, and if
+            ``precisions`` is empty, for each precision in which it was measured and is available.
+            FP32 has none beside FP16, which has the same weights, and computes in f32, too.
         own_speeds: those of this machine, which are preferred.
     """
     subjects = []
     for facts in models:
-        sizes = selection.target_sizes(facts.model) if at_each_size else []
-        for precision in _list_precisions(facts, precisions, layout, selection):
-            subjects += [_Subject(facts, precision, size) for size in (None, *sizes)]
+        sizes = selection.target_sizes(facts.model) if every_row else []
+        wanted = precisions or _choose_precisions(facts, selection, every_row=every_row)
+        for precision in wanted:
+            if all(_has_ir(part, precision, layout) for part in facts.parts):
+                subjects += [_Subject(facts, precision, size) for size in (None, *sizes)]
 
     def of_pipeline(kind: str, shown: int = USUALLY_SHOWN) -> _Select:
         return lambda subject, selected: selected.select_of_pipeline(
@@ -284,18 +308,26 @@ def compare_models(
     accuracy_setting, accuracies = _most_common(
         _group_by_setting(subjects, of_pipeline("accuracy"), selection, "AP")
     )
+    situation_setting, situations = _most_common(
+        _group_by_setting(subjects, of_pipeline("situations"), selection, "ghosts")
+    )
+    of_kinds = (speeds, accuracies, singles, networks, situations)
     rows = [
         _make_row(
             subject,
             _static_metrics(subject.facts, subject.precision, layout, selection),
-            [each.get(subject.key) for each in (speeds, accuracies, singles, networks)],
-            own_speeds.machines if own_speeds else (),
+            [measurements.get(subject.key) for measurements in of_kinds],
             _list_proofs(replace(subject.facts, layout=layout), subject.precision),
         )
         for subject in subjects
     ]
     return ModelComparison(
-        tuple(rows), speed_setting, network_setting, accuracy_setting, single_setting=single_setting
+        tuple(rows),
+        speed_setting,
+        network_setting,
+        accuracy_setting,
+        situation_conditions=situation_setting,
+        single_setting=single_setting,
     )
 
 
@@ -303,25 +335,23 @@ def _make_row(
     subject: _Subject,
     metrics: Metrics,
     measured: Sequence[Measurement | None],
-    machines: Collection[str],
     compared_with: tuple[str, ...],
 ) -> ComparisonRow:
     """A row with the static metrics, and those of the measurements of the pipeline's speed with
-    several people, its accuracy, its speed with one person, and the network's speed.
-
-    Args:
-        machines: as in ``OwnSpeeds``.
+    several people, its accuracy, its speed with one person, the network's speed, and the situations
+    of people.
     """
     facts, precision = subject.facts, subject.precision
-    speed, accuracy, single, network = measured
+    speed, accuracy, single, network, situations = measured
     if size := facts.transfer_bytes(precision):
         metrics["transfer_bytes"] = SourcedMetric(size, MetricSource.DECLARED)
     if subject.target_size or facts.model.target_size:  # they were counted at another size
         metrics.pop("gflops", None)
-    metrics |= _measured_metrics(speed, machines) | _measured_metrics(accuracy)
+    for measurement in (speed, accuracy, situations):
+        metrics |= _measured_metrics(measurement)
     if single:
-        metrics["single_p50_ms"] = _measured_metrics(single, machines)["latency_p50_ms"]
-    for name, metric in _measured_metrics(network, machines).items():
+        metrics["single_p50_ms"] = _measured_metrics(single)["latency_p50_ms"]
+    for name, metric in _measured_metrics(network).items():
         if name in _NETWORK_NAMES:
             metrics[_NETWORK_NAMES[name]] = metric
     return ComparisonRow(
@@ -350,19 +380,20 @@ def _detector_precision(*measured: Measurement | None) -> str:
     return str(next(filter(None, named), ""))
 
 
-def _list_precisions(
-    facts: ModelFacts,
-    precisions: Sequence[Precision],
-    layout: ModelLayout,
-    selection: MeasurementSelection,
+def _choose_precisions(
+    facts: ModelFacts, selection: MeasurementSelection, *, every_row: bool
 ) -> list[Precision]:
-    """Those that all parts of a model have, as for ``compare_models``."""
-    best = facts.best_precision(selection.select_of_pipeline(facts.model, "accuracy"))
-    return [
-        precision
-        for precision in precisions or filter(None, [best])
-        if all(_has_ir(part, precision, layout) for part in facts.parts)
-    ]
+    """The precisions of a model's rows, as for ``compare_models``."""
+    measured = selection.select_of_pipeline(facts.model, "accuracy")
+    best = facts.best_precision(measured)
+    if best is None:
+        return []
+    if not every_row:
+        return [best]
+    with_ap = {each.precision for each in measured if "AP" in each.figures}
+    if Precision.FP16 in with_ap:
+        with_ap.discard(Precision.FP32)
+    return [each for each in Precision if each in with_ap and facts.offers(each)] or [best]
 
 
 def _list_proofs(facts: ModelFacts, precision: Precision) -> tuple[str, ...]:
@@ -385,7 +416,7 @@ def _list_proofs(facts: ModelFacts, precision: Precision) -> tuple[str, ...]:
 
 
 def _has_ir(part: ModelSpec, precision: Precision, layout: ModelLayout) -> bool:
-    return precision in part.precisions or layout.ir_path(part, precision).is_file()
+    return offers_precision(part, precision) or layout.ir_path(part, precision).is_file()
 
 
 def _static_metrics(
@@ -449,16 +480,17 @@ def _ir_size(part: ModelSpec, precision: Precision, layout: ModelLayout) -> Sour
     return None
 
 
-def _measured_metrics(measurement: Measurement | None, machines: Collection[str] = ()) -> Metrics:
+def _measured_metrics(measurement: Measurement | None) -> Metrics:
     if measurement is None:
         return {}
-    machine = THIS_MACHINE if measurement.machine in machines else measurement.machine
+    record = measurement.record
+    machine = THIS_MACHINE if record == THIS_MACHINE else measurement.machine
     origin = MetricSource.MEASURED if measurement.weights == WEIGHTS[0] else MetricSource.GENERATED
     metrics = {}
     for name, number in measurement.figures.items():
         interval = measurement.intervals.get(name)
         conditions = describe_interval(measurement, name)
-        metrics[name] = SourcedMetric(number, origin, conditions, interval, machine)
+        metrics[name] = SourcedMetric(number, origin, conditions, interval, machine, record)
     return metrics
 
 

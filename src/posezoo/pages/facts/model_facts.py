@@ -134,6 +134,10 @@ class ModelFacts:
             return []
         return [each for each in Precision if all(each in part.precisions for part in self.parts)]
 
+    def offers(self, precision: Precision) -> bool:
+        """Whether everybody gets this precision of all parts without photos of their own."""
+        return all(offers_precision(part, precision) for part in self.parts)
+
     @property
     def usual_precision(self) -> Precision | None:
         """FP16 if the model has it, else its first precision; of a model that is published as
@@ -163,9 +167,13 @@ class ModelFacts:
 
     @property
     def is_opened(self) -> bool:
-        """Whether the published weights were measured here, and not only declared."""
+        """Whether the published weights were opened for this registry, and not only declared: they
+        were measured, or their outputs are recorded.
+        """
         from posezoo.run.measured import WEIGHTS
 
+        if any(part.recorded_outputs for part in self.parts):
+            return True
         return any(measured.weights == WEIGHTS[0] for _, measured in self.measurements())
 
     @property
@@ -236,6 +244,15 @@ class ModelFacts:
         if self.layout is None:
             return []
         return list(list_proofs(self.layout.ir_path(part, precision).parent))
+
+
+def offers_precision(part: ModelSpec, precision: Precision) -> bool:
+    """Whether a precision is published, converted from what is published, or made with ranges of
+    the registry.
+    """
+    from posezoo.core.ir.provenance import ranges_key
+
+    return precision in part.precisions or ranges_key(part, precision) is not None
 
 
 def describe_model(model: Model, registry: Registry) -> ModelFacts:

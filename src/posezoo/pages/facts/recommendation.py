@@ -52,14 +52,16 @@ class RequiredValues:
 
 @frozen
 class Recommendation:
-    """The models that meet all limits, those of the highest AP first, in two lists: AP measured
-    here and AP as published, which are of other data and other people, are not compared.
+    """The rows that meet all limits, those of the highest AP first, in lists that are not compared:
+    an AP that was measured, with a time of this machine or one of another machine; and an AP as
+    published, which is of other data and other people.
 
     ``unknown`` has the models that may meet the limits, and the values that are missing: ``AP``,
     ``latency``; ``miscounting`` those that are left out because they found another number of
     people, and that number.
     """
 
+    timed_here: tuple[ComparisonRow, ...]
     measured: tuple[ComparisonRow, ...]
     published: tuple[ComparisonRow, ...]
     unknown: dict[str, list[str]]
@@ -67,13 +69,18 @@ class Recommendation:
 
     @property
     def rows(self) -> tuple[ComparisonRow, ...]:
-        """The models of both lists."""
-        return self.measured + self.published
+        """The rows of all lists."""
+        return self.timed_here + self.measured + self.published
 
     @property
     def lists(self) -> dict[str, tuple[ComparisonRow, ...]]:
         """The lists that are not empty, by their titles."""
-        lists = {"AP measured here": self.measured, "AP as published": self.published}
+        elsewhere = ", times of another machine" if self.timed_here else ""
+        lists = {
+            "measured AP, times of this machine": self.timed_here,
+            f"measured AP{elsewhere}": self.measured,
+            "AP as published, of other data": self.published,
+        }
         return {title: rows for title, rows in lists.items() if rows}
 
 
@@ -95,13 +102,18 @@ def recommend(rows: Iterable[ComparisonRow], limits: RequiredValues) -> Recommen
             unknown[row.name] = missing
         else:
             accepted.append(row)
-    measured = tuple(row for row in accepted if row.is_opened)
-    published = tuple(row for row in accepted if not row.is_opened)
-    return Recommendation(measured, published, unknown, miscounting)
+    measured = [row for row in accepted if row.values["AP"]]
+    return Recommendation(
+        tuple(row for row in measured if row.is_timed_here),
+        tuple(row for row in measured if not row.is_timed_here),
+        tuple(row for row in accepted if not row.values["AP"]),
+        unknown,
+        miscounting,
+    )
 
 
 def _rank(row: ComparisonRow) -> tuple[bool, float, str]:
-    return not row.is_opened, -row.ap.number if row.ap else 0.0, row.name
+    return row.values["AP"] is None, -row.ap.number if row.ap else 0.0, row.name
 
 
 def _is_licensed(row: ComparisonRow, limits: RequiredValues) -> bool:

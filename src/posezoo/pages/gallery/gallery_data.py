@@ -86,6 +86,11 @@ class GalleryEntry:
         return self.facts.name
 
     @property
+    def is_variant(self) -> bool:
+        """Whether it is a variant that its publisher offers beside the default one."""
+        return isinstance(self.facts.model, ModelSpec) and not self.facts.model.is_default
+
+    @property
     def page(self) -> str:
         """The path of its page below the site's root."""
         return f"models/{self.name}.html"

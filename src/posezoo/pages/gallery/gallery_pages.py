@@ -84,7 +84,7 @@ def render_gallery_pages(
         pages[SIDE_BY_SIDE] = _render_side_by_side(with_pictures)
     named = [entry for entry in entries if entry.name == first]
     heroes = list(map(_hero, (*named, *with_pictures)[:1]))
-    models = format_count(len(entries), "model")
+    models = _count_models(entries)
     used_tasks = {entry.facts.model.task for entry in entries}
     tasks = format_count(len(used_tasks), "task")
     data = index_data(gallery)
@@ -103,6 +103,13 @@ def render_gallery_pages(
         json=to_script_json(data),
     )
     return pages
+
+
+def _count_models(entries: Sequence[GalleryEntry]) -> str:
+    """The number of models as ``posezoo list`` counts them, and that of their further variants."""
+    variants = sum(entry.is_variant for entry in entries)
+    models = format_count(len(entries) - variants, "model")
+    return join(models, format_count(variants, "variant") if variants else "")
 
 
 def index_data(gallery: GalleryData) -> Json:
@@ -344,7 +351,12 @@ def _format_metric(metric: SourcedMetric | None, axis: ComparisonColumn, row: st
 
 
 def _measurement_title(table: MeasurementTable) -> str:
-    subjects = {"accuracy": "Accuracy", "quantization": "INT8 compared with FP32", "speed": "Speed"}
+    subjects = {
+        "accuracy": "Accuracy",
+        "quantization": "INT8 compared with FP32",
+        "situations": "Turned, in videos, and where nobody is",
+        "speed": "Speed",
+    }
     scope = "whole pipeline" if table.is_of_pipeline else "network alone"
     return f"{subjects[table.kind]}, {scope}"
 

@@ -2,19 +2,24 @@
 
 With ``--format json``, the output is an object::
 
-    models        list   a row for each model and precision: model, precision, license, people_from,
+    models        list   a row for each model, precision and size: model, precision, target_size
+                         (as --height; null for the declared one), license, people_from,
                          detector_precision (of the detector's IR, if it is not FP16),
-                         weights_opened (whether the published weights were measured),
+                         weights_opened (whether the published weights were measured, or
+                         their outputs are recorded),
                          compared_with (of IR in --weights_dir: the runtimes of their originals,
                          inner tensors, and devices with the result);
-                         and of the whole pipeline AP (a share), AR50_several (the share of people
-                         found on images with two or more), throughput_fps and
+                         and of the whole pipeline AP (a share), AR50_single and AR50_several (the
+                         share of people found on images with one, and with more), ghosts (people
+                         found in a picture without people), found_lying, found_upside_down and
+                         found_in_video (the shares of people found), throughput_fps and
                          latency_p50_ms of a photo that shows four people, single_p50_ms of one
                          that shows one, people_found (how many were found there, by the number
                          that is shown), and transfer_bytes; of the
                          network alone network_fps and network_p50_ms; published_AP,
                          size_bytes, gflops and mparams. Each is null if unknown, else {number,
-                         origin, how}, of a speed also machine; origin is measured, measured on
+                         origin, how}, if measured also record (where it is kept), of a speed also
+                         machine; origin is measured, measured on
                          generated weights, or declared
     speed_way     str    machine and settings of the speeds of pipelines, which are the same for all
                          models
@@ -78,8 +83,9 @@ FLAGS = (
     flags.MODELS,
     Flag(
         "--precisions P[,P]",
-        "precisions of the IR: one row for each of them in which a model is available (default:"
-        " one row for each model, in the precision whose AP was measured)",
+        "precisions of the IR: a row for each of them in which a model is available (default: a row"
+        " for each precision whose AP was measured); each further size that was measured has a row,"
+        " too",
         default=(),
     ),
     FlagGroup(
@@ -133,7 +139,9 @@ def run(args: _CompareArgs) -> int:
         measurements = measurement_selection(args, context.registry)
         selection = select_models(context.registry, patterns, console, takes_checkpoints=True)
         models = describe_models(selection, context.registry)
-        comparison = compare_models(models, args.precisions, context.layout, measurements)
+        comparison = compare_models(
+            models, args.precisions, context.layout, measurements, every_row=True
+        )
         if not comparison.rows:
             requested = ", ".join(args.precisions or ("any precision",))
             raise PosezooError(

@@ -2,10 +2,13 @@
 
 With ``--format json``, the output is an object::
 
-    models     list    by AP, those whose AP was measured here before those with a published AP:
-                       name; ap (a share) and latency_ms (of the whole pipeline, with --people),
-                       each {number, origin, how} or null, of a speed also machine: "this machine",
-                       or the name of another; command; and the keys of posezoo compare
+    models     list    all rows that meet the limits, by AP: those with a measured AP and a time of
+                       this machine, those with a measured AP, those with a published AP: name; ap
+                       (a share) and latency_ms (of the whole pipeline, with --people), each
+                       {number, origin, how} or null, if measured also record: "the registry",
+                       "this machine" (what posezoo benchmark kept for this user) or "--figures",
+                       of a speed also machine: "this machine", or the name of another; command;
+                       and the keys of posezoo compare
     ranked_by  str     the value that decides the order
     unknown    object  for each model that may meet the limits: the values that are not known
     miscounting object for each model that is left out because it found another number of people
@@ -18,13 +21,14 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import print_result
+from posezoo.cli.labels import Footnotes, name_first
+from posezoo.cli.report import fit_columns, print_result
 from posezoo.cli.selection import select_models
 from posezoo.pages.measurement_flags import (
     MEASUREMENT_FLAGS,
@@ -35,20 +39,32 @@ from posezoo.pages.measurement_flags import (
 )
 
 if TYPE_CHECKING:
-    from posezoo.pages.facts.comparison import ComparisonRow, ModelComparison, SourcedMetric
+    from posezoo.pages.facts.comparison import ComparisonRow, ModelComparison
     from posezoo.pages.facts.model_facts import ModelFacts
     from posezoo.pages.facts.recommendation import Recommendation, RequiredValues
 
 EXAMPLES = """
 posezoo recommend --min_ap 0.6
+posezoo recommend --max_latency 100ms --all
 posezoo recommend --min_ap 0.3 --max_latency 60ms --license permissive
 posezoo recommend --max_latency 100ms --people 4
 posezoo recommend --keypoints 133
 posezoo recommend --task detection --license permissive
 """
 
-# Of this many models of which something is unknown, the figures are printed.
-_MOST_UNKNOWN = 15
+#: Without --all, as many rows are shown, and as many names of models of which something is unknown.
+_MOST_ROWS = 5
+_MOST_UNKNOWN = 3
+
+#: The columns of a row, by whether its AP was measured.
+_MEASURED_COLUMNS = (
+    *("AP", "AR50_single", "AR50_several", "ghosts", "single_p50_ms", "latency_p50_ms"),
+    "transfer_bytes",
+)
+_PUBLISHED_COLUMNS = (
+    *("published_AP", "single_p50_ms", "latency_p50_ms", "network_p50_ms", "gflops"),
+    "transfer_bytes",
+)
 
 # COCO-WholeBody has 133 keypoints.
 _WHOLE_BODY = 100
@@ -104,6 +120,7 @@ FLAGS = (
         repeats=True,
         default=[],
     ),
+    Flag("--all", f"show all models that meet the limits (default: the first {_MOST_ROWS})"),
     *MEASUREMENT_FLAGS,
     f"{flags.REGISTRY} {flags.FORMAT}",
 )
@@ -116,11 +133,12 @@ class _RecommendArgs(flags.FormatArgs, MeasurementArgs):
     task: str
     keypoints: int | None
     license: list[str]
+    all: bool
 
 
 def run(args: _RecommendArgs) -> int:
     """Print the models, the best first, and why."""
-    from posezoo.pages.facts.comparison import THIS_MACHINE, compare_models
+    from posezoo.pages.facts.comparison import compare_models
     from posezoo.pages.facts.model_facts import describe_models
     from posezoo.pages.facts.recommendation import PERMISSIVE, RequiredValues, recommend
 
@@ -142,7 +160,7 @@ def run(args: _RecommendArgs) -> int:
             (),
             context.layout,
             measurements,
-            at_each_size=True,
+            every_row=True,
             own_speeds=speeds_here,
         )
         answer = recommend(comparison.rows, limits)
@@ -158,11 +176,9 @@ def run(args: _RecommendArgs) -> int:
         "miscounting": answer.miscounting,
         "gallery": gallery,
     }
-    lines = [*_lines(answer, limits, comparison)]
-    if speeds_here:
-        lines.append(f"{THIS_MACHINE}: {'; '.join(sorted(speeds_here.machines))}")
-    lines.append(f"in a gallery: {gallery}")
-    print_result(args.format, answer_json, *lines)
+    most = len(comparison.rows) if args.all else _MOST_ROWS
+    lines = [*_lines(answer, limits, comparison, most)]
+    print_result(args.format, answer_json, *lines, f"in a gallery: {gallery}")
     return 0 if answer.rows and not selection.problems else 1
 
 
@@ -225,26 +241,74 @@ def _command(row: ComparisonRow) -> str:
 
 
 def _lines(
-    answer: Recommendation, limits: RequiredValues, comparison: ModelComparison
+    answer: Recommendation, limits: RequiredValues, comparison: ModelComparison, most: int
 ) -> Iterator[str]:
-    from posezoo.pages.facts.bar_chart import describe_measurement_settings
-
     if not answer.lists:
         yield "no model is known to meet these limits"
         yield from _explain_none(answer, limits, comparison)
+    footnotes = Footnotes()
+    place = 0
     for title, rows in answer.lists.items():
-        yield f"{title}, the highest first:"
-        for place, row in enumerate(rows, 1):
-            yield f"{place}. {row.name}"
-            yield f"   {_describe(row, limits)}"
-            yield f"   {_command(row)}"
-    yield from describe_measurement_settings(comparison)
+        shown = rows[: max(0, most - place)]
+        if shown:
+            yield f"{title}, the highest first:"
+            yield from _table_lines(shown, place + 1, footnotes)
+        place += len(shown)
+        if others := len(rows) - len(shown):
+            yield f"{others} more with {title}: --all shows them"
+    yield from footnotes.lines()
+    yield from _conditions(answer.rows[:most], comparison)
     if answer.miscounting:
-        counts = ", ".join(f"{name} ({count})" for name, count in answer.miscounting.items())
+        names = [f"{name} ({count})" for name, count in answer.miscounting.items()]
         reason = f"they found another number of people than {limits.people}"
-        yield f"left out, because {reason}: {counts}"
+        yield f"left out, because {reason}: {name_first(names, most)}"
     if answer.unknown:
-        yield from _unknown_lines(answer, limits, comparison)
+        yield from _unknown_lines(answer, limits, most)
+
+
+def _table_lines(rows: Sequence[ComparisonRow], first: int, footnotes: Footnotes) -> Iterator[str]:
+    """A table of a list; above the figures of each row is its command."""
+    from posezoo.pages.facts.comparison import COLUMNS
+
+    keys = _MEASURED_COLUMNS if rows[0].values["AP"] else _PUBLISHED_COLUMNS
+    keys = tuple(key for key in keys if any(row.values[key] for row in rows))
+    table = [(" ", *(COLUMNS[key].heading for key in keys), "LICENSE")]
+    for row in rows:
+        table.append((" ", *(_cell(row, key, footnotes) for key in keys), row.license))
+    header, *lines = fit_columns(table, right=frozenset(range(1, 1 + len(keys))))
+    yield header
+    for place, (row, line) in enumerate(zip(rows, lines, strict=False), first):
+        yield f"{place}. {_command(row)}"
+        yield line
+    yield from lines[len(rows) :]  # the columns that did not fit
+
+
+def _cell(row: ComparisonRow, key: str, footnotes: Footnotes) -> str:
+    """A value, with the mark of the machine of a time, and of people who were not all found."""
+    from posezoo.pages.facts.comparison import COLUMNS, MetricSource
+    from posezoo.pages.facts.recommendation import LATENCIES
+
+    metric = row.values[key]
+    if metric is None:
+        return "?"
+    words = [COLUMNS[key].in_words(metric.number)]
+    if metric.machine:
+        weights = ", generated weights" if metric.origin is MetricSource.GENERATED else ""
+        words.append(footnotes.mark(f"{metric.machine}{weights}"))
+    shown = next((people for people, column in LATENCIES.items() if column == key), None)
+    if shown and row.people_found.get(shown, shown) != shown:
+        words.append(footnotes.mark(f"found {row.people_found[shown]} of {shown}"))
+    return " ".join(words)
+
+
+def _conditions(rows: Sequence[ComparisonRow], comparison: ModelComparison) -> Iterator[str]:
+    """How the shown figures were measured; footnotes name the machines."""
+    if comparison.accuracy_conditions and any(row.values["AP"] for row in rows):
+        yield f"AP: {comparison.accuracy_conditions}"
+    if any(row.values["ghosts"] for row in rows):
+        yield f"GHOSTS in a picture without people: {comparison.situation_conditions}"
+    if any(row.values["single_p50_ms"] or row.values["latency_p50_ms"] for row in rows):
+        yield "MS: the median from an image file to drawn poses, one image at a time"
 
 
 def _explain_none(
@@ -258,40 +322,8 @@ def _explain_none(
         yield f"licenses here: {'; '.join(licenses)}"
 
 
-def _unknown_lines(
-    answer: Recommendation, limits: RequiredValues, comparison: ModelComparison
-) -> Iterator[str]:
-    yield "these may meet the limits, but some of their values are not known:"
-    rows = {row.name: row for row in comparison.rows}
-    names = list(answer.unknown)
-    for name in names[:_MOST_UNKNOWN]:
-        missing = " and no ".join(answer.unknown[name])
-        yield f"- {name}: no {missing}; {_describe(rows[name], limits)}"
-    if others := names[_MOST_UNKNOWN:]:
-        yield f"- and of lower AP: {', '.join(others)}"
-    people = "--people 4" if limits.people == 4 else "--people 1"
-    yield f"measure them: posezoo benchmark --pipeline NAME {people} --requests 1"
-
-
-def _describe(row: ComparisonRow, limits: RequiredValues) -> str:
-    facts = []
-    if ap := row.ap:
-        conditions = f": {ap.conditions}" if ap.conditions else ""
-        facts.append(f"AP {ap.number:.3f} ({ap.origin}{conditions})")
-    latency = limits.latency_of(row)
-    network = row.values["network_p50_ms"]
-    if latency:
-        people = "1 person" if limits.people == 1 else f"{limits.people} people"
-        facts.append(f"{latency.number:.3g} ms with {people} ({_origin(latency)})")
-    elif network:
-        facts.append(f"{network.number:.3g} ms for the network alone ({_origin(network)})")
-    if gflops := row.values["gflops"]:
-        of_one = " for each person" if row.is_counted_alone else ""
-        facts.append(f"{gflops.number:.3g} GFLOPs{of_one}")
-    facts.append(row.license or "license unknown")
-    facts.append(f"people from {row.described_people}")
-    return ", ".join(facts)
-
-
-def _origin(speed: SourcedMetric) -> str:
-    return f"{speed.origin} on {speed.machine}" if speed.machine else str(speed.origin)
+def _unknown_lines(answer: Recommendation, limits: RequiredValues, most: int) -> Iterator[str]:
+    count = _MOST_UNKNOWN if most == _MOST_ROWS else most
+    names = [f"{name} (no {' and no '.join(keys)})" for name, keys in answer.unknown.items()]
+    yield f"may meet the limits, but values are not known: {name_first(names, count)}"
+    yield f"measure them: posezoo benchmark --pipeline NAME --people {limits.people} --requests 1"
