@@ -6,10 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.resolve.input_options import InputOptions
 from posezoo.export.documents import render_documents
-from posezoo.export.people_metadata import require_known_crop
+from posezoo.export.people_metadata import explain_unknown_crop
 from posezoo.export.target_type import (
     TEMPLATES,
     ExportedModel,
@@ -38,13 +37,6 @@ def render_cpp(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFi
     yield ExportFile("README.md", render("README.md"))
 
 
-def _refuse_detector(spec: ModelSpec) -> str:
-    if spec.first_input.resize:
-        return "with --resize the program cannot cut people out of a picture"
-    require_known_crop(spec)
-    return ""
-
-
 TARGET = ExportTarget(
     summary=(
         "C++: a CMake project that prints people as JSON and measures frames a second, and IR"
@@ -59,5 +51,5 @@ TARGET = ExportTarget(
     ),
     sets_f32="the class Network in poses.hpp",
     inputs=InputOptions(element_type="u8", layout="NHWC", decode=True),
-    refuse_detector=_refuse_detector,
+    refuse_detector=explain_unknown_crop,
 )
