@@ -93,7 +93,9 @@ def _render_figures(rows: Sequence[_Row]) -> str:
     columns = ("Export", "People", "Of", "Keypoints within 0.1 px", "Farthest, px")
     lines = []
     for row in rows:
-        wanted = f"posezoo run {row['model']}.xml" if row["of_ir"] else f"posezoo run {row['model']}"
+        wanted = (
+            f"posezoo run {row['model']}.xml" if row["of_ir"] else f"posezoo run {row['model']}"
+        )
         people = f"{row['people']} of {row['of_posezoo']}"
         name = f"{row['model']} --to {row['target']}"
         share = f"{row['same_share']:.1%}"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from posezoo.core.resolve.input_options import InputOptions
 from posezoo.export.documents import render_documents
-from posezoo.export.people_metadata import explain_unknown_crop
+from posezoo.export.people_metadata import explain_unknown_crop, render_pipeline
 from posezoo.export.target_type import (
     TEMPLATES,
     ExportedModel,
@@ -31,7 +31,7 @@ def render_cpp(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFi
     require_keypoints(model.spec)
     for each in filter(None, (model, model.detector)):
         yield from render_documents(each, TARGET, f"models/{each.name}-")
-    yield from model.pipeline_files("models")
+    yield from render_pipeline(model, "models")
     for name in _PROJECT:
         yield ExportFile(name, (TEMPLATES / name).read_bytes())
     yield ExportFile("README.md", render("README.md"))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.export.documents import render_texts
-from posezoo.export.people_metadata import explain_unknown_crop
+from posezoo.export.people_metadata import explain_unknown_crop, render_pipeline
 from posezoo.export.target_type import (
     TEMPLATES,
     ExportedModel,
@@ -29,7 +29,7 @@ def render_folder(model: ExportedModel, _folder: ExportFolder) -> Iterator[Expor
     """All files of a model; the checksums are the last."""
     spec = model.spec
     layout = model.layout
-    files = model.pipeline_files(model.name)
+    files = [*render_pipeline(model, model.name)]
     record = layout.provenance_path(spec, model.precision)
     card = render_card_files(ModelFacts(spec, (spec,), layout))
     texts = {name: text.encode() for name, text in card.items()}

@@ -19,6 +19,7 @@ The keys are::
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
@@ -26,6 +27,8 @@ from xml.etree import ElementTree
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.skeletons import SKELETONS, skeleton_of
 from posezoo.core.ir.ir_writer import SECTION
+from posezoo.export.target_type import ExportedModel, ExportFile
+from posezoo.pages.file_manifest import digest
 from posezoo.poses.decoders import find_decoder, fit_to_input, resolve_options
 from posezoo.poses.keypoints import coco_order, usual_sigmas
 from posezoo.poses.top_down import (
@@ -40,7 +43,6 @@ from posezoo.poses.top_down import (
 
 if TYPE_CHECKING:
     from posezoo.core.declarations.skeleton import Skeleton
-    from posezoo.export.target_type import ExportedModel
 
 PIPELINE = "pipeline"
 
@@ -116,7 +118,23 @@ def _join(values: tuple[float, ...]) -> str:
     return " ".join(f"{value:g}" for value in values)
 
 
-def with_pipeline(xml: Path, facts: dict[str, str]) -> bytes:
+def render_pipeline(model: ExportedModel, folder: str) -> Iterator[ExportFile]:
+    """The IR of a model with its metadata, and that of its detector beside it, in a folder below
+    the export's.
+    """
+    facts = describe_pipeline(model)
+    for file in model.ir_files(folder):
+        # docs/export.md is drawn without IR.
+        if facts and file.name.endswith(".xml") and model.xml.is_file():
+            content = _with_metadata(model.xml, facts)
+            yield ExportFile(file.name, content, digest(content))
+        else:
+            yield file
+    if model.detector:
+        yield from model.detector.ir_files(folder)
+
+
+def _with_metadata(xml: Path, facts: dict[str, str]) -> bytes:
     """The bytes of an .xml that posezoo made, with these metadata."""
     tree = ElementTree.parse(xml)
     section = tree.find(f"rt_info/{SECTION}")

@@ -14,7 +14,6 @@ from posezoo.core.errors import ExportError
 from posezoo.core.layout import ModelLayout
 from posezoo.core.resolve.input_options import InputOptions
 from posezoo.core.values import frozen
-from posezoo.pages.file_manifest import digest
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -117,19 +116,6 @@ class ExportedModel:
             )
             for suffix, digest in sorted(self.digests.items())
         ]
-
-    def pipeline_files(self, folder: str) -> list[ExportFile]:
-        """As ``ir_files``, with the detector's beside them; the metadata of the network's IR then
-        say how people are found and cut out.
-        """
-        from posezoo.export.people_metadata import describe_pipeline, with_pipeline
-
-        files = self.ir_files(folder)
-        facts = describe_pipeline(self)
-        if facts and self.xml.is_file():  # docs/export.md is drawn without IR
-            content = with_pipeline(self.xml, facts)
-            files[-1] = ExportFile(files[-1].name, content, digest(content))
-        return files + (self.detector.ir_files(folder) if self.detector else [])
 
 
 @frozen
