@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import cv2
 import numpy as np
@@ -108,13 +109,18 @@ class ExportRunner:
         out = self.folder / "poses"
         shutil.rmtree(out, ignore_errors=True)
         model = (xml,) if self.case.of_ir else (self.case.name, *self.case.flags)
-        _run("posezoo", "run", *model, "-i", *self._photos, "-o", out)
+        _run("posezoo", "run", *model, *self._weights("run"), "-i", *self._photos, "-o", out)
         return _read_people(json.loads((out / "poses.json").read_text("utf-8")))
 
     def _export(self, target: str, *flags: str) -> Path:
         folder = self.folder / target
-        _run("posezoo", "export", self.case.name, *self.case.flags, *flags, "--to", target, folder)
+        flags = (*self.case.flags, *flags, *self._weights(target))
+        _run("posezoo", "export", self.case.name, *flags, "--to", target, folder)
         return folder
+
+    def _weights(self, user: str) -> tuple[str, str]:
+        """A folder of IR for each: those with a decoder would replace the others."""
+        return "--weights_dir", str(self.folder / f"irs-{user}")
 
 
 TARGETS: Mapping[str, Callable[[ExportRunner], tuple[list[list[Person]], Path]]] = {
@@ -132,7 +138,7 @@ def _run(*command: object) -> str:
     return ended.stdout
 
 
-def _read_people(answer: Mapping) -> list[list[Person]]:
+def _read_people(answer: Mapping[str, Any]) -> list[list[Person]]:
     return [
         [
             np.array([[point["x"], point["y"]] for point in pose["keypoints"]])
