@@ -203,12 +203,21 @@ def run_case(case: ExportCase, photos: Sequence[Path], folder: Path) -> list[dic
     return rows
 
 
+def store(rows: Sequence[Mapping[str, object]], photos: int) -> None:
+    """Replace the rows of these models in the file of results."""
+    conditions = {"photos": photos, "date": date.today().isoformat(), "machine": machine()}
+    earlier = json.loads(RESULT.read_text("utf-8"))["rows"] if RESULT.is_file() else []
+    models = {row["model"] for row in rows}
+    kept = [row for row in earlier if row["model"] not in models]
+    result = {"conditions": conditions, "rows": [*kept, *rows]}
+    RESULT.write_text(f"{json.dumps(result, indent=1)}\n", "utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", metavar="MODEL", help="default: all cases")
     parser.add_argument("--photos", type=Path, required=True, help="a folder of JPEG files")
     args = parser.parse_args()
-    rows = []
     with TemporaryDirectory() as name:
         folder = Path(name)
         photos = write_photos(args.photos, folder)
@@ -216,16 +225,7 @@ def main() -> None:
             if not args.models or case.name in args.models:
                 own = folder / case.name
                 own.mkdir()
-                rows += run_case(case, photos, own)
-    conditions = {
-        "photos": len(photos),
-        "date": date.today().isoformat(),
-        "machine": machine(),
-    }
-    if args.models and RESULT.is_file():
-        earlier = json.loads(RESULT.read_text("utf-8"))["rows"]
-        rows = [row for row in earlier if row["model"] not in args.models] + rows
-    RESULT.write_text(json.dumps({"conditions": conditions, "rows": rows}, indent=1) + "\n")
+                store(run_case(case, photos, own), len(photos))
 
 
 if __name__ == "__main__":

@@ -118,7 +118,12 @@ def write_frames(folder: Path, images) -> tuple[list[Path], list[Path]]:
 
 
 def require_same(
-    images: list[dict], *args: object, folder: Path, apart: float = 0.1, **settings: str
+    images: list[dict],
+    *args: object,
+    folder: Path,
+    apart: float = 0.1,
+    score_share: float = 0,
+    **settings: str,
 ) -> int:
     """The program's results are those of posezoo run, at most so many pixels apart, and 0.1 for 9 of 10 keypoints; the
     number of people.
@@ -136,7 +141,8 @@ def require_same(
             assert pose["box"] == pytest.approx(same["box"], abs=apart)
             for point, at in zip(pose["keypoints"], same["keypoints"], strict=True):
                 assert point["name"] == at["name"]
-                assert point["score"] == pytest.approx(at["score"], abs=apart / 100)
+                score = pytest.approx(at["score"], abs=apart / 100, rel=score_share)
+                assert point["score"] == score
                 moves.append(max(abs(point["x"] - at["x"]), abs(point["y"] - at["y"])))
     assert max(moves) <= apart and np.mean(np.array(moves) <= 0.1) >= 0.9
     return sum(len(image["poses"]) for image in images)
@@ -322,8 +328,10 @@ def test_people_are_cut_out_as_each_convention_has_it(
     frames, pictures = photos_of(shared, tmp_path)
     found = people(project, tmp_path / "own" / "models" / "net.xml", *frames)
     args = ("net", *chosen, "-i", *pictures)
-    # The network's weights are random, so its maps are rough, and UDP's refinement is delicate.
-    assert require_same(found, *args, folder=tmp_path, apart=0.2, **settings) > len(frames)
+    # The network's weights are random: a level of one pixel changes a score, which may be 12, by
+    # some thousandths, and UDP's refinement moves.
+    same = {"apart": 0.2, "score_share": 0.01}
+    assert require_same(found, *args, folder=tmp_path, **same, **settings) > len(frames)
 
 
 def test_the_detector_and_the_whole_photo_find_the_people_of_posezoo_run(
