@@ -13,7 +13,7 @@ QUIET  := $(shell test -t 2 || echo --quiet)
 PIP     = $(BIN)/python -m pip --disable-pip-version-check $(QUIET)
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-all test-slow test-release test-hostile test-foreign test-again judge coverage check zoo cards site docs examples readme-env faults mo-env demo-env bench bench-once measure resolve \
+.PHONY: help quickstart test test-all test-slow test-release test-hostile test-foreign test-again judge coverage check zoo cards site docs examples readme-env faults mo-env demo-env bench bench-once measure exports resolve \
         posenet-env judges network-judges onnx-judges mediapipe-models npm-models azurite node-env resolve-readme soak release image clean
 
 help:  ## list the verbs
@@ -279,6 +279,9 @@ bench-once: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS) build/j
 PHOTOS  ?= ../shared/data/photos
 KINDS   ?= accuracy,int8,speed
 MEASURE ?=
+
+exports: $(VENV)/.installed-test  ## run exports on PHOTOS, compare them with posezoo run, and redraw docs/export.md; needs cmake
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python benchmarks/run_exports.py --photos $(PHOTOS) && $(BIN)/python docs/draw.py
 
 # On an idle machine: speeds that other work disturbs are not recorded.
 measure: $(VENV)/.installed-test  ## measure AP, INT8 and speed where measured.yml lacks them, record and redraw (at most 25 minutes)

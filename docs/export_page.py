@@ -1,10 +1,12 @@
-"""Draw docs/export.md: the targets of `posezoo export`, and the matrix of models and targets."""
+"""Draw docs/export.md: the targets of `posezoo export`, and the exports that were run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from checked_exports import check_of
 from posezoo.core.declarations.model import ModelSpec, Precision
@@ -13,22 +15,27 @@ from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import Registry, open_registry
 from posezoo.export.decoded.decoding_options import with_decoding
 from posezoo.export.ir_facts import declared_facts
-from posezoo.export.target_type import ExportFolder
+from posezoo.export.target_type import ExportFolder, ExportTarget
 from posezoo.export.targets import TARGETS
 from posezoo.pages.cards.markdown import Markdown, format_code, format_table
+
+_RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "exports.json"
+
+#: The models in the command of a target whose exports the tests do not run: the first that it
+#: takes.
+EXAMPLES = ("pose-landmark-full-mediapipe", "person-detection-retail-0013")
+
+_Row = Mapping[str, Any]
 
 
 def render_page() -> str:
     """The whole page."""
     text = Path(__file__).with_name("export.in.md").read_text("utf-8")
-    reasons: dict[str, int] = {}
     registry = open_registry()
-    specs = sorted(registry.select().models, key=lambda spec: spec.name)
-    rows = [(spec.name, *cells(spec, registry, reasons)) for spec in specs]
     sections = []
-    for column, (name, target) in enumerate(TARGETS.items(), 1):
-        taken = {row[0] for row in rows if row[column] in ("run", "checked")}
-        example = next(each for each in (*check_of(name).run_with, *EXAMPLES) if each in taken)
+    for name, target in TARGETS.items():
+        candidates = (*check_of(name).run_with, *EXAMPLES)
+        example = next(each for each in candidates if is_taken(each, target, registry))
         command = target.next_step.format(folder="$PWD/out", name=example)
         sections.append(
             f"## {name}\n\n{target.summary[0].upper()}{target.summary[1:]}.\n\n"
@@ -36,36 +43,62 @@ def render_page() -> str:
             "Not run by the tests: it needs the other runtime, or a picture of yours.\n\n"
             f"```sh\n{command}\n```\n\n{check_of(name).text}\n"
         )
-    notes = "\n".join(f"{number}. {reason}" for reason, number in reasons.items())
-    matrix = format_table(("Model", *map(format_code, TARGETS.names())), rows)
-    return text.format(targets="\n".join(sections), matrix=matrix, notes=notes)
+    result = json.loads(_RESULT.read_text("utf-8"))
+    return text.format(
+        targets="\n".join(sections),
+        conditions=_describe_conditions(result["conditions"]),
+        matrix=_render_matrix(result["rows"]),
+        figures=_render_figures(result["rows"]),
+    )
 
 
-#: The models in the command of a target whose exports the tests do not run: the first that it
-#: takes.
-EXAMPLES = ("pose-landmark-full-mediapipe", "person-detection-retail-0013")
-
-
-def cells(spec: ModelSpec, registry: Registry, reasons: dict[str, int]) -> Iterator[str]:
-    """What tests do with this model and each target; a reason that is new gets the next number."""
+def is_taken(name: str, target: ExportTarget, registry: Registry) -> bool:
+    """Whether a target takes a model, with its decoder or without."""
+    spec = registry.find(name)
+    assert isinstance(spec, ModelSpec)
     plain = declared_facts(spec, Precision.FP16, ModelLayout(Path("missing"), Path("missing")))
-    assert plain is not None, f"{spec.name} declares no inputs or outputs"
+    assert plain is not None, f"{name} declares no inputs or outputs"
     decoder = registry.composite_of(spec).decoder if spec.composite else spec.decoder
     try:
-        decoded, obstacle = replace(plain, spec=with_decoding(spec, decoder)), ""
-    except ConversionError as error:
-        decoded, obstacle = None, error.problem
-    for name, target in TARGETS.items():
-        problems, done = [obstacle] if target.inputs and obstacle else [], ""
-        for model in (decoded,) if target.inputs else (plain, decoded):
-            try:
-                if model is not None and not done:
-                    tuple(target.render(model, ExportFolder({})))
-                    done = "run" if spec.name in check_of(name).run_with else "checked"
-                    done += "" if target.inputs or model is plain else ", with `--decode`"
-            except ExportError as error:
-                problems.append(error.problem)
-        if not done:
-            reason = problems[0].removeprefix(f"{spec.name}: ")
-            done = f"impossible: [{reasons.setdefault(reason, len(reasons) + 1)}](#reasons)"
-        yield Markdown(done)
+        if target.inputs and target.inputs.decode:
+            plain = replace(plain, spec=with_decoding(spec, decoder))
+        tuple(target.render(plain, ExportFolder({})))
+    except (ConversionError, ExportError):
+        return False
+    return True
+
+
+def _describe_conditions(conditions: Mapping[str, Any]) -> str:
+    machine = conditions["machine"]
+    return (
+        f"{conditions['photos']} photos of COCO; {machine['processor']}, OpenVINO"
+        f" {machine['openvino']}, OpenCV {machine['opencv-python-headless']}, Python"
+        f" {machine['python']}; {conditions['date']}"
+    )
+
+
+def _render_matrix(rows: Sequence[_Row]) -> str:
+    """Which exports were run, of the models of which any was."""
+    done = {(row["model"], row["target"]) for row in rows}
+    models = sorted({row["model"] for row in rows})
+    cells = [
+        (model, *("run" if (model, name) in done else "not run" for name in TARGETS.names()))
+        for model in models
+    ]
+    return format_table(("Model", *map(format_code, TARGETS.names())), cells)
+
+
+def _render_figures(rows: Sequence[_Row]) -> str:
+    """What the exports that were run find, beside ``posezoo run``."""
+    columns = ("Export", "People", "Of", "Keypoints within 0.1 px", "Farthest, px")
+    lines = []
+    for row in rows:
+        wanted = (
+            f"posezoo run {row['model']}.xml" if row["of_ir"] else f"posezoo run {row['model']}"
+        )
+        people = f"{row['people']} of {row['of_posezoo']}"
+        name = f"{row['model']} --to {row['target']}"
+        share = f"{row['same_share']:.1%}"
+        wanted_code = Markdown(format_code(wanted))
+        lines.append((Markdown(format_code(name)), people, wanted_code, share, row["farthest_px"]))
+    return format_table(columns, lines)

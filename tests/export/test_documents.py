@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from posezoo.core.declarations.model import Framework
+from posezoo.core.declarations.model import WHOLE_IMAGE, Framework, People
 from posezoo.export.decoded.decoding_options import with_decoding
 from posezoo.export.target_type import ExportFolder, render_files
 from posezoo.export.targets import TARGETS, find_target
@@ -76,7 +76,9 @@ def test_a_reader_learns_how_a_picture_becomes_the_input(make_model):
     model = make_model("net", HEATMAPS, decoder={"name": "heatmap"}, skeleton="coco-17")
     readme = documents("triton", model)["README.md"]
     assert "keeps its aspect ratio, places it in the middle, and fills the rest with 0." in readme
-    assert "It takes one person at a time" in readme
+    alone = replace(model, people=People(WHOLE_IMAGE, WHOLE_IMAGE))
+    readme = documents("triton", alone)["README.md"]
+    assert "It takes one person at a time: your program must find the people" in readme
     assert '`posezoo.decode("heatmap", ...)` makes poses of them.' in readme
     published = replace(model.spec.inputs[0], mean=(127.5,), scale=(127.5,))
     model = replace(model, spec=replace(model.spec, inputs=(published,), framework=Framework.DLDT))

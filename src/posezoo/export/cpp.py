@@ -6,10 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.resolve.input_options import InputOptions
 from posezoo.export.documents import render_documents
-from posezoo.export.people_metadata import require_known_crop
+from posezoo.export.people_metadata import explain_unknown_crop, render_pipeline
 from posezoo.export.target_type import (
     TEMPLATES,
     ExportedModel,
@@ -32,17 +31,10 @@ def render_cpp(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFi
     require_keypoints(model.spec)
     for each in filter(None, (model, model.detector)):
         yield from render_documents(each, TARGET, f"models/{each.name}-")
-    yield from model.pipeline_files("models")
+    yield from render_pipeline(model, "models")
     for name in _PROJECT:
         yield ExportFile(name, (TEMPLATES / name).read_bytes())
     yield ExportFile("README.md", render("README.md"))
-
-
-def _refuse_detector(spec: ModelSpec) -> str:
-    if spec.first_input.resize:
-        return "with --resize the program cannot cut people out of a picture"
-    require_known_crop(spec)
-    return ""
 
 
 TARGET = ExportTarget(
@@ -59,5 +51,5 @@ TARGET = ExportTarget(
     ),
     sets_f32="the class Network in poses.hpp",
     inputs=InputOptions(element_type="u8", layout="NHWC", decode=True),
-    refuse_detector=_refuse_detector,
+    refuse_detector=explain_unknown_crop,
 )

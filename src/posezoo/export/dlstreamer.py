@@ -32,7 +32,8 @@ from posezoo.poses.decoders import DECODERS, resolve_options
 from posezoo.run.model_procs import ModelProc, find_model_proc, read_labels
 
 # The pipeline of a converter, from pictures on.
-_DETECTOR = "../person-detection-retail-0013/person-detection-retail-0013"
+_FINDS_PEOPLE = "person-detection-retail-0013"
+_DETECTOR = f"../{_FINDS_PEOPLE}/{_FINDS_PEOPLE}"
 _F32 = "ie-config=INFERENCE_PRECISION_HINT=f32"
 _SHOW = "queue ! gvawatermark ! videoconvert ! autovideosink sync=false"
 _DETECT = f"gvadetect model=@ir.xml model-proc=@.json ! {_SHOW}"
@@ -68,6 +69,8 @@ def render_dlstreamer(model: ExportedModel, folder: ExportFolder) -> Iterator[Ex
     Raises:
         ExportError: DL Streamer has no converter for the outputs.
     """
+    if model.detector:
+        yield from render_dlstreamer(model.detector, folder)
     declared = model.spec.decoder
     model_proc = find_model_proc(model.spec.name)
     ir_folder = f"{model.precision}/" if folder.has_precisions else ""
@@ -219,6 +222,14 @@ def _render_model_proc(
     return ExportFile(f"{model.name}/{model.name}.json", content)
 
 
+def _refuse_detector(spec: ModelSpec, detector: ModelSpec) -> str:
+    if spec.decoding:
+        return "with --decode its pipeline runs the network on whole frames"
+    if detector.name != _FINDS_PEOPLE:
+        return f"DL Streamer cannot read that detector: name --detector {_FINDS_PEOPLE}"
+    return ""
+
+
 TARGET = ExportTarget(
     summary="for DL Streamer: the IR, a model-proc file, and a pipeline for gst-launch-1.0",
     render=render_dlstreamer,
@@ -226,8 +237,9 @@ TARGET = ExportTarget(
     require=_require_converter,
     next_step="sh {folder}/{name}/pipeline.sh VIDEO",
     needs=(
-        "The script needs DL Streamer. If it names person-detection-retail-0013, which finds the"
-        " people, export that model to the same folder, too."
+        "The script needs DL Streamer, and for a network that takes one person at a time"
+        f" {_FINDS_PEOPLE} in the same folder."
     ),
     sets_f32="ie-config in pipeline.sh",
+    refuse_detector=_refuse_detector,
 )

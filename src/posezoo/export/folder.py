@@ -6,8 +6,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from posezoo.core.declarations.model import ModelSpec
 from posezoo.export.documents import render_texts
-from posezoo.export.target_type import ExportedModel, ExportFile, ExportFolder, ExportTarget, render
+from posezoo.export.people_metadata import explain_unknown_crop, render_pipeline
+from posezoo.export.target_type import (
+    TEMPLATES,
+    ExportedModel,
+    ExportFile,
+    ExportFolder,
+    ExportTarget,
+    render,
+)
 from posezoo.pages.cards.model_card import NAME as CARD
 from posezoo.pages.cards.model_card import render_card_files
 from posezoo.pages.facts.model_facts import ModelFacts
@@ -20,12 +29,16 @@ def render_folder(model: ExportedModel, _folder: ExportFolder) -> Iterator[Expor
     """All files of a model; the checksums are the last."""
     spec = model.spec
     layout = model.layout
-    files = model.ir_files(model.name)
+    files = [*render_pipeline(model, model.name)]
     record = layout.provenance_path(spec, model.precision)
     card = render_card_files(ModelFacts(spec, (spec,), layout))
     texts = {name: text.encode() for name, text in card.items()}
     texts |= render_texts(model, TARGET, card[CARD])
     texts["sample.py"] = render_sample(model)
+    if model.detector:
+        texts["top_down.py"] = (TEMPLATES / "top_down.py").read_bytes()
+        detector = render_texts(model.detector, TARGET)
+        texts |= {f"{model.detector.name}-{name}": text for name, text in detector.items()}
     if record.is_file():
         texts["provenance.json"] = record.read_bytes()
     for name, text in texts.items():
@@ -42,6 +55,11 @@ def render_sample(model: ExportedModel) -> bytes:
     It needs only OpenVINO and OpenCV. If the IR has no decoder, it prints arrays, and posezoo, if
     it is installed, makes poses of them.
     """
+    drawing = render("sample_drawing.py", name=model.name)
+    if model.detector:
+        names, limbs = _describe_skeleton(model)
+        facts = {"name": model.name, "names": names, "limbs": limbs, "min_score": MIN_SCORE}
+        return render("sample_people.py", **facts) + drawing
     port = model.inputs[0]
     sides = port.sides
     if (len(model.inputs), sides.get("C")) != (1, 3) or not sides.keys() >= {"H", "W"}:
@@ -59,7 +77,6 @@ def render_sample(model: ExportedModel) -> bytes:
         lines.append(f"image = image.transpose({', '.join(axes)})  # {port.layout}")
     extra = ""
     show = render("sample_arrays.py")
-    drawing = render("sample_drawing.py", name=model.name)
     if model.spec.decoding:
         show = _render_decoded(model) + drawing
     elif model.decoder and not model.spec.composite:
@@ -79,13 +96,25 @@ def _render_decoded(model: ExportedModel) -> bytes:
     shapes = {port.name: port.shape for port in model.outputs}
     if "keypoints" not in shapes:
         return render("sample_boxes.py", min_score=MIN_SCORE)
+    names, limbs = _describe_skeleton(model)
+    return render("sample_decoded.py", names=names, limbs=limbs, min_score=MIN_SCORE)
+
+
+def _describe_skeleton(model: ExportedModel) -> tuple[list[str], list[list[int]]]:
+    """The names of the keypoints, and the pairs of them that limbs join."""
     info = model.model_info
-    count = shapes["keypoints"][1]
+    count = next(port.shape[1] for port in model.outputs if port.name == "keypoints")
     names = info.get("labels", "").split()
     if len(names) != count:
         names = list(map(str, range(count)))
     limbs = [[*map(int, limb.split("-"))] for limb in info.get("limbs", "").split()]
-    return render("sample_decoded.py", names=names, limbs=limbs, min_score=MIN_SCORE)
+    return names, limbs
+
+
+def _refuse_detector(spec: ModelSpec, detector: ModelSpec) -> str:
+    if spec.decoding is None:
+        return "its sample cannot cut out people for an IR without its decoder: add --decode"
+    return explain_unknown_crop(spec, detector)
 
 
 def _fitting_lines(model: ExportedModel, width: int, height: int) -> list[str]:
@@ -146,4 +175,5 @@ TARGET = ExportTarget(
         " (`--decode`), it also needs posezoo for that, and prints arrays without it."
     ),
     sets_f32="sample.py",
+    refuse_detector=_refuse_detector,
 )

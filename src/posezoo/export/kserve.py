@@ -56,4 +56,5 @@ TARGET = ExportTarget(
     ),
     is_versioned=True,
     takes_storage_uri=True,
+    refuse_detector=lambda _spec, _detector: "a server runs each network alone",
 )

@@ -139,9 +139,9 @@ def _require_detector_taken(
     """Raise an ExportError if the target cannot run this detector before the model."""
     spec = _resolve(spec, options, context).spec
     options.target.require(spec)
-    problem = options.target.refuse_detector(spec)
-    if not problem and not (isinstance(detector, ModelSpec) and finds_boxes(detector.decoder)):
-        problem = "its program takes a detector that is one network and finds boxes"
+    problem = "the files run a detector only if it is one network and finds boxes"
+    if isinstance(detector, ModelSpec) and finds_boxes(detector.decoder):
+        problem = options.target.refuse_detector(spec, detector)
     if problem:
         raise ExportError(
             f"{exported_name(spec)}: takes one person at a time, in the boxes of"

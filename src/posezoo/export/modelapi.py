@@ -92,4 +92,7 @@ TARGET = ExportTarget(
     next_step="python {folder}/{name}/sample.py IMAGE",
     needs='The sample needs Python with `pip install "openvino-model-api>=0.4.7"`.',
     sets_f32="the plugin_config of the adapter in sample.py",
+    refuse_detector=lambda _spec, _detector: (
+        "Model API cuts out people in another way than this network was trained with"
+    ),
 )

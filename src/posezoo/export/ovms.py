@@ -44,4 +44,5 @@ TARGET = ExportTarget(
     needs="The command needs docker, which downloads the server.",
     sets_f32="the plugin_config in config.json",
     is_versioned=True,
+    refuse_detector=lambda _spec, _detector: "a server runs each network alone",
 )

@@ -19,14 +19,16 @@ The keys are::
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.skeletons import SKELETONS, skeleton_of
-from posezoo.core.errors import ExportError
 from posezoo.core.ir.ir_writer import SECTION
+from posezoo.export.target_type import ExportedModel, ExportFile
+from posezoo.pages.file_manifest import digest
 from posezoo.poses.decoders import find_decoder, fit_to_input, resolve_options
 from posezoo.poses.keypoints import coco_order, usual_sigmas
 from posezoo.poses.top_down import (
@@ -41,7 +43,6 @@ from posezoo.poses.top_down import (
 
 if TYPE_CHECKING:
     from posezoo.core.declarations.skeleton import Skeleton
-    from posezoo.export.target_type import ExportedModel
 
 PIPELINE = "pipeline"
 
@@ -54,19 +55,17 @@ _CROPS: dict[CropFunction, str] = {
 }
 
 
-def require_known_crop(spec: ModelSpec) -> None:
-    """Check that a program can cut out people for a model, whose IR contains its decoder.
-
-    Raises:
-        ExportError: the crops of its decoder, or of its file's metadata, are not in ``crop``.
+def explain_unknown_crop(spec: ModelSpec, _detector: ModelSpec) -> str:
+    """Why no program of an export can cut out people for a model whose IR contains its decoder, as
+    a clause; empty if it can.
     """
     assert spec.decoding
-    options = resolve_options(spec.decoding.decoder)
-    if spec.first_input.resize_type or options.crop not in _CROPS:
-        raise ExportError(
-            f"{spec.full_name}: the program cannot cut out people as this network needs them",
-            hint="--detector none exports the network alone",
-        )
+    if spec.first_input.resize:
+        return "with --resize its program cannot cut people out of a picture"
+    crop = resolve_options(spec.decoding.decoder).crop
+    if spec.first_input.resize_type or crop not in _CROPS:
+        return "its program cannot cut out people as this network needs them"
+    return ""
 
 
 def describe_pipeline(model: ExportedModel) -> dict[str, str]:
@@ -108,11 +107,10 @@ def _skeleton_name(spec: ModelSpec, count: int) -> str:
 def _describe_similarity(skeleton: Skeleton) -> str:
     """As ``pose_similarity``: COCO's keypoints, if the skeleton has all of them."""
     places = coco_order(skeleton)
+    sigmas = usual_sigmas(SKELETONS["coco-17"])
     if places is None:
         places = [*range(len(skeleton.keypoints))]
         sigmas = usual_sigmas(skeleton)
-    else:
-        sigmas = usual_sigmas(SKELETONS["coco-17"])
     return " ".join(f"{place} {sigma:g}" for place, sigma in zip(places, sigmas, strict=True))
 
 
@@ -120,7 +118,23 @@ def _join(values: tuple[float, ...]) -> str:
     return " ".join(f"{value:g}" for value in values)
 
 
-def with_pipeline(xml: Path, facts: dict[str, str]) -> bytes:
+def render_pipeline(model: ExportedModel, folder: str) -> Iterator[ExportFile]:
+    """The IR of a model with its metadata, and that of its detector beside it, in a folder below
+    the export's.
+    """
+    facts = describe_pipeline(model)
+    for file in model.ir_files(folder):
+        # docs/export.md is drawn without IR.
+        if facts and file.name.endswith(".xml") and model.xml.is_file():
+            content = _with_metadata(model.xml, facts)
+            yield ExportFile(file.name, content, digest(content))
+        else:
+            yield file
+    if model.detector:
+        yield from model.detector.ir_files(folder)
+
+
+def _with_metadata(xml: Path, facts: dict[str, str]) -> bytes:
     """The bytes of an .xml that posezoo made, with these metadata."""
     tree = ElementTree.parse(xml)
     section = tree.find(f"rt_info/{SECTION}")

@@ -117,19 +117,6 @@ class ExportedModel:
             for suffix, digest in sorted(self.digests.items())
         ]
 
-    def pipeline_files(self, folder: str) -> list[ExportFile]:
-        """As ``ir_files``, with the detector's beside them; the metadata of the network's IR then
-        say how people are found and cut out.
-        """
-        from posezoo.export.people_metadata import describe_pipeline, with_pipeline
-
-        files = self.ir_files(folder)
-        facts = describe_pipeline(self)
-        if facts and self.xml.is_file():  # docs/export.md is drawn without IR
-            *_, xml = files
-            files[-1] = ExportFile(xml.name, with_pipeline(self.xml, facts))
-        return files + (self.detector.ir_files(folder) if self.detector else [])
-
 
 @frozen
 class ExportFile:
@@ -195,8 +182,8 @@ class ExportTarget:
         takes_storage_uri: whether its files name the address of a copy of the folder.
         takes_precisions: whether its IR can be in folders of their precision.
         inputs: how the IR that it exports always take images; None if the user decides.
-        refuse_detector: why its files cannot run the detector of a model that takes one person at
-            a time, as a clause; empty if they do.
+        refuse_detector: why its files cannot run a detector, the second model, before a model that
+            takes one person at a time, as a clause; empty if they do.
     """
 
     summary: str
@@ -210,7 +197,9 @@ class ExportTarget:
     takes_storage_uri: bool = False
     takes_precisions: bool = False
     inputs: InputOptions | None = None
-    refuse_detector: Callable[[ModelSpec], str] = lambda _spec: "this target runs one network"
+    refuse_detector: Callable[[ModelSpec, ModelSpec], str] = lambda _spec, _detector: (
+        "its files run one network"
+    )
 
 
 def render_files(

@@ -77,4 +77,5 @@ TARGET = ExportTarget(
     ),
     needs="The command needs docker; replace TAG by a release of Triton, such as 25.10-py3.",
     is_versioned=True,
+    refuse_detector=lambda _spec, _detector: "a server runs each network alone",
 )

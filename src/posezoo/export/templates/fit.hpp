@@ -197,6 +197,7 @@ inline void interpolate(const Image& image, long u, long v, const Border& border
 
 }  // namespace fitting
 
+// Letterboxes an image.
 inline Fitted fit_image(const Image& image, const Fit& fit) {
     const auto width = static_cast<double>(image.width), height = static_cast<double>(image.height);
     const auto input_width = static_cast<double>(fit.width), input_height = static_cast<double>(fit.height);
@@ -204,13 +205,11 @@ inline Fitted fit_image(const Image& image, const Fit& fit) {
     const auto whole = [&](double side) {
         return std::max(1.0, fit.truncates ? std::floor(scale * side) : std::nearbyint(scale * side));
     };
-    const double inner_width = fit.stretches ? input_width : whole(width);
-    const double inner_height = fit.stretches ? input_height : whole(height);
-    const bool keeps_scale = fit.truncates && !fit.stretches;
+    const double inner_width = whole(width), inner_height = whole(height);
     const auto columns = static_cast<std::size_t>(inner_width), rows = static_cast<std::size_t>(inner_height);
     Fitted fitted{{fit.width, fit.height, std::vector<std::uint8_t>(3 * fit.width * fit.height, fit.padding)},
-                  keeps_scale ? scale : inner_width / width,
-                  keeps_scale ? scale : inner_height / height,
+                  fit.truncates ? scale : inner_width / width,
+                  fit.truncates ? scale : inner_height / height,
                   fit.centered ? (fit.width - columns) / 2 : 0,
                   fit.centered ? (fit.height - rows) / 2 : 0};
     if (std::min(fitted.across, fitted.down) <= 0.25) {

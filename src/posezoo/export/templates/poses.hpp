@@ -110,6 +110,13 @@ public:
     std::vector<Pose> operator()(Image& image) {
         if (fit_.width == 0 || (fit_.width == image.width && fit_.height == image.height))
             return find_in(image, ToImage{1, 0, 0, 0, 1, 0}, image);
+        if (fit_.stretches) {
+            const auto width = static_cast<double>(image.width), height = static_cast<double>(image.height);
+            const View view{static_cast<double>(fit_.width) / width, static_cast<double>(fit_.height) / height, 0, 0,
+                            fit_.width, fit_.height};
+            Image seen = warp(image, view, {0, 0, 0});
+            return find_in(image, ToImage::of(view), seen);
+        }
         Fitted fitted = fit_image(image, fit_);
         const View view{fitted.across, fitted.down, static_cast<double>(fitted.left),
                         static_cast<double>(fitted.top), fit_.width, fit_.height};

@@ -106,6 +106,7 @@ class _ExportArgs(flags.ModelsArgs, flags.FormatArgs, flags.InputArgs, flags.Des
     storage_uri: str
     folders: str
     precision: Precision | None
+    detector: str | None
     weights_dir: Path | None
 
 
@@ -118,6 +119,7 @@ def run(args: _ExportArgs) -> int:
         with_export_dir,
         write_exports,
     )
+    from posezoo.run.pipeline_spec import require_detector_used
 
     options = _options_from_args(args)
     context = flags.context_from_args(args)
@@ -127,6 +129,7 @@ def run(args: _ExportArgs) -> int:
     exported: list[ExportedModel] = []
 
     def work(spec: ModelSpec, listener: Listener) -> Answer:
+        require_detector_used(args.detector, spec)
         file = files.get(spec.name)
         try:
             if file:
