@@ -455,10 +455,11 @@ def _scan(root: Path) -> Iterator[RegistryEntry]:
     pending = [("", "", True)]
     while pending:
         inside, composite, follow = pending.pop()
-        files, folders = _list_folder(root / inside, follow=follow)
+        folder = f"{root}/{inside}" if inside else f"{root}"
+        files, folders = _list_folder(folder, follow=follow)
         parent, _, name = inside.rpartition("/")
         for file in files if inside else ():
-            path = Path(root, inside, file)
+            path = root / f"{inside}/{file}"
             of_composite = composite if file == MODEL_FILE else ""
             yield RegistryEntry(name, _family_of(inside), path, of_composite, parent)
         own = name if COMPOSITE_FILE in files else ""
@@ -472,7 +473,7 @@ def _family_of(folder: str) -> Family:
     return Family.INTEL if folder.startswith(f"{Family.INTEL}/") else Family.PUBLIC
 
 
-def _list_folder(folder: Path, *, follow: bool) -> tuple[list[str], list[tuple[str, bool]]]:
+def _list_folder(folder: str, *, follow: bool) -> tuple[list[str], list[tuple[str, bool]]]:
     """The files of a folder that declare models, and its subfolders in reverse order, each with
     whether it is a link. Hidden folders, such as .git, and lost+found are left out.
     """
