@@ -105,11 +105,11 @@ def test_openvino_dev_finds_files_by_their_digest(zoo, tmp_path):
 def test_a_second_run_asks_nothing(zoo, tmp_path):
     zoo.add_pose(**IS_STATED)
     zoo.seed("rtmlib", "pose")
-    shutil.rmtree(tmp_path / "mirror")
-    shutil.rmtree(tmp_path / "cache")
+    for name in ("mirror", "cache"):
+        shutil.rmtree(tmp_path / name)
+        (tmp_path / name).mkdir()
     plan = json.loads(zoo.seed("rtmlib", "pose", "--dry_run", "--format", "json").stdout)
     assert "exists and is verified" in plan["models"][0]["plan"][0]
-    (tmp_path / "mirror").mkdir()
     assert zoo.seed("rtmlib", "pose").returncode == 0
 
 

