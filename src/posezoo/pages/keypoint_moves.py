@@ -142,8 +142,8 @@ def _require_same_skeleton(
     first: ComparedModel, second: ComparedModel, people: Sequence[Pose], others: Sequence[Pose]
 ) -> None:
     """Raise a PosezooError if there are no keypoints, or those of two skeletons."""
-    found = ((first, people), (second, others))
-    skeletons = [(model, pose.layout) for model, poses in found for pose in poses[:1]]
+    results = ((first, people), (second, others))
+    skeletons = [(model, pose.layout) for model, poses in results for pose in poses[:1]]
     for model, skeleton in skeletons:
         if not skeleton.keypoints:
             raise PosezooError(

@@ -114,9 +114,7 @@ def read_image(path: Path) -> Image:
         MissingPackageError: OpenCV is not installed.
     """
     cv2 = import_cv2()
-    data = _read_file(path)
-    _require_not_raw(path)
-    return _decode(data, str(path), cv2)
+    return _decode(_read_file(path), str(path), cv2)
 
 
 def read_encoded(path: Path) -> tuple[ImageHeader, bytes]:
@@ -175,9 +173,7 @@ def _read_checked_header(name: str, data: bytes) -> ImageHeader:
 
 def require_image(path: Path) -> None:
     """Raise the ImageError of ``read_image`` if the file does not begin like an image."""
-    data = _read_file(path)
-    _require_not_raw(path)
-    _read_header(str(path), data)
+    _read_header(str(path), _read_file(path))
 
 
 def _read_file(path: Path) -> bytes:
@@ -199,6 +195,12 @@ def _read_file(path: Path) -> bytes:
         raise ImageError(f"{path}: is not a path: {error}") from error
     if not data:
         raise ImageError(f"{path}: the file is empty", hint="copy or download the file again")
+    if path.suffix.lower() in _RAW_SUFFIXES:
+        raise ImageError(
+            f"{path}: is a raw photo of a camera, which is not read",
+            hint="save it as JPEG with the program of the camera, or: darktable-cli"
+            f" {path.name} {path.with_suffix('.jpg').name}",
+        )
     return data
 
 
@@ -230,15 +232,6 @@ def _has_animation_chunk(png: BinaryIO) -> bool:
             return True
         png.seek(int.from_bytes(header[:4], "big") + 4, os.SEEK_CUR)
     return False
-
-
-def _require_not_raw(path: Path) -> None:
-    if path.suffix.lower() in _RAW_SUFFIXES:
-        raise ImageError(
-            f"{path}: is a raw photo of a camera, which is not read",
-            hint="save it as JPEG with the program of the camera, or: darktable-cli"
-            f" {path.name} {path.with_suffix('.jpg').name}",
-        )
 
 
 def _read_header(name: str, data: bytes) -> ImageHeader:

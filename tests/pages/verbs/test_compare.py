@@ -162,6 +162,10 @@ def test_invalid_flags_are_wrong_usage(args, said):
             ("light", "other", "--keypoints", "--precisions", "FP16,FP32", "--input", "."),
             "--keypoints compares two, not 4",
         ),
+        (
+            ("light@FP16", "light@FP32", "--keypoints", "--input", "."),
+            "light@FP16: FP16 is a precision: write --precisions FP16",
+        ),
         (("light", "other", "--keypoints"), "--keypoints requires --input"),
         (
             ("light", "other", "--keypoints", "--input", ".", "--format", "csv"),
@@ -171,7 +175,7 @@ def test_invalid_flags_are_wrong_usage(args, said):
         (("light", "--heights", "256"), "--heights requires --keypoints"),
     ],
 )
-def test_keypoints_of_two_models_are_compared_on_images(checkout, args, problem):
+def test_comparing_keypoints_takes_two_models_and_images(checkout, args, problem):
     ended = compare(checkout, *args)
     assert ended.returncode == 2
     assert problem in ended.stderr

@@ -169,18 +169,18 @@ def _score_groups(
     of_predictions = [_in_order(grouping, each, predictions) for each in compared]
     groups = []
     for title in grouping.titles:
-        people = found = 0
+        num_people = num_found = 0
         for image, titles in zip(matches, of_people, strict=True):
-            people += sum(
+            num_people += sum(
                 each == title and not ignored
                 for each, ignored in zip(titles, image.ignored, strict=True)
             )
-            found += sum(titles[person] == title for person in image.found())
-        if people:
+            num_found += sum(titles[person] == title for person in image.found())
+        if num_people:
             ap = None
-            if people >= ENOUGH_PEOPLE:
+            if num_people >= ENOUGH_PEOPLE:
                 ap = _compute_ap(title, compared, of_people, of_predictions)
-            groups.append(PersonGroup(title, people, found, ap))
+            groups.append(PersonGroup(title, num_people, num_found, ap))
     return tuple(groups)
 
 

@@ -71,19 +71,19 @@ def count_found(frames: Sequence[ComparedFrame]) -> FrameCounts:
     As in CLEAR MOT, a person keeps their number of the frame before if that is similar enough. A
     pose without a number is no switch.
     """
-    found = switches = poses = people = 0
+    num_found = switches = num_poses = num_people = 0
     last: dict[Identity, Identity] = {}  # the last number of each person
     before: dict[Identity, Identity] = {}  # of those in the frame before
     for frame in frames:
-        people += len(frame.people)
-        poses += len(frame.numbers)
+        num_people += len(frame.people)
+        num_poses += len(frame.numbers)
         numbers = {}
         is_reached = frame.similarities >= FOUND_AT - _ROUNDING
         stays = _stays(frame, before)
         for row, column in _assign((1000 * stays + frame.similarities) * is_reached):
             if not is_reached[row, column]:
                 continue
-            found += 1
+            num_found += 1
             person, number = frame.people[row], frame.numbers[column]
             if number is None:
                 continue
@@ -91,7 +91,7 @@ def count_found(frames: Sequence[ComparedFrame]) -> FrameCounts:
             numbers[person] = number
         last |= numbers
         before = numbers
-    return FrameCounts(people, found, poses - found, switches)
+    return FrameCounts(num_people, num_found, num_poses - num_found, switches)
 
 
 def _stays(frame: ComparedFrame, before: Mapping[Identity, Identity]) -> Bools:

@@ -248,11 +248,11 @@ def evaluate_videos(
     poses: dict[ImageId, Sequence[Pose]] = {}
     count = 0
     for video in videos:
-        for frame, found in _follow(estimator, video, options):
+        for frame, frame_poses in _follow(estimator, video, options):
             count += 1
             listener(EvaluationProgress(name, count, max(count, len(dataset.images))))
             if frame.image is not None and frame.image.is_labeled:
-                poses[frame.image.id] = found
+                poses[frame.image.id] = frame_poses
     compared = compared.excluding({image.id for image in dataset.images if image.id not in poses})
     predictions = {
         number: predictions_from_poses(each, compared.keypoints) for number, each in poses.items()
@@ -300,10 +300,10 @@ def _with_found_keypoints(estimator: Estimator, dataset: CocoDataset) -> CocoDat
     skeleton = estimator.model.own_skeleton or SKELETONS.get(estimator.model.skeleton)
     if skeleton is None:
         return dataset
-    found = tuple(name for name in dataset.keypoints if name in skeleton.keypoints)
-    if not found:
+    shared = tuple(name for name in dataset.keypoints if name in skeleton.keypoints)
+    if not shared:
         keypoint_indices(skeleton, dataset.keypoints)  # explains it
-    compared = dataset.with_keypoints(found)
+    compared = dataset.with_keypoints(shared)
     if dataset.person_count() and not compared.person_count():
         raise EvaluationError(
             f"{dataset.annotations}: no person has a labelled keypoint that"

@@ -187,7 +187,12 @@ _Variant = tuple[str, "Precision", int | None]
 def _two_variants(args: _CompareArgs) -> list[_Variant]:
     """What ``--keypoints`` compares; a usage error if these are not two."""
     from posezoo.core.declarations.model import Precision
+    from posezoo.core.registry import TAG_MARK
 
+    for text in args.models:
+        _, _, tag = text.partition(TAG_MARK)
+        if tag in [*Precision]:
+            args.parser.error(f"{text}: {tag} is a precision: write --precisions {tag}")
     precisions = args.precisions or (Precision.FP16,)
     variants = list(product(args.models, precisions, args.heights or (None,)))
     if len(variants) != 2:
