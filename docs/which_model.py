@@ -70,7 +70,7 @@ def choose(rows: Sequence[ComparisonRow]) -> dict[str, tuple[ComparisonRow, ...]
         "many people in a photo": (best(rows, "AR50_several"), best(usual, "AR50_several")),
         "one person, and a slow machine": (fastest(with_ap(SLOW_AP), 1),),
         "several people, and a slow machine": (fastest(finders, 4),),
-        "a video": (best(rows, "found_in_video"),),
+        "people in a video": (best(rows, "found_in_video"),),
         "people who lie, or stand on their heads": (
             best(rows, "found_lying", "found_upside_down"),
         ),
@@ -83,8 +83,13 @@ REMARKS = {
     "photos, of one person or several": "the default",
     "the same, but little time": "[12 of the 17 photos](decisions/0023-int8-from-ranges-in-the-registry.md) calibrated it",
     "many people in a photo": "the first, from Intel's host, [also finds people where nobody is](accuracy.md#people-where-nobody-is)",
-    "a video": "if it shows a crowd, as for many people",
+    "people in a video": "of a crowd, as for many people in a photo",
     "hands and feet, depth": "33 keypoints",
+}
+#: The figures that decide a case, if no column has them.
+DECIDING = {
+    "people in a video": ("found_in_video",),
+    "people who lie, or stand on their heads": ("found_lying", "found_upside_down"),
 }
 #: A case without a figure that compares its models.
 HANDS = (
@@ -99,10 +104,13 @@ def draw_block(compared: ModelComparison, docs: str) -> str:
         row for row in compared.rows if row.values["AP"] and row.task == "human_pose_estimation"
     ]
     lines = [_line(HEADERS), _line(["---"] * len(HEADERS))]
-    for case, chosen in choose(rows).items():
+    choices = choose(rows)
+    (default,) = next(iter(choices.values()))
+    for case, chosen in choices.items():
         uses = ", or ".join(map(_command, chosen))
-        if remark := REMARKS.get(case):
-            uses += f": {remark}"
+        remarks = [_compare_with(default, chosen[0], DECIDING.get(case, ())), REMARKS.get(case)]
+        if any(remarks):
+            uses += f": {'; '.join(filter(None, remarks))}"
         figures = (_join(chosen, each) for each in (_ap, _found, _ghosts, _times))
         lines.append(_line((case, uses.replace("](", f"]({docs}/"), *figures)))
     lines.append(_line((*HANDS, *[""] * 4)))
@@ -137,6 +145,16 @@ def _command(row: ComparisonRow) -> str:
     if row.target_size:
         words += ["--height", str(row.target_size)]
     return f"`{' '.join(words)}`"
+
+
+def _compare_with(default: ComparisonRow, row: ComparisonRow, keys: Sequence[str]) -> str:
+    """The figures that decide, beside those of the default; empty if there are none."""
+    if not keys:
+        return ""
+    of_row, of_default = (
+        " and ".join(f"{value(each, key):.2f}" for key in keys) for each in (row, default)
+    )
+    return f"it finds {of_row} of them, the default {of_default}"
 
 
 def _join(rows: Sequence[ComparisonRow], figure: Callable[[ComparisonRow], str]) -> str:

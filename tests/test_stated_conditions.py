@@ -182,6 +182,7 @@ CONDITIONS = {
     "Precision": "precision",
     "People from": "people_from",
     "Input": "input",
+    "Height": "target_size",
     "Precision of the detector": "detector_precision",
     "Arithmetic": "arithmetic",
     "Device": "device",

@@ -4,7 +4,7 @@ the user's folder for data.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -38,11 +38,9 @@ class OwnSpeeds:
     Attributes:
         measurements: those of the user's folder, each with the name of its model. Only their
             ``record`` is ``THIS_MACHINE``: the registry may have others of a like processor.
-        machines: the descriptions of this machine, with each of the devices that were used.
     """
 
     measurements: tuple[tuple[str, Measurement], ...]
-    machines: Collection[str]
 
 
 def keep_measurements(model: Model, measurements: Iterable[Measurement]) -> None:
@@ -86,9 +84,9 @@ def read_own_speeds(models: Iterable[Model], warn: Callable[[str], None]) -> Own
     except MissingPackageError:
         return None
     devices = {str(each.settings.get("device", "CPU")) for _, each in measured}
-    machines = frozenset(map(machine.describe, devices))
+    machines = set(map(machine.describe, devices))
     here = tuple(pair for pair in measured if pair[1].machine in machines)
-    return OwnSpeeds(here, machines) if here else None
+    return OwnSpeeds(here) if here else None
 
 
 def own_folder() -> Path:

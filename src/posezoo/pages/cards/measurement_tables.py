@@ -25,6 +25,7 @@ from posezoo.pages.facts.model_facts import ModelFacts, unique
 from posezoo.run.measured import (
     DETECTOR_PRECISION,
     KINDS,
+    TARGET_SIZE,
     Measurement,
     describe_settings,
     measurements_of,
@@ -87,6 +88,7 @@ _ROW_SETTINGS = {
     "people_from": "People from",
     DETECTOR_PRECISION: "Precision of the detector",
     "input": "Input",
+    TARGET_SIZE: "Height",
     "arithmetic": "Arithmetic",
     "device": "Device",
     "hint": "Hint",

@@ -270,8 +270,8 @@ def _table_lines(rows: Sequence[ComparisonRow], first: int, footnotes: Footnotes
     """A table of a list; above the figures of each row is its command."""
     from posezoo.pages.facts.comparison import COLUMNS
 
-    keys = _MEASURED_COLUMNS if rows[0].values["AP"] else _PUBLISHED_COLUMNS
-    keys = tuple(key for key in keys if any(row.values[key] for row in rows))
+    columns = _MEASURED_COLUMNS if rows[0].values["AP"] else _PUBLISHED_COLUMNS
+    keys = [key for key in columns if any(row.values[key] for row in rows)]
     table = [(" ", *(COLUMNS[key].heading for key in keys), "LICENSE")]
     for row in rows:
         table.append((" ", *(_cell(row, key, footnotes) for key in keys), row.license))
