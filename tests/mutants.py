@@ -39,6 +39,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("networks/pytorch_child.py", "4"): "both processes read the exit code from here",
     ("omz/sandbox.py", "31"): "any limit shows whether systemd can set one",
     ("poses/assignment.py", "2"): "any negative number says that a row or a column is free",
+    ("poses/grouping.py", "(offsets - pairs.ends)"): "each peak of a limb still has its own number",
 }
 
 _COMPARISONS = {

@@ -19,6 +19,7 @@ from posezoo.poses.keypoints import (
     create_poses,
     from_pixel_indices,
     pose_similarity,
+    sigmas_of,
     skeleton_of,
     to_pixel_indices,
 )
@@ -261,3 +262,7 @@ def test_the_number_of_a_tracked_person_is_in_both_forms_of_json():
     tracked = replace(pose, track_id=3)
     assert tracked.to_json()["track_id"] == tracked.to_coco(1)["track_id"] == 3
     assert {**tracked.to_json(), "track_id": 0} == {**pose.to_json(), "track_id": 0}
+
+
+def test_a_keypoint_of_an_unknown_set_has_the_sigma_of_its_joint_if_coco_has_it():
+    assert sigmas_of(["left_wrist", "horn", "neck"]) == [0.062, None, 0.079]

@@ -46,6 +46,17 @@ def labels(tmp_path) -> Path:
     return path
 
 
+def test_a_dry_run_says_where_the_int8_ir_would_be(own, labels):
+    xml, _ = own
+    planned = quantize(own, *PREPARATION, "--labels", labels, "--dry_run")
+    int8 = xml.parents[1] / "FP16-INT8" / "tints.xml"
+    assert planned.returncode == 0, planned.stderr
+    assert planned.stdout.endswith(
+        f": would quantize to FP16-INT8, since it does not exist yet: {int8}\n"
+    )
+    assert not int8.parent.exists()
+
+
 @pytest.mark.slow
 def test_the_accuracy_is_that_of_scikit_learn_on_images_that_were_not_calibrated_on(own, labels):
     pytest.importorskip("nncf", reason="needs nncf")

@@ -51,7 +51,8 @@ def match_roles(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]]) -> dict[
     from posezoo.poses.decoders import find_decoder
 
     decoder = find_decoder(decoding_of(spec).decoder.name)
-    network = find_decoder_network(spec, decoder) or decoder.networks[-1]
+    network = find_decoder_network(spec, decoder)
+    assert network, "a model without it is refused before it is converted"
     needed = {output.role: output.name for output in network}
     declared = {port.role: port.name for port in spec.outputs if port.role in needed}
     names = declared

@@ -51,12 +51,12 @@ FLAGS = (
 )
 
 
-class _Args(flags.ModelsArgs, flags.FormatArgs):
+class _SeedArgs(flags.ModelsArgs, flags.FormatArgs):
     package: str
     folder: Path
 
 
-def run(args: _Args) -> int:
+def run(args: _SeedArgs) -> int:
     """Write the files, and print their paths."""
     from posezoo.core.download.context import ConnectionPool
     from posezoo.core.pipeline.for_each import Executor
