@@ -83,7 +83,7 @@ class VideoMaker:
             there = [standing for stay, standing in visits if number in stay]
             yield self._render(background, there)
 
-    def standing(self, frames: int = 24) -> Iterator[Scene]:
+    def standing(self, frames: int = 12) -> Iterator[Scene]:
         """Three people who do not move."""
         background = self._background()
         people = [self._stand(column / 3, 1 / 3) for column in range(3)]
@@ -96,13 +96,13 @@ class VideoMaker:
             gain = self._rng.uniform(0.85, 1.0)
             yield (frame * gain).astype(np.uint8), people
 
-    def empty(self, frames: int = 24) -> Iterator[Scene]:
+    def empty(self, frames: int = 12) -> Iterator[Scene]:
         """Nobody."""
         background = self._background()
         for _ in range(frames):
             yield self._render(background, [])
 
-    def walking(self, frames: int = 24) -> Iterator[Scene]:
+    def walking(self, frames: int = 18) -> Iterator[Scene]:
         """Three people who walk through the picture."""
         background = self._background()
         people = [self._stand(column / 3, 1 / 3) for column in range(3)]
@@ -120,21 +120,21 @@ class VideoMaker:
         for _ in range(frames):
             yield self._render(background, [self._stand(0, 0.5), self._stand(0.5, 0.5)])
 
-    def cuts(self, frames: int = 24) -> Iterator[Scene]:
+    def cuts(self, frames: int = 16) -> Iterator[Scene]:
         """Another photo on each fourth frame."""
         for number in range(frames):
             photo = _SCENES[number // 4 % len(_SCENES)]
             ((frame, people),) = _pan(self._photos[photo], self._people[photo], 1, share=1)
             yield self._add_noise(frame), people
 
-    def pans(self, frames: int = 60) -> Iterator[Scene]:
+    def pans(self, frames: int = 40) -> Iterator[Scene]:
         """A camera that moves across four photos, one after the other."""
         for photo in _SCENES:
             scene = _pan(self._photos[photo], self._people[photo], frames // len(_SCENES))
             for frame, people in scene:
                 yield self._add_noise(frame), people
 
-    def handheld(self, frames: int = 24) -> Iterator[Scene]:
+    def handheld(self, frames: int = 16) -> Iterator[Scene]:
         """A camera in somebody's hand, which shakes by one or two pixels, before two photos."""
         for photo in _SCENES[:2]:
             scene = _pan(self._photos[photo], self._people[photo], 1)
@@ -159,7 +159,8 @@ class VideoMaker:
             boxes = [person["bbox"] for person in self._people[number]]
             if not any(_overlap((x, y, wide, high), box) for box in boxes):
                 part = self._photos[number][y : y + high, x : x + wide]
-                return cv2.resize(part, SIZE, interpolation=cv2.INTER_CUBIC)
+                background: Array = cv2.resize(part, SIZE, interpolation=cv2.INTER_CUBIC)
+                return background
 
     def _stand(self, left: float, width: float) -> tuple[Cutout, int, int, Person]:
         """A person in a column of the frame, whose left side and width are shares of the frame."""

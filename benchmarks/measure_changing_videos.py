@@ -56,7 +56,7 @@ def counted(network: CompiledNetwork) -> Iterator[list[int]]:
         with infer(self, inputs) as outputs:
             yield outputs
 
-    CompiledNetwork.infer = counted_infer  # type: ignore[method-assign, assignment]
+    CompiledNetwork.infer = counted_infer  # type: ignore[method-assign]
     try:
         yield count
     finally:

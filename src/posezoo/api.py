@@ -230,7 +230,8 @@ def load(
         min_person_score: the minimum score of a person, 0..1; of the person detector if one runs.
             None for the decoder's default.
         whole_image: if the detector finds no person, the whole image is taken as one person, who is
-            kept with this score or more, 0..1; None: as the model declares; 1: never.
+            kept with this score or more, 0..1, and 5/6 of it in a second look at the part with
+            the keypoints; None: as the model declares; 1: never.
         target_size: the size in pixels to which images are resized: the height for OpenPose-like
             networks, the shorter side for those with associative embeddings; None for the size of
             the IR's input.

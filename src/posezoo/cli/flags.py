@@ -525,8 +525,8 @@ _SHARED = (
     Flag(
         "--whole_image S",
         "if the person detector finds no person in a photo, treat the whole photo as one person,"
-        " and keep the pose if its score is at least this, 0 to 1; 1: never (default: as the model"
-        " declares)",
+        " and keep the pose if its score is at least this, 0 to 1, and nearly as high in a second"
+        " look at the part with the keypoints; 1: never (default: as the model declares)",
         parse_fraction,
     ),
     Flag("--verify", "read and hash all present files again, even if they were verified before"),

@@ -36,7 +36,7 @@ _DENSE = 60
 # The words in the names of a head's keypoints.
 _HEAD = frozenset({"nose", "eye", "ear", "mouth", "head"})
 # How far the top of the head is above the eyes, as a share of a standing body: a rough value.
-_HEAD_SHARE = 0.07
+_HEAD_SHARE = 0.1
 
 #: The skeleton of boxes: no keypoints.
 BOXES = "box"
@@ -135,7 +135,7 @@ def _above_head(pose: Pose, min_score: float) -> tuple[float, float]:
 
 def _longer_side(pose: Pose) -> float:
     x0, y0, x1, y1 = pose.box
-    return max(x1 - x0, y1 - y0)
+    return float(max(x1 - x0, y1 - y0))
 
 
 @cache
@@ -168,7 +168,7 @@ def _draw_people(
     positions = np.nan_to_num(keypoints[..., :2]).clip(-reach, reach)
     points = _sixteenths(positions)
     widths = _line_widths(canvas, poses)
-    spans = [max(pose.box[2] - pose.box[0], pose.box[3] - pose.box[1]) for pose in poses]
+    spans = [*map(_longer_side, poses)]
     are_near = np.divide(spans, len(skeleton.keypoints) ** 0.5) < 3 * widths + 3
     are_dense = are_near & (len(skeleton.keypoints) > _DENSE)
     widths = np.where(are_dense, np.maximum(widths // 3, 1), widths)

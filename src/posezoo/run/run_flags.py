@@ -63,9 +63,9 @@ VIDEO = FlagGroup(
     ),
     Flag(
         "--detect_every N",
-        "run the person detector on each Nth frame only, and when a person is lost or the camera"
-        " has moved by a twentieth of the picture; on other frames, only people near their last"
-        " keypoints are found (default: 3 for MoveNet, 1 for others)",
+        "run the person detector on each Nth frame only, and when a person is lost or something"
+        " new is seen beside the people; on other frames, only people near their last keypoints"
+        " are found (default: 3 for MoveNet, 1 for others)",
         whole_number(1),
     ),
     Flag(

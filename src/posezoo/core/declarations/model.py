@@ -478,7 +478,8 @@ class People:
         photo: the name of the model that detects them, or ``WHOLE_IMAGE``.
         video: the same, or ``TRACKING``.
         whole_image: if the model finds no person in a photo, the whole image is taken as one
-            person, who is kept with this score or more, 0..1; None: no person is found then.
+            person, who is kept with this score or more, 0..1, and 5/6 of it in a second look at the
+            part with the keypoints; None: no person is found then.
     """
 
     photo: str

@@ -109,13 +109,15 @@ def _describe_people(facts: ModelFacts, people: People, *, linked: bool) -> Para
     if people.whole_image is not None:
         yield (
             "If no person is found in a photo, the whole photo is taken as one person, who is kept"
-            f" with a score of {people.whole_image:g} or more."
+            f" with a score of {people.whole_image:g} or more, and nearly as much in a second look"
+            " at the part with the keypoints."
         )
     decoder = DECODERS.find(facts.model.decoder.name) if facts.model.decoder else None
     if decoder and decoder.next_crop and people.video != TRACKING:
         yield (
             "In a video, people are tracked, and the detector runs on each third frame"
-            f" ({format_code('--detect_every N')} changes that); with"
+            f" ({format_code('--detect_every N')} changes that), and when a person is lost or"
+            " something new is seen; with"
             f" {format_code('--detector none')}, one person is tracked."
         )
     if people.video == TRACKING:

@@ -163,8 +163,9 @@ class Estimator:
             tracks_videos: whether ``stream`` still follows one person through a video, without the
                 detector.
             whole_image: if the other model finds no person, the whole image is taken as one person,
-                who is kept with this score or more, 0..1; None: no person is found then. As the
-                score of a box, this person gets the least score of the other model's boxes.
+                who is kept with this score or more, 0..1, and 5/6 of it in a second look at the
+                part with the keypoints; None: no person is found then. As the score of a box, this
+                person gets the least score of the other model's boxes.
 
         Raises:
             InferenceError: this model finds people itself.
@@ -242,11 +243,10 @@ class Estimator:
             track: number the people, who keep their ``Pose.track_id`` through the video, until a
                 cut; a person is numbered when they are seen for the second time.
             smooth: also smooth keypoints and boxes over time; it implies ``track``.
-            detect_every: the detector runs on every Nth frame, after a frame in which a person is
-                lost, when the camera has moved by a twentieth of the picture, and whenever no
-                person is followed. In between, people are expected around their
-                last keypoints, and new ones are not found. If it is above 1, frames are processed
-                one after the other. None: as ``is_video`` says; otherwise 1.
+            detect_every: the detector runs on every Nth frame, and on a frame in which a person is
+                lost or something new is seen beside the people. In between, people are expected
+                around their last keypoints, and new ones are not found. If it is above 1, frames
+                are processed one after the other. None: as ``is_video`` says; otherwise 1.
             time_s: returns the time of an item in the video, in seconds; None: there are 30 frames
                 a second.
 
