@@ -126,6 +126,17 @@ def test_files_of_which_none_is_an_image_are_refused_before_a_model_is_loaded(tm
         open_inputs(names, tmp_path, DownloadOptions(None), **told)
 
 
+@pytest.mark.parametrize("suffix", [".ppm", ".PGM", ".pbm", ".pnm"])
+def test_a_netpbm_file_is_an_image_and_not_a_video(tmp_path, suffix):
+    path = tmp_path / f"t{suffix}"
+    path.write_bytes(b"P6 2 1 255\n" + bytes(6))
+    told = dict.fromkeys(("listener", "warn", "report_failure"), pytest.fail)
+    for name in (path, tmp_path):
+        inputs = open_inputs([str(name)], tmp_path / "new", DownloadOptions(None), **told)
+        assert [image.path for image in inputs.images] == [path]
+        assert not inputs.videos
+
+
 def test_output_names_differ_from_inputs_and_from_each_other(tmp_path):
     inputs = [
         tmp_path / "a.jpg",
