@@ -242,7 +242,7 @@ def _draw_text(canvas: Image, pose: Pose, text: str, line: int) -> None:
 
 def _text_scale(canvas: Image, pose: Pose) -> float:
     (width,) = _line_widths(canvas, [pose]).tolist()
-    return max(0.5, width / 5)
+    return float(max(0.5, width / 5))
 
 
 def write_text(
