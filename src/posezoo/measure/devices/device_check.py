@@ -50,7 +50,7 @@ class DeviceArgs(flags.ModelsArgs, flags.FormatArgs):
     nodes: Path | None
 
 
-class _GetArgs(flags.ConversionArgs):
+class _CheckedGetArgs(flags.ConversionArgs):
     device: str | None
 
 
@@ -95,7 +95,7 @@ def run_device_check(args: DeviceArgs) -> int:
     return int(any(row["verdict"] == DIFFERS for row in rows))
 
 
-def _prove_selected(args: _GetArgs) -> int:
+def _prove_selected(args: _CheckedGetArgs) -> int:
     """Prove the selected models, whose IR are on this machine, once; 1 if any differs."""
     from posezoo.measure.devices.device_comparison import DIFFERS
     from posezoo.measure.devices.device_proof import prove_once
@@ -145,7 +145,7 @@ def _describe_node(row: dict[str, Any]) -> str:
     )
 
 
-def _get_and_prove(get: Callable[[_GetArgs], int], args: _GetArgs) -> int:
+def _get_and_prove(get: Callable[[_CheckedGetArgs], int], args: _CheckedGetArgs) -> int:
     """Run posezoo get, and prove the models that it made."""
     if args.device is None:
         return get(args)
