@@ -82,7 +82,8 @@ class ExportRunner:
 
     def cpp(self) -> tuple[list[list[Person]], Path]:
         """The people that the C++ program finds in each photo, and the IR."""
-        project = self._export("cpp")
+        project = self.folder.parent / "cpp"  # of all models, so that it is compiled once
+        self._export("cpp", project)
         _run("cmake", "-S", project, "-B", project / "build", f"-DOpenVINO_DIR={get_cmake_path()}")
         _run("cmake", "--build", project / "build")
         case = self.case
@@ -95,8 +96,9 @@ class ExportRunner:
 
     def folder_sample(self) -> tuple[list[list[Person]], Path]:
         """The people that sample.py prints for each photo, and the IR."""
-        out = self._export("folder", "--decode", "--input_type", "u8", "--input_layout", "NHWC")
-        own = out / self.case.name
+        camera = ("--decode", "--input_type", "u8", "--input_layout", "NHWC")
+        self._export("folder", self.folder, *camera)
+        own = self.folder / self.case.name
         people = []
         for photo in self._photos:
             text = _run(sys.executable, own / "sample.py", photo, self.folder / "drawing.png")
@@ -112,11 +114,9 @@ class ExportRunner:
         _run("posezoo", "run", *model, *self._weights("run"), "-i", *self._photos, "-o", out)
         return _read_people(json.loads((out / "poses.json").read_text("utf-8")))
 
-    def _export(self, target: str, *flags: str) -> Path:
-        folder = self.folder / target
+    def _export(self, target: str, folder: Path, *flags: str) -> None:
         flags = (*self.case.flags, *flags, *self._weights(target))
         _run("posezoo", "export", self.case.name, *flags, "--to", target, folder)
-        return folder
 
     def _weights(self, user: str) -> tuple[str, str]:
         """A folder of IR for each: those with a decoder would replace the others."""

@@ -26,7 +26,8 @@ def check_of(target: str) -> TargetCheck:
 CHECKS = {
     "folder": TargetCheck(
         "Tests check the checksums with sha256sum, and run the sample in a process with posezoo and in one"
-        " without.",
+        " without. With `--decode`, a network that takes one person at a time has its detector beside it, and"
+        " the sample runs both.",
         run_with=(
             "pose-landmark-full-mediapipe",
             "pose-detection-mediapipe",
@@ -63,7 +64,8 @@ CHECKS = {
         " itself. The pipeline then prints JSON with tensors, in pixels of the network's input.",
     ),
     "cpp": TargetCheck(
-        "The IR take bytes and contain their decoder; the README in the folder says how to run BlazePose's"
+        "The IR take bytes and contain their decoder. A network that takes one person at a time is exported"
+        " with its detector, and the program runs both; the README in the folder says how to run BlazePose's"
         " two networks together. Tests build the project against the Python package openvino without"
         " warnings, and compare its JSON with that of `posezoo run`: at most 0.1 px apart, and of BlazePose"
         " 9 of 10 keypoints; it is delicate, and some are 1 px apart.",
@@ -75,7 +77,8 @@ CHECKS = {
         ),
     ),
     "node": TargetCheck(
-        "The IR takes frames and contains its decoder. openvino-node downloads a library when it is"
+        "The IR takes frames and contains its decoder. A network that takes one person at a time needs"
+        " `--detector none`. openvino-node downloads a library when it is"
         " installed, so the program was not run: tests check it against the types of openvino-node 2026.4.0"
         " and sharp 0.35.",
     ),

@@ -15,6 +15,8 @@ The keys are::
     whole_image     if the detector finds nobody, the whole image is one person, who is kept with
                     this score or more, 0..1; absent if nobody is found then
     whole_score     the score of the whole image as a box
+    second_look     the network then looks once more, in a box of this size relative to the pose
+    second_score    the least score of that second pose, which is the person's
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ from posezoo.poses.top_down import (
     crop_fit,
     crop_stretch,
 )
+from posezoo.run.runtime.top_down_pipeline import SECOND_LOOK, SECOND_SCORE
 
 if TYPE_CHECKING:
     from posezoo.core.declarations.skeleton import Skeleton
@@ -95,6 +98,8 @@ def describe_pipeline(model: ExportedModel) -> dict[str, str]:
         assert detector.spec.decoding
         facts["whole_image"] = f"{people.whole_image:g}"
         facts["whole_score"] = f"{detector.spec.decoding.min_score:g}"
+        facts["second_look"] = f"{SECOND_LOOK:g}"
+        facts["second_score"] = f"{SECOND_SCORE * people.whole_image:g}"
     return facts
 
 

@@ -287,3 +287,31 @@ def test_the_sample_finds_in_a_picture_of_any_shape_what_posezoo_finds(brightnes
         assert (float(x), float(y)) == pytest.approx(center, abs=max(size) / 12)
         assert (cv2.imread(str(drawing)) != picture).any()
         drawing.unlink()
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("ovms", "a server runs each network alone"),
+        ("triton", "a server runs each network alone"),
+        ("node", "its files run one network"),
+        ("folder", "its sample cannot cut out people for an IR without its decoder: add --decode"),
+    ],
+)
+def test_a_network_for_one_person_is_exported_alone_only_on_purpose(tmp_path, target, reason):
+    write_brightness_network(tmp_path, "argmax")
+    ended = run(tmp_path, "net", "--to", target, "out")
+    assert ended.returncode == 1
+    assert f"takes one person at a time, in the boxes of nanodet-g, and {reason}" in ended.stderr
+    assert "hint: --detector none exports the network alone" in ended.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_a_network_that_is_exported_alone_says_so(tmp_path):
+    write_brightness_network(tmp_path, "argmax")
+    ended = run(tmp_path, "net", "--to", "ovms", "out", *ALONE)
+    assert ended.returncode == 0, ended.stderr
+    assert "net: takes one person at a time, and is exported alone" in ended.stderr
+    readme = (tmp_path / "out" / "net" / "README.md").read_text("utf-8")
+    assert "your program must find the people" in readme

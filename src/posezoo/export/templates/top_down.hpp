@@ -20,6 +20,8 @@ public:
         if (network.pipeline.count("whole_image")) {
             whole_image_ = number("whole_image");
             whole_score_ = number("whole_score");
+            second_look_ = number("second_look");
+            second_score_ = number("second_score");
         }
         std::istringstream outside(network.pipeline.at("outside")), similarity(network.pipeline.at("similarity"));
         for (std::uint8_t& level : outside_) {
@@ -66,17 +68,26 @@ private:
     Network& network_;
     Network* detector_;
     std::string crop_;
-    double padding_ = 0, max_similarity_ = 1, whole_score_ = 1;
+    double padding_ = 0, max_similarity_ = 1, whole_score_ = 1, second_look_ = 1, second_score_ = 0;
     std::optional<double> whole_image_;
     std::size_t max_people_ = 0;
     Color outside_{};
     Deviations deviations_;
 
-    // The person in the whole image, in which the detector found nobody.
+    // The person in the whole image, in which the detector found nobody: what the network finds there is looked at
+    // once more, in a box around it.
     std::vector<Pose> find_in_whole(const Image& image, const Box& whole) {
-        std::vector<Pose> poses;
-        for (Pose& pose : find_in(image, {whole}, 1)) {
+        std::vector<Box> boxes;
+        for (const Pose& pose : find_in(image, {whole}, 1)) {
             if (pose.score < *whole_image_) continue;
+            const auto [left, top, right, bottom] = pose.box;
+            const Box box{left, top, right, bottom, 1};
+            const double across = box.width() * second_look_ / 2, down = box.height() * second_look_ / 2;
+            boxes.push_back({box.x() - across, box.y() - down, box.x() + across, box.y() + down, 1});
+        }
+        std::vector<Pose> poses;
+        for (Pose& pose : find_in(image, boxes, 1)) {
+            if (pose.score < second_score_) continue;
             pose.score = static_cast<float>(pose.score * whole_score_);
             poses.push_back(pose);
         }
@@ -90,7 +101,11 @@ private:
             double area;
         };
         std::vector<Found> found;
+        const auto width = static_cast<double>(image.width), height = static_cast<double>(image.height);
         for (const Box& box : boxes) {
+            const bool is_across = std::min(box.right, width) > std::max(box.left, 0.0);
+            const bool is_down = std::min(box.bottom, height) > std::max(box.top, 0.0);
+            if (!is_across || !is_down) continue;  // nothing of it is visible
             const Crop crop = crop_of(box, image, padding);
             Image seen = extract(image, crop);
             const double area = static_cast<double>(crop.view.width) / crop.view.across *

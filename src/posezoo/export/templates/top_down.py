@@ -106,9 +106,27 @@ class TopDown:
             return self._find_in(image, boxes, self._padding)
         if "whole_image" not in self._facts:
             return []
-        least = float(self._facts["whole_image"])
-        share = float(self._facts["whole_score"])
-        people = self._find_in(image, [whole], 1)
+        return self._find_in_whole(image, whole)
+
+    def _find_in_whole(
+        self, image: np.ndarray, whole: tuple[np.ndarray, float]
+    ) -> list[tuple[float, np.ndarray]]:
+        """The person in the whole image, in which the detector found nobody: what the network finds
+        there is looked at once more, in a box around it.
+        """
+        facts = self._facts
+        size = (image.shape[1], image.shape[0])
+        boxes = []
+        for score, points in self._find_in(image, [whole], 1):
+            if score >= float(facts["whole_image"]):
+                found = points[points[:, 2] > 0, :2].clip(0, size).astype(float)
+                low, high = found.min(axis=0), found.max(axis=0)
+                half = (high - low) * float(facts["second_look"]) / 2
+                center = (low + high) / 2
+                boxes.append((np.concatenate([center - half, center + half]), 1.0))
+        people = self._find_in(image, boxes, 1)
+        least = float(facts["second_score"])
+        share = float(facts["whole_score"])
         return [(score * share, points) for score, points in people if score >= least]
 
     def _find_in(
@@ -117,6 +135,9 @@ class TopDown:
         """The people in these boxes; of poses that are too similar, the best."""
         found: list[Person] = []
         for box, box_score in boxes:
+            low, high = (corner.clip(0, image.shape[1::-1]) for corner in box.reshape(2, 2))
+            if not (high > low).all():
+                continue  # nothing of it is visible
             matrix, shown = self._crop(box, image.shape, padding)
             values, scores = self._network(self._extract(image, matrix, shown))
             area = np.prod(self._network.size) / (matrix[0, 0] * matrix[1, 1])

@@ -43,13 +43,13 @@ _USUALLY_DETECT_EVERY = 3
 # people in photos, nearly all of whose keypoints are labelled, are 0.07 to 0.10.
 _MARGIN = 0.1
 
-# If the whole image was taken as one person, the network looks once more, at a box of this size
+#: If the whole image was taken as one person, the network looks once more, at a box of this size
 # relative to the extent of all keypoints found, and the score must be at least this share of the
 # least score of the first look. Chosen on 66 crops of photos with a person and 259 photos and crops
 # without people, in all of which nanodet-g finds nobody: movenet-thunder finds 13 people both with
 # and without the second look, and sees a person in none of the others instead of in 2.
-_SECOND_LOOK = 1.35
-_SECOND_SCORE = 5 / 6
+SECOND_LOOK = 1.35
+SECOND_SCORE = 5 / 6
 
 # As in mmpose: a person with fewer visible keypoints is not tracked to the next frame.
 _MIN_VISIBLE = 3
@@ -148,12 +148,12 @@ class TopDownPipeline(NetworkPipeline):
         if least is None:
             return []
         first = yield from self._estimate_whole(image)
-        boxes = [_enlarge(Box(*pose.box), _SECOND_LOOK) for pose in first if pose.score >= least]
+        boxes = [_enlarge(Box(*pose.box), SECOND_LOOK) for pose in first if pose.score >= least]
         second = yield from self._estimate(image, boxes, padding=1)
         return [
             replace(pose, people_from=WHOLE_IMAGE, score=pose.score * self._whole_score)
             for pose in second
-            if pose.score >= _SECOND_SCORE * least
+            if pose.score >= SECOND_SCORE * least
         ]
 
     def _estimate_whole(self, image: Image) -> PipelineSteps:

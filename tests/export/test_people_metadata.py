@@ -1,0 +1,82 @@
+"""How people are found and cut out, as the metadata of an exported IR say it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from posezoo.core.declarations.model import WHOLE_IMAGE, Decoder, People
+from posezoo.core.ir.openvino_import import openvino_core
+from posezoo.export.decoded.decoding_options import with_decoding
+from posezoo.export.people_metadata import (
+    describe_pipeline,
+    explain_unknown_crop,
+    render_pipeline,
+)
+
+KEYPOINTS = {"name": "keypoints", "shape": [1, 17, 3]}
+HEATMAPS = {"name": "heatmaps", "shape": [1, 17, 16, 24], "role": "heatmaps"}
+FALLBACK = People("finder", "finder", whole_image=0.3)
+
+
+@pytest.fixture
+def chain(make_model):
+    """A network for one person with its decoder, and the detector of its people."""
+
+    def make(convention="argmax"):
+        decoder = {"name": "heatmap", "convention": convention}
+        declared = make_model("net", HEATMAPS, decoder=decoder, skeleton="coco-17")
+        model = make_model("net", KEYPOINTS, skeleton="coco-17")
+        detections = {"name": "detections", "shape": [1, 1, 200, 7], "role": "detections"}
+        finder = make_model("finder", detections, decoder={"name": "detection"})
+        finder = replace(finder, spec=with_decoding(finder.spec, Decoder("detection")))
+        spec = with_decoding(declared.spec, declared.spec.decoder)
+        return replace(model, spec=spec, people=FALLBACK, detector=finder)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("convention", "crop"),
+    [("argmax", "affine"), ("udp", "align"), ("gluoncv", "stretch"), ("alphapose", "blank")],
+)
+def test_the_crop_is_that_of_the_decoders_convention(chain, convention, crop):
+    assert describe_pipeline(chain(convention))["crop"] == crop
+
+
+def test_the_whole_image_is_a_person_only_if_a_detector_finds_nobody(chain):
+    facts = describe_pipeline(chain())
+    assert facts["detector"] == "finder.xml"
+    assert (facts["whole_image"], facts["whole_score"]) == ("0.3", "0.5")
+    assert float(facts["second_score"]) < 0.3 and float(facts["second_look"]) > 1
+    alone = replace(chain(), detector=None, people=People(WHOLE_IMAGE, WHOLE_IMAGE))
+    assert not {"detector", "whole_image", "second_look"} & describe_pipeline(alone).keys()
+
+
+def test_cocos_deviations_belong_to_the_keypoints(chain):
+    numbers = describe_pipeline(chain())["similarity"].split()
+    assert numbers[:4] == ["0", "0.026", "1", "0.025"] and len(numbers) == 2 * 17
+
+
+def test_openvino_reads_the_metadata_beside_those_that_the_ir_had(chain, tmp_path):
+    files = {file.name: file.content for file in render_pipeline(chain(), "models")}
+    assert [*files] == [
+        f"models/{name}" for name in ("net.bin", "net.xml", "finder.bin", "finder.xml")
+    ]
+    (tmp_path / "net.xml").write_bytes(files["models/net.xml"])
+    (tmp_path / "net.bin").write_bytes(files["models/net.bin"].read_bytes())
+    network = openvino_core().read_model(tmp_path / "net.xml")
+    assert network.get_rt_info(["posezoo", "pipeline", "crop"]).astype(str) == "affine"
+    assert network.get_rt_info(["posezoo", "note"]).astype(str) == "none"
+
+
+def test_a_network_that_finds_the_people_itself_has_no_such_metadata(chain):
+    assert describe_pipeline(replace(chain(), people=None, detector=None)) == {}
+
+
+def test_frames_of_any_size_cannot_be_cut(chain):
+    model = chain()
+    image = replace(model.spec.inputs[0], resize=True)
+    reason = explain_unknown_crop(replace(model.spec, inputs=(image,)), model.detector.spec)
+    assert reason == "with --resize its program cannot cut people out of a picture"
