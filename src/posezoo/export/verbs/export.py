@@ -45,13 +45,14 @@ if TYPE_CHECKING:
 
 EXAMPLES = """
 posezoo export blazepose-full --to ovms models
-posezoo export movenet-lightning --decode --input_type u8 --input_layout NHWC --resize --to folder out
-posezoo export blazepose-full movenet-multipose --to cpp project
+posezoo export movenet-thunder blazepose-full --to cpp project
+posezoo export movenet-lightning --decode --input_type u8 --input_layout NHWC --to folder out
+posezoo export movenet-lightning --detector none --decode --to ovms models
 posezoo export blazepose-full --to kserve models --storage_uri s3://bucket/models
 posezoo export age-gender-recognition-retail-0013 --to dlstreamer omz --layout NAME/PRECISION
 posezoo export 'human-pose-*' --precision FP32 --to triton models --dry_run
 posezoo export my/network.xml my/other.onnx --as rtmo-s --to cpp project
-"""  # noqa: E501
+"""
 
 _PRECISION = replace(
     flags.FLAGS["precision"],
