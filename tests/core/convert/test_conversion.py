@@ -198,7 +198,7 @@ def test_the_ir_describes_itself(tmp_path):
     assert json.loads(facts.pop("decoder_options")) == {"stride": 8, "threshold": 0.1}
     assert facts == {
         "model": "tiny-pose",
-        "conversion_format": "3",
+        "conversion_format": "2",
         "mean": "100 120 140",
         "scale": "50 60 70",
         "reverse_input_channels": "true",

@@ -51,7 +51,7 @@ def test_a_plan_gives_the_reason_why_an_ir_is_stale(tmp_path):
     good = record.read_text()
     record.write_text(good.replace('"openvino": "20', '"openvino": "19'))
     assert why() == "it was made by another version of OpenVINO"
-    record.write_text(good.replace('"conversion_format": 3', '"conversion_format": 2'))
+    record.write_text(good.replace('"conversion_format": 2', '"conversion_format": 1'))
     assert why() == "it was made by another version of posezoo"
     record.write_text(good)
     xml.with_suffix(".bin").write_bytes(b"")

@@ -39,8 +39,12 @@ from posezoo.core.values import frozen
 from posezoo.core.versions import package_version, version
 
 #: Incremented if a change of posezoo's conversion changes the bytes of the IR for the same input.
-#: 2: each IR has a section model_info. 3: an IR for camera frames changes their layout first.
-CONVERSION_FORMAT = 3
+#: 2: each IR has a section model_info.
+CONVERSION_FORMAT = 2
+
+# The same for IR whose inputs have another layout than the original. 3: they change it before mean
+# and scale.
+_FORMAT_OF_OTHER_LAYOUTS = 3
 
 #: The two files of an IR.
 SUFFIXES = (".xml", ".bin")
@@ -164,6 +168,12 @@ class Provenance:
         return sources if isinstance(sources, Mapping) else {}
 
 
+def conversion_format(spec: ModelSpec) -> int:
+    """The number of the conversion that makes the IR of a model."""
+    has_other_layout = any(port.to_layout not in ("", port.layout) for port in spec.inputs)
+    return _FORMAT_OF_OTHER_LAYOUTS if has_other_layout else CONVERSION_FORMAT
+
+
 def conversion_key(
     spec: ModelSpec,
     decoder: Decoder | None,
@@ -204,7 +214,7 @@ def conversion_key(
     if labels:
         arguments["labels"] = hashlib.sha256(labels.encode()).hexdigest()
     key = {
-        "conversion_format": CONVERSION_FORMAT,
+        "conversion_format": conversion_format(spec),
         "openvino": package_version("openvino"),
         "sources": source_digests(spec),
         "arguments": arguments,
