@@ -100,5 +100,6 @@ def _render_figures(rows: Sequence[_Row]) -> str:
         name = f"{row['model']} --to {row['target']}"
         share = f"{row['same_share']:.1%}"
         wanted_code = Markdown(format_code(wanted))
-        lines.append((Markdown(format_code(name)), people, wanted_code, share, row["farthest_px"]))
+        farthest = f"{row['farthest_px']:g}"
+        lines.append((Markdown(format_code(name)), people, wanted_code, share, farthest))
     return format_table(columns, lines)
