@@ -328,9 +328,9 @@ def test_people_are_cut_out_as_each_convention_has_it(
     frames, pictures = photos_of(shared, tmp_path)
     found = people(project, tmp_path / "own" / "models" / "net.xml", *frames)
     args = ("net", *chosen, "-i", *pictures)
-    # The network's weights are random: a level of one pixel changes a score, which may be 12, by
-    # some thousandths, and UDP's refinement moves.
-    same = {"apart": 0.2, "score_share": 0.01}
+    # The network's weights are random: a level of one pixel changes a score by some hundredths, and
+    # UDP's refinement moves.
+    same = {"apart": 0.2, "score_share": 0.05}
     assert require_same(found, *args, folder=tmp_path, **same, **settings) > len(frames)
 
 
@@ -343,10 +343,13 @@ def test_the_detector_and_the_whole_photo_find_the_people_of_posezoo_run(
     frames, pictures = photos_of(shared, tmp_path)
     xml = folder / "models" / "movenet-thunder.xml"
     found = people(project, xml, *frames)
-    assert require_same(found, "movenet-thunder", "-i", *pictures, folder=tmp_path, **settings) > 45
+    # OpenVINO rounds the boxes in another way than numpy, so some pixels of the crops differ.
+    same = {"folder": tmp_path, "score_share": 0.02}
+    args = ("movenet-thunder", "-i", *pictures)
+    assert require_same(found, *args, **same, **settings) > 45
     alone = people(project, xml, "--detector", "none", *frames)
     args = ("movenet-thunder", *ALONE, "-i", *pictures)
-    assert require_same(alone, *args, folder=tmp_path, **settings) == len(frames)
+    assert require_same(alone, *args, **same, **settings) == len(frames)
     (folder / "models" / "nanodet-g.xml").unlink()
     refused = run(project, xml, frames[0])
     assert refused.returncode == 1 and "nanodet-g.xml: no such file" in refused.stderr
