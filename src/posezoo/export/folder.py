@@ -10,7 +10,6 @@ from posezoo.core.declarations.model import ModelSpec
 from posezoo.export.documents import render_texts
 from posezoo.export.people_metadata import explain_unknown_crop, render_pipeline
 from posezoo.export.target_type import (
-    TEMPLATES,
     ExportedModel,
     ExportFile,
     ExportFolder,
@@ -36,7 +35,7 @@ def render_folder(model: ExportedModel, _folder: ExportFolder) -> Iterator[Expor
     texts |= render_texts(model, TARGET, card[CARD])
     texts["sample.py"] = render_sample(model)
     if model.detector:
-        texts["top_down.py"] = (TEMPLATES / "top_down.py").read_bytes()
+        texts["top_down.py"] = render("top_down.py")
         detector = render_texts(model.detector, TARGET)
         texts |= {f"{model.detector.name}-{name}": text for name, text in detector.items()}
     if record.is_file():
