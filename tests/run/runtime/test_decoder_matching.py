@@ -137,6 +137,22 @@ def test_an_ir_says_how_its_people_are_found(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("color", "is_reversed", "mean"),
+    [
+        ("BGR", "false", (1, 2, 3)),
+        ("BGR", "true", (3, 2, 1)),
+        ("RGB", "false", (3, 2, 1)),
+        ("RGB", "true", (1, 2, 3)),
+    ],
+)
+def test_an_ir_says_which_mean_color_it_subtracts(tmp_path, color, is_reversed, mean):
+    info = {"model": "net", "mean": "1 2 3", "color": color, "reverse_input_channels": is_reversed}
+    xml = write_ir(tmp_path / "net.xml", MAPS, info={("posezoo", k): v for k, v in info.items()})
+    _, description = describe_ir(Graph(xml))
+    assert description.own_mean == mean
+
+
+@pytest.mark.parametrize(
     "text", ["nanodet-g", "[]", '{"photo": "nanodet-g"}', '{"photo": 1, "video": 2}']
 )
 def test_people_that_cannot_be_read_are_an_error(tmp_path, text):

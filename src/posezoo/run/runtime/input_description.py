@@ -70,6 +70,7 @@ class InputDescription:
         skeleton: the names of the keypoints; None: none are stated.
         min_score: the minimum score of a person or object; None: the decoder's.
         unused: what is stated and not used, as phrases for warnings.
+        own_mean: the mean color in BGR that the graph subtracts itself; empty: none is stated.
     """
 
     preprocessing: Preprocessing = Preprocessing()
@@ -79,6 +80,7 @@ class InputDescription:
     skeleton: Skeleton | None = None
     min_score: float | None = None
     unused: tuple[str, ...] = ()
+    own_mean: tuple[float, ...] = ()
 
 
 def usual_sizing(record: DecoderType) -> InputSizing:
@@ -125,7 +127,8 @@ def describe_stated_input(
     if graph.read_rt_info("posezoo", "model"):
         is_rgb = graph.read_rt_info("posezoo", "color") == ColorOrder.RGB
         preprocessing = Preprocessing(reverse_input_channels=is_rgb)
-        return InputDescription(preprocessing, labels=info.words("labels"))
+        labels = info.words("labels")
+        return InputDescription(preprocessing, labels=labels, own_mean=_read_own_mean(graph))
     if like:
         description = InputDescription(original_preprocessing(like))
     elif graph.ultralytics:
@@ -135,6 +138,16 @@ def describe_stated_input(
     if decoder is None:
         return replace(description, labels=description.labels or info.words("labels"))
     return _with_model_info(description, info, decoder)
+
+
+def _read_own_mean(graph: Graph) -> tuple[float, ...]:
+    """The mean color in BGR that an IR of posezoo subtracts; empty if it subtracts none."""
+    first, _, _ = graph.read_rt_info("posezoo", "mean").partition(";")
+    mean = tuple(map(float, first.split()))
+    is_reversed = graph.read_rt_info("posezoo", "reverse_input_channels").startswith("true")
+    takes_rgb = graph.read_rt_info("posezoo", "color") == ColorOrder.RGB
+    # The mean is in the order of the original's colors.
+    return mean[::-1] if takes_rgb != is_reversed else mean
 
 
 def states_preprocessing(graph: Graph) -> bool:

@@ -315,8 +315,8 @@ def _next_box(pose: Pose, score: float, visible_score: float) -> Box:
 def _mean_color(config: PipelineConfig) -> Color:
     """The mean color in BGR, which preprocessing turns into zeros."""
     preprocessing = config.description.preprocessing
-    mean = preprocessing.mean
-    is_rgb = preprocessing.reverse_input_channels
+    mean = preprocessing.mean or config.description.own_mean
+    is_rgb = bool(preprocessing.mean) and preprocessing.reverse_input_channels
     if not mean and isinstance(config.model, ModelSpec) and config.model.inputs:
         declared = config.model.inputs[0]
         mean = declared.mean
