@@ -25,7 +25,7 @@ from posezoo.core.workers.processes import run_in_child
 from posezoo.measure import complexity_count
 from posezoo.measure.benchmarking.workloads import BenchmarkCase, NetworkWorkload, PipelineWorkload
 from posezoo.run import images, load
-from posezoo.run.pipeline_spec import resolve_pipeline
+from posezoo.run.pipeline_spec import resolve_ir_pipeline, resolve_pipeline
 from posezoo.run.runtime.graph import Graph
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig, require_device
 
@@ -130,7 +130,7 @@ class CaseMaker:
         graph = Graph(xml)
         model, _ = describe_ir(graph, None, options.like, options=options.described)
         # The detector is downloaded now, so that the download is not part of the measured time.
-        pipeline = resolve_pipeline(model, self.context, graph.precision)
+        pipeline = resolve_ir_pipeline(graph, model, self.context)
         detector = load.get_detector_irs(pipeline, self.context, self.listener)
         compiled = partial(
             _compiled_ir, self.context.settings, xml, options.described, options.like

@@ -30,6 +30,7 @@ from posezoo.run.pipeline_spec import (
     PipelineSpec,
     is_quantized_here,
     require_detector_used,
+    resolve_ir_pipeline,
     resolve_pipeline,
 )
 
@@ -172,9 +173,7 @@ class Loader:
                 )
             )
 
-        pipeline = resolve_pipeline(
-            estimator.model, context, graph.precision, is_video=self.is_video
-        )
+        pipeline = resolve_ir_pipeline(graph, estimator.model, context, is_video=self.is_video)
         exported = None
         if pipeline.detector and context.settings.detector == "usual":
             exported = _find_exported_detector(graph)
@@ -346,7 +345,7 @@ def _find_exported_detector(graph: Graph) -> Graph | None:
     from posezoo.run.runtime.graph import read_graph
 
     # A file of this folder, whatever the IR says.
-    name = Path(graph.read_rt_info("posezoo", "pipeline", "detector")).name
+    name = Path(graph.read_exported_pipeline("detector")).name
     if not name or not graph.path.with_name(name).is_file():
         return None
     return read_graph(graph.path.with_name(name))

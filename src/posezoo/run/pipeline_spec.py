@@ -4,7 +4,17 @@ are found.
 
 from __future__ import annotations
 
-from posezoo.core.declarations.model import TRACKING, WHOLE_IMAGE, Model, People, Precision
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from posezoo.core.declarations.model import (
+    TRACKING,
+    WHOLE_IMAGE,
+    Model,
+    ModelSpec,
+    People,
+    Precision,
+)
 from posezoo.core.download.folder_sync import folder_sync
 from posezoo.core.errors import InferenceError, UnknownModelError
 from posezoo.core.ir.provenance import ranges_key
@@ -15,6 +25,9 @@ from posezoo.core.settings import DEFAULT_DETECTOR
 from posezoo.core.values import frozen
 from posezoo.poses.decoders import require_top_down
 from posezoo.poses.people import declared_people, resolve_people
+
+if TYPE_CHECKING:
+    from posezoo.run.runtime.graph import Graph
 
 
 @frozen
@@ -68,6 +81,26 @@ def resolve_pipeline(
     if detector and precision and is_quantized_here(detector, precision, context):
         detector_precision = precision
     return PipelineSpec(model, precision, people, detector, detector_precision)
+
+
+def resolve_ir_pipeline(
+    graph: Graph, model: Model, context: Context, *, is_video: bool = False
+) -> PipelineSpec:
+    """The pipeline of an IR, in the precision that its folder or its operations tell. Its people
+    are found as an export wrote into it, else as the model of the name in its metadata declares.
+
+    Args:
+        model: from ``describe_ir``.
+        is_video: as for ``resolve_pipeline``.
+
+    Raises:
+        UnknownModelError, InferenceError: as for ``resolve_pipeline``.
+    """
+    named = graph.read_rt_info("posezoo", "model")
+    is_known = named in context.registry.entries
+    if is_known and isinstance(model, ModelSpec) and model.people is None:
+        model = replace(model, people=context.registry.find(named).people)
+    return resolve_pipeline(model, context, graph.precision, is_video=is_video)
 
 
 def _find_detector(people: People, registry: Registry, is_video: bool) -> Model | None:

@@ -682,6 +682,17 @@ def test_infinities_of_the_original_are_kept_also_in_fp16(tmp_path):
         assert np.array_equal(infer(xml, {"image": image})["wave"][0, 0], 1 + MASK)
 
 
+def test_infinities_are_written_with_the_same_bytes_again(tmp_path):
+    written = []
+    for again in ("once", "again"):
+        (tmp_path / again).mkdir()
+        spec, layout = masked(tmp_path / again, MASK)
+        network = preprocess.apply_model_yml(read(spec, layout), spec)
+        (xml,) = publish_as(spec, layout, network, (FP16,)).values()
+        written.append(xml.read_bytes())
+    assert written[0] == written[1]
+
+
 @pytest.mark.parametrize("other", [0, 100, np.inf], ids=str)
 def test_another_value_in_place_of_an_infinity_is_found(tmp_path, other):
     spec, layout = masked(tmp_path, MASK)

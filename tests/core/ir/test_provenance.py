@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 
 from core.convert.test_conversion import tiny
 from fakes.conversion import convert_model, convert_to_fp16, is_up_to_date
-from posezoo.core.declarations.model import People, Precision
+from posezoo.core.declarations.model import Precision
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.ir import provenance
 
@@ -79,18 +78,6 @@ def test_a_record_that_cannot_be_read_is_none(tmp_path, nonsense):
     assert provenance.read_provenance(path) is None
     path.write_bytes(nonsense)
     assert provenance.read_provenance(path) is None
-
-
-def test_another_way_to_find_people_makes_the_ir_stale(tmp_path):
-    """The IR says how people are found."""
-    spec, layout = tiny(tmp_path)
-    xml = convert_to_fp16(spec, layout)
-    other = replace(spec, people=People("my-detector", "my-detector"))
-    key = provenance.conversion_key(other, None)
-    stale = provenance.explain_stale_record(
-        xml, provenance.read_ir_record(xml), lambda: key, lambda *_: True
-    )
-    assert stale == "model.yml or the flags have changed"
 
 
 def test_a_newer_model_optimizer_makes_the_ir_stale(tmp_path):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from fakes.irs import write_ir
 from fakes.plugin_package import plugin_package
-from posezoo.core.declarations.model import TRACKING, People
+from posezoo.core.declarations.model import WHOLE_IMAGE, People
 from posezoo.core.declarations.skeleton import LimbField, Skeleton
 from posezoo.core.errors import DecoderError, InferenceError
 from posezoo.core.plugins import import_part
@@ -129,11 +128,24 @@ def test_the_metadata_of_an_ir_come_first(tmp_path, info, decoder, options):
     assert spec.decoder.name == decoder and spec.decoder.options == options
 
 
-def test_an_ir_says_how_its_people_are_found(tmp_path):
-    people = People("my-detector", TRACKING, 0.3)
-    info = {("posezoo", "people"): json.dumps(asdict(people))}
+def pipeline_info(**facts):
+    return {("posezoo", "pipeline", name): value for name, value in facts.items()}
+
+
+def test_an_exported_ir_says_how_its_people_are_found(tmp_path):
+    info = pipeline_info(detector="my-detector.xml", whole_image="0.3", padding="1.25")
     spec, _ = describe_ir(Graph(write_ir(tmp_path / "net.xml", MAPS, info=info)))
-    assert spec.people == people
+    assert spec.people == People("my-detector", "my-detector", 0.3)
+    alone = write_ir(tmp_path / "alone.xml", MAPS, info=pipeline_info(padding="1.25"))
+    assert describe_ir(Graph(alone))[0].people == People(WHOLE_IMAGE, WHOLE_IMAGE)
+
+
+def test_a_score_of_the_whole_image_that_is_no_number_is_an_error(tmp_path):
+    info = pipeline_info(detector="my-detector.xml", whole_image="high")
+    xml = write_ir(tmp_path / "net.xml", MAPS, info=info)
+    with pytest.raises(InferenceError, match="whole_image in its rt_info is 'high'") as caught:
+        describe_ir(Graph(xml))
+    assert str(xml) in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -150,16 +162,6 @@ def test_an_ir_says_which_mean_color_it_subtracts(tmp_path, color, is_reversed, 
     xml = write_ir(tmp_path / "net.xml", MAPS, info={("posezoo", k): v for k, v in info.items()})
     _, description = describe_ir(Graph(xml))
     assert description.own_mean == mean
-
-
-@pytest.mark.parametrize(
-    "text", ["nanodet-g", "[]", '{"photo": "nanodet-g"}', '{"photo": 1, "video": 2}']
-)
-def test_people_that_cannot_be_read_are_an_error(tmp_path, text):
-    xml = write_ir(tmp_path / "net.xml", MAPS, info={("posezoo", "people"): text})
-    with pytest.raises(InferenceError, match="which names no detector") as caught:
-        describe_ir(Graph(xml))
-    assert str(xml) in str(caught.value)
 
 
 def test_a_decoder_that_does_not_fit_names_its_outputs_and_the_fitting_decoder(tmp_path):

@@ -6,7 +6,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,8 +118,6 @@ def build_rt_info(spec: ModelSpec, decoder: Decoder | None) -> dict[str, str]:
     if decoder:
         facts["decoder"] = decoder.name
         facts["decoder_options"] = json.dumps(dict(decoder.options), sort_keys=True)
-    if spec.people:
-        facts["people"] = json.dumps(asdict(spec.people), sort_keys=True)
     if spec.decoding:
         # The decoder is in the graph; the options of the decoder are then those with which it was
         # put there.
@@ -181,7 +178,10 @@ def _keep_infinities(network: Model) -> Model:
             continue
         finite = np.clip(node.data, -LARGEST_HALF, LARGEST_HALF)
         half = np.where(np.isinf(node.data), node.data, finite).astype(np.float16)
-        rounded = ov.opset13.convert(ov.op.Constant(half), "f32", name=node.get_friendly_name())
+        constant = ov.op.Constant(half)
+        # As OpenVINO names those that it rounds; otherwise it would get a number.
+        constant.set_friendly_name(f"{node.get_friendly_name()}_compressed")
+        rounded = ov.opset13.convert(constant, "f32", name=node.get_friendly_name())
         rounded.output(0).set_names(node.output(0).names)
         for reader in node.output(0).get_target_inputs():
             reader.replace_source_output(rounded.output(0))

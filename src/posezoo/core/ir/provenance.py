@@ -194,8 +194,6 @@ def conversion_key(
     }
     if decoder:
         arguments["decoder"] = {"name": decoder.name, "options": dict(decoder.options)}
-    if spec.people:
-        arguments["people"] = asdict(spec.people)
     if spec.network:
         chosen = dict(spec.network.arguments)
         arguments["network"] = {"name": spec.network.name, "arguments": chosen}

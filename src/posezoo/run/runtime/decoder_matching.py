@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from posezoo.cli.labels import task_label
 from posezoo.core.declarations.model import (
+    WHOLE_IMAGE,
     Decoder,
     Family,
     Framework,
@@ -131,20 +133,21 @@ def _describe_network(graph: Graph, task: str, decoder: Decoder | None) -> Model
 
 
 def _read_people(graph: Graph) -> People | None:
-    """How the people are found for a top-down IR, as its metadata say; None if they do not."""
-    text = graph.read_rt_info("posezoo", "people")
-    if not text:
+    """How the people are found for an exported top-down IR, as its metadata say; None if they do
+    not.
+    """
+    if not graph.has_exported_pipeline:
         return None
+    detector = Path(graph.read_exported_pipeline("detector")).stem or WHOLE_IMAGE
+    text = graph.read_exported_pipeline("whole_image")
     try:
-        people = People(**json.loads(text))
-    except (TypeError, ValueError):
-        people = None
-    if people is None or not all(isinstance(name, str) for name in (people.photo, people.video)):
+        whole_image = float(text) if text else None
+    except ValueError:
         raise InferenceError(
-            f"{graph.path}: people in its rt_info is {text!r}, which names no detector",
-            hint="convert the model again",
-        )
-    return people
+            f"{graph.path}: whole_image in its rt_info is {text!r}, expected a number",
+            hint="export the model again",
+        ) from None
+    return People(detector, detector, whole_image)
 
 
 def _with_outputs(spec: ModelSpec, graph: Graph, decoder: Decoder) -> ModelSpec:

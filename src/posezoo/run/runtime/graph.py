@@ -185,6 +185,15 @@ class Graph:
                 f"{self.path}: {'.'.join(path)} in its rt_info is not UTF-8"
             ) from error
 
+    @property
+    def has_exported_pipeline(self) -> bool:
+        """Whether ``posezoo export`` wrote into it how the people are found and cut out."""
+        return bool(self.model.has_rt_info(["posezoo", "pipeline"]))
+
+    def read_exported_pipeline(self, name: str) -> str:
+        """A text that the export wrote (``export.people_metadata``); empty if there is none."""
+        return self.read_rt_info("posezoo", "pipeline", name)
+
     def read_model_info(self, name: str) -> str:
         """The text of a key of Model API's ``model_info``; empty if there is none.
 
