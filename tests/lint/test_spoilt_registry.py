@@ -342,7 +342,7 @@ def test_settings_change_no_card(part, tmp_path):
     settings = {
         "POSEZOO_WEIGHTS_DIR": "/elsewhere",
         "POSEZOO_DEVICE": "NPU",
-        "POSEZOO_MIRROR": "/m",
+        "POSEZOO_MIRROR": str(tmp_path),
     }
     ended = posezoo("verify", "--metadata", cwd=tmp_path, **settings)
     assert (ended.returncode, ended.stderr) == (0, "")

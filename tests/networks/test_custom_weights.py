@@ -22,6 +22,7 @@ from posezoo.core.declarations.model import (
     PublishedMetrics,
     SourceFile,
     Training,
+    UnknownKey,
 )
 from posezoo.core.declarations.skeleton import LimbField, Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS
@@ -301,7 +302,8 @@ def test_an_unknown_key_of_model_yml_does_not_refuse_own_weights(tmp_path):
     mine = spec_with_checkpoint("lightweight_openpose", keys(tmp_path))
     assert mine.decoder is None
     events = []
-    check_own_weights(replace(mine, warnings=("model.yml:3:1: x: unknown key",)), events.append)
+    unknown = UnknownKey("model.yml", 3, 1, "x", "")
+    check_own_weights(replace(mine, unknown_keys=(unknown,)), events.append)
     assert events == []
     with pytest.raises(InferenceError, match="limbs are unknown"):
         check_own_weights(replace(mine, assumption="its limbs are unknown"), events.append)

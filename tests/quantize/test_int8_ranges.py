@@ -220,7 +220,7 @@ def test_int8_says_everywhere_what_it_was_compared_with(made):
     assert ", on 2 photos within " in line
     card = made.xml().parents[1] / "README.md"
     assert "| Deviation | Allowed | Photos |" in card.read_text("utf-8")
-    compared = posezoo("compare", NAME, *folders, "--precision", "FP16-INT8", "--format", "json")
+    compared = posezoo("compare", NAME, *folders, "--precisions", "FP16-INT8", "--format", "json")
     assert "on 2 photos within " in compared.stdout
     assert "before rounding to FP16-INT8" in compared.stdout
 

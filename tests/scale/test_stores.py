@@ -89,15 +89,15 @@ def test_other_addresses_are_refused_and_no_password_is_shown(address, problem):
         read_settings({"lock": "s3://zoo/posezoo.lock"})
 
 
-def test_addresses_are_separated_in_the_environment():
+def test_addresses_are_separated_in_the_environment(tmp_path):
     text = os.pathsep.join(["s3://zoo/a", "/local", "sftp://host:2222/b"])
     settings: Settings = to_settings(
         read_settings(environ={"HOME": "/h", "POSEZOO_MODELS_DIR": text})
     )
     folders = [show_addresses(f"{folder}") for folder in settings.models_dir]
     assert folders == ["s3://zoo/a", "/local", "sftp://host:2222/b"]
-    mirrors = to_settings(read_settings({"mirror": "s3://zoo/m,https://host/m,/local"})).mirror
-    assert mirrors == ("s3://zoo/m", "https://host/m", "/local")
+    mirrors = to_settings(read_settings({"mirror": f"s3://zoo/m,https://host/m,{tmp_path}"})).mirror
+    assert mirrors == ("s3://zoo/m", "https://host/m", str(tmp_path))
 
 
 @pytest.mark.slow

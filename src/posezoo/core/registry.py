@@ -462,10 +462,10 @@ def _scan(root: Path) -> Iterator[RegistryEntry]:
             path = root / f"{inside}/{file}"
             of_composite = composite if file == MODEL_FILE else ""
             yield RegistryEntry(name, _family_of(inside), path, of_composite, parent)
-        own = name if COMPOSITE_FILE in files else ""
+        composite_below = name if COMPOSITE_FILE in files else ""
         for child, is_link in folders:
             below = f"{inside}/{child}" if inside else child
-            pending.append((below, own, follow and not is_link))
+            pending.append((below, composite_below, follow and not is_link))
 
 
 def _family_of(folder: str) -> Family:

@@ -127,10 +127,10 @@ def prepare_export(
     model = _prepare_network(spec, replace(options, inputs=inputs), context, listener=listener)
     if isinstance(model, Plan):
         return model
-    found = _prepare_detector(pipeline, options, context, listener=listener)
-    if isinstance(found, Plan):
-        return found
-    return replace(model, people=pipeline.people, detector=found)
+    detector = _prepare_detector(pipeline, options, context, listener=listener)
+    if isinstance(detector, Plan):
+        return detector
+    return replace(model, people=pipeline.people, detector=detector)
 
 
 def _require_detector_taken(

@@ -111,12 +111,12 @@ def _skeleton_name(spec: ModelSpec, count: int) -> str:
 
 def _describe_similarity(skeleton: Skeleton) -> str:
     """As ``pose_similarity``: COCO's keypoints, if the skeleton has all of them."""
-    places = coco_order(skeleton)
+    indices = coco_order(skeleton)
     sigmas = usual_sigmas(SKELETONS["coco-17"])
-    if places is None:
-        places = [*range(len(skeleton.keypoints))]
+    if indices is None:
+        indices = [*range(len(skeleton.keypoints))]
         sigmas = usual_sigmas(skeleton)
-    return " ".join(f"{place} {sigma:g}" for place, sigma in zip(places, sigmas, strict=True))
+    return " ".join(f"{index} {sigma:g}" for index, sigma in zip(indices, sigmas, strict=True))
 
 
 def _join(values: tuple[float, ...]) -> str:

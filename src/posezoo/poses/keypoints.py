@@ -230,7 +230,7 @@ class Pose:
         if self.world is not None:
             columns |= zip(("x_m", "y_m", "z_m"), self.world.T, strict=True)
         rows = np.stack([*columns.values()], axis=1).tolist()
-        known = _drop_unknown(
+        fields = _drop_unknown(
             people_from=self.people_from or None,
             class_id=self.class_id,
             label=None if self.class_id is None and not self.label else self.label,
@@ -244,7 +244,7 @@ class Pose:
             ],
             mask=None if self.mask is None else encode_mask(self.mask > 0.5),
         )
-        return {"track_id": self.track_id, **known}
+        return {"track_id": self.track_id, **fields}
 
 
 def _drop_unknown(**values: Any) -> dict[str, Any]:

@@ -170,7 +170,7 @@ def test_an_unknown_name_and_no_name_are_errors(zoo):
 @pytest.mark.parametrize(
     ("word", "hint"),
     [
-        ("serve", "posezoo help --all shows all verbs"),
+        ("upload", "posezoo help --all shows all verbs"),
         ("prune", "posezoo help --all shows all verbs"),
         ("remov", "did you mean remove?"),
         ("rnu", "did you mean run?"),

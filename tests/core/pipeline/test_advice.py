@@ -7,7 +7,7 @@ import pytest
 from posezoo.core.errors import MissingPackageError, memory_hint
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.settings import read_settings, to_settings
-from posezoo.run.load import advise_for_groups
+from posezoo.run.advice import advise_for_groups
 
 
 @pytest.mark.parametrize(

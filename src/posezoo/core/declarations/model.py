@@ -140,12 +140,12 @@ class SourceFile:
     checksum: Digest | None = None  # None if the publisher states none for the file itself
     sources: tuple[Source, ...] = ()  # tried in order
     max_size: int = 0  # in bytes, the most that is read if the size is unknown
-    also: tuple[Digest, ...] = ()  # further digests of the file, which a download must have too
     #: SHA-256 or SHA-1 of an archive's members, by name; a SHA-1 may have only its first digits.
     contains: Mapping[str, Digest] = field(default_factory=dict)
     first_use: bool = False  # whether size and checksum are those of the first download
     #: Whether they come from posezoo.lock; only for a file pinned by `contains`.
     by_lock: bool = False
+    also: tuple[Digest, ...] = ()  # further digests of the file, which a download must have too
 
     @property
     def read_limit(self) -> int:

@@ -157,9 +157,9 @@ def remember_verified(path: Path, *digests: Digest) -> None:
 
 def record_digest(path: Path, *digests: Digest) -> None:
     """``remember_verified`` for a file whose bytes are on the disk."""
-    known = {digest.algorithm: digest.value for digest in digests}
+    values = {digest.algorithm: digest.value for digest in digests}
     with suppress(OSError):
-        update_record(path, verified={**known, **fingerprint(path)})
+        update_record(path, verified={**values, **fingerprint(path)})
 
 
 def set_aside(path: Path, listener: Listener, accepted: Iterable[Digest] = ()) -> None:

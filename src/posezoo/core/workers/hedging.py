@@ -101,7 +101,7 @@ def current_request() -> HedgedRequest:
 
 
 @frozen
-class Answer(Generic[Result, Error]):
+class FirstAnswer(Generic[Result, Error]):
     """What several hosts answered, each by its number, counted from 0."""
 
     result: Result | None  # None: all failed
@@ -121,7 +121,7 @@ def ask_with_head_start(
     head_start_s: float,
     failure: type[Error],
     check: CancelCheck,
-) -> Answer[Result, Error]:
+) -> FirstAnswer[Result, Error]:
     """Ask hosts in their order, and the next one as soon as those before have failed, or have sent
     nothing for ``head_start_s``.
 
@@ -144,12 +144,12 @@ def ask_with_head_start(
             if end is None:
                 check()
             elif end.error is None:
-                return Answer(end.result, end.number, failures, race.silent())
+                return FirstAnswer(end.result, end.number, failures, race.silent())
             elif isinstance(end.error, failure):
                 failures[end.number] = end.error
             else:
                 raise end.error
-        return Answer(None, -1, failures)
+        return FirstAnswer(None, -1, failures)
     finally:
         race.cancel()
 

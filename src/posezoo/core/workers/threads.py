@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from posezoo.core.events import Event, Listener
-
 if TYPE_CHECKING:
     from concurrent.futures import Future
+
+    from posezoo.core.events import Event, Listener
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

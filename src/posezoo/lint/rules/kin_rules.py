@@ -5,6 +5,7 @@ repository, begin with the same word.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
@@ -87,7 +88,7 @@ def _names_title(view: ModelView, paper: str) -> bool:
 @rule(unless=("known-decoder", "known-network"))
 def decoder_of_kin(view: ModelView) -> Violations:
     """Models with networks of one kind from the same repository have the same convention of the
-    decoder, which follows from the code with which they were trained.
+    decoder, which follows from the code with which they were trained: that of most of them.
 
     Example: decoder: {name: heatmap, convention: udp}, and quarter in another size of the network
     """
@@ -95,15 +96,17 @@ def decoder_of_kin(view: ModelView) -> Violations:
     origin = next(_read_origin(view), None)
     if decoder is None or origin is None:
         return
-    for kin in view.zoo.models_by(_read_origin)[origin]:
-        other = kin.spec.decoder
-        if other is None or other.name != decoder.name:
-            continue
-        own, expected = (f"{each.options.get(_CONVENTION, 'none')}" for each in (decoder, other))
-        if own != expected:
-            message = f"decoder: {_CONVENTION} is {own}, and {expected} in {kin.name}"
-            yield view.declared("decoder", message, own, expected)
-            return
+    kin = {
+        each.name: f"{each.spec.decoder.options.get(_CONVENTION, 'none')}"
+        for each in view.zoo.models_by(_read_origin)[origin]
+        if each.spec.decoder and each.spec.decoder.name == decoder.name
+    }
+    declared = kin[view.name]
+    ((usual, count),) = Counter(kin.values()).most_common(1)
+    if declared != usual and 2 * count > len(kin):
+        example = next(name for name, convention in kin.items() if convention == usual)
+        message = f"decoder: {_CONVENTION} is {declared}, and {usual} in {example}"
+        yield view.declared("decoder", message, declared, usual)
 
 
 def _read_origin(view: ModelView) -> Iterator[tuple[str, str]]:

@@ -209,9 +209,9 @@ class TopDownPipeline(NetworkPipeline):
         """Whether a person who was tracked to this frame is not found in their box, or with a much
         lower score: the network finds keypoints on bare ground, too.
         """
-        found = {box: pose.score for pose, box in people if self._is_found(pose)}
+        scores = {box: pose.score for pose, box in people if self._is_found(pose)}
         return any(
-            found.get(box, 0.0) < _SAME_PERSON * score
+            scores.get(box, 0.0) < _SAME_PERSON * score
             for box, score in zip(last.boxes, last.scores, strict=True)
         )
 

@@ -425,9 +425,9 @@ class Damage:
 
     def describe(self) -> str:
         """A sentence with the first of these frames."""
-        places = f"at {self.count} places, the first near" if self.count > 1 else "near"
+        where = f"at {self.count} places, the first near" if self.count > 1 else "near"
         return (
-            f"is damaged: its decoder reported errors {places} frame {self._first}; the poses from"
+            f"is damaged: its decoder reported errors {where} frame {self._first}; the poses from"
             " there to the next key frame may be wrong"
         )
 

@@ -45,8 +45,8 @@ def select_track(path: Path, number: int | None, warn: Callable[[str], None]) ->
     if number in (None, 1):
         return None
     if number > len(tracks):
-        known = len(tracks) or "1 that is known, as it is no MP4 or MOV"
-        raise ImageError(f"{path}: there is no video stream {number}: it has {known}")
+        count = len(tracks) or "1 that is known, as it is no MP4 or MOV"
+        raise ImageError(f"{path}: there is no video stream {number}: it has {count}")
     return tracks[number - 1]
 
 

@@ -92,7 +92,7 @@ def _require_seeds(selection: Selection, find_seeds: FindSeeds, name: str) -> Se
         names = ", ".join(spec.full_name for spec in selection.models[:3])
         raise UnknownModelError(
             f"{name} looks for no file of these models: {names}",
-            hint=f"posezoo seed {name} DIR --all --dry_run lists the files that it looks for",
+            hint="--all --dry_run lists the files that it looks for",
         )
     return replace(selection, models=models)
 

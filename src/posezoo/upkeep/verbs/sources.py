@@ -150,7 +150,7 @@ def _files_without_source(checked: Sequence[CheckedSource]) -> list[tuple[str, s
     states: dict[tuple[str, str], set[str]] = {}
     for each in checked:
         states.setdefault((each.model, each.file), set()).add(each.state)
-    return [file for file, found in states.items() if not found & {"good", "unchecked"}]
+    return [file for file, each in states.items() if not each & {"good", "unchecked"}]
 
 
 def _text_lines(
