@@ -154,6 +154,8 @@ def _compare_with(default: ComparisonRow, row: ComparisonRow, keys: Sequence[str
     of_row, of_default = (
         " and ".join(f"{value(each, key):.2f}" for key in keys) for each in (row, default)
     )
+    if of_row == of_default:
+        return f"it finds {of_row} of them, as the default does"
     return f"it finds {of_row} of them, the default {of_default}"
 
 
