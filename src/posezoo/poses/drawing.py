@@ -63,28 +63,37 @@ def draw(
         MissingPackageError: OpenCV is not installed.
     """
     _require_image(image)
-    # OpenCV can draw into an array with gaps between its rows, but not between its pixels.
-    is_drawable = image.flags.writeable and image.strides[1:] == (3, 1) and image.strides[0] > 0
-    if in_place and not is_drawable:
-        raise ImageError(
-            "this frame cannot be drawn into: it is read-only, or its B, G, R are not contiguous",
-            hint="leave out in_place to draw into a copy",
-        )
+    if in_place:
+        _require_drawable(image)
     canvas: Image = image if in_place else image.copy()
     shown = [pose for pose in poses if not is_sparse(pose, min_score)]
     for skeleton, people in groupby(shown, key=lambda pose: pose.layout):
-        group = list(people)
-        for number, pose in enumerate(group, start=1):
-            if pose.mask is not None:
-                _draw_mask(canvas, pose.mask, _track_color(pose.track_id or number))
-        if skeleton.keypoints:
-            _draw_people(canvas, skeleton, group, min_score)
-        elif skeleton.name == BOXES:
-            for pose in group:
-                _draw_box(canvas, pose)
-        for place, pose in enumerate(group):
-            _draw_words(canvas, pose, min_score, line=0 if skeleton.name == BOXES else place)
+        _draw_group(canvas, skeleton, list(people), min_score)
     return canvas
+
+
+def _draw_group(canvas: Image, skeleton: Skeleton, group: list[Pose], min_score: float) -> None:
+    """Draw poses of one skeleton: masks below limbs, and words above them."""
+    for number, pose in enumerate(group, start=1):
+        if pose.mask is not None:
+            _draw_mask(canvas, pose.mask, _track_color(pose.track_id or number))
+    if skeleton.keypoints:
+        _draw_people(canvas, skeleton, group, min_score)
+    elif skeleton.name == BOXES:
+        for pose in group:
+            _draw_box(canvas, pose)
+    for place, pose in enumerate(group):
+        _draw_words(canvas, pose, min_score, line=0 if skeleton.name == BOXES else place)
+
+
+def _require_drawable(image: Image) -> None:
+    # OpenCV can draw into an array with gaps between its rows, but not between its pixels.
+    if image.flags.writeable and image.strides[1:] == (3, 1) and image.strides[0] > 0:
+        return
+    raise ImageError(
+        "this frame cannot be drawn into: it is read-only, or its B, G, R are not contiguous",
+        hint="leave out in_place to draw into a copy",
+    )
 
 
 def _require_image(image: object) -> None:

@@ -135,14 +135,13 @@ def find_availability(
     # Most models were never downloaded.
     folder = layout.model_download_dir(spec)
     has_folder = layout.checkpoint is not None or local.has(str(folder.parent), folder.name)
+    may_be_here = has_folder or bool(stored)
     place_by_file = {}
     for file in spec.files:
-        is_known = file.is_pinned or options.first_use is not None
         origin = None
-        if is_known and (has_folder or stored) and _is_here(file, spec, layout, options, stored):
-            origin = FileOrigin.HERE
-        elif is_known:
-            origin = _find_copy(file, stored, local)
+        if file.is_pinned or options.first_use is not None:
+            is_here = may_be_here and _is_here(file, spec, layout, options, stored)
+            origin = FileOrigin.HERE if is_here else _find_copy(file, stored, local)
         place_by_file[file.name] = _name_place(file, origin, local)
     by_precision = {}
     for precision in precisions:

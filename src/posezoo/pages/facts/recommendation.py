@@ -95,10 +95,7 @@ def recommend(rows: Iterable[ComparisonRow], limits: RequiredValues) -> Recommen
         if limits.refuses_people_of(row):
             miscounting[row.name] = row.people_found.get(limits.people, 1)
             continue
-        missing = [] if row.ap else ["AP"]
-        if limits.max_latency_ms is not None and limits.latency_of(row) is None:
-            missing.append("latency")
-        if missing:
+        if missing := _list_missing(row, limits):
             unknown[row.name] = missing
         else:
             accepted.append(row)
@@ -110,6 +107,14 @@ def recommend(rows: Iterable[ComparisonRow], limits: RequiredValues) -> Recommen
         unknown,
         miscounting,
     )
+
+
+def _list_missing(row: ComparisonRow, limits: RequiredValues) -> list[str]:
+    """The values that decide and are not known."""
+    missing = [] if row.ap else ["AP"]
+    if limits.max_latency_ms is not None and limits.latency_of(row) is None:
+        missing.append("latency")
+    return missing
 
 
 def _rank(row: ComparisonRow) -> tuple[bool, float, str]:

@@ -326,5 +326,5 @@ def _unknown_lines(answer: Recommendation, limits: RequiredValues, most: int) ->
     count = _MOST_UNKNOWN if most == _MOST_ROWS else most
     names = [f"{name} (no {' and no '.join(keys)})" for name, keys in answer.unknown.items()]
     yield f"may meet the limits, but values are not known: {name_first(names, count)}"
-    people = f"--people {limits.people}"
-    yield f"measure them with {people}: posezoo benchmark --pipeline NAME --requests 1"
+    words = ["--pipeline", "NAME", "--people", str(limits.people), "--requests", "1"]
+    yield f"measure them: {shlex.join(['posezoo', 'benchmark', *words])}"

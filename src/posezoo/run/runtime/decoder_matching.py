@@ -112,7 +112,9 @@ def _refuse_outputs(graph: Graph, name: str) -> DecoderError:
     )
 
 
-def _describe_network(graph: Graph, task: str, decoder: Decoder | None) -> ModelSpec:
+def _describe_network(
+    graph: Graph, task: str, decoder: Decoder | None, like: ModelSpec | None
+) -> ModelSpec:
     """The specification of an IR, without its outputs."""
     inputs = (Input(name, shape, graph.image_layout(name)) for name, shape in graph.inputs.items())
     return ModelSpec(
@@ -127,7 +129,7 @@ def _describe_network(graph: Graph, task: str, decoder: Decoder | None) -> Model
         inputs=tuple(inputs),
         outputs=(),
         decoder=decoder,
-        people=_read_people(graph),
+        people=like.people if like else _read_people(graph),
         skeleton=graph.read_rt_info("posezoo", "skeleton"),
     )
 
@@ -194,9 +196,7 @@ def describe_ir(
     if requires_statement(graph) and not (like or options.states_preprocessing):
         raise _refuse_unstated(graph, selected.name if selected else task)
     description = options.override(describe_stated_input(graph, selected, like))
-    spec = _describe_network(graph, task or "human_pose_estimation", selected)
-    if like:
-        spec = replace(spec, people=like.people)
+    spec = _describe_network(graph, task or "human_pose_estimation", selected, like)
     if selected is None:
         return spec, description
     if options.labels:

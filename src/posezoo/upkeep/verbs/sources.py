@@ -33,6 +33,7 @@ from posezoo.cli.selection import select_models
 
 if TYPE_CHECKING:
     from posezoo.core.download.source_check import CheckedSource
+    from posezoo.core.errors import PosezooError
     from posezoo.core.registry import Selection
 
 EXAMPLES = """
@@ -124,17 +125,26 @@ def run(args: _SourcesArgs) -> int:
     if args.format == "sarif":
         print_json(_to_sarif(bad))
     else:
-        lacking = _files_without_source(checked)
-        answer = {
-            "sources": [project(each, _ROW) for each in (bad if args.dead else checked)],
-            "counts": Counter(each.state for each in checked),
-            "without_source": [{"model": model, "file": file} for model, file in lacking],
-            "failed": [project(each, "name=file reason=problem hint") for each in models.problems],
-        }
-        lines = _text_lines(checked, bad, only_bad=args.quiet or args.dead)
-        gone = [f"{model}: {file}: no source has it now" for model, file in lacking]
-        print_result(args.format, answer, *lines, *(gone if args.dead else ()))
+        _print_states(args, checked, bad, models.problems)
     return 1 if bad or models.problems else 0
+
+
+def _print_states(
+    args: _SourcesArgs,
+    checked: Sequence[CheckedSource],
+    bad: Sequence[CheckedSource],
+    problems: Sequence[PosezooError],
+) -> None:
+    lacking = _files_without_source(checked)
+    answer = {
+        "sources": [project(each, _ROW) for each in (bad if args.dead else checked)],
+        "counts": Counter(each.state for each in checked),
+        "without_source": [{"model": model, "file": file} for model, file in lacking],
+        "failed": [project(each, "name=file reason=problem hint") for each in problems],
+    }
+    lines = _text_lines(checked, bad, only_bad=args.quiet or args.dead)
+    gone = [f"{model}: {file}: no source has it now" for model, file in lacking]
+    print_result(args.format, answer, *lines, *(gone if args.dead else ()))
 
 
 def _progress(models: Selection, *, quiet: bool) -> Progress:
