@@ -70,8 +70,8 @@ CHECKS = {
         " warnings, and compare its JSON with that of `posezoo run`: at most 0.1 px apart, and of BlazePose"
         " 9 of 10 keypoints; it is delicate, and some are 1 px apart.",
         run_with=(
-            "movenet-singlepose-lightning-int8",
             "human-pose-estimation-0001",
+            "movenet-singlepose-lightning-int8",
             "pose-detection-mediapipe",
             "pose-landmark-full-mediapipe",
         ),
