@@ -70,6 +70,7 @@ CHECKS = {
         " warnings, and compare its JSON with that of `posezoo run`: at most 0.1 px apart, and of BlazePose"
         " 9 of 10 keypoints; it is delicate, and some are 1 px apart.",
         run_with=(
+            "tf-pose-mobilenet-v2-small",
             "human-pose-estimation-0001",
             "movenet-singlepose-lightning-int8",
             "pose-detection-mediapipe",

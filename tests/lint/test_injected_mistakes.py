@@ -484,7 +484,9 @@ def test_a_mistake_that_was_kept_back_is_found_in_its_model(bare_part, mistakes)
     models = bare_part(*(model for _, model, _ in mistakes))
     paths = [str(inject_into_model(models, model, changes)) for _, model, changes in mistakes]
     errors = [each for each in check_registry(Registry([models])) if each.severity == "error"]
-    assert sorted(each.file for each in errors) == sorted(paths)
+    # decoder-of-kin reports both of two models that differ: it cannot know which is wrong.
+    found = [each.file for each in errors if each.rule != "decoder-of-kin"]
+    assert sorted(found) == sorted(paths)
 
 
 @pytest.mark.usefixtures("no_torch")

@@ -85,7 +85,7 @@ def test_without_arguments_it_finds_the_poses_in_the_two_sample_photos(npm_mirro
         "run",
         "-o",
         tmp_path / "out",
-        POSEZOO_MIRROR="/nowhere",
+        POSEZOO_MIRROR="http://127.0.0.1:9",
         XDG_CACHE_HOME=str(tmp_path / "cache"),
     )
     assert again.returncode == 0

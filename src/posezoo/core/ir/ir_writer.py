@@ -16,7 +16,7 @@ from posezoo.core.declarations.safe_names import OWN
 from posezoo.core.errors import DiskError, OutputError
 from posezoo.core.ir.model_description import MODEL_DESCRIPTION
 from posezoo.core.ir.openvino_import import error_text, import_openvino, static_sizes
-from posezoo.core.ir.provenance import conversion_format, source_digests
+from posezoo.core.ir.provenance import CONVERSION_FORMAT, source_digests
 
 if TYPE_CHECKING:
     from openvino import Model, Node
@@ -109,7 +109,7 @@ def build_rt_info(spec: ModelSpec, decoder: Decoder | None) -> dict[str, str]:
     """
     facts = {
         "model": spec.name,
-        "conversion_format": str(conversion_format(spec)),
+        "conversion_format": str(CONVERSION_FORMAT),
         "sources": json.dumps(source_digests(spec), sort_keys=True),
         **_describe_inputs(spec.inputs),
         "skeleton": spec.skeleton,

@@ -42,10 +42,6 @@ from posezoo.core.versions import package_version, version
 #: 2: each IR has a section model_info.
 CONVERSION_FORMAT = 2
 
-# The same for IR whose inputs have another layout than the original. 3: they change it before mean
-# and scale.
-_FORMAT_OF_OTHER_LAYOUTS = 3
-
 #: The two files of an IR.
 SUFFIXES = (".xml", ".bin")
 
@@ -168,12 +164,6 @@ class Provenance:
         return sources if isinstance(sources, Mapping) else {}
 
 
-def conversion_format(spec: ModelSpec) -> int:
-    """The number of the conversion that makes the IR of a model."""
-    has_other_layout = any(port.to_layout not in ("", port.layout) for port in spec.inputs)
-    return _FORMAT_OF_OTHER_LAYOUTS if has_other_layout else CONVERSION_FORMAT
-
-
 def conversion_key(
     spec: ModelSpec,
     decoder: Decoder | None,
@@ -212,7 +202,7 @@ def conversion_key(
     if labels:
         arguments["labels"] = hashlib.sha256(labels.encode()).hexdigest()
     key = {
-        "conversion_format": conversion_format(spec),
+        "conversion_format": CONVERSION_FORMAT,
         "openvino": package_version("openvino"),
         "sources": source_digests(spec),
         "arguments": arguments,
@@ -239,6 +229,8 @@ def _input_arguments(port: Input) -> dict[str, Any]:
     for name in ("to_layout", "element_type", "resize", "bounds", "resize_type", "pad_value"):
         if not declared[name]:
             del declared[name]
+    if port.ir_layout != port.layout:
+        declared["layout_step"] = "first"  # it was the last one in earlier versions
     return declared
 
 

@@ -5,7 +5,6 @@ repository, begin with the same word.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
@@ -88,7 +87,8 @@ def _names_title(view: ModelView, paper: str) -> bool:
 @rule(unless=("known-decoder", "known-network"))
 def decoder_of_kin(view: ModelView) -> Violations:
     """Models with networks of one kind from the same repository have the same convention of the
-    decoder, which follows from the code with which they were trained: that of most of them.
+    decoder, which follows from the code with which they were trained: that of most of them. If
+    they are equally many, each is reported.
 
     Example: decoder: {name: heatmap, convention: udp}, and quarter in another size of the network
     """
@@ -96,17 +96,17 @@ def decoder_of_kin(view: ModelView) -> Violations:
     origin = next(_read_origin(view), None)
     if decoder is None or origin is None:
         return
+    declared = str(decoder.options.get(_CONVENTION, "none"))
     kin = {
-        each.name: f"{each.spec.decoder.options.get(_CONVENTION, 'none')}"
+        each.name: str(each.spec.decoder.options[_CONVENTION])
         for each in view.zoo.models_by(_read_origin)[origin]
-        if each.spec.decoder and each.spec.decoder.name == decoder.name
+        if each is not view and each.spec.decoder and _CONVENTION in each.spec.decoder.options
     }
-    declared = kin[view.name]
-    ((usual, count),) = Counter(kin.values()).most_common(1)
-    if declared != usual and 2 * count > len(kin):
-        example = next(name for name, convention in kin.items() if convention == usual)
-        message = f"decoder: {_CONVENTION} is {declared}, and {usual} in {example}"
-        yield view.declared("decoder", message, declared, usual)
+    alike = sum(convention == declared for convention in kin.values())
+    other = next((name for name, convention in kin.items() if convention != declared), None)
+    if other and 2 * (alike + 1) <= len(kin) + 1:
+        message = f"decoder: {_CONVENTION} is {declared}, and {kin[other]} in {other}"
+        yield view.declared("decoder", message, declared, kin[other])
 
 
 def _read_origin(view: ModelView) -> Iterator[tuple[str, str]]:
