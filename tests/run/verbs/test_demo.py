@@ -566,7 +566,7 @@ def test_people_keep_their_numbers_while_the_detector_runs_on_each_third_frame(
     size = image.shape[1::-1]
     writer = cv2.VideoWriter(str(clip), cv2.VideoWriter_fourcc(*"MJPG"), 25, size)
     for number in range(7):
-        writer.write(np.roll(image, 2 * number, axis=1))
+        writer.write(np.roll(image, number, axis=1))
     writer.release()
     lines, coco = tmp_path / "clip.jsonl", tmp_path / "coco.json"
     model = ("-m", "movenet-singlepose-lightning-int8", "--precision", "FP32")
