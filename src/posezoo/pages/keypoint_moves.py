@@ -13,20 +13,17 @@ from posezoo.cli.report import align_columns
 from posezoo.core.arrays import Doubles
 from posezoo.core.errors import PosezooError
 from posezoo.core.values import frozen, frozen_with_arrays
-from posezoo.poses.assignment import solve_assignment
+from posezoo.poses.assignment import pair_up
 from posezoo.poses.keypoints import Pose, pose_similarity
 from posezoo.poses.letterbox import Size, image_size
 from posezoo.poses.ssd_detection import Box
 from posezoo.poses.top_down import crop_fit
 from posezoo.run.images import read_image
 from posezoo.run.runtime.estimator import Estimator
+from posezoo.run.runtime.top_down_pipeline import MARGIN
 
 #: Two poses are of the same person at this object keypoint similarity or more.
 SAME_AT = 0.5
-
-# How far COCO's boxes of people extend beyond the keypoints, as a share of the longer side; as in
-# ``run.runtime.top_down_pipeline``.
-_MARGIN = 0.1
 
 
 @frozen
@@ -159,15 +156,10 @@ def _require_same_skeleton(
 
 def _match(people: Sequence[Pose], others: Sequence[Pose]) -> list[tuple[Pose, Pose]]:
     """The poses of the same people."""
-    if not people or not others:
-        return []
-    if len(people) > len(others):
-        return [(one, other) for other, one in _match(others, people)]
     similarities = np.array([[pose_similarity(one, other) for other in others] for one in people])
-    columns = solve_assignment(-similarities)
     return [
         (people[row], others[column])
-        for row, column in enumerate(columns)
+        for row, column in pair_up(similarities)
         if similarities[row, column] >= SAME_AT
     ]
 
@@ -183,7 +175,7 @@ def _input_scale(estimator: Estimator, pose: Pose, image: Size) -> float:
     if not takes_crops:
         return min(size[0] / image[0], size[1] / image[1])
     x0, y0, x1, y1 = pose.box
-    margin = _MARGIN * max(x1 - x0, y1 - y0, 1)
+    margin = MARGIN * max(x1 - x0, y1 - y0, 1)
     box = Box(x0 - margin, y0 - margin, x1 + margin, y1 + margin)
     across, _ = crop_fit(box, image, size).view.scales
     return across

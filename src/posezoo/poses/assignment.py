@@ -43,6 +43,20 @@ def solve_assignment(costs: Array) -> list[int]:
     return columns_of_rows
 
 
+def pair_up(weights: Doubles) -> list[tuple[int, int]]:
+    """Pairs of a row and a column with the largest sum of weights: as many as fit.
+
+    Args:
+        weights: (R, C), finite; there are min(R, C) pairs.
+    """
+    if not weights.size:
+        return []
+    rows, columns = weights.shape
+    if rows > columns:
+        return [(row, column) for column, row in enumerate(solve_assignment(-weights.T))]
+    return list(enumerate(solve_assignment(-weights)))
+
+
 def _augment(
     start: int,
     costs: Doubles,

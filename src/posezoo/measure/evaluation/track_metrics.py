@@ -15,7 +15,7 @@ import numpy as np
 
 from posezoo.core.arrays import Bools, Doubles
 from posezoo.core.values import frozen, frozen_with_arrays
-from posezoo.poses.assignment import solve_assignment
+from posezoo.poses.assignment import pair_up
 
 #: HOTA is the mean over these thresholds of similarity.
 HOTA_THRESHOLDS: tuple[float, ...] = tuple(np.arange(0.05, 0.99, 0.05).tolist())
@@ -80,7 +80,7 @@ def count_found(frames: Sequence[ComparedFrame]) -> FrameCounts:
         numbers = {}
         is_reached = frame.similarities >= FOUND_AT - _ROUNDING
         stays = _stays(frame, before)
-        for row, column in _assign((1000 * stays + frame.similarities) * is_reached):
+        for row, column in pair_up((1000 * stays + frame.similarities) * is_reached):
             if not is_reached[row, column]:
                 continue
             num_found += 1
@@ -162,7 +162,7 @@ def _match(frame: ComparedFrame, alignment: Mapping[_Pair, float]) -> Iterator[t
         for person in frame.people
     ]
     weights = np.reshape(np.array(fits), frame.similarities.shape) * frame.similarities
-    for row, column in _assign(weights):
+    for row, column in pair_up(weights):
         pair = frame.people[row], frame.numbers[column]
         yield pair, float(frame.similarities[row, column])
 
@@ -179,13 +179,3 @@ def _score(
         for (person, track), both in matched.items()
     ) / max(1, true_positives)
     return float(np.sqrt(detection * association)), detection, association
-
-
-def _assign(weights: Doubles) -> list[tuple[int, int]]:
-    """The row and the column of each pair, with the largest sum of weights."""
-    if not weights.size:
-        return []
-    rows, columns = weights.shape
-    if rows > columns:
-        return [(row, column) for column, row in enumerate(solve_assignment(-weights.T))]
-    return list(enumerate(solve_assignment(-weights)))

@@ -39,9 +39,9 @@ _BLACK: Color = (0, 0, 0)
 # By default, the detector runs on each third frame of a video.
 _USUALLY_DETECT_EVERY = 3
 
-# How far COCO's boxes extend beyond the keypoints, as a share of the longer side: the medians of 12
-# people in photos, nearly all of whose keypoints are labelled, are 0.07 to 0.10.
-_MARGIN = 0.1
+#: How far COCO's boxes extend beyond the keypoints, as a share of the longer side: the medians of
+#: 12 people in photos, nearly all of whose keypoints are labelled, are 0.07 to 0.10.
+MARGIN = 0.1
 
 #: If the whole image was taken as one person, the network looks once more, at a box of this size
 # relative to the extent of all keypoints found, and the score must be at least this share of the
@@ -308,7 +308,7 @@ def _next_box(pose: Pose, score: float, visible_score: float) -> Box:
     points = pose.keypoints[pose.keypoints[:, 2] >= visible_score, :2]
     x0, y0 = points.min(axis=0).tolist()
     x1, y1 = points.max(axis=0).tolist()
-    margin = _MARGIN * max(x1 - x0, y1 - y0)
+    margin = MARGIN * max(x1 - x0, y1 - y0)
     return Box(x0 - margin, y0 - margin, x1 + margin, y1 + margin, score=score)
 
 
