@@ -249,6 +249,11 @@ def test_an_exported_pipeline_finds_people_with_the_detector_beside_it(
     )
     assert exported.returncode == 0, exported.stderr
     xml = tmp_path / "out" / "models" / f"{DEFAULT_MODEL}.xml"
+    # A name that no registry has: the file is enough.
+    for path in xml.parent.glob(f"{DEFAULT_DETECTOR}.[xb]*"):
+        path.rename(path.with_stem("mine"))
+    text = xml.read_text("utf-8")
+    xml.write_text(text.replace(f"{DEFAULT_DETECTOR}.xml", "mine.xml"), "utf-8")
     nothing = {"weights_dir": tmp_path / "empty", "cache_dir": tmp_path / "empty"}
     nowhere = open_context(to_settings(read_settings(nothing)))
     alone = load.Loader(nowhere).compile_ir(xml)

@@ -173,15 +173,15 @@ class Loader:
                 )
             )
 
-        pipeline = resolve_ir_pipeline(graph, estimator.model, context, is_video=self.is_video)
-        exported = None
-        if pipeline.detector and context.settings.detector == "usual":
-            exported = _find_exported_detector(graph)
-        if exported:
+        is_usual = context.settings.detector == "usual"
+        if is_usual and (exported := _find_exported_detector(graph)):
             detector, description = describe_ir(exported)
-            pipeline = replace(pipeline, detector=detector)
+            pipeline = PipelineSpec(
+                estimator.model, graph.precision, estimator.model.people, detector
+            )
             beside = {detector.name: exported}
             return _with_detector(estimator, pipeline, beside, options, description)
+        pipeline = resolve_ir_pipeline(graph, estimator.model, context, is_video=self.is_video)
         irs = get_detector_irs(pipeline, context, listener)
         return _with_detector(estimator, pipeline, irs, options)
 
