@@ -75,6 +75,21 @@ def test_layers_go_back_to_floating_point_until_ap_is_within_its_limit(bench):
     )
 
 
+def test_with_the_folders_of_coco_a_layer_goes_back_to_floating_point(bench):
+    bench = bench(loud=True)
+    annotations = truth_of(bench)
+    photos = bench.photos
+    bench.photos = photos.with_name("coco")
+    (bench.photos / "annotations").mkdir(parents=True)
+    photos.rename(bench.photos / "val2017")
+    annotations.rename(bench.photos / "annotations" / "person_keypoints_val2017.json")
+    bench.quantize(metric="ap", max_drop=0.1)
+    (compared,) = bench.of(AccuracyCompared)
+    assert compared.fp32 - compared.int8 <= 0.1
+    (kept,) = bench.of(FloatLayersKept)
+    assert kept.layers == {"head": "in INT8, AP drops by more than the limit"}
+
+
 def test_a_limit_of_the_drop_needs_annotations(bench):
     with pytest.raises(QuantizationError, match="max_drop needs annotations"):
         bench().quantize(max_drop=0.1)

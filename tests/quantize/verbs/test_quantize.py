@@ -94,6 +94,25 @@ def test_a_report_can_be_recorded(place, report):
     assert "agreement: 1.0" in recorded.read_text()
 
 
+def test_an_int8_ir_can_be_measured_again(report):
+    file, _ = report
+    place = Place(file.parent)
+    before = place.xml(place.root / "models").read_bytes()
+    flags = ("--measure_only", "--format", "json")
+    ended = posezoo("quantize", "seeker", *place.flags, *flags)
+    (answer,) = json.loads(ended.stdout)["models"]
+    assert answer["shifts"]["FP16-INT8"]["found_both"] == 3
+    assert place.xml(place.root / "models").read_bytes() == before
+
+
+def test_of_all_models_those_that_can_be_quantized_are_planned(place):
+    write_model(place.root / "registry", "other", model_yml(task_type="semantic_segmentation"))
+    ended = posezoo("quantize", "--all", *place.flags, "--dry_run")
+    assert ended.returncode == 0, ended.stderr
+    assert "Skipping other (" in ended.stdout + ended.stderr
+    assert "seeker: would quantize to FP16-INT8" in ended.stdout
+
+
 def test_a_dry_run_says_what_would_be_done(place):
     ended = posezoo("quantize", "seeker", *place.flags, "--dry_run")
     xml = place.xml(place.root / "models")

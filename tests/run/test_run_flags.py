@@ -1,0 +1,18 @@
+"""The flags of posezoo run and demo for videos."""
+
+from __future__ import annotations
+
+import pytest
+
+from fakes.command import posezoo
+
+
+@pytest.mark.parametrize("verb", ["run", "demo"])
+@pytest.mark.parametrize(
+    ("flag", "least"), [("--detect_every", 1), ("--stream", 1), ("--reconnect", 0)]
+)
+def test_a_number_that_is_too_small_is_refused_with_the_smallest_one(verb, flag, least):
+    ended = posezoo(verb, f"{flag}={least - 1}")
+    assert ended.returncode == 2
+    assert f"argument {flag}: expected a" in ended.stderr
+    assert f"number from {least} to" in ended.stderr
