@@ -80,6 +80,20 @@ def zoo(made, tmp_path) -> Path:
     return tmp_path / "zoo"
 
 
+@pytest.mark.parametrize("folder", ["", "team/hands"])
+def test_models_of_a_private_zoo_keep_their_own_folders(zoo, registry, folder):
+    (zoo / "models" / folder).mkdir(parents=True, exist_ok=True)
+    for tree in ("models", "out"):
+        shutil.move(zoo / tree / "public" / "net", zoo / tree / folder / "net")
+    name = f"team/own{folder.count('/')}:1"
+    pushed = push(zoo, registry.host, name, "net")
+    ended = pull(zoo, registry.host, name, "net", "--format", "json")
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout)["files"] == pushed["files"]
+    xml = Path(folder, "net", "FP16", "net.xml")
+    assert (zoo / "pulled" / xml).read_bytes() == (zoo / "out" / xml).read_bytes()
+
+
 @pytest.fixture(scope="module")
 def pushed(made, registry) -> dict[str, dict]:
     """What push said of both models, and of each alone, under team/both:1, team/net:1 and team/whole:1.
@@ -588,7 +602,7 @@ def test_other_artifacts_are_refused(zoo, registry):
         ("/etc/passwd", "is absolute"),
         ("setup.py", "is not in the folder of a model"),
         (".git/hooks/pre-commit", "is not in the folder of a model"),
-        ("public/net.bin", "is not in the folder of a model"),
+        ("public/net/.ssh/keys", "is not in the folder of a model"),
         ("public/net/.posezoo/net.bin.json", "is in a place that posezoo uses itself"),
         ("public/net/a\\b", "contains"),
         ("public/net/CON", "is a name that Windows reserves"),
@@ -912,7 +926,9 @@ FOREIGN = [
     ("public/good/model.yml", "net", "no model has the folder public/good"),
     ("public/good/README.md", "whole", "no model has the folder public/good"),
     ("public/good/FP16/good.xml", "good", "no model has the folder public/good"),
+    ("public/net.bin", "net", "no model has the folder public"),
     ("intel/net/net.onnx", "net", "no model has the folder intel/net"),
+    ("team/public/net/net.onnx", "net", "no model has the folder team/public/net"),
     ("public/part/part.tflite", "part", "no model has the folder public/part"),
 ]
 
@@ -954,6 +970,17 @@ def test_cards_pictures_and_licenses_are_drawn_here_and_not_taken_from_an_artifa
     drawn = {name: (zoo / "pulled/public/net" / name).read_bytes() for name in names}
     assert not any(b"foreign" in content for content in drawn.values())
     assert {name: drawn[name] for name in names[2:]} == {name: right[name] for name in names[2:]}
+
+
+@pytest.mark.parametrize("name", ["README.md", "card.json", "LICENSE"])
+def test_the_documents_of_a_part_are_not_taken_from_an_artifact_either(zoo, registry, pushed, name):
+    path = f"public/whole/part/{name}"
+    tag = f"part-{name.lower()}"
+    add_layer(registry, "team/whole:1", path, "part", b"<script>foreign</script>", tag=tag)
+    ended = pull(zoo, registry.host, f"team/whole:{tag}")
+    assert ended.returncode == 0, ended.stderr
+    drawn = zoo / "pulled" / path
+    assert drawn.exists() and b"foreign" not in drawn.read_bytes()
 
 
 def test_a_locked_pull_keeps_of_a_record_only_what_the_lock_confirms(zoo, registry, pushed):

@@ -19,12 +19,8 @@ from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
-from posezoo.core.declarations.model import Digest, Family, Model, ModelSpec, Precision, SourceFile
-from posezoo.core.declarations.safe_names import (
-    case_folded,
-    explain_invalid_model_name,
-    explain_unsafe_file_name,
-)
+from posezoo.core.declarations.model import Digest, Model, ModelSpec, Precision, SourceFile
+from posezoo.core.declarations.safe_names import case_folded, explain_unsafe_file_name
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.digest_store import store_candidates
 from posezoo.core.download.file_download import download_file
@@ -134,15 +130,8 @@ def collect_files(
     verified.
 
     Raises:
-        OutputError: a file differs from model.yml or from its record; or a model is outside of the
-            folders of families, to which a pull writes alone.
+        OutputError: a file differs from model.yml or from its record.
     """
-    for model in models:
-        if model.subdirectory.partition("/")[0] not in tuple(Family):
-            raise OutputError(
-                f"{model.name}: only models in {' and '.join(Family)} of a registry can be pushed",
-                hint=f"move its folder to {Family.PUBLIC}/{model.name}",
-            )
     files: list[ArtifactFile] = []
     folders: set[str] = set()  # of models with a file
     for model in models:
@@ -291,7 +280,7 @@ def _model_config(
 
 
 def read_artifact(manifest: bytes, address: OciAddress) -> list[ArtifactFile]:
-    """The files that a manifest lists; the model of each has the name of the folder.
+    """The files that a manifest lists; as the model, each has the folder that it lies in.
 
     Raises:
         SourceError: it is not the manifest of an artifact that posezoo pushed, or a path is not
@@ -336,12 +325,9 @@ def _read_layer(layer: object, name: str) -> ArtifactFile:
     problem = explain_unsafe_file_name(path)
     if problem:
         raise ValueError(f"the path {path} {problem}")
-    if not re.fullmatch(rf"(?:{'|'.join(Family)})/[^/]+/.+", path):
+    # No model lies in a hidden folder, such as .git.
+    if not re.fullmatch(r"(?:[^./][^/]*/)+[^/]+", path):
         raise ValueError(f"the path {path} is not in the folder of a model")
-    folder = path.split("/")[1]
-    problem = explain_invalid_model_name(folder.replace(TAG_MARK, "-", 1))
-    if problem:
-        raise ValueError(f"the path {path} is not in the folder of a model: {problem}")
     digests = f"{layer.get('digest')} {notes.get(SHA384)}"
     match = re.fullmatch("sha256:([0-9a-f]{64}) ([0-9a-f]{96})", digests)
     if match is None:
@@ -349,24 +335,25 @@ def _read_layer(layer: object, name: str) -> ArtifactFile:
     size = layer.get("size")
     if type(size) is not int or size < 0:
         raise ValueError(f"the size of {path} is not a number of bytes")
+    folder = path.rpartition("/")[0]
     return ArtifactFile(
         folder, path, str(layer.get("mediaType")), size, sha256=match[1], sha384=match[2]
     )
 
 
-def find_model(path: str, registry: Registry) -> Model | None:
-    """The model or composite in whose folder a file of an artifact lies; None if there is none.
+def find_models(path: str, registry: Registry) -> list[Model]:
+    """The models in whose folders a file of an artifact lies: a part before its composite.
 
     Raises:
         SpecError: its model.yml has a mistake.
         UnknownModelError: it has no such variant.
     """
-    for name in reversed(path.split("/")[1:3]):  # a part lies in the folder of its composite
-        if name.partition(TAG_MARK)[0] in registry.entries:
-            model = registry.find(name)
-            if path.startswith(f"{model.subdirectory}/"):
-                return model
-    return None
+    named = [
+        (str(folder), registry.find(folder.name))
+        for folder in PurePosixPath(path).parents
+        if folder.name.partition(TAG_MARK)[0] in registry.entries
+    ]
+    return [model for folder, model in named if model.subdirectory == folder]
 
 
 @frozen
@@ -421,11 +408,12 @@ def plan_pull(
     models: dict[str, Model] = {}
     by_model: dict[str, list[ArtifactFile]] = {}
     for file in files:
-        model = find_model(file.path, registry)
-        if model is None:
-            folder = "/".join(file.path.split("/")[:2])
+        found = find_models(file.path, registry)
+        if not found:
+            folder = file.path.rpartition("/")[0]
             hint = "--models_dir or --registry names the registry that has it"
             raise UnknownModelError(f"no model has the folder {folder} of the artifact", hint=hint)
+        model = found[0]
         models[model.full_name] = model
         by_model.setdefault(model.full_name, []).append(file)
     return [
@@ -458,7 +446,7 @@ def _plan_model(
                 f"{file.path}: is not a file of {model.full_name}: its model.yml does not name it"
             )
             raise SourceError(problem, hint=_OTHER_ARTIFACT)
-        name = file.path.split("/", 2)[2]
+        name = file.path.removeprefix(f"{model.subdirectory}/")
         if isinstance(model, ModelSpec) and file.path in declared:
             expected = _pin(declared[file.path], file)
             lock.require_listed_digest(model, name, file.sha384)

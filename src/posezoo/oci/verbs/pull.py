@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from hashlib import sha256
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,7 +70,7 @@ def run(args: _PullArgs) -> int:
         manifest = client.read_manifest()
         files = _list_files(manifest, args.address, context.registry)
         if args.models:
-            files = _select(files, args.models, args.address)
+            files = _select(files, args.models, args.address, context.registry)
         plans = plan_pull(
             files,
             context.registry,
@@ -94,32 +93,37 @@ def run(args: _PullArgs) -> int:
 
 def _list_files(manifest: bytes, address: OciAddress, registry: Registry) -> list[ArtifactFile]:
     """The files of an artifact; their models have full names if the registry has them."""
-    from posezoo.oci.model_artifact import find_model, read_artifact
+    from posezoo.oci.model_artifact import find_models, read_artifact
 
     files = []
     for file in read_artifact(manifest, address):
-        model = find_model(file.path, registry)
-        files.append(replace(file, model=model.full_name) if model else file)
+        models = find_models(file.path, registry)
+        files.append(replace(file, model=models[0].full_name) if models else file)
     return files
 
 
 def _select(
-    files: Sequence[ArtifactFile], patterns: Sequence[str], address: OciAddress
+    files: Sequence[ArtifactFile],
+    patterns: Sequence[str],
+    address: OciAddress,
+    registry: Registry,
 ) -> list[ArtifactFile]:
-    """The files of the models that fit a pattern; the name of a composite is that of its folder."""
-    names = set(chain.from_iterable(map(_names, files)))
-    wanted = set()
+    """The files of the models and composites that fit a pattern."""
+    from posezoo.oci.model_artifact import find_models
+
+    of_files = {
+        file.path: {file.model, *(model.full_name for model in find_models(file.path, registry))}
+        for file in files
+    }
+    names = set[str]().union(*of_files.values())
+    wanted = set[str]()
     for pattern in patterns:
         fitting = [name for name in names if fnmatchcase(name, pattern)]
         if not fitting:
             hint = suggest(pattern, names) or f"it has {', '.join(sorted(names))}"
             raise UnknownModelError(f"{address}: has no model {pattern}", hint=hint)
         wanted.update(fitting)
-    return [file for file in files if wanted.intersection(_names(file))]
-
-
-def _names(file: ArtifactFile) -> tuple[str, str]:
-    return file.model, file.path.split("/")[1]
+    return [file for file in files if wanted & of_files[file.path]]
 
 
 def _pull(
