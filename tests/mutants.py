@@ -40,6 +40,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("omz/sandbox.py", "31"): "any limit shows whether systemd can set one",
     ("poses/assignment.py", "2"): "any negative number says that a row or a column is free",
     ("poses/grouping.py", "(offsets - pairs.ends)"): "each peak of a limb still has its own number",
+    ("run/images.py", "13"): "the header of a BMP has 12 bytes, or 16 and more",
 }
 
 _COMPARISONS = {
