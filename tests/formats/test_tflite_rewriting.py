@@ -13,7 +13,14 @@ from ai_edge_litert import schema_py_generated as tflite
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from fakes.conversion import convert_model
-from fakes.fused_activations import OPERATORS, SAME, write_heatmap_network, write_operator
+from fakes.fused_activations import (
+    DILATIONS,
+    OPERATORS,
+    SAME,
+    STRIDES,
+    write_heatmap_network,
+    write_operator,
+)
 from fakes.network import downloaded, spec_of
 from fakes.tflite_writer import TfliteWriter, options_of
 from posezoo.core.convert import frontends, preprocess
@@ -263,6 +270,46 @@ def test_the_activation_is_proven_by_nodes(tmp_path, open_axis):
     proof = NodeProof(**record["self_check"]["nodes"])
     # features, maps and heatmaps
     assert (proof.equal, proof.within_noise, proof.unprovable) == (3, 0, 0)
+
+
+def write_scaled_network(*steps: tuple[str, list[float]]) -> bytes:
+    """``image`` -> operations with a constant each -> convolution -> ``features`` -> multiplication
+    by another number for each channel -> ``maps``.
+    """
+    writer, rng = TfliteWriter(), np.random.default_rng(3)
+    image = values = writer.tensor("image", (1, 8, 12, 3))
+    for number, (kind, constant) in enumerate(steps):
+        operand = writer.tensor(f"c{number}", np.shape(constant), np.array(constant))
+        result = writer.tensor(f"step{number}", (1, 8, 12, 3))
+        writer.operator(kind, options_of(f"{kind.title()}Options"), [values, operand], [result])
+        values = result
+    kernel, bias, factors = (rng.normal(size=size) for size in ((6, 3, 3, 3), 6, 6))
+    constants = [
+        writer.tensor(name, each.shape, each) for name, each in (("kernel", kernel), ("bias", bias))
+    ]
+    features = writer.tensor("features", (1, 8, 12, 6))
+    options = options_of("Conv2DOptions", **SAME, **STRIDES, **DILATIONS)
+    writer.operator("CONV_2D", options, [values, *constants], [features])
+    maps = writer.tensor("maps", (1, 8, 12, 6))
+    scale = writer.tensor("factors", (6,), factors)
+    writer.operator("MUL", options_of("MulOptions"), [features, scale], [maps])
+    return writer.finish([image], [maps])
+
+
+@pytest.mark.parametrize("scale", [(), (127.5, 127.5, 127.5)])
+@pytest.mark.parametrize(
+    "steps", [[("MUL", [2.0])], [("SUB", [1.0]), ("MUL", [2.0, 3.0, 4.0])], [("DIV", [2.0])]]
+)
+def test_a_network_is_not_refused_because_openvino_folds_its_factors_into_others(
+    tmp_path, steps, scale
+):
+    content = write_scaled_network(*steps)
+    image = Input("image", (1, 8, 12, 3), "NHWC", mean=scale, scale=scale)
+    maps = Output("maps", (1, 8, 12, 6))
+    spec = spec_of(content, tmp_path, inputs=(image,), outputs=(maps,))
+    layout = downloaded(spec, content, tmp_path)
+    converted = convert_model(spec, layout, precisions=[Precision.FP32], by_nodes=True)
+    assert converted.irs[Precision.FP32].is_file()
 
 
 @pytest.mark.parametrize(

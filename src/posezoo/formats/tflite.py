@@ -29,11 +29,14 @@ from posezoo.formats.tensorflow import cut_at_tensors
 from posezoo.formats.tflite_rewriting import rewrite_operations
 
 if TYPE_CHECKING:
-    from openvino import Model
+    from openvino import Model, Node
 
     from posezoo.core.arrays import Array, NamedArrays
 
 _MODULE = "ai_edge_litert.interpreter"
+
+#: The number of values, and two sums of their bits.
+_Values = tuple[int, int, int]
 
 #: Operations that only change the form of a tensor, and constants.
 _FORMS = {
@@ -195,8 +198,9 @@ def _find_partners(path: Path, interpreter: Any, ir: Model) -> dict[Tensor, Part
     """The partners of an IR's tensors, which are in FP32.
 
     OpenVINO's frontend drops the name of a tensor if it orders its axes otherwise. So it reads the
-    file again with all tensors as outputs. Their operations are found in the IR by their types and
-    sizes, in order.
+    file again with all tensors as outputs. Their operations are found in the IR by their types,
+    sizes and constants, in order: an operation into which OpenVINO has folded another one has other
+    constants.
     """
     details = interpreter.get_tensor_details()
     names = [port["name"] for port in details if port["dtype"].__name__ == "float32"]
@@ -232,16 +236,34 @@ def _find_partners(path: Path, interpreter: Any, ir: Model) -> dict[Tensor, Part
     return {tensor: named[original] for tensor, original in same.items() if original in named}
 
 
-def _list_operations(network: Model) -> dict[Tensor, tuple[str, str]]:
-    """Type and shape of the results of a network's operations, in order, but for ``_FORMS``."""
+def _list_operations(network: Model) -> dict[Tensor, tuple[str, str, tuple[_Values, ...]]]:
+    """Type, shape and constants of the results of a network's operations, in order, but for
+    ``_FORMS``.
+    """
     operations = {}
     for node in network.get_ordered_ops():
         kind = node.get_type_name()
         if kind not in _FORMS:
+            sources = (each.get_source_output().get_node() for each in node.inputs())
+            constants = tuple(filter(None, map(_summarize_constant, sources)))
             for port in node.outputs():
                 shape = str(port.get_partial_shape())
-                operations[node.get_friendly_name(), port.get_index()] = kind, shape
+                operations[node.get_friendly_name(), port.get_index()] = kind, shape, constants
     return operations
+
+
+def _summarize_constant(node: Node) -> _Values | None:
+    """Numbers that only the same values have, in whatever order; None for what is computed, and for
+    whole numbers, such as those of axes, which change with the order of axes.
+    """
+    import numpy as np
+
+    while node.get_type_name() in _FORMS - {"Constant", "Parameter"}:
+        node = node.input_value(0).get_node()
+    if node.get_type_name() != "Constant" or not node.get_element_type().is_real():
+        return None
+    bits = node.data.astype(np.float32).view(np.uint32).astype(np.uint64)
+    return bits.size, int(bits.sum()), int((bits * bits).sum())
 
 
 FORMAT = ModelFormat(
