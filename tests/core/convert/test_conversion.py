@@ -105,9 +105,10 @@ def digests_below(folder):
 def in_a_child(script, *arguments, **environment):
     """Run a script in a fresh process that knows posezoo and the fakes; its last line, as JSON."""
     tests, source = Path(__file__).resolve().parents[2], Path(posezoo.__file__).parents[1]
+    folders = os.pathsep.join(filter(None, [str(source), str(tests), os.environ.get("PYTHONPATH")]))
     child = subprocess.run(
         [sys.executable, "-c", script, *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": f"{source}{os.pathsep}{tests}", **environment},
+        env={**os.environ, "PYTHONPATH": folders, **environment},
         capture_output=True,
         text=True,
         timeout=60,
