@@ -408,14 +408,13 @@ def plan_pull(
     models: dict[str, Model] = {}
     by_model: dict[str, list[ArtifactFile]] = {}
     for file in files:
-        found = find_models(file.path, registry)
-        if not found:
+        nearest = next(iter(find_models(file.path, registry)), None)
+        if nearest is None:
             folder = file.path.rpartition("/")[0]
             hint = "--models_dir or --registry names the registry that has it"
             raise UnknownModelError(f"no model has the folder {folder} of the artifact", hint=hint)
-        model = found[0]
-        models[model.full_name] = model
-        by_model.setdefault(model.full_name, []).append(file)
+        models[nearest.full_name] = nearest
+        by_model.setdefault(nearest.full_name, []).append(file)
     return [
         _plan_model(models[name], of_model, layout, lock, allowed_licenses=allowed_licenses)
         for name, of_model in by_model.items()

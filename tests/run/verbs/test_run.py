@@ -354,6 +354,19 @@ def test_on_a_full_disk_the_last_picture_makes_room_for_the_poses(
     assert shown_names(disk_of_1_mb / "out") == ["00_poses.png", "poses.json"]
 
 
+def test_a_picture_whose_poses_do_not_fit_on_the_disk_is_removed(
+    seeker_ir, camera, disk_of_1_mb, tmp_path
+):
+    photos = copies_of(camera, tmp_path / "photos", 2)
+    assert run(seeker_ir, "-i", photos, "-o", tmp_path / "out").returncode == 0
+    used = blocks_before_poses(tmp_path / "out") - 1
+    (disk_of_1_mb / "other").write_bytes(bytes((1 << 20) - used * 4096))
+    ended = run(seeker_ir, "-i", photos, "-o", disk_of_1_mb / "out")
+    assert ended.returncode == 1
+    assert "poses.jsonl: cannot be written: No space left on device" in ended.stderr
+    assert "01_poses.png" not in shown_names(disk_of_1_mb / "out")
+
+
 def test_pictures_that_are_too_small_to_make_room_for_the_poses_stay(
     seeker_ir, camera, disk_of_1_mb, tmp_path
 ):
