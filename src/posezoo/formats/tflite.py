@@ -262,8 +262,9 @@ def _summarize_constant(node: Node) -> _Values | None:
         node = node.input_value(0).get_node()
     if node.get_type_name() != "Constant" or not node.get_element_type().is_real():
         return None
-    bits = node.data.astype(np.float32).view(np.uint32).astype(np.uint64)
-    return bits.size, int(bits.sum()), int((bits * bits).sum())
+    bits = node.data.astype(np.float32).view(np.uint32)
+    squares = bits * bits  # modulo 2**32
+    return bits.size, int(bits.sum(dtype=np.uint64)), int(squares.sum(dtype=np.uint64))
 
 
 FORMAT = ModelFormat(
