@@ -28,6 +28,7 @@ from posezoo.core.values import frozen
 from posezoo.poses.decoders import MASKS, find_decoder, require_masks
 from posezoo.run.pipeline_spec import (
     PipelineSpec,
+    find_published,
     is_quantized_here,
     require_detector_used,
     resolve_ir_pipeline,
@@ -148,6 +149,9 @@ class Loader:
         graph = read_graph(xml)
         if graph.takes_images:
             graph = Graph(graph.path)
+        is_described = like or self.decoder or options.describes_network
+        if not is_described and (published := find_published(graph.path, context.registry)):
+            return self._compile_published(published, graph, options)
         model, description = describe_ir(graph, self.decoder, like, options=options)
         similar = None
         if like is None and not options.states_preprocessing and model.decoder:
@@ -184,6 +188,15 @@ class Loader:
         pipeline = resolve_ir_pipeline(graph, estimator.model, context, is_video=self.is_video)
         irs = get_detector_irs(pipeline, context, listener)
         return _with_detector(estimator, pipeline, irs, options)
+
+    def _compile_published(self, model: ModelSpec, graph: Graph, options: LoadOptions) -> Estimator:
+        """Compile the IR that a model was published as, and its detector."""
+        irs: dict[str, Path | Graph] = {model.name: graph}
+        found = with_found_decoder(model, irs)
+        require_detector_used(self.named_detector, found)
+        pipeline = resolve_pipeline(found, self.context, graph.precision, is_video=self.is_video)
+        irs |= get_detector_irs(pipeline, self.context, self.listener)
+        return compile_pipeline(pipeline, irs, options)
 
     def _prepare_default(self, precision: Precision) -> PreparedModel:
         """As ``prepare``, for the default model, or the second one if it cannot be downloaded."""

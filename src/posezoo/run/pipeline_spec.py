@@ -4,7 +4,9 @@ are found.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.core.declarations.model import (
@@ -16,7 +18,8 @@ from posezoo.core.declarations.model import (
     Precision,
 )
 from posezoo.core.download.folder_sync import folder_sync
-from posezoo.core.errors import InferenceError, UnknownModelError
+from posezoo.core.errors import InferenceError, SpecError, UnknownModelError
+from posezoo.core.files.verified_files import is_verified_file
 from posezoo.core.ir.provenance import ranges_key
 from posezoo.core.registry import Registry, open_registry
 from posezoo.core.resolve.resolved import INT8_PRECISIONS
@@ -101,6 +104,30 @@ def resolve_ir_pipeline(
     if is_known and isinstance(model, ModelSpec) and model.people is None:
         model = replace(model, people=context.registry.find(named).people)
     return resolve_pipeline(model, context, graph.precision, is_video=is_video)
+
+
+def find_published(xml: Path, registry: Registry) -> ModelSpec | None:
+    """The model that was published as this IR, by the digests of both files; None if there is none."""
+    size = str(xml.stat().st_size).encode()
+    for entry in registry.entries.values():
+        # To parse all files takes 0.1 s, and few of them have this number.
+        if size not in entry.path.read_bytes():
+            continue
+        with suppress(SpecError):
+            model = registry.find(entry.name)
+            if isinstance(model, ModelSpec) and _is_published_as(model, xml):
+                return model
+    return None
+
+
+def _is_published_as(model: ModelSpec, xml: Path) -> bool:
+    files = {file.name: file for file in model.files}
+    return any(
+        is_verified_file(xml, file, remember=False)
+        and is_verified_file(xml.with_suffix(".bin"), files[weights], remember=False)
+        for name, file in files.items()
+        if (weights := name.removesuffix(".xml") + ".bin") in files
+    )
 
 
 def _find_detector(people: People, registry: Registry, is_video: bool) -> Model | None:

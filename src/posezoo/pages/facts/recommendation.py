@@ -43,11 +43,13 @@ class RequiredValues:
         return row.values[LATENCIES[self.people]]
 
     def refuses_people_of(self, row: ComparisonRow) -> bool:
-        """Whether a model is known not to find several people, if there are several."""
+        """Whether a model is known to find another number of people, if that decides: there are
+        several, or its time is limited.
+        """
+        is_other = row.people_found.get(self.people, self.people) != self.people
         if self.people == 1:
-            return False
-        count = row.people_found.get(self.people, self.people)
-        return row.people_from == WHOLE_IMAGE or count != self.people
+            return is_other and self.max_latency_ms is not None
+        return is_other or row.people_from == WHOLE_IMAGE
 
 
 @frozen

@@ -181,6 +181,11 @@ class LoadOptions:
         """Whether they say how images are prepared for the network."""
         return (self.reverse_input_channels, self.mean, self.scale) != (None, None, None)
 
+    @property
+    def describes_network(self) -> bool:
+        """Whether they say what model.yml or the IR's metadata would say."""
+        return bool(self.states_preprocessing or self.layout or self.skeleton or self.labels)
+
     def stated_settings(self) -> dict[str, str]:
         """What they state of the input, for records of measurements."""
         return {
