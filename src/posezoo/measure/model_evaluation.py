@@ -248,8 +248,8 @@ def evaluate_model(
     if result.people and result.image_scores and not any(s.found for s in result.image_scores):
         listener(
             WarningIssued(
-                f"{dataset.annotations}: none of its {result.people} people was found: are the"
-                " annotations of these images, in their pixels?"
+                f"{dataset.annotations}: no annotated person was found (of"
+                f" {result.people}): are the annotations of these images, in their pixels?"
             )
         )
     return result

@@ -100,6 +100,13 @@ def test_a_model_that_finds_another_number_of_several_people_is_not_named(found)
     assert names(recommend([MIDDLE, other], RequiredValues()).rows) == ["other", "middle"]
 
 
+def test_a_limit_of_the_time_leaves_out_a_row_that_found_two_people_where_one_is():
+    double = row("double", AP=0.5, single_p50_ms=60.0, found={1: 2})
+    assert names(recommend([double], RequiredValues()).measured) == ["double"]
+    answer = recommend([double], RequiredValues(max_latency_ms=30))
+    assert (answer.rows, answer.unknown, answer.miscounting) == ((), {}, {"double": 2})
+
+
 def test_a_time_of_people_who_were_not_counted_is_not_known():
     uncounted = row("uncounted", AP=0.6, latency_p50_ms=9.0, found={})
     answer = recommend([uncounted], RequiredValues(max_latency_ms=30, people=4))

@@ -178,7 +178,12 @@ def run(args: _RecommendArgs) -> int:
     }
     most = len(comparison.rows) if args.all else _MOST_ROWS
     lines = [*_lines(answer, limits, comparison, most)]
-    print_result(args.format, answer_json, *lines, f"in a gallery: {gallery}")
+    print_result(
+        args.format,
+        answer_json,
+        *lines,
+        f"as a picture: posezoo gallery DIR, then open DIR/{gallery}",
+    )
     return 0 if answer.rows and not selection.problems else 1
 
 
@@ -306,7 +311,7 @@ def _conditions(rows: Sequence[ComparisonRow], comparison: ModelComparison) -> I
     if comparison.accuracy_conditions and any(row.values["AP"] for row in rows):
         yield f"AP: {comparison.accuracy_conditions}"
     if any(row.values["ghosts"] for row in rows):
-        yield f"GHOSTS in a picture without people: {comparison.situation_conditions}"
+        yield f"GHOSTS, people found in a picture without people: {comparison.situation_conditions}"
     if any(row.values["single_p50_ms"] or row.values["latency_p50_ms"] for row in rows):
         yield "MS: the median from an image file to drawn poses, one image at a time"
 

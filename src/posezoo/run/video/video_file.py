@@ -45,8 +45,10 @@ def select_track(path: Path, number: int | None, warn: Callable[[str], None]) ->
     if number in (None, 1):
         return None
     if number > len(tracks):
-        count = len(tracks) or "1 that is known, as it is no MP4 or MOV"
-        raise ImageError(f"{path}: there is no video stream {number}: it has {count}")
+        known = f"it has {len(tracks)}"
+        if not tracks:
+            known = "of formats other than MP4 and MOV, only stream 1 can be played"
+        raise ImageError(f"{path}: there is no video stream {number}: {known}")
     return tracks[number - 1]
 
 
