@@ -63,6 +63,26 @@ def resize(x, mode, coordinates, nearest="round_prefer_floor", sizes=(13, 5)):
     )  # fmt: skip
 
 
+def suppressed(x):
+    """The places of boxes that are apart, (N, 3), of which nothing knows the number before."""
+    corners = ops.reshape(ops.abs(x), integers(1, -1, 4), False)
+    boxes = ops.concat([corners, ops.add(corners, constant(0.5))], 2)
+    boxes = ops.gather(boxes, integers(0, 1, 4, 5), constant(2, np.int64))
+    scores = ops.reduce_mean(ops.sigmoid(ops.reshape(x, integers(1, 1, -1, 4), False)), integers(3))
+    limits = (constant(20, np.int64), constant(0.3), constant(0.4))
+    return ops.non_max_suppression(boxes, scores, *limits, sort_result_descending=False).output(0)
+
+
+def of_unknown_sides(x):
+    """A number and a shape that follow from what is found."""
+    places = ops.squeeze(ops.unsqueeze(suppressed(x), integers(1)), integers(1))
+    count = ops.gather(ops.shape_of(places, "i64"), constant(0, np.int64), constant(0, np.int64))
+    last = ops.gather(ops.convert(places, "f32"), constant(2, np.int64), constant(1, np.int64))
+    best = ops.topk(last, count, 0, "max", "value")
+    sides = ops.concat([ops.unsqueeze(count, integers(0)), integers(1)], 0)
+    return ops.reshape(best.output(0), sides, False)
+
+
 def scatter(x):
     return ops.scatter_update(
         rows(x), constant([3, 1], np.int32), rows(x, 2), constant(0, np.int32)
@@ -152,6 +172,10 @@ CASES = {
     "ScatterUpdate": lambda x, i, b: scatter(x),
     "ScatterNDUpdate": lambda x, i, b: ops.scatter_nd_update(rows(x), constant([[2], [0]], np.int32), rows(x, 2)),
     "ScatterElementsUpdate": lambda x, i, b: ops.scatter_elements_update(rows(x), constant([[2, 0, 1, 3, 0, 1]], np.int32), rows(x, 1), constant(0, np.int32)),
+    "NonMaxSuppression": lambda x, i, b: suppressed(x),
+    "Reshape, to sides that are computed": lambda x, i, b: of_unknown_sides(x),
+    "Reshape, of unknown sides": lambda x, i, b: ops.reshape(suppressed(x), integers(1, 0, -1), True),
+    "ShapeOf": lambda x, i, b: ops.shape_of(suppressed(x), "i32"),
     "TopK": lambda x, i, b: ops.topk(x, constant(5, np.int32), 3, "max", "value", stable=True).output(0),
     "TopK, places": lambda x, i, b: ops.topk(ops.round(x, "half_to_even"), constant(3, np.int32), 3, "max", "value", stable=True).output(1),
     "TopK, lowest, wide": lambda x, i, b: ops.topk(x, constant(3, np.int32), 1, "min", "value", "i64").output(1),
@@ -227,6 +251,7 @@ def test_each_operation_is_in_a_case():
     [
         (lambda x, i, b: ops.acos(x), r"\(Acos\): cannot be written as ONNX"),
         (lambda x, i, b: ops.round(x, "half_away_from_zero"), "mode 'half_away_from_zero'"),
+        (lambda x, i, b: ops.relu(suppressed(x).node.output(1)), r"\(Relu\): its input 0 must be a constant"),
         (lambda x, i, b: ops.pad(x, integers(0, 0, 1, 2), integers(0, 0, 0, 3), "symmetric"), "pad_mode 'symmetric'"),
         (lambda x, i, b: ops.convert(x, "u16"), "values of the type u16"),
         (lambda x, i, b: ops.gather(x, ops.clamp(i, 0, 1), ops.reshape(ops.reduce_max(ops.sign(ops.abs(i)), integers(0, 1, 2, 3)), integers(1), False)), "its input 2 must be a constant"),

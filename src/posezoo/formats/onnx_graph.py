@@ -25,6 +25,8 @@ _TYPES = {
     "i64": "INT64",
     "i8": "INT8",
     "u8": "UINT8",
+    # Places, which ONNX has as int64.
+    "u64": "INT64",
 }
 
 #: Constants with as many values are stored as half floats, if these have the same values.
@@ -79,14 +81,19 @@ class OnnxGraph:
         source = node.input_value(number)
         place = _place(source)
         if place not in self._tensors:  # a constant that nothing has read yet
+            values = constant_of(node, number)
             element_type = self.type_of(node, source.get_element_type())
             dtype = self._onnx.helper.tensor_dtype_to_np_dtype(element_type)
-            self._tensors[place] = self._store(source.get_node().data.astype(dtype))
+            self._tensors[place] = self._store(values.astype(dtype))
         return self._tensors[place]
 
     def inputs(self, node: Node) -> list[str]:
         """All tensors that an operation of OpenVINO reads."""
         return [self.input(node, number) for number in range(node.get_input_size())]
+
+    def wide_input(self, node: Node, number: int) -> str:
+        """The same as int64, as ONNX needs it for numbers of values, and for sides."""
+        return self.add("Cast", self.input(node, number), to=self._onnx.TensorProto.INT64)
 
     def scalar(self, node: Node, value: float) -> str:
         """A number of the type of an operation's first output."""
@@ -183,6 +190,11 @@ def constant_of(node: Node, number: int) -> Array:
         raise make_error(node, f"its input {number} must be a constant to be written as ONNX")
     values: Array = source.data
     return values
+
+
+def rank_of(node: Node) -> int:
+    """The number of axes of an operation's first output."""
+    return len(node.get_output_partial_shape(0))
 
 
 def require(node: Node, wanted: Mapping[str, Sequence[object]]) -> None:

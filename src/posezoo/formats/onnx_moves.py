@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from posezoo.core.arrays import Array
-from posezoo.formats.onnx_graph import OnnxGraph, Writer, constant_of, make_error, rename, require
+from posezoo.formats.onnx_graph import (
+    OnnxGraph,
+    Writer,
+    constant_of,
+    make_error,
+    rank_of,
+    rename,
+    require,
+)
 
 if TYPE_CHECKING:
     from openvino import Node
@@ -21,12 +29,39 @@ _INTERPOLATIONS = {"nearest": "nearest", "linear_onnx": "linear", "cubic": "cubi
 
 
 def _write_reshape(graph: OnnxGraph, node: Node) -> None:
-    shape = graph.constant(list(node.get_output_shape(0)))
-    graph.add("Reshape", graph.input(node), shape)
+    if node.get_output_partial_shape(0).is_static:
+        _write_known_shape(graph, node)
+        return
+    shape = graph.wide_input(node, 1)
+    keeps = node.get_attributes()["special_zero"]
+    graph.add("Reshape", graph.input(node), shape, allowzero=int(not keeps))
+
+
+def _write_known_shape(graph: OnnxGraph, node: Node) -> None:
+    shape = np.array(node.get_output_shape(0), np.int64)  # a number has none
+    graph.add("Reshape", graph.input(node), graph.constant(shape))
+
+
+def _change_axes(kind: str) -> Writer:
+    """Axes of length 1 that are added or removed."""
+
+    def write(graph: OnnxGraph, node: Node) -> None:
+        if node.get_output_partial_shape(0).is_static:
+            _write_known_shape(graph, node)
+            return
+        axes = graph.constant(constant_of(node, 1).reshape(-1))
+        graph.add(kind, graph.input(node), axes)
+
+    return write
+
+
+def _write_shape(graph: OnnxGraph, node: Node) -> None:
+    to = graph.type_of(node, node.get_output_element_type(0))
+    graph.add("Cast", graph.add("Shape", graph.input(node)), to=to)
 
 
 def _write_transpose(graph: OnnxGraph, node: Node) -> None:
-    order = constant_of(node, 1).tolist() or [*range(len(node.get_output_shape(0)))][::-1]
+    order = constant_of(node, 1).tolist() or [*range(rank_of(node))][::-1]
     graph.add("Transpose", graph.input(node), perm=order)
 
 
@@ -38,13 +73,13 @@ def _write_broadcast(graph: OnnxGraph, node: Node) -> None:
 
 def _write_tile(graph: OnnxGraph, node: Node) -> None:
     repeats = constant_of(node, 1)
-    before = [1] * (len(node.get_output_shape(0)) - len(repeats))
+    before = [1] * (rank_of(node) - len(repeats))
     graph.add("Tile", graph.input(node), graph.constant([*before, *repeats.tolist()]))
 
 
 def _write_split(graph: OnnxGraph, node: Node) -> None:
-    axis = int(constant_of(node, 1))
-    sizes = [output.shape[axis] for output in node.outputs()]
+    axis = int(constant_of(node, 1)) % rank_of(node)
+    sizes = [output.get_partial_shape()[axis].get_length() for output in node.outputs()]
     parts = graph.constant(sizes)
     graph.add("Split", graph.input(node), parts, outputs=len(sizes), axis=axis)
 
@@ -128,14 +163,19 @@ def _write_scatter(graph: OnnxGraph, node: Node) -> None:
 def _write_ranking(graph: OnnxGraph, node: Node) -> None:
     """Equal values in their order, which OpenVINO calls stable, and allows otherwise."""
     attributes = node.get_attributes()
-    count = int(constant_of(node, 1).reshape(()))
-    axis = attributes["axis"] % len(node.get_output_shape(0))
+    count = graph.add("Reshape", graph.wide_input(node, 1), graph.constant([1]))
+    axis = attributes["axis"] % rank_of(node)
     is_wide = node.get_output_element_type(1).to_string() == "i64"
     kind = "TopK" if is_wide else "TopPlaces"
     largest = int(attributes["mode"] == "max")
-    graph.add(
-        kind, graph.input(node), graph.constant([count]), outputs=2, axis=axis, largest=largest
-    )
+    graph.add(kind, graph.input(node), count, outputs=2, axis=axis, largest=largest)
+
+
+def _write_suppression(graph: OnnxGraph, node: Node) -> None:
+    """The boxes that do not overlap a better one; ONNX returns only their places."""
+    require(node, {"box_encoding": ("corner",), "sort_result_descending": (False,)})
+    boxes, scores, overlap, least = (graph.input(node, number) for number in (0, 1, 3, 4))
+    graph.add("NonMaxSuppression", boxes, scores, graph.wide_input(node, 2), overlap, least)
 
 
 def _write_depth_to_space(graph: OnnxGraph, node: Node) -> None:
@@ -186,19 +226,21 @@ MOVES: Mapping[str, Writer] = {
     "GatherElements": rename("GatherElements", "axis"),
     "GatherND": _write_gather_nd,
     "Interpolate": _write_interpolation,
+    "NonMaxSuppression": _write_suppression,
     "Pad": _write_pad,
     "Reshape": _write_reshape,
     "ScatterElementsUpdate": _write_scatter_elements,
     "ScatterNDUpdate": rename("ScatterRows"),
     "ScatterUpdate": _write_scatter,
+    "ShapeOf": _write_shape,
     "Slice": _write_slice,
     "SpaceToDepth": _write_space_to_depth,
     "Split": _write_split,
-    "Squeeze": _write_reshape,
+    "Squeeze": _change_axes("Squeeze"),
     "StridedSlice": _write_strided_slice,
     "Tile": _write_tile,
     "TopK": _write_ranking,
     "Transpose": _write_transpose,
-    "Unsqueeze": _write_reshape,
+    "Unsqueeze": _change_axes("Unsqueeze"),
     "VariadicSplit": _write_split,
 }

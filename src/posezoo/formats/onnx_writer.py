@@ -1,7 +1,7 @@
 """Write an OpenVINO network as ONNX: one that posezoo's readers of Caffe and Darknet built, or an
 IR that contains its decoder.
 
-Its sizes are static. ``onnx_operations.OPERATIONS`` has what each operation becomes.
+``onnx_operations.OPERATIONS`` has what each operation becomes. Most need to know the sizes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from posezoo.formats.onnx_graph import OnnxGraph, make_error
 from posezoo.formats.onnx_operations import OPERATIONS
 
 if TYPE_CHECKING:
-    from openvino import Model
+    from openvino import Model, Node
 
 # Also has the opset: 18, the first with Mish, which ONNX Runtime reads since 1.14, and OpenCV 5.
 _FUNCTIONS = Path(__file__).with_name("onnx_functions.txt")
@@ -31,7 +31,7 @@ def write_onnx(network: Model, metadata: Mapping[str, str]) -> bytes:
     layers keep their bytes.
 
     Args:
-        network: an ``openvino.Model`` of static sizes; parts that read no input become constants.
+        network: an ``openvino.Model``; parts that read no input become constants.
         metadata: further facts for the file, by their names.
 
     Raises:
@@ -84,5 +84,12 @@ def _add_operations(graph: OnnxGraph, network: Model) -> None:
         elif kind not in ("Constant", "Result"):
             if kind not in OPERATIONS:
                 raise make_error(node, "cannot be written as ONNX")
-            OPERATIONS[kind](graph, node)
-            graph.set_outputs(node)
+            _add_operation(graph, node)
+
+
+def _add_operation(graph: OnnxGraph, node: Node) -> None:
+    try:
+        OPERATIONS[node.get_type_name()](graph, node)
+    except RuntimeError as error:  # of OpenVINO, which does not know a side
+        raise make_error(node, "of unknown sides cannot be written as ONNX") from error
+    graph.set_outputs(node)
