@@ -102,6 +102,9 @@ CASES = {
     "MatMul": lambda x, i, b: ops.matmul(x, x, True, False),
     "MatMul, with constants": lambda x, i, b: ops.matmul(rows(x), weights(9, 6), False, True),
     "BatchOfMatMul": lambda x, i, b: ops.matmul(x, ops.relu(x), False, True),
+    "MatMul, with a vector": lambda x, i, b: ops.matmul(x, weights(8), False, False),
+    "MatMul, of a vector": lambda x, i, b: ops.matmul(weights(8), x, False, False),
+    "MatMul, of two vectors": lambda x, i, b: ops.matmul(ops.reduce_sum(x, integers(0, 1, 2)), weights(8), False, False),
     "PRelu": lambda x, i, b: ops.prelu(x, weights(6)),
     "Clamp": lambda x, i, b: ops.clamp(x, -1, 0.5),
     "Clamp, of whole numbers": lambda x, i, b: ops.clamp(i, -3, 4),
@@ -185,6 +188,7 @@ CASES = {
     "Interpolate": lambda x, i, b: resize(x, "linear_onnx", "half_pixel"),
     "Interpolate, from the corner": lambda x, i, b: resize(x, "linear_onnx", "asymmetric", sizes=(16, 16)),
     "Interpolate, corners aligned": lambda x, i, b: resize(x, "linear_onnx", "align_corners"),
+    "Interpolate, with channels last": lambda x, i, b: ops.interpolate(x, integers(9, 11), "linear_onnx", "sizes", axes=integers(1, 2)),
     "Interpolate, nearest": lambda x, i, b: resize(x, "nearest", "asymmetric", "floor"),
     "Interpolate, cubic": lambda x, i, b: resize(x, "cubic", "half_pixel"),
 }  # fmt: skip

@@ -198,24 +198,27 @@ def _factors(node: Node) -> Array:
 
 
 def _write_interpolation(graph: OnnxGraph, node: Node) -> None:
+    """OpenCV 5 changes the last two sides only, so these become the last."""
     attributes = node.get_attributes()
-    nothing = [0] * len(node.get_output_shape(0))
+    nothing = [0] * rank_of(node)
     require(node, {"pads_begin": (nothing, []), "pads_end": (nothing, []), "antialias": (False,)})
     require(node, {"mode": tuple(_INTERPOLATIONS)})
-    sizes = list(node.get_output_shape(0))
+    sizes = np.array(node.get_output_shape(0))
+    order = np.argsort(sizes != node.get_input_shape(0), kind="stable")
     if attributes["shape_calculation_mode"] == "sizes":
-        target = ["", "", graph.constant(sizes)]
+        target = ["", "", graph.constant(sizes[order])]
     else:
-        target = ["", graph.constant(_factors(node))]
-    graph.add(
+        target = ["", graph.constant(_factors(node)[order])]
+    resized = graph.add(
         "Resize",
-        graph.input(node),
+        graph.add("Transpose", graph.input(node), perm=order.tolist()),
         *target,
         mode=_INTERPOLATIONS[attributes["mode"]],
         coordinate_transformation_mode=attributes["coordinate_transformation_mode"],
         nearest_mode=attributes["nearest_mode"],
         cubic_coeff_a=attributes["cube_coeff"],
     )
+    graph.add("Transpose", resized, perm=np.argsort(order).tolist())
 
 
 MOVES: Mapping[str, Writer] = {

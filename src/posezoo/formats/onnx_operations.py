@@ -84,16 +84,23 @@ def _write_pooling(graph: OnnxGraph, node: Node) -> None:
 
 
 def _write_matmul(graph: OnnxGraph, node: Node) -> None:
+    """OpenCV 5 multiplies matrices only, so a vector becomes a row or a column."""
     attributes = node.get_attributes()
     factors = []
+    added = []
     for number, name in enumerate(("transpose_a", "transpose_b")):
         factor = graph.input(node, number)
         rank = len(node.get_input_partial_shape(number))
-        if attributes[name] and rank > 1:
+        if rank == 1:
+            added.append((-2, -1)[number])
+            factor = graph.add("Reshape", factor, graph.constant([(1, -1), (-1, 1)][number]))
+        elif attributes[name]:
             order = [*range(rank - 2), rank - 1, rank - 2]
             factor = graph.add("Transpose", factor, perm=order)
         factors.append(factor)
-    graph.add("MatMul", *factors)
+    product = graph.add("MatMul", *factors)
+    if added:
+        graph.add("Squeeze", product, graph.constant(added))
 
 
 def _write_prelu(graph: OnnxGraph, node: Node) -> None:
