@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -15,6 +17,7 @@ import pytest
 
 from fakes.command import posezoo
 from fakes.exports import write_zoo
+from posezoo.export.target_type import render
 
 pytestmark = pytest.mark.slow
 
@@ -441,6 +444,55 @@ def require_same_people(printed, own: Path, pictures: list[Path], *args: object,
             moves += np.abs(points - places).max(axis=1).tolist()
     assert np.mean(np.array(moves) > 0.1) <= 0.002
     return sum(len(image["poses"]) for image in wanted)
+
+
+#: Writes what the functions of resize.mjs make of images, in the folder of this script.
+RESIZING = """
+import { readFileSync, writeFileSync } from "node:fs";
+import { blankImage, resizeInto, shrink, warp } from "./resize.mjs";
+for (const [number, { image, size, view }] of JSON.parse(readFileSync("cases.json")).entries()) {
+  image.pixels = new Uint8Array(readFileSync(`${number}.bgr`));
+  const resized = blankImage(size, 0);
+  resizeInto(shrink(image, size.width / image.width, size.height / image.height), size, resized, 0, 0);
+  writeFileSync(`${number}.resized`, resized.pixels);
+  writeFileSync(`${number}.warped`, warp(image, view, size, [1, 2, 3]).pixels);
+}
+"""
+
+
+@needs_node
+def test_the_program_for_node_resizes_pictures_to_the_bytes_of_opencv(tmp_path, monkeypatch):
+    for name in ("resize.mjs", "top_down.py"):
+        (tmp_path / name).write_bytes(render(name))
+    (tmp_path / "main.mjs").write_text(RESIZING)
+    # Only its network needs a runtime.
+    monkeypatch.setitem(sys.modules, "network", SimpleNamespace(Network=None))
+    functions = runpy.run_path(str(tmp_path / "top_down.py"))
+
+    random = np.random.default_rng(1)
+    cases = []
+    wanted = []
+    for number, (width, height) in enumerate(SIZES):
+        image = random.integers(0, 256, (height, width, 3), np.uint8)
+        (tmp_path / f"{number}.bgr").write_bytes(image.tobytes())
+        inner = (48, max(1, round(48 * height / width)))
+        scales = (inner[0] / width, inner[1] / height)
+        matrix = np.array([[0.9 * scales[0], 0, 7.3], [0, 0.9 * scales[1], -2.6]])
+        (across, _, left), (_, down, top) = matrix.tolist()
+        view = {"across": across, "down": down, "left": left, "top": top}
+        size = dict(zip(("width", "height"), inner, strict=True))
+        cases.append({"image": {"width": width, "height": height}, "size": size, "view": view})
+        wanted.append(
+            {
+                "resized": cv2.resize(functions["shrink"](image, scales), inner),
+                "warped": functions["warp"](image, matrix, inner, [1, 2, 3]),
+            }
+        )
+    (tmp_path / "cases.json").write_text(json.dumps(cases))
+    subprocess.run(["node", "main.mjs"], cwd=tmp_path, check=True, timeout=120)
+    for number, arrays in enumerate(wanted):
+        for kind, pixels in arrays.items():
+            assert (tmp_path / f"{number}.{kind}").read_bytes() == pixels.tobytes(), (number, kind)
 
 
 @pytest.mark.parametrize("convention", ["quarter", "udp", "gluoncv", "alphapose"])
