@@ -118,7 +118,7 @@ def _write_clamp(graph: OnnxGraph, node: Node) -> None:
     graph.add("Clip", graph.input(node), *limits)
 
 
-def _write_hard_swish_gate(graph: OnnxGraph, node: Node) -> None:
+def _write_fixed_hard_sigmoid(graph: OnnxGraph, node: Node) -> None:
     graph.add("HardSigmoid", graph.input(node), alpha=1 / 6, beta=0.5)
 
 
@@ -276,7 +276,7 @@ OPERATIONS: Mapping[str, Writer] = {
     "Gelu": _write_gelu,
     "GroupConvolution": _write_convolution,
     "GroupConvolutionBackpropData": _write_convolution,
-    "HSigmoid": _write_hard_swish_gate,
+    "HSigmoid": _write_fixed_hard_sigmoid,
     "HardSigmoid": _write_hard_sigmoid,
     "LRN": _write_lrn,
     "MVN": _write_mean_variance,
