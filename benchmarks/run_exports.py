@@ -31,6 +31,9 @@ from posezoo.run.images import read_image
 
 RESULT = RESULTS / "exports.json"
 
+#: The packages of the programs for Node.
+NODE_MODULES = Path(__file__).parents[1] / "build" / "node-env" / "node_modules"
+
 #: The keypoints of a person: (K, 2), in pixels of the photo.
 Person = np.ndarray
 
@@ -106,6 +109,36 @@ class ExportRunner:
             people.append([_read_printed(part) for part in parts])
         return people, own / f"{self.case.name}.xml"
 
+    def onnx(self) -> tuple[list[list[Person]], Path]:
+        """The people that sample.py prints for each photo with ONNX Runtime, and the IR."""
+        own = self._export_onnx()
+        people = []
+        for photo in self._photos:
+            text = _run(sys.executable, own / "sample.py", photo, self.folder / "drawing.png")
+            people.append([_read_printed(part) for part in text.split("person, score ")[1:]])
+        return people, self._ir_of("onnx")
+
+    def onnx_with_node(self) -> tuple[list[list[Person]], Path]:
+        """The people that sample.mjs prints for each photo, and the IR."""
+        own = self._export_onnx()
+        if not NODE_MODULES.is_dir():
+            raise RuntimeError("needs make node-env")
+        if not (own / "node_modules").exists():
+            (own / "node_modules").symlink_to(NODE_MODULES)
+        poses = [json.loads(_run("node", own / "sample.mjs", photo)) for photo in self._photos]
+        return _read_people({"images": [{"poses": each} for each in poses]}), self._ir_of("onnx")
+
+    def _export_onnx(self) -> Path:
+        if self.case.landmarks:
+            raise RuntimeError("its two networks are two exports, each with its own sample")
+        self._export("onnx", self.folder / "onnx")
+        return self.folder / "onnx" / self.case.name
+
+    def _ir_of(self, user: str) -> Path:
+        """The IR of an export; a published one lies above the one with the decoder."""
+        found = (self.folder / f"irs-{user}").rglob(f"{self.case.name}.xml")
+        return max(found, key=lambda path: len(path.parts))
+
     def posezoo(self, xml: Path) -> list[list[Person]]:
         """The people of ``posezoo run`` in each photo."""
         out = self.folder / "poses"
@@ -126,6 +159,8 @@ class ExportRunner:
 TARGETS: Mapping[str, Callable[[ExportRunner], tuple[list[list[Person]], Path]]] = {
     "cpp": ExportRunner.cpp,
     "folder": ExportRunner.folder_sample,
+    "onnx": ExportRunner.onnx,
+    "onnx with node": ExportRunner.onnx_with_node,
 }
 
 

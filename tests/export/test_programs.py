@@ -1,20 +1,23 @@
-"""The programs of the targets cpp and node: the C++ one is built and run, the other one's types are checked."""
+"""The programs of the targets cpp, onnx and node: those that can be run here are; of the others the types are checked."""
 
 from __future__ import annotations
 
 import json
 import re
+import runpy
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 
 from fakes.command import posezoo
-from fakes.zoo import declared_file, model_yml, write_model
+from fakes.exports import write_zoo
+from posezoo.export.target_type import render
 
 pytestmark = pytest.mark.slow
 
@@ -23,41 +26,6 @@ STRICT = "-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
 NODE_ENV = ROOT / "build" / "node-env"
 #: The network alone, which takes one person at a time.
 ALONE = ("--detector", "none")
-
-
-def write_network(path: Path) -> None:
-    """An ONNX file of one convolution that makes 17 heatmaps of 16 x 12 from an image of 64 x 48."""
-    onnx = pytest.importorskip("onnx", reason="needs onnx")
-    helper = onnx.helper
-    weights = np.random.default_rng(3).normal(0, 0.01, (17, 3, 4, 4)).astype(np.float32)
-    ports = [
-        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
-        for name, shape in (("image", (1, 3, 64, 48)), ("heatmaps", (1, 17, 16, 12)))
-    ]
-    node = helper.make_node("Conv", ["image", "weights"], ["heatmaps"], "conv", strides=[4, 4])
-    constants = [onnx.numpy_helper.from_array(weights, "weights")]
-    graph = helper.make_graph([node], "pose", ports[:1], ports[1:], constants)
-    opsets = [helper.make_opsetid("", 13)]
-    path.write_bytes(
-        helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
-    )
-
-
-def write_zoo(folder: Path, **image: object) -> Path:
-    """A registry of one network, ``net``, in a folder; ``decoder`` and other keys of its image."""
-    decoder = image.pop("decoder", {"name": "heatmap"})
-    write_network(folder / "net.onnx")
-    declared = {"name": "image", "shape": [1, 3, 64, 48], "layout": "NCHW", "color": "BGR"}
-    content = model_yml(
-        framework="onnx",
-        files=[declared_file(folder / "net.onnx")],
-        inputs=[declared | image],
-        outputs=[{"name": "heatmaps", "shape": [1, 17, 16, 12], "role": "heatmaps"}],
-        decoder=decoder,
-        skeleton="coco-17",
-    )
-    write_model(folder / "models", "net", content)
-    return folder / "models"
 
 
 @pytest.fixture(scope="module")
@@ -369,31 +337,43 @@ def test_what_a_program_cannot_take_is_refused(zoo, tmp_path, target, args, prob
     assert not (tmp_path / "out").exists() or not any((tmp_path / "out").iterdir())
 
 
-@pytest.fixture
-def node_program(zoo, tmp_path) -> Path:
-    export(tmp_path / "node", "node", "net", *ALONE, "--models_dir", str(zoo / "models"))
-    return tmp_path / "node" / "net" / "sample.mjs"
+@pytest.fixture(params=["node", "onnx"])
+def node_program(zoo, tmp_path, request) -> Path:
+    folder = tmp_path / "node"
+    export(folder, request.param, "net", *ALONE, "--models_dir", str(zoo / "models"))
+    return folder / "net" / "sample.mjs"
 
 
-def test_the_program_for_node_names_the_keypoints(node_program):
-    assert '["nose", "left_eye", "right_eye"' in node_program.read_text()
-    package = json.loads((node_program.parent / "package.json").read_text())
-    assert package["dependencies"].keys() == {"openvino-node", "sharp"}
-    assert (node_program.parent / "net.xml").is_file()
+def test_the_program_for_node_has_the_names_of_the_keypoints(node_program):
+    folder = node_program.parent
+    facts = json.loads((folder / "net.json").read_text())
+    assert facts["keypoints"][:2] == ["nose", "left_eye"] and len(facts["keypoints"]) == 17
+    package = json.loads((folder / "package.json").read_text())
+    (network,) = (path for path in folder.glob("net.*") if path.suffix in (".xml", ".onnx"))
+    runtime = {".xml": "openvino-node", ".onnx": "onnxruntime-node"}[network.suffix]
+    assert package["dependencies"].keys() == {runtime, "sharp"}
+
+
+needs_node = pytest.mark.skipif(
+    not NODE_ENV.is_dir() or shutil.which("node") is None, reason="needs make node-env"
+)
 
 
 @pytest.mark.judge
-@pytest.mark.skipif(
-    not NODE_ENV.is_dir() or shutil.which("node") is None, reason="needs make node-env"
-)
+@needs_node
 def test_the_program_for_node_fits_the_types_of_its_packages(node_program):
-    """It is not run: openvino-node downloads its library when it is installed."""
+    """With openvino-node it is not run: this package downloads its library when it is installed."""
     folder = node_program.parent
     (folder / "node_modules").symlink_to(NODE_ENV / "node_modules")
     options = {"allowJs": True, "checkJs": True, "noEmit": True, "strict": True, "types": ["node"]}
     options |= {"target": "es2022", "module": "nodenext", "moduleResolution": "nodenext"}
     files = ["sample.mjs", "wrong.mjs"]
-    (folder / "wrong.mjs").write_text(node_program.read_text().replace("inferAsync", "inferSoon"))
+    network = (folder / "network.mjs").read_text()
+    (folder / "wrong.mjs").write_text(
+        network.replace("await request.inferAsync", "await request.inferSoon").replace(
+            "await session.run", "await session.runSoon"
+        )
+    )
     (folder / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "files": files}))
     ended = subprocess.run(
         [NODE_ENV / "node_modules" / ".bin" / "tsc", "-p", folder],
@@ -402,6 +382,151 @@ def test_the_program_for_node_fits_the_types_of_its_packages(node_program):
         check=False,
     )
     problems = [line for line in ended.stdout.splitlines() if "error" in line]
-    assert problems and all("wrong.mjs" in line and "inferSoon" in line for line in problems), (
+    assert problems and all("wrong.mjs" in line and "Soon" in line for line in problems), (
         ended.stdout
     )
+
+
+def export_onnx(folder: Path, *args: str, **settings: str) -> Path:
+    """The folder of the first model, with the packages that its program for Node needs."""
+    export(folder, "onnx", *args, **settings)
+    own = folder / args[0]
+    if NODE_ENV.is_dir():
+        (own / "node_modules").symlink_to(NODE_ENV / "node_modules")
+    return own
+
+
+def printed_by_python(own: Path, picture: Path) -> list[np.ndarray]:
+    """x and y of the keypoints of each person, (K, 2)."""
+    sample = [sys.executable, own / "sample.py", picture, picture.with_suffix(".drawn.png")]
+    ended = subprocess.run(sample, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 0, ended.stderr
+    parts = ended.stdout.split("person, score ")[1:]
+    return [np.array(re.findall(r": x (\S+), y (\S+), score", part), float) for part in parts]
+
+
+def printed_by_node(own: Path, picture: Path) -> list[np.ndarray]:
+    """The same."""
+    ended = subprocess.run(
+        ["node", own / "sample.mjs", picture],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return [
+        np.array([[point["x"], point["y"]] for point in person["keypoints"]])
+        for person in json.loads(ended.stdout)
+    ]
+
+
+@pytest.fixture(params=["python", pytest.param("node", marks=needs_node)])
+def printed(request):
+    """Runs the program of an ONNX in one of its languages."""
+    return {"python": printed_by_python, "node": printed_by_node}[request.param]
+
+
+def require_same_people(printed, own: Path, pictures: list[Path], *args: object, **settings) -> int:
+    """A program finds the people of posezoo run: each, and of 1000 keypoints all but two at most 0.1 px apart; how many
+    there are.
+    """
+    folder = pictures[0].parent
+    ended = posezoo("run", *args, "-i", *pictures, "-o", folder / "poses", cwd=folder, **settings)
+    assert ended.returncode == 0, ended.stderr
+    wanted = json.loads((folder / "poses" / "poses.json").read_text())["images"]
+    moves = []
+    for picture, image in zip(pictures, wanted, strict=True):
+        found = printed(own, picture)
+        assert len(found) == len(image["poses"]), picture
+        for points, pose in zip(found, image["poses"], strict=True):
+            places = np.array([[point["x"], point["y"]] for point in pose["keypoints"]])
+            moves += np.abs(points - places).max(axis=1).tolist()
+    assert np.mean(np.array(moves) > 0.1) <= 0.002
+    return sum(len(image["poses"]) for image in wanted)
+
+
+#: Writes what the functions of resize.mjs make of images, in the folder of this script.
+RESIZING = """
+import { readFileSync, writeFileSync } from "node:fs";
+import { blankImage, resizeInto, shrink, warp } from "./resize.mjs";
+for (const [number, { image, size, view }] of JSON.parse(readFileSync("cases.json")).entries()) {
+  image.pixels = new Uint8Array(readFileSync(`${number}.bgr`));
+  const resized = blankImage(size, 0);
+  resizeInto(shrink(image, size.width / image.width, size.height / image.height), size, resized, 0, 0);
+  writeFileSync(`${number}.resized`, resized.pixels);
+  writeFileSync(`${number}.warped`, warp(image, view, size, [1, 2, 3]).pixels);
+}
+"""
+
+
+@needs_node
+def test_the_program_for_node_resizes_pictures_to_the_bytes_of_opencv(tmp_path, monkeypatch):
+    for name in ("resize.mjs", "top_down.py"):
+        (tmp_path / name).write_bytes(render(name))
+    (tmp_path / "main.mjs").write_text(RESIZING)
+    # Only its network needs a runtime.
+    monkeypatch.setitem(sys.modules, "network", SimpleNamespace(Network=None))
+    functions = runpy.run_path(str(tmp_path / "top_down.py"))
+
+    random = np.random.default_rng(1)
+    cases = []
+    wanted = []
+    for number, (width, height) in enumerate(SIZES):
+        image = random.integers(0, 256, (height, width, 3), np.uint8)
+        (tmp_path / f"{number}.bgr").write_bytes(image.tobytes())
+        inner = (48, max(1, round(48 * height / width)))
+        scales = (inner[0] / width, inner[1] / height)
+        matrix = np.array([[0.9 * scales[0], 0, 7.3], [0, 0.9 * scales[1], -2.6]])
+        (across, _, left), (_, down, top) = matrix.tolist()
+        view = {"across": across, "down": down, "left": left, "top": top}
+        size = dict(zip(("width", "height"), inner, strict=True))
+        cases.append({"image": {"width": width, "height": height}, "size": size, "view": view})
+        wanted.append(
+            {
+                "resized": cv2.resize(functions["shrink"](image, scales), inner),
+                "warped": functions["warp"](image, matrix, inner, [1, 2, 3]),
+            }
+        )
+    (tmp_path / "cases.json").write_text(json.dumps(cases))
+    subprocess.run(["node", "main.mjs"], cwd=tmp_path, check=True, timeout=120)
+    for number, arrays in enumerate(wanted):
+        for kind, pixels in arrays.items():
+            assert (tmp_path / f"{number}.{kind}").read_bytes() == pixels.tobytes(), (number, kind)
+
+
+@pytest.mark.parametrize("convention", ["quarter", "udp", "gluoncv", "alphapose"])
+def test_onnx_runtime_finds_the_person_of_posezoo_run_in_pictures_of_any_size(
+    tmp_path, printed, convention
+):
+    models = (
+        "--models_dir",
+        str(write_zoo(tmp_path, decoder={"name": "heatmap", "convention": convention})),
+    )
+    chosen = (*ALONE, "--precision", "FP32", *models)
+    own = export_onnx(tmp_path / "onnx", "net", *chosen)
+    random = np.random.default_rng(1)
+    images = [random.integers(0, 256, (*size[::-1], 3), np.uint8) for size in SIZES]
+    _, pictures = write_frames(tmp_path, images)
+    assert require_same_people(printed, own, pictures, "net", *chosen) == len(SIZES)
+
+
+def test_onnx_runtime_finds_the_people_of_posezoo_run_in_photos(
+    npm_mirror, shared, tmp_path, printed
+):
+    settings = {"POSEZOO_MIRROR": str(npm_mirror)}
+    own = export_onnx(tmp_path / "onnx", "movenet-thunder", **settings)
+    _, pictures = photos_of(shared, tmp_path)
+    assert require_same_people(printed, own, pictures, "movenet-thunder", **settings) > 45
+
+
+def test_a_network_that_finds_the_people_itself_runs_alone_in_onnx_runtime(
+    npm_mirror, shared, tmp_path, printed
+):
+    settings = {"POSEZOO_MIRROR": str(npm_mirror)}
+    own = export_onnx(
+        tmp_path / "onnx", "movenet-multipose", "-o", str(tmp_path / "irs"), **settings
+    )
+    _, pictures = photos_of(shared, tmp_path)
+    (xml,) = (tmp_path / "irs").rglob("movenet-multipose.xml")
+    assert require_same_people(printed, own, pictures, xml, **settings) > 20

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fakes.zoo import declared_file, model_yml, write_model
 
 DOCUMENTS = ("README.md", "NOTICE")
 
@@ -23,3 +29,38 @@ def files_below(folder):
         for path in folder.rglob("*")
         if path.is_file() and path.name != "posezoo-export.json"
     }
+
+
+def write_network(path: Path) -> None:
+    """An ONNX file of one convolution that makes 17 heatmaps of 16 x 12 from an image of 64 x 48."""
+    onnx = pytest.importorskip("onnx", reason="needs onnx")
+    helper = onnx.helper
+    weights = np.random.default_rng(3).normal(0, 0.01, (17, 3, 4, 4)).astype(np.float32)
+    ports = [
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+        for name, shape in (("image", (1, 3, 64, 48)), ("heatmaps", (1, 17, 16, 12)))
+    ]
+    node = helper.make_node("Conv", ["image", "weights"], ["heatmaps"], "conv", strides=[4, 4])
+    constants = [onnx.numpy_helper.from_array(weights, "weights")]
+    graph = helper.make_graph([node], "pose", ports[:1], ports[1:], constants)
+    opsets = [helper.make_opsetid("", 13)]
+    path.write_bytes(
+        helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
+    )
+
+
+def write_zoo(folder: Path, **image: object) -> Path:
+    """A registry of one network, ``net``, in a folder; ``decoder`` and other keys of its image."""
+    decoder = image.pop("decoder", {"name": "heatmap"})
+    write_network(folder / "net.onnx")
+    declared = {"name": "image", "shape": [1, 3, 64, 48], "layout": "NCHW", "color": "BGR"}
+    content = model_yml(
+        framework="onnx",
+        files=[declared_file(folder / "net.onnx")],
+        inputs=[declared | image],
+        outputs=[{"name": "heatmaps", "shape": [1, 17, 16, 12], "role": "heatmaps"}],
+        decoder=decoder,
+        skeleton="coco-17",
+    )
+    write_model(folder / "models", "net", content)
+    return folder / "models"

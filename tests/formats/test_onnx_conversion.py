@@ -19,8 +19,8 @@ def convert(folder, output):
 
 
 def test_a_layer_that_is_written_wrongly_is_found_and_nothing_is_published(tmp_path, monkeypatch):
-    faulty = {**onnx_writer._OPERATIONS, "Relu": onnx_writer._OPERATIONS["Sigmoid"]}
-    monkeypatch.setattr(onnx_writer, "_OPERATIONS", faulty)
+    faulty = {**onnx_writer.OPERATIONS, "Relu": onnx_writer.OPERATIONS["Sigmoid"]}
+    monkeypatch.setattr(onnx_writer, "OPERATIONS", faulty)
     with pytest.raises(SelfCheckError, match="the ONNX differs from the original in prob"):
         convert(tmp_path, tmp_path / "net.onnx")
     assert {path.suffix for path in tmp_path.iterdir()} == {".prototxt", ".caffemodel"}

@@ -178,9 +178,58 @@ def test_boxes_that_differ_between_classes_are_refused_by_the_name_of_the_layer(
 def test_an_operation_that_has_no_onnx_is_refused_by_the_name_of_its_layer():
     openvino = import_openvino()
     image = openvino.op.Parameter(openvino.Type.f32, openvino.PartialShape([1, 3]))
-    node = ops.erf(image)
+    node = ops.acos(image)
     node.set_friendly_name("curve")
     network = openvino.Model([openvino.op.Result(node.output(0))], [image], "net")
     image.output(0).set_names({"data"})
-    with pytest.raises(ConversionError, match=r"layer 'curve' \(Erf\): cannot be written as ONNX"):
+    with pytest.raises(ConversionError, match=r"layer 'curve' \(Acos\): cannot be written as ONNX"):
         write_onnx(network, {})
+
+
+def write_sum(values: np.ndarray, add) -> bytes:
+    """A network that adds what ``add`` makes of a constant to its input."""
+    openvino = import_openvino()
+    image = openvino.op.Parameter(openvino.Type.f32, openvino.PartialShape([len(values)]))
+    image.output(0).set_names({"data"})
+    total = ops.add(image, add(ops.constant(values)))
+    total.output(0).set_names({"total"})
+    network = openvino.Model([ops.result(total)], [image], "net")
+    return write_onnx(network, {})
+
+
+def test_weights_that_half_floats_have_exactly_are_stored_as_such():
+    halves = np.arange(2000, dtype=np.float32) / 8
+    others = halves + np.float32(1e-4)
+    image = np.zeros(2000, np.float32)
+    sizes = []
+    for values in (halves, others):
+        content = write_sum(values, lambda node: node)
+        assert np.array_equal(computed(content, image)["total"], values)
+        sizes.append(len(content))
+    assert sizes[0] + 3500 < sizes[1]
+
+
+def test_weights_of_quantized_layers_keep_their_bytes():
+    values = np.arange(-100, 100).repeat(10).astype(np.int8)
+
+    def scale(node):
+        limits = [ops.constant(np.float32(limit)) for limit in (-10, 10, -10, 10)]
+        scaled = ops.multiply(ops.convert(node, "f32"), ops.constant(np.float32(0.1)))
+        return ops.fake_quantize(scaled, *limits, 201)
+
+    content = write_sum(values, scale)
+    assert len(content) < 3500
+    total = computed(content, np.zeros(2000, np.float32))["total"]
+    np.testing.assert_allclose(total, values * 0.1, atol=1e-5)
+
+
+def test_a_tensor_keeps_its_name_though_it_looks_like_a_name_that_is_made():
+    openvino = import_openvino()
+    image = openvino.op.Parameter(openvino.Type.f32, openvino.PartialShape([1, 3]))
+    image.output(0).set_names({"Relu:1"})
+    node = ops.relu(ops.negative(image))
+    node.output(0).set_names({"Neg:0"})
+    network = openvino.Model([ops.result(node)], [image], "net")
+    session = onnxruntime.InferenceSession(write_onnx(network, {}))
+    (made,) = session.run(["Neg:0"], {"Relu:1": np.float32([[-1, 2, -3]])})
+    assert made.tolist() == [[1, 0, 3]]

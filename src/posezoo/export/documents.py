@@ -48,7 +48,7 @@ def render_texts(model: ExportedModel, target: ExportTarget, card: str = "") -> 
     README.md begins with the model's card, if it is given.
     """
     terms = collect_license_terms((model.spec,), model.layout)
-    title = f"{model.name} as OpenVINO IR, {model.precision}"
+    title = f"{model.name} as {target.network_format}, {model.precision}"
     level = "##"
     heading = f"# {title}\n\n{model.spec.description.strip()}"
     if card:
@@ -91,7 +91,9 @@ def _describe_preparation(model: ExportedModel) -> str:
     """How a picture becomes the input, as sentences."""
     image = model.spec.first_input
     info = model.model_info
-    sentences = ["Values are 0 to 255; the IR applies mean and scale itself, if there are any."]
+    sentences = [
+        "Values are 0 to 255; the network applies mean and scale itself, if there are any."
+    ]
     if model.spec.is_ir and (image.mean or image.scale):
         sentences = [
             f"The IR was published without its mean {list(image.mean)} and scale"

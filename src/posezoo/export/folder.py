@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.export.documents import render_texts
 from posezoo.export.people_metadata import explain_unknown_crop, render_pipeline
+from posezoo.export.people_programs import describe_skeleton, render_people_sample
 from posezoo.export.target_type import (
     ExportedModel,
     ExportFile,
@@ -36,6 +37,7 @@ def render_folder(model: ExportedModel, _folder: ExportFolder) -> Iterator[Expor
     texts["sample.py"] = render_sample(model)
     if model.detector:
         texts["top_down.py"] = render("top_down.py")
+        texts["network.py"] = render("network.py")
         detector = render_texts(model.detector, TARGET)
         texts |= {f"{model.detector.name}-{name}": text for name, text in detector.items()}
     if record.is_file():
@@ -54,11 +56,9 @@ def render_sample(model: ExportedModel) -> bytes:
     It needs only OpenVINO and OpenCV. If the IR has no decoder, it prints arrays, and posezoo, if
     it is installed, makes poses of them.
     """
-    drawing = render("sample_drawing.py", name=model.name)
     if model.detector:
-        names, limbs = _describe_skeleton(model)
-        facts = {"name": model.name, "names": names, "limbs": limbs, "min_score": MIN_SCORE}
-        return render("sample_people.py", **facts) + drawing
+        return render_people_sample(model, ".xml", "openvino")
+    drawing = render("sample_drawing.py", name=model.name)
     port = model.inputs[0]
     sides = port.sides
     if (len(model.inputs), sides.get("C")) != (1, 3) or not sides.keys() >= {"H", "W"}:
@@ -95,19 +95,8 @@ def _render_decoded(model: ExportedModel) -> bytes:
     shapes = {port.name: port.shape for port in model.outputs}
     if "keypoints" not in shapes:
         return render("sample_boxes.py", min_score=MIN_SCORE)
-    names, limbs = _describe_skeleton(model)
+    names, limbs = describe_skeleton(model)
     return render("sample_decoded.py", names=names, limbs=limbs, min_score=MIN_SCORE)
-
-
-def _describe_skeleton(model: ExportedModel) -> tuple[list[str], list[list[int]]]:
-    """The names of the keypoints, and the pairs of them that limbs join."""
-    info = model.model_info
-    count = next(port.shape[1] for port in model.outputs if port.name == "keypoints")
-    names = info.get("labels", "").split()
-    if len(names) != count:
-        names = list(map(str, range(count)))
-    limbs = [[*map(int, limb.split("-"))] for limb in info.get("limbs", "").split()]
-    return names, limbs
 
 
 def _refuse_detector(spec: ModelSpec, detector: ModelSpec) -> str:

@@ -4,7 +4,7 @@ read.
 
 The keys are::
 
-    detector        the file of the detector's IR, beside the network's; absent if there is none
+    detector        the file of the detector, beside the network's; absent if there is none
     crop            fit, affine, align, stretch or blank: the function ``crop_...`` in
                     ``poses.top_down``
     padding         the size of the crop relative to the box; 0: that of the function
@@ -71,8 +71,12 @@ def explain_unknown_crop(spec: ModelSpec, _detector: ModelSpec) -> str:
     return ""
 
 
-def describe_pipeline(model: ExportedModel) -> dict[str, str]:
-    """The metadata of a network with its decoder, by key; empty if it finds the people itself."""
+def describe_pipeline(model: ExportedModel, suffix: str = ".xml") -> dict[str, str]:
+    """The metadata of a network with its decoder, by key; empty if it finds the people itself.
+
+    Args:
+        suffix: of the detector's file.
+    """
     spec = model.spec
     people = model.people
     if people is None or spec.decoding is None or spec.first_input.resize_type:
@@ -93,7 +97,7 @@ def describe_pipeline(model: ExportedModel) -> dict[str, str]:
     detector = model.detector
     if detector is None:
         return facts
-    facts["detector"] = f"{detector.name}.xml"
+    facts["detector"] = f"{detector.name}{suffix}"
     if people.whole_image is not None:
         assert detector.spec.decoding
         facts["whole_image"] = f"{people.whole_image:g}"

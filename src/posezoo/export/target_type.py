@@ -182,6 +182,7 @@ class ExportTarget:
         takes_storage_uri: whether its files name the address of a copy of the folder.
         takes_precisions: whether its IR can be in folders of their precision.
         inputs: how the IR that it exports always take images; None if the user decides.
+        network_format: of its networks.
         refuse_detector: why its files cannot run a detector, the second model, before a model that
             takes one person at a time, as a clause; empty if they do.
     """
@@ -197,6 +198,7 @@ class ExportTarget:
     takes_storage_uri: bool = False
     takes_precisions: bool = False
     inputs: InputOptions | None = None
+    network_format: str = "OpenVINO IR"
     refuse_detector: Callable[[ModelSpec, ModelSpec], str] = lambda _spec, _detector: (
         "its files run one network"
     )

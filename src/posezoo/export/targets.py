@@ -26,6 +26,7 @@ TARGETS = LazyTable(
         "dlstreamer": "posezoo.export.dlstreamer:TARGET",
         "cpp": "posezoo.export.cpp:TARGET",
         "node": "posezoo.export.node:TARGET",
+        "onnx": "posezoo.export.onnx_runtime:TARGET",
     },
 )
 

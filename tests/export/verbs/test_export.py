@@ -294,7 +294,7 @@ def test_the_sample_finds_in_a_picture_of_any_shape_what_posezoo_finds(brightnes
     [
         ("ovms", "a server runs each network alone"),
         ("triton", "a server runs each network alone"),
-        ("node", "its files run one network"),
+        ("modelapi", "Model API cuts out people in another way"),
         ("folder", "its sample cannot cut out people for an IR without its decoder: add --decode"),
     ],
 )

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 EXAMPLES = """
 posezoo export blazepose-full --to ovms models
 posezoo export movenet-thunder blazepose-full --to cpp project
+posezoo export movenet-thunder --to onnx app
 posezoo export movenet-lightning --decode --input_type u8 --input_layout NHWC --to folder out
 posezoo export movenet-lightning --detector none --decode --to ovms models
 posezoo export blazepose-full --to kserve models --storage_uri s3://bucket/models

@@ -1,0 +1,106 @@
+"""Export to ONNX: a file that takes a picture and returns people, for ONNX Runtime, and programs in
+Python and JavaScript that run it.
+
+The decoder of the IR is written with the network, so that both return the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.errors import ConversionError, ExportError
+from posezoo.core.ir.openvino_import import openvino_core
+from posezoo.export.documents import render_documents
+from posezoo.export.people_metadata import explain_unknown_crop
+from posezoo.export.people_programs import (
+    INPUTS,
+    NodeRuntime,
+    render_facts,
+    render_node_sample,
+    render_people_sample,
+)
+from posezoo.export.target_type import (
+    ExportedModel,
+    ExportFile,
+    ExportFolder,
+    ExportTarget,
+    exported_name,
+    render,
+    require_keypoints,
+)
+from posezoo.formats.onnx_writer import write_onnx
+
+
+def render_onnx(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
+    """The network and its detector as ONNX, their facts, and the programs."""
+    _require_fixed_size(model.spec)
+    folder = model.name
+    yield from render_documents(model, TARGET)
+    if model.detector:
+        yield from render_documents(model.detector, TARGET, f"{folder}/{model.detector.name}-")
+    for each in filter(None, (model, model.detector)):
+        yield ExportFile(f"{folder}/{each.name}.onnx", _write_network(each))
+    yield from render_facts(model, folder, ".onnx")
+    python = {
+        "sample.py": render_people_sample(model, ".onnx", "onnxruntime"),
+        "top_down.py": render("top_down.py"),
+        "network.py": render("network_onnx.py"),
+    }
+    for name, content in python.items():
+        yield ExportFile(f"{folder}/{name}", content)
+    network = render("network_onnx.mjs")
+    yield from render_node_sample(
+        model, NodeRuntime("onnxruntime-node", "^1.30.0", ">=20", network=network, suffix=".onnx")
+    )
+
+
+def _write_network(model: ExportedModel) -> bytes:
+    """The content of the ONNX file; empty before there is an IR.
+
+    Raises:
+        ExportError: an operation of the IR cannot be written.
+    """
+    if not model.xml.is_file():
+        return b""
+    metadata = {
+        "model": model.spec.full_name,
+        "source": f"{model.xml.name} {model.digests['.xml']}",
+    }
+    try:
+        return write_onnx(openvino_core().read_model(model.xml), metadata)
+    except ConversionError as error:
+        raise ExportError(
+            f"{model.name}: {error.problem}", hint="--to cpp and --to node run its IR"
+        ) from error
+
+
+def _require_fixed_size(spec: ModelSpec) -> None:
+    """Raise an ExportError if the IR returns no keypoints, or takes pictures of any size."""
+    require_keypoints(spec)
+    if spec.first_input.resize:
+        raise ExportError(
+            f"{exported_name(spec)}: the ONNX takes pictures of one size: its programs fit them",
+            hint="leave out --resize",
+        )
+
+
+TARGET = ExportTarget(
+    summary=(
+        "ONNX Runtime: for each model an ONNX with its decoder, and programs in Python and for Node"
+        " that find people"
+    ),
+    render=render_onnx,
+    require=_require_fixed_size,
+    next_step="python {folder}/{name}/sample.py PICTURE",
+    needs=(
+        "The program in Python needs `pip install onnxruntime opencv-python-headless`, and draws"
+        " what it finds into a new picture in the current folder. That for Node needs Node 20:"
+        " `npm install --ignore-scripts && node sample.mjs PICTURE` in the folder {name}; with"
+        " onnxruntime-web instead of onnxruntime-node it runs on WebAssembly."
+    ),
+    sets_f32="the type of the values in the file",
+    inputs=INPUTS,
+    network_format="ONNX",
+    refuse_detector=explain_unknown_crop,
+)

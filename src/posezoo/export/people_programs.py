@@ -1,0 +1,139 @@
+"""Programs that find people in pictures, as exports have them: the facts of a network as JSON, and
+the files in Python and JavaScript that read them.
+
+They are the same for each runtime but for network.py or network.mjs, which runs one network.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from posezoo.core.resolve.input_options import InputOptions
+from posezoo.core.values import frozen
+from posezoo.export.people_metadata import describe_pipeline
+from posezoo.export.target_type import ExportedModel, ExportFile, render
+from posezoo.poses.decoders import find_decoder
+from posezoo.poses.keypoints import MIN_SCORE
+
+#: How the networks of these programs take images.
+INPUTS = InputOptions(element_type="u8", layout="NHWC", decode=True)
+
+
+def describe_skeleton(model: ExportedModel) -> tuple[list[str], list[list[int]]]:
+    """The names of the keypoints, and the pairs of them that limbs join; none if it finds boxes."""
+    info = model.model_info
+    count = next((port.shape[1] for port in model.outputs if port.name == "keypoints"), 0)
+    names = info.get("labels", "").split()
+    if len(names) != count:
+        names = list(map(str, range(count)))
+    limbs = [[*map(int, limb.split("-"))] for limb in info.get("limbs", "").split()]
+    return names, limbs
+
+
+def render_facts(model: ExportedModel, folder: str, suffix: str) -> Iterator[ExportFile]:
+    """NAME.json of a network, and of its detector, in a folder below the export's: what the
+    metadata of their IR say.
+
+    The keys are::
+
+        model               the name in posezoo
+        width, height       of the image that it takes, in pixels
+        layout, color       of the image: NHWC or NCHW, BGR or RGB
+        resize_type         how an image is fitted: standard (stretched), fit_to_window (at the left
+                            and top) or fit_to_window_letterbox (in the middle)
+        padding             the value beside the image, 0..255
+        truncates           whether the sides of the fitted image are cut to whole pixels
+        keypoints, limbs    the names of the keypoints, and pairs of them to draw; none if it finds
+                            boxes
+        pipeline            the metadata of ``people_metadata``; empty if it finds people itself
+
+    Args:
+        suffix: of the networks' files.
+    """
+    for each in filter(None, (model, model.detector)):
+        text = json.dumps(_describe_network(each, suffix), indent=2)
+        yield ExportFile(f"{folder}/{each.name}.json", f"{text}\n".encode())
+
+
+def _describe_network(model: ExportedModel, suffix: str) -> dict[str, object]:
+    info = model.model_info
+    port = model.inputs[0]
+    decoder = model.decoder
+    keypoints, limbs = describe_skeleton(model)
+    return {
+        "model": model.spec.full_name,
+        "width": port.sides["W"],
+        "height": port.sides["H"],
+        "layout": port.layout,
+        "color": port.color or "BGR",
+        "resize_type": info.get("resize_type", "standard"),
+        "padding": int(info.get("pad_value", 0)),
+        "truncates": bool(decoder and find_decoder(decoder.name).input_sizing.truncates),
+        "keypoints": keypoints,
+        "limbs": limbs,
+        "pipeline": describe_pipeline(model, suffix),
+    }
+
+
+def render_people_sample(model: ExportedModel, suffix: str, packages: str) -> bytes:
+    """The Python program that prints the people in a picture and draws them.
+
+    Args:
+        suffix: of the network's file.
+        packages: what runs the network, for pip.
+    """
+    names, limbs = describe_skeleton(model)
+    sample = render(
+        "sample_people.py",
+        name=model.name,
+        suffix=suffix,
+        packages=packages,
+        names=names,
+        limbs=limbs,
+        min_score=MIN_SCORE,
+    )
+    return sample + render("sample_drawing.py", name=model.name)
+
+
+@frozen
+class NodeRuntime:
+    """What runs networks in Node.
+
+    Attributes:
+        package: its name in npm.
+        version: the versions that fit, as package.json has them.
+        node: the versions of Node that it runs in.
+        network: the bytes of network.mjs, which runs one network with it.
+        suffix: of the networks' files.
+    """
+
+    package: str
+    version: str
+    node: str
+    network: bytes
+    suffix: str
+
+
+def render_node_sample(model: ExportedModel, runtime: NodeRuntime) -> Iterator[ExportFile]:
+    """The program for Node that prints the people in a picture as JSON: sample.mjs with its modules
+    and its package.json.
+    """
+    detector = f'await open("{model.detector.name}")' if model.detector else "null"
+    files = {
+        "sample.mjs": render(
+            "sample.mjs", name=model.name, suffix=runtime.suffix, detector=detector
+        ),
+        "top_down.mjs": render("top_down.mjs"),
+        "resize.mjs": render("resize.mjs"),
+        "network.mjs": runtime.network,
+        "package.json": render(
+            "package.json",
+            name=model.name,
+            engine=runtime.node,
+            package=runtime.package,
+            version=runtime.version,
+        ),
+    }
+    for name, content in files.items():
+        yield ExportFile(f"{model.name}/{name}", content)

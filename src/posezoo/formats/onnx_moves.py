@@ -1,0 +1,249 @@
+"""Operations of OpenVINO that move, repeat or pick values, as nodes of ONNX."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from posezoo.core.arrays import Array
+from posezoo.formats.onnx_graph import (
+    OnnxGraph,
+    Writer,
+    constant_of,
+    make_error,
+    rank_of,
+    rename,
+    require,
+)
+
+if TYPE_CHECKING:
+    from openvino import Node
+
+#: ONNX's names of the orders in which DepthToSpace reads channels.
+_DEPTH_ORDERS = {"blocks_first": "DCR", "depth_first": "CRD"}
+
+#: ONNX's names of the ways to interpolate; the linear one of OpenVINO differs where it reduces.
+_INTERPOLATIONS = {"nearest": "nearest", "linear_onnx": "linear", "cubic": "cubic"}
+
+
+def _write_reshape(graph: OnnxGraph, node: Node) -> None:
+    if node.get_output_partial_shape(0).is_static:
+        _write_known_shape(graph, node)
+        return
+    shape = graph.wide_input(node, 1)
+    keeps = node.get_attributes()["special_zero"]
+    graph.add("Reshape", graph.input(node), shape, allowzero=int(not keeps))
+
+
+def _write_known_shape(graph: OnnxGraph, node: Node) -> None:
+    shape = np.array(node.get_output_shape(0), np.int64)  # a number has none
+    graph.add("Reshape", graph.input(node), graph.constant(shape))
+
+
+def _change_axes(kind: str) -> Writer:
+    """Axes of length 1 that are added or removed."""
+
+    def write(graph: OnnxGraph, node: Node) -> None:
+        if node.get_output_partial_shape(0).is_static:
+            _write_known_shape(graph, node)
+            return
+        axes = graph.constant(constant_of(node, 1).reshape(-1))
+        graph.add(kind, graph.input(node), axes)
+
+    return write
+
+
+def _write_shape(graph: OnnxGraph, node: Node) -> None:
+    to = graph.type_of(node, node.get_output_element_type(0))
+    graph.add("Cast", graph.add("Shape", graph.input(node)), to=to)
+
+
+def _write_transpose(graph: OnnxGraph, node: Node) -> None:
+    order = constant_of(node, 1).tolist() or [*range(rank_of(node))][::-1]
+    graph.add("Transpose", graph.input(node), perm=order)
+
+
+def _write_broadcast(graph: OnnxGraph, node: Node) -> None:
+    require(node, {"mode": ("numpy", "bidirectional")})
+    shape = graph.constant(list(node.get_output_shape(0)))
+    graph.add("Expand", graph.input(node), shape)
+
+
+def _write_tile(graph: OnnxGraph, node: Node) -> None:
+    repeats = constant_of(node, 1)
+    before = [1] * (rank_of(node) - len(repeats))
+    graph.add("Tile", graph.input(node), graph.constant([*before, *repeats.tolist()]))
+
+
+def _write_split(graph: OnnxGraph, node: Node) -> None:
+    axis = int(constant_of(node, 1)) % rank_of(node)
+    sizes = [output.get_partial_shape()[axis].get_length() for output in node.outputs()]
+    parts = graph.constant(sizes)
+    graph.add("Split", graph.input(node), parts, outputs=len(sizes), axis=axis)
+
+
+def _write_slice(graph: OnnxGraph, node: Node) -> None:
+    data, start, stop, step, *axes = graph.inputs(node)
+    if not axes:
+        axes = [graph.constant(range(node.get_input_shape(1)[0]))]
+    graph.add("Slice", data, start, stop, *axes, step)
+
+
+def _write_strided_slice(graph: OnnxGraph, node: Node) -> None:
+    """The slice of each axis that it reads, and then the axes that it adds and removes."""
+    attributes = node.get_attributes()
+    begin = constant_of(node, 1).tolist()
+    end = constant_of(node, 2).tolist()
+    steps = constant_of(node, 3).tolist() if node.get_input_size() > 3 else [1] * len(begin)
+    masks = {
+        name: [*attributes[f"{name}_mask"], *[0] * len(begin)]
+        for name in ("begin", "end", "new_axis", "shrink_axis", "ellipsis")
+    }
+    if any(masks["ellipsis"]):
+        raise make_error(node, "an ellipsis cannot be written as ONNX")
+    largest = np.iinfo(np.int64).max
+    slices = []
+    for place, (first, last, step) in enumerate(zip(begin, end, steps, strict=True)):
+        if masks["new_axis"][place]:
+            continue
+        if masks["shrink_axis"][place]:
+            slices.append((first, first + 1 or largest, 1))
+            continue
+        if masks["begin"][place]:
+            first = 0 if step > 0 else largest
+        if masks["end"][place]:
+            last = largest if step > 0 else -largest
+        slices.append((first, last, step))
+    first, last, step = (list(each) for each in zip(*slices, strict=True))
+    limits = [graph.constant(values) for values in (first, last, range(len(slices)), step)]
+    sliced = graph.add("Slice", graph.input(node), *limits)
+    graph.add("Reshape", sliced, graph.constant(list(node.get_output_shape(0))))
+
+
+def _write_pad(graph: OnnxGraph, node: Node) -> None:
+    require(node, {"pad_mode": ("constant", "edge", "reflect")})
+    begin, end = constant_of(node, 1), constant_of(node, 2)
+    # Without axes, ONNX Runtime makes the padding a part of a pooling that follows, and then fails
+    # if the window is not larger.
+    (axes,) = np.nonzero(begin | end)
+    amounts = graph.constant(np.concatenate([begin[axes], end[axes]]))
+    mode = node.get_attributes()["pad_mode"]
+    beyond = graph.input(node, 3) if mode == "constant" else ""
+    graph.add("Pad", graph.input(node), amounts, beyond, graph.constant(axes), mode=mode)
+
+
+def _write_gather(graph: OnnxGraph, node: Node) -> None:
+    require(node, {"batch_dims": (0,)})
+    axis = int(constant_of(node, 2).reshape(()))
+    graph.add("Gather", graph.input(node), graph.input(node, 1), axis=axis)
+
+
+def _write_gather_nd(graph: OnnxGraph, node: Node) -> None:
+    graph.add("GatherRows", *graph.inputs(node), batch_dims=node.get_attributes()["batch_dims"])
+
+
+def _write_scatter_elements(graph: OnnxGraph, node: Node) -> None:
+    require(node, {"reduction": ("none",)})
+    data, indices, updates = (graph.input(node, number) for number in range(3))
+    axis = int(constant_of(node, 3).reshape(()))
+    graph.add("ScatterElements", data, indices, updates, axis=axis)
+
+
+def _write_scatter(graph: OnnxGraph, node: Node) -> None:
+    """New rows at these indices of the first axis."""
+    if constant_of(node, 3).any():
+        raise make_error(node, "along another axis than the first cannot be written as ONNX")
+    indices = constant_of(node, 1)
+    rows = graph.constant(indices[..., np.newaxis])
+    graph.add("ScatterRows", graph.input(node), rows, graph.input(node, 2))
+
+
+def _write_ranking(graph: OnnxGraph, node: Node) -> None:
+    """Equal values in their order, which OpenVINO calls stable, and allows otherwise."""
+    attributes = node.get_attributes()
+    count = graph.add("Reshape", graph.wide_input(node, 1), graph.constant([1]))
+    axis = attributes["axis"] % rank_of(node)
+    is_wide = node.get_output_element_type(1).to_string() == "i64"
+    kind = "TopK" if is_wide else "TopPlaces"
+    largest = int(attributes["mode"] == "max")
+    graph.add(kind, graph.input(node), count, outputs=2, axis=axis, largest=largest)
+
+
+def _write_suppression(graph: OnnxGraph, node: Node) -> None:
+    """The boxes that do not overlap a better one; ONNX returns only their places."""
+    require(node, {"box_encoding": ("corner",), "sort_result_descending": (False,)})
+    boxes, scores, overlap, least = (graph.input(node, number) for number in (0, 1, 3, 4))
+    graph.add("NonMaxSuppression", boxes, scores, graph.wide_input(node, 2), overlap, least)
+
+
+def _write_depth_to_space(graph: OnnxGraph, node: Node) -> None:
+    attributes = node.get_attributes()
+    mode = _DEPTH_ORDERS[attributes["mode"]]
+    graph.add("DepthToSpace", graph.input(node), blocksize=attributes["block_size"], mode=mode)
+
+
+def _write_space_to_depth(graph: OnnxGraph, node: Node) -> None:
+    require(node, {"mode": ("blocks_first",)})
+    graph.add("SpaceToDepth", graph.input(node), blocksize=node.get_attributes()["block_size"])
+
+
+def _factors(node: Node) -> Array:
+    """How much an operation enlarges each side: whole numbers, which the sizes state exactly."""
+    factors: Array = np.divide(node.get_output_shape(0), node.get_input_shape(0))
+    if (factors % 1).any():
+        raise make_error(node, "factors with fractions cannot be written as ONNX")
+    return factors
+
+
+def _write_interpolation(graph: OnnxGraph, node: Node) -> None:
+    """OpenCV 5 changes the last two sides only, so these become the last."""
+    attributes = node.get_attributes()
+    nothing = [0] * rank_of(node)
+    require(node, {"pads_begin": (nothing, []), "pads_end": (nothing, []), "antialias": (False,)})
+    require(node, {"mode": tuple(_INTERPOLATIONS)})
+    sizes = np.array(node.get_output_shape(0))
+    order = np.argsort(sizes != node.get_input_shape(0), kind="stable")
+    if attributes["shape_calculation_mode"] == "sizes":
+        target = ["", "", graph.constant(sizes[order])]
+    else:
+        target = ["", graph.constant(_factors(node)[order])]
+    resized = graph.add(
+        "Resize",
+        graph.add("Transpose", graph.input(node), perm=order.tolist()),
+        *target,
+        mode=_INTERPOLATIONS[attributes["mode"]],
+        coordinate_transformation_mode=attributes["coordinate_transformation_mode"],
+        nearest_mode=attributes["nearest_mode"],
+        cubic_coeff_a=attributes["cube_coeff"],
+    )
+    graph.add("Transpose", resized, perm=np.argsort(order).tolist())
+
+
+MOVES: Mapping[str, Writer] = {
+    "Broadcast": _write_broadcast,
+    "Concat": rename("Concat", "axis"),
+    "DepthToSpace": _write_depth_to_space,
+    "Gather": _write_gather,
+    "GatherElements": rename("GatherElements", "axis"),
+    "GatherND": _write_gather_nd,
+    "Interpolate": _write_interpolation,
+    "NonMaxSuppression": _write_suppression,
+    "Pad": _write_pad,
+    "Reshape": _write_reshape,
+    "ScatterElementsUpdate": _write_scatter_elements,
+    "ScatterNDUpdate": rename("ScatterRows"),
+    "ScatterUpdate": _write_scatter,
+    "ShapeOf": _write_shape,
+    "Slice": _write_slice,
+    "SpaceToDepth": _write_space_to_depth,
+    "Split": _write_split,
+    "Squeeze": _change_axes("Squeeze"),
+    "StridedSlice": _write_strided_slice,
+    "Tile": _write_tile,
+    "TopK": _write_ranking,
+    "Transpose": _write_transpose,
+    "Unsqueeze": _change_axes("Unsqueeze"),
+    "VariadicSplit": _write_split,
+}

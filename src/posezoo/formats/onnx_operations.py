@@ -1,0 +1,292 @@
+"""What each operation of OpenVINO becomes in ONNX: the table ``OPERATIONS``.
+
+Those that only move values are in ``onnx_moves``, and SSD's head is in ``onnx_detections``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from posezoo.formats.onnx_detections import write_detections
+from posezoo.formats.onnx_graph import OnnxGraph, Writer, constant_of, rename, require
+from posezoo.formats.onnx_moves import MOVES
+
+if TYPE_CHECKING:
+    from openvino import Node
+
+
+def _write_convolution(graph: OnnxGraph, node: Node) -> None:
+    kind = node.get_type_name()
+    attributes = node.get_attributes()
+    weights = graph.input(node, 1)
+    shape = list(node.get_input_shape(1))
+    groups = 1
+    if kind.startswith("Group"):
+        groups, *shape = shape
+        sides = graph.constant([groups * shape[0], *shape[1:]])
+        weights = graph.add("Reshape", weights, sides)
+    window = {name: attributes[name] for name in ("strides", "dilations")}
+    pads = attributes["pads_begin"] + attributes["pads_end"]
+    if "Backprop" not in kind:
+        graph.add("Conv", graph.input(node), weights, pads=pads, group=groups, **window)
+        return
+    graph.add(
+        "ConvTranspose",
+        graph.input(node),
+        weights,
+        pads=pads,
+        group=groups,
+        output_padding=_output_padding(node, shape[2:]),
+        **window,
+    )
+
+
+def _output_padding(node: Node, kernel: list[int]) -> list[int]:
+    """What a transposed convolution adds at the end of each side."""
+    attributes = node.get_attributes()
+    sides = zip(
+        node.get_output_shape(0)[2:],
+        node.get_input_shape(0)[2:],
+        attributes["strides"],
+        attributes["dilations"],
+        kernel,
+        strict=True,
+    )
+    pads = np.add(attributes["pads_begin"], attributes["pads_end"])
+    return [
+        int(out - (stride * (side - 1) + dilation * (size - 1) + 1 - pad))
+        for (out, side, stride, dilation, size), pad in zip(sides, pads, strict=True)
+    ]
+
+
+def _write_pooling(graph: OnnxGraph, node: Node) -> None:
+    attributes = node.get_attributes()
+    begin = attributes["pads_begin"]
+    window = {"kernel_shape": attributes["kernel"], "strides": attributes["strides"]}
+    require(node, {"dilations": ([1] * len(begin),)})
+    # The padding that the last window reaches, instead of a mode of rounding.
+    sizes = zip(node.get_input_shape(0)[2:], node.get_output_shape(0)[2:], begin, strict=True)
+    end = [
+        max(0, (count - 1) * stride + side - size - before)
+        for side, stride, (size, count, before) in zip(*window.values(), sizes, strict=True)
+    ]
+    window["pads"] = begin + end
+    if node.get_type_name() == "MaxPool":
+        graph.add("MaxPool", graph.input(node), **window)
+        return
+    # OpenVINO counts the padding that is declared, and nothing beyond the values if there is none.
+    is_padded = any(begin + attributes["pads_end"])
+    counts = int(is_padded and not attributes["exclude-pad"])
+    graph.add("AveragePool", graph.input(node), count_include_pad=counts, **window)
+
+
+def _write_matmul(graph: OnnxGraph, node: Node) -> None:
+    """OpenCV 5 multiplies matrices only, so a vector becomes a row or a column."""
+    attributes = node.get_attributes()
+    factors = []
+    added = []
+    for number, name in enumerate(("transpose_a", "transpose_b")):
+        factor = graph.input(node, number)
+        rank = len(node.get_input_partial_shape(number))
+        if rank == 1:
+            added.append((-2, -1)[number])
+            factor = graph.add("Reshape", factor, graph.constant([(1, -1), (-1, 1)][number]))
+        elif attributes[name]:
+            order = [*range(rank - 2), rank - 1, rank - 2]
+            factor = graph.add("Transpose", factor, perm=order)
+        factors.append(factor)
+    product = graph.add("MatMul", *factors)
+    if added:
+        graph.add("Squeeze", product, graph.constant(added))
+
+
+def _write_prelu(graph: OnnxGraph, node: Node) -> None:
+    slopes = constant_of(node, 1)
+    if slopes.size == 1:
+        graph.add("LeakyRelu", graph.input(node), alpha=float(slopes.reshape(())))
+        return
+    shape = [-1] + [1] * (len(node.get_input_shape(0)) - 2)
+    graph.add("PRelu", graph.input(node), graph.constant(slopes.reshape(shape)))
+
+
+def _write_clamp(graph: OnnxGraph, node: Node) -> None:
+    attributes = node.get_attributes()
+    limits = [graph.scalar(node, attributes[name]) for name in ("min", "max")]
+    graph.add("Clip", graph.input(node), *limits)
+
+
+def _write_fixed_hard_sigmoid(graph: OnnxGraph, node: Node) -> None:
+    graph.add("HardSigmoid", graph.input(node), alpha=1 / 6, beta=0.5)
+
+
+def _write_hard_sigmoid(graph: OnnxGraph, node: Node) -> None:
+    alpha, beta = _numbers(node)
+    graph.add("HardSigmoid", graph.input(node), alpha=alpha, beta=beta)
+
+
+def _write_selu(graph: OnnxGraph, node: Node) -> None:
+    alpha, gamma = _numbers(node)
+    graph.add("Selu", graph.input(node), alpha=alpha, gamma=gamma)
+
+
+def _numbers(node: Node) -> list[float]:
+    """The two numbers that an operation reads after its values."""
+    return [float(constant_of(node, number).reshape(())) for number in (1, 2)]
+
+
+def _write_swish(graph: OnnxGraph, node: Node) -> None:
+    beta = graph.input(node, 1) if node.get_input_size() > 1 else graph.scalar(node, 1)
+    graph.add("Swish", graph.input(node), beta)
+
+
+def _write_gelu(graph: OnnxGraph, node: Node) -> None:
+    mode = node.get_attributes().get("approximation_mode", "ERF")
+    graph.add("TanhGelu" if mode.upper() == "TANH" else "ErfGelu", graph.input(node))
+
+
+def _write_lrn(graph: OnnxGraph, node: Node) -> None:
+    attributes = node.get_attributes()
+    if constant_of(node, 1).tolist() == [1]:
+        graph.add("LRN", graph.input(node), **attributes)
+        return
+    size = attributes["size"]
+    values = [graph.constant(attributes[name]) for name in ("alpha", "beta", "bias")]
+    pads = [(size - 1) // 2] * 2 + [size // 2] * 2
+    graph.add("SpatialLRN", graph.input(node), *values, kernel_shape=[size, size], pads=pads)
+
+
+def _write_normalize(graph: OnnxGraph, node: Node) -> None:
+    require(node, {"eps_mode": ("add",)})
+    epsilon = graph.constant(node.get_attributes()["eps"])
+    graph.add("NormalizeL2", graph.input(node), _axes(graph, node), epsilon)
+
+
+def _write_mean_variance(graph: OnnxGraph, node: Node) -> None:
+    require(node, {"normalize_variance": (True,), "eps_mode": ("INSIDE_SQRT", "inside_sqrt")})
+    epsilon = graph.constant(node.get_attributes()["eps"])
+    graph.add("MeanVariance", graph.input(node), _axes(graph, node), epsilon)
+
+
+def _axes(graph: OnnxGraph, node: Node) -> str:
+    return graph.constant(constant_of(node, 1).reshape(-1))
+
+
+def _reduce(kind: str) -> Writer:
+    """Values that are combined along axes."""
+
+    def write(graph: OnnxGraph, node: Node) -> None:
+        keeps = int(node.get_attributes()["keep_dims"])
+        graph.add(kind, graph.input(node), _axes(graph, node), keepdims=keeps)
+
+    return write
+
+
+def _write_cumulative_sum(graph: OnnxGraph, node: Node) -> None:
+    attributes = node.get_attributes()
+    flags = {name: int(attributes[name]) for name in ("exclusive", "reverse")}
+    graph.add("CumSum", *graph.inputs(node), **flags)
+
+
+def _write_remainder(graph: OnnxGraph, node: Node) -> None:
+    """That of a division towards 0."""
+    graph.add("Mod", *graph.inputs(node), fmod=1)
+
+
+def _write_floor_remainder(graph: OnnxGraph, node: Node) -> None:
+    is_real = node.get_output_element_type(0).is_real()
+    graph.add("FloorModOfFloats" if is_real else "Mod", *graph.inputs(node))
+
+
+def _write_rounding(graph: OnnxGraph, node: Node) -> None:
+    require(node, {"mode": ("half_to_even",)})
+    graph.add("Round", graph.input(node))
+
+
+def _write_conversion(graph: OnnxGraph, node: Node) -> None:
+    to = graph.type_of(node, node.get_output_element_type(0))
+    graph.add("Cast", graph.input(node), to=to)
+
+
+def _write_quantization(graph: OnnxGraph, node: Node) -> None:
+    """Values f32 that lie on as many levels as the bytes of a quantized layer."""
+    steps = graph.constant(np.float32(node.get_attributes()["levels"] - 1))
+    graph.add("FakeQuantize", *graph.inputs(node), steps)
+
+
+#: Operations that have the same name in ONNX, and no attributes.
+_ALIKE = (
+    "Abs", "Add", "Erf", "Equal", "Exp", "Floor", "Greater", "Less", "Log", "Mish", "Relu",
+    "Sigmoid", "Sign", "Sin", "Cos", "Sqrt", "Tanh",
+)  # fmt: skip
+
+#: Operations that have another name in ONNX, or in onnx_functions.txt, and no attributes.
+_RENAMED = {
+    "Ceiling": "Ceil",
+    # Whole numbers are divided towards 0, as by OpenVINO's CPU plugin.
+    "Divide": "Div",
+    "GreaterEqual": "GreaterOrEqual",
+    "HSwish": "HardSwish",
+    "LessEqual": "LessOrEqual",
+    "LogicalAnd": "And",
+    "LogicalNot": "Not",
+    "LogicalOr": "Or",
+    "LogicalXor": "Xor",
+    "Maximum": "Max",
+    "Minimum": "Min",
+    "Multiply": "Mul",
+    "Negative": "Neg",
+    "NotEqual": "NotEqual",
+    "Power": "Pow",
+    "Select": "Where",
+    "SoftPlus": "Softplus",
+    "SquaredDifference": "SquaredDifference",
+    "Subtract": "Sub",
+}
+
+_REDUCED = {
+    "ReduceL1": "ReduceL1",
+    "ReduceL2": "ReduceL2",
+    "ReduceLogicalAnd": "AllOf",
+    "ReduceLogicalOr": "AnyOf",
+    "ReduceMax": "ReduceMax",
+    "ReduceMean": "ReduceMean",
+    "ReduceMin": "ReduceMin",
+    "ReduceProd": "ReduceProd",
+    "ReduceSum": "ReduceSum",
+}
+
+OPERATIONS: Mapping[str, Writer] = {
+    **{kind: rename(kind) for kind in _ALIKE},
+    **{kind: rename(name) for kind, name in _RENAMED.items()},
+    **{kind: _reduce(name) for kind, name in _REDUCED.items()},
+    **MOVES,
+    "AvgPool": _write_pooling,
+    "Clamp": _write_clamp,
+    "Convert": _write_conversion,
+    "Convolution": _write_convolution,
+    "ConvolutionBackpropData": _write_convolution,
+    "CumSum": _write_cumulative_sum,
+    "DetectionOutput": write_detections,
+    "Elu": rename("Elu", "alpha"),
+    "FakeQuantize": _write_quantization,
+    "FloorMod": _write_floor_remainder,
+    "Gelu": _write_gelu,
+    "GroupConvolution": _write_convolution,
+    "GroupConvolutionBackpropData": _write_convolution,
+    "HSigmoid": _write_fixed_hard_sigmoid,
+    "HardSigmoid": _write_hard_sigmoid,
+    "LRN": _write_lrn,
+    "MVN": _write_mean_variance,
+    "MatMul": _write_matmul,
+    "MaxPool": _write_pooling,
+    "Mod": _write_remainder,
+    "NormalizeL2": _write_normalize,
+    "PRelu": _write_prelu,
+    "Round": _write_rounding,
+    "Selu": _write_selu,
+    "Softmax": rename("Softmax", "axis"),
+    "Swish": _write_swish,
+}

@@ -1,0 +1,85 @@
+"""The target onnx: its files, and what it refuses. Its programs are run in test_programs.py."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from fakes.exports import documents_of, files_below
+from posezoo.core.declarations.model import Decoder, People
+from posezoo.core.errors import ExportError
+from posezoo.export.decoded.decoding_options import with_decoding
+from posezoo.export.export_writer import write_export
+from posezoo.export.target_type import ExportFolder
+from posezoo.export.targets import find_target
+from posezoo.formats import onnx_writer
+
+IMAGE = {"name": "image", "shape": [1, 64, 96, 3], "layout": "NHWC", "color": "RGB"}
+KEYPOINTS = {"name": "keypoints", "shape": [1, 17, 3]}
+HEATMAPS = {"name": "heatmaps", "shape": [1, 17, 16, 24], "role": "heatmaps"}
+DETECTIONS = {"name": "detections", "shape": [1, 1, 200, 7], "role": "detections"}
+PROGRAMS = {"sample.py", "top_down.py", "network.py", "sample.mjs", "top_down.mjs", "resize.mjs"}
+
+
+@pytest.fixture
+def chain(make_model):
+    """A network for one person with its decoder, and the detector of its people."""
+    decoder = {"name": "heatmap", "convention": "udp"}
+    declared = make_model("net", HEATMAPS, decoder=decoder, skeleton="coco-17", image=IMAGE)
+    model = make_model("net", KEYPOINTS, skeleton="coco-17", image=IMAGE)
+    finder = make_model("finder", DETECTIONS, decoder={"name": "detection"}, image=IMAGE)
+    finder = replace(finder, spec=with_decoding(finder.spec, Decoder("detection")))
+    spec = with_decoding(declared.spec, declared.spec.decoder)
+    people = People("finder", "finder", whole_image=0.3)
+    return replace(model, spec=spec, people=people, detector=finder)
+
+
+def export(folder, model):
+    target = find_target("onnx")
+    return write_export(folder, lambda present: [*target.render(model, ExportFolder(present))])
+
+
+def test_both_networks_are_written_with_their_facts_and_the_programs(chain, tmp_path):
+    export(tmp_path / "out", chain)
+    files = files_below(tmp_path / "out")
+    own = {f"net/{name}" for name in PROGRAMS | {"network.mjs", "package.json"}}
+    networks = {f"net/{name}" for name in ("net.onnx", "net.json", "finder.onnx", "finder.json")}
+    documents = documents_of("net") | {f"net/finder-{name}" for name in ("README.md", "NOTICE")}
+    licenses = {name for name in files if name.endswith("LICENSE")}
+    assert files.keys() == own | networks | documents | licenses
+    assert files["net/README.md"].startswith(b"# net as ONNX, FP16\n")
+
+
+def test_the_facts_say_what_the_metadata_of_an_ir_say(chain, tmp_path):
+    export(tmp_path / "out", chain)
+    facts, finder = (
+        json.loads((tmp_path / "out" / "net" / f"{name}.json").read_text())
+        for name in ("net", "finder")
+    )
+    assert (facts["width"], facts["height"], facts["layout"], facts["color"]) == (
+        96,
+        64,
+        "NHWC",
+        "RGB",
+    )
+    assert facts["keypoints"][0] == "nose" and facts["limbs"]
+    assert facts["pipeline"]["detector"] == "finder.onnx"
+    assert (facts["pipeline"]["crop"], facts["pipeline"]["whole_image"]) == ("align", "0.3")
+    assert finder["resize_type"] == "standard"
+    assert (finder["keypoints"], finder["pipeline"]) == ([], {})
+
+
+def test_an_operation_that_cannot_be_written_is_named_with_its_model(chain, tmp_path, monkeypatch):
+    monkeypatch.setattr(onnx_writer, "OPERATIONS", {})
+    with pytest.raises(ExportError, match=r"^net: layer '.*' \(.*\): cannot be written as ONNX"):
+        export(tmp_path / "out", chain)
+    assert not files_below(tmp_path / "out")
+
+
+def test_pictures_of_any_size_are_refused(chain):
+    image = replace(chain.spec.inputs[0], resize=True)
+    with pytest.raises(ExportError, match="takes pictures of one size") as error:
+        find_target("onnx").require(replace(chain.spec, inputs=(image,)))
+    assert error.value.hint == "leave out --resize"
