@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
+import openvino as ov
+import openvino.opset13 as ops
 import pytest
 
 from fakes.exports import documents_of, files_below
 from posezoo.core.declarations.model import Decoder, People
 from posezoo.core.errors import ExportError
+from posezoo.core.ir.openvino_import import openvino_core
 from posezoo.export.decoded.decoding_options import with_decoding
 from posezoo.export.export_writer import write_export
 from posezoo.export.target_type import ExportFolder
@@ -83,3 +87,18 @@ def test_pictures_of_any_size_are_refused(chain):
     with pytest.raises(ExportError, match="takes pictures of one size") as error:
         find_target("onnx").require(replace(chain.spec, inputs=(image,)))
     assert error.value.hint == "leave out --resize"
+
+
+def test_a_quantized_network_is_refused_because_it_would_find_other_keypoints(chain, tmp_path):
+    network = openvino_core().read_model(chain.xml)
+    result = network.get_results()[0]
+    values = result.input_value(0)
+    levels = (np.float32(0), np.float32(1))
+    result.input(0).replace_source_output(
+        ops.fake_quantize(values, *levels, *levels, 256).output(0)
+    )
+    quantized = tmp_path / "quantized.xml"
+    ov.save_model(network, quantized)
+    with pytest.raises(ExportError, match="^net: is quantized, and ONNX Runtime rounds it"):
+        export(tmp_path / "out", replace(chain, xml=quantized))
+    assert not files_below(tmp_path / "out")

@@ -59,7 +59,7 @@ def _write_network(model: ExportedModel) -> bytes:
     """The content of the ONNX file; empty before there is an IR.
 
     Raises:
-        ExportError: an operation of the IR cannot be written.
+        ExportError: an operation of the IR cannot be written, or it is quantized.
     """
     if not model.xml.is_file():
         return b""
@@ -67,8 +67,15 @@ def _write_network(model: ExportedModel) -> bytes:
         "model": model.spec.full_name,
         "source": f"{model.xml.name} {model.digests['.xml']}",
     }
+    network = openvino_core().read_model(model.xml)
+    if any(node.get_type_name() == "FakeQuantize" for node in network.get_ops()):
+        raise ExportError(
+            f"{model.name}: is quantized, and ONNX Runtime rounds it in another way, which moves"
+            " keypoints by many pixels",
+            hint="--precision FP16 for a model that has it; --to cpp and --to node run its IR",
+        )
     try:
-        return write_onnx(openvino_core().read_model(model.xml), metadata)
+        return write_onnx(network, metadata)
     except ConversionError as error:
         raise ExportError(
             f"{model.name}: {error.problem}", hint="--to cpp and --to node run its IR"

@@ -348,7 +348,9 @@ def test_annotations_of_other_images_are_told(evaluate, shared, tmp_path):
     assert "warning" not in right.stderr
     wrong = evaluate("--limit", 2, data=on_photos(shared, tmp_path, exchange))
     assert wrong.returncode == 0
-    assert "no annotated person was found (of 3): are the annotations of these images" in wrong.stderr
+    assert (
+        "no annotated person was found (of 3): are the annotations of these images" in wrong.stderr
+    )
 
 
 def test_photos_without_people_give_the_ghosts_alone(evaluate, tiny, tmp_path):
