@@ -124,8 +124,9 @@ def _fitting_lines(model: ExportedModel, width: int, height: int) -> list[str]:
     if not resize_type.startswith("fit_to_window"):
         return [
             f"across, down = {width} / image.shape[1], {height} / image.shape[0]",
-            f"image = cv2.resize(image, ({width}, {height}))  # stretched to the network's width,"
-            " height",
+            "matrix = np.array([[across, 0, across / 2 - 0.5], [0, down, down / 2 - 0.5]])",
+            f"image = cv2.warpAffine(image, matrix, ({width}, {height}))  # stretched to the"
+            " network's width, height",
         ]
     decoder = model.decoder
     truncates = decoder is not None and find_decoder(decoder.name).input_sizing.truncates
