@@ -103,7 +103,7 @@ def _render_figures(rows: Sequence[_Row]) -> str:
     columns = ("Export", "People or boxes", "Of", "Points within 0.1 px", "Farthest, px")
     lines = []
     for row in rows:
-        export = format_code(f"{row['export']} --to {row['target']}")
+        export: str = format_code(f"{row['export']} --to {row['target']}")
         if row["target"] == "litert":
             export = f"{format_code(row['export'])} as it is published, in LiteRT"
         people = f"{row['people']} of {row['of_posezoo']}"
