@@ -300,7 +300,7 @@ build/triton-env/.installed: $(VENV)/.installed-test benchmarks/triton/CMakeList
 
 triton-env: build/triton-env/.installed  ## Triton Inference Server with its OpenVINO backend, for make exports; needs git, cmake and g++
 
-exports: $(VENV)/.installed-test  ## run exports on PHOTOS, compare them with posezoo run, and redraw docs/export.md; needs cmake
+exports: $(VENV)/.installed-test  ## run exports on PHOTOS, compare them with posezoo run, and redraw docs/export.md; needs cmake, and make triton-env for Triton
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python benchmarks/run_exports.py --photos $(PHOTOS) && $(BIN)/python docs/draw.py
 
 # On an idle machine: speeds that other work disturbs are not recorded.

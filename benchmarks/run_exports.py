@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -47,6 +48,8 @@ _CAMERA = ("--decode", "--input_type", "u8", "--input_layout", "NHWC")
 
 #: A network that takes one person at a time gets whole photos.
 _ALONE = ("--detector", "none")
+
+_PACKAGES = ("openvino-model-api", "ai-edge-litert", "tritonclient")
 
 #: Two keypoints are the same if they are at most this many pixels apart.
 SAME_PX = 0.1
@@ -304,7 +307,12 @@ def run_case(
 
 def store(rows: Sequence[Mapping[str, object]], photos: int) -> None:
     """Write these rows into the file of results, and keep the others."""
-    conditions = {"photos": photos, "date": date.today().isoformat(), "machine": machine()}
+    conditions = {
+        "photos": photos,
+        "date": date.today().isoformat(),
+        "machine": machine(),
+        "packages": {name: version(name) for name in _PACKAGES},
+    }
     earlier = json.loads(RESULT.read_text("utf-8"))["rows"] if RESULT.is_file() else []
     by_export = {(row["export"], row["target"]): row for row in [*earlier, *rows]}
     order = [(case.export, target) for case in CASES for target in TARGETS]

@@ -71,10 +71,11 @@ def is_taken(name: str, target: ExportTarget, registry: Registry) -> bool:
 
 def _describe_conditions(conditions: Mapping[str, Any]) -> str:
     machine = conditions["machine"]
+    packages = "".join(f", {name} {version}" for name, version in conditions["packages"].items())
     return (
         f"{conditions['photos']} photos of COCO; {machine['processor']}, OpenVINO"
         f" {machine['openvino']}, OpenCV {machine['opencv-python-headless']}, Python"
-        f" {machine['python']}; {conditions['date']}"
+        f" {machine['python']}{packages}; {conditions['date']}"
     )
 
 
