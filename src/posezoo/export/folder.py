@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.export.documents import render_texts
-from posezoo.export.people_metadata import explain_unknown_crop, render_pipeline
+from posezoo.export.people_metadata import describe_pipeline, explain_unknown_crop, render_pipeline
 from posezoo.export.target_type import (
     ExportedModel,
     ExportFile,
@@ -34,8 +34,9 @@ def render_folder(model: ExportedModel, _folder: ExportFolder) -> Iterator[Expor
     texts = {name: text.encode() for name, text in card.items()}
     texts |= render_texts(model, TARGET, card[CARD])
     texts["sample.py"] = render_sample(model)
-    if model.detector:
+    if _cuts_people_out(model):
         texts["top_down.py"] = render("top_down.py")
+    if model.detector:
         detector = render_texts(model.detector, TARGET)
         texts |= {f"{model.detector.name}-{name}": text for name, text in detector.items()}
     if record.is_file():
@@ -55,7 +56,7 @@ def render_sample(model: ExportedModel) -> bytes:
     it is installed, makes poses of them.
     """
     drawing = render("sample_drawing.py", name=model.name)
-    if model.detector:
+    if _cuts_people_out(model):
         names, limbs = _describe_skeleton(model)
         facts = {"name": model.name, "names": names, "limbs": limbs, "min_score": MIN_SCORE}
         return render("sample_people.py", **facts) + drawing
@@ -88,6 +89,13 @@ def render_sample(model: ExportedModel) -> bytes:
         prepare="\n".join(lines),
         show=show.decode().rstrip(),
     )
+
+
+def _cuts_people_out(model: ExportedModel) -> bool:
+    """Whether the sample cuts people out of a picture; without a detector, the whole picture is one
+    person.
+    """
+    return bool(describe_pipeline(model)) and not model.spec.first_input.resize
 
 
 def _render_decoded(model: ExportedModel) -> bytes:

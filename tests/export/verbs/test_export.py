@@ -289,6 +289,23 @@ def test_the_sample_finds_in_a_picture_of_any_shape_what_posezoo_finds(brightnes
         drawing.unlink()
 
 
+def test_the_sample_takes_a_whole_picture_for_one_person_as_posezoo_does(brightness, tmp_path):
+    """Of noise, in which each part of a pixel counts."""
+    out, _ = brightness
+    photo = tmp_path / "noise.png"
+    cv2.imwrite(str(photo), np.random.default_rng(2).integers(0, 256, (95, 200, 3), np.uint8))
+    printed = python_file(out / "net" / "sample.py", photo, tmp_path / "drawing.png", cwd=tmp_path)
+    assert printed.returncode == 0, printed.stderr
+    found = re.findall(r"^  \w+: x (\S+), y (\S+), score (\S+)$", printed.stdout, re.MULTILINE)
+    xml = out / "net" / "net.xml"
+    ended = posezoo("run", xml, *ALONE, "-i", photo, "-o", "poses", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    (image,) = json.loads((tmp_path / "poses" / "poses.json").read_text())["images"]
+    points = image["poses"][0]["keypoints"]
+    wanted = [[point["x"], point["y"], point["score"]] for point in points]
+    np.testing.assert_allclose(np.array(found, float), wanted, atol=6e-3)
+
+
 @pytest.mark.parametrize(
     ("target", "reason"),
     [
