@@ -14,7 +14,7 @@ PIP     = $(BIN)/python -m pip --disable-pip-version-check $(QUIET)
 
 .DEFAULT_GOAL := help
 .PHONY: help quickstart test test-all test-slow test-release test-hostile test-foreign test-again judge coverage check zoo cards site docs examples readme-env faults mo-env demo-env bench bench-once measure exports resolve \
-        posenet-env judges network-judges onnx-judges mediapipe-models npm-models azurite node-env resolve-readme soak release image clean
+        posenet-env judges network-judges onnx-judges mediapipe-models npm-models azurite node-env triton-env resolve-readme soak release image clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -280,7 +280,27 @@ PHOTOS  ?= ../shared/data/photos
 KINDS   ?= accuracy,int8,speed
 MEASURE ?=
 
-exports: $(VENV)/.installed-test  ## run exports on PHOTOS, compare them with posezoo run, and redraw docs/export.md; needs cmake
+# NVIDIA's package has the server of Triton 24.10 with the backend for Python alone. So the backend for OpenVINO is built
+# from its sources, for the package openvino; the sources of 24.10 are too old for it. It needs git, cmake and g++.
+GITHUB ?= https://github.com
+CLONE_INTO = git clone --quiet --depth 1 -c advice.detachedHead=false
+TRITON_SOURCES = build/triton-env/sources
+build/triton-env/.installed: $(VENV)/.installed-test benchmarks/triton/CMakeLists.txt
+	rm -rf build/triton-env
+	$(PIP) install --no-deps --target build/triton-env/package nvidia-pytriton==0.7.0
+	$(CLONE_INTO) --branch r25.12 $(GITHUB)/triton-inference-server/openvino_backend $(TRITON_SOURCES)/openvino_backend
+	$(CLONE_INTO) --branch r25.12 $(GITHUB)/triton-inference-server/backend $(TRITON_SOURCES)/backend
+	$(CLONE_INTO) --branch r24.10 $(GITHUB)/triton-inference-server/common $(TRITON_SOURCES)/common
+	$(CLONE_INTO) --branch r24.10 $(GITHUB)/triton-inference-server/core $(TRITON_SOURCES)/core
+	$(CLONE_INTO) $(GITHUB)/Tencent/rapidjson $(TRITON_SOURCES)/rapidjson
+	cmake -S benchmarks/triton -B build/triton-env/backends/openvino -D SOURCES=$(abspath $(TRITON_SOURCES)) \
+	  -D OpenVINO_DIR="$$($(BIN)/python -c 'import openvino.utils; print(openvino.utils.get_cmake_path())')"
+	cmake --build build/triton-env/backends/openvino
+	@touch $@
+
+triton-env: build/triton-env/.installed  ## Triton Inference Server with its OpenVINO backend, for make exports; needs git, cmake and g++
+
+exports: $(VENV)/.installed-test  ## run exports on PHOTOS, compare them with posezoo run, and redraw docs/export.md; needs cmake, and make triton-env for Triton
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python benchmarks/run_exports.py --photos $(PHOTOS) && $(BIN)/python docs/draw.py
 
 # On an idle machine: speeds that other work disturbs are not recorded.

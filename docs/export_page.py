@@ -48,6 +48,7 @@ def render_page() -> str:
         targets="\n".join(sections),
         conditions=_describe_conditions(result["conditions"]),
         matrix=_render_matrix(result["rows"]),
+        others=_list_others(result["rows"]),
         figures=_render_figures(result["rows"]),
     )
 
@@ -70,36 +71,46 @@ def is_taken(name: str, target: ExportTarget, registry: Registry) -> bool:
 
 def _describe_conditions(conditions: Mapping[str, Any]) -> str:
     machine = conditions["machine"]
+    packages = "".join(f", {name} {version}" for name, version in conditions["packages"].items())
     return (
         f"{conditions['photos']} photos of COCO; {machine['processor']}, OpenVINO"
         f" {machine['openvino']}, OpenCV {machine['opencv-python-headless']}, Python"
-        f" {machine['python']}; {conditions['date']}"
+        f" {machine['python']}{packages}; {conditions['date']}"
     )
 
 
 def _render_matrix(rows: Sequence[_Row]) -> str:
-    """Which exports were run, of the models of which any was."""
+    """Which exports were run, of the models and targets of which any was."""
     done = {(row["model"], row["target"]) for row in rows}
     models = sorted({row["model"] for row in rows})
+    targets = [name for name in TARGETS.names() if any(name == target for _, target in done)]
     cells = [
-        (model, *("run" if (model, name) in done else "not run" for name in TARGETS.names()))
+        (model, *("run" if (model, name) in done else "not run" for name in targets))
         for model in models
     ]
-    return format_table(("Model", *map(format_code, TARGETS.names())), cells)
+    return format_table(("Model", *map(format_code, targets)), cells)
+
+
+def _list_others(rows: Sequence[_Row]) -> str:
+    """The targets of which no export was run, one a line."""
+    done = {row["target"] for row in rows}
+    return "\n".join(
+        f"- [{name}](#{name}): not run" for name in TARGETS.names() if name not in done
+    )
 
 
 def _render_figures(rows: Sequence[_Row]) -> str:
     """What the exports that were run find, beside ``posezoo run``."""
-    columns = ("Export", "People", "Of", "Keypoints within 0.1 px", "Farthest, px")
+    columns = ("Export", "People or boxes", "Of", "Points within 0.1 px", "Farthest, px")
     lines = []
     for row in rows:
-        wanted = (
-            f"posezoo run {row['model']}.xml" if row["of_ir"] else f"posezoo run {row['model']}"
-        )
+        export: str = format_code(f"{row['export']} --to {row['target']}")
+        if row["target"] == "litert":
+            export = f"{format_code(row['export'])} as it is published, in LiteRT"
+        if row["target"] == "onnx with node":
+            export = f"{format_code(row['export'] + ' --to onnx')}, in Node"
         people = f"{row['people']} of {row['of_posezoo']}"
-        name = f"{row['model']} --to {row['target']}"
         share = f"{row['same_share']:.1%}"
-        wanted_code = Markdown(format_code(wanted))
         farthest = f"{row['farthest_px']:g}"
-        lines.append((Markdown(format_code(name)), people, wanted_code, share, farthest))
+        lines.append((Markdown(export), people, Markdown(format_code(row["of"])), share, farthest))
     return format_table(columns, lines)

@@ -47,7 +47,7 @@ CHECKS = {
     "triton": TargetCheck(
         "Tests parse config.pbtxt with the protocol buffers of tritonclient 2.73.0, and compare names,"
         " types and shapes with those of the IR by the rules of the backend, for a server that starts with"
-        " its defaults. Triton itself is not run.",
+        " its defaults. `make exports` runs the exports with Triton and its OpenVINO backend.",
     ),
     "frigate": TargetCheck(
         "Tests run the IR with the same tensors as Frigate's code, and compare the boxes with ours. Frigate"

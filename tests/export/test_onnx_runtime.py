@@ -99,6 +99,6 @@ def test_a_quantized_network_is_refused_because_it_would_find_other_keypoints(ch
     )
     quantized = tmp_path / "quantized.xml"
     ov.save_model(network, quantized)
-    with pytest.raises(ExportError, match="^net: is quantized, and ONNX Runtime rounds it"):
+    with pytest.raises(ExportError, match=r"^net: is quantized, and ONNX"):
         export(tmp_path / "out", replace(chain, xml=quantized))
     assert not files_below(tmp_path / "out")

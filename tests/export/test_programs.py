@@ -14,9 +14,11 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 from fakes.command import posezoo
 from fakes.exports import write_zoo
+from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.export.target_type import render
 
 pytestmark = pytest.mark.slow
@@ -300,6 +302,37 @@ def test_people_are_cut_out_as_each_convention_has_it(
     # UDP's refinement moves.
     same = {"apart": 0.2, "score_share": 0.05}
     assert require_same(found, *args, folder=tmp_path, **same, **settings) > len(frames)
+
+
+def write_generated(folder: Path, name: str) -> Path:
+    """A registry of one network, ``net``, in a folder: a published one with generated weights."""
+    pytest.importorskip("torch", reason="needs torch")
+    from fakes.generated_models import generate
+    from posezoo.core.registry import open_registry
+
+    spec = open_registry().find(name)
+    (content,) = generate(spec, folder, folder).values()
+    (folder / "net.onnx").write_bytes(content)
+    published = yaml.safe_load(spec.path.read_text("utf-8"))
+    keys = ("inputs", "outputs", "decoder", "people", "skeleton")
+    content = model_yml(
+        framework="onnx",
+        files=[declared_file(folder / "net.onnx")],
+        **{key: published[key] for key in keys if key in published},
+    )
+    write_model(folder / "models", "net", content)
+    return folder / "models"
+
+
+@pytest.mark.parametrize("name", ["rtmpose-t", "rtmo-t"])
+def test_other_decoders_find_the_people_of_posezoo_run(project, shared, tmp_path, name):
+    models = ("--models_dir", str(write_generated(tmp_path, name)))
+    export(tmp_path / "own", "cpp", "net", *ALONE, *models)
+    frames, pictures = photos_of(shared, tmp_path)
+    xml = tmp_path / "own" / "models" / "net.xml"
+    found = people(project, xml, *frames)
+    args = ("net", *ALONE, *models, "-i", *pictures)
+    assert require_same(found, *args, folder=tmp_path) >= len(frames)
 
 
 def test_the_detector_and_the_whole_photo_find_the_people_of_posezoo_run(

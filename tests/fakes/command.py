@@ -45,7 +45,8 @@ def python_file(
     """Run a Python file in this process in the same way, as ``python FILE ARGS`` would."""
 
     def run_file(_: list[str]) -> int:
-        runpy.run_path(str(path), run_name="__main__")
+        with mock.patch.object(sys, "path", [str(path.parent), *sys.path]):
+            runpy.run_path(str(path), run_name="__main__")
         return 0
 
     return _call(run_file, [str(path), *map(str, args)], cwd, environ)

@@ -38,7 +38,7 @@ def test_of_two_people_who_are_equally_near_one_is_the_same_person():
 
 def test_a_person_is_compared_with_the_nearest_one():
     displacement = measure_keypoint_displacement(
-        [(detected(PERSON, PERSON + [6, 0]), detected(PERSON + [5, 0]))]
+        [(detected(PERSON, PERSON + np.array([6, 0])), detected(PERSON + np.array([5, 0])))]
     )
     assert (displacement.found_both, displacement.shift_p50_px) == (1, 1)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.export.documents import render_texts
-from posezoo.export.people_metadata import explain_unknown_crop, render_pipeline
+from posezoo.export.people_metadata import describe_pipeline, explain_unknown_crop, render_pipeline
 from posezoo.export.people_programs import describe_skeleton, render_people_sample
 from posezoo.export.target_type import (
     ExportedModel,
@@ -35,9 +35,10 @@ def render_folder(model: ExportedModel, _folder: ExportFolder) -> Iterator[Expor
     texts = {name: text.encode() for name, text in card.items()}
     texts |= render_texts(model, TARGET, card[CARD])
     texts["sample.py"] = render_sample(model)
-    if model.detector:
+    if _cuts_people_out(model):
         texts["top_down.py"] = render("top_down.py")
         texts["network.py"] = render("network.py")
+    if model.detector:
         detector = render_texts(model.detector, TARGET)
         texts |= {f"{model.detector.name}-{name}": text for name, text in detector.items()}
     if record.is_file():
@@ -56,7 +57,7 @@ def render_sample(model: ExportedModel) -> bytes:
     It needs only OpenVINO and OpenCV. If the IR has no decoder, it prints arrays, and posezoo, if
     it is installed, makes poses of them.
     """
-    if model.detector:
+    if _cuts_people_out(model):
         return render_people_sample(model, ".xml", "openvino")
     drawing = render("sample_drawing.py", name=model.name)
     port = model.inputs[0]
@@ -90,6 +91,13 @@ def render_sample(model: ExportedModel) -> bytes:
     )
 
 
+def _cuts_people_out(model: ExportedModel) -> bool:
+    """Whether the sample cuts people out of a picture; without a detector, the whole picture is one
+    person.
+    """
+    return bool(describe_pipeline(model, ".xml")) and not model.spec.first_input.resize
+
+
 def _render_decoded(model: ExportedModel) -> bytes:
     """Python that prints and draws the outputs of an IR with its decoder."""
     shapes = {port.name: port.shape for port in model.outputs}
@@ -113,8 +121,9 @@ def _fitting_lines(model: ExportedModel, width: int, height: int) -> list[str]:
     if not resize_type.startswith("fit_to_window"):
         return [
             f"across, down = {width} / image.shape[1], {height} / image.shape[0]",
-            f"image = cv2.resize(image, ({width}, {height}))  # stretched to the network's width,"
-            " height",
+            "matrix = np.array([[across, 0, across / 2 - 0.5], [0, down, down / 2 - 0.5]])",
+            f"image = cv2.warpAffine(image, matrix, ({width}, {height}))  # stretched to the"
+            " network's width, height",
         ]
     decoder = model.decoder
     truncates = decoder is not None and find_decoder(decoder.name).input_sizing.truncates

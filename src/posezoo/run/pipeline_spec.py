@@ -107,7 +107,9 @@ def resolve_ir_pipeline(
 
 
 def find_published(xml: Path, registry: Registry) -> ModelSpec | None:
-    """The model that was published as this IR, by the digests of both files; None if there is none."""
+    """The model that was published as this IR, by the digests of both files; None if there is
+    none.
+    """
     size = str(xml.stat().st_size).encode()
     for entry in registry.entries.values():
         # To parse all files takes 0.1 s, and few of them have this number.

@@ -289,6 +289,23 @@ def test_the_sample_finds_in_a_picture_of_any_shape_what_posezoo_finds(brightnes
         drawing.unlink()
 
 
+def test_the_sample_takes_a_whole_picture_for_one_person_as_posezoo_does(brightness, tmp_path):
+    """Of noise, in which each part of a pixel counts."""
+    out, _ = brightness
+    photo = tmp_path / "noise.png"
+    cv2.imwrite(str(photo), np.random.default_rng(2).integers(0, 256, (95, 200, 3), np.uint8))
+    printed = python_file(out / "net" / "sample.py", photo, tmp_path / "drawing.png", cwd=tmp_path)
+    assert printed.returncode == 0, printed.stderr
+    found = re.findall(r"^  \w+: x (\S+), y (\S+), score (\S+)$", printed.stdout, re.MULTILINE)
+    xml = out / "net" / "net.xml"
+    ended = posezoo("run", xml, *ALONE, "-i", photo, "-o", "poses", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    (image,) = json.loads((tmp_path / "poses" / "poses.json").read_text())["images"]
+    points = image["poses"][0]["keypoints"]
+    wanted = [[point["x"], point["y"], point["score"]] for point in points]
+    np.testing.assert_allclose(np.array(found, float), wanted, atol=6e-3)
+
+
 @pytest.mark.parametrize(
     ("target", "reason"),
     [
@@ -315,3 +332,28 @@ def test_a_network_that_is_exported_alone_says_so(tmp_path):
     assert "net: takes one person at a time, and is exported alone" in ended.stderr
     readme = (tmp_path / "out" / "net" / "README.md").read_text("utf-8")
     assert "your program must find the people" in readme
+
+
+@pytest.mark.slow
+def test_the_sample_of_a_detector_stretches_photos_as_posezoo_does(mirror, shared, tmp_path):
+    """Boxes are printed with one decimal. After OpenCV's resize most of them are farther apart."""
+    from posezoo.run.images import read_image
+
+    settings = {"POSEZOO_MIRROR": str(mirror)}
+    name = "person-detection-retail-0013"
+    camera = ("--decode", "--input_type", "u8", "--input_layout", "NHWC")
+    ended = posezoo("export", name, *camera, "--to", "folder", "out", cwd=tmp_path, **settings)
+    assert ended.returncode == 0, ended.stderr
+    photo = tmp_path / "photo.png"
+    cv2.imwrite(str(photo), read_image(shared / "data" / "photos" / "000000129648.jpg"))
+    own = tmp_path / "out" / name
+    printed = python_file(own / "sample.py", photo, cwd=tmp_path)
+    assert printed.returncode == 0, printed.stderr
+    found = re.findall(r"^box, score \S+: (.+)$", printed.stdout, re.MULTILINE)
+    ended = posezoo("run", own / f"{name}.xml", "-i", photo, "-o", "poses", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    (image,) = json.loads((tmp_path / "poses" / "poses.json").read_text())["images"]
+    wanted = [pose["box"] for pose in image["poses"]]
+    assert len(wanted) > 5
+    boxes = np.array([box.split(", ") for box in found], float)
+    np.testing.assert_allclose(boxes, wanted, atol=0.06)
