@@ -102,6 +102,24 @@ def test_openvino_dev_finds_files_by_their_digest(zoo, tmp_path):
     assert written(tmp_path) == {f"1/{digest[:2]}/{digest[2:]}": ONNX}
 
 
+@pytest.mark.parametrize("is_cached", [False, True], ids=["from the mirror", "from the cache"])
+def test_what_is_written_to_a_file_in_place_does_not_reach_the_cache(zoo, tmp_path, is_cached):
+    zoo.add("pose", "net.tflite", ONNX, f"{HOST}/net.tflite")
+    if is_cached:
+        put(tmp_path / "cache", ONNX, declared("net.tflite", ONNX))
+    run = zoo.seed("openvino-dev", "pose")
+    assert run.returncode == 0, run.stderr
+    Path(run.stdout.strip()).write_bytes(b"changed")
+    (entry,) = (tmp_path / "cache/1").glob("??/*")
+    assert entry.read_bytes() == ONNX
+
+
+def test_a_member_of_an_archive_is_no_link_into_the_cache(zoo, tmp_path):
+    zoo.add_pose()
+    run = zoo.seed("rtmlib", "pose")
+    assert Path(run.stdout.strip()).stat().st_nlink == 1
+
+
 def test_a_second_run_asks_nothing(zoo, tmp_path):
     zoo.add_pose(**IS_STATED)
     zoo.seed("rtmlib", "pose")

@@ -100,6 +100,8 @@ def plan_seed(seed: Seed, folder: Path, context: DownloadContext) -> PlannedFile
 def plant(seed: Seed, folder: Path, context: DownloadContext) -> Path:
     """Write a verified file to the place where its package looks for it, and return the path.
 
+    The context must have no ``links_files``: the package may write to the file in place.
+
     A file there that has other bytes is renamed to ``NAME.bak1``, with a warning.
 
     Raises:

@@ -397,7 +397,10 @@ def _ask(
     """Fill a part from a candidate, and return it."""
     report.start(candidate)
     try:
-        if candidate.kind is not CandidateKind.CACHE or not _clone(candidate, file, part):
+        is_cloned = candidate.kind is CandidateKind.CACHE and _clone(
+            candidate, file, part, may_link=report.context.links_files
+        )
+        if not is_cloned:
             _fill_from(candidate, file, part, report)
     except PosezooError as error:
         report.fail(candidate, error.problem)
@@ -405,7 +408,7 @@ def _ask(
     return part
 
 
-def _clone(candidate: Candidate, file: SourceFile, part: PartialFile) -> bool:
+def _clone(candidate: Candidate, file: SourceFile, part: PartialFile, *, may_link: bool) -> bool:
     """Use the bytes of the cache without a copy; False if that is not possible.
 
     The file of a mirror is not linked: others may change it.
@@ -413,7 +416,7 @@ def _clone(candidate: Candidate, file: SourceFile, part: PartialFile) -> bool:
     if candidate.path is None:
         return False
     try:
-        return part.clone_from(candidate.path, file)
+        return part.clone_from(candidate.path, file, may_link=may_link)
     except FileNotFoundError as error:
         raise NotFoundError("does not exist") from error
     except OSError:

@@ -115,7 +115,7 @@ class _SeedTask:
         options = self.context.download_options
         spec = self.context.lock.with_pins(spec)
         seeds = list(self.find_seeds(spec))
-        with DownloadContext(spec, options, listener, pool=self.pool) as context:
+        with DownloadContext(spec, options, listener, pool=self.pool, links_files=False) as context:
             if self.is_dry_run:
                 return Answer(
                     plan=[_format(plan_seed(seed, self.folder, context)) for seed in seeds]
