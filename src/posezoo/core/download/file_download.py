@@ -32,7 +32,12 @@ from posezoo.core.download.origins import entry_path
 from posezoo.core.download.partial import PartialFile, remove_partial
 from posezoo.core.download.provenance_json import describe_origin
 from posezoo.core.download.several_hosts import DownloadReport, HostParts
-from posezoo.core.download.source_failures import Failure, combine_failures, resume_hint
+from posezoo.core.download.source_failures import (
+    Failure,
+    combine_failures,
+    find_record,
+    resume_hint,
+)
 from posezoo.core.download.source_types import find_source_type, type_name
 from posezoo.core.errors import (
     DigestError,
@@ -520,8 +525,8 @@ def _require_expected(file: SourceFile, partial: PartialFile) -> None:
     if file.size is not None and size < file.size:
         raise SizeError(f"sends {size} bytes, {file.size} are declared")
     if file.checksum not in (None, actual):
-        is_locked = file.first_use or file.by_lock
-        record = "posezoo.lock" if is_locked else "model.yml"
+        record = find_record(file)
+        is_locked = record == "posezoo.lock"
         pin = f"posezoo.lock has {file.checksum}" if is_locked else f"{file.checksum} is declared"
         raise DigestError(
             f"the digest of the download is {actual}, but {pin}",
