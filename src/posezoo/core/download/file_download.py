@@ -65,7 +65,7 @@ from posezoo.core.files.verified_files import (
     writing,
 )
 from posezoo.core.layout import require_inside
-from posezoo.core.workers.hedging import ask_with_head_start, current_request
+from posezoo.core.workers.hedging import HedgedRequest, ask_with_head_start, current_request
 from posezoo.core.workers.retries import TransientSourceError, ask_again
 
 _CHANGED = "the file changed at its source, or was damaged during the download"
@@ -384,8 +384,10 @@ def _fill_from_hosts(
         )
         if answer.result:
             parts.keep(answer.result)
-    silence = TransientSourceError(f"no data for {head_start_s:g} s, another source was faster")
-    problems: dict[int, DownloadError] = dict.fromkeys(answer.silent, silence)
+    problems: dict[int, DownloadError] = {
+        number: TransientSourceError(_explain_loss(request, head_start_s))
+        for number, request in answer.silent.items()
+    }
     problems.update(answer.failures)
     for number, error in sorted(problems.items()):
         candidate = ordered[number]
@@ -394,6 +396,12 @@ def _fill_from_hosts(
         if is_late and answer.result:
             context.warn(f"{candidate.host} failed, and is asked last for the rest of the run")
     return ordered[answer.winner] if answer.result else None
+
+
+def _explain_loss(request: HedgedRequest, head_start_s: float) -> str:
+    """Why another source was faster than a request."""
+    reason = f"no {'more ' if request.has_data else ''}data for {head_start_s:g} s"
+    return f"{request.problem or reason}, another source was faster"
 
 
 def _ask(
