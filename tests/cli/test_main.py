@@ -58,6 +58,30 @@ def test_help_of_a_verb_is_that_of_its_flag():
     )
 
 
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("--input one.webp", "posezoo run --input one.webp"),
+        ("--quiet list", "posezoo list --quiet"),
+        (
+            "--weights_dir 'my models' get pose-a -q",
+            "posezoo get --weights_dir 'my models' pose-a -q",
+        ),
+        ("--quiet", "posezoo help --all shows all verbs"),
+        ("-", "posezoo help --all shows all verbs"),
+    ],
+)
+def test_flags_before_the_verb_are_told_where_they_belong(capsys, line, hint):
+    words = shlex.split(line)
+    with pytest.raises(SystemExit) as ended:
+        command_line.main(words)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.splitlines() == [
+        f"posezoo: error: {words[0]} is no verb: flags come after the verb",
+        f"  hint: {hint}",
+    ]
+
+
 def test_images_in_the_place_of_a_model_are_told_where_they_belong(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("a.jpg", "b.jpg"):

@@ -214,9 +214,11 @@ def test_the_names_are_those_of_models_with_parts_and_without_composites(root):
 def test_problems_are_those_of_every_file(root):
     write_model(root, "broken", "files: [\n")
     write_composite(root, "whole", ["first", "gone"])
-    told = " ".join(problem.problem for problem in Registry([root]).select().problems)
+    selection = Registry([root]).select()
+    told = " ".join(problem.problem for problem in selection.problems)
     assert "broken" in told
     assert "whole has no part gone" in told
+    assert "whole" not in [composite.name for composite in selection.composites]
 
 
 def test_an_empty_pattern_matches_nothing(root):

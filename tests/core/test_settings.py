@@ -62,6 +62,34 @@ def test_a_mirror_that_is_no_folder_is_an_error_since_the_network_would_be_used_
         read_settings({}, environ, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("htp://host.invalid/mirror", "there is no scheme htp://"),
+        ("htp://me:secret@host.invalid/mirror", "there is no scheme htp://"),
+        ("a-file", "is a file"),
+    ],
+)
+def test_a_mirror_that_is_no_address_or_a_file_is_an_error_also(
+    tmp_path, monkeypatch, name, problem
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a-file").touch()
+    environ = {"HOME": str(tmp_path)}
+    for flags, variables in (({"mirror": name}, {}), ({}, {"POSEZOO_MIRROR": name})):
+        with pytest.raises(SettingsError) as caught:
+            read_settings(flags, environ | variables, tmp_path)
+        ending = f"{problem}; name a folder or an http(s) address"
+        assert caught.value.problem.endswith(f"{name.replace('me:secret@', '')}: {ending}")
+
+
+@pytest.mark.parametrize(
+    "address", ["HTTPS://host.invalid/mirror", "file:///mirror", "sftp://host.invalid/mirror"]
+)
+def test_the_address_of_a_mirror_may_have_these_schemes(tmp_path, address):
+    assert read_settings({"mirror": address}, {}, tmp_path)["mirror"].value == (address,)
+
+
 def test_the_users_file_is_used_if_the_working_folder_has_none(tmp_path):
     own = tmp_path / "config" / "posezoo"
     own.mkdir(parents=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,11 @@ class Fetch:
         mirrors: tuple[str, ...] = (),
         attempts: int = 5,
         timeout_s: float = 5.0,
+        sleep: Callable[[float], object] | None = None,
         **more: Any,
     ) -> Path:
         download_options = DownloadOptions(
-            cache, mirrors, attempts, timeout_s, sleep=self.naps.append, **more
+            cache, mirrors, attempts, timeout_s, sleep=sleep or self.naps.append, **more
         )
         target = self.folder / file.name
         with DownloadContext("pose", download_options, self.events.append) as errand:

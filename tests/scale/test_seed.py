@@ -91,8 +91,43 @@ def test_rtmlib_finds_a_network_by_the_name_in_its_url(zoo, tmp_path):
 def test_mediapipe_finds_the_files_that_its_wheel_lacks(zoo, tmp_path):
     zoo.add("heavy", "pose_landmark_heavy.tflite", ONNX, f"{HOST}/heavy")
     zoo.add("other", "other.tflite", ONNX, f"{HOST}/other")
+    install_mediapipe(tmp_path / "there")
     zoo.seed("mediapipe", "--all")
-    assert written(tmp_path) == {"mediapipe/modules/pose_landmark/pose_landmark_heavy.tflite": ONNX}
+    package = {"mediapipe/__init__.py": b""}
+    heavy = {"mediapipe/modules/pose_landmark/pose_landmark_heavy.tflite": ONNX}
+    assert written(tmp_path) == package | heavy
+
+
+def install_mediapipe(site_packages: Path) -> None:
+    (site_packages / "mediapipe").mkdir(parents=True)
+    (site_packages / "mediapipe/__init__.py").touch()
+
+
+@pytest.mark.parametrize("more", [(), ("--dry_run",)], ids=["written", "planned"])
+def test_mediapipe_does_not_look_into_a_folder_without_it(zoo, tmp_path, more):
+    zoo.add("heavy", "pose_landmark_heavy.tflite", ONNX, f"{HOST}/heavy")
+    there = tmp_path / "there"
+    run = zoo.seed("mediapipe", "--all", *more)
+    assert run.returncode == 1
+    assert f"error: {there}: there is no such folder\n" in run.stderr
+    there.mkdir()
+    run = zoo.seed("mediapipe", "--all", *more)
+    assert run.returncode == 1
+    assert f"error: {there}: the package mediapipe is not in it\n" in run.stderr
+    assert "hint: name the folder that has its folder mediapipe" in run.stderr
+    assert list(there.iterdir()) == []
+
+
+@pytest.mark.parametrize("more", [(), ("--dry_run",)], ids=["written", "planned"])
+def test_the_folder_of_mediapipe_itself_is_told_from_its_parent(zoo, tmp_path, more):
+    zoo.add("heavy", "pose_landmark_heavy.tflite", ONNX, f"{HOST}/heavy")
+    install_mediapipe(tmp_path / "site")
+    (tmp_path / "site/mediapipe/mediapipe/modules").mkdir(parents=True)  # of an earlier mistake
+    (tmp_path / "there").symlink_to(tmp_path / "site/mediapipe")
+    run = zoo.seed("mediapipe", "--all", *more)
+    assert run.returncode == 1
+    assert f"hint: did you mean its parent {tmp_path / 'site'}?" in run.stderr
+    assert list(tmp_path.rglob("*heavy.tflite")) == []
 
 
 def test_openvino_dev_finds_files_by_their_digest(zoo, tmp_path):
@@ -100,6 +135,24 @@ def test_openvino_dev_finds_files_by_their_digest(zoo, tmp_path):
     zoo.seed("openvino-dev", "pose")
     digest = hashlib.sha384(ONNX).hexdigest()
     assert written(tmp_path) == {f"1/{digest[:2]}/{digest[2:]}": ONNX}
+
+
+@pytest.mark.parametrize("is_cached", [False, True], ids=["from the mirror", "from the cache"])
+def test_what_is_written_to_a_file_in_place_does_not_reach_the_cache(zoo, tmp_path, is_cached):
+    zoo.add("pose", "net.tflite", ONNX, f"{HOST}/net.tflite")
+    if is_cached:
+        put(tmp_path / "cache", ONNX, declared("net.tflite", ONNX))
+    run = zoo.seed("openvino-dev", "pose")
+    assert run.returncode == 0, run.stderr
+    Path(run.stdout.strip()).write_bytes(b"changed")
+    (entry,) = (tmp_path / "cache/1").glob("??/*")
+    assert entry.read_bytes() == ONNX
+
+
+def test_a_member_of_an_archive_is_no_link_into_the_cache(zoo, tmp_path):
+    zoo.add_pose()
+    run = zoo.seed("rtmlib", "pose")
+    assert Path(run.stdout.strip()).stat().st_nlink == 1
 
 
 def test_a_second_run_asks_nothing(zoo, tmp_path):
@@ -142,8 +195,20 @@ def test_damaged_bytes_are_not_seeded(zoo, tmp_path):
     assert written(tmp_path) == {}
 
 
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_failed_seed_leaves_no_folder_behind(zoo, tmp_path, is_there):
+    zoo.add("pose", "net.tflite", ONNX, f"{HOST}/net.tflite")
+    (stored,) = (tmp_path / "mirror").rglob("1/*/*")
+    stored.write_bytes(b"another network")
+    if is_there:
+        (tmp_path / "there").mkdir()
+    assert zoo.seed("openvino-dev", "pose").returncode == 1
+    assert [*tmp_path.glob("there"), *tmp_path.glob("there/*")] == [tmp_path / "there"] * is_there
+
+
 def test_a_model_that_the_package_has_no_use_for_is_named(zoo, tmp_path):
     zoo.add("other", "other.tflite", ONNX, f"{HOST}/other")
+    install_mediapipe(tmp_path / "there")
     run = zoo.seed("mediapipe", "other")
     assert run.returncode == 1
     assert "error: mediapipe looks for no file of these models: other" in run.stderr

@@ -12,6 +12,7 @@ import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import takewhile
 from mimetypes import guess_type
 from pathlib import Path
 from typing import NoReturn
@@ -128,8 +129,26 @@ def _answer_without_verb(words: Sequence[str]) -> NoReturn:
     if words and not words[0].startswith("-"):
         hint = _hint_for_word(words[0]) or "posezoo help --all shows all verbs"
         top.error(f"no verb is called '{words[0]}'", hint)
-    _, unknown = top.parse_known_args(words)
-    top.error(f"unrecognized arguments: {' '.join(unknown)}", "the verb is the first word")
+    top.verbs.required = False
+    top.parse_known_args(list(takewhile(_is_flag, words)))
+    top.error(f"{words[0]} is no verb: flags come after the verb", _hint_for_leading_flag(words))
+
+
+def _is_flag(word: str) -> bool:
+    return word.startswith("-") and word != "-"
+
+
+def _hint_for_leading_flag(words: Sequence[str]) -> str:
+    """The line with its verb first: that of the line, or run for images."""
+    verb = next((word for word in words if find_verb(word)), "")
+    others = list(words)
+    if verb:
+        others.remove(verb)
+    elif {"-i", "--input"}.intersection(words):
+        verb = "run"
+    if not verb:
+        return "posezoo help --all shows all verbs"
+    return shlex.join(["posezoo", verb, *others])
 
 
 def _hint_for_word(word: str) -> str:

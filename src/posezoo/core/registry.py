@@ -321,7 +321,7 @@ class Registry:
                     parts = self.parts(spec)
                 except SpecError as error:
                     problems[error.problem] = error
-                    parts = ()
+                    continue
                 if isinstance(spec, CompositeSpec):
                     composites[spec.name] = spec
                 for part in parts:

@@ -166,13 +166,21 @@ def _mirrors(value: object) -> tuple[str, ...]:
 
 
 def _mirror(address: str) -> str:
-    if re.match(rf"(?!({'|'.join(STORES)}):).*://", address):
+    scheme, mark, _ = address.partition("://")
+    if mark and scheme.lower() in _URL_SCHEMES:
         return address
-    folder = parse_folder(address)
     # Otherwise a mistyped mirror would look like one without the file, and the network be used.
-    if "://" not in address and not os.path.isdir(folder):
-        raise ValueError(f"{address}: there is no such folder; name a folder or an http(s) address")
+    wanted = "name a folder or an http(s) address"
+    if mark and scheme not in STORES:
+        raise ValueError(f"{redact_secrets(address)}: there is no scheme {scheme}://; {wanted}")
+    folder = parse_folder(address)
+    if not mark and not os.path.isdir(folder):
+        what = "is a file" if os.path.isfile(folder) else "there is no such folder"
+        raise ValueError(f"{address}: {what}; {wanted}")
     return show_addresses(f"{folder}")
+
+
+_URL_SCHEMES = ("http", "https", "file")
 
 
 def _models_dirs(value: object) -> tuple[Path, ...]:

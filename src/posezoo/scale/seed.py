@@ -6,8 +6,8 @@ package is changed, imported or installed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
@@ -21,6 +21,7 @@ from posezoo.core.download.digest_store import package_path
 from posezoo.core.download.file_download import download_file
 from posezoo.core.download.model_download import PlannedFile, plan_file
 from posezoo.core.download.origins import FileOrigin, entry_path
+from posezoo.core.errors import OutputError
 from posezoo.core.files.verified_files import Hasher, is_verified_file
 from posezoo.core.values import frozen
 
@@ -89,6 +90,37 @@ PACKAGES: dict[str, FindSeeds] = {
 }
 
 
+def require_folder(package: str, folder: Path) -> None:
+    """Raise an OutputError if a package would not look for files in a folder.
+
+    A missing folder is created later, but not for MediaPipe, which is installed there already.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder}: is not a folder", hint="name a folder")
+    # An earlier mistake may have left a folder mediapipe in the package's own, but not this file.
+    if package != "mediapipe" or (folder / "mediapipe" / "__init__.py").is_file():
+        return
+    hint = "name the folder that has its folder mediapipe, usually site-packages"
+    if (folder / "__init__.py").is_file() and folder.resolve().name == "mediapipe":
+        hint = f"did you mean its parent {folder.resolve().parent}?"
+    problem = "the package mediapipe is not in it" if folder.is_dir() else "there is no such folder"
+    raise OutputError(f"{folder}: {problem}", hint=hint)
+
+
+@contextmanager
+def removing_empty_folders(paths: Iterable[Path]) -> Iterator[None]:
+    """Remove at the end the folders that were created for files and have none, as after a failed
+    download.
+    """
+    missing = {parent for path in paths for parent in path.parents if not parent.exists()}
+    try:
+        yield
+    finally:
+        for folder in sorted(missing, reverse=True):  # those inside others first
+            with suppress(OSError):
+                folder.rmdir()
+
+
 def plan_seed(seed: Seed, folder: Path, context: DownloadContext) -> PlannedFile:
     """What ``plant`` would do; nothing is written, and no server is asked."""
     target = folder / seed.place
@@ -99,6 +131,8 @@ def plan_seed(seed: Seed, folder: Path, context: DownloadContext) -> PlannedFile
 
 def plant(seed: Seed, folder: Path, context: DownloadContext) -> Path:
     """Write a verified file to the place where its package looks for it, and return the path.
+
+    The context must have no ``links_files``: the package may write to the file in place.
 
     A file there that has other bytes is renamed to ``NAME.bak1``, with a warning.
 

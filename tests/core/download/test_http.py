@@ -10,6 +10,7 @@ import threading
 import time
 import tracemalloc
 import zlib
+from dataclasses import replace
 from email.utils import formatdate
 from urllib.parse import urlsplit
 
@@ -202,6 +203,22 @@ def test_a_longer_body_is_cut_off_at_the_declared_size(server, fetch):
     with pytest.raises(SizeError, match="more than the declared 4096 bytes"):
         fetch(declared("net.tflite", WEIGHTS, url))
     assert fetch.left() == []
+
+
+@pytest.mark.parametrize(
+    ("pin", "record"),
+    [
+        ({}, "model.yml is wrong: check it; posezoo verify --metadata --fix corrects it"),
+        ({"by_lock": True}, "posezoo.lock is wrong: check it"),
+    ],
+)
+def test_a_source_with_another_size_is_no_problem_of_the_network(server, fetch, pin, record):
+    file = replace(declared("net.tflite", WEIGHTS, server.serve("net", WEIGHTS + b"!")), **pin)
+    with pytest.raises(SizeError) as caught:
+        fetch(file)
+    wanted = f"the file changed at its source, or its size in {record}"
+    assert caught.value.hint.startswith(wanted)
+    assert "network" not in caught.value.hint
 
 
 def test_an_endless_body_ends_with_us(server, fetch):

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -89,6 +90,31 @@ def test_a_host_that_hangs_costs_the_head_start(fetch, server, other, hanging):
     first = server.serve("a", WEIGHTS, **hanging)
     assert fetched(fetch, first, other.serve("b", WEIGHTS)) < 5
     assert other.asked("b") == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        pytest.param({"silence_s": 60}, "no data for 0.3 s", id="nothing"),
+        pytest.param({"hang_at": 50_000}, "no more data for 0.3 s", id="half of the file"),
+        pytest.param({"status": [500] * 9}, "HTTP 500 Internal Server Error", id="an error"),
+        pytest.param({"cut_at": 50_000}, "the connection broke", id="a cut"),
+    ],
+)
+def test_the_reason_why_another_source_was_faster_is_what_happened(
+    fetch, server, other, fault, reason
+):
+    first = server.serve("a", WEIGHTS, **fault)
+    second = other.serve("b", WEIGHTS, silence_s=SILENCE_S)
+    file = declared("net.bin", WEIGHTS, first, second)
+    is_over = threading.Event()
+    try:
+        fetch(file, head_start_s=SILENCE_S, timeout_s=30, sleep=lambda _s: is_over.wait(HANG_S))
+    finally:
+        is_over.set()
+    (warning,) = re.findall("(?m)^.*another source was faster$", fetch.warnings)
+    assert warning.startswith(f"net.bin: {first}: {reason}"), warning
+    assert ("no data" in warning) == (fault == {"silence_s": 60})
 
 
 def test_of_two_hosts_that_hang_the_third_sends_it(fetch, silent, server, other):

@@ -32,7 +32,12 @@ from posezoo.core.download.origins import entry_path
 from posezoo.core.download.partial import PartialFile, remove_partial
 from posezoo.core.download.provenance_json import describe_origin
 from posezoo.core.download.several_hosts import DownloadReport, HostParts
-from posezoo.core.download.source_failures import Failure, combine_failures, resume_hint
+from posezoo.core.download.source_failures import (
+    Failure,
+    combine_failures,
+    find_record,
+    resume_hint,
+)
 from posezoo.core.download.source_types import find_source_type, type_name
 from posezoo.core.errors import (
     DigestError,
@@ -60,7 +65,7 @@ from posezoo.core.files.verified_files import (
     writing,
 )
 from posezoo.core.layout import require_inside
-from posezoo.core.workers.hedging import ask_with_head_start, current_request
+from posezoo.core.workers.hedging import HedgedRequest, ask_with_head_start, current_request
 from posezoo.core.workers.retries import TransientSourceError, ask_again
 
 _CHANGED = "the file changed at its source, or was damaged during the download"
@@ -379,8 +384,10 @@ def _fill_from_hosts(
         )
         if answer.result:
             parts.keep(answer.result)
-    silence = TransientSourceError(f"no data for {head_start_s:g} s, another source was faster")
-    problems: dict[int, DownloadError] = dict.fromkeys(answer.silent, silence)
+    problems: dict[int, DownloadError] = {
+        number: TransientSourceError(_explain_loss(request, head_start_s))
+        for number, request in answer.silent.items()
+    }
     problems.update(answer.failures)
     for number, error in sorted(problems.items()):
         candidate = ordered[number]
@@ -391,13 +398,22 @@ def _fill_from_hosts(
     return ordered[answer.winner] if answer.result else None
 
 
+def _explain_loss(request: HedgedRequest, head_start_s: float) -> str:
+    """Why another source was faster than a request."""
+    reason = f"no {'more ' if request.has_data else ''}data for {head_start_s:g} s"
+    return f"{request.problem or reason}, another source was faster"
+
+
 def _ask(
     candidate: Candidate, file: SourceFile, part: PartialFile, report: DownloadReport
 ) -> PartialFile:
     """Fill a part from a candidate, and return it."""
     report.start(candidate)
     try:
-        if candidate.kind is not CandidateKind.CACHE or not _clone(candidate, file, part):
+        is_cloned = candidate.kind is CandidateKind.CACHE and _clone(
+            candidate, file, part, may_link=report.context.links_files
+        )
+        if not is_cloned:
             _fill_from(candidate, file, part, report)
     except PosezooError as error:
         report.fail(candidate, error.problem)
@@ -405,7 +421,7 @@ def _ask(
     return part
 
 
-def _clone(candidate: Candidate, file: SourceFile, part: PartialFile) -> bool:
+def _clone(candidate: Candidate, file: SourceFile, part: PartialFile, *, may_link: bool) -> bool:
     """Use the bytes of the cache without a copy; False if that is not possible.
 
     The file of a mirror is not linked: others may change it.
@@ -413,7 +429,7 @@ def _clone(candidate: Candidate, file: SourceFile, part: PartialFile) -> bool:
     if candidate.path is None:
         return False
     try:
-        return part.clone_from(candidate.path, file)
+        return part.clone_from(candidate.path, file, may_link=may_link)
     except FileNotFoundError as error:
         raise NotFoundError("does not exist") from error
     except OSError:
@@ -517,8 +533,8 @@ def _require_expected(file: SourceFile, partial: PartialFile) -> None:
     if file.size is not None and size < file.size:
         raise SizeError(f"sends {size} bytes, {file.size} are declared")
     if file.checksum not in (None, actual):
-        is_locked = file.first_use or file.by_lock
-        record = "posezoo.lock" if is_locked else "model.yml"
+        record = find_record(file)
+        is_locked = record == "posezoo.lock"
         pin = f"posezoo.lock has {file.checksum}" if is_locked else f"{file.checksum} is declared"
         raise DigestError(
             f"the digest of the download is {actual}, but {pin}",

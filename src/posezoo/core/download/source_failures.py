@@ -61,12 +61,7 @@ def _find_hint(file: SourceFile, failures: Sequence[Failure], resume_size: int) 
     if failures and resume_size:
         return resume_hint(resume_size)
     hint = next((error.hint for _, error in failures if error.hint), "")
-    if not hint:
-        hint = "check the network connection and the proxy settings"
-        if _is_missing(failures):
-            hint = "check the address"
-        if file.checksum:  # a mirror finds a file by the digest of the file itself
-            hint += ", or give a folder with a copy: --mirror DIR"
+    hint = hint or _find_size_hint(file, failures) or _find_network_hint(file, failures)
     mirrors = [
         candidate.name
         for candidate, error in failures
@@ -75,3 +70,32 @@ def _find_hint(file: SourceFile, failures: Sequence[Failure], resume_size: int) 
     if mirrors and "mirror create" not in hint:
         hint = f"fill {' and '.join(mirrors)} again with posezoo mirror create, or {hint}"
     return hint
+
+
+def _find_size_hint(file: SourceFile, failures: Sequence[Failure]) -> str:
+    """What to do if a source has a file of another size; empty if none has."""
+    is_other = any(
+        candidate.kind is CandidateKind.SOURCE and isinstance(error, SizeError)
+        for candidate, error in failures
+    )
+    if file.size is None or not is_other:
+        return ""
+    record = find_record(file)
+    hint = f"the file changed at its source, or its size in {record} is wrong: check it"
+    if record == "model.yml":
+        hint += "; posezoo verify --metadata --fix corrects it for a file that is here"
+    return hint
+
+
+def _find_network_hint(file: SourceFile, failures: Sequence[Failure]) -> str:
+    hint = "check the network connection and the proxy settings"
+    if _is_missing(failures):
+        hint = "check the address"
+    if file.checksum:  # a mirror finds a file by the digest of the file itself
+        hint += ", or give a folder with a copy: --mirror DIR"
+    return hint
+
+
+def find_record(file: SourceFile) -> str:
+    """The file that records the size and the digest of a file."""
+    return "posezoo.lock" if file.first_use or file.by_lock else "model.yml"

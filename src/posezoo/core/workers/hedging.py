@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import field
 from typing import Generic, TypeVar
 
 from posezoo.core.values import frozen
@@ -35,12 +36,22 @@ class HedgedRequest:
         self._ends: list[Callable[[], None]] = []
         self._is_cancelled = False
         self._data_at = time.monotonic()
+        self.has_data = False  # whether bytes have arrived
+        self.problem = ""  # why the last attempt failed; empty again after bytes of the next one
 
     def note_data(self) -> None:
         """Remember that bytes have arrived now."""
         self._data_at = time.monotonic()
+        self.has_data = True
+        self.problem = ""
         if self._parent:
             self._parent.note_data()
+
+    def note_problem(self, problem: str) -> None:
+        """Remember why an attempt failed, after which the host is asked again."""
+        self.problem = problem
+        if self._parent:
+            self._parent.note_problem(problem)
 
     @property
     def silence_s(self) -> float:
@@ -107,7 +118,8 @@ class FirstAnswer(Generic[Result, Error]):
     result: Result | None  # None: all failed
     winner: int  # the number of the host with the result; -1 if there is none
     failures: Mapping[int, Error]
-    silent: tuple[int, ...] = ()  # these had sent nothing for the head start, and were cancelled
+    #: The requests that had got nothing for the head start, and were cancelled.
+    silent: Mapping[int, HedgedRequest] = field(default_factory=dict)
 
 
 #: Is called with the number of a host that is to be asked, and with whether no other host is being
@@ -178,10 +190,10 @@ class _Race(Generic[Result]):
         """Whether a host may still answer."""
         return bool(self._unasked or self._requests)
 
-    def silent(self) -> tuple[int, ...]:
-        """The hosts that are being asked, and have sent nothing for the head start."""
+    def silent(self) -> dict[int, HedgedRequest]:
+        """The requests to hosts that have sent nothing for the head start."""
         requests = self._requests.items()
-        return tuple(number for number, each in requests if each.silence_s >= self._head_start_s)
+        return {number: each for number, each in requests if each.silence_s >= self._head_start_s}
 
     def start_next(self) -> None:
         """Ask the next host that is not being asked, if all others are silent."""

@@ -80,6 +80,7 @@ def ask_again(
             return ask()
         except TransientSourceError as error:
             current_request().raise_if_cancelled()
+            current_request().note_problem(error.problem)
             error.attempts = attempt
             _refuse_long_pause(error, limits)
             if error.new_limit is not None:

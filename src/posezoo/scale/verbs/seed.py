@@ -6,6 +6,7 @@ hint). The exit code is 1 if a file cannot be written.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,10 +15,12 @@ from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
 from posezoo.cli.model_jobs import Answer
 from posezoo.cli.selection import select_models
-from posezoo.core.errors import OutputError, UnknownModelError
+from posezoo.core.errors import LockError, UnknownModelError
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from posezoo.core.declarations.model import ModelSpec
     from posezoo.core.download.context import ConnectionPool
     from posezoo.core.download.model_download import PlannedFile
@@ -60,14 +63,10 @@ def run(args: _SeedArgs) -> int:
     """Write the files, and print their paths."""
     from posezoo.core.download.context import ConnectionPool
     from posezoo.core.pipeline.for_each import Executor
-    from posezoo.scale.seed import PACKAGES
+    from posezoo.scale.seed import PACKAGES, removing_empty_folders, require_folder
 
     patterns = flags.patterns_from_args(args)
-    if args.folder.exists() and not args.folder.is_dir():
-        raise OutputError(
-            f"{args.folder}: is not a folder",
-            hint="name a folder; posezoo creates a missing one",
-        )
+    require_folder(args.package, args.folder)
     context = flags.context_from_args(args)
     find_seeds = PACKAGES[args.package]
     with (
@@ -75,13 +74,16 @@ def run(args: _SeedArgs) -> int:
         ConnectionPool(context.download_options) as pool,
     ):
         selection = select_models(context.registry, patterns, console)
-        report = model_jobs.run_for_each(
-            _require_seeds(selection, find_seeds, args.package),
-            _SeedTask(context, find_seeds, args.folder, pool, is_dry_run=args.dry_run),
-            console,
-            skip_unpinned=args.all,
-            executor=Executor(1 if args.dry_run else context.settings.jobs),
-        )
+        selection = _require_seeds(selection, find_seeds, args.package)
+        task = _SeedTask(context, find_seeds, args.folder, pool, is_dry_run=args.dry_run)
+        with removing_empty_folders(task.find_places(selection)):
+            report = model_jobs.run_for_each(
+                selection,
+                task,
+                console,
+                skip_unpinned=args.all,
+                executor=Executor(1 if args.dry_run else context.settings.jobs),
+            )
     return report.print(args.format)
 
 
@@ -107,6 +109,13 @@ class _SeedTask:
     pool: ConnectionPool
     is_dry_run: bool
 
+    def find_places(self, selection: Selection) -> Iterator[Path]:
+        """Where the package looks for the files of models."""
+        for spec in selection.models:
+            with suppress(LockError):  # the job of the model reports it
+                for seed in self.find_seeds(self.context.lock.with_pins(spec)):
+                    yield self.folder / seed.place
+
     def __call__(self, spec: ModelSpec, listener: Listener) -> Answer:
         from posezoo.core.download.context import DownloadContext
         from posezoo.core.download.model_download import require_allowed
@@ -115,7 +124,7 @@ class _SeedTask:
         options = self.context.download_options
         spec = self.context.lock.with_pins(spec)
         seeds = list(self.find_seeds(spec))
-        with DownloadContext(spec, options, listener, pool=self.pool) as context:
+        with DownloadContext(spec, options, listener, pool=self.pool, links_files=False) as context:
             if self.is_dry_run:
                 return Answer(
                     plan=[_format(plan_seed(seed, self.folder, context)) for seed in seeds]
