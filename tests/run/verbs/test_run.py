@@ -715,6 +715,23 @@ def test_a_video_gives_an_annotated_video_and_the_keypoints_of_each_frame(
     assert [each["frames"] for each in json.loads(short.stdout)["videos"]] == [2]
 
 
+def test_poses_that_are_not_drawn_are_not_counted(seeker_ir, camera, tmp_path):
+    clip, out = video_of(camera, tmp_path / "clip.avi"), tmp_path / "out"
+    seen = run(seeker_ir, "-i", camera, clip, "-o", out)
+    assert f"{camera}: 1 person -> " in seen.stdout
+    assert f"{clip}: 6 frames, at most 1 person in one -> " in seen.stdout
+    assert "\nhint " not in seen.stdout
+    hidden = run(seeker_ir, "-i", camera, clip, "-o", out, "--min_score", "1")
+    assert f"{camera}: 0 people -> " in hidden.stdout
+    assert f"{clip}: 6 frames, nobody was found -> " in hidden.stdout
+    assert (
+        "\nhint        poses of fewer than three visible keypoints are not drawn;" in hidden.stdout
+    )
+    told = json.loads((out / "poses.json").read_text(encoding="utf-8"))
+    assert [pose["drawn"] for pose in told["images"][0]["poses"]] == [False]
+    assert told["videos"][0]["people"] == 0
+
+
 @pytest.mark.slow
 def test_people_in_a_video_are_numbered_and_published_as_they_are_found(
     blazepose, camera, tmp_path
