@@ -707,6 +707,7 @@ def test_a_video_gives_an_annotated_video_and_the_keypoints_of_each_frame(
     assert (video["frames"], video["people"], video["width"], video["height"]) == (6, 1, 256, 256)
     frames = json.loads(Path(video["keypoints"]).read_text(encoding="utf-8"))["frames"]
     assert [each["frame"] for each in frames] == [0, 1, 2, 3, 4, 5]
+    assert [each["seconds"] for each in frames] == [0, 0.04, 0.08, 0.12, 0.16, 0.2]
     assert all(len(each["poses"]) == 1 for each in frames)
     annotated, plain = read_video(out / "clip_poses.mp4"), read_video(clip)
     assert len(annotated) == 6

@@ -5,8 +5,9 @@ with the keypoints of each frame for each video, and poses.json, which ``--forma
 
     images    list    image, picture, width, height, poses
     videos    list    video, picture (null if it could not be written), keypoints (a file: frames
-                      with frame, width, height, poses; null if --output names the video), frames,
-                      people (the most in one frame), people_from, width, height
+                      with seconds, frame, name, width, height, poses; null if --output names the
+                      video), frames, people (the most drawn in one frame), people_from, width,
+                      height
     failed    list    image or video, and reason
     assumed   str     what is assumed about the keypoints; empty if a skeleton is declared
 """
