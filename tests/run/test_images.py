@@ -307,3 +307,13 @@ def test_a_raw_photo_of_a_camera_is_named(tmp_path):
     with pytest.raises(ImageError, match="is a raw photo of a camera") as caught:
         read_image(tmp_path / "me.CR2")
     assert "me.jpg" in caught.value.hint
+
+
+@pytest.mark.parametrize("content", [b"", b"no video", b"GIF89a", b"\0\0\0\x18ftypmp42"])
+@pytest.mark.parametrize("name", ["a.mp4", "a.gif"])
+def test_only_a_file_with_frames_is_said_to_be_a_video(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(ImageError) as caught:
+        images.open_image(path)
+    assert "cv2.VideoCapture" not in caught.value.hint

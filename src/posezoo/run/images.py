@@ -24,6 +24,7 @@ from posezoo.core.errors import ImageError, MissingPackageError, import_cv2, os_
 from posezoo.core.files.verified_files import write_atomically
 from posezoo.core.regular_files import LFS_HINT, LFS_PROBLEM, explain_link, is_lfs_pointer
 from posezoo.core.values import frozen
+from posezoo.run.video.ffmpeg_library import import_quiet_opencv
 
 Image = NDArray[np.uint8]
 
@@ -298,12 +299,25 @@ def _hint_for_path(text: str) -> str:
         return f"for all its images: model(sorted(pathlib.Path({text!r}).glob('*{suffix}')))"
     if "://" in text:
         return "download it first; posezoo run --input takes addresses, too"
-    is_video = Path(text).suffix.lower() in VIDEO_SUFFIXES | {".gif"}
-    if is_video and os.path.isfile(text):
-        return f"for its first frame: is_read, frame = cv2.VideoCapture({text!r}).read()"
+    if _is_playable(text):
+        return (
+            "posezoo run --input plays it; for its first frame:"
+            f" is_read, frame = cv2.VideoCapture({text!r}).read()"
+        )
     if has_magic(text) and not os.path.lexists(text):
         return f"for all that it matches: model(sorted(glob.glob({text!r})))"
     return ""
+
+
+def _is_playable(text: str) -> bool:
+    """Whether a path is a video, also by its content: the reader of videos finds a frame."""
+    if Path(text).suffix.lower() not in VIDEO_SUFFIXES | {".gif"} or not os.path.isfile(text):
+        return False
+    capture = import_quiet_opencv().VideoCapture(text)
+    try:
+        return bool(capture.read()[0])
+    finally:
+        capture.release()
 
 
 def to_bgr(frame: object, color: str = "BGR") -> Image:
