@@ -504,6 +504,15 @@ def test_a_picture_on_which_the_network_fails_is_reported_and_the_others_are_pro
     assert noses == {"a": pytest.approx(200 / 255), "c": pytest.approx(100 / 255)}
 
 
+def test_a_file_of_several_pages_is_one_line_of_warning(seeker_ir, camera, tmp_path):
+    pages = tmp_path / "pages.tiff"
+    cv2.imwritemulti(str(pages), [cv2.imread(str(camera))] * 2)
+    ended = run(seeker_ir, "-i", pages, "-o", tmp_path / "out")
+    assert ended.returncode == 0
+    assert f"warning: {pages}: has several frames or pages: the first is used\n" in ended.stderr
+    assert "ImageWarning" not in ended.stderr
+
+
 def test_a_damaged_photo_is_one_line_of_error(seeker_ir, tmp_path):
     cv2.imwrite(str(tmp_path / "deep.tiff"), np.zeros((8, 8, 3), np.float32))
     words = (seeker_ir, "--detector", "none", "-i", tmp_path / "deep.tiff", "-o", tmp_path / "out")
