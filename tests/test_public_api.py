@@ -236,7 +236,7 @@ def test_a_path_that_is_no_image_is_explained(tmp_path):
     for hint in still_hints:
         (poses,) = eval(hint[hint.index("model(") :], names)
         assert len(poses) == 1
-    exec(video_hint.removeprefix("for its first frame: "), names)
+    exec(video_hint.partition("for its first frame: ")[2], names)
     assert names["is_read"] and len(model(names["frame"])) == 1
     assert address.startswith("download it first")
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import warnings
 import zlib
 
 import numpy as np
 import pytest
 
-from posezoo.core.errors import ImageError, OutputError
+from posezoo.core.errors import ImageError, ImageWarning, OutputError
 from posezoo.run import images
 from posezoo.run.images import SAMPLE_PHOTOS, read_image
 
@@ -307,3 +308,36 @@ def test_a_raw_photo_of_a_camera_is_named(tmp_path):
     with pytest.raises(ImageError, match="is a raw photo of a camera") as caught:
         read_image(tmp_path / "me.CR2")
     assert "me.jpg" in caught.value.hint
+
+
+@pytest.mark.parametrize("content", [b"", b"no video", b"GIF89a", b"\0\0\0\x18ftypmp42"])
+@pytest.mark.parametrize("name", ["a.mp4", "a.gif"])
+def test_only_a_file_with_frames_is_said_to_be_a_video(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(ImageError) as caught:
+        images.open_image(path)
+    assert "cv2.VideoCapture" not in caught.value.hint
+
+
+@pytest.mark.parametrize("ending", [".png", ".webp", ".avif", ".tiff"])
+def test_the_first_of_several_frames_or_pages_is_read_with_a_warning(tmp_path, scene, ending):
+    if ending != ".tiff" and not hasattr(cv2, "Animation"):
+        pytest.skip("needs OpenCV 4.11, which writes animations")
+    path = tmp_path / f"scene{ending}"
+    frames = [
+        np.dstack([frame, np.full_like(frame[..., 0], 255)]) for frame in (scene, 255 - scene)
+    ]
+    if ending == ".tiff":
+        cv2.imwritemulti(str(path), frames)
+    else:
+        animation = cv2.Animation()
+        animation.frames, animation.durations = frames, [100, 100]
+        cv2.imwriteanimation(str(path), animation)
+    with pytest.warns(ImageWarning, match="several frames or pages: the first is used"):
+        read = images.read_image(path)
+    assert np.abs(read.astype(int) - scene).mean() < 12
+    images.write_image(path, scene)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        images.read_image(path)

@@ -12,10 +12,13 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable
-from typing import TextIO
+from functools import partial
+from typing import Any, TextIO
 
 from posezoo.core.errors import (
+    ImageWarning,
     PosezooError,
     hide_passwords,
     os_reason,
@@ -81,6 +84,16 @@ class MessageWriter:
         print(printable(line), file=self._stream, flush=True)
 
 
+def _show_warning(
+    show: Callable[..., None], message: Warning | str, kind: type[Warning], *place: Any
+) -> None:
+    """Show a warning about the user's image in one line, and others as ``show`` does."""
+    if issubclass(kind, ImageWarning):
+        print_to_stderr(f"warning: {message}")
+    else:
+        show(message, kind, *place)
+
+
 def _prepare_streams() -> None:
     # A closed stream (`>&-`) is not an error.
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
@@ -104,7 +117,11 @@ def run_main(
     # __main__ sets ^C to the system's default; where it is ignored, it stays ignored.
     interrupt = ["SIGINT"] if signal.getsignal(signal.SIGINT) is signal.SIG_DFL else []
     try:
-        with signals_raise("SIGTERM", "SIGHUP", *interrupt):
+        with (
+            signals_raise("SIGTERM", "SIGHUP", *interrupt),
+            warnings.catch_warnings(),
+        ):
+            warnings.showwarning = partial(_show_warning, warnings.showwarning)
             try:
                 code = work()
                 sys.stdout.flush()

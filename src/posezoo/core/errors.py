@@ -170,6 +170,10 @@ class ImageError(PosezooError):
     """An image could not be read."""
 
 
+class ImageWarning(UserWarning):
+    """An image could be read, but not all that its file has; the command line shows it."""
+
+
 class DatasetError(PosezooError):
     """Images or annotations could not be read, or do not match."""
 

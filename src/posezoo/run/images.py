@@ -10,6 +10,7 @@ import os
 import re
 import stat
 import struct
+import warnings
 from collections.abc import Callable, Iterator
 from glob import has_magic
 from pathlib import Path
@@ -20,10 +21,18 @@ from numpy.typing import NDArray
 
 from posezoo.core.arrays import Array
 from posezoo.core.convert.sample_photos import SamplePhotos
-from posezoo.core.errors import ImageError, MissingPackageError, import_cv2, os_reason, suggest
+from posezoo.core.errors import (
+    ImageError,
+    ImageWarning,
+    MissingPackageError,
+    import_cv2,
+    os_reason,
+    suggest,
+)
 from posezoo.core.files.verified_files import write_atomically
 from posezoo.core.regular_files import LFS_HINT, LFS_PROBLEM, explain_link, is_lfs_pointer
 from posezoo.core.values import frozen
+from posezoo.run.video.ffmpeg_library import import_quiet_opencv
 
 Image = NDArray[np.uint8]
 
@@ -60,6 +69,9 @@ VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".m
 # The suffixes of images that may be animated.
 _ANIMATED_SUFFIXES = frozenset({".png", ".webp"})
 
+# Of the first chunk of an extended WebP: RFC 9649, 2.7.
+_ANIMATION_FLAG = 2
+
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 
 # The numbers of channels that an image may have.
@@ -95,18 +107,22 @@ MAX_BYTES = MAX_PIXELS * 4
 
 @frozen
 class ImageHeader:
-    """Width and height in pixels, and whether the file is complete, read without decoding it."""
+    """Width and height in pixels, whether the file is complete, and whether it has several images,
+    as an animation or pages; read without decoding it.
+    """
 
     width: int
     height: int
     is_complete: bool
+    has_several: bool = False
 
 
 def read_image(path: Path) -> Image:
     """Read an image as (height, width, 3) uint8, BGR.
 
     A grey image gets three equal channels, an alpha channel is removed, 16 bits are reduced to the
-    upper 8, and the image is rotated according to its EXIF orientation.
+    upper 8, and the image is rotated according to its EXIF orientation. Of an animation, or of
+    several pages, the first is read, with an ImageWarning.
 
     Raises:
         ImageError: the file is missing, empty, incomplete, of an unknown format, or has more than
@@ -114,7 +130,14 @@ def read_image(path: Path) -> Image:
         MissingPackageError: OpenCV is not installed.
     """
     cv2 = import_cv2()
-    return _decode(_read_file(path), str(path), cv2)
+    header, data = read_encoded(path)
+    image = _decode(data, str(path), cv2)
+    if header.has_several:
+        # Python shows it once for each file, as it is always of this line.
+        warnings.warn(
+            f"{path}: has several frames or pages: the first is used", ImageWarning, stacklevel=1
+        )
+    return image
 
 
 def read_encoded(path: Path) -> tuple[ImageHeader, bytes]:
@@ -141,11 +164,12 @@ def decode_image(data: bytes | bytearray | memoryview) -> Image:
         raise ImageError(f"{name}: there are none")
     if size > MAX_BYTES:
         raise ImageError(f"{name}: {size:,} are too many: the limit is {MAX_BYTES:,}")
-    return _decode(bytes(data), name, cv2)
+    encoded = bytes(data)
+    _read_checked_header(name, encoded)
+    return _decode(encoded, name, cv2)
 
 
 def _decode(data: bytes, name: str, cv2: Any) -> Image:
-    _read_checked_header(name, data)
     try:
         image: Image | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
@@ -216,9 +240,8 @@ def is_animated(path: Path) -> bool:
     try:
         with open(path, "rb") as stream:
             start = stream.read(21)
-            # RFC 9649, 2.7: a flag says it.
             if start[:4] == b"RIFF" and start[8:16] == b"WEBPVP8X":
-                return bool(start[20] & 2)
+                return bool(start[20] & _ANIMATION_FLAG)
             return start.startswith(_PNG_MAGIC) and _has_animation_chunk(stream)
     except (OSError, IndexError):
         return False
@@ -298,12 +321,25 @@ def _hint_for_path(text: str) -> str:
         return f"for all its images: model(sorted(pathlib.Path({text!r}).glob('*{suffix}')))"
     if "://" in text:
         return "download it first; posezoo run --input takes addresses, too"
-    is_video = Path(text).suffix.lower() in VIDEO_SUFFIXES | {".gif"}
-    if is_video and os.path.isfile(text):
-        return f"for its first frame: is_read, frame = cv2.VideoCapture({text!r}).read()"
+    if _is_playable(text):
+        return (
+            "posezoo run --input plays it; for its first frame:"
+            f" is_read, frame = cv2.VideoCapture({text!r}).read()"
+        )
     if has_magic(text) and not os.path.lexists(text):
         return f"for all that it matches: model(sorted(glob.glob({text!r})))"
     return ""
+
+
+def _is_playable(text: str) -> bool:
+    """Whether a path is a video, also by its content: the reader of videos finds a frame."""
+    if Path(text).suffix.lower() not in VIDEO_SUFFIXES | {".gif"} or not os.path.isfile(text):
+        return False
+    capture = import_quiet_opencv().VideoCapture(text)
+    try:
+        return bool(capture.read()[0])
+    finally:
+        capture.release()
 
 
 def to_bgr(frame: object, color: str = "BGR") -> Image:
@@ -413,15 +449,19 @@ def _is_channels_first(shape: tuple[int, ...]) -> bool:
 
 
 def _png(data: bytes) -> ImageHeader:
-    """PNG: the first chunk is IHDR, the last IEND (RFC 2083)."""
+    """PNG: the first chunk is IHDR, the last IEND; acTL counts frames (third edition, 5 and 11)."""
     width, height = struct.unpack_from(">II", data, 16)
     place = 8
     kind = b""
+    frames = 1
     while kind != b"IEND" and place + 12 <= len(data):
         (size,) = struct.unpack_from(">I", data, place)
         kind = data[place + 4 : place + 8]
+        if kind == b"acTL":
+            (frames,) = struct.unpack_from(">I", data, place + 8)
         place += 12 + size
-    return ImageHeader(width, height, is_complete=kind == b"IEND" and place <= len(data))
+    is_complete = kind == b"IEND" and place <= len(data)
+    return ImageHeader(width, height, is_complete, has_several=frames > 1)
 
 
 def _jpeg(data: bytes) -> ImageHeader:
@@ -456,7 +496,8 @@ def _webp(data: bytes) -> ImageHeader:
     else:
         width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", data, 26))
     (size,) = struct.unpack_from("<I", data, 4)
-    return ImageHeader(width, height, is_complete=len(data) >= 8 + size)
+    is_animated = kind == b"VP8X" and bool(data[20] & _ANIMATION_FLAG)
+    return ImageHeader(width, height, len(data) >= 8 + size, has_several=is_animated)
 
 
 def _bmp(data: bytes) -> ImageHeader:
@@ -473,7 +514,8 @@ def _bmp(data: bytes) -> ImageHeader:
 
 
 def _tiff(data: bytes) -> ImageHeader:
-    """TIFF 6.0: the first directory contains width (256) and height (257).
+    """TIFF 6.0: the first directory contains width (256) and height (257); the place of the next
+    one, 0 if there is none, follows it.
 
     OpenCV refuses incomplete files.
     """
@@ -486,7 +528,8 @@ def _tiff(data: bytes) -> ImageHeader:
         if tag in (256, 257):
             form = "H" if kind == 3 else "I"
             (sides[tag],) = struct.unpack_from(order + form, data, entry + 8)
-    return ImageHeader(sides[256], sides[257], is_complete=True)
+    (following,) = struct.unpack_from(order + "I", data, directory + 2 + 12 * count)
+    return ImageHeader(sides[256], sides[257], is_complete=True, has_several=following > 0)
 
 
 def _avif(data: bytes) -> ImageHeader:
@@ -499,7 +542,8 @@ def _avif(data: bytes) -> ImageHeader:
         sides.append(struct.unpack_from(">II", data, place + 8))
         place = data.find(b"ispe", place + 4)
     width, height = max(sides)
-    return ImageHeader(width, height, is_complete=_has_complete_boxes(data))
+    is_sequence = data[8:12] == b"avis"
+    return ImageHeader(width, height, _has_complete_boxes(data), has_several=is_sequence)
 
 
 def _jpeg_2000(data: bytes) -> ImageHeader:

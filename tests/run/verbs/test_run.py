@@ -504,6 +504,15 @@ def test_a_picture_on_which_the_network_fails_is_reported_and_the_others_are_pro
     assert noses == {"a": pytest.approx(200 / 255), "c": pytest.approx(100 / 255)}
 
 
+def test_a_file_of_several_pages_is_one_line_of_warning(seeker_ir, camera, tmp_path):
+    pages = tmp_path / "pages.tiff"
+    cv2.imwritemulti(str(pages), [cv2.imread(str(camera))] * 2)
+    ended = run(seeker_ir, "-i", pages, "-o", tmp_path / "out")
+    assert ended.returncode == 0
+    assert f"warning: {pages}: has several frames or pages: the first is used\n" in ended.stderr
+    assert "ImageWarning" not in ended.stderr
+
+
 def test_a_damaged_photo_is_one_line_of_error(seeker_ir, tmp_path):
     cv2.imwrite(str(tmp_path / "deep.tiff"), np.zeros((8, 8, 3), np.float32))
     words = (seeker_ir, "--detector", "none", "-i", tmp_path / "deep.tiff", "-o", tmp_path / "out")
@@ -707,12 +716,30 @@ def test_a_video_gives_an_annotated_video_and_the_keypoints_of_each_frame(
     assert (video["frames"], video["people"], video["width"], video["height"]) == (6, 1, 256, 256)
     frames = json.loads(Path(video["keypoints"]).read_text(encoding="utf-8"))["frames"]
     assert [each["frame"] for each in frames] == [0, 1, 2, 3, 4, 5]
+    assert [each["seconds"] for each in frames] == [0, 0.04, 0.08, 0.12, 0.16, 0.2]
     assert all(len(each["poses"]) == 1 for each in frames)
     annotated, plain = read_video(out / "clip_poses.mp4"), read_video(clip)
     assert len(annotated) == 6
     assert (cv2.absdiff(annotated[3], plain[3]).max(axis=2) > 60).mean() > 0.005
     short = run_blazepose(blazepose, "-i", clip, "-o", out, "--limit", "2", "--format", "json")
     assert [each["frames"] for each in json.loads(short.stdout)["videos"]] == [2]
+
+
+def test_poses_that_are_not_drawn_are_not_counted(seeker_ir, camera, tmp_path):
+    clip, out = video_of(camera, tmp_path / "clip.avi"), tmp_path / "out"
+    seen = run(seeker_ir, "-i", camera, clip, "-o", out)
+    assert f"{camera}: 1 person -> " in seen.stdout
+    assert f"{clip}: 6 frames, at most 1 person in one -> " in seen.stdout
+    assert "\nhint " not in seen.stdout
+    hidden = run(seeker_ir, "-i", camera, clip, "-o", out, "--min_score", "1")
+    assert f"{camera}: 0 people -> " in hidden.stdout
+    assert f"{clip}: 6 frames, nobody was found -> " in hidden.stdout
+    assert (
+        "\nhint        poses of fewer than three visible keypoints are not drawn;" in hidden.stdout
+    )
+    told = json.loads((out / "poses.json").read_text(encoding="utf-8"))
+    assert [pose["drawn"] for pose in told["images"][0]["poses"]] == [False]
+    assert told["videos"][0]["people"] == 0
 
 
 @pytest.mark.slow

@@ -26,6 +26,9 @@ def at(*steps: float) -> list[float]:
         (at(*[0.03, 0.037] * 30), 29.9, None),  # a phone's jitter
         (at(*[0.04] * 4, 0.84, *[0.2] * 9), 5.95, 25),
         (at(*[1 / 30] * 20, *[1 / 20] * 20), 24, 30),
+        (at(0.1, 0.2, 0.4), 5, 10),  # a slow animation: 5 by WebP and GIF
+        (at(0.1, 0.2, 0.4), 4, 10),  # 4 by APNG
+        (at(*[0.97, 1.03] * 20), 1, None),  # repeats would be further off
         (at(*[0.001] * 20, *[1.0] * 20), 2, 120),  # at most
     ],
 )

@@ -5,8 +5,9 @@ with the keypoints of each frame for each video, and poses.json, which ``--forma
 
     images    list    image, picture, width, height, poses
     videos    list    video, picture (null if it could not be written), keypoints (a file: frames
-                      with frame, width, height, poses; null if --output names the video), frames,
-                      people (the most in one frame), people_from, width, height
+                      with seconds, frame, name, width, height, poses; null if --output names the
+                      video), frames, people (the most drawn in one frame), people_from, width,
+                      height
     failed    list    image or video, and reason
     assumed   str     what is assumed about the keypoints; empty if a skeleton is declared
 """
@@ -233,7 +234,10 @@ def _advise(args: _RunArgs, runner: InputRunner, context: Context) -> Iterator[s
 
     estimator = runner.estimator
     advice = ""
-    if runner.has_empty_result:
+    if runner.has_empty_result and runner.has_hidden_poses:
+        lower = f"--min_score {runner.min_score / 2:g}"
+        advice = f"poses of fewer than three visible keypoints are not drawn; try {lower}"
+    elif runner.has_empty_result:
         advice = explain_no_people(estimator, context, args.min_person_score, args.input or ())
     elif runner.images and estimator.finds_people:
         advice = advise_for_groups(estimator.model, context)
@@ -478,7 +482,7 @@ def _result_lines(summary: dict[str, Any], runner: InputRunner) -> Iterator[str]
     for video in summary["videos"]:
         frames = format_count(video["frames"], "frame")
         if not finds_classes:
-            frames += f", at most {_count_found(video['people'], noun)} in one"
+            frames += f", {_describe_most(video['people'], noun)}"
         yield f"{video['video']}: {frames} -> {video['picture'] or 'no video'}"
         if video["keypoints"]:
             yield f"{video['video']}: {kind} of each frame -> {video['keypoints']}"
@@ -511,13 +515,22 @@ def _model_lines(summary: dict[str, Any], estimator: Estimator) -> Iterator[str]
 
 
 def _describe_found(poses: Sequence[dict[str, Any]], noun: str) -> str:
-    """How many people or objects of each class were found; of a classifier, the best classes."""
+    """How many people or objects of each class are drawn; of a classifier, the best classes."""
+    poses = [pose for pose in poses if pose["drawn"]]
     if not poses or noun != "result":
         return _count_found(len(poses), noun)
     if poses[0]["skeleton"] == "class":
         return ", ".join(f"{pose['label']} {pose['score']:.2f}" for pose in poses[:3])
     counts = Counter(pose["label"] for pose in poses)
     return ", ".join(_count_found(count, label) for label, count in counts.items())
+
+
+def _describe_most(number: int, noun: str) -> str:
+    """How many people or objects the frames of a video show at most."""
+    if not number:
+        nobody = {"person": "nobody", "result": "nothing"}.get(noun, f"no {noun}")
+        return f"{nobody} was found"
+    return f"at most {_count_found(number, noun)} in one"
 
 
 def _count_found(number: int, noun: str) -> str:

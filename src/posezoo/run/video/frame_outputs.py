@@ -485,11 +485,13 @@ class ResultLines:
 
 
 def frame_to_json(frame: Frame, poses: Sequence[Pose], min_score: float) -> dict[str, Any]:
-    """A frame's poses as JSON values: ``frame``, ``name``, ``width``, ``height``, ``poses``, as
-    ``pose_to_json``.
+    """A frame's poses as JSON values: ``seconds`` (when a video or stream shows it; images have
+    none), ``frame``, ``name``, ``width``, ``height``, ``poses``, as ``pose_to_json``.
     """
     width, height = image_size(frame.image)
+    shown = {} if frame.shown_s is None else {"seconds": round(frame.shown_s, 3)}
     return {
+        **shown,
         "frame": frame.index,
         "name": frame.name,
         "width": width,

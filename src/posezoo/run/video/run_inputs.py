@@ -447,6 +447,8 @@ class InputRunner:
         self.lines = ResultLines(None if self.is_file else self.results)
         self.videos: list[dict[str, Any]] = []
         self.skeletons: set[Skeleton] = set()  # of the poses
+        #: Whether poses were left out of drawings: of too few visible keypoints.
+        self.has_hidden_poses = False
         #: The kind and the name of each input that has no result so far, and was not reported.
         self.missing = [("image", image.name) for image in self.inputs.images]
         self.missing += [("video", video.source.name) for video in self.inputs.videos]
@@ -469,8 +471,8 @@ class InputRunner:
 
     @property
     def has_empty_result(self) -> bool:
-        """Whether an image, or all frames of a video, have no person."""
-        has_empty_image = any(not image["poses"] for image in self.images)
+        """Whether an image, or all frames of a video, have no person who is drawn."""
+        has_empty_image = any(not count_drawn(image["poses"]) for image in self.images)
         return has_empty_image or any(not video["people"] for video in self.videos)
 
     def run_all(self) -> None:
@@ -544,6 +546,7 @@ class InputRunner:
         ):
             write_image(target, draw(pixels, poses, min_score=self.min_score, in_place=True))
         described = [pose_to_json(pose, self.min_score) for pose in poses]
+        self._count_drawn(described)
         row = {
             "image": image.name,
             "picture": str(target),
@@ -603,7 +606,7 @@ class InputRunner:
         self, video: VideoInput, target: Path, keypoints: Path | None, row: dict[str, Any]
     ) -> None:
         """Write the annotated video and, if they have a file, the keypoints; ``row`` counts the
-        frames, and the most people in one, and names the video once it is there.
+        frames, and the most people drawn in one, and names the video once it is there.
         """
         source = video.source
         with ExitStack() as stack:
@@ -629,13 +632,25 @@ class InputRunner:
             for frame, poses in results:
                 self.skeletons |= {pose.layout for pose in poses}
                 self.publish(source, frame, poses, self.min_score)
+                described = frame_to_json(frame, poses, self.min_score)
                 if written:
-                    written.append(frame_to_json(frame, poses, self.min_score))
+                    written.append(described)
                 output.write(
                     frame, draw(frame.image, poses, min_score=self.min_score, in_place=True)
                 )
                 row["frames"] += 1
-                row["people"] = max(row["people"], len(poses))
+                row["people"] = max(row["people"], self._count_drawn(described["poses"]))
+
+    def _count_drawn(self, poses: Sequence[dict[str, Any]]) -> int:
+        """As ``count_drawn``; remembers whether there are others."""
+        drawn = count_drawn(poses)
+        self.has_hidden_poses |= drawn < len(poses)
+        return drawn
+
+
+def count_drawn(poses: Sequence[dict[str, Any]]) -> int:
+    """How many of these poses, as ``pose_to_json`` describes them, drawings show."""
+    return sum(pose["drawn"] for pose in poses)
 
 
 def _finish_video(output: FrameOutput, target: Path, row: dict[str, Any]) -> None:

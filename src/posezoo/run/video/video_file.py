@@ -13,8 +13,10 @@ from posezoo.run.video.ffmpeg_library import import_quiet_opencv
 from posezoo.run.video.ffmpeg_options import ffmpeg_options
 from posezoo.run.video.mp4_tracks import VideoTrack, read_video_tracks
 
-# The times of equally distant frames are rounded, so they may be off by this share of their step.
+# The times of equally distant frames are rounded, so they may be off by this share of their step,
+# but not by more seconds than anybody sees: half a frame at 25 a second.
 _TOLERATED_DRIFT = 0.6
+_TOLERATED_DRIFT_S = 0.02
 
 # The rate of a drawn video: frames that follow each other faster are rare, or damage.
 _SHORT_STEPS = 0.05
@@ -92,10 +94,12 @@ def choose_even_fps(times: Sequence[float], fps: float) -> float | None:
         fps: their mean rate, as the file states it.
 
     Returns:
-        None if the frames are equally far apart, so that none is repeated.
+        None if the frames are equally far apart, so that none is repeated, or if repeated frames
+        would be further from their times.
     """
     drifts = (abs(time - times[0] - at / fps) for at, time in enumerate(times))
-    if max(drifts, default=0) * fps <= _TOLERATED_DRIFT:
+    drift = max(drifts, default=0)
+    if drift <= min(_TOLERATED_DRIFT / fps, _TOLERATED_DRIFT_S):
         return None
     steps = sorted(later - time for time, later in pairwise(times) if later > time)
     if not steps:
@@ -103,4 +107,10 @@ def choose_even_fps(times: Sequence[float], fps: float) -> float | None:
     short_step = steps[int(_SHORT_STEPS * len(steps))]
     most = max(_MAX_FRAMES, _MAX_REPEATS * len(times)) / (times[-1] - times[0])
     even = min(1 / short_step, max(_MAX_FPS, fps), most)
-    return even if even >= 1 else None
+    return even if even >= 1 and _drift_at(times, even) < drift else None
+
+
+def _drift_at(times: Sequence[float], fps: float) -> float:
+    """How far a frame is from its time at most, if frames are shown at a multiple of 1 / fps."""
+    shown = (time - times[0] for time in times)
+    return max(abs(round(time * fps) / fps - time) for time in shown)
