@@ -267,7 +267,7 @@ def _read_people(answer: Mapping[str, Any]) -> list[list[Person]]:
 
 def _read_pose(pose: Mapping[str, Any]) -> Person:
     keypoints = np.array([[point["x"], point["y"]] for point in pose["keypoints"]])
-    return _points_of(keypoints, pose["box"])
+    return _points_of(keypoints, pose.get("box", ()))
 
 
 def _points_of(keypoints: np.ndarray, box: Sequence[float]) -> Person:

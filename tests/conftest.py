@@ -380,7 +380,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport():
-    """With POSEZOO_ALL_TESTS a test may be skipped only for a reason that tests/allowed_skips.txt names."""
+    """With ALL_TESTS a test may be skipped only for a reason that tests/allowed_skips.txt names."""
     report = yield
     return _refuse_skip(report)
 

@@ -43,7 +43,7 @@ hostile=(
   COLUMNS=40 FORCE_COLOR=1 SOURCE_DATE_EPOCH=1 TZ=Pacific/Auckland LC_ALL=C
   POSEZOO_CACHE_DIR="$home/cache" POSEZOO_MODELS_DIR="$home/models"
 )
-command=(env -u TMPDIR -u PYTHONDONTWRITEBYTECODE -u POSEZOO_ALL_TESTS "${hostile[@]}"
+command=(env -u TMPDIR -u PYTHONDONTWRITEBYTECODE -u ALL_TESTS "${hostile[@]}"
   bash -c 'umask 077 && exec "$@"' hostile "$python" -m pytest -m "not slow and not judge" "$@")
 
 # Python may be in a folder that only root may enter; then that folder is hidden, all but Python.

@@ -57,7 +57,7 @@ IN_MEMORY = "/dev/shm"
 NEEDED_BYTES = 8 << 30
 
 #: Whether a skip is an error: "1", or "nightly". posezoo itself would take the variable for an unknown setting.
-tests_all = os.environ.get("POSEZOO_ALL_TESTS", "")
+tests_all = os.environ.get("ALL_TESTS", "")
 
 #: The environment of tests that install packages from the tester's index: this is all they take from the tester.
 ONLINE: dict[str, str] = {}
