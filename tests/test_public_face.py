@@ -136,7 +136,8 @@ def test_the_python_api_is_the_stored_one():
         )
     ]
     lines += [
-        f"posezoo.errors.{name}{signature(kind)}: {', '.join(base.__name__ for base in kind.__bases__)}"
+        f"posezoo.errors.{name}{signature(kind) if inspect.isfunction(kind.__init__) else '()'}:"
+        f" {', '.join(base.__name__ for base in kind.__bases__)}"
         for name, kind in sorted(vars(posezoo.errors).items())
         if isinstance(kind, type) and issubclass(kind, BaseException)
     ]

@@ -192,9 +192,9 @@ class Loader:
     def _compile_published(self, model: ModelSpec, graph: Graph, options: LoadOptions) -> Estimator:
         """Compile the IR that a model was published as, and its detector."""
         irs: dict[str, Path | Graph] = {model.name: graph}
-        found = with_found_decoder(model, irs)
-        require_detector_used(self.named_detector, found)
-        pipeline = resolve_pipeline(found, self.context, graph.precision, is_video=self.is_video)
+        decoded = with_found_decoder(model, irs)
+        require_detector_used(self.named_detector, decoded)
+        pipeline = resolve_pipeline(decoded, self.context, graph.precision, is_video=self.is_video)
         irs |= get_detector_irs(pipeline, self.context, self.listener)
         return compile_pipeline(pipeline, irs, options)
 

@@ -47,10 +47,10 @@ def select_track(path: Path, number: int | None, warn: Callable[[str], None]) ->
     if number in (None, 1):
         return None
     if number > len(tracks):
-        known = f"it has {len(tracks)}"
+        reason = f"it has {len(tracks)}"
         if not tracks:
-            known = "of formats other than MP4 and MOV, only stream 1 can be played"
-        raise ImageError(f"{path}: there is no video stream {number}: {known}")
+            reason = "of formats other than MP4 and MOV, only stream 1 can be played"
+        raise ImageError(f"{path}: there is no video stream {number}: {reason}")
     return tracks[number - 1]
 
 
