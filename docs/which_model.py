@@ -83,7 +83,7 @@ REMARKS = {
     "photos, of one person or several": "the default",
     "the same, but little time": "[12 of the 17 photos](decisions/0023-int8-from-ranges-in-the-registry.md) calibrated it",
     "many people in a photo": "the first, from Intel's host, [also finds people where nobody is](accuracy.md#people-where-nobody-is)",
-    "people in a video": "of a crowd, as for many people in a photo",
+    "people in a video": "for a crowd, the model for many people in a photo",
     "hands and feet, depth": "33 keypoints",
 }
 #: The figures that decide a case, if no column has them.
