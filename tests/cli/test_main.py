@@ -263,6 +263,8 @@ def test_the_version_is_that_of_the_package():
         ),
         (("verify", "--metadata", "--cluster", "local"), "--metadata compares all models"),
         (("download", "x", "--precisions", "FP16"), "FP16\n  hint: posezoo get has this flag"),
+        (("get", "x", "--precision", "FP16"), "hint: did you mean --precisions?"),
+        (("compare", "--images", "x"), "hint: evaluate, dataset and prove have this flag"),
         (
             ("convert", "x", "--add_mo_arg", "y"),
             "--add_mo_arg y\n  hint: omz_converter has this flag: posezoo shims",

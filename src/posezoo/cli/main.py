@@ -195,7 +195,7 @@ def _hint_for_images(files: Sequence[str], verb: str) -> str:
 
 
 def _hint_for_flag(flag: str, verb: str, verb_flags: Sequence[str]) -> str:
-    if flag.removesuffix("s") in verb_flags:  # list has --precision
+    if {flag.removesuffix("s"), f"{flag}s"}.intersection(verb_flags):  # list has --precision
         return suggest(flag, verb_flags)
     why = WITHOUT.get(f"{verb} {flag}") or OMZ_FLAGS.get(flag)
     return why or _verbs_with(flag) or suggest(flag, verb_flags)
@@ -228,7 +228,10 @@ def _verbs_with(flag: str) -> str:
         return ""
     if len(having) > 3:
         return f"{', '.join(having[:3])} and other verbs have this flag"
-    return f"{' and '.join(having)} {'have' if having[1:] else 'has'} this flag"
+    *others, last = having
+    if not others:
+        return f"{last} has this flag"
+    return f"{', '.join(others)} and {last} have this flag"
 
 
 class _TopParser(CommandParser):
