@@ -4,6 +4,7 @@ of the settings.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import field, replace
 from functools import partial
@@ -137,9 +138,8 @@ class Loader:
                 detector is named, and it finds people itself.
             FetchError: a file of the detector cannot be downloaded.
         """
-        from posezoo.run.runtime.decoder_matching import AGPL, describe_ir, find_similar
-        from posezoo.run.runtime.graph import Graph, Preprocessing, read_graph
-        from posezoo.run.runtime.input_description import original_preprocessing
+        from posezoo.run.runtime.decoder_matching import describe_ir
+        from posezoo.run.runtime.graph import Graph, read_graph
         from posezoo.run.runtime.loading import load_estimator
         from posezoo.run.runtime.runtime_config import LoadOptions
 
@@ -153,30 +153,12 @@ class Loader:
         if not is_described and (published := find_published(graph.path, context.registry)):
             return self._compile_published(published, graph, options)
         model, description = describe_ir(graph, self.decoder, like, options=options)
-        similar = None
-        if like is None and not options.states_preprocessing and model.decoder:
-            similar = find_similar(graph, model.decoder.name)
+        is_prepared = like is not None or options.states_preprocessing
+        doubts = list(_list_doubts(graph, model, description, is_prepared=is_prepared))
         estimator = load_estimator(model, {model.name: graph}, options, description=description)
-        for unused in description.unused:
-            problem = f"its metadata state {unused}, which posezoo does not use"
-            listener(WarningIssued(f"{graph.path}: {problem}"))
-        if similar and original_preprocessing(similar) != Preprocessing():
-            listener(
-                WarningIssued(
-                    f"{graph.path}: does not say how images are prepared for it, so it gets them"
-                    f" unchanged: is it like {similar.name}? Run with --as {similar.name}"
-                )
-            )
+        for doubt in doubts:
+            listener(WarningIssued(f"{graph.path}: {doubt}"))
         require_detector_used(self.named_detector, estimator.model)
-        if estimator.model.license.spdx == AGPL:
-            listener(
-                WarningIssued(
-                    f"{graph.path}: was exported by Ultralytics, whose weights are under AGPL-3.0:"
-                    " a program that uses them must offer its source code, unless you have another"
-                    " license"
-                )
-            )
-
         is_usual = context.settings.detector == "usual"
         if is_usual and (exported := _find_exported_detector(graph)):
             detector, description = describe_ir(exported)
@@ -351,6 +333,36 @@ def compile_pipeline(pipeline: PipelineSpec, irs: NamedIrs, options: LoadOptions
     from posezoo.run.runtime.loading import load_estimator
 
     return _with_detector(load_estimator(pipeline.model, irs, options), pipeline, irs, options)
+
+
+def _list_doubts(
+    graph: Graph, model: ModelSpec, description: InputDescription, *, is_prepared: bool
+) -> Iterator[str]:
+    """What a user should know of an IR without a model.yml.
+
+    Args:
+        model, description: from ``describe_ir``.
+        is_prepared: whether the user states how images are prepared for it.
+    """
+    from posezoo.run.runtime.decoder_matching import AGPL, find_similar
+    from posezoo.run.runtime.graph import Preprocessing
+    from posezoo.run.runtime.input_description import original_preprocessing
+
+    for unused in description.unused:
+        yield f"its metadata state {unused}, which posezoo does not use"
+    similar = None
+    if model.decoder and not is_prepared:
+        similar = find_similar(graph, model.decoder.name)
+    if similar and original_preprocessing(similar) != Preprocessing():
+        yield (
+            "does not say how images are prepared for it, so it gets them unchanged: is it like"
+            f" {similar.name}? Run with --as {similar.name}"
+        )
+    if model.license.spdx == AGPL:
+        yield (
+            "was exported by Ultralytics, whose weights are under AGPL-3.0: a program that uses"
+            " them must offer its source code, unless you have another license"
+        )
 
 
 def _find_exported_detector(graph: Graph) -> Graph | None:
