@@ -162,8 +162,8 @@ def test_run_with_nothing_to_convert_imports_no_network_code(blazepose, tmp_path
     posezoo(*args)
     run = count_run(*args)
     assert set(HEAVY) & run.modules <= {"numpy", "openvino", "cv2"}
-    # 41 functions write the lines of the poses, and records with authentication codes.
-    assert run.functions <= 565
+    # 41 functions write the lines of the poses, and records with authentication codes; 3 count those that are drawn.
+    assert run.functions <= 568
     assert run.files <= 81
 
 
