@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from fakes.checkout import ONLINE, ROOT
 from fakes.pins import read_pins
@@ -172,9 +173,7 @@ def test_the_image_has_labels_and_no_root_and_no_compiler(with_image):
 
 def test_the_image_has_the_versions_that_ci_proved(with_image):
     listed = with_image("docker run --rm --entrypoint pip posezoo list --format json")
-    installed = {
-        each["name"].lower().replace("_", "-"): each["version"] for each in json.loads(listed)
-    }
+    installed = {canonicalize_name(each["name"]): each["version"] for each in json.loads(listed)}
     pinned = read_pins("3.11")  # of Debian 12
     assert installed.keys() - pinned.keys() == {"pip", "posezoo"}
     assert {name: pinned.get(name) for name in installed if name in pinned} == {
