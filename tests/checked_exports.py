@@ -89,6 +89,5 @@ CHECKS = {
         " says what the metadata of an IR say. Tests run both programs on 17 photos, with ONNX Runtime and"
         " onnxruntime-node, and compare their people with those of `posezoo run`: 998 of 1,000 keypoints are at most"
         " 0.1 px apart.",
-        run_with=("movenet-thunder", "movenet-multipose"),
     ),
 }
