@@ -349,7 +349,7 @@ def test_load_sees_images_as_large_and_as_many_at_once_as_it_is_asked(mirror, tm
     assert model.executed_precision == "i8"
     xml = next(tmp_path.rglob("human-pose-estimation-0001.xml"))
     alone = posezoo.load(xml, requests=3, aspect=(480, 640), **where)
-    assert (alone.input_size, alone.requests, alone.decoder) == ((192, 256), 3, "openpose")
+    assert (alone.input_size, alone.requests, alone.decoder) == ((280, 368), 3, "openpose")
 
 
 @pytest.mark.slow
