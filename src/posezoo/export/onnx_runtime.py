@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.errors import ConversionError, ExportError
-from posezoo.core.ir.openvino_import import openvino_core
+from posezoo.core.ir.openvino_import import is_quantized, openvino_core
 from posezoo.export.documents import render_documents
 from posezoo.export.people_metadata import explain_unknown_crop
 from posezoo.export.people_programs import (
@@ -68,7 +68,7 @@ def _write_network(model: ExportedModel) -> bytes:
         "source": f"{model.xml.name} {model.digests['.xml']}",
     }
     network = openvino_core().read_model(model.xml)
-    if any(node.get_type_name() == "FakeQuantize" for node in network.get_ops()):
+    if is_quantized(network):
         raise ExportError(
             f"{model.name}: is quantized, and ONNX Runtime rounds it in another way, which moves"
             " keypoints by many pixels",

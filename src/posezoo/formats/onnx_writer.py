@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.core.errors import import_optional
-from posezoo.core.ir.openvino_import import fold_constants
+from posezoo.core.ir.openvino_import import fold_constants, is_quantized
 from posezoo.core.versions import version
 from posezoo.formats.onnx_graph import OnnxGraph, make_error
 from posezoo.formats.onnx_operations import OPERATIONS
@@ -40,7 +40,7 @@ def write_onnx(network: Model, metadata: Mapping[str, str]) -> bytes:
     """
     onnx = import_optional("onnx", extra="convert")
     inliner = import_optional("onnx.inliner", extra="convert")
-    if not _is_quantized(network):  # folding would make bytes f32
+    if not is_quantized(network):  # folding would make bytes f32
         fold_constants(network)
     model = onnx.parser.parse_model(_FUNCTIONS.read_text("utf-8"))
     functions = [function.name for function in model.functions]
@@ -65,10 +65,6 @@ def write_onnx(network: Model, metadata: Mapping[str, str]) -> bytes:
     onnx.checker.check_model(model, full_check=True)
     content: bytes = model.SerializeToString(deterministic=True)
     return content
-
-
-def _is_quantized(network: Model) -> bool:
-    return any(node.get_type_name() == "FakeQuantize" for node in network.get_ops())
 
 
 def _tensor_names(network: Model) -> set[str]:

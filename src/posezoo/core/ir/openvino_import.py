@@ -108,6 +108,11 @@ def explain_invalid_names(network: Model) -> str:
     return ""
 
 
+def is_quantized(network: Model) -> bool:
+    """Whether a network rounds some of its values to few levels."""
+    return any(node.get_type_name() == "FakeQuantize" for node in network.get_ops())
+
+
 def static_sizes(shape: Any) -> tuple[int, ...]:
     """The sizes of an ``openvino.PartialShape`` of static rank, with -1 for dynamic sizes."""
     return tuple(-1 if size.is_dynamic else size.get_length() for size in shape)

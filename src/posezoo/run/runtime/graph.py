@@ -20,6 +20,7 @@ from posezoo.core.ir.openvino_import import (
     error_text,
     explain_invalid_names,
     import_openvino,
+    is_quantized,
     openvino_core,
     static_sizes,
 )
@@ -136,8 +137,7 @@ class Graph:
         """What its folder is named after, else FP16-INT8 if it is quantized; None: unknown."""
         if named := precision_of(self.path):
             return named
-        is_quantized = any(node.get_type_name() == "FakeQuantize" for node in self.model.get_ops())
-        return Precision.FP16_INT8 if is_quantized else None
+        return Precision.FP16_INT8 if is_quantized(self.model) else None
 
     @property
     def inputs(self) -> dict[str, Shape]:
