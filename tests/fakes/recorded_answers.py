@@ -46,6 +46,11 @@ class RecordedAnswers:
         self._folder = folder
         self._asks = asks
 
+    @property
+    def asks(self) -> bool:
+        """Whether the programs are asked again."""
+        return bool(self._asks)
+
     def people(
         self, name: str, by: str, ask: Callable[[], People], *, within: float = 0.01
     ) -> Answer:

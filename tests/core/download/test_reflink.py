@@ -18,6 +18,7 @@ from posezoo.core.download.options import DownloadOptions
 from posezoo.core.download.origins import entry_path
 from posezoo.core.errors import OutputError, SourceError
 from posezoo.core.events import CachedFileUsed, FileUpToDate
+from posezoo.core.files.file_record import read_record
 from posezoo.core.layout import ModelLayout
 
 WEIGHTS = bytes(range(256)) * 256
@@ -220,6 +221,12 @@ def test_a_file_that_is_here_is_taken_into_an_empty_cache(file, fetch, tmp_path)
     fetch(file, cache=tmp_path / "cache")
     assert fetch.told(FileUpToDate) != []
     assert kept(tmp_path / "cache", file).read_bytes() == WEIGHTS
+
+
+def test_a_file_that_was_taken_into_a_cache_is_not_hashed_again(file, fetch, tmp_path):
+    fetch(file)
+    target = fetch(file, cache=tmp_path / "cache")
+    assert read_record(target).describes(target.stat(), file.digests)
 
 
 def test_what_a_killed_run_left_in_the_cache_is_removed(tmp_path):

@@ -204,6 +204,7 @@ def _add_to_cache(file: SourceFile, target: Path, context: DownloadContext) -> N
     if not is_cached(file, context):
         with cache_entry_lock(file, context):
             store(target, file, context, replace=False)
+        record_digest(target, *file.digests)  # a hard link set the time in the record
 
 
 def _compare_with_another_source(
