@@ -35,6 +35,7 @@ TESTS, GREEN = ROOT / "tests", ROOT / ".ci" / "green"
 FEATURES = {part for part in PARTS if (SOURCE / part).is_dir()} - {"core"}
 #: What is around the package: a test that uses one of them names it.
 AROUND = {"benchmarks", "demos", "golden", "recorded", "tools"}
+LOADING = "run.runtime.loading"
 DOCS, SITE = "tests/test_docs.py", "tests/test_site.py"
 #: Some pages have tests of their own in tests/test_docs.py, and the others have one in common.
 PAGE_TESTS = {
@@ -169,18 +170,47 @@ def codes() -> dict[str, str]:
 
 @cache
 def imports() -> dict[str, set[str]]:
-    """The modules that each module imports, names as text in a table of parts, or asks for."""
+    """The modules that each module imports when it runs, names as text in a table of parts, or asks
+    for.
+    """
     every = set(codes())
     return {
-        name: (modules_named_in(code, every) | named_in_tables(code) | parts_asked_for(name))
-        & every
+        name: (imported_by(code, every) | named_in_tables(name) | parts_asked_for(name)) & every
         for name, code in codes().items()
     }
 
 
-def named_in_tables(code: str) -> set[str]:
-    """The modules of parts such as "posezoo.formats.paddle:PADDLE"."""
-    return set(re.findall(r"\"posezoo\.([\w.]+):", code))
+def imported_by(code: str, modules: set[str]) -> set[str]:
+    """The modules that a module imports when it runs, which are all but those of its types alone."""
+    return modules_named_in(ast.unparse(WithoutTypes().visit(ast.parse(code))), modules)
+
+
+class WithoutTypes(ast.NodeTransformer):
+    """Removes what only a type checker reads."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        """An if; without TYPE_CHECKING, what is done instead."""
+        if ast.unparse(node.test) == "TYPE_CHECKING":
+            return node.orelse
+        return self.generic_visit(node)
+
+
+def named_in_tables(module: str) -> set[str]:
+    """The modules of parts such as "posezoo.formats.paddle:PADDLE".
+
+    A decoder names the pipeline that runs it, and LOADING imports it.
+    """
+    named = set(re.findall(r"\"posezoo\.([\w.]+):", codes()[module]))
+    if module.startswith("poses."):
+        return named - pipelines()
+    return named | pipelines() if module == LOADING else named
+
+
+@cache
+def pipelines() -> set[str]:
+    """The modules of the pipelines that decoders name."""
+    code = "".join(code for name, code in codes().items() if name.startswith("poses."))
+    return set(re.findall(r"\"posezoo\.(run\.runtime\.\w+):", code))
 
 
 def parts_asked_for(module: str) -> set[str]:

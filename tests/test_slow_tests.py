@@ -57,6 +57,28 @@ def test_a_part_of_a_verb_chooses_the_tests_that_run_the_verb():
     assert slow_tests.tests_that_run({"cli.verbs.get"}) <= chosen
 
 
+def test_a_module_that_others_import_for_its_types_alone_is_not_what_they_run():
+    """Among them are list and convert, whose pages and cards name the types of results."""
+    chosen = slow_tests.choose(["src/posezoo/run/runtime/estimator.py"])
+    assert "tests/run/test_load.py" in chosen
+    assert "tests/core/download/test_kills.py" not in chosen
+
+
+def test_what_a_module_does_without_a_type_checker_is_read():
+    code = "if TYPE_CHECKING:\n    import posezoo.core.layout\nelse:\n    import posezoo.core.errors\n"
+    code += "def f():\n    from posezoo.core import events\n"
+    modules = {"core.layout", "core.errors", "core.events"}
+    assert slow_tests.imported_by(code, modules) == {"core.errors", "core.events"}
+
+
+def test_a_pipeline_chooses_the_tests_of_what_loads_models():
+    pipeline = "run.runtime.blazepose_pipeline"
+    assert pipeline in slow_tests.pipelines() <= slow_tests.imports()[slow_tests.LOADING]
+    assert pipeline not in slow_tests.imports()["poses.blazepose"]
+    readers = [name for name, code in slow_tests.codes().items() if "record.pipeline" in code]
+    assert readers == [slow_tests.LOADING]
+
+
 def test_a_helper_that_imports_a_changed_module_chooses_the_tests_that_use_it():
     chosen = slow_tests.choose(["src/posezoo/export/decoded/decoding_options.py"])
     assert "tests/run/runtime/test_model_api.py" in chosen
