@@ -143,6 +143,17 @@ def test_an_ir_that_says_nothing_is_served_with_a_warning_and_decoded_after_a_fl
     assert "does not say" not in stated.stderr
 
 
+def test_the_keypoints_of_a_file_have_the_names_that_the_user_gives(silent, tmp_path):
+    names = ["beak", "left_wing", "right_wing", "tail", "claw"]
+    (tmp_path / "bird.yml").write_text(f"keypoints: [{', '.join(names)}]\n")
+    flags = ("--skeleton", "bird.yml", *UNCHANGED_IMAGES)
+    ended = export(tmp_path, silent, "--to", "folder", "out", "--decode", *flags)
+    assert ended.returncode == 0, ended.stderr
+    stored = network_in(tmp_path / "out").get_rt_info(["posezoo", "own_skeleton"]).astype(str)
+    assert json.loads(stored)["keypoints"] == names
+    assert names[1] in (tmp_path / "out" / "silent" / "sample.py").read_text("utf-8")
+
+
 def test_outputs_of_no_decoder_are_served_but_not_decoded(unknown, tmp_path):
     refused = export(tmp_path, unknown, "--to", "node", "out")
     assert refused.returncode == 1

@@ -182,7 +182,7 @@ def _describe_files(
     from posezoo.export.network_file import describe_network_file
 
     like = flags.like_from_args(args, context)
-    given = described_options_from_args(args, LoadOptions())
+    given = described_options_from_args(args, LoadOptions(), *args.models)
     fixes_size = options.inputs.decode or options.inputs.resize
     files: dict[str, NetworkFile] = {}
     for path in paths:
