@@ -248,7 +248,7 @@ def test_a_changed_index_touches_its_models_and_a_new_folder_itself(zoo):
     ]
     git(zoo.parent, "checkout", "-q", "--", ".")
     shutil.copytree(zoo / "public" / "pose-a", zoo / "public" / "pose-new")
-    assert "1 models and composites" in run(zoo, "--changed_since", "HEAD").stdout
+    assert "1 model or composite" in run(zoo, "--changed_since", "HEAD").stdout
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -161,5 +162,16 @@ class CommandParser(SafeParser):
 
     def error(self, message: str, hint: str = "") -> NoReturn:
         """Exit with code 2."""
-        hint = hint or f"{self.prog} --help shows its usage"
+        hint = hint or f"{self._lacking_values(message)}{self.prog} --help shows its usage"
         self.exit(2, f"{self.prog}: error: {printable(message)}\n  hint: {printable(hint)}\n")
+
+    def _lacking_values(self, message: str) -> str:
+        """What flags in argparse's message take: ``--to TARGET DIR; ``; empty if no flag lacks
+        values.
+        """
+        if not re.search(r"expected .* arguments?$|arguments are required", message):
+            return ""
+        names = re.findall(r"(?<![\w-])--?\w+", message)
+        actions = dict.fromkeys(self._option_string_actions[name] for name in names)
+        formatter = self._get_formatter()
+        return "".join(f"{formatter._format_action_invocation(each)}; " for each in actions)

@@ -266,7 +266,8 @@ def _print_findings(findings: Sequence[Finding], style: str, count: int) -> None
     if style == "text":
         print_lines(*_format_groups(findings))
     total = format_count(len(findings), "finding")
-    summary = f"{count} models and composites, {len(load_rules())} rules, {total}"
+    checked = "1 model or composite" if count == 1 else f"{count} models and composites"
+    summary = f"{checked}, {len(load_rules())} rules, {total}"
     print_lines(f"{summary}: {_count_by_severity(findings)}" if findings else summary)
 
 

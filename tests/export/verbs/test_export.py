@@ -149,8 +149,8 @@ def test_one_model_that_cannot_be_exported_does_not_stop_the_others(zoo):
     ("args", "problem"),
     [
         (["net", "--to", "omvs", "out"], "no export target is called omvs; .*did you mean ovms"),
-        (["net", "--to", "ovms"], "argument --to: expected 2 arguments"),
-        (["net"], "the following arguments are required: --to"),
+        (["net", "--to", "ovms"], r"argument --to: expected 2 arguments\s+hint: --to TARGET DIR; "),
+        (["net"], r"the following arguments are required: --to\s+hint: --to TARGET DIR; "),
         (["--to", "ovms", "out"], "name a model, or use --all"),
         (
             ["net", "--to", "ovms", "s3://bucket/models"],
