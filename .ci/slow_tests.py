@@ -6,6 +6,8 @@
   verb among these modules, themselves or by a helper, and the pages with such a verb; the core's,
   if the core asks for one of these modules as a part of a feature; a changed template, table or
   picture of a feature counts as the modules that name it;
+- of a changed decoder: as of a feature, but of those that find decoders by their names, the ones
+  that name this decoder or a model that declares it;
 - of a changed page or picture: its own, and those that name it, or that read all cards;
 - of a changed test: itself, and those that name it; of a changed conftest.py: those beside it;
 - of any other file, such as one of the core or of the helpers of tests: those that name it, or its
@@ -35,7 +37,10 @@ TESTS, GREEN = ROOT / "tests", ROOT / ".ci" / "green"
 FEATURES = {part for part in PARTS if (SOURCE / part).is_dir()} - {"core"}
 #: What is around the package: a test that uses one of them names it.
 AROUND = {"benchmarks", "demos", "golden", "recorded", "tools"}
-LOADING = "run.runtime.loading"
+#: The table of decoders, and the module that imports the pipelines that they name.
+DECODERS, LOADING = "poses.decoders", "run.runtime.loading"
+#: What declares the decoder in a model.yml.
+DECODER = re.compile(r"(?m)^decoder: \{name: (\w+)")
 DOCS, SITE = "tests/test_docs.py", "tests/test_site.py"
 #: Some pages have tests of their own in tests/test_docs.py, and the others have one in common.
 PAGE_TESTS = {
@@ -198,11 +203,12 @@ class WithoutTypes(ast.NodeTransformer):
 def named_in_tables(module: str) -> set[str]:
     """The modules of parts such as "posezoo.formats.paddle:PADDLE".
 
-    A decoder names the pipeline that runs it, and LOADING imports it.
+    Those of poses are found by others: a decoder by its name, and LOADING imports the pipeline
+    that a decoder names.
     """
-    named = set(re.findall(r"\"posezoo\.([\w.]+):", codes()[module]))
     if module.startswith("poses."):
-        return named - pipelines()
+        return set()
+    named = set(re.findall(r"\"posezoo\.([\w.]+):", codes()[module]))
     return named | pipelines() if module == LOADING else named
 
 
@@ -296,7 +302,32 @@ def tests_of_modules(modules: set[str]) -> set[str]:
         parts.add("core")
     inside = {module for module in reached if module.partition(".")[0] in parts}
     chosen = (tests_named(parts), tests_that_import(reached), tests_that_run(reached))
-    return set[str]().union(*chosen, tests_with_helpers_of(inside))
+    helped = tests_with_helpers_of(inside)
+    return set[str]().union(*chosen, helped, tests_that_name_decoders(reached))
+
+
+def tests_that_name_decoders(modules: set[str]) -> set[str]:
+    """Those that find decoders by their names, and name one in these modules, or a model that
+    declares it, themselves or by a helper.
+    """
+    names = names_of_decoders(modules)
+    if not names:
+        return set()
+    pattern = "|".join(map(re.escape, sorted(names)))
+    helping = {name for name, text in helpers().items() if re.search(pattern, text)}
+    finding = importers_of({DECODERS}) - {""}
+    return (tests_with(pattern) | tests_that_use(helping)) & (
+        tests_that_import(finding) | tests_that_run(finding) | tests_with_helpers_of(finding)
+    )
+
+
+def names_of_decoders(modules: set[str]) -> set[str]:
+    """The names of the decoders in these modules, and of the models that declare them."""
+    parts = re.findall(r"\"(\w+)\": \"posezoo\.([\w.]+):", codes()[DECODERS])
+    decoders = {name for name, module in parts if module in modules}
+    models = (ROOT / "models").rglob("model.yml")
+    declared = ((path.parent.name, path.read_text("utf-8")) for path in models)
+    return decoders | {name for name, text in declared if decoders & set(DECODER.findall(text))}
 
 
 def tests_with_helpers_of(modules: set[str]) -> set[str]:
