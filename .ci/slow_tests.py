@@ -186,7 +186,7 @@ def imports() -> dict[str, set[str]]:
 
 
 def imported_by(code: str, modules: set[str]) -> set[str]:
-    """The modules that a module imports when it runs, which are all but those of its types alone."""
+    """The modules that a module imports when it runs: not those that only its types name."""
     return modules_named_in(ast.unparse(WithoutTypes().visit(ast.parse(code))), modules)
 
 

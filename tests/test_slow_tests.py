@@ -65,7 +65,9 @@ def test_a_module_that_others_import_for_its_types_alone_is_not_what_they_run():
 
 
 def test_what_a_module_does_without_a_type_checker_is_read():
-    code = "if TYPE_CHECKING:\n    import posezoo.core.layout\nelse:\n    import posezoo.core.errors\n"
+    code = (
+        "if TYPE_CHECKING:\n    import posezoo.core.layout\nelse:\n    import posezoo.core.errors\n"
+    )
     code += "def f():\n    from posezoo.core import events\n"
     modules = {"core.layout", "core.errors", "core.events"}
     assert slow_tests.imported_by(code, modules) == {"core.errors", "core.events"}
@@ -77,6 +79,24 @@ def test_a_pipeline_chooses_the_tests_of_what_loads_models():
     assert pipeline not in slow_tests.imports()["poses.blazepose"]
     readers = [name for name, code in slow_tests.codes().items() if "record.pipeline" in code]
     assert readers == [slow_tests.LOADING]
+
+
+def test_a_decoder_chooses_the_tests_that_name_it_or_a_model_with_it():
+    chosen = slow_tests.choose(["src/posezoo/poses/rtmo.py"])
+    others = slow_tests.choose(["src/posezoo/poses/posenet.py"])
+    by_rtmo, by_posenet = (
+        "tests/judges/test_rtmlib_networks.py",
+        "tests/run/runtime/test_posenet.py",
+    )
+    assert by_rtmo in chosen - others and by_posenet in others - chosen
+    names = slow_tests.names_of_decoders({"poses.simcc"})
+    assert {"simcc", "rtmpose-t-halpe26"} < names and "rtmo-s" not in names
+
+
+def test_what_all_decoders_use_chooses_the_tests_that_use_any():
+    one = slow_tests.choose(["src/posezoo/poses/simcc.py"])
+    all_of_them = slow_tests.choose(["src/posezoo/poses/keypoints.py"])
+    assert one < all_of_them and len(all_of_them) > 4 * len(one)
 
 
 def test_a_helper_that_imports_a_changed_module_chooses_the_tests_that_use_it():
