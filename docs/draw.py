@@ -509,16 +509,16 @@ def _stated_time(row: ComparisonRow, shown: int) -> str:
 
 SUMMARY = """\
 The models are in alphabetical order: most intervals overlap, so these photos do not rank them. All
-figures of a row are of one pipeline, which is what `posezoo evaluate MODEL` and `posezoo run MODEL` use with
-`--precision` and, for "at 480", `--height 480`; without a named precision it is FP16. AP is of 17 photos of COCO with 44 people, on the CPU (quantized
-layers in i8, others in f32), at a single scale without flip; in parentheses is the 95 % interval, from a bootstrap over the photos. Of one, of several:
-the share of people who are found (object keypoint similarity of 0.5 or more) on the photos with one person, and
-with more. Ghosts: people who are found in a picture without people, of {pictures_without_people} parts of these photos that show nobody. Lying, upside down: the
-share of people who are found, each alone on a picture that is turned. In video: the same in the {frames} frames of five
-videos in which a camera pans over a photo. INT8 is of models that are published in it, or whose ranges are in the registry: `posezoo get MODEL --precisions
-FP16-INT8` makes it without photos; 12 of the 17 photos calibrated it. Between a processor with AVX-512 VNNI and one with AVX2 alone, the AP of INT8 differs by up to 0.012.
-Milliseconds: the median from an image file that shows one person, or four, to drawn poses, one image at a time{where};
-in parentheses is how many were found, if that was another number. Download: what
+figures of a row are from the pipeline that `posezoo evaluate MODEL` and `posezoo run MODEL` use with
+`--precision` and, for "at 480", `--height 480`; without a named precision it is FP16. AP is measured on 17 photos of COCO with 44 people, on the CPU (quantized
+layers in i8, others in f32), at a single scale without flip; the 95 % interval in parentheses is from a bootstrap over the photos. Of one, of several:
+the share of people found (object keypoint similarity of 0.5 or more) on the photos with one person, and
+with more. Ghosts: people found per picture without people, on {pictures_without_people} parts of these photos. Lying, upside down: the
+share of people found on turned pictures with one person each. In video: the same in the {frames} frames of five
+videos in which a camera pans over a photo. The table has the INT8 of a model if it is published, or if its ranges are in the registry: then `posezoo get MODEL --precisions
+FP16-INT8` makes it without photos, with ranges from 12 of the 17 photos. The AP of INT8 differs by up to 0.012 between a processor with AVX-512 VNNI and one with only AVX2.
+Milliseconds: the median time from an image file that shows one person, or four, to drawn poses, one image at a time{where};
+the number in parentheses is the number of people found, if it is another. Download: the size that
 `posezoo run` transfers for this precision, with the detector that finds the people.
 """
 

@@ -82,7 +82,7 @@ def choose(rows: Sequence[ComparisonRow]) -> dict[str, tuple[ComparisonRow, ...]
 REMARKS = {
     "photos, of one person or several": "the default",
     "the same, but little time": "[12 of the 17 photos](decisions/0023-int8-from-ranges-in-the-registry.md) calibrated it",
-    "many people in a photo": "the first, from Intel's host, [also finds people where nobody is](accuracy.md#people-where-nobody-is)",
+    "many people in a photo": "the first, from Intel's host, [also finds people who are not there](accuracy.md#people-where-nobody-is)",
     "people in a video": "for a crowd, the model for many people in a photo",
     "hands and feet, depth": "33 keypoints",
 }
@@ -121,12 +121,12 @@ def draw_block(compared: ModelComparison, docs: str) -> str:
 
 
 NOTE = """
-On 17 photos of COCO with 44 people (`make measure PHOTOS=DIR`): AP, and the share of people who are found of one and of
-several in a photo. Ghosts: people found in a picture without people, on {pictures_without_people} parts of these photos
-(`python benchmarks/measure_situations.py --photos DIR`, which also measures people who lie and videos). Times: from an
-image file to drawn poses, on one machine[^machine]; yours: `posezoo benchmark`. `posezoo recommend --all` prints each
-row, and [this page]({docs}/accuracy.md#what-the-default-command-gives) has its interval: most differences of AP are
-smaller than that.
+AP and the share of people found, on photos with one person and with several, are from 17 photos of COCO with 44 people
+(`make measure PHOTOS=DIR`). Ghosts are people found in a picture without people, on {pictures_without_people} parts of
+these photos (`python benchmarks/measure_situations.py --photos DIR`, which also measures people who lie, and videos).
+Times are from an image file to drawn poses, on one machine[^machine]; `posezoo benchmark` measures yours. `posezoo
+recommend --all` prints each row, and [this page]({docs}/accuracy.md#what-the-default-command-gives) has its interval:
+most differences in AP are smaller than the intervals.
 """
 
 

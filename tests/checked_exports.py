@@ -26,8 +26,8 @@ def check_of(target: str) -> TargetCheck:
 CHECKS = {
     "folder": TargetCheck(
         "Tests check the checksums with sha256sum, and run the sample in a process with posezoo and in one"
-        " without. With `--decode`, a network that takes one person at a time has its detector beside it, and"
-        " the sample runs both.",
+        " without it. With `--decode`, the folder also has the detector of a network for one person, and the"
+        " sample runs both.",
         run_with=(
             "pose-landmark-full-mediapipe",
             "pose-detection-mediapipe",
@@ -55,20 +55,20 @@ CHECKS = {
         run_with=("person-detection-retail-0013",),
     ),
     "modelapi": TargetCheck(
-        "Tests run the sample with Model API; its keypoints and boxes are posezoo's.",
+        "Tests run the sample with Model API, and compare its keypoints and boxes with posezoo's.",
         run_with=("person-detection-retail-0013",),
     ),
     "dlstreamer": TargetCheck(
-        "DL Streamer was not run: tests compare the files with its rules, read from its sources."
-        " keypoints_hrnet takes the highest cells without refinement; with --decode the IR refines them"
-        " itself. The pipeline then prints JSON with tensors, in pixels of the network's input.",
+        "DL Streamer was not run: tests compare the files with the rules in its source code."
+        " keypoints_hrnet uses the highest cells without refinement; with `--decode`, the IR refines them"
+        " itself. The pipeline then prints tensors as JSON, in pixels of the network's input.",
     ),
     "cpp": TargetCheck(
-        "The IR take bytes and contain their decoder. A network that takes one person at a time is exported"
-        " with its detector, and the program runs both; the README in the folder says how to run BlazePose's"
-        " two networks together. Tests build the project against the Python package openvino without"
-        " warnings, and compare its JSON with that of `posezoo run`: at most 0.1 px apart, and of BlazePose"
-        " 9 of 10 keypoints; it is delicate, and some are 1 px apart.",
+        "Each IR takes bytes and contains its decoder. A network for one person is exported with its"
+        " detector, and the program runs both. The README in the folder says how to run BlazePose's two"
+        " networks together. Tests build the project with the Python package openvino without warnings, and"
+        " compare its JSON with that of `posezoo run`: all keypoints are at most 0.1 px apart. For BlazePose,"
+        " 9 of 10 are, and some are 1 px apart, because it is sensitive to small differences.",
         run_with=(
             "tf-pose-mobilenet-v2-small",
             "human-pose-estimation-0001",
@@ -78,16 +78,15 @@ CHECKS = {
         ),
     ),
     "node": TargetCheck(
-        "The IR takes pictures of its network's size and contains its decoder. A network that takes one person"
-        " at a time is exported with its detector. openvino-node downloads a library when it is installed, so"
-        " this program was not run: tests check it against the types of openvino-node 2026.4.0 and sharp 0.35."
-        " Only network.mjs differs from the program of `--to onnx`, which they run.",
+        "The IR takes pictures of its network's size and contains its decoder. A network for one person is"
+        " exported with its detector. openvino-node downloads a library during its installation, so this"
+        " program was not run: tests check it with the types of openvino-node 2026.4.0 and sharp 0.35. Only"
+        " network.mjs differs from the program of `--to onnx`, which the tests run.",
     ),
     "onnx": TargetCheck(
-        "The decoder of the IR is in the ONNX, which takes bytes and returns people; an operation that cannot be"
-        " written is an error. A network that takes one person at a time is exported with its detector. NAME.json"
-        " says what the metadata of an IR say. Tests run both programs on 17 photos, with ONNX Runtime and"
-        " onnxruntime-node, and compare their people with those of `posezoo run`: 998 of 1,000 keypoints are at most"
-        " 0.1 px apart.",
+        "The ONNX file contains the decoder; it takes bytes and returns people. If an operation cannot be written as"
+        " ONNX, the export fails. A network for one person is exported with its detector. NAME.json has the metadata"
+        " that an IR would have. Tests run both programs on 17 photos, with ONNX Runtime and onnxruntime-node, and"
+        " compare their people with those of `posezoo run`: 998 of 1,000 keypoints are at most 0.1 px apart.",
     ),
 }

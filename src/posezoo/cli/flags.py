@@ -508,8 +508,8 @@ _SHARED = (
     Flag("--resize", "make an IR that accepts images of any height and width, and resizes them"),
     Flag(
         "--self_check",
-        "strict is --require_proof; off writes IR that are not compared with their originals: no"
-        " error of the reader, of the preprocessing or of the weights is noticed",
+        "strict is --require_proof; off writes IR without a comparison with their originals, which"
+        " would find errors of the reader, of the preprocessing and of the weights",
         choices=("strict", "off"),
     ),
     Flag(
@@ -525,8 +525,8 @@ _SHARED = (
     Flag(
         "--whole_image S",
         "if the person detector finds no person in a photo, treat the whole photo as one person,"
-        " and keep the pose if its score is at least this, 0 to 1, and nearly as high in a second"
-        " look at the part with the keypoints; 1: never (default: as the model declares)",
+        " with this minimum score, 0 to 1, and 5/6 of it in a second run on the part with the"
+        " keypoints; 1: never (default: as the model declares)",
         parse_fraction,
     ),
     Flag("--verify", "read and hash all present files again, even if they were verified before"),

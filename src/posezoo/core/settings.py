@@ -362,9 +362,9 @@ class Settings:
     registries: tuple[str, ...] = _setting(
         _registry_names,
         (),
-        "also take models from this registry, if none before it has the name: omz (Open Model Zoo"
-        " 2024.6), omz@2022.1 or omz@2021.4, each of which is read once from a wheel of"
-        " openvino-dev on your package index, without running any of it; or posezoo",
+        "also find models in this registry, after those before it: omz (Open Model Zoo 2024.6),"
+        " omz@2022.1, omz@2021.4, or posezoo; the first three are read once from a wheel of"
+        " openvino-dev on your package index, and none of its code runs",
         "NAME",
         repeats=True,
         flag="--registry",
@@ -465,7 +465,7 @@ class Settings:
     require_proof: bool = _setting(
         _switch,
         False,
-        "refuse an IR if nothing but the reader that made it read its original, or if its outputs"
+        "refuse an IR if only the reader of the conversion read its original, or if its outputs"
         " prove nothing",
     )
     mo: Path | None = _setting(

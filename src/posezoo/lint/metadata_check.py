@@ -43,9 +43,8 @@ METADATA_FLAGS = (
     ),
     Flag(
         "--changed_since, --changed-since REV",
-        "with --metadata: check only models that a change touches: whose folders, index page,"
-        " license text, paper or skeleton differ from a Git revision; all models if nothing differs"
-        " from it",
+        "with --metadata: check only models whose folder, index page, license text, paper or"
+        " skeleton changed since this Git revision; all models if nothing changed",
     ),
     Flag(
         "--baseline FILE",

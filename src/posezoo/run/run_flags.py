@@ -63,9 +63,9 @@ VIDEO = FlagGroup(
     ),
     Flag(
         "--detect_every N",
-        "run the person detector on each Nth frame only, and when a person is lost or something"
-        " new is seen beside the people; on other frames, only people near their last keypoints"
-        " are found (default: 3 for MoveNet, 1 for others)",
+        "run the person detector only on each Nth frame, and when a person is lost or the picture"
+        " beside the people changes; on other frames, people are found only near their last"
+        " keypoints (default: 3 for MoveNet, 1 for others)",
         whole_number(1),
     ),
     Flag(

@@ -357,7 +357,7 @@ def test_a_lock_that_is_not_there_does_not_pass_a_check(zoo):
     ended = run(zoo, "lock", "--check", "--lock", "other.lock")
     assert ended.returncode == 1
     assert ended.stderr == (
-        "error: other.lock: has no entry to check\n  hint: posezoo lock MODEL writes some\n"
+        "error: other.lock: has no entry to check\n  hint: posezoo lock MODEL adds entries\n"
     )
 
 

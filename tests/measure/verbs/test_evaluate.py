@@ -609,7 +609,7 @@ def test_flags_of_images_are_refused_for_videos(evaluate, tiny, tmp_path, name):
 
 
 def test_a_detector_has_no_poses_to_follow_or_to_group(evaluate):
-    for flags, problem in ((("--track",), "in videos"), (("--by", "size"), "--by is for poses")):
+    for flags, problem in ((("--track",), "of videos"), (("--by", "size"), "which --by needs")):
         ended = evaluate(*flags, model="person-detection-retail-0013")
         assert ended.returncode == 1
         assert "person-detection-retail-0013: finds no keypoints" in ended.stderr

@@ -185,8 +185,8 @@ def test_a_mirror_says_that_locked_will_convert_nothing_from_it_and_so_does_its_
     made = run(zoo, "mirror", "create", "m", "--name", "a,b")
     assert made.returncode == 0
     assert made.stderr.splitlines()[-1] == (
-        "warning: a, b: the mirror's lock lists no IR, so --locked will refuse to convert there:"
-        " posezoo get and posezoo lock, then posezoo mirror create again"
+        "warning: a, b: the mirror's lock lists no IR, so --locked refuses conversions there;"
+        " to add the IR, run posezoo get, posezoo lock and posezoo mirror create again"
     )
     refused = elsewhere(zoo, "get", "a", "-o", "out", "--precisions", "FP16")
     assert refused.returncode == 1

@@ -28,8 +28,8 @@ FLAGS = (
     f"{flags.MODELS} {flags.CHECKPOINT}",
     Flag(
         "--network NETWORK",
-        "with --checkpoint, instead of a model: posezoo's own network that the weights are for, or"
-        " a model with it (default: the only network that reads them)",
+        "with --checkpoint, instead of a model: the network of posezoo that fits the weights, or a"
+        " model that uses it (default: the only network that fits)",
     ),
     flags.download_dir_flag(),
     f"weights_dir {flags.LOCK} {flags.CONVERSION}",

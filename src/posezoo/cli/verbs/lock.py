@@ -50,7 +50,7 @@ FLAGS = (
         Flag("--sign KEY", "sign the lock with an elliptic-curve private key (PEM)", Path),
         Flag("--verify_signature KEY", "verify the lock's signature with a public key (PEM)", Path),
     ),
-    Flag("--allow_rollback", "accept a model.yml that is older than the lock's"),
+    Flag("--allow_rollback", "accept a model.yml that is older than the one in the lock"),
     Flag("--prune", "also remove models from the lock that the registry no longer has"),
     flags.download_dir_flag(),
     flags.weights_dir_flag("folder of the models' files and IR"),
@@ -162,7 +162,7 @@ def _patterns(args: _LockArgs, context: Context) -> tuple[Sequence[str] | None, 
     gone = [name for name in locked if not context.registry.matches_any(name)]
     if args.check and not is_named and not locked:
         raise LockError(
-            f"{context.lock.path}: has no entry to check", hint="posezoo lock MODEL writes some"
+            f"{context.lock.path}: has no entry to check", hint="posezoo lock MODEL adds entries"
         )
     if is_named or not locked:
         return flags.patterns_from_args(args), gone if args.all else []

@@ -22,9 +22,10 @@ _CONVENTION = "convention"
 
 @rule(unless=("papers",))
 def paper_of_another(view: ModelView) -> Violations:
-    """The paper is that of the model: if other models name it, and none of them is of its kin, its
-    kin names another paper, or it has another repository and another decoder than all of them. A
-    paper whose title begins with a name that the model states is its own.
+    """The paper belongs to the model. If only models of other families name it (a family shares
+    the beginning of a name), it is wrong if the model's family names another paper, or if no such
+    model has its repository or decoder. A title that begins with a name that the model states is
+    always right.
 
     Example: the paper of RTMO in rtmdet-m, while rtmdet-nano names that of RTMDet
     """
@@ -87,8 +88,8 @@ def _names_title(view: ModelView, paper: str) -> bool:
 @rule(unless=("known-decoder", "known-network"))
 def decoder_of_kin(view: ModelView) -> Violations:
     """Models with networks of one kind from the same repository have the same convention of the
-    decoder, which follows from the code with which they were trained: that of most of them. If
-    they are equally many, each is reported.
+    decoder, because it follows from the training code. The convention of most models counts; if
+    there is no majority, each model is reported.
 
     Example: decoder: {name: heatmap, convention: udp}, and quarter in another size of the network
     """

@@ -97,8 +97,8 @@ def license_name(view: ModelView) -> Violations:
 @rule(unless=("moving-source",))
 def license_kind(view: ModelView) -> Violations:
     """The license text is that of the named license, and of a project from which the model comes.
-    A text of a known license belongs to no other one, but for one that begins with the same word,
-    such as BSD, and for one of the publisher's own.
+    The text of a known license is an error for any other license, unless both names begin with the
+    same word, such as BSD, or it is the publisher's own license.
 
     Example: license: {spdx: MIT, text: Apache-2.0-Intel.txt}
     """

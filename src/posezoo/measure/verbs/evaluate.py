@@ -381,12 +381,12 @@ def _require_keypoints(args: _EvaluateArgs, chosen: EvaluatedModel) -> None:
         name = chosen.model.full_name
         if chosen.is_video:
             raise EvaluationError(
-                f"{name}: finds no keypoints, by which people are compared in videos",
-                hint="name a model of poses",
+                f"{name}: finds no keypoints, which the evaluation of videos needs",
+                hint="name a pose model",
             )
         if args.by:
             raise EvaluationError(
-                f"{name}: finds no keypoints, and --by is for poses", hint="leave out --by"
+                f"{name}: finds no keypoints, which --by needs", hint="leave out --by"
             )
 
 

@@ -108,17 +108,16 @@ def _describe_people(facts: ModelFacts, people: People, *, linked: bool) -> Para
         )
     if people.whole_image is not None:
         yield (
-            "If no person is found in a photo, the whole photo is taken as one person, who is kept"
-            f" with a score of {people.whole_image:g} or more, and nearly as much in a second look"
-            " at the part with the keypoints."
+            "If the detector finds no person in a photo, the whole photo is treated as one person."
+            f" The minimum score is {people.whole_image:g}, and 5/6 of it in a second run on the"
+            " part with the keypoints."
         )
     decoder = DECODERS.find(facts.model.decoder.name) if facts.model.decoder else None
     if decoder and decoder.next_crop and people.video != TRACKING:
         yield (
-            "In a video, people are tracked, and the detector runs on each third frame"
-            f" ({format_code('--detect_every N')} changes that), and when a person is lost or"
-            " something new is seen; with"
-            f" {format_code('--detector none')}, one person is tracked."
+            "In a video, people are tracked. The detector runs on each third frame"
+            f" ({format_code('--detect_every N')} changes that), and when a person is lost or the"
+            f" picture changes. With {format_code('--detector none')}, one person is tracked."
         )
     if people.video == TRACKING:
         yield (

@@ -83,16 +83,15 @@ FLAGS = (
     flags.MODELS,
     Flag(
         "--precisions P[,P]",
-        "precisions of the IR: a row for each of them in which a model is available (default: a row"
-        " for each precision whose AP was measured); each further size that was measured has a row,"
-        " too",
+        "show a row for each of these precisions that a model has (default: each precision whose AP"
+        " was measured); each further measured size also has a row",
         default=(),
     ),
     FlagGroup(
         Flag(
             "--keypoints",
-            "run two models, or one in two of --precisions or --heights, on images of yours, and"
-            " print how far the keypoints move that both see",
+            "run two models, or one model in two --precisions or --heights, on your images, and"
+            " print the distances between the keypoints that are visible in both results",
         ),
         Flag("-i, --input INPUT", "with --keypoints: images, folders or globs", nargs="+"),
         Flag(

@@ -96,8 +96,8 @@ FLAGS = (
     ),
     Flag(
         "--people N",
-        "the number of people on the image, for --max_latency (default: 1); with 4, models that"
-        " found another number of people are not recommended, only named",
+        "the number of people on the image, for --max_latency (default: 1); models that found"
+        " another number of people on it are listed separately",
         default="1",
         choices=("1", "4"),
     ),

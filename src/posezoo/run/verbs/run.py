@@ -452,7 +452,7 @@ def _require_video(args: _RunArgs, inputs: RunInputs) -> None:
     given = [name for name in names if getattr(args, name.removeprefix("--"))]
     if given and not inputs.videos:
         raise PosezooError(
-            f"{', '.join(given)}: only for videos, cameras and streams, and there is none",
+            f"{', '.join(given)}: only for videos, cameras and streams, but the input has none",
             hint="name one with --input",
         )
 

@@ -180,8 +180,8 @@ class _Creation:
         if lacking:
             names = ", ".join(lacking[:3]) + (" and others" if len(lacking) > 3 else "")
             self.console.warn(
-                f"{names}: the mirror's lock lists no IR, so --locked will refuse to convert there:"
-                " posezoo get and posezoo lock, then posezoo mirror create again"
+                f"{names}: the mirror's lock lists no IR, so --locked refuses conversions there;"
+                " to add the IR, run posezoo get, posezoo lock and posezoo mirror create again"
             )
 
     def _run(self, work: Callable[[ModelSpec, Listener], Answer], jobs: int) -> JobReport:
