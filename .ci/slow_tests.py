@@ -7,7 +7,7 @@
   if the core asks for one of these modules as a part of a feature; a changed template, table or
   picture of a feature counts as the modules that name it;
 - of a changed decoder: as of a feature, but of those that find decoders by their names, the ones
-  that name this decoder or a model that declares it;
+  that name this decoder or a model that declares it, and those that read all models;
 - of a changed page or picture: its own, and those that name it, or that read all cards;
 - of a changed test: itself, and those that name it; of a changed conftest.py: those beside it;
 - of any other file, such as one of the core or of the helpers of tests: those that name it, or its
@@ -160,11 +160,16 @@ def everyday_tests() -> set[str]:
 def readers_of(name: str) -> set[str]:
     """The other tests that read a page or a picture: those that name it."""
     if name.startswith("models/"):
-        return tests_named({"lint", "pages"})
+        return tests_of_all_models()
     if name in PAGE_TESTS:
         return set()
     pattern = rf"\b{re.escape(Path(name).name)}\b"
     return {test for test in tests_with(pattern) if not test.startswith(DOCS)}
+
+
+def tests_of_all_models() -> set[str]:
+    """Those that read the whole registry, or all cards."""
+    return tests_named({"lint", "pages"})
 
 
 @cache
@@ -308,7 +313,7 @@ def tests_of_modules(modules: set[str]) -> set[str]:
 
 def tests_that_name_decoders(modules: set[str]) -> set[str]:
     """Those that find decoders by their names, and name one in these modules, or a model that
-    declares it, themselves or by a helper.
+    declares it, themselves or by a helper; and those that read all models.
     """
     names = names_of_decoders(modules)
     if not names:
@@ -316,7 +321,8 @@ def tests_that_name_decoders(modules: set[str]) -> set[str]:
     pattern = "|".join(map(re.escape, sorted(names)))
     helping = {name for name, text in helpers().items() if re.search(pattern, text)}
     finding = importers_of({DECODERS}) - {""}
-    return (tests_with(pattern) | tests_that_use(helping)) & (
+    naming = tests_with(pattern) | tests_that_use(helping) | tests_of_all_models()
+    return naming & (
         tests_that_import(finding) | tests_that_run(finding) | tests_with_helpers_of(finding)
     )
 
