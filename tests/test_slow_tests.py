@@ -65,7 +65,9 @@ def test_a_module_that_others_import_for_its_types_alone_is_not_what_they_run():
 
 
 def test_what_a_module_does_without_a_type_checker_is_read():
-    code = "if TYPE_CHECKING:\n    import posezoo.core.layout\nelse:\n    import posezoo.core.errors\n"
+    code = (
+        "if TYPE_CHECKING:\n    import posezoo.core.layout\nelse:\n    import posezoo.core.errors\n"
+    )
     code += "def f():\n    from posezoo.core import events\n"
     modules = {"core.layout", "core.errors", "core.events"}
     assert slow_tests.imported_by(code, modules) == {"core.errors", "core.events"}
