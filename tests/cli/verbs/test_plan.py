@@ -263,7 +263,8 @@ def test_the_posezoo_cfg_of_a_folder_names_no_program(zoo, environment, args):
 @pytest.mark.parametrize("args", DRY_RUNS)
 def test_a_plan_runs_no_program(zoo, environment, args):
     (zoo / "posezoo.cfg").write_text("[posezoo]\nmodels_dir = models\n")
-    posezoo(*args, "--mo", environment, cwd=zoo)
+    ended = posezoo(*args, "--mo", environment, cwd=zoo)
+    assert ended.returncode == 0, ended.stderr
     assert not (zoo / "was-run").exists()
 
 
