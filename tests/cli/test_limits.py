@@ -294,7 +294,15 @@ def test_a_named_pipe_is_one_line_and_no_hang(tmp_path, no_hang, words):
     net.convolve("data", "out", (4, 3, 3, 3))
     net.save(tmp_path)
     (tmp_path / "net.prototxt").unlink()
-    pipes = ("PIPE", "PIPE.json", "PIPE.onnx", "PIPE.pth", "PIPE.xml", "net.prototxt", "weights.data")
+    pipes = (
+        "PIPE",
+        "PIPE.json",
+        "PIPE.onnx",
+        "PIPE.pth",
+        "PIPE.xml",
+        "net.prototxt",
+        "weights.data",
+    )
     for name in pipes:
         os.mkfifo(tmp_path / name)
     (tmp_path / "net.xml").write_text("<net/>")

@@ -202,7 +202,9 @@ def test_a_failed_seed_leaves_no_folder_behind(zoo, tmp_path, is_there):
     stored.write_bytes(b"another network")
     if is_there:
         (tmp_path / "there").mkdir()
-    assert zoo.seed("openvino-dev", "pose").returncode == 1
+    failed = zoo.seed("openvino-dev", "pose")
+    assert failed.returncode == 1
+    assert "net.tflite: every source failed" in failed.stderr
     assert [*tmp_path.glob("there"), *tmp_path.glob("there/*")] == [tmp_path / "there"] * is_there
 
 

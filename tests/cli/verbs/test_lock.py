@@ -384,10 +384,18 @@ def test_a_lock_is_signed_and_its_signature_checked_in_one_command_each(zoo):
     assert failed.stderr.startswith("error: posezoo.lock: was changed since it was signed\n")
 
 
-def test_wrong_flags_end_with_2(zoo):
-    assert run(zoo, "lock", "a", "--sign", "team.key").returncode == 2
-    assert run(zoo, "lock", "a", "--check", "--sign", "team.key").returncode == 2
-    assert run(zoo, "lock", "a", "--all").returncode == 2
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("--sign", "team.key"), "a signature covers the whole lock: name no models"),
+        (("--check", "--sign", "team.key"), "--sign: not allowed with argument --check"),
+        (("--all",), "either name models or use --all"),
+    ],
+)
+def test_wrong_flags_end_with_2(zoo, words, problem):
+    ended = run(zoo, "lock", "a", *words)
+    assert ended.returncode == 2
+    assert problem in ended.stderr
 
 
 def test_a_lock_that_is_none_is_named_by_line(zoo):

@@ -115,7 +115,9 @@ def test_a_link_is_neither_followed_nor_removed(zoo):
     path = zoo / "weights" / "public" / "one" / "one.tflite"
     path.rename(zoo / "elsewhere.tflite")
     path.symlink_to(zoo / "elsewhere.tflite")
-    assert remove(zoo, "one", "--yes").returncode == 1
+    ended = remove(zoo, "one", "--yes")
+    assert ended.returncode == 1
+    assert f"kept: {path} (it is a link" in ended.stdout
     assert path.is_symlink() and (zoo / "elsewhere.tflite").read_bytes() == BODIES["one"]
 
 

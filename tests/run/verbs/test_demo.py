@@ -398,7 +398,8 @@ def test_a_refused_run_keeps_earlier_results(demo, video, tmp_path):
         "-o",
         tmp_path / "out.avi",
     )
-    assert demo("-m", "no-such-model", "-i", video, *paths).code == 1
+    refused = demo("-m", "no-such-model", "-i", video, *paths, "--force")
+    assert refused.code == 1 and "no model is called 'no-such-model'" in refused.err
     assert [(tmp_path / name).read_text() for name in ("k.json", "coco.json", "out.avi")] == [
         "old"
     ] * 3
