@@ -249,7 +249,8 @@ def test_the_limits_are_settings_too(tmp_path):
     ended = posezoo("translate", "net.onnx", "-o", "made.xml", cwd=tmp_path, **environ)
     assert_one_line(ended, "needed more than its limit of 1 s")
     for value in ("0", "-1", "long"):
-        assert translate(tmp_path, "net.onnx", "--conversion_memory", value).returncode == 2
+        ended = translate(tmp_path, "net.onnx", "--conversion_memory", value)
+        assert ended.returncode == 2 and "argument --conversion_memory: expected" in ended.stderr
 
 
 # --- What is no file

@@ -226,7 +226,7 @@ def test_a_first_use_is_recorded_and_required_from_then_on(zoo):
 
 def test_with_no_name_the_models_of_the_lock_are_meant_and_an_empty_one_is_wrong_usage(zoo):
     nothing = run(zoo, "lock")
-    assert nothing.returncode == 2
+    assert nothing.returncode == 2 and "name a model, or use --all" in nothing.stderr
     run(zoo, "lock", "a")
     again = run(zoo, "lock")
     assert (again.returncode, again.stdout) == (0, "posezoo.lock is up to date\n")

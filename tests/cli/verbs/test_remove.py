@@ -164,7 +164,8 @@ def test_on_a_terminal_only_yes_removes(zoo, typed, is_removed):
 
 
 def test_an_unknown_name_and_no_name_are_errors(zoo):
-    assert remove(zoo, "--yes").returncode == 2
+    ended = remove(zoo, "--yes")
+    assert ended.returncode == 2 and "are required: MODEL" in ended.stderr
     ended = remove(zoo, "onne", "--yes")
     assert (ended.returncode, "did you mean one?" in ended.stderr) == (1, True)
 

@@ -541,7 +541,7 @@ def test_a_proxy_whose_tunnel_stalls_is_given_up(server, fetch, monkeypatch):
     monkeypatch.setenv("https_proxy", server.url())
     server.answers["models.invalid:443"] = Answer(b"", header_drip_s=0.05)
     started = time.monotonic()
-    with pytest.raises(SourceError, match="no answer within 0.3 s"):
+    with pytest.raises(SourceError, match=r"no answer within 0\.3 s"):
         fetch(
             declared("net.tflite", WEIGHTS, "https://models.invalid/n"), attempts=1, timeout_s=0.3
         )
