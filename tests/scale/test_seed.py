@@ -152,6 +152,7 @@ def test_what_is_written_to_a_file_in_place_does_not_reach_the_cache(zoo, tmp_pa
 def test_a_member_of_an_archive_is_no_link_into_the_cache(zoo, tmp_path):
     zoo.add_pose()
     run = zoo.seed("rtmlib", "pose")
+    assert run.returncode == 0, run.stderr
     assert Path(run.stdout.strip()).stat().st_nlink == 1
 
 

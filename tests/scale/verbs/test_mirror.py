@@ -49,9 +49,11 @@ def run(zoo: Path, *args: object, **environ: str) -> subprocess.CompletedProcess
 
 def check(zoo: Path, *args: object) -> dict[str, str]:
     ended = posezoo("mirror", "check", zoo / "m", *args, "--format", "json", cwd=zoo)
+    loads = json.loads(ended.stdout)["files"]
+    assert loads, "nothing was checked"
     return {
         f"{load['model']}/{load['file']}": load["state"]
-        for load in json.loads(ended.stdout)["files"]
+        for load in loads
         if load["state"] != "good"
     }
 
