@@ -157,7 +157,9 @@ def test_posezoos_verbs_run_as_the_page_shows_and_leave_what_the_old_names_leave
 
 @pytest.mark.slow
 def test_both_dockerfiles_make_the_models_with_the_stand_in_or_posezoo(user, links):
-    for dockerfile in blocks(section("A Dockerfile"), "dockerfile"):
+    dockerfiles = blocks(section("A Dockerfile"), "dockerfile")
+    assert len(dockerfiles) == 2
+    for dockerfile in dockerfiles:
         for line in re.findall(r"^RUN (.+)", dockerfile, re.MULTILINE):
             user(line.replace("/models", str(user.desk / "image")).replace("/wheels", str(links)))
         assert left(user, "image") == DOWNLOADED

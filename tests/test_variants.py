@@ -60,7 +60,7 @@ def test_without_its_lock_an_ir_is_not_made_again(places):
         posezoo.get("net", tag="two", **places)
 
 
-def test_a_conversion_says_that_nothing_pins_its_original(places):
+def test_a_conversion_says_that_nothing_pins_its_original(places, capsys):
     from posezoo.cli.main import main
 
     posezoo.get("net", tag="two", trust_on_first_use=True, **places)
@@ -72,6 +72,7 @@ def test_a_conversion_says_that_nothing_pins_its_original(places):
         main(["convert", "net@two", "--force", *folders, "--lock", f"{places['lock']}.none", "-q"])
         == 1
     )
+    assert "its expected content is unknown (no checksum)" in capsys.readouterr().err
 
 
 def test_a_bad_lock_is_one_line(places):

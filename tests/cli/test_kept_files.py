@@ -166,10 +166,12 @@ def test_a_license_text_of_a_draft_replaces_no_other(tmp_path):
 
 def test_a_mirror_keeps_a_declaration_that_the_user_wrote_there(zoo):
     words = ["mirror", "create", "m", "net", "--models_dir", "models"]
-    assert "kept as" not in posezoo(*words, cwd=zoo.root).stderr
+    ended = posezoo(*words, cwd=zoo.root)
+    assert ended.returncode == 0 and "kept as" not in ended.stderr
     copy = zoo.root / "m" / "models" / "public" / "net" / "model.yml"
     zoo.publish({**MEMBERS, "more": b"more"})
-    assert "kept as" not in posezoo(*words, cwd=zoo.root).stderr
+    ended = posezoo(*words, cwd=zoo.root)
+    assert ended.returncode == 0 and "kept as" not in ended.stderr
     copy.write_bytes(MINE)
     ended = posezoo(*words, cwd=zoo.root)
     assert "model.yml: is not as posezoo wrote it: kept as model.yml.bak1" in ended.stderr
@@ -192,4 +194,5 @@ def test_a_photo_of_the_user_in_the_folder_of_a_data_set_is_kept(tmp_path, monke
     assert "1.jpg: is not as posezoo wrote it: kept as 1.jpg.bak1" in ended.stderr
     assert mine.with_name("1.jpg.bak1").read_bytes() == MINE
     assert mine.read_bytes() == b"photo"
-    assert "kept as" not in posezoo(*words, cwd=tmp_path).stderr
+    ended = posezoo(*words, cwd=tmp_path)
+    assert ended.returncode == 0 and "kept as" not in ended.stderr

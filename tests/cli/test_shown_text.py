@@ -252,8 +252,11 @@ def test_no_report_controls_the_terminal(evil_folder, line):
 @pytest.mark.parametrize("name", ["downloader", "converter", "quantizer", "verifier"])
 def test_no_command_of_open_model_zoo_controls_the_terminal(evil_folder, name):
     words = ["--all", "--models_dir", str(evil_folder / "models")]
+    if name == "quantizer":
+        words += ["--dataset_dir", str(evil_folder)]
     ended = omz_tool(name, *words, "--output_dir", evil_folder / "out", cwd=evil_folder)
     require_harmless(ended.stdout + ended.stderr)
+    assert ended.returncode == 1 and "pose-a" in ended.stdout + ended.stderr
 
 
 def test_only_these_modules_print():

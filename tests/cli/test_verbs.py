@@ -206,4 +206,5 @@ def test_stages_and_folders_that_do_not_match_are_found(zoo):
     write_composite(zoo / "models", "whole", ["first", "second"])
     write_composite(zoo / "models", "twin", ["first"])
     ended = run(zoo, "verify", "--metadata")
+    assert " models and composites, " in ended.stdout
     assert "[parts]" not in ended.stdout

@@ -38,6 +38,7 @@ def run(zoo: Path, *args: object) -> subprocess.CompletedProcess[str]:
 
 def states(zoo: Path, *args: object) -> dict[str, str]:
     found = json.loads(run(zoo, "verify", "--all", "--format", "json", *args).stdout)["artifacts"]
+    assert found, "nothing was checked"
     return {
         f"{each['model']}/{each['artifact']}": each["state"]
         for each in found

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import re
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -138,3 +140,6 @@ def test_both_branches_of_a_condition_are_rounded_to_fp16(folder):
         {"zero": np.float32(0)},
     )
     assert main(["translate", "net.onnx", "-o", "net.xml"]) == 0
+    text = Path("net.xml").read_text("utf-8")
+    constants = re.findall(r'element_type="(f\d+)" shape="1, 1, 1, 8"', text)
+    assert constants == ["f16", "f16"]

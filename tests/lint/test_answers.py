@@ -71,6 +71,7 @@ def test_sarif_names_each_rule_and_each_place(zoo):
     assert log["version"] == "2.1.0"
     (once,) = log["runs"]
     rules = once["tool"]["driver"]["rules"]
+    assert once["results"]
     for result in once["results"]:
         assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
         location = result["locations"][0]["physicalLocation"]
@@ -319,8 +320,10 @@ def test_a_rule_is_explained_and_an_unknown_one_is_guessed():
 
 
 def test_a_baseline_that_cannot_be_written_is_an_error(zoo):
+    (zoo.parent / "none").touch()
     ended = run(zoo, "--write_baseline", zoo.parent / "none" / "known.json")
     assert ended.returncode == 1
+    assert f"{zoo.parent / 'none'}: cannot be written" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

@@ -62,7 +62,8 @@ def test_a_dry_run_shows_the_change_and_writes_nothing(model, fixed):
 
 def test_a_file_with_another_digest_proves_nothing(model):
     model.with_name("net.onnx").write_bytes(b"another")
-    verify("--models_dir", model.parents[1], "--fix")
+    ran = verify("--models_dir", model.parents[1], "--fix")
+    assert ran.stderr == "--fix changed 1 source in 1 file\n"
     assert "size: 70" in model.read_text("utf-8")
     assert SHA384 not in model.read_text("utf-8")
 
@@ -79,7 +80,9 @@ def test_the_file_may_be_in_a_mirror(model, tmp_path):
 def test_a_file_that_cannot_be_read_is_never_changed(model):
     broken = model.read_text("utf-8").replace("framework: onnx", "framework: onx")
     model.write_text(broken, "utf-8")
-    assert verify("--models_dir", model.parents[1], "--fix").returncode == 1
+    ran = verify("--models_dir", model.parents[1], "--fix")
+    assert ran.returncode == 1
+    assert "[readable]" in ran.stdout
     assert model.read_text("utf-8") == broken
 
 

@@ -120,7 +120,8 @@ def test_files_that_are_folders_links_or_no_text_are_left_alone(zoo):
     (folder / "accuracy-check.yml").write_bytes(b"\xff\xfe\x00models")
     (zoo / "public" / "index.md").unlink()
     (zoo / "public" / "index.md").symlink_to("/dev/zero")
-    kilobytes, _ = verify(zoo)
+    kilobytes, findings = verify(zoo)
+    assert {finding["rule"] for finding in findings} == {"readable", "no-card"}
     assert kilobytes < BOUND_KB
 
 
@@ -129,6 +130,7 @@ def test_names_of_folders_do_no_harm_on_a_terminal(zoo, capsys):
     for style in ("text", "github", "json", "sarif"):
         assert main(["verify", "--metadata", "--models_dir", str(zoo), "--format", style]) == 1
         told = capsys.readouterr().out
+        assert "u202eb" in told  # the name is told, and escaped
         assert "\x1b" not in told
         assert "\u202e" not in told
         assert "\n::error::c" not in told

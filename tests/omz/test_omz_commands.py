@@ -299,7 +299,8 @@ def test_a_model_that_is_published_as_ir_needs_no_model_optimizer(zoo):
         ended = run("converter", zoo, "--name", "ir", "--mo", named)
         assert (ended.returncode, ended.stderr) == (0, "")
         assert "Skipping ir (no conversions defined)" in ended.stdout
-        assert run("converter", zoo, "--name", "ir,a", "--mo", named).returncode == 1
+        ended = run("converter", zoo, "--name", "ir,a", "--mo", named)
+        assert ended.returncode == 1 and named in ended.stderr, ended.stderr
 
 
 def test_additional_model_optimizer_arguments_are_applied(convertible):

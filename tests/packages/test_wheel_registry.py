@@ -190,7 +190,8 @@ def test_the_models_reach_the_disk_before_their_folder_gets_its_name(wheels, run
 
     monkeypatch.setattr("posezoo.packages.wheel_registry.sync", sync_and_note)
     assert verb(run, "list", "newer", "--registry", "omz")[0] == 0
-    assert synced_early >= {path.name for path in root.rglob("*")}
+    names = {path.name for path in root.rglob("*")}
+    assert names and synced_early >= names
 
 
 def test_the_users_index_is_asked_for_the_wheel_alone(
@@ -267,7 +268,6 @@ def test_a_script_finds_open_model_zoos_models_by_itself(wheels, run, tmp_path):
     assert error == (
         "########## Warning: newer, whole: not among posezoo's own models; taken from --registry omz\n"
     )
-    assert "||################ Downloading" not in error
     assert "################|| Downloading newer ||################" in out
     assert (tmp_path / "models/public/newer/newer.onnx").is_file()
     assert (tmp_path / "models/public/whole/part/part.onnx").is_file()

@@ -61,7 +61,9 @@ def test_all_people_are_recovered_in_space(seed):
 def test_every_named_joint_is_at_its_projection_in_the_image(seed):
     """Eyes and ears, too, which the published table mixes up; the pelvis, which no heatmap shows, roughly."""
     people = space.scene(seed)
-    for pose, person in matched(people, lifted(space.maps(people, seed))):
+    pairs = matched(people, lifted(space.maps(people, seed)))
+    assert sorted(person for _, person in pairs) == list(range(len(people.joints)))
+    for pose, person in pairs:
         apart = np.linalg.norm(pose.keypoints[:, :2] - people.seen[person], axis=1)
         assert (pose.keypoints[:, 2] > 0).all()
         assert np.delete(apart, space.PELVIS).max() < 1 and apart[space.PELVIS] < 4

@@ -97,6 +97,7 @@ def test_logits_far_from_zero_and_values_that_are_not_finite_do_no_harm():
     maps = people_maps(crowds.group("plain", 1, SIZE, 2).joints, SIZE)
     maps["heatmaps"][0, 0, 0] = -3e38
     before = decode("posenet", maps, SIZE)
+    assert len(before) == 2
     maps["heatmaps"][0, 0, 0] = -1000
     assert [pose.score for pose in decode("posenet", maps, SIZE)] == [pose.score for pose in before]
     maps["displacements_bwd"][0, 3, 3, 3] = np.nan

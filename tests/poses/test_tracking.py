@@ -52,7 +52,9 @@ def test_people_who_are_hidden_for_up_to_two_and_a_half_seconds_keep_their_numbe
     total = 0
     for seed in range(2):
         frames = list(walks.detections(walks.hidden_walk(seed=seed), seed=seed))
-        total += sum(map(switches, numbers_by_person(frames, follow(frames)).values()))
+        numbers = numbers_by_person(frames, follow(frames))
+        assert len(numbers) == 12
+        total += sum(map(switches, numbers.values()))
     assert total <= 2 * 2
 
 
@@ -97,6 +99,7 @@ def test_numbers_are_kept_at_low_frame_rates(fps):
     every = round(walks.FPS / fps)
     frames = list(walks.detections(walks.walk(6, 300, seed=1), ghosts=0))[::every]
     numbers = numbers_by_person(frames, follow(frames, fps))
+    assert len(numbers) == 6
     assert sum(map(switches, numbers.values())) <= 2
 
 

@@ -259,10 +259,13 @@ def test_an_exported_pipeline_finds_people_with_the_detector_beside_it(
     alone = load.Loader(nowhere).compile_ir(xml)
     assert [network.path.parent for network in alone.networks] == [xml.parent] * 2
     estimator = load.Loader(npm_context).prepare(load.ChosenModel()).compile()
+    people_count = 0
     for photo in sorted((shared / "data" / "photos").glob("*.jpg")):
         for pose, other in zip(alone(photo), estimator(photo), strict=True):
+            people_count += 1
             assert pose.people_from == other.people_from
             np.testing.assert_allclose(pose.keypoints, other.keypoints, atol=0.1)
+    assert people_count > 20
 
 
 @pytest.mark.slow

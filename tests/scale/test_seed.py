@@ -152,6 +152,7 @@ def test_what_is_written_to_a_file_in_place_does_not_reach_the_cache(zoo, tmp_pa
 def test_a_member_of_an_archive_is_no_link_into_the_cache(zoo, tmp_path):
     zoo.add_pose()
     run = zoo.seed("rtmlib", "pose")
+    assert run.returncode == 0, run.stderr
     assert Path(run.stdout.strip()).stat().st_nlink == 1
 
 
@@ -202,7 +203,9 @@ def test_a_failed_seed_leaves_no_folder_behind(zoo, tmp_path, is_there):
     stored.write_bytes(b"another network")
     if is_there:
         (tmp_path / "there").mkdir()
-    assert zoo.seed("openvino-dev", "pose").returncode == 1
+    failed = zoo.seed("openvino-dev", "pose")
+    assert failed.returncode == 1
+    assert "net.tflite: every source failed" in failed.stderr
     assert [*tmp_path.glob("there"), *tmp_path.glob("there/*")] == [tmp_path / "there"] * is_there
 
 

@@ -76,8 +76,7 @@ def theirs(recorded, pictures, tmp_path_factory) -> dict[str, np.ndarray]:
 def solutions(mediapipe) -> Iterator[SimpleNamespace]:
     """Our solutions, as ``mp.solutions``, with the networks of MediaPipe's wheel."""
     with pytest.MonkeyPatch.context() as patch:
-        # What a conversion gives is compared elsewhere.
-        for name, value in {**mediapipe, "POSEZOO_SELF_CHECK": "off"}.items():
+        for name, value in mediapipe.items():
             patch.setenv(name, value)
         modules = {name: import_module(f"posezoo.solutions.{name}") for name in MODULES}
         yield SimpleNamespace(**modules)

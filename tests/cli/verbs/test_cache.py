@@ -163,7 +163,8 @@ def test_what_is_no_entry_is_left_alone(places, tmp_path):
     strange = tmp_path / "cache" / "1" / "ab" / "notes.txt"
     strange.parent.mkdir(exist_ok=True)
     strange.write_text("mine")
-    posezoo("cache", "prune", "--everything", *places)
+    assert posezoo("cache", "prune", "--everything", *places).returncode == 0
+    assert left(tmp_path) == {strange}
     assert strange.read_text() == "mine"
 
 

@@ -139,10 +139,11 @@ def test_a_model_that_is_not_converted_here_is_refused_before_anything_is_fetche
 
 
 def test_a_plan_touches_nothing(zoo):
-    run(zoo, "get", "net", "-o", zoo / "out")
+    assert run(zoo, "get", "net", "-o", zoo / "out").returncode == 0
     before = everything_below(zoo)
     for style in ("text", "json"):
-        run(zoo, "plan", "--all", "-o", zoo / "out", "--format", style)
+        ended = run(zoo, "plan", "--all", "-o", zoo / "out", "--format", style)
+        assert ended.returncode == 0, ended.stderr
     assert everything_below(zoo) == before
 
 
@@ -263,7 +264,8 @@ def test_the_posezoo_cfg_of_a_folder_names_no_program(zoo, environment, args):
 @pytest.mark.parametrize("args", DRY_RUNS)
 def test_a_plan_runs_no_program(zoo, environment, args):
     (zoo / "posezoo.cfg").write_text("[posezoo]\nmodels_dir = models\n")
-    posezoo(*args, "--mo", environment, cwd=zoo)
+    ended = posezoo(*args, "--mo", environment, cwd=zoo)
+    assert ended.returncode == 0, ended.stderr
     assert not (zoo / "was-run").exists()
 
 

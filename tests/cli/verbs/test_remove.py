@@ -115,7 +115,9 @@ def test_a_link_is_neither_followed_nor_removed(zoo):
     path = zoo / "weights" / "public" / "one" / "one.tflite"
     path.rename(zoo / "elsewhere.tflite")
     path.symlink_to(zoo / "elsewhere.tflite")
-    assert remove(zoo, "one", "--yes").returncode == 1
+    ended = remove(zoo, "one", "--yes")
+    assert ended.returncode == 1
+    assert f"kept: {path} (it is a link" in ended.stdout
     assert path.is_symlink() and (zoo / "elsewhere.tflite").read_bytes() == BODIES["one"]
 
 
@@ -162,7 +164,8 @@ def test_on_a_terminal_only_yes_removes(zoo, typed, is_removed):
 
 
 def test_an_unknown_name_and_no_name_are_errors(zoo):
-    assert remove(zoo, "--yes").returncode == 2
+    ended = remove(zoo, "--yes")
+    assert ended.returncode == 2 and "are required: MODEL" in ended.stderr
     ended = remove(zoo, "onne", "--yes")
     assert (ended.returncode, "did you mean one?" in ended.stderr) == (1, True)
 

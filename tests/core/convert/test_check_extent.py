@@ -102,7 +102,7 @@ def test_a_wrong_weight_is_found_on_one_image(tmp_path, content):
     nodes = [node for node in network.get_ops() if node.get_type_name() == "Constant"]
     (head,) = [node for node in nodes if list(node.shape) == [2, CHANNELS, 1, 1]]
     replace_constant(head, np.array(head.data) * [[[[1.0]]], [[[1.001]]]])
-    with pytest.raises(SelfCheckError):
+    with pytest.raises(SelfCheckError, match="differs from the original"):
         publish_as(spec, layout, network)
 
 

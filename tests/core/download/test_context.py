@@ -220,9 +220,11 @@ def test_what_has_begun_when_one_fails_is_finished():
 def test_listeners_get_one_event_at_a_time(server, tmp_path):
     files = [declared(name, body, server.serve(name, body)) for name, body in bodies(16).items()]
     inside: list[int] = []
+    told: list[Event] = []
     overlaps: list[Event] = []
 
     def listen(event: Event) -> None:
+        told.append(event)
         if inside:
             overlaps.append(event)
         inside.append(1)
@@ -235,7 +237,7 @@ def test_listeners_get_one_event_at_a_time(server, tmp_path):
         DownloadOptions(None, jobs=8),
         listener=listen,
     )
-    assert overlaps == []
+    assert len(told) > 16 and overlaps == []
 
 
 def test_a_terminal_shows_a_bar_for_each_file(server, tmp_path):

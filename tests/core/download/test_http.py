@@ -541,7 +541,7 @@ def test_a_proxy_whose_tunnel_stalls_is_given_up(server, fetch, monkeypatch):
     monkeypatch.setenv("https_proxy", server.url())
     server.answers["models.invalid:443"] = Answer(b"", header_drip_s=0.05)
     started = time.monotonic()
-    with pytest.raises(SourceError):
+    with pytest.raises(SourceError, match=r"no answer within 0\.3 s"):
         fetch(
             declared("net.tflite", WEIGHTS, "https://models.invalid/n"), attempts=1, timeout_s=0.3
         )
@@ -812,7 +812,7 @@ def test_a_bundle_that_is_none_is_named(authority, fetch, tmp_path):
     server, _ = authority
     (tmp_path / "nonsense.pem").write_text("nonsense")
     url = server.serve("net.tflite", WEIGHTS)
-    with pytest.raises(SourceError):
+    with pytest.raises(SourceError, match="TLS failed"):
         fetch(declared("net.tflite", WEIGHTS, url), ca_bundle=tmp_path / "nonsense.pem")
     assert fetch.naps == []
 

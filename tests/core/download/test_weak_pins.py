@@ -159,7 +159,7 @@ def test_a_file_without_a_stated_length_is_refused(server, layout, lock):
 
 def test_a_cut_of_an_unknown_size_is_noticed(server, layout, lock):
     spec = model(loose(server.serve("n", WEIGHTS, cut_at=1000)))
-    with pytest.raises(SourceError):
+    with pytest.raises(SourceError, match="the connection broke after 1000 of unknown bytes"):
         download_model(spec, layout, replace(trusting(lock), attempts=1))
     assert not lock.path.exists()
 

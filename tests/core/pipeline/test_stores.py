@@ -326,5 +326,5 @@ def test_real_models_are_converted_on_a_server_that_fails_one_request_in_ten(
     assert stored(s3, "out/") == contents(tmp_path / "local")
     machine()
     succeed(*words, *places)
-    assert "0 of" not in succeed("verify", *words[1:-2], "--output_dir", "s3://zoo/out")
+    assert succeed("verify", *words[1:-2], "--output_dir", "s3://zoo/out").startswith("good ")
     assert compute_digest(next(Path.home().rglob("*.bin"))).value

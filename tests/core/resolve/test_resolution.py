@@ -239,12 +239,18 @@ def everything_resolved(registry: Registry, tmp_path: Path):
 
 
 def test_every_resolved_model_of_ours_can_be_sent_to_another_process(tmp_path):
+    count = 0
     for resolved in everything_resolved(open_registry(), tmp_path):
+        count += 1
         assert pickle.loads(pickle.dumps(resolved)) == resolved
+    assert count > 100
 
 
 @pytest.mark.slow
 def test_every_resolved_model_of_open_model_zoo_can_be_sent_to_another_process(shared, tmp_path):
     registry = Registry([shared / "data" / "omz-2021.4" / "models"])
+    count = 0
     for resolved in everything_resolved(registry, tmp_path):
+        count += 1
         assert pickle.loads(pickle.dumps(resolved)) == resolved
+    assert count > 100

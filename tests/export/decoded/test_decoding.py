@@ -493,9 +493,9 @@ def test_an_ir_with_its_decoder_runs_like_the_network_with_the_numpy_decoder(tmp
     assert with_decoder.decoder == "heatmap"
     image = np.random.default_rng(0).integers(0, 256, (90, 100, 3), np.uint8)
     boxes = [(0, 0, 50, 90), (30, 10, 90, 80)]
-    for one, other in zip(
-        with_decoder(image, boxes=boxes), without(image, boxes=boxes), strict=True
-    ):
+    poses = with_decoder(image, boxes=boxes)
+    assert len(poses) == 2
+    for one, other in zip(poses, without(image, boxes=boxes), strict=True):
         assert np.abs(one.keypoints - other.keypoints).max() < 1e-3
         assert one.score == pytest.approx(other.score, abs=1e-6) and one.box == pytest.approx(
             other.box, abs=1e-3
@@ -736,6 +736,7 @@ def test_real_networks_with_their_decoders_find_the_same_people(mirror, shared, 
         irs[decodes] = ov.Core().compile_model(ov.Core().read_model(xml), "CPU", EXACT)
     decoder, size = resolved.decoder.name, irs[True].input(0).shape[1:3][::-1]
     roles = {port.role: port.name for port in spec.outputs}
+    people_count = 0
     for photo in sorted((shared / "data" / "photos").glob("*.jpg")):
         picture = cv2.resize(cv2.imread(str(photo)), size)
         feed = picture[None].astype(irs[True].input(0).element_type.to_dtype())
@@ -743,10 +744,12 @@ def test_real_networks_with_their_decoders_find_the_same_people(mirror, shared, 
         outputs = irs[False]([feed])
         poses = decode(decoder, {role: outputs[name] for role, name in roles.items()}, size)
         assert np.count_nonzero(scores) == len(poses)
+        people_count += len(poses)
         for pose in poses:
             assert np.abs(values[0] - pose.keypoints)[:, :2].max() <= 0.01
             assert np.abs(values[0] - pose.keypoints)[:, 2].max() <= 1e-4
             assert abs(scores[0] - pose.score) <= 1e-4
+    assert people_count > 0
 
 
 @pytest.mark.slow

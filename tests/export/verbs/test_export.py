@@ -119,6 +119,7 @@ def test_a_service_without_an_address_is_a_warning(zoo):
     ended = run(
         zoo, "net", "--to", "kserve", "out", "-o", "irs", "--storage_uri", "s3://bucket/models"
     )
+    assert ended.returncode == 0
     assert "warning" not in ended.stderr
 
 

@@ -70,7 +70,15 @@ def test_an_unknown_set_is_said_with_the_nearest_name():
 
 
 @pytest.mark.parametrize(
-    "args", [("get",), ("info", "coco-val2017"), ("put",), ("info", "--images", "a")]
+    ("args", "problem"),
+    [
+        (("get",), "posezoo dataset get NAME, or posezoo dataset info"),
+        (("info", "coco-val2017"), "posezoo dataset get NAME, or posezoo dataset info"),
+        (("put",), "invalid choice: 'put'"),
+        (("info", "--images", "a"), "--annotations and --images require each other"),
+    ],
 )
-def test_flags_that_do_not_go_together_are_wrong_usage(args):
-    assert posezoo("dataset", *args).returncode == 2
+def test_flags_that_do_not_go_together_are_wrong_usage(args, problem):
+    ended = posezoo("dataset", *args)
+    assert ended.returncode == 2
+    assert problem in ended.stderr

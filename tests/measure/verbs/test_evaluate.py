@@ -345,6 +345,7 @@ def test_annotations_of_other_images_are_told(evaluate, shared, tmp_path):
             each["image_id"] = others.get(each["image_id"], each["image_id"])
 
     right = evaluate("--limit", 2)
+    assert right.returncode == 0, right.stderr
     assert "warning" not in right.stderr
     wrong = evaluate("--limit", 2, data=on_photos(shared, tmp_path, exchange))
     assert wrong.returncode == 0
@@ -384,7 +385,9 @@ def test_keypoints_that_are_not_annotated_are_named_beside_the_figures(evaluate,
         for each in content["annotations"]:
             del each["keypoints"][:3]
 
-    assert "not annotated" not in evaluate("--limit", 1).stdout
+    ended = evaluate("--limit", 1)
+    assert ended.returncode == 0, ended.stderr
+    assert "not annotated" not in ended.stdout
     ended = evaluate("--limit", 1, data=on_photos(shared, tmp_path, without_nose))
     assert ended.returncode == 0, ended.stderr
     assert "not annotated, so not counted: nose\n" in ended.stdout
@@ -527,23 +530,27 @@ def test_without_a_dataset_the_error_says_how_to_get_one(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "args",
+    ("args", "problem"),
     [
-        ("--annotations", "a.json"),
-        ("--annotations", "a.json", "--images", "b", "--coco_home", "c"),
-        ("--limit", "0"),
-        ("--height", "256", "--short_side", "512"),
-        ("--height", "7"),
-        ("--height", "5000"),
-        ("--boxes", "truth", "--detector", "none"),
-        ("--model_name", "mine"),
+        (("--annotations", "a.json"), "--annotations requires --images"),
+        (
+            ("--annotations", "a.json", "--images", "b", "--coco_home", "c"),
+            "either --annotations and --images, or --coco_home",
+        ),
+        (("--limit", "0"), "argument --limit: expected a whole number from 1"),
+        (("--height", "256", "--short_side", "512"), "not allowed with argument --height"),
+        (("--height", "7"), "argument --height: expected a whole number from 32 to 4096"),
+        (("--height", "5000"), "argument --height: expected a whole number from 32 to 4096"),
+        (("--boxes", "truth", "--detector", "none"), "either --boxes or --detector"),
+        (("--model_name", "mine"), "--model_name requires --checkpoint"),
     ],
 )
-def test_invalid_flags_are_wrong_usage(args):
-    assert posezoo("evaluate", MODEL, *args).returncode == 2
+def test_invalid_flags_are_wrong_usage(args, problem):
+    ended = posezoo("evaluate", MODEL, *args)
+    assert ended.returncode == 2
+    assert problem in ended.stderr
 
 
-@pytest.mark.slow
 def walk_and_tracks(folder: Path, *, frames=4) -> tuple[object, ...]:
     """The flags of a video of grey frames, in each of which a person is annotated."""
     codec = cv2.VideoWriter.fourcc(*"MJPG")

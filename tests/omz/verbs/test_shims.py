@@ -93,7 +93,9 @@ def test_a_shim_of_another_python_is_replaced_only_by_force(tmp_path):
     shim = tmp_path / "omz_converter"
     good = shim.read_text()
     shim.write_text(good.replace("exec ", "exec /other"))
-    assert posezoo("shims", tmp_path).returncode == 1
+    refused = posezoo("shims", tmp_path)
+    assert refused.returncode == 1
+    assert f"{shim}: was written by another posezoo or Python" in refused.stderr
     assert posezoo("shims", tmp_path, "--force").returncode == 0
     assert shim.read_text() == good
 

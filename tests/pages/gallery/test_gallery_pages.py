@@ -199,7 +199,9 @@ def test_every_link_between_pages_leads_to_a_page(tmp_path):
     data = json.loads(re.search(r'id="data">(.*?)</script>', pages["index.html"].decode())[1])
     assert {model["page"] for model in data["models"]} == pages.keys() - {"index.html"}
     for name, page in pages.items():
-        for link in re.findall(r'<a href="([^"#:]+)[#"]', page.decode()):
+        links = re.findall(r'<a href="([^"#:]+)[#"]', page.decode())
+        assert links, name
+        for link in links:
             there = (
                 link
                 if name == "index.html"

@@ -77,7 +77,9 @@ def test_cards_are_written_to_a_folder_with_their_facts_and_pictures(zoo):
 
 
 def test_a_registry_is_drawn_in_place_and_stale_pages_are_reported(zoo):
-    assert run(zoo, "--all", "--in_place", "--check").returncode == 1
+    checked = run(zoo, "--all", "--in_place", "--check")
+    assert checked.returncode == 1
+    assert "index.md: stale: posezoo card --in_place draws it" in checked.stderr
     assert run(zoo, "--all", "--in_place").returncode == 0
     assert (zoo / "models" / "index.md").is_file()
     assert (zoo / "models" / "skeletons" / "coco-17.svg").is_file()

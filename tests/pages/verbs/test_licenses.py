@@ -121,7 +121,9 @@ def test_licenses_that_posezoo_cfg_does_not_allow_are_refused_by_verbs_and_scrip
         "error: a: its license is Apache-2.0, but allow_licenses permits only MIT, BSD-*"
         in ended.stderr
     )
-    assert run(zoo, "get", "a", "--dry_run").returncode == 1
+    planned = run(zoo, "get", "a", "--dry_run")
+    assert planned.returncode == 1
+    assert "a: its license is Apache-2.0, but allow_licenses" in planned.stderr
     script = Path(__file__).resolve().parents[3] / "tools" / "downloader" / "downloader.py"
     refused = subprocess.run(
         [sys.executable, script, "--name", "a", "--models_dir", zoo / "models"],

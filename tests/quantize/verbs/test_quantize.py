@@ -238,7 +238,9 @@ def test_layers_are_shown_on_request(report):
 
 
 def test_without_photos_it_is_wrong_usage(place):
-    assert posezoo("quantize", "seeker").returncode == 2
+    ended = posezoo("quantize", "seeker")
+    assert ended.returncode == 2
+    assert "the following arguments are required: --dataset_dir" in ended.stderr
 
 
 def test_bad_photos_are_one_line_of_error(place):

@@ -45,7 +45,7 @@ def test_a_network_gets_as_many_images_as_it_takes(supports_batching, batches):
     found = _BatchRunner().run([steps(number, [single, several], (1, 2)) for number in (1, 2, 3)])
     assert [poses[0].tolist() for poses in found] == [[[4.0, 4.0]], [[8.0, 8.0]], [[12.0, 12.0]]]
     assert single.batches == batches
-    assert several.batches == ([3] if supports_batching else several.batches)
+    assert several.batches == [3]
 
 
 def test_images_of_other_sizes_are_in_batches_of_their_own():

@@ -123,7 +123,9 @@ def test_two_hands_keep_their_numbers_in_a_video(hands):
         frames.append(
             np.hstack([left, np.full((240, 80 + place, 3), 70, np.uint8), right])[:, :560]
         )
-    for poses in (each for _, each in hands.stream(frames, is_video=True, track=True)):
+    tracked = [poses for _, poses in hands.stream(frames, is_video=True, track=True)]
+    assert len(tracked) == 8
+    for poses in tracked:
         assert {pose.track_id: pose.box[0] > 250 for pose in poses} in (
             {1: False, 2: True},
             {1: True, 2: False},

@@ -49,9 +49,11 @@ def run(zoo: Path, *args: object, **environ: str) -> subprocess.CompletedProcess
 
 def check(zoo: Path, *args: object) -> dict[str, str]:
     ended = posezoo("mirror", "check", zoo / "m", *args, "--format", "json", cwd=zoo)
+    loads = json.loads(ended.stdout)["files"]
+    assert loads, "nothing was checked"
     return {
         f"{load['model']}/{load['file']}": load["state"]
-        for load in json.loads(ended.stdout)["files"]
+        for load in loads
         if load["state"] != "good"
     }
 
@@ -431,9 +433,14 @@ def test_a_folder_that_is_no_mirror_and_missing_names_are_reported(zoo):
         none = posezoo("mirror", "check", "nowhere", *models, cwd=zoo)
         assert none.returncode == 1
         assert none.stderr.startswith("error: nowhere: is not a mirror: it has no posezoo.lock\n")
-    assert run(zoo, "mirror", "create", "m").returncode == 2
-    assert run(zoo, "mirror", "create", "m", "--all", "--name", "a").returncode == 2
-    assert run(zoo, "mirror", "create", "m", "--list", _list(zoo, "# none\n")).returncode == 2
+    for words, problem in (
+        ((), "name models (as MODEL, or by --name or --list), or use --all"),
+        (("--all", "--name", "a"), "either name models or use --all"),
+        (("--list", _list(zoo, "# none\n")), "models.lst names no model"),
+    ):
+        wrong = run(zoo, "mirror", "create", "m", *words)
+        assert wrong.returncode == 2
+        assert problem in wrong.stderr
     assert "no model is called 'x'" in run(zoo, "mirror", "create", "m", "x").stderr
 
 

@@ -412,4 +412,4 @@ def test_a_folder_that_cannot_be_created_is_named(zoo, server):
     ended = new(zoo, "my-pose", "--from", address, "--license", "MIT")
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr
-    assert "my-pose" in ended.stderr
+    assert f"{zoo}/models/public/my-pose: cannot be written" in ended.stderr

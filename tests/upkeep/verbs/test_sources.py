@@ -351,7 +351,15 @@ def test_tls_that_is_not_trusted_is_a_dead_source(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "words", [["check"], ["prune", "x"], ["check", "pose", "--all"], ["check", "x", "-j", "0"]]
+    ("words", "problem"),
+    [
+        (["check"], "name a model, or use --all"),
+        (["prune", "x"], "invalid choice: 'prune'"),
+        (["check", "pose", "--all"], "either name models or use --all"),
+        (["check", "x", "-j", "0"], "expected a whole number from 1 to 64"),
+    ],
 )
-def test_wrong_usage_ends_with_2(tmp_path, words):
-    assert posezoo("sources", *words, cwd=tmp_path).returncode == 2
+def test_wrong_usage_ends_with_2(tmp_path, words, problem):
+    ended = posezoo("sources", *words, cwd=tmp_path)
+    assert ended.returncode == 2
+    assert problem in ended.stderr
