@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -90,6 +91,8 @@ def _put_up() -> None:
     os.environ.clear()
     os.environ.update(clean, HOME=home)
     os.umask(0o022)
+    # A shell starts programs in the background with ^C ignored, and their children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def write_key(home: Path) -> None:

@@ -332,6 +332,14 @@ def _unlink_there(path: Any, *, dir_fd: Any = None) -> None:
             _is_removing.pop()
 
 
+def _remove_there(self: Any, *raised: Any) -> Any:
+    """End the with of a temporary file: Windows removes it when it is closed, also where its last bytes find no space."""
+    try:
+        return self.file.__exit__(*raised)
+    finally:
+        self.close()
+
+
 _is_removing: list[bool] = []
 _start = subprocess.Popen.__init__
 
@@ -361,6 +369,7 @@ def install() -> None:
     os.replace = _ignore_case(os.replace, 2)
     subprocess.Popen.__init__ = _start_there  # type: ignore[method-assign]
     tempfile.TemporaryFile = tempfile.NamedTemporaryFile  # type: ignore[misc]
+    tempfile._TemporaryFileWrapper.__exit__ = _remove_there  # type: ignore[attr-defined]
     shutil._use_fd_functions = False  # type: ignore[attr-defined]
     sys.addaudithook(_refuse)
     if "posezoo" in sys.orig_argv:
