@@ -808,12 +808,13 @@ def test_an_authority_is_named_as_openssl_names_it(authority, fetch, monkeypatch
     assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
 
 
-def test_a_bundle_that_is_none_is_named(authority, fetch, tmp_path):
+def test_a_bundle_without_certificates_is_what_the_error_is_about(authority, fetch, tmp_path):
     server, _ = authority
     (tmp_path / "nonsense.pem").write_text("nonsense")
     url = server.serve("net.tflite", WEIGHTS)
-    with pytest.raises(SourceError, match="TLS failed"):
+    with pytest.raises(SourceError, match="authorities has no certificates") as caught:
         fetch(declared("net.tflite", WEIGHTS, url), ca_bundle=tmp_path / "nonsense.pem")
+    assert "must name a file in the format PEM" in caught.value.hint
     assert fetch.naps == []
 
 

@@ -154,12 +154,7 @@ def translate_errors(timeout_s: float, when: str = "") -> Iterator[None]:
     try:
         yield
     except requests.exceptions.SSLError as error:
-        raise SourceError(
-            f"TLS failed: {_root_cause(error)}",
-            hint=(
-                "for a private certificate authority use --ca_bundle FILE or set REQUESTS_CA_BUNDLE"
-            ),
-        ) from error
+        raise _refusal_of_tls(error) from error
     except requests.exceptions.ProxyError as error:
         raise _refusal_of_proxy(error) from error
     except requests.exceptions.InvalidProxyURL as error:
@@ -184,6 +179,19 @@ def translate_errors(timeout_s: float, when: str = "") -> Iterator[None]:
         raise TransientSourceError(f"the connection broke{when}: {_root_cause(error)}") from error
     except (OSError, ValueError) as error:  # requests' errors are OSErrors; bad addresses are both
         raise SourceError(f"the request failed: {redact_secrets(str(error))[:400]}") from error
+
+
+def _refusal_of_tls(error: requests.exceptions.SSLError) -> SourceError:
+    cause = _root_cause(error)
+    if "NO_CERTIFICATE" in cause or "PEM lib" in cause:  # OpenSSL 3, and before
+        return SourceError(
+            "TLS failed: the file of certificate authorities has no certificates",
+            hint="--ca_bundle, or else REQUESTS_CA_BUNDLE, must name a file in the format PEM",
+        )
+    return SourceError(
+        f"TLS failed: {cause}",
+        hint="for a private certificate authority use --ca_bundle FILE or set REQUESTS_CA_BUNDLE",
+    )
 
 
 def _refusal_of_proxy(error: requests.exceptions.ProxyError) -> SourceError:
