@@ -37,8 +37,9 @@ TESTS, GREEN = ROOT / "tests", ROOT / ".ci" / "green"
 FEATURES = {part for part in PARTS if (SOURCE / part).is_dir()} - {"core"}
 #: What is around the package: a test that uses one of them names it.
 AROUND = {"benchmarks", "demos", "golden", "recorded", "tools"}
-#: The table of decoders, and the module that imports the pipelines that they name.
-DECODERS, LOADING = "poses.decoders", "run.runtime.loading"
+#: The table of decoders; and by package, the module that imports the parts that decoders name.
+DECODERS = "poses.decoders"
+READERS = {"run.runtime": "run.runtime.loading", "export.decoded": "export.decoded"}
 #: What declares the decoder in a model.yml.
 DECODER = re.compile(r"(?m)^decoder: \{name: (\w+)")
 DOCS, SITE = "tests/test_docs.py", "tests/test_site.py"
@@ -208,20 +209,26 @@ class WithoutTypes(ast.NodeTransformer):
 def named_in_tables(module: str) -> set[str]:
     """The modules of parts such as "posezoo.formats.paddle:PADDLE".
 
-    Those of poses are found by others: a decoder by its name, and LOADING imports the pipeline
-    that a decoder names.
+    Those of poses are found by others: a decoder by its name, and what a decoder names by READERS.
     """
     if module.startswith("poses."):
         return set()
-    named = set(re.findall(r"\"posezoo\.([\w.]+):", codes()[module]))
-    return named | pipelines() if module == LOADING else named
+    own = texts_of_parts(codes()[module])
+    packages = tuple(f"{package}." for package, reader in READERS.items() if reader == module)
+    return own | {part for part in parts_of_decoders() if part.startswith(packages)}
+
+
+def texts_of_parts(code: str) -> set[str]:
+    """The modules of the parts that a code names as text."""
+    return set(re.findall(r"\"posezoo\.([\w.]+):", code))
 
 
 @cache
-def pipelines() -> set[str]:
-    """The modules of the pipelines that decoders name."""
-    code = "".join(code for name, code in codes().items() if name.startswith("poses."))
-    return set(re.findall(r"\"posezoo\.(run\.runtime\.\w+):", code))
+def parts_of_decoders() -> set[str]:
+    """The pipelines and graphs that decoders name."""
+    poses = (code for name, code in codes().items() if name.startswith("poses."))
+    named = set[str]().union(*map(texts_of_parts, poses))
+    return {name for name in named if not name.startswith("poses.")}
 
 
 def parts_asked_for(module: str) -> set[str]:
