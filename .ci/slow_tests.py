@@ -37,12 +37,18 @@ TESTS, GREEN = ROOT / "tests", ROOT / ".ci" / "green"
 FEATURES = {part for part in PARTS if (SOURCE / part).is_dir()} - {"core"}
 #: What is around the package: a test that uses one of them names it.
 AROUND = {"benchmarks", "demos", "golden", "recorded", "tools"}
-#: The table of decoders; and by package, the module that imports the parts that decoders name.
-DECODERS = "poses.decoders"
-READERS = {"run.runtime": "run.runtime.loading", "export.decoded": "export.decoded"}
+#: The table of decoders, and the module that imports the pipelines that decoders name.
+DECODERS, LOADING = "poses.decoders", "run.runtime.loading"
 #: What declares the decoder in a model.yml.
 DECODER = re.compile(r"(?m)^decoder: \{name: (\w+)")
 DOCS, SITE = "tests/test_docs.py", "tests/test_site.py"
+#: Other files with the tests of a page.
+OTHER_PAGE_TESTS = {
+    "docs/first_minutes.md": "tests/test_first_minutes.py",
+    "docs/howto/measure_your_own.md": "tests/test_measure_your_own.py",
+    "docs/howto/own_service.md": "tests/test_own_service.py",
+    "docs/migrating.md": "tests/test_migrating.py",
+}
 #: Some pages have tests of their own in tests/test_docs.py, and the others have one in common.
 PAGE_TESTS = {
     "README.md": (
@@ -143,6 +149,8 @@ def tests_with(pattern: str) -> set[str]:
 def tests_of_page(page: Path) -> set[str]:
     """The tests that run the blocks of a page, as pytest names them."""
     name = page.relative_to(ROOT).as_posix()
+    if name in OTHER_PAGE_TESTS:
+        return {OTHER_PAGE_TESTS[name]}
     common = (f"{PASTED_TEST}[{name}]",) if page in PASTED else ()
     return {f"{DOCS}::{test}" for test in PAGE_TESTS.get(name, common)}
 
@@ -170,7 +178,7 @@ def readers_of(name: str) -> set[str]:
 
 def tests_of_all_models() -> set[str]:
     """Those that read the whole registry, or all cards."""
-    return tests_named({"lint", "pages"})
+    return tests_named({"lint", "pages", "stated"})
 
 
 @cache
@@ -209,13 +217,12 @@ class WithoutTypes(ast.NodeTransformer):
 def named_in_tables(module: str) -> set[str]:
     """The modules of parts such as "posezoo.formats.paddle:PADDLE".
 
-    Those of poses are found by others: a decoder by its name, and what a decoder names by READERS.
+    Decoders are found by their names, and LOADING imports the pipeline that a decoder names.
     """
-    if module.startswith("poses."):
-        return set()
-    own = texts_of_parts(codes()[module])
-    packages = tuple(f"{package}." for package, reader in READERS.items() if reader == module)
-    return own | {part for part in parts_of_decoders() if part.startswith(packages)}
+    named = texts_of_parts(codes()[module])
+    if module == LOADING:
+        return named | pipelines()
+    return set() if module == DECODERS else named - pipelines()
 
 
 def texts_of_parts(code: str) -> set[str]:
@@ -224,11 +231,11 @@ def texts_of_parts(code: str) -> set[str]:
 
 
 @cache
-def parts_of_decoders() -> set[str]:
-    """The pipelines and graphs that decoders name."""
+def pipelines() -> set[str]:
+    """The modules of the pipelines that decoders name."""
     poses = (code for name, code in codes().items() if name.startswith("poses."))
     named = set[str]().union(*map(texts_of_parts, poses))
-    return {name for name in named if not name.startswith("poses.")}
+    return {name for name in named if name.startswith("run.runtime.")}
 
 
 def parts_asked_for(module: str) -> set[str]:

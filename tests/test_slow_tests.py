@@ -26,7 +26,7 @@ def test_a_page_chooses_its_own_tests_the_site_and_those_that_name_it():
 
 def test_a_card_chooses_what_reads_cards():
     chosen = slow_tests.choose(["models/public/blazepose-full/README.md"])
-    folders = {"lint", "pages", "test_site.py"}
+    folders = {"lint", "pages", "test_site.py", "test_stated_accuracy.py"}
     folders.add("test_docs.py::test_the_commands_of_a_card_run_as_pasted")
     assert {name.split("/")[1] for name in chosen} == folders
 
@@ -73,17 +73,23 @@ def test_what_a_module_does_without_a_type_checker_is_read():
     assert slow_tests.imported_by(code, modules) == {"core.errors", "core.events"}
 
 
-def test_what_a_decoder_names_chooses_the_tests_of_the_module_that_imports_it():
-    parts = slow_tests.parts_of_decoders()
-    assert {"run.runtime.blazepose_pipeline", "export.decoded.simcc_graph"} < parts
-    imports = slow_tests.imports()
-    assert parts == {
-        part
-        for package, reader in slow_tests.READERS.items()
-        for part in imports[reader] & parts
-        if part.startswith(f"{package}.")
-    }
-    assert not parts & imports["poses.blazepose"]
+def test_a_pipeline_chooses_the_tests_of_what_loads_models():
+    pipeline = "run.runtime.blazepose_pipeline"
+    assert pipeline in slow_tests.pipelines() <= slow_tests.imports()[slow_tests.LOADING]
+    assert pipeline not in slow_tests.imports()["poses.blazepose"]
+    readers = [name for name, code in slow_tests.codes().items() if "record.pipeline" in code]
+    assert readers == [slow_tests.LOADING]
+
+
+def test_the_graph_of_a_decoder_chooses_the_tests_that_name_the_decoder():
+    chosen = slow_tests.choose(["src/posezoo/export/decoded/yolox_graph.py"])
+    assert "tests/test_pose_models_of_2026.py" in chosen
+    assert "tests/export/decoded/test_decoding.py" in chosen
+
+
+def test_a_test_that_runs_the_commands_of_a_page_is_chosen_by_their_verbs():
+    chosen = slow_tests.choose(["src/posezoo/run/runtime/estimator.py"])
+    assert "tests/test_first_minutes.py" in chosen
 
 
 def test_a_decoder_chooses_the_tests_that_name_it_or_a_model_with_it():
@@ -94,6 +100,7 @@ def test_a_decoder_chooses_the_tests_that_name_it_or_a_model_with_it():
         "tests/run/runtime/test_posenet.py",
     )
     assert by_rtmo in chosen - others and by_posenet in others - chosen
+    assert "tests/test_stated_accuracy.py" in chosen  # it reads all models
     names = slow_tests.names_of_decoders({"poses.simcc"})
     assert {"simcc", "rtmpose-t-halpe26"} < names and "rtmo-s" not in names
 
