@@ -169,7 +169,7 @@ def everyday_tests() -> set[str]:
 def readers_of(name: str) -> set[str]:
     """The other tests that read a page or a picture: those that name it."""
     if name.startswith("models/"):
-        return tests_of_all_models()
+        return readers_of_cards()
     if name in PAGE_TESTS:
         return set()
     pattern = rf"\b{re.escape(Path(name).name)}\b"
@@ -177,8 +177,13 @@ def readers_of(name: str) -> set[str]:
 
 
 def tests_of_all_models() -> set[str]:
-    """Those that read the whole registry, or all cards."""
-    return tests_named({"lint", "pages", "stated"})
+    """Those that read all cards, or open our registry."""
+    return readers_of_cards() | tests_with(r"\b(?:open|own)_registry\(\)")
+
+
+def readers_of_cards() -> set[str]:
+    """Those that read all cards."""
+    return tests_named({"lint", "pages"})
 
 
 @cache
