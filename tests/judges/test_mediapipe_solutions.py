@@ -111,6 +111,7 @@ def test_the_command_finds_the_hands_and_faces_of_mediapipe(
     points = np.concatenate(agreement.distances)
     assert len(agreement.distances) >= FOUND[model] and lonely <= 1, agreement.figures()
     assert np.median(points) <= 0.1 and np.percentile(points, 95) <= 0.5 and points.max() <= 2
+    assert bool(depths) == ("landmark" in model) and bool(worlds) == model.startswith("hand")
     assert all(labels)
     assert not depths or np.median(np.concatenate(depths)) <= 0.1
     assert not worlds or np.median(np.concatenate(worlds)) <= 0.001
