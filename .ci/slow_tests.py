@@ -407,7 +407,7 @@ def tests_that_run(modules: set[str]) -> set[str]:
     if not programs:
         return set()
     one = "(?:" + "|".join(sorted(name.rpartition(".")[2] for name in programs)) + ")"
-    run = rf"[(\[]\s*[\"']{one}[\"' ]|posezoo {one}\b|omz_{one}\b|\b{one}\.py\b"
+    run = rf"[(\[]\s*[\"']{one}[\"' ]|posezoo(?: |[\"'],\s*[\"']){one}\b|omz_{one}\b|\b{one}\.py\b"
     by_helpers = {name for name, text in helpers().items() if re.search(run, text)}
     return tests_with(run) | tests_that_use(by_helpers)
 

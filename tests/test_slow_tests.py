@@ -90,6 +90,7 @@ def test_the_graph_of_a_decoder_chooses_the_tests_that_name_the_decoder():
 def test_a_test_that_runs_the_commands_of_a_page_is_chosen_by_their_verbs():
     chosen = slow_tests.choose(["src/posezoo/run/runtime/estimator.py"])
     assert "tests/test_first_minutes.py" in chosen
+    assert "tests/test_opencv_versions.py" in chosen  # python -m posezoo run
 
 
 def test_a_decoder_chooses_the_tests_that_name_it_or_a_model_with_it():
