@@ -6,12 +6,15 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from fakes.files import declared, give_away, model, put
 from fakes.waiting import wait_until
+from posezoo.core.download import file_download
 from posezoo.core.download.digest_store import remove_stale_staging
 from posezoo.core.download.model_download import download_model
 from posezoo.core.download.options import DownloadOptions
@@ -227,6 +230,22 @@ def test_a_file_that_was_taken_into_a_cache_is_not_hashed_again(file, fetch, tmp
     fetch(file)
     target = fetch(file, cache=tmp_path / "cache")
     assert read_record(target).describes(target.stat(), file.digests)
+
+
+def test_a_file_that_changes_while_the_cache_is_locked_is_not_taken_for_verified(
+    file, fetch, tmp_path, monkeypatch
+):
+    target = fetch(file)
+
+    @contextmanager
+    def wait_for_lock(*_args: object) -> Iterator[None]:
+        target.write_bytes(bytes(len(WEIGHTS)))
+        yield
+
+    monkeypatch.setattr(file_download, "cache_entry_lock", wait_for_lock)
+    fetch(file, cache=tmp_path / "cache")
+    assert not kept(tmp_path / "cache", file).exists()
+    assert not read_record(target).describes(target.stat(), file.digests)
 
 
 def test_what_a_killed_run_left_in_the_cache_is_removed(tmp_path):

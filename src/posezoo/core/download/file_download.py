@@ -203,8 +203,9 @@ def _add_to_cache(file: SourceFile, target: Path, context: DownloadContext) -> N
     """Add a file that was here already to the cache."""
     if not is_cached(file, context):
         with cache_entry_lock(file, context):
-            store(target, file, context, replace=False)
-        record_digest(target, *file.digests)  # a hard link set the time in the record
+            if is_verified_file(target, file):  # it may have changed while this process waited
+                store(target, file, context, replace=False)
+                record_digest(target, *file.digests)  # a hard link set the time in the record
 
 
 def _compare_with_another_source(
