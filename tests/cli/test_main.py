@@ -21,6 +21,7 @@ from fakes.waiting import HANG_S, sizes_of_parts, wait_until
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.cli import main as command_line
 from posezoo.cli import verbs
+from posezoo.cli.parsers import CommandParser
 from posezoo.core.workers.threads import map_ordered
 
 SOURCE = Path(command_line.__file__).parents[1]
@@ -226,6 +227,15 @@ def test_no_hint_names_a_spelling_of_earlier_versions():
 def test_without_a_word_the_short_help_is_shown():
     shown = posezoo()
     assert (shown.returncode, shown.stdout) == (0, posezoo("--help").stdout)
+
+
+def test_a_flag_with_a_hyphen_shows_its_values_too(capsys):
+    """A verb of another package may have one."""
+    parser = CommandParser("tool")
+    parser.add_argument("--two-words", nargs=2, metavar=("A", "B"))
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--two-words", "x"])
+    assert "hint: --two-words A B; tool --help shows its usage" in capsys.readouterr().err
 
 
 def test_the_version_is_that_of_the_package():

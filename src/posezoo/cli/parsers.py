@@ -171,7 +171,7 @@ class CommandParser(SafeParser):
         """
         if not re.search(r"expected .* arguments?$|arguments are required", message):
             return ""
-        names = re.findall(r"(?<![\w-])--?\w+", message)
+        names = re.findall(r"(?<![\w-])--?[\w-]+", message)
         actions = dict.fromkeys(self._option_string_actions[name] for name in names)
         formatter = self._get_formatter()
         return "".join(f"{formatter._format_action_invocation(each)}; " for each in actions)

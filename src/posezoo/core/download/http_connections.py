@@ -183,7 +183,7 @@ def translate_errors(timeout_s: float, when: str = "") -> Iterator[None]:
 
 def _refusal_of_tls(error: requests.exceptions.SSLError) -> SourceError:
     cause = _root_cause(error)
-    if "NO_CERTIFICATE" in cause or "PEM lib" in cause:  # OpenSSL 3, and before
+    if "NO_CERTIFICATE_OR_CRL_FOUND" in cause or "PEM lib" in cause:  # OpenSSL 3, and before
         return SourceError(
             "TLS failed: the file of certificate authorities has no certificates",
             hint="--ca_bundle, or else REQUESTS_CA_BUNDLE, must name a file in the format PEM",
