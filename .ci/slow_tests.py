@@ -338,10 +338,8 @@ def tests_that_name_decoders(modules: set[str]) -> set[str]:
     if not names:
         return set()
     pattern = "|".join(map(re.escape, sorted(names)))
-    helping = {name for name, text in helpers().items() if re.search(pattern, text)}
     finding = importers_of({DECODERS}) - {""}
-    naming = tests_with(pattern) | tests_that_use(helping) | tests_of_all_models()
-    return naming & (
+    return (tests_with_or_by_helpers(pattern) | tests_of_all_models()) & (
         tests_that_import(finding) | tests_that_run(finding) | tests_with_helpers_of(finding)
     )
 
@@ -371,6 +369,12 @@ def tests_that_use(reached: set[str]) -> set[str]:
         waiting = {name for name, text in helpers().items() if re.search(pattern, text)} - reached
         reached |= waiting
     return tests_with(imports_of_helpers(reached)) if reached else set()
+
+
+def tests_with_or_by_helpers(pattern: str) -> set[str]:
+    """Those whose text has it, or the text of a helper that they use."""
+    helping = {name for name, text in helpers().items() if re.search(pattern, text)}
+    return tests_with(pattern) | tests_that_use(helping)
 
 
 def imports_of_helpers(names: set[str]) -> str:
@@ -408,8 +412,7 @@ def tests_that_run(modules: set[str]) -> set[str]:
         return set()
     one = "(?:" + "|".join(sorted(name.rpartition(".")[2] for name in programs)) + ")"
     run = rf"[(\[]\s*[\"']{one}[\"' ]|posezoo(?: |[\"'],\s*[\"']){one}\b|omz_{one}\b|\b{one}\.py\b"
-    by_helpers = {name for name, text in helpers().items() if re.search(run, text)}
-    return tests_with(run) | tests_that_use(by_helpers)
+    return tests_with_or_by_helpers(run)
 
 
 def tests_of_file(name: str) -> set[str]:
