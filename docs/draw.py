@@ -516,7 +516,7 @@ the share of people found (object keypoint similarity of 0.5 or more) on the pho
 with more. Ghosts: people found per picture without people, on {pictures_without_people} parts of these photos. Lying, upside down: the
 share of people found on turned pictures with one person each. In video: the same in the {frames} frames of five
 videos in which a camera pans over a photo. The table has the INT8 of a model if it is published, or if its ranges are in the registry: then `posezoo get MODEL --precisions
-FP16-INT8` makes it without photos, with ranges from 12 of the 17 photos. The AP of INT8 differs by up to 0.012 between a processor with AVX-512 VNNI and one with only AVX2.
+FP16-INT8` makes it without photos, with ranges from 12 of the 17 photos. The AP of INT8 differs by up to 0.012 between a processor with AVX-512 VNNI and one with only AVX2, and by up to 0.007 on one with AMX.
 Milliseconds: the median time from an image file that shows one person, or four, to drawn poses, one image at a time{where};
 the number in parentheses is the number of people found, if it is another. Download: the size that
 `posezoo run` transfers for this precision, with the detector that finds the people.
