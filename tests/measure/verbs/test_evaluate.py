@@ -128,6 +128,19 @@ def test_metrics_results_tables_and_images_of_a_model_on_photos(evaluate, shared
     assert (other["kept"], other["settings"]["input"]) == (0, "656x368")  # as model.yml declares
 
 
+def test_predictions_of_another_processor_are_not_reused(evaluate, tiny, tmp_path, monkeypatch):
+    (tmp_path / "cpuinfo").write_text("cpu family : 6\nmodel : 143\nflags : avx2 amx_int8\n")
+
+    def kept() -> int:
+        ended = evaluate("--limit", 1, "--format", "json", model=tiny)
+        assert ended.returncode == 0, ended.stderr
+        return json.loads(ended.stdout)["kept"]
+
+    assert [kept(), kept()] == [0, 1]
+    monkeypatch.setattr("posezoo.run.machine.PROC", tmp_path)
+    assert [kept(), kept()] == [0, 1]
+
+
 @pytest.mark.slow
 def test_several_heights_give_one_table_and_a_folder_for_each(evaluate, tmp_path):
     ended = evaluate("--heights", "256,368", "--limit", 2)

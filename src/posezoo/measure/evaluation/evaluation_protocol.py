@@ -28,6 +28,7 @@ from posezoo.poses.decoders import find_decoder
 from posezoo.poses.letterbox import describe_size
 from posezoo.poses.people import ITSELF
 from posezoo.run import runtime
+from posezoo.run.machine import Machine
 from posezoo.run.measured import (
     TARGET_SIZE,
     Measurement,
@@ -127,6 +128,8 @@ def cache_key(protocol: EvaluationProtocol, *others: Path) -> dict[str, Any]:
     return {
         "files": digests,
         "settings": protocol.to_settings(),
+        # INT8 differs between processors.
+        "machine": Machine.here().describe(estimator.device),
         "device": estimator.device,
         "people": f"{estimator.model.people} {protocol.options.whole_image}"
         f" {protocol.options.min_person_score} {estimator.model.target_size}",
