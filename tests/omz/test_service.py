@@ -203,6 +203,9 @@ def service(tmp_path_factory) -> Iterator[Service]:
             "UV_FIND_LINKS": ",".join([str(wheels), *settings.find_links]),
             "UV_INDEX_STRATEGY": "unsafe-best-match",  # as pip does
             "TMPDIR": str(folder),
+            # The stand-in of another run has the same name and version.
+            "XDG_CACHE_HOME": str(folder / "uv-cache"),
+            "XDG_DATA_HOME": str(folder / "uv-data"),
             "UV_PYTHON_DOWNLOADS": "never",
         }
         if settings.ca_file:

@@ -76,26 +76,42 @@ class DecoderErrors:
         count, self._count = self._count, 0
         return count
 
-    def report(self, _source: Any, level: int, _text: Any, _values: Any) -> None:
-        """What FFmpeg calls for each of its messages, in any thread."""
-        if level <= _ERROR:
-            self._count += 1
+    def add(self) -> None:
+        """Count one more."""
+        self._count += 1
+
+
+_counting: list[DecoderErrors] = []
+
+
+def _report(_source: Any, level: int, _text: Any, _values: Any) -> None:
+    """What FFmpeg calls for each of its messages, in any thread."""
+    if level <= _ERROR:
+        for errors in tuple(_counting):
+            errors.add()
+
+
+# It stays as long as the process: when a video ends, the thread of an encoder may be about to
+# call it.
+_callback = _CALLBACK(_report)
 
 
 @contextmanager
 def decoder_errors() -> Iterator[DecoderErrors]:
     """Count the errors of decoders as long as the context lasts."""
     errors = DecoderErrors()
-    callback = _CALLBACK(errors.report)
+    _counting.append(errors)
     for library in _libraries():
-        library.av_log_set_callback(callback)
+        library.av_log_set_callback(_callback)
     # FFmpeg's threads may outlive Python's functions.
     atexit.register(_restore)
     try:
         yield errors
     finally:
-        _restore()
-        atexit.unregister(_restore)
+        _counting.remove(errors)
+        if not _counting:
+            _restore()
+            atexit.unregister(_restore)
 
 
 def _restore() -> None:
