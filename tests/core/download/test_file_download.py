@@ -8,6 +8,7 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -270,6 +271,25 @@ def test_an_interrupted_run_leaves_what_it_has_to_the_next_one(server, fetch):
     child.send_signal(signal.SIGINT)
     child.communicate(timeout=HANG_S)
     assert part.read_bytes() == WEIGHTS[:1000]
+
+
+def test_bytes_that_are_written_but_not_counted_when_a_run_is_interrupted_are_kept(
+    server, fetch, monkeypatch
+):
+    write = os.write
+
+    def write_and_interrupt(handle, data):
+        write(handle, data)
+        raise KeyboardInterrupt
+
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, hang_at=1000))
+    monkeypatch.setattr(
+        "posezoo.core.download.partial.os",
+        SimpleNamespace(**vars(os) | {"write": write_and_interrupt}),
+    )
+    with pytest.raises(KeyboardInterrupt):
+        fetch(file)
+    assert (fetch.folder / ".net.tflite.part").read_bytes() == WEIGHTS[:1000]
 
 
 def test_two_processes_fetch_a_file_once(server, fetch):

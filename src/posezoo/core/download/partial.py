@@ -128,7 +128,9 @@ class PartialFile:
             self._end()
 
     def _end(self) -> None:
-        is_kept = self.size > 0 and bool(self._state) and self._is_findable
+        # After ^C, the last piece may be written but not counted.
+        size = os.fstat(self._handle).st_size if self._handle >= 0 else self.size
+        is_kept = size > 0 and bool(self._state) and self._is_findable
         if not self._published and is_kept:
             self._record_state()
         elif not self._published:
