@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -39,22 +40,28 @@ class Cluster:
         self.address: str = json.loads(file.read_text())["address"]
 
     def add_worker(
-        self, *flags: str, hidden: Path | None = None, limits_memory: bool = False, **environ: str
+        self,
+        *flags: str,
+        hidden: Path | None = None,
+        cpuinfo: Path | None = None,
+        limits_memory: bool = False,
+        **environ: str,
     ) -> None:
         """Start a worker.
 
         Args:
             hidden: a folder that it does not see.
+            cpuinfo: a file that it sees as /proc/cpuinfo.
             limits_memory: whether its address space is limited to 16 GiB.
         """
         place = ["--local-directory", str(self.folder), "--host", "127.0.0.1", "--nthreads", "1"]
-        wrapper = ["unshare", "-m", "sh", "-c", f'mount -t tmpfs none "{hidden}" && exec "$@"', "-"]
-        self._start(
-            ["worker", self.address, *place, *flags],
-            wrapper if hidden else [],
-            limits_memory,
-            **environ,
-        )
+        wrapper: list[str] = []
+        if hidden:
+            wrapper = with_mount("-t", "tmpfs", "none", str(hidden))
+        if cpuinfo:
+            wrapper = with_mount("--bind", str(cpuinfo), "/proc/cpuinfo")
+        command = ["worker", self.address, *place, *flags]
+        self._start(command, wrapper, limits_memory, **environ)
 
     def wait_for_workers(self, count: int) -> None:
         """Wait until the scheduler has this number of workers."""
@@ -92,6 +99,12 @@ class Cluster:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def with_mount(*mount: str) -> list[str]:
+    """A command that runs another one, which alone sees what is mounted."""
+    script = f'mount {shlex.join(mount)} && exec "$@"'
+    return ["unshare", "-m", "sh", "-c", script, "-"]
 
 
 def _limit_memory() -> None:

@@ -104,8 +104,9 @@ def write_key(home: Path) -> None:
 
 @contextmanager
 def online() -> Iterator[None]:
-    """The settings of the tester's index, for a fixture that asks it."""
-    with mock.patch.dict(os.environ, ONLINE, clear=True):
+    """The settings of the tester's index, for a fixture that asks it; what posezoo keeps of it stays in the tests."""
+    cache = {"XDG_CACHE_HOME": str(Path(os.environ["HOME"], ".cache"))}
+    with mock.patch.dict(os.environ, ONLINE | cache, clear=True):
         yield
 
 

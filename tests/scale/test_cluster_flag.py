@@ -107,7 +107,7 @@ def test_the_workers_of_a_scheduler_make_the_same_files(zoo):
     assert irs(zoo / "serial") == irs(zoo / "spread")
     assert spread.stdout == serial.stdout.replace("/serial/", "/spread/")
     first = spread.stderr.splitlines()[0]
-    assert first.startswith(f"{cluster.address}: 2 workers; dashboard: http://127.0.0.1:")
+    assert first.startswith(f"{cluster.address}: workers: 2; dashboard: http://127.0.0.1:")
     assert lines(spread) - {first} == lines(serial)
 
 
@@ -254,7 +254,7 @@ def test_the_end_of_the_scheduler_is_one_line(zoo):
             stderr=subprocess.PIPE,
             text=True,
         )
-        assert "1 workers" in process.stderr.readline()
+        assert "workers: 1;" in process.stderr.readline()
         cluster.processes[0].kill()
         said = process.communicate(timeout=HANG_S)[1].splitlines()
     finally:

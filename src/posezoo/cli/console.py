@@ -215,7 +215,7 @@ EVENT_LINES: dict[type[events.Event], EventLine] = {
         " measuring on {measured_photos} others",
         "{section} Quantizing {model} from FP32 to {precision}",
     ),
-    events.ClusterJoined: EventLine("{address}: {workers} workers{dashboard}"),
+    events.ClusterJoined: EventLine("{address}: workers: {workers}{dashboard}"),
     events.WorkerChanged: EventLine("{worker}: {state} (workers that answer: {workers})"),
     events.CountStarted: EventLine("counting {model}"),
     events.BenchmarkStarted: EventLine("measuring {name}, {rounds} rounds"),

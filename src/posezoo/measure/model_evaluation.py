@@ -26,6 +26,7 @@ from posezoo.measure.evaluation.image_predictions import ImagePredictions, keypo
 from posezoo.measure.evaluation.run_evaluation import ImagePredictor
 from posezoo.poses.decoders import MASKS, find_decoder, finds_boxes, named_task
 from posezoo.run import load
+from posezoo.run.machine import Machine
 from posezoo.run.measured import ANNOTATED_BOXES
 from posezoo.run.pipeline_spec import require_detector_used, resolve_pipeline
 from posezoo.run.runtime.decoder_matching import require_decoded_task, undeclared_task
@@ -40,6 +41,11 @@ MAX_SHARD = 64
 
 #: The value of ``EvaluatedModel.boxes`` for the annotated boxes.
 TRUTH = "truth"
+
+_ANOTHER_PROCESSOR = (
+    "{}: a worker has the processor {}, this machine has {}: INT8 gives slightly different poses on"
+    " them"
+)
 
 _Predictions = Generator[tuple[DatasetImage, ImagePredictions | ImageError], None, None]
 
@@ -223,7 +229,8 @@ def evaluate_model(
     require_matching_skeleton(model, dataset, of_boxes=protocol.of_boxes)
     dataset = dataset.described_by(model.own_skeleton)
     boxes, box_files = _read_boxes(loaded.chosen.boxes, dataset, listener)
-    heading = cache_key(protocol, *box_files)
+    on_machines = executor is not None and executor.on_machines
+    heading = cache_key(protocol, *box_files, on_machines=on_machines)
     key = hashlib.sha256(json.dumps(heading, sort_keys=True).encode()).hexdigest()[:12]
     predictions = folder / f"predictions-{key}.jsonl"
     if is_fresh:
@@ -286,6 +293,14 @@ class _Shard:
     names: tuple[str, ...]  # of the keypoints
 
 
+@frozen
+class _PredictedShard:
+    """The predictions for a shard, and the processor that they are from."""
+
+    processor: str
+    predictions: Sequence[tuple[DatasetImage, ImagePredictions | ImageError]]
+
+
 class _ShardTask:
     """Predicts the people in the images of a shard; it is pickled, and loads its model when it
     first runs.
@@ -302,14 +317,12 @@ class _ShardTask:
         self._dataset = dataset
         self._estimator: Estimator | None = None
 
-    def __call__(
-        self, shard: _Shard, _listener: Listener
-    ) -> list[tuple[DatasetImage, ImagePredictions | ImageError]]:
+    def __call__(self, shard: _Shard, _listener: Listener) -> _PredictedShard:
         estimator = self._estimator = self._estimator or self._load()
         predict = ImagePredictor(estimator, shard.names, self._boxes, self._dataset)
         slots = estimator.requests
         with ResultStream(shard.images, predict, slots, ahead=slots) as stream:
-            return list(stream)
+            return _PredictedShard(Machine.here().processor, list(stream))
 
 
 def _predict_elsewhere(
@@ -328,7 +341,15 @@ def _predict_elsewhere(
         shards.append(_Shard(title, images[start : start + size], names))
     shared = tuple(image.path for image in images if image.path.is_file())[:1]
     executor = executor.with_files(shared)
+    here = Machine.here().processor
+    known = {here}
     for outcome in for_each(shards, task, executor=executor, listener=listener):
         if outcome.error:
             raise outcome.error
-        yield from outcome.result or ()
+        if not outcome.result:
+            continue
+        processor = outcome.result.processor
+        if processor not in known:
+            known.add(processor)
+            listener(WarningIssued(_ANOTHER_PROCESSOR.format(name, processor, here)))
+        yield from outcome.result.predictions

@@ -37,20 +37,26 @@ class Machine:
         """
         return cls(available_devices(), available_cores(), processor_details(PROC / "cpuinfo"))
 
+    @property
+    def processor(self) -> str:
+        """The name of the processor, and its details."""
+        name = self.devices.get("CPU") or platform.processor() or platform.machine()
+        details = f" ({self.details})" if self.details else ""
+        return " ".join(name.split()) + details
+
     def describe(self, device: str = "CPU") -> str:
         """Processor, usable cores, operating system, and other used devices, in one line.
 
         Args:
             device: OpenVINO's names of the used devices, separated by commas.
         """
-        names = {each: " ".join(name.split()) for each, name in self.devices.items()}
-        processor = names.pop("CPU", platform.processor() or platform.machine())
-        if self.details:
-            processor += f" ({self.details})"
         cores = f"{self.cores} core{'s' * (self.cores != 1)}"
-        used = device.split(",")
-        others = (f"{each} {name}" for each, name in names.items() if each in used)
-        return ", ".join([processor, cores, platform.system(), *others])
+        others = (
+            f"{each} {' '.join(name.split())}"
+            for each, name in self.devices.items()
+            if each != "CPU" and each in device.split(",")
+        )
+        return ", ".join([self.processor, cores, platform.system(), *others])
 
 
 def processor_details(cpuinfo: Path) -> str:

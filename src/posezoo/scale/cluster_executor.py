@@ -33,6 +33,7 @@ class ClusterExecutor(Executor):
     """
 
     in_processes: bool = True
+    on_machines: bool = True
     scheduler: str = ""
     folders: tuple[Path, ...] = ()
     wait_s: float = 60.0

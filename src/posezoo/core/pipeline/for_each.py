@@ -39,10 +39,12 @@ class Executor:
         jobs: the number of items that are processed at the same time.
         in_processes: whether each job is a process instead of a thread; the task, the items, the
             events and the results are then pickled.
+        on_machines: whether the processes may be on other machines.
     """
 
     jobs: int = 1
     in_processes: bool = False
+    on_machines: bool = False
 
     def with_files(self, files: Sequence[Path]) -> Executor:  # noqa: ARG002
         """The executor of tasks that read these files, too, wherever they run."""

@@ -102,13 +102,16 @@ class EvaluationProtocol:
         return changed | dict(options.decoder_options)
 
 
-def cache_key(protocol: EvaluationProtocol, *others: Path) -> dict[str, Any]:
+def cache_key(
+    protocol: EvaluationProtocol, *others: Path, on_machines: bool = False
+) -> dict[str, Any]:
     """Everything that predictions depend on; cached predictions are used only if their key is the
     same.
 
     Args:
         protocol: how the model is evaluated.
         others: other files than its IR, such as a file of boxes.
+        on_machines: whether it may be evaluated on other machines than this one.
     """
     estimator = protocol.estimator
     decoder = estimator.model.decoder
@@ -128,8 +131,8 @@ def cache_key(protocol: EvaluationProtocol, *others: Path) -> dict[str, Any]:
     return {
         "files": digests,
         "settings": protocol.to_settings(),
-        # INT8 differs between processors.
-        "machine": Machine.here().describe(estimator.device),
+        # INT8 differs between processors; those of a cluster may change.
+        "machine": "" if on_machines else Machine.here().describe(estimator.device),
         "device": estimator.device,
         "people": f"{estimator.model.people} {protocol.options.whole_image}"
         f" {protocol.options.min_person_score} {estimator.model.target_size}",
