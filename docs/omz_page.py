@@ -16,7 +16,8 @@ SHARED_DIFFERENCES = {
         "new; without it, a name that posezoo lacks is looked up in Open Model Zoo automatically"
     ),
     "--print_all": (
-        "prints the parts of composites, as 2021.4 did (the newest release prints composites)"
+        "prints the parts of composites, as 2021.4 did; the shims and the stand-in of a release after"
+        " 2021.4 print composites, as that release did"
     ),
 }
 
@@ -25,8 +26,8 @@ DOWNLOADER = {
     **SHARED_DIFFERENCES,
     **dict.fromkeys(("--mirror", "--connections", "--lock", "--locked"), "new"),
     "--print_all": (
-        "prints the parts of composites, as 2021.4 did (the newest release prints composites); "
-        "reads no model.yml, so it also works with an invalid one"
+        f"{SHARED_DIFFERENCES['--print_all']}; reads no model.yml, so it also works with an"
+        " invalid one"
     ),
     "--name": "a part that is matched twice is downloaded once; the hint gives the nearest name",
     "--list": "a file that cannot be read gives one line of error, not a traceback",

@@ -355,6 +355,28 @@ def test_a_closed_pipe_is_no_error(tmp_path):
     assert ended.stderr == ""
 
 
+@pytest.mark.parametrize("count", [1, 200])  # the lines of 200 do not fit into a buffer
+@pytest.mark.parametrize("closed", ["| head -1", "| true", "2>&1 | true"])
+@pytest.mark.parametrize("verb", ["verify", "convert"])
+def test_a_closed_pipe_hides_no_failure(tmp_path, verb, count, closed):
+    for number in range(count):
+        write_model(tmp_path / "models", f"model-{number}", model_yml())
+        damaged = tmp_path / "out" / "public" / f"model-{number}" / "net.tflite"
+        damaged.parent.mkdir(parents=True)
+        damaged.write_bytes(b"damaged")
+    words = [sys.executable, "-m", "posezoo", verb, "--all", "--models_dir", "models"]
+    command = f"{shlex.join([*words, '--weights_dir', 'out'])} {closed}"
+    ended = subprocess.run(
+        ["bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_behind_the_standard_output_is_one_line():
     with open("/dev/full", "w", encoding="utf-8") as full:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ntpath
+import os
 import re
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
+from types import SimpleNamespace
 
 import pytest
 
@@ -213,6 +216,7 @@ def test_a_folder_sets_what_its_records_allow():
         # Windows sends the user's name, and what proves the password, to such servers.
         ("models_dir", r"\\host\share"),
         ("mirror", "local,//host/share"),
+        ("models_dir", r"\??\UNC\host\share"),
         ("weights_dir", r"\\host\share"),
         ("lock", r"\\?\UNC\host\share\posezoo.lock"),
     ],
@@ -229,6 +233,34 @@ def test_the_file_of_a_folder_cannot_run_trust_or_send_anything(tmp_path, name, 
         " in the posezoo.cfg of a folder, which may come from others"
     )
     assert str(own_folder(tmp_path) / "posezoo.cfg") in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["models_dir", "mirror"])
+def test_each_folder_of_a_list_must_be_local_on_windows(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(os, "pathsep", ";")
+    separator = ";" if name == "models_dir" else ","
+    value = separator.join(["models", r"\\host\share"])
+    (tmp_path / "posezoo.cfg").write_text(f"[posezoo]\n{name} = {value}\n")
+    with pytest.raises(SettingsError, match=f"{name} may only name local folders"):
+        read_settings({}, {"HOME": str(tmp_path)}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("value", "is_allowed"),
+    [
+        ("models", True),
+        (r"..\ZOO\models", True),
+        (r"..\beside", False),
+        ("..", False),
+        (r"C:\zoo2", False),
+        (r"D:\models", False),
+    ],
+)
+def test_what_is_below_a_folder_of_windows(monkeypatch, value, is_allowed):
+    monkeypatch.setattr("posezoo.core.settings.os", SimpleNamespace(path=ntpath))
+    monkeypatch.setattr("posezoo.core.settings.Path", PureWindowsPath)
+    find_reason = SETTING_TYPES["weights_dir"].in_folder
+    assert (find_reason(PureWindowsPath(r"C:\zoo"), value) == "") == is_allowed
 
 
 def test_the_users_own_file_may_set_all(tmp_path, monkeypatch):

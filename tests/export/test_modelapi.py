@@ -32,6 +32,7 @@ from posezoo.run.runtime.loading import load_estimator, load_ir
 from posezoo.run.runtime.runtime_config import LoadOptions
 
 DETECTOR = "person-detection-retail-0013"
+HEATMAPS = {"name": "heatmaps", "shape": [1, 17, 16, 24], "role": "heatmaps"}
 OPENPOSE = (
     {"name": "pafs", "shape": [1, 38, 8, 12], "layout": "NCHW", "role": "pafs"},
     {"name": "maps", "shape": [1, 19, 8, 12], "layout": "NCHW", "role": "heatmaps"},
@@ -166,8 +167,7 @@ def test_a_detector_gets_its_converter_and_labels(detector, tmp_path):
 
 
 def test_heatmaps_of_one_person_follow_a_detector(make_model, detector, tmp_path):
-    heatmaps = {"name": "heatmaps", "shape": [1, 17, 16, 24], "role": "heatmaps"}
-    model = make_model("net", heatmaps, decoder={"name": "heatmap"}, skeleton="coco-17")
+    model = make_model("net", HEATMAPS, decoder={"name": "heatmap"}, skeleton="coco-17")
     export(tmp_path / "out", "dlstreamer", model)
     proc, output = model_proc(tmp_path / "out", "net")
     assert output["converter"] == "keypoints_hrnet"
@@ -180,6 +180,28 @@ def test_heatmaps_of_one_person_follow_a_detector(make_model, detector, tmp_path
     assert [name.split("/")[1] for name in missing] == [DETECTOR, DETECTOR]
     export(tmp_path / "out", "dlstreamer", detector)
     assert pipeline_of(tmp_path / "out", "net", tmp_path)[1] == []
+
+
+def test_the_pipeline_names_a_detector_in_the_folder_of_its_precision(
+    make_model, detector, tmp_path
+):
+    model = make_model("net", HEATMAPS, decoder={"name": "heatmap"}, skeleton="coco-17")
+    files = find_target("dlstreamer").render(
+        replace(model, detector=detector), ExportFolder({}, has_precisions=True)
+    )
+    write_export(tmp_path / "out", lambda _present: list(files))
+    words, missing = pipeline_of(tmp_path / "out", "net", tmp_path)
+    assert f"model=../{DETECTOR}/FP32/{DETECTOR}.xml" in words
+    assert missing == []
+
+
+def test_a_fit_that_a_model_proc_file_cannot_say_is_refused(make_model):
+    model = make_model("net", HEATMAPS, decoder={"name": "heatmap"}, skeleton="coco-17")
+    image = replace(model.spec.first_input, resize_type="crop")
+    model = replace(model, spec=replace(model.spec, inputs=(image,)))
+    with pytest.raises(ExportError, match=r"net: its resize_type is crop") as error:
+        list(find_target("dlstreamer").render(model, ExportFolder({})))
+    assert "--to folder" in error.value.hint
 
 
 def test_openpose_gets_the_names_of_outputs_that_its_converter_requires(make_model, tmp_path):
@@ -257,7 +279,12 @@ def test_yolo_has_its_anchors_and_the_labels_of_coco(make_model, tmp_path):
 def test_sounds_are_classified_by_an_element_of_their_own(make_model, tmp_path):
     (output,) = exported_as("aclnet", make_model(), tmp_path)["output_postproc"]
     assert output["labels"][0] == {"index": 0, "label": "Dog", "threshold": 0}
-    assert "gvaaudiodetect" in pipeline_of(tmp_path, "aclnet", tmp_path)[0]
+    words, _ = pipeline_of(tmp_path, "aclnet", tmp_path)
+    assert "gvaaudiodetect" in words
+    # This element cannot set the precision.
+    assert not any(word.startswith("ie-config") for word in words)
+    readme = (tmp_path / "aclnet" / "README.md").read_text("utf-8")
+    assert "This runtime has no setting for f32" in readme
 
 
 def test_the_ir_may_be_in_a_folder_of_its_precision_as_vippet_looks_for_it(make_model, tmp_path):

@@ -24,7 +24,10 @@ IMAGE = {"name": "image", "shape": [1, 64, 96, 3], "layout": "NHWC", "color": "R
 KEYPOINTS = {"name": "keypoints", "shape": [1, 17, 3]}
 HEATMAPS = {"name": "heatmaps", "shape": [1, 17, 16, 24], "role": "heatmaps"}
 DETECTIONS = {"name": "detections", "shape": [1, 1, 200, 7], "role": "detections"}
-PROGRAMS = {"sample.py", "top_down.py", "network.py", "sample.mjs", "top_down.mjs", "resize.mjs"}
+PROGRAMS = {
+    *("sample.py", "top_down.py", "fit.py", "network.py"),
+    *("sample.mjs", "top_down.mjs", "resize.mjs"),
+}
 
 
 @pytest.fixture

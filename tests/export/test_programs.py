@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -18,6 +17,7 @@ import yaml
 
 from fakes.command import posezoo
 from fakes.exports import write_zoo
+from fakes.stated_inputs import ULTRALYTICS, write_whole_input
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.export.target_type import render
 
@@ -26,6 +26,14 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 STRICT = "-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
 NODE_ENV = ROOT / "build" / "node-env"
+#: A program into which the headers are copied may have set a locale with a decimal comma.
+DECIMAL_COMMA = """
+#include <locale>
+struct Comma : std::numpunct<char> {
+    char do_decimal_point() const override { return ','; }
+};
+static const std::locale former = std::locale::global(std::locale(std::locale(), new Comma));
+"""
 #: The network alone, which takes one person at a time.
 ALONE = ("--detector", "none")
 
@@ -46,15 +54,18 @@ def export(folder: Path, target: str, *models: str, **settings: str) -> None:
 
 @pytest.fixture(scope="module")
 def project(zoo) -> Path:
-    """An exported C++ project, and its program in build/."""
+    """An exported C++ project, and its program in build/, whose locale has a decimal comma."""
     if shutil.which("cmake") is None or shutil.which("c++") is None:
         pytest.skip("needs cmake and g++")
     from openvino.utils import get_cmake_path
 
     folder = zoo / "project"
     export(folder, "cpp", "net", *ALONE, "--models_dir", str(zoo / "models"))
+    comma = zoo / "comma.hpp"
+    comma.write_text(DECIMAL_COMMA)
+    flags = f"CMAKE_CXX_FLAGS={STRICT} -include {comma}"
     for command in (
-        ["-S", folder, "-D", f"OpenVINO_DIR={get_cmake_path()}", "-D", f"CMAKE_CXX_FLAGS={STRICT}"],
+        ["-S", folder, "-D", f"OpenVINO_DIR={get_cmake_path()}", "-D", flags],
         ["--build", folder / "build"],
     ):
         place = ["-B", folder / "build"] if command[0] == "-S" else []
@@ -203,6 +214,30 @@ def test_an_ir_that_resizes_itself_gets_the_whole_image(project, tmp_path):
     np.testing.assert_allclose(same, points, atol=1e-3)
 
 
+def write_own_network(folder: Path) -> tuple[Path, tuple[Path, Path]]:
+    """A pose network of Ultralytics with four keypoints, and a picture as PPM and PNG of which it sees 96 x 72 pixels,
+    rounded from 96 x 71.9.
+    """
+    metadata = {**ULTRALYTICS, "imgsz": "[96, 96]", "kpt_shape": "[4, 3]"}
+    onnx = write_whole_input(folder / "own.onnx", metadata, keypoints=4)
+    ((frame,), (picture,)) = write_frames(folder, [np.full((749, 1000, 3), 90, np.uint8)])
+    return onnx, (frame, picture)
+
+
+def test_an_own_network_of_four_keypoints_finds_what_posezoo_run_finds(project, tmp_path):
+    onnx, (frame, picture) = write_own_network(tmp_path)
+    export(tmp_path / "own", "cpp", str(onnx))
+    (image,) = people(project, tmp_path / "own" / "models" / "own.xml", frame)
+    ended = posezoo("run", onnx, "-i", picture, "-o", tmp_path / "poses", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    (wanted,) = json.loads((tmp_path / "poses" / "poses.json").read_text())["images"]
+    points, same = (
+        [(point["x"], point["y"]) for point in each["poses"][0]["keypoints"]]
+        for each in (image, wanted)
+    )
+    np.testing.assert_allclose(points, same, atol=0.1)
+
+
 def test_the_benchmark_counts_frames(project, tmp_path):
     ppm = write_frames(tmp_path, [np.zeros((64, 48, 3), np.uint8)])[0][0]
     answer = json.loads(
@@ -292,7 +327,8 @@ def test_people_are_cut_out_as_each_convention_has_it(
 ):
     settings = {"POSEZOO_MIRROR": str(mirror)}
     decoder = {"name": "heatmap", "convention": convention}
-    models = ("--models_dir", str(write_zoo(tmp_path, decoder=decoder, mean=[90, 110, 130])))
+    # A program with a decimal comma also reads the 90.2.
+    models = ("--models_dir", str(write_zoo(tmp_path, decoder=decoder, mean=[90.2, 110, 130])))
     chosen = ("--detector", "person-detection-retail-0013", "--precision", "FP32", *models)
     export(tmp_path / "own", "cpp", "net", *chosen, **settings)
     frames, pictures = photos_of(shared, tmp_path)
@@ -423,7 +459,7 @@ def test_the_program_for_node_fits_the_types_of_its_packages(node_program):
 def export_onnx(folder: Path, *args: str, **settings: str) -> Path:
     """The folder of the first model, with the packages that its program for Node needs."""
     export(folder, "onnx", *args, **settings)
-    own = folder / args[0]
+    own = folder / Path(args[0]).stem
     if NODE_ENV.is_dir():
         (own / "node_modules").symlink_to(NODE_ENV / "node_modules")
     return own
@@ -494,13 +530,11 @@ for (const [number, { image, size, view }] of JSON.parse(readFileSync("cases.jso
 
 
 @needs_node
-def test_the_program_for_node_resizes_pictures_to_the_bytes_of_opencv(tmp_path, monkeypatch):
-    for name in ("resize.mjs", "top_down.py"):
+def test_the_program_for_node_resizes_pictures_to_the_bytes_of_opencv(tmp_path):
+    for name in ("resize.mjs", "fit.py"):
         (tmp_path / name).write_bytes(render(name))
     (tmp_path / "main.mjs").write_text(RESIZING)
-    # Only its network needs a runtime.
-    monkeypatch.setitem(sys.modules, "network", SimpleNamespace(Network=None))
-    functions = runpy.run_path(str(tmp_path / "top_down.py"))
+    functions = runpy.run_path(str(tmp_path / "fit.py"))
 
     random = np.random.default_rng(1)
     cases = []
@@ -542,6 +576,12 @@ def test_onnx_runtime_finds_the_person_of_posezoo_run_in_pictures_of_any_size(
     images = [random.integers(0, 256, (*size[::-1], 3), np.uint8) for size in SIZES]
     _, pictures = write_frames(tmp_path, images)
     assert require_same_people(printed, own, pictures, "net", *chosen) == len(SIZES)
+
+
+def test_onnx_runtime_finds_the_keypoints_of_an_own_network(tmp_path, printed):
+    onnx, (_, picture) = write_own_network(tmp_path)
+    own = export_onnx(tmp_path / "out", str(onnx))
+    assert require_same_people(printed, own, [picture], onnx) == 1
 
 
 def test_onnx_runtime_finds_the_people_of_posezoo_run_in_photos(

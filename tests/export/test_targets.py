@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -35,6 +36,7 @@ from posezoo.export.ir_facts import declared_facts, read_ir_facts
 from posezoo.export.target_type import MARK, TEMPLATES, ExportFolder, render
 from posezoo.export.targets import TARGETS, find_target
 from posezoo.poses.decoders import decode
+from posezoo.poses.letterbox import RESIZE_TYPES, InputSizing, fit_image
 from posezoo.run.images import SAMPLE_PHOTOS
 
 OVMS_SCHEMA = Path(__file__).parent / "ovms_config.schema.json"
@@ -460,6 +462,20 @@ def test_frigate_gets_a_detector_its_label_map_and_the_lines_of_its_config(make_
     }
 
 
+def test_frigate_gets_the_classes_of_an_own_network(make_model, tmp_path):
+    model = make_model(
+        "net",
+        DETECTIONS,
+        decoder={"name": "detection", "all_classes": True},
+        model_info={"labels": "cat dog"},
+    )
+    export(tmp_path / "out", "frigate", model)
+    assert (tmp_path / "out" / "net" / "labelmap.txt").read_text() == "0 cat\n1 dog\n"
+    nameless = replace(model, spec=replace(model.spec, model_info={}))
+    with pytest.raises(ExportError, match=r"net: Frigate needs the names of its classes"):
+        list(find_target("frigate").render(nameless, ExportFolder({})))
+
+
 @pytest.mark.parametrize(
     ("outputs", "changes"),
     [
@@ -599,6 +615,22 @@ def test_the_sample_takes_its_image_in_the_layout_of_the_ir(make_model, tmp_path
     says_the_mean(run_sample_here(tmp_path / "out" / "net", photo))
 
 
+@pytest.mark.parametrize("resize_type", RESIZE_TYPES)
+@pytest.mark.parametrize("size", [(200, 90), (31, 20), (999, 1333)])
+def test_the_sample_fits_pictures_to_the_bytes_of_posezoo(tmp_path, resize_type, size):
+    (tmp_path / "fit.py").write_bytes(render("fit.py"))
+    fit = runpy.run_path(str(tmp_path / "fit.py"))["fit"]
+    image = np.random.default_rng(3).integers(0, 256, (*size[::-1], 3), np.uint8)
+    method, is_centered = RESIZE_TYPES[resize_type]
+    for truncates, keeps_scale in ((False, False), (False, True), (True, True)):
+        how = {"padding": 114, "truncates": truncates, "keeps_scale": keeps_scale}
+        sizing = InputSizing(fit=method, centered=is_centered, **how)
+        transform, pixels = fit_image(image, (96, 64), sizing)
+        matrix, same = fit(image, (96, 64), resize_type, **how)
+        np.testing.assert_allclose(matrix, transform.matrix)
+        assert np.array_equal(same, pixels)
+
+
 def says_the_mean(ended):
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith("heatmaps (1, 17, 16, 24)")
@@ -642,12 +674,18 @@ def test_the_sample_of_an_ir_with_a_decoder_prints_keypoints_in_pixels_of_the_ph
     )
 
 
-@pytest.mark.slow
 def test_the_sample_says_that_a_file_is_no_image(make_model, tmp_path):
     export(tmp_path / "out", "folder", make_model())
-    ended = run_sample(tmp_path / "out" / "net", tmp_path / "models", tmp_path)
-    assert ended.returncode == 1
-    assert "is not an image that OpenCV can read" in ended.stderr
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "text.png").write_text("text")
+    for name, problem in (
+        ("models", "cannot be read: Is a directory"),
+        ("absent.png", "cannot be read: No such file or directory"),
+        ("empty.png", "is not an image that OpenCV can read"),
+        ("text.png", "is not an image that OpenCV can read"),
+    ):
+        ended = run_sample_here(tmp_path / "out" / "net", tmp_path / name)
+        assert ended.returncode == f"{tmp_path / name}: {problem}"
 
 
 def test_the_sample_of_a_model_without_an_image_runs_on_zeros(make_model, tmp_path):

@@ -47,7 +47,7 @@ class Cluster:
         limits_memory: bool = False,
         **environ: str,
     ) -> None:
-        """Start a worker.
+        """Start a worker in a folder of its own.
 
         Args:
             hidden: a folder that it does not see.
@@ -61,7 +61,9 @@ class Cluster:
         if cpuinfo:
             wrapper = with_mount("--bind", str(cpuinfo), "/proc/cpuinfo")
         command = ["worker", self.address, *place, *flags]
-        self._start(command, wrapper, limits_memory, **environ)
+        working_folder = self.folder / f"worker-{len(self.processes)}"
+        working_folder.mkdir()
+        self._start(command, wrapper, limits_memory, working_folder, **environ)
 
     def wait_for_workers(self, count: int) -> None:
         """Wait until the scheduler has this number of workers."""
@@ -75,6 +77,7 @@ class Cluster:
         command: Sequence[str],
         wrapper: Sequence[str] = (),
         limits_memory: bool = False,
+        working_folder: Path | None = None,
         **environ: str,
     ) -> None:
         path = os.pathsep.join(filter(None, [environ.pop("PYTHONPATH", ""), str(TESTS)]))
@@ -83,6 +86,7 @@ class Cluster:
                 [*wrapper, sys.executable, "-m", "dask", *command],
                 stdout=log,
                 stderr=log,
+                cwd=working_folder,
                 env={**os.environ, **SETTINGS, "PYTHONPATH": path, **environ},
                 preexec_fn=_limit_memory if limits_memory else None,
                 start_new_session=True,

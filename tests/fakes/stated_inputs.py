@@ -101,19 +101,24 @@ ULTRALYTICS = {
 
 
 def write_whole_input(
-    path: Path, metadata: Mapping[str, str], size: tuple[int, int] | None = None
+    path: Path,
+    metadata: Mapping[str, str],
+    size: tuple[int, int] | None = None,
+    *,
+    keypoints: int = 17,
 ) -> Path:
     """A pose network of Ultralytics, dynamic or of this width and height, whose one person is the whole input: each
     keypoint is in its lower right corner.
     """
+    values = 5 + 3 * keypoints
     constants = {
         "axis_h": np.array([2]),
         "axis_w": np.array([3]),
         "zero": np.array(0, np.float32),
         "half": np.array(0.5, np.float32),
         "score": np.array([0.9], np.float32),
-        "count": np.array([17]),
-        "column": np.array([1, 56, 1]),
+        "count": np.array([keypoints]),
+        "column": np.array([1, values, 1]),
         "pads": np.array([0, 0, 0, 0, 0, 99]),
     }
     steps = [
@@ -136,7 +141,9 @@ def write_whole_input(
     nodes = [helper.make_node(kind, taken, [made], **more) for kind, taken, made, more in steps]
     sides = ["height", "width"] if size is None else [size[1], size[0]]
     image = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["batch", 3, *sides])
-    output = helper.make_tensor_value_info("output0", TensorProto.FLOAT, ["batch", 56, "anchors"])
+    output = helper.make_tensor_value_info(
+        "output0", TensorProto.FLOAT, ["batch", values, "anchors"]
+    )
     arrays = [numpy_helper.from_array(array, name) for name, array in constants.items()]
     graph = helper.make_graph(nodes, "whole", [image], [output], arrays)
     opset = [helper.make_opsetid("", 17)]

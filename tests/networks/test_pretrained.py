@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fakes.checkpoints import params
+from fakes.checkpoints import entry, params, safetensors
+from fakes.command import posezoo_process
 from fakes.founding import gluon_names
 from fakes.weights import conditioned
 from fakes.when_used import import_when_used
@@ -163,6 +164,16 @@ def test_weights_with_two_prefixes_are_refused(tmp_path):
         CheckpointError, match=rf"net.pth: has weights of {SMALL} 2 times: below model., model_ema."
     ):
         pretrained.read_network_checkpoint(tmp_path / "net.pth", SMALL)
+
+
+@pytest.mark.slow
+def test_a_checkpoint_with_a_prefix_for_each_tensor_is_refused_in_time(tmp_path):
+    header = {f"a{number:x}.b.c": entry("U8", [0], 0, 0) for number in range(60_000)}
+    (tmp_path / "net.pth").write_bytes(safetensors(header))
+    checkpoint = ("--network", SMALL, "--checkpoint", tmp_path / "net.pth")
+    ended = posezoo_process("convert", *checkpoint, "-o", tmp_path / "out")
+    assert ended.returncode == 1
+    assert "60000 unexpected: a0.b.c, a1.b.c, " in ended.stderr
 
 
 @pytest.mark.slow

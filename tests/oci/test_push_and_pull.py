@@ -271,6 +271,19 @@ def test_a_second_push_uploads_no_file_and_a_second_pull_downloads_none(zoo, reg
         assert len(proxy.asked("GET", "/blobs/")) == downloads
 
 
+def test_files_that_a_registry_has_in_another_storage_are_not_uploaded_again(zoo, registry, pushed):
+    """A registry with object storage answers the question for such a file with a redirect."""
+
+    def redirect(method: str, path: str) -> dict[str, int] | None:
+        return {"status": 307} if method == "HEAD" and "/blobs/" in path else None
+
+    with FaultyProxy(registry, redirect) as proxy:
+        push(zoo, proxy.host, "team/net:stored", "net")
+        assert proxy.asked("HEAD", "/blobs/")
+        assert not proxy.asked("PUT", "/blobs/uploads/")
+    assert pull(zoo, registry.host, "team/net:stored").returncode == 0
+
+
 def test_a_dry_run_changes_nothing(zoo, registry, pushed):
     before = files_below(zoo)
     planned = run(zoo, "push", f"oci://{registry.host}/team/dry:1", "net", "--dry_run")
@@ -504,6 +517,27 @@ def test_credentials_come_from_docker_s_helper_too(tmp_path, monkeypatch):
         SourceError, match=r"config\.json: the login for registry\.invalid cannot be read"
     ):
         read_docker_login("registry.invalid")
+
+
+def test_docker_s_logins_are_in_the_home_folder_of_the_system(tmp_path, monkeypatch):
+    """Windows has no variable HOME."""
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    (tmp_path / ".docker").mkdir()
+    login = base64.b64encode(b"ann:pw").decode()
+    config = {"auths": {"registry.invalid": {"auth": login}}}
+    (tmp_path / ".docker" / "config.json").write_text(json.dumps(config))
+    assert read_docker_login("registry.invalid") == ("ann", "pw")
+
+
+def test_a_user_without_a_home_folder_has_no_login(tmp_path, monkeypatch):
+    def no_home() -> Path:
+        raise RuntimeError("no home")
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(Path, "home", no_home)
+    monkeypatch.chdir(tmp_path)
+    assert read_docker_login("registry.invalid") == ("", "")
 
 
 @pytest.mark.slow

@@ -319,19 +319,61 @@ def test_a_size_may_be_a_range(folder, capfd):
         assert run(capfd, "--input_model", "net.onnx", "--input_shape", shape)[0] == 1
 
 
+def kernel_types(network) -> set[str]:
+    kernels = [
+        op
+        for op in network.get_ops()
+        if op.get_type_name() == "Constant" and len(op.get_output_shape(0)) == 4
+    ]
+    return {op.get_element_type().get_type_name() for op in kernels}
+
+
 def test_the_function_of_model_optimizer_returns_a_network_and_leaves_no_file(folder):
     before = sorted(folder.iterdir())
     network = mo.convert_model("net.onnx")
     assert sorted(folder.iterdir()) == before
     assert [port.any_name for port in network.inputs] == ["image"]
-    kernel = [
-        op
-        for op in network.get_ops()
-        if op.get_type_name() == "Constant" and len(op.get_output_shape(0)) == 4
-    ]
-    assert {op.get_element_type().get_type_name() for op in kernel} == {"f32"}
+    assert kernel_types(network) == {"f32"}
     import_openvino().save_model(network, "again.xml")
     assert read(folder / "again.xml").outputs
+
+
+@pytest.mark.parametrize(
+    ("arguments", "element_type"),
+    [
+        ({"compress_to_fp16": False}, "f32"),
+        ({"compress_to_fp16": None}, "f32"),
+        ({"data_type": None}, "f32"),
+        ({"data_type": "FP16", "compress_to_fp16": False}, "f16"),
+        ({"compress_to_fp16": True}, "f16"),
+    ],
+)
+def test_the_function_stores_fp16_only_if_it_is_asked_for(folder, arguments, element_type):
+    network = mo.convert_model("net.onnx", **arguments)
+    assert kernel_types(network) == {element_type}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "texts"),
+    [
+        (
+            {"transform": [("LowLatency2", {"use_const_initializer": False}), ("Pruning", {})]},
+            {"transform": "LowLatency2[use_const_initializer=False],Pruning"},
+        ),
+        (
+            {"transform": ("MakeStateful", {"param_res_names": {"a": "b"}})},
+            {"transform": "MakeStateful[param_res_names={'a': 'b'}]"},
+        ),
+        (
+            {"mean_values": np.array([1.5, 2, 3], np.float32), "scale_values": {"x": np.array([1, 2])}},
+            {"mean_values": "[1.5,2.0,3.0]", "scale_values": "x[1,2]"},
+        ),
+        ({"input": ("x", np.float16), "layout": {"x": "nchw"}}, {"input": "x{float16}"}),
+    ],
+)  # fmt: skip
+def test_the_function_writes_values_as_the_command_line_has_them(arguments, texts):
+    args = vars(mo._parse_arguments("net.onnx", arguments))
+    assert {name: args[name] for name in texts} == texts
 
 
 IMAGE = np.random.default_rng(1).uniform(0, 255, (1, 18, 24, 3)).astype(np.float32)
@@ -377,7 +419,7 @@ def from_the_line(tmp_path_factory) -> np.ndarray:
 )
 def test_the_function_takes_pythons_values(folder, from_the_line, arguments):
     network = mo.convert_model(
-        folder / "net.onnx", output=["pafs"], layout={"image": mo.LayoutMap("nchw", "nhwc")},
+        folder / "net.onnx", output=["pafs"], layout={"image": mo.LayoutMap(import_openvino().Layout("nchw"), "nhwc")},
         compress_to_fp16=True, silent=True, share_weights=False, **arguments,
     )  # fmt: skip
     assert list(network.inputs[0].shape) == [1, 18, 24, 3]
@@ -395,7 +437,13 @@ def test_the_function_takes_a_shape_of_openvino(folder):
     )
     assert list(network.inputs[0].shape) == [2, 3, 18, 24]
     assert network.inputs[0].element_type == ov.Type.u8
-    for given in ([("image", [2, 3, 18, 24])], [2, 3, 18, 24], {"image": (2, 3, 18, 24)}):
+    shapes = (
+        [("image", [2, 3, 18, 24])],
+        ("image", ov.PartialShape([2, 3, 18, 24]), ov.Type.f32),
+        [2, 3, 18, 24],
+        {"image": (2, 3, 18, 24)},
+    )
+    for given in shapes:
         network = mo.convert_model("net.onnx", input=given, output=("pafs", "heatmaps"))
         assert list(network.inputs[0].shape) == [2, 3, 18, 24]
         # All outputs of the file are named: Model Optimizer keeps their order.

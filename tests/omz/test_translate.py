@@ -89,6 +89,13 @@ def test_a_dry_run_reads_the_network_and_writes_nothing(folder, capfd):
     assert set(folder.iterdir()) == before
 
 
+def test_a_dry_run_of_a_broken_file_fails_as_the_real_run_does(folder, capfd):
+    (folder / "net.tflite").write_bytes(network("tflite")[:400])
+    real = run(capfd, "net.tflite", "-o", "net.xml")
+    assert real[0] == 1
+    assert run(capfd, "net.tflite", "-o", "net.xml", "--dry_run") == real
+
+
 def test_another_file_of_that_name_is_only_replaced_on_request(folder, capfd):
     squeeze_net().save(folder)
     (folder / "net.onnx").write_bytes(b"mine")

@@ -377,6 +377,14 @@ def test_the_registry_of_a_scope_counts_before_that_of_all_packages(server, fetc
     assert fetch(FILE).read_bytes() == WEIGHTS
 
 
+def test_the_registry_of_a_scope_needs_neither_another_one_nor_npm(
+    server, fetch, project, monkeypatch
+):
+    monkeypatch.setenv("PATH", str(project))
+    npmrc(f"@pose-lab:registry={serve_registry(server, TGZ, base='own/')}")
+    assert fetch(FILE).read_bytes() == WEIGHTS
+
+
 def test_environment_user_and_global_file_count_in_this_order(
     project, tmp_path, monkeypatch, own_npm
 ):
@@ -414,6 +422,16 @@ def test_a_global_file_lies_in_the_prefix(project, tmp_path, monkeypatch):
     monkeypatch.delenv("NPM_CONFIG_GLOBALCONFIG")
     npmrc(f"prefix={tmp_path / 'prefix'}")
     assert read_npm_config().registry_for("pose") == "https://prefix.invalid/"
+
+
+@pytest.mark.parametrize("line", ["prefix=~/npm", "globalconfig=~/npm/etc/npmrc"])
+def test_a_global_file_may_be_in_the_home_folder(project, monkeypatch, line):
+    monkeypatch.setenv("HOME", str(project))
+    monkeypatch.delenv("NPM_CONFIG_GLOBALCONFIG")
+    (project / "npm" / "etc").mkdir(parents=True)
+    (project / "npm" / "etc" / "npmrc").write_text("registry=https://home.invalid")
+    npmrc(line)
+    assert read_npm_config().registry_for("pose") == "https://home.invalid/"
 
 
 @pytest.mark.parametrize(

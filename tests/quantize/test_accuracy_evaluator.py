@@ -21,6 +21,8 @@ from posezoo.core.events import (
     FloatLayersKept,
 )
 from posezoo.measure.coco import read_coco_dataset
+from posezoo.quantize.int8_models import plan_int8
+from posezoo.quantize.quantization_plan import QuantizationOptions
 from posezoo.run import images
 from posezoo.run.runtime.compiled_network import CompiledNetwork
 from posezoo.run.runtime.loading import load_estimator
@@ -55,6 +57,36 @@ def test_ap_before_and_after_is_measured_on_photos_kept_apart_from_calibration(b
     assert compared.fp32 == pytest.approx(1)
     assert 0.5 < compared.int8 <= 1
     assert compared.images == 3
+
+
+def test_an_ir_is_due_until_its_accuracy_is_measured_with_the_same_annotations(bench):
+    bench = bench()
+    annotations = truth_of(bench)
+
+    def reason(**changes) -> str:
+        options = QuantizationOptions(**changes)
+        plan = plan_int8(
+            bench.spec, bench.context, bench.photos, options, output_dir=bench.output_dir
+        )
+        return plan.irs[0].reason
+
+    bench.quantize()
+    assert reason() == ""
+    due = "its accuracy was not measured with these annotations"
+    assert reason(annotations=annotations) == due
+    bench.quantize(annotations=annotations)
+    assert bench.of(AccuracyCompared)
+    assert reason(annotations=annotations) == reason() == ""
+    content = json.loads(annotations.read_text())
+    content["annotations"].pop()
+    other = coco.written(annotations.parent, content, "other.json")
+    assert reason(annotations=other) == due
+    annotations.write_text(other.read_text())
+    assert reason(annotations=annotations) == due
+    other.rename(bench.photos / "keypoints.json")
+    assert reason(metric="ap") == due
+    with pytest.raises(DatasetError, match="gone"):
+        bench.quantize(annotations=annotations.with_name("gone.json"))
 
 
 @pytest.mark.slow
@@ -225,6 +257,20 @@ class Impatient(list):
         searched = [each for each in self if isinstance(each, AccuracySearched)]
         if event in searched and len(searched) == 1:
             raise KeyboardInterrupt
+
+
+@pytest.mark.slow
+def test_with_other_annotations_the_layers_in_floating_point_are_searched_again(bench):
+    bench = bench(loud=True)
+    annotations = truth_of(bench)
+    bench.quantize(annotations=annotations, max_drop=0.1)
+    content = json.loads(annotations.read_text())
+    content["annotations"][-1]["area"] *= 2
+    annotations.write_text(json.dumps(content))
+    bench.quantize(annotations=annotations, max_drop=0.1)
+    assert bench.of(AccuracySearched) and bench.of(AccuracyCompared)
+    bench.quantize(annotations=annotations, max_drop=0.1)
+    assert [type(event) for event in bench.received] == [ConversionUpToDate]
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import tracemalloc
 import warnings
 import zlib
 
@@ -301,6 +302,17 @@ def test_an_invalid_netpbm_image_is_refused(tmp_path, content, problem):
     (tmp_path / "scene.ppm").write_bytes(content)
     with pytest.raises(ImageError, match=problem):
         images.read_image(tmp_path / "scene.ppm")
+
+
+def test_blanks_without_a_number_need_little_memory(tmp_path):
+    (tmp_path / "scene.ppm").write_bytes(b"P6" + b" " * (1 << 20))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ImageError, match="the image file is incomplete"):
+            images.read_image(tmp_path / "scene.ppm")
+        assert tracemalloc.get_traced_memory()[1] < 32 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_raw_photo_of_a_camera_is_named(tmp_path):

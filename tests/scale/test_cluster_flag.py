@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -109,6 +111,45 @@ def test_the_workers_of_a_scheduler_make_the_same_files(zoo):
     first = spread.stderr.splitlines()[0]
     assert first.startswith(f"{cluster.address}: workers: 2; dashboard: http://127.0.0.1:")
     assert lines(spread) - {first} == lines(serial)
+
+
+@pytest.mark.slow
+def test_relative_paths_are_those_of_the_client_and_not_of_the_workers(zoo):
+    assert posezoo_process(*command(zoo, "get", "serial")).returncode == 0
+    assert posezoo_process(*command(zoo, "lock", "serial"), cwd=zoo).returncode == 0
+    places = ["--models_dir", "models", "-o", "out", "--cache_dir", "files", "--mirror", "cache"]
+    cluster = Cluster(zoo)
+    try:
+        cluster.add_worker()
+        cluster.wait_for_workers(1)
+        flags = ["--locked", "--cluster", cluster.address]
+        spread = posezoo_process("get", "--all", *places, *flags, cwd=zoo)
+    finally:
+        cluster.close()
+    assert spread.returncode == 0, spread.stderr
+    assert irs(zoo / "out") == irs(zoo / "serial")
+    assert not [*zoo.glob("worker-*/*")]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not shutil.which("unshare") or os.geteuid() != 0, reason="needs root to hide a folder"
+)
+@pytest.mark.parametrize("flags", [[], ["--trust_on_first_use"]])
+def test_a_worker_that_does_not_see_the_lock_is_refused(zoo, flags):
+    (zoo / "project").mkdir()
+    if not flags:
+        (zoo / "project" / "posezoo.lock").write_bytes(b"")
+    cluster = Cluster(zoo)
+    try:
+        cluster.add_worker(hidden=zoo / "project")
+        cluster.wait_for_workers(1)
+        flags = ["--lock", "posezoo.lock", "--cluster", cluster.address, *flags]
+        ended = posezoo_process(*command(zoo, "get", "out"), *flags, cwd=zoo / "project")
+    finally:
+        cluster.close()
+    assert ended.returncode == 1
+    assert f"does not see the folder {zoo / 'project'} of this machine" in ended.stderr
 
 
 @pytest.mark.slow

@@ -88,6 +88,15 @@ def test_rtmlib_finds_a_network_by_the_name_in_its_url(zoo, tmp_path):
     assert written(tmp_path) == {"hub/checkpoints/yolox_tiny.onnx": ONNX}
 
 
+@pytest.mark.parametrize("name", ["..\\..\\net.onnx", "c:net.onnx", "aux.onnx"])
+def test_a_name_that_leads_out_of_the_folder_on_windows_is_not_written(zoo, tmp_path, name):
+    zoo.add("net", "net.onnx", ONNX, f"{HOST}/{name}", framework="onnx")
+    run = zoo.seed("rtmlib", "net")
+    assert run.returncode == 1
+    assert "error: rtmlib looks for no file of these models: net" in run.stderr
+    assert not written(tmp_path)
+
+
 def test_mediapipe_finds_the_files_that_its_wheel_lacks(zoo, tmp_path):
     zoo.add("heavy", "pose_landmark_heavy.tflite", ONNX, f"{HOST}/heavy")
     zoo.add("other", "other.tflite", ONNX, f"{HOST}/other")

@@ -203,3 +203,20 @@ def test_names_that_mediapipe_calls_private_and_scripts_use_are_there():
         )
         assert style[landmark] == spec and landmark.name.startswith("INDEX_FINGER")
     assert pose.PoseLandmark.LEFT_HIP in drawing_styles._POSE_LANDMARKS_LEFT
+
+
+def test_a_script_that_changes_a_style_of_hands_or_faces_changes_the_default():
+    styles = {
+        "_HAND_LANDMARK_STYLE": drawing_styles.get_default_hand_landmarks_style,
+        "_HAND_CONNECTION_STYLE": drawing_styles.get_default_hand_connections_style,
+        "_FACEMESH_CONTOURS_CONNECTION_STYLE": drawing_styles.get_default_face_mesh_contours_style,
+        "_FACEMESH_CONTOURS_CONNECTION_STYLE_1": lambda: (
+            drawing_styles.get_default_face_mesh_contours_style(1)
+        ),
+    }
+    for name, get_default in styles.items():
+        for group, spec in getattr(drawing_styles, name).items():
+            assert all(get_default()[each] is spec for each in group)
+    lips = face_mesh_connections.FACEMESH_LIPS
+    style = drawing_styles._FACEMESH_CONTOURS_CONNECTION_STYLE[lips]
+    assert style == DrawingSpec(drawing_styles._WHITE, drawing_styles._THICKNESS_CONTOURS)

@@ -71,9 +71,31 @@ def test_a_file_is_read_as_rgb(tmp_path, pixels, name, expected):
     np.testing.assert_array_equal(image.numpy_view(), expected)
 
 
-def test_a_file_that_is_no_image_is_a_runtime_error(tmp_path):
-    with pytest.raises(RuntimeError, match="is no image that can be read"):
-        Image.create_from_file(tmp_path / "missing.png")
+@pytest.mark.parametrize("channels", [0, [0, 1, 2], [0, 1, 2, 0]])
+def test_of_16_bits_of_a_file_the_higher_8_remain(tmp_path, channels):
+    pixels = PIXELS[..., channels]
+    for name, written in (("8.png", pixels), ("16.png", pixels.astype(np.uint16) * 256 + 255)):
+        cv2.imwrite(str(tmp_path / name), written)
+    image, expected = (Image.create_from_file(tmp_path / name) for name in ("16.png", "8.png"))
+    assert image.image_format == expected.image_format
+    np.testing.assert_array_equal(image.numpy_view(), expected.numpy_view())
+
+
+def test_a_file_is_read_by_python_which_knows_each_name_on_windows(tmp_path, monkeypatch):
+    monkeypatch.setattr(cv2, "imread", lambda *_: None)  # as for this name on Windows
+    _, content = cv2.imencode(".png", PIXELS)
+    path = tmp_path / "Füße.png"
+    path.write_bytes(content)
+    np.testing.assert_array_equal(Image.create_from_file(str(path)).numpy_view(), PIXELS[..., ::-1])
+
+
+@pytest.mark.parametrize("content", [None, b"", b"text"])
+def test_a_file_that_is_no_image_is_a_runtime_error(tmp_path, content):
+    path = tmp_path / "a.png"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(RuntimeError, match=r"a\.png: is no image that can be read"):
+        Image.create_from_file(path)
 
 
 def test_a_format_is_a_number_with_a_name():

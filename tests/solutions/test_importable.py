@@ -39,7 +39,13 @@ NAMES = {
         "DrawingSpec HandLandmark PoseLandmark face_mesh_connections hands_connections"
         " get_default_face_mesh_iris_connections_style"
     ),
-    "mediapipe.python.solutions.face_detection": "FaceDetection FaceKeyPoint SolutionBase get_key_point",
+    "mediapipe.python.solutions.drawing_utils": (
+        "DrawingSpec List Mapping Optional Tuple Union cv2 dataclasses detection_pb2 landmark_pb2 location_data_pb2"
+        " math np"
+    ),
+    "mediapipe.python.solutions.face_detection": (
+        "FaceDetection FaceKeyPoint SolutionBase detection_pb2 get_key_point location_data_pb2"
+    ),
     "mediapipe.python.solutions.face_mesh": "FACEMESH_IRISES FaceMesh SolutionBase",
     "mediapipe.python.solutions.hands": "HAND_CONNECTIONS HandLandmark Hands SolutionBase",
     "mediapipe.python.solutions.holistic": (
@@ -282,6 +288,20 @@ def test_the_formats_of_images_are_those_of_the_message(mp):
 def test_integers_make_an_intenum(mp):
     assert issubclass(mp.tasks.BaseOptions.Delegate, enum.IntEnum)
     assert not issubclass(mp.tasks.vision.RunningMode, enum.IntEnum)
+
+
+def test_messages_are_found_in_the_packages_that_contain_them(folder):
+    code = """
+from mediapipe import framework
+from mediapipe.framework import formats
+assert framework.formats is formats
+from mediapipe.python.solutions.drawing_utils import *
+assert formats.landmark_pb2 is landmark_pb2
+for name in dir(formats):
+    getattr(formats, name)
+"""
+    environ = {**os.environ, "PYTHONPATH": str(folder)}
+    subprocess.run([sys.executable, "-c", code], env=environ, check=True)
 
 
 def test_the_stand_in_keeps_the_contract(folder, shared):

@@ -7,8 +7,10 @@ import json
 import re
 import shutil
 
+import numpy as np
 import pytest
 
+from fakes.coco import annotations, person, written
 from fakes.founding import assert_ir_is_as_the_original, assert_peaks_are_the_same
 from fakes.generated_models import generate
 from fakes.own_registry import own_registry
@@ -153,6 +155,23 @@ def test_the_ap_of_annotated_images_is_recorded(world, mirror, shared):
     assert recorded == {"complexity", "accuracy"}
 
 
+def test_the_page_has_no_ap_of_other_annotated_images(world):
+    publish(world, NANO)
+    (address,) = world.server.answers
+    publish(world, YOLOX)
+    world.server.answers = {address: world.server.answers[address]}
+    path = written(world.folder, annotations(1, [person(1, 1, np.full((17, 3), 2))]))
+    images = ("--annotations", path, "--images", world.folder)
+    assert world.prove(NANO, *images).returncode == 0
+    report = json.loads((world.proof / f"{NANO}.json").read_text())
+    (world.proof / f"{NANO}.json").write_text(json.dumps({**report, "AP": 0.5}))
+    assert world.prove(YOLOX, *images).returncode == 1
+    assert f"| {NANO} | 1 of 1 | 1 | FP32, FP16 |  | 0.500 |" in world.page()
+    written(world.folder, annotations(2, [person(1, 1, np.full((17, 3), 2))]))
+    assert world.prove(YOLOX, *images).returncode == 1
+    assert f"| {NANO} | 1 of 1 | 1 | FP32, FP16 |  |  |" in world.page()
+
+
 def test_a_dry_run_asks_nobody_and_an_installed_registry_is_refused(world, monkeypatch):
     publish(world, GLUON)
     ended = world.prove("--all", "--dry_run")
@@ -184,6 +203,24 @@ def test_the_page_has_the_models_of_all_runs_and_no_report_of_another_model_yml(
     assert f"| {NANO} |" in world.page()
     assert world.prove(NANO).returncode == 0
     assert YOLOX not in world.page()
+
+
+def test_a_model_is_proven_again_if_the_annotated_images_are_others(world):
+    publish(world, NANO)
+
+    def prove(people: list[dict], images: str) -> int:
+        """The number of requests."""
+        before = len(world.server.requests)
+        path = written(world.folder, annotations(1, people))
+        ended = world.prove(NANO, "--annotations", path, "--images", world.folder / images)
+        assert ended.returncode == 0, ended.stderr
+        return len(world.server.requests) - before
+
+    one = [person(1, 1, np.full((17, 3), 2))]
+    assert prove(one, "photos") > 0
+    assert prove(one, "photos") == 0
+    assert prove([*one, person(2, 1, np.full((17, 3), 2))], "photos") > 0
+    assert prove(one, "others") > 0
 
 
 @pytest.mark.slow

@@ -15,7 +15,9 @@ from posezoo.core.events import Listener, WorkFinished, WorkStarted
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
-    from posezoo.core.declarations.model import ModelSpec, Precision
+    from pathlib import Path
+
+    from posezoo.core.declarations.model import ModelSpec
     from posezoo.core.layout import ModelLayout
     from posezoo.core.lockfile import LockFile
     from posezoo.core.registry import Selection
@@ -133,7 +135,7 @@ def _check_model(
     """
     from posezoo.core.declarations.model import Precision
     from posezoo.core.download.folder_sync import folder_sync
-    from posezoo.core.ir.provenance import read_provenance
+    from posezoo.core.ir.provenance import read_ir_record
     from posezoo.core.verify import check_artifacts
 
     for folder in dict.fromkeys((layout.model_download_dir(spec), layout.model_dir(spec))):
@@ -142,18 +144,18 @@ def _check_model(
     try:
         states += check_artifacts(lock.with_pins(spec), layout)
         if lock.is_strict:
-            for precision in Precision:
-                record = read_provenance(layout.provenance_path(spec, precision))
-                agreed = lock.agreed_ir(spec, precision)
+            for xml in layout.made_irs(spec):
+                record = read_ir_record(xml)
+                agreed = lock.agreed_ir(spec, Precision(xml.parent.name))
                 if record and agreed:
                     agreed.require(record.contents)
-                    states = [_accept(state, precision) for state in states]
+                    states = [_accept(state, xml) for state in states]
     except LockError as error:
         return states, error
     return states, None
 
 
-def _accept(state: ArtifactState, precision: Precision) -> ArtifactState:
+def _accept(state: ArtifactState, xml: Path) -> ArtifactState:
     """The state of a file of an IR that a strict lock lists."""
-    is_listed = state.converted and state.artifact.startswith(f"{precision}/")
+    is_listed = state.converted and state.path.with_suffix(xml.suffix) == xml
     return replace(state, trust="locked") if is_listed and state.trust else state

@@ -16,6 +16,7 @@ from posezoo.core.errors import OutputError, SettingsError, os_reason
 from posezoo.core.files.file_lock import lock_file, remove_lock
 from posezoo.core.files.file_record import RECORDS_DIR, record_path, update_record
 from posezoo.core.files.verified_files import is_verified, writing
+from posezoo.core.lockfile import LockFile
 from posezoo.core.settings import WHEEL_REGISTRIES, compiled_folder
 from posezoo.core.values import frozen
 
@@ -47,12 +48,16 @@ class CompiledNetworkFile:
     size: int  # in bytes
 
 
-def file_names_by_digest(specs: Iterable[ModelSpec]) -> Mapping[str, tuple[str, ...]]:
-    """The names of all files of models and of registries, by digest in hex digits."""
+def file_names_by_digest(
+    specs: Iterable[ModelSpec], lock: LockFile
+) -> Mapping[str, tuple[str, ...]]:
+    """The names of all files of models and of registries, by digest in hex digits; a lock may have
+    the digest of a file that declares none.
+    """
     files = []
     for spec in specs:
         for variant in (spec, *spec.variants):
-            files += [(variant.full_name, file) for file in variant.files]
+            files += [(variant.full_name, file) for file in lock.with_pins(variant).files]
     files += own_files()
     names_by_digits: dict[str, dict[str, None]] = {}
     for model, file in files:

@@ -742,9 +742,20 @@ def executor_from_args(args: Args, context: Context, *folders: Path | None) -> E
         return Executor(int(count or available_cores()), in_processes=True)
     entries = list(context.registry.entries.values())
     model_yml = entries[0].path if entries else None
-    used = (context.layout.output_dir, context.layout.download_dir, model_yml, *folders)
+    layout = context.layout
+    used = (layout.output_dir, layout.download_dir, model_yml, _used_lock(context), *folders)
     needed = [path for path in used if path is not None]
     return CLUSTER.part.executor(args.cluster, args.cluster_wait, context, needed)
+
+
+def _used_lock(context: Context) -> Path | None:
+    """The lock that the work reads, or the folder of the one that it writes; None if there is
+    none.
+    """
+    lock = context.lock.path
+    if lock.is_file():
+        return lock
+    return lock.parent if context.download_options.first_use else None
 
 
 def console_from_args(args: Args) -> Console:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from posezoo.core.declarations.model import ModelSpec, Precision
+from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.files.verified_files import is_verified
 from posezoo.core.ir import provenance
 from posezoo.core.layout import ModelLayout
@@ -32,12 +32,11 @@ def collect_entries(spec: ModelSpec, layout: ModelLayout, now: str) -> ModelSnap
         else:
             entries.append(entry)
     warnings = []
-    for precision in Precision:
-        record = provenance.read_provenance(layout.provenance_path(spec, precision))
+    for xml in layout.made_irs(spec):
+        record = provenance.read_ir_record(xml)
         if record is None:
             continue
-        xml = layout.converted_ir_path(spec, precision)
-        if record.sources != provenance.source_digests(spec):
+        if not provenance.was_made_from(record, spec):
             again = format_command("convert", spec) + provenance.conversion_flags(record, spec)
             warnings.append(f"{xml}: was converted from another file: {again} converts it again")
             continue
@@ -49,7 +48,7 @@ def collect_entries(spec: ModelSpec, layout: ModelLayout, now: str) -> ModelSnap
                     f"{path}: does not match its record: posezoo verify {spec.full_name}"
                 )
                 break
-            name = f"{precision}/{path.name}"
+            name = f"{xml.parent.name}/{path.name}"
             digits = content.digest.value
             converted.append(
                 LockEntry(model_key(spec), name, content.size, digits, origin=MADE, first_seen=now)

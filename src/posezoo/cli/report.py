@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 
+from posezoo.cli.run_main import print_while_read
 from posezoo.core.errors import escape_control_characters, printable
 from posezoo.core.user_folders import show_addresses
 
@@ -22,7 +23,7 @@ def print_json(value: object) -> None:
     """Print the result of a command as JSON; a value of another type, such as a path, as its
     text.
     """
-    print(show_addresses(json.dumps(value, indent=2, default=str)))
+    print_while_read(show_addresses(json.dumps(value, indent=2, default=str)))
 
 
 def print_lines(*lines: object) -> None:
@@ -30,7 +31,7 @@ def print_lines(*lines: object) -> None:
     control the terminal.
     """
     for line in lines:
-        print(printable(f"{line}"))
+        print_while_read(printable(f"{line}"))
 
 
 def print_text(text: str) -> None:

@@ -47,7 +47,27 @@ def print_error(error: PosezooError) -> None:
 def print_to_stderr(line: str, end: str = "\n") -> None:
     """Print a line to the standard error, unless it is closed."""
     with contextlib.suppress(OSError, ValueError):
-        print(printable(line), end=end, file=sys.stderr, flush=True)
+        print_while_read(printable(line), sys.stderr, end=end, flush=True)
+
+
+def print_while_read(
+    text: str, stream: TextIO | None = None, *, end: str = "\n", flush: bool = False
+) -> None:
+    """Print to a stream, by default the standard output.
+
+    If the reader of the stream has ended, as in ``posezoo verify --all | head -1``, the text is
+    discarded, and the command continues to its exit code.
+    """
+    stream = stream or sys.stdout
+    try:
+        print(text, end=end, file=stream, flush=flush)
+    except BrokenPipeError:
+        _discard_output(stream)
+
+
+def flush_output() -> None:
+    """Write what the standard output has in its buffer, as ``print_while_read`` does."""
+    print_while_read("", end="", flush=True)
 
 
 class MessageWriter:
@@ -81,7 +101,7 @@ class MessageWriter:
 
     def _write(self, line: str) -> None:
         # A server may have sent a name in the line.
-        print(printable(line), file=self._stream, flush=True)
+        print_while_read(printable(line), self._stream, flush=True)
 
 
 def _show_warning(
@@ -124,16 +144,16 @@ def run_main(
             warnings.showwarning = partial(_show_warning, warnings.showwarning)
             try:
                 code = work()
-                sys.stdout.flush()
+                flush_output()
                 return code
             except SignalExit:
                 raise
             except SystemExit:  # from argparse, which has printed --help, --version or wrong usage
-                sys.stdout.flush()
+                flush_output()
                 raise
             except PosezooError as error:
                 report_error(error)
-                sys.stdout.flush()
+                flush_output()
                 return 1
     except SignalExit as ended:
         return ended.exit_code
@@ -143,12 +163,12 @@ def run_main(
         )
         return 130
     except BrokenPipeError:
-        _discard_output()  # as in `posezoo list | head -1`
+        _discard_output(sys.stdout)  # as in `posezoo demo --raw_output_message | head -1`
         return 0
     except OSError as error:
         # An OSError that no code handled: mostly the output's disk is full or the working folder
         # was removed.
-        _discard_output()
+        _discard_output(sys.stdout)
         unnamed = "the working folder" if isinstance(error, FileNotFoundError) else "output"
         print_to_stderr(f"error: {error.filename or unnamed}: {os_reason(error)}")
         return 1
@@ -160,12 +180,12 @@ def run_main(
         return 1
 
 
-def _discard_output() -> None:
+def _discard_output(stream: TextIO) -> None:
     """Write what can be written; otherwise Python would try again when it exits, and fail."""
     try:
-        sys.stdout.flush()
+        stream.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _find_system_limit(error: Exception) -> PosezooError | None:

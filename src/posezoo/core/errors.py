@@ -423,7 +423,7 @@ def suggest(word: str, valid: Iterable[str], *, cutoff: float = 0.6) -> str:
 
 
 def explain_windows_path(text: str) -> str:
-    r"""A hint for a path of another system: C:\photos if this is not Windows, and /mnt/c/photos on
+    """A hint for a path of Windows on another system, and for one of WSL, such as /mnt/c/photos, on
     Windows; empty for any other path.
     """
     if IS_WINDOWS and re.match("/mnt/[a-z]/", text):

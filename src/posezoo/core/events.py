@@ -443,6 +443,7 @@ class AccuracyCompared(ModelEvent):
         images_to_decide: about how many images to measure on would decide whether the drop is
             within the limit; 0 if these do, or if there is no limit.
         max_drop: the limit; None: there is none.
+        annotations: the SHA-384 of the annotations, in hex; empty in records of earlier versions.
     """
 
     precision: str
@@ -454,6 +455,7 @@ class AccuracyCompared(ModelEvent):
     calibration_images: int
     images_to_decide: int
     max_drop: float | None = None
+    annotations: str = ""
 
     @property
     def is_missed(self) -> bool:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import subprocess
 
 IS_LINUX = sys.platform == "linux"
+IS_MACOS = sys.platform == "darwin"
 IS_WINDOWS = sys.platform == "win32"
 
 #: The folders of the files that this process has open.

@@ -272,15 +272,16 @@ def _any_value(_folder: Path, _value: str) -> str:
 
 
 def _local_paths(_folder: Path, value: str) -> str:
-    is_address = any("://" in each or _is_on_server(each) for each in re.split(r"[,\n]", value))
+    paths = re.split(rf"[,\n{os.pathsep}]", value)
+    is_address = "://" in value or any(map(_is_on_server, paths))
     return "may only name local folders" if is_address else ""
 
 
 def _is_on_server(path: str) -> bool:
-    r"""Whether it is a path such as \\server\share. As soon as such a path is looked at, Windows
-    sends that server the user's name and a digest of the password.
+    r"""Whether it is a path such as \\server\share or \??\UNC\server\share. As soon as such a path
+    is looked at, Windows sends that server the user's name and a digest of the password.
     """
-    return re.match(r"\s*[\\/]{2}", path) is not None
+    return re.match(r"\s*[\\/](\?\?)?[\\/]", path) is not None
 
 
 def _below_folder(folder: Path, value: str) -> str:
@@ -288,7 +289,7 @@ def _below_folder(folder: Path, value: str) -> str:
         return "may only name what is below the folder"
     base = os.path.realpath(folder)
     path = os.path.realpath(Path(base, value))
-    if value.startswith("~") or "://" in value or os.path.commonpath([base, path]) != base:
+    if value.startswith("~") or "://" in value or not Path(path).is_relative_to(base):
         return "may only name what is below the folder"
     return ""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -33,7 +34,7 @@ from posezoo.run.model_procs import ModelProc, find_model_proc, read_labels
 
 # The pipeline of a converter, from pictures on.
 _FINDS_PEOPLE = "person-detection-retail-0013"
-_DETECTOR = f"../{_FINDS_PEOPLE}/{_FINDS_PEOPLE}"
+_DETECTOR_PROC = f"../{_FINDS_PEOPLE}/{_FINDS_PEOPLE}.json"
 _F32 = "ie-config=INFERENCE_PRECISION_HINT=f32"
 _SHOW = "queue ! gvawatermark ! videoconvert ! autovideosink sync=false"
 _DETECT = f"gvadetect model=@ir.xml model-proc=@.json ! {_SHOW}"
@@ -41,7 +42,7 @@ _CLASSIFY = f"gvaclassify model=@ir.xml model-proc=@.json inference-region=full-
 _PIPELINES = {
     "detection_output": _DETECT,
     "keypoints_hrnet": (
-        f"gvadetect model={_DETECTOR}.xml model-proc={_DETECTOR}.json ! queue ! "
+        f"gvadetect model=@detector.xml model-proc={_DETECTOR_PROC} ! queue ! "
         f"gvaclassify model=@ir.xml model-proc=@.json object-class=person ! {_SHOW}"
     ),
     "keypoints_openpose": _CLASSIFY,
@@ -107,9 +108,11 @@ def _render_known(
             output["labels"] = _write_labels(output, classes)
         outputs.append(output)
     yield _render_model_proc(model, model_proc.inputs, outputs)
-    yield from render_documents(model, TARGET)
+    # The element for sounds has no ie-config.
+    takes_config = model_proc.converter != _AUDIO
+    yield from render_documents(model, TARGET if takes_config else replace(TARGET, sets_f32=""))
     is_detector = model_proc.converter in _DETECTORS or model_proc.converter.startswith("yolo_")
-    if model_proc.converter == _AUDIO:
+    if not takes_config:
         script = render("dlstreamer_audio.sh", name=model.name, ir=f"{ir_folder}{model.name}")
         yield ExportFile(f"{model.name}/pipeline.sh", script)
     else:
@@ -124,7 +127,14 @@ def _write_labels(output: Mapping[str, Any], classes: int) -> list[Any]:
 
 
 def _render_pipeline(model: ExportedModel, ir_folder: str, elements: str) -> ExportFile:
-    elements = elements.replace("@ir", f"{ir_folder}{model.name}").replace("@", model.name)
+    # A detector that is not exported with the model is expected beside it in the same precision.
+    precision = model.detector.precision if model.detector else model.precision
+    detector_folder = f"{precision}/" if ir_folder else ""
+    elements = (
+        elements.replace("@ir", f"{ir_folder}{model.name}")
+        .replace("@detector", f"../{_FINDS_PEOPLE}/{detector_folder}{_FINDS_PEOPLE}")
+        .replace("@", model.name)
+    )
     pipeline = elements.replace(" model=", f" {_F32} model=")
     script = render("dlstreamer.sh", name=model.name, pipeline=pipeline)
     return ExportFile(f"{model.name}/pipeline.sh", script)
@@ -192,9 +202,19 @@ def _rename_outputs(
 
 
 def _describe_image(model: ExportedModel, info: Mapping[str, str]) -> dict[str, object]:
-    """The input: the same as ``model_info``, which DL Streamer does not read beside a file."""
+    """The input: the same as ``model_info``, which DL Streamer does not read beside a file.
+
+    Raises:
+        ExportError: images are fitted in another way.
+    """
+    resize_type = info.get("resize_type", "standard")
+    if resize_type not in _RESIZES:
+        raise ExportError(
+            f"{model.name}: its resize_type is {resize_type}, which its model-proc file cannot say",
+            hint="--to folder and --to modelapi take it",
+        )
     params: dict[str, object] = {
-        "resize": _RESIZES[info.get("resize_type", "standard")],
+        "resize": _RESIZES[resize_type],
         "color_space": info.get("color_space", "BGR"),
     }
     pad_value = info.get("pad_value")

@@ -21,8 +21,9 @@ from posezoo.pages.cards.model_card import NAME as CARD
 from posezoo.pages.cards.model_card import render_card_files
 from posezoo.pages.facts.model_facts import ModelFacts
 from posezoo.pages.file_manifest import digest
-from posezoo.poses.decoders import find_decoder
+from posezoo.poses.decoders import sizing_of_input
 from posezoo.poses.keypoints import MIN_SCORE
+from posezoo.poses.letterbox import InputSizing, Size
 
 
 def render_folder(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
@@ -38,6 +39,8 @@ def render_folder(model: ExportedModel, _folder: ExportFolder) -> Iterator[Expor
     if _cuts_people_out(model):
         texts["top_down.py"] = render("top_down.py")
         texts["network.py"] = render("network.py")
+    if _cuts_people_out(model) or _fitted_size(model):
+        texts["fit.py"] = render("fit.py")
     if model.detector:
         detector = render_texts(model.detector, TARGET)
         texts |= {f"{model.detector.name}-{name}": text for name, text in detector.items()}
@@ -60,16 +63,13 @@ def render_sample(model: ExportedModel) -> bytes:
     if _cuts_people_out(model):
         return render_people_sample(model, ".xml", "openvino")
     drawing = render("sample_drawing.py", name=model.name)
-    port = model.inputs[0]
-    sides = port.sides
-    if (len(model.inputs), sides.get("C")) != (1, 3) or not sides.keys() >= {"H", "W"}:
+    if not _takes_image(model):
         return render("sample_without_image.py", name=model.name)
+    port = model.inputs[0]
     lines = []
-    height, width = sides["H"], sides["W"]
-    if min(height, width) < 0 and not model.spec.first_input.resize:
-        height, width = model.spec.first_input.usual_size or (height, width)
-    if min(width, height) > 0:
-        lines += _fitting_lines(model, width, height)
+    size = _fitted_size(model)
+    if size:
+        lines.append(_fitting_line(model, size))
     if port.color == "RGB":
         lines.append("image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)")
     axes = [str("HWC".index(letter)) for letter in port.layout.replace("N", "")]
@@ -86,9 +86,29 @@ def render_sample(model: ExportedModel) -> bytes:
         "sample.py",
         name=model.name,
         extra=extra,
+        fit="from fit import fit" if size else "",
+        picture=render("sample_picture.py").decode().rstrip(),
         prepare="\n".join(lines),
         show=show.decode().rstrip(),
     )
+
+
+def _takes_image(model: ExportedModel) -> bool:
+    """Whether the only input is an image."""
+    sides = model.inputs[0].sides
+    return (len(model.inputs), sides.get("C")) == (1, 3) and sides.keys() >= {"H", "W"}
+
+
+def _fitted_size(model: ExportedModel) -> Size | None:
+    """Width and height to which the sample fits a picture; None if it does not."""
+    if not _takes_image(model):
+        return None
+    image = model.spec.first_input
+    sides = model.inputs[0].sides
+    height, width = sides["H"], sides["W"]
+    if min(height, width) < 0 and not image.resize:
+        height, width = image.usual_size or (height, width)
+    return (width, height) if min(width, height) > 0 else None
 
 
 def _cuts_people_out(model: ExportedModel) -> bool:
@@ -113,51 +133,16 @@ def _refuse_detector(spec: ModelSpec, detector: ModelSpec) -> str:
     return explain_unknown_crop(spec, detector)
 
 
-def _fitting_lines(model: ExportedModel, width: int, height: int) -> list[str]:
-    """Python that fits ``image`` to the input, as README.md says and as posezoo does."""
-    resize_type = model.model_info.get("resize_type", "")
-    if resize_type == "crop":
-        return _cropping_lines(width, height)
-    if not resize_type.startswith("fit_to_window"):
-        return [
-            f"across, down = {width} / image.shape[1], {height} / image.shape[0]",
-            "matrix = np.array([[across, 0, across / 2 - 0.5], [0, down, down / 2 - 0.5]])",
-            f"image = cv2.warpAffine(image, matrix, ({width}, {height}))  # stretched to the"
-            " network's width, height",
-        ]
+def _fitting_line(model: ExportedModel, size: Size) -> str:
+    """Python that fits ``picture`` to the input, as README.md says and as posezoo does."""
+    info = model.model_info
     decoder = model.decoder
-    truncates = decoder is not None and find_decoder(decoder.name).input_sizing.truncates
-    whole = "int" if truncates else "round"
-    place = ""
-    if resize_type == "fit_to_window_letterbox":
-        place = f"left, top = ({width} - width) // 2, ({height} - height) // 2"
-    value = model.model_info.get("pad_value", "0")
-    lines = [
-        f"scale = min({width} / image.shape[1], {height} / image.shape[0])  # the aspect is kept",
-        f"width, height = {whole}(scale * image.shape[1]), {whole}(scale * image.shape[0])",
-        "image = cv2.resize(image, (max(width, 1), max(height, 1)))",
-        "height, width = image.shape[:2]",
-        "across, down = width / picture.shape[1], height / picture.shape[0]",
-        place,
-        f"right, bottom = {width} - width - left, {height} - height - top",
-        "sides = (top, bottom, left, right)",
-        f"image = cv2.copyMakeBorder(image, *sides, cv2.BORDER_CONSTANT, value=({value},) * 3)",
-    ]
-    return [line for line in lines if line]
-
-
-def _cropping_lines(width: int, height: int) -> list[str]:
-    """The same for a network that gets the middle of a picture."""
-    return [
-        "height, width = image.shape[:2]",
-        f"scale = max({width} / width, {height} / height)  # the middle fills the input",
-        f"across, down = round({width} / scale), round({height} / scale)  # what is kept",
-        "left, top = (width - across) // 2, (height - down) // 2",
-        "image = image[top : top + down, left : left + across]",
-        f"across, down = {width} / across, {height} / down",
-        "left, top = -left * across, -top * down",
-        f"image = cv2.resize(image, ({width}, {height}))",
-    ]
+    sizing = sizing_of_input(decoder, model.spec.first_input) if decoder else InputSizing()
+    options = {"padding": int(info.get("pad_value", 0)), "truncates": sizing.truncates}
+    options["keeps_scale"] = sizing.truncates or sizing.keeps_scale
+    keywords = "".join(f", {name}={value}" for name, value in options.items() if value)
+    resize_type = info.get("resize_type", "standard")
+    return f'matrix, image = fit(picture, {size}, "{resize_type}"{keywords})'
 
 
 TARGET = ExportTarget(

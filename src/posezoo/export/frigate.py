@@ -22,7 +22,7 @@ from posezoo.export.target_type import (
     exported_name,
     render,
 )
-from posezoo.poses.decoders import finds_boxes
+from posezoo.poses.decoders import finds_boxes, named_task
 from posezoo.poses.ssd_detection import PERSON
 
 
@@ -40,9 +40,10 @@ def render_frigate(model: ExportedModel, _folder: ExportFolder) -> Iterator[Expo
         raise ExportError(
             f"{model.name}: Frigate would not apply its mean and scale, which are not in its IR"
         )
+    label_map = _render_label_map(model)
     yield from render_documents(model, TARGET)
     yield from model.ir_files(model.name)
-    yield ExportFile(f"{model.name}/labelmap.txt", f"{PERSON} person\n".encode())
+    yield ExportFile(f"{model.name}/labelmap.txt", label_map.encode())
     text = render(
         "frigate.yml",
         name=model.name,
@@ -52,6 +53,23 @@ def render_frigate(model: ExportedModel, _folder: ExportFolder) -> Iterator[Expo
         color=port.color.lower(),
     )
     yield ExportFile(f"{model.name}/config.yml", text)
+
+
+def _render_label_map(model: ExportedModel) -> str:
+    """The numbers and names of the classes: people, or those of the user's own network.
+
+    Raises:
+        ExportError: its classes have no names.
+    """
+    assert model.decoder
+    if not named_task(model.decoder):
+        return f"{PERSON} person\n"
+    if not model.labels:
+        raise ExportError(
+            f"{model.name}: Frigate needs the names of its classes",
+            hint="state them as labels in the model_info of the IR, separated by spaces",
+        )
+    return "".join(f"{number} {label}\n" for number, label in enumerate(model.labels))
 
 
 def _reads_image(model: ExportedModel) -> bool:

@@ -66,7 +66,13 @@ def render_modelapi(model: ExportedModel, _folder: ExportFolder) -> Iterator[Exp
         arguments = f', model_type="{kind}", configuration={configuration}'
     yield from render_documents(model, TARGET)
     yield from model.ir_files(model.name)
-    sample = render("modelapi.py", name=model.name, arguments=arguments, prints=_PRINTS[kind])
+    sample = render(
+        "modelapi.py",
+        name=model.name,
+        picture=render("sample_picture.py").decode().rstrip(),
+        arguments=arguments,
+        prints=_PRINTS[kind],
+    )
     yield ExportFile(f"{model.name}/sample.py", sample)
 
 

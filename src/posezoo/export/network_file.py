@@ -26,13 +26,12 @@ from posezoo.core.errors import DecoderError, ExportError
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.resolve.input_options import InputOptions
 from posezoo.core.values import frozen
-from posezoo.poses.letterbox import LETTERBOX, InputSizing, Size
+from posezoo.poses.letterbox import LETTERBOX, RESIZE_TYPES, InputSizing, Size
 from posezoo.quantize.int8_layers import count_layers, layers_in_float
 from posezoo.run.model_info import build_model_info
 from posezoo.run.runtime.decoder_matching import describe_ir, describe_undecoded
 from posezoo.run.runtime.graph import Graph
 from posezoo.run.runtime.input_description import (
-    RESIZE_TYPES,
     InputDescription,
     states_preprocessing,
 )

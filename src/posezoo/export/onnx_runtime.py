@@ -45,6 +45,7 @@ def render_onnx(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportF
     python = {
         "sample.py": render_people_sample(model, ".onnx", "onnxruntime"),
         "top_down.py": render("top_down.py"),
+        "fit.py": render("fit.py"),
         "network.py": render("network_onnx.py"),
     }
     for name, content in python.items():

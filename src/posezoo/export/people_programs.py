@@ -13,7 +13,7 @@ from posezoo.core.resolve.input_options import InputOptions
 from posezoo.core.values import frozen
 from posezoo.export.people_metadata import describe_pipeline
 from posezoo.export.target_type import ExportedModel, ExportFile, render
-from posezoo.poses.decoders import find_decoder
+from posezoo.poses.decoders import sizing_of_input
 from posezoo.poses.keypoints import MIN_SCORE
 
 #: How the networks of these programs take images.
@@ -43,7 +43,9 @@ def render_facts(model: ExportedModel, folder: str, suffix: str) -> Iterator[Exp
         resize_type         how an image is fitted: standard (stretched), fit_to_window (at the left
                             and top) or fit_to_window_letterbox (in the middle)
         padding             the value beside the image, 0..255
-        truncates           whether the sides of the fitted image are cut to whole pixels
+        truncates           whether the sides of the fitted image are cut to whole pixels; else they
+                            are rounded
+        keeps_scale         whether points are mapped by the scale before its sides are whole pixels
         keypoints, limbs    the names of the keypoints, and pairs of them to draw; none if it finds
                             boxes
         pipeline            the metadata of ``people_metadata``; empty if it finds people itself
@@ -59,7 +61,8 @@ def render_facts(model: ExportedModel, folder: str, suffix: str) -> Iterator[Exp
 def _describe_network(model: ExportedModel, suffix: str) -> dict[str, object]:
     info = model.model_info
     port = model.inputs[0]
-    decoder = model.decoder
+    assert model.spec.decoding
+    sizing = sizing_of_input(model.spec.decoding.decoder, model.spec.first_input)
     keypoints, limbs = describe_skeleton(model)
     return {
         "model": model.spec.full_name,
@@ -69,7 +72,8 @@ def _describe_network(model: ExportedModel, suffix: str) -> dict[str, object]:
         "color": port.color or "BGR",
         "resize_type": info.get("resize_type", "standard"),
         "padding": int(info.get("pad_value", 0)),
-        "truncates": bool(decoder and find_decoder(decoder.name).input_sizing.truncates),
+        "truncates": sizing.truncates,
+        "keeps_scale": sizing.truncates or sizing.keeps_scale,
         "keypoints": keypoints,
         "limbs": limbs,
         "pipeline": describe_pipeline(model, suffix),
@@ -92,6 +96,7 @@ def render_people_sample(model: ExportedModel, suffix: str, packages: str) -> by
         names=names,
         limbs=limbs,
         min_score=MIN_SCORE,
+        picture=render("sample_picture.py").decode().rstrip(),
     )
     return sample + render("sample_drawing.py", name=model.name)
 

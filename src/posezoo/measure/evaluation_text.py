@@ -46,7 +46,8 @@ def print_report(report: EvaluationReport, *, by: str = "") -> None:
     print_lines("")
     for name, path in report.files.items():
         print_lines(f"{name:10}{path}")
-    if "AP" in report.result.figures and report.protocol.precision:
+    is_published = report.protocol.precision and not report.protocol.weights_name
+    if "AP" in report.result.figures and is_published:
         print_lines(f"posezoo record {report.files['accuracy']} adds the metrics to a checkout")
 
 
@@ -118,7 +119,7 @@ def _name_ir(protocol: EvaluationProtocol) -> str:
     estimator = protocol.estimator
     if protocol.precision is None:
         return f"{protocol.irs[0]} (decoder {estimator.decoder})"
-    return f"{estimator.model.full_name} ({protocol.precision} IR)"
+    return f"{protocol.model_name} ({protocol.precision} IR)"
 
 
 def _heading(report: EvaluationReport, *, left_out: Sequence[str] = ()) -> Iterator[str]:

@@ -63,7 +63,8 @@ class EvaluatedModel:
             COCO's format; empty for those of the detector.
         checkpoint: the user's own weights.
         like: as in ``ChosenModel``.
-        is_unnamed: whether the IR of these weights have no name of their own.
+        weights_name: the name of these weights in results; empty if their IR have one, or if there
+            are none.
         conversion: how IR are made.
         is_video: whether it runs on videos, in which some models need no detector.
     """
@@ -75,7 +76,7 @@ class EvaluatedModel:
     boxes: str = ""
     checkpoint: Path | None = None
     like: ModelSpec | None = None
-    is_unnamed: bool = False
+    weights_name: str = ""
     conversion: ConversionOptions = field(default_factory=ConversionOptions)
     is_video: bool = False
 
@@ -104,7 +105,7 @@ class LoadedModel:
     def folder_name(self) -> Path:
         """The folder of its results, below that of all evaluations."""
         model = self.protocol.estimator.model
-        name = checkpoint_dir(model) if self.chosen.is_unnamed else Path(model.full_name)
+        name = checkpoint_dir(model) if self.chosen.weights_name else Path(model.full_name)
         return name / (self.protocol.precision or "")
 
 
@@ -146,7 +147,7 @@ def load_model(
     own_irs = get_irs(
         model,
         chosen.precision,
-        with_checkpoint_dir(context, model) if chosen.is_unnamed else context,
+        with_checkpoint_dir(context, model) if chosen.weights_name else context,
         checkpoint=chosen.checkpoint,
         options=chosen.conversion,
         listener=listener,
@@ -157,7 +158,12 @@ def load_model(
     irs = load.get_detector_irs(pipeline, context, listener) | own_irs
     load_again = partial(load.compile_pipeline, pipeline, irs, options)
     protocol = EvaluationProtocol(
-        load_again(), chosen.precision, options, boxes, irs=[*irs.values()]
+        load_again(),
+        chosen.precision,
+        options,
+        boxes,
+        irs=[*irs.values()],
+        weights_name=chosen.weights_name,
     )
     return LoadedModel(chosen, protocol, load_again)
 
@@ -342,14 +348,14 @@ def _predict_elsewhere(
     shared = tuple(image.path for image in images if image.path.is_file())[:1]
     executor = executor.with_files(shared)
     here = Machine.here().processor
-    known = {here}
+    processors = {here}
     for outcome in for_each(shards, task, executor=executor, listener=listener):
         if outcome.error:
             raise outcome.error
         if not outcome.result:
             continue
         processor = outcome.result.processor
-        if processor not in known:
-            known.add(processor)
+        if processor not in processors:
+            processors.add(processor)
             listener(WarningIssued(_ANOTHER_PROCESSOR.format(name, processor, here)))
         yield from outcome.result.predictions

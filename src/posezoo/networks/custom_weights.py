@@ -216,8 +216,7 @@ def spec_with_checkpoint(
 def spec_of_checkpoint(registry: Registry, checkpoint: Path) -> ModelSpec:
     """The model of a checkpoint for the only network that reads it, with the file as its source.
 
-    Every verb can take it like a model of the registry. It is named after the file and its
-    SHA-384: files of several trainings are often all called best.pth.
+    Every verb can take it like a model of the registry, by the name of ``name_weights``.
 
     Raises:
         CheckpointError: as for ``find_fitting_network``.
@@ -226,9 +225,7 @@ def spec_of_checkpoint(registry: Registry, checkpoint: Path) -> ModelSpec:
     network = find_fitting_network(checkpoint)
     spec = find_with_checkpoint(registry, network, checkpoint)
     (pinned,) = spec.files
-    assert pinned.checksum
-    stem = re.sub(r"[^A-Za-z0-9_.]+", "-", checkpoint.stem).strip("-.") or "checkpoint"
-    name = avoid_reserved(f"{stem}-{pinned.checksum.value[:8]}")
+    name = name_weights(spec, checkpoint)
     file_name = f"{name}{checkpoint.suffix}"
     path = checkpoint.absolute()
     return replace(
@@ -244,6 +241,19 @@ def spec_of_checkpoint(registry: Registry, checkpoint: Path) -> ModelSpec:
         checkpoint=file_name,
         outputs=_with_shapes(spec),
     )
+
+
+def name_weights(spec: ModelSpec, checkpoint: Path) -> str:
+    """A name for the user's own weights, from the file and its SHA-384: files of several trainings
+    are often all called best.pth.
+
+    Args:
+        spec: the model with these weights, from ``spec_with_checkpoint``.
+    """
+    (pinned,) = spec.files
+    assert pinned.checksum
+    stem = re.sub(r"[^A-Za-z0-9_.]+", "-", checkpoint.stem).strip("-.") or "checkpoint"
+    return avoid_reserved(f"{stem}-{pinned.checksum.value[:8]}")
 
 
 def _with_shapes(spec: ModelSpec) -> tuple[Output, ...]:

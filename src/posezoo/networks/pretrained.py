@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from posezoo.networks.gluon_names import rename_tensors
 if TYPE_CHECKING:
     from torch import nn
 
-    from posezoo.core.arrays import NamedArrays
+    from posezoo.core.arrays import Array, NamedArrays
 
 
 # A prefix has at most this number of words, such as ``model.net.``.
@@ -142,12 +142,7 @@ def _network_tensors(arrays: NamedArrays, network: NetworkDefinition) -> NamedAr
     if not network.arguments or _count_shown(network, tensors):
         return tensors
     by_prefix: dict[str, NamedArrays] = {}
-    for prefix in _prefixes(arrays):
-        named = {
-            key.removeprefix(prefix): array
-            for key, array in arrays.items()
-            if key.startswith(prefix)
-        }
+    for prefix, named in _group_by_prefix(arrays).items():
         with suppress(NetworkError):
             by_prefix[prefix] = network.adapt_tensors(named)
     counts = {prefix: _count_shown(network, named) for prefix, named in by_prefix.items()}
@@ -161,14 +156,17 @@ def _network_tensors(arrays: NamedArrays, network: NetworkDefinition) -> NamedAr
     return by_prefix[best[0]] if best else tensors
 
 
-def _prefixes(names: Iterable[str]) -> list[str]:
-    """The first word or two of the names, each with its dot."""
-    prefixes: dict[str, None] = {}
-    for name in names:
-        words = name.split(".")
-        for count in range(1, min(len(words), _MOST_WORDS + 1)):
-            prefixes[".".join(words[:count]) + "."] = None
-    return [*prefixes]
+def _group_by_prefix(arrays: NamedArrays) -> dict[str, dict[str, Array]]:
+    """The tensors below each prefix, without it. A prefix is the first word or two of a name, with
+    a dot after each.
+    """
+    groups: dict[str, dict[str, Array]] = {}
+    for name, array in arrays.items():
+        words = name.split(".", _MOST_WORDS)
+        for count in range(1, len(words)):
+            prefix = ".".join(words[:count]) + "."
+            groups.setdefault(prefix, {})[name.removeprefix(prefix)] = array
+    return groups
 
 
 def _count_shown(network: NetworkDefinition, tensors: NamedArrays) -> int:

@@ -44,7 +44,7 @@ from posezoo.core.ir.provenance import (
     parse_provenance,
     read_provenance,
     remember_written,
-    source_digests,
+    was_made_from,
 )
 from posezoo.core.layout import DECODED, ModelLayout, require_inside
 from posezoo.core.lockfile import LockFile
@@ -511,7 +511,7 @@ def read_records(
                 continue
             trust = f"trusted from {host}"
             if precision in plan.locked:
-                if provenance.sources != source_digests(spec):  # else another file was converted
+                if not was_made_from(provenance, spec):  # another file was converted
                     problem = (
                         f"{path}: the artifact's record states other published files than"
                         f" {spec.path}"

@@ -68,6 +68,8 @@ _MAX_RECORD = 1 << 20
 _MAX_TOKEN = 1 << 20
 # The headers of known registries that ask for a login have less than 500 bytes.
 _MAX_CHALLENGE = 8 << 10
+# A registry with object storage answers so if it has a file, and names its place there.
+_REDIRECTS = (301, 302, 303, 307, 308)
 # How much is read of the reasons for an error.
 _MAX_REASONS = 64 << 10
 
@@ -165,19 +167,23 @@ class OciClient:
         """Upload a blob, unless the repository has it; the registry verifies its digest."""
 
         def upload() -> None:
-            if self._send("HEAD", f"blobs/{digest}", 404).status_code == 200:
+            if self._send("HEAD", f"blobs/{digest}", 404, *_REDIRECTS).status_code != 404:
                 return
             location = self._send("POST", "blobs/uploads/", 202).headers.get("Location", "")
             with open_blob() as blob:
                 url = f"{location}{'&' if '?' in location else '?'}digest={digest}"
-                self._send("PUT", url, 201, blob, content_type="application/octet-stream")
+                self._send("PUT", url, 201, data=blob, content_type="application/octet-stream")
 
         self._ask(upload)
 
     def write_manifest(self, content: bytes) -> None:
         """Give the address to a manifest, after all of its blobs were uploaded."""
         path = f"manifests/{self._address.reference}"
-        self._ask(lambda: self._send("PUT", path, 201, io.BytesIO(content), content_type=MANIFEST))
+
+        def write() -> None:
+            self._send("PUT", path, 201, data=io.BytesIO(content), content_type=MANIFEST)
+
+        self._ask(write)
 
     def _ask(self, ask: Callable[[], Result]) -> Result:
         def warn(problem: str) -> None:
@@ -222,12 +228,12 @@ class OciClient:
         self,
         method: str,
         path: str,
-        expected: int,
+        *expected: int,
         data: IO[bytes] | None = None,
         content_type: str = "",
     ) -> requests.Response:
         """Send a request about the repository, and raise an error unless the status is expected, or
-        200.
+        200. A redirect is not followed.
         """
         context = self._logged_in()
         options = context.options
@@ -247,7 +253,7 @@ class OciClient:
             ) as response,
         ):
             try:
-                refuse_status(response, expected)
+                refuse_status(response, *expected)
             except SourceError as error:
                 body = ""
                 with suppress(DownloadError):
@@ -393,7 +399,8 @@ def _parse_token(answer: bytes) -> tuple[str, float]:
 
 
 def read_docker_login(host: str) -> tuple[str, str]:
-    """The user and password for a registry in docker's configuration; empty if it has none.
+    """The user and password for a registry in docker's configuration; empty if it has none, or if
+    the user has no home folder.
 
     If the configuration names a credential helper, that is asked. An identity token has the user
     ``<token>``.
@@ -402,9 +409,10 @@ def read_docker_login(host: str) -> tuple[str, str]:
         SourceError: the configuration cannot be read, or its helper fails; the message has no
             secret.
     """
-    path = Path(
-        os.environ.get("DOCKER_CONFIG") or f"{os.environ.get('HOME', '')}/.docker", "config.json"
-    )
+    try:
+        path = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker", "config.json")
+    except RuntimeError:  # there is no home folder
+        return "", ""
     config = read_json(path)
     name = "https://index.docker.io/v1/" if host == "docker.io" else host
     try:

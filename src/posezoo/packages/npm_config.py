@@ -101,7 +101,6 @@ class NpmConfig:
         """
         replaced = self.get("replace-registry-host")
         address = urlsplit(url)
-        registry = self.registry_for("")
         if replaced in ("", "npmjs"):
             replaced = default_registry()
         named = urlsplit(replaced if "://" in replaced else f"//{replaced}")
@@ -109,6 +108,7 @@ class NpmConfig:
         is_named = named.hostname == address.hostname and address.path.startswith(prefix)
         if replaced != "always" and not is_named:
             return url
+        registry = self.registry_for("")
         path = address.path.removeprefix(prefix if len(prefix) > 1 else urlsplit(registry).path)
         return registry + path.lstrip("/")
 
@@ -216,8 +216,8 @@ def read_npm_config() -> NpmConfig:
     config = NpmConfig(layers)
     user = _path(config.get("userconfig") or "~/.npmrc")
     layers[str(user)] = _read_npmrc(user)
-    prefix = config.get("prefix") or _default_prefix()
-    shared = Path(config.get("globalconfig") or Path(prefix, "etc", "npmrc"))
+    prefix = _path(config.get("prefix") or _default_prefix())
+    shared = _path(config.get("globalconfig") or prefix / "etc" / "npmrc")
     layers.setdefault(str(shared), _read_npmrc(shared))
     for path, layer in layers.items():
         for key in _LOGINS_WITHOUT_HOST:
@@ -249,7 +249,7 @@ def _default_prefix() -> str | Path:
     return Path(node).resolve().parent.parent if node else "/usr/local"
 
 
-def _path(text: str) -> Path:
+def _path(text: str | Path) -> Path:
     with suppress(RuntimeError):  # the user has no home folder
         return Path(text).expanduser()
     return Path(text)

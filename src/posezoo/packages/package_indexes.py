@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import quote
 
 from posezoo.core.errors import SourceError
+from posezoo.core.operating_system import IS_MACOS, IS_WINDOWS
 from posezoo.core.values import frozen
 from posezoo.core.workers.program import find_program, run_program
 
@@ -55,10 +56,10 @@ def read_index_settings() -> IndexSettings:
     if not default and not is_offline:
         default = [_pip_default() or _uv_default()]
     return IndexSettings(
-        find_links=tuple(links),
+        find_links=tuple(map(_in_home, links)),
         indexes=tuple(_add_login(index) for index in (*extra, *default) if index),
         proxy=pip.get("proxy", ""),
-        ca_file=pip.get("cert", ""),
+        ca_file=_in_home(pip.get("cert", "")),
     )
 
 
@@ -85,20 +86,49 @@ def _pip_files() -> list[str]:
     named = os.environ.get("PIP_CONFIG_FILE", "")
     if named == os.devnull:
         return []
-    shared = os.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg"
-    files = [f"{folder}/pip/pip.conf" for folder in shared.split(os.pathsep)]
-    files.append("/etc/pip.conf")
+    folders = _shared_pip_folders()
     if not os.path.exists(named):
-        files += [_in_home(".pip/pip.conf"), _user_file("pip/pip.conf")]
-    return [*files, f"{sys.prefix}/pip.conf", named]
+        folders += _own_pip_folders()
+    name = "pip.ini" if IS_WINDOWS else "pip.conf"
+    return [*(f"{folder}/{name}" for folder in [*folders, sys.prefix]), named]
 
 
-def _user_file(name: str) -> str:
-    return f"{os.environ.get('XDG_CONFIG_HOME') or _in_home('.config')}/{name}"
+def _shared_pip_folders() -> list[str]:
+    """The folders of pip's files for all users."""
+    if IS_WINDOWS:
+        return [f"{_shared_folder()}/pip"]
+    if IS_MACOS:
+        return ["/Library/Application Support/pip"]
+    shared = os.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg"
+    return [*(f"{folder}/pip" for folder in shared.split(os.pathsep)), _shared_folder()]
 
 
-def _in_home(name: str) -> str:
-    return os.path.expanduser(f"~/{name}")  # noqa: PTH111 Path's raises without a home folder
+def _own_pip_folders() -> list[str]:
+    """The folders of pip's files for this user."""
+    if IS_WINDOWS:
+        return [_in_home("~/pip"), f"{_own_folder()}/pip"]
+    folder = f"{_own_folder()}/pip"
+    if IS_MACOS:
+        of_macos = _in_home("~/Library/Application Support/pip")
+        folder = of_macos if os.path.isdir(of_macos) else _in_home("~/.config/pip")
+    return [_in_home("~/.pip"), folder]
+
+
+def _shared_folder() -> str:
+    """The folder of programs' files for all users."""
+    return (os.environ.get("PROGRAMDATA") or "C:/ProgramData") if IS_WINDOWS else "/etc"
+
+
+def _own_folder() -> str:
+    """The folder of programs' files for this user; on macOS, pip has another one."""
+    if IS_WINDOWS:
+        return os.environ.get("APPDATA") or _in_home("~/AppData/Roaming")
+    return os.environ.get("XDG_CONFIG_HOME") or _in_home("~/.config")
+
+
+def _in_home(path: str) -> str:
+    """The path, without the ~ that it may begin with."""
+    return os.path.expanduser(path)  # noqa: PTH111 Path's raises without a home folder
 
 
 def _words(*variables: str) -> list[str]:
@@ -112,7 +142,8 @@ def _read_uv() -> Iterator[dict[str, list[str]]]:
         return
     tomllib = import_module("tomllib")
     named = os.environ.get("UV_CONFIG_FILE")
-    for path in (named,) if named else (_user_file("uv/uv.toml"), "/etc/uv/uv.toml"):
+    folders = (_own_folder(), _shared_folder())
+    for path in (named,) if named else (f"{folder}/uv/uv.toml" for folder in folders):
         try:
             yield _read_uv_table(tomllib.loads(Path(path).read_text("utf-8")))
         except FileNotFoundError:

@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 from posezoo.core.declarations.model import Digest, SourceFile
-from posezoo.core.declarations.sources import PythonPackageSource, Wheel
+from posezoo.core.declarations.sources import PythonPackageSource, Wheel, parse_file_url
 from posezoo.core.download.archive import open_member
 from posezoo.core.download.candidates import (
     ByteStream,
@@ -234,9 +234,8 @@ def _parse_link(page: str, address: str, wheel: Wheel) -> _Link:
 
 
 def _local_path(place: str) -> Path:
-    if place.lower().startswith("file:"):
-        place = unquote(re.sub("^file:(//[^/]*)?", "", place, flags=re.IGNORECASE))
-    return Path(place).absolute()
+    is_url = place.lower().startswith("file:")
+    return (parse_file_url(place) if is_url else Path(place)).absolute()
 
 
 SOURCE_TYPE = SourceType(PythonPackageSource, open_wheel_member, check=check_wheel)

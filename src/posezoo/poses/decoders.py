@@ -20,7 +20,7 @@ from posezoo.core.plugins import LazyTable
 from posezoo.core.settings import SECOND_MODEL
 from posezoo.poses.decoder_type import DecoderType, Maps, Shape
 from posezoo.poses.keypoints import Pose
-from posezoo.poses.letterbox import LETTERBOX, STRETCH, InputSizing, Size
+from posezoo.poses.letterbox import RESIZE_TYPES, STRETCH, InputSizing, Size
 from posezoo.poses.top_down import crop_stretch
 
 Option = str | int | float | bool
@@ -284,10 +284,11 @@ def sizing_of_input(decoder: Decoder, port: Input) -> InputSizing:
     usual = find_decoder(decoder.name).input_sizing
     if not port.resize_type:
         return usual
+    fit, is_centered = RESIZE_TYPES[port.resize_type]
     return replace(
         usual,
-        fit=STRETCH if port.resize_type == "standard" else LETTERBOX,
-        centered=port.resize_type != "fit_to_window",
+        fit=fit,
+        centered=is_centered,
         padding=port.pad_value,
         truncates=False,
         keeps_scale=True,

@@ -42,6 +42,14 @@ HEIGHT = "height"
 SHORTER = "shorter"
 LONGER = "longer"
 
+#: Model API's values of ``resize_type``: how images are fitted, and whether they are in the middle.
+RESIZE_TYPES = {
+    "standard": (STRETCH, True),
+    "fit_to_window": (LETTERBOX, False),
+    "fit_to_window_letterbox": (LETTERBOX, True),
+    "crop": (CROP, True),
+}
+
 # The columns that OpenCV warps at once.
 _BLOCK = 64
 

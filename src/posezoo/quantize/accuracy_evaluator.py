@@ -4,7 +4,7 @@ that are not used for calibration.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING
 
 from posezoo.core.arrays import Array
 from posezoo.core.declarations.model import Precision
-from posezoo.core.errors import DatasetError, QuantizationError
+from posezoo.core.errors import QuantizationError
 from posezoo.core.events import AccuracyCompared, Listener, WarningIssued
 from posezoo.core.ir.inference import run_compiled
 from posezoo.core.ir.openvino_import import openvino_core
 from posezoo.measure.coco import CocoDataset, ImageId, read_class_dataset, read_task_dataset
 from posezoo.measure.evaluation import EvaluationResult, evaluate
 from posezoo.measure.evaluation.metric_drop import MetricDrop, measure_drop
+from posezoo.measure.evaluation.run_evaluation import select_labeled
 from posezoo.measure.model_evaluation import select_keypoints
 from posezoo.quantize.calibration_data import CalibrationSample, create_estimator
-from posezoo.quantize.quantization_plan import QuantizationPlan
+from posezoo.quantize.quantization_plan import QuantizationPlan, find_annotations
 from posezoo.run.runtime.compiled_network import Outputs
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.runtime_config import LoadOptions
@@ -34,9 +35,6 @@ METRICS = {"ap": "AP", "map": "mAP", "top1": "top1"}
 
 # With less, FP32 itself is wrong, and INT8 proves nothing.
 _LEAST = 0.01
-
-#: What the annotation files of a metric have in their names, where there are several.
-_WORDS = {"ap": "keypoints", "map": "instances"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +137,7 @@ class AccuracyEvaluator:
             calibration_images=calibration_photos,
             images_to_decide=drop.images_to_decide(limit) if limit is not None else 0,
             max_drop=limit,
+            annotations=self.plan.annotations_digest,
         )
 
     @property
@@ -193,13 +192,15 @@ def create_accuracy_evaluator(
     is not measured.
 
     Raises:
-        DatasetError: the annotations are invalid, or there is not one file of them.
+        DatasetError: the annotations are invalid.
+        EvaluationError: no image is annotated.
         QuantizationError: the annotations have nothing in these images.
     """
     if not plan.options.measures_accuracy:
         return None
     target = plan.target
-    annotated = select_keypoints(target.model, _read_annotations(plan), listener)
+    annotated = select_labeled(_read_annotations(plan), listener)
+    annotated = select_keypoints(target.model, annotated, listener)
     annotated = annotated.described_by(target.model.own_skeleton)
     for warning in annotated.warnings:
         listener(WarningIssued(warning))
@@ -220,10 +221,10 @@ def create_accuracy_evaluator(
 def _read_annotations(plan: QuantizationPlan) -> CocoDataset:
     target = plan.target
     folder = plan.dataset_dir
-    annotations = plan.options.annotations
+    annotations = find_annotations(target, folder, plan.options)
     if target.metric == "top1":
         return read_class_dataset(folder, annotations)
-    annotations = annotations or _find_annotations(folder, target.metric)
+    assert annotations
 
     def read(images: Path) -> CocoDataset:
         keypoints = target.metric == "ap"
@@ -233,19 +234,3 @@ def _read_annotations(plan: QuantizationPlan) -> CocoDataset:
     first = dataset.images[0].file_name
     folders = [path for path in sorted(folder.iterdir()) if (path / first).is_file()]
     return dataset if (folder / first).is_file() or not folders else read(folders[0])
-
-
-def _find_annotations(folder: Path, metric: str) -> Path:
-    """The file of annotations in the folder of a data set, or in its folder ``annotations``."""
-    files: Sequence[Path] = sorted((*folder.glob("*.json"), *folder.glob("annotations/*.json")))
-    named = [path for path in files if _WORDS[metric] in path.name]
-    if len(files) > 1:
-        files = named
-    if len(files) == 1:
-        return files[0]
-    listed = ", ".join(path.name for path in files) or "none"
-    raise DatasetError(
-        f"{folder}: expected one file of annotations in COCO's format, *{_WORDS[metric]}*.json;"
-        f" there is {listed}",
-        hint="--annotations FILE names it",
-    )

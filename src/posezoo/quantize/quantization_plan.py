@@ -21,9 +21,10 @@ from posezoo.core.declarations.model import (
     Precision,
     QuantizationSettings,
 )
-from posezoo.core.errors import QuantizationError
+from posezoo.core.errors import DatasetError, QuantizationError
 from posezoo.core.files import verified_files
 from posezoo.core.ir import provenance
+from posezoo.core.ir.provenance import Provenance
 from posezoo.core.layout import ModelLayout
 from posezoo.core.lockfile import LockFile
 from posezoo.core.resolve.resolved import INT8_PRECISIONS, Converter, Target
@@ -48,6 +49,9 @@ _LATER_KEYS = ("refused",)
 
 #: The tasks of models that declare no decoder, by the metric of their accuracy.
 TASKS = {"map": "detection", "top1": "classification"}
+
+#: What the annotation files of a metric have in their names, where there are several.
+_WORDS = {"ap": "keypoints", "map": "instances"}
 
 #: The hint of the errors that other photos avoid.
 PHOTOS_HINT = (
@@ -222,6 +226,8 @@ class QuantizationPlan:
         dataset_dir: the folder of the photos.
         photos: the photos that are used.
         key: all values that determine the bytes of an INT8 IR, from ``quantization_key``.
+        annotations_digest: the SHA-384 of the annotations, in hex; empty if the accuracy is not
+            measured.
         irs: the requested IR, and which of them must be made.
     """
 
@@ -231,6 +237,7 @@ class QuantizationPlan:
     dataset_dir: Path
     photos: PhotoSplit
     key: Mapping[str, Any]
+    annotations_digest: str
     irs: tuple[PlannedIr, ...]
 
     def refuse_foreign_files(self) -> None:
@@ -263,6 +270,7 @@ def plan_quantization(
         dataset_dir: a folder of photos with people.
 
     Raises:
+        DatasetError: there is not one file of annotations.
         QuantizationError: there are too few photos, a precision is not one of ``INT8_PRECISIONS``,
             or an IR would replace the publisher's IR.
     """
@@ -274,6 +282,7 @@ def plan_quantization(
     most = None if options.measures_accuracy else MAX_MEASURED
     photos = split_photos(dataset_dir, target.settings.subset_size, most)
     key = quantization_key(target, photos, options.target_device, options.max_drop)
+    annotations_digest = _digest_annotations(target, dataset_dir, photos, options)
     spec = target.spec
     irs = []
     for precision in dict.fromkeys(options.precisions):
@@ -293,11 +302,65 @@ def plan_quantization(
         if not options.force:
             is_good = partial(verified_files.is_verified, remember=False)
             reason = provenance.explain_stale_record(xml, record, lambda: key, is_good)
+            reason = reason or _explain_unmeasured(record, annotations_digest)
         ir = Target(precision, xml, Converter.QUANTIZATION, agreed=lock.agreed_ir(spec, precision))
         irs.append(PlannedIr(ir, reason, record))
     return QuantizationPlan(
-        target, layout, options, dataset_dir, photos=photos, key=key, irs=tuple(irs)
+        target,
+        layout,
+        options,
+        dataset_dir,
+        photos=photos,
+        key=key,
+        annotations_digest=annotations_digest,
+        irs=tuple(irs),
     )
+
+
+def find_annotations(
+    target: QuantizationTarget, folder: Path, options: QuantizationOptions
+) -> Path | None:
+    """The file of annotations that the options name, or that is in the folder of the data set or in
+    its folder ``annotations``; None if the folders of images are the classes.
+
+    Raises:
+        DatasetError: there is not one such file.
+    """
+    if options.annotations or target.metric == "top1":
+        return options.annotations
+    word = _WORDS[target.metric]
+    files = sorted((*folder.glob("*.json"), *folder.glob("annotations/*.json")))
+    if len(files) > 1:
+        files = [path for path in files if word in path.name]
+    if len(files) == 1:
+        return files[0]
+    listed = ", ".join(path.name for path in files) or "none"
+    raise DatasetError(
+        f"{folder}: expected one file of annotations in COCO's format, *{word}*.json;"
+        f" there is {listed}",
+        hint="--annotations FILE names it",
+    )
+
+
+def _digest_annotations(
+    target: QuantizationTarget, folder: Path, photos: PhotoSplit, options: QuantizationOptions
+) -> str:
+    """The SHA-384 of the annotations, in hex; empty if the accuracy is not measured."""
+    if not options.measures_accuracy:
+        return ""
+    annotations = find_annotations(target, folder, options)
+    if annotations:
+        return _content_digest(annotations)
+    paths = (*photos.calibration, *photos.measured)  # their folders are the classes
+    names = "\n".join(path.relative_to(folder).as_posix() for path in paths)
+    return hashlib.sha384(names.encode()).hexdigest()
+
+
+def _explain_unmeasured(record: Provenance | None, annotations_digest: str) -> str:
+    """Why the accuracy of an IR with this record must be measured; empty if it needs not."""
+    measured = record.accuracy.annotations if record and record.accuracy else ""
+    is_measured = annotations_digest in ("", measured)
+    return "" if is_measured else "its accuracy was not measured with these annotations"
 
 
 def split_photos(
@@ -349,11 +412,11 @@ def spread(photos: Sequence[Path], size: int) -> list[Path]:
     return [photos[index * len(photos) // count] for index in range(count)]
 
 
-def _content_digest(photo: Path) -> str:
+def _content_digest(path: Path) -> str:
     try:
-        return verified_files.compute_digest(photo).value
+        return verified_files.compute_digest(path).value
     except OSError:
-        return f"unreadable {photo.name}"  # reported when the photo is read
+        return f"unreadable {path.name}"  # reported when the file is read
 
 
 def quantization_key(

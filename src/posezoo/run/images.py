@@ -335,7 +335,7 @@ def _is_playable(text: str) -> bool:
     """Whether a path is a video, also by its content: the reader of videos finds a frame."""
     if Path(text).suffix.lower() not in VIDEO_SUFFIXES | {".gif"} or not os.path.isfile(text):
         return False
-    capture = import_quiet_opencv().VideoCapture(text)
+    capture = import_quiet_opencv().VideoCapture(str(Path(text).absolute()))
     try:
         return bool(capture.read()[0])
     finally:
@@ -564,7 +564,7 @@ def _netpbm(data: bytes) -> ImageHeader:
     numbers = []
     place = 2
     for _ in range(2 if is_bitmap else 3):
-        number = _NETPBM_NUMBER.match(data, place)
+        number = _NETPBM_NUMBER.match(data, place, place + _MAX_BLANKS)
         if number is None:
             raise ValueError("a number is missing")
         numbers.append(int(number[1]))
@@ -579,6 +579,9 @@ def _netpbm(data: bytes) -> ImageHeader:
     # One blank is between the last number and the pixels.
     return ImageHeader(width, height, is_complete=len(data) > place + row * height)
 
+
+# Of the bytes before a number: the search needs about 120 bytes of memory for each.
+_MAX_BLANKS = 1 << 16
 
 # Blanks and comments, then a number.
 _NETPBM_NUMBER = re.compile(rb"(?:\s|#[^\n]*\n)+(\d{1,9})")

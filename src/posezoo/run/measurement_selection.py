@@ -32,12 +32,13 @@ class MeasurementSelection:
 
     ``user_measurements``, with their model's name, replace measured.yml for the kinds that they
     contain. Measurements of speed must have the settings, and a machine whose description contains
-    a text.
+    a text; with ``one_request``, they must be of one request at a time.
     """
 
     user_measurements: Sequence[tuple[str, Measurement]] = ()
     machine: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
+    one_request: bool = False
 
     def select(self, model: Model, kind: str) -> list[Measurement]:
         """All selected measurements of one kind of a model."""
@@ -90,6 +91,8 @@ class MeasurementSelection:
         if self.machine.casefold() not in measurement.machine.casefold():
             return False
         actual = measurement.settings
+        if self.one_request and actual.get("requests", 1) != 1:
+            return False
         return all(str(actual.get(name)) == value for name, value in self.settings.items())
 
 

@@ -20,6 +20,7 @@ from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import PosezooError
 from posezoo.poses.decoder_type import DecoderType, Shape
 from posezoo.poses.decoders import find_decoder, fit_to_input, resolve_options, sizing_of_input
+from posezoo.poses.letterbox import CROP
 from posezoo.run.model_procs import find_labels
 
 # The words for the steps that an IR may do itself, by the field of an input.
@@ -81,8 +82,10 @@ def _describe_fitting(decoder: Decoder, port: Input) -> dict[str, str]:
     stretches, color = fit_to_input(decoder, port)
     if stretches:
         return {"resize_type": "standard"}
-    is_centered = sizing_of_input(decoder, port).centered
-    info = {"resize_type": "fit_to_window_letterbox" if is_centered else "fit_to_window"}
+    sizing = sizing_of_input(decoder, port)
+    if sizing.fit == CROP:
+        return {"resize_type": "crop"}
+    info = {"resize_type": "fit_to_window_letterbox" if sizing.centered else "fit_to_window"}
     if any(color):
         info["pad_value"] = str(round(fmean(color)))
     return info

@@ -207,11 +207,16 @@ _WORKING_COPY = attrgetter("working_copy")
 
 
 class _Pickler(pickle.Pickler):
-    """Pickles values for another machine, which has its own working copies of stores."""
+    """Pickles values for another machine, which has its own working copies of stores, and runs in
+    another folder.
+    """
 
     def reducer_override(self, value: Any) -> Any:
-        stored = StorePath.of(value) if isinstance(value, Path) else None
-        return NotImplemented if stored is None else (_WORKING_COPY, (stored,))
+        if not isinstance(value, Path):
+            return NotImplemented
+        path = value.absolute()
+        stored = StorePath.of(path)
+        return path.__reduce__() if stored is None else (_WORKING_COPY, (stored,))
 
 
 def _pickle(value: object, reducers: Reducers = MappingProxyType({})) -> bytes:

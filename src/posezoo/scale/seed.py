@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from posezoo.core.declarations.model import Framework, ModelSpec, SourceFile
+from posezoo.core.declarations.safe_names import explain_unsafe_file_name
 from posezoo.core.declarations.sources import HttpSource
 from posezoo.core.download.archive import MAX_BYTES, open_member
 from posezoo.core.download.candidates import ByteStream, Candidate, CandidateKind, ResumeState
@@ -60,6 +61,8 @@ def _find_rtmlib_seeds(spec: ModelSpec) -> Iterator[Seed]:
             if not isinstance(source, HttpSource):
                 continue
             name = PurePosixPath(urlsplit(source.url).path).name
+            if explain_unsafe_file_name(name):  # on Windows, ..\net.onnx is in another folder
+                continue
             if name.endswith(".onnx"):
                 yield Seed(file, folder / name)
             elif name.endswith(".zip") and spec.checkpoint:

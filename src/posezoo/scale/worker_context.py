@@ -17,7 +17,7 @@ from posezoo.core.user_folders import in_store
 
 def reduce_context(context: Context) -> tuple[Any, ...]:
     """How ``copyreg`` pickles a context for a worker."""
-    shown = tuple(map(redact_secrets, context.settings.mirror))
+    shown = tuple(map(_as_sent, context.settings.mirror))
     changed = {
         "settings": replace(context.settings, header=(), mirror=shown),
         "download_options": replace(
@@ -28,6 +28,11 @@ def reduce_context(context: Context) -> tuple[Any, ...]:
     is_stored = any(map(in_store, context.settings.models_dir))
     entries = context.registry.entries.values() if is_stored else ()
     return _open_on_worker, (values | changed, [entry.path for entry in entries])
+
+
+def _as_sent(mirror: str) -> str:
+    """A mirror without secrets; a folder as an absolute path."""
+    return redact_secrets(mirror) if "://" in mirror else f"{Path(mirror).absolute()}"
 
 
 def _open_on_worker(values: dict[str, Any], declared: Sequence[Path]) -> Context:

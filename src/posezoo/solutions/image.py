@@ -78,16 +78,17 @@ class Image:
 
     @classmethod
     def create_from_file(cls, file_name: str | PathLike[str]) -> Image:
-        """Read a photo.
+        """Read a photo. Of 16 bits, the higher 8 remain.
 
         Raises:
             RuntimeError: it cannot be read.
         """
         cv2 = import_cv2()
-        path = fspath(file_name)
-        pixels: Any = cv2.imread(path, cv2.IMREAD_UNCHANGED)
+        pixels = _read_pixels(file_name)
         if pixels is None:
-            raise RuntimeError(f"{path}: is no image that can be read")
+            raise RuntimeError(f"{fspath(file_name)}: is no image that can be read")
+        if pixels.dtype == np.uint16:
+            pixels = (pixels >> 8).astype(np.uint8)
         if pixels.ndim == 2:
             return cls(_format_of("GRAY8"), pixels)
         if pixels.shape[2] == 4:
@@ -117,6 +118,16 @@ class Image:
 
     def __getitem__(self, place: Any) -> Any:
         return self._pixels[place]
+
+
+def _read_pixels(file_name: str | PathLike[str]) -> Any:
+    """The pixels of a file as OpenCV decodes them, or None."""
+    cv2 = import_cv2()
+    try:
+        content = np.fromfile(file_name, np.uint8)  # cv2.imread cannot open each name on Windows
+    except OSError:
+        return None
+    return cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
 
 
 def _format_of(name: str) -> ImageFormat:

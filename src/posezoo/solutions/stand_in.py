@@ -77,12 +77,34 @@ def __dir__():
 '''
 _DOC = "posezoo's stand-in for MediaPipe, which runs its solutions on OpenVINO."
 
+# What modules of MediaPipe import, and scripts take from there, also by "import *".
+_IMPORTED = {
+    "drawing_utils": (
+        "cv2",
+        "dataclasses",
+        "mediapipe.framework.formats.detection_pb2",
+        "mediapipe.framework.formats.landmark_pb2",
+        "mediapipe.framework.formats.location_data_pb2",
+        "typing.List",
+        "typing.Optional",
+        "typing.Tuple",
+        "typing.Union",
+    ),
+    "face_detection": (
+        "mediapipe.framework.formats.detection_pb2",
+        "mediapipe.framework.formats.location_data_pb2",
+    ),
+}
+
 _ALIAS = """\
 import sys
+from pkgutil import resolve_name
 
-import posezoo.solutions.{name}
+import posezoo.solutions.{name} as module
 
-sys.modules[__name__] = posezoo.solutions.{name}
+for path in {imported!r}:
+    setattr(module, path.rpartition(".")[2], resolve_name(path))
+sys.modules[__name__] = module
 """
 
 _MESSAGES = """\
@@ -104,6 +126,7 @@ def write_modules(release: str) -> dict[str, str]:
     Args:
         release: ``mediapipe.__version__``.
     """
+    formats = "mediapipe.framework.formats"
     solutions = "mediapipe.python.solutions"
     modules = (*_SOLUTIONS, "objectron")
     code = {
@@ -130,11 +153,25 @@ def write_modules(release: str) -> dict[str, str]:
             names={},
             missing={},
         ),
-        "mediapipe/framework/__init__.py": "",
-        "mediapipe/framework/formats/__init__.py": "",
+        "mediapipe/framework/__init__.py": _PACKAGE.format(
+            doc=_DOC,
+            version="",
+            modules={"formats": formats},
+            names={},
+            missing={},
+        ),
+        "mediapipe/framework/formats/__init__.py": _PACKAGE.format(
+            doc=_DOC,
+            version="",
+            modules={name: f"{formats}.{name}" for name in TABLES["messages"]},
+            names={},
+            missing={},
+        ),
     }
     for name in _SOLUTIONS:
-        code[f"mediapipe/python/solutions/{name}.py"] = _ALIAS.format(name=name)
+        imported = _IMPORTED.get(name, ())
+        alias = _ALIAS.format(name=name, imported=imported)
+        code[f"mediapipe/python/solutions/{name}.py"] = alias
     for name in TABLES["messages"]:
         code[f"mediapipe/framework/formats/{name}.py"] = _MESSAGES.format(name=name)
     for name in MODULES:

@@ -66,7 +66,7 @@ class Proving:
 
     def __call__(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
         """The report of a model; an earlier one, if the same posezoo made it from the same
-        model.yml, and no source failed.
+        model.yml and annotated images, and no source failed.
 
         Raises:
             FetchError: no source has a file.
@@ -86,19 +86,27 @@ class Proving:
         return report
 
     def list_reports(self) -> dict[str, dict[str, Any]]:
-        """The reports of all runs, by model, but for those of another posezoo or model.yml."""
+        """The reports of all runs, by model, but for those of another posezoo or model.yml; without
+        the AP of other annotated images.
+        """
         reports = {}
         for path in sorted(self.folder.glob("*.json")):
             report = read_json(path)
             with suppress(PosezooError):  # it may be no model any more
                 made_from = self._made_from(self.context.registry.find(path.stem))
-                if report.get("made_from", [])[:2] == made_from[:2]:
-                    reports[path.stem] = report
+                if report.get("made_from", [])[:2] != made_from[:2]:
+                    continue
+                if report["made_from"] != made_from:
+                    report.pop("AP", None)
+                reports[path.stem] = report
         return reports
 
     def _made_from(self, spec: Model) -> list[str]:
-        dataset = "" if self.dataset is None else self.dataset.name
-        return [version(), compute_digest(spec.path).value, dataset]
+        made_from = [version(), compute_digest(spec.path).value]
+        if self.dataset is None:
+            return [*made_from, ""]
+        annotations = compute_digest(self.dataset.annotations).value
+        return [*made_from, self.dataset.name, annotations, str(self.dataset.folder)]
 
     def _prove(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
         context = self.context

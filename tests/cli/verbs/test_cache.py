@@ -93,6 +93,30 @@ def test_prune_takes_what_no_model_names_and_what_killed_runs_left(places, tmp_p
     assert not kept(tmp_path, STRANGER).parent.exists()
 
 
+def test_prune_keeps_a_file_that_only_the_lock_pins(tmp_path):
+    (tmp_path / "net.tflite").write_bytes(BODIES["two"])
+    file = {
+        **declared_file(tmp_path / "net.tflite"),
+        "size": "unknown",
+        "max_size": 9999,
+        "checksum": "unknown",
+    }
+    write_model(tmp_path / "models", "net", model_yml(files=[file]))
+    folders = ("--models_dir", tmp_path / "models", "--cache_dir", tmp_path / "cache")
+    lock = str(tmp_path / "team.lock")
+    places = (*folders, "--lock", lock)
+    out = ("-o", tmp_path / "out")
+    trusting = posezoo("download", "net", *places, *out, "--trust_on_first_use")
+    assert trusting.returncode == 0, trusting.stderr
+    assert "net: net.tflite" in posezoo("cache", "list", *places).stdout
+    removed = posezoo("remove", "net", *folders, *out, "--dry_run", POSEZOO_LOCK=lock)
+    assert "the cache keeps 1 file of these models" in removed.stdout
+    pruned = posezoo("cache", "prune", *places)
+    assert "0 of 1 files were removed" in pruned.stdout
+    assert left(tmp_path) == {kept(tmp_path, BODIES["two"])}
+    assert "1 of 1 files were removed" in posezoo("cache", "prune", *folders).stdout
+
+
 def test_a_tarball_is_named_and_pruned_with_its_record_and_its_part(tmp_path, monkeypatch):
     tarball = make_tarball({"net.tflite": BODIES["two"]})
     file = {

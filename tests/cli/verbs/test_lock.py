@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fakes.command import omz_tool, posezoo
+from fakes.irs import write_ir
 from fakes.network import network
 from fakes.server import Server
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
@@ -334,6 +335,40 @@ def test_a_lock_accepts_an_ir_that_came_with_its_folder(convertible, monkeypatch
     again = run(convertible, "get", "net", "--locked")
     assert again.returncode == 0, again.stderr
     assert "came with the folder" not in again.stderr
+    # SECURITY.md states this.
+    (convertible / "posezoo.cfg").write_text("[posezoo]\nlocked = yes\n")
+    assert run(convertible, "get", "net").stderr == again.stderr
+    monkeypatch.setenv("POSEZOO_LOCKED", "no")
+    assert run(convertible, "verify", "--all").stdout.count(", came with the folder)") == 4
+
+
+def test_a_published_ir_with_a_decoder_is_locked(tmp_path):
+    xml = write_ir(tmp_path / "net.xml", {"heatmaps": (1, 17, 16, 12)}, image=(1, 3, 64, 48))
+    declared = model_yml(
+        framework="dldt",
+        files=[
+            declared_file(xml.with_suffix(suffix), name=f"{precision}/net{suffix}")
+            for precision in ("FP16", "FP32")
+            for suffix in (".xml", ".bin")
+        ],
+        inputs=[{"name": "image", "shape": [1, 3, 64, 48], "layout": "NCHW", "color": "BGR"}],
+        outputs=[{"name": "heatmaps", "shape": [1, 17, 16, 12], "role": "heatmaps"}],
+        decoder={"name": "heatmap"},
+        skeleton="coco-17",
+    )
+    write_model(tmp_path / "models", "net", declared)
+    decode = ("get", "net", "--decode", "--precisions", "FP32")
+    unlocked = run(tmp_path, *decode)
+    assert unlocked.returncode == 0, unlocked.stderr
+    assert run(tmp_path, "lock", "net").stderr == ""
+    locked = run(tmp_path, *decode, "--locked", "--force")
+    assert locked.returncode == 0, locked.stderr
+    verified = run(tmp_path, "verify", "net", "--locked")
+    assert verified.returncode == 0, verified.stdout
+    assert run(tmp_path, *decode, "--min_score", "0.5").returncode == 0
+    refused = run(tmp_path, "verify", "net", "--locked")
+    assert refused.returncode == 1
+    assert "refused  net: FP32/net.xml is SHA-384 " in refused.stdout
 
 
 def test_an_ir_that_was_tampered_with_is_not_locked(convertible):

@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from core.convert.test_conversion import tiny
+from fakes.command import posezoo
 from fakes.conversion import convert_model, convert_to_fp16, plan_conversion
 from fakes.network import network, source_file
+from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.declarations.model import Decoder, Framework, Precision
 from posezoo.core.declarations.routes import Obstacle
 
@@ -102,6 +110,94 @@ def test_a_precision_that_no_conversion_makes_is_used_if_a_quantization_made_it(
     plan = plan_conversion(spec, layout, [FP16, Precision.FP16_INT8])
     assert [ir.is_up_to_date for ir in plan.irs] == [False, True]
     assert plan.obstacle is None
+
+
+@pytest.fixture
+def int8(tmp_path) -> Path:
+    """The .bin of an INT8 IR that photos could have made; here it has the bytes of the FP16 IR."""
+    declare(tmp_path, network())
+    assert get(tmp_path, "FP16").returncode == 0
+    folder = tmp_path / "out" / "public" / "net"
+    shutil.copytree(folder / "FP16", folder / "FP16-INT8")
+    return folder / "FP16-INT8" / "net.bin"
+
+
+def declare(root: Path, content: bytes) -> None:
+    (root / "net.tflite").write_bytes(content)
+    file = declared_file(root / "net.tflite")
+    write_model(root / "models", "net", model_yml(files=[file], inputs=None, outputs=None))
+
+
+def run(root: Path, verb: str, *args: object) -> subprocess.CompletedProcess[str]:
+    return posezoo(verb, "net", "--models_dir", "models", "-o", "out", *args, cwd=root)
+
+
+def get(root: Path, precision: str, *args: object) -> subprocess.CompletedProcess[str]:
+    return run(root, "get", "--precisions", precision, *args)
+
+
+def test_int8_of_photos_that_a_lock_does_not_list_is_refused(int8, tmp_path):
+    shutil.move(int8.parent, tmp_path / "kept")
+    assert run(tmp_path, "lock").returncode == 0
+    shutil.move(tmp_path / "kept", int8.parent)
+    (int8.parent / "provenance.json").unlink()
+    refused = get(tmp_path, "FP16-INT8", "--locked")
+    assert refused.returncode == 1
+    assert "net: FP16-INT8/net.xml is not in posezoo.lock, and --locked allows" in refused.stderr
+
+
+@pytest.mark.parametrize("has_record", [True, False])
+def test_int8_of_photos_must_have_the_bytes_that_a_lock_lists(int8, tmp_path, has_record):
+    assert run(tmp_path, "lock").returncode == 0
+    if not has_record:
+        (int8.parent / "provenance.json").unlink()
+    accepted = get(tmp_path, "FP16-INT8", "--locked")
+    assert (accepted.returncode, accepted.stdout) == (
+        0,
+        f"{int8.with_suffix('.xml')}\n".replace(f"{tmp_path}/", ""),
+    )
+    assert "came with the folder" not in accepted.stderr
+    content = int8.read_bytes()
+    int8.write_bytes(bytes(len(content)))
+    assert get(tmp_path, "FP16-INT8", "--locked").returncode == 1
+    int8.unlink()
+    assert get(tmp_path, "FP16-INT8", "--locked").returncode == 1
+    int8.write_bytes(content)
+    assert get(tmp_path, "FP16-INT8", "--locked").returncode == 0
+
+
+def test_int8_of_photos_without_a_record_came_with_the_folder(int8, tmp_path):
+    (int8.parent / "provenance.json").unlink()
+    ended = get(tmp_path, "FP16-INT8")
+    assert ended.returncode == 0
+    assert "warning: net: the IR in FP16-INT8 came with the folder" in ended.stderr
+    assert "posezoo quantize net --dataset_dir PHOTOS --force makes it here" in ended.stderr
+
+
+def test_int8_of_photos_that_was_changed_is_not_used(int8, tmp_path):
+    int8.write_bytes(b"other")
+    ended = get(tmp_path, "FP16-INT8")
+    assert ended.returncode == 1
+    assert "cannot be used: its .bin is not the file that was published" in ended.stderr
+    assert "hint: posezoo quantize net --dataset_dir PHOTOS" in ended.stderr
+
+
+def test_int8_of_photos_and_other_weights_is_not_used(int8, tmp_path):
+    declare(tmp_path, network(seed=1))
+    ended = get(tmp_path, "FP16-INT8")
+    assert ended.returncode == 1
+    xml = "out/public/net/FP16-INT8/net.xml"
+    problem = f"net: no conversion makes FP16-INT8, and {xml} cannot be used: it was made from"
+    assert f"error: {problem} another file" in ended.stderr
+    assert "hint: posezoo quantize net --dataset_dir PHOTOS" in ended.stderr
+
+
+def test_int8_of_photos_is_used_if_its_record_does_not_name_its_files(int8, tmp_path):
+    record = int8.with_name("provenance.json")
+    content = json.loads(record.read_text())
+    del content["key"]["sources"]
+    record.write_text(json.dumps(content))
+    assert get(tmp_path, "FP16-INT8").returncode == 0
 
 
 def test_a_network_that_upstream_code_would_create_is_refused(tmp_path):

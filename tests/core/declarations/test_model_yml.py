@@ -122,6 +122,21 @@ def test_a_file_may_have_several_sources_of_every_kind(tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("url", "is_windows", "path"),
+    [
+        ("file:///C:/my%20files/net.onnx", True, "C:/my files/net.onnx"),
+        ("file:///C:/net.onnx", False, "/C:/net.onnx"),
+        ("file://localhost/srv/net.onnx#1", True, "/srv/net.onnx"),
+        ("file:net.onnx?raw=1", False, "net.onnx"),
+    ],
+)
+def test_a_file_url_may_begin_with_a_drive_of_windows(tmp_path, monkeypatch, url, is_windows, path):
+    monkeypatch.setattr("posezoo.core.declarations.sources.IS_WINDOWS", is_windows)
+    (source,) = spec_of(tmp_path, files=[{**FILE, "source": url}]).files[0].sources
+    assert source == FileSource(Path(path))
+
+
 def test_older_zoos_sha256_is_read(tmp_path):
     older = {key: value for key, value in FILE.items() if key != "checksum"} | {"sha256": "A" * 64}
     assert spec_of(tmp_path, files=[older]).files[0].checksum == Digest("sha256", "a" * 64)

@@ -80,6 +80,14 @@ def test_a_mirror_may_be_a_folder(fetch, tmp_path, form):
     assert origin_of(fetch) == address
 
 
+def test_the_address_of_a_mirror_may_begin_with_a_drive_of_windows(fetch, tmp_path, monkeypatch):
+    monkeypatch.setattr("posezoo.core.declarations.sources.IS_WINDOWS", True)
+    monkeypatch.chdir(tmp_path)
+    file = declared("net.tflite", WEIGHTS)
+    put(tmp_path / "C:" / "a mirror", WEIGHTS, file)
+    assert fetch(file, mirrors=("file:///C:/a%20mirror",)).read_bytes() == WEIGHTS
+
+
 def test_a_cache_is_a_mirror(server, fetch, tmp_path):
     file = declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))
     fetch(file, cache=tmp_path / "cache").unlink()

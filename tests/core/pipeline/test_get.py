@@ -200,4 +200,6 @@ def test_another_published_precision_that_is_here_is_suggested(tmp_path):
             kept.write_text(f"FP16-INT8{suffix}")
         with pytest.raises(DownloadError) as caught:
             download(make_plan(resolved_in(context), context), context)
-    assert caught.value.hint == "its files in FP16-INT8 are available: --precision FP16-INT8"
+    assert (
+        caught.value.hint == "its files in FP16-INT8 are available: choose the precision FP16-INT8"
+    )

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import posezoo, python_file
 from fakes.exports import files_below
 from fakes.stated_inputs import (
     GETI_BOXES,
@@ -116,6 +116,54 @@ def test_a_fit_that_no_decoder_in_an_ir_has_is_refused(tmp_path):
     ended = export(tmp_path, xml, "--to", "cpp", "out")
     assert ended.returncode == 1 and "resize_type is crop" in ended.stderr
     assert export(tmp_path, xml, "--to", "folder", "out").returncode == 0
+
+
+def test_the_sample_shows_the_middle_of_a_picture_to_a_network_whose_file_says_so(tmp_path):
+    """The network adds 1/1000 of the mean color that it sees to its first score, 0.5."""
+    info = {**GETI_BOXES, "resize_type": "crop"}
+    xml = write_stated(tmp_path / "pets.xml", (64, 64), boxes((64, 64)), info)
+    picture = np.full((64, 300, 3), 255, np.uint8)
+    picture[:, 110:190] = 0
+    cv2.imwrite(str(tmp_path / "scene.png"), picture)
+    ended = export(tmp_path, xml, "--to", "folder", "out")
+    assert ended.returncode == 0, ended.stderr
+    own = tmp_path / "out" / "pets"
+    printed = python_file(own / "sample.py", tmp_path / "scene.png", cwd=tmp_path)
+    assert "[16.  16.  48.  48.   0.5" in printed.stdout
+    assert "cuts the middle out" in (own / "README.md").read_text("utf-8")
+
+
+def test_model_api_gets_the_crop_that_a_file_states(tmp_path):
+    info = {**GETI_KEYPOINTS, "resize_type": "crop"}
+    xml = write_stated(tmp_path / "mine.xml", SIZE, bins(SIZE), info)
+    ended = export(tmp_path, xml, "--to", "modelapi", "out")
+    assert ended.returncode == 0, ended.stderr
+    sample = (tmp_path / "out" / "mine" / "sample.py").read_text("utf-8")
+    assert "'resize_type': 'crop'" in sample
+
+
+def test_the_sample_of_an_own_network_finds_what_posezoo_run_finds(tmp_path, monkeypatch):
+    """In a picture of which the network sees 96 x 72 pixels, rounded from 96 x 71.9. OpenCV opens no such name on
+    Windows.
+    """
+    onnx = write_whole_input(tmp_path / "own.onnx", {**ULTRALYTICS, "imgsz": "[96, 96]"})
+    photo = tmp_path / "Größe.png"
+    cv2.imencode(".png", np.full((749, 1000, 3), 90, np.uint8))[1].tofile(photo)
+    frames = ("--decode", "--input_type", "u8", "--input_layout", "NHWC")
+    ended = export(tmp_path, onnx, "--to", "folder", "out", *frames)
+    assert ended.returncode == 0, ended.stderr
+    ended = posezoo("run", onnx, "-i", photo, "-o", tmp_path / "found", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    monkeypatch.setattr(cv2, "imread", lambda *_: None)
+    monkeypatch.setattr(cv2, "imwrite", lambda *_: False)
+    printed = python_file(tmp_path / "out" / "own" / "sample.py", photo, cwd=tmp_path)
+    assert (printed.returncode, printed.stderr) == (0, "")
+    found = re.findall(r"^  \w+: x (\S+), y (\S+), score", printed.stdout, re.MULTILINE)
+    text = (tmp_path / "found" / "poses.json").read_text("utf-8")
+    (pose,) = json.loads(text)["images"][0]["poses"]
+    wanted = [(keypoint["x"], keypoint["y"]) for keypoint in pose["keypoints"]]
+    np.testing.assert_allclose(np.array(found, float), wanted, atol=6e-3)
+    assert (tmp_path / "Größe-own.png").is_file()
 
 
 def test_the_names_of_classes_are_written_beside_a_detector(tmp_path):

@@ -10,6 +10,7 @@ import pytest
 
 from fakes.coco import annotations, person, written
 from posezoo.core.errors import EvaluationError, OutputError
+from posezoo.core.events import WarningIssued
 from posezoo.measure import coco
 from posezoo.measure.evaluation import evaluate
 from posezoo.poses.keypoints import SKELETONS, Pose, coco_order, from_pixel_indices
@@ -212,6 +213,25 @@ def test_progress_is_reported_for_every_image(dataset):
     assert [(event.model, event.images, event.total) for event in events] == [
         ("oracle", n, 4) for n in range(1, 5)
     ]
+
+
+def test_images_whose_people_are_not_annotated_are_left_out_with_a_warning(dataset):
+    content = json.loads(dataset.annotations.read_text())
+    content["annotations"].pop()
+    content["images"][3]["is_labeled"] = False
+    written(dataset.folder, content)
+    received = []
+    frames = coco.read_coco_dataset(dataset.annotations, dataset.folder)
+    result = evaluate(Oracle(), frames, listener=received.append)
+    assert (len(result.dataset.images), result.people) == (3, 3)
+    assert "ghosts" not in result.figures
+    (warning,) = (event.message for event in received if isinstance(event, WarningIssued))
+    assert warning.endswith("is_labeled is false for 1 of 4 images, which are left out")
+    for image in content["images"]:
+        image["is_labeled"] = False
+    written(dataset.folder, content)
+    with pytest.raises(EvaluationError, match="is_labeled is false for 4 of 4 images"):
+        evaluate(Oracle(), coco.read_coco_dataset(dataset.annotations, dataset.folder))
 
 
 def test_a_dataset_without_people_is_refused_before_the_model_runs(tmp_path):

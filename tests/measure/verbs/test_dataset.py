@@ -42,6 +42,18 @@ def test_info_counts_people_and_keypoints_and_tells_the_licenses(shared):
     assert said["labelled"]["nose"] == 24
 
 
+def test_info_counts_everybody_once_if_the_category_has_no_keypoints(tmp_path):
+    content = annotations(1, [person(1, 1, SEEN), person(2, 1, SEEN)])
+    content["categories"] = [{"id": 1, "name": "person"}]
+    for each in content["annotations"]:
+        del each["keypoints"], each["num_keypoints"]
+    (tmp_path / "000000000001.jpg").touch()
+    path = written(tmp_path, content)
+    told = posezoo("dataset", "info", "--annotations", path, "--images", tmp_path)
+    assert told.returncode == 0, told.stderr
+    assert "people       2, 0 more without keypoints, 0 crowds\n" in told.stdout
+
+
 def test_info_lists_every_missing_image_and_ends_with_1(tmp_path):
     path = written(tmp_path, annotations(3, [person(1, 1, SEEN)]))
     (tmp_path / "000000000002.jpg").touch()

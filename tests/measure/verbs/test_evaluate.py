@@ -18,6 +18,7 @@ from fakes.stated_inputs import ULTRALYTICS, write_whole_input
 from measure.evaluation.test_coco_metrics import pycocotools_says
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import EvaluationError
+from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.registry import open_registry
 from posezoo.measure import coco
 from posezoo.measure.model_evaluation import require_matching_skeleton
@@ -256,6 +257,25 @@ def test_own_weights_run_on_annotated_boxes_with_flip_or_on_detector_boxes(evalu
     assert max(result["score"] for result in results) <= 0.5
 
 
+@pytest.mark.slow
+def test_the_metrics_of_own_weights_do_not_have_the_name_of_a_published_model(
+    evaluate, shared, tmp_path
+):
+    network = "mobile_pose_mobilenetv3_small"
+    weights = tmp_path / "best epoch.params"
+    shutil.copy(shared / "data" / "checkpoints" / f"{network}.params", weights)
+    own = ("--precision", "FP16", "--limit", 1, "--checkpoint", weights, "--boxes", "truth")
+    ended = evaluate(*own, model=network)
+    assert ended.returncode == 0, ended.stderr
+    name = f"best-epoch-{compute_digest(weights).value[:8]}"
+    assert ended.stdout.startswith(f"{name} (FP16 IR) on CPU")
+    assert "AP " in ended.stdout and "posezoo record" not in ended.stdout
+    assert json.loads((tmp_path / "out" / "accuracy.json").read_text())["model"] == name
+    assert json.loads(evaluate(*own, "--format", "json", model=network).stdout)["model"] == name
+    named = evaluate(*own, "--model_name", "named", model=network)
+    assert "posezoo record" in named.stdout
+
+
 @pytest.mark.parametrize(
     ("model", "problem"),
     [
@@ -390,6 +410,17 @@ def test_photos_without_people_give_the_ghosts_alone(evaluate, tiny, tmp_path):
     refused = evaluate(data=("--annotations", written(tmp_path, content), "--images", tmp_path))
     assert refused.returncode == 1
     assert "no person to evaluate" in refused.stderr
+
+
+def test_an_image_whose_people_are_not_annotated_needs_no_file(evaluate, tiny, tmp_path):
+    cv2.imwrite(str(tmp_path / f"{2:012}.jpg"), np.full((48, 64, 3), 90, np.uint8))
+    content = annotations(2, [], size=(64, 48))
+    content["images"][0]["is_labeled"] = False
+    data = ("--annotations", written(tmp_path, content), "--images", tmp_path)
+    ended = evaluate("--limit", 1, model=tiny, data=data)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.count("is_labeled is false for 1 of 2 images, which are left out") == 1
+    assert "1 image, 0 people of " in ended.stdout
 
 
 def test_keypoints_that_are_not_annotated_are_named_beside_the_figures(evaluate, shared, tmp_path):

@@ -221,10 +221,19 @@ def test_a_checkpoint_of_python_2_is_read(tmp_path):
     assert checkpoints.read_checkpoint(tmp_path / "net.pth")["a"].tolist() == [1, 2]
 
 
+def test_tensors_that_are_saved_under_two_keys_are_read(tmp_path):
+    table = program({"a": tensor(HERE, (2,), (1,))})[2:-1]
+    code = b"\x80\x02}(X\x01\0\0\0b" + table + b"q\xffX\x01\0\0\0ch\xffu."
+    (tmp_path / "net.pth").write_bytes(torch_zip(code, {"0": row(1, 2)}))
+    assert checkpoints.read_checkpoint(tmp_path / "net.pth")["a"].tolist() == [1, 2]
+
+
 CODES = {
     "nothing on the stack": (b"\x80\x02R.", "pickle is damaged"),
     "a mark that never was": (b"\x80\x02t.", "pickle is damaged"),
     "a memo that never was": (b"\x80\x02h\x05.", "pickle is damaged"),
+    "a place of 2^61 in the memo": (b"\x80\x02}p2305843009213693951\n.", "pickle is damaged"),
+    "a place before the memo": (b"\x80\x02}p-1\n.", "pickle is damaged"),
     "a call of a number": (b"\x80\x02K\x01)R.", "pickle is damaged"),
     "items for a number": (b"\x80\x02K\x01K\x02K\x03s.", "pickle is damaged"),
     "items for an object": (b"\x80\x02ctorch\nSize\n(K\x02K\x03u.", "pickle is damaged"),
@@ -468,6 +477,17 @@ BOMBS = {
         + b"".join(
             b"\x8a\x0b" + (n * (2**61 - 1)).to_bytes(11, "little") + b"N" for n in range(100_000)
         )
+        + b"u."
+    ),
+    "memo places that hash alike": lambda: torch_zip(
+        b"\x80\x02}" + b"".join(b"p%d\n" % (n * (2**61 - 1)) for n in range(400_000)) + b"."
+    ),
+    "a long list below many keys": lambda: torch_zip(
+        b"\x80\x02}]("
+        + b"N" * 200_000
+        + b"eq\x000"
+        + b"("
+        + b"".join(b"X\x06\0\0\0%06dh\x00" % number for number in range(150_000))
         + b"u."
     ),
     "a memo of 2^32": lambda: torch_zip(b"\x80\x02}r\xff\xff\xff\xff."),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -61,6 +63,20 @@ def test_cut_anywhere_it_is_refused(tmp_path):
     for kept in range(1, len(content)):
         with pytest.raises(CheckpointError, match=r"net\.safetensors: "):
             read(tmp_path, content[:kept])
+
+
+def test_overlapping_tensors_are_refused_before_any_of_them_is_copied(tmp_path):
+    size = 1 << 20
+    header = {f"{number}": entry("BF16", [size // 2], 0, size) for number in range(64)}
+    content = safetensors(header, bytes(size))
+    tracemalloc.start()
+    try:
+        with pytest.raises(CheckpointError, match="overlaps"):
+            read(tmp_path, content)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < size
 
 
 ONE = entry("F32", [2], 0, 8)

@@ -124,6 +124,7 @@ def test_other_words_for_the_same_network_are_understood(tmp_path, export):
         changed("--input-shape", "1,3"),
         changed("--input-shape", "1,3,two,2"),
         changed("--input-shape", "224"),
+        [*changed("--input-shape"), "--input-shapes=[1e999]"],
         [*changed("--weights"), "--model-param=weights=5"],
         changed("--output-names", "one,two"),
         changed("--input-names", "one,two"),

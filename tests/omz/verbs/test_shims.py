@@ -198,6 +198,15 @@ def test_a_folder_of_wheels_that_cannot_be_made_is_one_line(tmp_path):
     assert len(ended.stderr.splitlines()) <= 2
 
 
+def test_on_windows_no_scripts_of_a_shell_are_written(monkeypatch, tmp_path):
+    monkeypatch.setattr(shims, "IS_WINDOWS", True)
+    ended = posezoo("shims", tmp_path / "bin", "--wheel", tmp_path / "wheels")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith(f"error: {tmp_path / 'bin'}: ")
+    assert "  hint: posezoo shims --wheel DIR " in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_on_windows_the_command_is_that_of_powershell_and_of_cmd(monkeypatch):
     monkeypatch.setattr(shims, "IS_WINDOWS", True)
     monkeypatch.delenv("MSYSTEM", raising=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from fakes.conversion import convert_model
@@ -169,6 +171,30 @@ def test_ap_and_speed_are_those_of_the_models_own_pipeline(zoo):
     assert found.accuracy_conditions == "dataset photos, images 17"
     assert row.values["AP"].conditions == "95 % interval 0.200 to 0.400"
     assert row.values["AP"].interval == pytest.approx((0.2, 0.4))
+
+
+def test_a_published_ap_is_only_of_the_size_that_the_model_declares(zoo, tmp_path):
+    published = {"accuracy": [{"metric": "AP", "value": 0.7}]}
+    larger = accuracy(0.5, Precision.FP16_INT8, target_size=480)
+    zoo(changes={"published": published}, one=[larger])
+    registry = open_registry([tmp_path / "models"])
+    facts = describe_model(registry.find("one"), registry)
+    layout = ModelLayout(tmp_path, tmp_path)
+    comparison = compare_models([facts], FP16, layout, MeasurementSelection(), every_row=True)
+    assert [row.name for row in comparison.rows] == ["one", "one at 480"]
+    assert column(comparison, "published_AP") == [0.7, None]
+
+
+def test_ghosts_are_of_the_pictures_of_situations_alone(zoo):
+    """A data set of an evaluation may also have photos without people: these are other pictures."""
+    of_photos = accuracy(0.5)
+    of_photos = replace(of_photos, figures={"AP": 0.5, "ghosts": 3.0})
+    of_pictures = Measurement(
+        "situations", Precision.FP16, {"ghosts": 0.25}, settings={"pictures": 33}
+    )
+    comparison = zoo(one=[of_photos], two=[of_photos, of_pictures])
+    assert column(comparison, "AP") == [0.5, 0.5]
+    assert column(comparison, "ghosts") == [None, 0.25]
 
 
 def test_int8_is_that_with_a_detector_in_int8_if_both_were_measured(zoo, tmp_path):

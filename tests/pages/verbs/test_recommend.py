@@ -81,6 +81,23 @@ def test_a_limit_of_latency_is_for_the_stated_number_of_people(zoo):
     assert answer["models"][0]["latency_ms"]["number"] == 12.0
 
 
+def test_a_latency_is_one_of_a_single_request(zoo):
+    """Four requests have more images per second, and each image takes longer."""
+    of_four = speed(9.0, people_from="nanodet-g", requests=4, **SPEEDS[0][1])
+    of_four = replace(of_four, figures={"latency_p50_ms": 9.0, "throughput_fps": 444.0})
+    for name in ("fast", "new"):
+        update_measured_yml(zoo / "models" / "public" / name / "measured.yml", [of_four])
+    answer = json.loads(recommend(zoo, "--format", "json").stdout)
+    latencies = {row["name"]: row["latency_ms"] for row in answer["models"]}
+    assert latencies["fast"]["number"] == 4.0
+    assert latencies["new"] is None
+    limited = json.loads(recommend(zoo, "--max_latency", "8ms", "--format", "json").stdout)
+    assert [row["name"] for row in limited["models"]] == ["fast"]
+    assert limited["unknown"] == {"new": ["latency"]}
+    ended = recommend(zoo, "--setting", "requests=4")
+    assert "warning: no speed measurement matches --machine and --setting\n" in ended.stderr
+
+
 def test_no_pipeline_is_recommended_for_four_people_if_it_found_one_of_them():
     """Of the zoo itself, where BlazePose found one or two of the four people that were shown."""
     for words in ((), ("--max_latency", "1s")):

@@ -94,6 +94,32 @@ def test_a_report_can_be_recorded(place, report):
     assert "agreement: 1.0" in recorded.read_text()
 
 
+def test_a_report_stays_if_nothing_was_measured_now(report):
+    file, _ = report
+    place = Place(file.parent)
+    before = file.read_bytes()
+    ended = posezoo("quantize", "seeker", *place.flags, "--report", file)
+    assert ended.returncode == 0, ended.stderr
+    assert f"warning: {file}: not written: there is nothing to record" in ended.stderr
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--report", "shift.json"),
+        ("--annotations", "truth.json"),
+        ("--metric", "ap"),
+        ("--metric", "ap", "--max_drop", "1"),
+        ("--layers",),
+    ],
+)
+def test_flags_of_a_quantization_are_refused_for_a_comparison_alone(tmp_path, flags):
+    ended = posezoo("quantize", "seeker", "--dataset_dir", tmp_path, "--measure_only", *flags)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert f"{flags[0]} is not for --measure_only" in ended.stderr
+
+
 def test_an_int8_ir_can_be_measured_again(report):
     file, _ = report
     place = Place(file.parent)

@@ -725,6 +725,19 @@ def test_a_video_gives_an_annotated_video_and_the_keypoints_of_each_frame(
     assert [each["frames"] for each in json.loads(short.stdout)["videos"]] == [2]
 
 
+def test_a_video_that_cannot_be_drawn_leaves_no_keypoints_that_look_complete(seeker_ir, tmp_path):
+    wide = (8200, 32)  # MPEG-4 allows 8191
+    codec = cv2.VideoWriter_fourcc(*"MJPG")
+    writer = cv2.VideoWriter(str(tmp_path / "wide.avi"), cv2.CAP_FFMPEG, codec, 25, wide)
+    for _ in range(3):
+        writer.write(np.zeros((*wide[::-1], 3), np.uint8))
+    writer.release()
+    ended = run(seeker_ir, "-i", tmp_path / "wide.avi", "-o", tmp_path / "out")
+    assert ended.returncode == 1
+    assert "no video of 8200x32 can be written there" in ended.stderr
+    assert not (tmp_path / "out" / "wide_poses.json").exists()
+
+
 def test_poses_that_are_not_drawn_are_not_counted(seeker_ir, camera, tmp_path):
     clip, out = video_of(camera, tmp_path / "clip.avi"), tmp_path / "out"
     seen = run(seeker_ir, "-i", camera, clip, "-o", out)

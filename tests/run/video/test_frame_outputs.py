@@ -83,6 +83,27 @@ def test_a_video_becomes_a_video_of_the_same_rate(tmp_path, suffix):
     assert not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows allows no colon in a name")
+def test_a_video_may_be_written_to_a_name_with_a_colon(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source = open_source(str(write_video(tmp_path / "v.avi", 3)), report_error=print)
+    write_all(open_output(Path("cam-12:30:00.mp4"), source), source)
+    assert len(read_video(tmp_path / "cam-12:30:00.mp4")) == 3
+
+
+@pytest.mark.parametrize("suffix", sorted(CODECS))
+@pytest.mark.parametrize(("fps", "written"), [(23.976, 23.976), (68.0787, 68.08), (999.99, 1000)])
+def test_a_rate_that_mpeg_4_cannot_state_is_rounded(tmp_path, suffix, fps, written):
+    path = tmp_path / f"out{suffix}"
+    output = VideoOutput(path, fps, 0, may_drop=False, time_s=lambda each: each.index / 10)
+    for number in range(3):
+        output.write(Frame(number, "", frame(number), 0), frame(number))
+    output.close()
+    capture = cv2.VideoCapture(str(path))
+    assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(written)
+    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == round(0.2 * written) + 1
+
+
 def test_images_of_many_sizes_become_a_video_of_the_first_size(tmp_path):
     source = source_of(tmp_path, "a.png", "b.png")
     cv2.imwrite(str(tmp_path / "in" / "b.png"), np.full((200, 100, 3), 255, np.uint8))
@@ -157,7 +178,7 @@ def test_a_slow_writer_does_not_block_and_dropped_frames_are_counted(tmp_path, m
 def test_a_writer_may_also_wait_so_that_no_frame_is_dropped(tmp_path, monkeypatch):
     monkeypatch.setattr(frame_outputs, "_MAX_WAITING", 2)
     source = open_source(str(write_video(tmp_path / "v.avi", 20)), report_error=print)
-    output = open_output(tmp_path / "out.avi", source, may_drop=False)
+    output = open_output(tmp_path / "out.avi", source)
     for each in source.frames():
         output.write(each, each.image)
     output.close()
@@ -308,11 +329,61 @@ def test_the_frames_of_a_video_go_to_a_folder_by_number(tmp_path):
     ]
 
 
+def test_a_drawn_video_plays_as_long_as_one_with_a_frame_every_two_seconds(tmp_path):
+    source = open_source(str(write_video(tmp_path / "in.mp4", 4, "mp4v", 0.5)), report_error=print)
+    write_all(open_output(tmp_path / "out.mp4", source), source)
+    capture = cv2.VideoCapture(str(tmp_path / "out.mp4"))
+    frames = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+    assert frames / capture.get(cv2.CAP_PROP_FPS) == pytest.approx(8)
+
+
+class SlowCamera(FrameSource):
+    """A camera of 10 frames a second, of which a model processes only some."""
+
+    name = "camera 0"
+    is_live = True
+    fps = even_fps = 10.0
+
+    def __init__(self, *times: float) -> None:
+        self.times = times
+
+    def frames(self):
+        for number, shown_s in enumerate(self.times):
+            yield Frame(number, self.name, frame(number), 0, shown_s=shown_s)
+
+
+def test_the_drawn_video_of_a_camera_plays_at_the_speed_at_which_its_frames_were_read(tmp_path):
+    # The model was loaded for 5 seconds, and the camera was disconnected for a minute.
+    source = SlowCamera(5, 5.1, 5.5, 6.2, 66.2, 66.5)
+    write_all(open_output(tmp_path / "out.avi", source), source)
+    drawn = [number_of(image) for image in read_video(tmp_path / "out.avi")]
+    assert [drawn.index(number) for number in range(6)] == [0, 1, 5, 12, 13, 15]
+
+
+def test_repeated_frames_of_a_camera_leave_room_for_new_ones(tmp_path, monkeypatch):
+    encoders = []
+
+    def open_slow(*args):
+        encoders.append(SlowEncoder(*args))
+        return encoders[0]
+
+    monkeypatch.setattr(cv2, "VideoWriter", open_slow)
+    monkeypatch.setattr(frame_outputs, "_MAX_WAITING", 20)
+    source = SlowCamera(*range(0, 80, 8))
+    output = open_output(tmp_path / "out.avi", source)
+    for each in source.frames():
+        output.write(each, each.image)
+    encoders[0].go.set()
+    output.close()
+    assert (output.written, output.dropped) == (10, 0)
+    assert len(encoders[0].numbers) <= frame_outputs._MAX_WAITING
+
+
 def test_a_drawn_video_has_the_time_line_of_an_uneven_one(tmp_path):
     ticks = [0, 1, 2, 3, 4, 25, 30, 35, 40, 45]
     path = write_uneven_video(tmp_path / "in.mkv", ticks=ticks)
     source = open_source(str(path), report_error=print)
-    write_all(open_output(tmp_path / "out.avi", source, may_drop=False), source)
+    write_all(open_output(tmp_path / "out.avi", source), source)
     drawn = [number_of(image) for image in read_video(tmp_path / "out.avi")]
     assert [drawn.index(number) for number in range(len(ticks))] == ticks
     assert len(drawn) == ticks[-1] + 1

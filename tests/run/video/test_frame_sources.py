@@ -6,8 +6,10 @@ import ctypes
 import itertools
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -102,6 +104,20 @@ def test_a_video_gives_every_frame_in_order_with_its_rate(tmp_path, reported, na
     assert not reported
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows allows no colon in a name")
+@pytest.mark.parametrize("stream", [None, 2])
+def test_a_name_with_a_colon_is_a_file_and_not_a_protocol(tmp_path, reported, monkeypatch, stream):
+    monkeypatch.chdir(tmp_path)
+    if stream:
+        write_two_tracks(tmp_path / "cam-12:30:00.mp4", SIZE, (128, 96))
+    else:
+        write_video(tmp_path / "cam-12:30:00.mp4", 5, "mp4v")
+    source = open_source("cam-12:30:00.mp4", report_error=reported.append, stream=stream)
+    assert source.name == "cam-12:30:00.mp4"
+    assert source.even_fps is None
+    assert numbers(source) == list(range(5))
+
+
 def test_a_video_whose_frames_are_too_large_is_closed(tmp_path, reported, monkeypatch):
     class Recorded:
         def __init__(self, *args):
@@ -119,14 +135,43 @@ def test_a_video_whose_frames_are_too_large_is_closed(tmp_path, reported, monkey
     assert [each.isOpened() for each in opened] == [False]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc")
+def test_a_video_that_waits_to_be_played_keeps_no_file_open(tmp_path, reported):
+    path = write_video(tmp_path / "v.avi", 3)
+    open_files = Path("/proc/self/fd")
+    before = len(list(open_files.iterdir()))
+    waiting = [open_source(str(path), report_error=reported.append) for _ in range(3)]
+    assert len(list(open_files.iterdir())) == before
+    assert [numbers(each) for each in waiting] == [[0, 1, 2]] * 3
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs a POSIX system")
+def test_a_video_that_may_not_be_read_is_refused_with_the_reason(reported):
+    folder = Path(tempfile.mkdtemp(prefix="open "))
+    folder.chmod(0o755)
+    path = write_video(folder / "v.mkv", 3)
+    path.chmod(0)
+    user = os.geteuid()
+    os.seteuid(user or 12345)
+    try:
+        with pytest.raises(ImageError, match=r"v.mkv: cannot be read: Permission denied"):
+            open_source(str(path), report_error=reported.append)
+    finally:
+        os.seteuid(user)
+        shutil.rmtree(folder)
+
+
 def test_grey_frames_of_infrared_cameras_get_three_channels(tmp_path, reported):
     path, codec = tmp_path / "v.avi", cv2.VideoWriter_fourcc(*"MJPG")
     writer = cv2.VideoWriter(str(path), cv2.CAP_OPENCV_MJPEG, codec, 25, SIZE, False)
-    writer.write(np.full(SIZE[::-1], 90, np.uint8))
+    for _ in range(2):
+        writer.write(np.full(SIZE[::-1], 90, np.uint8))
     writer.release()
     source = open_source(str(path), report_error=reported.append)
+    frames = source.frames()
+    next(frames)
     source._capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)  # type: ignore[attr-defined]
-    image = next(source.frames()).image
+    image = next(frames).image
     assert image.shape == (*SIZE[::-1], 3) and image.flags.writeable
 
 
@@ -138,6 +183,7 @@ def test_a_network_camera_gives_frames_until_it_is_closed(reported):
         seen = [number_of(each.image) for each in itertools.islice(frames, 20)]
         frames.close()
     assert seen == [0, 1, 2, 3, 4, 5, 6, 7] * 2 + [0, 1, 2, 3]
+    assert source.even_fps == source.fps
     assert not reported
 
 
@@ -197,6 +243,34 @@ def test_a_silent_network_camera_counts_as_disconnected_after_ten_seconds(report
         assert 3 <= len(numbers(open_source(address, report_error=reported.append))) <= 5
     assert 9 < time.monotonic() - start_time < HANG_S
     assert "was disconnected after" in reported[0].problem
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("v.avi", "MJPG"), ("v.mkv", "mp4v"), ("v.ts", "mp4v")]
+)
+def test_a_video_at_an_address_has_times_and_ends_with_its_last_frame(
+    tmp_path, reported, name, codec
+):
+    content = write_video(tmp_path / name, 20, codec).read_bytes()
+    with Server() as server:
+        headers = {"Accept-Ranges": "bytes"}
+        address = server.serve("clip", content, headers=headers, ranges=True)
+        source = open_source(address, report_error=reported.append)
+        frames = list(source.frames())
+    assert [number_of(each.image) for each in frames] == list(range(20))
+    # They were all read at once.
+    assert source.time_s(frames[-1]) - source.time_s(frames[0]) == pytest.approx(19 / 25, abs=0.02)
+    assert not reported
+
+
+def test_a_video_at_an_address_that_ends_too_early_was_disconnected(tmp_path, reported):
+    content = write_video(tmp_path / "v.avi", 30).read_bytes()
+    with Server() as server:
+        address = server.serve("clip", content, cut_at=len(content) // 2, times=9)
+        read = len(numbers(open_source(address, report_error=reported.append)))
+    assert 0 < read < 25
+    (problem,) = (error.problem for error in reported)
+    assert problem == f"{address}: was disconnected after {read} frames"
 
 
 def test_a_camera_that_drops_is_opened_again(reported, monkeypatch):

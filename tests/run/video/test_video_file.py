@@ -28,6 +28,9 @@ def at(*steps: float) -> list[float]:
         (at(*[1 / 30] * 20, *[1 / 20] * 20), 24, 30),
         (at(0.1, 0.2, 0.4), 5, 10),  # a slow animation: 5 by WebP and GIF
         (at(0.1, 0.2, 0.4), 4, 10),  # 4 by APNG
+        (at(2, 3, 5), 0.3, 1),
+        (at(2.5, 5, 2.5), 0.4, 1.2),
+        (at(*[600] * 4), 30, 1),  # a time lapse whose stated rate is too low
         (at(*[0.97, 1.03] * 20), 1, None),  # repeats would be further off
         (at(*[0.001] * 20, *[1.0] * 20), 2, 120),  # at most
     ],

@@ -195,7 +195,8 @@ def test_a_mirror_says_that_locked_will_convert_nothing_from_it_and_so_does_its_
     assert (
         "a: FP16/a.xml is not in m/posezoo.lock, and --locked allows nothing else" in refused.stderr
     )
-    assert "hint: where the lock is made: posezoo get a, then posezoo lock a" in refused.stderr
+    steps = "posezoo get a, then posezoo lock a"
+    assert f"hint: where the lock is made, with the same flags: {steps}" in refused.stderr
 
 
 def test_any_static_file_server_serves_it(zoo):

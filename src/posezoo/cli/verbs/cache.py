@@ -43,7 +43,9 @@ FLAGS = (
     Flag(
         "what",
         "list: show all files; verify: read all files and show the damaged ones; prune: remove the"
-        " files that belong to no model, and those that interrupted runs left",
+        " files that belong to no model of the registries in use, and those that interrupted runs"
+        " left; to keep all files of your models, give the same --models_dir, --registry and"
+        " --lock as for their downloads",
         choices=("list", "verify", "prune"),
     ),
     Flag("--damaged", "with prune: also remove damaged files; all files are read"),
@@ -62,7 +64,7 @@ FLAGS = (
         "folder of the cache (default: the one that downloads use)",
         flags.folder_or_store,
     ),
-    flags.REGISTRY,
+    f"lock {flags.REGISTRY}",
     Flag("--dry_run", "with prune: only report what would be removed"),
     flags.FORMAT,
 )
@@ -85,6 +87,7 @@ def run(args: _CacheArgs) -> int:
         remove_compiled,
         remove_entries,
     )
+    from posezoo.core.lockfile import LockFile
     from posezoo.core.pipeline.zoo_context import registry_from_settings
 
     _refuse_invalid_flags(args)
@@ -95,7 +98,8 @@ def run(args: _CacheArgs) -> int:
     with flags.console_from_args(args) as console:
         for problem in selection.problems:  # the files of this model may look unused
             console.warn(problem.problem)
-        entries = list_entries(root, file_names_by_digest(selection.models))
+        lock = LockFile(settings.lock)
+        entries = list_entries(root, file_names_by_digest(selection.models, lock))
         shown, summary = _select(args, entries)
         compiled = list_compiled() if args.everything and args.cache_dir is None else ()
         if args.what == "prune" and not args.dry_run:

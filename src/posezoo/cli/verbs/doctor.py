@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from posezoo.cli.flags import FormatArgs
-from posezoo.cli.report import print_lines
+from posezoo.cli.report import print_lines, print_text
 from posezoo.core.errors import redact_secrets
 from posezoo.core.user_folders import show_addresses
 
@@ -33,7 +33,7 @@ def run(args: FormatArgs) -> int:
     diagnosis = diagnose(*read_settings_leniently())
     if args.format == "json":
         text = json.dumps(asdict(diagnosis), indent=2, default=str)
-        print(redact_secrets(show_addresses(text)))
+        print_text(redact_secrets(show_addresses(text)))
     else:
         print_lines(*_text_lines(diagnosis))
     return 1 if diagnosis.problems else 0

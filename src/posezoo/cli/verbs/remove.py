@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from posezoo.cli.cache_entries import CacheEntry
     from posezoo.cli.removal import RemovalPlan
+    from posezoo.core.lockfile import LockFile
     from posezoo.core.registry import Selection
 
 EXAMPLES = """
@@ -68,7 +69,7 @@ def run(args: _RemoveArgs) -> int:
         if not args.dry_run:
             remove(plan, context.layout)
     cache_dir = context.settings.cache_dir
-    _print_plan(args, plan, _list_cached(selection, cache_dir), cache_dir)
+    _print_plan(args, plan, _list_cached(selection, cache_dir, context.lock), cache_dir)
     is_changed = any(artifact.state != "extra" for artifact in plan.kept)
     return 1 if is_changed or selection.problems else 0
 
@@ -117,14 +118,14 @@ def _ask(plan: RemovalPlan) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _list_cached(selection: Selection, cache_dir: Path) -> Sequence[CacheEntry]:
+def _list_cached(selection: Selection, cache_dir: Path, lock: LockFile) -> Sequence[CacheEntry]:
     """The files of the models in the cache."""
     from posezoo.cli.cache_entries import file_names_by_digest, list_entries
     from posezoo.core.user_folders import in_store
 
     if in_store(cache_dir):
         return ()
-    entries = list_entries(cache_dir, file_names_by_digest(selection.models))
+    entries = list_entries(cache_dir, file_names_by_digest(selection.models, lock))
     models = {variant.full_name for spec in selection.models for variant in (spec, *spec.variants)}
     return [
         entry

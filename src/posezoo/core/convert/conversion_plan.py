@@ -102,7 +102,7 @@ def plan_irs(
     for target in resolved.targets:
         record = provenance.read_ir_record(target.xml)
         reason = _explain_due(resolved, target, record, options, is_good, mo_version)
-        irs.append(PlannedIr(target, reason, record))
+        irs.append(PlannedIr(_with_reason(target, reason), reason, record))
     replaces = resolved.spec.is_converted and not all(ir.is_up_to_date for ir in irs)
     if replaces and not options.force:
         refuse_to_replace(resolved.source, resolved.layout)
@@ -121,12 +121,12 @@ def _explain_due(
     if target.converter is Converter.PUBLISHED:
         return "" if target.obstacle is None else "it is not published"
     if target.converter is Converter.QUANTIZATION:
-        return "" if target.xml.is_file() else "it does not exist yet"
+        return _explain_unusable(resolved, target, record, is_good)
     if options.force:
         return "it was requested"
-    is_int8 = target.precision in INT8_PRECISIONS
-    if is_int8 and provenance.was_calibrated(target.xml, record, is_good):
-        return ""  # the user's photos replace the ranges in the registry
+    if target.precision in INT8_PRECISIONS and provenance.was_calibrated(record):
+        # The user's photos replace the ranges in the registry.
+        return _explain_unusable(resolved, target, record, is_good)
     # IR from Model Optimizer are not self-checked. An IR that cannot be made again needs no check.
     can_check = target.converter is Converter.OPENVINO and target.obstacle is None
     is_checked = options.self_check and can_check
@@ -140,6 +140,31 @@ def _explain_due(
         by_nodes=is_checked and options.by_nodes,
         mo_version=mo_version,
     )
+
+
+def _explain_unusable(
+    resolved: Resolved, target: Target, record: Provenance | None, is_good: IsGood
+) -> str:
+    """Why an IR that was quantized with photos cannot be used; empty if it can.
+
+    It may have been quantized with other settings, or by another program, which leaves no record.
+    """
+    if not target.xml.is_file():
+        return "it does not exist yet"
+    if record is None:
+        return ""
+    if record.sources and not provenance.was_made_from(record, resolved.source_of(target)):
+        return "it was made from another file"
+    return provenance.explain_changed_files(target.xml, record, is_good)
+
+
+def _with_reason(target: Target, reason: str) -> Target:
+    """The target, whose obstacle says why its IR cannot be used if only photos make it."""
+    is_unusable = target.converter is Converter.QUANTIZATION and reason and target.xml.is_file()
+    if target.obstacle is None or not is_unusable:
+        return target
+    why = f"no conversion makes {target.precision}, and {target.xml} cannot be used: {reason}"
+    return replace(target, obstacle=replace(target.obstacle, why=why))
 
 
 def explain_stale_ir(
@@ -181,9 +206,12 @@ def select_due(name: str, irs: Sequence[PlannedIr], listener: Listener) -> list[
     if up_to_date:
         listener(ConversionUpToDate(name, tuple(ir.precision for ir in up_to_date)))
     for ir in up_to_date:
-        if ir.record and ir.target.agreed:
-            ir.target.agreed.require(ir.record.contents)
-        elif ir.record and ir.record.trust == provenance.CAME_WITH_FOLDER:
+        agreed = ir.target.agreed
+        if agreed and ir.record:
+            agreed.require(ir.record.contents)
+        elif agreed:
+            agreed.require_files(ir.xml)
+        elif ir.record is None or ir.record.trust == provenance.CAME_WITH_FOLDER:
             listener(WarningIssued(_describe_claim(name, ir.target)))
     for target in due:
         if target.agreed:  # checked before hours of work, and before upstream code runs
@@ -193,9 +221,12 @@ def select_due(name: str, irs: Sequence[PlannedIr], listener: Listener) -> list[
 
 def _describe_claim(name: str, target: Target) -> str:
     """What is known of an IR that this user did not make on this machine."""
+    command = f"posezoo convert {name} --force"
+    if target.converter is Converter.QUANTIZATION:
+        command = f"posezoo quantize {name} --dataset_dir PHOTOS --force"
     return (
         f"{name}: the IR in {target.precision} came with the folder, and was not checked on this"
-        f" machine: posezoo convert {name} --force makes it here; a strict posezoo.lock accepts it"
+        f" machine: {command} makes it here; a strict posezoo.lock accepts it"
     )
 
 

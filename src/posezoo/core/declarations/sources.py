@@ -29,6 +29,7 @@ from posezoo.core.declarations.field_types import (
 )
 from posezoo.core.declarations.model import Digest, Source, SourceFile
 from posezoo.core.errors import PluginError, redact_secrets, sanitize
+from posezoo.core.operating_system import IS_WINDOWS
 from posezoo.core.plugins import LazyTable
 from posezoo.core.user_folders import STORES
 from posezoo.core.values import frozen
@@ -197,6 +198,13 @@ def parse_integrity(text: str) -> Digest | None:
     return Digest(algorithm, base64.b64decode(value).hex())
 
 
+def parse_file_url(url: str) -> Path:
+    """The path of a file URL; its host is ignored."""
+    path = unquote(re.sub("^file:(//[^/]*)?", "", url, flags=re.IGNORECASE))
+    # file:///C:/wheels is C:/wheels.
+    return Path(re.sub("^/(?=[A-Za-z]:)", "", path) if IS_WINDOWS else path)
+
+
 def read_url(node: YamlNode) -> Source:
     """A URL: http, https, file, or of a store."""
     text = node.text()
@@ -210,7 +218,7 @@ def read_url(node: YamlNode) -> Source:
     if re.search(r"[\s\x00-\x20\x7f]", text):
         raise node.make_error(f"a URL has no blanks: {sanitize(text)}")
     if address.scheme == "file":
-        return FileSource(Path(unquote(address.path)))
+        return FileSource(parse_file_url(re.split("[?#]", text)[0]))
     if address.scheme in STORES and host and address.path.strip("/"):
         return StorageSource(text)
     if address.scheme not in ("http", "https") or not host:

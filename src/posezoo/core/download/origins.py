@@ -6,16 +6,14 @@ This module imports little: lists of all models look here, and most files are no
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
-from urllib.parse import unquote
 
 from posezoo.core.declarations.model import Digest, ModelSpec, Precision, SourceFile
-from posezoo.core.declarations.sources import HuggingFaceSource
+from posezoo.core.declarations.sources import HuggingFaceSource, parse_file_url
 from posezoo.core.user_folders import STORES
 
 #: The sizes of files in stores, by path, if there are none.
@@ -71,8 +69,7 @@ def mirror_folder(address: str) -> Path | None:
     """The folder that is a mirror; None if the mirror is in a store or at a URL."""
     if is_in_store(address) or address.lower().startswith(("http://", "https://")):
         return None
-    plain = re.sub(r"^file:(//[^/]*)?", "", address)
-    return Path(address if plain == address else unquote(plain))
+    return parse_file_url(address) if address.lower().startswith("file:") else Path(address)
 
 
 def hub_cache_path(source: HuggingFaceSource) -> Path:

@@ -137,6 +137,7 @@ def _describe_inputs(inputs: Sequence[Input]) -> dict[str, str]:
         "layout": _join(port.ir_layout for port in inputs),
         "input_type": _join(port.element_type for port in inputs),
         "resize": _join(map(_resized_to, inputs)),
+        "resize_type": _join(port.resize_type for port in inputs),
     }
 
 

@@ -244,6 +244,14 @@ def source_digests(spec: ModelSpec) -> dict[str, str]:
     return digests
 
 
+def was_made_from(record: Provenance, spec: ModelSpec) -> bool:
+    """Whether an IR with this record was made from the files that model.yml declares."""
+    declared = source_digests(spec)
+    if spec.is_ir:  # with a decoder, it was made from the files of one precision
+        declared = {name: declared[name] for name in record.sources if name in declared}
+    return record.sources == declared
+
+
 def read_provenance(path: Path) -> Provenance | None:
     """The record in a file; None if the file is missing or not a valid record.
 
@@ -283,15 +291,10 @@ def _digest_of(content: bytes) -> dict[str, str]:
     return {"sha384": hashlib.sha384(content).hexdigest()}
 
 
-def was_calibrated(xml: Path, record: Provenance | None, is_good: IsGood) -> bool:
-    """Whether an IR with this record was quantized with photos of the user's, and is complete."""
+def was_calibrated(record: Provenance | None) -> bool:
+    """Whether an IR with this record was quantized with photos of the user's."""
     quantization = record.key.get("quantization") if record else None
-    if record is None or not isinstance(quantization, Mapping) or "photos" not in quantization:
-        return False
-    return all(
-        is_good(xml.with_suffix(suffix), content.size, content.digest)
-        for suffix, content in record.contents.items()
-    )
+    return isinstance(quantization, Mapping) and "photos" in quantization
 
 
 def parse_provenance(content: bytes) -> Provenance | None:
@@ -418,9 +421,8 @@ def explain_stale_record(
     for name, value in key_now().items():
         if record.key.get(name) != value:
             return _CHANGES[name]
-    for suffix, content in record.contents.items():
-        if not is_good(xml.with_suffix(suffix), content.size, content.digest):
-            return f"its {suffix} is not the file that was published"
+    if changed := explain_changed_files(xml, record, is_good):
+        return changed
     is_whole = record.search is None or not record.search.is_interrupted
     requirements = (
         (True, is_whole, "the search for its layers in floating point was interrupted"),
@@ -437,6 +439,14 @@ def explain_stale_record(
     for is_required, is_met, reason in requirements:
         if is_required and not is_met:
             return reason
+    return ""
+
+
+def explain_changed_files(xml: Path, record: Provenance, is_good: IsGood) -> str:
+    """Why the files of an IR are not those of its record; empty if they are."""
+    for suffix, content in record.contents.items():
+        if not is_good(xml.with_suffix(suffix), content.size, content.digest):
+            return f"its {suffix} is not the file that was published"
     return ""
 
 

@@ -16,7 +16,7 @@ from posezoo.core.declarations.model import Digest, ModelSpec, Precision, Source
 from posezoo.core.errors import DigestError, LockError
 from posezoo.core.files.file_lock import exclusive
 from posezoo.core.files.staging import create_parent
-from posezoo.core.files.verified_files import write_atomically, writing
+from posezoo.core.files.verified_files import is_verified, write_atomically, writing
 from posezoo.core.lockfile.entries import (
     COMPOSITE_YML,
     FIRST_USE,
@@ -335,7 +335,7 @@ class AgreedIr:
         for suffix, file in self.files.items():
             if suffix not in self.digests:
                 made = f"posezoo get {self.model}, then posezoo lock {self.model}"
-                hint = f"where the lock is made: {made}"
+                hint = f"where the lock is made, with the same flags: {made}"
                 raise _unknown_file_error(self.lock, self.model, file, hint)
 
     def require(self, contents: Mapping[str, FileContent]) -> None:
@@ -352,6 +352,17 @@ class AgreedIr:
                         "another OpenVINO or other settings make another IR: use those of the"
                         " locked IR"
                     ),
+                )
+
+    def require_files(self, xml: Path) -> None:
+        """Raise a LockError if the lock does not list the files of an IR that has no record."""
+        self.require_known()
+        for suffix, file in self.files.items():
+            path = xml.with_suffix(suffix)
+            if not is_verified(path, None, Digest("sha384", self.digests[suffix])):
+                raise LockError(
+                    f"{path}: is not the {file} that {self.lock} lists for {self.model}",
+                    hint="copy the locked IR again from where the lock was made",
                 )
 
 

@@ -29,7 +29,8 @@ def advise_after_failure(error: DownloadError, resolved: Resolved, context: Cont
     if spec.is_ir:
         others = _locate_weights(spec, resolved.layout, options).local_precisions
     if others:
-        error.hint = f"its files in {' and '.join(others)} are available: --precision {others[0]}"
+        available = f"its files in {' and '.join(others)} are available"
+        error.hint = f"{available}: choose the precision {others[0]}"
         return
     if not error.is_gone:
         return

@@ -19,7 +19,8 @@ using Color = std::array<std::uint8_t, 3>;  // blue, green, red
 struct Fit {
     std::size_t width, height;  // of the input
     bool stretches, centered;
-    bool truncates;  // whether the sides are cut to whole pixels, and points are mapped as if they were not
+    bool truncates;    // whether the sides are cut to whole pixels, not rounded
+    bool keeps_scale;  // whether points are mapped by the scale before the sides are whole pixels
     std::uint8_t padding;
 };
 
@@ -208,8 +209,8 @@ inline Fitted fit_image(const Image& image, const Fit& fit) {
     const double inner_width = whole(width), inner_height = whole(height);
     const auto columns = static_cast<std::size_t>(inner_width), rows = static_cast<std::size_t>(inner_height);
     Fitted fitted{{fit.width, fit.height, std::vector<std::uint8_t>(3 * fit.width * fit.height, fit.padding)},
-                  fit.truncates ? scale : inner_width / width,
-                  fit.truncates ? scale : inner_height / height,
+                  fit.keeps_scale ? scale : inner_width / width,
+                  fit.keeps_scale ? scale : inner_height / height,
                   fit.centered ? (fit.width - columns) / 2 : 0,
                   fit.centered ? (fit.height - rows) / 2 : 0};
     if (std::min(fitted.across, fitted.down) <= 0.25) {

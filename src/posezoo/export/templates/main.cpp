@@ -13,6 +13,7 @@
 #include <iomanip>
 #include <iostream>
 #include <limits>
+#include <locale>
 #include <optional>
 
 #include "blazepose.hpp"
@@ -145,7 +146,7 @@ std::function<std::vector<Pose>(Image&)> pipeline_of(Network& network, std::opti
                                                      const Arguments& arguments) {
     if (network.pipeline.count("crop")) return TopDown(network, detector ? &*detector : nullptr);
     if (detector) return BlazePose(*detector, network);
-    if (network.keypoints.size() == BlazePose::axis) {
+    if (network.decoder == "blazepose" && network.keypoints.size() == BlazePose::axis) {
         throw std::runtime_error(arguments.model +
                                  ": is a detector. Name BlazePose's landmark network, and --detector with this IR");
     }
@@ -164,6 +165,7 @@ void run(const Arguments& arguments) {
         detector.emplace(core, xml, arguments.device);
     const std::function<std::vector<Pose>(Image&)> find_people = pipeline_of(network, detector, arguments);
     std::ostringstream json;  // printed only if all pictures were processed
+    json.imbue(std::locale::classic());
     json << std::setprecision(std::numeric_limits<float>::max_digits10);
     json << "{\"model\": " << quoted(network.name) << ", \"device\": " << quoted(arguments.device);
     if (arguments.seconds > 0) {

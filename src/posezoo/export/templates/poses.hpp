@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <fstream>
+#include <locale>
 #include <map>
 #include <set>
 #include <sstream>
@@ -57,10 +58,19 @@ inline double pose_similarity(const Pose& one, const Pose& other, const Deviatio
     return sum / static_cast<double>(deviations.size());
 }
 
+// The numbers in a text of the metadata. They have a point, also in a program whose locale has a comma.
+inline std::vector<double> numbers_in(const std::string& text) {
+    std::istringstream stream(text);
+    stream.imbue(std::locale::classic());
+    std::vector<double> numbers;
+    for (double number = 0; stream >> number;) numbers.push_back(number);
+    return numbers;
+}
+
 // A compiled IR that contains its decoder. What it throws is a std::exception.
 class Network {
 public:
-    std::string name, skeleton;
+    std::string name, skeleton, decoder;
     std::vector<std::string> keypoints;           // their names; none if the network finds only boxes
     std::map<std::string, std::string> pipeline;  // how people are found and cut out for it; empty if it finds them
 
@@ -80,16 +90,20 @@ public:
                 ": does not take bytes and return keypoints. Make the IR with\n  posezoo get "
                 "MODEL --decode --input_type u8 --input_layout NHWC");
         }
+        decoder = text(*model, "posezoo", "decoder");
         const ov::PartialShape shape = model->input().get_partial_shape();
         if (shape.is_static()) {
             const std::string padding = text(*model, "model_info", "pad_value");
             const std::string resize_type = text(*model, "model_info", "resize_type");
-            const std::string decoder = text(*model, "posezoo", "decoder");
+            // The file that the IR was made of says how images are fitted: as Model API and Ultralytics do it.
+            const bool is_stated = model->has_rt_info("posezoo", "resize_type");
+            const bool cuts = decoder == "yolox" || decoder == "rtmdet";  // as their publishers do
             fit_ = {static_cast<std::size_t>(shape[2].get_length()),
                     static_cast<std::size_t>(shape[1].get_length()),
                     resize_type == "standard",
                     resize_type != "fit_to_window",
-                    decoder == "yolox" || decoder == "rtmdet",  // as their publishers do
+                    cuts && !is_stated,
+                    cuts || is_stated,
                     static_cast<std::uint8_t>(padding.empty() ? 0 : std::stoi(padding))};
         }
         name = text(*model, "posezoo", "model");

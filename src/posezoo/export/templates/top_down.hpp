@@ -12,7 +12,7 @@ class TopDown {
 public:
     // The networks must exist as long as this object. Without a detector, an image is one person.
     TopDown(Network& network, Network* detector) : network_(network), detector_(detector) {
-        const auto number = [&network](const std::string& key) { return std::stod(network.pipeline.at(key)); };
+        const auto number = [&network](const std::string& key) { return numbers_in(network.pipeline.at(key)).at(0); };
         crop_ = network.pipeline.at("crop");
         padding_ = number("padding");
         max_people_ = static_cast<std::size_t>(number("max_people"));
@@ -23,14 +23,12 @@ public:
             second_look_ = number("second_look");
             second_score_ = number("second_score");
         }
-        std::istringstream outside(network.pipeline.at("outside")), similarity(network.pipeline.at("similarity"));
-        for (std::uint8_t& level : outside_) {
-            double value = 0;
-            outside >> value;
-            level = static_cast<std::uint8_t>(std::nearbyint(value));
-        }
-        std::size_t place = 0;
-        for (double deviation = 0; similarity >> place >> deviation;) deviations_.emplace_back(place, deviation);
+        const std::vector<double> outside = numbers_in(network.pipeline.at("outside"));
+        for (std::size_t color = 0; color < outside_.size(); ++color)
+            outside_[color] = static_cast<std::uint8_t>(std::nearbyint(outside.at(color)));
+        const std::vector<double> similarity = numbers_in(network.pipeline.at("similarity"));
+        for (std::size_t i = 0; i + 1 < similarity.size(); i += 2)
+            deviations_.emplace_back(static_cast<std::size_t>(similarity[i]), similarity[i + 1]);
     }
 
     // The people in an image, in its pixels, highest score first.

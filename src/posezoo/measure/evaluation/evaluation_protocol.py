@@ -56,6 +56,8 @@ class EvaluationProtocol:
             are none.
         irs: the .xml of each of its networks and of its detector's.
         like: the name of the model whose images and outputs an IR has; empty if it says so itself.
+        weights_name: the name of the user's own weights, whose IR have the name of a published
+            model; empty for others.
     """
 
     estimator: Estimator
@@ -64,6 +66,12 @@ class EvaluationProtocol:
     given_boxes: str = ""
     irs: Sequence[Path] = ()
     like: str = ""
+    weights_name: str = ""
+
+    @property
+    def model_name(self) -> str:
+        """The name of what is evaluated, as in its results."""
+        return self.weights_name or self.estimator.model.full_name
 
     @property
     def people_from(self) -> str:

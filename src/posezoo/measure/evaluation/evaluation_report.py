@@ -32,7 +32,7 @@ from posezoo.run import images
 from posezoo.run.measured import measurement_to_json
 
 #: The keys of a protocol in JSON, and of an image in the tables.
-_PROTOCOL = "model=estimator.model.full_name precision device=estimator.device people_from"
+_PROTOCOL = "model=model_name precision device=estimator.device people_from"
 _PICTURE = "image=image.file_name id=image.id people found wrong sure similarity"
 
 
@@ -111,9 +111,8 @@ class EvaluationReport:
             force: whether files are replaced that posezoo did not write.
         """
         measurement = create_accuracy_measurement(self.protocol, self.result)
-        model = self.protocol.estimator.model
         content: tuple[tuple[str, object, int | None], ...] = (
-            ("accuracy", measurement_to_json(model.full_name, measurement), 2),
+            ("accuracy", measurement_to_json(self.protocol.model_name, measurement), 2),
             ("results", self.result.to_coco_results(), None),
             ("tables", self._tables(), 2),
         )

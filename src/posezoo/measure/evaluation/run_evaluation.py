@@ -15,7 +15,7 @@ from typing import Any
 
 from posezoo.cli.labels import name_first
 from posezoo.core.errors import EvaluationError, ImageError, import_optional
-from posezoo.core.events import EvaluationProgress, Listener, ignore_event
+from posezoo.core.events import EvaluationProgress, Listener, WarningIssued, ignore_event
 from posezoo.core.values import frozen, frozen_with_arrays
 from posezoo.measure.coco import CocoBox, CocoDataset, DatasetImage, ImageId
 from posezoo.measure.coco.coco_dataset import ANOTHER
@@ -116,7 +116,7 @@ def evaluate(
 
     Args:
         predictor: an estimator, or a function that returns poses for an image, (H, W, 3) uint8 BGR.
-        dataset: the images and the ground truth.
+        dataset: the images and the ground truth; images with ``is_labeled`` false are left out.
         of_boxes: compare boxes with boxes, as for detectors, instead of keypoints with keypoints.
         boxes: person boxes by image id, for a top-down model. The predictor gets them as
             ``boxes=``; it is not called for an image without boxes. ``dataset.annotated_boxes()``
@@ -138,13 +138,15 @@ def evaluate(
 
     Raises:
         EvaluationError: images are missing or cannot be read, no person counts although some are
-            annotated, or the model's skeleton does not match the annotations.
+            annotated, no image is annotated, or the model's skeleton does not match the
+            annotations.
         OutputError: the file cannot be written.
         MissingPackageError: faster-coco-eval is not installed.
         PosezooError: the model fails.
     """
     # The requirements are checked first, because an evaluation may take hours.
     import_optional("faster_coco_eval", extra="evaluate")
+    dataset = select_labeled(dataset, listener)
     require_people(dataset, boxes=of_boxes)
     require_readable(dataset, skip_unreadable=skip_unreadable)
     names = () if of_boxes else dataset.keypoints
@@ -300,6 +302,23 @@ def _require_known_categories(dataset: CocoDataset, predictions: Predictions) ->
         f" {name_first(list(dataset.categories), 5)}",
         hint="posezoo run shows the names of the model's classes: the categories need the same",
     )
+
+
+def select_labeled(dataset: CocoDataset, listener: Listener) -> CocoDataset:
+    """The data set without the images whose people are not annotated, with a warning.
+
+    Raises:
+        EvaluationError: no image is annotated.
+    """
+    others = {image.id for image in dataset.images if not image.is_labeled}
+    if not others:
+        return dataset
+    count = f"{len(others)} of {len(dataset.images)} images"
+    problem = f"{dataset.annotations}: is_labeled is false for {count}"
+    if len(others) == len(dataset.images):
+        raise EvaluationError(problem, hint="name annotated images")
+    listener(WarningIssued(f"{problem}, which are left out"))
+    return dataset.excluding(others)
 
 
 def read_dataset_image(image: DatasetImage) -> Image:

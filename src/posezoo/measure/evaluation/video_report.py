@@ -12,7 +12,7 @@ from posezoo.measure.evaluation.evaluation_protocol import EvaluationProtocol
 from posezoo.measure.evaluation.video_evaluation import VideoResult, VideoScore
 from posezoo.run.video.video_options import VideoOptions
 
-_PROTOCOL = "model=estimator.model.full_name precision device=estimator.device people_from"
+_PROTOCOL = "model=model_name precision device=estimator.device people_from"
 
 #: The keys of the figures of a video in JSON.
 _COUNTS = "frames people=counts.people found=counts.found ghosts=counts.ghosts"

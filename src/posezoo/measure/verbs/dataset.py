@@ -139,7 +139,7 @@ def _get(args: _DatasetArgs, name: str) -> int:
 def _facts(dataset: CocoDataset) -> Json:
     people = [person for image in dataset.images for person in image.people]
     crowds = [person for person in people if person.is_crowd]
-    unlabelled = [person for person in people if not person.num_keypoints]
+    unlabelled = [each for each in people if not each.num_keypoints and not each.is_crowd]
     labelled = {}
     for joint, name in enumerate(dataset.keypoints):
         labelled[name] = sum(bool(person.keypoints[joint, 2]) for person in people)
@@ -148,7 +148,7 @@ def _facts(dataset: CocoDataset) -> Json:
         "pictures": len(dataset.images),
         "with_people": sum(bool(picture.people) for picture in dataset.images),
         "people": dataset.person_count(keypoints=bool(dataset.keypoints)),
-        "without_keypoints": sum(not person.is_crowd for person in unlabelled),
+        "without_keypoints": len(unlabelled) if dataset.keypoints else 0,
         "crowds": len(crowds),
         "labelled": labelled,
         "missing": [picture.file_name for picture in dataset.missing_images()],

@@ -54,7 +54,7 @@ from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.model_argument import find_named_model, is_network_file
 from posezoo.cli.report import print_json
 from posezoo.cli.run_main import command_line
-from posezoo.core.declarations.model import Precision
+from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.errors import EvaluationError, import_optional
 from posezoo.core.events import RunStarted
 from posezoo.measure.dataset_flags import (
@@ -225,7 +225,7 @@ class _EvaluateArgs(DatasetArgs, flags.CheckpointArgs, flags.DescriptionArgs, fl
 
 def run(args: _EvaluateArgs) -> int:
     """Run the model on each image that has no predictions yet; write and print the metrics."""
-    from posezoo.measure.evaluation.run_evaluation import require_readable
+    from posezoo.measure.evaluation.run_evaluation import require_readable, select_labeled
     from posezoo.measure.evaluation_text import print_report, print_sizes
     from posezoo.measure.model_evaluation import require_matching_skeleton, select_keypoints
 
@@ -239,6 +239,8 @@ def run(args: _EvaluateArgs) -> int:
         chosen = _choose_model(args, context, options)
         _require_keypoints(args, chosen)
         dataset = read_dataset(args, console, keypoints=not chosen.finds_boxes, task=chosen.task)
+        if not chosen.is_video:
+            dataset = select_labeled(dataset, console)
         if args.limit:
             dataset = dataset.limited_to(args.limit)
         if chosen.is_video:
@@ -392,6 +394,7 @@ def _require_keypoints(args: _EvaluateArgs, chosen: EvaluatedModel) -> None:
 
 def _choose_model(args: _EvaluateArgs, context: Context, options: LoadOptions) -> EvaluatedModel:
     from posezoo.measure.model_evaluation import EvaluatedModel
+    from posezoo.networks.custom_weights import name_weights
     from posezoo.run.runtime.decoder_matching import describe_ir
     from posezoo.run.runtime.graph import Graph
 
@@ -415,6 +418,10 @@ def _choose_model(args: _EvaluateArgs, context: Context, options: LoadOptions) -
             is_video=_is_video(args),
         )
     assert named.model
+    weights_name = ""
+    if named.checkpoint and not name:
+        assert isinstance(named.model, ModelSpec)
+        weights_name = name_weights(named.model, named.checkpoint)
     return EvaluatedModel(
         named.model,
         None,
@@ -422,7 +429,7 @@ def _choose_model(args: _EvaluateArgs, context: Context, options: LoadOptions) -
         args.detector,
         boxes=boxes,
         checkpoint=named.checkpoint,
-        is_unnamed=named.checkpoint is not None and not name,
+        weights_name=weights_name,
         conversion=flags.conversion_options_from_args(args),
         is_video=_is_video(args),
     )

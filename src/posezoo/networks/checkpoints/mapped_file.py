@@ -73,7 +73,7 @@ class MappedFile:
 
     def read_bytes(self, start: int, size: int, what: str) -> bytes:
         """A copy of a part of the file; ``what`` names it in errors."""
-        self._check(start, size, what)
+        self.require_inside(start, size, what)
         return self._bytes[start : start + size]
 
     def read_array(self, start: int, count: int, kind: str, what: str) -> Array:
@@ -84,7 +84,7 @@ class MappedFile:
         not 0 becomes True.
         """
         stored_as = np.dtype(_STORED.get(kind, f"<{kind}"))
-        self._check(start, count * stored_as.itemsize, what)
+        self.require_inside(start, count * stored_as.itemsize, what)
         if count == 0:
             stored = np.zeros(0, stored_as)
         else:
@@ -98,7 +98,8 @@ class MappedFile:
             return wide.view(np.float32)
         return np.require(stored, stored_as.newbyteorder("="), ["ALIGNED"])
 
-    def _check(self, start: int, size: int, what: str) -> None:
+    def require_inside(self, start: int, size: int, what: str) -> None:
+        """Raise a CheckpointFormatError if a part extends beyond the file; ``what`` names it."""
         if start < 0 or size < 0 or start + size > self.size:
             raise CheckpointFormatError(
                 f"{what}: {shorten(size)} bytes at byte {shorten(start)} extend beyond the file's "

@@ -24,6 +24,10 @@ Vocabulary = Mapping[str, Callable[..., object]]
 # HigherHRNet's checkpoint has 70 000 steps, or 200 000 with its optimizer's state.
 _MAX_STEPS = 1 << 19
 
+# The places of the memo are smaller, since pickle counts them. Larger ones can all have the same
+# hash, and the memo would then take extremely long.
+_MAX_MEMO = 1 << 32
+
 # The opcodes that push their argument: integers, fractions, bytes and texts.
 _LITERALS = frozenset(
     (
@@ -146,6 +150,8 @@ class PickleSequence:
             )
 
     def _put(self, place: int) -> None:
+        if not 0 <= place < _MAX_MEMO:
+            raise ValueError
         self._memo[place] = self._stack[-1]
 
     def _memoize(self, _: None) -> None:

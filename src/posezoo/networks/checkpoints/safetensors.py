@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from operator import attrgetter
 
 from posezoo.core.arrays import Array
+from posezoo.core.values import frozen
 from posezoo.networks.checkpoints.mapped_file import (
     BFLOAT16,
     BOOL,
@@ -43,6 +45,18 @@ def is_safetensors(head: bytes) -> bool:
     return head[8:9] == b"{" and not (length.isascii() and length.decode().isprintable())
 
 
+@frozen
+class _Extent:
+    """Where the numbers of a tensor are, in bytes after the header."""
+
+    what: str  # names the tensor in errors
+    kind: str
+    shape: list[int]
+    count: int
+    start: int
+    end: int
+
+
 def read_safetensors(file: MappedFile) -> dict[str, Array]:
     """The tensors of a file by their names, in order; a CheckpointFormatError if its header is not
     valid.
@@ -50,48 +64,57 @@ def read_safetensors(file: MappedFile) -> dict[str, Array]:
     cursor = FileCursor(file)
     (length,) = cursor.unpack("<Q", "the header's length")
     entries = _entries(cursor.read_text(length, "the header"))
-    extents: list[tuple[int, int, str]] = []
+    extents = {name: _read_extent(name, entry) for name, entry in entries.items()}
+    for extent in extents.values():
+        file.require_inside(cursor.at + extent.start, extent.end - extent.start, extent.what)
+    _require_adjacent(extents.values(), file.size - cursor.at)
     tensors: dict[str, Array] = {}
-    for name, entry in entries.items():
-        what = f"tensor {shorten(name)}"
-        if not isinstance(entry, Mapping) or set(entry) != {"dtype", "shape", "data_offsets"}:
-            raise CheckpointFormatError(f"{what} is not described by dtype, shape and data_offsets")
-        dtype = entry["dtype"]
-        shape = entry["shape"]
-        offsets = entry["data_offsets"]
-        if not isinstance(dtype, str) or dtype not in _KINDS:
-            raise CheckpointFormatError(
-                f"{what} has an unknown dtype: {shorten(dtype)}; the known ones are"
-                f" {', '.join(_KINDS)}"
-            )
-        if not isinstance(shape, list) or not isinstance(offsets, list) or len(offsets) != 2:
-            raise CheckpointFormatError(
-                f"{what} has a shape or offsets that are not lists of integers"
-            )
-        start, end = (require_size(offset, f"an offset of {what}") for offset in offsets)
-        kind = _KINDS[dtype]
-        count = element_count(shape, what)
-        if end - start != count * dtype_size(kind):
-            raise CheckpointFormatError(
-                f"{what} needs {count * dtype_size(kind)} bytes, but its offsets span {end - start}"
-            )
-        tensors[name] = file.read_array(cursor.at + start, count, kind, what).reshape(shape)
-        extents.append((start, end, what))
-    # A gap could contain hidden data; with overlapping tensors, a small file could need much
-    # memory.
-    size = file.size - cursor.at
+    for name, extent in extents.items():
+        array = file.read_array(cursor.at + extent.start, extent.count, extent.kind, extent.what)
+        tensors[name] = array.reshape(extent.shape)
+    return tensors
+
+
+def _read_extent(name: str, entry: object) -> _Extent:
+    what = f"tensor {shorten(name)}"
+    if not isinstance(entry, Mapping) or set(entry) != {"dtype", "shape", "data_offsets"}:
+        raise CheckpointFormatError(f"{what} is not described by dtype, shape and data_offsets")
+    dtype = entry["dtype"]
+    shape = entry["shape"]
+    offsets = entry["data_offsets"]
+    if not isinstance(dtype, str) or dtype not in _KINDS:
+        raise CheckpointFormatError(
+            f"{what} has an unknown dtype: {shorten(dtype)}; the known ones are {', '.join(_KINDS)}"
+        )
+    if not isinstance(shape, list) or not isinstance(offsets, list) or len(offsets) != 2:
+        raise CheckpointFormatError(f"{what} has a shape or offsets that are not lists of integers")
+    start, end = (require_size(offset, f"an offset of {what}") for offset in offsets)
+    kind = _KINDS[dtype]
+    count = element_count(shape, what)
+    if end - start != count * dtype_size(kind):
+        raise CheckpointFormatError(
+            f"{what} needs {count * dtype_size(kind)} bytes, but its offsets span {end - start}"
+        )
+    return _Extent(what, kind, shape, count, start=start, end=end)
+
+
+def _require_adjacent(extents: Iterable[_Extent], size: int) -> None:
+    """Raise a CheckpointFormatError unless the tensors fill the bytes after the header.
+
+    A gap could contain hidden data; with overlapping tensors, a small file could need much memory.
+    """
     previous_end = 0
-    for start, end, what in sorted(extents):
-        if start < previous_end:
-            raise CheckpointFormatError(f"{what} overlaps the one before")
-        if start > previous_end:
-            raise CheckpointFormatError(f"{what} leaves a gap of {start - previous_end} bytes")
-        previous_end = end
+    for extent in sorted(extents, key=attrgetter("start", "end", "what")):
+        if extent.start < previous_end:
+            raise CheckpointFormatError(f"{extent.what} overlaps the one before")
+        if extent.start > previous_end:
+            gap = extent.start - previous_end
+            raise CheckpointFormatError(f"{extent.what} leaves a gap of {gap} bytes")
+        previous_end = extent.end
     if previous_end != size:
         raise CheckpointFormatError(
             f"its tensors have {previous_end} bytes, but {size} follow the header"
         )
-    return tensors
 
 
 def _entries(text: str) -> dict[str, object]:

@@ -249,7 +249,9 @@ def _find_state_dict(table: dict[str, object]) -> dict[str, object]:
         members = (_table(table[key]) for key in _WRAPPERS if key in table)
         member = next(filter(None, members), None)
         if member is None and not _has_tensors(table):
-            with_tensors = [each for each in map(_table, table.values()) if _has_tensors(each)]
+            # A value may be there under many keys.
+            distinct = {id(value): value for value in table.values()}.values()
+            with_tensors = [each for each in map(_table, distinct) if _has_tensors(each)]
             member = with_tensors[0] if len(with_tensors) == 1 else None
         if member is None:
             break

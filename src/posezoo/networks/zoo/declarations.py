@@ -40,7 +40,7 @@ def with_declared_network(spec: ModelSpec) -> ModelSpec:
     """
     try:
         export = _read_export(spec)
-    except (KeyError, TypeError, ValueError, SyntaxError, RecursionError):
+    except (KeyError, TypeError, ValueError, SyntaxError, OverflowError, RecursionError):
         return spec  # only its authors' code can be sure
     name = _find_network(export, set(spec.file_names))
     checkpoint = _find_checkpoint(export, spec)
@@ -60,8 +60,8 @@ def with_declared_network(spec: ModelSpec) -> ModelSpec:
 
 
 def _read_export(spec: ModelSpec) -> _Export:
-    """A KeyError, TypeError, ValueError or SyntaxError if an argument is missing or has another
-    form.
+    """A KeyError, TypeError, ValueError, SyntaxError or OverflowError if an argument is missing or
+    has another form.
     """
     flags = values_by_flag(spec.upstream_export)
     parameters = {}

@@ -7,7 +7,6 @@ The README of tools/downloader documents them; it is generated from the parsers.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -110,8 +109,7 @@ class LineBuffer:
         elif to_stderr:
             run_main.print_to_stderr(text.removesuffix("\n"))
         else:
-            sys.stdout.write(text)
-            sys.stdout.flush()
+            run_main.print_while_read(text, end="", flush=True)
 
 
 def _printable_lines(text: str) -> str:
@@ -389,9 +387,11 @@ def _with_release(settings: Settings, release: str) -> Settings:
 
 
 def _names_of_release(release: str) -> list[str]:
-    """What --print_all of the release prints: composites and not their parts."""
-    entries = open_registry([wheel_registry_root(release)]).entries.values()
-    return [entry.name for entry in entries if not entry.composite]
+    """What --print_all of the release prints: composites or, in 2021.4, their parts."""
+    registry = open_registry([wheel_registry_root(release)])
+    if release == "omz@2021.4":
+        return registry.names()
+    return [entry.name for entry in registry.entries.values() if not entry.composite]
 
 
 def names_of_unreadable(selection: Selection) -> list[str]:
@@ -444,7 +444,7 @@ def print_failures(names: Sequence[str], *, skipped: Sequence[str] = (), text: b
         print_lines("SKIPPED (no pin):", *skipped)
     if names and text:
         print_lines("FAILED:", *names)
-    sys.stdout.flush()
+    run_main.flush_output()
     return 1 if names or skipped else 0
 
 

@@ -192,9 +192,8 @@ def _print_summary(failed: Mapping[str, PosezooError], names: Sequence[str], sty
             {"name": name, **project(each, "reason=problem hint")} for name, each in failed.items()
         ]
         done = [name for name in names if name not in failed]
-        print(
-            json.dumps({"$type": "conversion_end", "converted": done, "failed": facts}), flush=True
-        )
+        ended = {"$type": "conversion_end", "converted": done, "failed": facts}
+        run_main.print_while_read(json.dumps(ended), flush=True)
     code = conventions.print_failures(list(failed), text=style == "text")
     if style == "text" and len(names) > 1:
         for name, error in failed.items():

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli.console import Progress, omz_lines
+from posezoo.cli.run_main import print_while_read
 from posezoo.core import events
 from posezoo.core.errors import PosezooError
 from posezoo.omz.commands.conventions import ALARM, SECTION, LineBuffer
@@ -181,8 +182,7 @@ class JsonReporter:
 
     def _write(self, fields: dict[str, object]) -> None:
         with self._lock:
-            sys.stdout.write(f"{json.dumps(fields)}\n")
-            sys.stdout.flush()
+            print_while_read(json.dumps(fields), flush=True)
 
 
 class JsonConversionReporter(JsonReporter):

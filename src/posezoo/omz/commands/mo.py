@@ -263,11 +263,10 @@ def _parse_arguments(input_model: object, arguments: Mapping[str, object]) -> Mo
     unknown = sorted(arguments.keys() - {action.dest for action in parser._actions})
     if unknown:
         raise ConversionError(f"convert_model has no argument {unknown[0]}")
-    given = {
-        "input_model": input_model,
-        "compress_to_fp16": "data_type" not in arguments and "False",
-    }
-    texts = {name: _as_text(value) for name, value in {**given, **arguments}.items()}
+    given = {"input_model": input_model, **arguments}
+    texts = {name: _as_text(value) for name, value in given.items()}
+    if not (texts.get("data_type") or texts.get("compress_to_fp16")):
+        texts["compress_to_fp16"] = "False"  # the command's default is True
     if texts.get("input", "").startswith("["):  # a shape without a name
         texts["input_shape"] = texts.pop("input")
     parser.exit_on_error = False
@@ -280,19 +279,37 @@ def _parse_arguments(input_model: object, arguments: Mapping[str, object]) -> Mo
 
 def _as_text(value: object) -> str:
     """A value of Python as the command line has it; empty for one that says nothing."""
+    if _is_type(value):
+        return _as_input(None, None, value)
+    if hasattr(value, "tolist"):  # an array of numpy
+        value = value.tolist()
     if value is None or value is False or (isinstance(value, (list, tuple, Mapping)) and not value):
         return ""
-    if isinstance(value, LayoutMap):
-        return "->".join(filter(None, value))
     if isinstance(value, Mapping):
         return ",".join(_as_named(name, each) for name, each in value.items())
+    if isinstance(value, tuple):
+        return _tuple_as_text(value)
+    return _list_as_text(value) if isinstance(value, list) else str(value)
+
+
+def _tuple_as_text(value: tuple[object, ...]) -> str:
     match value:
-        case InputCutInfo() | (str(), list() | tuple(), *_) if isinstance(value, tuple):
+        case LayoutMap():
+            return "->".join(str(layout) for layout in value if layout)
+        case InputCutInfo():
             return _as_input(*value)
-    if isinstance(value, (list, tuple)):
-        is_shape = not any(isinstance(each, (str, list, tuple)) for each in value)
-        return f"[{','.join(map(str, value))}]" if is_shape else ",".join(map(_as_text, value))
-    return str(value)
+        case (str() as name, Mapping() as options):
+            return _as_transformation(name, options)
+        case (str() as name, kind) if _is_type(kind):
+            return _as_input(name, None, kind)
+        case (str() as name, shape, *rest) if not isinstance(shape, str):
+            return _as_input(name, shape, *rest)
+    return _list_as_text(value)
+
+
+def _list_as_text(value: Sequence[object]) -> str:
+    is_shape = not any(isinstance(each, (str, list, tuple)) for each in value)
+    return f"[{','.join(map(str, value))}]" if is_shape else ",".join(map(_as_text, value))
 
 
 def _as_input(name: object, shape: object, kind: object = None, constant: object = None) -> str:
@@ -301,6 +318,16 @@ def _as_input(name: object, shape: object, kind: object = None, constant: object
     if kind is not None:
         text += f"{{{_type_name(kind)}}}"
     return text if constant is None else f"{text}->{constant}"
+
+
+def _as_transformation(name: str, options: Mapping[str, object]) -> str:
+    """A transformation as --transform describes it."""
+    texts = [f"{option}={value}" for option, value in options.items()]
+    return f"{name}[{','.join(texts)}]" if texts else name
+
+
+def _is_type(value: object) -> bool:
+    return isinstance(value, type) or hasattr(value, "get_type_name")
 
 
 def _type_name(kind: Any) -> str:

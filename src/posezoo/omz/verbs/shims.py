@@ -115,8 +115,8 @@ def _registry_of(release: str) -> str:
 FLAGS = (
     Flag(
         "folder DIR",
-        f"the folder for {', '.join(COMMANDS)}; it should be on PATH. The word mediapipe"
-        " means a stand-in for MediaPipe, whose solutions then run on OpenVINO",
+        f"the folder for {', '.join(COMMANDS)}; it should be on PATH; on Windows, use --wheel. The"
+        " word mediapipe means a stand-in for MediaPipe, whose solutions then run on OpenVINO",
         Path,
         nargs="?",
     ),
@@ -161,10 +161,13 @@ def run(args: _ShimsArgs) -> int:
         if not args.quiet:
             print_text("\n".join(lines))
         return 0
+    if args.folder and IS_WINDOWS:
+        raise PosezooError(
+            f"{args.folder}: the commands are scripts of a Unix shell, which Windows does not run",
+            hint="posezoo shims --wheel DIR packs them for pip, which writes commands for Windows",
+        )
     lines = []
     if args.wheel:
-        if not args.force:
-            _refuse_older_openvino()
         lines = _write_wheels(args.wheel, release, force=args.force)
     if args.folder:
         lines += _write_commands(args.folder, release, replaces=args.force)
@@ -192,6 +195,8 @@ def _write_wheels(folder: Path, release: str, *, force: bool) -> list[str]:
     """Write the wheels; returns what to print."""
     from posezoo.omz.stand_in_wheel import pack_posezoo, pack_stand_in
 
+    if not force:
+        _refuse_older_openvino()
     lines = [_write_wheel(folder, *pack_posezoo(), force=force)]
     registry = _registry_of(release)
     stand_in = pack_stand_in(release, COMMANDS, registry, _read_models(registry))

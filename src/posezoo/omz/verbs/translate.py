@@ -14,10 +14,13 @@ from posezoo.cli.parsers import Args
 from posezoo.cli.report import print_lines
 from posezoo.core.declarations.model_files import CHECKPOINTS
 from posezoo.core.errors import ConversionError, SelfCheckError
+from posezoo.core.files.staging import temporary_dir
 
 if TYPE_CHECKING:
     from posezoo.core.declarations.model import ModelSpec
+    from posezoo.core.events import Listener
     from posezoo.formats.onnx_conversion import OnnxReport
+    from posezoo.omz.commands.mo import MoArgs
 
 EXAMPLES = """
 posezoo translate deploy.prototxt res10.caffemodel -o res10.onnx
@@ -78,16 +81,25 @@ def run(args: _TranslateArgs) -> int:
     arguments = mo.parse_arguments(_arguments_of_mo(args))
     if args.output.suffix == ".onnx":
         return _write_onnx(args, *mo.read_command_line(arguments))
-    if not args.dry_run:
-        try:
-            mo.require_replaceable(arguments, force=args.force)
-            with Console(quiet=args.quiet) as console:
-                mo.convert(arguments, console)
-        except SelfCheckError as error:
-            error.hint = "nothing was written"
-            raise
+    convert = _convert_aside if args.dry_run else mo.convert
+    try:
+        mo.require_replaceable(arguments, force=args.force)
+        with Console(quiet=args.quiet) as console:
+            convert(arguments, console)
+    except SelfCheckError as error:
+        error.hint = "nothing was written"
+        raise
     _print_result(args)
     return 0
+
+
+def _convert_aside(arguments: MoArgs, listener: Listener) -> None:
+    """Convert and compare as for a result, in a folder that is then removed."""
+    from posezoo.omz.commands import mo
+
+    with temporary_dir() as folder:
+        arguments.output_dir = str(folder)
+        mo.convert(arguments, listener)
 
 
 def _print_result(args: _TranslateArgs) -> None:

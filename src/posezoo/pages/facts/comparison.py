@@ -345,10 +345,14 @@ def _make_row(
     speed, accuracy, single, network, situations = measured
     if size := facts.transfer_bytes(precision):
         metrics["transfer_bytes"] = SourcedMetric(size, MetricSource.DECLARED)
+    if subject.target_size:
+        metrics.pop("published_AP", None)
     if subject.target_size or facts.model.target_size:  # they were counted at another size
         metrics.pop("gflops", None)
-    for measurement in (speed, accuracy, situations):
+    for measurement in (speed, accuracy):
         metrics |= _measured_metrics(measurement)
+    metrics.pop("ghosts", None)  # those of an accuracy are of other pictures
+    metrics |= _measured_metrics(situations)
     if single:
         metrics["single_p50_ms"] = _measured_metrics(single)["latency_p50_ms"]
     for name, metric in _measured_metrics(network).items():

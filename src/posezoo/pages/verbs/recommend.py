@@ -22,6 +22,7 @@ import argparse
 import re
 import shlex
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -150,7 +151,7 @@ def run(args: _RecommendArgs) -> int:
     limits = RequiredValues(args.min_ap, args.max_latency, int(args.people), licenses)
     context = flags.context_from_args(args)
     with flags.console_from_args(args) as console:
-        measurements = measurement_selection(args, context.registry)
+        measurements = replace(measurement_selection(args, context.registry), one_request=True)
         selection = select_models(context.registry, None, console)
         models = describe_models(selection, context.registry)
         models = [facts for facts in models if _is_for_task(facts, args.task, args.keypoints)]

@@ -116,9 +116,6 @@ def run(args: _QuantizeArgs) -> int:
     dataset_dir = require_dataset_dir(args)
     _refuse_invalid_flags(args)
     _require_packages(args)
-    import json
-
-    from posezoo.core.files.verified_files import write_atomically
     from posezoo.run.runtime.runtime_config import require_device
 
     context = flags.context_from_args(args)
@@ -149,11 +146,25 @@ def run(args: _QuantizeArgs) -> int:
         if not own_irs and not args.dry_run:
             made = [spec for spec in selection.models if spec.full_name not in report.failed_names]
             _name_detectors(made, args, context, console)
-    measurements = [row for _, answer in report.answers for row in answer.measurements]
-    if args.report and not args.dry_run:
-        write_atomically(args.report, json.dumps(measurements, indent=2).encode() + b"\n")
+        if args.report and not args.dry_run:
+            measurements = [row for _, answer in report.answers for row in answer.measurements]
+            _write_report(args.report, measurements, console)
     misses_limit = any("missed" in answer.facts for _, answer in report.answers)
     return report.print(args.format) or int(misses_limit)
+
+
+def _write_report(
+    path: Path, measurements: Sequence[Mapping[str, object]], console: Console
+) -> None:
+    """Write the measurements of the IR that were made now, if any was."""
+    import json
+
+    from posezoo.core.files.verified_files import write_atomically
+
+    if not measurements:
+        console.warn(f"{path}: not written: there is nothing to record; --force quantizes again")
+        return
+    write_atomically(path, json.dumps(measurements, indent=2).encode() + b"\n")
 
 
 def _name_detectors(
@@ -174,6 +185,9 @@ def _name_detectors(
 def _refuse_invalid_flags(args: _QuantizeArgs) -> None:
     if args.max_drop is not None and not (args.annotations or args.metric):
         args.parser.error("--max_drop requires --annotations or --metric")
+    for name in ("report", "annotations", "metric", "max_drop", "layers"):
+        if args.measure_only and getattr(args, name):
+            args.parser.error(f"--{name} is not for --measure_only, which quantizes nothing")
     xmls = _own_xmls(args)
     if xmls and (xmls != args.models or args.all or args.measure_only):
         args.parser.error("name either .xml files, or models; --measure_only is for models")

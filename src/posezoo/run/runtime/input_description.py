@@ -19,7 +19,7 @@ from posezoo.core.errors import InferenceError, suggest
 from posezoo.core.values import frozen
 from posezoo.poses.decoder_type import DecoderType, NetworkFacts
 from posezoo.poses.decoders import find_decoder, resolve_options
-from posezoo.poses.letterbox import CROP, LETTERBOX, STRETCH, InputSizing, Size
+from posezoo.poses.letterbox import RESIZE_TYPES, STRETCH, InputSizing, Size
 from posezoo.run.model_procs import find_labels
 from posezoo.run.runtime.graph import (
     Graph,
@@ -30,14 +30,6 @@ from posezoo.run.runtime.graph import (
     is_named_original,
     read_graph,
 )
-
-#: Model API's values of ``resize_type``: how images are fitted, and whether they are in the middle.
-RESIZE_TYPES = {
-    "standard": (STRETCH, True),
-    "fit_to_window": (LETTERBOX, False),
-    "fit_to_window_letterbox": (LETTERBOX, True),
-    "crop": (CROP, True),
-}
 
 #: Its models that are ``standard`` if they state no ``resize_type``.
 _STANDARD_MODELS = ("keypoint_detection", "ssd")

@@ -19,6 +19,7 @@ from posezoo.cli import flags, parsers, run_main
 from posezoo.cli.console import Console
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.json_projection import project
+from posezoo.cli.labels import format_count
 from posezoo.cli.report import print_result
 from posezoo.cli.verbs import SUMMARIES
 from posezoo.core.declarations.model import ORIGINALS, TRACKING
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from posezoo.run.load import ChosenModel, PreparedModel
     from posezoo.run.runtime.estimator import Estimator
     from posezoo.run.runtime.runtime_config import LoadOptions
-    from posezoo.run.video.frame_outputs import JsonListWriter
+    from posezoo.run.video.frame_outputs import FrameOutput, JsonListWriter
     from posezoo.run.video.frame_publishers import FramePublisher
     from posezoo.run.video.frame_sources import Frame, FrameSource
     from posezoo.run.video.player import Player
@@ -277,7 +278,6 @@ def run(args: _DemoArgs) -> int:
     from posezoo.run.advice import explain_no_people
     from posezoo.run.load import Loader
     from posezoo.run.runtime.runtime_config import require_device
-    from posezoo.run.video.frame_outputs import open_output
     from posezoo.run.video.frame_publishers import is_stdout, open_publisher
     from posezoo.run.video.frame_sources import open_source
     from posezoo.run.video.player import ExecutionMode, Player, format_summary, summarize_run
@@ -304,11 +304,7 @@ def run(args: _DemoArgs) -> int:
         if not args.no_show:
             require_display()
         monitors = UtilizationMonitor(args.utilization_monitors)
-        outputs = []
-        if args.output:
-            outputs = [open_output(args.output, source, limit=args.output_limit, force=args.force)]
-        for output in outputs:
-            stack.callback(output.close)
+        outputs = _open_outputs(args, source, stack)
         publisher = open_publisher(args.json_lines, args.mqtt, stack, warn=console.warn)
         writer = _pose_writer(args, source, publisher, stack)
 
@@ -347,6 +343,7 @@ def run(args: _DemoArgs) -> int:
             on_poses=writer,
         )
         ended = _play(player)
+        _warn_of_limit(player, args.output_limit, console)
         summary = description | summarize_run(player, failures)
         if writer.frames is not None:
             writer.frames.rest = {"report": summary}
@@ -380,6 +377,16 @@ def _pose_writer(
     frames = _open_list(stack, args.json, "frames")
     results = _open_list(stack, args.coco)
     return _PoseWriter(source, args.prob_threshold, publish, raw_output, frames, results)
+
+
+def _open_outputs(args: _DemoArgs, source: FrameSource, stack: ExitStack) -> list[FrameOutput]:
+    from posezoo.run.video.frame_outputs import open_output
+
+    if args.output is None:
+        return []
+    output = open_output(args.output, source, limit=args.output_limit, force=args.force)
+    stack.callback(output.close)
+    return [output]
 
 
 def _open_list(stack: ExitStack, path: Path | None, key: str = "") -> JsonListWriter | None:
@@ -526,6 +533,14 @@ class _PoseWriter:
             for pose in poses:
                 image = coco_image_id(frame, self.source)
                 self.results.append(pose.to_coco(image, coco_category_id(pose)))
+
+
+def _warn_of_limit(player: Player, limit: int, console: Console) -> None:
+    """Warn of an output that lacks the frames after the limit."""
+    for output in player.outputs:
+        if limit and output.written == limit < player.frames - output.dropped:
+            frames = format_count(limit, "frame")
+            console.warn(f"{output.path}: stopped at {frames}; -limit 0 writes all")
 
 
 #: The facts about a loaded model in JSON.

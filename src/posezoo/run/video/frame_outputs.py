@@ -32,13 +32,16 @@ from posezoo.run import images
 from posezoo.run.images import SUFFIXES, WRITTEN_SUFFIXES, Image
 from posezoo.run.model_procs import read_labels
 from posezoo.run.video.ffmpeg_library import import_quiet_opencv
-from posezoo.run.video.frame_sources import Frame, FrameSource
+from posezoo.run.video.frame_sources import SILENCE_S, Frame, FrameSource
 
 #: FOURCC by video suffix; every FFmpeg in OpenCV can write these codecs.
 CODECS = {".avi": "MJPG", ".mkv": "mp4v", ".mov": "mp4v", ".mp4": "mp4v"}
 
 # The frames of one second: enough if the disk is busy for a moment, and 180 MiB at 1080p.
 _MAX_WAITING = 30
+
+# Of the frame rate that a video of MPEG-4 states.
+_MAX_NUMERATOR = 65_535
 
 # The usual block of a file system, in bytes.
 _BLOCK = 4096
@@ -87,7 +90,6 @@ def open_output(
     source: FrameSource,
     *,
     limit: int = 0,
-    may_drop: bool = True,
     force: bool = False,
 ) -> FrameOutput:
     """The output for a path: an image, a video, or a folder.
@@ -96,8 +98,6 @@ def open_output(
         path: the file or folder to which frames are written.
         source: the source of the frames.
         limit: the maximum number of frames to write; 0: all.
-        may_drop: whether frames of a video are dropped if encoding is too slow; otherwise the
-            caller waits.
         force: whether files are replaced that posezoo did not write.
 
     Raises:
@@ -122,8 +122,9 @@ def open_output(
     if is_folder or is_image:
         return ImageOutput(path, limit, targets, force)
     if source.even_fps is None:
-        return VideoOutput(path, source.fps, limit, may_drop=may_drop)
-    return VideoOutput(path, source.even_fps, limit, may_drop=may_drop, time_s=source.time_s)
+        return VideoOutput(path, source.fps, limit, may_drop=source.is_live)
+    time_s = _LiveTimes(source) if source.is_live else source.time_s
+    return VideoOutput(path, source.even_fps, limit, may_drop=source.is_live, time_s=time_s)
 
 
 def _require_one_image(path: Path, source: FrameSource) -> Path:
@@ -193,6 +194,25 @@ class ImageOutput(FrameOutput):
         self.written += 1
 
 
+class _LiveTimes:
+    """When the frames of a live source are shown in its drawn video, in seconds.
+
+    The video begins with the first frame, and leaves out the time when there was no connection.
+    """
+
+    def __init__(self, source: FrameSource) -> None:
+        self._source = source
+        self._last_s: float | None = None
+        self._shown_s = 0.0
+
+    def __call__(self, frame: Frame) -> float:
+        time_s = self._source.time_s(frame)
+        if self._last_s is not None and time_s - self._last_s < SILENCE_S:
+            self._shown_s += time_s - self._last_s
+        self._last_s = time_s
+        return self._shown_s
+
+
 class VideoOutput(FrameOutput):
     """A video, encoded in its own thread: if encoding is too slow, frames are dropped and counted,
     or wait.
@@ -204,7 +224,7 @@ class VideoOutput(FrameOutput):
         path: the video.
         fps: its frames per second.
         limit: the maximum number of frames to write; 0: all.
-        may_drop: as for ``open_output``.
+        may_drop: whether frames are dropped if encoding is too slow; otherwise the caller waits.
         time_s: when a frame is shown, in seconds: it is repeated until the time of the next one.
             None: each frame is written once.
     """
@@ -222,7 +242,7 @@ class VideoOutput(FrameOutput):
         self._time_s = time_s
         self._encoded = 0
         self._last: Image | None = None
-        self._fps = fps
+        self._fps = _writable_fps(fps)
         self._limit = limit
         self._may_drop = may_drop
         self._part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
@@ -248,7 +268,9 @@ class VideoOutput(FrameOutput):
             width, height = image_size(image)
             self._size = (max(2, width // 2 * 2), max(2, height // 2 * 2))
             codec = cv2.VideoWriter_fourcc(*CODECS[self.path.suffix.lower()])
-            encoder = cv2.VideoWriter(str(self._part), cv2.CAP_FFMPEG, codec, self._fps, self._size)
+            # FFmpeg takes a relative name with a colon to begin with a protocol.
+            part = str(self._part.absolute())
+            encoder = cv2.VideoWriter(part, cv2.CAP_FFMPEG, codec, self._fps, self._size)
             if not encoder.isOpened():
                 size = f"{self._size[0]}x{self._size[1]}"
                 raise OutputError(f"{self._part}: no video of {size} can be written there")
@@ -263,11 +285,15 @@ class VideoOutput(FrameOutput):
         self.written += 1
 
     def _repeat_until(self, frame: Frame) -> None:
-        """Write the last image again until a frame is shown."""
-        if self._time_s is None or self._last is None:
+        """Write the last image again until a frame is shown; if frames may be dropped, only as long
+        as there is room for later ones.
+        """
+        if self._time_s is None:
             return
         place = round(self._time_s(frame) * self._fps)
-        while self._encoded < place:
+        while self._last is not None and self._encoded < place:
+            if self._may_drop and len(self._waiting) > _MAX_WAITING // 2:
+                return
             if len(self._waiting) > _MAX_WAITING:
                 wait([self._waiting[0]])
             self._remove_encoded()
@@ -310,6 +336,17 @@ class VideoOutput(FrameOutput):
             if (error := self._waiting[0].exception()) is not None:
                 raise OutputError(f"{self.path}: writing failed: {error}") from error
             self._waiting.popleft()
+
+
+def _writable_fps(fps: float) -> float:
+    """A rate rounded to 3, 2 or 1 decimals, so that a video can state it.
+
+    OpenCV states it as a decimal fraction, whose numerator MPEG-4 limits (ISO/IEC 14496-2).
+    """
+    for digits in (3, 2):
+        if fps * 10**digits < _MAX_NUMERATOR:
+            return round(fps, digits)
+    return round(fps, 1)
 
 
 def _require_space(path: Path) -> None:

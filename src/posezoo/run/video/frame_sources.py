@@ -50,8 +50,10 @@ from posezoo.run.video.ffmpeg_library import DecoderErrors, decoder_errors, impo
 from posezoo.run.video.ffmpeg_options import ffmpeg_options
 from posezoo.run.video.stream_redirects import follow_redirects
 from posezoo.run.video.video_file import (
+    MAX_EVEN_FPS,
     choose_even_fps,
     open_file,
+    plausible_fps,
     read_frame_times,
     select_track,
 )
@@ -62,8 +64,8 @@ ANNOTATED = re.compile(r".*_poses(_\d+)?")
 
 ReportError = Callable[[PosezooError], None]
 
-# A live source counts as disconnected if it gives no frame for this time.
-_SILENCE_MS = 10_000
+#: A live source counts as disconnected if it gives no frame for this time.
+SILENCE_S = 10
 
 # A pixel whose sides differ by less than this share counts as square: rounding gives 426:425.
 _SQUARE = 0.02
@@ -120,11 +122,13 @@ class FrameSource(ABC):
         image_paths: the image files; empty for other sources.
         fps: frames per second at normal speed.
         even_fps: the rate of a drawn video that repeats frames, since those of the source are not
-            equally far apart; None if they are, or if the source is live.
+            equally far apart; None if they are.
         size: width and height of the first frame, in pixels, as it is shown.
+        is_live: whether it is a camera or a stream, whose frames must be processed in time.
     """
 
     name: str
+    is_live: bool = False
     image_paths: Sequence[Path] = ()
     fps: float = USUAL_FPS
     even_fps: float | None = None
@@ -335,7 +339,7 @@ class AnimatedWebP(FrameSource):
             raise ImageError(f"{path}: the image is damaged")
         self.size = image_size(first)
         times = list(accumulate(self._durations, initial=0.0))
-        self.fps = len(self._durations) / times[-1] if times[-1] else USUAL_FPS
+        self.fps = plausible_fps(len(self._durations) / times[-1] if times[-1] else 0.0)
         self.even_fps = choose_even_fps(times[:-1], self.fps)
 
     def frames(self) -> Generator[Frame, None, None]:
@@ -438,7 +442,7 @@ class VideoSource(FrameSource):
     Args:
         target: a path, an address, or the number of a camera.
         rounds: how often a video is played; None: endlessly. A live source is played once: its end
-            is an error.
+            is an error, unless it is a whole video at an http address.
         report_error: receives the reason if it ends too early.
         reconnection: how a live source is opened again after it dropped.
         stream: which video stream of a file is played; as for ``open_source``.
@@ -466,13 +470,16 @@ class VideoSource(FrameSource):
             isinstance(target, str) and not is_stream and stat.S_ISREG(Path(target).stat().st_mode)
         )
         self._is_camera = not (is_stream or is_file)
-        self._is_live = is_stream or self._is_camera
-        self._rounds = 1 if self._is_live else rounds
+        self.is_live = is_stream or self._is_camera
+        self._rounds = 1 if self.is_live else rounds
         self._steps = FrameSteps()
         self._damage = Damage()
         self._track = None
         if is_file:
-            self._track = select_track(Path(str(target)), stream, reconnection.warn)
+            path = Path(str(target))
+            # FFmpeg takes a relative name with a colon to begin with a protocol.
+            self._target = str(path.absolute())
+            self._track = select_track(path, stream, reconnection.warn)
         elif stream:
             raise ImageError(f"{self.name}: --stream is for video files")
         self._capture = self._open()
@@ -483,16 +490,20 @@ class VideoSource(FrameSource):
         except ImageError:
             self._capture.release()
             raise
+        # A process may not keep as many files open as a run has videos.
+        if not self.is_live:
+            self._capture.release()
 
     def _read_properties(self) -> None:
         cv2 = import_quiet_opencv()
         self._stated_frames = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        fps = self._capture.get(cv2.CAP_PROP_FPS)
         is_mjpeg = int(self._capture.get(cv2.CAP_PROP_FOURCC)) == cv2.VideoWriter.fourcc(*"MJPG")
-        # Over HTTP, FFmpeg takes such frames to be equally far apart.
-        is_untimed = is_mjpeg and self._is_http
+        # Unlike a camera, a video at an http address states how many frames it has.
+        self._is_remote_video = self._is_http and self._stated_frames > 0
+        # FFmpeg takes the frames of such a camera to be equally far apart.
+        is_untimed = is_mjpeg and self._is_http and not self._is_remote_video
         self._has_times = not (self._is_camera or is_untimed)
-        self.fps = fps if 1 <= fps <= 1000 else USUAL_FPS
+        self.fps = plausible_fps(self._capture.get(cv2.CAP_PROP_FPS))
         width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
         height = int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
         if width <= 0 or height <= 0:
@@ -547,7 +558,7 @@ class VideoSource(FrameSource):
         if isinstance(self._target, int):
             problem = "cannot be opened"
             hint = "is it connected, free, and do you have permission to use it?"
-        elif self._is_live:
+        elif self.is_live:
             problem = "there is no video stream"
             hint = "open it with a browser or ffplay to check"
         else:
@@ -557,7 +568,7 @@ class VideoSource(FrameSource):
     def _open_by_ffmpeg(self, target: str | int) -> Any:
         cv2 = import_quiet_opencv()
         open_limit, read_limit = cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC
-        limits = (open_limit, _SILENCE_MS, read_limit, _SILENCE_MS)
+        limits = (open_limit, 1000 * SILENCE_S, read_limit, 1000 * SILENCE_S)
         # FFmpeg follows no redirect: its target would not be checked.
         with ffmpeg_options(max_redirects="0") if self._is_http else nullcontext():
             return open_file(str(target), self._track, limits)
@@ -569,7 +580,7 @@ class VideoSource(FrameSource):
             ImageError: it leads to an address that no server may lead to.
         """
         try:
-            return follow_redirects(str(self._target), _SILENCE_MS / 1000)
+            return follow_redirects(str(self._target), SILENCE_S)
         except TransientSourceError:
             return str(self._target)
         except SourceError as error:
@@ -578,9 +589,12 @@ class VideoSource(FrameSource):
 
     def frames(self) -> Generator[Frame, None, None]:
         """The frames in order, round by round; a round that ends too early is the last."""
-        frames = self._frames_of_stream() if self._is_live else self._frames_of_rounds()
+        frames = self._frames_of_stream() if self.is_live else self._frames_of_rounds()
+        if not self.is_live:
+            # Errors that FFmpeg reports here are not those of a frame.
+            self._capture = self._open()
         # A live source that was joined in the middle, or drops, has errors that pass.
-        with nullcontext() if self._is_live else decoder_errors() as errors:
+        with nullcontext() if self.is_live else decoder_errors() as errors:
             self._damage = Damage(errors)
             try:
                 yield from frames
@@ -603,17 +617,22 @@ class VideoSource(FrameSource):
                 self._capture.release()
                 self._capture = self._open()
             read, end_s = yield from self._frames_until_end(indices, round_start_s)
-            # Where frames are not equally far apart, there are fewer of them.
-            reached = (end_s - round_start_s) * self.fps
+            lasted_s = end_s - round_start_s
             round_start_s = end_s
-            allowed = max(_TOLERATED_FRAMES, _TOLERATED_SHARE * self._stated_frames)
-            if not read or self._stated_frames - max(read, reached) > allowed:
+            if self._ended_early(read, lasted_s):
                 announced = ""
                 if self._stated_frames > 0:
                     announced = f" of about {self._stated_frames:.0f}"
                 ended = f"it ended after {format_count(read, 'frame')}{announced}"
                 self._report_error(ImageError(f"{self.name}: is truncated or damaged: {ended}"))
                 return
+
+    def _ended_early(self, read: int, lasted_s: float) -> bool:
+        """Whether no frame was read, or far fewer than the video states."""
+        # Where frames are not equally far apart, there are fewer of them.
+        reached = lasted_s * self.fps
+        allowed = max(_TOLERATED_FRAMES, _TOLERATED_SHARE * self._stated_frames)
+        return not read or self._stated_frames - max(read, reached) > allowed
 
     def _frames_until_end(
         self, indices: Iterator[int], start_s: float
@@ -637,7 +656,7 @@ class VideoSource(FrameSource):
     def _frames_of_stream(self) -> Generator[Frame, None, None]:
         indices = count()
         pauses = self._reconnection.pauses()
-        shown_s = 0.0
+        first_s = shown_s = 0.0
         while True:
             opened = time.monotonic()
             read = 0
@@ -647,8 +666,11 @@ class VideoSource(FrameSource):
                 if not is_read:
                     break
                 shown_s += self._step_s(begun, is_first=not read)
+                first_s = first_s if read else shown_s
                 read += 1
                 yield self._frame(next(indices), image, begun, shown_s)
+            if self._is_remote_video and not self._ended_early(read, shown_s - first_s):
+                return
             dropped = f"{self.name}: was disconnected after {format_count(read, 'frame')}"
             if time.monotonic() - opened > _STEADY_S:
                 pauses = self._reconnection.pauses()
@@ -663,8 +685,8 @@ class VideoSource(FrameSource):
     @cached_property
     def even_fps(self) -> float | None:  # type: ignore[override]
         """As in ``FrameSource``; the file is read for it, but not decoded."""
-        if self._is_live:
-            return None
+        if self.is_live:
+            return min(self.fps, MAX_EVEN_FPS)
         return choose_even_fps(read_frame_times(str(self._target), self._track), self.fps)
 
     def _step_s(self, begun: float, *, is_first: bool) -> float:
@@ -673,7 +695,7 @@ class VideoSource(FrameSource):
         stated_s: float = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
         step_s, read_step_s = stated_s - self._stated_s, begun - self._last_begun
         self._stated_s, self._last_begun = stated_s, begun
-        if is_first or not self._has_times or not 0 < step_s < _SILENCE_MS / 1000:
+        if is_first or not self._has_times or not 0 < step_s < SILENCE_S:
             return read_step_s
         self._steps.add(step_s)
         return step_s
@@ -701,8 +723,11 @@ def _explain_unplayable(path: Path) -> tuple[str, str]:
     """Why a file that is no image cannot be played, and what to do, by how it begins."""
     if problem := explain_lfs_pointer(path):
         return problem, LFS_HINT
-    with open(path, "rb") as stream:
-        start = stream.read(200)
+    try:
+        with open(path, "rb") as stream:
+            start = stream.read(200)
+    except OSError as error:
+        return f"cannot be read: {os_reason(error)}", ""
     if start[4:8] == b"ftyp" and start[8:12] in _PHOTO_BRANDS:
         as_jpeg = path.with_suffix(".jpg").name
         return (

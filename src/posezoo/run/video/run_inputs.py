@@ -87,7 +87,6 @@ class VideoInput:
 
     source: FrameSource
     stem: str
-    is_live: bool  # whether its frames must be processed in time
 
 
 @frozen
@@ -203,7 +202,7 @@ class _OpenedInputs:
             warn=self.warn,
         )
         source.name = shown or source.name
-        self.videos.append(VideoInput(source, stem, is_live))
+        self.videos.append(VideoInput(source, stem))
 
 
 def _require_one_image(images: Sequence[ImageInput]) -> None:
@@ -616,7 +615,7 @@ class InputRunner:
                 stack.enter_context(replacing_own(keypoints, force=self.force))
                 written = stack.enter_context(JsonListWriter(keypoints, "frames"))
             stack.enter_context(replacing_own(target, force=self.force))
-            output = open_output(target, source, may_drop=video.is_live, force=self.force)
+            output = open_output(target, source, force=self.force)
             stack.callback(_finish_video, output, target, row)
             read = stack.enter_context(closing(source.frames()))
             results = self.estimator.stream(
@@ -633,11 +632,11 @@ class InputRunner:
                 self.skeletons |= {pose.layout for pose in poses}
                 self.publish(source, frame, poses, self.min_score)
                 described = frame_to_json(frame, poses, self.min_score)
-                if written:
-                    written.append(described)
                 output.write(
                     frame, draw(frame.image, poses, min_score=self.min_score, in_place=True)
                 )
+                if written:
+                    written.append(described)
                 row["frames"] += 1
                 row["people"] = max(row["people"], self._count_drawn(described["poses"]))
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 from posezoo.core.errors import ImageError
 from posezoo.core.files.staging import temporary_dir
+from posezoo.run.runtime.estimator import USUAL_FPS
 from posezoo.run.video.ffmpeg_library import import_quiet_opencv
 from posezoo.run.video.ffmpeg_options import ffmpeg_options
 from posezoo.run.video.mp4_tracks import VideoTrack, read_video_tracks
@@ -18,9 +20,16 @@ from posezoo.run.video.mp4_tracks import VideoTrack, read_video_tracks
 _TOLERATED_DRIFT = 0.6
 _TOLERATED_DRIFT_S = 0.02
 
-# The rate of a drawn video: frames that follow each other faster are rare, or damage.
+# OpenCV rounds the rate of a drawn video to thousandths. Frames that follow each other more slowly
+# are repeated in it.
+_LEAST_STATED_FPS = 0.1
+_MOST_STATED_FPS = 1000.0
+
+# Frames that follow each other faster are rare, or damage.
 _SHORT_STEPS = 0.05
-_MAX_FPS = 120.0
+
+#: The highest rate of a drawn video that repeats frames, unless its file states a higher one.
+MAX_EVEN_FPS = 120.0
 
 # A drawn video has at most this many frames, or ten times as many as its source.
 _MAX_FRAMES = 100_000
@@ -86,6 +95,11 @@ def read_frame_times(path: str, track: VideoTrack | None) -> list[float]:
     return sorted(times)
 
 
+def plausible_fps(fps: float) -> float:
+    """The rate that a video states; the usual one if it states none, or one that cannot be."""
+    return fps if _LEAST_STATED_FPS <= fps <= _MOST_STATED_FPS else USUAL_FPS
+
+
 def choose_even_fps(times: Sequence[float], fps: float) -> float | None:
     """The rate at which a drawn video shows each frame at its time, by repeating some.
 
@@ -106,7 +120,8 @@ def choose_even_fps(times: Sequence[float], fps: float) -> float | None:
         return None
     short_step = steps[int(_SHORT_STEPS * len(steps))]
     most = max(_MAX_FRAMES, _MAX_REPEATS * len(times)) / (times[-1] - times[0])
-    even = min(1 / short_step, max(_MAX_FPS, fps), most)
+    # At least one a second, as often as the frames come or a multiple of that.
+    even = min(ceil(short_step) / short_step, max(MAX_EVEN_FPS, fps), most)
     return even if even >= 1 and _drift_at(times, even) < drift else None
 
 
