@@ -224,18 +224,33 @@ def write_own_network(folder: Path) -> tuple[Path, tuple[Path, Path]]:
     return onnx, (frame, picture)
 
 
+def points_of(image: dict) -> list[tuple[float, float]]:
+    """x and y of the keypoints of the first person."""
+    return [(point["x"], point["y"]) for point in image["poses"][0]["keypoints"]]
+
+
+def points_of_run(network: Path, picture: Path, folder: Path) -> list[tuple[float, float]]:
+    """The same as ``posezoo run`` finds them."""
+    ended = posezoo("run", network, "-i", picture, "-o", folder, cwd=folder.parent)
+    assert ended.returncode == 0, ended.stderr
+    (image,) = json.loads((folder / "poses.json").read_text())["images"]
+    return points_of(image)
+
+
 def test_an_own_network_of_four_keypoints_finds_what_posezoo_run_finds(project, tmp_path):
     onnx, (frame, picture) = write_own_network(tmp_path)
     export(tmp_path / "own", "cpp", str(onnx))
     (image,) = people(project, tmp_path / "own" / "models" / "own.xml", frame)
-    ended = posezoo("run", onnx, "-i", picture, "-o", tmp_path / "poses", cwd=tmp_path)
-    assert ended.returncode == 0, ended.stderr
-    (wanted,) = json.loads((tmp_path / "poses" / "poses.json").read_text())["images"]
-    points, same = (
-        [(point["x"], point["y"]) for point in each["poses"][0]["keypoints"]]
-        for each in (image, wanted)
-    )
-    np.testing.assert_allclose(points, same, atol=0.1)
+    wanted = points_of_run(onnx, picture, tmp_path / "poses")
+    np.testing.assert_allclose(points_of(image), wanted, atol=0.1)
+
+
+def test_posezoo_run_finds_the_same_with_an_own_network_and_with_its_export(tmp_path):
+    onnx, (_, picture) = write_own_network(tmp_path)
+    export(tmp_path / "own", "folder", "--decode", str(onnx))
+    exported = points_of_run(tmp_path / "own" / "own" / "own.xml", picture, tmp_path / "exported")
+    wanted = points_of_run(onnx, picture, tmp_path / "poses")
+    np.testing.assert_allclose(exported, wanted, atol=0.1)
 
 
 def test_the_benchmark_counts_frames(project, tmp_path):

@@ -120,7 +120,12 @@ def describe_stated_input(
         is_rgb = graph.read_rt_info("posezoo", "color") == ColorOrder.RGB
         preprocessing = Preprocessing(reverse_input_channels=is_rgb)
         labels = info.words("labels")
-        return InputDescription(preprocessing, labels=labels, own_mean=_read_own_mean(graph))
+        sizing = None
+        if decoder and graph.read_rt_info("posezoo", "resize_type"):
+            sizing = _stated_sizing(info, find_decoder(decoder.name))
+        return InputDescription(
+            preprocessing, sizing, labels=labels, own_mean=_read_own_mean(graph)
+        )
     if like:
         description = InputDescription(original_preprocessing(like))
     elif graph.ultralytics:
