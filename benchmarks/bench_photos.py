@@ -266,7 +266,7 @@ def measure_video(zoo: Zoo, crowd: Path, rounds: int) -> dict[str, Any]:
 
     def run() -> None:
         source = open_source(str(path), report_error=lambda problem: sys.exit(str(problem)))
-        inputs = RunInputs((), (VideoInput(source, path.stem, is_live=False),))
+        inputs = RunInputs((), (VideoInput(source, path.stem),))
         runner(estimator, inputs, crowd.parent, options).run_all()
 
     with CountedInferences() as inferences:
