@@ -245,9 +245,10 @@ def test_an_own_network_of_four_keypoints_finds_what_posezoo_run_finds(project, 
     np.testing.assert_allclose(points_of(image), wanted, atol=0.1)
 
 
-def test_posezoo_run_finds_the_same_with_an_own_network_and_with_its_export(tmp_path):
+@pytest.mark.parametrize("flag", ["--decode", "--resize"])
+def test_posezoo_run_finds_the_same_with_an_own_network_and_with_its_export(tmp_path, flag):
     onnx, (_, picture) = write_own_network(tmp_path)
-    export(tmp_path / "own", "folder", "--decode", str(onnx))
+    export(tmp_path / "own", "folder", flag, str(onnx))
     exported = points_of_run(tmp_path / "own" / "own" / "own.xml", picture, tmp_path / "exported")
     wanted = points_of_run(onnx, picture, tmp_path / "poses")
     np.testing.assert_allclose(exported, wanted, atol=0.1)

@@ -368,6 +368,11 @@ def test_the_function_stores_fp16_only_if_it_is_asked_for(folder, arguments, ele
             {"mean_values": np.array([1.5, 2, 3], np.float32), "scale_values": {"x": np.array([1, 2])}},
             {"mean_values": "[1.5,2.0,3.0]", "scale_values": "x[1,2]"},
         ),
+        ({"input": [np.float16, np.int32]}, {"input": "{float16},{int32}"}),
+        (
+            {"input_shape": [np.array([1, 3]), np.array([1, 2])]},
+            {"input_shape": "[1,3],[1,2]"},
+        ),
         ({"input": ("x", np.float16), "layout": {"x": "nchw"}}, {"input": "x{float16}"}),
     ],
 )  # fmt: skip
@@ -440,6 +445,7 @@ def test_the_function_takes_a_shape_of_openvino(folder):
     shapes = (
         [("image", [2, 3, 18, 24])],
         ("image", ov.PartialShape([2, 3, 18, 24]), ov.Type.f32),
+        ("image", np.float32, [2, 3, 18, 24]),
         [2, 3, 18, 24],
         {"image": (2, 3, 18, 24)},
     )

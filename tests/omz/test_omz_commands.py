@@ -11,6 +11,7 @@ import sys
 import zipfile
 from hashlib import sha384
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,8 +20,11 @@ from fakes.network import network
 from fakes.server import Server
 from fakes.waiting import HANG_S, sizes_of_parts, wait_until
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
+from posezoo.core.events import DownloadFinished
 from posezoo.core.registry import open_registry
 from posezoo.core.resolve.input_options import with_added_mo_args
+from posezoo.omz.commands.conventions import LineBuffer
+from posezoo.omz.commands.event_output import JsonReporter
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "tools" / "downloader"
@@ -108,6 +112,15 @@ def test_lines_name_the_cache_or_the_mirror(zoo):
         run("downloader", zoo, "--name", "a", "-o", "four", POSEZOO_MIRROR="cache"),
     ):
         assert "public/a/a.tflite from cache\n" in mirrored.stdout
+
+
+def test_an_event_is_one_write_so_that_those_of_two_processes_are_lines(zoo, monkeypatch):
+    texts: list[str] = []
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(write=texts.append, flush=lambda: None))
+    report = JsonReporter(LineBuffer(), open_registry([zoo / "models"]).find("a"))
+    report(DownloadFinished("a", True))
+    (text,) = filter(None, texts)
+    assert text.endswith("}\n")
 
 
 def test_a_failure_has_its_reason_in_json_and_does_not_stop_other_models(zoo):

@@ -152,6 +152,8 @@ def _with_sizing(port: Input, sizing: InputSizing | None) -> Input:
     """The input with how images are fitted to it, if the file states it."""
     if sizing is None:
         return port
+    if not sizing.keeps_scale:  # it states only the value beside an image
+        return replace(port, pad_value=sizing.padding)
     is_centered = sizing.centered or sizing.fit != LETTERBOX
     words = {fitted: word for word, fitted in RESIZE_TYPES.items()}
     word = words[sizing.fit, is_centered]

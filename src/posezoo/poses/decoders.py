@@ -20,7 +20,7 @@ from posezoo.core.plugins import LazyTable
 from posezoo.core.settings import SECOND_MODEL
 from posezoo.poses.decoder_type import DecoderType, Maps, Shape
 from posezoo.poses.keypoints import Pose
-from posezoo.poses.letterbox import RESIZE_TYPES, STRETCH, InputSizing, Size
+from posezoo.poses.letterbox import STRETCH, InputSizing, Size
 from posezoo.poses.top_down import crop_stretch
 
 Option = str | int | float | bool
@@ -282,17 +282,9 @@ def fit_to_input(decoder: Decoder, port: Input) -> tuple[bool, tuple[float, ...]
 def sizing_of_input(decoder: Decoder, port: Input) -> InputSizing:
     """How images are fitted into a network's first input, as its decoder or its file says it."""
     usual = find_decoder(decoder.name).input_sizing
-    if not port.resize_type:
-        return usual
-    fit, is_centered = RESIZE_TYPES[port.resize_type]
-    return replace(
-        usual,
-        fit=fit,
-        centered=is_centered,
-        padding=port.pad_value,
-        truncates=False,
-        keeps_scale=True,
-    )
+    if port.resize_type:
+        return usual.as_stated(port.resize_type, port.pad_value or 0)
+    return usual if port.pad_value is None else replace(usual, padding=port.pad_value)
 
 
 def finds_boxes(decoder: Decoder | None) -> bool:

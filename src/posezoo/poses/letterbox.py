@@ -278,6 +278,15 @@ class InputSizing:
     keeps_scale: bool = False
     is_embedded: bool = False
 
+    def as_stated(self, resize_type: str, padding: int) -> InputSizing:
+        """The same with what the metadata of a file say: one of ``RESIZE_TYPES``, and the value of
+        all channels outside the image.
+        """
+        fit, centered = RESIZE_TYPES[resize_type]
+        return replace(
+            self, fit=fit, centered=centered, padding=padding, truncates=False, keeps_scale=True
+        )
+
     def target_size(self, size: Size) -> int:
         """The target size of an input of this width and height."""
         if self.target_side == HEIGHT:

@@ -42,7 +42,11 @@ class MeasurementSelection:
 
     def select(self, model: Model, kind: str) -> list[Measurement]:
         """All selected measurements of one kind of a model."""
-        of_user = [pair for pair in self.user_measurements if pair[1].kind == kind]
+        of_user = [
+            pair
+            for pair in self.user_measurements
+            if pair[1].kind == kind and self._is_of_right_requests(pair[1])
+        ]
         measurements = list(measurements_of(model, kind))
         if of_user:
             measurements = [each for name, each in of_user if name == model.full_name]
@@ -91,9 +95,13 @@ class MeasurementSelection:
         if self.machine.casefold() not in measurement.machine.casefold():
             return False
         actual = measurement.settings
-        if self.one_request and actual.get("requests", 1) != 1:
+        if not self._is_of_right_requests(measurement):
             return False
         return all(str(actual.get(name)) == value for name, value in self.settings.items())
+
+    def _is_of_right_requests(self, measurement: Measurement) -> bool:
+        is_alone = measurement.settings.get("requests", 1) == 1
+        return is_alone or not self.one_request
 
 
 def is_of_pipeline(measurement: Measurement) -> bool:

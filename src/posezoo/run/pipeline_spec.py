@@ -20,7 +20,7 @@ from posezoo.core.declarations.model import (
 from posezoo.core.download.folder_sync import folder_sync
 from posezoo.core.errors import InferenceError, SpecError, UnknownModelError
 from posezoo.core.files.verified_files import is_verified_file
-from posezoo.core.ir.provenance import ranges_key
+from posezoo.core.ir.provenance import ranges_key, read_ir_record, was_made_from
 from posezoo.core.registry import Registry, open_registry
 from posezoo.core.resolve.resolved import INT8_PRECISIONS
 from posezoo.core.resolve.stage_context import Context
@@ -183,6 +183,10 @@ def is_quantized_here(model: Model, precision: Precision, context: Context) -> b
         if ranges_key(part, precision):
             continue
         sync.bring_irs(part, layout, (precision,))
-        if precision in part.precisions or not layout.ir_path(part, precision).is_file():
+        xml = layout.ir_path(part, precision)
+        if precision in part.precisions or not xml.is_file():
             return False
+        record = read_ir_record(xml)
+        if record and record.sources and not was_made_from(record, part):
+            return False  # the model has other weights now
     return True

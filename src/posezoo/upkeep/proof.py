@@ -96,7 +96,7 @@ class Proving:
                 made_from = self._made_from(self.context.registry.find(path.stem))
                 if report.get("made_from", [])[:2] != made_from[:2]:
                     continue
-                if report["made_from"] != made_from:
+                if self.dataset is not None and report["made_from"] != made_from:
                     report.pop("AP", None)
                 reports[path.stem] = report
         return reports
@@ -106,7 +106,7 @@ class Proving:
         if self.dataset is None:
             return [*made_from, ""]
         annotations = compute_digest(self.dataset.annotations).value
-        return [*made_from, self.dataset.name, annotations, str(self.dataset.folder)]
+        return [*made_from, self.dataset.name, annotations, str(self.dataset.folder.resolve())]
 
     def _prove(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
         context = self.context

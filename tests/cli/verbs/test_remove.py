@@ -66,6 +66,20 @@ def test_after_it_the_cache_gives_the_files_again(zoo):
     assert (zoo / "weights" / "public" / "one" / "one.tflite").read_bytes() == BODIES["one"]
 
 
+def test_an_invalid_lock_is_noticed_before_anything_is_removed(zoo):
+    file = {**declared_file(zoo / "one.tflite"), "size": "unknown", "checksum": "unknown"}
+    write_model(zoo / "zoo", "pinned", model_yml(files=[{**file, "max_size": 9999}]))
+    names = ("one", "pinned")
+    trusting = posezoo("download", *names, *places(zoo), "--trust_on_first_use", cwd=zoo)
+    assert trusting.returncode == 0, trusting.stderr
+    (zoo / "posezoo.lock").write_text("<<<<<<< HEAD\n")
+    before = files_in(zoo / "weights")
+    ended = posezoo("remove", *names, "--yes", *places(zoo), cwd=zoo)
+    assert ended.returncode == 1
+    assert "posezoo.lock" in ended.stderr
+    assert files_in(zoo / "weights") == before
+
+
 def test_a_dry_run_removes_nothing(zoo):
     before = files_in(zoo)
     ended = remove(zoo, "*", "--dry_run", "--format", "json")

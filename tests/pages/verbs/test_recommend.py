@@ -98,6 +98,15 @@ def test_a_latency_is_one_of_a_single_request(zoo):
     assert "warning: no speed measurement matches --machine and --setting\n" in ended.stderr
 
 
+def test_times_of_several_requests_in_a_file_are_not_used_and_a_warning_says_so(zoo):
+    of_four = speed(9.0, people_from="nanodet-g", requests=4, **SPEEDS[0][1])
+    (zoo / "mine.json").write_text(json.dumps([measurement_to_json("fast", of_four)]))
+    ended = recommend(zoo, "--figures", "mine.json", "--format", "json")
+    latencies = {row["name"]: row["latency_ms"] for row in json.loads(ended.stdout)["models"]}
+    assert latencies["fast"]["number"] == 4.0
+    assert "warning: mine.json: the times are of several requests at once" in ended.stderr
+
+
 def test_no_pipeline_is_recommended_for_four_people_if_it_found_one_of_them():
     """Of the zoo itself, where BlazePose found one or two of the four people that were shown."""
     for words in ((), ("--max_latency", "1s")):

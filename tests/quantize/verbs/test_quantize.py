@@ -100,7 +100,7 @@ def test_a_report_stays_if_nothing_was_measured_now(report):
     before = file.read_bytes()
     ended = posezoo("quantize", "seeker", *place.flags, "--report", file)
     assert ended.returncode == 0, ended.stderr
-    assert f"warning: {file}: not written: there is nothing to record" in ended.stderr
+    assert f"warning: {file}: not written: no IR was compared with FP32" in ended.stderr
     assert file.read_bytes() == before
 
 
@@ -189,11 +189,12 @@ def test_without_its_packages_nothing_is_measured(place, monkeypatch):
         assert ended.stderr.startswith("error: nncf is not installed\n")
         assert "[quantize,evaluate]" in ended.stderr
     monkeypatch.setitem(sys.modules, "faster_coco_eval", None)
-    for words in (("--metric", "map"), ("--annotations", place.root / "people.json")):
+    annotated = ("--annotations", place.root / "people.json")
+    for words in (("--metric", "map"), annotated):
         ended = posezoo("quantize", "seeker", *place.flags, *words)
         assert ended.returncode == 1
         assert ended.stderr.startswith("error: faster_coco_eval is not installed\n")
-    planned = posezoo("quantize", "seeker", *flags, "--dry_run")
+    planned = posezoo("quantize", "seeker", *place.flags, *annotated, "--dry_run")
     assert planned.returncode == 0, planned.stderr
 
 

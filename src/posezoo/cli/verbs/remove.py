@@ -60,16 +60,17 @@ def run(args: _RemoveArgs) -> int:
     if not is_silent and not sys.stdin.isatty():
         args.parser.error("the input is not a terminal, so no confirmation is possible: add --yes")
     context = flags.context_from_args(args, {"locked": False}, local="remove")
+    cache_dir = context.settings.cache_dir
     with flags.console_from_args(args) as console:
         selection = select_models(context.registry, args.models, console)
         plan = plan_removal(selection.models, selection.composites, context.layout)
+        cached = _list_cached(selection, cache_dir, context.lock)
         if plan.removed and not (is_silent or _ask(plan)):
             console.print_line("nothing was removed")
             return 1
         if not args.dry_run:
             remove(plan, context.layout)
-    cache_dir = context.settings.cache_dir
-    _print_plan(args, plan, _list_cached(selection, cache_dir, context.lock), cache_dir)
+    _print_plan(args, plan, cached, cache_dir)
     is_changed = any(artifact.state != "extra" for artifact in plan.kept)
     return 1 if is_changed or selection.problems else 0
 

@@ -223,7 +223,8 @@ def _describe_claim(name: str, target: Target) -> str:
     """What is known of an IR that this user did not make on this machine."""
     command = f"posezoo convert {name} --force"
     if target.converter is Converter.QUANTIZATION:
-        command = f"posezoo quantize {name} --dataset_dir PHOTOS --force"
+        flags = f"--precisions {target.precision} --dataset_dir PHOTOS --force"
+        command = f"posezoo quantize {name} {flags}"
     return (
         f"{name}: the IR in {target.precision} came with the folder, and was not checked on this"
         f" machine: {command} makes it here; a strict posezoo.lock accepts it"

@@ -266,7 +266,8 @@ class Input:
     #: How images are fitted to it, as ``model_info`` of the user's own file says it: Model API's
     #: standard, fit_to_window or fit_to_window_letterbox; empty: as the decoder's published code.
     resize_type: str = ""
-    pad_value: int = 0  # with ``resize_type``: the value beside an image, 0..255
+    #: The value beside an image, 0..255; None: as the decoder's published code.
+    pad_value: int | None = None
 
     @property
     def ir_layout(self) -> str:

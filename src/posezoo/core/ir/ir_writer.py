@@ -138,6 +138,7 @@ def _describe_inputs(inputs: Sequence[Input]) -> dict[str, str]:
         "input_type": _join(port.element_type for port in inputs),
         "resize": _join(map(_resized_to, inputs)),
         "resize_type": _join(port.resize_type for port in inputs),
+        "pad_value": _join(str(port.pad_value or "") for port in inputs),
     }
 
 

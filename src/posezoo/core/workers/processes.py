@@ -326,8 +326,9 @@ class ChildProcess:
         kind, value = self._receive(check, monitor)
         while kind in ("event", "output", "limits"):
             if kind == "output":
-                sys.stdout.write(value)
-                sys.stdout.flush()
+                with suppress(BrokenPipeError):  # the reader has ended; the work has not
+                    sys.stdout.write(value)
+                    sys.stdout.flush()
             elif kind == "limits":
                 monitor.set_limits(value)
             else:

@@ -182,7 +182,7 @@ class JsonReporter:
 
     def _write(self, fields: dict[str, object]) -> None:
         with self._lock:
-            print_while_read(json.dumps(fields), flush=True)
+            print_while_read(f"{json.dumps(fields)}\n", end="", flush=True)
 
 
 class JsonConversionReporter(JsonReporter):

@@ -8,6 +8,7 @@ import json
 import sys
 
 from posezoo.cli.json_projection import Json, project
+from posezoo.cli.run_main import print_while_read
 from posezoo.core.declarations.model import ModelSpec, SourceFile
 from posezoo.core.pipeline.zoo_context import model_roots
 from posezoo.core.registry import Registry, open_registry
@@ -20,7 +21,7 @@ def _run(args: conventions.OmzArgs) -> int:
     settings, selection = conventions.select_omz_models(args)
     registry = open_registry(model_roots(settings))
     facts = [collect_omz_facts(spec, registry) for spec in selection.models]
-    print(json.dumps(facts, indent=4))
+    print_while_read(json.dumps(facts, indent=4))
     return selection.exit_code
 
 

@@ -303,12 +303,15 @@ def _tuple_as_text(value: tuple[object, ...]) -> str:
         case (str() as name, kind) if _is_type(kind):
             return _as_input(name, None, kind)
         case (str() as name, shape, *rest) if not isinstance(shape, str):
-            return _as_input(name, shape, *rest)
+            return _as_input(name, *sorted((shape, *rest), key=_is_type))  # the shape is first
     return _list_as_text(value)
 
 
 def _list_as_text(value: Sequence[object]) -> str:
-    is_shape = not any(isinstance(each, (str, list, tuple)) for each in value)
+    is_shape = not any(
+        isinstance(each, (str, list, tuple)) or _is_type(each) or getattr(each, "ndim", 0)
+        for each in value
+    )
     return f"[{','.join(map(str, value))}]" if is_shape else ",".join(map(_as_text, value))
 
 

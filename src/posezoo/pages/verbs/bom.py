@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.parsers import OutputFile
+from posezoo.cli.run_main import print_while_read
 from posezoo.cli.selection import select_models
 
 EXAMPLES = """
@@ -48,7 +48,7 @@ def run(args: _BomArgs) -> int:
         models = [replace(facts, layout=context.layout) for facts in described]
         bom = render_bom(models)
         if args.output is None:
-            sys.stdout.write(bom.decode())
+            print_while_read(bom.decode(), end="")
         else:
             write_atomically(args.output, bom)
             console.print_line(f"{args.output}")

@@ -16,6 +16,7 @@ from posezoo.cli import flags
 from posezoo.cli.console import Console
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.report import print_text, terminal_width
+from posezoo.cli.run_main import print_while_read
 from posezoo.cli.selection import select_models
 from posezoo.pages.model_filters import facts_of
 
@@ -119,7 +120,7 @@ def _print_cards(models: Sequence[ModelFacts], style: str) -> None:
     parts = {stage for facts in models for stage in facts.model.stages}
     tops = [facts for facts in models if facts.name not in parts]
     if style == "json":
-        print(json.dumps([card_json(facts) for facts in tops], indent=1))
+        print_while_read(json.dumps([card_json(facts) for facts in tops], indent=1))
         return
     for facts in tops:
         text = render_card(facts)

@@ -40,9 +40,11 @@ from posezoo.pages.measurement_flags import (
 )
 
 if TYPE_CHECKING:
+    from posezoo.cli.console import Console
     from posezoo.pages.facts.comparison import ComparisonRow, ModelComparison
     from posezoo.pages.facts.model_facts import ModelFacts
     from posezoo.pages.facts.recommendation import Recommendation, RequiredValues
+    from posezoo.run.measurement_selection import MeasurementSelection
 
 EXAMPLES = """
 posezoo recommend --min_ap 0.6
@@ -152,6 +154,7 @@ def run(args: _RecommendArgs) -> int:
     context = flags.context_from_args(args)
     with flags.console_from_args(args) as console:
         measurements = replace(measurement_selection(args, context.registry), one_request=True)
+        _warn_of_requests(args, measurements, console)
         selection = select_models(context.registry, None, console)
         models = describe_models(selection, context.registry)
         models = [facts for facts in models if _is_for_task(facts, args.task, args.keypoints)]
@@ -186,6 +189,19 @@ def run(args: _RecommendArgs) -> int:
         f"as a picture: posezoo gallery DIR, then open DIR/{gallery}",
     )
     return 0 if answer.rows and not selection.problems else 1
+
+
+def _warn_of_requests(
+    args: _RecommendArgs, measurements: MeasurementSelection, console: Console
+) -> None:
+    """Warn if none of the times in the user's files can be used."""
+    speeds = [each for _, each in measurements.user_measurements if each.kind == "speed"]
+    if speeds and all(each.settings.get("requests", 1) != 1 for each in speeds):
+        files = ", ".join(map(str, args.figures))
+        console.warn(
+            f"{files}: the times are of several requests at once, and are not used:"
+            " measure with --requests 1"
+        )
 
 
 def _is_for_task(facts: ModelFacts, task: str, count: int | None) -> bool:

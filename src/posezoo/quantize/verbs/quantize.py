@@ -162,7 +162,7 @@ def _write_report(
     from posezoo.core.files.verified_files import write_atomically
 
     if not measurements:
-        console.warn(f"{path}: not written: there is nothing to record; --force quantizes again")
+        console.warn(f"{path}: not written: no IR was compared with FP32 by its keypoints now")
         return
     write_atomically(path, json.dumps(measurements, indent=2).encode() + b"\n")
 

@@ -120,9 +120,7 @@ def describe_stated_input(
         is_rgb = graph.read_rt_info("posezoo", "color") == ColorOrder.RGB
         preprocessing = Preprocessing(reverse_input_channels=is_rgb)
         labels = info.words("labels")
-        sizing = None
-        if decoder and graph.read_rt_info("posezoo", "resize_type"):
-            sizing = _stated_sizing(info, find_decoder(decoder.name))
+        sizing = _sizing_of_original(graph, decoder) if decoder else None
         return InputDescription(
             preprocessing, sizing, labels=labels, own_mean=_read_own_mean(graph)
         )
@@ -135,6 +133,16 @@ def describe_stated_input(
     if decoder is None:
         return replace(description, labels=description.labels or info.words("labels"))
     return _with_model_info(description, info, decoder)
+
+
+def _sizing_of_original(graph: Graph, decoder: Decoder) -> InputSizing | None:
+    """How images are fitted, if the user's own file said it from which posezoo made an IR."""
+    usual = usual_sizing(find_decoder(decoder.name))
+    word, pad = (graph.read_rt_info("posezoo", name) for name in ("resize_type", "pad_value"))
+    padding = int(pad) if pad.isdecimal() else 0
+    if word in RESIZE_TYPES:
+        return usual.as_stated(word, padding)
+    return replace(usual, padding=padding) if padding else None
 
 
 def _read_own_mean(graph: Graph) -> tuple[float, ...]:
@@ -282,15 +290,7 @@ def _stated_sizing(info: _ModelInfo, record: DecoderType) -> InputSizing | None:
     pad = info.number("pad_value", 0, 255)
     kind = info.resize_type()
     if kind:
-        fit, centered = RESIZE_TYPES[kind]
-        return replace(
-            usual,
-            fit=fit,
-            centered=centered,
-            padding=int(pad or 0),
-            truncates=False,
-            keeps_scale=True,
-        )
+        return usual.as_stated(kind, int(pad or 0))
     if pad is None or record.takes_boxes:
         return None
     return replace(usual, padding=int(pad))
