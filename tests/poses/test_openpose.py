@@ -12,6 +12,7 @@ from fakes import crowds
 from fakes.omz_decoders import LIMBS
 from fakes.waiting import HANG_S
 from posezoo import decode
+from posezoo.core.declarations.skeleton import LimbField, Skeleton
 from posezoo.core.errors import InferenceError
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.openpose import OpenPoseOptions
@@ -136,6 +137,29 @@ def test_one_output_of_57_channels_is_as_good(axis):
     both = np.moveaxis(np.concatenate([heatmaps, pafs], axis=1), 1, axis)
     (pose,) = decode("openpose", {"maps": both}, SIZE)
     assert error(pose, people) < 0.2
+
+
+@pytest.mark.parametrize("cells", [19, 38])
+def test_maps_as_wide_as_the_usual_channels_are_not_transposed(cells):
+    fields = tuple(LimbField((start, start + 1), 2 * start) for start in range(4))
+    skeleton = Skeleton("own", tuple("abcde"), fields=fields)
+    heatmaps = np.zeros((1, 6, 32, cells), np.float32)
+    for joint in range(5):
+        heatmaps[0, joint, 6 * joint + 3, 9] = 1
+    pafs = np.zeros((1, 8, 32, cells), np.float32)
+    pafs[0, 1::2, :, 9] = 1  # all limbs point down
+    maps = {"heatmaps": heatmaps, "pafs": pafs}
+    (pose,) = decode("openpose", maps, (8 * cells, 256), skeleton=skeleton)
+    assert pose.keypoints[:, 0] == pytest.approx(9.5 * 8)
+
+
+@pytest.mark.parametrize("height", [19, 32])
+def test_two_outputs_may_have_their_channels_last(height):
+    people = standing((200, 128, 200))
+    heatmaps, pafs = crowds.openpose_maps(people, 1)
+    maps = {"heatmaps": heatmaps, "pafs": pafs}
+    maps = {role: output.transpose(0, 2, 3, 1)[:, :height] for role, output in maps.items()}
+    assert len(decode("openpose", maps, (SIZE[0], 8 * height))) == 1
 
 
 def test_limbs_take_each_channel_once():

@@ -70,6 +70,18 @@ def test_options_limit_score_overlap_and_number():
     assert len(decode("yolo_pose", maps, SIZE, max_people=2)) == 2
 
 
+@pytest.mark.parametrize(("second", "classes"), [(0.8, [0, 1]), (0.0, [0])])
+def test_people_of_different_classes_may_overlap(second, classes):
+    boxes, scores, points = people(1)
+    columns = raw(boxes, scores, points)
+    scores_of_second = np.zeros((1, 1, columns.shape[2]), np.float32)
+    scores_of_second[..., 11] = second  # the worse one beside the person
+    columns[0, 4, 11] = 0.7
+    maps = {"predictions": np.concatenate([columns[:, :5], scores_of_second, columns[:, 5:]], 1)}
+    poses = decode("yolo_pose", maps, SIZE, classes=2)
+    assert [pose.class_id for pose in poses] == classes
+
+
 def test_at_most_300_people_are_found_unless_the_options_say_otherwise():
     boxes, scores, points = people(301)
     maps = {"predictions": raw(boxes, scores, points)}

@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from posezoo.poses.keypoints import Pose
 from posezoo.poses.ssd_detection import Box
-from posezoo.solutions.holistic import _FACE_LIMITS, _HAND_LIMITS
+from posezoo.solutions.holistic import _FACE_LIMITS, _HAND_LIMITS, _TrackedPart
 
 SQUARE = Box(100, 100, 200, 200)
 MIDDLE = np.array([[150.0, 150.0]])
@@ -55,6 +56,30 @@ def test_a_square_is_kept_that_differs_a_little_from_the_new_one(last, is_kept):
 )
 def test_the_square_of_a_face_may_differ_less(last, is_kept):
     assert _FACE_LIMITS.are_kept(last, SQUARE, MIDDLE) is is_kept
+
+
+class StillFace:
+    """A network that finds the same place of each image, and notes the squares that it is given."""
+
+    def __init__(self) -> None:
+        self.asked: list[Box] = []
+
+    def find(self, image, square):
+        self.asked.append(square)
+        height, width = image.shape[:2]
+        return Pose(np.array([[width / 2, height / 2, 1]]), "face-468", 1.0, (0, 0, 1, 1))
+
+    def follow(self, pose, square):
+        return square
+
+
+def test_the_last_square_of_a_face_scales_with_the_image():
+    network = StillFace()
+    face = _TrackedPart(network, _FACE_LIMITS)
+    face.find(np.zeros((300, 300, 3), np.uint8), SQUARE)
+    near = Box(51, 50, 101, 100)  # one pixel beside the half of the square
+    face.find(np.zeros((150, 150, 3), np.uint8), near)
+    assert network.asked == [SQUARE, Box(50, 50, 100, 100)]
 
 
 @pytest.mark.parametrize(("away", "is_kept"), [(39.9, True), (40.1, False)])

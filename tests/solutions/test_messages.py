@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 import pickle
 import random
+from threading import Thread
 
 import numpy as np
 import pytest
 
+from fakes.waiting import HANG_S
 from posezoo.solutions.messages import (
     MESSAGES,
     DecodeError,
@@ -143,6 +145,25 @@ def test_landmarks_are_made_from_rows():
     landmarks = create_landmarks("LandmarkList", np.array([[1, 2, 3, 0.5], [4, 5, 6, 1]]))
     assert landmarks.landmark[1].z == 6 and landmarks.landmark[0].visibility == 0.5
     assert str(landmarks.landmark[0]) == "x: 1\ny: 2\nz: 3\nvisibility: 0.5\n"
+
+
+def test_a_thread_that_reads_while_landmarks_are_made_finds_all_of_them():
+    found = []
+
+    class Rows(np.ndarray):
+        """Another thread reads the landmarks when the first one makes them."""
+
+        def tolist(self):
+            if not found:
+                found.append("nothing")
+                reader = Thread(target=lambda: found.append(len(landmarks.landmark)))
+                reader.start()
+                reader.join(HANG_S)
+            return super().tolist()
+
+    landmarks = create_landmarks("LandmarkList", np.zeros((5, 3), np.float32).view(Rows))
+    assert len(landmarks.landmark) == 5
+    assert found == ["nothing", 5]
 
 
 @pytest.mark.parametrize(

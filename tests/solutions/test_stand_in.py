@@ -111,6 +111,7 @@ def test_a_release_without_solutions_is_refused(tmp_path, release, problem):
 def test_scripts_find_the_solutions_by_all_their_names(installed):
     code = """
 import mediapipe as mp
+import pickle
 import sys
 assert not {"numpy", "cv2", "openvino", "posezoo"} & set(sys.modules)
 from mediapipe.python.solutions import drawing_styles, hands as mp_hands
@@ -123,6 +124,8 @@ assert mp_hands is mp.solutions.hands and mp.__version__ == "0.10.21"
 assert mp.solutions.holistic.POSE_CONNECTIONS == mp.solutions.pose.POSE_CONNECTIONS
 assert mp.solutions.face_mesh.FACEMESH_IRISES == connections.FACEMESH_IRISES
 assert to_pixel(0.5, 0.5, 100, 80) == (50, 40)
+nose = mp.solutions.pose.PoseLandmark.NOSE
+assert pickle.loads(pickle.dumps(nose)) is nose
 assert landmark_pb2.NormalizedLandmark(x=0.5).x == 0.5
 assert len(set(dir(mp.solutions))) == len(dir(mp.solutions))
 for name in dir(mp.solutions):

@@ -19,7 +19,6 @@ cancel in the field, and a joint whose neighbors are all hidden belongs to no pe
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -152,21 +151,17 @@ def _split_heatmaps_and_pafs(outputs: Maps) -> Maps:
 
     If there are two outputs with channels last, they are transposed.
     """
+    last = {role: output.shape[3:] for role, output in outputs.items()}
+    # Two outputs with channels first have the same width, so these are numbers of channels.
+    if last == {"heatmaps": (_HEATMAPS,), "pafs": (_PAFS,)}:
+        return {role: output.transpose(0, 3, 1, 2) for role, output in outputs.items()}
     if len(outputs) == 1:  # if there are two, a side of 57 is not a number of channels
-        (output,) = outputs.values()
-        both = _channels_first(output, _BOTH)
-        if both.shape[1:2] == (_BOTH,) and both.ndim == 4:
+        (both,) = outputs.values()
+        if both.ndim == 4 and both.shape[1] != _BOTH == both.shape[3]:
+            both = both.transpose(0, 3, 1, 2)
+        if both.ndim == 4 and both.shape[1] == _BOTH:
             return {"heatmaps": both[:, :_HEATMAPS], "pafs": both[:, _HEATMAPS:]}
-    channels = {"heatmaps": _HEATMAPS, "pafs": _PAFS}
-    return {
-        role: _channels_first(output, channels.get(role, 0)) for role, output in outputs.items()
-    }
-
-
-def _channels_first(maps: Any, channels: int) -> Any:
-    if maps.ndim == 4 and maps.shape[1] != channels == maps.shape[3]:
-        return maps.transpose(0, 3, 1, 2)
-    return maps
+    return outputs
 
 
 DECODER = BottomUpDecoder(

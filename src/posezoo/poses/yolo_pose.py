@@ -52,8 +52,8 @@ class YoloPoseOptions(SkeletonOptions):
 
     Attributes:
         min_score: the minimum score of a person, 0..1.
-        max_overlap: of people whose boxes have a larger intersection over union, only the best is
-            kept, 0..1; not used if the network suppresses them itself.
+        max_overlap: of people of one class whose boxes have a larger intersection over union, only
+            the best is kept, 0..1; not used if the network suppresses them itself.
         max_people: the maximum number of people.
         classes: the number of classes, each of which has a score without that suppression.
         values: the numbers of each keypoint: x, y, and 3 with the visibility; without it, the score
@@ -114,7 +114,7 @@ def decode_yolo_pose(maps: Maps, size: Size, options: YoloPoseOptions) -> list[P
     order = sort_descending(scores)
     if is_column:
         boxes = box_corners(rows[:, :2], rows[:, 2:4] / 2)
-        order = find_best_boxes(boxes, scores, options.max_overlap)
+        order = find_best_boxes(boxes, scores, options.max_overlap, classes)
     order = order[: options.max_people]
     scores = scores[order].clip(0, 1)
     count = (rows.shape[1] - first) // options.values

@@ -11,7 +11,7 @@ from posezoo.solutions.solution import Solution, read_confidence
 from posezoo.solutions.solution import SolutionBase as SolutionBase
 from posezoo.solutions.tables import landmark_names
 
-FaceKeyPoint = landmark_names("FaceKeyPoint")
+FaceKeyPoint = landmark_names("FaceKeyPoint", __name__)
 
 # Each network, and the minimum score of a face in its graph.
 _DETECTORS = (("face-detection-short", 0.5), ("face-detection-full", 0.6))

@@ -16,7 +16,7 @@ from posezoo.solutions.solution import SolutionBase as SolutionBase
 from posezoo.solutions.solution import choose, read_confidence, read_count
 from posezoo.solutions.tables import connections, landmark_names
 
-HandLandmark = landmark_names("HandLandmark")
+HandLandmark = landmark_names("HandLandmark", __name__)
 HAND_CONNECTIONS = connections("hands_connections")["HAND_CONNECTIONS"]
 
 _COMPLEXITIES = {0: "lite", 1: "full"}

@@ -24,7 +24,7 @@ from posezoo.solutions.face_mesh import load_face_network
 from posezoo.solutions.hands import HAND_CONNECTIONS, HandLandmark, load_hand_network
 from posezoo.solutions.messages import normalize
 from posezoo.solutions.pose import POSE_CONNECTIONS, PoseLandmark, PoseSolution
-from posezoo.solutions.region_tracking import DetectorNetwork, LandmarkNetwork
+from posezoo.solutions.region_tracking import DetectorNetwork, LandmarkNetwork, resize_square
 from posezoo.solutions.solution import SolutionBase, infer, load_network, read_switch
 from posezoo.solutions.tables import connections
 
@@ -216,17 +216,19 @@ class _TrackedPart:
 
     def reset(self) -> None:
         """Forget it."""
-        # Its landmarks in the last image, and the square that follows from them.
-        self._last: tuple[Pose, Box] | None = None
+        # Its landmarks in the last image, the square that follows from them, and the image's size.
+        self._last: tuple[Array, Box, Size] | None = None
 
     def find(self, image: Image, square: Box | None) -> Pose | None:
         """The landmarks near a square that was found in this image; None if there are none."""
+        size = image_size(image)
         if square and self._last:
-            last, followed = self._last
-            if self._limits.are_kept(followed, square, last.keypoints[:, :2]):
+            points, followed, last_size = self._last
+            followed = resize_square(followed, last_size, size)
+            if self._limits.are_kept(followed, square, points * np.divide(size, last_size)):
                 square = followed
         pose = self._network.find(image, square) if square else None
         self._last = None
         if pose and square:
-            self._last = pose, self._network.follow(pose, square)
+            self._last = pose.keypoints[:, :2], self._network.follow(pose, square), size
         return pose

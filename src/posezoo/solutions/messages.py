@@ -198,8 +198,9 @@ class ProtoMessage:
         """Called for ``_values`` that are not set yet: those of ``create_landmarks``."""
         if name != "_values":
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        self._values = {}
-        _add_landmarks(self, self._rows)
+        # Another thread that reads them meanwhile makes its own.
+        landmarks = _create_landmarks(self.fields["landmark"], self._rows)
+        self._values = {"landmark": landmarks}
         return self._values
 
     def ListFields(self) -> list[tuple[Field, Any]]:
@@ -544,8 +545,8 @@ def create_landmarks(name: str, rows: Array) -> Any:
     return landmarks
 
 
-def _add_landmarks(landmarks: Any, rows: Array) -> None:
-    kind = landmarks.fields["landmark"].message
+def _create_landmarks(field: Field, rows: Array) -> Repeated:
+    kind = field.message
     names = tuple(kind.fields)[: rows.shape[1]]
     # Without a copy and a check of each value: a face has 478 landmarks.
     created = []
@@ -553,7 +554,9 @@ def _add_landmarks(landmarks: Any, rows: Array) -> None:
         landmark = kind.__new__(kind)
         landmark._values = dict(zip(names, row))  # noqa: B905 - strict takes half as long again
         created.append(landmark)
-    list.extend(landmarks.landmark, created)
+    landmarks = Repeated(field)
+    list.extend(landmarks, created)
+    return landmarks
 
 
 def normalize(pose: Pose, size: Size) -> Any:

@@ -6,9 +6,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from posezoo.core.arrays import Array
 from posezoo.poses import blazepose
 from posezoo.poses.blazepose import BlazePoseOptions
-from posezoo.poses.letterbox import Image, ImageTransform, image_size, letterbox_transform
+from posezoo.poses.letterbox import Image, ImageTransform, Size, image_size, letterbox_transform
 from posezoo.solutions import download_utils as download_utils
 from posezoo.solutions.body_filter import BodyFilter
 from posezoo.solutions.messages import create_landmarks
@@ -23,7 +24,7 @@ from posezoo.solutions.solution import (
 from posezoo.solutions.solution import SolutionBase as SolutionBase
 from posezoo.solutions.tables import connections, landmark_names
 
-PoseLandmark = landmark_names("PoseLandmark")
+PoseLandmark = landmark_names("PoseLandmark", __name__)
 POSE_CONNECTIONS = connections("pose_connections")["POSE_CONNECTIONS"]
 
 _DETECTOR = "pose-detection-mediapipe"
@@ -84,17 +85,30 @@ class PoseSolution(Solution):
 
     def reset(self) -> None:
         """Forget the person."""
-        self._region: ImageTransform | None = None
+        # The hip and the top of the region that follows from the last frame, and the frame's size.
+        self._last: tuple[Array, Size] | None = None
         self._filter = BodyFilter()
 
     def _find(self, image: Image) -> dict[str, Any]:
-        region = self._region or self._detect(image)
-        self._region = None
+        region = self._follow(image_size(image)) or self._detect(image)
+        self._last = None
         results = region and self._estimate(image, region)
         if results:
             return results
         self._filter.lose()
         return {}
+
+    def _follow(self, size: Size) -> ImageTransform | None:
+        """The region in a frame of this size: as MediaPipe's, it is relative to the image's sides.
+
+        If the frame's aspect changes, it is the square of the longer side.
+        """
+        if self._last is None:
+            return None
+        (hip, top), last_size = self._last
+        scales = np.divide(size, last_size)
+        center = hip * scales
+        return blazepose.body_region(center, center + (top - hip) * scales.max())
 
     def _detect(self, image: Image) -> ImageTransform | None:
         view = letterbox_transform(image_size(image), blazepose.DETECTOR_SIZE)
@@ -116,7 +130,7 @@ class PoseSolution(Solution):
         if self._is_video:
             hip_and_top = blazepose.next_axis(maps, region, window=_WINDOW)
             axis, body_size = self._filter.smooth_axis(hip_and_top)
-            self._region = blazepose.body_region(*axis)
+            self._last = axis, size
             if self._is_smooth:
                 landmarks, world = self._filter.smooth(landmarks, world, body_size)
         width, height = size

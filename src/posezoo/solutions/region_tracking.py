@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from posezoo.poses import blazeface
@@ -39,6 +40,21 @@ def _find_roles(network: CompiledNetwork, decoder: DecoderType) -> dict[str, str
         if len(roles) == len(rules):
             break
     return roles
+
+
+def resize_square(square: Box, before: Size, after: Size) -> Box:
+    """A square of the last frame in a frame that may have another size: as MediaPipe's, its place
+    and sides are relative to those of the image.
+    """
+    across = after[0] / before[0]
+    down = after[1] / before[1]
+    return replace(
+        square,
+        x0=square.x0 * across,
+        y0=square.y0 * down,
+        x1=square.x1 * across,
+        y1=square.y1 * down,
+    )
 
 
 class RoleNetwork:
@@ -120,15 +136,18 @@ class TrackingSolution(Solution):
     def reset(self) -> None:
         """Stop following all people."""
         self._followed: list[Box] = []
+        self._size: Size = (1, 1)  # of the last frame
 
     def _find(self, image: Image) -> dict[str, Any]:
-        squares = self._followed
+        size = image_size(image)
+        squares = [resize_square(square, self._size, size) for square in self._followed]
         if len(squares) < self._most:
             squares = [*self._detect(image), *squares]
         # Also if none is new: two followed squares may have moved onto the same hand or face.
         squares = find_distinct_squares(squares)
         poses = []
         self._followed = []
+        self._size = size
         for square in squares:
             pose = self._network.find(image, square)
             if pose is None:
@@ -136,7 +155,7 @@ class TrackingSolution(Solution):
             poses.append(pose)
             if self._is_video:
                 self._followed.append(self._network.follow(pose, square))
-        return self._describe(poses, image_size(image)) if poses else {}
+        return self._describe(poses, size) if poses else {}
 
     def _detect(self, image: Image) -> list[Box]:
         """The squares of new detections."""

@@ -16,10 +16,13 @@ TABLES: dict[str, dict[str, Any]] = json.loads(
 )
 
 
-def landmark_names(name: str) -> type[IntEnum]:
-    """An enumeration of landmarks, such as ``HandLandmark``."""
-    names = enumerate(TABLES["landmarks"][name])
-    return IntEnum(name, [(each, place) for place, each in names])  # type: ignore[return-value]
+def landmark_names(name: str, module: str) -> type[IntEnum]:
+    """An enumeration of landmarks, such as ``HandLandmark``, for the module that has this name.
+
+    Pickle finds the enumeration there.
+    """
+    places = [(each, place) for place, each in enumerate(TABLES["landmarks"][name])]
+    return IntEnum(name, places, module=module)  # type: ignore[return-value]
 
 
 def connections(module: str) -> dict[str, Any]:

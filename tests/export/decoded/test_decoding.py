@@ -246,7 +246,10 @@ CASES: dict[str, tuple] = {
     "yolox/with boxes outside": (cells_outside, {}),
     "yolo_pose": (columns_of_people, {}),
     "yolo_pose/of 26 keypoints": (lambda rng: columns_of_people(rng, 26), {"max_overlap": 0.4}),
-    "yolo_pose/of two classes": (columns_of_two_classes, {"classes": 2, "values": 2}),
+    "yolo_pose/of two classes": (
+        columns_of_two_classes,
+        {"classes": 2, "values": 2, "max_overlap": 0.3},
+    ),
     "yolo_pose/without overlap": (rows_without_overlap, {}),
     "rf_detr": (queries, {}),
     "rf_detr/of 26 keypoints": (lambda rng: queries(rng, 26), {"min_score": 0.2}),

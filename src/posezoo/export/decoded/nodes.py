@@ -138,13 +138,21 @@ def select_rows(values: Node, scores: Node, limit: int) -> TwoNodes:
     return take(padded, order, 0), best
 
 
-def pick_boxes_apart(boxes: Node, ranks: Node, max_overlap: float, count: int) -> TwoNodes:
+def pick_boxes_apart(
+    boxes: Node, ranks: Node, max_overlap: float, count: int, classes: Node | None = None
+) -> TwoNodes:
     """As ``pick_apart``, for boxes (N, 4) with their ranks (N,)."""
     sides = [unsqueeze(take(boxes, side, 1), [0]) for side in range(4)]
-    return pick_apart(sides, unsqueeze(ranks, [0]), max_overlap, count)
+    return pick_apart(sides, unsqueeze(ranks, [0]), max_overlap, count, classes)
 
 
-def pick_apart(sides: Sequence[Node], ranks: Node, max_overlap: float, count: int) -> TwoNodes:
+def pick_apart(
+    sides: Sequence[Node],
+    ranks: Node,
+    max_overlap: float,
+    count: int,
+    classes: Node | None = None,
+) -> TwoNodes:
     """The indices and ranks, (count,), of the best boxes that do not overlap a better one; a rank
     is NO_BOX if there is no further box.
 
@@ -152,6 +160,7 @@ def pick_apart(sides: Sequence[Node], ranks: Node, max_overlap: float, count: in
         sides: left, top, right and bottom of the boxes, (1, N) each.
         ranks: (1, N), NO_BOX for boxes that are left out.
         max_overlap: the largest intersection over union with a better box.
+        classes: (1, N): boxes of different classes may overlap; None: there is one class.
 
     Raises:
         ValueError: the graph would be too large.
@@ -184,6 +193,9 @@ def pick_apart(sides: Sequence[Node], ranks: Node, max_overlap: float, count: in
         common = _common_area(sides, corners)
         union = ops.add(areas, area) - common
         is_apart = ops.less_equal(common, union * limit)
+        if classes is not None:
+            is_other = ops.not_equal(classes, take(classes, place, 1))
+            is_apart = ops.logical_or(is_apart, is_other)
         is_left = are_all(is_apart, ops.not_equal(every, first))
         ranks = ops.select(is_left, ranks, none)
     return ops.concat(picked, 0), ops.concat(highest, 0)

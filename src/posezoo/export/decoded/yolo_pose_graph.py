@@ -12,6 +12,7 @@ from posezoo.export.decoded.nodes import (
     are_finite,
     box_corners,
     constant,
+    find_maximum,
     integers,
     is_at_least,
     pick_boxes_apart,
@@ -36,13 +37,16 @@ def build(maps: Maps, _size: Size, options: YoloPoseOptions, max_people: int) ->
     if is_column:
         rows = ops.transpose(predictions, integers([1, 0]))
     scores = take(rows, SCORE, 1)
+    classes = None
     if is_column and options.classes > 1:
-        scores = ops.reduce_max(take(rows, range(SCORE, options.raw), 1), integers([1]))
+        numbers, highest = find_maximum(take(rows, range(SCORE, options.raw), 1))
+        classes = reshape(numbers, [1, -1])
+        scores = reshape(highest, [-1])
     is_person = are_all(is_at_least(scores, options.min_score), are_finite(rows))
     ranks = ops.select(is_person, scores, constant(NO_BOX))
     if is_column:
         boxes = box_corners(take(rows, [0, 1], 1), take(rows, [2, 3], 1) * constant(0.5))
-        picked, best = pick_boxes_apart(boxes, ranks, options.max_overlap, count)
+        picked, best = pick_boxes_apart(boxes, ranks, options.max_overlap, count, classes)
         people = take(rows, picked, 0)
         first = options.raw
     else:
