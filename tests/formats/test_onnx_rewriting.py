@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import onnx
 import pytest
 
 from fakes.when_used import import_when_used
 from posezoo.cli.main import main
+from posezoo.core.errors import ConversionError
 from posezoo.core.ir.openvino_import import openvino_core
 from posezoo.formats.onnx_rewriting import rewrite_operations
+from posezoo.run.runtime.graph import Graph
 
 onnxruntime = import_when_used("onnxruntime")
 
@@ -129,6 +133,34 @@ def test_bfloat16_in_integers_is_read_as_bfloat16(folder):
     require_equal()
 
 
+def make_bfloat16(*, raw=False):
+    """A constant in bfloat16, in integers or in raw bytes."""
+    weight = helper.make_tensor("w", onnx.TensorProto.BFLOAT16, [10], np.linspace(-2, 2, 10))
+    if raw:
+        weight.raw_data = np.array(weight.int32_data, "<u2").tobytes()
+        weight.ClearField("int32_data")
+    return [node("Constant", [], ["w"], value=weight)]
+
+
+@pytest.fixture
+def no_packages(monkeypatch):
+    """Neither onnx nor ONNX Runtime is installed."""
+    for package in ("onnx", "onnxruntime"):
+        monkeypatch.setitem(sys.modules, package, None)
+
+
+@pytest.mark.usefixtures("no_packages")
+def test_only_bfloat16_in_integers_needs_a_package(folder):
+    same = node("Identity", ["x"], ["y"])
+    of_16 = onnx.numpy_helper.from_array(np.zeros(16, np.float32))
+    for constants in ([node("Constant", [], ["c"], value=of_16)], make_bfloat16(raw=True)):
+        save([*constants, same])
+        assert rewrite_operations(folder / "net.onnx", is_compared=True) is None
+    save([*make_bfloat16(), same])
+    with pytest.raises(ConversionError, match="wrongly: the package onnx"):
+        rewrite_operations(folder / "net.onnx", is_compared=True)
+
+
 #: Operations with the same attributes that OpenVINO reads correctly.
 CORRECT = {
     "linear": (resize(mode="linear"), SCALES, {}),
@@ -143,7 +175,7 @@ CORRECT = {
 def test_an_operation_that_openvino_reads_correctly_stays_as_it_is(folder, name):
     nodes, constants, options = CORRECT[name]
     save(nodes, constants, **options)
-    assert rewrite_operations(folder / "net.onnx") is None
+    assert rewrite_operations(folder / "net.onnx", is_compared=True) is None
     require_equal()
 
 
@@ -155,6 +187,53 @@ def test_a_misread_operation_of_unknown_sizes_is_refused_by_the_self_check(folde
     assert not (folder / "net.xml").exists()
 
 
+UNKNOWN = ["n", 2, "h", "w"]
+
+
+def test_a_misread_operation_of_unknown_sizes_is_refused_in_a_file_that_is_run_directly(folder):
+    save(resize(mode="linear", antialias=1), SCALES, shape=UNKNOWN)
+    with pytest.raises(ConversionError, match="its Resize 'y' wrongly") as caught:
+        Graph(folder / "net.onnx")
+    assert "posezoo translate" in caught.value.hint
+
+
+def test_without_onnx_a_misread_operation_is_refused_in_a_file_that_is_run_directly(
+    folder, monkeypatch
+):
+    save(resize(mode="linear", antialias=1), SCALES)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ConversionError, match="the package onnx") as caught:
+        Graph(folder / "net.onnx")
+    assert "pip install" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        pool("MaxPool", kernel_shape=[3, 3], strides=[2, 2]),
+        pool("MaxPool", kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4),
+        pool("AveragePool", kernel_shape=[3, 3], pads=[1] * 4, count_include_pad=1),
+    ],
+)
+def test_pooling_that_fits_each_size_may_have_unknown_sizes(folder, nodes):
+    save(nodes, shape=UNKNOWN)
+    Graph(folder / "net.onnx")
+    require_equal()
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        pool("MaxPool", kernel_shape=[2, 2], strides=[2, 2], pads=[1] * 4),
+        pool("AveragePool", kernel_shape=[3, 3], strides=[2, 2], count_include_pad=1),
+    ],
+)
+def test_pooling_that_is_misread_at_some_sizes_is_refused_if_they_are_unknown(folder, nodes):
+    save(nodes, shape=UNKNOWN)
+    with pytest.raises(ConversionError, match="Pool 'y' wrongly"):
+        Graph(folder / "net.onnx")
+
+
 def test_a_resize_to_a_huge_size_is_not_rewritten(folder):
     save(resize_to(mode="linear", antialias=1), {"s": [1 << 30, 1 << 30]})
-    assert rewrite_operations(folder / "net.onnx") is None
+    assert rewrite_operations(folder / "net.onnx", is_compared=True) is None

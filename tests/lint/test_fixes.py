@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from fakes.zoo import as_yaml, omz_yml, write_model
 
@@ -49,6 +50,20 @@ def test_addresses_sizes_and_digests_are_changed_in_place(model, fixed):
     again = verify("--models_dir", model.parents[1], "--fix")
     assert again.stderr == "--fix changed nothing\n"
     assert model.read_text("utf-8") == fixed
+
+
+def test_each_variant_gets_the_size_and_digest_of_its_own_file(tmp_path):
+    own = {"name": "one.onnx", "size": 70, "sha256": SHA256, "source": PAGE}
+    other = {**own, "name": "other.onnx", "sha256": hashlib.sha256(b"other").hexdigest()}
+    content = omz_yml(files=[other], variants={"one": {"files": [own]}, "two": {}, "three": {}})
+    path = write_model(tmp_path / "zoo", "net", content, family="")
+    path.with_name("one.onnx").write_bytes(CONTENT)
+    ran = verify("--models_dir", path.parents[1], "--fix")
+    fixed = yaml.safe_load(path.read_text("utf-8"))
+    written = {"size": 7, "checksum": SHA384, "source": PAGE.replace("/blob/", "/raw/")}
+    assert fixed["variants"]["one"]["files"] == [{**own, **written}]
+    assert fixed["files"] == [{**other, "source": written["source"]}]
+    assert ran.stderr == "--fix changed 1 digest, 1 size, 2 sources in 1 file\n"
 
 
 def test_a_dry_run_shows_the_change_and_writes_nothing(model, fixed):

@@ -145,6 +145,69 @@ def test_a_rule_finds_its_mistake(capsys, zoo, rule, file, old, new):
         assert finding["message"]
 
 
+def test_a_source_of_another_model_is_found_if_a_model_is_checked_alone(capsys, zoo):
+    plant(zoo, f"{A}/model.yml", "project-a/v1/pose-a.pth", "project-b/v1/pose-b.pth")
+    _, findings = check(capsys, zoo, "pose-a")
+    assert "source-of-another" in [finding["rule"] for finding in findings]
+
+
+def test_measurements_may_have_gflops_alone(capsys, tmp_path):
+    path = write_model(tmp_path / "models", "planted", model_yml())
+    before = check(capsys, tmp_path / "models")
+    path.with_name("measured.yml").write_text(
+        "complexity: [{precision: FP32, figures: {gflops: 1}}]", "utf-8"
+    )
+    assert check(capsys, tmp_path / "models") == before
+
+
+def test_accuracies_of_other_conditions_have_no_order(capsys, tmp_path):
+    claim = {"metric": "AP", "dataset": "COCO val2017", "protocol": "boxes of A, no flip"}
+    flipped = {**claim, "value": 0.6, "flip": True, "protocol": "boxes of A"}
+
+    def find_rules(**differing):
+        accuracy = [{**claim, "value": 0.7}, {**flipped, **differing}]
+        content = model_yml(published={"accuracy": accuracy})
+        write_model(tmp_path / "models", "planted", content)
+        return [finding["rule"] for finding in check(capsys, tmp_path / "models")[1]]
+
+    assert "accuracy-order" in find_rules()
+    assert "accuracy-order" not in find_rules(protocol="boxes of B")
+    assert "accuracy-order" not in find_rules(dataset="COCO test-dev")
+
+
+@pytest.mark.parametrize("name", ["net+a@1(b)=2.onnx", "poš-1.onnx", "a net.onnx"])
+def test_an_argument_may_name_a_file_with_any_letters(capsys, tmp_path, name):
+    file = {**omz_yml()["files"][0], "name": name, "source": "https://models.invalid/x.onnx"}
+    arguments = [f"--input_model=$dl_dir/{name}"]
+    write_model(
+        tmp_path / "models", "planted", omz_yml(files=[file], model_optimizer_args=arguments)
+    )
+    assert "dead-path" not in [each["rule"] for each in check(capsys, tmp_path / "models")[1]]
+
+
+def test_a_page_of_github_that_leads_to_the_file_is_no_page(capsys, tmp_path):
+    address = "https://github.com/owner/project/blob/1a2b/net.onnx"
+    for end, times in (("", 1), ("?raw=false", 1), ("?raw=true", 0), ("?raw=1", 0)):
+        file = {**omz_yml()["files"][0], "source": f"{address}{end}"}
+        write_model(tmp_path / "models", "planted", omz_yml(files=[file]))
+        rules = [finding["rule"] for finding in check(capsys, tmp_path / "models")[1]]
+        assert rules.count("page-source") == times
+
+
+def test_a_hash_in_a_name_is_compared_with_each_digest_of_the_file(capsys, tmp_path):
+    for digits, times in (("5c106cde", 0), ("5c106cdf", 1)):
+        file = {**omz_yml()["files"][0], "sha256": "5c106cde" + "0" * 56}
+        file |= {
+            "name": f"net-{digits}.onnx",
+            "source": f"https://models.invalid/net-{digits}.onnx",
+        }
+        arguments = [f"--input_model=$dl_dir/net-{digits}.onnx"]
+        content = omz_yml(files=[file], model_optimizer_args=arguments)
+        write_model(tmp_path / "models", "planted", content)
+        rules = [finding["rule"] for finding in check(capsys, tmp_path / "models")[1]]
+        assert rules.count("hash-name") == times
+
+
 @pytest.mark.parametrize(
     ("rule", "file", "old", "new"),
     [

@@ -2,8 +2,8 @@
 
 OpenVINO ignores some attributes without a word, so these operations are found before it reads the
 file. What replaces them computes the same; an operation that depends on unknown sizes stays as it
-is, and the self-check compares what OpenVINO made of it with ONNX Runtime. Without what replaces or
-compares them, the file is refused.
+is, and the self-check of a conversion compares what OpenVINO made of it with ONNX Runtime. Without
+what replaces or compares them, the file is refused.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from posezoo.core.arrays import Array
 from posezoo.core.convert.protobuf_reader import (
     VARINT,
     Buffer,
+    ProtobufField,
     encode_field,
     find_messages,
     map_file,
@@ -61,13 +62,16 @@ _FLAT_SOFTMAX = {11, 12}
 _MAX_WEIGHTS = 1 << 24
 
 
-def rewrite_operations(path: Path) -> bytes | None:
+def rewrite_operations(path: Path, *, is_compared: bool) -> bytes | None:
     """The ONNX file without operations that OpenVINO reads wrongly; None if it has none, or if
     their sizes are unknown.
 
+    Args:
+        path: the file.
+        is_compared: whether the result is compared with ONNX Runtime if that is installed.
+
     Raises:
-        ConversionError: there is one, and neither the package ``onnx`` to replace it nor ONNX
-            Runtime, which the result would be compared with.
+        ConversionError: there is one that cannot be replaced, and the result is not compared.
     """
     misread = _find_misread(path)
     if not misread:
@@ -75,7 +79,7 @@ def rewrite_operations(path: Path) -> bytes | None:
     try:
         onnx = import_optional("onnx", extra="convert")
     except MissingPackageError as error:
-        _require_comparison(path, misread, error)
+        _require_comparison(path, misread, error, is_compared=is_compared)
         return None
     model = onnx.load(path)
     graph = _OnnxGraph(onnx, model)
@@ -86,7 +90,8 @@ def rewrite_operations(path: Path) -> bytes | None:
         try:
             replaced = replace(graph, node) if replace else None
         except _UnknownSizesError:
-            _require_comparison(path, f"{node.op_type} {sanitize(node.output[0])}")
+            operation = f"{node.op_type} {sanitize(node.output[0])}"
+            _require_comparison(path, operation, is_compared=is_compared)
             replaced = None
         is_changed |= replaced is not None
         nodes.extend([node] if replaced is None else replaced)
@@ -103,37 +108,51 @@ class _UnknownSizesError(Exception):
 
 
 def _require_comparison(
-    path: Path, operation: str, missing: MissingPackageError | None = None
+    path: Path, operation: str, missing: MissingPackageError | None = None, *, is_compared: bool
 ) -> None:
-    """Refuse a file with an operation that is not replaced, if nothing compares the IR."""
-    if find_spec("onnxruntime"):
+    """Refuse a file with an operation that is not replaced, if nothing compares the result."""
+    if is_compared and find_spec("onnxruntime"):
         return
     reason = "it cannot be replaced, as sizes are unknown"
+    hint = "export it with fixed sizes, or convert it with posezoo translate, which compares the IR"
     if missing:
         reason = "the package onnx, which replaces it, is not installed"
+        hint = missing.hint
+    comparison = "an ONNX file that is run directly is not compared with ONNX Runtime"
+    if is_compared:
+        comparison = "ONNX Runtime, which the IR would be compared with, is not installed"
+        hint = MissingPackageError("onnxruntime", extra="convert").hint
     raise ConversionError(
-        f"{path}: OpenVINO may read its {operation} wrongly: {reason}, and ONNX Runtime, which"
-        " the IR would be compared with, is not installed",
-        hint=MissingPackageError("onnxruntime", extra="convert").hint,
+        f"{path}: OpenVINO may read its {operation} wrongly: {reason}, and {comparison}", hint=hint
     )
 
 
 def _find_misread(path: Path) -> str:
     """The first operation or weight that OpenVINO may read wrongly; empty if there is none."""
     with map_file(path) as buffer:
-        patterns = [*_ATTRIBUTES, encode_field(2, _BFLOAT16)]
+        patterns = [*_ATTRIBUTES]
         if not _FLAT_SOFTMAX.isdisjoint(_read_versions(buffer)):
             patterns.append(encode_field(4, b"Softmax"))
         for node in find_messages(buffer, 7, 1):  # the graph, its nodes
             content = buffer[node.start : node.end]
-            if any(pattern in content for pattern in patterns) and _LAST_AXIS not in content:
+            is_misread = any(pattern in content for pattern in patterns)
+            # A Constant has a tensor (field 5) in an attribute (5).
+            tensors = find_messages(buffer, 5, 5, within=node)
+            is_misread |= any(_is_misread_weight(buffer, tensor) for tensor in tensors)
+            if is_misread and _LAST_AXIS not in content:
                 outputs, kinds = read_texts(buffer, node, 2, 4)
                 return f"{kinds[-1]} {sanitize(outputs[0])}" if kinds and outputs else "graph"
-        # Its initializers: their types are field 2.
-        for weight in find_messages(buffer, 7, 5):
-            if _BFLOAT16 in _read_numbers(buffer, *read_fields(buffer, weight)):
+        for weight in find_messages(buffer, 7, 5):  # its initializers
+            if _is_misread_weight(buffer, weight):
                 return "weight in bfloat16"
     return ""
+
+
+def _is_misread_weight(buffer: Buffer, tensor: ProtobufField) -> bool:
+    """Whether a tensor's type (field 2) is bfloat16, and its values are in integers (5)."""
+    fields = list(read_fields(buffer, tensor))
+    has_integers = any(field.number == 5 for field in fields)
+    return has_integers and _BFLOAT16 in _read_numbers(buffer, *fields)
 
 
 def _read_versions(buffer: Buffer) -> Iterator[int]:
@@ -289,17 +308,23 @@ def _rewrite_pool(graph: _OnnxGraph, node: NodeProto) -> list[NodeProto] | None:
         return None
     if graph.version < 11 or (is_average and not counts):
         return None
-    if not shape or not all(shape):
-        raise _UnknownSizesError
-    rank = len(shape)
     kernels = attributes["kernel_shape"]
+    rank = len(kernels)
     strides = attributes.get("strides", [1] * rank)
     dilations = attributes.get("dilations", [1] * rank)
     pads = attributes.get("pads", [0] * 2 * rank)
+    spans = zip(kernels, dilations, strict=True)
+    reaches = [dilation * (kernel - 1) + 1 for kernel, dilation in spans]
+    if not shape or not all(shape):
+        if is_average and max(strides) > 1:
+            raise _UnknownSizesError
+        if not is_average and _may_begin_outside(strides, reaches, pads[rank:]):
+            raise _UnknownSizesError
+        return None
     added = []
     is_misread = False
     for axis, size in enumerate(shape):
-        reach = dilations[axis] * (kernels[axis] - 1) + 1
+        reach = reaches[axis]
         padded = size + pads[axis] + pads[rank + axis]
         windows = math.ceil((padded - reach) / strides[axis]) + 1
         begins_outside = (windows - 1) * strides[axis] >= size + pads[axis]
@@ -320,6 +345,12 @@ def _rewrite_pool(graph: _OnnxGraph, node: NodeProto) -> list[NodeProto] | None:
     nodes = graph.chain(node, [*steps, _Step(node.op_type, attributes)])
     nodes[-1].output.extend(node.output[1:])
     return nodes
+
+
+def _may_begin_outside(strides: Sequence[int], reaches: Sequence[int], ends: Sequence[int]) -> bool:
+    """Whether the last window begins in the padding at the end, for some size."""
+    axes = zip(strides, reaches, ends, strict=True)
+    return any(stride + end > reach for stride, reach, end in axes)
 
 
 def _rewrite_resize(graph: _OnnxGraph, node: NodeProto) -> list[NodeProto] | None:
@@ -415,8 +446,8 @@ _REWRITES: Mapping[str, Callable[[_OnnxGraph, NodeProto], list[NodeProto] | None
 class _RewritingForOpenVino(OnnxRewriting):
     """Replaces operations before OpenVINO reads a file, and functions after it could not."""
 
-    def before_reading(self, path: Path) -> bytes | None:
-        return rewrite_operations(path)
+    def before_reading(self, path: Path, *, is_compared: bool) -> bytes | None:
+        return rewrite_operations(path, is_compared=is_compared)
 
     def after_failure(self, source: Path | bytes, problem: str) -> bytes | None:
         return inline_functions(source, problem)

@@ -19,7 +19,7 @@ from posezoo.core.files.verified_files import compute_digests, write_atomically
 from posezoo.core.registry import Registry
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
-from posezoo.lint.accuracy_check_yml import find_node, list_leaves
+from posezoo.lint.accuracy_check_yml import find_node, list_below, list_leaves
 from posezoo.lint.finding import Finding
 from posezoo.lint.yaml_edits import EditError, YamlEdit, apply_edits
 
@@ -78,9 +78,11 @@ def find_fixes(
             spec = entry.read()
             before = read_yaml_bytes(entry.path)
             tree = parse_yaml(before, str(entry.path))
-            edits = [*_edit_addresses(tree, addresses.get(str(entry.path), {}))]
-            if isinstance(spec, ModelSpec):
-                edits += _edit_files(tree, spec, context)
+            if not isinstance(spec, ModelSpec):
+                continue
+            files = _list_files(tree, spec)
+            edits = [*_edit_addresses(files, addresses.get(str(entry.path), {}))]
+            edits += _edit_files(files, context)
             if edits:
                 yield _make_fix(entry.path, before, edits)
 
@@ -94,24 +96,46 @@ def _make_fix(path: Path, before: bytes, edits: Sequence[tuple[str, YamlEdit]]) 
     return Fix(path, before, after, tuple(kind for kind, _ in edits))
 
 
-def _edit_addresses(tree: YamlNode, addresses: Mapping[str, str]) -> Iterator[tuple[str, YamlEdit]]:
-    for leaf in list_leaves(find_node(tree, "files")):
-        expected = addresses.get(f"{leaf.value}")
-        if expected and "source" in leaf.field_path:
-            yield "source", YamlEdit(leaf, expected)
+@frozen
+class _DeclaredFile:
+    """A file of a variant, and its node in model.yml."""
+
+    variant: ModelSpec
+    file: SourceFile
+    node: YamlNode
 
 
-def _edit_files(
-    tree: YamlNode, spec: ModelSpec, context: Context
+def _list_files(tree: YamlNode, spec: ModelSpec) -> list[_DeclaredFile]:
+    """The files of all variants; a file that several variants share is there once."""
+    files: dict[str, _DeclaredFile] = {}
+    for variant in (spec, *spec.variants):
+        own_nodes = list_below(find_node(tree, "variants", variant.tag), "files")
+        nodes = own_nodes or list_below(tree, "files")
+        for file, node in zip(variant.files, nodes, strict=True):
+            files.setdefault(node.field_path, _DeclaredFile(variant, file, node))
+    return list(files.values())
+
+
+def _edit_addresses(
+    files: Iterable[_DeclaredFile], addresses: Mapping[str, str]
 ) -> Iterator[tuple[str, YamlEdit]]:
+    for declared in files:
+        for leaf in list_leaves(declared.node):
+            expected = addresses.get(f"{leaf.value}")
+            if expected and "source" in leaf.field_path:
+                yield "source", YamlEdit(leaf, expected)
+
+
+def _edit_files(files: Iterable[_DeclaredFile], context: Context) -> Iterator[tuple[str, YamlEdit]]:
     """The digest and the size of each file that is here with its declared digest."""
-    for index, file in enumerate(spec.files):
-        size = find_node(tree, "files", index, "size")
-        sha256 = find_node(tree, "files", index, "sha256")
+    for declared in files:
+        file = declared.file
+        size = find_node(declared.node, "size")
+        sha256 = find_node(declared.node, "sha256")
         is_older = file.checksum is not None and file.checksum.algorithm == "sha256"
         if size is None or file.size is None:
             continue
-        here = _find_here(file, spec, context)
+        here = _find_here(file, declared.variant, context)
         if here is None:
             continue
         actual_size, sha384 = here

@@ -45,6 +45,18 @@ def test_sides_may_have_any_names(tmp_path):
     assert read_skeleton(written(tmp_path / "a.yml", text)).flip_order == (2, 1, 0)
 
 
+def test_a_pair_of_sides_may_start_with_the_right_one(tmp_path):
+    text = "keypoints: [nose, right_eye, left_eye]\nflips: [[right_eye, left_eye]]\n"
+    face = read_skeleton(written(tmp_path / "face.yml", text))
+    assert face.flip_pairs == ((1, 2),) and face.flip_order == (0, 2, 1)
+    assert parse_skeleton("face", face.to_json(), "net.xml") == face
+
+
+def test_a_keypoint_with_a_partner_gets_no_other_one_by_its_name(tmp_path):
+    text = "keypoints: [tail, left_eye, right_eye]\nflips: [[tail, left_eye]]\n"
+    assert read_skeleton(written(tmp_path / "a.yml", text)).flip_pairs == ((0, 1),)
+
+
 @pytest.fixture
 def jsonschema():
     """Imported where it is used: it compiles grammars for some seconds."""

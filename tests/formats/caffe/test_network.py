@@ -246,6 +246,16 @@ def test_layers_of_the_training_are_left_out(tmp_path):
     assert [port.any_name for port in read(net, tmp_path).outputs] == ["conv"]
 
 
+def test_a_top_that_silence_reads_is_no_output(tmp_path):
+    net = CaffeNet()
+    for top in ("kept", "silenced", "kept_by_training"):
+        net.convolve("data", top, (4, 3, 1, 1))
+    silence = 'layer { name: "%s" type: "Silence" bottom: "%s" include { phase: %s } }\n'
+    net.text += silence % ("a", "silenced", "TEST") + silence % ("b", "kept_by_training", "TRAIN")
+    outputs = [port.any_name for port in read(net, tmp_path).outputs]
+    assert outputs == ["kept", "kept_by_training"]
+
+
 def test_an_input_may_be_a_layer_and_get_another_size(tmp_path):
     net = CaffeNet((1, 3, 14, 17))
     net.text = (

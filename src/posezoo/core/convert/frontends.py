@@ -423,7 +423,7 @@ def _read_onnx(source: Path | bytes) -> Model:
     if isinstance(source, bytes):
         return core.read_model(io.BytesIO(source))
     rewriting = ONNX_REWRITING.part
-    content = rewriting.before_reading(source)
+    content = rewriting.before_reading(source, is_compared=True)
     try:
         return core.read_model(source if content is None else io.BytesIO(content))
     except RuntimeError as error:

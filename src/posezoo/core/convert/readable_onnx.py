@@ -12,8 +12,13 @@ from posezoo.core.plugins import Hook
 class OnnxRewriting:
     """Leaves every file as it is; a feature overrides the methods."""
 
-    def before_reading(self, path: Path) -> bytes | None:  # noqa: ARG002
-        """The file without operations that OpenVINO reads wrongly; None if it stays as it is."""
+    def before_reading(self, path: Path, *, is_compared: bool) -> bytes | None:  # noqa: ARG002
+        """The file without operations that OpenVINO reads wrongly; None if it stays as it is.
+
+        Args:
+            path: the file.
+            is_compared: whether the result is compared with ONNX Runtime if that is installed.
+        """
         return None
 
     def after_failure(self, source: Path | bytes, problem: str) -> bytes | None:  # noqa: ARG002

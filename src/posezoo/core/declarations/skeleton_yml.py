@@ -77,8 +77,9 @@ def _read(node: YamlNode) -> Skeleton:
     partners = dict(flips)
     for left, place in index.items():
         right = index.get(left.replace("left", "right"), place)
-        if right not in (place, *partners.values()):
-            partners.setdefault(place, right)
+        paired = {*partners, *partners.values()}
+        if right != place and paired.isdisjoint((place, right)):
+            partners[place] = right
     sigmas = values.get("sigmas", ())
     if sigmas and len(sigmas) != len(keypoints):
         problem = f"expected {len(keypoints)} numbers, one for each keypoint, got {len(sigmas)}"

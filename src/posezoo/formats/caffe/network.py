@@ -89,7 +89,7 @@ class CaffePorts:
 
     Attributes:
         inputs: the shape of each input.
-        ends: the tops that no layer reads.
+        ends: the tops that no layer reads; Silence reads them, Accuracy does not.
         writers: the layer that makes a top last, by the top and by the layer's own name.
         detections: how many rows a layer of detections makes, by its top and its own name.
     """
@@ -106,8 +106,8 @@ def describe_ports(net: Message) -> CaffePorts:
     ends: dict[str, None] = {}
     writers: dict[str, str] = {}
     detections: dict[str, int] = {}
-    for layer in select_layers(net):
-        if type_of(layer) == "Input":
+    for layer in _select_phase(net):
+        if type_of(layer) in ("Input", "Accuracy"):
             continue
         name = layer.text("name")
         tops = layer.texts("top")
@@ -123,12 +123,16 @@ def describe_ports(net: Message) -> CaffePorts:
 
 
 def select_layers(net: Message) -> Iterator[Message]:
-    """The layers of a network that is run, not trained, in their order."""
+    """The layers that compute something in a network that is run, not trained, in their order."""
+    return (layer for layer in _select_phase(net) if type_of(layer) not in _IGNORED)
+
+
+def _select_phase(net: Message) -> Iterator[Message]:
     for layer in [*net.messages("layer"), *net.messages("layers")]:
         phases = {rule.text("phase") for rule in layer.messages("include")} - {""}
         excluded = {rule.text("phase") for rule in layer.messages("exclude")}
         is_for_training = (phases and "TEST" not in phases) or "TEST" in excluded
-        if not is_for_training and type_of(layer) not in _IGNORED:
+        if not is_for_training:
             yield layer
 
 

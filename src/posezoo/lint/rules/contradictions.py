@@ -30,7 +30,10 @@ from posezoo.run.measured import load_measurements
 
 #: Addresses of pages of code hosts and file hosts that show a file, and the address of the file.
 _WEB_PAGES = (
-    (re.compile(r"(//(?:www\.)?github\.com/[^/]+/[^/]+)/blob/"), r"\1/raw/"),
+    (
+        re.compile(r"(//(?:www\.)?github\.com/[^/]+/[^/]+)/blob/(?!.*[?&]raw=(?:true|1)\b)"),
+        r"\1/raw/",
+    ),
     (re.compile(r"(//[^/]*gitlab[^/]*/.+)/-/blob/"), r"\1/-/raw/"),
     (re.compile(r"(//(?:www\.)?(?:huggingface\.co|hf\.co)/[^/]+/[^/]+)/blob/"), r"\1/resolve/"),
     (re.compile(r"(//(?:www\.)?dropbox\.com/.*[?&]dl=)0"), r"\g<1>1"),
@@ -140,7 +143,10 @@ def _is_shared(view: ModelView, file: SourceFile, source: Source, owner: str) ->
     """Whether another model declares the same file, at an address that does not contain its
     name.
     """
-    files = (each for _, each, _ in view.zoo.models[owner].sources)
+    zoo = view.zoo
+    # It is not among the models if others are checked.
+    other = zoo.models.get(owner) or ModelView(zoo.registry.entries[owner], zoo)
+    files = (each for _, each, _ in other.sources)
     is_same = file.checksum is not None and any(each.checksum == file.checksum for each in files)
     return is_same and simplify(owner) not in simplify(str(source))
 
@@ -297,7 +303,7 @@ def _read_mparams(spec: ModelSpec) -> float:
         return spec.published.mparams
     with suppress(SpecError):  # another rule reports it
         for each in load_measurements(spec):
-            if each.kind == "complexity":
+            if "mparams" in each.figures:
                 return each.figures["mparams"]
     return 0.0
 

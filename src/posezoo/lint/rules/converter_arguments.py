@@ -14,7 +14,7 @@ from posezoo.lint.rule import rule
 from posezoo.lint.text_comparison import find_intended
 from posezoo.networks import export_arguments
 
-_PATH = re.compile(r"\$(dl_dir|conv_dir|config_dir)/([A-Za-z0-9_./ -]{1,300})")
+_PATH = re.compile(r"\$(dl_dir|conv_dir|config_dir)/([^,;:$\[\]\"'\r\n]{1,300})")
 #: Flags that Open Model Zoo's converter adds itself.
 GENERATED = ("--data_type", "--framework", "--model_name", "--output_dir")
 #: Flags that it makes from the keys of input_info.

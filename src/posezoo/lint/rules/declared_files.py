@@ -132,8 +132,8 @@ def hash_name(view: ModelView) -> Violations:
     for variant, index, file in files:
         # The hash in the name of an OpenMMLab archive is that of the checkpoint before its export.
         digests = [digest for digest in file.contains.values() if digest.algorithm == "sha1"]
-        if file.checksum and not file.name.endswith(ARCHIVES):  # the hash may be that of a member
-            digests.append(file.checksum)
+        if not file.name.endswith(ARCHIVES):  # the hash may be that of a member
+            digests.extend(file.digests)
         values = [digest.value for digest in digests if digest.algorithm in ("sha1", "sha256")]
         tag = f"-{variant.tag}.params" if digests else ""
         texts = " ".join((file.name, *file.contains, variant.checkpoint, tag, *file.addresses))

@@ -225,8 +225,16 @@ def _ordered_values(
     yield "AP", claim.value, "AP50 is", claim.ap50
     yield "AP75", claim.ap75, "AP50 is", claim.ap50
     for other in claims:
-        if other.flip and not claim.flip and other.dataset == claim.dataset:
+        is_flip_alone = other.flip and not claim.flip
+        if is_flip_alone and _read_conditions(other) == _read_conditions(claim):
             yield "AP", claim.value, "AP with flip is", other.value
+
+
+def _read_conditions(claim: PublishedAccuracy) -> tuple[str, str, frozenset[str]]:
+    """What two accuracies have in common that differ only by flip."""
+    parts = map(str.strip, claim.protocol.split(","))
+    protocol = frozenset(part for part in parts if "flip" not in part)
+    return claim.metric, claim.dataset, protocol
 
 
 @rule()
