@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
+from itertools import starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -316,22 +317,12 @@ def _rewrite_pool(graph: _OnnxGraph, node: NodeProto) -> list[NodeProto] | None:
     spans = zip(kernels, dilations, strict=True)
     reaches = [dilation * (kernel - 1) + 1 for kernel, dilation in spans]
     if not shape or not all(shape):
-        if is_average and max(strides) > 1:
-            raise _UnknownSizesError
-        if not is_average and _may_begin_outside(strides, reaches, pads[rank:]):
+        if _is_misread_at_some_size(is_average, strides, reaches, pads[rank:]):
             raise _UnknownSizesError
         return None
-    added = []
-    is_misread = False
-    for axis, size in enumerate(shape):
-        reach = reaches[axis]
-        padded = size + pads[axis] + pads[rank + axis]
-        windows = math.ceil((padded - reach) / strides[axis]) + 1
-        begins_outside = (windows - 1) * strides[axis] >= size + pads[axis]
-        windows -= begins_outside
-        overhang = (windows - 1) * strides[axis] + reach - padded
-        is_misread |= overhang > 0 if is_average else begins_outside
-        added.append(overhang)
+    axes = zip(shape, strides, reaches, pads[:rank], pads[rank:], strict=True)
+    added, begin_outside = zip(*starmap(_find_last_window, axes), strict=True)
+    is_misread = max(added) > 0 if is_average else any(begin_outside)
     if not is_misread:
         return None
     steps = []
@@ -347,8 +338,28 @@ def _rewrite_pool(graph: _OnnxGraph, node: NodeProto) -> list[NodeProto] | None:
     return nodes
 
 
-def _may_begin_outside(strides: Sequence[int], reaches: Sequence[int], ends: Sequence[int]) -> bool:
-    """Whether the last window begins in the padding at the end, for some size."""
+def _find_last_window(size: int, stride: int, reach: int, begin: int, end: int) -> tuple[int, bool]:
+    """How far the last window of an axis reaches beyond the padding, and whether OpenVINO has
+    another one that begins there.
+
+    Args:
+        size: of the image along the axis.
+        reach: of a window.
+        begin: the padding before the image.
+        end: the padding after it.
+    """
+    padded = begin + size + end
+    windows = math.ceil((padded - reach) / stride) + 1
+    begins_outside = (windows - 1) * stride >= begin + size
+    windows -= begins_outside
+    return (windows - 1) * stride + reach - padded, begins_outside
+
+
+def _is_misread_at_some_size(
+    is_average: bool, strides: Sequence[int], reaches: Sequence[int], ends: Sequence[int]
+) -> bool:
+    if is_average:
+        return max(strides) > 1
     axes = zip(strides, reaches, ends, strict=True)
     return any(stride + end > reach for stride, reach, end in axes)
 
