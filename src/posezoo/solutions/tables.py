@@ -21,8 +21,8 @@ def landmark_names(name: str, module: str) -> type[IntEnum]:
 
     Pickle finds the enumeration there.
     """
-    places = [(each, place) for place, each in enumerate(TABLES["landmarks"][name])]
-    return IntEnum(name, places, module=module)  # type: ignore[return-value]
+    numbers = {each: number for number, each in enumerate(TABLES["landmarks"][name])}
+    return IntEnum(name, numbers, module=module)  # type: ignore[return-value]
 
 
 def connections(module: str) -> dict[str, Any]:

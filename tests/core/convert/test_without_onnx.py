@@ -75,7 +75,9 @@ def test_what_openvino_reads_rightly_needs_neither_package(tmp_path, translate_w
 
 
 def test_an_operation_of_unknown_sizes_needs_onnx_runtime(tmp_path, translate_without):
-    save(tmp_path / "net.onnx", *MISREAD["MaxPool 'y'"], shape=[1, 2, "height", 10])
+    sizes = {"kernel_shape": [2, 2], "strides": [3, 3]}  # a window may begin after the end
+    pool = node("MaxPool", ["x"], ["y"], ceil_mode=1, **sizes)
+    save(tmp_path / "net.onnx", [pool], {}, 13, shape=[1, 2, "height", 10])
     ended = translate_without("onnxruntime")
     assert ended.returncode == 1
     assert "its MaxPool 'y' wrongly: it cannot be replaced" in ended.stderr

@@ -166,8 +166,8 @@ def test_a_checkpoint_without_weights_is_refused_with_its_keys(save):
     with pytest.raises(
         CheckpointError, match=r"no named tensors, but 'generator', 'teacher', 'epoch'$"
     ) as failure:
-        state = {"a": torch.ones(1)}
-        checkpoints.read_checkpoint(save({"generator": state, "teacher": state, "epoch": 1}))
+        states = {"generator": {"a": torch.ones(1)}, "teacher": {"a": torch.zeros(1)}}
+        checkpoints.read_checkpoint(save({**states, "epoch": 1}))
     assert "state_dict" in failure.value.hint
 
 

@@ -223,8 +223,9 @@ def _describe_claim(name: str, target: Target) -> str:
     """What is known of an IR that this user did not make on this machine."""
     command = f"posezoo convert {name} --force"
     if target.converter is Converter.QUANTIZATION:
-        flags = f"--precisions {target.precision} --dataset_dir PHOTOS --force"
-        command = f"posezoo quantize {name} {flags}"
+        command = f"posezoo quantize {name} --dataset_dir PHOTOS --force"
+        if target.precision != Precision.FP16_INT8:
+            command += f" --precisions {target.precision}"
     return (
         f"{name}: the IR in {target.precision} came with the folder, and was not checked on this"
         f" machine: {command} makes it here; a strict posezoo.lock accepts it"
