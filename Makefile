@@ -46,7 +46,7 @@ quickstart: $(VENV)/.installed-run  ## install, then find the poses in two photo
 # for a program; a file's tests stay together, which share what takes long to make.
 WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 # pytest keeps the bytecode of tests, too: each worker would spend 8 seconds on it.
-PYTEST  = unset PYTHONDONTWRITEBYTECODE; $(BIN)/python -m compileall -q src tools demos && \
+PYTEST  = unset PYTHONDONTWRITEBYTECODE; $(BIN)/python -m compileall -q src tools demos || exit; \
   $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # Without them, as where no index answers, the tests that need them are skipped.
@@ -54,15 +54,17 @@ test: $(VENV)/.installed-test  ## run the quick tests (about 6 minutes on 2 core
 	-@$(MAKE) --no-print-directory mediapipe-models
 	$(PYTEST) -m "not slow and not judge"
 
-# What breaks beside thousands of others has to pass alone.
+# What breaks beside thousands of others has to pass alone. pytest ends with 1 if tests failed. If it was killed or broke
+# off, it ends with another code, and some tests did not run.
 test-all: $(VENV)/.installed-test  ## run all tests, also the slow ones, but for those of a release
-	$(PYTEST) -m "not judge and not release and not soak" || $(MAKE) --no-print-directory test-again
+	$(PYTEST) -m "not judge and not release and not soak" || { test $$? = 1 && $(MAKE) --no-print-directory test-again; }
 
 MARKS ?= slow and not judge and not release and not soak
 # Arguments of pytest, such as files: none for all tests. It ends with 5 if none of them is slow.
 TESTS ?=
 test-slow: $(VENV)/.installed-test  ## run the tests that make test leaves out
-	$(PYTEST) -m "$(MARKS)" $(TESTS) || test $$? = 5
+	$(PYTEST) -m "$(MARKS)" $(TESTS) || \
+	  case $$? in 1) $(MAKE) --no-print-directory test-again ;; 5) ;; *) exit 1 ;; esac
 
 # Much of their time is waiting for the package index.
 test-release: $(VENV)/.installed-test  ## build a release and an image, and try them as users would
@@ -179,6 +181,7 @@ TRACKERS = norfair==2.3.0 filterpy==2.0.0 rich==15.0.0 trackers==2.6.1 supervisi
   motmetrics==1.4.0 pandas==3.1.1 xmltodict==1.0.4 trackeval==1.3.0
 PLOTS = matplotlib==3.11.2 contourpy==1.3.3 cycler==0.12.1 fonttools==4.68.0 kiwisolver==1.5.1
 build/judges/.installed:
+	rm -rf $(@D)
 	$(PIP) install --no-deps --target build/judges \
 	  transformers==5.23.0 tokenizers==0.23.3 regex==2026.11.15 rtmlib==0.0.16 rfdetr==1.11.2 kserve==0.21.0 $(TRACKERS) $(PLOTS)
 	@touch $@
@@ -187,6 +190,7 @@ network-judges: build/network-judges/.installed  ## torchvision and timm, whose 
 
 # Beside the others, which would import torchvision: beside PyTorch for the CPU that fails, but for classifiers alone.
 build/network-judges/.installed:
+	rm -rf $(@D)
 	$(PIP) install --no-deps --target build/network-judges torchvision==0.28.0 timm==1.0.31
 	@touch $@
 
@@ -204,6 +208,7 @@ build/mediapipe-env/.installed: build/mediapipe-models/.installed
 
 # Its modules have the names of OpenVINO's and of a later package, so they lie alone.
 build/omz-judge/.installed: $(VENV)/.installed-test
+	rm -rf $(@D)
 	$(PIP) install --no-deps --target build/omz-judge openmodelzoo-modelapi==2022.3.0
 	@touch $@
 

@@ -10,17 +10,19 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import runpy
+import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from setuptools import build_meta
 from setuptools.build_meta import *  # noqa: F403
 
 ROOT = Path(__file__).resolve().parents[1]
-#: 1980-01-01, the first time that a wheel can have: for copies without .git.
+#: 1980-01-01, the first time that a wheel can have: where git tells no time.
 _EARLIEST = 315532800
 
 
@@ -43,6 +45,8 @@ def build_wheel(
     """
     os.environ["SOURCE_DATE_EPOCH"] = str(read_time())
     os.umask(0o022)  # the wheel has the files' permissions
+    # setuptools would pack files that an earlier build left here.
+    shutil.rmtree(ROOT / "build" / "lib", ignore_errors=True)
     with stating_commit():
         name: str = build_meta.build_wheel(wheel_directory, config_settings, metadata_directory)
     return name
@@ -51,21 +55,23 @@ def build_wheel(
 @contextmanager
 def stating_commit() -> Iterator[None]:
     """While it builds from a checkout: the commit in a file, which an unpacked sdist has."""
-    if not (ROOT / ".git").exists():
+    commit = read_commit()
+    if not commit:
         yield
         return
     path = ROOT / "src" / "posezoo" / "commit.txt"
-    path.write_text(ask_git("%H"), "ascii")
+    path.write_text(f"{commit}\n", "ascii")
     try:
         yield
     finally:
         path.unlink()
 
 
-def ask_git(form: str) -> str:
-    """A fact of the present commit, in a format of ``git log``."""
-    command = ["git", "-C", str(ROOT), "log", "-1", f"--format={form}"]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+def read_commit() -> str:
+    """The commit of a checkout, read without git as a checkout does that runs; else empty."""
+    versions = runpy.run_path(str(ROOT / "src" / "posezoo" / "core" / "versions.py"))
+    commit: str = versions["_checked_out_commit"](ROOT / ".git")
+    return commit
 
 
 def read_time() -> int:
@@ -73,7 +79,10 @@ def read_time() -> int:
     if named := os.environ.get("SOURCE_DATE_EPOCH"):
         return int(named)
     if (ROOT / ".git").exists():
-        return int(ask_git("%ct"))
+        # There may be no git, and it refuses the folder of another user.
+        with suppress(OSError, subprocess.CalledProcessError):
+            command = ["git", "-C", str(ROOT), "log", "-1", "--format=%ct"]
+            return int(subprocess.check_output(command, stderr=subprocess.DEVNULL))
     info = ROOT / "PKG-INFO"
     return int(info.stat().st_mtime) if info.exists() else _EARLIEST
 

@@ -483,17 +483,18 @@ def print_choice() -> None:
     )
 
 
-def record() -> None:
-    """Write the commit that passed all tests, if it is what was tested."""
+def record(commit: str) -> None:
+    """Write the commit that passed all tests, if it is still what is checked out."""
     try:
-        is_commit = not git("status", "--porcelain")
-        commit = git("rev-parse", "HEAD")
+        is_here = not git("status", "--porcelain") and git("rev-parse", "HEAD").strip() == commit
     except (OSError, subprocess.CalledProcessError):
-        is_commit = False
-    if is_commit:
-        GREEN.write_text(commit, "utf-8")
-    print(".ci/green is written: commit it" if is_commit else ".ci/green stays: this is no commit")
+        is_here = False
+    if is_here:
+        GREEN.write_text(f"{commit}\n", "utf-8")
+        print(".ci/green is written: commit it")
+    else:
+        print(".ci/green stays: the files are not those of the commit that was tested")
 
 
 if __name__ == "__main__":
-    record() if sys.argv[1:] == ["--record"] else print_choice()
+    record(sys.argv[2]) if sys.argv[1:2] == ["--record"] else print_choice()

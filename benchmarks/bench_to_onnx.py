@@ -42,7 +42,7 @@ class Count:
 
     @property
     def largest(self) -> float:
-        return max(self.differences.values(), default=0.0)
+        return float(np.max([0.0, *self.differences.values()]))
 
     @property
     def wrong(self) -> dict[str, float]:
@@ -92,12 +92,14 @@ def run_original(layers: Path, weights: Path, image: np.ndarray) -> Outputs:
 
 
 def compare(ours: Iterable[np.ndarray], theirs: Iterable[np.ndarray]) -> float:
-    """The largest difference, relative to the largest value of each output."""
+    """The largest difference, relative to the largest value of each output; NaN if one has NaN."""
     worst = 0.0
     for actual, expected in zip(ours, theirs, strict=True):
         if actual.size != expected.size:
             return float("inf")
         difference = np.abs(actual.reshape(-1) - expected.reshape(-1)).max()
+        if np.isnan(difference):
+            return float("nan")
         worst = max(worst, float(difference / np.abs(expected).max()))
     return worst
 

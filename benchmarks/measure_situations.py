@@ -1,7 +1,7 @@
 """Measure what each pipeline finds of people who lie, stand on their heads or are in a video, and
 what it finds where nobody is; record it in measured.yml.
 
-    benchmarks/measure_situations.py --photos DIR [--models_dir DIR] [MODEL ...]
+    benchmarks/measure_situations.py --photos DIR [MODEL ...]
 
 Four data sets are made of photos that are annotated as COCO's (person_keypoints.json):
 

@@ -290,7 +290,7 @@ def _read_corners(text: str) -> Person:
 
 def compare(found: list[list[Person]], wanted: list[list[Person]]) -> dict[str, object]:
     """The numbers of people, and how far apart the keypoints are in photos with equal numbers."""
-    moves = [0.0]
+    moves: list[float] = []
     differing = 0
     for people, others in zip(found, wanted, strict=True):
         if len(people) != len(others):
@@ -298,6 +298,8 @@ def compare(found: list[list[Person]], wanted: list[list[Person]]) -> dict[str, 
             continue
         for one, other in zip(people, others, strict=True):
             moves += np.abs(one - other).max(axis=1).tolist()
+    if not moves:
+        raise RuntimeError("nothing to compare: no people in photos with equal numbers of them")
     apart = np.array(moves)
     return {
         "people": sum(map(len, found)),
@@ -332,7 +334,7 @@ def run_case(
             found, xml = TARGETS[target](runner)
             compared = compare(found, runner.posezoo(xml))
         except RuntimeError as error:
-            print(f"{case.export} --to {target}: not run: {error}", file=sys.stderr)
+            print(f"{case.export} --to {target}: no row: {error}", file=sys.stderr)
             continue
         row = {"model": case.name, "export": case.export, "target": target, "of": case.compared}
         rows.append(row | compared)

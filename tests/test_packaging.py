@@ -19,6 +19,7 @@ from fakes.checkout import copy_checkout, git
 
 ROOT = Path(__file__).resolve().parents[1]
 
+COMMIT = "0123456789abcdef" * 2 + "01234567"
 FIND = (
     "from posezoo.core.registry import open_registry, read_copyright_line\n"
     "registry = open_registry()\n"
@@ -144,6 +145,53 @@ def test_posezoo_that_is_not_installed_is_not_packed(tmp_path):
     assert not (tmp_path / "wheels").exists()
 
 
+@pytest.fixture
+def clone(tmp_path) -> Path:
+    """A clone with one module, which git cannot read, as if another user owned it."""
+    for name in (".ci/build_backend.py", "src/posezoo/core/versions.py"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    (tmp_path / "setup.cfg").write_text(
+        "[metadata]\nname = posezoo\nversion = 1\n"
+        "[options]\npackages = posezoo\npackage_dir =\n  = src\n"
+        "[options.package_data]\nposezoo = commit.txt\n"
+    )
+    (tmp_path / "src" / "posezoo" / "module.py").touch()
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "HEAD").write_text(f"{COMMIT}\n")
+    return tmp_path
+
+
+def build_wheel(clone: Path, **environ: str) -> dict[str, bytes]:
+    """The files of the wheel that pip would install of a clone."""
+    code = "import build_backend; build_backend.build_wheel('dist')"
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=clone,
+        env={**os.environ, "PYTHONPATH": str(clone / ".ci"), **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode == 0, ended.stderr
+    with zipfile.ZipFile(next(clone.glob("dist/*.whl"))) as wheel:
+        return {name: wheel.read(name) for name in wheel.namelist() if ".dist-info/" not in name}
+
+
+@pytest.mark.parametrize("path", ["/nowhere", os.environ["PATH"]], ids=["no git", "git refuses"])
+def test_a_clone_is_packed_with_its_commit_where_git_does_not_answer(clone, path):
+    packed = build_wheel(clone, PATH=path)
+    assert packed["posezoo/commit.txt"].decode().strip() == COMMIT
+    assert not (clone / "src" / "posezoo" / "commit.txt").exists()
+
+
+def test_a_wheel_has_nothing_that_an_earlier_build_left(clone):
+    left = clone / "build" / "lib" / "posezoo" / "removed.py"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    assert build_wheel(clone).keys() == {"posezoo/module.py", "posezoo/commit.txt"}
+
+
 def needed_for_a_build() -> set[str]:
     folders = ("models", "licenses")
     needed = {f"{folder}/{name}" for folder in folders for name in files_of(folder)}
@@ -213,5 +261,5 @@ def test_the_tests_run_on_each_python_that_setup_cfg_names():
     config.read(ROOT / "setup.cfg", encoding="utf-8")
     named = re.findall(r"Python :: (3\.\d+)", config["metadata"]["classifiers"])
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "tests.yml").read_text())
-    jobs = workflow["jobs"]["tests"]["strategy"]["matrix"]["include"]
-    assert [job["python"] for job in jobs] == named
+    tested = workflow["jobs"]["tests"]["strategy"]["matrix"]["python"]
+    assert tested == named

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -236,7 +238,7 @@ def clone(tmp_path, monkeypatch) -> Path:
     git(tmp_path, "init", "-q")
     (tmp_path / "page.md").write_text("a")
     commit(tmp_path)
-    slow_tests.record()
+    slow_tests.record(head(tmp_path))
     commit(tmp_path)
     return tmp_path
 
@@ -244,6 +246,10 @@ def clone(tmp_path, monkeypatch) -> Path:
 def commit(folder: Path) -> None:
     git(folder, "add", ".")
     git(folder, "-c", "user.name=a", "-c", "user.email=a@a.invalid", "commit", "-qm", "a")
+
+
+def head(folder: Path) -> str:
+    return git(folder, "rev-parse", "HEAD").strip()
 
 
 def files_changed() -> list[str]:
@@ -282,7 +288,17 @@ def test_a_clone_without_history_runs_all_slow_tests(clone, tmp_path_factory, mo
 def test_only_a_commit_is_recorded(clone, capsys):
     before = (clone / "green").read_text()
     (clone / "page.md").write_text("b")
-    slow_tests.record()
+    slow_tests.record(head(clone))
+    assert (clone / "green").read_text() == before
+    assert ".ci/green stays" in capsys.readouterr().out
+
+
+def test_a_commit_that_came_during_the_tests_is_not_recorded(clone, capsys):
+    before = (clone / "green").read_text()
+    tested = head(clone)
+    (clone / "page.md").write_text("b")
+    commit(clone)
+    slow_tests.record(tested)
     assert (clone / "green").read_text() == before
     assert ".ci/green stays" in capsys.readouterr().out
 
@@ -300,3 +316,27 @@ def test_one_line_says_what_was_chosen_why_and_what_was_left_out(tmp_path, capsy
         line.startswith("== slow tests: 1 of 1") and " 1 files changed since 0123456789ab;" in line
     )
     assert "left out: tests " in line and ", tests/cli " in line
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+@pytest.mark.parametrize("target", ["test-all", "test-slow"])
+@pytest.mark.parametrize(
+    ("of_compileall", "of_pytest", "is_tried_again"),
+    [(0, 1, True), (0, 137, False), (0, 2, False), (1, 0, False)],
+    ids=["tests failed", "pytest was killed", "pytest broke off", "a file cannot be compiled"],
+)
+def test_make_tries_again_if_tests_failed_but_not_if_some_did_not_run(
+    tmp_path, target, of_compileall, of_pytest, is_tried_again
+):
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text(
+        '#!/bin/sh\ncase "$*" in *--last-failed*) exit 0 ;;'
+        f" *compileall*) exit {of_compileall} ;; *) exit {of_pytest} ;; esac\n"
+    )
+    python.chmod(0o755)
+    (tmp_path / ".installed-test").touch()
+    command = ["make", f"VENV={tmp_path}", "WORKERS=1", target]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode == 0) == is_tried_again, ended.stderr
+    assert ("--last-failed" in ended.stdout) == is_tried_again

@@ -180,6 +180,13 @@ def test_only_the_word_sandboxed_allows_it(tmp_path, value):
         read_settings({}, environ, tmp_path)
 
 
+@pytest.mark.parametrize("value", [True, False])
+def test_a_caller_in_python_allows_or_refuses_it_with_a_boolean(tmp_path, value):
+    environ = {"HOME": str(tmp_path), "POSEZOO_ALLOW_UPSTREAM_CODE": "sandboxed"}
+    settings = read_settings({"allow_upstream_code": value}, environ, tmp_path)
+    assert to_settings(settings).allow_upstream_code is value
+
+
 #: Settings that decide what is run, who is trusted, or what is sent.
 NEVER_IN_A_FOLDER = {
     "allow_upstream_code": "sandboxed",

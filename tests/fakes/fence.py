@@ -30,6 +30,8 @@ KEPT = {
     ),
     *("ASK_JUDGES", "RECORD_JUDGES", "STORE_PUBLIC_FACE", "STORE_REPLAY"),
 }
+if os.name == "nt":  # programs do not start without them, and temporary files have no folder
+    KEPT |= {"COMSPEC", "PATHEXT", "SYSTEMROOT", "TEMP", "TMP"}
 KEPT_PREFIXES = ("COVERAGE_", "PYTEST_")
 
 #: The same on every machine. No package index is reached, and no file of a user is read.
@@ -89,7 +91,7 @@ def _put_up() -> None:
     home = _make_folder("home-")
     write_key(Path(home))
     os.environ.clear()
-    os.environ.update(clean, HOME=home)
+    os.environ.update(clean, HOME=home, USERPROFILE=home)
     os.umask(0o022)
     # A shell starts programs in the background with ^C ignored, and their children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -116,7 +118,7 @@ def _is_kept(name: str) -> bool:
 
 def _is_for_an_index(name: str) -> bool:
     lowered = name.lower()
-    is_place = lowered in ("home", "netrc", "xdg_config_home")
+    is_place = lowered in ("home", "netrc", "userprofile", "xdg_config_home")
     return is_place or lowered.startswith(_OF_AN_INDEX) or lowered.endswith(_OF_A_NETWORK)
 
 

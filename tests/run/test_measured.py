@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor, TimeoutError
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import yaml
 import posezoo
 from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.errors import OutputError, SpecError
+from posezoo.core.files.file_lock import exclusive
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.registry import open_registry
 from posezoo.core.settings import read_settings, to_settings
@@ -138,6 +140,17 @@ def test_a_tool_s_file_names_its_models(tmp_path):
     path.write_text(json.dumps({"model": "a", **row, "figures": {"compile_m": 1}}, indent=2))
     with pytest.raises(SpecError, match=r"speed\.json:7:5: figures\.compile_m: unknown key"):
         read_measurement_file(path)
+
+
+def test_what_several_processes_record_at_the_same_time_is_kept(tmp_path):
+    path = tmp_path / "measured.yml"
+    with ThreadPoolExecutor(1) as pool, exclusive(path):
+        recording = pool.submit(update_measured_yml, path, [FAST])
+        with pytest.raises(TimeoutError):
+            recording.result(0.1)
+        path.write_text(format_measured_yml([GOOD]), "utf-8")
+    assert recording.result(0)
+    assert read_measured(path) == (GOOD, FAST)
 
 
 def test_an_invalid_file_is_never_overwritten(tmp_path):

@@ -17,16 +17,20 @@ from posezoo.core.lockfile.entries import (
 from posezoo.core.registry import format_command
 
 
-def collect_entries(spec: ModelSpec, layout: ModelLayout, now: str) -> ModelSnapshot:
+def collect_entries(
+    spec: ModelSpec, layout: ModelLayout, now: str, *, remember: bool = True
+) -> ModelSnapshot:
     """Collect the state of a model; a file is read if its SHA-384 is not declared, or it is not
     verified yet.
 
-    The model has the pins of the present lock; ``now`` has the format of entries.
+    The model has the pins of the present lock; ``now`` has the format of entries; ``remember`` is
+    as for ``is_verified``.
     """
     entries = list(declaration_entries(spec, now))
     unpinned = []
     for file in spec.files:
-        entry = published_entry(spec, file, layout.file_path(spec, file), now)
+        path = layout.file_path(spec, file)
+        entry = published_entry(spec, file, path, now, remember=remember)
         if entry is None:
             unpinned.append(file.name)
         else:
@@ -43,7 +47,7 @@ def collect_entries(spec: ModelSpec, layout: ModelLayout, now: str) -> ModelSnap
         converted = []
         for suffix, content in record.contents.items():
             path = xml.with_suffix(suffix)
-            if not is_verified(path, content.size, content.digest):
+            if not is_verified(path, content.size, content.digest, remember=remember):
                 warnings.append(
                     f"{path}: does not match its record: posezoo verify {spec.full_name}"
                 )

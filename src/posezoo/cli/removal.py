@@ -71,7 +71,7 @@ def _sort_artifacts(spec: ModelSpec, layout: ModelLayout) -> tuple[list[Path], l
     """The files and IR that posezoo verified or made, and all others."""
     removed = []
     kept = []
-    for artifact in check_artifacts(spec, layout):
+    for artifact in check_artifacts(spec, layout, remember=False):
         is_ours = artifact.state == "unknown" and _is_recorded(artifact.path)
         if artifact.state == "good" or is_ours:
             removed.append(artifact.path)

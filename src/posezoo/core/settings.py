@@ -156,9 +156,9 @@ def _switch(value: object) -> bool:
 
 
 def _consent(value: object) -> bool:
-    if value not in (True, "sandboxed", "no"):
+    if value not in (True, False, "sandboxed", "no"):
         raise ValueError(f"expected sandboxed or no, got {value!r}")
-    return value != "no"
+    return value in (True, "sandboxed")
 
 
 def _mirrors(value: object) -> tuple[str, ...]:

@@ -61,7 +61,9 @@ class ArtifactState:
     int8: str = ""  # of INT8 that was made with declared ranges: how far it was from FP16
 
 
-def check_artifacts(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
+def check_artifacts(
+    spec: ModelSpec, layout: ModelLayout, *, remember: bool = True
+) -> Iterator[ArtifactState]:
     """The state of each published file of a model, each converted IR, and each other file in its
     folders.
 
@@ -69,17 +71,22 @@ def check_artifacts(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactSt
     they do not exist: an archive that was unpacked, an IR that was not converted yet, and, for a
     model that is published as IR, a precision without any file if another precision exists, because
     it was not requested.
+
+    Args:
+        remember: write the results into the files' records; a dry run does not.
     """
-    yield from _check_published_files(spec, layout)
-    yield from _check_unpacked_files(spec, layout)
-    yield from _check_converted_irs(spec, layout)
+    yield from _check_published_files(spec, layout, remember=remember)
+    yield from _check_unpacked_files(spec, layout, remember=remember)
+    yield from _check_converted_irs(spec, layout, remember=remember)
     for path, state in _find_untracked(spec, layout):
         is_made = path.is_relative_to(layout.model_dir(spec))
         root = layout.model_dir(spec) if is_made else layout.model_download_dir(spec)
         yield ArtifactState(spec.full_name, path.relative_to(root).as_posix(), path, state)
 
 
-def _check_published_files(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
+def _check_published_files(
+    spec: ModelSpec, layout: ModelLayout, *, remember: bool
+) -> Iterator[ArtifactState]:
     for file in _requested_files(spec, layout):
         if is_unpacked(file, spec, layout, rehash=True):
             continue
@@ -90,7 +97,7 @@ def _check_published_files(spec: ModelSpec, layout: ModelLayout) -> Iterator[Art
         state = _unusual_state(path)
         if not state and file.is_pinned:
             state = "changed"
-            if is_verified_file(path, file, trust_record=False):
+            if is_verified_file(path, file, trust_record=False, remember=remember):
                 state = "good"
         yield ArtifactState(spec.full_name, file.name, path, state or "unknown", expected=expected)
 
@@ -105,19 +112,23 @@ def _requested_files(spec: ModelSpec, layout: ModelLayout) -> list[SourceFile]:
     return [file for file in spec.files if file.name.partition("/")[0] in existing]
 
 
-def _check_unpacked_files(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
+def _check_unpacked_files(
+    spec: ModelSpec, layout: ModelLayout, *, remember: bool
+) -> Iterator[ArtifactState]:
     downloads = layout.model_download_dir(spec)
     for step in spec.postprocessing:
         if isinstance(step, UnpackArchive):
             for path, sha384 in archive_record(step, spec, layout).outputs().items():
                 digest = Digest("sha384", sha384)
                 artifact = path.relative_to(downloads).as_posix()
-                state = file_state(path, None, digest)
+                state = file_state(path, None, digest, remember=remember)
                 expected = f"{digest}, of {step.file}"
                 yield ArtifactState(spec.full_name, artifact, path, state, expected=expected)
 
 
-def _check_converted_irs(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
+def _check_converted_irs(
+    spec: ModelSpec, layout: ModelLayout, *, remember: bool
+) -> Iterator[ArtifactState]:
     name = spec.full_name
     for xml in layout.made_irs(spec):
         record = provenance.read_provenance(xml.with_name("provenance.json"))
@@ -126,7 +137,7 @@ def _check_converted_irs(spec: ModelSpec, layout: ModelLayout) -> Iterator[Artif
             artifact = path.relative_to(layout.model_dir(spec)).as_posix()
             if record:
                 content = record.contents[suffix]
-                state = file_state(path, content.size, content.digest)
+                state = file_state(path, content.size, content.digest, remember=remember)
                 flags = provenance.conversion_flags(record, spec)
                 yield ArtifactState(
                     name,
@@ -167,12 +178,12 @@ def check_composite(composite: CompositeSpec, layout: ModelLayout) -> Iterator[A
                 yield ArtifactState(composite.name, path.name, path, _STATES.get(kind, kind))
 
 
-def file_state(path: Path, size: int | None, digest: Digest) -> str:
+def file_state(path: Path, size: int | None, digest: Digest, *, remember: bool = True) -> str:
     """``good``, ``missing``, ``changed``, ``symlinked`` or ``special``; every byte is read."""
     state = _unusual_state(path)
     if state:
         return state
-    if is_verified(path, size, digest, trust_record=False):
+    if is_verified(path, size, digest, trust_record=False, remember=remember):
         return "good"
     return "changed"
 

@@ -14,7 +14,6 @@ from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import (
     ConversionError,
     DownloadError,
-    ImageError,
     InferenceError,
     import_cv2,
 )
@@ -43,6 +42,8 @@ LONGEST_SIDE = 640
 MAX_BYTES = 30_000
 
 _QUALITIES = range(90, 20, -5)
+# By this factor a picture becomes smaller if its lowest quality is too large.
+_SMALLER = 0.8
 
 
 def draw_examples(
@@ -91,23 +92,21 @@ def _get_first_irs(
 
 def encode_example(pictures: Sequence[Image]) -> bytes:
     """Pictures of the same height side by side as JPEG: at most ``LONGEST_SIDE`` pixels wide and
-    high, and of at most ``MAX_BYTES``.
+    high, and of at most ``MAX_BYTES``. If they have too many details, they become smaller.
 
     Raises:
-        ImageError: it cannot be made that small.
         MissingPackageError: OpenCV is not installed.
     """
     cv2 = import_cv2()
     picture = np.hstack(pictures)
     scale = min(1.0, LONGEST_SIDE / max(picture.shape[:2]))
-    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    for quality in _QUALITIES:
-        _, encoded = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        if encoded.size <= MAX_BYTES:
-            return bytes(encoded)
-    raise ImageError(
-        f"the picture has too many details for {MAX_BYTES:,} bytes", hint="use another photo"
-    )
+    while True:
+        small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        for quality in _QUALITIES:
+            _, encoded = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, quality])
+            if encoded.size <= MAX_BYTES:
+                return bytes(encoded)
+        scale *= _SMALLER
 
 
 def draw_pictures(

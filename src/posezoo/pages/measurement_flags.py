@@ -1,4 +1,4 @@
-"""The flags that select measurements, for compare and gallery."""
+"""The flags that select measurements, for compare, gallery and recommend."""
 
 from __future__ import annotations
 
@@ -62,6 +62,18 @@ class MeasurementArgs(Args):
     figures: list[Path]
     machine: str
     setting: list[tuple[str, str]]
+
+
+def measurement_arguments(args: MeasurementArgs) -> list[str]:
+    """The flags that select measurements, for use in a suggested command."""
+    words: list[str] = []
+    for file in args.figures:
+        words += ("--figures", f"{file}")
+    if args.machine:
+        words += ("--machine", args.machine)
+    for name, value in args.setting:
+        words += ("--setting", f"{name}={value}")
+    return words
 
 
 def read_measurements(file: Path, registry: Registry) -> Iterator[tuple[Model, Measurement]]:

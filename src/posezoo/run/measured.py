@@ -289,22 +289,28 @@ def update_measured_yml(
     most: int | None = None,
 ) -> bool:
     """Add measurements to a measured.yml, which replace those with the same key; return whether it
-    changed.
+    changed. Another process that adds some waits.
 
     Args:
         note: the first line of the file.
         most: how many measurements the file may have, the newest; None for any number.
-    """
-    from posezoo.core.files.verified_files import write_atomically
 
-    by_key = {measurement.key: measurement for measurement in (*read_measured(path), *measurements)}
-    oldest_first = sorted(by_key, key=lambda key: by_key[key].date)
-    ordered = [by_key[key] for key in sorted(oldest_first[-most:] if most else by_key)]
-    content = format_measured_yml(ordered, note).encode()
-    if path.is_file() and path.read_bytes() == content:
-        return False
-    write_atomically(path, content)
-    return True
+    Raises:
+        OutputError: the file cannot be written.
+        SpecError: the existing file is not valid; it stays as it is.
+    """
+    from posezoo.core.files.file_lock import exclusive
+    from posezoo.core.files.verified_files import write_atomically, writing
+
+    with writing(path), exclusive(path):
+        by_key = {each.key: each for each in (*read_measured(path), *measurements)}
+        oldest_first = sorted(by_key, key=lambda key: by_key[key].date)
+        ordered = [by_key[key] for key in sorted(oldest_first[-most:] if most else by_key)]
+        content = format_measured_yml(ordered, note).encode()
+        if path.is_file() and path.read_bytes() == content:
+            return False
+        write_atomically(path, content)
+        return True
 
 
 def format_measured_yml(measurements: Collection[Measurement], note: str = NOTE) -> str:

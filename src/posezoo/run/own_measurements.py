@@ -11,7 +11,6 @@ from pathlib import Path
 
 from posezoo.core.declarations.model import Model
 from posezoo.core.errors import MissingPackageError, SpecError
-from posezoo.core.files.file_lock import exclusive
 from posezoo.core.files.staging import create_parent
 from posezoo.core.files.verified_files import writing
 from posezoo.core.settings import user_folder
@@ -55,7 +54,7 @@ def keep_measurements(model: Model, measurements: Iterable[Measurement]) -> None
     tagged = [replace(each, tag=model.tag) for each in measurements]
     with writing(path):
         create_parent(path)
-        with exclusive(path), _hint_at_remedy():
+        with _hint_at_remedy():
             update_measured_yml(path, tagged, note=NOTE, most=MOST)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from fakes.command import omz_tool, posezoo
 from fakes.irs import write_ir
@@ -371,6 +374,25 @@ def test_a_published_ir_with_a_decoder_is_locked(tmp_path):
     assert "refused  net: FP32/net.xml is SHA-384 " in refused.stdout
 
 
+@pytest.mark.parametrize(
+    "words", [("lock", "--dry_run"), ("lock", "--check"), ("remove", "--dry_run")]
+)
+def test_a_dry_run_writes_no_record_of_a_file(convertible, words):
+    path = convertible / "models" / "public" / "net" / "model.yml"
+    declared = yaml.safe_load(path.read_text("utf-8"))
+    sha256 = hashlib.sha256((convertible / "net.onnx").read_bytes()).hexdigest()
+    declared["files"][0]["checksum"] = {"$type": "sha256", "value": sha256}
+    write_model(convertible / "models", "net", declared)
+    assert run(convertible, "convert", "net", "--precisions", "FP16").returncode == 0
+    records = list((convertible / "out").rglob(".posezoo"))
+    assert records
+    for folder in records:
+        shutil.rmtree(folder)
+    ended = run(convertible, *words, "net")
+    assert "net.bin" in ended.stdout
+    assert not list((convertible / "out").rglob(".posezoo"))
+
+
 def test_an_ir_that_was_tampered_with_is_not_locked(convertible):
     run(convertible, "convert", "net", "--precisions", "FP16")
     (convertible / "out" / "public" / "net" / "FP16" / "net.bin").write_bytes(b"other")
@@ -388,6 +410,20 @@ def test_an_ir_that_was_tampered_with_after_it_was_locked_fails_a_check(converti
     assert ended.returncode == 1
     assert "net.bin: does not match its record" in ended.stderr
     assert ended.stdout == "posezoo.lock is up to date, but 1 IR is not recorded\n"
+
+
+def test_the_lock_of_a_part_is_complete_without_the_other_parts(zoo):
+    file = declared_file(zoo / "b.tflite")
+    write_model(zoo / "models", "whole/other", model_yml(files=[file]))
+    write_composite(zoo / "models", "whole", ["part", "other"])
+    assert run(zoo, "lock", "part").returncode == 0
+    before = (zoo / "posezoo.lock").read_bytes()
+    checked = run(zoo, "lock", "--check")
+    assert (checked.returncode, checked.stdout) == (0, "posezoo.lock is up to date\n")
+    assert run(zoo, "lock").returncode == 0
+    assert (zoo / "posezoo.lock").read_bytes() == before
+    write_composite(zoo / "models", "whole", ["other", "part"])
+    assert run(zoo, "lock", "--check").returncode == 1
 
 
 def test_a_lock_that_is_not_there_does_not_pass_a_check(zoo):

@@ -107,6 +107,30 @@ def test_a_readme_of_the_users_own_stays(zoo):
     assert zoo.card.read_text() == "mine\n"
 
 
+def test_the_picture_shows_the_skeleton_of_today(zoo):
+    skeleton = zoo.model.parents[1] / "skeletons" / "mine.yml"
+    skeleton.parent.mkdir()
+    skeleton.write_text("keypoints: [nose, tail]\n")
+    zoo.declare(skeleton="mine", decoder={"name": "simcc"})
+    assert zoo.refresh()
+    picture = zoo.card.with_name("mine.svg")
+    assert "tail" in picture.read_text("utf-8")
+    skeleton.write_text("keypoints: [nose, left_paw]\n")
+    assert zoo.refresh()
+    assert "left_paw" in picture.read_text("utf-8")
+    assert not zoo.refresh()
+
+
+def test_a_picture_of_the_users_own_stays(zoo):
+    picture = zoo.card.with_name("coco-17.svg")
+    own = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><title>mine</title></svg>'
+    picture.write_text(own)
+    zoo.declare(skeleton="coco-17", decoder={"name": "simcc"})
+    assert zoo.refresh()
+    assert "coco-17.svg" in zoo.card.read_text("utf-8")
+    assert picture.read_text() == own
+
+
 def test_the_pins_of_another_lock_are_seen(zoo, monkeypatch):
     facts = zoo.facts()
     (part,) = facts.parts

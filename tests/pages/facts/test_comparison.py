@@ -235,6 +235,7 @@ def test_a_composite_has_a_row_with_the_sums_of_its_parts():
         [ModelFacts(part, (part,)) for part in facts.parts], FP16, layout, MeasurementSelection()
     )
     assert row.values["mparams"].number == pytest.approx(sum(column(parts, "mparams")))
+    assert row.values["mparams"].record == "the registry"
 
 
 def test_a_column_without_values_is_left_out(zoo):
@@ -354,6 +355,25 @@ def test_a_latency_with_one_person_is_not_that_with_four(zoo):
     assert column(comparison, "single_p50_ms") == [25]
     assert comparison.rows[0].is_opened
     assert not zoo(two=[speed(10, weights="generated")]).rows[0].is_opened
+
+
+def test_a_speed_with_one_person_may_have_no_latency(zoo):
+    of_one = speed(40, shown=1, pipeline="read, found, drawn")
+    of_one = replace(of_one, figures={"throughput_fps": 40})
+    assert column(zoo(one=[of_one]), "single_p50_ms") == [None]
+
+
+def test_a_counted_value_names_its_record_and_the_size_of_a_file_has_none(zoo, tmp_path):
+    folder = tmp_path / "public" / "one" / "FP16"
+    folder.mkdir(parents=True)
+    for suffix in ("xml", "bin"):
+        (folder / f"one.{suffix}").write_bytes(b"1234")
+    count = Measurement("complexity", Precision.FP16, {"gflops": 3, "mparams": 2})
+    (row,) = zoo(one=[count]).rows
+    values = row.as_json
+    for key in ("gflops", "mparams"):
+        assert values[key]["record"] == "the registry"
+    assert values["size_bytes"] == {"number": 8, "origin": "measured", "how": ""}
 
 
 def test_what_is_transferred_counts_the_precision_and_the_detector(zoo, tmp_path):

@@ -6,7 +6,9 @@ from urllib.parse import unquote
 
 import pytest
 
-from fakes.sites import pose_zoo, written_site
+from fakes.sites import MACHINE, pose_zoo, written_site
+from posezoo.core.declarations.model import Precision
+from posezoo.run.measured import Measurement, update_measured_yml
 
 pytestmark = pytest.mark.slow
 
@@ -92,9 +94,26 @@ def test_values_of_different_scopes_have_no_pareto_front(browser, site):
 def test_the_settings_of_measurements_are_stated(browser, site):
     browser.open(site)
     assert browser.texts("#ways") == [
-        "Speed of whole pipelines: A processor, 2 cores, Linux; device CPU, pipeline read, found, drawn; "
+        "images/s and latency of the whole pipeline: "
+        "A processor, 2 cores, Linux; device CPU, pipeline read, found, drawn; "
         "AP measured with: data set val2017"
     ]
+
+
+def test_the_settings_are_shown_beside_each_measured_axis(browser, tmp_path):
+    models = pose_zoo(tmp_path)
+    figures = {"throughput_fps": 50, "latency_p50_ms": 20}
+    people = {"pipeline": "read, found, drawn", "people_from": "nanodet-g", "shown": 1}
+    speeds = [
+        Measurement("speed", Precision.FP16, figures, machine=MACHINE, settings=settings)
+        for settings in ({"device": "CPU"}, people)
+    ]
+    update_measured_yml(models / "public" / "light_pose_a" / "measured.yml", speeds)
+    site = written_site(tmp_path / "site", models)
+    for key in ("latency_p50_ms", "single_p50_ms", "network_fps", "network_p50_ms", "gflops"):
+        browser.open(f"{site}#y=published_AP&x={key}")
+        is_hidden = browser.run('return document.getElementById("ways").hidden')
+        assert is_hidden == (key == "gflops"), key
 
 
 def test_choosing_an_axis_updates_the_pareto_front(browser, site):

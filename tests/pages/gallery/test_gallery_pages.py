@@ -10,10 +10,11 @@ import pytest
 
 from fakes.sites import MACHINE, gathered, measurements, pose_zoo
 from fakes.zoo import model_yml, write_model
+from posezoo.core.declarations.model import Precision
 from posezoo.core.registry import builtin_models_dir
 from posezoo.pages.gallery.gallery_pages import render_gallery_pages
 from posezoo.pages.gallery.templates import breakable, is_web_address, minify, to_script_json
-from posezoo.run.measured import update_measured_yml
+from posezoo.run.measured import Measurement, update_measured_yml
 
 INDEX_OF_100_BYTES = 60_000  # compressed
 PAGE_BYTES = 15_000
@@ -210,6 +211,40 @@ def test_every_link_between_pages_leads_to_a_page(tmp_path):
                 else f"models/{link}"
             )
             assert there in pages, f"{name}: {link}"
+
+
+def test_operations_are_not_compared_if_the_model_runs_at_another_size(tmp_path):
+    published = {"gflops": 15.4, "mparams": 4.1}
+    whole = {"skeleton": "openpose-18", "decoder": {"name": "openpose"}}
+    for name, more in (("declared", {}), ("larger", {"target_size": 368})):
+        write_model(tmp_path / "models", name, model_yml(published=published, **whole, **more))
+    pages = render_gallery_pages(gathered(tmp_path / "models"))
+    data = json.loads(re.search(r'id="data">(.*?)</script>', pages["index.html"].decode())[1])
+    shown = {model["name"]: [*model["published"]] for model in data["models"]}
+    assert shown == {"declared": ["gflops", "mparams"], "larger": ["mparams"]}
+
+
+def test_each_figure_is_beside_the_settings_that_it_was_measured_with(tmp_path):
+    models = pose_zoo(tmp_path)
+    pipeline = {"pipeline": "read, found, drawn", "people_from": "nanodet-g"}
+    figures = {"throughput_fps": 50, "latency_p50_ms": 20}
+    settings = {"picture": "400x512", "shown": 1, **pipeline}
+    of_one = Measurement("speed", Precision.FP16, figures, machine=MACHINE, settings=settings)
+    settings = {"photos": 33, "people_from": "nanodet-g"}
+    situations = Measurement("situations", Precision.FP16, {"ghosts": 0.25}, settings=settings)
+    path = models / "public" / "light_pose_a" / "measured.yml"
+    update_measured_yml(path, [of_one, situations])
+    pages = render_gallery_pages(gathered(models))
+    notes = (
+        f"images/s and latency of the whole pipeline: {MACHINE}; device CPU, pipeline read, found, drawn; "
+        f"latency with one person: {MACHINE}; picture 400x512, pipeline read, found, drawn, shown 1; "
+        "AP measured with: data set val2017; "
+        "ghosts, lying, upside down and in video: photos 33"
+    )
+    assert notes in pages["models/light_pose_a.html"].decode()
+    assert notes in pages["index.html"].decode()
+    other = pages["models/light_pose_b.html"].decode()
+    assert "400x512" not in other and "photos 33" not in other
 
 
 def test_data_in_a_script_element_cannot_end_it():

@@ -111,6 +111,35 @@ def test_a_page_that_posezoo_did_not_write_stays_as_it_is(zoo):
     assert (zoo / "models" / "public" / "whole" / "card.json").is_file()
 
 
+@pytest.mark.parametrize("name", ["public/alone/card.json", "skeletons/coco-17.svg"])
+def test_a_file_beside_a_page_that_posezoo_did_not_write_stays_as_it_is(zoo, name):
+    path = zoo / "models" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("mine")
+    for words in (["--check"], []):
+        ended = run(zoo, "--all", "--in_place", *words)
+        assert ended.returncode == 1
+        assert f"{path}: was not written by posezoo" in ended.stderr
+    assert path.read_text() == "mine"
+    path.unlink()
+    assert run(zoo, "--all", "--in_place").returncode == 0
+
+
+def test_each_page_of_an_earlier_state_is_drawn_again(zoo):
+    assert run(zoo, "--all", "--in_place").returncode == 0
+    pages = [
+        path
+        for path in (zoo / "models").rglob("*.*")
+        if path.suffix in (".md", ".json", ".svg") and "licenses" not in path.parts
+    ]
+    assert {path.suffix for path in pages} == {".md", ".json", ".svg"}
+    before = {path: path.read_bytes() for path in pages}
+    for path in pages:
+        path.write_bytes(before[path] + b" ")
+    assert run(zoo, "--all", "--in_place").returncode == 0
+    assert {path: path.read_bytes() for path in pages} == before
+
+
 @pytest.mark.parametrize(
     ("args", "code", "message"),
     [

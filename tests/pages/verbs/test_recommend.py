@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,8 +72,23 @@ def test_the_best_models_are_shown_with_their_reasons_and_the_command(zoo):
         "MS: the median from an image file to drawn poses, one image at a time",
         "may meet the limits, but values are not known: new (no latency)",
         "measure them: posezoo benchmark --pipeline NAME --people 1 --requests 1",
-        "as a picture: posezoo gallery DIR, then open DIR/index.html#y=AP&x=single_p50_ms&sort=-AP&accuracy_min=0.3&license=Apache-2.0",
+        "as a picture: posezoo gallery --models_dir models, then open site/index.html#y=AP&x=single_p50_ms&sort=-AP&accuracy_min=0.3&license=Apache-2.0",
     ]
+
+
+def test_the_named_gallery_is_written_with_the_same_measurements(zoo):
+    pytest.importorskip("jinja2", reason="needs jinja2")
+    figures = zoo / "my speed.json"
+    of_new = speed(5.0, people_from="nanodet-g", **SPEEDS[0][1])
+    figures.write_text(json.dumps([measurement_to_json("new", of_new)]), encoding="utf-8")
+    more = ("--figures", figures.name, "--machine", "processor", "--setting", "batch=1")
+    *_, last = recommend(zoo, *more).stdout.splitlines()
+    found = re.fullmatch(r"as a picture: posezoo (.+), then open (.+)#.+", last)
+    assert found, last
+    words = shlex.split(found[1])
+    assert words[-6:] == [*more]
+    assert posezoo(*words, cwd=zoo).returncode == 0
+    assert '"single_p50_ms":[5,"m"]' in (zoo / found[2]).read_text("utf-8")
 
 
 def test_a_limit_of_latency_is_for_the_stated_number_of_people(zoo):

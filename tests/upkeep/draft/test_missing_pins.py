@@ -8,6 +8,7 @@ import shutil
 import pytest
 
 from fakes.own_registry import own_registry
+from fakes.zoo import model_yml, write_model
 from posezoo.core.registry import builtin_models_dir, open_registry
 from posezoo.upkeep.draft.missing_pins import write_missing_pins
 
@@ -59,3 +60,57 @@ def test_a_complete_model_and_a_file_that_was_not_downloaded_are_left_alone(copi
         before = spec.path.read_bytes()
         assert write_missing_pins(spec, origins) == []
         assert spec.path.read_bytes() == before
+
+
+FILES = """\
+files:
+  - name: a.bin
+    size: unknown   # its publisher states none
+    max_size: 10
+    checksum: unknown
+    source: https://models.invalid/a.bin
+  - name: b.bin
+    size: unknown
+    max_size: 10
+    source: https://models.invalid/b.bin?part=1
+    checksum: unknown  # the same
+  - name: c.zip
+    source: https://models.invalid/c.zip
+    contains: {c.bin: {$type: sha1, value: ccd24037}}
+    max_size: 10
+    size: unknown
+  - {name: d.bin, size: unknown, max_size: 10, checksum: unknown, source: "https://models.invalid/d.bin"}
+"""
+COMPLETED = f"""\
+files:
+  - name: a.bin
+    size: 1   # its publisher states none
+    checksum: {"a" * 96}
+    source: https://models.invalid/a.bin
+  - name: b.bin
+    size: 2
+    source: https://models.invalid/b.bin?part=1
+    checksum: {"b" * 96}  # the same
+  - name: c.zip
+    source: https://models.invalid/c.zip
+    contains: {{c.bin: {{$type: sha1, value: ccd24037}}}}
+    size: 3
+    checksum: {"c" * 96}
+  - {{name: d.bin, size: unknown, max_size: 10, checksum: unknown, source: "https://models.invalid/d.bin"}}
+"""
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_each_of_several_files_receives_its_own_size_and_digest(tmp_path, line_end):
+    path = write_model(tmp_path, "net", model_yml(files=None))
+    before = path.read_text("utf-8")
+    path.write_bytes((before + FILES).replace("\n", line_end).encode())
+    spec = open_registry((tmp_path,)).find("net")
+    origins = {
+        file.name: {"size": number, "sha384": file.name[0] * 96}
+        for number, file in enumerate(spec.files, 1)
+    }
+    assert write_missing_pins(spec, origins) == ["a.bin", "b.bin", "c.zip"]
+    assert path.read_bytes() == (before + COMPLETED).replace("\n", line_end).encode()
+    completed = open_registry((tmp_path,)).find("net")
+    assert [file.size for file in completed.files] == [1, 2, 3, None]

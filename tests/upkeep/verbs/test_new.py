@@ -348,6 +348,16 @@ def test_a_dry_run_sends_no_request_and_writes_nothing(zoo, server):
     assert server.requests == []
 
 
+def test_a_dry_run_prints_json_if_that_is_asked_for(zoo):
+    words = ("--license", "MIT", "--dry_run", "--format", "json")
+    ended = new(zoo, "my-pose", "--from", "https://models.invalid/net.onnx", *words)
+    assert json.loads(ended.stdout) == {
+        "model": "my-pose",
+        "file": str(model_of(zoo)),
+        "downloads": [str(zoo / "out" / "public" / "my-pose" / "net.onnx")],
+    }
+
+
 def test_names_with_a_meaning_in_yaml_are_quoted(zoo, server):
     from posezoo.upkeep.draft.model_yml_text import format_scalar
 
@@ -404,6 +414,37 @@ def test_a_file_on_this_machine_needs_an_address_for_others(zoo):
         "  files: an address that others can download from: my-pose.onnx is on this machine\n"
         in ended.stdout
     )
+
+
+@pytest.mark.parametrize("more", [(), ("--dry_run",)])
+def test_a_file_at_the_place_of_its_download_is_refused_and_kept(zoo, more):
+    source = zoo / "out" / "public" / "my-pose" / "net.onnx"
+    source.parent.mkdir(parents=True)
+    source.write_bytes(network("onnx"))
+    ended = new(zoo, "my-pose", "--from", source, "--license", "MIT", *more)
+    assert ended.returncode == 1
+    assert f"--from: {source}: is where the download of my-pose would be written" in ended.stderr
+    assert source.read_bytes() == network("onnx")
+    assert not model_of(zoo).exists()
+
+
+@pytest.mark.parametrize("is_url", [False, True])
+def test_a_local_path_may_have_the_marks_of_a_url(zoo, is_url):
+    source = zoo / "a b#1" / "net%20#2.onnx"
+    source.parent.mkdir()
+    source.write_bytes(network("onnx"))
+    address = source.as_uri() if is_url else source
+    ended = new(zoo, "my-pose", "--from", address, "--license", "MIT")
+    assert ended.returncode == 0, ended.stderr
+    (file,) = yaml.safe_load(model_of(zoo).read_text())["files"]
+    assert file["name"] == "net%20#2.onnx"
+    assert file["source"] == {"$type": "file", "path": str(source)}
+
+
+def test_the_precision_of_an_ir_is_the_name_of_its_folder_on_this_machine(zoo):
+    words = ("--license", "MIT", "--dry_run")
+    ended = new(zoo, "my-ir", "--from", "FP16/a.xml", "FP16/a.bin", *words)
+    assert str(zoo / "out" / "public" / "my-ir" / "FP16" / "my-ir.xml") in ended.stdout
 
 
 def test_a_folder_that_cannot_be_created_is_named(zoo, server):

@@ -119,10 +119,13 @@ def _record(
     from posezoo.core.lockfile.entries import update_entries
 
     lock = context.lock
+    is_dry_run = args.check or args.dry_run
     snapshots = []
 
     def inspect(spec: ModelSpec, _listener: Listener) -> model_jobs.Answer:
-        snapshot = collect_entries(lock.with_pins(spec), context.layout, lock.timestamp)
+        snapshot = collect_entries(
+            lock.with_pins(spec), context.layout, lock.timestamp, remember=not is_dry_run
+        )
         # An error here concerns only this model; nothing has been written yet.
         update_entries(lock.entries, snapshot.entries, allow_rollback=args.allow_rollback)
         for line in snapshot.warnings:
@@ -147,7 +150,7 @@ def _record(
         snapshots,
         gone=gone if args.prune else (),
         allow_rollback=args.allow_rollback,
-        is_dry_run=args.check or args.dry_run,
+        is_dry_run=is_dry_run,
     )
     warnings = sum(len(snapshot.warnings) for snapshot in snapshots)
     return _Recorded(changes, warnings, report.failures)
@@ -155,8 +158,10 @@ def _record(
 
 def _patterns(args: _LockArgs, context: Context) -> tuple[Sequence[str] | None, list[str]]:
     """The patterns that select models, by default the names in the lock; and the names that are
-    gone.
+    gone. The name of a composite would select all its parts, also those that are not locked.
     """
+    from posezoo.core.lockfile.entries import COMPOSITE_YML
+
     is_named = args.models or args.all
     locked = sorted({entry.model for entry in context.lock.entries.values()})
     gone = [name for name in locked if not context.registry.matches_any(name)]
@@ -166,8 +171,11 @@ def _patterns(args: _LockArgs, context: Context) -> tuple[Sequence[str] | None, 
         )
     if is_named or not locked:
         return flags.patterns_from_args(args), gone if args.all else []
-    absent = set(gone)
-    return [name for name in locked if name not in absent], gone
+    composites = {
+        entry.model for entry in context.lock.entries.values() if entry.file == COMPOSITE_YML
+    }
+    skipped = composites.union(gone)
+    return [name for name in locked if name not in skipped], gone
 
 
 def _signature(args: _LockArgs, lock: Path) -> int:

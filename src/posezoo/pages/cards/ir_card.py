@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from posezoo.core.declarations.model import Model, Precision
+from posezoo.core.declarations.skeletons import FOLDER
 from posezoo.core.files.file_record import fingerprint, read_record, update_record
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import license_path, registry_root
@@ -49,7 +50,9 @@ def _list_files(facts: ModelFacts, card: Path) -> Iterator[Path]:
     for model in facts.models:
         yield model.path
         yield model.path.with_name(MEASURED)
-    yield registry_root(facts.model) / "papers.yml"
+    root = registry_root(facts.model)
+    yield root / "papers.yml"
+    yield root / FOLDER / f"{facts.model.skeleton}.yml"
     for part in facts.parts:
         yield license_path(part)
         for precision in Precision:

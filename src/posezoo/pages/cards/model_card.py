@@ -99,8 +99,13 @@ _KNOWN = (
     "cc-by-nc-4.0",
     "gpl-3.0",
 )
-# Texts near the beginning of each card.json.
-_FACTS_SIGNS = ('{\n "format": ', ' "name": "', ' "family": "', ' "composite": ')
+#: Texts near the beginning of each card.json.
+FACTS_SIGNS = ('{\n "format": ', ' "name": "', ' "family": "', ' "composite": ')
+# Texts near the beginning of each image of a skeleton.
+_SKELETON_SIGNS = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ',
+    ' role="img" font-family="sans-serif" font-size="11">',
+)
 
 #: The note is within this many characters of a file's beginning.
 _HEAD = 200
@@ -111,8 +116,9 @@ def write_card(facts: ModelFacts) -> Path:
     path.
 
     Files that are up to date are not changed, nor those behind a link that leads out of the
-    layout's folders. A README.md that posezoo did not generate there is not changed either: it
-    is the registry's own page of the model, was published with the model, or is the user's file.
+    layout's folders. Files that posezoo did not generate are not changed either; if the README.md
+    is such a file, nothing is written: it is the registry's own page of the model, was published
+    with the model, or is the user's file.
     """
     assert facts.layout
     path = facts.layout.model_dir(facts.model) / NAME
@@ -122,8 +128,8 @@ def write_card(facts: ModelFacts) -> Path:
     for name, text in render_card_files(facts).items():
         target = path.with_name(name)
         content = text.encode()
-        is_facts = name == FACTS and is_own(target, _FACTS_SIGNS)
-        is_ours = name == NAME or is_facts or not target.exists()
+        signs = FACTS_SIGNS if name == FACTS else _SKELETON_SIGNS
+        is_ours = name == NAME or is_own(target, signs)
         if is_ours and not (target.is_file() and target.read_bytes() == content):
             write_atomically(target, content)
     return path

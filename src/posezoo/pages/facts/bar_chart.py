@@ -6,7 +6,7 @@ OpenCV. Bars begin at 0, and each column has its own scale. If a value is unknow
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from posezoo.core.errors import import_cv2
 from posezoo.core.values import frozen
 from posezoo.pages.facts.comparison import (
+    COLUMNS,
     ComparisonColumn,
     MetricSource,
     ModelComparison,
@@ -147,18 +148,30 @@ def _draw_bars(
         chart.write(x + length + 4, top + _BASELINE, column.in_words(metric.number))
 
 
-def describe_measurement_settings(comparison: ModelComparison) -> Iterator[str]:
-    """The settings that the compared measurements share."""
-    if comparison.speed_setting:
-        yield f"images/s and latency of the whole pipeline: {comparison.speed_setting}"
-    if comparison.single_setting:
-        yield f"latency with one person: {comparison.single_setting}"
-    if comparison.network_setting:
-        yield f"speed of the network alone: {comparison.network_setting}"
-    if comparison.accuracy_conditions:
-        yield f"AP measured with: {comparison.accuracy_conditions}"
-    if comparison.situation_conditions:
-        yield f"ghosts, lying, upside down and in video: {comparison.situation_conditions}"
+def describe_measurement_settings(
+    comparison: ModelComparison, columns: Collection[str] = tuple(COLUMNS)
+) -> Iterator[str]:
+    """The settings that the compared measurements of these columns share."""
+    of_pipeline = "images/s and latency of the whole pipeline"
+    of_people = "ghosts, lying, upside down and in video"
+    settings = (
+        ("throughput_fps latency_p50_ms", of_pipeline, comparison.speed_setting),
+        ("single_p50_ms", "latency with one person", comparison.single_setting),
+        (
+            "network_fps network_p50_ms",
+            "speed of the network alone",
+            comparison.network_setting,
+        ),
+        ("AP AR50_single AR50_several", "AP measured with", comparison.accuracy_conditions),
+        (
+            "ghosts found_lying found_upside_down found_in_video",
+            of_people,
+            comparison.situation_conditions,
+        ),
+    )
+    for keys, title, setting in settings:
+        if setting and any(key in columns for key in keys.split()):
+            yield f"{title}: {setting}"
 
 
 def to_svg(chart: Chart) -> str:

@@ -353,8 +353,8 @@ def _make_row(
         metrics |= _measured_metrics(measurement)
     metrics.pop("ghosts", None)  # those of an accuracy are of other pictures
     metrics |= _measured_metrics(situations)
-    if single:
-        metrics["single_p50_ms"] = _measured_metrics(single)["latency_p50_ms"]
+    if latency := _measured_metrics(single).get("latency_p50_ms"):
+        metrics["single_p50_ms"] = latency
     for name, metric in _measured_metrics(network).items():
         if name in _NETWORK_NAMES:
             metrics[_NETWORK_NAMES[name]] = metric
@@ -450,8 +450,8 @@ def _sum_metrics(by_part: Sequence[Metrics]) -> Metrics:
     for key in ("gflops", "mparams", "size_bytes"):
         if all(key in metrics for metrics in by_part):
             number = sum(metrics[key].number for metrics in by_part)
-            origin = by_part[0][key].origin
-            sums[key] = SourcedMetric(number, origin, "the sum of its parts")
+            first = by_part[0][key]
+            sums[key] = replace(first, number=number, conditions="the sum of its parts")
     return sums
 
 
@@ -467,7 +467,9 @@ def _count_metrics(
     conditions = join(f"counted on {count.precision}", format_pairs(settings))
     metrics = {}
     for name, number in count.figures.items():
-        metrics[name] = SourcedMetric(number, MetricSource.MEASURED, conditions)
+        metrics[name] = SourcedMetric(
+            number, MetricSource.MEASURED, conditions, record=count.record
+        )
     return metrics
 
 

@@ -32,7 +32,14 @@ from posezoo.pages.cards.usage_section import (
     render_example_section,
     render_usage_sections,
 )
-from posezoo.pages.facts.comparison import ComparisonColumn, Metrics, MetricSource, SourcedMetric
+from posezoo.pages.facts.bar_chart import describe_measurement_settings
+from posezoo.pages.facts.comparison import (
+    ComparisonColumn,
+    Metrics,
+    MetricSource,
+    ModelComparison,
+    SourcedMetric,
+)
 from posezoo.pages.facts.model_facts import ModelFacts, converted_input, unique
 from posezoo.pages.facts.papers import format_bibtex
 from posezoo.pages.gallery.gallery_data import GalleryData, GalleryEntry
@@ -124,13 +131,6 @@ def index_data(gallery: GalleryData) -> Json:
     outside   models that the registry does not have: name, figures (numbers), license, publisher,
               source, protocol
     """
-    compared = gallery.comparison
-    settings = {
-        "Speed of whole pipelines": compared.speed_setting,
-        "Speed of networks alone": compared.network_setting,
-        "AP measured with": compared.accuracy_conditions,
-    }
-    known_settings = (f"{title}: {one_line(text)}" for title, text in settings.items() if text)
     families = {entry.facets["family"] for entry in gallery.entries}
     outside = []
     for reference in gallery.references:
@@ -139,7 +139,7 @@ def index_data(gallery: GalleryData) -> Json:
     return {
         "axes": {key: project(axis, _AXIS) for key, axis in gallery.axes.items()},
         "families": len(families),
-        "ways": "; ".join(known_settings),
+        "ways": "; ".join(map(one_line, describe_measurement_settings(gallery.comparison))),
         "models": list(map(_model, gallery.entries)),
         "outside": outside,
     }
@@ -154,12 +154,15 @@ def _model(entry: GalleryEntry) -> Json:
     facets = {**entry.facets, "people": people_from(entry.facts.model)}
     precisions = to_json(entry.precisions)
     measured = {name.value: _values(metrics) for name, metrics in entry.measured.items()}
+    published = {**entry.published}
+    if entry.facts.model.target_size:  # the operations are of another size
+        published.pop("gflops", None)
     return {
         **project(entry, "name page=link"),
         "description": description,
         "facts": {key: one_line(value) for key, value in facets.items() if value},
         "precisions": precisions,
-        "published": _values(entry.published),
+        "published": _values(published),
         "figures": measured or {name: {} for name in precisions},
     }
 
@@ -298,12 +301,10 @@ def _metrics_table(entry: GalleryEntry, gallery: GalleryData, scope: str) -> dic
         cells = [_format_metric(metrics.get(key), axis, name) for key, axis in axes.items()]
         rows.append((name, *cells))
     title = "Network alone"
-    speed_setting = gallery.comparison.network_setting
     if scope == "pipeline":
         people = people_from(entry.facts.model)
         title = f"Whole pipeline, people from {people}" if people else "Whole pipeline"
-        speed_setting = gallery.comparison.speed_setting
-    notes = _metric_notes(by_row, speed_setting, gallery.comparison.accuracy_conditions)
+    notes = _metric_notes(by_row, gallery.comparison)
     return {
         "title": title,
         "headers": ["", *map(_column_title, axes.values())],
@@ -322,9 +323,7 @@ def _column_title(axis: ComparisonColumn) -> str:
     return f"{title}, {axis.unit}"
 
 
-def _metric_notes(
-    by_row: Mapping[str, Metrics], speed_setting: str, ap_conditions: str
-) -> Iterator[str]:
+def _metric_notes(by_row: Mapping[str, Metrics], comparison: ModelComparison) -> Iterator[str]:
     """What the marks of a table's values mean, and how the values were measured."""
     metrics = [metric for row in by_row.values() for metric in row.items()]
     keys = {key for key, _ in metrics}
@@ -333,10 +332,7 @@ def _metric_notes(
         for origin, note in _NOTES.items():
             if origin in origins:
                 yield note
-    if keys & {"throughput_fps", "network_fps"}:
-        yield f"speed: {speed_setting}"
-    if ap_conditions and "AP" in keys:
-        yield f"AP measured with: {ap_conditions}"
+    yield from describe_measurement_settings(comparison, keys)
 
 
 def _format_metric(metric: SourcedMetric | None, axis: ComparisonColumn, row: str) -> str:

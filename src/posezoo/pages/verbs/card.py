@@ -16,6 +16,7 @@ from posezoo.cli import flags
 from posezoo.cli.console import Console
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.report import print_text, terminal_width
+from posezoo.cli.result_files import is_own
 from posezoo.cli.run_main import print_while_read
 from posezoo.cli.selection import select_models
 from posezoo.pages.model_filters import facts_of
@@ -51,6 +52,9 @@ FLAGS = (
     Flag("--check", "with --in_place: only report stale files"),
     f"{flags.REGISTRY} {flags.FORMAT}",
 )
+
+# Texts near the beginning of each image.
+_IMAGE_SIGNS = ('<svg xmlns="http://www.w3.org/2000/svg"', ' font-family="sans-serif" font-size="1')
 
 
 class _CardArgs(flags.ModelsArgs, flags.FormatArgs):
@@ -171,15 +175,24 @@ def _without_foreign_folders(
 
 
 def _update_page(path: Path, text: str, console: Console, *, check: bool) -> bool:
-    """Write a page if it is outdated; returns whether it is up to date now."""
+    """Write a page if it is outdated and posezoo's own; returns whether it is up to date now."""
     from posezoo.core.files.verified_files import write_atomically
 
     content = text.encode()
     if path.is_file() and path.read_bytes() == content:
         return True
+    if not is_own(path, _page_signs(path)):
+        console.warn(f"{path}: was not written by posezoo: move it, and draw the card again")
+        return False
     if check:
         console.warn(f"{path}: stale: posezoo card --in_place draws it")
         return False
     write_atomically(path, content)
     console.print_line(f"drew {path}")
     return True
+
+
+def _page_signs(path: Path) -> Sequence[str]:
+    from posezoo.pages.cards.model_card import FACTS_SIGNS, NOTE
+
+    return {".md": (NOTE,), ".json": FACTS_SIGNS, ".svg": _IMAGE_SIGNS}[path.suffix]

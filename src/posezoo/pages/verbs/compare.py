@@ -20,13 +20,16 @@ With ``--format json``, the output is an object::
                          size_bytes, gflops and mparams. Each is null if unknown, else {number,
                          origin, how}, if measured also record (where it is kept), of a speed also
                          machine; origin is measured, measured on
-                         generated weights, or declared
+                         generated weights, or declared. The size_bytes of an IR on this disk are
+                         measured, and have no record
     speed_way     str    machine and settings of the speeds of pipelines, which are the same for all
                          models
     network_way   str    the same for networks alone
     accuracy_way  str    settings of the measured AP; for the published AP, they are in how
 
-CSV has the same columns, and for each value a column with its origin.
+CSV has the columns model, precision, target_size, license and people_from (with the precision of
+the detector, if it is not FP16). It also has a column for each value, and one for its origin, such
+as AP and AP_origin.
 
 With ``--keypoints`` the object is::
 

@@ -34,6 +34,7 @@ from posezoo.cli.selection import select_models
 from posezoo.pages.measurement_flags import (
     MEASUREMENT_FLAGS,
     MeasurementArgs,
+    measurement_arguments,
     measurement_selection,
     own_speeds,
     warn_if_none_matched,
@@ -182,11 +183,12 @@ def run(args: _RecommendArgs) -> int:
     }
     most = len(comparison.rows) if args.all else _MOST_ROWS
     lines = [*_lines(answer, limits, comparison, most)]
+    words = ("posezoo", "gallery", *flags.registry_arguments(args), *measurement_arguments(args))
     print_result(
         args.format,
         answer_json,
         *lines,
-        f"as a picture: posezoo gallery DIR, then open DIR/{gallery}",
+        f"as a picture: {shlex.join(words)}, then open site/{gallery}",
     )
     return 0 if answer.rows and not selection.problems else 1
 

@@ -17,7 +17,12 @@ from posezoo.core.convert.reader_process import limits_for, run_in_reader_proces
 from posezoo.core.declarations import model
 from posezoo.core.declarations.model_files import CHECKPOINTS
 from posezoo.core.declarations.safe_names import case_folded, explain_unsafe_file_name
-from posezoo.core.declarations.sources import FileSource, HttpSource, NpmPackageSource
+from posezoo.core.declarations.sources import (
+    FileSource,
+    HttpSource,
+    NpmPackageSource,
+    parse_file_url,
+)
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.model_download import download_model
 from posezoo.core.download.options import DownloadOptions
@@ -74,7 +79,7 @@ def create_draft_spec(
     for address in addresses:
         file_name = _file_name(address)
         if framework is model.Framework.DLDT:
-            precisions = [word for word in _PRECISIONS if f"/{word}/" in address]
+            precisions = [word for word in _PRECISIONS if word in Path(address).parts]
             precision = precisions[0] if precisions else "FP32"
             # An IR is found by the model's name.
             file_name = f"{precision}/{name}{PurePosixPath(file_name).suffix}"
@@ -111,14 +116,36 @@ def _source_of(address: str) -> model.Source:
         return NpmPackageSource(package, version, member)
     if address.startswith(("http://", "https://")):
         return HttpSource(address)
-    return FileSource(Path(address.removeprefix("file://")).absolute())
+    return FileSource(_local_path(address).absolute())
 
 
 def _file_name(address: str) -> str:
+    if not address.startswith(("http://", "https://", "npm:")):
+        return _local_path(address).name
     try:
         return PurePosixPath(unquote(urlsplit(address).path)).name
     except ValueError:
         return ""
+
+
+def _local_path(address: str) -> Path:
+    return parse_file_url(address) if address.lower().startswith("file:") else Path(address)
+
+
+def refuse_sources_in_place(spec: model.ModelSpec, layout: ModelLayout) -> None:
+    """Raise a SettingsError if a file would be downloaded to where it is: what is there is removed
+    first.
+    """
+    for file in spec.files:
+        (source,) = file.sources
+        place = layout.file_path(spec, file)
+        if not isinstance(source, FileSource) or not place.exists() or not source.path.exists():
+            continue
+        if place.samefile(source.path):
+            raise SettingsError(
+                f"--from: {source.path}: is where the download of {spec.name} would be written",
+                hint="move this file to another folder, or name another --weights_dir",
+            )
 
 
 def describe_files(

@@ -9,7 +9,7 @@ from pathlib import Path
 from posezoo.cli import flags
 from posezoo.cli.file_kinds import explain_model_file
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import print_lines, print_result
+from posezoo.cli.report import print_result
 from posezoo.core.declarations.model import Family, Framework, License, ModelSpec, list_frameworks
 from posezoo.core.errors import OutputError, PosezooError, SettingsError
 from posezoo.core.registry import Registry, builtin_models_dir
@@ -80,7 +80,12 @@ def run(args: _NewArgs) -> int:
         write_atomically,
         writing,
     )
-    from posezoo.upkeep.draft.draft_files import create_draft_spec, describe_files, guess_framework
+    from posezoo.upkeep.draft.draft_files import (
+        create_draft_spec,
+        describe_files,
+        guess_framework,
+        refuse_sources_in_place,
+    )
     from posezoo.upkeep.draft.model_yml_text import format_model_yml, list_missing_fields
 
     context = flags.context_from_args(args)
@@ -98,12 +103,16 @@ def run(args: _NewArgs) -> int:
     spec = create_draft_spec(
         args.name, args.addresses, framework, Family(args.family), task=args.task, license=license
     )
+    refuse_sources_in_place(spec, context.layout)
     path = root / args.family / args.name / "model.yml"
     if args.dry_run:
-        for file in spec.files:
-            place = context.layout.file_path(spec, file)
-            print_lines(f"would download {file.sources[0]} to {place}")
-        print_lines(f"would write {path}")
+        targets = [context.layout.file_path(spec, file) for file in spec.files]
+        lines = [
+            f"would download {file.sources[0]} to {target}"
+            for file, target in zip(spec.files, targets, strict=True)
+        ]
+        answer = {"model": args.name, "file": path, "downloads": targets}
+        print_result(args.format, answer, *lines, f"would write {path}")
         return 0
 
     with flags.console_from_args(args) as console:

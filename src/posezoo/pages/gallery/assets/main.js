@@ -1,7 +1,5 @@
 // Draw everything from the state, after each change.
 
-const MEASURED = ["AP", "AP_small_set", "throughput_fps", "latency_p50_ms"]; // with the same settings, which the chart states
-
 let drawnBefore = "";
 
 function draw() {
@@ -32,7 +30,12 @@ function drawControls() {
   document.getElementById("color").value = state.color;
   document.getElementById("front").checked = state.front === "on";
   document.getElementById("chart-title").textContent = `${axes[ends.y].title} versus ${axes[ends.x].title.toLowerCase()}`;
-  document.getElementById("ways").hidden = !data.ways || ![ends.x, ends.y].some((key) => MEASURED.includes(key));
+  document.getElementById("ways").hidden = !data.ways || ![ends.x, ends.y].some(hasSettings);
+}
+
+/** Whether the values of an axis were measured with the same settings, which the chart states. */
+function hasSettings(key) {
+  return axes[key].scope === "pipeline" || key.startsWith("network_");
 }
 
 function listenToControls() {
