@@ -225,9 +225,8 @@ class VideoOutput(FrameOutput):
         fps: its frames per second.
         limit: the maximum number of frames to write; 0: all.
         may_drop: whether frames are dropped if encoding is too slow; otherwise the caller waits.
-        time_s: when a frame is shown, in seconds: it is repeated until the time of the next one,
-            or left out if frames may be dropped and it comes too early. None: each frame is written
-            once.
+        time_s: when a frame is shown, in seconds: it is repeated until the time of the next one.
+            None: each frame is written once.
     """
 
     def __init__(
@@ -281,17 +280,17 @@ class VideoOutput(FrameOutput):
                 self.dropped += 1
                 return
             wait([self._waiting[0]])
-        place = round(self._time_s(frame) * self._fps) if self._time_s else self._encoded
-        if self._may_drop and self._encoded > place + 1:
-            return  # a camera may be faster than it states
-        self._repeat_until(place)
+        self._repeat_until(frame)
         self._encode(pad_to_size(image, self._size))
         self.written += 1
 
-    def _repeat_until(self, place: int) -> None:
-        """Write the last image again up to the place of the next one; if frames may be dropped,
-        only as long as there is room for later ones.
+    def _repeat_until(self, frame: Frame) -> None:
+        """Write the last image again until a frame is shown; if frames may be dropped, only as long
+        as there is room for later ones.
         """
+        if self._time_s is None:
+            return
+        place = round(self._time_s(frame) * self._fps)
         while self._last is not None and self._encoded < place:
             if self._may_drop and len(self._waiting) > _MAX_WAITING // 2:
                 return
