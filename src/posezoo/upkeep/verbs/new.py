@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from posezoo.cli import flags
@@ -83,7 +84,6 @@ def run(args: _NewArgs) -> int:
     from posezoo.upkeep.draft.draft_files import (
         create_draft_spec,
         describe_files,
-        guess_framework,
         refuse_sources_in_place,
     )
     from posezoo.upkeep.draft.model_yml_text import format_model_yml, list_missing_fields
@@ -92,13 +92,7 @@ def run(args: _NewArgs) -> int:
     flags.require_local("new", context.layout.output_dir, *context.registry.roots)
     root = _writable_root(context.registry)
     _check_arguments(args, context.registry)
-    try:
-        framework = args.framework or guess_framework(args.addresses)
-    except SettingsError as error:
-        problem, hint = explain_model_file(args.addresses[0])
-        if problem:
-            raise SettingsError(problem, hint=hint) from error
-        raise
+    framework = args.framework or _guess_framework(args.addresses)
     license = License(spdx=args.license, text=f"{args.license}-{args.name}.txt")
     spec = create_draft_spec(
         args.name, args.addresses, framework, Family(args.family), task=args.task, license=license
@@ -106,12 +100,9 @@ def run(args: _NewArgs) -> int:
     refuse_sources_in_place(spec, context.layout)
     path = root / args.family / args.name / "model.yml"
     if args.dry_run:
-        targets = [context.layout.file_path(spec, file) for file in spec.files]
-        lines = [
-            f"would download {file.sources[0]} to {target}"
-            for file, target in zip(spec.files, targets, strict=True)
-        ]
-        answer = {"model": args.name, "file": path, "downloads": targets}
+        downloads = {context.layout.file_path(spec, file): file.sources[0] for file in spec.files}
+        answer = {"model": args.name, "file": path, "downloads": [*downloads]}
+        lines = (f"would download {source} to {target}" for target, source in downloads.items())
         print_result(args.format, answer, *lines, f"would write {path}")
         return 0
 
@@ -153,6 +144,18 @@ def run(args: _NewArgs) -> int:
         f"then: posezoo verify --metadata {words}; posezoo get {words}",
     )
     return 0
+
+
+def _guess_framework(addresses: Sequence[str]) -> Framework:
+    from posezoo.upkeep.draft.draft_files import guess_framework
+
+    try:
+        return guess_framework(addresses)
+    except SettingsError as error:
+        problem, hint = explain_model_file(addresses[0])
+        if problem:
+            raise SettingsError(problem, hint=hint) from error
+        raise
 
 
 def _write_access_points(spec: ModelSpec, registry: Path, cache_dir: Path | None) -> bool:
