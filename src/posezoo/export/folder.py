@@ -16,6 +16,7 @@ from posezoo.export.target_type import (
     ExportFolder,
     ExportTarget,
     render,
+    render_part,
 )
 from posezoo.pages.cards.model_card import NAME as CARD
 from posezoo.pages.cards.model_card import render_card_files
@@ -87,7 +88,7 @@ def render_sample(model: ExportedModel) -> bytes:
         name=model.name,
         extra=extra,
         fit="from fit import fit" if size else "",
-        picture=render("sample_picture.py").decode().rstrip(),
+        picture=render_part("sample_picture.py"),
         prepare="\n".join(lines),
         show=show.decode().rstrip(),
     )
@@ -139,7 +140,7 @@ def _fitting_line(model: ExportedModel, size: Size) -> str:
     decoder = model.decoder
     sizing = sizing_of_input(decoder, model.spec.first_input) if decoder else InputSizing()
     options = {"padding": int(info.get("pad_value", 0)), "truncates": sizing.truncates}
-    options["keeps_scale"] = sizing.truncates or sizing.keeps_scale
+    options["keeps_scale"] = sizing.maps_by_scale
     keywords = "".join(f", {name}={value}" for name, value in options.items() if value)
     resize_type = info.get("resize_type", "standard")
     return f'matrix, image = fit(picture, {size}, "{resize_type}"{keywords})'

@@ -17,6 +17,7 @@ from posezoo.export.target_type import (
     ExportTarget,
     exported_name,
     render,
+    render_part,
 )
 
 #: The wrappers that read the outputs of our models, and how the sample prints what they find.
@@ -69,7 +70,7 @@ def render_modelapi(model: ExportedModel, _folder: ExportFolder) -> Iterator[Exp
     sample = render(
         "modelapi.py",
         name=model.name,
-        picture=render("sample_picture.py").decode().rstrip(),
+        picture=render_part("sample_picture.py"),
         arguments=arguments,
         prints=_PRINTS[kind],
     )

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from posezoo.core.resolve.input_options import InputOptions
 from posezoo.core.values import frozen
 from posezoo.export.people_metadata import describe_pipeline
-from posezoo.export.target_type import ExportedModel, ExportFile, render
+from posezoo.export.target_type import ExportedModel, ExportFile, render, render_part
 from posezoo.poses.decoders import sizing_of_input
 from posezoo.poses.keypoints import MIN_SCORE
 
@@ -73,7 +73,7 @@ def _describe_network(model: ExportedModel, suffix: str) -> dict[str, object]:
         "resize_type": info.get("resize_type", "standard"),
         "padding": int(info.get("pad_value", 0)),
         "truncates": sizing.truncates,
-        "keeps_scale": sizing.truncates or sizing.keeps_scale,
+        "keeps_scale": sizing.maps_by_scale,
         "keypoints": keypoints,
         "limbs": limbs,
         "pipeline": describe_pipeline(model, suffix),
@@ -96,7 +96,7 @@ def render_people_sample(model: ExportedModel, suffix: str, packages: str) -> by
         names=names,
         limbs=limbs,
         min_score=MIN_SCORE,
-        picture=render("sample_picture.py").decode().rstrip(),
+        picture=render_part("sample_picture.py"),
     )
     return sample + render("sample_drawing.py", name=model.name)
 

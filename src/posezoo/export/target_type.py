@@ -252,3 +252,8 @@ def render(template: str, **values: object) -> bytes:
             f"{path}: marks without a value: {unknown}; values without a mark: {unused}"
         )
     return MARK.sub(lambda match: str(values[match[1]]), text).encode()
+
+
+def render_part(template: str, **values: object) -> str:
+    """A template that is a part of another one, without line breaks at its end."""
+    return render(template, **values).decode().rstrip()

@@ -278,6 +278,11 @@ class InputSizing:
     keeps_scale: bool = False
     is_embedded: bool = False
 
+    @property
+    def maps_by_scale(self) -> bool:
+        """Whether points are mapped by the scale before the sides are whole pixels."""
+        return self.truncates or self.keeps_scale
+
     def as_stated(self, resize_type: str, padding: int) -> InputSizing:
         """The same with what the metadata of a file say: one of ``RESIZE_TYPES``, and the value of
         all channels outside the image.
@@ -417,7 +422,7 @@ def _place_in_letterbox(
         to_integer = int if sizing.truncates else round
         inner = (max(1, to_integer(scale * width)), max(1, to_integer(scale * height)))
     scales = (inner[0] / width, inner[1] / height)
-    if (sizing.truncates or sizing.keeps_scale) and not stretches:
+    if sizing.maps_by_scale and not stretches:
         scales = (scale, scale)
     left = 0
     top = 0

@@ -45,7 +45,7 @@ class MeasurementSelection:
         of_user = [
             pair
             for pair in self.user_measurements
-            if pair[1].kind == kind and self._is_of_right_requests(pair[1])
+            if pair[1].kind == kind and self._has_right_requests(pair[1])
         ]
         measurements = list(measurements_of(model, kind))
         if of_user:
@@ -95,13 +95,17 @@ class MeasurementSelection:
         if self.machine.casefold() not in measurement.machine.casefold():
             return False
         actual = measurement.settings
-        if not self._is_of_right_requests(measurement):
+        if not self._has_right_requests(measurement):
             return False
         return all(str(actual.get(name)) == value for name, value in self.settings.items())
 
-    def _is_of_right_requests(self, measurement: Measurement) -> bool:
-        is_alone = measurement.settings.get("requests", 1) == 1
-        return is_alone or not self.one_request
+    def _has_right_requests(self, measurement: Measurement) -> bool:
+        return not self.one_request or is_of_one_request(measurement)
+
+
+def is_of_one_request(measurement: Measurement) -> bool:
+    """Whether no other request ran at the same time, which would make a latency longer."""
+    return measurement.settings.get("requests", 1) == 1
 
 
 def is_of_pipeline(measurement: Measurement) -> bool:

@@ -7,6 +7,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,6 @@ from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.pipeline.get import get
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.stage_context import Context
-from posezoo.core.values import frozen
 from posezoo.core.versions import version
 from posezoo.measure.coco import CocoDataset
 from posezoo.measure.complexity_count import (
@@ -47,7 +48,7 @@ PAGE_SIGNS = ("| Model | Sources | Pins written |",)
 _REPORT_SIGNS = ('"sources": ', '"bad_sources": ')
 
 
-@frozen
+@dataclass(frozen=True, eq=False)
 class Proving:
     """How models are proven.
 
@@ -102,11 +103,15 @@ class Proving:
         return reports
 
     def _made_from(self, spec: Model) -> list[str]:
-        made_from = [version(), compute_digest(spec.path).value]
+        return [version(), compute_digest(spec.path).value, *self._images]
+
+    @cached_property
+    def _images(self) -> tuple[str, ...]:
+        """What the annotated images are known by."""
         if self.dataset is None:
-            return [*made_from, ""]
+            return ("",)
         annotations = compute_digest(self.dataset.annotations).value
-        return [*made_from, self.dataset.name, annotations, str(self.dataset.folder.resolve())]
+        return self.dataset.name, annotations, str(self.dataset.folder.resolve())
 
     def _prove(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
         context = self.context

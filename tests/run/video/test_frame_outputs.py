@@ -152,14 +152,22 @@ class SlowEncoder:
         self.path.write_bytes(b"whole")
 
 
-def test_a_slow_writer_does_not_block_and_dropped_frames_are_counted(tmp_path, monkeypatch):
-    encoders = []
+@pytest.fixture
+def encoders(monkeypatch) -> list[SlowEncoder]:
+    """The encoders that were opened, which are slow."""
+    opened: list[SlowEncoder] = []
 
     def open_slow(*args):
-        encoders.append(SlowEncoder(*args))
-        return encoders[0]
+        opened.append(SlowEncoder(*args))
+        return opened[0]
 
     monkeypatch.setattr(cv2, "VideoWriter", open_slow)
+    return opened
+
+
+def test_a_slow_writer_does_not_block_and_dropped_frames_are_counted(
+    encoders, tmp_path, monkeypatch
+):
     monkeypatch.setattr(frame_outputs, "_MAX_WAITING", 4)
     output = VideoOutput(tmp_path / "out.avi", 25, 0)
     for number in range(20):
@@ -366,14 +374,7 @@ def test_a_camera_that_is_faster_than_it_states_loses_no_frames(tmp_path):
     assert [number_of(image) for image in read_video(tmp_path / "out.avi")] == [*range(16)]
 
 
-def test_repeated_frames_of_a_camera_leave_room_for_new_ones(tmp_path, monkeypatch):
-    encoders = []
-
-    def open_slow(*args):
-        encoders.append(SlowEncoder(*args))
-        return encoders[0]
-
-    monkeypatch.setattr(cv2, "VideoWriter", open_slow)
+def test_repeated_frames_of_a_camera_leave_room_for_new_ones(encoders, tmp_path, monkeypatch):
     monkeypatch.setattr(frame_outputs, "_MAX_WAITING", 20)
     source = SlowCamera(*range(0, 80, 8))
     output = open_output(tmp_path / "out.avi", source)

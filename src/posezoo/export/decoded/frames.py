@@ -146,7 +146,7 @@ class FrameFit:
         """
         step, shrunk, inner, begin = map(to_float, self._places(frame))
         scale = shrunk * step / inner
-        if (self.sizing.truncates or self.sizing.keeps_scale) and not self.stretches:
+        if self.sizing.maps_by_scale and not self.stretches:
             scale = ops.broadcast(constant([1]) / self._scale(frame)[1], integers([2]))
         if len(values.shape) == 2:
             scales = [scale, scale]

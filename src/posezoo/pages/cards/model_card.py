@@ -47,6 +47,7 @@ from posezoo.pages.cards.measurement_tables import (
     specification_accuracy,
 )
 from posezoo.pages.cards.ports_section import render_ports_sections
+from posezoo.pages.cards.skeleton_svg import SIGNS as SKELETON_SIGNS
 from posezoo.pages.cards.skeleton_svg import render_skeleton
 from posezoo.pages.cards.usage_section import (
     render_example_section,
@@ -101,11 +102,6 @@ _KNOWN = (
 )
 #: Texts near the beginning of each card.json.
 FACTS_SIGNS = ('{\n "format": ', ' "name": "', ' "family": "', ' "composite": ')
-# Texts near the beginning of each image of a skeleton.
-_SKELETON_SIGNS = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ',
-    ' role="img" font-family="sans-serif" font-size="11">',
-)
 
 #: The note is within this many characters of a file's beginning.
 _HEAD = 200
@@ -128,7 +124,7 @@ def write_card(facts: ModelFacts) -> Path:
     for name, text in render_card_files(facts).items():
         target = path.with_name(name)
         content = text.encode()
-        signs = FACTS_SIGNS if name == FACTS else _SKELETON_SIGNS
+        signs = FACTS_SIGNS if name == FACTS else SKELETON_SIGNS
         is_ours = name == NAME or is_own(target, signs)
         if is_ours and not (target.is_file() and target.read_bytes() == content):
             write_atomically(target, content)

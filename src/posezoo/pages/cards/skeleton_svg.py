@@ -15,6 +15,11 @@ from posezoo.poses.keypoints import keypoint_color
 _POSITIONS: Mapping[str, tuple[int, int]] = json.loads(
     Path(__file__).with_name("keypoint_positions.json").read_text("utf-8")
 )
+#: Texts near the beginning of each image.
+SIGNS = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ',
+    ' role="img" font-family="sans-serif" font-size="11">',
+)
 _WIDTH = 420
 _HEIGHT = 392
 _LIST = 252

@@ -174,6 +174,10 @@ def describe_measurement_settings(
             yield f"{title}: {setting}"
 
 
+#: Texts near the beginning of each chart as an SVG file.
+SIGNS = ('<svg xmlns="http://www.w3.org/2000/svg" width="', ' font-family="sans-serif" font-size="')
+
+
 def to_svg(chart: Chart) -> str:
     """The chart as an SVG file."""
     lines = [

@@ -53,9 +53,6 @@ FLAGS = (
     f"{flags.REGISTRY} {flags.FORMAT}",
 )
 
-# Texts near the beginning of each image.
-_IMAGE_SIGNS = ('<svg xmlns="http://www.w3.org/2000/svg"', ' font-family="sans-serif" font-size="1')
-
 
 class _CardArgs(flags.ModelsArgs, flags.FormatArgs):
     output: Path | None
@@ -193,6 +190,9 @@ def _update_page(path: Path, text: str, console: Console, *, check: bool) -> boo
 
 
 def _page_signs(path: Path) -> Sequence[str]:
-    from posezoo.pages.cards.model_card import FACTS_SIGNS, NOTE
+    from posezoo.pages.cards import skeleton_svg
+    from posezoo.pages.cards.model_card import FACTS_SIGNS, NOTE, PICTURES
+    from posezoo.pages.facts import bar_chart
 
-    return {".md": (NOTE,), ".json": FACTS_SIGNS, ".svg": _IMAGE_SIGNS}[path.suffix]
+    of_image = skeleton_svg.SIGNS if path.parent.name == PICTURES else bar_chart.SIGNS
+    return {".md": (NOTE,), ".json": FACTS_SIGNS, ".svg": of_image}[path.suffix]

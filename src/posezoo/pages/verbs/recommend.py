@@ -197,8 +197,10 @@ def _warn_of_requests(
     args: _RecommendArgs, measurements: MeasurementSelection, console: Console
 ) -> None:
     """Warn if none of the times in the user's files can be used."""
+    from posezoo.run.measurement_selection import is_of_one_request
+
     speeds = [each for _, each in measurements.user_measurements if each.kind == "speed"]
-    if speeds and all(each.settings.get("requests", 1) != 1 for each in speeds):
+    if speeds and not any(map(is_of_one_request, speeds)):
         files = ", ".join(map(str, args.figures))
         console.warn(
             f"{files}: the times are of several requests at once, and are not used:"
