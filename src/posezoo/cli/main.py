@@ -20,6 +20,7 @@ from typing import NoReturn
 from posezoo.cli import run_main
 from posezoo.cli.parsers import Args, CommandParser, HelpFormatter
 from posezoo.cli.verbs import DAILY, SUMMARIES, VERB_GROUPS, find_verb, plugin_names
+from posezoo.core.ended import explain_ended
 from posezoo.core.errors import PluginError, PosezooError, suggest
 
 VERBS = (*DAILY, *(name for name in SUMMARIES if name not in DAILY))
@@ -94,7 +95,7 @@ def _run_verb(words: Sequence[str], args: Args) -> int:
     if not words:
         print(_TopParser().format_help(), end="")
         return 0
-    record = find_verb(words[0]) if words and not words[0].startswith("-") else None
+    record = None if words[0].startswith("-") else find_verb(words[0])
     if record is None:
         _answer_without_verb(words)
     verb, *others = words
@@ -126,7 +127,10 @@ def _verb_of_help(words: Sequence[str]) -> Sequence[str]:
 def _answer_without_verb(words: Sequence[str]) -> NoReturn:
     """Show the help or the version, or why the words are wrong."""
     top = _TopParser()
-    if words and not words[0].startswith("-"):
+    ended = explain_ended(f"posezoo {words[0]}")
+    if ended:
+        top.exit(2, f"{ended}\n")
+    if not words[0].startswith("-"):
         hint = _hint_for_word(words[0]) or "posezoo help --all shows all verbs"
         top.error(f"no verb is called '{words[0]}'", hint)
     top.verbs.required = False

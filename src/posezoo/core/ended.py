@@ -1,0 +1,10 @@
+"""What earlier versions had, by what a user types, and what to use instead."""
+
+from __future__ import annotations
+
+_ENDED: dict[str, str] = {}
+
+
+def explain_ended(typed: str) -> str:
+    """Which version ended a verb, flag or target, and what to use instead; empty if none did."""
+    return f"{typed} ended in {_ENDED[typed]}" if typed in _ENDED else ""
