@@ -6,7 +6,6 @@ Every import counts: at the top of a module, inside a function, and for the type
 from __future__ import annotations
 
 import ast
-import configparser
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -101,15 +100,6 @@ def test_inside_the_core_a_package_imports_only_those_above_it():
                 upward = used - above - {package}
                 assert not upward, f"{path.relative_to(SOURCE)} may not import {sorted(upward)}"
         above |= row
-
-
-def test_the_wheel_gets_each_package():
-    parser = configparser.ConfigParser()
-    parser.read(SOURCE.parents[1] / "setup.cfg", encoding="utf-8")
-    listed = parser["options"]["packages"].split()
-    folders = [path.parent.relative_to(SOURCE.parent) for path in SOURCE.rglob("__init__.py")]
-    missing = {".".join(folder.parts) for folder in folders} - set(listed)
-    assert not missing, f"add to packages in setup.cfg: {', '.join(sorted(missing))}"
 
 
 def test_the_tables_name_each_part_once_and_none_that_is_gone():
