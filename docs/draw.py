@@ -127,13 +127,6 @@ def omz_page() -> str:
     return render_readme()
 
 
-def omz_projects_page() -> str:
-    """Which command lines of public projects run with our commands, and which do not."""
-    from omz_projects import render_page
-
-    return render_page()
-
-
 def api_page() -> str:
     """The names of the Python API."""
     from api_page import render_page
@@ -571,7 +564,6 @@ PAGES: dict[str, Callable[[], str]] = {
     "tools/downloader/README.md": omz_page,
     "docs/export.md": export_page,
     "docs/reference/api.md": api_page,
-    "docs/omz_projects.md": omz_projects_page,
     "docs/accuracy.md": accuracy_page,
     **{name: partial(which_model_page, name) for name in WHICH_MODEL_PAGES},
     "docs/explanations/judges.md": judges_page,

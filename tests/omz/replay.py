@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from fakes.server import Server
-from omz.projects import omz_projects
+from omz import projects
 from omz.replay_zoo import GeneratedZoo, find_declarations
 from omz.runs import ROOT, known
 
@@ -188,7 +188,7 @@ class Call:
         """The call of a row."""
         try:
             with redirect_stderr(io.StringIO()):
-                return cls(line, omz_projects.PARSERS[line.tool]().parse_args(line.arguments))
+                return cls(line, projects.PARSERS[line.tool]().parse_args(line.arguments))
         except SystemExit:
             return cls(line, None)
 

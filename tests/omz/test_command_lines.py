@@ -7,12 +7,12 @@ import re
 
 import pytest
 
-from omz.projects import omz_projects
+from omz import projects
 from posezoo.core.registry import open_registry
 from posezoo.omz.commands import converter, downloader, info_dumper, quantizer
 
-LINES = omz_projects.read_lines()
-CALLS = [line for line in LINES if line.tool in omz_projects.PARSERS]
+LINES = projects.read_lines()
+CALLS = [line for line in LINES if line.tool in projects.PARSERS]
 MAINS = {
     "downloader": downloader.main,
     "converter": converter.main,
@@ -78,7 +78,7 @@ def test_lines_with_each_set_of_flags_parse_and_name_the_models_of_their_rows():
     }
     assert len(alike) > 40
     for line in alike.values():
-        args = omz_projects.PARSERS[line.tool]().parse_args(line.arguments)
+        args = projects.PARSERS[line.tool]().parse_args(line.arguments)
         chosen = [args.all, args.print_all, args.name is not None, args.list is not None]
         assert sum(chosen) == 1, line
         if args.name is not None:
@@ -109,7 +109,7 @@ def test_a_flag_of_an_older_command_is_refused_with_what_takes_its_place(flag, c
 
 @pytest.mark.parametrize("tool", THEIRS)
 def test_an_abbreviation_means_what_it_means_to_open_model_zoo(tool):
-    reference, parser = argparse.ArgumentParser(), omz_projects.PARSERS[tool]()
+    reference, parser = argparse.ArgumentParser(), projects.PARSERS[tool]()
     flags = THEIRS[tool].split()
     for flag in flags:
         reference.add_argument(flag, dest=flag)
@@ -141,19 +141,16 @@ def test_the_name_of_a_device_of_2021_is_understood():
 
 
 def test_each_model_is_one_of_a_known_release():
-    names = omz_projects.read_names()
+    names = projects.read_names()
     unknown = {
-        model
-        for line in LINES
-        for model in line.models
-        if not omz_projects.releases_of(model, names)
+        model for line in LINES for model in line.models if not projects.releases_of(model, names)
     }
     assert unknown == GONE
 
 
 def test_the_names_are_those_of_the_releases(shared):
     rows = {
-        row["name"]: set(row["releases"].split()) for row in omz_projects._read("model_names.tsv")
+        row["name"]: set(row["releases"].split()) for row in projects.read_table("model_names.tsv")
     }
     folder = shared / "data" / "omz-2021.4" / "models"
     in_2021 = {
@@ -162,7 +159,7 @@ def test_the_names_are_those_of_the_releases(shared):
     assert in_2021 == {name for name, releases in rows.items() if "2021.4" in releases}
     facts = (shared / "facts" / "omz_wheels.md").read_text("utf-8")
     counts = re.findall(r"openvino-dev (20\d\d\.\d).*\| (\d+) \+ (\d+) \|", facts)
-    assert [release for release, *_ in counts] == list(omz_projects.RELEASES)
+    assert [release for release, *_ in counts] == list(projects.RELEASES)
     for release, models, composites in counts:
         assert sum(release in releases for releases in rows.values()) == int(models) + int(
             composites
@@ -174,7 +171,7 @@ def test_the_calls_of_a_script_are_in_their_order(project, path):
     folders: dict[str, set[str]] = {}
     converted = 0
     for line in (each for each in LINES if (each.project, each.path) == (project, path)):
-        args = omz_projects.PARSERS[line.tool]().parse_args(line.arguments)
+        args = projects.PARSERS[line.tool]().parse_args(line.arguments)
         if line.tool == "downloader":
             folders.setdefault(str(args.output_dir), set()).update(line.models)
         else:
@@ -185,7 +182,7 @@ def test_the_calls_of_a_script_are_in_their_order(project, path):
 
 def test_no_other_model_of_ours_has_the_name_of_one_of_open_model_zoo():
     """Scripts that name it would get ours."""
-    names = {row["name"] for row in omz_projects._read("model_names.tsv")}
+    names = {row["name"] for row in projects.read_table("model_names.tsv")}
     assert names & open_registry().entries.keys() == {
         "higher-hrnet-w32-human-pose-estimation",
         "human-pose-estimation-0001",

@@ -24,7 +24,7 @@ from fakes.two_stage import PIPELINE as TWO_STAGE_PIPELINE
 from fakes.two_stage import TwoStage
 from fakes.yolo import CONFIG, yolo_v2, yolo_v3
 from formats.object_detection.test_object_detection import detector_spec, draw_picture
-from omz.projects import omz_projects
+from omz import projects
 from posezoo.core.convert import difference
 from posezoo.core.declarations.model import Precision
 from posezoo.core.declarations.supported_mo_args import TRANSFORMATIONS_CONFIG
@@ -684,7 +684,7 @@ def test_an_argument_that_is_not_carried_out_is_refused_by_name(folder, capfd, u
     assert not (folder / "net.xml").exists()
 
 
-MO_LINES = [line for line in omz_projects.read_lines() if line.tool not in omz_projects.PARSERS]
+MO_LINES = [line for line in projects.read_lines() if line.tool not in projects.PARSERS]
 
 
 def three_inputs() -> bytes:
@@ -722,7 +722,7 @@ def test_a_line_of_a_public_project_is_converted_or_refused_by_name(folder, capf
     if original.suffix == ".pdmodel":
         write_paddle(original.parent, original.stem, image=args.input or "image")
     code, out, err = run(capfd, *line.arguments_of_mo)
-    if (outcome := line.outcome_of_mo()) != omz_projects.CONVERTED:
+    if (outcome := line.outcome_of_mo()) != projects.CONVERTED:
         assert (code, out) == (1, "")
         assert err.startswith(f"[ ERROR ]  {outcome}\n  hint: ")
         assert any(word in outcome for word in ("mxnet", "_config: is not supported"))
@@ -741,7 +741,7 @@ def test_a_line_of_a_public_project_is_converted_or_refused_by_name(folder, capf
 
 def test_the_lines_of_model_optimizer_are_those_of_mo_and_its_scripts():
     assert {line.tool for line in MO_LINES} == {"mo", "mo_caffe", "mo_onnx", "mo_tf"}
-    assert sum(line.outcome_of_mo() == omz_projects.CONVERTED for line in MO_LINES) >= 5
+    assert sum(line.outcome_of_mo() == projects.CONVERTED for line in MO_LINES) >= 5
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The command lines of public projects do what openvino-dev 2024.6 does, in an environment with the stand-in wheel.
 
-``STORE_REPLAY=1`` writes what the run found to docs/omz/replay.tsv, which docs/omz_projects.md draws.
+``STORE_REPLAY=1`` writes what the run found to replay.tsv.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import csv
 import importlib.util
 import os
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,19 +19,20 @@ import pytest
 from fakes.fence import online
 from fakes.server import Server
 from fakes.soak import soak
-from omz.projects import DOCS, omz_projects
+from omz import projects
 from omz.replay import RELEASES, Call, Left, Result, Zoos, compare, replay
 from omz.replay_copies import CopiedSides
-from omz.runs import MO_ENV
+from omz.runs import MO_ENV, ROOT
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.errors import PosezooError
 from posezoo.packages.wheel_registry import read_wheel_registry
 
-CALLS = [line for line in omz_projects.read_lines() if line.tool in omz_projects.PARSERS]
+LINES = projects.read_lines()
+CALLS = [line for line in LINES if line.tool in projects.PARSERS]
 SCRIPTS = list(dict.fromkeys((line.project, line.path) for line in CALLS))
 #: The lines of the others are replayed before a release.
 TESTED = set(SCRIPTS[::3])
-STORED = omz_projects.read_results()
+STORED = projects.read_results()
 KEYS = ("outcome", "needs", "differences", "why")
 
 needs_mo_env = pytest.mark.skipif(
@@ -79,7 +81,7 @@ def results(zoos, tmp_path_factory, request) -> dict[object, Result]:
 
 
 def _store(results: dict[object, Result]) -> None:
-    with (DOCS / "omz" / "replay.tsv").open("w", encoding="utf-8", newline="") as file:
+    with (projects.TABLES / "replay.tsv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(
             file, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n"
         )
@@ -98,7 +100,7 @@ def _store(results: dict[object, Result]) -> None:
     ids=lambda line: f"{line.project}: {line.line}",
 )
 def test_a_line_does_what_is_stored(line, results):
-    stored = omz_projects.read_results()[line.project, line.path, line.line]
+    stored = projects.read_results()[line.project, line.path, line.line]
     assert results[line] == Result(**{key: getattr(stored, key) for key in KEYS})
 
 
@@ -168,9 +170,9 @@ def test_each_line_was_replayed():
 
 
 def test_only_what_no_release_had_is_refused():
-    names = omz_projects.read_names()
+    names = projects.read_names()
     refused = {key for key, row in STORED.items() if row.outcome == "refused"}
-    unknown = [line for line in CALLS if line.obstacle(names) and line.tool != "quantizer"]
+    unknown = [line for line in CALLS if line.tool != "quantizer" and not line.can_run(names)]
     assert refused == {(line.project, line.path, line.line) for line in unknown}
 
 
@@ -181,7 +183,7 @@ def test_nearly_all_lines_leave_what_2024_6_leaves():
 
 
 def test_each_difference_is_explained_in_the_readme():
-    spec = importlib.util.spec_from_file_location("omz_page", DOCS / "omz_page.py")
+    spec = importlib.util.spec_from_file_location("omz_page", ROOT / "docs" / "omz_page.py")
     omz_page = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(omz_page)
     reasons = {
@@ -192,6 +194,26 @@ def test_each_difference_is_explained_in_the_readme():
     found = {each for row in STORED.values() for each in row.differences.split(", ") if each}
     assert found
     assert all(reasons[each] for each in found)
+
+
+def test_the_page_states_what_the_lines_did():
+    page = " ".join((ROOT / "docs" / "migrating.md").read_text("utf-8").split())
+    outcomes = Counter(row.outcome for row in STORED.values())
+    unchanged = sum(row.outcome == "same" and not row.needs for row in STORED.values())
+    of_mo = [line.outcome_of_mo() for line in LINES if line not in CALLS]
+    stated = (
+        f"read {len(LINES)} command lines",
+        f"of {len({line.project for line in LINES})} public projects",
+        f"{len(CALLS)} of them call",
+        f"| {unchanged} | run unchanged",
+        f"| {outcomes['same'] - unchanged} | have the same result with a setting",
+        f"| {outcomes['unconverted']} | convert models",
+        f"| {outcomes['refused']} | are refused by both",
+        f"| {outcomes['alone']} | call the quantizer",
+        f"Another {len(of_mo)} lines call Model Optimizer",
+        f"the files of {of_mo.count(projects.CONVERTED)} lines",
+    )
+    assert not [words for words in stated if words not in page]
 
 
 def run_script(zoos: Zoos, folder: Path, script: str) -> subprocess.CompletedProcess[str]:

@@ -1,6 +1,6 @@
 """Detectors and classifiers that public projects name: run, evaluate, quantize, card and export.
 
-Their outputs are those of Open Model Zoo's converted models, with random weights; a name is one of docs/omz/command_lines.tsv.
+Their outputs are those of Open Model Zoo's converted models, with random weights; a name is one of command_lines.tsv.
 """
 
 from __future__ import annotations
