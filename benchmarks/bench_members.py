@@ -53,17 +53,15 @@ class Server(ThreadingHTTPServer):
 
     Args:
         bytes_per_s: the rate of all connections together.
-        has_ranges: whether a request for a range is answered with that range.
     """
 
     daemon_threads = True
 
-    def __init__(self, bytes_per_s: float = math.inf, *, has_ranges: bool = True) -> None:
+    def __init__(self, bytes_per_s: float = math.inf) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.contents: dict[str, Path | bytes] = {}
         self.sent = 0
         self.requests = 0
-        self.has_ranges = has_ranges
         self._bytes_per_s = bytes_per_s
         self._is_free_at = 0.0
         self._lock = threading.Lock()
@@ -105,7 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         body = content if isinstance(content, bytes) else content.read_bytes()
         size = len(body)
-        wanted = self.headers.get("Range") if self.server.has_ranges else None
+        wanted = self.headers.get("Range")
         self.send_response(206 if wanted else 200)
         if wanted:
             first, _, last = wanted.removeprefix("bytes=").partition("-")

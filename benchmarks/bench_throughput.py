@@ -48,13 +48,10 @@ REQUESTS = 4
 HEIGHT, WIDTH = 720, 1280
 MIN_SCORE = 0.1  # draw all keypoints that are found
 
-#: Each case: people, whether they are drawn, whether one after the other; the least ratio of wall
-#: and of CPU time in FP32, and in INT8.
-BARS: dict[str, tuple[int, bool, bool, tuple[float, float], tuple[float, float]]] = {
-    "5 people, drawn": (5, True, False, (0.88, 0.93), (0.84, 0.87)),
-    "20 people, drawn": (20, True, False, (0.80, 0), (0.74, 0)),
-    "5 people": (5, False, False, (0.92, 0), (0.88, 0)),
-    "5 people, drawn, synchronous": (5, True, True, (0, 0), (0, 0)),
+#: By the number of people: the least ratio of wall and of CPU time in FP32, and in INT8.
+BARS: dict[int, tuple[tuple[float, float], tuple[float, float]]] = {
+    5: ((0.88, 0.93), (0.84, 0.87)),
+    20: ((0.80, 0), (0.74, 0)),
 }
 
 
@@ -93,9 +90,9 @@ class Bare:
         self._queue.wait_all()
 
 
-def loaded(xml: Path, requests: int, outputs: Mapping[str, Any], people: int) -> Estimator:
+def loaded(xml: Path, outputs: Mapping[str, Any], people: int) -> Estimator:
     """An estimator whose outputs are replaced by the drawn maps after each inference."""
-    estimator = load_ir(xml, options=LoadOptions(RuntimeConfig(requests=requests)))
+    estimator = load_ir(xml, options=LoadOptions(RuntimeConfig(requests=REQUESTS)))
     network: CompiledNetwork = estimator._pipeline.networks[0]
     answer = network.infer
 
@@ -120,15 +117,10 @@ def maps(xml: Path, people: int) -> dict[str, Any]:
     return {port.any_name: by_channels[port.partial_shape[1].get_length()] for port in outputs}
 
 
-def ours(estimator: Estimator, frame: Any, frames: int, *, drawn: bool, synchronous: bool) -> None:
+def ours(estimator: Estimator, frame: Any, frames: int) -> None:
     """Run posezoo on this number of frames."""
-    images = repeat(frame, frames)
-    answers = (
-        ((image, estimator(image)) for image in images) if synchronous else estimator.stream(images)
-    )
-    for image, poses in answers:
-        if drawn:
-            draw(image, poses, min_score=MIN_SCORE, in_place=True)  # as the demo does
+    for image, poses in estimator.stream(repeat(frame, frames)):
+        draw(image, poses, min_score=MIN_SCORE, in_place=True)  # as the demo does
 
 
 def generated(folder: Path) -> Path:
@@ -148,28 +140,22 @@ def generated(folder: Path) -> Path:
     return xml
 
 
-def measured(xml: Path, rounds: int, frames: int) -> tuple[list[Seconds], dict[str, list[Seconds]]]:
-    """The times of the bare loop and of each case, by round."""
+def measured(xml: Path, rounds: int, frames: int) -> tuple[list[Seconds], dict[int, list[Seconds]]]:
+    """The times of the bare loop and of each number of people, by round."""
     frame = np.random.default_rng(2).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
     bare = Bare(xml)
-    estimators = {}
-    for people, _, synchronous, _, _ in BARS.values():
-        requests = 1 if synchronous else REQUESTS
-        estimator = loaded(xml, requests, maps(xml, people), people)
-        if not synchronous and estimator.streams != bare.streams:
+    estimators = {people: loaded(xml, maps(xml, people), people) for people in BARS}
+    for estimator in estimators.values():
+        if estimator.streams != bare.streams:
             raise SystemExit(f"{xml}: {estimator.streams} streams, {bare.streams} of the bare loop")
-        estimators[people, synchronous] = estimator
     bares: list[Seconds] = []
-    cases: dict[str, list[Seconds]] = {case: [] for case in BARS}
+    cases: dict[int, list[Seconds]] = {people: [] for people in BARS}
     for number in range(rounds + 1):  # the first one warms up
         each = timed(lambda: bare.run(frames), frames)
         bares += [each] if number else []
-        for case, (people, drawn, synchronous, _, _) in BARS.items():
-            estimator = estimators[people, synchronous]
-
-            work = partial(ours, estimator, frame, frames, drawn=drawn, synchronous=synchronous)
-            each = timed(work, frames)
-            cases[case] += [each] if number else []
+        for people, estimator in estimators.items():
+            each = timed(partial(ours, estimator, frame, frames), frames)
+            cases[people] += [each] if number else []
     return bares, cases
 
 
@@ -188,18 +174,19 @@ def main(rounds: int = ROUNDS, frames: int = FRAMES) -> int:
                 f"{name}: the bare loop takes {1e3 * median(each.wall for each in bares):.1f} ms a"
                 f" frame, {1e3 * median(each.cpu for each in bares):.1f} of CPU"
             )
-            for case, times in cases.items():
+            for people, times in cases.items():
+                case = f"{people} people"
                 wall = spread(
                     [bare.wall / own.wall for bare, own in zip(bares, times, strict=True)]
                 )
                 cpu = spread([bare.cpu / own.cpu for bare, own in zip(bares, times, strict=True)])
                 ms = 1e3 * median(each.wall for each in times)
                 print(
-                    f"  {case:30} {ms:6.1f} ms, ratio of wall {wall['median']:.3f} "
+                    f"  {case:9} {ms:6.1f} ms, ratio of wall {wall['median']:.3f} "
                     f"({wall['min']:.2f}-{wall['max']:.2f}), of CPU {cpu['median']:.3f}"
                 )
                 metrics[f"{name}, {case}"] = {"ms": ms, "wall_ratio": wall, "cpu_ratio": cpu}
-                _, _, _, least_fp32, least_int8 = BARS[case]
+                least_fp32, least_int8 = BARS[people]
                 least_ratios = least_int8 if name == "INT8" else least_fp32
                 for what, found, min_count in zip(
                     ("wall", "CPU"), (wall["median"], cpu["median"]), least_ratios, strict=True

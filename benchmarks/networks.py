@@ -109,19 +109,6 @@ def resnet50() -> tuple[Drawing, bytes]:
     return net, net.finish((1, 3, 224, 224), {x: (1, 1000)})
 
 
-def pose_resnet50() -> tuple[Drawing, bytes]:
-    """ResNet-50 with three deconvolutions (Xiao and others, arXiv 1804.06208) at 256x192."""
-    net = Drawing(51)
-    x = _resnet50(net)
-    for into in (2048, 256, 256):
-        kernel = net.weight(into, 256, 4, 4, fan_in=into * 4)
-        bias = net.weight(256, fan_in=100)
-        shape = {"kernel_shape": [4, 4], "strides": [2, 2], "pads": [1] * 4}
-        x = net.add("Relu", net.add("ConvTranspose", x, kernel, bias, **shape))
-    heatmaps = net.conv(x, 256, 17, 1, relu=False)
-    return net, net.finish((1, 3, 256, 192), {heatmaps: (1, 17, 64, 48)})
-
-
 def _resnet50(net: Drawing) -> Node:
     """The layers before the pooling: 2048 channels, each side a 32nd of the image's."""
     x = net.conv("image", 3, 64, 7, 2)
@@ -230,11 +217,10 @@ def _sum(net: Drawing, terms: list[Node]) -> Node:
     return total
 
 
-#: By name: 28.5, 25.5, 34.0, 28.6 and 0.3 million parameters.
+#: By name: 28.5, 25.5, 28.6 and 0.3 million parameters.
 NETWORKS: dict[str, Callable[[], tuple[Drawing, bytes]]] = {
     "hrnet-sized": hrnet_w32,
     "resnet50-sized": resnet50,
-    "pose-resnet50-sized": pose_resnet50,
     "higher-hrnet-sized": higher_hrnet_w32,
     "many-pixels": many_pixels,
 }

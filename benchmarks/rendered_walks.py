@@ -1,21 +1,22 @@
 """Walks of people who are cut out of photos, in rendered frames, as a real model finds them.
 
-The people walk, cross and are hidden as in walks.py. They are whole and stand, and keep the pose of
-their photo, so their keypoints move with them. Each frame has noise of its own.
+The people walk, cross and are hidden as in tests/fakes/walks.py. They are whole and stand, and keep
+the pose of their photo, so their keypoints move with them. Each frame has noise of its own.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from walks import SIZE, Walk, hidden_walk
 
 from posezoo.core.arrays import Array
 from posezoo.core.pipeline.zoo_context import open_context
@@ -24,6 +25,13 @@ from posezoo.poses.keypoints import Pose
 from posezoo.run.images import read_image
 from posezoo.run.load import ChosenModel, Loader
 from posezoo.run.runtime.estimator import Estimator
+
+if TYPE_CHECKING:
+    from fakes.walks import Walk
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+walks = import_module("fakes.walks")
+SIZE = walks.SIZE
 
 #: Fewer keypoints or pixels do not show a whole person.
 MIN_KEYPOINTS, MIN_HEIGHT = 12, 110
@@ -118,7 +126,7 @@ def rendered_walk(
 ) -> tuple[Walk, Iterator[Array]]:
     """A walk, with the annotated keypoints that are in the frame, and its frames, BGR."""
     rng = np.random.default_rng(seed)
-    walked = hidden_walk(frames=frames, seed=seed)
+    walked: Walk = walks.hidden_walk(frames=frames, seed=seed)
     chosen = [people[rng.integers(len(people))].resize(height) for height in walked.heights]
     sizes = np.array([each.mask.shape[::-1] for each in chosen])
     feet = np.stack([walked.keypoints[..., 0, 0], walked.keypoints[..., 15:, 1].max(axis=2)], 2)

@@ -101,7 +101,7 @@ internet. We measured only one machine with two cores, and no run with several m
 def render_page() -> str:
     """The page, from the last recorded run of bench_cluster."""
     recorded = _last_record("bench_cluster")
-    dispatch_s = _last_record("bench_task_overhead")["ms"]["dask"]["median"] / 1000
+    dispatch_s = _last_record("bench_task_overhead")["ms"]["median"] / 1000
     costs = {kind: Task(**cost) for kind, cost in recorded["costs"].items()}
     simulated, one_machine = simulate_many(costs, recorded, dispatch_s)
     names = {

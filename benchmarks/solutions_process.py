@@ -1,10 +1,10 @@
 """Time one solution of the installed package mediapipe: solutions_process.py SOLUTION FOLDER
 
-Prints JSON: seconds to import and to load, milliseconds of wall and CPU time an image (median), on
-photos and on a video, and the most memory in MiB. It runs with MediaPipe and with posezoo's
-stand-in alike.
+Prints JSON: milliseconds of wall and CPU time an image (median), on photos and on a video, and the
+most memory in MiB. It runs with MediaPipe and with posezoo's stand-in alike.
 """
 
+import glob
 import json
 import resource
 import sys
@@ -12,12 +12,12 @@ import time
 from importlib import import_module
 from typing import Any
 
+import cv2
+import numpy as np
+
 assert sys.platform != "win32", "Windows has no module resource"
 solution, folder = sys.argv[1:]
-start = time.perf_counter()
 mp = import_module("mediapipe")
-
-imported = time.perf_counter()
 module, name = {
     "pose": ("pose", "Pose"),
     "hands": ("hands", "Hands"),
@@ -27,14 +27,6 @@ module, name = {
     "selfie_segmentation": ("selfie_segmentation", "SelfieSegmentation"),
 }[solution]
 create = getattr(getattr(mp.solutions, module), name)
-found = time.perf_counter()
-create().close()
-loaded = time.perf_counter()
-
-import glob  # noqa: E402
-
-import cv2  # noqa: E402
-import numpy as np  # noqa: E402
 
 
 def read(path: str) -> Any:
@@ -68,9 +60,6 @@ video_ms, video_cpu_ms = measure(video)
 print(
     json.dumps(
         {
-            "import_s": round(imported - start, 3),
-            "solution_s": round(found - imported, 3),
-            "load_s": round(loaded - found, 3),
             "photo_ms": photo_ms,
             "photo_cpu_ms": photo_cpu_ms,
             "video_ms": video_ms,

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fakes.walks import walks
+from fakes import walks
 
 PATH = Path(__file__).resolve().parents[2] / "benchmarks" / "rendered_walks.py"
 #: A person of one color, BGR, before a wall of another.
@@ -20,7 +20,6 @@ PERSON, WALL = (0, 0, 250), (250, 250, 250)
 
 @pytest.fixture
 def rendered_walks(monkeypatch):
-    monkeypatch.setitem(sys.modules, "walks", walks)
     spec = importlib.util.spec_from_file_location("rendered_walks", PATH)
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "rendered_walks", module)

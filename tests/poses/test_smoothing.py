@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fakes.walks import walks
+from fakes import walks
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.smoothing import PoseFilter, smooth_poses
 from posezoo.poses.tracking import PoseTracker

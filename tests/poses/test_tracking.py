@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from fakes.walks import walks
+from fakes import walks
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.tracking import PoseTracker, _Motion
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from fakes import walks
+
 ROOT = Path(__file__).resolve().parents[2]
 #: ``make judges`` puts them there.
 FOLDER = ROOT / "build" / "judges"
@@ -28,8 +30,8 @@ def bench(monkeypatch):
 
 @pytest.mark.judge
 def test_hota_and_idf1_are_at_least_those_of_norfair_and_bytetrack(bench):
-    walked = bench.walk(seed=6)
-    frames = [poses for poses, _ in bench.detections(walked, seed=6)]
+    walked = walks.walk(seed=6)
+    frames = [poses for poses, _ in walks.detections(walked, seed=6)]
     ours = bench.judge(walked, frames, bench.track(frames))
     for tracker in (bench.track_by_norfair, bench.track_by_bytetrack):
         theirs = bench.judge(walked, frames, tracker(frames))

@@ -18,7 +18,7 @@ from posezoo.core.arrays import Bools, Doubles
 from posezoo.poses.keypoints import Pose
 
 # In Hz: the cutoff of a point at rest, what it gains for each body size a second, and that of the
-# speed itself. Chosen on synthetic walks (benchmarks/bench_tracking.py).
+# speed itself. Chosen on synthetic walks (tests/fakes/walks.py).
 _MIN_CUTOFF = 0.3
 _BETA = 25.0
 _SPEED_CUTOFF = 1.0

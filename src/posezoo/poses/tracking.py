@@ -23,7 +23,7 @@ from posezoo.poses.keypoints import USUAL_SIGMA, Pose, usual_sigmas
 from posezoo.poses.smoothing import PoseFilter, smooth_poses
 
 # Poses with a lower similarity are not of the same person. The values here were chosen on synthetic
-# walks (benchmarks/bench_tracking.py).
+# walks (tests/fakes/walks.py).
 _MIN_SIMILARITY = 0.13
 
 # How long a person may be hidden and keep their number.
