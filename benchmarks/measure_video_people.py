@@ -55,7 +55,6 @@ class NetworkTime:
 
     def __init__(self) -> None:
         self.cpu_s = 0.0
-        self.inferences: dict[int, int] = {}
 
     @contextmanager
     def measured(self) -> Iterator[None]:
