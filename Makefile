@@ -14,7 +14,7 @@ PIP     = $(BIN)/python -m pip --disable-pip-version-check $(QUIET)
 
 .DEFAULT_GOAL := help
 .PHONY: help quickstart test test-all test-slow test-release test-hostile test-foreign test-again judge coverage check zoo cards site docs examples readme-env faults mo-env demo-env bench bench-once measure exports resolve \
-        posenet-env judges network-judges onnx-judges mediapipe-models npm-models azurite node-env triton-env resolve-readme soak release image clean
+        posenet-env judges network-judges onnx-judges mediapipe-models npm-models node-env triton-env resolve-readme soak release image clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -238,12 +238,6 @@ build/onnx-judges/.installed: $(VENV)/.installed-test
 	@touch $@
 
 onnx-judges: build/onnx-judges/.installed  ## other converters of Caffe and Darknet to ONNX, which a benchmark compares with ours
-
-build/azurite/.installed:
-	npm install --prefix build/azurite --ignore-scripts --silent azurite@3
-	@touch $@
-
-azurite: build/azurite/.installed  ## a server of Azure's blobs, which tests of stores use; needs npm
 
 # Types alone of openvino-node, whose library comes from elsewhere than the package index; onnxruntime-node has its own.
 build/node-env/.installed:

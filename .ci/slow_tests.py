@@ -63,7 +63,7 @@ PAGE_TESTS = {
 PASTED_TEST = "test_the_blocks_of_a_page_run_as_pasted_and_in_their_order"
 #: What a change of the core, or of helpers of tests, leaves to the night: each takes long, and its
 #: subject is a feature, which chooses it when it changes. What breaks in the core is seen by
-#: others: the quick tests of these features, and the slow ones of conversions, stores, downloads,
+#: others: the quick tests of these features, and the slow ones of conversions, downloads,
 #: networks, formats and commands. Kills, failing servers and hostile files are among those.
 NIGHTLY = (
     # Real and large models: other programs, photos, devices, INT8, weights of a training.
@@ -115,7 +115,7 @@ NIGHTLY = (
     "tests/test_site.py",
     # Hundreds of models: where a verb becomes slow, no result is wrong.
     "tests/test_growth.py",
-    # A cluster and a store: scale/test_cluster_flag.py kills a worker, and lets a store fail.
+    # A cluster, of which scale/test_cluster_flag.py kills a worker; a server of a store.
     "tests/scale/test_cluster.py",
     "tests/scale/test_stores.py",
 )

@@ -26,6 +26,7 @@ from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import read_settings, to_settings
 from posezoo.quantize import int8_models
 from posezoo.quantize.int8_ranges import Int8Ranges, apply_ranges, find_ranges
+from posezoo.quantize.quantization import quantize
 from posezoo.quantize.quantization_plan import QuantizationOptions
 
 FILE = "int8_ranges.safetensors"
@@ -41,7 +42,7 @@ def record(spec: ModelSpec, context: Context, dataset_dir: Path, photos: str) ->
     with tempfile.TemporaryDirectory() as folder:
         options = QuantizationOptions(force=True)
         plan = int8_models.plan_int8(spec, context, dataset_dir, options, output_dir=Path(folder))
-        quantized = int8_models.make_int8(plan, listener=lambda _event: None)
+        quantized = quantize(plan)
         int8 = quantized.irs[Precision.FP16_INT8]
         ranges = find_ranges(openvino_core().read_model(half), openvino_core().read_model(int8))
         require_same_outputs(half, int8, ranges)

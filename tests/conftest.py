@@ -298,7 +298,6 @@ LONGEST = (
     "core/convert/test_against_mo.py",
     "test_growth.py",
     "omz/test_mo_against_mo.py",
-    "core/pipeline/test_stores.py",
     "lint/test_injected_mistakes.py",
     "scale/test_cluster_flag.py",
     "judges/test_mediapipe.py",

@@ -43,8 +43,8 @@ CORE: tuple[set[str], ...] = (
     {"regular_files", "user_folders"},
     {"errors", "events", "http_headers", "versions"},
     {"plugins"},
-    {"settings", "declarations", "workers"},
-    {"layout"},
+    {"declarations", "workers"},
+    {"layout", "settings"},
     {"files"},
     {"ir"},
     {"registry"},
@@ -361,13 +361,3 @@ def test_a_text_without_a_stated_encoding_is_seen():
             is_seen, ["p.read_text('utf-8')", "p.write_text(x, encoding='utf-8')", "p.read_bytes()"]
         )
     )
-
-
-def test_only_one_module_transfers_files_of_stores():
-    """A download may read a file at an address, as from any server."""
-    importers = {
-        path.relative_to(SOURCE).as_posix()
-        for path in SOURCE.rglob("*.py")
-        if "scale.stores" in modules_named_in(path.read_text("utf-8"), {"scale.stores"})
-    }
-    assert importers == {"scale/storage_source.py", "scale/store_transfers.py"}

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
-from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from urllib.parse import unquote
@@ -36,7 +35,6 @@ from fakes.pages import (
     environ_of,
     put_on_path,
 )
-from fakes.stores import S3
 from posezoo.cli.main import VERBS, create_parser
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
@@ -103,21 +101,13 @@ def test_the_blocks_of_a_page_run_as_pasted_and_in_their_order(
 ):
     text = page.read_text("utf-8")
     put_on_desk(used_desk, shared, photos, text)
-    with ExitStack() as servers:
-        environ: dict[str, str] = {}
-        if "s3://" in text:
-            server = servers.enter_context(S3())
-            server.client().create_bucket(Bucket="models")
-            environ = server.environment
-        for kind, block in re.findall(
-            rf"^```({SCRIPTS})\n(.*?)^```$", text, re.DOTALL | re.MULTILINE
-        ):
-            if block in blocks(text, kind):
-                script = (
-                    "\n".join(commands(f"```console\n{block}```\n")) if kind == "console" else block
-                )
-                program = [sys.executable, "-c"] if kind == "python" else ["bash", "-euc"]
-                run_in_turn([[*program, script]], used_desk, mirror, 600, **environ)
+    for kind, block in re.findall(rf"^```({SCRIPTS})\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+        if block in blocks(text, kind):
+            script = (
+                "\n".join(commands(f"```console\n{block}```\n")) if kind == "console" else block
+            )
+            program = [sys.executable, "-c"] if kind == "python" else ["bash", "-euc"]
+            run_in_turn([[*program, script]], used_desk, mirror, 600)
 
 
 @pytest.fixture(scope="module")
@@ -220,15 +210,13 @@ def on_card(name: str) -> list[str]:
     return [line for line in lines if not line.endswith("-i 0")]
 
 
-def run_in_turn(
-    lines: Iterable[str | list[str]], desk: Path, mirror: Path, timeout_s: int, **environ: str
-) -> None:
+def run_in_turn(lines: Iterable[str | list[str]], desk: Path, mirror: Path, timeout_s: int) -> None:
     for line in lines:
         ended = subprocess.run(
             line,
             shell=isinstance(line, str),
             cwd=desk,
-            env=environ_of(desk, mirror) | environ,
+            env=environ_of(desk, mirror),
             capture_output=True,
             text=True,
             timeout=timeout_s,

@@ -114,7 +114,6 @@ NOT_FOR_LISTS = (
         "posezoo.core.download.model_download",
         "posezoo.scale.stores",
         "posezoo.core.files.verified_files",
-        "posezoo.scale.store_transfers",
     ),
     *("tempfile", "secrets", "random", "importlib.metadata", "email", "html.parser"),
     *("difflib", "hashlib"),
@@ -137,9 +136,7 @@ def test_get_with_nothing_to_do_reads_each_file_once_and_draws_no_card(blazepose
     run = count_run(*args)
     assert not set(HEAVY) & run.modules
     assert "posezoo.pages.cards.model_card" not in run.modules
-    assert not {
-        name for name in run.modules if name.startswith("posezoo.scale")
-    }  # no store is used
+    assert not {name for name in run.modules if name.startswith("posezoo.scale")}
     # Two checks of different things read the record of an IR.
     assert {name for name in read_twice(run) if "/provenance.json" not in name} == set()
     assert max(run.opens.values()) <= 2

@@ -114,7 +114,6 @@ features.add_parts(
             "own_networks": "posezoo.networks.custom_weights:OWN_NETWORKS",
             "quantization_yml": "posezoo.omz.quantization_yml:READER",
             "remote_executor": "posezoo.scale.cluster_executor:CLUSTER",
-            "remote_folders": "posezoo.scale.store_transfers:STORE_SYNC",
             "sample_photos": "posezoo.run.images:PHOTOS",
             "upstream_code": "posezoo.omz.upstream_code:SANDBOXED_CODE",
             "upstream_steps": "posezoo.formats.upstream_configs:STEPS",

@@ -341,7 +341,6 @@ def network(
     listener = listener or ignore_event
     import_optional("torch", extra="torch")
     from posezoo.core.convert.frontends import verify_source_model
-    from posezoo.core.download.folder_sync import folder_sync
     from posezoo.core.download.model_download import download_model
     from posezoo.networks.pretrained import read_network_checkpoint
 
@@ -352,9 +351,7 @@ def network(
         lock = context.lock
         layout = context.layout
         options = context.download_options
-        sync = folder_sync(layout.download_dir, options.cache_dir)
-        with sync.shared_files(spec, layout, options, listener=listener):
-            download_model(lock.with_pins(spec), layout, options, listener=listener)
+        download_model(lock.with_pins(spec), layout, options, listener=listener)
         path = verify_source_model(lock.with_pins(spec), layout)  # with the pin of a first use
         return read_network_checkpoint(path, choice.name, choice.arguments).load()
     choice = NetworkChoice(name)

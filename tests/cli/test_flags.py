@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 import pytest
 
+from fakes.command import omz_tool, posezoo
 from posezoo.cli import flags
 from posezoo.cli.main import create_parser, verb_parsers
 from posezoo.core.declarations.model import Precision
 from posezoo.core.settings import SETTING_TYPES
+
+ENDED = (
+    "(s3|sftp)://.*: folders in stores ended in 0.3.0: mount the store, or copy the folder with"
+    " rclone: docs/operators.md#folders-in-an-object-store"
+)
 
 
 def parse(*words, names=()):
@@ -130,3 +137,49 @@ def test_the_help_shows_one_name_for_the_folder_of_the_models_and_one_for_the_re
         shown = parser.format_help()
         for flag in ("--output_dir", "--model_dir"):
             assert flag not in shown, verb
+
+
+def test_no_flag_takes_the_address_of_a_folder_in_a_store():
+    seen = 0
+    for verb, parser in verb_parsers(create_parser()).items():
+        for action in parser._actions:
+            if action.metavar == "DIR":
+                seen += 1
+                with pytest.raises(argparse.ArgumentTypeError, match=ENDED) as caught:
+                    action.type("sftp://ann:hush@host/models")
+                assert "hush" not in f"{caught.value}", (verb, action.dest)
+    assert seen > 100
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("get", "blazepose-full", "--weights_dir"),
+        ("download", "blazepose-full", "--cache_dir"),
+        ("convert", "blazepose-full", "--download_dir"),
+        ("list", "--models_dir"),
+        ("mirror", "create"),
+        ("mirror", "check"),
+    ],
+)
+def test_an_address_of_a_folder_in_a_store_ends_with_what_to_use_instead(words):
+    done = posezoo(*words, "s3://zoo/models")
+    assert done.returncode == 2
+    assert re.search(ENDED, done.stderr.splitlines()[0])
+
+
+@pytest.mark.parametrize(
+    ("tool", "flag"),
+    [
+        ("downloader", "--output_dir"),
+        ("downloader", "--cache_dir"),
+        ("converter", "--download_dir"),
+        ("converter", "-o"),
+        ("quantizer", "--model_dir"),
+        ("verifier", "-o"),
+    ],
+)
+def test_so_does_one_for_a_command_of_open_model_zoo(tool, flag):
+    done = omz_tool(tool, "--name", "blazepose-full", flag, "s3://zoo/models")
+    assert done.returncode == 2
+    assert re.search(ENDED, done.stderr)

@@ -93,6 +93,42 @@ def test_the_address_of_a_mirror_may_have_these_schemes(tmp_path, address):
     assert read_settings({"mirror": address}, {}, tmp_path)["mirror"].value == (address,)
 
 
+@pytest.mark.parametrize(
+    ("address", "problem"),
+    [
+        ("s3://zoo/../other", "expected the address of a folder, such as s3://bucket/folder"),
+        ("s3://zoo//mirror", "expected the address of a folder, such as s3://bucket/folder"),
+        ("s3://", "expected the address of a folder, such as s3://bucket/folder"),
+        ("sftp://ann:hush@host/mirror", "put it into FSSPEC_SFTP_PASSWORD"),
+    ],
+)
+def test_other_addresses_of_a_mirror_in_a_store_are_errors(tmp_path, address, problem):
+    with pytest.raises(SettingsError, match=problem) as caught:
+        read_settings({"mirror": address}, {}, tmp_path)
+    assert "hush" not in caught.value.problem
+
+
+@pytest.mark.parametrize("name", ["weights_dir", "cache_dir", "models_dir"])
+@pytest.mark.parametrize("scheme", ["s3", "gs", "az", "sftp"])
+def test_a_folder_in_a_store_is_an_error_that_says_what_to_use(tmp_path, name, scheme):
+    address = f"{scheme}://zoo/models"
+    own = own_folder(tmp_path) / "posezoo.cfg"
+    own.parent.mkdir(parents=True)
+    own.write_text(f"[posezoo]\n{name} = {address}\n")
+    home = {"HOME": str(tmp_path)}
+    problem = rf"{name}: {address}: folders in stores ended in 0\.3\.0: mount the store"
+    for environ in (home, home | {f"POSEZOO_{name.upper()}": address}):
+        with pytest.raises(SettingsError, match=f"(?i:{problem})"):
+            read_settings({}, environ, tmp_path)
+
+
+def test_an_address_among_folders_is_an_error(tmp_path):
+    for address in ("s3://zoo/models", "sftp://host:2222/models", "htp://host/models"):
+        environ = {"POSEZOO_MODELS_DIR": os.pathsep.join([str(tmp_path), address])}
+        with pytest.raises(SettingsError, match=r"stores ended|expected a path, got an"):
+            read_settings({}, environ, tmp_path)
+
+
 def test_the_users_file_is_used_if_the_working_folder_has_none(tmp_path):
     own = tmp_path / "config" / "posezoo"
     own.mkdir(parents=True)

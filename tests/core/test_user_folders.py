@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from posezoo.core.errors import OutputError
-from posezoo.core.user_folders import StorePath, find_user_folder, show_addresses
+from posezoo.core.user_folders import find_user_folder, is_in_cache
 
 
 @pytest.fixture
@@ -15,34 +14,10 @@ def home(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def test_the_working_copy_of_a_path_in_a_store_is_a_plain_path_in_the_cache(home):
-    folder = StorePath("s3://zoo/models").working_copy
-    assert type(folder) is type(Path())
-    assert folder == find_user_folder("cache") / "stores/s3/zoo/models"
-    assert StorePath.of(folder / "net" / "net.xml") == StorePath("s3://zoo/models/net/net.xml")
-
-
-@pytest.mark.parametrize("path", ["/local/net.xml", "net.xml", ".cache/posezoo/stores"])
-def test_a_path_elsewhere_is_no_working_copy(home, path):
-    assert StorePath.of(Path(path)) is None
-    assert StorePath.of(find_user_folder("cache") / "stores") is None
-
-
-def test_texts_show_addresses_instead_of_working_copies(home):
-    xml = StorePath("sftp://ann@host:2222/zoo").working_copy / "net.xml"
-    shown = "sftp://ann@host:2222/zoo/net.xml"
-    assert show_addresses(f"{xml}: missing, like {xml} and /a") == (
-        f"{shown}: missing, like {shown} and /a"
-    )
-    error = OutputError(f"{xml}: cannot be written", hint=f"remove {xml}")
-    assert (error.problem, error.hint) == (f"{shown}: cannot be written", f"remove {shown}")
-
-
-def test_a_user_without_a_home_folder_has_no_working_copies(monkeypatch):
+def test_a_user_without_a_home_folder_has_no_folders(monkeypatch):
     monkeypatch.delenv("HOME")
     monkeypatch.setattr(Path, "home", _without_home)
-    assert StorePath.of(Path("/a")) is None
-    assert show_addresses("/a: missing") == "/a: missing"
+    assert not is_in_cache(Path("/a"))
     with pytest.raises(RuntimeError):
         find_user_folder("cache")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import re
 import shutil
 import signal
@@ -20,7 +19,6 @@ from fakes.waiting import HANG_S, wait_until
 from fakes.when_used import import_when_used
 from posezoo.core.errors import PosezooError
 from posezoo.core.events import ClusterJoined, WarningIssued, WorkerChanged, ignore_event
-from posezoo.core.user_folders import StorePath
 
 dask = import_when_used("posezoo.scale.cluster")
 executors = import_when_used("posezoo.scale.cluster_executor")
@@ -305,13 +303,3 @@ def test_looking_at_the_workers_again_and_again_leaves_no_threads():
     before = threading.active_count()
     assert [_within(HANG_S, lambda: 1) for _ in range(20)] == [1] * 20
     wait_until(lambda: threading.active_count() <= before)
-
-
-def test_each_machine_has_its_own_working_copies_of_stores(monkeypatch, tmp_path):
-    from posezoo.scale.cluster import _pickle
-
-    monkeypatch.setenv("HOME", str(tmp_path / "here"))
-    sent = _pickle([StorePath("s3://zoo/models").working_copy, Path("/local")])
-    monkeypatch.setenv("HOME", str(tmp_path / "there"))
-    assert pickle.loads(sent) == [StorePath("s3://zoo/models").working_copy, Path("/local")]
-    assert str(tmp_path).encode() not in sent

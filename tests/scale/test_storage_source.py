@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import sys
+import threading
 import time
 from typing import ClassVar
 
@@ -13,6 +15,7 @@ from fakes.files import declared
 from fakes.server import Server
 from posezoo.core.declarations.model import Digest, SourceFile
 from posezoo.core.declarations.sources import StorageSource
+from posezoo.core.download.origins import entry_path
 from posezoo.core.errors import DigestError, SizeError, SourceError
 from posezoo.scale import stores
 
@@ -94,6 +97,12 @@ def test_a_file_of_a_store_comes(bucket, file, fetch):
     assert fetch.left() == ["net.onnx"]
 
 
+def test_a_mirror_in_a_store_is_asked_before_the_sources(bucket, fetch):
+    file = declared("net.onnx", WEIGHTS, "https://models.invalid/net.onnx")
+    fsspec.filesystem("s3").pipe(f"/models/mirror/{entry_path(file.checksum)}", WEIGHTS)
+    assert fetch(file, mirrors=("s3://models/mirror/",)).read_bytes() == WEIGHTS
+
+
 def test_what_breaks_off_is_resumed_where_it_stopped(bucket, file, fetch):
     bucket.breaks_at = 3 << 20
     assert fetch(file).read_bytes() == WEIGHTS
@@ -134,6 +143,35 @@ def test_sftp_needs_a_digest_or_the_users_word(fetch):
     with pytest.raises(SourceError, match="another host could pose as this one") as caught:
         fetch(weak)
     assert "--allow_http" in caught.value.hint
+
+
+def test_sftp_reads_only_from_a_host_that_known_hosts_has(fetch, monkeypatch, tmp_path):
+    """Of the host, only the key is shown: it lets nobody in."""
+    paramiko = pytest.importorskip("paramiko", reason="needs paramiko")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    key = paramiko.ECDSAKey.generate()
+    known_hosts = tmp_path / ".ssh" / "known_hosts"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        host = f"127.0.0.1:{listener.getsockname()[1]}"
+        file = declared("net.onnx", WEIGHTS, StorageSource(f"sftp://ann:wrong@{host}/net.onnx"))
+        threading.Thread(target=_show_key, args=(listener, key), daemon=True).start()
+        with pytest.raises(SourceError, match=r"is not in .*known_hosts") as caught:
+            fetch(file)
+        assert "known_hosts" in caught.value.hint
+        known_hosts.parent.mkdir()
+        known_hosts.write_text(f"[127.0.0.1]:{host[10:]} {key.get_name()} {key.get_base64()}\n")
+        with pytest.raises(SourceError, match="Authentication failed"):
+            fetch(file)
+    assert "wrong" not in fetch.warnings
+
+
+def _show_key(listener, key):
+    import paramiko
+
+    for _ in range(2):
+        transport = paramiko.Transport(listener.accept()[0])
+        transport.add_server_key(key)
+        transport.start_server(server=paramiko.ServerInterface())
 
 
 @pytest.mark.parametrize("url", ["gs://models/n.onnx", "az://models/n.onnx", "sftp://host/n.onnx"])

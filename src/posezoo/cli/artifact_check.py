@@ -92,19 +92,8 @@ def _check_models(
             problems.insert(0, refusal.problem)
         listener(WorkFinished(spec.full_name, not problems, "; ".join(problems)))
     for composite in selection.composites:
-        _pull_folders(layout, composite.subdirectory)
         artifacts += check_composite(composite, layout)
     return artifacts, refusals
-
-
-def _pull_folders(layout: ModelLayout, subdirectory: str) -> None:
-    """Bring the files of a composite, but not those of its parts, to the working copy."""
-    from posezoo.core.download.folder_sync import folder_sync
-
-    for root in dict.fromkeys((layout.download_dir, layout.output_dir)):
-        folder_sync(root).bring(
-            root / subdirectory, layout.limits, lambda name: "/" not in name, afresh=True
-        )
 
 
 def _repair_command(
@@ -134,12 +123,9 @@ def _check_model(
     them.
     """
     from posezoo.core.declarations.model import Precision
-    from posezoo.core.download.folder_sync import folder_sync
     from posezoo.core.ir.provenance import read_ir_record
     from posezoo.core.verify import check_artifacts
 
-    for folder in dict.fromkeys((layout.model_download_dir(spec), layout.model_dir(spec))):
-        folder_sync(folder).bring(folder, layout.limits, afresh=True)
     states: list[ArtifactState] = []
     try:
         states += check_artifacts(lock.with_pins(spec), layout)

@@ -13,7 +13,6 @@ from typing import Any
 
 from posezoo.core.errors import OutputError, os_reason, redact_secrets
 from posezoo.core.events import EVENT_TYPES, Event
-from posezoo.core.user_folders import show_addresses
 
 # Progress is written this often, for each file or task.
 _PROGRESS_S = 10.0
@@ -96,5 +95,5 @@ class EventLog:
 
 def _redact(value: object) -> object:
     if isinstance(value, str):
-        return redact_secrets(show_addresses(value))
+        return redact_secrets(value)
     return value

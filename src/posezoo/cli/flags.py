@@ -17,17 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli.parsers import Args, NamedOutput, OutputFile
 from posezoo.core.declarations.model import Framework, Precision, list_frameworks
-from posezoo.core.errors import PluginError, SettingsError, explain_windows_path
+from posezoo.core.errors import PluginError
 from posezoo.core.settings import (
     INFERENCE_PRECISIONS,
     SETTING_TYPES,
     Settings,
-    parse_folder,
+    explain_wrong_path,
     read_settings,
     to_settings,
     unknown_variables,
 )
-from posezoo.core.user_folders import STORES, in_store
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
@@ -149,22 +148,9 @@ def _parse_cluster(text: str) -> str:
     )
 
 
-def folder_or_store(text: str) -> Path:
-    """An argparse type: a local folder, or the address of a folder in a store."""
-    try:
-        if "://" in text or explain_windows_path(text):
-            return parse_folder(text)
-        return Path(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
 def local_path(text: str) -> Path:
     """An argparse type: a path on this machine."""
-    stores = tuple(f"{store}://" for store in STORES)
-    if text.startswith(stores):
-        raise argparse.ArgumentTypeError(f"{text} is in a store, but a local path is needed")
-    problem = explain_windows_path(text)
+    problem = explain_wrong_path(text)
     if problem:
         raise argparse.ArgumentTypeError(problem)
     return Path(text)
@@ -308,21 +294,12 @@ def format_flag(choices: Sequence[str] = ("text", "json")) -> Flag:
 
 def weights_dir_flag(summary: str, former: str = "-o, --output_dir") -> Flag:
     """--weights_dir, the folder of the models' files and IR, with the verb's own help text."""
-    return Flag(
-        "--weights_dir DIR",
-        f"{summary} (default: your cache folder)",
-        folder_or_store,
-        former=former,
-    )
+    return Flag("--weights_dir DIR", f"{summary} (default: your cache folder)", former=former)
 
 
 def download_dir_flag(default: str = "the folder of --weights_dir") -> Flag:
     """--download_dir, the folder of the published files."""
-    return Flag(
-        "-d, --download_dir DIR",
-        f"folder of the published files (default: {default})",
-        folder_or_store,
-    )
+    return Flag("-d, --download_dir DIR", f"folder of the published files (default: {default})")
 
 
 def output_flag(
@@ -353,13 +330,12 @@ def _setting_flag(name: str) -> Flag:
 
     spelling = SPELLINGS.get(name, kind.flag or f"--{name}")
     usage = f"{spelling} {kind.metavar}".rstrip()
-    folder = folder_or_store if kind.metavar == "DIR" else None
     former = "-o, --output_dir" if name == "weights_dir" else ""
     if kind.repeats:
         text = f"{kind.help}; may be given several times"
-        return Flag(usage, text, folder, repeats=True, dest=name)
+        return Flag(usage, text, repeats=True, dest=name)
     has_own_type = bool(kind.metavar) and kind.metavar not in TYPES
-    return Flag(usage, kind.help, parse if has_own_type else folder, former=former)
+    return Flag(usage, kind.help, parse if has_own_type else None, former=former)
 
 
 #: The settings whose flags have more than one spelling.
@@ -399,8 +375,7 @@ _SHARED = (
     Flag(
         "--dry_run",
         "print what would be done; nothing is changed, and no weights are downloaded. Requests are"
-        " sent only to folders in a store, for their lists of files, .xml files and records, and to"
-        " read a registry of --registry for the first time",
+        " sent only to read a registry of --registry for the first time",
     ),
     Flag(
         "--dynamic",
@@ -704,26 +679,18 @@ def _warn_of_unknown_variables() -> None:
         print_to_stderr(f"warning: {error.problem}{f'; {error.hint}' if error.hint else ''}")
 
 
-def context_from_args(
-    args: Args, overrides: Mapping[str, object] | None = None, *, local: str = ""
-) -> Context:
+def context_from_args(args: Args, overrides: Mapping[str, object] | None = None) -> Context:
     """Open the context of the effective settings; a flag that the verb does not have counts as not
     given.
-
-    Args:
-        local: the verb, if it cannot read folders in stores (``require_local``).
     """
     from posezoo.core.pipeline.zoo_context import open_context
 
-    context = open_context(
+    return open_context(
         settings_from_args(args, overrides),
         download_dir=args.download_dir,
         trust_on_first_use=args.trust_on_first_use,
         verify=args.verify,
     )
-    if local:
-        require_local(local, context.layout.download_dir, context.layout.output_dir)
-    return context
 
 
 def executor_from_args(args: Args, context: Context, *folders: Path | None) -> Executor:
@@ -831,18 +798,6 @@ def require_suffix(args: Args, flag: str, path: Path | None, suffixes: Sequence[
     if path and path.suffix not in suffixes:
         ends = " or ".join(suffixes)
         args.parser.error(f"--{flag}: expected a name that ends with {ends}, got {path}")
-
-
-def require_local(verb: str, *folders: Path) -> None:
-    """Check that a verb that cannot read stores gets none.
-
-    Raises:
-        SettingsError: one of the folders is in a store.
-    """
-    for folder in folders:
-        if in_store(folder):
-            problem = f"{folder}: is in a store, but posezoo {verb} needs a local folder"
-            raise SettingsError(problem, hint="copy it with a tool of the store, and name the copy")
 
 
 def skeleton_from_args(args: SkeletonArgs, *models: str | None) -> Skeleton | None:

@@ -13,7 +13,6 @@ from contextlib import redirect_stdout
 
 from posezoo.cli.run_main import print_while_read
 from posezoo.core.errors import escape_control_characters, printable
-from posezoo.core.user_folders import show_addresses
 
 _LEAST_CUT = 12  # columns of the terminal
 ELLIPSIS = "..."  # three dots, since some terminals cannot show the single character
@@ -23,7 +22,7 @@ def print_json(value: object) -> None:
     """Print the result of a command as JSON; a value of another type, such as a path, as its
     text.
     """
-    print_while_read(show_addresses(json.dumps(value, indent=2, default=str)))
+    print_while_read(json.dumps(value, indent=2, default=str))
 
 
 def print_lines(*lines: object) -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-_ENDED: dict[str, str] = {}
+_ENDED: dict[str, str] = {
+    "folders in stores": (
+        "0.3.0: mount the store, or copy the folder with rclone:"
+        " docs/operators.md#folders-in-an-object-store"
+    ),
+}
 
 
 def explain_ended(typed: str) -> str:

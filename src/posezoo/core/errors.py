@@ -15,7 +15,6 @@ from pathlib import Path
 from types import ModuleType
 
 from posezoo.core.operating_system import IS_WINDOWS
-from posezoo.core.user_folders import show_addresses
 
 
 class PosezooError(Exception):
@@ -385,10 +384,8 @@ def _in_python(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """The text as one line for the user, without control characters and passwords; a local copy of
-    a folder in a store is shown as its URL.
-    """
-    return escape_control_characters(show_addresses(hide_passwords(text)))
+    """The text as one line for the user, without control characters and passwords."""
+    return escape_control_characters(hide_passwords(text))
 
 
 def sanitize(text: str) -> str:

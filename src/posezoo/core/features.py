@@ -36,7 +36,6 @@ HOOKS = frozenset(
         "own_networks",
         "quantization_yml",
         "remote_executor",
-        "remote_folders",
         "sample_photos",
         "upstream_code",
         "upstream_steps",

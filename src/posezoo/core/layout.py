@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import field
 from pathlib import Path, PurePath
 
 from posezoo.core.declarations.model import Model, ModelSpec, Precision, RegexReplace, SourceFile
 from posezoo.core.errors import OutputError, sanitize
 from posezoo.core.values import frozen
-from posezoo.core.workers.retries import RequestLimits
 
 #: The folder, in a model's own, of published IR that got a decoder.
 DECODED = "decoded"
@@ -74,7 +72,6 @@ class ModelLayout:
     checkpoint: Path | None = None  # the user's own weights, used only by the model made for them
     #: Files that the model's own code made ($conv_dir); None if none ran.
     conversions: Path | None = None
-    limits: RequestLimits = field(default_factory=RequestLimits)  # for folders in stores
 
     @property
     def roots(self) -> tuple[Path, Path]:

@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.core import features
+from posezoo.core.declarations.sources import STORES
+from posezoo.core.ended import explain_ended
 from posezoo.core.errors import (
     SettingsError,
     explain_windows_path,
@@ -30,7 +32,7 @@ from posezoo.core.errors import (
     suggest,
 )
 from posezoo.core.http_headers import HostHeader, parse_header
-from posezoo.core.user_folders import STORES, StorePath, find_user_folder, show_addresses
+from posezoo.core.user_folders import find_user_folder
 from posezoo.core.values import frozen
 
 #: With ``default``, the device chooses; many CPUs use bf16, which moves keypoints by some pixels.
@@ -82,43 +84,24 @@ def config_files(environ: Mapping[str, str] = os.environ, folder: Path | None = 
     return list(filter(os.path.isfile, candidates))
 
 
-# --- Folders in stores
-
-
-_ADDRESS = re.compile(rf"({'|'.join(STORES)})://((?!\.)[^/?#]+(?:/(?!\.\.?(?:/|$))[^/?#]+)*)/?")
-
-
-def parse_address(address: str) -> StorePath:
-    """The path in a store that an address names.
-
-    Raises:
-        ValueError: it is not the address of a folder in a store, or it contains a password.
-    """
-    shown = redact_secrets(address)
-    match = _ADDRESS.fullmatch(address)
-    if match is None:
-        stores = ", ".join(f"{store}://" for store in STORES)
-        raise ValueError(f"{shown}: expected a folder, or its address in a store ({stores})")
-    if re.match(r"[^/]*:[^/]*@", match[2]):
-        raise ValueError(
-            f"{shown}: the address contains a password; put it into"
-            f" FSSPEC_{match[1].upper()}_PASSWORD"
-        )
-    return StorePath(f"{match[1]}://{match[2]}")
-
-
 # --- Parsers. Each takes text or a value of the right type, and raises ValueError for any other
 # value.
 
 
-def _local(value: object, kind: str = "folder") -> Path:
+def explain_wrong_path(text: str) -> str:
+    """Why a text is no path on this machine; empty if it is one."""
+    shown = redact_secrets(text)
+    if re.match(rf"({'|'.join(STORES)}):/", text):
+        return f"{shown}: {explain_ended('folders in stores')}"
+    if "://" in text:
+        return f"{shown}: expected a path, got an address"
+    return explain_windows_path(text)
+
+
+def _path(value: object, kind: str) -> Path:
     if not isinstance(value, (str, Path)) or not str(value):
         raise ValueError(f"expected a {kind}, got {value!r}")
-    if re.match(rf"({'|'.join(STORES)}):/", str(value)):
-        raise ValueError(
-            f"{redact_secrets(f'{value}')}: is in a store, but a local {kind} is needed"
-        )
-    problem = explain_windows_path(str(value))
+    problem = explain_wrong_path(str(value))
     if problem:
         raise ValueError(problem)
     try:
@@ -127,18 +110,8 @@ def _local(value: object, kind: str = "folder") -> Path:
         raise ValueError(f"{value}: there is no such home folder") from error
 
 
-_file = partial(_local, kind="file")
-
-
-def parse_folder(value: object) -> Path:
-    """A local folder, or the working copy of the folder at an address in a store.
-
-    Raises:
-        ValueError: it is neither a folder nor such an address.
-    """
-    if isinstance(value, str) and "://" in value:
-        return parse_address(value).working_copy
-    return _local(value)
+_file = partial(_path, kind="file")
+_folder = partial(_path, kind="folder")
 
 
 def _existing_file(value: object) -> Path:
@@ -169,25 +142,40 @@ def _mirror(address: str) -> str:
     scheme, mark, _ = address.partition("://")
     if mark and scheme.lower() in _URL_SCHEMES:
         return address
+    if mark and scheme in STORES:
+        return _mirror_in_store(address)
     # Otherwise a mistyped mirror would look like one without the file, and the network be used.
     wanted = "name a folder or an http(s) address"
-    if mark and scheme not in STORES:
+    if mark:
         raise ValueError(f"{redact_secrets(address)}: there is no scheme {scheme}://; {wanted}")
-    folder = parse_folder(address)
-    if not mark and not os.path.isdir(folder):
+    folder = _folder(address)
+    if not os.path.isdir(folder):
         what = "is a file" if os.path.isfile(folder) else "there is no such folder"
         raise ValueError(f"{address}: {what}; {wanted}")
-    return show_addresses(f"{folder}")
+    return f"{folder}"
 
 
 _URL_SCHEMES = ("http", "https", "file")
+_STORE_ADDRESS = re.compile(r"\w+://(?!\.)[^/?#]+(/(?!\.\.?(/|$))[^/?#]+)*/?")
+
+
+def _mirror_in_store(address: str) -> str:
+    shown = redact_secrets(address)
+    if not _STORE_ADDRESS.fullmatch(address):
+        raise ValueError(f"{shown}: expected the address of a folder, such as s3://bucket/folder")
+    if re.match(r"\w+://[^/]*:[^/]*@", address):
+        store = address.partition(":")[0].upper()
+        raise ValueError(
+            f"{shown}: the address contains a password; put it into FSSPEC_{store}_PASSWORD"
+        )
+    return address
 
 
 def _models_dirs(value: object) -> tuple[Path, ...]:
-    # Addresses contain the separator, too: sftp://host:2222/x.
+    # An address, which is refused, contains the separator, too.
     if isinstance(value, str) and "://" in value:
-        value = re.split(rf"{os.pathsep}(?!//|\d+/|[^:/]*@)", value)
-    return tuple(map(parse_folder, _split_texts(value, os.pathsep)))
+        value = re.split(f"{os.pathsep}(?!//)", value)
+    return tuple(map(_folder, _split_texts(value, os.pathsep)))
 
 
 def _registry_names(value: object) -> tuple[str, ...]:
@@ -327,15 +315,14 @@ class Settings:
     """The values of all settings, typed and checked."""
 
     weights_dir: Path = _setting(
-        parse_folder,
+        _folder,
         _cached("models"),
-        "folder of the models' files and IR, or its address in a store, such as s3://bucket/models"
-        " (default: your cache folder)",
+        "folder of the models' files and IR (default: your cache folder)",
         "DIR",
         in_folder=_below_folder,
     )
     cache_dir: Path = _setting(
-        parse_folder,
+        _folder,
         _cached("files"),
         "folder that keeps a copy of each published file, named by its digest; nothing is removed "
         "automatically (default: in your cache folder)",

@@ -19,8 +19,7 @@ class Sidecar:
     #: The files on disk that posezoo wrote for a model, and beside its IR in these folders.
     list_own: Callable[[Model, ModelLayout, Iterable[Path]], Iterable[Path]]
     #: Writes the files of a model whose IR were made, if they are not up to date, and returns all
-    #: of them in the order in which a store gets them. An OutputError if one cannot be written.
-    #: None: another command writes them.
+    #: of them. An OutputError if one cannot be written. None: another command writes them.
     write: Callable[[Model, Context], Sequence[Path]] | None = None
 
 

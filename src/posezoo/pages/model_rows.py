@@ -60,19 +60,14 @@ def find_weights(
         asks_sources: whether sources are asked over the network if they have the files.
     """
     from posezoo.core.download.availability import LocalNames, find_availability
-    from posezoo.core.download.folder_sync import folder_sync
     from posezoo.core.layout import ModelLayout
     from posezoo.core.pipeline.zoo_context import download_options
 
     options = download_options(settings)
-    layout = ModelLayout(settings.weights_dir, settings.weights_dir, limits=options.limits)
+    layout = ModelLayout(settings.weights_dir, settings.weights_dir)
     parts = {part.full_name: part for facts in models for part in facts.parts}
-    sync = folder_sync(layout.download_dir, options.cache_dir)
-    states = {}
     local = LocalNames(options)
-    for name, part in parts.items():
-        stored = sync.observe(part, layout, options)
-        states[name] = find_availability(part, layout, options, stored, local)
+    states = {name: find_availability(part, layout, options, local) for name, part in parts.items()}
     available = None
     if asks_sources:
         available = _find_available(tuple(states.values()), options)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.core.declarations.model import ColorOrder, Model, ModelSpec, Precision
-from posezoo.core.download.folder_sync import folder_sync
 from posezoo.core.errors import DecoderError, InferenceError, QuantizationError
 from posezoo.core.events import Listener, ignore_event
 from posezoo.core.layout import ModelLayout
@@ -24,7 +23,6 @@ from posezoo.run.pipeline_spec import is_quantized_here, resolve_pipeline
 
 if TYPE_CHECKING:
     from posezoo.quantize.displacement import KeypointDisplacement
-    from posezoo.quantize.quantization import Quantized
     from posezoo.quantize.quantization_plan import (
         QuantizationOptions,
         QuantizationPlan,
@@ -56,7 +54,6 @@ def plan_int8(
     from posezoo.quantize.quantization_plan import plan_quantization
 
     layout = context.with_output_dir(output_dir).layout
-    folder_sync(layout.output_dir).bring_irs(spec, layout, options.precisions)
     return plan_quantization(
         _target(spec, context), layout, context.lock, dataset_dir, options=options
     )
@@ -193,25 +190,10 @@ def plan_own_int8(
     return plan
 
 
-def make_int8(plan: QuantizationPlan, *, listener: Listener) -> Quantized:
-    """Make the INT8 IR of a plan, see ``quantize.quantization.quantize``."""
-    from posezoo.quantize.quantization import quantize
-
-    layout = plan.layout
-    sync = folder_sync(layout.output_dir)
-    with sync.exclusive_copy(layout.model_dir(plan.target.spec)):
-        quantized = quantize(plan, listener=listener)
-        for xml in quantized.irs.values():
-            files = [xml.with_suffix(".bin"), xml, xml.with_name("provenance.json")]
-            sync.publish(files, layout.limits)
-    return quantized
-
-
 def plan_required_irs(
     spec: ModelSpec, context: Context, dataset_dir: Path, *, is_dry_run: bool
 ) -> list[Plan]:
-    """Plan the IR that have to be made before a quantization, or brought from a store; nothing is
-    downloaded yet.
+    """Plan the IR that have to be made before a quantization; nothing is downloaded yet.
 
     It needs the FP32 IR of the networks of its pipeline, and the FP16 IR of its detector.
 
@@ -234,7 +216,7 @@ def plan_required_irs(
     for part, precision in needed:
         resolved = resolve_model(part, (precision,), context)
         plan = make_plan(resolved, context, is_dry_run=is_dry_run)
-        if plan.is_due or (plan.precisions_to_bring and not is_dry_run):
+        if plan.is_due:
             due.append(plan)
     if due:  # too few photos are reported before anything is downloaded
         split_photos(dataset_dir, 1)
@@ -265,7 +247,6 @@ def compare_ir_with_fp32(
     from posezoo.quantize.quantization_plan import split_photos
 
     layout = context.with_output_dir(output_dir).layout
-    folder_sync(layout.output_dir).bring_irs(spec, layout, (precision,))
     ours = layout.converted_ir_path(spec, precision)
     paths = dict.fromkeys((ours, layout.ir_path(spec, precision)))
     xml = next((path for path in paths if path.is_file()), None)

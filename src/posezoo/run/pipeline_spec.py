@@ -17,7 +17,6 @@ from posezoo.core.declarations.model import (
     People,
     Precision,
 )
-from posezoo.core.download.folder_sync import folder_sync
 from posezoo.core.errors import InferenceError, SpecError, UnknownModelError
 from posezoo.core.files.verified_files import is_verified_file
 from posezoo.core.ir.provenance import ranges_key, read_ir_record, was_made_from
@@ -178,11 +177,9 @@ def is_quantized_here(model: Model, precision: Precision, context: Context) -> b
     if precision not in INT8_PRECISIONS:
         return False
     layout = context.layout
-    sync = folder_sync(layout.output_dir)
     for part in context.registry.parts(model):
         if ranges_key(part, precision):
             continue
-        sync.bring_irs(part, layout, (precision,))
         xml = layout.ir_path(part, precision)
         if precision in part.precisions or not xml.is_file():
             return False

@@ -1,1 +1,1 @@
-"""Work on many models and machines: clusters, folders in stores, mirrors."""
+"""Work on many models and machines: clusters, mirrors, files in stores."""

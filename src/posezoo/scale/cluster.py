@@ -26,7 +26,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import field, replace
 from functools import lru_cache, partial
 from itertools import islice, takewhile
-from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -53,7 +52,6 @@ from posezoo.core.events import (
     WorkerChanged,
     WorkStarted,
 )
-from posezoo.core.user_folders import StorePath
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_versions, version
 from posezoo.core.workers.processes import ChildPool, ProcessEndedError
@@ -203,20 +201,11 @@ class _ClusterRun:
                 )
 
 
-_WORKING_COPY = attrgetter("working_copy")
-
-
 class _Pickler(pickle.Pickler):
-    """Pickles values for another machine, which has its own working copies of stores, and runs in
-    another folder.
-    """
+    """Pickles values for another machine, which runs in another folder."""
 
     def reducer_override(self, value: Any) -> Any:
-        if not isinstance(value, Path):
-            return NotImplemented
-        path = value.absolute()
-        stored = StorePath.of(path)
-        return path.__reduce__() if stored is None else (_WORKING_COPY, (stored,))
+        return value.absolute().__reduce__() if isinstance(value, Path) else NotImplemented
 
 
 def _pickle(value: object, reducers: Reducers = MappingProxyType({})) -> bytes:

@@ -10,7 +10,6 @@ from posezoo.core.errors import import_optional
 from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.pipeline.for_each import Attempt, Cluster, Executor, Outcome, report_lost
 from posezoo.core.resolve.stage_context import Context
-from posezoo.core.user_folders import in_store
 from posezoo.core.values import frozen
 from posezoo.core.workers.threads import Item, Result
 
@@ -73,16 +72,15 @@ class ClusterExecutor(Executor):
 
 
 class _DaskCluster(Cluster):
-    """The workers of a Dask scheduler; folders in stores need not be shared with them."""
+    """The workers of a Dask scheduler."""
 
     def executor(
         self, address: str, wait_s: float, context: Context, folders: Sequence[Path]
     ) -> Executor:
-        shared = (folder for folder in folders if not in_store(folder))
         warning = _OWN_SECRETS if context.has_secrets else ""
         return ClusterExecutor(
             scheduler=address,
-            folders=tuple(dict.fromkeys(shared)),
+            folders=tuple(dict.fromkeys(folders)),
             wait_s=wait_s,
             warning=warning,
         )

@@ -126,19 +126,15 @@ class Mirror:
         """The path of a file with this digest."""
         return self.root / entry_path(digest)
 
-    def plan(
-        self, spec: ModelSpec, download_options: DownloadOptions, stored: Mapping[Path, int]
-    ) -> tuple[PlannedFile, ...]:
+    def plan(self, spec: ModelSpec, download_options: DownloadOptions) -> tuple[PlannedFile, ...]:
         """What ``add_model`` would do for each file; nothing is written and no server is asked.
-
-        ``stored`` is as for ``plan_download``.
 
         Raises:
             LicenseError: the options do not allow the model's license.
         """
         refuse_license(spec, download_options.allow_licenses)
         spec = self.open_lock().with_pins(spec)
-        return self.plan_files(spec, spec.files, download_options, stored)
+        return self.plan_files(spec, spec.files, download_options)
 
     def add_model(
         self,
@@ -191,11 +187,10 @@ class Mirror:
         owner: ModelSpec | str,
         files: Iterable[SourceFile],
         download_options: DownloadOptions,
-        stored: Mapping[Path, int],
     ) -> tuple[PlannedFile, ...]:
         """What would be done for each file; nothing is written and no server is asked."""
         context = DownloadContext(owner, download_options)
-        return tuple(plan_file(file, self._download_path(file), context, stored) for file in files)
+        return tuple(plan_file(file, self._download_path(file), context) for file in files)
 
     def add_registry(
         self, name: str, download_options: DownloadOptions, listener: Listener
@@ -329,7 +324,7 @@ class Mirror:
             return self.store_path(file.checksum)
         identity = repr((file.name, list(map(str, file.sources)), dict(file.contains)))
         name = sha256(identity.encode(errors="surrogateescape")).hexdigest()[:32]
-        return Path(str(self.root)) / "1" / "staging" / name  # never in a store
+        return self.root / "1" / "staging" / name
 
     def _copy_declarations(self, spec: ModelSpec, listener: Listener) -> None:
         folder = path_below(self.models_dir, replace(spec, is_default=True).subdirectory)

@@ -11,7 +11,6 @@ from posezoo.core.download.candidates import ByteStream, NotFoundError, ResumeSt
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.source_types import SourceType
 from posezoo.core.errors import SizeError, SourceError
-from posezoo.core.workers.retries import RequestLimits
 from posezoo.scale import stores
 
 
@@ -40,9 +39,8 @@ def open_storage(
             " this one",
             hint="--allow_http allows it anyway",
         )
-    limits = RequestLimits(1, context.options.timeout_s)  # the caller repeats requests
-    with _naming_file_once(address):
-        size = stores.file_size(address, limits)
+    timeout_s = context.options.timeout_s
+    size = stores.file_size(address, timeout_s)
     if size is None:
         raise NotFoundError("does not have the file")
     if file.size not in (None, size):
@@ -51,20 +49,9 @@ def open_storage(
     def read_pieces() -> Iterator[bytes]:
         for start in range(resume.size, size, stores.PIECE):
             stop = min(start + stores.PIECE, size)
-            with _naming_file_once(address):
-                yield stores.read_range(address, start, stop, limits) or b""
+            yield stores.read_range(address, start, stop, timeout_s) or b""
 
     yield ByteStream(read_pieces(), resume.size, is_resumable=True, size=size)
-
-
-@contextmanager
-def _naming_file_once(address: str) -> Iterator[None]:
-    """Leave the address out of errors, since the caller puts the name of the source before them."""
-    try:
-        yield
-    except SourceError as error:
-        error.problem = error.problem.removeprefix(f"{address}: ")
-        raise
 
 
 STORAGE_TYPE = SourceType(StorageSource, open_storage)

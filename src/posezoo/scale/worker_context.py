@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from posezoo.core.errors import redact_secrets
-from posezoo.core.pipeline.zoo_context import model_roots
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import Settings, config_files, read_settings, to_settings
-from posezoo.core.user_folders import in_store
 
 
 def reduce_context(context: Context) -> tuple[Any, ...]:
@@ -25,9 +22,7 @@ def reduce_context(context: Context) -> tuple[Any, ...]:
         ),
     }
     values = {each.name: getattr(context, each.name) for each in fields(context)}
-    is_stored = any(map(in_store, context.settings.models_dir))
-    entries = context.registry.entries.values() if is_stored else ()
-    return _open_on_worker, (values | changed, [entry.path for entry in entries])
+    return _open_on_worker, (values | changed,)
 
 
 def _as_sent(mirror: str) -> str:
@@ -35,12 +30,9 @@ def _as_sent(mirror: str) -> str:
     return redact_secrets(mirror) if "://" in mirror else f"{Path(mirror).absolute()}"
 
 
-def _open_on_worker(values: dict[str, Any], declared: Sequence[Path]) -> Context:
-    """The context of another machine with the headers of this one, its passwords for the same
-    mirrors, and its copy of a registry that is in a store.
-
-    Args:
-        declared: the files of that registry that the worker needs.
+def _open_on_worker(values: dict[str, Any]) -> Context:
+    """The context of another machine with the headers of this one, and its passwords for the same
+    mirrors.
     """
     path = next(iter(config_files()), None)
     worker_settings = _worker_settings(path, path.stat().st_mtime_ns if path else 0)
@@ -49,8 +41,6 @@ def _open_on_worker(values: dict[str, Any], declared: Sequence[Path]) -> Context
     mirror = tuple(by_shown_address.get(each, each) for each in settings.mirror)
     options = replace(values["download_options"], headers=worker_settings.header, mirrors=mirror)
     settings = replace(settings, header=worker_settings.header, mirror=mirror)
-    if not all(path.is_file() for path in declared):  # a worker without a shared disk
-        model_roots(settings)
     return Context(**values | {"settings": settings, "download_options": options})
 
 

@@ -20,7 +20,6 @@ from posezoo.core.declarations.field_types import (
 )
 from posezoo.core.declarations.yaml_nodes import UNPRINTABLE
 from posezoo.core.download.source_types import SOURCE_TYPES
-from posezoo.core.user_folders import STORES
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -69,7 +68,7 @@ def _definitions() -> dict[str, Schema]:
     array = {"type": "array", "items": ref("plain")}
     mapping = {"type": "object", "additionalProperties": ref("plain")}
     file_address = _pattern(r"^[fF][iI][lL][eE]:\S*$")
-    stores = "|".join(STORES)
+    stores = "|".join(sources.STORES)
     store_address = _pattern(rf"^(?:{stores})://[^\s/?#:@]\S*/\S*[^\s/]\S*$")
     return {
         # The reader reads a text that looks like a number or a boolean as text; an editor does not.

@@ -17,7 +17,7 @@ from posezoo.core.declarations.sources import (
 from posezoo.core.download.availability import REFUSED, find_availability, name_source
 from posezoo.core.download.model_download import plan_download
 from posezoo.core.download.options import DownloadOptions
-from posezoo.core.download.origins import FileOrigin, entry_path
+from posezoo.core.download.origins import FileOrigin
 from posezoo.core.layout import ModelLayout
 
 WEIGHTS = bytes(range(256)) * 16
@@ -65,23 +65,6 @@ def test_a_list_says_what_a_plan_says(case, has_folder, is_pinned, tmp_path, mon
         availability = find_availability(spec, layout, options)
         assert availability.places == {"": (expected,)}
         assert availability.is_local is (planned.origin is not FileOrigin.SOURCE)
-
-
-def test_a_file_in_a_store_counts_as_here(tmp_path):
-    file = declared("pose.onnx", WEIGHTS, "https://models.invalid/n")
-    spec, layout = model(file), ModelLayout(tmp_path, tmp_path)
-    stored = {layout.file_path(spec, file): len(WEIGHTS)}
-    options = DownloadOptions(None)
-    assert find_availability(spec, layout, options, stored).best_places == ("here",)
-    assert find_availability(spec, layout, options).best_places == ("models.invalid",)
-
-
-def test_a_copy_in_the_cache_of_a_store_counts_as_in_the_cache(tmp_path):
-    file = declared("pose.onnx", WEIGHTS, "https://models.invalid/n")
-    spec, layout = model(file), ModelLayout(tmp_path, tmp_path)
-    stored = {tmp_path / "cache" / entry_path(file.checksum): len(WEIGHTS)}
-    options = DownloadOptions(tmp_path / "cache")
-    assert find_availability(spec, layout, options, stored).best_places == ("cache",)
 
 
 def test_a_license_that_is_not_allowed_is_said_for_each_precision(tmp_path):

@@ -64,6 +64,13 @@ def test_a_section_is_replaced_and_the_others_stay(path):
     assert left(path) == ["net.pth.json"]
 
 
+def test_a_section_of_an_earlier_version_changes_no_other(path):
+    update_record(path, verified={"sha384": "ab"}, stored={"version": "1"})
+    assert read_record(path) == FileRecord({"sha384": "ab"})
+    update_record(path, partial={"etag": "1"})
+    assert read_record(path) == FileRecord({"sha384": "ab"}, {"etag": "1"})
+
+
 def test_a_record_without_a_section_is_removed(path):
     update_record(path, partial={"etag": "1"})
     update_record(path, partial={})

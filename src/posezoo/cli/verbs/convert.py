@@ -106,8 +106,8 @@ def _select_with_checkpoint(args: _ConvertArgs, checkpoint: Path, context: Conte
 
 def _export(args: _ConvertArgs, context: Context, selection: Selection | None) -> int:
     """Write the ONNX file of each selected model, or show what would be written."""
+    from posezoo.core.convert.conversion import write_onnx
     from posezoo.core.convert.frontends import verify_source_model
-    from posezoo.core.pipeline.get import export_onnx
     from posezoo.core.resolve.own_networks import require_network
     from posezoo.core.resolve.resolution import resolve_model
 
@@ -116,7 +116,7 @@ def _export(args: _ConvertArgs, context: Context, selection: Selection | None) -
     def work(spec: ModelSpec, _listener: Listener) -> Answer:
         resolved = resolve_model(spec, (), context, inputs=inputs, checkpoint=args.checkpoint)
         if not args.dry_run:
-            return Answer(files=[export_onnx(resolved, force=args.force)])
+            return Answer(files=[write_onnx(resolved, force=args.force)])
         require_network(resolved.source)
         verify_source_model(resolved.source, resolved.layout)
         return Answer(plan=[f"would write {resolved.layout.onnx_path(resolved.source)}"])

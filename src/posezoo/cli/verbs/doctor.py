@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from posezoo.cli.flags import FormatArgs
 from posezoo.cli.report import print_lines, print_text
 from posezoo.core.errors import redact_secrets
-from posezoo.core.user_folders import show_addresses
 
 if TYPE_CHECKING:
     from posezoo.cli.diagnosis import Diagnosis, NpmRegistry
@@ -32,8 +31,7 @@ def run(args: FormatArgs) -> int:
 
     diagnosis = diagnose(*read_settings_leniently())
     if args.format == "json":
-        text = json.dumps(asdict(diagnosis), indent=2, default=str)
-        print_text(redact_secrets(show_addresses(text)))
+        print_text(redact_secrets(json.dumps(asdict(diagnosis), indent=2, default=str)))
     else:
         print_lines(*_text_lines(diagnosis))
     return 1 if diagnosis.problems else 0
@@ -93,4 +91,4 @@ def _npm_line(registry: NpmRegistry) -> str:
 def _value_text(value: object) -> str:
     values = value if isinstance(value, tuple) else (value,)
     text = ", ".join(redact_secrets(f"{each}") for each in values if each is not None)
-    return show_addresses(text) or "-"
+    return text or "-"

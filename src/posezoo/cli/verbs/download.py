@@ -58,17 +58,13 @@ class _DownloadTask:
     is_dry_run: bool
 
     def __call__(self, spec: ModelSpec, listener: Listener) -> Answer:
-        from posezoo.core.download.folder_sync import folder_sync
         from posezoo.core.download.model_download import download_model, plan_download
 
         layout = self.context.layout
         options = self.context.download_options
         spec = self.context.lock.with_pins(spec)
-        sync = folder_sync(layout.download_dir, options.cache_dir)
         if self.is_dry_run:
-            stored = sync.observe(spec, layout, options)
-            files = plan_download(spec, layout, options, stored=stored)
+            files = plan_download(spec, layout, options)
             return Answer(plan=[model_jobs.format_planned_file(file) for file in files])
-        with sync.shared_files(spec, layout, options, listener=listener):
-            downloaded = download_model(spec, layout, options, listener=listener, pool=self.pool)
+        downloaded = download_model(spec, layout, options, listener=listener, pool=self.pool)
         return Answer(files=downloaded.files)

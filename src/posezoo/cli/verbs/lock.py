@@ -78,7 +78,7 @@ def run(args: _LockArgs) -> int:
     if args.sign or args.verify_signature:
         return _signature(args, flags.settings_from_args(args).lock)
     # The lock must accept a newer state.
-    context = flags.context_from_args(args, {"locked": False}, local="lock")
+    context = flags.context_from_args(args, {"locked": False})
     with Console(quiet=args.quiet) as console:
         patterns, gone = _patterns(args, context)
         selection = select_models(context.registry, patterns, console)

@@ -43,7 +43,7 @@ FLAGS = (
     Flag("--yes", "do not ask for confirmation; required if the input is not a terminal"),
     Flag("--dry_run", "only report what would be removed"),
     flags.download_dir_flag(),
-    Flag("--cache_dir DIR", "folder of the cache; its files are kept", flags.folder_or_store),
+    Flag("--cache_dir DIR", "folder of the cache; its files are kept"),
     f"weights_dir {flags.REGISTRY} {flags.FORMAT}",
 )
 
@@ -59,7 +59,7 @@ def run(args: _RemoveArgs) -> int:
     is_silent = args.yes or args.dry_run
     if not is_silent and not sys.stdin.isatty():
         args.parser.error("the input is not a terminal, so no confirmation is possible: add --yes")
-    context = flags.context_from_args(args, {"locked": False}, local="remove")
+    context = flags.context_from_args(args, {"locked": False})
     cache_dir = context.settings.cache_dir
     with flags.console_from_args(args) as console:
         selection = select_models(context.registry, args.models, console)
@@ -122,10 +122,7 @@ def _ask(plan: RemovalPlan) -> bool:
 def _list_cached(selection: Selection, cache_dir: Path, lock: LockFile) -> Sequence[CacheEntry]:
     """The files of the models in the cache."""
     from posezoo.cli.cache_entries import file_names_by_digest, list_entries
-    from posezoo.core.user_folders import in_store
 
-    if in_store(cache_dir):
-        return ()
     entries = list_entries(cache_dir, file_names_by_digest(selection.models, lock))
     models = {variant.full_name for spec in selection.models for variant in (spec, *spec.variants)}
     return [

@@ -31,7 +31,6 @@ from posezoo.core.declarations.model import Digest, Source, SourceFile
 from posezoo.core.errors import PluginError, redact_secrets, sanitize
 from posezoo.core.operating_system import IS_WINDOWS
 from posezoo.core.plugins import LazyTable
-from posezoo.core.user_folders import STORES
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
@@ -39,6 +38,9 @@ if TYPE_CHECKING:
     from posezoo.core.declarations.yaml_nodes import YamlMapping, YamlNode
 
 MAX_SIZE = 1 << 50  # bytes
+
+#: The protocols of the stores that a source or a mirror can be in.
+STORES = ("s3", "gs", "az", "sftp")
 
 #: The form of nearly all URLs; all others are parsed.
 _PLAIN_URL = re.compile(r"https?://[A-Za-z0-9.-]+/[A-Za-z0-9._/+=&?%~-]*")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,7 +19,6 @@ from posezoo.core.declarations.sources import (
 )
 from posezoo.core.download.options import DownloadOptions, refuse_license
 from posezoo.core.download.origins import (
-    NONE_STORED,
     FileOrigin,
     entry_path,
     hub_cache_path,
@@ -36,7 +35,7 @@ _WITHOUT_COPIES = (FileSource, GoogleDriveSource, HttpSource, PackageSource, Sto
 # Where a copy of a file is: which place, and its path there.
 _Copy = tuple[FileOrigin, Path]
 
-#: What is on a disk of this machine, or in a folder that counts as one.
+#: What is on a disk of this machine.
 LOCAL = frozenset({FileOrigin.HERE.value, FileOrigin.CACHE.value, FileOrigin.MIRROR.value})
 
 #: Indexes that are reachable if packages can be installed.
@@ -96,12 +95,11 @@ class LocalNames:
             self._names[folder] = names
         return name in names
 
-    def find_entries(self, digest: Digest, stored: Mapping[Path, int]) -> Iterator[_Copy]:
+    def find_entries(self, digest: Digest) -> Iterator[_Copy]:
         """The entries of the cache and of mirrors with this digest."""
         for origin, root in self._stores:
-            path = Path(root, entry_path(digest)) if stored else None
-            if (path and path in stored) or self._has_entry(root, digest):
-                yield origin, path or Path(root, entry_path(digest))
+            if self._has_entry(root, digest):
+                yield origin, Path(root, entry_path(digest))
 
     def has_cached(self, digest: Digest) -> bool:
         """Whether the cache has an entry with this digest."""
@@ -118,13 +116,12 @@ def find_availability(
     spec: ModelSpec,
     layout: ModelLayout,
     options: DownloadOptions,
-    stored: Mapping[Path, int] = NONE_STORED,
     local: LocalNames | None = None,
 ) -> Availability:
     """Where the files of a model come from, as far as no server has to be asked.
 
-    They are the places of ``plan_download``, without the names of all candidates. ``stored`` is as
-    there. Calls for several models share ``local``.
+    They are the places of ``plan_download``, without the names of all candidates. Calls for several
+    models share ``local``.
     """
     local = local or LocalNames(options)
     precisions = spec.precisions if spec.is_ir else ("",)
@@ -135,13 +132,12 @@ def find_availability(
     # Most models were never downloaded.
     folder = layout.model_download_dir(spec)
     has_folder = layout.checkpoint is not None or local.has(str(folder.parent), folder.name)
-    may_be_here = has_folder or bool(stored)
     place_by_file = {}
     for file in spec.files:
         origin = None
         if file.is_pinned or options.first_use is not None:
-            is_here = may_be_here and _is_here(file, spec, layout, options, stored)
-            origin = FileOrigin.HERE if is_here else _find_copy(file, stored, local)
+            is_here = has_folder and _is_here(file, spec, layout, options)
+            origin = FileOrigin.HERE if is_here else _find_copy(file, local)
         place_by_file[file.name] = _name_place(file, origin, local)
     by_precision = {}
     for precision in precisions:
@@ -152,29 +148,19 @@ def find_availability(
 
 
 def _is_here(
-    file: SourceFile,
-    spec: ModelSpec,
-    layout: ModelLayout,
-    options: DownloadOptions,
-    stored: Mapping[Path, int],
+    file: SourceFile, spec: ModelSpec, layout: ModelLayout, options: DownloadOptions
 ) -> bool:
     from posezoo.core.files.postprocess_state import is_unpacked
     from posezoo.core.files.verified_files import is_verified_file
 
     if file.is_pinned and is_unpacked(file, spec, layout, rehash=options.verify):
         return True
-    target = layout.file_path(spec, file)
-    is_stored = target in stored and file.size in (None, stored[target])
-    return is_stored or is_verified_file(target, file, remember=False)
+    return is_verified_file(layout.file_path(spec, file), file, remember=False)
 
 
-def _find_copy(
-    file: SourceFile, stored: Mapping[Path, int], local: LocalNames
-) -> FileOrigin | None:
+def _find_copy(file: SourceFile, local: LocalNames) -> FileOrigin | None:
     """Which place on a disk has a copy of a file: the cache, or a mirror."""
-    for origin, path in _list_copies(file, stored, local):
-        if path in stored:
-            return origin
+    for origin, path in _list_copies(file, local):
         if os.path.lexists(path):  # else nothing has to be imported
             from posezoo.core.files.verified_files import has_size
 
@@ -183,11 +169,9 @@ def _find_copy(
     return None
 
 
-def _list_copies(
-    file: SourceFile, stored: Mapping[Path, int], local: LocalNames
-) -> Iterator[_Copy]:
+def _list_copies(file: SourceFile, local: LocalNames) -> Iterator[_Copy]:
     if file.checksum:
-        yield from local.find_entries(file.checksum, stored)
+        yield from local.find_entries(file.checksum)
     for source in file.sources:
         if isinstance(source, HuggingFaceSource):
             yield FileOrigin.MIRROR, hub_cache_path(source)

@@ -38,7 +38,6 @@ from posezoo.core.files.file_lock import ABANDONED_AFTER_S, discard, lock_guard,
 from posezoo.core.files.staging import create_parent
 from posezoo.core.files.verified_files import has_size
 from posezoo.core.operating_system import hard_link, may_reflink, reflink, replace_file
-from posezoo.core.user_folders import show_addresses
 
 _LOCK = ".lock"
 _OURS = re.compile(r"([0-9a-f]{40,128})(\.\d+-[0-9a-f]{8})?\.(new|lock)")
@@ -52,9 +51,8 @@ def store_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candid
     candidates = []
     if context.cache_dir:
         path = context.cache_dir / path_in_store
-        name = show_addresses(f"{path}")
         read: OpenCandidate = partial(open_local_file, path)
-        candidates.append(Candidate(name, CandidateKind.CACHE, read, path))
+        candidates.append(Candidate(f"{path}", CandidateKind.CACHE, read, path))
     for address in context.options.mirrors:
         root = mirror_folder(address)
         if root:

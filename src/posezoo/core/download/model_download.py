@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
 from posezoo.core.declarations.model import ModelSpec, SourceFile
-from posezoo.core.download.candidates import Candidate
 from posezoo.core.download.context import ConnectionPool, DownloadContext
 from posezoo.core.download.digest_store import remove_stale_staging
 from posezoo.core.download.file_download import download_file, list_candidates, unpinned_error
 from posezoo.core.download.options import DownloadOptions, refuse_license
-from posezoo.core.download.origins import NONE_STORED, FileOrigin, select_files
+from posezoo.core.download.origins import FileOrigin, select_files
 from posezoo.core.download.postprocess import postprocess
 from posezoo.core.download.provenance_json import NAME, update_provenance_json
 from posezoo.core.errors import PosezooError, os_reason
@@ -73,13 +72,11 @@ def download_model(
     precisions: Collection[str] | None = None,
     listener: Listener = ignore_event,
     pool: ConnectionPool | None = None,
-    candidates: Sequence[Candidate] | None = None,
 ) -> Downloaded:
     """Download the published files of a model, and unpack them; files that are verified already are
     kept.
 
     Args:
-        candidates: the places to ask for each file, as for ``download_file``.
         precisions: skip files whose top-level folder names another precision (also FP16-INT1 and
             other names of Open Model Zoo); None for all files.
         pool: the connections shared with parallel downloads; None for a new pool.
@@ -103,7 +100,7 @@ def download_model(
             spec, download_options, listener, pool=pool, records_origins=True, roots=layout.roots
         ) as context:
             try:
-                _download_missing(spec, files_and_targets, layout, context, candidates=candidates)
+                _download_missing(spec, files_and_targets, layout, context)
             finally:
                 _record_origins(record, spec, files_and_targets, context)
     except PosezooError as error:
@@ -118,11 +115,7 @@ def download_model(
 
 
 def _download_missing(
-    spec: ModelSpec,
-    files_and_targets: Places,
-    layout: ModelLayout,
-    context: DownloadContext,
-    candidates: Sequence[Candidate] | None,
+    spec: ModelSpec, files_and_targets: Places, layout: ModelLayout, context: DownloadContext
 ) -> None:
     needed = []
     for file, target in files_and_targets:
@@ -133,7 +126,7 @@ def _download_missing(
     if context.cache_dir:
         remove_stale = partial(remove_stale_staging, context.cache_dir)
         context.pool.once(("stale", context.cache_dir), remove_stale)
-    context.pool.run_all(lambda place: download_file(*place, context, candidates), needed)
+    context.pool.run_all(lambda place: download_file(*place, context), needed)
 
 
 def _record_origins(
@@ -151,17 +144,13 @@ def plan_download(
     download_options: DownloadOptions,
     precisions: Collection[str] | None = None,
     *,
-    stored: Mapping[Path, int] = NONE_STORED,
     is_dry_run: bool = True,
 ) -> tuple[PlannedFile, ...]:
     """What ``download_model`` would do. A LicenseError if the license is not allowed.
 
-    No source is asked. ``stored`` are the sizes, in bytes, of files that will be brought before the
-    download, by their paths.
-
-    Existing files are hashed, unless they were verified before and have not changed since. A dry
-    run writes nothing. A real run records the verified files, so that the download need not hash
-    them again.
+    No source is asked. Existing files are hashed, unless they were verified before and have not
+    changed since. A dry run writes nothing. A real run records the verified files, so that the
+    download need not hash them again.
     """
     refuse_license(spec, download_options.allow_licenses)
     context = DownloadContext(spec, download_options)
@@ -172,7 +161,7 @@ def plan_download(
         if file.is_pinned and is_unpacked(file, spec, layout, rehash=rehash):
             plan.append(PlannedFile(file, target, FileOrigin.HERE, ()))
         else:
-            plan.append(plan_file(file, target, context, stored, is_dry_run=is_dry_run))
+            plan.append(plan_file(file, target, context, is_dry_run=is_dry_run))
     return tuple(plan)
 
 
@@ -185,26 +174,20 @@ def _report_notes(spec: ModelSpec, targets: Iterable[Path], listener: Listener) 
 
 
 def plan_file(
-    file: SourceFile,
-    target: Path,
-    context: DownloadContext,
-    stored: Mapping[Path, int] = NONE_STORED,
-    *,
-    is_dry_run: bool = True,
+    file: SourceFile, target: Path, context: DownloadContext, *, is_dry_run: bool = True
 ) -> PlannedFile:
     """What ``download_file`` would do about one file; only a real run records that it was
     verified.
     """
     if not file.is_pinned and context.first_use is None:
         return PlannedFile(file, target, FileOrigin.SOURCE, (), is_unpinned=True)
-    is_stored = target in stored and file.size in (None, stored[target])
-    if is_stored or is_verified_file(target, file, remember=not is_dry_run):
+    if is_verified_file(target, file, remember=not is_dry_run):
         return PlannedFile(file, target, FileOrigin.HERE, ())
     names = []
     for candidate in list_candidates(file, context):
         if candidate.path is None:
             names.append(candidate.name)
-        elif candidate.path in stored or has_size(candidate.path, file.size):
+        elif has_size(candidate.path, file.size):
             return PlannedFile(
                 file, target, FileOrigin(candidate.kind.value), (*names, candidate.name)
             )

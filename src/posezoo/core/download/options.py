@@ -63,7 +63,7 @@ class DownloadOptions:
 
     @property
     def limits(self) -> RequestLimits:
-        """How often a source or a store is asked, and how long."""
+        """How often a source is asked, and how long."""
         return RequestLimits(self.attempts, self.timeout_s, self.sleep)
 
 

@@ -6,18 +6,13 @@ This module imports little: lists of all models look here, and most files are no
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from contextlib import suppress
 from enum import Enum
 from pathlib import Path
-from types import MappingProxyType
 
 from posezoo.core.declarations.model import Digest, ModelSpec, Precision, SourceFile
-from posezoo.core.declarations.sources import HuggingFaceSource, parse_file_url
-from posezoo.core.user_folders import STORES
-
-#: The sizes of files in stores, by path, if there are none.
-NONE_STORED: Mapping[Path, int] = MappingProxyType({})
+from posezoo.core.declarations.sources import STORES, HuggingFaceSource, parse_file_url
 
 # The top-level folder names that Open Model Zoo's --precisions selects; we convert to fewer
 # precisions.

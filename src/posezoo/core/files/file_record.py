@@ -43,7 +43,6 @@ class FileRecord:
         origin: where the file came from, as in provenance.json.
         outputs: the files made from it: the recipe, and fingerprint and digest of each file, by its
             name.
-        stored: the version of the file in its store, and the fingerprint of this copy of it.
         drawn: of a card: the digest of what it was drawn from.
         made: of an IR's provenance.json: the digest that it had when it was written.
         result: of a result that a user asked for: the digest that it had when it was written.
@@ -53,7 +52,6 @@ class FileRecord:
     partial: Json = field(default_factory=dict)
     origin: Json = field(default_factory=dict)
     outputs: Json = field(default_factory=dict)
-    stored: Json = field(default_factory=dict)
     drawn: Json = field(default_factory=dict)
     made: Json = field(default_factory=dict)
     result: Json = field(default_factory=dict)

@@ -282,8 +282,7 @@ def _was_written_here(path: Path, content: bytes) -> bool:
     made = read_record(path).made
     if made:
         return made == _digest_of(content)
-    # 0.1.0 did not remember what it wrote. A store has no records: machines that may write there
-    # make its IR for each other.
+    # 0.1.0 did not remember what it wrote.
     return is_in_cache(path)
 
 

@@ -8,13 +8,9 @@ from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.download.availability import (
     LOCAL,
     PACKAGE_INDEXES,
-    Availability,
     find_availability,
 )
-from posezoo.core.download.folder_sync import folder_sync
-from posezoo.core.download.options import DownloadOptions
 from posezoo.core.errors import DownloadError
-from posezoo.core.layout import ModelLayout
 from posezoo.core.resolve.resolved import Resolved
 from posezoo.core.resolve.stage_context import Context
 
@@ -24,10 +20,10 @@ def advise_after_failure(error: DownloadError, resolved: Resolved, context: Cont
     run.
     """
     spec = resolved.spec
-    options = context.download_options
     others: Sequence[str] = ()
     if spec.is_ir:
-        others = _locate_weights(spec, resolved.layout, options).local_precisions
+        weights = find_availability(spec, resolved.layout, context.download_options)
+        others = weights.local_precisions
     if others:
         available = f"its files in {' and '.join(others)} are available"
         error.hint = f"{available}: choose the precision {others[0]}"
@@ -54,15 +50,10 @@ def _find_models_instead(spec: ModelSpec, context: Context) -> list[str]:
             continue
         origins: set[str] = set()
         for part in context.registry.parts(model):
-            weights = _locate_weights(part, context.layout, context.download_options)
+            weights = find_availability(part, context.layout, context.download_options)
             origins.update(weights.best_places)
         if origins <= LOCAL:
             local.append(model.full_name)
         elif origins <= LOCAL | PACKAGE_INDEXES:
             indexed.append(model.full_name)
     return [*local, *indexed][:3]
-
-
-def _locate_weights(spec: ModelSpec, layout: ModelLayout, options: DownloadOptions) -> Availability:
-    stored = folder_sync(layout.download_dir, options.cache_dir).observe(spec, layout, options)
-    return find_availability(spec, layout, options, stored)

@@ -9,27 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from posezoo.core.convert.conversion_plan import ConversionOptions, select_due, with_settings
-from posezoo.core.convert.converter_program import ConverterProgram
 from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec, Precision
 from posezoo.core.download.context import ConnectionPool
-from posezoo.core.download.folder_sync import folder_sync
-from posezoo.core.errors import ConversionError, DownloadError, InferenceError, PosezooError
-from posezoo.core.events import (
-    ConversionFinished,
-    ConversionSkipped,
-    ConversionStarted,
-    Listener,
-    WarningIssued,
-    ignore_event,
-)
+from posezoo.core.errors import ConversionError, DownloadError, InferenceError
+from posezoo.core.events import ConversionSkipped, Listener, WarningIssued, ignore_event
 from posezoo.core.files.staging import remove_stale_staging_dirs
-from posezoo.core.layout import ModelLayout, checkpoint_dir, require_inside
+from posezoo.core.layout import checkpoint_dir, require_inside
 from posezoo.core.pipeline.plan import Plan, make_plan
 from posezoo.core.registry import format_command
 from posezoo.core.resolve.input_options import InputOptions
 from posezoo.core.resolve.own_networks import require_network
 from posezoo.core.resolve.resolution import resolve_model
-from posezoo.core.resolve.resolved import Resolved, Target
+from posezoo.core.resolve.resolved import Resolved
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.sidecars import SIDECARS
 from posezoo.core.values import frozen
@@ -135,19 +126,11 @@ def get(
         InferenceError: as for ``check_own_weights``.
     """
     check_own_weights(resolved.spec, listener)
-    layout = resolved.layout
     options = with_settings(options, context.settings)
     with time_step(DOWNLOAD):
         plan = make_plan(resolved, context, options, downloads=downloads)
-        if plan.stored and plan.precisions_to_bring:
-            sync = folder_sync(layout.output_dir)
-            sync.bring_irs(resolved.spec, layout, plan.precisions_to_bring)
-            plan = make_plan(resolved, context, options, downloads=downloads)
         if downloads:
             resolved = download(plan, context, listener=listener, pool=pool)
-        elif plan.is_due and plan.obstacle is None:
-            sync = folder_sync(layout.download_dir)
-            sync.bring_published_files(resolved.spec, layout, context.download_options)
     with time_step(CONVERT):
         return convert(resolved, plan, options, listener=listener)
 
@@ -192,15 +175,15 @@ def download(
     spec = resolved.spec
     if spec.is_converted:
         start_reader_process()
-    precisions = resolved.published_precisions
-    layout = resolved.layout
-    options = context.download_options
     try:
-        sync = folder_sync(layout.download_dir, options.cache_dir)
-        with sync.shared_files(spec, layout, options, precisions=precisions, listener=listener):
-            download_model(
-                spec, layout, options, precisions=precisions, listener=listener, pool=pool
-            )
+        download_model(
+            spec,
+            resolved.layout,
+            context.download_options,
+            precisions=resolved.published_precisions,
+            listener=listener,
+            pool=pool,
+        )
     except DownloadError as error:
         from posezoo.core.pipeline.download_advice import advise_after_failure
 
@@ -236,34 +219,16 @@ def convert(
     due = select_due(spec.full_name, plan.irs, listener)
     for target in due:
         require_inside(target.xml, layout.roots)
-    sync = folder_sync(layout.output_dir)
-    with sync.exclusive_copy(layout.model_dir(spec)):
-        remove_stale_staging_dirs(layout.model_dir(spec))
-        if due:
-            _make_irs(resolved, due, plan.program, options, listener=listener)
-        # Also those that an earlier run made, which may have been killed before it published them.
-        for xml in irs.values():
-            files = [xml.with_suffix(".bin"), xml, xml.with_name("provenance.json")]
-            sync.publish(files, layout.limits)
-        if due and options.keep_onnx:
-            sync.publish([layout.onnx_path(spec)], layout.limits)
-    if options.keep_onnx and not due:
-        export_onnx(resolved, force=True, listener=listener)
+    remove_stale_staging_dirs(layout.model_dir(spec))
+    if due:
+        from posezoo.core.convert.ir_making import make_irs
+
+        make_irs(resolved, due, plan.program, options, listener=listener)
+    elif options.keep_onnx:
+        from posezoo.core.convert.conversion import write_onnx
+
+        write_onnx(resolved, force=True, listener=listener)
     return Converted(resolved, irs)
-
-
-def export_onnx(
-    resolved: Resolved, *, force: bool = False, listener: Listener = ignore_event
-) -> Path:
-    """As ``core.convert.conversion.write_onnx``, and publish the file."""
-    from posezoo.core.convert import conversion
-
-    layout = resolved.layout
-    sync = folder_sync(layout.output_dir)
-    with sync.exclusive_copy(layout.model_dir(resolved.source)):
-        path = conversion.write_onnx(resolved, force=force, listener=listener)
-        sync.publish([path], layout.limits)
-    return path
 
 
 def _published_irs(resolved: Resolved, plan: Plan) -> Converted:
@@ -273,71 +238,6 @@ def _published_irs(resolved: Resolved, plan: Plan) -> Converted:
     paths = ", ".join(str(ir.xml) for ir in plan.irs)
     hint = format_command("download", resolved.source, resolved.layout.download_dir)
     raise ConversionError(f"{paths}: missing", hint=hint)
-
-
-def _make_irs(
-    resolved: Resolved,
-    due: Sequence[Target],
-    program: ConverterProgram | None,
-    options: ConversionOptions,
-    listener: Listener,
-) -> None:
-    """Run the model's own code if it is needed, and convert in the process that reads networks."""
-    from posezoo.core.convert.frontends import source_model_path
-    from posezoo.core.convert.reader_process import limits_for, run_in_reader_process
-
-    name = resolved.source.full_name
-    results: AbstractContextManager[ModelLayout] = nullcontext(resolved.layout)
-    if resolved.runs_upstream_code:
-        from posezoo.core.convert.upstream_runner import UPSTREAM_CODE
-
-        results = UPSTREAM_CODE.part.run(resolved.spec, resolved.layout, listener)
-    with results as layout:  # the results of upstream code exist until the context ends
-        resolved = replace(resolved, layout=layout, targets=tuple(due))
-        spec = resolved.source
-        source = source_model_path(spec, layout)
-        files = {source, *(layout.file_path(spec, file) for file in spec.files)}
-        limits = limits_for(files, options.timeout_s, options.memory_gb)
-        if program:  # it has a limit of its own
-            limits = replace(limits, seconds=limits.seconds + program.timeout_s * len(due))
-        listener(ConversionStarted(name, tuple(target.precision for target in due)))
-        try:
-            run_in_reader_process(
-                _make_irs_in_reader_process,
-                resolved,
-                program,
-                options,
-                source=source,
-                limits=limits,
-                listener=listener,
-            )
-        except PosezooError as error:
-            listener(ConversionFinished(name, False, error.problem))
-            raise
-    listener(ConversionFinished(name, True))
-
-
-def _make_irs_in_reader_process(
-    resolved: Resolved,
-    program: ConverterProgram | None,
-    options: ConversionOptions,
-    *,
-    listener: Listener,
-) -> None:
-    """Convert the file of a model to IR."""
-    if program:
-        program.convert(resolved)
-        return
-    from posezoo.core.convert.conversion import convert_with_openvino
-
-    if not resolved.source.is_ir:
-        convert_with_openvino(resolved, options, listener=listener)
-        return
-    for (
-        target
-    ) in resolved.targets:  # each precision is made from the published IR of the same precision
-        one = replace(resolved, source=resolved.source_of(target), targets=(target,))
-        convert_with_openvino(one, options, listener=listener)
 
 
 def with_checkpoint_dir(context: Context, model: Model) -> Context:
@@ -398,13 +298,8 @@ def write_sidecars(model: Model, context: Context) -> list[Path]:
     Raises:
         OutputError: a file cannot be written.
     """
-    layout = context.layout
-    sync = folder_sync(layout.output_dir)
-    for part in context.registry.parts(model):  # another machine may have made its IR
-        sync.bring_irs(part, layout, ())
     files: list[Path] = []
     for sidecar in SIDECARS:
         if sidecar.write:
             files += sidecar.write(model, context)
-    sync.publish(files, layout.limits)
     return files

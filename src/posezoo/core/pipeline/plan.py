@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import replace
+from functools import partial
 from operator import attrgetter
-from pathlib import Path
 
 from posezoo.core.convert.conversion_plan import (
     ConversionOptions,
@@ -15,9 +14,7 @@ from posezoo.core.convert.conversion_plan import (
     with_settings,
 )
 from posezoo.core.convert.converter_program import FINDER, ConverterProgram
-from posezoo.core.declarations.model import Digest, Precision
 from posezoo.core.declarations.routes import Obstacle
-from posezoo.core.download.folder_sync import folder_sync
 from posezoo.core.download.model_download import PlannedFile, plan_download
 from posezoo.core.download.transfer import transfer_bytes
 from posezoo.core.errors import ConversionError
@@ -43,8 +40,6 @@ class Plan:
     #: Makes the IR; None if another converter makes them.
     program: ConverterProgram | None = None
     source_error: ConversionError | None = None  # dry run: why the file to convert cannot be used
-    #: The sizes in bytes of files that are only in a store, by their paths in the working copy.
-    stored: Mapping[Path, int] = field(default_factory=dict)
 
     @property
     def is_due(self) -> bool:
@@ -57,12 +52,6 @@ class Plan:
         """Whether nothing is known that prevents the work."""
         is_refused = any(file.is_unpinned for file in self.files)
         return self.obstacle is None and self.source_error is None and not is_refused
-
-    @property
-    def precisions_to_bring(self) -> list[Precision]:
-        """The precisions whose IR is up to date in a store, and not on this machine yet."""
-        good = [ir for ir in self.irs if ir.is_up_to_date]
-        return [ir.precision for ir in good if ir.xml.with_suffix(".bin") in self.stored]
 
     @property
     def missing_files(self) -> tuple[PlannedFile, ...]:
@@ -88,10 +77,7 @@ def make_plan(
     downloads: bool = True,
     is_dry_run: bool = False,
 ) -> Plan:
-    """Plan the work for a model by checking which files exist; of servers, only stores are asked.
-
-    A file that is only in a store counts as good if its size is right; only its .xml files and
-    records are brought.
+    """Plan the work for a model by checking which files exist; no server is asked.
 
     Args:
         options: how its IR are made; None for the defaults.
@@ -105,22 +91,13 @@ def make_plan(
     """
     options = with_settings(options, context.settings)
     program = _find_program(resolved, context, is_dry_run=is_dry_run)
-    layout = resolved.layout
-    download_options = context.download_options
-    sync = folder_sync(layout.output_dir, layout.download_dir, download_options.cache_dir)
-    stored = sync.observe(resolved.spec, layout, download_options)
-
-    def is_good(path: Path, size: int, digest: Digest) -> bool:
-        if path in stored:
-            return stored[path] == size
-        return verified_files.is_verified(path, size, digest, remember=not is_dry_run)
-
+    is_good = partial(verified_files.is_verified, remember=not is_dry_run)
     irs = plan_irs(
         resolved, options, mo_version=program.version if program else "", is_good=is_good
     )
     due = [ir.target for ir in irs if not ir.is_up_to_date]
     obstacle = next(filter(None, map(attrgetter("obstacle"), due)), None)
-    plan = Plan(resolved, irs, obstacle=obstacle, program=program, stored=stored)
+    plan = Plan(resolved, irs, obstacle=obstacle, program=program)
     is_done = resolved.spec.is_converted and not due
     if obstacle or is_done:
         return plan
@@ -153,7 +130,6 @@ def _with_files(plan: Plan, context: Context, *, downloads: bool, is_dry_run: bo
             layout,
             context.download_options,
             resolved.published_precisions,
-            stored=plan.stored,
             is_dry_run=is_dry_run,
         )
         return replace(plan, files=files)
@@ -178,13 +154,10 @@ def _find_program(
 
 
 def _explain_bad_source(plan: Plan) -> ConversionError | None:
-    """The error if the file to convert cannot be used; one in a store is not read."""
+    """The error if the file to convert cannot be used."""
     from posezoo.core.convert.frontends import verify_source_model
 
     resolved = plan.resolved
-    paths = [resolved.layout.file_path(resolved.spec, file) for file in resolved.spec.files]
-    if any(path in plan.stored for path in paths):
-        return None
     try:
         verify_source_model(resolved.source, resolved.layout)
     except ConversionError as error:

@@ -7,7 +7,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.core.download.folder_sync import folder_sync
 from posezoo.core.errors import DownloadError
 from posezoo.core.plugins import Hook
 from posezoo.core.registry import Registry, builtin_models_dir, wheel_registry_root
@@ -68,7 +67,7 @@ def open_context(
         settings, lock.record_first_use if trust_on_first_use else None, verify=verify
     )
     download_dir = download_dir or settings.weights_dir
-    layout = ModelLayout(download_dir, settings.weights_dir, limits=options.limits)
+    layout = ModelLayout(download_dir, settings.weights_dir)
     return Context(
         settings,
         registry,
@@ -98,7 +97,7 @@ def registry_from_settings(settings: Settings) -> Registry:
         DownloadError: a registry was not read before, and its wheel cannot be downloaded.
         OutputError: it cannot be kept in the user's cache folder.
     """
-    roots = model_roots(settings) or [builtin_models_dir()]
+    roots = list(settings.models_dir) or [builtin_models_dir()]
     for name in settings.registries:
         if name == "posezoo":
             roots.append(builtin_models_dir())
@@ -112,13 +111,6 @@ def _read_wheel_registry(name: str, settings: Settings) -> Path:
     if root.is_dir():
         return root
     return _WHEEL_REGISTRY.part.read(name, download_options(settings))
-
-
-def model_roots(settings: Settings) -> list[Path]:
-    """The folders of models_dir, after their files were brought to this machine."""
-    for root in settings.models_dir:
-        folder_sync(root).bring_registry(root, settings)
-    return list(settings.models_dir)
 
 
 def download_options(

@@ -1,4 +1,4 @@
-"""Ask a source or a store again after a temporary failure: how often, and after which pause."""
+"""Ask a source again after a temporary failure: how often, and after which pause."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NOTICED_PAUSE_S = 1.0
 
 @frozen
 class RequestLimits:
-    """How often a source or a store is asked if it fails temporarily, and how long without data."""
+    """How often a source is asked if it fails temporarily, and how long without data."""
 
     attempts: int = 5
     timeout_s: float = 30.0

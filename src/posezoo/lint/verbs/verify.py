@@ -66,9 +66,7 @@ def run(args: _VerifyArgs) -> int:
             args.parser.error("--device does not go with --metadata")
         if args.all and args.models:
             args.parser.error("either name models or use --all")
-        roots = flags.settings_from_args(args).models_dir
-        flags.require_local("verify --metadata", *roots)
-        registry = open_registry(roots)
+        registry = open_registry(flags.settings_from_args(args).models_dir)
         with flags.console_from_args(args) as console:
             console(RunStarted(command_line(), len(args.models or registry.entries)))
             context = flags.context_from_args(args) if args.fix else None

@@ -60,7 +60,6 @@ FLAGS = (
     flags.output_flag(
         "with get: the folder of the data set",
         "datasets/NAME in your cache folder",
-        type=flags.folder_or_store,
         output=None,
     ),
     f"attempts {flags.HTTP} {flags.FORMAT}",
@@ -118,7 +117,6 @@ def _get(args: _DatasetArgs, name: str) -> int:
         )
     dataset = DATASETS[name]
     folder = args.output or default_dataset_dir(name)
-    flags.require_local("dataset", folder)
     settings = flags.settings_from_args(args)
     with flags.console_from_args(args) as console:
         if not args.quiet or not args.accept_terms:

@@ -60,7 +60,7 @@ def run(args: _PullArgs) -> int:
     from posezoo.oci.model_artifact import plan_pull
     from posezoo.oci.oci_client import OciClient
 
-    context = flags.context_from_args(args, local="pull")
+    context = flags.context_from_args(args)
     options = context.download_options
     if args.verify_signature:
         require_signature(context.lock.path, args.verify_signature)

@@ -55,7 +55,7 @@ def run(args: _PushArgs) -> int:
     from posezoo.oci.model_artifact import collect_files, push_files
 
     patterns = flags.patterns_from_args(args)
-    context = flags.context_from_args(args, {"locked": False}, local="push")
+    context = flags.context_from_args(args, {"locked": False})
     with flags.console_from_args(args) as console:
         selection = select_models(context.registry, patterns, console)
         specs = _list_present(selection, context, skips_absent=args.all)

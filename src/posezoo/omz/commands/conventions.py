@@ -58,7 +58,7 @@ PROGRESS_FORMAT = Flag(
 
 def output_dir_flag(summary: str, default: str) -> Flag:
     """--output_dir, with the command's own help text."""
-    return Flag("-o, --output_dir DIR", f"{summary} (default: {default})", flags.folder_or_store)
+    return Flag("-o, --output_dir DIR", f"{summary} (default: {default})")
 
 
 #: Flags of older releases, or of copies of the commands, and what takes their place.

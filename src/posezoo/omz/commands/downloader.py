@@ -32,11 +32,7 @@ FLAGS = (
         f"{', '.join(conventions.PRECISIONS)}",
     ),
     conventions.output_dir_flag("where files go", "the working folder"),
-    Flag(
-        "--cache_dir DIR",
-        "folder that keeps a copy of each file, named by its digest",
-        flags.folder_or_store,
-    ),
+    Flag("--cache_dir DIR", "folder that keeps a copy of each file, named by its digest"),
     f"mirror verify {flags.TRUST}",
     Flag(
         "--num_attempts N",
@@ -113,7 +109,6 @@ class _ReportedDownload:
     def __call__(
         self, spec: ModelSpec, listener: Listener
     ) -> tuple[LineBuffer, PosezooError | None]:
-        from posezoo.core.download.folder_sync import folder_sync
         from posezoo.core.download.model_download import download_model
 
         paper = LineBuffer(buffered=self.is_buffered)
@@ -135,17 +130,14 @@ class _ReportedDownload:
             return paper, None
         try:
             spec = self.context.lock.with_pins(spec)
-            precisions = self.precisions
-            sync = folder_sync(layout.download_dir, options.cache_dir)
-            with sync.shared_files(spec, layout, options, precisions=precisions, listener=lines):
-                download_model(
-                    spec,
-                    layout,
-                    options,
-                    precisions=precisions,
-                    listener=events.both(listener, lines),
-                    pool=self.pool,
-                )
+            download_model(
+                spec,
+                layout,
+                options,
+                precisions=self.precisions,
+                listener=events.both(listener, lines),
+                pool=self.pool,
+            )
         except PosezooError as error:
             lines.print_error(error)
             return paper, error

@@ -10,7 +10,6 @@ import sys
 from posezoo.cli.json_projection import Json, project
 from posezoo.cli.run_main import print_while_read
 from posezoo.core.declarations.model import ModelSpec, SourceFile
-from posezoo.core.pipeline.zoo_context import model_roots
 from posezoo.core.registry import Registry, open_registry
 from posezoo.omz.commands import conventions
 
@@ -19,7 +18,7 @@ _INPUT = "name shape layout mean scale reverse_input_channels"
 
 def _run(args: conventions.OmzArgs) -> int:
     settings, selection = conventions.select_omz_models(args)
-    registry = open_registry(model_roots(settings))
+    registry = open_registry(settings.models_dir)
     facts = [collect_omz_facts(spec, registry) for spec in selection.models]
     print_while_read(json.dumps(facts, indent=4))
     return selection.exit_code

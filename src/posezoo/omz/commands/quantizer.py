@@ -40,11 +40,7 @@ UNUSED_FLAGS = {
 }
 
 FLAGS: tuple[Flag | str, ...] = (
-    Flag(
-        "--model_dir DIR",
-        "folder of the FP32 IR (default: the working folder)",
-        flags.folder_or_store,
-    ),
+    Flag("--model_dir DIR", "folder of the FP32 IR (default: the working folder)"),
     conventions.output_dir_flag("folder of the INT8 IR", "beside the FP32 IR"),
     *QUANTIZATION_FLAGS,
     flags.LOCK,
@@ -102,7 +98,7 @@ class _ReportedQuantization:
 
     def __call__(self, spec: ModelSpec, _listener: Listener) -> None:
         from posezoo.core.pipeline.get import write_sidecars
-        from posezoo.quantize.int8_models import make_int8
+        from posezoo.quantize.quantization import quantize
 
         folder = self.context.layout.model_download_dir(spec)
         lines = TextReporter(conventions.LineBuffer(), folder)
@@ -117,7 +113,7 @@ class _ReportedQuantization:
                 heading = f"Quantizing {spec.full_name} from FP32 to {ir.precision}"
                 print_planned_ir(lines, spec.full_name, ir, heading)
             return
-        make_int8(plan, listener=lines)
+        quantize(plan, listener=lines)
         write_sidecars(spec, self.context.with_output_dir(self.args.output_dir))
         lines.print_line("")
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from posezoo.cli import flags
 from posezoo.cli.artifact_check import RepairCommands, run_artifact_check
 from posezoo.core.events import ignore_event
-from posezoo.core.pipeline.zoo_context import download_options
 from posezoo.core.registry import open_registry
 from posezoo.core.settings import to_settings
 from posezoo.lint import metadata_check
@@ -33,7 +32,6 @@ def _run(args: _VerifierArgs) -> int:
 
     settings = to_settings(conventions.omz_settings_from_args(args))
     if metadata_check.wants_metadata_check(args):
-        flags.require_local("verify --metadata", *settings.models_dir)
         registry = open_registry(settings.models_dir)
         chosen = args.name is not None or args.list is not None
         patterns = conventions.omz_patterns_from_args(args) if chosen else None
@@ -41,7 +39,7 @@ def _run(args: _VerifierArgs) -> int:
     settings, selection = conventions.select_omz_models(args, settings)
     output_dir = args.output_dir or Path.cwd()
     downloads = args.download_dir or output_dir
-    layout = ModelLayout(downloads, output_dir, limits=download_options(settings).limits)
+    layout = ModelLayout(downloads, output_dir)
     lock = LockFile(settings.lock, strict=settings.locked)
     return run_artifact_check(
         selection,

@@ -117,7 +117,6 @@ FLAGS = (
         "folder DIR",
         f"the folder for {', '.join(COMMANDS)}; it should be on PATH; on Windows, use --wheel. The"
         " word mediapipe means a stand-in for MediaPipe, whose solutions then run on OpenVINO",
-        Path,
         nargs="?",
     ),
     Flag(

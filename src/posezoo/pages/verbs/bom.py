@@ -41,7 +41,7 @@ def run(args: _BomArgs) -> int:
     from posezoo.pages.model_filters import facts_of
 
     patterns = flags.patterns_from_args(args)
-    context = flags.context_from_args(args, {"locked": False}, local="bom")
+    context = flags.context_from_args(args, {"locked": False})
     with flags.console_from_args(args) as console:
         selection = select_models(context.registry, patterns, console)
         described = facts_of(selection, context.registry)

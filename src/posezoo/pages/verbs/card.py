@@ -100,7 +100,6 @@ def _open_registry(settings: Settings, *, in_place: bool) -> Registry:
 
     if not in_place:
         return registry_from_settings(settings)
-    flags.require_local("card --in_place", *settings.models_dir)
     return open_registry(settings.models_dir)
 
 

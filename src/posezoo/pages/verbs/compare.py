@@ -136,7 +136,7 @@ def run(args: _CompareArgs) -> int:
     from posezoo.pages.facts.comparison import compare_models
     from posezoo.pages.facts.model_facts import describe_models
 
-    context = flags.context_from_args(args, local="compare")
+    context = flags.context_from_args(args)
     with flags.console_from_args(args) as console:
         measurements = measurement_selection(args, context.registry)
         selection = select_models(context.registry, patterns, console, takes_checkpoints=True)
@@ -170,7 +170,7 @@ def _compare_keypoints(args: _CompareArgs) -> int:
     if args.format not in ("text", "json"):
         args.parser.error(f"--keypoints prints text or json, not {args.format}")
     import_cv2()
-    context = flags.context_from_args(args, local="compare")
+    context = flags.context_from_args(args)
     with flags.console_from_args(args) as console:
         paths = expand_image_paths(args.input, console.warn)
         first, second = (_load(variant, context, console) for variant in variants)

@@ -81,7 +81,7 @@ def run(args: _GalleryArgs) -> int:
     from posezoo.pages.gallery.site_writer import plan_site, write_site
 
     _require_packages(args)
-    context = flags.context_from_args(args, local="gallery")
+    context = flags.context_from_args(args)
     with Console(quiet=args.quiet) as console:
         measurements = measurement_selection(args, context.registry)
         selection = select_models(context.registry, args.models or None, console)

@@ -64,7 +64,7 @@ def run(args: _LicensesArgs) -> int:
     from posezoo.core.files.verified_files import write_atomically
     from posezoo.pages.license_notice import format_notice
 
-    context = flags.context_from_args(args, {"locked": False}, local="licenses")
+    context = flags.context_from_args(args, {"locked": False})
     with flags.console_from_args(args) as console:
         selection = select_models(context.registry, args.models or None, console)
         terms = _collect_terms(selection, context.layout, is_named=bool(args.models))

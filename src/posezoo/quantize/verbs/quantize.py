@@ -54,7 +54,7 @@ FLAGS = (
     ),
     "all",
     *QUANTIZATION_FLAGS,
-    flags.output_flag("folder of the INT8 IR", "beside the FP32 IR", type=flags.folder_or_store),
+    flags.output_flag("folder of the INT8 IR", "beside the FP32 IR"),
     flags.weights_dir_flag("folder of the FP32 IR", former="--model_dir"),
     Flag(
         "--precisions P[,P]",
@@ -275,7 +275,7 @@ class _QuantizationTask:
     def __call__(self, spec: ModelSpec, listener: Listener) -> Answer:
         from posezoo.core.pipeline.get import get, write_sidecars
         from posezoo.quantize import int8_models
-        from posezoo.quantize.quantization import to_measurements
+        from posezoo.quantize.quantization import quantize, to_measurements
 
         required: list[Plan] = []
         if not self.own_irs:
@@ -289,7 +289,7 @@ class _QuantizationTask:
         if self.measures_only:
             return self._compare(spec, listener)
         plan = self._plan_int8(spec, listener)
-        quantized = int8_models.make_int8(plan, listener=listener)
+        quantized = quantize(plan, listener=listener)
         if not self.own_irs:
             write_sidecars(spec, self.context.with_output_dir(self.output_dir))
         facts = _shifts(quantized.displacements) if quantized.displacements else {}

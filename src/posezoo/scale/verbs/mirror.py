@@ -22,7 +22,7 @@ from posezoo.cli.report import print_result
 from posezoo.cli.selection import read_list_file, select_models
 from posezoo.core.errors import DownloadError, OutputError, UnknownModelError
 from posezoo.core.registry import Selection, open_registry
-from posezoo.core.settings import WHEEL_REGISTRIES, Settings
+from posezoo.core.settings import WHEEL_REGISTRIES
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ FLAGS = (
         "create: add the files of the selected models to the mirror; check: verify all its files",
         choices=("create", "check"),
     ),
-    Flag("folder DIR", "the folder of the mirror", flags.folder_or_store),
+    Flag("folder DIR", "the folder of the mirror"),
     flags.MODELS,
     Flag("--name PAT[,PAT...]", "like MODEL, but with commas between the names or globs"),
     Flag("--list FILE.LST", "a file with a name or glob on each line; # begins a comment", Path),
@@ -74,7 +74,7 @@ def run(args: _MirrorArgs) -> int:
     patterns = [*args.models, *names, *listed]
     with Console(quiet=args.quiet) as console:
         if args.what == "check":
-            files = _check(mirror, patterns, flags.settings_from_args(args), console)
+            files = _check(mirror, patterns, console)
             return _print_states(mirror, files, args.format)
         _refuse_invalid_selection(args, patterns)
         if args.folder.exists() and not args.folder.is_dir():
@@ -129,43 +129,35 @@ class _Creation:
 
     def plan(self) -> JobReport:
         """What would be added."""
-        from posezoo.scale.store_transfers import observe_mirror
-
         mirror = self.mirror
         options = self.context.download_options
-        stored = observe_mirror(mirror, options.limits)
 
         def plan(spec: ModelSpec, _listener: Listener) -> Answer:
-            return _planned(mirror.plan(self.context.lock.with_pins(spec), options, stored))
+            return _planned(mirror.plan(self.context.lock.with_pins(spec), options))
 
         report = self._run(plan, jobs=1)
         for name, wheel in self.wheels.items():
-            planned = mirror.plan_files(name, [wheel], options, stored)
-            report.answers.append((name, _planned(planned)))
+            report.answers.append((name, _planned(mirror.plan_files(name, [wheel], options))))
         return report
 
     def make(self) -> JobReport:
         """Add everything."""
         from posezoo.core.download.context import ConnectionPool
-        from posezoo.scale.store_transfers import shared_mirror
 
         mirror = self.mirror
         lock = self.context.lock
         options = self.context.download_options
-        files = [file for spec in self.selection.models for file in lock.with_pins(spec).files]
-        files += self.wheels.values()
-        with ConnectionPool(options) as pool, shared_mirror(mirror, files, options, self.console):
-            with mirror.recording() as record:
+        with ConnectionPool(options) as pool, mirror.recording() as record:
 
-                def add(spec: ModelSpec, listener: Listener) -> Answer:
-                    paths = mirror.add_model(spec, options, lock, record, listener, pool=pool)
-                    return Answer(files=paths)
+            def add(spec: ModelSpec, listener: Listener) -> Answer:
+                paths = mirror.add_model(spec, options, lock, record, listener, pool=pool)
+                return Answer(files=paths)
 
-                report = self._run(add, jobs=self.context.settings.jobs)
-            for name in self.wheels:
-                self._add_registry(name, report)
-            if mirror.open_lock().entries:
-                mirror.write_notice()
+            report = self._run(add, jobs=self.context.settings.jobs)
+        for name in self.wheels:
+            self._add_registry(name, report)
+        if mirror.open_lock().entries:
+            mirror.write_notice()
         self._warn_of_models_without_ir()
         return report
 
@@ -228,14 +220,8 @@ def _with_required_models(context: Context, selection: Selection, console: Conso
     return replace(selection, models=tuple(models.values()))
 
 
-def _check(
-    mirror: Mirror, patterns: Sequence[str], settings: Settings, console: Console
-) -> list[MirroredFile]:
+def _check(mirror: Mirror, patterns: Sequence[str], console: Console) -> list[MirroredFile]:
     """The states of all files, or of those of the models that the patterns select."""
-    from posezoo.core.download.folder_sync import folder_sync
-    from posezoo.core.pipeline.zoo_context import download_options
-
-    folder_sync(mirror.root).bring(mirror.root, download_options(settings).limits, afresh=True)
     mirror.specs()  # raises an error if the folder is not a mirror
     names = []
     if patterns:

@@ -47,7 +47,6 @@ FLAGS = (
         "rtmlib: ~/.cache/rtmlib, or the value of TORCH_HOME; mediapipe: the folder that has its"
         " folder mediapipe, usually site-packages; openvino-dev: the value of omz_downloader"
         " --cache_dir",
-        Path,
     ),
     flags.MODELS,
     f"{flags.CACHE} {flags.DOWNLOAD} {flags.REGISTRY} dry_run {flags.FORMAT}",

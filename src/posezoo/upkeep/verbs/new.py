@@ -89,7 +89,6 @@ def run(args: _NewArgs) -> int:
     from posezoo.upkeep.draft.model_yml_text import format_model_yml, list_missing_fields
 
     context = flags.context_from_args(args)
-    flags.require_local("new", context.layout.output_dir, *context.registry.roots)
     root = _writable_root(context.registry)
     _check_arguments(args, context.registry)
     framework = args.framework or _guess_framework(args.addresses)

@@ -71,7 +71,6 @@ def run(args: _RecordArgs) -> int:
     from posezoo.core.registry import Selection
 
     context = flags.context_from_args(args, {"registries": ()})  # measurements go beside model.yml
-    flags.require_local("record", context.layout.output_dir, *context.registry.roots)
     files: list[str] = []
     patterns: list[str] = []
     for model in args.models:
