@@ -25,7 +25,6 @@ from fakes.fence import write_key
 from fakes.fetch import Fetch
 from fakes.recorded_answers import RecordedAnswers
 from fakes.server import Server
-from fakes.when_used import compile_grammars_when_used
 from posezoo.core.declarations.model import Precision
 from posezoo.core.files.file_lock import lock_file
 from posezoo.core.layout import ModelLayout
@@ -42,7 +41,6 @@ SHARED = ROOT.parent / "shared"
 _connect = socket.socket.connect
 _getaddrinfo = socket.getaddrinfo
 FIRST_PAUSE_S = retries._FIRST_PAUSE_S
-compile_grammars_when_used()
 
 
 def _is_local(host: object) -> bool:

@@ -129,29 +129,6 @@ def test_preprocessing_outputs_and_figures_are_open_model_zoos(shared, name):
     assert (accuracy.value if accuracy.metric == "MPJPE" else percent(accuracy.value)) == metric
 
 
-def test_lightweight_openpose_is_declared_as_its_authors_published_it():
-    spec = model("lightweight-openpose-mobilenet-v1")
-    (port,) = spec.inputs
-    assert (port.name, port.shape, port.mean, port.scale) == (
-        "data",
-        (1, 3, 256, 456),
-        (128.0,) * 3,
-        (256.0,) * 3,
-    )
-    assert [(output.name, output.shape) for output in spec.outputs] == [
-        ("stage_1_output_0_pafs", (1, 38, 32, 57)), ("stage_1_output_1_heatmaps", (1, 19, 32, 57)),
-    ]  # fmt: skip
-    assert not spec.files[0].is_pinned
-    assert spec.published.accuracy[0].value == 0.40
-
-
-def test_a_known_difference_has_its_reason():
-    assert (
-        "5 of them: 40.557 MParams"
-        in model("single-human-pose-estimation-0001").published.known_difference
-    )
-
-
 def test_every_network_has_its_model_and_every_model_its_terms():
     assert {spec.network.name for spec in founding() if spec.network} == set(NETWORKS)
     for spec in founding():

@@ -150,15 +150,3 @@ def test_unpacking_does_not_compare_each_member_with_each_other_one(tmp_path, pa
         assert len(unpacked) == count
         runs.append(counter.calls)
     assert grown_too_much(*runs) == []
-
-
-def test_a_function_that_is_called_for_each_pair_is_found():
-    def count(things: int) -> Counter[str]:
-        paths = [Path(f"{number}") for number in range(things)]
-        with CallCounter() as counter:
-            for path in paths:
-                paths.index(path)
-        return counter.calls
-
-    found = grown_too_much(count(ONE), count(FEW), count(MANY))
-    assert any("__eq__" in line for line in found)

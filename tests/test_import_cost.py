@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 
@@ -16,47 +15,15 @@ from posezoo.cli.main import VERBS
 HEAVY = ("requests", "numpy", "openvino", "torch", "nncf", "cv2", "tqdm", "onnx", "scipy")
 
 
-#: Notes the module of posezoo that imports each heavy package first.
-WATCH = f"""
-import sys
-
-class Watch:
-    importers = {{}}
-
-    def find_spec(self, name, path=None, target=None):
-        frame = sys._getframe(1)
-        while frame and not frame.f_globals.get("__name__", "").startswith("posezoo"):
-            frame = frame.f_back
-        if name in {HEAVY!r} and frame:
-            where = f"{{frame.f_globals['__name__']}}, line {{frame.f_lineno}}"
-            self.importers.setdefault(name, where)
-
-sys.meta_path.insert(0, Watch())
-"""
-
-
 def imported(code: str, allowed: tuple[str, ...] = ()) -> set[str]:
-    """The heavy packages that are imported, each with its importer and what to do."""
+    """The heavy packages that are imported."""
     names = f"[name for name in {HEAVY!r} if name in sys.modules]"
-    last = f"print(*(f'{{name}} {{Watch.importers.get(name)}}' for name in {names}), sep=';', file=sys.stderr)"
+    program = f"import sys\n{code}\nprint(*{names}, file=sys.stderr)"
     ended = subprocess.run(
-        [sys.executable, "-c", f"{WATCH}{code}\n{last}"], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
     )
     assert ended.returncode == 0, ended.stderr
-    found = [each.partition(" ") for each in ended.stderr.splitlines()[-1].split(";") if each]
-    return {
-        f"{name} is imported by {where}: import it inside the function that uses it"
-        for name, _, where in found
-        if name not in allowed
-    }
-
-
-def test_the_importer_of_a_heavy_package_is_named():
-    (sentence,) = imported("import posezoo.core.download.http", allowed=("numpy",))
-    assert re.fullmatch(
-        r"requests is imported by posezoo\.core\.download\.\w+, line \d+: import it inside .*",
-        sentence,
-    )
+    return set(ended.stderr.splitlines()[-1].split()) - set(allowed)
 
 
 def in_turn(commands: list[list[str]], wrong: str = "()") -> str:
@@ -124,10 +91,6 @@ def test_list_takes_no_step_that_it_does_not_show():
     run = count_run("list")
     assert not {*HEAVY, *NOT_FOR_LISTS} & run.modules
     assert read_twice(run) == set()
-    # Reading model.yml takes 106 of the functions, in 8 files; 13 functions, in one more, read measured.yml:
-    # its AP decides which precision of a published IR is the usual one, whose download is listed.
-    assert run.functions <= 293
-    assert run.files <= 39
 
 
 def test_get_with_nothing_to_do_reads_each_file_once_and_draws_no_card(blazepose):
@@ -140,10 +103,6 @@ def test_get_with_nothing_to_do_reads_each_file_once_and_draws_no_card(blazepose
     # Two checks of different things read the record of an IR.
     assert {name for name in read_twice(run) if "/provenance.json" not in name} == set()
     assert max(run.opens.values()) <= 2
-    assert sum(run.opens.values()) <= 33
-    assert len({name for name in run.modules if name.startswith("posezoo.")}) <= 120
-    assert run.functions <= 334
-    assert run.files <= 56
 
 
 def read_twice(run: CountedRun) -> set[str]:
@@ -159,9 +118,6 @@ def test_run_with_nothing_to_convert_imports_no_network_code(blazepose, tmp_path
     posezoo(*args)
     run = count_run(*args)
     assert set(HEAVY) & run.modules <= {"numpy", "openvino", "cv2"}
-    # 41 functions write the lines of the poses, and records with authentication codes; 3 count those that are drawn.
-    assert run.functions <= 570
-    assert run.files <= 81
 
 
 def test_a_verb_does_not_import_the_other_verbs():

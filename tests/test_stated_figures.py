@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from collections.abc import Iterator
@@ -14,12 +13,8 @@ from fakes.command import posezoo
 from fakes.rows import best_rows, every_row
 from posezoo.cli.labels import format_ap, format_figure, format_megabytes
 from posezoo.core.declarations.model import WHOLE_IMAGE
-from posezoo.core.layout import ModelLayout
-from posezoo.core.registry import open_registry
-from posezoo.pages.facts.comparison import COLUMNS, ComparisonRow
-from posezoo.pages.facts.model_facts import describe_model
-from posezoo.pages.facts.recommendation import LATENCIES, RequiredValues
-from posezoo.run.measurement_selection import MeasurementSelection
+from posezoo.pages.facts.comparison import ComparisonRow
+from posezoo.pages.facts.recommendation import LATENCIES
 
 ROOT = Path(__file__).parents[1]
 ROWS = {row.model: row for row in best_rows()}
@@ -38,48 +33,6 @@ Pairs = Iterator[tuple[str, object, object]]
 def value(row: ComparisonRow, key: str) -> float | None:
     metric = row.values[key]
     return None if metric is None else metric.number
-
-
-def number(metric: dict | None) -> float | None:
-    return metric and metric["number"]
-
-
-def of_recommend(limits: tuple[str, ...], people: int) -> Pairs:
-    ended = posezoo("recommend", *limits, "--format", "json")
-    for model in json.loads(ended.stdout)["models"]:
-        row = ALL_ROWS[model["name"], model["precision"], model["target_size"]]
-        ap = row.ap
-        yield row.model, number(model["ap"]), ap and ap.number
-        latency = RequiredValues(people=people).latency_of(row)  # none, if it found others
-        yield row.model, number(model["latency_ms"]), latency and latency.number
-        for key in COLUMNS.keys() - {"size_bytes"}:
-            yield row.model, number(model[key]), value(row, key)
-
-
-def of_compare(*words: str) -> Pairs:
-    ended = posezoo("compare", "--all", "--format", "csv", *words)
-    for stated in csv.DictReader(ended.stdout.splitlines()):
-        size = int(stated["target_size"]) if stated["target_size"] else None
-        row = ALL_ROWS.get((stated["model"], stated["precision"], size))
-        if row is not None:
-            for key in COLUMNS.keys() - {"size_bytes"}:
-                number = float(stated[key]) if stated[key] else None
-                yield row.model, number, value(row, key)
-
-
-def of_gallery() -> Pairs:
-    from posezoo.pages.gallery.gallery_data import collect_gallery_data
-
-    registry = open_registry()
-    models = [describe_model(registry.find(name), registry) for name in registry.entries]
-    data = collect_gallery_data(models, ModelLayout(ROOT, ROOT), MeasurementSelection())
-    for entry in data.entries:
-        if entry.name in ROWS:
-            row = ROWS[entry.name]
-            measured = entry.measured[row.precision]
-            for key in COLUMNS.keys() - {"size_bytes"}:
-                metric = measured.get(key) or (row.values[key] and entry.published.get(key))
-                yield row.model, metric and metric.number, value(row, key)
 
 
 def of_summary() -> Pairs:
@@ -150,11 +103,6 @@ def of_index() -> Pairs:
 
 
 PLACES = {
-    "recommend": lambda: of_recommend((), 1),
-    "recommend --people 4": lambda: of_recommend(("--people", "4", "--max_latency", "1s"), 4),
-    "compare": of_compare,
-    "compare with two precisions": lambda: of_compare("--precisions", "FP16,FP16-INT8"),
-    "gallery": of_gallery,
     "list": of_list,
     "accuracy": of_summary,
     "index": of_index,

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import yaml
 
+from conftest import by_digest
 from fakes.command import posezoo as run_posezoo
 from fakes.server import Server
 from posezoo.core.registry import open_registry
@@ -31,10 +32,6 @@ MEMBERS = {
 }
 #: A NASA portrait, by its SHA-384.
 ASTRONAUT = "f1e156f84f0035b7605d3a41ebf40277770e4971e301822c37a0441e9707a14832af88b24dff68d4f5801eb3bf1f9ce3"
-
-
-def by_digest(mirror: Path, sha384: str) -> Path:
-    return mirror / "1" / sha384[:2] / sha384[2:]
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,15 +38,3 @@ def test_another_figure_of_a_row_changes_the_table(which_model):
     case = "| photos, of one person or several | `"
     assert f"{case}movenet-thunder`" in before
     assert f"{case}movenet-lightning`" in after
-
-
-def test_each_named_command_is_a_row_with_the_figures_beside_it(which_model):
-    rows = {which_model._command(row): row for row in compare_zoo(every_row=True).rows}
-    text = (ROOT / "README.md").read_text("utf-8")
-    table = text.partition(which_model.BEGIN)[2].partition(which_model.END)[0]
-    lines = [line.split(" | ") for line in table.splitlines() if line.startswith("| ")][2:-1]
-    assert len(lines) >= 8
-    for _, uses, aps, *_ in lines:
-        commands = re.findall(r"`[^`]+`", uses)
-        stated = [f"{rows[command].values['AP'].number:.3f}" for command in commands]
-        assert aps == "; ".join(stated)

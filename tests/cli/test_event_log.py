@@ -161,10 +161,3 @@ def test_a_full_disk_ends_the_log_and_not_the_run(capsys):
         "counting first",
         "counting second",
     ]
-
-
-@pytest.mark.parametrize(
-    "verb", ["get", "convert", "quantize", "evaluate", "benchmark", "record", "verify", "export"]
-)
-def test_the_verbs_that_handle_models_have_the_flag(verb, capsys):
-    assert "--log FILE" in posezoo(verb, "--help").stdout

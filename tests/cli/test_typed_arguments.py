@@ -119,21 +119,3 @@ def test_a_flag_that_is_not_given_has_the_value_of_a_command_without_it():
             if hasattr(Args, action.dest) and is_shown:
                 without = getattr(Args, action.dest)
                 assert action.default == without or not (action.default or without), action.dest
-
-
-@pytest.mark.parametrize(
-    ("attribute", "problem"),
-    [("network: str | None", "network"), ("max_people: str | None", "max_people"), ("", "decode")],
-)
-def test_a_class_that_says_something_else_is_found(attribute, problem):
-    """The checks above break on a wrong name, a wrong type and a missing attribute."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--max_people", type=int)
-    if not attribute:
-        parser.add_argument("--decode", action="store_true")
-    wrong = type("Wrong", (Args,), {"__annotations__": {"max_people": "int | None"}})
-    name, _, text = attribute.partition(": ")
-    if name:
-        wrong.__annotations__[name] = text
-    with pytest.raises(AssertionError, match=problem):
-        assert_fits(parser, wrong)

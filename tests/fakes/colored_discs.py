@@ -6,7 +6,6 @@ nothing if red and blue are exchanged, and they find the middle of a disc to a f
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from fakes.published_models import MEAN, SCALE
+from fakes.rtmo import write_onnx
 
 #: RGB, 0 or 1. The color of a keypoint is the one at its number modulo six.
 COLORS = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (0, 1, 1), (1, 0, 1))
@@ -87,22 +87,9 @@ def _peak(places: Tensor, middle: Tensor) -> Tensor:
     return torch.exp(-(((places - middle[..., None]) / SIGMA) ** 2) / 2)
 
 
-def discs_onnx(network: nn.Module, folder: Path, height: int, width: int, *names: str) -> bytes:
-    """A network as MMDeploy exports it: opset 11, any batch."""
-    path = folder / "end2end.onnx"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            network.eval(),
-            torch.rand(1, 3, height, width),
-            path,
-            input_names=["input"],
-            output_names=list(names),
-            opset_version=11,
-            dynamic_axes={name: {0: "batch"} for name in ("input", *names)},
-            dynamo=False,
-        )
-    return path.read_bytes()
+def discs_onnx(network: nn.Module, folder: Path, height: int, width: int, *outputs: str) -> bytes:
+    """A network as MMDeploy exports it, for any batch."""
+    return write_onnx(folder, network, (height, width), ["input", *outputs])
 
 
 def check_drawn_discs(estimator, keypoint: int) -> None:

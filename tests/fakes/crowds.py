@@ -88,6 +88,13 @@ class Group:
         return len(self.joints)
 
 
+def standing(size: tuple[int, int], *places: tuple[float, float, float]) -> Group:
+    """People upright, by the middle of their bodies and their height, in pixels."""
+    joints = np.stack([person(np.random.default_rng(4), height) for _, _, height in places])
+    joints += np.array(places)[:, None, :2]
+    return Group(joints, np.ones(joints.shape[:2], bool), size)
+
+
 def person(rng: np.random.Generator, height: float) -> np.ndarray:
     """(17, 2): the joints of somebody, arms and legs as they please, the middle of the box at (0, 0)."""
     joints = _STANDING + rng.normal(0, 0.006, _STANDING.shape)

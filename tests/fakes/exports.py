@@ -31,14 +31,17 @@ def files_below(folder):
     }
 
 
-def write_network(path: Path) -> None:
-    """An ONNX file of one convolution that makes 17 heatmaps of 16 x 12 from an image of 64 x 48."""
+def write_network(path: Path, weights: np.ndarray, width: int = 48) -> None:
+    """An ONNX file of one convolution that makes 17 heatmaps from an image, of a quarter of its sides.
+
+    Args:
+        width: of the image, which is 64 pixels high.
+    """
     onnx = pytest.importorskip("onnx", reason="needs onnx")
     helper = onnx.helper
-    weights = np.random.default_rng(3).normal(0, 0.01, (17, 3, 4, 4)).astype(np.float32)
     ports = [
         helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
-        for name, shape in (("image", (1, 3, 64, 48)), ("heatmaps", (1, 17, 16, 12)))
+        for name, shape in (("image", (1, 3, 64, width)), ("heatmaps", (1, 17, 16, width // 4)))
     ]
     node = helper.make_node("Conv", ["image", "weights"], ["heatmaps"], "conv", strides=[4, 4])
     constants = [onnx.numpy_helper.from_array(weights, "weights")]
@@ -52,7 +55,8 @@ def write_network(path: Path) -> None:
 def write_zoo(folder: Path, **image: object) -> Path:
     """A registry of one network, ``net``, in a folder; ``decoder`` and other keys of its image."""
     decoder = image.pop("decoder", {"name": "heatmap"})
-    write_network(folder / "net.onnx")
+    weights = np.random.default_rng(3).normal(0, 0.01, (17, 3, 4, 4)).astype(np.float32)
+    write_network(folder / "net.onnx", weights)
     declared = {"name": "image", "shape": [1, 3, 64, 48], "layout": "NCHW", "color": "BGR"}
     content = model_yml(
         framework="onnx",

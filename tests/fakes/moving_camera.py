@@ -45,12 +45,9 @@ def film(
         keypoints[:, :2] = (truth[:, :2] - corner) / scale
         inside = (keypoints[:, :2] > 0).all(axis=1) & (keypoints[:, :2] < size).all(axis=1)
         keypoints[~inside, 2] = 0
-        # In OpenCV integer coordinates are centers of pixels.
-        first = (0.5 - corner) / scale - 0.5
-        matrix = np.array([[1 / scale, 0, first[0]], [0, 1 / scale, first[1]]])
-        image = cv2.warpAffine(photo, matrix, SIZE, flags=cv2.INTER_LINEAR)
         area = person["area"] / scale**2
-        yield image, {**person, "keypoints": keypoints.ravel().tolist(), "area": area}
+        moved = {**person, "keypoints": keypoints.ravel().tolist(), "area": area}
+        yield _take_frame(photo, corner, scale), moved
 
 
 def pan(
@@ -70,10 +67,18 @@ def pan(
         turn = np.pi * frame / PAN_FRAMES
         away = np.array([(1 - np.cos(turn)) / 2, (1 + np.sin(2 * turn)) / 2])
         corner = away * (photo_size - scale * size)
-        first = (0.5 - corner) / scale - 0.5
-        matrix = np.array([[1 / scale, 0, first[0]], [0, 1 / scale, first[1]]])
-        image = cv2.warpAffine(photo, matrix, SIZE, flags=cv2.INTER_LINEAR)
-        yield image, [_move(person, corner, scale) for person in people]
+        yield (
+            _take_frame(photo, corner, scale),
+            [_move(person, corner, scale) for person in people],
+        )
+
+
+def _take_frame(photo: np.ndarray, corner: np.ndarray, scale: float) -> np.ndarray:
+    """What the camera sees whose upper left corner is at this place of a photo."""
+    # In OpenCV integer coordinates are centers of pixels.
+    first = (0.5 - corner) / scale - 0.5
+    matrix = np.array([[1 / scale, 0, first[0]], [0, 1 / scale, first[1]]])
+    return cv2.warpAffine(photo, matrix, SIZE, flags=cv2.INTER_LINEAR)
 
 
 def _move(person: dict[str, Any], corner: np.ndarray, scale: float) -> dict[str, Any]:

@@ -27,15 +27,14 @@ PAGES = sorted(_find_pages())
 MARK = "Not run by the tests: "
 
 
-def blocks(page: Path | str, kind: str, *, marked: bool = False) -> list[str]:
-    """What the fences of a kind contain, on a page or in a text, except (or only) those that are marked."""
+def blocks(page: Path | str, kind: str) -> list[str]:
+    """What the fences of a kind contain, on a page or in a text, except those that are marked."""
     text = page.read_text("utf-8") if isinstance(page, Path) else page
     parts = re.split(r"^```(\w*)\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
     return [
         block
         for before, kind_here, block in zip(parts[::3], parts[1::3], parts[2::3], strict=False)
-        if re.fullmatch(kind, kind_here)
-        and marked == (MARK in before.strip().rpartition("\n\n")[2])
+        if re.fullmatch(kind, kind_here) and MARK not in before.strip().rpartition("\n\n")[2]
     ]
 
 

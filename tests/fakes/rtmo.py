@@ -43,6 +43,32 @@ def select_people(boxes: Tensor, scores: Tensor) -> Tensor:
     return anchors[padded.topk(count)[1]][None]
 
 
+class Bins(nn.Module):
+    """Places keypoints as means over bins, which span a box that is a quarter larger than the person's."""
+
+    def __init__(self, waves: int, features: int) -> None:
+        super().__init__()
+        self.x, self.y = nn.Linear(2 * waves, features), nn.Linear(2 * waves, features)
+        self.register_buffer("across", torch.linspace(-0.5, 0.5, 192))
+        self.register_buffer("down", torch.linspace(-0.5, 0.5, 256))
+        self.register_buffer("waves", 300.0 ** (-torch.arange(waves) / waves))
+
+    def encode(self, bins: Tensor, layer: nn.Module) -> Tensor:
+        angles = bins[..., None] * self.waves
+        return layer(torch.cat((angles.cos(), angles.sin()), -1)).transpose(-1, -2)
+
+    def forward(self, keypoints: Tensor, boxes: Tensor, centers: Tensor) -> tuple[Tensor, Tensor]:
+        middle = (boxes[..., :2] + boxes[..., 2:4]) / 2
+        spans = (boxes[..., 2:4] - boxes[..., :2]) * 1.25
+        x, y = self.across * spans[..., :1], self.down * spans[..., 1:]
+        offset = middle - centers
+        in_x = (keypoints @ self.encode(x + offset[..., :1], self.x)).softmax(-1)
+        in_y = (keypoints @ self.encode(y + offset[..., 1:], self.y)).softmax(-1)
+        place_x = (in_x * (x + middle[..., :1]).unsqueeze(2)).sum(-1)
+        place_y = (in_y * (y + middle[..., 1:]).unsqueeze(2)).sum(-1)
+        return place_x, place_y
+
+
 class Tail(nn.Module):
     def __init__(self, side: int, channels: int = 16, size: int = 64, features: int = 32) -> None:
         super().__init__()
@@ -52,8 +78,7 @@ class Tail(nn.Module):
         for name, outputs in (("score", 1), ("box", 4), ("visible", JOINTS), ("vector", size)):
             self.heads[name] = nn.ModuleList(nn.Conv2d(channels, outputs, 1) for _ in STRIDES)
         self.to_keypoints = nn.Linear(size, features * JOINTS)
-        self.x_bins = nn.Linear(64, features)
-        self.y_bins = nn.Linear(64, features)
+        self.bins = Bins(32, features)
         self.features = features
         centers, strides = [], []
         for stride in STRIDES:
@@ -63,17 +88,10 @@ class Tail(nn.Module):
             strides.append(torch.full((count * count, 1), float(stride)))
         self.register_buffer("centers", torch.cat(centers))
         self.register_buffer("strides", torch.cat(strides))
-        self.register_buffer("across", torch.linspace(-0.5, 0.5, 192))
-        self.register_buffer("down", torch.linspace(-0.5, 0.5, 256))
-        self.register_buffer("waves", 300.0 ** (-torch.arange(32) / 32.0))
 
     def flat(self, name: str, maps: list[Tensor]) -> Tensor:
         heads = zip(self.heads[name], maps, strict=True)
         return torch.cat([head(each).flatten(2).transpose(1, 2) for head, each in heads], 1)
-
-    def encode(self, bins: Tensor, layer: nn.Module) -> Tensor:
-        angles = bins[..., None] * self.waves
-        return layer(torch.cat((angles.cos(), angles.sin()), -1)).transpose(-1, -2)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         maps = [torch.relu(layer(image / 255)) for layer in self.stem]
@@ -87,17 +105,9 @@ class Tail(nn.Module):
         dets = torch.cat((boxes, scores), 2)[first, keep]
         vectors = self.flat("vector", maps)[first, keep]
         visible = self.flat("visible", maps).sigmoid()[first, keep]
-        middle = (dets[..., :2] + dets[..., 2:4]) / 2
-        spans = (dets[..., 2:4] - dets[..., :2]) * 1.25
-        x = self.across * spans[..., :1]
-        y = self.down * spans[..., 1:]
-        offset = middle - self.centers[keep]
         keypoints = self.to_keypoints(vectors).reshape(1, -1, JOINTS, self.features)
-        in_x = (keypoints @ self.encode(x + offset[..., :1], self.x_bins)).softmax(-1)
-        in_y = (keypoints @ self.encode(y + offset[..., 1:], self.y_bins)).softmax(-1)
-        place_x = (in_x * (x + middle[..., :1]).unsqueeze(2)).sum(-1)
-        place_y = (in_y * (y + middle[..., 1:]).unsqueeze(2)).sum(-1)
-        return dets, torch.stack((place_x, place_y, visible), -1)
+        places = self.bins(keypoints, dets, self.centers[keep])
+        return dets, torch.stack((*places, visible), -1)
 
 
 class Detector(Tail):
@@ -144,18 +154,31 @@ def _with_shift(network: Tail, shift: float) -> Tail:
 
 
 def export_onnx(folder: Path, network: nn.Module, side: int, names: list[str]) -> bytes:
-    """The ONNX of a network; the first name is its input."""
+    """The ONNX of a network for one square image; the first name is its input."""
+    axes = {name: {1: "n"} for name in names[1:] if name != "output"}
+    return write_onnx(folder, network, (side, side), names, axes)
+
+
+def write_onnx(
+    folder: Path, network: nn.Module, size: tuple[int, int], names: list[str], axes: Any = None
+) -> bytes:
+    """The ONNX of a network for images of this height and width, as MMDeploy exports it: opset 11.
+
+    Args:
+        names: those of the input and of the outputs.
+        axes: the open axes of each; without them, each may have any batch.
+    """
     path = folder / "end2end.onnx"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             network.eval(),
-            torch.rand(1, 3, side, side),
+            torch.rand(1, 3, *size),
             path,
             input_names=names[:1],
             output_names=names[1:],
             opset_version=11,
-            dynamic_axes={name: {1: "n"} for name in names[1:] if name != "output"},
+            dynamic_axes=axes or {name: {0: "batch"} for name in names},
             dynamo=False,
         )
     return path.read_bytes()

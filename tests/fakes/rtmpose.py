@@ -6,13 +6,14 @@ CSPNeXt: C. Lyu et al., RTMDet, arXiv:2212.07784; the head: T. Jiang et al., RTM
 from __future__ import annotations
 
 import math
-import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from fakes.rtmo import write_onnx
 
 #: How deep and how wide the backbone of each size is.
 SIZES = {"t": (0.167, 0.375), "s": (0.33, 0.5), "m": (0.67, 0.75), "l": (1, 1), "x": (1.33, 1.25)}
@@ -188,21 +189,7 @@ def rtmpose_onnx(folder: Path, size: str, keypoints: int, height: int, width: in
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.running_mean, -0.1, 0.1)
-    path = folder / "end2end.onnx"
-    names = ["simcc_x", "simcc_y"]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            network,
-            torch.rand(1, 3, height, width),
-            path,
-            input_names=["input"],
-            output_names=names,
-            opset_version=11,
-            dynamic_axes={name: {0: "batch"} for name in ("input", *names)},
-            dynamo=False,
-        )
-    return path.read_bytes()
+    return write_onnx(folder, network, (height, width), ["input", "simcc_x", "simcc_y"])
 
 
 def drawn_scene(height: int = 480, width: int = 640) -> np.ndarray:

@@ -10,11 +10,10 @@ from ai_edge_litert import schema_py_generated as tflite
 
 Array = np.ndarray
 
-_TYPES = {
-    "float32": tflite.TensorType.FLOAT32,
-    "int32": tflite.TensorType.INT32,
-    "int8": tflite.TensorType.INT8,
-}
+#: The versions of operators with what is used in tests, where it is not the first.
+_VERSIONS = {
+    "RESIZE_BILINEAR": 3, "RESIZE_NEAREST_NEIGHBOR": 3, "TRANSPOSE_CONV": 4, "DEQUANTIZE": 3,
+}  # fmt: skip
 
 
 class TfliteWriter:
@@ -40,7 +39,8 @@ class TfliteWriter:
     ) -> int:
         """The number of a new tensor: a constant if it has values, quantized if it has scales."""
         tensor = tflite.TensorT()
-        tensor.name, tensor.shape, tensor.type = name, list(shape), _TYPES[dtype]
+        tensor.name, tensor.shape = name, list(shape)
+        tensor.type = getattr(tflite.TensorType, dtype.upper())
         tensor.buffer = 0
         if self.open_axis is not None and values is None:
             tensor.shapeSignature = list(shape)
@@ -59,10 +59,12 @@ class TfliteWriter:
         return len(self.tensors) - 1
 
     def operator(
-        self, kind: str, options: object, inputs: Sequence[int], outputs: Sequence[int]
+        self, kind: str, options: object | None, inputs: Sequence[int], outputs: Sequence[int]
     ) -> None:
-        """Add an operator of the schema, with an object of its class of options."""
+        """Add an operator of the schema, with an object of its class of options if it has one."""
         operator = self._add(kind, inputs, outputs)
+        if options is None:
+            return
         name = type(options).__name__.removesuffix("T")
         operator.builtinOptionsType = getattr(tflite.BuiltinOptions, name)
         operator.builtinOptions = options
@@ -79,8 +81,7 @@ class TfliteWriter:
             code = tflite.OperatorCodeT()
             code.builtinCode = getattr(tflite.BuiltinOperator, kind)
             code.deprecatedBuiltinCode = min(code.builtinCode, 127)
-            # With a bias, a transposed convolution is of version 3.
-            code.version = 3 if kind == "TRANSPOSE_CONV" else 1
+            code.version = _VERSIONS.get(kind, 1)
             self.codes[kind] = code
         operator = tflite.OperatorT()
         operator.opcodeIndex = list(self.codes).index(kind)

@@ -6,10 +6,8 @@ take 60 MiB.
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 from importlib.util import find_spec
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -32,23 +30,6 @@ def import_when_used(name: str) -> Any:
     """A module; the tests that ask for it are skipped if its package is not installed."""
     require_installed(name.partition(".")[0])
     return _Module(name)
-
-
-def compile_grammars_when_used() -> None:
-    """jsonschema imports a package that compiles 38 grammars of addresses, for 1.7 s, which most tests do not need."""
-    name = "rfc3987_syntax"
-    if name in sys.modules or find_spec(name) is None:
-        return
-
-    def is_valid_syntax(*arguments: Any) -> bool:
-        if sys.modules.get(name) is stand_in:
-            del sys.modules[name]
-        valid: bool = import_module(name).is_valid_syntax(*arguments)
-        return valid
-
-    stand_in = ModuleType(name)
-    vars(stand_in)["is_valid_syntax"] = is_valid_syntax
-    sys.modules[name] = stand_in
 
 
 def require_installed(*packages: str) -> None:

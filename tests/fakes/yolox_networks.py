@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fakes.rtmo import JOINTS, export_onnx, select_people
+from fakes.rtmo import JOINTS, Bins, export_onnx, select_people
 from fakes.rtmpose import ConvModule, SPPBottleneck
 
 #: How deep and how wide the networks of each size are.
@@ -282,25 +282,18 @@ class RTMO(nn.Module):
             self.out.append(nn.Conv2d(pose, 4 + JOINTS + 2 * inputs, 1))
         self.pose_to_kpts = nn.Linear(2 * inputs, 128 * JOINTS)
         self.gau = KeypointAttention()
-        self.x_fc, self.y_fc = nn.Linear(128, 128), nn.Linear(128, 128)
+        self.bins = Bins(64, 128)
         grids = [torch.arange(side // stride) * stride + stride / 2 for stride in (16, 32)]
         centers = [torch.cartesian_prod(grid, grid).flip(1) for grid in grids]
         strides = [torch.full((len(grid) ** 2, 1), side / len(grid)) for grid in grids]
         self.register_buffer("centers", torch.cat(centers))
         self.register_buffer("strides", torch.cat(strides))
-        self.register_buffer("across", torch.linspace(-0.5, 0.5, 192))
-        self.register_buffer("down", torch.linspace(-0.5, 0.5, 256))
-        self.register_buffer("waves", 300.0 ** (-torch.arange(64) / 64.0))
         logits = torch.full((1, len(self.centers), 1), -CERTAIN)
         for number, (left, top, width, height) in enumerate(people):
             place = torch.tensor([left + width / 2, top + height / 2]) * side
             logits[0, (self.centers - place).norm(dim=1).argmin()] = person_logit(number)
         self.register_buffer("answer", logits)
         self.register_buffer("other", (logits < 0).float())
-
-    def encode(self, bins: Tensor, layer: nn.Module) -> Tensor:
-        angles = bins[..., None] * self.waves
-        return layer(torch.cat((angles.cos(), angles.sin()), -1)).transpose(-1, -2)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         scores, rows = [], []
@@ -317,16 +310,9 @@ class RTMO(nn.Module):
         dets = torch.cat((boxes, score), 2)[first, keep]
         visible = row[..., 4 : 4 + JOINTS].sigmoid()[first, keep]
         vectors = row[..., 4 + JOINTS :][first, keep]
-        middle = (dets[..., :2] + dets[..., 2:4]) / 2
-        spans = (dets[..., 2:4] - dets[..., :2]) * 1.25
-        x, y = self.across * spans[..., :1], self.down * spans[..., 1:]
-        offset = middle - self.centers[keep]
         keypoints = self.gau(self.pose_to_kpts(vectors).reshape(1, -1, JOINTS, 128))
-        in_x = (keypoints @ self.encode(x + offset[..., :1], self.x_fc)).softmax(-1)
-        in_y = (keypoints @ self.encode(y + offset[..., 1:], self.y_fc)).softmax(-1)
-        place_x = (in_x * (x + middle[..., :1]).unsqueeze(2)).sum(-1)
-        place_y = (in_y * (y + middle[..., 1:]).unsqueeze(2)).sum(-1)
-        return dets, torch.stack((place_x, place_y, visible), -1)
+        places = self.bins(keypoints, dets, self.centers[keep])
+        return dets, torch.stack((*places, visible), -1)
 
 
 def generate_onnx(folder: Path, model: str, side: int, people: Sequence[Box]) -> bytes:

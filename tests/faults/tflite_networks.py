@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
+
+from fakes.tflite_writer import TfliteWriter, options_of
 
 from .network import HEIGHT, WIDTH, Array, Network, Port, Written
 
 SAME, VALID = schema.Padding.SAME, schema.Padding.VALID
 ACTIVATIONS = schema.ActivationFunctionType
-_TYPES = {"f": "FLOAT32", "e": "FLOAT16", "i": "INT32", "b": "INT8", "B": "UINT8", "q": "INT64"}
 
 #: The classes of the options of operators, where the operator's name does not tell them.
 _OPTIONS = {
@@ -22,10 +22,6 @@ _OPTIONS = {
     "MAX_POOL_2D": "Pool2D", "L2_NORMALIZATION": "L2Norm", "MEAN": "Reducer",
     "REDUCE_MAX": "Reducer", "MAXIMUM": "MaximumMinimum", "BATCH_MATMUL": "BatchMatMul",
     "PADV2": "PadV2",
-}  # fmt: skip
-#: The versions of operators with what is used here, where it is not the first.
-_VERSIONS = {
-    "RESIZE_BILINEAR": 3, "RESIZE_NEAREST_NEIGHBOR": 3, "TRANSPOSE_CONV": 4, "DEQUANTIZE": 3,
 }  # fmt: skip
 #: Operators without options.
 _PLAIN = {"PRELU", "LOGISTIC", "RELU", "RELU6", "RSQRT", "ROUND", "FLOOR", "TANH", "ELU"}
@@ -36,68 +32,31 @@ class TfliteNetwork(Network):
 
     def __init__(self, fault: str = "", seed: int = 0) -> None:
         super().__init__(fault, seed)
-        self.model = schema.ModelT()
-        self.model.version = 3
-        self.model.operatorCodes = []
-        # The first buffer is empty: tensors without data have it.
-        self.model.buffers = [schema.BufferT()]
-        self.graph = schema.SubGraphT()
-        self.graph.tensors, self.graph.operators = [], []
-        self.model.subgraphs = [self.graph]
-        self.image = self.tensor("image", (1, HEIGHT, WIDTH, 3))
-
-    def tensor(self, name: str, shape: Sequence[int] = (), kind: str = "f", buffer: int = 0) -> int:
-        tensor = schema.TensorT()
-        tensor.name, tensor.shape, tensor.buffer = name, list(shape), buffer
-        tensor.type = getattr(schema.TensorType, _TYPES[kind])
-        self.graph.tensors.append(tensor)
-        return len(self.graph.tensors) - 1
+        self.writer = TfliteWriter()
+        self.image = self.writer.tensor("image", (1, HEIGHT, WIDTH, 3))
 
     def constant(self, values: object, dtype: Any = np.float32) -> int:
         array = np.asarray(values, dtype)
-        buffer = schema.BufferT()
-        buffer.data = np.frombuffer(array.tobytes(), np.uint8)
-        self.model.buffers.append(buffer)
-        number = len(self.model.buffers) - 1
-        return self.tensor(f"constant_{number}", array.shape, array.dtype.char[0], number)
+        name = f"constant_{len(self.writer.buffers)}"
+        return self.writer.tensor(name, array.shape, array, dtype=array.dtype.name)
 
     def integers(self, *values: int) -> int:
         return self.constant(values, np.int32)
 
-    def node(self, kind: str, *inputs: int, type_char: str = "f", **options: Any) -> int:
-        """The number of the node's output tensor."""
-        output = self.tensor(f"{kind.lower()}_{len(self.graph.operators)}", kind=type_char)
-        operator = schema.OperatorT()
-        operator.inputs, operator.outputs = list(inputs), [output]
-        operator.opcodeIndex = self._code(kind)
-        if kind not in _PLAIN:
-            title = _OPTIONS.get(kind, kind.title().replace("_", "")) + "Options"
-            operator.builtinOptionsType = getattr(schema.BuiltinOptions, title)
-            operator.builtinOptions = getattr(schema, f"{title}T")()
-            for name, value in options.items():
-                assert hasattr(operator.builtinOptions, name), name
-                setattr(operator.builtinOptions, name, value)
-        self.graph.operators.append(operator)
+    def node(
+        self, kind: str, *inputs: int, dtype: str = "float32", scale: float = 0.0, **options: Any
+    ) -> int:
+        """The number of the node's output tensor, which is quantized if it has a scale."""
+        name = f"{kind.lower()}_{len(self.writer.operators)}"
+        output = self.writer.tensor(name, (), dtype=dtype, scales=[scale] if scale else [])
+        title = _OPTIONS.get(kind, kind.title().replace("_", "")) + "Options"
+        given = None if kind in _PLAIN else options_of(title, **options)
+        self.writer.operator(kind, given, inputs, [output])
         return output
 
     def quantize(self, x: int, scale: float) -> int:
         """The tensor in 8 bits."""
-        output = self.node("QUANTIZE", x, type_char="b")
-        quantization = schema.QuantizationParametersT()
-        quantization.scale, quantization.zeroPoint = [scale], [0]
-        self.graph.tensors[output].quantization = quantization
-        return output
-
-    def _code(self, kind: str) -> int:
-        number = getattr(schema.BuiltinOperator, kind)
-        codes = [code.builtinCode for code in self.model.operatorCodes]
-        if number not in codes:
-            code = schema.OperatorCodeT()
-            code.builtinCode, code.deprecatedBuiltinCode = number, min(number, 127)
-            code.version = _VERSIONS.get(kind, 1)
-            self.model.operatorCodes.append(code)
-            codes.append(number)
-        return codes.index(number)
+        return self.node("QUANTIZE", x, dtype="int8", scale=scale)
 
     def convolve(
         self, x: int, kernel: Array, bias: Array, *, stride: tuple[int, int] = (1, 1),
@@ -123,25 +82,21 @@ class TfliteNetwork(Network):
     def finish(self, outputs: int | Sequence[int]) -> Written:
         """The file, with the sizes that LiteRT finds; its outputs are ``out_0`` and so on."""
         numbers = [outputs] if isinstance(outputs, int) else list(outputs)
+        tensors = self.writer.tensors
         for place, number in enumerate(numbers):
-            self.graph.tensors[number].name = f"out_{place}"
-        self.graph.inputs, self.graph.outputs = [self.image], numbers
-        interpreter = Interpreter(model_content=self._pack())
+            tensors[number].name = f"out_{place}"
+        interpreter = Interpreter(model_content=self.writer.finish([self.image], numbers))
         interpreter.allocate_tensors()
-        for number, tensor in enumerate(self.graph.tensors):
+        for number, tensor in enumerate(tensors):
             if not tensor.buffer:
                 details = interpreter._get_tensor_details(number, 0)
                 tensor.shape = list(map(int, details["shape"]))
         ports = [
-            Port(tensor.name, tuple(tensor.shape))
-            for tensor in (self.graph.tensors[number] for number in (self.image, *numbers))
+            Port(tensors[number].name, tuple(tensors[number].shape))
+            for number in (self.image, *numbers)
         ]
-        return Written("tflite", self._pack(), (ports[0],), tuple(ports[1:]), tuple(self.faults))
-
-    def _pack(self) -> bytes:
-        builder = flatbuffers.Builder(1 << 16)
-        builder.Finish(self.model.Pack(builder), b"TFL3")
-        return bytes(builder.Output())
+        content = self.writer.finish([self.image], numbers)
+        return Written("tflite", content, (ports[0],), tuple(ports[1:]), tuple(self.faults))
 
 
 Form = Callable[[TfliteNetwork], "int | list[int]"]

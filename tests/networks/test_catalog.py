@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 
@@ -18,7 +15,6 @@ from posezoo import networks
 from posezoo.core.declarations.model import ColorOrder
 from posezoo.core.errors import NetworkError
 from posezoo.networks import NETWORKS
-from posezoo.networks.catalog_file import read_definition
 from posezoo.networks.gluon_names import torch_names
 
 nn = import_when_used("torch.nn")
@@ -94,32 +90,6 @@ def test_keys_order_and_shapes_are_the_published_ones(file, published):
     network = built_from_form(file, published)
     assert list(networks.tensor_shapes(network).items()) == list(shapes.items())
     assert sum(p.numel() for p in network.parameters()) == published.table(file)["parameters"]
-
-
-class Record(dict):
-    """An object of a catalog, with the keys that have not been read yet."""
-
-    def __init__(self, fields):
-        super().__init__(fields)
-        self.unread = set(fields)
-
-    def __getitem__(self, key):
-        self.unread.discard(key)
-        return super().__getitem__(key)
-
-    def get(self, key, default=None):
-        self.unread.discard(key)
-        return super().get(key, default)
-
-
-@pytest.mark.parametrize("file", ["catalog.json", "zoo/published_networks.json"])
-def test_each_key_of_a_catalog_is_read(file):
-    path = Path(networks.__file__).parent / file
-    for name, record in json.loads(path.read_text("utf-8"), object_hook=Record).items():
-        read_definition(name, record, "package", dict)
-        parts = (record, record.get("input", Record({})), *record.get("arguments", {}).values())
-        unread = set().union(*(part.unread for part in parts)) - {"published"}
-        assert not unread, f"{file}: {name}: read_definition knows no key {unread}"
 
 
 @pytest.mark.parametrize("name", GLUON)
@@ -267,13 +237,3 @@ def test_stages_name_the_outputs_of_lightweight_openpose():
 def test_an_ir_has_the_published_order_of_outputs_and_a_module_its_own(name, ir, module):
     network = NETWORKS[name]
     assert (network.output_names(), network.module_outputs()) == (ir, module)
-
-
-def test_every_network_names_its_paper_and_its_upstream():
-    for network in NETWORKS.values():
-        spec = find_spec(network.module_class.partition(":")[0])
-        assert spec and spec.origin
-        says = ast.get_docstring(ast.parse(Path(spec.origin).read_text("utf-8"))) or ""
-        assert "Paper" in says, network.name
-        assert "arXiv:" in says, network.name
-        assert "Upstream: " in says, network.name

@@ -91,13 +91,3 @@ def test_the_export_of_vitpose_computes_the_same(tmp_path):
     network = networks.build_network("vitpose", width=384)
     compiled = exported(network, "vitpose", tmp_path, dynamic=False)
     assert_same(network, compiled, "vitpose", (1, 3, 256, 192))
-
-
-@pytest.mark.slow
-def test_the_comparison_detects_another_network(tmp_path):
-    name = "mobile_pose_mobilenetv3_small"
-    network = awake(name)
-    compiled = exported(network, name, tmp_path, dynamic=False)
-    network.upsampling[1].bn.eps = 1e-3
-    with pytest.raises(AssertionError, match=name):
-        assert_same(network, compiled, name, NETWORKS[name].input.shape)

@@ -68,7 +68,6 @@ class Row:
 
 NONE = 'one of "--print_all", "--all", "--name" or "--list" must be specified'
 TWO = 'at most one of "--all", "--name" or "--list" can be specified'
-ONE_IR = "FP16/ir-net.xml"
 COMPOSITE = {"models": "composites"}
 KEPT = {"events": "good file stays"}
 

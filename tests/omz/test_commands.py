@@ -118,9 +118,3 @@ def test_all_models_of_open_model_zoo_are_described_alike():
 def comparable(facts: dict[str, Any]) -> dict[str, Any]:
     """The keys that both have; posezoo joins the lines of a description."""
     return {**known(facts), "description": " ".join(facts["description"].split())}
-
-
-def test_the_ids_of_the_table_are_unique():
-    assert len({row.name for row in ROWS}) == len(ROWS) >= 60
-    assert {reason for row in ROWS for reason in row.differs.values()} == set(REASONS)
-    assert {aspect for row in ROWS for aspect in row.differs} <= set(ASPECTS)

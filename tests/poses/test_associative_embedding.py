@@ -20,13 +20,6 @@ SIZE = crowds.EMBEDDINGS_SIZE
 WRIST = 9
 
 
-def standing(*places: tuple[float, float, float]) -> crowds.Group:
-    """People upright, by the middle of their bodies and their height, in pixels."""
-    joints = np.stack([crowds.person(np.random.default_rng(4), height) for _, _, height in places])
-    joints += np.array(places)[:, None, :2]
-    return crowds.Group(joints, np.ones(joints.shape[:2], bool), SIZE)
-
-
 TWO = ((150, 250, 300), (360, 250, 300))
 
 
@@ -45,7 +38,7 @@ def errors(poses: list[Pose], people: crowds.Group) -> np.ndarray:
 
 @pytest.mark.parametrize("nms_in_graph", [False, True])
 def test_two_people_are_found_at_their_drawn_positions(nms_in_graph):
-    people = standing(*TWO)
+    people = crowds.standing(SIZE, *TWO)
     poses = found(*crowds.embedding_maps(people, 1, nms_in_graph=nms_in_graph))
     assert len(poses) == 2 and errors(poses, people).mean() < 0.2
     assert all(pose.skeleton == "coco-17" and 0.8 < pose.score <= 1 for pose in poses)
@@ -62,7 +55,7 @@ def test_nms_in_the_graph_changes_nothing():
 
 
 def test_a_second_tag_separates_people_of_equal_first_tags():
-    people = standing(*TWO)
+    people = crowds.standing(SIZE, *TWO)
     heatmaps, tags = crowds.embedding_maps(people, 1)
     alike = tags * 0.05
     mixed = found(heatmaps, np.stack([alike, alike], axis=-1))
@@ -75,7 +68,7 @@ def test_a_second_tag_separates_people_of_equal_first_tags():
 def test_a_weak_wrist_is_found_by_its_persons_tag(others):
     """Below the threshold, and with people of lower scores around: whose tag is looked for is not mixed up."""
     places = [*TWO, (100, 60, 60), (260, 60, 60), (420, 60, 60)][: 2 + others]
-    people = standing(*places)
+    people = crowds.standing(SIZE, *places)
     heatmaps, tags = crowds.embedding_maps(people, 1, noise=0.005)
     x, y = (people.joints[0, WRIST] / 2).astype(int)
     heatmaps[0, WRIST, y - 10 : y + 11, x - 10 : x + 11] *= 0.08
@@ -88,7 +81,7 @@ def test_a_weak_wrist_is_found_by_its_persons_tag(others):
 
 
 def test_noise_is_no_wrist():
-    people = standing(*TWO)
+    people = crowds.standing(SIZE, *TWO)
     people.there[0, WRIST] = False
     poses = found(*crowds.embedding_maps(people, 1))
     missing = [pose for pose in poses if pose.keypoints[WRIST, 2] == 0]
@@ -96,7 +89,7 @@ def test_noise_is_no_wrist():
 
 
 def test_people_of_low_scores_and_beyond_the_limit_are_left_out():
-    people = standing(*TWO)
+    people = crowds.standing(SIZE, *TWO)
     heatmaps, tags = crowds.embedding_maps(people, 1)
     heatmaps[..., :128] *= 0.5
     assert len(found(heatmaps, tags)) == 2
@@ -106,14 +99,14 @@ def test_people_of_low_scores_and_beyond_the_limit_are_left_out():
 
 
 def test_tags_within_the_distance_are_one_person():
-    heatmaps, tags = crowds.embedding_maps(standing((150, 250, 300)), 1)
+    heatmaps, tags = crowds.embedding_maps(crowds.standing(SIZE, (150, 250, 300)), 1)
     tags[:, :5] += 0.8
     assert len(found(heatmaps, tags)) == 1
     assert len(found(heatmaps, tags, max_tag_distance=0.5)) == 2
 
 
 def test_adjusting_and_the_offset_move_keypoints():
-    people = standing((150.7, 250.3, 300))
+    people = crowds.standing(SIZE, (150.7, 250.3, 300))
     maps = crowds.embedding_maps(people, 1)
     (fine,), (plain,), (corner,) = (
         found(*maps),
@@ -130,7 +123,7 @@ def one_pass(heatmaps: np.ndarray, tags: np.ndarray, **kwargs) -> AugmentedOutpu
 
 
 def test_passes_of_a_mirrored_image_and_other_scales_are_merged():
-    people = standing(*TWO)
+    people = crowds.standing(SIZE, *TWO)
     heatmaps, tags = (maps[0] for maps in crowds.embedding_maps(people, 1))
     order = np.arange(17)
     for left, right in SKELETONS["coco-17"].flip_pairs:
@@ -164,7 +157,7 @@ def test_merging_needs_tags_of_the_usual_scale():
 
 @pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
 def test_values_that_are_not_finite_give_no_people(poison):
-    people = standing(*TWO)
+    people = crowds.standing(SIZE, *TWO)
     heatmaps, tags = crowds.embedding_maps(people, 1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -143,31 +143,6 @@ def test_groups_that_were_mixed_up_once_come_back(kind, seed):
     hold(openpose, kind, range(seed, seed + 1))
 
 
-def test_groups_match_their_names():
-    """Two people of a kind are drawn differently from seed to seed, and keep their distance."""
-    for kind in crowds.KINDS:
-        groups = [crowds.group(kind, seed, crowds.OPENPOSE_SIZE) for seed in FEW_SEEDS]
-        assert all(len(group) > 0 for group in groups) or kind == "empty"
-        for group in groups:
-            for one in range(len(group)):
-                for other in range(one):
-                    common = group.there[one] & group.there[other]
-                    apart = np.linalg.norm(group.joints[one] - group.joints[other], axis=1)[common]
-                    assert (apart >= crowds.APART).all(), kind
-    assert max(len(crowds.group("crowd", seed, crowds.OPENPOSE_SIZE)) for seed in range(20)) >= 25
-
-
-def test_a_decoder_that_misses_a_joint_of_everybody_fails():
-    """The tally itself: a pose moved by half a body is no longer that person's."""
-    people = crowds.group("plain", 1, crowds.EMBEDDINGS_SIZE)
-    maps = dict(zip(("heatmaps", "embeddings"), crowds.embedding_maps(people, 1), strict=True))
-    poses = posezoo.decode("associative_embedding", maps, crowds.EMBEDDINGS_SIZE)
-    poses[0].keypoints[:, :2] += 60
-    tally = Tally()
-    tally.add(people.joints, people.there, poses)
-    assert tally.back == tally.people - 1 and tally.invented == 1
-
-
 #: Kinds, numbers of people and pixels that a field reaches beside its limb: one cell, as networks are trained,
 #: and two, in which nearly every limb of a crowd is disputed.
 SCENES = list(

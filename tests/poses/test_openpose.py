@@ -23,13 +23,6 @@ pytest.importorskip("cv2")
 SIZE = crowds.OPENPOSE_SIZE
 
 
-def standing(*places: tuple[float, float, float]) -> crowds.Group:
-    """People upright, by the middle of their bodies and their height, in pixels."""
-    joints = np.stack([crowds.person(np.random.default_rng(4), height) for _, _, height in places])
-    joints += np.array(places)[:, None, :2]
-    return crowds.Group(joints, np.ones(joints.shape[:2], bool), SIZE)
-
-
 def found(people: crowds.Group, *, upsampled: int = 1, **options: float) -> list[Pose]:
     heatmaps, pafs = crowds.openpose_maps(people, 1, upsampled=upsampled)
     return decode("openpose", {"heatmaps": heatmaps, "pafs": pafs}, SIZE, **options)
@@ -42,7 +35,7 @@ def error(pose: Pose, people: crowds.Group) -> float:
 
 
 def test_one_person_is_found_at_the_drawn_position():
-    people = standing((200, 128, 200))
+    people = crowds.standing(SIZE, (200, 128, 200))
     (pose,) = found(people)
     assert pose.skeleton == "openpose-18" and error(pose, people) < 0.2
     assert 0.5 < pose.score <= 1
@@ -54,7 +47,7 @@ def test_one_person_is_found_at_the_drawn_position():
 
 
 def test_the_surest_comes_first():
-    people = standing((100, 128, 180), (300, 128, 180))
+    people = crowds.standing(SIZE, (100, 128, 180), (300, 128, 180))
     heatmaps, pafs = crowds.openpose_maps(people, 1)
     heatmaps[:, :18, :, :25] *= 0.6
     first, second = decode("openpose", {"heatmaps": heatmaps, "pafs": pafs}, SIZE)
@@ -63,14 +56,14 @@ def test_the_surest_comes_first():
 
 def test_the_grid_of_the_map_does_not_matter():
     """The same person in maps upsampled by the network, by us, and in plain ones."""
-    people = standing((200, 128, 200))
+    people = crowds.standing(SIZE, (200, 128, 200))
     assert error(found(people, upsampled=4)[0], people) < 0.5
     assert error(found(people, upsample=4)[0], people) < 0.8
     assert error(found(people)[0], people) < 0.2
 
 
 def test_without_subpixel_keypoints_are_the_middles_of_cells():
-    (pose,) = found(standing((200, 128, 200)), subpixel=False)
+    (pose,) = found(crowds.standing(SIZE, (200, 128, 200)), subpixel=False)
     assert np.array_equal((pose.keypoints[:, :2] / 8) % 1, np.full((18, 2), 0.5))
 
 
@@ -85,19 +78,19 @@ def test_upsampling_keeps_hills_in_place():
 
 def test_two_people_in_line_keep_their_own_legs():
     """Below each other, 21 px apart: their fields are one lane, and only the lengths tell."""
-    people = standing((200, 110, 180), (200, 131, 180))
+    people = crowds.standing(SIZE, (200, 110, 180), (200, 131, 180))
     poses = found(people)
     assert len(poses) == 2 and all(error(pose, people) < 0.5 for pose in poses)
 
 
 def test_a_small_person_before_a_large_one_keeps_its_size():
-    people = standing((200, 128, 230), (202, 110, 70))
+    people = crowds.standing(SIZE, (200, 128, 230), (202, 110, 70))
     poses = found(people)
     assert len(poses) == 2 and all(error(pose, people) < 0.5 for pose in poses)
 
 
 def test_a_joint_that_is_hidden_is_zero_and_the_rest_stays():
-    people = standing((200, 128, 200))
+    people = crowds.standing(SIZE, (200, 128, 200))
     people.there[0, 9] = False  # the left wrist of COCO
     (pose,) = found(people)
     assert pose.keypoints[7].tolist() == [0, 0, 0]
@@ -105,7 +98,7 @@ def test_a_joint_that_is_hidden_is_zero_and_the_rest_stays():
 
 
 def test_few_keypoints_are_no_person_unless_requested():
-    people = standing((200, 128, 200))
+    people = crowds.standing(SIZE, (200, 128, 200))
     people.there[0] = False
     people.there[0, 5] = True  # the left shoulder; the neck is always there
     assert found(people) == []
@@ -115,7 +108,7 @@ def test_few_keypoints_are_no_person_unless_requested():
 
 
 def test_thresholds_are_heeded():
-    people = standing((200, 128, 200))
+    people = crowds.standing(SIZE, (200, 128, 200))
     assert found(people, min_keypoint_score=1.0) == []
     heatmaps, pafs = crowds.openpose_maps(people, 1)
     weak = {"heatmaps": heatmaps, "pafs": 0.5 * pafs}
@@ -124,7 +117,7 @@ def test_thresholds_are_heeded():
 
 
 def test_of_too_many_peaks_the_highest_are_taken():
-    people = standing((100, 128, 180), (300, 128, 180))
+    people = crowds.standing(SIZE, (100, 128, 180), (300, 128, 180))
     heatmaps, pafs = crowds.openpose_maps(people, 1)
     heatmaps[:, :18, :, :25] *= 0.6
     (pose,) = decode("openpose", {"heatmaps": heatmaps, "pafs": pafs}, SIZE, max_peaks=1)
@@ -133,7 +126,7 @@ def test_of_too_many_peaks_the_highest_are_taken():
 
 @pytest.mark.parametrize("axis", [1, 3])
 def test_one_output_of_57_channels_is_as_good(axis):
-    heatmaps, pafs = crowds.openpose_maps(people := standing((200, 128, 200)), 1)
+    heatmaps, pafs = crowds.openpose_maps(people := crowds.standing(SIZE, (200, 128, 200)), 1)
     both = np.moveaxis(np.concatenate([heatmaps, pafs], axis=1), 1, axis)
     (pose,) = decode("openpose", {"maps": both}, SIZE)
     assert error(pose, people) < 0.2
@@ -155,7 +148,7 @@ def test_maps_as_wide_as_the_usual_channels_are_not_transposed(cells):
 
 @pytest.mark.parametrize("height", [19, 32])
 def test_two_outputs_may_have_their_channels_last(height):
-    people = standing((200, 128, 200))
+    people = crowds.standing(SIZE, (200, 128, 200))
     heatmaps, pafs = crowds.openpose_maps(people, 1)
     maps = {"heatmaps": heatmaps, "pafs": pafs}
     maps = {role: output.transpose(0, 2, 3, 1)[:, :height] for role, output in maps.items()}
@@ -199,7 +192,9 @@ def test_hundreds_of_peaks_a_channel_come_to_an_end(field, max_count):
 
 @pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
 def test_values_that_are_not_finite_give_no_people(poison):
-    heatmaps, pafs = crowds.openpose_maps(standing((100, 128, 180), (300, 128, 180)), 1)
+    heatmaps, pafs = crowds.openpose_maps(
+        crowds.standing(SIZE, (100, 128, 180), (300, 128, 180)), 1
+    )
     heatmaps[..., :20], pafs[..., :20] = poison, poison
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -212,7 +207,7 @@ def test_values_that_are_not_finite_give_no_people(poison):
 
 @pytest.mark.parametrize("affinity", [np.nan, np.inf, -np.inf])
 def test_keypoints_between_which_the_field_is_not_finite_are_not_joined(affinity):
-    heatmaps, pafs = crowds.openpose_maps(standing((200, 128, 200)), 1)
+    heatmaps, pafs = crowds.openpose_maps(crowds.standing(SIZE, (200, 128, 200)), 1)
     pafs[:] = affinity
     assert decode("openpose", {"heatmaps": heatmaps, "pafs": pafs}, SIZE) == []
 

@@ -16,7 +16,7 @@ import pytest
 
 from fakes.command import omz_tool, posezoo
 from fakes.network import HEIGHT, OUTPUTS, WIDTH, network
-from fakes.zoo import as_yaml, declared_file, model_yml, write_model
+from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.errors import QuantizationError
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.quantize.int8_ranges import MAKER, Int8Ranges, apply_ranges, find_ranges
@@ -582,8 +582,3 @@ def test_the_default_pair_needs_neither_photos_nor_nncf(npm_mirror, tmp_path, mo
     for name in ("movenet-thunder", "nanodet-g"):
         assert (tmp_path / "models" / "public" / name / "FP16-INT8" / f"{name}.xml").is_file()
     assert "movenet-thunder: FP16-INT8 self-check passed" in ended.stderr
-
-
-def test_the_page_shows_how_they_are_declared():
-    page = Path(__file__).parents[2] / "docs" / "model_yml.md"
-    assert as_yaml({"file": FILE}).strip() in page.read_text("utf-8")

@@ -294,18 +294,6 @@ def test_another_input_type_is_refused_by_model_optimizer_and_converted_here(tmp
     assert off_by(expected, infer(ours, {"image": image})["pafs"]) < 1e-5
 
 
-def test_at_least_forty_conversions_are_compared_with_model_optimizer():
-    assert len(CASES) + len(HALVES) + len(BLAZEPOSE) + 1 >= 40
-
-
-def test_every_supported_argument_is_compared_with_model_optimizer():
-    said = {argument.partition("=")[0] for _, arguments in CASES.values() for argument in arguments}
-    assert said >= {
-        "--input", "--input_shape", "--output", "--mean_values", "--scale_values", "--scale",
-        "--reverse_input_channels", "--layout", "--freeze_placeholder_with_value", "--static_shape",
-    }  # fmt: skip
-
-
 def hold(
     content: bytes,
     arguments: list[str],

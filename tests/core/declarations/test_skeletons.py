@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ from posezoo.core.declarations.skeleton_yml import parse_skeleton, read_skeleton
 from posezoo.core.declarations.skeletons import SKELETONS, find_skeleton, known_counts, skeleton_of
 from posezoo.core.errors import PosezooError, SpecError
 from posezoo.core.registry import Registry
-from posezoo.poses.decoders import DECODERS
 from posezoo.upkeep.json_schema import skeleton_schema
 
 GRIPPER = """\
@@ -115,16 +113,6 @@ def test_no_name_leads_out_of_the_package(tmp_path):
 def test_the_files_of_the_package_fit_the_schema_for_editors(name, jsonschema):
     path = Path(__file__).parents[3] / "src/posezoo/core/declarations/skeletons" / f"{name}.yml"
     jsonschema.validate(yaml.safe_load(path.read_text()), skeleton_schema())
-
-
-def test_the_page_of_model_yml_names_the_skeletons_and_the_decoders_that_take_any():
-    page = (Path(__file__).parents[3] / "docs" / "model_yml.md").read_text("utf-8")
-    skeletons, decoders = re.findall(
-        r"posezoo has (`.*?)\. .*takes any skeleton: (.*?)\.", page, re.S
-    )[0]
-    assert set(re.findall("`(.+?)`", skeletons)) == set(SKELETONS) - {"class"}
-    taking = {name for name, decoder in DECODERS.items() if decoder.takes_skeleton}
-    assert set(re.findall(r"\w+", decoders)) - {"or"} == taking
 
 
 def test_the_schema_for_editors_wants_two_keypoints_in_a_pair(jsonschema):

@@ -20,30 +20,6 @@ def hosts_of(spec: ModelSpec) -> list[set[str]]:
 SEVERAL = [spec for spec in MODELS if all(len(hosts) > 1 for hosts in hosts_of(spec))]
 
 
-#: Some of their files have a second host: no other copy could be compared with the digests of the others.
-PARTLY = {"human-pose-estimation-0001"}
-
-
-def test_only_these_models_have_a_second_host_for_a_part_of_their_files():
-    """If you find another host of the other files, remove the name."""
-    partly = {
-        spec.name
-        for spec in MODELS
-        if spec not in SEVERAL and any(len(hosts) > 1 for hosts in hosts_of(spec))
-    }
-    assert partly == PARTLY
-
-
-def test_the_models_with_a_second_host_are_these():
-    """If you find another host of a model, add the model."""
-    families = ("face-detection-", "face-landmark", "hand-landmark-", "hand-recrop",
-                "higher-hrnet-", "human-pose-estimation-3d-", "iris", "movenet-lightning",
-                "movenet-multipose", "movenet-thunder", "nanodet", "palm-detection-",
-                "person-detection-", "pose-detection-", "pose-landmark-", "posenet-", "rtmo-",
-                "rtmpose-", "rtmw-", "selfie-segmentation", "single-human-pose-")  # fmt: skip
-    assert [spec for spec in MODELS if spec.name.startswith(families)] == SEVERAL
-
-
 def kind_of_sources(spec: ModelSpec) -> object:
     """Models with the same kinds of sources are downloaded in the same way."""
     return frozenset(tuple(type(source) for source in file.sources) for file in spec.files)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fakes.command import posezoo, python_file
-from fakes.exports import files_below
+from fakes.exports import files_below, write_network
 from fakes.network import network
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
 
@@ -233,19 +233,8 @@ def test_a_model_that_cannot_be_converted_is_not_said_to_be_exported(zoo):
 
 def write_brightness_network(folder, convention):
     """A network whose heatmaps are the brightness of a picture of 96 x 64, in cells of 4 x 4."""
-    onnx = pytest.importorskip("onnx", reason="needs onnx")
-    helper = onnx.helper
-    ports = [
-        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
-        for name, shape in (("image", (1, 3, 64, 96)), ("heatmaps", (1, 17, 16, 24)))
-    ]
     weights = np.full((17, 3, 4, 4), 1 / (48 * 255), np.float32)
-    node = helper.make_node("Conv", ["image", "weights"], ["heatmaps"], "conv", strides=[4, 4])
-    constants = [onnx.numpy_helper.from_array(weights, "weights")]
-    graph = helper.make_graph([node], "pose", ports[:1], ports[1:], constants)
-    opsets = [helper.make_opsetid("", 13)]
-    network = helper.make_model(graph, opset_imports=opsets, ir_version=8)
-    (folder / "net.onnx").write_bytes(network.SerializeToString())
+    write_network(folder / "net.onnx", weights, width=96)
     content = model_yml(
         framework="onnx",
         files=[declared_file(folder / "net.onnx")],

@@ -11,7 +11,6 @@ from fakes.zoo import omz_yml, write_model
 from posezoo.core.declarations.model import NetworkChoice
 from posezoo.core.registry import Registry
 from posezoo.networks.zoo.declarations import with_declared_network
-from posezoo.networks.zoo.published_networks import PUBLISHED
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -58,13 +57,6 @@ def test_models_of_open_model_zoo_get_our_networks(shared):
         if spec.network is not None
     }
     assert found == MODELS
-
-
-def test_the_page_on_model_yml_names_each_class_that_is_replaced():
-    page = (ROOT / "docs" / "model_yml.md").read_text("utf-8")
-    for published in PUBLISHED.values():
-        for word in (published.module, published.name, *published.parameters, published.file):
-            assert word in page
 
 
 def declared(tmp_path, *export: str, files: Sequence[str] = ("net.pth",), pre_convert=False):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
 from fakes.zoo import as_yaml, model_yml, write_model
 from posezoo.core.errors import SpecError
-from posezoo.core.registry import Registry, builtin_models_dir, open_registry
+from posezoo.core.registry import Registry
 from posezoo.pages.facts.papers import (
     NAME,
     collect_papers,
@@ -65,11 +63,3 @@ def test_an_error_is_reported_with_its_place(tmp_path, content, message):
 def test_a_registry_without_papers_cites_none(tmp_path):
     write_model(tmp_path / "models", "net", model_yml(origin={"paper": "https://p.invalid"}))
     assert collect_papers([Registry([tmp_path / "models"]).find("net")]) == ()
-
-
-def test_every_paper_of_our_models_is_listed_and_every_listed_paper_is_used():
-    papers = read_papers(builtin_models_dir() / NAME)
-    named = {model.origin.paper for model in open_registry().select().models} - {""}
-    assert set(papers) == named
-    assert len({paper.key for paper in papers.values()}) == len(papers)
-    assert all(re.fullmatch(r"https://arxiv\.org/abs/\d{4}\.\d{5}", address) for address in papers)

@@ -151,14 +151,7 @@ def test_one_section_says_which_figures_are_of_the_whole_pipeline_and_which_of_t
     assert page.count("Performance</h2>") == 1
 
 
-def test_no_two_columns_of_a_table_have_the_same_heading(our_pages):
-    counted = 0
-    for name, page in our_pages.items():
-        for table in re.findall(r"<thead>(.*?)</thead>", page.decode(), re.DOTALL):
-            headings = re.findall(r"<th[^>]*>([^<]*)</th>", table)
-            assert len({*headings}) == len(headings), (name, headings)
-            counted += 1
-    assert counted > 100
+def test_latencies_of_one_person_and_of_four_have_columns_of_their_own(our_pages):
     thunder = our_pages["models/movenet-thunder.html"].decode()
     for people in ("1 person shown", "4 people shown"):
         assert f">Latency, {people}, ms, median</th>" in thunder

@@ -62,20 +62,6 @@ def test_model_api_finds_our_keypoints(model_api, simcc, camera, tmp_path):
     assert found.scores == pytest.approx(expected[:, 2], rel=1e-4)
 
 
-@pytest.mark.parametrize(
-    "twice",
-    [
-        {"mean_values": [123.675, 116.28, 103.53]},
-        {"scale_values": [58.395, 57.12, 57.375]},
-        {"reverse_input_channels": True},
-    ],
-    ids=lambda twice: next(iter(twice)),
-)
-def test_the_keypoints_would_be_others_if_a_step_was_done_twice(model_api, simcc, twice):
-    found = wrapper(model_api, str(simcc), **twice)(PICTURE)
-    assert np.abs(found.keypoints - keypoints_of_posezoo(simcc)[:, :2]).max() > 10
-
-
 def test_model_api_finds_our_keypoints_of_people_in_a_frame(model_api, simcc):
     """Its pipeline cuts out boxes itself; a box of the network's size is not resized."""
     from model_api.models.keypoint_detection import TopDownKeypointDetectionPipeline

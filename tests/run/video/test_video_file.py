@@ -6,8 +6,6 @@ import pytest
 
 from posezoo.run.video.video_file import choose_even_fps
 
-HOUR_S = 3600
-
 
 def at(*steps: float) -> list[float]:
     """The times of frames that are this far apart."""
