@@ -244,12 +244,7 @@ def pipelines() -> set[str]:
 
 
 def parts_asked_for(module: str) -> set[str]:
-    """The modules of features that a module of another part than the core asks for.
-
-    A verb asks for what a feature adds to it.
-    """
-    if module in verbs():
-        return added_parts().get(f"verb {module.rpartition('.')[2]}", set())
+    """The modules of features that a module of another part than the core asks for."""
     return set() if module.startswith("core.") else parts_of_places(codes()[module])
 
 
@@ -272,13 +267,12 @@ def parts_of_places(code: str) -> set[str]:
 def added_parts() -> dict[str, set[str]]:
     """The modules of features by the place to which posezoo/__init__.py adds them.
 
-    A hook is a place, and so is a verb.
+    A hook is a place.
     """
     calls = (node for node in ast.walk(ast.parse(codes()[""])) if isinstance(node, ast.Call))
     (call,) = (node for node in calls if ast.unparse(node.func) == "features.add_parts")
     tables = ast.literal_eval(call.args[0])
     places = {hook: {hook: part} for hook, part in tables.pop("hooks").items()}
-    places |= {f"verb {verb}": {verb: part} for verb, part in tables["verb_parts"].items()}
     return {
         place: {part.removeprefix("posezoo.").partition(":")[0] for part in parts.values()}
         for place, parts in (tables | places).items()

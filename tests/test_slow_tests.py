@@ -54,11 +54,6 @@ def test_a_part_that_only_the_command_line_asks_for_leaves_out_the_cores_tests()
     assert not any(name.startswith("tests/core/convert/") for name in chosen)
 
 
-def test_a_part_of_a_verb_chooses_the_tests_that_run_the_verb():
-    chosen = slow_tests.choose(["src/posezoo/measure/devices/device_check.py"])
-    assert slow_tests.tests_that_run({"cli.verbs.get"}) <= chosen
-
-
 def test_a_module_that_others_import_for_its_types_alone_is_not_what_they_run():
     """Among them are list and convert, whose pages and cards name the types of results."""
     chosen = slow_tests.choose(["src/posezoo/run/runtime/estimator.py"])

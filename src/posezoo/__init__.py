@@ -88,10 +88,7 @@ features.add_parts(
             "npm_package": "posezoo.packages.npm_package:SOURCE_TYPE",
             "storage": "posezoo.scale.storage_source:STORAGE_TYPE",  # s3, gs, az, sftp
         },
-        "sidecars": {
-            "card": "posezoo.pages.cards.ir_card:SIDECAR",
-            "device proofs": "posezoo.pages.facts.device_proofs:SIDECAR",
-        },
+        "sidecars": {"card": "posezoo.pages.cards.ir_card:SIDECAR"},
         "completers": {"to": "posezoo.export.targets:COMPLETER"},
         "diagnoses": {
             "sandbox": "posezoo.omz.sandbox_diagnosis:REPORT",
@@ -100,12 +97,10 @@ features.add_parts(
             "packages": "posezoo.packages.package_diagnosis:REPORT",
             "nncf": "posezoo.quantize.nncf_version:REPORT",
         },
-        "verb_parts": {"get": "posezoo.measure.devices.device_check:GET"},
         "plan_details": {"device": "posezoo.measure.devices.device_check:PLAN"},
         "hooks": {
             "compared_rows": "posezoo.poses.compared_rows:PEOPLE_ROWS",
             "converter_program": "posezoo.omz.model_optimizer:FINDER",
-            "device_proof": "posezoo.measure.devices.device_proof:PROVER",
             "file_explanation": "posezoo.cli.file_kinds:EXPLAINER",
             "graph_decoder": "posezoo.export.decoded.decoder_in_graph:DECODER",
             "int8_maker": "posezoo.quantize.int8_ranges:MAKER",

@@ -159,7 +159,6 @@ def test_what_is_not_installed_is_shown_with_the_command_below_it():
         (DoctorIssue("OpenCV is missing", "pip it"),),
         (),
         (),
-        (),
     )
     lines = list(doctor_verb._conclusion_lines(diagnosis))
     assert lines[:2] == ["OpenCV is missing", "    to add it: pip it"]

@@ -306,6 +306,21 @@ def test_wrong_flags_end_with_2_and_are_named(args, problem):
 
 
 @pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("posezoo seed", ("rtmlib", "folder")),
+        ("posezoo get --device", ("x", "--device", "GPU", "--inference_precision", "f16")),
+        ("posezoo get --device", ("x", "--device=GPU")),
+    ],
+)
+def test_one_line_says_what_ended_and_what_to_use(typed, words):
+    ended = posezoo(typed.split()[1], *words)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(f"{typed} ended in 0.3.0: ")
+
+
+@pytest.mark.parametrize(
     ("words", "expected"),
     [
         ("pull oci://h:1/a:b --jobs 2 x", {"models": ["x"], "jobs": 2}),

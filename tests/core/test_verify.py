@@ -161,6 +161,23 @@ def test_a_conversion_leaves_no_untracked_file(tmp_path):
     assert states(tmp_path) == {"net/FP16/net.xml": "symlinked"}
 
 
+def test_what_0_2_0_found_out_on_devices_is_no_extra_file_and_is_removed(tmp_path):
+    pytest.importorskip("openvino", reason="needs openvino")
+    (tmp_path / "net.onnx").write_bytes(network("onnx"))
+    file = declared_file(tmp_path / "net.onnx")
+    inputs = [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}]
+    declared = model_yml(framework="onnx", files=[file], inputs=inputs, outputs=None)
+    write_model(tmp_path / "models", "net", declared)
+    assert run(tmp_path, "get", "net").returncode == 0
+    folder = tmp_path / "out" / "public" / "net"
+    (folder / "FP16" / "device_proofs.json").write_text('{"GPU f32": {"verdict": "agrees"}}')
+    assert states(tmp_path) == {}
+    words = ("--models_dir", "models", "--weights_dir", "out", "--yes")
+    removed = posezoo("remove", "net", *words, cwd=tmp_path)
+    assert removed.returncode == 0, removed.stderr
+    assert not folder.exists()
+
+
 def test_a_registry_may_be_the_output_folder(zoo):
     ended = posezoo("download", "a", "--models_dir", "models", "-o", "models", cwd=zoo)
     assert ended.returncode == 0

@@ -90,7 +90,6 @@ class Findings:
 
     packages: tuple[PackageStatus, ...] = ()
     devices: dict[str, str] = field(default_factory=dict)
-    proofs: tuple[dict[str, str], ...] = ()
     problems: tuple[DoctorIssue, ...] = ()
     npm_registries: tuple[NpmRegistry, ...] = ()
     package_indexes: tuple[str, ...] = ()
@@ -123,8 +122,6 @@ class Diagnosis:
     problems: tuple[DoctorIssue, ...]
     #: Extras that are not installed, which is no problem for who does not use what they are for.
     not_installed: tuple[DoctorIssue, ...]
-    #: The models that were compared on devices: IR, device and precision, and verdict.
-    proofs: tuple[dict[str, str], ...]
     npm_registries: tuple[NpmRegistry, ...]
     package_indexes: tuple[str, ...]  # and folders of wheels, of pip's and uv's settings
 
@@ -138,7 +135,6 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
         PackageStatus(name, package_version(name), purpose) for name, purpose, *_ in PACKAGES
     ]
     devices: dict[str, str] = {}
-    proofs: tuple[dict[str, str], ...] = ()
     npm_registries: tuple[NpmRegistry, ...] = ()
     package_indexes: tuple[str, ...] = ()
     hint = "change or remove this setting"
@@ -149,7 +145,6 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
         findings = report.find(settings)
         packages += findings.packages
         devices |= findings.devices
-        proofs += findings.proofs
         npm_registries += findings.npm_registries
         package_indexes += findings.package_indexes
         problems += findings.problems
@@ -170,7 +165,6 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
         plugins=tuple(plugins),
         settings=tuple(settings.values()),
         devices=devices,
-        proofs=proofs,
         problems=tuple(problems),
         not_installed=tuple(_missing_extras()),
         npm_registries=npm_registries,

@@ -27,7 +27,7 @@ from posezoo.core.registry import license_path
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.sidecars import SIDECARS
 from posezoo.core.values import frozen
-from posezoo.core.verify import ArtifactState, check_artifacts
+from posezoo.core.verify import DEVICE_PROOFS, ArtifactState, check_artifacts
 
 #: The license text that `posezoo pull` writes beside the IR.
 _LICENSE = "LICENSE"
@@ -111,8 +111,9 @@ def _list_documents(model: Model, layout: ModelLayout, removed: Sequence[Path]) 
     for parent in ir_folders:
         if read_provenance(parent / PROVENANCE):
             yield parent / PROVENANCE
+        yield from filter(Path.is_file, [parent / DEVICE_PROOFS])
     for sidecar in SIDECARS:
-        yield from sidecar.list_own(model, layout, ir_folders)
+        yield from sidecar.list_own(model, layout)
     if isinstance(model, ModelSpec) and model.license.text:
         with suppress(OSError):
             if read_regular_bytes(folder / _LICENSE) == read_regular_bytes(license_path(model)):

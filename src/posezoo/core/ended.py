@@ -7,6 +7,11 @@ _ENDED: dict[str, str] = {
         "0.3.0: mount the store, or copy the folder with rclone:"
         " docs/operators.md#folders-in-an-object-store"
     ),
+    "posezoo get --device": "0.3.0: posezoo verify NAME --device DEVICE after it",
+    "posezoo seed": (
+        "0.3.0: give the files of posezoo's folders to other packages:"
+        " docs/operators.md#files-for-other-packages"
+    ),
 }
 
 

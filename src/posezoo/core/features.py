@@ -19,7 +19,6 @@ TABLES = frozenset(
         "posezoo.source_types",
         "registries",
         "sidecars",
-        "verb_parts",
     }
 )
 #: The steps that one feature does: those of each ``Hook``.
@@ -27,7 +26,6 @@ HOOKS = frozenset(
     {
         "compared_rows",
         "converter_program",
-        "device_proof",
         "file_explanation",
         "graph_decoder",
         "int8_maker",

@@ -138,11 +138,6 @@ class FeatureParts(Generic[PartT]):
         paths = features.PARTS.get(self.name, {}).values()
         return (import_part(path, self.part_type) for path in paths)
 
-    def find(self, name: str) -> PartT | None:
-        """The part of this name; None if there is none. No other is imported."""
-        path = features.PARTS.get(self.name, {}).get(name)
-        return import_part(path, self.part_type) if path else None
-
     def by_name(self) -> dict[str, PartT]:
         """The parts by their names in the table."""
         paths = features.PARTS.get(self.name, {})

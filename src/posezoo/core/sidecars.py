@@ -16,11 +16,11 @@ from posezoo.core.values import frozen
 class Sidecar:
     """One kind of such files."""
 
-    #: The files on disk that posezoo wrote for a model, and beside its IR in these folders.
-    list_own: Callable[[Model, ModelLayout, Iterable[Path]], Iterable[Path]]
+    #: The files on disk that posezoo wrote for a model.
+    list_own: Callable[[Model, ModelLayout], Iterable[Path]]
     #: Writes the files of a model whose IR were made, if they are not up to date, and returns all
-    #: of them. An OutputError if one cannot be written. None: another command writes them.
-    write: Callable[[Model, Context], Sequence[Path]] | None = None
+    #: of them. An OutputError if one cannot be written.
+    write: Callable[[Model, Context], Sequence[Path]]
 
 
 SIDECARS: FeatureParts[Sidecar] = FeatureParts("sidecars", Sidecar)

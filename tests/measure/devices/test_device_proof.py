@@ -1,4 +1,4 @@
-"""A model is proven on the device that will run it, once for each driver."""
+"""A model is proven on the device that will run it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ import pytest
 from fakes.command import posezoo
 from fakes.faulty_networks import FORMS, SIDE, Builder
 from fakes.posenet import spot_network
-from fakes.zoo import declared_file, model_yml, write_model
-from posezoo.core.events import WarningIssued
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.settings import read_settings, to_settings
 from posezoo.measure.devices.device_comparison import (
@@ -28,18 +26,15 @@ from posezoo.measure.devices.device_proof import (
     DeviceProof,
     PoseComparison,
     prove,
-    prove_once,
     write_first_differences,
 )
-from posezoo.pages.facts.device_proofs import NAME, find_proof, list_proofs, store_proof
 from posezoo.run.images import SAMPLE_PHOTOS
 from posezoo.run.load import ChosenModel, Loader
-from posezoo.run.runtime.runtime_config import RuntimeConfig, describe_device
+from posezoo.run.runtime.runtime_config import RuntimeConfig
 
 pytest.importorskip("cv2")
 
 MODEL = "blazepose-full"
-LAST = f"public/{MODEL}/pose-landmark-full-mediapipe"
 RIGHT = TensorDifference(0.0, limit=1e-5, noise=1e-6, case=0)
 
 
@@ -49,9 +44,9 @@ def spots(tmp_path) -> Path:
     return spot_network(tmp_path / "spot.xml", (97, 97))
 
 
-def loader(folder: Path, listener=print, **settings: object) -> Loader:
-    given = {"weights_dir": folder, "cache_dir": folder / "cache", "device": "AUTO", **settings}
-    return Loader(open_context(to_settings(read_settings(given))), listener=listener)
+def loader(folder: Path) -> Loader:
+    given = {"weights_dir": folder, "cache_dir": folder / "cache", "device": "AUTO"}
+    return Loader(open_context(to_settings(read_settings(given))))
 
 
 def proof_of(outputs: dict[str, TensorDifference], *photos: PoseComparison) -> DeviceProof:
@@ -116,53 +111,6 @@ def test_numbers_that_json_does_not_have_are_text():
     assert record["verdict"] == DIFFERS
 
 
-def test_a_proof_holds_until_the_ir_changes(spots):
-    folder = spots.parent
-    store_proof(folder, "NPU f32", {"verdict": AGREES}, [spots])
-    assert find_proof(folder, "NPU f32")["verdict"] == AGREES
-    assert find_proof(folder, "GPU f32") == {}
-    assert list(list_proofs(folder.parent)) == [
-        {"ir": folder.name, "device": "NPU f32", "verdict": AGREES}
-    ]
-    spots.with_suffix(".bin").write_bytes(b"other weights")
-    assert find_proof(folder, "NPU f32") == {}
-    assert list(list_proofs(folder.parent)) == []
-
-
-@pytest.mark.parametrize("content", ["", "[]", '{"AUTO f32": 1}', '{"AUTO f32": {"sha384": []}}'])
-def test_a_damaged_record_proves_nothing(tmp_path, content):
-    (tmp_path / NAME).write_text(content)
-    assert find_proof(tmp_path, "AUTO f32") == {}
-
-
-@pytest.mark.slow
-def test_a_model_is_proven_once_for_each_driver_and_a_wrong_one_is_warned_of(mirror, tmp_path):
-    events: list[object] = []
-    made = loader(tmp_path, events.append, mirror=(str(mirror),), attempts=1)
-    prepared = made.prepare(ChosenModel(made.context.registry.find(MODEL)))
-    assert prove_once(prepared) == AGREES
-    (path,) = tmp_path.rglob(NAME)
-    first = path.stat().st_mtime_ns
-    assert prove_once(prepared) == AGREES
-    assert path.stat().st_mtime_ns == first
-
-    records = json.loads(path.read_text())
-    assert records["AUTO f32"]["facts"] == describe_device("CPU")
-    records["AUTO f32"]["verdict"] = DIFFERS
-    path.write_text(json.dumps(records))
-    assert prove_once(prepared) == DIFFERS
-    warned = [each.message for each in events if isinstance(each, WarningIssued)]
-    assert any(f"posezoo verify {MODEL} --device AUTO --nodes" in text for text in warned)
-
-    # Another driver, of a device that is not there any more.
-    records["AUTO f32"] |= {"devices": "NPU", "facts": {"NPU NPU_DRIVER_VERSION": "1"}}
-    path.write_text(json.dumps(records))
-    assert prove_once(prepared) == AGREES
-
-    shown = posezoo("doctor", POSEZOO_WEIGHTS_DIR=str(tmp_path)).stdout
-    assert f"AUTO f32                 agrees         {LAST}/FP16" in shown
-
-
 def test_verify_shows_how_a_model_differs_on_a_device(spots):
     ended = posezoo("verify", spots, "--device", "AUTO", "--format", "json", "--nodes", "report")
     assert ended.returncode == 0, ended.stderr
@@ -177,17 +125,6 @@ def test_verify_names_the_devices_that_are_there(spots):
     ended = posezoo("verify", spots, "--device", "NPU")
     assert ended.returncode == 1
     assert "no device 'NPU' was found, only CPU" in ended.stderr
-
-
-def test_get_for_a_device_that_is_not_there_ends_before_the_download(tmp_path):
-    (tmp_path / "net.tflite").write_bytes(b"net")
-    declared = model_yml(files=[declared_file(tmp_path / "net.tflite")])
-    write_model(tmp_path / "models", "net", declared)
-    words = ("get", "net", "--models_dir", "models", "--weights_dir", "out")
-    ended = posezoo(*words, "--device", "NPU", cwd=tmp_path)
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("error: no device 'NPU' was found, only CPU")
-    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
@@ -207,15 +144,10 @@ def test_flags_that_would_do_nothing_are_refused(words, problem):
 
 
 @pytest.mark.slow
-def test_get_and_run_prove_a_model_on_a_device_that_is_not_the_cpu(mirror, tmp_path):
+def test_verify_compares_each_network_of_a_model_by_its_name(mirror, tmp_path):
     environ = {"POSEZOO_MIRROR": str(mirror), "POSEZOO_WEIGHTS_DIR": str(tmp_path)}
-    words = ("--device", "AUTO")
-    got = posezoo("get", MODEL, "--precisions", "FP32", *words, **environ)
-    assert got.returncode == 0, got.stderr
-    ran = posezoo("run", MODEL, "--output", tmp_path / "results", *words, **environ)
-    assert ran.returncode == 0, ran.stderr
-    assert "s  compare the device with the CPU" in ran.stdout
-    proven = sorted(proof["ir"] for proof in list_proofs(tmp_path))
-    assert proven == [f"{LAST}/FP16", f"{LAST}/FP32"]
-    checked = posezoo("verify", MODEL, **environ)
-    assert checked.returncode == 0, checked.stdout
+    ended = posezoo("verify", MODEL, "--device", "AUTO", "--format", "json", **environ)
+    assert ended.returncode == 0, ended.stderr
+    (row,) = json.loads(ended.stdout)["models"]
+    assert (row["model"], row["verdict"]) == (MODEL, AGREES)
+    assert set(row["networks"]) == {"pose-detection-mediapipe", "pose-landmark-full-mediapipe"}

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.core.plugins import FeatureParts, LazyTable
+from posezoo.core.plugins import LazyTable
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
@@ -65,20 +64,6 @@ class Verb:
     usage: str | None = None  # None for the usual one
 
 
-@frozen
-class VerbPart:
-    """What a feature adds to a verb of the core."""
-
-    flags: tuple[Flag | FlagGroup | str, ...]
-    #: Calls the verb's own ``run``, and does the feature's work before or after it.
-    run: Callable[[Callable[[Any], int], Any], int]
-
-
-_NO_PART = VerbPart((), lambda run, args: run(args))
-
-#: What features add to verbs of the core, by the name of the verb.
-_PARTS: FeatureParts[VerbPart] = FeatureParts("verb_parts", VerbPart)
-
 #: The verbs of installed packages.
 PLUGINS: LazyTable[Verb] = LazyTable("posezoo.verbs", Verb, {})
 
@@ -92,11 +77,10 @@ def find_verb(name: str) -> Verb | None:
     if name not in SUMMARIES:
         return PLUGINS.find(name)
     module = import_module(f"{_PACKAGES[name]}.{name}")
-    part = _PARTS.find(name) or _NO_PART
     return Verb(
         SUMMARIES[name],
-        partial(part.run, module.run),
-        (*module.FLAGS, *part.flags),
+        module.run,
+        module.FLAGS,
         module.EXAMPLES,
         usage=getattr(module, "USAGE", None),
     )

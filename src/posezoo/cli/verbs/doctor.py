@@ -64,10 +64,6 @@ def _text_lines(diagnosis: Diagnosis) -> Iterator[str]:
     for name, hardware in diagnosis.devices.items():
         yield f"  {name:8} {hardware}"
     yield ""
-    yield "models that were compared with the CPU, and on which device"
-    for proof in diagnosis.proofs:
-        yield f"  {proof['device']:24} {proof['verdict']:14} {proof['ir']}"
-    yield ""
     yield from _conclusion_lines(diagnosis)
 
 

@@ -9,7 +9,6 @@ posezoo get blazepose-full
 posezoo get blazepose-full --precisions FP16 --weights_dir models
 posezoo get --all --format json
 posezoo get blazepose-full --proof nodes
-posezoo get movenet-thunder --device GPU
 posezoo get movenet-multipose --decode --max_people 3 --weights_dir decoded
 """
 

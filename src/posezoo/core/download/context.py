@@ -207,8 +207,6 @@ class DownloadContext(ExitStack[None]):
         pool: the connections shared with other calls; None for a new pool.
         records_origins: whether to remember where each file came from, for provenance.json.
         roots: the folders that no link may lead a file out of.
-        links_files: whether a file and its cache entry may be hard links to the same bytes; not if
-            others may write to the file in place.
     """
 
     def __init__(
@@ -220,7 +218,6 @@ class DownloadContext(ExitStack[None]):
         pool: ConnectionPool | None = None,
         records_origins: bool = False,
         roots: Sequence[Path] = (),
-        links_files: bool = True,
     ) -> None:
         super().__init__()
         self.options = options
@@ -238,7 +235,6 @@ class DownloadContext(ExitStack[None]):
         self.cache_dir = options.cache_dir  # None after a write failed
         self.records_origins = records_origins
         self.roots = roots
-        self.links_files = links_files
         self.origins: dict[Path, Json] = {}  # of the files that were downloaded
         self.is_probe = False  # whether only the first byte of a file is wanted
         self._listener = listener

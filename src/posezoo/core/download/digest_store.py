@@ -116,16 +116,15 @@ def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bo
         return
     try:
         create_parent(target)
-        may_link = context.links_files
         # A link is complete at once, but it fails if there is an entry.
-        if may_reflink(target.parent) or not may_link or not hard_link(path, target):
-            _replace_entry(path, target, may_link=may_link)
+        if may_reflink(target.parent) or not hard_link(path, target):
+            _replace_entry(path, target)
     except OSError as error:
         context.warn(f"{context.cache_dir}: the cache cannot be written: {os_reason(error)}")
         context.cache_dir = None
 
 
-def _replace_entry(path: Path, target: Path, *, may_link: bool) -> None:
+def _replace_entry(path: Path, target: Path) -> None:
     # A name of its own, since file systems without locks let several processes come here.
     staged = _staging_path(target, f".{os.getpid()}-{secrets.token_hex(4)}.new")
     try:
@@ -134,7 +133,7 @@ def _replace_entry(path: Path, target: Path, *, may_link: bool) -> None:
             is_cloned = reflink(source.fileno(), clone.fileno())
         if not is_cloned:
             staged.unlink()
-            if not may_link or not hard_link(path, staged):
+            if not hard_link(path, staged):
                 shutil.copyfile(path, staged)
         # Without a sync: an entry that a power failure damages is found when it is read.
         replace_file(staged, target)

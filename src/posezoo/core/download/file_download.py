@@ -412,10 +412,7 @@ def _ask(
     """Fill a part from a candidate, and return it."""
     report.start(candidate)
     try:
-        is_cloned = candidate.kind is CandidateKind.CACHE and _clone(
-            candidate, file, part, may_link=report.context.links_files
-        )
-        if not is_cloned:
+        if candidate.kind is not CandidateKind.CACHE or not _clone(candidate, file, part):
             _fill_from(candidate, file, part, report)
     except PosezooError as error:
         report.fail(candidate, error.problem)
@@ -423,7 +420,7 @@ def _ask(
     return part
 
 
-def _clone(candidate: Candidate, file: SourceFile, part: PartialFile, *, may_link: bool) -> bool:
+def _clone(candidate: Candidate, file: SourceFile, part: PartialFile) -> bool:
     """Use the bytes of the cache without a copy; False if that is not possible.
 
     The file of a mirror is not linked: others may change it.
@@ -431,7 +428,7 @@ def _clone(candidate: Candidate, file: SourceFile, part: PartialFile, *, may_lin
     if candidate.path is None:
         return False
     try:
-        return part.clone_from(candidate.path, file, may_link=may_link)
+        return part.clone_from(candidate.path, file)
     except FileNotFoundError as error:
         raise NotFoundError("does not exist") from error
     except OSError:

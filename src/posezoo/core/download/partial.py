@@ -262,9 +262,9 @@ class PartialFile:
         """Compute the digests; all bytes were written."""
         self.digests = self._hasher.digests
 
-    def clone_from(self, path: Path, file: SourceFile, *, may_link: bool) -> bool:
+    def clone_from(self, path: Path, file: SourceFile) -> bool:
         """Use the bytes of another file without a copy; False if the file system does not support
-        that. ``may_link``: the file may be a hard link to the other.
+        that.
 
         Raises:
             DigestError: the bytes are not the expected ones.
@@ -280,10 +280,8 @@ class PartialFile:
             cloned = reflink(source.fileno(), self._handle)
         status = os.fstat(self._handle)
         self.size = status.st_size
-        if not cloned:
-            mode = stat.S_IMODE(status.st_mode)
-            if not may_link or not hard_link(path, link, mode=mode):
-                return False
+        if not cloned and not hard_link(path, link, mode=stat.S_IMODE(status.st_mode)):
+            return False
         self._linked = None if cloned else link
         self.digests = compute_digests(self.content, self._algorithms)
         if self.digests[0] != expected:

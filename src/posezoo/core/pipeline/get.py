@@ -300,6 +300,5 @@ def write_sidecars(model: Model, context: Context) -> list[Path]:
     """
     files: list[Path] = []
     for sidecar in SIDECARS:
-        if sidecar.write:
-            files += sidecar.write(model, context)
+        files += sidecar.write(model, context)
     return files

@@ -1,10 +1,8 @@
-"""What verbs do with --device: verify and get prove models on it, plan says whether it can run
-them.
-"""
+"""What verbs do with --device: verify proves models on it, plan says whether it can run them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +12,8 @@ from posezoo.cli.json_projection import Json, to_json
 from posezoo.cli.model_argument import find_named_model
 from posezoo.cli.plan_details import PlanDetail
 from posezoo.cli.report import print_result
-from posezoo.cli.verbs import VerbPart
 from posezoo.core.declarations.model import Precision
-from posezoo.core.errors import InferenceError, import_cv2
+from posezoo.core.errors import import_cv2
 
 if TYPE_CHECKING:
     from posezoo.core.layout import ModelLayout
@@ -48,10 +45,6 @@ class DeviceArgs(flags.ModelsArgs, flags.FormatArgs):
     precision: Precision
     inputs: list[Path] | None
     nodes: Path | None
-
-
-class _CheckedGetArgs(flags.ConversionArgs):
-    device: str | None
 
 
 def refuse_device_flags(args: DeviceArgs) -> None:
@@ -95,29 +88,6 @@ def run_device_check(args: DeviceArgs) -> int:
     return int(any(row["verdict"] == DIFFERS for row in rows))
 
 
-def _prove_selected(args: _CheckedGetArgs) -> int:
-    """Prove the selected models, whose IR are on this machine, once; 1 if any differs."""
-    from posezoo.measure.devices.device_comparison import DIFFERS
-    from posezoo.measure.devices.device_proof import prove_once
-    from posezoo.run.load import ChosenModel, Loader
-
-    verdicts = set()
-    context = flags.context_from_args(args)
-    registry = context.registry
-    selection = registry.select(flags.patterns_from_args(args))
-    models = {registry.composite_of(spec).full_name: None for spec in selection.models}
-    with flags.console_from_args(args) as console:
-        loader = Loader(context, listener=console)
-        for name in models:
-            for precision in args.precisions:
-                try:
-                    prepared = loader.prepare(ChosenModel(registry.find(name), precision))
-                    verdicts.add(prove_once(prepared))
-                except InferenceError as error:
-                    console.warn(f"{name}: not proven on the device: {error.problem}")
-    return int(DIFFERS in verdicts)
-
-
 def _describe_proof(proof: DeviceProof) -> Iterator[str]:
     facts = ", ".join(proof.facts.values())
     yield (
@@ -145,17 +115,6 @@ def _describe_node(row: dict[str, Any]) -> str:
     )
 
 
-def _get_and_prove(get: Callable[[_CheckedGetArgs], int], args: _CheckedGetArgs) -> int:
-    """Run posezoo get, and prove the models that it made."""
-    if args.device is None:
-        return get(args)
-    from posezoo.run.runtime.runtime_config import require_device
-
-    require_device(flags.settings_from_args(args).device)
-    code = get(args)
-    return code if args.dry_run else max(code, _prove_selected(args))
-
-
 def _plan_device(plan: Plan, layout: ModelLayout, device: str | None) -> tuple[Json | None, str]:
     """What the device cannot run of the first IR on disk."""
     if not device:
@@ -178,19 +137,6 @@ def _describe_support(support: DeviceSupport | None, device: str) -> str:
     refused = ", ".join(f"{kind} ({count})" for kind, count in support.refused.items())
     return f"{device}: {shapes}; refused operations: {refused or 'none'}; by {support.source}"
 
-
-#: For posezoo get.
-GET = VerbPart(
-    (
-        Flag(
-            "--device D",
-            "afterwards, compare the models on this device, such as GPU, with the CPU: once for"
-            " each driver; posezoo doctor lists the results",
-        ),
-        "inference_precision",
-    ),
-    _get_and_prove,
-)
 
 #: For posezoo plan.
 PLAN = PlanDetail(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,6 @@ from posezoo.core.arrays import NamedArrays
 from posezoo.core.convert.check_extent import SEEDS
 from posezoo.core.convert.check_images import IMAGE_KINDS, draw_test_image
 from posezoo.core.declarations.model import Precision
-from posezoo.core.events import WarningIssued
 from posezoo.core.files.verified_files import writing
 from posezoo.core.ir.ir_writer import write_ir
 from posezoo.core.values import frozen
@@ -30,9 +28,7 @@ from posezoo.measure.devices.device_comparison import (
     DeviceComparison,
     TensorDifference,
 )
-from posezoo.pages.facts.device_proofs import find_proof, store_proof
 from posezoo.poses.keypoints import Pose, pose_similarity
-from posezoo.run.device_prover import DeviceProver
 from posezoo.run.images import SAMPLE_PHOTOS, Image, read_image
 from posezoo.run.load import PreparedModel, default_runtime
 from posezoo.run.runtime.estimator import Estimator
@@ -138,34 +134,6 @@ def prove(prepared: PreparedModel, photos: Sequence[Path] = SAMPLE_PHOTOS) -> De
     )
 
 
-def prove_once(prepared: PreparedModel) -> str:
-    """The verdict on a model of the zoo on the device of the settings, with a warning if it
-    differs.
-
-    It is kept beside the IR, and holds until an IR, the device, its driver or OpenVINO changes. It
-    is empty if there is none, and none could be kept.
-    """
-    settings = prepared.loader.context.settings
-    device = f"{settings.device} {settings.inference_precision}"
-    xmls = [ir for ir in prepared.irs.values() if isinstance(ir, Path)]
-    folder = xmls[-1].parent
-    proof = find_proof(folder, device)
-    if not proof or proof.get("facts") != describe_device(f"{proof.get('devices')}"):
-        if not os.access(folder, os.W_OK):
-            return ""
-        proof = prove(prepared).to_json()
-        store_proof(folder, device, proof, xmls)
-    if proof["verdict"] == DIFFERS:
-        name = proof["model"]
-        prepared.loader.listener(
-            WarningIssued(
-                f"{name}: {proof['devices']} computes it wrongly: posezoo verify {name} --device"
-                f" {settings.device} --nodes DIR shows where"
-            )
-        )
-    return str(proof["verdict"])
-
-
 def _compile(
     prepared: PreparedModel, runtime: RuntimeConfig
 ) -> tuple[Estimator, dict[Path, Graph]]:
@@ -173,8 +141,7 @@ def _compile(
     irs = prepared.irs.items()
     graphs = {name: Graph(ir) for name, ir in irs if isinstance(ir, Path)}
     xml = Graph(prepared.xml) if isinstance(prepared.xml, Path) else None
-    loader = replace(prepared.loader, time_step=nullcontext)  # it is a part of another step
-    read = replace(prepared, loader=loader, irs=graphs, xml=xml)
+    read = replace(prepared, irs=graphs, xml=xml)
     estimator = read.compile(LoadOptions(runtime))
     return estimator, {graph.path: graph for graph in (*graphs.values(), xml) if graph}
 
@@ -249,13 +216,3 @@ def write_first_differences(
 def _to_json(value: object, keys: str) -> dict[str, Any]:
     """As ``project``, with nan and inf, which JSON does not have, as text."""
     return dict(json.loads(json.dumps(project(value, keys)), parse_constant=str))
-
-
-class _Prover(DeviceProver):
-    """Proves a model once for each driver."""
-
-    def prove_once(self, prepared: PreparedModel) -> str:
-        return prove_once(prepared)
-
-
-PROVER = _Prover()

@@ -1,4 +1,4 @@
-"""What ``posezoo doctor`` says about devices: their names, and the models proven on them."""
+"""What ``posezoo doctor`` says about devices."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from posezoo.cli.diagnosis import DoctorIssue, FeatureReport, Findings
 from posezoo.core.errors import PosezooError
 from posezoo.core.settings import Setting
 from posezoo.core.versions import package_version
-from posezoo.pages.facts.device_proofs import list_proofs
 from posezoo.run.runtime.runtime_config import available_devices, require_device
 
 
 def _report(settings: Mapping[str, Setting]) -> Findings:
-    """The devices that OpenVINO finds, the proofs below the folder of the IR, and whether the
-    setting ``device`` names one of the devices; nothing without OpenVINO.
+    """The devices that OpenVINO finds, and whether the setting ``device`` names one of them.
+
+    Nothing without OpenVINO.
     """
     if not package_version("openvino"):
         return Findings()
@@ -29,8 +29,7 @@ def _report(settings: Mapping[str, Setting]) -> Findings:
         # Without any device OpenVINO does not start, whatever the setting is.
         subject = f"device ({setting.origin}): " if devices else ""
         problems.append(DoctorIssue(f"{subject}{error.problem}", error.hint))
-    proofs = tuple(list_proofs(settings["weights_dir"].value))
-    return Findings(devices=devices, proofs=proofs, problems=tuple(problems))
+    return Findings(devices=devices, problems=tuple(problems))
 
 
 REPORT = FeatureReport(_report)

@@ -3,7 +3,7 @@
 The keys are stable. New keys may be added, but while ``format`` stays the same, no key is removed
 or changes its meaning::
 
-    format        int           1
+    format        int           2
     name          str           the name that a user types; name@tag for a variant
     kind          str           model or composite
     family        str           public or intel
@@ -59,8 +59,7 @@ or changes its meaning::
                                 or null), accuracy, speed and in_float (of
                                 INT8: as in provenance.json, or null), trust (who vouches for an IR
                                 of another machine: signed, locked, or trusted from HOST; empty if
-                                it was made here), devices (compared with the CPU: device, verdict:
-                                agrees, proves nothing or differs)
+                                it was made here)
     variants      list          only for the default variant: the facts of the other variants
 
 In ``files``, ``inputs``, ``outputs``, ``accuracy``, ``complexity`` and ``measured`` the key
@@ -78,7 +77,7 @@ from posezoo.pages.facts.model_facts import ModelFacts, converted_input, unique
 from posezoo.pages.facts.papers import format_bibtex
 from posezoo.run.measured import measurement_to_json, measurements_of
 
-FORMAT = 1
+FORMAT = 2
 
 _MODEL = (
     "name kind family=model.family composite=model.composite? parts=model.stages tag=model.tag?"
@@ -137,7 +136,7 @@ def _results(facts: ModelFacts) -> Json:
         "measured": measured,
         "limits": facts.limits,
         "training": to_json(facts.model.training),
-        "made": [_made(facts, *record) for record in facts.ir_records()],
+        "made": [_made(*record) for record in facts.ir_records()],
     }
 
 
@@ -185,7 +184,7 @@ def _accuracy(part: ModelSpec, claim: PublishedAccuracy) -> Json:
     }
 
 
-def _made(facts: ModelFacts, part: ModelSpec, precision: Precision, record: Provenance) -> Json:
+def _made(part: ModelSpec, precision: Precision, record: Provenance) -> Json:
     files = []
     for suffix, content in record.contents.items():
         files.append({"suffix": suffix, **project(content, "size checksum=digest")})
@@ -198,10 +197,6 @@ def _made(facts: ModelFacts, part: ModelSpec, precision: Precision, record: Prov
         "mparams": record.complexity.get("mparams"),
         **project(record, "checks not_compared reduction nodes? int8? shift? accuracy? speed?"),
         **project(record, "in_float? trust"),
-        "devices": [
-            {"device": proof["device"], "verdict": proof["verdict"]}
-            for proof in facts.device_proofs(part, precision)
-        ],
     }
 
 

@@ -135,15 +135,11 @@ def render_ir_section(facts: ModelFacts) -> Paragraphs:
 
 
 def _render_checks(facts: ModelFacts) -> Iterator[str]:
-    """The self-checks, and the comparisons on devices."""
     checks: list[tuple[str, ...]] = []
     nodes: list[tuple[str, ...]] = []
-    devices: list[tuple[str, ...]] = []
     remarks: dict[str, None] = {}
     for part, precision, record in facts.ir_records():
         ir = (part.full_name, precision.value)
-        for proof in facts.device_proofs(part, precision):
-            devices.append((*ir, proof["device"], proof["verdict"]))
         for check in record.checks:
             values = (f"{check.difference:.1e}", f"{check.tolerance:g}")
             checks.append(
@@ -171,10 +167,6 @@ def _render_checks(facts: ModelFacts) -> Iterator[str]:
             " tensors of the original."
         )
         yield format_table(NODE_HEADERS, nodes)
-    if devices:
-        yield "## Devices"
-        yield "What the IR compute on devices, compared with the CPU in f32."
-        yield format_table(("Model", "Precision", "Device", "Result"), devices)
 
 
 def _render_comparisons(facts: ModelFacts) -> Paragraphs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from posezoo.core.declarations.model import Model, Precision
@@ -77,7 +77,7 @@ def _write(model: Model, context: Context) -> Sequence[Path]:
     return *sorted(card.parent.glob("*.svg")), card.with_name("card.json"), card
 
 
-def _list_own(model: Model, layout: ModelLayout, _ir_folders: Iterable[Path]) -> Iterator[Path]:
+def _list_own(model: Model, layout: ModelLayout) -> Iterator[Path]:
     from posezoo.pages.cards.model_card import FACTS, NAME, OURS, has_note
 
     folder = layout.model_dir(model)

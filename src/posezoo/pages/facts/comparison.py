@@ -401,9 +401,9 @@ def _choose_precisions(
 
 
 def _list_proofs(facts: ModelFacts, precision: Precision) -> tuple[str, ...]:
-    """What the IR in the folders of the facts were compared with: originals, devices."""
+    """What the IR in the folders of the facts were compared with."""
     proofs: dict[str, None] = {}
-    for part, made, record in facts.ir_records():
+    for _part, made, record in facts.ir_records():
         if made is not precision:
             continue
         if record.reference:
@@ -414,8 +414,6 @@ def _list_proofs(facts: ModelFacts, precision: Precision) -> tuple[str, ...]:
             proofs[record.dependence] = None
         if record.nodes is not None:
             proofs[str(record.nodes)] = None
-        for proof in facts.device_proofs(part, precision):
-            proofs[f"{proof['device']}: {proof['verdict']}"] = None
     return tuple(proofs)
 
 

@@ -237,14 +237,6 @@ class ModelFacts:
                 if record:
                     yield part, precision, record
 
-    def device_proofs(self, part: ModelSpec, precision: Precision) -> list[dict[str, str]]:
-        """The devices on which an IR in the folders of ``layout`` was compared with the CPU."""
-        from posezoo.pages.facts.device_proofs import list_proofs
-
-        if self.layout is None:
-            return []
-        return list(list_proofs(self.layout.ir_path(part, precision).parent))
-
 
 def offers_precision(part: ModelSpec, precision: Precision) -> bool:
     """Whether a precision is published, converted from what is published, or made with ranges of

@@ -8,7 +8,7 @@ With ``--format json``, the output is an object::
                          weights_opened (whether the published weights were measured, or
                          their outputs are recorded),
                          compared_with (of IR in --weights_dir: the runtimes of their originals,
-                         inner tensors, and devices with the result);
+                         and inner tensors);
                          and of the whole pipeline AP (a share), AR50_single and AR50_several (the
                          share of people found on images with one, and with more), ghosts (people
                          found in a picture without people), found_lying, found_upside_down and

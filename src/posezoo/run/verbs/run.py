@@ -40,7 +40,6 @@ from posezoo.core.files.staging import temporary_dir
 from posezoo.core.files.verified_files import set_aside
 from posezoo.core.layout import precision_of
 from posezoo.core.settings import DEFAULT_MODEL, SECOND_MODEL, user_folder
-from posezoo.run.device_prover import DEVICE_PROVER
 from posezoo.run.run_flags import (
     VIDEO,
     RunArgs,
@@ -267,9 +266,6 @@ def _load(
     if prepared.pipeline and chosen.checkpoint is None:
         written = write_sidecars(prepared.pipeline.model, loader.context)
         card = next((str(path) for path in written if path.suffix == ".md"), None)
-        if loader.context.settings.device != "CPU":
-            with loader.time_step("compare the device with the CPU"):
-                DEVICE_PROVER.part.prove_once(prepared)
     options = LoadOptions(
         replace(default_runtime(loader.context.settings), requests=requests),
         target_size=args.height,
