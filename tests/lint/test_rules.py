@@ -26,32 +26,19 @@ PLANTED = [
     ("too-large", f"{A}/README.md", "trained for tests.", "trained for tests. " + "word " * 500_000),
     ("known-keys", f"{A}/model.yml", "framework:", "licens: x\nframework:"),
     ("safe-sources", f"{A}/model.yml", "source: https://", "source: http://"),
-    ("misplaced-section", f"{A}/README.md", "## Input\n", "### Input\n"),
-    ("dead-link", f"{A}/README.md", "trained for tests.", "trained for tests; see [below](#outputs)."),
-    ("dead-link", f"{A}/README.md", "trained for tests.", "trained for tests; see [B](../pose-b/README.md#gone)."),
     ("generated-flag", f"{A}/model.yml", "framework:", "input_info: [{name: data, shape: [1, 3, 224, 288]}]\nframework:"),
-    ("axis-words", f"{A}/README.md", "- `H` - height", "- `W` - image height"),
-    ("axis-words", f"{A}/README.md", "- `H` - height", "- `H` - horizontal coordinate of the pixel"),
     ("label-range", f"{DETECTOR}/README.md", "`1, 1, N, 7`.", "`1, 1, N, 7`. IDs in range [1, 81] for 80 categories."),
-    ("label-range", f"{DETECTOR}/README.md", "`1, 1, N, 7`.", "`1, 1, N, 7`. IDs in range [1, 91], see coco_80cl.txt."),
-    ("label-range", f"{DETECTOR}/README.md", "`1, 1, N, 7`.", "`1, 1, N, 7`. IDs in range [1, 80], see coco_80cl.txt."),
     ("format", f"{DETECTOR}/README.md", "`1, 1, 200, 7` in the format `1, 1, N, 7`", "`1, 26, 26, 255`, format is `B, N*85, Cx, Cy`"),
     ("untold-color", f"{DETECTOR}/README.md", "Expected color order is `BGR`.", ""),
     ("untold-color", f"{DETECTOR}/README.md", "`1, 3, 320, 544`", "`1, 1, 320, 544`"),
-    ("missing-figures", f"{A}/README.md", "| 60.125 |", "| 60,125 |"),
     ("evaluated-names", f"{A}/accuracy-check.yml", "- name: pose-a", "- name: Pose-A"),
     ("index-columns", "public/index.md", "| 60.125 |", "| 60.125<br>30.1 |"),
-    ("index-row", "public/index.md", "(./pose-a/README.md)", "(./pose-gone/README.md)"),
-    ("video-task", f"{DETECTOR}/model.yml", "task_type: detection", "task_type: action_recognition"),
     ("framework", "public/index.md", "PyTorch\\*", "Caffe\\*"),
     ("framework-files", f"{A}/model.yml", "framework: pytorch", "framework: caffe"),
     ("dead-path", f"{A}/model.yml", "--weights=$dl_dir/pose-a.pth", "--weights=$dl_dir/pose_a.pth"),
     ("dead-path", f"{A}/model.yml", "--input_model=$conv_dir/pose-a.onnx", "--input_model=$conv_dir/a.onnx"),
-    ("dead-path", f"{A}/model.yml", "- --input=data", "- --input=data\n  - --transformations_config=$config_dir/gone.json"),
     ("generated-flag", f"{A}/model.yml", "- --input=data", "- --input=data\n  - --model_name=pose-a"),
     ("generated-flag", f"{A}/model.yml", "- --input=data", "- --input=data\n  - --data_type=FP16"),
-    ("misspelt-flag", f"{A}/model.yml", "--reverse_input_channels", "--revers_input_channels"),
-    ("misspelt-flag", f"{A}/model.yml", "--input-names", "--input-naems"),
     ("source-of-another", f"{A}/model.yml", "project-a/v1/pose-a.pth", "project-b/v1/pose-b.pth"),
     ("weights-size", f"{DETECTOR}/model.yml", "size: 1445822", "size: 2891644"),
     ("source-name", f"{DETECTOR}/model.yml", "invalid/FP16/detector-0001.bin", "invalid/FP32/detector-0001.bin"),
@@ -61,9 +48,6 @@ PLANTED = [
     ("port-name", f"{A}/README.md", "name - `heatmaps`", "name - `embeddings`"),
     ("input-shape", f"{A}/README.md", "`1, 3, 224, 288`", "`1, 3, 288, 224`"),
     ("input-shape", f"{A}/model.yml", "--input_shape=[1,3,224,288]", "--input_shape=[1,3,256,288]"),
-    ("format", f"{A}/README.md", "`B, C, H, W`, where", "`B, H, W, C`, where"),
-    ("format", f"{DETECTOR}/README.md", "`1, 1, N, 7`", "`1, N, 7`"),
-    ("layout", f"{A}/model.yml", "framework:", "input_info: [{name: data, shape: [1, 3, 224, 288], layout: NCWH}]\nframework:"),
     ("preprocessing", f"{A}/README.md", "[123.675, 116.28, 103.53]", "[103.53, 116.28, 123.675]"),
     ("preprocessing", f"{A}/model.yml", "data[123.675,116.28,103.53]", "data[103.53,116.28,123.675]"),
     ("preprocessing", f"{A}/README.md", "scale values - [58.395, 57.12, 57.375]", "scale value - 255"),
@@ -93,17 +77,10 @@ PLANTED = [
     ("mparams-size", f"{DETECTOR}/README.md", "0.723", "0.6894"),
     ("mparams-size", f"{DETECTOR}/README.md", "0.723", "7.23"),
     ("mparams-size", f"{A}/model.yml", "size: 132665000", "size: 13266500"),
-    ("missing-figures", f"{A}/README.md", "| GFLOPs            | 60.125 |\n", ""),
     ("license-project", f"{A}/model.yml", "license: https://raw.githubusercontent.com/owner/project-a", "license: "
      "https://raw.githubusercontent.com/somebody/else"),
-    ("dead-link", f"{A}/README.md", "trained for tests.", "trained for tests; see [B](../pose-c/README.md)."),
-    ("dead-link", f"{A}/README.md", "trained for tests.", "trained for tests. ![](./assets/none.png)"),
     ("placeholder", f"{A}/README.md", "[123.675, 116.28, 103.53]", "TODO"),
     ("placeholder", f"{A}/model.yml", "trained for tests.", "trained for tests, FIXME."),
-    ("missing-section", f"{A}/README.md", "## Legal Information", "## Other"),
-    ("title", f"{A}/README.md", "# pose-a\n", "# pose-b\n"),
-    ("description-differs", f"{A}/model.yml", "keypoints of people", "faces of people"),
-    ("description-differs", f"{A}/README.md", "https://github.com/owner/project-a)", "https://github.com/owner/new)"),
 ]  # fmt: skip
 
 
@@ -231,27 +208,6 @@ def test_a_difference_that_may_be_intended_is_only_a_warning(capsys, zoo, rule, 
     assert load_rules()[rule].severity is Severity.ERROR
 
 
-def test_a_legal_section_without_a_license_is_found_if_other_cards_name_one(capsys, zoo):
-    shutil.copytree(zoo / "public" / "pose-b", zoo / "public" / "pose-c")
-    link = "[MIT license](https://raw.githubusercontent.com/owner/project-a/main/LICENSE)"
-    plant(
-        zoo,
-        f"{A}/README.md",
-        f"The original model is distributed under the\n{link}.",
-        "[*] Other names.",
-    )
-    found = [each["model"] for each in check(capsys, zoo)[1] if each["rule"] == "license-untold"]
-    assert found == ["pose-a"]
-
-
-def test_a_link_out_of_the_repository_is_found(capsys, zoo):
-    (zoo.parent / "docs").mkdir()
-    for target in ("../../../docs/", "../../../../elsewhere/README.md"):
-        plant(zoo, f"{B}/README.md", "trained for tests.", f"trained for tests. [x]({target})")
-    found = [each["found"] for each in check(capsys, zoo)[1] if each["rule"] == "dead-link"]
-    assert found == ["../../../../elsewhere/README.md"]
-
-
 def test_parts_have_the_license_that_their_composite_states(capsys, tmp_path):
     for name, license in (
         ("whole-a", "https://models.invalid/LICENSE"),
@@ -267,34 +223,12 @@ def test_parts_have_the_license_that_their_composite_states(capsys, tmp_path):
     assert sum(rule == "parts" for rule, _ in found) == 1
 
 
-@pytest.mark.parametrize(
-    ("rule", "file", "old", "new"),
-    [
-        ("misspelt-heading", "README.md", "### Original Model", "### Original Mode"),
-        ("another-name", "README.md", "trained for tests.", "trained for tests. The output of `pose-new-0004` is new."),
-        ("index-row", "../index.md", "| Pose 3 | [pose-new-0003](./pose-new-0003/README.md) |\n", ""),
-        ("index-row", "../device_support.md", "| pose-new-0003 | YES |\n", ""),
-        ("index-row", "../device_support.md", "| pose-new-0003 |", "| pose-new-0009 |"),
-    ],
-)  # fmt: skip
-def test_what_most_models_have_is_found_where_it_is_missing(capsys, zoo, rule, file, old, new):
-    names = [f"pose-new-000{number}" for number in (1, 2, 3, 5, 6)]
-    for number, name in zip((1, 2, 3, 5, 6), names, strict=True):
-        shutil.copytree(zoo / A, zoo / "public" / name)
-        for page in ("README.md", "model.yml", "accuracy-check.yml"):
-            plant(zoo, f"public/{name}/{page}", "pose-a", name)
-        index = zoo / "public" / "index.md"
-        if number == 1:
-            index.write_text(f"{index.read_text()}\n\n| Title | Name |\n| --- | --- |\n")
-        index.write_text(f"{index.read_text()}| Pose {number} | [{name}](./{name}/README.md) |\n")
-    rows = "".join(f"| {name} | YES |\n" for name in ("pose-a", "pose-b", *names))
-    (zoo / "public" / "device_support.md").write_text(
-        f"| Model Name | CPU |\n| --- | --- |\n{rows}"
-    )
-    before = {each["rule"] for each in check(capsys, zoo)[1]}
-    assert rule not in before
-    plant(zoo, f"public/pose-new-0003/{file}", old, new)
-    assert rule in {each["rule"] for each in check(capsys, zoo)[1]}
+def test_a_name_that_is_almost_the_models_own_is_found(capsys, zoo):
+    shutil.copytree(zoo / A, zoo / "public" / "pose-new-0003")
+    text = "trained for tests. The output of `pose-new-0004` is new."
+    plant(zoo, "public/pose-new-0003/README.md", "trained for tests.", text)
+    found = [each["found"] for each in check(capsys, zoo)[1] if each["rule"] == "another-name"]
+    assert found == ["pose-new-0004"]
 
 
 def test_what_a_part_writes_has_the_shape_that_another_part_reads(capsys, tmp_path):
@@ -361,7 +295,6 @@ def test_a_finding_shows_no_password_of_an_address(capsys, zoo):
         ("public/index.md", "33.165", "31.265", "index-figures", "public/index.md", "31.265"),
         (f"{A}/README.md", "33.165", "31.265", "index-figures", f"{A}/README.md", "31.265"),
         (f"{A}/model.yml", "58.395", "58.624", "unusual-constant", f"{A}/model.yml", "data[58.624,57.12,57.375]"),
-        (f"{A}/README.md", "of people in", "of Faces_in", "description-differs", f"{A}/model.yml", "people in"),
         (f"{A}/README.md", "`1, 3, 224, 288`", "`1,3,  288, 224`", "input-shape", f"{A}/README.md", "1,3,  288, 224"),
     ],
 )  # fmt: skip
@@ -425,27 +358,11 @@ def test_a_row_of_the_index_with_a_cell_too_many_is_one_finding(capsys, zoo):
     assert (finding["rule"], finding["file"]) == ("index-columns", str(zoo / "public/index.md"))
 
 
-def test_figures_in_a_table_without_its_rule_line_are_not_missing(capsys, zoo):
-    plant(zoo, f"{A}/README.md", "|-------------------|---------|\n", "")
-    assert "missing-figures" not in {each["rule"] for each in check(capsys, zoo)[1]}
-
-
 def test_a_row_of_the_index_may_name_only_the_end_of_a_part():
     names = ("whole", "whole-im2latex-encoder", "whole-a-decoder", "whole-b-decoder")
     page = "| Model Name |\n| --- |\n| [whole](./whole/README.md) |\n| encoder |\n| decoder |\n"
     rows = read_index(Path("index.md"), parse_card(page), names)
     assert [row.model for row in rows] == ["whole", "whole-im2latex-encoder"]
-
-
-def test_a_shape_that_only_the_export_has_is_compared_with_the_card(capsys, zoo):
-    plant(zoo, f"{A}/model.yml", "  - --input_shape=[1,3,224,288]\n", "")
-    assert check(capsys, zoo) == (0, [])
-    plant(zoo, f"{A}/README.md", "`1, 3, 224, 288`", "`1, 3, 288, 224`")
-    code, findings = check(capsys, zoo)
-    assert code == 1
-    assert ("input-shape", "1, 3, 224, 288") in {
-        (finding["rule"], finding["expected"]) for finding in findings
-    }
 
 
 def test_a_card_that_may_be_right_has_no_finding(capsys, zoo):
@@ -495,27 +412,6 @@ def test_copied_metrics_are_found_on_the_card_whose_files_they_do_not_fit(capsys
     assert [finding["model"] for finding in findings if finding["rule"] == "copied-figures"] == [
         "pose-a"
     ]
-
-
-def test_the_description_of_another_model_is_found(capsys, zoo):
-    plant(zoo, f"{A}/model.yml", '"pose-a"', '"pose-b"')
-    plant(
-        zoo,
-        f"{A}/model.yml",
-        "https://github.com/owner/project-a>",
-        "https://github.com/owner/project-b>",
-    )
-    _, findings = check(capsys, zoo)
-    (finding,) = [finding for finding in findings if finding["rule"] == "description-differs"]
-    assert "as in pose-b" in str(finding["message"])
-
-
-def test_a_model_without_a_card_is_found_if_others_have_one(capsys, zoo):
-    (zoo / A / "README.md").unlink()
-    _, findings = check(capsys, zoo)
-    assert [
-        (finding["rule"], finding["model"]) for finding in findings if finding["model"] == "pose-a"
-    ] == [("no-card", "pose-a")]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+_CARD = "0.3.0: posezoo card draws complete cards from model.yml"
 _ENDED: dict[str, str] = {
+    "--explain axis-words": _CARD,
+    "--explain dead-link": "0.3.0: use a program that checks links",
+    "--explain description-differs": _CARD,
+    "--explain index-row": "0.3.0: posezoo card --all --in_place draws an index of all models",
+    "--explain license-untold": _CARD,
+    "--explain misplaced-section": _CARD,
+    "--explain missing-figures": _CARD,
+    "--explain missing-section": _CARD,
+    "--explain misspelt-flag": "0.3.0: posezoo get --dry_run names each argument it cannot use",
+    "--explain misspelt-heading": _CARD,
+    "--explain no-card": _CARD,
+    "--explain title": _CARD,
+    "--explain video-task": "0.3.0: no other rule replaces it",
     "folders in stores": (
         "0.3.0: mount the store, or copy the folder with rclone:"
         " docs/operators.md#folders-in-an-object-store"

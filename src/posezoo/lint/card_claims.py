@@ -70,10 +70,9 @@ class CardClaims:
     """What a card states about one model."""
 
     ports: tuple[CardPorts, ...] = ()  # the sections on inputs and outputs
-    #: Cells of tables by ``gflops``, ``mparams``, ``framework``, and other ``operations``.
+    #: Cells of tables by ``gflops``, ``mparams`` and ``framework``.
     metrics: dict[str, CardValue[str]] = field(default_factory=dict)
     accuracy: tuple[CardValue[float], ...] = ()  # the numbers in accuracy tables
-    description: CardValue[str] | None = None  # the text below the first heading of level 2
     licenses: tuple[MarkdownLink, ...] = ()  # the links of the legal section
 
     def sections_on(self, kind: str, *sides: str) -> list[CardPorts]:
@@ -92,10 +91,6 @@ _NAME = re.compile(
     rf"\bname[sd]?{_LINK_WORD}`([^`\n]{{1,200}})`|\bnamed\s+`([^`\n]{{1,200}})`", re.IGNORECASE
 )
 _NEXT_NAME = re.compile(r"\s*(?:,|and|, and)\s*`([^`\n]{1,200})`(?!\s+shape)")
-_BARE_NAME = re.compile(
-    r"\s*(?:[0-9]{1,3}[.)]|[-*+])\s+(?:The\s+)?`([^`\n]{1,200})`\s+(?:is\s+a\s+blob\s+)?"
-    r"(?:of|with)(?:\s+the)?\s+shape"
-)
 _SHAPE = re.compile(
     # not `1, 32` for one of several uses
     rf"\bshapes?{_LINK_WORD}[`\[]([^`\]]{{1,120}})[`\]](?!\s+for\b)"
@@ -129,7 +124,6 @@ _METRICS = {
     "gflops": re.compile(r"g(?:fl)?ops(?:,.{0,60})?", re.IGNORECASE),
     "mparams": re.compile(r"m ?params(?:,.{0,60})?", re.IGNORECASE),
     "framework": re.compile(r"source framework", re.IGNORECASE),
-    "operations": re.compile(r".{0,60}ops.{0,60}", re.IGNORECASE),
 }
 #: Words in the headings of sections that state an accuracy.
 _ACCURACY = re.compile(r"accuracy|validation|performance|quality|specification", re.IGNORECASE)
@@ -150,7 +144,6 @@ def read_claims(sections: Iterable[CardSection]) -> CardClaims:
         ports=tuple(filter(None, ports)),
         metrics=_read_metrics(sections),
         accuracy=tuple(chain.from_iterable(map(_read_accuracy, accuracy))),
-        description=_read_description(sections),
         licenses=tuple(licenses),
     )
 
@@ -173,21 +166,10 @@ def _read_metrics(sections: Iterable[CardSection]) -> dict[str, CardValue[str]]:
 def _read_accuracy(section: CardSection) -> Iterator[CardValue[float]]:
     for row in section.rows:
         label = row.cells[0]
-        if _find_metric(label) not in ("", "operations"):
+        if _find_metric(label):
             continue
         for number in re.findall(_NUMBER, " ".join(row.raw[1:])):
             yield CardValue(float(number), number, row.line, 1, label=label)
-
-
-def _read_description(sections: Iterable[CardSection]) -> CardValue[str] | None:
-    """The text of the first section of level 2."""
-    summary = next((section for section in sections if section.level == 2), None)
-    prose = summary.prose_lines if summary else ()
-    lines = [(number, line) for number, line in prose if line.strip()]
-    text = "\n".join(line for _, line in lines)
-    if not lines:
-        return None
-    return CardValue(text, text, lines[0][0])
 
 
 def _read_ports(section: CardSection, is_parent: bool) -> CardPorts | None:
@@ -274,8 +256,6 @@ class TextBlock:
             while following:  # `a`, `b` and `c`
                 names.append(self.value(following[following.lastindex or 0].strip(), following))
                 following = _NEXT_NAME.match(self.text, following.end())
-        if not names and (bare := _BARE_NAME.match(self.text)):
-            names = [self.value(bare[1], bare)]
         shapes = self.find_all(_SHAPE, _dimensions)
         formats = self.find_all(_FORMAT, _dimensions)
         if not names:

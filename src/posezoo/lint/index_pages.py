@@ -16,8 +16,6 @@ _BAR = re.compile(r"(?<!\\)\|")
 _TARGET = re.compile(r"\]\(([^()\s]{1,300})\)")
 #: The address of a card below an index page.
 _CARD = re.compile(r"(?:\./)?(?:\w[\w.-]*/)+README\.md")
-#: A name with a number and at least three parts, which is no title.
-_MODEL = re.compile(r"[\w.]+(?:-[\w.]+){2,}")
 _COLUMNS = {
     "gflops": re.compile(r"(?:complexity \()?g(?:fl)?ops\)?", re.IGNORECASE),
     "mparams": re.compile(r"m ?params|size \(mp\)", re.IGNORECASE),
@@ -98,7 +96,7 @@ def _read_row(
 
 def _find_model(cell: str, names: Collection[str], composite: str) -> str:
     """The model that a cell links to or names, possibly as a part of the composite; empty if
-    none. A name of no model is one, too, if it can be no title.
+    none.
     """
     target = _TARGET.search(cell)
     if target:
@@ -113,6 +111,4 @@ def _find_model(cell: str, names: Collection[str], composite: str) -> str:
     if composite and text:
         is_part = re.compile(rf"{re.escape(composite)}-(?:.*-)?{re.escape(text)}")
         parts = list(filter(is_part.fullmatch, names))
-    if len(parts) == 1:
-        return parts[0]
-    return text if _MODEL.fullmatch(text) else ""
+    return parts[0] if len(parts) == 1 else ""

@@ -20,10 +20,13 @@ from posezoo.cli.report import (
     truncate_to_width,
 )
 from posezoo.cli.run_main import print_to_stderr
+from posezoo.core.ended import explain_ended
 from posezoo.core.errors import SettingsError, suggest
 from posezoo.core.registry import TAG_MARK, Registry
 
 if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
     from posezoo.core.resolve.stage_context import Context
     from posezoo.lint.finding import Finding
     from posezoo.lint.rule import RuleInfo
@@ -127,7 +130,7 @@ def run_metadata_check(
     from posezoo.lint.rules import check_registry
 
     if args.explain is not None:
-        _explain_rules(args.explain)
+        _explain_rules(args.explain, args.parser)
         return 0
     _require_folders(args, registry)
     names = _select_names(registry, patterns)
@@ -159,7 +162,7 @@ def _require_folders(args: MetadataArgs, registry: Registry) -> None:
         raise SettingsError(f"--artifacts: {args.artifacts}: no such folder")
 
 
-def _explain_rules(name: str) -> None:
+def _explain_rules(name: str, parser: ArgumentParser) -> None:
     """Print what a rule demands and why; ``all`` means every rule."""
     rules = _all_rules()
     if name == "all":
@@ -167,6 +170,9 @@ def _explain_rules(name: str) -> None:
     elif name in rules:
         explained = [rules[name]]
     else:
+        ended = explain_ended(f"--explain {name}")
+        if ended:
+            parser.exit(2, f"{ended}\n")
         hint = suggest(name, rules) or f"the rules: {', '.join(rules)}"
         raise SettingsError(f"no rule is called {name!a}", hint=hint)
     for rule in explained:

@@ -6,11 +6,10 @@ read is None.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import chain, product
+from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -48,19 +47,13 @@ from posezoo.pages.cards.card_reader import (
 from posezoo.pages.cards.model_card import NOTE, has_note
 from posezoo.pages.cards.registry_pages import PICTURE, render_pages
 
-#: If more than this fraction of a folder's models are on a page, the others should be there, too.
+#: If more than this fraction of models or of pairs are alike, the others should be, too.
 USUAL_SHARE = 0.8
-#: A registry with fewer models may have no pictures and scripts beside them.
-FEW_FOLDERS = 20
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}:|//|@")
 KeyT = TypeVar("KeyT")
 ItemT = TypeVar("ItemT")
 CARD = "README.md"
 INDEX = "index.md"
-DEVICES = "device_support.md"
 ACCURACY_CHECK = "accuracy-check.yml"
-#: A path below the root of Open Model Zoo's repository.
-_OMZ_PATH = re.compile(r"<omz_dir>/([A-Za-z0-9_./-]{1,300})")
 
 
 class RegistryView:
@@ -83,59 +76,22 @@ class RegistryView:
         return {name: ModelView(entry, self) for name, entry in entries.items() if name in names}
 
     @cached_property
-    def mostly_has_cards(self) -> bool:
-        """Whether more than half of the models have a card."""
-        cards = [view.card for view in self.models.values()]
-        return cards.count(None) * 2 < len(cards)
-
-    @cached_property
     def parts_by_composite(self) -> Mapping[str, list[str]]:
         """The names of the parts of each composite."""
         entries = self.registry.entries.values()
         return _group((entry.composite, entry.name) for entry in entries if entry.composite)
 
     @cached_property
-    def index_pages(self) -> Mapping[Path, ParsedCard]:
-        """The index pages and tables of devices by their paths."""
-        pages = {}
-        families = ("", "public", "intel")
-        for root, family, name in product(self.registry.roots, families, (INDEX, DEVICES)):
-            path = root / family / name
-            page = read_card(path)
-            if page:
-                pages[path] = page
-        return pages
-
-    @cached_property
     def index(self) -> Mapping[str, list[IndexRow]]:
         """The rows of the index pages, by model."""
         names = self.registry.entries.keys()
-        pages = self.index_pages.items()
-        rows = [row for path, page in pages for row in read_index(path, page, names)]
+        rows: list[IndexRow] = []
+        for root, family in product(self.registry.roots, ("", "public", "intel")):
+            path = root / family / INDEX
+            page = read_card(path)
+            if page:
+                rows += read_index(path, page, names)
         return _group((row.model, row) for row in rows)
-
-    @cached_property
-    def listed_lines(self) -> Mapping[Path, Mapping[str, int]]:
-        """The names in the rows of each page that posezoo did not draw, with their lines."""
-        rows = [row for rows in self.index.values() for row in rows]
-        pages = [path for path in self.index_pages if not has_note(path, NOTE)]
-        lines = {}
-        for path in pages:
-            lines[path] = {row.model: row.line for row in rows if row.file == str(path)}
-        return lines
-
-    @cached_property
-    def unlisted_names(self) -> Mapping[Path, set[str]]:
-        """The models without a row on each of these pages; empty if the page lists only a part of
-        them.
-        """
-        unlisted = {}
-        for path, lines in self.listed_lines.items():
-            inside = [view for view in self.models.values() if path.parent in view.folder.parents]
-            names = {view.name for view in inside if not lines.keys() & view.related_names}
-            is_complete = len(names) < (1 - USUAL_SHARE) * len(inside)
-            unlisted[path] = names if is_complete else set()
-        return unlisted
 
     def find_models(self, names: Iterable[str]) -> list[ModelView]:
         """The models with these names, in their order, without those that were left out."""
@@ -164,26 +120,6 @@ class RegistryView:
             self._computed[key] = compute()
         result: ItemT = self._computed[key]
         return result
-
-    def lacks_file(self, path: str) -> bool:
-        """Whether a file is missing, and not only because a part of the repository was copied."""
-        if not path or os.path.exists(path):
-            return False
-        for root in self.registry.roots:
-            if path.startswith(f"{root}{os.sep}"):
-                return path.endswith(".md") or not self._has_only_metadata
-            if path.startswith(f"{root.parent}{os.sep}"):
-                top = path[len(str(root.parent)) + 1 :].partition(os.sep)[0]
-                return os.path.exists(root.parent / top)
-        return True
-
-    @cached_property
-    def _has_only_metadata(self) -> bool:
-        folders = [view.folder for view in self.models.values()]
-        if len(folders) < FEW_FOLDERS:
-            return False
-        paths = chain.from_iterable(folder.iterdir() for folder in folders)
-        return all(path.suffix in ("", ".md", ".yml") for path in paths)
 
     @cached_property
     def drawn_pages(self) -> Mapping[Path, str]:
@@ -480,28 +416,6 @@ class ModelView:
     def card_line(self, line: int = 1, column: int = 1) -> FileLocation:
         """A location on the card."""
         return FileLocation(str(self.card_path), line, column)
-
-    def link_targets(self) -> Iterator[tuple[str, FileLocation]]:
-        """Every link of the model's own card, and every path below <omz_dir> that the card
-        names.
-        """
-        for link in self.own_links:
-            yield link.target, self.card_line(link.line, link.column)
-        for match, place in self.find_on_card(_OMZ_PATH):
-            yield "/" + match[1].rstrip("."), place
-
-    def resolve_link(self, target: str) -> str:
-        """The path that a relative link on the card points to; empty for any other link."""
-        path = target.partition("#")[0].partition("?")[0]
-        if _ADDRESS.match(path) or "\x00" in path:
-            return ""
-        if path.startswith("/"):
-            roots = self.zoo.registry.roots
-            root = next(filter(self.folder.is_relative_to, roots))
-            return os.path.normpath(f"{root.parent}{path}")
-        if path:
-            return os.path.normpath(self.folder / path)
-        return str(self.card_path)
 
     @cached_property
     def accuracy_check(self) -> YamlNode | SpecError | None:

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable
-from difflib import get_close_matches
 
-_DIGITS = re.compile(r"[0-9]+")
 #: A hash and a suffix at the end of a file's name.
 _END = re.compile(r"(?:-[0-9a-f]{8})?(?:\.(?:tar\.gz|[a-z_0-9]+))?$")
 _NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,20})?")
@@ -35,28 +31,6 @@ def equals_rounded(one: tuple[float, int], other: tuple[float, int]) -> bool:
     if decimals != other_decimals:
         step = 10.0 ** -min(decimals, other_decimals)
     return abs(number - other_number) <= step * (1 - 1e-9) + 1e-9
-
-
-def find_intended(word: str, candidates: Iterable[str]) -> str:
-    """The known word of which another word is a misspelling, with the same numbers; else empty."""
-    numbers = _DIGITS.findall(word)
-    similar = [other for other in candidates if _DIGITS.findall(other) == numbers]
-    matches = get_close_matches(word, similar, 1, cutoff=0.92)
-    if word in matches:
-        return ""
-    return "".join(matches)
-
-
-def select_words(text: str, selected: Counter[str]) -> list[str]:
-    """The words of a text as they are written, of those that ``words`` returned."""
-    return [word for word in text.split() if words(word).keys() & selected.keys()]
-
-
-def words(text: str) -> Counter[str]:
-    """The words of a text without its Markdown, with their counts."""
-    text = re.sub(r"!?\[([^\[\]]{0,300})\]\(([^()\s]{0,300})\)", r"\1 \2", text)
-    text = re.sub(r"[`\"\\*<>_]", "", text)
-    return Counter(re.findall(r"[a-z0-9][a-z0-9./:_-]*[a-z0-9]|[a-z0-9]", text.lower()))
 
 
 def simplify(text: str) -> str:

@@ -26,7 +26,7 @@ from posezoo.core.errors import (
     import_optional,
 )
 from posezoo.core.values import frozen
-from posezoo.lint.card_claims import NO_TEXT, CardClaims, CardValue
+from posezoo.lint.card_claims import CardValue
 from posezoo.lint.finding import FileLocation, RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import Agree, Facts, Statement, fact, rule
@@ -74,8 +74,6 @@ COUNTED = 0.02
 BATCH_NORMS = 0.05
 #: A number with its number of decimal places.
 Number = tuple[float, int]
-#: A number whose comma may be a decimal point or separate thousands.
-_COMMA = re.compile(r"([0-9]{1,3}),([0-9]{1,6})")
 
 
 @frozen
@@ -235,35 +233,6 @@ def _read_conditions(claim: PublishedAccuracy) -> tuple[str, str, frozenset[str]
     parts = map(str.strip, claim.protocol.split(","))
     protocol = frozenset(part for part in parts if "flip" not in part)
     return claim.metric, claim.dataset, protocol
-
-
-@rule()
-def missing_figures(view: ModelView) -> Violations:
-    """A card states GFLOPs, or operations of another kind, and MParams, as numbers without a comma.
-
-    Example: a specification without GFLOPs
-    """
-    metrics = view.claims.metrics
-    if not view.variants or view.claims == CardClaims():
-        return
-    for kind, title in TITLES.items():
-        on_card = metrics.get(kind, NO_TEXT)
-        text = on_card.value
-        if match := _COMMA.fullmatch(text.strip()):
-            message = f"{title} are {text}: is {match[1]}.{match[2]} or {match[1]}{match[2]} meant?"
-            yield view.quote(on_card, message, f"figures.{kind}")
-        has_others = kind == "gflops" and "operations" in metrics
-        if parse_numbers(text) or (
-            kind not in metrics and (has_others or _is_in_text(view, title))
-        ):
-            continue
-        location = view.card_line(on_card.line or 1)
-        yield RuleViolation(location, f"the card does not state {title}", f"figures.{kind}", text)
-
-
-def _is_in_text(view: ModelView, title: str) -> bool:
-    """Whether a line is a row of a table without its rule line, which Markdown takes for text."""
-    return any(line.lower().startswith(f"| {title.lower()} ") for _, line in view.own_lines)
 
 
 @fact(unless=("framework-files",))

@@ -9,12 +9,13 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
+from posezoo.core.registry import registry_root
 from posezoo.lint.accuracy_check_yml import list_leaves
 from posezoo.lint.finding import FileLocation, RuleViolation, Violations
 from posezoo.lint.registry_view import CARD, ModelView, RegistryView
 from posezoo.lint.rule import rule
 from posezoo.pages.cards.card_reader import read_text
-from posezoo.pages.cards.model_card import FACTS
+from posezoo.pages.cards.model_card import FACTS, PICTURES
 from posezoo.run.measured import NAME
 
 _ROW = re.compile(r"\]\(([^()\s]{1,300})/README\.md\)")
@@ -32,27 +33,6 @@ class ChangedLine(NamedTuple):
 
 
 @rule()
-def index_row(view: ModelView) -> Violations:
-    """index.md and device_support.md have a row for each model of their folder, or for its
-    composite or parts, and none for another name; another rule checks a page that posezoo drew.
-
-    Example: a new model that index.md does not list
-    """
-    is_first = view is next(iter(view.zoo.models.values()))
-    for path, listed in view.zoo.listed_lines.items():
-        if view.name in view.zoo.unlisted_names[path]:
-            message = f"{path.name} has no row for {view.name}"
-            yield RuleViolation(FileLocation(str(path)), message, "index", expected=view.name)
-        # The first model reports the rows of no model.
-        others = set()
-        if is_first:
-            others = listed.keys() - view.zoo.registry.entries.keys()
-        for name in sorted(others):
-            message = f"{path.name} has a row for {name}, which is not a model of this registry"
-            yield RuleViolation(FileLocation(str(path), listed[name]), message, "index", name)
-
-
-@rule()
 def index_columns(view: ModelView) -> Violations:
     """A row of the index about several models has one value for all of them in each column, or one
     for each.
@@ -67,20 +47,29 @@ def index_columns(view: ModelView) -> Violations:
 
 @rule()
 def drawn_card(view: ModelView) -> Violations:
-    """A card and a card.json that posezoo drew state what model.yml and measured.yml state. If both
-    differ from model.yml, it is probably model.yml that is wrong.
+    """A card and a card.json that posezoo drew state what model.yml and measured.yml state, and the
+    picture of the skeleton exists. If both pages differ from model.yml, it is probably model.yml
+    that is wrong.
 
     Example: value: 0.32, and 64.64% on the card and 0.6464 in card.json
     """
-    own_pages = {view.folder / CARD, view.folder / FACTS}
-    for path in sorted(own_pages & view.zoo.missing_pages):
-        yield _missing_page(path)
-    pages = own_pages & view.zoo.changed_pages
+    users = view.zoo.models_by(_read_own_pages)
+    for path in _read_own_pages(view):
+        if path in view.zoo.missing_pages and users[path][0] is view:
+            yield _missing_page(path)
+    pages = {view.folder / CARD, view.folder / FACTS} & view.zoo.changed_pages
     if len(pages) == 2:
         yield from islice(_wrong_declarations(view), 1)
         return
     for path in pages:
         yield _violation(next(_changed_lines(view.zoo, path)))
+
+
+def _read_own_pages(view: ModelView) -> Iterator[Path]:
+    """The card, card.json, and the picture of the skeleton, which several models may share."""
+    yield view.folder / CARD
+    yield view.folder / FACTS
+    yield registry_root(view.declaration) / PICTURES / f"{view.skeleton}.svg"
 
 
 @rule()
@@ -93,7 +82,7 @@ def drawn_index(view: ModelView) -> Violations:
     is_first = view is next(iter(view.zoo.models.values()))
     rows = view.zoo.once(_find_changed_rows)
     for path in sorted(view.zoo.missing_pages) if is_first else ():
-        # Another rule reports the missing picture of a skeleton.
+        # Another rule reports the pages of a model.
         if path.parent in view.zoo.registry.roots:
             yield _missing_page(path)
     for folder in (view.folder, None) if is_first else (view.folder,):

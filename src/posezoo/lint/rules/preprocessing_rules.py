@@ -267,7 +267,7 @@ def _read_card(view: ModelView, kind: str, *sides: str) -> Iterator[Statement]:
             yield Statement("on the card", view.card_location(each), each.value, each.text)
 
 
-@fact(unless=("misspelt-flag",))
+@fact()
 def color(view: ModelView) -> Facts:
     """The colour orders of the original and the converted model on the card and in
     accuracy-check.yml differ if the converter reverses the channels, and only then.

@@ -16,10 +16,7 @@ from posezoo.lint.card_claims import CardPort, CardPorts, CardValue, Shape
 from posezoo.lint.finding import RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
-from posezoo.lint.rules.converter_arguments import EXPORTED_SHAPES
 
-#: Letters of cards, and the letters of layouts with the same meaning.
-_LETTERS = {"B": "N", "CH": "C", "CN": "C"}
 #: x:0, 0:x, x/sink_port_0, x/placeholder_port_0, x/placeholder_out_port_0
 _PORT = re.compile(
     r"^[0-9]{1,3}:|:[0-9]{1,3}$|/(?:sink|placeholder|placeholder_out)_port_[0-9]{1,3}$"
@@ -27,15 +24,6 @@ _PORT = re.compile(
 _COLOR_CHANNELS = 3
 #: The sides of a card that describe the converted model.
 CONVERTED = ("", "converted")
-#: The letters of a format for each axis, and a line that explains one letter with an axis.
-AXES = {
-    "batch": "BN", "channel": "C", "channels": "C", "height": "H", "width": "W",
-    "horizontal": "W", "vertical": "H",
-}  # fmt: skip
-_AXIS = re.compile(
-    r"\s*[-*+]\s+`?([BCHNW])`?\s*[-–—:]\s*"
-    r"(?:the |number of |input |image |mask )*(batch|channels?|height|width|horizontal|vertical)\b"
-)
 #: Keys of an adapter that name an output; raw_output does not.
 _OUTPUT_KEYS = re.compile(r"(?!raw_output$).*_out(?:put)?")
 #: Arguments that name a file which the original framework may evaluate.
@@ -125,7 +113,7 @@ def input_shape(view: ModelView) -> Violations:
     Example: shape - `1, 3, 300, 300` on the card, --input_shape=[1,3,224,224]
     """
     for declared in view.inputs:
-        shape = declared.shape or _read_exported_shape(view)
+        shape = declared.shape
         if not shape:
             continue
         for section in view.claims.sections_on("input", "original", "", "preamble", "converted"):
@@ -137,14 +125,6 @@ def input_shape(view: ModelView) -> Violations:
                 difference = f"{on_card.text} on the card, {expected} in model.yml"
                 message = f"{name} has the shape {difference}"
                 yield view.quote(on_card, message, "input.shape", expected)
-
-
-def _read_exported_shape(view: ModelView) -> tuple[int, ...]:
-    """The shape of the export's only input; empty if the converter has an argument for it."""
-    shapes = [each.value for each in view.export_arguments if each.flag in EXPORTED_SHAPES]
-    if not shapes or shapes[0].count("[") > 1 or view.argument("--input_shape"):
-        return ()
-    return tuple(map(int, re.findall(r"-?[0-9]{1,9}", shapes[0])))
 
 
 def _find_port(declared: Input, section: CardPorts, count: int) -> CardPort:
@@ -203,28 +183,13 @@ def part_shapes(view: ModelView) -> Violations:
 
 @rule()
 def format_(view: ModelView) -> Violations:
-    """A card's format has a letter for each size, and the letter C where the shape has the
-    channels.
+    """A size on a card is a multiple of the number in the card's format, such as N*85.
 
-    Example: shape `1, 224, 224, 3`, format `B, C, H, W`
+    Example: shape `1, 26, 26, 255`, format `B, N*85, Cx, Cy`
     """
     for section in view.claims.ports:
         for port in section.ports:
-            yield from _check_format(view, section.kind, port)
             yield from _check_products(view, section, port.shape)
-
-
-def _check_format(view: ModelView, kind: str, port: CardPort) -> Violations:
-    shape = port.shape
-    format = port.format
-    # Longer words may name the coordinates of a box.
-    has_words = any(len(each) > 1 for each in format.value if isinstance(each, str))
-    if not shape.value or not format.value or has_words:
-        return
-    reason = _layout_mismatch(shape.value, format.value, kind)
-    if reason:
-        message = f"the card's format {format.text} does not fit the shape {shape.text}: {reason}"
-        yield view.quote(format, message, f"{kind}.format", shape.text)
 
 
 def _check_products(view: ModelView, section: CardPorts, shape: CardValue[Shape]) -> Violations:
@@ -241,38 +206,21 @@ def _may_be_product(size: int | str, letter: int | str) -> bool:
     return product is None or isinstance(size, str) or size % int(product[1]) == 0
 
 
-def _layout_mismatch(shape: Shape, letters: Shape, kind: str) -> str:
+def _layout_mismatch(shape: tuple[int, ...], letters: str) -> str:
     """Why a layout does not fit a shape; empty if it does."""
     if len(shape) != len(letters):
         return f"{len(letters)} letters for {len(shape)} sizes"
-    for size, letter in zip(shape, letters, strict=True):
-        if isinstance(letter, int) and isinstance(size, int) and size != letter:
-            return f"{letter} is not {size}"
-    if kind == "input" and {"C", "H", "W"} <= set(letters):
+    if {"C", "H", "W"} <= set(letters):
         channels, height, width = (shape[letters.index(letter)] for letter in "CHW")
-        if isinstance(channels, int) and channels > 4 and _COLOR_CHANNELS in (height, width):
+        if channels > 4 and _COLOR_CHANNELS in (height, width):
             return f"C would be {channels}"
     return ""
 
 
 @rule()
-def axis_words(view: ModelView) -> Violations:
-    """A card explains a letter of a format with the word for its axis.
-
-    Example: - `H` - width
-    """
-    for number, line in view.own_lines:
-        match = _AXIS.match(line)
-        if match and match[1] not in AXES[match[2]]:
-            message = f"the letter {match[1]} is explained as {match[2]}"
-            location = view.card_line(number, match.start(1) + 1)
-            expected = AXES[match[2]][0]
-            yield RuleViolation(location, message, "format", match[1], expected=expected)
-
-
-@rule()
 def layout(view: ModelView) -> Violations:
-    """The layout of model.yml fits its shape, and is the format of the card.
+    """The layout of model.yml fits its shape. A card's format of a converted TensorFlow model has
+    the channels after the batch, as the converter makes it.
 
     Example: layout: NCHW, shape: [1, 224, 224, 3]
     """
@@ -282,31 +230,12 @@ def layout(view: ModelView) -> Violations:
         if not letters:
             yield from _find_last_channels(view, declared)
             continue
-        reason = ""
-        if declared.shape:
-            reason = _layout_mismatch(declared.shape, tuple(letters), "input")
-        if not reason:
-            yield from _compare_layouts(view, declared)
-            continue
-        shape = _format_shape(declared.shape)
-        message = f"the layout {letters} does not fit the shape {shape}: {reason}"
-        place = view.location(key, index, "layout")
-        yield RuleViolation(place, message, "layout", letters, expected=shape)
-
-
-def _compare_layouts(view: ModelView, declared: Input) -> Violations:
-    for format in _find_formats(view, declared, "converted", ""):
-        letters = "".join(_LETTERS.get(str(each), str(each)) for each in format.value)
-        is_permutation = sorted(letters) == sorted(declared.layout)
-        if is_permutation and letters not in (declared.layout, declared.ir_layout):
-            expected = declared.layout
-            message = f"the format is {letters} on the card, the layout {expected} in model.yml"
-            yield view.quote(format, message, "input.format", expected)
-
-
-def _find_formats(view: ModelView, declared: Input, *sides: str) -> list[CardValue[Shape]]:
-    sections = view.claims.sections_on("input", *sides)
-    return [_find_port(declared, section, len(view.inputs)).format for section in sections]
+        reason = _layout_mismatch(declared.shape, letters) if declared.shape else ""
+        if reason:
+            shape = _format_shape(declared.shape)
+            message = f"the layout {letters} does not fit the shape {shape}: {reason}"
+            place = view.location(key, index, "layout")
+            yield RuleViolation(place, message, "layout", letters, expected=shape)
 
 
 def _find_last_channels(view: ModelView, declared: Input) -> Violations:
@@ -316,7 +245,8 @@ def _find_last_channels(view: ModelView, declared: Input) -> Violations:
     has_layout = view.argument("--layout") or view.argument("--disable_nhwc_to_nchw")
     if has_layout or not _is_tensorflow(view):
         return
-    for format in _find_formats(view, declared, "converted"):
+    for section in view.claims.sections_on("input", "converted"):
+        format = _find_port(declared, section, len(view.inputs)).format
         if format.value[1:] == ("H", "W", "C"):
             message = f"the converter makes the card's format {format.text} B, C, H, W"
             yield view.quote(format, message, "input.format", "B, C, H, W")

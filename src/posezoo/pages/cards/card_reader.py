@@ -7,7 +7,6 @@ Without that package, everything here raises a MissingPackageError.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -41,7 +40,6 @@ _LINK = re.compile(
     r"|(?<![\w(<\"'])(?P<bare>https?://[^\s<>()\[\]\"'`|]{1,2000})",
     re.IGNORECASE,
 )
-_ANCHOR = re.compile(r"<[^<>]{0,80}?\b(?:id|name)=[\"']([^\"'\n]{1,200})", re.IGNORECASE)
 _DEFINITION = re.compile(
     r" {0,3}\[(?!\^)(?P<text>[^\[\]\n]{1,500})\]:[ \t]*<?(?P<target>[^\s<>]{1,2000})>?.*"
 )
@@ -133,20 +131,6 @@ class ParsedCard:
         start = self.sections.index(section)
         inside = takewhile(lambda other: other.level > section.level, self.sections[start + 1 :])
         return section, *inside
-
-    @cached_property
-    def anchors(self) -> set[str]:
-        """The anchors of the headings, as code hosts make them, and those that are written as
-        HTML.
-        """
-        anchors: set[str] = set()
-        counts: Counter[str] = Counter()
-        for section in self.sections:
-            anchors.update(match[1].lower() for match in _ANCHOR.finditer(section.text))
-            slug = re.sub(r"[^\w\- ]", "", section.title.lower()).replace(" ", "-")
-            anchors.add(f"{slug}-{counts[slug]}" if counts[slug] else slug)
-            counts[slug] += 1
-        return anchors
 
     @property
     def tables(self) -> tuple[CardTable, ...]:
