@@ -319,7 +319,6 @@ LONGEST = (
     "omz/test_whole_models.py",
     "export/test_programs.py",
     "lint/test_for_maintainers.py",
-    "oci/test_push_and_pull.py",
     "test_pose_models_of_2026.py",
     "test_vit_and_hrnet_models.py",
     "core/convert/test_publish.py",

@@ -26,7 +26,6 @@ PARTS = (
     "pages",
     "scale",
     "measure",
-    "oci",
     "quantize",
     "lint",
     "solutions",

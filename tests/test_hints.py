@@ -66,7 +66,6 @@ SHOWN_BY = {
     "export": ("export",),
     "pages/gallery": ("gallery",),
     "upkeep/draft": ("new",),
-    "oci": ("push", "pull"),
     "core/lockfile": (
         *CONVERTING,
         "download",

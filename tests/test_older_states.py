@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from fakes.command import posezoo
-from posezoo.core.ir.provenance import SHIFT, OutputCheck, read_provenance
+from posezoo.core.ir.provenance import SHIFT, OutputCheck, read_provenance, remember_written
 from posezoo.run.measured import read_measured
 
 STATES = Path(__file__).parent / "golden" / "state"
@@ -113,6 +113,26 @@ def test_its_lock_refuses_other_files_and_ir_as_before(state, key, change):
     assert f"error: {declaration.relative_to(state)}: makes other files or IR" in refused.stderr
     assert "are accepted" not in refused.stderr
     assert not list((state / "again").rglob("net.xml"))
+
+
+def test_an_ir_that_0_2_0_pulled_from_a_registry_is_used_as_its_record_says(state):
+    for record in (state / "out").rglob("FP*/provenance.json"):
+        made = json.loads(record.read_text("utf-8"))
+        kept = {name: made[name] for name in ("model", "key", "files")}
+        vouched = {"trust": "trusted from registry.invalid", "received": "0" * 96}
+        record.write_text(json.dumps({**kept, "self_check": None, "complexity": None, **vouched}))
+        remember_written(record)
+    before = digests(state / "out")
+    used = run(state, "get", "net", "-o", "out")
+    assert (used.returncode, used.stderr) == (0, "")
+    assert digests(state / "out") == before
+    verified = run(state, "verify", "net", "-o", "out")
+    assert verified.returncode == 0
+    assert verified.stdout.count(", trusted from registry.invalid)") == 4
+    (card,) = (state / "out").rglob("net/README.md")
+    assert (
+        "not checked here: net FP32, net FP16 (trusted from registry.invalid)." in card.read_text()
+    )
 
 
 def test_the_record_beside_an_ir_is_read_whole():

@@ -94,7 +94,7 @@ def test_posezoo_packs_the_same_wheel_of_itself_in_a_checkout_and_installed(buil
         archive.extractall(tmp_path / "installed")
     # What running Python and downloading models to the folder of the registry leave behind.
     for name in (
-        "pages/__pycache__/bom.pyc",
+        "pages/__pycache__/license_notice.pyc",
         "models/public/net/net.onnx",
         "models/public/.posezoo/net.json",
     ):

@@ -108,7 +108,7 @@ WEIGHTS_DIR = {
                 "export",
                 "verify",
             ),
-            *("lock", "licenses", "bom", "push", "pull", "new", "record"),
+            *("lock", "licenses", "new", "record"),
         ),
         ("-o", "--output_dir"),
     ),

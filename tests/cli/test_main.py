@@ -323,9 +323,6 @@ def test_one_line_says_what_ended_and_what_to_use(typed, words):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("pull oci://h:1/a:b --jobs 2 x", {"models": ["x"], "jobs": 2}),
-        ("push oci://h:1/a:b --without_ir x y", {"models": ["x", "y"], "without_ir": True}),
-        ("push --quiet oci://h:1/a:b x", {"models": ["x"], "quiet": True}),
         ("mirror create --dry_run folder x", {"what": "create", "models": ["x"]}),
         ("mirror create folder --jobs 2 x", {"folder": Path("folder"), "models": ["x"]}),
         ("sources check --jobs 2 x", {"what": "check", "models": ["x"]}),

@@ -31,7 +31,6 @@ from posezoo.omz.commands.event_output import TextReporter
 
 #: Addresses with a password that no parser of addresses accepts, or not everywhere.
 MALFORMED = (
-    "oci://user:secret-word@host:port/a:b",
     "https:/user:secret-word@host",
     "user:secret-word@host:99999",
     "http://us er:secret-word/1#two@ho st",
@@ -70,7 +69,7 @@ def name_of_reader(kind: Callable[[str], object] | None) -> str:
 
 
 #: Each command reads its own addresses.
-OF_A_COMMAND = ("mqtt", "mirror", "address", "source")
+OF_A_COMMAND = ("mqtt", "mirror", "source")
 
 
 def addresses_for(command: str, action: Action) -> tuple[str, ...]:
@@ -210,7 +209,6 @@ def evil_folder(tmp_path) -> Path:
         "card pose-a",
         "licenses --weights_dir weights",
         "licenses --weights_dir weights --output NOTICE",
-        "bom pose-a --weights_dir weights",
         "plan pose-a --weights_dir weights",
         "get pose-a --dry_run --weights_dir weights",
         "export pose-a --to ovms out --dry_run",

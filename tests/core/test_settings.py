@@ -12,7 +12,13 @@ import pytest
 
 from fakes.command import posezoo_process
 from posezoo.core.errors import SettingsError
-from posezoo.core.settings import SETTING_TYPES, read_settings, to_settings, user_folder
+from posezoo.core.settings import (
+    SETTING_TYPES,
+    read_settings,
+    to_settings,
+    unknown_variables,
+    user_folder,
+)
 from posezoo.core.user_folders import find_user_folder
 
 
@@ -229,7 +235,6 @@ NEVER_IN_A_FOLDER = {
     "mo": "env",
     "allow_http": "yes",
     "allow_private_redirects": "yes",
-    "login_host": "auth.invalid",
     "ca_bundle": "ca.pem",
     "header": "host.invalid=X: y",
     # They protect this machine.
@@ -320,6 +325,16 @@ def test_the_users_own_file_may_set_all(tmp_path, monkeypatch):
         (origin,) = {found[name].origin for name in values}
         assert Path(origin).samefile(file)
         assert found["mo"].value == Path("env") and found["conversion_timeout"].value == 3600
+
+
+def test_a_file_of_an_earlier_version_is_read_without_the_settings_that_ended(tmp_path):
+    own = own_folder(tmp_path)
+    own.mkdir(parents=True)
+    (own / "posezoo.cfg").write_text("[posezoo]\nlogin_host = auth.invalid\ndevice = GPU\n")
+    environ = {"HOME": str(tmp_path), "POSEZOO_LOGIN_HOST": "auth.invalid"}
+    assert read_settings({}, environ, tmp_path)["device"].value == "GPU"
+    (unknown,) = unknown_variables(environ)
+    assert unknown.hint.startswith("login_host ended in 0.3.0: ")
 
 
 def test_a_folder_adds_to_the_users_own_file_and_takes_no_restriction_away(tmp_path):

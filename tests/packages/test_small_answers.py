@@ -14,7 +14,6 @@ from types import SimpleNamespace
 import pytest
 
 from fakes.npm import DOCUMENT, PACKAGE, VERSION
-from fakes.server import Server
 from fakes.waiting import HANG_S
 from posezoo.core.declarations.model import SourceFile
 from posezoo.core.declarations.sources import NpmPackageSource, PythonPackageSource, Wheel
@@ -22,7 +21,6 @@ from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.errors import SizeError, SourceError
 from posezoo.core.workers.retries import TransientSourceError
-from posezoo.oci.oci_client import OciAddress, OciClient
 from posezoo.packages import small_answers
 from posezoo.packages.npm_package import NpmClient
 from posezoo.packages.python_package import check_wheel
@@ -77,39 +75,18 @@ def test_an_answer_that_is_never_slow_and_never_complete_has_a_time_limit(server
     assert told.value.hint == "a longer --stall_timeout allows more time"
 
 
-def manifest(server: Server, context: DownloadContext) -> None:
-    server.serve("v2/", b"{}")
-    client = OciClient(OciAddress(host_of(server), "team/net", "1"), context)
-    client.read_manifest()
-
-
-def record(server: Server, context: DownloadContext) -> None:
-    server.serve("v2/", b"{}")
-    client = OciClient(OciAddress(host_of(server), "team/net", "1"), context)
-    client.read_record("sha256:1")
-
-
-def token(server: Server, context: DownloadContext) -> None:
-    challenge = {"WWW-Authenticate": f'Bearer realm="{server.url("token")}"'}
-    server.serve("v2/", status=[401] * 9, headers=challenge)
-    OciClient(OciAddress(host_of(server), "team/net", "1"), context).read_manifest()
-
-
-def npm_document(_server: Server, context: DownloadContext) -> None:
+def npm_document(context: DownloadContext) -> None:
     source = NpmPackageSource(PACKAGE, VERSION, "package/net.bin", None)
     NpmClient(source, SourceFile("net.bin"), context).find_tarball()
 
 
-def index_page(_server: Server, context: DownloadContext) -> None:
+def index_page(context: DownloadContext) -> None:
     wheel = Wheel("net-1.0-py3-none-any.whl", 1, "0" * 64)
     check_wheel(PythonPackageSource("net", "1.0", wheel, "net.bin"), SourceFile("net.bin"), context)
 
 
 #: What reads a small answer, with the path and the limit of the answer in MiB.
 READERS = [
-    (manifest, "v2/team/net/manifests/1", 4),
-    (record, "v2/team/net/blobs/sha256:1", 1),
-    (token, "token?service=&scope=repository%3Ateam%2Fnet%3Apull", 1),
     (npm_document, DOCUMENT, 64),
     pytest.param(index_page, "simple/net/", 256, marks=pytest.mark.slow),
 ]
@@ -124,10 +101,6 @@ def indexes(server, monkeypatch, tmp_path):
     monkeypatch.setenv("PIP_INDEX_URL", server.url("simple"))
 
 
-def host_of(server: Server) -> str:
-    return server.url().removeprefix("http://").rstrip("/")
-
-
 @pytest.mark.parametrize(("ask", "path", "limit_mib"), READERS)
 def test_a_small_answer_that_becomes_large_takes_no_more_memory_than_its_limit(
     server, indexes, ask, path, limit_mib
@@ -138,7 +111,7 @@ def test_a_small_answer_that_becomes_large_takes_no_more_memory_than_its_limit(
         tracemalloc.start()
         try:
             with pytest.raises((SizeError, SourceError), match="has more than"):
-                ask(server, context)
+                ask(context)
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
@@ -167,32 +140,8 @@ def test_a_server_that_sends_drops_is_given_up(server, indexes, two_timeouts, as
     with DownloadContext("a", options(timeout_s=1)) as context:
         begin = time.monotonic()
         with pytest.raises(SourceError, match="sent only"):
-            ask(server, context)
+            ask(context)
     assert time.monotonic() - begin < HANG_S
-
-
-@pytest.mark.slow
-def test_the_reason_for_an_error_is_not_waited_for(server, two_timeouts):
-    server.serve("v2/", b"{}")
-    server.serve("v2/team/net/manifests/1", b"{" * 999, status=[404], body_drip_s=0.05)
-    with DownloadContext("a", options(timeout_s=1)) as context:
-        client = OciClient(OciAddress(host_of(server), "team/net", "1"), context)
-        with pytest.raises(SourceError, match="HTTP 404 Not Found"):
-            client._send("GET", "manifests/1", 200)
-
-
-@pytest.mark.parametrize("count", [1, 60])
-def test_a_huge_header_that_asks_for_a_login_is_one_error_at_once(server, count):
-    headers = {
-        "WWW-Authenticate": "\r\nWWW-Authenticate: ".join(["Bearer " + "a" * 60_000] * count)
-    }
-    server.serve("v2/", status=[401] * 9, headers=headers)
-    begin = time.process_time()
-    with DownloadContext("a", options()) as context:
-        client = OciClient(OciAddress(host_of(server), "team/net", "1"), context)
-        with pytest.raises(SourceError, match=r"asks for a login with a header of [\d,]+ char"):
-            client.read_manifest()
-    assert time.process_time() - begin < 5
 
 
 def test_a_page_of_many_links_without_an_end_is_read_at_once(server, indexes):
@@ -202,7 +151,7 @@ def test_a_page_of_many_links_without_an_end_is_read_at_once(server, indexes):
         DownloadContext("a", options()) as context,
         pytest.raises(SourceError, match="no package index or folder of wheels has net"),
     ):
-        index_page(server, context)
+        index_page(context)
     assert time.process_time() - begin < 5
 
 

@@ -253,7 +253,6 @@ _WORDS: dict[str, Callable[[Any], str]] = {
 COUNTS: dict[type[events.Event], tuple[str, str, str, str]] = {
     events.CalibrationProgress: ("calibrating", "samples", "samples", "of"),
     events.EvaluationProgress: ("evaluating", "images", "images", "total"),
-    events.ArtifactUploadProgress: ("uploading", "bytes", "size", "total"),
 }
 
 

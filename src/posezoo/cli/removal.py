@@ -29,7 +29,7 @@ from posezoo.core.sidecars import SIDECARS
 from posezoo.core.values import frozen
 from posezoo.core.verify import DEVICE_PROOFS, ArtifactState, check_artifacts
 
-#: The license text that `posezoo pull` writes beside the IR.
+#: The license text that `posezoo pull` of 0.2.0 wrote beside the IR.
 _LICENSE = "LICENSE"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 _CARD = "0.3.0: posezoo card draws complete cards from model.yml"
+_COPY = "0.3.0: copy the folder, and lock it: docs/operators.md#copy-models-to-other-machines"
 _ENDED: dict[str, str] = {
     "--explain axis-words": _CARD,
     "--explain dead-link": "0.3.0: use a program that checks links",
@@ -26,6 +27,10 @@ _ENDED: dict[str, str] = {
         "0.3.0: give the files of posezoo's folders to other packages:"
         " docs/operators.md#files-for-other-packages"
     ),
+    "posezoo push": _COPY,
+    "posezoo pull": _COPY,
+    "login_host": _COPY,
+    "posezoo bom": "0.3.0: use posezoo licenses and posezoo info --format json",
 }
 
 

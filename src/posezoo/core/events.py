@@ -573,16 +573,6 @@ class EvaluationProgress(ModelEvent):
 
 
 @frozen
-class ArtifactUploadProgress(ModelEvent):
-    """``size`` of the ``total`` bytes that a registry lacks have been sent; ``model`` is the
-    address.
-    """
-
-    size: int
-    total: int
-
-
-@frozen
 class ClusterJoined(Event):
     """The work is done by the workers of a Dask cluster; ``dashboard`` is empty if it has none."""
 
@@ -664,7 +654,6 @@ EVENT_TYPES: dict[type[Event], tuple[str, str]] = {
     ConversionUpToDate: ("conversion", "model_conversion_up_to_date"),
     ConversionSkipped: ("conversion", "model_conversion_skipped"),
     EvaluationProgress: ("evaluation", "model_evaluation_progress"),
-    ArtifactUploadProgress: ("upload", "artifact_upload_progress"),
     ClusterJoined: ("cluster", "cluster_joined"),
     WorkerChanged: ("cluster", "cluster_worker_changed"),
     CountStarted: ("count", "model_count_begin"),

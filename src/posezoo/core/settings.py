@@ -191,14 +191,6 @@ def _registry_names(value: object) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _hosts(value: object) -> tuple[str, ...]:
-    hosts = tuple(_split_texts(value))
-    for host in hosts:
-        if not re.fullmatch(r"([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?", host, re.ASCII):
-            raise ValueError(f"expected HOST or HOST:PORT, got {redact_secrets(host)!r}")
-    return hosts
-
-
 def _license_globs(value: object) -> tuple[str, ...]:
     globs = tuple(_split_texts(value))
     if not globs or "" in globs:
@@ -414,14 +406,6 @@ class Settings:
     allow_private_redirects: bool = _setting(
         _switch, False, "follow redirects from a public host to an address in a private network"
     )
-    login_host: tuple[str, ...] = _setting(
-        _hosts,
-        (),
-        "another host, such as auth.example.org, that may receive the password of an OCI registry"
-        " if the registry names it for logins",
-        "HOST",
-        repeats=True,
-    )
     jobs: int = _setting(
         _integer_up_to(MOST_JOBS),
         1,
@@ -572,7 +556,8 @@ def unknown_variables(environ: Mapping[str, str]) -> Iterator[SettingsError]:
     variables = set(map(_variable, SETTING_TYPES))
     for name in environ:
         if name.startswith("POSEZOO_") and name not in variables:
-            hint = suggest(name, map(_variable, SETTING_TYPES))
+            ended = explain_ended(name.removeprefix("POSEZOO_").lower())
+            hint = ended or suggest(name, map(_variable, SETTING_TYPES))
             yield SettingsError(f"{name}: unknown setting", hint=hint)
 
 
@@ -669,8 +654,10 @@ def _read_config(path: Path) -> dict[str, str]:
     configured = {}
     if parser.has_section("posezoo"):
         configured = dict(parser["posezoo"])
-    for name in configured:
-        if name not in SETTING_TYPES:
+    for name in list(configured):
+        if explain_ended(name):  # the file of an earlier version is still read
+            del configured[name]
+        elif name not in SETTING_TYPES:
             raise SettingsError(
                 f"{path}: unknown setting {name}",
                 hint=suggest(name, SETTING_TYPES) or "see posezoo doctor",

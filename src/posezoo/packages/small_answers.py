@@ -1,4 +1,4 @@
-"""Read small answers of servers into memory: manifests, tokens, index pages, documents, records.
+"""Read small answers of servers into memory: index pages, documents, directories of packages.
 
 No other module joins the pieces of a response. The decompressed bytes are counted, and the whole
 answer has a time limit: a server can send few bytes that become many, or send them for ever.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from posezoo.core.declarations.model import SourceFile
 from posezoo.core.download.candidates import ResumeState
@@ -17,9 +16,6 @@ from posezoo.core.download.parallel_ranges import open_url
 from posezoo.core.errors import SizeError, SourceError
 from posezoo.core.http_headers import HostHeader
 from posezoo.core.values import frozen
-
-if TYPE_CHECKING:
-    import requests
 
 # The time limit in stall timeouts. By default, 30 MB, the largest document of an npm package, may
 # arrive at 100 kB/s.
@@ -46,7 +42,7 @@ def read_small(
 
     Args:
         limit: the most bytes, before and after decompression.
-        name: what it is, such as ``the manifest``; a web page is accepted only for a name that ends
+        name: what it is, such as ``the document``; a web page is accepted only for a name that ends
             with ``.html``.
         headers: are sent in addition to the user's headers, which have priority.
 
@@ -59,16 +55,6 @@ def read_small(
     with open_url(url, file, context, ResumeState(), headers=headers) as stream:
         content = join_pieces(stream.pieces, limit, context.options.timeout_s, name)
     return SmallAnswer(content, stream.url)
-
-
-def read_small_body(response: requests.Response, limit: int, timeout_s: float, name: str) -> bytes:
-    """Read the body of an open response; raises the same errors as ``read_small``."""
-    from posezoo.core.download.response_body import StallDetectingReader, decode_body, read_body
-
-    file = SourceFile(name, max_size=limit)
-    with StallDetectingReader(response, timeout_s) as reader:
-        pieces = read_body(response, file, 0, None, reader=reader)
-        return join_pieces(decode_body(pieces, response, file), limit, timeout_s, name)
 
 
 def join_pieces(pieces: Iterable[bytes], limit: int, timeout_s: float, name: str) -> bytes:

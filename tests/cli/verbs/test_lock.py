@@ -345,6 +345,34 @@ def test_a_lock_accepts_an_ir_that_came_with_its_folder(convertible, monkeypatch
     assert run(convertible, "verify", "--all").stdout.count(", came with the folder)") == 4
 
 
+def test_a_copied_folder_is_accepted_by_the_lock_and_a_spoilt_copy_is_refused(
+    convertible, monkeypatch, tmp_path
+):
+    """As docs/operators.md shows it; the other machine has another user and another folder."""
+    assert run(convertible, "get", "net").returncode == 0
+    assert run(convertible, "lock", "net").returncode == 0
+    copied = tmp_path / "copied"
+    for folder in ("models", "out"):
+        shutil.copytree(convertible / folder, copied / folder)
+    shutil.copy(convertible / "posezoo.lock", copied)
+    (convertible / "net.onnx").unlink()
+    monkeypatch.setenv("HOME", str(tmp_path / "another"))
+    accepted = run(copied, "get", "net", "--locked")
+    assert (accepted.returncode, accepted.stderr) == (0, "")
+    record = copied / "out" / "public" / "net" / "FP16" / "provenance.json"
+    spoilt = record.with_name("net.bin")
+    digest = hashlib.sha384(spoilt.read_bytes()).hexdigest()
+    spoilt.write_bytes(spoilt.read_bytes()[:-1] + b"!")
+    changed = run(copied, "verify", "net", "--locked")
+    assert changed.returncode == 1
+    assert "changed  net: FP16/net.bin" in changed.stdout
+    other = hashlib.sha384(spoilt.read_bytes()).hexdigest()
+    record.write_text(record.read_text().replace(digest, other))
+    refused = run(copied, "get", "net", "--locked")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"error: net: FP16/net.bin is SHA-384 {other[:12]}…")
+
+
 def test_a_published_ir_with_a_decoder_is_locked(tmp_path):
     xml = write_ir(tmp_path / "net.xml", {"heatmaps": (1, 17, 16, 12)}, image=(1, 3, 64, 48))
     declared = model_yml(

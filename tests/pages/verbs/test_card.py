@@ -176,7 +176,7 @@ def test_secrets_in_the_addresses_of_a_model_are_not_shown(zoo):
     origin = {"repository": "https://models.invalid/repository?token=s3cret"}
     write_model(zoo / "models", "secret", model_yml(files=[file], origin=origin))
     shown = "https://models.invalid/net.tflite?X-Amz-Signature=***&part=1"
-    for words in (["card"], ["info"], ["info", "--format", "json"], ["bom"]):
+    for words in (["card"], ["info"], ["info", "--format", "json"]):
         ended = posezoo(*words, "secret", "--models_dir", zoo / "models", cwd=zoo)
         assert ended.returncode == 0 and "s3cret" not in ended.stdout + ended.stderr
         assert shown in ended.stdout.replace("\\", "")

@@ -103,14 +103,11 @@ def download_file(
     target: Path,
     context: DownloadContext,
     candidates: Sequence[Candidate] | None = None,
-    *,
-    also: Sequence[Digest] = (),
 ) -> None:
     """Download a file to its target if it is missing there, and add it to the cache if it is
     missing there.
 
-    The candidates are asked in their order; None stands for ``list_candidates``. ``also`` are
-    further digests that the file must have.
+    The candidates are asked in their order; None stands for ``list_candidates``.
 
     Raises:
         DownloadError: no candidate sent the file; SourceError, SizeError, DigestError or
@@ -121,15 +118,14 @@ def download_file(
     """
     if not file.is_pinned and context.first_use is None:
         raise unpinned_error([file])
-    also = (*file.also, *also)
     if _is_downloaded(file, target, context):
-        _require_digests(file, also, compute_digests(target, [each.algorithm for each in also]))
+        _require_digests(file, compute_digests(target, [each.algorithm for each in file.also]))
         remove_partial(target)
         _add_to_cache(file, target, context)
         return
     require_inside(target, context.roots)
     algorithms = [file.checksum.algorithm if file.checksum else "sha384"]
-    algorithms += [digest.algorithm for digest in also]
+    algorithms += [digest.algorithm for digest in file.also]
     with PartialFile(target, _waiting(file, context), algorithms) as partial:
         if _is_downloaded(file, target, context):  # by the process that we waited for
             return
@@ -137,7 +133,7 @@ def download_file(
             sources = candidates if candidates is not None else list_candidates(file, context)
             candidate = _fill(file, sources, partial, context)
             try:
-                _require_digests(file, also, partial.digests)
+                _require_digests(file, partial.digests)
                 if not file.is_pinned:
                     _compare_with_another_source(file, partial, candidate, sources, context=context)
             except DigestError:
@@ -544,10 +540,9 @@ def _require_expected(file: SourceFile, partial: PartialFile) -> None:
         raise DigestError(reason, hint=_CHANGED)
 
 
-def _require_digests(
-    file: SourceFile, expected_digests: Sequence[Digest], digests: Sequence[Digest]
-) -> None:
-    for expected in expected_digests:
+def _require_digests(file: SourceFile, digests: Sequence[Digest]) -> None:
+    """Require the further digests that are stated of a file."""
+    for expected in file.also:
         for actual in digests:
             if actual.algorithm == expected.algorithm and actual != expected:
                 problem = f"{file.name}: its digest is {actual}, but {expected} is stated"

@@ -13,7 +13,6 @@ from functools import partial
 from http import HTTPStatus
 from http.client import responses
 from itertools import chain
-from typing import IO
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -187,7 +186,7 @@ def follow_redirects(
 
     Raises:
         SourceError: there are too many or circular redirects, or see ``require_safe_target`` and
-            ``send_request``.
+            ``_send_request``.
     """
     timeout_s = download_options.timeout_s
     start_time = time.monotonic()
@@ -202,7 +201,7 @@ def follow_redirects(
         requested.append(url)
         try:
             with peer_rules(public_only=public_only):
-                response = send_request(session, "GET", url, download_options, headers=headers)
+                response = _send_request(session, url, download_options, headers)
         except TransientSourceError as error:
             if error.at_most == ATTEMPTS_WITHOUT_ANSWER:
                 error.silent_host = urlsplit(url).netloc
@@ -249,21 +248,11 @@ def require_safe_target(
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
-def send_request(
-    session: Session,
-    method: str,
-    url: str,
-    download_options: DownloadOptions,
-    headers: Mapping[str, str],
-    data: IO[bytes] | Mapping[str, str] | None = None,
-    *,
-    netrc: bool = True,
+def _send_request(
+    session: Session, url: str, download_options: DownloadOptions, headers: Mapping[str, str]
 ) -> requests.Response:
     """Send one request with the user's headers, certificates and proxies; the caller reads the
     body.
-
-    Args:
-        netrc: whether to send the login that ~/.netrc has for the host, if the headers have none.
 
     Raises:
         TransientSourceError: another attempt may succeed.
@@ -284,12 +273,11 @@ def send_request(
         has_login = "Authorization" in all_headers
         request = requests.PreparedRequest()
         request.prepare(
-            method,
+            "GET",
             url,
             headers=all_headers,
-            data=data,
             cookies=session.cookies,
-            auth=session.find_login(url) if netrc and not has_login else _keep_headers,
+            auth=_keep_headers if has_login else session.find_login(url),
         )
         with peer_rules(link_local=is_named or bool(select_proxy(url, proxies))):
             return session.send(
@@ -315,19 +303,15 @@ def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest
 
 
 def _refuse_status(response: requests.Response, resume: ResumeState, last: int | None) -> None:
-    is_part = resume.size > 0 or last is not None
-    if is_part and response.status_code == HTTPStatus.PARTIAL_CONTENT:
-        return
-    if is_part and response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-        raise RangeMismatchError(f"has no data after byte {resume.size}")
-    refuse_status(response)
-
-
-def refuse_status(response: requests.Response, *expected: int) -> None:
-    """Raise the error for a response that has neither an expected status nor 200."""
+    """Raise the error for a response that has neither the file nor the requested part."""
     status = response.status_code
-    if status in (HTTPStatus.OK, *expected):
+    if status == HTTPStatus.OK:
         return
+    is_part = resume.size > 0 or last is not None
+    if is_part and status == HTTPStatus.PARTIAL_CONTENT:
+        return
+    if is_part and status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        raise RangeMismatchError(f"has no data after byte {resume.size}")
     problem = f"HTTP {status} {responses.get(status, '')}".rstrip()
     if status in TEMPORARY_STATUS:
         error_type = TransientSourceError

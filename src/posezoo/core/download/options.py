@@ -48,9 +48,6 @@ class DownloadOptions:
     allow_http: bool = False  # also use plain http for files without a SHA-256 or SHA-384
     #: Follow redirects from a public host to an address of this machine or network.
     allow_private_redirects: bool = False
-    #: Hosts, with a port or for https, that may get the password of an OCI registry, besides its
-    #: own.
-    login_hosts: tuple[str, ...] = ()
     #: URLs that the user named, besides the mirrors; no other host may have a link-local address.
     named_urls: tuple[str, ...] = ()
     verify: bool = False  # hash existing files even if their record says that they are verified

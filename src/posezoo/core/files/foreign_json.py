@@ -1,4 +1,4 @@
-"""Read JSON from strangers: servers, other programs and pulled files."""
+"""Read JSON from strangers: servers, other programs and files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MAX_BYTES = 64 << 20
 _MAX_DEPTH = 100
 
 # Of this many lists and objects, each takes up to 232 bytes of memory; a larger text may have one
-# for each 16 bytes. A manifest has one for each 200 bytes.
+# for each 16 bytes.
 _MANY = 1 << 18
 
 # The most digits of a plausible integer.

@@ -139,11 +139,10 @@ class Provenance:
     #: The runtime that the self-check compared the IR with, or, of INT8, the IR before rounding;
     #: empty if there was none.
     reference: str = ""
-    #: Who vouches for an IR that another machine made, instead of a self-check: ``signed`` or
-    #: ``locked`` (a posezoo.lock lists it), ``trusted from HOST``, or ``CAME_WITH_FOLDER``: nobody
-    #: does; empty if it was made here.
+    #: Who vouches for an IR that another machine made, instead of a self-check:
+    #: ``CAME_WITH_FOLDER``: nobody does; or ``signed``, ``locked`` or ``trusted from HOST``, as the
+    #: record of an IR says that 0.2.0 pulled from a registry; empty if it was made here.
     trust: str = ""
-    received: str = ""  # the SHA-384 of the other machine's record
     accuracy: AccuracyCompared | None = None  # of an INT8 IR, if it was measured
     speed: SpeedCompared | None = None
     outputs: OutputsCompared | None = None  # if no decoder reads the outputs of an INT8 IR
@@ -330,7 +329,6 @@ def parse_provenance(content: bytes) -> Provenance | None:
             was_checked="reference" in check,
             reference=str(check.get("reference", "")),
             trust=str(record.get("trust", "")),
-            received=str(record.get("received", "")),
             **(_read_int8(record) if "in_float" in record else {}),
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
@@ -447,23 +445,6 @@ def explain_changed_files(xml: Path, record: Provenance, is_good: IsGood) -> str
         if not is_good(xml.with_suffix(suffix), content.size, content.digest):
             return f"its {suffix} is not the file that was published"
     return ""
-
-
-def format_received_record(record: Provenance, spec: ModelSpec, trust: str, received: str) -> bytes:
-    """As JSON, what is kept of the record of another machine: no self-check, no count.
-
-    ``trust`` and ``received`` are those of ``Provenance``.
-    """
-    kept = {
-        "model": spec.name,
-        "key": record.key,
-        "files": _format_contents(record.contents, spec),
-        "self_check": None,
-        "complexity": None,
-        "trust": trust,
-        "received": received,
-    }
-    return _format_record(kept)
 
 
 def _format_contents(

@@ -117,35 +117,10 @@ class LockFile:
         """The entries of an IR in a strict lock; None if the lock is not strict and allows every
         IR.
         """
-        return self._listed_ir(spec, precision) if self.is_strict else None
-
-    def confirms_ir(
-        self, spec: ModelSpec, precision: Precision, contents: Mapping[str, FileContent]
-    ) -> bool:
-        """Whether the lock lists an IR of another machine.
-
-        Raises:
-            LockError: the lock lists other contents; or it is strict, and does not list the IR.
-        """
-        listed = self._listed_ir(spec, precision)
-        if not self.is_strict and not listed.digests:
-            return False
-        listed.require(contents)
-        return True
-
-    def require_listed_digest(self, spec: ModelSpec, file: str, sha384: str) -> None:
-        """Raise a LockError if the lock lists another digest of a published file."""
-        entry = self.entries.get((model_key(spec), file, False))
-        if entry and entry.sha384 != sha384:
-            raise LockError(
-                f"{spec.full_name}: {file} is {Digest('sha384', sha384)}, "
-                f"{self.path} has {entry.sha384[:12]}…",
-                hint="two sources have different files: find out which is the right one",
-            )
-
-    def _listed_ir(self, spec: ModelSpec, precision: Precision) -> AgreedIr:
         from posezoo.core.ir.provenance import SUFFIXES
 
+        if not self.is_strict:
+            return None
         files = {suffix: f"{precision}/{spec.name}{suffix}" for suffix in SUFFIXES}
         digests = {}
         for suffix, file in files.items():

@@ -129,7 +129,6 @@ def download_options(
         ca_bundle=settings.ca_bundle,
         allow_http=settings.allow_http,
         allow_private_redirects=settings.allow_private_redirects,
-        login_hosts=settings.login_host,
         verify=verify,
         jobs=settings.jobs,
         connections=settings.connections,

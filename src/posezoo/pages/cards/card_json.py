@@ -58,8 +58,8 @@ or changes its meaning::
                                 deviation of each output; or null), shift (INT8 compared with FP32,
                                 or null), accuracy, speed and in_float (of
                                 INT8: as in provenance.json, or null), trust (who vouches for an IR
-                                of another machine: signed, locked, or trusted from HOST; empty if
-                                it was made here)
+                                of another machine, or "came with the folder" if nobody does; empty
+                                if it was made here)
     variants      list          only for the default variant: the facts of the other variants
 
 In ``files``, ``inputs``, ``outputs``, ``accuracy``, ``complexity`` and ``measured`` the key

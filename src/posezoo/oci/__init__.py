@@ -1,1 +1,0 @@
-"""Models in OCI registries, as artifacts of CNCF's ModelPack specification."""

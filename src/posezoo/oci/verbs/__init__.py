@@ -1,1 +1,0 @@
-"""posezoo push and posezoo pull."""
