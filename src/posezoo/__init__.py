@@ -97,7 +97,6 @@ features.add_parts(
             "packages": "posezoo.packages.package_diagnosis:REPORT",
             "nncf": "posezoo.quantize.nncf_version:REPORT",
         },
-        "plan_details": {"device": "posezoo.measure.devices.device_check:PLAN"},
         "hooks": {
             "compared_rows": "posezoo.poses.compared_rows:PEOPLE_ROWS",
             "converter_program": "posezoo.omz.model_optimizer:FINDER",

@@ -14,7 +14,6 @@ TABLES = frozenset(
     {
         "completers",
         "diagnoses",
-        "plan_details",
         "posezoo.formats",
         "posezoo.source_types",
         "registries",

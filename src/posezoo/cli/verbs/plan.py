@@ -26,9 +26,6 @@ Nothing is written, and no request is sent. With ``--format json``, the output i
                                network; names: of its input and outputs, if they are not its own)
     irs          list          precision, path, since (why it must be made; null: it is up to date,
                                or published)
-    device       object        with --device: device, dynamic (inputs and outputs with a dynamic
-                               size), refused (the number of operations by type), source (who says
-                               so); null without a device or an IR
 """
 
 from __future__ import annotations
@@ -40,7 +37,6 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.json_projection import Json, project, to_json
 from posezoo.cli.labels import format_count
-from posezoo.cli.plan_details import PLAN_DETAILS
 from posezoo.cli.report import print_result
 from posezoo.core.declarations import supported_mo_args
 from posezoo.core.declarations.model import Input, ModelSpec
@@ -59,7 +55,6 @@ _IR = "precision path=xml since=reason?"
 EXAMPLES = """
 posezoo plan blazepose-full
 posezoo plan --all --format json
-posezoo plan movenet-multipose --device NPU
 posezoo plan --all --models_dir open_model_zoo/models --precisions FP16
 """
 
@@ -68,7 +63,6 @@ FLAGS = (
         f"{flags.MODELS} weights_dir {flags.CACHE} {flags.TRUST} {flags.CONVERSION} force"
         f" {flags.REGISTRY}"
     ),
-    *(detail.flag for detail in PLAN_DETAILS),
     flags.FORMAT,
 )
 
@@ -88,13 +82,7 @@ def run(args: flags.ConversionArgs) -> int:
         plan = task.plan(spec)
         plans.append(plan)
         lines.extend(_block(plan))
-        facts = _facts(plan)
-        for detail in PLAN_DETAILS:
-            value = getattr(args, detail.key)
-            facts[detail.key], line = detail.describe(plan, context.layout, value)
-            if line:
-                lines.append(f"  {line}")
-        return model_jobs.Answer(facts=facts)
+        return model_jobs.Answer(facts=_facts(plan))
 
     report = model_jobs.run_selected(args, context, work, takes_checkpoints=True)
     print_result(args.format, report.to_json(), *lines, _totals(plans))

@@ -1,4 +1,4 @@
-"""What verbs do with --device: verify proves models on it, plan says whether it can run them."""
+"""``posezoo verify --device``: proves models on a device, and prints the result."""
 
 from __future__ import annotations
 
@@ -8,18 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag, FlagGroup
-from posezoo.cli.json_projection import Json, to_json
 from posezoo.cli.model_argument import find_named_model
-from posezoo.cli.plan_details import PlanDetail
 from posezoo.cli.report import print_result
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import import_cv2
 
 if TYPE_CHECKING:
-    from posezoo.core.layout import ModelLayout
-    from posezoo.core.pipeline.plan import Plan
     from posezoo.measure.devices.device_proof import DeviceProof
-    from posezoo.measure.devices.device_support import DeviceSupport
 
 DEVICE_FLAGS = FlagGroup(
     *flags.shared("device inference_precision precision"),
@@ -113,38 +108,3 @@ def _describe_node(row: dict[str, Any]) -> str:
         f"  {row['network']}: differs first in {row['name']} ({row['kind']}){alone}:"
         f" {tensor['actual']} instead of {tensor['expected']} at {tensor['index']}: {row['path']}"
     )
-
-
-def _plan_device(plan: Plan, layout: ModelLayout, device: str | None) -> tuple[Json | None, str]:
-    """What the device cannot run of the first IR on disk."""
-    if not device:
-        return None, ""
-    from posezoo.measure.devices.device_support import check_support
-
-    spec = plan.resolved.spec
-    paths = (layout.ir_path(spec, precision) for precision in Precision)
-    xml = next(filter(Path.is_file, paths), None)
-    support = check_support(xml, device) if xml else None
-    return to_json(support), _describe_support(support, device)
-
-
-def _describe_support(support: DeviceSupport | None, device: str) -> str:
-    if support is None:
-        return f"{device}: unknown until the model is converted to an IR"
-    shapes = (
-        f"dynamic sizes of {', '.join(support.dynamic)}" if support.dynamic else "static shapes"
-    )
-    refused = ", ".join(f"{kind} ({count})" for kind, count in support.refused.items())
-    return f"{device}: {shapes}; refused operations: {refused or 'none'}; by {support.source}"
-
-
-#: For posezoo plan.
-PLAN = PlanDetail(
-    "device",
-    Flag(
-        "--device DEVICE",
-        "also say whether this device can run the existing IR: whether their shapes are static, and"
-        " which operations it refuses; NPU can be checked on a machine without one",
-    ),
-    _plan_device,
-)
