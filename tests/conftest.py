@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -20,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes import fence, forks  # the fence before posezoo: it hides the tester's machine
+from fakes import fence  # the fence before posezoo: it hides the tester's machine
 from fakes.fence import write_key
 from fakes.fetch import Fetch
 from fakes.recorded_answers import RecordedAnswers
@@ -118,20 +117,6 @@ def networks_stay_compiled(_alone, compiled_networks):
 def pauses_of_users(monkeypatch, _alone):
     """A source is asked again as late as for users: for tests of these pauses."""
     monkeypatch.setattr(retries, "_FIRST_PAUSE_S", FIRST_PAUSE_S)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _children_are_copies():
-    """posezoo's own children need not import PyTorch and OpenVINO, each for itself."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(subprocess, "Popen", forks.Popen)
-        yield
-
-
-@pytest.fixture
-def no_copies(monkeypatch):
-    """posezoo's children are started as its users' are: for tests of these processes themselves."""
-    monkeypatch.setattr(forks, "ARE_COPIED", False)
 
 
 @pytest.fixture

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import posezoo
-from fakes import forks
 from posezoo.core.declarations.model import SourceFile
 
 #: The folder of the posezoo that the tests import, which may be a changed copy of src.
@@ -34,23 +32,11 @@ print("requests" in sys.modules)
 
 
 def start_child(file: SourceFile, folder: Path) -> subprocess.Popen[str]:
-    """A copy of a process that has imported posezoo."""
-    return forks.Program(
-        _command(file, folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
-def start_child_afresh(file: SourceFile, folder: Path) -> subprocess.Popen[str]:
-    """A process with no imports but its own."""
+    """A process that fetches the file into the folder."""
+    arguments = [str(file.sources[0]), str(folder), str(file.size), file.checksum.value]
     return subprocess.Popen(
-        _command(file, folder),
-        env={**os.environ, "PYTHONPATH": str(SRC)},
+        [sys.executable, "-c", CHILD, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-
-
-def _command(file: SourceFile, folder: Path) -> list[str]:
-    arguments = [str(file.sources[0]), str(folder), str(file.size), file.checksum.value]
-    return [sys.executable, "-c", CHILD, *arguments]

@@ -308,7 +308,7 @@ def test_a_pytorch_process_that_dies_or_cannot_start_is_reported_in_one_line(par
 
 @pytest.mark.slow
 def test_a_checkpoint_becomes_the_same_file_with_and_without_the_package_onnx(
-    params, tmp_path, monkeypatch, no_copies
+    params, tmp_path, monkeypatch
 ):
     spec, layout = declared(params)
     with_onnx = write_onnx(resolved_of(spec, layout)).read_bytes()

@@ -25,12 +25,8 @@ runpy.run_path({program!r})
 from omz_tools import omz_converter, omz_downloader, omz_info_dumper
 """
 
-#: What a process of posezoo's commands imports. Their children are copies, too.
+#: What a process of posezoo's commands imports.
 _OURS = """
-import subprocess, sys
-sys.path.append({tests!r})
-from fakes import forks
-subprocess.Popen = forks.Popen
 import numpy, posezoo_openvino_dev
 from posezoo.omz.commands import converter, downloader, info_dumper, quantizer
 from posezoo.core.convert import publish
@@ -119,9 +115,8 @@ class CopiedSides:
 
     def _write_our_commands(self) -> None:
         programs = self.zoos.environment / "bin"
-        imports = _OURS.format(tests=str(Path(__file__).parents[1]))
         environ = {"HOME": str(self.zoos.home)}
-        address = program_copies.start(programs / "python", imports, environ)
+        address = program_copies.start(programs / "python", _OURS, environ)
         folder = self.zoos.folder / "bin-ours"
         folder.mkdir()
         for command in programs.iterdir():

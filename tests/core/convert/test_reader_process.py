@@ -30,9 +30,6 @@ from posezoo.core.events import SelfCheckPassed, StepStarted, WarningIssued
 DETECTOR = "4c90f7348ab99aff5b7b9290d6b4d0336a7fc8540dbc93e5d2708545a2f05f7fef22870a5e59cd75734f5c8d0a46a95b"
 DETECTOR_BIT = (2_958_379, 7)
 
-#: As users have it, and not as a copy, which most tests take: there is no difference but in time.
-with_a_process_of_users = pytest.mark.usefixtures("no_copies")
-
 
 def write_registry(folder: Path, **contents: bytes) -> Path:
     """A registry with these models, whose digests are right, also where the network is damaged."""
@@ -82,7 +79,6 @@ def crash_in_step(step, *, listener):
     os.kill(os.getpid(), signal.SIGSEGV)
 
 
-@with_a_process_of_users
 @pytest.mark.parametrize("step", ["", "running the IR on the CPU for the self-check"])
 def test_an_error_says_what_crashed(step):
     reported = []
@@ -147,7 +143,6 @@ def test_the_stand_in_for_model_optimizer_reports_such_a_file(tmp_path):
 
 
 @pytest.mark.slow
-@with_a_process_of_users
 def test_the_python_api_raises_one_error_and_works_on(tmp_path, monkeypatch):
     models = write_registry(tmp_path, broken=crashing_network("SIGFPE"), good=network("tflite"))
     monkeypatch.chdir(tmp_path)
@@ -219,7 +214,6 @@ def no_reader(monkeypatch):
     reader_process._pool().close()
 
 
-@with_a_process_of_users
 def test_a_process_that_was_started_early_serves_the_first_call(no_reader):
     start_reader_process()
     children = children_of(os.getpid())

@@ -18,7 +18,6 @@ from typing import Any
 
 import pytest
 
-from fakes import forks
 from fakes.command import posezoo
 from fakes.files import declared, model
 from fakes.waiting import HANG_S
@@ -47,9 +46,7 @@ def declare(zoo: Path, server, count: int, **faults: object) -> None:
         write_model(zoo / "models", name, model_yml(files=[{**entry, "source": url}]))
 
 
-def script(
-    zoo: Path, *more: object, start: type[subprocess.Popen[str]] = forks.Program, **options: Any
-) -> subprocess.CompletedProcess[str]:
+def script(zoo: Path, *more: object, **options: Any) -> subprocess.CompletedProcess[str]:
     command = [
         sys.executable,
         str(DOWNLOADER),
@@ -60,9 +57,9 @@ def script(
         str(zoo),
         *map(str, more),
     ]
-    ended = start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
-    output, errors = ended.communicate(timeout=60)
-    return subprocess.CompletedProcess(command, ended.returncode, output, errors)
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=HANG_S, check=False, **options
+    )
 
 
 def test_the_files_of_one_model_come_at_once(server, tmp_path):
@@ -98,7 +95,7 @@ def test_few_handles_are_enough(server, tmp_path):
         resource.setrlimit(resource.RLIMIT_NOFILE, (48, 48))
 
     more = ("-j", 8, "--cache_dir", tmp_path / "cache")
-    ended = script(tmp_path, *more, start=subprocess.Popen, preexec_fn=few_handles)
+    ended = script(tmp_path, *more, preexec_fn=few_handles)
     assert ended.returncode == 0, ended.stderr
     assert "open files" not in ended.stderr
 
@@ -253,7 +250,7 @@ def test_a_terminal_shows_a_bar_for_each_file(server, tmp_path):
         "--cache_dir",
         tmp_path / "c",
     ]
-    child = forks.Program(list(map(str, command)), stderr=terminal, stdout=subprocess.DEVNULL)
+    child = subprocess.Popen(list(map(str, command)), stderr=terminal, stdout=subprocess.DEVNULL)
     os.close(terminal)
     said = b""
     try:

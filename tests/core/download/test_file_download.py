@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from fakes.files import declared, put
-from fakes.running import start_child, start_child_afresh
+from fakes.running import start_child
 from fakes.waiting import HANG_S, wait_until
 from posezoo.core.declarations.model import Digest
 from posezoo.core.declarations.sources import FileSource
@@ -97,7 +97,7 @@ def test_bytes_are_synced_once_before_the_rename_and_the_record(server, fetch, m
 def test_a_good_file_costs_no_import_of_requests(server, tmp_path):
     file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS))
     (tmp_path / "net.tflite").write_bytes(WEIGHTS)
-    said, _ = start_child_afresh(file, tmp_path).communicate(timeout=HANG_S)
+    said, _ = start_child(file, tmp_path).communicate(timeout=HANG_S)
     assert said.splitlines()[-1] == "False"
 
 

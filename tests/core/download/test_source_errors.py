@@ -25,8 +25,7 @@ from pathlib import Path
 import pytest
 
 import posezoo
-from fakes import forks
-from fakes.command import omz_tool
+from fakes.command import heed_interrupts, omz_tool
 from fakes.server import PAGE, Answer, Server
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_model
@@ -317,9 +316,14 @@ def test_a_signal_ends_it_and_the_next_run_goes_on(zoo, server, number, code, jo
         "--stall_timeout",
         600,
     )
-    child = forks.Program(
-        command(zoo, *more), cwd=zoo, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-    )  # fmt: skip
+    child = subprocess.Popen(
+        command(zoo, *more),
+        cwd=zoo,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=heed_interrupts,
+    )
     part = target.with_name(".net.xml.part")
     until = time.monotonic() + HANG_S
     # The bytes are recorded after they are written.

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from fakes import forks
 from fakes.waiting import HANG_S
 from posezoo.core.files.file_record import (
     FileRecord,
@@ -35,7 +34,7 @@ for number in range(int(sys.argv[3])):
 
 def start_writer(path: Path, section: str, times: int) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-c", WRITE, str(path), section, str(times)]
-    writer = forks.Program(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    writer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert writer.stdout is not None
     assert writer.stdout.readline() == b"ready\n"
     return writer

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from fakes import forks
 from fakes.files import declared, model
 from posezoo.core.declarations.model import Digest, Precision, SourceFile
 from posezoo.core.errors import DigestError, LockError, PosezooError
@@ -136,7 +135,9 @@ for file in files:
 
 def test_runs_that_write_in_the_same_instant_lose_no_entry(tmp_path):
     runs = [
-        forks.Program([sys.executable, "-c", RECORD, tmp_path, str(owner)], stdout=subprocess.PIPE)
+        subprocess.Popen(
+            [sys.executable, "-c", RECORD, str(tmp_path), str(owner)], stdout=subprocess.PIPE
+        )
         for owner in range(4)
     ]
     for run in runs:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from fakes import forks
 from fakes.items import LockedError, PairError, is_running, lost, raise_error, work
 from fakes.waiting import HANG_S, wait_until
 from posezoo.core.errors import ConversionError
@@ -28,16 +27,6 @@ from posezoo.core.workers.processes import (
 from posezoo.core.workers.program import run_program
 
 TESTS = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(autouse=True, params=[False, True], ids=["started", "copied"])
-def _children(request, monkeypatch):
-    """As users have them, and as other tests have them: there is no difference but in time."""
-    monkeypatch.setattr(forks, "ARE_COPIED", request.param and forks.ARE_COPIED)
-
-
-#: A Python of a test's own starts its children as users have them.
-starts_python = pytest.mark.parametrize("_children", [False], ids=["started"], indirect=True)
 
 
 def test_results_come_in_the_items_order_from_at_most_two_processes():
@@ -82,7 +71,6 @@ def test_processes_that_ended_leave_no_open_file():
     wait_until(lambda: count_open_files() <= before)
 
 
-@starts_python
 @pytest.mark.parametrize("work", ["hang", "never-react"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_process_and_what_it_started_ends_with_its_parent(tmp_path, number, work):
@@ -180,7 +168,6 @@ def run_a_program(started: Path) -> None:
     run_program([sys.executable, "-c", code])
 
 
-@starts_python
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends it at once")
 @pytest.mark.parametrize("work", [match_for_hours, run_a_program])
 def test_kill_9_ends_a_child_that_does_not_react_and_what_it_started(tmp_path, work):

@@ -29,8 +29,6 @@ from posezoo.measure.benchmarking.workloads import (
 from posezoo.run.runtime.runtime_config import RuntimeConfig
 
 pytest.importorskip("openvino", reason="needs openvino")
-#: For tests of these processes themselves; the others measure in copies of one process.
-fresh_processes = pytest.mark.usefixtures("no_copies")
 
 SHORT = BenchmarkSchedule(rounds=5, seconds=0.02)
 
@@ -57,7 +55,6 @@ def last(cases, **options):
     return results
 
 
-@fresh_processes
 def test_throughput_latency_and_requests_are_consistent(ir):
     (result,) = last([case(ir, requests=2, batch=4)])
     least, middle, greatest = (
@@ -76,7 +73,6 @@ def test_throughput_latency_and_requests_are_consistent(ir):
     assert (result.info.device, result.info.executed_precision) == ("CPU", "f32")
 
 
-@fresh_processes
 @pytest.mark.slow
 def test_the_memory_is_that_of_a_fresh_process(ir):
     ours = np.ones(600 << 17)  # 600 MiB of this process
@@ -84,7 +80,6 @@ def test_the_memory_is_that_of_a_fresh_process(ir):
     assert 20 < result.memory_mib < 600 < ours.nbytes / 2**20 + 1
 
 
-@fresh_processes
 @pytest.mark.slow
 def test_a_larger_network_takes_more_memory(ir, tmp_path):
     ov = import_openvino()
@@ -187,7 +182,6 @@ def test_a_damaged_ir_is_reported_by_the_parent(tmp_path, damage, message):
         last([case(xml)])
 
 
-@fresh_processes
 def test_a_process_that_dies_is_reported_with_its_exit_code(ir):
     before = children_of(os.getpid())
     with BenchmarkProcess(case(ir)) as worker:
@@ -209,13 +203,11 @@ class Broken:
         raise KeyError("heatmaps")
 
 
-@fresh_processes
 def test_a_bug_in_the_child_is_raised_in_the_parent():
     with pytest.raises(RuntimeError, match=r"small \(broken, 1 request\): KeyError: 'heatmaps'"):
         last([BenchmarkCase("small", None, Broken(), RuntimeConfig())])
 
 
-@fresh_processes
 def test_no_process_outlives_an_abandoned_measurement(ir):
     before = children_of(os.getpid())
     turns = run_rounds([case(ir), case(ir)], SHORT)

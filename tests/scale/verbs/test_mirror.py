@@ -18,7 +18,6 @@ from threading import Thread
 
 import pytest
 
-from fakes import forks
 from fakes.command import heed_interrupts, posezoo
 from fakes.network import network
 from fakes.npm import PACKAGE, VERSION, make_tarball, serve_registry
@@ -320,7 +319,9 @@ def test_an_interrupt_ends_it_with_130_and_no_traceback(zoo):
             "--models_dir",
             "models",
         ]
-        child = forks.Program(command, cwd=zoo, stderr=subprocess.PIPE, text=True)
+        child = subprocess.Popen(
+            command, cwd=zoo, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
+        )
         wait_until(lambda: server.requests)
         child.send_signal(signal.SIGINT)
         _, told = child.communicate(timeout=HANG_S)

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Print the slow tests of a change for pytest: those of every day, and those of the folders that changed. .ci/nightly
+# runs all. Usage: .ci/slow_tests.sh [CHANGED_FILE...]; without files, git names them.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# What users do from end to end, and what must never go wrong.
+every_day=(
+  "tests/test_docs.py::test_every_posezoo_command_of_the_readme_runs_as_pasted"
+  "tests/test_docs.py::test_the_python_of_the_readme_runs_as_pasted"
+  tests/test_founding_end_to_end.py
+  tests/test_packaging.py
+  tests/test_public_api.py
+  tests/cli/test_own_weights.py
+  tests/core/convert/test_reader_process.py
+  tests/core/convert/test_real_models.py
+  tests/core/download/test_kills.py
+  tests/core/pipeline/test_kills_of_get.py
+  tests/networks/test_hostile_checkpoints.py
+  tests/omz/test_omz_commands.py
+  tests/omz/verbs/test_shims.py
+  tests/run/verbs/test_run.py
+)
+
+# On a branch: what it changed since it left main. On main: what the last commit changed, or the branch that it merges,
+# since git does not know which commits arrived together.
+changed_files() {
+  local base="" upstream
+  for upstream in origin/main main HEAD^; do
+    base=$(git merge-base HEAD "$upstream" 2>/dev/null) || continue
+    [ "$base" = "$(git rev-parse HEAD)" ] || break
+  done
+  if [ -z "$base" ]; then
+    echo "== not tested here: the slow tests of a change, whose base is not in this clone" >&2
+    return
+  fi
+  echo "== slow tests: those of every day, and of what changed since ${base:0:12}" >&2
+  git diff --name-only --no-renames "$base"
+  git ls-files --others --exclude-standard
+}
+
+tests_of() {
+  local part=${1#src/posezoo/}
+  case $1 in
+    src/posezoo/*/*) echo "tests/${part%%/*}" ;;
+    tests/test_*.py | tests/*/test_*.py) echo "$1" ;;
+    models/*) printf '%s\n' tests/lint tests/pages ;;
+    benchmarks/*) echo tests/test_measure.py ;;
+    tools/*) echo tests/omz ;;
+    docs/*.md) # some pages have a file of tests, most have a case in the tests of all pages
+      printf '%s\n' tests/test_site.py "tests/test_$(basename "$1" .md).py"
+      .venv/bin/python -m pytest --collect-only -qm slow tests/test_docs.py | grep -F "[$1]" || true
+      ;;
+  esac
+}
+
+if [ $# = 0 ]; then mapfile -t changed < <(changed_files); else changed=("$@"); fi
+{
+  printf '%s\n' "${every_day[@]}"
+  for file in "${changed[@]}"; do tests_of "$file"; done |
+    while read -r test; do [ ! -e "${test%%::*}" ] || echo "$test"; done
+} | sort -u
