@@ -179,7 +179,7 @@ def list_pipelines(context: Any, patterns: Sequence[str]) -> Iterator[tuple[Mode
 
     selection = context.registry.select(patterns or ["*", "*@*"])
     facts = [describe_model(model, context.registry) for model in selection.all]
-    rows = compare_models(facts, (), context.layout, MeasurementSelection(), every_row=True).rows
+    rows = compare_models(facts, context.layout, MeasurementSelection()).rows
     for row in rows:
         if row.values["AP"] and row.task == "human_pose_estimation":
             yield context.registry.find(row.model), row.precision, row.target_size

@@ -431,7 +431,7 @@ def every_row() -> ModelComparison:
 
     models = all_models(open_registry())
     layout = ModelLayout(ROOT, ROOT)
-    return compare_models(models, (), layout, MeasurementSelection(), every_row=True)
+    return compare_models(models, layout, MeasurementSelection())
 
 
 #: Columns of figures of people, as shares and a mean, with two digits.

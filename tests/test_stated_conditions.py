@@ -86,7 +86,7 @@ def _states(stated: str | float, number: float | None) -> bool:
     return stated == number
 
 
-#: By the columns of ``compare`` and ``recommend``: the metric, and what it is of.
+#: By the columns of ``recommend``: the metric, and what it is of.
 SPEEDS = {
     "throughput_fps": ("throughput_fps", {"shown": 4, "pipeline": "read, found, drawn"}),
     "latency_p50_ms": ("latency_p50_ms", {"shown": 4, "pipeline": "read, found, drawn"}),
@@ -139,16 +139,6 @@ def of_recommend(*words: str) -> Iterator[Stated]:
                 "machine": latency["machine"],
             }
             yield Stated(model["name"], "speed", "latency_p50_ms", latency["number"], conditions)
-
-
-def of_compare(*words: str) -> Iterator[Stated]:
-    answer = json.loads(posezoo("compare", "--all", *words, "--format", "json").stdout)
-    yield from of_rows(answer["models"])
-    machine = answer["speed_way"].partition("; ")[0]
-    for row in answer["models"]:
-        if speed := row["throughput_fps"]:
-            conditions = {"machine": machine, "hint": "LATENCY", "device": "CPU"}
-            yield Stated(row["model"], "speed", "throughput_fps", speed["number"], conditions)
 
 
 def of_summary() -> Iterator[Stated]:
@@ -284,8 +274,6 @@ PLACES = {
     "recommend": of_recommend,
     "recommend --people 4": lambda: of_recommend("--people", "4", "--max_latency", "1s"),
     "recommend --task detection": lambda: of_recommend("--task", "detection"),
-    "compare": of_compare,
-    "compare with two precisions": lambda: of_compare("--precisions", "FP16,FP16-INT8"),
     "the accuracy page": of_summary,
     "cards": of_cards,
     "card.json": of_card_json,

@@ -24,11 +24,11 @@ def which_model():
 @pytest.mark.parametrize("page", ["README.md", "docs/howto/choose_a_model.md"])
 def test_the_table_of_a_page_is_drawn_from_the_rows(which_model, page):
     text = (ROOT / page).read_text("utf-8")
-    assert which_model.draw_page(page, compare_zoo(every_row=True)) == text
+    assert which_model.draw_page(page, compare_zoo()) == text
 
 
 def test_another_figure_of_a_row_changes_the_table(which_model):
-    compared = compare_zoo(every_row=True)
+    compared = compare_zoo()
     (default,) = (row for row in compared.rows if row.name == "movenet-thunder")
     ap = default.values["AP"]
     worse = replace(default, values={**default.values, "AP": replace(ap, number=0.1)})

@@ -421,7 +421,7 @@ def test_verbs_that_describe_models_take_a_checkpoint(twelve):
     assert facts["network"]["arguments"] == {"keypoints": 12}
     assert facts["outputs"][0]["shape"] == [1, 12, 64, 48]
     assert facts["registry"] is None
-    for verb in ("card", "compare", "plan"):
+    for verb in ("card", "plan"):
         ended = posezoo(verb, twelve)
         assert ended.returncode == 0, ended.stderr
         assert name_of(twelve) in ended.stdout

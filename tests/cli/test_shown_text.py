@@ -216,7 +216,7 @@ def evil_folder(tmp_path) -> Path:
         "verify pose-a --weights_dir weights",
         "verify --metadata",
         "lock pose-a --weights_dir weights",
-        "compare pose-a",
+        "compare --keypoints pose-a pose-a --input people.json",
         "recommend",
         "sources check pose-a --attempts 1",
         "cache list --cache_dir weights",

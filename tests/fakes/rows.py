@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from posezoo.core.declarations.model import Precision
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
 from posezoo.pages.facts.comparison import ComparisonRow, ModelComparison, compare_models
@@ -12,24 +13,24 @@ from posezoo.pages.facts.model_facts import describe_model
 from posezoo.run.measurement_selection import MeasurementSelection
 
 
-@cache
-def best_rows() -> tuple[ComparisonRow, ...]:
-    """One of each model, composite and part: in its best precision, at the size that it declares; no
-    IR is on this machine.
-    """
-    return compare_zoo(every_row=False).rows
+def best_rows() -> list[ComparisonRow]:
+    """One of each model, composite and part: FP16 if it has a row, at the size that it declares."""
+    rows: dict[str, ComparisonRow] = {}
+    for row in every_row():
+        if row.target_size is None and (row.model not in rows or row.precision is Precision.FP16):
+            rows[row.model] = row
+    return [*rows.values()]
 
 
-@cache
 def every_row() -> tuple[ComparisonRow, ...]:
     """A row for each precision and size that was measured."""
-    return compare_zoo(every_row=True).rows
+    return compare_zoo().rows
 
 
 @cache
-def compare_zoo(*, every_row: bool) -> ModelComparison:
-    """The comparison of all models, as ``compare_models`` makes it."""
+def compare_zoo() -> ModelComparison:
+    """The comparison of all models, as ``compare_models`` makes it; no IR is on this machine."""
     registry = open_registry()
     facts = [describe_model(model, registry) for model in map(registry.find, registry.entries)]
     layout = ModelLayout(Path("none"), Path("none"))
-    return compare_models(facts, (), layout, MeasurementSelection(), every_row=every_row)
+    return compare_models(facts, layout, MeasurementSelection())

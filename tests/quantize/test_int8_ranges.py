@@ -17,9 +17,15 @@ import pytest
 from fakes.command import omz_tool, posezoo
 from fakes.network import HEIGHT, OUTPUTS, WIDTH, network
 from fakes.zoo import declared_file, model_yml, write_model
+from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import QuantizationError
 from posezoo.core.files.verified_files import compute_digest
+from posezoo.core.layout import ModelLayout
+from posezoo.core.registry import open_registry
+from posezoo.pages.facts.comparison import compare_models
+from posezoo.pages.facts.model_facts import describe_model
 from posezoo.quantize.int8_ranges import MAKER, Int8Ranges, apply_ranges, find_ranges
+from posezoo.run.measurement_selection import MeasurementSelection
 
 NAME = "tiny"
 FILE = "int8_ranges.safetensors"
@@ -209,7 +215,8 @@ def test_get_refuses_biases_of_another_scale(zoo, tensors):
 
 
 def test_int8_says_everywhere_what_it_was_compared_with(made):
-    folders = ("--models_dir", made.root / "registry", "--weights_dir", made.root / "irs")
+    registry = made.root / "registry"
+    folders = ("--models_dir", registry, "--weights_dir", made.root / "irs")
     record = json.loads(made.xml().with_name("provenance.json").read_text())["self_check"]
     assert record["int8"]["photos"] == 2
     assert record["int8"]["deviation"].keys() == set(OUTPUTS)
@@ -220,9 +227,13 @@ def test_int8_says_everywhere_what_it_was_compared_with(made):
     assert ", on 2 photos within " in line
     card = made.xml().parents[1] / "README.md"
     assert "| Deviation | Allowed | Photos |" in card.read_text("utf-8")
-    compared = posezoo("compare", NAME, *folders, "--precisions", "FP16-INT8", "--format", "json")
-    assert "on 2 photos within " in compared.stdout
-    assert "before rounding to FP16-INT8" in compared.stdout
+    opened = open_registry([registry])
+    facts = describe_model(opened.find(NAME), opened)
+    layout = ModelLayout(made.root / "irs", made.root / "irs")
+    rows = compare_models([facts], layout, MeasurementSelection(), every_precision=True).rows
+    (proofs,) = (row.compared_with for row in rows if row.precision is Precision.FP16_INT8)
+    assert any("on 2 photos within " in proof for proof in proofs)
+    assert any("before rounding to FP16-INT8" in proof for proof in proofs)
 
 
 def test_an_input_that_takes_no_photo_is_not_compared(zoo, tensors):

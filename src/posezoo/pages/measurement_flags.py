@@ -1,4 +1,4 @@
-"""The flags that select measurements, for compare, gallery and recommend."""
+"""The flags that select measurements, for gallery and recommend."""
 
 from __future__ import annotations
 

@@ -19,7 +19,6 @@ from posezoo.run.measured import ANNOTATED_BOXES, Measurement, update_measured_y
 from posezoo.run.measurement_selection import MeasurementSelection
 
 MACHINE = "A processor, 2 cores, Linux"
-FP16 = (Precision.FP16,)
 
 
 def speed(fps, *, machine=MACHINE, precision=Precision.FP16, weights="published", **settings):
@@ -34,7 +33,7 @@ def speed(fps, *, machine=MACHINE, precision=Precision.FP16, weights="published"
 def zoo(tmp_path):
     """zoo(name=(measurement, ...), ...) -> compare(...) of models with these in their measured.yml."""
 
-    def compared(precisions=FP16, metrics=None, changes=None, **measured):
+    def compared(metrics=None, changes=None, every_precision=False, **measured):
         for name, measurements in measured.items():
             path = write_model(tmp_path / "models", name, model_yml(**(changes or {})))
             if measurements:
@@ -42,7 +41,10 @@ def zoo(tmp_path):
         registry = open_registry([tmp_path / "models"])
         models = [ModelFacts(spec, registry.parts(spec)) for spec in map(registry.find, measured)]
         return compare_models(
-            models, precisions, ModelLayout(tmp_path, tmp_path), metrics or MeasurementSelection()
+            models,
+            ModelLayout(tmp_path, tmp_path),
+            metrics or MeasurementSelection(),
+            every_precision=every_precision,
         )
 
     return compared
@@ -174,12 +176,12 @@ def test_ap_and_speed_are_those_of_the_models_own_pipeline(zoo):
 
 def test_a_published_ap_is_only_of_the_size_that_the_model_declares(zoo, tmp_path):
     published = {"accuracy": [{"metric": "AP", "value": 0.7}]}
-    larger = accuracy(0.5, Precision.FP16_INT8, target_size=480)
+    larger = accuracy(0.5, target_size=480)
     zoo(changes={"published": published}, one=[larger])
     registry = open_registry([tmp_path / "models"])
     facts = describe_model(registry.find("one"), registry)
     layout = ModelLayout(tmp_path, tmp_path)
-    comparison = compare_models([facts], FP16, layout, MeasurementSelection(), every_row=True)
+    comparison = compare_models([facts], layout, MeasurementSelection())
     assert [row.name for row in comparison.rows] == ["one", "one at 480"]
     assert column(comparison, "published_AP") == [0.7, None]
 
@@ -222,8 +224,8 @@ def test_a_composite_has_a_row_with_the_sums_of_its_parts():
     composite = registry.find("blazepose-full")
     facts = ModelFacts(composite, registry.parts(composite))
     layout = ModelLayout(composite.path.parent, composite.path.parent)
-    (row,) = compare_models([facts], FP16, layout, MeasurementSelection()).rows
-    assert row.model == "blazepose-full"
+    row = compare_models([facts], layout, MeasurementSelection()).rows[0]
+    assert (row.model, row.precision) == ("blazepose-full", Precision.FP16)
     selection = MeasurementSelection()
     for kind, key in (("accuracy", "AP"), ("speed", "throughput_fps")):
         recorded = selection.select_of_pipeline(composite, kind)
@@ -231,16 +233,10 @@ def test_a_composite_has_a_row_with_the_sums_of_its_parts():
         assert row.values[key].number in here
     assert row.values["network_fps"] is None
     parts = compare_models(
-        [ModelFacts(part, (part,)) for part in facts.parts], FP16, layout, MeasurementSelection()
+        [ModelFacts(part, (part,)) for part in facts.parts], layout, MeasurementSelection()
     )
     assert row.values["mparams"].number == pytest.approx(sum(column(parts, "mparams")))
     assert row.values["mparams"].record == "the registry"
-
-
-def test_a_column_without_values_is_left_out(zoo):
-    assert list(zoo(one=[speed(10)]).columns) == [
-        *("transfer_bytes", "network_fps", "network_p50_ms")
-    ]
 
 
 def test_int8_is_compared_with_floating_point_in_the_same_settings():
@@ -271,7 +267,7 @@ def test_a_published_ap_is_not_that_of_a_quantized_ir(zoo):
         for suffix in ("xml", "bin")
     ]
     changes = {"framework": "dldt", "files": files, "published": published}
-    comparison = zoo(precisions=(Precision.FP16, Precision.FP16_INT8), changes=changes, one=())
+    comparison = zoo(every_precision=True, changes=changes, one=())
     assert column(comparison, "published_AP") == [0.7, None]
     assert column(comparison, "size_bytes") == [200, 80]
 
@@ -291,8 +287,8 @@ def test_a_row_says_what_the_ir_on_disk_was_compared_with(tmp_path):
     layout = downloaded(spec, content, tmp_path)
     convert_model(spec, layout, precisions=[Precision.FP32], by_nodes=True)
     facts = ModelFacts(spec, (spec,), layout=layout)
-    precisions = (Precision.FP32, Precision.FP16)
-    rows = compare_models([facts], precisions, layout, MeasurementSelection()).rows
+    rows = compare_models([facts], layout, MeasurementSelection(), every_precision=True).rows
+    assert [row.precision for row in rows] == [Precision.FP32, Precision.FP16]
     runtime, nodes = rows[0].compared_with
     assert runtime.startswith("ONNX Runtime ")
     assert nodes.startswith("inner tensors: ")
@@ -301,15 +297,15 @@ def test_a_row_says_what_the_ir_on_disk_was_compared_with(tmp_path):
 
 
 def test_a_quantized_ir_on_disk_has_a_row(zoo, tmp_path):
-    both = (Precision.FP16, Precision.FP16_INT8)
-    assert [row.precision for row in zoo(precisions=both, one=()).rows] == [Precision.FP16]
+    made = [Precision.FP32, Precision.FP16]
+    assert [row.precision for row in zoo(every_precision=True, one=()).rows] == made
     folder = tmp_path / "public" / "one" / "FP16-INT8"
     folder.mkdir(parents=True)
     for suffix in ("xml", "bin"):
         (folder / f"one.{suffix}").write_bytes(b"1234")
-    comparison = zoo(precisions=both, one=())
-    assert [row.precision for row in comparison.rows] == list(both)
-    assert column(comparison, "size_bytes") == [None, 8]
+    comparison = zoo(every_precision=True, one=())
+    assert [row.precision for row in comparison.rows] == [*made, Precision.FP16_INT8]
+    assert column(comparison, "size_bytes") == [None, None, 8]
 
 
 def test_only_a_published_ir_has_the_size_that_its_files_declare(zoo):
@@ -323,19 +319,17 @@ def test_only_a_published_ir_has_the_size_that_its_files_declare(zoo):
         for suffix, size in (("xml", 100), ("bin", 30))
     ]
 
-    def sizes(framework, precision):
+    def sizes(framework):
         changes = {"framework": framework, "files": files}
-        return column(zoo(precisions=(precision,), changes=changes, one=()), "size_bytes")
+        return column(zoo(every_precision=True, changes=changes, one=()), "size_bytes")
 
-    assert sizes("dldt", Precision.FP16) == [130]
-    assert sizes("dldt", Precision.FP32) == []
-    assert sizes("onnx", Precision.FP16) == [None]
+    assert sizes("dldt") == [130]
+    assert sizes("onnx") == [None, None]
 
 
-def test_without_precisions_the_best_one_with_a_measured_ap_is_compared(zoo):
+def test_a_row_is_of_a_precision_with_a_measured_ap_and_of_fp16_before_fp32(zoo):
     fp32 = Precision.FP32
     comparison = zoo(
-        precisions=(),
         both=[accuracy(0.3, fp32), accuracy(0.4)],
         single=[accuracy(0.5, fp32)],
         unknown=(),
@@ -383,8 +377,8 @@ def test_what_is_transferred_counts_the_precision_and_the_detector(zoo, tmp_path
         for precision, size in (("FP16", 100), ("FP16-INT8", 40))
         for suffix in ("xml", "bin")
     ]
-    both = (Precision.FP16, Precision.FP16_INT8)
-    detector = zoo(precisions=both, changes={"framework": "dldt", "files": files}, net=())
+    changes = {"framework": "dldt", "files": files}
+    detector = zoo(every_precision=True, changes=changes, net=())
     assert column(detector, "transfer_bytes") == [200, 80]
     registry = open_registry([tmp_path / "models"])
     net = registry.find("net")

@@ -147,7 +147,7 @@ FLAGS = (
     ),
     Flag(
         "--output, --report FILE",
-        "write the measurements to a .json file, for posezoo record or compare --figures",
+        "write the measurements to a .json file, for posezoo record or recommend --figures",
         output=flags.MEASUREMENTS,
     ),
     Flag(

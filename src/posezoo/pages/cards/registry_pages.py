@@ -17,7 +17,7 @@ from posezoo.cli.labels import (
     join,
     task_label,
 )
-from posezoo.core.declarations.model import CompositeSpec, ModelSpec, Precision
+from posezoo.core.declarations.model import CompositeSpec, ModelSpec
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import Registry, license_path
 from posezoo.pages.cards.markdown import (
@@ -32,12 +32,12 @@ from posezoo.pages.cards.markdown import (
 )
 from posezoo.pages.cards.measurement_tables import format_aps, format_complexity
 from posezoo.pages.cards.model_card import NAME, NOTE, render_model_pages
-from posezoo.pages.facts.bar_chart import Chart, to_svg
 from posezoo.pages.facts.comparison import ComparisonRow, compare_models
 from posezoo.pages.facts.model_facts import Model, ModelFacts, describe_model
 from posezoo.pages.facts.outside_references import read_outside_references
 from posezoo.pages.facts.papers import collect_papers, format_citation
 from posezoo.pages.facts.scatter_chart import draw_network_chart, draw_pipeline_chart
+from posezoo.pages.facts.svg_chart import Chart, to_svg
 from posezoo.poses.people import ITSELF
 from posezoo.run.measurement_selection import MeasurementSelection
 
@@ -135,7 +135,7 @@ def _draw_charts(models: Sequence[ModelFacts], root: Path) -> Iterator[tuple[str
     """The charts of the index: file name, chart, title and legend of each."""
     with_variants = [each for facts in models for each in (facts, *facts.variants)]
     layout = ModelLayout(root, root)
-    compared = compare_models(with_variants, tuple(Precision), layout, MeasurementSelection())
+    compared = compare_models(with_variants, layout, MeasurementSelection(), every_precision=True)
     chart = draw_pipeline_chart(compared)
     if chart:
         yield PICTURE, chart, "AP against images per second of whole pipelines", PICTURE_LEGEND
@@ -148,7 +148,7 @@ def _draw_charts(models: Sequence[ModelFacts], root: Path) -> Iterator[tuple[str
 def _render_model_tables(models: Sequence[ModelFacts], root: Path) -> Paragraphs:
     """A table for each task; the parts of a composite follow it, whatever their task."""
     layout = ModelLayout(root, root)
-    compared = compare_models(models, (), layout, MeasurementSelection(), every_row=True)
+    compared = compare_models(models, layout, MeasurementSelection())
     by_name: dict[str, list[ComparisonRow]] = {}
     for row in compared.rows:
         by_name.setdefault(row.model, []).append(row)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli.json_projection import Json, project
 from posezoo.cli.labels import format_ap, format_conditions, format_pairs, join
-from posezoo.core.declarations.model import WHOLE_IMAGE, ModelSpec, Precision
+from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.layout import ModelLayout
 from posezoo.core.values import frozen
 from posezoo.pages.facts.model_facts import ModelFacts, offers_precision
@@ -44,8 +44,6 @@ class MetricSource(str, Enum):
     MEASURED = "measured"
     GENERATED = "measured on generated weights"
     DECLARED = "declared"
-
-    __str__ = str.__str__
 
 
 @frozen
@@ -117,18 +115,13 @@ class ComparisonRow:
         return any(time is not None and time.record == THIS_MACHINE for time in times)
 
     @property
-    def is_counted_alone(self) -> bool:
-        """Whether operations, weights and size are without those of the detector."""
-        return self.people_from not in (ITSELF, WHOLE_IMAGE)
-
-    @property
     def ap(self) -> SourcedMetric | None:
         """The AP that was measured, else the published one."""
         return self.values["AP"] or self.values["published_AP"]
 
     @property
     def as_json(self) -> Json:
-        """The record as ``compare`` and ``recommend`` print it."""
+        """The record as ``recommend`` prints it."""
         values = {key: value and value.as_json for key, value in self.values.items()}
         keys = (
             "model precision target_size license people_from detector_precision"
@@ -143,7 +136,6 @@ class ComparisonRow:
 class ComparisonColumn:
     """How tables and charts show a metric; the gallery's script uses the same attribute names."""
 
-    heading: str  # in tables of text, with the unit
     title: str
     unit: str  # of the shown number; ``share`` for accuracies
     scope: str = ""  # ``pipeline``, ``network``, or empty if it does not depend on this
@@ -180,41 +172,27 @@ class ComparisonColumn:
 #: What decides comes first. AP, throughput and latency are of the same whole pipeline, from an
 #: image file to drawn poses.
 COLUMNS: Mapping[str, ComparisonColumn] = {
-    "AP": ComparisonColumn("AP", "Measured AP", "share", "pipeline"),
-    "AR50_single": ComparisonColumn("OF ONE", "People found in photos of one", "share", "pipeline"),
-    "AR50_several": ComparisonColumn(
-        "OF SEVERAL", "People found in photos of two or more", "share", "pipeline"
-    ),
-    "ghosts": ComparisonColumn(
-        "GHOSTS", "People found in a picture without people", "people", "pipeline"
-    ),
+    "AP": ComparisonColumn("Measured AP", "share", "pipeline"),
+    "AR50_single": ComparisonColumn("People found in photos of one", "share", "pipeline"),
+    "AR50_several": ComparisonColumn("People found in photos of two or more", "share", "pipeline"),
+    "ghosts": ComparisonColumn("People found in a picture without people", "people", "pipeline"),
     "single_p50_ms": ComparisonColumn(
-        "1 SHOWN MS", "Latency, 1 person shown, whole pipeline", "ms, median", "pipeline"
+        "Latency, 1 person shown, whole pipeline", "ms, median", "pipeline"
     ),
     "latency_p50_ms": ComparisonColumn(
-        "4 SHOWN MS", "Latency, 4 people shown, whole pipeline", "ms, median", "pipeline"
+        "Latency, 4 people shown, whole pipeline", "ms, median", "pipeline"
     ),
-    "transfer_bytes": ComparisonColumn("DOWNLOAD MB", "Download", "MB"),
-    "throughput_fps": ComparisonColumn(
-        "IMAGES/S", "Throughput, whole pipeline", "images/s", "pipeline"
-    ),
-    "found_lying": ComparisonColumn("LYING", "People found who lie", "share", "pipeline"),
-    "found_upside_down": ComparisonColumn(
-        "UPSIDE DOWN", "People found upside down", "share", "pipeline"
-    ),
-    "found_in_video": ComparisonColumn(
-        "IN VIDEO", "People found in the frames of videos", "share", "pipeline"
-    ),
-    "published_AP": ComparisonColumn("PUBLISHED AP", "Published AP", "share", "network"),
-    "network_fps": ComparisonColumn(
-        "NETWORK/S", "Throughput, network alone", "images/s", "network"
-    ),
-    "network_p50_ms": ComparisonColumn(
-        "NETWORK MS", "Latency, network alone", "ms, median", "network"
-    ),
-    "size_bytes": ComparisonColumn("DISK MB", "IR size", "MB"),
-    "gflops": ComparisonColumn("GFLOPS", "Operations", "GFLOPs"),
-    "mparams": ComparisonColumn("MPARAMS", "Weights", "million"),
+    "transfer_bytes": ComparisonColumn("Download", "MB"),
+    "throughput_fps": ComparisonColumn("Throughput, whole pipeline", "images/s", "pipeline"),
+    "found_lying": ComparisonColumn("People found who lie", "share", "pipeline"),
+    "found_upside_down": ComparisonColumn("People found upside down", "share", "pipeline"),
+    "found_in_video": ComparisonColumn("People found in the frames of videos", "share", "pipeline"),
+    "published_AP": ComparisonColumn("Published AP", "share", "network"),
+    "network_fps": ComparisonColumn("Throughput, network alone", "images/s", "network"),
+    "network_p50_ms": ComparisonColumn("Latency, network alone", "ms, median", "network"),
+    "size_bytes": ComparisonColumn("IR size", "MB"),
+    "gflops": ComparisonColumn("Operations", "GFLOPs"),
+    "mparams": ComparisonColumn("Weights", "million"),
 }
 
 #: The names of the speeds of a network alone, by their names in measured.yml.
@@ -235,15 +213,6 @@ class ModelComparison:
     situation_conditions: str = ""
     single_setting: str = ""  # of pipelines with one person
 
-    @property
-    def columns(self) -> Mapping[str, ComparisonColumn]:
-        """The columns in which at least one row has a value."""
-        used = {}
-        for key, column in COLUMNS.items():
-            if any(row.values[key] for row in self.rows):
-                used[key] = column
-        return used
-
 
 @frozen
 class _Subject:
@@ -260,29 +229,27 @@ class _Subject:
 
 def compare_models(
     models: Sequence[ModelFacts],
-    precisions: Sequence[Precision],
     layout: ModelLayout,
     selection: MeasurementSelection,
     *,
-    every_row: bool = False,
+    every_precision: bool = False,
     own_speeds: OwnSpeeds | None = None,
 ) -> ModelComparison:
-    """Compare models and composites: a row for each precision that all parts have, or were
-    quantized to.
+    """Compare models and composites: a row for each precision and size in which the AP of a model
+    was measured, at least for its usual precision and the size that it declares.
+
+    FP32 has no row beside FP16, which has the same weights, and computes in f32, too.
 
     Args:
-        precisions: empty for the best one of each model: in which its AP was measured, FP16 before
-            FP32 and others, else the usual one.
-        every_row: whether a model has a row for each size that its AP was measured at, and if
-            ``precisions`` is empty, for each precision in which it was measured and is available.
-            FP32 has none beside FP16, which has the same weights, and computes in f32, too.
+        every_precision: whether the rows are those of all precisions that all parts of a model
+            have, or were quantized to, at the size that it declares.
         own_speeds: those of this machine, which are preferred.
     """
     subjects = []
     for facts in models:
-        sizes = selection.target_sizes(facts.model) if every_row else []
-        wanted = precisions or _choose_precisions(facts, selection, every_row=every_row)
-        for precision in wanted:
+        sizes = [] if every_precision else selection.target_sizes(facts.model)
+        precisions = [*Precision] if every_precision else _measured_precisions(facts, selection)
+        for precision in precisions:
             if all(_has_ir(part, precision, layout) for part in facts.parts):
                 subjects += [_Subject(facts, precision, size) for size in (None, *sizes)]
 
@@ -384,16 +351,12 @@ def _detector_precision(*measured: Measurement | None) -> str:
     return str(next(filter(None, named), ""))
 
 
-def _choose_precisions(
-    facts: ModelFacts, selection: MeasurementSelection, *, every_row: bool
-) -> list[Precision]:
-    """The precisions of a model's rows, as for ``compare_models``."""
+def _measured_precisions(facts: ModelFacts, selection: MeasurementSelection) -> list[Precision]:
+    """The precisions with a measured AP that everybody gets, else the best one."""
     measured = selection.select_of_pipeline(facts.model, "accuracy")
     best = facts.best_precision(measured)
     if best is None:
         return []
-    if not every_row:
-        return [best]
     with_ap = {each.precision for each in measured if "AP" in each.figures}
     if Precision.FP16 in with_ap:
         with_ap.discard(Precision.FP32)

@@ -9,7 +9,6 @@ from textwrap import wrap
 
 from posezoo.cli.labels import format_ap, format_figure
 from posezoo.core.values import frozen
-from posezoo.pages.facts.bar_chart import FULL, INK, RULE, WHITE, Chart, Color
 from posezoo.pages.facts.comparison import (
     ComparisonRow,
     MetricSource,
@@ -17,6 +16,7 @@ from posezoo.pages.facts.comparison import (
     SourcedMetric,
 )
 from posezoo.pages.facts.outside_references import OutsideModel, OutsideReference
+from posezoo.pages.facts.svg_chart import FULL, INK, RULE, WHITE, Chart, Color
 
 # In pixels: the width, at which the text can be read on a phone; the plot's edges, a mark, a line
 # of the list.

@@ -156,7 +156,7 @@ def collect_gallery_data(
         pictures: of each model by its name; None for the example pictures in the registry.
     """
     by_name = {facts.name: facts for model in models for facts in (model, *model.variants)}
-    compared = compare_models([*by_name.values()], tuple(Precision), layout, selection)
+    compared = compare_models([*by_name.values()], layout, selection, every_precision=True)
     rows: dict[str, list[ComparisonRow]] = {}
     for row in compared.rows:
         rows.setdefault(row.model, []).append(row)
@@ -194,7 +194,7 @@ def _used_axes(entries: Iterable[GalleryEntry]) -> Mapping[str, ComparisonColumn
         used.update(entry.published, *entry.measured.values())
     axes = dict(COLUMNS)
     for key in sorted(used - COLUMNS.keys()):
-        axes[key] = ComparisonColumn(key, one_line(key), "share")
+        axes[key] = ComparisonColumn(one_line(key), "share")
     return {key: axis for key, axis in axes.items() if key in used}
 
 

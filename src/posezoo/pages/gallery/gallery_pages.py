@@ -32,8 +32,8 @@ from posezoo.pages.cards.usage_section import (
     render_example_section,
     render_usage_sections,
 )
-from posezoo.pages.facts.bar_chart import describe_measurement_settings
 from posezoo.pages.facts.comparison import (
+    COLUMNS,
     ComparisonColumn,
     Metrics,
     MetricSource,
@@ -139,7 +139,7 @@ def index_data(gallery: GalleryData) -> Json:
     return {
         "axes": {key: project(axis, _AXIS) for key, axis in gallery.axes.items()},
         "families": len(families),
-        "ways": "; ".join(map(one_line, describe_measurement_settings(gallery.comparison))),
+        "ways": "; ".join(map(one_line, _describe_settings(gallery.comparison, COLUMNS))),
         "models": list(map(_model, gallery.entries)),
         "outside": outside,
     }
@@ -332,7 +332,31 @@ def _metric_notes(by_row: Mapping[str, Metrics], comparison: ModelComparison) ->
         for origin, note in _NOTES.items():
             if origin in origins:
                 yield note
-    yield from describe_measurement_settings(comparison, keys)
+    yield from _describe_settings(comparison, keys)
+
+
+def _describe_settings(comparison: ModelComparison, columns: Collection[str]) -> Iterator[str]:
+    """The settings that the compared measurements of these columns share."""
+    of_pipeline = "images/s and latency of the whole pipeline"
+    of_people = "ghosts, lying, upside down and in video"
+    settings = (
+        ("throughput_fps latency_p50_ms", of_pipeline, comparison.speed_setting),
+        ("single_p50_ms", "latency with one person", comparison.single_setting),
+        (
+            "network_fps network_p50_ms",
+            "speed of the network alone",
+            comparison.network_setting,
+        ),
+        ("AP AR50_single AR50_several", "AP measured with", comparison.accuracy_conditions),
+        (
+            "ghosts found_lying found_upside_down found_in_video",
+            of_people,
+            comparison.situation_conditions,
+        ),
+    )
+    for keys, title, setting in settings:
+        if setting and any(key in columns for key in keys.split()):
+            yield f"{title}: {setting}"
 
 
 def _format_metric(metric: SourcedMetric | None, axis: ComparisonColumn, row: str) -> str:

@@ -3,17 +3,39 @@
 With ``--format json``, the output is an object::
 
     models     list    all rows that meet the limits, by AP: those with a measured AP and a time of
-                       this machine, those with a measured AP, those with a published AP: name; ap
-                       (a share) and latency_ms (of the whole pipeline, with --people), each
-                       {number, origin, how} or null, if measured also record: "the registry",
-                       "this machine" (what posezoo benchmark kept for this user) or "--figures",
-                       of a speed also machine: "this machine", or the name of another; command;
-                       and the keys of posezoo compare
+                       this machine, those with a measured AP, those with a published AP; each has
+                       the keys below
     ranked_by  str     the value that decides the order
     unknown    object  for each model that may meet the limits: the values that are not known
     miscounting object for each model that is left out because it found another number of people
                        than --people: that number
     gallery    str     the end of the address that shows these models in ``posezoo gallery``
+
+A row is a model in one precision and size::
+
+    name, model         str     the model
+    precision, license  str
+    target_size         int     as --height; null for the declared one
+    people_from         str     what finds the people
+    detector_precision  str     of the detector's IR, if it is not FP16
+    weights_opened      bool    whether the published weights were measured, or their outputs are
+                                recorded
+    compared_with       list    what the IR on this disk were compared with: the runtimes of their
+                                originals, and inner tensors
+    people_found        object  how many people were found in the picture of a speed, by the number
+                                that is shown
+    command             str     runs it
+
+Each of its values is null if unknown, else {number, origin, how}: origin is measured, measured on
+generated weights, or declared. If it was measured, it also has record: "the registry", "this
+machine" (what posezoo benchmark kept for this user) or "--figures"; a speed also has machine: "this
+machine", or the name of another. The values of the whole pipeline are ap (the measured AP, else the
+published one) and latency_ms (with --people); AP, AR50_single and AR50_several (the shares of
+people found on images with one person, and with more), ghosts (people found in a picture without
+people), found_lying, found_upside_down and found_in_video (shares of people found); throughput_fps
+and latency_p50_ms of a photo that shows four people, single_p50_ms of one that shows one; and
+transfer_bytes. Those of the network alone are network_fps, network_p50_ms, published_AP,
+size_bytes (of an IR on this disk: measured, without record), gflops and mparams.
 """
 
 from __future__ import annotations
@@ -60,15 +82,24 @@ posezoo recommend --task detection --license permissive
 _MOST_ROWS = 5
 _MOST_UNKNOWN = 3
 
-#: The columns of a row, by whether its AP was measured.
-_MEASURED_COLUMNS = (
-    *("AP", "AR50_single", "AR50_several", "ghosts", "single_p50_ms", "latency_p50_ms"),
-    "transfer_bytes",
-)
-_PUBLISHED_COLUMNS = (
-    *("published_AP", "single_p50_ms", "latency_p50_ms", "network_p50_ms", "gflops"),
-    "transfer_bytes",
-)
+_TIMES = {"single_p50_ms": "1 SHOWN MS", "latency_p50_ms": "4 SHOWN MS"}
+_DOWNLOAD = {"transfer_bytes": "DOWNLOAD MB"}
+#: The headings of a row's columns, by whether its AP was measured.
+_MEASURED_COLUMNS = {
+    "AP": "AP",
+    "AR50_single": "OF ONE",
+    "AR50_several": "OF SEVERAL",
+    "ghosts": "GHOSTS",
+    **_TIMES,
+    **_DOWNLOAD,
+}
+_PUBLISHED_COLUMNS = {
+    "published_AP": "PUBLISHED AP",
+    **_TIMES,
+    "network_p50_ms": "NETWORK MS",
+    "gflops": "GFLOPS",
+    **_DOWNLOAD,
+}
 
 # COCO-WholeBody has 133 keypoints.
 _WHOLE_BODY = 100
@@ -160,14 +191,7 @@ def run(args: _RecommendArgs) -> int:
         models = describe_models(selection, context.registry)
         models = [facts for facts in models if _is_for_task(facts, args.task, args.keypoints)]
         speeds_here = own_speeds(args, models, console)
-        comparison = compare_models(
-            models,
-            (),
-            context.layout,
-            measurements,
-            every_row=True,
-            own_speeds=speeds_here,
-        )
+        comparison = compare_models(models, context.layout, measurements, own_speeds=speeds_here)
         answer = recommend(comparison.rows, limits)
         if not any(
             (comparison.speed_setting, comparison.single_setting, comparison.network_setting)
@@ -294,11 +318,9 @@ def _lines(
 
 def _table_lines(rows: Sequence[ComparisonRow], first: int, footnotes: Footnotes) -> Iterator[str]:
     """A table of a list; above the figures of each row is its command."""
-    from posezoo.pages.facts.comparison import COLUMNS
-
     columns = _MEASURED_COLUMNS if rows[0].values["AP"] else _PUBLISHED_COLUMNS
     keys = [key for key in columns if any(row.values[key] for row in rows)]
-    table = [(" ", *(COLUMNS[key].heading for key in keys), "LICENSE")]
+    table = [(" ", *(columns[key] for key in keys), "LICENSE")]
     for row in rows:
         table.append((" ", *(_cell(row, key, footnotes) for key in keys), row.license))
     header, *lines = fit_columns(table, right=frozenset(range(1, 1 + len(keys))))
