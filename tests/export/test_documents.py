@@ -14,7 +14,7 @@ from posezoo.export.targets import TARGETS, find_target
 
 DETECTIONS = {"name": "detections", "shape": [1, 1, 200, 7], "role": "detections"}
 HEATMAPS = {"name": "heatmaps", "shape": [1, 17, 16, 24], "role": "heatmaps"}
-WITHOUT_F32 = {"triton", "frigate"}
+WITHOUT_F32 = {"triton"}
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def taken_model(make_model):
     """Makes a model that a target takes, with a license; the second argument is its decoder."""
 
     def make(target):
-        if target in ("frigate", "modelapi"):
+        if target == "modelapi":
             model = make_model("net", DETECTIONS, decoder={"name": "detection"})
         else:
             model = make_model("net", HEATMAPS, decoder={"name": "heatmap"}, skeleton="coco-17")
@@ -108,6 +108,5 @@ def test_the_readme_of_a_folder_is_its_card_with_one_title(taken_model):
 
 
 def test_a_reader_learns_what_to_do_before_the_first_command(taken_model):
-    assert "needs Node 21 or later" in documents("node", taken_model("node"))["README.md"]
-    kserve = documents("kserve", taken_model("kserve"))["README.md"]
-    assert kserve.index("Copy the folder net, with its numbered versions") < kserve.index("kubectl")
+    readme = documents("onnx", taken_model("onnx"))["README.md"]
+    assert readme.index("`pip install onnxruntime ") < readme.index("sample.py PICTURE")

@@ -49,7 +49,7 @@ def options_of(
     is_dry_run: bool = False,
 ) -> ExportOptions:
     record = find_target(target)
-    return ExportOptions(record, folder, Precision.FP16, inputs, "", False, is_dry_run)
+    return ExportOptions(record, folder, Precision.FP16, inputs, False, is_dry_run)
 
 
 def test_a_model_is_planned_then_prepared_and_written(context, tmp_path):

@@ -10,21 +10,17 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from functools import cache
-from itertools import takewhile
 from pathlib import Path
 from unittest import mock
 
 import cv2
 import numpy as np
 import pytest
-import yaml
 
 from checked_exports import check_of
 from fakes import triton_backend
 from fakes.command import python_file
 from fakes.exports import DOCUMENTS, documents_of, files_below, renamed
-from judges.packages import kserve_model
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import ExportError, InferenceError
 from posezoo.core.ir.openvino_import import import_openvino
@@ -35,12 +31,10 @@ from posezoo.export.export_writer import write_export
 from posezoo.export.ir_facts import declared_facts, read_ir_facts
 from posezoo.export.target_type import MARK, TEMPLATES, ExportFolder, render
 from posezoo.export.targets import TARGETS, find_target
-from posezoo.poses.decoders import decode
 from posezoo.poses.letterbox import RESIZE_TYPES, InputSizing, fit_image
 from posezoo.run.images import SAMPLE_PHOTOS
 
 OVMS_SCHEMA = Path(__file__).parent / "ovms_config.schema.json"
-KSERVE_TYPES = Path(__file__).parent / "kserve_types.json"
 IMAGE = {"name": "image", "shape": [1, 3, 64, 96], "layout": "NCHW", "color": "BGR"}
 HEATMAPS = {"name": "heatmaps", "shape": [1, 17, 16, 24]}
 DETECTIONS = {"name": "detections", "shape": [1, 1, 200, 7]}
@@ -66,6 +60,12 @@ def test_an_unknown_target_is_named_with_the_near_one():
     ) as error:
         find_target("omvs")
     assert error.value.hint == "did you mean ovms?"
+
+
+@pytest.mark.parametrize("name", ["frigate", "kserve", "node"])
+def test_a_target_of_an_earlier_version_is_named_with_what_to_use_instead(name):
+    with pytest.raises(ExportError, match=f"^--to {name} ended in 0.3.0: use --to "):
+        find_target(name)
 
 
 def test_every_target_has_a_record():
@@ -201,62 +201,6 @@ def test_model_names_that_begin_alike_have_their_own_versions(make_model, tmp_pa
     assert sorted(path.name for path in (tmp_path / "out").glob("*/[0-9]")) == ["1", "1", "1"]
 
 
-# --- kserve
-
-
-def test_kserve_gets_a_service_whose_keys_and_types_are_those_of_its_classes(make_model, tmp_path):
-    model = renamed(make_model(), "2D_Net.v1")
-    export(tmp_path / "out", "kserve", model, storage_uri="s3://bucket/models/")
-    files = files_below(tmp_path / "out")
-    assert files.keys() == {
-        *("2D_Net.v1.yaml", "2D_Net.v1/1/2D_Net.v1.xml", "2D_Net.v1/1/2D_Net.v1.bin"),
-        *documents_of("2D_Net.v1"),
-    }
-    service = yaml.safe_load(files["2D_Net.v1.yaml"])
-    assert unknown_keys(service, "V1beta1InferenceService") == []
-    assert service["metadata"]["name"] == "model-2d-net-v1"
-    server = service["spec"]["predictor"]["model"]
-    assert server["storageUri"] == "s3://bucket/models/2D_Net.v1"
-    flag, _, value = server["args"][0].partition("=")
-    assert (flag, json.loads(value)) == ("--plugin_config", {"INFERENCE_PRECISION_HINT": "f32"})
-
-
-@cache
-def kserve_types():
-    return json.loads(KSERVE_TYPES.read_text())
-
-
-def unknown_keys(value, kind):
-    """Keys that the class does not have, and values of another type; other objects are not checked."""
-    types = kserve_types()
-    if kind.startswith("list["):
-        kind = kind[5:-1]
-        return [wrong for each in value for wrong in unknown_keys(each, kind)]
-    if kind not in types:
-        return [] if isinstance(value, str if kind == "str" else dict) else [value]
-    return [
-        wrong
-        for key, member in value.items()
-        for wrong in (unknown_keys(member, types[kind][key]) if key in types[kind] else [key])
-    ]
-
-
-def test_the_stored_types_are_those_of_kserve():
-    for name, types in json.loads(KSERVE_TYPES.read_text()).items():
-        if name != "comment":
-            kind = kserve_model(name)
-            assert types == {
-                kind.attribute_map[key]: value for key, value in kind.openapi_types.items()
-            }
-
-
-def test_a_service_without_an_address_says_what_to_replace(make_model, tmp_path):
-    export(tmp_path / "out", "kserve", make_model())
-    text = (tmp_path / "out" / "net.yaml").read_text()
-    assert 'storageUri: "s3://BUCKET/FOLDER/net"' in text
-    assert "--storage_uri" in text
-
-
 # --- triton
 
 
@@ -366,131 +310,24 @@ def test_the_files_of_servers_are_valid_for_every_model_of_the_zoo(tmp_path):
     # jsonschema.validate would check the schema itself for each model.
     validator = jsonschema.validators.validator_for(schema)(schema)
     layout = ModelLayout(tmp_path, tmp_path)
-    services = set()
-    for spec in open_registry().select(["*", "*@*"]).models:
+    models = open_registry().select(["*", "*@*"]).models
+    assert len(models) >= 34
+    for spec in models:
         model = declared_facts(spec, Precision.FP16, layout)
         assert model is not None, spec.name
         texts = {
             file.name: file.content.decode()
-            for name in ("ovms", "kserve", "triton")
+            for name in ("ovms", "triton")
             for file in find_target(name).render(model, ExportFolder({}))
             if isinstance(file.content, bytes)
         }
         validator.validate(json.loads(texts["config.json"]))
-        service = yaml.safe_load(texts[f"{model.name}.yaml"])
-        assert unknown_keys(service, "V1beta1InferenceService") == []
-        assert re.fullmatch(r"[a-z][a-z0-9-]{0,51}[a-z0-9]", service["metadata"]["name"])
-        services.add(service["metadata"]["name"])
         config = text_format.Parse(
             texts[f"{model.name}/config.pbtxt"], model_config_pb2.ModelConfig()
         )
         assert [tuple(port.dims) for port in config.output] == [
             port.shape for port in model.outputs
         ]
-    assert len(services) >= 34
-
-
-# --- frigate
-
-
-def test_frigate_gets_a_detector_its_label_map_and_the_lines_of_its_config(make_model, tmp_path):
-    export(
-        tmp_path / "out", "frigate", make_model("net", DETECTIONS, decoder={"name": "detection"})
-    )
-    files = files_below(tmp_path / "out")
-    assert files.keys() == {
-        *("net/net.xml", "net/net.bin", "net/labelmap.txt", "net/config.yml"),
-        *documents_of("net"),
-    }
-    config = yaml.safe_load(files["net/config.yml"])
-    assert config["model"] == {
-        "path": "/config/net/net.xml",
-        "labelmap_path": "/config/net/labelmap.txt",
-        "model_type": "ssd",
-        "width": 96,
-        "height": 64,
-        "input_tensor": "nchw",
-        "input_pixel_format": "bgr",
-        "input_dtype": "int",
-    }
-
-
-def test_frigate_gets_the_classes_of_an_own_network(make_model, tmp_path):
-    model = make_model(
-        "net",
-        DETECTIONS,
-        decoder={"name": "detection", "all_classes": True},
-        model_info={"labels": "cat dog"},
-    )
-    export(tmp_path / "out", "frigate", model)
-    assert (tmp_path / "out" / "net" / "labelmap.txt").read_text() == "0 cat\n1 dog\n"
-    nameless = replace(model, spec=replace(model.spec, model_info={}))
-    with pytest.raises(ExportError, match=r"net: Frigate needs the names of its classes"):
-        list(find_target("frigate").render(nameless, ExportFolder({})))
-
-
-@pytest.mark.parametrize(
-    ("outputs", "changes"),
-    [
-        ([HEATMAPS], {"decoder": {"name": "heatmap"}}),
-        ([DETECTIONS], {}),
-        ([DETECTIONS, HEATMAPS], {"decoder": {"name": "detection"}}),
-        (
-            [DETECTIONS],
-            {"decoder": {"name": "detection"}, "image": {**IMAGE, "shape": [-1, 3, 64, 96]}},
-        ),
-    ],
-)
-def test_a_model_that_is_no_person_detector_with_seven_numbers_is_refused(
-    make_model, outputs, changes
-):
-    with pytest.raises(
-        ExportError, match=r"net: Frigate needs a person detector: .* \[1, 1, N, 7\]"
-    ) as error:
-        list(
-            find_target("frigate").render(make_model("net", *outputs, **changes), ExportFolder({}))
-        )
-    assert "person-detection-retail-0013" in error.value.hint
-
-
-@pytest.mark.slow
-def test_frigate_would_get_the_boxes_that_we_get(real_model, shared, tmp_path):
-    """The tensors are those of frigate/detectors/detection_runners.py and plugins/openvino.py."""
-    ov, model = import_openvino(), real_model(*check_of("frigate").run_with)
-    export(tmp_path / "out", "frigate", model)
-    config = yaml.safe_load((tmp_path / "out" / model.name / "config.yml").read_text())["model"]
-    compiled = ov.Core().compile_model(tmp_path / "out" / model.name / f"{model.name}.xml", "CPU")
-    request = compiled.create_infer_request()
-    tensor = ov.Tensor(compiled.inputs[0].get_element_type(), compiled.inputs[0].get_shape())
-    size = (config["width"], config["height"])
-
-    def detect(frame):
-        np.copyto(tensor.data, np.transpose(frame[np.newaxis], (0, 3, 1, 2)))
-        request.infer(tensor)
-        rows = request.get_output_tensor(0).data[0][0]
-        found = [(float(score), *map(float, box)) for _, _, score, *box in rows[:20]]
-        return list(takewhile(lambda row: row[0] >= 0.5, found))
-
-    people = 0
-    for photo in sorted((shared / "data" / "photos").glob("*.jpg")):
-        frame = cv2.resize(cv2.imread(str(photo)), size)
-        outputs = {
-            "detections": compiled([frame.transpose(2, 0, 1)[np.newaxis].astype(np.float32)])[0]
-        }
-        # Frigate reads 20 rows.
-        ours, found = (
-            decode("detection", outputs, size)[:20],
-            detect(frame),
-        )
-        assert [score for score, *_ in found] == pytest.approx(
-            [pose.score for pose in ours], abs=1e-3
-        )
-        for (_, *box), pose in zip(found, ours, strict=True):
-            clipped = np.clip(np.array(box) * [*size, *size], 0, [*size, *size])
-            assert clipped == pytest.approx(np.array(pose.box), abs=0.1)
-        assert detect(np.zeros_like(frame)) == []  # nothing is left of the photo before
-        people += len(ours)
-    assert people >= 10
 
 
 # --- folder

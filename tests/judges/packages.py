@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,17 +49,6 @@ def rfdetr_module(name: str) -> ModuleType:
         for module in (ModuleType("torchvision"), ModuleType("torchvision.ops"), boxes):
             patch.setitem(sys.modules, module.__name__, module)
         return importlib.import_module(f"rfdetr.{name}")
-
-
-def kserve_model(name: str) -> type:
-    """A class of kserve's models: the whole package needs another protobuf than other packages."""
-    if not (FOLDER / "kserve").is_dir():
-        pytest.skip("needs make judges")
-    _import_without_init("kserve", "kserve.models")
-    module = importlib.import_module(
-        f"kserve.models.{re.sub('(?<=[a-z0-9])(?=[A-Z])', '_', name).lower()}"
-    )
-    return getattr(module, name)
 
 
 def _import_without_init(*packages: str) -> None:

@@ -182,7 +182,8 @@ def _refuse_unknown(
 ) -> NoReturn:
     """Exit with code 2, and say what to use instead of words that the verb does not have."""
     flags = [word.partition("=")[0] for word in unknown if word.startswith("-")]
-    for ended in filter(None, (explain_ended(f"posezoo {verb} {flag}") for flag in flags)):
+    ended = next(filter(None, (explain_ended(f"posezoo {verb} {flag}") for flag in flags)), "")
+    if ended:
         parser.exit(2, f"{ended}\n")
     hints = [_hint_for_flag(flag, verb, _shown_flags(parser)) for flag in flags]
     if "--input" in _shown_flags(parser) and not {"-i", "--input"}.intersection(words):

@@ -40,7 +40,6 @@ class ExportOptions:
         folder: a local folder; it is created if needed.
         precision: of the IR; None: FP16, or that of the user's own IR.
         inputs: how the IR take images.
-        storage_uri: the address of a copy of the folder; empty if there is none yet.
         has_precisions: whether IR are in folders of their precision.
         is_dry_run: whether nothing is downloaded, converted or written.
     """
@@ -49,7 +48,6 @@ class ExportOptions:
     folder: Path
     precision: Precision | None
     inputs: InputOptions
-    storage_uri: str
     has_precisions: bool
     is_dry_run: bool
 
@@ -81,10 +79,6 @@ def with_target_inputs(options: ExportOptions, name: str) -> ExportOptions:
         ExportError: the target does not take these options.
     """
     target = options.target
-    uri = options.storage_uri
-    if uri and not (target.takes_storage_uri and "://" in uri):
-        problem = "--storage_uri is an address such as s3://bucket/models, for --to kserve"
-        raise ExportError(problem)
     if options.has_precisions and not target.takes_precisions:
         raise ExportError("--layout NAME/PRECISION is for --to dlstreamer")
     if target.inputs is None:
@@ -238,9 +232,7 @@ def write_exports(models: Sequence[ExportedModel], options: ExportOptions) -> Ex
     target = options.target
     return write_export(
         options.folder,
-        lambda present: render_files(
-            target, models, ExportFolder(present, options.storage_uri, options.has_precisions)
-        ),
+        lambda present: render_files(target, models, ExportFolder(present, options.has_precisions)),
         versioned=[model.name for model in models] if target.is_versioned else [],
         is_dry_run=options.is_dry_run,
     )

@@ -72,13 +72,13 @@ class NetworkFile:
         if inputs.decode and self.undecoded:
             raise ExportError(
                 self.undecoded,
-                hint="--as MODEL names a model with such outputs; --to folder, ovms, triton and"
-                " kserve without --decode take any outputs",
+                hint="--as MODEL names a model with such outputs; --to folder, ovms and triton"
+                " without --decode take any outputs",
             )
         if inputs.decode and self.spec.first_input.resize_type == "crop":
             raise ExportError(
                 f"{path}: its resize_type is crop, and a decoder in an IR takes whole pictures",
-                hint="--to folder, ovms, triton and kserve without --decode take it",
+                hint="--to folder, ovms and triton without --decode take it",
             )
         sizes = self.spec.first_input.shape
         if (inputs.decode or inputs.resize) and min(sizes, default=1) < 0:

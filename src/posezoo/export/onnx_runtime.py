@@ -15,7 +15,6 @@ from posezoo.export.documents import render_documents
 from posezoo.export.people_metadata import explain_unknown_crop
 from posezoo.export.people_programs import (
     INPUTS,
-    NodeRuntime,
     render_facts,
     render_node_sample,
     render_people_sample,
@@ -41,7 +40,7 @@ def render_onnx(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportF
         yield from render_documents(model.detector, TARGET, f"{folder}/{model.detector.name}-")
     for each in filter(None, (model, model.detector)):
         yield ExportFile(f"{folder}/{each.name}.onnx", _write_network(each))
-    yield from render_facts(model, folder, ".onnx")
+    yield from render_facts(model, folder)
     python = {
         "sample.py": render_people_sample(model, ".onnx", "onnxruntime"),
         "top_down.py": render("top_down.py"),
@@ -50,10 +49,7 @@ def render_onnx(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportF
     }
     for name, content in python.items():
         yield ExportFile(f"{folder}/{name}", content)
-    network = render("network_onnx.mjs")
-    yield from render_node_sample(
-        model, NodeRuntime("onnxruntime-node", "^1.30.0", ">=20", network=network, suffix=".onnx")
-    )
+    yield from render_node_sample(model)
 
 
 def _write_network(model: ExportedModel) -> bytes:
@@ -73,14 +69,12 @@ def _write_network(model: ExportedModel) -> bytes:
         raise ExportError(
             f"{model.name}: is quantized, and ONNX Runtime rounds it in another way, which moves"
             " keypoints by many pixels",
-            hint="--precision FP16 for a model that has it; --to cpp and --to node run its IR",
+            hint="--precision FP16 for a model that has it; --to cpp runs its IR",
         )
     try:
         return write_onnx(network, metadata)
     except ConversionError as error:
-        raise ExportError(
-            f"{model.name}: {error.problem}", hint="--to cpp and --to node run its IR"
-        ) from error
+        raise ExportError(f"{model.name}: {error.problem}", hint="--to cpp runs its IR") from error
 
 
 def _require_fixed_size(spec: ModelSpec) -> None:

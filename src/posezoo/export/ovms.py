@@ -12,8 +12,10 @@ import re
 from collections.abc import Iterator
 
 from posezoo.export.documents import render_documents
-from posezoo.export.target_type import F32, ExportedModel, ExportFile, ExportFolder, ExportTarget
+from posezoo.export.target_type import ExportedModel, ExportFile, ExportFolder, ExportTarget
 
+#: The setting of OpenVINO without which many CPUs compute in bf16.
+_F32 = {"INFERENCE_PRECISION_HINT": "f32"}
 _LATEST = {"model_version_policy": {"latest": {"num_versions": 1}}}
 
 
@@ -24,7 +26,7 @@ def render_ovms(model: ExportedModel, folder: ExportFolder) -> Iterator[ExportFi
     versions = [re.match(r"([^/]+)/\d+/", name) for name in folder.present]
     earlier = {version[1] for version in versions if version}
     configs = [
-        {"config": {"name": name, "base_path": name, "plugin_config": F32, **_LATEST}}
+        {"config": {"name": name, "base_path": name, "plugin_config": _F32, **_LATEST}}
         for name in sorted({*earlier, model.name})
     ]
     yield ExportFile(

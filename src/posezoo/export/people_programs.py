@@ -1,7 +1,7 @@
 """Programs that find people in pictures, as exports have them: the facts of a network as JSON, and
 the files in Python and JavaScript that read them.
 
-They are the same for each runtime but for network.py or network.mjs, which runs one network.
+Those in Python are the same for each runtime but for network.py, which runs one network.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterator
 
 from posezoo.core.resolve.input_options import InputOptions
-from posezoo.core.values import frozen
 from posezoo.export.people_metadata import describe_pipeline
 from posezoo.export.target_type import ExportedModel, ExportFile, render, render_part
 from posezoo.poses.decoders import sizing_of_input
@@ -31,8 +30,8 @@ def describe_skeleton(model: ExportedModel) -> tuple[list[str], list[list[int]]]
     return names, limbs
 
 
-def render_facts(model: ExportedModel, folder: str, suffix: str) -> Iterator[ExportFile]:
-    """NAME.json of a network, and of its detector, in a folder below the export's: what the
+def render_facts(model: ExportedModel, folder: str) -> Iterator[ExportFile]:
+    """NAME.json of an ONNX network, and of its detector, in a folder below the export's: what the
     metadata of their IR say.
 
     The keys are::
@@ -49,16 +48,13 @@ def render_facts(model: ExportedModel, folder: str, suffix: str) -> Iterator[Exp
         keypoints, limbs    the names of the keypoints, and pairs of them to draw; none if it finds
                             boxes
         pipeline            the metadata of ``people_metadata``; empty if it finds people itself
-
-    Args:
-        suffix: of the networks' files.
     """
     for each in filter(None, (model, model.detector)):
-        text = json.dumps(_describe_network(each, suffix), indent=2)
+        text = json.dumps(_describe_network(each), indent=2)
         yield ExportFile(f"{folder}/{each.name}.json", f"{text}\n".encode())
 
 
-def _describe_network(model: ExportedModel, suffix: str) -> dict[str, object]:
+def _describe_network(model: ExportedModel) -> dict[str, object]:
     info = model.model_info
     port = model.inputs[0]
     assert model.spec.decoding
@@ -76,7 +72,7 @@ def _describe_network(model: ExportedModel, suffix: str) -> dict[str, object]:
         "keeps_scale": sizing.maps_by_scale,
         "keypoints": keypoints,
         "limbs": limbs,
-        "pipeline": describe_pipeline(model, suffix),
+        "pipeline": describe_pipeline(model, ".onnx"),
     }
 
 
@@ -101,44 +97,17 @@ def render_people_sample(model: ExportedModel, suffix: str, packages: str) -> by
     return sample + render("sample_drawing.py", name=model.name)
 
 
-@frozen
-class NodeRuntime:
-    """What runs networks in Node.
-
-    Attributes:
-        package: its name in npm.
-        version: the versions that fit, as package.json has them.
-        node: the versions of Node that it runs in.
-        network: the bytes of network.mjs, which runs one network with it.
-        suffix: of the networks' files.
-    """
-
-    package: str
-    version: str
-    node: str
-    network: bytes
-    suffix: str
-
-
-def render_node_sample(model: ExportedModel, runtime: NodeRuntime) -> Iterator[ExportFile]:
+def render_node_sample(model: ExportedModel) -> Iterator[ExportFile]:
     """The program for Node that prints the people in a picture as JSON: sample.mjs with its modules
-    and its package.json.
+    and its package.json. It runs the ONNX networks on ONNX Runtime.
     """
     detector = f'await open("{model.detector.name}")' if model.detector else "null"
     files = {
-        "sample.mjs": render(
-            "sample.mjs", name=model.name, suffix=runtime.suffix, detector=detector
-        ),
+        "sample.mjs": render("sample.mjs", name=model.name, detector=detector),
         "top_down.mjs": render("top_down.mjs"),
         "resize.mjs": render("resize.mjs"),
-        "network.mjs": runtime.network,
-        "package.json": render(
-            "package.json",
-            name=model.name,
-            engine=runtime.node,
-            package=runtime.package,
-            version=runtime.version,
-        ),
+        "network.mjs": render("network.mjs"),
+        "package.json": render("package.json", name=model.name),
     }
     for name, content in files.items():
         yield ExportFile(f"{model.name}/{name}", content)

@@ -20,9 +20,6 @@ TEMPLATES = Path(__file__).parent / "templates"
 #: A place for a value in a template; render compares the text in the braces as it is.
 MARK = re.compile(r"@\{(.*?)\}")
 
-#: The setting of OpenVINO without which many CPUs compute in bf16.
-F32 = {"INFERENCE_PRECISION_HINT": "f32"}
-
 
 @frozen
 class Port:
@@ -139,12 +136,10 @@ class ExportFolder:
 
     Attributes:
         present: the SHA-256 of the files that exports wrote there, by their names.
-        storage_uri: where a cluster finds a copy of the folder; empty if the user did not say.
         has_precisions: whether IR are in folders of their precision, as omz_converter has them.
     """
 
     present: Mapping[str, str]
-    storage_uri: str = ""
     has_precisions: bool = False
 
     def version(self, model: ExportedModel, stem: str = "") -> int:
@@ -179,7 +174,6 @@ class ExportTarget:
             so; it is called before a download.
         is_versioned: whether each model has numbered version folders, of which earlier ones are
             kept.
-        takes_storage_uri: whether its files name the address of a copy of the folder.
         takes_precisions: whether its IR can be in folders of their precision.
         inputs: how the IR that it exports always take images; None if the user decides.
         network_format: of its networks.
@@ -195,7 +189,6 @@ class ExportTarget:
     sets_f32: str = ""
     require: Callable[[ModelSpec], None] = lambda _spec: None
     is_versioned: bool = False
-    takes_storage_uri: bool = False
     takes_precisions: bool = False
     inputs: InputOptions | None = None
     network_format: str = "OpenVINO IR"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from posezoo.cli.shell_completion import Completer
+from posezoo.core.ended import explain_ended
 from posezoo.core.errors import ExportError
 from posezoo.core.plugins import LazyTable
 from posezoo.export.target_type import ExportTarget
@@ -19,13 +20,10 @@ TARGETS = LazyTable(
     {
         "folder": "posezoo.export.folder:TARGET",
         "ovms": "posezoo.export.ovms:TARGET",
-        "kserve": "posezoo.export.kserve:TARGET",
         "triton": "posezoo.export.triton:TARGET",
-        "frigate": "posezoo.export.frigate:TARGET",
         "modelapi": "posezoo.export.modelapi:TARGET",
         "dlstreamer": "posezoo.export.dlstreamer:TARGET",
         "cpp": "posezoo.export.cpp:TARGET",
-        "node": "posezoo.export.node:TARGET",
         "onnx": "posezoo.export.onnx_runtime:TARGET",
     },
 )
@@ -38,7 +36,16 @@ def find_target(name: str) -> ExportTarget:
         ExportError: there is no such target.
         PluginError: it is a plug-in that cannot be imported.
     """
+    ended = explain_ended_target(name)
+    if ended:
+        raise ExportError(ended)
     return TARGETS.require(name, "export target", ExportError)
+
+
+def explain_ended_target(name: str) -> str:
+    """What to use instead of a target of an earlier version; empty if it is none, or a plug-in."""
+    ended = explain_ended(f"--to {name}")
+    return "" if name in TARGETS.names() else ended
 
 
 def _complete(prefix: str) -> Iterable[str]:

@@ -62,7 +62,7 @@ def network_in(folder):
 @pytest.mark.parametrize("target", TARGETS.builtin)
 def test_each_target_takes_an_ir_or_says_what_it_lacks(keypoints, tmp_path, target):
     ended = export(tmp_path, keypoints, "--to", target, "out")
-    if target in ("dlstreamer", "frigate"):  # these do not take the network of a model either
+    if target == "dlstreamer":  # it does not take the network of a model either
         assert ended.returncode == 1
         assert re.fullmatch(r"error: mine: .*\n  hint: .*\n", ended.stderr)
         return
@@ -203,7 +203,7 @@ def test_the_keypoints_of_a_file_have_the_names_that_the_user_gives(silent, tmp_
 
 
 def test_outputs_of_no_decoder_are_served_but_not_decoded(unknown, tmp_path):
-    refused = export(tmp_path, unknown, "--to", "node", "out")
+    refused = export(tmp_path, unknown, "--to", "cpp", "out")
     assert refused.returncode == 1
     assert "no decoder is known for its outputs head 1x7x3" in refused.stderr
     assert "--as MODEL" in refused.stderr and "--to folder, ovms" in refused.stderr

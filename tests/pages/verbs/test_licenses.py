@@ -88,7 +88,7 @@ def test_the_notice_names_the_origin_the_change_and_the_note_of_a_model(zoo):
 def test_the_notice_of_an_ir_whose_license_nobody_states_says_that_it_is_missing(tmp_path):
     pytest.importorskip("openvino", reason="needs openvino")
     xml = write_ir(tmp_path / "mine.xml", {"heatmaps": (1, 17, 16, 24)})
-    words = ("--to", "kserve", tmp_path / "out", "-o", tmp_path / "irs")
+    words = ("--to", "ovms", tmp_path / "out", "-o", tmp_path / "irs")
     ended = posezoo("export", xml, *words, "--scale_values", "1", "1", "1", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     (notice,) = (tmp_path / "out").rglob("*NOTICE")

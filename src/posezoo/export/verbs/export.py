@@ -30,7 +30,7 @@ from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models
 from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.errors import ExportError
-from posezoo.export.targets import TARGETS, find_target
+from posezoo.export.targets import TARGETS, explain_ended_target, find_target
 from posezoo.run.run_flags import described_options_from_args
 
 if TYPE_CHECKING:
@@ -49,7 +49,6 @@ posezoo export movenet-thunder blazepose-full --to cpp project
 posezoo export movenet-thunder --to onnx app
 posezoo export movenet-lightning --decode --input_type u8 --input_layout NHWC --to folder out
 posezoo export movenet-lightning --detector none --decode --to ovms models
-posezoo export blazepose-full --to kserve models --storage_uri s3://bucket/models
 posezoo export age-gender-recognition-retail-0013 --to dlstreamer omz --layout NAME/PRECISION
 posezoo export 'human-pose-*' --precision FP32 --to triton models --dry_run
 posezoo export my/network.xml my/other.onnx --as rtmo-s --to cpp project
@@ -79,12 +78,6 @@ FLAGS = (
         required=True,
     ),
     Flag(
-        "--storage_uri URI",
-        "with --to kserve: the address of a copy of the folder that the cluster can read, such as "
-        "s3://bucket/models or pvc://claim/models",
-        default="",
-    ),
-    Flag(
         "--layout LAYOUT",
         "with --to dlstreamer: where the IR of a model goes: NAME, or NAME/PRECISION as in Open "
         "Model Zoo (default: NAME)",
@@ -105,7 +98,6 @@ FLAGS = (
 
 class _ExportArgs(flags.ModelsArgs, flags.FormatArgs, flags.InputArgs, flags.DescriptionArgs):
     to: list[str]
-    storage_uri: str
     folders: str
     precision: Precision | None
     detector: str | None
@@ -232,6 +224,9 @@ def _options_from_args(args: _ExportArgs) -> ExportOptions:
 
     parser = args.parser
     name, folder = args.to
+    ended = explain_ended_target(name)
+    if ended:
+        parser.exit(2, f"{ended}\n")
     target = find_target(name)
     if "://" in folder:
         problem = f"{folder}: posezoo export needs a local folder"
@@ -242,7 +237,6 @@ def _options_from_args(args: _ExportArgs) -> ExportOptions:
         Path(folder),
         args.precision,
         flags.input_options_from_args(args),
-        storage_uri=args.storage_uri,
         has_precisions=args.folders == "NAME/PRECISION",
         is_dry_run=args.dry_run,
     )
@@ -269,11 +263,6 @@ def _tell_people(model: ExportedModel, console: Console) -> str:
 def _tell_next(options: ExportOptions, model: ExportedModel, console: Console) -> None:
     from posezoo.export.documents import describe_next_step
 
-    if options.target.takes_storage_uri and not options.storage_uri:
-        console.warn(
-            f"{model.name}.yaml names no address of the models yet: export again with"
-            " --storage_uri, or replace s3://BUCKET/FOLDER in it"
-        )
     if not options.is_dry_run:
         folder = shlex.quote(str(options.folder.resolve()))
         console.print_line(f"next: {describe_next_step(options.target, model, folder)}")
