@@ -20,24 +20,17 @@ OMZ = (converter, downloader, info_dumper, quantizer, verifier)
 NO_FLAGS = {"parser", "release"}
 
 
-def classes_of_verb(name):
-    """The classes that the functions of a verb take: its own, and that of a feature's part."""
-    run = find_verb(name).run
-    functions = (run.func, *run.args)
-    classes = []
-    for function in functions:
-        text = function.__annotations__.get("args") if inspect.isfunction(function) else None
-        if text:
-            classes.append(eval(text, function.__globals__))
-    return classes
+def class_of_command(command):
+    """The class of the arguments that the function of a verb or command takes."""
+    run = command.run
+    return eval(run.__annotations__["args"], run.__globals__)
 
 
-def attributes(*classes):
+def attributes(cls):
     """The types of the attributes, as they are written, by name."""
     found = {}
-    for cls in classes:
-        for each in reversed(cls.__mro__):
-            found |= inspect.get_annotations(each)
+    for each in reversed(cls.__mro__):
+        found |= inspect.get_annotations(each)
     return found
 
 
@@ -79,9 +72,9 @@ def flags_of(parser):
     }
 
 
-def assert_fits(parser, *classes):
+def assert_fits(parser, cls):
     flags = flags_of(parser)
-    typed = attributes(*classes)
+    typed = attributes(cls)
     lacking = [name for name in flags if name not in typed and name not in SETTING_TYPES]
     assert lacking == [], "flags without an attribute"
     own = typed.keys() - attributes(Args).keys() - NO_FLAGS
@@ -95,13 +88,12 @@ def assert_fits(parser, *classes):
 @pytest.mark.parametrize("name", VERBS)
 def test_the_class_of_a_verb_has_its_flags_and_no_others(name):
     parser = verb_parsers(create_parser([name]))[name]
-    assert_fits(parser, *classes_of_verb(name))
+    assert_fits(parser, class_of_command(find_verb(name)))
 
 
 @pytest.mark.parametrize("module", OMZ, ids=lambda module: module.__name__)
 def test_the_class_of_open_model_zoos_command_has_its_flags_and_no_others(module):
-    run = module.COMMAND.run
-    assert_fits(module.create_parser(), eval(run.__annotations__["args"], run.__globals__))
+    assert_fits(module.create_parser(), class_of_command(module.COMMAND))
 
 
 def test_each_attribute_of_mo_has_a_flag():

@@ -24,6 +24,7 @@ _ENDED: dict[str, str] = {
         " docs/operators.md#folders-in-an-object-store"
     ),
     "posezoo get --device": "0.3.0: posezoo verify NAME --device DEVICE after it",
+    "posezoo get --inference_precision": "0.3.0: posezoo verify NAME --device DEVICE after it",
     "posezoo plan --device": "0.3.0: posezoo verify NAME --device DEVICE after posezoo get",
     "posezoo seed": (
         "0.3.0: give the files of posezoo's folders to other packages:"
