@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Upgrade an earlier commit in place and go back again, on one cache: as a clone, and as wheels with the stand-in.
-# Usage: .ci/upgrade.sh [EARLIER_COMMIT]; the default is the last commit of 0.1.0 that users had.
+# Usage: .ci/upgrade.sh [EARLIER_COMMIT]; the default is the last commit of 0.2.0 that users had; b8e9c624 is that of 0.1.0.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 now=$(git rev-parse HEAD)
-earlier=$(git rev-parse "${1:-b8e9c624}")
+earlier=$(git rev-parse "${1:-63352bcb}")
 
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
