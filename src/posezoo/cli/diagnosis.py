@@ -28,8 +28,9 @@ from posezoo.core.versions import package_version, parse_version, version
 PACKAGES = (
     ("numpy", "arrays", "", "1.24", ""),
     ("pyyaml", "reading model.yml", "", "6", ""),
-    ("requests", "downloads over http", "", "2.31", ""),
+    ("requests", "downloads over http", "", "2.32.2", ""),
     ("tqdm", "progress bars", "", "4.64", ""),
+    ("truststore", "certificate authorities of the system", "", "0.10", ""),
     ("openvino", "conversion and inference", "convert", "2025.2", ""),
     ("ai-edge-litert", "independent self-check of TFLite models", "convert", "2.1", ""),
     ("onnxruntime", "independent self-check of ONNX models", "convert", "1.17", ""),

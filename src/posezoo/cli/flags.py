@@ -470,6 +470,7 @@ _SHARED = (
         choices=("outputs", "nodes"),
     ),
     Flag("-q, --quiet", "show only warnings and errors"),
+    Flag("-v, --verbose", "show each comparison of an IR with its original"),
     Flag("--reverse_input_channels", "the input of the .xml or .onnx is RGB, not BGR"),
     *(
         Flag(
@@ -521,7 +522,7 @@ DESCRIPTION = "as labels layout reverse_input_channels mean_values scale_values"
 DECODE = "decode max_people min_score"
 CHECKPOINT = "checkpoint model_name skeleton self_check proof dynamic keep_onnx"
 LIMITS = "conversion_timeout conversion_memory require_proof"
-CONVERTERS = f"mo allow_upstream_code {LIMITS}"
+CONVERTERS = f"mo allow_upstream_code {LIMITS} verbose"
 CONVERSION = f"precisions {CONVERTERS}"
 HTTP = "stall_timeout header ca_bundle allow_http allow_private_redirects"
 CACHE = f"cache_dir mirror attempts {HTTP}"
@@ -726,7 +727,7 @@ def _used_lock(context: Context) -> Path | None:
 
 
 def console_from_args(args: Args) -> Console:
-    """The console of a verb that handles models, from ``--quiet`` and ``--log``."""
+    """The console of a verb that handles models, from ``--quiet``, ``--verbose`` and ``--log``."""
     from posezoo.cli.console import Console
 
     log = None
@@ -734,7 +735,7 @@ def console_from_args(args: Args) -> Console:
         from posezoo.cli.event_log import EventLog
 
         log = EventLog(args.log)
-    return Console(quiet=args.quiet, log=log)
+    return Console(quiet=args.quiet, verbose=args.verbose, log=log)
 
 
 def given_settings(args: Args, overrides: Mapping[str, object] | None = None) -> dict[str, object]:

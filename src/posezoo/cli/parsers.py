@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shutil
+import sys
 import textwrap
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -40,13 +43,22 @@ class NamedOutput:
     kind: OutputFile
 
 
+def _terminal_columns() -> int:
+    """The width of the terminal, also if the help goes to a pager, by a pipe."""
+    columns = MOST_COLUMNS
+    for stream in (sys.__stdin__, sys.__stderr__):
+        with suppress(AttributeError, OSError, ValueError):
+            columns = os.get_terminal_size(stream.fileno()).columns or columns
+    return shutil.get_terminal_size((columns, 24)).columns
+
+
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
     """Formats help texts: a short usage, examples as they are written, and lines that fit the
     terminal.
     """
 
     def __init__(self, prog: str) -> None:
-        width = min(shutil.get_terminal_size((MOST_COLUMNS, 24)).columns, MOST_COLUMNS)
+        width = min(_terminal_columns(), MOST_COLUMNS)
         super().__init__(prog, max_help_position=width * 32 // 100, width=width)
 
     def _format_usage(
@@ -137,6 +149,7 @@ class Args:
     quiet: bool = False
     registries: Sequence[str] | None = None
     trust_on_first_use: bool = False
+    verbose: bool = False
     verify: bool = False
 
 

@@ -76,10 +76,15 @@ class MessageWriter:
     """
 
     def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
-        self._stream = stream or sys.stderr
+        self._own_stream = stream
         self._quiet = quiet
         self._warnings: set[str] = set()
         self._lock = threading.RLock()
+
+    @property
+    def _stream(self) -> TextIO | None:
+        """None if the program has no console."""
+        return sys.stderr if self._own_stream is None else self._own_stream
 
     def print_line(self, line: str) -> None:
         """Show a line, unless the writer is quiet."""
@@ -100,8 +105,13 @@ class MessageWriter:
                 self._write(line)
 
     def _write(self, line: str) -> None:
-        # A server may have sent a name in the line.
-        print_while_read(printable(line), self._stream, flush=True)
+        stream = self._stream
+        if stream is None:
+            return
+        # A stream that another program put there may be closed, or lack methods.
+        with contextlib.suppress(Exception):
+            # A server may have sent a name in the line.
+            print_while_read(printable(line), stream, flush=True)
 
 
 def _show_warning(

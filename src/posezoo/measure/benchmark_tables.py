@@ -9,7 +9,7 @@ from itertools import groupby
 
 from posezoo.cli.json_projection import Json, project
 from posezoo.cli.labels import format_count
-from posezoo.cli.report import align_columns
+from posezoo.cli.report import fit_columns
 from posezoo.core.declarations.model import WHOLE_IMAGE, Precision
 from posezoo.measure.benchmarking.benchmark_result import BenchmarkResult, select_best_batch
 from posezoo.measure.benchmarking.workloads import NetworkWorkload
@@ -23,10 +23,12 @@ from posezoo.run.measured import (
     measurement_to_json,
 )
 
+#: What a narrow terminal leaves out comes last.
 HEADERS = (
-    "IMAGES/S", "SPREAD", "P50 MS", "P90 MS", "P99 MS", "COMPILE S", "MIB",
-    "BATCH", "REQUESTS", "STREAMS", "DEVICE", "RAN IN", "PRECISION", "MODEL",
+    "MODEL", "PRECISION", "IMAGES/S", "P50 MS", "BATCH", "REQUESTS", "SPREAD", "P90 MS", "P99 MS",
+    "COMPILE S", "MIB", "STREAMS", "DEVICE", "RAN IN",
 )  # fmt: skip
+_NUMBERS = frozenset({2, 3, *range(6, 11)})
 
 # The keys of results in JSON.
 _MODEL = "model=case.model precision=case.precision?"
@@ -43,7 +45,9 @@ def format_results(
     """
     if not results:
         return
-    yield from align_columns([HEADERS, *map(_row, results)], right=frozenset(range(7)))
+    yield from fit_columns([HEADERS, *map(_row, results)], right=_NUMBERS)
+    for line in dict.fromkeys(filter(None, map(_describe_pipeline, results))):
+        yield line
     for best in _best_batches(results):
         throughput = f"{best.throughput_fps.median:.4g} images a second"
         yield f"best batch of {_name(best)}, {_requests(best)}: {best.info.batch}, {throughput}"
@@ -95,36 +99,42 @@ def _row(result: BenchmarkResult) -> tuple[str, ...]:
     case = result.case
     info = result.info
     throughput = result.throughput_fps
-    weights = "" if case.weights == WEIGHTS[0] else f" ({case.weights} weights)"
-    pipeline = ""
-    if not isinstance(case.workload, NetworkWorkload):
-        shown = info.settings[SHOWN]
-        people = f"people shown: {shown}, found: " if shown else "people: "
-        picture = info.settings["picture"]
-        pipeline = f" (whole pipeline: {picture}, {people}{info.settings[FOUND]}"
-        detector = info.settings.get("people_from", WHOLE_IMAGE)
-        if detector != WHOLE_IMAGE:
-            detector_precision = str(info.settings.get(DETECTOR_PRECISION, Precision.FP16))
-            pipeline += f", from {describe_people(str(detector), detector_precision)}"
-        pipeline += ")"
-    latencies = [f"{latency:.4g}" for latency in result.latency_ms]
+    p50, p90, p99 = (f"{latency:.4g}" for latency in result.latency_ms)
     memory = ""
     if result.memory_mib is not None:
         memory = f"{result.memory_mib:.0f}"
     return (
+        f"{case.model}{_size(result)}",
+        case.precision.value if case.precision else "",
         f"{throughput.median:.4g}",
-        f"{throughput.least:.4g}-{throughput.greatest:.4g}",
-        *latencies,
-        f"{info.compile_s:.2f}",
-        memory,
+        p50,
         str(info.batch),
         str(info.requests),
+        f"{throughput.least:.4g}-{throughput.greatest:.4g}",
+        p90,
+        p99,
+        f"{info.compile_s:.2f}",
+        memory,
         str(info.streams or ""),
         info.device,
         info.executed_precision,
-        case.precision.value if case.precision else "",
-        f"{case.model}{_size(result)}{weights}{pipeline}",
     )
+
+
+def _describe_pipeline(result: BenchmarkResult) -> str:
+    """What was measured, unless it is the network alone with the published weights."""
+    case = result.case
+    settings = result.info.settings
+    parts = [] if case.weights == WEIGHTS[0] else [f"{case.weights} weights"]
+    if not isinstance(case.workload, NetworkWorkload):
+        shown = settings[SHOWN]
+        people = f"people shown: {shown}, found: " if shown else "people: "
+        parts.append(f"whole pipeline: {settings['picture']}, {people}{settings[FOUND]}")
+        detector = str(settings.get("people_from", WHOLE_IMAGE))
+        if detector != WHOLE_IMAGE:
+            precision = str(settings.get(DETECTOR_PRECISION, Precision.FP16))
+            parts.append(f"from {describe_people(detector, precision)}")
+    return f"{case.model}{_size(result)}: {', '.join(parts)}" if parts else ""
 
 
 def _best_batches(results: Sequence[BenchmarkResult]) -> Iterator[BenchmarkResult]:

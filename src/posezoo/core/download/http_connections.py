@@ -13,6 +13,7 @@ import ipaddress
 import os
 import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
@@ -378,6 +379,23 @@ class _DeadlineAdapter(HTTPAdapter):
         manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = pools
         return manager
+
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, verify: bool | str, cert: Any = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Trust the authorities of the system, too, unless the user named a file of authorities."""
+        host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
+        if verify is True and host["scheme"] == "https":
+            pool["ssl_context"] = _system_trust()
+        return host, pool
+
+
+@cache
+def _system_trust() -> ssl.SSLContext:
+    """What pip and git trust; requests adds the authorities of certifi, which a system may lack."""
+    import truststore
+
+    return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 _POOLS = {"http": _HttpPool, "https": _HttpsPool}

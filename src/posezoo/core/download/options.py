@@ -41,7 +41,7 @@ class DownloadOptions:
     first_use: FirstUse | None = None
     headers: tuple[HostHeader, ...] = ()  # headers for certain hosts
     #: Trusted certificates (PEM); None for those that REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE or
-    #: SSL_CERT_FILE name, else the usual ones.
+    #: SSL_CERT_FILE name, else those of the system, and of the package certifi.
     ca_bundle: Path | None = None
     #: Proxies by scheme, and ``no_proxy``, that replace those of the environment.
     proxies: Mapping[str, str] = field(default_factory=dict)

@@ -112,7 +112,10 @@ def read_body(
     size = start
     cap = stop or file.read_limit
     end = stop or file.size
-    while piece := reader.read_chunk(f" after {size} of {file.size or 'unknown'} bytes"):
+    # Of a range, such as a part of a package, its own bytes count.
+    first = 0 if stop is None else start
+    expected = end - first if end else "unknown"
+    while piece := reader.read_chunk(f" after {size - first} of {expected} bytes"):
         size += len(piece)
         # An endless compressed stream may decompress to nothing, so the compressed bytes are
         # limited too.
@@ -120,7 +123,7 @@ def read_body(
             raise SizeError(f"sends more than the expected {cap} bytes")
         yield piece
     if end is not None and size < end and (stop is not None or not has_known_length(response)):
-        raise TransientSourceError(f"the connection broke after {size} of {end} bytes")
+        raise TransientSourceError(f"the connection broke after {size - first} of {expected} bytes")
 
 
 def decode_body(

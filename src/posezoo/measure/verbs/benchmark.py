@@ -227,7 +227,8 @@ def run(args: _BenchmarkArgs) -> int:
     lines = format_results(results, is_compared=args.compare, rounds=args.rounds)
     print_result(args.format, answer, *lines)
     if is_interrupted:
-        console.warn("interrupted: these are the results so far")
+        so_far = "these are the results so far" if results else "no round was complete"
+        console.warn(f"interrupted: {so_far}")
         return 130
     return planner.report.exit_code
 

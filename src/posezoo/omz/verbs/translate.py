@@ -84,7 +84,7 @@ def run(args: _TranslateArgs) -> int:
     convert = _convert_aside if args.dry_run else mo.convert
     try:
         mo.require_replaceable(arguments, force=args.force)
-        with Console(quiet=args.quiet) as console:
+        with Console(quiet=args.quiet, verbose=True) as console:
             convert(arguments, console)
     except SelfCheckError as error:
         error.hint = "nothing was written"

@@ -89,7 +89,7 @@ def run(args: _ListArgs) -> int:
     models, selection = select_filtered(
         settings, filters, args.models or None, messages, is_all=False
     )
-    weights = find_weights(settings, models, asks_sources=args.available)
+    weights = find_weights(settings, models, asks_sources=args.available, quiet=args.quiet)
     if args.available:
         models = [facts for facts in models if weights[facts.name].available]
     if args.format == "json":

@@ -286,7 +286,7 @@ def run(args: _DemoArgs) -> int:
     from posezoo.run.video.window import Window, require_display
 
     failures = []
-    with Console(quiet=args.quiet) as console, ExitStack() as stack:
+    with Console(quiet=args.quiet, verbose=args.verbose) as console, ExitStack() as stack:
 
         def report_error(error: PosezooError) -> None:
             failures.append(error)

@@ -36,6 +36,7 @@ from posezoo.cli.result_files import has_signs, is_own, replacing_own, require_o
 from posezoo.core.declarations.model import TRACKING
 from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS
 from posezoo.core.errors import DiskError, PosezooError, UnknownModelError, import_cv2
+from posezoo.core.events import ignore_event
 from posezoo.core.files.staging import temporary_dir
 from posezoo.core.files.verified_files import set_aside
 from posezoo.core.layout import precision_of
@@ -147,7 +148,7 @@ def run(args: _RunArgs) -> int:
     _refuse_invalid_flags(args)
     context = flags.context_from_args(args)
     timer = StepTimer()
-    with Console(quiet=args.quiet) as console, ExitStack() as stack:
+    with Console(quiet=args.quiet, verbose=args.verbose) as console, ExitStack() as stack:
         failures = _Failures(console)
         chosen = _choose_model(args, context)
         _require_runnable(chosen, args.detector, context)
@@ -178,6 +179,8 @@ def run(args: _RunArgs) -> int:
             timer=timer,
             report_failure=failures.report,
             force=args.force,
+            # A bar would be drawn over the lines on a terminal.
+            listener=ignore_event if is_stdout(args.json_lines) else console,
         )
         runner.run_all()
         _warn_of_unnamed_classes(runner, console)

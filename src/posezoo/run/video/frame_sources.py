@@ -125,10 +125,12 @@ class FrameSource(ABC):
             equally far apart; None if they are.
         size: width and height of the first frame, in pixels, as it is shown.
         is_live: whether it is a camera or a stream, whose frames must be processed in time.
+        frame_count: how many frames its file states; 0 if it states none.
     """
 
     name: str
     is_live: bool = False
+    frame_count: int = 0
     image_paths: Sequence[Path] = ()
     fps: float = USUAL_FPS
     even_fps: float | None = None
@@ -497,6 +499,7 @@ class VideoSource(FrameSource):
     def _read_properties(self) -> None:
         cv2 = import_quiet_opencv()
         self._stated_frames = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.frame_count = max(0, int(self._stated_frames))
         is_mjpeg = int(self._capture.get(cv2.CAP_PROP_FOURCC)) == cv2.VideoWriter.fourcc(*"MJPG")
         # Unlike a camera, a video at an http address states how many frames it has.
         self._is_remote_video = self._is_http and self._stated_frames > 0

@@ -29,6 +29,7 @@ from posezoo.core.errors import (
     redact_secrets,
     suggest,
 )
+from posezoo.core.events import InferenceProgress, Listener, ignore_event
 from posezoo.core.files.file_lock import discard
 from posezoo.core.files.staging import staging_dir
 from posezoo.core.files.verified_files import is_device
@@ -66,7 +67,6 @@ from posezoo.run.video.video_options import VideoOptions
 
 if TYPE_CHECKING:
     from posezoo.core.download.options import DownloadOptions
-    from posezoo.core.events import Listener
     from posezoo.run.video.frame_sources import FrameSource
 
 # A network camera that restarts answers again within a minute.
@@ -422,6 +422,7 @@ class InputRunner:
         publish: receives the source, each frame of a video, and its poses.
         report_failure: receives ``image``, its name, and why it could not be read or written.
         force: whether files are replaced that posezoo did not write.
+        listener: receives the progress.
     """
 
     estimator: Estimator
@@ -435,6 +436,7 @@ class InputRunner:
     timer: StepTimer
     report_failure: ReportFailure
     force: bool = False
+    listener: Listener = ignore_event
 
     def __post_init__(self) -> None:
         videos = (Path(video.source.name) for video in self.inputs.videos)
@@ -522,11 +524,12 @@ class InputRunner:
         """Read the next images, and find their poses, while one is drawn and written."""
         loaded = [_LoadedImage(image, self.timer) for image in self.inputs.images]
         with self.estimator.stream(loaded, _LoadedImage.read) as stream:
-            for image in loaded:
+            for done, image in enumerate(loaded, 1):
+                people = 0
                 try:
                     with self.timer.time_step("find poses"):
                         _, poses = next(stream)
-                    self._write_image(image.input, image.take(), poses)
+                    people = self._write_image(image.input, image.take(), poses)
                 except DiskError:
                     raise
                 except InferenceError as error:
@@ -535,8 +538,14 @@ class InputRunner:
                 except (ImageError, OutputError) as error:
                     self.report_failure("image", image.input.name, error)
                 self.missing.pop(0)
+                self._report("images", "", done, len(loaded), people)
 
-    def _write_image(self, image: ImageInput, pixels: Image, poses: Sequence[Pose]) -> None:
+    def _report(self, unit: str, source: str, done: int, total: int, people: int) -> None:
+        model = self.estimator.model.full_name
+        self.listener(InferenceProgress(model, unit, source, done, total, people))
+
+    def _write_image(self, image: ImageInput, pixels: Image, poses: Sequence[Pose]) -> int:
+        """Draw an image, and keep its poses; returns the number of people who are drawn."""
         self.skeletons |= {pose.layout for pose in poses}
         target = self._names.output_path(image.path)
         with (
@@ -545,7 +554,7 @@ class InputRunner:
         ):
             write_image(target, draw(pixels, poses, min_score=self.min_score, in_place=True))
         described = [pose_to_json(pose, self.min_score) for pose in poses]
-        self._count_drawn(described)
+        people = self._count_drawn(described)
         row = {
             "image": image.name,
             "picture": str(target),
@@ -562,6 +571,7 @@ class InputRunner:
         for pose in described:
             del pose["keypoints"]
         self.images.append(row)
+        return people
 
     def _run_on_video(self, video: VideoInput) -> None:
         """Write the annotated video and the keypoints of each frame; what ends it early, such as
@@ -608,6 +618,9 @@ class InputRunner:
         frames, and the most people drawn in one, and names the video once it is there.
         """
         source = video.source
+        total = source.frame_count
+        if self.limit is not None:
+            total = min(total, self.limit)
         with ExitStack() as stack:
             stack.enter_context(self.timer.time_step("videos"))
             written = None
@@ -638,7 +651,9 @@ class InputRunner:
                 if written:
                     written.append(described)
                 row["frames"] += 1
-                row["people"] = max(row["people"], self._count_drawn(described["poses"]))
+                people = self._count_drawn(described["poses"])
+                row["people"] = max(row["people"], people)
+                self._report("frames", source.name, row["frames"], total, people)
 
     def _count_drawn(self, poses: Sequence[dict[str, Any]]) -> int:
         """As ``count_drawn``; remembers whether there are others."""

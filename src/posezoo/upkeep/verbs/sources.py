@@ -15,16 +15,15 @@ is 1 if there is such a source. No file is written.
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
-from posezoo.cli.console import Console, Progress
+from posezoo.cli.bars import counting_bar
+from posezoo.cli.console import Console
 from posezoo.cli.flags import Flag
 from posezoo.cli.json_projection import project
 from posezoo.cli.labels import format_count, join
@@ -34,7 +33,6 @@ from posezoo.cli.selection import select_models
 if TYPE_CHECKING:
     from posezoo.core.download.source_check import CheckedSource
     from posezoo.core.errors import PosezooError
-    from posezoo.core.registry import Selection
 
 EXAMPLES = """
 posezoo sources check blazepose-full
@@ -109,7 +107,7 @@ class _SourcesArgs(flags.ModelsArgs, flags.FormatArgs):
 
 def run(args: _SourcesArgs) -> int:
     """Print the state of each source; 1 if a file cannot be downloaded from one now."""
-    from posezoo.core.download.source_check import BAD_STATES, check_sources
+    from posezoo.core.download.source_check import BAD_STATES, check_sources, count_sources
     from posezoo.core.pipeline.zoo_context import download_options, registry_from_settings
 
     asks_for_all = args.dead and not args.models
@@ -119,8 +117,9 @@ def run(args: _SourcesArgs) -> int:
     options = replace(options, jobs=args.jobs or _JOBS, attempts=args.attempts or _ATTEMPTS)
     with Console(quiet=args.quiet) as console:
         models = select_models(registry_from_settings(settings), patterns, console)
-        with closing(_progress(models, quiet=args.quiet)) as progress:
-            checked = check_sources(models.models, options, progress.update)
+        total = count_sources(models.models)
+        with counting_bar("sources", total, "source", quiet=args.quiet) as count:
+            checked = check_sources(models.models, options, count)
     bad = [each for each in checked if each.state in BAD_STATES]
     if args.format == "sarif":
         print_json(_to_sarif(bad))
@@ -145,14 +144,6 @@ def _print_states(
     lines = _text_lines(checked, bad, only_bad=args.quiet or args.dead)
     gone = [f"{model}: {file}: no source has it now" for model, file in lacking]
     print_result(args.format, answer, *lines, *(gone if args.dead else ()))
-
-
-def _progress(models: Selection, *, quiet: bool) -> Progress:
-    files = [file for spec in models.models for file in spec.files]
-    progress = Progress(sum(len(file.sources) for file in files))
-    if sys.stderr.isatty() and not quiet:
-        progress.show_bar("sources", sys.stderr, "source")
-    return progress
 
 
 def _files_without_source(checked: Sequence[CheckedSource]) -> list[tuple[str, str]]:

@@ -1,0 +1,152 @@
+"""The progress bars of a terminal: one for each file, calibration, evaluation or run.
+
+They never end the work that they show: what was not started is ignored, and so are the errors of a
+stream, which may be another program's.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+#: What a bar is about: a model, and its file or a unit.
+BarKey = tuple[str, str]
+
+# A bar as wide as the terminal would leave the cursor in the last column, where ^C breaks the line.
+_MARGIN = 3
+# In fewer columns, a bar has no place beside its numbers.
+_NARROW = 60
+_NARROW_FORMAT = "{desc}{percentage:3.0f}% {n_fmt}/{total_fmt}"
+_NARROW_FORMAT_WITHOUT_TOTAL = "{desc}{n_fmt} {rate_fmt}"
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether bars can be drawn on a stream; a program without a console has none."""
+    with suppress(Exception):
+        return stream is not None and stream.isatty()
+    return False
+
+
+class Bars:
+    """The bars that are drawn now."""
+
+    def __init__(self) -> None:
+        self._bars: dict[BarKey, tqdm[NoReturn]] = {}
+
+    def start(
+        self, key: BarKey, title: str, total: int, unit: str, stream: TextIO, initial: int = 0
+    ) -> None:
+        """Draw a bar; one of the same key is replaced, since its work starts again.
+
+        Args:
+            total: the amount of work; 0 if unknown.
+            unit: of the work; "B" for bytes, "models" for a bar that only has its title.
+        """
+        from tqdm import tqdm
+
+        self.finish(key)
+        columns = _columns(stream)
+        with suppress(Exception):
+            self._bars[key] = tqdm(
+                desc=_shorten(title, columns // 2),
+                total=total or None,
+                initial=initial,
+                unit=unit,
+                unit_scale=unit == "B",
+                bar_format=_choose_format(columns, total, unit),
+                leave=False,
+                file=stream,
+                ncols=columns - _MARGIN,
+            )
+
+    def has(self, key: BarKey) -> bool:
+        """Whether a bar is drawn."""
+        return key in self._bars
+
+    def set_total(self, key: BarKey, total: int) -> None:
+        """Change the amount of work of a bar, which starts from 0."""
+        bar = self._bars.get(key)
+        if bar is not None:
+            with suppress(Exception):
+                bar.reset(total or None)
+
+    def move(self, key: BarKey, done: int, note: str = "") -> None:
+        """Show how much is done, and a note behind the numbers."""
+        bar = self._bars.get(key)
+        if bar is not None:
+            with suppress(Exception):
+                bar.ncols = _columns(bar.fp) - _MARGIN
+                bar.postfix = note
+                bar.update(done - bar.n)
+
+    def rename(self, key: BarKey, title: str) -> None:
+        """Show another title."""
+        bar = self._bars.get(key)
+        if bar is not None:
+            with suppress(Exception):
+                bar.set_description_str(title)
+
+    def finish(self, key: BarKey) -> None:
+        """Remove a bar."""
+        bar = self._bars.pop(key, None)
+        if bar is not None:
+            with suppress(Exception):
+                bar.close()
+                bar.fp.write("\r")  # tqdm leaves the cursor behind a bar that was not the first
+                bar.fp.flush()
+
+    def close(self) -> None:
+        """Remove all bars, the lowest first, so that the others need not move."""
+        for key in reversed([*self._bars]):
+            self.finish(key)
+
+    def write(self, line: str, stream: TextIO) -> bool:
+        """Write a line above the bars; False if there are none."""
+        bar: Any = next(iter(self._bars.values()), None)
+        if bar is None:
+            return False
+        with suppress(Exception):
+            bar.write(line, file=stream)
+        return True
+
+
+@contextmanager
+def counting_bar(
+    title: str, total: int, unit: str, *, quiet: bool
+) -> Iterator[Callable[[int], None]]:
+    """A bar on the standard error that is moved by calls with the count; none if quiet."""
+    bars = Bars()
+    key = ("", title)
+    stream = sys.stderr
+    if not quiet and is_terminal(stream):
+        bars.start(key, title, total, unit, stream)
+    try:
+        yield partial(bars.move, key)
+    finally:
+        bars.close()
+
+
+def _columns(stream: TextIO) -> int:
+    with suppress(Exception):
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    return 80
+
+
+def _choose_format(columns: int, total: int, unit: str) -> str | None:
+    if unit == "models":
+        return "{desc}"
+    if columns >= _NARROW:
+        return None
+    return _NARROW_FORMAT if total else _NARROW_FORMAT_WITHOUT_TOTAL
+
+
+def _shorten(title: str, length: int) -> str:
+    """A title that leaves space for the numbers: the end of a path says most."""
+    return title if len(title) <= length else f"...{title[3 - length :]}"
