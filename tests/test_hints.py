@@ -6,6 +6,7 @@ import argparse
 import ast
 import re
 import shlex
+from collections.abc import Sequence
 from functools import cache
 from itertools import islice, product
 from pathlib import Path
@@ -263,6 +264,13 @@ def test_every_command_in_the_source_parses(capsys):
     assert not wrong, "\n".join(wrong)
 
 
+def is_ended(words: Sequence[str]) -> bool:
+    """Whether a page names a command of an earlier version, beside what replaces it."""
+    verb, *others = words
+    ended = [f"posezoo {verb}", *(f"posezoo {verb} {word}" for word in others)]
+    return any(map(explain_ended, ended))
+
+
 def test_every_command_of_the_pages_and_cards_parses(capsys):
     found = {
         (str(page.relative_to(ROOT)), *words) for page in PAGES for words in commands_of_page(page)
@@ -271,7 +279,7 @@ def test_every_command_of_the_pages_and_cards_parses(capsys):
     wrong = [
         f"{words}: {problem}"
         for words in sorted(found)
-        if (problem := problem_of([*words[1:]], capsys))
+        if not is_ended(words[1:]) and (problem := problem_of([*words[1:]], capsys))
     ]
     assert not wrong, "\n".join(wrong)
 

@@ -41,7 +41,7 @@ def vitpose(place):
 @pytest.mark.slow
 def test_the_published_file_of_experts_becomes_proven_ir(vitpose):
     place, said = vitpose
-    assert "FP32 self-check passed" in said and "PyTorch" in said
+    assert "self-check passed" in said and "PyTorch" in said
     assert place.ir(NAME).is_file()
 
 
@@ -99,7 +99,7 @@ def test_hrnet_from_a_checkpoint_with_a_description_becomes_proven_ir(place):
     torch.save({"model": network.state_dict(), "model_family": "hrnet", "nb_classes": 1}, file)
     place.publish("hrnet-w32", file.getvalue())
     said = place.run("get", "hrnet-w32", "-o", place.out, "--precisions", "FP32")
-    assert "FP32 self-check passed" in said
+    assert "self-check passed" in said
     (pose,) = load(place.ir("hrnet-w32"), detector=None)(
         rtmpose.drawn_scene(), boxes=[(100, 50, 260, 400)]
     )

@@ -39,6 +39,10 @@ def _looked_up_again():
         cached.cache_clear()
 
 
+#: The registry that npm would name, if it were installed.
+NPM = {"npm_config_registry": "https://npm.invalid/"}
+
+
 def doctor(*args: object, site: Path | None = None, **environ: str):
     """Its report; with a folder before those with the installed packages if one is given."""
     with patch.object(sys, "path", [*([str(site)] if site else []), *sys.path]):
@@ -51,7 +55,7 @@ def problems(ended) -> dict[str, str]:
 
 def test_a_sound_installation_is_reported_with_every_setting_and_its_origin(tmp_path):
     # Without bubblewrap, which some containers have but do not let start.
-    ended = posezoo_process("doctor", POSEZOO_ATTEMPTS="7", PATH=str(tmp_path))
+    ended = posezoo_process("doctor", POSEZOO_ATTEMPTS="7", PATH=str(tmp_path), **NPM)
     assert ended.returncode == 0, ended.stdout
     assert ended.stdout.endswith("no problems found\n")
     assert "attempts             7 " in ended.stdout
@@ -99,7 +103,7 @@ def without(tmp_path):
         environ = {
             name: value for name, value in os.environ.items() if not name.startswith("POSEZOO_")
         }
-        environ |= {"PYTHONPATH": f"{site}{os.pathsep}{source}", "PATH": str(tmp_path)}
+        environ |= {"PYTHONPATH": f"{site}{os.pathsep}{source}", "PATH": str(tmp_path), **NPM}
         return subprocess.run(
             [sys.executable, "-S", "-m", "posezoo", "doctor", "--format", "json"],
             env=environ,
@@ -256,6 +260,17 @@ def test_the_npm_registries_are_listed_without_their_logins(tmp_path):
     assert "s3cret" not in shown + answer
 
 
+def test_no_npm_registry_is_a_problem_unless_a_mirror_has_the_files(tmp_path):
+    ended = posezoo_process("doctor", "--format", "json", PATH=str(tmp_path))
+    assert ended.returncode == 1
+    (problem,) = problems(ended)
+    assert problem.startswith("no npm registry is configured")
+    assert problems(ended)[problem] == "install npm, or write registry=URL to ~/.npmrc"
+    mirror = {"POSEZOO_MIRROR": str(tmp_path)}
+    ended = posezoo_process("doctor", "--format", "json", PATH=str(tmp_path), **mirror)
+    assert (ended.returncode, problems(ended)) == (0, {})
+
+
 def test_an_npm_configuration_that_is_not_valid_is_a_problem(tmp_path):
     npmrc = tmp_path / "npmrc"
     npmrc.write_text("_authToken=s3cret")
@@ -317,7 +332,7 @@ def test_the_plugins_of_every_table_are_listed():
 
 
 def test_a_bubblewrap_that_does_not_start_is_a_problem_and_a_missing_one_is_not(tmp_path):
-    missing = posezoo_process("doctor", "--format", "json", PATH=str(tmp_path))
+    missing = posezoo_process("doctor", "--format", "json", PATH=str(tmp_path), **NPM)
     assert missing.returncode == 0, missing.stdout
     packages = {each["name"]: each["version"] for each in json.loads(missing.stdout)["packages"]}
     assert packages["bubblewrap"] == ""
@@ -326,7 +341,7 @@ def test_a_bubblewrap_that_does_not_start_is_a_problem_and_a_missing_one_is_not(
         '#!/bin/sh\n[ "$1" = --version ] && echo bubblewrap 0.8.0 && exit\necho no namespaces >&2\nexit 1\n'
     )
     program.chmod(0o755)
-    broken = posezoo_process("doctor", "--format", "json", PATH=str(tmp_path))
+    broken = posezoo_process("doctor", "--format", "json", PATH=str(tmp_path), **NPM)
     packages = {each["name"]: each["version"] for each in json.loads(broken.stdout)["packages"]}
     assert packages["bubblewrap"] == "0.8.0"
     (message,) = problems(broken)

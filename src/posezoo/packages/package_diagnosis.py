@@ -11,7 +11,7 @@ from posezoo.packages.npm_config import read_npm_config
 from posezoo.packages.package_indexes import read_index_settings
 
 
-def _report(_settings: Mapping[str, Setting]) -> Findings:
+def _report(settings: Mapping[str, Setting]) -> Findings:
     """What pip, uv and npm are configured with on this machine."""
     problems = []
     indexes: tuple[str, ...] = ()
@@ -24,7 +24,8 @@ def _report(_settings: Mapping[str, Setting]) -> Findings:
     try:
         npm = read_npm_config()
         registries = npm.find_registries()
-        npm.registry_for("")
+        if not settings["mirror"].value:
+            npm.registry_for("")
     except PosezooError as error:
         problems.append(DoctorIssue(error.problem, error.hint))
     return Findings(problems=tuple(problems), npm_registries=registries, package_indexes=indexes)

@@ -114,7 +114,7 @@ def test_if_the_default_model_is_out_of_reach_the_second_one_runs_and_is_named(
     warned = [line for line in ended.stderr.splitlines() if "cannot be downloaded now" in line]
     assert len(warned) == 1
     assert warned[0].startswith(
-        f"warning: {DEFAULT_MODEL} cannot be downloaded now, so {SECOND_MODEL} runs: "
+        f"warning: {DEFAULT_MODEL} cannot be downloaded now, so {SECOND_MODEL} runs, which finds"
     )
     assert f"ran         {SECOND_MODEL} (FP16 IR)" in ended.stdout
     assert json.loads((tmp_path / "out" / "poses.json").read_text())["model"] == SECOND_MODEL

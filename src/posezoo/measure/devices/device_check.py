@@ -1,4 +1,4 @@
-"""``posezoo verify --device``: proves models on a device, and prints the result."""
+"""``posezoo verify NAME --device DEVICE``: proves models on a device, and prints the result."""
 
 from __future__ import annotations
 
