@@ -11,7 +11,7 @@ every_day=(
   tests/test_founding_end_to_end.py
   tests/test_packaging.py
   tests/test_public_api.py
-  tests/cli/test_own_weights.py
+  tests/cli/test_own_weights.py::test_open_model_zoos_converter_converts_custom_weights
   tests/core/convert/test_reader_process.py
   tests/core/convert/test_real_models.py
   tests/core/download/test_kills.py

@@ -883,7 +883,8 @@ def test_an_interrupt_ends_a_stream_and_keeps_its_frames(blazepose, tmp_path):
     (video,) = json.loads((tmp_path / "out" / "poses.json").read_text())["videos"]
     assert video["frames"] >= 1
     assert f"{url}: {video['frames']} frame" in out
-    assert len(read_video(tmp_path / "out" / "camera_poses.mp4")) == video["frames"]
+    # A frame is shown until the next one came, so a slow machine repeats some.
+    assert len(read_video(tmp_path / "out" / "camera_poses.mp4")) >= video["frames"]
 
 
 @pytest.mark.slow
