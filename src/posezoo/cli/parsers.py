@@ -46,8 +46,8 @@ class NamedOutput:
 def _terminal_columns() -> int:
     """The width of the terminal, also if the help goes to a pager, by a pipe."""
     columns = MOST_COLUMNS
-    for stream in (sys.__stdin__, sys.__stderr__):
-        with suppress(AttributeError, OSError, ValueError):
+    for stream in filter(None, (sys.__stdin__, sys.__stderr__)):
+        with suppress(OSError, ValueError):
             columns = os.get_terminal_size(stream.fileno()).columns or columns
     return shutil.get_terminal_size((columns, 24)).columns
 

@@ -382,7 +382,7 @@ class _DeadlineAdapter(HTTPAdapter):
 
     def build_connection_pool_key_attributes(
         self, request: requests.PreparedRequest, verify: bool | str, cert: Any = None
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
+    ) -> Any:
         """Trust the authorities of the system, too, unless the user named a file of authorities."""
         host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
         if verify is True and host["scheme"] == "https":
