@@ -101,6 +101,13 @@ def test_the_self_checks_of_a_model_have_one_line_and_what_proves_nothing_its_ow
     assert len(shown(full, CHECKED, finished, verbose=True)) == 3
 
 
+def test_the_self_checks_of_a_conversion_that_failed_are_not_those_of_the_next():
+    started = events.ConversionStarted("net", ("FP16",))
+    finished = events.SelfCheckFinished("net", 3.21)
+    lines = shown(started, CHECKED, started, CHECKED, finished)
+    assert lines[-1].startswith("net: FP16 self-check passed in 3.2 s: ")
+
+
 class BrokenStream(io.StringIO):
     """A stream of another program."""
 

@@ -35,23 +35,34 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 
 class Bars:
-    """The bars that are drawn now."""
+    """The bars that are drawn now. A bar that was not started is a KeyError, which is ignored like
+    the errors of its stream.
+    """
 
     def __init__(self) -> None:
         self._bars: dict[BarKey, tqdm[NoReturn]] = {}
 
     def start(
-        self, key: BarKey, title: str, total: int, unit: str, stream: TextIO, initial: int = 0
+        self,
+        key: BarKey,
+        title: str,
+        total: int,
+        unit: str,
+        stream: TextIO | None,
+        initial: int = 0,
     ) -> None:
-        """Draw a bar; one of the same key is replaced, since its work starts again.
+        """Draw a bar, if the stream is a terminal; one of the same key is replaced, since its work
+        starts again.
 
         Args:
             total: the amount of work; 0 if unknown.
             unit: of the work; "B" for bytes, "models" for a bar that only has its title.
         """
+        self.finish(key)
+        if stream is None or not is_terminal(stream):
+            return
         from tqdm import tqdm
 
-        self.finish(key)
         columns = _columns(stream)
         with suppress(Exception):
             self._bars[key] = tqdm(
@@ -72,35 +83,29 @@ class Bars:
 
     def set_total(self, key: BarKey, total: int) -> None:
         """Change the amount of work of a bar, which starts from 0."""
-        bar = self._bars.get(key)
-        if bar is not None:
-            with suppress(Exception):
-                bar.reset(total or None)
+        with suppress(Exception):
+            self._bars[key].reset(total or None)
 
     def move(self, key: BarKey, done: int, note: str = "") -> None:
         """Show how much is done, and a note behind the numbers."""
-        bar = self._bars.get(key)
-        if bar is not None:
-            with suppress(Exception):
-                bar.ncols = _columns(bar.fp) - _MARGIN
-                bar.postfix = note
-                bar.update(done - bar.n)
+        with suppress(Exception):
+            bar = self._bars[key]
+            bar.ncols = _columns(bar.fp) - _MARGIN
+            bar.postfix = note
+            bar.update(done - bar.n)
 
     def rename(self, key: BarKey, title: str) -> None:
         """Show another title."""
-        bar = self._bars.get(key)
-        if bar is not None:
-            with suppress(Exception):
-                bar.set_description_str(title)
+        with suppress(Exception):
+            self._bars[key].set_description_str(title)
 
     def finish(self, key: BarKey) -> None:
         """Remove a bar."""
-        bar = self._bars.pop(key, None)
-        if bar is not None:
-            with suppress(Exception):
-                bar.close()
-                bar.fp.write("\r")  # tqdm leaves the cursor behind a bar that was not the first
-                bar.fp.flush()
+        with suppress(Exception):
+            bar = self._bars.pop(key)
+            bar.close()
+            bar.fp.write("\r")  # tqdm leaves the cursor behind a bar that was not the first
+            bar.fp.flush()
 
     def close(self) -> None:
         """Remove all bars, the lowest first, so that the others need not move."""
@@ -124,9 +129,8 @@ def counting_bar(
     """A bar on the standard error that is moved by calls with the count; none if quiet."""
     bars = Bars()
     key = ("", title)
-    stream = sys.stderr
-    if not quiet and is_terminal(stream):
-        bars.start(key, title, total, unit, stream)
+    if not quiet:
+        bars.start(key, title, total, unit, sys.stderr)
     try:
         yield partial(bars.move, key)
     finally:

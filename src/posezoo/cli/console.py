@@ -350,6 +350,8 @@ class Console(MessageWriter):
                 _REACTIONS[type(event)](self, event)
 
     def _lines(self, event: events.Event) -> Iterator[str]:
+        if isinstance(event, events.ConversionStarted):  # an earlier one may have failed
+            self._self_checks.pop(event.model, None)
         if self._verbose:
             yield from event_lines(event)
         elif isinstance(event, events.SelfCheckPassed):
@@ -375,10 +377,9 @@ class Console(MessageWriter):
 
     def _start(self, key: BarKey, title: str, total: int, unit: str, initial: int = 0) -> Progress:
         progress = self._progress[key] = Progress(total)
-        stream = self._stream
-        if stream is not None and not self._quiet and is_terminal(stream):
+        if not self._quiet:
             title = escape_control_characters(title)
-            self._bars.start(key, title, total, unit, stream, initial)
+            self._bars.start(key, title, total, unit, self._stream, initial)
         return progress
 
     def _finish(self, key: BarKey) -> Progress | None:
