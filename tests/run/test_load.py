@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -29,8 +30,8 @@ from posezoo.core.declarations.model import (
     Precision,
 )
 from posezoo.core.errors import DownloadError, InferenceError, UnknownModelError
-from posezoo.core.events import WarningIssued
-from posezoo.core.pipeline.get import get_irs
+from posezoo.core.events import ConversionStarted, WarningIssued
+from posezoo.core.pipeline.get import CONVERT, get_irs
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.registry import builtin_models_dir
 from posezoo.core.resolve.resolution import resolve_model
@@ -182,6 +183,28 @@ def test_if_the_host_of_a_detector_is_dead_the_default_one_finds_the_people(npm_
     assert warned.startswith(
         f"{OUT_OF_REACH} cannot be downloaded now, so {DEFAULT_DETECTOR} finds the people: "
     )
+
+
+@pytest.mark.slow
+def test_the_conversion_of_a_detector_counts_as_a_conversion(npm_context, tmp_path):
+    """Not as its download."""
+    steps: list[str] = []
+    converted_in: list[str] = []
+
+    @contextmanager
+    def follow_step(name):
+        steps.append(name)
+        yield
+        steps.pop()
+
+    def follow_event(event):
+        if isinstance(event, ConversionStarted):
+            converted_in.append(steps[-1])
+
+    context = npm_context.with_output_dir(tmp_path)
+    loader = load.Loader(context, listener=follow_event, time_step=follow_step)
+    loader.prepare(load.ChosenModel(npm_context.registry.find(DEFAULT_MODEL)))
+    assert converted_in == [CONVERT, CONVERT]
 
 
 DECLARE_ANOTHER_DETECTOR = [

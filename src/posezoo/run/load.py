@@ -15,7 +15,7 @@ from posezoo.core.convert.conversion_plan import ConversionOptions
 from posezoo.core.declarations.model import Model, ModelSpec, Precision, finds_poses
 from posezoo.core.errors import DownloadError, InferenceError, SettingsError, SourceError
 from posezoo.core.events import Listener, WarningIssued, ignore_event
-from posezoo.core.pipeline.get import CONVERT, DOWNLOAD, TimeStep, get_irs, with_checkpoint_dir
+from posezoo.core.pipeline.get import CONVERT, TimeStep, get_irs, with_checkpoint_dir
 from posezoo.core.resolve.resolved import INT8_PRECISIONS
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import (
@@ -76,7 +76,6 @@ class Loader:
         decoder: the decoder to use; None for the one that the model declares or its outputs fit.
         is_video: as for ``resolve_pipeline``.
         conversion: how IR are made; None for the defaults.
-        with_both: as for ``get_irs``.
         masks: whether poses get their ``mask``.
         time_step: measures the time of each step of ``get``, and of ``compile``.
     """
@@ -86,7 +85,6 @@ class Loader:
     decoder: str | None = None
     is_video: bool = False
     conversion: ConversionOptions | None = None
-    with_both: bool = False
     masks: bool = False
     listener: Listener = ignore_event
     time_step: TimeStep = nullcontext
@@ -118,8 +116,7 @@ class Loader:
         model = with_found_decoder(model, irs)
         require_detector_used(self.named_detector, model)
         pipeline = resolve_pipeline(model, self.context, chosen.precision, is_video=self.is_video)
-        with self.time_step(DOWNLOAD):
-            pipeline, detector = self._get_detector(pipeline)
+        pipeline, detector = self._get_detector(pipeline)
         return PreparedModel(self, pipeline, detector | irs)
 
     def compile_ir(
@@ -219,8 +216,9 @@ class Loader:
         """The IR of a pipeline's detector, and the pipeline: with the default detector if the one
         that the model declares cannot be downloaded.
         """
+        get_irs_of = partial(get_detector_irs, listener=self.listener, time_step=self.time_step)
         try:
-            return pipeline, get_detector_irs(pipeline, self.context, self.listener)
+            return pipeline, get_irs_of(pipeline, self.context)
         except DownloadError as error:
             detector = pipeline.detector
             is_unavailable = type(error) in _UNAVAILABLE
@@ -237,7 +235,7 @@ class Loader:
         pipeline = resolve_pipeline(
             pipeline.model, context, pipeline.precision, is_video=self.is_video
         )
-        return pipeline, get_detector_irs(pipeline, context, self.listener)
+        return pipeline, get_irs_of(pipeline, context)
 
     def _is_replaceable(self, detector: Model) -> bool:
         """Whether the default detector can replace a detector: the user did not name this one, and
@@ -251,7 +249,7 @@ class Loader:
             get_irs, model, chosen.precision, options=self.conversion, listener=self.listener
         )
         if chosen.checkpoint is None:
-            return make_irs(self.context, time_step=self.time_step, with_both=self.with_both)
+            return make_irs(self.context, time_step=self.time_step)
         context = self.context
         if chosen.is_unnamed:
             context = with_checkpoint_dir(context, model)
@@ -306,9 +304,15 @@ def with_found_decoder(model: Model, irs: NamedIrs) -> Model:
 
 
 def get_detector_irs(
-    pipeline: PipelineSpec, context: Context, listener: Listener = ignore_event
+    pipeline: PipelineSpec,
+    context: Context,
+    listener: Listener = ignore_event,
+    time_step: TimeStep = nullcontext,
 ) -> dict[str, Path]:
     """The .xml of each part of a pipeline's detector by its name; empty if there is no detector.
+
+    Args:
+        time_step: as for ``get``.
 
     Raises:
         FetchError: a file cannot be downloaded.
@@ -316,7 +320,13 @@ def get_detector_irs(
     """
     if pipeline.detector is None:
         return {}
-    return get_irs(pipeline.detector, pipeline.detector_precision, context, listener=listener)
+    return get_irs(
+        pipeline.detector,
+        pipeline.detector_precision,
+        context,
+        listener=listener,
+        time_step=time_step,
+    )
 
 
 def compile_pipeline(pipeline: PipelineSpec, irs: NamedIrs, options: LoadOptions) -> Estimator:

@@ -95,6 +95,15 @@ def test_without_arguments_it_finds_the_poses_in_the_two_sample_photos(npm_mirro
     } == made
 
 
+@pytest.mark.slow
+def test_after_a_get_of_one_precision_it_converts_nothing(npm_mirror, tmp_path):
+    environ = {"POSEZOO_MIRROR": str(npm_mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    got = posezoo("get", DEFAULT_MODEL, DEFAULT_DETECTOR, "--precisions", "FP16", **environ)
+    assert got.returncode == 0, got.stderr
+    ran = posezoo("run", "-o", tmp_path / "out", **environ)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
 @pytest.fixture(scope="module")
 def without_npm(mirror, blazepose, tmp_path_factory) -> dict[str, str]:
     """The mirror has the second model, as the index of Python packages has; npm's registry does not answer.

@@ -262,14 +262,11 @@ def get_irs(
     options: ConversionOptions | None = None,
     listener: Listener = ignore_event,
     time_step: TimeStep = nullcontext,
-    with_both: bool = False,
 ) -> dict[str, Path]:
     """The .xml of each part of a model by its name; it is downloaded and converted if needed.
 
     Args:
         time_step: as for ``get``.
-        with_both: whether FP32 and FP16 are made by one reading of the original, if it is one of
-            them. Of a published IR, only the files in use are downloaded.
 
     Raises:
         FetchError: a file cannot be downloaded.
@@ -277,10 +274,7 @@ def get_irs(
     """
     irs = {}
     for part in context.registry.parts(model):
-        both = (Precision.FP32, Precision.FP16)
-        makes_both = with_both and precision in both and not part.is_ir
-        precisions = both if makes_both else (precision,)
-        resolved = resolve_model(part, precisions, context, checkpoint=checkpoint)
+        resolved = resolve_model(part, (precision,), context, checkpoint=checkpoint)
         converted = get(resolved, context, options, listener=listener, time_step=time_step)
         irs[part.name] = converted.irs[precision]
     return irs

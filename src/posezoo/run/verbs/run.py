@@ -160,7 +160,6 @@ def run(args: _RunArgs) -> int:
             context,
             args.detector,
             is_video=inputs.is_video,
-            with_both=True,
             masks=args.masks,
             listener=console,
             time_step=timer.time_step,
