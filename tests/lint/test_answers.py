@@ -349,7 +349,7 @@ def test_a_folder_without_models_is_an_error(zoo, tmp_path):
     ended = run(tmp_path / "empty")
     assert ended.returncode == 1
     assert "no model found in" in ended.stderr
-    near = run(next(zoo.rglob("model.yml")).parent)
+    near = run(next((zoo / "public").rglob("model.yml")).parent)
     assert near.returncode == 1
     assert f"did you mean {zoo / 'public'}?" in near.stderr
 

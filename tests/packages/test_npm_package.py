@@ -618,7 +618,7 @@ def test_npms_proxy_is_used_unless_noproxy_names_the_host(registry, fetch, tmp_p
 
 def test_npms_certificates_are_used_unless_the_user_names_others(project, tmp_path):
     (tmp_path / "ca.pem").write_text("")
-    npmrc(f"cafile={tmp_path / 'ca.pem'}", "proxy=null")
+    npmrc("registry=https://localhost/", f"cafile={tmp_path / 'ca.pem'}", "proxy=null")
     assert read_npm_config().proxies() == {}
     for own, used in ((None, tmp_path / "ca.pem"), (tmp_path / "own.pem", tmp_path / "own.pem")):
         with DownloadContext("pose", DownloadOptions(None, ca_bundle=own)) as context:

@@ -173,7 +173,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path):
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     with pytest.raises(ImageError, match=r"nothing\.png: cannot be read: No such file"):
         images.read_image(tmp_path / "nothing.png")
-    with pytest.raises(ImageError, match="is not a path: embedded null byte"):
+    with pytest.raises(ImageError, match=r"is not a path: .*embedded null"):
         images.read_image(tmp_path / "a\0b.png")
     with pytest.raises(ImageError, match="is a folder"):
         images.read_image(tmp_path)

@@ -179,6 +179,13 @@ def _refuse_empty(parse: Callable[[str], object], text: str) -> object:
     return parse(text)
 
 
+def _refuse_flag(count: int, text: str) -> str:
+    """Refuse a flag among the values of another one, which Python 3.13 takes for a value."""
+    if text.startswith("--"):
+        raise argparse.ArgumentTypeError(f"expected {count} arguments")
+    return text
+
+
 #: The file or folder of a result, which has no signs.
 RESULT = OutputFile()
 #: Measurements, for posezoo record.
@@ -227,6 +234,7 @@ class Flag:
             options["metavar"] = placeholder
             if isinstance(self.nargs, int):
                 options["metavar"] = tuple(placeholder.split())
+                options["type"] = partial(_refuse_flag, self.nargs)
         elif isinstance(self.choices, tuple) and not self.usage.startswith("-"):
             options["metavar"] = f"{{{','.join(self.choices)}}}"  # errors show it, too
         if _PATHS.search(placeholder):

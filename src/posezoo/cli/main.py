@@ -188,7 +188,9 @@ def _refuse_unknown(
     hints = [_hint_for_flag(flag, verb, _shown_flags(parser)) for flag in flags]
     if "--input" in _shown_flags(parser) and not {"-i", "--input"}.intersection(words):
         hints.append(_hint_for_images([word for word in words if Path(word).is_file()], verb))
-    parser.error(f"unrecognized arguments: {' '.join(unknown)}", "; ".join(filter(None, hints)))
+    # Python 3.13 takes the value of an unknown flag for a positional argument, earlier ones do not.
+    shown = [word for word in unknown if word.startswith("-")] or unknown
+    parser.error(f"unrecognized arguments: {' '.join(shown)}", "; ".join(filter(None, hints)))
 
 
 def _hint_for_images(files: Sequence[str], verb: str) -> str:

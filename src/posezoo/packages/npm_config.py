@@ -103,6 +103,8 @@ class NpmConfig:
         address = urlsplit(url)
         if replaced in ("", "npmjs"):
             replaced = default_registry()
+        if not replaced:  # npm is not installed
+            return url
         named = urlsplit(replaced if "://" in replaced else f"//{replaced}")
         prefix = f"{named.path.rstrip('/')}/"
         is_named = named.hostname == address.hostname and address.path.startswith(prefix)

@@ -8,8 +8,11 @@ digit.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import reduce
 from itertools import pairwise
 from math import floor
+from operator import add
 
 import numpy as np
 
@@ -101,7 +104,7 @@ def decode_posenet(maps: Maps, size: Size, options: PoseNetOptions) -> list[Pose
     if options.single:
         cells = scores.reshape(-1, JOINTS).argmax(axis=0).tolist()
         people = [[tracer.keypoint(cell, part) for part, cell in enumerate(cells)]]
-        totals = np.array([sum(score for _, _, score in people[0]) / JOINTS])
+        totals = np.array([_total(score for _, _, score in people[0]) / JOINTS])
     else:
         people, totals = _find_people(scores, tracer, options)
     order = best_first(totals, totals >= options.min_score)
@@ -139,7 +142,7 @@ def _find_people(
             continue
         person = tracer.trace(part, keypoint)
         free = (each[2] for place, each in enumerate(person) if not is_taken(place, each))
-        totals.append(sum(free) / JOINTS)
+        totals.append(_total(free) / JOINTS)
         people.append(person)
         if len(people) == options.max_people:
             break
@@ -193,6 +196,12 @@ class _Tracer:
             cell = self._nearest_cell(x, y)
             traced[target] = x, y, self._scores[cell * JOINTS + target]
         return [traced[part] for part in range(JOINTS)]
+
+
+def _total(scores: Iterable[float]) -> float:
+    """The sum, rounded after each addend as in JavaScript. From Python 3.12 on, sum() is
+    more exact."""
+    return reduce(add, scores, 0.0)
 
 
 def _find_route(root: int) -> list[tuple[int, int, int, bool]]:

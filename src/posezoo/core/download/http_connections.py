@@ -285,17 +285,16 @@ def is_private(host: str) -> bool:
 
 
 def _reached_addresses(host: str) -> Iterator[ipaddress.IPv4Address | ipaddress.IPv6Address]:
-    """The IP address of a host, and the IPv4 address in it that a gateway makes of it: NAT64 (RFC
+    """The IP address of a host; if a gateway makes an IPv4 address of it, that one: NAT64 (RFC
     6052, 2.1), 6to4 (RFC 3056).
     """
     address = ip_address(host)
-    if address is not None:
-        yield address
-    if isinstance(address, ipaddress.IPv6Address):
-        if address in _NAT64:
-            yield ipaddress.IPv4Address(address.packed[-4:])
-        elif address.sixtofour is not None:
-            yield address.sixtofour
+    if address is None:
+        return
+    if address in _NAT64:
+        yield ipaddress.IPv4Address(address.packed[-4:])
+    else:
+        yield getattr(address, "sixtofour", None) or address
 
 
 @cache
