@@ -38,7 +38,7 @@ PARTS = (
 )
 #: The same for the packages and modules inside the core; those of one row do not import each other.
 CORE: tuple[set[str], ...] = (
-    {"arrays", "ended", "features", "operating_system", "values"},
+    {"arrays", "ended", "features", "operating_system", "other_words", "values"},
     {"regular_files", "user_folders"},
     {"errors", "events", "http_headers", "versions"},
     {"plugins"},

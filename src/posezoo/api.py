@@ -27,6 +27,7 @@ from posezoo.core.errors import (
     suggest,
 )
 from posezoo.core.events import Listener, ignore_event
+from posezoo.core.other_words import explain_other_word
 from posezoo.core.pipeline.get import get_irs
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.registry import TAG_MARK
@@ -428,7 +429,8 @@ def _model_with_network(context: Context, name: str) -> ModelSpec:
 def _open(flags: dict[str, Any], trust_on_first_use: bool) -> Context:
     for name in flags:
         if name not in SETTING_TYPES:
-            raise SettingsError(f"unknown setting {name!r}", hint=suggest(name, SETTING_TYPES))
+            hint = explain_other_word(name).replace("--", "") or suggest(name, SETTING_TYPES)
+            raise SettingsError(f"unknown setting {name!r}", hint=hint)
     try:
         settings = to_settings(read_settings(flags))
     except SettingsError as error:  # which names the flag of an argument

@@ -431,4 +431,4 @@ def test_too_little_address_space_for_many_jobs_is_one_line(tmp_path):
     )
     assert_one_line(ended)
     # Which of them ends first depends on the processor and on the versions of libraries.
-    assert "no more threads" in ended.stderr or "memory" in ended.stderr
+    assert any(sign in ended.stderr for sign in ("no more threads", "memory", "can't alloc"))

@@ -272,7 +272,10 @@ def test_the_version_is_that_of_the_package():
             "hint: export writes one folder",
         ),
         (("verify", "--metadata", "--cluster", "local"), "--metadata compares all models"),
-        (("download", "x", "--precisions", "FP16"), "--precisions\n  hint: posezoo get has this flag"),
+        (
+            ("download", "x", "--precisions", "FP16"),
+            "--precisions\n  hint: posezoo get has this flag",
+        ),
         (("get", "x", "--precision", "FP16"), "hint: did you mean --precisions?"),
         (("compare", "--images", "x"), "hint: evaluate, dataset and prove have this flag"),
         (

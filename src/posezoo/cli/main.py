@@ -22,6 +22,7 @@ from posezoo.cli.parsers import Args, CommandParser, HelpFormatter
 from posezoo.cli.verbs import DAILY, SUMMARIES, VERB_GROUPS, find_verb, plugin_names
 from posezoo.core.ended import explain_ended
 from posezoo.core.errors import PluginError, PosezooError, suggest
+from posezoo.core.other_words import explain_other_word
 
 VERBS = (*DAILY, *(name for name in SUMMARIES if name not in DAILY))
 
@@ -32,17 +33,6 @@ Human-pose models for OpenVINO: download, verify, convert and run them.
   posezoo run --input me.jpg     find poses in your own photo
   posezoo list                   show all models
 """
-
-#: What to use instead of flags of Open Model Zoo's commands, which their users try with our verbs.
-OMZ_FLAGS = {
-    "--name": "give the names without a flag",
-    "--list": "give the names without a flag",
-    "-m": "give the name without a flag",
-    "--model": "give the name without a flag",
-    "--print_all": "posezoo list shows all names",
-    "--precisions": "posezoo get has this flag",
-    "--add_mo_arg": "omz_converter has this flag: posezoo shims writes that command",
-}
 
 #: Why a verb lacks a flag that similar verbs have.
 WITHOUT = {
@@ -162,7 +152,8 @@ def _hint_for_word(word: str) -> str:
         missing = f"there is no file {word} here; " if is_missing else ""
         return f"{missing}to find the poses in it: posezoo run --input {shlex.quote(word)}"
     verbs = (*VERBS, *plugin_names())
-    return suggest(word, [verb for verb in verbs if _is_near(verb, word)], cutoff=NEAR)
+    near = [verb for verb in verbs if _is_near(verb, word)]
+    return explain_other_word(word) or suggest(word, near, cutoff=NEAR)
 
 
 def _is_input(word: str) -> bool:
@@ -206,7 +197,7 @@ def _hint_for_images(files: Sequence[str], verb: str) -> str:
 def _hint_for_flag(flag: str, verb: str, verb_flags: Sequence[str]) -> str:
     if {flag.removesuffix("s"), f"{flag}s"}.intersection(verb_flags):  # list has --precision
         return suggest(flag, verb_flags)
-    why = WITHOUT.get(f"{verb} {flag}") or OMZ_FLAGS.get(flag)
+    why = WITHOUT.get(f"{verb} {flag}") or explain_other_word(flag)
     return why or _verbs_with(flag) or suggest(flag, verb_flags)
 
 

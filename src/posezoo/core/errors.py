@@ -412,9 +412,12 @@ def suggest(word: str, valid: Iterable[str], *, cutoff: float = 0.6) -> str:
     """
     from difflib import get_close_matches
 
-    words = list(valid)
-    matches = [each for each in words if len(word) > 2 and each.startswith(word)][:5]
-    *others, last = matches or get_close_matches(word, words, n=1, cutoff=cutoff) or [""]
+    # Dashes would make all flags similar.
+    bare = word.lstrip("-")
+    words = {each.lstrip("-"): each for each in valid}
+    matches = [each for each in words if len(bare) > 2 and each.startswith(bare)][:5]
+    matches = matches or get_close_matches(bare, words, n=1, cutoff=cutoff)
+    *others, last = [words[each] for each in matches] or [""]
     before = f"{', '.join(others)} or " if others else ""
     return f"did you mean {before}{last}?" if last else ""
 

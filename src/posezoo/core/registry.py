@@ -32,6 +32,7 @@ from posezoo.core.errors import (
     sanitize,
     suggest,
 )
+from posezoo.core.other_words import explain_other_word
 from posezoo.core.plugins import Hook
 from posezoo.core.regular_files import read_beginning
 from posezoo.core.settings import WHEEL_REGISTRIES, user_folder
@@ -405,6 +406,7 @@ class Registry:
             )
         hint = self.empty_message or self._other_registry(name)
         hint = hint or str(self.why_not(name) or "") or suggest(name, self.entries)
+        hint = hint or explain_other_word(name)
         if name.endswith((*CHECKPOINTS, *NETWORKS)):
             hint = "and there is no such file"
         if not hint:

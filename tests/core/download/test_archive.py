@@ -245,7 +245,8 @@ def test_a_tar_header_of_a_gigabyte_is_not_read(tmp_path):
     header = tarfile.TarInfo("pax")
     header.type, header.size = tarfile.XHDTYPE, 1 << 30
     (tmp_path / "x.tar").write_bytes(header.tobuf() + bytes(4096))
-    with pytest.raises(ArchiveError, match="header of 1073741824 bytes"):
+    # From Python 3.14 on, tarfile reads it in small pieces.
+    with pytest.raises(ArchiveError, match=r"header of 1073741824 bytes|empty header"):
         unpack_archive(tmp_path / "x.tar", "tar", tmp_path.joinpath)
 
 

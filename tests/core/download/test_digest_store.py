@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,9 @@ def test_a_mirror_or_cache_that_cannot_even_be_looked_at_costs_a_warning(server,
         mirrors=(name,),
         cache=Path(name),
     )
-    assert f"net.tflite: {name}: cannot be read: File name too long" in fetch.warnings
+    # Python 3.14 only says that there is no such folder.
+    is_named = r"cannot be read: File name too long|is neither a folder nor an http\(s\) URL"
+    assert re.search(f"^net.tflite: {name}: ({is_named})", fetch.warnings, re.MULTILINE)
     assert f"net.tflite: {name}/1/" in fetch.warnings
     assert f"{name}: the cache cannot be written: File name too long" in fetch.warnings
 

@@ -409,7 +409,7 @@ def _choose_model(args: _RunArgs, context: Context) -> ChosenModel:
         suffix = Path(text).suffix.lower()
         if suffix in CHECKPOINTS + NETWORKS and not os.path.exists(text):
             raise UnknownModelError(f"{text}: no such file, and no model of the zoo") from error
-        if explain_model_file(text)[0]:
+        if explain_model_file(text)[0] or "=" in text:
             raise
         kind = _kind_of_input(text, suffix)
         if kind:

@@ -1,0 +1,41 @@
+"""Words of other programs lead to ours."""
+
+from __future__ import annotations
+
+import pytest
+
+import posezoo
+from fakes.command import posezoo as run
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        (
+            "run --source a.jpg",
+            "posezoo run takes photos, videos, folders and addresses after --input",
+        ),
+        ("run --conf 0.3", "--min_person_score is the least score of a person"),
+        ("run --conf=0.3", "--min_person_score is the least score of a person"),
+        ("run --save", "posezoo run writes its pictures always"),
+        ("run mode=balanced", "choose a model by its name"),
+        ("run source=a.jpg", "posezoo run takes photos"),
+        ("predict source=a.jpg", "posezoo run --input photo.jpg finds the poses"),
+        ("train", "posezoo trains no models"),
+    ],
+)
+def test_words_of_ultralytics_and_rtmlib_lead_to_ours(line, hint):
+    ended = run(*line.split())
+    assert ended.returncode in (1, 2)
+    assert f"  hint: {hint}" in ended.stderr
+
+
+def test_in_python_a_setting_of_another_program_leads_to_ours():
+    with pytest.raises(posezoo.PosezooError, match="unknown setting 'conf'") as refused:
+        posezoo.load("movenet-thunder", conf=0.3)
+    assert refused.value.hint == "min_person_score is the least score of a person"
+
+
+def test_the_dashes_of_a_flag_make_no_flag_similar():
+    ended = run("run", "--sav", "x")
+    assert ended.stderr.endswith("hint: posezoo run --help shows its usage\n")
