@@ -174,6 +174,7 @@ class EventLine:
 
 #: The line of each event that needs no more than its fields.
 EVENT_LINES: dict[type[events.Event], EventLine] = {
+    events.LicenseNoted: EventLine("{model}: license: {note}", "License of {model}: {note}"),
     events.DownloadStarted: EventLine(
         "{model}: revision {revision} of its files", "Revision {revision} of its files\n"
     ),

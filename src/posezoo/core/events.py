@@ -99,6 +99,13 @@ class WorkFinished(TaskFinished):
 
 
 @frozen
+class LicenseNoted(ModelEvent):
+    """What model.yml notes about the license of files that will be downloaded."""
+
+    note: str
+
+
+@frozen
 class DownloadStarted(ModelEvent):
     """The download of a model's files starts; ``revision`` is the revision that model.yml
     declares.
@@ -644,6 +651,7 @@ EVENT_TYPES: dict[type[Event], tuple[str, str]] = {
     RunFinished: ("run", "run_end"),
     WorkStarted: ("work", "model_work_begin"),
     WorkFinished: ("work", "model_work_end"),
+    LicenseNoted: ("download", "model_license_noted"),
     DownloadStarted: ("download", "model_download_begin"),
     DownloadFinished: ("download", "model_download_end"),
     FileDownloadStarted: ("download", "model_file_download_begin"),

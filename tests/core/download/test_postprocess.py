@@ -304,20 +304,6 @@ def test_a_member_never_takes_the_place_of_a_promised_file(tmp_path, fetch):
     assert (tmp_path / "out" / "public" / "pose" / "run.py").read_bytes() == SCRIPT
 
 
-def test_members_that_model_yml_does_not_name_are_reported(spec, fetch):
-    warnings = [each.message for each in fetch(spec) if isinstance(each, WarningIssued)]
-    assert warnings == ["pose: sub/net.zip: not named in model.yml, and unpacked: net.pb"]
-    for named in (
-        {"input_model": "$dl_dir/sub/net.pb"},
-        {"checkpoint": "sub/net.pb"},
-        {"mo_args": (("--x", "$dl_dir/sub"),)},
-    ):
-        again = replace(
-            spec, **named, postprocessing=(*spec.postprocessing[1:], spec.postprocessing[0])
-        )
-        assert not [each for each in fetch(again) if isinstance(each, WarningIssued)]
-
-
 def test_of_an_archive_whose_members_alone_have_checksums_no_others_are_unpacked(tmp_path, fetch):
     body = zipped(net_pb=b"graph", other_py=b"evil")
     (tmp_path / "net.zip").write_bytes(body)

@@ -15,7 +15,7 @@ from posezoo.core.declarations.sources import HttpSource
 from posezoo.core.download.model_download import download_model, plan_download
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.errors import DigestError, PosezooError, SizeError, SourceError, UnpinnedFileError
-from posezoo.core.events import Event, WarningIssued
+from posezoo.core.events import Event, LicenseNoted, WarningIssued
 from posezoo.core.files.verified_files import is_verified_file
 from posezoo.core.layout import ModelLayout
 from posezoo.core.lockfile import LockFile
@@ -168,10 +168,10 @@ def test_a_license_note_is_reported_before_the_download_alone(server, layout, lo
     spec = replace(model(loose(server.serve("n", WEIGHTS))), license_note="Unclear.")
     told: list[Event] = []
     download_model(spec, layout, trusting(lock), listener=told.append)
-    assert told[0] == WarningIssued("pose: license: Unclear.")
+    assert told[0] == LicenseNoted("pose", "Unclear.")
     told.clear()
     download_model(lock.with_pins(spec), layout, DownloadOptions(None), listener=told.append)
-    assert not any(isinstance(event, WarningIssued) for event in told)
+    assert not any(isinstance(event, LicenseNoted) for event in told)
 
 
 def two_sources(*urls: str) -> SourceFile:

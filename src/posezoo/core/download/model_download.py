@@ -19,6 +19,7 @@ from posezoo.core.events import (
     DownloadFinished,
     DownloadStarted,
     FileUpToDate,
+    LicenseNoted,
     Listener,
     WarningIssued,
     ignore_event,
@@ -166,11 +167,11 @@ def plan_download(
 
 
 def _report_notes(spec: ModelSpec, targets: Iterable[Path], listener: Listener) -> None:
-    """Warn of a deprecated model, and of the terms of files that are not on this machine yet."""
+    """Warn of a deprecated model, and note the terms of files that are not on this machine yet."""
     if spec.deprecated:
         listener(WarningIssued(f"{spec.full_name}: {spec.deprecated}"))
     if spec.license_note and not all(map(Path.exists, targets)):
-        listener(WarningIssued(f"{spec.full_name}: license: {spec.license_note}"))
+        listener(LicenseNoted(spec.full_name, spec.license_note))
 
 
 def plan_file(

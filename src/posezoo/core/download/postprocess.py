@@ -7,7 +7,6 @@ the changed one. So they can be verified at any time, and a second run downloads
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Collection, Sequence
@@ -33,9 +32,6 @@ from posezoo.core.layout import ModelLayout, require_inside
 TIMEOUT_S = 10.0
 MAX_BYTES = 16 << 20
 
-# A path below $dl_dir in an argument of model.yml; it may be a prefix of the names of several
-# files.
-_DOWNLOADED = re.compile(r"\$dl_dir/([^\s,;\[\]\"']+)")
 
 # A pattern from a model.yml may never end on a downloaded text, and ``re`` cannot be interrupted,
 # so a child process runs it. ``problem`` is empty if all replacements succeeded.
@@ -131,12 +127,7 @@ class _Placement:
                 self._contained = file.contains
                 if file.checksum is None or file.first_use:
                     self._verified = file.contains
-        arguments = [spec.input_model, *(value for _, value in spec.mo_args), *spec.upstream_export]
-        named = [spec.checkpoint, *(each.file for each in spec.postprocessing)]
-        named += _DOWNLOADED.findall(" ".join(arguments))
-        self._named = tuple(filter(None, named))
         self.skipped: list[str] = []
-        self.unnamed: list[str] = []  # members that model.yml does not name, but that are written
 
     def place(self, member: str) -> Path | None:
         """The path of a member; None to skip it.
@@ -155,8 +146,6 @@ class _Placement:
             problem = f"contains {member}, which model.yml declares as a file of its own"
             raise DownloadError(f"{self._archive}: {problem}")
         require_inside(path, self._layout.roots)
-        if not name.startswith(self._named):
-            self.unnamed.append(member)
         return path
 
 
@@ -181,14 +170,11 @@ def _unpack(
         earlier=record.digests(),
         listener=listener,
     )
-    for members, problem in (
-        (placement.skipped, "not unpacked, since it has no checksum"),
-        (placement.unnamed, "unpacked"),
-    ):
-        if members:
-            more = f" and {len(members) - 3} more" if len(members) > 3 else ""
-            text = f"not named in model.yml, and {problem}: {', '.join(members[:3])}{more}"
-            listener(WarningIssued(f"{spec.full_name}: {step.file}: {text}"))
+    if skipped := placement.skipped:
+        more = f" and {len(skipped) - 3} more" if len(skipped) > 3 else ""
+        problem = "not named in model.yml, and not unpacked, since it has no checksum"
+        text = f"{problem}: {', '.join(skipped[:3])}{more}"
+        listener(WarningIssued(f"{spec.full_name}: {step.file}: {text}"))
     return [archive, *unpacked]
 
 

@@ -118,13 +118,20 @@ def _row(facts: ModelFacts, selection: Selection, weights: Weights) -> tuple[str
     sentence += full_stop.rstrip()
     return (
         facts.name,
-        format_megabytes(facts.download_bytes),
+        _download(facts),
         str(weights),
         " ".join(map(_license, facts.licenses)),
         "" if facts.model.task == _USUAL_TASK else facts.model.task,
         " ".join(facts.frameworks),
         f"[{note}] {sentence}" if note else sentence,
     )
+
+
+def _download(facts: ModelFacts) -> str:
+    if facts.download_bytes is not None:
+        return format_megabytes(facts.download_bytes)
+    limit = sum(file.read_limit for part in facts.parts for file in part.files)
+    return f"at most {format_megabytes(limit)}"
 
 
 def _note(facts: ModelFacts, selection: Selection) -> str:
