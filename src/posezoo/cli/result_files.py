@@ -13,8 +13,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from posezoo.core.errors import DiskError, OutputError
+from posezoo.core.events import Listener
 from posezoo.core.files.file_record import fingerprint, read_result_digest, update_record
-from posezoo.core.files.verified_files import compute_digest, write_atomically
+from posezoo.core.files.staging import remove_stale_staging_dirs, staging_dir
+from posezoo.core.files.verified_files import (
+    compute_digest,
+    keep_as_backup,
+    replace_atomically,
+    write_atomically,
+    writing,
+)
 from posezoo.core.regular_files import read_beginning
 from posezoo.core.user_folders import find_user_folder, is_in_cache
 
@@ -81,6 +89,38 @@ def replacing_own(path: Path, signs: Sequence[str] = (), *, force: bool = False)
         _record_if_changed(path, before)
         raise
     _record_if_changed(path, before)
+
+
+@contextmanager
+def writing_result(path: Path, listener: Listener, *, force: bool = False) -> Iterator[Path]:
+    """A path of the same name in a private folder beside a result, for a writer that needs a path
+    for long. At the end its file becomes the result, also after a failure; without a file there,
+    nothing changes.
+
+    A file that the user put in the result's place meanwhile is kept as NAME.bak1, with a warning.
+
+    Raises:
+        OutputError: it cannot be written, or a file that is not ours was there before.
+    """
+    require_own(path, force=force)
+    remove_stale_staging_dirs(path.parent)
+    with writing(path), staging_dir(path.parent) as folder:
+        part = folder / path.name
+        try:
+            yield part
+        finally:
+            if part.is_file():
+                _publish(part, path, listener, force=force)
+
+
+def _publish(part: Path, path: Path, listener: Listener, *, force: bool) -> None:
+    """Give a written file the name of a result, and record its digest."""
+    digest = compute_digest(part).value
+    if not force and not is_own(path):
+        keep_as_backup(path, listener)
+    replace_atomically(part, path)
+    if not is_in_cache(path):
+        update_record(path, result={"sha384": digest})
 
 
 def write_output(

@@ -297,7 +297,9 @@ def test_endless_play_lasts_until_an_interrupt_and_keeps_the_results(tiny, video
         text=True,
         preexec_fn=heed_interrupts,
     )
-    wait_until(lambda: any(path.stat().st_size >= 8192 for path in tmp_path.glob(".k.json*")))
+    wait_until(
+        lambda: any(path.stat().st_size >= 8192 for path in tmp_path.glob(".posezoo-*/k.json"))
+    )
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=HANG_S)
     assert running.returncode == 130, err
@@ -441,7 +443,7 @@ def test_a_refused_run_keeps_earlier_results(demo, video, tmp_path):
     assert [(tmp_path / name).read_text() for name in ("k.json", "coco.json", "out.avi")] == [
         "old"
     ] * 3
-    assert not list(tmp_path.glob(".*part*"))
+    assert not list(tmp_path.glob(".posezoo-*"))
 
 
 # Models and how they run

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -16,6 +18,7 @@ import pytest
 from fakes.videos import SIZE, frame, number_of, read_video, write_uneven_video, write_video
 from fakes.waiting import HANG_S
 from posezoo.core.errors import OutputError
+from posezoo.core.events import WarningIssued
 from posezoo.poses.keypoints import Pose
 from posezoo.run.video import frame_outputs
 from posezoo.run.video.frame_outputs import (
@@ -80,7 +83,7 @@ def test_a_video_becomes_a_video_of_the_same_rate(tmp_path, suffix):
     write_all(open_output(path, source), source)
     assert [number_of(image) for image in read_video(path)] == list(range(12))
     assert cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FPS) == pytest.approx(10)
-    assert not list(tmp_path.glob(".*"))
+    assert not list(tmp_path.glob(".posezoo-*"))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows allows no colon in a name")
@@ -201,7 +204,7 @@ def test_a_failure_to_write_is_raised_and_an_earlier_file_stays(tmp_path, monkey
 
     monkeypatch.setattr(cv2, "VideoWriter", Broken)
     (tmp_path / "out.avi").write_bytes(b"old")
-    output = VideoOutput(tmp_path / "out.avi", 25, 0)
+    output = VideoOutput(tmp_path / "out.avi", 25, 0, force=True)
     with pytest.raises(OutputError, match=r"out\.avi: writing failed: the disk is on fire"):
         for number in range(1000):
             output.write(Frame(number, "", frame(0), 0), frame(0))
@@ -209,7 +212,7 @@ def test_a_failure_to_write_is_raised_and_an_earlier_file_stays(tmp_path, monkey
     with pytest.raises(OutputError, match="on fire"):
         output.close()
     assert (tmp_path / "out.avi").read_bytes() == b"old"
-    assert not list(tmp_path.glob(".*"))
+    assert not list(tmp_path.glob(".posezoo-*"))
 
 
 def test_a_full_disk_is_reported(tmp_path, monkeypatch):
@@ -276,19 +279,71 @@ def test_json_grows_on_disk_and_appears_when_it_is_complete(tmp_path, items):
         "frames": expected,
         "report": {"fps": 3},
     }
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.glob("[!.]*"))) == 2
 
 
 @pytest.mark.parametrize(("items", "expected"), [(0, "old"), (2, "[\n1,\n1\n]\n")])
 def test_a_failure_before_the_first_item_keeps_the_earlier_file(tmp_path, items, expected):
     path = tmp_path / "list.json"
     path.write_text("old")
-    with pytest.raises(OutputError), JsonListWriter(path) as file:
+    with pytest.raises(OutputError), JsonListWriter(path, force=True) as file:
         for _ in range(items):
             file.append(1)
         raise OutputError("something else")
     assert path.read_text() == expected
-    assert len(list(tmp_path.iterdir())) == 1
+    assert len(list(tmp_path.glob("[!.]*"))) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_no_link_in_the_folder_leads_a_result_elsewhere(tmp_path):
+    """In a container, the number of the process is known before: 1."""
+    outside = tmp_path / "outside.txt"
+    outside.write_text("precious")
+    results = tmp_path / "results"
+    results.mkdir()
+    for name in ("out.avi", "list.json"):
+        stem, _, suffix = name.partition(".")
+        for planted in (
+            f".{stem}.{os.getpid()}.part.{suffix}",
+            f".{name}.{os.getpid()}.part",
+            name,
+        ):
+            (results / planted).symlink_to(outside)
+    video = VideoOutput(results / "out.avi", 25, 0, force=True)
+    video.write(Frame(0, "", frame(0), 0), frame(0))
+    video.close()
+    with JsonListWriter(results / "list.json", force=True) as file:
+        file.append(1)
+    assert outside.read_text() == "precious"
+    for name in ("out.avi", "list.json"):
+        assert not (results / name).is_symlink() and (results / name).stat().st_size
+
+
+def test_a_file_that_the_user_puts_in_the_place_of_a_result_is_kept(tmp_path):
+    warnings: list[object] = []
+    path = tmp_path / "list.json"
+    with JsonListWriter(path, listener=warnings.append) as file:
+        file.append(1)
+        path.write_text("hours of labels")
+    assert path.read_text() == "[\n1\n]\n"
+    assert (tmp_path / "list.json.bak1").read_text() == "hours of labels"
+    assert warnings == [
+        WarningIssued(f"{path}: is not as posezoo wrote it: kept as list.json.bak1")
+    ]
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_one(tmp_path):
+    code = (
+        "import os, sys\nfrom pathlib import Path\n"
+        "from posezoo.run.video.frame_outputs import JsonListWriter, VideoOutput\n"
+        "writers = [JsonListWriter(Path('list.json')), VideoOutput(Path('out.avi'), 25, 0)]\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, timeout=HANG_S, check=False)
+    assert len(list(tmp_path.glob(".posezoo-*"))) == 2
+    with JsonListWriter(tmp_path / "list.json") as file:
+        file.append(1)
+    assert {path.name for path in tmp_path.iterdir()} == {"list.json", ".posezoo"}
 
 
 def test_json_is_written_to_a_pipe_and_no_device_is_replaced_by_a_file(tmp_path):

@@ -177,8 +177,16 @@ def set_aside(path: Path, listener: Listener, accepted: Iterable[Digest] = ()) -
     for algorithm, value in read_record(path).verified.items():
         if isinstance(value, str):
             digests.add(Digest(algorithm, value))
-    if any(compute_digest(path, digest.algorithm) == digest for digest in digests):
-        return
+    if not any(compute_digest(path, digest.algorithm) == digest for digest in digests):
+        keep_as_backup(path, listener)
+
+
+def keep_as_backup(path: Path, listener: Listener) -> None:
+    """Rename a file to NAME.bak1, or the next free number, with a warning.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
     number = 1
     while os.path.lexists(kept := path.with_name(f"{path.name}.bak{number}")):
         number += 1

@@ -374,8 +374,8 @@ def _pose_writer(
     # With --format json, only the summary goes to the standard output.
     stream = sys.stderr if args.format == "json" or is_stdout(args.json_lines) else sys.stdout
     raw_output = stream if args.raw_output_message else None
-    frames = _open_list(stack, args.json, "frames")
-    results = _open_list(stack, args.coco)
+    frames = _open_list(stack, args.json, "frames", force=args.force)
+    results = _open_list(stack, args.coco, force=args.force)
     return _PoseWriter(source, args.prob_threshold, publish, raw_output, frames, results)
 
 
@@ -389,12 +389,14 @@ def _open_outputs(args: _DemoArgs, source: FrameSource, stack: ExitStack) -> lis
     return [output]
 
 
-def _open_list(stack: ExitStack, path: Path | None, key: str = "") -> JsonListWriter | None:
+def _open_list(
+    stack: ExitStack, path: Path | None, key: str = "", *, force: bool
+) -> JsonListWriter | None:
     from posezoo.run.video.frame_outputs import JsonListWriter
 
     if path is None:
         return None
-    return stack.enter_context(JsonListWriter(path, key))
+    return stack.enter_context(JsonListWriter(path, key, force=force))
 
 
 def _load_options(args: _DemoArgs, settings: Settings, source: FrameSource) -> LoadOptions:

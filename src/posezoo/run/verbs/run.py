@@ -32,7 +32,7 @@ from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.labels import format_count, name_first
 from posezoo.cli.model_argument import find_named_model
 from posezoo.cli.report import print_result
-from posezoo.cli.result_files import has_signs, is_own, replacing_own, require_own
+from posezoo.cli.result_files import has_signs, is_own, require_own
 from posezoo.core.declarations.model import TRACKING
 from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS
 from posezoo.core.errors import DiskError, PosezooError, UnknownModelError, import_cv2
@@ -311,7 +311,9 @@ def _write_poses(path: Path, runner: InputRunner, summary: dict[str, Any]) -> No
     from posezoo.run.video.frame_outputs import JsonListWriter
 
     first = {name: value for name, value in summary.items() if name != "images"}
-    with replacing_own(path, force=runner.force), JsonListWriter(path, "images", first) as written:
+    with JsonListWriter(
+        path, "images", first, force=runner.force, listener=runner.listener
+    ) as written:
         for row in runner.lines.read(len(runner.images)):
             written.append(row)
 

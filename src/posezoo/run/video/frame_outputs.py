@@ -14,15 +14,17 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from io import FileIO
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
-from posezoo.cli.result_files import replacing_own, require_own
+from posezoo.cli.result_files import replacing_own, require_own, writing_result
 from posezoo.core.errors import OutputError
+from posezoo.core.events import Listener, ignore_event
 from posezoo.core.files.file_lock import discard
 from posezoo.core.files.staging import create_parent
 from posezoo.core.files.verified_files import is_device, write_error, writing
@@ -91,6 +93,7 @@ def open_output(
     *,
     limit: int = 0,
     force: bool = False,
+    listener: Listener = ignore_event,
 ) -> FrameOutput:
     """The output for a path: an image, a video, or a folder.
 
@@ -99,6 +102,7 @@ def open_output(
         source: the source of the frames.
         limit: the maximum number of frames to write; 0: all.
         force: whether files are replaced that posezoo did not write.
+        listener: receives a warning if the user replaces a file while it is written.
 
     Raises:
         OutputError: the path does not fit the source, or there is a file that is not ours.
@@ -121,10 +125,13 @@ def open_output(
         require_own(target, force=force)
     if is_folder or is_image:
         return ImageOutput(path, limit, targets, force)
+    write_video = partial(
+        VideoOutput, path, limit=limit, may_drop=source.is_live, force=force, listener=listener
+    )
     if source.even_fps is None:
-        return VideoOutput(path, source.fps, limit, may_drop=source.is_live)
+        return write_video(source.fps)
     time_s = _LiveTimes(source) if source.is_live else source.time_s
-    return VideoOutput(path, source.even_fps, limit, may_drop=source.is_live, time_s=time_s)
+    return write_video(source.even_fps, time_s=time_s)
 
 
 def _require_one_image(path: Path, source: FrameSource) -> Path:
@@ -227,6 +234,7 @@ class VideoOutput(FrameOutput):
         may_drop: whether frames are dropped if encoding is too slow; otherwise the caller waits.
         time_s: when a frame is shown, in seconds: it is repeated until the time of the next one.
             None: each frame is written once.
+        force, listener: as for ``open_output``.
     """
 
     def __init__(
@@ -237,6 +245,8 @@ class VideoOutput(FrameOutput):
         *,
         may_drop: bool = True,
         time_s: Callable[[Frame], float] | None = None,
+        force: bool = False,
+        listener: Listener = ignore_event,
     ) -> None:
         self.path = path
         self._time_s = time_s
@@ -245,7 +255,6 @@ class VideoOutput(FrameOutput):
         self._fps = _writable_fps(fps)
         self._limit = limit
         self._may_drop = may_drop
-        self._part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
         self._encoder: Any = None  # cv2.VideoWriter, opened with the size of the first frame
         self._size: Size = (0, 0)
         self._thread = ThreadPoolExecutor(1, "video writer")
@@ -256,7 +265,8 @@ class VideoOutput(FrameOutput):
             create_parent(path)
             # A folder that cannot be written is reported before anything is computed.
             _require_space(path)
-            self._part.touch()
+        self._stack = ExitStack()
+        self._part = self._stack.enter_context(writing_result(path, listener, force=force))
 
     def write(self, frame: Frame, image: Image) -> None:
         """Give a frame to the encoder's thread, or drop it if too many frames wait."""
@@ -273,7 +283,7 @@ class VideoOutput(FrameOutput):
             encoder = cv2.VideoWriter(part, cv2.CAP_FFMPEG, codec, self._fps, self._size)
             if not encoder.isOpened():
                 size = f"{self._size[0]}x{self._size[1]}"
-                raise OutputError(f"{self._part}: no video of {size} can be written there")
+                raise OutputError(f"{self.path}: no video of {size} can be written there")
             self._encoder = encoder
         if len(self._waiting) > _MAX_WAITING:
             if self._may_drop:
@@ -306,27 +316,27 @@ class VideoOutput(FrameOutput):
 
     def close(self) -> None:
         """Wait until all waiting frames are encoded, and rename the video to its final name."""
-        try:
-            if self._encoder is None:
-                return
+        with self._stack, writing(self.path):
             try:
-                wait(self._waiting)
-                self._remove_encoded()
-            finally:
-                self._thread.shutdown(cancel_futures=True)
-                self._encoder.release()
-            # If the disk is full, OpenCV reports no error, but the end of the video or all of it is
-            # missing.
-            _require_space(self.path)
-            if not self._part.stat().st_size:
-                raise OutputError(
-                    f"{self.path}: nothing could be written", hint="is the disk full?"
-                )
-            os.replace(self._part, self.path)
-        except OSError as error:
-            raise write_error(self.path, error) from error
+                self._finish()
+            except BaseException:
+                self._part.unlink(missing_ok=True)
+                raise
+
+    def _finish(self) -> None:
+        if self._encoder is None:
+            return
+        try:
+            wait(self._waiting)
+            self._remove_encoded()
         finally:
-            self._part.unlink(missing_ok=True)
+            self._thread.shutdown(cancel_futures=True)
+            self._encoder.release()
+        # If the disk is full, OpenCV reports no error, but the end of the video or all of it is
+        # missing.
+        _require_space(self.path)
+        if not self._part.is_file() or not self._part.stat().st_size:
+            raise OutputError(f"{self.path}: nothing could be written", hint="is the disk full?")
 
     def _remove_encoded(self) -> None:
         """Forget the encoded frames; a frame that failed stays, so that each later call raises its
@@ -385,13 +395,20 @@ class JsonListWriter(AbstractContextManager["JsonListWriter"]):
         key: the key of the list in the document, which is an object; empty: the document is the
             list itself.
         first: the object's values before the list.
+        force, listener: as for ``open_output``.
 
     Attributes:
         rest: its values after the list; they must be set before the end.
     """
 
     def __init__(
-        self, path: Path, key: str = "", first: Mapping[str, object] | None = None
+        self,
+        path: Path,
+        key: str = "",
+        first: Mapping[str, object] | None = None,
+        *,
+        force: bool = False,
+        listener: Listener = ignore_event,
     ) -> None:
         self.path = path
         self._key = key
@@ -405,27 +422,31 @@ class JsonListWriter(AbstractContextManager["JsonListWriter"]):
             # A device or a pipe must not be replaced by a file.
             self._is_stream = is_device(path)
             self._part = path
+            self._stack = ExitStack()
             if not self._is_stream:
-                self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
-            create_parent(path)
+                create_parent(path)
+                result = writing_result(path, listener, force=force)
+                self._part = self._stack.enter_context(result)
             # Without a buffer, the file is known to end with a complete item.
             self._stream: FileIO = open(self._part, "wb", buffering=0)  # noqa: SIM115
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            with writing(self.path):
+        with self._stack, writing(self.path):
+            try:
                 with self._stream:
-                    start = "" if self._count else self._before_item.strip()
-                    more = "".join(
-                        f',\n"{name}": {json.dumps(value)}' for name, value in self.rest.items()
-                    )
-                    end = f"\n]{more}}}\n" if self._key else "\n]\n"
-                    self._write(start + end)
-                if not self._is_stream and (kind is None or self._count):
-                    os.replace(self._part, self.path)
-        finally:
-            if not self._is_stream:
-                discard(self._part)
+                    self._write(self._end())
+                is_kept = self._is_stream or kind is None or self._count
+            except BaseException:
+                is_kept = self._is_stream
+                raise
+            finally:
+                if not is_kept:
+                    discard(self._part)
+
+    def _end(self) -> str:
+        start = "" if self._count else self._before_item.strip()
+        more = "".join(f',\n"{name}": {json.dumps(value)}' for name, value in self.rest.items())
+        return start + (f"\n]{more}}}\n" if self._key else "\n]\n")
 
     def append(self, value: object) -> None:
         """Write one item.

@@ -625,10 +625,11 @@ class InputRunner:
             stack.enter_context(self.timer.time_step("videos"))
             written = None
             if keypoints:
-                stack.enter_context(replacing_own(keypoints, force=self.force))
-                written = stack.enter_context(JsonListWriter(keypoints, "frames"))
-            stack.enter_context(replacing_own(target, force=self.force))
-            output = open_output(target, source, force=self.force)
+                written = JsonListWriter(
+                    keypoints, "frames", force=self.force, listener=self.listener
+                )
+                stack.enter_context(written)
+            output = open_output(target, source, force=self.force, listener=self.listener)
             stack.callback(_finish_video, output, target, row)
             read = stack.enter_context(closing(source.frames()))
             results = self.estimator.stream(
