@@ -27,6 +27,8 @@ LFS_HINT = "in the folder of its repository: git lfs pull"
 # The largest annotations of COCO, instances_train2017.json, have 449 MB.
 _MAX_PIPE_BYTES = 512 << 20
 
+_SMALL = 1 << 20
+
 
 def open_regular(path: Path) -> io.BufferedReader | io.BytesIO:
     """Open a regular file, or a pipe that this process has open, to read its bytes.
@@ -105,6 +107,19 @@ def read_regular_bytes(path: Path) -> bytes:
     """The bytes of a regular file; as ``open_regular``."""
     with open_regular(path) as stream:
         return stream.read()
+
+
+def read_small(path: Path) -> bytes:
+    """The bytes of a regular file of at most 1 MiB, such as a record or settings.
+
+    Raises:
+        OSError: it is larger; and as for ``open_regular``.
+    """
+    with open_regular(path) as stream:
+        content = stream.read(_SMALL + 1)
+    if len(content) > _SMALL:
+        raise OSError(errno.EFBIG, f"it has more than {_SMALL:,} bytes", str(path))
+    return content
 
 
 def read_beginning(path: Path, size: int) -> str:

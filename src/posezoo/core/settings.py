@@ -32,6 +32,7 @@ from posezoo.core.errors import (
     suggest,
 )
 from posezoo.core.http_headers import HostHeader, parse_header
+from posezoo.core.regular_files import read_small
 from posezoo.core.user_folders import find_user_folder
 from posezoo.core.values import frozen
 
@@ -587,7 +588,7 @@ def _refuse_untrusted(
 
 
 def _line_of(name: str, path: Path) -> int:
-    lines = path.read_text("utf-8-sig").splitlines()
+    lines = read_small(path).decode("utf-8-sig").splitlines()
     is_key = re.compile(rf"\s*{re.escape(name)}\s*[=:]", re.IGNORECASE)
     return next((at for at, line in enumerate(lines, 1) if is_key.match(line)), 1)
 
@@ -634,7 +635,7 @@ def _read_config(path: Path) -> dict[str, str]:
 
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        parser.read_string(path.read_text("utf-8-sig"), source=str(path))
+        parser.read_string(read_small(path).decode("utf-8-sig"), source=str(path))
     except configparser.MissingSectionHeaderError as error:
         raise SettingsError(
             f"{path}:{error.lineno}: stands before the first section",

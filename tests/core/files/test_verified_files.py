@@ -12,7 +12,8 @@ import pytest
 
 from posezoo.core.declarations.model import Digest
 from posezoo.core.errors import OutputError
-from posezoo.core.files.file_record import read_record, record_path
+from posezoo.core.files import verified_files
+from posezoo.core.files.file_record import FileRecord, read_record, record_path
 from posezoo.core.files.machine_key import authentication_code
 from posezoo.core.files.verified_files import (
     compute_digest,
@@ -74,6 +75,54 @@ def test_a_file_that_changed_after_its_record_is_hashed_again(file):
     file.write_bytes(bytes(len(CONTENT)))
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))  # as `cp -p` and archives do
     assert not is_verified(file, len(CONTENT), GOOD)
+
+
+def test_a_file_that_changes_while_it_is_hashed_is_not_recorded_as_good(tmp_path, monkeypatch):
+    path = tmp_path / "net.bin"
+    good = bytes(9 << 20)  # read in three pieces
+    path.write_bytes(good)
+
+    class Meddler(verified_files.Hasher):
+        """After each piece, somebody changes a byte that was read already."""
+
+        def update(self, piece):
+            super().update(piece)
+            with open(path, "r+b") as stream:
+                stream.write(b"X")
+
+    monkeypatch.setattr(verified_files, "Hasher", Meddler)
+    digest = Digest("sha384", hashlib.sha384(good).hexdigest())
+    assert not is_verified(path, len(good), digest)
+    monkeypatch.undo()
+    assert not read_record(path).verified
+    assert not is_verified(path, len(good), digest)
+
+
+def test_bytes_that_change_after_they_were_hashed_are_not_recorded_as_good(file, monkeypatch):
+    flush = verified_files.sync
+
+    def change_then_flush(each):
+        file.write_bytes(CONTENT[::-1])
+        flush(each)
+
+    monkeypatch.setattr(verified_files, "sync", change_then_flush)
+    is_verified(file, len(CONTENT), GOOD)
+    assert not is_verified(file, len(CONTENT), GOOD)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no FIFOs")
+@pytest.mark.parametrize("kind", ["fifo", "zeros", "large"])
+def test_a_record_that_is_no_small_file_counts_as_missing(file, kind):
+    record = record_path(file)
+    record.parent.mkdir()
+    if kind == "fifo":
+        os.mkfifo(record)
+    elif kind == "zeros":
+        record.symlink_to("/dev/zero")
+    else:
+        record.write_bytes(b'{"a": "' + bytes(2 << 20) + b'"}')
+    assert read_record(file) == FileRecord()
+    assert is_verified(file, len(CONTENT), GOOD)
 
 
 def test_the_record_of_another_user_is_not_believed(file, monkeypatch, tmp_path):

@@ -294,8 +294,10 @@ def _replace_ir(ir: StagedIr, listener: Listener) -> None:
         record = xml.with_name("provenance.json")
         if provenance.read_provenance(record) is None:
             verified_files.set_aside(record, listener)
-        replace_file(ir.xml.with_name("provenance.json"), record)
-        provenance.remember_written(record)
+        written = ir.xml.with_name("provenance.json")
+        content = written.read_bytes()
+        replace_file(written, record)
+        provenance.remember_written(record, content)
 
 
 def _keep_foreign(ir: StagedIr, listener: Listener) -> None:

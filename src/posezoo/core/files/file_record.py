@@ -21,6 +21,7 @@ from posezoo.core.files.file_lock import WAIT_S, discard, exclusive, lock_file, 
 from posezoo.core.files.foreign_json import parse_json
 from posezoo.core.files.machine_key import authentication_code, is_authentic
 from posezoo.core.operating_system import replace_file
+from posezoo.core.regular_files import read_small
 from posezoo.core.values import frozen
 
 #: Our folder for records, beside the files.
@@ -129,7 +130,12 @@ def fingerprint(path: Path) -> dict[str, int]:
     Raises:
         OSError: the file's status cannot be read.
     """
-    return dict(_print_of(path.stat()))
+    return fingerprint_of(path.stat())
+
+
+def fingerprint_of(status: os.stat_result) -> dict[str, int]:
+    """``fingerprint`` of a file with this status."""
+    return dict(_print_of(status))
 
 
 def _print_of(status: os.stat_result) -> ItemsView[str, int]:
@@ -144,9 +150,11 @@ def _print_of(status: os.stat_result) -> ItemsView[str, int]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; an empty one if it is missing or cannot be read."""
+    """The object in a JSON file; an empty one if it is missing, no small regular file, or cannot be
+    read.
+    """
     try:
-        return parse_json(path.read_bytes())
+        return parse_json(read_small(path))
     except (OSError, ValueError):
         return {}
 

@@ -19,7 +19,7 @@ from posezoo.core.declarations.model import (
     UnpackArchive,
 )
 from posezoo.core.files.file_record import fingerprint, read_record, update_record
-from posezoo.core.files.verified_files import compute_digest
+from posezoo.core.files.verified_files import compute_digest, hash_file
 from posezoo.core.layout import ModelLayout
 from posezoo.core.operating_system import sync
 from posezoo.core.values import frozen
@@ -83,7 +83,8 @@ class PostprocessRecord:
             name = os.path.relpath(path, self.subject.parent)
             entries[name] = {"size": path.stat().st_size}
             if not sizes_only:
-                entries[name] = {**fingerprint(path), "sha384": compute_digest(path).value}
+                (digest,), hashed = hash_file(path, ["sha384"])
+                entries[name] = {**hashed, "sha384": digest.value}
         with suppress(OSError):
             for path in files:
                 sync(path)

@@ -13,7 +13,13 @@ from posezoo.core.declarations.model import Digest, SourceFile
 from posezoo.core.errors import OutputError
 from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.files.file_lock import lock_file, remove_stale_parts, unique_part
-from posezoo.core.files.file_record import fingerprint, read_record, update_record
+from posezoo.core.files.file_record import (
+    Json,
+    fingerprint,
+    fingerprint_of,
+    read_record,
+    update_record,
+)
 from posezoo.core.files.staging import PREFIX, create_parent, output_error
 from posezoo.core.operating_system import OPEN_FILES, replace_file, sync
 from posezoo.core.regular_files import open_regular
@@ -61,14 +67,28 @@ def compute_digest(path: Path, algorithm: str = "sha384") -> Digest:
 
 def compute_digests(path: Path, algorithms: Iterable[str]) -> list[Digest]:
     """Several digests of a file, which is read once; as ``compute_digest``."""
+    return hash_file(path, algorithms)[0]
+
+
+def hash_file(path: Path, algorithms: Iterable[str]) -> tuple[list[Digest], dict[str, int]]:
+    """As ``compute_digests``, and the fingerprint of the bytes that were read: an empty one if the
+    file was changed meanwhile.
+    """
     hasher = Hasher(algorithms)
     # Large pieces, because after each piece the thread has to wait for the GIL; not larger, because
     # IR are hashed while one of them is compiled, which needs most memory.
     piece = memoryview(bytearray(min(_LARGE, max(1, path.stat().st_size))))
     with open_regular(path) as stream:
+        before = _status(stream)
         while length := stream.readinto(piece):
             hasher.update(piece[:length])
-    return hasher.digests
+        after = _status(stream)
+    return hasher.digests, after if after == before else {}
+
+
+def _status(stream: io.BufferedReader | io.BytesIO) -> dict[str, int]:
+    """The fingerprint of an open file; an empty one for a pipe."""
+    return {} if isinstance(stream, io.BytesIO) else fingerprint_of(os.fstat(stream.fileno()))
 
 
 def has_size(path: Path, size: int | None) -> bool:
@@ -108,11 +128,13 @@ def is_verified(
     if trust_record and read_record(path).describes(status, digests):
         return True
     try:
-        is_right = compute_digests(path, [each.algorithm for each in digests]) == digests
+        hashed, print_of_hashed = hash_file(path, [each.algorithm for each in digests])
     except OSError:
         return False
+    # A file that changed while it was read has other bytes now.
+    is_right = hashed == digests and bool(print_of_hashed)
     if remember and is_right:
-        remember_verified(path, *digests)
+        remember_verified(path, *digests, hashed=print_of_hashed)
     elif remember:
         _forget_bytes(path)
     return is_right
@@ -143,8 +165,9 @@ def is_verified_file(
     return has_size(path, file.size) and file.is_pinned and not explain_wrong_members(path, file)
 
 
-def remember_verified(path: Path, *digests: Digest) -> None:
-    """Record that a file was hashed and has these digests.
+def remember_verified(path: Path, *digests: Digest, hashed: Json | None = None) -> None:
+    """Record that a file was hashed and has these digests; ``hashed`` is the fingerprint of the
+    bytes that were, and None for a file that was just written.
 
     Its bytes are synced first: after a power failure, a file can have its size and time of change
     but zeros for its bytes, and the record would hide that. If the record cannot be written (a
@@ -152,14 +175,14 @@ def remember_verified(path: Path, *digests: Digest) -> None:
     """
     with suppress(OSError):
         sync(path)
-    record_digest(path, *digests)
+    record_digest(path, *digests, hashed=hashed)
 
 
-def record_digest(path: Path, *digests: Digest) -> None:
+def record_digest(path: Path, *digests: Digest, hashed: Json | None = None) -> None:
     """``remember_verified`` for a file whose bytes are on the disk."""
     values = {digest.algorithm: digest.value for digest in digests}
     with suppress(OSError):
-        update_record(path, verified={**values, **fingerprint(path)})
+        update_record(path, verified={**values, **(hashed or fingerprint(path))})
 
 
 def set_aside(path: Path, listener: Listener, accepted: Iterable[Digest] = ()) -> None:

@@ -11,7 +11,6 @@ import hashlib
 import json
 import platform
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import asdict, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -271,10 +270,9 @@ def read_ir_record(xml: Path) -> Provenance | None:
     return read_provenance(xml.with_name("provenance.json"))
 
 
-def remember_written(path: Path) -> None:
-    """Remember that this user wrote a provenance.json on this machine."""
-    with suppress(OSError):
-        update_record(path, made=_digest_of(path.read_bytes()))
+def remember_written(path: Path, content: bytes) -> None:
+    """Remember that this user wrote a provenance.json with these bytes on this machine."""
+    update_record(path, made=_digest_of(content))
 
 
 def _was_written_here(path: Path, content: bytes) -> bool:
