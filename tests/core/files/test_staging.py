@@ -13,6 +13,7 @@ from fakes.files import give_away
 from posezoo.core.errors import OutputError
 from posezoo.core.files.staging import (
     ABANDONED_AFTER_S,
+    MARK,
     PREFIX,
     remove_stale_staging_dirs,
     staging_dir,
@@ -78,6 +79,20 @@ def test_the_folder_of_another_user_stays_however_old_it_is(tmp_path):
     assert [folder.name for folder in tmp_path.iterdir()] == [f"{PREFIX}theirs"]
 
 
+def test_a_folder_of_the_user_and_a_link_stay(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fcntl", None)  # as on Windows, where links are followed
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / MARK).touch()
+    (tmp_path / f"{PREFIX}mine").mkdir()
+    (tmp_path / f"{PREFIX}mine" / "notes").write_text("mine")
+    (tmp_path / f"{PREFIX}aaaaaaaa").symlink_to(tmp_path / "docs")
+    for path in tmp_path.iterdir():
+        os.utime(path, (0, 0))
+    remove_stale_staging_dirs(tmp_path)
+    assert (tmp_path / f"{PREFIX}mine" / "notes").exists()
+    assert (tmp_path / "docs" / MARK).exists()
+
+
 def test_a_folder_that_cannot_be_made_is_reported_in_one_line(tmp_path):
     (tmp_path / "irs").write_text("a file where a folder should be")
     with (
@@ -119,6 +134,7 @@ def test_folders_of_any_depth_and_permissions_are_removed_and_links_are_not_foll
         parent.mkdir()
         stale = parent / f"{PREFIX}stale"
         stale.mkdir()
+        (stale / MARK).touch()
         fill(stale)
         remove_stale_staging_dirs(parent)
     else:

@@ -17,8 +17,10 @@ from posezoo.core.errors import DiskError, OutputError, os_reason
 from posezoo.core.files.file_lock import ABANDONED_AFTER_S, lock_folder
 from posezoo.core.operating_system import IS_WINDOWS, is_own
 
-#: The prefix of the names of such folders.
+#: The prefix of the names of such folders, and the file that each has: a user's folder may have such
+#: a name.
 PREFIX = ".posezoo-"
+MARK = f"{PREFIX}staging"
 
 _OTHER_FOLDER = (
     "choose a folder that can be written (--weights_dir, --cache_dir, --output); posezoo doctor"
@@ -76,6 +78,7 @@ def staging_dir(parent: Path) -> Iterator[Path]:
         parent.mkdir(parents=True, exist_ok=True)
         while True:
             folder = Path(tempfile.mkdtemp(dir=parent, prefix=PREFIX))
+            (folder / MARK).touch()
             # Before it is locked, another process may treat it as stale, and lock or remove it.
             with suppress(BlockingIOError, FileNotFoundError):
                 lock = lock_folder(folder)
@@ -108,16 +111,22 @@ def temporary_dir() -> Iterator[Path]:
 
 
 def remove_stale_staging_dirs(parent: Path) -> None:
-    """Remove this user's folders of conversions that were killed."""
+    """Remove this user's folders of conversions that were killed; links are not followed."""
     for folder in parent.glob(f"{PREFIX}*"):
         with suppress(OSError):
-            if not is_own(folder.lstat()):
+            if folder.is_symlink() or not is_own(folder.lstat()) or not _is_staging(folder):
                 continue
             lock = lock_folder(folder)
             if lock is not None or time.time() - folder.stat().st_mtime > ABANDONED_AFTER_S:
                 remove_tree(folder)
             if lock is not None:
                 os.close(lock)
+
+
+def _is_staging(folder: Path) -> bool:
+    """Whether a folder is empty, as one whose process was killed at once, or has our mark."""
+    names = [path.name for path in folder.iterdir()]
+    return not names or MARK in names
 
 
 def remove_tree(folder: Path) -> None:
