@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -25,25 +25,29 @@ _SIZE = 32  # bytes: as SHA-256 puts out
 
 def authentication_code(facts: Mapping[str, object]) -> str:
     """The code of facts in JSON's types, in hexadecimal digits; the order of keys is irrelevant."""
-    import hmac  # not needed by commands without records
-
-    content = json.dumps(facts, sort_keys=True).encode()
-    return hmac.digest(_key(), content, "sha256").hex()
+    return _code(_find_key(_open_key), facts)
 
 
 def is_authentic(facts: Mapping[str, object], code: object) -> bool:
-    """Whether this user's key made the code for these facts."""
+    """Whether this user's key made the code for these facts; no key is made."""
+    import hmac  # not needed by commands without records
+
+    if not isinstance(code, str):
+        return False
+    return hmac.compare_digest(_code(_find_key(_read_key), facts).encode(), code.encode())
+
+
+def _code(key: bytes, facts: Mapping[str, object]) -> str:
     import hmac
 
-    return isinstance(code, str) and hmac.compare_digest(
-        authentication_code(facts).encode(), code.encode()
-    )
+    content = json.dumps(facts, sort_keys=True).encode()
+    return hmac.digest(key, content, "sha256").hex()
 
 
-def _key() -> bytes:
-    """The user's key, which is made once; one for this process if it cannot be kept."""
+def _find_key(read: Callable[[Path], bytes]) -> bytes:
+    """The user's key; one for this process if it cannot be kept, or is not read."""
     with suppress(OSError, OutputError, RuntimeError):  # RuntimeError: there is no home folder
-        return _open_key(find_user_folder("data") / "machine.key")
+        return read(find_user_folder("data") / "machine.key") or _key_of_process()
     return _key_of_process()
 
 

@@ -17,8 +17,8 @@ from posezoo.core.errors import DiskError, OutputError, os_reason
 from posezoo.core.files.file_lock import ABANDONED_AFTER_S, lock_folder
 from posezoo.core.operating_system import IS_WINDOWS, is_own
 
-#: The prefix of the names of such folders, and the file that each has: a user's folder may have such
-#: a name.
+#: The prefix of the names of such folders, and the file that each has: a folder of the user may
+#: have such a name.
 PREFIX = ".posezoo-"
 MARK = f"{PREFIX}staging"
 
