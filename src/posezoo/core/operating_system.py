@@ -7,6 +7,7 @@ on Linux; what is for Windows and macOS is checked by the type checker and by si
 from __future__ import annotations
 
 import errno
+import math
 import mmap
 import os
 import re
@@ -32,6 +33,8 @@ OPEN_FILES = tuple(map(Path, ("/dev", "/dev/fd", "/proc/self/fd")))
 
 #: What the kernel of Linux tells about processes and the machine; missing on other systems.
 PROC = Path("/proc")
+#: The limits of a container on Linux.
+CGROUPS = Path("/sys/fs/cgroup")
 
 # If the system supports it: do not follow symbolic links, and do not wait for the writer of a pipe.
 READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -266,10 +269,24 @@ def call_in_forks(call: Callable[[], object]) -> None:
 
 
 def available_cores() -> int:
-    """The number of cores that this process may use."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """The number of cores that this process may use, at most those of its container's quota."""
+    return quota_cores() or _usable_cores()
+
+
+def quota_cores() -> int:
+    """The number of cores that a container's quota of CPU time is worth, rounded up; 0 if it is not
+    below the number of usable cores.
+    """
+    for files in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        with suppress(OSError, ValueError):  # no container, or "max"
+            quota, period = " ".join((CGROUPS / name).read_text("ascii") for name in files).split()
+            cores = math.ceil(int(quota) / int(period))
+            return cores if 0 < cores < _usable_cores() else 0  # version 1 has -1 for no quota
+    return 0
+
+
+def _usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def available_memory() -> int:
@@ -284,7 +301,7 @@ def available_memory() -> int:
         return kib.value << 10
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     with suppress(OSError, ValueError):  # no container, or "max"
-        total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text("ascii")))
+        total = min(total, int((CGROUPS / "memory.max").read_text("ascii")))
     return total
 
 

@@ -70,9 +70,11 @@ def _open_key(path: Path) -> bytes:
             part.touch(mode=0o600)
             part.write_bytes(key)
             replace_file(part, path)
+        _read_key.cache_clear()
     return key
 
 
+@cache
 def _read_key(path: Path) -> bytes:
     """The key in a file; empty if there is none."""
     try:

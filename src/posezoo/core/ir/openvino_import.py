@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from posezoo.core.errors import MissingPackageError, import_optional, pip_command, sanitize
-from posezoo.core.operating_system import IS_WINDOWS
+from posezoo.core.operating_system import IS_WINDOWS, quota_cores
 from posezoo.core.versions import package_version, parse_version
 from posezoo.core.workers.threads import library_threads
 
@@ -73,7 +73,8 @@ def openvino_core(*, extra: str = "convert") -> Any:
     """
     core = import_openvino(extra=extra).Core()
     core.set_property({"ENABLE_MMAP": not IS_WINDOWS})
-    if threads := library_threads():
+    # OpenVINO starts a thread for each core, however few of them a container may use.
+    if threads := library_threads() or quota_cores():
         core.set_property("CPU", {"INFERENCE_NUM_THREADS": threads})
     return core
 

@@ -128,8 +128,9 @@ def _row(facts: ModelFacts, selection: Selection, weights: Weights) -> tuple[str
 
 
 def _download(facts: ModelFacts) -> str:
-    if facts.download_bytes is not None:
-        return format_megabytes(facts.download_bytes)
+    size = facts.download_bytes
+    if size is not None:
+        return format_megabytes(size)
     limit = sum(file.read_limit for part in facts.parts for file in part.files)
     return f"at most {format_megabytes(limit)}"
 
