@@ -63,6 +63,7 @@ def _open_key(path: Path) -> bytes:
         return key
     path.parent.mkdir(parents=True, exist_ok=True)
     with exclusive(path):
+        _read_key.cache_clear()  # another process may have made it
         key = _read_key(path)
         if not key:
             key = os.urandom(_SIZE)
