@@ -121,7 +121,7 @@ def test_an_ir_that_0_2_0_pulled_from_a_registry_is_used_as_its_record_says(stat
         kept = {name: made[name] for name in ("model", "key", "files")}
         vouched = {"trust": "trusted from registry.invalid", "received": "0" * 96}
         record.write_text(json.dumps({**kept, "self_check": None, "complexity": None, **vouched}))
-        remember_written(record)
+        remember_written(record, record.read_bytes())
     before = digests(state / "out")
     used = run(state, "get", "net", "-o", "out")
     assert (used.returncode, used.stderr) == (0, "")

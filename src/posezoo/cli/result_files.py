@@ -106,21 +106,20 @@ def writing_result(path: Path, listener: Listener, *, force: bool = False) -> It
     remove_stale_staging_dirs(path.parent)
     with writing(path), staging_dir(path.parent) as folder:
         part = folder / path.name
+        is_recorded = not is_in_cache(path)
         try:
             yield part
+        except DiskError:
+            is_recorded = False  # the other results need the space more than a record
+            raise
         finally:
             if part.is_file():
-                _publish(part, path, listener, force=force)
-
-
-def _publish(part: Path, path: Path, listener: Listener, *, force: bool) -> None:
-    """Give a written file the name of a result, and record its digest."""
-    digest = compute_digest(part).value
-    if not force and not is_own(path):
-        keep_as_backup(path, listener)
-    replace_atomically(part, path)
-    if not is_in_cache(path):
-        update_record(path, result={"sha384": digest})
+                digest = compute_digest(part).value
+                if not force and not is_own(path):
+                    keep_as_backup(path, listener)
+                replace_atomically(part, path)
+                if is_recorded:
+                    update_record(path, result={"sha384": digest})
 
 
 def write_output(

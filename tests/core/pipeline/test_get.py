@@ -94,11 +94,11 @@ def test_a_file_copied_by_hand_is_hashed_in_the_plan_alone_and_a_dry_run_records
     copy.parent.mkdir(parents=True)
     copy.write_bytes(origin.read_bytes())
     hashed = []
-    compute_digests = verified_files.compute_digests
+    hash_file = verified_files.hash_file
     monkeypatch.setattr(
         verified_files,
-        "compute_digests",
-        lambda path, *rest: hashed.append(path) or compute_digests(path, *rest),
+        "hash_file",
+        lambda path, *rest: hashed.append(path) or hash_file(path, *rest),
     )
     before = everything_below(tmp_path)
     make_plan(resolved_in(context), context, is_dry_run=True)

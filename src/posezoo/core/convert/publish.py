@@ -295,9 +295,9 @@ def _replace_ir(ir: StagedIr, listener: Listener) -> None:
         if provenance.read_provenance(record) is None:
             verified_files.set_aside(record, listener)
         written = ir.xml.with_name("provenance.json")
-        content = written.read_bytes()
+        written_bytes = written.read_bytes()
         replace_file(written, record)
-        provenance.remember_written(record, content)
+        provenance.remember_written(record, written_bytes)
 
 
 def _keep_foreign(ir: StagedIr, listener: Listener) -> None:

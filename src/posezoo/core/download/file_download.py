@@ -119,7 +119,8 @@ def download_file(
     if not file.is_pinned and context.first_use is None:
         raise unpinned_error([file])
     if _is_downloaded(file, target, context):
-        _require_digests(file, compute_digests(target, [each.algorithm for each in file.also]))
+        if file.also:
+            _require_digests(file, compute_digests(target, [each.algorithm for each in file.also]))
         remove_partial(target)
         _add_to_cache(file, target, context)
         return

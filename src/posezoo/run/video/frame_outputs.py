@@ -20,6 +20,7 @@ from functools import partial
 from io import FileIO
 from itertools import count, islice
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from posezoo.cli.result_files import replacing_own, require_own, writing_result
@@ -430,18 +431,21 @@ class JsonListWriter(AbstractContextManager["JsonListWriter"]):
             # Without a buffer, the file is known to end with a complete item.
             self._stream: FileIO = open(self._part, "wb", buffering=0)  # noqa: SIM115
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        with self._stack, writing(self.path):
-            try:
-                with self._stream:
-                    self._write(self._end())
-                is_kept = self._is_stream or kind is None or self._count
-            except BaseException:
-                is_kept = self._is_stream
-                raise
-            finally:
-                if not is_kept:
-                    discard(self._part)
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        is_kept = self._is_stream
+        try:
+            with writing(self.path), self._stream:
+                self._write(self._end())
+            is_kept = is_kept or kind is None or bool(self._count)
+        finally:
+            if not is_kept:
+                discard(self._part)
+            self._stack.__exit__(kind, error, trace)
 
     def _end(self) -> str:
         start = "" if self._count else self._before_item.strip()
