@@ -23,8 +23,8 @@ BarKey = tuple[str, str]
 _MARGIN = 3
 # In fewer columns, a bar has no place beside its numbers.
 _NARROW = 60
-_NARROW_FORMAT = "{desc}{percentage:3.0f}% {n_fmt}/{total_fmt}"
-_NARROW_FORMAT_WITHOUT_TOTAL = "{desc}{n_fmt} {rate_fmt}"
+_NARROW_FORMAT = "{desc} {percentage:3.0f}% {n_fmt}/{total_fmt}"
+_NARROW_FORMAT_WITHOUT_TOTAL = "{desc} {n_fmt} {rate_fmt}"
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -100,11 +100,19 @@ class Bars:
             self._bars[key].set_description_str(title)
 
     def finish(self, key: BarKey) -> None:
-        """Remove a bar."""
+        """Remove a bar; those below move up, since tqdm would leave its row empty."""
         with suppress(Exception):
             bar = self._bars.pop(key)
             bar.close()
-            bar.fp.write("\r")  # tqdm leaves the cursor behind a bar that was not the first
+            for other in self._bars.values():
+                row = other._get_free_pos(other)
+                if row < other.pos:
+                    other.clear()
+                    other.pos = row
+                    other.refresh()
+            # tqdm leaves the cursor behind a bar that was not the first, and the terminal's ^C.
+            blanks = "" if self._bars else " " * (bar.ncols + _MARGIN - 1)
+            bar.fp.write(f"\r{blanks}\r")
             bar.fp.flush()
 
     def close(self) -> None:
