@@ -23,8 +23,10 @@ BarKey = tuple[str, str]
 _MARGIN = 3
 # In fewer columns, a bar has no place beside its numbers.
 _NARROW = 60
-_NARROW_FORMAT = "{desc} {percentage:3.0f}% {n_fmt}/{total_fmt}"
+_NARROW_FORMAT = "{desc} {percentage:3.0f}% {n_fmt}/{total_fmt} {remaining}"
 _NARROW_FORMAT_WITHOUT_TOTAL = "{desc} {n_fmt} {rate_fmt}"
+# A row that is too short is cut at the rate, which says least.
+_FORMAT = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}, {rate_fmt}]"
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -66,7 +68,7 @@ class Bars:
         columns = _columns(stream)
         with suppress(Exception):
             self._bars[key] = tqdm(
-                desc=_shorten(title, columns // 2),
+                desc=_shorten(title, columns // 3),
                 total=total or None,
                 initial=initial,
                 unit=unit,
@@ -154,9 +156,9 @@ def _columns(stream: TextIO) -> int:
 def _choose_format(columns: int, total: int, unit: str) -> str | None:
     if unit == "models":
         return "{desc}"
-    if columns >= _NARROW:
-        return None
-    return _NARROW_FORMAT if total else _NARROW_FORMAT_WITHOUT_TOTAL
+    if columns < _NARROW:
+        return _NARROW_FORMAT if total else _NARROW_FORMAT_WITHOUT_TOTAL
+    return _FORMAT if total else None
 
 
 def _shorten(title: str, length: int) -> str:
