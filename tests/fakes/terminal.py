@@ -9,7 +9,8 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from unittest import mock
 
 import pyte
@@ -70,12 +71,20 @@ class Terminal:
 
     def start(self, *args: object, **environ: str) -> None:
         """Run the command line as a process that the terminal controls, as a shell starts it."""
+        command = [sys.executable, "-m", "posezoo", *map(str, args)]
+        self.start_program(command, {**os.environ, **environ})
+
+    def start_program(
+        self, command: Sequence[str], environ: Mapping[str, str], folder: Path | None = None
+    ) -> None:
+        """Run another program in the same way."""
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "posezoo", *map(str, args)],
+            command,
             stdin=self._slave,
             stdout=self._slave,
             stderr=self._slave,
-            env={**os.environ, **environ},
+            env=environ,
+            cwd=folder,
             start_new_session=True,
             preexec_fn=_take_terminal,
         )

@@ -6,15 +6,13 @@ stream, which may be another program's.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import Any, TextIO
 
-if TYPE_CHECKING:
-    from tqdm import tqdm
+from posezoo.cli.terminal import is_terminal, terminal_width
 
 #: What a bar is about: a model, and its file or a unit.
 BarKey = tuple[str, str]
@@ -29,20 +27,13 @@ _NARROW_FORMAT_WITHOUT_TOTAL = "{desc} {n_fmt} {rate_fmt}"
 _FORMAT = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}, {rate_fmt}]"
 
 
-def is_terminal(stream: TextIO | None) -> bool:
-    """Whether bars can be drawn on a stream; a program without a console has none."""
-    with suppress(Exception):
-        return stream is not None and stream.isatty()
-    return False
-
-
 class Bars:
     """The bars that are drawn now. A bar that was not started is a KeyError, which is ignored like
     the errors of its stream.
     """
 
     def __init__(self) -> None:
-        self._bars: dict[BarKey, tqdm[NoReturn]] = {}
+        self._bars: dict[BarKey, Any] = {}  # tqdm's
 
     def start(
         self,
@@ -61,11 +52,11 @@ class Bars:
             unit: of the work; "B" for bytes, "models" for a bar that only has its title.
         """
         self.finish(key)
-        if stream is None or not is_terminal(stream):
+        if not is_terminal(stream):
             return
         from tqdm import tqdm
 
-        columns = _columns(stream)
+        columns = terminal_width(stream) or 80
         with suppress(Exception):
             self._bars[key] = tqdm(
                 desc=_shorten(title, columns // 3),
@@ -92,7 +83,7 @@ class Bars:
         """Show how much is done, and a note behind the numbers."""
         with suppress(Exception):
             bar = self._bars[key]
-            bar.ncols = _columns(bar.fp) - _MARGIN
+            bar.ncols = (terminal_width(bar.fp) or 80) - _MARGIN
             bar.postfix = note
             bar.update(done - bar.n)
 
@@ -124,7 +115,7 @@ class Bars:
 
     def write(self, line: str, stream: TextIO) -> bool:
         """Write a line above the bars; False if there are none."""
-        bar: Any = next(iter(self._bars.values()), None)
+        bar = next(iter(self._bars.values()), None)
         if bar is None:
             return False
         with suppress(Exception):
@@ -145,12 +136,6 @@ def counting_bar(
         yield partial(bars.move, key)
     finally:
         bars.close()
-
-
-def _columns(stream: TextIO) -> int:
-    with suppress(Exception):
-        return os.get_terminal_size(stream.fileno()).columns or 80
-    return 80
 
 
 def _choose_format(columns: int, total: int, unit: str) -> str | None:

@@ -125,7 +125,7 @@ def _show_warning(
 
 
 def _prepare_streams() -> None:
-    # A closed stream (`>&-`) is not an error. If a file got its number, libraries would write into it.
+    # A closed stream (`>&-`) is not an error. A file that got its number would get messages.
     while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
