@@ -31,6 +31,12 @@ DOWNLOAD = [
 ]
 
 
+def run_over(count):
+    """The events of a run in which the third model fails."""
+    works = [events.WorkFinished(f"net-{number}", number != 2) for number in range(count)]
+    return [events.RunStarted("posezoo get --all", count), *works]
+
+
 class Terminal(io.StringIO):
     def isatty(self):
         return True
@@ -108,25 +114,39 @@ def test_the_self_checks_of_a_conversion_that_failed_are_not_those_of_the_next()
     assert lines[-1].startswith("net: FP16 self-check passed in 3.2 s: ")
 
 
-class BrokenStream(io.StringIO):
-    """A stream of another program."""
+class BrokenStream(Terminal):
+    """A terminal of another program."""
 
     def __init__(self, *broken):
         super().__init__()
         self.broken = broken
 
     def __getattribute__(self, name):
-        if name in ("isatty", "write", "flush") and name in object.__getattribute__(self, "broken"):
-            raise AttributeError(name)
+        if name in object.__getattribute__(self, "__dict__").get("broken", ()):
+            raise RuntimeError(name)
         return super().__getattribute__(name)
 
 
-@pytest.mark.parametrize("broken", ["isatty", "write", "flush"])
+SHOWN = (*DOWNLOAD, *run_over(20), CHECKED, events.InferenceProgress("net", "frames", "a", 1, 2, 1))
+
+
+@pytest.mark.parametrize("broken", ["isatty", "write", "flush", "fileno", "encoding"])
 def test_no_stream_ends_the_work_that_is_shown_on_it(broken):
     console = Console(BrokenStream(broken))
-    for event in (*DOWNLOAD, *run_over(20), CHECKED):
+    for event in SHOWN:
         console(event)
     console.warn("odd")
+
+
+def test_a_stream_that_is_closed_or_replaced_meanwhile_ends_no_work(monkeypatch):
+    streams = (Terminal(), None, BrokenStream("write"), object(), io.StringIO())
+    with Console() as console:
+        for event, stream in zip(SHOWN, itertools.cycle(streams), strict=False):
+            monkeypatch.setattr("sys.stderr", stream)
+            console(event)
+        streams[0].close()
+        for event in SHOWN:
+            console(event)
 
 
 def test_events_about_what_did_not_start_are_ignored():
@@ -207,12 +227,6 @@ def test_a_log_gets_a_line_for_each_tenth_of_a_calibration():
 def test_a_resumed_evaluation_goes_on_with_its_count():
     lines = shown(*(events.EvaluationProgress("net", images, 10) for images in range(8, 11)))
     assert lines == ["net: 8 of 10 images", "net: 9 of 10 images", "net: 10 of 10 images"]
-
-
-def run_over(count):
-    """The events of a run in which the third model fails."""
-    works = [events.WorkFinished(f"net-{number}", number != 2) for number in range(count)]
-    return [events.RunStarted("posezoo get --all", count), *works]
 
 
 def test_a_log_of_a_long_run_over_many_models_says_how_many_are_done_and_failed(monkeypatch):

@@ -588,3 +588,12 @@ def test_commands_run_opencv_in_one_thread_unless_the_user_chooses(chosen, threa
         [sys.executable, "-c", code], timeout=HANG_S, check=False, env={**environment, **chosen}
     )
     assert done.returncode == threads
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- 2>&-", "<&- >&- 2>&-"])
+def test_no_file_takes_the_place_of_a_closed_stream(tmp_path, closed):
+    code = "from posezoo.cli.run_main import run_main; raise SystemExit(run_main(OPEN))"
+    code = f"import os; OPEN = lambda: os.open({str(tmp_path)!r}, os.O_RDONLY); {code}"
+    command = f"{shlex.join([sys.executable, '-c', code])} {closed}"
+    ended = subprocess.run(["bash", "-c", f"({command}); echo $?"], stdout=subprocess.PIPE)
+    assert int(ended.stdout) >= 3

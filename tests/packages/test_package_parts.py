@@ -10,32 +10,26 @@ import re
 import subprocess
 import sys
 import zlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from fakes.files import declared, model, put
-from fakes.npm import TARBALL, integrity, make_split_tarball, serve_registry
-from fakes.npm import member as npm_member
+from fakes.files import declared, put
+from fakes.npm import make_split_tarball
+from fakes.packages import Package, serve_tarball, serve_wheel
 from fakes.server import Server
 from fakes.waiting import wait_until
 from fakes.wheels import NAME, make_wheel, member_of, serve_index
-from fakes.zoo import model_yml, write_model
-from posezoo.core.declarations.model import ModelSpec, SourceFile
-from posezoo.core.declarations.sources import NpmPackageSource, PythonPackageSource
-from posezoo.core.download.model_download import download_model
-from posezoo.core.download.options import DownloadOptions
+from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.declarations.sources import NpmPackageSource
 from posezoo.core.download.origins import entry_path
 from posezoo.core.download.transfer import ACCESS_POINTS, transfer_bytes
 from posezoo.core.errors import DownloadError, SourceError
 from posezoo.core.events import (
-    Event,
     PackageDownloadFinished,
     PackageDownloadStarted,
-    WarningIssued,
 )
-from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,89 +48,6 @@ IN_NET = 720_000
 OVERHEAD = 120_000
 
 
-@dataclass
-class Package:
-    """A package of 1.9 MB on a server, and the two files of a model that are in it."""
-
-    server: Server
-    folder: Path
-    path: str  # on the server
-    content: bytes
-    files: tuple[SourceFile, ...]
-
-    def __post_init__(self) -> None:
-        self.events: list[Event] = []
-
-    @property
-    def spec(self) -> ModelSpec:
-        return model(*self.files, path=self.folder / "models" / "public" / "pose" / "model.yml")
-
-    @property
-    def asked_ranges(self) -> list[str | None]:
-        paths = [each for each in self.server.requests if each.path == f"/{self.path}"]
-        return [each.headers["Range"] for each in paths]
-
-    @property
-    def sent_bytes(self) -> int:
-        """At most so many bytes were asked for."""
-        total = 0
-        for asked in self.asked_ranges:
-            first, _, last = (asked or "bytes=0-").removeprefix("bytes=").partition("-")
-            total += int(last or len(self.content) - 1) + 1 - int(first)
-        return total
-
-    @property
-    def warnings(self) -> str:
-        return "\n".join(each.message for each in self.events if isinstance(each, WarningIssued))
-
-    def told(self, kind: type[Event]) -> list[Event]:
-        return [each for each in self.events if isinstance(each, kind)]
-
-    def serve(self, **faults: object) -> None:
-        self.server.serve(self.path, self.content, **{"ranges": True, **faults})
-
-    def start(self, cache: Path) -> subprocess.Popen[bytes]:
-        """Another process that downloads net.bin to another folder."""
-        self.write_model()
-        command = [
-            sys.executable,
-            ROOT / "tools" / "downloader" / "downloader.py",
-            "--name",
-            "pose",
-        ]
-        command += ["--models_dir", self.folder / "models", "-o", self.folder / "other"]
-        return subprocess.Popen([*command, "--cache_dir", cache], stdout=subprocess.DEVNULL)
-
-    def write_model(self) -> None:
-        """A registry with a model of net.bin."""
-        file = self.files[0]
-        (source,) = file.sources
-        described = {"package": source.package, "version": source.version, "member": source.member}
-        if isinstance(source, PythonPackageSource):
-            described |= {"$type": "python_package", "wheel": asdict(source.wheel)}
-        else:
-            described |= {"$type": "npm_package", "integrity": integrity(self.content)}
-        declaration = {
-            "name": file.name,
-            "size": file.size,
-            "checksum": file.checksum.value,
-            "source": described,
-        }
-        write_model(self.folder / "models", "pose", model_yml(files=[declaration]))
-
-    def download(self, *names: str, folder: str = "out", **more: object) -> list[bytes]:
-        """The contents of the model's files, or of those that are named."""
-        files = [file for file in self.files if not names or file.name in names]
-        options = DownloadOptions(**{"cache_dir": None, "sleep": lambda _: None, **more})  # type: ignore[arg-type]
-        downloaded = download_model(
-            replace(self.spec, files=tuple(files)),
-            ModelLayout(self.folder / folder, self.folder / folder),
-            options,
-            listener=self.events.append,
-        )
-        return [path.read_bytes() for path in downloaded.files]
-
-
 @pytest.fixture(scope="module")
 def wheel_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel of the members, which is only read."""
@@ -149,37 +60,11 @@ def split_tarball() -> tuple[bytes, dict[str, object]]:
     return make_split_tarball(MEMBERS)
 
 
-def make_wheel_package(
-    server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch, path: Path
-) -> Package:
-    monkeypatch.delenv("PIP_NO_INDEX")
-    monkeypatch.setenv("PIP_INDEX_URL", serve_index(server, path, ranges=True))
-    files = tuple(declared(name, body, member_of(path, name)) for name, body in BODIES.items())
-    return Package(server, folder, f"files/{NAME}", path.read_bytes(), files)
-
-
-def make_npm_package(
-    server: Server,
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    split_tarball: tuple[bytes, dict[str, object]],
-) -> Package:
-    content, points = split_tarball
-    monkeypatch.setenv("npm_config_registry", serve_registry(server, content))
-    (folder / "models").mkdir()
-    (folder / "models" / ACCESS_POINTS).write_text(json.dumps(points))
-    files = []
-    for name, body in BODIES.items():
-        source = replace(npm_member(name, content), tarball_size=len(content))
-        files.append(declared(name, body, source))
-    return Package(server, folder, TARBALL, content, tuple(files))
-
-
 @pytest.fixture
 def wheel(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wheel_file: Path
 ) -> Package:
-    return make_wheel_package(server, tmp_path, monkeypatch, wheel_file)
+    return serve_wheel(server, tmp_path, monkeypatch, wheel_file, BODIES)
 
 
 @pytest.fixture
@@ -189,7 +74,7 @@ def tarball(
     monkeypatch: pytest.MonkeyPatch,
     split_tarball: tuple[bytes, dict[str, object]],
 ) -> Package:
-    return make_npm_package(server, tmp_path, monkeypatch, split_tarball)
+    return serve_tarball(server, tmp_path, monkeypatch, *split_tarball, BODIES)
 
 
 @pytest.fixture(params=["wheel", "tarball"], ids=["wheel", "npm"])

@@ -6,15 +6,13 @@ stream, which may be another program's.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import Any, TextIO
 
-if TYPE_CHECKING:
-    from tqdm import tqdm
+from posezoo.cli.terminal import is_terminal, terminal_width
 
 #: What a bar is about: a model, and its file or a unit.
 BarKey = tuple[str, str]
@@ -23,15 +21,10 @@ BarKey = tuple[str, str]
 _MARGIN = 3
 # In fewer columns, a bar has no place beside its numbers.
 _NARROW = 60
-_NARROW_FORMAT = "{desc}{percentage:3.0f}% {n_fmt}/{total_fmt}"
-_NARROW_FORMAT_WITHOUT_TOTAL = "{desc}{n_fmt} {rate_fmt}"
-
-
-def is_terminal(stream: TextIO | None) -> bool:
-    """Whether bars can be drawn on a stream; a program without a console has none."""
-    with suppress(Exception):
-        return stream is not None and stream.isatty()
-    return False
+_NARROW_FORMAT = "{desc} {percentage:3.0f}% {n_fmt}/{total_fmt} {remaining}"
+_NARROW_FORMAT_WITHOUT_TOTAL = "{desc} {n_fmt} {rate_fmt}"
+# A row that is too short is cut at the rate, which says least.
+_FORMAT = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}, {rate_fmt}]"
 
 
 class Bars:
@@ -40,7 +33,7 @@ class Bars:
     """
 
     def __init__(self) -> None:
-        self._bars: dict[BarKey, tqdm[NoReturn]] = {}
+        self._bars: dict[BarKey, Any] = {}  # tqdm's
 
     def start(
         self,
@@ -59,14 +52,14 @@ class Bars:
             unit: of the work; "B" for bytes, "models" for a bar that only has its title.
         """
         self.finish(key)
-        if stream is None or not is_terminal(stream):
+        if not is_terminal(stream):
             return
         from tqdm import tqdm
 
-        columns = _columns(stream)
+        columns = terminal_width(stream) or 80
         with suppress(Exception):
             self._bars[key] = tqdm(
-                desc=_shorten(title, columns // 2),
+                desc=_shorten(title, columns // 3),
                 total=total or None,
                 initial=initial,
                 unit=unit,
@@ -90,7 +83,7 @@ class Bars:
         """Show how much is done, and a note behind the numbers."""
         with suppress(Exception):
             bar = self._bars[key]
-            bar.ncols = _columns(bar.fp) - _MARGIN
+            bar.ncols = (terminal_width(bar.fp) or 80) - _MARGIN
             bar.postfix = note
             bar.update(done - bar.n)
 
@@ -100,11 +93,19 @@ class Bars:
             self._bars[key].set_description_str(title)
 
     def finish(self, key: BarKey) -> None:
-        """Remove a bar."""
+        """Remove a bar; those below move up, since tqdm would leave its row empty."""
         with suppress(Exception):
             bar = self._bars.pop(key)
             bar.close()
-            bar.fp.write("\r")  # tqdm leaves the cursor behind a bar that was not the first
+            for other in self._bars.values():
+                row = other._get_free_pos(other)
+                if row < other.pos:
+                    other.clear()
+                    other.pos = row
+                    other.refresh()
+            # tqdm leaves the cursor behind a bar that was not the first, and the terminal's ^C.
+            blanks = "" if self._bars else " " * (bar.ncols + _MARGIN - 1)
+            bar.fp.write(f"\r{blanks}\r")
             bar.fp.flush()
 
     def close(self) -> None:
@@ -114,7 +115,7 @@ class Bars:
 
     def write(self, line: str, stream: TextIO) -> bool:
         """Write a line above the bars; False if there are none."""
-        bar: Any = next(iter(self._bars.values()), None)
+        bar = next(iter(self._bars.values()), None)
         if bar is None:
             return False
         with suppress(Exception):
@@ -137,18 +138,12 @@ def counting_bar(
         bars.close()
 
 
-def _columns(stream: TextIO) -> int:
-    with suppress(Exception):
-        return os.get_terminal_size(stream.fileno()).columns or 80
-    return 80
-
-
 def _choose_format(columns: int, total: int, unit: str) -> str | None:
     if unit == "models":
         return "{desc}"
-    if columns >= _NARROW:
-        return None
-    return _NARROW_FORMAT if total else _NARROW_FORMAT_WITHOUT_TOTAL
+    if columns < _NARROW:
+        return _NARROW_FORMAT if total else _NARROW_FORMAT_WITHOUT_TOTAL
+    return _FORMAT if total else None
 
 
 def _shorten(title: str, length: int) -> str:

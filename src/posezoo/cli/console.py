@@ -13,8 +13,9 @@ from dataclasses import fields
 from types import TracebackType
 from typing import Any, TextIO
 
-from posezoo.cli.bars import BarKey, Bars, is_terminal
+from posezoo.cli.bars import BarKey, Bars
 from posezoo.cli.run_main import MessageWriter
+from posezoo.cli.terminal import is_terminal
 from posezoo.core import events
 from posezoo.core.errors import escape_control_characters, os_reason, printable
 from posezoo.core.values import frozen
@@ -376,12 +377,11 @@ class Console(MessageWriter):
         if stream is None or not self._bars.write(printable(line), stream):
             super()._write(line)
 
-    def _start(self, key: BarKey, title: str, total: int, unit: str, initial: int = 0) -> Progress:
-        progress = self._progress[key] = Progress(total)
+    def _start(self, key: BarKey, title: str, total: int, unit: str, initial: int = 0) -> None:
+        self._progress[key] = Progress(total)
         if not self._quiet:
             title = escape_control_characters(title)
             self._bars.start(key, title, total, unit, self._stream, initial)
-        return progress
 
     def _finish(self, key: BarKey) -> Progress | None:
         self._bars.finish(key)
@@ -433,28 +433,25 @@ class Console(MessageWriter):
         done = getattr(event, done_field)
         total = getattr(event, total_field)
         key = (event.model, unit)
-        progress = self._progress.get(key)
-        if progress is None:
-            title = f"{event.model}: {task}"
-            progress = self._start(key, title, total, unit.removesuffix("s"), initial=done - 1)
-        self._bars.move(key, done)
-        if progress.update(done) and not self._bars.has(key):
+        if self._advance(key, f"{event.model}: {task}", done, total):
             self.print_line(f"{event.model}: {done} of {total} {unit}")
         if done == total:
             self._finish(key)
 
+    def _advance(self, key: BarKey, title: str, done: int, total: int, note: str = "") -> bool:
+        """Show how much is done; return whether a log gets a line. The first unit starts again."""
+        if key not in self._progress or done == 1:
+            self._start(key, title, total, key[1].removesuffix("s"), initial=done - 1)
+        self._bars.move(key, done, note)
+        return self._progress[key].update(done) and not self._bars.has(key)
+
     def _show_inference(self, event: events.InferenceProgress) -> None:
-        """As ``_count``; in a log, only a long run has lines. The next video starts again."""
+        """As ``_count``; in a log, only a long run has lines."""
         key = (event.model, event.unit)
-        progress = self._progress.get(key)
         title = event.source or event.unit
-        if progress is None or event.done == 1:
-            unit = event.unit.removesuffix("s")
-            progress = self._start(key, title, event.total, unit, initial=event.done - 1)
         people = "1 person" if event.people == 1 else f"{event.people} people"
-        self._bars.move(key, event.done, people)
-        is_long = progress.seconds > LONG_RUN_S
-        if progress.update(event.done) and is_long and not self._bars.has(key):
+        is_for_log = self._advance(key, title, event.done, event.total, people)
+        if is_for_log and self._progress[key].seconds > LONG_RUN_S:
             self.print_line(f"{title}: {event.done} of {event.total} {event.unit}")
 
     def _show_round(self, event: events.BenchmarkProgress) -> None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from posezoo.cli.terminal import terminal_width
 from posezoo.core.errors import printable
 from posezoo.core.values import frozen
 
@@ -43,22 +42,15 @@ class NamedOutput:
     kind: OutputFile
 
 
-def _terminal_columns() -> int:
-    """The width of the terminal, also if the help goes to a pager, by a pipe."""
-    columns = MOST_COLUMNS
-    for stream in filter(None, (sys.__stdin__, sys.__stderr__)):
-        with suppress(OSError, ValueError):
-            columns = os.get_terminal_size(stream.fileno()).columns or columns
-    return shutil.get_terminal_size((columns, 24)).columns
-
-
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
     """Formats help texts: a short usage, examples as they are written, and lines that fit the
     terminal.
     """
 
     def __init__(self, prog: str) -> None:
-        width = min(_terminal_columns(), MOST_COLUMNS)
+        # The help may go to a pager, by a pipe.
+        columns = terminal_width(sys.__stderr__, sys.__stdin__) or MOST_COLUMNS
+        width = min(shutil.get_terminal_size((columns, 24)).columns, MOST_COLUMNS)
         super().__init__(prog, max_help_position=width * 32 // 100, width=width)
 
     def _format_usage(

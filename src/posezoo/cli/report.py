@@ -5,13 +5,13 @@ columns.
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import unicodedata
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 
 from posezoo.cli.run_main import print_while_read
+from posezoo.cli.terminal import terminal_width
 from posezoo.core.errors import escape_control_characters, printable
 
 _LEAST_CUT = 12  # columns of the terminal
@@ -47,14 +47,6 @@ def print_result(style: str, answer: object, *lines: object, is_taken: bool = Fa
             print_json(answer)
             return
         print_lines(*lines)
-
-
-def terminal_width() -> int | None:
-    """The width of the terminal in columns; None if the standard output is a file or a pipe."""
-    try:
-        return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    except (ValueError, OSError):
-        return None
 
 
 def truncate_to_width(line: str, width: int | None) -> str:

@@ -125,7 +125,10 @@ def _show_warning(
 
 
 def _prepare_streams() -> None:
-    # A closed stream (`>&-`) is not an error.
+    # A closed stream (`>&-`) is not an error. A file that got its number would get messages.
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):

@@ -35,7 +35,9 @@ def shell_script(shell: str) -> str:
     """The set-up of a shell: "bash", "zsh" or "fish"."""
     from argcomplete.shell_integration import shellcode
 
-    return shellcode(["posezoo"], shell=shell) + "\n"
+    script = shellcode(["posezoo"], shell=shell)
+    # zsh shows "--" behind a value whose description is empty, such as the name of a model.
+    return script.replace("_describe", 'completions=("${completions[@]%:}"); _describe', 1) + "\n"
 
 
 def answer(top: argparse.ArgumentParser, verbs: Iterable[argparse.ArgumentParser]) -> None:

@@ -16,10 +16,10 @@ from posezoo.cli.report import (
     print_lines,
     print_result,
     print_text,
-    terminal_width,
     truncate_to_width,
 )
 from posezoo.cli.run_main import print_to_stderr
+from posezoo.cli.terminal import terminal_width
 from posezoo.core.ended import explain_ended
 from posezoo.core.errors import SettingsError, suggest
 from posezoo.core.registry import TAG_MARK, Registry

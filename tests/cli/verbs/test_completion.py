@@ -11,13 +11,14 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 
 from fakes.command import posezoo
 from fakes.soak import soak
+from fakes.terminal import Terminal
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_composite, write_model
 from posezoo.cli.shell_completion import SHELLS, shell_script
@@ -237,3 +238,22 @@ def test_the_help_shows_how_to_set_each_shell_up():
     help_text = posezoo("completion", "--help").stdout
     for shell in SHELLS:
         assert f"posezoo completion {shell} >" in help_text
+
+
+def test_zsh_shows_descriptions_of_flags_and_nothing_behind_names(home):
+    need("zsh")
+    with Terminal(100) as terminal:
+        environ = {**environment(home), "TERM": "xterm"}
+        terminal.start_program(INTERACTIVE["zsh"], environ, home)
+        terminal.type(f"{FIRST['zsh']}; source ./script.zsh; clear\nposezoo get \t")
+        terminal.wait_for(lambda rows: row_with("blaze-one  ", rows))
+        names = row_with("blaze-one  ", terminal.rows)
+        assert "other" in names and "--" not in names
+        terminal.type("--p\t")
+        terminal.wait_for(lambda rows: row_with("--proof ", rows))
+        assert re.match(r"--proof +-- nodes compares an IR", row_with("--proof ", terminal.rows))
+
+
+def row_with(start: str, rows: Sequence[str]) -> str:
+    """The first row of a screen with such a start; empty if there is none."""
+    return next((row for row in rows if row.startswith(start)), "")

@@ -17,13 +17,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
-from posezoo.cli.bars import is_terminal
 from posezoo.cli.flags import Flag
 from posezoo.cli.json_projection import project
 from posezoo.cli.labels import format_count, format_megabytes
 from posezoo.cli.report import print_result
 from posezoo.cli.run_main import print_to_stderr
 from posezoo.cli.selection import select_models
+from posezoo.cli.terminal import is_terminal
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags
 from posezoo.cli.console import Console
 from posezoo.cli.flags import Flag, FlagGroup
-from posezoo.cli.report import print_text, terminal_width
+from posezoo.cli.report import print_text
 from posezoo.cli.result_files import is_own
 from posezoo.cli.run_main import print_while_read
 from posezoo.cli.selection import select_models
+from posezoo.cli.terminal import terminal_width
 from posezoo.pages.model_filters import facts_of
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _print_cards(models: Sequence[ModelFacts], style: str) -> None:
         return
     for facts in tops:
         text = render_card(facts)
-        if terminal_width() is not None:  # the front matter is for model hubs
+        if terminal_width():  # the front matter is for model hubs
             text = text.partition("\n---\n\n")[2]
         print_text(text)
 
