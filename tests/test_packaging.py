@@ -145,6 +145,14 @@ def test_posezoo_that_is_not_installed_is_not_packed(tmp_path):
     assert not (tmp_path / "wheels").exists()
 
 
+def test_no_test_states_the_version_which_is_only_in_setup_cfg():
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read(ROOT / "setup.cfg", encoding="utf-8")
+    stated = re.compile(rf"posezoo[.-]{re.escape(parser['metadata']['version'])}")
+    tests = (ROOT / "tests").rglob("*.py")
+    assert [test.name for test in tests if stated.search(test.read_text("utf-8"))] == []
+
+
 @pytest.fixture
 def clone(tmp_path) -> Path:
     """A clone with one module, which git cannot read, as if another user owned it."""
