@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import mutants
 import pytest
+
+import mutants
 
 SCRIPT = Path(mutants.__file__)
 
