@@ -159,6 +159,7 @@ class OmzCommand:
     own_flags: Sequence[Flag | str] = ()  # its flags besides those that select models
     #: An error message if the flags contradict each other, for any model; empty if not.
     contradiction: Callable[[Any], str] = lambda args: ""
+    after_interrupt: str = ""  # what is true after ^C, if something is kept
 
     def create_parser(self) -> argparse.ArgumentParser:
         """The parser of the command."""
@@ -202,7 +203,7 @@ class OmzCommand:
             if reason:
                 args.parser.error(reason)
             if not args.print_all:
-                with flags.protected_files(args):
+                with flags.protected_files(args), run_main.interruptible(self.after_interrupt):
                     return self.run(args)
             print_lines(*_all_names(args))
             return 0

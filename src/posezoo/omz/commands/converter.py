@@ -284,6 +284,7 @@ COMMAND = conventions.OmzCommand(
     "convert",
     _run,
     own_flags=FLAGS,
+    after_interrupt=run_main.RESUMES,
     contradiction=_contradiction,
 )
 create_parser = COMMAND.create_parser

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
+from posezoo.cli.run_main import RESUMES
 from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.events import ConversionStarted, Event
 from posezoo.core.ir.provenance import ranges_key
@@ -170,7 +171,12 @@ class _ReportedQuantization:
 
 
 COMMAND = conventions.OmzCommand(
-    "quantizer.py", "Quantize converted models to INT8.", "quantize", _run, own_flags=FLAGS
+    "quantizer.py",
+    "Quantize converted models to INT8.",
+    "quantize",
+    _run,
+    own_flags=FLAGS,
+    after_interrupt=RESUMES,
 )
 create_parser = COMMAND.create_parser
 main = COMMAND.main

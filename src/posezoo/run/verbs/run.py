@@ -193,6 +193,11 @@ def run(args: _RunArgs) -> int:
         if args.format == "json":
             summary["images"] = list(runner.lines.read(len(runner.images)))
         runner.lines.remove()
+        if runner.lines.other:
+            console.warn(
+                f"{runner.lines.other}: has the poses of a run that was killed, or is yours: this"
+                " run neither reads nor removes it"
+            )
         if runner.ended_by:
             _report_early_end(runner, console)
     lines: list[str] = []
