@@ -316,6 +316,22 @@ def test_a_model_that_is_published_as_ir_needs_no_model_optimizer(zoo):
         assert ended.returncode == 1 and named in ended.stderr, ended.stderr
 
 
+def test_a_model_optimizer_that_is_not_there_and_not_needed_is_a_marked_warning(convertible):
+    ended = run("converter", convertible, "--name", "net", "--mo", "/nonexistent/mo")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr == "########## Warning: --mo /nonexistent/mo: there is no such file\n"
+
+
+def test_the_quantizer_names_the_commands_that_make_the_ir_it_needs(tmp_path):
+    name = "single-human-pose-estimation-0001"
+    (tmp_path / "photos").mkdir()
+    ended = omz_tool("quantizer", "--name", name, "--dataset_dir", "photos", cwd=tmp_path)
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1] == (
+        f"  hint: downloader.py --name {name} -o {tmp_path}, then converter.py --name {name} -d {tmp_path}"
+    )
+
+
 def test_additional_model_optimizer_arguments_are_applied(convertible):
     run("converter", convertible, "--name", "net", "--precisions", "FP32", "-o", "plain")
     arguments = ("--add_mo_arg=--mean_values=[1,2,3]", "--add-mo-arg=--silent")

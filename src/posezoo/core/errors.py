@@ -132,7 +132,12 @@ class WideIntegerError(SelfCheckError):
 
 
 class QuantizationError(ConversionError):
-    """No INT8 IR can be made, or its results are too far from those of FP32."""
+    """No INT8 IR can be made, or its results are too far from those of FP32.
+
+    ``needed`` is the model whose IR is missing; empty for any other reason.
+    """
+
+    needed = ""
 
 
 class CheckpointError(PosezooError):
