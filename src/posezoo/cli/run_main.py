@@ -20,6 +20,7 @@ from typing import Any, TextIO
 from posezoo.core.errors import (
     ImageWarning,
     PosezooError,
+    explain_missing_requirement,
     hide_passwords,
     os_reason,
     printable,
@@ -184,7 +185,7 @@ def run_main(
         print_to_stderr(f"error: {error.filename or unnamed}: {os_reason(error)}")
         return 1
     except Exception as error:  # noqa: BLE001 any other exception is a bug, or a limit of the system
-        failure = _find_system_limit(error)
+        failure = explain_missing_requirement(error) or _find_system_limit(error)
         if failure is None:
             return _report_bug(error)
         report_error(failure)

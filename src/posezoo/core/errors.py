@@ -221,6 +221,29 @@ class MissingPackageError(PosezooError):
         self.extra = extra
 
 
+#: The packages of install_requires in setup.cfg, by the name that is imported.
+REQUIRED = {
+    **{name: name for name in ("argcomplete", "numpy", "packaging", "requests", "tqdm")},
+    "truststore": "truststore",
+    "urllib3": "urllib3",
+    "yaml": "pyyaml",
+}
+
+
+def explain_missing_requirement(error: BaseException) -> PosezooError | None:
+    """The failure if an import failed because required packages are not installed, as in a checkout
+    that pip did not install; None for any other error.
+    """
+    if not isinstance(error, ModuleNotFoundError) or error.name not in REQUIRED:
+        return None
+    missing = [package for name, package in REQUIRED.items() if find_spec(name) is None]
+    are = "are" if len(missing) > 1 else "is"
+    return PosezooError(
+        f"{', '.join(missing)} {are} not installed, which posezoo needs",
+        hint=f"{pip_command()} install {' '.join(missing)}",
+    )
+
+
 def memory_hint(reason: object) -> str:
     """What to do if there was too little memory; empty for an error of another reason."""
     signs = ("bad_alloc", "failed to map segment", "Cannot allocate memory")
