@@ -24,6 +24,7 @@ from fakes.zoo import declared_file, model_yml, omz_yml, write_composite, write_
 from posezoo.core.events import DownloadFinished
 from posezoo.core.registry import open_registry
 from posezoo.core.resolve.input_options import with_added_mo_args
+from posezoo.core.settings import WHEEL_REGISTRIES
 from posezoo.omz.commands import conventions
 from posezoo.omz.commands.conventions import LineBuffer
 from posezoo.omz.commands.event_output import JsonReporter
@@ -332,6 +333,23 @@ def test_the_quantizer_names_the_commands_that_make_the_ir_it_needs(tmp_path):
     assert ended.stderr.splitlines()[-1] == (
         f"  hint: downloader.py --name {name} -o {tmp_path}, then converter.py --name {name} -d {tmp_path}"
     )
+
+
+def test_the_hint_of_an_unknown_name_prints_all_names_that_were_searched(tmp_path):
+    for registry in WHEEL_REGISTRIES:
+        folder = tmp_path / "posezoo" / "registries" / registry / "models"
+        write_model(folder, f"of-{registry[4:] or '2024.6'}", omz_yml())
+    cache = {"XDG_CACHE_HOME": str(tmp_path)}
+    ended = omz_tool("downloader", "--name", "qqqqq", cwd=tmp_path, **cache)
+    problem, hint = ended.stderr.splitlines()
+    assert (ended.returncode, problem) == (1, 'No matching models: "qqqqq"')
+    words = hint.removeprefix("  hint: ").removesuffix(" names them all").split()
+    names = omz_tool("downloader", *words, cwd=tmp_path, **cache).stdout.splitlines()
+    assert {"of-2024.6", "of-2022.1", "of-2021.4", "movenet-thunder"} <= set(names)
+    ended = omz_tool(
+        "downloader", "--name", "qqqqq", "--registry", "posezoo", cwd=tmp_path, **cache
+    )
+    assert ended.stderr.endswith("hint: --print_all --registry posezoo names them all\n")
 
 
 def test_additional_model_optimizer_arguments_are_applied(convertible):
