@@ -289,6 +289,6 @@ def test_without_pytorch_a_model_that_needs_it_is_refused_by_name(service, tmp_p
     assert ended.stdout.endswith(f"FAILED:\n{name}\n")
     assert ended.stderr == (
         "########## Error: torch is not installed\n"
-        f'  hint: UV_PYTHON={service.bin / "python"} uv pip install "posezoo[torch]"\n'
+        f'  hint: UV_PYTHON={service.bin / "python"} uv pip install --torch-backend cpu "posezoo[torch]"\n'
     )
     assert service.left_over() == []

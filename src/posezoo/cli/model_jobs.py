@@ -42,7 +42,7 @@ def format_plan(plan: Plan) -> list[str]:
     if plan.obstacle:
         text = describe_obstacle(spec, plan.resolved.route, plan.obstacle)
         return [text.removeprefix(f"{spec.full_name}: ")]
-    lines = [format_planned_file(file) for file in plan.files]
+    lines = [*format_missing_package(plan), *map(format_planned_file, plan.files)]
     if not spec.is_converted:
         return [*lines, "is published as IR: nothing to convert"]
     by = f" by {plan.program.title}" if plan.program else ""
@@ -51,6 +51,12 @@ def format_plan(plan: Plan) -> list[str]:
     for ir in plan.irs:
         lines.append(format_planned_ir(ir, f"convert to {ir.precision}{by}"))
     return lines
+
+
+def format_missing_package(plan: Plan) -> list[str]:
+    """The package that a conversion needs, and how to install it; empty if there is none."""
+    error = plan.missing_package
+    return [f"{error.problem}, which the conversion needs: {error.hint}"] if error else []
 
 
 def format_planned_ir(ir: PlannedIr, action: str) -> str:

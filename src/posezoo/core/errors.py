@@ -257,14 +257,31 @@ def install_command(extra: str) -> str:
     in, by its name, or with uv's own commands in an environment that uv keeps.
     """
     checkout = Path(__file__).resolve().parents[3]
-    if (checkout / "setup.cfg").is_file():
-        return f"{pip_command()} install -e '{checkout}[{extra}]'"
     requirement = f'"posezoo[{extra}]"'
-    if _is_made_by_uvx():
-        return f"uvx --from {requirement} posezoo"
-    if (Path(sys.prefix) / "uv-receipt.toml").is_file():
-        return f"uv tool install {requirement}"
-    return f"{pip_command()} install {requirement}"
+    if (checkout / "setup.cfg").is_file():
+        requirement = f"-e '{checkout}[{extra}]'"
+    elif _is_made_by_uvx():
+        return f"uvx {_choose_build(extra, by_uv=True)}--from {requirement} posezoo"
+    elif (Path(sys.prefix) / "uv-receipt.toml").is_file():
+        return f"uv tool install {_choose_build(extra, by_uv=True)}{requirement}"
+    pip = pip_command()
+    return f"{pip} install {_choose_build(extra, by_uv=pip.endswith('uv pip'))}{requirement}"
+
+
+def pip_arguments(extra: str) -> str:
+    """What comes after ``pip install`` in a checkout to install extras."""
+    return f"{_choose_build(extra)}-e '.[{extra}]'"
+
+
+def _choose_build(extra: str, *, by_uv: bool = False) -> str:
+    """The flag that chooses PyTorch's build for the CPU, with a space after it; empty for other
+    extras. On Linux, the usual build brings CUDA: several GB.
+    """
+    if "torch" not in extra.split(","):
+        return ""
+    if by_uv:
+        return "--torch-backend cpu "
+    return "--extra-index-url https://download.pytorch.org/whl/cpu "
 
 
 def _is_made_by_uvx() -> bool:
