@@ -14,7 +14,8 @@ from posezoo.core.convert.conversion_plan import (
     with_settings,
 )
 from posezoo.core.convert.converter_program import FINDER, ConverterProgram
-from posezoo.core.declarations.routes import Obstacle, Route
+from posezoo.core.declarations.model import Route
+from posezoo.core.declarations.routes import Obstacle
 from posezoo.core.download.model_download import PlannedFile, plan_download
 from posezoo.core.download.transfer import transfer_bytes
 from posezoo.core.errors import ConversionError, MissingPackageError

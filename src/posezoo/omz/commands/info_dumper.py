@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import TYPE_CHECKING
 
 from posezoo.cli.json_projection import Json, project
 from posezoo.cli.run_main import print_while_read
 from posezoo.core.declarations.model import Input, ModelSpec, SourceFile
-from posezoo.core.declarations.yaml_nodes import YamlMapping, read_yaml
 from posezoo.core.registry import Registry, open_registry
 from posezoo.omz.commands import conventions
+
+if TYPE_CHECKING:
+    from posezoo.core.declarations.yaml_nodes import YamlMapping
 
 _INPUT = "name shape layout mean scale reverse_input_channels"
 
@@ -27,6 +30,7 @@ def _run(args: conventions.OmzArgs) -> int:
 
 def collect_omz_facts(spec: ModelSpec, registry: Registry) -> Json:
     """The JSON object of a model: first Open Model Zoo's keys, then posezoo's own keys."""
+    from posezoo.core.declarations.yaml_nodes import read_yaml
     from posezoo.quantize.quantization_plan import explain_unsupported
 
     is_quantizable = spec.quantizable or not explain_unsupported(spec, registry.composite_of(spec))
