@@ -43,10 +43,13 @@ def _select_fetched(
     """
     from posezoo.core.verify import was_fetched
 
-    models = [
-        spec for spec in selection.models if lock.entries_of(spec) or was_fetched(spec, layout)
-    ]
-    others = [spec.full_name for spec in selection.models if spec not in models]
+    models = []
+    others = []
+    for spec in selection.models:
+        if lock.entries_of(spec) or was_fetched(spec, layout):
+            models.append(spec)
+        else:
+            others.append(spec.full_name)
     return replace(selection, models=tuple(models)), others
 
 

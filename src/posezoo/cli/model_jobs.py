@@ -42,7 +42,7 @@ def format_plan(plan: Plan) -> list[str]:
     if plan.obstacle:
         text = describe_obstacle(spec, plan.resolved.route, plan.obstacle)
         return [text.removeprefix(f"{spec.full_name}: ")]
-    lines = [*format_missing_package(plan), *map(format_planned_file, plan.files)]
+    lines = format_downloads(plan)
     if not spec.is_converted:
         return [*lines, "is published as IR: nothing to convert"]
     by = f" by {plan.program.title}" if plan.program else ""
@@ -53,10 +53,13 @@ def format_plan(plan: Plan) -> list[str]:
     return lines
 
 
-def format_missing_package(plan: Plan) -> list[str]:
-    """The package that a conversion needs, and how to install it; empty if there is none."""
+def format_downloads(plan: Plan) -> list[str]:
+    """A line for each file, after one about a package that the conversion lacks."""
+    lines = list(map(format_planned_file, plan.files))
     error = plan.missing_package
-    return [f"{error.problem}, which the conversion needs: {error.hint}"] if error else []
+    if error:
+        lines.insert(0, f"{error.problem}, which the conversion needs: {error.hint}")
+    return lines
 
 
 def format_planned_ir(ir: PlannedIr, action: str) -> str:
