@@ -121,7 +121,7 @@ QUANTIZER = {
     **SHARED_DIFFERENCES,
     **dict.fromkeys(("--force", "--lock", "--locked"), "new"),
     "--name": "as in 2021.4, the last release with this command, which quantized no pose model",
-    "--model_dir": "FP16-INT8 is also made from the FP32 IR: no FP16 IR is needed",
+    "--model_dir": "FP16-INT8 is also made from the FP32 IR: no FP16 IR of the model itself is needed",
     "--dataset_dir": (
         "any folder of photos, without annotations; if keypoints or boxes of INT8 and FP32 are too"
         " far apart, no IR is written. Without it, FP16-INT8 is made of models whose model.yml has"

@@ -1,8 +1,8 @@
 """Measure what the tests notice: change the code in one place at a time, and see whether a test fails.
 
-    python tests/mutants.py --seed 1 --count 80 [--only download,files] [--thorough] [--report FILE]
+    python tests/mutants.py --seed 1 --count 80 [--only core/download,cli] [--thorough] [--report FILE]
 
-The seed decides which mutants are made. Each is made in a copy of src, in a temporary folder. The quick tests that most
+--only names folders and modules below src/posezoo. The seed decides which mutants are made. Each is made in a copy of src, in a temporary folder. The quick tests that most
 likely run the changed line come first: those of the module or in a folder of its name, then those of modules that
 import it, then those of its package; with --thorough all others at last.
 """
@@ -139,12 +139,26 @@ def mutants_of(path: Path) -> Iterator[list[Mutant]]:
         yield found
 
 
+def modules_of(name: str) -> list[Path]:
+    """The modules of a folder below src/posezoo, or the one module of this name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    found = [*(PACKAGE / name).rglob("*.py"), *PACKAGE.glob(f"{name}.py")]
+    if found:
+        return found
+    near = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob(name))
+    hint = f": did you mean {' or '.join(near)}?" if near else ""
+    raise ValueError(f"src/posezoo has no folder or module {name}{hint}")
+
+
 def choose(seed: int, count: int, only: list[str]) -> list[Mutant]:
     """Mutants of statements that are drawn by chance, each statement with equal chance."""
+    modules = [module for name in only for module in modules_of(name)]
     statements: list[list[Mutant]] = []
-    for path in sorted(PACKAGE.rglob("*.py")):
-        if not only or path.relative_to(PACKAGE).parts[0].removesuffix(".py") in only:
-            statements += filter(None, mutants_of(path))
+    for path in sorted(set(modules) if only else PACKAGE.rglob("*.py")):
+        statements += filter(None, mutants_of(path))
     chance = random.Random(seed)
     drawn = chance.sample(statements, min(count, len(statements)))
     return [chance.choice(mutants) for mutants in drawn]
@@ -213,6 +227,8 @@ class Laboratory:
         self._results = folder / "results"
         self._time_limit_s = time_limit_s
         self._broken: set[str] = set()  # tests that fail here without any mutant
+        #: How many tests of a line were skipped, which might notice a mutant elsewhere.
+        self.skipped: dict[str, int] = {}
         shutil.copytree(ROOT / "src", self._src, ignore=shutil.ignore_patterns("__pycache__"))
         # An editable install finds the registry beside src.
         for other in ("models", "licenses"):
@@ -223,7 +239,7 @@ class Laboratory:
         target = self._src / "posezoo" / mutant.path
         source = target.read_bytes()
         for tests in stages:
-            names = [str(test.relative_to(ROOT)) for test in tests]
+            names = list(map(str, tests))
             while True:
                 target.write_bytes(mutant.apply(source))
                 failed = self._first_failure(names)
@@ -238,7 +254,7 @@ class Laboratory:
     def _first_failure(self, names: list[str]) -> str | None:
         """The first test that fails, or what else went wrong; None if all pass."""
         shutil.rmtree(self._results, ignore_errors=True)
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-rfE", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-rfEs", "-p", "no:cacheprovider"]
         command += ["-m", "not slow and not judge", "--basetemp", str(self._results)]
         command += [word for test in sorted(self._broken) for word in ("--deselect", test)]
         env = os.environ | {"PYTHONPATH": str(self._src), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -256,6 +272,8 @@ class Laboratory:
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 return "the time limit"
+        for count, place in re.findall(r"^SKIPPED \[(\d+)\] (\S+:\d+)", output, re.MULTILINE):
+            self.skipped[place] = max(int(count), self.skipped.get(place, 0))
         # 5: all tests of these files are slow.
         if process.returncode in (0, 5):
             return None
@@ -267,12 +285,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=80)
-    parser.add_argument("--only", default="", help="packages, with commas between")
+    parser.add_argument(
+        "--only", default="", help="folders and modules below src/posezoo, with commas between"
+    )
     parser.add_argument("--thorough", action="store_true", help="at last run all quick tests")
     parser.add_argument("--time_limit", type=float, default=600, help="seconds for a set of tests")
     parser.add_argument("--report", type=Path, help="write the results as JSON")
     options = parser.parse_args()
-    chosen = choose(options.seed, options.count, options.only.split(",") if options.only else [])
+    try:
+        chosen = choose(
+            options.seed, options.count, options.only.split(",") if options.only else []
+        )
+    except ValueError as error:
+        parser.error(f"--only: {error}")
+    if not chosen:
+        parser.error("no code was chosen to change")
     test_files = TestFiles()
     results = []
     with tempfile.TemporaryDirectory(prefix="mutants") as folder:
@@ -289,7 +316,9 @@ def main() -> None:
             if options.report:
                 options.report.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
     killed = sum(result["killed_by"] is not None for result in results)
-    print(f"{killed} of {len(results)} mutants were killed")
+    skipped = sum(laboratory.skipped.values())
+    unseen = f"; {skipped} tests were skipped, which might kill more" if skipped else ""
+    print(f"{killed} of {len(results)} mutants were killed{unseen}")
 
 
 if __name__ == "__main__":

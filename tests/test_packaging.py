@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from fakes.checkout import copy_checkout, git
+from posezoo.core.errors import REQUIRED
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -143,6 +144,40 @@ def test_posezoo_that_is_not_installed_is_not_packed(tmp_path):
     )
     assert hint.startswith("  hint: ") and hint.endswith(f"pip install -e {ROOT}")
     assert not (tmp_path / "wheels").exists()
+
+
+def setup_cfg() -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read(ROOT / "setup.cfg", encoding="utf-8")
+    return parser
+
+
+def test_the_packages_that_an_error_names_are_those_that_pip_installs():
+    required = setup_cfg()["options"]["install_requires"]
+    names = re.findall(r"^([a-z0-9]+)>=", required, re.MULTILINE)
+    assert sorted(REQUIRED.values()) == sorted(names)
+
+
+@pytest.mark.parametrize(
+    "name", ["downloader", "converter", "info_dumper", "quantizer", "verifier"]
+)
+def test_a_command_of_a_checkout_names_the_packages_that_are_missing(name, tmp_path):
+    # -S: without the installed packages.
+    command = [sys.executable, "-I", "-S", ROOT / "tools" / "downloader" / f"{name}.py"]
+    ended = subprocess.run(
+        [*command, "--name", "blazepose-full"], cwd=tmp_path, capture_output=True, text=True
+    )
+    problem, hint = ended.stderr.splitlines()
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert problem.endswith("urllib3, pyyaml are not installed, which posezoo needs")
+    assert hint.endswith(" pip install " + " ".join(REQUIRED.values()))
+
+
+def test_no_test_states_the_version_which_is_only_in_setup_cfg():
+    version = setup_cfg()["metadata"]["version"]
+    stated = re.compile(rf"posezoo[.-]{re.escape(version)}")
+    tests = (ROOT / "tests").rglob("*.py")
+    assert [test.name for test in tests if stated.search(test.read_text("utf-8"))] == []
 
 
 @pytest.fixture

@@ -272,6 +272,7 @@ def test_keys_of_json_on_the_standard_output_are_the_stored_ones(capsys, tmp_pat
     for verb in ("info", "plan", "verify"):
         found |= keys(answer(capsys, verb, "--all"), f"{verb}:")
     found |= keys(answer(capsys, "list"), "list:")
+    found |= keys(answer(capsys, "verify", "blazepose-full"), "verify:")
     found |= keys(answer(capsys, "lock", "blazepose-full", "--dry_run"), "lock:")
     found |= keys(answer(capsys, "verify", "--metadata", *small[1:]), "verify --metadata:")
     found |= keys(answer(capsys, "convert", *small), "convert that fails:")

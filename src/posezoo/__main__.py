@@ -32,7 +32,14 @@ def main(module: str = "posezoo.cli.main", release: str = "") -> int:
     # If SIGINT is ignored (by nohup, or for a background job of a shell), it stays ignored.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    run = import_module(module).main
+    try:
+        run = import_module(module).main
+    except ModuleNotFoundError as error:
+        from posezoo.core.errors import explain_missing_requirement
+
+        if failure := explain_missing_requirement(error):
+            raise SystemExit(f"error: {failure.problem}\n  hint: {failure.hint}") from error
+        raise
     code: int = run(release=release) if release else run()
     return code
 

@@ -9,12 +9,13 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from hashlib import sha384
 from pathlib import Path
 
 import pytest
 
-from fakes.command import heed_interrupts, posezoo, posezoo_process
+from fakes.command import heed_interrupts, omz_tool, posezoo, posezoo_process
 from fakes.plugin_package import plugin_package
 from fakes.server import Server
 from fakes.waiting import HANG_S, sizes_of_parts, wait_until
@@ -533,6 +534,42 @@ def test_a_signal_ends_a_download_without_a_traceback(tmp_path, number, code):
 
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+REST = ": what is complete was kept; run the same command again for the rest"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("download", "blazepose-full"), REST),
+        (("quantize", "blazepose-full"), REST),
+        (
+            ("run",),
+            ": models and the results so far were kept; the same command finds all poses again",
+        ),
+        (("list",), ""),
+        (("remove", "blazepose-full"), ""),
+    ],
+)
+def test_after_an_interrupt_each_verb_says_what_is_true_of_it(monkeypatch, words, said):
+    def interrupt(_args):
+        raise KeyboardInterrupt
+
+    verb = verbs.find_verb(words[0])
+    monkeypatch.setattr("posezoo.cli.main.find_verb", lambda _: replace(verb, run=interrupt))
+    ended = posezoo(*words)
+    assert (ended.returncode, ended.stderr) == (130, f"interrupted{said}\n")
+
+
+@pytest.mark.parametrize(("name", "said"), [("downloader", REST), ("info_dumper", "")])
+def test_so_do_the_commands_of_open_model_zoo(monkeypatch, name, said):
+    def interrupt(*_args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("posezoo.omz.commands.conventions.select_models", interrupt)
+    ended = omz_tool(name, "--name", "blazepose-full")
+    assert (ended.returncode, ended.stderr) == (130, f"interrupted{said}\n")
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,19 @@ def test_a_tool_of_uv_is_installed_again_with_the_extra(environment: Path):
     assert errors.install_command("run") == 'uv tool install "posezoo[run]"'
 
 
+def test_torch_is_installed_without_cuda_by_each_installer(environment: Path, monkeypatch):
+    monkeypatch.setattr(errors, "pip_command", lambda: "pip")
+    build = "--extra-index-url https://download.pytorch.org/whl/cpu"
+    assert errors.install_command("run,torch") == f'pip install {build} "posezoo[run,torch]"'
+    monkeypatch.setattr(errors, "pip_command", lambda: "uv pip")
+    assert errors.install_command("torch") == 'uv pip install --torch-backend cpu "posezoo[torch]"'
+    (environment / "uv-receipt.toml").touch()
+    assert errors.install_command("torch") == 'uv tool install --torch-backend cpu "posezoo[torch]"'
+    (environment.parents[1] / "CACHEDIR.TAG").touch()
+    command = 'uvx --torch-backend cpu --from "posezoo[torch]" posezoo'
+    assert errors.install_command("torch") == command
+
+
 def test_elsewhere_the_hint_is_pips(environment: Path):
     assert errors.install_command("run").endswith('pip install "posezoo[run]"')
 

@@ -36,8 +36,8 @@ def run(zoo: Path, *args: object) -> subprocess.CompletedProcess[str]:
     return posezoo(*args, "--models_dir", zoo / "models", "-o", zoo / "out", cwd=zoo)
 
 
-def states(zoo: Path, *args: object) -> dict[str, str]:
-    found = json.loads(run(zoo, "verify", "--all", "--format", "json", *args).stdout)["artifacts"]
+def states(zoo: Path, *args: object, model: str = "--all") -> dict[str, str]:
+    found = json.loads(run(zoo, "verify", model, "--format", "json", *args).stdout)["artifacts"]
     assert found, "nothing was checked"
     return {
         f"{each['model']}/{each['artifact']}": each["state"]
@@ -49,6 +49,44 @@ def states(zoo: Path, *args: object) -> dict[str, str]:
 def test_a_download_leaves_no_untracked_file(zoo):
     assert states(zoo) == {}
     assert run(zoo, "verify", "--all").returncode == 0
+
+
+def test_all_counts_what_was_never_fetched_on_one_line_and_is_no_error(zoo):
+    for name in ("never", "nor_this"):
+        write_model(zoo / "models", name, model_yml())
+    ended = run(zoo, "verify", "--all")
+    assert ended.returncode == 0, ended.stdout
+    *checked, last = ended.stdout.splitlines()
+    assert [line.split()[:2] for line in checked] == [["good", "a:"], ["good", "part:"]]
+    assert last == "not checked: 2 models that no command fetched, and that no lock names"
+    ended = omz_tool("verifier", "--all", "--models_dir", zoo / "models", cwd=zoo / "out")
+    assert (ended.returncode, ended.stdout.splitlines()[-1]) == (0, last)
+
+
+def test_a_file_that_was_fetched_must_be_here(zoo):
+    (zoo / "out" / "public" / "a" / "sub" / "a.tflite").unlink()
+    assert states(zoo) == {"a/sub/a.tflite": "missing"}
+    assert run(zoo, "verify", "--all").returncode == 1
+
+
+def test_what_was_never_fetched_must_be_here_if_the_command_or_the_lock_names_it(zoo):
+    write_model(zoo / "models", "never", model_yml())
+    ended = run(zoo, "verify", "never")
+    assert (ended.returncode, ended.stdout.count("missing ")) == (1, 1)
+    assert run(zoo, "lock", "never").returncode == 0
+    ended = run(zoo, "verify", "--all")
+    assert (ended.returncode, ended.stdout.count("missing ")) == (1, 1)
+    assert "not checked" not in ended.stdout
+
+
+def test_a_strict_lock_does_not_refuse_what_was_never_fetched(zoo):
+    assert run(zoo, "lock", "a", "part").returncode == 0
+    write_model(zoo / "models", "never", model_yml())
+    assert run(zoo, "verify", "--all", "--locked").returncode == 0
+    (zoo / "out" / "public" / "never").mkdir(parents=True)
+    (zoo / "out" / "public" / "never" / "evil.py").write_text("import os")
+    ended = run(zoo, "verify", "--all", "--locked")
+    assert (ended.returncode, ended.stdout.count("refused ")) == (1, 1)
 
 
 def test_each_type_of_untracked_file_has_its_state(zoo):
@@ -201,7 +239,7 @@ def test_the_members_of_an_archive_are_compared_once_it_is_unpacked(tmp_path):
     steps = [{"$type": "unpack_archive", "format": "zip", "file": "net.zip"}]
     declared = model_yml(files=[declared_file(tmp_path / "net.zip")], postprocessing=steps)
     write_model(tmp_path / "models", "a", declared)
-    assert states(tmp_path) == {"a/net.zip": "missing"}
+    assert states(tmp_path, model="a") == {"a/net.zip": "missing"}
     ended = run(tmp_path, "verify", "a")
     assert (ended.returncode, "Traceback" in ended.stderr) == (1, False)
     assert run(tmp_path, "download", "a").returncode == 0
@@ -221,7 +259,7 @@ def test_a_precision_of_which_nothing_was_downloaded_is_not_missing(tmp_path):
             files.append(declared_file(content, name=f"{precision}/net{suffix}"))
     write_model(tmp_path / "models", "net", model_yml(framework="dldt", files=files))
     every = {f"net/{file['name']}": "missing" for file in files}
-    assert states(tmp_path) == every
+    assert states(tmp_path, model="net") == every
     words = ("--name", "net", "--precisions", "FP16", "--models_dir", "models", "-o", "out")
     assert omz_tool("downloader", *words, cwd=tmp_path).returncode == 0
     assert states(tmp_path) == {}
@@ -229,4 +267,4 @@ def test_a_precision_of_which_nothing_was_downloaded_is_not_missing(tmp_path):
     (folder / "net.bin").unlink()
     assert states(tmp_path) == {"net/FP16/net.bin": "missing"}
     (folder / "net.xml").unlink()
-    assert states(tmp_path) == every
+    assert states(tmp_path, model="net") == every

@@ -87,7 +87,7 @@ def test_without_model_optimizer_the_reason_and_the_flag_are_named(zoo):
 def test_a_stale_flag_is_an_error_of_the_model_that_needs_it(zoo):
     ended = converter(zoo, "--mo", zoo / "nope")
     assert ended.returncode == 1
-    assert f"{zoo}/nope: there is no such file" in ended.stderr.partition("warning: ")[2]
+    assert f"{zoo}/nope: there is no such file" in ended.stderr.partition("## Warning: ")[2]
 
 
 @pytest.mark.parametrize("verb", ["convert", "get", "plan"])

@@ -14,15 +14,18 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
 
 from fakes.command import heed_interrupts, omz_tool
 from fakes.network import network
 from fakes.server import Server
 from fakes.waiting import HANG_S, sizes_of_parts, wait_until
-from fakes.zoo import declared_file, model_yml, write_composite, write_model
+from fakes.zoo import declared_file, model_yml, omz_yml, write_composite, write_model
 from posezoo.core.events import DownloadFinished
 from posezoo.core.registry import open_registry
 from posezoo.core.resolve.input_options import with_added_mo_args
+from posezoo.core.settings import WHEEL_REGISTRIES
+from posezoo.omz.commands import conventions
 from posezoo.omz.commands.conventions import LineBuffer
 from posezoo.omz.commands.event_output import JsonReporter
 
@@ -316,6 +319,39 @@ def test_a_model_that_is_published_as_ir_needs_no_model_optimizer(zoo):
         assert ended.returncode == 1 and named in ended.stderr, ended.stderr
 
 
+def test_a_model_optimizer_that_is_not_there_and_not_needed_is_a_marked_warning(convertible):
+    ended = run("converter", convertible, "--name", "net", "--mo", "/nonexistent/mo")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr == "########## Warning: --mo /nonexistent/mo: there is no such file\n"
+
+
+def test_the_quantizer_names_the_commands_that_make_the_ir_it_needs(tmp_path):
+    name = "single-human-pose-estimation-0001"
+    (tmp_path / "photos").mkdir()
+    ended = omz_tool("quantizer", "--name", name, "--dataset_dir", "photos", cwd=tmp_path)
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1] == (
+        f"  hint: downloader.py --name {name} -o {tmp_path}, then converter.py --name {name} -d {tmp_path}"
+    )
+
+
+def test_the_hint_of_an_unknown_name_prints_all_names_that_were_searched(tmp_path):
+    for registry in WHEEL_REGISTRIES:
+        folder = tmp_path / "posezoo" / "registries" / registry / "models"
+        write_model(folder, f"of-{registry[4:] or '2024.6'}", omz_yml())
+    cache = {"XDG_CACHE_HOME": str(tmp_path)}
+    ended = omz_tool("downloader", "--name", "qqqqq", cwd=tmp_path, **cache)
+    problem, hint = ended.stderr.splitlines()
+    assert (ended.returncode, problem) == (1, 'No matching models: "qqqqq"')
+    words = hint.removeprefix("  hint: ").removesuffix(" names them all").split()
+    names = omz_tool("downloader", *words, cwd=tmp_path, **cache).stdout.splitlines()
+    assert {"of-2024.6", "of-2022.1", "of-2021.4", "movenet-thunder"} <= set(names)
+    ended = omz_tool(
+        "downloader", "--name", "qqqqq", "--registry", "posezoo", cwd=tmp_path, **cache
+    )
+    assert ended.stderr.endswith("hint: --print_all --registry posezoo names them all\n")
+
+
 def test_additional_model_optimizer_arguments_are_applied(convertible):
     run("converter", convertible, "--name", "net", "--precisions", "FP32", "-o", "plain")
     arguments = ("--add_mo_arg=--mean_values=[1,2,3]", "--add-mo-arg=--silent")
@@ -397,6 +433,52 @@ def test_the_info_dumper_has_the_keys_of_2021_and_2024(zoo):
     assert facts[1]["composite_model_name"] == "whole"
     assert facts[1]["files"][0]["size_bytes"] == 6000
     assert facts[1]["license_url"] == "https://spdx.org/licenses/Apache-2.0.html"
+
+
+@pytest.mark.slow
+def test_the_info_dumper_says_what_open_model_zoos_descriptions_say(shared, tmp_path):
+    models = shared / "data" / "omz-2021.4" / "models"
+    ended = omz_tool("info_dumper", "--all", "--models_dir", models, cwd=tmp_path)
+    facts = {fact["subdirectory"]: fact for fact in json.loads(ended.stdout)}
+    paths = {path.parent.relative_to(models).as_posix(): path for path in models.rglob("model.yml")}
+    assert facts.keys() == paths.keys() and len(paths) == 283
+    several_lines = 0
+    for place, path in paths.items():
+        declared = yaml.safe_load(path.read_bytes())
+        composite = path.parents[1]
+        fact = facts[place]
+        assert fact["name"] == path.parent.name
+        is_part = (composite / "composite-model.yml").is_file()
+        assert fact["composite_model_name"] == (composite.name if is_part else None)
+        assert fact["model_config"] == str(path)
+        assert fact["license_url"] == declared["license"]
+        for key in ("description", "framework", "task_type"):
+            assert fact[key] == declared[key], place
+        several_lines += "\n" in fact["description"].strip()
+        if declared.get("quantizable"):
+            assert fact["quantization_output_precisions"] == ["FP16-INT8", "FP32-INT8"]
+        folders = {file["name"].partition("/")[0] for file in declared["files"]}
+        converted = {"FP16", "FP32"} if "model_optimizer_args" in declared else folders
+        known = set(conventions.PRECISIONS)
+        assert fact["precisions"] == sorted(converted & known)
+    assert several_lines > 5
+
+
+def test_the_info_dumper_says_what_input_info_says(tmp_path):
+    declared = [
+        {"name": "image_batch", "shape": [1, 160, 160, 3], "layout": "NHWC"},
+        {"name": "phase_train", "shape": [1]},  # frozen
+        {"name": "0", "layout": "NS"},
+    ]
+    arguments = ["--freeze_placeholder_with_value=phase_train->False", "--input_model=$dl_dir/a.pb"]
+    yml = omz_yml(framework="tf", model_optimizer_args=arguments, input_info=declared)
+    write_model(tmp_path / "models", "facenet", {**yml, "description": "Faces,\nin two lines.\n"})
+    ended = omz_tool("info_dumper", "--all", "--models_dir", tmp_path / "models")
+    assert ended.returncode == 0, ended.stderr
+    (fact,) = json.loads(ended.stdout)
+    shown = [{key: port[key] for key in ("name", "shape", "layout")} for port in fact["input_info"]]
+    assert shown == [{"shape": [], "layout": "", **port} for port in declared]
+    assert fact["description"] == "Faces,\nin two lines.\n"
 
 
 def test_the_info_dumper_names_the_precisions_that_the_quantizer_makes(zoo):

@@ -234,7 +234,8 @@ def service_with_torch(service) -> Service:
 
 
 def test_uv_takes_the_stand_in_and_makes_no_pip(service):
-    assert 'version = "2024.6.0+posezoo.0.2.0"' in (service.folder / "opt" / "uv.lock").read_text()
+    stand_in = f"2024.6.0+posezoo.{metadata.version('posezoo')}"
+    assert f'version = "{stand_in}"' in (service.folder / "opt" / "uv.lock").read_text()
     (packages,) = (service.folder / "opt" / ".venv-omz").glob("lib/python3.12/site-packages")
     assert not (packages / "pip").exists()
     commands = service.bin
@@ -288,6 +289,6 @@ def test_without_pytorch_a_model_that_needs_it_is_refused_by_name(service, tmp_p
     assert ended.stdout.endswith(f"FAILED:\n{name}\n")
     assert ended.stderr == (
         "########## Error: torch is not installed\n"
-        f'  hint: UV_PYTHON={service.bin / "python"} uv pip install "posezoo[torch]"\n'
+        f'  hint: UV_PYTHON={service.bin / "python"} uv pip install --torch-backend cpu "posezoo[torch]"\n'
     )
     assert service.left_over() == []

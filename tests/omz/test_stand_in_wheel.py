@@ -25,8 +25,9 @@ from fakes.waiting import HANG_S
 from fakes.wheels import make_wheel, serve_index
 from fakes.zoo import omz_yml, write_model
 
-STAND_IN = "openvino_dev-2024.6.0+posezoo.0.2.0-py3-none-any.whl"
-POSEZOO = f"posezoo-{version('posezoo')}-py3-none-any.whl"
+VERSION = version("posezoo")
+STAND_IN = f"openvino_dev-2024.6.0+posezoo.{VERSION}-py3-none-any.whl"
+POSEZOO = f"posezoo-{VERSION}-py3-none-any.whl"
 NOT_HERE = "is not in posezoo's stand-in for openvino-dev: "
 
 
@@ -95,17 +96,17 @@ def test_writing_them_again_gives_the_same_bytes(wheels, cache, tmp_path):
 
 def test_the_stand_in_is_private_and_requires_this_posezoo(wheels):
     metadata = members_of(wheels / STAND_IN)[
-        "openvino_dev-2024.6.0+posezoo.0.2.0.dist-info/METADATA"
+        f"openvino_dev-2024.6.0+posezoo.{VERSION}.dist-info/METADATA"
     ]
-    assert "Name: openvino-dev\nVersion: 2024.6.0+posezoo.0.2.0\n" in metadata
+    assert f"Name: openvino-dev\nVersion: 2024.6.0+posezoo.{VERSION}\n" in metadata
     assert "\nClassifier: Private :: Do Not Upload\n" in metadata
-    assert f"\nRequires-Dist: posezoo[convert]=={version('posezoo')}\n" in metadata
+    assert f"\nRequires-Dist: posezoo[convert]=={VERSION}\n" in metadata
     extras = ["caffe", "kaldi", "mxnet", "onnx", "paddle", "pytorch", "tensorflow", "tensorflow2"]
     assert re.findall(r"Provides-Extra: (\w+)", metadata) == extras
 
     required = re.findall(r"Requires-Dist: posezoo\[(\w+)\]==\S+; extra == \"(\w+)\"", metadata)
     assert required == [("torch", "pytorch")]
-    ours = members_of(wheels / POSEZOO)[f"posezoo-{version('posezoo')}.dist-info/METADATA"]
+    ours = members_of(wheels / POSEZOO)[f"posezoo-{VERSION}.dist-info/METADATA"]
     assert {"convert", "torch"} <= set(re.findall(r"Provides-Extra: (\w+)", ours))
 
 
@@ -129,7 +130,7 @@ def test_the_stand_in_has_no_file_of_the_package_openvino(wheels):
     commands = {Path(path).name for path in theirs if "/bin/" in path}
     assert {"benchmark_app", "ovc"} <= commands
     entry_points = members_of(wheels / STAND_IN)[
-        "openvino_dev-2024.6.0+posezoo.0.2.0.dist-info/entry_points.txt"
+        f"openvino_dev-2024.6.0+posezoo.{VERSION}.dist-info/entry_points.txt"
     ]
     assert not commands & set(re.findall(r"^(\w+) =", entry_points, re.MULTILINE))
 
@@ -195,7 +196,7 @@ def test_blanks_in_the_folder_are_written_as_pip_reads_them(tmp_path):
 @pytest.mark.slow
 def test_a_script_finds_the_package_and_its_commands(installed):
     shown = run(sys.executable, "-m", "pip", "show", "openvino-dev", **installed)
-    assert "\nVersion: 2024.6.0+posezoo.0.2.0\n" in shown.stdout
+    assert f"\nVersion: 2024.6.0+posezoo.{VERSION}\n" in shown.stdout
     for command in ("omz_downloader", "omz_converter", "omz_quantizer", "omz_info_dumper"):
         listed = run(command, "--print_all", **installed)
         assert (listed.returncode, listed.stdout, listed.stderr) == (0, "of-omz\n", "")
@@ -368,7 +369,9 @@ def test_a_fresh_environment_installs_it_from_the_users_index_and_converts(
     except AssertionError:
         pytest.skip("needs a package index")
     succeed(python, "-m", "pip", "install", "openvino-dev[onnx]==2024.6.0")
-    assert "Version: 2024.6.0+posezoo.0.2.0" in succeed(python, "-m", "pip", "show", "openvino-dev")
+    assert f"Version: 2024.6.0+posezoo.{VERSION}" in succeed(
+        python, "-m", "pip", "show", "openvino-dev"
+    )
     succeed(python, "-m", "pip", "check")
     for requested in ("openvino-dev==2024.6", "openvino-dev[caffe,onnx,tensorflow2]>=2023"):
         succeed(python, "-m", "pip", "install", "--dry-run", requested)

@@ -18,8 +18,9 @@ from packaging.utils import parse_wheel_filename
 from fakes.command import posezoo
 from fakes.waiting import HANG_S
 
-STAND_IN = "mediapipe-0.10.21+posezoo.0.2.0-py3-none-any.whl"
-POSEZOO = f"posezoo-{version('posezoo')}-py3-none-any.whl"
+VERSION = version("posezoo")
+STAND_IN = f"mediapipe-0.10.21+posezoo.{VERSION}-py3-none-any.whl"
+POSEZOO = f"posezoo-{VERSION}-py3-none-any.whl"
 NOT_HERE = "is not in posezoo's stand-in for mediapipe: "
 
 
@@ -66,11 +67,13 @@ def members_of(wheel: Path) -> dict[str, str]:
 
 
 def test_the_stand_in_is_private_and_brings_neither_protobuf_nor_an_old_numpy(wheels):
-    metadata = members_of(wheels / STAND_IN)["mediapipe-0.10.21+posezoo.0.2.0.dist-info/METADATA"]
-    assert "Name: mediapipe\nVersion: 0.10.21+posezoo.0.2.0\n" in metadata
+    metadata = members_of(wheels / STAND_IN)[
+        f"mediapipe-0.10.21+posezoo.{VERSION}.dist-info/METADATA"
+    ]
+    assert f"Name: mediapipe\nVersion: 0.10.21+posezoo.{VERSION}\n" in metadata
     assert "\nClassifier: Private :: Do Not Upload\n" in metadata
     assert re.findall(r"Requires-Dist: (.*)", metadata) == [
-        f"posezoo[convert]=={version('posezoo')}",
+        f"posezoo[convert]=={VERSION}",
         "opencv-contrib-python>=4.8,<5",
     ]
 

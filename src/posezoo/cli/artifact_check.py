@@ -9,9 +9,11 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from posezoo.cli.json_projection import project
+from posezoo.cli.labels import format_count
 from posezoo.cli.report import print_result
+from posezoo.cli.run_main import command_line
 from posezoo.core.errors import LockError
-from posezoo.core.events import Listener, WorkFinished, WorkStarted
+from posezoo.core.events import Listener, RunStarted, WorkFinished, WorkStarted
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
@@ -33,6 +35,24 @@ class RepairCommands:
     converter: str = "posezoo convert"
 
 
+def _select_fetched(
+    selection: Selection, layout: ModelLayout, lock: LockFile
+) -> tuple[Selection, list[str]]:
+    """The models of a registry that must be here, since the lock names them or they were fetched;
+    and the names of the others.
+    """
+    from posezoo.core.verify import was_fetched
+
+    models = []
+    others = []
+    for spec in selection.models:
+        if lock.entries_of(spec) or was_fetched(spec, layout):
+            models.append(spec)
+        else:
+            others.append(spec.full_name)
+    return replace(selection, models=tuple(models)), others
+
+
 def run_artifact_check(
     selection: Selection,
     layout: ModelLayout,
@@ -41,6 +61,7 @@ def run_artifact_check(
     *,
     style: str,
     repair: RepairCommands,
+    is_whole_registry: bool,
 ) -> int:
     """Check the files and IR of the models, print their states, and return the exit code.
 
@@ -49,7 +70,13 @@ def run_artifact_check(
         listener: receives an event for each model.
         style: of the output, ``text`` or ``json``.
         repair: the commands that the output suggests.
+        is_whole_registry: whether no model was named; those that were never fetched are only
+            counted.
     """
+    not_fetched: list[str] = []
+    if is_whole_registry:
+        selection, not_fetched = _select_fetched(selection, layout, lock)
+    listener(RunStarted(command_line(), len(selection.models)))
     artifacts, refusals = _check_models(selection, layout, lock, listener)
     failed = [artifact for artifact in artifacts if artifact.state != "good"]
     lines = [f"refused  {refusal.problem}" for refusal in refusals]
@@ -60,9 +87,13 @@ def run_artifact_check(
         if not command:  # posezoo has no command that removes files that it did not write
             remedy = f"moving {failed[0].path} away"
         lines.append(f"{len(failed)} of {len(artifacts)} are not good; {remedy} repairs the first")
+    if not_fetched:
+        models = format_count(len(not_fetched), "model")
+        lines.append(f"not checked: {models} that no command fetched, and that no lock names")
     answer = {
         "artifacts": [asdict(artifact) for artifact in artifacts],
         "refused": [project(refusal, "problem hint") for refusal in refusals],
+        "not_fetched": not_fetched,
     }
     print_result(style, answer, *lines)
     return 1 if failed or refusals or selection.problems else 0

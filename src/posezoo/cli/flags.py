@@ -779,9 +779,9 @@ def patterns_from_args(args: ModelsArgs) -> Sequence[str] | None:
     return list(args.models)
 
 
-def require_model_optimizer(args: Args, *, is_plan: bool = False) -> None:
+def require_model_optimizer(args: Args, *, is_plan: bool = False, mark: str = "warning:") -> None:
     """Raise a ConversionError if --mo names a file that is no Model Optimizer, even if no selected
-    model needs one; one that does not exist is a warning then.
+    model needs one; one that does not exist is a warning then, which begins with ``mark``.
 
     Only the flag is checked here. A value from posezoo.cfg or the environment may not be meant for
     these models, so it is checked only if a model needs it. The ``mo`` of our stand-in for
@@ -793,7 +793,7 @@ def require_model_optimizer(args: Args, *, is_plan: bool = False) -> None:
     from posezoo.core.convert.converter_program import FINDER
 
     if not args.mo.exists():  # a model that needs it reports an error
-        print_to_stderr(f"warning: --mo {args.mo}: there is no such file")
+        print_to_stderr(f"{mark} --mo {args.mo}: there is no such file")
     elif FINDER.part.is_stand_in(args.mo):
         return
     elif is_plan or args.dry_run:

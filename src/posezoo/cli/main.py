@@ -45,6 +45,17 @@ WITHOUT = {
 }
 
 
+#: What is true after ^C of the verbs that keep something.
+AFTER_INTERRUPT = {
+    **dict.fromkeys(
+        ("convert", "dataset", "download", "get", "mirror", "quantize"), run_main.RESUMES
+    ),
+    "evaluate": (
+        "models and the predictions for photos were kept; run the same command again for the rest"
+    ),
+    "run": "models and the results so far were kept; the same command finds all poses again",
+}
+
 #: How similar a word is to the verb that is meant: rnu to run, but not serve to prove.
 NEAR = 0.65
 
@@ -96,7 +107,7 @@ def _run_verb(words: Sequence[str], args: Args) -> int:
         _refuse_unknown(unknown, others, verb, parser)
     from posezoo.cli.flags import protected_files
 
-    with protected_files(args):
+    with protected_files(args), run_main.interruptible(AFTER_INTERRUPT.get(verb, "")):
         return record.run(args)
 
 

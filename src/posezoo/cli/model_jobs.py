@@ -42,7 +42,7 @@ def format_plan(plan: Plan) -> list[str]:
     if plan.obstacle:
         text = describe_obstacle(spec, plan.resolved.route, plan.obstacle)
         return [text.removeprefix(f"{spec.full_name}: ")]
-    lines = [format_planned_file(file) for file in plan.files]
+    lines = format_downloads(plan)
     if not spec.is_converted:
         return [*lines, "is published as IR: nothing to convert"]
     by = f" by {plan.program.title}" if plan.program else ""
@@ -50,6 +50,15 @@ def format_plan(plan: Plan) -> list[str]:
         by = " by code that comes with the model"
     for ir in plan.irs:
         lines.append(format_planned_ir(ir, f"convert to {ir.precision}{by}"))
+    return lines
+
+
+def format_downloads(plan: Plan) -> list[str]:
+    """A line for each file, after one about a package that the conversion lacks."""
+    lines = list(map(format_planned_file, plan.files))
+    error = plan.missing_package
+    if error:
+        lines.insert(0, f"{error.problem}, which the conversion needs: {error.hint}")
     return lines
 
 

@@ -13,19 +13,23 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, TextIO
 
 from posezoo.core.errors import (
     ImageWarning,
     PosezooError,
+    explain_missing_requirement,
     hide_passwords,
     os_reason,
     printable,
     redact_secrets,
 )
 from posezoo.core.workers.signals import SignalExit, signals_raise
+
+#: What is true after ^C of a command whose next run does the rest.
+RESUMES = "what is complete was kept; run the same command again for the rest"
 
 # The end of the dynamic linker's message if there is no address space for a library.
 _NOT_MAPPED = "failed to map segment from shared object"
@@ -170,10 +174,8 @@ def run_main(
                 return 1
     except SignalExit as ended:
         return ended.exit_code
-    except KeyboardInterrupt:
-        print_to_stderr(
-            "interrupted: what is complete was kept; run the same command again for the rest"
-        )
+    except KeyboardInterrupt as interrupt:
+        print_to_stderr(": ".join(filter(None, ["interrupted", *interrupt.args])))
         return 130
     except BrokenPipeError:
         _discard_output(sys.stdout)  # as in `posezoo demo --raw_output_message | head -1`
@@ -186,11 +188,20 @@ def run_main(
         print_to_stderr(f"error: {error.filename or unnamed}: {os_reason(error)}")
         return 1
     except Exception as error:  # noqa: BLE001 any other exception is a bug, or a limit of the system
-        failure = _find_system_limit(error)
+        failure = explain_missing_requirement(error) or _find_system_limit(error)
         if failure is None:
             return _report_bug(error)
         report_error(failure)
         return 1
+
+
+@contextlib.contextmanager
+def interruptible(after: str) -> Iterator[None]:
+    """Say what is true after ^C, and what the same command does if it is run again."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        raise KeyboardInterrupt(after) from interrupt
 
 
 def _discard_output(stream: TextIO) -> None:

@@ -132,7 +132,12 @@ class WideIntegerError(SelfCheckError):
 
 
 class QuantizationError(ConversionError):
-    """No INT8 IR can be made, or its results are too far from those of FP32."""
+    """No INT8 IR can be made, or its results are too far from those of FP32.
+
+    ``needed`` is the model whose IR is missing; empty for any other reason.
+    """
+
+    needed = ""
 
 
 class CheckpointError(PosezooError):
@@ -216,6 +221,29 @@ class MissingPackageError(PosezooError):
         self.extra = extra
 
 
+#: The packages of install_requires in setup.cfg, by the name that is imported.
+REQUIRED = {
+    **{name: name for name in ("argcomplete", "numpy", "packaging", "requests", "tqdm")},
+    "truststore": "truststore",
+    "urllib3": "urllib3",
+    "yaml": "pyyaml",
+}
+
+
+def explain_missing_requirement(error: BaseException) -> PosezooError | None:
+    """The failure if an import failed because required packages are not installed, as in a checkout
+    that pip did not install; None for any other error.
+    """
+    if not isinstance(error, ModuleNotFoundError) or error.name not in REQUIRED:
+        return None
+    missing = [package for name, package in REQUIRED.items() if find_spec(name) is None]
+    are = "are" if len(missing) > 1 else "is"
+    return PosezooError(
+        f"{', '.join(missing)} {are} not installed, which posezoo needs",
+        hint=f"{pip_command()} install {' '.join(missing)}",
+    )
+
+
 def memory_hint(reason: object) -> str:
     """What to do if there was too little memory; empty for an error of another reason."""
     signs = ("bad_alloc", "failed to map segment", "Cannot allocate memory")
@@ -229,14 +257,31 @@ def install_command(extra: str) -> str:
     in, by its name, or with uv's own commands in an environment that uv keeps.
     """
     checkout = Path(__file__).resolve().parents[3]
-    if (checkout / "setup.cfg").is_file():
-        return f"{pip_command()} install -e '{checkout}[{extra}]'"
     requirement = f'"posezoo[{extra}]"'
-    if _is_made_by_uvx():
-        return f"uvx --from {requirement} posezoo"
-    if (Path(sys.prefix) / "uv-receipt.toml").is_file():
-        return f"uv tool install {requirement}"
-    return f"{pip_command()} install {requirement}"
+    if (checkout / "setup.cfg").is_file():
+        requirement = f"-e '{checkout}[{extra}]'"
+    elif _is_made_by_uvx():
+        return f"uvx {_choose_build(extra, by_uv=True)}--from {requirement} posezoo"
+    elif (Path(sys.prefix) / "uv-receipt.toml").is_file():
+        return f"uv tool install {_choose_build(extra, by_uv=True)}{requirement}"
+    pip = pip_command()
+    return f"{pip} install {_choose_build(extra, by_uv=pip.endswith('uv pip'))}{requirement}"
+
+
+def pip_arguments(extra: str) -> str:
+    """What comes after ``pip install`` in a checkout to install extras."""
+    return f"{_choose_build(extra)}-e '.[{extra}]'"
+
+
+def _choose_build(extra: str, *, by_uv: bool = False) -> str:
+    """The flag that chooses PyTorch's build for the CPU, with a space after it; empty for other
+    extras. On Linux, the usual build brings CUDA: several GB.
+    """
+    if "torch" not in extra.split(","):
+        return ""
+    if by_uv:
+        return "--torch-backend cpu "
+    return "--extra-index-url https://download.pytorch.org/whl/cpu "
 
 
 def _is_made_by_uvx() -> bool:

@@ -20,7 +20,7 @@ from posezoo.core.declarations.model import (
 )
 from posezoo.core.download.provenance_json import NAME
 from posezoo.core.files.file_lock import is_part_of
-from posezoo.core.files.file_record import RECORDS_DIR
+from posezoo.core.files.file_record import RECORDS_DIR, record_path
 from posezoo.core.files.postprocess_state import archive_record, is_unpacked
 from posezoo.core.files.staging import PREFIX
 from posezoo.core.files.verified_files import is_verified, is_verified_file
@@ -85,6 +85,14 @@ def check_artifacts(
         is_made = path.is_relative_to(layout.model_dir(spec))
         root = layout.model_dir(spec) if is_made else layout.model_download_dir(spec)
         yield ArtifactState(spec.full_name, path.relative_to(root).as_posix(), path, state)
+
+
+def was_fetched(spec: ModelSpec, layout: ModelLayout) -> bool:
+    """Whether any file is or was in the folders of a model; no file is read."""
+    expected = _expected_files(spec, layout)
+    if any(path.exists() or record_path(path).exists() for path in expected):
+        return True
+    return any(_find_untracked(spec, layout))
 
 
 def _check_published_files(

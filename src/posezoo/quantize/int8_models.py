@@ -300,10 +300,7 @@ def _target(spec: ModelSpec, context: Context) -> QuantizationTarget:
         resolved = resolve_model(part, (Precision.FP32,), context)
         (target,) = resolved.targets
         if not target.xml.is_file():
-            raise QuantizationError(
-                f"{target.xml}: missing; INT8 is made from the FP32 IR",
-                hint=format_command("get", part, context.layout.output_dir),
-            )
+            raise _missing_ir(target.xml, "INT8 is made from the FP32 IR", part, context)
         require_current_ir(resolved, target, "quantized")
         irs[part.name] = target.xml
     spec = context.lock.with_pins(spec)
@@ -313,13 +310,18 @@ def _target(spec: ModelSpec, context: Context) -> QuantizationTarget:
         return QuantizationTarget(spec, model, irs)
     parts = context.registry.parts(detector)
     detector_irs = {part.name: context.layout.ir_path(part, Precision.FP16) for part in parts}
-    missing = [str(xml) for xml in detector_irs.values() if not xml.is_file()]
-    if missing:
-        raise QuantizationError(
-            f"{missing[0]}: missing; {detector.name} finds the people for {model.full_name}",
-            hint=format_command("get", detector, context.layout.output_dir),
-        )
+    for xml in detector_irs.values():
+        if not xml.is_file():
+            reason = f"{detector.name} finds the people for {model.full_name}"
+            raise _missing_ir(xml, reason, detector, context)
     return QuantizationTarget(spec, model, irs, (detector, detector_irs))
+
+
+def _missing_ir(xml: Path, reason: str, model: Model, context: Context) -> QuantizationError:
+    hint = format_command("get", model, context.layout.output_dir)
+    error = QuantizationError(f"{xml}: missing; {reason}", hint=hint)
+    error.needed = model.full_name
+    return error
 
 
 def _quantizable_model(spec: ModelSpec, context: Context) -> Model:

@@ -177,7 +177,7 @@ class Proving:
             return {}
         folder = self.folder / "evaluations" / loaded.folder_name
         result = evaluate_model(loaded, self.dataset, folder, listener=listener)
-        EvaluationReport(loaded.protocol, result).write(folder, force=self.force)
+        EvaluationReport(loaded.protocol, result, folder).write(force=self.force)
         record_measurements(model, [create_accuracy_measurement(loaded.protocol, result)])
         return {name: value for name, value in result.figures.items() if name == "AP"}
 

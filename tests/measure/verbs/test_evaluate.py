@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from fakes import scaling_irs
 from fakes.coco import annotations, person, written
 from fakes.command import posezoo
+from fakes.small_disk import small_disk
 from fakes.stated_inputs import ULTRALYTICS, write_whole_input
 from measure.evaluation.test_coco_metrics import pycocotools_says
 from posezoo.core.declarations.skeletons import SKELETONS
@@ -84,6 +86,27 @@ def test_files_of_the_user_in_the_folder_of_the_results_stay(evaluate, tmp_path,
         assert ended.returncode == 1
         assert f"error: {mine}: exists, and is not as posezoo wrote it" in ended.stderr
         assert evaluate(*flags, "--force").returncode == 0
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_disk_that_is_full_at_the_end_loses_no_figures_from_the_screen(
+    evaluate, tiny, tmp_path, form
+):
+    assert evaluate("--limit", 1, model=tiny).returncode == 0
+    (predictions,) = (tmp_path / "out").glob("predictions-*.jsonl")
+    with small_disk(tmp_path / "disk", "64k") as disk:
+        shutil.copy(predictions, disk)
+        with suppress(OSError):
+            (disk / "other").write_bytes(bytes(1 << 16))
+        ended = evaluate("--limit", 1, "--format", form, "-o", disk, model=tiny)
+    assert ended.returncode == 1
+    assert f"error: {disk / 'accuracy.json'}: cannot be written: No space left" in ended.stderr
+    if form == "json":
+        answer = json.loads(ended.stdout)
+        assert answer["AP"] == 0
+        assert "accuracy.json: cannot be written" in answer["error"]["problem"]
+    else:
+        assert "\nAP  " in ended.stdout
 
 
 @pytest.mark.slow

@@ -148,8 +148,8 @@ def test_a_stand_in_for_an_older_release_lies_beside_the_others_and_says_what_it
     usual = posezoo("shims", "--wheel", tmp_path)
     assert older.returncode == usual.returncode == 0
     assert sorted(path.name for path in tmp_path.glob("[!.]*")) == [
-        "openvino_dev-2023.0.1+posezoo.0.2.0-py3-none-any.whl",
-        "openvino_dev-2024.6.0+posezoo.0.2.0-py3-none-any.whl",
+        f"openvino_dev-2023.0.1+posezoo.{version('posezoo')}-py3-none-any.whl",
+        f"openvino_dev-2024.6.0+posezoo.{version('posezoo')}-py3-none-any.whl",
         f"posezoo-{version('posezoo')}-py3-none-any.whl",
     ]
     assert "the commands and models of 2023.0.1, but not its OpenVINO" in older.stdout

@@ -144,7 +144,8 @@ def test_a_network_that_posezoo_defines_in_its_authors_place_is_named(tmp_path):
         "| Network | posezoo's own definition, resnet18, with the published weights |"
         in section(card, "Specification")
     )
-    assert "`pip install -e '.[run,torch]'`" in section(card, "Example")
+    cpu = "--extra-index-url https://download.pytorch.org/whl/cpu"
+    assert f"`pip install {cpu} -e '.[run,torch]'`" in section(card, "Example")
 
 
 def test_a_model_that_is_published_as_ir_is_not_converted(tmp_path):

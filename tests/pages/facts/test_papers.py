@@ -7,6 +7,7 @@ import pytest
 from fakes.zoo import as_yaml, model_yml, write_model
 from posezoo.core.errors import SpecError
 from posezoo.core.registry import Registry
+from posezoo.pages.cards.registry_pages import render_pages
 from posezoo.pages.facts.papers import (
     NAME,
     collect_papers,
@@ -34,6 +35,17 @@ def test_a_citation_names_the_place_of_publication(tmp_path):
         "  archivePrefix = {arXiv},\n  url = {https://arxiv.org/abs/1908.10357},\n}"
     )
     assert format_citation(paper) == "Jane Doe, Ann Roe: On Poses. Proceedings of Poses, 2020."
+
+
+def test_the_papers_that_a_model_is_based_on_are_cited_after_its_own(tmp_path):
+    addresses = ["https://p.invalid/own", "https://p.invalid/method"]
+    papers(tmp_path, {address: {**PAPER, "key": address[-3:]} for address in addresses[::-1]})
+    origin = {"paper": addresses[0], "based_on": addresses[1:]}
+    write_model(tmp_path / "models", "net", model_yml(origin=origin))
+    model = Registry([tmp_path / "models"]).find("net")
+    assert [paper.address for paper in collect_papers([model])] == addresses
+    card = render_pages(tmp_path / "models")["public/net/README.md"]
+    assert f"Paper: <{addresses[0]}>, <{addresses[1]}>" in card
 
 
 def test_a_hostile_title_opens_and_ends_no_group_in_bibtex(tmp_path):

@@ -432,6 +432,10 @@ def test_an_interrupt_between_photos_keeps_those_that_are_done(seeker_ir, camera
     assert len(done) > 1 and set(done) <= set((tmp_path / "out").glob("*.png"))
     assert len(poses["failed"]) == 300 - len(done)
     assert f"{300 - len(done)} inputs without a complete result: " in errors
+    assert (
+        "interrupted: models and the results so far were kept; the same command finds all" in errors
+    )
+    assert not (tmp_path / "out" / "poses.jsonl").exists()
 
 
 def test_a_killed_run_leaves_the_poses_of_the_photos_that_are_done(seeker_ir, camera, tmp_path):
@@ -449,6 +453,10 @@ def test_a_killed_run_leaves_the_poses_of_the_photos_that_are_done(seeker_ir, ca
     ended = run(seeker_ir, "-i", photos / "00.png", "-o", tmp_path / "out")
     assert ended.returncode == 0, ended.stderr
     assert (tmp_path / "out" / "poses.jsonl").read_text().splitlines() == lines
+    assert (
+        f"{tmp_path / 'out' / 'poses.jsonl'}: has the poses of a run that was killed"
+        in ended.stderr
+    )
 
 
 def test_poses_that_the_user_edited_are_kept(seeker_ir, camera, tmp_path):

@@ -141,7 +141,7 @@ def _block(plan: Plan) -> list[str]:
     if obstacle:
         hint = [f"  hint: {obstacle.hint}"] if obstacle.hint else []
         return [f"{head}, {obstacle.reason}: {obstacle.why}", *hint]
-    lines = [model_jobs.format_planned_file(file) for file in plan.files]
+    lines = model_jobs.format_downloads(plan)
     lines += [f"would run {program}" for program in plan.upstream_code]
     if plan.upstream_code:
         from posezoo.core.convert.upstream_runner import UPSTREAM_CODE

@@ -372,8 +372,14 @@ class ModelOrigin:
 
     repository: str = ""
     paper: str = ""
+    based_on: tuple[str, ...] = ()  # other papers whose methods it uses
     #: In which it was trained, if the published files do not show it.
     framework: Framework | None = None
+
+    @property
+    def papers(self) -> list[str]:
+        """The addresses of all papers."""
+        return [address for address in (self.paper, *self.based_on) if address]
 
 
 @frozen

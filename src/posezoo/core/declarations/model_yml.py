@@ -302,6 +302,7 @@ _ORIGIN = record(
     model.ModelOrigin,
     Key("repository", WEB_URL),
     Key("paper", WEB_URL),
+    Key("based_on", list_of(WEB_URL), "Other papers whose methods it uses."),
     Key("framework", _FRAMEWORK, "In which it was trained, if its files are published as IR."),
 )
 _SHARED_KEYS = (

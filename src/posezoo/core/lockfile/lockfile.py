@@ -227,14 +227,17 @@ class LockFile:
         locked = self.entries.get((model_key(spec), MODEL_YML, False))
         return locked is not None and locked.decides_the_same(next(declaration_entries(spec, "")))
 
-    def made_entries(self, spec: ModelSpec) -> list[LockEntry]:
-        """The entries of a model's IR."""
+    def entries_of(self, spec: ModelSpec) -> LockEntries:
+        """The entries of a model."""
         entries = self.entries
         if self._grouped is not entries:
             self._by_model = group_by_model(entries)
             self._grouped = entries
-        locked = self._by_model.get(model_key(spec), {})
-        return [entry for entry in locked.values() if entry.origin == MADE]
+        return self._by_model.get(model_key(spec), {})
+
+    def made_entries(self, spec: ModelSpec) -> list[LockEntry]:
+        """The entries of a model's IR."""
+        return [entry for entry in self.entries_of(spec).values() if entry.origin == MADE]
 
     def explain_other_texts(self, specs: Iterable[ModelSpec]) -> str:
         """Which declarations a strict lock accepts although their texts changed; empty if none

@@ -162,11 +162,14 @@ def download(
 
     Raises:
         ConversionError: an IR that has to be made cannot be made here, so no file is downloaded.
+        MissingPackageError: the conversion needs a package, so no file is downloaded.
         FetchError: a file cannot be downloaded.
     """
     resolved = plan.resolved
     if plan.obstacle:
         raise resolved.error(plan.obstacle)
+    if plan.missing_package:
+        raise plan.missing_package
     if not plan.files:
         return resolved
     from posezoo.core.convert.reader_process import start_reader_process

@@ -14,16 +14,18 @@ from posezoo.core.convert.conversion_plan import (
     with_settings,
 )
 from posezoo.core.convert.converter_program import FINDER, ConverterProgram
+from posezoo.core.declarations.model import Route
 from posezoo.core.declarations.routes import Obstacle
 from posezoo.core.download.model_download import PlannedFile, plan_download
 from posezoo.core.download.transfer import transfer_bytes
-from posezoo.core.errors import ConversionError
+from posezoo.core.errors import ConversionError, MissingPackageError
 from posezoo.core.files import verified_files
 from posezoo.core.ir import provenance
 from posezoo.core.registry import format_command
 from posezoo.core.resolve.resolved import Converter, Resolved, Target
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
+from posezoo.core.versions import package_version
 
 
 @frozen
@@ -39,6 +41,7 @@ class Plan:
     obstacle: Obstacle | None = None  # why an IR that has to be made cannot be made here
     #: Makes the IR; None if another converter makes them.
     program: ConverterProgram | None = None
+    missing_package: MissingPackageError | None = None  # that the conversion needs
     source_error: ConversionError | None = None  # dry run: why the file to convert cannot be used
 
     @property
@@ -51,7 +54,8 @@ class Plan:
     def is_possible(self) -> bool:
         """Whether nothing is known that prevents the work."""
         is_refused = any(file.is_unpinned for file in self.files)
-        return self.obstacle is None and self.source_error is None and not is_refused
+        failures = (self.obstacle, self.missing_package, self.source_error)
+        return not any(failures) and not is_refused
 
     @property
     def missing_files(self) -> tuple[PlannedFile, ...]:
@@ -97,7 +101,10 @@ def make_plan(
     )
     due = [ir.target for ir in irs if not ir.is_up_to_date]
     obstacle = next(filter(None, map(attrgetter("obstacle"), due)), None)
-    plan = Plan(resolved, irs, obstacle=obstacle, program=program)
+    missing = None
+    if due and resolved.route is Route.NETWORK and not package_version("torch"):
+        missing = MissingPackageError("torch", extra="torch")
+    plan = Plan(resolved, irs, obstacle=obstacle, program=program, missing_package=missing)
     is_done = resolved.spec.is_converted and not due
     if obstacle or is_done:
         return plan

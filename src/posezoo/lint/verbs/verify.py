@@ -81,7 +81,6 @@ def run(args: _VerifyArgs) -> int:
     context = flags.context_from_args(args)
     with flags.console_from_args(args) as console:
         selection = select_models(context.registry, patterns, console)
-        console(RunStarted(command_line(), len(selection.models)))
         return run_artifact_check(
             selection,
             context.layout,
@@ -89,4 +88,5 @@ def run(args: _VerifyArgs) -> int:
             console,
             style=args.format,
             repair=RepairCommands(flags.registry_arguments(args)),
+            is_whole_registry=args.all,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,11 +38,28 @@ _PICTURE = "image=image.file_name id=image.id people found wrong sure similarity
 
 @dataclass(slots=True)
 class EvaluationReport:
-    """The result of an evaluation, and the files that were written for it."""
+    """The result of an evaluation, and the files that are written for it.
+
+    Attributes:
+        folder: where they are written.
+        worst: the number of the worst images among them.
+        report: the file for the metrics, which may be replaced; None for ``accuracy.json`` in the
+            folder.
+    """
 
     protocol: EvaluationProtocol
     result: EvaluationResult
-    files: dict[str, str] = field(default_factory=dict)
+    folder: Path
+    worst: int = 0
+    report: Path | None = None
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The files by what they have, also before they are written."""
+        paths = result_paths(self.folder, self.report)
+        if self.worst:
+            paths["worst"] = self.folder / "worst"
+        return {name: str(path) for name, path in paths.items()}
 
     @property
     def published(self) -> PublishedMetrics:
@@ -97,17 +114,11 @@ class EvaluationReport:
             "unreadable": unreadable,
         }
 
-    def write(
-        self, folder: Path, *, worst: int = 0, report: Path | None = None, force: bool = False
-    ) -> None:
+    def write(self, *, force: bool = False) -> None:
         """Write metrics for ``posezoo record``, results in COCO's form, tables, and the worst
         images.
 
         Args:
-            folder: where they are written.
-            worst: the number of images.
-            report: the file for the metrics, which may be replaced; None for ``accuracy.json`` in
-                the folder.
             force: whether files are replaced that posezoo did not write.
         """
         measurement = create_accuracy_measurement(self.protocol, self.result)
@@ -117,26 +128,25 @@ class EvaluationReport:
             ("tables", self._tables(), 2),
         )
         for name, value, indent in content:
-            path = result_paths(folder, report)[name]
+            path = Path(self.files[name])
             text = json.dumps(value, indent=indent) + "\n"
-            if path == report:
+            if path == self.report:
                 write_atomically(path, text.encode())
             else:
                 write_output(path, text.encode(), force=force)
-            self.files[name] = str(path)
-        if worst:
-            self._write_worst_images(folder, worst, force=force)
+        if self.worst:
+            self._write_worst_images(self.folder / "worst", force=force)
 
-    def _write_worst_images(self, folder: Path, count: int, *, force: bool) -> None:
+    def _write_worst_images(self, folder: Path, *, force: bool) -> None:
         """Write the worst images: the ground truth on the left, the predictions on the right."""
-        for old in (folder / "worst").glob("[0-9][0-9]*_*.jpg"):  # an earlier run may have had more
+        for old in folder.glob("[0-9][0-9]*_*.jpg"):  # an earlier run may have had more
             if is_own(old):
                 old.unlink(missing_ok=True)
         dataset = self.result.dataset
         if self.protocol.of_boxes:
             dataset = replace(dataset, keypoints=())
         pose_of = partial(_pose, dataset)
-        for number, score in enumerate(worst_images(self.result.image_scores, count), 1):
+        for number, score in enumerate(worst_images(self.result.image_scores, self.worst), 1):
             annotated = [
                 pose_of(person.keypoints, person.corner_box[:4], 1.0)
                 for person in score.image.people
@@ -151,10 +161,9 @@ class EvaluationReport:
             ]
             pixels = read_dataset_image(score.image)
             halves = [draw(pixels, annotated), draw(pixels, predicted, min_score=0.1)]
-            path = folder / "worst" / f"{number:02}_{Path(score.image.file_name).stem}.jpg"
+            path = folder / f"{number:02}_{Path(score.image.file_name).stem}.jpg"
             with replacing_own(path, force=force):
                 images.write_image(path, np.concatenate(halves, axis=1))
-        self.files["worst"] = str(folder / "worst")
 
 
 def result_paths(folder: Path, report: Path | None) -> dict[str, Path]:

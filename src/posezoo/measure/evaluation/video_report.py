@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo.cli.json_projection import Json, project, to_json
@@ -20,12 +20,17 @@ _COUNTS = "frames people=counts.people found=counts.found ghosts=counts.ghosts"
 
 @dataclass(slots=True)
 class VideoReport:
-    """The result of an evaluation on videos, and the files that were written for it."""
+    """The result of an evaluation on videos, and the file that is written for it."""
 
     protocol: EvaluationProtocol
     options: VideoOptions
     result: VideoResult
-    files: dict[str, str] = field(default_factory=dict)
+    folder: Path
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The file by what it has, also before it is written."""
+        return {"tracks": str(tracks_path(self.folder))}
 
     def to_settings(self) -> Json:
         """The settings of the model, and how people were followed."""
@@ -53,12 +58,10 @@ class VideoReport:
         switches = score.counts.switches if self.result.has_tracks else None
         return {**project(score, _COUNTS), "switches": switches, **score.hota}
 
-    def write(self, folder: Path, *, force: bool = False) -> None:
+    def write(self, *, force: bool = False) -> None:
         """Write the poses in annotated frames, in the form of COCO's results, with ``track_id``."""
-        path = tracks_path(folder)
         text = json.dumps(self.result.results) + "\n"
-        write_output(path, text.encode(), force=force)
-        self.files["tracks"] = str(path)
+        write_output(tracks_path(self.folder), text.encode(), force=force)
 
 
 def tracks_path(folder: Path) -> Path:

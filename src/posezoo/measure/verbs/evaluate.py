@@ -25,7 +25,8 @@ With ``--format json``, the output is one object::
                                         results (in COCO's format), tables, worst (a folder of
                                         images)
 
-With ``--heights``, it is an object whose ``sizes`` are a list of these.
+If a file cannot be written, ``error`` has the problem and a hint. With ``--heights``, it is an
+object whose ``sizes`` are a list of these.
 
 Of videos (``--track``, or a video as ``--images``), the object has model, precision, device,
 people_from and settings as above, and::
@@ -45,6 +46,7 @@ people_from and settings as above, and::
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,7 +57,7 @@ from posezoo.cli.model_argument import find_named_model, is_network_file
 from posezoo.cli.report import print_json
 from posezoo.cli.run_main import command_line
 from posezoo.core.declarations.model import ModelSpec, Precision
-from posezoo.core.errors import EvaluationError, import_optional
+from posezoo.core.errors import EvaluationError, PosezooError, import_optional
 from posezoo.core.events import RunStarted
 from posezoo.measure.dataset_flags import (
     DATASET_FLAGS,
@@ -67,9 +69,11 @@ from posezoo.run.run_flags import described_options_from_args, name_target_size
 
 if TYPE_CHECKING:
     from posezoo.cli.console import Console
+    from posezoo.cli.json_projection import Json
     from posezoo.core.resolve.stage_context import Context
     from posezoo.measure.coco import CocoDataset
     from posezoo.measure.evaluation.evaluation_report import EvaluationReport
+    from posezoo.measure.evaluation.video_report import VideoReport
     from posezoo.measure.model_evaluation import EvaluatedModel
     from posezoo.run.runtime.estimator import Estimator
     from posezoo.run.runtime.runtime_config import LoadOptions
@@ -224,7 +228,7 @@ class _EvaluateArgs(DatasetArgs, flags.CheckpointArgs, flags.DescriptionArgs, fl
 
 
 def run(args: _EvaluateArgs) -> int:
-    """Run the model on each image that has no predictions yet; write and print the metrics."""
+    """Run the model on each image that has no predictions yet; print and write the metrics."""
     from posezoo.measure.evaluation.run_evaluation import require_readable, select_labeled
     from posezoo.measure.evaluation_text import print_report, print_sizes
     from posezoo.measure.model_evaluation import require_matching_skeleton, select_keypoints
@@ -253,14 +257,31 @@ def run(args: _EvaluateArgs) -> int:
             _evaluate(args, context, chosen, replace(options, target_size=size), dataset, console)
             for size in args.heights or (options.target_size,)
         ]
-    if args.format == "json":
         answers = [report.to_json() for report in reports]
-        print_json({"sizes": answers} if args.heights else answers[0])
-    elif args.heights:
-        print_sizes(reports)
-    else:
-        print_report(reports[0], by=args.by)
-    return 0
+        answer = {"sizes": answers} if args.heights else answers[0]
+        if args.format == "text" and args.heights:
+            print_sizes(reports)
+        elif args.format == "text":
+            print_report(reports[0], by=args.by)
+        return _write(reports, args, answer, console)
+
+
+def _write(
+    reports: Sequence[EvaluationReport | VideoReport],
+    args: _EvaluateArgs,
+    answer: Json,
+    console: Console,
+) -> int:
+    """Write what was measured, and print the answer in JSON; a full disk loses no figures."""
+    try:
+        for report in reports:
+            report.write(force=args.force)
+    except PosezooError as error:
+        console.print_error(error)
+        answer["error"] = {"problem": error.problem, "hint": error.hint}
+    if args.format == "json":
+        print_json(answer)
+    return int("error" in answer)
 
 
 def _evaluate_videos(
@@ -271,7 +292,7 @@ def _evaluate_videos(
     dataset: CocoDataset,
     console: Console,
 ) -> int:
-    """Evaluate on videos, write the poses, and print the figures."""
+    """Evaluate on videos, print the figures, and write the poses."""
     from posezoo.core.settings import user_folder
     from posezoo.measure.evaluation.video_evaluation import evaluate_videos, open_videos
     from posezoo.measure.evaluation.video_report import VideoReport, require_own_tracks
@@ -292,13 +313,10 @@ def _evaluate_videos(
     result = evaluate_videos(
         estimator, dataset, videos, followed, name=estimator.model.full_name, listener=console
     )
-    report = VideoReport(loaded.protocol, followed, result)
-    report.write(folder, force=args.force)
-    if args.format == "json":
-        print_json(report.to_json())
-    else:
+    report = VideoReport(loaded.protocol, followed, result, folder)
+    if args.format == "text":
         print_video_report(report)
-    return 0
+    return _write([report], args, report.to_json(), console)
 
 
 def _evaluate(
@@ -309,7 +327,7 @@ def _evaluate(
     dataset: CocoDataset,
     console: Console,
 ) -> EvaluationReport:
-    """Evaluate at one size, and write the results."""
+    """Evaluate at one size."""
     from posezoo.core.settings import user_folder
     from posezoo.measure.evaluation.evaluation_report import EvaluationReport, require_own_results
     from posezoo.measure.model_evaluation import evaluate_model, load_model
@@ -334,9 +352,7 @@ def _evaluate(
         executor=executor,
         listener=console,
     )
-    report = EvaluationReport(protocol, result)
-    report.write(folder, worst=args.worst, report=args.report, force=args.force)
-    return report
+    return EvaluationReport(protocol, result, folder, args.worst, args.report)
 
 
 def _refuse_invalid_flags(args: _EvaluateArgs) -> None:

@@ -159,6 +159,7 @@ class OmzCommand:
     own_flags: Sequence[Flag | str] = ()  # its flags besides those that select models
     #: An error message if the flags contradict each other, for any model; empty if not.
     contradiction: Callable[[Any], str] = lambda args: ""
+    after_interrupt: str = ""  # what is true after ^C, if something is kept
 
     def create_parser(self) -> argparse.ArgumentParser:
         """The parser of the command."""
@@ -202,7 +203,7 @@ class OmzCommand:
             if reason:
                 args.parser.error(reason)
             if not args.print_all:
-                with flags.protected_files(args):
+                with flags.protected_files(args), run_main.interruptible(self.after_interrupt):
                     return self.run(args)
             print_lines(*_all_names(args))
             return 0
@@ -295,6 +296,7 @@ class _ReleaseSearch:
     def __init__(self, settings: Settings, patterns: Sequence[str], globs: Sequence[str]) -> None:
         self._globs = globs  # those that all releases are searched for
         self.missing = list(patterns)
+        self._searched: list[str] = []  # the releases that the user did not name
         self.not_searched = ""  # why releases were not searched, for a hint
         self.open(settings)
         self.names = list(self.registry.entries)  # of everything that was searched
@@ -333,16 +335,22 @@ class _ReleaseSearch:
 
     def _describe_others(self, name: str, models: Sequence[str]) -> str:
         """That a release, which is not opened, has more models that match the globs."""
-        registries = (*self.settings.registries, name)
-        flags = " ".join(f"--registry {registry}" for registry in registries)
-        return f"{', '.join(self._globs)}: {name} also has {', '.join(models)}: {flags}"
+        also = self._registry_flags(name)
+        return f"{', '.join(self._globs)}: {name} also has {', '.join(models)}: {also}"
+
+    def _registry_flags(self, *names: str) -> str:
+        registries = dict.fromkeys((*self.settings.registries, *names))
+        return " ".join(f"--registry {registry}" for registry in registries)
 
     def require_all_found(self) -> None:
         """Raise an OmzError if a pattern matches no name."""
         if not self.missing:
             return
         hint = self.registry.empty_message or suggest(self.missing[0], self.names)
-        hint = "; ".join(filter(None, (hint, self.not_searched))) or "--print_all names them all"
+        hint = "; ".join(filter(None, (hint, self.not_searched)))
+        if not hint:
+            words = ("--print_all", self._registry_flags(*self._searched), "names them all")
+            hint = " ".join(filter(None, words))
         raise OmzError(f'No matching models: "{self.missing[0]}"', hint=hint)
 
     def count_by_registry(self) -> str:
@@ -358,6 +366,7 @@ class _ReleaseSearch:
         wider = replace(self.settings, registries=(*self.settings.registries, name))
         registry = registry_from_settings(wider)
         self.names += registry.entries
+        self._searched.append(name)
         patterns = [pattern for pattern in self.missing if registry.matches_any(pattern)]
         if patterns:
             self.open(wider)

@@ -93,7 +93,7 @@ def _run(args: _ConverterArgs) -> int:
     settings, selection = conventions.select_omz_models(args)
     requested = conventions.precisions_from_args(args)
     if not all(spec.is_ir for spec in selection.models):
-        flags.require_model_optimizer(args)
+        flags.require_model_optimizer(args, mark=f"{conventions.ALARM} Warning:")
     from posezoo.cli.memory_need import memory_need
     from posezoo.core.pipeline.for_each import Executor, for_each
     from posezoo.core.pipeline.get import ConversionTask
@@ -284,6 +284,7 @@ COMMAND = conventions.OmzCommand(
     "convert",
     _run,
     own_flags=FLAGS,
+    after_interrupt=run_main.RESUMES,
     contradiction=_contradiction,
 )
 create_parser = COMMAND.create_parser

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
+from posezoo.cli.run_main import RESUMES
 from posezoo.core import events
 from posezoo.core.errors import PosezooError, UnpinnedFileError
 from posezoo.core.settings import MOST_JOBS, to_settings
@@ -150,6 +151,7 @@ COMMAND = conventions.OmzCommand(
     "download",
     _run,
     own_flags=FLAGS,
+    after_interrupt=RESUMES,
 )
 create_parser = COMMAND.create_parser
 main = COMMAND.main

@@ -6,6 +6,7 @@ it, from the model's files in ``--model_dir``.
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,9 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
+from posezoo.cli.run_main import RESUMES
 from posezoo.core.declarations.model import ModelSpec, Precision
+from posezoo.core.errors import QuantizationError
 from posezoo.core.events import ConversionStarted, Event
 from posezoo.core.ir.provenance import ranges_key
 from posezoo.core.values import frozen
@@ -40,7 +43,11 @@ UNUSED_FLAGS = {
 }
 
 FLAGS: tuple[Flag | str, ...] = (
-    Flag("--model_dir DIR", "folder of the FP32 IR (default: the working folder)"),
+    Flag(
+        "--model_dir DIR",
+        "folder of the FP32 IR, and of the FP16 IR of the detector that finds the people for a"
+        " network of one person, such as nanodet-g (default: the working folder)",
+    ),
     conventions.output_dir_flag("folder of the INT8 IR", "beside the FP32 IR"),
     *QUANTIZATION_FLAGS,
     flags.LOCK,
@@ -81,10 +88,20 @@ def _run(args: _QuantizerArgs) -> int:
     failed = conventions.names_of_unreadable(selection)
     for outcome in for_each(selection.models, task):
         if outcome.error:
+            if isinstance(outcome.error, QuantizationError) and outcome.error.needed:
+                outcome.error.hint = _how_to_make(outcome.error.needed, model_dir, args)
             output.print_error(outcome.error)
             output.write_out()
             failed.append(outcome.item.full_name)
     return conventions.print_failures(failed)
+
+
+def _how_to_make(name: str, folder: Path, args: _QuantizerArgs) -> str:
+    """The commands that make the IR of a model."""
+    registry = flags.registry_arguments(args)
+    download = ["downloader.py", "--name", name, "-o", f"{folder}", *registry]
+    convert = ["converter.py", "--name", name, "-d", f"{folder}", *registry]
+    return f"{shlex.join(download)}, then {shlex.join(convert)}"
 
 
 @frozen
@@ -170,7 +187,12 @@ class _ReportedQuantization:
 
 
 COMMAND = conventions.OmzCommand(
-    "quantizer.py", "Quantize converted models to INT8.", "quantize", _run, own_flags=FLAGS
+    "quantizer.py",
+    "Quantize converted models to INT8.",
+    "quantize",
+    _run,
+    own_flags=FLAGS,
+    after_interrupt=RESUMES,
 )
 create_parser = COMMAND.create_parser
 main = COMMAND.main

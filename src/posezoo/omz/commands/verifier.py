@@ -50,6 +50,7 @@ def _run(args: _VerifierArgs) -> int:
         repair=RepairCommands(
             flags.registry_arguments(args), "downloader.py --name", "converter.py --name"
         ),
+        is_whole_registry=args.all,
     )
 
 

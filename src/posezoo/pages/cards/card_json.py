@@ -17,8 +17,9 @@ or changes its meaning::
     frameworks    list of str   of the published files, as in model.yml; a composite's: all of its
                                 parts'
     license       list          of each license: spdx, url, text (a file of licenses/), holder, note
-    origin        list          of each part: repository, paper (addresses, or empty), framework (in
-                                which it was trained, if it is published as IR, or null)
+    origin        list          of each part: repository, paper (addresses, or empty), based_on
+                                (addresses of other papers), framework (in which it was trained, if
+                                it is published as IR, or null)
     citation      list of str   BibTeX
     revision      int           increases when the files change
     deprecated    object|null   since (a date or a version), use (a model's name, or empty)

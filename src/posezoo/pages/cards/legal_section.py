@@ -63,8 +63,9 @@ def render_legal_sections(facts: ModelFacts) -> Paragraphs:
     for part in by_license.values():
         yield from _license(part, folder)
     yield from map(escape, unique(part.license_note for part in parts))
-    for title, key in (("Origin", "repository"), ("Paper", "paper")):
-        listed = unique(getattr(part.origin, key) for part in parts)
+    repositories = unique(part.origin.repository for part in parts)
+    papers = unique(address for part in parts for address in part.origin.papers)
+    for title, listed in (("Origin", repositories), ("Paper", papers)):
         if listed:
             yield f"{title}: {', '.join(map(format_link, listed))}"
     if facts.papers:

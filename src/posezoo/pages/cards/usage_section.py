@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from posezoo.core.declarations.model import TRACKING, WHOLE_IMAGE, People, Precision
+from posezoo.core.errors import pip_arguments
 from posezoo.core.registry import (
     is_declared,
     open_registry,
@@ -75,7 +76,7 @@ def render_example_section(facts: ModelFacts, *, linked: bool = False) -> Paragr
     parts = map(with_known_network, facts.parts)
     extras = ["run", *(["torch"] if any(part.network is not None for part in parts) else [])]
     named = " and ".join(map(format_code, extras))
-    install = format_code(f"pip install -e '.[{','.join(extras)}]'")
+    install = format_code(f"pip install {pip_arguments(','.join(extras))}")
     yield f"The example needs the extra{'s' * (len(extras) > 1)} {named}: {install} in a checkout."
     if model.decoder is None:
         yield format_code_block("sh", [format_shortest_command(facts, precision)])

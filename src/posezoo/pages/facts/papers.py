@@ -84,7 +84,7 @@ def collect_papers(parts: Iterable[ModelSpec]) -> tuple[Paper, ...]:
     if not models:
         return ()
     papers = read_papers(registry_root(models[0]) / NAME)
-    addresses = dict.fromkeys(model.origin.paper for model in models)
+    addresses = dict.fromkeys(address for model in models for address in model.origin.papers)
     return tuple(papers[address] for address in addresses if address in papers)
 
 

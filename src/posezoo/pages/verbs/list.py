@@ -143,6 +143,7 @@ def _note(facts: ModelFacts, selection: Selection) -> str:
         registry if registry in WHEEL_REGISTRIES else "",
         f"also in {others}" if others else "",
         f"revision {facts.model.revision}" if facts.model.revision > 1 else "",
+        "needs the extra torch" if "pytorch" in facts.frameworks else "",
         str(facts.model.deprecated or ""),
     )
 

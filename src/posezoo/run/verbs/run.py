@@ -191,7 +191,7 @@ def run(args: _RunArgs) -> int:
         summary = _write_summary(runner, failures, facts)
         if args.format == "json":
             summary["images"] = list(runner.lines.read(len(runner.images)))
-        runner.lines.remove()
+        _remove_lines(runner, console)
         if runner.ended_by:
             _report_early_end(runner, console)
     lines: list[str] = []
@@ -327,6 +327,15 @@ def _summarize(runner: InputRunner, failures: _Failures, facts: dict[str, Any]) 
             reason += f": {runner.ended_by.problem}"
         failed += [{kind: name, "reason": reason} for kind, name in runner.missing]
     return {**_facts_of_run(runner), "failed": failed, **facts}
+
+
+def _remove_lines(runner: InputRunner, console: Console) -> None:
+    runner.lines.remove()
+    if runner.lines.other:
+        console.warn(
+            f"{runner.lines.other}: has the poses of a run that was killed, or is yours: this run"
+            " neither reads nor removes it"
+        )
 
 
 def _report_early_end(runner: InputRunner, console: Console) -> None:

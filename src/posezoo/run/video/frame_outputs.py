@@ -491,10 +491,12 @@ class ResultLines:
 
     Attributes:
         size: that of all lines, in bytes.
+        other: the poses.jsonl of another run, or of the user, which stays; None if there is none.
     """
 
     def __init__(self, folder: Path | None) -> None:
         self.size = 0
+        self.other: Path | None = None
         self._folder = folder
         self._path: Path | None = None
         self._lines: list[str] = []
@@ -543,6 +545,7 @@ class ResultLines:
                 open(path, "xb").close()
                 self._path = path
                 return path
+            self.other = self.other or path
         raise AssertionError("a name is free")
 
 

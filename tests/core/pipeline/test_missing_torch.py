@@ -1,0 +1,46 @@
+"""A model that is converted by PyTorch: its users learn before a download that PyTorch is missing."""
+
+from __future__ import annotations
+
+import pytest
+
+from fakes.command import posezoo
+
+MODEL = "mobile_pose_mobilenetv3_small"
+CPU = "--extra-index-url https://download.pytorch.org/whl/cpu"
+
+
+@pytest.fixture(autouse=True)
+def no_torch(monkeypatch) -> None:
+    monkeypatch.setattr("posezoo.core.pipeline.plan.package_version", lambda _name: "")
+    monkeypatch.setattr("posezoo.core.errors.pip_command", lambda: "pip")
+
+
+def test_the_plan_names_the_command_for_the_build_without_cuda(tmp_path):
+    ended = posezoo("plan", MODEL, "--weights_dir", tmp_path, "--trust_on_first_use")
+    assert ended.returncode == 0
+    (line,) = [line for line in ended.stdout.splitlines() if "torch is not" in line]
+    assert line.startswith("  torch is not installed, which the conversion needs: pip install")
+    assert CPU in line and line.endswith("[torch]'")
+    assert "would download" in ended.stdout
+    dry = posezoo("get", MODEL, "--weights_dir", tmp_path, "--trust_on_first_use", "--dry_run")
+    assert CPU in dry.stdout
+
+
+def test_nothing_is_downloaded(tmp_path):
+    ended = posezoo("get", MODEL, "--weights_dir", tmp_path, "--trust_on_first_use")
+    assert ended.returncode == 1
+    problem, hint = ended.stderr.splitlines()[-2:]
+    assert problem.endswith("torch is not installed")
+    assert hint.startswith(f"  hint: pip install {CPU} -e ")
+    assert not list(tmp_path.rglob("*.params*"))
+
+
+def test_the_list_marks_the_models_that_need_it():
+    listed = posezoo("list", "--format", "json")
+    assert listed.returncode == 0
+    lines = posezoo("list").stdout.splitlines()
+    (needing,) = [line for line in lines if line.startswith(f"{MODEL} ")]
+    (other,) = [line for line in lines if line.startswith("movenet-thunder ")]
+    assert "[needs the extra torch] " in needing
+    assert "torch" not in other
