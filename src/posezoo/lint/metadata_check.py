@@ -126,32 +126,43 @@ def run_metadata_check(
         context: with ``--fix``, where files of models may be; None for no changes.
         is_dry_run: whether the changes are only shown.
     """
+    from posezoo.lint.git_changes import read_earlier_models
     from posezoo.lint.output_formats import baseline_key, read_baseline, write_baseline
-    from posezoo.lint.rules import check_registry
+    from posezoo.lint.registry_view import RegistryView
+    from posezoo.lint.rules import check_models, count_unjudged
+    from posezoo.lint.rules.preparation_rules import unexplained_change
 
     if args.explain is not None:
         _explain_rules(args.explain, args.parser)
         return 0
     _require_folders(args, registry)
     names = _select_names(registry, patterns)
+    earlier = None
     if args.changed_since is not None:
         names = _select_changed(registry, names, args.changed_since)
+        earlier = read_earlier_models(registry, args.changed_since)
     accepted = frozenset() if args.baseline is None else read_baseline(args.baseline)
-    alone = patterns is not None and args.changed_since is None
-    findings = list(check_registry(registry, names, alone=alone))
+    only = names if args.changed_since is None else None
+    zoo = RegistryView(registry, only, earlier)
+    findings = list(check_models(zoo, names))
     if context is not None and _fix(
         findings, registry, names, context, style=args.format, is_dry_run=is_dry_run
     ):
-        registry = Registry(registry.roots)
-        findings = list(check_registry(registry, names, alone=alone))
+        zoo = RegistryView(Registry(registry.roots), only, earlier)
+        findings = list(check_models(zoo, names))
     if args.artifacts:
         from posezoo.lint.recomputation import recompute_artifacts
 
         findings += recompute_artifacts(registry, names, args.artifacts)
+    # A baseline would accept any change whose author also writes the baseline.
+    acceptable = [each for each in findings if each.rule != unexplained_change.id]
     if args.write_baseline:
-        write_baseline(args.write_baseline, findings, registry.roots)
-    findings = [each for each in findings if baseline_key(each, registry.roots) not in accepted]
-    _print_findings(findings, args.format, len(registry.entries) if names is None else len(names))
+        write_baseline(args.write_baseline, acceptable, registry.roots)
+    known = [each for each in acceptable if baseline_key(each, registry.roots) in accepted]
+    findings = [each for each in findings if each not in known]
+    unjudged = _format_unjudged(count_unjudged(zoo, names), args.artifacts)
+    count = len(registry.entries) if names is None else len(names)
+    _print_findings(findings, args.format, count, unjudged)
     return int(any(finding.severity == "error" for finding in findings))
 
 
@@ -251,7 +262,15 @@ def _fix(
     return count > 0 and not is_dry_run
 
 
-def _print_findings(findings: Sequence[Finding], style: str, count: int) -> None:
+def _format_unjudged(counts: Counter[str], artifacts: Path | None) -> str:
+    """What was not judged, for the end of the summary."""
+    parts = [text.format(models=format_count(counts[text], "model")) for text in sorted(counts)]
+    if artifacts is None:
+        parts.append("files and IR (no --artifacts)")
+    return f"; not judged: {', '.join(parts)}" if parts else ""
+
+
+def _print_findings(findings: Sequence[Finding], style: str, count: int, unjudged: str) -> None:
     from posezoo.lint import output_formats
     from posezoo.lint.rules import load_rules
 
@@ -273,7 +292,9 @@ def _print_findings(findings: Sequence[Finding], style: str, count: int) -> None
     total = format_count(len(findings), "finding")
     checked = "1 model or composite" if count == 1 else f"{count} models and composites"
     summary = f"{checked}, {len(load_rules())} rules, {total}"
-    print_lines(f"{summary}: {_count_by_severity(findings)}" if findings else summary)
+    if findings:
+        summary += f": {_count_by_severity(findings)}"
+    print_lines(summary + unjudged)
 
 
 def _format_groups(findings: Sequence[Finding]) -> list[str]:

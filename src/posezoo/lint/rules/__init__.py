@@ -6,6 +6,7 @@ places shows. They need no weights and no internet access, and hostile texts do 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from itertools import islice
@@ -25,8 +26,8 @@ MAX_FINDINGS = 50
 #: A rule that finds the cause of what others find comes before them.
 _MODULES = (
     "declared_files", "contradictions", "converter_arguments", "native_format", "decoder_rules",
-    "kin_rules", "preprocessing_rules", "metrics", "shapes_and_names", "card_text",
-    "page_rules", "registry_files",
+    "kin_rules", "preprocessing_rules", "preparation_rules", "metrics", "shapes_and_names",
+    "card_text", "page_rules", "registry_files",
 )  # fmt: skip
 #: Each part is a module, all of whose rules count, or one rule, or a tuple of rules.
 FAMILIES: LazyTable[object] = LazyTable(
@@ -63,10 +64,22 @@ def check_registry(
 
     With ``alone``, they are compared only with each other, not with all others; this is faster.
     """
-    view = RegistryView(registry, names if alone else None)
-    for name, model in view.models.items():
+    return check_models(RegistryView(registry, names if alone else None), names)
+
+
+def check_models(zoo: RegistryView, names: Collection[str] | None) -> Iterator[Finding]:
+    """As ``check_registry``."""
+    for name, model in zoo.models.items():
         if names is None or name in names:
             yield from _check_model(model)
+
+
+def count_unjudged(zoo: RegistryView, names: Collection[str] | None) -> Counter[str]:
+    """What the rules could not judge, with the number of models."""
+    models = zoo.models.values()
+    judges = [rule.unjudged for rule in load_rules().values() if rule.unjudged]
+    checked = (model for model in models if names is None or model.name in names)
+    return Counter(filter(None, (judge(model) for model in checked for judge in judges)))
 
 
 def _check_model(model: ModelView) -> Iterator[Finding]:

@@ -1,0 +1,215 @@
+"""Rules on how a model's file is prepared and read: mean, scale, decoder, arguments of converters.
+
+If the cards are drawn again, no other statement shows that a mean is wrong. So a declaration is
+compared with that of the same file before a change, and with those of similar models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+
+from posezoo.core.declarations.model import (
+    Decoder,
+    Input,
+    Model,
+    ModelSpec,
+    SourceFile,
+)
+from posezoo.core.errors import InferenceError
+from posezoo.lint.earlier_models import list_pins, read_digests
+from posezoo.lint.finding import Violations
+from posezoo.lint.registry_view import ModelView
+from posezoo.lint.rule import rule
+from posezoo.lint.rules.kin_rules import first_word
+
+#: What is compared of each input.
+_OF_INPUTS = (
+    "mean", "scale", "color", "reverse_input_channels", "layout", "to_layout", "shape",
+    "element_type", "resize",
+)  # fmt: skip
+#: What may be declared later without a reason: it states what was true before, too.
+_ADDABLE = ("color", "layout", "shape", "network", "outputs")
+#: What siblings have in common; the convention follows from the code of the training.
+_OF_SIBLINGS = ("mean", "scale", "color", "reverse_input_channels", "layout", "convention")
+_NONE = {"mean": (0.0,), "scale": (1.0,)}
+
+#: Values by their keys in model.yml, or by the flags of the converter.
+Facts = Mapping[str, object]
+
+
+def list_facts(model: Model) -> Facts:
+    """What a model declares about the preparation of its file and the reading of its outputs."""
+    facts = {f"decoder.{name}": value for name, value in _list_options(model.decoder)}
+    if isinstance(model, ModelSpec):
+        for index, port in enumerate(model.inputs):
+            facts |= {f"inputs[{index}].{name}": _read_value(port, name) for name in _OF_INPUTS}
+        facts |= dict(model.mo_args)
+        facts["conversion_to_onnx_args"] = " ".join(model.upstream_export)
+        facts["postprocessing"] = " ".join(map(str, model.postprocessing))
+        facts["network"] = model.network
+        facts["outputs"] = " ".join(sorted(model.output_names))
+    return {key: value for key, value in facts.items() if value not in ("", None, False)}
+
+
+def _list_options(decoder: Decoder | None) -> Iterable[tuple[str, object]]:
+    """The name and all options of a decoder, also those that are not given."""
+    if decoder is None:
+        return ()
+    from posezoo.poses.decoders import resolve_options
+
+    options: Mapping[str, object] = decoder.options
+    with suppress(InferenceError):  # another rule reports it
+        options = asdict(resolve_options(decoder))
+    return [("name", decoder.name), *options.items()]
+
+
+def _read_value(port: Input, name: str) -> object:
+    """A value of an input; empty if it is the same as none."""
+    value = getattr(port, name)
+    if name not in _NONE:
+        return ", ".join(map(str, value)) if name == "shape" else value
+    # One value for all channels is the same as one for each.
+    numbers = value[:1] if len({*value}) == 1 else value
+    return "" if numbers == _NONE[name] else ", ".join(f"{number:.12g}" for number in numbers)
+
+
+@rule(unjudged=lambda view: _explain_incomparable(view))
+def unexplained_change(view: ModelView) -> Violations:
+    """With --changed_since: as long as a file stays the same, so do its mean, scale, colour order,
+    layout, decoder and arguments of conversions, also in a renamed or copied model. A file with the
+    same size and source has the same checksum, and one with the same checksum the same size. If a
+    change is right, published: {known_difference: ...} gives a new reason in the same change; for a
+    composite, that of one of its parts. No baseline accepts these findings.
+
+    Example: mean: [127.5, 127.5, 127.5] for a checksum that had the mean of ImageNet before
+    """
+    for now in view.declarations:
+        found = [(_compare(before, now), before) for before in view.zoo.find_earlier(now)]
+        differences, before = min(found, key=lambda pair: len(pair[0]), default=({}, now))
+        if differences and not _is_explained(view, before, now):
+            texts = "; ".join(f"{key} is {value}" for key, value in differences.items())
+            message = (
+                f"{now.full_name}: of the same file, other values need a reason in"
+                f" published.known_difference: {texts}"
+            )
+            yield view.declared(next(iter(differences)), message, texts)
+
+
+def _explain_incomparable(view: ModelView) -> str:
+    if view.zoo.earlier is None:
+        return "changes (no --changed_since)"
+    is_known = all(map(view.zoo.find_earlier, view.declarations))
+    return "" if is_known else "changes of {models} (new, or not readable before)"
+
+
+def _compare(before: Model, now: Model) -> dict[str, str]:
+    """What needs a reason, by its key in model.yml: the value now, and that before."""
+    differences = {}
+    if isinstance(before, ModelSpec) and isinstance(now, ModelSpec):
+        for index, file in enumerate(now.files):
+            for other in before.files:
+                if other.name == file.name or not {*other.addresses}.isdisjoint(file.addresses):
+                    differences |= _compare_files(f"files[{index}]", other, file)
+        if not differences and _is_replaced(before, now):
+            return {}
+    old_facts = list_facts(before)
+    facts = list_facts(now)
+    for key in {**old_facts, **facts}:
+        is_added = key not in old_facts and (
+            key.startswith("decoder.") or key.rpartition(".")[2] in _ADDABLE
+        )
+        if old_facts.get(key) != facts.get(key) and not is_added:
+            differences[key] = f"{facts.get(key, 'none')} (before: {old_facts.get(key, 'none')})"
+    return differences
+
+
+def _compare_files(key: str, before: SourceFile, file: SourceFile) -> dict[str, str]:
+    """The checksum, if it changed with neither size nor source; the size, if it changed alone."""
+    old_pins = list_pins(before)
+    pins = list_pins(file)
+    shared = old_pins.keys() & pins.keys()
+    is_other = any(old_pins[name] != pins[name] for name in shared)
+    is_other = is_other or (old_pins != {} and not shared)
+    is_same_place = not {*before.addresses}.isdisjoint(file.addresses)
+    if is_other and is_same_place and before.size == file.size:
+        return {f"{key}.checksum": f"{file.pin_text} (before: {before.pin_text})"}
+    if shared and not is_other and before.size not in (None, file.size):
+        return {f"{key}.size": f"{file.size} (before: {before.size})"}
+    return {}
+
+
+def _is_replaced(before: ModelSpec, now: ModelSpec) -> bool:
+    """Whether the weights have another checksum."""
+    digests = (read_digests(before), read_digests(now))
+    return all(digests) and digests[0].isdisjoint(digests[1])
+
+
+def _is_explained(view: ModelView, before: Model, now: Model) -> bool:
+    """Whether model.yml gives a reason that it did not give before."""
+    if isinstance(now, ModelSpec):
+        return now.published.known_difference not in ("", before.published.known_difference)
+    for part in view.zoo.find_models(now.stages):
+        earlier = view.zoo.find_earlier(part.declaration)
+        if any(_is_explained(part, each, part.spec) for each in earlier):
+            return True
+    return False
+
+
+@rule(unless=("unexplained-change",), unjudged=lambda view: _explain_lonely(view))
+def unlike_siblings(view: ModelView) -> Violations:
+    """A model has the mean, scale, colour order, layout and convention of the decoder of one of its
+    siblings, if it has some: models of the same publisher and framework, with networks of one kind
+    and the same decoder. A model with published: {known_difference: ...} may differ.
+
+    Example: mean: [127.5, 127.5, 127.5] in one size of a network whose other sizes have another
+    """
+    values = _read_shared_values(view)
+    siblings = _find_siblings(view)
+    if not siblings or view.spec.published.known_difference:
+        return
+    for key, value in values.items():
+        of_siblings = {each.name: _read_shared_values(each).get(key) for each in siblings}
+        if value in of_siblings.values():
+            continue
+        name, other = next(iter(of_siblings.items()))
+        message = f"{key} is {value or 'none'}, and {other or 'none'} in {name}"
+        if len(siblings) > 1:
+            message += f"; none of {len(siblings)} similar models has this value"
+        yield view.declared(key, message, f"{value}", f"{other}")
+
+
+def _read_shared_values(view: ModelView) -> dict[str, object]:
+    """What siblings have in common, by its keys in model.yml."""
+    facts = list_facts(view.spec)
+    keys = [f"inputs[{index}].{name}" for index in range(len(view.inputs)) for name in _OF_SIBLINGS]
+    return {key: facts.get(key) for key in (*keys, "decoder.convention")}
+
+
+def _find_siblings(view: ModelView) -> list[ModelView]:
+    """The models of its kind, without those that are known to differ."""
+    kinds = [*_read_kind(view)]
+    models = view.zoo.models_by(_read_kind)[kinds[0]] if kinds else []
+    others = (each for each in models if each is not view)
+    return [each for each in others if not each.spec.published.known_difference]
+
+
+def _read_kind(view: ModelView) -> Iterator[tuple[object, ...]]:
+    """The publisher, the network and the decoder of a model that is converted."""
+    spec = view.spec
+    if not view.variants or spec.is_ir:
+        return
+    addresses = [address for file in spec.files for address in file.addresses]
+    host = "/".join(addresses[0].split("/")[2:4]) if addresses else ""
+    network = first_word(spec.network.name if spec.network else spec.name)
+    decoder = spec.decoder.name if spec.decoder else ""
+    roles = tuple(output.role for output in spec.outputs)
+    ranks = tuple(len(port.shape) for port in spec.inputs)
+    yield spec.origin.repository or host, network, spec.framework, spec.task, decoder, roles, ranks
+
+
+def _explain_lonely(view: ModelView) -> str:
+    if not view.variants or view.spec.is_ir or _find_siblings(view):
+        return ""
+    return "likeness to siblings of {models} (there are none)"
