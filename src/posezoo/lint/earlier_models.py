@@ -1,11 +1,11 @@
-"""Find a model as it was before a change, also if its name changed: by the digests of its files."""
+"""Find a model as it was before a change, also if its name changed: by its files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
-from posezoo.core.declarations.model import Model, ModelSpec, SourceFile
+from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec, SourceFile
 from posezoo.core.values import frozen
 
 
@@ -14,7 +14,7 @@ class EarlierModels:
     """The models of a registry before a change."""
 
     changed: tuple[Model, ...]  # as they were
-    paths: frozenset[Path]  # of the model.yml that changed since; those of all others did not
+    paths: frozenset[Path]  # of the model.yml that changed since
 
 
 def list_pins(file: SourceFile) -> dict[str, str]:
@@ -29,41 +29,18 @@ def read_digests(spec: ModelSpec) -> set[str]:
     return {*list_pins(largest).values()}
 
 
-def find_same(model: Model, others: Iterable[Model]) -> Sequence[Model]:
-    """The model or the variant of this name; else those with the same file, or with the same
-    address of one.
-    """
+def find_same(model: Model, others: Iterable[Model]) -> list[Model]:
+    """The model or the variant of this name; if there is none, all with its file or its source."""
     others = [*others]
-    for is_same in (_has_name, _has_file, _has_address):
-        found = [other for other in others if is_same(model, other)]
-        if found:
-            return found
-    return ()
+    named = [each for each in others if (each.name, each.tag) == (model.name, model.tag)]
+    keys = _read_keys(model)
+    return named or [each for each in others if not keys.isdisjoint(_read_keys(each))]
 
 
-def _has_name(model: Model, other: Model) -> bool:
-    return (model.name, model.tag) == (other.name, other.tag)
-
-
-def _has_file(model: Model, other: Model) -> bool:
-    """Whether two models convert the same file; for composites, whether the parts are the same."""
-    if isinstance(model, ModelSpec) and isinstance(other, ModelSpec):
-        is_same = not read_digests(model).isdisjoint(read_digests(other))
-        return is_same and _find_member(model) == _find_member(other)
-    return model.stages == other.stages
-
-
-def _has_address(model: Model, other: Model) -> bool:
-    if isinstance(model, ModelSpec) and isinstance(other, ModelSpec):
-        is_same = not _read_addresses(model).isdisjoint(_read_addresses(other))
-        return is_same and _find_member(model) == _find_member(other)
-    return False
-
-
-def _find_member(spec: ModelSpec) -> str:
-    """The converted member of an archive; empty if a whole file is converted."""
-    return "" if spec.source_name in spec.file_names else spec.source_name
-
-
-def _read_addresses(spec: ModelSpec) -> set[str]:
-    return {address for file in spec.files for address in file.addresses}
+def _read_keys(model: Model) -> set[object]:
+    """What shows that two models are of the same file; or two composites, of the same parts."""
+    if isinstance(model, CompositeSpec):
+        return {model.stages}
+    member = "" if model.source_name in model.file_names else model.source_name
+    addresses = (address for file in model.files for address in file.addresses)
+    return {(key, member) for key in (*read_digests(model), *addresses)}

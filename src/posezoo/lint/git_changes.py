@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from posezoo.core.declarations import other_names
 from posezoo.core.declarations.model import Model, ModelSpec
 from posezoo.core.download.transfer import ACCESS_POINTS
-from posezoo.core.errors import SettingsError
+from posezoo.core.errors import SettingsError, SpecError
 from posezoo.core.registry import (
     Registry,
     RegistryEntry,
@@ -88,8 +89,9 @@ def read_earlier_models(registry: Registry, revision: str) -> EarlierModels | No
                     name = path.relative_to(top.resolve()).as_posix()
                     copy = Path(folder, path.relative_to(root.resolve()))
                     _write_earlier(root, f"{start}:{name}", copy)
-            selection = Registry([Path(folder)]).select()
-            models += selection.all
+            for entry in Registry([Path(folder)]).entries.values():
+                with suppress(SpecError):
+                    models.append(entry.read())
     return EarlierModels(tuple(models), frozenset(changed))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from posezoo.core.resolve.stage_context import Context
     from posezoo.lint.finding import Finding
+    from posezoo.lint.registry_view import ModelView
     from posezoo.lint.rule import RuleInfo
 
 FORMATS = ("text", "json", "sarif", "github")
@@ -129,7 +132,7 @@ def run_metadata_check(
     from posezoo.lint.git_changes import read_earlier_models
     from posezoo.lint.output_formats import baseline_key, read_baseline, write_baseline
     from posezoo.lint.registry_view import RegistryView
-    from posezoo.lint.rules import check_models, count_unjudged
+    from posezoo.lint.rules import check_models
     from posezoo.lint.rules.preparation_rules import unexplained_change
 
     if args.explain is not None:
@@ -144,12 +147,12 @@ def run_metadata_check(
     accepted = frozenset() if args.baseline is None else read_baseline(args.baseline)
     only = names if args.changed_since is None else None
     zoo = RegistryView(registry, only, earlier)
-    findings = list(check_models(zoo, names))
+    findings = list(check_models(zoo.select(names)))
     if context is not None and _fix(
         findings, registry, names, context, style=args.format, is_dry_run=is_dry_run
     ):
         zoo = RegistryView(Registry(registry.roots), only, earlier)
-        findings = list(check_models(zoo, names))
+        findings = list(check_models(zoo.select(names)))
     if args.artifacts:
         from posezoo.lint.recomputation import recompute_artifacts
 
@@ -160,9 +163,7 @@ def run_metadata_check(
         write_baseline(args.write_baseline, acceptable, registry.roots)
     known = [each for each in acceptable if baseline_key(each, registry.roots) in accepted]
     findings = [each for each in findings if each not in known]
-    unjudged = _format_unjudged(count_unjudged(zoo, names), args.artifacts)
-    count = len(registry.entries) if names is None else len(names)
-    _print_findings(findings, args.format, count, unjudged)
+    _print_findings(findings, args.format, zoo.select(names), args.artifacts)
     return int(any(finding.severity == "error" for finding in findings))
 
 
@@ -262,15 +263,22 @@ def _fix(
     return count > 0 and not is_dry_run
 
 
-def _format_unjudged(counts: Counter[str], artifacts: Path | None) -> str:
-    """What was not judged, for the end of the summary."""
+def _format_unjudged(models: Sequence[ModelView], artifacts: Path | None) -> str:
+    """What was not judged, for the summary."""
+    from posezoo.lint.rules.preparation_rules import list_unjudged
+
+    counts = Counter(chain.from_iterable(map(list_unjudged, models)))
     parts = [text.format(models=format_count(counts[text], "model")) for text in sorted(counts)]
+    if find_spec("torch") is None:
+        parts.append("parameters of networks (no PyTorch)")
     if artifacts is None:
         parts.append("files and IR (no --artifacts)")
     return f"; not judged: {', '.join(parts)}" if parts else ""
 
 
-def _print_findings(findings: Sequence[Finding], style: str, count: int, unjudged: str) -> None:
+def _print_findings(
+    findings: Sequence[Finding], style: str, models: Sequence[ModelView], artifacts: Path | None
+) -> None:
     from posezoo.lint import output_formats
     from posezoo.lint.rules import load_rules
 
@@ -290,11 +298,11 @@ def _print_findings(findings: Sequence[Finding], style: str, count: int, unjudge
     if style == "text":
         print_lines(*_format_groups(findings))
     total = format_count(len(findings), "finding")
-    checked = "1 model or composite" if count == 1 else f"{count} models and composites"
+    checked = "1 model or composite" if len(models) == 1 else f"{len(models)} models and composites"
     summary = f"{checked}, {len(load_rules())} rules, {total}"
     if findings:
         summary += f": {_count_by_severity(findings)}"
-    print_lines(summary + unjudged)
+    print_lines(summary + _format_unjudged(models, artifacts))
 
 
 def _format_groups(findings: Sequence[Finding]) -> list[str]:

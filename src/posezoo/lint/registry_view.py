@@ -117,6 +117,10 @@ class RegistryView:
                 models += view.declarations[:1]
         return [variant for model in models for variant in (model, *model.variants)]
 
+    def select(self, names: Collection[str] | None) -> list[ModelView]:
+        """The models with these names (None: all)."""
+        return [each for name, each in self.models.items() if names is None or name in names]
+
     def find_models(self, names: Iterable[str]) -> list[ModelView]:
         """The models with these names, in their order, without those that were left out."""
         return [self.models[name] for name in names if name in self.models]

@@ -34,9 +34,6 @@ class Rule(RuleInfo):
     find: FindViolations  # yields the violations in one model
     #: The ids of rules that find the cause: if one has a finding in the model, this one has none.
     unless: tuple[str, ...] = ()
-    #: What it cannot judge in a model, and why, for the summary of a check; {models} in it stands
-    #: for the number of such models. Empty if it judges the model.
-    unjudged: Callable[[ModelView], str] | None = None
 
 
 def rule(
@@ -46,7 +43,6 @@ def rule(
     *,
     severity: Severity = Severity.ERROR,
     unless: tuple[str, ...] = (),
-    unjudged: Callable[[ModelView], str] | None = None,
 ) -> Callable[[FindViolations], Rule]:
     """Decorator that makes a rule from a function; the arguments are those of ``Rule``.
 
@@ -60,8 +56,9 @@ def rule(
         words = (find.__doc__ or "").split()
         text, _, mistake = " ".join(words).partition(" Example: ")
         name = find.__name__.strip("_").replace("_", "-")
-        info = (id or name, severity, explanation or text, example or mistake)
-        return Rule(*info, find=find, unless=unless, unjudged=unjudged)
+        return Rule(
+            id or name, severity, explanation or text, example or mistake, find=find, unless=unless
+        )
 
     return decorate
 

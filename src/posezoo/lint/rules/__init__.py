@@ -6,8 +6,7 @@ places shows. They need no weights and no internet access, and hostile texts do 
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from itertools import islice
 from types import ModuleType
@@ -64,34 +63,22 @@ def check_registry(
 
     With ``alone``, they are compared only with each other, not with all others; this is faster.
     """
-    return check_models(RegistryView(registry, names if alone else None), names)
+    view = RegistryView(registry, names if alone else None)
+    return check_models(view.select(names))
 
 
-def check_models(zoo: RegistryView, names: Collection[str] | None) -> Iterator[Finding]:
-    """As ``check_registry``."""
-    for name, model in zoo.models.items():
-        if names is None or name in names:
-            yield from _check_model(model)
-
-
-def count_unjudged(zoo: RegistryView, names: Collection[str] | None) -> Counter[str]:
-    """What the rules could not judge, with the number of models."""
-    models = zoo.models.values()
-    judges = [rule.unjudged for rule in load_rules().values() if rule.unjudged]
-    checked = (model for model in models if names is None or model.name in names)
-    return Counter(filter(None, (judge(model) for model in checked for judge in judges)))
-
-
-def _check_model(model: ModelView) -> Iterator[Finding]:
-    reported: set[str] = set()  # the rules with findings, and the files with errors
-    for rule in load_rules().values():
-        if not reported.isdisjoint(rule.unless):
-            continue
-        for violation in islice(rule.find(model), MAX_FINDINGS):
-            finding = create_finding(rule.id, rule.severity, model.name, violation)
-            # Pages that were drawn before a mistake that another rule has found.
-            if rule.id != "drawn-card" or finding.file not in reported:
-                yield finding
-            reported.add(rule.id)
-            if finding.severity is Severity.ERROR:
-                reported.add(finding.file)
+def check_models(models: Iterable[ModelView]) -> Iterator[Finding]:
+    """Every finding in these models."""
+    for model in models:
+        reported: set[str] = set()  # the rules with findings, and the files with errors
+        for rule in load_rules().values():
+            if not reported.isdisjoint(rule.unless):
+                continue
+            for violation in islice(rule.find(model), MAX_FINDINGS):
+                finding = create_finding(rule.id, rule.severity, model.name, violation)
+                # Pages that were drawn before a mistake that another rule has found.
+                if rule.id != "drawn-card" or finding.file not in reported:
+                    yield finding
+                reported.add(rule.id)
+                if finding.severity is Severity.ERROR:
+                    reported.add(finding.file)

@@ -42,15 +42,18 @@ Facts = Mapping[str, object]
 def list_facts(model: Model) -> Facts:
     """What a model declares about the preparation of its file and the reading of its outputs."""
     facts = {f"decoder.{name}": value for name, value in _list_options(model.decoder)}
-    if isinstance(model, ModelSpec):
-        for index, port in enumerate(model.inputs):
-            facts |= {f"inputs[{index}].{name}": _read_value(port, name) for name in _OF_INPUTS}
-        facts |= dict(model.mo_args)
-        facts["conversion_to_onnx_args"] = " ".join(model.upstream_export)
-        facts["postprocessing"] = " ".join(map(str, model.postprocessing))
-        facts["network"] = model.network
-        facts["outputs"] = " ".join(sorted(model.output_names))
-    return {key: value for key, value in facts.items() if value not in ("", None, False)}
+    if not isinstance(model, ModelSpec):
+        return facts
+    declared = {
+        "conversion_to_onnx_args": " ".join(model.upstream_export),
+        "postprocessing": " ".join(map(str, model.postprocessing)),
+        "network": model.network,
+        "outputs": " ".join(sorted(model.output_names)),
+    }
+    for index, port in enumerate(model.inputs):
+        declared |= {f"inputs[{index}].{name}": _read_value(port, name) for name in _OF_INPUTS}
+    facts |= {key: value for key, value in declared.items() if value}
+    return facts | dict(model.mo_args)
 
 
 def _list_options(decoder: Decoder | None) -> Iterable[tuple[str, object]]:
@@ -75,7 +78,7 @@ def _read_value(port: Input, name: str) -> object:
     return "" if numbers == _NONE[name] else ", ".join(f"{number:.12g}" for number in numbers)
 
 
-@rule(unjudged=lambda view: _explain_incomparable(view))
+@rule()
 def unexplained_change(view: ModelView) -> Violations:
     """With --changed_since: as long as a file stays the same, so do its mean, scale, colour order,
     layout, decoder and arguments of conversions, also in a renamed or copied model. A file with the
@@ -95,13 +98,6 @@ def unexplained_change(view: ModelView) -> Violations:
                 f" published.known_difference: {texts}"
             )
             yield view.declared(next(iter(differences)), message, texts)
-
-
-def _explain_incomparable(view: ModelView) -> str:
-    if view.zoo.earlier is None:
-        return "changes (no --changed_since)"
-    is_known = all(map(view.zoo.find_earlier, view.declarations))
-    return "" if is_known else "changes of {models} (new, or not readable before)"
 
 
 def _compare(before: Model, now: Model) -> dict[str, str]:
@@ -127,15 +123,13 @@ def _compare(before: Model, now: Model) -> dict[str, str]:
 
 def _compare_files(key: str, before: SourceFile, file: SourceFile) -> dict[str, str]:
     """The checksum, if it changed with neither size nor source; the size, if it changed alone."""
-    old_pins = list_pins(before)
-    pins = list_pins(file)
-    shared = old_pins.keys() & pins.keys()
-    is_other = any(old_pins[name] != pins[name] for name in shared)
-    is_other = is_other or (old_pins != {} and not shared)
+    old_pins = list_pins(before).items()
+    pins = list_pins(file).items()
+    is_kept = old_pins <= pins
     is_same_place = not {*before.addresses}.isdisjoint(file.addresses)
-    if is_other and is_same_place and before.size == file.size:
+    if not is_kept and is_same_place and before.size == file.size:
         return {f"{key}.checksum": f"{file.pin_text} (before: {before.pin_text})"}
-    if shared and not is_other and before.size not in (None, file.size):
+    if old_pins and is_kept and before.size not in (None, file.size):
         return {f"{key}.size": f"{file.size} (before: {before.size})"}
     return {}
 
@@ -157,7 +151,7 @@ def _is_explained(view: ModelView, before: Model, now: Model) -> bool:
     return False
 
 
-@rule(unless=("unexplained-change",), unjudged=lambda view: _explain_lonely(view))
+@rule(unless=("unexplained-change",))
 def unlike_siblings(view: ModelView) -> Violations:
     """A model has the mean, scale, colour order, layout and convention of the decoder of one of its
     siblings, if it has some: models of the same publisher and framework, with networks of one kind
@@ -209,7 +203,11 @@ def _read_kind(view: ModelView) -> Iterator[tuple[object, ...]]:
     yield spec.origin.repository or host, network, spec.framework, spec.task, decoder, roles, ranks
 
 
-def _explain_lonely(view: ModelView) -> str:
-    if not view.variants or view.spec.is_ir or _find_siblings(view):
-        return ""
-    return "likeness to siblings of {models} (there are none)"
+def list_unjudged(view: ModelView) -> Iterator[str]:
+    """What these rules cannot judge in a model, and why; {models} is their number."""
+    if view.zoo.earlier is None:
+        yield "changes (no --changed_since)"
+    elif not all(map(view.zoo.find_earlier, view.declarations)):
+        yield "changes of {models} (new)"
+    if view.variants and not view.spec.is_ir and not _find_siblings(view):
+        yield "likeness of {models} (no siblings)"
