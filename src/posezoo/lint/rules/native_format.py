@@ -181,7 +181,8 @@ def declared_ends(view: ModelView) -> Violations:
 
 @rule()
 def known_network(view: ModelView) -> Violations:
-    """The network exists, takes the declared arguments, and has the declared names of outputs.
+    """The network exists, takes the declared arguments, and has the declared names of inputs
+    and outputs.
 
     Example: network: {name: higher_hrnet, width: 9000}
     """
@@ -203,11 +204,11 @@ def known_network(view: ModelView) -> Violations:
         severity = None if networks.is_network(view.name) else Severity.WARNING
         yield view.declared("network", message, network.name, severity=severity)
         return
-    expected = ", ".join(outputs)
+    expected = ", ".join((network.input.name, *outputs))
     for variant in view.variants:
-        declared = ", ".join(output.name for output in variant.outputs)
+        declared = ", ".join(port.name for port in (*variant.inputs, *variant.outputs))
         if declared != expected:
-            message = f"outputs: those of {variant.full_name} are not {expected}"
+            message = f"inputs and outputs: those of {variant.full_name} are not {expected}"
             yield view.declared("outputs", message, declared, expected)
 
 

@@ -19,7 +19,7 @@ from posezoo.core.declarations.model import (
 )
 from posezoo.core.errors import InferenceError
 from posezoo.lint.earlier_models import list_pins, read_digests
-from posezoo.lint.finding import Violations
+from posezoo.lint.finding import RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.lint.rules.kin_rules import first_word
@@ -33,6 +33,12 @@ _OF_INPUTS = (
 _ADDABLE = ("color", "layout", "shape", "network", "outputs")
 #: What siblings have in common; the convention follows from the code of the training.
 _OF_SIBLINGS = ("mean", "scale", "color", "reverse_input_channels", "layout", "convention")
+#: The converter's arguments that stand for keys.
+_FLAGS = {
+    "mean": "--mean_values", "scale": "--scale_values", "shape": "--input_shape",
+    "outputs": "--output",
+}  # fmt: skip
+#: What is the same as no value.
 _NONE = {"mean": (0.0,), "scale": (1.0,)}
 
 #: Values by their keys in model.yml, or by the flags of the converter.
@@ -57,7 +63,9 @@ def list_facts(model: Model) -> Facts:
 
 
 def _list_options(decoder: Decoder | None) -> Iterable[tuple[str, object]]:
-    """The name and all options of a decoder, also those that are not given."""
+    """The name and all options of a decoder, also those that are not given; but for its skeleton,
+    of whose sizes other rules judge.
+    """
     if decoder is None:
         return ()
     from posezoo.poses.decoders import resolve_options
@@ -65,7 +73,8 @@ def _list_options(decoder: Decoder | None) -> Iterable[tuple[str, object]]:
     options: Mapping[str, object] = decoder.options
     with suppress(InferenceError):  # another rule reports it
         options = asdict(resolve_options(decoder))
-    return [("name", decoder.name), *options.items()]
+    others = [(name, value) for name, value in options.items() if name != "skeleton"]
+    return [("name", decoder.name), *others]
 
 
 def _read_value(port: Input, name: str) -> object:
@@ -88,16 +97,18 @@ def unexplained_change(view: ModelView) -> Violations:
 
     Example: mean: [127.5, 127.5, 127.5] for a checksum that had the mean of ImageNet before
     """
+    reported = set()  # variants share most values
     for now in view.declarations:
         found = [(_compare(before, now), before) for before in view.zoo.find_earlier(now)]
         differences, before = min(found, key=lambda pair: len(pair[0]), default=({}, now))
-        if differences and not _is_explained(view, before, now):
-            texts = "; ".join(f"{key} is {value}" for key, value in differences.items())
+        texts = "; ".join(f"{key} is {value}" for key, value in differences.items())
+        if texts not in ("", *reported) and not _is_explained(view, before, now):
+            reported.add(texts)
             message = (
-                f"{now.full_name}: of the same file, other values need a reason in"
+                f"the file of {now.full_name} is the same, so other values need a reason in"
                 f" published.known_difference: {texts}"
             )
-            yield view.declared(next(iter(differences)), message, texts)
+            yield _report(view, next(iter(differences)), message, texts)
 
 
 def _compare(before: Model, now: Model) -> dict[str, str]:
@@ -171,7 +182,26 @@ def unlike_siblings(view: ModelView) -> Violations:
         message = f"{key} is {value or 'none'}, and {other or 'none'} in {name}"
         if len(siblings) > 1:
             message += f"; none of {len(siblings)} similar models has this value"
-        yield view.declared(key, message, f"{value}", f"{other}")
+        # In Open Model Zoo's form, publisher and network are only known from names.
+        is_sure = view.is_native or len(siblings) > 1
+        severity = None if is_sure else Severity.WARNING
+        yield _report(view, key, message, f"{value}", f"{other}", severity=severity)
+
+
+def _report(
+    view: ModelView,
+    key: str,
+    message: str,
+    actual: str,
+    expected: str = "",
+    severity: Severity | None = None,
+) -> RuleViolation:
+    """A violation at a key of model.yml, or at the converter's argument that stands for it."""
+    argument = view.argument(_FLAGS.get(key.rpartition(".")[2], key))
+    if argument is None:
+        return view.declared(key, message, actual, expected, severity)
+    place = argument.node
+    return RuleViolation(place, message, key, actual, expected=expected, severity=severity)
 
 
 def _read_shared_values(view: ModelView) -> dict[str, object]:
