@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from pathlib import Path
 
@@ -139,10 +138,9 @@ def test_a_change_of_the_same_file_is_an_error_until_it_has_a_reason(zoo, check,
     assert (model, CHANGED) in found
     text = path.read_text("utf-8")
     reason = "known_difference: the training code of the publisher has these values"
-    if "published:" in text:
-        indent = re.search(r"published:\n( +)", text)[1]
-        text = text.replace("published:\n", f"published:\n{indent}{reason}\n")
-    else:
+    if "\npublished:\n" in text:
+        text = text.replace("\npublished:\n", f"\npublished:\n  {reason}\n")
+    else:  # it has none, or each of its variants has one
         text += f"published: {{{reason}}}\n"
     path.write_text(text, "utf-8")
     assert not {rule for _, rule in since(check, zoo)[1]} & {CHANGED, UNLIKE}

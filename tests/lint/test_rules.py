@@ -652,6 +652,7 @@ def test_every_rule_has_a_test_and_an_explanation():
         for name in (
             "test_rules.py",
             "test_injected_mistakes.py",
+            "test_changes.py",
             "test_kin_rules.py",
             "test_spoilt_registry.py",
         )

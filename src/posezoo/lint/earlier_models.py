@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec, SourceFile
+from posezoo.core.declarations.yaml_nodes import YamlNode
 from posezoo.core.values import frozen
+from posezoo.lint.accuracy_check_yml import list_leaves
 
 
 @frozen
@@ -15,6 +17,12 @@ class EarlierModels:
 
     changed: tuple[Model, ...]  # as they were
     paths: frozenset[Path]  # of the model.yml that changed since
+    reasons: frozenset[str]  # that these files gave
+
+
+def read_reasons(tree: YamlNode | None) -> set[str]:
+    """The reasons that a model.yml gives, for all variants."""
+    return {str(node.value) for node in list_leaves(tree) if node.key == "known_difference"}
 
 
 def list_pins(file: SourceFile) -> dict[str, str]:

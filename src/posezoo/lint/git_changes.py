@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 from posezoo.core.declarations import other_names
 from posezoo.core.declarations.model import Model, ModelSpec
+from posezoo.core.declarations.yaml_nodes import read_yaml
 from posezoo.core.download.transfer import ACCESS_POINTS
 from posezoo.core.errors import SettingsError, SpecError
 from posezoo.core.registry import (
@@ -21,7 +22,7 @@ from posezoo.core.registry import (
     registry_root,
 )
 from posezoo.core.workers.program import find_program
-from posezoo.lint.earlier_models import EarlierModels
+from posezoo.lint.earlier_models import EarlierModels, read_reasons
 from posezoo.pages.cards.model_card import PICTURES
 from posezoo.pages.cards.registry_pages import INDEX, NETWORK_PICTURE, PICTURE
 from posezoo.pages.facts import outside_references
@@ -75,6 +76,7 @@ def read_earlier_models(registry: Registry, revision: str) -> EarlierModels | No
     """
     models: list[Model] = []
     changed = set()
+    reasons: set[str] = set()
     for root in registry.roots:
         if not _has_commits(root):
             return None
@@ -91,8 +93,9 @@ def read_earlier_models(registry: Registry, revision: str) -> EarlierModels | No
                     _write_earlier(root, f"{start}:{name}", copy)
             for entry in Registry([Path(folder)]).entries.values():
                 with suppress(SpecError):
+                    reasons |= read_reasons(read_yaml(entry.path))
                     models.append(entry.read())
-    return EarlierModels(tuple(models), frozenset(changed))
+    return EarlierModels(tuple(models), frozenset(changed), frozenset(reasons))
 
 
 def _write_earlier(root: Path, blob: str, path: Path) -> None:

@@ -35,7 +35,7 @@ from posezoo.core.registry import Registry, RegistryEntry
 from posezoo.core.values import frozen
 from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below, read_runs
 from posezoo.lint.card_claims import CardClaims, CardValue, read_claims, select_part_sections
-from posezoo.lint.earlier_models import EarlierModels, find_same
+from posezoo.lint.earlier_models import EarlierModels, find_same, read_reasons
 from posezoo.lint.finding import FileLocation, Place, RuleViolation, Severity
 from posezoo.lint.index_pages import IndexRow, read_index
 from posezoo.lint.text_comparison import file_name, read_names
@@ -108,14 +108,24 @@ class RegistryView:
         return find_same(model, self._earlier_models)
 
     @cached_property
+    def _unchanged(self) -> list[ModelView]:
+        paths = self.earlier.paths if self.earlier else ()
+        return [view for view in self.models.values() if view.entry.path.resolve() not in paths]
+
+    @cached_property
     def _earlier_models(self) -> list[Model]:
         if self.earlier is None:
             return []
         models = [*self.earlier.changed]
-        for view in self.models.values():
-            if view.entry.path.resolve() not in self.earlier.paths:
-                models += view.declarations[:1]
+        for view in self._unchanged:
+            models += view.declarations[:1]
         return [variant for model in models for variant in (model, *model.variants)]
+
+    @cached_property
+    def earlier_reasons(self) -> set[str]:
+        """The reasons that any model.yml gave before the change."""
+        reasons = {*self.earlier.reasons} if self.earlier else set()
+        return reasons.union(*(view.reasons for view in self._unchanged))
 
     def select(self, names: Collection[str] | None) -> list[ModelView]:
         """The models with these names (None: all)."""
@@ -306,6 +316,11 @@ class ModelView:
         """The tree of model.yml."""
         tree = read_tree(self.entry.path)
         return tree if isinstance(tree, YamlNode) else None
+
+    @property
+    def reasons(self) -> set[str]:
+        """Why values differ from others, as model.yml says it."""
+        return read_reasons(self.model_yml)
 
     def node(self, *keys: str | int) -> YamlNode | None:
         """The value below these keys of model.yml, or None."""

@@ -99,10 +99,10 @@ def unexplained_change(view: ModelView) -> Violations:
     """
     reported = set()  # variants share most values
     for now in view.declarations:
-        found = [(_compare(before, now), before) for before in view.zoo.find_earlier(now)]
-        differences, before = min(found, key=lambda pair: len(pair[0]), default=({}, now))
+        found = [_compare(before, now) for before in view.zoo.find_earlier(now)]
+        differences = min(found, key=len, default={})
         texts = "; ".join(f"{key} is {value}" for key, value in differences.items())
-        if texts not in ("", *reported) and not _is_explained(view, before, now):
+        if texts not in ("", *reported) and not _is_explained(view):
             reported.add(texts)
             message = (
                 f"the file of {now.full_name} is the same, so other values need a reason in"
@@ -151,15 +151,10 @@ def _is_replaced(before: ModelSpec, now: ModelSpec) -> bool:
     return all(digests) and digests[0].isdisjoint(digests[1])
 
 
-def _is_explained(view: ModelView, before: Model, now: Model) -> bool:
-    """Whether model.yml gives a reason that it did not give before."""
-    if isinstance(now, ModelSpec):
-        return now.published.known_difference not in ("", before.published.known_difference)
-    for part in view.zoo.find_models(now.stages):
-        earlier = view.zoo.find_earlier(part.declaration)
-        if any(_is_explained(part, each, part.spec) for each in earlier):
-            return True
-    return False
+def _is_explained(view: ModelView) -> bool:
+    """Whether model.yml, or that of a part, gives a reason that none gave before."""
+    models = (view, *view.zoo.find_models(view.parts))
+    return any(each.reasons - view.zoo.earlier_reasons for each in models)
 
 
 @rule(unless=("unexplained-change",))
@@ -172,7 +167,7 @@ def unlike_siblings(view: ModelView) -> Violations:
     """
     values = _read_shared_values(view)
     siblings = _find_siblings(view)
-    if not siblings or view.spec.published.known_difference:
+    if not siblings or view.reasons:
         return
     for key, value in values.items():
         of_siblings = {each.name: _read_shared_values(each).get(key) for each in siblings}
@@ -216,7 +211,7 @@ def _find_siblings(view: ModelView) -> list[ModelView]:
     kinds = [*_read_kind(view)]
     models = view.zoo.models_by(_read_kind)[kinds[0]] if kinds else []
     others = (each for each in models if each is not view)
-    return [each for each in others if not each.spec.published.known_difference]
+    return [each for each in others if not each.reasons]
 
 
 def _read_kind(view: ModelView) -> Iterator[tuple[object, ...]]:
