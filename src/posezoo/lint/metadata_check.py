@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
@@ -50,7 +50,8 @@ METADATA_FLAGS = (
     Flag(
         "--changed_since, --changed-since REV",
         "with --metadata: check only models whose folder, index page, license text, paper or"
-        " skeleton changed since this Git revision; all models if nothing changed",
+        " skeleton changed since this Git revision, and what changed in model.yml without a"
+        " reason; all models if nothing changed",
     ),
     Flag(
         "--baseline FILE",
@@ -130,10 +131,9 @@ def run_metadata_check(
         is_dry_run: whether the changes are only shown.
     """
     from posezoo.lint.git_changes import read_earlier_models
-    from posezoo.lint.output_formats import baseline_key, read_baseline, write_baseline
+    from posezoo.lint.output_formats import read_baseline
     from posezoo.lint.registry_view import RegistryView
     from posezoo.lint.rules import check_models
-    from posezoo.lint.rules.preparation_rules import unexplained_change
 
     if args.explain is not None:
         _explain_rules(args.explain, args.parser)
@@ -157,14 +157,29 @@ def run_metadata_check(
         from posezoo.lint.recomputation import recompute_artifacts
 
         findings += recompute_artifacts(registry, names, args.artifacts)
-    # A baseline would accept any change whose author also writes the baseline.
-    acceptable = [each for each in findings if each.rule != unexplained_change.id]
-    if args.write_baseline:
-        write_baseline(args.write_baseline, acceptable, registry.roots)
-    known = [each for each in acceptable if baseline_key(each, registry.roots) in accepted]
-    findings = [each for each in findings if each not in known]
+    findings = _leave_out_known(findings, accepted, args.write_baseline, registry.roots)
     _print_findings(findings, args.format, zoo.select(names), args.artifacts)
     return int(any(finding.severity == "error" for finding in findings))
+
+
+def _leave_out_known(
+    findings: Sequence[Finding],
+    accepted: Collection[tuple[str, ...]],
+    baseline: Path | None,
+    roots: Sequence[Path],
+) -> list[Finding]:
+    """The findings that a baseline does not accept; a new baseline is written of all that one may
+    accept.
+    """
+    from posezoo.lint.output_formats import baseline_key, write_baseline
+    from posezoo.lint.rules.preparation_rules import unexplained_change
+
+    # Who makes a change could also add it to the baseline.
+    acceptable = [each for each in findings if each.rule != unexplained_change.id]
+    if baseline:
+        write_baseline(baseline, acceptable, roots)
+    known = [each for each in acceptable if baseline_key(each, roots) in accepted]
+    return [each for each in findings if each not in known]
 
 
 def _require_folders(args: MetadataArgs, registry: Registry) -> None:

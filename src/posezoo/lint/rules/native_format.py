@@ -206,7 +206,8 @@ def known_network(view: ModelView) -> Violations:
         return
     expected = ", ".join((network.input.name, *outputs))
     for variant in view.variants:
-        declared = ", ".join(port.name for port in (*variant.inputs, *variant.outputs))
+        names = [port.name for port in variant.inputs]
+        declared = ", ".join(names + variant.output_names)
         if declared != expected:
             message = f"inputs and outputs: those of {variant.full_name} are not {expected}"
             yield view.declared("outputs", message, declared, expected)
@@ -246,10 +247,10 @@ def files_beside(view: ModelView) -> Violations:
         "recorded_outputs": read_recording,
         "int8_ranges": read_ranges,
     }
-    for variant, field in product(view.variants, readers):
+    for variant, (field, read) in product(view.variants, readers.items()):
         try:
             if getattr(variant, field):
-                readers[field](variant)
+                read(variant)
         except ConversionError as error:
             yield view.declared(field, error.problem)
 

@@ -47,10 +47,12 @@ Facts = Mapping[str, object]
 
 def list_facts(model: Model) -> Facts:
     """What a model declares about the preparation of its file and the reading of its outputs."""
-    facts = {f"decoder.{name}": value for name, value in _list_options(model.decoder)}
+    facts: dict[str, object] = {
+        f"decoder.{name}": value for name, value in _list_options(model.decoder)
+    }
     if not isinstance(model, ModelSpec):
         return facts
-    declared = {
+    declared: dict[str, object] = {
         "conversion_to_onnx_args": " ".join(model.upstream_export),
         "postprocessing": " ".join(map(str, model.postprocessing)),
         "network": model.network,
@@ -97,7 +99,7 @@ def unexplained_change(view: ModelView) -> Violations:
 
     Example: mean: [127.5, 127.5, 127.5] for a checksum that had the mean of ImageNet before
     """
-    reported = set()  # variants share most values
+    reported: set[str] = set()  # variants share most values
     for now in view.declarations:
         found = [_compare(before, now) for before in view.zoo.find_earlier(now)]
         differences = min(found, key=len, default={})
@@ -113,7 +115,7 @@ def unexplained_change(view: ModelView) -> Violations:
 
 def _compare(before: Model, now: Model) -> dict[str, str]:
     """What needs a reason, by its key in model.yml: the value now, and that before."""
-    differences = {}
+    differences: dict[str, str] = {}
     if isinstance(before, ModelSpec) and isinstance(now, ModelSpec):
         for index, file in enumerate(now.files):
             for other in before.files:
