@@ -159,7 +159,7 @@ def _is_explained(view: ModelView) -> bool:
     return any(each.reasons - view.zoo.earlier_reasons for each in models)
 
 
-@rule(unless=("unexplained-change",))
+@rule(unless=("unexplained-change", "known-decoder", "known-network"))
 def unlike_siblings(view: ModelView) -> Violations:
     """A model has the mean, scale, colour order, layout and convention of the decoder of one of its
     siblings, if it has some: models of the same publisher and framework, with networks of one kind
@@ -173,7 +173,9 @@ def unlike_siblings(view: ModelView) -> Violations:
         return
     for key, value in values.items():
         of_siblings = {each.name: _read_shared_values(each).get(key) for each in siblings}
-        if value in of_siblings.values():
+        if key == "decoder.convention":  # another rule may report that of a sibling
+            of_siblings = {name: other for name, other in of_siblings.items() if other}
+        if not of_siblings or value in of_siblings.values():
             continue
         name, other = next(iter(of_siblings.items()))
         message = f"{key} is {value or 'none'}, and {other or 'none'} in {name}"
