@@ -189,7 +189,8 @@ RULES_PAGE = """\
 model.yml, cards, accuracy-check.yml, index pages and the sizes of files are compared with each other, in
 posezoo's format and in Open Model Zoo's. Only an error fails a check; a warning is a difference that may be
 intended. A published value that is known to be wrong is declared with its reason:
-`published: {{known_difference: ...}}`.
+`published: {{known_difference: ...}}`. The same key gives the reason of a change that `unexplained-change` reports: [change
+the mean of a model](../CONTRIBUTING.md#change-how-a-model-is-prepared). The summary ends with what was not judged.
 
 {metadata}
 

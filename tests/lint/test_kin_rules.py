@@ -11,7 +11,7 @@ from posezoo.core.registry import Registry
 from posezoo.lint.rules import check_registry
 
 ROOT = Path(__file__).resolve().parents[2]
-RULES = ("paper-of-another", "decoder-of-kin", "license-kind", "license-name")
+RULES = ("paper-of-another", "unlike-siblings", "license-kind", "license-name")
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_a_paper_that_the_description_names_is_not_of_another(models):
     ],
 )
 def test_another_convention_than_in_the_same_network_is_found(models, model, old, new):
-    assert find(models, model, old, new) == {"decoder-of-kin"}
+    assert find(models, model, old, new) == {"unlike-siblings"}
 
 
 @pytest.mark.parametrize(

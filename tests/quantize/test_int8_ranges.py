@@ -334,7 +334,7 @@ def test_a_file_that_is_not_the_declared_one_is_refused(zoo, spoil, problem):
     assert not zoo.xml().exists()
     checked = posezoo("verify", "--metadata", "--models_dir", zoo.root / "registry")
     assert checked.returncode == 1
-    assert "[int8-ranges]" in checked.stdout
+    assert "[files-beside]" in checked.stdout
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from posezoo.core.declarations import other_names
-from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.declarations.model import Model, ModelSpec
+from posezoo.core.declarations.yaml_nodes import read_yaml
 from posezoo.core.download.transfer import ACCESS_POINTS
-from posezoo.core.errors import SettingsError
+from posezoo.core.errors import SettingsError, SpecError
 from posezoo.core.registry import (
     Registry,
     RegistryEntry,
@@ -19,6 +22,7 @@ from posezoo.core.registry import (
     registry_root,
 )
 from posezoo.core.workers.program import find_program
+from posezoo.lint.earlier_models import EarlierModels, read_reasons
 from posezoo.pages.cards.model_card import PICTURES
 from posezoo.pages.cards.registry_pages import INDEX, NETWORK_PICTURE, PICTURE
 from posezoo.pages.facts import outside_references
@@ -51,7 +55,7 @@ def find_changed_models(registry: Registry, revision: str) -> frozenset[str] | N
     """
     refuse_installed_models(registry, "--changed_since")
     for root in registry.roots:
-        if not _run_git(root, "rev-list", "--all", "--max-count=1"):
+        if not _has_commits(root):
             return frozenset(registry.entries)  # before the first commit, all is new
     paths = {path for root in registry.roots for path in _list_changed_paths(root, revision)}
     if not paths:
@@ -64,6 +68,50 @@ def find_changed_models(registry: Registry, revision: str) -> frozenset[str] | N
     touched = {each for path in paths for each in (path, *path.parents)}
     names = [entry.name for entry in entries if _is_touched(entry, paths, touched)]
     return _find_readers(registry, paths).union(names)
+
+
+def read_earlier_models(registry: Registry, revision: str) -> EarlierModels | None:
+    """The models as they were where the present branch left a revision's; None before the first
+    commit. A model.yml that cannot be read today is left out.
+    """
+    models: list[Model] = []
+    changed = set()
+    reasons: set[str] = set()
+    for root in registry.roots:
+        if not _has_commits(root):
+            return None
+        top = _find_top(root)
+        # The other branch may have gone on: its changes are not those of this one.
+        merged = _start_git(root, "merge-base", "--end-of-options", revision, "HEAD")
+        start = merged.stdout.strip() or revision
+        with TemporaryDirectory() as folder:
+            for path in _list_changed_paths(root, start):
+                if path.name in DECLARATIONS and path.is_relative_to(root.resolve()):
+                    changed.add(path)
+                    name = path.relative_to(top.resolve()).as_posix()
+                    copy = Path(folder, path.relative_to(root.resolve()))
+                    _write_earlier(root, f"{start}:{name}", copy)
+            for entry in Registry([Path(folder)]).entries.values():
+                with suppress(SpecError):
+                    reasons |= read_reasons(read_yaml(entry.path))
+                    models.append(entry.read())
+    return EarlierModels(tuple(models), frozenset(changed), frozenset(reasons))
+
+
+def _write_earlier(root: Path, blob: str, path: Path) -> None:
+    """Write a file as it was, if there was one."""
+    content = _start_git(root, "cat-file", "blob", blob)
+    if content.returncode == 0:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content.stdout, "utf-8", errors="surrogateescape", newline="")
+
+
+def _has_commits(root: Path) -> bool:
+    return bool(_run_git(root, "rev-list", "--all", "--max-count=1"))
+
+
+def _find_top(root: Path) -> Path:
+    return Path(_run_git(root, "rev-parse", "--show-toplevel").strip())
 
 
 def refuse_installed_models(registry: Registry, flag: str) -> None:
@@ -103,7 +151,7 @@ def _switch_filters_off(folder: Path) -> Iterator[str]:
 
 def _list_changed_paths(root: Path, revision: str) -> Iterator[Path]:
     """The files of a registry's repository that differ from a revision, and untracked ones."""
-    top = Path(_run_git(root, "rev-parse", "--show-toplevel").strip())
+    top = _find_top(root)
     commit = f"{revision}^{{commit}}"
     _run_git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", commit)
     names_only = ("--no-renames", "--name-only", "-z")  # of a renamed file, both names count
@@ -151,6 +199,7 @@ def _start_git(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
             [git, "--no-pager", "-C", str(folder), *_NO_PROGRAMS, *words],
             capture_output=True,
             encoding="utf-8",
+            errors="surrogateescape",
             env={**os.environ, "GIT_NO_LAZY_FETCH": "1"},
             timeout=TIMEOUT_S,
             check=False,

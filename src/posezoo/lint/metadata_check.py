@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from posezoo.core.resolve.stage_context import Context
     from posezoo.lint.finding import Finding
+    from posezoo.lint.registry_view import ModelView
     from posezoo.lint.rule import RuleInfo
 
 FORMATS = ("text", "json", "sarif", "github")
@@ -47,7 +50,8 @@ METADATA_FLAGS = (
     Flag(
         "--changed_since, --changed-since REV",
         "with --metadata: check only models whose folder, index page, license text, paper or"
-        " skeleton changed since this Git revision; all models if nothing changed",
+        " skeleton changed since this Git revision, and what changed in model.yml without a"
+        " reason; all models if nothing changed",
     ),
     Flag(
         "--baseline FILE",
@@ -126,33 +130,56 @@ def run_metadata_check(
         context: with ``--fix``, where files of models may be; None for no changes.
         is_dry_run: whether the changes are only shown.
     """
-    from posezoo.lint.output_formats import baseline_key, read_baseline, write_baseline
-    from posezoo.lint.rules import check_registry
+    from posezoo.lint.git_changes import read_earlier_models
+    from posezoo.lint.output_formats import read_baseline
+    from posezoo.lint.registry_view import RegistryView
+    from posezoo.lint.rules import check_models
 
     if args.explain is not None:
         _explain_rules(args.explain, args.parser)
         return 0
     _require_folders(args, registry)
     names = _select_names(registry, patterns)
+    earlier = None
     if args.changed_since is not None:
         names = _select_changed(registry, names, args.changed_since)
+        earlier = read_earlier_models(registry, args.changed_since)
     accepted = frozenset() if args.baseline is None else read_baseline(args.baseline)
-    alone = patterns is not None and args.changed_since is None
-    findings = list(check_registry(registry, names, alone=alone))
+    only = names if args.changed_since is None else None
+    zoo = RegistryView(registry, only, earlier)
+    findings = list(check_models(zoo.select(names)))
     if context is not None and _fix(
         findings, registry, names, context, style=args.format, is_dry_run=is_dry_run
     ):
-        registry = Registry(registry.roots)
-        findings = list(check_registry(registry, names, alone=alone))
+        zoo = RegistryView(Registry(registry.roots), only, earlier)
+        findings = list(check_models(zoo.select(names)))
     if args.artifacts:
         from posezoo.lint.recomputation import recompute_artifacts
 
         findings += recompute_artifacts(registry, names, args.artifacts)
-    if args.write_baseline:
-        write_baseline(args.write_baseline, findings, registry.roots)
-    findings = [each for each in findings if baseline_key(each, registry.roots) not in accepted]
-    _print_findings(findings, args.format, len(registry.entries) if names is None else len(names))
+    findings = _leave_out_known(findings, accepted, args.write_baseline, registry.roots)
+    _print_findings(findings, args.format, zoo.select(names), args.artifacts)
     return int(any(finding.severity == "error" for finding in findings))
+
+
+def _leave_out_known(
+    findings: Sequence[Finding],
+    accepted: Collection[tuple[str, ...]],
+    baseline: Path | None,
+    roots: Sequence[Path],
+) -> list[Finding]:
+    """The findings that a baseline does not accept; a new baseline is written of all that one may
+    accept.
+    """
+    from posezoo.lint.output_formats import baseline_key, write_baseline
+    from posezoo.lint.rules.preparation_rules import unexplained_change
+
+    # Who makes a change could also add it to the baseline.
+    acceptable = [each for each in findings if each.rule != unexplained_change.id]
+    if baseline:
+        write_baseline(baseline, acceptable, roots)
+    known = [each for each in acceptable if baseline_key(each, roots) in accepted]
+    return [each for each in findings if each not in known]
 
 
 def _require_folders(args: MetadataArgs, registry: Registry) -> None:
@@ -251,7 +278,22 @@ def _fix(
     return count > 0 and not is_dry_run
 
 
-def _print_findings(findings: Sequence[Finding], style: str, count: int) -> None:
+def _format_unjudged(models: Sequence[ModelView], artifacts: Path | None) -> str:
+    """What was not judged, for the summary."""
+    from posezoo.lint.rules.preparation_rules import list_unjudged
+
+    counts = Counter(chain.from_iterable(map(list_unjudged, models)))
+    parts = [text.format(models=format_count(counts[text], "model")) for text in sorted(counts)]
+    if find_spec("torch") is None:
+        parts.append("parameters of networks (no PyTorch)")
+    if artifacts is None:
+        parts.append("files and IR (no --artifacts)")
+    return f"; not judged: {', '.join(parts)}" if parts else ""
+
+
+def _print_findings(
+    findings: Sequence[Finding], style: str, models: Sequence[ModelView], artifacts: Path | None
+) -> None:
     from posezoo.lint import output_formats
     from posezoo.lint.rules import load_rules
 
@@ -271,9 +313,11 @@ def _print_findings(findings: Sequence[Finding], style: str, count: int) -> None
     if style == "text":
         print_lines(*_format_groups(findings))
     total = format_count(len(findings), "finding")
-    checked = "1 model or composite" if count == 1 else f"{count} models and composites"
+    checked = "1 model or composite" if len(models) == 1 else f"{len(models)} models and composites"
     summary = f"{checked}, {len(load_rules())} rules, {total}"
-    print_lines(f"{summary}: {_count_by_severity(findings)}" if findings else summary)
+    if findings:
+        summary += f": {_count_by_severity(findings)}"
+    print_lines(summary + _format_unjudged(models, artifacts))
 
 
 def _format_groups(findings: Sequence[Finding]) -> list[str]:

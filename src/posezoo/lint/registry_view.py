@@ -20,6 +20,7 @@ from posezoo.core.declarations.model import (
     Framework,
     Input,
     License,
+    Model,
     ModelSpec,
     Output,
     Source,
@@ -34,6 +35,7 @@ from posezoo.core.registry import Registry, RegistryEntry
 from posezoo.core.values import frozen
 from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below, read_runs
 from posezoo.lint.card_claims import CardClaims, CardValue, read_claims, select_part_sections
+from posezoo.lint.earlier_models import EarlierModels, find_same, read_reasons
 from posezoo.lint.finding import FileLocation, Place, RuleViolation, Severity
 from posezoo.lint.index_pages import IndexRow, read_index
 from posezoo.lint.text_comparison import file_name, read_names
@@ -59,11 +61,19 @@ ACCURACY_CHECK = "accuracy-check.yml"
 class RegistryView:
     """The models of a registry, with lookup tables of other models for rules.
 
-    If names are given with ``only``, all models but these and their composites are left out.
+    Args:
+        only: names; all models but these and their composites are left out.
+        earlier: the models before a change; None if no change is judged.
     """
 
-    def __init__(self, registry: Registry, only: Collection[str] | None = None) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        only: Collection[str] | None = None,
+        earlier: EarlierModels | None = None,
+    ) -> None:
         self.registry = registry
+        self.earlier = earlier
         self._only = only
         self._computed: dict[object, Any] = {}
 
@@ -92,6 +102,34 @@ class RegistryView:
             if page:
                 rows += read_index(path, page, names)
         return _group((row.model, row) for row in rows)
+
+    def find_earlier(self, model: Model) -> Sequence[Model]:
+        """The model before the change, or those with its file; empty if there is none."""
+        return find_same(model, self._earlier_models)
+
+    @cached_property
+    def _unchanged(self) -> list[ModelView]:
+        paths = self.earlier.paths if self.earlier else ()
+        return [view for view in self.models.values() if view.entry.path.resolve() not in paths]
+
+    @cached_property
+    def _earlier_models(self) -> list[Model]:
+        if self.earlier is None:
+            return []
+        models = [*self.earlier.changed]
+        for view in self._unchanged:
+            models += view.declarations[:1]
+        return [variant for model in models for variant in (model, *model.variants)]
+
+    @cached_property
+    def earlier_reasons(self) -> set[str]:
+        """The reasons that any model.yml gave before the change."""
+        reasons = {*self.earlier.reasons} if self.earlier else set()
+        return reasons.union(*(view.reasons for view in self._unchanged))
+
+    def select(self, names: Collection[str] | None) -> list[ModelView]:
+        """The models with these names (None: all)."""
+        return [each for name, each in self.models.items() if names is None or name in names]
 
     def find_models(self, names: Iterable[str]) -> list[ModelView]:
         """The models with these names, in their order, without those that were left out."""
@@ -231,6 +269,13 @@ class ModelView:
         return (self.spec, *self.spec.variants) if is_model else ()
 
     @property
+    def declarations(self) -> tuple[Model, ...]:
+        """The composite, or the model and all its variants; empty if model.yml cannot be read."""
+        if isinstance(self.parsed, CompositeSpec):
+            return (self.parsed,)
+        return self.variants
+
+    @property
     def sources(self) -> Iterator[tuple[int, SourceFile, Source]]:
         """Each source of a file of a variant, with the file and its index."""
         for variant in self.variants:
@@ -271,6 +316,11 @@ class ModelView:
         """The tree of model.yml."""
         tree = read_tree(self.entry.path)
         return tree if isinstance(tree, YamlNode) else None
+
+    @property
+    def reasons(self) -> set[str]:
+        """Why values differ from others, as model.yml says it."""
+        return read_reasons(self.model_yml)
 
     def node(self, *keys: str | int) -> YamlNode | None:
         """The value below these keys of model.yml, or None."""

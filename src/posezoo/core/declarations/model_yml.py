@@ -74,11 +74,12 @@ TASKS = (
     "speech_recognition", "style_transfer", "text_prediction", "text_to_speech", "time_series",
     "token_recognition",
 )  # fmt: skip
-#: Open Model Zoo's keys; a file with any other key is in our form.
+#: Open Model Zoo's keys, and ``published``, which may give the reason of a change; a file with any
+#: other key is in our form.
 OMZ_KEYS = frozenset((
     "description", "task_type", "framework", "license", "files", "postprocessing", "stages_order",
     "input_info", "model_optimizer_args", "conversion_to_onnx_args", "model_info", "quantizable",
-    "quantized",
+    "quantized", "published",
 ))  # fmt: skip
 #: Only one of each pair may be given: inputs and outputs are declared in our form or in Open Model
 #: Zoo's.

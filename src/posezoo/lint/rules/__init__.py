@@ -6,7 +6,7 @@ places shows. They need no weights and no internet access, and hostile texts do 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from itertools import islice
 from types import ModuleType
@@ -25,8 +25,8 @@ MAX_FINDINGS = 50
 #: A rule that finds the cause of what others find comes before them.
 _MODULES = (
     "declared_files", "contradictions", "converter_arguments", "native_format", "decoder_rules",
-    "kin_rules", "preprocessing_rules", "metrics", "shapes_and_names", "card_text",
-    "page_rules", "registry_files",
+    "kin_rules", "preprocessing_rules", "preparation_rules", "metrics", "shapes_and_names",
+    "card_text", "page_rules", "registry_files",
 )  # fmt: skip
 #: Each part is a module, all of whose rules count, or one rule, or a tuple of rules.
 FAMILIES: LazyTable[object] = LazyTable(
@@ -64,21 +64,21 @@ def check_registry(
     With ``alone``, they are compared only with each other, not with all others; this is faster.
     """
     view = RegistryView(registry, names if alone else None)
-    for name, model in view.models.items():
-        if names is None or name in names:
-            yield from _check_model(model)
+    return check_models(view.select(names))
 
 
-def _check_model(model: ModelView) -> Iterator[Finding]:
-    reported: set[str] = set()  # the rules with findings, and the files with errors
-    for rule in load_rules().values():
-        if not reported.isdisjoint(rule.unless):
-            continue
-        for violation in islice(rule.find(model), MAX_FINDINGS):
-            finding = create_finding(rule.id, rule.severity, model.name, violation)
-            # Pages that were drawn before a mistake that another rule has found.
-            if rule.id != "drawn-card" or finding.file not in reported:
-                yield finding
-            reported.add(rule.id)
-            if finding.severity is Severity.ERROR:
-                reported.add(finding.file)
+def check_models(models: Iterable[ModelView]) -> Iterator[Finding]:
+    """Every finding in these models."""
+    for model in models:
+        reported: set[str] = set()  # the rules with findings, and the files with errors
+        for rule in load_rules().values():
+            if not reported.isdisjoint(rule.unless):
+                continue
+            for violation in islice(rule.find(model), MAX_FINDINGS):
+                finding = create_finding(rule.id, rule.severity, model.name, violation)
+                # Pages that were drawn before a mistake that another rule has found.
+                if rule.id != "drawn-card" or finding.file not in reported:
+                    yield finding
+                reported.add(rule.id)
+                if finding.severity is Severity.ERROR:
+                    reported.add(finding.file)

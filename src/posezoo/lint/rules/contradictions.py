@@ -165,7 +165,8 @@ def _read_training_addresses(view: ModelView) -> Iterator[str]:
 
 @rule(unless=("source-name", "page-source", "source-of-another"))
 def source_ending(view: ModelView) -> Violations:
-    """The address of a file has the ending of its name.
+    """The address of a file has the ending of its name; in Open Model Zoo's format, where files are
+    often renamed, another ending is only a warning.
 
     Example: name: net.onnx, and source: https://host/net.pth
     """
@@ -174,7 +175,9 @@ def source_ending(view: ModelView) -> Violations:
         other = _find_ending(_read_path(source))
         if ending and other and ending != other:
             message = f"{file.name} comes from {source}, which ends with {other[0]}"
-            yield view.declared(f"files[{index}].source", message, str(source), ending[0])
+            severity = None if view.is_native else Severity.WARNING
+            texts = (str(source), ending[0])
+            yield view.declared(f"files[{index}].source", message, *texts, severity=severity)
 
 
 def _find_ending(name: str) -> tuple[str, ...]:

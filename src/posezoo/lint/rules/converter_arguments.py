@@ -6,7 +6,7 @@ import re
 
 from posezoo.core.declarations.model import UnpackArchive
 from posezoo.lint.accuracy_check_yml import list_below
-from posezoo.lint.finding import RuleViolation, Violations
+from posezoo.lint.finding import RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 
@@ -52,15 +52,17 @@ def _may_exist(view: ModelView, flag: str, root: str, name: str) -> bool:
 
 @rule()
 def generated_flag(view: ModelView) -> Violations:
-    """A flag that the converter adds itself, also from input_info, is not given: one of the two
-    values would be lost.
+    """A flag that the converter adds itself is not given: one of the two values would be lost. One
+    that says the same as input_info is a warning.
 
     Example: --model_name=my-model in model_optimizer_args
     """
     inputs = list_below(view.model_yml, "input_info")
     keys = {key for port in inputs if isinstance(port.value, dict) for key in port.value}
-    generated = (*GENERATED, *(flag for key, flag in FROM_INPUT_INFO.items() if key in keys))
+    repeated = [flag for key, flag in FROM_INPUT_INFO.items() if key in keys]
     for argument in view.arguments:
-        if argument.flag in generated:
+        if argument.flag in (*GENERATED, *repeated):
+            severity = Severity.WARNING if argument.flag in repeated else None
             message = f"the converter adds {argument.flag} itself"
-            yield RuleViolation(argument.node, message, actual=str(argument.node.value))
+            text = str(argument.node.value)
+            yield RuleViolation(argument.node, message, actual=text, severity=severity)

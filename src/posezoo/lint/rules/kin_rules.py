@@ -1,6 +1,4 @@
-"""Rules that compare a model with its kin: models whose names, or whose networks from the same
-repository, begin with the same word.
-"""
+"""A rule that compares a model with its kin: models whose names begin with the same word."""
 
 from __future__ import annotations
 
@@ -15,9 +13,6 @@ from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.lint.text_comparison import simplify
 from posezoo.pages.facts import papers
-
-#: The option of decoders that follows from the code with which a network was trained.
-_CONVENTION = "convention"
 
 
 @rule(unless=("papers",))
@@ -48,10 +43,11 @@ def _read_paper(view: ModelView) -> Iterator[str]:
 
 def _stem(view: ModelView) -> str:
     """The beginning of its name, which models of one design share: rtmpose of rtmpose-m."""
-    return _first_word(view.name)
+    return first_word(view.name)
 
 
-def _first_word(name: str) -> str:
+def first_word(name: str) -> str:
+    """The beginning of a name, which models or networks of one design share."""
     return re.split("[-_.]", name)[0]
 
 
@@ -83,34 +79,3 @@ def _names_title(view: ModelView, paper: str) -> bool:
         described = papers.read_papers(registry_root(view.spec) / papers.NAME)
     name = simplify(described[paper].title.partition(":")[0]) if paper in described else ""
     return bool(name) and name in simplify(f"{view.spec.subdirectory} {view.spec.description}")
-
-
-@rule(unless=("known-decoder", "known-network"))
-def decoder_of_kin(view: ModelView) -> Violations:
-    """Models with networks of one kind from the same repository have the same convention of the
-    decoder, because it follows from the training code. The convention of most models counts; if
-    there is no majority, each model is reported.
-
-    Example: decoder: {name: heatmap, convention: udp}, and quarter in another size of the network
-    """
-    decoder = view.spec.decoder
-    origin = next(_read_origin(view), None)
-    if decoder is None or origin is None:
-        return
-    declared = str(decoder.options.get(_CONVENTION, "none"))
-    kin = {
-        each.name: str(each.spec.decoder.options[_CONVENTION])
-        for each in view.zoo.models_by(_read_origin)[origin]
-        if each is not view and each.spec.decoder and _CONVENTION in each.spec.decoder.options
-    }
-    alike = sum(convention == declared for convention in kin.values())
-    other = next((name for name, convention in kin.items() if convention != declared), None)
-    if other and 2 * (alike + 1) <= len(kin) + 1:
-        message = f"decoder: {_CONVENTION} is {declared}, and {kin[other]} in {other}"
-        yield view.declared("decoder", message, declared, kin[other])
-
-
-def _read_origin(view: ModelView) -> Iterator[tuple[str, str]]:
-    """The kind of the network, and the repository from which it comes."""
-    if view.spec.network and view.spec.origin.repository:
-        yield _first_word(view.spec.network.name), view.spec.origin.repository

@@ -7,9 +7,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, replace
+from itertools import product
 
-from posezoo.core.declarations.model import Input, ModelSpec
+from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import ConversionError, NetworkError, SpecError, UnknownModelError
 from posezoo.core.registry import license_path, read_copyright_line, registry_root
@@ -181,8 +181,8 @@ def declared_ends(view: ModelView) -> Violations:
 
 @rule()
 def known_network(view: ModelView) -> Violations:
-    """The network exists, takes the declared arguments, and has the declared input and names of
-    outputs.
+    """The network exists, takes the declared arguments, and has the declared names of inputs
+    and outputs.
 
     Example: network: {name: higher_hrnet, width: 9000}
     """
@@ -204,28 +204,13 @@ def known_network(view: ModelView) -> Violations:
         severity = None if networks.is_network(view.name) else Severity.WARNING
         yield view.declared("network", message, network.name, severity=severity)
         return
-    expected = ", ".join(outputs)
+    expected = ", ".join((network.input.name, *outputs))
     for variant in view.variants:
-        declared = ", ".join(output.name for output in variant.outputs)
+        names = [port.name for port in variant.inputs]
+        declared = ", ".join(names + variant.output_names)
         if declared != expected:
-            message = f"outputs: those of {variant.full_name} are not {expected}"
+            message = f"inputs and outputs: those of {variant.full_name} are not {expected}"
             yield view.declared("outputs", message, declared, expected)
-        keys = _compare_inputs(variant.inputs, network.input)
-        if keys:
-            message = f"inputs: {keys}; the network {network.name} has other values"
-            yield view.declared("inputs", message, variant.full_name, network.name)
-            return  # variants share what is wrong
-
-
-def _compare_inputs(inputs: Sequence[Input], expected: Input) -> str:
-    """The values that differ from those of a network's only input; a variant may have any sizes."""
-    if len(inputs) != 1:
-        return f"there are {len(inputs)}"
-    declared = replace(inputs[0], shape=expected.shape, dynamic=expected.dynamic)
-    usual = asdict(expected)
-    pairs = asdict(declared).items()
-    differences = [(name, value) for name, value in pairs if value != usual[name]]
-    return ", ".join(f"{name} is {value}, not {usual[name]}" for name, value in differences)
 
 
 @rule()
@@ -250,39 +235,22 @@ def measured(view: ModelView) -> Violations:
 
 
 @rule()
-def recorded_outputs(view: ModelView) -> Violations:
-    """The file with recorded outputs is the declared one.
+def files_beside(view: ModelView) -> Violations:
+    """The files with recorded outputs and with ranges of INT8 are the declared ones.
 
     Example: the checksum of another model's recorded_outputs
     """
     from posezoo.core.convert.recorded_outputs import read_recording
-
-    declaring = [variant for variant in view.variants if variant.recorded_outputs]
-    yield from _check_files_beside(view, "recorded_outputs", declaring, read_recording)
-
-
-@rule()
-def int8_ranges(view: ModelView) -> Violations:
-    """The file with ranges of INT8 is the declared one.
-
-    Example: the checksum of another model's int8_ranges
-    """
     from posezoo.quantize.int8_ranges import read_ranges
 
-    declaring = [variant for variant in view.variants if variant.int8_ranges]
-    yield from _check_files_beside(view, "int8_ranges", declaring, read_ranges)
-
-
-def _check_files_beside(
-    view: ModelView,
-    field: str,
-    declaring: Sequence[ModelSpec],
-    read: Callable[[ModelSpec], object],
-) -> Violations:
-    """A violation for each model whose declared file cannot be read."""
-    for spec in declaring:
+    readers: dict[str, Callable[[ModelSpec], object]] = {
+        "recorded_outputs": read_recording,
+        "int8_ranges": read_ranges,
+    }
+    for variant, (field, read) in product(view.variants, readers.items()):
         try:
-            read(spec)
+            if getattr(variant, field):
+                read(variant)
         except ConversionError as error:
             yield view.declared(field, error.problem)
 

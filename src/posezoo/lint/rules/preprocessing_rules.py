@@ -150,14 +150,12 @@ def _find_intended(values: Numbers) -> Numbers:
 
 @rule()
 def channel_values(view: ModelView) -> Violations:
-    # The inputs of one of our networks are compared with those of the network.
     """A declared mean and scale are for values from 0 to 255, in the colour order of the network,
     and are not exchanged.
 
     Example: color: BGR, mean: [123.675, 116.28, 103.53], which is the order of RGB
     """
-    has_network = view.spec.network is not None
-    for index, port in enumerate(() if has_network else view.inputs):
+    for index, port in enumerate(view.inputs):
         problem = ""
         if len(port.mean or port.scale) == 3:
             problem = _find_channel_problem(port)

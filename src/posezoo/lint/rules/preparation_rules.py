@@ -1,0 +1,242 @@
+"""Rules on how a model's file is prepared and read: mean, scale, decoder, arguments of converters.
+
+If the cards are drawn again, no other statement shows that a mean is wrong. So a declaration is
+compared with that of the same file before a change, and with those of similar models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+
+from posezoo.core.declarations.model import (
+    Decoder,
+    Input,
+    Model,
+    ModelSpec,
+    SourceFile,
+)
+from posezoo.core.errors import InferenceError
+from posezoo.lint.earlier_models import list_pins, read_digests
+from posezoo.lint.finding import RuleViolation, Severity, Violations
+from posezoo.lint.registry_view import ModelView
+from posezoo.lint.rule import rule
+from posezoo.lint.rules.kin_rules import first_word
+
+#: What is compared of each input.
+_OF_INPUTS = (
+    "mean", "scale", "color", "reverse_input_channels", "layout", "to_layout", "shape",
+    "element_type", "resize",
+)  # fmt: skip
+#: What may be declared later without a reason: it states what was true before, too.
+_ADDABLE = ("color", "layout", "shape", "network", "outputs")
+#: What siblings have in common; the convention follows from the code of the training.
+_OF_SIBLINGS = ("mean", "scale", "color", "reverse_input_channels", "layout", "convention")
+#: The converter's arguments that stand for keys.
+_FLAGS = {
+    "mean": "--mean_values", "scale": "--scale_values", "shape": "--input_shape",
+    "outputs": "--output",
+}  # fmt: skip
+#: What is the same as no value.
+_NONE = {"mean": (0.0,), "scale": (1.0,)}
+
+#: Values by their keys in model.yml, or by the flags of the converter.
+Facts = Mapping[str, object]
+
+
+def list_facts(model: Model) -> Facts:
+    """What a model declares about the preparation of its file and the reading of its outputs."""
+    facts: dict[str, object] = {
+        f"decoder.{name}": value for name, value in _list_options(model.decoder)
+    }
+    if not isinstance(model, ModelSpec):
+        return facts
+    declared: dict[str, object] = {
+        "conversion_to_onnx_args": " ".join(model.upstream_export),
+        "postprocessing": " ".join(map(str, model.postprocessing)),
+        "network": model.network,
+        "outputs": " ".join(sorted(model.output_names)),
+    }
+    for index, port in enumerate(model.inputs):
+        declared |= {f"inputs[{index}].{name}": _read_value(port, name) for name in _OF_INPUTS}
+    facts |= {key: value for key, value in declared.items() if value}
+    return facts | dict(model.mo_args)
+
+
+def _list_options(decoder: Decoder | None) -> Iterable[tuple[str, object]]:
+    """The name and all options of a decoder, also those that are not given; but for its skeleton,
+    of whose sizes other rules judge.
+    """
+    if decoder is None:
+        return ()
+    from posezoo.poses.decoders import resolve_options
+
+    options: Mapping[str, object] = decoder.options
+    with suppress(InferenceError):  # another rule reports it
+        options = asdict(resolve_options(decoder))
+    others = [(name, value) for name, value in options.items() if name != "skeleton"]
+    return [("name", decoder.name), *others]
+
+
+def _read_value(port: Input, name: str) -> object:
+    """A value of an input; empty if it is the same as none."""
+    value = getattr(port, name)
+    if name not in _NONE:
+        return ", ".join(map(str, value)) if name == "shape" else value
+    # One value for all channels is the same as one for each.
+    numbers = value[:1] if len({*value}) == 1 else value
+    return "" if numbers == _NONE[name] else ", ".join(f"{number:.12g}" for number in numbers)
+
+
+@rule()
+def unexplained_change(view: ModelView) -> Violations:
+    """With --changed_since: as long as a file stays the same, so do its mean, scale, colour order,
+    layout, decoder and arguments of conversions, also in a renamed or copied model. A file with the
+    same size and source has the same checksum, and one with the same checksum the same size. If a
+    change is right, published: {known_difference: ...} gives a new reason in the same change; for a
+    composite, that of one of its parts. No baseline accepts these findings.
+
+    Example: mean: [127.5, 127.5, 127.5] for a checksum that had the mean of ImageNet before
+    """
+    reported: set[str] = set()  # variants share most values
+    for now in view.declarations:
+        found = [_compare(before, now) for before in view.zoo.find_earlier(now)]
+        differences = min(found, key=len, default={})
+        texts = "; ".join(f"{key} is {value}" for key, value in differences.items())
+        if texts not in ("", *reported) and not _is_explained(view):
+            reported.add(texts)
+            message = (
+                f"the file of {now.full_name} is the same, so other values need a reason in"
+                f" published.known_difference: {texts}"
+            )
+            yield _report(view, next(iter(differences)), message, texts)
+
+
+def _compare(before: Model, now: Model) -> dict[str, str]:
+    """What needs a reason, by its key in model.yml: the value now, and that before."""
+    differences: dict[str, str] = {}
+    if isinstance(before, ModelSpec) and isinstance(now, ModelSpec):
+        for index, file in enumerate(now.files):
+            for other in before.files:
+                if other.name == file.name or not {*other.addresses}.isdisjoint(file.addresses):
+                    differences |= _compare_files(f"files[{index}]", other, file)
+        if not differences and _is_replaced(before, now):
+            return {}
+    old_facts = list_facts(before)
+    facts = list_facts(now)
+    for key in {**old_facts, **facts}:
+        is_added = key not in old_facts and (
+            key.startswith("decoder.") or key.rpartition(".")[2] in _ADDABLE
+        )
+        if old_facts.get(key) != facts.get(key) and not is_added:
+            differences[key] = f"{facts.get(key, 'none')} (before: {old_facts.get(key, 'none')})"
+    return differences
+
+
+def _compare_files(key: str, before: SourceFile, file: SourceFile) -> dict[str, str]:
+    """The checksum, if it changed with neither size nor source; the size, if it changed alone."""
+    old_pins = list_pins(before).items()
+    pins = list_pins(file).items()
+    is_kept = old_pins <= pins
+    is_same_place = not {*before.addresses}.isdisjoint(file.addresses)
+    if not is_kept and is_same_place and before.size == file.size:
+        return {f"{key}.checksum": f"{file.pin_text} (before: {before.pin_text})"}
+    if old_pins and is_kept and before.size not in (None, file.size):
+        return {f"{key}.size": f"{file.size} (before: {before.size})"}
+    return {}
+
+
+def _is_replaced(before: ModelSpec, now: ModelSpec) -> bool:
+    """Whether the weights have another checksum."""
+    digests = (read_digests(before), read_digests(now))
+    return all(digests) and digests[0].isdisjoint(digests[1])
+
+
+def _is_explained(view: ModelView) -> bool:
+    """Whether model.yml, or that of a part, gives a reason that none gave before."""
+    models = (view, *view.zoo.find_models(view.parts))
+    return any(each.reasons - view.zoo.earlier_reasons for each in models)
+
+
+@rule(unless=("unexplained-change", "known-decoder", "known-network"))
+def unlike_siblings(view: ModelView) -> Violations:
+    """A model has the mean, scale, colour order, layout and convention of the decoder of one of its
+    siblings, if it has some: models of the same publisher and framework, with networks of one kind
+    and the same decoder. A model with published: {known_difference: ...} may differ.
+
+    Example: mean: [127.5, 127.5, 127.5] in one size of a network whose other sizes have another
+    """
+    values = _read_shared_values(view)
+    siblings = _find_siblings(view)
+    if not siblings or view.reasons:
+        return
+    for key, value in values.items():
+        of_siblings = {each.name: _read_shared_values(each).get(key) for each in siblings}
+        if key == "decoder.convention":  # another rule may report that of a sibling
+            of_siblings = {name: other for name, other in of_siblings.items() if other}
+        if not of_siblings or value in of_siblings.values():
+            continue
+        name, other = next(iter(of_siblings.items()))
+        message = f"{key} is {value or 'none'}, and {other or 'none'} in {name}"
+        if len(siblings) > 1:
+            message += f"; none of {len(siblings)} similar models has this value"
+        # In Open Model Zoo's form, publisher and network are only known from names.
+        is_sure = view.is_native or len(siblings) > 1
+        severity = None if is_sure else Severity.WARNING
+        yield _report(view, key, message, f"{value}", f"{other}", severity=severity)
+
+
+def _report(
+    view: ModelView,
+    key: str,
+    message: str,
+    actual: str,
+    expected: str = "",
+    severity: Severity | None = None,
+) -> RuleViolation:
+    """A violation at a key of model.yml, or at the converter's argument that stands for it."""
+    argument = view.argument(_FLAGS.get(key.rpartition(".")[2], key))
+    if argument is None:
+        return view.declared(key, message, actual, expected, severity)
+    place = argument.node
+    return RuleViolation(place, message, key, actual, expected=expected, severity=severity)
+
+
+def _read_shared_values(view: ModelView) -> dict[str, object]:
+    """What siblings have in common, by its keys in model.yml."""
+    facts = list_facts(view.spec)
+    keys = [f"inputs[{index}].{name}" for index in range(len(view.inputs)) for name in _OF_SIBLINGS]
+    return {key: facts.get(key) for key in (*keys, "decoder.convention")}
+
+
+def _find_siblings(view: ModelView) -> list[ModelView]:
+    """The models of its kind, without those that are known to differ."""
+    kinds = [*_read_kind(view)]
+    models = view.zoo.models_by(_read_kind)[kinds[0]] if kinds else []
+    others = (each for each in models if each is not view)
+    return [each for each in others if not each.reasons]
+
+
+def _read_kind(view: ModelView) -> Iterator[tuple[object, ...]]:
+    """The publisher, the network and the decoder of a model that is converted."""
+    spec = view.spec
+    if not view.variants or spec.is_ir:
+        return
+    addresses = [address for file in spec.files for address in file.addresses]
+    host = "/".join(addresses[0].split("/")[2:4]) if addresses else ""
+    network = first_word(spec.network.name if spec.network else spec.name)
+    decoder = spec.decoder.name if spec.decoder else ""
+    roles = tuple(output.role for output in spec.outputs)
+    ranks = tuple(len(port.shape) for port in spec.inputs)
+    yield spec.origin.repository or host, network, spec.framework, spec.task, decoder, roles, ranks
+
+
+def list_unjudged(view: ModelView) -> Iterator[str]:
+    """What these rules cannot judge in a model, and why; {models} is their number."""
+    if view.zoo.earlier is None:
+        yield "changes (no --changed_since)"
+    elif not all(map(view.zoo.find_earlier, view.declarations)):
+        yield "changes of {models} (new)"
+    if view.variants and not view.spec.is_ir and not _find_siblings(view):
+        yield "likeness of {models} (no siblings)"
