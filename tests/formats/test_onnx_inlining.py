@@ -13,6 +13,7 @@ import pytest
 from fakes.when_used import import_when_used
 from posezoo.cli.main import main
 from posezoo.core.ir.openvino_import import openvino_core
+from posezoo.core.versions import package_version, parse_version
 
 onnxruntime = import_when_used("onnxruntime")
 
@@ -85,6 +86,8 @@ def require_equal(folder, shape):
 @pytest.mark.parametrize("name", STANDARD)
 def test_an_operation_that_the_standard_defines_by_others_is_converted(folder, name):
     nodes, constants, options = STANDARD[name]
+    if options.get("version") == 24 and parse_version(package_version("onnxruntime")) < (1, 24):
+        pytest.skip("needs ONNX Runtime 1.24, which knows opset 24; Python 3.10 has none")
     save(nodes, constants, **options)
     require_equal(folder, options.get("shape", (1, 3, 8, 8)))
 

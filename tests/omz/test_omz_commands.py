@@ -529,7 +529,9 @@ def test_print_all_imports_nothing_heavy():
     ended = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
-    assert ended.stderr == "\n"
+    # Python 3.10's platform imports it.
+    allowed = {"subprocess"} if sys.version_info < (3, 11) else set()
+    assert set(ended.stderr.split()) <= allowed
 
 
 @pytest.mark.slow
