@@ -239,17 +239,21 @@ class DecoderType:
             for name, shape in outputs.items():
                 if (len(outputs) == 1 or output.role in name) and fits(shape, output.shape):
                     named[output.role] = name
-        return named if len(named) == len(self.networks[-1]) else {}
+        are_distinct = len({*named.values()}) == len(self.networks[-1])
+        return named if are_distinct else {}
 
     def recognize_outputs(self, outputs: Mapping[str, Shape]) -> dict[str, str]:
         """The names of a network's outputs by role, if they can only be this decoder's."""
         for rules in self.rules:
-            matches = {
-                role: [name for name, shape in outputs.items() if rule(name, shape)]
+            matches = [
+                (role, name)
                 for role, rule in rules.items()
-            }
-            if all(len(names) == 1 for names in matches.values()):
-                return {role: name for role, (name,) in matches.items()}
+                for name, shape in outputs.items()
+                if rule(name, shape)
+            ]
+            roles = dict(matches)
+            if len(matches) == len(rules) == len(roles) == len({*roles.values()}):
+                return roles
         return {}
 
 

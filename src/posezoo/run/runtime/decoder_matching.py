@@ -30,7 +30,7 @@ from posezoo.core.declarations.model import (
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import DecoderError, InferenceError, sanitize
 from posezoo.core.registry import open_registry
-from posezoo.poses.decoder_type import DecoderType, Shape, channel_count
+from posezoo.poses.decoder_type import DecoderType, Shape
 from posezoo.poses.decoders import (
     DECODERS,
     find_decoder,
@@ -50,6 +50,7 @@ from posezoo.run.runtime.graph import (
 )
 from posezoo.run.runtime.input_description import (
     InputDescription,
+    are_heatmaps,
     describe_stated_input,
     require_class_names,
     requires_statement,
@@ -69,7 +70,8 @@ def match_output_roles(model: Model, name: str, graph: Graph) -> dict[str, str]:
     """The names of the outputs that a decoder takes, by role.
 
     Args:
-        model: the model, whose outputs may declare their roles.
+        model: the model, whose outputs may declare their roles. With a skeleton of its own, outputs
+            that fit another decoder, too, are this one's.
         name: the decoder's name.
         graph: the IR.
 
@@ -83,10 +85,27 @@ def match_output_roles(model: Model, name: str, graph: Graph) -> dict[str, str]:
     exported = _ultralytics_decoder(graph)
     if exported and exported.name == name and len(outputs) == 1:
         return {"predictions": next(iter(outputs))}
-    roles = _declared_roles(model, decoder, graph) or decoder.match_outputs(outputs)
-    if not roles:
+    if declared := _declared_roles(model, decoder, graph):
+        return declared
+    roles = decoder.match_outputs(outputs)
+    if not roles or not _are_likely(roles, decoder, graph, has_skeleton=bool(model.own_skeleton)):
         raise _refuse_outputs(graph, name)
     return roles
+
+
+def _are_likely(
+    roles: Mapping[str, str], decoder: DecoderType, graph: Graph, *, has_skeleton: bool
+) -> bool:
+    """Whether outputs whose shapes fit are those of the decoder, and not of another network."""
+    outputs = graph.distinct_outputs
+    fitting = recognize_decoder(outputs)
+    taken_by_other = find_decoder(fitting).recognize_outputs(outputs) if fitting else {}
+    if len(taken_by_other) > len(roles):
+        return False
+    if has_skeleton or decoder.recognize_outputs(outputs):
+        return True
+    maps = [output.role for output in decoder.networks[-1] if len(output.shape) == 4]
+    return not fitting and all(are_heatmaps(graph, outputs[roles[role]]) for role in maps)
 
 
 def _declared_roles(model: Model, decoder: DecoderType, graph: Graph) -> dict[str, str]:
@@ -101,11 +120,9 @@ def _declared_roles(model: Model, decoder: DecoderType, graph: Graph) -> dict[st
 
 def _refuse_outputs(graph: Graph, name: str) -> DecoderError:
     fitting = recognize_decoder(graph.distinct_outputs)
-    shapes = graph.distinct_outputs.values()
-    channels = " and ".join(str(channel_count(shape)) for shape in shapes)
     return DecoderError(
         f"{name} needs {find_decoder(name).needs}; "
-        f"this IR has {channels or 'no outputs'}: {graph.path}",
+        f"the IR has {_format_outputs(graph) or 'no outputs'}: {graph.path}",
         decoder=name,
         fitting=fitting,
         hint=f"such outputs are for {fitting}" if fitting else _NO_DECODER,

@@ -17,7 +17,7 @@ from posezoo.core.arrays import Array
 from posezoo.core.declarations.model import Model
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS, skeleton_of
-from posezoo.core.errors import InferenceError, TargetSizeError
+from posezoo.core.errors import DecoderError, InferenceError, TargetSizeError
 from posezoo.core.values import frozen
 from posezoo.poses.classification import CENTRAL_SHARE, IMAGENET
 from posezoo.poses.decoder_type import DecoderType
@@ -39,6 +39,9 @@ from posezoo.run.runtime.graph import Graph, Preprocessing, format_shape, read_g
 from posezoo.run.runtime.inference_pipeline import InferenceRequest, PipelineSteps, Steps
 from posezoo.run.runtime.input_description import InputDescription, are_channels_last, usual_sizing
 from posezoo.run.runtime.runtime_config import LoadOptions
+
+#: A score that no decoder finds anyone with, as a probability and as a logit.
+_NOBODY = -9
 
 
 @frozen
@@ -177,6 +180,8 @@ class NetworkPipeline:
         self._network = compile_image_network(graph, config)
         self.networks: tuple[CompiledNetwork, ...] = (self._network,)
         (self._input,) = self._network.inputs
+        if self.input_size and not self._is_decoded:
+            self._require_decodable(graph, self.input_size)
 
     def _find_skeleton(self, graph: Graph, config: PipelineConfig) -> Skeleton:
         """The skeleton of an IR with its decoder, whose keypoints it must have."""
@@ -209,6 +214,23 @@ class NetworkPipeline:
             )
         return size
 
+    def _require_decodable(self, graph: Graph, size: Size) -> None:
+        """Check that the decoder takes outputs of these sizes and types, before the first image."""
+        outputs = {}
+        for name in self._roles.values():
+            shape = graph.outputs[name]
+            sides = tuple(map(abs, shape[:1])) + shape[1:]  # one image of a batch of any size
+            if -1 in sides[1:]:
+                return
+            kind = graph.model.output(name).get_element_type().to_dtype()
+            outputs[name] = np.full(sides, _NOBODY if kind.kind == "f" else 0, kind)
+        try:
+            self._decode_outputs(self._by_role(outputs), size)
+        except InferenceError as error:
+            raise DecoderError(
+                f"{graph.path}: {error.problem}", decoder=self._decoder, hint=error.hint
+            ) from error
+
     def __call__(self, image: Image) -> PipelineSteps:
         """The steps for one image."""
         transform, picture = self._fit_image(image)
@@ -235,6 +257,9 @@ class NetworkPipeline:
     def _infer(self, image: Image) -> Steps[dict[str, Array]]:
         """The outputs by role for an image of the input's size."""
         outputs = yield InferenceRequest(self._network, {self._input: image[None]})
+        return self._by_role(outputs)
+
+    def _by_role(self, outputs: Outputs) -> dict[str, Array]:
         maps = {role: outputs[name] for role, name in self._roles.items()}
         for role in self._channels_last:
             maps[role] = maps[role].transpose(0, 3, 1, 2)
