@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from posezoo.core.declarations.model import Decoder, Input, Output, fits
+from posezoo.core.declarations.model import Decoder, Input, Model, Output, fits
 from posezoo.core.declarations.skeleton import Skeleton
-from posezoo.core.errors import InferenceError, suggest
+from posezoo.core.errors import DecoderError, InferenceError, suggest
 from posezoo.core.plugins import LazyTable
 from posezoo.core.settings import SECOND_MODEL
 from posezoo.poses.decoder_type import DecoderType, Maps, Shape
@@ -317,6 +317,19 @@ def require_top_down(decoder: str, model: str) -> None:
     if record and not record.takes_boxes:
         raise InferenceError(
             f"{model} processes whole images: it takes neither boxes nor a detector"
+        )
+
+
+def require_named_decoder(name: str | None, model: Model) -> None:
+    """Make sure that a model has the decoder that the user named; None if none was named.
+
+    Raises:
+        DecoderError: it has another decoder.
+    """
+    own = model.decoder.name if model.decoder else ""
+    if name and own not in ("", name):
+        raise DecoderError(
+            f"{model.full_name} is decoded by {own}, not by {name}", decoder=name, fitting=own
         )
 
 

@@ -465,7 +465,7 @@ def test_a_wrong_architecture_is_refused_with_a_hint_to_the_right_one(demo, vide
     embeddings = write_ir(tmp_path / "ae.xml", {"heatmaps": 17, "embeddings": 17})
     ended = demo("-m", embeddings, "-i", video, "-at", "openpose")
     assert ended.code == 1
-    assert "openpose needs 19 heatmaps and 38 PAFs; this IR has 17 and 17" in ended.err
+    assert "openpose needs 19 heatmaps and 38 part affinity fields; the IR has" in ended.err
     assert "hint: try -at ae\n" in ended.err
     assert demo("-m", embeddings, "-i", video, "-at", "ae").code == 0
     assert demo("-m", embeddings, "-i", video, "-at", "higherhrnet").code == 0

@@ -35,6 +35,7 @@ from posezoo.poses.decoders import (
     DECODERS,
     find_decoder,
     recognize_decoder,
+    require_named_decoder,
     resolve_options,
     with_all_classes,
 )
@@ -293,6 +294,7 @@ def _select_decoder(
     if like and like.decoder is None:
         raise InferenceError(f"{like.full_name}: has no decoder", hint="name a model of poses")
     if like and like.decoder is not None:
+        require_named_decoder(name, like)
         return _with_classes(like.decoder, graph, like, has_labels=bool(options.labels))
     named = _named_decoder(graph, is_chosen=name is not None)
     if named:
@@ -301,11 +303,13 @@ def _select_decoder(
         if graph.decoded_outputs:
             problem = f"{graph.path}: contains the decoder {named.name}, not {name}"
             raise DecoderError(problem, decoder=name or "", fitting=named.name)
-    if name is not None:
+    selected = _ultralytics_decoder(graph)
+    if name is None:
+        selected = selected or _recognize_decoder(graph, options.skeleton)
+    elif selected is None or selected.name != name:
         find_decoder(name)
-        return Decoder(name)
-    recognized = _ultralytics_decoder(graph) or _recognize_decoder(graph, options.skeleton)
-    return _with_classes(recognized, graph, has_labels=bool(options.labels))
+        selected = Decoder(name)
+    return _with_classes(selected, graph, has_labels=bool(options.labels))
 
 
 def _format_outputs(graph: Graph) -> str:
