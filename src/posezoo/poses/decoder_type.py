@@ -354,21 +354,15 @@ def has_shape(*sides: int | Collection[int], word: str = "") -> OutputRule:
     )
 
 
-def channel_count(shape: Shape) -> int:
-    """The number of channels of maps, which are the first or the last axis.
+def are_maps(channels: int) -> OutputRule:
+    """The rule for maps with this number of channels, first or last.
 
     This is a guess, because a side may be as long as a usual number of channels.
     """
     usual_counts = (17, 19, 38, 57)
-    return next(
-        (side for side in shape[1:2] + shape[3:4] if side in usual_counts),
-        shape[1] if shape[1:] else 0,
+    return lambda _name, shape: (
+        len(shape) == 4 and [side for side in shape[1::2] if side in usual_counts][:1] == [channels]
     )
-
-
-def are_maps(channels: int) -> OutputRule:
-    """The rule for maps with this number of channels, first or last."""
-    return lambda _name, shape: len(shape) == 4 and channel_count(shape) == channels
 
 
 def are_coco_embeddings(name: str, shape: Shape) -> bool:

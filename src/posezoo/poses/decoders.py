@@ -194,19 +194,14 @@ def _checked_maps(
                 hint=suggest(output.role, outputs),
             )
     optional = [output for output in decoder.optional if output.role in outputs]
-    maps = {output.role: outputs[output.role] for output in (*required, *optional)}
-    if not all(_fits(maps[output.role].shape, output) for output in required):
+    taken = (*required, *optional)
+    maps = {output.role: outputs[output.role] for output in taken}
+    if not all(_fits(maps[output.role].shape, output) for output in taken):
         shapes = " and ".join(_format_shape(array.shape) for array in maps.values())
         raise InferenceError(
-            f"{name} needs {_describe(required)}; given are {shapes}",
+            f"{name} needs {_describe(taken)}; given are {shapes}",
             hint=_other_decoders(name, maps),
         )
-    for output in optional:
-        if not _fits(maps[output.role].shape, output):
-            shape = _format_shape(maps[output.role].shape)
-            raise InferenceError(
-                f"{name}: {output.role} are {shape}, not {_format_shape(output.shape)}"
-            )
     if any(array.dtype.kind not in "fiu" for array in maps.values()):
         raise InferenceError(f"{name}: outputs must be numbers")
     _refuse_different_sizes(name, maps, [*decoder.networks[-1], *optional])

@@ -106,7 +106,7 @@ class Loader:
         if model is None:
             return self._prepare_default(chosen.precision)
         require_named_decoder(self.decoder, model)
-        require_detector_used(self.named_detector, model, self.decoder or "")
+        require_detector_used(self.named_detector, model)
         if chosen.checkpoint is None and model.decoder is None:
             from posezoo.run.runtime.decoder_matching import require_decoded_task
 

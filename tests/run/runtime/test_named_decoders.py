@@ -13,7 +13,6 @@ from posezoo.core.registry import open_registry
 from posezoo.poses.decoders import DECODERS
 from posezoo.run.runtime.decoder_matching import describe_undecoded, match_output_roles
 from posezoo.run.runtime.graph import Graph
-from posezoo.run.runtime.loading import load_ir
 from posezoo.run.runtime.runtime_config import LoadOptions
 
 pytest.importorskip("cv2")

@@ -119,11 +119,13 @@ def _declared_roles(model: Model, decoder: DecoderType, graph: Graph) -> dict[st
     return {}
 
 
-def _refuse_outputs(graph: Graph, name: str) -> DecoderError:
+def _refuse_outputs(graph: Graph, name: str, model_type: str = "") -> DecoderError:
+    """The error for outputs that a decoder cannot take; model_info may have named it."""
     fitting = recognize_decoder(graph.distinct_outputs)
+    source = f", whose model_info says model_type {model_type}" if model_type else ""
     return DecoderError(
         f"{name} needs {find_decoder(name).needs}; "
-        f"the IR has {_format_outputs(graph) or 'no outputs'}: {graph.path}",
+        f"the IR has {_format_outputs(graph) or 'no outputs'}: {graph.path}{source}",
         decoder=name,
         fitting=fitting,
         hint=f"such outputs are for {fitting}" if fitting else _NO_DECODER,
@@ -226,21 +228,10 @@ def describe_ir(
 
 def describe_undecoded(graph: Graph, options: LoadOptions) -> tuple[ModelSpec, InputDescription]:
     """As ``describe_ir``, for an IR whose outputs no decoder takes."""
-    spec = ModelSpec(
-        name=graph.path.stem,
-        family=Family.PUBLIC,
-        path=graph.path,
-        description="",
-        task="",
-        framework=Framework.DLDT,
-        license=License(),
-        files=(),
-        inputs=tuple(
-            Input(name, shape, graph.image_layout(name)) for name, shape in graph.inputs.items()
-        ),
-        outputs=tuple(Output(name, shape) for name, shape in graph.distinct_outputs.items()),
-    )
-    return spec, options.override(describe_stated_input(graph, None, None))
+    spec = _describe_network(graph, "", None, None)
+    outputs = (Output(name, shape) for name, shape in graph.distinct_outputs.items())
+    description = options.override(describe_stated_input(graph, None, None))
+    return replace(spec, outputs=tuple(outputs)), description
 
 
 def _require_labels(graph: Graph, labels: Sequence[str], decoder: Decoder) -> None:
@@ -291,9 +282,9 @@ def _select_decoder(
     """The decoder, with its options from the IR's metadata if that names the same decoder, or that
     of a model.
     """
-    if like and like.decoder is None:
-        raise InferenceError(f"{like.full_name}: has no decoder", hint="name a model of poses")
-    if like and like.decoder is not None:
+    if like:
+        if like.decoder is None:
+            raise InferenceError(f"{like.full_name}: has no decoder", hint="name a model of poses")
         require_named_decoder(name, like)
         return _with_classes(like.decoder, graph, like, has_labels=bool(options.labels))
     named = _named_decoder(graph, is_chosen=name is not None)
@@ -419,19 +410,9 @@ def _named_decoder(graph: Graph, *, is_chosen: bool = False) -> Decoder | None:
     for other, record in DECODERS.items():
         if model_type and model_type.lower() in record.omz_model_types:
             if not is_chosen and not record.match_outputs(graph.distinct_outputs):
-                raise _refuse_model_type(graph, model_type, record)
+                raise _refuse_outputs(graph, other, model_type)
             return _with_classes(Decoder(other), graph)
     return None
-
-
-def _refuse_model_type(graph: Graph, model_type: str, record: DecoderType) -> DecoderError:
-    fitting = recognize_decoder(graph.distinct_outputs)
-    return DecoderError(
-        f"{graph.path}: its model_info says model_type {model_type}, which needs {record.needs},"
-        f" but its outputs are {_format_outputs(graph)}",
-        fitting=fitting,
-        hint=f"such outputs are for {fitting}: correct model_info" if fitting else _NO_DECODER,
-    )
 
 
 def _with_classes(
@@ -529,11 +510,9 @@ def with_task_decoder(model: ModelSpec, irs: NamedIrs) -> tuple[ModelSpec, Named
     if model.decoder or model.composite:
         return model, irs
     graph = read_graph(irs[model.name])
-    outputs = graph.distinct_outputs
-    decoder = find_task_decoder(model, outputs)
-    if decoder:
+    if decoder := find_task_decoder(model, graph.distinct_outputs):
         return replace(model, decoder=decoder), {**irs, model.name: graph}
-    shapes = ", ".join(f"{name} {format_shape(shape)}" for name, shape in outputs.items())
     raise InferenceError(
-        f"{model.name}: no decoder for {task_label(model.task).lower()} takes its outputs {shapes}"
+        f"{model.name}: no decoder for {task_label(model.task).lower()} takes its outputs"
+        f" {_format_outputs(graph)}"
     )

@@ -491,4 +491,4 @@ def _output_names(port: Any) -> list[str]:
 
 def format_shape(shape: Shape) -> str:
     """A shape as text, such as 1x3x256x456, with ? for any size."""
-    return "x".join("?" if side == -1 else str(side) for side in shape)
+    return "x".join("?" if side == -1 else str(side) for side in shape) or "scalar"

@@ -40,9 +40,6 @@ from posezoo.run.runtime.inference_pipeline import InferenceRequest, PipelineSte
 from posezoo.run.runtime.input_description import InputDescription, are_channels_last, usual_sizing
 from posezoo.run.runtime.runtime_config import LoadOptions
 
-#: A score that no decoder finds anyone with, as a probability and as a logit.
-_NOBODY = -9
-
 
 @frozen
 class PipelineConfig:
@@ -215,15 +212,16 @@ class NetworkPipeline:
         return size
 
     def _require_decodable(self, graph: Graph, size: Size) -> None:
-        """Check that the decoder takes outputs of these sizes and types, before the first image."""
+        """Decode outputs of zeros, so that other sizes or types are an error before the first
+        image.
+        """
         outputs = {}
         for name in self._roles.values():
             shape = graph.outputs[name]
-            sides = tuple(map(abs, shape[:1])) + shape[1:]  # one image of a batch of any size
-            if -1 in sides[1:]:
+            if -1 in shape[1:]:
                 return
-            kind = graph.model.output(name).get_element_type().to_dtype()
-            outputs[name] = np.full(sides, _NOBODY if kind.kind == "f" else 0, kind)
+            sides = [abs(side) for side in shape]  # one image of a batch of any size
+            outputs[name] = np.zeros(sides, graph.model.output(name).get_element_type().to_dtype())
         try:
             self._decode_outputs(self._by_role(outputs), size)
         except InferenceError as error:
