@@ -125,7 +125,7 @@ def _refuse_outputs(graph: Graph, name: str, model_type: str = "") -> DecoderErr
     source = f", whose model_info says model_type {model_type}" if model_type else ""
     return DecoderError(
         f"{name} needs {find_decoder(name).needs}; "
-        f"the IR has {_format_outputs(graph) or 'no outputs'}: {graph.path}{source}",
+        f"the IR has {format_outputs(graph)}: {graph.path}{source}",
         decoder=name,
         fitting=fitting,
         hint=f"such outputs are for {fitting}" if fitting else _NO_DECODER,
@@ -303,9 +303,10 @@ def _select_decoder(
     return _with_classes(selected, graph, has_labels=bool(options.labels))
 
 
-def _format_outputs(graph: Graph) -> str:
+def format_outputs(graph: Graph) -> str:
+    """The names and shapes of an IR's outputs, for messages."""
     outputs = graph.distinct_outputs.items()
-    return " and ".join(f"{name} {format_shape(shape)}" for name, shape in outputs)
+    return " and ".join(f"{name} {format_shape(shape)}" for name, shape in outputs) or "none"
 
 
 def _recognize_decoder(graph: Graph, skeleton: Skeleton | None) -> Decoder:
@@ -320,7 +321,7 @@ def _recognize_decoder(graph: Graph, skeleton: Skeleton | None) -> Decoder:
 
 
 def _refuse_unknown_outputs(graph: Graph) -> DecoderError:
-    problem = f"{graph.path}: no decoder is known for its outputs {_format_outputs(graph)}"
+    problem = f"{graph.path}: no decoder is known for its outputs {format_outputs(graph)}"
     hint = f"the decoders: {', '.join(DECODERS.names())}"
     task = graph.ultralytics.get("task") or "pose"
     if task != "pose":
@@ -365,7 +366,7 @@ def _require_model_type(graph: Graph, record: DecoderType) -> None:
     if expected not in ("", actual):
         raise DecoderError(
             f"{graph.path}: its model_info says model_type {model_type}, whose outputs are"
-            f" {expected}, but its outputs {_format_outputs(graph)} are {actual}",
+            f" {expected}, but its outputs {format_outputs(graph)} are {actual}",
             hint="correct model_info, or export the model again",
         )
 
@@ -387,7 +388,7 @@ def _ultralytics_decoder(graph: Graph) -> Decoder | None:
             raise DecoderError(
                 f"{graph.path}: Ultralytics' metadata say {count} keypoints of {values} numbers and"
                 f" {classes} classes, so {rows} rows or {columns} columns, but its outputs are"
-                f" {_format_outputs(graph)}",
+                f" {format_outputs(graph)}",
                 hint=f"is the {ULTRALYTICS_FILE} beside it that of another model?",
             )
     return decoder
@@ -514,5 +515,5 @@ def with_task_decoder(model: ModelSpec, irs: NamedIrs) -> tuple[ModelSpec, Named
         return replace(model, decoder=decoder), {**irs, model.name: graph}
     raise InferenceError(
         f"{model.name}: no decoder for {task_label(model.task).lower()} takes its outputs"
-        f" {_format_outputs(graph)}"
+        f" {format_outputs(graph)}"
     )

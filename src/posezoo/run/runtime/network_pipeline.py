@@ -17,7 +17,7 @@ from posezoo.core.arrays import Array
 from posezoo.core.declarations.model import Model
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS, skeleton_of
-from posezoo.core.errors import DecoderError, InferenceError, TargetSizeError
+from posezoo.core.errors import DecoderError, InferenceError, TargetSizeError, sanitize
 from posezoo.core.values import frozen
 from posezoo.poses.classification import CENTRAL_SHARE, IMAGENET
 from posezoo.poses.decoder_type import DecoderType
@@ -34,11 +34,13 @@ from posezoo.poses.letterbox import (
 )
 from posezoo.poses.ssd_detection import create_box_poses
 from posezoo.run.runtime.compiled_network import CompiledNetwork, Outputs
-from posezoo.run.runtime.decoder_matching import match_output_roles
+from posezoo.run.runtime.decoder_matching import format_outputs, match_output_roles
 from posezoo.run.runtime.graph import Graph, Preprocessing, format_shape, read_graph
 from posezoo.run.runtime.inference_pipeline import InferenceRequest, PipelineSteps, Steps
 from posezoo.run.runtime.input_description import InputDescription, are_channels_last, usual_sizing
 from posezoo.run.runtime.runtime_config import LoadOptions
+
+_NAME_DECODER = "name a decoder for such outputs: decoder in model.yml, or --as for an .xml"
 
 
 @frozen
@@ -224,9 +226,15 @@ class NetworkPipeline:
             outputs[name] = np.zeros(sides, graph.model.output(name).get_element_type().to_dtype())
         try:
             self._decode_outputs(self._by_role(outputs), size)
-        except InferenceError as error:
+        except (ValueError, IndexError, InferenceError) as error:
+            reason, hint = sanitize(str(error)), ""
+            if isinstance(error, InferenceError):
+                reason, hint = error.problem, error.hint
             raise DecoderError(
-                f"{graph.path}: {error.problem}", decoder=self._decoder, hint=error.hint
+                f"{graph.path}: the decoder {self._decoder} does not fit its outputs"
+                f" {format_outputs(graph)}: {reason}",
+                decoder=self._decoder,
+                hint=hint or _NAME_DECODER,
             ) from error
 
     def __call__(self, image: Image) -> PipelineSteps:
