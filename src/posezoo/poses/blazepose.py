@@ -356,6 +356,7 @@ DECODER = DecoderType(
     pipeline="posezoo.run.runtime.blazepose_pipeline:BlazePosePipeline",
     sizes=_find_sizes,
     skeleton=SKELETON,
+    needs="the outputs of two networks",
     graph=DecoderGraph(
         "posezoo.export.decoded.blazepose_graph:build",
         "min_presence",

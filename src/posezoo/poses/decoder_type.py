@@ -239,17 +239,21 @@ class DecoderType:
             for name, shape in outputs.items():
                 if (len(outputs) == 1 or output.role in name) and fits(shape, output.shape):
                     named[output.role] = name
-        return named if len(named) == len(self.networks[-1]) else {}
+        are_distinct = len({*named.values()}) == len(self.networks[-1])
+        return named if are_distinct else {}
 
     def recognize_outputs(self, outputs: Mapping[str, Shape]) -> dict[str, str]:
         """The names of a network's outputs by role, if they can only be this decoder's."""
         for rules in self.rules:
-            matches = {
-                role: [name for name, shape in outputs.items() if rule(name, shape)]
+            matches = [
+                (role, name)
                 for role, rule in rules.items()
-            }
-            if all(len(names) == 1 for names in matches.values()):
-                return {role: name for role, (name,) in matches.items()}
+                for name, shape in outputs.items()
+                if rule(name, shape)
+            ]
+            roles = dict(matches)
+            if len(matches) == len(rules) == len(roles) == len({*roles.values()}):
+                return roles
         return {}
 
 
@@ -350,21 +354,15 @@ def has_shape(*sides: int | Collection[int], word: str = "") -> OutputRule:
     )
 
 
-def channel_count(shape: Shape) -> int:
-    """The number of channels of maps, which are the first or the last axis.
+def are_maps(channels: int) -> OutputRule:
+    """The rule for maps with this number of channels, first or last.
 
     This is a guess, because a side may be as long as a usual number of channels.
     """
     usual_counts = (17, 19, 38, 57)
-    return next(
-        (side for side in shape[1:2] + shape[3:4] if side in usual_counts),
-        shape[1] if shape[1:] else 0,
+    return lambda _name, shape: (
+        len(shape) == 4 and [side for side in shape[1::2] if side in usual_counts][:1] == [channels]
     )
-
-
-def are_maps(channels: int) -> OutputRule:
-    """The rule for maps with this number of channels, first or last."""
-    return lambda _name, shape: len(shape) == 4 and channel_count(shape) == channels
 
 
 def are_coco_embeddings(name: str, shape: Shape) -> bool:

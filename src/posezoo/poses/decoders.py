@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from posezoo.core.declarations.model import Decoder, Input, Output, fits
+from posezoo.core.declarations.model import Decoder, Input, Model, Output, fits
 from posezoo.core.declarations.skeleton import Skeleton
-from posezoo.core.errors import InferenceError, suggest
+from posezoo.core.errors import DecoderError, InferenceError, suggest
 from posezoo.core.plugins import LazyTable
 from posezoo.core.settings import SECOND_MODEL
 from posezoo.poses.decoder_type import DecoderType, Maps, Shape
@@ -194,19 +194,14 @@ def _checked_maps(
                 hint=suggest(output.role, outputs),
             )
     optional = [output for output in decoder.optional if output.role in outputs]
-    maps = {output.role: outputs[output.role] for output in (*required, *optional)}
-    if not all(_fits(maps[output.role].shape, output) for output in required):
+    taken = (*required, *optional)
+    maps = {output.role: outputs[output.role] for output in taken}
+    if not all(_fits(maps[output.role].shape, output) for output in taken):
         shapes = " and ".join(_format_shape(array.shape) for array in maps.values())
         raise InferenceError(
-            f"{name} needs {_describe(required)}; given are {shapes}",
+            f"{name} needs {_describe(taken)}; given are {shapes}",
             hint=_other_decoders(name, maps),
         )
-    for output in optional:
-        if not _fits(maps[output.role].shape, output):
-            shape = _format_shape(maps[output.role].shape)
-            raise InferenceError(
-                f"{name}: {output.role} are {shape}, not {_format_shape(output.shape)}"
-            )
     if any(array.dtype.kind not in "fiu" for array in maps.values()):
         raise InferenceError(f"{name}: outputs must be numbers")
     _refuse_different_sizes(name, maps, [*decoder.networks[-1], *optional])
@@ -317,6 +312,19 @@ def require_top_down(decoder: str, model: str) -> None:
     if record and not record.takes_boxes:
         raise InferenceError(
             f"{model} processes whole images: it takes neither boxes nor a detector"
+        )
+
+
+def require_named_decoder(name: str | None, model: Model) -> None:
+    """Make sure that a model has the decoder that the user named; None if none was named.
+
+    Raises:
+        DecoderError: it has another decoder.
+    """
+    own = model.decoder.name if model.decoder else ""
+    if name and own not in ("", name):
+        raise DecoderError(
+            f"{model.full_name} is decoded by {own}, not by {name}", decoder=name, fitting=own
         )
 
 

@@ -219,7 +219,7 @@ DECODER = BottomUpDecoder(
         "pafs": facts.maps(2 * facts.keypoints),
     },
     skeleton=SKELETON,
-    needs="57 location maps, 19 heatmaps and 38 PAFs",
+    needs="57 location maps, 19 heatmaps and 38 part affinity fields",
     rules=({"coordinates": are_maps(57), "heatmaps": are_maps(19), "pafs": are_maps(38)},),
     visible_score=PEAK_IS_VISIBLE,
     # The model's demo crops the image to a multiple of the stride. The network sees grey as zero.

@@ -174,7 +174,7 @@ DECODER = BottomUpDecoder(
         "heatmaps_and_pafs": facts.maps(facts.keypoints + 1 + 2 * facts.limb_fields),
     },
     skeleton=SKELETON,
-    needs="19 heatmaps and 38 PAFs",
+    needs="19 heatmaps and 38 part affinity fields",
     rules=(
         {"heatmaps": are_maps(_HEATMAPS), "pafs": are_maps(_PAFS)},
         # are_maps(57) would fail if a side is 17, 19 or 38 cells.

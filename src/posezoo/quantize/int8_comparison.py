@@ -11,7 +11,7 @@ import numpy as np
 
 from posezoo.core.arrays import Array
 from posezoo.core.declarations.model import Precision
-from posezoo.core.errors import InferenceError, QuantizationError, sanitize
+from posezoo.core.errors import QuantizationError
 from posezoo.core.events import (
     DisplacementMeasured,
     Listener,
@@ -82,16 +82,7 @@ def select_output_reader(target: QuantizationTarget) -> OutputReader:
 
     def read_poses(outputs: Outputs, size: Size) -> DetectedPoints:
         maps = {role: outputs[name] for role, name in roles.items()}
-        try:
-            poses = decode_with_options(decoder.name, maps, size, options)
-        except (ValueError, IndexError, InferenceError) as error:
-            reason = error.problem if isinstance(error, InferenceError) else sanitize(str(error))
-            shapes = ", ".join(f"{name} {list(each.shape)}" for name, each in outputs.items())
-            raise QuantizationError(
-                f"{target.fp32_xml}: the decoder {decoder.name} does not fit its outputs {shapes}:"
-                f" {reason}",
-                hint="name a decoder for such outputs: decoder in model.yml, or --as for an .xml",
-            ) from error
+        poses = decode_with_options(decoder.name, maps, size, options)
         if not poses:
             return DetectedPoints(np.empty((0, 0, 2), np.float32), np.empty((0, 0), bool))
         keypoints = np.stack([pose.keypoints for pose in poses])

@@ -26,7 +26,7 @@ from posezoo.core.settings import (
     compiled_folder,
 )
 from posezoo.core.values import frozen
-from posezoo.poses.decoders import MASKS, find_decoder, require_masks
+from posezoo.poses.decoders import MASKS, find_decoder, require_masks, require_named_decoder
 from posezoo.run.pipeline_spec import (
     PipelineSpec,
     find_published,
@@ -96,14 +96,15 @@ class Loader:
             FetchError: a file cannot be downloaded.
             ConversionError: an IR cannot be made, or was not published in this precision.
             InferenceError: a detector is named, and the model finds people itself; or masks are
-                requested, and it has none.
+                requested, and it has none; or another decoder than the model's is named.
         """
         if chosen.xml:
             return PreparedModel(self, xml=chosen.xml, like=chosen.like)
         model = chosen.model
         if model is None:
             return self._prepare_default(chosen.precision)
-        require_detector_used(self.named_detector, model, self.decoder or "")
+        require_named_decoder(self.decoder, model)
+        require_detector_used(self.named_detector, model)
         if chosen.checkpoint is None and model.decoder is None:
             from posezoo.run.runtime.decoder_matching import require_decoded_task
 
@@ -135,7 +136,7 @@ class Loader:
                 detector is named, and it finds people itself.
             FetchError: a file of the detector cannot be downloaded.
         """
-        from posezoo.run.runtime.decoder_matching import describe_ir
+        from posezoo.run.runtime.decoder_matching import describe_ir, find_task_decoder
         from posezoo.run.runtime.graph import Graph, read_graph
         from posezoo.run.runtime.loading import load_estimator
         from posezoo.run.runtime.runtime_config import LoadOptions
@@ -146,9 +147,11 @@ class Loader:
         graph = read_graph(xml)
         if graph.takes_images:
             graph = Graph(graph.path)
-        is_described = like or self.decoder or options.describes_network
+        is_described = like or options.describes_network
         if not is_described and (published := find_published(graph.path, context.registry)):
-            return self._compile_published(published, graph, options)
+            own = published.decoder or find_task_decoder(published, graph.distinct_outputs)
+            if self.decoder is None or (own and own.name == self.decoder):
+                return self._compile_published(published, graph, options)
         model, description = describe_ir(graph, self.decoder, like, options=options)
         is_prepared = like is not None or options.states_preprocessing
         doubts = list(_list_doubts(graph, model, description, is_prepared=is_prepared))
@@ -284,7 +287,9 @@ class PreparedModel:
             options = replace(options, decoder_options={**options.decoder_options, MASKS: True})
         with loader.time_step("compile"):
             if self.pipeline:
-                return compile_pipeline(self.pipeline, self.irs, options)
+                estimator = compile_pipeline(self.pipeline, self.irs, options)
+                require_named_decoder(loader.decoder, estimator.model)
+                return estimator
             assert self.xml
             return loader.compile_ir(self.xml, options, self.like)
 

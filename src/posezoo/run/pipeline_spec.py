@@ -152,7 +152,7 @@ def _find_detector(people: People, registry: Registry, is_video: bool) -> Model 
     return detector
 
 
-def require_detector_used(detector: str | None, model: Model, decoder: str = "") -> None:
+def require_detector_used(detector: str | None, model: Model) -> None:
     """Refuse a detector that the user named for a model that needs none.
 
     A detector in the settings is allowed for every model, because they apply to all models.
@@ -160,14 +160,13 @@ def require_detector_used(detector: str | None, model: Model, decoder: str = "")
     Args:
         detector: the detector named for this model; None, ``none`` and ``usual`` are allowed for
             every model.
-        decoder: the model's decoder; if empty, the one that it declares, if any.
 
     Raises:
         InferenceError: the model finds people itself.
     """
     declared = model.decoder.name if model.decoder else model.task
     if detector and detector not in ("none", "usual"):
-        require_top_down(decoder or declared, model.full_name)
+        require_top_down(declared, model.full_name)
 
 
 def is_quantized_here(model: Model, precision: Precision, context: Context) -> bool:

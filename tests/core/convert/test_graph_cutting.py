@@ -11,7 +11,7 @@ from fakes.conversion import convert_model, plan_conversion
 from fakes.graphs import pair, words
 from fakes.network import HEIGHT, WIDTH, downloaded, network, saved_model, source_file, spec_of
 from fakes.when_used import import_when_used
-from posezoo.core.convert.graph_cutting import to_frozen_array
+from posezoo.core.convert.graph_cutting import cut_outputs, to_frozen_array
 from posezoo.core.declarations.mo_args import read_arguments
 from posezoo.core.declarations.model import Framework, Input, Precision
 from posezoo.core.declarations.yaml_nodes import parse_yaml
@@ -425,3 +425,14 @@ def test_integer_inputs_that_select_rows_are_checked_with_valid_rows(tmp_path):
     spec, layout = model(words(), tmp_path)
     convert_model(spec, layout, precisions=[FP32])
     assert "ONNX Runtime" in layout.provenance_path(spec, FP32).read_text()
+
+
+def test_two_names_of_one_tensor_are_one_output():
+    """OpenVINO ends the process if a network has a result twice."""
+    ov = import_openvino()
+    picture = ov.opset13.parameter([1, 3], name="picture")
+    doubled = ov.opset13.add(picture, picture)
+    doubled.output(0).set_names({"doubled", "doubled:0"})
+    cut = cut_outputs(ov.Model([doubled], [picture]), ["doubled", "doubled:0"], "net")
+    (names,) = (port.names for port in cut.outputs)
+    assert names == {"doubled", "doubled:0"}

@@ -101,6 +101,16 @@ def test_an_output_with_several_names_is_given_by_the_name_that_is_asked_for(sma
     assert np.allclose(CompiledNetwork(graph)({"image": image})["zzz"], 2 * image)
 
 
+def test_an_output_that_is_asked_for_by_two_names_is_kept_once(small_ir, image):
+    """OpenVINO ends the process if a network has a result twice."""
+    graph = Graph(small_ir[0])
+    graph.model.output("double").add_names({"zzz"})
+    graph.keep_outputs(["double", "zzz"])
+    (outputs,) = (port.names for port in graph.model.outputs)
+    assert outputs == {"double", "zzz"}
+    assert np.allclose([*CompiledNetwork(graph)({"image": image}).values()], [2 * image])
+
+
 def test_an_output_keeps_its_name_if_openvino_merges_it_with_another_tensor(tmp_path):
     import openvino as ov
     from openvino import opset13 as ops

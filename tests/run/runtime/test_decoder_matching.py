@@ -166,9 +166,11 @@ def test_an_ir_says_which_mean_color_it_subtracts(tmp_path, color, is_reversed, 
 
 def test_a_decoder_that_does_not_fit_names_its_outputs_and_the_fitting_decoder(tmp_path):
     xml = write_ir(tmp_path / "net.xml", EMBEDDINGS)
-    with pytest.raises(
-        DecoderError, match="needs 19 heatmaps and 38 PAFs; this IR has 17 and 17"
-    ) as caught:
+    problem = (
+        "openpose needs 19 heatmaps and 38 part affinity fields; the IR has"
+        " heatmaps 1x17x32x48 and embeddings 1x17x32x48"
+    )
+    with pytest.raises(DecoderError, match=problem) as caught:
         load_ir(xml, "openpose")
     assert (caught.value.decoder, caught.value.fitting) == ("openpose", "associative_embedding")
     assert "associative_embedding" in caught.value.hint

@@ -15,11 +15,14 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+import openvino
 import pytest
 
 from conftest import ROOT, by_digest
-from fakes.command import heed_interrupts
+from fakes.command import heed_interrupts, posezoo_process
+from fakes.irs import write_ir as write_output_ir
 from fakes.picky_networks import write_picky_pose_ir, write_pictures
+from fakes.region_networks import publish_ir
 from fakes.scaling_irs import write_ir
 from fakes.server import Server
 from fakes.videos import MJPEG, mjpeg, read_video, write_video
@@ -467,7 +470,7 @@ def test_a_wrong_architecture_is_refused_with_a_hint_to_the_right_one(demo, vide
     embeddings = write_ir(tmp_path / "ae.xml", {"heatmaps": 17, "embeddings": 17})
     ended = demo("-m", embeddings, "-i", video, "-at", "openpose")
     assert ended.code == 1
-    assert "openpose needs 19 heatmaps and 38 PAFs; this IR has 17 and 17" in ended.err
+    assert "openpose needs 19 heatmaps and 38 part affinity fields; the IR has" in ended.err
     assert "hint: try -at ae\n" in ended.err
     assert demo("-m", embeddings, "-i", video, "-at", "ae").code == 0
     assert demo("-m", embeddings, "-i", video, "-at", "higherhrnet").code == 0
@@ -479,6 +482,102 @@ def test_a_wrong_architecture_for_a_model_of_the_zoo_is_refused(demo, video):
     assert ended.code == 1
     assert "blazepose-full is decoded by blazepose, not by associative_embedding" in ended.err
     assert "hint: try -at blazepose\n" in ended.err
+
+
+#: Outputs that none of the decoders takes which ``-at`` names, by the reason.
+NOT_FOR_AT = {
+    "one person's keypoints": {"Identity:0": (1, 1, 17, 3)},
+    "an SSD's boxes": {"detection_out": (1, 1, 200, 7)},
+    "classes": {"prob": (1, 1000)},
+    "classes with sides": {"prob": (1, 1000, 1, 1)},
+    "a mask": {"mask": (1, 1, 64, 96)},
+    "a segmentation": {"classes": (1, 21, 64, 96)},
+    "boxes of YOLO": {"region": (1, 125, 2, 3)},
+    "five sides": {"volume": (1, 17, 8, 12, 4)},
+    "a number": {"number": ()},
+    "more maps than a decoder's": {"h": (1, 19, 8, 12), "p": (1, 38, 8, 12), "q": (1, 38, 8, 12)},
+}
+
+
+@pytest.mark.parametrize("architecture", ["openpose", "ae", "higherhrnet", "topdown", "blazepose"])
+@pytest.mark.parametrize("outputs", NOT_FOR_AT.values(), ids=NOT_FOR_AT)
+def test_an_architecture_that_does_not_fit_is_one_line(
+    demo, video, tmp_path, outputs, architecture
+):
+    xml = write_output_ir(tmp_path / "net.xml", outputs)
+    ended = demo("-m", xml, "-i", video, "-at", architecture)
+    assert ended.code == 1
+    error, hint = ended.err.splitlines()
+    name = next(iter(outputs))
+    assert re.match(rf"error: \w+ needs .*; the IR has {name} ", error)
+    assert hint.startswith("  hint: ")
+    assert not ended.out
+
+
+def test_a_single_output_of_four_sides_ends_no_process(tmp_path, video):
+    """OpenVINO ended it with signal 11 for a network that has a result twice."""
+    xml = write_output_ir(tmp_path / "net.xml", {"heatmaps": (1, 17, 16, 24)})
+    done = posezoo_process("demo", "-m", xml, "-i", video, "-at", "openpose", "-no_show")
+    assert done.returncode == 1
+    assert "the IR has heatmaps 1x17x16x24" in done.stderr
+
+
+@pytest.mark.parametrize("outputs", [{"maps": (1, 17, 16, 24)}, {"maps": (1, 21, 16, 24)}])
+def test_heatmaps_of_any_number_of_keypoints_are_those_of_topdown(demo, video, tmp_path, outputs):
+    xml = write_output_ir(tmp_path / "net.xml", outputs)
+    ended = demo("-m", xml, "-i", video, "-at", "topdown", "--detector", "none")
+    assert ended.code == 0, ended.err
+
+
+@pytest.mark.parametrize(
+    ("outputs", "problem"),
+    [
+        ({"heatmaps": (1, 19, 8, 12), "pafs": (1, 38, 4, 6)}, "maps of one image have one size"),
+        ({"dets": (1, 9, 5), "keypoints": (1, 8, 17, 3)}, "different numbers of rows"),
+        ({"x": (1, 17, 192), "y": (1, 17, 100)}, "an input of 96x64 with 2 in a pixel has 192"),
+    ],
+)
+def test_outputs_of_wrong_sizes_are_refused_before_the_first_frame(
+    demo, video, tmp_path, outputs, problem
+):
+    xml = write_output_ir(tmp_path / "net.xml", outputs)
+    ended = demo("-m", xml, "-i", video)
+    assert ended.code == 1
+    assert ended.err.startswith(f"error: {xml}: ") and problem in ended.err
+    assert str(video) not in ended.err
+
+
+@pytest.mark.usefixtures("real")
+def test_the_architecture_of_a_published_ir_changes_nothing(demo, photos, models):
+    assert demo(*REAL, "-i", photos / "a.png").code == 0
+    (xml,) = models.rglob("human-pose-estimation-0001.xml")
+    own, named = (
+        demo("-m", xml, "-i", photos / "a.png", "-r", "--format", "json", "-at", architecture)
+        for architecture in ("auto", "openpose")
+    )
+    assert named.err == own.err  # the poses
+    sizes = [json.loads(ended.out)["input_size"] for ended in (own, named)]
+    assert sizes == [[368, 368]] * 2
+    ended = demo("-m", xml, "-i", photos / "a.png", "-at", "ae")
+    assert ended.code == 1 and "hint: try -at openpose\n" in ended.err
+
+
+def test_the_architecture_of_a_model_it_is_like_is_compared(demo, video, tiny):
+    flags = ("-m", tiny, "-i", video, "--as", "human-pose-estimation-0001")
+    ended = demo(*flags, "-at", "ae")
+    assert ended.code == 1
+    assert "human-pose-estimation-0001 is decoded by openpose, not by assoc" in ended.err
+    assert demo(*flags, "-at", "openpose").code == 0
+
+
+def test_an_architecture_is_compared_with_the_decoder_that_the_task_finds(demo, video, tmp_path):
+    network = openvino.Core().read_model(
+        write_output_ir(tmp_path / "ssd.xml", NOT_FOR_AT["an SSD's boxes"])
+    )
+    flags = publish_ir(network, tmp_path, "detection")
+    ended = demo("-m", network.friendly_name, *flags, "-i", video, "-at", "topdown")
+    assert ended.code == 1
+    assert "is decoded by detection, not by heatmap" in ended.err
 
 
 @pytest.fixture

@@ -88,18 +88,19 @@ def cut_outputs(network: Model, names: Sequence[str], title: str) -> Model:
     """
     ov = import_openvino()
     ends = {name: result for result in network.get_results() for name in result.output(0).names}
-    results = []
+    chosen = {}  # OpenVINO ends the process if a network has a result twice
     for name in names:
         if name in ends:
-            results.append(ends[name])
+            result = ends[name]
         elif port := find_output(network, name):
-            results.append(ov.op.Result(port))
+            result = ov.op.Result(port)
         else:
             raise ConversionError(
                 f"{title}: the network has no tensor named {name} when it is read again",
                 hint="name a tensor of the file; OpenVINO numbers its own at each reading",
             )
-    results = results or network.get_results()
+        chosen[result.get_name()] = result
+    results = [*chosen.values()] or network.get_results()
     # A new model has no record of OpenVINO's conversion, which would contain the original's path.
     return ov.Model(results, network.get_parameters(), title)
 

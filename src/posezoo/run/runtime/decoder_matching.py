@@ -30,11 +30,12 @@ from posezoo.core.declarations.model import (
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import DecoderError, InferenceError, sanitize
 from posezoo.core.registry import open_registry
-from posezoo.poses.decoder_type import DecoderType, Shape, channel_count
+from posezoo.poses.decoder_type import DecoderType, Shape
 from posezoo.poses.decoders import (
     DECODERS,
     find_decoder,
     recognize_decoder,
+    require_named_decoder,
     resolve_options,
     with_all_classes,
 )
@@ -50,6 +51,7 @@ from posezoo.run.runtime.graph import (
 )
 from posezoo.run.runtime.input_description import (
     InputDescription,
+    are_heatmaps,
     describe_stated_input,
     require_class_names,
     requires_statement,
@@ -69,7 +71,8 @@ def match_output_roles(model: Model, name: str, graph: Graph) -> dict[str, str]:
     """The names of the outputs that a decoder takes, by role.
 
     Args:
-        model: the model, whose outputs may declare their roles.
+        model: the model, whose outputs may declare their roles. With a skeleton of its own, outputs
+            that fit another decoder, too, are this one's.
         name: the decoder's name.
         graph: the IR.
 
@@ -83,10 +86,27 @@ def match_output_roles(model: Model, name: str, graph: Graph) -> dict[str, str]:
     exported = _ultralytics_decoder(graph)
     if exported and exported.name == name and len(outputs) == 1:
         return {"predictions": next(iter(outputs))}
-    roles = _declared_roles(model, decoder, graph) or decoder.match_outputs(outputs)
-    if not roles:
+    if declared := _declared_roles(model, decoder, graph):
+        return declared
+    roles = decoder.match_outputs(outputs)
+    if not roles or not _are_likely(roles, decoder, graph, has_skeleton=bool(model.own_skeleton)):
         raise _refuse_outputs(graph, name)
     return roles
+
+
+def _are_likely(
+    roles: Mapping[str, str], decoder: DecoderType, graph: Graph, *, has_skeleton: bool
+) -> bool:
+    """Whether outputs whose shapes fit are those of the decoder, and not of another network."""
+    outputs = graph.distinct_outputs
+    fitting = recognize_decoder(outputs)
+    taken_by_other = find_decoder(fitting).recognize_outputs(outputs) if fitting else {}
+    if len(taken_by_other) > len(roles):
+        return False
+    if has_skeleton or decoder.recognize_outputs(outputs):
+        return True
+    maps = [output.role for output in decoder.networks[-1] if len(output.shape) == 4]
+    return not fitting and all(are_heatmaps(graph, outputs[roles[role]]) for role in maps)
 
 
 def _declared_roles(model: Model, decoder: DecoderType, graph: Graph) -> dict[str, str]:
@@ -99,13 +119,13 @@ def _declared_roles(model: Model, decoder: DecoderType, graph: Graph) -> dict[st
     return {}
 
 
-def _refuse_outputs(graph: Graph, name: str) -> DecoderError:
+def _refuse_outputs(graph: Graph, name: str, model_type: str = "") -> DecoderError:
+    """The error for outputs that a decoder cannot take; model_info may have named it."""
     fitting = recognize_decoder(graph.distinct_outputs)
-    shapes = graph.distinct_outputs.values()
-    channels = " and ".join(str(channel_count(shape)) for shape in shapes)
+    source = f", whose model_info says model_type {model_type}" if model_type else ""
     return DecoderError(
         f"{name} needs {find_decoder(name).needs}; "
-        f"this IR has {channels or 'no outputs'}: {graph.path}",
+        f"the IR has {format_outputs(graph)}: {graph.path}{source}",
         decoder=name,
         fitting=fitting,
         hint=f"such outputs are for {fitting}" if fitting else _NO_DECODER,
@@ -208,21 +228,10 @@ def describe_ir(
 
 def describe_undecoded(graph: Graph, options: LoadOptions) -> tuple[ModelSpec, InputDescription]:
     """As ``describe_ir``, for an IR whose outputs no decoder takes."""
-    spec = ModelSpec(
-        name=graph.path.stem,
-        family=Family.PUBLIC,
-        path=graph.path,
-        description="",
-        task="",
-        framework=Framework.DLDT,
-        license=License(),
-        files=(),
-        inputs=tuple(
-            Input(name, shape, graph.image_layout(name)) for name, shape in graph.inputs.items()
-        ),
-        outputs=tuple(Output(name, shape) for name, shape in graph.distinct_outputs.items()),
-    )
-    return spec, options.override(describe_stated_input(graph, None, None))
+    spec = _describe_network(graph, "", None, None)
+    outputs = (Output(name, shape) for name, shape in graph.distinct_outputs.items())
+    description = options.override(describe_stated_input(graph, None, None))
+    return replace(spec, outputs=tuple(outputs)), description
 
 
 def _require_labels(graph: Graph, labels: Sequence[str], decoder: Decoder) -> None:
@@ -273,9 +282,10 @@ def _select_decoder(
     """The decoder, with its options from the IR's metadata if that names the same decoder, or that
     of a model.
     """
-    if like and like.decoder is None:
-        raise InferenceError(f"{like.full_name}: has no decoder", hint="name a model of poses")
-    if like and like.decoder is not None:
+    if like:
+        if like.decoder is None:
+            raise InferenceError(f"{like.full_name}: has no decoder", hint="name a model of poses")
+        require_named_decoder(name, like)
         return _with_classes(like.decoder, graph, like, has_labels=bool(options.labels))
     named = _named_decoder(graph, is_chosen=name is not None)
     if named:
@@ -284,16 +294,19 @@ def _select_decoder(
         if graph.decoded_outputs:
             problem = f"{graph.path}: contains the decoder {named.name}, not {name}"
             raise DecoderError(problem, decoder=name or "", fitting=named.name)
-    if name is not None:
+    selected = _ultralytics_decoder(graph)
+    if name is None:
+        selected = selected or _recognize_decoder(graph, options.skeleton)
+    elif selected is None or selected.name != name:
         find_decoder(name)
-        return Decoder(name)
-    recognized = _ultralytics_decoder(graph) or _recognize_decoder(graph, options.skeleton)
-    return _with_classes(recognized, graph, has_labels=bool(options.labels))
+        selected = Decoder(name)
+    return _with_classes(selected, graph, has_labels=bool(options.labels))
 
 
-def _format_outputs(graph: Graph) -> str:
+def format_outputs(graph: Graph) -> str:
+    """The names and shapes of an IR's outputs, for messages."""
     outputs = graph.distinct_outputs.items()
-    return " and ".join(f"{name} {format_shape(shape)}" for name, shape in outputs)
+    return " and ".join(f"{name} {format_shape(shape)}" for name, shape in outputs) or "none"
 
 
 def _recognize_decoder(graph: Graph, skeleton: Skeleton | None) -> Decoder:
@@ -308,7 +321,7 @@ def _recognize_decoder(graph: Graph, skeleton: Skeleton | None) -> Decoder:
 
 
 def _refuse_unknown_outputs(graph: Graph) -> DecoderError:
-    problem = f"{graph.path}: no decoder is known for its outputs {_format_outputs(graph)}"
+    problem = f"{graph.path}: no decoder is known for its outputs {format_outputs(graph)}"
     hint = f"the decoders: {', '.join(DECODERS.names())}"
     task = graph.ultralytics.get("task") or "pose"
     if task != "pose":
@@ -353,7 +366,7 @@ def _require_model_type(graph: Graph, record: DecoderType) -> None:
     if expected not in ("", actual):
         raise DecoderError(
             f"{graph.path}: its model_info says model_type {model_type}, whose outputs are"
-            f" {expected}, but its outputs {_format_outputs(graph)} are {actual}",
+            f" {expected}, but its outputs {format_outputs(graph)} are {actual}",
             hint="correct model_info, or export the model again",
         )
 
@@ -375,7 +388,7 @@ def _ultralytics_decoder(graph: Graph) -> Decoder | None:
             raise DecoderError(
                 f"{graph.path}: Ultralytics' metadata say {count} keypoints of {values} numbers and"
                 f" {classes} classes, so {rows} rows or {columns} columns, but its outputs are"
-                f" {_format_outputs(graph)}",
+                f" {format_outputs(graph)}",
                 hint=f"is the {ULTRALYTICS_FILE} beside it that of another model?",
             )
     return decoder
@@ -398,19 +411,9 @@ def _named_decoder(graph: Graph, *, is_chosen: bool = False) -> Decoder | None:
     for other, record in DECODERS.items():
         if model_type and model_type.lower() in record.omz_model_types:
             if not is_chosen and not record.match_outputs(graph.distinct_outputs):
-                raise _refuse_model_type(graph, model_type, record)
+                raise _refuse_outputs(graph, other, model_type)
             return _with_classes(Decoder(other), graph)
     return None
-
-
-def _refuse_model_type(graph: Graph, model_type: str, record: DecoderType) -> DecoderError:
-    fitting = recognize_decoder(graph.distinct_outputs)
-    return DecoderError(
-        f"{graph.path}: its model_info says model_type {model_type}, which needs {record.needs},"
-        f" but its outputs are {_format_outputs(graph)}",
-        fitting=fitting,
-        hint=f"such outputs are for {fitting}: correct model_info" if fitting else _NO_DECODER,
-    )
 
 
 def _with_classes(
@@ -508,11 +511,9 @@ def with_task_decoder(model: ModelSpec, irs: NamedIrs) -> tuple[ModelSpec, Named
     if model.decoder or model.composite:
         return model, irs
     graph = read_graph(irs[model.name])
-    outputs = graph.distinct_outputs
-    decoder = find_task_decoder(model, outputs)
-    if decoder:
+    if decoder := find_task_decoder(model, graph.distinct_outputs):
         return replace(model, decoder=decoder), {**irs, model.name: graph}
-    shapes = ", ".join(f"{name} {format_shape(shape)}" for name, shape in outputs.items())
     raise InferenceError(
-        f"{model.name}: no decoder for {task_label(model.task).lower()} takes its outputs {shapes}"
+        f"{model.name}: no decoder for {task_label(model.task).lower()} takes its outputs"
+        f" {format_outputs(graph)}"
     )

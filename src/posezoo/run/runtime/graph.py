@@ -246,7 +246,7 @@ class Graph:
         """Keep only these outputs, in this order; parts that only other outputs need are not
         computed.
 
-        A tensor with several names keeps only the given one.
+        A tensor with several names keeps only the given ones, and stays one output.
 
         Raises:
             InferenceError: there is no such output.
@@ -259,10 +259,11 @@ class Graph:
                     hint=suggest(name, ports),
                 )
         ov = import_openvino(extra="run")
+        # OpenVINO ends the process if a network has a result twice.
+        results = {ports[name].node.get_name(): ports[name].node for name in outputs}
         for name in outputs:
-            ports[name].set_names({name})
-        results = [ports[name].node for name in outputs]
-        kept = ov.Model(results, self.model.get_parameters(), self.model.get_name())
+            ports[name].set_names(ports[name].names & {*outputs})
+        kept = ov.Model([*results.values()], self.model.get_parameters(), self.model.get_name())
         for section, info in self.model.rt_info.items():
             kept.set_rt_info(info, section)
         self.model = kept
@@ -490,4 +491,4 @@ def _output_names(port: Any) -> list[str]:
 
 def format_shape(shape: Shape) -> str:
     """A shape as text, such as 1x3x256x456, with ? for any size."""
-    return "x".join("?" if side == -1 else str(side) for side in shape)
+    return "x".join("?" if side == -1 else str(side) for side in shape) or "scalar"

@@ -417,6 +417,19 @@ def are_channels_last(graph: Graph, maps: Shape) -> bool:
     return first * width == second * height and second * width != third * height
 
 
+def are_heatmaps(graph: Graph, maps: Shape) -> bool:
+    """Whether maps of any number of keypoints have a cell for 2 to 16 pixels of the input, as in
+    published networks. Others are masks, pictures, boxes or classes. True if sizes are unknown.
+    """
+    width, height = _input_size(graph)
+    if min(width, height, *maps) <= 0:
+        return True
+    _, channels, rows, columns = maps
+    if are_channels_last(graph, maps):
+        _, rows, columns, channels = maps
+    return channels > 1 and all(2 <= side <= 16 for side in (height / rows, width / columns))
+
+
 def name_keypoints(graph: Graph, names: tuple[str, ...], count: int) -> Skeleton:
     """The skeleton with these names, for a network that finds this many keypoints.
 

@@ -45,7 +45,6 @@ def load_estimator(
     options = options or LoadOptions()
     if isinstance(model, ModelSpec) and model.name in irs:
         model, irs = with_task_decoder(model, irs)
-    _require_decoder(model)
     model = with_skeleton(model, options.skeleton)
     decoder = _require_decoder(model)
     record = find_decoder(decoder.name)

@@ -17,7 +17,7 @@ from posezoo.core.arrays import Array
 from posezoo.core.declarations.model import Model
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS, skeleton_of
-from posezoo.core.errors import InferenceError, TargetSizeError
+from posezoo.core.errors import DecoderError, InferenceError, TargetSizeError, sanitize
 from posezoo.core.values import frozen
 from posezoo.poses.classification import CENTRAL_SHARE, IMAGENET
 from posezoo.poses.decoder_type import DecoderType
@@ -34,11 +34,13 @@ from posezoo.poses.letterbox import (
 )
 from posezoo.poses.ssd_detection import create_box_poses
 from posezoo.run.runtime.compiled_network import CompiledNetwork, Outputs
-from posezoo.run.runtime.decoder_matching import match_output_roles
+from posezoo.run.runtime.decoder_matching import format_outputs, match_output_roles
 from posezoo.run.runtime.graph import Graph, Preprocessing, format_shape, read_graph
 from posezoo.run.runtime.inference_pipeline import InferenceRequest, PipelineSteps, Steps
 from posezoo.run.runtime.input_description import InputDescription, are_channels_last, usual_sizing
 from posezoo.run.runtime.runtime_config import LoadOptions
+
+_NAME_DECODER = "name a decoder for such outputs: decoder in model.yml, or --as for an .xml"
 
 
 @frozen
@@ -177,6 +179,8 @@ class NetworkPipeline:
         self._network = compile_image_network(graph, config)
         self.networks: tuple[CompiledNetwork, ...] = (self._network,)
         (self._input,) = self._network.inputs
+        if self.input_size and not self._is_decoded:
+            self._require_decodable(graph, self.input_size)
 
     def _find_skeleton(self, graph: Graph, config: PipelineConfig) -> Skeleton:
         """The skeleton of an IR with its decoder, whose keypoints it must have."""
@@ -209,6 +213,30 @@ class NetworkPipeline:
             )
         return size
 
+    def _require_decodable(self, graph: Graph, size: Size) -> None:
+        """Decode outputs of zeros, so that other sizes or types are an error before the first
+        image.
+        """
+        outputs = {}
+        for name in self._roles.values():
+            shape = graph.outputs[name]
+            if -1 in shape[1:]:
+                return
+            sides = [abs(side) for side in shape]  # one image of a batch of any size
+            outputs[name] = np.zeros(sides, graph.model.output(name).get_element_type().to_dtype())
+        try:
+            self._decode_outputs(self._by_role(outputs), size)
+        except (ValueError, IndexError, InferenceError) as error:
+            reason, hint = sanitize(str(error)), ""
+            if isinstance(error, InferenceError):
+                reason, hint = error.problem, error.hint
+            raise DecoderError(
+                f"{graph.path}: the decoder {self._decoder} does not fit its outputs"
+                f" {format_outputs(graph)}: {reason}",
+                decoder=self._decoder,
+                hint=hint or _NAME_DECODER,
+            ) from error
+
     def __call__(self, image: Image) -> PipelineSteps:
         """The steps for one image."""
         transform, picture = self._fit_image(image)
@@ -235,6 +263,9 @@ class NetworkPipeline:
     def _infer(self, image: Image) -> Steps[dict[str, Array]]:
         """The outputs by role for an image of the input's size."""
         outputs = yield InferenceRequest(self._network, {self._input: image[None]})
+        return self._by_role(outputs)
+
+    def _by_role(self, outputs: Outputs) -> dict[str, Array]:
         maps = {role: outputs[name] for role, name in self._roles.items()}
         for role in self._channels_last:
             maps[role] = maps[role].transpose(0, 3, 1, 2)

@@ -9,8 +9,8 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -144,7 +144,7 @@ FLAGS = (
         Flag(
             "-at, --architecture_type TYPE",
             f"the decoder of the outputs: {', '.join(ARCHITECTURES)} (default: auto, the model's"
-            " own)",
+            " own); naming that one changes nothing, neither the input's size nor the people found",
             choices=ARCHITECTURES,
             default="auto",
         ),
@@ -312,14 +312,17 @@ def run(args: _DemoArgs) -> int:
         require_device(context.settings.device)
         is_video = not source.image_paths and not args.no_tracking
         decoder = _decoder_of(args.architecture_type)
-        prepared = Loader(
+        loader = Loader(
             context,
             args.detector,
             decoder=decoder,
             is_video=is_video,
             masks=args.masks,
             listener=console,
-        ).prepare(_choose_model(args, context, decoder))
+        )
+        chosen = _choose_model(args, context, decoder)
+        with _name_architecture():
+            prepared = loader.prepare(chosen)
         _warn_of_overrides(described, args, console)
         options = _load_options(args, context.settings, source)
         estimator, is_tracking = _load_first(prepared, options, is_video=is_video)
@@ -447,12 +450,6 @@ def _choose_model(args: _DemoArgs, context: Context, decoder: str | None) -> Cho
         if os.sep in text or "." in text:
             raise UnknownModelError(f"{text}: no such file, and no model of the zoo") from error
         raise
-    declared = model.decoder.name if model.decoder else ""
-    if decoder and declared and decoder != declared:
-        raise DecoderError(
-            f"{text} is decoded by {declared}, not by {decoder}",
-            hint=f"try -at {_architecture_for(declared)}",
-        )
     return ChosenModel(model, args.precision)
 
 
@@ -475,18 +472,21 @@ def _architecture_for(decoder: str) -> str:
     return next(iter(record.architectures), "auto") if record else "auto"
 
 
+@contextmanager
+def _name_architecture() -> Iterator[None]:
+    """Name the value of ``-at`` in the hint of an error that names a decoder."""
+    try:
+        yield
+    except DecoderError as error:
+        if error.fitting:
+            error.hint = f"try -at {_architecture_for(error.fitting)}"
+        raise
+
+
 def _compile(prepared: PreparedModel, options: LoadOptions) -> Estimator:
     """Compile the model; errors name the demo's flags."""
-    try:
-        with name_target_size("--tsize", options.target_size):
-            return prepared.compile(options)
-    except DecoderError as error:
-        hint = error.hint
-        if error.fitting:
-            hint = f"try -at {_architecture_for(error.fitting)}"
-        raise DecoderError(
-            error.problem, decoder=error.decoder, fitting=error.fitting, hint=hint
-        ) from error
+    with _name_architecture(), name_target_size("--tsize", options.target_size):
+        return prepared.compile(options)
 
 
 def _load_first(
