@@ -154,7 +154,7 @@ MISTAKES = [
     Mistake("AP of another zoo in percent", "outside_references.yml", "published_AP: 0.572", "published_AP: 57.2"),
     Mistake("start of a member", "access_points.json", '"start": ', '"start": 1', rule="registry-files"),
     Mistake("paper", "papers.yml", "https://arxiv.org/abs/2303.07399", "https://arxiv.org/abs/2303.07398", RTMPOSE),
-    Mistake("chart", "accuracy-throughput.svg", "</svg>", "<text>x</text></svg>"),
+    Mistake("chart", "accuracy-speed.svg", "</svg>", "<text>x</text></svg>"),
     Mistake("figure of a skeleton", "skeletons/coco-17.svg", "</svg>", "<text>x</text></svg>"),
     Mistake("number in the index", "index.md", "71.0/91.2/78.6", "71.5/91.2/78.6"),
     Mistake("link of the index", "index.md", "public/rtmpose-m/README.md", "public/rtmpose-mm/README.md"),
@@ -297,7 +297,7 @@ def cut(path: Path) -> None:
             "public/rtmpose-s/card.json": Path.unlink,
         },
         {"index.md": Path.unlink},
-        {"accuracy-throughput.svg": Path.unlink},
+        {"accuracy-speed.svg": Path.unlink},
         {
             "public/movenet-thunder/example.jpg": Path.touch,
             "public/movenet-lightning/example.jpg": damage,

@@ -10,10 +10,10 @@ from textwrap import wrap
 from posezoo.cli.labels import format_ap, format_figure
 from posezoo.core.values import frozen
 from posezoo.pages.facts.comparison import (
-    ComparisonRow,
     MetricSource,
     ModelComparison,
     SourcedMetric,
+    in_order,
 )
 from posezoo.pages.facts.outside_references import OutsideModel, OutsideReference
 from posezoo.pages.facts.svg_chart import FULL, INK, RULE, WHITE, Chart, Color
@@ -37,7 +37,8 @@ _TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 class _Point:
     name: str
     ap: SourcedMetric
-    speed: SourcedMetric
+    speed: float  # images per second
+    is_measured: bool  # with the published weights
 
 
 @dataclass(kw_only=True)
@@ -67,43 +68,23 @@ class _Plot(Chart):
         self.draw(left, top, _MARK_WIDTH, _MARK_HEIGHT, fill, edge)
 
 
-def draw_pipeline_chart(comparison: ModelComparison) -> Chart | None:
-    """The measured AP and the measured speed of whole pipelines; the lines are the 95 % intervals
-    of AP.
-
-    None if fewer than two models have both values.
-    """
-    label = f"Images/s, whole pipeline; {comparison.speed_setting}"
-    return _draw(comparison.rows, "AP", "throughput_fps", label)
-
-
-def draw_network_chart(
-    comparison: ModelComparison, references: Sequence[OutsideReference]
+def draw_chart(
+    comparison: ModelComparison, references: Sequence[OutsideReference] = ()
 ) -> Chart | None:
-    """The published AP, and the measured speed of the network alone.
+    """The AP of each model, measured or as published, and the images per second of its pipeline on
+    one person; in the list, they have the order of ``in_order``.
 
-    A mark is white if the speed was measured with random weights. A line with a letter is the AP of
-    a model of another publisher, whose speed was not measured. None if fewer than two models have
-    both values.
+    The lines are 95 % intervals. A mark is white if the AP is published, or the time is not of the
+    published weights. A line with a letter is the AP of a model of another publisher, whose speed
+    was not measured. None if fewer than two models have both values.
     """
-    label = f"Images/s, network alone; {comparison.network_setting}"
-    return _draw(comparison.rows, "published_AP", "network_fps", label, references=references)
-
-
-def _draw(
-    rows: Sequence[ComparisonRow],
-    ap_key: str,
-    speed_key: str,
-    speed_label: str,
-    references: Sequence[OutsideReference] = (),
-) -> Chart | None:
-    points = sorted(_points(rows, ap_key, speed_key), key=lambda point: point.name)
+    points = [*_points(comparison)]
     if len(points) < 2:
         return None
     plot = _start_plot(points, [model for each in references for model in each.models])
     plot.write(_LEFT, 14, "AP")
     _draw_grid(plot)
-    start = _write_lines(plot, _BOTTOM + 42, speed_label)
+    start = _write_lines(plot, _BOTTOM + 42, f"Images/s, 1 person; {comparison.single_setting}")
     end = start + len(points) * _LINE
     end = _draw_references(references, plot, end)  # below the marks
     marks: list[tuple[float, float]] = []
@@ -128,13 +109,13 @@ def _write_lines(plot: _Plot, top: int, text: str) -> int:
     return top
 
 
-def _points(rows: Sequence[ComparisonRow], ap_key: str, speed_key: str) -> Iterator[_Point]:
+def _points(comparison: ModelComparison) -> Iterator[_Point]:
     """The models with both values; a precision other than FP16 is named."""
-    for row in rows:
-        ap = row.values[ap_key]
-        speed = row.values[speed_key]
-        if ap and speed:
-            yield _Point(row.name, ap, speed)
+    for row in in_order(comparison.rows):
+        time = row.values["single_p50_ms"]
+        if row.ap and time:
+            is_measured = row.ap.origin is time.origin is MetricSource.MEASURED
+            yield _Point(row.name, row.ap, 1000 / time.number, is_measured)
 
 
 def _start_plot(points: Sequence[_Point], outside: Sequence[OutsideModel]) -> _Plot:
@@ -142,7 +123,7 @@ def _start_plot(points: Sequence[_Point], outside: Sequence[OutsideModel]) -> _P
     for point in points:
         bounds = point.ap.interval or ()
         aps += [100 * bound for bound in (point.ap.number, *bounds)]
-    speeds = [point.speed.number for point in points]
+    speeds = [point.speed for point in points]
     least_ap = max(0, (min(aps) - 1) // 5 * 5)
     most_ap = -(-max(aps) // 5) * 5
     return _Plot(
@@ -170,14 +151,14 @@ def _draw_interval(point: _Point, plot: _Plot) -> None:
     if point.ap.interval is None:
         return
     low, high = point.ap.interval
-    plot.draw_vertical(plot.x_of(point.speed.number), plot.y_of(high), plot.y_of(low), FULL)
+    plot.draw_vertical(plot.x_of(point.speed), plot.y_of(high), plot.y_of(low), FULL)
 
 
 def _place_mark(
     point: _Point, plot: _Plot, others: Sequence[tuple[float, float]]
 ) -> tuple[float, float]:
     """The left and the top of a mark: at its values, or above or below if other marks are there."""
-    left = plot.x_of(point.speed.number) - _MARK_WIDTH / 2
+    left = plot.x_of(point.speed) - _MARK_WIDTH / 2
     top = plot.y_of(point.ap.number) - _MARK_HEIGHT / 2
     near = [y for x, y in others if abs(x - left) < _MARK_WIDTH]
     for distance in range(_BOTTOM - _TOP):
@@ -189,7 +170,7 @@ def _place_mark(
 
 def _draw_place(point: _Point, plot: _Plot, mark: tuple[float, float]) -> None:
     """A dot at the values of a model whose mark is elsewhere."""
-    x = plot.x_of(point.speed.number)
+    x = plot.x_of(point.speed)
     y = plot.y_of(point.ap.number)
     _, top = mark
     if not top <= y <= top + _MARK_HEIGHT:
@@ -200,13 +181,12 @@ def _draw_point(
     number: int, point: _Point, mark: tuple[float, float], plot: _Plot, line: int
 ) -> None:
     """The mark in the plot, and the line of the list."""
-    is_generated = point.speed.origin is MetricSource.GENERATED
-    fill, ink = (WHITE, INK) if is_generated else (FULL, WHITE)
+    fill, ink = (FULL, WHITE) if point.is_measured else (WHITE, INK)
     indent = 1 if number > 9 else 5
     for left, top in (mark, (_LEFT, line)):
         plot.draw_mark(left, top, fill, FULL)
         plot.write(left + indent, top + 12, str(number), ink)
-    text = f"{point.name}: AP {format_ap(point.ap.number)}, {format_figure(point.speed.number)}/s"
+    text = f"{point.name}: AP {format_ap(point.ap.number)}, {format_figure(point.speed)}/s"
     plot.write(_LEFT + 28, line + 12, text)
 
 

@@ -60,13 +60,24 @@ FACETS = (
 #: The keys of an axis in the data of the index's script.
 _AXIS = "title unit factor more log accuracy scope"
 
-_LETTERS = {MetricSource.MEASURED: "m", MetricSource.GENERATED: "g", MetricSource.DECLARED: "d"}
+_LETTERS = {
+    MetricSource.MEASURED: "m",
+    MetricSource.GENERATED: "g",
+    MetricSource.ESTIMATED: "e",
+    MetricSource.DECLARED: "d",
+}
 #: The title of the row of published values.
 PUBLISHED = "as published"
 
-_MARKS = {MetricSource.MEASURED: "", MetricSource.GENERATED: " g", MetricSource.DECLARED: " p"}
+_MARKS = {
+    MetricSource.MEASURED: "",
+    MetricSource.GENERATED: " g",
+    MetricSource.ESTIMATED: " e",
+    MetricSource.DECLARED: " p",
+}
 _NOTES = {
     MetricSource.GENERATED: "g: measured on generated weights",
+    MetricSource.ESTIMATED: "e: estimated from the times of its networks",
     MetricSource.DECLARED: "p: as published",
 }
 
@@ -127,7 +138,7 @@ def index_data(gallery: GalleryData) -> Json:
     ways      the settings of the measured values, in words
     models    name, page, description, facts (by the names of ``FACETS``, and people: what finds
               them if the model does not), precisions, published and, by precision, figures:
-              [number, origin (m, g, d), conditions]; conditions only if known
+              [number, origin (m, g, e, d), conditions]; conditions only if known
     outside   models that the registry does not have: name, figures (numbers), license, publisher,
               source, protocol
     """
@@ -314,7 +325,7 @@ def _metrics_table(entry: GalleryEntry, gallery: GalleryData, scope: str) -> dic
 
 
 def _is_in_scope(key: str, axis: ComparisonColumn, scope: str) -> bool:
-    return key != "transfer_bytes" and (axis.scope or "network") == scope
+    return key not in ("any_AP", "transfer_bytes") and (axis.scope or "network") == scope
 
 
 def _column_title(axis: ComparisonColumn) -> str:
