@@ -9,7 +9,7 @@ import pytest
 from fakes.zoo import as_yaml, model_yml, write_model
 from posezoo.core.errors import SpecError
 from posezoo.core.registry import builtin_models_dir
-from posezoo.pages.cards.registry_pages import NETWORK_PICTURE, render_pages
+from posezoo.pages.cards.registry_pages import PICTURE, render_pages
 from posezoo.pages.facts.outside_references import NAME, read_outside_references
 
 REFERENCE = {
@@ -44,15 +44,21 @@ def test_a_mistake_is_refused_with_its_line(tmp_path, wrong):
         read_outside_references(tmp_path)
 
 
+OF_ONE = "{pipeline: all, shown: 1}"
+FIGURES = "{throughput_fps: 9, latency_p50_ms: 100}"
+
+
 def test_the_chart_of_published_ap_has_a_line_for_each_and_their_letters_do_not_overlap(tmp_path):
     claim = {"accuracy": [{"metric": "AP", "value": 0.5, "dataset": "COCO"}]}
     for name in ("one", "two"):
         path = write_model(tmp_path / "models", name, model_yml(published=claim))
-        speed = "speed: [{precision: FP16, machine: M, weights: published, figures: {throughput_fps: 9}}]\n"
+        speed = (
+            f"speed: [{{precision: FP16, machine: M, settings: {OF_ONE}, figures: {FIGURES}}}]\n"
+        )
         path.with_name("measured.yml").write_text(speed)
-    before = render_pages(tmp_path / "models")[NETWORK_PICTURE]
+    before = render_pages(tmp_path / "models")[PICTURE]
     (tmp_path / "models" / NAME).write_text(as_yaml([REFERENCE]), "utf-8")
-    picture = render_pages(tmp_path / "models")[NETWORK_PICTURE]
+    picture = render_pages(tmp_path / "models")[PICTURE]
     assert "near: " not in before
     assert "Not in this zoo (AGPL-3.0): AP as stated by" in picture
     assert "docs.publisher.invalid, COCO val2017" in picture

@@ -339,6 +339,8 @@ def _cell(row: ComparisonRow, key: str, footnotes: Footnotes) -> str:
     if metric is None:
         return "?"
     words = [COLUMNS[key].in_words(metric.number)]
+    if metric.origin is MetricSource.ESTIMATED:
+        words = [f"~{metric.number:.0f}"]
     if key == "any_AP":
         words = [f"{metric.number:.2f}" if metric.interval else format_ap(metric.number)]
         words.append(footnotes.mark(_describe_ap(metric)))
