@@ -394,7 +394,8 @@ def _estimate_time(
     """
     facts = subject.facts
     detector = facts.detector
-    if subject.target_size or (facts.model.people and detector is None):
+    is_part_or_lacks_detector = facts.model.composite or (facts.model.people and detector is None)
+    if subject.target_size or is_part_or_lacks_detector:
         return None
     of_network = _networks_by_setting(facts.model, subject.precision, selection)
     of_detector = {}
