@@ -482,8 +482,9 @@ def summary_table() -> str:
 
 def fresh_table() -> str:
     """The rows on the 44 photos that chose nothing."""
-    from posezoo.pages.cards.markdown import format_table
     from which_model import figures, fresh_ap
+
+    from posezoo.pages.cards.markdown import format_table
 
     headers = ("Model", "AP (95 % interval)", "Found alone, of 26", "In groups, of 85", "Ghosts")
     rows = []

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 
 #: The tables are between these marks.
-BEGIN, END = "<!-- drawn by `make docs` from the rows of models -->", "<!-- end of what is drawn -->"
+BEGIN, END = (
+    "<!-- drawn by `make docs` from the rows of models -->",
+    "<!-- end of what is drawn -->",
+)
 
 #: With the internet: who asks, and the model or its alias.
 ASKERS = {
@@ -61,7 +64,12 @@ MEASURED = {
     "33 points, 3D": ("blazepose-full", "C++, ONNX, servers"),
 }
 MEASURED_HEADERS = (
-    *("**From package indexes**", "`posezoo run`", "AP (95 % interval)", "found of 26 alone, of 85 in groups"),
+    *(
+        "**From package indexes**",
+        "`posezoo run`",
+        "AP (95 % interval)",
+        "found of 26 alone, of 85 in groups",
+    ),
     *("ghosts", "CPU ms, 1 person, 4", "download", "exports to"),
 )
 

@@ -51,7 +51,7 @@ def of_summary() -> Pairs:
             number = value(row, LATENCIES[shown])
             found = row.people_found.get(shown, shown)
             number_found = f" ({found} found)" if found != shown else ""
-            stated = time.removeprefix("~")
+            stated = time.removeprefix("\\~")
             yield name, stated, format_figure(number) + number_found if number else "not measured"
         yield name, download, format_megabytes(value(row, "transfer_bytes"))
 

@@ -11,7 +11,7 @@ import pytest
 
 from fakes.rows import compare_zoo
 from posezoo.core.declarations.other_names import read_other_names
-from posezoo.core.settings import builtin_models_dir
+from posezoo.core.registry import builtin_models_dir
 
 ROOT = Path(__file__).parents[1]
 
