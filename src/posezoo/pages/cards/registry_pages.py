@@ -7,7 +7,7 @@ models.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from posezoo.cli.labels import (
@@ -39,7 +39,6 @@ from posezoo.pages.facts.comparison import (
     in_order,
 )
 from posezoo.pages.facts.model_facts import Model, ModelFacts, describe_model
-from posezoo.pages.facts.outside_references import read_outside_references
 from posezoo.pages.facts.papers import collect_papers, format_citation
 from posezoo.pages.facts.scatter_chart import draw_chart
 from posezoo.pages.facts.svg_chart import Chart, to_svg
@@ -68,9 +67,8 @@ PICTURE_LEGEND = """\
 Each number is a model; further up and to the right is better. The speed is of the whole pipeline on a photo of
 one person. A mark is white if the AP is its publisher's, whose data and protocol differ (its card states them), or if
 the speed is of generated weights or an estimate: then it was measured on another machine. A line is the 95 % interval
-of AP: models whose lines overlap cannot be ranked by these photos. A line with a letter is a model that is not in this
-zoo: its AP is what its publisher states, and its speed was not measured. A mark that would cover another one is above
-or below its place, at which there is a dot."""  # noqa: E501
+of AP: models whose lines overlap cannot be ranked by these photos. A mark that would cover another one is above or
+below its place, at which there is a dot."""  # noqa: E501
 LEGEND = """\
 AP: measured by the whole pipeline, with its 95 % interval in parentheses, on the images that the card names;
 or as published. The highest one comes first. ms
@@ -136,30 +134,46 @@ def _draw_chart(models: Sequence[ModelFacts], root: Path) -> Chart | None:
     with_variants = [each for facts in models for each in (facts, *facts.variants)]
     layout = ModelLayout(root, root)
     compared = compare_models(with_variants, layout, MeasurementSelection(), every_precision=True)
-    return draw_chart(compared, read_outside_references(root))
+    return draw_chart(compared)
 
 
 def _render_model_tables(models: Sequence[ModelFacts], root: Path) -> Paragraphs:
-    """A table for each task; the parts of a composite follow it, whatever their task."""
+    """A table for each task, in the order of ``in_order``; the parts of a composite follow it,
+    whatever their task.
+    """
     layout = ModelLayout(root, root)
     compared = compare_models(models, layout, MeasurementSelection())
     by_name: dict[str, list[ComparisonRow]] = {}
     for row in compared.rows:
         by_name.setdefault(row.model, []).append(row)
+    places = {row.name: place for place, row in enumerate(in_order(compared.rows))}
+
+    def place_of(shown: tuple[ModelFacts, ComparisonRow | None]) -> int:
+        """A part follows the last row of its composite."""
+        facts, row = shown
+        rows = by_name.get(facts.model.composite, filter(None, [row]))
+        return max((places[each.name] for each in rows), default=len(places))
+
+    for task, of_task in _by_task(models):
+        yield f"## {task_label(task)}"
+        rows = [(facts, row) for facts in of_task for row in _select(by_name.get(facts.name, []))]
+        rows.sort(key=place_of)
+        keys = [key for key in PIPELINE_HEADERS if any(row and row.values[key] for _, row in rows)]
+        headers = (*HEADERS, *(PIPELINE_HEADERS[key] for key in keys))
+        yield format_table(headers, [_row(facts, root, row, keys) for facts, row in rows])
+    machine = compared.speed_setting.partition("; ")[0]
+    yield LEGEND.format(where=f", on {machine}" if machine else "")
+
+
+def _by_task(models: Sequence[ModelFacts]) -> list[tuple[str, list[ModelFacts]]]:
+    """The models of each task, the most common one first; a part is with its composite."""
     by_task: dict[str, list[ModelFacts]] = {}
     task = ""
     for facts in models:
         if not facts.model.composite:
             task = facts.model.task
         by_task.setdefault(task, []).append(facts)
-    for task, of_task in sorted(by_task.items(), key=lambda item: -len(item[1])):
-        yield f"## {task_label(task)}"
-        rows = [*_order_rows(of_task, by_name)]
-        keys = [key for key in PIPELINE_HEADERS if any(row and row.values[key] for _, row in rows)]
-        headers = (*HEADERS, *(PIPELINE_HEADERS[key] for key in keys))
-        yield format_table(headers, [_row(facts, root, row, keys) for facts, row in rows])
-    machine = compared.speed_setting.partition("; ")[0]
-    yield LEGEND.format(where=f", on {machine}" if machine else "")
+    return sorted(by_task.items(), key=lambda item: -len(item[1]))
 
 
 def _render_cost_table(models: Sequence[ModelFacts]) -> Paragraphs:
@@ -202,32 +216,9 @@ def _read_models(root: Path) -> Iterator[ModelFacts]:
                 yield ModelFacts(part, (part,))
 
 
-def _order_rows(
-    models: Sequence[ModelFacts], by_name: Mapping[str, Sequence[ComparisonRow]]
-) -> Iterator[tuple[ModelFacts, ComparisonRow | None]]:
-    """The rows that the index shows, in the order of ``in_order``: of each model those whose AP was
-    measured, else one. After the last row of a composite come its parts; models without rows are
-    last.
-    """
-    by_model = {facts.name: facts for facts in models}
-    selected = {name: _select(by_name.get(name, ())) for name in by_model}
-    ordered = in_order(row for rows in selected.values() for row in rows)
-    last = {row.model: row for row in ordered}
-    for row in ordered:
-        facts = by_model[row.model]
-        if facts.model.composite:
-            continue
-        yield facts, row
-        for part in facts.parts if facts.model.stages and row is last[row.model] else ():
-            if part.name in by_model:
-                yield by_model[part.name], next(iter(selected[part.name]), None)
-    for name, rows in selected.items():
-        if not rows:
-            yield by_model[name], None
-
-
-def _select(rows: Sequence[ComparisonRow]) -> Sequence[ComparisonRow]:
-    return [row for row in rows if row.values["AP"]] or rows[:1]
+def _select(rows: Sequence[ComparisonRow]) -> Sequence[ComparisonRow | None]:
+    """The rows of a model that the index shows: those with an AP, else one."""
+    return [row for row in rows if row.values["AP"]] or rows[:1] or [None]
 
 
 def _row(

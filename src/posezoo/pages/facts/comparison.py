@@ -34,6 +34,7 @@ from posezoo.run.measurement_selection import (
     MeasurementSelection,
     format_comparable_settings,
     format_measurement_setting,
+    is_of_one_request,
 )
 
 #: By kind: the precision that INT8 is compared with, and the metric. Speeds of FP32 are not
@@ -256,24 +257,21 @@ def compare_models(
                 subjects += [_Subject(facts, precision, size) for size in (None, *sizes)]
 
     def of_pipeline(kind: str, shown: int = USUALLY_SHOWN) -> _Select:
-        return lambda subject, selected: selected.select_of_pipeline(
+        return lambda subject: selection.select_of_pipeline(
             subject.facts.model, kind, shown, target_size=subject.target_size
         )
 
-    def of_network(subject: _Subject, selected: MeasurementSelection) -> list[Measurement]:
-        return [] if subject.target_size else selected.select_of_network(subject.facts.model)
+    def of_network(subject: _Subject) -> list[Measurement]:
+        return [] if subject.target_size else selection.select_of_network(subject.facts.model)
 
-    def group(select: _Select, metric: str) -> _Groups:
-        return _group_by_setting(subjects, select, selection, metric)
+    def choose(select: _Select, metric: str, *, of_any_setting: bool = False) -> _Column:
+        return _choose(_group_by_setting(subjects, select, metric), of_any_setting)
 
-    def group_accuracies(kind: str, metric: str) -> tuple[str, _BySubject]:
-        return _choose(group(of_pipeline(kind), metric), any_settings_of_user=True)
-
-    speed_setting, speeds = _choose(group(of_pipeline("speed"), "throughput_fps"))
-    single_setting, singles = _choose(group(of_pipeline("speed", 1), "throughput_fps"))
-    network_setting, networks = _choose(group(of_network, "throughput_fps"))
-    accuracy_setting, accuracies = group_accuracies("accuracy", "AP")
-    situation_setting, situations = group_accuracies("situations", "ghosts")
+    speed_setting, speeds = choose(of_pipeline("speed"), "throughput_fps")
+    single_setting, singles = choose(of_pipeline("speed", 1), "throughput_fps")
+    network_setting, networks = choose(of_network, "throughput_fps")
+    accuracy_setting, accuracies = choose(of_pipeline("accuracy"), "AP", of_any_setting=True)
+    situation_setting, situations = choose(of_pipeline("situations"), "ghosts", of_any_setting=True)
     rows = []
     for subject in subjects:
         of_kinds = (speeds, accuracies, singles, networks, situations)
@@ -342,21 +340,16 @@ def _make_row(
 
 
 def _of_one_network(measured: Sequence[Measurement | None]) -> list[Measurement | None]:
-    """Without the registry's measurements of other IR than its accuracy, or the first one that
-    names its IR: a figure of an older conversion says nothing about this one. The user's, of IR
-    that this user made, all stay.
+    """Without the registry's measurements of other IR than that of its accuracy, or of what else it
+    has: a figure of an older conversion says nothing about this one. The user's, of IR that this
+    user made, all stay.
     """
     speed, accuracy, single, network, situations = measured
-    irs = ""
-    for each in (accuracy, situations, speed, single):
-        if each and each.record == REGISTRY:
-            irs = irs or each.irs
-
-    def keep(each: Measurement | None) -> Measurement | None:
-        is_of_other = each and each.record == REGISTRY and each.irs not in ("", irs)
-        return None if is_of_other else each
-
-    return [*map(keep, (speed, accuracy, single)), network, keep(situations)]
+    of_registry = [each for each in measured if each and each.record == REGISTRY]
+    preferred = (each for each in (accuracy, situations, speed, single) if each in of_registry)
+    first = next(preferred, None)
+    others = [each for each in of_registry if first and each.irs not in ("", first.irs)]
+    return [each if each is network or each not in others else None for each in measured]
 
 
 #: What a pipeline takes beside its networks, in ms: once for an image, and for each person (crop,
@@ -398,17 +391,17 @@ def _estimate_time(
     if subject.target_size or is_part_or_lacks_detector:
         return None
     of_network = _networks_by_setting(facts.model, subject.precision, selection)
-    of_detector = {}
+    of_detector = of_network
     if detector:
         of_detector = _networks_by_setting(detector, subject.precision, selection)
-        of_network = {key: each for key, each in of_network.items() if key in of_detector}
-    newest = max(of_network, key=lambda each: of_network[each].date, default=None)
+    both = of_network.keys() & of_detector
+    newest = max(both, key=lambda each: of_network[each].date, default=None)
     if newest is None:
         return None
     network = of_network[newest]
-    runs = people if detector else 1
-    total = _IMAGE_MS + people * _PERSON_MS + runs * network.figures["latency_p50_ms"]
+    total = _IMAGE_MS + people * _PERSON_MS + network.figures["latency_p50_ms"]
     if detector:
+        total += (people - 1) * network.figures["latency_p50_ms"]
         total += of_detector[newest].figures["latency_p50_ms"]
     return SourcedMetric(
         total, MetricSource.ESTIMATED, machine=network.machine, record=network.record
@@ -428,7 +421,7 @@ def _networks_by_setting(
 
 def _is_of_one_image(speed: Measurement, precision: Precision) -> bool:
     """Whether it has the time of one image after the other."""
-    is_alone = speed.settings.get("requests") == 1 and speed.settings.get("batch", 1) == 1
+    is_alone = is_of_one_request(speed) and speed.settings.get("batch", 1) == 1
     return is_alone and speed.precision is precision and "latency_p50_ms" in speed.figures
 
 
@@ -603,21 +596,21 @@ def _conditions(measurement: Measurement) -> tuple[object, ...]:
     return measurement.kind, measurement.tag, measurement.machine, measurement.weights, settings
 
 
-_Select = Callable[[_Subject, MeasurementSelection], Iterable[Measurement]]
+_Select = Callable[[_Subject], Iterable[Measurement]]
 _BySubject = dict[tuple[str, Precision, int | None], Measurement]
+#: The setting of its measurements, in one line.
+_Column = tuple[str, _BySubject]
 
 #: By record, machine and settings, as ``format_comparable_settings`` gives them.
 _Setting = tuple[str, str, str]
 _Groups = dict[_Setting, _BySubject]
 
 
-def _group_by_setting(
-    subjects: Sequence[_Subject], select: _Select, selection: MeasurementSelection, metric: str
-) -> _Groups:
+def _group_by_setting(subjects: Sequence[_Subject], select: _Select, metric: str) -> _Groups:
     """The comparable measurements; of two of a subject, the one with the larger metric."""
     groups: _Groups = {}
     for subject in subjects:
-        for measurement in select(subject, selection):
+        for measurement in select(subject):
             if measurement.precision is not subject.precision or metric not in measurement.figures:
                 continue
             settings = format_comparable_settings(measurement)
@@ -640,21 +633,21 @@ def _most_common_setting(groups: _Groups) -> _Setting:
     return max(groups, key=rank, default=("", "", ""))
 
 
-def _choose(groups: _Groups, *, any_settings_of_user: bool = False) -> tuple[str, _BySubject]:
-    """The measurements that a column shows, and their setting in one line: of the most common
-    machine and settings, and those of the user, which are preferred.
+def _choose(groups: _Groups, of_any_setting: bool) -> _Column:
+    """The measurements of the most common machine and settings, and those of the user, which are
+    preferred.
 
-    The user's must have the same settings, unless any are comparable enough. Then those of a file
-    decide which settings these are.
+    The user's must have the same settings, unless those ``of_any_setting`` are comparable enough.
+    If not, a file of the user decides which settings these are.
     """
     registry = _of_record(groups, REGISTRY)
-    deciding = {} if any_settings_of_user else _of_record(groups, FIGURES_FILE)
+    deciding = {} if of_any_setting else _of_record(groups, FIGURES_FILE)
     *_, settings = _most_common_setting(deciding or registry or groups)
     alike = {key: each for key, each in registry.items() if settings in key}
     chosen = {**alike.get(_most_common_setting(alike), {})}
     for record in OWN_RECORDS:
         for key, measurements in _of_record(groups, record).items():
-            if any_settings_of_user or settings in key:
+            if of_any_setting or settings in key:
                 chosen |= measurements
     machines = {each.machine for each in chosen.values()}
     return join(*machines if len(machines) == 1 else (), settings, separator="; "), chosen

@@ -15,7 +15,6 @@ from posezoo.pages.facts.comparison import (
     SourcedMetric,
     in_order,
 )
-from posezoo.pages.facts.outside_references import OutsideModel, OutsideReference
 from posezoo.pages.facts.svg_chart import FULL, INK, RULE, WHITE, Chart, Color
 
 # In pixels: the width, at which the text can be read on a phone; the plot's edges, a mark, a line
@@ -28,7 +27,6 @@ _BOTTOM = 400
 _MARK_WIDTH = 18
 _MARK_HEIGHT = 14
 _LINE = 20
-_OUTSIDE: Color = (232, 89, 12)
 _LETTERS_OF_A_LINE = 66
 _TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
@@ -68,25 +66,20 @@ class _Plot(Chart):
         self.draw(left, top, _MARK_WIDTH, _MARK_HEIGHT, fill, edge)
 
 
-def draw_chart(
-    comparison: ModelComparison, references: Sequence[OutsideReference] = ()
-) -> Chart | None:
+def draw_chart(comparison: ModelComparison) -> Chart | None:
     """The AP of each model, measured or as published, and the images per second of its pipeline on
     one person; in the list, they have the order of ``in_order``.
 
     The lines are 95 % intervals. A mark is white if the AP is published, or the time is not of the
-    published weights. A line with a letter is the AP of a model of another publisher, whose speed
-    was not measured. None if fewer than two models have both values.
+    published weights. None if fewer than two models have both values.
     """
     points = [*_points(comparison)]
     if len(points) < 2:
         return None
-    plot = _start_plot(points, [model for each in references for model in each.models])
+    plot = _start_plot(points)
     plot.write(_LEFT, 14, "AP")
     _draw_grid(plot)
     start = _write_lines(plot, _BOTTOM + 42, f"Images/s, 1 person; {comparison.single_setting}")
-    end = start + len(points) * _LINE
-    end = _draw_references(references, plot, end)  # below the marks
     marks: list[tuple[float, float]] = []
     for point in points:
         _draw_interval(point, plot)
@@ -96,7 +89,7 @@ def draw_chart(
         _draw_point(number, point, mark, plot, line=line)
     for point, mark in zip(points, marks, strict=True):
         _draw_place(point, plot, mark)
-    plot.height = end + 8
+    plot.height = start + len(points) * _LINE + 8
     return plot
 
 
@@ -118,8 +111,8 @@ def _points(comparison: ModelComparison) -> Iterator[_Point]:
             yield _Point(row.name, row.ap, 1000 / time.number, is_measured)
 
 
-def _start_plot(points: Sequence[_Point], outside: Sequence[OutsideModel]) -> _Plot:
-    aps = [100 * model.published_AP for model in outside]
+def _start_plot(points: Sequence[_Point]) -> _Plot:
+    aps: list[float] = []
     for point in points:
         bounds = point.ap.interval or ()
         aps += [100 * bound for bound in (point.ap.number, *bounds)]
@@ -188,31 +181,3 @@ def _draw_point(
         plot.write(left + indent, top + 12, str(number), ink)
     text = f"{point.name}: AP {format_ap(point.ap.number)}, {format_figure(point.speed)}/s"
     plot.write(_LEFT + 28, line + 12, text)
-
-
-def _draw_references(references: Sequence[OutsideReference], plot: _Plot, line: int) -> int:
-    """A line in the plot for each model, and in the list, from ``line`` on; returns the list's
-    end.
-    """
-    letters = iter("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-    left = _RIGHT
-    previous = -1e9
-    for reference in references:
-        line += _LINE // 2
-        title = f"Not in this zoo ({reference.license}): AP as stated by"
-        for text in (title, f"{reference.publisher}, {reference.protocol}"):
-            plot.write(_LEFT, line + 12, text)
-            line += _LINE
-        for model, letter in zip(reference.models, letters, strict=False):
-            y = plot.y_of(model.published_AP)
-            is_near = abs(y - previous) < _MARK_HEIGHT + 2
-            left = left - _MARK_WIDTH - 2 if is_near else _RIGHT - _MARK_WIDTH
-            previous = y
-            plot.draw_horizontal(y, _OUTSIDE)
-            for x, top in ((left, y - _MARK_HEIGHT / 2), (_LEFT, line)):
-                plot.draw_mark(x, top, WHITE, _OUTSIDE)
-                plot.write(x + 5, top + 12, letter)
-            text = f"{model.name}: AP {format_ap(model.published_AP)}"
-            plot.write(_LEFT + 28, line + 12, text)
-            line += _LINE
-    return line

@@ -184,9 +184,7 @@ def run(args: _RecommendArgs) -> int:
         _warn_of_requests(args, measurements, console)
         selection = select_models(context.registry, None, console)
         models = describe_models(selection, context.registry)
-        models = [facts for facts in models if _is_for_task(facts, args.task, args.keypoints)]
-        if args.three_d:
-            models = [*filter(_finds_depth, models)]
+        models = [facts for facts in models if _is_for_task(facts, args)]
         measurements = add_own_speeds(measurements, models, console)
         comparison = compare_models(models, context.layout, measurements)
         answer = recommend(comparison.rows, limits)
@@ -229,21 +227,21 @@ def _warn_of_requests(
         )
 
 
-def _is_for_task(facts: ModelFacts, task: str, count: int | None) -> bool:
-    """Whether a model, which is no part of a composite, is for this task; one for poses finds this
+def _is_for_task(facts: ModelFacts, args: _RecommendArgs) -> bool:
+    """Whether a model, which is no part of a composite, is for the task; one for poses finds that
     number of keypoints, by default those of people, and fewer than of a whole body.
     """
     from posezoo.poses.people import noun_of
 
     if facts.model.composite:
         return False
-    if task == "detection":
-        return facts.model.task == task
-    if facts.skeleton is None:
+    if args.task == "detection":
+        return facts.model.task == args.task
+    if facts.skeleton is None or (args.three_d and not _finds_depth(facts)):
         return False
     keypoint_count = len(facts.skeleton.keypoints)
-    if count is not None:
-        return keypoint_count == count
+    if args.keypoints is not None:
+        return keypoint_count == args.keypoints
     return noun_of(facts.model) == "person" and 0 < keypoint_count < _WHOLE_BODY
 
 
@@ -257,8 +255,7 @@ def _gallery_address(answer: Recommendation, limits: RequiredValues) -> str:
     from posezoo.cli.labels import task_label
     from posezoo.pages.facts.recommendation import LATENCIES
 
-    ap = "any_AP"
-    parameters = [("y", ap), ("x", LATENCIES[limits.people]), ("sort", f"-{ap}")]
+    parameters = [("y", "any_AP"), ("x", LATENCIES[limits.people]), ("sort", "-any_AP")]
     if {row.task for row in answer.rows} == {_TASKS[1]}:
         parameters.append(("task", task_label(_TASKS[1])))
     if limits.min_ap is not None:
@@ -343,7 +340,7 @@ def _cell(row: ComparisonRow, key: str, footnotes: Footnotes) -> str:
         words = [f"~{metric.number:.0f}"]
     if key == "any_AP":
         words = [f"{metric.number:.2f}" if metric.interval else format_ap(metric.number)]
-        words.append(footnotes.mark(_describe_ap(metric)))
+        words.append(footnotes.mark(_describe_protocol(metric)))
     if metric.machine:
         origin = "" if metric.origin is MetricSource.MEASURED else f", {metric.origin.value}"
         words.append(footnotes.mark(f"{metric.machine}{origin}"))
@@ -353,15 +350,12 @@ def _cell(row: ComparisonRow, key: str, footnotes: Footnotes) -> str:
     return " ".join(words)
 
 
-def _describe_ap(metric: SourcedMetric) -> str:
-    from posezoo.pages.facts.comparison import MetricSource
+def _describe_protocol(ap: SourcedMetric) -> str:
     from posezoo.run.measured import REGISTRY
 
-    if metric.origin is MetricSource.DECLARED:
-        return join("as published", metric.conditions, separator=": ")
-    if metric.record != REGISTRY:
-        return f"measured, {metric.record}: {metric.conditions}"
-    return "measured by us; how, and how sure it is: posezoo card MODEL"
+    if ap.record == REGISTRY:
+        return "measured by us; how, and how sure it is: posezoo card MODEL"
+    return join(ap.record or "as published", ap.conditions, separator=": ")
 
 
 def _conditions(rows: Sequence[ComparisonRow], comparison: ModelComparison) -> Iterator[str]:

@@ -160,7 +160,7 @@ function frontOf(front, area) {
 function markOf(point, groups, ordered, x, y) {
   const { row } = point;
   const number = groups.get(point.group);
-  const isPublished = row.figures[ends.x][1] === "d" || row.figures[ends.y][1] === "d";
+  const isPublished = row.figures[ends.x][1] === "p" || row.figures[ends.y][1] === "p";
   const label = `${row.key}: ${phrase(row, ends.y)}; ${phrase(row, ends.x)}; ${point.group}`;
   const [intervalX, intervalY] = [intervalOf(row, ends.x), intervalOf(row, ends.y)];
   return svg(

@@ -105,5 +105,5 @@ function numberCell(row, key) {
   const title = [ORIGINS[figure[1]], figure[2]].filter(Boolean).join(": ");
   const label = `${axes[key].title} (${axes[key].unit})`;
   return make("td", { class: `number o${figure[1]}`, title, "data-label": label }, inWords(shown(row, key), key),
-    figure[1] === "m" ? "" : make("sup", { "aria-label": ORIGINS[figure[1]] }, figure[1] === "d" ? "p" : figure[1]));
+    figure[1] === "m" ? "" : make("sup", { "aria-label": ORIGINS[figure[1]] }, figure[1]));
 }
