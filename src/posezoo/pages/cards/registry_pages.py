@@ -32,12 +32,7 @@ from posezoo.pages.cards.markdown import (
 )
 from posezoo.pages.cards.measurement_tables import format_aps, format_complexity
 from posezoo.pages.cards.model_card import NAME, NOTE, render_model_pages
-from posezoo.pages.facts.comparison import (
-    ComparisonRow,
-    MetricSource,
-    compare_models,
-    in_order,
-)
+from posezoo.pages.facts.comparison import ComparisonRow, MetricSource, compare_models, in_order
 from posezoo.pages.facts.model_facts import Model, ModelFacts, describe_model
 from posezoo.pages.facts.papers import collect_papers, format_citation
 from posezoo.pages.facts.scatter_chart import draw_chart
@@ -56,13 +51,7 @@ PIPELINE_HEADERS = {
     "single_p50_ms": "ms, 1 person",
     "latency_p50_ms": "ms, 4 people",
 }
-COST_HEADERS = (
-    "Model",
-    "GFLOPs",
-    "GFLOPs counted",
-    "MParams",
-    "MParams counted",
-)
+COST_HEADERS = ("Model", "GFLOPs", "GFLOPs counted", "MParams", "MParams counted")
 PICTURE_LEGEND = """\
 Each number is a model; further up and to the right is better. The speed is of the whole pipeline on a photo of
 one person. A mark is white if the AP is its publisher's, whose data and protocol differ (its card states them), or if
@@ -124,8 +113,8 @@ def render_pages(root: Path) -> dict[str, str]:
     picture = ""
     if chart := _draw_chart(models, root):
         pages[PICTURE] = to_svg(chart)
-        title = "AP against images per second of whole pipelines"
-        picture = f"\n\n{format_image(PICTURE, title)}\n\n{PICTURE_LEGEND}"
+        image = format_image(PICTURE, "AP against images per second of whole pipelines")
+        picture = f"\n\n{image}\n\n{PICTURE_LEGEND}"
     pages[INDEX] = f"<!-- {NOTE} -->\n\n# Models{picture}\n{tables}"
     return pages
 
@@ -133,8 +122,8 @@ def render_pages(root: Path) -> dict[str, str]:
 def _draw_chart(models: Sequence[ModelFacts], root: Path) -> Chart | None:
     with_variants = [each for facts in models for each in (facts, *facts.variants)]
     layout = ModelLayout(root, root)
-    compared = compare_models(with_variants, layout, MeasurementSelection(), every_precision=True)
-    return draw_chart(compared)
+    selection = MeasurementSelection()
+    return draw_chart(compare_models(with_variants, layout, selection, every_precision=True))
 
 
 def _render_model_tables(models: Sequence[ModelFacts], root: Path) -> Paragraphs:
@@ -254,8 +243,7 @@ def _accuracy(row: ComparisonRow | None) -> str:
     if row is None or row.ap is None:
         return ""
     if row.ap.origin is MetricSource.DECLARED:
-        protocol = row.ap.conditions and f": {row.ap.conditions}"
-        return f"{format_ap(row.ap.number)} published{protocol}"
+        return join(f"{format_ap(row.ap.number)} published", row.ap.conditions, separator=": ")
     people = "" if row.people_from == ITSELF else f"people from {row.described_people}"
     return join(format_ap(row.ap.number, row.ap.interval), people)
 

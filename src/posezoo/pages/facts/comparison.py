@@ -274,8 +274,10 @@ def compare_models(
     situation_setting, situations = choose(of_pipeline("situations"), "ghosts", of_any_setting=True)
     rows = []
     for subject in subjects:
-        of_kinds = (speeds, accuracies, singles, networks, situations)
-        measured = [measurements.get(subject.key) for measurements in of_kinds]
+        measured = [
+            measurements.get(subject.key)
+            for measurements in (speeds, accuracies, singles, networks, situations)
+        ]
         metrics = _static_metrics(subject.facts, subject.precision, layout, selection)
         metrics |= _expect_times(subject, selection)
         proofs = _list_proofs(replace(subject.facts, layout=layout), subject.precision)
@@ -362,19 +364,18 @@ def _expect_times(subject: _Subject, selection: MeasurementSelection) -> Metrics
     """The times of a whole pipeline whose weights are not here, with one person and with four: as
     measured with generated weights on any machine, else as estimated.
     """
-    metrics = {}
+    metrics: Metrics = {}
+    if subject.target_size:
+        return metrics
     for key, people in (("single_p50_ms", 1), ("latency_p50_ms", USUALLY_SHOWN)):
         speeds = [
             each
-            for each in selection.select_of_pipeline(
-                subject.facts.model, "speed", people, target_size=subject.target_size
-            )
+            for each in selection.select_of_pipeline(subject.facts.model, "speed", people)
             if each.weights != WEIGHTS[0] and _is_of_one_image(each, subject.precision)
         ]
         newest = max(speeds, key=lambda each: each.date, default=None)
         time = _measured_metrics(newest).get("latency_p50_ms")
-        time = time or _estimate_time(subject, people, selection)
-        if time:
+        if time := time or _estimate_time(subject, people, selection):
             metrics[key] = time
     return metrics
 
@@ -387,8 +388,7 @@ def _estimate_time(
     """
     facts = subject.facts
     detector = facts.detector
-    is_part_or_lacks_detector = facts.model.composite or (facts.model.people and detector is None)
-    if subject.target_size or is_part_or_lacks_detector:
+    if facts.model.composite or (facts.model.people and detector is None):
         return None
     of_network = _networks_by_setting(facts.model, subject.precision, selection)
     of_detector = of_network
@@ -421,8 +421,8 @@ def _networks_by_setting(
 
 def _is_of_one_image(speed: Measurement, precision: Precision) -> bool:
     """Whether it has the time of one image after the other."""
-    is_alone = is_of_one_request(speed) and speed.settings.get("batch", 1) == 1
-    return is_alone and speed.precision is precision and "latency_p50_ms" in speed.figures
+    is_single = speed.settings.get("batch", 1) == 1 and "latency_p50_ms" in speed.figures
+    return is_single and is_of_one_request(speed) and speed.precision is precision
 
 
 def _detector_precision(*measured: Measurement | None) -> str:
@@ -537,7 +537,8 @@ def _measured_metrics(measurement: Measurement | None) -> Metrics:
     metrics = {}
     for name, number in measurement.figures.items():
         interval = measurement.intervals.get(name)
-        conditions = join(describe_interval(measurement, name), settings)
+        words = "95 % interval {:.3f} to {:.3f}".format(*interval) if interval else ""
+        conditions = join(words, settings)
         metrics[name] = SourcedMetric(number, origin, conditions, interval, machine, record)
     return metrics
 
@@ -559,14 +560,6 @@ def published_metrics(spec: ModelSpec) -> Metrics:
         if number is not None:
             metrics[name] = SourcedMetric(number, MetricSource.DECLARED)
     return metrics
-
-
-def describe_interval(measurement: Measurement, metric: str) -> str:
-    """The 95 % confidence interval of a metric, in words; empty if it was not computed."""
-    low, high = measurement.intervals.get(metric, (0.0, 0.0))
-    if not high:
-        return ""
-    return f"95 % interval {low:.3f} to {high:.3f}"
 
 
 def int8_ratio(measurement: Measurement, others: Iterable[Measurement]) -> float | None:
@@ -613,8 +606,8 @@ def _group_by_setting(subjects: Sequence[_Subject], select: _Select, metric: str
         for measurement in select(subject):
             if measurement.precision is not subject.precision or metric not in measurement.figures:
                 continue
-            settings = format_comparable_settings(measurement)
-            setting = (measurement.record, measurement.machine, settings)
+            comparable = format_comparable_settings(measurement)
+            setting = (measurement.record, measurement.machine, comparable)
             best = groups.setdefault(setting, {})
             both = (best.get(subject.key, measurement), measurement)
             best[subject.key] = max(both, key=lambda each: each.figures[metric])

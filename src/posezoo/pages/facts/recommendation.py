@@ -38,18 +38,18 @@ class RequiredValues:
         """The median time of the whole pipeline; None if it is not known, or was measured on a
         picture of which fewer people were found.
         """
-        if row.people_found.get(self.people, self.people) < self.people:
-            return None
-        return row.values[LATENCIES[self.people]]
+        return None if self._is_fewer(row) else row.values[LATENCIES[self.people]]
 
     def refuses_people_of(self, row: ComparisonRow) -> bool:
         """Whether a model is known to find fewer people, if that decides: there are several, or its
         time is limited.
         """
-        is_fewer = row.people_found.get(self.people, self.people) < self.people
         if self.people == 1:
-            return is_fewer and self.max_latency_ms is not None
-        return is_fewer or row.people_from == WHOLE_IMAGE
+            return self._is_fewer(row) and self.max_latency_ms is not None
+        return self._is_fewer(row) or row.people_from == WHOLE_IMAGE
+
+    def _is_fewer(self, row: ComparisonRow) -> bool:
+        return row.people_found.get(self.people, self.people) < self.people
 
 
 @frozen
@@ -70,10 +70,8 @@ class Recommendation:
         them: everybody can have its weights.
         """
         places = [*enumerate(self.rows, 1)]
-        shown = places[:most]
-        if not any(row.values["AP"] for _, row in shown):
-            shown += [each for each in places if each[1].values["AP"]][:1]
-        return shown
+        measured = [each for each in places if each[1].values["AP"]]
+        return places[:most] + [each for each in measured[:1] if each not in places[:most]]
 
 
 def recommend(rows: Iterable[ComparisonRow], limits: RequiredValues) -> Recommendation:

@@ -9,12 +9,7 @@ from textwrap import wrap
 
 from posezoo.cli.labels import format_ap, format_figure
 from posezoo.core.values import frozen
-from posezoo.pages.facts.comparison import (
-    MetricSource,
-    ModelComparison,
-    SourcedMetric,
-    in_order,
-)
+from posezoo.pages.facts.comparison import MetricSource, ModelComparison, SourcedMetric, in_order
 from posezoo.pages.facts.svg_chart import FULL, INK, RULE, WHITE, Chart, Color
 
 # In pixels: the width, at which the text can be read on a phone; the plot's edges, a mark, a line
@@ -56,9 +51,6 @@ class _Plot(Chart):
         share = (100 * ap - self.least_ap) / (self.most_ap - self.least_ap)
         return _BOTTOM - (_BOTTOM - _TOP) * share
 
-    def draw_horizontal(self, y: float, color: Color) -> None:
-        self.draw(_LEFT, y, _RIGHT - _LEFT, 0.2, color, color)
-
     def draw_vertical(self, x: float, top: float, bottom: float, color: Color) -> None:
         self.draw(x, top, 0.2, bottom - top, color, color)
 
@@ -79,17 +71,17 @@ def draw_chart(comparison: ModelComparison) -> Chart | None:
     plot = _start_plot(points)
     plot.write(_LEFT, 14, "AP")
     _draw_grid(plot)
-    start = _write_lines(plot, _BOTTOM + 42, f"Images/s, 1 person; {comparison.single_setting}")
+    line = _write_lines(plot, _BOTTOM + 42, f"Images/s, 1 person; {comparison.single_setting}")
     marks: list[tuple[float, float]] = []
     for point in points:
         _draw_interval(point, plot)
         marks.append(_place_mark(point, plot, marks))
     for number, (point, mark) in enumerate(zip(points, marks, strict=True), 1):
-        line = start + (number - 1) * _LINE
         _draw_point(number, point, mark, plot, line=line)
+        line += _LINE
     for point, mark in zip(points, marks, strict=True):
         _draw_place(point, plot, mark)
-    plot.height = start + len(points) * _LINE + 8
+    plot.height = line + 8
     return plot
 
 
@@ -131,7 +123,7 @@ def _start_plot(points: Sequence[_Point]) -> _Plot:
 def _draw_grid(plot: _Plot) -> None:
     for tick in range(int(plot.least_ap), int(plot.most_ap) + 1, 5):
         y = plot.y_of(tick / 100)
-        plot.draw_horizontal(y, RULE)
+        plot.draw(_LEFT, y, _RIGHT - _LEFT, 0.2, RULE, RULE)
         plot.write(_LEFT - 34, y + 4, f"{tick / 100:.2f}")
     for tick in _TICKS:
         if plot.slowest <= tick <= plot.fastest:

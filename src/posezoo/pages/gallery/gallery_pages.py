@@ -366,8 +366,9 @@ def _format_metric(metric: SourcedMetric | None, axis: ComparisonColumn, row: st
     value = metric.number * axis.factor
     is_measured = metric.origin is not MetricSource.DECLARED
     number = format_figure(value) if is_measured or axis.factor < 1 else f"{value:.5g}"
-    is_marked = metric.origin is not MetricSource.MEASURED
-    return f"{number} {_LETTERS[metric.origin]}" if is_marked and row != PUBLISHED else number
+    if row == PUBLISHED or metric.origin is MetricSource.MEASURED:
+        return number
+    return f"{number} {_LETTERS[metric.origin]}"
 
 
 def _measurement_title(table: MeasurementTable) -> str:

@@ -201,12 +201,11 @@ def run(args: _RecommendArgs) -> int:
         "gallery": gallery,
     }
     most = len(comparison.rows) if args.all else _MOST_ROWS
-    lines = [*_lines(answer, limits, comparison, most)]
     words = ("posezoo", "gallery", *flags.registry_arguments(args), *measurement_arguments(args))
     print_result(
         args.format,
         answer_json,
-        *lines,
+        *_lines(answer, limits, comparison, most),
         f"as a picture: {shlex.join(words)}, then open site/{gallery}",
     )
     return 0 if answer.rows and not selection.problems else 1
@@ -301,8 +300,7 @@ def _lines(
         yield "no model is known to meet these limits"
         yield from _explain_none(answer, limits, comparison)
     if others := len(answer.rows) - len(shown):
-        faster = "" if limits.max_latency_ms else "; --max_latency 50ms --people 4 names fast ones"
-        yield f"{others} more: --all shows them{faster}"
+        yield f"{others} more: --all shows them; --max_latency 50ms --people 4 names fast ones"
     yield from footnotes.lines()
     yield from _conditions([row for _, row in shown], comparison)
     if answer.miscounting:

@@ -240,8 +240,9 @@ def _advise(args: _RunArgs, runner: InputRunner, context: Context) -> Iterator[s
         lower = f"--min_score {runner.min_score / 2:g}"
         advice = f"poses of fewer than three visible keypoints are not drawn; try {lower}"
     else:
-        least = args.min_person_score
-        advice = explain_no_people(runner.estimator, context, least, args.input or ())
+        advice = explain_no_people(
+            runner.estimator, context, args.min_person_score, args.input or ()
+        )
     yield f"hint        {advice}"
 
 
