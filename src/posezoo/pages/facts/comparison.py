@@ -364,9 +364,9 @@ def _expect_times(subject: _Subject, selection: MeasurementSelection) -> Metrics
     """The times of a whole pipeline whose weights are not here, with one person and with four: as
     measured with generated weights on any machine, else as estimated.
     """
-    metrics: Metrics = {}
     if subject.target_size:
-        return metrics
+        return {}
+    metrics = {}
     for key, people in (("single_p50_ms", 1), ("latency_p50_ms", USUALLY_SHOWN)):
         speeds = [
             each
