@@ -148,7 +148,7 @@ MISTAKES = [
     Mistake("command on a card", "public/rtmpose-m/README.md", "posezoo run rtmpose-m", "posezoo run rtmpose-s"),
     Mistake("number in card.json", "public/rtmpose-m/card.json", "0.749", "0.794"),
     Mistake("stage", BLAZEPOSE, "[pose-detection-mediapipe", "[pose-detecton-mediapipe"),
-    Mistake("alias of nothing", "names.yml", "pose: rtmpose-m", "pose: rtmpose-mm", rule="known-names"),
+    Mistake("alias of nothing", "names.yml", "pose: rtmpose-s", "pose: rtmpose-ss", rule="known-names"),
     Mistake("model that is recommended and not there", "names.yml", "instead: [rtmo-s, ", "instead: [rtmo-q, ", rule="known-names"),
     Mistake("misspelt key of names.yml", "names.yml", "left_out:", "left_ut:", rule="registry-files"),
     Mistake("AP of another zoo in percent", "outside_references.yml", "published_AP: 0.572", "published_AP: 57.2"),
