@@ -391,14 +391,6 @@ def test_a_record_of_the_registry_is_not_of_this_machine_though_the_processors_a
     assert latencies["fast"]["machine"] == here
 
 
-def test_a_speed_of_this_machine_in_other_settings_is_not_compared_with_the_others(zoo):
-    pytest.importorskip("openvino", reason="needs openvino")
-    measure_here(zoo, "slow", 11.0, batch=8)
-    ended = recommend(zoo, "--max_latency", "50ms")
-    assert "   0.400 [1]      40 [2]" in ended.stdout
-    assert "[2] A processor" in ended.stdout
-
-
 def test_a_model_that_only_this_machine_measured_has_its_latency(zoo):
     pytest.importorskip("openvino", reason="needs openvino")
     measure_here(zoo, "new", 5.0)
