@@ -81,7 +81,6 @@ posezoo recommend --task detection --license permissive
 
 #: Without --all, as many rows are shown, and as many names of models of which something is unknown.
 _MOST_ROWS = 5
-_MOST_UNKNOWN = 3
 
 #: The headings of a row's columns.
 _HEADINGS = {
@@ -300,7 +299,8 @@ def _lines(
         yield "no model is known to meet these limits"
         yield from _explain_none(answer, limits, comparison)
     if others := len(answer.rows) - len(shown):
-        yield f"{others} more: --all shows them; --max_latency 50ms --people 4 names fast ones"
+        faster = "" if limits.max_latency_ms else "; --max_latency 50ms --people 4 names fast ones"
+        yield f"{others} more: --all shows them{faster}"
     yield from footnotes.lines()
     yield from _conditions([row for _, row in shown], comparison)
     if answer.miscounting:
@@ -378,8 +378,7 @@ def _explain_none(
 
 
 def _unknown_lines(answer: Recommendation, limits: RequiredValues, most: int) -> Iterator[str]:
-    count = _MOST_UNKNOWN if most == _MOST_ROWS else most
     names = [f"{name} (no {' and no '.join(keys)})" for name, keys in answer.unknown.items()]
-    yield f"may meet the limits, but values are not known: {name_first(names, count)}"
+    yield f"may meet the limits, but values are not known: {name_first(names, most)}"
     words = ["--pipeline", "NAME", "--people", str(limits.people), "--requests", "1"]
     yield f"measure them: {shlex.join(['posezoo', 'benchmark', *words])}"
