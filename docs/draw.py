@@ -234,6 +234,7 @@ def accuracy_page() -> str:
         measured_videos=videos,
         videos_tools=format_tools(videos["tools"]),
         summary=summary_table(),
+        fresh=fresh_table(),
         empty=situation_counts(every_row())["pictures_without_people"],
     )
 
@@ -480,6 +481,20 @@ def summary_table() -> str:
     return f"{table}\n\n{textwrap.fill(f'{answer} {summary}', 110)}"
 
 
+def fresh_table() -> str:
+    """The rows on the 44 photos that chose nothing."""
+    from which_model import figures, fresh_ap
+
+    from posezoo.pages.cards.markdown import format_table
+
+    headers = ("Model", "AP (95 % interval)", "Found alone, of 26", "In groups, of 85", "Ghosts")
+    rows = []
+    for each in figures()["fresh"]:
+        counts = (str(each.get(key, "not measured")) for key in ("alone", "groups", "ghosts"))
+        rows.append((each["row"], fresh_ap(each), *counts))
+    return format_table(headers, rows)
+
+
 def situation_counts(compared: ModelComparison) -> dict[str, str]:
     """The numbers of pictures and frames that situations were measured on."""
     return dict(re.findall(r"(\w+) (\d+)", compared.situation_conditions))
@@ -492,13 +507,15 @@ def _two_digits(metric: SourcedMetric | None) -> str:
 def _stated_time(row: ComparisonRow, shown: int) -> str:
     """The median time with as many people, and how many were found, if that is another number."""
     from posezoo.cli.labels import format_figure
+    from posezoo.pages.facts.comparison import MetricSource
     from posezoo.pages.facts.recommendation import LATENCIES
 
     metric = row.values[LATENCIES[shown]]
     if metric is None:
         return "not measured"
     found = row.people_found.get(shown, shown)
-    return format_figure(metric.number) + (f" ({found} found)" if found != shown else "")
+    mark = "~" if metric.origin is MetricSource.ESTIMATED else ""
+    return mark + format_figure(metric.number) + (f" ({found} found)" if found != shown else "")
 
 
 SUMMARY = """\
@@ -512,7 +529,8 @@ share of people found on turned pictures with one person each. In video: the sam
 videos in which a camera pans over a photo. The table has the INT8 of a model if it is published, or if its ranges are in the registry: then `posezoo get MODEL --precisions
 FP16-INT8` makes it without photos, with ranges from 12 of the 17 photos. The AP of INT8 differs by up to 0.012 between a processor with AVX-512 VNNI and one with only AVX2, and by up to 0.007 on one with AMX.
 Milliseconds: the median time from an image file that shows one person, or four, to drawn poses, one image at a time{where};
-the number in parentheses is the number of people found, if it is another. Download: the size that
+the number in parentheses is the number of people found, if it is another; with ~, it is an estimate from the
+times of its networks alone. Download: the size that
 `posezoo run` transfers for this precision, with the detector that finds the people.
 """
 

@@ -147,10 +147,7 @@ def test_the_models_for_users_of_other_projects_exist():
 
 
 @pytest.mark.slow
-def test_every_posezoo_command_of_the_readme_runs_as_pasted(
-    desk, mirror, shared, photos, blazepose
-):
-    put_on_desk(desk, shared, photos, "")
+def test_every_posezoo_command_of_the_readme_runs_as_pasted(desk, npm_mirror):
     ours = [
         command
         for command in commands(ROOT / "README.md")
@@ -160,9 +157,7 @@ def test_every_posezoo_command_of_the_readme_runs_as_pasted(
     for number, command in enumerate(ours):
         pasted = command.replace("/mnt/models", str(desk / "mnt"))
         # Each on a machine of its own, so that none lives on what another left in the cache.
-        environ = environ_of(desk, mirror) | {"XDG_CACHE_HOME": str(desk / f"cache-{number}")}
-        if "posezoo verify" in command:
-            put_default_model(blazepose, desk / f"cache-{number}")
+        environ = environ_of(desk, npm_mirror) | {"XDG_CACHE_HOME": str(desk / f"cache-{number}")}
         ended = subprocess.run(
             pasted,
             shell=True,
@@ -242,18 +237,18 @@ def test_the_commands_of_the_supply_chain_page_run_as_pasted_and_in_their_order(
 
 
 @pytest.mark.slow
-def test_the_python_of_the_readme_runs_as_pasted(used_desk, mirror):
+def test_the_python_of_the_readme_runs_as_pasted(desk, npm_mirror):
     (code,) = blocks(ROOT / "README.md", "python")
     ended = subprocess.run(
         [sys.executable, "-c", code],
-        cwd=used_desk,
-        env=environ_of(used_desk, mirror),
+        cwd=desk,
+        env=environ_of(desk, npm_mirror),
         capture_output=True,
         text=True,
         timeout=120,
     )
     assert ended.returncode == 0, ended.stderr
-    assert (used_desk / "poses.jpg").is_file()
+    assert (desk / "poses.jpg").is_file()
 
 
 def test_the_readme_names_make_verbs_that_exist():

@@ -112,11 +112,13 @@ def of_rows(rows: list[dict]) -> Iterator[Stated]:
             if row[metric]:
                 yield Stated(row["model"], "situations", metric, row[metric]["number"], pipeline)
         for key, (metric, more) in SPEEDS.items():
-            if not (stated := row[key]):
+            if not (stated := row[key]) or stated["origin"].startswith("estimated"):
                 continue
             where = {**more, "machine": stated["machine"]}
             if more:
-                where |= pipeline | {"found": row["people_found"][str(more["shown"])]}
+                where |= pipeline | {
+                    "found": row["people_found"].get(str(more["shown"]), more["shown"])
+                }
             else:
                 where |= size
             where["weights"] = "generated" if "generated" in stated["origin"] else "published"
@@ -128,14 +130,15 @@ def of_recommend(*words: str) -> Iterator[Stated]:
     yield from of_rows(answer["models"])
     people = 4 if "4" in words else 1
     for model in answer["models"]:
-        if latency := model["latency_ms"]:
+        latency = model["latency_ms"]
+        if latency and not latency["origin"].startswith("estimated"):
             conditions = {
                 **{name: model[name] for name in ("precision", "target_size")},
                 "people from": describe_people(
                     model["people_from"], model["detector_precision"] or ""
                 ),
                 "shown": people,
-                "found": people,
+                "found": model["people_found"].get(str(people), people),
                 "machine": latency["machine"],
             }
             yield Stated(model["name"], "speed", "latency_p50_ms", latency["number"], conditions)
@@ -161,7 +164,7 @@ def of_summary() -> Iterator[Stated]:
         yield Stated(model, "accuracy", "AR50_several", several, of_photos)
         for shown, stated in ((1, time_of_one), (4, time_of_four)):
             time, _, found = stated.removesuffix(" found)").partition(" (")
-            if time != "not measured":
+            if not time.startswith(("not measured", "\\~")):
                 of_speed = {**conditions, "machine": machine, "requests": 1, "shown": shown}
                 of_speed["found"] = found or shown
                 yield Stated(model, "speed", "latency_p50_ms", time, of_speed)

@@ -1,14 +1,17 @@
-"""README's table of models for each case follows from the measured rows."""
+"""README's tables of models follow from the rows of the registry, and from which_model.yml."""
 
 from __future__ import annotations
 
 import importlib.util
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fakes.rows import compare_zoo
+from posezoo.core.declarations.other_names import read_other_names
+from posezoo.core.registry import builtin_models_dir
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,19 +25,28 @@ def which_model():
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/howto/choose_a_model.md"])
-def test_the_table_of_a_page_is_drawn_from_the_rows(which_model, page):
+def test_the_tables_of_a_page_are_drawn_from_the_rows(which_model, page):
     text = (ROOT / page).read_text("utf-8")
     assert which_model.draw_page(page, compare_zoo()) == text
 
 
-def test_another_figure_of_a_row_changes_the_table(which_model):
+def test_another_figure_of_a_row_changes_the_tables(which_model):
     compared = compare_zoo()
-    (default,) = (row for row in compared.rows if row.name == "movenet-thunder")
-    ap = default.values["AP"]
-    worse = replace(default, values={**default.values, "AP": replace(ap, number=0.1)})
-    rows = tuple(worse if row is default else row for row in compared.rows)
     before = which_model.draw_block(compared, "docs")
+    assert "| `movenet-thunder` | 0.36 (0.28 to 0.47) | 21, 37 | 1 | 89, 195 | 19 MB |" in before
+    (default,) = (row for row in compared.rows if row.name == "movenet-thunder")
+    larger = replace(default.values["transfer_bytes"], number=77e6)
+    other = replace(default, values={**default.values, "transfer_bytes": larger})
+    rows = tuple(other if row is default else row for row in compared.rows)
     after = which_model.draw_block(replace(compared, rows=rows), "docs")
-    case = "| photos, of one person or several | `"
-    assert f"{case}movenet-thunder`" in before
-    assert f"{case}movenet-lightning`" in after
+    assert "| 89, 195 | 77 MB |" in after
+
+
+def test_every_alias_stands_on_the_first_page_and_one_command_mirrors_its_table(which_model):
+    aliases = read_other_names(builtin_models_dir()).aliases
+    text = (ROOT / "README.md").read_text("utf-8").replace("\n", " ")
+    for name, model in aliases.items():
+        assert f"| `{name}`: {model} |" in text
+    (mirrored,) = re.findall(r"`posezoo mirror create DIR ([^`]+)`", text)
+    assert mirrored.split() == [*which_model.ASKERS.values()]
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 120

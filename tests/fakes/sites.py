@@ -9,7 +9,7 @@ from posezoo.core.declarations.model import Precision
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
 from posezoo.core.settings import DEFAULT_DETECTOR
-from posezoo.pages.facts.model_facts import ModelFacts
+from posezoo.pages.facts.model_facts import describe_model
 from posezoo.pages.gallery.gallery_data import GalleryData, collect_gallery_data
 from posezoo.pages.gallery.gallery_pages import render_gallery_pages
 from posezoo.pages.gallery.site_writer import write_site
@@ -79,7 +79,7 @@ def gathered(*roots: Path) -> GalleryData:
     registry = open_registry(roots)
     selection = registry.select()
     chosen = (*selection.composites, *selection.models)
-    models = [ModelFacts(model, registry.parts(model)) for model in chosen]
+    models = [describe_model(model, registry) for model in chosen]
     nowhere = Path("/nonexistent")
     return collect_gallery_data(models, ModelLayout(nowhere, nowhere), MeasurementSelection())
 

@@ -256,10 +256,10 @@ def test_a_changed_index_touches_its_models_and_a_new_folder_itself(zoo):
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
-        ("names.yml", "pose: rtmpose-m", "pose: rtmpose-mm"),
+        ("names.yml", "pose: rtmpose-s", "pose: rtmpose-ss"),
         ("outside_references.yml", "0.572", "57.2"),
         ("access_points.json", '"start": ', '"start": 1'),
-        ("accuracy-throughput.svg", "</svg>", "<text>x</text></svg>"),
+        ("accuracy-speed.svg", "</svg>", "<text>x</text></svg>"),
     ],
 )
 def test_a_changed_file_of_the_whole_registry_touches_all_models(own_zoo, file, old, new):

@@ -38,6 +38,8 @@ PART = (
     "intel/human-pose-estimation-0001",
     "public/movenet-multipose",
     "public/posenet-mobilenet-v1",
+    "public/rtmdet-m",
+    "public/rtmdet-nano",
     "public/rtmpose-m",
     "public/vitpose-base",
     "public/vitpose-plus-base",
@@ -129,8 +131,8 @@ MISTAKES = [
     Mistake("digits of AP", RTMPOSE, "value: 0.749", "value: 0.479"),
     Mistake("AP50 below AP", RESNET, "AP50: 0.892", "AP50: 0.592"),
     Mistake("data set of other keypoints", RTMPOSE, "dataset: COCO val2017", "dataset: COCO-WholeBody V1.0"),
-    Mistake("misspelt detector", RTMPOSE, "photo: yolox-tiny-coco", "photo: yolox-tinny-coco"),
-    Mistake("detector that finds keypoints", RTMPOSE, "photo: yolox-tiny-coco", "photo: rtmpose-s"),
+    Mistake("misspelt detector", RTMPOSE, "photo: rtmdet-nano", "photo: rtmdet-nanno"),
+    Mistake("detector that finds keypoints", RTMPOSE, "photo: rtmdet-nano", "photo: rtmpose-s"),
     Mistake("width of the network", VITPOSE, "width: 384", "width: 768"),
     Mistake("width of a smaller network", "public/hrnet-w48-384x288/model.yml", "width: 48", "width: 32"),
     Mistake("other network", RESNET, "{name: simple_pose_resnet18_v1b}", "{name: simple_pose_resnet50_v1b}"),
@@ -146,13 +148,13 @@ MISTAKES = [
     Mistake("command on a card", "public/rtmpose-m/README.md", "posezoo run rtmpose-m", "posezoo run rtmpose-s"),
     Mistake("number in card.json", "public/rtmpose-m/card.json", "0.749", "0.794"),
     Mistake("stage", BLAZEPOSE, "[pose-detection-mediapipe", "[pose-detecton-mediapipe"),
-    Mistake("alias of nothing", "names.yml", "pose: rtmpose-m", "pose: rtmpose-mm", rule="known-names"),
+    Mistake("alias of nothing", "names.yml", "pose: rtmpose-s", "pose: rtmpose-ss", rule="known-names"),
     Mistake("model that is recommended and not there", "names.yml", "instead: [rtmo-s, ", "instead: [rtmo-q, ", rule="known-names"),
     Mistake("misspelt key of names.yml", "names.yml", "left_out:", "left_ut:", rule="registry-files"),
     Mistake("AP of another zoo in percent", "outside_references.yml", "published_AP: 0.572", "published_AP: 57.2"),
     Mistake("start of a member", "access_points.json", '"start": ', '"start": 1', rule="registry-files"),
     Mistake("paper", "papers.yml", "https://arxiv.org/abs/2303.07399", "https://arxiv.org/abs/2303.07398", RTMPOSE),
-    Mistake("chart", "accuracy-throughput.svg", "</svg>", "<text>x</text></svg>"),
+    Mistake("chart", "accuracy-speed.svg", "</svg>", "<text>x</text></svg>"),
     Mistake("figure of a skeleton", "skeletons/coco-17.svg", "</svg>", "<text>x</text></svg>"),
     Mistake("number in the index", "index.md", "71.0/91.2/78.6", "71.5/91.2/78.6"),
     Mistake("link of the index", "index.md", "public/rtmpose-m/README.md", "public/rtmpose-mm/README.md"),
@@ -295,7 +297,7 @@ def cut(path: Path) -> None:
             "public/rtmpose-s/card.json": Path.unlink,
         },
         {"index.md": Path.unlink},
-        {"accuracy-throughput.svg": Path.unlink},
+        {"accuracy-speed.svg": Path.unlink},
         {
             "public/movenet-thunder/example.jpg": Path.touch,
             "public/movenet-lightning/example.jpg": damage,
@@ -381,12 +383,9 @@ def test_a_wrong_checksum_is_an_error_though_every_card_differs(part):
 
 
 def test_a_misspelt_detector_is_answered_with_the_nearest_model(part):
-    spoil(part, Mistake("detector", RTMPOSE, "photo: yolox-tiny-coco", "photo: yolox-tinny-coco"))
+    spoil(part, Mistake("detector", RTMPOSE, "photo: rtmdet-nano", "photo: rtmdet-nanno"))
     messages = [each["message"] for each in errors_of(part)]
-    assert (
-        "people.photo: no model is called yolox-tinny-coco; did you mean yolox-tiny-coco?"
-        in messages
-    )
+    assert "people.photo: no model is called rtmdet-nanno; did you mean rtmdet-nano?" in messages
 
 
 #: Skeletons, and what is wrong with each.

@@ -111,7 +111,7 @@ def test_if_no_person_is_found_the_detector_is_named_where_there_is_one(tmp_path
         )
         named[source], _, _ = advice.explain_no_people(estimator, context, None).partition(" found")
     assert named == {
-        "yolox-tiny-coco": "the person detector yolox-tiny-coco",
+        "rtmdet-m": "the person detector rtmdet-m",
         WHOLE_IMAGE: "hrnet-w32",
     }
 
@@ -218,7 +218,7 @@ OF_HANDS_OR_FACES = {"palm-detection-full", "palm-detection-lite", "face-detecti
 @pytest.mark.slow
 def test_the_default_detector_stands_in_for_that_of_each_model_that_declares_another(npm_context):
     named = {spec.people.photo for spec in DECLARE_ANOTHER_DETECTOR}
-    assert named - OF_HANDS_OR_FACES == {"rtmdet-nano", "yolox-tiny-coco"}
+    assert named - OF_HANDS_OR_FACES == {"rtmdet-nano", "rtmdet-m"}
     for spec in DECLARE_ANOTHER_DETECTOR:
         declared = resolve_pipeline(spec, npm_context, Precision.FP16)
         if spec.people.photo in OF_HANDS_OR_FACES:

@@ -24,7 +24,7 @@ from posezoo.core.registry import (
 from posezoo.core.workers.program import find_program
 from posezoo.lint.earlier_models import EarlierModels, read_reasons
 from posezoo.pages.cards.model_card import PICTURES
-from posezoo.pages.cards.registry_pages import INDEX, NETWORK_PICTURE, PICTURE
+from posezoo.pages.cards.registry_pages import INDEX, PICTURE
 from posezoo.pages.facts import outside_references
 from posezoo.pages.facts.papers import NAME as PAPERS
 
@@ -34,7 +34,7 @@ _NO_PROGRAMS = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull
 DECLARATIONS = ("model.yml", "composite-model.yml")
 #: The files of a registry or of a family, which concern all models beside or below them.
 REGISTRY_FILES = (
-    INDEX, PICTURE, NETWORK_PICTURE, ACCESS_POINTS, other_names.NAME, outside_references.NAME,
+    INDEX, PICTURE, ACCESS_POINTS, other_names.NAME, outside_references.NAME,
 )  # fmt: skip
 
 

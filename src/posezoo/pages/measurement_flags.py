@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from posezoo.pages.facts.model_facts import ModelFacts
     from posezoo.run.measured import Measurement
     from posezoo.run.measurement_selection import MeasurementSelection
-    from posezoo.run.own_measurements import OwnSpeeds
 
 
 def _setting(text: str) -> tuple[str, str]:
@@ -35,8 +34,8 @@ def _setting(text: str) -> tuple[str, str]:
 MEASUREMENT_FLAGS = (
     Flag(
         "--figures FILE",
-        "a .json file that benchmark --output wrote; its measurements are used instead of those of"
-        " the same kind in all measured.yml files; may be given several times",
+        "a .json file that benchmark --output or evaluate --output wrote: its measurements stand"
+        " first, beside those of the zoo; may be given several times",
         repeats=True,
         default=[],
     ),
@@ -107,18 +106,17 @@ def measurement_selection(args: MeasurementArgs, registry: Registry) -> Measurem
     return MeasurementSelection(tuple(measurements), args.machine, dict(args.setting))
 
 
-def own_speeds(
-    args: MeasurementArgs, models: Iterable[ModelFacts], console: Console
-) -> OwnSpeeds | None:
-    """What ``posezoo benchmark`` measured for the user on this machine; None with ``--figures``."""
+def add_own_speeds(
+    selection: MeasurementSelection, models: Iterable[ModelFacts], console: Console
+) -> MeasurementSelection:
+    """With what ``posezoo benchmark`` measured for the user on this machine."""
     from posezoo.run.own_measurements import read_own_speeds
 
-    if args.figures:
-        return None
     try:
-        return read_own_speeds((facts.model for facts in models), console.warn)
+        kept = read_own_speeds((facts.model for facts in models), console.warn)
     except SettingsError:  # a user without a home folder
-        return None
+        return selection
+    return replace(selection, user_measurements=(*kept, *selection.user_measurements))
 
 
 def warn_if_none_matched(args: MeasurementArgs, console: Console) -> None:

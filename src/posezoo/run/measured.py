@@ -127,6 +127,8 @@ WEIGHTS = ("published", "generated")
 REGISTRY = "the registry"
 THIS_MACHINE = "this machine"
 FIGURES_FILE = "--figures"
+#: Of these, the records of the user; the last one is preferred.
+OWN_RECORDS = (THIS_MACHINE, FIGURES_FILE)
 
 _KEYS = (
     Key("tag", matching(TAG, "a tag")),

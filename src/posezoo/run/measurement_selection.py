@@ -30,9 +30,9 @@ _MODEL_DEPENDENT = (
 class MeasurementSelection:
     """The user's own measurements, and the selection of measurements to use.
 
-    ``user_measurements``, with their model's name, replace measured.yml for the kinds that they
-    contain. Measurements of speed must have the settings, and a machine whose description contains
-    a text; with ``one_request``, they must be of one request at a time.
+    ``user_measurements``, with their model's name, are used beside those of measured.yml; their
+    ``record`` says whose they are. Measurements of speed must have the settings, and a machine
+    whose description contains a text; with ``one_request``, they must be of one request at a time.
     """
 
     user_measurements: Sequence[tuple[str, Measurement]] = ()
@@ -42,14 +42,9 @@ class MeasurementSelection:
 
     def select(self, model: Model, kind: str) -> list[Measurement]:
         """All selected measurements of one kind of a model."""
-        of_user = [
-            pair
-            for pair in self.user_measurements
-            if pair[1].kind == kind and self._has_right_requests(pair[1])
-        ]
-        measurements = list(measurements_of(model, kind))
-        if of_user:
-            measurements = [each for name, each in of_user if name == model.full_name]
+        of_user = [each for name, each in self.user_measurements if name == model.full_name]
+        measurements = [each for each in of_user if each.kind == kind]
+        measurements += measurements_of(model, kind)
         if kind != "speed":
             return measurements
         return list(filter(self._is_comparable_speed, measurements))
@@ -95,12 +90,9 @@ class MeasurementSelection:
         if self.machine.casefold() not in measurement.machine.casefold():
             return False
         actual = measurement.settings
-        if not self._has_right_requests(measurement):
+        if self.one_request and not is_of_one_request(measurement):
             return False
         return all(str(actual.get(name)) == value for name, value in self.settings.items())
-
-    def _has_right_requests(self, measurement: Measurement) -> bool:
-        return not self.one_request or is_of_one_request(measurement)
 
 
 def is_of_one_request(measurement: Measurement) -> bool:

@@ -14,7 +14,6 @@ from posezoo.core.errors import MissingPackageError, SpecError
 from posezoo.core.files.staging import create_parent
 from posezoo.core.files.verified_files import writing
 from posezoo.core.settings import user_folder
-from posezoo.core.values import frozen
 from posezoo.run.machine import Machine
 from posezoo.run.measured import (
     NAME,
@@ -28,18 +27,6 @@ NOTE = "# written by `posezoo benchmark`: measured, never typed"
 
 #: The newest measurements of each model are kept, up to this number: a measured.yml may have 250.
 MOST = 150
-
-
-@frozen
-class OwnSpeeds:
-    """What was measured on this machine.
-
-    Attributes:
-        measurements: those of the user's folder, each with the name of its model. Only their
-            ``record`` is ``THIS_MACHINE``: the registry may have others of a like processor.
-    """
-
-    measurements: tuple[tuple[str, Measurement], ...]
 
 
 def keep_measurements(model: Model, measurements: Iterable[Measurement]) -> None:
@@ -58,10 +45,13 @@ def keep_measurements(model: Model, measurements: Iterable[Measurement]) -> None
             update_measured_yml(path, tagged, note=NOTE, most=MOST)
 
 
-def read_own_speeds(models: Iterable[Model], warn: Callable[[str], None]) -> OwnSpeeds | None:
-    """The user's measurements of models on this machine; None if there are none, or if OpenVINO,
-    which names the processor, is not installed. ``warn`` receives why those of a model cannot be
-    read.
+def read_own_speeds(
+    models: Iterable[Model], warn: Callable[[str], None]
+) -> list[tuple[str, Measurement]]:
+    """The user's measurements of models on this machine, each with the name of its model; none if
+    OpenVINO, which names the processor, is not installed. Only their ``record`` is
+    ``THIS_MACHINE``: the registry may have others of a like processor. ``warn`` receives why those
+    of a model cannot be read.
 
     Raises:
         SettingsError: this user has no home folder.
@@ -77,15 +67,14 @@ def read_own_speeds(models: Iterable[Model], warn: Callable[[str], None]) -> Own
             if each.kind == "speed" and each.tag == model.tag:
                 measured.append((model.full_name, replace(each, record=THIS_MACHINE)))
     if not measured:
-        return None
+        return []
     try:
         machine = Machine.here()
     except MissingPackageError:
-        return None
+        return []
     devices = {str(each.settings.get("device", "CPU")) for _, each in measured}
     machines = set(map(machine.describe, devices))
-    here = tuple(pair for pair in measured if pair[1].machine in machines)
-    return OwnSpeeds(here) if here else None
+    return [pair for pair in measured if pair[1].machine in machines]
 
 
 def own_folder() -> Path:

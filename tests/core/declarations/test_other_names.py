@@ -37,7 +37,10 @@ def test_every_model_that_our_names_point_to_exists():
     for models in names.left_out:
         mentioned += models.instead
     assert set(mentioned) <= open_registry().entries.keys()
-    assert names.aliases.keys() == {"pose", "pose-fast", "pose-many", "whole-body"}
+    assert names.aliases.keys() == {
+        *("pose", "pose-fast", "pose-many"),
+        *("whole-body", "hands", "feet"),
+    }
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_each_task_has_a_table_and_costs_have_their_own(checkout):
     }
     assert sections["Human pose estimation"] == ["alone", "known", "whole", "second", "first"]
     assert sections["Detection"] == ["finder"]
-    assert sections["Costs and published accuracy"] == ["known"]
+    assert sections["Costs"] == ["known"]
 
 
 def test_a_registry_with_a_mistake_is_not_drawn(checkout):
@@ -174,56 +174,57 @@ def test_gluoncv_models_are_in_its_tables_with_empty_cells_for_unknown_values(tm
     assert index.endswith("\n[^1]: Jane Doe: On \\_Poses\\_. 2020. <https://p.invalid/2>\n")
 
 
-def test_the_index_begins_with_a_picture_of_published_ap_and_the_speed_of_networks(checkout):
-    claim = {"accuracy": [{"metric": "AP", "value": 0.7, "dataset": "COCO"}]}
-    speed = "speed: [{precision: FP16, machine: M, weights: %s, figures: {throughput_fps: %g}}]\n"
-    for name, weights, fps in (
-        ("fast", "published", 90),
-        ("slow", "generated", 4.5),
-        ("unknown", "", 0),
-    ):
-        path = write_model(checkout / "models", name, model_yml(published=claim))
-        if fps:
-            path.with_name("measured.yml").write_text(speed % (weights, fps))
+SPEED = """\
+speed:
+  - precision: FP16
+    machine: M
+    settings: {pipeline: all, shown: 1}
+    weights: %s
+    figures: {throughput_fps: 9, latency_p50_ms: %g}
+"""
+
+
+def write_timed(checkout, name, ap, ms, *, weights="published", measured=False):
+    claim = {"accuracy": [{"metric": "AP", "value": ap, "dataset": "COCO"}]}
+    path = write_model(checkout / "models", name, model_yml(published={} if measured else claim))
+    accuracy = f"accuracy: [{{precision: FP16, settings: {{images: 17}}, figures: {{AP: {ap}}}}}]\n"
+    speed = SPEED % (weights, ms) if ms else ""
+    path.with_name("measured.yml").write_text(accuracy * measured + speed or "{}")
+
+
+def test_measured_and_published_models_are_in_one_picture_and_one_table_by_their_ap(checkout):
+    write_timed(checkout, "a_measured", 0.5, 20, measured=True)
+    write_timed(checkout, "fast", 0.7, 10)
+    write_timed(checkout, "slow", 0.4, 250, weights="generated")
+    write_timed(checkout, "unknown", 0.6, 0)
     pages = render_pages(checkout / "models")
-    assert "(published-accuracy-throughput.svg)\n\n" in pages["index.md"]
-    names = re.findall(
-        r">([^<>]+): AP 0\.700, ([\d.]+)/s<", pages["published-accuracy-throughput.svg"]
-    )
-    assert names == [("fast", "90"), ("slow", "4.50")]
-    assert "accuracy-throughput.svg" not in pages  # no AP was measured
+    index = pages["index.md"]
+    assert index.index("(accuracy-speed.svg)") < index.index("| Model |")
+    names = re.findall(r">([^<>]+): AP ([\d.]+), ([\d.]+)/s<", pages["accuracy-speed.svg"])
+    assert names == [
+        ("fast", "0.700", "100"),
+        ("a_measured", "0.500", "50"),
+        ("slow", "0.400", "4"),
+    ]
+    (table,) = [each for each in parse_card(index).tables if "AP" in each.headers]
+    rows = {row.cells[0]: row.cells[3:] for row in table.rows}
+    assert [*rows][:4] == ["fast", "unknown", "a_measured", "slow"]
+    assert rows["fast"] == ("0.700 published: COCO", "10")
+    assert rows["a_measured"] == ("0.500", "20")
+    assert rows["slow"][1] == "~250"
 
 
 def test_no_mark_of_a_picture_covers_another_and_a_moved_one_has_a_dot_at_its_place(checkout):
-    speed = "speed: [{precision: FP16, machine: M, figures: {throughput_fps: %g}}]\n"
-    for name, ap, fps in (("far", 0.3, 5), ("one", 0.7, 50), ("other", 0.701, 51)):
-        claim = {"accuracy": [{"metric": "AP", "value": ap, "dataset": "COCO"}]}
-        path = write_model(checkout / "models", name, model_yml(published=claim))
-        path.with_name("measured.yml").write_text(speed % fps)
-    picture = render_pages(checkout / "models")["published-accuracy-throughput.svg"]
+    for name, ap, ms in (("far", 0.3, 200), ("one", 0.7, 20), ("other", 0.701, 19.6)):
+        write_timed(checkout, name, ap, ms)
+    picture = render_pages(checkout / "models")["accuracy-speed.svg"]
     sides = 'x="([\\d.]+)" y="([\\d.]+)" width="%d" height="%d"'
     marks = [(float(x), float(y)) for x, y in re.findall(sides % (18, 14), picture)]
-    _, (one_x, one_y), (other_x, other_y) = (mark for mark in marks if mark[1] < 420)
+    (other_x, other_y), (one_x, one_y), _ = (mark for mark in marks if mark[1] < 420)
     assert abs(one_x - other_x) < 18 and abs(one_y - other_y) > 14
     ((dot_x, dot_y),) = re.findall(sides % (4, 4), picture)
-    assert float(dot_x) + 2 == pytest.approx(other_x + 9, abs=0.1)
-    assert abs(float(dot_y) - one_y) < 14
-
-
-def test_measured_ap_and_the_speed_of_the_same_pipeline_have_a_picture_of_their_own(checkout):
-    record = (
-        "accuracy: [{precision: FP16, settings: {images: 17}, figures: {AP: %g}, intervals: {AP: [0.1, 0.9]}}]\n"
-        "speed: [{precision: FP16, machine: M, settings: {pipeline: all}, figures: {throughput_fps: %g}}]\n"
-    )
-    for name, ap, fps in (("a", 0.5, 20), ("b", 0.4, 60)):
-        path = write_model(checkout / "models", name, model_yml())
-        path.with_name("measured.yml").write_text(record % (ap, fps))
-    pages = render_pages(checkout / "models")
-    assert pages["index.md"].index("(accuracy-throughput.svg)") < pages["index.md"].index(
-        "| Model |"
-    )
-    names = re.findall(r">([^<>]+): AP ([\d.]+), ([\d.]+)/s<", pages["accuracy-throughput.svg"])
-    assert names == [("a", "0.500", "20"), ("b", "0.400", "60")]
+    assert float(dot_x) + 2 == pytest.approx(one_x + 9, abs=0.1)
+    assert abs(float(dot_y) - other_y) < 14
 
 
 def test_a_zoo_without_gluoncv_models_has_no_such_tables(checkout):

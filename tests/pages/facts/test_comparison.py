@@ -15,7 +15,13 @@ from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
 from posezoo.pages.facts.comparison import MetricSource, compare_models, int8_ratio
 from posezoo.pages.facts.model_facts import ModelFacts, describe_model
-from posezoo.run.measured import ANNOTATED_BOXES, Measurement, update_measured_yml
+from posezoo.run.measured import (
+    ANNOTATED_BOXES,
+    FIGURES_FILE,
+    THIS_MACHINE,
+    Measurement,
+    update_measured_yml,
+)
 from posezoo.run.measurement_selection import MeasurementSelection
 
 MACHINE = "A processor, 2 cores, Linux"
@@ -39,7 +45,7 @@ def zoo(tmp_path):
             if measurements:
                 update_measured_yml(path.with_name("measured.yml"), measurements)
         registry = open_registry([tmp_path / "models"])
-        models = [ModelFacts(spec, registry.parts(spec)) for spec in map(registry.find, measured)]
+        models = [describe_model(spec, registry) for spec in map(registry.find, measured)]
         return compare_models(
             models,
             ModelLayout(tmp_path, tmp_path),
@@ -100,14 +106,70 @@ def test_a_machine_and_settings_can_be_selected(zoo):
     assert (column(nothing, "network_fps"), nothing.network_setting) == ([None, None], "")
 
 
-def test_the_users_measurements_replace_all_recorded_ones_of_their_kind(zoo):
-    count = Measurement(
-        "complexity", Precision.FP16, {"gflops": 3, "mparams": 2}, weights="generated"
+def mine(measurement, record=FIGURES_FILE):
+    return replace(measurement, record=record)
+
+
+def test_the_users_measurements_stand_beside_the_recorded_ones(zoo):
+    own = MeasurementSelection([("two", mine(speed(1, machine="Mine")))])
+    recorded = {"one": [speed(10)], "two": [speed(20), speed(30, precision=Precision.FP16_INT8)]}
+    comparison = zoo(metrics=own, **recorded)
+    assert column(comparison, "network_fps") == [10, 1]
+    assert [row.is_own for row in comparison.rows] == [False, True]
+    of_int8 = zoo(metrics=own, every_precision=True, **recorded)
+    assert column(of_int8, "network_fps") == [None, 10, None, 1]
+
+
+def test_a_file_of_the_user_decides_the_settings_but_what_was_kept_does_not(zoo):
+    recorded = {"one": [speed(10)], "two": [speed(20)]}
+    of_batch = speed(40, batch=8)
+    file = MeasurementSelection([("two", mine(of_batch))])
+    assert column(zoo(metrics=file, **recorded), "network_fps") == [None, 40]
+    kept = MeasurementSelection([("two", mine(of_batch, THIS_MACHINE))])
+    assert column(zoo(metrics=kept, **recorded), "network_fps") == [10, 20]
+
+
+def test_an_ap_that_the_user_measured_on_other_photos_drops_neither_rows_nor_his_speed(zoo):
+    pipeline = {"pipeline": "all"}
+    own = MeasurementSelection(
+        [
+            ("one", mine(accuracy(0.6, dataset="mine"))),
+            ("one", mine(speed(5, **pipeline), THIS_MACHINE)),
+        ]
     )
-    own = MeasurementSelection([("two", speed(1))])
-    comparison = zoo(metrics=own, one=[speed(10), count], two=[speed(20)])
-    assert column(comparison, "network_fps") == [None, 1]
-    assert column(comparison, "gflops") == [3, None]
+    comparison = zoo(metrics=own, one=[accuracy(0.3)], two=[accuracy(0.4), speed(9, **pipeline)])
+    assert column(comparison, "AP") == [0.6, 0.4]
+    assert column(comparison, "throughput_fps") == [5, 9]
+    ap = comparison.rows[0].values["AP"]
+    assert (ap.record, "dataset mine" in ap.conditions) == (FIGURES_FILE, True)
+
+
+def test_all_figures_of_a_row_are_of_the_ir_whose_ap_was_measured(zoo):
+    pipeline = {"pipeline": "all"}
+    of_old, of_new = (
+        replace(speed(fps, **pipeline), irs=irs * 16) for fps, irs in ((9, "0"), (7, "1"))
+    )
+    ap = replace(accuracy(0.4), irs="1" * 16)
+    assert column(zoo(one=[ap, of_old]), "throughput_fps") == [None]
+    assert column(zoo(one=[ap, of_new]), "throughput_fps") == [7]
+    users = MeasurementSelection([("one", mine(of_old, THIS_MACHINE))])
+    assert column(zoo(metrics=users, one=[ap]), "throughput_fps") == [9]
+
+
+def test_the_time_of_a_pipeline_without_weights_is_estimated_from_its_networks(zoo, tmp_path):
+    """Detector, network for each person, and what a pipeline takes beside them."""
+    alone = {"requests": 1, "hint": "LATENCY"}
+    zoo(net=[speed(100, **alone)])  # 10 ms
+    comparison = zoo(changes=TOP_DOWN, one=[speed(50, weights="generated", **alone)])  # 20 ms
+    assert column(comparison, "latency_p50_ms") == [10 + 4 * 20 + 3 + 4 * 3]
+    assert column(comparison, "single_p50_ms") == [10 + 20 + 3 + 3]
+    assert comparison.rows[0].values["single_p50_ms"].origin is MetricSource.ESTIMATED
+    whole = speed(
+        25, weights="generated", machine="B", people_from="net", pipeline="all", requests=1
+    )
+    pipelines = zoo(changes=TOP_DOWN, one=[whole])
+    assert column(pipelines, "latency_p50_ms") == [40]
+    assert pipelines.rows[0].values["latency_p50_ms"].machine == "B"
 
 
 def test_speed_on_generated_weights_is_marked_and_complexity_is_not(zoo):

@@ -6,10 +6,9 @@ import re
 
 import pytest
 
-from fakes.zoo import as_yaml, model_yml, write_model
+from fakes.zoo import as_yaml
 from posezoo.core.errors import SpecError
 from posezoo.core.registry import builtin_models_dir
-from posezoo.pages.cards.registry_pages import NETWORK_PICTURE, render_pages
 from posezoo.pages.facts.outside_references import NAME, read_outside_references
 
 REFERENCE = {
@@ -42,25 +41,3 @@ def test_a_mistake_is_refused_with_its_line(tmp_path, wrong):
     (tmp_path / NAME).write_text(as_yaml([{**REFERENCE, "models": [model]}]), "utf-8")
     with pytest.raises(SpecError, match=re.escape(NAME)):
         read_outside_references(tmp_path)
-
-
-def test_the_chart_of_published_ap_has_a_line_for_each_and_their_letters_do_not_overlap(tmp_path):
-    claim = {"accuracy": [{"metric": "AP", "value": 0.5, "dataset": "COCO"}]}
-    for name in ("one", "two"):
-        path = write_model(tmp_path / "models", name, model_yml(published=claim))
-        speed = "speed: [{precision: FP16, machine: M, weights: published, figures: {throughput_fps: 9}}]\n"
-        path.with_name("measured.yml").write_text(speed)
-    before = render_pages(tmp_path / "models")[NETWORK_PICTURE]
-    (tmp_path / "models" / NAME).write_text(as_yaml([REFERENCE]), "utf-8")
-    picture = render_pages(tmp_path / "models")[NETWORK_PICTURE]
-    assert "near: " not in before
-    assert "Not in this zoo (AGPL-3.0): AP as stated by" in picture
-    assert "docs.publisher.invalid, COCO val2017" in picture
-    assert re.findall(r">(near|nearer|far): AP ([\d.]+)<", picture) == [
-        ("near", "0.700"), ("nearer", "0.701"), ("far", "0.900"),
-    ]  # fmt: skip
-    letters = re.findall(r'<text x="([\d.]+)" y="([\d.]+)"[^>]*>([ABC])<', picture)
-    in_plot = [(float(x), float(y)) for x, y, _ in letters if float(y) < 420]
-    assert len(in_plot) == 3
-    (ax, ay), (bx, by), (_, cy) = in_plot
-    assert abs(ay - by) < 14 < by - cy and ax - bx >= 18

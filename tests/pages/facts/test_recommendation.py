@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from posezoo.core.declarations.model import WHOLE_IMAGE, Precision
 from posezoo.pages.facts.comparison import COLUMNS, ComparisonRow, MetricSource, SourcedMetric
 from posezoo.pages.facts.recommendation import PERMISSIVE, RequiredValues, recommend
+from posezoo.run.measured import THIS_MACHINE
 
 
 def row(name, license="Apache-2.0", people_from="net", found=None, **values):
     metrics = {key: SourcedMetric(value, MetricSource.MEASURED) for key, value in values.items()}
-    values = {**dict.fromkeys(COLUMNS), **metrics}
+    any_ap = metrics.get("AP") or metrics.get("published_AP")
+    values = {**dict.fromkeys(COLUMNS), **metrics, "any_AP": any_ap}
     return ComparisonRow(
         name,
         Precision.FP16,
@@ -37,30 +41,43 @@ def names(rows):
 
 
 @pytest.mark.parametrize(
-    ("limits", "measured", "published"),
+    ("limits", "expected"),
     [
-        (RequiredValues(), ["large", "middle", "small"], ["slow", "published"]),
-        (RequiredValues(min_ap=0.4), ["large", "middle"], ["slow", "published"]),
-        (RequiredValues(max_latency_ms=20), ["middle", "small"], []),
-        (RequiredValues(max_latency_ms=30, people=4), ["middle"], []),
-        (RequiredValues(licenses=["MIT"]), ["middle"], []),
-        (RequiredValues(min_ap=0.9), [], []),
+        (RequiredValues(), ["slow", "published", "large", "middle", "small", "without"]),
+        (RequiredValues(min_ap=0.4), ["slow", "published", "large", "middle"]),
+        (RequiredValues(max_latency_ms=20), ["middle", "small", "without"]),
+        (RequiredValues(max_latency_ms=30, people=4), ["middle"]),
+        (RequiredValues(licenses=["MIT"]), ["middle"]),
+        (RequiredValues(min_ap=0.9), []),
     ],
 )
-def test_measured_and_published_ap_are_two_lists_with_the_highest_first(
-    limits, measured, published
-):
-    answer = recommend(ALL, limits)
-    assert (names(answer.measured), names(answer.published)) == (measured, published)
+def test_a_published_ap_stands_where_its_value_puts_it_and_an_unknown_one_last(limits, expected):
+    assert names(recommend(ALL, limits).rows) == expected
+
+
+def test_what_the_user_measured_comes_first_whatever_its_ap():
+    mine = replace(SMALL.values["single_p50_ms"], record=THIS_MACHINE)
+    measured = replace(SMALL, values={**SMALL.values, "single_p50_ms": mine})
+    assert names(recommend([SLOW, measured, LARGE], RequiredValues()).rows) == [
+        "small",
+        "slow",
+        "large",
+    ]
+
+
+def test_the_first_measured_model_is_shown_with_its_place_if_it_is_none_of_the_first():
+    first = recommend(ALL, RequiredValues()).first(1)
+    assert [(place, row.model) for place, row in first] == [(1, "slow"), (3, "large")]
+    assert len(recommend(ALL, RequiredValues()).first(3)) == 3
 
 
 def test_a_model_whose_ap_was_measured_is_judged_by_it_and_not_by_the_published_one():
-    assert recommend([LARGE], RequiredValues(min_ap=0.6)).measured == ()
+    assert recommend([LARGE], RequiredValues(min_ap=0.6)).rows == ()
 
 
 def test_one_network_is_not_a_pipeline_but_a_pipeline_is_not_faster():
     answer = recommend([PUBLISHED, SLOW], RequiredValues(max_latency_ms=30))
-    assert (answer.measured, answer.published) == ((), ())
+    assert answer.rows == ()
     assert answer.unknown == {"published": ["latency"]}
 
 
@@ -71,10 +88,6 @@ def test_a_model_that_may_meet_the_limits_is_named_with_what_is_not_known():
         "new": ["AP", "latency"],
         "without": ["AP"],
     }
-
-
-def test_a_model_without_an_ap_is_in_no_list():
-    assert recommend(ALL, RequiredValues()).unknown == {"without": ["AP"]}
 
 
 @pytest.mark.parametrize(
@@ -88,29 +101,23 @@ def test_a_model_without_an_ap_is_in_no_list():
 )
 def test_each_license_of_a_model_and_its_parts_must_be_accepted(license, is_permissive):
     answer = recommend([row("one", license, AP=0.5)], RequiredValues(licenses=PERMISSIVE))
-    assert names(answer.measured) == ["one"] * is_permissive
+    assert names(answer.rows) == ["one"] * is_permissive
 
 
 @pytest.mark.parametrize("found", [1, 2, 5])
-def test_a_model_that_finds_another_number_of_several_people_is_not_named(found):
+def test_a_model_that_finds_fewer_of_several_people_is_not_named(found):
     other = row("other", AP=0.6, latency_p50_ms=9.0, single_p50_ms=5.0, found={1: 1, 4: found})
     for limit in (None, 30):
         answer = recommend([MIDDLE, other], RequiredValues(max_latency_ms=limit, people=4))
-        assert (names(answer.rows), answer.unknown) == (["middle"], {})
+        assert (names(answer.rows), answer.unknown) == (["other"] * (found > 4) + ["middle"], {})
     assert names(recommend([MIDDLE, other], RequiredValues()).rows) == ["other", "middle"]
 
 
-def test_a_limit_of_the_time_leaves_out_a_row_that_found_two_people_where_one_is():
-    double = row("double", AP=0.5, single_p50_ms=60.0, found={1: 2})
-    assert names(recommend([double], RequiredValues()).measured) == ["double"]
-    answer = recommend([double], RequiredValues(max_latency_ms=30))
-    assert (answer.rows, answer.unknown, answer.miscounting) == ((), {}, {"double": 2})
-
-
-def test_a_time_of_people_who_were_not_counted_is_not_known():
-    uncounted = row("uncounted", AP=0.6, latency_p50_ms=9.0, found={})
-    answer = recommend([uncounted], RequiredValues(max_latency_ms=30, people=4))
-    assert (answer.rows, answer.unknown) == ((), {"uncounted": ["latency"]})
+def test_a_limit_of_the_time_leaves_out_a_row_that_found_nobody():
+    empty = row("empty", AP=0.5, single_p50_ms=6.0, found={1: 0})
+    assert names(recommend([empty], RequiredValues()).rows) == ["empty"]
+    answer = recommend([empty], RequiredValues(max_latency_ms=30))
+    assert (answer.rows, answer.unknown, answer.miscounting) == ((), {}, {"empty": 0})
 
 
 def test_a_model_that_takes_the_whole_image_as_one_person_is_not_for_several():

@@ -32,19 +32,17 @@ from posezoo.pages.cards.markdown import (
 )
 from posezoo.pages.cards.measurement_tables import format_aps, format_complexity
 from posezoo.pages.cards.model_card import NAME, NOTE, render_model_pages
-from posezoo.pages.facts.comparison import ComparisonRow, compare_models
+from posezoo.pages.facts.comparison import ComparisonRow, MetricSource, compare_models, in_order
 from posezoo.pages.facts.model_facts import Model, ModelFacts, describe_model
-from posezoo.pages.facts.outside_references import read_outside_references
 from posezoo.pages.facts.papers import collect_papers, format_citation
-from posezoo.pages.facts.scatter_chart import draw_network_chart, draw_pipeline_chart
+from posezoo.pages.facts.scatter_chart import draw_chart
 from posezoo.pages.facts.svg_chart import Chart, to_svg
 from posezoo.poses.people import ITSELF
 from posezoo.run.measurement_selection import MeasurementSelection
 
 INDEX = "index.md"
-PICTURE = "accuracy-throughput.svg"
-NETWORK_PICTURE = "published-accuracy-throughput.svg"
-HEADERS = ("Model", "Download", "License", "AP measured")
+PICTURE = "accuracy-speed.svg"
+HEADERS = ("Model", "Download", "License", "AP")
 #: Further columns of a table with a measured pipeline, and their keys in ``COLUMNS``.
 PIPELINE_HEADERS = {
     "AR50_single": "Of one",
@@ -53,34 +51,23 @@ PIPELINE_HEADERS = {
     "single_p50_ms": "ms, 1 person",
     "latency_p50_ms": "ms, 4 people",
 }
-COST_HEADERS = (
-    "Model",
-    "GFLOPs",
-    "GFLOPs counted",
-    "MParams",
-    "MParams counted",
-    "AP, as published",
-)
+COST_HEADERS = ("Model", "GFLOPs", "GFLOPs counted", "MParams", "MParams counted")
 PICTURE_LEGEND = """\
-Each number is a model for which both values were measured: AP and speed are of the same pipeline, which finds
-the people as the model's card says. Further up and to the right is better. A line is the 95 % interval of AP:
-models whose lines overlap cannot be ranked by these photos."""  # noqa: E501
-NETWORK_PICTURE_LEGEND = """\
-Published AP, and the measured speed of the network alone. The data and the protocol differ between models;
-most publishers give the network the annotated boxes of the people. A mark is white if the speed was measured
-with random weights, because the published ones were not available. A line with a letter is a model that is not in
-this zoo: its AP is what its publisher states, and its speed was not measured. A mark that would cover another one
-is above or below its place, at which there is a dot."""  # noqa: E501
+Each number is a model; further up and to the right is better. The speed is of the whole pipeline on a photo of
+one person. A mark is white if the AP is its publisher's, whose data and protocol differ (its card states them), or if
+the speed is of generated weights or an estimate: then it was measured on another machine. A line is the 95 % interval
+of AP: models whose lines overlap cannot be ranked by these photos. A mark that would cover another one is above or
+below its place, at which there is a dot."""  # noqa: E501
 LEGEND = """\
-AP measured: by the whole pipeline, with the published weights, in parentheses its 95 % interval, on the
-images that the card names. Each precision and size that was measured has a row; it is FP16 if none is named, and
+AP: measured by the whole pipeline, with its 95 % interval in parentheses, on the images that the card names;
+or as published. The highest one comes first. ms
+with ~ is of generated weights or an estimate, on another machine. Each precision and size that was measured has a row; it is FP16 if none is named, and
 "at 480" is `--height 480`. Of one, of several: the share of people who are found in photos of one, and of more. Ghosts:
 people found in a picture without people. ms: the median time from an image file to drawn poses{where}. Download:
 what `posezoo run` transfers, with the detector that finds the people; of a package only the part that is needed if
 its server has range requests. ↳ A part of the model above."""  # noqa: E501
 COST_LEGEND = """\
-GFLOPs, MParams and AP are as published, of the network alone; AP on the data and with the protocol that each
-card states. *Counted*: on the IR, by the rule of Open Model Zoo's cards."""  # noqa: E501
+GFLOPs and MParams are as published, of the network alone. *Counted*: on the IR, by the rule of Open Model Zoo's cards."""  # noqa: E501
 
 REPOSITORY = "https://github.com/dmlc/gluon-cv"
 
@@ -123,49 +110,59 @@ def render_pages(root: Path) -> dict[str, str]:
         *_render_gluoncv_tables([facts.model for facts in models]),
     ]
     tables = "".join(f"\n{paragraph}\n" for paragraph in paragraphs)
-    pictures = ""
-    for name, chart, title, legend in _draw_charts(models, root):
-        pages[name] = to_svg(chart)
-        pictures += f"\n\n{format_image(name, title)}\n\n{legend}"
-    pages[INDEX] = f"<!-- {NOTE} -->\n\n# Models{pictures}\n{tables}"
+    picture = ""
+    if chart := _draw_chart(models, root):
+        pages[PICTURE] = to_svg(chart)
+        image = format_image(PICTURE, "AP against images per second of whole pipelines")
+        picture = f"\n\n{image}\n\n{PICTURE_LEGEND}"
+    pages[INDEX] = f"<!-- {NOTE} -->\n\n# Models{picture}\n{tables}"
     return pages
 
 
-def _draw_charts(models: Sequence[ModelFacts], root: Path) -> Iterator[tuple[str, Chart, str, str]]:
-    """The charts of the index: file name, chart, title and legend of each."""
+def _draw_chart(models: Sequence[ModelFacts], root: Path) -> Chart | None:
     with_variants = [each for facts in models for each in (facts, *facts.variants)]
     layout = ModelLayout(root, root)
-    compared = compare_models(with_variants, layout, MeasurementSelection(), every_precision=True)
-    chart = draw_pipeline_chart(compared)
-    if chart:
-        yield PICTURE, chart, "AP against images per second of whole pipelines", PICTURE_LEGEND
-    chart = draw_network_chart(compared, read_outside_references(root))
-    if chart:
-        title = "published AP against images per second of networks"
-        yield NETWORK_PICTURE, chart, title, NETWORK_PICTURE_LEGEND
+    selection = MeasurementSelection()
+    return draw_chart(compare_models(with_variants, layout, selection, every_precision=True))
 
 
 def _render_model_tables(models: Sequence[ModelFacts], root: Path) -> Paragraphs:
-    """A table for each task; the parts of a composite follow it, whatever their task."""
+    """A table for each task, in the order of ``in_order``; the parts of a composite follow it,
+    whatever their task.
+    """
     layout = ModelLayout(root, root)
     compared = compare_models(models, layout, MeasurementSelection())
     by_name: dict[str, list[ComparisonRow]] = {}
     for row in compared.rows:
         by_name.setdefault(row.model, []).append(row)
+    places = {row.name: place for place, row in enumerate(in_order(compared.rows))}
+
+    def place_of(shown: tuple[ModelFacts, ComparisonRow | None]) -> int:
+        """A part follows the last row of its composite."""
+        facts, row = shown
+        rows = by_name.get(facts.model.composite, filter(None, [row]))
+        return max((places[each.name] for each in rows), default=len(places))
+
+    for task, of_task in _by_task(models):
+        yield f"## {task_label(task)}"
+        rows = [(facts, row) for facts in of_task for row in _select(by_name.get(facts.name, []))]
+        rows.sort(key=place_of)
+        keys = [key for key in PIPELINE_HEADERS if any(row and row.values[key] for _, row in rows)]
+        headers = (*HEADERS, *(PIPELINE_HEADERS[key] for key in keys))
+        yield format_table(headers, [_row(facts, root, row, keys) for facts, row in rows])
+    machine = compared.speed_setting.partition("; ")[0]
+    yield LEGEND.format(where=f", on {machine}" if machine else "")
+
+
+def _by_task(models: Sequence[ModelFacts]) -> list[tuple[str, list[ModelFacts]]]:
+    """The models of each task, the most common one first; a part is with its composite."""
     by_task: dict[str, list[ModelFacts]] = {}
     task = ""
     for facts in models:
         if not facts.model.composite:
             task = facts.model.task
         by_task.setdefault(task, []).append(facts)
-    for task, of_task in sorted(by_task.items(), key=lambda item: -len(item[1])):
-        yield f"## {task_label(task)}"
-        rows = [(facts, row) for facts in of_task for row in _select(by_name.get(facts.name, []))]
-        keys = [key for key in PIPELINE_HEADERS if any(row and row.values[key] for _, row in rows)]
-        headers = (*HEADERS, *(PIPELINE_HEADERS[key] for key in keys))
-        yield format_table(headers, [_row(facts, root, row, keys) for facts, row in rows])
-    machine = compared.speed_setting.partition("; ")[0]
-    yield LEGEND.format(where=f", on {machine}" if machine else "")
+    return sorted(by_task.items(), key=lambda item: -len(item[1]))
 
 
 def _render_cost_table(models: Sequence[ModelFacts]) -> Paragraphs:
@@ -176,18 +173,16 @@ def _render_cost_table(models: Sequence[ModelFacts]) -> Paragraphs:
             continue
         published = facts.model.published
         counted = format_complexity(facts.model)
-        aps = (format_ap(claim.value) for claim in published.accuracy if claim.metric == "AP")
         costs = (
             _digits(published.gflops),
             counted["gflops"],
             _digits(published.mparams),
             counted["mparams"],
-            next(aps, ""),
         )
         if any(costs):
             rows.append((_link(facts), *costs))
     if rows:
-        yield "## Costs and published accuracy"
+        yield "## Costs"
         yield format_table(COST_HEADERS, rows)
         yield COST_LEGEND
 
@@ -238,24 +233,29 @@ def _row(
         Markdown(f"↳ {name}") if model.composite else name,
         format_megabytes(int(size.number) if size else facts.download_bytes),
         Markdown(", ".join(sorted(licenses))),
-        _measured_accuracy(compared),
+        _accuracy(compared),
         *(_figure(compared, key) for key in keys),
     )
 
 
-def _measured_accuracy(row: ComparisonRow | None) -> str:
-    """The AP of a pipeline, with the source of people."""
-    if row is None or not (ap := row.values["AP"]):
+def _accuracy(row: ComparisonRow | None) -> str:
+    """The AP of a pipeline, with the source of people; or the published one."""
+    if row is None or row.ap is None:
         return ""
+    if row.ap.origin is MetricSource.DECLARED:
+        return join(f"{format_ap(row.ap.number)} published", row.ap.conditions, separator=": ")
     people = "" if row.people_from == ITSELF else f"people from {row.described_people}"
-    return join(format_ap(ap.number, ap.interval), people)
+    return join(format_ap(row.ap.number, row.ap.interval), people)
 
 
 def _figure(row: ComparisonRow | None, key: str) -> str:
     metric = row.values[key] if row else None
     if metric is None:
         return ""
-    return format_figure(metric.number) if key.endswith("_ms") else f"{metric.number:.2f}"
+    if not key.endswith("_ms"):
+        return f"{metric.number:.2f}"
+    mark = "" if metric.origin is MetricSource.MEASURED else "~"
+    return mark + format_figure(metric.number)
 
 
 def _digits(value: float | None) -> str:

@@ -10,28 +10,32 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from posezoo.cli.json_projection import Json, project
 from posezoo.cli.labels import format_ap, format_conditions, format_pairs, join
-from posezoo.core.declarations.model import ModelSpec, Precision
+from posezoo.core.declarations.model import Model, ModelSpec, Precision
 from posezoo.core.layout import ModelLayout
 from posezoo.core.values import frozen
 from posezoo.pages.facts.model_facts import ModelFacts, offers_precision
 from posezoo.poses.people import ITSELF, describe_people, people_from
 from posezoo.run.measured import (
     DETECTOR_PRECISION,
+    FIGURES_FILE,
     FOUND,
+    OWN_RECORDS,
+    REGISTRY,
     SHOWN,
     THIS_MACHINE,
     USUALLY_SHOWN,
     WEIGHTS,
     Measurement,
 )
-from posezoo.run.measurement_selection import MeasurementSelection, format_comparable_settings
-
-if TYPE_CHECKING:
-    from posezoo.run.own_measurements import OwnSpeeds
+from posezoo.run.measurement_selection import (
+    MeasurementSelection,
+    format_comparable_settings,
+    format_measurement_setting,
+    is_of_one_request,
+)
 
 #: By kind: the precision that INT8 is compared with, and the metric. Speeds of FP32 are not
 #: recorded.
@@ -43,6 +47,7 @@ class MetricSource(str, Enum):
 
     MEASURED = "measured"
     GENERATED = "measured on generated weights"
+    ESTIMATED = "estimated from the times of its networks"
     DECLARED = "declared"
 
 
@@ -88,7 +93,7 @@ class ComparisonRow:
     people_from: str = ITSELF  # the source of the people for AP and speed
     detector_precision: str = ""  # of the detector's IR for these, if it is not FP16
     # By the number of people on the picture of a pipeline's speed: how many were found there.
-    people_found: Mapping[int, object] = field(default_factory=dict)
+    people_found: Mapping[int, int] = field(default_factory=dict)
     is_opened: bool = False  # as in ``ModelFacts``
     task: str = ""  # as in model.yml
     is_pinned: bool = True  # whether all of its files have a checksum
@@ -109,15 +114,14 @@ class ComparisonRow:
         return describe_people(self.people_from, self.detector_precision)
 
     @property
-    def is_timed_here(self) -> bool:
-        """Whether the pipeline has a time of this machine."""
-        times = (self.values[key] for key in ("single_p50_ms", "latency_p50_ms"))
-        return any(time is not None and time.record == THIS_MACHINE for time in times)
+    def is_own(self) -> bool:
+        """Whether the user measured a figure of it."""
+        return any(each and each.record in OWN_RECORDS for each in self.values.values())
 
     @property
     def ap(self) -> SourcedMetric | None:
         """The AP that was measured, else the published one."""
-        return self.values["AP"] or self.values["published_AP"]
+        return self.values["any_AP"]
 
     @property
     def as_json(self) -> Json:
@@ -172,6 +176,7 @@ class ComparisonColumn:
 #: What decides comes first. AP, throughput and latency are of the same whole pipeline, from an
 #: image file to drawn poses.
 COLUMNS: Mapping[str, ComparisonColumn] = {
+    "any_AP": ComparisonColumn("AP, measured or else as published", "share"),
     "AP": ComparisonColumn("Measured AP", "share", "pipeline"),
     "AR50_single": ComparisonColumn("People found in photos of one", "share", "pipeline"),
     "AR50_several": ComparisonColumn("People found in photos of two or more", "share", "pipeline"),
@@ -233,7 +238,6 @@ def compare_models(
     selection: MeasurementSelection,
     *,
     every_precision: bool = False,
-    own_speeds: OwnSpeeds | None = None,
 ) -> ModelComparison:
     """Compare models and composites: a row for each precision and size in which the AP of a model
     was measured, at least for its usual precision and the size that it declares.
@@ -243,7 +247,6 @@ def compare_models(
     Args:
         every_precision: whether the rows are those of all precisions that all parts of a model
             have, or were quantized to, at the size that it declares.
-        own_speeds: those of this machine, which are preferred.
     """
     subjects = []
     for facts in models:
@@ -254,40 +257,31 @@ def compare_models(
                 subjects += [_Subject(facts, precision, size) for size in (None, *sizes)]
 
     def of_pipeline(kind: str, shown: int = USUALLY_SHOWN) -> _Select:
-        return lambda subject, selected: selected.select_of_pipeline(
+        return lambda subject: selection.select_of_pipeline(
             subject.facts.model, kind, shown, target_size=subject.target_size
         )
 
-    def of_network(subject: _Subject, selected: MeasurementSelection) -> list[Measurement]:
-        return [] if subject.target_size else selected.select_of_network(subject.facts.model)
+    def of_network(subject: _Subject) -> list[Measurement]:
+        return [] if subject.target_size else selection.select_of_network(subject.facts.model)
 
-    def select_speeds(select: _Select) -> tuple[str, _BySubject]:
-        groups = _group_by_setting(subjects, select, selection, "throughput_fps")
-        if own_speeds is None:
-            return _most_common(groups)
-        of_machine = replace(selection, user_measurements=own_speeds.measurements)
-        here = _group_by_setting(subjects, select, of_machine, "throughput_fps")
-        return _prefer_own(groups, here)
+    def choose(select: _Select, metric: str, *, of_any_setting: bool = False) -> _Column:
+        return _choose(_group_by_setting(subjects, select, metric), of_any_setting)
 
-    speed_setting, speeds = select_speeds(of_pipeline("speed"))
-    single_setting, singles = select_speeds(of_pipeline("speed", 1))
-    network_setting, networks = select_speeds(of_network)
-    accuracy_setting, accuracies = _most_common(
-        _group_by_setting(subjects, of_pipeline("accuracy"), selection, "AP")
-    )
-    situation_setting, situations = _most_common(
-        _group_by_setting(subjects, of_pipeline("situations"), selection, "ghosts")
-    )
-    of_kinds = (speeds, accuracies, singles, networks, situations)
-    rows = [
-        _make_row(
-            subject,
-            _static_metrics(subject.facts, subject.precision, layout, selection),
-            [measurements.get(subject.key) for measurements in of_kinds],
-            _list_proofs(replace(subject.facts, layout=layout), subject.precision),
-        )
-        for subject in subjects
-    ]
+    speed_setting, speeds = choose(of_pipeline("speed"), "throughput_fps")
+    single_setting, singles = choose(of_pipeline("speed", 1), "throughput_fps")
+    network_setting, networks = choose(of_network, "throughput_fps")
+    accuracy_setting, accuracies = choose(of_pipeline("accuracy"), "AP", of_any_setting=True)
+    situation_setting, situations = choose(of_pipeline("situations"), "ghosts", of_any_setting=True)
+    rows = []
+    for subject in subjects:
+        measured = [
+            measurements.get(subject.key)
+            for measurements in (speeds, accuracies, singles, networks, situations)
+        ]
+        metrics = _static_metrics(subject.facts, subject.precision, layout, selection)
+        metrics |= _expect_times(subject, selection)
+        proofs = _list_proofs(replace(subject.facts, layout=layout), subject.precision)
+        rows.append(_make_row(subject, metrics, measured, proofs))
     return ModelComparison(
         tuple(rows),
         speed_setting,
@@ -309,7 +303,7 @@ def _make_row(
     of people.
     """
     facts, precision = subject.facts, subject.precision
-    speed, accuracy, single, network, situations = measured
+    speed, accuracy, single, network, situations = _of_one_network(measured)
     if size := facts.transfer_bytes(precision):
         metrics["transfer_bytes"] = SourcedMetric(size, MetricSource.DECLARED)
     if subject.target_size:
@@ -325,6 +319,8 @@ def _make_row(
     for name, metric in _measured_metrics(network).items():
         if name in _NETWORK_NAMES:
             metrics[_NETWORK_NAMES[name]] = metric
+    if ap := metrics.get("AP", metrics.get("published_AP")):
+        metrics["any_AP"] = ap
     return ComparisonRow(
         facts.name,
         precision,
@@ -333,9 +329,9 @@ def _make_row(
         people_from=people_from(facts.model) or ITSELF,
         detector_precision=_detector_precision(speed, accuracy, single),
         people_found={
-            shown: each.settings[FOUND]
+            shown: found
             for shown, each in ((USUALLY_SHOWN, speed), (1, single))
-            if each and FOUND in each.settings
+            if each and isinstance(found := each.settings.get(FOUND), int)
         },
         is_opened=facts.is_opened,
         task=facts.model.task,
@@ -343,6 +339,90 @@ def _make_row(
         compared_with=compared_with,
         target_size=subject.target_size,
     )
+
+
+def _of_one_network(measured: Sequence[Measurement | None]) -> list[Measurement | None]:
+    """Without the registry's measurements of other IR than that of its accuracy, or of what else it
+    has: a figure of an older conversion says nothing about this one. The user's, of IR that this
+    user made, all stay.
+    """
+    speed, accuracy, single, network, situations = measured
+    of_registry = [each for each in measured if each and each.record == REGISTRY]
+    preferred = (each for each in (accuracy, situations, speed, single) if each in of_registry)
+    first = next(preferred, None)
+    others = [each for each in of_registry if first and each.irs not in ("", first.irs)]
+    return [each if each is network or each not in others else None for each in measured]
+
+
+#: What a pipeline takes beside its networks, in ms: once for an image, and for each person (crop,
+#: decode, draw). movenet-thunder, movenet-lightning and rtmpose-s took 2 to 4 on two cores.
+_IMAGE_MS = 3.0
+_PERSON_MS = 3.0
+
+
+def _expect_times(subject: _Subject, selection: MeasurementSelection) -> Metrics:
+    """The times of a whole pipeline whose weights are not here, with one person and with four: as
+    measured with generated weights on any machine, else as estimated.
+    """
+    if subject.target_size:
+        return {}
+    metrics = {}
+    for key, people in (("single_p50_ms", 1), ("latency_p50_ms", USUALLY_SHOWN)):
+        speeds = [
+            each
+            for each in selection.select_of_pipeline(subject.facts.model, "speed", people)
+            if each.weights != WEIGHTS[0] and _is_of_one_image(each, subject.precision)
+        ]
+        newest = max(speeds, key=lambda each: each.date, default=None)
+        time = _measured_metrics(newest).get("latency_p50_ms")
+        if time := time or _estimate_time(subject, people, selection):
+            metrics[key] = time
+    return metrics
+
+
+def _estimate_time(
+    subject: _Subject, people: int, selection: MeasurementSelection
+) -> SourcedMetric | None:
+    """The detector, the network once for each person, and the rest; None unless both networks were
+    measured alone in one setting.
+    """
+    facts = subject.facts
+    detector = facts.detector
+    if facts.model.composite or (facts.model.people and detector is None):
+        return None
+    of_network = _networks_by_setting(facts.model, subject.precision, selection)
+    of_detector = of_network
+    if detector:
+        of_detector = _networks_by_setting(detector, subject.precision, selection)
+    both = of_network.keys() & of_detector
+    newest = max(both, key=lambda each: of_network[each].date, default=None)
+    if newest is None:
+        return None
+    network = of_network[newest]
+    total = _IMAGE_MS + people * _PERSON_MS + network.figures["latency_p50_ms"]
+    if detector:
+        total += (people - 1) * network.figures["latency_p50_ms"]
+        total += of_detector[newest].figures["latency_p50_ms"]
+    return SourcedMetric(
+        total, MetricSource.ESTIMATED, machine=network.machine, record=network.record
+    )
+
+
+def _networks_by_setting(
+    model: Model, precision: Precision, selection: MeasurementSelection
+) -> dict[str, Measurement]:
+    """The speeds of a network alone, at the size that it declares, by machine and settings."""
+    return {
+        format_measurement_setting(each): each
+        for each in selection.select_of_network(model)
+        if _is_of_one_image(each, precision) and "height" not in each.settings
+    }
+
+
+def _is_of_one_image(speed: Measurement, precision: Precision) -> bool:
+    """Whether it has the time of one image after the other."""
+    is_single = speed.settings.get("batch", 1) == 1 and "latency_p50_ms" in speed.figures
+    return is_single and is_of_one_request(speed) and speed.precision is precision
 
 
 def _detector_precision(*measured: Measurement | None) -> str:
@@ -452,11 +532,13 @@ def _measured_metrics(measurement: Measurement | None) -> Metrics:
         return {}
     record = measurement.record
     machine = THIS_MACHINE if record == THIS_MACHINE else measurement.machine
+    settings = "" if record == REGISTRY else format_comparable_settings(measurement)
     origin = MetricSource.MEASURED if measurement.weights == WEIGHTS[0] else MetricSource.GENERATED
     metrics = {}
     for name, number in measurement.figures.items():
         interval = measurement.intervals.get(name)
-        conditions = describe_interval(measurement, name)
+        words = "95 % interval {:.3f} to {:.3f}".format(*interval) if interval else ""
+        conditions = join(words, settings)
         metrics[name] = SourcedMetric(number, origin, conditions, interval, machine, record)
     return metrics
 
@@ -478,14 +560,6 @@ def published_metrics(spec: ModelSpec) -> Metrics:
         if number is not None:
             metrics[name] = SourcedMetric(number, MetricSource.DECLARED)
     return metrics
-
-
-def describe_interval(measurement: Measurement, metric: str) -> str:
-    """The 95 % confidence interval of a metric, in words; empty if it was not computed."""
-    low, high = measurement.intervals.get(metric, (0.0, 0.0))
-    if not high:
-        return ""
-    return f"95 % interval {low:.3f} to {high:.3f}"
 
 
 def int8_ratio(measurement: Measurement, others: Iterable[Measurement]) -> float | None:
@@ -515,55 +589,73 @@ def _conditions(measurement: Measurement) -> tuple[object, ...]:
     return measurement.kind, measurement.tag, measurement.machine, measurement.weights, settings
 
 
-_Select = Callable[[_Subject, MeasurementSelection], Iterable[Measurement]]
+_Select = Callable[[_Subject], Iterable[Measurement]]
 _BySubject = dict[tuple[str, Precision, int | None], Measurement]
+#: The setting of its measurements, in one line.
+_Column = tuple[str, _BySubject]
 
-#: By machine and settings, as ``format_comparable_settings`` gives them.
-_Groups = dict[tuple[str, str], _BySubject]
+#: By record, machine and settings, as ``format_comparable_settings`` gives them.
+_Setting = tuple[str, str, str]
+_Groups = dict[_Setting, _BySubject]
 
 
-def _group_by_setting(
-    subjects: Sequence[_Subject], select: _Select, selection: MeasurementSelection, metric: str
-) -> _Groups:
+def _group_by_setting(subjects: Sequence[_Subject], select: _Select, metric: str) -> _Groups:
     """The comparable measurements; of two of a subject, the one with the larger metric."""
     groups: _Groups = {}
     for subject in subjects:
-        for measurement in select(subject, selection):
+        for measurement in select(subject):
             if measurement.precision is not subject.precision or metric not in measurement.figures:
                 continue
-            setting = (measurement.machine, format_comparable_settings(measurement))
+            comparable = format_comparable_settings(measurement)
+            setting = (measurement.record, measurement.machine, comparable)
             best = groups.setdefault(setting, {})
             both = (best.get(subject.key, measurement), measurement)
             best[subject.key] = max(both, key=lambda each: each.figures[metric])
     return groups
 
 
-def _most_common_setting(groups: _Groups) -> tuple[str, str]:
-    """The machine and settings of the most models; if two are equally common, those of the newest
-    measurement; empty if nothing was measured.
+def _most_common_setting(groups: _Groups) -> _Setting:
+    """The setting of the most models; if two are equally common, that of the newest measurement;
+    empty if nothing was measured. So all verbs choose the same, whatever precisions they show.
     """
 
-    def rank(setting: tuple[str, str]) -> tuple[int, str]:
+    def rank(setting: _Setting) -> tuple[int, str]:
         here = groups[setting]
         return len({name for name, *_ in here}), max(each.date for each in here.values())
 
-    return max(groups, key=rank, default=("", ""))
+    return max(groups, key=rank, default=("", "", ""))
 
 
-def _most_common(groups: _Groups) -> tuple[str, _BySubject]:
-    """The most common setting, in one line, and its measurements. So all verbs choose the same,
-    whatever precisions they show.
+def _choose(groups: _Groups, of_any_setting: bool) -> _Column:
+    """The measurements of the most common machine and settings, and those of the user, which are
+    preferred.
+
+    The user's must have the same settings, unless those ``of_any_setting`` are comparable enough.
+    If not, a file of the user decides which settings these are.
     """
-    setting = _most_common_setting(groups)
-    return join(*setting, separator="; "), groups.get(setting, {})
-
-
-def _prefer_own(groups: _Groups, own_groups: _Groups) -> tuple[str, _BySubject]:
-    """As ``_most_common``, and instead of these, those of this machine with the same settings."""
-    machine, settings = _most_common_setting(groups or own_groups)
-    chosen = {**groups.get((machine, settings), {})}
-    for (_, others), measurements in own_groups.items():
-        if others == settings:
-            chosen |= measurements
+    registry = _of_record(groups, REGISTRY)
+    deciding = {} if of_any_setting else _of_record(groups, FIGURES_FILE)
+    *_, settings = _most_common_setting(deciding or registry or groups)
+    alike = {key: each for key, each in registry.items() if settings in key}
+    chosen = {**alike.get(_most_common_setting(alike), {})}
+    for record in OWN_RECORDS:
+        for key, measurements in _of_record(groups, record).items():
+            if of_any_setting or settings in key:
+                chosen |= measurements
     machines = {each.machine for each in chosen.values()}
     return join(*machines if len(machines) == 1 else (), settings, separator="; "), chosen
+
+
+def _of_record(groups: _Groups, record: str) -> _Groups:
+    return {key: each for key, each in groups.items() if key[0] == record}
+
+
+def in_order(rows: Iterable[ComparisonRow]) -> tuple[ComparisonRow, ...]:
+    """The order of all lists, tables and charts: the user's own first, then by AP, measured or else
+    published; those without one come last, since nothing says where they belong.
+    """
+
+    def rank(row: ComparisonRow) -> tuple[bool, float, str]:
+        return not row.is_own, -row.ap.number if row.ap else 0.0, row.name
+
+    return tuple(sorted(rows, key=rank))

@@ -1,4 +1,4 @@
-"""Which models meet a user's limits, and in which order to try them."""
+"""Which models meet a user's limits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 from posezoo.core.declarations.model import WHOLE_IMAGE
 from posezoo.core.values import frozen
-from posezoo.pages.facts.comparison import ComparisonRow, SourcedMetric
+from posezoo.pages.facts.comparison import ComparisonRow, SourcedMetric, in_order
 
 #: What ``--license permissive`` accepts: licenses that ask for no more than a notice.
 PERMISSIVE = ("Apache-2.0", "MIT", "BSD-*", "0BSD", "ISC", "Zlib", "Unlicense", "CC0-1.0")
@@ -20,7 +20,7 @@ LATENCIES = {1: "single_p50_ms", 4: "latency_p50_ms"}
 class RequiredValues:
     """What a model must meet; None and empty ones accept all.
 
-    A model that is known not to find as many people, of several, does not meet it.
+    A model that is known to find fewer people, of several, does not meet it.
 
     Args:
         min_ap: the least AP as a share, 0 to 1.
@@ -35,92 +35,70 @@ class RequiredValues:
     licenses: Sequence[str] = ()
 
     def latency_of(self, row: ComparisonRow) -> SourcedMetric | None:
-        """The median time of the whole pipeline; None if it was not measured, or if as many people
-        were not found.
+        """The median time of the whole pipeline; None if it is not known, or was measured on a
+        picture of which fewer people were found.
         """
-        if row.people_found.get(self.people) != self.people:
-            return None
-        return row.values[LATENCIES[self.people]]
+        return None if self._is_fewer(row) else row.values[LATENCIES[self.people]]
 
     def refuses_people_of(self, row: ComparisonRow) -> bool:
-        """Whether a model is known to find another number of people, if that decides: there are
-        several, or its time is limited.
+        """Whether a model is known to find fewer people, if that decides: there are several, or its
+        time is limited.
         """
-        is_other = row.people_found.get(self.people, self.people) != self.people
         if self.people == 1:
-            return is_other and self.max_latency_ms is not None
-        return is_other or row.people_from == WHOLE_IMAGE
+            return self._is_fewer(row) and self.max_latency_ms is not None
+        return self._is_fewer(row) or row.people_from == WHOLE_IMAGE
+
+    def _is_fewer(self, row: ComparisonRow) -> bool:
+        return row.people_found.get(self.people, self.people) < self.people
 
 
 @frozen
 class Recommendation:
-    """The rows that meet all limits, those of the highest AP first, in lists that are not compared:
-    an AP that was measured, with a time of this machine or one of another machine; and an AP as
-    published, which is of other data and other people.
+    """The rows that meet all limits, in the order of ``in_order``.
 
     ``unknown`` has the models that may meet the limits, and the values that are missing: ``AP``,
-    ``latency``; ``miscounting`` those that are left out because they found another number of
-    people, and that number.
+    ``latency``; ``miscounting`` those that are left out because they found fewer people, and that
+    number.
     """
 
-    timed_here: tuple[ComparisonRow, ...]
-    measured: tuple[ComparisonRow, ...]
-    published: tuple[ComparisonRow, ...]
+    rows: tuple[ComparisonRow, ...]
     unknown: dict[str, list[str]]
-    miscounting: dict[str, object]
+    miscounting: dict[str, int]
 
-    @property
-    def rows(self) -> tuple[ComparisonRow, ...]:
-        """The rows of all lists."""
-        return self.timed_here + self.measured + self.published
-
-    @property
-    def lists(self) -> dict[str, tuple[ComparisonRow, ...]]:
-        """The lists that are not empty, by their titles."""
-        elsewhere = ", times of another machine" if self.timed_here else ""
-        lists = {
-            "measured AP, times of this machine": self.timed_here,
-            f"measured AP{elsewhere}": self.measured,
-            "AP as published, of other data": self.published,
-        }
-        return {title: rows for title, rows in lists.items() if rows}
+    def first(self, most: int) -> list[tuple[int, ComparisonRow]]:
+        """The first rows with their places, and the first one that was measured, if it is none of
+        them: everybody can have its weights.
+        """
+        places = [*enumerate(self.rows, 1)]
+        measured = [each for each in places if each[1].values["AP"]]
+        return places[:most] + [each for each in measured[:1] if each not in places[:most]]
 
 
 def recommend(rows: Iterable[ComparisonRow], limits: RequiredValues) -> Recommendation:
-    """Rank the models that meet all limits."""
+    """Select the models that meet all limits."""
     accepted = []
     unknown = {}
     miscounting = {}
-    for row in sorted(rows, key=_rank):
+    for row in in_order(rows):
         if not _is_licensed(row, limits) or _is_outside(row, limits):
             continue
         if limits.refuses_people_of(row):
             miscounting[row.name] = row.people_found.get(limits.people, 1)
-            continue
-        if missing := _list_missing(row, limits):
+        elif missing := _list_missing(row, limits):
             unknown[row.name] = missing
         else:
             accepted.append(row)
-    measured = [row for row in accepted if row.values["AP"]]
-    return Recommendation(
-        tuple(row for row in measured if row.is_timed_here),
-        tuple(row for row in measured if not row.is_timed_here),
-        tuple(row for row in accepted if not row.values["AP"]),
-        unknown,
-        miscounting,
-    )
+    return Recommendation(tuple(accepted), unknown, miscounting)
 
 
 def _list_missing(row: ComparisonRow, limits: RequiredValues) -> list[str]:
-    """The values that decide and are not known."""
-    missing = [] if row.ap else ["AP"]
+    """The values that are limited and not known."""
+    missing = []
+    if limits.min_ap is not None and row.ap is None:
+        missing.append("AP")
     if limits.max_latency_ms is not None and limits.latency_of(row) is None:
         missing.append("latency")
     return missing
-
-
-def _rank(row: ComparisonRow) -> tuple[bool, float, str]:
-    return row.values["AP"] is None, -row.ap.number if row.ap else 0.0, row.name
 
 
 def _is_licensed(row: ComparisonRow, limits: RequiredValues) -> bool:

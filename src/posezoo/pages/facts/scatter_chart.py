@@ -9,13 +9,7 @@ from textwrap import wrap
 
 from posezoo.cli.labels import format_ap, format_figure
 from posezoo.core.values import frozen
-from posezoo.pages.facts.comparison import (
-    ComparisonRow,
-    MetricSource,
-    ModelComparison,
-    SourcedMetric,
-)
-from posezoo.pages.facts.outside_references import OutsideModel, OutsideReference
+from posezoo.pages.facts.comparison import MetricSource, ModelComparison, SourcedMetric, in_order
 from posezoo.pages.facts.svg_chart import FULL, INK, RULE, WHITE, Chart, Color
 
 # In pixels: the width, at which the text can be read on a phone; the plot's edges, a mark, a line
@@ -28,7 +22,6 @@ _BOTTOM = 400
 _MARK_WIDTH = 18
 _MARK_HEIGHT = 14
 _LINE = 20
-_OUTSIDE: Color = (232, 89, 12)
 _LETTERS_OF_A_LINE = 66
 _TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
@@ -37,7 +30,8 @@ _TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 class _Point:
     name: str
     ap: SourcedMetric
-    speed: SourcedMetric
+    speed: float  # images per second
+    is_measured: bool  # with the published weights
 
 
 @dataclass(kw_only=True)
@@ -57,9 +51,6 @@ class _Plot(Chart):
         share = (100 * ap - self.least_ap) / (self.most_ap - self.least_ap)
         return _BOTTOM - (_BOTTOM - _TOP) * share
 
-    def draw_horizontal(self, y: float, color: Color) -> None:
-        self.draw(_LEFT, y, _RIGHT - _LEFT, 0.2, color, color)
-
     def draw_vertical(self, x: float, top: float, bottom: float, color: Color) -> None:
         self.draw(x, top, 0.2, bottom - top, color, color)
 
@@ -67,55 +58,30 @@ class _Plot(Chart):
         self.draw(left, top, _MARK_WIDTH, _MARK_HEIGHT, fill, edge)
 
 
-def draw_pipeline_chart(comparison: ModelComparison) -> Chart | None:
-    """The measured AP and the measured speed of whole pipelines; the lines are the 95 % intervals
-    of AP.
+def draw_chart(comparison: ModelComparison) -> Chart | None:
+    """The AP of each model, measured or as published, and the images per second of its pipeline on
+    one person; in the list, they have the order of ``in_order``.
 
-    None if fewer than two models have both values.
+    The lines are 95 % intervals. A mark is white if the AP is published, or the time is not of the
+    published weights. None if fewer than two models have both values.
     """
-    label = f"Images/s, whole pipeline; {comparison.speed_setting}"
-    return _draw(comparison.rows, "AP", "throughput_fps", label)
-
-
-def draw_network_chart(
-    comparison: ModelComparison, references: Sequence[OutsideReference]
-) -> Chart | None:
-    """The published AP, and the measured speed of the network alone.
-
-    A mark is white if the speed was measured with random weights. A line with a letter is the AP of
-    a model of another publisher, whose speed was not measured. None if fewer than two models have
-    both values.
-    """
-    label = f"Images/s, network alone; {comparison.network_setting}"
-    return _draw(comparison.rows, "published_AP", "network_fps", label, references=references)
-
-
-def _draw(
-    rows: Sequence[ComparisonRow],
-    ap_key: str,
-    speed_key: str,
-    speed_label: str,
-    references: Sequence[OutsideReference] = (),
-) -> Chart | None:
-    points = sorted(_points(rows, ap_key, speed_key), key=lambda point: point.name)
+    points = [*_points(comparison)]
     if len(points) < 2:
         return None
-    plot = _start_plot(points, [model for each in references for model in each.models])
+    plot = _start_plot(points)
     plot.write(_LEFT, 14, "AP")
     _draw_grid(plot)
-    start = _write_lines(plot, _BOTTOM + 42, speed_label)
-    end = start + len(points) * _LINE
-    end = _draw_references(references, plot, end)  # below the marks
+    line = _write_lines(plot, _BOTTOM + 42, f"Images/s, 1 person; {comparison.single_setting}")
     marks: list[tuple[float, float]] = []
     for point in points:
         _draw_interval(point, plot)
         marks.append(_place_mark(point, plot, marks))
     for number, (point, mark) in enumerate(zip(points, marks, strict=True), 1):
-        line = start + (number - 1) * _LINE
         _draw_point(number, point, mark, plot, line=line)
+        line += _LINE
     for point, mark in zip(points, marks, strict=True):
         _draw_place(point, plot, mark)
-    plot.height = end + 8
+    plot.height = line + 8
     return plot
 
 
@@ -128,21 +94,21 @@ def _write_lines(plot: _Plot, top: int, text: str) -> int:
     return top
 
 
-def _points(rows: Sequence[ComparisonRow], ap_key: str, speed_key: str) -> Iterator[_Point]:
+def _points(comparison: ModelComparison) -> Iterator[_Point]:
     """The models with both values; a precision other than FP16 is named."""
-    for row in rows:
-        ap = row.values[ap_key]
-        speed = row.values[speed_key]
-        if ap and speed:
-            yield _Point(row.name, ap, speed)
+    for row in in_order(comparison.rows):
+        time = row.values["single_p50_ms"]
+        if row.ap and time:
+            is_measured = row.ap.origin is time.origin is MetricSource.MEASURED
+            yield _Point(row.name, row.ap, 1000 / time.number, is_measured)
 
 
-def _start_plot(points: Sequence[_Point], outside: Sequence[OutsideModel]) -> _Plot:
-    aps = [100 * model.published_AP for model in outside]
+def _start_plot(points: Sequence[_Point]) -> _Plot:
+    aps: list[float] = []
     for point in points:
         bounds = point.ap.interval or ()
         aps += [100 * bound for bound in (point.ap.number, *bounds)]
-    speeds = [point.speed.number for point in points]
+    speeds = [point.speed for point in points]
     least_ap = max(0, (min(aps) - 1) // 5 * 5)
     most_ap = -(-max(aps) // 5) * 5
     return _Plot(
@@ -157,7 +123,7 @@ def _start_plot(points: Sequence[_Point], outside: Sequence[OutsideModel]) -> _P
 def _draw_grid(plot: _Plot) -> None:
     for tick in range(int(plot.least_ap), int(plot.most_ap) + 1, 5):
         y = plot.y_of(tick / 100)
-        plot.draw_horizontal(y, RULE)
+        plot.draw(_LEFT, y, _RIGHT - _LEFT, 0.2, RULE, RULE)
         plot.write(_LEFT - 34, y + 4, f"{tick / 100:.2f}")
     for tick in _TICKS:
         if plot.slowest <= tick <= plot.fastest:
@@ -170,14 +136,14 @@ def _draw_interval(point: _Point, plot: _Plot) -> None:
     if point.ap.interval is None:
         return
     low, high = point.ap.interval
-    plot.draw_vertical(plot.x_of(point.speed.number), plot.y_of(high), plot.y_of(low), FULL)
+    plot.draw_vertical(plot.x_of(point.speed), plot.y_of(high), plot.y_of(low), FULL)
 
 
 def _place_mark(
     point: _Point, plot: _Plot, others: Sequence[tuple[float, float]]
 ) -> tuple[float, float]:
     """The left and the top of a mark: at its values, or above or below if other marks are there."""
-    left = plot.x_of(point.speed.number) - _MARK_WIDTH / 2
+    left = plot.x_of(point.speed) - _MARK_WIDTH / 2
     top = plot.y_of(point.ap.number) - _MARK_HEIGHT / 2
     near = [y for x, y in others if abs(x - left) < _MARK_WIDTH]
     for distance in range(_BOTTOM - _TOP):
@@ -189,7 +155,7 @@ def _place_mark(
 
 def _draw_place(point: _Point, plot: _Plot, mark: tuple[float, float]) -> None:
     """A dot at the values of a model whose mark is elsewhere."""
-    x = plot.x_of(point.speed.number)
+    x = plot.x_of(point.speed)
     y = plot.y_of(point.ap.number)
     _, top = mark
     if not top <= y <= top + _MARK_HEIGHT:
@@ -200,39 +166,10 @@ def _draw_point(
     number: int, point: _Point, mark: tuple[float, float], plot: _Plot, line: int
 ) -> None:
     """The mark in the plot, and the line of the list."""
-    is_generated = point.speed.origin is MetricSource.GENERATED
-    fill, ink = (WHITE, INK) if is_generated else (FULL, WHITE)
+    fill, ink = (FULL, WHITE) if point.is_measured else (WHITE, INK)
     indent = 1 if number > 9 else 5
     for left, top in (mark, (_LEFT, line)):
         plot.draw_mark(left, top, fill, FULL)
         plot.write(left + indent, top + 12, str(number), ink)
-    text = f"{point.name}: AP {format_ap(point.ap.number)}, {format_figure(point.speed.number)}/s"
+    text = f"{point.name}: AP {format_ap(point.ap.number)}, {format_figure(point.speed)}/s"
     plot.write(_LEFT + 28, line + 12, text)
-
-
-def _draw_references(references: Sequence[OutsideReference], plot: _Plot, line: int) -> int:
-    """A line in the plot for each model, and in the list, from ``line`` on; returns the list's
-    end.
-    """
-    letters = iter("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-    left = _RIGHT
-    previous = -1e9
-    for reference in references:
-        line += _LINE // 2
-        title = f"Not in this zoo ({reference.license}): AP as stated by"
-        for text in (title, f"{reference.publisher}, {reference.protocol}"):
-            plot.write(_LEFT, line + 12, text)
-            line += _LINE
-        for model, letter in zip(reference.models, letters, strict=False):
-            y = plot.y_of(model.published_AP)
-            is_near = abs(y - previous) < _MARK_HEIGHT + 2
-            left = left - _MARK_WIDTH - 2 if is_near else _RIGHT - _MARK_WIDTH
-            previous = y
-            plot.draw_horizontal(y, _OUTSIDE)
-            for x, top in ((left, y - _MARK_HEIGHT / 2), (_LEFT, line)):
-                plot.draw_mark(x, top, WHITE, _OUTSIDE)
-                plot.write(x + 5, top + 12, letter)
-            text = f"{model.name}: AP {format_ap(model.published_AP)}"
-            plot.write(_LEFT + 28, line + 12, text)
-            line += _LINE
-    return line

@@ -52,9 +52,6 @@ _SPELLINGS = (
 )
 
 
-#: What the filter calls published weights that were measured; the page's script has it, too.
-OPENED = "opened here"
-
 #: The limit of the size of a registry's example pictures; a page contains its pictures.
 MAX_PICTURE_BYTES = 200_000
 
@@ -123,7 +120,7 @@ class GalleryEntry:
         """The values that the index's filters compare, in words; empty if unknown."""
         facts = self.facts
         return {
-            "weights": OPENED if facts.is_opened else "not opened here",
+            "weights": "opened here" if facts.is_opened else "not opened here",
             "task": task_label(facts.model.task),
             "family": name_family(facts.model.name),
             "approach": facts.approach,
@@ -164,9 +161,7 @@ def collect_gallery_data(
     for name, facts in sorted(by_name.items()):
         examples = read_example(facts) if pictures is None else pictures.get(name, ())
         from_card = _read_card_metrics(facts.model.path.with_name(NAME))
-        published = {}
-        if isinstance(facts.model, ModelSpec):
-            published = published_metrics(facts.model) or _first_of_each(from_card)
+        published = _published(facts, from_card)
         metrics = {}
         for row in rows.get(name, ()):
             new = {key: value for key, value in row.values.items() if value != published.get(key)}
@@ -176,6 +171,15 @@ def collect_gallery_data(
     for root in unique(registry_root(facts.model) for facts in models):
         references += read_outside_references(root)
     return GalleryData(tuple(entries), _used_axes(entries), compared, tuple(references))
+
+
+def _published(facts: ModelFacts, from_card: Sequence[CardMetric]) -> Metrics:
+    if not isinstance(facts.model, ModelSpec):
+        return {}
+    published = published_metrics(facts.model) or _first_of_each(from_card)
+    if "published_AP" in published:
+        published["any_AP"] = published["published_AP"]
+    return published
 
 
 def _read_card_metrics(path: Path) -> tuple[CardMetric, ...]:

@@ -60,15 +60,15 @@ FACETS = (
 #: The keys of an axis in the data of the index's script.
 _AXIS = "title unit factor more log accuracy scope"
 
-_LETTERS = {MetricSource.MEASURED: "m", MetricSource.GENERATED: "g", MetricSource.DECLARED: "d"}
+#: The mark of a value on a page, and in the data of the index's script.
+_LETTERS = {
+    MetricSource.MEASURED: "m",
+    MetricSource.GENERATED: "g",
+    MetricSource.ESTIMATED: "e",
+    MetricSource.DECLARED: "p",
+}
 #: The title of the row of published values.
 PUBLISHED = "as published"
-
-_MARKS = {MetricSource.MEASURED: "", MetricSource.GENERATED: " g", MetricSource.DECLARED: " p"}
-_NOTES = {
-    MetricSource.GENERATED: "g: measured on generated weights",
-    MetricSource.DECLARED: "p: as published",
-}
 
 Row = tuple[str, ...]
 
@@ -127,7 +127,7 @@ def index_data(gallery: GalleryData) -> Json:
     ways      the settings of the measured values, in words
     models    name, page, description, facts (by the names of ``FACETS``, and people: what finds
               them if the model does not), precisions, published and, by precision, figures:
-              [number, origin (m, g, d), conditions]; conditions only if known
+              [number, origin (m, g, e, p), conditions]; conditions only if known
     outside   models that the registry does not have: name, figures (numbers), license, publisher,
               source, protocol
     """
@@ -314,7 +314,7 @@ def _metrics_table(entry: GalleryEntry, gallery: GalleryData, scope: str) -> dic
 
 
 def _is_in_scope(key: str, axis: ComparisonColumn, scope: str) -> bool:
-    return key != "transfer_bytes" and (axis.scope or "network") == scope
+    return key not in ("any_AP", "transfer_bytes") and (axis.scope or "network") == scope
 
 
 def _column_title(axis: ComparisonColumn) -> str:
@@ -329,9 +329,10 @@ def _metric_notes(by_row: Mapping[str, Metrics], comparison: ModelComparison) ->
     keys = {key for key, _ in metrics}
     origins = {metric.origin for _, metric in metrics}
     if by_row.keys() - {PUBLISHED}:
-        for origin, note in _NOTES.items():
-            if origin in origins:
-                yield note
+        for origin, letter in _LETTERS.items():
+            if origin in origins and letter != "m":
+                name = PUBLISHED if letter == "p" else origin.value
+                yield f"{letter}: {name}"
     yield from _describe_settings(comparison, keys)
 
 
@@ -365,9 +366,9 @@ def _format_metric(metric: SourcedMetric | None, axis: ComparisonColumn, row: st
     value = metric.number * axis.factor
     is_measured = metric.origin is not MetricSource.DECLARED
     number = format_figure(value) if is_measured or axis.factor < 1 else f"{value:.5g}"
-    if row == PUBLISHED:
+    if row == PUBLISHED or metric.origin is MetricSource.MEASURED:
         return number
-    return number + _MARKS[metric.origin]
+    return f"{number} {_LETTERS[metric.origin]}"
 
 
 def _measurement_title(table: MeasurementTable) -> str:

@@ -2,13 +2,12 @@
 
 With ``--format json``, the output is an object::
 
-    models     list    all rows that meet the limits, by AP: those with a measured AP and a time of
-                       this machine, those with a measured AP, those with a published AP; each has
-                       the keys below
+    models     list    all rows that meet the limits: those with a figure that you measured, then
+                       by AP, measured or else as published; each has the keys below
     ranked_by  str     the value that decides the order
     unknown    object  for each model that may meet the limits: the values that are not known
-    miscounting object for each model that is left out because it found another number of people
-                       than --people: that number
+    miscounting object for each model that is left out because it found fewer people than --people:
+                       that number
     gallery    str     the end of the address that shows these models in ``posezoo gallery``
 
 A row is a model in one precision and size::
@@ -27,10 +26,11 @@ A row is a model in one precision and size::
     command             str     runs it
 
 Each of its values is null if unknown, else {number, origin, how}: origin is measured, measured on
-generated weights, or declared. If it was measured, it also has record: "the registry", "this
-machine" (what posezoo benchmark kept for this user) or "--figures"; a speed also has machine: "this
-machine", or the name of another. The values of the whole pipeline are ap (the measured AP, else the
-published one) and latency_ms (with --people); AP, AR50_single and AR50_several (the shares of
+generated weights, estimated from the times of its networks, or declared. If it was measured, it
+also has record: "the registry", "this machine" (what posezoo benchmark kept for this user) or
+"--figures"; a speed also has machine: "this machine", or the name of another. The values of the
+whole pipeline are ap or any_AP (the measured AP, else the published one) and latency_ms (with
+--people); AP, AR50_single and AR50_several (the shares of
 people found on images with one person, and with more), ghosts (people found in a picture without
 people), found_lying, found_upside_down and found_in_video (shares of people found); throughput_fps
 and latency_p50_ms of a photo that shows four people, single_p50_ms of one that shows one; and
@@ -50,21 +50,21 @@ from urllib.parse import urlencode
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.labels import Footnotes, name_first
+from posezoo.cli.labels import Footnotes, format_ap, join, name_first
 from posezoo.cli.report import fit_columns, print_result
 from posezoo.cli.selection import select_models
 from posezoo.pages.measurement_flags import (
     MEASUREMENT_FLAGS,
     MeasurementArgs,
+    add_own_speeds,
     measurement_arguments,
     measurement_selection,
-    own_speeds,
     warn_if_none_matched,
 )
 
 if TYPE_CHECKING:
     from posezoo.cli.console import Console
-    from posezoo.pages.facts.comparison import ComparisonRow, ModelComparison
+    from posezoo.pages.facts.comparison import ComparisonRow, ModelComparison, SourcedMetric
     from posezoo.pages.facts.model_facts import ModelFacts
     from posezoo.pages.facts.recommendation import Recommendation, RequiredValues
     from posezoo.run.measurement_selection import MeasurementSelection
@@ -75,30 +75,22 @@ posezoo recommend --max_latency 100ms --all
 posezoo recommend --min_ap 0.3 --max_latency 60ms --license permissive
 posezoo recommend --max_latency 100ms --people 4
 posezoo recommend --keypoints 133
+posezoo recommend --3d
 posezoo recommend --task detection --license permissive
 """
 
 #: Without --all, as many rows are shown, and as many names of models of which something is unknown.
 _MOST_ROWS = 5
-_MOST_UNKNOWN = 3
 
-_TIMES = {"single_p50_ms": "1 SHOWN MS", "latency_p50_ms": "4 SHOWN MS"}
-_DOWNLOAD = {"transfer_bytes": "DOWNLOAD MB"}
-#: The headings of a row's columns, by whether its AP was measured.
-_MEASURED_COLUMNS = {
-    "AP": "AP",
+#: The headings of a row's columns.
+_HEADINGS = {
+    "any_AP": "AP",
     "AR50_single": "OF ONE",
     "AR50_several": "OF SEVERAL",
     "ghosts": "GHOSTS",
-    **_TIMES,
-    **_DOWNLOAD,
-}
-_PUBLISHED_COLUMNS = {
-    "published_AP": "PUBLISHED AP",
-    **_TIMES,
-    "network_p50_ms": "NETWORK MS",
-    "gflops": "GFLOPS",
-    **_DOWNLOAD,
+    "single_p50_ms": "1 SHOWN MS",
+    "latency_p50_ms": "4 SHOWN MS",
+    "transfer_bytes": "DOWNLOAD MB",
 }
 
 # COCO-WholeBody has 133 keypoints.
@@ -124,15 +116,15 @@ FLAGS = (
     ),
     Flag(
         "--max_latency TIME",
-        "the maximum time from an image file to drawn poses, such as 60ms, as measured: on this"
-        " machine if posezoo benchmark --pipeline --requests 1 ran here, else on the machine"
-        " in the output",
+        "the maximum time from an image file to drawn poses, such as 60ms: measured on this machine"
+        " if posezoo benchmark --pipeline --requests 1 ran here, else measured or estimated for the"
+        " machine in the output",
         _milliseconds,
     ),
     Flag(
         "--people N",
         "the number of people on the image, for --max_latency (default: 1); models that found"
-        " another number of people on it are listed separately",
+        " fewer people on it are listed separately",
         default="1",
         choices=("1", "4"),
     ),
@@ -148,6 +140,7 @@ FLAGS = (
         " AP is of another data set (default: any number, but no whole-body models)",
         flags.whole_number(1),
     ),
+    Flag("--3d", "models that also find the depth of keypoints", dest="three_d"),
     Flag(
         "--license GLOB",
         "SPDX identifier of the license, a glob such as 'BSD-*', or permissive for licenses that"
@@ -167,6 +160,7 @@ class _RecommendArgs(flags.FormatArgs, MeasurementArgs):
     people: str
     task: str
     keypoints: int | None
+    three_d: bool
     license: list[str]
     all: bool
 
@@ -177,8 +171,8 @@ def run(args: _RecommendArgs) -> int:
     from posezoo.pages.facts.model_facts import describe_models
     from posezoo.pages.facts.recommendation import PERMISSIVE, RequiredValues, recommend
 
-    if args.keypoints and args.task != _TASKS[0]:
-        args.parser.error(f"--keypoints is only for --task {_TASKS[0]}")
+    if (args.keypoints or args.three_d) and args.task != _TASKS[0]:
+        args.parser.error(f"--keypoints and --3d are only for --task {_TASKS[0]}")
     licenses: list[str] = []
     for name in args.license:
         licenses += PERMISSIVE if name == "permissive" else [name]
@@ -189,9 +183,9 @@ def run(args: _RecommendArgs) -> int:
         _warn_of_requests(args, measurements, console)
         selection = select_models(context.registry, None, console)
         models = describe_models(selection, context.registry)
-        models = [facts for facts in models if _is_for_task(facts, args.task, args.keypoints)]
-        speeds_here = own_speeds(args, models, console)
-        comparison = compare_models(models, context.layout, measurements, own_speeds=speeds_here)
+        models = [facts for facts in models if _is_for_task(facts, args)]
+        measurements = add_own_speeds(measurements, models, console)
+        comparison = compare_models(models, context.layout, measurements)
         answer = recommend(comparison.rows, limits)
         if not any(
             (comparison.speed_setting, comparison.single_setting, comparison.network_setting)
@@ -206,12 +200,11 @@ def run(args: _RecommendArgs) -> int:
         "gallery": gallery,
     }
     most = len(comparison.rows) if args.all else _MOST_ROWS
-    lines = [*_lines(answer, limits, comparison, most)]
     words = ("posezoo", "gallery", *flags.registry_arguments(args), *measurement_arguments(args))
     print_result(
         args.format,
         answer_json,
-        *lines,
+        *_lines(answer, limits, comparison, most),
         f"as a picture: {shlex.join(words)}, then open site/{gallery}",
     )
     return 0 if answer.rows and not selection.problems else 1
@@ -232,22 +225,27 @@ def _warn_of_requests(
         )
 
 
-def _is_for_task(facts: ModelFacts, task: str, count: int | None) -> bool:
-    """Whether a model, which is no part of a composite, is for this task; one for poses finds this
+def _is_for_task(facts: ModelFacts, args: _RecommendArgs) -> bool:
+    """Whether a model, which is no part of a composite, is for the task; one for poses finds that
     number of keypoints, by default those of people, and fewer than of a whole body.
     """
     from posezoo.poses.people import noun_of
 
     if facts.model.composite:
         return False
-    if task == "detection":
-        return facts.model.task == task
-    if facts.skeleton is None:
+    if args.task == "detection":
+        return facts.model.task == args.task
+    if facts.skeleton is None or (args.three_d and not _finds_depth(facts)):
         return False
     keypoint_count = len(facts.skeleton.keypoints)
-    if count is not None:
-        return keypoint_count == count
+    if args.keypoints is not None:
+        return keypoint_count == args.keypoints
     return noun_of(facts.model) == "person" and 0 < keypoint_count < _WHOLE_BODY
+
+
+def _finds_depth(facts: ModelFacts) -> bool:
+    roles = {port.role for part in facts.parts for port in part.outputs}
+    return facts.model.task.endswith("_3d") or "world_landmarks" in roles
 
 
 def _gallery_address(answer: Recommendation, limits: RequiredValues) -> str:
@@ -255,9 +253,7 @@ def _gallery_address(answer: Recommendation, limits: RequiredValues) -> str:
     from posezoo.cli.labels import task_label
     from posezoo.pages.facts.recommendation import LATENCIES
 
-    ap = "AP" if answer.measured else "published_AP"
-    cost = LATENCIES[limits.people] if answer.measured else "network_p50_ms"
-    parameters = [("y", ap), ("x", cost), ("sort", f"-{ap}")]
+    parameters = [("y", "any_AP"), ("x", LATENCIES[limits.people]), ("sort", "-any_AP")]
     if {row.task for row in answer.rows} == {_TASKS[1]}:
         parameters.append(("task", task_label(_TASKS[1])))
     if limits.min_ap is not None:
@@ -293,46 +289,44 @@ def _command(row: ComparisonRow) -> str:
 def _lines(
     answer: Recommendation, limits: RequiredValues, comparison: ModelComparison, most: int
 ) -> Iterator[str]:
-    if not answer.lists:
+    footnotes = Footnotes()
+    shown = answer.first(most)
+    if shown:
+        own = "your own figures first, then " if shown[0][1].is_own else ""
+        yield f"{own}the highest AP first, measured or as published; ? is not known:"
+        yield from _table_lines(shown, footnotes)
+    else:
         yield "no model is known to meet these limits"
         yield from _explain_none(answer, limits, comparison)
-    footnotes = Footnotes()
-    place = 0
-    for title, rows in answer.lists.items():
-        shown = rows[: max(0, most - place)]
-        if shown:
-            yield f"{title}, the highest first:"
-            yield from _table_lines(shown, place + 1, footnotes)
-        place += len(shown)
-        if others := len(rows) - len(shown):
-            yield f"{others} more with {title}: --all shows them"
+    if others := len(answer.rows) - len(shown):
+        faster = "" if limits.max_latency_ms else "; --max_latency 50ms --people 4 names fast ones"
+        yield f"{others} more: --all shows them{faster}"
     yield from footnotes.lines()
-    yield from _conditions(answer.rows[:most], comparison)
+    yield from _conditions([row for _, row in shown], comparison)
     if answer.miscounting:
         names = [f"{name} ({count})" for name, count in answer.miscounting.items()]
-        reason = f"they found another number of people than {limits.people}"
+        reason = f"they found fewer people than {limits.people}"
         yield f"left out, because {reason}: {name_first(names, most)}"
     if answer.unknown:
         yield from _unknown_lines(answer, limits, most)
 
 
-def _table_lines(rows: Sequence[ComparisonRow], first: int, footnotes: Footnotes) -> Iterator[str]:
-    """A table of a list; above the figures of each row is its command."""
-    columns = _MEASURED_COLUMNS if rows[0].values["AP"] else _PUBLISHED_COLUMNS
-    keys = [key for key in columns if any(row.values[key] for row in rows)]
-    table = [(" ", *(columns[key] for key in keys), "LICENSE")]
-    for row in rows:
+def _table_lines(shown: Sequence[tuple[int, ComparisonRow]], footnotes: Footnotes) -> Iterator[str]:
+    """A table of rows and their places; above the figures of each row is its command."""
+    keys = [key for key in _HEADINGS if any(row.values[key] for _, row in shown)]
+    table = [(" ", *(_HEADINGS[key] for key in keys), "LICENSE")]
+    for _, row in shown:
         table.append((" ", *(_cell(row, key, footnotes) for key in keys), row.license))
     header, *lines = fit_columns(table, right=frozenset(range(1, 1 + len(keys))))
     yield header
-    for place, (row, line) in enumerate(zip(rows, lines, strict=False), first):
+    for (place, row), line in zip(shown, lines, strict=False):
         yield f"{place}. {_command(row)}"
         yield line
-    yield from lines[len(rows) :]  # the columns that did not fit
+    yield from lines[len(shown) :]  # the columns that did not fit
 
 
 def _cell(row: ComparisonRow, key: str, footnotes: Footnotes) -> str:
-    """A value, with the mark of the machine of a time, and of people who were not all found."""
+    """A value, with the marks of its protocol or its machine, and of people who were not found."""
     from posezoo.pages.facts.comparison import COLUMNS, MetricSource
     from posezoo.pages.facts.recommendation import LATENCIES
 
@@ -340,19 +334,32 @@ def _cell(row: ComparisonRow, key: str, footnotes: Footnotes) -> str:
     if metric is None:
         return "?"
     words = [COLUMNS[key].in_words(metric.number)]
+    if metric.origin is MetricSource.ESTIMATED:
+        words = [f"~{metric.number:.0f}"]
+    if key == "any_AP":
+        words = [f"{metric.number:.2f}" if metric.interval else format_ap(metric.number)]
+        words.append(footnotes.mark(_describe_protocol(metric)))
     if metric.machine:
-        weights = ", generated weights" if metric.origin is MetricSource.GENERATED else ""
-        words.append(footnotes.mark(f"{metric.machine}{weights}"))
+        origin = "" if metric.origin is MetricSource.MEASURED else f", {metric.origin.value}"
+        words.append(footnotes.mark(f"{metric.machine}{origin}"))
     shown = next((people for people, column in LATENCIES.items() if column == key), None)
     if shown and row.people_found.get(shown, shown) != shown:
         words.append(footnotes.mark(f"found {row.people_found[shown]} of {shown}"))
     return " ".join(words)
 
 
+def _describe_protocol(ap: SourcedMetric) -> str:
+    from posezoo.run.measured import REGISTRY
+
+    if ap.record == REGISTRY:
+        return "measured by us; how, and how sure it is: posezoo card MODEL"
+    return join(ap.record or "as published", ap.conditions, separator=": ")
+
+
 def _conditions(rows: Sequence[ComparisonRow], comparison: ModelComparison) -> Iterator[str]:
     """How the shown figures were measured; footnotes name the machines."""
     if comparison.accuracy_conditions and any(row.values["AP"] for row in rows):
-        yield f"AP: {comparison.accuracy_conditions}"
+        yield f"AP, OF ONE, OF SEVERAL, as measured: {comparison.accuracy_conditions}"
     if any(row.values["ghosts"] for row in rows):
         yield f"GHOSTS, people found in a picture without people: {comparison.situation_conditions}"
     if any(row.values["single_p50_ms"] or row.values["latency_p50_ms"] for row in rows):
@@ -371,8 +378,7 @@ def _explain_none(
 
 
 def _unknown_lines(answer: Recommendation, limits: RequiredValues, most: int) -> Iterator[str]:
-    count = _MOST_UNKNOWN if most == _MOST_ROWS else most
     names = [f"{name} (no {' and no '.join(keys)})" for name, keys in answer.unknown.items()]
-    yield f"may meet the limits, but values are not known: {name_first(names, count)}"
+    yield f"may meet the limits, but values are not known: {name_first(names, most)}"
     words = ["--pipeline", "NAME", "--people", str(limits.people), "--requests", "1"]
     yield f"measure them: {shlex.join(['posezoo', 'benchmark', *words])}"

@@ -231,19 +231,18 @@ def _warn_of_unnamed_classes(runner: InputRunner, console: Console) -> None:
 
 def _advise(args: _RunArgs, runner: InputRunner, context: Context) -> Iterator[str]:
     """A line with what to try if people may be missing; else none."""
-    from posezoo.run.advice import advise_for_groups, explain_no_people
+    from posezoo.run.advice import explain_no_people
 
-    estimator = runner.estimator
-    advice = ""
-    if runner.has_empty_result and runner.has_hidden_poses:
+    if not runner.has_empty_result:
+        return
+    if runner.has_hidden_poses:
         lower = f"--min_score {runner.min_score / 2:g}"
         advice = f"poses of fewer than three visible keypoints are not drawn; try {lower}"
-    elif runner.has_empty_result:
-        advice = explain_no_people(estimator, context, args.min_person_score, args.input or ())
-    elif runner.images and estimator.finds_people:
-        advice = advise_for_groups(estimator.model, context)
-    if advice:
-        yield f"hint        {advice}"
+    else:
+        advice = explain_no_people(
+            runner.estimator, context, args.min_person_score, args.input or ()
+        )
+    yield f"hint        {advice}"
 
 
 def _refuse_invalid_flags(args: _RunArgs) -> None:

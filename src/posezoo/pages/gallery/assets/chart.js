@@ -62,11 +62,11 @@ function pointsOf(rows, groups, width) {
     .filter((point) => !(isLog("x") && point.x <= 0) && !(isLog("y") && point.y <= 0));
 }
 
-/** The models that the registry does not have, if y is their published AP; x is undefined if it is not known. */
+/** The models that the registry does not have, if y may be their published AP; x is undefined if it is not known. */
 function outsideOf() {
-  if (ends.y !== "published_AP") return [];
+  if (!["any_AP", "published_AP"].includes(ends.y)) return [];
   const shownOf = (figures, key) => figures[key] && figures[key] * axes[key].factor;
-  return data.outside.map((each) => ({ ...each, x: shownOf(each.figures, ends.x), y: shownOf(each.figures, ends.y) }));
+  return data.outside.map((each) => ({ ...each, x: shownOf(each.figures, ends.x), y: shownOf(each.figures, "published_AP") }));
 }
 
 let current = ""; // the key of the mark that has the keyboard's focus
@@ -160,7 +160,7 @@ function frontOf(front, area) {
 function markOf(point, groups, ordered, x, y) {
   const { row } = point;
   const number = groups.get(point.group);
-  const isPublished = row.figures[ends.x][1] === "d" || row.figures[ends.y][1] === "d";
+  const isPublished = row.figures[ends.x][1] === "p" || row.figures[ends.y][1] === "p";
   const label = `${row.key}: ${phrase(row, ends.y)}; ${phrase(row, ends.x)}; ${point.group}`;
   const [intervalX, intervalY] = [intervalOf(row, ends.x), intervalOf(row, ends.y)];
   return svg(

@@ -1,6 +1,6 @@
 // The rows of the table and the marks of the chart: one for each model in each chosen precision.
 
-const ORIGINS = { m: "measured", g: "measured on generated weights", d: "as published" };
+const ORIGINS = { m: "measured", g: "measured on generated weights", e: "estimated from the times of its networks", p: "as published" };
 const PREFERRED = ["FP16", "FP32", "FP16-INT8", "FP32-INT8"];
 
 const data = JSON.parse(document.getElementById("data").textContent);
@@ -38,11 +38,6 @@ function publishedFor(model, precision) {
     for (const key of Object.keys(published)) if (axes[key].accuracy) delete published[key];
   }
   return published;
-}
-
-/** Whether the published weights of a model were measured. */
-function isOpened(model) {
-  return model.facts.weights === "opened here";
 }
 
 /** A row's value in the unit of its axis; undefined if it is not known. */

@@ -37,11 +37,10 @@ function drawTable(rows) {
   if (focused) document.querySelector(`#head [data-sort="${CSS.escape(focused)}"]`)?.focus();
 }
 
-/** The sort key: the chosen one, else the accuracy in the table, best first; values with intervals are no ranking. */
+/** The sort key: the chosen one, else the accuracy in the table, best first. */
 function sortKey() {
   const accuracy = accuracyKey();
-  const isRanking = axes[accuracy] && !data.models.some((model) => Object.values(model.figures).some((figures) => figures[accuracy]?.[3]));
-  return state.sort || (isRanking ? `-${accuracy}` : "name");
+  return state.sort || (axes[accuracy] ? `-${accuracy}` : "name");
 }
 
 /** A column's heading with its sort buttons. */
@@ -69,8 +68,6 @@ function inSortOrder(name, way) {
   const value = name === "name" ? (row) => row.key : name === "task" ? (row) => row.model.facts.task : (row) => shown(row, name);
   return (a, b) => {
     const [one, other] = [value(a), value(b)];
-    // Until a column is chosen, models whose weights were opened come first.
-    if (!state.sort && isOpened(a.model) !== isOpened(b.model)) return isOpened(a.model) ? -1 : 1;
     if (one === other) return a.key.localeCompare(b.key, "en");
     // Unknown values come last in both directions.
     if (one === undefined || other === undefined) return one === undefined ? 1 : -1;
@@ -108,5 +105,5 @@ function numberCell(row, key) {
   const title = [ORIGINS[figure[1]], figure[2]].filter(Boolean).join(": ");
   const label = `${axes[key].title} (${axes[key].unit})`;
   return make("td", { class: `number o${figure[1]}`, title, "data-label": label }, inWords(shown(row, key), key),
-    figure[1] === "m" ? "" : make("sup", { "aria-label": ORIGINS[figure[1]] }, figure[1] === "d" ? "p" : "g"));
+    figure[1] === "m" ? "" : make("sup", { "aria-label": ORIGINS[figure[1]] }, figure[1]));
 }
