@@ -20,7 +20,7 @@ BGR = "mean: [103.53, 116.28, 123.675]\n    scale: [57.375, 57.12, 58.395]"
 #: With a mean and a scale, or with neither; RTMO-l and RF-DETR have no checksum.
 MODELS = (
     "blazepose-full", "dwpose-l", "hrnet-w32", "hrnet-w48-384x288", "nanodet-g",
-    "posenet-mobilenet-v1", "rf-detr-keypoint", "rtmdet-nano", "rtmo-l", "rtmo-s", "rtmpose-l", "rtmpose-m",
+    "posenet-mobilenet-v1", "rf-detr-keypoint", "rtmdet-m", "rtmdet-nano", "rtmo-l", "rtmo-s", "rtmpose-l", "rtmpose-m",
     "rtmpose-s", "simple_pose_resnet18_v1b", "yolox-tiny-coco",
 )  # fmt: skip
 LANDMARKS = "blazepose-full/pose-landmark-full-mediapipe"

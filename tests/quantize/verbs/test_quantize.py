@@ -326,8 +326,10 @@ def test_a_missing_fp32_ir_fails_that_model_alone(place):
     assert ended.returncode == 1
     assert ended.stdout.endswith("FAILED:\nseeker\n")
     assert "########## Error: " in ended.stderr
-    folders = f"--models_dir {place.root / 'registry'} --weights_dir {place.root / 'models'}"
-    assert f"hint: posezoo get seeker {folders}\n" in ended.stderr
+    models, registry = place.root / "models", f"--models_dir {place.root / 'registry'}"
+    downloads = f"downloader.py --name seeker -o {models} {registry}"
+    converts = f"converter.py --name seeker -d {models} {registry}"
+    assert f"hint: {downloads}, then {converts}\n" in ended.stderr
 
 
 def test_print_all_wins(place):

@@ -6,16 +6,17 @@ places shows. They need no weights and no internet access, and hostile texts do 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from itertools import islice
 from types import ModuleType
 
 from posezoo.core.errors import PluginError
 from posezoo.core.plugins import LazyTable
-from posezoo.core.registry import Registry
+from posezoo.core.registry import Registry as Registry
 from posezoo.lint.finding import Finding, Severity, create_finding
-from posezoo.lint.registry_view import ModelView, RegistryView
+from posezoo.lint.registry_view import ModelView
+from posezoo.lint.registry_view import RegistryView as RegistryView
 from posezoo.lint.rule import Rule, defined_rules
 
 #: The largest number of findings of one rule in one model, so that a hostile card cannot fill the
@@ -54,17 +55,6 @@ def load_rules() -> Mapping[str, Rule]:
                 )
             rules[rule.id] = rule
     return rules
-
-
-def check_registry(
-    registry: Registry, names: Collection[str] | None = None, *, alone: bool = False
-) -> Iterator[Finding]:
-    """Every finding in these models and composites (None: all), by model and rule.
-
-    With ``alone``, they are compared only with each other, not with all others; this is faster.
-    """
-    view = RegistryView(registry, names if alone else None)
-    return check_models(view.select(names))
 
 
 def check_models(models: Iterable[ModelView]) -> Iterator[Finding]:
