@@ -101,6 +101,21 @@ def test_a_file_that_cannot_be_read_is_never_changed(model):
     assert model.read_text("utf-8") == broken
 
 
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_nothing_is_written_through_a_link(model, tmp_path, kind):
+    linked = model if kind == "file" else model.parent
+    outside = tmp_path / "outside" / linked.name
+    outside.parent.mkdir()
+    linked.rename(outside)
+    linked.symlink_to(outside, target_is_directory=kind == "folder")
+    before = model.read_text("utf-8")
+    ran = verify("--models_dir", tmp_path / "zoo", "--fix")
+    assert model.read_text("utf-8") == before
+    assert linked.is_symlink()
+    assert "--fix changed nothing" in ran.stderr and str(outside) in ran.stderr
+    assert ran.returncode == 1
+
+
 def test_a_value_over_several_lines_is_left_to_the_user(model):
     folded = model.read_text("utf-8").replace(f"source: {PAGE}", f"source: >-\n    {PAGE}")
     model.write_text(folded, "utf-8")

@@ -14,8 +14,9 @@ from posezoo.core.declarations.model import Digest, ModelSpec, SourceFile
 from posezoo.core.declarations.yaml_nodes import YamlNode, parse_yaml, read_yaml_bytes
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.digest_store import store_candidates
-from posezoo.core.errors import SpecError
+from posezoo.core.errors import OutputError, SpecError
 from posezoo.core.files.verified_files import compute_digests, write_atomically
+from posezoo.core.layout import require_inside
 from posezoo.core.registry import Registry
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
@@ -46,13 +47,20 @@ class Fix:
         )
         return "".join(unified_diff(old, new, f"{self.path}", f"{self.path}"))
 
-    def write(self) -> None:
-        """Write the file atomically, with the permissions that it had; a link stays a link.
+    def write(self, roots: Sequence[Path]) -> None:
+        """Write the file atomically, with the permissions that it had.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: it cannot be written, is a link, or is behind a link that leads out of the
+                roots of its registry.
         """
-        path = self.path.resolve()
+        path = self.path
+        if path.is_symlink():
+            raise OutputError(
+                f"{path}: is not changed, since it is a link to {path.resolve()}",
+                hint="change that file itself",
+            )
+        require_inside(path, roots)
         mode = path.stat().st_mode
         write_atomically(path, self.after)
         with suppress(OSError):  # only its owner may change them

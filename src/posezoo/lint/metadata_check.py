@@ -23,7 +23,7 @@ from posezoo.cli.report import (
 from posezoo.cli.run_main import print_to_stderr
 from posezoo.cli.terminal import terminal_width
 from posezoo.core.ended import explain_ended
-from posezoo.core.errors import SettingsError, suggest
+from posezoo.core.errors import PosezooError, SettingsError, suggest
 from posezoo.core.registry import TAG_MARK, Registry
 
 if TYPE_CHECKING:
@@ -262,13 +262,16 @@ def _fix(
     changes: Counter[str] = Counter()
     count = 0
     for fix in find_fixes(findings, registry, chosen, context):
-        if not isinstance(fix, Fix):
-            print_to_stderr(f"warning: {fix.problem}; {fix.hint}")
+        try:
+            if not isinstance(fix, Fix):
+                raise fix
+            if is_dry_run:
+                print_result("", None, *fix.diff.splitlines(), is_taken=style != "text")
+            else:
+                fix.write(registry.roots)
+        except PosezooError as error:
+            print_to_stderr(f"warning: {error.problem}; {error.hint}")
             continue
-        if is_dry_run:
-            print_result("", None, *fix.diff.splitlines(), is_taken=style != "text")
-        else:
-            fix.write()
         changes.update(fix.changes)
         count += 1
     kinds = ", ".join(format_count(number, kind) for kind, number in sorted(changes.items()))
