@@ -410,7 +410,7 @@ def test_a_network_without_available_weights_is_measured_on_generated_ones(check
     shutil.copy(builtin_models_dir() / "public" / name / "model.yml", folder)
     ended = benchmark(checkout, name, "--generated", "--output", checkout / "speed.json", "-q")
     assert ended.returncode == 0, ended.stderr
-    assert f"{name} (generated weights)" in ended.stdout
+    assert f"{name}: generated weights" in ended.stdout
     without_spread(checkout / "speed.json")
     assert (
         posezoo("record", checkout / "speed.json", "--models_dir", checkout / "models").returncode
