@@ -892,7 +892,9 @@ def test_an_interrupt_ends_a_stream_and_keeps_its_frames(blazepose, tmp_path):
         )
         parts = tmp_path / "out"
         wait_until(
-            lambda: any(path.stat().st_size > 2000 for path in parts.glob(".posezoo-*/camera_poses.json"))
+            lambda: any(
+                path.stat().st_size > 2000 for path in parts.glob(".posezoo-*/camera_poses.json")
+            )
         )
         child.send_signal(signal.SIGINT)
         out, _ = child.communicate(timeout=HANG_S)
