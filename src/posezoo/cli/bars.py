@@ -9,7 +9,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import cache, partial
+from threading import RLock
 from typing import Any, TextIO
 
 from posezoo.cli.terminal import is_terminal, terminal_width
@@ -54,11 +55,9 @@ class Bars:
         self.finish(key)
         if not is_terminal(stream):
             return
-        from tqdm import tqdm
-
         columns = terminal_width(stream) or 80
         with suppress(Exception):
-            self._bars[key] = tqdm(
+            self._bars[key] = _bar_type()(
                 desc=_shorten(title, columns // 3),
                 total=total or None,
                 initial=initial,
@@ -144,6 +143,16 @@ def _choose_format(columns: int, total: int, unit: str) -> str | None:
     if columns < _NARROW:
         return _NARROW_FORMAT if total else _NARROW_FORMAT_WITHOUT_TOTAL
     return _FORMAT if total else None
+
+
+@cache
+def _bar_type() -> Any:
+    """tqdm, with a lock for the threads of this process alone: on Python 3.14, its own lock starts
+    a process, which keeps the terminal open.
+    """
+    from tqdm import tqdm
+
+    return type("Bar", (tqdm,), {"_lock": RLock()})
 
 
 def _shorten(title: str, length: int) -> str:
