@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,21 @@ def test_the_folder_of_another_user_stays_however_old_it_is(tmp_path):
     give_away(tmp_path / f"{PREFIX}theirs")
     remove_stale_staging_dirs(tmp_path)
     assert [folder.name for folder in tmp_path.iterdir()] == [f"{PREFIX}theirs"]
+
+
+def test_a_new_folder_that_another_process_removes_at_once_is_made_again(tmp_path, monkeypatch):
+    make = tempfile.mkdtemp
+    made = []
+
+    def make_and_lose_the_first(**where):
+        made.append(make(**where))
+        if len(made) == 1:
+            remove_stale_staging_dirs(tmp_path)
+        return made[-1]
+
+    monkeypatch.setattr(tempfile, "mkdtemp", make_and_lose_the_first)
+    with staging_dir(tmp_path) as folder:
+        assert [str(folder)] == made[1:]
 
 
 def test_a_folder_of_the_user_and_a_link_stay(tmp_path, monkeypatch):

@@ -78,11 +78,11 @@ def staging_dir(parent: Path) -> Iterator[Path]:
         parent.mkdir(parents=True, exist_ok=True)
         while True:
             folder = Path(tempfile.mkdtemp(dir=parent, prefix=PREFIX))
-            (folder / MARK).touch()
             # Before it is locked, another process may treat it as stale, and lock or remove it.
             with suppress(BlockingIOError, FileNotFoundError):
                 lock = lock_folder(folder)
                 if folder.is_dir():
+                    (folder / MARK).touch()
                     break
                 if lock is not None:
                     os.close(lock)
