@@ -123,8 +123,9 @@ def open_output(
             raise OutputError(
                 f"{target}: is the input itself", hint="write to another name or folder"
             )
-        require_own(target, force=force)
     if is_folder or is_image:
+        for target in targets.values():
+            require_own(target, force=force)
         return ImageOutput(path, limit, targets, force)
     write_video = partial(
         VideoOutput, path, limit=limit, may_drop=source.is_live, force=force, listener=listener
