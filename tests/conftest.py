@@ -20,7 +20,6 @@ from pathlib import Path
 import pytest
 
 from fakes import fence  # the fence before posezoo: it hides the tester's machine
-from fakes.fence import write_key
 from fakes.fetch import Fetch
 from fakes.recorded_answers import RecordedAnswers
 from fakes.server import Server
@@ -93,7 +92,6 @@ def _alone(monkeypatch, tmp_path_factory):
     monkeypatch.setattr(socket, "getaddrinfo", _resolve_locally)
     monkeypatch.setattr(retries, "_FIRST_PAUSE_S", 0.01)
     home = tempfile.mkdtemp(prefix="home", dir=tmp_path_factory.getbasetemp())
-    write_key(Path(home))
     monkeypatch.setenv("HOME", home)
     yield
     os.chdir(ROOT)  # a test may have gone to a folder that is removed now

@@ -22,7 +22,6 @@ import pytest
 
 from conftest import by_digest
 from fakes.command import heed_interrupts
-from fakes.fence import write_key
 from fakes.pages import ROOT, commands, put_on_path
 from fakes.server import Server
 from fakes.waiting import HANG_S, wait_until
@@ -62,7 +61,6 @@ class Desk:
         path = f"{folder / 'bin'}{os.pathsep}/usr/bin{os.pathsep}/bin"
         of_make = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")  # of the make that runs the tests
         kept = {name: value for name, value in os.environ.items() if name not in of_make}
-        write_key(folder)
         self.environ = {**kept, "PATH": path, "HOME": str(folder)}
         self.environ.pop("PIP_NO_INDEX")
 

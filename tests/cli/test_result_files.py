@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from posezoo.cli.result_files import is_own, replacing_own, write_output
-from posezoo.core.errors import OutputError
+from posezoo.cli.result_files import is_own, write_result, writing_result
+from posezoo.core.events import WarningIssued
 from posezoo.core.user_folders import find_user_folder
 
 
 def test_what_posezoo_wrote_is_replaced_again(tmp_path):
     path = tmp_path / "new" / "report.json"
-    write_output(path, b"[1]")
-    write_output(path, b"[2]")
+    write_result(path, b"[1]")
+    write_result(path, b"[2]")
     assert path.read_bytes() == b"[2]"
     assert [entry.name for entry in path.parent.glob("[!.]*")] == ["report.json"]
 
 
-def test_a_file_of_the_user_is_replaced_only_on_request(tmp_path):
+def test_a_file_of_the_user_is_kept_under_another_name(tmp_path):
     path = tmp_path / "report.json"
     path.write_bytes(b"mine")
-    with pytest.raises(OutputError, match="exists, and is not as posezoo wrote it"):
-        write_output(path, b"[1]")
-    assert path.read_bytes() == b"mine"
-    write_output(path, b"[1]", force=True)
-    write_output(path, b"[2]")
+    warnings = []
+    write_result(path, b"[1]", warnings.append)
+    write_result(path, b"[2]", warnings.append)
+    assert path.read_bytes() == b"[2]"
+    assert (tmp_path / "report.json.bak1").read_bytes() == b"mine"
+    kept = f"{path}: is not as posezoo wrote it: kept as report.json.bak1"
+    assert warnings == [WarningIssued(kept)]
 
 
 def test_a_result_that_the_user_changed_is_the_users(tmp_path):
     path = tmp_path / "report.json"
-    write_output(path, b"[1]")
+    write_result(path, b"[1]")
     path.write_bytes(b"[1, 2]")
     assert not is_own(path)
 
@@ -51,14 +54,33 @@ def test_nothing_is_lost_with_an_empty_file_or_a_device(tmp_path):
 
 def test_what_was_written_before_a_failure_is_known(tmp_path):
     path = tmp_path / "frames.json"
+    path.write_bytes(b"mine")
 
-    def fail() -> None:
-        path.write_bytes(b"[1]")
+    def fail(part: Path) -> None:
+        part.write_bytes(b"[1]")
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), replacing_own(path):
-        fail()
+    with pytest.raises(KeyboardInterrupt), writing_result(path) as part:
+        fail(part)
+    assert path.read_bytes() == b"[1]"
     assert is_own(path)
+    assert path.with_name("frames.json.bak1").read_bytes() == b"mine"
+
+
+def test_a_file_that_the_user_puts_there_meanwhile_is_not_taken_for_ours(tmp_path, monkeypatch):
+    path = tmp_path / "report.json"
+    rename = os.replace
+
+    def rename_and_edit(part, target):
+        rename(part, target)
+        if target == path:
+            path.write_bytes(b"[9]")
+
+    monkeypatch.setattr(os, "replace", rename_and_edit)
+    write_result(path, b"[1]")
+    monkeypatch.undo()
+    write_result(path, b"[2]")
+    assert path.with_name("report.json.bak1").read_bytes() == b"[9]"
 
 
 def test_a_path_that_leaves_the_cache_names_a_file_of_the_user(tmp_path):
@@ -66,23 +88,21 @@ def test_a_path_that_leaves_the_cache_names_a_file_of_the_user(tmp_path):
     cache.mkdir(parents=True, exist_ok=True)
     (tmp_path / "mine.jpg").write_bytes(b"mine")
     above = Path(*[".."] * (len(cache.parts) - 1))
-    with pytest.raises(OutputError, match="exists, and is not as posezoo wrote it"):
-        write_output(cache / above / (tmp_path / "mine.jpg").relative_to("/"), b"other")
-    assert (tmp_path / "mine.jpg").read_bytes() == b"mine"
+    write_result(cache / above / (tmp_path / "mine.jpg").relative_to("/"), b"other")
+    assert (tmp_path / "mine.jpg.bak1").read_bytes() == b"mine"
 
 
 def test_whoever_runs_posezoo_replaces_an_unchanged_result(tmp_path, monkeypatch):
-    write_output(tmp_path / "a" / "report.json", b"[1]")
+    write_result(tmp_path / "a" / "report.json", b"[1]")
     (tmp_path / "a").rename(tmp_path / "b")
     monkeypatch.setenv("HOME", str(tmp_path / "another user"))
-    write_output(tmp_path / "b" / "report.json", b"[2]")
+    write_result(tmp_path / "b" / "report.json", b"[2]")
     assert (tmp_path / "b" / "report.json").read_bytes() == b"[2]"
 
 
 def test_a_result_with_signs_that_the_user_changed_is_the_users(tmp_path):
     path = tmp_path / "report.json"
-    write_output(path, b'{"kind": 1}', ('"kind": ',))
+    write_result(path, b'{"kind": 1}', signs=('"kind": ',))
     path.write_bytes(b'{"kind": 1, "mine": 2}')
-    with pytest.raises(OutputError, match="is not as posezoo wrote it") as raised:
-        write_output(path, b"[2]", ('"kind": ',))
-    assert "--force" in raised.value.hint
+    write_result(path, b"[2]", signs=('"kind": ',))
+    assert path.with_name("report.json.bak1").read_bytes() == b'{"kind": 1, "mine": 2}'

@@ -89,19 +89,11 @@ def _put_up() -> None:
         tempfile.tempdir = clean["TMPDIR"] = ONLINE["TMPDIR"] = _make_folder_in_memory()
         os.chmod(tempfile.tempdir, 0o755)  # some tests start programs as another user
     home = _make_folder("home-")
-    write_key(Path(home))
     os.environ.clear()
     os.environ.update(clean, HOME=home, USERPROFILE=home)
     os.umask(0o022)
     # A shell starts programs in the background with ^C ignored, and their children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def write_key(home: Path) -> None:
-    """Give a home folder the key of all tests: what one of them made, another may have made, too."""
-    folder = home / ".local" / "share" / "posezoo"
-    folder.mkdir(parents=True)
-    (folder / "machine.key").write_bytes(bytes(32))
 
 
 @contextmanager

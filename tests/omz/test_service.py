@@ -137,9 +137,7 @@ class Service:
         """What its commands left outside of their output folder."""
         opt = {"pyproject.toml", "uv.lock", ".venv", ".venv-omz"}
         others = [path for path in (self.folder / self.project).iterdir() if path.name not in opt]
-        key = self.folder / "home" / ".local" / "share" / "posezoo" / "machine.key"  # of records
-        homely = [path for path in (self.folder / "home").rglob("*") if path not in key.parents]
-        return [*others, *({*homely} - {key}), *(self.folder / "tmp").iterdir()]
+        return [*others, *(self.folder / "home").rglob("*"), *(self.folder / "tmp").iterdir()]
 
 
 def find_uv() -> str | None:

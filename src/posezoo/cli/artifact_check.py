@@ -17,8 +17,6 @@ from posezoo.core.events import Listener, RunStarted, WorkFinished, WorkStarted
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from posezoo.core.declarations.model import ModelSpec
     from posezoo.core.layout import ModelLayout
     from posezoo.core.lockfile import LockFile
@@ -102,7 +100,7 @@ def run_artifact_check(
 def _line(artifact: ArtifactState) -> str:
     detail = f"{artifact.path}"
     if artifact.state == "good":
-        detail = ", ".join(filter(None, (artifact.expected, artifact.trust, artifact.int8)))
+        detail = ", ".join(filter(None, (artifact.expected, artifact.int8)))
     return f"{artifact.state:8} {artifact.model}: {artifact.artifact} ({detail})"
 
 
@@ -166,13 +164,6 @@ def _check_model(
                 agreed = lock.agreed_ir(spec, Precision(xml.parent.name))
                 if record and agreed:
                     agreed.require(record.contents)
-                    states = [_accept(state, xml) for state in states]
     except LockError as error:
         return states, error
     return states, None
-
-
-def _accept(state: ArtifactState, xml: Path) -> ArtifactState:
-    """The state of a file of an IR that a strict lock lists."""
-    is_listed = state.converted and state.path.with_suffix(xml.suffix) == xml
-    return replace(state, trust="locked") if is_listed and state.trust else state

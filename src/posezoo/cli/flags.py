@@ -9,7 +9,6 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
-from contextlib import AbstractContextManager
 from functools import cache, partial
 from itertools import chain
 from pathlib import Path
@@ -21,6 +20,7 @@ from posezoo.core.errors import PluginError
 from posezoo.core.settings import (
     INFERENCE_PRECISIONS,
     SETTING_TYPES,
+    Setting,
     Settings,
     explain_wrong_path,
     read_settings,
@@ -212,7 +212,7 @@ class Flag:
     #: Its spellings in Open Model Zoo's tools, and what users of other tools try: accepted, but not
     #: shown.
     former: str = ""
-    #: If it names a result. The command gets --force then, unless all its results are appended to.
+    #: If it names a result.
     output: OutputFile | None = None
 
     @property
@@ -244,7 +244,7 @@ class Flag:
         elif self.usage.startswith("-") and not placeholder and not self.type and not self.choices:
             options["action"] = "store_true"
         action = parser.add_argument(*self.spellings, help=self.help, **options)
-        # For protected_files.
+        # For protect_inputs.
         action.output = self.output  # type: ignore[attr-defined]
         if self.former:
             _add_former(parser, self.former, action, options)
@@ -392,8 +392,7 @@ _SHARED = (
     ),
     Flag(
         "--force",
-        "convert again, even if the IR is up to date or was made from other weights; also replace"
-        " files that have the name of a result and that posezoo did not write",
+        "convert again, even if the IR is up to date or was made from other weights",
     ),
     Flag(
         "--inference_precision",
@@ -619,10 +618,8 @@ class DescriptionArgs(SkeletonArgs):
     scale_values: list[tuple[float, ...]] | None
 
 
-#: --force of a command that has it only for its results.
-FORCE = Flag(
-    "--force", "replace files that have the name of a result and that posezoo did not write"
-)
+#: Without effect: in 0.2.0, it let a result replace a file of the user.
+FORCE = Flag("--force", argparse.SUPPRESS)
 
 
 def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | str) -> None:
@@ -651,9 +648,9 @@ def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | str) -
             FlagGroup(*members, title=title, folded=title in FOLDED).add_to(parser)
 
 
-def protected_files(args: Args) -> AbstractContextManager[None]:
-    """The context that a command runs in: it protects the user's files from flags that name
-    results, as ``cli.named_outputs.protect_files`` does.
+def protect_inputs(args: Args) -> None:
+    """Protect the inputs of a command from its flags that name results, as
+    ``cli.named_outputs.protect_inputs`` does.
     """
     outputs = []
     for action in args.parser._actions:
@@ -662,11 +659,10 @@ def protected_files(args: Args) -> AbstractContextManager[None]:
         is_named = value is not None and f"{value}" != "-"
         if kind and is_named and action.help != argparse.SUPPRESS:
             outputs.append(NamedOutput(action.option_strings[-1], Path(f"{value}"), kind))
-    if not outputs:
-        return contextlib.nullcontext()
-    from posezoo.cli.named_outputs import protect_files
+    if outputs:
+        from posezoo.cli import named_outputs
 
-    return protect_files(outputs, args)
+        named_outputs.protect_inputs(outputs, args)
 
 
 # --- Settings and options from the values
@@ -677,15 +673,36 @@ def settings_from_args(args: Args, overrides: Mapping[str, object] | None = None
     given.
     """
     _warn_of_unknown_variables()
-    return to_settings(read_settings(given_settings(args, overrides)))
+    settings = read_settings(given_settings(args, overrides))
+    if not args.quiet:
+        _name_folders_of_config(settings)
+    return to_settings(settings)
+
+
+def _name_folders_of_config(settings: Mapping[str, Setting]) -> None:
+    """Say whose models and IR are used if the posezoo.cfg of the working folder names them: the
+    folder may come from others.
+    """
+    named = []
+    for name, what in (("models_dir", "the models"), ("weights_dir", "the IR")):
+        if settings[name].origin == "posezoo.cfg":
+            folders = settings[name].value
+            shown = folders if isinstance(folders, Path) else ", ".join(map(str, folders))
+            named.append(f"{what} of the folder {shown}")
+    if named:
+        _print_once(f"note: this command uses {' and '.join(named)}, as ./posezoo.cfg says")
 
 
 @cache
-def _warn_of_unknown_variables() -> None:
+def _print_once(text: str) -> None:
     from posezoo.cli.run_main import print_to_stderr
 
+    print_to_stderr(text)
+
+
+def _warn_of_unknown_variables() -> None:
     for error in unknown_variables(os.environ):
-        print_to_stderr(f"warning: {error.problem}{f'; {error.hint}' if error.hint else ''}")
+        _print_once(f"warning: {error.problem}{f'; {error.hint}' if error.hint else ''}")
 
 
 def context_from_args(args: Args, overrides: Mapping[str, object] | None = None) -> Context:

@@ -175,7 +175,7 @@ def make_selected(
             memory=memory_need,
         )
         if selection.composites and not args.dry_run:
-            task.write_composite_sidecars(selection.composites, report.failed_names)
+            task.write_composite_sidecars(selection.composites, report.failed_names, console)
     return report.print(args.format)
 
 

@@ -1,21 +1,17 @@
-"""Protects the user's files from the flags that name results (``Flag.output``).
-
-Before a command runs, the file that such a flag names must be ours, and none of the command's
-inputs. After it, the files that it wrote are recorded as ours. What a command writes into a folder
-is checked where it is written, by ``cli.result_files``.
+"""Protects the inputs of a command from its flags that name results (``Flag.output``): before it
+runs, the files that these flags name must be none of its inputs.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 from glob import has_magic
 from pathlib import Path
 
 from posezoo.cli.globs import expand_glob
 from posezoo.cli.parsers import Args, NamedOutput
-from posezoo.cli.result_files import has_signs, is_own, replacing_own
+from posezoo.cli.result_files import has_signs, is_own
 from posezoo.core.errors import OutputError
 from posezoo.core.settings import SETTING_TYPES
 
@@ -23,24 +19,19 @@ from posezoo.core.settings import SETTING_TYPES
 _MODEL_FOLDERS = {*SETTING_TYPES, "download_dir", "model_dir", "output_dir"}
 
 
-@contextmanager
-def protect_files(outputs: Sequence[NamedOutput], args: Args) -> Iterator[None]:
-    """While a command runs: check the files of its results before, and record them after.
+def protect_inputs(outputs: Sequence[NamedOutput], args: Args) -> None:
+    """Check the files of a command's results before it runs.
 
     Raises:
-        OutputError: a result would replace an input, another result, or a file that is not ours.
+        OutputError: a result would replace an input or another result, or lines would be appended
+            to a file that is not ours.
     """
     _refuse_same_files(outputs)
-    with ExitStack() as stack:
-        for output in outputs:
-            if output.path.is_file():
-                _refuse_input(output, args)
-            if output.kind.appends:
-                _refuse_foreign_lines(output)
-            else:
-                signs = output.kind.signs
-                stack.enter_context(replacing_own(output.path, signs, force=args.force))
-        yield
+    for output in outputs:
+        if output.path.is_file():
+            _refuse_input(output, args)
+        if output.kind.appends:
+            _refuse_foreign_lines(output)
 
 
 def _refuse_same_files(outputs: Sequence[NamedOutput]) -> None:

@@ -16,7 +16,7 @@ from posezoo.core.errors import OutputError, os_reason
 from posezoo.core.files.file_lock import is_part_of
 from posezoo.core.files.file_record import (
     RECORDS_DIR,
-    fingerprint,
+    is_unchanged,
     read_record,
     record_path,
 )
@@ -84,7 +84,7 @@ def _is_recorded(path: Path) -> bool:
     """Whether a file that model.yml does not pin is the one that was downloaded."""
     verified = read_record(path).verified
     with suppress(OSError):
-        return bool(verified) and fingerprint(path).items() <= verified.items()
+        return is_unchanged(path.stat(), verified)
     return False
 
 
@@ -105,7 +105,7 @@ def _list_documents(model: Model, layout: ModelLayout, removed: Sequence[Path]) 
     """What posezoo wrote beside these files: records, sidecars, a license."""
     folder = layout.model_dir(model)
     downloads = layout.download_dir / model.subdirectory
-    if provenance_json.is_own(downloads / PROVENANCE):
+    if provenance_json.lists_origins(downloads / PROVENANCE):
         yield downloads / PROVENANCE
     ir_folders = {path.parent for path in removed if path.suffix == ".xml"}
     for parent in ir_folders:

@@ -144,7 +144,7 @@ def hard_link(source: Path, target: Path, *, mode: int | None = None) -> bool:
             mode is not None and stat.S_IMODE(status.st_mode) != mode
         ):
             return False
-        if not is_own(status):  # its owner could change it at any time
+        if not belongs_to_user(status):  # its owner could change it at any time
             return False
         os.link(source, target)
     except (OSError, NotImplementedError, AttributeError):
@@ -166,7 +166,7 @@ def replace_file(source: Path, target: Path) -> None:
     os.replace(source, target)
 
 
-def is_own(status: os.stat_result) -> bool:
+def belongs_to_user(status: os.stat_result) -> bool:
     """Whether a file belongs to the user of this process; Windows does not tell."""
     return sys.platform == "win32" or status.st_uid == os.geteuid()
 

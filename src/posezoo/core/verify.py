@@ -59,8 +59,6 @@ class ArtifactState:
     converted: bool = False  # whether the file was made by a conversion, not downloaded
     expected: str = ""  # the expected checksum
     flags: str = ""  # the conversion flags that change the input images, with a space before each
-    #: Who vouches for an IR that another machine made (``Provenance.trust``); empty for others.
-    trust: str = ""
     int8: str = ""  # of INT8 that was made with declared ranges: how far it was from FP16
 
 
@@ -158,7 +156,6 @@ def _check_converted_irs(
                     converted=True,
                     expected=str(content.digest),
                     flags=flags,
-                    trust=record.trust,
                     int8=_describe_int8(spec, xml, record),
                 )
             elif path.exists() and not spec.is_ir:

@@ -17,8 +17,7 @@ from posezoo.core.convert.reference_outputs import EXACT, compute_reference
 from posezoo.core.convert.self_check import NetworkCheck
 from posezoo.core.declarations.model import Framework, ModelSpec, Precision
 from posezoo.core.errors import ConversionError, SelfCheckError, import_optional
-from posezoo.core.files.staging import remove_stale_staging_dirs, staging_dir
-from posezoo.core.files.verified_files import compute_digest, replace_atomically, writing
+from posezoo.core.files.verified_files import compute_digest, writing
 from posezoo.core.ir.inference import run_compiled
 from posezoo.core.ir.openvino_import import openvino_core
 from posezoo.core.layout import FlatLayout
@@ -69,7 +68,7 @@ def convert_to_onnx(
     Args:
         spec: what the user declares; its first file is the one to convert, in
             ``layout.download_dir``.
-        output: the file, which is replaced if it exists.
+        output: the file. It remains if the outputs differ.
         is_dry_run: whether to stop before the file is written and run.
 
     Raises:
@@ -100,15 +99,9 @@ def convert_to_onnx(
     report = OnnxReport(inputs, outputs, preprocessing)
     if is_dry_run:
         return report
-    remove_stale_staging_dirs(output.parent)
-    with writing(output), staging_dir(output.parent) as folder:
-        part = folder / output.name
-        part.write_bytes(content)
-        proven = _prove(
-            report, preprocess.fill_in_inputs(spec, network), path, part, network=network
-        )
-        replace_atomically(part, output)
-    return proven
+    with writing(output):
+        output.write_bytes(content)
+    return _prove(report, preprocess.fill_in_inputs(spec, network), path, output, network=network)
 
 
 def _prove(

@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from posezoo.cli.console import Console
 from posezoo.cli.flags import Flag, FormatArgs
 from posezoo.cli.labels import format_count
 from posezoo.cli.parsers import OutputFile
@@ -177,7 +178,8 @@ def _leave_out_known(
     # Who makes a change could also add it to the baseline.
     acceptable = [each for each in findings if each.rule != unexplained_change.id]
     if baseline:
-        write_baseline(baseline, acceptable, roots)
+        with Console() as console:
+            write_baseline(baseline, acceptable, roots, console)
     known = [each for each in acceptable if baseline_key(each, roots) in accepted]
     return [each for each in findings if each not in known]
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from posezoo.cli.json_projection import project
+from posezoo.cli.result_files import write_result
 from posezoo.core.errors import SettingsError, os_reason
-from posezoo.core.files.verified_files import write_atomically
+from posezoo.core.events import Listener
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.lint.finding import Finding, to_safe_line
 from posezoo.lint.rule import RuleInfo
@@ -119,6 +120,10 @@ def _relative_path(file: str) -> str:
     return file
 
 
+#: What each baseline has near its beginning.
+BASELINE_SIGNS = ('{\n "findings": [',)
+
+
 def read_baseline(path: Path) -> frozenset[tuple[str, ...]]:
     """The keys of the findings in a baseline file."""
     hint = "--write_baseline writes one"
@@ -134,12 +139,14 @@ def read_baseline(path: Path) -> frozenset[tuple[str, ...]]:
         raise SettingsError(f"{path}: is not a baseline", hint=hint) from error
 
 
-def write_baseline(path: Path, findings: Iterable[Finding], roots: Sequence[Path]) -> None:
-    """Write findings as a baseline."""
+def write_baseline(
+    path: Path, findings: Iterable[Finding], roots: Sequence[Path], listener: Listener
+) -> None:
+    """Write findings as a baseline; ``listener`` is as for ``write_result``."""
     rows = [dict(zip(KEYS, baseline_key(finding, roots), strict=True)) for finding in findings]
     rows.sort(key=lambda row: (row["file"], row["rule"], row["field"], row["found"]))
     text = json.dumps({"findings": rows}, indent=1)
-    write_atomically(path, f"{text}\n".encode())
+    write_result(path, f"{text}\n".encode(), listener, BASELINE_SIGNS)
 
 
 def baseline_key(finding: Finding, roots: Sequence[Path] = ()) -> tuple[str, ...]:

@@ -185,9 +185,7 @@ def plan_own_int8(
     if detector and listener:
         irs = get_irs(detector, Precision.FP16, context, listener=listener)
         target = replace(target, detector=(detector, irs))
-    plan = plan_quantization(target, layout, context.lock, dataset_dir, options=options)
-    plan.refuse_foreign_files()
-    return plan
+    return plan_quantization(target, layout, context.lock, dataset_dir, options=options)
 
 
 def plan_required_irs(

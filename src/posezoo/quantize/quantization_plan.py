@@ -240,20 +240,6 @@ class QuantizationPlan:
     annotations_digest: str
     irs: tuple[PlannedIr, ...]
 
-    def refuse_foreign_files(self) -> None:
-        """Refuse to replace an IR that posezoo did not make, unless the options say so.
-
-        Raises:
-            QuantizationError: there is such an IR.
-        """
-        for ir in self.irs:
-            is_ours = provenance.read_provenance(ir.xml.with_name("provenance.json")) is not None
-            if ir.xml.exists() and not is_ours and not self.options.force:
-                raise QuantizationError(
-                    f"{ir.xml}: exists, and posezoo did not make it",
-                    hint="name another folder; or --force replaces it",
-                )
-
 
 def plan_quantization(
     target: QuantizationTarget,

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from posezoo.cli.result_files import write_result
 from posezoo.core.arrays import Array
 from posezoo.core.convert.sample_photos import SamplePhotos
 from posezoo.core.errors import (
@@ -29,7 +30,7 @@ from posezoo.core.errors import (
     os_reason,
     suggest,
 )
-from posezoo.core.files.verified_files import write_atomically
+from posezoo.core.events import Listener, ignore_event
 from posezoo.core.regular_files import LFS_HINT, LFS_PROBLEM, explain_link, is_lfs_pointer
 from posezoo.core.values import frozen
 from posezoo.run.video.ffmpeg_library import import_quiet_opencv
@@ -272,7 +273,7 @@ def _read_header(name: str, data: bytes) -> ImageHeader:
         return ImageHeader(0, 0, is_complete=False)
 
 
-def write_image(path: Path, image: Image) -> None:
+def write_image(path: Path, image: Image, listener: Listener = ignore_event) -> None:
     """Write an image, (height, width, 3) uint8 BGR, in the format of the file's suffix.
 
     Raises:
@@ -292,7 +293,7 @@ def write_image(path: Path, image: Image) -> None:
         raise ImageError(
             f"{path}: an image of shape {image.shape} cannot be written as {path.suffix}"
         )
-    write_atomically(path, data.tobytes())
+    write_result(path, data.tobytes(), listener)
 
 
 def open_image(image: object, color: str = "BGR") -> Image:

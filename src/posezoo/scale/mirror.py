@@ -21,7 +21,7 @@ from pathlib import Path
 
 from posezoo.cli.cache_entries import own_files
 from posezoo.cli.lock_signature import SUFFIX
-from posezoo.cli.result_files import write_output
+from posezoo.cli.result_files import write_result
 from posezoo.core.declarations.model import Digest, ModelSpec, SourceFile
 from posezoo.core.declarations.registry_wheels import wheel_of
 from posezoo.core.download.context import ConnectionPool, DownloadContext
@@ -216,7 +216,7 @@ class Mirror:
         for spec in self.specs():
             holder = read_copyright_line(spec)
             terms.append(LicenseTerms(spec, holder, license_path(spec) if holder else None, False))
-        write_output(self.root / NOTICE, format_notice(terms).encode(), NOTICE_SIGNS)
+        write_result(self.root / NOTICE, format_notice(terms).encode(), signs=NOTICE_SIGNS)
 
     def specs(self, names: Collection[str] = ()) -> tuple[ModelSpec, ...]:
         """The mirror's models, from its registry, in its lock's order; only those in ``names``, if

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from posezoo.cli.result_files import replacing_own, write_output
+from posezoo.cli.result_files import write_result
 from posezoo.core.declarations.model import Model, ModelSpec
 from posezoo.core.download import provenance_json
 from posezoo.core.download.source_check import BAD_STATES, check_sources
@@ -56,14 +56,12 @@ class Proving:
         folder: a report for each model, which the next run keeps, and the pictures.
         dataset: annotated images for AP; None if none is there.
         is_fresh: whether models are proven again that have a report.
-        force: whether files are replaced that posezoo did not write.
     """
 
     context: Context
     folder: Path
     dataset: CocoDataset | None
     is_fresh: bool
-    force: bool = False
 
     def __call__(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
         """The report of a model; an earlier one, if the same posezoo made it from the same
@@ -83,7 +81,7 @@ class Proving:
             report["made_from"] = self._made_from(spec)  # after missing checksums were written
             self.folder.mkdir(parents=True, exist_ok=True)
             text = f"{json.dumps(report, indent=2)}\n"
-            write_output(path, text.encode(), _REPORT_SIGNS, force=self.force)
+            write_result(path, text.encode(), listener, _REPORT_SIGNS)
         return report
 
     def list_reports(self) -> dict[str, dict[str, Any]]:
@@ -168,8 +166,7 @@ class Proving:
             counts.append(sum(pose.score >= estimator.seen_from for pose in poses))
             pictures.append(draw(photo, poses, min_score=estimator.seen_from))
         path = self.folder / f"{model.full_name}.jpg"
-        with replacing_own(path, force=self.force):
-            write_image(path, np.hstack(pictures))
+        write_image(path, np.hstack(pictures))
         return counts
 
     def _evaluate(self, model: Model, loaded: LoadedModel, listener: Listener) -> dict[str, float]:
@@ -177,7 +174,7 @@ class Proving:
             return {}
         folder = self.folder / "evaluations" / loaded.folder_name
         result = evaluate_model(loaded, self.dataset, folder, listener=listener)
-        EvaluationReport(loaded.protocol, result, folder).write(force=self.force)
+        EvaluationReport(loaded.protocol, result, folder).write(listener)
         record_measurements(model, [create_accuracy_measurement(loaded.protocol, result)])
         return {name: value for name, value in result.figures.items() if name == "AP"}
 

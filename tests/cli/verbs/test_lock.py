@@ -325,26 +325,6 @@ def test_verify_holds_what_is_here_against_the_lock_too(convertible):
     )
 
 
-def test_a_lock_accepts_an_ir_that_came_with_its_folder(convertible, monkeypatch, tmp_path):
-    assert run(convertible, "get", "net").returncode == 0
-    assert run(convertible, "lock", "net").returncode == 0
-    monkeypatch.setenv("HOME", str(tmp_path / "another"))
-    trusted = run(convertible, "verify", "net")
-    assert trusted.stdout.count(", came with the folder)") == 4
-    assert "came with the folder, and was not checked" in run(convertible, "get", "net").stderr
-    locked = run(convertible, "verify", "net", "--locked")
-    assert locked.returncode == 0, locked.stderr
-    assert locked.stdout.count(", locked)") == 4
-    again = run(convertible, "get", "net", "--locked")
-    assert again.returncode == 0, again.stderr
-    assert "came with the folder" not in again.stderr
-    # SECURITY.md states this.
-    (convertible / "posezoo.cfg").write_text("[posezoo]\nlocked = yes\n")
-    assert run(convertible, "get", "net").stderr == again.stderr
-    monkeypatch.setenv("POSEZOO_LOCKED", "no")
-    assert run(convertible, "verify", "--all").stdout.count(", came with the folder)") == 4
-
-
 def test_a_copied_folder_is_accepted_by_the_lock_and_a_spoilt_copy_is_refused(
     convertible, monkeypatch, tmp_path
 ):

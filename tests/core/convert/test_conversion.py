@@ -53,10 +53,10 @@ from posezoo.core.events import (
     SelfCheckPassed,
     WarningIssued,
 )
-from posezoo.core.files.verified_files import record_digest
+from posezoo.core.files.file_record import fingerprint
+from posezoo.core.files.verified_files import remember_verified
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.layout import ModelLayout
-from posezoo.core.verify import check_artifacts
 
 FP32, FP16 = Precision.FP32, Precision.FP16
 DETECTOR = "4c90f7348ab99aff5b7b9290d6b4d0336a7fc8540dbc93e5d2708545a2f05f7fef22870a5e59cd75734f5c8d0a46a95b"
@@ -444,7 +444,7 @@ def test_force_repairs_damage_that_a_record_hides(tmp_path):
     )
     good = weights.read_bytes()
     weights.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
-    record_digest(weights, digest_of(good))  # as on a bad disk
+    remember_verified(weights, digest_of(good), hashed=fingerprint(weights))  # as on a bad disk
     assert is_up_to_date(spec, layout, FP16)
     convert_model(spec, layout, precisions=[FP16], force=True, self_check=False)
     assert weights.read_bytes() == good
@@ -532,8 +532,7 @@ print(json.dumps([name for name, module in sys.modules.items() if "telemetry" in
     imported, noise = in_a_child(script, tmp_path / "zoo", kind, HOME=str(home))
     assert imported == []
     assert noise == ""
-    left = [path.name for path in home.rglob("*") if path.is_file()]
-    assert left == ["machine.key"]  # of the records beside the IR
+    assert not list(home.rglob("*"))
 
 
 def test_model_info_is_written_into_the_ir_as_open_model_zoo_does(tmp_path):
@@ -580,43 +579,3 @@ def test_a_name_that_no_ir_can_have_is_an_error(tmp_path, name, bad, reason):
     with pytest.raises(ConversionError, match=reason):
         convert_model(spec, layout)
     assert not list(layout.output_dir.rglob("*.xml"))
-
-
-def test_an_ir_that_came_with_its_folder_is_named(tmp_path, monkeypatch):
-    """Its record says that it was checked, and this machine knows nothing of that."""
-    spec, layout = tiny(tmp_path)
-    convert_model(spec, layout)
-    events = []
-    convert_model(spec, layout, listener=events.append)
-    assert [type(event).__name__ for event in events] == ["ConversionUpToDate"]
-    monkeypatch.setenv("HOME", str(tmp_path.parent / "another"))
-    events.clear()
-    convert_model(spec, layout, listener=events.append)
-    warnings = [event.message for event in events if isinstance(event, WarningIssued)]
-    assert len(warnings) == len(PRECISIONS)
-    assert "came with the folder, and was not checked on this machine" in warnings[0]
-    assert {state.trust for state in check_artifacts(spec, layout) if state.converted} == {
-        "came with the folder"
-    }
-    convert_model(spec, layout, force=True)
-    assert {state.trust for state in check_artifacts(spec, layout) if state.converted} == {""}
-
-
-def test_an_ir_whose_record_was_written_anew_came_with_its_folder(tmp_path):
-    spec, layout = tiny(tmp_path)
-    weights = convert_model(spec, layout).irs[FP16].with_suffix(".bin")
-    weights.write_bytes(bytes(weights.stat().st_size))
-    path = weights.with_name("provenance.json")
-    record = json.loads(path.read_text())
-    record["files"][weights.name]["sha384"] = hashlib.sha384(weights.read_bytes()).hexdigest()
-    path.write_text(json.dumps(record))
-    states = [state for state in check_artifacts(spec, layout) if state.path == weights]
-    assert [(state.state, state.trust) for state in states] == [("good", "came with the folder")]
-
-
-def test_a_required_proof_is_made_of_an_ir_that_came_with_its_folder(tmp_path, monkeypatch):
-    spec, layout = tiny(tmp_path)
-    convert_model(spec, layout, precisions=[FP16])
-    monkeypatch.setenv("HOME", str(tmp_path.parent / "another"))
-    plan = plan_conversion(spec, layout, [FP16], require_proof=True)
-    assert [ir.reason for ir in plan.irs] == ["this machine did not compare it"]

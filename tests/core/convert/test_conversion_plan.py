@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import subprocess
 from dataclasses import replace
@@ -13,8 +15,10 @@ from fakes.command import posezoo
 from fakes.conversion import convert_model, convert_to_fp16, plan_conversion
 from fakes.network import network, source_file
 from fakes.zoo import declared_file, model_yml, write_model
+from posezoo.core.convert import conversion_plan
 from posezoo.core.declarations.model import Decoder, Framework, Precision
 from posezoo.core.declarations.routes import Obstacle
+from posezoo.core.errors import ConversionError
 
 FP32, FP16 = Precision.FP32, Precision.FP16
 
@@ -156,7 +160,6 @@ def test_int8_of_photos_must_have_the_bytes_that_a_lock_lists(int8, tmp_path, ha
         0,
         f"{int8.with_suffix('.xml')}\n".replace(f"{tmp_path}/", ""),
     )
-    assert "came with the folder" not in accepted.stderr
     content = int8.read_bytes()
     int8.write_bytes(bytes(len(content)))
     assert get(tmp_path, "FP16-INT8", "--locked").returncode == 1
@@ -164,14 +167,6 @@ def test_int8_of_photos_must_have_the_bytes_that_a_lock_lists(int8, tmp_path, ha
     assert get(tmp_path, "FP16-INT8", "--locked").returncode == 1
     int8.write_bytes(content)
     assert get(tmp_path, "FP16-INT8", "--locked").returncode == 0
-
-
-def test_int8_of_photos_without_a_record_came_with_the_folder(int8, tmp_path):
-    (int8.parent / "provenance.json").unlink()
-    ended = get(tmp_path, "FP16-INT8")
-    assert ended.returncode == 0
-    assert "warning: net: the IR in FP16-INT8 came with the folder" in ended.stderr
-    assert "posezoo quantize net --dataset_dir PHOTOS --force makes it here" in ended.stderr
 
 
 def test_int8_of_photos_that_was_changed_is_not_used(int8, tmp_path):
@@ -213,3 +208,19 @@ def test_a_network_that_was_not_unpacked_is_reported_as_missing(tmp_path):
         str(plan_conversion(spec, layout).source_error)
         == f"{layout.model_download_dir(spec)}/unpacked/net.tflite: does not exist"
     )
+
+
+@pytest.mark.parametrize("name", ["provenance.json", "net.xml", "net.bin"])
+def test_a_file_that_this_user_may_not_read_is_named_with_its_owner(tmp_path, monkeypatch, name):
+    spec, layout = tiny(tmp_path)
+    folder = convert_to_fp16(spec, layout).parent
+
+    def deny(path, mode):
+        if Path(path).name.replace(spec.name, "net") == name:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return open(path, mode)
+
+    monkeypatch.setattr(conversion_plan, "open", deny, raising=False)  # root may read everything
+    with pytest.raises(ConversionError, match=r"belongs to another user \(number") as raised:
+        plan_conversion(spec, layout, [FP16])
+    assert f"chmod -R a+rX {folder}" in raised.value.hint

@@ -15,7 +15,7 @@ from posezoo.core.convert import frontends
 from posezoo.core.declarations.model import Digest, Framework, NetworkChoice, Precision
 from posezoo.core.errors import ConversionError, MissingPackageError
 from posezoo.core.files import verified_files
-from posezoo.core.files.file_record import read_record
+from posezoo.core.files.file_record import fingerprint, read_record
 
 
 def zip_of(content):
@@ -170,13 +170,15 @@ def test_bytes_that_changed_unnoticed_are_never_published(tmp_path, place):
     spec = spec_of(network(), tmp_path)
     layout = downloaded(spec, network(), tmp_path)
     file = layout.file_path(spec, spec.files[0])
-    verified_files.remember_verified(file, spec.files[0].checksum)
+    verified_files.is_verified_file(file, spec.files[0])
     good = file.read_bytes()
     changed = (
         good[:-1] + bytes([good[-1] ^ 1]) if place == "the last byte" else b"\0" * 8 + good[8:]
     )
     file.write_bytes(changed)
-    verified_files.record_digest(file, spec.files[0].checksum)  # as on a failing disk
+    verified_files.remember_verified(
+        file, spec.files[0].checksum, hashed=fingerprint(file)
+    )  # as on a failing disk
     assert read_record(file).describes(file.stat(), spec.files[0].digests)
     with pytest.raises(ConversionError, match=r"its digest differs from the one in model\.yml"):
         convert_model(spec, layout)

@@ -25,8 +25,8 @@ from posezoo.core.events import (
     FileDownloadStarted,
     FileUpToDate,
 )
-from posezoo.core.files.machine_key import authentication_code
-from posezoo.core.files.verified_files import record_digest
+from posezoo.core.files.file_record import fingerprint
+from posezoo.core.files.verified_files import remember_verified
 
 WEIGHTS = bytes(range(256)) * 16
 
@@ -73,7 +73,6 @@ def test_each_digest_that_is_declared_is_checked(server, fetch):
 def test_bytes_are_synced_once_before_the_rename_and_the_record(server, fetch, monkeypatch):
     file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS))
     steps = []
-    authentication_code({})  # makes the key
     fsync, rename = os.fsync, os.replace
 
     def sync(handle):
@@ -106,7 +105,7 @@ def test_a_downloaded_file_is_not_hashed_again(server, fetch):
     target = fetch(file)
     # Other bytes, which the record does not know: nobody reads them.
     target.write_bytes(bytes(4096))
-    record_digest(target, file.checksum)
+    remember_verified(target, file.checksum, hashed=fingerprint(target))
     fetch(file)
     assert fetch.events[-1] == FileUpToDate("pose", "net.tflite")
 

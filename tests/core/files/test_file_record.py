@@ -152,10 +152,3 @@ def test_a_fingerprint_changes_with_the_file(path):
     after = fingerprint(path)
     assert after == {**before, "mtime_ns": 1, "ctime_ns": after["ctime_ns"]}
     assert after["ctime_ns"] > before["ctime_ns"]  # `cp -p` sets only the other one
-
-
-def test_reading_a_record_makes_no_key(path, tmp_path, monkeypatch):
-    update_record(path, origin={"source": "x"})
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "missing" / "home"))
-    assert read_record(path) == FileRecord()
-    assert not (tmp_path / "missing").exists()

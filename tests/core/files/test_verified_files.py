@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -12,14 +13,13 @@ import pytest
 
 from posezoo.core.declarations.model import Digest
 from posezoo.core.errors import OutputError
-from posezoo.core.files import verified_files
-from posezoo.core.files.file_record import FileRecord, read_record, record_path
-from posezoo.core.files.machine_key import authentication_code
+from posezoo.core.files import file_record, verified_files
+from posezoo.core.files.file_record import FileRecord, fingerprint, read_record, record_path
 from posezoo.core.files.verified_files import (
     compute_digest,
     compute_digests,
     is_verified,
-    record_digest,
+    remember_verified,
     write_atomically,
 )
 
@@ -64,7 +64,9 @@ def test_other_bytes_of_the_same_size_are_found(file):
 def test_a_good_file_is_hashed_once_while_it_does_not_change(file):
     assert is_verified(file, len(CONTENT), GOOD)
     file.write_bytes(bytes(len(CONTENT)))
-    record_digest(file, GOOD)  # the record is wrong: that nobody notices shows that nobody read
+    remember_verified(
+        file, GOOD, hashed=fingerprint(file)
+    )  # the record is wrong: that nobody notices shows that nobody read
     assert is_verified(file, len(CONTENT), GOOD)
     assert not is_verified(file, len(CONTENT), GOOD, trust_record=False)
 
@@ -125,19 +127,29 @@ def test_a_record_that_is_no_small_file_counts_as_missing(file, kind):
     assert is_verified(file, len(CONTENT), GOOD)
 
 
-def test_the_record_of_another_user_is_not_believed(file, monkeypatch, tmp_path):
-    monkeypatch.setenv("HOME", str(tmp_path / "another"))
+def test_the_record_of_another_user_is_not_believed(file, monkeypatch):
     file.write_bytes(bytes(len(CONTENT)))
-    record_digest(file, GOOD)
+    remember_verified(file, GOOD, hashed=fingerprint(file))
     assert is_verified(file, len(CONTENT), GOOD)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    user = os.getuid() if os.name != "nt" else 0
+    monkeypatch.setattr(os, "geteuid", lambda: user + 1)
     assert not is_verified(file, len(CONTENT), GOOD)
 
 
-def test_without_a_home_a_file_is_hashed_by_each_process(file, monkeypatch):
-    monkeypatch.setenv("HOME", "/dev/null")
+def test_a_copied_file_is_hashed_again_though_its_record_came_along(file, tmp_path):
+    file.write_bytes(bytes(len(CONTENT)))
+    remember_verified(file, GOOD, hashed=fingerprint(file))
+    copied = shutil.copytree(file.parent, tmp_path / "copied") / file.name
+    assert read_record(copied).verified
+    assert not is_verified(copied, len(CONTENT), GOOD)
+
+
+def test_windows_does_not_tell_whether_a_file_changed_so_it_is_hashed(file, monkeypatch):
     assert is_verified(file, len(CONTENT), GOOD)
-    assert read_record(file).describes(file.stat(), [GOOD])
+    file.write_bytes(bytes(len(CONTENT)))
+    remember_verified(file, GOOD, hashed=fingerprint(file))
+    monkeypatch.setattr(file_record, "IS_WINDOWS", True)
+    assert not is_verified(file, len(CONTENT), GOOD)
 
 
 def test_a_record_of_one_digest_says_nothing_of_another(file):
@@ -208,8 +220,6 @@ def test_bytes_reach_the_disk_before_their_name_and_then_the_name(tmp_path, step
     not Path("/proc/self/fd").exists(), reason="asks /proc which file a descriptor is of"
 )
 def test_bytes_reach_the_disk_before_the_record_that_they_are_good(file, steps):
-    authentication_code({})  # makes the key
-    steps.clear()
     # Else a file of the right size and zeros, as a power failure may leave it, would count as verified.
     assert is_verified(file, len(CONTENT), GOOD)
     assert steps == [

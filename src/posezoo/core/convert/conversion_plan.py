@@ -5,6 +5,7 @@ This module imports neither OpenVINO nor numpy, so that a run with nothing to do
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from posezoo.core.declarations.model import OWN_CHECKPOINT, ModelSpec, Precision
 from posezoo.core.errors import ConversionError
-from posezoo.core.events import ConversionUpToDate, Listener, WarningIssued
+from posezoo.core.events import ConversionUpToDate, Listener
 from posezoo.core.files import verified_files
 from posezoo.core.ir import provenance
 from posezoo.core.ir.provenance import IsGood, Provenance
@@ -96,10 +97,13 @@ def plan_irs(
         is_good: whether a file has the expected size and digest.
 
     Raises:
-        ConversionError: an IR of other weights would be replaced (``refuse_to_replace``).
+        ConversionError: an IR of other weights would be replaced (``refuse_to_replace``); or this
+            user may not read one.
     """
     irs = []
     for target in resolved.targets:
+        for name in (target.xml.name, f"{target.xml.stem}.bin", "provenance.json"):
+            _require_readable(target.xml.with_name(name))
         record = provenance.read_ir_record(target.xml)
         reason = _explain_due(resolved, target, record, options, is_good, mo_version)
         irs.append(PlannedIr(_with_reason(target, reason), reason, record))
@@ -107,6 +111,22 @@ def plan_irs(
     if replaces and not options.force:
         refuse_to_replace(resolved.source, resolved.layout)
     return tuple(irs)
+
+
+def _require_readable(path: Path) -> None:
+    """Raise a ConversionError if the file of another user may not be read."""
+    try:
+        with open(path, "rb"):
+            pass
+    except PermissionError as error:
+        folder = next(each for each in path.parents if os.access(each.parent, os.X_OK))
+        owner = folder.stat().st_uid
+        raise ConversionError(
+            f"{path}: cannot be read: it belongs to another user (number {owner})",
+            hint=f"its owner can allow it: chmod -R a+rX {folder}; or choose another --weights_dir",
+        ) from error
+    except OSError:
+        pass  # there is none
 
 
 def _explain_due(
@@ -211,25 +231,10 @@ def select_due(name: str, irs: Sequence[PlannedIr], listener: Listener) -> list[
             agreed.require(ir.record.contents)
         elif agreed:
             agreed.require_files(ir.xml)
-        elif ir.record is None or ir.record.trust == provenance.CAME_WITH_FOLDER:
-            listener(WarningIssued(_describe_claim(name, ir.target)))
     for target in due:
         if target.agreed:  # checked before hours of work, and before upstream code runs
             target.agreed.require_known()
     return due
-
-
-def _describe_claim(name: str, target: Target) -> str:
-    """What is known of an IR that this user did not make on this machine."""
-    command = f"posezoo convert {name} --force"
-    if target.converter is Converter.QUANTIZATION:
-        command = f"posezoo quantize {name} --dataset_dir PHOTOS --force"
-        if target.precision != Precision.FP16_INT8:
-            command += f" --precisions {target.precision}"
-    return (
-        f"{name}: the IR in {target.precision} came with the folder, and was not checked on this"
-        f" machine: {command} makes it here; a strict posezoo.lock accepts it"
-    )
 
 
 def refuse_to_replace(model: ModelSpec, layout: ModelLayout) -> None:

@@ -29,6 +29,7 @@ from posezoo.core.events import (
     ignore_event,
 )
 from posezoo.core.files import verified_files
+from posezoo.core.files.file_record import fingerprint
 from posezoo.core.files.staging import create_parent, output_error, staging_dir
 from posezoo.core.ir import ir_writer, provenance
 from posezoo.core.ir.complexity import compute_complexity
@@ -276,9 +277,7 @@ def replace_irs(staged: Sequence[StagedIr], *, listener: Listener = ignore_event
 def _replace_ir(ir: StagedIr, listener: Listener) -> None:
     xml = ir.target.xml
     create_parent(xml)
-    is_good = partial(
-        verified_files.is_verified, trust_record=False, remember=ir.record is not None
-    )
+    is_good = partial(verified_files.is_verified, trust_record=False)
     is_same = all(
         is_good(xml.with_suffix(suffix), content.size, content.digest)
         for suffix, content in ir.contents.items()
@@ -286,26 +285,22 @@ def _replace_ir(ir: StagedIr, listener: Listener) -> None:
     if not is_same:
         _keep_foreign(ir, listener)
         xml.unlink(missing_ok=True)
-        replace_file(ir.xml.with_suffix(".bin"), xml.with_suffix(".bin"))
-        replace_file(ir.xml, xml)
-        for suffix, content in ir.contents.items() if ir.record is not None else ():
-            verified_files.remember_verified(xml.with_suffix(suffix), content.digest)
+        for suffix in (".bin", ".xml"):
+            part = ir.xml.with_suffix(suffix)
+            sync(part)
+            written = fingerprint(part)
+            target = xml.with_suffix(suffix)
+            replace_file(part, target)
+            verified_files.remember_written(target, ir.contents[suffix].digest, written=written)
     if ir.record is not None:
         record = xml.with_name("provenance.json")
         if provenance.read_provenance(record) is None:
             verified_files.set_aside(record, listener)
-        written = ir.xml.with_name("provenance.json")
-        written_bytes = written.read_bytes()
-        replace_file(written, record)
-        provenance.remember_written(record, written_bytes)
+        replace_file(ir.xml.with_name("provenance.json"), record)
 
 
 def _keep_foreign(ir: StagedIr, listener: Listener) -> None:
-    """Rename the two files of an IR that posezoo did not make, or that was changed since; an IR
-    without a record is a result whose name the user gave, and was checked before.
-    """
-    if ir.record is None:
-        return
+    """Rename the two files of an IR that posezoo did not make, or that was changed since."""
     xml = ir.target.xml
     made = provenance.read_provenance(xml.with_name("provenance.json"))
     for suffix in provenance.SUFFIXES:

@@ -29,7 +29,13 @@ from posezoo.core.files.file_lock import (
     remove_stale_parts,
     unique_part,
 )
-from posezoo.core.files.file_record import Json, fingerprint, read_record, update_record
+from posezoo.core.files.file_record import (
+    Json,
+    fingerprint,
+    is_unchanged,
+    read_record,
+    update_record,
+)
 from posezoo.core.files.verified_files import CHUNK, Hasher, compute_digests, writing
 from posezoo.core.operating_system import (
     IS_WINDOWS,
@@ -158,7 +164,7 @@ class PartialFile:
         if record.partial:
             return record.partial
         # The run was killed between the record of the complete file and the rename.
-        is_complete = fingerprint(self.path).items() <= record.verified.items()
+        is_complete = is_unchanged(self.path.stat(), record.verified)
         return {**record.verified, "source": record.origin.get("url", "")} if is_complete else {}
 
     @_exclusive
@@ -294,7 +300,7 @@ class PartialFile:
         """The file that will be the target."""
         return self._linked or self.path
 
-    def replace_target(self, digest: Digest | None, origin: Json) -> None:
+    def replace_target(self, digests: Sequence[Digest], origin: Json) -> dict[str, int]:
         """Rename the part to the target; if the target is a symbolic link, the link itself is
         replaced.
 
@@ -302,8 +308,11 @@ class PartialFile:
         failure, until the folder is synced.
 
         Args:
-            digest: that of the verified file, for its record; None if no digest is expected.
+            digests: those of the verified file, for its record; empty if none is expected.
             origin: where the bytes come from, for the record; empty for what the record has.
+
+        Returns:
+            The fingerprint of the bytes before the rename.
         """
         path = self.content
         with writing(self.target):
@@ -313,8 +322,10 @@ class PartialFile:
                 sync_open_file(self._handle)
             self._close_if_unlocked()
             sections = {"origin": origin} if origin else {}
-            if digest:
-                sections["verified"] = {digest.algorithm: digest.value, **fingerprint(path)}
+            written = fingerprint(path)
+            if digests:
+                values = {digest.algorithm: digest.value for digest in digests}
+                sections["verified"] = {**values, **written}
             # Before the rename, so that a killed run loses no origin.
             update_record(self.target, partial={}, **sections)
             replace_file(path, self.target)
@@ -325,6 +336,7 @@ class PartialFile:
         self._published = path is self.path
         self._state = {}
         self._is_recorded = False
+        return written
 
     def _record_state(self) -> None:
         if self._is_findable and not self._is_recorded:

@@ -85,13 +85,13 @@ def update_provenance_json(
         kept = {name: origin for name, origin in _read_files(stored).items() if name in names}
         return {"model": spec.full_name, "files": kept | origins}
 
-    if origins and not is_own(path):
+    if origins and not lists_origins(path):
         set_aside(path, context.emit)
     if origins or path.with_name(f".{path.name}.part").exists():  # a killed run may have left it
         update_json(path, merge)
 
 
-def is_own(path: Path) -> bool:
+def lists_origins(path: Path) -> bool:
     """Whether a provenance.json has what ``update_provenance_json`` writes."""
     return {"model", "files"} <= read_json(path).keys()
 

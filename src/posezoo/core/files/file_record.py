@@ -1,17 +1,18 @@
 """The record of a file: ``.posezoo/NAME.json`` beside it.
 
 A record contains only facts that can be determined again, but it saves work: while the file's size,
-times and inode match the record, the file is not hashed again. What another user or machine
-recorded counts as missing (``machine_key``): it could state a digest that its file has not.
+times and inode match the record, the file is not hashed again. A record out of an archive never
+matches, since nobody can set the time of change. Another user of the folder can write one that
+does, so no fingerprint of another user is read.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, ItemsView, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import field, fields
+from dataclasses import field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,12 @@ from posezoo.core.declarations.model import Digest
 from posezoo.core.errors import OutputError
 from posezoo.core.files.file_lock import WAIT_S, discard, exclusive, lock_file, unique_part
 from posezoo.core.files.foreign_json import parse_json
-from posezoo.core.files.machine_key import authentication_code, is_authentic
-from posezoo.core.operating_system import replace_file
-from posezoo.core.regular_files import read_small
+from posezoo.core.operating_system import IS_WINDOWS, belongs_to_user, replace_file
+from posezoo.core.regular_files import read_small, read_small_file
 from posezoo.core.values import frozen
 
 #: Our folder for records, beside the files.
 RECORDS_DIR = ".posezoo"
-
-# The key of a record's authentication code.
-_CODE = "hmac"
 
 Json = Mapping[str, Any]
 
@@ -38,15 +35,13 @@ class FileRecord:
     """The sections of a record, as in its JSON; empty sections are not written.
 
     Attributes:
-        verified: the digest of the verified file, by its algorithm, and its fingerprint at that
-            time.
+        verified: the digests of the bytes that posezoo verified or wrote, by algorithm, and the
+            fingerprint of the file with these bytes.
         partial: the file that the partial download beside it belongs to: digest, source and etag.
         origin: where the file came from, as in provenance.json.
         outputs: the files made from it: the recipe, and fingerprint and digest of each file, by its
             name.
         drawn: of a card: the digest of what it was drawn from.
-        made: of an IR's provenance.json: the digest that it had when it was written.
-        result: of a result that a user asked for: the digest that it had when it was written.
     """
 
     verified: Json = field(default_factory=dict)
@@ -54,16 +49,18 @@ class FileRecord:
     origin: Json = field(default_factory=dict)
     outputs: Json = field(default_factory=dict)
     drawn: Json = field(default_factory=dict)
-    made: Json = field(default_factory=dict)
-    result: Json = field(default_factory=dict)
 
     def describes(self, status: os.stat_result, digests: Iterable[Digest]) -> bool:
         """Whether a file with this status has these digests, and is unchanged since it was
         verified.
         """
-        verified = self.verified
-        has_all = all(verified.get(each.algorithm) == each.value for each in digests)
-        return has_all and _print_of(status) <= verified.items()
+        has_all = all(self.verified.get(each.algorithm) == each.value for each in digests)
+        return has_all and is_unchanged(status, self.verified)
+
+    @property
+    def known_digests(self) -> dict[str, str]:
+        """The digests of the bytes that posezoo verified or wrote, by algorithm."""
+        return {name: value for name, value in self.verified.items() if isinstance(value, str)}
 
 
 def record_path(path: Path) -> Path:
@@ -72,31 +69,23 @@ def record_path(path: Path) -> Path:
 
 
 def read_record(path: Path) -> FileRecord:
-    """The record of a file; an empty one if it is missing or cannot be read, and without most
-    sections if another user or machine wrote it.
+    """The record of a file; an empty one if it is missing or cannot be read. The fingerprint in
+    another user's record is left out.
     """
-    stored = _authentic_sections(read_json(record_path(path)))
+    try:
+        content, status = read_small_file(record_path(path))
+        stored = parse_json(content)
+    except (OSError, ValueError):
+        return FileRecord()
+    stored.setdefault("verified", stored.get("result"))  # 0.2.0 recorded results there
     sections = {}
     for each in fields(FileRecord):
         if isinstance(stored.get(each.name), dict):
             sections[each.name] = stored[each.name]
-    return FileRecord(**sections)
-
-
-def read_result_digest(path: Path) -> str:
-    """The SHA-384 that a result had when some user wrote it; empty if there is no record."""
-    recorded = read_json(record_path(path)).get("result")
-    return str(recorded.get("sha384", "")) if isinstance(recorded, dict) else ""
-
-
-def _authentic_sections(stored: Json) -> dict[str, Any]:
-    """The sections of a record as it was stored; if another user or machine wrote it, only that of
-    a partial download, whose bytes are verified in the end.
-    """
-    sections = {name: section for name, section in stored.items() if name != _CODE}
-    if is_authentic(sections, stored.get(_CODE)):
-        return sections
-    return {name: section for name, section in sections.items() if name == "partial"}
+    record = FileRecord(**sections)
+    if belongs_to_user(status):
+        return record
+    return replace(record, verified=record.known_digests)
 
 
 def update_record(path: Path, **sections: Json) -> None:
@@ -109,15 +98,14 @@ def update_record(path: Path, **sections: Json) -> None:
             kept.
     """
 
-    def change(stored: Json) -> dict[str, Any]:
-        merged = _authentic_sections(stored) | sections
-        kept = {name: section for name, section in merged.items() if section}
-        return {**kept, _CODE: authentication_code(kept)} if kept else {}
-
     record = record_path(path)
-    is_led_away = record.parent.is_symlink()
-    stored = read_json(record)
-    if is_led_away or change(stored) == stored:
+
+    def change(_stored: Json) -> dict[str, Any]:
+        known = read_record(path)  # without what another user states
+        merged = {each.name: getattr(known, each.name) for each in fields(known)} | sections
+        return {name: section for name, section in merged.items() if section}
+
+    if record.parent.is_symlink() or change({}) == read_json(record):
         return
     with suppress(OSError, OutputError):
         update_json(record, change, indent=None)
@@ -135,18 +123,20 @@ def fingerprint(path: Path) -> dict[str, int]:
 
 def fingerprint_of(status: os.stat_result) -> dict[str, int]:
     """``fingerprint`` of a file with this status."""
-    return dict(_print_of(status))
-
-
-def _print_of(status: os.stat_result) -> ItemsView[str, int]:
-    """The entries of a fingerprint."""
     return {
         "size": status.st_size,
         "mtime_ns": status.st_mtime_ns,
         # `cp -p` and archives set the time above, but nothing sets this one.
         "ctime_ns": status.st_ctime_ns,
         "inode": status.st_ino,
-    }.items()
+    }
+
+
+def is_unchanged(status: os.stat_result, recorded: Json) -> bool:
+    """Whether a file with this status is unchanged since ``fingerprint`` was recorded; unknown, so
+    False, on Windows: its ctime is the time of creation, and a program can set all others.
+    """
+    return not IS_WINDOWS and fingerprint_of(status).items() <= recorded.items()
 
 
 def read_json(path: Path) -> dict[str, Any]:

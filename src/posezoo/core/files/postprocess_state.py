@@ -18,7 +18,7 @@ from posezoo.core.declarations.model import (
     SourceFile,
     UnpackArchive,
 )
-from posezoo.core.files.file_record import fingerprint, read_record, update_record
+from posezoo.core.files.file_record import is_unchanged, read_record, update_record
 from posezoo.core.files.verified_files import compute_digest, hash_file
 from posezoo.core.layout import ModelLayout
 from posezoo.core.operating_system import sync
@@ -92,10 +92,11 @@ class PostprocessRecord:
 
 
 def _is_unchanged(path: Path, entry: Mapping[str, object], *, rehash: bool) -> bool:
-    if rehash:
-        return compute_digest(path).value == entry["sha384"]
-    status = {**fingerprint(path), "sha384": entry.get("sha384")}
-    return entry.items() <= status.items()
+    if not rehash and entry == {"size": path.stat().st_size}:
+        return True
+    if not rehash and is_unchanged(path.stat(), entry):
+        return True
+    return compute_digest(path).value == entry["sha384"]
 
 
 def archive_record(step: UnpackArchive, spec: ModelSpec, layout: ModelLayout) -> PostprocessRecord:

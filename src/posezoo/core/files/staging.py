@@ -15,7 +15,7 @@ from pathlib import Path
 
 from posezoo.core.errors import DiskError, OutputError, os_reason
 from posezoo.core.files.file_lock import ABANDONED_AFTER_S, lock_folder
-from posezoo.core.operating_system import IS_WINDOWS, is_own
+from posezoo.core.operating_system import IS_WINDOWS, belongs_to_user
 
 #: The prefix of the names of such folders, and the file that each has: a folder of the user may
 #: have such a name.
@@ -114,7 +114,11 @@ def remove_stale_staging_dirs(parent: Path) -> None:
     """Remove this user's folders of conversions that were killed; links are not followed."""
     for folder in parent.glob(f"{PREFIX}*"):
         with suppress(OSError):
-            if folder.is_symlink() or not is_own(folder.lstat()) or not _is_staging(folder):
+            if (
+                folder.is_symlink()
+                or not belongs_to_user(folder.lstat())
+                or not _is_staging(folder)
+            ):
                 continue
             lock = lock_folder(folder)
             if lock is not None or time.time() - folder.stat().st_mtime > ABANDONED_AFTER_S:

@@ -142,9 +142,7 @@ def is_verified(
 
 def _forget_bytes(path: Path) -> None:
     """Keep in a file's record what posezoo wrote there, and not that the bytes are still these."""
-    verified = read_record(path).verified
-    digests = {name: value for name, value in verified.items() if isinstance(value, str)}
-    update_record(path, verified=digests)
+    update_record(path, verified=read_record(path).known_digests)
 
 
 def is_verified_file(
@@ -165,9 +163,9 @@ def is_verified_file(
     return has_size(path, file.size) and file.is_pinned and not explain_wrong_members(path, file)
 
 
-def remember_verified(path: Path, *digests: Digest, hashed: Json | None = None) -> None:
-    """Record that a file was hashed and has these digests; ``hashed`` is the fingerprint of the
-    bytes that were, and None for a file that was just written.
+def remember_verified(path: Path, *digests: Digest, hashed: Json) -> None:
+    """Record that a file has these digests, and ``hashed``, the fingerprint of the bytes that were
+    hashed.
 
     Its bytes are synced first: after a power failure, a file can have its size and time of change
     but zeros for its bytes, and the record would hide that. If the record cannot be written (a
@@ -175,46 +173,56 @@ def remember_verified(path: Path, *digests: Digest, hashed: Json | None = None) 
     """
     with suppress(OSError):
         sync(path)
-    record_digest(path, *digests, hashed=hashed)
+    update_record(path, verified={**_by_algorithm(digests), **hashed})
 
 
-def record_digest(path: Path, *digests: Digest, hashed: Json | None = None) -> None:
-    """``remember_verified`` for a file whose bytes are on the disk."""
-    values = {digest.algorithm: digest.value for digest in digests}
+def remember_written(path: Path, *digests: Digest, written: Json) -> None:
+    """Record the digests of a file and its fingerprint.
+
+    Args:
+        written: the fingerprint of the bytes with these digests, maybe under another name: a rename
+            or a hard link sets only the time of change. If more has changed, only the digests are
+            recorded.
+    """
     with suppress(OSError):
-        update_record(path, verified={**values, **(hashed or fingerprint(path))})
+        now = fingerprint(path)
+        is_same = {**now, "ctime_ns": written.get("ctime_ns")}.items() <= written.items()
+        update_record(path, verified={**_by_algorithm(digests), **(now if is_same else {})})
+
+
+def _by_algorithm(digests: Iterable[Digest]) -> dict[str, str]:
+    return {digest.algorithm: digest.value for digest in digests}
 
 
 def set_aside(path: Path, listener: Listener, accepted: Iterable[Digest] = ()) -> None:
-    """Rename a file that is about to be replaced and that is not as posezoo wrote it, with a
-    warning, so that no file of the user is lost.
+    """Rename a file that is about to be replaced and that is not as posezoo wrote it to NAME.bak1,
+    or the next free number, with a warning, so that no file of the user is lost.
 
-    A file is ours if it has the digest in its record, or one of ``accepted``.
+    A file is as posezoo wrote it if it has the digest in its record, or one of ``accepted``.
 
     Raises:
         OSError: it cannot be read or renamed.
     """
-    if not path.is_file() or not path.stat().st_size:
+    is_lost = not is_device(path) and path.is_file() and path.stat().st_size
+    if not is_lost or is_as_written(path, accepted):
         return
-    digests = {*accepted}
-    for algorithm, value in read_record(path).verified.items():
-        if isinstance(value, str):
-            digests.add(Digest(algorithm, value))
-    if not any(compute_digest(path, digest.algorithm) == digest for digest in digests):
-        keep_as_backup(path, listener)
-
-
-def keep_as_backup(path: Path, listener: Listener) -> None:
-    """Rename a file to NAME.bak1, or the next free number, with a warning.
-
-    Raises:
-        OSError: it cannot be renamed.
-    """
     number = 1
     while os.path.lexists(kept := path.with_name(f"{path.name}.bak{number}")):
         number += 1
     path.rename(kept)
     listener(WarningIssued(f"{path}: is not as posezoo wrote it: kept as {kept.name}"))
+
+
+def is_as_written(path: Path, accepted: Iterable[Digest] = ()) -> bool:
+    """Whether a file has a digest that its record has, or one of ``accepted``.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    digests = {*accepted}
+    for algorithm, value in read_record(path).known_digests.items():
+        digests.add(Digest(algorithm, value))
+    return any(compute_digest(path, digest.algorithm) == digest for digest in digests)
 
 
 def write_keeping(
@@ -226,8 +234,9 @@ def write_keeping(
     digests = hasher.digests
     with writing(path):
         set_aside(path, listener, [*accepted, *digests])
-    write_atomically(path, content)
-    record_digest(path, digests[0])
+    written = write_atomically(path, content)
+    if not is_device(path):
+        remember_written(path, *digests, written=written)
 
 
 class ZipReader(io.BufferedReader):
@@ -286,9 +295,9 @@ def _find_member(names: Sequence[str], member: str) -> str:
     return member
 
 
-def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> None:
+def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> dict[str, int]:
     """Write a file atomically: if the process is killed, it has either the old bytes or all new
-    ones.
+    ones. Returns its fingerprint before it got its name; an empty one for a device.
 
     Args:
         path: its path; missing parent folders are created. If it is a device, the bytes are written
@@ -302,7 +311,7 @@ def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> Non
     with writing(path):
         if is_device(path):
             path.write_bytes(content)
-            return
+            return {}
         create_parent(path)
         remove_stale_parts(path.parent)
         part = unique_part(path)
@@ -313,6 +322,8 @@ def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> Non
                 open(part, "wb") if handle is None else os.fdopen(handle, "wb", closefd=False)
             ) as stream:
                 stream.write(content)
+                stream.flush()
+                written = fingerprint_of(os.fstat(stream.fileno()))
             if lasting:
                 replace_atomically(part, path)
             else:
@@ -321,6 +332,7 @@ def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> Non
             part.unlink(missing_ok=True)
             if handle is not None:
                 os.close(handle)
+    return written
 
 
 def is_device(path: Path) -> bool:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, field, replace
+from dataclasses import asdict, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,9 @@ from posezoo.core.events import (
     OutputsCompared,
     SpeedCompared,
 )
-from posezoo.core.files.file_record import read_record, update_record
 from posezoo.core.ir.complexity import Complexity
 from posezoo.core.ir.model_description import MODEL_DESCRIPTION
 from posezoo.core.regular_files import read_regular_bytes
-from posezoo.core.user_folders import is_in_cache
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_version, version
 
@@ -73,9 +71,6 @@ _CHANGES = {
     "model_optimizer": "it was made by another version of Model Optimizer",
     "quantization": "it was made from other photos, settings, FP32 IR or NNCF",
 }
-
-#: ``Provenance.trust`` of an IR whose record this user did not write on this machine.
-CAME_WITH_FOLDER = "came with the folder"
 
 _TOOLS = ("openvino", "numpy", "ai-edge-litert", "onnxruntime", "torch", "nncf")
 
@@ -138,10 +133,6 @@ class Provenance:
     #: The runtime that the self-check compared the IR with, or, of INT8, the IR before rounding;
     #: empty if there was none.
     reference: str = ""
-    #: Who vouches for an IR that another machine made, instead of a self-check:
-    #: ``CAME_WITH_FOLDER``: nobody does; or ``signed``, ``locked`` or ``trusted from HOST``, as the
-    #: record of an IR says that 0.2.0 pulled from a registry; empty if it was made here.
-    trust: str = ""
     accuracy: AccuracyCompared | None = None  # of an INT8 IR, if it was measured
     speed: SpeedCompared | None = None
     outputs: OutputsCompared | None = None  # if no decoder reads the outputs of an INT8 IR
@@ -151,7 +142,7 @@ class Provenance:
     @property
     def dependence(self) -> str:
         """That the IR was not compared with its original, and why; empty if it was."""
-        if self.trust or not self.not_compared:
+        if not self.not_compared:
             return ""
         return f"not compared with its original, because {self.not_compared}"
 
@@ -251,40 +242,16 @@ def was_made_from(record: Provenance, spec: ModelSpec) -> bool:
 
 
 def read_provenance(path: Path) -> Provenance | None:
-    """The record in a file; None if the file is missing or not a valid record.
-
-    What a record says of checks is only true if it was written here: ``trust`` tells.
-    """
+    """The record in a file; None if the file is missing or not a valid record."""
     try:
-        content = read_regular_bytes(path)
+        return parse_provenance(read_regular_bytes(path))
     except OSError:
         return None
-    record = parse_provenance(content)
-    if record is None or _was_written_here(path, content):
-        return record
-    return replace(record, trust=CAME_WITH_FOLDER)
 
 
 def read_ir_record(xml: Path) -> Provenance | None:
     """The record beside an IR, as ``read_provenance`` reads it."""
     return read_provenance(xml.with_name("provenance.json"))
-
-
-def remember_written(path: Path, content: bytes) -> None:
-    """Remember that this user wrote a provenance.json with these bytes on this machine."""
-    update_record(path, made=_digest_of(content))
-
-
-def _was_written_here(path: Path, content: bytes) -> bool:
-    made = read_record(path).made
-    if made:
-        return made == _digest_of(content)
-    # 0.1.0 did not remember what it wrote.
-    return is_in_cache(path)
-
-
-def _digest_of(content: bytes) -> dict[str, str]:
-    return {"sha384": hashlib.sha384(content).hexdigest()}
 
 
 def was_calibrated(record: Provenance | None) -> bool:
@@ -324,9 +291,9 @@ def parse_provenance(content: bytes) -> Provenance | None:
             reduction=str(check.get("reduction", "")),
             nodes=NodeProof(**check["nodes"]) if check.get("nodes") else None,
             int8=_read_comparison(check["int8"]) if check.get("int8") else None,
-            was_checked="reference" in check,
+            # 0.2.0 pulled IR from registries, and recorded whom it trusted.
+            was_checked="reference" in check or "trust" in record,
             reference=str(check.get("reference", "")),
-            trust=str(record.get("trust", "")),
             **(_read_int8(record) if "in_float" in record else {}),
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
@@ -421,14 +388,13 @@ def explain_stale_record(
     is_whole = record.search is None or not record.search.is_interrupted
     requirements = (
         (True, is_whole, "the search for its layers in floating point was interrupted"),
-        (is_checked, record.was_checked or record.trust, "it was not self-checked"),
+        (is_checked, record.was_checked, "it was not self-checked"),
         (is_proven, not record.unprovable, "its self-check could not prove its outputs"),
         (
             is_proven,
             not record.not_compared,
             "it was not compared with its original",
         ),
-        (is_proven, record.trust != CAME_WITH_FOLDER, "this machine did not compare it"),
         (by_nodes, record.nodes is not None, "its self-check compared outputs only"),
     )
     for is_required, is_met, reason in requirements:

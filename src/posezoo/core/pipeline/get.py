@@ -11,7 +11,7 @@ from pathlib import Path
 from posezoo.core.convert.conversion_plan import ConversionOptions, select_due, with_settings
 from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec, Precision
 from posezoo.core.download.context import ConnectionPool
-from posezoo.core.errors import ConversionError, DownloadError, InferenceError
+from posezoo.core.errors import ConversionError, DownloadError, InferenceError, OutputError
 from posezoo.core.events import ConversionSkipped, Listener, WarningIssued, ignore_event
 from posezoo.core.files.staging import remove_stale_staging_dirs
 from posezoo.core.layout import checkpoint_dir, require_inside
@@ -67,7 +67,7 @@ class ConversionTask:
             pool=self.pool,
         )
         if self.writes_sidecars:
-            write_sidecars(converted.resolved.spec, context)
+            write_sidecars(converted.resolved.spec, context, listener)
         return converted
 
     def plan(self, spec: ModelSpec, listener: Listener = ignore_event) -> Plan:
@@ -84,14 +84,14 @@ class ConversionTask:
         return plan
 
     def write_composite_sidecars(
-        self, composites: Iterable[CompositeSpec], failed: Container[str]
+        self, composites: Iterable[CompositeSpec], failed: Container[str], listener: Listener
     ) -> None:
         """Write the sidecars of the composites of which no part failed."""
         # Read again: a process may have written it.
         context = replace(self.context, lock=copy(self.context.lock))
         for composite in composites:
             if not any(stage in failed for stage in composite.stages):
-                write_sidecars(composite, context)
+                write_sidecars(composite, context, listener)
 
     def resolve(self, spec: ModelSpec) -> Resolved:
         """The decisions about a model."""
@@ -283,19 +283,20 @@ def get_irs(
     return irs
 
 
-def write_sidecars(model: Model, context: Context) -> list[Path]:
+def write_sidecars(model: Model, context: Context, listener: Listener = ignore_event) -> list[Path]:
     """Write what features keep in the folder of a model's IR; files that are up to date stay.
 
     Args:
         context: names the registry and the folder of the IR.
+        listener: receives a warning if a file cannot be written: the IR are there without it.
 
     Returns:
         The files, also those that stay.
-
-    Raises:
-        OutputError: a file cannot be written.
     """
     files: list[Path] = []
     for sidecar in SIDECARS:
-        files += sidecar.write(model, context)
+        try:
+            files += sidecar.write(model, context)
+        except OutputError as error:
+            listener(WarningIssued(f"{error.problem}; the IR are complete without it"))
     return files

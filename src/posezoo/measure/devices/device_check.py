@@ -76,7 +76,7 @@ def run_device_check(args: DeviceArgs) -> int:
             row = proof.to_json()
             lines += _describe_proof(proof)
             if args.nodes:
-                row["nodes"] = write_first_differences(proof, args.nodes, force=args.force)
+                row["nodes"] = write_first_differences(proof, args.nodes, console)
                 lines += map(_describe_node, row["nodes"])
             rows.append(row)
     print_result(args.format, {"models": rows}, *lines)

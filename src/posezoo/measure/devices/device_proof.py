@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from posezoo.cli.json_projection import project
-from posezoo.cli.result_files import replacing_own
+from posezoo.cli.result_files import write_result
 from posezoo.core.arrays import NamedArrays
 from posezoo.core.convert.check_extent import SEEDS
 from posezoo.core.convert.check_images import IMAGE_KINDS, draw_test_image
 from posezoo.core.declarations.model import Precision
-from posezoo.core.files.verified_files import writing
+from posezoo.core.events import Listener, ignore_event
+from posezoo.core.files.staging import temporary_dir
 from posezoo.core.ir.ir_writer import write_ir
 from posezoo.core.values import frozen
 from posezoo.measure.devices.device_comparison import (
@@ -180,16 +180,16 @@ def _compare_poses(
 
 
 def write_first_differences(
-    proof: DeviceProof, folder: Path, *, force: bool = False
+    proof: DeviceProof, folder: Path, listener: Listener = ignore_event
 ) -> list[dict[str, Any]]:
     """Find where each network with an output that differs begins to do so, as JSON values with the
     ``path`` of an IR: the smallest subgraph that shows it. Its inputs are in an .npz beside it.
 
     Args:
-        force: whether files are replaced that posezoo did not write.
+        listener: receives a warning if a file of the user is renamed.
 
     Raises:
-        OutputError: it cannot be written, or would replace a file that is not ours.
+        OutputError: it cannot be written.
     """
     rows = []
     for network, outputs in proof.networks.items():
@@ -198,12 +198,12 @@ def write_first_differences(
             continue
         first = proof.comparisons[network].find_first_difference(wrong[0])
         path = folder / f"{network}-difference.xml"
-        with ExitStack() as stack:
+        with temporary_dir() as private:
+            written = write_ir(first.subgraph, private / path.name, Precision.FP32)
+            np.savez(written.with_suffix(".npz"), **dict(first.inputs))  # type: ignore[arg-type]
             for suffix in (".xml", ".bin", ".npz"):
-                stack.enter_context(replacing_own(path.with_suffix(suffix), force=force))
-            write_ir(first.subgraph, path, Precision.FP32)
-            stack.enter_context(writing(path))
-            np.savez(path.with_suffix(".npz"), **dict(first.inputs))  # type: ignore[arg-type]
+                content = written.with_suffix(suffix).read_bytes()
+                write_result(path.with_suffix(suffix), content, listener)
         row = {
             "network": network,
             **_to_json(first, "name kind tensor is_shown"),

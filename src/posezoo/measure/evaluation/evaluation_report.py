@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from posezoo.cli.flags import MEASUREMENTS
 from posezoo.cli.json_projection import Json, project, to_json
 from posezoo.cli.labels import format_conditions
-from posezoo.cli.result_files import is_own, replacing_own, require_own, write_output
+from posezoo.cli.result_files import is_own, write_result
 from posezoo.core.arrays import Floats
 from posezoo.core.declarations.model import PublishedAccuracy, PublishedMetrics
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS
-from posezoo.core.files.verified_files import write_atomically
+from posezoo.core.events import Listener, ignore_event
 from posezoo.measure.coco import CocoDataset
 from posezoo.measure.evaluation.breakdown import score_groups, worst_images
 from posezoo.measure.evaluation.evaluation_protocol import (
@@ -114,12 +115,12 @@ class EvaluationReport:
             "unreadable": unreadable,
         }
 
-    def write(self, *, force: bool = False) -> None:
+    def write(self, listener: Listener = ignore_event) -> None:
         """Write metrics for ``posezoo record``, results in COCO's form, tables, and the worst
         images.
 
         Args:
-            force: whether files are replaced that posezoo did not write.
+            listener: receives a warning if a file of the user is renamed.
         """
         measurement = create_accuracy_measurement(self.protocol, self.result)
         content: tuple[tuple[str, object, int | None], ...] = (
@@ -130,14 +131,11 @@ class EvaluationReport:
         for name, value, indent in content:
             path = Path(self.files[name])
             text = json.dumps(value, indent=indent) + "\n"
-            if path == self.report:
-                write_atomically(path, text.encode())
-            else:
-                write_output(path, text.encode(), force=force)
+            write_result(path, text.encode(), listener, MEASUREMENTS.signs)
         if self.worst:
-            self._write_worst_images(self.folder / "worst", force=force)
+            self._write_worst_images(self.folder / "worst", listener)
 
-    def _write_worst_images(self, folder: Path, *, force: bool) -> None:
+    def _write_worst_images(self, folder: Path, listener: Listener) -> None:
         """Write the worst images: the ground truth on the left, the predictions on the right."""
         for old in folder.glob("[0-9][0-9]*_*.jpg"):  # an earlier run may have had more
             if is_own(old):
@@ -162,25 +160,13 @@ class EvaluationReport:
             pixels = read_dataset_image(score.image)
             halves = [draw(pixels, annotated), draw(pixels, predicted, min_score=0.1)]
             path = folder / f"{number:02}_{Path(score.image.file_name).stem}.jpg"
-            with replacing_own(path, force=force):
-                images.write_image(path, np.concatenate(halves, axis=1))
+            images.write_image(path, np.concatenate(halves, axis=1), listener)
 
 
 def result_paths(folder: Path, report: Path | None) -> dict[str, Path]:
     """The files that ``EvaluationReport.write`` writes, by what they have."""
     paths = {name: folder / f"{name}.json" for name in ("accuracy", "results", "tables")}
     return {**paths, "accuracy": report or paths["accuracy"]}
-
-
-def require_own_results(folder: Path, report: Path | None, *, force: bool) -> None:
-    """Check before an evaluation that its results replace no file that posezoo did not write.
-
-    Raises:
-        OutputError: one would.
-    """
-    for path in result_paths(folder, report).values():
-        if path != report:
-            require_own(path, force=force)
 
 
 def _pose(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo.cli.json_projection import Json, project, to_json
-from posezoo.cli.result_files import require_own, write_output
+from posezoo.cli.result_files import write_result
+from posezoo.core.events import Listener, ignore_event
 from posezoo.measure.evaluation.evaluation_protocol import EvaluationProtocol
 from posezoo.measure.evaluation.video_evaluation import VideoResult, VideoScore
 from posezoo.run.video.video_options import VideoOptions
@@ -58,21 +59,12 @@ class VideoReport:
         switches = score.counts.switches if self.result.has_tracks else None
         return {**project(score, _COUNTS), "switches": switches, **score.hota}
 
-    def write(self, *, force: bool = False) -> None:
+    def write(self, listener: Listener = ignore_event) -> None:
         """Write the poses in annotated frames, in the form of COCO's results, with ``track_id``."""
         text = json.dumps(self.result.results) + "\n"
-        write_output(tracks_path(self.folder), text.encode(), force=force)
+        write_result(tracks_path(self.folder), text.encode(), listener)
 
 
 def tracks_path(folder: Path) -> Path:
     """The file that ``VideoReport.write`` writes."""
     return folder / "tracks.json"
-
-
-def require_own_tracks(folder: Path, *, force: bool) -> None:
-    """Check before an evaluation that its result replaces no file that posezoo did not write.
-
-    Raises:
-        OutputError: it would.
-    """
-    require_own(tracks_path(folder), force=force)

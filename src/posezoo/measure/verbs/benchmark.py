@@ -388,7 +388,7 @@ def _keep(results: Sequence[BenchmarkResult], today: date, planner: BenchmarkPla
 
 def _write(path: Path, results: Sequence[BenchmarkResult], today: date, console: Console) -> None:
     """Write the results of the zoo's models, in the format that posezoo record reads."""
-    from posezoo.core.files.verified_files import write_atomically
+    from posezoo.cli.result_files import write_result
     from posezoo.measure.benchmark_tables import measurements_to_json
 
     recordable = [result for result in results if result.case.is_recordable]
@@ -398,5 +398,6 @@ def _write(path: Path, results: Sequence[BenchmarkResult], today: date, console:
         console.warn(f"{path}: not written: there is nothing to record")
         return
     rows = measurements_to_json(recordable, today)
-    write_atomically(path, (json.dumps(rows, indent=2) + "\n").encode())
+    text = json.dumps(rows, indent=2) + "\n"
+    write_result(path, text.encode(), console, flags.MEASUREMENTS.signs)
     console.print_line(f"{path}: {len(rows)} measurements")

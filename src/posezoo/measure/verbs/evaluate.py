@@ -275,7 +275,7 @@ def _write(
     """Write what was measured, and print the answer in JSON; a full disk loses no figures."""
     try:
         for report in reports:
-            report.write(force=args.force)
+            report.write(console)
     except PosezooError as error:
         console.print_error(error)
         answer["error"] = {"problem": error.problem, "hint": error.hint}
@@ -295,7 +295,7 @@ def _evaluate_videos(
     """Evaluate on videos, print the figures, and write the poses."""
     from posezoo.core.settings import user_folder
     from posezoo.measure.evaluation.video_evaluation import evaluate_videos, open_videos
-    from posezoo.measure.evaluation.video_report import VideoReport, require_own_tracks
+    from posezoo.measure.evaluation.video_report import VideoReport
     from posezoo.measure.evaluation_text import print_video_report
     from posezoo.measure.model_evaluation import load_model
     from posezoo.run.video.video_options import VideoOptions
@@ -308,7 +308,6 @@ def _evaluate_videos(
     if args.detect_every and (args.detect_every > 1 or estimator.can_track):
         estimator.require_detector("--detect_every")
     folder = args.output or user_folder("cache") / "evaluations" / loaded.folder_name
-    require_own_tracks(folder, force=args.force)
     followed = VideoOptions(track=True, smooth=args.smooth, detect_every=args.detect_every)
     result = evaluate_videos(
         estimator, dataset, videos, followed, name=estimator.model.full_name, listener=console
@@ -329,7 +328,7 @@ def _evaluate(
 ) -> EvaluationReport:
     """Evaluate at one size."""
     from posezoo.core.settings import user_folder
-    from posezoo.measure.evaluation.evaluation_report import EvaluationReport, require_own_results
+    from posezoo.measure.evaluation.evaluation_report import EvaluationReport
     from posezoo.measure.model_evaluation import evaluate_model, load_model
 
     with name_target_size(_size_flag(args), options.target_size):
@@ -339,7 +338,6 @@ def _evaluate(
     folder = args.output or user_folder("cache") / "evaluations" / loaded.folder_name
     if args.heights:
         folder = folder / str(options.target_size)
-    require_own_results(folder, args.report, force=args.force)
     executor = None
     if args.cluster:
         executor = flags.executor_from_args(args, context, *protocol.irs)

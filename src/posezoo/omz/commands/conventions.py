@@ -203,7 +203,8 @@ class OmzCommand:
             if reason:
                 args.parser.error(reason)
             if not args.print_all:
-                with flags.protected_files(args), run_main.interruptible(self.after_interrupt):
+                flags.protect_inputs(args)
+                with run_main.interruptible(self.after_interrupt):
                     return self.run(args)
             print_lines(*_all_names(args))
             return 0

@@ -22,7 +22,6 @@ from posezoo.cli import flags, parsers, run_main
 from posezoo.cli.console import result_lines
 from posezoo.cli.file_kinds import explain_model_file, is_paddle_3
 from posezoo.cli.report import print_lines
-from posezoo.cli.result_files import has_signs, require_own
 from posezoo.core import events
 from posezoo.core.convert.formats import FORMATS
 from posezoo.core.declarations.model import (
@@ -350,7 +349,7 @@ def _as_named(name: str, value: object) -> str:
 
 
 def _run(args: MoArgs) -> int:
-    require_replaceable(args)
+    require_other_file(args)
     xml = convert(args, _print_event)
     print_lines(
         "[ SUCCESS ] Generated IR version 11 model.",
@@ -426,22 +425,16 @@ def _files_beside(source: Path) -> Iterator[Path]:
         yield from (source.parent / "variables").glob("*")
 
 
-def require_replaceable(args: MoArgs, *, force: bool = False) -> None:
-    """Check that the IR replaces only another IR, as by Model Optimizer, and no other file.
-
-    Raises:
-        OutputError: the IR would replace the original, or, without ``force``, a file that is no IR.
-    """
+def require_other_file(args: MoArgs) -> None:
+    """Raise an OutputError if the IR would replace the file that is converted."""
     spec, original = read_command_line(args)
     xml = Path(args.output_dir or ".") / f"{spec.name}.xml"
-    replaces = force or has_signs(xml, ("<net ", "<layers>"))
     for path in (xml, xml.with_suffix(".bin")):
         if path.exists() and original.exists() and path.samefile(original):
             raise OutputError(
                 f"{path}: is the file to convert",
                 hint="give another --output_dir, or another --model_name",
             )
-        require_own(path, force=replaces)
 
 
 def read_command_line(args: MoArgs) -> tuple[ModelSpec, Path]:
@@ -610,8 +603,6 @@ def _print_error(error: PosezooError) -> None:
     hint = error.hint
     if hint and "--mo PATH" in hint:  # a flag of converter.py
         hint = _REAL_MO
-    if isinstance(error, OutputError) and "--force" in hint:  # a flag of posezoo's verbs
-        hint = "give another --output_dir, or another --model_name"
     if isinstance(error, SelfCheckError) and "--require_proof" not in (hint or ""):
         hint = "nothing was written; --self_check off writes the IR without this comparison"
     run_main.print_to_stderr(f"[ ERROR ]  {error.problem}")

@@ -131,7 +131,7 @@ class _ReportedQuantization:
                 print_planned_ir(lines, spec.full_name, ir, heading)
             return
         quantize(plan, listener=lines)
-        write_sidecars(spec, self.context.with_output_dir(self.args.output_dir))
+        write_sidecars(spec, self.context.with_output_dir(self.args.output_dir), lines)
         lines.print_line("")
 
     def _apply_ranges(self, spec: ModelSpec, lines: TextReporter) -> None:

@@ -156,7 +156,7 @@ def run(args: _ShimsArgs) -> int:
     except ValueError as error:
         args.parser.error(f"argument --wheel_version: {error}")
     if is_mediapipe:
-        lines = _write_mediapipe(args.wheel or Path("wheels"), release, force=args.force)
+        lines = _write_mediapipe(args.wheel or Path("wheels"), release)
         if not args.quiet:
             print_text("\n".join(lines))
         return 0
@@ -196,11 +196,11 @@ def _write_wheels(folder: Path, release: str, *, force: bool) -> list[str]:
 
     if not force:
         _refuse_older_openvino()
-    lines = [_write_wheel(folder, *pack_posezoo(), force=force)]
+    lines = [_write_wheel(folder, *pack_posezoo())]
     registry = _registry_of(release)
     stand_in = pack_stand_in(release, COMMANDS, registry, _read_models(registry))
     lines += [
-        _write_wheel(folder, *stand_in, force=force),
+        _write_wheel(folder, *stand_in),
         *_explain_use(folder, f"openvino-dev=={release}"),
     ]
     if registry == "omz":
@@ -208,22 +208,22 @@ def _write_wheels(folder: Path, release: str, *, force: bool) -> list[str]:
     return [*lines, _OLD_RELEASE.format(release=release)]
 
 
-def _write_mediapipe(folder: Path, release: str, *, force: bool) -> list[str]:
+def _write_mediapipe(folder: Path, release: str) -> list[str]:
     """Write the wheels of the stand-in for mediapipe; returns what to print."""
     from posezoo.omz.stand_in_wheel import pack_mediapipe, pack_posezoo
 
     return [
-        _write_wheel(folder, *pack_posezoo(), force=force),
-        _write_wheel(folder, *pack_mediapipe(release), force=force),
+        _write_wheel(folder, *pack_posezoo()),
+        _write_wheel(folder, *pack_mediapipe(release)),
         *_explain_use(folder, f"mediapipe=={release}"),
         _OPENCV,
     ]
 
 
-def _write_wheel(folder: Path, name: str, content: bytes, *, force: bool) -> str:
-    from posezoo.cli.result_files import write_output
+def _write_wheel(folder: Path, name: str, content: bytes) -> str:
+    from posezoo.cli.result_files import write_result
 
-    write_output(folder / name, content, force=force)
+    write_result(folder / name, content)
     return str(folder / name)
 
 

@@ -83,7 +83,7 @@ def run(args: _TranslateArgs) -> int:
         return _write_onnx(args, *mo.read_command_line(arguments))
     convert = _convert_aside if args.dry_run else mo.convert
     try:
-        mo.require_replaceable(arguments, force=args.force)
+        mo.require_other_file(arguments)
         with Console(quiet=args.quiet, verbose=True) as console:
             convert(arguments, console)
     except SelfCheckError as error:
@@ -145,16 +145,20 @@ def _refuse_unread(original: Path) -> None:
 
 
 def _write_onnx(args: _TranslateArgs, spec: ModelSpec, original: Path) -> int:
+    from posezoo.cli.result_files import write_result
     from posezoo.core.convert.reader_process import run_in_reader_process
     from posezoo.core.layout import FlatLayout
     from posezoo.formats.onnx_conversion import convert_to_onnx
     from posezoo.omz.commands import mo
 
-    output = args.output.absolute()
-    folders = FlatLayout(original.parent, output.parent, checkpoint=original)
+    folders = FlatLayout(original.parent, args.output.absolute().parent, checkpoint=original)
     work = partial(convert_to_onnx, is_dry_run=args.dry_run)
     limits = mo.reading_limits(args, original)
-    report = run_in_reader_process(work, spec, folders, output, source=original, limits=limits)
+    with temporary_dir() as private, Console(quiet=args.quiet) as console:
+        onnx = private / args.output.name
+        report = run_in_reader_process(work, spec, folders, onnx, source=original, limits=limits)
+        if not args.dry_run:
+            write_result(args.output, onnx.read_bytes(), console)
     _print_result(args)
     if not args.quiet:
         _print_report(report, args.output)

@@ -58,9 +58,7 @@ or changes its meaning::
                                 (INT8 of declared ranges compared with FP16: limit, photos,
                                 deviation of each output; or null), shift (INT8 compared with FP32,
                                 or null), accuracy, speed and in_float (of
-                                INT8: as in provenance.json, or null), trust (who vouches for an IR
-                                of another machine, or "came with the folder" if nobody does; empty
-                                if it was made here)
+                                INT8: as in provenance.json, or null)
     variants      list          only for the default variant: the facts of the other variants
 
 In ``files``, ``inputs``, ``outputs``, ``accuracy``, ``complexity`` and ``measured`` the key
@@ -197,7 +195,7 @@ def _made(part: ModelSpec, precision: Precision, record: Provenance) -> Json:
         "gflops": record.complexity.get("gflops"),
         "mparams": record.complexity.get("mparams"),
         **project(record, "checks not_compared reduction nodes? int8? shift? accuracy? speed?"),
-        **project(record, "in_float? trust"),
+        **project(record, "in_float?"),
     }
 
 

@@ -118,7 +118,6 @@ def render_ir_section(facts: ModelFacts) -> Paragraphs:
         yield "## Converted Files"
         versions = escape(", ".join(sorted(openvino)))
         yield f"Converted by OpenVINO {versions}. Each conversion gives the same bytes."
-        yield from _render_trust(facts)
         yield format_table(("Model", "Precision", "File", "Bytes", "SHA-384"), files)
     if costs:
         yield "## Complexity"
@@ -195,14 +194,3 @@ def _render_int8(facts: ModelFacts) -> Paragraphs:
     for part, _, record in facts.ir_records():
         for measured in filter(None, (record.accuracy, record.speed, record.in_float)):
             yield f"{part.full_name}: {escape(str(measured))}."
-
-
-def _render_trust(facts: ModelFacts) -> Paragraphs:
-    """Who vouches for the IR that another machine made."""
-    irs: dict[str, list[str]] = {}
-    for part, precision, record in facts.ir_records():
-        if record.trust:
-            irs.setdefault(record.trust, []).append(f"{part.full_name} {precision}")
-    for trust, names in irs.items():
-        listed = escape(", ".join(names))
-        yield f"Made on another machine, and not checked here: {listed} ({escape(trust)})."

@@ -61,7 +61,7 @@ class _LicensesArgs(flags.ModelsArgs, flags.FormatArgs):
 
 def run(args: _LicensesArgs) -> int:
     """Print the NOTICE, or write it."""
-    from posezoo.core.files.verified_files import write_atomically
+    from posezoo.cli.result_files import write_result
     from posezoo.pages.license_notice import format_notice
 
     context = flags.context_from_args(args, {"locked": False})
@@ -76,7 +76,8 @@ def run(args: _LicensesArgs) -> int:
                 console.warn(f"{name}: its license text, which names the holder, is not available")
     text = format_notice(terms)
     if args.output:
-        write_atomically(args.output, text.encode())
+        with flags.console_from_args(args) as console:
+            write_result(args.output, text.encode(), console, NOTICE_SIGNS)
     if args.format == "json":
         print_json({"models": [project(term, _KEYS) for term in terms]})
     elif args.output:

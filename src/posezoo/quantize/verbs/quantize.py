@@ -159,12 +159,13 @@ def _write_report(
     """Write the measurements of the IR that were made now, if any was."""
     import json
 
-    from posezoo.core.files.verified_files import write_atomically
+    from posezoo.cli.result_files import write_result
 
     if not measurements:
         console.warn(f"{path}: not written: no IR was compared with FP32 by its keypoints now")
         return
-    write_atomically(path, json.dumps(measurements, indent=2).encode() + b"\n")
+    text = json.dumps(measurements, indent=2) + "\n"
+    write_result(path, text.encode(), console, flags.MEASUREMENTS.signs)
 
 
 def _name_detectors(
@@ -291,7 +292,7 @@ class _QuantizationTask:
         plan = self._plan_int8(spec, listener)
         quantized = quantize(plan, listener=listener)
         if not self.own_irs:
-            write_sidecars(spec, self.context.with_output_dir(self.output_dir))
+            write_sidecars(spec, self.context.with_output_dir(self.output_dir), listener)
         facts = _shifts(quantized.displacements) if quantized.displacements else {}
         if quantized.missed:
             facts["missed"] = quantized.missed

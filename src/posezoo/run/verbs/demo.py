@@ -266,8 +266,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run_protected(args: _DemoArgs) -> int:
-    with flags.protected_files(args):
-        return run(args)
+    flags.protect_inputs(args)
+    return run(args)
 
 
 def run(args: _DemoArgs) -> int:
@@ -377,8 +377,8 @@ def _pose_writer(
     # With --format json, only the summary goes to the standard output.
     stream = sys.stderr if args.format == "json" or is_stdout(args.json_lines) else sys.stdout
     raw_output = stream if args.raw_output_message else None
-    frames = _open_list(stack, args.json, "frames", force=args.force)
-    results = _open_list(stack, args.coco, force=args.force)
+    frames = _open_list(stack, args.json, "frames")
+    results = _open_list(stack, args.coco)
     return _PoseWriter(source, args.prob_threshold, publish, raw_output, frames, results)
 
 
@@ -387,19 +387,17 @@ def _open_outputs(args: _DemoArgs, source: FrameSource, stack: ExitStack) -> lis
 
     if args.output is None:
         return []
-    output = open_output(args.output, source, limit=args.output_limit, force=args.force)
+    output = open_output(args.output, source, limit=args.output_limit)
     stack.callback(output.close)
     return [output]
 
 
-def _open_list(
-    stack: ExitStack, path: Path | None, key: str = "", *, force: bool
-) -> JsonListWriter | None:
+def _open_list(stack: ExitStack, path: Path | None, key: str = "") -> JsonListWriter | None:
     from posezoo.run.video.frame_outputs import JsonListWriter
 
     if path is None:
         return None
-    return stack.enter_context(JsonListWriter(path, key, force=force))
+    return stack.enter_context(JsonListWriter(path, key))
 
 
 def _load_options(args: _DemoArgs, settings: Settings, source: FrameSource) -> LoadOptions:

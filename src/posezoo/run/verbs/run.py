@@ -32,13 +32,11 @@ from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.labels import format_count, name_first
 from posezoo.cli.model_argument import find_named_model
 from posezoo.cli.report import print_result
-from posezoo.cli.result_files import has_signs, is_own, require_own
 from posezoo.core.declarations.model import TRACKING
 from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS
 from posezoo.core.errors import DiskError, PosezooError, UnknownModelError, import_cv2
 from posezoo.core.events import ignore_event
 from posezoo.core.files.staging import temporary_dir
-from posezoo.core.files.verified_files import set_aside
 from posezoo.core.layout import precision_of
 from posezoo.core.settings import DEFAULT_MODEL, SECOND_MODEL, user_folder
 from posezoo.run.run_flags import (
@@ -177,7 +175,6 @@ def run(args: _RunArgs) -> int:
             publish=publisher,
             timer=timer,
             report_failure=failures.report,
-            force=args.force,
             # A bar would be drawn over the lines on a terminal.
             listener=ignore_event if is_stdout(args.json_lines) else console,
         )
@@ -290,8 +287,6 @@ def _write_summary(
     if runner.is_file or not runner.has_results:
         return summary
     path = runner.results / "poses.json"
-    if not runner.force and has_signs(path, _OLD_SIGNS) and not is_own(path):
-        set_aside(path, failures.console)
     try:
         _write_poses(path, runner, summary)
     except DiskError as error:
@@ -310,9 +305,7 @@ def _write_poses(path: Path, runner: InputRunner, summary: dict[str, Any]) -> No
     from posezoo.run.video.frame_outputs import JsonListWriter
 
     first = {name: value for name, value in summary.items() if name != "images"}
-    with JsonListWriter(
-        path, "images", first, force=runner.force, listener=runner.listener
-    ) as written:
+    with JsonListWriter(path, "images", first, listener=runner.listener) as written:
         for row in runner.lines.read(len(runner.images)):
             written.append(row)
 
@@ -471,7 +464,6 @@ def _require_output(args: _RunArgs, inputs: RunInputs) -> None:
 
     if args.output:
         require_fitting_output(args.output, inputs)
-        require_own(args.output / "poses.json", _OLD_SIGNS, force=args.force)
 
 
 def _result_lines(summary: dict[str, Any], runner: InputRunner) -> Iterator[str]:

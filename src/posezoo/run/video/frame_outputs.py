@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from posezoo.cli.result_files import replacing_own, require_own, writing_result
+from posezoo.cli.result_files import writing_result
 from posezoo.core.errors import OutputError
 from posezoo.core.events import Listener, ignore_event
 from posezoo.core.files.file_lock import discard
@@ -93,7 +93,6 @@ def open_output(
     source: FrameSource,
     *,
     limit: int = 0,
-    force: bool = False,
     listener: Listener = ignore_event,
 ) -> FrameOutput:
     """The output for a path: an image, a video, or a folder.
@@ -102,11 +101,10 @@ def open_output(
         path: the file or folder to which frames are written.
         source: the source of the frames.
         limit: the maximum number of frames to write; 0: all.
-        force: whether files are replaced that posezoo did not write.
-        listener: receives a warning if the user replaces a file while it is written.
+        listener: receives a warning if a file of the user is renamed.
 
     Raises:
-        OutputError: the path does not fit the source, or there is a file that is not ours.
+        OutputError: the path does not fit the source,.
     """
     suffix = path.suffix.lower()
     is_folder = os.path.isdir(path) or not suffix
@@ -124,11 +122,9 @@ def open_output(
                 f"{target}: is the input itself", hint="write to another name or folder"
             )
     if is_folder or is_image:
-        for target in targets.values():
-            require_own(target, force=force)
-        return ImageOutput(path, limit, targets, force)
+        return ImageOutput(path, limit, targets, listener)
     write_video = partial(
-        VideoOutput, path, limit=limit, may_drop=source.is_live, force=force, listener=listener
+        VideoOutput, path, limit=limit, may_drop=source.is_live, listener=listener
     )
     if source.even_fps is None:
         return write_video(source.fps)
@@ -185,21 +181,20 @@ class ImageOutput(FrameOutput):
         path: the image, or the folder of the images.
         limit: the maximum number of frames to write; 0: all.
         targets: the paths of frames by the frame's name; other frames have numbers in the folder.
-        force: whether files are replaced that posezoo did not write.
+        listener: as for ``open_output``.
     """
 
     path: Path
     _limit: int
     _targets: Mapping[str, Path]
-    _force: bool
+    _listener: Listener = ignore_event
 
     def write(self, frame: Frame, image: Image) -> None:
         """Write an image."""
         if self._limit and self.written >= self._limit:
             return
         target = self._targets.get(frame.name, self.path / f"{frame.index:06}.jpg")
-        with replacing_own(target, force=self._force):
-            images.write_image(target, image)
+        images.write_image(target, image, self._listener)
         self.written += 1
 
 
@@ -236,7 +231,7 @@ class VideoOutput(FrameOutput):
         may_drop: whether frames are dropped if encoding is too slow; otherwise the caller waits.
         time_s: when a frame is shown, in seconds: it is repeated until the time of the next one.
             None: each frame is written once.
-        force, listener: as for ``open_output``.
+        listener: as for ``open_output``.
     """
 
     def __init__(
@@ -247,7 +242,6 @@ class VideoOutput(FrameOutput):
         *,
         may_drop: bool = True,
         time_s: Callable[[Frame], float] | None = None,
-        force: bool = False,
         listener: Listener = ignore_event,
     ) -> None:
         self.path = path
@@ -268,7 +262,7 @@ class VideoOutput(FrameOutput):
             # A folder that cannot be written is reported before anything is computed.
             _require_space(path)
         self._stack = ExitStack()
-        self._part = self._stack.enter_context(writing_result(path, listener, force=force))
+        self._part = self._stack.enter_context(writing_result(path, listener))
 
     def write(self, frame: Frame, image: Image) -> None:
         """Give a frame to the encoder's thread, or drop it if too many frames wait."""
@@ -397,7 +391,7 @@ class JsonListWriter(AbstractContextManager["JsonListWriter"]):
         key: the key of the list in the document, which is an object; empty: the document is the
             list itself.
         first: the object's values before the list.
-        force, listener: as for ``open_output``.
+        listener: as for ``open_output``.
 
     Attributes:
         rest: its values after the list; they must be set before the end.
@@ -409,7 +403,6 @@ class JsonListWriter(AbstractContextManager["JsonListWriter"]):
         key: str = "",
         first: Mapping[str, object] | None = None,
         *,
-        force: bool = False,
         listener: Listener = ignore_event,
     ) -> None:
         self.path = path
@@ -427,7 +420,7 @@ class JsonListWriter(AbstractContextManager["JsonListWriter"]):
             self._stack = ExitStack()
             if not self._is_stream:
                 create_parent(path)
-                result = writing_result(path, listener, force=force)
+                result = writing_result(path, listener)
                 self._part = self._stack.enter_context(result)
             # Without a buffer, the file is known to end with a complete item.
             self._stream: FileIO = open(self._part, "wb", buffering=0)  # noqa: SIM115

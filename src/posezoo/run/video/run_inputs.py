@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from posezoo.cli.result_files import replacing_own
 from posezoo.core.declarations.model import TRACKING
 from posezoo.core.declarations.safe_names import avoid_reserved, case_folded
 from posezoo.core.declarations.skeleton import Skeleton
@@ -421,7 +420,6 @@ class InputRunner:
         video: how the people in videos are tracked.
         publish: receives the source, each frame of a video, and its poses.
         report_failure: receives ``image``, its name, and why it could not be read or written.
-        force: whether files are replaced that posezoo did not write.
         listener: receives the progress.
     """
 
@@ -435,7 +433,6 @@ class InputRunner:
     publish: FramePublisher
     timer: StepTimer
     report_failure: ReportFailure
-    force: bool = False
     listener: Listener = ignore_event
 
     def __post_init__(self) -> None:
@@ -548,11 +545,9 @@ class InputRunner:
         """Draw an image, and keep its poses; returns the number of people who are drawn."""
         self.skeletons |= {pose.layout for pose in poses}
         target = self._names.output_path(image.path)
-        with (
-            self.timer.time_step("draw and write"),
-            replacing_own(target, force=self.force),
-        ):
-            write_image(target, draw(pixels, poses, min_score=self.min_score, in_place=True))
+        with self.timer.time_step("draw and write"):
+            drawn = draw(pixels, poses, min_score=self.min_score, in_place=True)
+            write_image(target, drawn, self.listener)
         described = [pose_to_json(pose, self.min_score) for pose in poses]
         people = self._count_drawn(described)
         row = {
@@ -625,11 +620,9 @@ class InputRunner:
             stack.enter_context(self.timer.time_step("videos"))
             written = None
             if keypoints:
-                written = JsonListWriter(
-                    keypoints, "frames", force=self.force, listener=self.listener
-                )
+                written = JsonListWriter(keypoints, "frames", listener=self.listener)
                 stack.enter_context(written)
-            output = open_output(target, source, force=self.force, listener=self.listener)
+            output = open_output(target, source, listener=self.listener)
             stack.callback(_finish_video, output, target, row)
             read = stack.enter_context(closing(source.frames()))
             results = self.estimator.stream(

@@ -60,7 +60,7 @@ class _ProveArgs(flags.ModelsArgs, flags.FormatArgs, DatasetArgs):
 
 def run(args: _ProveArgs) -> int:
     """Prove each model, write the page with all results, and print its path."""
-    from posezoo.cli.result_files import require_own, write_output
+    from posezoo.cli.result_files import write_result
     from posezoo.core.convert.conversion_plan import ConversionOptions
     from posezoo.core.pipeline.get import ConversionTask
     from posezoo.upkeep.proof import PAGE_SIGNS, Proving, render_table
@@ -73,8 +73,7 @@ def run(args: _ProveArgs) -> int:
         with flags.console_from_args(args) as console:
             dataset = read_dataset(args, console)
     page = args.output / "README.md"
-    require_own(page, PAGE_SIGNS, force=args.force)
-    proving = Proving(context, args.output, dataset, is_fresh=args.fresh, force=args.force)
+    proving = Proving(context, args.output, dataset, is_fresh=args.fresh)
 
     def prove(spec: ModelSpec, listener: Listener) -> model_jobs.Answer | Plan:
         if args.dry_run:
@@ -89,6 +88,8 @@ def run(args: _ProveArgs) -> int:
     for name in failures.keys() & reports.keys():
         del reports[name]
     args.output.mkdir(parents=True, exist_ok=True)
-    write_output(page, render_table(reports, failures).encode(), PAGE_SIGNS, force=args.force)
+    text = render_table(reports, failures)
+    with flags.console_from_args(args) as console:
+        write_result(page, text.encode(), console, PAGE_SIGNS)
     has_bad_source = any(answer.facts["bad_sources"] for _, answer in report.answers)
     return max(report.print(args.format), int(has_bad_source))
