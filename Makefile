@@ -45,7 +45,7 @@ faults: readme-env  ## convert right and wrong networks there: how many faults t
 
 # The folder is of this command: --force replaces what an earlier version left there without a record.
 quickstart: $(VENV)/.installed-run  ## install, then find the poses in two photos: pictures in quickstart/
-	$(BIN)/posezoo run --output quickstart --force
+	$(BIN)/posezoo run --output quickstart
 
 # Compiled once, as pip does with what it installs: the tests start commands by the thousand, each of which would
 # do so itself where PYTHONDONTWRITEBYTECODE is set. One process more than cores, since some tests wait for a server or
