@@ -199,10 +199,13 @@ def test_json_tells_each_file_once_whatever_comes_beside_it(server, tmp_path):
 
 def test_what_has_begun_when_one_fails_is_finished():
     done: list[int] = []
+    fails = threading.Event()
 
     def work(item: int) -> None:
         if item == 0:
+            fails.set()
             raise PosezooError("no")
+        fails.wait(HANG_S)
         time.sleep(0.1)
         done.append(item)
 
