@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
@@ -21,7 +21,7 @@ from fakes.command import posezoo
 from fakes.fetch import Fetch
 from fakes.files import declared
 from fakes.server import Server
-from fakes.waiting import HANG_S, wait_until
+from fakes.waiting import HANG_S, once, wait_until
 from fakes.zoo import model_yml, write_model
 from posezoo.core.declarations.sources import NpmPackageSource
 from posezoo.core.download.context import ConnectionPool, DownloadContext
@@ -72,18 +72,6 @@ def was_overtaken(fetch: Fetch, source: object) -> bool:
     """Whether another source sent the file while this one was still being asked."""
     reason = rf"(?m)^net\.bin: {re.escape(str(source))}: .*, another source was faster$"
     return re.search(reason, fetch.warnings) is not None
-
-
-def once(happens: Callable[[], object]) -> threading.Event:
-    """An event that is set as soon as something happens."""
-    event = threading.Event()
-
-    def watch() -> None:
-        wait_until(happens)
-        event.set()
-
-    threading.Thread(target=watch, daemon=True).start()
-    return event
 
 
 def test_a_host_that_accepts_and_is_silent_is_overtaken(fetch, silent, other):
