@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +21,18 @@ def wait_until(holds: Callable[[], object], what: str = "it") -> None:
     while not holds():
         assert time.monotonic() < end, f"{what} did not happen within {HANG_S} s"
         time.sleep(0.01)
+
+
+def once(happens: Callable[[], object]) -> threading.Event:
+    """An event that is set as soon as something happens."""
+    event = threading.Event()
+
+    def watch() -> None:
+        wait_until(happens)
+        event.set()
+
+    threading.Thread(target=watch, daemon=True).start()
+    return event
 
 
 def sizes_of_parts(folder: Path) -> list[int]:

@@ -58,7 +58,7 @@ def lines(ended):
     return {
         line
         for line in ended.stderr.splitlines()
-        if not re.search(r"(in|took) [0-9.]+ s$|: waiting for ", line)
+        if not re.search(r"(in|took) [0-9.]+ s\b|: waiting for ", line)
     }
 
 

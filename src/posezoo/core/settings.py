@@ -205,9 +205,10 @@ def _split_texts(value: object, separator: str = ",") -> list[str]:
     return list(map(str, value if isinstance(value, (list, tuple)) else (value,)))
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"expected text, got {value!r}")
+def _name(value: object) -> str:
+    # An address with a password is refused here, which hides the password.
+    if not isinstance(value, str) or not value or re.search(r":.*@", value):
+        raise ValueError(f"expected a name, got {value!r}")
     return value
 
 
@@ -352,14 +353,14 @@ class Settings:
         in_folder=_any_value,
     )
     device: str = _setting(
-        _text,
+        _name,
         "CPU",
         "OpenVINO device (default: CPU); posezoo doctor lists the devices of this machine",
         "DEVICE",
         in_folder=_any_value,
     )
     detector: str = _setting(
-        _text,
+        _name,
         "usual",
         "person detector for models that process one person at a time: the name of a model, or none"
         " to treat the whole image as one person, whom MoveNet follows through a video (default:"

@@ -20,7 +20,7 @@ import pytest
 
 from fakes.command import posezoo
 from fakes.files import declared, model
-from fakes.waiting import HANG_S
+from fakes.waiting import HANG_S, once
 from fakes.zoo import model_yml, write_model
 from posezoo.core.download.candidates import RateLimitedError
 from posezoo.core.download.context import ConnectionPool, HostLimiter
@@ -63,8 +63,9 @@ def script(zoo: Path, *more: object, **options: Any) -> subprocess.CompletedProc
 
 
 def test_the_files_of_one_model_come_at_once(server, tmp_path):
+    eight_are_asked = once(lambda: server.at_once == 8)
     files = [
-        declared(name, body, server.serve(name, body, silence_s=0.6))
+        declared(name, body, server.serve(name, body, answers=eight_are_asked))
         for name, body in bodies(16).items()
     ]
     told: list[Event] = []
@@ -199,10 +200,13 @@ def test_json_tells_each_file_once_whatever_comes_beside_it(server, tmp_path):
 
 def test_what_has_begun_when_one_fails_is_finished():
     done: list[int] = []
+    fails = threading.Event()
 
     def work(item: int) -> None:
         if item == 0:
+            fails.set()
             raise PosezooError("no")
+        fails.wait(HANG_S)
         time.sleep(0.1)
         done.append(item)
 

@@ -147,6 +147,13 @@ def test_a_rest_that_does_not_fit_costs_one_more_request(server, fetch, faults):
     assert "starting again from the beginning" in fetch.warnings
 
 
+def test_a_rest_with_the_status_of_the_whole_file_is_taken(server, fetch):
+    file = broken_off(server, fetch)
+    server.serve("net.tflite", WEIGHTS[3000:], headers={"Content-Range": "bytes 3000-4095/4096"})
+    assert fetch(file, attempts=1).read_bytes() == WEIGHTS
+    assert ranges(server) == ["bytes=3000-"]
+
+
 def test_a_wrong_byte_in_the_rest_costs_one_more_download(server, fetch):
     file = broken_off(server, fetch)
     server.serve("net.tflite", WEIGHTS, wrong_byte=3500, times=1, etag=ETAG)

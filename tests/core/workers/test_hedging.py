@@ -1,25 +1,46 @@
 from __future__ import annotations
 
+import queue
 import threading
 import time
 
 import pytest
 
-from fakes.waiting import HANG_S
-from posezoo.core.workers.hedging import ask_with_head_start, current_request
+from fakes.waiting import HANG_S, wait_until
+from posezoo.core.workers.hedging import HedgedRequest, ask_with_head_start, current_request
 from posezoo.core.workers.threads import Cancelled
 
 HEAD_START_S = 0.2
+HEAD_START_TICKS = 4
 
 
-def ask(*answers, hosts=None, check=lambda: None):
+def ask(*answers, hosts=None, check=lambda: None, head_start_s=HEAD_START_S):
     """Ask hosts, each of which is a function."""
     names = hosts or [str(number) for number in range(len(answers))]
 
     def prepare(number, _is_alone):
         return answers[number]
 
-    return ask_with_head_start(names, prepare, HEAD_START_S, LookupError, check)
+    return ask_with_head_start(names, prepare, head_start_s, LookupError, check)
+
+
+class Ticks:
+    """Lets a host do something between two ticks of ``ask``, however busy the machine is."""
+
+    def __init__(self) -> None:
+        self._begun = queue.SimpleQueue[None]()
+        self._done = queue.SimpleQueue[None]()
+
+    def check(self) -> None:
+        self._begun.put(None)
+        self._done.get(timeout=HANG_S)
+
+    def run(self, step, count: int) -> None:
+        """Do a step in each of the next ticks."""
+        for number in range(count):
+            self._begun.get(timeout=HANG_S)
+            step(number)
+            self._done.put(None)
 
 
 def silent_until(event: threading.Event):
@@ -46,30 +67,72 @@ def test_the_first_host_is_asked_alone_if_it_answers():
 def test_after_a_failure_the_next_is_asked_at_once():
     error = LookupError("no such file")
     started = time.monotonic()
-    answer = ask(failing(error), lambda: "b")
-    assert time.monotonic() - started < HEAD_START_S
+    answer = ask(failing(error), lambda: "b", head_start_s=2 * HANG_S)
+    assert time.monotonic() - started < HANG_S
     assert (answer.result, answer.winner, answer.failures) == ("b", 1, {0: error})
+
+
+def test_after_a_failed_attempt_the_next_is_asked_at_once_and_the_first_may_go_on():
+    event = threading.Event()
+
+    def fail_once():
+        current_request().note_problem("refused")
+        return silent_until(event)()
+
+    answer = ask(fail_once, lambda: "b", head_start_s=2 * HANG_S)
+    assert (answer.result, answer.overtaken) == ("b", {0: "refused"})
+    event.set()
 
 
 def test_a_silent_host_has_a_head_start_and_no_more():
     event = threading.Event()
     started = time.monotonic()
     answer = ask(silent_until(event), lambda: "b")
-    assert HEAD_START_S <= time.monotonic() - started < HANG_S / 2
-    assert (answer.result, list(answer.silent)) == ("b", [0])
+    assert time.monotonic() - started >= HEAD_START_S
+    assert (answer.result, answer.overtaken) == ("b", {0: "sent 0 bytes in 0.2 s"})
     event.set()
 
 
-def test_a_host_that_sends_data_now_and_then_is_not_silent():
+@pytest.mark.parametrize(("size", "asked"), [(0, []), (99, []), (1000, ["b"])])
+def test_a_host_is_slow_if_the_rest_takes_more_than_ten_seconds(size, asked):
+    """It sends 2 bytes in 0.2 s; without a known size, any bytes are enough."""
+    ticks = Ticks()
+    others = []
+
+    def send(number):
+        current_request().note_data(number % 2)
+
     def slow():
-        for _ in range(8):
-            time.sleep(HEAD_START_S / 4)
-            current_request().note_data()
+        current_request().expect(size)
+        ticks.run(send, 3 * HEAD_START_TICKS)
         return "a"
 
-    asked = []
-    assert ask(slow, lambda: asked.append("b")).result == "a"
-    assert asked == []
+    ask(slow, lambda: others.append("b"), check=ticks.check)
+    assert others == asked
+
+
+def test_of_two_that_send_the_slower_waits_and_goes_on_if_the_faster_fails():
+    requests: list[HedgedRequest] = []
+    failed = threading.Event()
+
+    def send(size, until):
+        requests.append(request := current_request())
+        request.expect(1_000_000_000)
+        while not until():
+            request.note_data(size)
+            time.sleep(0.001)
+
+    def slower():
+        send(10, failed.is_set)
+        return "a"
+
+    def faster():
+        send(1000, lambda: not requests[0].may_go_on.is_set())
+        failed.set()
+        raise LookupError
+
+    answer = ask(slower, faster)
+    assert (answer.result, list(answer.failures)) == ("a", [1])
 
 
 def test_the_one_that_was_silent_may_still_be_the_first():
@@ -81,30 +144,22 @@ def test_the_one_that_was_silent_may_still_be_the_first():
 def test_a_host_is_not_asked_twice_at_once():
     at_once = []
     running = []
+    other_asked = threading.Event()
 
     def slow():
         running.append(1)
         at_once.append(len(running))
-        time.sleep(2 * HEAD_START_S)
+        assert other_asked.wait(HANG_S)
         running.pop()
         raise LookupError
 
-    silent = silent_until(threading.Event())
+    def other():
+        other_asked.set()
+        wait_until(lambda: len(at_once) == 2)
+        return "b"
 
-    with pytest.raises(Cancelled):
-        ask(slow, slow, silent, hosts=["a", "a", "b"], check=stop_after(8 * HEAD_START_S))
+    assert ask(slow, slow, other, hosts=["a", "a", "b"]).result == "b"
     assert at_once == [1, 1]
-
-
-def stop_after(seconds: float):
-    """Raises Cancelled after some seconds, and ends ``ask`` so."""
-    end = time.monotonic() + seconds
-
-    def check():
-        if time.monotonic() > end:
-            raise Cancelled
-
-    return check
 
 
 def test_if_all_fail_each_has_its_error():
@@ -163,18 +218,18 @@ def test_a_request_that_is_cancelled_before_it_connects_is_closed_then():
 def test_data_for_a_request_inside_of_another_counts_for_both():
     """As of a package, whose mirrors are asked for the sake of a file."""
 
-    def slow():
-        time.sleep(HEAD_START_S / 2)
-        current_request().note_data()
-        time.sleep(HEAD_START_S * 0.75)
+    ticks = Ticks()
+
+    def send(number):
+        current_request().note_data(number % 2)
+
+    def inner():
+        ticks.run(send, 3 * HEAD_START_TICKS)
         return "inner"
 
-    def outer():
-        return ask(slow, lambda: "other").result
-
     asked = []
-    assert ask(outer, lambda: asked.append("b")).result == "inner"
-    assert asked == []
+    answer = ask(lambda: ask(inner).result, lambda: asked.append("b"), check=ticks.check)
+    assert (answer.result, asked) == ("inner", [])
 
 
 def test_with_one_host_no_thread_is_started():

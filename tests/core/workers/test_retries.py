@@ -74,7 +74,8 @@ def test_the_last_failure_is_the_error(make_error: Callable[[], TransientSourceE
     source = Source(*(make_error() for _ in range(10)))
     with pytest.raises(TransientSourceError, match="busy") as caught:
         source.ask_again(attempts=4)
-    assert (caught.value.attempts, len(source.errors)) == (asked, 10 - asked)
+    assert caught.value.problem == f"busy ({asked} attempts)"
+    assert len(source.errors) == 10 - asked
 
 
 def test_fewer_requests_at_a_time_are_no_failed_attempt():

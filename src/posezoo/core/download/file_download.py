@@ -65,7 +65,7 @@ from posezoo.core.files.verified_files import (
     writing,
 )
 from posezoo.core.layout import require_inside
-from posezoo.core.workers.hedging import HedgedRequest, ask_with_head_start, current_request
+from posezoo.core.workers.hedging import ask_with_head_start, current_request
 from posezoo.core.workers.retries import TransientSourceError, ask_again
 
 _CHANGED = "the file changed at its source, or was damaged during the download"
@@ -361,13 +361,12 @@ def _fill_from_hosts(
     report: DownloadReport,
     failures: list[Failure],
 ) -> Candidate | None:
-    """Ask hosts, and a further one at the same time if they send nothing; None if all failed.
+    """Ask hosts, and a further one at the same time if they are slow; None if all failed.
 
-    ``failures`` gets those that failed, or were silent and therefore slower.
+    ``failures`` gets those that failed or were overtaken.
     """
     context = report.context
     pool = context.pool
-    head_start_s = context.options.head_start_s
     ordered = sorted(candidates, key=lambda candidate: pool.is_late(candidate.host))
 
     def prepare(number: int, is_alone: bool) -> Callable[[], PartialFile]:
@@ -378,15 +377,15 @@ def _fill_from_hosts(
         answer = ask_with_head_start(
             [candidate.host or candidate.name for candidate in ordered],
             prepare,
-            head_start_s,
+            context.options.head_start_s,
             DownloadError,
             pool.raise_if_cancelled,
         )
         if answer.result:
             parts.keep(answer.result)
     problems: dict[int, DownloadError] = {
-        number: TransientSourceError(_explain_loss(request, head_start_s))
-        for number, request in answer.silent.items()
+        number: TransientSourceError(f"{reason}, another source was faster")
+        for number, reason in answer.overtaken.items()
     }
     problems.update(answer.failures)
     for number, error in sorted(problems.items()):
@@ -394,14 +393,9 @@ def _fill_from_hosts(
         failures.append((candidate, error))
         is_late = isinstance(error, TransientSourceError) and pool.postpone(candidate.host)
         if is_late and answer.result:
-            context.warn(f"{candidate.host} failed, and is asked last for the rest of the run")
+            change = "was slow or failed, and is asked last for the rest of the run"
+            context.warn(f"{candidate.host} {change}")
     return ordered[answer.winner] if answer.result else None
-
-
-def _explain_loss(request: HedgedRequest, head_start_s: float) -> str:
-    """Why another source was faster than a request."""
-    reason = f"no {'more ' if request.has_data else ''}data for {head_start_s:g} s"
-    return f"{request.problem or reason}, another source was faster"
 
 
 def _ask(
@@ -456,12 +450,7 @@ def _fill_from(
             partial.truncate()
             _receive(candidate, file, partial, show_progress)
 
-    try:
-        ask_again(receive, context.options.limits, warn)
-    except TransientSourceError as error:
-        if error.attempts > 1:
-            error.problem += f" ({error.attempts} attempts)"
-        raise
+    ask_again(receive, context.options.limits, warn)
 
 
 def _receive(
@@ -474,6 +463,7 @@ def _receive(
     with _open_rest(candidate, file, partial.load_resume_state(file)) as stream:
         start = ResumeState(stream.start, candidate.name, stream.etag)
         partial.start_at(file, start, resumable=stream.is_resumable)
+        current_request().expect((file.size or stream.size or 0) - stream.start)
         try:
             for size in _write_pieces(stream, file, partial):
                 show_progress(size)
@@ -511,7 +501,8 @@ def _write_pieces(stream: ByteStream, file: SourceFile, partial: PartialFile) ->
     size = stream.start
     reported_at = float("-inf")  # the first piece is reported at once
     for piece in stream.pieces:
-        current_request().note_data()
+        if not stream.url:  # bytes over HTTP are counted when they arrive
+            current_request().note_data(len(piece))
         size += len(piece)
         if size > file.read_limit:
             limit = "expected" if file.size is None else "declared"

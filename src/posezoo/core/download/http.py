@@ -137,16 +137,18 @@ def _parse_content_range(
 ) -> tuple[int, int | None]:
     """The first byte of the response, and its stop, or None if it continues to the end of the file.
 
-    A server without range requests, or with another version of the file, sends all of it.
+    A server without range requests, or with another version of the file, sends all of it; some
+    send the range with the status of all.
     """
-    if response.status_code == HTTPStatus.OK:
-        return 0, None
     content_range = response.headers.get("Content-Range", "")
     total = file.size if file.size is not None else _stated_size(response)
     stop = (total or 0) if last is None else last + 1
     expected = f"bytes {resume.size}-{stop - 1}/"
     is_expected = content_range in (f"{expected}{total}", f"{expected}*")
-    if not is_expected or content_encoding(response) != "identity":
+    is_range = is_expected and content_encoding(response) == "identity"
+    if not is_range and response.status_code == HTTPStatus.OK:
+        return 0, None
+    if not is_range:
         returned = content_range or "no range"
         raise RangeMismatchError(
             f"returns {returned!r} instead of the range that starts at byte {resume.size}"
@@ -158,8 +160,8 @@ def _parse_content_range(
 
 def _stated_size(response: requests.Response) -> int | None:
     """The size of the whole file in bytes; None if the response does not state it."""
-    is_part = response.status_code == HTTPStatus.PARTIAL_CONTENT
-    size_text = response.headers.get("Content-Range" if is_part else "Content-Length", "")
+    headers = response.headers
+    size_text = headers.get("Content-Range", headers.get("Content-Length", ""))
     return _parse_size(size_text.rpartition("/")[2], response)
 
 

@@ -34,7 +34,8 @@ class DownloadOptions:
     attempts: int = 5  # how often a source is asked if it fails temporarily, at least 1
     #: The time limit for a connection, for the headers, and between two pieces of data.
     timeout_s: float = 30.0
-    #: If a host has sent no byte for so many seconds, the host of the next source is asked, too.
+    #: For so many seconds the speed of a host is measured. If it is slow, the host of the next
+    #: source is asked, too.
     head_start_s: float = 3.0
     #: Receives and records the size and digest of a file without a pin; None if such files are
     #: refused.

@@ -77,7 +77,7 @@ class StallDetectingReader:
             if self._recent:
                 problem = f"sent only {self._recent} bytes in {self._timeout_s:g} s{when}"
             raise TransientSourceError(problem, at_most=ATTEMPTS_AT_SILENCE)
-        request.note_data()
+        request.note_data(len(piece))
         self._received += len(piece)
         return piece
 

@@ -57,13 +57,16 @@ class HostParts:
 
 
 class DownloadReport:
-    """Reports the download of one file: of one source at a time, the last that was asked."""
+    """Reports the download of one file: of one source at a time, the last that was asked, with the
+    most bytes that one of them has sent.
+    """
 
     def __init__(self, file: SourceFile, context: DownloadContext) -> None:
         self.context = context
         self._file = file
         self._lock = threading.RLock()
         self._shown: Candidate | None = None
+        self._sizes: dict[str, int] = {}  # by the names of candidates
 
     def start(self, candidate: Candidate) -> None:
         """A candidate is asked."""
@@ -79,15 +82,20 @@ class DownloadReport:
 
     def show_progress(self, candidate: Candidate, size: int) -> None:
         """A candidate has sent so many bytes."""
+        context = self.context
         with self._lock:
-            if candidate is self._shown:
-                context = self.context
-                context.emit(FileDownloadProgress(context.model, self._file.name, size))
+            self._sizes[candidate.name] = size
+            most = max(self._sizes.values())
+            if not self._shown:
+                self.start(candidate)
+            if self._shown:
+                context.emit(FileDownloadProgress(context.model, self._file.name, most))
 
     def fail(self, candidate: Candidate, reason: str) -> None:
         """A candidate did not send the file."""
         context = self.context
         with self._lock:
+            self._sizes.pop(candidate.name, None)
             if candidate is self._shown:
                 self._shown = None
                 context.emit(FileDownloadFinished(context.model, self._file.name, False, reason))

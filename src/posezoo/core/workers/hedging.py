@@ -1,14 +1,15 @@
-"""Hedged requests: ask several hosts for the same, the next one if those before send nothing.
+"""Hedged requests: ask several hosts for the same, the next one if those before are slow.
 
-All go on, and the first result counts; the other requests are cancelled. The term is that of J.
-Dean and L. A. Barroso, The Tail at Scale, CACM 56 (2013), https://doi.org/10.1145/2408776.2408794.
+The first result counts; the other requests are cancelled. The term is that of J. Dean and L. A.
+Barroso, The Tail at Scale, CACM 56 (2013), https://doi.org/10.1145/2408776.2408794.
 """
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
-import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import field
@@ -23,6 +24,9 @@ Error = TypeVar("Error", bound=Exception)
 # How long a cancelled run may have to wait for the thread that waits for the hosts.
 _TICK_S = 0.05
 
+# A host is slow if the rest takes longer at its present speed.
+_SLOW_S = 10.0
+
 
 class HedgedRequest:
     """One of several requests for the same, in a thread of its own.
@@ -30,22 +34,35 @@ class HedgedRequest:
     The code that waits for a host finds it by ``current_request``.
     """
 
-    def __init__(self, parent: HedgedRequest | None = None) -> None:
+    def __init__(self, parent: HedgedRequest | None = None, head_start_s: float = 0.0) -> None:
         self._parent = parent  # the request for whose sake this one is sent
+        self._head_start_s = head_start_s
         self._lock = threading.Lock()
         self._ends: list[Callable[[], None]] = []
         self._is_cancelled = False
-        self._data_at = time.monotonic()
-        self.has_data = False  # whether bytes have arrived
+        self._received = 0  # in bytes
+        self._left = 0  # the bytes that are still expected, if their number is known
+        # How many bytes had been received at each of the last ticks.
+        self._samples = deque([0], maxlen=1 + math.ceil(head_start_s / _TICK_S))
+        self.may_go_on = threading.Event()  # else its thread waits at its next bytes
+        self.may_go_on.set()
         self.problem = ""  # why the last attempt failed; empty again after bytes of the next one
 
-    def note_data(self) -> None:
-        """Remember that bytes have arrived now."""
-        self._data_at = time.monotonic()
-        self.has_data = True
+    def expect(self, size: int) -> None:
+        """Remember how many bytes are still to be received."""
+        self._left = size
+        if self._parent:
+            self._parent.expect(size)
+
+    def note_data(self, size: int) -> None:
+        """Count bytes that have arrived now, and wait until the request may go on."""
+        with self._lock:
+            self._received += size
+            self._left -= size
         self.problem = ""
         if self._parent:
-            self._parent.note_data()
+            self._parent.note_data(size)
+        self.may_go_on.wait()
 
     def note_problem(self, problem: str) -> None:
         """Remember why an attempt failed, after which the host is asked again."""
@@ -53,10 +70,30 @@ class HedgedRequest:
         if self._parent:
             self._parent.note_problem(problem)
 
+    def measure(self) -> None:
+        """Measure the speed; must be called at each tick."""
+        if self.rest_s == math.inf and self._received > self._samples[-1]:
+            self._samples.clear()  # it sends again: its silence says nothing about its speed
+        self._samples.append(self._received)
+
     @property
-    def silence_s(self) -> float:
-        """Seconds since the last bytes, or since the start."""
-        return time.monotonic() - self._data_at
+    def _recent(self) -> int:
+        """How many bytes were received during the last head start."""
+        return self._samples[-1] - self._samples[0]
+
+    @property
+    def rest_s(self) -> float:
+        """Seconds that the rest takes at the present speed; 0 before it is measured, infinite if
+        nothing arrives.
+        """
+        is_measured = len(self._samples) == self._samples.maxlen
+        if self.problem or (is_measured and not self._recent):
+            return math.inf
+        return self._left * self._head_start_s / self._recent if is_measured else 0.0
+
+    def explain_rest(self) -> str:
+        """Why the rest takes long."""
+        return self.problem or f"sent {self._recent} bytes in {self._head_start_s:g} s"
 
     def cancel(self) -> None:
         """Close the connections, and let the thread raise Cancelled at its next check."""
@@ -65,6 +102,7 @@ class HedgedRequest:
             ends = tuple(self._ends)
         for end in ends:
             end()
+        self.may_go_on.set()
 
     def raise_if_cancelled(self) -> None:
         """Raise Cancelled if the result is not needed any more."""
@@ -118,8 +156,8 @@ class FirstAnswer(Generic[Result, Error]):
     result: Result | None  # None: all failed
     winner: int  # the number of the host with the result; -1 if there is none
     failures: Mapping[int, Error]
-    #: The requests that had got nothing for the head start, and were cancelled.
-    silent: Mapping[int, HedgedRequest] = field(default_factory=dict)
+    #: Why those took too long that were asked before the winner, and were cancelled.
+    overtaken: Mapping[int, str] = field(default_factory=dict)
 
 
 #: Is called with the number of a host that is to be asked, and with whether no other host is being
@@ -134,16 +172,18 @@ def ask_with_head_start(
     failure: type[Error],
     check: CancelCheck,
 ) -> FirstAnswer[Result, Error]:
-    """Ask hosts in their order, and the next one as soon as those before have failed, or have sent
-    nothing for ``head_start_s``.
+    """Ask hosts in their order, and the next one as soon as an attempt at those before has failed,
+    or they are slow.
 
-    The first result counts; the other requests are cancelled. A host that is named twice is not
-    asked twice at once. If there is only one, it is asked in this thread.
+    Slow is a host that sends nothing, or so little that the rest would take more than 10 s. Of
+    several that send, only the fastest goes on, since they may share one line; the others wait
+    until it fails. The first result counts; the other requests are cancelled. A host that is named
+    twice is not asked twice at once. If there is only one, it is asked in this thread.
 
     Args:
         hosts: their names.
         prepare: returns the request to a host.
-        head_start_s: in seconds.
+        head_start_s: how long the speed of a host is measured, in seconds.
         failure: an error that is part of the answer; any other error of a request is raised.
         check: is called while nothing happens; what it raises ends all requests.
     """
@@ -151,12 +191,12 @@ def ask_with_head_start(
     failures: dict[int, Error] = {}
     try:
         while race.goes_on():
-            race.start_next()
+            race.steer()
             end = race.wait()
             if end is None:
                 check()
             elif end.error is None:
-                return FirstAnswer(end.result, end.number, failures, race.silent())
+                return FirstAnswer(end.result, end.number, failures, race.overtaken_by(end.number))
             elif isinstance(end.error, failure):
                 failures[end.number] = end.error
             else:
@@ -190,15 +230,28 @@ class _Race(Generic[Result]):
         """Whether a host may still answer."""
         return bool(self._unasked or self._requests)
 
-    def silent(self) -> dict[int, HedgedRequest]:
-        """The requests to hosts that have sent nothing for the head start."""
+    def overtaken_by(self, winner: int) -> dict[int, str]:
+        """Why those take long that were asked before a host."""
         requests = self._requests.items()
-        return {number: each for number, each in requests if each.silence_s >= self._head_start_s}
+        return {number: each.explain_rest() for number, each in requests if number < winner}
 
-    def start_next(self) -> None:
-        """Ask the next host that is not being asked, if all others are silent."""
-        if len(self.silent()) < len(self._requests):
-            return
+    def steer(self) -> None:
+        """Ask the next host if all are slow, and let only the fastest of those that send go on."""
+        running = [each for each in self._requests.values() if each.may_go_on.is_set()]
+        for each in running:
+            each.measure()
+        sending = [each for each in running if each.rest_s < math.inf]
+        sending.sort(key=lambda each: each.rest_s)
+        if not sending:
+            for each in self._requests.values():
+                each.may_go_on.set()
+        elif sending[0].rest_s > 0:  # all are measured
+            for slower in sending[1:]:
+                slower.may_go_on.clear()
+        if all(each.rest_s >= _SLOW_S for each in running):
+            self._start_next()
+
+    def _start_next(self) -> None:
         busy = {self._hosts[number] for number in self._requests}
         for number in self._unasked:
             if self._hosts[number] not in busy:
@@ -208,7 +261,7 @@ class _Race(Generic[Result]):
 
     def _start(self, number: int) -> None:
         ask = self._prepare(number, not self._requests)
-        request = self._requests[number] = HedgedRequest(current_request())
+        request = self._requests[number] = HedgedRequest(current_request(), self._head_start_s)
 
         def run() -> None:
             try:

@@ -37,14 +37,12 @@ class TransientSourceError(SourceError):
         at_most: the maximum number of attempts; None for as many as the user allows.
         new_limit: the new limit of simultaneous requests to the host; None if it has not changed.
         silent_host: the host, with the port, that does not answer at all; empty if it answered.
-        attempts: how often the source was asked.
         is_offline: there was no connection, so the next attempt takes no time that a user notices.
     """
 
     is_offline = False
     new_limit: int | None = None
     silent_host = ""
-    attempts = 1
 
     def __init__(
         self,
@@ -71,7 +69,7 @@ def ask_again(
     fewer requests at a time is not counted.
 
     Raises:
-        TransientSourceError: the last attempt failed temporarily, too; ``attempts`` counts them.
+        TransientSourceError: the last attempt failed temporarily, too.
     """
     attempt = 1
     last_problem = ""
@@ -80,8 +78,6 @@ def ask_again(
             return ask()
         except TransientSourceError as error:
             current_request().raise_if_cancelled()
-            current_request().note_problem(error.problem)
-            error.attempts = attempt
             _refuse_long_pause(error, limits)
             if error.new_limit is not None:
                 warn(f"{error.problem}; now at most {error.new_limit} at a time")
@@ -89,7 +85,9 @@ def ask_again(
                 continue
             allowed = min(limits.attempts, error.at_most or limits.attempts)
             if attempt >= allowed:
+                error.problem += f" ({attempt} attempts)" if attempt > 1 else ""
                 raise
+            current_request().note_problem(error.problem)
             pause_s = _pause_s(attempt, error)
             attempt += 1
             is_new = error.problem != last_problem and not error.is_offline
