@@ -11,6 +11,7 @@ import pytest
 from fakes.command import omz_tool, posezoo
 from posezoo.cli import flags
 from posezoo.cli.main import create_parser, verb_parsers
+from posezoo.cli.parsers import Args
 from posezoo.core.declarations.model import Precision
 from posezoo.core.settings import SETTING_TYPES
 
@@ -24,7 +25,7 @@ def parse(*words, names=()):
     """The parsed flags of these names."""
     parser = argparse.ArgumentParser()
     flags.add_flags(parser, *names)
-    return parser.parse_args(words)
+    return parser.parse_args(words, Args())
 
 
 def test_flags_that_are_not_given_leave_the_settings_alone():

@@ -143,7 +143,10 @@ def test_a_file_becomes_the_two_files_of_an_ir(folder, capfd, kind):
     code, out, err = run(capfd, "--input_model", f"net.{kind}", "--output_dir", "out/FP16")
     assert code == 0
     assert is_only_unproven(err) if kind == "pb" else err == ""
-    assert sorted(path.name for path in (folder / "out/FP16").iterdir()) == ["net.bin", "net.xml"]
+    assert sorted(path.name for path in (folder / "out/FP16").glob("[!.]*")) == [
+        "net.bin",
+        "net.xml",
+    ]
     assert out.splitlines()[-3:] == [
         "[ SUCCESS ] Generated IR version 11 model.",
         f"[ SUCCESS ] XML file: {folder}/out/FP16/net.xml",
@@ -514,21 +517,21 @@ def test_an_existing_ir_is_replaced_only_by_a_complete_one(folder, capfd):
     assert ((folder / "net.xml").read_text(), (folder / "net.bin").read_text()) == (old, "old bin")
     assert run(capfd, "--input_model", "net.onnx")[0] == 0
     assert read(folder / "net.xml").outputs
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "net.bin", "net.onnx", "net.pb", "net.tflite", "net.xml",
+    assert sorted(path.name for path in folder.glob("[!.]*")) == [
+        "net.bin", "net.bin.bak1", "net.onnx", "net.pb", "net.tflite", "net.xml", "net.xml.bak1",
     ]  # fmt: skip
+    assert (folder / "net.xml.bak1").read_text() == old
 
 
 @pytest.mark.parametrize("name", ["net.xml", "net.bin"])
-def test_a_file_of_the_user_that_is_no_ir_is_not_replaced(folder, capfd, name):
+def test_a_file_of_the_user_is_kept_under_another_name(folder, capfd, name):
     (folder / name).write_text("mine")
-    code, _, err = run(capfd, "--input_model", "net.onnx")
-    assert (code, err) == (
-        1,
-        f"[ ERROR ]  {name}: exists, and is not as posezoo wrote it\n"
-        "  hint: give another --output_dir, or another --model_name\n",
-    )
-    assert (folder / name).read_text() == "mine"
+    for _ in range(2):
+        code, _, err = run(capfd, "--input_model", "net.onnx")
+        assert code == 0
+    assert err == ""  # the second IR replaces the first one
+    assert (folder / f"{name}.bak1").read_text() == "mine"
+    assert read(folder / "net.xml").outputs
 
 
 def test_the_file_to_convert_is_not_replaced_by_its_ir(folder, capfd):

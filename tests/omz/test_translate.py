@@ -96,20 +96,17 @@ def test_a_dry_run_of_a_broken_file_fails_as_the_real_run_does(folder, capfd):
     assert run(capfd, "net.tflite", "-o", "net.xml", "--dry_run") == real
 
 
-def test_another_file_of_that_name_is_only_replaced_on_request(folder, capfd):
+def test_another_file_of_that_name_is_kept_under_another_one(folder, capfd):
     squeeze_net().save(folder)
     (folder / "net.onnx").write_bytes(b"mine")
     words = "net.caffemodel", "-o", "net.onnx"
     code, _, problem = run(capfd, *words)
-    assert (code, problem) == (
-        1,
-        "error: net.onnx: exists, and is not as posezoo wrote it\n"
-        "  hint: --force replaces it; or write to another file or folder\n",
-    )
-    assert (folder / "net.onnx").read_bytes() == b"mine"
-    assert run(capfd, *words, "--force")[0] == 0
+    kept = "warning: net.onnx: is not as posezoo wrote it: kept as net.onnx.bak1\n"
+    assert (code, problem) == (0, kept)
+    assert (folder / "net.onnx.bak1").read_bytes() == b"mine"
     assert onnx.load("net.onnx").producer_name == "posezoo"
-    assert run(capfd, *words)[0] == 0  # the same command again
+    assert run(capfd, *words, "--force")[0] == 0  # the same command again, as for 0.2.0
+    assert not (folder / "net.onnx.bak2").exists()
 
 
 def test_the_size_that_a_network_of_openpose_gets_at_run_time_is_given(folder, capfd):

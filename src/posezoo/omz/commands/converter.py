@@ -135,7 +135,8 @@ def _run(args: _ConverterArgs) -> int:
         if error:
             failed[outcome.item.full_name] = error
     if not args.dry_run and not args.no_card:
-        conversion.write_composite_sidecars(selection.composites, failed)
+        lines = TextReporter(LineBuffer(), context.layout.output_dir)
+        conversion.write_composite_sidecars(selection.composites, failed, lines)
     return _print_summary(
         failed, [spec.full_name for spec in selection.models], args.progress_format
     )
