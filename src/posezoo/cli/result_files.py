@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from posezoo.core.declarations.model import Digest
+from posezoo.core.errors import DiskError
 from posezoo.core.events import Listener, ignore_event
 from posezoo.core.files.file_record import fingerprint, read_record
 from posezoo.core.files.staging import remove_stale_staging_dirs, staging_dir
@@ -62,15 +63,20 @@ def writing_result(path: Path, listener: Listener = ignore_event) -> Iterator[Pa
     remove_stale_staging_dirs(path.parent)
     with writing(path), staging_dir(path.parent) as folder:
         part = folder / path.name
+        is_recorded = True
         try:
             yield part
+        except DiskError:
+            is_recorded = False  # the other results need the space more than a record
+            raise
         finally:
             if part.is_file():
                 digest = compute_digest(part)
                 written = fingerprint(part)
                 set_aside(path, listener, _digests_without_record(path))
                 replace_atomically(part, path)
-                remember_written(path, digest, written=written)
+                if is_recorded:
+                    remember_written(path, digest, written=written)
 
 
 def is_own(path: Path, signs: Sequence[str] = ()) -> bool:

@@ -465,11 +465,11 @@ def test_poses_that_the_user_edited_are_kept(seeker_ir, camera, tmp_path):
     edited = json.dumps({**json.loads(path.read_text()), "my_labels": ["hours of work"]})
     path.write_text(edited)
     ended = run(seeker_ir, "-i", camera, "-o", tmp_path / "out")
-    assert ended.returncode == 1
-    assert f"{path}: exists, and is not as posezoo wrote it" in ended.stderr
-    assert "--force" in ended.stderr
-    assert path.read_text() == edited
+    assert ended.returncode == 0
+    assert f"{path}: is not as posezoo wrote it: kept as poses.json.bak1" in ended.stderr
+    assert path.with_name("poses.json.bak1").read_text() == edited
     assert run(seeker_ir, "-i", camera, "-o", tmp_path / "out", "--force").returncode == 0
+    assert not path.with_name("poses.json.bak2").exists()
 
 
 def test_poses_of_a_version_without_records_are_kept_under_another_name(
@@ -831,13 +831,13 @@ def test_files_of_the_user_in_the_folder_of_the_results_stay(seeker_ir, camera, 
     out.mkdir()
     (out / name).write_bytes(b"mine")
     words = ("-i", camera, clip, "-o", out, "--quiet")
-    refused = run(seeker_ir, *words)
-    assert refused.returncode == 1
-    assert f"error: {out / name}: exists, and is not as posezoo wrote it" in refused.stderr
-    assert (out / name).read_bytes() == b"mine"
-    assert run(seeker_ir, *words, "--force").returncode == 0
+    ended = run(seeker_ir, *words)
+    assert ended.returncode == 0
+    kept = f"{out / name}: is not as posezoo wrote it: kept as {name}.bak1"
+    assert kept in ended.stderr
+    assert (out / f"{name}.bak1").read_bytes() == b"mine"
     assert (out / name).read_bytes() != b"mine"
-    assert run(seeker_ir, *words).returncode == 0  # the same command again
+    assert "kept as" not in run(seeker_ir, *words).stderr  # the same command again
 
 
 def test_flags_for_videos_without_a_video_are_refused(blazepose, camera, tmp_path):
