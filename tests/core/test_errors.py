@@ -1,4 +1,6 @@
+import pickle
 import sys
+import traceback
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec
 from pathlib import Path
@@ -58,3 +60,12 @@ def test_what_an_uninstalled_opencv_left_is_no_opencv(monkeypatch):
     ) as e:
         errors.import_cv2()
     assert "pip install --force-reinstall --no-deps opencv-python-headless" in e.value.hint
+
+
+def test_a_traceback_has_the_present_hint_also_after_a_pickle():
+    error = errors.PosezooError("no model is called 'ne'", hint="see the list")
+    error.hint = "did you mean net?"
+    text = "".join(traceback.format_exception(pickle.loads(pickle.dumps(error))))
+    *_, problem, hint = text.splitlines()
+    assert problem == "posezoo.core.errors.PosezooError: no model is called 'ne'"
+    assert hint == "hint: did you mean net?"

@@ -25,13 +25,29 @@ class PosezooError(Exception):
 
     Args:
         problem: what went wrong and where, in one line.
-        hint: what to do next, in one line; empty if the problem says enough.
+        hint: what to do next, in one line; empty if the problem says enough. A traceback shows it
+            below the problem.
     """
 
     def __init__(self, problem: str, *, hint: str = "") -> None:
         self.problem = printable(problem)
-        self.hint = printable(hint)
+        self.hint = hint
         super().__init__(self.problem)
+
+    @property
+    def hint(self) -> str:
+        """What to do next."""
+        return self._hint
+
+    @hint.setter
+    def hint(self, hint: str) -> None:
+        self._hint = printable(hint)
+        self.__notes__ = [f"hint: {self._hint}"] if hint else []  # as by add_note
+
+    if sys.version_info < (3, 11):  # its tracebacks have no notes
+
+        def __str__(self) -> str:
+            return "\n".join([self.problem, *self.__notes__])
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle without calling ``__init__``, whose parameters differ from class to class."""
@@ -200,6 +216,10 @@ class ExportError(PosezooError):
 
 class PluginError(PosezooError):
     """An installed plug-in cannot be used."""
+
+
+class InterpreterError(PosezooError):
+    """No Python interpreter was found, which a step needs that runs in a process of its own."""
 
 
 class MissingPackageError(PosezooError):

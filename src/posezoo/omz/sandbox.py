@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from posezoo.core.operating_system import IS_LINUX, is_superuser
-from posezoo.core.workers.program import ProgramResult, find_program, run_program
+from posezoo.core.workers.program import ProgramResult, find_interpreter, find_program, run_program
 
 #: What the sandbox allows, for the user.
 PROMISE = (
@@ -150,7 +150,7 @@ def run_sandboxed(
         command += _bindings(reads, writes)
         # -I: neither the working folder nor the environment affects what is imported; -B: no .pyc
         # files.
-        command += ["--seccomp", str(filter_fd), "--", sys.executable, "-I", "-B", *arguments]
+        command += ["--seccomp", str(filter_fd), "--", find_interpreter(), "-I", "-B", *arguments]
         scope = _memory_scope(memory_bytes + TEMPORARY_BYTES)
         return run_program(
             [*scope, *start, *command],

@@ -12,7 +12,9 @@ import pytest
 from fakes.command import heed_interrupts
 from fakes.items import is_running
 from fakes.waiting import HANG_S, wait_until
-from posezoo.core.workers.program import find_program, run_program
+from posezoo.core.errors import InterpreterError
+from posezoo.core.workers.processes import ChildProcess
+from posezoo.core.workers.program import find_interpreter, find_program, run_program
 
 
 def run_python(code, **options):
@@ -108,3 +110,23 @@ def test_no_program_of_the_working_folder_is_found(tmp_path, monkeypatch):
     assert find_program("git") is None
     monkeypatch.setenv("PATH", f".::{tmp_path / 'elsewhere'}")
     assert find_program("git") == str(tmp_path / "elsewhere" / "git")
+
+
+@pytest.mark.parametrize("executable", ["", None, "/usr/bin/uwsgi", "/opt/app/pose-app"])
+def test_an_embedded_python_finds_the_interpreter_of_its_environment(monkeypatch, executable):
+    monkeypatch.setattr(sys, "executable", executable)
+    output = run_program([find_interpreter(), "-c", "import sys; print(sys.prefix)"]).output
+    assert output.decode().strip() == sys.prefix
+
+
+@pytest.mark.parametrize("is_frozen", [True, False])
+def test_a_program_without_an_interpreter_does_not_start_itself(tmp_path, monkeypatch, is_frozen):
+    program = tmp_path / ("python3" if is_frozen else "pose-app")
+    program.touch()
+    monkeypatch.setattr(sys, "executable", str(program))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    if is_frozen:
+        monkeypatch.setattr(sys, "frozen", True, raising=False)
+    with pytest.raises(InterpreterError, match="this program has none beside it") as raised:
+        ChildProcess(len)
+    assert "posezoo get" in raised.value.hint

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from posezoo.core.files.postprocess_state import PostprocessRecord, archive_reco
 from posezoo.core.files.staging import remove_stale_staging_dirs
 from posezoo.core.files.verified_files import write_keeping
 from posezoo.core.layout import ModelLayout, require_inside
+from posezoo.core.workers.program import find_interpreter
 
 #: The texts of Open Model Zoo have at most 0.3 MB, and replacing takes milliseconds.
 TIMEOUT_S = 10.0
@@ -202,7 +202,7 @@ def replace_text(name: str, published: Path, steps: Sequence[RegexReplace]) -> s
     job = {"text": text, "steps": parts, "limit": MAX_BYTES}
     try:
         output = subprocess.check_output(
-            [sys.executable, "-I", "-S", "-c", _CHILD],
+            [find_interpreter(), "-I", "-S", "-c", _CHILD],
             input=json.dumps(job).encode(),
             stderr=subprocess.DEVNULL,
             timeout=TIMEOUT_S,

@@ -14,11 +14,15 @@ from pathlib import Path
 from threading import Thread
 from typing import IO
 
-from posezoo.core.operating_system import Lifeline, kill_session
+from posezoo.core.errors import InterpreterError
+from posezoo.core.operating_system import IS_WINDOWS, Lifeline, kill_session
 from posezoo.core.values import frozen
 
 #: How many bytes at the end of a stream are kept; a program may print without limit.
 TAIL_BYTES = 1 << 20
+
+# python3.11, pypy3, python.exe, pythonw.exe, python3.13t, python3.11-dbg
+_INTERPRETER = re.compile(r"(python|pypy)w?[\d.]*[a-z]?(-\w+)?(\.exe)?", re.IGNORECASE)
 
 # The last line of a Python traceback: ModuleNotFoundError: No module named 'tensorflow'
 _EXCEPTION = re.compile(r"(?:[a-z_]+\.)*[A-Za-z]+(?:Error|Exception): ")
@@ -130,12 +134,34 @@ def start_in_session(
     return process, lifeline
 
 
+def find_interpreter() -> str:
+    """The path of the Python that runs this process, or that of its environment.
+
+    ``sys.executable`` is another program where Python is embedded (uWSGI), or frozen (PyInstaller):
+    started in place of Python, that program would start itself again and again.
+
+    Raises:
+        InterpreterError: there is none.
+    """
+    folder, name = ("Scripts", "python.exe") if IS_WINDOWS else ("bin", "python3")
+    for path in (Path(sys.executable or ""), Path(sys.prefix, folder, name)):
+        if _INTERPRETER.fullmatch(path.name) and path.is_file() and not hasattr(sys, "frozen"):
+            return str(path)
+    raise InterpreterError(
+        "this step needs a Python interpreter, and this program has none beside it",
+        hint="convert the model beforehand with posezoo get, and load its .xml",
+    )
+
+
 def python_command(module: str, function: str) -> list[str]:
     """The command that calls a function of posezoo in a new Python process; it returns the exit
     code.
 
     Neither the working folder nor the environment affects what is imported: the process has the
     import path of this one.
+
+    Raises:
+        InterpreterError: there is no interpreter.
     """
     start = (
         "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -143,7 +169,7 @@ def python_command(module: str, function: str) -> list[str]:
     )
     import_path = [str(Path(entry).absolute()) for entry in sys.path]
     encoding = ["-X", "utf8"] if sys.flags.utf8_mode else []
-    return [sys.executable, "-I", *encoding, "-c", start, json.dumps(import_path)]
+    return [find_interpreter(), "-I", *encoding, "-c", start, json.dumps(import_path)]
 
 
 def find_exception(text: str) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 
 from posezoo.core.errors import PosezooError, import_optional
 from posezoo.core.operating_system import IS_LINUX
+from posezoo.core.workers.program import find_interpreter
 from posezoo.run.images import Image
 
 TAB = "\t"
@@ -46,7 +46,7 @@ def require_display() -> None:
             "there is no display: neither DISPLAY nor WAYLAND_DISPLAY is set", hint=_HINT
         )
     # This is tested in a child process, because Qt terminates a process that cannot open a window.
-    command = [sys.executable, "-c", _PROBE]
+    command = [find_interpreter(), "-c", _PROBE]
     try:
         # Python imports from the current folder first, which may come from others.
         subprocess.run(command, capture_output=True, timeout=_PROBE_TIMEOUT_S, check=True, cwd="/")
