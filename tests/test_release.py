@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -13,7 +14,10 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from fakes.checkout import ONLINE, ROOT, copy_checkout, git
+from fakes.irs import write_ir
 from fakes.pins import read_pins
+from fakes.waiting import HANG_S
+from posezoo.run.images import SAMPLE_PHOTOS
 
 pytestmark = [pytest.mark.slow, pytest.mark.release]
 
@@ -201,3 +205,38 @@ def test_a_wheel_or_an_sdist_that_lacks_some_of_our_files_is_refused(
     assert re.search(
         re.escape(lacking).replace(r"\.\*", ".*"), refusal(clone, released[1]), re.DOTALL
     )
+
+
+FROZEN = """
+import sys, posezoo
+if __name__ == "__main__":
+    xml, photo = sys.argv[1:]
+    print("ran", len(posezoo.load(xml, detector="none", listener=None)(photo)))
+"""
+
+
+def test_a_frozen_program_runs_an_ir_and_starts_no_process_without_one(released, tmp_path):
+    dist, *_ = released
+    (wheel,) = dist.glob("*.whl")
+    python = tmp_path / "venv" / "bin" / "python"
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    install = [python, "-m", "pip", "install", "-q", f"{wheel}[run]", "pyinstaller"]
+    subprocess.run(install, check=True, env=ONLINE)
+    (tmp_path / "app.py").write_text(FROZEN)
+    freeze = [python, "-m", "PyInstaller", "--log-level", "ERROR", "app.py"]
+    subprocess.run(freeze, check=True, cwd=tmp_path)
+    home = {"HOME": str(tmp_path / "home"), "PATH": os.defpath}
+
+    def run(model: str | Path) -> subprocess.CompletedProcess[str]:
+        words = [tmp_path / "dist" / "app" / "app", model, SAMPLE_PHOTOS[0]]
+        return subprocess.run(words, env=home, capture_output=True, text=True, timeout=HANG_S)
+
+    said = {"decoder": "movenet", "skeleton": "coco-17", "mean": "0 0 0", "scale": "1 1 1"}
+    said |= {"reverse_input_channels": "true", "color": "BGR", "layout": "NCHW"}
+    info = {("posezoo", name): text for name, text in said.items()}
+    ran = run(write_ir(tmp_path / "one.xml", {"keypoints": (1, 1, 17, 3)}, info=info))
+    assert ran.stdout.startswith("ran "), ran.stderr
+    ended = run("movenet-lightning")
+    assert ended.returncode == 1
+    assert "this program has none beside it" in ended.stderr
+    assert "hint: convert the model beforehand" in ended.stderr
