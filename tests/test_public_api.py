@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import glob
 import hashlib
 import json
@@ -18,6 +19,7 @@ import pytest
 import posezoo
 from conftest import ROOT, by_digest
 from fakes.checkpoints import params
+from fakes.command import posezoo as posezoo_command
 from fakes.stated_inputs import ULTRALYTICS, write_whole_input
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.declarations.model import NetworkChoice, Precision
@@ -29,13 +31,13 @@ from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.settings import read_settings, to_settings
 from posezoo.networks.custom_weights import spec_with_checkpoint, write_random_checkpoint
-from posezoo.run.images import read_image, write_image
+from posezoo.run.images import SAMPLE_PHOTOS, read_image, write_image
 
 ASTRONAUT = "f1e156f84f0035b7605d3a41ebf40277770e4971e301822c37a0441e9707a14832af88b24dff68d4f5801eb3bf1f9ce3"
 
 
 def test_public_names_are_documented_and_others_are_refused():
-    for name in posezoo.__all__:
+    for name in (*posezoo.__all__, "list"):
         assert getattr(posezoo, name).__doc__
     with pytest.raises(AttributeError, match="has no attribute 'nope'"):
         posezoo.nope  # noqa: B018
@@ -647,3 +649,28 @@ def test_what_is_no_array_is_refused_with_how_to_make_one(tmp_path):
     with pytest.raises(posezoo.PosezooError, match="not Picture") as caught:
         model(Picture())
     assert "numpy.asarray" in caught.value.hint
+
+
+def test_what_readmes_lines_draw_is_what_the_command_draws(tmp_path):
+    photo = tmp_path / "camera.png"
+    shutil.copy(SAMPLE_PHOTOS[1], photo)
+    xml = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
+    assert posezoo_command("run", xml, "-i", photo, "-o", tmp_path / "out").returncode == 0
+    image = read_image(photo)
+    drawn = posezoo.draw(image, posezoo.load(xml, listener=None)(image))
+    assert (drawn != image).any()
+    np.testing.assert_array_equal(drawn, read_image(tmp_path / "out" / "camera_poses.png"))
+
+
+@pytest.mark.parametrize("options", [{}, {"track": True}, {"smooth": True}])
+def test_a_stream_gives_poses_that_other_programs_take(tmp_path, options):
+    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
+    frames = [np.zeros((32, 64, 3), np.uint8)] * 2
+    with model.stream(frames, is_video=True, **options) as results:
+        assert [type(poses) for _, poses in results] == [posezoo.Poses] * 2
+
+
+def test_a_star_import_hides_no_name_of_python():
+    names: dict[str, object] = {}
+    exec("from posezoo import *", names)
+    assert not names.keys() & vars(builtins).keys() - {"__builtins__"}

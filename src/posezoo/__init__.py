@@ -36,11 +36,12 @@ __all__ = [
     "decode",
     "draw",
     "get",
-    "list",
     "load",
     "network",
     "version",
 ]
+if TYPE_CHECKING:  # ``from posezoo import *`` must not replace Python's own list
+    __all__ += ["list"]
 
 _HOMES = {
     "Pose": "posezoo.poses.keypoints",

@@ -68,7 +68,7 @@ def test_an_image_that_cannot_be_drawn_into_is_refused_but_its_copy_is_not(view)
 
 @pytest.mark.parametrize("image", ["photo.jpg", None, [np.zeros((9, 9, 3), np.uint8)]])
 def test_what_is_no_array_is_refused_by_its_type(image):
-    with pytest.raises(ImageError, match=f"not into {type(image).__name__}$") as caught:
+    with pytest.raises(ImageError, match=f"not into {type(image).__name__}") as caught:
         draw(image, [])
     assert "cv2.imread" in caught.value.hint
 

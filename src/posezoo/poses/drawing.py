@@ -14,7 +14,6 @@ from posezoo.core.arrays import Array, Bools, Floats, Ints
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import ImageError, import_cv2
 from posezoo.poses.keypoints import (
-    MIN_SCORE,
     Color,
     Pose,
     find_visible,
@@ -43,7 +42,7 @@ BOXES = "box"
 
 
 def draw(
-    image: Image, poses: Iterable[Pose], *, min_score: float = MIN_SCORE, in_place: bool = False
+    image: Image, poses: Iterable[Pose], *, min_score: float | None = None, in_place: bool = False
 ) -> Image:
     """An image with limbs and keypoints of poses, or with the boxes and labels of poses without
     keypoints.
@@ -54,7 +53,8 @@ def draw(
     Args:
         image: (H, W, 3) uint8, BGR; not changed unless ``in_place``.
         poses: in pixels of the image.
-        min_score: keypoints of lower scores are left out, and limbs that end in one.
+        min_score: keypoints of lower scores, 0..1, are left out, and limbs that end in one; None:
+            ``seen_from`` of each pose.
         in_place: draw into the image itself and return it.
 
     Raises:
@@ -66,9 +66,13 @@ def draw(
     if in_place:
         _require_drawable(image)
     canvas: Image = image if in_place else image.copy()
-    shown = [pose for pose in poses if not is_sparse(pose, min_score)]
-    for skeleton, people in groupby(shown, key=lambda pose: pose.layout):
-        _draw_group(canvas, skeleton, list(people), min_score)
+
+    def threshold(pose: Pose) -> float:
+        return pose.seen_from if min_score is None else min_score
+
+    shown = [pose for pose in poses if not is_sparse(pose, threshold(pose))]
+    for (skeleton, score), people in groupby(shown, key=lambda p: (p.layout, threshold(p))):
+        _draw_group(canvas, skeleton, list(people), score)
     return canvas
 
 

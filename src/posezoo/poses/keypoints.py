@@ -158,6 +158,7 @@ class Pose:
             or of a whole image; None for a person.
         label: the name of that class; empty if it is unknown. Of a hand ``Left`` or ``Right``.
         label_score: the probability of the label of a hand, 0..1; None for all others.
+        seen_from: keypoints with a lower score, 0..1, are guesses of the model, and not drawn.
     """
 
     keypoints: Floats
@@ -174,6 +175,7 @@ class Pose:
     class_id: int | None = None
     label: str = ""
     label_score: float | None = None
+    seen_from: float = MIN_SCORE
 
     @property
     def layout(self) -> Skeleton:
@@ -299,6 +301,8 @@ class Poses(list[Pose]):
     def to_supervision(self) -> Any:
         """``supervision.KeyPoints`` for the package supervision: the place (N, K, 2) and the score
         (N, K) of each keypoint, which is 0 if it is missing, and the class (N,), 0 for people.
+        Its version 0.31 also gets the score (N,) of each person, whether a keypoint is seen or a
+        guess (N, K), and ``data["tracker_id"]`` (N,), -1 for a person without a number.
 
         Raises:
             PosezooError: supervision is not installed, or the poses do not have the same keypoints.
@@ -320,12 +324,20 @@ class Poses(list[Pose]):
                 hint="a detector finds boxes without keypoints",
             )
         keypoints = np.stack([pose.keypoints for pose in self])
-        scores = keypoints[..., 2]
-        classes = np.array([pose.class_id or 0 for pose in self])
-        # Before its version 0.29, the scores were called confidence.
-        is_former = "keypoint_confidence" not in getattr(KeyPoints, "__annotations__", {})
-        name = "confidence" if is_former else "keypoint_confidence"
-        return KeyPoints(xy=keypoints[..., :2], class_id=classes, **{name: scores})
+        numbers = [-1 if pose.track_id is None else pose.track_id for pose in self]
+        fields = {
+            "keypoint_confidence": keypoints[..., 2],
+            "confidence": keypoints[..., 2],  # its name before version 0.29
+            "detection_confidence": np.array([pose.score for pose in self], np.float32),
+            "visible": np.stack([find_visible(p.keypoints, p.seen_from) for p in self]),
+            "data": {"tracker_id": np.array(numbers)},
+        }
+        known = getattr(KeyPoints, "__annotations__", {})
+        return KeyPoints(
+            xy=keypoints[..., :2],
+            class_id=np.array([pose.class_id or 0 for pose in self]),
+            **{name: value for name, value in fields.items() if name in known},
+        )
 
 
 def find_visible(keypoints: Floats, min_score: float) -> Bools:

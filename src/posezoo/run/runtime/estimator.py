@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from typing import Any, overload
@@ -151,7 +151,7 @@ class Estimator:
             steps = self._pipeline(bgr)
         else:
             steps = self._require_top_down().steps_for_boxes(bgr, parse_boxes(boxes))
-        return Poses(_Runner(self.requests).run(steps))
+        return self._poses(_Runner(self.requests).run(steps))
 
     def with_detector(
         self, detector: Estimator, *, tracks_videos: bool = False, whole_image: float | None = None
@@ -201,9 +201,9 @@ class Estimator:
         open_item = partial(_open_item, color=color)
         if any(network.supports_batching for network in self._pipeline.networks):
             steps = [self._pipeline(open_item(item)) for item in items]
-            return list(map(Poses, _BatchRunner().run(steps)))
+            return list(map(self._poses, _BatchRunner().run(steps)))
         with self.stream(items, open_item) as stream:
-            return [Poses(poses) for _, poses in stream]
+            return [poses for _, poses in stream]
 
     def stream(
         self,
@@ -215,7 +215,7 @@ class Estimator:
         smooth: bool = False,
         detect_every: int | None = None,
         time_s: Callable[[Item], float] | None = None,
-    ) -> ResultStream[Item, list[Pose]]:
+    ) -> ResultStream[Item, Poses]:
         """Items with the people in their images, in order; ``requests`` items are processed at the
         same time.
 
@@ -260,12 +260,12 @@ class Estimator:
         frames = count()
         seconds = time_s or (lambda _item: next(frames) / USUAL_FPS)
 
-        def finish(item: Item, poses: list[Pose]) -> list[Pose]:
+        def finish(item: Item, poses: Poses) -> Poses:
             if tracker is None:
                 return poses
             if cuts.begins(open_image(image(item))):
                 tracker.begin_scene()
-            return tracker.update(poses, seconds(item))
+            return self._poses(tracker.update(poses, seconds(item)))
 
         steps = self._steps_of_video(is_video, detect_every)
         # If images are processed at the same time, these requests are in use.
@@ -273,12 +273,17 @@ class Estimator:
         is_listed = isinstance(items, Sequence)
         return ResultStream(
             items,
-            lambda item: Poses(runner.run((steps or self._pipeline)(open_image(image(item))))),
+            lambda item: self._poses(
+                runner.run((steps or self._pipeline)(open_image(image(item))))
+            ),
             self.requests + (is_listed and self.requests > 1),
             ahead=self.requests if is_listed else 0,
             in_turn=steps is not None,
             finish=finish,
         )
+
+    def _poses(self, poses: Iterable[Pose]) -> Poses:
+        return Poses(replace(pose, seen_from=self.seen_from) for pose in poses)
 
     def _steps_of_video(self, is_video: bool, detect_every: int | None) -> FrameSteps | None:
         """The steps for the frames of a video; None if each frame is processed alone."""
@@ -316,9 +321,7 @@ class Estimator:
             )
         return pipeline
 
-    def with_network_override(
-        self, infer: InferFunction, place: int
-    ) -> Callable[[object], list[Pose]]:
+    def with_network_override(self, infer: InferFunction, place: int) -> Callable[[object], Poses]:
         """The same model with one of its networks replaced, for example by another precision of it.
 
         Args:
@@ -327,7 +330,7 @@ class Estimator:
         """
         network = self._pipeline.networks[place]
         runner = _Runner(network=network, infer=infer)
-        return lambda image: Poses(runner.run(self._pipeline(to_bgr(image))))
+        return lambda image: self._poses(runner.run(self._pipeline(to_bgr(image))))
 
     def collect_network_inputs(self, image: object, place: int) -> list[NamedArrays]:
         """The inputs of one of the networks for an image, for example to calibrate it.
