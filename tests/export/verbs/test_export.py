@@ -86,6 +86,15 @@ def test_other_precisions_and_inputs_become_versions_and_leave_the_usual_ir_alon
     assert answer(zoo, "net", "--to", "ovms", "other")[1]["models"] == plain["models"]
 
 
+def test_a_strict_lock_of_the_usual_ir_allows_an_ir_for_frames(zoo):
+    where = ("--models_dir", "models", "--weights_dir", "irs")
+    assert posezoo("get", "net", "--precisions", "FP16", *where, cwd=zoo).returncode == 0
+    assert posezoo("lock", "net", *where, cwd=zoo).returncode == 0
+    frames = ("--input_type", "u8", "--input_layout", "NHWC", "--locked")
+    code, found = answer(zoo, "net", "--to", "ovms", "out", "-o", "irs", *frames)
+    assert (code, found["failed"]) == (0, [])
+
+
 def test_a_dry_run_shows_the_conversion_or_the_files_and_writes_nothing(zoo):
     code, found = answer(zoo, "net", "--to", "folder", "out", "-o", "irs", "--dry_run")
     assert code == 0

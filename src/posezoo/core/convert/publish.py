@@ -93,7 +93,7 @@ def write_checked_irs(
     *,
     find_reference: FindReference | None = None,
     decoder: Decoder | None = None,
-    has_record: bool = True,
+    recorded: ModelSpec | None = None,
     listener: Listener = ignore_event,
 ) -> None:
     """Write, check and publish the IR of a network; no file is replaced unless all IR pass the
@@ -107,7 +107,7 @@ def write_checked_irs(
         options: whether and how they are compared.
         find_reference: gives the outputs of the original, if the caller has computed them.
         decoder: the decoder that the record names.
-        has_record: whether a provenance.json is written beside each IR.
+        recorded: the model that the provenance.json beside each IR names; None: there is none.
         listener: receives an event for each IR that passed the check.
 
     Raises:
@@ -155,9 +155,9 @@ def write_checked_irs(
             _report_passed(spec, target.precision, result, listener)
             contents = hashing.result()
             record = None
-            if has_record:
+            if recorded:
                 record = provenance.format_provenance(
-                    spec,
+                    recorded,
                     decoder,
                     contents,
                     self_check=_describe_check(result, options),
