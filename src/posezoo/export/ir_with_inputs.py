@@ -8,11 +8,18 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 
-from posezoo.core.declarations.model import Framework, Input, ModelSpec, Route, SourceFile
-from posezoo.core.ir.provenance import read_ir_record
+from posezoo.core.declarations.model import (
+    Framework,
+    Input,
+    ModelSpec,
+    Precision,
+    Route,
+    SourceFile,
+)
+from posezoo.core.ir.provenance import Provenance, read_ir_record
 from posezoo.core.layout import ModelLayout
 from posezoo.core.resolve.input_options import InputOptions
-from posezoo.core.resolve.resolved import Converter, Resolved, Target
+from posezoo.core.resolve.resolved import Converter, Resolved
 from posezoo.core.resolve.stage_context import Context
 
 
@@ -35,6 +42,8 @@ def made_from_ir(wanted: Resolved, usual: Resolved) -> Resolved:
         usual: the model with its own inputs, whose IR exists and is up to date.
     """
     (target,) = wanted.targets
+    record = read_ir_record(usual.targets[0].xml)
+    assert record, "an IR that is up to date has a record"
     return replace(
         wanted,
         route=Route.IR,
@@ -42,16 +51,17 @@ def made_from_ir(wanted: Resolved, usual: Resolved) -> Resolved:
         layout=ModelLayout(usual.layout.output_dir, wanted.layout.output_dir),
         # A lock lists the IR that it is made from.
         targets=(replace(target, converter=Converter.OPENVINO, obstacle=None, agreed=None),),
-        base=_as_published(wanted.spec, usual.spec, usual.targets[0]),
+        base=_as_published(wanted.spec, usual.spec, target.precision, record),
+        not_compared=record.not_compared,
     )
 
 
-def _as_published(wanted: ModelSpec, usual: ModelSpec, target: Target) -> ModelSpec:
+def _as_published(
+    wanted: ModelSpec, usual: ModelSpec, precision: Precision, record: Provenance
+) -> ModelSpec:
     """The model with other inputs, as if the IR with its own ones was published."""
-    record = read_ir_record(target.xml)
-    assert record, "an IR that is up to date has a record"
     files = tuple(
-        SourceFile(f"{target.precision}/{usual.name}{suffix}", content.size, content.digest)
+        SourceFile(f"{precision}/{usual.name}{suffix}", content.size, content.digest)
         for suffix, content in record.contents.items()
     )
     inputs = tuple(map(_as_in_ir, wanted.inputs, usual.inputs))

@@ -107,6 +107,7 @@ def convert_with_openvino(
             options,
             decoder=resolved.decoder,
             recorded=resolved.source,
+            not_compared=resolved.not_compared,
             listener=listener,
         )
 

@@ -62,6 +62,7 @@ class Resolved:
     targets: tuple[Target, ...]  # one for each requested IR
     #: An IR of the model, as if it was published, that is read instead of ``source``.
     base: ModelSpec | None = None
+    not_compared: str = ""  # why ``base`` was not compared with its original; empty if it was
 
     @property
     def read_model(self) -> ModelSpec:
