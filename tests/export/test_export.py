@@ -17,7 +17,6 @@ from posezoo.core.settings import read_settings, to_settings
 from posezoo.export.model_export import (
     ExportOptions,
     prepare_export,
-    with_export_dir,
     with_target_inputs,
     write_exports,
 )
@@ -83,9 +82,3 @@ def test_a_model_whose_decoder_cannot_be_in_its_ir_is_refused_by_a_target_that_n
     with pytest.raises(ExportError, match="net: has no decoder to put into its IR") as caught:
         prepare_export(context.registry.find("net"), options, context)
     assert caught.value.hint == "choose another target"
-
-
-def test_other_inputs_have_a_folder_of_their_own(context):
-    assert with_export_dir(context, InputOptions()) == context
-    other = with_export_dir(context, InputOptions(resize=True)).layout.output_dir
-    assert other == context.layout.output_dir / "exported" / "resize=True"

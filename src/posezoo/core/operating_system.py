@@ -319,6 +319,17 @@ def used_memory(pid: int) -> int:
     return used
 
 
+def used_cpu_s(pid: int) -> float:
+    """The CPU time of a process, of all its threads; that of the clock where it is not known."""
+    if sys.platform == "linux":
+        with suppress(OSError):  # it has just ended
+            status = (PROC / f"{pid}/stat").read_text("ascii", "replace")
+            # The name of the process, in parentheses, may contain spaces.
+            user_ticks, system_ticks = status.rpartition(")")[2].split()[11:13]
+            return (int(user_ticks) + int(system_ticks)) / os.sysconf("SC_CLK_TCK")
+    return time.monotonic()
+
+
 def release_memory() -> None:
     """Give memory that was freed back to the system, where the C library keeps it."""
     _call_glibc("malloc_trim", 0)

@@ -425,8 +425,9 @@ class Settings:
     conversion_timeout: float | None = _setting(
         _number_up_to(10**6, "seconds"),
         None,
-        "end the conversion of a file after this many seconds (default: 120, plus 10 for each MB of"
-        " the model's files)",
+        "end the conversion of a file that computes for more than this many seconds; on Linux,"
+        " waiting for a processor does not count (default: 120, plus 10 for each MB of the model's"
+        " files)",
         "SECONDS",
     )
     conversion_memory: float | None = _setting(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 from posezoo.core.declarations.model import Model, ModelSpec, Precision
@@ -19,6 +19,7 @@ from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
 from posezoo.export.export_writer import ExportChanges, write_export
 from posezoo.export.ir_facts import declared_facts, read_ir_facts
+from posezoo.export.ir_with_inputs import made_from_ir, with_export_dir
 from posezoo.export.network_file import NetworkFile
 from posezoo.export.target_type import (
     ExportedModel,
@@ -86,17 +87,6 @@ def with_target_inputs(options: ExportOptions, name: str) -> ExportOptions:
     return replace(options, inputs=_with_fixed_inputs(options.inputs, target.inputs, name))
 
 
-def with_export_dir(context: Context, inputs: InputOptions) -> Context:
-    """The context in which IR with other inputs have their own folder, so that those of other verbs
-    stay as they are.
-    """
-    if inputs == InputOptions():
-        return context
-    values = [(field.name, getattr(inputs, field.name), field.default) for field in fields(inputs)]
-    folder = "_".join(f"{name}={value}" for name, value, default in values if value != default)
-    return context.with_output_dir(context.layout.output_dir / "exported" / folder)
-
-
 def prepare_export(
     spec: ModelSpec, options: ExportOptions, context: Context, *, listener: Listener = ignore_event
 ) -> ExportedModel | Plan:
@@ -151,7 +141,7 @@ def _prepare_detector(
     detector = pipeline.detector
     assert isinstance(detector, ModelSpec)
     options = replace(options, precision=pipeline.detector_precision)
-    return _make_ir(_resolve(detector, options, context), options, context, listener=listener)
+    return _make_ir(detector, options, context, listener=listener)
 
 
 def _prepare_network(
@@ -161,10 +151,10 @@ def _prepare_network(
     target = options.target
     resolved = _resolve(spec, options, context)
     target.require(resolved.spec)
-    declared = declared_facts(resolved.spec, options.ir_precision, context.layout)
+    declared = declared_facts(resolved.spec, options.ir_precision, resolved.layout)
     if declared:
         _require_accepted(declared, target)
-    model = _make_ir(resolved, options, context, listener=listener)
+    model = _make_ir(spec, options, context, listener=listener)
     if isinstance(model, ExportedModel):
         _require_accepted(model, target)
     return model
@@ -172,6 +162,7 @@ def _prepare_network(
 
 def _resolve(spec: ModelSpec, options: ExportOptions, context: Context) -> Resolved:
     target = options.target
+    context = with_export_dir(context, options.inputs)
     try:
         return resolve_model(spec, (options.ir_precision,), context, inputs=options.inputs)
     except ConversionError as error:
@@ -182,18 +173,34 @@ def _resolve(spec: ModelSpec, options: ExportOptions, context: Context) -> Resol
 
 
 def _make_ir(
-    resolved: Resolved, options: ExportOptions, context: Context, *, listener: Listener
+    spec: ModelSpec, options: ExportOptions, context: Context, *, listener: Listener
 ) -> ExportedModel | Plan:
     """The facts of an IR, which is made if needed; in a dry run the plan, if it is due."""
+    resolved = _resolve(spec, options, context)
     precision = options.ir_precision
-    if options.is_dry_run:
-        plan = make_plan(resolved, context, is_dry_run=True)
-        if plan.obstacle or plan.is_due:
-            return plan
-        xml = plan.irs[0].xml
+    if options.inputs == InputOptions() or spec.is_ir:
+        xml = _get_ir(resolved, options, context, listener=listener)
     else:
-        xml = get(resolved, context, listener=listener).irs[precision]
+        usual = resolve_model(spec, (precision,), context)
+        xml = _get_ir(usual, options, context, listener=listener)
+        if isinstance(xml, Path):
+            made = made_from_ir(resolved, usual)
+            xml = _get_ir(made, options, context, listener=listener)
+    if isinstance(xml, Plan):
+        return xml
     return read_ir_facts(resolved.spec, precision, xml, resolved.layout)
+
+
+def _get_ir(
+    resolved: Resolved, options: ExportOptions, context: Context, *, listener: Listener
+) -> Path | Plan:
+    """The IR, which is made if needed; in a dry run the plan, if it is due."""
+    downloads = resolved.base is None
+    if options.is_dry_run:
+        plan = make_plan(resolved, context, downloads=downloads, is_dry_run=True)
+        return plan if plan.obstacle or plan.is_due else plan.irs[0].xml
+    irs = get(resolved, context, downloads=downloads, listener=listener).irs
+    return irs[options.ir_precision]
 
 
 def prepare_file_export(

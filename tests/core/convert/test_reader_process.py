@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -22,7 +23,11 @@ from fakes.network import HEIGHT, WIDTH, network
 from fakes.waiting import wait_until
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.convert import reader_process
-from posezoo.core.convert.reader_process import run_in_reader_process, start_reader_process
+from posezoo.core.convert.reader_process import (
+    SMALLEST_LIMITS,
+    run_in_reader_process,
+    start_reader_process,
+)
 from posezoo.core.errors import ConversionError
 from posezoo.core.events import SelfCheckPassed, StepStarted, WarningIssued
 
@@ -230,6 +235,45 @@ def test_a_program_waits_for_its_process_at_its_end():
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not Path(f"/proc/{int(ended.stdout)}").exists()
     assert ended.stderr == ""
+
+
+def compute_for_ever():
+    while True:
+        pass
+
+
+def stop_for(seconds):
+    """Stop this process for a while, as a busy machine does for shorter times."""
+    subprocess.Popen(["sh", "-c", f"sleep {seconds}; kill -CONT {os.getpid()}"])
+    os.kill(os.getpid(), signal.SIGSTOP)
+    return "done"
+
+
+def wait_for_ever():
+    threading.Event().wait()
+
+
+needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="only Linux reports CPU time")
+
+
+@needs_proc
+@pytest.mark.parametrize(
+    ("work", "problem"),
+    [
+        (compute_for_ever, "needed more than its limit of 1 s"),
+        (wait_for_ever, "computed little, and did not end within 6 s"),
+    ],
+)
+def test_a_process_is_ended_by_its_cpu_time_or_much_later_by_the_clock(work, problem):
+    limits = replace(SMALLEST_LIMITS, seconds=0.6)
+    with pytest.raises(ConversionError, match=f"^net: reading it failed: its process {problem}$"):
+        run_in_reader_process(work, source="net", limits=limits)
+
+
+@needs_proc
+def test_a_process_that_a_busy_machine_lets_wait_is_not_ended():
+    limits = replace(SMALLEST_LIMITS, seconds=0.6)
+    assert run_in_reader_process(stop_for, 1.5, source="net", limits=limits) == "done"
 
 
 @pytest.mark.slow

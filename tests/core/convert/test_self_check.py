@@ -6,6 +6,7 @@ import itertools
 import json
 import sys
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import onnx
@@ -98,7 +99,8 @@ def publish_as(spec, layout, network, precisions=(FP32,)):
     ir_writer.prepare_for_writing(network, spec, None)
     targets = targets_of(spec, layout, precisions)
     source = frontends.users_file(spec, layout)
-    write_checked_irs(lambda: network, spec, layout, targets, source, ConversionOptions())
+    options = ConversionOptions()
+    write_checked_irs(lambda: network, spec, layout, targets, source, options, recorded=spec)
     return {target.precision: target.xml for target in targets}
 
 
@@ -514,9 +516,8 @@ def test_without_another_runtime_nothing_is_run_and_a_warning_says_what_to_insta
     events: list[Event] = []
     source = frontends.users_file(spec, layout)
     targets = targets_of(spec, layout, (FP16,))
-    write_checked_irs(
-        lambda: baked, spec, layout, targets, source, ConversionOptions(), listener=events.append
-    )
+    publish = partial(write_checked_irs, lambda: baked, spec, layout, source=source, recorded=spec)
+    publish(targets, options=ConversionOptions(), listener=events.append)
     warning, finished = events
     assert isinstance(warning, WarningIssued) and isinstance(finished, SelfCheckFinished)
     assert warning.message.startswith(f"{spec.full_name}: not compared with its original, because")
@@ -526,9 +527,7 @@ def test_without_another_runtime_nothing_is_run_and_a_warning_says_what_to_insta
     assert warning.message == f"{spec.full_name}: {record.dependence}"
     with pytest.raises(SelfCheckError, match="was not compared with its original, because"):
         targets = targets_of(spec, layout, (FP32,))
-        write_checked_irs(
-            lambda: baked, spec, layout, targets, source, ConversionOptions(is_strict=True)
-        )
+        publish(targets, options=ConversionOptions(is_strict=True))
     assert not layout.ir_path(spec, FP32).exists()
 
     wrong = preprocess.apply_model_yml(
@@ -754,9 +753,8 @@ def test_a_network_that_amplifies_rounding_is_reported_and_refused_only_if_stric
     events: list[Event] = []
     source = frontends.users_file(spec, layout)
     targets = targets_of(spec, layout, (FP32, FP16))
-    write_checked_irs(
-        lambda: right, spec, layout, targets, source, ConversionOptions(), listener=events.append
-    )
+    publish = partial(write_checked_irs, lambda: right, spec, layout, source=source, recorded=spec)
+    publish(targets, options=ConversionOptions(), listener=events.append)
     assert [event.unprovable for event in events if isinstance(event, SelfCheckPassed)] == [
         ("wave",)
     ] * 2
@@ -767,9 +765,7 @@ def test_a_network_that_amplifies_rounding_is_reported_and_refused_only_if_stric
     assert provenance.read_provenance(layout.provenance_path(spec, FP16)).unprovable == ("wave",)
     with pytest.raises(SelfCheckError, match="cannot be proven by numbers") as refused:
         targets = targets_of(spec, layout, (FP32,))
-        write_checked_irs(
-            lambda: right, spec, layout, targets, source, ConversionOptions(is_strict=True)
-        )
+        publish(targets, options=ConversionOptions(is_strict=True))
     assert "only --require_proof" in refused.value.hint
 
 

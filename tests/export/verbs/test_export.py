@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 
 import cv2
 import numpy as np
@@ -84,6 +85,26 @@ def test_other_precisions_and_inputs_become_versions_and_leave_the_usual_ir_alon
     assert frames["changed"] == ["net/README.md"]
     assert plain["models"][0]["ir"] != frames["models"][0]["ir"]
     assert answer(zoo, "net", "--to", "ovms", "other")[1]["models"] == plain["models"]
+
+
+def test_a_strict_lock_of_the_usual_ir_allows_an_ir_for_frames(zoo):
+    where = ("--models_dir", "models", "--weights_dir", "irs")
+    assert posezoo("get", "net", "--precisions", "FP16", *where, cwd=zoo).returncode == 0
+    assert posezoo("lock", "net", *where, cwd=zoo).returncode == 0
+    frames = ("--input_type", "u8", "--input_layout", "NHWC", "--locked")
+    code, found = answer(zoo, "net", "--to", "ovms", "out", "-o", "irs", *frames)
+    assert (code, found["failed"]) == (0, [])
+
+
+def test_the_record_keeps_that_the_usual_ir_was_not_compared_with_its_original(
+    zoo, monkeypatch, in_this_process
+):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # as where it is not installed
+    frames = ("--input_type", "u8", "--input_layout", "NHWC")
+    code, found = answer(zoo, "net", "--to", "folder", "out", "-o", "irs", *frames)
+    assert (code, found["failed"]) == (0, [])
+    record = json.loads((zoo / "out" / "net" / "provenance.json").read_text("utf-8"))
+    assert "no other runtime that reads" in record["self_check"]["not_compared"]
 
 
 def test_a_dry_run_shows_the_conversion_or_the_files_and_writes_nothing(zoo):

@@ -65,13 +65,19 @@ def test_a_person_who_comes_back_with_another_number_has_switched():
     assert count_found(frames) == FrameCounts(people=3, found=2, ghosts=0, switches=1)
 
 
-def test_a_pose_that_is_not_numbered_yet_is_found_and_no_switch():
-    frames = [frame("a", [None], ("a", None)), *[frame("a", [1], ("a", 1))] * 3]
-    assert count_found(frames) == FrameCounts(people=4, found=4, ghosts=0, switches=0)
-    figures = compute_hota(frames)
-    assert figures["DetA"] == pytest.approx(1)
-    # Of the three frames of its number 3 of 4, and of the first one 1 of 4.
-    assert figures["AssA"] == pytest.approx((3 * 3 / 4 + 1 / 4) / 4)
+@pytest.mark.parametrize(
+    ("between", "switches"),
+    [
+        (frame("a", []), 0),
+        (frame("", []), 0),
+        (frame("", [3]), 0),
+        (frame("a", [3]), 1),
+        (frame("ab", [3], ("b", 3)), 1),
+    ],
+)
+def test_a_person_keeps_the_number_of_the_last_frame_that_has_people_and_poses(between, switches):
+    both = ComparedFrame("a", [1, 2], np.array([[0.6, 0.9]]))
+    assert count_found([frame("a", [1], ("a", 1)), between, both]).switches == switches
 
 
 def test_frames_of_nobody_have_no_hota():

@@ -119,6 +119,17 @@ def test_numbers_that_change_are_switches(tmp_path):
     assert result.total.hota["AssA"] == pytest.approx(0.5)
 
 
+def test_a_pose_without_a_number_is_a_track_of_its_own(tmp_path):
+    dataset = read(tmp_path, walking())
+    result = evaluate(dataset, numbers=lambda frame, track: track + 1 if frame > 1 else None)
+    counts = result.total.counts
+    # Two people, with another number in the second and in the third frame.
+    assert (counts.found, counts.ghosts, counts.switches) == (12, 0, 4)
+    # Of the four frames of its number 4 of 6, and of each of the first two 1 of 6.
+    assert result.total.hota["AssA"] == pytest.approx((4 * 4 / 6 + 2 * 1 / 6) / 6)
+    assert [each["track_id"] for each in result.results[:6]] == [None] * 4 + [1, 2]
+
+
 def test_frames_are_in_the_order_of_their_numbers_and_videos_are_apart(tmp_path):
     content = walking()
     for number, image in enumerate(content["images"]):

@@ -70,7 +70,7 @@ def convert_with_openvino(
         OutputError: an IR cannot be written.
         MissingPackageError: OpenVINO is not installed, or too old.
     """
-    spec = resolved.source
+    spec = resolved.read_model
     layout = resolved.layout
     model_format = frontends.select_format(spec)
     for archive in frontends.removed_archives(spec, layout):
@@ -100,6 +100,8 @@ def convert_with_openvino(
             source,
             options,
             decoder=resolved.decoder,
+            recorded=resolved.source,
+            not_compared=resolved.not_compared,
             listener=listener,
         )
 
@@ -113,9 +115,9 @@ def _read_prepared(
     from posezoo.core.convert.preprocess import apply_model_yml
     from posezoo.core.ir.ir_writer import prepare_for_writing
 
-    spec = resolved.source
+    spec = resolved.read_model
     network = apply_model_yml(frontends.read_network(spec, source, keep_onnx=keep_onnx), spec)
     if spec.decoding:
         network = GRAPH_DECODER.part.append(network, spec)
-    prepare_for_writing(network, spec, resolved.decoder)
+    prepare_for_writing(network, resolved.source, resolved.decoder)
     return network

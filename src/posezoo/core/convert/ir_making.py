@@ -42,7 +42,7 @@ def make_irs(
         results = UPSTREAM_CODE.part.run(resolved.spec, resolved.layout, listener)
     with results as layout:  # the results of upstream code exist until the context ends
         resolved = replace(resolved, layout=layout, targets=tuple(due))
-        spec = resolved.source
+        spec = resolved.read_model
         source = source_model_path(spec, layout)
         files = {source, *(layout.file_path(spec, file) for file in spec.files)}
         limits = limits_for(files, options.timeout_s, options.memory_gb)

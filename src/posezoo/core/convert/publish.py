@@ -94,7 +94,8 @@ def write_checked_irs(
     *,
     find_reference: FindReference | None = None,
     decoder: Decoder | None = None,
-    has_record: bool = True,
+    recorded: ModelSpec | None = None,
+    not_compared: str = "",
     listener: Listener = ignore_event,
 ) -> None:
     """Write, check and publish the IR of a network; no file is replaced unless all IR pass the
@@ -108,7 +109,8 @@ def write_checked_irs(
         options: whether and how they are compared.
         find_reference: gives the outputs of the original, if the caller has computed them.
         decoder: the decoder that the record names.
-        has_record: whether a provenance.json is written beside each IR.
+        recorded: the model that the provenance.json beside each IR names; None: there is none.
+        not_compared: why the source, if it is an IR, was not compared with its own original.
         listener: receives an event for each IR that passed the check.
 
     Raises:
@@ -150,15 +152,14 @@ def write_checked_irs(
         staged = []
         results = []
         for target, hashing in zip(targets, hashed, strict=True):
-            check = checks.get(target.precision)
-            result = check.result() if check else _NOT_CHECKED
+            result = _wait_for(checks.get(target.precision), not_compared)
             results.append(result)
             _report_passed(spec, target.precision, result, listener)
             contents = hashing.result()
             record = None
-            if has_record:
+            if recorded:
                 record = provenance.format_provenance(
-                    spec,
+                    recorded,
                     decoder,
                     contents,
                     self_check=_describe_check(result, options),
@@ -200,6 +201,14 @@ def _start_checks(
                 check.run_as_rounding, xmls[exact], find_exact, find_reference
             )
     return checks
+
+
+def _wait_for(check: Future[SelfCheckResult] | None, not_compared: str) -> SelfCheckResult:
+    """The result of a check; what is not known of the source is not known of the IR."""
+    if check is None:
+        return _NOT_CHECKED
+    result = check.result()
+    return replace(result, not_compared=not_compared) if not_compared else result
 
 
 def _write_ir(network: Model, spec: ModelSpec, folder: Path, precision: Precision) -> Path:

@@ -60,6 +60,14 @@ class Resolved:
     decoder: Decoder | None
     layout: ModelLayout  # the folders of its files and IR
     targets: tuple[Target, ...]  # one for each requested IR
+    #: An IR of the model, as if it was published, that is read instead of ``source``.
+    base: ModelSpec | None = None
+    not_compared: str = ""  # why ``base`` was not compared with its original; empty if it was
+
+    @property
+    def read_model(self) -> ModelSpec:
+        """The model whose files are read to make an IR."""
+        return self.base or self.source
 
     @property
     def published_precisions(self) -> list[Precision] | None:

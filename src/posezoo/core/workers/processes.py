@@ -32,6 +32,7 @@ from posezoo.core.operating_system import (
     available_memory,
     kill_own_session,
     kill_session,
+    used_cpu_s,
     used_memory,
 )
 from posezoo.core.values import frozen
@@ -50,6 +51,8 @@ from posezoo.core.workers.threads import (
 _POLL_S = 0.1
 # How long a process may clean up before it is killed.
 _GRACE_S = 2.0
+# The clock runs on while a busy machine, or a slow disk, lets the work wait.
+_CLOCK_PER_CPU = 10
 # A message begins with its size.
 _SIZE_BYTES = 8
 
@@ -77,7 +80,7 @@ _own_limits: ResourceLimits | None = None
 class ResourceLimits:
     """What the work on one file may use. If it needs more, its process is ended."""
 
-    seconds: float
+    seconds: float  # of the clock, while it computes; ten times as many in all
     memory_bytes: int  # of the process and those that it started, without mapped files
 
 
@@ -440,12 +443,14 @@ class _LimitMonitor:
     def __init__(self, pid: int) -> None:
         self._pid = pid
         self._limits: ResourceLimits | None = None
-        self._since_s = self._looked_s = 0.0
+        self._started_s = self._looked_s = self._cpu_s = self._computed_s = 0.0
 
     def set_limits(self, limits: ResourceLimits | None) -> None:
         """Begin to watch; None to end it."""
         self._limits = limits
-        self._since_s = time.monotonic()
+        self._started_s = self._looked_s = time.monotonic()
+        self._cpu_s = used_cpu_s(self._pid)
+        self._computed_s = 0.0
 
     def find_excess(self) -> ProcessEndedError | None:
         """The error of a process that has reached a limit; looks at most every 0.1 s."""
@@ -453,16 +458,24 @@ class _LimitMonitor:
         limits = self._limits
         if limits is None or now_s - self._looked_s < _POLL_S:
             return None
+        cpu_s = used_cpu_s(self._pid)
+        # Threads that compute at the same time count once.
+        self._computed_s += min(now_s - self._looked_s, cpu_s - self._cpu_s)
         self._looked_s = now_s
-        if now_s - self._since_s > limits.seconds:
-            return _limit_error(f"{limits.seconds:.0f} s", _RAISE_TIME_HINT)
+        self._cpu_s = cpu_s
+        if self._computed_s > limits.seconds:
+            return _limit_error(f"needed more than its limit of {limits.seconds:.0f} s")
+        longest_s = _CLOCK_PER_CPU * limits.seconds
+        if now_s - self._started_s > longest_s:
+            return _limit_error(f"computed little, and did not end within {longest_s:.0f} s")
         if used_memory(self._pid) > limits.memory_bytes:
-            return _limit_error(f"{limits.memory_bytes / 1e9:.1f} GB of memory", RAISE_MEMORY_HINT)
+            memory = f"{limits.memory_bytes / 1e9:.1f} GB of memory"
+            return _limit_error(f"needed more than its limit of {memory}", RAISE_MEMORY_HINT)
         return None
 
 
-def _limit_error(limit: str, hint: str) -> ProcessEndedError:
-    error = ProcessEndedError(f"its process needed more than its limit of {limit}", hint=hint)
+def _limit_error(problem: str, hint: str = _RAISE_TIME_HINT) -> ProcessEndedError:
+    error = ProcessEndedError(f"its process {problem}", hint=hint)
     error.is_crash = True
     return error
 

@@ -110,7 +110,6 @@ def run(args: _ExportArgs) -> int:
     from posezoo.export.model_export import (
         prepare_export,
         prepare_file_export,
-        with_export_dir,
         write_exports,
     )
     from posezoo.run.pipeline_spec import require_detector_used
@@ -118,8 +117,6 @@ def run(args: _ExportArgs) -> int:
     options = _options_from_args(args)
     context = flags.context_from_args(args)
     files = _describe_files(args, options, context)
-    if args.weights_dir is None:
-        context = with_export_dir(context, options.inputs)
     exported: list[ExportedModel] = []
 
     def work(spec: ModelSpec, listener: Listener) -> Answer:

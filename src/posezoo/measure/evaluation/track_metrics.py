@@ -13,7 +13,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from posezoo.core.arrays import Bools, Doubles
+from posezoo.core.arrays import Doubles
 from posezoo.core.values import frozen, frozen_with_arrays
 from posezoo.poses.assignment import pair_up
 
@@ -39,12 +39,12 @@ class ComparedFrame:
 
     Attributes:
         people: the P annotated people.
-        numbers: of the N poses; None for a pose that the tracker did not number.
+        numbers: of the N poses: the track that each of them belongs to.
         similarities: (P, N), 0..1.
     """
 
     people: Sequence[Identity]
-    numbers: Sequence[Identity | None]
+    numbers: Sequence[Identity]
     similarities: Doubles
 
 
@@ -68,8 +68,8 @@ class FrameCounts:
 def count_found(frames: Sequence[ComparedFrame]) -> FrameCounts:
     """Count the people found, at a similarity of ``FOUND_AT``, and the switches of their numbers.
 
-    As in CLEAR MOT, a person keeps their number of the frame before if that is similar enough. A
-    pose without a number is no switch.
+    As in CLEAR MOT, a person keeps their number of the frame before if that is similar enough; as
+    in TrackEval, that is the last frame that has both people and poses.
     """
     num_found = switches = num_poses = num_people = 0
     last: dict[Identity, Identity] = {}  # the last number of each person
@@ -77,16 +77,18 @@ def count_found(frames: Sequence[ComparedFrame]) -> FrameCounts:
     for frame in frames:
         num_people += len(frame.people)
         num_poses += len(frame.numbers)
+        if not frame.similarities.size:
+            continue
         numbers = {}
         is_reached = frame.similarities >= FOUND_AT - _ROUNDING
-        stays = _stays(frame, before)
+        stays = np.array(
+            [[before.get(person) == number for number in frame.numbers] for person in frame.people]
+        )
         for row, column in pair_up((1000 * stays + frame.similarities) * is_reached):
             if not is_reached[row, column]:
                 continue
             num_found += 1
             person, number = frame.people[row], frame.numbers[column]
-            if number is None:
-                continue
             switches += last.get(person, number) != number
             numbers[person] = number
         last |= numbers
@@ -94,21 +96,8 @@ def count_found(frames: Sequence[ComparedFrame]) -> FrameCounts:
     return FrameCounts(num_people, num_found, num_poses - num_found, switches)
 
 
-def _stays(frame: ComparedFrame, before: Mapping[Identity, Identity]) -> Bools:
-    """(P, N): whether a person had the number of a pose in the frame before."""
-    expected = [before.get(person) for person in frame.people]
-    rows = [
-        [number is not None and number == each for number in frame.numbers] for each in expected
-    ]
-    return np.array(rows, bool).reshape(frame.similarities.shape)
-
-
 def compute_hota(frames: Sequence[ComparedFrame]) -> dict[str, float]:
-    """HOTA, DetA and AssA, 0..1; empty if no frame has people or poses.
-
-    A pose without a number counts as a track of its own.
-    """
-    frames = [_number_all(index, frame) for index, frame in enumerate(frames)]
+    """HOTA, DetA and AssA, 0..1; empty if no frame has people or poses."""
     people = Counter(person for frame in frames for person in frame.people)
     tracks = Counter(number for frame in frames for number in frame.numbers)
     if not people and not tracks:
@@ -122,15 +111,6 @@ def compute_hota(frames: Sequence[ComparedFrame]) -> dict[str, float]:
     rows = [_score(matched, people, tracks) for matched in pairs]
     means = np.mean(rows, axis=0).tolist()
     return dict(zip(("HOTA", "DetA", "AssA"), means, strict=True))
-
-
-def _number_all(index: int, frame: ComparedFrame) -> ComparedFrame:
-    """The frame with a number of its own for each pose that has none."""
-    numbers = [
-        ("unnumbered", index, place) if number is None else number
-        for place, number in enumerate(frame.numbers)
-    ]
-    return ComparedFrame(frame.people, numbers, frame.similarities)
 
 
 def _align(

@@ -340,11 +340,14 @@ def _compare_frame(
     is_of_others = (compared.similarities[:, compared.ignored] >= FOUND_AT).any(axis=1)
     kept = is_of_counted | ~is_of_others
     people = [
-        person.track if has_tracks else place
-        for place, person in enumerate(compared.image.people)
-        if counted[place]
+        person.track if has_tracks else person.id
+        for person, is_counted in zip(compared.image.people, counted, strict=True)
+        if is_counted
     ]
-    numbers = [poses[index].track_id for index in compared.order[kept]]
+    # A pose without a number is a track of its own.
+    numbers = [
+        poses[index].track_id or (compared.image.id, index) for index in compared.order[kept]
+    ]
     return ComparedFrame(people, numbers, of_counted[kept].T)
 
 
@@ -358,7 +361,7 @@ def _frames_of(
         if frame is None:
             continue
         people = [(video.name, person) for person in frame.people]
-        numbers = [None if number is None else (video.name, number) for number in frame.numbers]
+        numbers = [(video.name, number) for number in frame.numbers]
         named.append(ComparedFrame(people, numbers, frame.similarities))
     return named
 
