@@ -35,6 +35,7 @@ from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.ir import ir_writer, provenance
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.layout import ModelLayout
+from posezoo.core.workers import program
 from posezoo.networks import NETWORKS, build_network, find_network
 from posezoo.networks import pytorch_format as pytorch
 from posezoo.networks.custom_weights import spec_with_checkpoint
@@ -207,7 +208,7 @@ def test_a_checkpoint_of_another_network_is_refused_with_the_network_that_it_fit
     spec, layout = declared(params, network="mobile_pose_mobilenetv2_1.0")
     with pytest.raises(
         CheckpointError,
-        match=rf"\.params: does not fit the network {spec.network.name}: its tensors are those of {SMALL}$",
+        match=rf"(?m)\.params: does not fit the network {spec.network.name}: its tensors are those of {SMALL}$",
     ) as refused:
         convert_model(spec, replace(layout, output_dir=tmp_path))
     assert f"--network {SMALL}" in refused.value.hint
@@ -297,11 +298,11 @@ def test_pytorch_runs_the_first_moved_images_along(params):
 
 def test_a_pytorch_process_that_dies_or_cannot_start_is_reported_in_one_line(params, monkeypatch):
     spec, layout = declared(params)
-    monkeypatch.setattr(sys, "executable", "/bin/false")
+    monkeypatch.setattr(program, "find_interpreter", lambda: "/bin/false")
     with pytest.raises(ConversionError, match="PyTorch's process ended with 1") as died:
         write_onnx(resolved_of(spec, layout))
     assert "memory" in died.value.hint
-    monkeypatch.setattr(sys, "executable", str(params.parent / "nowhere"))
+    monkeypatch.setattr(program, "find_interpreter", lambda: str(params.parent / "nowhere"))
     with pytest.raises(ConversionError, match="no process could be started"):
         write_onnx(resolved_of(spec, layout))
 

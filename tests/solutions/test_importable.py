@@ -253,7 +253,7 @@ def test_records_and_enumerations_are_pickled(mp):
 )
 def test_what_posezoo_has_not_is_one_line_when_it_is_used(mp, call, instead):
     with pytest.raises(
-        NotImplementedError, match=rf"^mediapipe\..* is not in .* mediapipe: {instead}.*$"
+        NotImplementedError, match=rf"(?m)^mediapipe\..* is not in .* mediapipe: {instead}.*$"
     ) as caught:
         call(mp)
     assert "\n" not in str(caught.value)

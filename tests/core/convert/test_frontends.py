@@ -53,7 +53,7 @@ def test_a_file_of_another_kind_is_refused_before_openvino_sees_it(tmp_path, fra
     spec = spec_of(content, tmp_path, framework=framework)
     layout = downloaded(spec, content, tmp_path)
     with pytest.raises(
-        ConversionError, match=f": not {EXPECTED[framework]}, but {kind}$"
+        ConversionError, match=f"(?m): not {EXPECTED[framework]}, but {kind}$"
     ) as failure:
         convert_model(spec, layout)
     assert "framework" in failure.value.hint
@@ -74,7 +74,7 @@ def test_a_truncated_protobuf_is_refused_before_openvino_sees_it(tmp_path, kind)
     for kept in (1, 8, 100, len(network(kind)) - 1):
         content = network(kind)[:kept]
         spec = spec_of(content, tmp_path)
-        with pytest.raises(ConversionError, match=f"tiny.{kind}: not .*, but something else$"):
+        with pytest.raises(ConversionError, match=f"(?m)tiny.{kind}: not .*, but something else$"):
             convert_model(spec, downloaded(spec, content, tmp_path))
 
 
@@ -86,13 +86,14 @@ def test_weights_in_a_further_file_of_the_model_are_read(tmp_path):
     )
     spec = spec_of(content, tmp_path, files=files)
     layout = downloaded(spec, content, tmp_path)
-    with pytest.raises(ConversionError, match=r"data/weights.bin: does not exist$"):
+    with pytest.raises(ConversionError, match=r"(?m)data/weights.bin: does not exist$"):
         convert_model(spec, layout)
     beside = layout.file_path(spec, files[1])
     beside.parent.mkdir()
     beside.write_bytes(bytes(len(weights)))
     with pytest.raises(
-        ConversionError, match=r"data/weights.bin: its digest differs from the one in model\.yml$"
+        ConversionError,
+        match=r"(?m)data/weights.bin: its digest differs from the one in model\.yml$",
     ):
         convert_model(spec, layout)
     beside.write_bytes(weights)
@@ -125,7 +126,9 @@ def test_weights_in_any_other_file_are_refused_before_openvino_sees_it(tmp_path,
     spec = spec_of(content, tmp_path)
     layout = downloaded(spec, content, tmp_path)
     (layout.model_download_dir(spec) / "weights.bin").write_bytes(bytes(1000))
-    with pytest.raises(ConversionError, match=r"which is not one of the model's files$") as failure:
+    with pytest.raises(
+        ConversionError, match=r"(?m)which is not one of the model's files$"
+    ) as failure:
         convert_model(spec, layout)
     assert "tiny.onnx: keeps weights in " in failure.value.problem
     assert failure.value.problem.isprintable()
@@ -154,7 +157,9 @@ def test_an_incomplete_download_is_refused_by_its_size(tmp_path):
 def test_a_file_with_other_bytes_is_refused_by_its_digest(tmp_path):
     spec = spec_of(network(), tmp_path)
     layout = downloaded(spec, network()[:-1] + b"?", tmp_path)
-    with pytest.raises(ConversionError, match=r"its digest differs from the one in model\.yml$"):
+    with pytest.raises(
+        ConversionError, match=r"(?m)its digest differs from the one in model\.yml$"
+    ):
         convert_model(spec, layout)
 
 
@@ -220,7 +225,7 @@ def test_an_unpacked_checkpoint_that_changed_since_is_refused(tmp_path, digits):
     assert frontends.verify_source_model(spec, layout) == unpacked
     unpacked.write_bytes(WEIGHTS[::-1])
     with pytest.raises(
-        ConversionError, match=r"net\.params: differs from the file in weights/net\.zip$"
+        ConversionError, match=r"(?m)net\.params: differs from the file in weights/net\.zip$"
     ) as failure:
         frontends.verify_source_model(spec, layout)
     assert failure.value.hint.startswith(f"remove it; posezoo download {spec.name} --models_dir ")

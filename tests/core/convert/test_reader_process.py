@@ -266,7 +266,9 @@ needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="only Linux repo
 )
 def test_a_process_is_ended_by_its_cpu_time_or_much_later_by_the_clock(work, problem):
     limits = replace(SMALLEST_LIMITS, seconds=0.6)
-    with pytest.raises(ConversionError, match=f"^net: reading it failed: its process {problem}$"):
+    with pytest.raises(
+        ConversionError, match=f"(?m)^net: reading it failed: its process {problem}$"
+    ):
         run_in_reader_process(work, source="net", limits=limits)
 
 
@@ -300,7 +302,8 @@ def test_a_process_that_was_killed_is_replaced():
 @pytest.mark.slow
 def test_a_process_that_is_killed_twice_probably_lacked_memory():
     with pytest.raises(
-        ConversionError, match=r"^net: reading it failed: its process was ended by SIGKILL, twice$"
+        ConversionError,
+        match=r"(?m)^net: reading it failed: its process was ended by SIGKILL, twice$",
     ) as failure:
         run_in_reader_process(crash, signal.SIGKILL, source="net")
     assert failure.value.hint == "is there enough memory?"

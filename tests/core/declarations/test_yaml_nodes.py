@@ -27,7 +27,8 @@ def test_a_value_knows_its_line_column_and_the_way_to_it():
         .as_mapping()["size"]
     )
     with pytest.raises(
-        SpecError, match=r"^model\.yml:3:11: files\[0\]\.size: expected a whole number, got '12x'$"
+        SpecError,
+        match=r"(?m)^model\.yml:3:11: files\[0\]\.size: expected a whole number, got '12x'$",
     ):
         size.integer(minimum=0)
 

@@ -16,6 +16,7 @@ from fakes.items import LockedError, PairError, is_running, lost, raise_error, w
 from fakes.waiting import HANG_S, wait_until
 from posezoo.core.errors import ConversionError
 from posezoo.core.events import ignore_event
+from posezoo.core.workers import program
 from posezoo.core.workers.processes import (
     ChildPool,
     ChildProcess,
@@ -123,14 +124,14 @@ def test_the_error_of_a_function_in_a_child_is_raised_here():
 
 @pytest.mark.parametrize("kind", [LockedError, PairError])
 def test_an_error_that_cannot_be_pickled_keeps_its_text(kind):
-    with pytest.raises(RuntimeError, match=f"^{kind.__name__}: out of luck$") as failure:
+    with pytest.raises(RuntimeError, match=f"(?m)^{kind.__name__}: out of luck$") as failure:
         run_in_child(raise_error, kind, of="model")
     assert "in raise_error\n" in str(failure.value.__cause__), "it also says where it was raised"
 
 
 def test_a_child_that_dies_is_reported_with_the_name_of_its_model():
     with pytest.raises(
-        ConversionError, match=r"^model: its process ended early, with exit code 9$"
+        ConversionError, match=r"(?m)^model: its process ended early, with exit code 9$"
     ) as failure:
         run_in_child(work, "die", ignore_event, of="model")
     assert failure.value.hint == "is there enough memory?"
@@ -152,7 +153,7 @@ def test_what_a_process_prints_is_printed_here(capsys):
 
 
 def test_a_process_that_cannot_start_is_an_error(monkeypatch, tmp_path):
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "nowhere"))
+    monkeypatch.setattr(program, "find_interpreter", lambda: str(tmp_path / "nowhere"))
     with pytest.raises(ConversionError, match=r"^model: no process could be started: .*nowhere"):
         run_in_child(work, "a", ignore_event, of="model")
 

@@ -58,7 +58,7 @@ def test_all_differences_are_reported_at_once_with_the_nearest_key():
 
 
 def test_a_transposed_matrix_is_another_shape():
-    with pytest.raises(CheckpointError, match=r"1 of another shape: w \(3x4, not 4x3\)$"):
+    with pytest.raises(CheckpointError, match=r"(?m)1 of another shape: w \(3x4, not 4x3\)$"):
         checkpoints.match_tensors({"w": np.ones((3, 4))}, {"w": (4, 3)})
 
 
@@ -76,7 +76,7 @@ def test_a_single_number_in_place_of_a_row_is_another_shape():
 
 
 def test_a_missing_statistic_is_an_error():
-    with pytest.raises(CheckpointError, match=r"1 missing: bn1\.running_mean$"):
+    with pytest.raises(CheckpointError, match=r"(?m)1 missing: bn1\.running_mean$"):
         checkpoints.match_tensors(tensors(), {**WANTED, "bn1.running_mean": (4,)})
 
 

@@ -164,7 +164,7 @@ def test_two_names_that_differ_by_module_alone_are_refused(save):
 
 def test_a_checkpoint_without_weights_is_refused_with_its_keys(save):
     with pytest.raises(
-        CheckpointError, match=r"no named tensors, but 'generator', 'teacher', 'epoch'$"
+        CheckpointError, match=r"(?m)no named tensors, but 'generator', 'teacher', 'epoch'$"
     ) as failure:
         states = {"generator": {"a": torch.ones(1)}, "teacher": {"a": torch.zeros(1)}}
         checkpoints.read_checkpoint(save({**states, "epoch": 1}))

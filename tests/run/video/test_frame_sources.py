@@ -86,7 +86,7 @@ def test_a_glob_gives_the_matching_images(tmp_path, reported):
 
 def test_a_number_is_a_camera_unless_a_file_has_that_name(tmp_path, reported, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ImageError, match=r"^camera 97: cannot be opened$"):
+    with pytest.raises(ImageError, match=r"(?m)^camera 97: cannot be opened$"):
         open_source("97", report_error=reported.append)
     write_video(tmp_path / "v.avi").rename(tmp_path / "97")
     assert len(numbers(open_source("97", report_error=reported.append))) == 20
