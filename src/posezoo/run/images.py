@@ -273,11 +273,17 @@ def _read_header(name: str, data: bytes) -> ImageHeader:
 
 
 def write_image(path: Path, image: Image) -> None:
-    """Write an image, (height, width, 3) uint8 BGR, in the format of the file's suffix.
+    """Write an image, as ``encode_image`` does; an OutputError if the file cannot be written, which
+    leaves an existing file unchanged.
+    """
+    write_atomically(path, encode_image(path, image))
+
+
+def encode_image(path: Path, image: Image) -> bytes:
+    """The bytes of a file with an image, (height, width, 3) uint8 BGR, in the format of its suffix.
 
     Raises:
         ImageError: OpenCV does not know the format, or the format cannot contain such an image.
-        OutputError: the file cannot be written; an existing file is unchanged.
         MissingPackageError: OpenCV is not installed.
     """
     cv2 = import_cv2()
@@ -292,7 +298,7 @@ def write_image(path: Path, image: Image) -> None:
         raise ImageError(
             f"{path}: an image of shape {image.shape} cannot be written as {path.suffix}"
         )
-    write_atomically(path, data.tobytes())
+    return bytes(data)
 
 
 def open_image(image: object, color: str = "BGR") -> Image:
