@@ -186,7 +186,7 @@ def describe_estimator(
         for path in sorted(folder.glob("*.py")):
             code.update(path.read_bytes())
     return {
-        "files": sorted(compute_digest(file).value for file in (*files, *others)),
+        "model": sorted(compute_digest(file).value for file in (*files, *others)),
         "options": str(replace(options, runtime=RuntimeConfig())),
         "decoder": f"{estimator.decoder} {decoder} {skeleton}",
         "people": f"{estimator.people_from} {model.people} {model.target_size}",
@@ -195,6 +195,6 @@ def describe_estimator(
         "machine": "" if on_machines else Machine.here().describe(estimator.device),
         "device": estimator.device,
         # OpenCV 5 warps crops a little differently from OpenCV 4.
-        "tools": {**package_versions("openvino", "posezoo"), "opencv": import_cv2().__version__},
+        "versions": {**package_versions("openvino", "posezoo"), "opencv": import_cv2().__version__},
         "code": code.hexdigest(),
     }

@@ -97,8 +97,9 @@ FLAGS = (
         nargs="+",
     ),
     flags.output_flag(
-        "folder for the drawn images and videos, and poses.json; for one input, also the file to"
-        " write, such as out.mp4",
+        "folder for the drawn images and videos, and poses.json; if a run of many photos ended"
+        " early, the same command continues there; for one input, also the file to write, such as"
+        " out.mp4",
         "results/MODEL in your cache folder",
     ),
     "precision device",
