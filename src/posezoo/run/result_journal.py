@@ -105,36 +105,30 @@ def open_journal(path: Path | None, heading: Mapping[str, Any]) -> Iterator[Resu
     if path is None:
         yield ResultJournal(None, io.BytesIO(), {})
         return
-    first = json.dumps(heading).encode()
+    first = json.dumps(heading)
     with ExitStack() as stack:
         with writing(path):
             create_parent(path)
             stack.enter_context(exclusive(path, wait_s=0.5))
-            lines = _find_lines(path, first)
-            if lines is None:
-                write_atomically(path, first)
+            if read_heading(path) != json.loads(first):
+                write_atomically(path, first.encode())
+            lines = _find_lines(path)
             # Without a buffer, a line is in the file at once.
             stream = stack.enter_context(open(path, "a+b", buffering=0))
-        yield ResultJournal(path, stream, lines or {})
+        yield ResultJournal(path, stream, lines)
 
 
-def _find_lines(path: Path, first: bytes) -> dict[ImageKey, _Line] | None:
-    """The lines below this heading; None if the file has another heading, or none."""
+def _find_lines(path: Path) -> dict[ImageKey, _Line]:
+    """The lines of images; the heading is none."""
     lines = {}
-    try:
-        with open_regular(path) as stream:
-            heading = stream.readline()
-            if heading.rstrip(b"\n") != first:
-                return None
-            start = len(heading)
-            for line in stream:
-                with suppress(ValueError, KeyError, TypeError, RecursionError):
-                    entry = json.loads(line)
-                    if "result" in entry:
-                        lines[entry["id"]] = _Line(entry["file"], start, len(line))
-                start += len(line)
-    except OSError:
-        return None
+    start = 0
+    with open_regular(path) as stream:
+        for line in stream:
+            with suppress(ValueError, KeyError, TypeError, RecursionError):
+                entry = json.loads(line)
+                if "result" in entry:
+                    lines[entry["id"]] = _Line(entry["file"], start, len(line))
+            start += len(line)
     return lines
 
 
@@ -173,8 +167,7 @@ def describe_estimator(
         on_machines: whether it may run on other machines than this one.
     """
     model = estimator.model
-    decoder = dict(sorted(model.decoder.options.items())) if model.decoder else ""
-    skeleton = model.own_skeleton.to_json() if model.own_skeleton else ""
+    inputs = getattr(model, "inputs", "")  # a composite has none
     xmls = {network.path for network in estimator.networks}
     files = [file for xml in xmls for file in network_files(xml)]
     files += filter(Path.is_file, {xml.with_name(ULTRALYTICS_FILE) for xml in xmls})
@@ -188,8 +181,9 @@ def describe_estimator(
     return {
         "model": sorted(compute_digest(file).value for file in (*files, *others)),
         "options": str(replace(options, runtime=RuntimeConfig())),
-        "decoder": f"{estimator.decoder} {decoder} {skeleton}",
-        "people": f"{estimator.people_from} {model.people} {model.target_size}",
+        "decoder": f"{estimator.decoder} {model.decoder} {model.own_skeleton}",
+        "input": f"{estimator.input_size} {model.target_size} {inputs}",
+        "people": f"{estimator.people_from} {model.people}",
         "arithmetic": estimator.executed_precision,
         # INT8 differs between processors; those of a cluster may change.
         "machine": "" if on_machines else Machine.here().describe(estimator.device),

@@ -240,8 +240,9 @@ def _open_journal(
         return open_journal(None, {})
     heading = {
         "inputs": list(map(redact_secrets, args.input or ())),
-        "min_score": args.min_score,
+        "as": args.like,
         "masks": args.masks,
+        "min_score": args.min_score,
         **describe_estimator(estimator, options),
     }
     path = journal_path(results, "poses", heading)
