@@ -80,7 +80,7 @@ def gathered(*roots: Path) -> GalleryData:
     selection = registry.select()
     chosen = (*selection.composites, *selection.models)
     models = [describe_model(model, registry) for model in chosen]
-    nowhere = Path("/nonexistent")
+    nowhere = roots[0] / "nowhere"
     return collect_gallery_data(models, ModelLayout(nowhere, nowhere), MeasurementSelection())
 
 

@@ -318,9 +318,10 @@ def test_a_model_that_is_published_as_ir_needs_no_model_optimizer(zoo):
 
 
 def test_a_model_optimizer_that_is_not_there_and_not_needed_is_a_marked_warning(convertible):
-    ended = run("converter", convertible, "--name", "net", "--mo", "/nonexistent/mo")
+    missing = convertible / "mo"
+    ended = run("converter", convertible, "--name", "net", "--mo", missing)
     assert ended.returncode == 0, ended.stderr
-    assert ended.stderr == "########## Warning: --mo /nonexistent/mo: there is no such file\n"
+    assert ended.stderr == f"########## Warning: --mo {missing}: there is no such file\n"
 
 
 def test_the_quantizer_names_the_commands_that_make_the_ir_it_needs(tmp_path):

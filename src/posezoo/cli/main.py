@@ -53,7 +53,10 @@ AFTER_INTERRUPT = {
     "evaluate": (
         "models and the predictions for photos were kept; run the same command again for the rest"
     ),
-    "run": "models and the results so far were kept; the same command finds all poses again",
+    "run": (
+        "models and the results so far were kept; the same command continues with photos, if they"
+        " are many, and begins videos anew"
+    ),
 }
 
 #: How similar a word is to the verb that is meant: rnu to run, but not serve to prove.

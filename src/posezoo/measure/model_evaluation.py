@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import field, replace
 from functools import partial
@@ -21,7 +19,7 @@ from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
 from posezoo.measure.coco import CocoBox, CocoDataset, DatasetImage, ImageId, read_detector_boxes
 from posezoo.measure.evaluation import EvaluationResult, evaluate
-from posezoo.measure.evaluation.evaluation_protocol import EvaluationProtocol, cache_key
+from posezoo.measure.evaluation.evaluation_protocol import EvaluationProtocol
 from posezoo.measure.evaluation.image_predictions import ImagePredictions, keypoint_indices
 from posezoo.measure.evaluation.run_evaluation import ImagePredictor
 from posezoo.poses.decoders import MASKS, find_decoder, finds_boxes, named_task
@@ -29,6 +27,7 @@ from posezoo.run import load
 from posezoo.run.machine import Machine
 from posezoo.run.measured import ANNOTATED_BOXES
 from posezoo.run.pipeline_spec import require_detector_used, resolve_pipeline
+from posezoo.run.result_journal import describe_estimator, journal_path
 from posezoo.run.runtime.decoder_matching import require_decoded_task, undeclared_task
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.graph import Graph
@@ -236,9 +235,13 @@ def evaluate_model(
     dataset = dataset.described_by(model.own_skeleton)
     boxes, box_files = _read_boxes(loaded.chosen.boxes, dataset, listener)
     on_machines = executor is not None and executor.on_machines
-    heading = cache_key(protocol, *box_files, on_machines=on_machines)
-    key = hashlib.sha256(json.dumps(heading, sort_keys=True).encode()).hexdigest()[:12]
-    predictions = folder / f"predictions-{key}.jsonl"
+    heading = {
+        **describe_estimator(
+            protocol.estimator, protocol.options, *box_files, on_machines=on_machines
+        ),
+        "settings": protocol.to_settings(),
+    }
+    predictions = journal_path(folder, "predictions", heading)
     if is_fresh:
         predictions.unlink(missing_ok=True)
     elsewhere = None

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from posezoo.core.declarations.model import WHOLE_IMAGE, Decoder, Model
-from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import UNKNOWN
 from posezoo.core.resolve.stage_context import Context
 from posezoo.poses.decoders import find_decoder, resolve_options
@@ -63,17 +62,17 @@ def explain_no_people(
     return f"{problem}; try {', or '.join(advice)}"
 
 
-def describe_assumed_skeleton(model: Model, skeletons: Iterable[Skeleton]) -> str:
+def describe_assumed_skeleton(model: Model, skeletons: Mapping[str, int]) -> str:
     """What is assumed about the keypoints of a model that declares no skeleton; else empty.
 
     Args:
         model: as in ``Estimator.model``.
-        skeletons: the skeletons of the poses. COCO's is the usual one, and not reported.
+        skeletons: how many keypoints the skeletons of the poses have, by their names. COCO's is
+            the usual one, and not reported.
     """
-    for skeleton in skeletons:
-        count = len(skeleton.keypoints)
-        if skeleton.name.startswith(UNKNOWN):
+    for name, count in skeletons.items():
+        if name.startswith(UNKNOWN):
             return f"the {count} keypoints are numbered, and drawn as points"
-        if not model.skeleton and skeleton.name not in ("box", "class", "coco-17"):
-            return f"{count} keypoints are assumed to be {skeleton.name}"
+        if not model.skeleton and name not in ("box", "class", "coco-17"):
+            return f"{count} keypoints are assumed to be {name}"
     return ""

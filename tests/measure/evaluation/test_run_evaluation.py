@@ -173,7 +173,7 @@ def test_an_interrupted_run_continues_where_it_stopped_with_the_same_metrics(dat
     with pytest.raises(Stopped):
         evaluate(tired, dataset, keep=keep, heading={"model": "a"})
     with open(keep, "a", encoding="utf-8") as stream:
-        stream.write('{"id": 3, "file"')  # killed while it wrote
+        stream.write('\n{"id": 3, "file"')  # killed while it wrote
     second = Oracle(wrong=(2,))
     result = evaluate(second, dataset, keep=keep, heading={"model": "a"})
     assert ([number for number, _ in second.asked], result.cached_count) == ([3, 4], 2)
@@ -197,7 +197,7 @@ def test_predictions_of_another_model_or_of_a_changed_image_are_not_reused(datas
     assert len(other.asked) == 4
 
 
-def test_two_runs_do_not_share_one_prediction_cache(dataset, tmp_path):
+def test_two_runs_do_not_share_one_file_of_predictions(dataset, tmp_path):
     keep = tmp_path / "made.jsonl"
 
     def second_run(image):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -309,16 +310,6 @@ def shown_names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("[!.]*"))
 
 
-def blocks_before_poses(folder: Path) -> int:
-    """How many blocks the results of a run take before poses.json is written."""
-    images = json.loads((folder / "poses.json").read_text())["images"]
-    sizes = [sum(len(json.dumps(each)) + 1 for each in images)]
-    for each in images:
-        picture = Path(each["picture"])
-        sizes += [picture.stat().st_size, record_path(picture).stat().st_size]
-    return sum(-(-size // 4096) for size in sizes)
-
-
 def copies_of(photo: Path, folder: Path, count: int) -> Path:
     folder.mkdir()
     for number in range(count):
@@ -326,77 +317,25 @@ def copies_of(photo: Path, folder: Path, count: int) -> Path:
     return folder
 
 
-def test_a_full_disk_keeps_the_poses_of_the_pictures_that_are_there(
-    seeker_ir, camera, disk_of_1_mb, tmp_path
-):
-    photos = copies_of(camera, tmp_path / "photos", 12)
-    ended = run(seeker_ir, "-i", photos, "-o", disk_of_1_mb / "out", "--format", "json")
+@pytest.mark.parametrize("left", [60_000, 250_000])
+def test_after_a_full_disk_the_same_command_continues(seeker_ir, disk_of_1_mb, tmp_path, left):
+    """The disk is full at a picture, or at poses.json."""
+    photos = seeker.write_photos(tmp_path / "photos", 12)
+    other = disk_of_1_mb / "other"
+    other.write_bytes(bytes((1 << 20) - left))
+    out = disk_of_1_mb / "out"
+    ended = run(seeker_ir, "-i", photos, "-o", out)
     assert ended.returncode == 1
-    pictures = sorted((disk_of_1_mb / "out").glob("*.png"))
-    poses = json.loads((disk_of_1_mb / "out" / "poses.json").read_text())
-    assert json.loads(ended.stdout) == poses
-    assert len(pictures) > 1
-    assert [Path(each["picture"]) for each in poses["images"]] == pictures
-    missing = [Path(each["image"]).name for each in poses["failed"]]
-    assert missing == [f"{number:02}.png" for number in range(len(pictures), 12)]
-    assert ended.stderr.count("poses.png: cannot be written: No space left on device") == 1
-    count = 12 - len(pictures)
-    named = f"{count} inputs without a complete result: {photos / missing[0]}, "
-    assert named in ended.stderr and f" and {count - 3} more\n" in ended.stderr
-
-
-def test_on_a_full_disk_the_last_picture_makes_room_for_the_poses(
-    seeker_ir, camera, disk_of_1_mb, tmp_path
-):
-    """All pictures fit, but poses.json does not."""
-    photos = copies_of(camera, tmp_path / "photos", 2)
-    roomy = run(seeker_ir, "-i", photos, "-o", tmp_path / "out")
-    assert roomy.returncode == 0
-    used = blocks_before_poses(tmp_path / "out")
-    (disk_of_1_mb / "other").write_bytes(bytes((1 << 20) - used * 4096))
-    ended = run(seeker_ir, "-i", photos, "-o", disk_of_1_mb / "out")
-    assert ended.returncode == 1
-    assert f"error: {disk_of_1_mb}/out/poses.json: cannot be written: No space left" in ended.stderr
-    assert f"1 input without a complete result: {photos / '01.png'}\n" in ended.stderr
-    poses = json.loads((disk_of_1_mb / "out" / "poses.json").read_text())
-    assert [Path(each["image"]).name for each in poses["images"]] == ["00.png"]
-    assert shown_names(disk_of_1_mb / "out") == ["00_poses.png", "poses.json"]
-
-
-def test_a_picture_whose_poses_do_not_fit_on_the_disk_is_removed(
-    seeker_ir, camera, disk_of_1_mb, tmp_path
-):
-    photos = copies_of(camera, tmp_path / "photos", 2)
-    assert run(seeker_ir, "-i", photos, "-o", tmp_path / "out").returncode == 0
-    used = blocks_before_poses(tmp_path / "out") - 1
-    (disk_of_1_mb / "other").write_bytes(bytes((1 << 20) - used * 4096))
-    ended = run(seeker_ir, "-i", photos, "-o", disk_of_1_mb / "out")
-    assert ended.returncode == 1
-    assert "poses.jsonl: cannot be written: No space left on device" in ended.stderr
-    assert "01_poses.png" not in shown_names(disk_of_1_mb / "out")
-
-
-def test_pictures_that_are_too_small_to_make_room_for_the_poses_stay(
-    seeker_ir, camera, disk_of_1_mb, tmp_path
-):
-    photos = tmp_path / "photos"
-    photos.mkdir()
-    small = cv2.resize(cv2.imread(str(camera)), (48, 48), interpolation=cv2.INTER_AREA)
-    for name in ("0.jpg", "1.jpg"):
-        cv2.imwrite(str(photos / name), small)
-    assert run(seeker_ir, "-i", photos, "-o", tmp_path / "out").returncode == 0
-    pictures = [path.name for path in sorted((tmp_path / "out").glob("*.jpg"))]
-    sizes = [(tmp_path / "out" / name).stat().st_size for name in pictures]
-    assert sum(sizes) < (tmp_path / "out" / "poses.json").stat().st_size
-    used = blocks_before_poses(tmp_path / "out")
-    (disk_of_1_mb / "other").write_bytes(bytes((1 << 20) - used * 4096))
-    ended = run(seeker_ir, "-i", photos, "-o", disk_of_1_mb / "out")
-    assert ended.returncode == 1
-    assert f"error: {disk_of_1_mb}/out/poses.json: cannot be written: No space left" in ended.stderr
-    # The poses are in the lines that were written as they were found.
-    assert shown_names(disk_of_1_mb / "out") == [*pictures, "poses.jsonl"]
-    lines = (disk_of_1_mb / "out" / "poses.jsonl").read_text().splitlines()
-    assert [Path(json.loads(line)["picture"]).name for line in lines] == pictures
+    assert ended.stderr.count("cannot be written: No space left on device") == 1
+    count = len(list(out.glob("*.png")))  # the last one may have no poses
+    assert not (out / "poses.json").exists()
+    other.unlink()
+    again = run(seeker_ir, "-i", photos, "-o", out)
+    assert again.returncode == 0
+    lines = [f"continues: {done} of 12 photos are done\n" for done in (count - 1, count)]
+    assert again.stderr in lines
+    images = json.loads((out / "poses.json").read_text())["images"]
+    assert [Path(each["image"]).name for each in images] == [f"{n:02}.png" for n in range(12)]
 
 
 @pytest.mark.parametrize("left", [300_000, 40_000])
@@ -414,49 +353,109 @@ def test_a_video_on_a_full_disk_keeps_the_keypoints_of_its_first_frames(
     assert shown_names(disk_of_1_mb / "out") == ["clip_poses.json", "poses.json"]
 
 
-def test_an_interrupt_between_photos_keeps_those_that_are_done(seeker_ir, camera, tmp_path):
-    photos = copies_of(camera, tmp_path / "photos", 300)
-    words = ["run", seeker_ir, "--detector", "none"]
+def results_in(folder: Path) -> dict[str, bytes]:
+    """The bytes of all results by their names, without the seconds that the run took."""
+    results = {name: (folder / name).read_bytes() for name in shown_names(folder)}
+    results["poses.json"] = re.sub(rb'"seconds": {.*},\n', b"", results["poses.json"])
+    return results
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_was_ended_continues_to_the_results_of_a_whole_one(seeker_ir, tmp_path, number):
+    photos = seeker.write_photos(tmp_path / "photos", 100)
+    words = ["run", seeker_ir, "--detector", "none", "-i", photos, "-o", "out"]
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    for folder in (whole, parts):
+        folder.mkdir()
     child = subprocess.Popen(
-        [sys.executable, "-m", "posezoo", *words, "-i", photos, "-o", tmp_path / "out"],
+        [sys.executable, "-m", "posezoo", *words],
+        cwd=parts,
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=heed_interrupts,
     )
-    wait_until(lambda: len(list((tmp_path / "out").glob("*.png"))) > 3)
-    child.send_signal(signal.SIGINT)
+    wait_until(lambda: len(list(parts.glob("out/*.png"))) > 3)
+    child.send_signal(number)
     _, errors = child.communicate(timeout=HANG_S)
-    assert child.returncode == 130
-    poses = json.loads((tmp_path / "out" / "poses.json").read_text())
-    done = [Path(each["picture"]) for each in poses["images"]]
-    assert len(done) > 1 and set(done) <= set((tmp_path / "out").glob("*.png"))
-    assert len(poses["failed"]) == 300 - len(done)
-    assert f"{300 - len(done)} inputs without a complete result: " in errors
-    assert (
-        "interrupted: models and the results so far were kept; the same command finds all" in errors
-    )
-    assert not (tmp_path / "out" / "poses.jsonl").exists()
+    if number == signal.SIGINT:
+        assert child.returncode == 130
+        assert "the same command continues with photos" in errors
+    assert not (parts / "out" / "poses.json").exists()
+    first = parts / "out" / "00_poses.png"
+    written = first.stat().st_mtime_ns
+    again = posezoo(*words, cwd=parts)
+    done = re.fullmatch(r"continues: (\d+) of 100 photos are done\n", again.stderr)
+    assert done and 3 <= int(done[1]) < 100
+    assert first.stat().st_mtime_ns == written
+    assert posezoo(*words, cwd=whole).returncode == 0
+    assert results_in(parts / "out") == results_in(whole / "out")
 
 
-def test_a_killed_run_leaves_the_poses_of_the_photos_that_are_done(seeker_ir, camera, tmp_path):
-    photos = copies_of(camera, tmp_path / "photos", 300)
-    words = ["run", seeker_ir, "--detector", "none", "-i", photos, "-o", tmp_path / "out"]
-    child = subprocess.Popen([sys.executable, "-m", "posezoo", *words])
-    wait_until(lambda: len(list((tmp_path / "out").glob("*.png"))) > 3)
-    child.kill()
-    child.wait(HANG_S)
-    lines = (tmp_path / "out" / "poses.jsonl").read_text().splitlines()
-    told = list(map(json.loads, lines))
-    assert len(told) >= 3
-    assert all(Path(each["picture"]).is_file() and each["poses"] for each in told)
-    # The next run replaces the pictures, and leaves the lines of the killed one.
-    ended = run(seeker_ir, "-i", photos / "00.png", "-o", tmp_path / "out")
-    assert ended.returncode == 0, ended.stderr
-    assert (tmp_path / "out" / "poses.jsonl").read_text().splitlines() == lines
+@pytest.fixture
+def ended_early(seeker_ir, tmp_path) -> tuple[Path, Path]:
+    """Ten photos, and the results of a run that could not write poses.json."""
+    photos = seeker.write_photos(tmp_path / "photos", 10)
+    out = tmp_path / "out"
+    (out / "poses.json").mkdir(parents=True)
+    assert run(seeker_ir, "-i", photos, "-o", out).returncode == 1
+    (out / "poses.json").rmdir()
+    return photos, out
+
+
+def test_photos_are_done_again_if_they_or_their_pictures_changed(seeker_ir, ended_early):
+    photos, out = ended_early
+    before = (out / "03_poses.png").read_bytes()
+    shutil.copy(photos / "04.png", photos / "03.png")
+    shutil.copy(photos / "04.png", photos / "035.png")
+    (out / "05_poses.png").unlink()
+    ended = run(seeker_ir, "-i", photos, "-o", out)
+    again = "continues: 8 of 11 photos are done; 2 changed since, and are done again\n"
+    assert (ended.returncode, ended.stderr) == (0, again)
+    images = json.loads((out / "poses.json").read_text())["images"]
+    assert [Path(each["image"]).stem for each in images[3:6]] == ["03", "035", "04"]
+    assert images[3]["poses"] == images[4]["poses"] == images[5]["poses"]
+    assert (out / "03_poses.png").read_bytes() != before
+    assert (out / "05_poses.png").is_file()
+
+
+def test_a_picture_that_the_user_edited_after_a_run_ended_early_stays(seeker_ir, ended_early):
+    photos, out = ended_early
+    (out / "03_poses.png").write_bytes(b"mine")
+    ended = run(seeker_ir, "-i", photos, "-o", out)
+    assert ended.returncode == 0
+    kept = out / "03_poses.png.bak1"
     assert (
-        f"{tmp_path / 'out' / 'poses.jsonl'}: has the poses of a run that was killed"
-        in ended.stderr
+        f"{out / '03_poses.png'}: is not as posezoo wrote it: kept as {kept.name}" in ended.stderr
     )
+    assert kept.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("changed", ["min_score", "model", "versions"])
+def test_all_photos_are_done_again_after_another_command_or_version(
+    seeker_ir, ended_early, tmp_path, monkeypatch, changed
+):
+    photos, out = ended_early
+    (journal,) = out.glob("poses-*.jsonl")
+    words = ["--min_score", "0.95"] if changed == "min_score" else []
+    if changed == "model":
+        seeker_ir = seeker.write_ir(tmp_path / "other", loud=True)
+    if changed == "versions":
+        monkeypatch.setattr("posezoo.run.result_journal.package_versions", lambda *_: {})
+    ended = run(seeker_ir, "-i", photos, "-o", out, *words)
+    line = f"warning: all photos are done again: {changed} changed since {journal}, which stays\n"
+    assert (ended.returncode, ended.stderr) == (0, line)
+    assert shown_names(out) == [
+        *(f"{n:02}_poses.png" for n in range(10)),
+        journal.name,
+        "poses.json",
+    ]
+
+
+def test_a_picture_that_a_killed_run_did_not_record_is_written_again(seeker_ir, camera, tmp_path):
+    words = ("-i", camera, "-o", tmp_path / "out")
+    assert run(seeker_ir, *words).returncode == 0
+    record_path(tmp_path / "out" / "camera_poses.png").unlink()
+    assert run(seeker_ir, *words).returncode == 0
 
 
 def test_poses_that_the_user_edited_are_kept(seeker_ir, camera, tmp_path):
@@ -1208,7 +1207,7 @@ def test_an_ir_with_its_decoder_has_no_masks(blazepose, camera, mirror, tmp_path
         ("plian.png", "there is no such file: did you mean plain.png?"),
         ("-", "the standard input is not read"),
         ("movenet-multipose", "a model stands before --input: posezoo run movenet-multipose"),
-        ("/nonexistent", "there is no such file: name images, folders or quoted globs"),
+        ("gone/photos", "there is no such file: name images, folders or quoted globs"),
     ],
 )
 def test_an_input_that_does_not_exist_is_explained(tmp_path, name, hint):

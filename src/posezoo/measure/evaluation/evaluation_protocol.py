@@ -1,16 +1,13 @@
-"""The settings of an evaluation, for records, cached predictions, and comparisons with published
+"""The settings of an evaluation, for records, kept predictions, and comparisons with published
 values.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
-from posezoo import poses as pose
 from posezoo.core.declarations.model import (
     Model,
     Precision,
@@ -19,7 +16,6 @@ from posezoo.core.declarations.model import (
 )
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import import_cv2
-from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_versions
 from posezoo.measure.coco import CocoDataset
@@ -27,8 +23,6 @@ from posezoo.measure.evaluation.run_evaluation import EvaluationResult
 from posezoo.poses.decoders import find_decoder
 from posezoo.poses.letterbox import describe_size
 from posezoo.poses.people import ITSELF
-from posezoo.run import runtime
-from posezoo.run.machine import Machine
 from posezoo.run.measured import (
     TARGET_SIZE,
     Measurement,
@@ -37,7 +31,6 @@ from posezoo.run.measured import (
     digest_irs,
 )
 from posezoo.run.runtime.estimator import Estimator
-from posezoo.run.runtime.graph import ULTRALYTICS_FILE, network_files
 from posezoo.run.runtime.runtime_config import LoadOptions
 
 #: The number of images in COCO's val2017.
@@ -108,46 +101,6 @@ class EvaluationProtocol:
         changed = {key: value for key, value in settings.items() if value not in ("", 0, False)}
         # A decoder option is kept even if it is 0 or False, since its default may be another value.
         return changed | dict(options.decoder_options)
-
-
-def cache_key(
-    protocol: EvaluationProtocol, *others: Path, on_machines: bool = False
-) -> dict[str, Any]:
-    """Everything that predictions depend on; cached predictions are used only if their key is the
-    same.
-
-    Args:
-        protocol: how the model is evaluated.
-        others: other files than its IR, such as a file of boxes.
-        on_machines: whether it may be evaluated on other machines than this one.
-    """
-    estimator = protocol.estimator
-    decoder = estimator.model.decoder
-    options = dict(sorted(decoder.options.items())) if decoder else ""
-    files = [file for xml in protocol.irs for file in network_files(xml)]
-    beside = {xml.with_name(ULTRALYTICS_FILE) for xml in protocol.irs}
-    files += filter(Path.is_file, beside)
-    # The code that turns images into poses is included: in a checkout it may change without a new
-    # version.
-    code = hashlib.sha256()
-    for package in (runtime, pose):
-        folder = Path(str(package.__file__)).parent
-        for path in sorted(folder.glob("*.py")):
-            code.update(path.read_bytes())
-    skeleton = estimator.model.own_skeleton
-    digests = sorted(compute_digest(file).value for file in (*files, *others))
-    return {
-        "files": digests,
-        "settings": protocol.to_settings(),
-        # INT8 differs between processors; those of a cluster may change.
-        "machine": "" if on_machines else Machine.here().describe(estimator.device),
-        "device": estimator.device,
-        "people": f"{estimator.model.people} {protocol.options.whole_image}"
-        f" {protocol.options.min_person_score} {estimator.model.target_size}",
-        "options": f"{estimator.decoder} {options} {skeleton.to_json() if skeleton else ''}",
-        "tools": package_versions("openvino", "posezoo"),
-        "code": code.hexdigest(),
-    }
 
 
 def unannotated_keypoints(model: Model, dataset: CocoDataset) -> tuple[str, ...]:

@@ -1,21 +1,11 @@
-"""The predictions of a model for each image, and a file of them with which an evaluation can
-continue.
-
-The first line of the file is a heading with everything that the predictions depend on: a file with
-another heading is not used. Then follows one line of JSON for each image. An incomplete line is
-skipped.
-"""
+"""The predictions of a model for each image."""
 
 from __future__ import annotations
 
-import json
 import math
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,11 +14,8 @@ from posezoo.core.arrays import Doubles
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import EvaluationError
-from posezoo.core.files.file_lock import exclusive
-from posezoo.core.files.staging import create_parent
-from posezoo.core.files.verified_files import write_atomically, writing
 from posezoo.core.values import frozen_with_arrays
-from posezoo.measure.coco import CocoDataset, DatasetImage, ImageId
+from posezoo.measure.coco import CocoDataset, ImageId
 from posezoo.measure.coco.coco_dataset import ANOTHER, PERSON
 from posezoo.poses.keypoints import Pose, Pose3D, to_pixel_indices
 
@@ -63,7 +50,7 @@ class ImagePredictions:
         return self.categories or [PERSON] * len(self)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain Python values that a ``PredictionCache`` reads back exactly."""
+        """Plain Python values, which ``from_json`` reads back exactly."""
         values = {
             "keypoints": _flat(self.keypoints).tolist(),
             "scores": self.scores.tolist(),
@@ -74,6 +61,21 @@ class ImagePredictions:
         if self.categories:
             values["categories"] = list(self.categories)
         return values
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any], num_keypoints: int) -> ImagePredictions:
+        """What ``to_json`` returned for people with this number of keypoints."""
+        count = len(values["scores"])
+        keypoints = np.array(values["keypoints"], np.float64)
+        boxes = np.array(values["boxes"], np.float64)
+        space = np.array(values.get("space", []), np.float64)
+        return cls(
+            keypoints.reshape(count, num_keypoints, 3),
+            np.array(values["scores"], np.float64),
+            boxes.reshape(count, 4),
+            space.reshape(count, num_keypoints if space.size else 0, 3),
+            categories=values.get("categories", ()),
+        )
 
     def to_coco_results(self, image: ImageId) -> list[dict[str, Any]]:
         """In the form of COCO's result files: keypoints, or boxes if there are no keypoints, never
@@ -163,108 +165,3 @@ def keypoint_indices(skeleton: Skeleton, names: tuple[str, ...]) -> list[int]:
 
 def _list(names: Sequence[str], most: int) -> str:
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
-
-
-class PredictionCache:
-    """The predictions in one file, by image id; created by ``open_prediction_cache``."""
-
-    def __init__(
-        self, path: Path | None, entries: Mapping[ImageId, tuple[list[int], ImagePredictions]]
-    ) -> None:
-        self._path = path
-        self._entries = entries
-
-    def select(self, images: Iterable[DatasetImage]) -> dict[ImageId, ImagePredictions]:
-        """The predictions for these images by image id; without those whose file has changed."""
-        selected = {}
-        for image in images:
-            fingerprint, predictions = self._entries.get(image.id, ([], None))
-            if predictions is not None and fingerprint == _fingerprint(image):
-                selected[image.id] = predictions
-        return selected
-
-    def add(self, image: DatasetImage, predictions: ImagePredictions) -> None:
-        """Append the predictions for an image.
-
-        Raises:
-            OutputError: the file cannot be written.
-        """
-        if self._path is None:
-            return
-        line = {"id": image.id, "file": _fingerprint(image), **predictions.to_json()}
-        with writing(self._path), open(self._path, "a", encoding="utf-8") as stream:
-            stream.write(json.dumps(line) + "\n")
-
-
-@contextmanager
-def open_prediction_cache(
-    path: Path | None, heading: Mapping[str, Any], num_keypoints: int
-) -> Iterator[PredictionCache]:
-    """Open a file of predictions; only one run may use it at a time.
-
-    Args:
-        path: the file; created if it does not exist. None: no predictions are kept.
-        heading: everything that the predictions depend on, as JSON values.
-        num_keypoints: the number of keypoints of each person.
-
-    Raises:
-        OutputError: the file cannot be written, or another run uses it.
-    """
-    if path is None:
-        yield PredictionCache(None, {})
-        return
-    with writing(path):
-        create_parent(path)
-        with exclusive(path, wait_s=0.5):
-            entries = _read(path, heading, num_keypoints)
-            if entries is None:
-                write_atomically(path, (json.dumps(heading) + "\n").encode())
-            else:
-                # If the previous run was killed while it wrote, the last line has no line break.
-                with open(path, "rb+") as stream:
-                    stream.seek(-1, os.SEEK_END)
-                    if stream.read(1) != b"\n":
-                        stream.write(b"\n")
-            yield PredictionCache(path, entries or {})
-
-
-def _read(
-    path: Path, heading: Mapping[str, Any], num_keypoints: int
-) -> dict[ImageId, tuple[list[int], ImagePredictions]] | None:
-    """The entries below this heading; None if the file has another heading, or none."""
-    entries = {}
-    try:
-        with open(path, "rb") as stream:
-            if json.loads(stream.readline()) != json.loads(json.dumps(heading)):
-                return None
-            for line in stream:
-                with suppress(ValueError, KeyError, TypeError, RecursionError):
-                    entry = json.loads(line)
-                    count = len(entry["scores"])
-                    num_space = num_keypoints if "space" in entry else 0
-                    keypoints = np.array(entry["keypoints"], np.float64)
-                    scores = np.array(entry["scores"], np.float64)
-                    boxes = np.array(entry["boxes"], np.float64)
-                    space = np.array(entry.get("space", []), np.float64)
-                    predictions = ImagePredictions(
-                        keypoints.reshape(count, num_keypoints, 3),
-                        scores.reshape(count),
-                        boxes.reshape(count, 4),
-                        space.reshape(count, num_space, 3),
-                        categories=entry.get("categories", ()),
-                    )
-                    entries[entry["id"]] = (list(entry["file"]), predictions)
-    except (OSError, ValueError, RecursionError):
-        return None
-    return entries
-
-
-def _fingerprint(image: DatasetImage) -> list[int]:
-    """The image file's size and modification time, which show if the file has changed, and the
-    sides that the annotations state, with which it is compared when it is read.
-    """
-    try:
-        status = image.path.stat()
-    except OSError:
-        return []
-    return [status.st_size, status.st_mtime_ns, *(image.size or ())]

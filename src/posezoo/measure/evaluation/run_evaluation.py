@@ -38,7 +38,6 @@ from posezoo.measure.evaluation.dataset_parts import compute_part_metrics
 from posezoo.measure.evaluation.image_predictions import (
     ImagePredictions,
     Predictions,
-    open_prediction_cache,
     predictions_from_poses,
     predictions_of_objects,
 )
@@ -50,6 +49,7 @@ from posezoo.measure.evaluation.person_groups import (
 from posezoo.poses.keypoints import Pose
 from posezoo.run import images
 from posezoo.run.images import Image
+from posezoo.run.result_journal import file_fingerprint, open_journal
 from posezoo.run.runtime.result_stream import ResultStream
 
 #: An estimator, or a function that returns poses for an image, (H, W, 3) uint8 BGR. It is called
@@ -153,8 +153,12 @@ def evaluate(
 
     unreadable: dict[str, str] = {}
     left_out: set[ImageId] = set()
-    with open_prediction_cache(keep, _heading(dataset, names, heading), len(names)) as cache:
-        predictions = cache.select(dataset.images)
+    with open_journal(keep, _heading(dataset, names, heading)) as journal:
+        predictions = {
+            image.id: ImagePredictions.from_json(journal.read(image.id), len(names))
+            for image in dataset.images
+            if journal.has(image.id, _fingerprint(image))
+        }
         cached_count = len(predictions)
         remaining = [image for image in dataset.images if image.id not in predictions]
         predict = ImagePredictor(predictor, names, boxes, dataset)
@@ -166,7 +170,7 @@ def evaluate(
                     left_out.add(image.id)
                 else:
                     predictions[image.id] = predicted
-                    cache.add(image, predicted)
+                    journal.add(image.id, _fingerprint(image), predicted.to_json())
                 listener(EvaluationProgress(name, count, len(dataset.images)))
     allowed = len(dataset.images) - 1 if skip_unreadable else 0
     if len(unreadable) > allowed:
@@ -178,6 +182,11 @@ def evaluate(
     readable = dataset.excluding(left_out)
     result = _compare(readable, predictions, unreadable, cached_count, of_boxes=of_boxes)
     return result if of_part else _complete(result, of_boxes=of_boxes)
+
+
+def _fingerprint(image: DatasetImage) -> list[int]:
+    """That of the file, and the size in the annotations, which is checked when it is read."""
+    return [*file_fingerprint(image.path), *(image.size or ())]
 
 
 def _complete(result: EvaluationResult, *, of_boxes: bool) -> EvaluationResult:

@@ -10,17 +10,19 @@ with the keypoints of each frame for each video, and poses.json, which ``--forma
                       height
     failed    list    image or video, and reason
     assumed   str     what is assumed about the keypoints; empty if a skeleton is declared
+
+Until poses.json is written, a journal beside it has the results of many photos: if the run ends
+early, the same command continues.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 from argparse import SUPPRESS
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +36,7 @@ from posezoo.cli.model_argument import find_named_model
 from posezoo.cli.report import print_result
 from posezoo.core.declarations.model import TRACKING
 from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS
-from posezoo.core.errors import DiskError, PosezooError, UnknownModelError, import_cv2
+from posezoo.core.errors import PosezooError, UnknownModelError, import_cv2, redact_secrets
 from posezoo.core.events import ignore_event
 from posezoo.core.files.staging import temporary_dir
 from posezoo.core.layout import precision_of
@@ -50,7 +52,9 @@ from posezoo.run.run_flags import (
 if TYPE_CHECKING:
     from posezoo.core.resolve.stage_context import Context
     from posezoo.run.load import ChosenModel, Loader
+    from posezoo.run.result_journal import ResultJournal
     from posezoo.run.runtime.estimator import Estimator
+    from posezoo.run.runtime.runtime_config import LoadOptions
     from posezoo.run.video.run_inputs import InputRunner, RunInputs
 
 EXAMPLES = """
@@ -68,10 +72,8 @@ posezoo run mine.onnx --as rtmpose-m --input me.jpg
 """
 
 # With fewer, all cores work on one photo after the other: a device may have a stream for each core.
+# They are done again if the run ends early.
 _MANY_PHOTOS = 8
-
-# Texts near the beginning of each poses.json of 0.1.0, which kept no record of it.
-_OLD_SIGNS = ('"people_from": ', '"executed_precision": ', '"images": ')
 
 FLAGS = (
     Flag(
@@ -90,8 +92,9 @@ FLAGS = (
         nargs="+",
     ),
     flags.output_flag(
-        "folder for the drawn images and videos, and poses.json; for one input, also the file to"
-        " write, such as out.mp4",
+        "folder for the drawn images and videos, and poses.json; if a run of many photos ended"
+        " early, the same command continues there; for one input, also the file to write, such as"
+        " out.mp4",
         "results/MODEL in your cache folder",
     ),
     "precision device",
@@ -162,9 +165,10 @@ def run(args: _RunArgs) -> int:
             listener=console,
             time_step=timer.time_step,
         )
-        estimator, card = _load(loader, chosen, args, _choose_requests(inputs))
+        estimator, options, card = _load(loader, chosen, args, _choose_requests(inputs))
         name = _name_of(chosen) or estimator.model.full_name
         results = args.output or user_folder("cache") / "results" / name
+        journal = _open_journal(args, estimator, options, inputs, results, console)
         runner = InputRunner(
             estimator,
             inputs,
@@ -173,13 +177,13 @@ def run(args: _RunArgs) -> int:
             limit=args.limit,
             video=video_options_from_args(args, estimator),
             publish=publisher,
+            journal=stack.enter_context(journal),
             timer=timer,
             report_failure=failures.report,
             # A bar would be drawn over the lines on a terminal.
             listener=ignore_event if is_stdout(args.json_lines) else console,
         )
-        runner.run_all()
-        _warn_of_unnamed_classes(runner, console)
+        _run_on_inputs(runner, console)
         facts = {
             "assumed": describe_assumed_skeleton(estimator.model, runner.skeletons),
             "card": card,
@@ -187,10 +191,8 @@ def run(args: _RunArgs) -> int:
         }
         summary = _write_summary(runner, failures, facts)
         if args.format == "json":
-            summary["images"] = list(runner.lines.read(len(runner.images)))
-        _remove_lines(runner, console)
-        if runner.ended_by:
-            _report_early_end(runner, console)
+            summary["images"] = list(runner.read_images())
+        _end_run(runner, console)
     lines: list[str] = []
     # If no input could be read, the errors have been printed, and there is nothing to summarize.
     if runner.has_results and not args.quiet:
@@ -210,6 +212,48 @@ def _choose_requests(inputs: RunInputs) -> int:
     video, one after the other.
     """
     return 0 if len(inputs.images) >= _MANY_PHOTOS and not inputs.videos else 1
+
+
+def _open_journal(
+    args: _RunArgs,
+    estimator: Estimator,
+    options: LoadOptions,
+    inputs: RunInputs,
+    results: Path,
+    console: Console,
+) -> AbstractContextManager[ResultJournal]:
+    """The results of many photos that the same command had when it ended early; none of a few."""
+    from posezoo.run.result_journal import (
+        describe_estimator,
+        journal_path,
+        open_journal,
+        read_heading,
+    )
+
+    if len(inputs.images) < _MANY_PHOTOS:
+        return open_journal(None, {})
+    heading = {
+        "inputs": list(map(redact_secrets, args.input or ())),
+        "as": args.like,
+        "masks": args.masks,
+        "min_score": args.min_score,
+        **describe_estimator(estimator, options),
+    }
+    path = journal_path(results, "poses", heading)
+    for other in results.glob("poses-*.jsonl"):
+        former = read_heading(other)
+        if former.get("inputs") == heading["inputs"] and not path.exists():
+            changed = ", ".join(name for name in heading if former.get(name) != heading[name])
+            console.warn(f"all photos are done again: {changed} changed since {other}, which stays")
+    return open_journal(path, heading)
+
+
+def _run_on_inputs(runner: InputRunner, console: Console) -> None:
+    """Run the model on the inputs, but not on photos that an earlier run did."""
+    if done := runner.describe_done():
+        console.print_line(done)
+    runner.run_all()
+    _warn_of_unnamed_classes(runner, console)
 
 
 def _warn_of_unnamed_classes(runner: InputRunner, console: Console) -> None:
@@ -251,9 +295,9 @@ def _refuse_invalid_flags(args: _RunArgs) -> None:
 
 def _load(
     loader: Loader, chosen: ChosenModel, args: _RunArgs, requests: int
-) -> tuple[Estimator, str | None]:
-    """The estimator, and the path of the card of a model of the zoo; ``requests`` as in
-    ``RuntimeConfig``.
+) -> tuple[Estimator, LoadOptions, str | None]:
+    """The estimator, its options, and the path of the card of a model of the zoo; ``requests`` as
+    in ``RuntimeConfig``.
     """
     from posezoo.core.pipeline.get import write_sidecars
     from posezoo.run.load import default_runtime
@@ -272,7 +316,7 @@ def _load(
     )
     options = described_options_from_args(args, options, args.model)
     with name_target_size("--height", args.height):
-        return prepared.compile(options), card
+        return prepared.compile(options), options, card
 
 
 def _write_summary(
@@ -280,62 +324,42 @@ def _write_summary(
 ) -> dict[str, Any]:
     """Write poses.json, if there are results and a folder, and return what is in it, without the
     keypoints in images.
-
-    If the pictures filled the disk, the last ones make room for it: they can be drawn again.
     """
+    from posezoo.run.video.frame_outputs import JsonListWriter
+
     summary = _summarize(runner, failures, facts)
     if runner.is_file or not runner.has_results:
         return summary
     path = runner.results / "poses.json"
-    try:
-        _write_poses(path, runner, summary)
-    except DiskError as error:
-        # Twice its size: the disk gives whole blocks, and each missing picture adds a reason.
-        size = runner.lines.size + len(json.dumps(facts))
-        if not runner.drop_last_images(2 * size):
-            raise
-        runner.ended_by = runner.ended_by or error
-        summary = _summarize(runner, failures, facts)
-        _write_poses(path, runner, summary)
+    first = {name: value for name, value in summary.items() if name != "images"}
+    with JsonListWriter(
+        path, "images", first, keeps_part=False, listener=runner.listener
+    ) as written:
+        for row in runner.read_images():
+            written.append(row)
     return summary
 
 
-def _write_poses(path: Path, runner: InputRunner, summary: dict[str, Any]) -> None:
-    """Write poses.json: what ``_summarize`` says, then a line for each image."""
-    from posezoo.run.video.frame_outputs import JsonListWriter
-
-    first = {name: value for name, value in summary.items() if name != "images"}
-    with JsonListWriter(path, "images", first, listener=runner.listener) as written:
-        for row in runner.lines.read(len(runner.images)):
-            written.append(row)
-
-
 def _summarize(runner: InputRunner, failures: _Failures, facts: dict[str, Any]) -> dict[str, Any]:
-    """What poses.json has; if the run ended early, also the inputs without a complete result."""
+    """What poses.json has; if the run ended early, also the videos without a complete result."""
     failed = list(failures.rows)
     if runner.ended_by is not None:
         reason = "the run ended early"
         if isinstance(runner.ended_by, PosezooError):
             reason += f": {runner.ended_by.problem}"
-        failed += [{kind: name, "reason": reason} for kind, name in runner.missing]
+        failed += [{"video": name, "reason": reason} for name in runner.missing]
     return {**_facts_of_run(runner), "failed": failed, **facts}
 
 
-def _remove_lines(runner: InputRunner, console: Console) -> None:
-    runner.lines.remove()
-    if runner.lines.other:
-        console.warn(
-            f"{runner.lines.other}: has the poses of a run that was killed, or is yours: this run"
-            " neither reads nor removes it"
-        )
-
-
-def _report_early_end(runner: InputRunner, console: Console) -> None:
-    """Show what a run that ended early has no complete result of, and why; ^C needs no words."""
+def _end_run(runner: InputRunner, console: Console) -> None:
+    """Remove the journal; or if the run ended early, show what has no complete result, and why; ^C
+    needs no words.
+    """
     if runner.missing:
-        names = name_first([name for _, name in runner.missing])
         count = format_count(len(runner.missing), "input")
-        console.warn(f"{count} without a complete result: {names}")
+        console.warn(f"{count} without a complete result: {name_first(runner.missing)}")
+    else:
+        runner.journal.remove()
     if isinstance(runner.ended_by, PosezooError):
         console.print_error(runner.ended_by)
 

@@ -6,19 +6,17 @@ complete.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import tempfile
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import partial
 from io import FileIO
-from itertools import count, islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -382,15 +380,16 @@ class JsonListWriter(AbstractContextManager["JsonListWriter"]):
     """Writes a JSON document with a list that grows on disk instead of in memory, for example for a
     camera.
 
-    It is a context manager. At the end the file is renamed to its final name, also after a failure,
-    unless the failure came before the first item. A device or a pipe (/dev/stdout) is written to
-    directly.
+    It is a context manager. At the end the file is renamed to its final name, also after a failure
+    if ``keeps_part``, unless the failure came before the first item. A device or a pipe
+    (/dev/stdout) is written to directly.
 
     Args:
         path: the file to write.
         key: the key of the list in the document, which is an object; empty: the document is the
             list itself.
         first: the object's values before the list.
+        keeps_part: whether the first items are kept after a failure.
         listener: as for ``open_output``.
 
     Attributes:
@@ -403,6 +402,7 @@ class JsonListWriter(AbstractContextManager["JsonListWriter"]):
         key: str = "",
         first: Mapping[str, object] | None = None,
         *,
+        keeps_part: bool = True,
         listener: Listener = ignore_event,
     ) -> None:
         self.path = path
@@ -411,6 +411,7 @@ class JsonListWriter(AbstractContextManager["JsonListWriter"]):
             f'"{name}": {json.dumps(value)},\n' for name, value in (first or {}).items()
         )
         self._before_item = f'{{{before}"{key}": [\n' if key else "[\n"
+        self._keeps_part = keeps_part
         self._count = 0
         self.rest: dict[str, object] = {}
         with writing(self.path):
@@ -435,7 +436,7 @@ class JsonListWriter(AbstractContextManager["JsonListWriter"]):
         try:
             with writing(self.path), self._stream:
                 self._write(self._end())
-            is_kept = is_kept or kind is None or bool(self._count)
+            is_kept = is_kept or kind is None or (self._keeps_part and self._count > 0)
         finally:
             if not is_kept:
                 discard(self._part)
@@ -473,74 +474,6 @@ class JsonListWriter(AbstractContextManager["JsonListWriter"]):
                 self._stream.truncate(end)
                 self._stream.seek(end)
             raise
-
-
-class ResultLines:
-    """The results of images, on disk instead of in memory: poses.jsonl has one in each line.
-
-    A run that ends removes the file; a run that is killed leaves it to the user.
-
-    Args:
-        folder: where the file is; None: the lines stay in memory.
-
-    Attributes:
-        size: that of all lines, in bytes.
-        other: the poses.jsonl of another run, or of the user, which stays; None if there is none.
-    """
-
-    def __init__(self, folder: Path | None) -> None:
-        self.size = 0
-        self.other: Path | None = None
-        self._folder = folder
-        self._path: Path | None = None
-        self._lines: list[str] = []
-
-    def append(self, value: object) -> None:
-        """Add a result.
-
-        Raises:
-            OutputError: it cannot be written; then the file ends with the line before.
-        """
-        line = json.dumps(value) + "\n"
-        if self._folder is None:
-            self._lines.append(line)
-            return
-        path = self._path or self._create(self._folder)
-        with writing(path):
-            try:
-                with open(path, "ab", buffering=0) as stream:
-                    stream.write(line.encode())
-                if path.stat().st_size != self.size + len(line):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            except OSError:
-                os.truncate(path, self.size)
-                raise
-        self.size += len(line)
-
-    def read(self, number: int) -> Iterator[Any]:
-        """The first ``number`` results."""
-        if self._path is None:
-            yield from map(json.loads, self._lines[:number])
-            return
-        with open(self._path, encoding="ascii") as stream:
-            yield from map(json.loads, islice(stream, number))
-
-    def remove(self) -> None:
-        """Remove the file; the results are elsewhere now."""
-        if self._path:
-            discard(self._path)
-
-    def _create(self, folder: Path) -> Path:
-        """Create the file; that of a killed run, and one of the user, are kept."""
-        create_parent(folder / "poses.jsonl")
-        for number in count(1):
-            path = folder / (f"poses.{number}.jsonl" if number > 1 else "poses.jsonl")
-            with writing(path), suppress(FileExistsError):
-                open(path, "xb").close()
-                self._path = path
-                return path
-            self.other = self.other or path
-        raise AssertionError("a name is free")
 
 
 def frame_to_json(frame: Frame, poses: Sequence[Pose], min_score: float) -> dict[str, Any]:

@@ -5,7 +5,7 @@ and the names of its results.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import KW_ONLY, dataclass, field
 from itertools import islice
@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 
 from posezoo.core.declarations.model import TRACKING
 from posezoo.core.declarations.safe_names import avoid_reserved, case_folded
-from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import (
     DiskError,
     DownloadError,
@@ -29,9 +28,7 @@ from posezoo.core.errors import (
     suggest,
 )
 from posezoo.core.events import InferenceProgress, Listener, ignore_event
-from posezoo.core.files.file_lock import discard
 from posezoo.core.files.staging import staging_dir
-from posezoo.core.files.verified_files import is_device
 from posezoo.core.regular_files import explain_link
 from posezoo.core.values import frozen
 from posezoo.core.workers.signals import SignalExit
@@ -47,12 +44,12 @@ from posezoo.run.images import (
     require_image,
     write_image,
 )
+from posezoo.run.result_journal import ResultJournal, file_fingerprint
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.video.frame_outputs import (
     CODECS,
     FrameOutput,
     JsonListWriter,
-    ResultLines,
     frame_to_json,
     is_picture_or_video,
     open_output,
@@ -393,8 +390,18 @@ class _LoadedImage:
     """An image whose pixels are in memory from when it is read until it is drawn."""
 
     input: ImageInput
+    target: Path  # the picture
     timer: StepTimer
     pixels: Image | None = None
+    is_done: bool = False  # by an earlier run
+
+    @property
+    def key(self) -> str:
+        return str(self.target)
+
+    def fingerprint(self) -> list[object]:
+        picture = file_fingerprint(self.target)
+        return [self.input.name, file_fingerprint(self.input.path), picture]
 
     def read(self) -> Image:
         with self.timer.time_step("read images"):
@@ -419,6 +426,8 @@ class InputRunner:
         limit: the number of frames of a video; None for all.
         video: how the people in videos are tracked.
         publish: receives the source, each frame of a video, and its poses.
+        journal: the results of photos by their pictures; those of an earlier run are kept if the
+            photo and its picture are the same.
         report_failure: receives ``image``, its name, and why it could not be read or written.
         listener: receives the progress.
     """
@@ -431,6 +440,7 @@ class InputRunner:
     limit: int | None
     video: VideoOptions
     publish: FramePublisher
+    journal: ResultJournal
     timer: StepTimer
     report_failure: ReportFailure
     listener: Listener = ignore_event
@@ -440,18 +450,23 @@ class InputRunner:
         paths = [*(image.path for image in self.inputs.images), *videos]
         self._names = OutputNames(self.results, paths)
         self.is_file = is_picture_or_video(self.results)
-        #: Each image with its results, but without their keypoints, which ``lines`` have.
+        self._loaded = [
+            _LoadedImage(image, self._names.output_path(image.path), self.timer)
+            for image in self.inputs.images
+        ]
+        for image in self._loaded:
+            image.is_done = self.journal.has(image.key, image.fingerprint())
+        #: Each image with its results, but without their keypoints, which the journal has.
         self.images: list[dict[str, Any]] = []
-        self.lines = ResultLines(None if self.is_file else self.results)
         self.videos: list[dict[str, Any]] = []
-        self.skeletons: set[Skeleton] = set()  # of the poses
+        #: How many keypoints the skeletons of the poses have, by their names.
+        self.skeletons: dict[str, int] = {}
         #: Whether poses were left out of drawings: of too few visible keypoints.
         self.has_hidden_poses = False
-        #: The kind and the name of each input that has no result so far, and was not reported.
-        self.missing = [("image", image.name) for image in self.inputs.images]
-        self.missing += [("video", video.source.name) for video in self.inputs.videos]
-        #: What ended the run early, and is raised once its results are written: ^C, which ends a
-        #: camera, or a disk that is full.
+        #: The name of each video that has no result so far, and was not reported.
+        self.missing = [video.source.name for video in self.inputs.videos]
+        #: What ended the videos early, and is raised once the results are written: ^C, which ends
+        #: a camera, or a disk that is full.
         self.ended_by: BaseException | None = None
 
     @property
@@ -473,16 +488,30 @@ class InputRunner:
         has_empty_image = any(not count_drawn(image["poses"]) for image in self.images)
         return has_empty_image or any(not video["people"] for video in self.videos)
 
+    def describe_done(self) -> str:
+        """How many photos an earlier run did, in one line; empty if it did none."""
+        done = sum(image.is_done for image in self._loaded)
+        changed = sum(image.key in self.journal for image in self._loaded) - done
+        if not done and not changed:
+            return ""
+        again = f"; {changed:,} changed since, and are done again" if changed else ""
+        return f"continues: {done:,} of {len(self._loaded):,} photos are done{again}"
+
+    def read_images(self) -> Iterator[dict[str, Any]]:
+        """``images`` with the keypoints."""
+        return (self.journal.read(row["picture"]) for row in self.images)
+
     def run_all(self) -> None:
         """Run the model on the images, then on the videos.
 
-        What ends the run early is raised if there are no results, and else kept in ``ended_by``.
+        What ends the images early is raised; the next run continues. What ends the videos early is
+        raised if there are no results, and else kept in ``ended_by``.
         """
         # A folder that cannot be written is one error, not one for each image.
         with staging_dir(self.results.parent if self.is_file else self.results):
             pass
+        self._run_on_images()
         try:
-            self._run_on_images()
             for video in self.inputs.videos:
                 if self.ended_by is None:
                     self._run_on_video(video)
@@ -491,79 +520,59 @@ class InputRunner:
                 raise
             self.ended_by = error
 
-    def drop_last_images(self, size: int) -> bool:
-        """Remove the last pictures, of ``size`` bytes together or more, and their poses: the images
-        are missing then.
-
-        Returns:
-            Whether they were removed. All stay if those after the first have fewer bytes.
-
-        Raises:
-            OSError: a picture cannot be removed.
-        """
-        kept = len(self.images)
-        freed = 0
-        while kept > 1 and freed < size:
-            kept -= 1
-            freed += Path(self.images[kept]["picture"]).stat().st_size
-        if freed < size:
-            return False
-        dropped = self.images[kept:]
-        for row in dropped:
-            picture = Path(row["picture"])
-            if not is_device(picture):
-                picture.unlink()
-        del self.images[kept:]
-        self.missing[:0] = [("image", row["image"]) for row in dropped]
-        return True
-
     def _run_on_images(self) -> None:
         """Read the next images, and find their poses, while one is drawn and written."""
-        loaded = [_LoadedImage(image, self.timer) for image in self.inputs.images]
-        with self.estimator.stream(loaded, _LoadedImage.read) as stream:
-            for done, image in enumerate(loaded, 1):
-                people = 0
-                try:
-                    with self.timer.time_step("find poses"):
-                        _, poses = next(stream)
-                    people = self._write_image(image.input, image.take(), poses)
-                except DiskError:
-                    raise
-                except InferenceError as error:
-                    name = image.input.name
-                    self.report_failure("image", name, name_frame(error, name))
-                except (ImageError, OutputError) as error:
-                    self.report_failure("image", image.input.name, error)
-                self.missing.pop(0)
-                self._report("images", "", done, len(loaded), people)
+        rest = [image for image in self._loaded if not image.is_done]
+        with self.estimator.stream(rest, _LoadedImage.read) as stream:
+            for number, image in enumerate(self._loaded, 1):
+                if image.is_done:
+                    self._keep(self.journal.read(image.key))
+                    continue
+                people = self._run_on_image(image, stream)
+                self._report("images", "", number, len(self._loaded), people)
+
+    def _run_on_image(
+        self, image: _LoadedImage, stream: Iterator[tuple[_LoadedImage, Sequence[Pose]]]
+    ) -> int:
+        """Write the next result, or report why there is none; returns the number of people who are
+        drawn.
+        """
+        name = image.input.name
+        try:
+            with self.timer.time_step("find poses"):
+                _, poses = next(stream)
+            return self._write_image(image, image.take(), poses)
+        except DiskError:
+            raise
+        except InferenceError as error:
+            self.report_failure("image", name, name_frame(error, name))
+        except (ImageError, OutputError) as error:
+            self.report_failure("image", name, error)
+        return 0
 
     def _report(self, unit: str, source: str, done: int, total: int, people: int) -> None:
         model = self.estimator.model.full_name
         self.listener(InferenceProgress(model, unit, source, done, total, people))
 
-    def _write_image(self, image: ImageInput, pixels: Image, poses: Sequence[Pose]) -> int:
+    def _write_image(self, image: _LoadedImage, pixels: Image, poses: Sequence[Pose]) -> int:
         """Draw an image, and keep its poses; returns the number of people who are drawn."""
-        self.skeletons |= {pose.layout for pose in poses}
-        target = self._names.output_path(image.path)
         with self.timer.time_step("draw and write"):
             drawn = draw(pixels, poses, min_score=self.min_score, in_place=True)
-            write_image(target, drawn, self.listener)
-        described = [pose_to_json(pose, self.min_score) for pose in poses]
-        people = self._count_drawn(described)
+            write_image(image.target, drawn, self.listener)
         row = {
-            "image": image.name,
-            "picture": str(target),
+            "image": image.input.name,
+            "picture": image.key,
             "width": pixels.shape[1],
             "height": pixels.shape[0],
-            "poses": described,
+            "poses": [pose_to_json(pose, self.min_score) for pose in poses],
         }
-        try:
-            self.lines.append(row)
-        except OutputError:
-            if not is_device(target):
-                discard(target)
-            raise
-        for pose in described:
+        self.journal.add(image.key, image.fingerprint(), row)
+        return self._keep(row)
+
+    def _keep(self, row: dict[str, Any]) -> int:
+        """Keep a result, without its keypoints; returns the number of people who are drawn."""
+        people = self._count_drawn(row["poses"])
+        for pose in row["poses"]:
             del pose["keypoints"]
         self.images.append(row)
         return people
@@ -636,7 +645,6 @@ class InputRunner:
             )
             stack.enter_context(closing(results))
             for frame, poses in results:
-                self.skeletons |= {pose.layout for pose in poses}
                 self.publish(source, frame, poses, self.min_score)
                 described = frame_to_json(frame, poses, self.min_score)
                 output.write(
@@ -650,8 +658,9 @@ class InputRunner:
                 self._report("frames", source.name, row["frames"], total, people)
 
     def _count_drawn(self, poses: Sequence[dict[str, Any]]) -> int:
-        """As ``count_drawn``; remembers whether there are others."""
+        """As ``count_drawn``; remembers whether there are others, and the skeletons."""
         drawn = count_drawn(poses)
+        self.skeletons |= {pose["skeleton"]: len(pose["keypoints"]) for pose in poses}
         self.has_hidden_poses |= drawn < len(poses)
         return drawn
 
