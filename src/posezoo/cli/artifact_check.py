@@ -165,7 +165,7 @@ def _check_model(
                 record = read_ir_record(xml)
                 agreed = lock.agreed_ir(spec, Precision(xml.parent.name))
                 if record and agreed:
-                    agreed.require(record.contents)
+                    agreed.require(xml, record.contents)
                     states = [_accept(state, xml) for state in states]
     except LockError as error:
         return states, error

@@ -204,12 +204,13 @@ def prepare_file_export(
     listener: Listener = ignore_event,
 ) -> ExportedModel | Plan:
     """As ``prepare_export``, for the file of a network, whose copy and IR have a folder of their
-    own. It is exported alone unless the user names a detector: it may find no people.
+    own. It is exported alone unless it says who finds its people, or the user names a detector: it
+    may find no people.
     """
     spec = file.spec
     folder = context.layout.output_dir / checkpoint_dir(spec)
     context = replace(context, layout=ModelLayout(folder, folder))
-    if context.settings.detector == "usual":
+    if spec.people is None and context.settings.detector == "usual":
         context = replace(context, settings=replace(context.settings, detector="none"))
     if spec.is_ir and not options.precision:
         options = replace(options, precision=spec.precisions[0])

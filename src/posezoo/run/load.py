@@ -386,7 +386,7 @@ def _find_exported_detector(graph: Graph) -> Graph | None:
     from posezoo.run.runtime.graph import read_graph
 
     # A file of this folder, whatever the IR says.
-    name = Path(graph.read_exported_pipeline("detector")).name
+    name = Path(graph.read_pipeline("detector")).name
     if not name or not graph.path.with_name(name).is_file():
         return None
     return read_graph(graph.path.with_name(name))

@@ -132,16 +132,16 @@ def pipeline_info(**facts):
     return {("posezoo", "pipeline", name): value for name, value in facts.items()}
 
 
-def test_an_exported_ir_says_how_its_people_are_found(tmp_path):
-    info = pipeline_info(detector="my-detector.xml", whole_image="0.3", padding="1.25")
+def test_an_ir_that_0_2_0_exported_says_how_its_people_are_found(tmp_path):
+    info = pipeline_info(detector="my-detector.xml", whole_image="0.3", crop="align")
     spec, _ = describe_ir(Graph(write_ir(tmp_path / "net.xml", MAPS, info=info)))
     assert spec.people == People("my-detector", "my-detector", 0.3)
-    alone = write_ir(tmp_path / "alone.xml", MAPS, info=pipeline_info(padding="1.25"))
+    alone = write_ir(tmp_path / "alone.xml", MAPS, info=pipeline_info(crop="align"))
     assert describe_ir(Graph(alone))[0].people == People(WHOLE_IMAGE, WHOLE_IMAGE)
 
 
 def test_a_score_of_the_whole_image_that_is_no_number_is_an_error(tmp_path):
-    info = pipeline_info(detector="my-detector.xml", whole_image="high")
+    info = pipeline_info(photo="my-detector", whole_image="high")
     xml = write_ir(tmp_path / "net.xml", MAPS, info=info)
     with pytest.raises(InferenceError, match="whole_image in its rt_info is 'high'") as caught:
         describe_ir(Graph(xml))

@@ -32,6 +32,7 @@ from posezoo.core.events import (
 from posezoo.core.files.file_record import read_record, update_record
 from posezoo.core.ir.complexity import Complexity
 from posezoo.core.ir.model_description import MODEL_DESCRIPTION
+from posezoo.core.ir.people_metadata import describe_people
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.user_folders import is_in_cache
 from posezoo.core.values import frozen
@@ -70,6 +71,7 @@ _CHANGES = {
     "openvino": "it was made by another version of OpenVINO",
     "sources": "it was made from another file",
     "arguments": "model.yml or the flags have changed",
+    "people": "model.yml has changed how people are found",
     "model_optimizer": "it was made by another version of Model Optimizer",
     "quantization": "it was made from other photos, settings, FP32 IR or NNCF",
 }
@@ -204,6 +206,7 @@ def conversion_key(
         "openvino": package_version("openvino"),
         "sources": source_digests(spec),
         "arguments": arguments,
+        "people": describe_people(spec.people),
     }
     tools = {"quantization": quantization, "model_optimizer": model_optimizer}
     key |= {name: value for name, value in tools.items() if value}
@@ -413,8 +416,11 @@ def explain_stale_record(
         return "it does not exist yet"
     if record is None:
         return "there is no record of how it was made"
+    recorded = dict(record.key)
     for name, value in key_now().items():
-        if record.key.get(name) != value:
+        if name == "people":
+            recorded.setdefault(name, value)  # an IR of 0.2.0 does not say it
+        if recorded.get(name) != value:
             return _CHANGES[name]
     if changed := explain_changed_files(xml, record, is_good):
         return changed

@@ -10,11 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from posezoo.cli.labels import task_label
 from posezoo.core.declarations.model import (
-    WHOLE_IMAGE,
     Decoder,
     Family,
     Framework,
@@ -29,6 +27,7 @@ from posezoo.core.declarations.model import (
 )
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import DecoderError, InferenceError, sanitize
+from posezoo.core.ir.people_metadata import read_people
 from posezoo.core.registry import open_registry
 from posezoo.poses.decoder_type import DecoderType, Shape
 from posezoo.poses.decoders import (
@@ -155,21 +154,15 @@ def _describe_network(
 
 
 def _read_people(graph: Graph) -> People | None:
-    """How the people are found for an exported top-down IR, as its metadata say; None if they do
-    not.
-    """
-    if not graph.has_exported_pipeline:
-        return None
-    detector = Path(graph.read_exported_pipeline("detector")).stem or WHOLE_IMAGE
-    text = graph.read_exported_pipeline("whole_image")
+    """How the people are found for a top-down IR, as its metadata say; None if they do not."""
     try:
-        whole_image = float(text) if text else None
+        return read_people(graph.read_pipeline)
     except ValueError:
+        text = graph.read_pipeline("whole_image")
         raise InferenceError(
             f"{graph.path}: whole_image in its rt_info is {text!r}, expected a number",
-            hint="export the model again",
+            hint="make the IR again",
         ) from None
-    return People(detector, detector, whole_image)
 
 
 def _with_outputs(spec: ModelSpec, graph: Graph, decoder: Decoder) -> ModelSpec:
