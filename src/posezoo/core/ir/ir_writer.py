@@ -134,7 +134,7 @@ def _describe_inputs(inputs: Sequence[Input]) -> dict[str, str]:
         "mean": _join(_join_numbers(port.mean) for port in inputs),
         "scale": _join(_join_numbers(port.scale) for port in inputs),
         "reverse_input_channels": _join(
-            str(port.reverse_input_channels).lower() for port in inputs
+            "" if port.is_unstated else str(port.reverse_input_channels).lower() for port in inputs
         ),
         "color": _join(str(port.ir_color or "") for port in inputs),
         "layout": _join(port.ir_layout for port in inputs),

@@ -221,11 +221,12 @@ def ranges_key(spec: ModelSpec, precision: Precision) -> dict[str, object] | Non
 
 
 def _input_arguments(port: Input) -> dict[str, Any]:
-    # dynamic and reshaped only change the shape, which is in the key; usual_size changes nothing.
+    # dynamic and reshaped only change the shape, which is in the key; usual_size changes nothing,
+    # and is_unstated follows from the others.
     # Others are omitted if they are not declared, so that keys from versions without them stay
     # valid.
     declared = asdict(port)
-    for name in ("dynamic", "reshaped", "usual_size"):
+    for name in ("dynamic", "reshaped", "usual_size", "is_unstated"):
         del declared[name]
     for name in ("to_layout", "element_type", "resize", "bounds", "resize_type", "pad_value"):
         if not declared[name]:

@@ -28,7 +28,6 @@ from posezoo.core.declarations.model import (
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import DecoderError, InferenceError, sanitize
 from posezoo.core.ir.people_metadata import read_people
-from posezoo.core.registry import open_registry
 from posezoo.poses.decoder_type import DecoderType, Shape
 from posezoo.poses.decoders import (
     DECODERS,
@@ -40,6 +39,7 @@ from posezoo.poses.decoders import (
 )
 from posezoo.poses.yolo_pose import CELLS, SUPPRESSED
 from posezoo.run.model_procs import decoded_task, find_anchors
+from posezoo.run.preparation import require_statement
 from posezoo.run.runtime.graph import (
     ULTRALYTICS_FILE,
     Graph,
@@ -53,8 +53,6 @@ from posezoo.run.runtime.input_description import (
     are_heatmaps,
     describe_stated_input,
     require_class_names,
-    requires_statement,
-    states_preprocessing,
 )
 from posezoo.run.runtime.runtime_config import LoadOptions
 
@@ -201,13 +199,8 @@ def describe_ir(
             is stated contradicts the network.
     """
     options = options or LoadOptions()
-    if like and states_preprocessing(graph):
-        raise InferenceError(
-            f"{graph.path}: already states how images are prepared for it", hint="leave out --as"
-        )
     selected = _select_decoder(graph, decoder, like, options) if like or not task else None
-    if requires_statement(graph) and not (like or options.states_preprocessing):
-        raise _refuse_unstated(graph, selected.name if selected else task)
+    require_statement(graph, like, is_given=options.states_preprocessing)
     description = options.override(describe_stated_input(graph, selected, like))
     spec = _describe_network(graph, task or "human_pose_estimation", selected, like)
     if selected is None:
@@ -236,27 +229,6 @@ def _require_labels(graph: Graph, labels: Sequence[str], decoder: Decoder) -> No
             hint="leave out --labels; --skeleton names keypoints",
         )
     require_class_names(graph, labels, decoder)
-
-
-def find_similar(graph: Graph, decoder: str) -> ModelSpec | None:
-    """The first model of the zoo with this decoder and images of the same size, for an IR whose
-    metadata say nothing; None if there is none.
-    """
-    if states_preprocessing(graph):
-        return None
-    sizes = [graph.image_size(name, graph.image_layout(name)) for name in graph.inputs]
-    registry = open_registry()
-    for entry in registry.entries.values():
-        # To parse all files takes 0.1 s, and few of them have the decoder's name.
-        if decoder.encode() not in entry.path.read_bytes():
-            continue
-        model = registry.find(entry.name)
-        if not isinstance(model, ModelSpec) or not model.decoder or model.decoder.name != decoder:
-            continue
-        sides = model.inputs[0].sides
-        if sizes == [(sides["W"], sides["H"])]:
-            return model
-    return None
 
 
 def _read_skeleton(graph: Graph, name: str) -> Skeleton | None:
@@ -423,18 +395,6 @@ def _with_classes(
     if is_other or has_labels or graph.read_model_info("labels"):
         return with_all_classes(decoder)
     return decoder
-
-
-def _refuse_unstated(graph: Graph, decoder: str) -> InferenceError:
-    """The error for ONNX that does not say how images are prepared."""
-    similar = find_similar(graph, decoder)
-    hint = "posezoo new drafts a model.yml: state color, mean, scale and decoder there"
-    if similar:
-        hint = f"is it like {similar.name}? posezoo run FILE --as {similar.name}; else {hint}"
-    return InferenceError(
-        f"{graph.path}: does not say how images are prepared for it: its outputs fit {decoder}",
-        hint=hint,
-    )
 
 
 def undeclared_task(model: Model) -> str:
