@@ -198,7 +198,7 @@ class Loader:
             advice = f" ({error.hint})" if error.hint else ""
             self.listener(
                 WarningIssued(
-                    f"{DEFAULT_MODEL} cannot be downloaded now, so {SECOND_MODEL} runs, which finds"
+                    f"{DEFAULT_MODEL} cannot run now, so {SECOND_MODEL} runs, which finds"
                     f" fewer people: {error.problem}{advice}"
                 )
             )
@@ -228,12 +228,8 @@ class Loader:
             is_unavailable = type(error) in _UNAVAILABLE
             if detector is None or not is_unavailable or not self._is_replaceable(detector):
                 raise
-            self.listener(
-                WarningIssued(
-                    f"{detector.name} cannot be downloaded now, so {DEFAULT_DETECTOR}"
-                    f" finds the people: {error.problem}"
-                )
-            )
+            instead = f"{DEFAULT_DETECTOR} finds the people instead: {error.problem}"
+            self.listener(WarningIssued(instead))
         settings = replace(self.context.settings, detector=DEFAULT_DETECTOR)
         context = replace(self.context, settings=settings)
         pipeline = resolve_pipeline(
@@ -326,13 +322,13 @@ def get_detector_irs(
     """
     if pipeline.detector is None:
         return {}
-    return get_irs(
-        pipeline.detector,
-        pipeline.detector_precision,
-        context,
-        listener=listener,
-        time_step=time_step,
-    )
+    detector = pipeline.detector
+    precision = pipeline.detector_precision
+    try:
+        return get_irs(detector, precision, context, listener=listener, time_step=time_step)
+    except DownloadError as error:
+        error.problem = f"the person detector {detector.name}: {error.problem}"
+        raise
 
 
 def compile_pipeline(pipeline: PipelineSpec, irs: NamedIrs, options: LoadOptions) -> Estimator:

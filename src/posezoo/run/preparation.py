@@ -68,9 +68,8 @@ def require_statement(graph: Graph, like: ModelSpec | None, *, is_given: bool) -
     registry = open_registry()
     if like or stated or is_given or find_published(graph.path, registry):
         return
-    similar = _find_similar(graph, registry)
     likely = "--as MODEL, or"
-    if similar:
+    if similar := _find_similar(graph, registry):
         likely = f"is it like {similar.name}? --as {similar.name}; else"
     raise _refuse(graph.path, f"{likely} {FLAGS_THAT_STATE_IT}")
 

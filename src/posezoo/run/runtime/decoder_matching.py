@@ -8,6 +8,7 @@ of Open Model Zoo that declares no decoder, also from its task.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -287,7 +288,7 @@ def _recognize_decoder(graph: Graph, skeleton: Skeleton | None) -> Decoder:
 
 def _refuse_unknown_outputs(graph: Graph) -> DecoderError:
     problem = f"{graph.path}: no decoder is known for its outputs {format_outputs(graph)}"
-    hint = f"the decoders: {', '.join(DECODERS.names())}"
+    hint = _suggest_decoders(graph)
     task = graph.ultralytics.get("task") or "pose"
     if task != "pose":
         problem += f": Ultralytics' metadata say that its task is {sanitize(str(task))}"
@@ -297,6 +298,19 @@ def _refuse_unknown_outputs(graph: Graph) -> DecoderError:
         problem += f"; if Ultralytics exported it, its {ULTRALYTICS_FILE} is missing"
         hint = f"copy it from the export's folder to {beside}: it names keypoints and classes"
     return DecoderError(problem, hint=hint)
+
+
+def _suggest_decoders(graph: Graph) -> str:
+    """The commands that run outputs of such shapes."""
+    outputs = graph.distinct_outputs
+    commands = []
+    for name, decoder in DECODERS.items():
+        roles = decoder.match_outputs(outputs)
+        if roles and _are_likely(roles, decoder, graph, has_skeleton=False):
+            commands.append(f"posezoo run {shlex.quote(str(graph.path))} --decoder {name}")
+    if not commands:
+        return "no decoder takes such shapes; posezoo export --to folder, ovms or triton needs none"
+    return f"name the decoder that they are for: {', or '.join(commands)}"
 
 
 def _is_like_ultralytics(graph: Graph) -> bool:
