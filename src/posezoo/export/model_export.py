@@ -29,6 +29,7 @@ from posezoo.export.target_type import (
 )
 from posezoo.poses.decoders import finds_boxes
 from posezoo.run.pipeline_spec import PipelineSpec, resolve_pipeline
+from posezoo.run.preparation import require_stated
 
 
 @frozen
@@ -107,10 +108,13 @@ def prepare_export(
         context: its settings name the detector.
 
     Raises:
+        InferenceError: the IR would take images, and nothing says how they are prepared.
         ExportError: the target cannot take the model, or its detector. This is found out before a
             download if possible.
         PosezooError: an IR cannot be made, see ``core.pipeline.get.get``.
     """
+    if options.inputs != InputOptions():
+        require_stated(spec)
     pipeline = resolve_pipeline(spec, context, options.ir_precision)
     if pipeline.detector is None:
         model = _prepare_network(spec, options, context, listener=listener)

@@ -42,20 +42,16 @@ class NetworkFile:
 
     Attributes:
         spec: the model that it is; without a decoder if no decoder takes its outputs.
-        is_stated: whether something says how images are prepared for it.
         undecoded: why it has no decoder; empty if it has one.
     """
 
     spec: ModelSpec
-    is_stated: bool
     undecoded: str = ""
 
     @property
     def unstated(self) -> str:
         """The warning if nothing says how images are prepared; else empty."""
-        if self.is_stated:
-            return ""
-        return explain_unstated(self.spec.path)
+        return explain_unstated(self.spec.path) if self.spec.first_input.is_unstated else ""
 
     def require(self, inputs: InputOptions) -> None:
         """Check that it says what is put into the IR.
@@ -64,7 +60,7 @@ class NetworkFile:
             ExportError: a flag has to say it.
         """
         path = self.spec.path
-        if inputs != InputOptions() and not self.is_stated:
+        if inputs != InputOptions() and self.unstated:
             raise ExportError(self.unstated, hint=f"--as MODEL, or {FLAGS_THAT_STATE_IT}")
         if inputs.decode and self.undecoded:
             raise ExportError(
@@ -121,7 +117,7 @@ def describe_network_file(
     if fixes_size and description.sizing and description.sizing.window:
         spec = replace(spec, inputs=(_with_size(spec.first_input, description.sizing.window),))
     spec = _with_stated_names(spec, description.labels)
-    return NetworkFile(_with_files(spec, graph), is_stated, undecoded)
+    return NetworkFile(_with_files(spec, graph), undecoded)
 
 
 def _describe_image(
