@@ -309,7 +309,7 @@ def _suggest_decoders(graph: Graph) -> str:
         if roles and _are_likely(roles, decoder, graph, has_skeleton=False):
             commands.append(f"posezoo run {shlex.quote(str(graph.path))} --decoder {name}")
     if not commands:
-        return "no decoder takes such shapes; posezoo export --to folder, ovms or triton needs none"
+        return "no decoder takes such shapes; posezoo export FILE --to folder DIR takes any"
     return f"name the decoder that they are for: {', or '.join(commands)}"
 
 
