@@ -11,6 +11,7 @@ import pytest
 
 from fakes.colored_discs import COLORS, HeatmapDiscs, draw_disc
 from fakes.command import posezoo
+from fakes.irs import write_ir
 from fakes.published_models import MEAN, SCALE
 from fakes.rtmo import write_onnx
 
@@ -97,3 +98,20 @@ def test_a_translation_that_says_nothing_is_quantized_as_a_model_says(forms):
     flags = ("--as", "vitpose-base", "--dataset_dir", ".", "--detector", "none", "--dry_run")
     done = posezoo("quantize", "translated.xml", *flags, cwd=forms)
     assert "already states" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "maps.xml", "-i", "photo.png", "-o", "found"),
+        ("export", "maps.xml", "--to", "folder", "out", "--decode"),
+        ("benchmark", "maps.xml", "--pipeline", "--seconds", 1),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_named_decoder_takes_outputs_that_several_may_take(words, forms):
+    write_ir(forms / "maps.xml", {"maps": (1, 6, 64, 48)}, image=(1, 3, 256, 192))
+    unknown = posezoo(*words, "--detector", "none", cwd=forms)
+    assert unknown.returncode == 1 and "no decoder is known" in unknown.stderr
+    named = posezoo(*words, "--detector", "none", "--decoder", "heatmap", cwd=forms)
+    assert named.returncode == 0, named.stderr

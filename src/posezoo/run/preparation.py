@@ -65,8 +65,10 @@ def require_statement(graph: Graph, like: ModelSpec | None, *, is_given: bool) -
             f"{graph.path}: already states how images are prepared for it, in its {stated}",
             hint="leave out --as",
         )
+    if like or stated or is_given:
+        return
     registry = open_registry()
-    if like or stated or is_given or find_published(graph.path, registry):
+    if find_published(graph.path, registry):
         return
     likely = "--as MODEL, or"
     if similar := _find_similar(graph, registry):

@@ -118,11 +118,6 @@ FLAGS = (
     VIDEO,
     FlagGroup(
         *flags.shared("checkpoint skeleton detector whole_image masks inference_precision"),
-        Flag(
-            "--decoder NAME",
-            "what turns the outputs of an .xml or .onnx into poses, such as heatmap or simcc"
-            " (default: as the file states, or as its outputs show)",
-        ),
         flags.weights_dir_flag("folder of the models' files and IR", former="-d, --download_dir"),
         title="the model",
         folded=True,
@@ -137,7 +132,6 @@ class _RunArgs(RunArgs):
     output: Path | None
     limit: int | None
     height: int | None
-    decoder: str | None
     min_score: float | None
 
 
@@ -165,7 +159,6 @@ def run(args: _RunArgs) -> int:
         loader = Loader(
             context,
             args.detector,
-            args.decoder,
             is_video=inputs.is_video,
             masks=args.masks,
             listener=console,
