@@ -329,6 +329,7 @@ def test_an_ir_that_names_its_classes_finds_them(published, shared, tmp_path):
     for section in list(network.rt_info):
         del network.rt_info[section]
     network.set_rt_info("background dog", ["model_info", "labels"])
+    network.set_rt_info("1", ["model_info", "scale_values"])
     xml = tmp_path / "dogs.xml"
     openvino.save_model(network, xml)
     photo = shared / "data" / "photos" / "000000000790.jpg"

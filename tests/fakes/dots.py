@@ -14,6 +14,8 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as ops
 
+from fakes.irs import state_images
+
 SIZE, STRIDE, SIGMA = (192, 256), 4, 8.0
 
 #: BGR: strong ones, so that what fades into black is like none of the others.
@@ -130,5 +132,5 @@ def _convolved(node: ov.Node, kernel: np.ndarray) -> ov.Node:
 
 
 def _saved(model: ov.Model, xml: Path) -> Path:
-    ov.save_model(model, xml, compress_to_fp16=False)
+    ov.save_model(state_images(model), xml, compress_to_fp16=False)
     return xml

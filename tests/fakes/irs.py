@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from posezoo.core.ir.openvino_import import import_openvino
+
+
+def state_images(model: Any) -> Any:
+    """The network with metadata that say: images are BGR, 0..255."""
+    model.set_rt_info("False", ["model_info", "reverse_input_channels"])
+    return model
 
 
 def write_ir(
@@ -16,11 +23,13 @@ def write_ir(
     *,
     image: tuple[int, ...] = (1, 3, 64, 96),
     info: Mapping[tuple[str, ...], str] | None = None,
+    states_images: bool = True,
 ) -> Path:
     """An IR that takes ``image`` and puts out, in each cell of each output, the mean of the image over 255.
 
     With -1 as the first side of the image it takes batches: every output has as many rows, and the values
-    are multiplied by their number. ``info`` is its rt_info, text by path.
+    are multiplied by their number. ``info`` is its rt_info, text by path; it also says that images are BGR, unless it
+    does not state them.
     """
     ov = import_openvino()
     from openvino import opset13 as ops
@@ -42,6 +51,8 @@ def write_ir(
         result.output(0).set_names({name})
         results.append(ops.result(result))
     model = ov.Model(results, [parameter], "small")
+    if states_images:
+        state_images(model)
     for path, text in (info or {}).items():
         model.set_rt_info(text, list(path))
     ov.save_model(model, xml, compress_to_fp16=False)

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from fakes.irs import state_images
+
 #: The folder node_modules with npm's @tensorflow-models/posenet: ``make posenet-env``.
 PEER = Path(__file__).parents[2] / "build" / "posenet-env" / "node_modules"
 if "POSENET_PEER" in os.environ:
@@ -86,7 +88,7 @@ def spot_network(xml: Path, size: tuple[int, int]) -> Path:
         last = ops.transpose(ops.concat(parts, 1), ops.constant(np.array([0, 2, 3, 1])))
         last.output(0).set_names({name})
         results.append(last)
-    ov.save_model(ov.Model(results, [image], "spot"), xml, compress_to_fp16=False)
+    ov.save_model(state_images(ov.Model(results, [image], "spot")), xml, compress_to_fp16=False)
     return xml
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from fakes.irs import state_images
+
 
 def write_ir(
     path: Path,
@@ -41,6 +43,7 @@ def write_ir(
         maps.output(0).set_names({name})
         results.append(maps)
     model = ov.Model(results, [image], "tiny")
+    state_images(model)
     for key, value in (said or {}).items():
         model.set_rt_info(value, ["model_info", key])
     ov.save_model(model, path, compress_to_fp16=False)

@@ -16,6 +16,8 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as ops
 
+from fakes.irs import state_images
+
 SIDE = 64
 NAME = "seeker"
 
@@ -55,7 +57,7 @@ def _convolution(source, kernel: np.ndarray, name: str, *, padding: int):
 def write_ir(folder: Path, *, loud: bool = False) -> Path:
     """Its FP32 IR."""
     folder.mkdir(parents=True, exist_ok=True)
-    ov.save_model(network(loud=loud), folder / f"{NAME}.xml", compress_to_fp16=False)
+    ov.save_model(state_images(network(loud=loud)), folder / f"{NAME}.xml", compress_to_fp16=False)
     return folder / f"{NAME}.xml"
 
 

@@ -33,6 +33,11 @@ def test_a_model_declares_how_people_are_found(declare):
     assert people_from(model) == "my-detector"
 
 
+@pytest.mark.parametrize("word", ["the whole image", "whole_image", "none"])
+def test_the_whole_image_has_several_words_and_a_video_is_as_a_photo(declare, word):
+    assert declared_people(declare({"photo": word})) == People(WHOLE_IMAGE, WHOLE_IMAGE)
+
+
 def test_a_model_that_declares_nothing_gets_the_default_detector(declare):
     assert declared_people(declare()) == People(DEFAULT_DETECTOR, DEFAULT_DETECTOR)
     assert declared_people(declare(decoder="heatmap")) == People(DEFAULT_DETECTOR, DEFAULT_DETECTOR)

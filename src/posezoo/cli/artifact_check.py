@@ -163,7 +163,7 @@ def _check_model(
                 record = read_ir_record(xml)
                 agreed = lock.agreed_ir(spec, Precision(xml.parent.name))
                 if record and agreed:
-                    agreed.require(record.contents)
+                    agreed.require(xml, record.contents)
     except LockError as error:
         return states, error
     return states, None

@@ -412,6 +412,11 @@ _SHARED = (
         "NCHW or NHWC, if the layout that the file states is wrong",
         _parse_layout,
     ),
+    Flag(
+        "--decoder NAME",
+        "what turns the outputs of the .xml or .onnx into poses, such as heatmap or simcc (default:"
+        " as the file states, or as its outputs show)",
+    ),
     Flag("--keep_onnx", "also write the intermediate ONNX file"),
     Flag(
         "--labels FILE",
@@ -525,7 +530,7 @@ MODELS = "models all"
 FORMAT = "format quiet"
 CLUSTER = "cluster cluster_wait log"
 CAMERA_INPUT = "input_type input_layout resize"
-DESCRIPTION = "as labels layout reverse_input_channels mean_values scale_values"
+DESCRIPTION = "as decoder labels layout reverse_input_channels mean_values scale_values"
 DECODE = "decode max_people min_score"
 CHECKPOINT = "checkpoint model_name skeleton self_check proof dynamic keep_onnx"
 LIMITS = "conversion_timeout conversion_memory require_proof"
@@ -611,6 +616,7 @@ class DescriptionArgs(SkeletonArgs):
     """The values of ``DESCRIPTION`` and ``--skeleton``."""
 
     like: str | None
+    decoder: str | None
     labels: Path | None
     layout: str | None
     reverse_input_channels: bool

@@ -30,6 +30,7 @@ from posezoo.export.target_type import (
 )
 from posezoo.poses.decoders import finds_boxes
 from posezoo.run.pipeline_spec import PipelineSpec, resolve_pipeline
+from posezoo.run.preparation import require_stated
 
 
 @frozen
@@ -97,10 +98,13 @@ def prepare_export(
         context: its settings name the detector.
 
     Raises:
+        InferenceError: the IR would take images, and nothing says how they are prepared.
         ExportError: the target cannot take the model, or its detector. This is found out before a
             download if possible.
         PosezooError: an IR cannot be made, see ``core.pipeline.get.get``.
     """
+    if options.inputs != InputOptions():
+        require_stated(spec)
     pipeline = resolve_pipeline(spec, context, options.ir_precision)
     if pipeline.detector is None:
         model = _prepare_network(spec, options, context, listener=listener)
@@ -211,12 +215,13 @@ def prepare_file_export(
     listener: Listener = ignore_event,
 ) -> ExportedModel | Plan:
     """As ``prepare_export``, for the file of a network, whose copy and IR have a folder of their
-    own. It is exported alone unless the user names a detector: it may find no people.
+    own. It is exported alone unless it says who finds its people, or the user names a detector: it
+    may find no people.
     """
     spec = file.spec
     folder = context.layout.output_dir / checkpoint_dir(spec)
     context = replace(context, layout=ModelLayout(folder, folder))
-    if context.settings.detector == "usual":
+    if spec.people is None and context.settings.detector == "usual":
         context = replace(context, settings=replace(context.settings, detector="none"))
     if spec.is_ir and not options.precision:
         options = replace(options, precision=spec.precisions[0])

@@ -29,12 +29,10 @@ from posezoo.core.values import frozen
 from posezoo.poses.letterbox import LETTERBOX, RESIZE_TYPES, InputSizing, Size
 from posezoo.quantize.int8_layers import count_layers, layers_in_float
 from posezoo.run.model_info import build_model_info
+from posezoo.run.preparation import FLAGS_THAT_STATE_IT, explain_unstated, find_statement
 from posezoo.run.runtime.decoder_matching import describe_ir, describe_undecoded
 from posezoo.run.runtime.graph import Graph
-from posezoo.run.runtime.input_description import (
-    InputDescription,
-    states_preprocessing,
-)
+from posezoo.run.runtime.input_description import InputDescription
 from posezoo.run.runtime.runtime_config import LoadOptions
 
 
@@ -44,23 +42,16 @@ class NetworkFile:
 
     Attributes:
         spec: the model that it is; without a decoder if no decoder takes its outputs.
-        is_stated: whether something says how images are prepared for it.
         undecoded: why it has no decoder; empty if it has one.
     """
 
     spec: ModelSpec
-    is_stated: bool
     undecoded: str = ""
 
     @property
     def unstated(self) -> str:
         """The warning if nothing says how images are prepared; else empty."""
-        if self.is_stated:
-            return ""
-        return (
-            f"{self.spec.path}: does not say how images are prepared for it: mean, scale, and order"
-            " of colors"
-        )
+        return explain_unstated(self.spec.path) if self.spec.first_input.is_unstated else ""
 
     def require(self, inputs: InputOptions) -> None:
         """Check that it says what is put into the IR.
@@ -69,6 +60,8 @@ class NetworkFile:
             ExportError: a flag has to say it.
         """
         path = self.spec.path
+        if inputs != InputOptions() and self.unstated:
+            raise ExportError(self.unstated, hint=f"--as MODEL, or {FLAGS_THAT_STATE_IT}")
         if inputs.decode and self.undecoded:
             raise ExportError(
                 self.undecoded,
@@ -86,12 +79,6 @@ class NetworkFile:
                 f"{path}: takes images of any size, {list(sizes)}, and this export needs a fixed"
                 " one",
                 hint=f"posezoo translate {path} --input_shape [1,3,HEIGHT,WIDTH] -o fixed.xml",
-            )
-        if inputs != InputOptions() and not self.is_stated:
-            raise ExportError(
-                self.unstated,
-                hint="--as MODEL, or --mean_values, --scale_values (1 1 1 for images as they are)"
-                " and --reverse_input_channels",
             )
 
 
@@ -111,10 +98,12 @@ def describe_network_file(
         InferenceError: it cannot be read, or what is stated contradicts the network.
     """
     graph = Graph(path)
-    is_stated = bool(like or given.states_preprocessing) or states_preprocessing(graph)
+    is_stated = bool(like or given.states_preprocessing) or bool(find_statement(graph))
     undecoded = ""
     if graph.decoding:
         undecoded = f"{path}: contains its decoder already"
+    elif not is_stated:
+        undecoded = explain_unstated(path)
     else:
         try:
             spec, description = describe_ir(graph, None, like, options=given)
@@ -128,7 +117,7 @@ def describe_network_file(
     if fixes_size and description.sizing and description.sizing.window:
         spec = replace(spec, inputs=(_with_size(spec.first_input, description.sizing.window),))
     spec = _with_stated_names(spec, description.labels)
-    return NetworkFile(_with_files(spec, graph), is_stated, undecoded)
+    return NetworkFile(_with_files(spec, graph), undecoded)
 
 
 def _describe_image(
@@ -139,7 +128,7 @@ def _describe_image(
     for port in spec.inputs:
         layout = preprocessing.layout or port.layout
         if not layout or not is_stated:
-            yield replace(port, layout=layout)
+            yield replace(port, layout=layout, is_unstated=not is_stated)
             continue
         color = ColorOrder.RGB if preprocessing.reverse_input_channels else ColorOrder.BGR
         port = replace(

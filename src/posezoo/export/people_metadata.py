@@ -1,8 +1,7 @@
 """How the people are found and cut out for a network that takes one at a time, as the metadata of
-an exported IR: the section ``posezoo``, ``pipeline`` of its rt_info, which programs of exports
-read.
+an exported IR, which programs of exports read.
 
-The keys are::
+The keys are those of ``core.ir.people_metadata``, and::
 
     detector        the file of the detector, beside the network's; absent if there is none
     crop            fit, affine, align, stretch or blank: the function ``crop_...`` in
@@ -12,8 +11,6 @@ The keys are::
     max_people      the maximum number of boxes that are used
     max_similarity  poses with a higher object keypoint similarity are of one person, 0..1
     similarity      the keypoints that are compared: the index and the standard deviation of each
-    whole_image     if the detector finds nobody, the whole image is one person, who is kept with
-                    this score or more, 0..1; absent if nobody is found then
     whole_score     the score of the whole image as a box
     second_look     the network then looks once more, in a box of this size relative to the pose
     second_score    the least score of that second pose, which is the person's
@@ -29,6 +26,7 @@ from xml.etree import ElementTree
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.skeletons import SKELETONS, skeleton_of
 from posezoo.core.ir.ir_writer import SECTION
+from posezoo.core.ir.people_metadata import PIPELINE, describe_people
 from posezoo.export.target_type import ExportedModel, ExportFile
 from posezoo.pages.file_manifest import digest
 from posezoo.poses.decoders import find_decoder, fit_to_input, resolve_options
@@ -46,8 +44,6 @@ from posezoo.run.runtime.top_down_pipeline import SECOND_LOOK, SECOND_SCORE
 
 if TYPE_CHECKING:
     from posezoo.core.declarations.skeleton import Skeleton
-
-PIPELINE = "pipeline"
 
 _CROPS: dict[CropFunction, str] = {
     crop_fit: "fit",
@@ -87,6 +83,7 @@ def describe_pipeline(model: ExportedModel, suffix: str = ".xml") -> dict[str, s
     skeleton = decoder.skeleton or spec.own_skeleton or SKELETONS[_skeleton_name(spec, count)]
     _, color = fit_to_input(decoder, spec.first_input)
     facts = {
+        **describe_people(people),
         "crop": _CROPS[options.crop],
         "padding": f"{options.padding:g}",
         "outside": _join(color if options.blank_is_mean else (0, 0, 0)),
@@ -100,7 +97,6 @@ def describe_pipeline(model: ExportedModel, suffix: str = ".xml") -> dict[str, s
     facts["detector"] = f"{detector.name}{suffix}"
     if people.whole_image is not None:
         assert detector.spec.decoding
-        facts["whole_image"] = f"{people.whole_image:g}"
         facts["whole_score"] = f"{detector.spec.decoding.min_score:g}"
         facts["second_look"] = f"{SECOND_LOOK:g}"
         facts["second_score"] = f"{SECOND_SCORE * people.whole_image:g}"
@@ -148,7 +144,10 @@ def _with_metadata(xml: Path, facts: dict[str, str]) -> bytes:
     tree = ElementTree.parse(xml)
     section = tree.find(f"rt_info/{SECTION}")
     assert section is not None, f"{xml}: has no metadata of posezoo"
-    pipeline = ElementTree.SubElement(section, PIPELINE)
+    pipeline = section.find(PIPELINE)
+    if pipeline is None:
+        pipeline = ElementTree.SubElement(section, PIPELINE)
+    pipeline.clear()
     for key, value in sorted(facts.items()):
         ElementTree.SubElement(pipeline, key, value=value)
     text: bytes = ElementTree.tostring(tree.getroot(), encoding="utf-8", xml_declaration=True)

@@ -77,6 +77,8 @@ def convert_file(
     if batch is not None:
         spec = mo_ports.with_batch(spec, network, batch)
     network = preprocess.apply_model_yml(network, spec, is_complete=False)
+    inputs = (replace(port, is_unstated=not port.states_preparation) for port in spec.inputs)
+    spec = replace(spec, inputs=tuple(inputs))
     ir_writer.prepare_for_writing(network, spec, None)
     remove_stale_staging_dirs(layout.output_dir)
     target = Target(precision, layout.converted_ir_path(spec, precision), Converter.OPENVINO)

@@ -80,25 +80,21 @@ def describe_own_ir(
         given: what the user states, which replaces what the IR states.
 
     Raises:
-        InferenceError: the IR cannot be read, or no decoder takes its outputs.
-        QuantizationError: it does not say how images are prepared, or is in INT8 already.
+        InferenceError: the IR cannot be read, no decoder takes its outputs, or nothing says how
+            images are prepared.
+        QuantizationError: it is in INT8 already.
     """
     from posezoo.quantize.int8_layers import count_layers, layers_in_float
     from posezoo.quantize.quantization_plan import TASKS, QuantizationTarget
+    from posezoo.run.preparation import require_statement
     from posezoo.run.runtime.decoder_matching import describe_ir, describe_undecoded
     from posezoo.run.runtime.graph import Graph
-    from posezoo.run.runtime.input_description import describe_stated_input, states_preprocessing
+    from posezoo.run.runtime.input_description import describe_stated_input
 
     graph = Graph(xml)
     if len(layers_in_float(graph.model)) < count_layers(graph.model):
         raise QuantizationError(f"{xml}: its weights are quantized already", hint="name an FP32 IR")
-    is_given = like is not None or given.states_preprocessing or bool(given.layout)
-    if not is_given and not states_preprocessing(graph):
-        raise QuantizationError(
-            f"{xml}: does not say how images are prepared for it: mean, scale, and order of colors",
-            hint="--as MODEL, or --mean_values, --scale_values (1 1 1 for images as they are) and"
-            " --reverse_input_channels",
-        )
+    require_statement(graph, like, is_given=given.states_preprocessing)
     _require_one_image(graph)
     try:
         spec, description = describe_ir(graph, None, like, TASKS.get(metric, ""), given)

@@ -35,6 +35,7 @@ from posezoo.run.pipeline_spec import (
     resolve_ir_pipeline,
     resolve_pipeline,
 )
+from posezoo.run.preparation import require_stated
 
 if TYPE_CHECKING:
     from posezoo.run.runtime.estimator import Estimator
@@ -105,6 +106,7 @@ class Loader:
             return self._prepare_default(chosen.precision)
         require_named_decoder(self.decoder, model)
         require_detector_used(self.named_detector, model)
+        require_stated(model)
         if chosen.checkpoint is None and model.decoder is None:
             from posezoo.run.runtime.decoder_matching import require_decoded_task
 
@@ -153,8 +155,7 @@ class Loader:
             if self.decoder is None or (own and own.name == self.decoder):
                 return self._compile_published(published, graph, options)
         model, description = describe_ir(graph, self.decoder, like, options=options)
-        is_prepared = like is not None or options.states_preprocessing
-        doubts = list(_list_doubts(graph, model, description, is_prepared=is_prepared))
+        doubts = list(_list_doubts(model, description))
         estimator = load_estimator(model, {model.name: graph}, options, description=description)
         for doubt in doubts:
             listener(WarningIssued(f"{graph.path}: {doubt}"))
@@ -197,7 +198,7 @@ class Loader:
             advice = f" ({error.hint})" if error.hint else ""
             self.listener(
                 WarningIssued(
-                    f"{DEFAULT_MODEL} cannot be downloaded now, so {SECOND_MODEL} runs, which finds"
+                    f"{DEFAULT_MODEL} cannot run now, so {SECOND_MODEL} runs, which finds"
                     f" fewer people: {error.problem}{advice}"
                 )
             )
@@ -227,12 +228,8 @@ class Loader:
             is_unavailable = type(error) in _UNAVAILABLE
             if detector is None or not is_unavailable or not self._is_replaceable(detector):
                 raise
-            self.listener(
-                WarningIssued(
-                    f"{detector.name} cannot be downloaded now, so {DEFAULT_DETECTOR}"
-                    f" finds the people: {error.problem}"
-                )
-            )
+            instead = f"{DEFAULT_DETECTOR} finds the people instead: {error.problem}"
+            self.listener(WarningIssued(instead))
         settings = replace(self.context.settings, detector=DEFAULT_DETECTOR)
         context = replace(self.context, settings=settings)
         pipeline = resolve_pipeline(
@@ -325,13 +322,13 @@ def get_detector_irs(
     """
     if pipeline.detector is None:
         return {}
-    return get_irs(
-        pipeline.detector,
-        pipeline.detector_precision,
-        context,
-        listener=listener,
-        time_step=time_step,
-    )
+    detector = pipeline.detector
+    precision = pipeline.detector_precision
+    try:
+        return get_irs(detector, precision, context, listener=listener, time_step=time_step)
+    except DownloadError as error:
+        error.problem = f"the person detector {detector.name}: {error.problem}"
+        raise
 
 
 def compile_pipeline(pipeline: PipelineSpec, irs: NamedIrs, options: LoadOptions) -> Estimator:
@@ -351,29 +348,16 @@ def compile_pipeline(pipeline: PipelineSpec, irs: NamedIrs, options: LoadOptions
     return _with_detector(load_estimator(pipeline.model, irs, options), pipeline, irs, options)
 
 
-def _list_doubts(
-    graph: Graph, model: ModelSpec, description: InputDescription, *, is_prepared: bool
-) -> Iterator[str]:
+def _list_doubts(model: ModelSpec, description: InputDescription) -> Iterator[str]:
     """What a user should know of an IR without a model.yml.
 
     Args:
         model, description: from ``describe_ir``.
-        is_prepared: whether the user states how images are prepared for it.
     """
-    from posezoo.run.runtime.decoder_matching import AGPL, find_similar
-    from posezoo.run.runtime.graph import Preprocessing
-    from posezoo.run.runtime.input_description import original_preprocessing
+    from posezoo.run.runtime.decoder_matching import AGPL
 
     for unused in description.unused:
         yield f"its metadata state {unused}, which posezoo does not use"
-    similar = None
-    if model.decoder and not is_prepared:
-        similar = find_similar(graph, model.decoder.name)
-    if similar and original_preprocessing(similar) != Preprocessing():
-        yield (
-            "does not say how images are prepared for it, so it gets them unchanged: is it like"
-            f" {similar.name}? Run with --as {similar.name}"
-        )
     if model.license.spdx == AGPL:
         yield (
             "was exported by Ultralytics, whose weights are under AGPL-3.0: a program that uses"
@@ -386,7 +370,7 @@ def _find_exported_detector(graph: Graph) -> Graph | None:
     from posezoo.run.runtime.graph import read_graph
 
     # A file of this folder, whatever the IR says.
-    name = Path(graph.read_exported_pipeline("detector")).name
+    name = Path(graph.read_pipeline("detector")).name
     if not name or not graph.path.with_name(name).is_file():
         return None
     return read_graph(graph.path.with_name(name))

@@ -270,15 +270,20 @@ def measurement_to_json(model: str, measurement: Measurement) -> dict[str, objec
 
 def digest_irs(xmls: Iterable[Path]) -> str:
     """16 hexadecimal digits that depend on the bytes of some IR, in any order: each .xml and its
-    .bin, or what an original that OpenVINO reads consists of.
+    .bin, or what an original that OpenVINO reads consists of. How the IR say that people are found
+    does not matter: a measurement states it itself.
     """
     from hashlib import sha256  # lists, which only read measured.yml, import neither
 
     from posezoo.core.files.verified_files import compute_digest
+    from posezoo.core.ir.people_metadata import digest_network
     from posezoo.run.runtime.graph import network_files
 
     files = [file for xml in xmls for file in network_files(xml)]
-    digests = sorted(compute_digest(file).value for file in files)
+    digests = sorted(
+        digest_network(file) if file.suffix == ".xml" else compute_digest(file).value
+        for file in files
+    )
     joined = " ".join(digests)
     return sha256(joined.encode()).hexdigest()[:16]
 

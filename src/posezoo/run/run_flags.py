@@ -149,6 +149,7 @@ def described_options_from_args(
     """The options with what the user states of the input of an .xml: ``DESCRIPTION``."""
     return replace(
         options,
+        decoder=args.decoder,
         layout=args.layout or "",
         reverse_input_channels=args.reverse_input_channels or None,
         mean=parse_channel_values(args, "mean_values", args.mean_values),

@@ -45,9 +45,8 @@ def silent(tmp_path):
 @pytest.fixture
 def unknown(tmp_path):
     """A network whose outputs no decoder takes."""
-    return write_stated(
-        tmp_path / "unknown.xml", SIZE, {"head": np.zeros((1, 7, 3), np.float32)}, {}
-    )
+    outputs = {"head": np.zeros((1, 7, 3), np.float32)}
+    return write_stated(tmp_path / "unknown.xml", SIZE, outputs, {"scale_values": "255"})
 
 
 def export(folder, *args):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fakes.irs import state_images
 from fakes.one_cpu import needs_affinity, run_on_one_cpu
 from fakes.picky_networks import write_picky_ir, write_table_ir
 from poses.test_decoders import NOBODY
@@ -121,7 +122,7 @@ def test_an_output_keeps_its_name_if_openvino_merges_it_with_another_tensor(tmp_
     simcc_x = ops.reshape(rows, np.array([1, 3, 4, 4]), special_zero=False)
     simcc_x.output(0).set_names({"simcc_x"})
     xml = tmp_path / "merged.xml"
-    ov.save_model(ov.Model([simcc_x], [pixels], "merged"), xml)
+    ov.save_model(state_images(ov.Model([simcc_x], [pixels], "merged")), xml)
     network = CompiledNetwork(xml)
     assert list(network.outputs) == ["simcc_x"]
     assert list(network({"image": np.ones((1, 3, 4, 4), np.float32)})) == ["simcc_x"]
@@ -149,7 +150,7 @@ def test_each_decoder_finds_outputs_that_openvino_merges_with_other_tensors(tmp_
         results.append(ops.reshape(inner, np.array(np.shape(values)), special_zero=False))
         results[-1].output(0).set_names({role})
     xml = tmp_path / "merged.xml"
-    ov.save_model(ov.Model(results, [image], "merged"), xml)
+    ov.save_model(state_images(ov.Model(results, [image], "merged")), xml)
     estimator = load_ir(xml)
     assert estimator.decoder == name and estimator(np.zeros((64, 64, 3), np.uint8)) == []
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fakes.irs import state_images
 from posezoo import load
 from posezoo.core.errors import InferenceError
 
@@ -32,7 +33,7 @@ def decoded_ir(folder: Path, decoder: str, keypoints: int) -> Path:
     model.set_rt_info(decoder, ["posezoo", "decoder"])
     model.set_rt_info(json.dumps({"max_people": 1, "min_score": 0}), ["posezoo", "decoding"])
     xml = folder / "net.xml"
-    ov.save_model(model, xml)
+    ov.save_model(state_images(model), xml)
     return xml
 
 

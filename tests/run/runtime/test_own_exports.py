@@ -10,6 +10,7 @@ import onnx
 import pytest
 
 from fakes.command import posezoo as run_posezoo
+from fakes.irs import state_images
 from posezoo import load
 from posezoo.core.errors import InferenceError, PosezooError
 from posezoo.core.ir.openvino_import import import_openvino
@@ -30,7 +31,9 @@ def write_ir(folder, side: int, outputs: dict[str, np.ndarray]):
         node = ops.add(nothing, ops.constant(values.astype(np.float32)))
         node.output(0).set_names({name})
         results.append(node)
-    ov.save_model(ov.Model(results, [image], "own"), folder / "own.xml", compress_to_fp16=False)
+    ov.save_model(
+        state_images(ov.Model(results, [image], "own")), folder / "own.xml", compress_to_fp16=False
+    )
     return folder / "own.xml"
 
 
@@ -249,7 +252,7 @@ def test_an_export_that_says_nothing_runs_as_the_model_that_it_is_like(tmp_path,
     ended = run_posezoo(*command, POSEZOO_DETECTOR="none")
     asked = "does not say how images are prepared for it"
     assert asked in ended.stderr and "--as rtmpose-" in ended.stderr
-    assert ended.returncode == (suffix == ".onnx")
+    assert ended.returncode == 1
     ended = run_posezoo(*command, "--as", "rtmpose-m", POSEZOO_DETECTOR="none")
     assert ended.returncode == 0 and asked not in ended.stderr, ended.stderr
     summary = json.loads((tmp_path / "results" / "poses.json").read_text("utf-8"))

@@ -228,7 +228,7 @@ def select_due(name: str, irs: Sequence[PlannedIr], listener: Listener) -> list[
     for ir in up_to_date:
         agreed = ir.target.agreed
         if agreed and ir.record:
-            agreed.require(ir.record.contents)
+            agreed.require(ir.xml, ir.record.contents)
         elif agreed:
             agreed.require_files(ir.xml)
     for target in due:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from operator import attrgetter
+from typing import Any
 
 from posezoo.core.declarations.field_types import (
     BOOLEAN,
@@ -91,6 +92,12 @@ def _check_layout(fields: YamlMapping, port: Input | Output) -> None:
         raise fields["layout"].make_error(reason)
 
 
+def _make_own_input(**values: Any) -> Input:
+    port = Input(**values)
+    takes_images = len(port.layout) == 4 and port.sides.get("C") == 3
+    return replace(port, is_unstated=takes_images and not port.states_preparation)
+
+
 def _check_input(fields: YamlMapping, port: Input) -> None:
     _check_layout(fields, port)
     channels = 0
@@ -164,7 +171,7 @@ OUTPUT_KEYS = (
     Key("original", LINE, "What the original has in its place, if that is not the same."),
     Key("unit", WORD, "The unit of all its values, such as px for pixels of the input."),
 )
-_INPUT = record(Input, *INPUT_KEYS, check=_check_input)
+_INPUT = record(_make_own_input, *INPUT_KEYS, check=_check_input)
 _OUTPUT = record(Output, *OUTPUT_KEYS, check=_check_layout)
 _name_of = attrgetter("name")
 INPUTS = list_of(_INPUT, unique=_name_of)

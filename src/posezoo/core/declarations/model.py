@@ -268,11 +268,18 @@ class Input:
     resize_type: str = ""
     #: The value beside an image, 0..255; None: as the decoder's published code.
     pad_value: int | None = None
+    #: Whether nothing says how images are prepared for it: color, mean and scale.
+    is_unstated: bool = False
 
     @property
     def ir_layout(self) -> str:
         """The layout that the converted model takes."""
         return self.to_layout or self.layout
+
+    @property
+    def states_preparation(self) -> bool:
+        """Whether it says itself how images are prepared for it."""
+        return bool(self.color or self.mean or self.scale or self.reverse_input_channels)
 
     @property
     def has_open_layout(self) -> bool:

@@ -143,6 +143,14 @@ def _check_layers(fields: YamlMapping, layers: model.FloatLayers) -> None:
         raise fields.node.make_error("names no layers: give layers or types")
 
 
+def _read_finder(word: str) -> str:
+    return model.WHOLE_IMAGE if word in ("whole_image", "none") else word
+
+
+def _make_people(photo: str, **others: Any) -> model.People:
+    return model.People(photo, **{"video": photo, **others})
+
+
 def _check_people(fields: YamlMapping, people: model.People) -> None:
     if people.photo == model.TRACKING:
         raise fields["photo"].make_error("a person can be tracked only in a video")
@@ -286,10 +294,14 @@ _QUANTIZATION = record(
     Key("in_float", list_of(_FLOAT_LAYERS), "What stays in floating point, and why."),
     Key("refused", LINE, "Why it is not quantized, with the AP that INT8 keeps."),
 )
+#: The model that detects people, or a word for the whole image.
+_FINDER = FieldType(lambda node: _read_finder(LINE.read(node)), LINE.schema)
 _PEOPLE = record(
-    model.People,
-    required_key("photo", LINE, f"The model that detects them, or {model.WHOLE_IMAGE}."),
-    required_key("video", LINE, f"The same, or {model.TRACKING}."),
+    _make_people,
+    required_key(
+        "photo", _FINDER, "The model that detects them, or whole_image; none is the same."
+    ),
+    Key("video", _FINDER, f"The same, or {model.TRACKING}; that of photo if it is left out."),
     Key("whole_image", positive(1.0), "The lowest score of the whole photo, if nobody is found."),
     check=_check_people,
 )

@@ -16,6 +16,7 @@ from posezoo.core.declarations.safe_names import OWN
 from posezoo.core.errors import DiskError, OutputError
 from posezoo.core.ir.model_description import MODEL_DESCRIPTION
 from posezoo.core.ir.openvino_import import error_text, import_openvino, static_sizes
+from posezoo.core.ir.people_metadata import PIPELINE, UNSTATED, describe_people
 from posezoo.core.ir.provenance import CONVERSION_FORMAT, source_digests
 
 if TYPE_CHECKING:
@@ -45,6 +46,11 @@ def prepare_for_writing(network: Model, spec: ModelSpec, decoder: Decoder | None
     rename_numbered_operations(network)
     for name, value in build_rt_info(spec, decoder).items():
         network.set_rt_info(value, [SECTION, name])
+    pipeline = describe_people(spec.people)
+    if any(port.is_unstated for port in spec.inputs):
+        pipeline["preparation"] = UNSTATED
+    for name, value in pipeline.items():
+        network.set_rt_info(value, [SECTION, PIPELINE, name])
     if network.has_rt_info([MODEL_INFO]):
         if spec.is_ir and not spec.decoding:
             return  # INT8 of a published IR, whose own description is still right

@@ -31,6 +31,7 @@ from posezoo.core.events import (
 )
 from posezoo.core.ir.complexity import Complexity
 from posezoo.core.ir.model_description import MODEL_DESCRIPTION
+from posezoo.core.ir.people_metadata import describe_people
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_version, version
@@ -68,6 +69,7 @@ _CHANGES = {
     "openvino": "it was made by another version of OpenVINO",
     "sources": "it was made from another file",
     "arguments": "model.yml or the flags have changed",
+    "people": "model.yml has changed how people are found",
     "model_optimizer": "it was made by another version of Model Optimizer",
     "quantization": "it was made from other photos, settings, FP32 IR or NNCF",
 }
@@ -195,6 +197,7 @@ def conversion_key(
         "openvino": package_version("openvino"),
         "sources": source_digests(spec),
         "arguments": arguments,
+        "people": describe_people(spec.people),
     }
     tools = {"quantization": quantization, "model_optimizer": model_optimizer}
     key |= {name: value for name, value in tools.items() if value}
@@ -209,11 +212,12 @@ def ranges_key(spec: ModelSpec, precision: Precision) -> dict[str, object] | Non
 
 
 def _input_arguments(port: Input) -> dict[str, Any]:
-    # dynamic and reshaped only change the shape, which is in the key; usual_size changes nothing.
+    # dynamic and reshaped only change the shape, which is in the key; usual_size changes nothing,
+    # and is_unstated follows from the others.
     # Others are omitted if they are not declared, so that keys from versions without them stay
     # valid.
     declared = asdict(port)
-    for name in ("dynamic", "reshaped", "usual_size"):
+    for name in ("dynamic", "reshaped", "usual_size", "is_unstated"):
         del declared[name]
     for name in ("to_layout", "element_type", "resize", "bounds", "resize_type", "pad_value"):
         if not declared[name]:
@@ -380,8 +384,11 @@ def explain_stale_record(
         return "it does not exist yet"
     if record is None:
         return "there is no record of how it was made"
+    recorded = dict(record.key)
     for name, value in key_now().items():
-        if record.key.get(name) != value:
+        if name == "people":
+            recorded.setdefault(name, value)  # an IR of 0.2.0 does not say it
+        if recorded.get(name) != value:
             return _CHANGES[name]
     if changed := explain_changed_files(xml, record, is_good):
         return changed

@@ -8,13 +8,12 @@ of Open Model Zoo that declares no decoder, also from its task.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from posezoo.cli.labels import task_label
 from posezoo.core.declarations.model import (
-    WHOLE_IMAGE,
     Decoder,
     Family,
     Framework,
@@ -29,7 +28,7 @@ from posezoo.core.declarations.model import (
 )
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import DecoderError, InferenceError, sanitize
-from posezoo.core.registry import open_registry
+from posezoo.core.ir.people_metadata import read_people
 from posezoo.poses.decoder_type import DecoderType, Shape
 from posezoo.poses.decoders import (
     DECODERS,
@@ -41,6 +40,7 @@ from posezoo.poses.decoders import (
 )
 from posezoo.poses.yolo_pose import CELLS, SUPPRESSED
 from posezoo.run.model_procs import decoded_task, find_anchors
+from posezoo.run.preparation import require_statement
 from posezoo.run.runtime.graph import (
     ULTRALYTICS_FILE,
     Graph,
@@ -54,8 +54,6 @@ from posezoo.run.runtime.input_description import (
     are_heatmaps,
     describe_stated_input,
     require_class_names,
-    requires_statement,
-    states_preprocessing,
 )
 from posezoo.run.runtime.runtime_config import LoadOptions
 
@@ -155,21 +153,15 @@ def _describe_network(
 
 
 def _read_people(graph: Graph) -> People | None:
-    """How the people are found for an exported top-down IR, as its metadata say; None if they do
-    not.
-    """
-    if not graph.has_exported_pipeline:
-        return None
-    detector = Path(graph.read_exported_pipeline("detector")).stem or WHOLE_IMAGE
-    text = graph.read_exported_pipeline("whole_image")
+    """How the people are found for a top-down IR, as its metadata say; None if they do not."""
     try:
-        whole_image = float(text) if text else None
+        return read_people(graph.read_pipeline)
     except ValueError:
+        text = graph.read_pipeline("whole_image")
         raise InferenceError(
             f"{graph.path}: whole_image in its rt_info is {text!r}, expected a number",
-            hint="export the model again",
+            hint="make the IR again",
         ) from None
-    return People(detector, detector, whole_image)
 
 
 def _with_outputs(spec: ModelSpec, graph: Graph, decoder: Decoder) -> ModelSpec:
@@ -208,13 +200,10 @@ def describe_ir(
             is stated contradicts the network.
     """
     options = options or LoadOptions()
-    if like and states_preprocessing(graph):
-        raise InferenceError(
-            f"{graph.path}: already states how images are prepared for it", hint="leave out --as"
-        )
-    selected = _select_decoder(graph, decoder, like, options) if like or not task else None
-    if requires_statement(graph) and not (like or options.states_preprocessing):
-        raise _refuse_unstated(graph, selected.name if selected else task)
+    decoder = decoder or options.decoder
+    is_of_people = like or decoder or not task
+    selected = _select_decoder(graph, decoder, like, options) if is_of_people else None
+    require_statement(graph, like, is_given=options.states_preprocessing)
     description = options.override(describe_stated_input(graph, selected, like))
     spec = _describe_network(graph, task or "human_pose_estimation", selected, like)
     if selected is None:
@@ -243,27 +232,6 @@ def _require_labels(graph: Graph, labels: Sequence[str], decoder: Decoder) -> No
             hint="leave out --labels; --skeleton names keypoints",
         )
     require_class_names(graph, labels, decoder)
-
-
-def find_similar(graph: Graph, decoder: str) -> ModelSpec | None:
-    """The first model of the zoo with this decoder and images of the same size, for an IR whose
-    metadata say nothing; None if there is none.
-    """
-    if states_preprocessing(graph):
-        return None
-    sizes = [graph.image_size(name, graph.image_layout(name)) for name in graph.inputs]
-    registry = open_registry()
-    for entry in registry.entries.values():
-        # To parse all files takes 0.1 s, and few of them have the decoder's name.
-        if decoder.encode() not in entry.path.read_bytes():
-            continue
-        model = registry.find(entry.name)
-        if not isinstance(model, ModelSpec) or not model.decoder or model.decoder.name != decoder:
-            continue
-        sides = model.inputs[0].sides
-        if sizes == [(sides["W"], sides["H"])]:
-            return model
-    return None
 
 
 def _read_skeleton(graph: Graph, name: str) -> Skeleton | None:
@@ -322,7 +290,7 @@ def _recognize_decoder(graph: Graph, skeleton: Skeleton | None) -> Decoder:
 
 def _refuse_unknown_outputs(graph: Graph) -> DecoderError:
     problem = f"{graph.path}: no decoder is known for its outputs {format_outputs(graph)}"
-    hint = f"the decoders: {', '.join(DECODERS.names())}"
+    hint = _suggest_decoders(graph)
     task = graph.ultralytics.get("task") or "pose"
     if task != "pose":
         problem += f": Ultralytics' metadata say that its task is {sanitize(str(task))}"
@@ -332,6 +300,19 @@ def _refuse_unknown_outputs(graph: Graph) -> DecoderError:
         problem += f"; if Ultralytics exported it, its {ULTRALYTICS_FILE} is missing"
         hint = f"copy it from the export's folder to {beside}: it names keypoints and classes"
     return DecoderError(problem, hint=hint)
+
+
+def _suggest_decoders(graph: Graph) -> str:
+    """The commands that run outputs of such shapes."""
+    outputs = graph.distinct_outputs
+    commands = []
+    for name, decoder in DECODERS.items():
+        roles = decoder.match_outputs(outputs)
+        if roles and _are_likely(roles, decoder, graph, has_skeleton=False):
+            commands.append(f"posezoo run {shlex.quote(str(graph.path))} --decoder {name}")
+    if not commands:
+        return "no decoder takes such shapes; posezoo export FILE --to folder DIR takes any"
+    return f"name the decoder that they are for: {', or '.join(commands)}"
 
 
 def _is_like_ultralytics(graph: Graph) -> bool:
@@ -430,18 +411,6 @@ def _with_classes(
     if is_other or has_labels or graph.read_model_info("labels"):
         return with_all_classes(decoder)
     return decoder
-
-
-def _refuse_unstated(graph: Graph, decoder: str) -> InferenceError:
-    """The error for ONNX that does not say how images are prepared."""
-    similar = find_similar(graph, decoder)
-    hint = "posezoo new drafts a model.yml: state color, mean, scale and decoder there"
-    if similar:
-        hint = f"is it like {similar.name}? posezoo run FILE --as {similar.name}; else {hint}"
-    return InferenceError(
-        f"{graph.path}: does not say how images are prepared for it: its outputs fit {decoder}",
-        hint=hint,
-    )
 
 
 def undeclared_task(model: Model) -> str:

@@ -24,6 +24,7 @@ from posezoo.core.ir.openvino_import import (
     openvino_core,
     static_sizes,
 )
+from posezoo.core.ir.people_metadata import PIPELINE
 from posezoo.core.layout import precision_of
 from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer, explain_no_file
 from posezoo.core.values import frozen
@@ -185,14 +186,9 @@ class Graph:
                 f"{self.path}: {'.'.join(path)} in its rt_info is not UTF-8"
             ) from error
 
-    @property
-    def has_exported_pipeline(self) -> bool:
-        """Whether ``posezoo export`` wrote into it how the people are found and cut out."""
-        return bool(self.model.has_rt_info(["posezoo", "pipeline"]))
-
-    def read_exported_pipeline(self, name: str) -> str:
-        """A text that the export wrote (``export.people_metadata``); empty if there is none."""
-        return self.read_rt_info("posezoo", "pipeline", name)
+    def read_pipeline(self, name: str) -> str:
+        """What it says of how people are found (``people_metadata``); empty if it says nothing."""
+        return self.read_rt_info("posezoo", PIPELINE, name)
 
     def read_model_info(self, name: str) -> str:
         """The text of a key of Model API's ``model_info``; empty if there is none.

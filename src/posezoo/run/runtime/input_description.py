@@ -21,13 +21,13 @@ from posezoo.poses.decoder_type import DecoderType, NetworkFacts
 from posezoo.poses.decoders import find_decoder, resolve_options
 from posezoo.poses.letterbox import RESIZE_TYPES, STRETCH, InputSizing, Size
 from posezoo.run.model_procs import find_labels
+from posezoo.run.preparation import is_stated_by_posezoo, require_stated
 from posezoo.run.runtime.graph import (
     Graph,
     NamedIrs,
     Preprocessing,
     Shape,
     format_shape,
-    is_named_original,
     read_graph,
 )
 
@@ -46,7 +46,6 @@ _NEUTRAL = {
 #: What OTX writes after the last class, for images of none.
 _NO_CLASS = "otx_empty_lbl"
 
-_PREPROCESSING = ("embedded_processing", "reverse_input_channels", "mean_values", "scale_values")
 _FLAGS = {"true": True, "yes": True, "1": True, "": False, "false": False, "no": False, "0": False}
 
 
@@ -84,7 +83,11 @@ def usual_sizing(record: DecoderType) -> InputSizing:
 def describe_declared_input(model: Model, irs: NamedIrs) -> tuple[NamedIrs, InputDescription]:
     """What the IR of a model of the zoo leaves to the caller: mean and scale are in the IR. Also
     its IR, which is read if the names of its classes depend on it.
+
+    Raises:
+        InferenceError: as for ``require_stated``.
     """
+    require_stated(model)
     if not isinstance(model, ModelSpec):
         return irs, InputDescription()
     preprocessing = Preprocessing()
@@ -116,7 +119,7 @@ def describe_stated_input(
         InferenceError: a value is invalid, or contradicts the network's inputs or outputs.
     """
     info = _ModelInfo(graph)
-    if graph.read_rt_info("posezoo", "model"):
+    if is_stated_by_posezoo(graph):
         is_rgb = graph.read_rt_info("posezoo", "color") == ColorOrder.RGB
         preprocessing = Preprocessing(reverse_input_channels=is_rgb)
         labels = info.words("labels")
@@ -153,18 +156,6 @@ def _read_own_mean(graph: Graph) -> tuple[float, ...]:
     takes_rgb = graph.read_rt_info("posezoo", "color") == ColorOrder.RGB
     # The mean is in the order of the original's colors.
     return mean[::-1] if takes_rgb != is_reversed else mean
-
-
-def states_preprocessing(graph: Graph) -> bool:
-    """Whether a file says how images are prepared for it."""
-    is_ours = graph.read_rt_info("posezoo", "model")
-    in_model_info = (graph.read_model_info(name) for name in _PREPROCESSING)
-    return bool(is_ours or graph.ultralytics or any(in_model_info))
-
-
-def requires_statement(graph: Graph) -> bool:
-    """Whether the user has to state how images are prepared; an IR gets unchanged images."""
-    return is_named_original(graph.path) and not states_preprocessing(graph)
 
 
 def original_preprocessing(model: ModelSpec) -> Preprocessing:

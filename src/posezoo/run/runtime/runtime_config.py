@@ -120,6 +120,7 @@ class LoadOptions:
         aspect_size: width and height of the expected images. If the IR allows it, its input gets
             this aspect ratio once; None: the IR's own aspect, or each image's if the IR accepts any
             size.
+        decoder: of the outputs of a file without a model.yml; None: as it states or as they show.
         layout: of the network's input, NCHW or NHWC, if the IR's own layout and shape are wrong;
             else empty.
         reverse_input_channels: whether the network takes RGB; None: as the model declares.
@@ -145,6 +146,7 @@ class LoadOptions:
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
     target_size: int | None = None
     aspect_size: tuple[int, int] | None = None
+    decoder: str | None = None
     layout: str = ""
     reverse_input_channels: bool | None = None
     mean: Sequence[float] | None = None
@@ -184,7 +186,8 @@ class LoadOptions:
     @property
     def describes_network(self) -> bool:
         """Whether they say what model.yml or the IR's metadata would say."""
-        return bool(self.states_preprocessing or self.layout or self.skeleton or self.labels)
+        stated = (self.decoder, self.layout, self.skeleton, self.labels)
+        return self.states_preprocessing or any(stated)
 
     def stated_settings(self) -> dict[str, str]:
         """What they state of the input, for records of measurements."""

@@ -1,0 +1,66 @@
+"""How the people are found that a network takes one at a time, as the metadata of its IR say: the
+section ``posezoo``, ``pipeline`` of its rt_info, and its keys.
+
+The keys are those of ``people`` in model.yml::
+
+    photo           the model that detects them in a photo, or ``the whole image``
+    video           the same for a video, or ``tracking``
+    whole_image     if the detector finds nobody, the whole image is one person, who is kept with
+                    this score or more, 0..1; absent if nobody is found then
+
+One more key is not about people: ``preparation`` is ``unstated`` if nothing says how images are
+prepared. It is here because IR of 0.2.0 have no such section.
+
+An export adds what its programs need (``export.people_metadata``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from posezoo.core.declarations.model import WHOLE_IMAGE, People
+
+PIPELINE = "pipeline"
+UNSTATED = "unstated"
+
+# OpenVINO writes each key on a line of its own.
+_SECTION = re.compile(rb"[\t ]*<pipeline>.*?</pipeline>\r?\n?", re.DOTALL)
+
+
+def describe_people(people: People | None) -> dict[str, str]:
+    """The metadata by key; empty if model.yml does not say how people are found."""
+    if people is None:
+        return {}
+    facts = {"photo": people.photo, "video": people.video}
+    if people.whole_image is not None and people.photo != WHOLE_IMAGE:
+        facts["whole_image"] = f"{people.whole_image:g}"
+    return facts
+
+
+def read_people(read: Callable[[str], str]) -> People | None:
+    """How people are found; None if the metadata do not say it.
+
+    Args:
+        read: the text of a key; empty if there is none.
+
+    Raises:
+        ValueError: ``whole_image`` is not a number.
+    """
+    photo = read("photo")
+    if not photo and read("crop"):  # an export of 0.2.0
+        photo = Path(read("detector")).stem or WHOLE_IMAGE
+    if not photo:
+        return None
+    score = read("whole_image")
+    return People(photo, read("video") or photo, float(score) if score else None)
+
+
+def digest_network(xml: Path) -> str:
+    """The SHA-384 of an .xml without this section: a network stays the same if its people are found
+    in another way, and IR of 0.2.0 have no such section.
+    """
+    network, section, description = xml.read_bytes().partition(b"<posezoo>")
+    return hashlib.sha384(network + section + _SECTION.sub(b"", description)).hexdigest()

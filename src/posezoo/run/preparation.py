@@ -1,0 +1,115 @@
+"""Whether it is known how images are prepared for a network (mean, scale, and order of colors), and
+what says it: model.yml, the metadata of a file, or the user.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.core.declarations.model import Model, ModelSpec
+from posezoo.core.errors import InferenceError
+from posezoo.core.ir.people_metadata import PIPELINE, UNSTATED
+from posezoo.core.registry import Registry, open_registry
+from posezoo.poses.decoders import recognize_decoder
+from posezoo.run.pipeline_spec import find_published
+
+if TYPE_CHECKING:
+    from posezoo.run.runtime.graph import Graph
+
+#: The keys of posezoo's metadata that say it: they are written if model.yml or flags say it.
+_OWN_KEYS = ("color", "reverse_input_channels", "mean", "scale")
+_MODEL_INFO_KEYS = (
+    "embedded_processing", "reverse_input_channels", "mean_values", "scale_values",
+)  # fmt: skip
+
+
+def require_stated(model: Model) -> None:
+    """Check that a model.yml says it.
+
+    Raises:
+        InferenceError: it does not, as a draft.
+    """
+    if isinstance(model, ModelSpec) and model.first_input.is_unstated:
+        raise _refuse(
+            model.path,
+            "state color in its inputs, RGB or BGR, and mean and scale unless it takes 0 to 255",
+        )
+
+
+def find_statement(graph: Graph) -> str:
+    """Which metadata of a file say it; empty if none do."""
+    if is_stated_by_posezoo(graph):
+        return "metadata of posezoo"
+    if graph.ultralytics:
+        return "metadata of Ultralytics"
+    return "model_info" if any(map(graph.read_model_info, _MODEL_INFO_KEYS)) else ""
+
+
+def is_stated_by_posezoo(graph: Graph) -> bool:
+    """Whether posezoo made the file, and its metadata say it."""
+    if graph.read_rt_info("posezoo", PIPELINE, "preparation") == UNSTATED:
+        return False
+    return any(graph.read_rt_info("posezoo", name) for name in _OWN_KEYS)
+
+
+def require_statement(graph: Graph, like: ModelSpec | None, *, is_given: bool) -> None:
+    """Check that a file, a model that it is like or was published as, or the user says it.
+
+    Args:
+        is_given: whether the user says it.
+
+    Raises:
+        InferenceError: none of them does, or both the file and the model do.
+    """
+    stated = find_statement(graph)
+    if like and stated:
+        raise InferenceError(
+            f"{graph.path}: already states how images are prepared for it, in its {stated}",
+            hint="leave out --as",
+        )
+    if like or stated or is_given:
+        return
+    registry = open_registry()
+    if find_published(graph.path, registry):
+        return
+    likely = "--as MODEL, or"
+    if similar := _find_similar(graph, registry):
+        likely = f"is it like {similar.name}? --as {similar.name}; else"
+    raise _refuse(graph.path, f"{likely} {FLAGS_THAT_STATE_IT}")
+
+
+#: What the user gives, if no model is like a file.
+FLAGS_THAT_STATE_IT = (
+    "--mean_values, --scale_values (1 1 1 for images as they are) and --reverse_input_channels"
+)
+
+
+def explain_unstated(file: Path) -> str:
+    """The problem of a file of which nothing says it."""
+    return f"{file}: does not say how images are prepared for it: mean, scale, and order of colors"
+
+
+def _refuse(file: Path, hint: str) -> InferenceError:
+    return InferenceError(explain_unstated(file), hint=hint)
+
+
+def _find_similar(graph: Graph, registry: Registry) -> ModelSpec | None:
+    """The first model of the zoo with images of the same size and the decoder that fits the
+    outputs; None if there is none.
+    """
+    decoder = recognize_decoder(graph.distinct_outputs)
+    if not decoder:
+        return None
+    sizes = [graph.image_size(name, graph.image_layout(name)) for name in graph.inputs]
+    for entry in registry.entries.values():
+        # To parse all files takes 0.1 s, and few of them have the decoder's name.
+        if decoder.encode() not in entry.path.read_bytes():
+            continue
+        model = registry.find(entry.name)
+        if not isinstance(model, ModelSpec) or not model.decoder or model.decoder.name != decoder:
+            continue
+        sides = model.inputs[0].sides
+        if sizes == [(sides["W"], sides["H"])]:
+            return model
+    return None

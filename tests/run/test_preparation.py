@@ -1,0 +1,117 @@
+"""A network of which nothing says mean, scale and order of colors is refused in each form, and runs if one says it."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import openvino as ov
+import pytest
+
+from fakes.colored_discs import COLORS, HeatmapDiscs, draw_disc
+from fakes.command import posezoo
+from fakes.irs import write_ir
+from fakes.published_models import MEAN, SCALE
+from fakes.rtmo import write_onnx
+
+FLAGS = ("--mean_values", *MEAN, "--scale_values", *SCALE)
+DRAFT = "w/public/draft/FP16/draft.xml"
+FORMS = ["own.onnx", "ovc.xml", "translated.xml", DRAFT]
+SILENT = "does not say how images are prepared for it: mean, scale, and order of colors"
+
+
+@pytest.fixture(scope="module")
+def forms(tmp_path_factory):
+    """A folder with one network as ONNX, as IR of two converters, as the draft of a model, and as its IR."""
+    folder = tmp_path_factory.mktemp("forms")
+    onnx = write_onnx(folder, HeatmapDiscs(17), (256, 192), ["input", "heatmaps"], {"input": {}})
+    (folder / "own.onnx").write_bytes(onnx)
+    ov.save_model(ov.convert_model(folder / "own.onnx"), folder / "ovc.xml")
+    registry = ("--models_dir", "zoo", "--weights_dir", "w")
+    for words in (
+        ("translate", "own.onnx", "-o", "translated.xml"),
+        ("new", "draft", "--from", "own.onnx", "--license", "MIT", *registry),
+        ("get", "draft", *registry),
+    ):
+        done = posezoo(*words, cwd=folder)
+        assert done.returncode == 0, done.stderr
+    photo = np.maximum(
+        draw_disc((60, 80), COLORS[0], (192, 256)), draw_disc((30, 40), COLORS[2], (192, 256))
+    )
+    cv2.imwrite(str(folder / "photo.png"), photo)
+    return folder
+
+
+def run(folder, *words):
+    flags = ("-i", "photo.png", "-o", "found", "--detector", "none", "--quiet")
+    return posezoo("run", *words, *flags, cwd=folder)
+
+
+def keypoints_in(folder):
+    (image,) = json.loads((folder / "found" / "poses.json").read_text("utf-8"))["images"]
+    (pose,) = image["poses"]
+    return [(point["x"], point["y"], point["score"]) for point in pose["keypoints"]]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_file_that_does_not_say_it_is_refused_with_the_flags_that_say_it(form, forms):
+    done = run(forms, form)
+    assert done.returncode == 1
+    problem, hint = done.stderr.splitlines()
+    assert problem.endswith(SILENT)
+    assert "is it like hrnet-w32? --as hrnet-w32" in hint
+    assert "--mean_values, --scale_values (1 1 1 for images as they are)" in hint
+
+
+def test_a_draft_is_refused_until_its_model_yml_says_it(forms):
+    words = ("draft", "--models_dir", "zoo", "--weights_dir")
+    refused = run(forms, *words, "w")
+    assert refused.returncode == 1 and SILENT in refused.stderr
+    assert "state color in its inputs" in refused.stderr
+    assert run(forms, DRAFT, *FLAGS).returncode == 0
+    by_flags = keypoints_in(forms)
+    path = forms / "zoo" / "public" / "draft" / "model.yml"
+    draft = path.read_text("utf-8")
+    stated = f"color: BGR\n    mean: {list(MEAN)}\n    scale: {list(SCALE)}\n"
+    path.write_text(draft.replace("layout: NCHW\n", f"layout: NCHW\n    {stated}", 1), "utf-8")
+    done = run(forms, *words, "stated")
+    path.write_text(draft, "utf-8")
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(
+        keypoints_in(forms), by_flags, atol=0.1
+    )  # pixels: FP16 rounds the places
+
+
+@pytest.mark.parametrize("flags", [FLAGS, ("--scale_values", 1)], ids=["normalized", "raw"])
+def test_with_the_flags_each_file_gives_the_same_pose(flags, forms):
+    found = []
+    for form in FORMS:
+        done = run(forms, form, *flags)
+        assert done.returncode == 0, done.stderr
+        found.append(keypoints_in(forms))
+    for other in found[1:]:
+        np.testing.assert_allclose(other, found[0], atol=0.1)  # pixels: FP16 rounds the places
+
+
+def test_a_translation_that_says_nothing_is_quantized_as_a_model_says(forms):
+    flags = ("--as", "vitpose-base", "--dataset_dir", ".", "--detector", "none", "--dry_run")
+    done = posezoo("quantize", "translated.xml", *flags, cwd=forms)
+    assert "already states" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "maps.xml", "-i", "photo.png", "-o", "found"),
+        ("export", "maps.xml", "--to", "folder", "out", "--decode"),
+        ("benchmark", "maps.xml", "--pipeline", "--seconds", 1),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_named_decoder_takes_outputs_that_several_may_take(words, forms):
+    write_ir(forms / "maps.xml", {"maps": (1, 6, 64, 48)}, image=(1, 3, 256, 192))
+    unknown = posezoo(*words, "--detector", "none", cwd=forms)
+    assert unknown.returncode == 1 and "no decoder is known" in unknown.stderr
+    named = posezoo(*words, "--detector", "none", "--decoder", "heatmap", cwd=forms)
+    assert named.returncode == 0, named.stderr

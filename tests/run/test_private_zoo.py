@@ -1,0 +1,158 @@
+"""A model of the user's own registry and its IR are the same pipeline: both find the same people."""
+
+from __future__ import annotations
+
+import json
+import re
+from io import BytesIO
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+
+import posezoo
+from fakes.colored_discs import COLORS, HeatmapDiscs, discs_onnx, draw_disc
+from fakes.command import posezoo as posezoo_command
+from fakes.pages import ROOT, blocks
+from fakes.published_models import MEAN, SCALE
+from fakes.zoo import declared_file, model_yml, write_model
+from posezoo.core.ir.people_metadata import digest_network
+from posezoo.run.measured import digest_irs
+
+pytest.importorskip("openvino", reason="needs openvino")
+
+PHOTO = np.maximum(
+    draw_disc((60, 80), COLORS[0], (120, 160)), draw_disc((30, 40), COLORS[1], (120, 160))
+)
+IMAGE = {
+    "name": "input", "shape": [1, 3, 256, 192], "layout": "NCHW", "color": "RGB",
+    "reverse_input_channels": True, "mean": list(MEAN), "scale": list(SCALE),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    """The ONNX of a network that finds six discs in the whole picture."""
+    folder = tmp_path_factory.mktemp("network")
+    (folder / "discs.onnx").write_bytes(discs_onnx(HeatmapDiscs(6), folder, 256, 192, "heatmaps"))
+    return folder / "discs.onnx"
+
+
+@pytest.fixture
+def zoo(network, tmp_path):
+    """make(people): the flags of a registry with the network as the model ``discs``."""
+
+    def make(people="whole_image"):
+        content = model_yml(
+            framework="onnx",
+            files=[declared_file(network)],
+            inputs=[IMAGE],
+            outputs=[{"name": "heatmaps", "shape": [1, 6, 64, 48], "role": "heatmaps"}],
+            decoder={"name": "heatmap"},
+            people={"photo": people},
+        )
+        write_model(tmp_path / "zoo", "discs", content)
+        return ("--models_dir", tmp_path / "zoo", "--weights_dir", tmp_path / "models")
+
+    return make
+
+
+@pytest.fixture
+def xml(zoo, tmp_path):
+    done = posezoo_command("get", "discs", *zoo(), "--quiet")
+    assert done.returncode == 0, done.stderr
+    return tmp_path / "models" / "public" / "discs" / "FP16" / "discs.xml"
+
+
+def load_by_name(tmp_path):
+    return posezoo.load(
+        "discs", listener=None, models_dir=tmp_path / "zoo", weights_dir=tmp_path / "models"
+    )
+
+
+def to_json(poses):
+    return [pose.to_json() for pose in poses]
+
+
+def test_a_photo_shows_the_same_person_by_name_and_by_file(xml, tmp_path):
+    expected = to_json(load_by_name(tmp_path)(PHOTO))
+    assert len(expected) == 1
+    assert to_json(posezoo.load(str(xml), listener=None)(PHOTO)) == expected
+
+
+def test_a_video_shows_the_same_person_by_name_and_by_file(xml, zoo, tmp_path):
+    video = tmp_path / "video.avi"
+    writer = cv2.VideoWriter(str(video), cv2.VideoWriter_fourcc(*"MJPG"), 5, PHOTO.shape[1::-1])
+    for _ in range(3):
+        writer.write(PHOTO)
+    writer.release()
+    found = []
+    for words in (("discs", *zoo()), (xml,)):
+        done = posezoo_command("run", *words, "-i", video, "--json_lines", "-", "--quiet")
+        assert done.returncode == 0, done.stderr
+        lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+        found.append([line["poses"] for line in lines])
+    assert [len(poses) for poses in found[0]] == [1, 1, 1]
+    assert found[0] == found[1]
+
+
+def test_the_service_of_the_guide_answers_with_the_same_person(xml, tmp_path):
+    pytest.importorskip("fastapi", reason="needs fastapi")
+    pytest.importorskip("python_multipart", reason="needs python_multipart")
+    (script,) = blocks(ROOT / "docs" / "howto" / "own_service.md", "python")
+    service = {"__name__": "service"}
+    exec(re.sub(r'load\("[^"]*"', f"load({str(xml)!r}", script), service)
+    photo = SimpleNamespace(file=BytesIO(cv2.imencode(".png", PHOTO)[1].tobytes()))
+    assert service["find_poses"](photo) == to_json(load_by_name(tmp_path)(PHOTO))
+
+
+@pytest.mark.parametrize("source", ["name", "file"])
+@pytest.mark.parametrize("target", ["folder", "ovms", "triton", "cpp"])
+def test_an_exported_ir_finds_the_same_person(target, source, xml, zoo, tmp_path):
+    words = ("discs", *zoo()) if source == "name" else (xml, "--weights_dir", tmp_path / "own")
+    done = posezoo_command("export", *words, "--to", target, tmp_path / "out", "--quiet")
+    assert done.returncode == 0, done.stderr
+    (exported,) = (tmp_path / "out").rglob("*.xml")
+    (pose,) = posezoo.load(str(exported), listener=None)(PHOTO)
+    (expected,) = load_by_name(tmp_path)(PHOTO)
+    np.testing.assert_allclose(pose.keypoints, expected.keypoints, atol=0.1)
+    assert pose.people_from == expected.people_from
+
+
+def test_other_people_in_model_yml_make_another_ir_of_the_same_network(xml, zoo):
+    before = xml.read_bytes()
+    digests = digest_network(xml), digest_irs([xml])
+    done = posezoo_command("get", "discs", *zoo("nanodet-g"), "--verbose")
+    assert done.returncode == 0, done.stderr
+    assert xml.read_bytes() != before
+    assert (digest_network(xml), digest_irs([xml])) == digests
+
+
+def test_a_strict_lock_of_0_2_0_accepts_the_ir_that_says_how_people_are_found(xml, zoo, tmp_path):
+    lock = tmp_path / "posezoo.lock"
+    flags = (*zoo(), "--lock", lock)
+    assert posezoo_command("lock", "discs", *flags).returncode == 0
+    entries = [json.loads(line) for line in lock.read_text("utf-8").splitlines()]
+    for entry in entries:
+        if entry["file"].endswith(".xml"):
+            entry["sha384"] = digest_network(xml.parents[1] / entry["file"])
+    lock.write_text("".join(json.dumps(entry) + "\n" for entry in entries), "utf-8")
+    again = posezoo_command("get", "discs", *flags, "--locked", "--force")
+    assert again.returncode == 0, again.stderr
+
+
+def test_an_ir_of_0_2_0_is_kept_and_the_registry_says_how_people_are_found(xml, zoo, tmp_path):
+    """Its record says nothing of people, and neither does its .xml."""
+    old = re.sub(r"\s*<pipeline>.*?</pipeline>", "", xml.read_text("utf-8"), flags=re.DOTALL)
+    xml.write_text(old, "utf-8")
+    record = xml.with_name("provenance.json")
+    content = json.loads(record.read_text("utf-8"))
+    del content["key"]["people"]
+    file = content["files"]["discs.xml"]
+    file |= {"size": xml.stat().st_size, "sha384": digest_network(xml)}
+    record.write_text(json.dumps(content), "utf-8")
+    again = posezoo_command("get", "discs", *zoo(), "--precisions", "FP16")
+    assert again.returncode == 0 and xml.read_text("utf-8") == old, again.stderr
+    in_the_zoo = posezoo.load(str(xml), listener=None, models_dir=tmp_path / "zoo")
+    assert to_json(in_the_zoo(PHOTO)) == to_json(load_by_name(tmp_path)(PHOTO))
