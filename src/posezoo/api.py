@@ -7,7 +7,7 @@ A plug-in imports the classes and functions of ``_FOR_PLUGINS`` from here, such 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -191,6 +191,10 @@ def load(
     aspect: tuple[int, int] | None = None,
     decoder_options: Mapping[str, Option] | None = None,
     like: str = "",
+    decoder: str | None = None,
+    mean_values: Sequence[float] | None = None,
+    scale_values: Sequence[float] | None = None,
+    reverse_input_channels: bool | None = None,
     skeleton: Skeleton | str | os.PathLike[str] | None = None,
     listener: Listener | None = show_progress,
     **settings: Any,
@@ -242,6 +246,12 @@ def load(
             ``Pose.mask`` of BlazePose; None for those that the model declares.
         like: a model of the zoo whose original is prepared for and decoded as the file ``name``,
             which does not say it; empty for a file that does, and for any model of the zoo.
+        decoder: of the outputs of the file ``name``, such as ``heatmap``; None: as the file states
+            or its outputs show.
+        mean_values, scale_values: what is subtracted from the images of the file ``name``, and then
+            divides them: one number, or one for each channel; None: as the file states. ``[1]`` as
+            scale says that it takes images of 0..255 as they are.
+        reverse_input_channels: whether the file ``name`` takes RGB; None: as it states.
         skeleton: of the network's keypoints: a skeleton, the path of its YAML file, or the name of
             one of posezoo's; None for the one that the model or IR declares.
         listener: receives events, see ``posezoo.core.events``; by default they are shown on the
@@ -277,6 +287,10 @@ def load(
         target_size=target_size,
         aspect_size=aspect,
         decoder_options=decoder_options or {},
+        decoder=decoder,
+        mean=mean_values,
+        scale=scale_values,
+        reverse_input_channels=reverse_input_channels,
         skeleton=_as_skeleton(skeleton),
     )
     conversion = ConversionOptions(force=force)
@@ -293,8 +307,12 @@ def load(
             )
         original = context.registry.find_single(like) if like else None
         return loader.prepare(ChosenModel(xml=Path(text), like=original)).compile(options)
-    if like:
-        raise PosezooError("like is only for an .xml or .onnx", hint="leave out like")
+    if like or decoder or options.states_preprocessing:
+        raise PosezooError(
+            "like is only for an .xml or .onnx, as decoder, mean_values, scale_values and"
+            " reverse_input_channels are",
+            hint="leave them out: a model of the zoo declares them",
+        )
     model = _find_model(
         context, text, tag, weights, model_name=model_name, skeleton=options.skeleton
     )

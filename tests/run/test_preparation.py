@@ -14,6 +14,7 @@ from fakes.command import posezoo
 from fakes.irs import write_ir
 from fakes.published_models import MEAN, SCALE
 from fakes.rtmo import write_onnx
+from posezoo import load
 
 FLAGS = ("--mean_values", *MEAN, "--scale_values", *SCALE)
 DRAFT = "w/public/draft/FP16/draft.xml"
@@ -90,6 +91,11 @@ def test_with_the_flags_each_file_gives_the_same_pose(flags, forms):
         done = run(forms, form, *flags)
         assert done.returncode == 0, done.stderr
         found.append(keypoints_in(forms))
+    stated = (
+        {"mean_values": MEAN, "scale_values": SCALE} if flags == FLAGS else {"scale_values": [1]}
+    )
+    (pose,) = load(forms / FORMS[0], detector=None, listener=None, **stated)(forms / "photo.png")
+    found.append(pose.keypoints)
     for other in found[1:]:
         np.testing.assert_allclose(other, found[0], atol=0.1)  # pixels: FP16 rounds the places
 
