@@ -315,15 +315,11 @@ def test_real_models_find_the_same_people_in_photos(project, mirror, shared, tmp
         found = people(project, xml, *frames)
         args = (xml, "--detector", "none", "-i", *pictures)
         assert require_same(found, *args, folder=tmp_path, **settings) >= len(photos)
-    landmarks, detector = (
-        folder / "models" / f"pose-{part}-mediapipe.xml" for part in ("landmark-full", "detection")
-    )
-    found = people(project, landmarks, "--detector", detector, *frames)
+    found = people(project, folder / "models" / "blazepose-full.xml", *frames)
+    detector = folder / "models" / "pose-detection-mediapipe.xml"
     refused = run(project, detector, frames[0])
-    assert (
-        refused.returncode == 1
-        and f"error: {detector}: is a detector. Name BlazePose's" in refused.stderr
-    )
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert f"error: {detector}: is a part of BlazePose" in refused.stderr
     args = ("blazepose-full", "-i", *pictures)
     # Its landmark network is delicate: regions differ by 1e-5 px, so a few bytes do, and some keypoints by 1 px.
     assert require_same(found, *args, folder=tmp_path, apart=3, **settings) > 10
@@ -600,6 +596,52 @@ def test_onnx_runtime_finds_the_people_of_posezoo_run_in_photos(
     own = export_onnx(tmp_path / "onnx", "movenet-thunder", **settings)
     _, pictures = photos_of(shared, tmp_path)
     assert require_same_people(printed, own, pictures, "movenet-thunder", **settings) > 45
+
+
+def require_same_bodies(found: list[list[np.ndarray]], wanted: list[dict]) -> None:
+    """The people of BlazePose, whose landmark network is delicate: most keypoints are at most 0.1 px apart."""
+    moves = []
+    for people, image in zip(found, wanted, strict=True):
+        assert len(people) == len(image["poses"]), image["image"]
+        for points, pose in zip(people, image["poses"], strict=True):
+            places = np.array([[point["x"], point["y"]] for point in pose["keypoints"]])
+            moves += np.abs(points - places).max(axis=1).tolist()
+    assert len(moves) > 10 * 33 and np.mean(np.array(moves) <= 0.1) > 0.8
+
+
+@pytest.fixture
+def bodies(mirror, shared, tmp_path) -> tuple[list[Path], list[dict]]:
+    """Photos, and what posezoo run finds in them with BlazePose."""
+    _, pictures = photos_of(shared, tmp_path)
+    args = ("blazepose-full", "-i", *pictures, "-o", tmp_path / "poses")
+    ended = posezoo("run", *args, cwd=tmp_path, POSEZOO_MIRROR=str(mirror))
+    assert ended.returncode == 0, ended.stderr
+    return pictures, json.loads((tmp_path / "poses" / "poses.json").read_text())["images"]
+
+
+def test_a_composite_is_one_program_for_onnx_runtime(mirror, bodies, tmp_path, printed):
+    pictures, wanted = bodies
+    own = export_onnx(tmp_path / "onnx", "blazepose-full", POSEZOO_MIRROR=str(mirror))
+    require_same_bodies([printed(own, picture) for picture in pictures], wanted)
+
+
+def test_a_composite_is_one_folder_whose_sample_and_ir_find_the_same(mirror, bodies, tmp_path):
+    pictures, wanted = bodies
+    export(tmp_path / "out", "folder", "blazepose-full", "--decode", POSEZOO_MIRROR=str(mirror))
+    (own,) = (path for path in (tmp_path / "out").iterdir() if path.is_dir())
+    require_same_bodies([printed_by_python(own, picture) for picture in pictures], wanted)
+    args = ("run", own / "blazepose-full.xml", "-i", *pictures, "-o", tmp_path / "exported")
+    ended = posezoo(*args, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    images = json.loads((tmp_path / "exported" / "poses.json").read_text())["images"]
+    found = [
+        [
+            np.array([[point["x"], point["y"]] for point in pose["keypoints"]])
+            for pose in image["poses"]
+        ]
+        for image in images
+    ]
+    require_same_bodies(found, wanted)
 
 
 def test_a_network_that_finds_the_people_itself_runs_alone_in_onnx_runtime(

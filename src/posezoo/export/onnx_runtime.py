@@ -17,7 +17,7 @@ from posezoo.export.people_programs import (
     INPUTS,
     render_facts,
     render_node_sample,
-    render_people_sample,
+    render_python_sample,
 )
 from posezoo.export.target_type import (
     ExportedModel,
@@ -25,7 +25,6 @@ from posezoo.export.target_type import (
     ExportFolder,
     ExportTarget,
     exported_name,
-    render,
     require_keypoints,
 )
 from posezoo.formats.onnx_writer import write_onnx
@@ -41,12 +40,7 @@ def render_onnx(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportF
     for each in filter(None, (model, model.detector)):
         yield ExportFile(f"{folder}/{each.name}.onnx", _write_network(each))
     yield from render_facts(model, folder)
-    python = {
-        "sample.py": render_people_sample(model, ".onnx", "onnxruntime"),
-        "top_down.py": render("top_down.py"),
-        "fit.py": render("fit.py"),
-        "network.py": render("network_onnx.py"),
-    }
+    python = render_python_sample(model, ".onnx", "onnxruntime", "network_onnx.py")
     for name, content in python.items():
         yield ExportFile(f"{folder}/{name}", content)
     yield from render_node_sample(model)
@@ -105,4 +99,5 @@ TARGET = ExportTarget(
     inputs=INPUTS,
     network_format="ONNX",
     refuse_detector=explain_unknown_crop,
+    runs_people=True,
 )

@@ -153,14 +153,18 @@ class Loader:
             if self.decoder is None or (own and own.name == self.decoder):
                 return self._compile_published(published, graph, options)
         model, description = describe_ir(graph, self.decoder, like, options=options)
+        exported = _find_exported_detector(graph)
+        if exported and graph.read_exported_pipeline("crop") == "body":
+            require_detector_used(self.named_detector, model)
+            parts = {"detector": exported, model.name: graph}
+            return load_estimator(model, parts, options, description=description)
         is_prepared = like is not None or options.states_preprocessing
         doubts = list(_list_doubts(graph, model, description, is_prepared=is_prepared))
         estimator = load_estimator(model, {model.name: graph}, options, description=description)
         for doubt in doubts:
             listener(WarningIssued(f"{graph.path}: {doubt}"))
         require_detector_used(self.named_detector, estimator.model)
-        is_usual = context.settings.detector == "usual"
-        if is_usual and (exported := _find_exported_detector(graph)):
+        if exported and context.settings.detector == "usual":
             detector, description = describe_ir(exported)
             pipeline = PipelineSpec(
                 estimator.model, graph.precision, estimator.model.people, detector

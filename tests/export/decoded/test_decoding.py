@@ -763,9 +763,7 @@ def test_blazeposes_real_detector_finds_the_same_faces(mirror, shared, tmp_path)
             Precision.FP32
         ]
         irs[each.decode] = ov.Core().compile_model(ov.Core().read_model(xml), "CPU", EXACT)
-    with pytest.raises(
-        InferenceError, match="finds no poses by itself: its people have 4 keypoints, not 33"
-    ):
+    with pytest.raises(InferenceError, match="finds no poses by itself: it is one of the networks"):
         load_ir(xml)
     found = 0
     for photo in sorted((shared / "data" / "photos").glob("*.jpg")):

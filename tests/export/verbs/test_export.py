@@ -310,6 +310,17 @@ def test_a_network_for_one_person_is_exported_alone_only_on_purpose(tmp_path, ta
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("to", ["cpp", "onnx", "folder"])
+def test_a_part_of_a_composite_is_not_exported_as_if_it_found_people(tmp_path, to):
+    decode = ["--decode"] if to == "folder" else []
+    args = ("pose-landmark-full-mediapipe", *decode, "--to", to, "out")
+    ended = posezoo("export", *args, cwd=tmp_path)
+    assert ended.returncode == 1
+    assert "finds no people alone: it is a part of blazepose-full" in ended.stderr
+    assert "hint: export blazepose-full" in ended.stderr
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.slow
 def test_a_network_that_is_exported_alone_says_so(tmp_path):
     write_brightness_network(tmp_path, "argmax")

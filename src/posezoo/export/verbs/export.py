@@ -66,7 +66,7 @@ _PRECISION = replace(
 FLAGS = (
     Flag(
         "models MODEL|XML|FILE",
-        "a name or a case-sensitive glob, the name of a composite for its parts, NAME@TAG for a"
+        "a name or a case-sensitive glob, NAME@TAG for a"
         " variant; the .xml of an IR, an .onnx, or a checkpoint of one of posezoo's networks",
         nargs="*",
     ),
@@ -108,6 +108,7 @@ def run(args: _ExportArgs) -> int:
     """Download and convert if necessary, then write the files of all models together."""
     from posezoo.core.pipeline.plan import Plan
     from posezoo.export.model_export import (
+        join_parts,
         prepare_export,
         prepare_file_export,
         with_export_dir,
@@ -125,11 +126,14 @@ def run(args: _ExportArgs) -> int:
     def work(spec: ModelSpec, listener: Listener) -> Answer:
         require_detector_used(args.detector, spec)
         file = files.get(spec.name)
+        composite = composites.get(spec.name)
         try:
             if file:
                 model = prepare_file_export(file, options, context, listener=listener)
             else:
-                model = prepare_export(spec, options, context, listener=listener)
+                model = prepare_export(
+                    spec, options, context, composite=composite, listener=listener
+                )
         except ExportError as error:
             if not args.all:
                 raise
@@ -142,6 +146,7 @@ def run(args: _ExportArgs) -> int:
             return Answer(plan=lines)
         exported.append(model)
         facts = {
+            "name": composite.name if composite else spec.full_name,
             "precision": model.precision.value,
             "ir": model.xml,
             "people_from": _tell_people(model, console),
@@ -150,6 +155,8 @@ def run(args: _ExportArgs) -> int:
 
     with flags.console_from_args(args) as console:
         selection = _select(args, files, context, console)
+        models, composites = join_parts(selection, options)
+        selection = replace(selection, models=models)
         report = model_jobs.run_for_each(selection, work, console, skip_unpinned=args.all)
         changes = write_exports(exported, options)
         lines = report.lines
