@@ -306,15 +306,20 @@ def test_real_models_find_the_same_people_in_photos(project, mirror, shared, tmp
     settings = {"POSEZOO_MIRROR": str(mirror)}
     folder = tmp_path / "project"
     export(folder, "cpp", "movenet-singlepose-lightning-int8", "blazepose-full", *ALONE, **settings)
-    export(folder, "cpp", "human-pose-estimation-0001", "--precision", "FP16-INT8", **settings)
+    int8 = ("--precision", "FP16-INT8")
+    export(folder, "cpp", "human-pose-estimation-0001", *int8, **settings)
     assert (folder / "main.cpp").read_bytes() == (project / "main.cpp").read_bytes()
     photos = [read_image(photo) for photo in sorted((shared / "data" / "photos").glob("*.jpg"))]
     frames, pictures = write_frames(tmp_path, photos)
-    for name in ("movenet-singlepose-lightning-int8", "human-pose-estimation-0001"):
-        xml = folder / "models" / f"{name}.xml"
-        found = people(project, xml, *frames)
-        args = (xml, "--detector", "none", "-i", *pictures)
-        assert require_same(found, *args, folder=tmp_path, **settings) >= len(photos)
+    # At a threshold, OpenVINO and numpy decide otherwise whether a limb is a person's.
+    for name, flags, apart in (
+        ("movenet-singlepose-lightning-int8", ALONE, 0.1),
+        ("human-pose-estimation-0001", int8, 400),
+    ):
+        found = people(project, folder / "models" / f"{name}.xml", *frames)
+        args = (name, *flags, "-i", *pictures)
+        same = require_same(found, *args, folder=tmp_path, apart=apart, **settings)
+        assert same >= len(photos)
     found = people(project, folder / "models" / "blazepose-full.xml", *frames)
     detector = folder / "models" / "pose-detection-mediapipe.xml"
     refused = run(project, detector, frames[0])

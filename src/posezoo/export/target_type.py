@@ -79,6 +79,13 @@ class ExportedModel:
         return exported_name(self.composite or self.spec)
 
     @property
+    def image_size(self) -> str:
+        """Width x height of the pictures that it takes; empty for other inputs, or any size."""
+        sides = self.inputs[0].sides if self.inputs else {}
+        width, height = sides.get("W", -1), sides.get("H", -1)
+        return f"{width}x{height}" if min(width, height) > 0 else ""
+
+    @property
     def model_info(self) -> dict[str, str]:
         """``model_info`` of its IR; for a published IR what it would be."""
         from posezoo.run.model_info import build_model_info  # it imports numpy

@@ -33,6 +33,7 @@ from posezoo.core.ir.ir_writer import write_ir
 from posezoo.core.layout import ModelLayout
 from posezoo.core.pipeline.get import get
 from posezoo.core.pipeline.zoo_context import open_context
+from posezoo.core.registry import open_registry
 from posezoo.core.resolve.input_options import InputOptions
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.settings import read_settings, to_settings
@@ -689,6 +690,17 @@ def test_an_input_of_any_size_gets_the_usual_one_and_outputs_those_that_follow(t
     decoding = with_decoding(replace(spec, inputs=(image,), outputs=(fixed, following)), decoder)
     assert decoding.inputs[0].shape == (1, 3, 256, 352)
     assert [port.shape for port in decoding.outputs] == [fixed.shape, ()]
+
+
+def test_an_input_gets_the_size_that_posezoo_run_gives_it():
+    spec = open_registry().find("human-pose-estimation-0001")
+    for target, shape in ((None, (1, 3, 368, 656)), (480, (1, 3, 480, 856))):
+        decoding = with_decoding(spec, spec.decoder, target_size=target)
+        assert decoding.inputs[0].shape == shape
+        assert {port.shape for port in decoding.outputs} == {()}
+    top_down = open_registry().find("movenet-thunder")
+    with pytest.raises(ConversionError, match="movenet-thunder: its input size is fixed"):
+        with_decoding(top_down, top_down.decoder, target_size=480)
 
 
 def test_sizes_that_follow_from_the_images_stay_static_in_fp16(tmp_path):

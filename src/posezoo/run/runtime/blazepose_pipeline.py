@@ -114,7 +114,7 @@ class BlazePosePipeline:
     ) -> Steps[list[_Person]]:
         """The pose in each region, without duplicates, and its region in the next frame."""
         options = self._options
-        people = []
+        people: list[_Person] = []
         for region in regions[: options.max_people]:
             picture = region.sample(image, repeats_edges=True)
             outputs = yield _request(self._landmarks, picture)
