@@ -29,10 +29,8 @@ from posezoo.poses.letterbox import InputSizing, Size
 
 def render_folder(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
     """All files of a model; the checksums are the last."""
-    spec = model.spec
-    layout = model.layout
     files = [*render_pipeline(model, model.name)]
-    record = layout.provenance_path(spec, model.precision)
+    record = model.xml.with_name("provenance.json")
     card = render_card_files(_describe_facts(model))
     texts = {name: text.encode() for name, text in card.items()}
     texts |= render_texts(model, TARGET, card[CARD])

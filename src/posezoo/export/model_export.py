@@ -15,10 +15,11 @@ from posezoo.core.pipeline.plan import Plan, make_plan
 from posezoo.core.registry import Selection
 from posezoo.core.resolve.input_options import InputOptions
 from posezoo.core.resolve.resolution import resolve_model
-from posezoo.core.resolve.resolved import Resolved
+from posezoo.core.resolve.resolved import INT8_PRECISIONS, Resolved
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
 from posezoo.export.export_writer import ExportChanges, write_export
+from posezoo.export.int8_ir import make_int8
 from posezoo.export.ir_facts import declared_facts, read_ir_facts
 from posezoo.export.network_file import NetworkFile
 from posezoo.export.target_type import (
@@ -180,7 +181,7 @@ def _require_detector_taken(
     """Raise an ExportError if the target cannot run this detector before the model."""
     detector = pipeline.detector
     assert detector
-    spec = _resolve(spec, options, context).spec
+    spec = _with_inputs(spec, options, context)
     options.target.require(spec)
     is_part = pipeline.people is None
     problem = "the files run a detector only if it is one network and finds boxes"
@@ -201,7 +202,7 @@ def _prepare_detector(
     detector = pipeline.detector
     assert isinstance(detector, ModelSpec)
     options = replace(options, precision=pipeline.detector_precision)
-    return _make_ir(_resolve(detector, options, context), options, context, listener=listener)
+    return _make_ir(detector, options, context, listener=listener)
 
 
 def _prepare_network(
@@ -209,15 +210,20 @@ def _prepare_network(
 ) -> ExportedModel | Plan:
     """As ``prepare_export``, without a detector."""
     target = options.target
-    resolved = _resolve(spec, options, context)
-    target.require(resolved.spec)
-    declared = declared_facts(resolved.spec, options.ir_precision, context.layout)
+    changed = _with_inputs(spec, options, context)
+    target.require(changed)
+    declared = declared_facts(changed, options.ir_precision, context.layout)
     if declared:
         _require_accepted(declared, target)
-    model = _make_ir(resolved, options, context, listener=listener)
+    model = _make_ir(spec, options, context, listener=listener)
     if isinstance(model, ExportedModel):
         _require_accepted(model, target)
     return model
+
+
+def _with_inputs(spec: ModelSpec, options: ExportOptions, context: Context) -> ModelSpec:
+    """The model with the inputs and outputs of the IR, whatever its precision."""
+    return _resolve(spec, replace(options, precision=Precision.FP16), context).spec
 
 
 def _resolve(spec: ModelSpec, options: ExportOptions, context: Context) -> Resolved:
@@ -232,10 +238,17 @@ def _resolve(spec: ModelSpec, options: ExportOptions, context: Context) -> Resol
 
 
 def _make_ir(
-    resolved: Resolved, options: ExportOptions, context: Context, *, listener: Listener
+    spec: ModelSpec, options: ExportOptions, context: Context, *, listener: Listener
 ) -> ExportedModel | Plan:
     """The facts of an IR, which is made if needed; in a dry run the plan, if it is due."""
     precision = options.ir_precision
+    made: ModelSpec | Plan = spec
+    is_int8 = precision in INT8_PRECISIONS
+    if is_int8 and not spec.is_ir and options.inputs != InputOptions():
+        made = make_int8(spec, precision, context, is_dry_run=options.is_dry_run, listener=listener)
+        if isinstance(made, Plan):
+            return made
+    resolved = _resolve(made, options, context)
     if options.is_dry_run:
         plan = make_plan(resolved, context, is_dry_run=True)
         if plan.obstacle or plan.is_due:
@@ -243,7 +256,15 @@ def _make_ir(
         xml = plan.irs[0].xml
     else:
         xml = get(resolved, context, listener=listener).irs[precision]
-    return read_ir_facts(resolved.spec, precision, xml, resolved.layout)
+    exported = resolved.spec
+    if made is not spec:
+        exported = replace(
+            spec,
+            inputs=exported.inputs,
+            outputs=exported.outputs,
+            decoding=exported.decoding,
+        )
+    return read_ir_facts(exported, precision, xml, resolved.layout)
 
 
 def prepare_file_export(
