@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import runpy
@@ -599,6 +600,20 @@ def test_onnx_runtime_finds_the_keypoints_of_an_own_network(tmp_path, printed):
     onnx, (_, picture) = write_own_network(tmp_path)
     own = export_onnx(tmp_path / "out", str(onnx))
     assert require_same_people(printed, own, [picture], onnx) == 1
+
+
+def test_onnx_runtime_runs_what_openvino_read_of_paddle(mirror, shared, tmp_path, printed):
+    rows = csv.DictReader((mirror / "MANIFEST.tsv").open(), delimiter="\t")
+    for row in rows:
+        if row["model/file"].startswith("pp-tinypose-128x96/"):
+            digest = row["sha384"]
+            published = mirror / "1" / digest[:2] / digest[2:]
+            shutil.copy(published, tmp_path / Path(row["model/file"]).name)
+    stated = ("--as", "simple_pose_resnet18_v1b", *ALONE)
+    own = export_onnx(tmp_path / "out", str(tmp_path / "model.xml"), *stated)
+    _, pictures = photos_of(shared, tmp_path)
+    args = (tmp_path / "model.xml", *stated)
+    assert require_same_people(printed, own, pictures[:4], *args) == 4
 
 
 def test_onnx_runtime_finds_the_people_of_posezoo_run_in_photos(

@@ -242,13 +242,14 @@ def _make_ir(
 ) -> ExportedModel | Plan:
     """The facts of an IR, which is made if needed; in a dry run the plan, if it is due."""
     precision = options.ir_precision
-    made: ModelSpec | Plan = spec
+    declared = spec
     is_int8 = precision in INT8_PRECISIONS
     if is_int8 and not spec.is_ir and options.inputs != InputOptions():
         made = make_int8(spec, precision, context, is_dry_run=options.is_dry_run, listener=listener)
         if isinstance(made, Plan):
             return made
-    resolved = _resolve(made, options, context)
+        spec = made
+    resolved = _resolve(spec, options, context)
     if options.is_dry_run:
         plan = make_plan(resolved, context, is_dry_run=True)
         if plan.obstacle or plan.is_due:
@@ -257,9 +258,9 @@ def _make_ir(
     else:
         xml = get(resolved, context, listener=listener).irs[precision]
     exported = resolved.spec
-    if made is not spec:
+    if spec is not declared:
         exported = replace(
-            spec,
+            declared,
             inputs=exported.inputs,
             outputs=exported.outputs,
             decoding=exported.decoding,

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from posezoo.core.declarations.model import ModelSpec
-from posezoo.core.errors import ConversionError, ExportError
+from posezoo.core.errors import ConversionError, ExportError, sanitize
 from posezoo.core.ir.openvino_import import is_quantized, openvino_core
+from posezoo.core.versions import package_version
 from posezoo.export.documents import render_documents
 from posezoo.export.people_metadata import explain_unknown_crop
 from posezoo.export.people_programs import (
@@ -66,9 +67,27 @@ def _write_network(model: ExportedModel) -> bytes:
             hint="--precision FP16 for a model that has it; --to cpp runs its IR",
         )
     try:
-        return write_onnx(network, metadata)
+        content = write_onnx(network, metadata)
     except ConversionError as error:
         raise ExportError(f"{model.name}: {error.problem}", hint="--to cpp runs its IR") from error
+    _require_readable(content, model.name)
+    return content
+
+
+def _require_readable(content: bytes, name: str) -> None:
+    """Raise an ExportError if ONNX Runtime is installed, and does not read an ONNX file."""
+    if not package_version("onnxruntime"):
+        return
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    level = onnxruntime.GraphOptimizationLevel
+    options.graph_optimization_level = level.ORT_DISABLE_ALL
+    try:
+        onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # it has no class of its own for them
+        problem = f"{name}: ONNX Runtime does not read the file: {sanitize(str(error))}"
+        raise ExportError(problem, hint="--to cpp runs its IR") from error
 
 
 def _require_fixed_size(spec: ModelSpec) -> None:
