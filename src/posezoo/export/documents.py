@@ -101,6 +101,10 @@ def _describe_preparation(model: ExportedModel) -> str:
         sentences = [
             "Nothing in its files says which order of colors, mean and scale the network expects."
         ]
+    if image.usual_size and model.spec.decoding:
+        sentences.append(
+            "`posezoo run` gives each picture a size of its own, and finds some other people."
+        )
     if image.resize:
         sentences.append("The IR resizes pictures of any size itself.")
     elif fitted := _FITTED.get(info.get("resize_type", "")):

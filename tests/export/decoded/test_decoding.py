@@ -14,7 +14,7 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from fakes import crowds
+from fakes import crowds, posenet
 from fakes.conversion import context_of, convert_model, plan_conversion, with_camera_input
 from fakes.network import digest_of, downloaded, network, source_file, spec_of
 from fakes.soak import soak
@@ -234,6 +234,17 @@ def crowd_in_one_output(rng: np.random.Generator) -> Maps:
     return {"heatmaps_and_pafs": np.ascontiguousarray(maps.transpose(0, 2, 3, 1))}
 
 
+def group(rng: np.random.Generator) -> Maps:
+    """What PoseNet finds of people who overlap, some cells of which are noisy."""
+    centers = rng.uniform(20, 170, (rng.integers(1, 6), 1, 2))
+    joints = centers + rng.normal(0, 30, (len(centers), 17, 2))
+    maps = posenet.people_maps(joints, (193, 257))
+    return {
+        role: (array + rng.normal(0, 1, array.shape)).astype(np.float32)
+        for role, array in maps.items()
+    }
+
+
 CASES: dict[str, tuple] = {
     **{f"heatmap/{name}": (heatmaps, {"convention": name}) for name in CONVENTIONS},
     "heatmap/dark of small inputs": (heatmaps, {"convention": "dark", "blur": 3}),
@@ -257,6 +268,8 @@ CASES: dict[str, tuple] = {
     "movenet_multipose": (people, {}),
     "blazepose": (landmarks, {}),
     "detection": (detections, {}),
+    "posenet": (group, {"min_score": 0.06}),
+    "posenet/of one person": (group, {"single": True}),
     "openpose": (crowd, find_decoder("openpose").graph.options),
     "openpose/in one output": (crowd_in_one_output, find_decoder("openpose").graph.options),
 }
