@@ -90,8 +90,8 @@ MEASURED_NOTE = """
 AP, people found and ghosts (people found on 84 photos without any) are from 44 photos with 111 people, which we chose
 nothing with. The first three intervals overlap: these photos do not rank them. [Their ids, to measure again with
 COCO]({docs}/accuracy.md#measured-on-44-fresh-photos). CPU ms, in both tables: one call on one core, from an image file
-to drawn poses, RTMPose and RTMO with generated weights; `posezoo benchmark` measures your machine. ONNX Runtime rounds
-INT8 in another way ([exports that were run]({docs}/export.md#what-was-run)).
+to drawn poses, RTMPose and RTMO with generated weights. [ONNX Runtime rounds INT8
+otherwise]({docs}/export.md#what-was-run).
 """
 
 
