@@ -269,7 +269,6 @@ CASES: dict[str, tuple] = {
     "blazepose": (landmarks, {}),
     "detection": (detections, {}),
     "posenet": (group, {"min_score": 0.06}),
-    "posenet/of one person": (group, {"single": True}),
     "openpose": (crowd, find_decoder("openpose").graph.options),
     "openpose/in one output": (crowd_in_one_output, find_decoder("openpose").graph.options),
 }

@@ -19,7 +19,6 @@ from posezoo.export.decoded.nodes import (
     are_all,
     are_finite,
     constant,
-    find_maximum,
     integers,
     is_at_least,
     keep_where,
@@ -108,19 +107,14 @@ def _look_up(table: Node, rows: Node, columns: Array, width: int) -> Node:
 
 def build(maps: Maps, _size: Size, options: PoseNetOptions, max_people: int) -> TwoNodes:
     """The people, as ``append_decoder`` says."""
+    if options.single:
+        raise ValueError("single: one person is not found by a graph")
     cells = _Cells(maps, options.stride)
     are_numbers = are_all(*(are_finite(each) for each in maps.values()))
-    if options.single:
-        place, scores = find_maximum(ops.transpose(cells.scores, integers([1, 0])))
-        states = reshape(place, [1, JOINTS])
-        scores = reshape(scores, [1, JOINTS])
-        found = constant([1.0])
-    else:
-        states, scores, found = _find_people(maps, cells, options)
+    states, scores, found = _find_people(maps, cells, options)
     points = take(cells.places, states * integers(JOINTS) + integers(range(JOINTS)), 0)
-    free = scores
-    if not options.single:
-        free = keep_where(ops.logical_not(_are_taken(points, options.nms_radius)), scores)
+    is_free = ops.logical_not(_are_taken(points, options.nms_radius))
+    free = keep_where(is_free, scores)
     totals = sum_over(free, 1) * constant(1 / JOINTS) * found * to_float(are_numbers)
     order, best = select_highest(totals, max_people)
     values = ops.concat([points, unsqueeze(scores, [2])], 2)
