@@ -57,15 +57,15 @@ MEASURED = {
     "people in photos and videos": ("movenet-thunder", "C++, folder, ONNX"),
     "the same, in half of the time": (
         "movenet-thunder (FP16-INT8)",
-        "C++, folder; ONNX in FP16",
+        "C++, folder; no ONNX in INT8",
     ),
     "people in groups; from Intel's host": (
         "human-pose-estimation-0001 (FP16-INT8) at 480",
-        "C++, folder, servers, DL Streamer; ONNX in FP16",
+        "C++, folder, servers, DL Streamer; no ONNX in INT8",
     ),
     "a slow machine": (
         "posenet-mobilenet-v1 (FP16-INT8)",
-        "C++, folder, servers; ONNX in FP16",
+        "C++, folder, servers; no ONNX in INT8",
     ),
     "33 points, 3D": ("blazepose-full", "C++, folder, ONNX, servers"),
 }

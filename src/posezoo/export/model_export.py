@@ -188,10 +188,11 @@ def _require_detector_taken(
     if isinstance(detector, ModelSpec) and (is_part or finds_boxes(detector.decoder)):
         problem = options.target.refuse_detector(spec, detector)
     if problem:
+        alone = "--detector none exports the network alone: your program then finds the people"
         raise ExportError(
             f"{exported_name(spec)}: takes one person at a time, in the boxes of"
             f" {detector.full_name}, and {problem}",
-            hint="--detector none exports the network alone: your program then finds the people",
+            hint="leave out --resize" if is_part else alone,
         )
 
 

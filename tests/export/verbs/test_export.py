@@ -322,6 +322,21 @@ def test_a_part_of_a_composite_is_not_exported_as_if_it_found_people(tmp_path, t
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("flags", "problem"),
+    [
+        (["--detector", "nanodet-g"], "it takes neither boxes nor a detector"),
+        (["--height", "300"], "its input size is fixed\n  hint: leave out --height"),
+        (["--resize"], "cannot cut people out of a picture\n  hint: leave out --resize"),
+    ],
+)
+def test_a_composite_is_exported_as_posezoo_run_runs_it_or_not_at_all(tmp_path, flags, problem):
+    ended = posezoo("export", "blazepose-full", *flags, "--to", "cpp", "out", cwd=tmp_path)
+    assert ended.returncode == 1
+    assert problem in ended.stderr
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.slow
 def test_a_network_that_is_exported_alone_says_so(tmp_path):
     write_brightness_network(tmp_path, "argmax")

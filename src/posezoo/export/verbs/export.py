@@ -131,9 +131,9 @@ def run(args: _ExportArgs) -> int:
     exported: list[ExportedModel] = []
 
     def work(spec: ModelSpec, listener: Listener) -> Answer:
-        require_detector_used(args.detector, spec)
         file = files.get(spec.name)
         composite = composites.get(spec.name)
+        require_detector_used(args.detector, composite or spec)
         try:
             if file:
                 model = prepare_file_export(file, options, context, listener=listener)
