@@ -458,7 +458,8 @@ def test_the_program_for_node_fits_the_types_of_its_packages(node_program):
     (folder / "node_modules").symlink_to(NODE_ENV / "node_modules")
     options = {"allowJs": True, "checkJs": True, "noEmit": True, "strict": True, "types": ["node"]}
     options |= {"target": "es2022", "module": "nodenext", "moduleResolution": "nodenext"}
-    files = ["sample.mjs", "wrong.mjs"]
+    (folder / "blazepose.mjs").write_bytes(render("blazepose.mjs"))
+    files = ["sample.mjs", "blazepose.mjs", "wrong.mjs"]
     network = (folder / "network.mjs").read_text()
     (folder / "wrong.mjs").write_text(network.replace("await session.run", "await session.runSoon"))
     (folder / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "files": files}))
