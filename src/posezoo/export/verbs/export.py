@@ -66,8 +66,8 @@ _PRECISION = replace(
 FLAGS = (
     Flag(
         "models MODEL|XML|FILE",
-        "a name or a case-sensitive glob, NAME@TAG for a"
-        " variant; the .xml of an IR, an .onnx, or a checkpoint of one of posezoo's networks",
+        "a name or a case-sensitive glob, NAME@TAG for a variant; the .xml of an IR, an .onnx, or a"
+        " checkpoint of one of posezoo's networks",
         nargs="*",
     ),
     "all",
