@@ -66,18 +66,13 @@ class ExportCase:
         name: of the model.
         flags: for ``posezoo export`` and ``posezoo run``.
         precision: of the IR.
-        landmarks: of a composite: the part whose IR is named; the other one is its detector.
-        detector: of a composite: the part that finds the people.
-        of_ir: whether ``posezoo run`` gets the exported IR: the model itself has another size for
-            each photo, or another decoder outside of an IR.
+        published: of a composite: the part whose published file LiteRT runs.
     """
 
     name: str
     flags: tuple[str, ...] = ()
     precision: str = "FP16"
-    landmarks: str = ""
-    detector: str = ""
-    of_ir: bool = False
+    published: str = ""
 
     @property
     def export(self) -> str:
@@ -88,26 +83,25 @@ class ExportCase:
     @property
     def compared(self) -> str:
         """The command whose people are compared with those of the export."""
-        model = " ".join((f"{self.name}.xml", *self.flags)) if self.of_ir else self.export
-        return f"posezoo run {model}"
+        return f"posezoo run {self.export}"
 
 
 CASES = (
     ExportCase("movenet-thunder"),
+    ExportCase("movenet-thunder", precision="FP16-INT8"),
     ExportCase("movenet-thunder", _ALONE),
     ExportCase("movenet-lightning"),
     ExportCase("movenet-lightning", _ALONE),
     ExportCase("movenet-singlepose-lightning-int8"),
     ExportCase("movenet-singlepose-lightning-int8", _ALONE),
-    ExportCase(
-        "blazepose-full",
-        landmarks="pose-landmark-full-mediapipe",
-        detector="pose-detection-mediapipe",
-    ),
-    ExportCase("movenet-multipose", of_ir=True),
-    ExportCase("human-pose-estimation-0001", precision="FP16-INT8", of_ir=True),
-    ExportCase("tf-pose-mobilenet-v2-small", of_ir=True),
-    ExportCase("person-detection-retail-0013", of_ir=True),
+    ExportCase("blazepose-full", published="pose-landmark-full-mediapipe"),
+    ExportCase("movenet-multipose"),
+    ExportCase("human-pose-estimation-0001", precision="FP16-INT8"),
+    ExportCase("human-pose-estimation-0001", ("--height", "480"), precision="FP16-INT8"),
+    ExportCase("posenet-mobilenet-v1"),
+    ExportCase("posenet-mobilenet-v1", precision="FP16-INT8"),
+    ExportCase("tf-pose-mobilenet-v2-small"),
+    ExportCase("person-detection-retail-0013"),
 )
 
 
@@ -119,62 +113,48 @@ class ExportRunner:
         self.folder = folder
         self._photos = photos
 
-    def cpp(self) -> tuple[list[list[Person]], Path]:
-        """The people that the C++ program finds in each photo, and the IR."""
+    def cpp(self) -> list[list[Person]]:
+        """The people that the C++ program finds in each photo."""
         project = self.folder.parent / "cpp"  # of all models, so that it is compiled once
         self._export("cpp", project)
         _run("cmake", "-S", project, "-B", project / "build", f"-DOpenVINO_DIR={get_cmake_path()}")
         _run("cmake", "--build", project / "build")
-        case = self.case
-        models = project / "models"
-        xml = models / f"{case.landmarks or case.name}.xml"
-        args = ("--detector", models / f"{case.detector}.xml") if case.detector else ()
+        xml = project / "models" / f"{self.case.name}.xml"
         frames = [photo.with_suffix(".ppm") for photo in self._photos]
-        answer = json.loads(_run(project / "build" / "poses", xml, *args, *frames))
-        return _read_people(answer), xml
+        return _read_people(json.loads(_run(project / "build" / "poses", xml, *frames)))
 
-    def folder_sample(self) -> tuple[list[list[Person]], Path]:
-        """The people that sample.py prints for each photo, and the IR."""
+    def folder_sample(self) -> list[list[Person]]:
+        """The people that sample.py prints for each photo."""
         self._export("folder", self.folder, *_CAMERA)
-        own = self.folder / self.case.name
+        return self._run_sample(self.folder / self.case.name)
+
+    def onnx(self) -> list[list[Person]]:
+        """The people that sample.py prints for each photo with ONNX Runtime."""
+        return self._run_sample(self._export_onnx())
+
+    def _run_sample(self, own: Path) -> list[list[Person]]:
         people = []
         for photo in self._photos:
             text = _run(sys.executable, own / "sample.py", photo, self.folder / "drawing.png")
             people.append(_read_printed(text))
-        return people, own / f"{self.case.name}.xml"
+        return people
 
-    def onnx(self) -> tuple[list[list[Person]], Path]:
-        """The people that sample.py prints for each photo with ONNX Runtime, and the IR."""
-        own = self._export_onnx()
-        people = []
-        for photo in self._photos:
-            text = _run(sys.executable, own / "sample.py", photo, self.folder / "drawing.png")
-            people.append(_read_printed(text))
-        return people, self._ir_of("onnx")
-
-    def onnx_with_node(self) -> tuple[list[list[Person]], Path]:
-        """The people that sample.mjs prints for each photo, and the IR."""
+    def onnx_with_node(self) -> list[list[Person]]:
+        """The people that sample.mjs prints for each photo."""
         own = self._export_onnx()
         if not NODE_MODULES.is_dir():
             raise RuntimeError("needs make node-env")
         if not (own / "node_modules").exists():
             (own / "node_modules").symlink_to(NODE_MODULES)
         poses = [json.loads(_run("node", own / "sample.mjs", photo)) for photo in self._photos]
-        return _read_people({"images": [{"poses": each} for each in poses]}), self._ir_of("onnx")
+        return _read_people({"images": [{"poses": each} for each in poses]})
 
     def _export_onnx(self) -> Path:
-        if self.case.landmarks:
-            raise RuntimeError("its two networks are two exports, each with its own sample")
         self._export("onnx", self.folder / "onnx")
         return self.folder / "onnx" / self.case.name
 
-    def _ir_of(self, user: str) -> Path:
-        """The IR of an export; a published one lies above the one with the decoder."""
-        found = (self.folder / f"irs-{user}").rglob(f"{self.case.name}.xml")
-        return max(found, key=lambda path: len(path.parts))
-
-    def modelapi(self) -> tuple[list[list[Person]], Path]:
-        """The boxes that the sample for Model API prints for each photo, and the IR."""
+    def modelapi(self) -> list[list[Person]]:
+        """The boxes that the sample for Model API prints for each photo."""
         folder = self.folder / "modelapi"
         self._export("modelapi", folder)
         own = folder / self.case.name
@@ -183,33 +163,33 @@ class ExportRunner:
             text = _run(sys.executable, own / "sample.py", photo)
             boxes = re.findall(r"\[(.+)\]$", text, re.MULTILINE)
             people.append([_read_corners(box) for box in boxes])
-        return people, own / f"{self.case.name}.xml"
+        return people
 
-    def triton(self) -> tuple[list[list[Person]], Path]:
-        """The people in each photo if Triton runs the network of posezoo, and the IR."""
+    def triton(self) -> list[list[Person]]:
+        """The people in each photo if Triton runs the network of posezoo."""
         folder = self.folder / "triton"
         self._export("triton", folder, *_CAMERA)
         xml = folder / self.case.name / "1" / "model.xml"
         model = load(xml, detector=None)
         with serve(folder) as client:
             find = model.with_network_override(partial(ask, client, self.case.name), 0)
-            return self._find(find), xml
+            return self._find(find)
 
-    def litert(self) -> tuple[list[list[Person]], Path]:
-        """The people in each photo if LiteRT runs the published network of posezoo, and its file;
-        the detector is posezoo's.
+    def litert(self) -> list[list[Person]]:
+        """The people in each photo if LiteRT runs the published network of posezoo; the detector is
+        posezoo's.
         """
         case = self.case
         folder = self.folder / "published"
-        _run("posezoo", "download", case.landmarks or case.name, "-o", folder)
+        _run("posezoo", "download", case.published or case.name, "-o", folder)
         files = [*folder.rglob("*.tflite")]
         if len(files) != 1:
             raise RuntimeError("it is not published as one TFLite file")
-        spec = open_registry().find(case.landmarks or case.name)
+        spec = open_registry().find(case.published or case.name)
         assert isinstance(spec, ModelSpec)
         model = load(case.name, case.precision, detector=self._detector)
         network = PublishedNetwork(files[0], spec.first_input)
-        return self._find(model.with_network_override(network, -1)), files[0]
+        return self._find(model.with_network_override(network, -1))
 
     @property
     def _detector(self) -> str | None:
@@ -219,16 +199,13 @@ class ExportRunner:
         people = [find(read_image(photo)) for photo in self._photos]
         return [[_points_of(each.keypoints[:, :2], each.box) for each in found] for found in people]
 
-    def posezoo(self, xml: Path) -> list[list[Person]]:
+    def posezoo(self) -> list[list[Person]]:
         """The people of ``posezoo run`` in each photo."""
         out = self.folder / "poses"
         shutil.rmtree(out, ignore_errors=True)
         case = self.case
-        model = (xml,) if case.of_ir else (case.name, "--precision", case.precision)
-        _run(
-            "posezoo", "run", *model, *case.flags, *self._weights("run"), "-i", *self._photos,
-            "-o", out,
-        )  # fmt: skip
+        model = (case.name, "--precision", case.precision, *case.flags)
+        _run("posezoo", "run", *model, *self._weights("run"), "-i", *self._photos, "-o", out)
         return _read_people(json.loads((out / "poses.json").read_text("utf-8")))
 
     def _export(self, target: str, folder: Path, *flags: str) -> None:
@@ -241,7 +218,7 @@ class ExportRunner:
         return "--weights_dir", str(self.folder / f"irs-{user}")
 
 
-TARGETS: Mapping[str, Callable[[ExportRunner], tuple[list[list[Person]], Path]]] = {
+TARGETS: Mapping[str, Callable[[ExportRunner], list[list[Person]]]] = {
     "cpp": ExportRunner.cpp,
     "folder": ExportRunner.folder_sample,
     "onnx": ExportRunner.onnx,
@@ -328,11 +305,8 @@ def run_case(
     runner = ExportRunner(case, folder, photos)
     rows: list[dict[str, object]] = []
     for target in targets:
-        if target == "folder" and case.landmarks:
-            continue  # its two networks are in two folders, each with its own sample
         try:
-            found, xml = TARGETS[target](runner)
-            compared = compare(found, runner.posezoo(xml))
+            compared = compare(TARGETS[target](runner), runner.posezoo())
         except RuntimeError as error:
             print(f"{case.export} --to {target}: no row: {error}", file=sys.stderr)
             continue
@@ -352,8 +326,12 @@ def store(rows: Sequence[Mapping[str, object]], photos: int) -> None:
     }
     earlier = json.loads(RESULT.read_text("utf-8"))["rows"] if RESULT.is_file() else []
     by_export = {(row["export"], row["target"]): row for row in [*earlier, *rows]}
-    order = [(case.export, target) for case in CASES for target in TARGETS]
-    kept = [by_export[key] for key in order if key in by_export]
+    kept = []
+    for case in CASES:
+        for target in TARGETS:
+            row = by_export.get((case.export, target))
+            if row and row["of"] == case.compared:
+                kept.append(row)
     result = {"conditions": conditions, "rows": kept}
     RESULT.write_text(f"{json.dumps(result, indent=1)}\n", "utf-8")
 

@@ -54,14 +54,20 @@ PROTOCOLS = {
 
 #: From package indexes: who asks, the row of which_model.yml, and what it exports to.
 MEASURED = {
-    "people in photos and videos": ("movenet-thunder", "C++, ONNX"),
-    "the same, in half of the time": ("movenet-thunder (FP16-INT8)", "C++, ONNX"),
+    "people in photos and videos": ("movenet-thunder", "C++, folder, ONNX"),
+    "the same, in half of the time": (
+        "movenet-thunder (FP16-INT8)",
+        "C++, folder; no ONNX in INT8",
+    ),
     "people in groups; from Intel's host": (
         "human-pose-estimation-0001 (FP16-INT8) at 480",
-        "C++, ONNX, servers, DL Streamer",
+        "C++, folder, servers, DL Streamer; no ONNX in INT8",
     ),
-    "a slow machine": ("posenet-mobilenet-v1 (FP16-INT8)", "servers"),
-    "33 points, 3D": ("blazepose-full", "C++, ONNX, servers"),
+    "a slow machine": (
+        "posenet-mobilenet-v1 (FP16-INT8)",
+        "C++, folder, servers; no ONNX in INT8",
+    ),
+    "33 points, 3D": ("blazepose-full", "C++, folder, ONNX, servers"),
 }
 MEASURED_HEADERS = (
     *(
@@ -84,7 +90,8 @@ MEASURED_NOTE = """
 AP, people found and ghosts (people found on 84 photos without any) are from 44 photos with 111 people, which we chose
 nothing with. The first three intervals overlap: these photos do not rank them. [Their ids, to measure again with
 COCO]({docs}/accuracy.md#measured-on-44-fresh-photos). CPU ms, in both tables: one call on one core, from an image file
-to drawn poses, RTMPose and RTMO with generated weights; `posezoo benchmark` measures your machine.
+to drawn poses, RTMPose and RTMO with generated weights. [ONNX Runtime rounds INT8
+otherwise]({docs}/export.md#what-was-run).
 """
 
 

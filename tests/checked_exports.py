@@ -56,16 +56,14 @@ CHECKS = {
     ),
     "cpp": TargetCheck(
         "Each IR takes bytes and contains its decoder. A network for one person is exported with its"
-        " detector, and the program runs both. The README in the folder says how to run BlazePose's two"
-        " networks together. Tests build the project with the Python package openvino without warnings, and"
+        " detector, and the program runs both. Tests build the project with the Python package openvino without warnings, and"
         " compare its JSON with that of `posezoo run`: all keypoints are at most 0.1 px apart. For BlazePose,"
         " 9 of 10 are, and some are 1 px apart, because it is sensitive to small differences.",
         run_with=(
             "tf-pose-mobilenet-v2-small",
             "human-pose-estimation-0001",
             "movenet-singlepose-lightning-int8",
-            "pose-detection-mediapipe",
-            "pose-landmark-full-mediapipe",
+            "blazepose-full",
         ),
     ),
     "onnx": TargetCheck(

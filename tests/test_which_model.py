@@ -11,7 +11,8 @@ import pytest
 
 from fakes.rows import compare_zoo
 from posezoo.core.declarations.other_names import read_other_names
-from posezoo.core.registry import builtin_models_dir
+from posezoo.core.registry import builtin_models_dir, open_registry
+from posezoo.export.decoded.decoding_options import with_decoding
 
 ROOT = Path(__file__).parents[1]
 
@@ -40,6 +41,15 @@ def test_another_figure_of_a_row_changes_the_tables(which_model):
     rows = tuple(other if row is default else row for row in compared.rows)
     after = which_model.draw_block(replace(compared, rows=rows), "docs")
     assert "| 89, 195 | 77 MB |" in after
+
+
+def test_each_row_says_to_which_programs_it_exports(which_model):
+    registry = open_registry()
+    for row, exports in which_model.MEASURED.values():
+        part = registry.parts(registry.find(row.split()[0]))[-1]
+        assert with_decoding(part, registry.composite_of(part).decoder).decoding
+        assert exports.startswith("C++, folder") and "ONNX" in exports
+        assert ("no ONNX in INT8" in exports) == ("INT8" in row)
 
 
 def test_every_alias_stands_on_the_first_page_and_one_command_mirrors_its_table(which_model):

@@ -88,15 +88,6 @@ def test_a_reader_learns_how_a_picture_becomes_the_input(make_model):
     assert "without its mean [127.5] and scale [127.5]" in documents("triton", model)["README.md"]
 
 
-def test_a_part_of_a_composite_names_no_command_that_runs_it_alone(taken_model):
-    model = taken_model("cpp")
-    assert "/build/poses " in documents("cpp", model)["README.md"]
-    part = replace(model, spec=replace(model.spec, composite="whole"))
-    readme = documents("cpp", part)["README.md"]
-    assert "/build/poses " not in readme
-    assert 'README.md in "$PWD" says how to run it with the other part' in readme
-
-
 def test_the_readme_of_a_folder_is_its_card_with_one_title(taken_model):
     readme = documents("folder", taken_model("folder"))["README.md"]
     lines = readme.partition("\n---\n")[2].splitlines()  # after the metadata for model hubs

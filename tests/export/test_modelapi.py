@@ -319,7 +319,7 @@ def test_every_model_of_dl_streamers_page_is_known(shared):
     [
         ("movenet-lightning", "has a converter for its outputs only with --decode"),
         ("simcc", "has a converter for its outputs only with --decode"),
-        ("posenet-mobilenet-v1", "has no converter for the outputs of posenet"),
+        ("hand-landmark-full", "has no converter for the outputs of hand_landmarks"),
     ],
 )
 def test_a_model_without_a_converter_is_refused(simcc, name, problem):

@@ -14,6 +14,7 @@ from fakes.exports import documents_of, files_below
 from posezoo.core.declarations.model import Decoder, People
 from posezoo.core.errors import ExportError
 from posezoo.core.ir.openvino_import import openvino_core
+from posezoo.export import onnx_runtime
 from posezoo.export.decoded.decoding_options import with_decoding
 from posezoo.export.export_writer import write_export
 from posezoo.export.target_type import ExportFolder
@@ -81,6 +82,14 @@ def test_the_facts_say_what_the_metadata_of_an_ir_say(chain, tmp_path):
 def test_an_operation_that_cannot_be_written_is_named_with_its_model(chain, tmp_path, monkeypatch):
     monkeypatch.setattr(onnx_writer, "OPERATIONS", {})
     with pytest.raises(ExportError, match=r"^net: layer '.*' \(.*\): cannot be written as ONNX"):
+        export(tmp_path / "out", chain)
+    assert not files_below(tmp_path / "out")
+
+
+def test_a_file_that_onnx_runtime_does_not_read_is_not_written(chain, tmp_path, monkeypatch):
+    pytest.importorskip("onnxruntime", reason="needs onnxruntime")
+    monkeypatch.setattr(onnx_runtime, "write_onnx", lambda *_: b"no network")
+    with pytest.raises(ExportError, match=r"^net: ONNX Runtime does not read the file: "):
         export(tmp_path / "out", chain)
     assert not files_below(tmp_path / "out")
 

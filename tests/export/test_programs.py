@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import runpy
@@ -103,11 +104,12 @@ def require_same(
     *args: object,
     folder: Path,
     apart: float = 0.1,
+    share: float = 0.9,
     score_share: float = 0,
     **settings: str,
 ) -> int:
-    """The program's results are those of posezoo run, at most so many pixels apart, and 0.1 for 9 of 10 keypoints; the
-    number of people.
+    """The program's results are those of posezoo run, at most so many pixels apart, and 0.1 for this share of the
+    keypoints; the number of people.
     """
     moves = []
     ended = posezoo("run", *args, "-o", folder / "poses", cwd=folder, **settings)
@@ -125,7 +127,7 @@ def require_same(
                 score = pytest.approx(at["score"], abs=apart / 100, rel=score_share)
                 assert point["score"] == score
                 moves.append(max(abs(point["x"] - at["x"]), abs(point["y"] - at["y"])))
-    assert max(moves) <= apart and np.mean(np.array(moves) <= 0.1) >= 0.9
+    assert max(moves) <= apart and np.mean(np.array(moves) <= 0.1) >= share
     return sum(len(image["poses"]) for image in images)
 
 
@@ -306,24 +308,25 @@ def test_real_models_find_the_same_people_in_photos(project, mirror, shared, tmp
     settings = {"POSEZOO_MIRROR": str(mirror)}
     folder = tmp_path / "project"
     export(folder, "cpp", "movenet-singlepose-lightning-int8", "blazepose-full", *ALONE, **settings)
-    export(folder, "cpp", "human-pose-estimation-0001", "--precision", "FP16-INT8", **settings)
+    int8 = ("--precision", "FP16-INT8")
+    export(folder, "cpp", "human-pose-estimation-0001", *int8, **settings)
     assert (folder / "main.cpp").read_bytes() == (project / "main.cpp").read_bytes()
     photos = [read_image(photo) for photo in sorted((shared / "data" / "photos").glob("*.jpg"))]
     frames, pictures = write_frames(tmp_path, photos)
-    for name in ("movenet-singlepose-lightning-int8", "human-pose-estimation-0001"):
-        xml = folder / "models" / f"{name}.xml"
-        found = people(project, xml, *frames)
-        args = (xml, "--detector", "none", "-i", *pictures)
-        assert require_same(found, *args, folder=tmp_path, **settings) >= len(photos)
-    landmarks, detector = (
-        folder / "models" / f"pose-{part}-mediapipe.xml" for part in ("landmark-full", "detection")
-    )
-    found = people(project, landmarks, "--detector", detector, *frames)
+    # At a threshold, OpenVINO and numpy decide otherwise whether a limb is a person's.
+    for name, flags, apart in (
+        ("movenet-singlepose-lightning-int8", ALONE, 0.1),
+        ("human-pose-estimation-0001", int8, 400),
+    ):
+        found = people(project, folder / "models" / f"{name}.xml", *frames)
+        args = (name, *flags, "-i", *pictures)
+        same = require_same(found, *args, folder=tmp_path, apart=apart, **settings)
+        assert same >= len(photos)
+    found = people(project, folder / "models" / "blazepose-full.xml", *frames)
+    detector = folder / "models" / "pose-detection-mediapipe.xml"
     refused = run(project, detector, frames[0])
-    assert (
-        refused.returncode == 1
-        and f"error: {detector}: is a detector. Name BlazePose's" in refused.stderr
-    )
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert f"error: {detector}: is a part of BlazePose" in refused.stderr
     args = ("blazepose-full", "-i", *pictures)
     # Its landmark network is delicate: regions differ by 1e-5 px, so a few bytes do, and some keypoints by 1 px.
     assert require_same(found, *args, folder=tmp_path, apart=3, **settings) > 10
@@ -400,6 +403,12 @@ def test_the_detector_and_the_whole_photo_find_the_people_of_posezoo_run(
     same = {"folder": tmp_path, "score_share": 0.02}
     args = ("movenet-thunder", "-i", *pictures)
     assert require_same(found, *args, **same, **settings) > 45
+    int8 = ("--precision", "FP16-INT8")
+    export(tmp_path / "int8", "cpp", "movenet-thunder", *int8, **settings)
+    found = people(project, tmp_path / "int8" / "models" / xml.name, *frames)
+    # In 8-bit arithmetic, these pixels move more keypoints.
+    args = ("movenet-thunder", *int8, "-i", *pictures)
+    assert require_same(found, *args, **same | {"apart": 30, "share": 0.8}, **settings) > 45
     alone = people(project, xml, "--detector", "none", *frames)
     args = ("movenet-thunder", *ALONE, "-i", *pictures)
     assert require_same(alone, *args, **same, **settings) == len(frames)
@@ -412,7 +421,7 @@ def test_the_detector_and_the_whole_photo_find_the_people_of_posezoo_run(
 @pytest.mark.parametrize(
     ("args", "problem"),
     [
-        (["posenet-mobilenet-v1"], "its decoder posenet cannot be put into an IR"),
+        (["hand-landmark-full"], "its decoder hand_landmarks cannot be put into an IR"),
         (["net", "--input_layout", "NCHW"], "always has --input_type u8 and --input_layout NHWC"),
     ],
 )
@@ -449,7 +458,8 @@ def test_the_program_for_node_fits_the_types_of_its_packages(node_program):
     (folder / "node_modules").symlink_to(NODE_ENV / "node_modules")
     options = {"allowJs": True, "checkJs": True, "noEmit": True, "strict": True, "types": ["node"]}
     options |= {"target": "es2022", "module": "nodenext", "moduleResolution": "nodenext"}
-    files = ["sample.mjs", "wrong.mjs"]
+    (folder / "blazepose.mjs").write_bytes(render("blazepose.mjs"))
+    files = ["sample.mjs", "blazepose.mjs", "wrong.mjs"]
     network = (folder / "network.mjs").read_text()
     (folder / "wrong.mjs").write_text(network.replace("await session.run", "await session.runSoon"))
     (folder / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "files": files}))
@@ -593,6 +603,20 @@ def test_onnx_runtime_finds_the_keypoints_of_an_own_network(tmp_path, printed):
     assert require_same_people(printed, own, [picture], onnx) == 1
 
 
+def test_onnx_runtime_runs_what_openvino_read_of_paddle(mirror, shared, tmp_path, printed):
+    rows = csv.DictReader((mirror / "MANIFEST.tsv").open(), delimiter="\t")
+    for row in rows:
+        if row["model/file"].startswith("pp-tinypose-128x96/"):
+            digest = row["sha384"]
+            published = mirror / "1" / digest[:2] / digest[2:]
+            shutil.copy(published, tmp_path / Path(row["model/file"]).name)
+    stated = ("--as", "simple_pose_resnet18_v1b", *ALONE)
+    own = export_onnx(tmp_path / "out", str(tmp_path / "model.xml"), *stated)
+    _, pictures = photos_of(shared, tmp_path)
+    args = (tmp_path / "model.xml", *stated)
+    assert require_same_people(printed, own, pictures[:4], *args) == 4
+
+
 def test_onnx_runtime_finds_the_people_of_posezoo_run_in_photos(
     npm_mirror, shared, tmp_path, printed
 ):
@@ -602,13 +626,58 @@ def test_onnx_runtime_finds_the_people_of_posezoo_run_in_photos(
     assert require_same_people(printed, own, pictures, "movenet-thunder", **settings) > 45
 
 
+def require_same_bodies(found: list[list[np.ndarray]], wanted: list[dict]) -> None:
+    """The people of BlazePose, whose landmark network is delicate: most keypoints are at most 0.1 px apart."""
+    moves = []
+    for people, image in zip(found, wanted, strict=True):
+        assert len(people) == len(image["poses"]), image["image"]
+        for points, pose in zip(people, image["poses"], strict=True):
+            places = np.array([[point["x"], point["y"]] for point in pose["keypoints"]])
+            moves += np.abs(points - places).max(axis=1).tolist()
+    assert len(moves) > 10 * 33 and np.mean(np.array(moves) <= 0.1) > 0.8
+
+
+@pytest.fixture
+def bodies(mirror, shared, tmp_path) -> tuple[list[Path], list[dict]]:
+    """Photos, and what posezoo run finds in them with BlazePose."""
+    _, pictures = photos_of(shared, tmp_path)
+    args = ("blazepose-full", "-i", *pictures, "-o", tmp_path / "poses")
+    ended = posezoo("run", *args, cwd=tmp_path, POSEZOO_MIRROR=str(mirror))
+    assert ended.returncode == 0, ended.stderr
+    return pictures, json.loads((tmp_path / "poses" / "poses.json").read_text())["images"]
+
+
+def test_a_composite_is_one_program_for_onnx_runtime(mirror, bodies, tmp_path, printed):
+    pictures, wanted = bodies
+    own = export_onnx(tmp_path / "onnx", "blazepose-full", POSEZOO_MIRROR=str(mirror))
+    require_same_bodies([printed(own, picture) for picture in pictures], wanted)
+
+
+def test_a_composite_is_one_folder_whose_sample_and_ir_find_the_same(mirror, bodies, tmp_path):
+    pictures, wanted = bodies
+    export(tmp_path / "out", "folder", "blazepose-full", "--decode", POSEZOO_MIRROR=str(mirror))
+    (own,) = (path for path in (tmp_path / "out").iterdir() if path.is_dir())
+    require_same_bodies([printed_by_python(own, picture) for picture in pictures], wanted)
+    args = ("run", own / "blazepose-full.xml", "-i", *pictures, "-o", tmp_path / "exported")
+    ended = posezoo(*args, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    images = json.loads((tmp_path / "exported" / "poses.json").read_text())["images"]
+    found = [
+        [
+            np.array([[point["x"], point["y"]] for point in pose["keypoints"]])
+            for pose in image["poses"]
+        ]
+        for image in images
+    ]
+    require_same_bodies(found, wanted)
+
+
+@pytest.mark.parametrize("name", ["movenet-multipose", "posenet-mobilenet-v1"])
 def test_a_network_that_finds_the_people_itself_runs_alone_in_onnx_runtime(
-    npm_mirror, shared, tmp_path, printed
+    npm_mirror, shared, tmp_path, printed, name
 ):
     settings = {"POSEZOO_MIRROR": str(npm_mirror)}
-    own = export_onnx(
-        tmp_path / "onnx", "movenet-multipose", "-o", str(tmp_path / "irs"), **settings
-    )
+    own = export_onnx(tmp_path / "onnx", name, "-o", str(tmp_path / "irs"), **settings)
     _, pictures = photos_of(shared, tmp_path)
-    (xml,) = (tmp_path / "irs").rglob("movenet-multipose.xml")
+    (xml,) = (tmp_path / "irs").rglob(f"{name}.xml")
     assert require_same_people(printed, own, pictures, xml, **settings) > 20

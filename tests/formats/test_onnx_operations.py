@@ -189,6 +189,10 @@ CASES = {
     "Interpolate, corners aligned": lambda x, i, b: resize(x, "linear_onnx", "align_corners"),
     "Interpolate, with channels last": lambda x, i, b: ops.interpolate(x, integers(9, 11), "linear_onnx", "sizes", axes=integers(1, 2)),
     "Interpolate, nearest": lambda x, i, b: resize(x, "nearest", "asymmetric", "floor"),
+    "Interpolate, nearest as Paddle, larger": lambda x, i, b: resize(x, "nearest", "asymmetric", "simple", (13, 17)),
+    "Interpolate, nearest as Paddle, smaller": lambda x, i, b: resize(x, "nearest", "half_pixel", "simple", (3, 5)),
+    "Interpolate, linear as Paddle": lambda x, i, b: resize(x, "linear_onnx", "align_corners", "simple"),
+    "TopK, of one as Paddle": lambda x, i, b: ops.topk(x, constant(1, np.int64), 1, "max", "index").output(0),
     "Interpolate, cubic": lambda x, i, b: resize(x, "cubic", "half_pixel"),
 }  # fmt: skip
 
@@ -250,6 +254,11 @@ def test_an_operation_computes_in_onnx_runtime_what_it_computes_in_openvino(name
         (lambda x, i, b: ops.relu(suppressed(x).node.output(1)), r"\(Relu\): its input 0 must be a constant"),
         (lambda x, i, b: ops.pad(x, integers(0, 0, 1, 2), integers(0, 0, 0, 3), "symmetric"), "pad_mode 'symmetric'"),
         (lambda x, i, b: ops.convert(x, "u16"), "values of the type u16"),
+        (lambda x, i, b: resize(x, "nearest", "asymmetric", "simple"), "nearest_mode 'simple'"),
+        (lambda x, i, b: first.interpolate(x, integers(16, 16), {"axes": [2, 3], "mode": "nearest"}), "without the attribute 'shape_calculation_mode'"),
+        (lambda x, i, b: resize(x, "nearest", "tf_half_pixel_for_nn", "floor"), "'tf_half_pixel_for_nn'"),
+        (lambda x, i, b: ops.topk(x, constant(3, np.int64), 1, "max", "index").output(0), "sort 'index'"),
+        (lambda x, i, b: ops.add(x, ops.reshape(x, integers(2, 6, 8, 8), False), auto_broadcast="pdpd"), "auto_broadcast 'pdpd'"),
         (lambda x, i, b: ops.gather(x, ops.clamp(i, 0, 1), ops.reshape(ops.reduce_max(ops.sign(ops.abs(i)), integers(0, 1, 2, 3)), integers(1), False)), "its input 2 must be a constant"),
     ],
 )  # fmt: skip

@@ -20,6 +20,7 @@ from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import QuantizationError
 from posezoo.core.files.verified_files import compute_digest
+from posezoo.core.ir.openvino_import import is_quantized
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
 from posezoo.pages.facts.comparison import compare_models
@@ -94,11 +95,11 @@ class Zoo:
 def yml(root: Path, **changes: object) -> dict[str, object]:
     shape = [1, 2, HEIGHT, WIDTH]
     image = {"name": "image", "shape": [1, 3, HEIGHT, WIDTH], "layout": "NCHW", "color": "BGR"}
+    outputs = [{"name": name, "shape": shape} for name in OUTPUTS]
     return model_yml(
         framework="onnx",
         files=[declared_file(root / "net.onnx")],
-        outputs=[{"name": name, "shape": shape} for name in OUTPUTS],
-        **{"inputs": [image], **changes},
+        **{"inputs": [image], "outputs": outputs, **changes},
     )
 
 
@@ -416,6 +417,23 @@ def test_get_and_verify_refuse_a_file_with_another_tensor(zoo, tensors):
     checked = posezoo("verify", "--metadata", "--models_dir", zoo.root / "registry")
     assert checked.returncode == 1
     assert problem in checked.stdout
+
+
+def test_an_export_puts_the_decoder_into_the_ir_that_posezoo_run_runs(zoo, tensors):
+    shape = [1, 2, HEIGHT, WIDTH]
+    outputs = [{"name": name, "shape": shape} for name in OUTPUTS]
+    outputs[0]["role"] = "heatmaps"
+    zoo.declare(tensors, decoder={"name": "heatmap"}, outputs=outputs)
+    ended = posezoo(
+        *("export", NAME, "--precision", "FP16-INT8", "--detector", "none"),
+        *("--models_dir", zoo.root / "registry", "--to", "cpp", zoo.root / "out"),
+        cwd=zoo.root,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert f"{NAME}: FP16-INT8, input {WIDTH}x{HEIGHT}" in ended.stderr
+    exported = read(zoo.root / "out" / "models" / f"{NAME}.xml")
+    assert {port.any_name for port in exported.outputs} == {"keypoints", "scores"}
+    assert is_quantized(exported)
 
 
 def test_a_file_that_quantizes_nothing_is_refused(zoo):

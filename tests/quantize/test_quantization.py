@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from fakes import seeker
-from posezoo.core.declarations.model import Precision
+from posezoo.core.declarations.model import Precision, QuantizationSettings
 from posezoo.core.errors import ConversionError, ImageError, PosezooError, QuantizationError
 from posezoo.core.events import (
     CalibrationProgress,
@@ -38,6 +38,8 @@ from posezoo.quantize.quantization import to_measurements
 from posezoo.quantize.quantization_plan import QuantizationOptions, QuantizationTarget
 from posezoo.run import images
 from posezoo.run.runtime.compiled_network import CompiledNetwork
+
+INT8 = Precision.FP16_INT8
 
 IN_FLOAT = [
     {"layers": ["hea?"], "reason": "loud channels drown the others before it"},
@@ -349,6 +351,19 @@ def test_no_other_precision_can_be_made(bench):
     bench = bench()
     with pytest.raises(PosezooError, match="no quantization makes FP16"):
         bench.quantize(precisions=(Precision.FP16,))
+
+
+@pytest.mark.parametrize(("share", "problem"), [(1.3, ""), (0.7, "displaces points by")])
+def test_the_median_displacement_may_be_as_large_as_model_yml_allows(quantized, share, problem):
+    (displacement,) = quantized.displacements.values()
+    limit = QuantizationSettings(max_shift_px=share * displacement.shift_p50_px)
+    spec = replace(quantized.spec, quantization=limit)
+    target = QuantizationTarget(spec, spec, {spec.name: quantized.fp32})
+    photos = sorted(quantized.photos.iterdir())[2::3]
+    samples = [CalibrationSample(images.read_image(each)[None], spec.inputs[0]) for each in photos]
+    compared = Fp32Reference(target, samples).compare(quantized.xml, INT8, ignore_event)
+    assert compared[0].shift_p50_px == pytest.approx(displacement.shift_p50_px, rel=1e-3)
+    assert problem in compared[1] and bool(problem) == bool(compared[1])
 
 
 def test_an_output_with_further_names_is_read_by_the_declared_one(bench, tmp_path):

@@ -46,10 +46,8 @@ TARGET = ExportTarget(
     require=require_keypoints,
     next_step=f"{_BUILD} && {{folder}}/build/poses {{folder}}/models/{{name}}.xml PICTURE",
     needs="You need CMake 3.16, a C++17 compiler and OpenVINO, see README.md of the project.",
-    next_step_of_part=(
-        f"{_BUILD}  # then README.md in {{folder}} says how to run it with the other part"
-    ),
     sets_f32="the class Network in poses.hpp",
     inputs=InputOptions(element_type="u8", layout="NHWC", decode=True),
     refuse_detector=explain_unknown_crop,
+    runs_people=True,
 )

@@ -50,7 +50,7 @@ def render_texts(model: ExportedModel, target: ExportTarget, card: str = "") -> 
     terms = collect_license_terms((model.spec,), model.layout)
     title = f"{model.name} as {target.network_format}, {model.precision}"
     level = "##"
-    heading = f"# {title}\n\n{model.spec.description.strip()}"
+    heading = f"# {title}\n\n{(model.composite or model.spec).description.strip()}"
     if card:
         level = "###"
         heading = f"{card.rstrip()}\n\n## This folder\n\n{title}."
@@ -77,9 +77,7 @@ def render_texts(model: ExportedModel, target: ExportTarget, card: str = "") -> 
 
 def describe_next_step(target: ExportTarget, model: ExportedModel, folder: str) -> str:
     """A command that uses the export in a folder, whose name is quoted for the shell."""
-    is_part = bool(model.spec.composite) and bool(target.next_step_of_part)
-    step = target.next_step_of_part if is_part else target.next_step
-    return step.format(folder=folder, name=model.name)
+    return target.next_step.format(folder=folder, name=model.name)
 
 
 def _describe_port(port: Port) -> str:
@@ -103,6 +101,10 @@ def _describe_preparation(model: ExportedModel) -> str:
         sentences = [
             "Nothing in its files says which order of colors, mean and scale the network expects."
         ]
+    if image.usual_size and model.spec.decoding:
+        sentences.append(
+            "`posezoo run` gives each picture a size of its own, and finds some other people."
+        )
     if image.resize:
         sentences.append("The IR resizes pictures of any size itself.")
     elif fitted := _FITTED.get(info.get("resize_type", "")):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.export.documents import render_texts
 from posezoo.export.people_metadata import describe_pipeline, explain_unknown_crop, render_pipeline
-from posezoo.export.people_programs import describe_skeleton, render_people_sample
+from posezoo.export.people_programs import describe_skeleton, render_python_sample
 from posezoo.export.target_type import (
     ExportedModel,
     ExportFile,
@@ -29,19 +29,17 @@ from posezoo.poses.letterbox import InputSizing, Size
 
 def render_folder(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
     """All files of a model; the checksums are the last."""
-    spec = model.spec
-    layout = model.layout
     files = [*render_pipeline(model, model.name)]
-    record = layout.provenance_path(spec, model.precision)
-    card = render_card_files(ModelFacts(spec, (spec,), layout))
+    record = model.xml.with_name("provenance.json")
+    card = render_card_files(_describe_facts(model))
     texts = {name: text.encode() for name, text in card.items()}
     texts |= render_texts(model, TARGET, card[CARD])
-    texts["sample.py"] = render_sample(model)
     if _cuts_people_out(model):
-        texts["top_down.py"] = render("top_down.py")
-        texts["network.py"] = render("network.py")
-    if _cuts_people_out(model) or _fitted_size(model):
-        texts["fit.py"] = render("fit.py")
+        texts |= render_python_sample(model, ".xml", "openvino", "network.py")
+    else:
+        texts["sample.py"] = render_sample(model)
+        if _fitted_size(model):
+            texts["fit.py"] = render("fit.py")
     if model.detector:
         detector = render_texts(model.detector, TARGET)
         texts |= {f"{model.detector.name}-{name}": text for name, text in detector.items()}
@@ -54,6 +52,13 @@ def render_folder(model: ExportedModel, _folder: ExportFolder) -> Iterator[Expor
     yield ExportFile(f"{model.name}/SHA256SUMS", "".join(lines).encode())
 
 
+def _describe_facts(model: ExportedModel) -> ModelFacts:
+    spec = model.spec
+    if model.composite and model.detector:
+        return ModelFacts(model.composite, (model.detector.spec, spec), model.layout)
+    return ModelFacts(spec, (spec,), model.layout)
+
+
 def render_sample(model: ExportedModel) -> bytes:
     """A Python program that prints what the model finds and draws it; without an image as its only
     input, the network gets zeros.
@@ -61,8 +66,6 @@ def render_sample(model: ExportedModel) -> bytes:
     It needs only OpenVINO and OpenCV. If the IR has no decoder, it prints arrays, and posezoo, if
     it is installed, makes poses of them.
     """
-    if _cuts_people_out(model):
-        return render_people_sample(model, ".xml", "openvino")
     drawing = render("sample_drawing.py", name=model.name)
     if not _takes_image(model):
         return render("sample_without_image.py", name=model.name)
@@ -159,4 +162,5 @@ TARGET = ExportTarget(
     ),
     sets_f32="sample.py",
     refuse_detector=_refuse_detector,
+    runs_people=True,
 )

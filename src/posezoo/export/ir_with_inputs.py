@@ -19,7 +19,7 @@ from posezoo.core.declarations.model import (
 from posezoo.core.ir.provenance import Provenance, read_ir_record
 from posezoo.core.layout import ModelLayout
 from posezoo.core.resolve.input_options import InputOptions
-from posezoo.core.resolve.resolved import Converter, Resolved
+from posezoo.core.resolve.resolved import Converter, Resolved, Target
 from posezoo.core.resolve.stage_context import Context
 
 
@@ -41,17 +41,18 @@ def made_from_ir(wanted: Resolved, usual: Resolved) -> Resolved:
         wanted: the model with the other inputs.
         usual: the model with its own inputs, whose IR exists and is up to date.
     """
-    (target,) = wanted.targets
-    record = read_ir_record(usual.targets[0].xml)
+    (own,) = usual.targets
+    record = read_ir_record(own.xml)
     assert record, "an IR that is up to date has a record"
+    xml = wanted.layout.converted_ir_path(wanted.spec, own.precision)
+    target = Target(own.precision, xml, Converter.OPENVINO)  # a lock lists the IR it is made from
     return replace(
         wanted,
         route=Route.IR,
         runs_upstream_code=False,
         layout=ModelLayout(usual.layout.output_dir, wanted.layout.output_dir),
-        # A lock lists the IR that it is made from.
-        targets=(replace(target, converter=Converter.OPENVINO, obstacle=None, agreed=None),),
-        base=_as_published(wanted.spec, usual.spec, target.precision, record),
+        targets=(target,),
+        base=_as_published(wanted.spec, usual.spec, own.precision, record),
         not_compared=record.not_compared,
     )
 

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from posezoo.core.declarations.model import Model, ModelSpec, Precision
+from posezoo.core.declarations.model import CompositeSpec, ModelSpec, Precision
 from posezoo.core.errors import ConversionError, ExportError
 from posezoo.core.events import Listener, ignore_event
 from posezoo.core.layout import ModelLayout, checkpoint_dir
 from posezoo.core.pipeline.get import get
 from posezoo.core.pipeline.plan import Plan, make_plan
+from posezoo.core.registry import Selection
 from posezoo.core.resolve.input_options import InputOptions
 from posezoo.core.resolve.resolution import resolve_model
-from posezoo.core.resolve.resolved import Resolved
+from posezoo.core.resolve.resolved import INT8_PRECISIONS, Resolved
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
 from posezoo.export.export_writer import ExportChanges, write_export
@@ -54,6 +55,11 @@ class ExportOptions:
     is_dry_run: bool
 
     @property
+    def joins_parts(self) -> bool:
+        """Whether the parts of a composite are exported as one model, which finds people."""
+        return self.target.runs_people and self.inputs.decode
+
+    @property
     def ir_precision(self) -> Precision:
         """The precision of the IR."""
         return self.precision or Precision.FP16
@@ -88,28 +94,57 @@ def with_target_inputs(options: ExportOptions, name: str) -> ExportOptions:
     return replace(options, inputs=_with_fixed_inputs(options.inputs, target.inputs, name))
 
 
+def join_parts(
+    selection: Selection, options: ExportOptions
+) -> tuple[tuple[ModelSpec, ...], dict[str, CompositeSpec]]:
+    """The models to export, and which of them stand for a composite that is exported as one model:
+    its last part, by whose name it is found.
+    """
+    joined: dict[str, CompositeSpec] = {}
+    finders: set[str] = set()
+    for composite in selection.composites:
+        if options.joins_parts and composite.decoder:
+            joined[composite.stages[-1]] = composite
+            finders.update(composite.stages[:-1])
+    return tuple(spec for spec in selection.models if spec.name not in finders), joined
+
+
 def prepare_export(
-    spec: ModelSpec, options: ExportOptions, context: Context, *, listener: Listener = ignore_event
+    spec: ModelSpec,
+    options: ExportOptions,
+    context: Context,
+    *,
+    composite: CompositeSpec | None = None,
+    listener: Listener = ignore_event,
 ) -> ExportedModel | Plan:
     """The facts of the model and its IR, and of the detector of its people, if it needs one: both
     are made if needed. In a dry run the plan of the first of them that is to be made.
 
     Args:
         context: its settings name the detector.
+        composite: which the model stands for, from ``join_parts``; None for a model of its own.
 
     Raises:
         InferenceError: the IR would take images, and nothing says how they are prepared.
-        ExportError: the target cannot take the model, or its detector. This is found out before a
-            download if possible.
+        ExportError: the target cannot take the model, or its detector, or it is a part that finds
+            no people alone. This is found out before a download if possible.
         PosezooError: an IR cannot be made, see ``core.pipeline.get.get``.
     """
     if options.inputs != InputOptions():
         require_stated(spec)
-    pipeline = resolve_pipeline(spec, context, options.ir_precision)
+    if composite:
+        pipeline = _pipeline_of_parts(composite, options, context)
+    elif options.joins_parts and spec.composite and spec.decoder is None:
+        raise ExportError(
+            f"{exported_name(spec)}: finds no people alone: it is a part of {spec.composite}",
+            hint=f"export {spec.composite}",
+        )
+    else:
+        pipeline = resolve_pipeline(spec, context, options.ir_precision)
     if pipeline.detector is None:
         model = _prepare_network(spec, options, context, listener=listener)
         return model if isinstance(model, Plan) else replace(model, people=pipeline.people)
-    _require_detector_taken(spec, pipeline.detector, options, context)
+    _require_detector_taken(spec, pipeline, options, context)
     # These are about the boxes of people.
     inputs = replace(options.inputs, max_people=None, min_score=None)
     model = _prepare_network(spec, replace(options, inputs=inputs), context, listener=listener)
@@ -118,23 +153,39 @@ def prepare_export(
     detector = _prepare_detector(pipeline, options, context, listener=listener)
     if isinstance(detector, Plan):
         return detector
-    return replace(model, people=pipeline.people, detector=detector)
+    return replace(model, people=pipeline.people, detector=detector, composite=composite)
+
+
+def _pipeline_of_parts(
+    composite: CompositeSpec, options: ExportOptions, context: Context
+) -> PipelineSpec:
+    """A composite's last part, with the part that finds its people as the detector."""
+    parts = context.registry.parts(composite)
+    if len(parts) != 2:
+        raise ExportError(f"{composite.name}: has {len(parts)} networks, and its files run two")
+    finder, network = parts
+    precision = options.ir_precision
+    return PipelineSpec(network, precision, detector=finder, detector_precision=precision)
 
 
 def _require_detector_taken(
-    spec: ModelSpec, detector: Model, options: ExportOptions, context: Context
+    spec: ModelSpec, pipeline: PipelineSpec, options: ExportOptions, context: Context
 ) -> None:
     """Raise an ExportError if the target cannot run this detector before the model."""
+    detector = pipeline.detector
+    assert detector
     spec = _resolve(spec, options, context).spec
     options.target.require(spec)
+    is_part = pipeline.people is None
     problem = "the files run a detector only if it is one network and finds boxes"
-    if isinstance(detector, ModelSpec) and finds_boxes(detector.decoder):
+    if isinstance(detector, ModelSpec) and (is_part or finds_boxes(detector.decoder)):
         problem = options.target.refuse_detector(spec, detector)
     if problem:
+        alone = "--detector none exports the network alone: your program then finds the people"
         raise ExportError(
             f"{exported_name(spec)}: takes one person at a time, in the boxes of"
             f" {detector.full_name}, and {problem}",
-            hint="--detector none exports the network alone: your program then finds the people",
+            hint="leave out --resize" if is_part else alone,
         )
 
 
@@ -165,15 +216,25 @@ def _prepare_network(
 
 
 def _resolve(spec: ModelSpec, options: ExportOptions, context: Context) -> Resolved:
+    """The model with the inputs of the export. INT8 has those of the model: the IR with others is
+    made from it, as FP16 would be.
+    """
     target = options.target
     context = with_export_dir(context, options.inputs)
+    precision = options.ir_precision
+    if precision in INT8_PRECISIONS and not _takes_own_inputs(spec, options):
+        precision = Precision.FP16
     try:
-        return resolve_model(spec, (options.ir_precision,), context, inputs=options.inputs)
+        return resolve_model(spec, (precision,), context, inputs=options.inputs)
     except ConversionError as error:
         if not (target.inputs and target.inputs.decode):
             raise
         hint = error.hint.replace("remove --decode", "choose another target")
         raise ExportError(error.problem, hint=hint) from error
+
+
+def _takes_own_inputs(spec: ModelSpec, options: ExportOptions) -> bool:
+    return options.inputs == InputOptions() or spec.is_ir
 
 
 def _make_ir(
@@ -182,7 +243,7 @@ def _make_ir(
     """The facts of an IR, which is made if needed; in a dry run the plan, if it is due."""
     resolved = _resolve(spec, options, context)
     precision = options.ir_precision
-    if options.inputs == InputOptions() or spec.is_ir:
+    if _takes_own_inputs(spec, options):
         xml = _get_ir(resolved, options, context, listener=listener)
     else:
         usual = resolve_model(spec, (precision,), context)

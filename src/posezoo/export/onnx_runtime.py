@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from posezoo.core.declarations.model import ModelSpec
-from posezoo.core.errors import ConversionError, ExportError
+from posezoo.core.errors import ConversionError, ExportError, sanitize
 from posezoo.core.ir.openvino_import import is_quantized, openvino_core
+from posezoo.core.versions import package_version
 from posezoo.export.documents import render_documents
 from posezoo.export.people_metadata import explain_unknown_crop
 from posezoo.export.people_programs import (
     INPUTS,
     render_facts,
     render_node_sample,
-    render_people_sample,
+    render_python_sample,
 )
 from posezoo.export.target_type import (
     ExportedModel,
@@ -25,7 +26,6 @@ from posezoo.export.target_type import (
     ExportFolder,
     ExportTarget,
     exported_name,
-    render,
     require_keypoints,
 )
 from posezoo.formats.onnx_writer import write_onnx
@@ -41,12 +41,7 @@ def render_onnx(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportF
     for each in filter(None, (model, model.detector)):
         yield ExportFile(f"{folder}/{each.name}.onnx", _write_network(each))
     yield from render_facts(model, folder)
-    python = {
-        "sample.py": render_people_sample(model, ".onnx", "onnxruntime"),
-        "top_down.py": render("top_down.py"),
-        "fit.py": render("fit.py"),
-        "network.py": render("network_onnx.py"),
-    }
+    python = render_python_sample(model, ".onnx", "onnxruntime", "network_onnx.py")
     for name, content in python.items():
         yield ExportFile(f"{folder}/{name}", content)
     yield from render_node_sample(model)
@@ -72,9 +67,27 @@ def _write_network(model: ExportedModel) -> bytes:
             hint="--precision FP16 for a model that has it; --to cpp runs its IR",
         )
     try:
-        return write_onnx(network, metadata)
+        content = write_onnx(network, metadata)
     except ConversionError as error:
         raise ExportError(f"{model.name}: {error.problem}", hint="--to cpp runs its IR") from error
+    _require_readable(content, model.name)
+    return content
+
+
+def _require_readable(content: bytes, name: str) -> None:
+    """Raise an ExportError if ONNX Runtime is installed, and does not read an ONNX file."""
+    if not package_version("onnxruntime"):
+        return
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    level = onnxruntime.GraphOptimizationLevel
+    options.graph_optimization_level = level.ORT_DISABLE_ALL
+    try:
+        onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # it has no class of its own for them
+        problem = f"{name}: ONNX Runtime does not read the file: {sanitize(str(error))}"
+        raise ExportError(problem, hint="--to cpp runs its IR") from error
 
 
 def _require_fixed_size(spec: ModelSpec) -> None:
@@ -105,4 +118,5 @@ TARGET = ExportTarget(
     inputs=INPUTS,
     network_format="ONNX",
     refuse_detector=explain_unknown_crop,
+    runs_people=True,
 )

@@ -5,7 +5,8 @@ The keys are those of ``core.ir.people_metadata``, and::
 
     detector        the file of the detector, beside the network's; absent if there is none
     crop            fit, affine, align, stretch or blank: the function ``crop_...`` in
-                    ``poses.top_down``
+                    ``poses.top_down``; or body: BlazePose's ``body_region``, which has no padding
+                    and no color outside
     padding         the size of the crop relative to the box; 0: that of the function
     outside         the color beside the image in a crop: blue, green and red, 0..255
     max_people      the maximum number of boxes that are used
@@ -29,6 +30,7 @@ from posezoo.core.ir.ir_writer import SECTION
 from posezoo.core.ir.people_metadata import PIPELINE, describe_people
 from posezoo.export.target_type import ExportedModel, ExportFile
 from posezoo.pages.file_manifest import digest
+from posezoo.poses.blazepose import BlazePoseOptions
 from posezoo.poses.decoders import find_decoder, fit_to_input, resolve_options
 from posezoo.poses.keypoints import coco_order, usual_sigmas
 from posezoo.poses.top_down import (
@@ -44,6 +46,9 @@ from posezoo.run.runtime.top_down_pipeline import SECOND_LOOK, SECOND_SCORE
 
 if TYPE_CHECKING:
     from posezoo.core.declarations.skeleton import Skeleton
+
+#: The crop of BlazePose's landmark network: a rotated square around the body.
+BODY = "body"
 
 _CROPS: dict[CropFunction, str] = {
     crop_fit: "fit",
@@ -61,10 +66,18 @@ def explain_unknown_crop(spec: ModelSpec, _detector: ModelSpec) -> str:
     assert spec.decoding
     if spec.first_input.resize:
         return "with --resize its program cannot cut people out of a picture"
-    crop = resolve_options(spec.decoding.decoder).crop
-    if spec.first_input.resize_type or crop not in _CROPS:
+    if spec.first_input.resize_type or not _name_crop(spec):
         return "its program cannot cut out people as this network needs them"
     return ""
+
+
+def _name_crop(spec: ModelSpec) -> str:
+    """The name of a network's crop; empty if programs of exports have none for it."""
+    assert spec.decoding
+    options = resolve_options(spec.decoding.decoder)
+    if isinstance(options, BlazePoseOptions):
+        return BODY
+    return _CROPS.get(options.crop, "")
 
 
 def describe_pipeline(model: ExportedModel, suffix: str = ".xml") -> dict[str, str]:
@@ -75,27 +88,29 @@ def describe_pipeline(model: ExportedModel, suffix: str = ".xml") -> dict[str, s
     """
     spec = model.spec
     people = model.people
-    if people is None or spec.decoding is None or spec.first_input.resize_type:
+    is_alone = people is None and model.detector is None
+    if is_alone or spec.decoding is None or spec.first_input.resize_type:
         return {}
     decoder = spec.decoding.decoder
-    options: TopDownOptions = resolve_options(decoder)
+    options: TopDownOptions | BlazePoseOptions = resolve_options(decoder)
     count = next(port.shape[1] for port in model.outputs if len(port.shape) == 3)
     skeleton = decoder.skeleton or spec.own_skeleton or SKELETONS[_skeleton_name(spec, count)]
-    _, color = fit_to_input(decoder, spec.first_input)
     facts = {
         **describe_people(people),
-        "crop": _CROPS[options.crop],
-        "padding": f"{options.padding:g}",
-        "outside": _join(color if options.blank_is_mean else (0, 0, 0)),
+        "crop": _name_crop(spec),
         "max_people": str(options.max_people),
         "max_similarity": f"{options.max_similarity:g}",
         "similarity": _describe_similarity(skeleton),
     }
+    if not isinstance(options, BlazePoseOptions):
+        _, color = fit_to_input(decoder, spec.first_input)
+        facts["padding"] = f"{options.padding:g}"
+        facts["outside"] = _join(color if options.blank_is_mean else (0, 0, 0))
     detector = model.detector
     if detector is None:
         return facts
     facts["detector"] = f"{detector.name}{suffix}"
-    if people.whole_image is not None:
+    if people and people.whole_image is not None:
         assert detector.spec.decoding
         facts["whole_score"] = f"{detector.spec.decoding.min_score:g}"
         facts["second_look"] = f"{SECOND_LOOK:g}"

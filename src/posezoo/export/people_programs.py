@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 
 from posezoo.core.resolve.input_options import InputOptions
-from posezoo.export.people_metadata import describe_pipeline
+from posezoo.export.people_metadata import BODY, describe_pipeline
 from posezoo.export.target_type import ExportedModel, ExportFile, render, render_part
 from posezoo.poses.decoders import sizing_of_input
 from posezoo.poses.keypoints import MIN_SCORE
@@ -61,7 +61,7 @@ def _describe_network(model: ExportedModel) -> dict[str, object]:
     sizing = sizing_of_input(model.spec.decoding.decoder, model.spec.first_input)
     keypoints, limbs = describe_skeleton(model)
     return {
-        "model": model.spec.full_name,
+        "model": (model.composite or model.spec).full_name,
         "width": port.sides["W"],
         "height": port.sides["H"],
         "layout": port.layout,
@@ -76,25 +76,42 @@ def _describe_network(model: ExportedModel) -> dict[str, object]:
     }
 
 
-def render_people_sample(model: ExportedModel, suffix: str, packages: str) -> bytes:
-    """The Python program that prints the people in a picture and draws them.
+def render_python_sample(
+    model: ExportedModel, suffix: str, packages: str, network: str
+) -> dict[str, bytes]:
+    """The Python program that prints the people in a picture and draws them: sample.py with its
+    modules, by name.
 
     Args:
         suffix: of the network's file.
         packages: what runs the network, for pip.
+        network: the template of the module that does so.
     """
     names, limbs = describe_skeleton(model)
+    finder = _name_finder(model)
     sample = render(
         "sample_people.py",
         name=model.name,
         suffix=suffix,
         packages=packages,
+        finder=finder,
         names=names,
         limbs=limbs,
         min_score=MIN_SCORE,
         picture=render_part("sample_picture.py"),
     )
-    return sample + render("sample_drawing.py", name=model.name)
+    return {
+        "sample.py": sample + render("sample_drawing.py", name=model.name),
+        f"{finder}.py": render(f"{finder}.py"),
+        "top_down.py": render("top_down.py"),
+        "fit.py": render("fit.py"),
+        "network.py": render(network),
+    }
+
+
+def _name_finder(model: ExportedModel) -> str:
+    """The name of the module that finds people in a picture."""
+    return "blazepose" if describe_pipeline(model).get("crop") == BODY else "top_down"
 
 
 def render_node_sample(model: ExportedModel) -> Iterator[ExportFile]:
@@ -102,8 +119,10 @@ def render_node_sample(model: ExportedModel) -> Iterator[ExportFile]:
     and its package.json. It runs the ONNX networks on ONNX Runtime.
     """
     detector = f'await open("{model.detector.name}")' if model.detector else "null"
+    finder = _name_finder(model)
     files = {
-        "sample.mjs": render("sample.mjs", name=model.name, detector=detector),
+        "sample.mjs": render("sample.mjs", name=model.name, detector=detector, finder=finder),
+        f"{finder}.mjs": render(f"{finder}.mjs"),
         "top_down.mjs": render("top_down.mjs"),
         "resize.mjs": render("resize.mjs"),
         "network.mjs": render("network.mjs"),

@@ -9,7 +9,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from posezoo.core.declarations.model import Decoder, ModelSpec, People, Precision
+from posezoo.core.declarations.model import (
+    CompositeSpec,
+    Decoder,
+    Model,
+    ModelSpec,
+    People,
+    Precision,
+)
 from posezoo.core.errors import ExportError
 from posezoo.core.layout import ModelLayout
 from posezoo.core.resolve.input_options import InputOptions
@@ -52,6 +59,7 @@ class ExportedModel:
         people: how the people are found, if the network takes one at a time; None: it finds them
             itself.
         detector: the network that finds them, which is exported with it; None: there is none.
+        composite: the composite that is exported as this network, its last part, and its detector.
     """
 
     spec: ModelSpec
@@ -63,11 +71,19 @@ class ExportedModel:
     layout: ModelLayout
     people: People | None = None
     detector: ExportedModel | None = None
+    composite: CompositeSpec | None = None
 
     @property
     def name(self) -> str:
         """Its name in the export."""
-        return exported_name(self.spec)
+        return exported_name(self.composite or self.spec)
+
+    @property
+    def image_size(self) -> str:
+        """Width x height of the pictures that it takes; empty for other inputs, or any size."""
+        sides = self.inputs[0].sides if self.inputs else {}
+        width, height = sides.get("W", -1), sides.get("H", -1)
+        return f"{width}x{height}" if min(width, height) > 0 else ""
 
     @property
     def model_info(self) -> dict[str, str]:
@@ -168,7 +184,6 @@ class ExportTarget:
             exist, if model.yml declares its inputs and outputs.
         next_step: a command that uses the export; ``{folder}`` and ``{name}`` are replaced.
         needs: what the user must have or do before that, as full sentences; ``{name}`` is replaced.
-        next_step_of_part: the same for a part of a composite; empty if it is no other.
         sets_f32: what sets the precision of the computation, as posezoo does; empty if nothing can.
         require: raises an ExportError if the target cannot take a model, as far as model.yml says
             so; it is called before a download.
@@ -179,12 +194,12 @@ class ExportTarget:
         network_format: of its networks.
         refuse_detector: why its files cannot run a detector, the second model, before a model that
             takes one person at a time, as a clause; empty if they do.
+        runs_people: whether its files find people in pictures if the IR contain their decoders.
     """
 
     summary: str
     render: Callable[[ExportedModel, ExportFolder], Iterable[ExportFile]]
     next_step: str
-    next_step_of_part: str = ""
     needs: str = ""
     sets_f32: str = ""
     require: Callable[[ModelSpec], None] = lambda _spec: None
@@ -195,6 +210,7 @@ class ExportTarget:
     refuse_detector: Callable[[ModelSpec, ModelSpec], str] = lambda _spec, _detector: (
         "its files run one network"
     )
+    runs_people: bool = False
 
 
 def render_files(
@@ -213,9 +229,9 @@ def render_files(
     return list(files.values())
 
 
-def exported_name(spec: ModelSpec) -> str:
+def exported_name(model: Model) -> str:
     """The name of a model in an export, for servers and folders: that of a variant has no @."""
-    return spec.full_name.replace("@", "-")
+    return model.full_name.replace("@", "-")
 
 
 def require_keypoints(spec: ModelSpec) -> None:

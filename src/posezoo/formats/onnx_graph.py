@@ -173,6 +173,7 @@ def rename(kind: str, *attributes: str) -> Writer:
     """An operation that ONNX also has, with the attributes of these names."""
 
     def write(graph: OnnxGraph, node: Node) -> None:
+        require(node, {"auto_broadcast": ("numpy", "none"), "reduction": ("none",)})
         values = node.get_attributes()
         graph.add(kind, *graph.inputs(node), **{name: values[name] for name in attributes})
 

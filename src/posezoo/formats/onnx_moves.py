@@ -27,6 +27,11 @@ _DEPTH_ORDERS = {"blocks_first": "DCR", "depth_first": "CRD"}
 #: ONNX's names of the ways to interpolate; the linear one of OpenVINO differs where it reduces.
 _INTERPOLATIONS = {"nearest": "nearest", "linear_onnx": "linear", "cubic": "cubic"}
 
+#: The places between pixels that both know; ONNX has had no tf_half_pixel_for_nn since opset 13.
+_COORDINATES = ("half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners")
+
+_ROUNDINGS = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil", "simple")
+
 
 def _write_reshape(graph: OnnxGraph, node: Node) -> None:
     if node.get_output_partial_shape(0).is_static:
@@ -163,6 +168,8 @@ def _write_scatter(graph: OnnxGraph, node: Node) -> None:
 def _write_ranking(graph: OnnxGraph, node: Node) -> None:
     """Equal values in their order, which OpenVINO calls stable, and allows otherwise."""
     attributes = node.get_attributes()
+    if node.get_output_partial_shape(0)[attributes["axis"]] != 1:  # one value is in any order
+        require(node, {"sort": ("value", "none")})
     count = graph.add("Reshape", graph.wide_input(node, 1), graph.constant([1]))
     axis = attributes["axis"] % rank_of(node)
     is_wide = node.get_output_element_type(1).to_string() == "i64"
@@ -197,12 +204,26 @@ def _factors(node: Node) -> Array:
     return factors
 
 
+def _find_rounding(node: Node) -> str:
+    """ONNX's name of how the nearest pixel is found. OpenVINO's ``simple`` cuts the places of sides
+    that grow, and rounds up those of sides that shrink.
+    """
+    rounding: str = node.get_attributes()["nearest_mode"]
+    if rounding != "simple":
+        return rounding
+    growth = np.subtract(node.get_output_shape(0), node.get_input_shape(0))
+    if (growth > 0).any() and (growth < 0).any():
+        raise make_error(node, "its nearest_mode 'simple' cannot be written as ONNX")
+    return "ceil" if (growth < 0).any() else "floor"
+
+
 def _write_interpolation(graph: OnnxGraph, node: Node) -> None:
     """OpenCV 5 changes the last two sides only, so these become the last."""
     attributes = node.get_attributes()
     nothing = [0] * rank_of(node)
     require(node, {"pads_begin": (nothing, []), "pads_end": (nothing, []), "antialias": (False,)})
-    require(node, {"mode": tuple(_INTERPOLATIONS)})
+    require(node, {"mode": tuple(_INTERPOLATIONS), "nearest_mode": _ROUNDINGS})
+    require(node, {"coordinate_transformation_mode": _COORDINATES})
     sizes = np.array(node.get_output_shape(0))
     order = np.argsort(sizes != node.get_input_shape(0), kind="stable")
     if attributes["shape_calculation_mode"] == "sizes":
@@ -215,7 +236,7 @@ def _write_interpolation(graph: OnnxGraph, node: Node) -> None:
         *target,
         mode=_INTERPOLATIONS[attributes["mode"]],
         coordinate_transformation_mode=attributes["coordinate_transformation_mode"],
-        nearest_mode=attributes["nearest_mode"],
+        nearest_mode=_find_rounding(node) if attributes["mode"] == "nearest" else None,
         cubic_coeff_a=attributes["cube_coeff"],
     )
     graph.add("Transpose", resized, perm=np.argsort(order).tolist())

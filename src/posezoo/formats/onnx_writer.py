@@ -88,4 +88,7 @@ def _add_operation(graph: OnnxGraph, node: Node) -> None:
         OPERATIONS[node.get_type_name()](graph, node)
     except RuntimeError as error:  # of OpenVINO, which does not know a side
         raise make_error(node, "of unknown sides cannot be written as ONNX") from error
+    except KeyError as error:
+        problem = f"a version without the attribute {error} cannot be written as ONNX"
+        raise make_error(node, problem) from error
     graph.set_outputs(node)

@@ -24,6 +24,7 @@ from posezoo.poses.decoder_type import (
     MAXIMUM_IS_VISIBLE,
     BottomUpDecoder,
     Count,
+    DecoderGraph,
     DecoderOptions,
     Maps,
     Positive,
@@ -47,12 +48,13 @@ _CHAINS = (
     "nose right_shoulder right_elbow right_wrist",
     "right_shoulder right_hip right_knee right_ankle",
 )
-_EDGES = [edge for chain in _CHAINS for edge in pairwise(map(_NAMES.index, chain.split()))]
+EDGES = [edge for chain in _CHAINS for edge in pairwise(map(_NAMES.index, chain.split()))]
+
 #: x, y and score.
 Keypoint = tuple[float, float, float]
 
 # How often a keypoint is moved to the position that the offsets of its cell give.
-_REFINEMENTS = 2
+REFINEMENTS = 2
 
 
 @frozen
@@ -184,14 +186,14 @@ class _Tracer:
     def trace(self, root: int, keypoint: Keypoint) -> list[Keypoint]:
         """All keypoints of the person whose keypoint ``root`` this is."""
         traced = {root: keypoint}
-        for source, target, edge, is_forward in _ROUTES[root]:
+        for source, target, edge, is_forward in ROUTES[root]:
             x, y, _ = traced[source]
             cell = self._nearest_cell(x, y)
-            place = cell * 2 * len(_EDGES) + edge
+            place = cell * 2 * len(EDGES) + edge
             displacements = self._forward if is_forward else self._backward
-            x = x + displacements[place + len(_EDGES)]
+            x = x + displacements[place + len(EDGES)]
             y = y + displacements[place]
-            for _ in range(_REFINEMENTS):
+            for _ in range(REFINEMENTS):
                 x, y, _ = self.keypoint(self._nearest_cell(x, y), target)
             cell = self._nearest_cell(x, y)
             traced[target] = x, y, self._scores[cell * JOINTS + target]
@@ -211,7 +213,7 @@ def _find_route(root: int) -> list[tuple[int, int, int, bool]]:
     reached = [root]
     steps = []
     for source in reached:
-        for edge, ends in enumerate(_EDGES):
+        for edge, ends in enumerate(EDGES):
             target = sum(ends) - source
             if source in ends and target not in reached:
                 reached.append(target)
@@ -220,14 +222,14 @@ def _find_route(root: int) -> list[tuple[int, int, int, bool]]:
     return steps
 
 
-_ROUTES = [_find_route(root) for root in range(JOINTS)]
+ROUTES = [_find_route(root) for root in range(JOINTS)]
 
 
 _CHANNELS = {
     "heatmaps": JOINTS,
     "offsets": 2 * JOINTS,
-    "displacements_fwd": 2 * len(_EDGES),
-    "displacements_bwd": 2 * len(_EDGES),
+    "displacements_fwd": 2 * len(EDGES),
+    "displacements_bwd": 2 * len(EDGES),
 }
 
 _SHAPES = {role: (1, -1, -1, channels) for role, channels in _CHANNELS.items()}
@@ -252,6 +254,7 @@ DECODER = BottomUpDecoder(
     needs="maps of 17, 34, 32 and 32 channels",
     rules=(_RULES,),
     visible_score=MAXIMUM_IS_VISIBLE,
+    graph=DecoderGraph("posezoo.export.decoded.posenet_graph:build", "min_score"),
     # The published code mirrors a keypoint to width - 1 - x.
     has_pixel_centers=True,
     input_sizing=InputSizing(stride=16, extra=1, default_target=385, target_side=SHORTER),

@@ -155,13 +155,13 @@ class Loader:
             if self.decoder is None or (own and own.name == self.decoder):
                 return self._compile_published(published, graph, options)
         model, description = describe_ir(graph, self.decoder, like, options=options)
+        parts, exported = _find_exported_parts(graph, model.name)
         doubts = list(_list_doubts(model, description))
-        estimator = load_estimator(model, {model.name: graph}, options, description=description)
+        estimator = load_estimator(model, parts, options, description=description)
         for doubt in doubts:
             listener(WarningIssued(f"{graph.path}: {doubt}"))
         require_detector_used(self.named_detector, estimator.model)
-        is_usual = context.settings.detector == "usual"
-        if is_usual and (exported := _find_exported_detector(graph)):
+        if exported and context.settings.detector == "usual":
             detector, description = describe_ir(exported)
             pipeline = PipelineSpec(
                 estimator.model, graph.precision, estimator.model.people, detector
@@ -374,6 +374,16 @@ def _find_exported_detector(graph: Graph) -> Graph | None:
     if not name or not graph.path.with_name(name).is_file():
         return None
     return read_graph(graph.path.with_name(name))
+
+
+def _find_exported_parts(graph: Graph, name: str) -> tuple[NamedIrs, Graph | None]:
+    """The networks of an IR's model, both of an exported composite, and the detector of its people
+    if there is one.
+    """
+    exported = _find_exported_detector(graph)
+    if exported and graph.read_pipeline("crop") == "body":
+        return {"detector": exported, name: graph}, None
+    return {name: graph}, exported
 
 
 def _with_detector(

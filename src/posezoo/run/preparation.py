@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.core.declarations.model import Model, ModelSpec
 from posezoo.core.errors import InferenceError
-from posezoo.core.ir.people_metadata import PIPELINE, UNSTATED
+from posezoo.core.ir.people_metadata import UNSTATED
 from posezoo.core.registry import Registry, open_registry
 from posezoo.poses.decoders import recognize_decoder
 from posezoo.run.pipeline_spec import find_published
@@ -48,7 +48,7 @@ def find_statement(graph: Graph) -> str:
 
 def is_stated_by_posezoo(graph: Graph) -> bool:
     """Whether posezoo made the file, and its metadata say it."""
-    if graph.read_rt_info("posezoo", PIPELINE, "preparation") == UNSTATED:
+    if graph.read_pipeline("preparation") == UNSTATED:
         return False
     return any(graph.read_rt_info("posezoo", name) for name in _OWN_KEYS)
 

@@ -582,6 +582,20 @@ def test_a_network_may_differ_by_its_own_rounding(tmp_path):
     assert 1e-3 < check.tolerance < 5 * 0.05
 
 
+@pytest.mark.parametrize(
+    ("rounding", "allowed"), [(None, 1e-3), (1e-4, 1.5e-3), (3e-4, 2e-3), (2e-3, 1e-3)]
+)
+def test_five_times_the_rounding_of_the_originals_runtime_is_allowed_and_at_most_1e3(
+    tmp_path, rounding, allowed
+):
+    exact = {"wave": np.ones(1)}
+    single = None if rounding is None else {"wave": np.ones(1) + rounding}
+    case = ReferenceSample(0, {}, {}, None, exact, single_outputs=single)
+    spec, _ = amplifying(tmp_path, 1)
+    compared = NetworkCheck(spec, FP32).compare_samples(["wave"], [case], [exact], [[]])
+    assert compared.outputs["wave"].tolerance == pytest.approx(allowed, rel=1e-3)
+
+
 def test_what_rounding_to_fp16_changes_is_measured_on_the_images_of_the_check(tmp_path):
     """Against what OpenVINO computes from the two IR for the same images."""
     outputs = tuple(Output(name, (), unit="px" if name == "pafs" else "") for name in OUTPUTS)

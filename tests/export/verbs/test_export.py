@@ -187,6 +187,7 @@ def test_one_model_that_cannot_be_exported_does_not_stop_the_others(zoo):
             "model.yml: cannot be written: File exists",
         ),
         (["net", "--to", "ovms", "out", "--max_people", "2"], "--max_people requires --decode"),
+        (["net", "--to", "ovms", "out", "--height", "480"], "--height requires --decode"),
     ],
 )
 def test_what_cannot_be_done_is_one_clear_error(zoo, args, problem):
@@ -328,6 +329,32 @@ def test_a_network_for_one_person_is_exported_alone_only_on_purpose(tmp_path, ta
     assert ended.returncode == 1
     assert f"takes one person at a time, in the boxes of nanodet-g, and {reason}" in ended.stderr
     assert "hint: --detector none exports the network alone" in ended.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("to", ["cpp", "onnx", "folder"])
+def test_a_part_of_a_composite_is_not_exported_as_if_it_found_people(tmp_path, to):
+    decode = ["--decode"] if to == "folder" else []
+    args = ("pose-landmark-full-mediapipe", *decode, "--to", to, "out")
+    ended = posezoo("export", *args, cwd=tmp_path)
+    assert ended.returncode == 1
+    assert "finds no people alone: it is a part of blazepose-full" in ended.stderr
+    assert "hint: export blazepose-full" in ended.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "problem"),
+    [
+        (["--detector", "nanodet-g"], "it takes neither boxes nor a detector"),
+        (["--height", "300"], "its input size is fixed\n  hint: leave out --height"),
+        (["--resize"], "cannot cut people out of a picture\n  hint: leave out --resize"),
+    ],
+)
+def test_a_composite_is_exported_as_posezoo_run_runs_it_or_not_at_all(tmp_path, flags, problem):
+    ended = posezoo("export", "blazepose-full", *flags, "--to", "cpp", "out", cwd=tmp_path)
+    assert ended.returncode == 1
+    assert problem in ended.stderr
     assert not (tmp_path / "out").exists()
 
 

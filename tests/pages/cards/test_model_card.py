@@ -159,9 +159,12 @@ def test_a_model_that_is_published_as_ir_is_not_converted(tmp_path):
         for precision in ("FP32", "FP16-INT8")
         for suffix in ("xml", "bin")
     ]
-    write_model(tmp_path / "models", "net", model_yml(framework="dldt", files=files))
+    published = {"accuracy": [{"metric": "AP", "value": 0.4, "dataset": "COCO"}]}
+    content = model_yml(framework="dldt", files=files, published=published)
+    write_model(tmp_path / "models", "net", content)
     card = drawn(tmp_path / "models", "net")
     assert "| IR precisions | FP32, FP16-INT8 |" in card
+    assert "40%" in section(card, "Accuracy") and "not measured" not in section(card, "Accuracy")
     assert "posezoo convert" not in card
     assert "### Converted Model" not in card
     assert 'posezoo.get("net", precision="FP32", models_dir="models")' in card

@@ -44,6 +44,8 @@ class InputOptions:
     decode: bool = False  # whether the IR contains its decoder
     max_people: int | None = None  # with ``decode``: the number of people in its outputs
     min_score: float | None = None  # with ``decode``: the minimum score of a person
+    #: With ``decode``: the size in pixels to which images are resized; None: as the model declares.
+    target_size: int | None = None
 
 
 def with_added_mo_args(

@@ -24,7 +24,9 @@ class _Decoded(GraphDecoder):
     def with_decoding(
         self, spec: ModelSpec, decoder: Decoder | None, options: InputOptions
     ) -> ModelSpec:
-        return decoding_options.with_decoding(spec, decoder, options.max_people, options.min_score)
+        return decoding_options.with_decoding(
+            spec, decoder, options.max_people, options.min_score, target_size=options.target_size
+        )
 
     def append(self, network: Model, spec: ModelSpec) -> Model:
         return decoded.append_decoder(network, spec)

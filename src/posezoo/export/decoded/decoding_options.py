@@ -17,19 +17,22 @@ def with_decoding(
     named: Decoder | None,
     max_people: int | None = None,
     min_score: float | None = None,
+    *,
+    target_size: int | None = None,
 ) -> ModelSpec:
-    """The model, changed so that its IR contains its decoder; an input of any size gets its usual
-    size.
+    """The model, changed so that its IR contains its decoder. Its input has the size to which
+    ``posezoo run`` resizes images; one of any size has its usual size.
 
     Args:
         spec: the model.
         named: its decoder, or that of its composite.
         max_people: the number of people in the outputs; None for the most that the network finds.
         min_score: the minimum score of a person; None for the decoder's.
+        target_size: in pixels, as in ``LoadOptions``; None for that of the model.
 
     Raises:
         ConversionError: the model has no decoder, it cannot be put into a graph, or it finds one
-            person.
+            person; or its size is fixed.
         InferenceError: the decoder or one of its options does not exist.
     """
     from posezoo.poses.decoders import DECODERS, resolve_options
@@ -50,11 +53,10 @@ def with_decoding(
         min_score = 0.0
         if option:
             min_score = float(getattr(resolve_options(named), option))
-    inputs = tuple(map(_with_usual_size, spec.inputs))
-    # Their sizes follow from those of the inputs.
-    outputs = tuple(replace(port, shape=()) if -1 in port.shape else port for port in spec.outputs)
+    if target_size and decoder.approach != "bottom-up":
+        raise _refused(spec, "its input size is fixed", "leave out --height")
     decoding = Decoding(named, max_people or 0, min_score)
-    return replace(spec, decoding=decoding, inputs=inputs, outputs=outputs)
+    return _with_size_of_run(replace(spec, decoding=decoding), named, target_size)
 
 
 def _refused(spec: ModelSpec, problem: str, hint: str = "remove --decode") -> ConversionError:
@@ -76,12 +78,36 @@ def _find_score_option(
     return decoder.graph.score_option if decoder.graph else ""
 
 
+def _with_size_of_run(spec: ModelSpec, decoder: Decoder, target_size: int | None) -> ModelSpec:
+    inputs = tuple(map(_with_usual_size, spec.inputs))
+    target = target_size or spec.target_size
+    if target:
+        inputs = tuple(_with_target_size(port, decoder, target) for port in inputs)
+    # Their sizes follow from those of the inputs.
+    outputs = tuple(
+        replace(port, shape=()) if target or -1 in port.shape else port for port in spec.outputs
+    )
+    return replace(spec, inputs=inputs, outputs=outputs)
+
+
 def _with_usual_size(port: Input) -> Input:
     if port.usual_size is None:
         return port
     usual = dict(zip("HW", port.usual_size, strict=True))
     sides = zip(port.layout, port.shape, strict=True)
     return replace(port, shape=tuple(usual.get(axis, side) for axis, side in sides), reshaped=True)
+
+
+def _with_target_size(port: Input, decoder: Decoder, target: int) -> Input:
+    """The input with the size that a pipeline gives it for pictures of its aspect."""
+    from posezoo.poses.decoders import sizing_of_input
+
+    sides = port.sides
+    if min(sides.values(), default=-1) < 1:
+        return port
+    sizing = sizing_of_input(decoder, port)
+    sides["W"], sides["H"] = sizing.input_size(target, (sides["W"], sides["H"]))
+    return replace(port, shape=tuple(sides.values()), reshaped=True)
 
 
 def find_decoder_network(spec: ModelSpec, decoder: DecoderType) -> tuple[Output, ...] | None:

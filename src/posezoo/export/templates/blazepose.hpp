@@ -12,10 +12,13 @@ public:
     static constexpr std::size_t axis = 4;  // the number of the detector's keypoints
 
     // The networks must exist as long as this object.
-    BlazePose(Network& detector, Network& landmarks) : detector_(detector), landmarks_(landmarks) {
-        if (detector.keypoints.size() != axis || landmarks.keypoints.size() != 33)
-            throw std::runtime_error(detector.name + " and " + landmarks.name +
-                                     ": are not the detector and the landmark network of BlazePose");
+    BlazePose(Network& detector, Network& landmarks)
+        : detector_(detector),
+          landmarks_(landmarks),
+          joints_(landmarks.deviations()),
+          max_similarity_(numbers_in(landmarks.pipeline.at("max_similarity")).at(0)) {
+        if (detector.keypoints.size() != axis)
+            throw std::runtime_error(detector.name + ": is not the detector of BlazePose");
     }
 
     // The people in an image, in its pixels, highest score first.
@@ -33,7 +36,7 @@ public:
             for (Pose& pose : landmarks_.find_in(image, ToImage::of(body), cropped)) {
                 pose.box = bounding_box(pose.keypoints, image, 0.5F);
                 // Two faces may lead to the same body.
-                const auto is_same = [&pose](const Pose& other) { return similarity(pose, other) > 0.3; };
+                const auto is_same = [&](const Pose& other) { return similarity(pose, other) > max_similarity_; };
                 if (std::none_of(poses.begin(), poses.end(), is_same)) poses.push_back(pose);
             }
         }
@@ -46,17 +49,15 @@ private:
     static constexpr double region = 2.5;  // the side of a body's square, as MediaPipe: its diameter and 25 %
     Network& detector_;
     Network& landmarks_;
+    Deviations joints_;
+    double max_similarity_;
 
     // COCO's object keypoint similarity of two poses, 0 to 1.
-    static double similarity(const Pose& one, const Pose& other) {
-        // COCO's keypoints among the 33, and their standard deviations.
-        static const Deviations joints{{0, 0.026},  {2, 0.025},  {5, 0.025},  {7, 0.035},  {8, 0.035},  {11, 0.079},
-                                       {12, 0.079}, {13, 0.072}, {14, 0.072}, {15, 0.062}, {16, 0.062}, {23, 0.107},
-                                       {24, 0.107}, {25, 0.087}, {26, 0.087}, {27, 0.089}, {28, 0.089}};
+    double similarity(const Pose& one, const Pose& other) const {
         double area = 1;
         for (const Pose* pose : {&one, &other}) {
             std::vector<Keypoint> points;
-            for (const auto& joint : joints) points.push_back(pose->keypoints[joint.first]);
+            for (const auto& joint : joints_) points.push_back(pose->keypoints[joint.first]);
             const auto by_x = [](const Keypoint& a, const Keypoint& b) { return a.x < b.x; };
             const auto by_y = [](const Keypoint& a, const Keypoint& b) { return a.y < b.y; };
             const auto [left, right] = std::minmax_element(points.begin(), points.end(), by_x);
@@ -64,6 +65,6 @@ private:
             // A person usually covers this share of their box.
             area = std::max(area, 0.53 * (right->x - left->x) * (low->y - high->y));
         }
-        return pose_similarity(one, other, joints, area);
+        return pose_similarity(one, other, joints_, area);
     }
 };

@@ -28,7 +28,7 @@ namespace {
 const char* const usage =
     "usage: poses MODEL.xml [--detector DETECTOR.xml|none] [--device DEVICE] [--benchmark SECONDS] PICTURE...\n"
     "  --detector   finds the people for a network that takes one at a time (default: the one that MODEL.xml names,\n"
-    "               beside it); none: each picture is one person. BlazePose's landmark network needs its detector\n"
+    "               beside it); none: each picture is one person\n"
     "  --device     an OpenVINO device (default: CPU)\n"
     "  --benchmark  process the pictures again and again, and print frames a second\n";
 
@@ -144,13 +144,15 @@ std::string detector_of(const Network& network, const Arguments& arguments) {
 // What finds the people in an image. The networks must exist as long as it.
 std::function<std::vector<Pose>(Image&)> pipeline_of(Network& network, std::optional<Network>& detector,
                                                      const Arguments& arguments) {
-    if (network.pipeline.count("crop")) return TopDown(network, detector ? &*detector : nullptr);
-    if (detector) return BlazePose(*detector, network);
-    if (network.decoder == "blazepose" && network.keypoints.size() == BlazePose::axis) {
-        throw std::runtime_error(arguments.model +
-                                 ": is a detector. Name BlazePose's landmark network, and --detector with this IR");
+    const auto crop = network.pipeline.find("crop");
+    if (crop == network.pipeline.end()) {
+        if (network.decoder == "blazepose")
+            throw std::runtime_error(arguments.model + ": is a part of BlazePose. Name the IR that posezoo exported");
+        return std::ref(network);
     }
-    return std::ref(network);
+    if (crop->second != "body") return TopDown(network, detector ? &*detector : nullptr);
+    if (!detector) throw std::runtime_error(arguments.model + ": finds no people without its detector");
+    return BlazePose(*detector, network);
 }
 
 void run(const Arguments& arguments) {

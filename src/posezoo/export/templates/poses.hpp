@@ -120,6 +120,15 @@ public:
     std::size_t width() const { return fit_.width; }
     std::size_t height() const { return fit_.height; }
 
+    // The keypoints by which its poses are compared.
+    Deviations deviations() const {
+        const std::vector<double> numbers = numbers_in(pipeline.at("similarity"));
+        Deviations deviations;
+        for (std::size_t i = 0; i + 1 < numbers.size(); i += 2)
+            deviations.emplace_back(static_cast<std::size_t>(numbers[i]), numbers[i + 1]);
+        return deviations;
+    }
+
     // The people in an image, in its pixels, highest score first.
     std::vector<Pose> operator()(Image& image) {
         if (fit_.width == 0 || (fit_.width == image.width && fit_.height == image.height))

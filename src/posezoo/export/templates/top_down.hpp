@@ -26,9 +26,7 @@ public:
         const std::vector<double> outside = numbers_in(network.pipeline.at("outside"));
         for (std::size_t color = 0; color < outside_.size(); ++color)
             outside_[color] = static_cast<std::uint8_t>(std::nearbyint(outside.at(color)));
-        const std::vector<double> similarity = numbers_in(network.pipeline.at("similarity"));
-        for (std::size_t i = 0; i + 1 < similarity.size(); i += 2)
-            deviations_.emplace_back(static_cast<std::size_t>(similarity[i]), similarity[i + 1]);
+        deviations_ = network.deviations();
     }
 
     // The people in an image, in its pixels, highest score first.

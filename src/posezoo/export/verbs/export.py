@@ -4,8 +4,8 @@ With ``--format json``, the output is an object::
 
     target     str          what the files are for
     output     str          the folder
-    models     list         name, and precision and ir; of a dry run also plan: what has to be done
-                            before
+    models     list         name, precision, ir, and size: width x height of the network's input;
+                            of a dry run also plan: what has to be done before
     created    list of str  new files, as paths below the folder
     changed    list of str  files of an earlier export that have another content now
     unchanged  list of str  files that were up to date
@@ -66,8 +66,8 @@ _PRECISION = replace(
 FLAGS = (
     Flag(
         "models MODEL|XML|FILE",
-        "a name or a case-sensitive glob, the name of a composite for its parts, NAME@TAG for a"
-        " variant; the .xml of an IR, an .onnx, or a checkpoint of one of posezoo's networks",
+        "a name or a case-sensitive glob, NAME@TAG for a variant; the .xml of an IR, an .onnx, or a"
+        " checkpoint of one of posezoo's networks",
         nargs="*",
     ),
     "all",
@@ -87,6 +87,12 @@ FLAGS = (
     ),
     _PRECISION,
     flags.weights_dir_flag("folder of the IR"),
+    Flag(
+        "--height PX",
+        "with --decode: the size to which pictures are resized, as for posezoo run (default: as the"
+        " model declares)",
+        flags.whole_number(32, 4096),
+    ),
     f"detector skeleton {flags.DESCRIPTION.replace(' layout', '')}",
     (
         f"{flags.CAMERA_INPUT} {flags.DECODE} {flags.CACHE} {flags.TRUST} {flags.CONVERTERS}"
@@ -100,6 +106,7 @@ class _ExportArgs(flags.ModelsArgs, flags.FormatArgs, flags.InputArgs, flags.Des
     to: list[str]
     folders: str
     precision: Precision | None
+    height: int | None
     detector: str | None
     weights_dir: Path | None
 
@@ -108,6 +115,7 @@ def run(args: _ExportArgs) -> int:
     """Download and convert if necessary, then write the files of all models together."""
     from posezoo.core.pipeline.plan import Plan
     from posezoo.export.model_export import (
+        join_parts,
         prepare_export,
         prepare_file_export,
         write_exports,
@@ -120,13 +128,16 @@ def run(args: _ExportArgs) -> int:
     exported: list[ExportedModel] = []
 
     def work(spec: ModelSpec, listener: Listener) -> Answer:
-        require_detector_used(args.detector, spec)
         file = files.get(spec.name)
+        composite = composites.get(spec.name)
+        require_detector_used(args.detector, composite or spec)
         try:
             if file:
                 model = prepare_file_export(file, options, context, listener=listener)
             else:
-                model = prepare_export(spec, options, context, listener=listener)
+                model = prepare_export(
+                    spec, options, context, composite=composite, listener=listener
+                )
         except ExportError as error:
             if not args.all:
                 raise
@@ -138,8 +149,14 @@ def run(args: _ExportArgs) -> int:
                 lines.append(f"would then export it to {options.folder}")
             return Answer(plan=lines)
         exported.append(model)
+        name = composite.name if composite else spec.full_name
+        size = model.image_size
+        shown = f", input {size}" if size else ""
+        console.print_line(f"{name}: {model.precision}{shown}")
         facts = {
+            "name": name,
             "precision": model.precision.value,
+            "size": size,
             "ir": model.xml,
             "people_from": _tell_people(model, console),
         }
@@ -147,6 +164,8 @@ def run(args: _ExportArgs) -> int:
 
     with flags.console_from_args(args) as console:
         selection = _select(args, files, context, console)
+        models, composites = join_parts(selection, options)
+        selection = replace(selection, models=models)
         report = model_jobs.run_for_each(selection, work, console, skip_unpinned=args.all)
         changes = write_exports(exported, options)
         lines = report.lines
@@ -233,14 +252,17 @@ def _options_from_args(args: _ExportArgs) -> ExportOptions:
         target,
         Path(folder),
         args.precision,
-        flags.input_options_from_args(args),
+        replace(flags.input_options_from_args(args), target_size=args.height),
         has_precisions=args.folders == "NAME/PRECISION",
         is_dry_run=args.dry_run,
     )
     try:
-        return with_target_inputs(options, name)
+        options = with_target_inputs(options, name)
     except ExportError as error:
         parser.error(error.problem)
+    if args.height and not options.inputs.decode:
+        parser.error("--height requires --decode")
+    return options
 
 
 def _tell_people(model: ExportedModel, console: Console) -> str:

@@ -7,12 +7,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+import numpy as np
+
+from posezoo.core.arrays import Floats
+from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import InferenceError
 from posezoo.poses import blazepose
+from posezoo.poses.blazeface import Detections
 from posezoo.poses.blazepose import BlazePoseOptions
-from posezoo.poses.keypoints import Pose
-from posezoo.poses.letterbox import Image, ImageTransform, Size, image_size
-from posezoo.run.runtime.compiled_network import CompiledNetwork
+from posezoo.poses.keypoints import Pose, read_people
+from posezoo.poses.letterbox import Image, ImageTransform, Size, image_size, to_image_pixels
+from posezoo.run.runtime.compiled_network import CompiledNetwork, Outputs
 from posezoo.run.runtime.graph import format_shape
 from posezoo.run.runtime.inference_pipeline import (
     FrameSteps,
@@ -32,10 +37,9 @@ class BlazePosePipeline:
     """Runs BlazePose's two networks.
 
     Attributes:
-        can_track: people are tracked through a video.
+        can_track: whether people are tracked through a video: networks that contain their decoders
+            do not return the points for that.
     """
-
-    can_track = True
 
     def __init__(self, config: PipelineConfig) -> None:
         config.refuse_target_size()
@@ -46,8 +50,14 @@ class BlazePosePipeline:
         if not self._options.segmentation:
             optional = tuple(output for output in optional if output != blazepose.SEGMENTATION)
         self._outputs = (*landmarks, *optional)
-        for place, outputs in enumerate((detections, self._outputs)):
-            graph = config.read_graph(place)
+        graphs = [config.read_graph(place) for place in range(2)]
+        self._is_decoded = all(graph.decoded_outputs for graph in graphs)
+        self._least_score = config.options.min_person_score or 0.0
+        self.can_track = not self._is_decoded
+        for graph, outputs in zip(graphs, (detections, self._outputs), strict=True):
+            if self._is_decoded:
+                networks.append(compile_image_network(graph, config))
+                continue
             graph.keep_outputs([output.name for output in outputs])
             for output in outputs:
                 shape = graph.outputs[output.name]
@@ -87,20 +97,32 @@ class BlazePosePipeline:
         seen = []
         for view in blazepose.detector_views(image_size(image), quarters=options.quarters):
             outputs = yield _request(self._detector, view.sample(image))
-            faces = blazepose.decode_faces(outputs["Identity"], outputs["Identity_1"], options)
-            seen.append(faces.to_image(view))
+            seen.append(self._read_faces(outputs).to_image(view))
         faces = blazepose.merge_views(seen, options) if options.quarters else seen[0]
         return blazepose.body_regions(faces[: options.max_people])
+
+    def _read_faces(self, outputs: Outputs) -> Detections:
+        """The faces that the detector finds in its input."""
+        if not self._is_decoded:
+            return blazepose.decode_faces(outputs["Identity"], outputs["Identity_1"], self._options)
+        keypoints, scores = _values(outputs)
+        faces = Detections(np.zeros((len(scores), 4), np.float32), keypoints[..., :2], scores)
+        return faces[scores > self._least_score]
 
     def _estimate(
         self, image: Image, regions: Sequence[ImageTransform], *, is_video: bool
     ) -> Steps[list[_Person]]:
         """The pose in each region, without duplicates, and its region in the next frame."""
         options = self._options
-        people = []
+        people: list[_Person] = []
         for region in regions[: options.max_people]:
             picture = region.sample(image, repeats_edges=True)
             outputs = yield _request(self._landmarks, picture)
+            if self._is_decoded:
+                size = image_size(image)
+                found = read_people(*_values(outputs), SKELETONS[blazepose.SKELETON], region.size)
+                people += [(pose, None) for pose in to_image_pixels(found, region, size)]
+                continue
             maps = {output.role: outputs[output.name] for output in self._outputs}
             pose = blazepose.decode_pose(maps, region, image_size(image))
             if pose and pose.score >= options.min_presence:
@@ -109,6 +131,11 @@ class BlazePosePipeline:
         poses = [pose for pose, _ in people]
         kept = blazepose.find_distinct_poses(poses, max_similarity=options.max_similarity)
         return [people[place] for place in kept]
+
+
+def _values(outputs: Outputs) -> tuple[Floats, Floats]:
+    """The keypoints and scores of a network with its decoder."""
+    return outputs["keypoints"].copy(), outputs["scores"].copy()
 
 
 def _request(network: CompiledNetwork, picture: Image) -> InferenceRequest:

@@ -9,9 +9,8 @@ from typing import Any
 from posezoo.core.declarations.model import Decoder, Model, ModelSpec, with_skeleton
 from posezoo.core.errors import InferenceError
 from posezoo.core.plugins import import_part
-from posezoo.poses.decoder_type import TOP_DOWN, DecoderType
+from posezoo.poses.decoder_type import DecoderType
 from posezoo.poses.decoders import MASKS, find_decoder, require_masks, resolve_options
-from posezoo.poses.top_down import TopDownOptions
 from posezoo.run.runtime.bottom_up_pipeline import TestTimeAugmentation
 from posezoo.run.runtime.decoder_matching import describe_ir, with_task_decoder
 from posezoo.run.runtime.estimator import Estimator
@@ -59,11 +58,11 @@ def load_estimator(
     if overrides.get("flip"):
         options = replace(options, flip=False)
     decoder_options = resolve_options(decoder, overrides)
-    pipeline = record.pipeline
-    if is_decoded and record.approach == "top-down" and not record.takes_boxes:
-        # One network of several.
-        pipeline = TOP_DOWN
-        decoder_options = TopDownOptions()
+    if is_decoded and len(irs) < len(record.networks):
+        raise InferenceError(
+            f"{model.path}: finds no poses by itself: it is one of the networks of {decoder.name}",
+            hint="run the model that it is a part of",
+        )
     config = PipelineConfig(
         model,
         tuple(irs.values()) if is_decoded else _ir_paths(model, decoder, irs),
@@ -72,7 +71,7 @@ def load_estimator(
         description=options.override(description),
         options=options,
     )
-    create_pipeline = import_part(pipeline, type)
+    create_pipeline = import_part(record.pipeline, type)
     if options.has_several_passes:
         create_pipeline = TestTimeAugmentation
     return Estimator(model, decoder.name, create_pipeline(config))
