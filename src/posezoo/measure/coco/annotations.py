@@ -391,16 +391,20 @@ class _AnnotationParser:
                 f"{where}: expected {3 * count} numbers, three for each of the category's {count}"
                 f" keypoints, got {len(flat)}"
             )
-        # Some tools write true and false.
-        flat[2::3] = [int(value) if isinstance(value, bool) else value for value in flat[2::3]]
-        visible = self._numbers(flat[2::3], count, where)
-        if not {*visible} <= {-1, 0, 1, 2}:
-            self._note(_UNUSUAL_VISIBILITY, where)
-        for place, visibility in enumerate(visible):
+        flat[2::3] = self._visibilities(flat[2::3], count, where)
+        for place, visibility in enumerate(flat[2::3]):
             if visibility <= 0:  # its position does not count, and may be no number
                 point = flat[3 * place : 3 * place + 2]
                 flat[3 * place : 3 * place + 2] = [to_number(value) or 0 for value in point]
         return np.array(self._numbers(flat, 3 * count, where), np.float64).reshape(count, 3)
+
+    def _visibilities(self, values: list[Any], count: int, where: str) -> list[float]:
+        # Some tools write true and false.
+        numbers = [int(value) if isinstance(value, bool) else value for value in values]
+        visible = self._numbers(numbers, count, where)
+        if not {*visible} <= {-1, 0, 1, 2}:
+            self._note(_UNUSUAL_VISIBILITY, where)
+        return visible
 
     def read_dataset(
         self,
