@@ -139,6 +139,9 @@ def test_a_network_of_ultralytics_is_exported_with_their_program(tmp_path):
         assert ended.returncode == 1
         assert "refers to 'ultralytics.nn.tasks.PoseModel'" in ended.stderr
         assert "yolo export model=yolo11n-pose.pt format=onnx" in ended.stderr
+    (tmp_path / "torch.py").write_text("raise ImportError")
+    without_torch = posezoo("run", "yolo11n-pose.pt", cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    assert "yolo export model=yolo11n-pose.pt format=onnx" in without_torch.stderr
 
 
 def test_the_path_of_a_model_yml_is_its_name():
