@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from fakes.command import omz_tool, posezoo
+
+ROOT = Path(__file__).parents[2]
 
 KINDS = {
     "net.h5": ("a network of Keras", "keras.models.load_model('net.h5').export('net')"),
@@ -151,3 +154,13 @@ def test_the_path_of_a_model_yml_is_its_name():
     by_path = posezoo("info", path)
     assert (by_path.returncode, by_path.stderr) == (0, "")
     assert by_path.stdout == posezoo("info", "movenet-lightning").stdout
+
+
+def test_a_bundle_of_mediapipe_tasks_leads_to_the_models_and_the_page_of_tasks(tmp_path):
+    (tmp_path / "pose_landmarker.task").write_bytes(b"PK")
+    ended = posezoo("run", "pose_landmarker.task", cwd=tmp_path)
+    (pattern,) = re.findall(r"posezoo list '([^']+)'", ended.stderr)
+    assert "blazepose-full" in posezoo("list", pattern).stdout
+    page, heading = re.search(r"(docs/\S+\.md)#(\S+)", ended.stderr).groups()
+    headings = re.findall("^## (.+)", (ROOT / page).read_text("utf-8"), re.MULTILINE)
+    assert heading in [each.lower().replace(" ", "-") for each in headings]

@@ -108,6 +108,13 @@ def test_yolox_pose_without_its_grid_is_refused():
     assert "decode_in_inference = True" in caught.value.hint
 
 
+def test_a_yolox_with_its_grid_is_refused_as_a_detector():
+    rows = np.zeros((1, 8400, 85), np.float32)
+    rows[0, 5, :6] = 280, 300, 160, 400, 0.9, 0.95
+    with pytest.raises(InferenceError, match="yolox: the boxes are in pixels, such as"):
+        decode("yolox", {"predictions": rows}, SIZE)
+
+
 def test_options_limit_score_overlap_and_number():
     boxes, scores, points = people(5)
     maps = {"predictions": raw(boxes, scores, points)}
