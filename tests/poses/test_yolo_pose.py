@@ -8,6 +8,7 @@ import pytest
 from posezoo import decode
 from posezoo.core.errors import InferenceError
 from posezoo.poses.decoders import DECODERS
+from posezoo.poses.yolox_boxes import generate_cells
 
 pytest.importorskip("cv2")
 
@@ -100,12 +101,42 @@ def test_boxes_that_have_no_corners_are_refused():
         decode("yolo_pose", {"predictions": rows}, SIZE)
 
 
-def test_yolox_pose_without_its_grid_is_refused():
-    rows = of_cells(*people(2), cells=8400)
-    rows[..., 2:4] = np.log(rows[..., 2:4].clip(1, None) / 8)
-    with pytest.raises(InferenceError, match="YOLOX-pose without its grid") as caught:
+def without_grid(rows):
+    """Rows of YOLOX-pose in pixels as ``decode_in_inference = False`` leaves them (YOLOXHeadKPTS)."""
+    cells, strides = generate_cells(SIZE)
+    rows = rows.copy()
+    rows[0, :, :2] = rows[0, :, :2] / strides - cells
+    rows[0, :, 2:4] = np.log(rows[0, :, 2:4].clip(1, None) / strides)
+    for axis in (0, 1):
+        rows[0, :, 6 + axis :: 3] = (
+            rows[0, :, 6 + axis :: 3] / strides - cells[:, [axis]] + 0.5
+        ) / 2
+    shares = rows[0, :, 8::3].clip(1e-6, 1 - 1e-6)
+    rows[0, :, 8::3] = np.log(shares / (1 - shares))
+    return rows
+
+
+def test_yolox_pose_without_its_grid_finds_the_same_people():
+    rows = of_cells(*people(4), cells=8400)
+    expected = decode("yolo_pose", {"predictions": rows}, SIZE)
+    poses = decode("yolo_pose", {"predictions": without_grid(rows)}, SIZE)
+    assert len(poses) == 4
+    assert np.allclose([pose.box for pose in poses], [pose.box for pose in expected], atol=0.01)
+    points = [pose.keypoints for pose in expected]
+    assert np.abs([pose.keypoints for pose in poses] - np.array(points)).max() < 0.01
+
+
+@pytest.mark.parametrize("cells", [8400, 25200, 25500])
+def test_cells_without_people_are_nobody(cells):
+    rows = np.full((1, cells, 57), 0.1, np.float32)
+    assert decode("yolo_pose", {"predictions": rows}, SIZE) == []
+
+
+def test_three_rows_for_a_cell_without_pixels_are_refused():
+    rows = of_cells(*people(2), cells=25200)
+    rows[..., 2:4] /= 100
+    with pytest.raises(InferenceError, match="not in pixels"):
         decode("yolo_pose", {"predictions": rows}, SIZE)
-    assert "decode_in_inference = True" in caught.value.hint
 
 
 def test_a_yolox_with_its_grid_is_refused_as_a_detector():

@@ -15,10 +15,11 @@ from enum import Enum
 
 import numpy as np
 
-from posezoo.core.arrays import Floats
+from posezoo.core.arrays import Array, Floats
 from posezoo.core.declarations.skeletons import known_counts
 from posezoo.core.errors import InferenceError
 from posezoo.core.values import frozen
+from posezoo.poses.blazeface import sigmoid
 from posezoo.poses.decoder_type import (
     BottomUpDecoder,
     Count,
@@ -35,6 +36,7 @@ from posezoo.poses.decoder_type import (
 from posezoo.poses.keypoints import Pose, create_poses, sort_descending
 from posezoo.poses.letterbox import LONGER, InputSizing, Size
 from posezoo.poses.ssd_detection import box_corners, find_best_boxes
+from posezoo.poses.yolox_boxes import generate_cells
 
 #: The numbers of a row before its scores, which are the box; and, with the suppression of
 #: overlapping people in the network, before its keypoints: the box, the score and the class.
@@ -43,6 +45,10 @@ SUPPRESSED = 6
 
 #: Longer rows are the columns of another network.
 MOST_KEYPOINTS = 300
+
+#: The logarithms of a box's sides in cells are less, as an input has at most some hundred cells on
+#: a side; sides in pixels are more.
+LARGEST_LOGARITHM = 6
 
 #: More rows are not those of a suppression, which keeps 300 people by default.
 MOST_SUPPRESSED = 1000
@@ -104,8 +110,9 @@ def decode_yolo_pose(maps: Maps, size: Size, options: YoloPoseOptions) -> list[P
             N), whose columns have the box's center, width and height, the score of each of C
             classes, and the V values of each keypoint; or (N, 5 + C + V K), the same as a row for
             each cell of the input, with the score of an object before those of classes, which are
-            multiplied; or (N, 6 + V K), whose rows have the box's corners, the score, the class,
-            and the keypoints. Keypoints may be outside the image.
+            multiplied, of YOLOX-pose also without the grid; or (N, 6 + V K), whose rows have the
+            box's corners, the score, the class, and the keypoints. Keypoints may be outside the
+            image.
         size: width and height of the input, in pixels.
 
     Raises:
@@ -123,11 +130,15 @@ def decode_yolo_pose(maps: Maps, size: Size, options: YoloPoseOptions) -> list[P
     scores = class_scores.max(axis=1)
     classes = rows[:, SCORE + 1] if form == Form.PEOPLE else class_scores.argmax(axis=1)
     is_person = (scores >= options.min_score) & (scores > 0) & np.isfinite(rows).all(axis=1)
+    if form == Form.CELLS and is_person.any():
+        if rows[is_person, 2:4].max() < LARGEST_LOGARITHM:
+            rows = _add_grid(rows, size, options)
     rows = rows[is_person]
     scores = scores[is_person]
     classes = classes[is_person]
     boxes = rows[:, :4]
-    _require_pixels(boxes, form)
+    if form == Form.PEOPLE:
+        _require_corners(boxes)
     order = sort_descending(scores)
     if form != Form.PEOPLE:
         boxes = box_corners(rows[:, :2], rows[:, 2:4] / 2)
@@ -191,24 +202,47 @@ def _count_cells(size: Size) -> set[int]:
     return {int(anchors * cells) for anchors in (1, 3) for cells in grids}
 
 
-def _require_pixels(boxes: Floats, form: Form) -> None:
-    """Refuse boxes in other units than those of a form."""
-    if not len(boxes):
-        return
-    if form == Form.PEOPLE and (boxes[:, :2] > boxes[:, 2:]).any(axis=1).mean() > 0.5:
+def _require_corners(boxes: Floats) -> None:
+    is_wrong = (boxes[:, :2] > boxes[:, 2:]).any(axis=1)
+    if is_wrong.sum() > len(boxes) / 2:
         raise InferenceError(
             "yolo_pose: most boxes have no corners: their left side is right of the right one, or"
             f" the upper below the lower, such as {boxes[0].tolist()}",
             hint="rows before the suppression of overlapping people are read only if there is one"
             " or three for each cell of the input",
         )
-    # The logarithms of a width and a height in cells, which are 80 or fewer.
-    if form == Form.CELLS and boxes[:, 2:].max() < 6:
+
+
+def _add_grid(rows: Floats, size: Size, options: YoloPoseOptions) -> Floats:
+    """Rows of YOLOX-pose in pixels: its exporter leaves out the grid by default."""
+    factors, summands, strides = grid_terms(size, rows.shape[1], options)
+    if len(rows) != len(strides):
         raise InferenceError(
-            f"yolo_pose: the boxes are not in pixels, such as {boxes[0].tolist()}: YOLOX-pose"
-            " without its grid",
-            hint="export it with model.head.decode_in_inference = True",
+            "yolo_pose: the boxes are not in pixels, and there are more rows than cells"
         )
+    first = keypoints_begin(Form.CELLS, options)
+    pixels = rows * factors + summands
+    with np.errstate(over="ignore"):
+        pixels[:, 2:4] = np.exp(rows[:, 2:4]) * strides
+    if options.values > 2:
+        pixels[:, first + 2 :: options.values] = sigmoid(rows[:, first + 2 :: options.values])
+    return pixels
+
+
+def grid_terms(size: Size, columns: int, options: YoloPoseOptions) -> tuple[Array, Array, Array]:
+    """What rows of YOLOX-pose are multiplied by and what is added for centers and keypoints in
+    pixels, both (cells, columns), and the stride of each cell, (cells, 1).
+    """
+    cells, strides = generate_cells(size)
+    factors = np.ones((len(cells), columns), np.float32)
+    summands = np.zeros_like(factors)
+    factors[:, :2] = strides
+    summands[:, :2] = cells * strides
+    first = keypoints_begin(Form.CELLS, options)
+    for axis in (0, 1):
+        factors[:, first + axis :: options.values] = 2 * strides
+        summands[:, first + axis :: options.values] = (cells[:, [axis]] - 0.5) * strides
+    return factors, summands, strides
 
 
 def _is_raw(shape: Shape, options: YoloPoseOptions) -> bool:

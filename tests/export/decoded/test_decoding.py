@@ -178,6 +178,15 @@ def rows_of_cells(rng: np.random.Generator) -> Maps:
     return {"predictions": rows[None].astype(np.float32)}
 
 
+def rows_without_grid(rng: np.random.Generator) -> Maps:
+    """As ``rows_of_cells``, as the exporter of YOLOX-pose leaves them by default."""
+    rows = rows_of_cells(rng)["predictions"]
+    cells, strides = generate_cells(SIZE)
+    rows[0, :, :2] = rows[0, :, :2] / strides - cells
+    rows[0, :, 2:4] = np.log(rows[0, :, 2:4].clip(1, 99) / strides)
+    return {"predictions": rows}
+
+
 def rows_without_overlap(rng: np.random.Generator) -> Maps:
     """People as YOLO26's head finds them: corners, score, class and keypoints."""
     rows = rng.uniform(0, 250, (1, 30, 57))
@@ -259,6 +268,7 @@ CASES: dict[str, tuple] = {
         {"classes": 2, "values": 2, "max_overlap": 0.3},
     ),
     "yolo_pose/of cells": (rows_of_cells, {}),
+    "yolo_pose/of cells without their grid": (rows_without_grid, {}),
     "yolo_pose/without overlap": (rows_without_overlap, {}),
     "rf_detr": (queries, {}),
     "rf_detr/of 26 keypoints": (lambda rng: queries(rng, 26), {"min_score": 0.2}),
