@@ -130,9 +130,9 @@ def decode_yolo_pose(maps: Maps, size: Size, options: YoloPoseOptions) -> list[P
     scores = class_scores.max(axis=1)
     classes = rows[:, SCORE + 1] if form == Form.PEOPLE else class_scores.argmax(axis=1)
     is_person = (scores >= options.min_score) & (scores > 0) & np.isfinite(rows).all(axis=1)
-    if form == Form.CELLS and is_person.any():
-        if rows[is_person, 2:4].max() < LARGEST_LOGARITHM:
-            rows = _add_grid(rows, size, options)
+    largest_side = rows[is_person, 2:4].max() if is_person.any() else np.inf
+    if form == Form.CELLS and largest_side < LARGEST_LOGARITHM:
+        rows = _add_grid(rows, size, options)
     rows = rows[is_person]
     scores = scores[is_person]
     classes = classes[is_person]
