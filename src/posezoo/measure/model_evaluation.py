@@ -21,7 +21,6 @@ from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
 from posezoo.measure.coco import CocoBox, CocoDataset, DatasetImage, ImageId, read_detector_boxes
 from posezoo.measure.evaluation import EvaluationResult, evaluate
-from posezoo.measure.evaluation.coco_metrics import keypoint_sigmas
 from posezoo.measure.evaluation.evaluation_protocol import EvaluationProtocol, cache_key
 from posezoo.measure.evaluation.image_predictions import ImagePredictions, keypoint_indices
 from posezoo.measure.evaluation.run_evaluation import ImagePredictor
@@ -177,8 +176,7 @@ def require_matching_skeleton(model: Model, dataset: CocoDataset, *, of_boxes: b
         of_boxes: whether boxes are compared; those of hands and faces are not those of people.
 
     Raises:
-        EvaluationError: the model's skeleton lacks annotated keypoints, or it finds no keypoints;
-            or COCO's sigma of an annotated keypoint is unknown.
+        EvaluationError: the model's skeleton lacks annotated keypoints, or it finds no keypoints.
     """
     if model.decoder and model.decoder.name == MASKS:
         raise EvaluationError(
@@ -189,8 +187,6 @@ def require_matching_skeleton(model: Model, dataset: CocoDataset, *, of_boxes: b
     is_of_people = any(body.keypoints == dataset.keypoints for body in SKELETONS.values())
     if skeleton and skeleton.keypoints and (is_of_people or not of_boxes):
         keypoint_indices(skeleton, dataset.keypoints)
-    if not of_boxes:
-        keypoint_sigmas(dataset.described_by(model.own_skeleton))
 
 
 def select_keypoints(model: Model, dataset: CocoDataset, listener: Listener) -> CocoDataset:
