@@ -38,6 +38,7 @@ from posezoo.core.settings import (
     SECOND_MODEL,
     SETTING_TYPES,
     read_settings,
+    suggest_setting,
     to_settings,
 )
 from posezoo.networks import build_network, is_network
@@ -447,7 +448,7 @@ def _model_with_network(context: Context, name: str) -> ModelSpec:
 def _open(flags: dict[str, Any], trust_on_first_use: bool) -> Context:
     for name in flags:
         if name not in SETTING_TYPES:
-            hint = explain_other_word(name).replace("--", "") or suggest(name, SETTING_TYPES)
+            hint = explain_other_word(name).replace("--", "") or suggest_setting(name)
             raise SettingsError(f"unknown setting {name!r}", hint=hint)
     try:
         settings = to_settings(read_settings(flags))

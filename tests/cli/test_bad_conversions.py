@@ -124,9 +124,10 @@ def test_a_damaged_ir_is_repaired_with_the_flags_of_its_conversion(tmp_path):
     told = posezoo("verify", "net", *registry, *folders).stdout
     mends = told.splitlines()[-1].partition("; ")[2].removesuffix(" repairs the first").split()
     own_folders = ["-d", str(tmp_path), "--weights_dir", str(tmp_path / "out")]
-    assert mends == ["posezoo", "convert", "net", *frames, *own_folders, *registry]
+    precision = ["--precisions", "FP32"]
+    assert mends == ["posezoo", "convert", "net", *frames, *precision, *own_folders, *registry]
     told = omz_tool("verifier", "--name", "net", *registry, *folders).stdout
-    assert " ".join(["converter.py --name net", *frames, *folders, *registry]) in told
+    assert " ".join(["converter.py --name net", *frames, *precision, *folders, *registry]) in told
 
 
 @pytest.mark.parametrize("what", BAD)

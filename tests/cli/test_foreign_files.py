@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from fakes.command import omz_tool, posezoo
+
+ROOT = Path(__file__).parents[2]
 
 KINDS = {
     "net.h5": ("a network of Keras", "keras.models.load_model('net.h5').export('net')"),
@@ -139,6 +142,9 @@ def test_a_network_of_ultralytics_is_exported_with_their_program(tmp_path):
         assert ended.returncode == 1
         assert "refers to 'ultralytics.nn.tasks.PoseModel'" in ended.stderr
         assert "yolo export model=yolo11n-pose.pt format=onnx" in ended.stderr
+    (tmp_path / "torch.py").write_text("raise ImportError")
+    without_torch = posezoo("run", "yolo11n-pose.pt", cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    assert "yolo export model=yolo11n-pose.pt format=onnx" in without_torch.stderr
 
 
 def test_the_path_of_a_model_yml_is_its_name():
@@ -148,3 +154,13 @@ def test_the_path_of_a_model_yml_is_its_name():
     by_path = posezoo("info", path)
     assert (by_path.returncode, by_path.stderr) == (0, "")
     assert by_path.stdout == posezoo("info", "movenet-lightning").stdout
+
+
+def test_a_bundle_of_mediapipe_tasks_leads_to_the_models_and_the_page_of_tasks(tmp_path):
+    (tmp_path / "pose_landmarker.task").write_bytes(b"PK")
+    ended = posezoo("run", "pose_landmarker.task", cwd=tmp_path)
+    (pattern,) = re.findall(r"posezoo list '([^']+)'", ended.stderr)
+    assert "blazepose-full" in posezoo("list", pattern).stdout
+    page, heading = re.search(r"(docs/\S+\.md)#(\S+)", ended.stderr).groups()
+    headings = re.findall("^## (.+)", (ROOT / page).read_text("utf-8"), re.MULTILINE)
+    assert heading in [each.lower().replace(" ", "-") for each in headings]

@@ -349,6 +349,17 @@ def test_a_folder_adds_to_the_users_own_file_and_takes_no_restriction_away(tmp_p
     assert (settings.locked, settings.device, settings.jobs) == (True, "NPU", 3)
 
 
+def test_the_second_name_of_a_setting_leads_to_the_first(tmp_path):
+    (tmp_path / "posezoo.cfg").write_text("[posezoo]\noutput_dir = /models\n")
+    with pytest.raises(SettingsError, match="unknown setting output_dir") as caught:
+        read_settings({}, {"HOME": str(tmp_path)}, tmp_path)
+    assert caught.value.hint == "did you mean weights_dir?"
+    (unknown,) = unknown_variables({"POSEZOO_OUTPUT_DIR": "/models"})
+    variable = unknown.hint.removeprefix("did you mean ").removesuffix("?")
+    settings = to_settings(read_settings({}, {variable: "/models"}, tmp_path / "other"))
+    assert settings.weights_dir == Path("/models")
+
+
 def test_a_misspelt_variable_is_named_once():
     right = posezoo_process("list", "movenet-lightning", POSEZOO_DEVICE="CPU")
     assert (right.returncode, right.stderr) == (0, "")

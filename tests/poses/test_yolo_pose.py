@@ -8,6 +8,7 @@ import pytest
 from posezoo import decode
 from posezoo.core.errors import InferenceError
 from posezoo.poses.decoders import DECODERS
+from posezoo.poses.yolox_boxes import generate_cells
 
 pytest.importorskip("cv2")
 
@@ -52,7 +53,18 @@ def suppressed(boxes, scores, points):
     return rows[None].astype(np.float32)
 
 
-@pytest.mark.parametrize("form", [raw, suppressed])
+def of_cells(boxes, scores, points, cells: int = 25500):
+    """As YOLOv7-pose is exported: the columns of ``raw`` as rows, with the score of an object before that of the
+    class; a person also where the class is unlikely.
+    """
+    rows = raw(boxes, scores / 0.95, points, cells)[0].T
+    rows = np.insert(rows, 5, 0.95, axis=1)
+    rows[-len(boxes) :] = rows[10 : 10 + 3 * len(boxes) : 3]
+    rows[-len(boxes) :, 5] = 0.02
+    return rows[None]
+
+
+@pytest.mark.parametrize("form", [raw, suppressed, of_cells])
 @pytest.mark.parametrize("keypoints", [17, 26, 133, 5])
 def test_each_person_is_found_once(form, keypoints):
     boxes, scores, points = people(5, keypoints)
@@ -60,6 +72,78 @@ def test_each_person_is_found_once(form, keypoints):
     assert len(poses) == 5
     assert np.allclose([pose.score for pose in poses], scores)
     assert np.abs([pose.keypoints for pose in poses] - points).max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("size", "cells"),
+    [((640, 640), 8400), ((640, 640), 25200), ((384, 256), 6120), ((128, 64), 168)],
+)
+def test_the_cells_of_an_input_are_rows_before_the_suppression(size, cells):
+    boxes, scores, points = people(2)
+    predictions = of_cells(boxes, scores, points, cells)
+    poses = decode("yolo_pose", {"predictions": predictions}, size)
+    assert np.allclose([pose.score for pose in poses], scores)
+    assert np.allclose(poses[0].box, boxes[0].clip(0, [*size, *size]), atol=1e-3)
+
+
+def test_rows_of_unknown_cells_are_refused_with_both_forms():
+    rows = {"predictions": of_cells(*people(2), cells=25500)}
+    with pytest.raises(
+        InferenceError, match=r"more rows than people after .* YOLOv7-pose"
+    ) as caught:
+        decode("yolo_pose", rows, (320, 320))
+    assert caught.match("2100, 2125, 6300, 6375 for 320x320")
+
+
+def test_boxes_that_have_no_corners_are_refused():
+    rows = of_cells(*people(5))[:, 10:25]
+    with pytest.raises(InferenceError, match="most boxes have no corners"):
+        decode("yolo_pose", {"predictions": rows}, SIZE)
+
+
+def without_grid(rows):
+    """Rows of YOLOX-pose in pixels as ``decode_in_inference = False`` leaves them (YOLOXHeadKPTS)."""
+    cells, strides = generate_cells(SIZE)
+    rows = rows.copy()
+    rows[0, :, :2] = rows[0, :, :2] / strides - cells
+    rows[0, :, 2:4] = np.log(rows[0, :, 2:4].clip(1, None) / strides)
+    for axis in (0, 1):
+        rows[0, :, 6 + axis :: 3] = (
+            rows[0, :, 6 + axis :: 3] / strides - cells[:, [axis]] + 0.5
+        ) / 2
+    shares = rows[0, :, 8::3].clip(1e-6, 1 - 1e-6)
+    rows[0, :, 8::3] = np.log(shares / (1 - shares))
+    return rows
+
+
+def test_yolox_pose_without_its_grid_finds_the_same_people():
+    rows = of_cells(*people(4), cells=8400)
+    expected = decode("yolo_pose", {"predictions": rows}, SIZE)
+    poses = decode("yolo_pose", {"predictions": without_grid(rows)}, SIZE)
+    assert len(poses) == 4
+    assert np.allclose([pose.box for pose in poses], [pose.box for pose in expected], atol=0.01)
+    points = [pose.keypoints for pose in expected]
+    assert np.abs([pose.keypoints for pose in poses] - np.array(points)).max() < 0.01
+
+
+@pytest.mark.parametrize("cells", [8400, 25200, 25500])
+def test_cells_without_people_are_nobody(cells):
+    rows = np.full((1, cells, 57), 0.1, np.float32)
+    assert decode("yolo_pose", {"predictions": rows}, SIZE) == []
+
+
+def test_three_rows_for_a_cell_without_pixels_are_refused():
+    rows = of_cells(*people(2), cells=25200)
+    rows[..., 2:4] /= 100
+    with pytest.raises(InferenceError, match="not in pixels"):
+        decode("yolo_pose", {"predictions": rows}, SIZE)
+
+
+def test_a_yolox_with_its_grid_is_refused_as_a_detector():
+    rows = np.zeros((1, 8400, 85), np.float32)
+    rows[0, 5, :6] = 280, 300, 160, 400, 0.9, 0.95
+    with pytest.raises(InferenceError, match="yolox: the boxes are in pixels, such as"):
+        decode("yolox", {"predictions": rows}, SIZE)
 
 
 def test_options_limit_score_overlap_and_number():
@@ -108,6 +192,7 @@ def test_other_outputs_are_refused(shape):
         ((1, 56, 8400), "yolo_pose"),
         ((1, 300, 57), "yolo_pose"),
         ((1, 83, 5040), "yolo_pose"),
+        ((1, 25500, 57), "yolo_pose"),
         ((1, 8400, 85), "yolox"),
         ((1, 84, 8400), ""),
         ((1, 20, 21504), ""),  # rotated boxes

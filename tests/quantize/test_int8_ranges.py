@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
 from dataclasses import dataclass
@@ -269,6 +270,19 @@ def test_it_is_made_in_the_same_bytes_beside_other_precisions(zoo):
         assert pair[0] == pair[1]
     assert not zoo.xml("alone", "FP16").exists()
     assert zoo.xml("both", "FP16").is_file()
+
+
+def test_the_command_of_verify_repairs_int8_and_makes_no_other_precision(made):
+    precisions = {path.name for path in made.xml().parents[1].iterdir() if path.is_dir()}
+    made.xml().with_suffix(".bin").write_bytes(b"x")
+    verify = ("verify", NAME, "--models_dir", made.root / "registry")
+    verify += ("--weights_dir", made.root / "irs")
+    damaged = posezoo(*verify)
+    assert damaged.returncode == 1
+    command = damaged.stdout.splitlines()[-1].partition("; ")[2].removesuffix(" repairs the first")
+    assert posezoo(*shlex.split(command)[1:]).returncode == 0
+    assert posezoo(*verify).returncode == 0
+    assert {path.name for path in made.xml().parents[1].iterdir() if path.is_dir()} == precisions
 
 
 def test_other_ranges_make_it_again(made, tensors):

@@ -318,8 +318,9 @@ def test_a_changed_int8_ir_is_reported_by_verify_and_made_again(bench):
     states = {artifact.artifact: artifact.state for artifact in check_artifacts(bench.spec, layout)}
     assert states["FP16-INT8/seeker.bin"] == "good"
     bench.xml.with_suffix(".bin").write_bytes(b"x")
-    states = {artifact.artifact: artifact.state for artifact in check_artifacts(bench.spec, layout)}
-    assert states["FP16-INT8/seeker.bin"] == "changed"
+    states = {artifact.artifact: artifact for artifact in check_artifacts(bench.spec, layout)}
+    changed = states["FP16-INT8/seeker.bin"]
+    assert (changed.state, changed.quantized) == ("changed", True)
     bench.quantize()
     assert bench.of(QuantizationFinished)
 

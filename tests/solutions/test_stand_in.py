@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -76,6 +78,25 @@ def test_the_stand_in_is_private_and_brings_neither_protobuf_nor_an_old_numpy(wh
         f"posezoo[convert]=={VERSION}",
         "opencv-contrib-python>=4.8,<5",
     ]
+
+
+def test_the_upgrade_of_the_page_takes_the_stand_in_and_not_mediapipe_1(wheels, tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "upgrading.md").read_text("utf-8")
+    (command,) = re.findall(r"`(pip install[^`]*mediapipe[^`]*)`", page)
+    words = shlex.split(command)[2:]
+    assert words[:3] == ["--upgrade", "--find-links", "wheels"]
+    shutil.copytree(wheels, tmp_path / "wheels")
+    with zipfile.ZipFile(tmp_path / "wheels" / "mediapipe-1.0-py3-none-any.whl", "w") as newer:
+        metadata = "Metadata-Version: 2.1\nName: mediapipe\nVersion: 1.0\n"
+        newer.writestr("mediapipe-1.0.dist-info/METADATA", metadata)
+        newer.writestr("mediapipe-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+    pip = [sys.executable, "-m", "pip", "download", "--no-index", "--no-deps", "-d", "taken"]
+    for requirement, taken in ((words[-1], STAND_IN), ("mediapipe", "mediapipe-1.0-")):
+        download = [*pip, *words[1:3], requirement]
+        subprocess.run(download, cwd=tmp_path, check=True, capture_output=True)
+        (wheel,) = (tmp_path / "taken").iterdir()
+        assert wheel.name.startswith(taken)
+        wheel.unlink()
 
 
 def test_writing_it_again_gives_the_same_bytes(wheels, tmp_path):

@@ -31,6 +31,7 @@ class RepairCommands:
     flags: Sequence[str]  # those that select the registry
     downloader: str = "posezoo download"
     converter: str = "posezoo convert"
+    quantizer: str = "posezoo quantize"
 
 
 def _select_fetched(
@@ -133,8 +134,14 @@ def _repair_command(
     folder_flag = "-o" if is_omz_command else "--weights_dir"
     if artifact.state in ("extra", "symlinked", "special"):
         return []
+    if artifact.quantized:
+        words = [*repair.quantizer.split(), artifact.model, "--dataset_dir", "PHOTOS"]
+        folder_flag = "--model_dir" if is_omz_command else folder_flag
+        words += ["--precisions", artifact.path.parent.name]
+        return [*words, folder_flag, f"{layout.output_dir}"]
     if artifact.converted:
         words = [*repair.converter.split(), artifact.model, *artifact.flags.split()]
+        words += ["--precisions", artifact.path.parent.name]
         # omz_converter takes the files from the working folder by default.
         if layout.download_dir != layout.output_dir or is_omz_command:
             words += ["-d", f"{layout.download_dir}"]

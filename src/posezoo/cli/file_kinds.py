@@ -103,7 +103,8 @@ _KINDS = {
     ".task": FileKind(
         "a bundle of MediaPipe, a zip of .tflite files",
         "unzip {file}; then posezoo translate NET.tflite -o net.xml. The zoo has MediaPipe's"
-        " networks: posezoo list 'blazepose*'",
+        " networks: posezoo list 'blazepose*'. docs/coming_from.md#mediapipe-tasks has the calls"
+        " of MediaPipe Tasks, and ours",
     ),
     **dict.fromkeys((".prototxt", ".caffemodel"), _CAFFE),
     **dict.fromkeys((".cfg", ".weights"), _DARKNET),

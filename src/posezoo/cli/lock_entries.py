@@ -42,6 +42,7 @@ def collect_entries(
             continue
         if not provenance.was_made_from(record, spec):
             again = format_command("convert", spec) + provenance.conversion_flags(record, spec)
+            again += f" --precisions {xml.parent.name}"
             warnings.append(f"{xml}: was converted from another file: {again} converts it again")
             continue
         converted = []

@@ -559,9 +559,19 @@ def unknown_variables(environ: Mapping[str, str]) -> Iterator[SettingsError]:
     variables = set(map(_variable, SETTING_TYPES))
     for name in environ:
         if name.startswith("POSEZOO_") and name not in variables:
-            ended = explain_ended(name.removeprefix("POSEZOO_").lower())
-            hint = ended or suggest(name, map(_variable, SETTING_TYPES))
+            word = name.removeprefix("POSEZOO_").lower()
+            hint = explain_ended(word) or suggest_setting(word, _variable)
             yield SettingsError(f"{name}: unknown setting", hint=hint)
+
+
+def suggest_setting(name: str, spell: Callable[[str], str] = str) -> str:
+    """A hint that names the setting which an unknown name may mean, as ``spell`` writes it."""
+    name = _SECOND_NAMES.get(name, name)
+    return suggest(spell(name), map(spell, SETTING_TYPES))
+
+
+#: What settings were also called until 0.2.0.
+_SECOND_NAMES = {"output_dir": "weights_dir"}
 
 
 def to_settings(settings: Mapping[str, Setting]) -> Settings:
@@ -663,6 +673,6 @@ def _read_config(path: Path) -> dict[str, str]:
         elif name not in SETTING_TYPES:
             raise SettingsError(
                 f"{path}: unknown setting {name}",
-                hint=suggest(name, SETTING_TYPES) or "see posezoo doctor",
+                hint=suggest_setting(name) or "see posezoo doctor",
             )
     return configured

@@ -57,6 +57,7 @@ class ArtifactState:
     #: instead of a file, a pipe, a socket or a device).
     state: str
     converted: bool = False  # whether the file was made by a conversion, not downloaded
+    quantized: bool = False  # whether it is INT8 that was made with photos
     expected: str = ""  # the expected checksum
     flags: str = ""  # the conversion flags that change the input images, with a space before each
     int8: str = ""  # of INT8 that was made with declared ranges: how far it was from FP16
@@ -148,12 +149,14 @@ def _check_converted_irs(
                 content = record.contents[suffix]
                 state = file_state(path, content.size, content.digest, remember=remember)
                 flags = provenance.conversion_flags(record, spec)
+                quantization = record.key.get("quantization")
                 yield ArtifactState(
                     name,
                     artifact,
                     path,
                     state,
                     converted=True,
+                    quantized=isinstance(quantization, dict) and "photos" in quantization,
                     expected=str(content.digest),
                     flags=flags,
                     int8=_describe_int8(spec, xml, record),

@@ -116,8 +116,9 @@ def matching_networks(path: Path) -> tuple[str, ...]:
     from posezoo.networks import checkpoints
     from posezoo.networks.checkpoints.key_matching import compare_keys
 
-    torch = import_optional("torch", extra="torch")
+    # A file of another program is refused before torch is asked for, which is large.
     arrays = checkpoints.read_checkpoint(path)
+    torch = import_optional("torch", extra="torch")
     names = []
     for name, network in (*networks.NETWORKS.items(), *networks.PLUGINS.items()):
         with suppress(CheckpointError, NetworkError), torch.device("meta"):

@@ -132,6 +132,7 @@ class DecoderType:
         rules: how the roles of an IR's outputs are recognized. These are alternatives: the first
             one is used whose rules fit exactly one output each. Empty: the decoder cannot be
             recognized.
+        takes_all_outputs: whether the network is another one if it has more outputs.
         omz_model_types: names of this decoder in Open Model Zoo's ``model_info``, in lower case.
         optional: outputs of the last network that may be missing.
         convert_outputs: converts another form of the outputs to this one; None: they are not
@@ -182,6 +183,7 @@ class DecoderType:
     skeleton: str = ""
     needs: str = "other outputs"
     rules: tuple[Mapping[str, OutputRule], ...] = ()
+    takes_all_outputs: bool = False
     omz_model_types: tuple[str, ...] = ()
     optional: tuple[Output, ...] = ()
     convert_outputs: Callable[[Maps], Maps] | None = None
@@ -245,6 +247,8 @@ class DecoderType:
     def recognize_outputs(self, outputs: Mapping[str, Shape]) -> dict[str, str]:
         """The names of a network's outputs by role, if they can only be this decoder's."""
         for rules in self.rules:
+            if self.takes_all_outputs and len(outputs) != len(rules):
+                continue
             matches = [
                 (role, name)
                 for role, rule in rules.items()

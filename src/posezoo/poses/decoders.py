@@ -22,6 +22,7 @@ from posezoo.poses.decoder_type import DecoderType, Maps, Shape
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import STRETCH, InputSizing, Size
 from posezoo.poses.top_down import crop_stretch
+from posezoo.poses.unread_networks import name_unread_network
 
 Option = str | int | float | bool
 
@@ -67,6 +68,8 @@ def recognize_decoder(outputs: Mapping[str, Shape]) -> str:
     """The first decoder that a network's outputs fit, by their names and shapes; empty if there is
     none.
     """
+    if name_unread_network(outputs):
+        return ""
     for name, decoder in DECODERS.items():
         if not decoder.needs_task and decoder.recognize_outputs(outputs):
             return name
@@ -132,7 +135,8 @@ def decode(
     - rtmdet: ``dets`` (1, N, 5) and ``labels`` (1, N); it returns poses without keypoints
     - yolox: ``predictions`` (1, cells, 5 + classes); it returns poses without keypoints
     - rf_detr: ``dets`` (1, N, 4), ``labels`` (1, N, classes) and ``keypoints`` (1, N, K, 8)
-    - yolo_pose: ``predictions`` (1, 5 + 3 K, N) or (1, N, 6 + 3 K), with any number of keypoints K
+    - yolo_pose: ``predictions`` (1, 5 + 3 K, N) or (1, N, 6 + 3 K), with any number of keypoints K;
+      before or after the suppression of overlapping people
     - centernet: ``centers`` (1, 80, H, W), ``sizes`` and ``offsets`` (1, 2, H, W); it returns
       poses without keypoints
     - yolo_anchors: ``maps_32``, optionally ``maps_16`` and ``maps_8`` (1, A (5 + classes), H, W),

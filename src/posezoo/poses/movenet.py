@@ -138,6 +138,7 @@ DECODER = TopDownDecoder(
     skeleton=SKELETON,
     needs="17 keypoints",
     rules=({"keypoints": has_shape(-1, 1, 17, 3)},),
+    takes_all_outputs=True,
     next_crop=next_crop,
     graph=DecoderGraph("posezoo.export.decoded.movenet_graph:build"),
 )

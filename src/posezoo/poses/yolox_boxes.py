@@ -59,7 +59,7 @@ def decode_yolox(maps: Maps, size: Size, options: YoloxOptions) -> list[Pose]:
         size: width and height of the input, in pixels.
 
     Raises:
-        InferenceError: the number of cells or of columns does not fit.
+        InferenceError: the number of cells or of columns does not fit, or boxes are in pixels.
     """
     rows = maps["predictions"]
     corners, strides = generate_cells(size)
@@ -72,6 +72,13 @@ def decode_yolox(maps: Maps, size: Size, options: YoloxOptions) -> list[Pose]:
     shares = rows[:, PERSON:last]
     classes = shares.argmax(axis=1)
     scores = rows[:, OBJECT] * shares.max(axis=1)
+    best = scores.argmax()
+    # A side of exp(12) cells is larger than any image.
+    if scores[best] >= options.min_box_score and rows[best, 2:4].min() > 12:
+        raise InferenceError(
+            f"yolox: the boxes are in pixels, such as {rows[best, :4].tolist()}",
+            hint="export it without --decode_in_inference: posezoo adds the grid",
+        )
     centers = (rows[:, :2] + corners) * strides
     with np.errstate(over="ignore"):
         halves = np.exp(rows[:, 2:4]) * strides / 2

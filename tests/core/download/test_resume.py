@@ -50,6 +50,21 @@ def test_the_next_run_goes_on_and_leaves_nothing_behind(server, fetch):
     assert [path.name for path in (fetch.folder / ".posezoo").iterdir()] == ["net.tflite.json"]
 
 
+def test_only_an_error_that_may_pass_says_that_the_command_resumes(server, fetch):
+    file = broken_off(server, fetch)
+    server.serve("net.tflite", WEIGHTS, status=[503, 404])
+    with pytest.raises(SourceError) as passing:
+        fetch(file, attempts=1)
+    assert "run the same command again: it resumes after the 3000 bytes" in passing.value.hint
+    with pytest.raises(SourceError) as lasting:
+        fetch(file, attempts=1)
+    assert "check the address" in lasting.value.hint
+    assert "again" not in lasting.value.hint
+    server.serve("net.tflite", WEIGHTS, etag=ETAG)
+    assert fetch(file).read_bytes() == WEIGHTS
+    assert ranges(server)[-1] == "bytes=3000-"
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_run_that_was_ended_by_a_signal_is_resumed(server, fetch, number):
     body = bytes(range(256)) * 16384  # 4 MiB

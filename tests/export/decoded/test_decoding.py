@@ -171,9 +171,27 @@ def columns_of_two_classes(rng: np.random.Generator) -> Maps:
     return {"predictions": rows.astype(np.float32)}
 
 
+def rows_of_cells(rng: np.random.Generator) -> Maps:
+    """As ``columns_of_people``, in the rows of YOLOX-pose for the cells of the input."""
+    columns = columns_of_people(rng)["predictions"][0]
+    rows = np.zeros((sum((SIZE[0] // side) * (SIZE[1] // side) for side in (8, 16, 32)), 57))
+    rows[:84] = np.insert(columns.T, 5, rng.uniform(0.5, 1, 84), axis=1)
+    return {"predictions": rows[None].astype(np.float32)}
+
+
+def rows_without_grid(rng: np.random.Generator) -> Maps:
+    """As ``rows_of_cells``, as the exporter of YOLOX-pose leaves them by default."""
+    rows = rows_of_cells(rng)["predictions"]
+    cells, strides = generate_cells(SIZE)
+    rows[0, :, :2] = rows[0, :, :2] / strides - cells
+    rows[0, :, 2:4] = np.log(rows[0, :, 2:4].clip(1, 99) / strides)
+    return {"predictions": rows}
+
+
 def rows_without_overlap(rng: np.random.Generator) -> Maps:
     """People as YOLO26's head finds them: corners, score, class and keypoints."""
     rows = rng.uniform(0, 250, (1, 30, 57))
+    rows[0, :, 2:4] += 250
     rows[0, :, 4] = np.round(rng.random(30) ** 4, 2)
     rows[0, :, 5] = 0
     rows[0, :, 8::3] = rng.random((30, 17))
@@ -261,6 +279,8 @@ CASES: dict[str, tuple] = {
         columns_of_two_classes,
         {"classes": 2, "values": 2, "max_overlap": 0.3},
     ),
+    "yolo_pose/of cells": (rows_of_cells, {}),
+    "yolo_pose/of cells without their grid": (rows_without_grid, {}),
     "yolo_pose/without overlap": (rows_without_overlap, {}),
     "rf_detr": (queries, {}),
     "rf_detr/of 26 keypoints": (lambda rng: queries(rng, 26), {"min_score": 0.2}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 
 import numpy as np
 import pytest
@@ -99,9 +100,14 @@ def broken(**changes):
         (broken(categories=[{"id": 1, "name": "dog"}]), "no category is called person; the categories: dog"),
         (broken(categories=[]), "no category is called person; the categories: none"),
         (broken(images=[{"id": 1, "file_name": "a"}, {"id": 1, "file_name": "b"}]), "ids of images repeat: 1"),
-        (broken(annotations=[person(1, 9, SEEN)]), "no annotations of people"),
+        (broken(annotations=[person(1, 0, SEEN)]), r"no annotations of its images: annotations\[0\] \(image_id 0\): is of another image"),
         (broken(annotations=[{**person(1, 1, SEEN), "bbox": [1, 2, 3]}]), r"annotations\[0\].bbox: expected 4 numbers, got 3"),
         (broken(annotations=[{**person(1, 1, SEEN), "bbox": None}]), "bbox: expected 4 numbers, got none"),
+        (broken(annotations=[person(1, 1, SEEN, bbox=(90, 20, -80, 9))]), "bbox: expected left, top, width and height of 0 or more"),
+        (broken(annotations=[person(1, 1, SEEN, area=-7)]), "area: expected 0 or more, got -7"),
+        (broken(annotations=[person(1, 1, SEEN), person(2, None, SEEN)]), r"annotations\[1\].image_id: expected the id of an image, got nothing"),
+        (broken(categories=[{**PERSON, "keypoints": ["tail", "tip", "tail"]}]), "tail is listed 2 times"),
+        (broken(categories=[{**PERSON, "keypoints": ["hip", "hip", *(f"k{i}" for i in range(15))]}]), "hip is listed 2 times"),
         (broken(annotations=[{**person(1, 1, SEEN), "keypoints": [1, 2, 3]}]), "keypoints: expected 51 numbers, three for each of the category's 17 keypoints, got 3"),
         (broken(annotations=[{**person(1, 1, SEEN), "category_id": 7}]), "no annotations of people, whose category_id is 1; it has annotations with category_id 7"),
         (broken(annotations=[person(1, 1, SEEN, bbox=(0.1, 0.2, 0.3, 0.9))]), "all numbers of bbox are from 0 to 1"),
@@ -134,6 +140,9 @@ CHANGES = {
     "an area that is not stated": lambda content: content["annotations"][0].update(area=None),
     "ids of annotations that are texts": lambda content: content["annotations"][0].update(id="a-b"),
     "no ids of annotations": lambda content: content["annotations"][0].pop("id"),
+    "visibility as true": lambda content: content["annotations"][0].update(
+        keypoints=[True if at % 3 == 2 else value for at, value in enumerate(SEEN.ravel().tolist())]
+    ),
     "keypoints in triples": lambda content: content["annotations"][0].update(
         keypoints=SEEN.tolist()
     ),
@@ -148,7 +157,9 @@ def test_what_annotation_tools_write_is_read_without_a_warning(tmp_path, kind):
     assert (dataset.warnings, dataset.person_count()) == ((), 1)
     (image,) = dataset.images
     assert (image.id, image.size, image.people[0].bbox) == (1, (640, 480), (10, 10, 80, 160))
-    assert image.people[0].keypoints.tolist() == SEEN.tolist()
+    keypoints = image.people[0].keypoints
+    assert keypoints[:, :2].tolist() == SEEN[:, :2].tolist()
+    assert keypoints[:, 2].all()
 
 
 def test_positions_that_are_not_labelled_may_be_no_numbers(tmp_path):
@@ -167,7 +178,33 @@ def test_people_without_keypoints_count_only_as_boxes(tmp_path, empty):
 
 
 WARNED = {
-    "no area": (lambda content: content["annotations"][0].update(area=0), "area is 0"),
+    "no area": (lambda content: content["annotations"][0].update(area=0), "far below that of bbox"),
+    "an area of 1": (
+        lambda content: content["annotations"][0].update(area="1.0"),
+        r"annotations\[0\] \(area 1, bbox 12800\): area is far below that of bbox",
+    ),
+    "the area of the image": (
+        lambda content: content["annotations"][0].update(area=640 * 480),
+        r"\(area 307200, bbox 12800\): area is far above that of bbox",
+    ),
+    "corners": (
+        lambda content: content["annotations"][0].update(bbox=[300, 200, 600, 400], area=None),
+        r"annotations\[0\]: bbox leaves its image",
+    ),
+    "names alike": (
+        lambda content: content.update(categories=[{**PERSON, "keypoints": ["point"] * 17}]),
+        "COCO's 17",
+    ),
+    "a name twice": (
+        lambda content: content.update(
+            categories=[{**PERSON, "keypoints": ["nose", *PERSON["keypoints"][2:3] * 2, *PERSON["keypoints"][3:]]}]
+        ),
+        "COCO's 17",
+    ),
+    "a confidence as visibility": (
+        lambda content: content["annotations"][0]["keypoints"].__setitem__(2, 0.87),
+        "visibility is not 0, 1 or 2",
+    ),
     "a wrong count": (
         lambda content: content["annotations"][1].update(num_keypoints=0),
         "num_keypoints is not the number",
@@ -181,14 +218,14 @@ WARNED = {
         lambda content: content["annotations"].append(dict(content["annotations"][0])),
         r"annotations\[2\]: is listed twice",
     ),
-    "ids twice": (lambda content: content["annotations"][1].update(id=1, area=9), "both count"),
+    "ids twice": (lambda content: content["annotations"][1].update(id=1, area=9000), "both count"),
     "a caption": (
         lambda content: content["annotations"].append({"id": 3, "image_id": 1, "category_id": 1}),
         "neither bbox nor keypoints; left out",
     ),
     "another image": (
         lambda content: content["annotations"].append(person(3, 9, SEEN)),
-        "an image that is not listed; left out",
+        r"annotations\[2\] \(image_id 9\): is of an image that is not listed; left out",
     ),
     "no names": (lambda content: content.update(categories=[{"id": 1, "name": "person"}]), "COCO's 17"),
 }  # fmt: skip
@@ -202,6 +239,7 @@ def test_what_figures_do_not_need_is_one_warning(tmp_path, kind):
     dataset = read(tmp_path, content)
     assert len(dataset.images) == 1
     assert len(dataset.images[0].people) == 2
+    assert dataset.keypoints == tuple(PERSON["keypoints"])
     (told,) = dataset.warnings
     assert re.search(f"person_keypoints_made.json: .*{warning}", told)
 
@@ -230,6 +268,30 @@ def test_names_of_pictures_elsewhere_are_found_by_their_last_part(tmp_path, name
     content["images"][0]["file_name"] = name
     (image,) = read(tmp_path, content).images
     assert (image.path, image.file_name) == (tmp_path / "a.jpg", name)
+
+
+@pytest.mark.parametrize("listed", ["NFC", "NFD"])
+@pytest.mark.parametrize("stored", ["NFC", "NFD"])
+@pytest.mark.parametrize("before", ["", "C:\\photos\\"])
+def test_names_are_found_however_their_letters_are_composed(tmp_path, before, listed, stored):
+    name = "é/Ångström-가.jpg" if not before else "Ångström-가.jpg"
+    file = tmp_path / unicodedata.normalize(stored, name)
+    file.parent.mkdir(exist_ok=True)
+    file.touch()
+    content = annotations(1, [person(1, 1, SEEN)])
+    content["images"][0]["file_name"] = before + unicodedata.normalize(listed, name)
+    (image,) = read(tmp_path, content).images
+    assert image.path == file
+
+
+def test_of_names_that_differ_in_their_composition_each_finds_its_own_file(tmp_path):
+    forms = [unicodedata.normalize(form, "é.jpg") for form in ("NFC", "NFD")]
+    for name in forms:
+        (tmp_path / name).touch()
+    content = annotations(2, [person(1, 1, SEEN)])
+    for image, name in zip(content["images"], forms, strict=True):
+        image["file_name"] = name
+    assert [image.path.name for image in read(tmp_path, content).images] == forms
 
 
 def test_a_last_part_that_two_names_share_finds_no_picture(tmp_path):

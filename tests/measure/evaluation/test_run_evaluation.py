@@ -76,11 +76,20 @@ def test_keypoints_are_matched_by_name_whatever_the_models_skeleton(dataset):
 
 def test_a_skeleton_that_lacks_an_annotated_keypoint_is_refused(tmp_path, dataset):
     content = json.loads(dataset.annotations.read_text())
-    content["categories"][0]["keypoints"][0] = "tail"
+    content["categories"][0]["keypoints"][0] = "neck"
     with pytest.raises(
-        EvaluationError, match="coco-17 does not match the annotations: it has no tail"
+        EvaluationError, match="coco-17 does not match the annotations: it has no neck"
     ):
         evaluate(Oracle(), coco.read_coco_dataset(written(tmp_path, content), tmp_path))
+
+
+def test_a_keypoint_without_a_known_sigma_is_refused_before_the_model_runs(tmp_path, dataset):
+    content = json.loads(dataset.annotations.read_text())
+    content["categories"][0]["keypoints"][0] = "tail"
+    oracle = Oracle()
+    with pytest.raises(EvaluationError, match="sigmas are unknown for tail"):
+        evaluate(oracle, coco.read_coco_dataset(written(tmp_path, content), tmp_path))
+    assert oracle.asked == []
 
 
 def test_results_state_the_pixels_that_were_annotated(dataset):

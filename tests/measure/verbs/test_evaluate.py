@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from contextlib import suppress
 from dataclasses import replace
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from fakes import scaling_irs
-from fakes.coco import annotations, person, written
+from fakes.coco import PERSON, annotations, person, written
 from fakes.command import posezoo
 from fakes.small_disk import small_disk
 from fakes.stated_inputs import ULTRALYTICS, write_whole_input
@@ -329,6 +330,15 @@ def test_a_model_of_hands_matches_annotated_hands_and_no_annotated_bodies(tmp_pa
         require_matching_skeleton(model, bodies, of_boxes=False)
 
 
+def test_a_keypoint_without_a_known_sigma_is_refused_before_a_download(evaluate, models, tmp_path):
+    hands = {**PERSON, "keypoints": [*SKELETONS["hand-21"].keypoints[:17]]}
+    data = dataset_flags(tmp_path, categories=[hands])
+    refused = evaluate("--precision", "FP16", model="hand-landmark-full", data=data)
+    assert refused.returncode == 1
+    assert "sigmas are unknown for thumb_cmc, " in refused.stderr
+    assert not [*models.rglob("*hand-landmark-full*")]
+
+
 @pytest.mark.parametrize("flag", ["--height", "--heights"])
 def test_a_height_that_a_model_cannot_have_is_refused_by_its_flag(evaluate, flag):
     args = ("--precision", "FP16", "--limit", 1, "--quiet", "--boxes", "truth")
@@ -539,13 +549,15 @@ def test_annotations_as_tools_write_them_give_the_same_figures(evaluate, shared,
     assert "changed.json: images[17]: is listed twice" in result.stderr
 
 
-def test_areas_of_0_are_told(evaluate, tiny, shared, tmp_path):
+@pytest.mark.parametrize("area", [0, 1.0])
+def test_areas_far_below_those_of_boxes_are_told(evaluate, tiny, shared, tmp_path, area):
     def change(content):
         for each in content["annotations"]:
-            each["area"] = 0
+            each["area"] = area
 
     result = evaluate("--limit", 1, model=tiny, data=on_photos(shared, tmp_path, change))
-    assert "annotations[0] and 88 more: area is 0" in result.stderr
+    first = re.escape(f"annotations[0] (area {area:g}, bbox ") + r"\d+\) and \d\d more"
+    assert re.search(f"{first}: area is far below that of bbox", result.stderr)
 
 
 def test_one_of_two_categories_with_keypoints_is_chosen(evaluate, tiny, shared, tmp_path):

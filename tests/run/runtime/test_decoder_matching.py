@@ -12,6 +12,7 @@ from fakes.irs import write_ir
 from fakes.plugin_package import plugin_package
 from posezoo.core.declarations.model import WHOLE_IMAGE, People
 from posezoo.core.declarations.skeleton import LimbField, Skeleton
+from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import DecoderError, InferenceError
 from posezoo.core.plugins import import_part
 from posezoo.poses.decoders import DECODERS, find_decoder
@@ -85,6 +86,11 @@ EMBEDDINGS = {"heatmaps": (1, 17, 32, 48), "embeddings": (1, 17, 32, 48)}
         ),
         ({"out": (1, 1, 17, 3)}, "movenet", {"out": "keypoints"}),
         ({"out": (1, 17, 16, 12)}, "heatmap", {"out": "heatmaps"}),
+        (
+            {"dets": (1, 1, 5), "keypoints": (1, 1, 17, 3)},
+            "rtmo",
+            {"dets": "dets", "keypoints": "keypoints"},
+        ),
     ],
 )
 def test_the_outputs_tell_the_decoder(tmp_path, outputs, decoder, roles):
@@ -120,6 +126,36 @@ def test_outputs_that_no_decoder_is_known_for_name_the_commands_whose_shapes_fit
         describe_ir(Graph(xml))
     assert re.findall(r"posezoo run \S+net\.xml --decoder (\w+)", caught.value.hint) == decoders
     assert caught.value.fitting == ""
+
+
+def test_a_skeleton_names_the_keypoints_of_a_yolo_pose_without_metadata(tmp_path):
+    xml = write_ir(tmp_path / "net.xml", {"out": (1, 68, 8400)})
+    hand = SKELETONS["hand-21"]
+    assert load_ir(xml, options=LoadOptions(skeleton=hand)).decoder == "yolo_pose"
+    for skeleton in (None, SKELETONS["palm-7"]):
+        with pytest.raises(DecoderError, match="no decoder is known for its outputs"):
+            load_ir(xml, options=LoadOptions(skeleton=skeleton))
+
+
+KEYPOINT_RCNN = {"a": (1, 4), "b": (1,), "c": (1,), "d": (1, 17, 3), "e": (1, 17)}
+YOLO_NAS = {"num": (1, 1), "boxes": (1, 1, 4), "scores": (1, 1), "joints": (1, 1, 17, 3)}
+
+
+@pytest.mark.parametrize(
+    ("outputs", "name"),
+    [
+        (KEYPOINT_RCNN, "Keypoint R-CNN"),
+        (YOLO_NAS, "YOLO-NAS-pose"),
+        ({"graph2_flat_predictions": (1, 57)}, "YOLO-NAS-pose"),
+        ({"heatmap": (1, 17, 64, 48), "locref": (1, 34, 64, 48)}, "DeepLabCut"),
+        ({"out": (1, 1, 17, 3), "boxes": (1, 1, 4)}, ""),
+    ],
+)
+def test_outputs_that_no_decoder_reads_are_refused_by_name(tmp_path, outputs, name):
+    graph = Graph(write_ir(tmp_path / "net.xml", outputs))
+    message = f"they are those of {name}.*, which posezoo does not read" if name else "no decoder"
+    with pytest.raises(DecoderError, match=message):
+        describe_ir(graph)
 
 
 def test_further_names_of_an_output_do_not_matter(tmp_path):

@@ -33,6 +33,18 @@ def test_a_name_that_is_no_text_is_an_error(tmp_path, old, new, reason):
         Graph(xml)
 
 
+@pytest.mark.parametrize(
+    ("version", "advice"), [(5, "convert the original"), (7, "convert"), (99, "update OpenVINO")]
+)
+def test_an_ir_of_a_version_that_openvino_cannot_read_is_named(tmp_path, capfd, version, advice):
+    xml = tmp_path / "other.xml"
+    xml.write_text(f'<?xml version="1.0" ?>\n<net batch="1" name="n" version="{version}">\n</net>')
+    with pytest.raises(InferenceError, match=f"an IR of version {version}; OpenVINO") as caught:
+        Graph(xml)
+    assert advice in caught.value.hint
+    assert capfd.readouterr().err == ""
+
+
 def test_an_input_with_the_names_of_merged_tensors_keeps_its_own(tmp_path):
     """OpenVINO merges an operation that changes nothing with the input, and with it the names of both."""
     ov = import_openvino()

@@ -135,7 +135,7 @@ def own_keypoints(count: int, values: int, classes: int) -> np.ndarray:
     rows[0, :4, 0] = 300, 300, 400, 200
     rows[0, 3 + classes, 0] = 0.9
     places = np.stack([np.linspace(100, 500, count), np.linspace(200, 400, count)], axis=1)
-    points = np.concatenate([places, np.full((count, 1), 0.8)], axis=1)[:, :values]
+    points = np.concatenate([places, np.full((count, 2), [0.8, 2])], axis=1)[:, :values]
     rows[0, 4 + classes :, 0] = points.reshape(-1)
     return rows
 
@@ -145,6 +145,7 @@ def own_keypoints(count: int, values: int, classes: int) -> np.ndarray:
     [
         ([21, 3], {0: "hand"}),
         ([17, 2], {0: "person"}),
+        ([17, 4], {0: "person"}),
         ([17, 3], {0: "adult", 1: "child"}),
         ([5, 2], {0: "cat", 1: "dog", 2: "it's"}),
     ],
@@ -162,7 +163,7 @@ def test_an_export_of_ones_own_keypoints_runs_as_its_metadata_say(tmp_path, kpt_
     for path in (onnx_file, xml):
         (pose,) = load(path, listener=None)(np.zeros((640, 640, 3), np.uint8))
         assert np.abs(pose.keypoints[:, :2] - expected).max() < 0.01
-        assert np.allclose(pose.keypoints[:, 2], 0.8 if values == 3 else 0.9)
+        assert np.allclose(pose.keypoints[:, 2], 0.9 if values == 2 else 0.8)
         assert pose.score == pytest.approx(0.9)
         assert pose.skeleton == ("coco-17" if count == 17 else f"keypoints-{count}")
     cv2.imwrite(str(tmp_path / "scene.png"), np.zeros((640, 640, 3), np.uint8))
@@ -175,6 +176,12 @@ def test_metadata_that_do_not_fit_the_outputs_are_an_error(tmp_path):
     onnx_file = write_onnx(tmp_path / "own.onnx", columns(), **METADATA, **stated)
     with pytest.raises(InferenceError, match="say 21 keypoints of 2 numbers and 1 classes"):
         load(onnx_file, listener=None)(np.zeros((640, 640, 3), np.uint8))
+    stated["kpt_shape"] = "[17, 9]"
+    onnx_file = write_onnx(tmp_path / "own.onnx", columns(), **METADATA, **stated)
+    with pytest.raises(
+        InferenceError, match=r"own\.onnx: .* kpt_shape \[17, 9\] .* 2, 3 or 4, got 9"
+    ):
+        load(onnx_file, listener=None)
 
 
 def test_metadata_beside_an_ir_names_its_license_too(tmp_path):

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from posezoo.core.declarations.model import SourceFile
 from posezoo.core.download.candidates import Candidate, CandidateKind, NotFoundError
 from posezoo.core.errors import ArchiveError, DigestError, DownloadError, SizeError, SourceError
+from posezoo.core.workers.retries import TransientSourceError
 
 #: A candidate that did not send the file, and its error.
 Failure = tuple[Candidate, DownloadError]
@@ -58,7 +59,8 @@ def resume_hint(size: int) -> str:
 
 def _find_hint(file: SourceFile, failures: Sequence[Failure], resume_size: int) -> str:
     """What the user can do after all candidates failed."""
-    if failures and resume_size:
+    is_temporary = any(isinstance(error, TransientSourceError) for _, error in failures)
+    if is_temporary and resume_size:
         return resume_hint(resume_size)
     hint = next((error.hint for _, error in failures if error.hint), "")
     hint = hint or _find_size_hint(file, failures) or _find_network_hint(file, failures)

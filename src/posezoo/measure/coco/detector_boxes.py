@@ -10,11 +10,13 @@ from typing import NamedTuple
 
 from posezoo.core.errors import DatasetError
 from posezoo.measure.coco.coco_dataset import PERSON, CocoBox, CocoDataset, DatasetImage, ImageId
-from posezoo.measure.coco.json_values import are_shares, read_json, to_number, to_whole_number
-
-#: Boxes reach beyond the image by this share of its side only if they are not left, top, width and
-#: height: detectors cut their boxes to the image, or nearly so.
-_OUTSIDE = 0.1
+from posezoo.measure.coco.json_values import (
+    are_shares,
+    leaves_image,
+    read_json,
+    to_number,
+    to_whole_number,
+)
 
 _EXPECTED = "expected image_id, category_id, bbox of four numbers, score"
 
@@ -119,21 +121,13 @@ def _check_unit(path: Path, boxes: Sequence[_Box], dataset: CocoDataset) -> None
         )
     images = {image.id: image for image in dataset.images}
     boxes_of_images = [(box, images[box.image]) for box in boxes if box.image in images]
-    outside = [box for box, image in boxes_of_images if _reaches_outside(box, image)]
+    outside = [box for box, image in boxes_of_images if leaves_image(box.values, image.size)]
     if outside and all(_could_be_corners(box, image) for box, image in boxes_of_images):
         raise DatasetError(
             f"{path}: its boxes reach beyond their images, such as {list(outside[0].values)} of"
             f" image {outside[0].image!r}: they seem to be left, top, right, bottom",
             hint="bbox is left, top, width, height in pixels",
         )
-
-
-def _reaches_outside(box: _Box, image: DatasetImage) -> bool:
-    if image.size is None:
-        return False
-    left, top, width, height = box.values
-    limits = [side * (1 + _OUTSIDE) for side in image.size]
-    return left + width > limits[0] or top + height > limits[1]
 
 
 def _could_be_corners(box: _Box, image: DatasetImage) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -22,19 +24,37 @@ class ImageFolder:
     def __init__(self, folder: Path, names: Sequence[str]) -> None:
         self._folder = folder
         self._last_parts = Counter(map(_last_part, names))
+        self._listed: dict[Path, dict[str, str]] = {}
 
     def find(self, name: str) -> Path:
         """The path of an image; the folder and the name if there is no such file."""
-        path = self._folder / name
         last = _last_part(name)
-        if path.is_file() or last == name:
-            return path
-        with_slashes = self._folder / name.replace("\\", "/")
-        if with_slashes.is_file():
-            return with_slashes
-        by_last_part = self._folder / last
         is_only_one = bool(last) and self._last_parts[last] == 1
-        return by_last_part if is_only_one and by_last_part.is_file() else path
+        for candidate in (name, name.replace("\\", "/"), last if is_only_one else name):
+            path = self._locate(candidate)
+            if path.is_file():
+                return path
+        return self._folder / name
+
+    def _locate(self, name: str) -> Path:
+        """The path of a name, also if its letters are composed in another way than in the
+        folder: macOS writes é as two characters.
+        """
+        path = self._folder
+        for part in Path(name).parts:
+            is_ascii_or_there = part.isascii() or (path / part).exists()
+            path /= part if is_ascii_or_there else self._names_in(path).get(_compose(part), part)
+        return path
+
+    def _names_in(self, folder: Path) -> dict[str, str]:
+        """The names in a folder by their composed form (NFC)."""
+        if folder not in self._listed:
+            names = (path.name for path in folder.iterdir()) if folder.is_dir() else ()
+            self._listed[folder] = {_compose(name): name for name in names}
+        return self._listed[folder]
+
+
+_compose = partial(unicodedata.normalize, "NFC")
 
 
 def _last_part(name: str) -> str:

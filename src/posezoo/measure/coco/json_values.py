@@ -14,6 +14,10 @@ from posezoo.core.regular_files import read_regular_bytes
 #: Shares are from 0 to 1, and some detectors' boxes reach a little beyond the image.
 _LARGEST_SHARE = 1.01
 
+#: Boxes reach beyond the image by this share of its side only if they are not left, top, width and
+#: height: detectors cut their boxes to the image, or nearly so.
+_OUTSIDE = 0.1
+
 
 def read_json(path: Path, folder_hint: str = "") -> Any:
     """The content of a JSON file, in UTF-8, with or without a mark, or in UTF-16.
@@ -57,3 +61,12 @@ def to_whole_number(value: object) -> int | None:
 def are_shares(pixels: Iterable[float]) -> bool:
     """Whether positions, which should be in pixels, are all shares of the image's sides."""
     return all(abs(number) <= _LARGEST_SHARE for number in pixels)
+
+
+def leaves_image(bbox: tuple[float, float, float, float], size: tuple[int, int] | None) -> bool:
+    """Whether a box, which should be left, top, width and height, reaches far beyond an image."""
+    if size is None:
+        return False
+    left, top, width, height = bbox
+    limits = [side * (1 + _OUTSIDE) for side in size]
+    return left + width > limits[0] or top + height > limits[1]

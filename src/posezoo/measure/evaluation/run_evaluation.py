@@ -32,6 +32,7 @@ from posezoo.measure.evaluation.coco_metrics import (
     compute_box_metrics,
     compute_class_metrics,
     compute_coco_metrics,
+    keypoint_sigmas,
     require_people,
 )
 from posezoo.measure.evaluation.dataset_parts import compute_part_metrics
@@ -138,8 +139,8 @@ def evaluate(
 
     Raises:
         EvaluationError: images are missing or cannot be read, no person counts although some are
-            annotated, no image is annotated, or the model's skeleton does not match the
-            annotations.
+            annotated, no image is annotated, COCO's sigma of a keypoint is unknown, or the model's
+            skeleton does not match the annotations.
         OutputError: the file cannot be written.
         MissingPackageError: faster-coco-eval is not installed.
         PosezooError: the model fails.
@@ -150,6 +151,8 @@ def evaluate(
     require_people(dataset, boxes=of_boxes)
     require_readable(dataset, skip_unreadable=skip_unreadable)
     names = () if of_boxes else dataset.keypoints
+    if names:
+        keypoint_sigmas(dataset)
 
     unreadable: dict[str, str] = {}
     left_out: set[ImageId] = set()

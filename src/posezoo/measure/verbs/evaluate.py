@@ -229,6 +229,7 @@ class _EvaluateArgs(DatasetArgs, flags.CheckpointArgs, flags.DescriptionArgs, fl
 
 def run(args: _EvaluateArgs) -> int:
     """Run the model on each image that has no predictions yet; print and write the metrics."""
+    from posezoo.measure.evaluation.coco_metrics import keypoint_sigmas
     from posezoo.measure.evaluation.run_evaluation import require_readable, select_labeled
     from posezoo.measure.evaluation_text import print_report, print_sizes
     from posezoo.measure.model_evaluation import require_matching_skeleton, select_keypoints
@@ -252,6 +253,8 @@ def run(args: _EvaluateArgs) -> int:
         # Checked before a model is downloaded.
         dataset = select_keypoints(chosen.model, dataset, console)
         require_matching_skeleton(chosen.model, dataset, of_boxes=chosen.finds_boxes)
+        if not chosen.finds_boxes:
+            keypoint_sigmas(dataset.described_by(chosen.model.own_skeleton))
         require_readable(dataset, skip_unreadable=args.skip_unreadable)
         reports = [
             _evaluate(args, context, chosen, replace(options, target_size=size), dataset, console)

@@ -48,7 +48,10 @@ def _run(args: _VerifierArgs) -> int:
         ignore_event,
         style=args.format,
         repair=RepairCommands(
-            flags.registry_arguments(args), "downloader.py --name", "converter.py --name"
+            flags.registry_arguments(args),
+            "downloader.py --name",
+            "converter.py --name",
+            "quantizer.py --name",
         ),
         is_whole_registry=args.all,
     )

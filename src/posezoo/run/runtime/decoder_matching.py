@@ -38,7 +38,8 @@ from posezoo.poses.decoders import (
     resolve_options,
     with_all_classes,
 )
-from posezoo.poses.yolo_pose import CELLS, SUPPRESSED
+from posezoo.poses.unread_networks import name_unread_network
+from posezoo.poses.yolo_pose import CELLS, SUPPRESSED, are_predictions
 from posezoo.run.model_procs import decoded_task, find_anchors
 from posezoo.run.preparation import require_statement
 from posezoo.run.runtime.graph import (
@@ -278,10 +279,16 @@ def format_outputs(graph: Graph) -> str:
 
 
 def _recognize_decoder(graph: Graph, skeleton: Skeleton | None) -> Decoder:
-    """The decoder that the outputs fit; those of OpenPose also by the fields of a skeleton."""
+    """The decoder that the outputs fit; those of YOLO-pose also by the keypoints of a skeleton, and
+    those of OpenPose by its fields.
+    """
     if recognized := recognize_decoder(graph.distinct_outputs):
         _require_model_type(graph, find_decoder(recognized))
         return Decoder(recognized)
+    counts = {len(skeleton.keypoints)} if skeleton else set()
+    shapes = [*graph.distinct_outputs.values()]
+    if len(shapes) == 1 and are_predictions("", shapes[0], counts):
+        return Decoder("yolo_pose")
     openpose = find_decoder("openpose")
     if skeleton and skeleton.fields and openpose.match_outputs(graph.distinct_outputs):
         return Decoder("openpose")
@@ -291,6 +298,9 @@ def _recognize_decoder(graph: Graph, skeleton: Skeleton | None) -> Decoder:
 def _refuse_unknown_outputs(graph: Graph) -> DecoderError:
     problem = f"{graph.path}: no decoder is known for its outputs {format_outputs(graph)}"
     hint = _suggest_decoders(graph)
+    if unread := name_unread_network(graph.distinct_outputs):
+        problem += f": they are those of {unread}, which posezoo does not read"
+        hint = "posezoo recommend lists models that it reads"
     task = graph.ultralytics.get("task") or "pose"
     if task != "pose":
         problem += f": Ultralytics' metadata say that its task is {sanitize(str(task))}"
@@ -360,7 +370,13 @@ def _ultralytics_decoder(graph: Graph) -> Decoder | None:
     except (KeyError, TypeError, ValueError):
         return None
     decoder = Decoder("yolo_pose", {"classes": classes, "values": values})
-    options = resolve_options(decoder)
+    try:
+        options = resolve_options(decoder)
+    except InferenceError as error:
+        raise DecoderError(
+            f"{graph.path}: Ultralytics' metadata say kpt_shape [{count}, {values}] and {classes}"
+            f" classes: {error.problem}"
+        ) from error
     shapes = [*graph.distinct_outputs.values()]
     rows = options.raw + count * values
     columns = SUPPRESSED + count * values

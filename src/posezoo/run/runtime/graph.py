@@ -5,6 +5,7 @@ compiled.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Collection, Mapping
 from functools import cached_property
 from math import isfinite, prod
@@ -382,6 +383,10 @@ class Graph:
             ) from error
 
 
+#: The versions of the format that OpenVINO reads; 10 came with OpenVINO 2020.1.
+_IR_VERSIONS = (10, 11)
+_STATED_VERSION = re.compile(rb"""<net\b[^>]*?\sversion\s*=\s*["'](\d{1,4})["']""")
+
 _KINDS = {".onnx": "ONNX", ".pdmodel": "PaddlePaddle"}
 
 #: By the names of models, the .xml of an IR or the graph that was read from it.
@@ -438,15 +443,36 @@ def _refuse_lfs_pointer(file: Path) -> None:
 
 
 def _require_ir(xml: Path) -> tuple[Path, ...]:
-    files = (xml, xml.with_suffix(".bin"))
-    for file in files:
-        if problem := explain_no_file(file):
-            hint = "" if file.exists() else "posezoo convert creates it"
-            raise InferenceError(f"{file}: {problem}", hint=hint)
+    weights = xml.with_suffix(".bin")
+    _require_file_of_ir(xml)
     with open(xml, "rb") as stream:
-        if b"<net" not in stream.read(1024):
-            raise InferenceError(f"{xml}: is not an IR", hint="posezoo convert creates one")
-    return files
+        beginning = stream.read(1024)
+    if b"<net" not in beginning:
+        raise InferenceError(f"{xml}: is not an IR", hint="posezoo convert creates one")
+    _require_ir_version(xml, beginning)
+    _require_file_of_ir(weights)
+    return xml, weights
+
+
+def _require_file_of_ir(file: Path) -> None:
+    if problem := explain_no_file(file):
+        hint = "" if file.exists() else "posezoo convert creates it"
+        raise InferenceError(f"{file}: {problem}", hint=hint)
+
+
+def _require_ir_version(xml: Path, beginning: bytes) -> None:
+    """Refuse a version that OpenVINO cannot read: it would try all its other readers."""
+    stated = _STATED_VERSION.search(beginning)
+    version = int(stated[1]) if stated else _IR_VERSIONS[-1]
+    if version in _IR_VERSIONS:
+        return
+    problem = f"{xml}: is an IR of version {version}; OpenVINO reads versions 10 and 11"
+    if version < _IR_VERSIONS[0]:
+        raise InferenceError(
+            f"{problem}, this one is from OpenVINO before 2020",
+            hint="an IR cannot be updated: convert the original model again",
+        )
+    raise InferenceError(problem, hint="update OpenVINO, or convert the original model again")
 
 
 def _require_original(path: Path) -> tuple[Path, ...]:
