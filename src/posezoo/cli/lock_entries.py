@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.files.verified_files import is_verified
 from posezoo.core.ir import provenance
+from posezoo.core.ir.people_metadata import read_stamp
 from posezoo.core.layout import ModelLayout
 from posezoo.core.lockfile.entries import (
     MADE,
@@ -55,9 +58,11 @@ def collect_entries(
                 break
             name = f"{xml.parent.name}/{path.name}"
             digits = content.digest.value
-            converted.append(
-                LockEntry(model_key(spec), name, content.size, digits, origin=MADE, first_seen=now)
+            entry = LockEntry(
+                model_key(spec), name, content.size, digits, origin=MADE, first_seen=now
             )
+            stamp = read_stamp(path) if suffix == ".xml" else ""
+            converted.append(replace(entry, openvino=stamp))
         else:
             entries += converted
     return ModelSnapshot(tuple(entries), tuple(unpinned), tuple(warnings))

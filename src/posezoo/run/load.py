@@ -96,10 +96,12 @@ class Loader:
         Raises:
             FetchError: a file cannot be downloaded.
             ConversionError: an IR cannot be made, or was not published in this precision.
+            LockError: a strict lock does not list the file.
             InferenceError: a detector is named, and the model finds people itself; or masks are
                 requested, and it has none; or another decoder than the model's is named.
         """
         if chosen.xml:
+            self._require_listed(chosen.xml)
             return PreparedModel(self, xml=chosen.xml, like=chosen.like)
         model = chosen.model
         if model is None:
@@ -121,6 +123,14 @@ class Loader:
         pipeline = resolve_pipeline(model, self.context, chosen.precision, is_video=self.is_video)
         pipeline, detector = self._get_detector(pipeline)
         return PreparedModel(self, pipeline, detector | irs)
+
+    def _require_listed(self, file: Path) -> None:
+        """Raise a LockError if the lock is strict, and does not list the file of a network."""
+        from posezoo.run.runtime.graph import network_files
+
+        lock = self.context.lock
+        for each in network_files(file) if lock.is_strict else ():
+            lock.require_file(each)
 
     def compile_ir(
         self, xml: Path | Graph, options: LoadOptions | None = None, like: ModelSpec | None = None

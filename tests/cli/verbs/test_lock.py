@@ -306,6 +306,57 @@ def test_an_ir_is_locked_and_another_one_is_never_put_in_its_place(convertible):
     assert (folder / "FP16" / "net.xml").stat().st_ino == before
 
 
+def test_an_ir_that_the_lock_lists_is_good_whatever_made_it(convertible):
+    zoo, folder = convertible, convertible / "out" / "public" / "net" / "FP16"
+    assert run(zoo, "get", "net", "--precisions", "FP16").returncode == 0
+    assert run(zoo, "lock", "net").returncode == 0
+    record = folder / "provenance.json"
+    made = json.loads(record.read_text())
+    made["key"]["openvino"] = "2026.3.1"
+    record.write_text(json.dumps(made))
+    assert "converting" in run(zoo, "get", "net", "--precisions", "FP16", "--dry_run").stdout
+    used = run(zoo, "get", "net", "--precisions", "FP16", "--locked")
+    assert (used.returncode, used.stderr) == (0, "")
+    assert json.loads(record.read_text())["key"]["openvino"] == "2026.3.1"
+    (folder / "net.bin").write_bytes(bytes((folder / "net.bin").stat().st_size))
+    assert "converting" in run(zoo, "get", "net", "--precisions", "FP16", "--locked").stderr
+
+
+def test_a_lock_of_another_openvino_accepts_the_same_network(convertible):
+    """What two versions write differs in the line that names them."""
+    zoo, xml = convertible, convertible / "out" / "public" / "net" / "FP16" / "net.xml"
+    assert run(zoo, "get", "net", "--precisions", "FP16").returncode == 0
+    assert run(zoo, "lock", "net").returncode == 0
+    earlier = "2026.3.1-21000-0123456789a-releases/2026/3"
+    locked = entries(zoo)
+    (entry,) = (each for each in locked if each["file"] == "FP16/net.xml")
+    stamped = xml.read_text().replace(entry["openvino"], earlier)
+    entry |= {"openvino": earlier, "sha384": hashlib.sha384(stamped.encode()).hexdigest()}
+    (zoo / "posezoo.lock").write_text("".join(json.dumps(each) + "\n" for each in locked))
+    shutil.rmtree(xml.parent)
+    for command in ("get", "verify"):
+        words = ["--precisions", "FP16"] if command == "get" else []
+        accepted = run(zoo, command, "net", *words, "--locked")
+        assert accepted.returncode == 0, accepted.stdout + accepted.stderr
+    entry["sha384"] = "0" * 96
+    (zoo / "posezoo.lock").write_text("".join(json.dumps(each) + "\n" for each in locked))
+    refused = run(zoo, "verify", "net", "--locked")
+    assert refused.returncode == 1
+    assert f"posezoo.lock has {'0' * 12}… (by OpenVINO {earlier})" in refused.stdout
+
+
+@pytest.mark.parametrize("name", ["FP16/net.xml", "net.onnx"])
+def test_a_path_runs_with_a_strict_lock_only_if_the_lock_lists_its_bytes(convertible, name):
+    zoo, folder = convertible, convertible / "out" / "public" / "net"
+    assert run(zoo, "get", "net", "--precisions", "FP16").returncode == 0
+    words = (folder / name, "--decoder", "heatmap", "--scale_values", "1", "--locked")
+    refused = posezoo("run", *words, cwd=zoo)
+    assert refused.returncode == 1
+    assert f"{name.rpartition('/')[2]}: is no file that" in refused.stderr
+    assert run(zoo, "lock", "net").returncode == 0
+    assert "is no file that" not in posezoo("run", *words, cwd=zoo).stderr
+
+
 def test_verify_holds_what_is_here_against_the_lock_too(convertible):
     run(convertible, "lock", "net")
     assert run(convertible, "verify", "net", "--locked").returncode == 0

@@ -150,6 +150,8 @@ def _explain_due(
     # IR from Model Optimizer are not self-checked. An IR that cannot be made again needs no check.
     can_check = target.converter is Converter.OPENVINO and target.obstacle is None
     is_checked = options.self_check and can_check
+    if target.agreed and target.agreed.lists(target.xml):
+        return ""
     return explain_stale_ir(
         resolved,
         target,
@@ -227,9 +229,11 @@ def select_due(name: str, irs: Sequence[PlannedIr], listener: Listener) -> list[
         listener(ConversionUpToDate(name, tuple(ir.precision for ir in up_to_date)))
     for ir in up_to_date:
         agreed = ir.target.agreed
-        if agreed and ir.record:
+        if agreed is None or agreed.lists(ir.xml):
+            continue
+        if ir.record:
             agreed.require(ir.xml, ir.record.contents)
-        elif agreed:
+        else:
             agreed.require_files(ir.xml)
     for target in due:
         if target.agreed:  # checked before hours of work, and before upstream code runs

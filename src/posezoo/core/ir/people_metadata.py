@@ -26,6 +26,9 @@ from posezoo.core.declarations.model import WHOLE_IMAGE, People
 PIPELINE = "pipeline"
 UNSTATED = "unstated"
 
+# The version of OpenVINO that wrote an IR.
+_STAMP = re.compile(rb'<info name="OpenVINO Runtime" value="([^"]*)" />')
+
 # OpenVINO writes each key on a line of its own.
 _SECTION = re.compile(rb"[\t ]*<pipeline>.*?</pipeline>\r?\n?", re.DOTALL)
 
@@ -58,9 +61,33 @@ def read_people(read: Callable[[str], str]) -> People | None:
     return People(photo, read("video") or photo, float(score) if score else None)
 
 
+def read_stamp(xml: Path) -> str:
+    """The version of OpenVINO that an .xml names; empty if it names none."""
+    found = _STAMP.search(xml.read_bytes())
+    return found[1].decode() if found else ""
+
+
+def list_equal_digests(xml: Path, stamp: str) -> set[str]:
+    """The SHA-384 that an .xml has, and would have if another OpenVINO had stamped it, and without
+    the section on people: these are of the same network.
+
+    Args:
+        stamp: as from ``read_stamp``; empty if it is unknown.
+    """
+    own = xml.read_bytes()
+    stamped = _STAMP.sub(b'<info name="OpenVINO Runtime" value="%b" />' % stamp.encode(), own)
+    texts = {own, stamped if stamp else own}
+    texts |= {_without_people(text) for text in texts}
+    return {hashlib.sha384(text).hexdigest() for text in texts}
+
+
 def digest_network(xml: Path) -> str:
     """The SHA-384 of an .xml without this section: a network stays the same if its people are found
     in another way, and IR of 0.2.0 have no such section.
     """
-    network, section, description = xml.read_bytes().partition(b"<posezoo>")
-    return hashlib.sha384(network + section + _SECTION.sub(b"", description)).hexdigest()
+    return hashlib.sha384(_without_people(xml.read_bytes())).hexdigest()
+
+
+def _without_people(content: bytes) -> bytes:
+    network, section, description = content.partition(b"<posezoo>")
+    return network + section + _SECTION.sub(b"", description)

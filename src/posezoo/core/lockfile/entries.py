@@ -37,7 +37,7 @@ FIRST_USE = "first_use"
 MADE = "made"
 
 _SHA384 = re.compile("[0-9a-f]{96}")
-_OPTIONAL = ("revision", "before", "decisive")
+_OPTIONAL = ("revision", "before", "decisive", "openvino")
 
 #: Model, file, and whether it was converted here, because a published IR may have the same name.
 LockKey = tuple[str, str, bool]
@@ -56,6 +56,7 @@ class LockEntry:
     revision: int = 0  # of a model.yml: its own revision number
     before: tuple[str, ...] = ()  # of a model.yml: the SHA-384 of its earlier versions
     decisive: str = ""  # of a model.yml: the SHA-384 of what decides the bytes of files and IR
+    openvino: str = ""  # of an .xml: the version of OpenVINO that it names
 
     @property
     def key(self) -> LockKey:
@@ -221,7 +222,7 @@ def _entry(line: str) -> LockEntry | None:
     except (ValueError, TypeError, AttributeError, RecursionError):
         return None
     digests = [entry.sha384, *entry.before, *filter(None, [entry.decisive])]
-    texts = (entry.model, entry.file, entry.origin, entry.first_seen, *digests)
+    texts = (entry.model, entry.file, entry.origin, entry.first_seen, entry.openvino, *digests)
     numbers = (entry.size, entry.revision)
     if not all(isinstance(text, str) for text in texts):
         return None

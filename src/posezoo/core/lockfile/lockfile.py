@@ -16,7 +16,12 @@ from posezoo.core.declarations.model import Digest, ModelSpec, Precision, Source
 from posezoo.core.errors import DigestError, LockError
 from posezoo.core.files.file_lock import exclusive
 from posezoo.core.files.staging import create_parent
-from posezoo.core.files.verified_files import is_verified, write_atomically, writing
+from posezoo.core.files.verified_files import (
+    compute_digest,
+    is_verified,
+    write_atomically,
+    writing,
+)
 from posezoo.core.lockfile.entries import (
     COMPOSITE_YML,
     FIRST_USE,
@@ -123,11 +128,22 @@ class LockFile:
             return None
         files = {suffix: f"{precision}/{spec.name}{suffix}" for suffix in SUFFIXES}
         digests = {}
+        stamp = ""
         for suffix, file in files.items():
             entry = self.entries.get((model_key(spec), file, True))
             if entry:
                 digests[suffix] = entry.sha384
-        return AgreedIr(self.path, spec.full_name, files, digests)
+                stamp = entry.openvino or stamp
+        return AgreedIr(self.path, spec.full_name, files, digests, stamp)
+
+    def require_file(self, path: Path) -> None:
+        """Raise a LockError if the lock lists no file with the bytes of this one."""
+        digests = {entry.sha384 for entry in self.entries.values()}
+        if compute_digest(path).value not in digests:
+            raise LockError(
+                f"{path}: is no file that {self.path} lists, and --locked allows nothing else",
+                hint="name a model of the lock; or leave out --locked, if you trust this file",
+            )
 
     def require_registry(self, registry: Registry) -> None:
         """Raise a LockError if an older or different registry lacks a model of a strict lock."""
@@ -307,6 +323,7 @@ class AgreedIr:
     model: str  # the model's full name
     files: Mapping[str, str]  # the names of its two files in the lock, by suffix
     digests: Mapping[str, str]  # the SHA-384 of each file that the lock lists, by suffix
+    stamp: str = ""  # the version of OpenVINO that made it; empty if the lock does not say it
 
     def require_known(self) -> None:
         """Raise a LockError if the lock does not list both files of the IR."""
@@ -316,37 +333,45 @@ class AgreedIr:
                 hint = f"where the lock is made, with the same flags: {made}"
                 raise _unknown_file_error(self.lock, self.model, file, hint)
 
+    def lists(self, xml: Path) -> bool:
+        """Whether an IR has the bytes that the lock lists, whatever made it."""
+        return all(
+            suffix in self.digests
+            and is_verified(xml.with_suffix(suffix), None, Digest("sha384", self.digests[suffix]))
+            for suffix in self.files
+        )
+
     def require(self, xml: Path, contents: Mapping[str, FileContent]) -> None:
         """Raise a LockError if the lock does not list the IR, or lists other ``contents`` of its
-        files.
+        files. An .xml may name another version of OpenVINO, and a lock of 0.2.0 lists one that does
+        not say how people are found.
         """
-        from posezoo.core.ir.people_metadata import digest_network
+        from posezoo.core.ir.people_metadata import list_equal_digests, read_stamp
 
         self.require_known()
         for suffix, content in contents.items():
-            accepted = [content.digest.value]
+            accepted = {content.digest.value}
             if suffix == xml.suffix:
-                accepted.append(digest_network(xml))  # a lock of 0.2.0 lists it
+                accepted = list_equal_digests(xml, self.stamp)
             if self.digests[suffix] not in accepted:
+                locked = f" (by OpenVINO {self.stamp})" if self.stamp else ""
                 raise LockError(
-                    f"{self.model}: {self.files[suffix]} is {content.digest}, "
-                    f"{self.lock} has {self.digests[suffix][:12]}…",
+                    f"{self.model}: {self.files[suffix]} is {content.digest} (by OpenVINO"
+                    f" {read_stamp(xml)}), {self.lock} has {self.digests[suffix][:12]}…{locked}",
                     hint=(
                         "another OpenVINO or other settings make another IR: use those of the"
-                        " locked IR"
+                        " locked IR, or copy it"
                     ),
                 )
 
     def require_files(self, xml: Path) -> None:
         """Raise a LockError if the lock does not list the files of an IR that has no record."""
         self.require_known()
-        for suffix, file in self.files.items():
-            path = xml.with_suffix(suffix)
-            if not is_verified(path, None, Digest("sha384", self.digests[suffix])):
-                raise LockError(
-                    f"{path}: is not the {file} that {self.lock} lists for {self.model}",
-                    hint="copy the locked IR again from where the lock was made",
-                )
+        if not self.lists(xml):
+            raise LockError(
+                f"{xml}: it or its .bin is not the one that {self.lock} lists for {self.model}",
+                hint="copy the locked IR again from where the lock was made",
+            )
 
 
 def _unknown_file_error(lock: Path, model: str, file: str, hint: str) -> LockError:
