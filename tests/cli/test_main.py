@@ -546,7 +546,8 @@ REST = ": what is complete was kept; run the same command again for the rest"
         (("quantize", "blazepose-full"), REST),
         (
             ("run",),
-            ": models and the results so far were kept; the same command finds all poses again",
+            ": models and the results so far were kept; the same command continues with photos, if they"
+            " are many, and begins videos anew",
         ),
         (("list",), ""),
         (("remove", "blazepose-full"), ""),

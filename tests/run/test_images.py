@@ -191,7 +191,7 @@ def test_an_image_too_large_for_its_format_keeps_the_old_file(tmp_path, scene):
     with pytest.raises(ImageError, match=r"scene\.jpg"):
         images.write_image(tmp_path / "scene.jpg", np.zeros((2, 70_000, 3), np.uint8))
     assert images.read_image(tmp_path / "scene.jpg").shape == scene.shape
-    assert [path.name for path in tmp_path.iterdir()] == ["scene.jpg"]
+    assert [path.name for path in tmp_path.glob("[!.]*")] == ["scene.jpg"]
 
 
 def test_an_image_that_cannot_be_written_is_an_output_error(tmp_path, scene):

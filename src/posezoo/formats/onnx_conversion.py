@@ -16,7 +16,7 @@ from posezoo.core.convert.formats.onnx import open_runtime
 from posezoo.core.convert.reference_outputs import EXACT, compute_reference
 from posezoo.core.convert.self_check import NetworkCheck
 from posezoo.core.declarations.model import Framework, ModelSpec, Precision
-from posezoo.core.errors import ConversionError, SelfCheckError, import_optional
+from posezoo.core.errors import ConversionError, PosezooError, SelfCheckError, import_optional
 from posezoo.core.files.verified_files import compute_digest, writing
 from posezoo.core.ir.inference import run_compiled
 from posezoo.core.ir.openvino_import import openvino_core
@@ -68,7 +68,7 @@ def convert_to_onnx(
     Args:
         spec: what the user declares; its first file is the one to convert, in
             ``layout.download_dir``.
-        output: the file. It remains if the outputs differ.
+        output: the file, which is replaced if it exists.
         is_dry_run: whether to stop before the file is written and run.
 
     Raises:
@@ -99,9 +99,14 @@ def convert_to_onnx(
     report = OnnxReport(inputs, outputs, preprocessing)
     if is_dry_run:
         return report
+    filled = preprocess.fill_in_inputs(spec, network)
     with writing(output):
         output.write_bytes(content)
-    return _prove(report, preprocess.fill_in_inputs(spec, network), path, output, network=network)
+        try:
+            return _prove(report, filled, path, output, network=network)
+        except PosezooError:
+            output.unlink()
+            raise
 
 
 def _prove(

@@ -551,4 +551,4 @@ def test_an_ir_of_another_file_is_reported_with_the_command_that_converts_it_aga
     write_model(convertible / "models", "net", declared)
     told = run(convertible, "lock", "net").stderr
     command = f"posezoo convert net --models_dir {convertible / 'models'} --input_type u8 --input_layout NHWC --resize"
-    assert f"{command} converts it again" in told
+    assert f"{command} --precisions FP16 converts it again" in told
