@@ -31,7 +31,7 @@ $(VENV)/.installed-%: setup.cfg pyproject.toml constraints.txt
 	    echo "this Python cannot make environments: on Debian and Ubuntu, apt install python3-venv" >&2; exit 1; }; } && \
 	  $(PYTHON) -m venv $(VENV); }
 	@echo "installing posezoo and what its extra '$*' names into $(VENV)$(SIZE_$*)"
-	$(PIP) install $(PIN) --editable '.[$*]'
+	$(PIP) install $(PIN) --config-settings editable_mode=compat --editable '.[$*]'
 	@touch $@
 
 # In an environment of its own, with nothing but what README's first command installs. The bars are what was counted on
