@@ -679,5 +679,5 @@ def test_a_network_that_finds_the_people_itself_runs_alone_in_onnx_runtime(
     settings = {"POSEZOO_MIRROR": str(npm_mirror)}
     own = export_onnx(tmp_path / "onnx", name, "-o", str(tmp_path / "irs"), **settings)
     _, pictures = photos_of(shared, tmp_path)
-    (xml,) = (tmp_path / "irs").rglob(f"{name}.xml")
+    (xml,) = (tmp_path / "irs").rglob(f"exported/**/{name}.xml")
     assert require_same_people(printed, own, pictures, xml, **settings) > 20
