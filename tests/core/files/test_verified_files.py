@@ -161,8 +161,8 @@ def test_a_record_of_one_digest_says_nothing_of_another(file):
 def test_all_digests_of_a_file_are_checked(file):
     sha256 = Digest("sha256", hashlib.sha256(CONTENT).hexdigest())
     assert is_verified(file, len(CONTENT), GOOD)
-    assert not is_verified(file, len(CONTENT), GOOD, also=[Digest("sha256", "0" * 64)])
-    assert is_verified(file, len(CONTENT), GOOD, also=[sha256])
+    assert not is_verified(file, len(CONTENT), GOOD, Digest("sha256", "0" * 64))
+    assert is_verified(file, len(CONTENT), GOOD, sha256)
     assert read_record(file).describes(file.stat(), [GOOD, sha256])
 
 

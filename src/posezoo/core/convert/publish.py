@@ -311,7 +311,7 @@ def _replace_ir(ir: StagedIr, listener: Listener) -> None:
 def _keep_foreign(ir: StagedIr, listener: Listener) -> None:
     """Rename the two files of an IR that posezoo did not make, or that was changed since."""
     xml = ir.target.xml
-    made = provenance.read_provenance(xml.with_name("provenance.json"))
+    made = provenance.read_ir_record(xml)
     for suffix in provenance.SUFFIXES:
         digests = [made.contents[suffix].digest] if made and suffix in made.contents else []
         verified_files.set_aside(xml.with_suffix(suffix), listener, digests)

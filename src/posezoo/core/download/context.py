@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from posezoo.core.declarations.model import ModelSpec, SourceFile
-from posezoo.core.download.candidates import RateLimitedError
+from posezoo.core.download.candidates import RateLimitedError, network_host
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.errors import OutputError, PosezooError, os_reason
 from posezoo.core.events import (
@@ -134,10 +134,8 @@ class ConnectionPool(ExitStack[None]):
 
     def limiter_for(self, url: str) -> HostLimiter:
         """The limiter of a URL's host."""
-        # This also accepts an invalid URL; the request reports it.
-        host_and_port = url.partition("://")[2].partition("/")[0].rpartition("@")[2].lower()
         with self._lock:
-            return self._limiters.setdefault(host_and_port, HostLimiter())
+            return self._limiters.setdefault(network_host(url), HostLimiter())
 
     def once(self, key: Hashable, make: Callable[[], Result]) -> Result:
         """What ``make`` returns; it is kept for the other files that share these connections."""

@@ -102,9 +102,7 @@ def has_size(path: Path, size: int | None) -> bool:
 def is_verified(
     path: Path,
     size: int | None,
-    digest: Digest,
-    *,
-    also: Sequence[Digest] = (),
+    *digests: Digest,
     trust_record: bool = True,
     remember: bool = True,
 ) -> bool:
@@ -112,8 +110,8 @@ def is_verified(
 
     Args:
         path: the file; a symbolic link is followed, a missing file is not verified.
-        size: the expected size in bytes; None if the digest alone is known.
-        also: further digests that its bytes must have.
+        size: the expected size in bytes; None if the digests alone are known.
+        digests: the digests that its bytes must have, by one algorithm each.
         trust_record: trust the record of an earlier check if the file has not changed since. Bytes
             can change undetected (a failing disk, a clock that is set back).
         remember: write the result into the file's record; a dry run does not.
@@ -124,7 +122,6 @@ def is_verified(
         return False
     if not stat.S_ISREG(status.st_mode) or size not in (None, status.st_size):
         return False
-    digests = [digest, *also]
     if trust_record and read_record(path).describes(status, digests):
         return True
     try:
@@ -132,17 +129,13 @@ def is_verified(
     except OSError:
         return False
     # A file that changed while it was read has other bytes now.
-    is_right = hashed == digests and bool(print_of_hashed)
+    is_right = hashed == [*digests] and bool(print_of_hashed)
     if remember and is_right:
         remember_verified(path, *digests, hashed=print_of_hashed)
     elif remember:
-        _forget_bytes(path)
+        # What posezoo wrote there stays in the record, and not that the bytes are still these.
+        update_record(path, verified=read_record(path).known_digests)
     return is_right
-
-
-def _forget_bytes(path: Path) -> None:
-    """Keep in a file's record what posezoo wrote there, and not that the bytes are still these."""
-    update_record(path, verified=read_record(path).known_digests)
 
 
 def is_verified_file(
@@ -153,12 +146,7 @@ def is_verified_file(
     """
     if file.checksum:
         return is_verified(
-            path,
-            file.size,
-            file.checksum,
-            also=file.also,
-            trust_record=trust_record,
-            remember=remember,
+            path, file.size, *file.digests, trust_record=trust_record, remember=remember
         )
     return has_size(path, file.size) and file.is_pinned and not explain_wrong_members(path, file)
 

@@ -74,6 +74,8 @@ _CHANGES = {
     "quantization": "it was made from other photos, settings, FP32 IR or NNCF",
 }
 
+_NOTHING_ELSE = "its record names nothing else that read the original"
+
 _TOOLS = ("openvino", "numpy", "ai-edge-litert", "onnxruntime", "torch", "nncf")
 
 
@@ -291,7 +293,7 @@ def parse_provenance(content: bytes) -> Provenance | None:
             _read_figures(record, "complexity", ("gflops", "mparams")),
             shift=_read_figures(record, "shift", SHIFT),
             unprovable=tuple(map(str, check.get("unprovable", ()))),
-            not_compared=_read_dependence(check),
+            not_compared=str(check.get("not_compared", _NOTHING_ELSE)),
             reduction=str(check.get("reduction", "")),
             nodes=NodeProof(**check["nodes"]) if check.get("nodes") else None,
             int8=_read_comparison(check["int8"]) if check.get("int8") else None,
@@ -302,12 +304,6 @@ def parse_provenance(content: bytes) -> Provenance | None:
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
-
-
-def _read_dependence(check: Mapping[str, Any]) -> str:
-    if check.get("is_independent") is True:  # as 0.1.0 recorded it
-        return ""
-    return str(check.get("not_compared", "its record names nothing else that read the original"))
 
 
 def _read_comparison(recorded: Mapping[str, Any]) -> Int8Comparison:
@@ -428,10 +424,6 @@ def _format_contents(
     return files
 
 
-def _format_record(record: Mapping[str, object]) -> bytes:
-    return json.dumps(record, indent=2).encode() + b"\n"
-
-
 @frozen
 class Int8Record:
     """What only the record of an INT8 IR has.
@@ -487,4 +479,4 @@ def format_provenance(
     if int8.shift is not None:
         record["shift"] = int8.shift
     record |= {name: asdict(event) for name, event in int8.events.items()}
-    return _format_record(record)
+    return json.dumps(record, indent=2).encode() + b"\n"
