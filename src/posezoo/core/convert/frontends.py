@@ -18,8 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NewType
 
+from posezoo.core.convert.feature_steps import ONNX_REWRITING
 from posezoo.core.convert.formats import FORMATS, ModelFormat, OriginalConstant
-from posezoo.core.convert.readable_onnx import ONNX_REWRITING
 from posezoo.core.declarations.model import ModelSpec, SourceFile, UnpackArchive
 from posezoo.core.declarations.model_files import PADDLE_3
 from posezoo.core.declarations.routes import describe_obstacle, select_route

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from posezoo.core.convert import frontends
 from posezoo.core.convert.check_extent import WHOLE, choose_extent
 from posezoo.core.convert.conversion_plan import ConversionOptions
-from posezoo.core.convert.int8_maker import INT8_MAKER
+from posezoo.core.convert.feature_steps import INT8_MAKER
 from posezoo.core.convert.preprocess import fill_in_inputs
 from posezoo.core.convert.reference_outputs import (
     FindReference,

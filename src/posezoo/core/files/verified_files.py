@@ -131,7 +131,12 @@ def is_verified(
     # A file that changed while it was read has other bytes now.
     is_right = hashed == [*digests] and bool(print_of_hashed)
     if remember and is_right:
-        remember_verified(path, *digests, hashed=print_of_hashed)
+        # After a power failure, a file can have its size and time of change but zeros for its
+        # bytes, and the record would hide that.
+        with suppress(OSError):
+            sync(path)
+        by_algorithm = {digest.algorithm: digest.value for digest in digests}
+        update_record(path, verified=by_algorithm | print_of_hashed)
     elif remember:
         # What posezoo wrote there stays in the record, and not that the bytes are still these.
         update_record(path, verified=read_record(path).known_digests)
@@ -151,21 +156,9 @@ def is_verified_file(
     return has_size(path, file.size) and file.is_pinned and not explain_wrong_members(path, file)
 
 
-def remember_verified(path: Path, *digests: Digest, hashed: Json) -> None:
-    """Record that a file has these digests, and ``hashed``, the fingerprint of the bytes that were
-    hashed.
-
-    Its bytes are synced first: after a power failure, a file can have its size and time of change
-    but zeros for its bytes, and the record would hide that. If the record cannot be written (a
-    read-only folder), the file is hashed again next time.
-    """
-    with suppress(OSError):
-        sync(path)
-    update_record(path, verified={**_by_algorithm(digests), **hashed})
-
-
 def remember_written(path: Path, *digests: Digest, written: Json) -> None:
-    """Record the digests of a file and its fingerprint.
+    """Record the digests of a file and its fingerprint. If the record cannot be written (a
+    read-only folder), the file is hashed again next time.
 
     Args:
         written: the fingerprint of the bytes with these digests, maybe under another name: a rename
@@ -175,11 +168,8 @@ def remember_written(path: Path, *digests: Digest, written: Json) -> None:
     with suppress(OSError):
         now = fingerprint(path)
         is_same = {**now, "ctime_ns": written.get("ctime_ns")}.items() <= written.items()
-        update_record(path, verified={**_by_algorithm(digests), **(now if is_same else {})})
-
-
-def _by_algorithm(digests: Iterable[Digest]) -> dict[str, str]:
-    return {digest.algorithm: digest.value for digest in digests}
+        by_algorithm = {digest.algorithm: digest.value for digest in digests}
+        update_record(path, verified={**by_algorithm, **(now if is_same else {})})
 
 
 def set_aside(path: Path, listener: Listener, accepted: Iterable[Digest] = ()) -> None:
