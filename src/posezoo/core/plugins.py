@@ -111,11 +111,8 @@ class Hook(Generic[PartT]):
     which overrides the methods.
     """
 
-    name: str  # one of ``features.HOOKS``
+    name: str
     default: PartT  # what the core does without the feature
-
-    def __post_init__(self) -> None:
-        features.require_place("hook", self.name, features.HOOKS)
 
     @property
     def part(self) -> PartT:
@@ -128,11 +125,8 @@ class Hook(Generic[PartT]):
 class FeatureParts(Generic[PartT]):
     """Parts that features add to one place of the core, to which installed packages cannot add."""
 
-    name: str  # one of ``features.TABLES``
+    name: str
     part_type: type[PartT]  # the class of each part
-
-    def __post_init__(self) -> None:
-        features.require_place("table", self.name, features.TABLES)
 
     def __iter__(self) -> Iterator[PartT]:
         paths = features.PARTS.get(self.name, {}).values()

@@ -1,8 +1,8 @@
 """Formats of published models: how each is recognised, read by OpenVINO, and run for the
 self-check.
 
-That of OpenVINO IR is here, and that of ONNX beside it; features and installed packages add others.
-A module of a format is imported when one of its models is converted.
+Those of ONNX and of OpenVINO IR are here; features and installed packages add others. A module of
+a format is imported when one of its models is converted.
 """
 
 from __future__ import annotations
@@ -133,30 +133,13 @@ class ModelFormat:
     by_file_name: Mapping[str, ModelFormat] = field(default_factory=dict)
 
 
-def _is_ir(path: Path) -> bool:
-    """Whether a file looks like the .xml of an IR."""
-    with open(path, "rb") as stream:
-        return b"<net" in stream.read(1024)
-
-
-#: OpenVINO IR, as they are published; OpenVINO itself computes their reference outputs.
-OPENVINO_IR = ModelFormat(
-    kind="an OpenVINO IR",
-    recognises=_is_ir,
-    frontend="ir",
-    image_layout="NCHW",
-    endings=(".xml",),
-    shared_reading="reading the original",
-    external_files=lambda path: (path.with_suffix(".bin").name,),
-)
-
 #: The formats by framework; a feature or an installed package can add one.
 FORMATS: LazyTable[ModelFormat] = LazyTable(
     "posezoo.formats",
     ModelFormat,
     {
         "onnx": "posezoo.core.convert.formats.onnx:ONNX",
-        "dldt": "posezoo.core.convert.formats:OPENVINO_IR",
+        "dldt": "posezoo.core.convert.formats.openvino_ir:OPENVINO_IR",
     },
 )
 
