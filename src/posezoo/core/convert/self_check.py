@@ -405,7 +405,7 @@ class IrCheck(NetworkCheck):
             raise self.create_error(f"is not the FP32 IR rounded to FP16: {comparison.difference}")
         fp32 = find_fp32()
         reference = find_reference()
-        if comparison.clipped:
+        if comparison.is_clipped:
             # How much this changes can be measured by any reader.
             original = reference or compute_reference(self.spec, self.source, by_openvino=True)
             return self.run(lambda: original)

@@ -87,7 +87,7 @@ class HostLimiter:
                     # The host may have been busy only for a short time.
                     self._successes += 1
                     if self._successes == _SUCCESSES_TO_RAISE:
-                        self._limit = self._limit + 1
+                        self._limit += 1
                         self._successes = 0
                 else:
                     refusal.new_limit = self._reduce_limit(reductions)
@@ -102,7 +102,7 @@ class HostLimiter:
             if self._peak == 1:
                 return None
             self._limit = self._peak // 2
-            self._reductions = self._reductions + 1
+            self._reductions += 1
             self._peak = self._active
             self._successes = 0
         return int(self._limit)
