@@ -74,8 +74,6 @@ _CHANGES = {
     "quantization": "it was made from other photos, settings, FP32 IR or NNCF",
 }
 
-_NOTHING_ELSE = "its record names nothing else that read the original"
-
 _TOOLS = ("openvino", "numpy", "ai-edge-litert", "onnxruntime", "torch", "nncf")
 
 
@@ -293,7 +291,7 @@ def parse_provenance(content: bytes) -> Provenance | None:
             _read_figures(record, "complexity", ("gflops", "mparams")),
             shift=_read_figures(record, "shift", SHIFT),
             unprovable=tuple(map(str, check.get("unprovable", ()))),
-            not_compared=str(check.get("not_compared", _NOTHING_ELSE)),
+            not_compared=_read_dependence(check),
             reduction=str(check.get("reduction", "")),
             nodes=NodeProof(**check["nodes"]) if check.get("nodes") else None,
             int8=_read_comparison(check["int8"]) if check.get("int8") else None,
@@ -304,6 +302,12 @@ def parse_provenance(content: bytes) -> Provenance | None:
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
+
+
+def _read_dependence(check: Mapping[str, Any]) -> str:
+    if check.get("is_independent") is True:  # as 0.1.0 recorded it
+        return ""
+    return str(check.get("not_compared", "its record names nothing else that read the original"))
 
 
 def _read_comparison(recorded: Mapping[str, Any]) -> Int8Comparison:
