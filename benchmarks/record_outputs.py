@@ -34,7 +34,6 @@ from posezoo.core.convert.recorded_outputs import (
     Recording,
     draw_feed,
     draw_recorded_image,
-    recording_tensors,
 )
 from posezoo.core.declarations.model import Input, ModelSpec, Output
 from posezoo.core.files.verified_files import compute_digest
@@ -217,6 +216,20 @@ def record(spec: ModelSpec, path: Path, shape: Sequence[int] | None) -> str:
     target.write_bytes(save(recording_tensors(replace(recording, values=values))))
     digest = compute_digest(target).value
     return f"recorded_outputs:\n  runtime: {runtime}\n  file: {target.name}\n  checksum: {digest}\n"
+
+
+def recording_tensors(recording: Recording) -> dict[str, np.ndarray]:
+    """The tensors of a file with recorded outputs, by name."""
+    tensors: dict[str, np.ndarray] = {}
+    for name, port in recording.inputs.items():
+        tensors[f"input/{name}"] = np.array(port.shape, np.int64)
+        tensors[f"range/{name}"] = np.array([port.low, port.high], np.float32)
+    for group, shapes in (("output", recording.shapes), ("inner", recording.inner)):
+        for name, shape in shapes.items():
+            tensors[f"{group}/{name}"] = np.array(shape, np.int64)
+    for kind, outputs in recording.values.items():
+        tensors |= {f"{kind}/{name}": values for name, values in outputs.items()}
+    return tensors
 
 
 def _tensor_name(name: str) -> str:

@@ -69,7 +69,7 @@ _MODULES = {
 _OWN_NAMES = {"list": "list_models"}
 
 # What features add to the core, which names none of them.
-features.add_parts(
+features.PARTS.update(
     {
         "posezoo.formats": {
             "tf": "posezoo.formats.tensorflow:FORMAT",

@@ -58,15 +58,17 @@ def parameters_of(method: object) -> list[tuple[str, object, bool]]:
     return [(each.name, each.kind, each.default is each.empty) for each in parameters]
 
 
-def test_each_declared_hook_is_asked_for_once():
-    assert set(HOOKS_ASKED) == set(features.HOOKS)
+def test_each_hook_has_one_place_that_asks_for_it_and_one_part():
+    assert set(HOOKS_ASKED) == set(HOOKS)
     assert len(HOOKS_ASKED) == sum(isinstance(place, Hook) for place in ASKED)
 
 
-def test_each_declared_table_is_asked_for():
-    names = {name for name, _ in TABLES_ASKED}
-    assert names >= features.TABLES
-    assert set(TABLES) == features.TABLES
+def test_each_table_to_which_features_add_is_one_of_the_core():
+    assert set(TABLES) <= {name for name, _ in TABLES_ASKED}
+
+
+def test_each_table_for_features_alone_has_parts():
+    assert {table.name for table in ASKED if isinstance(table, FeatureParts)} <= set(TABLES)
 
 
 @pytest.mark.parametrize("name", sorted(HOOKS))
@@ -97,38 +99,6 @@ def test_a_part_of_a_table_has_the_type_that_the_place_asks_for(table, name):
     part = import_text(TABLES[table][name])
     part_types = [part_type for place, part_type in TABLES_ASKED if place == table]
     assert part_types and all(isinstance(part, part_type) for part_type in part_types)
-
-
-@pytest.fixture
-def parts(monkeypatch):
-    """The parts of all features, to change."""
-    monkeypatch.setattr(features, "PARTS", {})
-    return {**TABLES, "hooks": HOOKS}
-
-
-def test_a_part_for_which_no_place_asks_is_refused(parts):
-    hooks = {**HOOKS, "upstream_setps": HOOKS["upstream_steps"]}
-    with pytest.raises(LookupError, match="declares no hook upstream_setps"):
-        features.add_parts({**parts, "hooks": hooks})
-    with pytest.raises(LookupError, match="declares no table sidecar"):
-        features.add_parts({**parts, "sidecar": {}})
-    assert features.PARTS == {}
-
-
-def test_a_place_without_a_part_is_refused(parts):
-    hooks = {name: text for name, text in HOOKS.items() if name != "upstream_steps"}
-    with pytest.raises(LookupError, match="no feature names a part for the hook upstream_steps"):
-        features.add_parts({**parts, "hooks": hooks})
-    del parts["sidecars"]
-    with pytest.raises(LookupError, match="no feature names a part for the table sidecars"):
-        features.add_parts(parts)
-
-
-def test_the_core_asks_for_no_undeclared_part():
-    with pytest.raises(LookupError, match="declares no hook upstream_setps"):
-        Hook("upstream_setps", "default")
-    with pytest.raises(LookupError, match="declares no table sidecar"):
-        FeatureParts("sidecar", str)
 
 
 def test_a_part_of_another_type_is_no_part(monkeypatch):

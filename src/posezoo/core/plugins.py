@@ -90,14 +90,18 @@ class LazyTable(Generic[PartT]):
 
     def names(self) -> tuple[str, ...]:
         """All names: the built-in ones in their order, then those of plug-ins, sorted."""
-        return *self.builtin, *sorted(set(installed(self.group)) - set(self.builtin))
+        return *self.builtin, *self.added_names()
+
+    def added_names(self) -> list[str]:
+        """The names of plug-ins, sorted."""
+        return sorted(installed(self.group).keys() - self.builtin.keys())
 
     def items(self) -> Iterator[tuple[str, PartT]]:
         """Every name with its part, in the order of ``names``; all are imported."""
         for name in self.builtin:
             yield name, import_part(self.builtin[name], self.part_type)
         # Only now, so that a search that ends at a built-in part does not read entry points.
-        for name in self.names()[len(self.builtin) :]:
+        for name in self.added_names():
             part = self.find(name)
             assert part is not None
             yield name, part
@@ -111,11 +115,8 @@ class Hook(Generic[PartT]):
     which overrides the methods.
     """
 
-    name: str  # one of ``features.HOOKS``
+    name: str
     default: PartT  # what the core does without the feature
-
-    def __post_init__(self) -> None:
-        features.require_place("hook", self.name, features.HOOKS)
 
     @property
     def part(self) -> PartT:
@@ -128,11 +129,8 @@ class Hook(Generic[PartT]):
 class FeatureParts(Generic[PartT]):
     """Parts that features add to one place of the core, to which installed packages cannot add."""
 
-    name: str  # one of ``features.TABLES``
+    name: str
     part_type: type[PartT]  # the class of each part
-
-    def __post_init__(self) -> None:
-        features.require_place("table", self.name, features.TABLES)
 
     def __iter__(self) -> Iterator[PartT]:
         paths = features.PARTS.get(self.name, {}).values()

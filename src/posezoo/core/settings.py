@@ -135,10 +135,6 @@ def _consent(value: object) -> bool:
     return value in (True, "sandboxed")
 
 
-def _mirrors(value: object) -> tuple[str, ...]:
-    return tuple(map(_mirror, _split_texts(value)))
-
-
 def _mirror(address: str) -> str:
     scheme, mark, _ = address.partition("://")
     if mark and scheme.lower() in _URL_SCHEMES:
@@ -324,7 +320,7 @@ class Settings:
         in_folder=_below_folder,
     )
     mirror: tuple[str, ...] = _setting(
-        _mirrors,
+        lambda value: tuple(map(_mirror, _split_texts(value))),
         (),
         "folder or URL of a mirror (see posezoo mirror) or of another cache; it is tried before the"
         " published sources",

@@ -141,7 +141,7 @@ def _check_converted_irs(
 ) -> Iterator[ArtifactState]:
     name = spec.full_name
     for xml in layout.made_irs(spec):
-        record = provenance.read_provenance(xml.with_name("provenance.json"))
+        record = provenance.read_ir_record(xml)
         for suffix in provenance.SUFFIXES:
             path = xml.with_suffix(suffix)
             artifact = path.relative_to(layout.model_dir(spec)).as_posix()
@@ -149,14 +149,13 @@ def _check_converted_irs(
                 content = record.contents[suffix]
                 state = file_state(path, content.size, content.digest, remember=remember)
                 flags = provenance.conversion_flags(record, spec)
-                quantization = record.key.get("quantization")
                 yield ArtifactState(
                     name,
                     artifact,
                     path,
                     state,
                     converted=True,
-                    quantized=isinstance(quantization, dict) and "photos" in quantization,
+                    quantized=provenance.was_calibrated(record),
                     expected=str(content.digest),
                     flags=flags,
                     int8=_describe_int8(spec, xml, record),

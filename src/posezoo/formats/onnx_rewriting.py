@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from posezoo.core.arrays import Array
+from posezoo.core.convert.feature_steps import OnnxRewriting
 from posezoo.core.convert.protobuf_reader import (
     VARINT,
     Buffer,
@@ -29,7 +30,6 @@ from posezoo.core.convert.protobuf_reader import (
     read_texts,
     read_varint,
 )
-from posezoo.core.convert.readable_onnx import OnnxRewriting
 from posezoo.core.errors import ConversionError, MissingPackageError, import_optional, sanitize
 from posezoo.core.values import frozen
 from posezoo.formats.onnx_inlining import inline_functions

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from posezoo.core.arrays import NamedArrays
-from posezoo.core.convert.row_selection import ComparedRows
+from posezoo.core.convert.feature_steps import ComparedRows
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.poses.decoders import DECODERS
 

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
-from posezoo.core.convert.int8_maker import Int8Maker
+from posezoo.core.convert.feature_steps import Int8Maker
 from posezoo.core.convert.recorded_outputs import verify_file_beside
 from posezoo.core.declarations.model import Decoder, ModelSpec, Precision
 from posezoo.core.errors import ConversionError, QuantizationError, import_optional

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from posezoo.cli.result_files import write_result
 from posezoo.core.arrays import Array
-from posezoo.core.convert.sample_photos import SamplePhotos
+from posezoo.core.convert.feature_steps import SamplePhotos
 from posezoo.core.errors import (
     ImageError,
     ImageWarning,

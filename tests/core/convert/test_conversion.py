@@ -54,7 +54,7 @@ from posezoo.core.events import (
     WarningIssued,
 )
 from posezoo.core.files.file_record import fingerprint
-from posezoo.core.files.verified_files import remember_verified
+from posezoo.core.files.verified_files import remember_written
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.layout import ModelLayout
 
@@ -444,7 +444,7 @@ def test_force_repairs_damage_that_a_record_hides(tmp_path):
     )
     good = weights.read_bytes()
     weights.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
-    remember_verified(weights, digest_of(good), hashed=fingerprint(weights))  # as on a bad disk
+    remember_written(weights, digest_of(good), written=fingerprint(weights))  # as on a bad disk
     assert is_up_to_date(spec, layout, FP16)
     convert_model(spec, layout, precisions=[FP16], force=True, self_check=False)
     assert weights.read_bytes() == good

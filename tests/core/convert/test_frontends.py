@@ -181,8 +181,8 @@ def test_bytes_that_changed_unnoticed_are_never_published(tmp_path, place):
         good[:-1] + bytes([good[-1] ^ 1]) if place == "the last byte" else b"\0" * 8 + good[8:]
     )
     file.write_bytes(changed)
-    verified_files.remember_verified(
-        file, spec.files[0].checksum, hashed=fingerprint(file)
+    verified_files.remember_written(
+        file, spec.files[0].checksum, written=fingerprint(file)
     )  # as on a failing disk
     assert read_record(file).describes(file.stat(), spec.files[0].digests)
     with pytest.raises(ConversionError, match=r"its digest differs from the one in model\.yml"):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,7 +27,6 @@ from posezoo.core.convert.recorded_outputs import (
     draw_feed,
     draw_recorded_image,
     parse_recording,
-    recording_tensors,
     sample_values,
 )
 from posezoo.core.declarations.model import Framework, Input, Precision, RecordedOutputs
@@ -39,6 +40,11 @@ from posezoo.core.registry import open_registry
 from posezoo.core.resolve.resolution import resolve_model
 
 save_file = pytest.importorskip("safetensors.numpy", reason="needs safetensors").save_file
+
+_SCRIPT = Path(__file__).resolve().parents[3] / "benchmarks" / "record_outputs.py"
+_spec = importlib.util.spec_from_file_location("record_outputs", _SCRIPT)
+record_outputs = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(record_outputs)
 
 FP32 = Precision.FP32
 SHAPE = (1, 40, 48, 3)
@@ -96,7 +102,7 @@ def recorded(spec, folder, dtype=np.float32, **changes):
         values[kind] = {"heatmaps": np.ascontiguousarray(sample_values(outputs))}
     recording = Recording(inputs, {"heatmaps": outputs.shape}, {}, values)
     path = folder / "recorded.safetensors"
-    save_file({**recording_tensors(recording), **changes}, path)
+    save_file({**record_outputs.recording_tensors(recording), **changes}, path)
     declared = RecordedOutputs("NumPy 2", path.name, compute_digest(path))
     return replace(spec, path=folder / "model.yml", recorded_outputs=declared)
 
@@ -141,7 +147,7 @@ def test_a_recording_survives_its_file():
             }
         },
     )
-    again = parse_recording(recording_tensors(recording))
+    again = parse_recording(record_outputs.recording_tensors(recording))
     assert (again.inputs, again.shapes) == (recording.inputs, recording.shapes)
     assert again.inner == recording.inner
     np.testing.assert_array_equal(again.values["noise"]["maps/nose"], [1, 2])
@@ -197,7 +203,7 @@ def record_weak_branch(spec, folder):
         sampled = recording.sample({name: each.astype(np.float32) for name, each in both.items()})
         values[kind] = {name: np.ascontiguousarray(each) for name, each in sampled.items()}
     path = folder / "recorded.safetensors"
-    save_file(recording_tensors(replace(recording, values=values)), path)
+    save_file(record_outputs.recording_tensors(replace(recording, values=values)), path)
     declared = RecordedOutputs("NumPy 2", path.name, compute_digest(path))
     return replace(spec, path=folder / "model.yml", recorded_outputs=declared)
 

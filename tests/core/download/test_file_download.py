@@ -26,7 +26,7 @@ from posezoo.core.events import (
     FileUpToDate,
 )
 from posezoo.core.files.file_record import fingerprint
-from posezoo.core.files.verified_files import remember_verified
+from posezoo.core.files.verified_files import remember_written
 
 WEIGHTS = bytes(range(256)) * 16
 
@@ -105,7 +105,7 @@ def test_a_downloaded_file_is_not_hashed_again(server, fetch):
     target = fetch(file)
     # Other bytes, which the record does not know: nobody reads them.
     target.write_bytes(bytes(4096))
-    remember_verified(target, file.checksum, hashed=fingerprint(target))
+    remember_written(target, file.checksum, written=fingerprint(target))
     fetch(file)
     assert fetch.events[-1] == FileUpToDate("pose", "net.tflite")
 

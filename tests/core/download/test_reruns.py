@@ -12,7 +12,7 @@ from fakes.command import omz_tool, posezoo
 from fakes.files import declared
 from fakes.zoo import model_yml, write_model
 from posezoo.core.files.file_record import fingerprint
-from posezoo.core.files.verified_files import remember_verified
+from posezoo.core.files.verified_files import remember_written
 
 DOWNLOADER = Path(__file__).resolve().parents[3] / "tools" / "downloader" / "downloader.py"
 WEIGHTS = bytes(range(256)) * 4096
@@ -56,7 +56,7 @@ def test_zeros_with_an_unchanged_fingerprint_are_found_by_verify_and_repaired(
     with open(target, "r+b") as stream:
         stream.write(bytes(len(WEIGHTS)))
     # A failing disk does not change the times.
-    remember_verified(target, declared("net.bin", WEIGHTS).checksum, hashed=fingerprint(target))
+    remember_written(target, declared("net.bin", WEIGHTS).checksum, written=fingerprint(target))
     assert run(way, places).returncode == 0
     assert not target.read_bytes().strip(b"\0")
     assert run(way, places, "--verify").returncode == 0

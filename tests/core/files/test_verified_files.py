@@ -19,7 +19,7 @@ from posezoo.core.files.verified_files import (
     compute_digest,
     compute_digests,
     is_verified,
-    remember_verified,
+    remember_written,
     write_atomically,
 )
 
@@ -64,8 +64,8 @@ def test_other_bytes_of_the_same_size_are_found(file):
 def test_a_good_file_is_hashed_once_while_it_does_not_change(file):
     assert is_verified(file, len(CONTENT), GOOD)
     file.write_bytes(bytes(len(CONTENT)))
-    remember_verified(
-        file, GOOD, hashed=fingerprint(file)
+    remember_written(
+        file, GOOD, written=fingerprint(file)
     )  # the record is wrong: that nobody notices shows that nobody read
     assert is_verified(file, len(CONTENT), GOOD)
     assert not is_verified(file, len(CONTENT), GOOD, trust_record=False)
@@ -129,7 +129,7 @@ def test_a_record_that_is_no_small_file_counts_as_missing(file, kind):
 
 def test_the_record_of_another_user_is_not_believed(file, monkeypatch):
     file.write_bytes(bytes(len(CONTENT)))
-    remember_verified(file, GOOD, hashed=fingerprint(file))
+    remember_written(file, GOOD, written=fingerprint(file))
     assert is_verified(file, len(CONTENT), GOOD)
     user = os.getuid() if os.name != "nt" else 0
     monkeypatch.setattr(os, "geteuid", lambda: user + 1)
@@ -138,7 +138,7 @@ def test_the_record_of_another_user_is_not_believed(file, monkeypatch):
 
 def test_a_copied_file_is_hashed_again_though_its_record_came_along(file, tmp_path):
     file.write_bytes(bytes(len(CONTENT)))
-    remember_verified(file, GOOD, hashed=fingerprint(file))
+    remember_written(file, GOOD, written=fingerprint(file))
     copied = shutil.copytree(file.parent, tmp_path / "copied") / file.name
     assert read_record(copied).verified
     assert not is_verified(copied, len(CONTENT), GOOD)
@@ -147,7 +147,7 @@ def test_a_copied_file_is_hashed_again_though_its_record_came_along(file, tmp_pa
 def test_windows_does_not_tell_whether_a_file_changed_so_it_is_hashed(file, monkeypatch):
     assert is_verified(file, len(CONTENT), GOOD)
     file.write_bytes(bytes(len(CONTENT)))
-    remember_verified(file, GOOD, hashed=fingerprint(file))
+    remember_written(file, GOOD, written=fingerprint(file))
     monkeypatch.setattr(file_record, "IS_WINDOWS", True)
     assert not is_verified(file, len(CONTENT), GOOD)
 
@@ -161,8 +161,8 @@ def test_a_record_of_one_digest_says_nothing_of_another(file):
 def test_all_digests_of_a_file_are_checked(file):
     sha256 = Digest("sha256", hashlib.sha256(CONTENT).hexdigest())
     assert is_verified(file, len(CONTENT), GOOD)
-    assert not is_verified(file, len(CONTENT), GOOD, also=[Digest("sha256", "0" * 64)])
-    assert is_verified(file, len(CONTENT), GOOD, also=[sha256])
+    assert not is_verified(file, len(CONTENT), GOOD, Digest("sha256", "0" * 64))
+    assert is_verified(file, len(CONTENT), GOOD, sha256)
     assert read_record(file).describes(file.stat(), [GOOD, sha256])
 
 

@@ -18,8 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NewType
 
+from posezoo.core.convert.feature_steps import ONNX_REWRITING
 from posezoo.core.convert.formats import FORMATS, ModelFormat, OriginalConstant
-from posezoo.core.convert.readable_onnx import ONNX_REWRITING
 from posezoo.core.declarations.model import ModelSpec, SourceFile, UnpackArchive
 from posezoo.core.declarations.model_files import PADDLE_3
 from posezoo.core.declarations.routes import describe_obstacle, select_route
@@ -189,8 +189,9 @@ def _verify_file(path: Path, file: SourceFile, hint: str) -> None:
             f"{path}: has {size} bytes, model.yml declares {file.size}", hint=hint
         )
     if not verified_files.is_verified_file(path, file, trust_record=False, remember=False):
-        record = "posezoo.lock" if file.first_use or file.by_lock else "model.yml"
-        raise ConversionError(f"{path}: its digest differs from the one in {record}", hint=hint)
+        raise ConversionError(
+            f"{path}: its digest differs from the one in {file.pin_record}", hint=hint
+        )
 
 
 def open_for_frontend(spec: ModelSpec, path: VerifiedSource) -> Path | bytes:
@@ -227,9 +228,6 @@ def open_for_frontend(spec: ModelSpec, path: VerifiedSource) -> Path | bytes:
                 f"{path}: keeps weights in {sanitize(external)}, which is missing beside it",
                 hint=f"copy {sanitize(external)} from where {sanitize(path.name)} comes from",
             )
-        beside = path.parent / external
-        if beside.exists() and not beside.is_file():  # reading a pipe may never end
-            raise ConversionError(f"{beside}: is not a regular file", hint=f"{path} names it")
     return model_format.openvino_input(spec, path)
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
+from posezoo.core.convert.feature_steps import SAMPLE_PHOTOS
 from posezoo.core.convert.reference_outputs import EXACT, resize
-from posezoo.core.convert.sample_photos import SAMPLE_PHOTOS
 from posezoo.core.declarations.model import ColorOrder, ModelSpec
 from posezoo.core.events import Int8Comparison
 from posezoo.core.ir.inference import run_compiled

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from posezoo.core.convert import frontends
 from posezoo.core.convert.check_extent import WHOLE, choose_extent
 from posezoo.core.convert.conversion_plan import ConversionOptions
-from posezoo.core.convert.int8_maker import INT8_MAKER
+from posezoo.core.convert.feature_steps import INT8_MAKER
 from posezoo.core.convert.preprocess import fill_in_inputs
 from posezoo.core.convert.reference_outputs import (
     FindReference,
@@ -311,7 +311,7 @@ def _replace_ir(ir: StagedIr, listener: Listener) -> None:
 def _keep_foreign(ir: StagedIr, listener: Listener) -> None:
     """Rename the two files of an IR that posezoo did not make, or that was changed since."""
     xml = ir.target.xml
-    made = provenance.read_provenance(xml.with_name("provenance.json"))
+    made = provenance.read_ir_record(xml)
     for suffix in provenance.SUFFIXES:
         digests = [made.contents[suffix].digest] if made and suffix in made.contents else []
         verified_files.set_aside(xml.with_suffix(suffix), listener, digests)

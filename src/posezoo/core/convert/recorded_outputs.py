@@ -137,20 +137,6 @@ def _to_shapes(tensors: NamedArrays) -> dict[str, tuple[int, ...]]:
     return {name: tuple(map(int, sizes)) for name, sizes in tensors.items()}
 
 
-def recording_tensors(recording: Recording) -> dict[str, Array]:
-    """The tensors of a file with recorded outputs, by name."""
-    tensors: dict[str, Array] = {}
-    for name, port in recording.inputs.items():
-        tensors[f"input/{name}"] = np.array(port.shape, np.int64)
-        tensors[f"range/{name}"] = np.array([port.low, port.high], np.float32)
-    for group, shapes in (("output", recording.shapes), ("inner", recording.inner)):
-        for name, shape in shapes.items():
-            tensors[f"{group}/{name}"] = np.array(shape, np.int64)
-    for kind, outputs in recording.values.items():
-        tensors |= {f"{kind}/{name}": values for name, values in outputs.items()}
-    return tensors
-
-
 def draw_recorded_image(kind: str, shape: Sequence[int]) -> Array:
     """Integers from 0 to 255 in any shape; the same in every version of numpy.
 

@@ -31,11 +31,11 @@ from posezoo.core.convert.difference import (
     compute_difference,
     find_same_infinities,
 )
+from posezoo.core.convert.feature_steps import COMPARED_ROWS, INT8_MAKER
 from posezoo.core.convert.fp16_check import IrLayers, compare_with_fp32, measure_rounding
 from posezoo.core.convert.frontends import VerifiedSource
 from posezoo.core.convert.graph_cutting import join_names
 from posezoo.core.convert.int8_check import compare_with_half
-from posezoo.core.convert.int8_maker import INT8_MAKER
 from posezoo.core.convert.node_comparison import compare_nodes, find_wide_integer
 from posezoo.core.convert.reference_outputs import (
     EXACT,
@@ -47,7 +47,6 @@ from posezoo.core.convert.reference_outputs import (
     explain_dependence,
     open_openvino,
 )
-from posezoo.core.convert.row_selection import COMPARED_ROWS
 from posezoo.core.declarations.model import ModelSpec, Output, Precision
 from posezoo.core.errors import (
     PosezooError,
@@ -406,7 +405,7 @@ class IrCheck(NetworkCheck):
             raise self.create_error(f"is not the FP32 IR rounded to FP16: {comparison.difference}")
         fp32 = find_fp32()
         reference = find_reference()
-        if comparison.clipped:
+        if comparison.is_clipped:
             # How much this changes can be measured by any reader.
             original = reference or compute_reference(self.spec, self.source, by_openvino=True)
             return self.run(lambda: original)

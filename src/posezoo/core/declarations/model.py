@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import KW_ONLY, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
@@ -191,6 +191,11 @@ class SourceFile:
         if not self.is_pinned:
             return "none"
         return "weak" if self.is_weakly_pinned else "strong"
+
+    @property
+    def pin_record(self) -> str:
+        """The file that records its size and its digest."""
+        return "posezoo.lock" if self.first_use or self.by_lock else "model.yml"
 
     @property
     def addresses(self) -> list[str]:
@@ -553,35 +558,71 @@ Plain = str | int | float | bool | tuple["Plain", ...] | Mapping[str, "Plain"]
 
 
 @frozen
-class ModelSpec:
-    """One model of the zoo, as its model.yml declares it."""
+class Declaration:
+    """What a model and a composite declare. A composite has the defaults of what only models
+    have.
+    """
 
     name: str
     family: Family
-    path: Path  # of the model.yml
+    path: Path  # of the model.yml or composite-model.yml
     description: str
     task: str
-    framework: Framework
-    license: License
-    files: tuple[SourceFile, ...]
-    inputs: tuple[Input, ...] = ()
-    outputs: tuple[Output, ...] = ()
+    _: KW_ONLY
     decoder: Decoder | None = None
-    decoding: Decoding | None = None  # the decoder that is put into the IR; not in model.yml
     #: How a top-down model's people are found; None if it is not declared.
     people: People | None = None
     #: The size in pixels to which images are resized, as its publisher measured: the height, or the
     #: side that its decoder names; None: the size of its input.
     target_size: int | None = None
     skeleton: str = ""
-    origin: ModelOrigin = ModelOrigin()
-    self_check: SelfCheckSettings = SelfCheckSettings()
-    recorded_outputs: RecordedOutputs | None = None  # None if there are none
     revision: int = 1
     composite: str = ""  # the composite that this model is a part of
     #: The folder of the registry that contains the model's own, as a path from the registry's root;
     #: None for the usual one, that of the family or the composite.
     parent: str | None = None
+    published: PublishedMetrics = PublishedMetrics()
+    training: Training = Training()
+    limits: str = ""  # what the model cannot do, except limits that follow from its decoder
+    deprecated: Deprecation | None = None  # None if the model may be used
+    tag: str = ""  # the tag of this published variant; empty if the model has no variants
+    is_default: bool = True  # whether a name without a tag means this variant
+    #: The others, in order; empty for all but the default variant.
+    variants: tuple[ModelSpec, ...] = ()
+    unknown_keys: tuple[UnknownKey, ...] = ()  # that were left out
+
+    @property
+    def own_skeleton(self) -> Skeleton | None:
+        """Its skeleton, if the package does not have it."""
+        return self.decoder.skeleton if self.decoder else None
+
+    @property
+    def full_name(self) -> str:
+        """``name``, or ``name@tag`` if it is not the default variant."""
+        return self.name if self.is_default else f"{self.name}@{self.tag}"
+
+    @property
+    def subdirectory(self) -> str:
+        """Its folder in a registry or an output folder, with / between the names."""
+        parent = self.parent
+        if parent is None:
+            parent = f"{self.family}/{self.composite}" if self.composite else self.family
+        return f"{parent}/{self.full_name}" if parent else self.full_name
+
+
+@frozen
+class ModelSpec(Declaration):
+    """One model of the zoo, as its model.yml declares it."""
+
+    framework: Framework
+    license: License
+    files: tuple[SourceFile, ...]
+    inputs: tuple[Input, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    decoding: Decoding | None = None  # the decoder that is put into the IR; not in model.yml
+    origin: ModelOrigin = ModelOrigin()
+    self_check: SelfCheckSettings = SelfCheckSettings()
+    recorded_outputs: RecordedOutputs | None = None  # None if there are none
     #: Changes to the downloaded files, in this order.
     postprocessing: tuple[PostprocessingStep, ...] = ()
     #: Model Optimizer's arguments without a field here, as (flag, value): supported ones and
@@ -604,16 +645,7 @@ class ModelSpec:
     network: NetworkChoice | None = None
     #: A published file, or a path in an unpacked archive; empty without a network.
     checkpoint: str = ""
-    published: PublishedMetrics = PublishedMetrics()
-    training: Training = Training()
     license_note: str = ""  # shown before a download; empty if there is nothing to note
-    limits: str = ""  # what the model cannot do, except limits that follow from its decoder
-    deprecated: Deprecation | None = None  # None if the model may be used
-    tag: str = ""  # the tag of this published variant; empty if the model has no variants
-    is_default: bool = True  # whether a name without a tag means this variant
-    #: The others, in order; empty for all but the default variant.
-    variants: tuple[ModelSpec, ...] = ()
-    unknown_keys: tuple[UnknownKey, ...] = ()  # that were left out
     #: What is assumed about the keypoints of the user's own weights; empty if nothing is.
     assumption: str = ""
     stages: ClassVar[tuple[str, ...]] = ()  # only a composite has some
@@ -622,16 +654,6 @@ class ModelSpec:
     def files_beside(self) -> list[RecordedOutputs | RecordedRanges]:
         """The declared files beside the model.yml."""
         return [each for each in (self.recorded_outputs, self.int8_ranges) if each]
-
-    @property
-    def full_name(self) -> str:
-        """``name``, or ``name@tag`` if it is not the default variant."""
-        return self.name if self.is_default else f"{self.name}@{self.tag}"
-
-    @property
-    def own_skeleton(self) -> Skeleton | None:
-        """Its skeleton, if the package does not have it."""
-        return self.decoder.skeleton if self.decoder else None
 
     @property
     def source_name(self) -> str:
@@ -654,14 +676,6 @@ class ModelSpec:
         if posixpath.isabs(name):
             return Path(name)
         return source.parent / posixpath.relpath(name, posixpath.dirname(self.source_name) or ".")
-
-    @property
-    def subdirectory(self) -> str:
-        """The model's folder in a registry or an output folder, with / between the names."""
-        parent = self.parent
-        if parent is None:
-            parent = f"{self.family}/{self.composite}" if self.composite else self.family
-        return f"{parent}/{self.full_name}" if parent else self.full_name
 
     @property
     def file_names(self) -> list[str]:
@@ -701,48 +715,12 @@ class ModelSpec:
 
 
 @frozen
-class CompositeSpec:
+class CompositeSpec(Declaration):
     """Several models that only work together, in the order in which they run."""
 
-    name: str
-    family: Family
-    path: Path  # of the composite-model.yml
-    description: str
-    task: str
     stages: tuple[str, ...]
-    decoder: Decoder | None = None
-    skeleton: str = ""
     framework: Framework | None = None  # the newest metadata of Open Model Zoo repeats it here
     license: License = License()
-    limits: str = ""
-    deprecated: Deprecation | None = None
-    unknown_keys: tuple[UnknownKey, ...] = ()  # as in ModelSpec
-    parent: str | None = None  # as in ModelSpec
-    # What a composite does not have, as a ModelSpec without it.
-    composite: ClassVar[str] = ""
-    people: ClassVar[People | None] = None
-    target_size: ClassVar[int | None] = None
-    published: ClassVar[PublishedMetrics] = PublishedMetrics()
-    revision: ClassVar[int] = 1
-    tag: ClassVar[str] = ""
-    training: ClassVar[Training] = Training()
-    variants: ClassVar[tuple[ModelSpec, ...]] = ()
-
-    @property
-    def own_skeleton(self) -> Skeleton | None:
-        """As in ModelSpec."""
-        return self.decoder.skeleton if self.decoder else None
-
-    @property
-    def full_name(self) -> str:
-        """Its name: a composite has no variants."""
-        return self.name
-
-    @property
-    def subdirectory(self) -> str:
-        """The composite's folder in a registry or an output folder."""
-        parent = self.family if self.parent is None else self.parent
-        return f"{parent}/{self.name}" if parent else self.name
 
 
 Model = ModelSpec | CompositeSpec

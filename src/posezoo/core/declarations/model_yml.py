@@ -143,7 +143,8 @@ def _check_layers(fields: YamlMapping, layers: model.FloatLayers) -> None:
         raise fields.node.make_error("names no layers: give layers or types")
 
 
-def _read_finder(word: str) -> str:
+def _read_finder(node: YamlNode) -> str:
+    word = LINE.read(node)
     return model.WHOLE_IMAGE if word in ("whole_image", "none") else word
 
 
@@ -295,7 +296,7 @@ _QUANTIZATION = record(
     Key("refused", LINE, "Why it is not quantized, with the AP that INT8 keeps."),
 )
 #: The model that detects people, or a word for the whole image.
-_FINDER = FieldType(lambda node: _read_finder(LINE.read(node)), LINE.schema)
+_FINDER = FieldType(_read_finder, LINE.schema)
 _PEOPLE = record(
     _make_people,
     required_key(

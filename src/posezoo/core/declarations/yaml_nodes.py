@@ -219,7 +219,7 @@ class YamlMapping(dict[str, YamlNode]):
     def __missing__(self, key: str) -> YamlNode:
         raise self.node.make_error(f"the key {key} is missing")
 
-    def merged_with(self, other: YamlMapping, item_by_item: Collection[str] = ()) -> YamlMapping:
+    def merged_with(self, other: YamlMapping, item_by_item: Collection[str]) -> YamlMapping:
         """These keys and those of ``other``; if both have a key, the value of ``other`` is used.
 
         The lists at the keys ``item_by_item`` contain mappings, which are merged one by one in the

@@ -186,17 +186,12 @@ def _list_copies(file: SourceFile, local: LocalNames) -> Iterator[_Copy]:
 def _name_place(file: SourceFile, origin: FileOrigin | None, local: LocalNames) -> str:
     if origin is not None:
         return str(origin.value)
-    digest = package_digest(file.sources[0]) if file.sources else None
-    if digest is not None and local.has_cached(digest):
-        return str(FileOrigin.CACHE.value)
-    return name_source(file.sources)
-
-
-def package_digest(source: Source) -> Digest | None:
-    """The digest of the package that contains a file; the cache keeps it for its other files."""
+    source = next(iter(file.sources), None)
     if isinstance(source, PackageSource):
-        return source.package_file.checksum
-    return None
+        digest = source.package_file.checksum
+        if digest and local.has_cached(digest):  # the cache keeps a package for its other files
+            return str(FileOrigin.CACHE.value)
+    return name_source(file.sources)
 
 
 def name_source(sources: Iterable[Source]) -> str:

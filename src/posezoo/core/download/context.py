@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from posezoo.core.declarations.model import ModelSpec, SourceFile
-from posezoo.core.download.candidates import RateLimitedError
+from posezoo.core.download.candidates import RateLimitedError, network_host
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.errors import OutputError, PosezooError, os_reason
 from posezoo.core.events import (
@@ -87,7 +87,7 @@ class HostLimiter:
                     # The host may have been busy only for a short time.
                     self._successes += 1
                     if self._successes == _SUCCESSES_TO_RAISE:
-                        self._limit = self._limit + 1
+                        self._limit += 1
                         self._successes = 0
                 else:
                     refusal.new_limit = self._reduce_limit(reductions)
@@ -102,7 +102,7 @@ class HostLimiter:
             if self._peak == 1:
                 return None
             self._limit = self._peak // 2
-            self._reductions = self._reductions + 1
+            self._reductions += 1
             self._peak = self._active
             self._successes = 0
         return int(self._limit)
@@ -134,10 +134,8 @@ class ConnectionPool(ExitStack[None]):
 
     def limiter_for(self, url: str) -> HostLimiter:
         """The limiter of a URL's host."""
-        # This also accepts an invalid URL; the request reports it.
-        host_and_port = url.partition("://")[2].partition("/")[0].rpartition("@")[2].lower()
         with self._lock:
-            return self._limiters.setdefault(host_and_port, HostLimiter())
+            return self._limiters.setdefault(network_host(url), HostLimiter())
 
     def once(self, key: Hashable, make: Callable[[], Result]) -> Result:
         """What ``make`` returns; it is kept for the other files that share these connections."""

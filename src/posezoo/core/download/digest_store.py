@@ -167,14 +167,11 @@ def remove_stale_staging(root: Path) -> None:
             with suppress(OSError):
                 handle = lock_guard(lock, wait_s=0)
                 try:
-                    if handle is not None or _is_old(path):
+                    age_s = time.time() - path.stat().st_mtime
+                    if handle is not None or age_s > ABANDONED_AFTER_S:
                         path.unlink(missing_ok=True)
                 finally:
                     release_guard(lock, handle)
-
-
-def _is_old(path: Path) -> bool:
-    return time.time() - path.stat().st_mtime > ABANDONED_AFTER_S
 
 
 def _staging_path(entry: Path, ending: str) -> Path:

@@ -35,7 +35,6 @@ from posezoo.core.download.several_hosts import DownloadReport, HostParts
 from posezoo.core.download.source_failures import (
     Failure,
     combine_failures,
-    find_record,
     resume_hint,
 )
 from posezoo.core.download.source_types import find_source_type, type_name
@@ -521,7 +520,7 @@ def _require_expected(file: SourceFile, partial: PartialFile) -> None:
     if file.size is not None and size < file.size:
         raise SizeError(f"sends {size} bytes, {file.size} are declared")
     if file.checksum not in (None, actual):
-        record = find_record(file)
+        record = file.pin_record
         is_locked = record == "posezoo.lock"
         pin = f"posezoo.lock has {file.checksum}" if is_locked else f"{file.checksum} is declared"
         raise DigestError(

@@ -110,8 +110,9 @@ def download_model(
     listener(DownloadFinished(spec.full_name, True))
     if spec.postprocessing:
         left_out = set(spec.file_names) - {file.name for file in files}
-        rehash = download_options.verify
-        postprocess(spec, layout, left_out=left_out, rehash=rehash, listener=listener)
+        postprocess(
+            spec, layout, left_out=left_out, rehash=download_options.verify, listener=listener
+        )
     return Downloaded(spec, targets)
 
 
@@ -134,7 +135,7 @@ def _record_origins(
     record: Path, spec: ModelSpec, files_and_targets: Places, context: DownloadContext
 ) -> None:
     try:
-        update_provenance_json(record.parent, spec, files_and_targets, context)
+        update_provenance_json(record, spec, files_and_targets, context)
     except OSError as error:  # the files are verified anyway
         context.warn(f"{record}: cannot be written: {os_reason(error)}")
 

@@ -16,7 +16,7 @@ from posezoo.core.declarations.sources import STORES, HuggingFaceSource, parse_f
 
 # The top-level folder names that Open Model Zoo's --precisions selects; we convert to fewer
 # precisions.
-_PRECISION_FOLDERS = frozenset({*Precision, "FP16-INT1", "FP32-INT1", "FP32-INT8"})
+_PRECISION_FOLDERS = frozenset({*Precision, "FP16-INT1", "FP32-INT1"})
 
 _STORE_SCHEMES = tuple(f"{store}://" for store in STORES)
 

@@ -11,11 +11,9 @@ import errno
 import os
 import stat
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from functools import wraps
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
 
 from posezoo.core.declarations.model import Digest, SourceFile
 from posezoo.core.download.candidates import ResumeState
@@ -48,25 +46,8 @@ from posezoo.core.operating_system import (
 )
 from posezoo.core.workers.hedging import current_request
 
-Params = ParamSpec("Params")
-Result = TypeVar("Result")
-
 # Fewer bytes are downloaded again as fast as a record of them is written.
 _WORTH_A_RECORD = 1 << 15
-
-
-def _exclusive(
-    method: Callable[Concatenate[PartialFile, Params], Result],
-) -> Callable[Concatenate[PartialFile, Params], Result]:
-    """Let one thread at a time call a method, and none whose request was cancelled."""
-
-    @wraps(method)
-    def call(part: PartialFile, /, *args: Params.args, **kwargs: Params.kwargs) -> Result:
-        with part._lock:
-            current_request().raise_if_cancelled()
-            return method(part, *args, **kwargs)
-
-    return call
 
 
 class PartialFile:
@@ -133,6 +114,13 @@ class PartialFile:
         with self._lock:
             self._end()
 
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Let one thread at a time change this part, and none whose request was cancelled."""
+        with self._lock:
+            current_request().raise_if_cancelled()
+            yield
+
     def _end(self) -> None:
         # After ^C, the last piece may be written but not counted.
         size = os.fstat(self._handle).st_size if self._handle >= 0 else self.size
@@ -167,21 +155,21 @@ class PartialFile:
         is_complete = is_unchanged(self.path.stat(), record.verified)
         return {**record.verified, "source": record.origin.get("url", "")} if is_complete else {}
 
-    @_exclusive
     def fork(self) -> PartialFile:
         """A part of another name with the same bytes, for another host that sends the file.
 
         It is removed on exit. If the process is killed, a later run removes it.
         """
-        fork = PartialFile(
-            self.target, lambda: None, self._algorithms, fork_path=unique_part(self.target)
-        )
-        fork._identity = self._identity
-        fork._state = dict(self._state)
-        with writing(self.target), open(self.path, "rb") as stream:
-            while piece := stream.read(CHUNK):
-                fork.write(piece)
-        return fork
+        with self._changing():
+            fork = PartialFile(
+                self.target, lambda: None, self._algorithms, fork_path=unique_part(self.target)
+            )
+            fork._identity = self._identity
+            fork._state = dict(self._state)
+            with writing(self.target), open(self.path, "rb") as stream:
+                while piece := stream.read(CHUNK):
+                    fork.write(piece)
+            return fork
 
     def take_over(self, fork: PartialFile) -> None:
         """Replace the bytes of this part by those of a fork, which ends; nothing is copied."""
@@ -200,73 +188,77 @@ class PartialFile:
             self.source_url = fork.source_url
             self._state = fork._state
 
-    @_exclusive
     def load_resume_state(self, file: SourceFile) -> ResumeState:
         """The beginning of a file in this part; if the part belongs to another file, it is
         emptied.
         """
-        identity = self._identity or file.checksum
-        is_same = identity is not None and self._state.get(identity.algorithm) == identity.value
-        if is_same and 0 < self.size <= file.read_limit:
-            source, etag = (str(self._state.get(key, "")) for key in ("source", "etag"))
-            return ResumeState(self.size, source, etag)
-        self.truncate()
-        return ResumeState()
+        with self._changing():
+            identity = self._identity or file.checksum
+            is_same = identity is not None and self._state.get(identity.algorithm) == identity.value
+            if is_same and 0 < self.size <= file.read_limit:
+                source, etag = (str(self._state.get(key, "")) for key in ("source", "etag"))
+                return ResumeState(self.size, source, etag)
+            self.truncate()
+            return ResumeState()
 
-    @_exclusive
     def start_at(self, file: SourceFile, start: ResumeState, *, resumable: bool) -> None:
         """Keep the bytes up to the start, which another source continues.
 
         ``resumable`` is whether another run can resume the download.
         """
-        if start.size == 0:
-            self.truncate()
-        identity = self._identity or file.checksum
-        if resumable and identity:
-            state = {identity.algorithm: identity.value, "source": start.source, "etag": start.etag}
-            self._is_recorded &= state == self._state
-            self._state = state
-        self._hasher = Hasher(self._algorithms)
-        if start.size == 0:
-            return
-        with writing(self.target):
-            os.lseek(self._handle, 0, os.SEEK_SET)
-            for at in range(0, start.size, CHUNK):
-                self._hasher.update(os.read(self._handle, min(CHUNK, start.size - at)))
-            os.ftruncate(self._handle, start.size)
-            os.lseek(self._handle, start.size, os.SEEK_SET)
-            self.size = start.size
+        with self._changing():
+            if start.size == 0:
+                self.truncate()
+            identity = self._identity or file.checksum
+            if resumable and identity:
+                state = {
+                    identity.algorithm: identity.value,
+                    "source": start.source,
+                    "etag": start.etag,
+                }
+                self._is_recorded &= state == self._state
+                self._state = state
+            self._hasher = Hasher(self._algorithms)
+            if start.size == 0:
+                return
+            with writing(self.target):
+                os.lseek(self._handle, 0, os.SEEK_SET)
+                for at in range(0, start.size, CHUNK):
+                    self._hasher.update(os.read(self._handle, min(CHUNK, start.size - at)))
+                os.ftruncate(self._handle, start.size)
+                os.lseek(self._handle, start.size, os.SEEK_SET)
+                self.size = start.size
 
-    @_exclusive
     def truncate(self) -> None:
         """Remove all bytes of earlier attempts and runs."""
-        self._forget_state()
-        with writing(self.target):
-            if self._linked:
-                self._linked.unlink(missing_ok=True)
-                self._linked = None
-            if self.size:
-                os.lseek(self._handle, 0, os.SEEK_SET)
-                os.ftruncate(self._handle, 0)
-                self.size = 0
+        with self._changing():
+            self._forget_state()
+            with writing(self.target):
+                if self._linked:
+                    self._linked.unlink(missing_ok=True)
+                    self._linked = None
+                if self.size:
+                    os.lseek(self._handle, 0, os.SEEK_SET)
+                    os.ftruncate(self._handle, 0)
+                    self.size = 0
 
-    @_exclusive
     def write(self, piece: bytes) -> None:
         """Append bytes."""
-        rest = memoryview(piece)
-        with writing(self.target):
-            while rest:
-                written = os.write(self._handle, rest)
-                self.size += written
-                rest = rest[written:]
-        self._hasher.update(piece)
-        if self.size >= _WORTH_A_RECORD and self._state:
-            self._record_state()
+        with self._changing():
+            rest = memoryview(piece)
+            with writing(self.target):
+                while rest:
+                    written = os.write(self._handle, rest)
+                    self.size += written
+                    rest = rest[written:]
+            self._hasher.update(piece)
+            if self.size >= _WORTH_A_RECORD and self._state:
+                self._record_state()
 
-    @_exclusive
     def finish(self) -> None:
         """Compute the digests; all bytes were written."""
-        self.digests = self._hasher.digests
+        with self._changing():
+            self.digests = self._hasher.digests
 
     def clone_from(self, path: Path, file: SourceFile) -> bool:
         """Use the bytes of another file without a copy; False if the file system does not support

@@ -50,12 +50,13 @@ def describe_origin(candidate: Candidate, final_url: str, size: int, digest: Dig
 
 
 def update_provenance_json(
-    folder: Path,
+    path: Path,
     spec: ModelSpec,
     files_and_targets: Sequence[tuple[SourceFile, Path]],
     context: DownloadContext,
 ) -> None:
-    """Write the origins of files of a model; entries of other files are kept.
+    """Write the origins of files of a model into its provenance.json; entries of other files are
+    kept.
 
     The origins of files that the context just downloaded are known; those of others are in their
     records, which are not read if provenance.json has them already. A file of the user of this name
@@ -66,7 +67,6 @@ def update_provenance_json(
         OSError: the file cannot be written, or another run keeps it locked.
     """
     names = spec.file_names
-    path = folder / NAME
     # Do not overwrite a published file of this name.
     if NAME in names or find_link_out(path, context.roots):
         return

@@ -82,9 +82,8 @@ def _find_size_hint(file: SourceFile, failures: Sequence[Failure]) -> str:
     )
     if file.size is None or not is_other:
         return ""
-    record = find_record(file)
-    hint = f"the file changed at its source, or its size in {record} is wrong: check it"
-    if record == "model.yml":
+    hint = f"the file changed at its source, or its size in {file.pin_record} is wrong: check it"
+    if file.pin_record == "model.yml":
         hint += "; posezoo verify --metadata --fix corrects it for a file that is here"
     return hint
 
@@ -96,8 +95,3 @@ def _find_network_hint(file: SourceFile, failures: Sequence[Failure]) -> str:
     if file.checksum:  # a mirror finds a file by the digest of the file itself
         hint += ", or give a folder with a copy: --mirror DIR"
     return hint
-
-
-def find_record(file: SourceFile) -> str:
-    """The file that records the size and the digest of a file."""
-    return "posezoo.lock" if file.first_use or file.by_lock else "model.yml"

@@ -58,7 +58,7 @@ def type_name(source: object) -> str:
     """
     if isinstance(source, Source) and source.type in SOURCE_TYPES.builtin:
         return source.type
-    for name in SOURCE_TYPES.names()[len(SOURCE_TYPES.builtin) :]:
+    for name in SOURCE_TYPES.added_names():
         added = SOURCE_TYPES.find(name)
         if added and isinstance(source, added.source_class):
             return name

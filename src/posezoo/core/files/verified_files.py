@@ -102,9 +102,7 @@ def has_size(path: Path, size: int | None) -> bool:
 def is_verified(
     path: Path,
     size: int | None,
-    digest: Digest,
-    *,
-    also: Sequence[Digest] = (),
+    *digests: Digest,
     trust_record: bool = True,
     remember: bool = True,
 ) -> bool:
@@ -112,8 +110,8 @@ def is_verified(
 
     Args:
         path: the file; a symbolic link is followed, a missing file is not verified.
-        size: the expected size in bytes; None if the digest alone is known.
-        also: further digests that its bytes must have.
+        size: the expected size in bytes; None if the digests alone are known.
+        digests: the digests that its bytes must have, by one algorithm each.
         trust_record: trust the record of an earlier check if the file has not changed since. Bytes
             can change undetected (a failing disk, a clock that is set back).
         remember: write the result into the file's record; a dry run does not.
@@ -124,7 +122,6 @@ def is_verified(
         return False
     if not stat.S_ISREG(status.st_mode) or size not in (None, status.st_size):
         return False
-    digests = [digest, *also]
     if trust_record and read_record(path).describes(status, digests):
         return True
     try:
@@ -132,17 +129,18 @@ def is_verified(
     except OSError:
         return False
     # A file that changed while it was read has other bytes now.
-    is_right = hashed == digests and bool(print_of_hashed)
+    is_right = hashed == [*digests] and bool(print_of_hashed)
     if remember and is_right:
-        remember_verified(path, *digests, hashed=print_of_hashed)
+        # After a power failure, a file can have its size and time of change but zeros for its
+        # bytes, and the record would hide that.
+        with suppress(OSError):
+            sync(path)
+        by_algorithm = {digest.algorithm: digest.value for digest in digests}
+        update_record(path, verified=by_algorithm | print_of_hashed)
     elif remember:
-        _forget_bytes(path)
+        # What posezoo wrote there stays in the record, and not that the bytes are still these.
+        update_record(path, verified=read_record(path).known_digests)
     return is_right
-
-
-def _forget_bytes(path: Path) -> None:
-    """Keep in a file's record what posezoo wrote there, and not that the bytes are still these."""
-    update_record(path, verified=read_record(path).known_digests)
 
 
 def is_verified_file(
@@ -153,31 +151,14 @@ def is_verified_file(
     """
     if file.checksum:
         return is_verified(
-            path,
-            file.size,
-            file.checksum,
-            also=file.also,
-            trust_record=trust_record,
-            remember=remember,
+            path, file.size, *file.digests, trust_record=trust_record, remember=remember
         )
     return has_size(path, file.size) and file.is_pinned and not explain_wrong_members(path, file)
 
 
-def remember_verified(path: Path, *digests: Digest, hashed: Json) -> None:
-    """Record that a file has these digests, and ``hashed``, the fingerprint of the bytes that were
-    hashed.
-
-    Its bytes are synced first: after a power failure, a file can have its size and time of change
-    but zeros for its bytes, and the record would hide that. If the record cannot be written (a
-    read-only folder), the file is hashed again next time.
-    """
-    with suppress(OSError):
-        sync(path)
-    update_record(path, verified={**_by_algorithm(digests), **hashed})
-
-
 def remember_written(path: Path, *digests: Digest, written: Json) -> None:
-    """Record the digests of a file and its fingerprint.
+    """Record the digests of a file and its fingerprint. If the record cannot be written (a
+    read-only folder), the file is hashed again next time.
 
     Args:
         written: the fingerprint of the bytes with these digests, maybe under another name: a rename
@@ -187,11 +168,8 @@ def remember_written(path: Path, *digests: Digest, written: Json) -> None:
     with suppress(OSError):
         now = fingerprint(path)
         is_same = {**now, "ctime_ns": written.get("ctime_ns")}.items() <= written.items()
-        update_record(path, verified={**_by_algorithm(digests), **(now if is_same else {})})
-
-
-def _by_algorithm(digests: Iterable[Digest]) -> dict[str, str]:
-    return {digest.algorithm: digest.value for digest in digests}
+        by_algorithm = {digest.algorithm: digest.value for digest in digests}
+        update_record(path, verified={**by_algorithm, **(now if is_same else {})})
 
 
 def set_aside(path: Path, listener: Listener, accepted: Iterable[Digest] = ()) -> None:

@@ -428,10 +428,6 @@ def _format_contents(
     return files
 
 
-def _format_record(record: Mapping[str, object]) -> bytes:
-    return json.dumps(record, indent=2).encode() + b"\n"
-
-
 @frozen
 class Int8Record:
     """What only the record of an INT8 IR has.
@@ -487,4 +483,4 @@ def format_provenance(
     if int8.shift is not None:
         record["shift"] = int8.shift
     record |= {name: asdict(event) for name, event in int8.events.items()}
-    return _format_record(record)
+    return json.dumps(record, indent=2).encode() + b"\n"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from operator import attrgetter
 
 from posezoo.core.convert.conversion_plan import (
     ConversionOptions,
@@ -100,7 +99,7 @@ def make_plan(
         resolved, options, mo_version=program.version if program else "", is_good=is_good
     )
     due = [ir.target for ir in irs if not ir.is_up_to_date]
-    obstacle = next(filter(None, map(attrgetter("obstacle"), due)), None)
+    obstacle = next((each.obstacle for each in due if each.obstacle), None)
     missing = None
     if due and resolved.route is Route.NETWORK and not package_version("torch"):
         missing = MissingPackageError("torch", extra="torch")

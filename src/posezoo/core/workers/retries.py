@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -24,9 +23,9 @@ _NOTICED_PAUSE_S = 1.0
 class RequestLimits:
     """How often a source is asked if it fails temporarily, and how long without data."""
 
-    attempts: int = 5
-    timeout_s: float = 30.0
-    sleep: Callable[[float], None] = time.sleep  # waits between attempts; in seconds
+    attempts: int
+    timeout_s: float
+    sleep: Callable[[float], None]  # waits between attempts; in seconds
 
 
 class TransientSourceError(SourceError):

@@ -418,7 +418,7 @@ def _read_model(core: Core, path: Path) -> Model:
     """The ``openvino.Model``; of ONNX without operations that OpenVINO reads wrongly."""
     content = None
     if path.suffix.lower() == ".onnx":
-        from posezoo.core.convert.readable_onnx import ONNX_REWRITING
+        from posezoo.core.convert.feature_steps import ONNX_REWRITING
 
         content = ONNX_REWRITING.part.before_reading(path, is_compared=False)
     return core.read_model(path if content is None else io.BytesIO(content))

@@ -1,0 +1,80 @@
+"""Steps of a conversion and of its self-check that features do: the core calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from posezoo.core.arrays import Array, NamedArrays
+from posezoo.core.declarations.model import Decoder, ModelSpec
+from posezoo.core.plugins import Hook
+
+
+class OnnxRewriting:
+    """Leaves each ONNX file as it is, also one that OpenVINO cannot read, or reads wrongly; a
+    feature overrides the methods.
+    """
+
+    def before_reading(self, path: Path, *, is_compared: bool) -> bytes | None:  # noqa: ARG002
+        """The file without operations that OpenVINO reads wrongly; None if it stays as it is.
+
+        Args:
+            path: the file.
+            is_compared: whether the result is compared with ONNX Runtime if that is installed.
+        """
+        return None
+
+    def after_failure(self, source: Path | bytes, problem: str) -> bytes | None:  # noqa: ARG002
+        """The file without what OpenVINO lacks, by what it says of it; None if that is unknown."""
+        return None
+
+
+ONNX_REWRITING: Hook[OnnxRewriting] = Hook("onnx_rewriting", OnnxRewriting())
+
+
+class ComparedRows:
+    """Selects all rows of outputs that two runtimes must compute alike; a feature, which knows
+    decoders, overrides the method.
+    """
+
+    def select(self, spec: ModelSpec, outputs: NamedArrays) -> NamedArrays:  # noqa: ARG002
+        """Outputs by name, with only the rows to compare: those of people, and not padding."""
+        return outputs
+
+
+COMPARED_ROWS: Hook[ComparedRows] = Hook("compared_rows", ComparedRows())
+
+
+class Int8Maker:
+    """Makes INT8 of a network whose ranges are in the registry: ``spec`` declares
+    ``int8_ranges``.
+    """
+
+    def write(self, half: Path, xml: Path, spec: ModelSpec, decoder: Decoder | None) -> Path:
+        """Write the FP16-INT8 IR of a checked FP16 IR to ``xml``, which is returned.
+
+        Raises:
+            ConversionError: the ranges cannot be read, or are those of another network.
+            OutputError: the IR cannot be written.
+        """
+        raise NotImplementedError
+
+    def explain_difference(self, half: Path, xml: Path, spec: ModelSpec) -> str:
+        """How an INT8 IR differs from the FP16 IR with its ranges; empty if it does not."""
+        raise NotImplementedError
+
+
+INT8_MAKER: Hook[Int8Maker] = Hook("int8_maker", Int8Maker())
+
+
+class SamplePhotos:
+    """Reads none of the photos that come with posezoo, on which INT8 is compared with FP16; a
+    feature overrides the method.
+    """
+
+    def read(self) -> Sequence[Array]:
+        """The photos: uint8 (height, width, 3), BGR; none if they cannot be decoded."""
+        return ()
+
+
+SAMPLE_PHOTOS: Hook[SamplePhotos] = Hook("sample_photos", SamplePhotos())
