@@ -95,14 +95,8 @@ def wants_metadata_check(args: MetadataArgs) -> bool:
 
     The parser reports an error if flags of the check come without --metadata.
     """
-    own_flags = {
-        "explain": args.explain,
-        "changed_since": args.changed_since,
-        "baseline": args.baseline,
-        "write_baseline": args.write_baseline,
-        "artifacts": args.artifacts,
-    }
-    given = [name for name, value in own_flags.items() if value is not None]
+    own_flags = ("explain", "changed_since", "baseline", "write_baseline", "artifacts")
+    given = [name for name in own_flags if getattr(args, name) is not None]
     if not args.metadata and given != ["explain"]:
         if given:
             args.parser.error(f"--{given[0]} requires --metadata")
@@ -306,9 +300,7 @@ def _print_findings(
         print_json({"findings": [finding.to_row() for finding in findings]})
         return
     if style == "sarif":
-        from posezoo.core.versions import version
-
-        print_json(output_formats.to_sarif(findings, _all_rules().values(), version()))
+        print_json(output_formats.to_sarif(findings, _all_rules().values()))
         return
     format_line = (
         output_formats.to_github_annotation if style == "github" else output_formats.to_text

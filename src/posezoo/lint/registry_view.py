@@ -13,7 +13,6 @@ from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
-from posezoo.core.declarations import yaml_nodes
 from posezoo.core.declarations.model import (
     CompositeSpec,
     Family,
@@ -29,8 +28,8 @@ from posezoo.core.declarations.model import (
 from posezoo.core.declarations.model_yml import is_in_our_form
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS
-from posezoo.core.declarations.yaml_nodes import YamlNode
-from posezoo.core.errors import SpecError
+from posezoo.core.declarations.yaml_nodes import YamlNode, read_yaml
+from posezoo.core.errors import SpecError, suggest
 from posezoo.core.registry import Registry, RegistryEntry
 from posezoo.core.values import frozen
 from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below, read_runs
@@ -140,20 +139,24 @@ class RegistryView:
     ) -> Mapping[KeyT, list[ItemT]]:
         """The items that a function reads from all models, by their keys; read once."""
         views = self.models.values()
-        return self._once(read, lambda: _group(pair for view in views for pair in read(view)))
+        return self.once(read, lambda: _group(pair for view in views for pair in read(view)))
 
     def models_by(
         self, read: Callable[[ModelView], Iterable[KeyT]]
     ) -> Mapping[KeyT, list[ModelView]]:
         """The models by the keys that a function reads from them; read once."""
         views = self.models.values()
-        return self._once(read, lambda: _group((key, view) for view in views for key in read(view)))
+        return self.once(read, lambda: _group((key, view) for view in views for key in read(view)))
 
-    def once(self, compute: Callable[[RegistryView], ItemT]) -> ItemT:
-        """What a function computes from all models; computed once."""
-        return self._once(compute, lambda: compute(self))
+    def explain_missing(self, name: str) -> str:
+        """That no model or composite of the registry has a name; empty if one has it."""
+        if name in self.registry.entries:
+            return ""
+        hint = suggest(name, self.registry.entries)
+        return f"no model is called {name}" + (f"; {hint}" if hint else "")
 
-    def _once(self, key: object, compute: Callable[[], ItemT]) -> ItemT:
+    def once(self, key: object, compute: Callable[[], ItemT]) -> ItemT:
+        """What a function computes for a key; computed once."""
         if key not in self._computed:
             self._computed[key] = compute()
         result: ItemT = self._computed[key]
@@ -367,10 +370,7 @@ class ModelView:
 
     def argument(self, flag: str) -> ConverterArgument | None:
         """The converter's argument with this flag, or None."""
-        for argument in self.arguments:
-            if argument.flag == flag:
-                return argument
-        return None
+        return next((each for each in self.arguments if each.flag == flag), None)
 
     @property
     def card_path(self) -> Path:
@@ -416,14 +416,6 @@ class ModelView:
     def own_links(self) -> Sequence[MarkdownLink]:
         """The links of the model's own card."""
         return self.own_card.links if self.own_card else ()
-
-    def find_on_card(
-        self, pattern: re.Pattern[str]
-    ) -> Iterator[tuple[re.Match[str], FileLocation]]:
-        """The matches of a pattern in ``own_lines``, with their locations."""
-        for number, line in self.own_lines:
-            for match in pattern.finditer(line):
-                yield match, self.card_line(number, match.start() + 1)
 
     @property
     def card(self) -> ParsedCard | None:
@@ -503,6 +495,6 @@ def read_tree(path: Path) -> YamlNode | SpecError | None:
     if not path.is_file():
         return None
     try:
-        return yaml_nodes.read_yaml(path)
+        return read_yaml(path)
     except SpecError as error:
         return error

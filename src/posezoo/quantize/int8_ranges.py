@@ -252,10 +252,6 @@ def _find_constant(node: Node) -> Node:
     return constant
 
 
-def _read_constant(node: Node) -> Array:
-    return np.asarray(_find_constant(node).data, np.float32)
-
-
 def _replace_constant(addition: Node, values: Array) -> None:
     """Give an Add another constant, which is stored in the type of the one that it has.
 
@@ -341,7 +337,8 @@ def _find_bias(name: str, before: Node, after: Node) -> Iterator[tuple[str, Arra
 
 
 def _read_input(node: Node, port: int) -> Array:
-    return _read_constant(node.input_value(port).get_node())
+    constant = _find_constant(node.input_value(port).get_node())
+    return np.asarray(constant.data, np.float32)
 
 
 class RangesMaker(Int8Maker):

@@ -84,7 +84,6 @@ class FileSize:
     mparams: float
     millions: float  # at 4 bytes each, or at 2 bytes in an IR with FP16 weights
     is_exact: bool  # whether the files contain nothing else, and are not compressed
-    is_ir: bool  # whether the files are a published IR
 
     @property
     def misfit(self) -> float:
@@ -106,9 +105,7 @@ def read_size(view: ModelView) -> FileSize | None:
         return None
     packed = _sum_sizes(spec, ARCHIVES)
     is_exact = not packed and sum(name.endswith(PLAIN) for name in spec.file_names) == 1
-    return FileSize(
-        on_card, numbers[0][0], millions, is_exact=spec.is_ir or is_exact, is_ir=spec.is_ir
-    )
+    return FileSize(on_card, numbers[0][0], millions, is_exact=spec.is_ir or is_exact)
 
 
 def _sum_sizes(spec: ModelSpec, suffixes: str | tuple[str, ...], folder: str = "") -> int:
@@ -145,7 +142,7 @@ def mparams_size(view: ModelView) -> Violations:
         reason = f"{size.mparams:g} Mi of 4 bytes each; in millions that is {counted}"
     elif ratio < SHARED:
         reason = f"at 4 bytes each the files contain at most {counted} million"
-    elif size.is_ir and ratio > UNCOUNTED:
+    elif view.spec.is_ir and ratio > UNCOUNTED:
         reason = f"at 4 bytes each the files contain {counted} million"
     else:
         return

@@ -90,14 +90,10 @@ def _are_renamed(
     """
     if not original or not converted or original.keys() == converted.keys():
         return False
-    if _is_tensorflow(view) or view.argument("--transformations_config"):
+    if view.spec.framework is Framework.TF or view.argument("--transformations_config"):
         return True
     flags = {argument.flag for argument in view.arguments if ":" in argument.value}
     return f"--{kind}" in flags
-
-
-def _is_tensorflow(view: ModelView) -> bool:
-    return view.spec.framework is Framework.TF
 
 
 def _is_listed(name: str, names: Collection[str]) -> bool:
@@ -243,7 +239,7 @@ def _find_last_channels(view: ModelView, declared: Input) -> Violations:
     forward.
     """
     has_layout = view.argument("--layout") or view.argument("--disable_nhwc_to_nchw")
-    if has_layout or not _is_tensorflow(view):
+    if has_layout or view.spec.framework is not Framework.TF:
         return
     for section in view.claims.sections_on("input", "converted"):
         format = _find_port(declared, section, len(view.inputs)).format
