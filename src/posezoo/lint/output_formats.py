@@ -56,7 +56,7 @@ def _describe_rule(rule: RuleInfo) -> dict[str, object]:
         "shortDescription": {"text": summary},
         "fullDescription": {"text": rule.explanation},
         "help": {"text": f"{rule.explanation}\nExample: {rule.example}"},
-        "defaultConfiguration": {"level": str(rule.severity)},
+        "defaultConfiguration": {"level": rule.severity},
     }
 
 
@@ -71,7 +71,7 @@ def _sarif_result(finding: Finding, rule_index: int) -> dict[str, object]:
     return {
         "ruleId": finding.rule,
         "ruleIndex": rule_index,
-        "level": str(finding.severity),
+        "level": finding.severity,
         "message": {"text": finding.message},
         "locations": [{"physicalLocation": location}],
         "partialFingerprints": {"finding/v1": fingerprint},
@@ -81,7 +81,7 @@ def _sarif_result(finding: Finding, rule_index: int) -> dict[str, object]:
 
 def to_github_annotation(finding: Finding) -> str:
     """A line that GitHub's runners show beside the changed lines of a pull request."""
-    level = "notice" if finding.severity == "note" else str(finding.severity)
+    level = "notice" if finding.severity == "note" else finding.severity
     file = _escape_property(to_safe_line(_path_in_repository(finding.file)))
     title = _escape_property(finding.rule)
     message = _escape(f"{finding.model}: {finding.message}")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from math import isnan, nan
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from posezoo.core.declarations.model import ModelSpec, Output, fits
 from posezoo.core.declarations.skeleton import Skeleton
@@ -19,9 +19,8 @@ from posezoo.lint.finding import Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.networks import find_network, is_network
-
-if TYPE_CHECKING:
-    from posezoo.poses.decoder_type import DecoderType, NetworkFacts, Sizes
+from posezoo.poses.decoder_type import DecoderType, NetworkFacts, Sizes
+from posezoo.poses.decoders import DECODERS, find_decoder, resolve_options
 
 POSES = "human_pose_estimation"
 _CLASSES = re.compile(r"\b([1-9][0-9]{0,4}) classes\b")
@@ -53,9 +52,6 @@ def find_reader(view: ModelView) -> Reader | None:
         declared = owner.declaration.decoder
         if declared is None:
             continue
-        # NumPy is imported only here: most registries have no decoders.
-        from posezoo.poses.decoders import find_decoder, resolve_options
-
         try:
             options = resolve_options(declared)
         except InferenceError:
@@ -85,8 +81,6 @@ def known_decoder(view: ModelView) -> Violations:
     declared = view.declaration.decoder
     if declared is None:
         return
-    from posezoo.poses.decoders import resolve_options
-
     try:
         resolve_options(declared)
     except InferenceError as error:
@@ -169,8 +163,6 @@ def _check_stages(view: ModelView, reader: Reader) -> Violations:
 
 def _describe_roles(outputs: Sequence[Output], reader: Reader) -> str:
     """Why the roles are not those that a decoder takes; empty if they are."""
-    from posezoo.poses.decoders import DECODERS
-
     decoder = reader.decoder
     recognized = decoder.recognize_outputs({output.name: output.shape for output in outputs})
     for output in outputs:
@@ -237,8 +229,6 @@ def _order_axes(output: Output) -> tuple[int, ...]:
 
 def _read_facts(view: ModelView, variant: ModelSpec, reader: Reader) -> NetworkFacts:
     """What the sizes of a variant's outputs follow from; all variants have one stride."""
-    from posezoo.poses.decoder_type import NetworkFacts
-
     by_role = {output.role: output.shape for output in variant.outputs}
     rows = by_role.get(reader.network[0].role, ())[1:2]
     columns = by_role.get(reader.network[-1].role, ())[-1:]

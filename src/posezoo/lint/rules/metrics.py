@@ -31,6 +31,7 @@ from posezoo.lint.finding import FileLocation, RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import Agree, Facts, Statement, fact, rule
 from posezoo.lint.text_comparison import equals_rounded, parse_numbers, simplify
+from posezoo.networks import find_network
 from posezoo.pages.cards.card_reader import to_plain_text
 from posezoo.run.measured import counted_figures as read_counted_figures
 
@@ -364,13 +365,11 @@ def _is_named_after(name: str, key: Sequence[str]) -> bool:
 
 def _read_network(view: ModelView) -> Iterator[tuple[tuple[str, ...], tuple[float, str]]]:
     """The network with its arguments; the counted millions of parameters, and the model."""
-    from posezoo import networks
-
     spec = view.spec
     if spec.network is None:
         return
     with suppress(SpecError, UnknownModelError, NetworkError):  # other rules report it
-        network = networks.find_network(spec.network.name)
+        network = find_network(spec.network.name)
         arguments = network.complete_arguments(**spec.network.arguments)
         counts = read_counted_figures(spec, Precision.FP32)
         if counts and counts[0].get("mparams"):
@@ -380,13 +379,11 @@ def _read_network(view: ModelView) -> Iterator[tuple[tuple[str, ...], tuple[floa
 
 def count_millions(spec: ModelSpec) -> float:
     """The millions of parameters of the network; 0 if it takes no arguments, or if unknown."""
-    from posezoo import networks
-
     if spec.network is None:
         return 0.0
     arguments = spec.network.arguments
     with suppress(UnknownModelError, NetworkError, MissingPackageError):
-        network = networks.find_network(spec.network.name)
+        network = find_network(spec.network.name)
         if network.complete_arguments(**arguments):
             with import_optional("torch", extra="torch").device("meta"):
                 parameters = network.build(**arguments).parameters()
