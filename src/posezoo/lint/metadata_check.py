@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from posezoo.cli.console import Console
+from posezoo.cli.json_projection import project
 from posezoo.cli.labels import format_count
 from posezoo.cli.report import (
     align_columns,
@@ -46,6 +47,9 @@ from posezoo.lint.registry_view import ModelView, RegistryView
 from posezoo.lint.rule import RuleInfo
 from posezoo.lint.rules import check_models, load_rules
 from posezoo.lint.rules.preparation_rules import list_unjudged, unexplained_change
+
+#: The keys of a finding in JSON.
+_ROW = "rule severity model file line field found expected message"
 
 
 def run_metadata_check(
@@ -215,7 +219,7 @@ def _print_findings(
     findings: Sequence[Finding], style: str, models: Sequence[ModelView], artifacts: Path | None
 ) -> None:
     if style == "json":
-        print_json({"findings": [finding.to_row() for finding in findings]})
+        print_json({"findings": [project(each, _ROW) for each in findings]})
         return
     if style == "sarif":
         print_json(to_sarif(findings, _all_rules().values()))

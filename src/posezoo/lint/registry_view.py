@@ -21,7 +21,6 @@ from posezoo.core.declarations.model import (
     License,
     Model,
     ModelSpec,
-    Output,
     Source,
     SourceFile,
 )
@@ -46,14 +45,13 @@ from posezoo.pages.cards.card_reader import (
     read_text,
 )
 from posezoo.pages.cards.model_card import NOTE, has_note
-from posezoo.pages.cards.registry_pages import PICTURE, render_pages
+from posezoo.pages.cards.registry_pages import INDEX, PICTURE, render_pages
 
 #: If more than this fraction of models or of pairs are alike, the others should be, too.
 USUAL_SHARE = 0.8
 KeyT = TypeVar("KeyT")
 ItemT = TypeVar("ItemT")
 CARD = "README.md"
-INDEX = "index.md"
 ACCURACY_CHECK = "accuracy-check.yml"
 
 
@@ -309,11 +307,6 @@ class ModelView:
         """The declared inputs of the model; empty for a composite."""
         return self.spec.inputs
 
-    @property
-    def outputs(self) -> tuple[Output, ...]:
-        """The declared outputs of the model; empty for a composite."""
-        return self.spec.outputs
-
     @cached_property
     def model_yml(self) -> YamlNode | None:
         """The tree of model.yml."""
@@ -342,10 +335,12 @@ class ModelView:
         actual: str = "",
         expected: str = "",
         severity: Severity | None = None,
+        variant: ModelSpec | None = None,
     ) -> RuleViolation:
-        """A violation at a key of model.yml, such as ``files[0].size``."""
+        """A violation at a key of model.yml, such as ``files[0].size``; of a variant, if given."""
         words = re.findall(r"[^.\[\]]+", field)
-        place = self.location(*(int(word) if word.isdecimal() else word for word in words))
+        keys = (int(word) if word.isdecimal() else word for word in words)
+        place = self.variant_location(variant or self.spec, *keys)
         return RuleViolation(place, message, field, actual, expected=expected, severity=severity)
 
     def variant_location(self, variant: ModelSpec, *keys: str | int) -> Place:
@@ -420,10 +415,10 @@ class ModelView:
     @property
     def card(self) -> ParsedCard | None:
         """The model's own or its composite's card, or None."""
-        composite = None
-        if not self.has_own_card:
-            composite = self.zoo.models.get(self.entry.composite)
-        return self.own_card if composite is None else composite.card
+        if self.has_own_card:
+            return self.own_card
+        composite = self.zoo.models.get(self.entry.composite)
+        return composite.card if composite else None
 
     @cached_property
     def claims(self) -> CardClaims:

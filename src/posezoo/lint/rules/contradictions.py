@@ -141,9 +141,9 @@ def source_of_another(view: ModelView) -> Violations:
             address = getattr(variant.training, key)
             owner = view.find_owner(address) or _find_trained(view, address)
             if owner:
-                message = f"training.{key}: {address} is an address of {owner}"
-                place = view.variant_location(variant, "training", key)
-                yield RuleViolation(place, message, f"training.{key}", address, expected=view.name)
+                field = f"training.{key}"
+                message = f"{field}: {address} is an address of {owner}"
+                yield view.declared(field, message, address, view.name, variant=variant)
 
 
 def _is_shared(view: ModelView, file: SourceFile, source: Source, owner: str) -> bool:
@@ -326,8 +326,7 @@ def dead_path(view: ModelView) -> Violations:
         listed = members.union(variant.file_names, [""])
         if members and variant.checkpoint not in listed:
             message = f"{variant.checkpoint} is not among the files, nor among what they contain"
-            place = view.variant_location(variant, "checkpoint")
-            yield RuleViolation(place, message, "checkpoint", variant.checkpoint)
+            yield view.declared("checkpoint", message, variant.checkpoint, variant=variant)
     for argument in (*view.arguments, *view.export_arguments):
         for root, name in _PATH.findall(argument.value):
             if not _may_exist(view, argument.flag, root, name.rstrip("/")):

@@ -65,7 +65,7 @@ def find_reader(view: ModelView) -> Reader | None:
 
 def _select_network(view: ModelView, decoder: DecoderType) -> tuple[Output, ...]:
     """The network with the most roles of the model's outputs; the last one for a composite."""
-    roles = {output.role for output in view.outputs}
+    roles = {output.role for output in view.spec.outputs}
     return max(
         reversed(decoder.networks),
         key=lambda network: sum(output.role in roles for output in network),
@@ -98,7 +98,7 @@ def missing_decoder(view: ModelView) -> Violations:
     declared = view.declaration
     if declared.decoder or view.entry.composite:
         return
-    if declared.skeleton or any(output.role for output in view.outputs):
+    if declared.skeleton or any(output.role for output in view.spec.outputs):
         message = "there is no decoder, so that nothing reads the outputs"
         yield view.declared("task_type", message, declared.task)
 
@@ -151,7 +151,7 @@ def decoder_outputs(view: ModelView) -> Violations:
 def _check_stages(view: ModelView, reader: Reader) -> Violations:
     parts = view.zoo.find_models(view.parts)
     for part, network in zip(parts, reader.decoder.networks, strict=False):
-        if part.outputs and _select_network(part, reader.decoder) is not network:
+        if part.spec.outputs and _select_network(part, reader.decoder) is not network:
             message = f"the decoder {reader.name} does not take the outputs of {part.name} here"
             yield view.declared("stages", message, part.name)
             return

@@ -40,8 +40,7 @@ def paper_of_another(view: ModelView) -> Violations:
 
 
 def _read_paper(view: ModelView) -> Iterator[str]:
-    if view.spec.origin.paper:
-        yield view.spec.origin.paper
+    yield view.spec.origin.paper
 
 
 def first_word(name: str) -> str:

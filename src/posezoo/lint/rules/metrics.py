@@ -35,7 +35,7 @@ from posezoo.networks import find_network
 from posezoo.pages.cards.card_reader import to_plain_text
 from posezoo.run.measured import counted_figures as read_counted_figures
 
-TITLES = {"gflops": "GFLOPs", "mparams": "MParams"}
+FIGURES = ("gflops", "mparams")
 #: Files that contain only weights, and archives, which may also contain other files.
 PLAIN = (
     ".bin",
@@ -186,7 +186,7 @@ def copied_figures(view: ModelView) -> Violations:
 
 
 def _read_metric_texts(view: ModelView) -> Iterator[tuple[str, ...]]:
-    cells = map(view.claims.metrics.get, TITLES)
+    cells = map(view.claims.metrics.get, FIGURES)
     yield tuple(cell.value for cell in cells if cell is not None)
 
 
@@ -281,7 +281,7 @@ def index_figures(view: ModelView) -> Facts:
 
     Example: GFLOPs 0.037 on the card, 0.0758 in the index
     """
-    for kind in TITLES:
+    for kind in FIGURES:
         yield f"figures.{kind}", _read_figures(view, kind)
 
 
@@ -320,7 +320,7 @@ def counted_figures(view: ModelView) -> Facts:
         counts = read_counted_figures(spec, Precision.FP32)
     if not counts:
         return
-    for kind in TITLES:
+    for kind in FIGURES:
         place = view.location("published", kind)
         counted = counts[0].get(kind)
         published = getattr(spec.published, kind)

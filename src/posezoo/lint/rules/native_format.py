@@ -149,8 +149,7 @@ def _find_licensed_model(view: ModelView, spec: ModelSpec) -> str:
 
 
 def _read_license_text(view: ModelView) -> Iterator[str]:
-    if view.variants:
-        yield view.spec.license.text
+    yield view.spec.license.text
 
 
 def _names_project(spec: ModelSpec, project: str) -> bool:

@@ -44,7 +44,7 @@ def port_name(view: ModelView) -> Violations:
 
     Example: name - `prob` on the card, --output=softmax
     """
-    for kind, ports in (("input", view.inputs), ("output", view.outputs)):
+    for kind, ports in (("input", view.inputs), ("output", view.spec.outputs)):
         declared = [_base_name(port.name) for port in ports if port.name]
         groups = [_read_names(view, kind, side) for side in ("original", "converted", "")]
         are_renamed = _are_renamed(view, kind, *groups[:2])
