@@ -7,6 +7,7 @@ read is None.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import product
@@ -293,9 +294,9 @@ class ModelView:
         owners = read_names(address) & names.keys()
         owners |= {file[:end] for end in range(1, len(file) + 1)} & names.keys()
         # Several models have a deploy.prototxt, which the addresses of still others end with.
-        users = self.zoo.models_by(_read_addressed_files).get(file, ())
+        users = self.zoo.models_by(_read_addressed_files)[file]
         if len({*users}) <= 2:
-            owners |= {each.name for each in self.zoo.models_by(_read_files).get(file, ())}
+            owners |= {each.name for each in self.zoo.models_by(_read_files)[file]}
         # The name of a base network may be the beginning of the model's name.
         others = [name for name in owners - self.related_names if not self.name.startswith(name)]
         if not others or self.name in owners:
@@ -385,7 +386,7 @@ class ModelView:
         """The names of a composite's parts, also of those in the folder of another composite."""
         if isinstance(self.parsed, CompositeSpec):
             return self.parsed.stages
-        return tuple(self.zoo.parts_by_composite.get(self.name, ()))
+        return tuple(self.zoo.parts_by_composite[self.name])
 
     @property
     def related_names(self) -> set[str]:
@@ -430,7 +431,7 @@ class ModelView:
         if self.card is None or self.card_path in self.zoo.drawn_pages:
             return CardClaims()
         if not self.has_own_card:
-            parts = self.zoo.parts_by_composite.get(self.entry.composite, ())
+            parts = self.zoo.parts_by_composite[self.entry.composite]
             return read_claims(select_part_sections(self.card, self.name, parts))
         on_parts = set()
         for part in self.parts:
@@ -468,10 +469,11 @@ class ModelView:
         return tuple(read_runs(tree)) if isinstance(tree, YamlNode) else ()
 
 
-def _group(pairs: Iterable[tuple[KeyT, ItemT]]) -> dict[KeyT, list[ItemT]]:
-    groups: dict[KeyT, list[ItemT]] = {}
+def _group(pairs: Iterable[tuple[KeyT, ItemT]]) -> Mapping[KeyT, list[ItemT]]:
+    """The items by their keys; none for any other key."""
+    groups: defaultdict[KeyT, list[ItemT]] = defaultdict(list)
     for key, item in pairs:
-        groups.setdefault(key, []).append(item)
+        groups[key].append(item)
     return groups
 
 

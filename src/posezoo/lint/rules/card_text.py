@@ -86,7 +86,7 @@ def paper(view: ModelView) -> Violations:
     numbers = view.zoo.group(_read_papers_by_title)
     for link in view.own_links:
         number, title = _read_paper(link)
-        for other in dict.fromkeys(numbers.get(title, ())):
+        for other in dict.fromkeys(numbers[title]):
             if len({*titles[number]}) > len({*titles[other]}):
                 message = f"the arXiv number of {link.text} is {number}; other cards have {other}"
                 location = view.card_line(link.line, link.column)

@@ -140,8 +140,7 @@ def hash_name(view: ModelView) -> Violations:
         for digits in dict.fromkeys(_HASH.findall(texts) if values else ()):
             if not any(value.startswith(digits) for value in values):
                 message = f"{file.name}: {digits} is not the beginning of {' or '.join(values)}"
-                texts = (digits, values[0])
-                yield view.declared(f"files[{index}]", message, *texts, variant=variant)
+                yield view.declared(f"files[{index}]", message, digits, values[0], variant=variant)
 
 
 @rule(unless=("source-name", "hash-name"))
@@ -291,7 +290,7 @@ def parts(view: ModelView) -> Violations:
     if not isinstance(view.parsed, CompositeSpec):
         return
     parts_by_composite = view.zoo.parts_by_composite
-    folders = set(parts_by_composite.get(view.name, ()))
+    folders = set(parts_by_composite[view.name])
     stages = set(view.parsed.stages)
     unknown = stages.difference(*parts_by_composite.values())
     for name in sorted((folders - stages) | unknown):

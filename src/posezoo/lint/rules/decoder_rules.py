@@ -6,10 +6,9 @@ The sizes of outputs follow from the input, the skeleton and the classes; each d
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from math import isnan, nan
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 from posezoo.core.declarations.model import ModelSpec, Output, fits
@@ -26,9 +25,6 @@ POSES = "human_pose_estimation"
 _CLASSES = re.compile(r"\b([1-9][0-9]{0,4}) classes\b")
 #: Data sets whose accuracy is that of one number of keypoints; the first that a text begins with.
 DATASETS = {"COCO-WholeBody": 133, "Halpe": 26, "COCO": 17}
-
-
-_PARTS: Callable[[ModelView], Sequence[str]] = attrgetter("parts")
 
 
 class Reader(NamedTuple):
@@ -48,7 +44,7 @@ class Reader(NamedTuple):
 
 def find_reader(view: ModelView) -> Reader | None:
     """None if there is no decoder, or posezoo does not have it."""
-    for owner in (view, *view.zoo.models_by(_PARTS).get(view.name, ())):
+    for owner in (view, *view.zoo.models_by(_read_parts)[view.name]):
         declared = owner.declaration.decoder
         if declared is None:
             continue
@@ -61,6 +57,10 @@ def find_reader(view: ModelView) -> Reader | None:
         skeleton = view.known_skeleton or owner.known_skeleton
         return Reader(declared.name, decoder, options, network, skeleton=skeleton)
     return None
+
+
+def _read_parts(view: ModelView) -> Sequence[str]:
+    return view.parts
 
 
 def _select_network(view: ModelView, decoder: DecoderType) -> tuple[Output, ...]:

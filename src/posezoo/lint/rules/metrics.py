@@ -255,7 +255,7 @@ def framework(view: ModelView) -> Facts:
 
 def _read_index(view: ModelView, kind: str, read: Callable[[str], Any]) -> Iterator[Statement]:
     """What the index pages state about a model in their columns of a kind."""
-    for row in view.zoo.index.get(view.name, ()):
+    for row in view.zoo.index[view.name]:
         if kind in row.cells:
             text = row.cells[kind].value
             yield Statement("in the index", FileLocation(row.file, row.line), read(text), text)

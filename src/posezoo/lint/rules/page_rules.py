@@ -39,7 +39,7 @@ def index_columns(view: ModelView) -> Violations:
 
     Example: [a](./a/README.md)<br>[b](./b/README.md) and three accuracies
     """
-    for row in view.zoo.index.get(view.name, ()):
+    for row in view.zoo.index[view.name]:
         for text in row.unclear:
             message = f"the values do not fit the models or the columns: {text}"
             yield RuleViolation(FileLocation(row.file, row.line), message, "index", text)

@@ -158,7 +158,7 @@ def part_shapes(view: ModelView) -> Violations:
 
     Example: `1, 20, 75, 512` for the encoder's features, and `1, 20, 175, 512` for the decoder's
     """
-    parts = view.zoo.parts_by_composite.get(view.entry.composite, ())
+    parts = view.zoo.parts_by_composite[view.entry.composite]
     for other in view.zoo.find_models(parts):
         inputs = other.claims.ports_on("input", *CONVERTED)
         read = {each.name.value: each.shape for each in inputs}

@@ -164,26 +164,21 @@ def describe_files(
     """
     layout = context.layout
     settings = context.settings
-    pins = {}
+    pinned = {}
 
-    def remember(
-        _: model.ModelSpec, file: model.SourceFile, size: int, digest: model.Digest
-    ) -> None:
-        pins[file.name] = size, digest
+    def pin(_: model.ModelSpec, file: model.SourceFile, size: int, digest: model.Digest) -> None:
+        pinned[file.name] = replace(file, size=size, checksum=digest)
 
     for file in spec.files:  # an existing file of this name may have other content
         path = layout.file_path(spec, file)
         with writing(path):
             set_aside(path, listener)
             path.unlink(missing_ok=True)
-    options = replace(context.download_options, first_use=remember, mirrors=())
+    options = replace(context.download_options, first_use=pin, mirrors=())
     with DownloadContext(spec, options) as download:
         spec = replace(spec, files=tuple(_pin_tarball(file, download) for file in spec.files))
     download_model(spec, layout, options, listener=listener)
-    files = []
-    for file in spec.files:
-        size, digest = pins[file.name]
-        files.append(replace(file, size=size, checksum=digest))
+    files = [pinned[file.name] for file in spec.files]
     if spec.framework is model.Framework.PYTORCH:
         return _describe_checkpoint(replace(spec, files=tuple(files)), layout)
     # A model's first file is the one to convert.
@@ -191,11 +186,10 @@ def describe_files(
     endings = model_format.endings if model_format else ()
     files.sort(key=lambda file: not file.name.lower().endswith(endings))
     spec = replace(spec, files=tuple(files))
-    path = layout.file_path(spec, spec.files[0])
     paths = [layout.file_path(spec, file) for file in spec.files]
     limits = limits_for(paths, settings.conversion_timeout, settings.conversion_memory)
     inputs, outputs, reason = run_in_reader_process(
-        _read_ports, spec, path, source=path, limits=limits
+        _read_ports, spec, paths[0], source=paths[0], limits=limits
     )
     return replace(spec, inputs=inputs, outputs=outputs), reason
 
