@@ -275,8 +275,7 @@ def test_correct_changes_are_no_findings(registry, tmp_path):
     for number, group in enumerate(in_rounds(CORRECT)):
         copied = shutil.copytree(registry, tmp_path / str(number)) / "models"
         change(copied, group)
-        found = [each.to_row() for each in check_registry(Registry([copied]))]
-        assert found == []
+        assert check_registry(Registry([copied])) == []
 
 
 @pytest.mark.slow

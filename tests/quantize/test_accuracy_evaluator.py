@@ -122,11 +122,6 @@ def test_with_the_folders_of_coco_a_layer_goes_back_to_floating_point(bench):
     assert kept.layers == {"head": "in INT8, AP drops by more than the limit"}
 
 
-def test_a_limit_of_the_drop_needs_annotations(bench):
-    with pytest.raises(QuantizationError, match="max_drop needs annotations"):
-        bench().quantize(max_drop=0.1)
-
-
 def test_annotations_of_other_photos_are_refused(bench):
     bench = bench()
     annotations = truth_of(bench)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from enum import Enum
 
 from posezoo.core.declarations.yaml_nodes import YamlNode
@@ -65,10 +64,6 @@ class Finding:
     found: str
     expected: str
     message: str
-
-    def to_row(self) -> dict[str, object]:
-        """The finding as ``--format json`` reports it."""
-        return {key: value for key, value in asdict(self).items() if key != "column"}
 
 
 #: The largest number of characters that a finding repeats from an untrusted text.

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Collection, Sequence
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from posezoo.cli.console import Console
-from posezoo.cli.flags import Flag, FormatArgs
+from posezoo.cli.json_projection import project
 from posezoo.cli.labels import format_count
-from posezoo.cli.parsers import OutputFile
 from posezoo.cli.report import (
     align_columns,
     print_json,
@@ -26,94 +25,31 @@ from posezoo.cli.terminal import terminal_width
 from posezoo.core.ended import explain_ended
 from posezoo.core.errors import PosezooError, SettingsError, suggest
 from posezoo.core.registry import TAG_MARK, Registry
-
-if TYPE_CHECKING:
-    from argparse import ArgumentParser
-
-    from posezoo.core.resolve.stage_context import Context
-    from posezoo.lint.finding import Finding
-    from posezoo.lint.registry_view import ModelView
-    from posezoo.lint.rule import RuleInfo
-
-FORMATS = ("text", "json", "sarif", "github")
-
-METADATA_FLAGS = (
-    Flag(
-        "--metadata",
-        "compare model.yml, cards, accuracy-check.yml and index pages with each other; "
-        "needs no weights and no network",
-    ),
-    Flag(
-        "--explain RULE",
-        "explain what a rule of --metadata requires and why, with an example; all explains every"
-        " rule",
-    ),
-    Flag(
-        "--changed_since, --changed-since REV",
-        "with --metadata: check only models whose folder, index page, license text, paper or"
-        " skeleton changed since this Git revision, and what changed in model.yml without a"
-        " reason; all models if nothing changed",
-    ),
-    Flag(
-        "--baseline FILE",
-        "with --metadata: do not report the known findings, which are listed in this file",
-    ),
-    Flag(
-        "--write_baseline FILE",
-        "with --metadata: write all findings to this file, for --baseline",
-        output=OutputFile(signs=('{\n "findings": [',), renews="baseline"),
-    ),
-    Flag(
-        "--artifacts DIR",
-        "with --metadata: also check shapes, names, GFLOPs and MParams of the files and IR"
-        " below DIR",
-    ),
+from posezoo.core.resolve.stage_context import Context
+from posezoo.lint.finding import Finding
+from posezoo.lint.fixes import ADDRESS_RULES, Fix, find_fixes
+from posezoo.lint.git_changes import (
+    find_changed_models,
+    read_earlier_models,
+    refuse_installed_models,
 )
-
-
-FIX_FLAG = Flag(
-    "--fix",
-    "with --metadata: change model.yml in place: addresses of pages to those of files, and sizes"
-    " and SHA-384 of files that are here with the declared digest; --dry_run only shows the"
-    " changes",
+from posezoo.lint.metadata_flags import MetadataArgs
+from posezoo.lint.output_formats import (
+    baseline_key,
+    read_baseline,
+    to_github_annotation,
+    to_sarif,
+    to_text,
+    write_baseline,
 )
+from posezoo.lint.recomputation import ARTIFACT_RULES, recompute_artifacts
+from posezoo.lint.registry_view import ModelView, RegistryView
+from posezoo.lint.rule import RuleInfo
+from posezoo.lint.rules import check_models, load_rules
+from posezoo.lint.rules.preparation_rules import list_unjudged, unexplained_change
 
-
-class MetadataArgs(FormatArgs):
-    """The values of ``METADATA_FLAGS`` and ``--format``."""
-
-    metadata: bool
-    explain: str | None
-    changed_since: str | None
-    baseline: Path | None
-    write_baseline: Path | None
-    artifacts: Path | None
-
-
-def wants_metadata_check(args: MetadataArgs) -> bool:
-    """Whether the metadata is checked, and not files and IR.
-
-    The parser reports an error if flags of the check come without --metadata.
-    """
-    own_flags = {
-        "explain": args.explain,
-        "changed_since": args.changed_since,
-        "baseline": args.baseline,
-        "write_baseline": args.write_baseline,
-        "artifacts": args.artifacts,
-    }
-    given = [name for name, value in own_flags.items() if value is not None]
-    if not args.metadata and given != ["explain"]:
-        if given:
-            args.parser.error(f"--{given[0]} requires --metadata")
-        if args.format not in ("text", "json"):
-            args.parser.error(f"--format {args.format} requires --metadata")
-        return False
-    if args.registries:
-        args.parser.error(
-            "--registry does not go with --metadata, which checks folders: --models_dir"
-        )
-    return True
+#: The keys of a finding in JSON.
+_ROW = "rule severity model file line field found expected message"
 
 
 def run_metadata_check(
@@ -131,11 +67,6 @@ def run_metadata_check(
         context: with ``--fix``, where files of models may be; None for no changes.
         is_dry_run: whether the changes are only shown.
     """
-    from posezoo.lint.git_changes import read_earlier_models
-    from posezoo.lint.output_formats import read_baseline
-    from posezoo.lint.registry_view import RegistryView
-    from posezoo.lint.rules import check_models
-
     if args.explain is not None:
         _explain_rules(args.explain, args.parser)
         return 0
@@ -155,8 +86,6 @@ def run_metadata_check(
         zoo = RegistryView(Registry(registry.roots), only, earlier)
         findings = list(check_models(zoo.select(names)))
     if args.artifacts:
-        from posezoo.lint.recomputation import recompute_artifacts
-
         findings += recompute_artifacts(registry, names, args.artifacts)
     findings = _leave_out_known(findings, accepted, args.write_baseline, registry.roots)
     _print_findings(findings, args.format, zoo.select(names), args.artifacts)
@@ -172,9 +101,6 @@ def _leave_out_known(
     """The findings that a baseline does not accept; a new baseline is written of all that one may
     accept.
     """
-    from posezoo.lint.output_formats import baseline_key, write_baseline
-    from posezoo.lint.rules.preparation_rules import unexplained_change
-
     # Who makes a change could also add it to the baseline.
     acceptable = [each for each in findings if each.rule != unexplained_change.id]
     if baseline:
@@ -230,8 +156,6 @@ def _select_changed(
 
     A message on the standard error says if this is none, or all.
     """
-    from posezoo.lint.git_changes import find_changed_models
-
     changed = find_changed_models(registry, revision)
     if changed is None:
         print_to_stderr(f"nothing differs from {revision}: all models are checked")
@@ -256,9 +180,6 @@ def _fix(
     """Make the changes of --fix, or show them with --dry_run, and return whether a file was
     changed.
     """
-    from posezoo.lint.fixes import Fix, find_fixes
-    from posezoo.lint.git_changes import refuse_installed_models
-
     refuse_installed_models(registry, "--fix")
     chosen = registry.entries if names is None else sorted(names)
     changes: Counter[str] = Counter()
@@ -285,8 +206,6 @@ def _fix(
 
 def _format_unjudged(models: Sequence[ModelView], artifacts: Path | None) -> str:
     """What was not judged, for the summary."""
-    from posezoo.lint.rules.preparation_rules import list_unjudged
-
     counts = Counter(chain.from_iterable(map(list_unjudged, models)))
     parts = [text.format(models=format_count(counts[text], "model")) for text in sorted(counts)]
     if find_spec("torch") is None:
@@ -299,20 +218,13 @@ def _format_unjudged(models: Sequence[ModelView], artifacts: Path | None) -> str
 def _print_findings(
     findings: Sequence[Finding], style: str, models: Sequence[ModelView], artifacts: Path | None
 ) -> None:
-    from posezoo.lint import output_formats
-    from posezoo.lint.rules import load_rules
-
     if style == "json":
-        print_json({"findings": [finding.to_row() for finding in findings]})
+        print_json({"findings": [project(each, _ROW) for each in findings]})
         return
     if style == "sarif":
-        from posezoo.core.versions import version
-
-        print_json(output_formats.to_sarif(findings, _all_rules().values(), version()))
+        print_json(to_sarif(findings, _all_rules().values()))
         return
-    format_line = (
-        output_formats.to_github_annotation if style == "github" else output_formats.to_text
-    )
+    format_line = to_github_annotation if style == "github" else to_text
     for finding in findings:
         print_lines(format_line(finding))
     if style == "text":
@@ -327,8 +239,6 @@ def _print_findings(
 
 def _format_groups(findings: Sequence[Finding]) -> list[str]:
     """A line for each rule with findings, the most frequent first, if a rule has several."""
-    from posezoo.lint.fixes import ADDRESS_RULES
-
     counts = Counter(finding.rule for finding in findings)
     if len(counts) == len(findings):
         return []
@@ -345,12 +255,9 @@ def _format_groups(findings: Sequence[Finding]) -> list[str]:
 
 
 def _count_by_severity(findings: Sequence[Finding]) -> str:
-    counts = Counter(str(finding.severity) for finding in findings)
+    counts = Counter(finding.severity for finding in findings)
     return ", ".join(format_count(number, severity) for severity, number in sorted(counts.items()))
 
 
 def _all_rules() -> dict[str, RuleInfo]:
-    from posezoo.lint.recomputation import ARTIFACT_RULES
-    from posezoo.lint.rules import load_rules
-
     return {**load_rules(), **ARTIFACT_RULES}

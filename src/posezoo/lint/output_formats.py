@@ -15,6 +15,7 @@ from posezoo.cli.result_files import write_result
 from posezoo.core.errors import SettingsError, os_reason
 from posezoo.core.events import Listener
 from posezoo.core.regular_files import read_regular_bytes
+from posezoo.core.versions import version
 from posezoo.lint.finding import Finding, to_safe_line
 from posezoo.lint.rule import RuleInfo
 
@@ -34,9 +35,7 @@ def to_text(finding: Finding) -> str:
     return f"{place}: {finding.severity}: {finding.message} [{finding.rule}]"
 
 
-def to_sarif(
-    findings: Sequence[Finding], rules: Iterable[RuleInfo], version: str
-) -> dict[str, object]:
+def to_sarif(findings: Sequence[Finding], rules: Iterable[RuleInfo]) -> dict[str, object]:
     """A log in the Static Analysis Results Interchange Format (OASIS SARIF 2.1.0).
 
     Files below the working folder have relative paths: viewers look them up in the repository.
@@ -44,7 +43,7 @@ def to_sarif(
     rules = tuple(rules)
     indices = {rule.id: index for index, rule in enumerate(rules)}
     descriptors = list(map(_describe_rule, rules))
-    driver = {"name": "posezoo", "semanticVersion": version, "rules": descriptors}
+    driver = {"name": "posezoo", "semanticVersion": version(), "rules": descriptors}
     results = [_sarif_result(finding, indices[finding.rule]) for finding in findings]
     run = {"tool": {"driver": driver}, "results": results}
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
@@ -57,7 +56,7 @@ def _describe_rule(rule: RuleInfo) -> dict[str, object]:
         "shortDescription": {"text": summary},
         "fullDescription": {"text": rule.explanation},
         "help": {"text": f"{rule.explanation}\nExample: {rule.example}"},
-        "defaultConfiguration": {"level": str(rule.severity)},
+        "defaultConfiguration": {"level": rule.severity},
     }
 
 
@@ -72,7 +71,7 @@ def _sarif_result(finding: Finding, rule_index: int) -> dict[str, object]:
     return {
         "ruleId": finding.rule,
         "ruleIndex": rule_index,
-        "level": str(finding.severity),
+        "level": finding.severity,
         "message": {"text": finding.message},
         "locations": [{"physicalLocation": location}],
         "partialFingerprints": {"finding/v1": fingerprint},
@@ -82,7 +81,7 @@ def _sarif_result(finding: Finding, rule_index: int) -> dict[str, object]:
 
 def to_github_annotation(finding: Finding) -> str:
     """A line that GitHub's runners show beside the changed lines of a pull request."""
-    level = "notice" if finding.severity == "note" else str(finding.severity)
+    level = "notice" if finding.severity == "note" else finding.severity
     file = _escape_property(to_safe_line(_path_in_repository(finding.file)))
     title = _escape_property(finding.rule)
     message = _escape(f"{finding.model}: {finding.message}")

@@ -7,13 +7,13 @@ read is None.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
-from posezoo.core.declarations import yaml_nodes
 from posezoo.core.declarations.model import (
     CompositeSpec,
     Family,
@@ -22,15 +22,14 @@ from posezoo.core.declarations.model import (
     License,
     Model,
     ModelSpec,
-    Output,
     Source,
     SourceFile,
 )
 from posezoo.core.declarations.model_yml import is_in_our_form
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS
-from posezoo.core.declarations.yaml_nodes import YamlNode
-from posezoo.core.errors import SpecError
+from posezoo.core.declarations.yaml_nodes import YamlNode, read_yaml
+from posezoo.core.errors import SpecError, suggest
 from posezoo.core.registry import Registry, RegistryEntry
 from posezoo.core.values import frozen
 from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below, read_runs
@@ -47,14 +46,13 @@ from posezoo.pages.cards.card_reader import (
     read_text,
 )
 from posezoo.pages.cards.model_card import NOTE, has_note
-from posezoo.pages.cards.registry_pages import PICTURE, render_pages
+from posezoo.pages.cards.registry_pages import INDEX, PICTURE, render_pages
 
 #: If more than this fraction of models or of pairs are alike, the others should be, too.
 USUAL_SHARE = 0.8
 KeyT = TypeVar("KeyT")
 ItemT = TypeVar("ItemT")
 CARD = "README.md"
-INDEX = "index.md"
 ACCURACY_CHECK = "accuracy-check.yml"
 
 
@@ -140,20 +138,24 @@ class RegistryView:
     ) -> Mapping[KeyT, list[ItemT]]:
         """The items that a function reads from all models, by their keys; read once."""
         views = self.models.values()
-        return self._once(read, lambda: _group(pair for view in views for pair in read(view)))
+        return self.once(read, lambda: _group(pair for view in views for pair in read(view)))
 
     def models_by(
         self, read: Callable[[ModelView], Iterable[KeyT]]
     ) -> Mapping[KeyT, list[ModelView]]:
         """The models by the keys that a function reads from them; read once."""
         views = self.models.values()
-        return self._once(read, lambda: _group((key, view) for view in views for key in read(view)))
+        return self.once(read, lambda: _group((key, view) for view in views for key in read(view)))
 
-    def once(self, compute: Callable[[RegistryView], ItemT]) -> ItemT:
-        """What a function computes from all models; computed once."""
-        return self._once(compute, lambda: compute(self))
+    def explain_missing(self, name: str) -> str:
+        """That no model or composite of the registry has a name; empty if one has it."""
+        if name in self.registry.entries:
+            return ""
+        hint = suggest(name, self.registry.entries)
+        return f"no model is called {name}" + (f"; {hint}" if hint else "")
 
-    def _once(self, key: object, compute: Callable[[], ItemT]) -> ItemT:
+    def once(self, key: object, compute: Callable[[], ItemT]) -> ItemT:
+        """What a function computes for a key; computed once."""
         if key not in self._computed:
             self._computed[key] = compute()
         result: ItemT = self._computed[key]
@@ -292,9 +294,9 @@ class ModelView:
         owners = read_names(address) & names.keys()
         owners |= {file[:end] for end in range(1, len(file) + 1)} & names.keys()
         # Several models have a deploy.prototxt, which the addresses of still others end with.
-        users = self.zoo.models_by(_read_addressed_files).get(file, ())
+        users = self.zoo.models_by(_read_addressed_files)[file]
         if len({*users}) <= 2:
-            owners |= {each.name for each in self.zoo.models_by(_read_files).get(file, ())}
+            owners |= {each.name for each in self.zoo.models_by(_read_files)[file]}
         # The name of a base network may be the beginning of the model's name.
         others = [name for name in owners - self.related_names if not self.name.startswith(name)]
         if not others or self.name in owners:
@@ -305,11 +307,6 @@ class ModelView:
     def inputs(self) -> tuple[Input, ...]:
         """The declared inputs of the model; empty for a composite."""
         return self.spec.inputs
-
-    @property
-    def outputs(self) -> tuple[Output, ...]:
-        """The declared outputs of the model; empty for a composite."""
-        return self.spec.outputs
 
     @cached_property
     def model_yml(self) -> YamlNode | None:
@@ -339,10 +336,12 @@ class ModelView:
         actual: str = "",
         expected: str = "",
         severity: Severity | None = None,
+        variant: ModelSpec | None = None,
     ) -> RuleViolation:
-        """A violation at a key of model.yml, such as ``files[0].size``."""
+        """A violation at a key of model.yml, such as ``files[0].size``; of a variant, if given."""
         words = re.findall(r"[^.\[\]]+", field)
-        place = self.location(*(int(word) if word.isdecimal() else word for word in words))
+        keys = (int(word) if word.isdecimal() else word for word in words)
+        place = self.variant_location(variant or self.spec, *keys)
         return RuleViolation(place, message, field, actual, expected=expected, severity=severity)
 
     def variant_location(self, variant: ModelSpec, *keys: str | int) -> Place:
@@ -367,10 +366,7 @@ class ModelView:
 
     def argument(self, flag: str) -> ConverterArgument | None:
         """The converter's argument with this flag, or None."""
-        for argument in self.arguments:
-            if argument.flag == flag:
-                return argument
-        return None
+        return next((each for each in self.arguments if each.flag == flag), None)
 
     @property
     def card_path(self) -> Path:
@@ -390,7 +386,7 @@ class ModelView:
         """The names of a composite's parts, also of those in the folder of another composite."""
         if isinstance(self.parsed, CompositeSpec):
             return self.parsed.stages
-        return tuple(self.zoo.parts_by_composite.get(self.name, ()))
+        return tuple(self.zoo.parts_by_composite[self.name])
 
     @property
     def related_names(self) -> set[str]:
@@ -417,21 +413,13 @@ class ModelView:
         """The links of the model's own card."""
         return self.own_card.links if self.own_card else ()
 
-    def find_on_card(
-        self, pattern: re.Pattern[str]
-    ) -> Iterator[tuple[re.Match[str], FileLocation]]:
-        """The matches of a pattern in ``own_lines``, with their locations."""
-        for number, line in self.own_lines:
-            for match in pattern.finditer(line):
-                yield match, self.card_line(number, match.start() + 1)
-
     @property
     def card(self) -> ParsedCard | None:
         """The model's own or its composite's card, or None."""
-        composite = None
-        if not self.has_own_card:
-            composite = self.zoo.models.get(self.entry.composite)
-        return self.own_card if composite is None else composite.card
+        if self.has_own_card:
+            return self.own_card
+        composite = self.zoo.models.get(self.entry.composite)
+        return composite.card if composite else None
 
     @cached_property
     def claims(self) -> CardClaims:
@@ -443,7 +431,7 @@ class ModelView:
         if self.card is None or self.card_path in self.zoo.drawn_pages:
             return CardClaims()
         if not self.has_own_card:
-            parts = self.zoo.parts_by_composite.get(self.entry.composite, ())
+            parts = self.zoo.parts_by_composite[self.entry.composite]
             return read_claims(select_part_sections(self.card, self.name, parts))
         on_parts = set()
         for part in self.parts:
@@ -481,10 +469,11 @@ class ModelView:
         return tuple(read_runs(tree)) if isinstance(tree, YamlNode) else ()
 
 
-def _group(pairs: Iterable[tuple[KeyT, ItemT]]) -> dict[KeyT, list[ItemT]]:
-    groups: dict[KeyT, list[ItemT]] = {}
+def _group(pairs: Iterable[tuple[KeyT, ItemT]]) -> Mapping[KeyT, list[ItemT]]:
+    """The items by their keys; none for any other key."""
+    groups: defaultdict[KeyT, list[ItemT]] = defaultdict(list)
     for key, item in pairs:
-        groups.setdefault(key, []).append(item)
+        groups[key].append(item)
     return groups
 
 
@@ -503,6 +492,6 @@ def read_tree(path: Path) -> YamlNode | SpecError | None:
     if not path.is_file():
         return None
     try:
-        return yaml_nodes.read_yaml(path)
+        return read_yaml(path)
     except SpecError as error:
         return error

@@ -11,9 +11,8 @@ _NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,20})?")
 
 def parse_numbers(text: str) -> list[tuple[float, int]]:
     """The numbers in a text, each with its number of decimal places."""
-    numbers = [match[0] for match in _NUMBER.finditer(text[:1000])]
     parsed = []
-    for number in numbers:
+    for number in _NUMBER.findall(text[:1000]):
         _, _, decimals = number.partition(".")
         parsed.append((float(number), len(decimals)))
     return parsed

@@ -18,7 +18,7 @@ from posezoo.core.ir.inference import run_compiled
 from posezoo.core.ir.openvino_import import openvino_core
 from posezoo.measure.coco import CocoDataset, ImageId, read_class_dataset, read_task_dataset
 from posezoo.measure.evaluation import EvaluationResult, evaluate
-from posezoo.measure.evaluation.metric_drop import MetricDrop, measure_drop
+from posezoo.measure.evaluation.metric_drop import measure_drop
 from posezoo.measure.evaluation.run_evaluation import select_labeled
 from posezoo.measure.model_evaluation import select_keypoints
 from posezoo.quantize.calibration_data import CalibrationSample, create_estimator
@@ -95,14 +95,12 @@ class AccuracyEvaluator:
             result = self._evaluate(_compile(self.plan.target.fp32_xml), reverse=True)
         return result.figures.get(self._figure, 0.0)
 
-    def compute_metric(
-        self, compiled: CompiledModel, image_ids: Collection[ImageId] | None = None
-    ) -> float:
+    def compute_metric(self, compiled: CompiledModel, image_ids: Collection[ImageId]) -> float:
         """COCO's AP, or the share of images whose class is right, 0..1.
 
         Args:
             compiled: an ``openvino.CompiledModel`` that replaces the network.
-            image_ids: evaluate only these images; None for all.
+            image_ids: evaluate only these images.
 
         Raises:
             EvaluationError: no person counts, or the skeleton does not match the annotations.
@@ -112,21 +110,14 @@ class AccuracyEvaluator:
 
     def compare(
         self, xml: Path, precision: Precision, calibration_photos: int, listener: Listener
-    ) -> AccuracyCompared:
+    ) -> None:
         """Measure and report the accuracy of an INT8 IR, which was calibrated on this many photos,
         and of the FP32 IR; their floating-point layers run in f32.
         """
         after = self._evaluate(_compile(xml))
         drop = measure_drop(self.fp32, after, self._figure, of_boxes=self._of_boxes)
-        event = self._describe(drop, precision, calibration_photos)
-        listener(event)
-        return event
-
-    def _describe(
-        self, drop: MetricDrop, precision: Precision, calibration_photos: int
-    ) -> AccuracyCompared:
         limit = self.max_drop
-        return AccuracyCompared(
+        event = AccuracyCompared(
             self.plan.target.spec.full_name,
             precision,
             self.metric,
@@ -139,6 +130,7 @@ class AccuracyEvaluator:
             max_drop=limit,
             annotations=self.plan.annotations_digest,
         )
+        listener(event)
 
     @property
     def _of_boxes(self) -> bool:

@@ -19,9 +19,6 @@ from posezoo.quantize.quantization_plan import PhotoSplit
 # Photos have a standard deviation of 40 to 80 of 255 levels.
 _LEAST_SPREAD = 4.0
 
-# The mean of red less that of blue in ImageNet's photos, for models that declare no mean.
-_USUAL_WARMTH = 20.0
-
 # Channels are suspected to be exchanged at this many standard errors; the accuracy then decides.
 _SUSPICIOUS = 1.0
 _BETTER = 0.01

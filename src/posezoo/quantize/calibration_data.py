@@ -159,7 +159,7 @@ def set_labels(network: Model, labels: Iterable[str]) -> None:
     network.set_rt_info(" ".join(names), [MODEL_INFO, "labels"])
 
 
-def create_estimator(target: QuantizationTarget, options: LoadOptions | None = None) -> Estimator:
+def create_estimator(target: QuantizationTarget, options: LoadOptions) -> Estimator:
     """The model in FP32, with its person detector.
 
     Raises:

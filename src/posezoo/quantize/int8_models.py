@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from posezoo.core.declarations.model import ColorOrder, Model, ModelSpec, Precision
 from posezoo.core.errors import DecoderError, InferenceError, QuantizationError
@@ -18,18 +17,27 @@ from posezoo.core.pipeline.plan import Plan, make_plan, require_current_ir
 from posezoo.core.registry import format_command
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.stage_context import Context
+from posezoo.poses.decoders import find_decoder, with_all_classes
+from posezoo.quantize.calibration_data import collect_calibration_data
+from posezoo.quantize.displacement import KeypointDisplacement
+from posezoo.quantize.int8_comparison import Fp32Reference
+from posezoo.quantize.int8_layers import count_layers, layers_in_float
+from posezoo.quantize.quantization_plan import (
+    TASKS,
+    QuantizationOptions,
+    QuantizationPlan,
+    QuantizationTarget,
+    explain_unsupported,
+    plan_quantization,
+    split_photos,
+)
 from posezoo.run.load import with_found_decoder
 from posezoo.run.pipeline_spec import is_quantized_here, resolve_pipeline
-
-if TYPE_CHECKING:
-    from posezoo.quantize.displacement import KeypointDisplacement
-    from posezoo.quantize.quantization_plan import (
-        QuantizationOptions,
-        QuantizationPlan,
-        QuantizationTarget,
-    )
-    from posezoo.run.runtime.graph import Graph
-    from posezoo.run.runtime.runtime_config import LoadOptions
+from posezoo.run.preparation import require_statement
+from posezoo.run.runtime.decoder_matching import describe_ir, describe_undecoded, with_task_decoder
+from posezoo.run.runtime.graph import Graph
+from posezoo.run.runtime.input_description import describe_stated_input
+from posezoo.run.runtime.runtime_config import LoadOptions
 
 
 def plan_int8(
@@ -51,8 +59,6 @@ def plan_int8(
         QuantizationError: the model cannot be quantized, there is no FP32 IR, or the photos cannot
             be used.
     """
-    from posezoo.quantize.quantization_plan import plan_quantization
-
     layout = context.with_output_dir(output_dir).layout
     return plan_quantization(
         _target(spec, context), layout, context.lock, dataset_dir, options=options
@@ -84,13 +90,6 @@ def describe_own_ir(
             images are prepared.
         QuantizationError: it is in INT8 already.
     """
-    from posezoo.quantize.int8_layers import count_layers, layers_in_float
-    from posezoo.quantize.quantization_plan import TASKS, QuantizationTarget
-    from posezoo.run.preparation import require_statement
-    from posezoo.run.runtime.decoder_matching import describe_ir, describe_undecoded
-    from posezoo.run.runtime.graph import Graph
-    from posezoo.run.runtime.input_description import describe_stated_input
-
     graph = Graph(xml)
     if len(layers_in_float(graph.model)) < count_layers(graph.model):
         raise QuantizationError(f"{xml}: its weights are quantized already", hint="name an FP32 IR")
@@ -124,17 +123,12 @@ def describe_own_ir(
 def _require_one_image(graph: Graph) -> None:
     """Refuse a network that takes anything but one image of a fixed size."""
     sizes = ", ".join(f"{name} {list(shape)}" for name, shape in graph.inputs.items())
-    is_image = [bool(graph.image_layout(name)) for name in graph.inputs] == [True]
-    if not is_image:
+    if [bool(graph.image_layout(name)) for name in graph.inputs] != [True]:
         raise QuantizationError(f"{graph.path}: takes {sizes}, and not one image")
 
 
 def _with_own_decoder(spec: ModelSpec, graph: Graph, metric: str) -> ModelSpec:
     """An IR's description with the decoder of the metric, for all classes."""
-    from posezoo.poses.decoders import find_decoder, with_all_classes
-    from posezoo.quantize.quantization_plan import TASKS
-    from posezoo.run.runtime.decoder_matching import with_task_decoder
-
     if spec.decoder is None:
         try:
             return with_task_decoder(spec, {spec.name: graph})[0]
@@ -170,8 +164,6 @@ def plan_own_int8(
         QuantizationError: as for ``plan_int8``, or a file would be replaced that posezoo did not
             make.
     """
-    from posezoo.quantize.quantization_plan import plan_quantization
-
     folder = target.fp32_xml.parent
     if folder.name in list(Precision):
         folder = folder.parent
@@ -199,8 +191,6 @@ def plan_required_irs(
         QuantizationError: the model cannot be quantized, or there are too few photos.
         ConversionError, LicenseError: as for ``make_plan``.
     """
-    from posezoo.quantize.quantization_plan import split_photos
-
     model = _quantizable_model(spec, context)
     detector = resolve_pipeline(model, context).detector
     needed = [(part, Precision.FP32) for part in context.registry.parts(model)]
@@ -236,10 +226,6 @@ def compare_ir_with_fp32(
             the displacement exceeds the limit in the model's settings.
         InferenceError: an IR is missing or damaged.
     """
-    from posezoo.quantize.calibration_data import collect_calibration_data
-    from posezoo.quantize.int8_comparison import Fp32Reference
-    from posezoo.quantize.quantization_plan import split_photos
-
     layout = context.with_output_dir(output_dir).layout
     ours = layout.converted_ir_path(spec, precision)
     paths = dict.fromkeys((ours, layout.ir_path(spec, precision)))
@@ -279,15 +265,11 @@ def find_detectors_without_int8(
 
 def explain_unsupported_int8(spec: ModelSpec, context: Context) -> str:
     """Why a model cannot be quantized, independent of which files exist; empty if it can."""
-    from posezoo.quantize.quantization_plan import explain_unsupported
-
     return explain_unsupported(spec, context.registry.composite_of(spec))
 
 
 def _target(spec: ModelSpec, context: Context) -> QuantizationTarget:
     """The model to quantize, with the FP32 IR of its pipeline and the FP16 IR of its detector."""
-    from posezoo.quantize.quantization_plan import QuantizationTarget
-
     model = _quantizable_model(spec, context)
     irs = {}
     for part in context.registry.parts(model):

@@ -170,6 +170,9 @@ def read_ranges(spec: ModelSpec) -> Int8Ranges:
 class _Nodes(dict[str, "Node"]):
     """The operations of a network by their names."""
 
+    def __init__(self, network: Model) -> None:
+        super().__init__((node.get_friendly_name(), node) for node in network.get_ops())
+
     def __missing__(self, name: str) -> Node:
         raise ValueError(f"there is no operation {shorten(name)}")
 
@@ -184,7 +187,7 @@ def apply_ranges(network: Model, ranges: Int8Ranges, name: str) -> None:
     Raises:
         QuantizationError: the ranges do not fit it.
     """
-    nodes = _Nodes((node.get_friendly_name(), node) for node in network.get_ops())
+    nodes = _Nodes(network)
     try:
         for operation in ranges.weights:
             port = nodes[operation].input(1)
@@ -252,10 +255,6 @@ def _find_constant(node: Node) -> Node:
     return constant
 
 
-def _read_constant(node: Node) -> Array:
-    return np.asarray(_find_constant(node).data, np.float32)
-
-
 def _replace_constant(addition: Node, values: Array) -> None:
     """Give an Add another constant, which is stored in the type of the one that it has.
 
@@ -288,7 +287,7 @@ def find_ranges(half: Model, int8: Model) -> Int8Ranges:
     Raises:
         QuantizationError: they cannot describe all that NNCF changed.
     """
-    nodes = {node.get_friendly_name(): node for node in half.get_ops()}
+    nodes = _Nodes(half)
     activations: dict[str, Array] = {}
     biases: dict[str, Array] = {}
     for node in int8.get_ordered_ops():
@@ -313,18 +312,14 @@ def find_ranges(half: Model, int8: Model) -> Int8Ranges:
 
 def _find_all_scales(int8: Model) -> dict[str, Array]:
     """The scales of INT8 weights by the name of the operation."""
-    by_name = {node.get_friendly_name(): _find_scales(node) for node in int8.get_ordered_ops()}
-    return {name: scales for name, scales in by_name.items() if scales is not None}
-
-
-def _find_scales(node: Node) -> Array | None:
-    """The scales of an operation's INT8 weights; None if its weights are no INT8."""
-    if node.get_type_name() not in WEIGHTED:
-        return None
-    product = node.input_value(1).get_node()
-    if product.get_friendly_name() != _WEIGHTS.format(node.get_friendly_name()):
-        return None
-    return _read_input(product, 1)
+    scales = {}
+    for node in int8.get_ordered_ops():
+        if node.get_type_name() in WEIGHTED:
+            name = node.get_friendly_name()
+            product = node.input_value(1).get_node()
+            if product.get_friendly_name() == _WEIGHTS.format(name):
+                scales[name] = _read_input(product, 1)
+    return scales
 
 
 def _uses_half(scales: Array, high: Array) -> bool:
@@ -341,7 +336,8 @@ def _find_bias(name: str, before: Node, after: Node) -> Iterator[tuple[str, Arra
 
 
 def _read_input(node: Node, port: int) -> Array:
-    return _read_constant(node.input_value(port).get_node())
+    constant = _find_constant(node.input_value(port).get_node())
+    return np.asarray(constant.data, np.float32)
 
 
 class RangesMaker(Int8Maker):
@@ -372,9 +368,8 @@ def _find_wrong_weight(half: Model, int8: Model) -> str:
     """The name of an operation with a weight that is not the nearest level; empty if there is
     none.
     """
-    exact, rounded = (
-        {node.get_friendly_name(): node for node in network.get_ops()} for network in (half, int8)
-    )
+    exact = _Nodes(half)
+    rounded = _Nodes(int8)
     for name, scales in _find_all_scales(int8).items():
         levels = _read_input(rounded[name].input_value(1).get_node(), 0)
         error = np.abs(levels * scales - _read_input(exact[name], 1))

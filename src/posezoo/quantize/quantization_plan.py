@@ -104,11 +104,10 @@ class QuantizationTarget:
     @property
     def decoder(self) -> Decoder | None:
         """The decoder of the pipeline's outputs; if the model declares none, that of its task."""
-        if self.is_own or not isinstance(self.model, ModelSpec):
-            return self.model.decoder
-        if self.model.decoder is None:
-            return with_task_decoder(self.model, self.irs)[0].decoder
-        return self.model.decoder
+        model = self.model
+        if self.is_own or model.decoder or not isinstance(model, ModelSpec):
+            return model.decoder
+        return with_task_decoder(model, self.irs)[0].decoder
 
     @property
     def port(self) -> Input:
@@ -174,9 +173,6 @@ class QuantizationOptions:
         metric: as in ``QuantizationTarget``; if given, the accuracy is reported, and annotations
             are found in the folder of the images. Empty: that of the model.
         runtime: where the speeds of FP16 and INT8 are measured.
-
-    Raises:
-        QuantizationError: ``max_drop`` is given without annotations or a metric.
     """
 
     precisions: tuple[Precision, ...] = (Precision.FP16_INT8,)
@@ -187,12 +183,6 @@ class QuantizationOptions:
     max_drop: float | None = None
     metric: str = ""
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
-
-    def __post_init__(self) -> None:
-        if self.max_drop is not None and not self.measures_accuracy:
-            raise QuantizationError(
-                "max_drop needs annotations of the photos", hint="--annotations FILE, or --metric"
-            )
 
     @property
     def measures_accuracy(self) -> bool:
@@ -409,7 +399,7 @@ def quantization_key(
     target: QuantizationTarget,
     photos: PhotoSplit,
     target_device: str,
-    max_drop: float | None = None,
+    max_drop: float | None,
 ) -> dict[str, Any]:
     """All values that determine the bytes of an INT8 IR, as JSON values."""
     settings = asdict(target.settings)

@@ -123,18 +123,15 @@ class Proving:
             record_measurements(spec, count_complexity(converted.resolved))
         except ConversionError as error:  # its sizes are dynamic
             listener(WarningIssued(f"{spec.full_name}: not counted: {error.problem}"))
+        provenance = context.layout.model_download_dir(spec) / provenance_json.NAME
+        origins = read_json(provenance).get("files", {})
         return {
             "sources": len(sources),
             "bad_sources": bad,
-            "completed": write_missing_pins(spec, self._origins(spec)),
+            "completed": write_missing_pins(spec, origins),
             "irs": [precision.value for precision in converted.irs],
             **self._run(spec, listener),
         }
-
-    def _origins(self, spec: ModelSpec) -> Mapping[str, Any]:
-        provenance = self.context.layout.model_download_dir(spec) / provenance_json.NAME
-        files: Mapping[str, Any] = read_json(provenance).get("files", {})
-        return files
 
     def _run(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
         """What the model finds, with the last part of a composite; nothing for other networks."""

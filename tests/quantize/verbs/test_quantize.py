@@ -120,6 +120,12 @@ def test_flags_of_a_quantization_are_refused_for_a_comparison_alone(tmp_path, fl
     assert f"{flags[0]} is not for --measure_only" in ended.stderr
 
 
+def test_a_limit_of_the_drop_needs_annotations(tmp_path):
+    ended = posezoo("quantize", "seeker", "--dataset_dir", tmp_path, "--max_drop", "1")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "--max_drop requires --annotations or --metric" in ended.stderr
+
+
 def test_an_int8_ir_can_be_measured_again(report):
     file, _ = report
     place = Place(file.parent)

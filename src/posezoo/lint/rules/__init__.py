@@ -13,10 +13,8 @@ from types import ModuleType
 
 from posezoo.core.errors import PluginError
 from posezoo.core.plugins import LazyTable
-from posezoo.core.registry import Registry as Registry
 from posezoo.lint.finding import Finding, Severity, create_finding
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.registry_view import RegistryView as RegistryView
 from posezoo.lint.rule import Rule, defined_rules
 
 #: The largest number of findings of one rule in one model, so that a hostile card cannot fill the
@@ -25,7 +23,7 @@ MAX_FINDINGS = 50
 
 #: A rule that finds the cause of what others find comes before them.
 _MODULES = (
-    "declared_files", "contradictions", "converter_arguments", "native_format", "decoder_rules",
+    "declared_files", "contradictions", "native_format", "decoder_rules",
     "kin_rules", "preprocessing_rules", "preparation_rules", "metrics", "shapes_and_names",
     "card_text", "page_rules", "registry_files",
 )  # fmt: skip

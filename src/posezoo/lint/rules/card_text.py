@@ -86,7 +86,7 @@ def paper(view: ModelView) -> Violations:
     numbers = view.zoo.group(_read_papers_by_title)
     for link in view.own_links:
         number, title = _read_paper(link)
-        for other in dict.fromkeys(numbers.get(title, ())):
+        for other in dict.fromkeys(numbers[title]):
             if len({*titles[number]}) > len({*titles[other]}):
                 message = f"the arXiv number of {link.text} is {number}; other cards have {other}"
                 location = view.card_line(link.line, link.column)
@@ -119,7 +119,8 @@ def another_name(view: ModelView) -> Violations:
     """
     names = view.zoo.registry.entries
     own_names = [view.name, *view.parts]
-    for match, place in view.find_on_card(_NAME):
+    found = ((number, each) for number, line in view.own_lines for each in _NAME.finditer(line))
+    for number, match in found:
         name = match[0].rstrip(".")
         # The name of an architecture may be the beginning of the model's name.
         is_file = re.search(r"\.[a-z]", name) is not None
@@ -128,6 +129,7 @@ def another_name(view: ModelView) -> Violations:
         similar = get_close_matches(name, own_names, 1, cutoff=0.85)
         if similar:
             message = f"{name}, which is almost {similar[0]}, is not a model of this registry"
+            place = view.card_line(number, match.start() + 1)
             yield RuleViolation(place, message, "card", name, expected=similar[0])
 
 

@@ -17,9 +17,11 @@ from posezoo.core.declarations.model import (
     ModelSpec,
     Source,
     SourceFile,
+    UnpackArchive,
 )
 from posezoo.core.declarations.sources import HttpSource
-from posezoo.core.errors import SpecError, redact_secrets, suggest
+from posezoo.core.errors import SpecError, redact_secrets
+from posezoo.lint.accuracy_check_yml import list_below, text_below
 from posezoo.lint.finding import RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
@@ -61,6 +63,11 @@ _MULTIPLES = re.compile(r"multiples of ([1-9][0-9]{0,3})(?: pixels)?(?: plus ([0
 _BRANCH = re.compile(
     r"/(?:raw|resolve)/(?:main|master)/|raw\.githubusercontent\.com/[^/]+/[^/]+/(?:main|master)/"
 )
+_PATH = re.compile(r"\$(dl_dir|conv_dir)/([^,;:$\[\]\"'\r\n]{1,300})")
+#: Flags that Open Model Zoo's converter adds itself.
+GENERATED = ("--data_type", "--framework", "--model_name", "--output_dir")
+#: Flags that it makes from the keys of input_info.
+FROM_INPUT_INFO = {"name": "--input", "shape": "--input_shape", "layout": "--layout"}
 
 
 @rule()
@@ -134,9 +141,9 @@ def source_of_another(view: ModelView) -> Violations:
             address = getattr(variant.training, key)
             owner = view.find_owner(address) or _find_trained(view, address)
             if owner:
-                message = f"training.{key}: {address} is an address of {owner}"
-                place = view.variant_location(variant, "training", key)
-                yield RuleViolation(place, message, f"training.{key}", address, expected=view.name)
+                field = f"training.{key}"
+                message = f"{field}: {address} is an address of {owner}"
+                yield view.declared(field, message, address, view.name, variant=variant)
 
 
 def _is_shared(view: ModelView, file: SourceFile, source: Source, owner: str) -> bool:
@@ -199,28 +206,18 @@ def known_model(view: ModelView) -> Violations:
 
     Example: people: {photo: gone, video: tracking}, or deprecated: {since: 0.2.0, use: gone}
     """
-    for key, name in _list_named_models(view):
+    # The detector of videos is that of photos, or none.
+    for section, key in (("deprecated", "use"), ("people", "photo")):
+        name = text_below(view.node(section), key)
         if name in ("", WHOLE_IMAGE, TRACKING):
             continue
-        if name not in view.zoo.registry.entries:
-            hint = suggest(name, view.zoo.registry.entries)
-            message = f"{key}: no model is called {name}" + (f"; {hint}" if hint else "")
-            yield view.declared(key, message, name)
-            continue
+        problem = view.zoo.explain_missing(name)
         reader = next(map(find_reader, view.zoo.find_models([name])), None)
-        if key.startswith("people") and reader is not None and not reader.decoder.finds_boxes:
-            yield view.declared(key, f"{key}: {name} finds keypoints, not boxes of people", name)
-
-
-def _list_named_models(view: ModelView) -> Iterator[tuple[str, str]]:
-    """The keys of model.yml that name other models, with their names; also if the rest cannot be
-    read.
-    """
-    # The detector of videos is that of photos, or none.
-    for keys in (("deprecated", "use"), ("people", "photo")):
-        node = view.node(*keys)
-        if node and isinstance(node.value, str):
-            yield ".".join(keys), node.value
+        if section == "people" and reader is not None and not reader.decoder.finds_boxes:
+            problem = f"{name} finds keypoints, not boxes of people"
+        if problem:
+            field = f"{section}.{key}"
+            yield view.declared(field, f"{field}: {problem}", name)
 
 
 @rule()
@@ -315,3 +312,53 @@ def _has_weights(spec: ModelSpec, name: str) -> bool:
     if spec.is_ir:
         return name.endswith(".bin")
     return not name.endswith((".json", ".prototxt", ".py", ".txt"))
+
+
+@rule()
+def dead_path(view: ModelView) -> Violations:
+    """A file that an argument or the checkpoint names is among the files or their contents, or is
+    what the export writes.
+
+    Example: --input_model=$dl_dir/net.onnx, and the only file is called model.onnx
+    """
+    for variant in view.variants:
+        members = {member for file in variant.files for member in file.contains}
+        listed = members.union(variant.file_names, [""])
+        if members and variant.checkpoint not in listed:
+            message = f"{variant.checkpoint} is not among the files, nor among what they contain"
+            yield view.declared("checkpoint", message, variant.checkpoint, variant=variant)
+    for argument in (*view.arguments, *view.export_arguments):
+        for root, name in _PATH.findall(argument.value):
+            if not _may_exist(view, argument.flag, root, name.rstrip("/")):
+                path = f"${root}/{name}"
+                message = f"{argument.flag} names {path}, which is not a file of the model"
+                yield RuleViolation(argument.node, message, actual=path)
+
+
+def _may_exist(view: ModelView, flag: str, root: str, name: str) -> bool:
+    """Whether a file or a folder that an argument names may exist."""
+    if not view.variants or flag == "--output-file":
+        return True
+    if root == "conv_dir":
+        outputs = [each.value for each in view.export_arguments if each.flag == "--output-file"]
+        return not outputs or flag != "--input_model" or f"$conv_dir/{name}" in outputs
+    is_packed = any(isinstance(step, UnpackArchive) for step in view.spec.postprocessing)
+    return is_packed or any(f"{file.name}/".startswith(f"{name}/") for file in view.spec.files)
+
+
+@rule()
+def generated_flag(view: ModelView) -> Violations:
+    """A flag that the converter adds itself is not given: one of the two values would be lost. One
+    that says the same as input_info is a warning.
+
+    Example: --model_name=my-model in model_optimizer_args
+    """
+    inputs = list_below(view.model_yml, "input_info")
+    keys = {key for port in inputs if isinstance(port.value, dict) for key in port.value}
+    repeated = [flag for key, flag in FROM_INPUT_INFO.items() if key in keys]
+    for argument in view.arguments:
+        if argument.flag in (*GENERATED, *repeated):
+            severity = Severity.WARNING if argument.flag in repeated else None
+            message = f"the converter adds {argument.flag} itself"
+            text = str(argument.node.value)
+            yield RuleViolation(argument.node, message, actual=text, severity=severity)

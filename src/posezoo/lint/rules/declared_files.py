@@ -140,10 +140,7 @@ def hash_name(view: ModelView) -> Violations:
         for digits in dict.fromkeys(_HASH.findall(texts) if values else ()):
             if not any(value.startswith(digits) for value in values):
                 message = f"{file.name}: {digits} is not the beginning of {' or '.join(values)}"
-                location = view.variant_location(variant, "files", index)
-                yield RuleViolation(
-                    location, message, f"files[{index}]", digits, expected=values[0]
-                )
+                yield view.declared(f"files[{index}]", message, digits, values[0], variant=variant)
 
 
 @rule(unless=("source-name", "hash-name"))
@@ -160,9 +157,8 @@ def same_source(view: ModelView) -> Violations:
                     continue  # the later one of both reports it
                 message = _compare_files(file, other, name, is_own=name == view.name)
                 if message and not _is_usual(view, file, other):  # else the other one reports it
-                    place = view.variant_location(variant, "files", index)
                     texts = (f"{file.size} {file.checksum}", f"{other.size} {other.checksum}")
-                    yield RuleViolation(place, message, f"files[{index}]", *texts)
+                    yield view.declared(f"files[{index}]", message, *texts, variant=variant)
                     break
 
 
@@ -294,7 +290,7 @@ def parts(view: ModelView) -> Violations:
     if not isinstance(view.parsed, CompositeSpec):
         return
     parts_by_composite = view.zoo.parts_by_composite
-    folders = set(parts_by_composite.get(view.name, ()))
+    folders = set(parts_by_composite[view.name])
     stages = set(view.parsed.stages)
     unknown = stages.difference(*parts_by_composite.values())
     for name in sorted((folders - stages) | unknown):

@@ -6,11 +6,10 @@ The sizes of outputs follow from the input, the skeleton and the classes; each d
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from math import isnan, nan
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from posezoo.core.declarations.model import ModelSpec, Output, fits
 from posezoo.core.declarations.skeleton import Skeleton
@@ -19,17 +18,13 @@ from posezoo.lint.finding import Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.networks import find_network, is_network
-
-if TYPE_CHECKING:
-    from posezoo.poses.decoder_type import DecoderType, NetworkFacts, Sizes
+from posezoo.poses.decoder_type import DecoderType, NetworkFacts, Sizes
+from posezoo.poses.decoders import DECODERS, find_decoder, resolve_options
 
 POSES = "human_pose_estimation"
 _CLASSES = re.compile(r"\b([1-9][0-9]{0,4}) classes\b")
 #: Data sets whose accuracy is that of one number of keypoints; the first that a text begins with.
 DATASETS = {"COCO-WholeBody": 133, "Halpe": 26, "COCO": 17}
-
-
-_PARTS: Callable[[ModelView], Sequence[str]] = attrgetter("parts")
 
 
 class Reader(NamedTuple):
@@ -49,13 +44,10 @@ class Reader(NamedTuple):
 
 def find_reader(view: ModelView) -> Reader | None:
     """None if there is no decoder, or posezoo does not have it."""
-    for owner in (view, *view.zoo.models_by(_PARTS).get(view.name, ())):
+    for owner in (view, *view.zoo.models_by(_read_parts)[view.name]):
         declared = owner.declaration.decoder
         if declared is None:
             continue
-        # NumPy is imported only here: most registries have no decoders.
-        from posezoo.poses.decoders import find_decoder, resolve_options
-
         try:
             options = resolve_options(declared)
         except InferenceError:
@@ -67,9 +59,13 @@ def find_reader(view: ModelView) -> Reader | None:
     return None
 
 
+def _read_parts(view: ModelView) -> Sequence[str]:
+    return view.parts
+
+
 def _select_network(view: ModelView, decoder: DecoderType) -> tuple[Output, ...]:
     """The network with the most roles of the model's outputs; the last one for a composite."""
-    roles = {output.role for output in view.outputs}
+    roles = {output.role for output in view.spec.outputs}
     return max(
         reversed(decoder.networks),
         key=lambda network: sum(output.role in roles for output in network),
@@ -85,8 +81,6 @@ def known_decoder(view: ModelView) -> Violations:
     declared = view.declaration.decoder
     if declared is None:
         return
-    from posezoo.poses.decoders import resolve_options
-
     try:
         resolve_options(declared)
     except InferenceError as error:
@@ -104,7 +98,7 @@ def missing_decoder(view: ModelView) -> Violations:
     declared = view.declaration
     if declared.decoder or view.entry.composite:
         return
-    if declared.skeleton or any(output.role for output in view.outputs):
+    if declared.skeleton or any(output.role for output in view.spec.outputs):
         message = "there is no decoder, so that nothing reads the outputs"
         yield view.declared("task_type", message, declared.task)
 
@@ -157,7 +151,7 @@ def decoder_outputs(view: ModelView) -> Violations:
 def _check_stages(view: ModelView, reader: Reader) -> Violations:
     parts = view.zoo.find_models(view.parts)
     for part, network in zip(parts, reader.decoder.networks, strict=False):
-        if part.outputs and _select_network(part, reader.decoder) is not network:
+        if part.spec.outputs and _select_network(part, reader.decoder) is not network:
             message = f"the decoder {reader.name} does not take the outputs of {part.name} here"
             yield view.declared("stages", message, part.name)
             return
@@ -169,8 +163,6 @@ def _check_stages(view: ModelView, reader: Reader) -> Violations:
 
 def _describe_roles(outputs: Sequence[Output], reader: Reader) -> str:
     """Why the roles are not those that a decoder takes; empty if they are."""
-    from posezoo.poses.decoders import DECODERS
-
     decoder = reader.decoder
     recognized = decoder.recognize_outputs({output.name: output.shape for output in outputs})
     for output in outputs:
@@ -237,8 +229,6 @@ def _order_axes(output: Output) -> tuple[int, ...]:
 
 def _read_facts(view: ModelView, variant: ModelSpec, reader: Reader) -> NetworkFacts:
     """What the sizes of a variant's outputs follow from; all variants have one stride."""
-    from posezoo.poses.decoder_type import NetworkFacts
-
     by_role = {output.role: output.shape for output in variant.outputs}
     rows = by_role.get(reader.network[0].role, ())[1:2]
     columns = by_role.get(reader.network[-1].role, ())[-1:]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
 from posezoo.core.errors import SpecError
@@ -27,9 +27,12 @@ def paper_of_another(view: ModelView) -> Violations:
     paper = view.spec.origin.paper
     users = view.zoo.models_by(_read_paper)[paper] if paper else []
     others = [each for each in users if each.name not in view.related_names]
-    if not others or any(_is_kin(view, each) for each in others) or _names_title(view, paper):
+    stem = first_word(view.name)
+    is_of_family = any(first_word(each.name) == stem for each in others)
+    if not others or is_of_family or _names_title(view, paper):
         return
-    of_kin = _list_papers_of_kin(view)
+    kin = view.zoo.models_by(_read_stem)[stem]
+    of_kin = list(dict.fromkeys(each.spec.origin.paper for each in kin if each is not view))
     is_of_kin = len(of_kin) == 1 and paper not in of_kin
     if is_of_kin or not any(_is_alike(view, each) for each in others):
         message = f"origin.paper: {paper} is the paper of {others[0].name}"
@@ -37,32 +40,18 @@ def paper_of_another(view: ModelView) -> Violations:
 
 
 def _read_paper(view: ModelView) -> Iterator[str]:
-    if view.spec.origin.paper:
-        yield view.spec.origin.paper
-
-
-def _stem(view: ModelView) -> str:
-    """The beginning of its name, which models of one design share: rtmpose of rtmpose-m."""
-    return first_word(view.name)
+    yield view.spec.origin.paper
 
 
 def first_word(name: str) -> str:
-    """The beginning of a name, which models or networks of one design share."""
+    """The beginning of a name, which models or networks of one design share: rtmpose of
+    rtmpose-m.
+    """
     return re.split("[-_.]", name)[0]
 
 
 def _read_stem(view: ModelView) -> Iterator[str]:
-    yield _stem(view)
-
-
-def _is_kin(view: ModelView, other: ModelView) -> bool:
-    return _stem(view) == _stem(other)
-
-
-def _list_papers_of_kin(view: ModelView) -> Sequence[str]:
-    """The different papers of the other models with the same beginning of their names."""
-    kin = view.zoo.models_by(_read_stem)[_stem(view)]
-    return list(dict.fromkeys(each.spec.origin.paper for each in kin if each is not view))
+    yield first_word(view.name)
 
 
 def _is_alike(view: ModelView, other: ModelView) -> bool:

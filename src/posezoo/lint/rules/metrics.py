@@ -31,10 +31,11 @@ from posezoo.lint.finding import FileLocation, RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import Agree, Facts, Statement, fact, rule
 from posezoo.lint.text_comparison import equals_rounded, parse_numbers, simplify
+from posezoo.networks import find_network
 from posezoo.pages.cards.card_reader import to_plain_text
 from posezoo.run.measured import counted_figures as read_counted_figures
 
-TITLES = {"gflops": "GFLOPs", "mparams": "MParams"}
+FIGURES = ("gflops", "mparams")
 #: Files that contain only weights, and archives, which may also contain other files.
 PLAIN = (
     ".bin",
@@ -84,7 +85,6 @@ class FileSize:
     mparams: float
     millions: float  # at 4 bytes each, or at 2 bytes in an IR with FP16 weights
     is_exact: bool  # whether the files contain nothing else, and are not compressed
-    is_ir: bool  # whether the files are a published IR
 
     @property
     def misfit(self) -> float:
@@ -106,9 +106,7 @@ def read_size(view: ModelView) -> FileSize | None:
         return None
     packed = _sum_sizes(spec, ARCHIVES)
     is_exact = not packed and sum(name.endswith(PLAIN) for name in spec.file_names) == 1
-    return FileSize(
-        on_card, numbers[0][0], millions, is_exact=spec.is_ir or is_exact, is_ir=spec.is_ir
-    )
+    return FileSize(on_card, numbers[0][0], millions, is_exact=spec.is_ir or is_exact)
 
 
 def _sum_sizes(spec: ModelSpec, suffixes: str | tuple[str, ...], folder: str = "") -> int:
@@ -145,7 +143,7 @@ def mparams_size(view: ModelView) -> Violations:
         reason = f"{size.mparams:g} Mi of 4 bytes each; in millions that is {counted}"
     elif ratio < SHARED:
         reason = f"at 4 bytes each the files contain at most {counted} million"
-    elif size.is_ir and ratio > UNCOUNTED:
+    elif view.spec.is_ir and ratio > UNCOUNTED:
         reason = f"at 4 bytes each the files contain {counted} million"
     else:
         return
@@ -188,7 +186,7 @@ def copied_figures(view: ModelView) -> Violations:
 
 
 def _read_metric_texts(view: ModelView) -> Iterator[tuple[str, ...]]:
-    cells = map(view.claims.metrics.get, TITLES)
+    cells = map(view.claims.metrics.get, FIGURES)
     yield tuple(cell.value for cell in cells if cell is not None)
 
 
@@ -257,7 +255,7 @@ def framework(view: ModelView) -> Facts:
 
 def _read_index(view: ModelView, kind: str, read: Callable[[str], Any]) -> Iterator[Statement]:
     """What the index pages state about a model in their columns of a kind."""
-    for row in view.zoo.index.get(view.name, ()):
+    for row in view.zoo.index[view.name]:
         if kind in row.cells:
             text = row.cells[kind].value
             yield Statement("in the index", FileLocation(row.file, row.line), read(text), text)
@@ -283,7 +281,7 @@ def index_figures(view: ModelView) -> Facts:
 
     Example: GFLOPs 0.037 on the card, 0.0758 in the index
     """
-    for kind in TITLES:
+    for kind in FIGURES:
         yield f"figures.{kind}", _read_figures(view, kind)
 
 
@@ -322,7 +320,7 @@ def counted_figures(view: ModelView) -> Facts:
         counts = read_counted_figures(spec, Precision.FP32)
     if not counts:
         return
-    for kind in TITLES:
+    for kind in FIGURES:
         place = view.location("published", kind)
         counted = counts[0].get(kind)
         published = getattr(spec.published, kind)
@@ -367,13 +365,11 @@ def _is_named_after(name: str, key: Sequence[str]) -> bool:
 
 def _read_network(view: ModelView) -> Iterator[tuple[tuple[str, ...], tuple[float, str]]]:
     """The network with its arguments; the counted millions of parameters, and the model."""
-    from posezoo import networks
-
     spec = view.spec
     if spec.network is None:
         return
     with suppress(SpecError, UnknownModelError, NetworkError):  # other rules report it
-        network = networks.find_network(spec.network.name)
+        network = find_network(spec.network.name)
         arguments = network.complete_arguments(**spec.network.arguments)
         counts = read_counted_figures(spec, Precision.FP32)
         if counts and counts[0].get("mparams"):
@@ -383,13 +379,11 @@ def _read_network(view: ModelView) -> Iterator[tuple[tuple[str, ...], tuple[floa
 
 def count_millions(spec: ModelSpec) -> float:
     """The millions of parameters of the network; 0 if it takes no arguments, or if unknown."""
-    from posezoo import networks
-
     if spec.network is None:
         return 0.0
     arguments = spec.network.arguments
     with suppress(UnknownModelError, NetworkError, MissingPackageError):
-        network = networks.find_network(spec.network.name)
+        network = find_network(spec.network.name)
         if network.complete_arguments(**arguments):
             with import_optional("torch", extra="torch").device("meta"):
                 parameters = network.build(**arguments).parameters()

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 
+from posezoo.core.convert.recorded_outputs import read_recording
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import ConversionError, NetworkError, SpecError, UnknownModelError
@@ -17,9 +18,11 @@ from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violatio
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.lint.text_comparison import simplify
+from posezoo.networks import find_network, is_network
 from posezoo.pages.cards.card_reader import read_text
 from posezoo.pages.facts import papers
 from posezoo.pages.spdx_licenses import is_license, suggest_license
+from posezoo.quantize.int8_ranges import read_ranges
 from posezoo.run.measured import NAME, read_measured
 
 _GNU = "GENERAL PUBLIC LICENSE Version"
@@ -146,8 +149,7 @@ def _find_licensed_model(view: ModelView, spec: ModelSpec) -> str:
 
 
 def _read_license_text(view: ModelView) -> Iterator[str]:
-    if view.variants:
-        yield view.spec.license.text
+    yield view.spec.license.text
 
 
 def _names_project(spec: ModelSpec, project: str) -> bool:
@@ -189,10 +191,8 @@ def known_network(view: ModelView) -> Violations:
     spec = view.spec
     if spec.network is None:
         return
-    from posezoo import networks
-
     try:
-        network = networks.find_network(spec.network.name)
+        network = find_network(spec.network.name)
         outputs = network.output_names(**spec.network.arguments)
     except (UnknownModelError, NetworkError) as error:
         yield view.declared("network", f"network: {error.problem}", spec.network.name)
@@ -201,7 +201,7 @@ def known_network(view: ModelView) -> Violations:
     if is_of_another and not view.name.startswith(network.name):
         message = f"network: {network.name} is the network of the model with this name"
         # A model whose own name is not that of a network may be trained for something else.
-        severity = None if networks.is_network(view.name) else Severity.WARNING
+        severity = None if is_network(view.name) else Severity.WARNING
         yield view.declared("network", message, network.name, severity=severity)
         return
     expected = ", ".join((network.input.name, *outputs))
@@ -240,13 +240,7 @@ def files_beside(view: ModelView) -> Violations:
 
     Example: the checksum of another model's recorded_outputs
     """
-    from posezoo.core.convert.recorded_outputs import read_recording
-    from posezoo.quantize.int8_ranges import read_ranges
-
-    readers: dict[str, Callable[[ModelSpec], object]] = {
-        "recorded_outputs": read_recording,
-        "int8_ranges": read_ranges,
-    }
+    readers = {"recorded_outputs": read_recording, "int8_ranges": read_ranges}
     for variant, (field, read) in product(view.variants, readers.items()):
         try:
             if getattr(variant, field):

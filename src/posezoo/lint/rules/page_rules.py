@@ -39,7 +39,7 @@ def index_columns(view: ModelView) -> Violations:
 
     Example: [a](./a/README.md)<br>[b](./b/README.md) and three accuracies
     """
-    for row in view.zoo.index.get(view.name, ()):
+    for row in view.zoo.index[view.name]:
         for text in row.unclear:
             message = f"the values do not fit the models or the columns: {text}"
             yield RuleViolation(FileLocation(row.file, row.line), message, "index", text)
@@ -80,7 +80,7 @@ def drawn_index(view: ModelView) -> Violations:
     Example: 64.46% in the index, value: 0.6464 and 64.64% on the card
     """
     is_first = view is next(iter(view.zoo.models.values()))
-    rows = view.zoo.once(_find_changed_rows)
+    rows = view.zoo.once(_find_changed_rows, lambda: _find_changed_rows(view.zoo))
     for path in sorted(view.zoo.missing_pages) if is_first else ():
         # Another rule reports the pages of a model.
         if path.parent in view.zoo.registry.roots:

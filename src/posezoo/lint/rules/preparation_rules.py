@@ -23,6 +23,7 @@ from posezoo.lint.finding import RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.lint.rules.kin_rules import first_word
+from posezoo.poses.decoders import resolve_options
 
 #: What is compared of each input.
 _OF_INPUTS = (
@@ -70,8 +71,6 @@ def _list_options(decoder: Decoder | None) -> Iterable[tuple[str, object]]:
     """
     if decoder is None:
         return ()
-    from posezoo.poses.decoders import resolve_options
-
     options: Mapping[str, object] = decoder.options
     with suppress(InferenceError):  # another rule reports it
         options = asdict(resolve_options(decoder))

@@ -198,7 +198,7 @@ def reversed_channels(view: ModelView) -> Violations:
         if port.color not in _OTHER_COLOR:
             continue
         taken = _ir_color(port)
-        others = len(orders.get(_OTHER_COLOR[taken], ()))
+        others = len(orders[_OTHER_COLOR[taken]])
         if others < MANY or others < USUAL_SHARE * (others + len(orders[taken])):
             continue
         expected = "false" if port.reverse_input_channels else "true"

@@ -19,7 +19,7 @@ from posezoo.core.declarations.skeleton_yml import read_skeleton
 from posezoo.core.declarations.skeletons import FOLDER
 from posezoo.core.declarations.yaml_nodes import YamlNode
 from posezoo.core.download.transfer import ACCESS_POINTS, MAX_ACCESS_POINTS_BYTES
-from posezoo.core.errors import SpecError, suggest
+from posezoo.core.errors import SpecError
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.lint.accuracy_check_yml import find_node, list_below
 from posezoo.lint.finding import FileLocation, Place, RuleViolation, Violations, describe_error
@@ -97,13 +97,12 @@ def known_names(view: ModelView) -> Violations:
     """
     for root in _roots_of(view):
         path = root / other_names.NAME
-        tree = read_tree(path) if path.is_file() else None
+        tree = read_tree(path)
         if not isinstance(tree, YamlNode):
             continue
         for node, name in _list_named(tree):
-            if name not in view.zoo.registry.entries:
-                hint = suggest(name, view.zoo.registry.entries)
-                message = f"no model is called {name}" + (f"; {hint}" if hint else "")
+            message = view.zoo.explain_missing(name)
+            if message:
                 yield RuleViolation(node, message, actual=name)
         for alias, node in _mapping(find_node(tree, "aliases")).items():
             if alias in view.zoo.registry.entries:

@@ -44,7 +44,7 @@ def port_name(view: ModelView) -> Violations:
 
     Example: name - `prob` on the card, --output=softmax
     """
-    for kind, ports in (("input", view.inputs), ("output", view.outputs)):
+    for kind, ports in (("input", view.inputs), ("output", view.spec.outputs)):
         declared = [_base_name(port.name) for port in ports if port.name]
         groups = [_read_names(view, kind, side) for side in ("original", "converted", "")]
         are_renamed = _are_renamed(view, kind, *groups[:2])
@@ -90,14 +90,10 @@ def _are_renamed(
     """
     if not original or not converted or original.keys() == converted.keys():
         return False
-    if _is_tensorflow(view) or view.argument("--transformations_config"):
+    if view.spec.framework is Framework.TF or view.argument("--transformations_config"):
         return True
     flags = {argument.flag for argument in view.arguments if ":" in argument.value}
     return f"--{kind}" in flags
-
-
-def _is_tensorflow(view: ModelView) -> bool:
-    return view.spec.framework is Framework.TF
 
 
 def _is_listed(name: str, names: Collection[str]) -> bool:
@@ -162,7 +158,7 @@ def part_shapes(view: ModelView) -> Violations:
 
     Example: `1, 20, 75, 512` for the encoder's features, and `1, 20, 175, 512` for the decoder's
     """
-    parts = view.zoo.parts_by_composite.get(view.entry.composite, ())
+    parts = view.zoo.parts_by_composite[view.entry.composite]
     for other in view.zoo.find_models(parts):
         inputs = other.claims.ports_on("input", *CONVERTED)
         read = {each.name.value: each.shape for each in inputs}
@@ -243,7 +239,7 @@ def _find_last_channels(view: ModelView, declared: Input) -> Violations:
     forward.
     """
     has_layout = view.argument("--layout") or view.argument("--disable_nhwc_to_nchw")
-    if has_layout or not _is_tensorflow(view):
+    if has_layout or view.spec.framework is not Framework.TF:
         return
     for section in view.claims.sections_on("input", "converted"):
         format = _find_port(declared, section, len(view.inputs)).format

@@ -7,12 +7,11 @@ from posezoo.cli.artifact_check import RepairCommands, run_artifact_check
 from posezoo.cli.run_main import command_line
 from posezoo.cli.selection import select_models
 from posezoo.core.events import RunStarted
-from posezoo.lint.metadata_check import (
+from posezoo.lint.metadata_flags import (
     FIX_FLAG,
     FORMATS,
     METADATA_FLAGS,
     MetadataArgs,
-    run_metadata_check,
     wants_metadata_check,
 )
 from posezoo.measure.devices.device_check import (
@@ -61,6 +60,7 @@ def run(args: _VerifyArgs) -> int:
         args.parser.error("--dry_run requires --fix")
     if wants_metadata_check(args):
         from posezoo.core.registry import open_registry
+        from posezoo.lint.metadata_check import run_metadata_check
 
         if args.device is not None:
             args.parser.error("--device does not go with --metadata")

@@ -10,19 +10,19 @@ from posezoo.cli.artifact_check import RepairCommands, run_artifact_check
 from posezoo.core.events import ignore_event
 from posezoo.core.registry import open_registry
 from posezoo.core.settings import to_settings
-from posezoo.lint import metadata_check
+from posezoo.lint import metadata_flags
 from posezoo.omz.commands import conventions
 
 FLAGS = (
     conventions.output_dir_flag("where files and IR are", "the working folder"),
     flags.download_dir_flag("the output folder"),
-    *metadata_check.METADATA_FLAGS,
+    *metadata_flags.METADATA_FLAGS,
     flags.LOCK,
-    flags.format_flag(metadata_check.FORMATS),
+    flags.format_flag(metadata_flags.FORMATS),
 )
 
 
-class _VerifierArgs(conventions.OmzArgs, metadata_check.MetadataArgs):
+class _VerifierArgs(conventions.OmzArgs, metadata_flags.MetadataArgs):
     output_dir: Path | None
 
 
@@ -31,11 +31,13 @@ def _run(args: _VerifierArgs) -> int:
     from posezoo.core.lockfile import LockFile
 
     settings = to_settings(conventions.omz_settings_from_args(args))
-    if metadata_check.wants_metadata_check(args):
+    if metadata_flags.wants_metadata_check(args):
+        from posezoo.lint.metadata_check import run_metadata_check
+
         registry = open_registry(settings.models_dir)
         chosen = args.name is not None or args.list is not None
         patterns = conventions.omz_patterns_from_args(args) if chosen else None
-        return metadata_check.run_metadata_check(args, registry, patterns)
+        return run_metadata_check(args, registry, patterns)
     settings, selection = conventions.select_omz_models(args, settings)
     output_dir = args.output_dir or Path.cwd()
     downloads = args.download_dir or output_dir

@@ -11,7 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from posezoo.core.convert.formats import FORMATS, ModelFormat
+from posezoo.cli.file_kinds import explain_model_file
+from posezoo.core.convert.formats import FORMATS
 from posezoo.core.convert.frontends import VerifiedSource, read_network
 from posezoo.core.convert.reader_process import limits_for, run_in_reader_process
 from posezoo.core.declarations import model
@@ -25,13 +26,13 @@ from posezoo.core.declarations.sources import (
 )
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.model_download import download_model
-from posezoo.core.download.options import DownloadOptions
 from posezoo.core.errors import ConversionError, PosezooError, SettingsError, sanitize
-from posezoo.core.events import Listener, ignore_event
+from posezoo.core.events import Listener
 from posezoo.core.files.verified_files import set_aside, writing
 from posezoo.core.ir.openvino_import import explain_invalid_names, static_sizes
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
+from posezoo.core.resolve.stage_context import Context
 from posezoo.formats import list_endings
 from posezoo.networks.custom_weights import spec_of_checkpoint
 from posezoo.packages.npm_package import NpmClient
@@ -53,14 +54,13 @@ def guess_framework(addresses: Sequence[str]) -> model.Framework:
     for ending, framework in endings.items():
         if any(_file_name(address).lower().endswith(ending) for address in addresses):
             return model.Framework(framework)
+    problem, hint = explain_model_file(addresses[0])
+    if problem:
+        raise SettingsError(problem, hint=hint)
     raise SettingsError(
         f"--from: {sanitize(addresses[0])}: its suffix is not that of a known model format",
         hint=f"give a file that ends in {', '.join(endings)}, or add --framework",
     )
-
-
-def _is_to_convert(file_name: str, model_format: ModelFormat | None) -> bool:
-    return model_format is not None and file_name.lower().endswith(model_format.endings)
 
 
 def create_draft_spec(
@@ -149,18 +149,9 @@ def refuse_sources_in_place(spec: model.ModelSpec, layout: ModelLayout) -> None:
 
 
 def describe_files(
-    spec: model.ModelSpec,
-    layout: ModelLayout,
-    download_options: DownloadOptions,
-    listener: Listener = ignore_event,
-    *,
-    timeout_s: float | None = None,
-    memory_gb: float | None = None,
+    spec: model.ModelSpec, context: Context, listener: Listener
 ) -> tuple[model.ModelSpec, str]:
     """Download the files, and add their sizes, SHA-384, inputs and outputs to the model.
-
-    Args:
-        timeout_s, memory_gb: as for ``reader_process.limits_for``.
 
     Returns:
         The model, and the reason why inputs and outputs could not be read; it is empty if they
@@ -171,37 +162,34 @@ def describe_files(
         ConversionError: OpenVINO crashes when it reads the model.
         MissingPackageError: OpenVINO is not installed, or too old.
     """
-    pins = {}
+    layout = context.layout
+    settings = context.settings
+    pinned = {}
 
-    def remember(
-        _: model.ModelSpec, file: model.SourceFile, size: int, digest: model.Digest
-    ) -> None:
-        pins[file.name] = size, digest
+    def pin(_: model.ModelSpec, file: model.SourceFile, size: int, digest: model.Digest) -> None:
+        pinned[file.name] = replace(file, size=size, checksum=digest)
 
     for file in spec.files:  # an existing file of this name may have other content
         path = layout.file_path(spec, file)
         with writing(path):
             set_aside(path, listener)
             path.unlink(missing_ok=True)
-    options = replace(download_options, first_use=remember, mirrors=())
-    with DownloadContext(spec, options) as context:
-        spec = replace(spec, files=tuple(_pin_tarball(file, context) for file in spec.files))
+    options = replace(context.download_options, first_use=pin, mirrors=())
+    with DownloadContext(spec, options) as download:
+        spec = replace(spec, files=tuple(_pin_tarball(file, download) for file in spec.files))
     download_model(spec, layout, options, listener=listener)
-    files = []
-    for file in spec.files:
-        size, digest = pins[file.name]
-        files.append(replace(file, size=size, checksum=digest))
+    files = [pinned[file.name] for file in spec.files]
     if spec.framework is model.Framework.PYTORCH:
         return _describe_checkpoint(replace(spec, files=tuple(files)), layout)
     # A model's first file is the one to convert.
     model_format = FORMATS.find(spec.framework)
-    files.sort(key=lambda file: not _is_to_convert(file.name, model_format))
+    endings = model_format.endings if model_format else ()
+    files.sort(key=lambda file: not file.name.lower().endswith(endings))
     spec = replace(spec, files=tuple(files))
-    path = layout.file_path(spec, spec.files[0])
     paths = [layout.file_path(spec, file) for file in spec.files]
-    limits = limits_for(paths, timeout_s, memory_gb)
+    limits = limits_for(paths, settings.conversion_timeout, settings.conversion_memory)
     inputs, outputs, reason = run_in_reader_process(
-        _read_ports, spec, path, source=path, limits=limits
+        _read_ports, spec, paths[0], source=paths[0], limits=limits
     )
     return replace(spec, inputs=inputs, outputs=outputs), reason
 

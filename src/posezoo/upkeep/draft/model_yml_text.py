@@ -120,19 +120,18 @@ def _decoder_line(spec: ModelSpec) -> str:
 
 def _format_source(source: Source) -> str:
     if isinstance(source, FileSource):
-        return f"{{$type: file, path: {format_scalar(str(source.path))}}}"
+        return _format_mapping({"$type": "file", "path": str(source.path)})
     if isinstance(source, NpmPackageSource):
         assert source.integrity  # else it was not downloaded
         digest = base64.b64encode(bytes.fromhex(source.integrity.value)).decode()
-        pairs = {
+        fields = {
             "$type": source.type,
             "package": source.package,
             "version": source.version,
             "integrity": f"{source.integrity.algorithm}-{digest}",
             "member": source.member,
         }
-        fields = ", ".join(f"{key}: {format_scalar(value)}" for key, value in pairs.items())
-        return f"{{{fields}}}"
+        return _format_mapping(fields)
     return format_scalar(str(getattr(source, "url", source)))
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 
 from posezoo.cli import flags
-from posezoo.cli.file_kinds import explain_model_file
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_result
 from posezoo.core.declarations.model import Family, Framework, License, ModelSpec, list_frameworks
@@ -84,6 +82,7 @@ def run(args: _NewArgs) -> int:
     from posezoo.upkeep.draft.draft_files import (
         create_draft_spec,
         describe_files,
+        guess_framework,
         refuse_sources_in_place,
     )
     from posezoo.upkeep.draft.model_yml_text import format_model_yml, list_missing_fields
@@ -91,7 +90,7 @@ def run(args: _NewArgs) -> int:
     context = flags.context_from_args(args)
     root = _writable_root(context.registry)
     _check_arguments(args, context.registry)
-    framework = args.framework or _guess_framework(args.addresses)
+    framework = args.framework or guess_framework(args.addresses)
     license = License(spdx=args.license, text=f"{args.license}-{args.name}.txt")
     spec = create_draft_spec(
         args.name, args.addresses, framework, Family(args.family), task=args.task, license=license
@@ -106,14 +105,7 @@ def run(args: _NewArgs) -> int:
         return 0
 
     with flags.console_from_args(args) as console:
-        spec, reason = describe_files(
-            spec,
-            context.layout,
-            context.download_options,
-            console,
-            timeout_s=context.settings.conversion_timeout,
-            memory_gb=context.settings.conversion_memory,
-        )
+        spec, reason = describe_files(spec, context, console)
         if reason:
             console.warn(f"{spec.files[0].name}: inputs and outputs could not be read: {reason}")
     beside = root.parent if root == builtin_models_dir() else root
@@ -143,18 +135,6 @@ def run(args: _NewArgs) -> int:
         f"then: posezoo verify --metadata {words}; posezoo get {words}",
     )
     return 0
-
-
-def _guess_framework(addresses: Sequence[str]) -> Framework:
-    from posezoo.upkeep.draft.draft_files import guess_framework
-
-    try:
-        return guess_framework(addresses)
-    except SettingsError as error:
-        problem, hint = explain_model_file(addresses[0])
-        if problem:
-            raise SettingsError(problem, hint=hint) from error
-        raise
 
 
 def _write_access_points(spec: ModelSpec, registry: Path, cache_dir: Path | None) -> bool:

@@ -67,12 +67,10 @@ def run(args: _ProveArgs) -> int:
 
     refuse_invalid_flags(args)
     context = flags.context_from_args(args, {"registries": ()})  # it writes beside model.yml
-    names_dataset = args.annotations or args.coco_home
     dataset = None
-    if names_dataset:
+    if args.annotations or args.coco_home:
         with flags.console_from_args(args) as console:
             dataset = read_dataset(args, console)
-    page = args.output / "README.md"
     proving = Proving(context, args.output, dataset, is_fresh=args.fresh)
 
     def prove(spec: ModelSpec, listener: Listener) -> model_jobs.Answer | Plan:
@@ -90,6 +88,6 @@ def run(args: _ProveArgs) -> int:
     args.output.mkdir(parents=True, exist_ok=True)
     text = render_table(reports, failures)
     with flags.console_from_args(args) as console:
-        write_result(page, text.encode(), console, PAGE_SIGNS)
+        write_result(args.output / "README.md", text.encode(), console, PAGE_SIGNS)
     has_bad_source = any(answer.facts["bad_sources"] for _, answer in report.answers)
     return max(report.print(args.format), int(has_bad_source))

@@ -185,7 +185,6 @@ def _below_here(path: Path) -> Path:
 
 
 def _to_sarif(bad: Sequence[CheckedSource]) -> dict[str, object]:
-    from posezoo.core.versions import version
     from posezoo.lint.finding import Finding, Severity
     from posezoo.lint.output_formats import to_sarif
     from posezoo.lint.rule import RuleInfo
@@ -206,4 +205,4 @@ def _to_sarif(bad: Sequence[CheckedSource]) -> dict[str, object]:
             message=f"{each.file}: {each.source}: {each.problem}",
         )
         findings.append(finding)
-    return to_sarif(findings, rules, version())
+    return to_sarif(findings, rules)
