@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from posezoo.core.declarations.skeletons import SKELETONS
-from posezoo.measure.coco import CocoDataset, DatasetImage, PersonAnnotation
+from posezoo.measure.coco import CocoDataset, DatasetImage
 from posezoo.measure.evaluation.coco_metrics import compute_coco_metrics, keypoint_sigmas
 from posezoo.measure.evaluation.image_predictions import Predictions
 from posezoo.poses.keypoints import WHOLE_BODY
@@ -40,7 +40,7 @@ def compute_part_metrics(dataset: CocoDataset, predictions: Predictions) -> dict
     is_whole_body = dataset.keypoints == SKELETONS[WHOLE_BODY].keypoints
     body_parts = BODY_PARTS if is_whole_body else {}
     for name, keypoints in body_parts.items():
-        part = _with_keypoints(dataset, keypoints)
+        part = dataset.with_keypoints(dataset.keypoints[keypoints])
         if part.person_count():
             predicted = _select(predictions, keypoints)
             of_part = compute_coco_metrics(part, predicted, sigmas=sigmas[keypoints])
@@ -62,20 +62,6 @@ def _crowd_levels(dataset: CocoDataset) -> Iterator[tuple[str, CocoDataset]]:
 def _crowd_level(image: DatasetImage) -> str:
     reached = [name for name, least in CROWD_LEVELS.items() if (image.crowd_index or 0) >= least]
     return reached[-1]
-
-
-def _with_keypoints(dataset: CocoDataset, keypoints: slice) -> CocoDataset:
-    """The data set with some of its keypoints; a person without any of them does not count."""
-    images = []
-    for image in dataset.images:
-        people = tuple(_person_with(person, keypoints) for person in image.people)
-        images.append(replace(image, people=people))
-    return replace(dataset, keypoints=dataset.keypoints[keypoints], images=tuple(images))
-
-
-def _person_with(person: PersonAnnotation, keypoints: slice) -> PersonAnnotation:
-    points = person.keypoints[keypoints]
-    return replace(person, keypoints=points, num_keypoints=int((points[:, 2] > 0).sum()))
 
 
 def _select(predictions: Predictions, keypoints: slice) -> Predictions:

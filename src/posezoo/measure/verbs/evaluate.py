@@ -72,8 +72,7 @@ if TYPE_CHECKING:
     from posezoo.cli.json_projection import Json
     from posezoo.core.resolve.stage_context import Context
     from posezoo.measure.coco import CocoDataset
-    from posezoo.measure.evaluation.evaluation_report import EvaluationReport
-    from posezoo.measure.evaluation.video_report import VideoReport
+    from posezoo.measure.evaluation.evaluation_report import EvaluationReport, VideoReport
     from posezoo.measure.model_evaluation import EvaluatedModel, LoadedModel
     from posezoo.run.runtime.runtime_config import LoadOptions
 
@@ -291,8 +290,8 @@ def _evaluate_videos(
     console: Console,
 ) -> int:
     """Evaluate on videos, print the figures, and write the poses."""
+    from posezoo.measure.evaluation.evaluation_report import VideoReport
     from posezoo.measure.evaluation.video_evaluation import evaluate_videos, open_videos
-    from posezoo.measure.evaluation.video_report import VideoReport
     from posezoo.measure.evaluation_text import print_video_report
     from posezoo.run.video.video_options import VideoOptions
 
