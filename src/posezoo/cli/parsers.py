@@ -132,10 +132,8 @@ class Args:
     dynamic: bool = False
     force: bool = False
     keep_onnx: bool = False
-    layout: str | None = None
     log: Path | None = None
     mo: Path | None = None
-    model: str | None = None
     models_dir: Sequence[Path] | None = None
     python: Path | None = None
     quiet: bool = False

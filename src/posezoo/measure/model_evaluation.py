@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from posezoo.measure.coco import CocoBox, CocoDataset, DatasetImage, ImageId, re
 from posezoo.measure.evaluation import EvaluationResult, evaluate
 from posezoo.measure.evaluation.evaluation_protocol import EvaluationProtocol
 from posezoo.measure.evaluation.image_predictions import ImagePredictions, keypoint_indices
-from posezoo.measure.evaluation.run_evaluation import ImagePredictor
+from posezoo.measure.evaluation.run_evaluation import ImagePredictor, PredictedImages
 from posezoo.poses.decoders import MASKS, find_decoder, finds_boxes, named_task
 from posezoo.run import load
 from posezoo.run.machine import Machine
@@ -45,8 +45,6 @@ _ANOTHER_PROCESSOR = (
     "{}: a worker has the processor {}, this machine has {}: INT8 gives slightly different poses on"
     " them"
 )
-
-_Predictions = Generator[tuple[DatasetImage, ImagePredictions | ImageError], None, None]
 
 
 @frozen
@@ -341,7 +339,7 @@ def _predict_elsewhere(
     listener: Listener,
     images: Sequence[DatasetImage],
     names: tuple[str, ...],
-) -> _Predictions:
+) -> PredictedImages:
     """The predictions for all images, in their order; the images are divided into shards."""
     size = max(1, min(MAX_SHARD, len(images) // MIN_SHARDS))
     shards = []

@@ -20,7 +20,6 @@ import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -217,12 +216,12 @@ def run(args: _BenchmarkArgs) -> int:
         except KeyboardInterrupt:
             is_interrupted = True
         results = measuring.results
-        today = date.today()
+        complete = [result for result in results if len(result.rounds) == args.rounds]
         if args.output:
-            _write(args.output, _complete(results, args.rounds), today, console=console)
+            _write(args.output, complete, console)
         if not args.no_record:
-            _keep(_complete(results, args.rounds), today, planner)
-    answer = results_to_json(results, today, is_compared=args.compare)
+            _keep(complete, planner)
+    answer = results_to_json(results, is_compared=args.compare)
     answer |= {"interrupted": is_interrupted, "failed": planner.report.failures}
     lines = format_results(results, is_compared=args.compare, rounds=args.rounds)
     print_result(args.format, answer, *lines)
@@ -360,11 +359,7 @@ class _MeasurementTask:
         return results
 
 
-def _complete(results: Sequence[BenchmarkResult], rounds: int) -> list[BenchmarkResult]:
-    return [result for result in results if len(result.rounds) == rounds]
-
-
-def _keep(results: Sequence[BenchmarkResult], today: date, planner: BenchmarkPlanner) -> None:
+def _keep(results: Sequence[BenchmarkResult], planner: BenchmarkPlanner) -> None:
     """Keep the results of the zoo's models for posezoo recommend; a folder that cannot be written
     is a warning.
     """
@@ -373,7 +368,7 @@ def _keep(results: Sequence[BenchmarkResult], today: date, planner: BenchmarkPla
     measured: dict[str, list[Measurement]] = {}
     for result in results:
         if result.case.is_recordable:
-            measured.setdefault(result.case.model, []).append(result.to_measurement(today))
+            measured.setdefault(result.case.model, []).append(result.to_measurement())
     for name, measurements in measured.items():
         with planner.report_failure(name):
             try:
@@ -386,7 +381,7 @@ def _keep(results: Sequence[BenchmarkResult], today: date, planner: BenchmarkPla
             planner.console.print_line(f"{own_folder()}: {kept} of {name}, for posezoo recommend")
 
 
-def _write(path: Path, results: Sequence[BenchmarkResult], today: date, console: Console) -> None:
+def _write(path: Path, results: Sequence[BenchmarkResult], console: Console) -> None:
     """Write the results of the zoo's models, in the format that posezoo record reads."""
     from posezoo.cli.result_files import write_result
     from posezoo.measure.benchmark_tables import measurements_to_json
@@ -397,7 +392,7 @@ def _write(path: Path, results: Sequence[BenchmarkResult], today: date, console:
     if not recordable:
         console.warn(f"{path}: not written: there is nothing to record")
         return
-    rows = measurements_to_json(recordable, today)
+    rows = measurements_to_json(recordable)
     text = json.dumps(rows, indent=2) + "\n"
     write_result(path, text.encode(), console, flags.MEASUREMENTS.signs)
     console.print_line(f"{path}: {len(rows)} measurements")

@@ -85,6 +85,7 @@ _MODEL = (
 )
 _FILE = "name size max_size? checksum=declared_checksum contains pin sources=addresses"
 _PORT = "shape layout color? mean scale"
+_IR_RECORD = "checks not_compared reduction nodes? int8? shift? accuracy? speed? in_float?"
 
 
 def card_json(facts: ModelFacts) -> Json:
@@ -194,8 +195,7 @@ def _made(part: ModelSpec, precision: Precision, record: Provenance) -> Json:
         "files": files,
         "gflops": record.complexity.get("gflops"),
         "mparams": record.complexity.get("mparams"),
-        **project(record, "checks not_compared reduction nodes? int8? shift? accuracy? speed?"),
-        **project(record, "in_float?"),
+        **project(record, _IR_RECORD),
     }
 
 

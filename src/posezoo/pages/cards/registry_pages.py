@@ -132,9 +132,7 @@ def _render_model_tables(models: Sequence[ModelFacts], root: Path) -> Paragraphs
     """
     layout = ModelLayout(root, root)
     compared = compare_models(models, layout, MeasurementSelection())
-    by_name: dict[str, list[ComparisonRow]] = {}
-    for row in compared.rows:
-        by_name.setdefault(row.model, []).append(row)
+    by_name = compared.rows_by_model
     places = {row.name: place for place, row in enumerate(in_order(compared.rows))}
 
     def place_of(shown: tuple[ModelFacts, ComparisonRow | None]) -> int:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from html import escape
 
-from posezoo.core.values import frozen
-
 _TEXT = 13  # the size of the letters, in pixels
 
 Color = tuple[int, int, int]
@@ -17,46 +15,30 @@ WHITE: Color = (255, 255, 255)
 FULL: Color = (25, 113, 194)
 
 
-@frozen
-class Rectangle:
-    """A rectangle, in pixels from the upper left corner; colours are RGB."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-    fill: Color
-    edge: Color
-
-
-@frozen
-class TextLabel:
-    """A line of text; ``y`` is its baseline."""
-
-    x: float
-    y: float
-    text: str
-    color: Color
-
-
 @dataclass(kw_only=True)
 class Chart:
-    """Shapes and labels, which are drawn in this order."""
+    """Rectangles, and labels in front of them, as elements of SVG. Places and sizes are in pixels
+    from the upper left corner, colours are RGB.
+    """
 
     width: int = 0
     height: int = 0
-    rectangles: list[Rectangle] = field(default_factory=list)
-    labels: list[TextLabel] = field(default_factory=list)
+    rectangles: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
 
     def draw(
         self, x: float, y: float, width: float, height: float, fill: Color, edge: Color
     ) -> None:
         """Add a rectangle."""
-        self.rectangles.append(Rectangle(x, y, width, height, fill=fill, edge=edge))
+        self.rectangles.append(
+            f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" '
+            f'fill="{_hex(fill)}" stroke="{_hex(edge)}"/>'
+        )
 
     def write(self, x: float, y: float, text: str, color: Color = INK) -> None:
-        """Add a label."""
-        self.labels.append(TextLabel(x, y, text, color))
+        """Add a line of text; ``y`` is its baseline."""
+        shown = escape(_printable(text))
+        self.labels.append(f'<text x="{x:g}" y="{y:g}" fill="{_hex(color)}">{shown}</text>')
 
 
 #: Texts near the beginning of each chart.
@@ -73,17 +55,7 @@ def to_svg(chart: Chart) -> str:
         ),
         f'<rect width="{chart.width}" height="{chart.height}" fill="{_hex(WHITE)}"/>',
     ]
-    for box in chart.rectangles:
-        lines.append(
-            f'<rect x="{box.x:g}" y="{box.y:g}" width="{box.width:g}" height="{box.height:g}" '
-            f'fill="{_hex(box.fill)}" stroke="{_hex(box.edge)}"/>'
-        )
-    for label in chart.labels:
-        text = escape(_printable(label.text))
-        lines.append(
-            f'<text x="{label.x:g}" y="{label.y:g}" fill="{_hex(label.color)}">{text}</text>'
-        )
-    return "\n".join([*lines, "</svg>"]) + "\n"
+    return "\n".join([*lines, *chart.rectangles, *chart.labels, "</svg>"]) + "\n"
 
 
 def _hex(color: Color) -> str:

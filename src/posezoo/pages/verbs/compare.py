@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
+from posezoo.cli.json_projection import to_json
 from posezoo.cli.model_argument import find_named_model
 from posezoo.cli.report import print_json, print_lines
 from posezoo.core.declarations.model import Precision
@@ -92,7 +93,7 @@ def run(args: _CompareArgs) -> int:
         first, second = (_load(variant, context, console) for variant in variants)
         moves = compare_keypoints(first, second, paths)
     if args.format == "json":
-        print_json(moves.to_json())
+        print_json(to_json(moves))
     else:
         print_lines(*format_moves(moves))
     return 0
