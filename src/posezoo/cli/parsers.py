@@ -132,6 +132,7 @@ class Args:
     dynamic: bool = False
     force: bool = False
     keep_onnx: bool = False
+    layout: str | None = None
     log: Path | None = None
     mo: Path | None = None
     models_dir: Sequence[Path] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -308,25 +308,20 @@ class _PredictedShard:
     predictions: Sequence[tuple[DatasetImage, ImagePredictions | ImageError]]
 
 
+@dataclass
 class _ShardTask:
     """Predicts the people in the images of a shard; it is pickled, and loads its model when it
     first runs.
     """
 
-    def __init__(
-        self,
-        load: Callable[[], Estimator],
-        boxes: Mapping[ImageId, Sequence[CocoBox]] | None,
-        dataset: CocoDataset,
-    ) -> None:
-        self._load = load
-        self._boxes = boxes
-        self._dataset = dataset
-        self._estimator: Estimator | None = None
+    load: Callable[[], Estimator]
+    boxes: Mapping[ImageId, Sequence[CocoBox]] | None
+    dataset: CocoDataset
+    estimator: Estimator | None = None
 
     def __call__(self, shard: _Shard, _listener: Listener) -> _PredictedShard:
-        estimator = self._estimator = self._estimator or self._load()
-        predict = ImagePredictor(estimator, shard.names, self._boxes, self._dataset)
+        estimator = self.estimator = self.estimator or self.load()
+        predict = ImagePredictor(estimator, shard.names, self.boxes, self.dataset)
         slots = estimator.requests
         with ResultStream(shard.images, predict, slots, ahead=slots) as stream:
             return _PredictedShard(Machine.here().processor, list(stream))

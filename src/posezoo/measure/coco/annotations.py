@@ -342,7 +342,7 @@ class _AnnotationParser:
     def _area(self, entry: _Entry, where: str, of_box: float) -> float:
         if entry.get("area") is None:
             return FILLED * of_box
-        (area,) = self._numbers([entry["area"]], 1, f"{where}.area")
+        area = self._number(entry, "area", where)
         if area < 0:
             raise self._error(f"{where}.area: expected 0 or more, got {area}")
         # COCO's people fill 12 % to 87 % of their boxes.
@@ -499,7 +499,7 @@ class _AnnotationParser:
     def _crowding(self, entry: _Entry, where: str) -> float | None:
         if entry.get("crowdIndex") is None:
             return None
-        (crowding,) = self._numbers([entry["crowdIndex"]], 1, f"{where}.crowdIndex")
+        crowding = self._number(entry, "crowdIndex", where)
         if not 0 <= crowding <= 1:
             raise self._error(f"{where}.crowdIndex: expected 0 to 1, got {crowding}")
         return crowding
@@ -541,6 +541,9 @@ class _AnnotationParser:
             got = "nothing" if entry.get(key) is None else f"{entry[key]!r:.40}"
             raise self._error(f"{where}.{key}: expected a whole number, got {got}")
         return number
+
+    def _number(self, entry: _Entry, key: str, where: str) -> float:
+        return self._numbers([entry[key]], 1, f"{where}.{key}")[0]
 
     def _numbers(self, values: object, count: int, where: str) -> list[float]:
         if not isinstance(values, list) or len(values) != count:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -108,17 +108,14 @@ class EvaluationReport:
         }
 
     def _tables(self) -> Json:
-        pictures = [project(score, _PICTURE) for score in self.result.image_scores]
-        keypoints = list(map(asdict, self.result.keypoint_scores))
-        unreadable = dict(self.result.unreadable)
-        groups = list(map(asdict, score_groups(self.result.image_scores)))
+        result = self.result
         return {
-            "keypoints": keypoints,
-            "groups": groups,
-            "by_size": list(map(asdict, self.result.size_groups)),
-            "by_posture": list(map(asdict, self.result.posture_groups)),
-            "pictures": pictures,
-            "unreadable": unreadable,
+            "keypoints": to_json(result.keypoint_scores),
+            "groups": to_json(score_groups(result.image_scores)),
+            "by_size": to_json(result.size_groups),
+            "by_posture": to_json(result.posture_groups),
+            "pictures": [project(score, _PICTURE) for score in result.image_scores],
+            "unreadable": dict(result.unreadable),
         }
 
     def write(self, listener: Listener) -> None:

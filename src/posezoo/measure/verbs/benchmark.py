@@ -20,6 +20,7 @@ import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,14 +33,12 @@ from posezoo.cli.run_main import command_line
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import InferenceError, OutputError, PosezooError, SettingsError
 from posezoo.core.events import Listener, RunStarted
-from posezoo.core.values import frozen
 from posezoo.run.run_flags import described_options_from_args
 
 if TYPE_CHECKING:
     from posezoo.core.pipeline.for_each import Executor
     from posezoo.core.resolve.stage_context import Context
-    from posezoo.measure.benchmark_cases import BenchmarkOptions
-    from posezoo.measure.benchmark_planner import BenchmarkPlanner
+    from posezoo.measure.benchmark_cases import BenchmarkOptions, BenchmarkPlanner
     from posezoo.measure.benchmarking.benchmark_process import BenchmarkSchedule
     from posezoo.measure.benchmarking.benchmark_result import BenchmarkResult
     from posezoo.measure.benchmarking.workloads import BenchmarkCase
@@ -182,8 +181,7 @@ class _BenchmarkArgs(flags.ConversionArgs, flags.DescriptionArgs):
 def run(args: _BenchmarkArgs) -> int:
     """Measure, and print the results."""
     _refuse_invalid_flags(args)
-    from posezoo.measure.benchmark_cases import CaseMaker
-    from posezoo.measure.benchmark_planner import BenchmarkPlanner
+    from posezoo.measure.benchmark_cases import BenchmarkPlanner, CaseMaker
     from posezoo.measure.benchmark_tables import format_results, results_to_json
     from posezoo.measure.benchmarking.benchmark_process import BenchmarkSchedule
 
@@ -203,7 +201,7 @@ def run(args: _BenchmarkArgs) -> int:
         if args.dry_run:
             planner.report.answers += planner.plans(schedule)
             return planner.report.print(args.format)
-        measuring = _Measuring(planner, schedule, console)
+        measuring = _Measuring(planner, schedule)
         try:
             if args.compare:
                 measuring.compare()
@@ -266,7 +264,6 @@ class _Measuring:
 
     planner: BenchmarkPlanner
     schedule: BenchmarkSchedule
-    console: Console
     results: list[BenchmarkResult] = field(default_factory=list)
 
     def compare(self) -> None:
@@ -290,8 +287,8 @@ class _Measuring:
         from posezoo.core.pipeline.for_each import for_each
 
         cases = list(self.planner.cases())
-        task = _MeasurementTask(self.schedule)
-        for outcome in for_each(cases, task, executor=executor, listener=self.console):
+        task = partial(_measure_alone, self.schedule)
+        for outcome in for_each(cases, task, executor=executor, listener=self.planner.console):
             with self.planner.report_failure(outcome.item.model):
                 if outcome.error:
                     raise outcome.error
@@ -305,7 +302,7 @@ class _Measuring:
 
         latest: tuple[BenchmarkResult, ...] = ()
         try:
-            for so_far in run_rounds(cases, self.schedule, listener=self.console):
+            for so_far in run_rounds(cases, self.schedule, listener=self.planner.console):
                 latest = so_far
         except PosezooError:
             latest = ()
@@ -346,17 +343,14 @@ def _refuse_flags_of_the_other_kind(args: _BenchmarkArgs, described: str) -> Non
             args.parser.error(problem)
 
 
-@frozen
-class _MeasurementTask:
-    """Measures a case; it is pickled for the workers of a cluster."""
+def _measure_alone(
+    schedule: BenchmarkSchedule, case: BenchmarkCase, listener: Listener
+) -> tuple[BenchmarkResult, ...]:
+    """Measure a case, also on a worker of a cluster."""
+    from posezoo.measure.benchmarking.benchmark_process import run_rounds
 
-    schedule: BenchmarkSchedule
-
-    def __call__(self, case: BenchmarkCase, listener: Listener) -> tuple[BenchmarkResult, ...]:
-        from posezoo.measure.benchmarking.benchmark_process import run_rounds
-
-        *_, results = run_rounds([case], self.schedule, listener=listener)
-        return results
+    *_, results = run_rounds([case], schedule, listener=listener)
+    return results
 
 
 def _keep(results: Sequence[BenchmarkResult], planner: BenchmarkPlanner) -> None:

@@ -387,11 +387,8 @@ def _is_video(args: _EvaluateArgs) -> bool:
 
 
 def _refuse_flags_of_images(args: _EvaluateArgs) -> None:
-    names = (
-        *("boxes", "heights", "worst", "report", "fresh", "skip_unreadable", "cluster", "by"),
-        "requests",
-    )
-    for name in names:
+    names = "boxes heights worst report fresh skip_unreadable cluster by requests"
+    for name in names.split():
         if getattr(args, name):
             args.parser.error(f"--{name} is for images, not for videos")
 

@@ -104,7 +104,7 @@ def _legal(facts: ModelFacts) -> Json:
     origins = unique(part.origin for part in facts.parts)
     return {
         "license": distinct(map(_license, facts.parts)),
-        "origin": list(map(to_json, origins)),
+        "origin": to_json(origins),
         "citation": list(map(format_bibtex, facts.papers)),
         "revision": facts.model.revision,
         "deprecated": to_json(facts.model.deprecated),

@@ -195,7 +195,7 @@ def render_measurement_sections(facts: ModelFacts) -> Paragraphs:
     for table in tabulate_measurements(facts):
         if table.kind != seen:
             yield f"## {TITLES[table.kind]}"
-            yield _LEGEND.get(table.kind, "")
+            yield _LEGEND[table.kind]
         seen = table.kind
         yield render_compact_table(table.headers, table.rows)
         yield escape(f"Measured with: {table.conditions}." if table.conditions else "")

@@ -79,10 +79,12 @@ def render_skeleton(skeleton: Skeleton) -> str:
             ),
             f"<title>{escape(skeleton.name)}: {escape(listed)}</title>",
             f'<rect width="{width}" height="{_HEIGHT}" rx="8" fill="#fff"/>',
-            *('<g stroke-width="4" stroke-linecap="round" opacity=".55">', *limbs),
+            '<g stroke-width="4" stroke-linecap="round" opacity=".55">',
+            *limbs,
             f'</g><g font-size="{number}" text-anchor="middle">',
             *joints,
-            *("</g><g>", *names),
+            "</g><g>",
+            *names,
             "</g></svg>\n",
         ]
     )

@@ -54,9 +54,6 @@ class _Plot(Chart):
     def draw_vertical(self, x: float, top: float, bottom: float, color: Color) -> None:
         self.draw(x, top, 0.2, bottom - top, color, color)
 
-    def draw_mark(self, left: float, top: float, fill: Color, edge: Color) -> None:
-        self.draw(left, top, _MARK_WIDTH, _MARK_HEIGHT, fill, edge)
-
 
 def draw_chart(comparison: ModelComparison) -> Chart | None:
     """The AP of each model, measured or as published, and the images per second of its pipeline on
@@ -169,7 +166,7 @@ def _draw_point(
     fill, ink = (FULL, WHITE) if point.is_measured else (WHITE, INK)
     indent = 1 if number > 9 else 5
     for left, top in (mark, (_LEFT, line)):
-        plot.draw_mark(left, top, fill, FULL)
+        plot.draw(left, top, _MARK_WIDTH, _MARK_HEIGHT, fill, FULL)
         plot.write(left + indent, top + 12, str(number), ink)
     text = f"{point.name}: AP {format_ap(point.ap.number)}, {format_figure(point.speed)}/s"
     plot.write(_LEFT + 28, line + 12, text)
