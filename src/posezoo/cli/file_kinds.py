@@ -27,13 +27,6 @@ class FileKind:
     advice: str
 
 
-#: Measured with PaddlePaddle 3.3.1: with the setting, it writes the format that OpenVINO reads.
-_PADDLE_3 = FileKind(
-    "a network of PaddlePaddle 3 in its new format (PIR)",
-    "where PaddlePaddle is installed, run the program that saves it with FLAGS_enable_pir_api=0"
-    " in the environment: it writes a .pdmodel, which posezoo translate reads",
-)
-
 #: What nothing here reads, by the endings; its original may be read.
 _UNREADABLE = {
     **dict.fromkeys(
@@ -185,7 +178,14 @@ def explain_model_file(name: str) -> tuple[str, str]:
     if os.path.isdir(name) and (path / "saved_model.pb").is_file():
         kind = FileKind("a SavedModel of TensorFlow", _TRANSLATE)
     if is_paddle_3(path):
-        kind = _PADDLE_3
+        # Measured with PaddlePaddle 3.3.1: with the setting, it writes the format that OpenVINO
+        # reads.
+        kind = FileKind(
+            "a network of PaddlePaddle 3 in its new format (PIR)",
+            "where PaddlePaddle is installed, run the program that saves it with"
+            " FLAGS_enable_pir_api=0 in the environment: it writes a .pdmodel, which posezoo"
+            " translate reads",
+        )
     if kind is None and path.is_file():
         kind = _find_format(path)
     if kind is None and (irs := find_irs(path)):

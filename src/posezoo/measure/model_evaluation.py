@@ -41,11 +41,6 @@ MAX_SHARD = 64
 #: The value of ``EvaluatedModel.boxes`` for the annotated boxes.
 TRUTH = "truth"
 
-_ANOTHER_PROCESSOR = (
-    "{}: a worker has the processor {}, this machine has {}: INT8 gives slightly different poses on"
-    " them"
-)
-
 
 @frozen
 class EvaluatedModel:
@@ -353,5 +348,10 @@ def _predict_elsewhere(
         processor = outcome.result.processor
         if processor not in processors:
             processors.add(processor)
-            listener(WarningIssued(_ANOTHER_PROCESSOR.format(name, processor, here)))
+            listener(
+                WarningIssued(
+                    f"{name}: a worker has the processor {processor}, this machine has {here}:"
+                    " INT8 gives slightly different poses on them"
+                )
+            )
         yield from outcome.result.predictions

@@ -32,10 +32,10 @@ from posezoo.measure.evaluation.coco_metrics import (
     compute_box_metrics,
     compute_class_metrics,
     compute_coco_metrics,
+    compute_part_metrics,
     keypoint_sigmas,
     require_people,
 )
-from posezoo.measure.evaluation.dataset_parts import compute_part_metrics
 from posezoo.measure.evaluation.image_predictions import (
     ImagePredictions,
     Predictions,
@@ -66,7 +66,7 @@ class EvaluationResult:
     Attributes:
         figures: COCO's metrics, 0..1, by name: those of ``coco_metrics.KEYPOINT_METRICS`` or
             ``BOX_METRICS`` for which a person in the data set counts, none if it shows nobody;
-            those of ``dataset_parts.compute_part_metrics``; and MPJPE_mm for 3D poses.
+            those of ``coco_metrics.compute_part_metrics``; and MPJPE_mm for 3D poses.
         people: number of annotated people, or objects, that count.
         dataset: the data set without unreadable images.
         unreadable: the reason for each unreadable image, by its file name.

@@ -187,7 +187,7 @@ def _update_page(path: Path, text: str, console: Console, *, check: bool) -> boo
 def _page_signs(path: Path) -> Sequence[str]:
     from posezoo.pages.cards import skeleton_svg
     from posezoo.pages.cards.model_card import FACTS_SIGNS, NOTE, PICTURES
-    from posezoo.pages.facts import svg_chart
+    from posezoo.pages.facts import scatter_chart
 
-    of_image = skeleton_svg.SIGNS if path.parent.name == PICTURES else svg_chart.SIGNS
+    of_image = skeleton_svg.SIGNS if path.parent.name == PICTURES else scatter_chart.SIGNS
     return {".md": (NOTE,), ".json": FACTS_SIGNS, ".svg": of_image}[path.suffix]
