@@ -109,6 +109,11 @@ def parse_framework(text: str) -> Framework:
         raise argparse.ArgumentTypeError(problem) from None
 
 
+def parse_image_size(text: str) -> tuple[int, int]:
+    """An argparse type: height and width, in pixels."""
+    return parse_sides(text, "[,x]", "height and width such as 368,432")
+
+
 def parse_sides(text: str, separator: str, expected: str) -> tuple[int, int]:
     """Two numbers of pixels; ``separator`` is a pattern, ``expected`` names the form in errors."""
     match = re.fullmatch(rf"([1-9]\d{{0,4}}){separator}([1-9]\d{{0,4}})", text)
@@ -156,7 +161,7 @@ def local_path(text: str) -> Path:
 #: The types of values, by their placeholders in the help.
 TYPES: dict[str, Callable[[str], object]] = {
     **dict.fromkeys(("DIR", "FILE", "PATH"), local_path),
-    "H,W": partial(parse_sides, separator="[,x]", expected="height and width such as 368,432"),
+    "H,W": parse_image_size,
     "P[,P]": parse_precisions,
 }
 

@@ -135,6 +135,7 @@ class Args:
     layout: str | None = None
     log: Path | None = None
     mo: Path | None = None
+    model: str | None = None
     models_dir: Sequence[Path] | None = None
     python: Path | None = None
     quiet: bool = False
