@@ -180,7 +180,7 @@ class CaseMaker:
         weights: str = "published",
         size: tuple[int, int] | None = None,
         *,
-        is_recordable: bool = True,
+        is_recordable: bool,
     ) -> Iterator[BenchmarkCase]:
         for runtime in self.options.runtimes:
             for batch in self.options.batches:
@@ -210,7 +210,7 @@ class CaseMaker:
         compiled: Callable[[LoadOptions], Estimator],
         irs: Sequence[Path],
         *,
-        is_recordable: bool = True,
+        is_recordable: bool,
     ) -> Iterator[BenchmarkCase]:
         shown = self.options.people if self.options.image is None else 0
         for target_size in self.options.target_sizes:

@@ -22,7 +22,7 @@ from posezoo.run.measured import DETECTOR_PRECISION, TARGET_SIZE
 MOST_ROWS = 10
 
 
-def print_report(report: EvaluationReport, *, by: str = "") -> None:
+def print_report(report: EvaluationReport, *, by: str) -> None:
     """Print the report as text, with a table by ``size`` or ``posture`` of people, if one is
     named.
     """

@@ -39,7 +39,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.labels import format_megabytes, join
-from posezoo.cli.report import fit_columns, print_result
+from posezoo.cli.report import fit_columns, print_json, print_lines
 from posezoo.cli.run_main import MessageWriter
 from posezoo.core.registry import Selection, registry_name, registry_root
 from posezoo.core.settings import WHEEL_REGISTRIES
@@ -97,8 +97,10 @@ def run(args: _ListArgs) -> int:
     weights = find_weights(settings, models, asks_sources=args.available, quiet=args.quiet)
     if args.available:
         models = [facts for facts in models if weights[facts.name].available]
-    answers = [model_to_json(facts, selection, weights[facts.name]) for facts in models]
-    print_result(args.format, answers, *_table(models, selection, weights))
+    if args.format == "json":
+        print_json([model_to_json(facts, selection, weights[facts.name]) for facts in models])
+    else:
+        print_lines(*_table(models, selection, weights))
     return selection.exit_code
 
 
