@@ -563,7 +563,7 @@ def rerun_command(spec: ModelSpec, published: PublishedAccuracy) -> str:
         case "associative_embedding":
             image = spec.inputs[0]
             size = dict(zip(image.layout or "NCHW", image.shape, strict=False))
-            words.append(f"--short_side {min(size['H'], size['W'])}")
+            words.append(f"--height {min(size['H'], size['W'])}")
         case "heatmap":
             words.append("--boxes truth")
     if published.flip:

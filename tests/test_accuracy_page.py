@@ -33,5 +33,5 @@ def test_each_command_is_valid_and_evaluates_as_the_publisher_did():
         boxes = "truth" if spec.decoder.name == "heatmap" else None
         assert args.boxes == ("boxes.json" if "boxes of a detector" in accuracy.protocol else boxes)
         assert args.precision in spec.precisions
-        if f"side {args.short_side}" not in accuracy.protocol:
+        if f"side {args.height}" not in accuracy.protocol:
             assert spec.decoder.name != "associative_embedding"

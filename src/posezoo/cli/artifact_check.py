@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from posezoo.cli.json_projection import project
+from posezoo.cli.json_projection import project, to_json
 from posezoo.cli.labels import format_count
 from posezoo.cli.report import print_result
 from posezoo.cli.run_main import command_line
@@ -90,7 +90,7 @@ def run_artifact_check(
         models = format_count(len(not_fetched), "model")
         lines.append(f"not checked: {models} that no command fetched, and that no lock names")
     answer = {
-        "artifacts": [asdict(artifact) for artifact in artifacts],
+        "artifacts": to_json(artifacts),
         "refused": [project(refusal, "problem hint") for refusal in refusals],
         "not_fetched": not_fetched,
     }

@@ -27,107 +27,116 @@ class FileKind:
     advice: str
 
 
-_KERAS = FileKind(
-    "a network of Keras",
-    "write it as a SavedModel: python -c \"import keras; keras.models.load_model('{file}')"
-    ".export('{stem}')\"; then posezoo translate {stem} -o {stem}.xml",
-)
-_TENSORRT = FileKind("an engine of TensorRT, for one kind of GPU only", _SOURCE)
-_CORE_ML = FileKind("a network of Core ML", _SOURCE)
-_PADDLE = FileKind(
-    "the weights of a network of PaddlePaddle",
-    "name the .pdmodel beside it",
-)
-#: Measured with PaddlePaddle 3.3.1: with the setting, it writes the format that OpenVINO reads.
-_PADDLE_3 = FileKind(
-    "a network of PaddlePaddle 3 in its new format (PIR)",
-    "where PaddlePaddle is installed, run the program that saves it with FLAGS_enable_pir_api=0"
-    " in the environment: it writes a .pdmodel, which posezoo translate reads",
-)
-_NCNN = FileKind("a network of ncnn", _SOURCE)
-_CAFFE = FileKind(
-    "a network of Caffe", "posezoo translate NET.prototxt NET.caffemodel -o net.xml makes an IR"
-)
-_DARKNET = FileKind(
-    "a network of Darknet", "posezoo translate NET.cfg NET.weights -o net.xml makes an IR"
-)
-_TORCHSCRIPT = FileKind(
-    "a program of TorchScript", "write it as ONNX where its network is: torch.onnx.export"
-)
-_ARCHIVE = FileKind("an archive", "unpack it, and name the file of the network that it contains")
-_CHECKPOINT = FileKind(
-    "a checkpoint",
-    "verbs that run, convert, measure or describe models take it; others take the model that is"
-    " made of it: posezoo new NAME --from {file} --license SPDX",
-)
-_NETWORK = FileKind(
-    "a network",
-    "run, evaluate, benchmark, export and verify --device take it; posezoo translate {file} -o"
-    " {stem}.xml --precision FP32 makes an IR, which quantize takes; posezoo new NAME --from {file}"
-    " --license SPDX describes it as a model, which all verbs take",
-)
-_IR = FileKind(
-    "an IR",
-    "run, evaluate, benchmark, quantize, export and verify --device take it; posezoo new NAME"
-    " --license SPDX --from {file} {stem}.bin describes it as a model, which all verbs take",
-)
+#: What nothing here reads, by the endings; its original may be read.
+_UNREADABLE = {
+    **dict.fromkeys(
+        (".engine", ".plan", ".trt"), "an engine of TensorRT, for one kind of GPU only"
+    ),
+    **dict.fromkeys((".mlpackage", ".mlmodel", ".mlmodelc"), "a network of Core ML"),
+    ".nb": "a network of Paddle Lite, for one kind of device only",
+    **dict.fromkeys((".ncnn", ".param"), "a network of ncnn"),
+    ".mnn": "a network of MNN",
+    ".rknn": "a network of RKNN, for one kind of device only",
+    ".hef": "a network for Hailo's devices",
+    ".om": "a network for Ascend's devices",
+    ".dlc": "a network for Qualcomm's devices",
+    ".axmodel": "a network for Axera's devices",
+    ".kmodel": "a network for Kendryte's devices",
+    ".xmodel": "a network for AMD's devices",
+    **dict.fromkeys((".bmodel", ".cvimodel"), "a network for Sophgo's devices"),
+    **dict.fromkeys((".tnnmodel", ".tnnproto"), "a network of TNN"),
+    ".uff": "a network in TensorRT's earlier format",
+    ".t7": "a network of Lua's Torch",
+    ".blob": "a network that was compiled for one kind of device",
+    ".pte": "a program of ExecuTorch",
+    **dict.fromkeys((".pkl", ".joblib"), "a pickle, which may run code"),
+}
 
 _KINDS = {
-    **dict.fromkeys((".h5", ".hdf5", ".keras"), _KERAS),
+    **{ending: FileKind(name, _SOURCE) for ending, name in _UNREADABLE.items()},
+    **dict.fromkeys(
+        (".h5", ".hdf5", ".keras"),
+        FileKind(
+            "a network of Keras",
+            "write it as a SavedModel: python -c \"import keras; keras.models.load_model('{file}')"
+            ".export('{stem}')\"; then posezoo translate {stem} -o {stem}.xml",
+        ),
+    ),
     ".pt2": FileKind(
         "a network that torch.export wrote",
         "write it as ONNX where PyTorch is installed, if you trust it, as it may run code: python"
         " -c \"import torch; torch.onnx.export(torch.export.load('{file}'), f='{stem}.onnx')\"",
     ),
-    **dict.fromkeys((".engine", ".plan", ".trt"), _TENSORRT),
-    **dict.fromkeys((".mlpackage", ".mlmodel", ".mlmodelc"), _CORE_ML),
-    ".pdiparams": _PADDLE,
-    ".nb": FileKind("a network of Paddle Lite, for one kind of device only", _SOURCE),
-    **dict.fromkeys((".ncnn", ".param"), _NCNN),
-    ".mnn": FileKind("a network of MNN", _SOURCE),
-    ".rknn": FileKind("a network of RKNN, for one kind of device only", _SOURCE),
-    ".hef": FileKind("a network for Hailo's devices", _SOURCE),
-    ".om": FileKind("a network for Ascend's devices", _SOURCE),
-    ".dlc": FileKind("a network for Qualcomm's devices", _SOURCE),
-    ".axmodel": FileKind("a network for Axera's devices", _SOURCE),
-    ".kmodel": FileKind("a network for Kendryte's devices", _SOURCE),
-    ".xmodel": FileKind("a network for AMD's devices", _SOURCE),
-    **dict.fromkeys((".bmodel", ".cvimodel"), FileKind("a network for Sophgo's devices", _SOURCE)),
-    **dict.fromkeys((".tnnmodel", ".tnnproto"), FileKind("a network of TNN", _SOURCE)),
-    ".uff": FileKind("a network in TensorRT's earlier format", _SOURCE),
-    ".t7": FileKind("a network of Lua's Torch", _SOURCE),
-    **dict.fromkeys((".torchscript", ".ptl"), _TORCHSCRIPT),
-    ".blob": FileKind("a network that was compiled for one kind of device", _SOURCE),
+    ".pdiparams": FileKind(
+        "the weights of a network of PaddlePaddle", "name the .pdmodel beside it"
+    ),
+    **dict.fromkeys(
+        (".torchscript", ".ptl"),
+        FileKind(
+            "a program of TorchScript", "write it as ONNX where its network is: torch.onnx.export"
+        ),
+    ),
     ".ort": FileKind("a network in ONNX Runtime's own format", "get the .onnx it was made from"),
-    ".pte": FileKind("a program of ExecuTorch", _SOURCE),
     ".task": FileKind(
         "a bundle of MediaPipe, a zip of .tflite files",
         "unzip {file}; then posezoo translate NET.tflite -o net.xml. The zoo has MediaPipe's"
         " networks: posezoo list 'blazepose*'. docs/coming_from.md#mediapipe-tasks has the calls"
         " of MediaPipe Tasks, and ours",
     ),
-    **dict.fromkeys((".prototxt", ".caffemodel"), _CAFFE),
-    **dict.fromkeys((".cfg", ".weights"), _DARKNET),
+    **dict.fromkeys(
+        (".prototxt", ".caffemodel"),
+        FileKind(
+            "a network of Caffe",
+            "posezoo translate NET.prototxt NET.caffemodel -o net.xml makes an IR",
+        ),
+    ),
+    **dict.fromkeys(
+        (".cfg", ".weights"),
+        FileKind(
+            "a network of Darknet", "posezoo translate NET.cfg NET.weights -o net.xml makes an IR"
+        ),
+    ),
     ".pb": FileKind("a graph of TensorFlow", _TRANSLATE),
     ".pbtxt": FileKind(
         "a graph of TensorFlow as text",
-        "where TensorFlow is installed, write it as a binary graph: python -c \"import tensorflow"
+        'where TensorFlow is installed, write it as a binary graph: python -c "import tensorflow'
         " as tf; from google.protobuf import text_format; graph = text_format.Parse(open('{file}')"
         ".read(), tf.compat.v1.GraphDef()); open('{stem}.pb', 'wb').write(graph.SerializeToString("
-        "))\"; then posezoo translate {stem}.pb -o {stem}.xml",
+        '))"; then posezoo translate {stem}.pb -o {stem}.xml',
     ),
     ".tflite": FileKind("a network of TensorFlow Lite", _TRANSLATE),
-    **dict.fromkeys((".pkl", ".joblib"), FileKind("a pickle, which may run code", _SOURCE)),
-    **dict.fromkeys((".zip", ".tar", ".tgz", ".gz", ".xz", ".7z", ".mar"), _ARCHIVE),
+    **dict.fromkeys(
+        (".zip", ".tar", ".tgz", ".gz", ".xz", ".7z", ".mar"),
+        FileKind("an archive", "unpack it, and name the file of the network that it contains"),
+    ),
     ".bin": FileKind(
         "weights without their network",
         "those of an IR belong to the .xml beside it; a checkpoint is read as {stem}.pth",
     ),
     ".gguf": FileKind("a language model", "posezoo runs networks that see people"),
-    **dict.fromkeys(CHECKPOINTS, _CHECKPOINT),
-    **dict.fromkeys(NETWORKS, _NETWORK),
-    ".xml": _IR,
-}  # fmt: skip
+    **dict.fromkeys(
+        CHECKPOINTS,
+        FileKind(
+            "a checkpoint",
+            "verbs that run, convert, measure or describe models take it; others take the model"
+            " that is made of it: posezoo new NAME --from {file} --license SPDX",
+        ),
+    ),
+    **dict.fromkeys(
+        NETWORKS,
+        FileKind(
+            "a network",
+            "run, evaluate, benchmark, export and verify --device take it; posezoo translate {file}"
+            " -o {stem}.xml --precision FP32 makes an IR, which quantize takes; posezoo new NAME"
+            " --from {file} --license SPDX describes it as a model, which all verbs take",
+        ),
+    ),
+    ".xml": FileKind(
+        "an IR",
+        "run, evaluate, benchmark, quantize, export and verify --device take it; posezoo new NAME"
+        " --license SPDX --from {file} {stem}.bin describes it as a model, which all verbs take",
+    ),
+}
 
 
 def find_irs(folder: Path) -> list[str]:
@@ -169,7 +178,14 @@ def explain_model_file(name: str) -> tuple[str, str]:
     if os.path.isdir(name) and (path / "saved_model.pb").is_file():
         kind = FileKind("a SavedModel of TensorFlow", _TRANSLATE)
     if is_paddle_3(path):
-        kind = _PADDLE_3
+        # Measured with PaddlePaddle 3.3.1: with the setting, it writes the format that OpenVINO
+        # reads.
+        kind = FileKind(
+            "a network of PaddlePaddle 3 in its new format (PIR)",
+            "where PaddlePaddle is installed, run the program that saves it with"
+            " FLAGS_enable_pir_api=0 in the environment: it writes a .pdmodel, which posezoo"
+            " translate reads",
+        )
     if kind is None and path.is_file():
         kind = _find_format(path)
     if kind is None and (irs := find_irs(path)):

@@ -314,14 +314,13 @@ def output_flag(
     summary: str,
     default: str,
     *,
-    type: Callable[[str], Path] | None = None,
     output: OutputFile | None = RESULT,
 ) -> Flag:
     """--output, the folder where a verb writes its results; ``output`` is None if the verb itself
     keeps all files there that it did not write.
     """
     text = f"{summary} (default: {default})" if default else summary
-    return Flag("-o, --output DIR", text, type, former="--output_dir", output=output)
+    return Flag("-o, --output DIR", text, former="--output_dir", output=output)
 
 
 def _setting_flag(name: str) -> Flag:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
 from posezoo.cli.json_projection import to_json
-from posezoo.cli.report import print_json, print_lines
+from posezoo.cli.report import print_result
 from posezoo.cli.run_main import command_line
 from posezoo.cli.selection import (
     select_models,
@@ -139,10 +139,7 @@ class JobReport:
         """Print everything as JSON, or only the paths and planned steps as text; return the exit
         code.
         """
-        if style == "json":
-            print_json(self.to_json())
-            return self.exit_code
-        print_lines(*self.lines)
+        print_result(style, self.to_json(), *self.lines)
         return self.exit_code
 
 

@@ -48,10 +48,10 @@ def print_error(error: PosezooError) -> None:
         print_to_stderr(line)
 
 
-def print_to_stderr(line: str, end: str = "\n") -> None:
+def print_to_stderr(line: str) -> None:
     """Print a line to the standard error, unless it is closed."""
     with contextlib.suppress(OSError, ValueError):
-        print_while_read(printable(line), sys.stderr, end=end, flush=True)
+        print_while_read(printable(line), sys.stderr, flush=True)
 
 
 def print_while_read(

@@ -1,27 +1,37 @@
-"""The cases of a benchmark; each model is prepared just before its cases."""
+"""Selects what ``posezoo benchmark`` measures, and makes the cases; each model is prepared just
+before its cases.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from posezoo.cli.console import Console
+from posezoo.cli.model_argument import is_network_file
+from posezoo.cli.model_jobs import Answer, JobReport, format_plan
+from posezoo.cli.selection import select_models
 from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec, Precision
-from posezoo.core.errors import InferenceError, import_cv2
-from posezoo.core.events import Listener
+from posezoo.core.errors import ConversionError, InferenceError, PosezooError, import_cv2
+from posezoo.core.events import Listener, WorkFinished
 from posezoo.core.layout import precision_of
 from posezoo.core.pipeline.get import get_irs
+from posezoo.core.pipeline.plan import make_plan
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.registry import is_declared
+from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import Settings
 from posezoo.core.values import frozen
 from posezoo.core.workers.processes import run_in_child
 from posezoo.measure import complexity_count
+from posezoo.measure.benchmarking.benchmark_process import BenchmarkSchedule
 from posezoo.measure.benchmarking.workloads import BenchmarkCase, NetworkWorkload, PipelineWorkload
 from posezoo.run import images, load
 from posezoo.run.pipeline_spec import resolve_ir_pipeline, resolve_pipeline
@@ -170,7 +180,7 @@ class CaseMaker:
         weights: str = "published",
         size: tuple[int, int] | None = None,
         *,
-        is_recordable: bool = True,
+        is_recordable: bool,
     ) -> Iterator[BenchmarkCase]:
         for runtime in self.options.runtimes:
             for batch in self.options.batches:
@@ -200,7 +210,7 @@ class CaseMaker:
         compiled: Callable[[LoadOptions], Estimator],
         irs: Sequence[Path],
         *,
-        is_recordable: bool = True,
+        is_recordable: bool,
     ) -> Iterator[BenchmarkCase]:
         shown = self.options.people if self.options.image is None else 0
         for target_size in self.options.target_sizes:
@@ -239,3 +249,111 @@ def _compiled_ir(
     """Compile an IR that no model.yml describes, and its detector; runs in a child process."""
     options = replace(described, runtime=options.runtime, target_size=options.target_size)
     return load.Loader(open_context(settings)).compile_ir(xml, options, like)
+
+
+@frozen
+class BenchmarkPlanner:
+    """Turns names into benchmark cases.
+
+    Attributes:
+        maker: makes the cases of each IR and model.
+        names: names and globs of models, and the .xml of IR; None for all models.
+        report: the models that could not be measured so far.
+    """
+
+    maker: CaseMaker
+    names: Sequence[str] | None
+    console: Console
+    report: JobReport = field(default_factory=JobReport)
+
+    @contextmanager
+    def report_failure(self, name: str) -> Iterator[None]:
+        """Report an error of one model; the caller then continues with the other models."""
+        try:
+            yield
+        except PosezooError as error:
+            self.console(WorkFinished(name, False, error.problem))
+            self.console.print_error(error)
+            self.report.add_failure(name, error)
+
+    def cases(self) -> Iterator[BenchmarkCase]:
+        """All cases: first those of the given IR files, then those of each model in each
+        precision.
+        """
+        self.maker.require_runnable()
+        for xml in self._xmls:
+            with self.report_failure(xml.stem):
+                yield from self.maker.of_ir(xml)
+        for model in self._models():
+            yield from self._cases_of(model)
+
+    def _cases_of(self, model: Model) -> Iterator[BenchmarkCase]:
+        precisions = self.maker.available_precisions(model)
+        for precision in precisions:
+            with self.report_failure(model.full_name):
+                if self.maker.generates_weights(model, precision):
+                    self.console.print_line(f"generating weights for {model.full_name}")
+                yield from self.maker.of_model(model, precision)
+        if not precisions:
+            with self.report_failure(model.full_name):
+                requested = ", ".join(self.maker.options.precisions)
+                raise ConversionError(
+                    f"{model.full_name}: is not available in {requested}",
+                    hint="--precisions selects others",
+                )
+
+    def plans(self, schedule: BenchmarkSchedule) -> Iterator[tuple[str, Answer]]:
+        """The plan of each model: its name, and one line for each step."""
+        for xml in self._xmls:
+            yield f"{xml}", Answer(plan=list(self._measurement_lines(None, schedule)))
+        for model in self._models():
+            for precision in self.maker.available_precisions(model):
+                lines = []
+                for part in self.maker.context.registry.parts(model):
+                    lines += self._preparation_lines(part, precision)
+                lines += self._measurement_lines(precision, schedule)
+                yield model.full_name, Answer(plan=lines)
+
+    @property
+    def _xmls(self) -> list[Path]:
+        return [Path(name) for name in self.names or () if is_network_file(name)]
+
+    def _models(self) -> Sequence[Model]:
+        """The selected models: the parts of a composite, or with --pipeline the composite
+        itself.
+        """
+        patterns = None
+        if self.names is not None:
+            patterns = [name for name in self.names if not is_network_file(name)]
+        if patterns == []:
+            return ()
+        selection = select_models(
+            self.maker.context.registry, patterns, self.console, takes_checkpoints=True
+        )
+        for problem in selection.problems:
+            self.report.add_failure(Path(problem.file).parent.name, problem)
+        if not self.maker.options.is_pipeline:
+            return selection.models
+        return selection.tops
+
+    def _preparation_lines(self, spec: ModelSpec, precision: Precision) -> list[str]:
+        context = self.maker.context
+        if self.maker.generates_weights(spec, precision):
+            return [f"would convert to {precision} with generated weights"]
+        if precision not in spec.precisions:
+            return []
+        return format_plan(
+            make_plan(resolve_model(spec, (precision,), context), context, is_dry_run=True)
+        )
+
+    def _measurement_lines(
+        self, precision: Precision | None, schedule: BenchmarkSchedule
+    ) -> Iterator[str]:
+        options = self.maker.options
+        rounds = f"{schedule.rounds} rounds of {schedule.seconds:g} s"
+        for runtime in options.runtimes:
+            for batch in options.batches:
+                what = "the whole pipeline" if options.is_pipeline else f"batch {batch}"
+                case = f"{precision}, {what}" if precision else what
+                where = f"requests {runtime.requests} on {runtime.device}"
+                yield f"would measure {case}, {where}: {rounds}"

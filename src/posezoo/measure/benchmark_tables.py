@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from datetime import date
 from itertools import groupby
 
 from posezoo.cli.json_projection import Json, project
@@ -67,7 +66,7 @@ def format_results(
         yield f"on {line}"
 
 
-def results_to_json(results: Sequence[BenchmarkResult], today: date, *, is_compared: bool) -> Json:
+def results_to_json(results: Sequence[BenchmarkResult], *, is_compared: bool) -> Json:
     """The same results as one JSON object."""
     best_batches = []
     for best in _best_batches(results):
@@ -80,19 +79,15 @@ def results_to_json(results: Sequence[BenchmarkResult], today: date, *, is_compa
                 {**project(other, _MODEL), "settings": other.settings, "ratio": ratio}
             )
     return {
-        "measurements": measurements_to_json(results, today),
+        "measurements": measurements_to_json(results),
         "best_batches": best_batches,
         "comparisons": comparisons,
     }
 
 
-def measurements_to_json(
-    results: Sequence[BenchmarkResult], today: date
-) -> list[dict[str, object]]:
+def measurements_to_json(results: Sequence[BenchmarkResult]) -> list[dict[str, object]]:
     """The results in the format that ``posezoo record`` reads."""
-    return [
-        measurement_to_json(result.case.model, result.to_measurement(today)) for result in results
-    ]
+    return [measurement_to_json(result.case.model, result.to_measurement()) for result in results]
 
 
 def _row(result: BenchmarkResult) -> tuple[str, ...]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from posezoo.cli.labels import format_conditions, format_count
+from posezoo.cli.labels import format_conditions, format_count, format_pairs
 from posezoo.cli.report import align_columns, print_lines
 from posezoo.measure.evaluation.breakdown import score_groups, worst_images
 from posezoo.measure.evaluation.coco_metrics import BOX_METRICS, KEYPOINT_METRICS
@@ -12,21 +12,17 @@ from posezoo.measure.evaluation.evaluation_protocol import (
     EvaluationProtocol,
     unannotated_keypoints,
 )
-from posezoo.measure.evaluation.evaluation_report import EvaluationReport
+from posezoo.measure.evaluation.evaluation_report import EvaluationReport, VideoReport
 from posezoo.measure.evaluation.person_groups import ENOUGH_PEOPLE
 from posezoo.measure.evaluation.video_evaluation import VideoScore
-from posezoo.measure.evaluation.video_report import VideoReport
 from posezoo.poses.people import describe_people
 from posezoo.run.measured import DETECTOR_PRECISION, TARGET_SIZE
 
 #: The maximum number of table rows that are printed; the files contain all rows.
 MOST_ROWS = 10
 
-#: The columns of tables that have numbers.
-_NUMBERS = frozenset({1, 2, 3})
 
-
-def print_report(report: EvaluationReport, *, by: str = "") -> None:
+def print_report(report: EvaluationReport, *, by: str) -> None:
     """Print the report as text, with a table by ``size`` or ``posture`` of people, if one is
     named.
     """
@@ -62,10 +58,9 @@ def print_sizes(reports: Sequence[EvaluationReport]) -> None:
         shares = (f"{result.figures[name]:.2f}" if name in result.figures else "" for name in names)
         ap = f"{result.figures['AP']:.3f}" if "AP" in result.figures else ""
         rows.append((str(settings[TARGET_SIZE]), str(settings["input"]), ap, interval, *shares))
-    columns = [index for index in range(len(heading)) if any(row[index] for row in rows[1:])]
-    cells = [[row[index] for index in columns] for row in rows]
     heading_lines = _heading(reports[0], left_out=(TARGET_SIZE, "input"))
-    print_lines(*heading_lines, "", *align_columns(cells, right=frozenset({0, 2, 4, 5, 6})))
+    lines = align_columns(_filled_columns(rows), right=frozenset({0, 2, 4, 5, 6}))
+    print_lines(*heading_lines, "", *lines)
     print_lines("", *(f"accuracy  {report.files['accuracy']}" for report in reports))
 
 
@@ -73,14 +68,12 @@ def print_video_report(report: VideoReport) -> None:
     """Print the report of an evaluation on videos as text."""
     result = report.result
     protocol = report.protocol
-    shown_elsewhere = ("people_from", DETECTOR_PRECISION)
-    settings = report.to_settings().items()
-    described = ", ".join(f"{key} {value}" for key, value in settings if key not in shown_elsewhere)
     videos = format_count(len(result.videos), "video")
     frames = format_count(result.total.frames, "annotated frame")
     total = result.total
     print_lines(
-        f"{_name_ir(protocol)} on {protocol.estimator.device}: {described}",
+        f"{_name_ir(protocol)} on {protocol.estimator.device}:"
+        f" {_describe_settings(report.to_settings())}",
         f"people from {describe_people(protocol.people_from, protocol.detector_precision)}",
         f"{videos}, {frames}, {total.counts.people} people of {result.dataset.name}",
     )
@@ -100,9 +93,8 @@ def print_video_report(report: VideoReport) -> None:
 
 def _video_lines(videos: Sequence[VideoScore]) -> list[str]:
     """The videos in which the smallest share of people was found."""
-    rows: list[tuple[str, ...]] = [
-        ("WORST VIDEOS", "FRAMES", "PEOPLE", "FOUND", "GHOSTS", "SWITCHES", "HOTA")
-    ]
+    heading = ("WORST VIDEOS", "FRAMES", "PEOPLE", "FOUND", "GHOSTS", "SWITCHES", "HOTA")
+    rows = []
     worst = sorted(videos, key=lambda each: each.counts.found / max(1, each.counts.people))
     for score in worst[:MOST_ROWS]:
         counts = score.counts
@@ -111,7 +103,27 @@ def _video_lines(videos: Sequence[VideoScore]) -> list[str]:
         switches = f"{counts.switches}" if has_tracks else ""
         hota = f"{score.hota['HOTA']:.3f}" if has_tracks else ""
         rows.append((score.name, *map(str, numbers), switches, hota))
-    return align_columns(rows, right=frozenset(range(1, 7)))
+    return _table(heading, rows)
+
+
+def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a table whose first column has names, and the others numbers; none without
+    rows.
+    """
+    numbers = frozenset(range(1, len(heading)))
+    return align_columns([heading, *rows], right=numbers) if rows else []
+
+
+def _filled_columns(rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The rows without the columns that are empty below the heading."""
+    filled = [index for index, cells in enumerate(zip(*rows[1:], strict=True)) if any(cells)]
+    return [[row[index] for index in filled] for row in rows]
+
+
+def _describe_settings(settings: Mapping[str, object], *left_out: str) -> str:
+    """The settings that the report does not show elsewhere, without those in ``left_out``."""
+    hidden = ("people_from", DETECTOR_PRECISION, *left_out)
+    return format_pairs({key: value for key, value in settings.items() if key not in hidden})
 
 
 def _name_ir(protocol: EvaluationProtocol) -> str:
@@ -127,9 +139,7 @@ def _heading(report: EvaluationReport, *, left_out: Sequence[str] = ()) -> Itera
     result = report.result
     protocol = report.protocol
     estimator = protocol.estimator
-    pairs = protocol.to_settings().items()
-    shown_elsewhere = ("people_from", DETECTOR_PRECISION, *left_out)
-    settings = ", ".join(f"{key} {value}" for key, value in pairs if key not in shown_elsewhere)
+    settings = _describe_settings(protocol.to_settings(), *left_out)
     yield f"{_name_ir(protocol)} on {estimator.device}: {settings}"
     images = format_count(len(result.dataset.images), "image")
     if result.dataset.categories:
@@ -154,49 +164,46 @@ def _published_lines(report: EvaluationReport) -> Iterator[str]:
 
 
 def _keypoint_lines(report: EvaluationReport) -> list[str]:
-    rows = [("KEYPOINT", "LABELLED", "FOUND", "SIMILARITY", "ERROR PX")]
+    if report.result.dataset.shows_nobody:
+        return []
+    rows = []
     for score in report.result.keypoint_scores:
         error = f"{score.error_px:.1f}" if score.error_px is not None else ""
         share = f"{score.found:.2f}" if score.found is not None else ""
         similarity = f"{score.similarity:.2f}" if score.similarity is not None else ""
         rows.append((score.name, f"{score.labelled}", share, similarity, error))
-    if len(rows) <= 1 or report.result.dataset.shows_nobody:
-        return []
-    return align_columns(rows, right=_NUMBERS)
+    return _table(("KEYPOINT", "LABELLED", "FOUND", "SIMILARITY", "ERROR PX"), rows)
 
 
 def _group_lines(report: EvaluationReport) -> list[str]:
-    rows: list[tuple[str, ...]] = [
-        ("PEOPLE IN AN IMAGE", "IMAGES", "PEOPLE", "FOUND", "WRONG", "OF 0.3 OR MORE")
-    ]
+    heading = ("PEOPLE IN AN IMAGE", "IMAGES", "PEOPLE", "FOUND", "WRONG", "OF 0.3 OR MORE")
+    rows = []
     for group in score_groups(report.result.image_scores):
         numbers = (group.images, group.people, group.found, group.wrong, group.sure)
         rows.append((group.title, *map(str, numbers)))
-    return align_columns(rows, right=frozenset(range(1, 6))) if len(rows) > 1 else []
+    return _table(heading, rows)
 
 
 def _person_group_lines(report: EvaluationReport, by: str) -> list[str]:
     result = report.result
     groups = {"size": result.size_groups, "posture": result.posture_groups}.get(by, ())
-    rows = [(by.upper(), "PEOPLE", "FOUND", "SHARE", "AP")]
+    rows = []
     for group in groups:
         ap = "" if group.AP is None else f"{group.AP:.3f}"
         share = f"{group.found / group.people:.2f}"
         rows.append((group.title, f"{group.people}", f"{group.found}", share, ap))
-    if len(rows) == 1:
-        return []
     note = [] if all(row[-1] for row in rows) else [f"no AP: fewer than {ENOUGH_PEOPLE} people"]
-    return [*align_columns(rows, right=frozenset(range(1, 5))), *note]
+    return [*_table((by.upper(), "PEOPLE", "FOUND", "SHARE", "AP"), rows), *note]
 
 
 def _worst_image_lines(report: EvaluationReport) -> list[str]:
-    if not report.result.image_scores or report.result.dataset.shows_nobody:
+    if report.result.dataset.shows_nobody:
         return []
-    rows = [("WORST IMAGES", "PEOPLE", "FOUND", "WRONG", "SIMILARITY")]
+    rows = []
     for score in worst_images(report.result.image_scores, MOST_ROWS):
         counts = (f"{score.people}", f"{score.found}", f"{score.wrong}")
         rows.append((score.image.file_name, *counts, f"{score.similarity or 0:.2f}"))
-    return align_columns(rows, right=_NUMBERS)
+    return _table(("WORST IMAGES", "PEOPLE", "FOUND", "WRONG", "SIMILARITY"), rows)
 
 
 def _metric_lines(report: EvaluationReport) -> list[str]:
@@ -214,9 +221,7 @@ def _metric_lines(report: EvaluationReport) -> list[str]:
         value = published.get(name)
         published_text = f"{value:.3f}" if value is not None else ""
         rows.append((name, f"{result.figures[name]:.3f}", interval, published_text))
-    columns = [index for index in range(4) if any(row[index] for row in rows[1:])]
-    cells = [[row[index] for index in columns] for row in rows]
-    return align_columns(cells, right=frozenset({1}))
+    return align_columns(_filled_columns(rows), right=frozenset({1}))
 
 
 def _published_values(report: EvaluationReport) -> dict[str, float | None]:

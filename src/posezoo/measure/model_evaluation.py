@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from posezoo.measure.coco import CocoBox, CocoDataset, DatasetImage, ImageId, re
 from posezoo.measure.evaluation import EvaluationResult, evaluate
 from posezoo.measure.evaluation.evaluation_protocol import EvaluationProtocol
 from posezoo.measure.evaluation.image_predictions import ImagePredictions, keypoint_indices
-from posezoo.measure.evaluation.run_evaluation import ImagePredictor
+from posezoo.measure.evaluation.run_evaluation import ImagePredictor, PredictedImages
 from posezoo.poses.decoders import MASKS, find_decoder, finds_boxes, named_task
 from posezoo.run import load
 from posezoo.run.machine import Machine
@@ -40,13 +40,6 @@ MAX_SHARD = 64
 
 #: The value of ``EvaluatedModel.boxes`` for the annotated boxes.
 TRUTH = "truth"
-
-_ANOTHER_PROCESSOR = (
-    "{}: a worker has the processor {}, this machine has {}: INT8 gives slightly different poses on"
-    " them"
-)
-
-_Predictions = Generator[tuple[DatasetImage, ImagePredictions | ImageError], None, None]
 
 
 @frozen
@@ -310,25 +303,20 @@ class _PredictedShard:
     predictions: Sequence[tuple[DatasetImage, ImagePredictions | ImageError]]
 
 
+@dataclass
 class _ShardTask:
     """Predicts the people in the images of a shard; it is pickled, and loads its model when it
     first runs.
     """
 
-    def __init__(
-        self,
-        load: Callable[[], Estimator],
-        boxes: Mapping[ImageId, Sequence[CocoBox]] | None,
-        dataset: CocoDataset,
-    ) -> None:
-        self._load = load
-        self._boxes = boxes
-        self._dataset = dataset
-        self._estimator: Estimator | None = None
+    load: Callable[[], Estimator]
+    boxes: Mapping[ImageId, Sequence[CocoBox]] | None
+    dataset: CocoDataset
+    estimator: Estimator | None = None
 
     def __call__(self, shard: _Shard, _listener: Listener) -> _PredictedShard:
-        estimator = self._estimator = self._estimator or self._load()
-        predict = ImagePredictor(estimator, shard.names, self._boxes, self._dataset)
+        estimator = self.estimator = self.estimator or self.load()
+        predict = ImagePredictor(estimator, shard.names, self.boxes, self.dataset)
         slots = estimator.requests
         with ResultStream(shard.images, predict, slots, ahead=slots) as stream:
             return _PredictedShard(Machine.here().processor, list(stream))
@@ -341,7 +329,7 @@ def _predict_elsewhere(
     listener: Listener,
     images: Sequence[DatasetImage],
     names: tuple[str, ...],
-) -> _Predictions:
+) -> PredictedImages:
     """The predictions for all images, in their order; the images are divided into shards."""
     size = max(1, min(MAX_SHARD, len(images) // MIN_SHARDS))
     shards = []
@@ -360,5 +348,10 @@ def _predict_elsewhere(
         processor = outcome.result.processor
         if processor not in processors:
             processors.add(processor)
-            listener(WarningIssued(_ANOTHER_PROCESSOR.format(name, processor, here)))
+            listener(
+                WarningIssued(
+                    f"{name}: a worker has the processor {processor}, this machine has {here}:"
+                    " INT8 gives slightly different poses on them"
+                )
+            )
         yield from outcome.result.predictions

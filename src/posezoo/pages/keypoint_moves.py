@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from posezoo.cli.json_projection import Json, to_json
 from posezoo.cli.labels import format_count
 from posezoo.cli.report import align_columns
 from posezoo.core.arrays import Doubles
@@ -79,11 +78,6 @@ class KeypointMoves:
     keypoints: int
     of_image: Move | None
     of_input: Move | None
-
-    def to_json(self) -> Json:
-        """As a JSON object."""
-        answer: Json = to_json(self)
-        return answer
 
 
 def compare_keypoints(

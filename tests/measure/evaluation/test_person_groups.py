@@ -11,9 +11,9 @@ from posezoo.measure import coco
 from posezoo.measure.evaluation.coco_matching import compare_images, match_image
 from posezoo.measure.evaluation.coco_metrics import compute_coco_metrics
 from posezoo.measure.evaluation.person_groups import (
+    BY_SIZE,
     group_by_posture,
-    score_by_posture,
-    score_by_size,
+    score_person_groups,
     torso_angle,
 )
 
@@ -32,7 +32,9 @@ def test_the_ap_of_medium_and_large_people_is_that_of_coco(tmp_path):
     truth, results = crowded(120, people=260, found=2400)
     dataset, compared, matches, predictions = read(tmp_path, truth, results)
     expected = compute_coco_metrics(dataset, predictions)
-    groups = {each.title: each for each in score_by_size(compared, matches, predictions)}
+    groups = {
+        each.title: each for each in score_person_groups(BY_SIZE, compared, matches, predictions)
+    }
     found = {"APm": groups["medium"].AP, "APl": groups["large"].AP}
     assert found == pytest.approx({name: expected[name] for name in found}, rel=1e-9)
     assert min(found.values()) > 0
@@ -69,7 +71,7 @@ def standing(degrees: float) -> np.ndarray:
 def test_the_posture_is_the_angle_of_the_torso(tmp_path, degrees, posture):
     truth = annotations(1, [person(1, 1, standing(degrees))])
     dataset, *arguments = read(tmp_path, truth, [])
-    (group,) = score_by_posture(dataset, *arguments)
+    (group,) = score_person_groups(group_by_posture(dataset.keypoints), *arguments)
     assert (group.title, group.people, group.found, group.AP) == (posture, 1, 0, None)
 
 
@@ -99,7 +101,10 @@ def test_a_group_is_judged_by_its_own_people_and_by_wrong_poses_like_them(tmp_pa
     far_away = lying + np.array([300, 200, 0])
     results += [pose(n, far_away, 0.9) for n in range(1, 25)]
     dataset, *arguments = read(tmp_path, annotations(24, people), results)
-    groups = {each.title: each for each in score_by_posture(dataset, *arguments)}
+    groups = {
+        each.title: each
+        for each in score_person_groups(group_by_posture(dataset.keypoints), *arguments)
+    }
     assert (groups["upright"].people, groups["upright"].found) == (12, 12)
     of_upright = groups["upright"].AP
     assert of_upright == pytest.approx(1)

@@ -230,14 +230,6 @@ def test_a_detector_is_evaluated_by_boxes(evaluate):
     assert "AR50" not in report
 
 
-@pytest.mark.slow
-def test_the_side_that_a_decoder_does_not_use_is_refused(evaluate):
-    result = evaluate("--short_side", 300)
-    assert result.returncode == 1
-    assert "uses the height of images" in result.stderr
-    assert "hint: use --height" in result.stderr
-
-
 @pytest.mark.parametrize(
     "flags",
     [("--boxes", "truth"), ("--detector", "person-detection-retail-0013")],
@@ -339,14 +331,19 @@ def test_a_keypoint_without_a_known_sigma_is_refused_before_a_download(evaluate,
     assert not [*models.rglob("*hand-landmark-full*")]
 
 
-@pytest.mark.parametrize("flag", ["--height", "--heights"])
-def test_a_height_that_a_model_cannot_have_is_refused_by_its_flag(evaluate, flag):
+@pytest.mark.parametrize(
+    ("flag", "named"),
+    [("--height", "--height"), ("--short_side", "--height"), ("--heights", "--heights")],
+)
+def test_a_height_that_a_model_cannot_have_is_refused_by_its_flag(evaluate, flag, named):
     args = ("--precision", "FP16", "--limit", 1, "--quiet", "--boxes", "truth")
     result = evaluate(*args, flag, 300, model="movenet-singlepose-lightning-int8")
     assert result.returncode == 1
     error, hint = result.stderr.splitlines()[-2:]
-    assert error == f"error: {flag} 300: movenet-singlepose-lightning-int8: its input size is fixed"
-    assert hint.strip() == f"hint: leave out {flag}"
+    assert (
+        error == f"error: {named} 300: movenet-singlepose-lightning-int8: its input size is fixed"
+    )
+    assert hint.strip() == f"hint: leave out {named}"
 
 
 def dataset_flags(tmp_path: Path, **changes) -> tuple[object, ...]:

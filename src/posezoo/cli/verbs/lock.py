@@ -14,13 +14,13 @@ The exit code is 1 if a model cannot be recorded, or if --check finds a differen
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.console import Console
 from posezoo.cli.flags import Flag, FlagGroup
+from posezoo.cli.json_projection import to_json
 from posezoo.cli.labels import format_count
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models
@@ -83,8 +83,11 @@ def run(args: _LockArgs) -> int:
         patterns, gone = _patterns(args, context)
         selection = select_models(context.registry, patterns, console)
         recorded = _record(args, selection, gone, context, console=console)
-    rows = [asdict(change) for change in recorded.changes]
-    answer = {"lock": context.lock.path, "changes": rows, "failed": recorded.failures}
+    answer = {
+        "lock": context.lock.path,
+        "changes": to_json(recorded.changes),
+        "failed": recorded.failures,
+    }
     summary = _summary(args, context.lock.path, recorded)
     print_result(args.format, answer, *recorded.changes, summary)
     differs = recorded.changes or recorded.warnings

@@ -113,8 +113,10 @@ class BenchmarkResult:
             [this.throughput_fps / other.throughput_fps for other, this in pairs]
         )
 
-    def to_measurement(self, day: date) -> Measurement:
-        """The result as ``posezoo record`` reads it; an IR of unknown precision counts as FP32."""
+    def to_measurement(self) -> Measurement:
+        """The result, of today, as ``posezoo record`` reads it; an IR of unknown precision counts
+        as FP32.
+        """
         throughput = self.throughput_fps
         p50, p90, p99 = self.latency_ms
         metrics = {
@@ -141,7 +143,7 @@ class BenchmarkResult:
             settings=self.settings,
             weights=weights,
             tools=package_versions("openvino", "posezoo"),
-            date=day.isoformat(),
+            date=date.today().isoformat(),
             irs=irs,
         )
 

@@ -58,25 +58,8 @@ _LARGEST = 1e12
 _Entry = Mapping[str, Any]
 
 # What is unusual, for warnings.
-_SMALL_AREA = (
-    "area is far below that of bbox, so almost no prediction counts as right there: remove the key,"
-    " or write square pixels"
-)
-_LARGE_AREA = (
-    "area is far above that of bbox, so wrong predictions count as right there: remove the key, or"
-    " write square pixels"
-)
-_OUTSIDE = (
-    "bbox leaves its image; it is left, top, width, height in pixels, not two corners, nor a center"
-)
-_SAME_NAMES = "names keypoints alike; COCO's 17 in their order are assumed"
-_UNUSUAL_VISIBILITY = "visibility is not 0, 1 or 2; all above 0 count as labelled"
-_STALE_COUNT = "num_keypoints is not the number of labelled keypoints, and the metrics use it"
-_NOTHING = "has neither bbox nor keypoints; left out"
-_REPEATED = "an annotation with this id is listed before; both count"
 _COPIED = "is listed twice with the same values; read once"
 _NO_IMAGE = "is of an image that is not listed; left out"
-_NO_SIZE = "width and height are not above 0; the size of the picture is not checked"
 
 
 def read_coco_dataset(
@@ -229,7 +212,7 @@ class _AnnotationParser:
             for name, expected in zip(names, of_coco, strict=True)
         )
         if is_repaired and names != of_coco:
-            self._note(_SAME_NAMES, where)
+            self._note("names keypoints alike; COCO's 17 in their order are assumed", where)
         return of_coco if is_repaired else names
 
     def _has_keypoints_of_coco(self, category: _Category) -> bool:
@@ -257,7 +240,7 @@ class _AnnotationParser:
                 others.add(number)
                 continue
             if not entry.get("bbox") and not entry.get("keypoints"):
-                self._note(_NOTHING, where)
+                self._note("has neither bbox nor keypoints; left out", where)
                 continue
             if self._is_copy(entry, where, seen):
                 continue
@@ -269,7 +252,11 @@ class _AnnotationParser:
                 continue
             person = self._person(entry, where, num_keypoints)
             if leaves_image(person.bbox, self._sizes[image]):
-                self._note(_OUTSIDE, where)
+                self._note(
+                    "bbox leaves its image; it is left, top, width, height in pixels, not two"
+                    " corners, nor a center",
+                    where,
+                )
             people.setdefault(image, []).append(person)
         if not people and (category is None or self._items("annotations")):
             raise self._no_annotations(category, others)
@@ -284,7 +271,9 @@ class _AnnotationParser:
         if earlier is entry:
             return False
         is_copy = _is_same(earlier, entry)
-        self._note(_COPIED if is_copy else _REPEATED, where)
+        self._note(
+            _COPIED if is_copy else "an annotation with this id is listed before; both count", where
+        )
         return is_copy
 
     def _no_annotations(self, category: int | None, others: Collection[int]) -> DatasetError:
@@ -342,15 +331,23 @@ class _AnnotationParser:
     def _area(self, entry: _Entry, where: str, of_box: float) -> float:
         if entry.get("area") is None:
             return FILLED * of_box
-        (area,) = self._numbers([entry["area"]], 1, f"{where}.area")
+        area = self._number(entry, "area", where)
         if area < 0:
             raise self._error(f"{where}.area: expected 0 or more, got {area}")
         # COCO's people fill 12 % to 87 % of their boxes.
         where = f"{where} (area {area:g}, bbox {of_box:.0f})"
         if area <= 0.01 * of_box:
-            self._note(_SMALL_AREA, where)
+            self._note(
+                "area is far below that of bbox, so almost no prediction counts as right there:"
+                " remove the key, or write square pixels",
+                where,
+            )
         elif area > 2 * of_box > 0:
-            self._note(_LARGE_AREA, where)
+            self._note(
+                "area is far above that of bbox, so wrong predictions count as right there: remove"
+                " the key, or write square pixels",
+                where,
+            )
         return area
 
     def _is_crowd(self, entry: _Entry, where: str) -> bool:
@@ -368,7 +365,10 @@ class _AnnotationParser:
             return marked  # COCO-WholeBody states those of the body
         labelled = self._whole_number(entry, "num_keypoints", where)
         if bool(labelled) != bool(marked):
-            self._note(_STALE_COUNT, where)
+            self._note(
+                "num_keypoints is not the number of labelled keypoints, and the metrics use it",
+                where,
+            )
         return labelled
 
     def _keypoints(self, entry: _Entry, where: str, count: int) -> Doubles:
@@ -403,7 +403,7 @@ class _AnnotationParser:
         numbers = [int(value) if isinstance(value, bool) else value for value in values]
         visible = self._numbers(numbers, count, where)
         if not {*visible} <= {-1, 0, 1, 2}:
-            self._note(_UNUSUAL_VISIBILITY, where)
+            self._note("visibility is not 0, 1 or 2; all above 0 count as labelled", where)
         return visible
 
     def read_dataset(
@@ -499,7 +499,7 @@ class _AnnotationParser:
     def _crowding(self, entry: _Entry, where: str) -> float | None:
         if entry.get("crowdIndex") is None:
             return None
-        (crowding,) = self._numbers([entry["crowdIndex"]], 1, f"{where}.crowdIndex")
+        crowding = self._number(entry, "crowdIndex", where)
         if not 0 <= crowding <= 1:
             raise self._error(f"{where}.crowdIndex: expected 0 to 1, got {crowding}")
         return crowding
@@ -521,7 +521,9 @@ class _AnnotationParser:
         width, height = (to_whole_number(entry.get(key)) or 0 for key in ("width", "height"))
         if width > 0 and height > 0:
             return width, height
-        self._note(_NO_SIZE, where)
+        self._note(
+            "width and height are not above 0; the size of the picture is not checked", where
+        )
         return None
 
     def _items(self, key: str) -> list[tuple[str, _Entry]]:
@@ -541,6 +543,9 @@ class _AnnotationParser:
             got = "nothing" if entry.get(key) is None else f"{entry[key]!r:.40}"
             raise self._error(f"{where}.{key}: expected a whole number, got {got}")
         return number
+
+    def _number(self, entry: _Entry, key: str, where: str) -> float:
+        return self._numbers([entry[key]], 1, f"{where}.{key}")[0]
 
     def _numbers(self, values: object, count: int, where: str) -> list[float]:
         if not isinstance(values, list) or len(values) != count:

@@ -91,15 +91,6 @@ class DatasetImage:
     frame: int | None = None  # its number in the video; None if the annotations do not contain it
     is_labeled: bool = True  # whether the people in it are annotated
 
-    def first_keypoints(self, count: int) -> DatasetImage:
-        """The image with the first keypoints of each person."""
-        people = []
-        for person in self.people:
-            keypoints = person.keypoints[:count]
-            labelled = int((keypoints[:, 2] > 0).sum())
-            people.append(replace(person, keypoints=keypoints, num_keypoints=labelled))
-        return replace(self, people=tuple(people))
-
 
 @frozen_with_arrays
 class CocoDataset:
@@ -132,12 +123,7 @@ class CocoDataset:
         body = SKELETONS["coco-17"]
         if self.keypoints != SKELETONS[WHOLE_BODY].keypoints:
             return self
-        return replace(
-            self,
-            keypoints=body.keypoints,
-            images=tuple(image.first_keypoints(len(body.keypoints)) for image in self.images),
-            skeleton=body,
-        )
+        return replace(self.with_keypoints(body.keypoints), skeleton=body)
 
     @property
     def shows_nobody(self) -> bool:
@@ -154,7 +140,9 @@ class CocoDataset:
         return self.categories.get(label.lower(), numbered)
 
     def with_keypoints(self, names: tuple[str, ...]) -> CocoDataset:
-        """The data set with these of its keypoints, in this order."""
+        """The data set with these of its keypoints, in this order; a person without any of them
+        does not count.
+        """
         columns = [self.keypoints.index(name) for name in names]
         images = []
         for image in self.images:

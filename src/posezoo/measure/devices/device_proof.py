@@ -29,7 +29,7 @@ from posezoo.measure.devices.device_comparison import (
     TensorDifference,
 )
 from posezoo.poses.keypoints import Pose, pose_similarity
-from posezoo.run.images import SAMPLE_PHOTOS, Image, read_image
+from posezoo.run.images import Image, read_image
 from posezoo.run.load import PreparedModel, default_runtime
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.graph import Graph
@@ -99,7 +99,7 @@ class DeviceProof:
         return _to_json(self, "model devices facts precision verdict networks photos")
 
 
-def prove(prepared: PreparedModel, photos: Sequence[Path] = SAMPLE_PHOTOS) -> DeviceProof:
+def prove(prepared: PreparedModel, photos: Sequence[Path]) -> DeviceProof:
     """Run a model on random images and photos, on the CPU in f32 and on the device of the settings.
 
     Raises:

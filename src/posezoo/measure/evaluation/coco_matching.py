@@ -43,24 +43,33 @@ _RECALLS = np.linspace(0, 1, 101)
 
 
 @frozen_with_arrays
-class ImageMatches:
-    """Which prediction matches which annotated person in one image.
+class ImageSimilarities:
+    """How similar the predictions for an image are to the people annotated in it.
 
     Attributes:
         order: (N,): indices of the predictions that count, by descending score.
         scores: (N,): their scores.
         similarities: (N, P): the similarity of each prediction to each person in the image.
-        persons: (T, N): index of the matched person at each threshold; -1 if there is none.
         ignored: (P,): people who count neither as found nor as missed.
-        set_aside: (N,): predictions that do not count if they match nobody.
     """
 
     image: DatasetImage
     order: Ints
     scores: Doubles
     similarities: Doubles
-    persons: Ints
     ignored: Bools
+
+
+@frozen_with_arrays
+class ImageMatches(ImageSimilarities):
+    """Which prediction matches which annotated person in one image.
+
+    Attributes:
+        persons: (T, N): index of the matched person at each threshold; -1 if there is none.
+        set_aside: (N,): predictions that do not count if they match nobody.
+    """
+
+    persons: Ints
     set_aside: Bools
 
     @property
@@ -85,21 +94,6 @@ class ImageMatches:
             return has_person, counted
         is_ignored = self.ignored[self.persons] & has_person
         return has_person & ~is_ignored, counted & ~is_ignored
-
-
-@frozen_with_arrays
-class ImageSimilarities:
-    """How similar the predictions for an image are to the people annotated in it.
-
-    Attributes:
-        order, scores, similarities, ignored: as in ``ImageMatches``.
-    """
-
-    image: DatasetImage
-    order: Ints
-    scores: Doubles
-    similarities: Doubles
-    ignored: Bools
 
 
 def compare_images(
@@ -151,8 +145,8 @@ def match_image(
         compared.order,
         compared.scores,
         similarities,
+        ignored,
         persons=np.array(matches, np.int64).reshape(len(THRESHOLDS), len(compared.order)),
-        ignored=ignored,
         set_aside=np.zeros(len(compared.order), bool) if set_aside is None else set_aside,
     )
 

@@ -1,4 +1,5 @@
-"""COCO's metrics of predictions, computed by faster-coco-eval.
+"""COCO's metrics of predictions, computed by faster-coco-eval; also of parts of a data set:
+CrowdPose's levels of crowding, and the parts of COCO-WholeBody's bodies.
 
 It returns exactly the same results as pycocotools in about half the time; the tests compare them.
 Ids of annotations are renumbered from 1, because both packages interpret 0 as "no match"; images
@@ -8,23 +9,37 @@ are numbered, because their ids may be texts.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import EvaluationError, import_optional
-from posezoo.measure.coco import CocoDataset
+from posezoo.measure.coco import CocoDataset, DatasetImage
 from posezoo.measure.coco.coco_dataset import PERSON
 from posezoo.measure.evaluation.image_predictions import Predictions
-from posezoo.poses.keypoints import sigmas_of
+from posezoo.poses.keypoints import WHOLE_BODY, sigmas_of
 
 #: COCO's ten metrics by object keypoint similarity (OKS), in the order in which they are always
 #: shown.
 KEYPOINT_METRICS = ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl")
 #: COCO's metrics by the overlap of boxes, for up to 100 boxes per image.
 BOX_METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR", "ARs", "ARm", "ARl")
+
+#: The lowest crowd index of the images of each level (CrowdPose's evaluation: crowdposetools).
+CROWD_LEVELS = {"easy": 0.0, "medium": 0.2, "hard": 0.8}
+
+#: The keypoints of the parts (COCO-WholeBody, arXiv:2007.11858).
+BODY_PARTS = {
+    "body": slice(0, 17),
+    "foot": slice(17, 23),
+    "face": slice(23, 91),
+    "lefthand": slice(91, 112),
+    "righthand": slice(112, 133),
+}
 
 
 def require_people(dataset: CocoDataset, *, boxes: bool = False) -> None:
@@ -196,3 +211,48 @@ def _index(library: Any, dataset: CocoDataset, annotations: list[dict[str, Any]]
     }
     index.createIndex()
     return index
+
+
+def compute_part_metrics(dataset: CocoDataset, predictions: Predictions) -> dict[str, float]:
+    """The AP of each part in which a person counts, 0..1, by names such as ``AP_hard`` and
+    ``AP_face``; none for a data set without such parts.
+
+    Raises:
+        MissingPackageError: faster-coco-eval is not installed.
+    """
+    sigmas = keypoint_sigmas(dataset)
+    metrics = {}
+    for level, part in _crowd_levels(dataset):
+        metrics[f"AP_{level}"] = compute_coco_metrics(part, predictions).get("AP")
+    is_whole_body = dataset.keypoints == SKELETONS[WHOLE_BODY].keypoints
+    body_parts = BODY_PARTS if is_whole_body else {}
+    for name, keypoints in body_parts.items():
+        part = dataset.with_keypoints(dataset.keypoints[keypoints])
+        if part.person_count():
+            predicted = _select(predictions, keypoints)
+            of_part = compute_coco_metrics(part, predicted, sigmas=sigmas[keypoints])
+            metrics[f"AP_{name}"] = of_part.get("AP")
+    return {name: value for name, value in metrics.items() if value is not None}
+
+
+def _crowd_levels(dataset: CocoDataset) -> Iterator[tuple[str, CocoDataset]]:
+    """The levels with people, and their images."""
+    if not any(image.crowd_index is not None for image in dataset.images):
+        return
+    for level in CROWD_LEVELS:
+        images = tuple(image for image in dataset.images if _crowd_level(image) == level)
+        part = replace(dataset, images=images)
+        if part.person_count():
+            yield level, part
+
+
+def _crowd_level(image: DatasetImage) -> str:
+    reached = [name for name, least in CROWD_LEVELS.items() if (image.crowd_index or 0) >= least]
+    return reached[-1]
+
+
+def _select(predictions: Predictions, keypoints: slice) -> Predictions:
+    return {
+        number: replace(each, keypoints=each.keypoints[:, keypoints])
+        for number, each in predictions.items()
+    }

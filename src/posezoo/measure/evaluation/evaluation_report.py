@@ -1,9 +1,9 @@
-"""The report of an evaluation: as JSON, and as files."""
+"""The report of an evaluation on images or videos: as JSON, and as files."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from posezoo.core.arrays import Floats
 from posezoo.core.declarations.model import PublishedAccuracy, PublishedMetrics
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS
-from posezoo.core.events import Listener, ignore_event
+from posezoo.core.events import Listener
 from posezoo.measure.coco import CocoDataset
 from posezoo.measure.evaluation.breakdown import score_groups, worst_images
 from posezoo.measure.evaluation.evaluation_protocol import (
@@ -27,14 +27,18 @@ from posezoo.measure.evaluation.evaluation_protocol import (
     explain_difference,
 )
 from posezoo.measure.evaluation.run_evaluation import EvaluationResult, read_dataset_image
+from posezoo.measure.evaluation.video_evaluation import VideoResult, VideoScore
 from posezoo.poses.drawing import draw
 from posezoo.poses.keypoints import Pose, from_pixel_indices
 from posezoo.run import images
 from posezoo.run.measured import measurement_to_json
+from posezoo.run.video.video_options import VideoOptions
 
 #: The keys of a protocol in JSON, and of an image in the tables.
 _PROTOCOL = "model=model_name precision device=estimator.device people_from"
 _PICTURE = "image=image.file_name id=image.id people found wrong sure similarity"
+#: The keys of the figures of a video in JSON.
+_COUNTS = "frames people=counts.people found=counts.found ghosts=counts.ghosts"
 
 
 @dataclass(slots=True)
@@ -57,7 +61,9 @@ class EvaluationReport:
     @property
     def files(self) -> dict[str, str]:
         """The files by what they have, also before they are written."""
-        paths = result_paths(self.folder, self.report)
+        paths = {name: self.folder / f"{name}.json" for name in ("accuracy", "results", "tables")}
+        if self.report:
+            paths["accuracy"] = self.report
         if self.worst:
             paths["worst"] = self.folder / "worst"
         return {name: str(path) for name, path in paths.items()}
@@ -78,7 +84,7 @@ class EvaluationReport:
         comparisons = []
         for accuracy in published:
             reasons = explain_difference(accuracy, self.published, self.protocol, self.result)
-            comparisons.append((accuracy, list(reasons)))
+            comparisons.append((accuracy, reasons))
         return comparisons
 
     def to_json(self) -> Json:
@@ -102,20 +108,17 @@ class EvaluationReport:
         }
 
     def _tables(self) -> Json:
-        pictures = [project(score, _PICTURE) for score in self.result.image_scores]
-        keypoints = list(map(asdict, self.result.keypoint_scores))
-        unreadable = dict(self.result.unreadable)
-        groups = list(map(asdict, score_groups(self.result.image_scores)))
+        result = self.result
         return {
-            "keypoints": keypoints,
-            "groups": groups,
-            "by_size": list(map(asdict, self.result.size_groups)),
-            "by_posture": list(map(asdict, self.result.posture_groups)),
-            "pictures": pictures,
-            "unreadable": unreadable,
+            "keypoints": to_json(result.keypoint_scores),
+            "groups": to_json(score_groups(result.image_scores)),
+            "by_size": to_json(result.size_groups),
+            "by_posture": to_json(result.posture_groups),
+            "pictures": [project(score, _PICTURE) for score in result.image_scores],
+            "unreadable": dict(result.unreadable),
         }
 
-    def write(self, listener: Listener = ignore_event) -> None:
+    def write(self, listener: Listener) -> None:
         """Write metrics for ``posezoo record``, results in COCO's form, tables, and the worst
         images.
 
@@ -163,12 +166,6 @@ class EvaluationReport:
             images.write_image(path, np.concatenate(halves, axis=1), listener)
 
 
-def result_paths(folder: Path, report: Path | None) -> dict[str, Path]:
-    """The files that ``EvaluationReport.write`` writes, by what they have."""
-    paths = {name: folder / f"{name}.json" for name in ("accuracy", "results", "tables")}
-    return {**paths, "accuracy": report or paths["accuracy"]}
-
-
 def _pose(
     dataset: CocoDataset,
     keypoints: Any,
@@ -187,3 +184,49 @@ def _pose(
         points[skeleton.keypoints.index(name)] = point
     points[:, 2] = points[:, 2].clip(0, 1)  # COCO marks an annotated visible keypoint with 2
     return Pose(points, skeleton.name, score, box, own_skeleton=skeleton)
+
+
+@dataclass(slots=True)
+class VideoReport:
+    """The result of an evaluation on videos, and the file that is written for it."""
+
+    protocol: EvaluationProtocol
+    options: VideoOptions
+    result: VideoResult
+    folder: Path
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The file by what it has, also before it is written."""
+        return {"tracks": str(self.folder / "tracks.json")}
+
+    def to_settings(self) -> Json:
+        """The settings of the model, and how people were followed."""
+        followed = {"smooth": self.options.smooth, "detect_every": self.options.detect_every}
+        return self.protocol.to_settings() | {
+            name: value for name, value in followed.items() if value
+        }
+
+    def to_json(self) -> Json:
+        """The JSON object that ``measure.verbs.evaluate`` describes."""
+        result = self.result
+        return {
+            **project(self.protocol, _PROTOCOL),
+            **self._score_to_json(result.total),
+            "processed_frames": result.frames,
+            "settings": to_json(self.to_settings()),
+            "left_out": list(result.left_out),
+            "videos": [
+                {"video": video.name, **self._score_to_json(video)} for video in result.videos
+            ],
+            "files": self.files,
+        }
+
+    def _score_to_json(self, score: VideoScore) -> Json:
+        switches = score.counts.switches if self.result.has_tracks else None
+        return {**project(score, _COUNTS), "switches": switches, **score.hota}
+
+    def write(self, listener: Listener) -> None:
+        """Write the poses in annotated frames, in the form of COCO's results, with ``track_id``."""
+        text = json.dumps(self.result.results) + "\n"
+        write_result(self.folder / "tracks.json", text.encode(), listener)

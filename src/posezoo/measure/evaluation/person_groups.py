@@ -13,7 +13,6 @@ import numpy as np
 
 from posezoo.core.arrays import Doubles
 from posezoo.core.values import frozen
-from posezoo.measure.coco import CocoDataset
 from posezoo.measure.coco.coco_dataset import PersonAnnotation
 from posezoo.measure.evaluation.coco_matching import (
     ImageMatches,
@@ -76,10 +75,6 @@ def _size_of_area(area: float) -> str:
     return [title for title, least in SIZES.items() if least <= area or not least][-1]
 
 
-def _size_of_person(person: PersonAnnotation) -> str:
-    return _size_of_area(person.area)
-
-
 def _sizes_of_predictions(predictions: ImagePredictions) -> list[str]:
     # Of all keypoints, also missing ones at (0, 0), as pycocotools' loadRes.
     areas = np.ptp(predictions.keypoints[:, :, :2], axis=1).prod(axis=1)
@@ -87,7 +82,7 @@ def _sizes_of_predictions(predictions: ImagePredictions) -> list[str]:
 
 
 #: By COCO's sizes.
-BY_SIZE = Grouping(tuple(SIZES), _size_of_person, _sizes_of_predictions)
+BY_SIZE = Grouping(tuple(SIZES), lambda person: _size_of_area(person.area), _sizes_of_predictions)
 
 
 def group_by_posture(names: tuple[str, ...]) -> Grouping | None:
@@ -133,38 +128,18 @@ def torso_angle(torso: Doubles) -> float | None:
     return math.degrees(math.atan2(abs(across), -down))
 
 
-def score_by_size(
-    compared: Sequence[ImageSimilarities],
-    matches: Sequence[ImageMatches],
-    predictions: Predictions,
-) -> tuple[PersonGroup, ...]:
-    """The scores by size, without sizes that nobody has; arguments as for ``score_by_posture``."""
-    return _score_groups(BY_SIZE, compared, matches, predictions)
-
-
-def score_by_posture(
-    dataset: CocoDataset,
-    compared: Sequence[ImageSimilarities],
-    matches: Sequence[ImageMatches],
-    predictions: Predictions,
-) -> tuple[PersonGroup, ...]:
-    """The scores by posture, without postures that nobody has; none if the keypoints of the data
-    set have no torso.
-
-    Args:
-        compared, matches: those of each image, in the same order.
-        predictions: by image id.
-    """
-    grouping = group_by_posture(dataset.keypoints)
-    return _score_groups(grouping, compared, matches, predictions) if grouping else ()
-
-
-def _score_groups(
+def score_person_groups(
     grouping: Grouping,
     compared: Sequence[ImageSimilarities],
     matches: Sequence[ImageMatches],
     predictions: Predictions,
 ) -> tuple[PersonGroup, ...]:
+    """The scores of the groups that anybody is in.
+
+    Args:
+        compared, matches: those of each image, in the same order.
+        predictions: by image id.
+    """
     of_people = [[grouping.of_person(person) for person in each.image.people] for each in compared]
     of_predictions = [_in_order(grouping, each, predictions) for each in compared]
     groups = []

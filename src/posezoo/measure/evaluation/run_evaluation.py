@@ -32,10 +32,10 @@ from posezoo.measure.evaluation.coco_metrics import (
     compute_box_metrics,
     compute_class_metrics,
     compute_coco_metrics,
+    compute_part_metrics,
     keypoint_sigmas,
     require_people,
 )
-from posezoo.measure.evaluation.dataset_parts import compute_part_metrics
 from posezoo.measure.evaluation.image_predictions import (
     ImagePredictions,
     Predictions,
@@ -43,9 +43,10 @@ from posezoo.measure.evaluation.image_predictions import (
     predictions_of_objects,
 )
 from posezoo.measure.evaluation.person_groups import (
+    BY_SIZE,
     PersonGroup,
-    score_by_posture,
-    score_by_size,
+    group_by_posture,
+    score_person_groups,
 )
 from posezoo.poses.keypoints import Pose
 from posezoo.run import images
@@ -65,7 +66,7 @@ class EvaluationResult:
     Attributes:
         figures: COCO's metrics, 0..1, by name: those of ``coco_metrics.KEYPOINT_METRICS`` or
             ``BOX_METRICS`` for which a person in the data set counts, none if it shows nobody;
-            those of ``dataset_parts.compute_part_metrics``; and MPJPE_mm for 3D poses.
+            those of ``coco_metrics.compute_part_metrics``; and MPJPE_mm for 3D poses.
         people: number of annotated people, or objects, that count.
         dataset: the data set without unreadable images.
         unreadable: the reason for each unreadable image, by its file name.
@@ -246,11 +247,11 @@ class ImagePredictor:
             return error
 
 
+#: The people in images, or why these cannot be read.
+PredictedImages = Generator[tuple[DatasetImage, ImagePredictions | ImageError], None, None]
+
 #: See ``evaluate``.
-PredictElsewhere = Callable[
-    [Sequence[DatasetImage], tuple[str, ...]],
-    Generator[tuple[DatasetImage, ImagePredictions | ImageError], None, None],
-]
+PredictElsewhere = Callable[[Sequence[DatasetImage], tuple[str, ...]], PredictedImages]
 
 
 def _compare(
@@ -276,31 +277,28 @@ def _compare(
     compared = tuple(compare_images(dataset, predictions, boxes=of_boxes))
     matches = tuple(match_image(each, each.ignored) for each in compared)
     image_scores = tuple(map(breakdown.score_image, matches))
-    keypoint_scores: tuple[breakdown.KeypointScore, ...] = ()
-    sizes: tuple[PersonGroup, ...] = ()
-    postures: tuple[PersonGroup, ...] = ()
-    if not of_boxes:
-        sizes = score_by_size(compared, matches, predictions)
-        postures = score_by_posture(dataset, compared, matches, predictions)
-        keypoint_scores = breakdown.score_keypoints(dataset, predictions, matches)
-        ghosts = breakdown.count_ghosts(image_scores)
-        further = {
-            "AR50_single": breakdown.recall_of_groups(image_scores, 1, 1),
-            "AR50_several": breakdown.recall_of_groups(image_scores, 2, math.inf),
-            "PCK": breakdown.compute_pck(predictions, matches),
-            "ghosts": ghosts and ghosts[0],
-            "sure_ghosts": ghosts and ghosts[1],
-            "MPJPE_mm": breakdown.compute_mpjpe(dataset, predictions, matches),
-        }
-        metrics |= compute_part_metrics(dataset, predictions)
-        metrics |= {name: value for name, value in further.items() if value is not None}
+    if of_boxes:
+        return replace(result, image_scores=image_scores)
+    ghosts = breakdown.count_ghosts(image_scores)
+    further = {
+        "AR50_single": breakdown.recall_of_groups(image_scores, 1, 1),
+        "AR50_several": breakdown.recall_of_groups(image_scores, 2, math.inf),
+        "PCK": breakdown.compute_pck(predictions, matches),
+        "ghosts": ghosts and ghosts[0],
+        "sure_ghosts": ghosts and ghosts[1],
+        "MPJPE_mm": breakdown.compute_mpjpe(dataset, predictions, matches),
+    }
+    metrics |= compute_part_metrics(dataset, predictions)
+    metrics |= {name: value for name, value in further.items() if value is not None}
+    postures = group_by_posture(dataset.keypoints)
+    arguments = (compared, matches, predictions)
     return replace(
         result,
         figures=metrics,
         image_scores=image_scores,
-        keypoint_scores=keypoint_scores,
-        size_groups=sizes,
-        posture_groups=postures,
+        keypoint_scores=breakdown.score_keypoints(dataset, predictions, matches),
+        size_groups=score_person_groups(BY_SIZE, *arguments),
+        posture_groups=score_person_groups(postures, *arguments) if postures else (),
     )
 
 

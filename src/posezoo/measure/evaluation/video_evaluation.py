@@ -44,7 +44,7 @@ from posezoo.measure.evaluation.track_metrics import (
 from posezoo.poses.keypoints import Pose
 from posezoo.run.images import Image
 from posezoo.run.runtime.estimator import USUAL_FPS, Estimator
-from posezoo.run.video.frame_sources import Frame, FrameSource, open_source
+from posezoo.run.video.frame_sources import FrameSource, open_source
 from posezoo.run.video.video_options import VideoOptions
 
 # The number of a frame at the end of the name of its file, as CVAT and ffmpeg write it.
@@ -197,7 +197,10 @@ def _read_source(
     with closing(source.frames()) as frames:
         for frame in frames:
             read += 1
-            yield _annotate(source, frame, images.get(frame.index))
+            image = images.get(frame.index)
+            if image is not None:
+                require_stated_size(source.name, frame.image, image)
+            yield VideoFrame(frame.image, source.time_s(frame), image)
             if frame.index == last:
                 return
     raise DatasetError(
@@ -205,12 +208,6 @@ def _read_source(
         f" {format_count(read, 'frame')}",
         hint="frame_id is the number of the frame in the video, counted from 0",
     )
-
-
-def _annotate(source: FrameSource, frame: Frame, image: DatasetImage | None) -> VideoFrame:
-    if image is not None:
-        require_stated_size(source.name, frame.image, image)
-    return VideoFrame(frame.image, source.time_s(frame), image)
 
 
 def evaluate_videos(

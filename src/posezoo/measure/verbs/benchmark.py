@@ -20,7 +20,7 @@ import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,14 +33,12 @@ from posezoo.cli.run_main import command_line
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import InferenceError, OutputError, PosezooError, SettingsError
 from posezoo.core.events import Listener, RunStarted
-from posezoo.core.values import frozen
 from posezoo.run.run_flags import described_options_from_args
 
 if TYPE_CHECKING:
     from posezoo.core.pipeline.for_each import Executor
     from posezoo.core.resolve.stage_context import Context
-    from posezoo.measure.benchmark_cases import BenchmarkOptions
-    from posezoo.measure.benchmark_planner import BenchmarkPlanner
+    from posezoo.measure.benchmark_cases import BenchmarkOptions, BenchmarkPlanner
     from posezoo.measure.benchmarking.benchmark_process import BenchmarkSchedule
     from posezoo.measure.benchmarking.benchmark_result import BenchmarkResult
     from posezoo.measure.benchmarking.workloads import BenchmarkCase
@@ -183,8 +181,7 @@ class _BenchmarkArgs(flags.ConversionArgs, flags.DescriptionArgs):
 def run(args: _BenchmarkArgs) -> int:
     """Measure, and print the results."""
     _refuse_invalid_flags(args)
-    from posezoo.measure.benchmark_cases import CaseMaker
-    from posezoo.measure.benchmark_planner import BenchmarkPlanner
+    from posezoo.measure.benchmark_cases import BenchmarkPlanner, CaseMaker
     from posezoo.measure.benchmark_tables import format_results, results_to_json
     from posezoo.measure.benchmarking.benchmark_process import BenchmarkSchedule
 
@@ -204,7 +201,7 @@ def run(args: _BenchmarkArgs) -> int:
         if args.dry_run:
             planner.report.answers += planner.plans(schedule)
             return planner.report.print(args.format)
-        measuring = _Measuring(planner, schedule, console)
+        measuring = _Measuring(planner, schedule)
         try:
             if args.compare:
                 measuring.compare()
@@ -217,12 +214,12 @@ def run(args: _BenchmarkArgs) -> int:
         except KeyboardInterrupt:
             is_interrupted = True
         results = measuring.results
-        today = date.today()
+        complete = [result for result in results if len(result.rounds) == args.rounds]
         if args.output:
-            _write(args.output, _complete(results, args.rounds), today, console=console)
+            _write(args.output, complete, console)
         if not args.no_record:
-            _keep(_complete(results, args.rounds), today, planner)
-    answer = results_to_json(results, today, is_compared=args.compare)
+            _keep(complete, planner)
+    answer = results_to_json(results, is_compared=args.compare)
     answer |= {"interrupted": is_interrupted, "failed": planner.report.failures}
     lines = format_results(results, is_compared=args.compare, rounds=args.rounds)
     print_result(args.format, answer, *lines)
@@ -267,7 +264,6 @@ class _Measuring:
 
     planner: BenchmarkPlanner
     schedule: BenchmarkSchedule
-    console: Console
     results: list[BenchmarkResult] = field(default_factory=list)
 
     def compare(self) -> None:
@@ -291,8 +287,8 @@ class _Measuring:
         from posezoo.core.pipeline.for_each import for_each
 
         cases = list(self.planner.cases())
-        task = _MeasurementTask(self.schedule)
-        for outcome in for_each(cases, task, executor=executor, listener=self.console):
+        task = partial(_measure_alone, self.schedule)
+        for outcome in for_each(cases, task, executor=executor, listener=self.planner.console):
             with self.planner.report_failure(outcome.item.model):
                 if outcome.error:
                     raise outcome.error
@@ -306,7 +302,7 @@ class _Measuring:
 
         latest: tuple[BenchmarkResult, ...] = ()
         try:
-            for so_far in run_rounds(cases, self.schedule, listener=self.console):
+            for so_far in run_rounds(cases, self.schedule, listener=self.planner.console):
                 latest = so_far
         except PosezooError:
             latest = ()
@@ -347,24 +343,17 @@ def _refuse_flags_of_the_other_kind(args: _BenchmarkArgs, described: str) -> Non
             args.parser.error(problem)
 
 
-@frozen
-class _MeasurementTask:
-    """Measures a case; it is pickled for the workers of a cluster."""
+def _measure_alone(
+    schedule: BenchmarkSchedule, case: BenchmarkCase, listener: Listener
+) -> tuple[BenchmarkResult, ...]:
+    """Measure a case, also on a worker of a cluster."""
+    from posezoo.measure.benchmarking.benchmark_process import run_rounds
 
-    schedule: BenchmarkSchedule
-
-    def __call__(self, case: BenchmarkCase, listener: Listener) -> tuple[BenchmarkResult, ...]:
-        from posezoo.measure.benchmarking.benchmark_process import run_rounds
-
-        *_, results = run_rounds([case], self.schedule, listener=listener)
-        return results
+    *_, results = run_rounds([case], schedule, listener=listener)
+    return results
 
 
-def _complete(results: Sequence[BenchmarkResult], rounds: int) -> list[BenchmarkResult]:
-    return [result for result in results if len(result.rounds) == rounds]
-
-
-def _keep(results: Sequence[BenchmarkResult], today: date, planner: BenchmarkPlanner) -> None:
+def _keep(results: Sequence[BenchmarkResult], planner: BenchmarkPlanner) -> None:
     """Keep the results of the zoo's models for posezoo recommend; a folder that cannot be written
     is a warning.
     """
@@ -373,7 +362,7 @@ def _keep(results: Sequence[BenchmarkResult], today: date, planner: BenchmarkPla
     measured: dict[str, list[Measurement]] = {}
     for result in results:
         if result.case.is_recordable:
-            measured.setdefault(result.case.model, []).append(result.to_measurement(today))
+            measured.setdefault(result.case.model, []).append(result.to_measurement())
     for name, measurements in measured.items():
         with planner.report_failure(name):
             try:
@@ -386,7 +375,7 @@ def _keep(results: Sequence[BenchmarkResult], today: date, planner: BenchmarkPla
             planner.console.print_line(f"{own_folder()}: {kept} of {name}, for posezoo recommend")
 
 
-def _write(path: Path, results: Sequence[BenchmarkResult], today: date, console: Console) -> None:
+def _write(path: Path, results: Sequence[BenchmarkResult], console: Console) -> None:
     """Write the results of the zoo's models, in the format that posezoo record reads."""
     from posezoo.cli.result_files import write_result
     from posezoo.measure.benchmark_tables import measurements_to_json
@@ -397,7 +386,7 @@ def _write(path: Path, results: Sequence[BenchmarkResult], today: date, console:
     if not recordable:
         console.warn(f"{path}: not written: there is nothing to record")
         return
-    rows = measurements_to_json(recordable, today)
+    rows = measurements_to_json(recordable)
     text = json.dumps(rows, indent=2) + "\n"
     write_result(path, text.encode(), console, flags.MEASUREMENTS.signs)
     console.print_line(f"{path}: {len(rows)} measurements")

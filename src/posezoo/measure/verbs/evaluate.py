@@ -72,10 +72,8 @@ if TYPE_CHECKING:
     from posezoo.cli.json_projection import Json
     from posezoo.core.resolve.stage_context import Context
     from posezoo.measure.coco import CocoDataset
-    from posezoo.measure.evaluation.evaluation_report import EvaluationReport
-    from posezoo.measure.evaluation.video_report import VideoReport
-    from posezoo.measure.model_evaluation import EvaluatedModel
-    from posezoo.run.runtime.estimator import Estimator
+    from posezoo.measure.evaluation.evaluation_report import EvaluationReport, VideoReport
+    from posezoo.measure.model_evaluation import EvaluatedModel, LoadedModel
     from posezoo.run.runtime.runtime_config import LoadOptions
 
 EXAMPLES = """
@@ -119,19 +117,16 @@ FLAGS = (
     FlagGroup(
         Flag(
             "--height PX",
-            "resize images to this height; for models that find all people at once",
+            "resize images to this height, or their shorter side to it, depending on the decoder;"
+            " for models that find all people at once",
             flags.whole_number(32, 4096),
+            former="--short_side",
         ),
         Flag(
             "--heights PX,PX",
             "evaluate at each of these heights, or shorter sides, and print the metrics by size;"
             " each height has its own folder of results",
             flags.whole_numbers(32, 4096),
-        ),
-        Flag(
-            "--short_side PX",
-            "resize the shorter side of images to this; for the decoder associative_embedding",
-            flags.whole_number(32, 4096),
         ),
     ),
     Flag("--flip", "also run each image mirrored, and average both results"),
@@ -211,7 +206,6 @@ class _EvaluateArgs(DatasetArgs, flags.CheckpointArgs, flags.DescriptionArgs, fl
     skip_unreadable: bool
     height: int | None
     heights: tuple[int, ...] | None
-    short_side: int | None
     flip: bool
     scales: tuple[float, ...]
     boxes: str | None
@@ -296,21 +290,16 @@ def _evaluate_videos(
     console: Console,
 ) -> int:
     """Evaluate on videos, print the figures, and write the poses."""
-    from posezoo.core.settings import user_folder
+    from posezoo.measure.evaluation.evaluation_report import VideoReport
     from posezoo.measure.evaluation.video_evaluation import evaluate_videos, open_videos
-    from posezoo.measure.evaluation.video_report import VideoReport
     from posezoo.measure.evaluation_text import print_video_report
-    from posezoo.measure.model_evaluation import load_model
     from posezoo.run.video.video_options import VideoOptions
 
     videos = open_videos(dataset, console)  # before a model is downloaded
-    with name_target_size(_size_flag(args), options.target_size):
-        loaded = load_model(chosen, options, context, listener=console)
+    loaded, folder = _load(args, context, chosen, options, console)
     estimator = loaded.protocol.estimator
-    _require_resized_side(args.height, args.short_side, estimator)
     if args.detect_every and (args.detect_every > 1 or estimator.can_track):
         estimator.require_detector("--detect_every")
-    folder = args.output or user_folder("cache") / "evaluations" / loaded.folder_name
     followed = VideoOptions(track=True, smooth=args.smooth, detect_every=args.detect_every)
     result = evaluate_videos(
         estimator, dataset, videos, followed, name=estimator.model.full_name, listener=console
@@ -330,15 +319,11 @@ def _evaluate(
     console: Console,
 ) -> EvaluationReport:
     """Evaluate at one size."""
-    from posezoo.core.settings import user_folder
     from posezoo.measure.evaluation.evaluation_report import EvaluationReport
-    from posezoo.measure.model_evaluation import evaluate_model, load_model
+    from posezoo.measure.model_evaluation import evaluate_model
 
-    with name_target_size(_size_flag(args), options.target_size):
-        loaded = load_model(chosen, options, context, listener=console)
+    loaded, folder = _load(args, context, chosen, options, console)
     protocol = loaded.protocol
-    _require_resized_side(args.height, args.short_side, protocol.estimator)
-    folder = args.output or user_folder("cache") / "evaluations" / loaded.folder_name
     if args.heights:
         folder = folder / str(options.target_size)
     executor = None
@@ -354,6 +339,23 @@ def _evaluate(
         listener=console,
     )
     return EvaluationReport(protocol, result, folder, args.worst, args.report)
+
+
+def _load(
+    args: _EvaluateArgs,
+    context: Context,
+    chosen: EvaluatedModel,
+    options: LoadOptions,
+    console: Console,
+) -> tuple[LoadedModel, Path]:
+    """The model, and the folder of its results."""
+    from posezoo.core.settings import user_folder
+    from posezoo.measure.model_evaluation import load_model
+
+    flag = "--heights" if args.heights else "--height"
+    with name_target_size(flag, options.target_size):
+        loaded = load_model(chosen, options, context, listener=console)
+    return loaded, args.output or user_folder("cache") / "evaluations" / loaded.folder_name
 
 
 def _refuse_invalid_flags(args: _EvaluateArgs) -> None:
@@ -385,11 +387,8 @@ def _is_video(args: _EvaluateArgs) -> bool:
 
 
 def _refuse_flags_of_images(args: _EvaluateArgs) -> None:
-    names = (
-        *("boxes", "heights", "worst", "report", "fresh", "skip_unreadable", "cluster", "by"),
-        "requests",
-    )
-    for name in names:
+    names = "boxes heights worst report fresh skip_unreadable cluster by requests"
+    for name in names.split():
         if getattr(args, name):
             args.parser.error(f"--{name} is for images, not for videos")
 
@@ -458,25 +457,8 @@ def _load_options(args: _EvaluateArgs, context: Context) -> LoadOptions:
 
     options = LoadOptions(
         replace(default_runtime(context.settings), requests=args.requests),
-        target_size=args.height or args.short_side,
+        target_size=args.height,
         flip=args.flip,
         scales=args.scales,
     )
     return described_options_from_args(args, options, args.model)
-
-
-def _size_flag(args: _EvaluateArgs) -> str:
-    if args.heights:
-        return "--heights"
-    return "--short_side" if args.short_side else "--height"
-
-
-def _require_resized_side(height: int | None, short_side: int | None, estimator: Estimator) -> None:
-    """Raise an EvaluationError if the decoder does not use the side that a flag names."""
-    decoder = f"{estimator.model.full_name}: its decoder {estimator.decoder}"
-    uses_short_side = estimator.decoder == "associative_embedding"
-    if height and uses_short_side:
-        problem = f"{decoder} uses the shorter side of images"
-        raise EvaluationError(problem, hint="use --short_side")
-    if short_side and not uses_short_side:
-        raise EvaluationError(f"{decoder} uses the height of images", hint="use --height")

@@ -85,6 +85,7 @@ _MODEL = (
 )
 _FILE = "name size max_size? checksum=declared_checksum contains pin sources=addresses"
 _PORT = "shape layout color? mean scale"
+_IR_RECORD = "checks not_compared reduction nodes? int8? shift? accuracy? speed? in_float?"
 
 
 def card_json(facts: ModelFacts) -> Json:
@@ -103,7 +104,7 @@ def _legal(facts: ModelFacts) -> Json:
     origins = unique(part.origin for part in facts.parts)
     return {
         "license": distinct(map(_license, facts.parts)),
-        "origin": list(map(to_json, origins)),
+        "origin": to_json(origins),
         "citation": list(map(format_bibtex, facts.papers)),
         "revision": facts.model.revision,
         "deprecated": to_json(facts.model.deprecated),
@@ -194,8 +195,7 @@ def _made(part: ModelSpec, precision: Precision, record: Provenance) -> Json:
         "files": files,
         "gflops": record.complexity.get("gflops"),
         "mparams": record.complexity.get("mparams"),
-        **project(record, "checks not_compared reduction nodes? int8? shift? accuracy? speed?"),
-        **project(record, "in_float?"),
+        **project(record, _IR_RECORD),
     }
 
 

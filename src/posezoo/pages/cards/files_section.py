@@ -20,24 +20,6 @@ from posezoo.pages.cards.markdown import (
 from posezoo.pages.cards.measurement_tables import SHIFT_LEGEND
 from posezoo.pages.facts.model_facts import ModelFacts
 
-DEVIATION_HEADERS = ("Model", "Precision", "Output", "Deviation", "Allowed", "Photos")
-CHECK_HEADERS = (
-    "Model",
-    "Precision",
-    "Output",
-    "Difference",
-    "Allowed",
-    "Rounding to FP16",
-    "Original run by",
-)
-NODE_HEADERS = (
-    "Model", "Precision", "Equal", "Within noise", "Prove nothing", "No partner", "As recorded",
-)  # fmt: skip
-SHIFT_HEADERS = (
-    "Model", "Precision", "Median shift", "90th percentile", "People, FP32", "People, INT8",
-    "Agreement", "Photos", "Calibration photos",
-)  # fmt: skip
-
 
 def render_files_section(facts: ModelFacts) -> Paragraphs:
     """The section Files: size, digest and sources of each file, including the files of variants."""
@@ -129,7 +111,20 @@ def render_ir_section(facts: ModelFacts) -> Paragraphs:
     if shifts:
         yield "## Quantization"
         yield SHIFT_LEGEND
-        yield format_table(SHIFT_HEADERS, shifts)
+        yield format_table(
+            (
+                "Model",
+                "Precision",
+                "Median shift",
+                "90th percentile",
+                "People, FP32",
+                "People, INT8",
+                "Agreement",
+                "Photos",
+                "Calibration photos",
+            ),
+            shifts,
+        )
         yield from _render_int8(facts)
 
 
@@ -155,7 +150,18 @@ def _render_checks(facts: ModelFacts) -> Iterator[str]:
             "The difference of each output from the original's, and how far the rounding of the"
             " constants to FP16 moves it. Both are relative to its largest value."
         )
-        yield format_table(CHECK_HEADERS, checks)
+        yield format_table(
+            (
+                "Model",
+                "Precision",
+                "Output",
+                "Difference",
+                "Allowed",
+                "Rounding to FP16",
+                "Original run by",
+            ),
+            checks,
+        )
     yield from map(escape, remarks)
     yield from _render_comparisons(facts)
     if nodes:
@@ -165,7 +171,18 @@ def _render_checks(facts: ModelFacts) -> Iterator[str]:
             " original that its publisher's runtime computes, too. All are 0 if nothing gives the"
             " tensors of the original."
         )
-        yield format_table(NODE_HEADERS, nodes)
+        yield format_table(
+            (
+                "Model",
+                "Precision",
+                "Equal",
+                "Within noise",
+                "Prove nothing",
+                "No partner",
+                "As recorded",
+            ),
+            nodes,
+        )
 
 
 def _render_comparisons(facts: ModelFacts) -> Paragraphs:
@@ -186,7 +203,9 @@ def _render_comparisons(facts: ModelFacts) -> Paragraphs:
             "How far INT8, made with the declared ranges, is from FP16 on photos: the root mean"
             " square of the differences, as a share of the standard deviation of FP16's values."
         )
-        yield format_table(DEVIATION_HEADERS, deviations)
+        yield format_table(
+            ("Model", "Precision", "Output", "Deviation", "Allowed", "Photos"), deviations
+        )
 
 
 def _render_int8(facts: ModelFacts) -> Paragraphs:

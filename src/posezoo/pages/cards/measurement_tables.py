@@ -95,8 +95,6 @@ _ROW_SETTINGS = {
     "executed_precision": "Executed in",
     "requests": "Requests",
 }
-#: What a table does not repeat: the streams follow from the requests, and card.json has the rest.
-_LEFT_OUT = ("streams",)
 #: Figures without a column: part of a range, or of the conditions; card.json has the others.
 _NO_COLUMN = (
     "throughput_max_fps", "rounds",
@@ -121,8 +119,6 @@ _LEGEND = {
         " FP16."
     ),
 }
-
-FLIP_LEGEND = "With flip, the results for the image and for its mirror image are averaged."
 
 COSTS = {"gflops": "GFLOPs", "mparams": "MParams"}
 
@@ -174,7 +170,8 @@ def tabulate_measurements(facts: ModelFacts) -> Iterator[MeasurementTable]:
 
 
 def _describe_conditions(measurement: Measurement) -> str:
-    hidden = (*_ROW_SETTINGS, *_LEFT_OUT)
+    # The streams follow from the requests; card.json has them.
+    hidden = (*_ROW_SETTINGS, "streams")
     settings = {name: value for name, value in measurement.settings.items() if name not in hidden}
     if "rounds" in measurement.figures:
         settings["rounds"] = f"{measurement.figures['rounds']:g}"
@@ -195,7 +192,7 @@ def render_measurement_sections(facts: ModelFacts) -> Paragraphs:
     for table in tabulate_measurements(facts):
         if table.kind != seen:
             yield f"## {TITLES[table.kind]}"
-            yield _LEGEND.get(table.kind, "")
+            yield _LEGEND[table.kind]
         seen = table.kind
         yield render_compact_table(table.headers, table.rows)
         yield escape(f"Measured with: {table.conditions}." if table.conditions else "")
@@ -251,7 +248,7 @@ def render_accuracy_section(facts: ModelFacts) -> Paragraphs:
         title = "Value" if all(part.is_ir for part in parts) else "Original model"
         yield render_compact_table([*HEADERS[:2], title, *HEADERS[3:]], rows)
         if any(claim.flip for part in parts for claim in part.published.accuracy):
-            yield FLIP_LEGEND
+            yield "With flip, the results for the image and for its mirror image are averaged."
     else:
         yield "No published accuracy is declared."
     for part in parts:

@@ -35,8 +35,7 @@ from posezoo.pages.cards.model_card import NAME, NOTE, render_model_pages
 from posezoo.pages.facts.comparison import ComparisonRow, MetricSource, compare_models, in_order
 from posezoo.pages.facts.model_facts import Model, ModelFacts, describe_model
 from posezoo.pages.facts.papers import collect_papers, format_citation
-from posezoo.pages.facts.scatter_chart import draw_chart
-from posezoo.pages.facts.svg_chart import Chart, to_svg
+from posezoo.pages.facts.scatter_chart import Chart, draw_chart, to_svg
 from posezoo.poses.people import ITSELF
 from posezoo.run.measurement_selection import MeasurementSelection
 
@@ -51,7 +50,6 @@ PIPELINE_HEADERS = {
     "single_p50_ms": "ms, 1 person",
     "latency_p50_ms": "ms, 4 people",
 }
-COST_HEADERS = ("Model", "GFLOPs", "GFLOPs counted", "MParams", "MParams counted")
 PICTURE_LEGEND = """\
 Each number is a model; further up and to the right is better. The speed is of the whole pipeline on a photo of
 one person. A mark is white if the AP is its publisher's, whose data and protocol differ (its card states them), or if
@@ -78,14 +76,6 @@ TABLES = {
     "alpha_pose_": "AlphaPose",
 }
 
-GLUONCV_HEADERS = (
-    "Model",
-    "OKS AP",
-    "OKS AP (with flip)",
-    "Hashtag",
-    "Training Command",
-    "Training log",
-)
 
 #: Height and width of an input whose size the page does not state.
 USUAL_SIZE = (256, 192)
@@ -132,9 +122,7 @@ def _render_model_tables(models: Sequence[ModelFacts], root: Path) -> Paragraphs
     """
     layout = ModelLayout(root, root)
     compared = compare_models(models, layout, MeasurementSelection())
-    by_name: dict[str, list[ComparisonRow]] = {}
-    for row in compared.rows:
-        by_name.setdefault(row.model, []).append(row)
+    by_name = compared.rows_by_model
     places = {row.name: place for place, row in enumerate(in_order(compared.rows))}
 
     def place_of(shown: tuple[ModelFacts, ComparisonRow | None]) -> int:
@@ -183,7 +171,9 @@ def _render_cost_table(models: Sequence[ModelFacts]) -> Paragraphs:
             rows.append((_link(facts), *costs))
     if rows:
         yield "## Costs"
-        yield format_table(COST_HEADERS, rows)
+        yield format_table(
+            ("Model", "GFLOPs", "GFLOPs counted", "MParams", "MParams counted"), rows
+        )
         yield COST_LEGEND
 
 
@@ -278,7 +268,17 @@ def _render_gluoncv_tables(models: Sequence[Model]) -> Paragraphs:
         yield INTRODUCTION
     for title, rows in tables.items():
         yield f"### {title}"
-        yield format_table(GLUONCV_HEADERS, [_gluoncv_row(row, notes) for row in rows])
+        yield format_table(
+            (
+                "Model",
+                "OKS AP",
+                "OKS AP (with flip)",
+                "Hashtag",
+                "Training Command",
+                "Training log",
+            ),
+            [_gluoncv_row(row, notes) for row in rows],
+        )
     for paper in papers:
         citation = escape(format_citation(paper))
         yield f"{notes[paper.address]}: {citation} {format_link_with_text(paper.address)}"

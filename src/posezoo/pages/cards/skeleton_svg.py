@@ -27,11 +27,6 @@ _LIST = 252
 _MIDDLE = 120
 _REACH = 100
 _ROWS = 19  # rows of the list beside the person; more keypoints use more columns
-#: The radius of a keypoint and the size of its number; small for faces and hands.
-_RADIUS = 7
-_NUMBER = 8
-_SMALL_RADIUS = 5
-_SMALL_NUMBER = 5
 
 
 def render_skeleton(skeleton: Skeleton) -> str:
@@ -45,8 +40,8 @@ def render_skeleton(skeleton: Skeleton) -> str:
     columns = -(-len(positions) // _ROWS)
     is_beside = max((x for x, _ in positions), default=0) >= _LIST
     start = 2 * _LIST + 74 if is_beside else _LIST
-    radius = _SMALL_RADIUS if is_beside else _RADIUS
-    number = _SMALL_NUMBER if is_beside else _NUMBER
+    # The radius of a keypoint and the size of its number; small for faces and hands.
+    radius, number = (5, 5) if is_beside else (7, 8)
     width = _WIDTH - _LIST + start + (columns - 1) * 140
     limbs = []
     for a, b in skeleton.limbs:
@@ -79,10 +74,12 @@ def render_skeleton(skeleton: Skeleton) -> str:
             ),
             f"<title>{escape(skeleton.name)}: {escape(listed)}</title>",
             f'<rect width="{width}" height="{_HEIGHT}" rx="8" fill="#fff"/>',
-            *('<g stroke-width="4" stroke-linecap="round" opacity=".55">', *limbs),
+            '<g stroke-width="4" stroke-linecap="round" opacity=".55">',
+            *limbs,
             f'</g><g font-size="{number}" text-anchor="middle">',
             *joints,
-            *("</g><g>", *names),
+            "</g><g>",
+            *names,
             "</g></svg>\n",
         ]
     )

@@ -36,13 +36,6 @@ SIZE = "368,432"
 
 #: An image beside a model.yml: the model's results on the sample photos, as posezoo run draws them.
 PICTURE = "example.jpg"
-CREDIT = (
-    "*Photos: an astronaut's portrait (Eileen Collins, by NASA, public domain) and a man behind a"
-    " camera (by Lav Varshney, CC0), both from the Python package scikit-image.*"
-)
-
-
-_DRAWN = "*A drawing of posezoo.*"
 
 
 def _is_drawn(facts: ModelFacts) -> bool:
@@ -57,7 +50,12 @@ def describe_picture(facts: ModelFacts) -> str:
 
 def credit_picture(facts: ModelFacts) -> str:
     """Where the photos of a model's picture come from, in Markdown."""
-    return _DRAWN if _is_drawn(facts) else CREDIT
+    if _is_drawn(facts):
+        return "*A drawing of posezoo.*"
+    return (
+        "*Photos: an astronaut's portrait (Eileen Collins, by NASA, public domain) and a man behind"
+        " a camera (by Lav Varshney, CC0), both from the Python package scikit-image.*"
+    )
 
 
 def render_example_section(facts: ModelFacts, *, linked: bool = False) -> Paragraphs:

@@ -218,6 +218,14 @@ class ModelComparison:
     situation_conditions: str = ""
     single_setting: str = ""  # of pipelines with one person
 
+    @property
+    def rows_by_model(self) -> dict[str, list[ComparisonRow]]:
+        """The rows of each model, by its name with its tag."""
+        rows: dict[str, list[ComparisonRow]] = {}
+        for row in self.rows:
+            rows.setdefault(row.model, []).append(row)
+        return rows
+
 
 @frozen
 class _Subject:
@@ -447,16 +455,9 @@ def _list_proofs(facts: ModelFacts, precision: Precision) -> tuple[str, ...]:
     """What the IR in the folders of the facts were compared with."""
     proofs: dict[str, None] = {}
     for _part, made, record in facts.ir_records():
-        if made is not precision:
-            continue
-        if record.reference:
-            proofs[record.reference] = None
-        if record.int8 is not None:
-            proofs[str(record.int8)] = None
-        if record.dependence:
-            proofs[record.dependence] = None
-        if record.nodes is not None:
-            proofs[str(record.nodes)] = None
+        if made is precision:
+            found = (record.reference, record.int8, record.dependence, record.nodes)
+            proofs |= dict.fromkeys(map(str, filter(None, found)))
     return tuple(proofs)
 
 

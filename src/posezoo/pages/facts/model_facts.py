@@ -44,12 +44,6 @@ LIMITS = {
     ),
 }
 
-#: The limit of a composite that finds people itself and then processes each of them.
-OWN_DETECTOR_LIMIT = (
-    "Its part {detector} finds the people: a person whom it misses gets no pose. The running time"
-    " grows with the number of people."
-)
-
 
 @frozen
 class ModelFacts:
@@ -198,7 +192,10 @@ class ModelFacts:
         by_approach = LIMITS.get(self.approach, "")
         stages = self.model.stages
         if stages and self.approach == "top-down":
-            by_approach = OWN_DETECTOR_LIMIT.format(detector=stages[0])
+            by_approach = (
+                f"Its part {stages[0]} finds the people: a person whom it misses gets no pose. The"
+                " running time grows with the number of people."
+            )
         return unique([by_approach, self.model.limits, *(part.limits for part in self.parts)])
 
     @property

@@ -24,7 +24,6 @@ from posezoo.core.values import frozen
 
 NAME = "papers.yml"
 
-_NO_AUTHOR = "is empty: a paper has at least one author"
 _BIBTEX_KEY = matching(
     re.compile(r"[A-Za-z][A-Za-z0-9:_-]{0,99}"),
     "a key of BibTeX: letters, digits, and : _ - after the first",
@@ -32,7 +31,9 @@ _BIBTEX_KEY = matching(
 _KEYS = (
     required_key("key", _BIBTEX_KEY),
     required_key("title", LINE),
-    required_key("authors", list_of(LINE, minimum=1, empty=_NO_AUTHOR)),
+    required_key(
+        "authors", list_of(LINE, minimum=1, empty="is empty: a paper has at least one author")
+    ),
     Key("booktitle", LINE),
     Key("journal", LINE),
     required_key("year", integer(1900, 2100)),

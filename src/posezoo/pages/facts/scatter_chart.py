@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from html import escape
 from math import log10
 from textwrap import wrap
 
 from posezoo.cli.labels import format_ap, format_figure
 from posezoo.core.values import frozen
 from posezoo.pages.facts.comparison import MetricSource, ModelComparison, SourcedMetric, in_order
-from posezoo.pages.facts.svg_chart import FULL, INK, RULE, WHITE, Chart, Color
+
+_TEXT = 13  # the size of the letters, in pixels
+
+Color = tuple[int, int, int]
+#: The colours that all charts share.
+INK: Color = (33, 37, 41)
+RULE: Color = (222, 226, 230)
+WHITE: Color = (255, 255, 255)
+FULL: Color = (25, 113, 194)
 
 # In pixels: the width, at which the text can be read on a phone; the plot's edges, a mark, a line
 # of the list.
@@ -24,6 +33,35 @@ _MARK_HEIGHT = 14
 _LINE = 20
 _LETTERS_OF_A_LINE = 66
 _TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+
+#: Texts near the beginning of each chart.
+SIGNS = ('<svg xmlns="http://www.w3.org/2000/svg" width="', ' font-family="sans-serif" font-size="')
+
+
+@dataclass(kw_only=True)
+class Chart:
+    """Rectangles, and labels in front of them, as elements of SVG. Places and sizes are in pixels
+    from the upper left corner, colours are RGB.
+    """
+
+    width: int = 0
+    height: int = 0
+    rectangles: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+
+    def draw(
+        self, x: float, y: float, width: float, height: float, fill: Color, edge: Color
+    ) -> None:
+        """Add a rectangle."""
+        self.rectangles.append(
+            f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" '
+            f'fill="{_hex(fill)}" stroke="{_hex(edge)}"/>'
+        )
+
+    def write(self, x: float, y: float, text: str, color: Color = INK) -> None:
+        """Add a line of text; ``y`` is its baseline."""
+        shown = escape(_printable(text))
+        self.labels.append(f'<text x="{x:g}" y="{y:g}" fill="{_hex(color)}">{shown}</text>')
 
 
 @frozen
@@ -53,9 +91,6 @@ class _Plot(Chart):
 
     def draw_vertical(self, x: float, top: float, bottom: float, color: Color) -> None:
         self.draw(x, top, 0.2, bottom - top, color, color)
-
-    def draw_mark(self, left: float, top: float, fill: Color, edge: Color) -> None:
-        self.draw(left, top, _MARK_WIDTH, _MARK_HEIGHT, fill, edge)
 
 
 def draw_chart(comparison: ModelComparison) -> Chart | None:
@@ -169,7 +204,29 @@ def _draw_point(
     fill, ink = (FULL, WHITE) if point.is_measured else (WHITE, INK)
     indent = 1 if number > 9 else 5
     for left, top in (mark, (_LEFT, line)):
-        plot.draw_mark(left, top, fill, FULL)
+        plot.draw(left, top, _MARK_WIDTH, _MARK_HEIGHT, fill, FULL)
         plot.write(left + indent, top + 12, str(number), ink)
     text = f"{point.name}: AP {format_ap(point.ap.number)}, {format_figure(point.speed)}/s"
     plot.write(_LEFT + 28, line + 12, text)
+
+
+def to_svg(chart: Chart) -> str:
+    """The chart as an SVG file."""
+    lines = [
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{chart.width}" height="{chart.height}"'
+            f' viewBox="0 0 {chart.width} {chart.height}" font-family="sans-serif"'
+            f' font-size="{_TEXT}">'
+        ),
+        f'<rect width="{chart.width}" height="{chart.height}" fill="{_hex(WHITE)}"/>',
+    ]
+    return "\n".join([*lines, *chart.rectangles, *chart.labels, "</svg>"]) + "\n"
+
+
+def _hex(color: Color) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*color)
+
+
+def _printable(text: str) -> str:
+    # A declared text may contain line breaks, and characters that are not allowed in XML.
+    return "".join(character if character.isprintable() else "?" for character in text)

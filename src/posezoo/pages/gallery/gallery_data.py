@@ -22,7 +22,6 @@ from posezoo.pages.cards.usage_section import PICTURE, credit_picture, describe_
 from posezoo.pages.facts.comparison import (
     COLUMNS,
     ComparisonColumn,
-    ComparisonRow,
     Metrics,
     MetricSource,
     ModelComparison,
@@ -154,9 +153,7 @@ def collect_gallery_data(
     """
     by_name = {facts.name: facts for model in models for facts in (model, *model.variants)}
     compared = compare_models([*by_name.values()], layout, selection, every_precision=True)
-    rows: dict[str, list[ComparisonRow]] = {}
-    for row in compared.rows:
-        rows.setdefault(row.model, []).append(row)
+    rows = compared.rows_by_model
     entries = []
     for name, facts in sorted(by_name.items()):
         examples = read_example(facts) if pictures is None else pictures.get(name, ())

@@ -53,7 +53,14 @@ TITLE = "Model gallery"
 
 #: The filters in order: the names of ``GalleryEntry.facets`` and the precision.
 FACETS = (
-    *("weights", "task", "family", "approach", "precision", "framework", "license", "input"),
+    "weights",
+    "task",
+    "family",
+    "approach",
+    "precision",
+    "framework",
+    "license",
+    "input",
     "collection",
 )
 
@@ -191,6 +198,8 @@ def _render_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collect
     facts = entry.facts
     ports = [_ports(part) for part in facts.parts if part.inputs or part.outputs]
     files = [_file_row(file) for part in facts.parts for file in part.files]
+    tags = [value for key, value in entry.facets.items() if key not in ("license", "approach")]
+    tags += to_json(entry.precisions)
     return render_page(
         "model",
         ["copy"],
@@ -198,7 +207,7 @@ def _render_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collect
         hero=_hero(entry),
         facts=facts,
         pages=pages,
-        tags=_tags(entry),
+        tags=list(filter(None, tags)),
         ports=ports,
         commands=_commands(facts),
         files=files,
@@ -222,11 +231,6 @@ def _performance(entry: GalleryEntry, gallery: GalleryData) -> dict[str, object]
         "measured": [(_measurement_title(table), table) for table in tables],
         "card_rows": list(map(_card_row, entry.from_card)),
     }
-
-
-def _tags(entry: GalleryEntry) -> list[str]:
-    facets = [value for key, value in entry.facets.items() if key not in ("license", "approach")]
-    return list(filter(None, (*facets, *to_json(entry.precisions))))
 
 
 def _card_row(metric: CardMetric) -> Row:
@@ -291,7 +295,11 @@ def _metrics_table(entry: GalleryEntry, gallery: GalleryData, scope: str) -> dic
     It contains only rows with a value. One row contains the published values; then each precision
     has a row. Metrics that depend on neither pipeline nor network are those of the network.
     """
-    axes = {key: axis for key, axis in gallery.axes.items() if _is_in_scope(key, axis, scope)}
+    axes = {
+        key: axis
+        for key, axis in gallery.axes.items()
+        if key not in ("any_AP", "transfer_bytes") and (axis.scope or "network") == scope
+    }
     by_row: dict[str, Metrics] = {}
     for name, metrics in ((PUBLISHED, entry.published), *entry.measured.items()):
         if axes.keys() & metrics.keys():
@@ -311,10 +319,6 @@ def _metrics_table(entry: GalleryEntry, gallery: GalleryData, scope: str) -> dic
         "rows": rows,
         "note": "; ".join(notes),
     }
-
-
-def _is_in_scope(key: str, axis: ComparisonColumn, scope: str) -> bool:
-    return key not in ("any_AP", "transfer_bytes") and (axis.scope or "network") == scope
 
 
 def _column_title(axis: ComparisonColumn) -> str:

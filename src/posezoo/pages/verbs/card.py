@@ -24,7 +24,6 @@ from posezoo.pages.model_filters import facts_of
 
 if TYPE_CHECKING:
     from posezoo.core.registry import Registry
-    from posezoo.core.settings import Settings
     from posezoo.pages.facts.model_facts import ModelFacts
 
 EXAMPLES = """
@@ -65,10 +64,15 @@ def run(args: _CardArgs) -> int:
     """Print or write; 1 if a file is unreadable, outdated (``--check``), or not written by
     posezoo.
     """
+    from posezoo.core.pipeline.zoo_context import registry_from_settings
+    from posezoo.core.registry import open_registry
+
     _refuse_invalid_flags(args)
     patterns = flags.patterns_from_args(args)
     settings = flags.settings_from_args(args)
-    registry = _open_registry(settings, in_place=args.in_place)
+    registry = registry_from_settings(settings)
+    if args.in_place:
+        registry = open_registry(settings.models_dir)
     with Console(quiet=args.quiet) as console:
         selection = select_models(registry, patterns, console, takes_checkpoints=not args.in_place)
         models = facts_of(selection, registry)
@@ -93,15 +97,6 @@ def _refuse_invalid_flags(args: _CardArgs) -> None:
         args.parser.error(
             "--in_place writes into the folders of --models_dir, not into a --registry"
         )
-
-
-def _open_registry(settings: Settings, *, in_place: bool) -> Registry:
-    from posezoo.core.pipeline.zoo_context import registry_from_settings
-    from posezoo.core.registry import open_registry
-
-    if not in_place:
-        return registry_from_settings(settings)
-    return open_registry(settings.models_dir)
 
 
 def _write_cards(models: Sequence[ModelFacts], folder: Path, console: Console) -> None:
@@ -192,7 +187,7 @@ def _update_page(path: Path, text: str, console: Console, *, check: bool) -> boo
 def _page_signs(path: Path) -> Sequence[str]:
     from posezoo.pages.cards import skeleton_svg
     from posezoo.pages.cards.model_card import FACTS_SIGNS, NOTE, PICTURES
-    from posezoo.pages.facts import svg_chart
+    from posezoo.pages.facts import scatter_chart
 
-    of_image = skeleton_svg.SIGNS if path.parent.name == PICTURES else svg_chart.SIGNS
+    of_image = skeleton_svg.SIGNS if path.parent.name == PICTURES else scatter_chart.SIGNS
     return {".md": (NOTE,), ".json": FACTS_SIGNS, ".svg": of_image}[path.suffix]

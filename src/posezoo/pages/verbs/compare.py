@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
+from posezoo.cli.json_projection import to_json
 from posezoo.cli.model_argument import find_named_model
-from posezoo.cli.report import print_json, print_lines
+from posezoo.cli.report import print_result
 from posezoo.core.declarations.model import Precision
 from posezoo.core.ended import explain_ended
 from posezoo.core.errors import import_cv2
@@ -91,10 +92,7 @@ def run(args: _CompareArgs) -> int:
         paths = expand_image_paths(args.input, console.warn)
         first, second = (_load(variant, context, console) for variant in variants)
         moves = compare_keypoints(first, second, paths)
-    if args.format == "json":
-        print_json(moves.to_json())
-    else:
-        print_lines(*format_moves(moves))
+    print_result(args.format, to_json(moves), *format_moves(moves))
     return 0
 
 

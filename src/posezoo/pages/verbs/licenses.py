@@ -74,9 +74,8 @@ def run(args: _LicensesArgs) -> int:
             if not term.holder:
                 name = term.spec.full_name
                 console.warn(f"{name}: its license text, which names the holder, is not available")
-    text = format_notice(terms)
-    if args.output:
-        with flags.console_from_args(args) as console:
+        text = format_notice(terms)
+        if args.output:
             write_result(args.output, text.encode(), console, NOTICE_SIGNS)
     if args.format == "json":
         print_json({"models": [project(term, _KEYS) for term in terms]})

@@ -39,7 +39,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.labels import format_megabytes, join
-from posezoo.cli.report import fit_columns, print_json, print_result
+from posezoo.cli.report import fit_columns, print_json, print_lines
 from posezoo.cli.run_main import MessageWriter
 from posezoo.core.registry import Selection, registry_name, registry_root
 from posezoo.core.settings import WHEEL_REGISTRIES
@@ -57,8 +57,13 @@ posezoo list 'resnet-*' --registry omz
 """
 
 HEADERS = (
-    *("MODEL", "DOWNLOAD", "WEIGHTS FROM", "LICENSE"),
-    *("OTHER TASK", "FRAMEWORK", "DESCRIPTION"),
+    "MODEL",
+    "DOWNLOAD",
+    "WEIGHTS FROM",
+    "LICENSE",
+    "OTHER TASK",
+    "FRAMEWORK",
+    "DESCRIPTION",
 )
 
 #: Most models of the zoo have it, so that the table does not repeat it.
@@ -95,7 +100,7 @@ def run(args: _ListArgs) -> int:
     if args.format == "json":
         print_json([model_to_json(facts, selection, weights[facts.name]) for facts in models])
     else:
-        print_result(args.format, None, *_table(models, selection, weights))
+        print_lines(*_table(models, selection, weights))
     return selection.exit_code
 
 

@@ -14,8 +14,12 @@ from posezoo.core.declarations.model import Family, Framework, License, ModelSpe
 from posezoo.core.errors import DatasetError
 from posezoo.core.events import WarningIssued
 from posezoo.measure import coco
-from posezoo.measure.evaluation.coco_metrics import compute_coco_metrics, keypoint_sigmas
-from posezoo.measure.evaluation.dataset_parts import BODY_PARTS, compute_part_metrics
+from posezoo.measure.evaluation.coco_metrics import (
+    BODY_PARTS,
+    compute_coco_metrics,
+    compute_part_metrics,
+    keypoint_sigmas,
+)
 from posezoo.measure.model_evaluation import select_keypoints
 from posezoo.poses.keypoints import SKELETONS, WHOLE_BODY
 

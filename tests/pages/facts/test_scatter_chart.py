@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from posezoo.pages.facts.svg_chart import SIGNS, WHITE, Chart, to_svg
+from posezoo.pages.facts.scatter_chart import SIGNS, WHITE, Chart, to_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 
