@@ -29,7 +29,7 @@ _PROJECT = ("CMakeLists.txt", "main.cpp", "poses.hpp", "fit.hpp", "blazepose.hpp
 def render_cpp(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
     """The model's IR, and the project."""
     require_keypoints(model.spec)
-    for each in filter(None, (model, model.detector)):
+    for each in model.networks:
         yield from render_documents(each, TARGET, f"models/{each.name}-")
     yield from render_pipeline(model, "models")
     for name in _PROJECT:

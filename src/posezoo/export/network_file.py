@@ -178,13 +178,11 @@ def _with_files(spec: ModelSpec, graph: Graph) -> ModelSpec:
         beside = file.relative_to(path.parent).as_posix()
         is_named_in_original = framework is Framework.ONNX and file != path
         file_name = beside if is_named_in_original else f"{name}{file.suffix}"
-        files.append(_source_file(f"{folder}{file_name}", file))
+        digest = compute_digest(file)
+        source = FileSource(file.absolute())
+        size = file.stat().st_size
+        files.append(SourceFile(f"{folder}{file_name}", size, digest, sources=(source,)))
     return replace(spec, name=name, framework=framework, files=tuple(files))
-
-
-def _source_file(name: str, path: Path) -> SourceFile:
-    source = FileSource(path.absolute())
-    return SourceFile(name, path.stat().st_size, compute_digest(path), sources=(source,))
 
 
 def _stored_precision(graph: Graph) -> Precision:

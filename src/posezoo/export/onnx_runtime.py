@@ -38,7 +38,7 @@ def render_onnx(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportF
     yield from render_documents(model, TARGET)
     if model.detector:
         yield from render_documents(model.detector, TARGET, f"{folder}/{model.detector.name}-")
-    for each in filter(None, (model, model.detector)):
+    for each in model.networks:
         yield ExportFile(f"{folder}/{each.name}.onnx", _write_network(each))
     yield from render_facts(model, folder)
     python = render_python_sample(model, ".onnx", "onnxruntime", "network_onnx.py")

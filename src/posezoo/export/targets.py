@@ -1,6 +1,6 @@
 """The targets of ``posezoo export`` by name.
 
-A new target is a module with an ``ExportTarget`` record, a line in ``TARGETS``, and templates in
+A new target is an ``ExportTarget`` record in a module, a line in ``TARGETS``, and templates in
 templates/.
 """
 
@@ -19,8 +19,8 @@ TARGETS = LazyTable(
     ExportTarget,
     {
         "folder": "posezoo.export.folder:TARGET",
-        "ovms": "posezoo.export.ovms:TARGET",
-        "triton": "posezoo.export.triton:TARGET",
+        "ovms": "posezoo.export.model_servers:OVMS",
+        "triton": "posezoo.export.model_servers:TRITON",
         "modelapi": "posezoo.export.modelapi:TARGET",
         "dlstreamer": "posezoo.export.dlstreamer:TARGET",
         "cpp": "posezoo.export.cpp:TARGET",
@@ -36,9 +36,6 @@ def find_target(name: str) -> ExportTarget:
         ExportError: there is no such target.
         PluginError: it is a plug-in that cannot be imported.
     """
-    ended = explain_ended_target(name)
-    if ended:
-        raise ExportError(ended)
     return TARGETS.require(name, "export target", ExportError)
 
 

@@ -168,15 +168,7 @@ def find_model_optimizer(named: Path | None, python: Path | None = None) -> Mode
     Raises:
         ConversionError: the path does not exist, or its Python has no Model Optimizer.
     """
-    script: Path | None = None
-    if named:
-        script = _find_script(named)
-        if script.name.startswith("python"):
-            script, python = None, python or script
-        else:
-            python = python or _find_python(script)
-    if python is None:
-        raise ConversionError("no Model Optimizer was named", hint=HINT)
+    script, python = _locate(named, python)
     folder, version, python_version = _probe(python)
     if is_stand_in_version(version):
         folder = ""  # its openvino.tools.mo runs posezoo
@@ -206,12 +198,8 @@ def inspect_model_optimizer(named: Path | None, python: Path | None = None) -> M
     Raises:
         ConversionError: the path does not exist, or no Python is beside it.
     """
-    if named is None and python is None:
-        raise ConversionError("no Model Optimizer was named", hint=HINT)
-    script = _find_script(named) if named else None
-    if script and not script.name.startswith("python"):
-        python = python or _find_python(script)
-    environment = (python or script or Path()).absolute().parents[1]
+    script, python = _locate(named, python)
+    environment = python.absolute().parents[1]
     packages = environment.glob("[Ll]ib/**/site-packages/openvino_dev-*.dist-info")
     versions = [path.name.removesuffix(".dist-info").partition("-")[2] for path in packages]
     return ModelOptimizer((str(script or python),), environment, "".join(versions[:1]))
@@ -226,6 +214,20 @@ def is_stand_in(named: Path) -> bool:
             return f"from {STAND_IN_MODULE} import".encode() in stream.read(4096)
     except (OSError, ConversionError):
         return False
+
+
+def _locate(named: Path | None, python: Path | None) -> tuple[Path | None, Path]:
+    """The ``mo``, None if that is not named, and the Python that starts it."""
+    script: Path | None = None
+    if named:
+        script = _find_script(named)
+        if script.name.startswith("python"):
+            script, python = None, python or script
+        else:
+            python = python or _find_python(script)
+    if python is None:
+        raise ConversionError("no Model Optimizer was named", hint=HINT)
+    return script, python
 
 
 def _find_script(named: Path) -> Path:
@@ -390,17 +392,10 @@ _EXTRAS = {
 class _Finder(ProgramFinder):
     """Finds Model Optimizer."""
 
-    def find(self, named: Path | None, python: Path | None) -> ModelOptimizer:
-        return find_model_optimizer(named, python)
-
-    def inspect(self, named: Path | None, python: Path | None) -> ModelOptimizer:
-        return inspect_model_optimizer(named, python)
-
-    def is_stand_in(self, named: Path) -> bool:
-        return is_stand_in(named)
-
-    def refuse_unsafe_arguments(self, spec: ModelSpec) -> None:
-        refuse_unsafe_arguments(spec)
+    find = staticmethod(find_model_optimizer)
+    inspect = staticmethod(inspect_model_optimizer)
+    is_stand_in = staticmethod(is_stand_in)
+    refuse_unsafe_arguments = staticmethod(refuse_unsafe_arguments)
 
 
 FINDER = _Finder()

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from openvino import Node, Output
 from openvino import opset14 as ops
 
 from posezoo.core.arrays import Array
 from posezoo.formats.caffe.layer import Layer, LayerBuilder, along_axis, constant, integers, rank_of
 from posezoo.formats.caffe.prototxt import Message
-
-if TYPE_CHECKING:
-    from openvino import Node, Output
 
 _HEIGHT_AND_WIDTH = (2, 3)
 # The words of enumerations, by the numbers that old files have in their place.

@@ -7,16 +7,12 @@ Source: Liu et al., SSD: Single Shot MultiBox Detector, 2016; parameters as in t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
+from openvino import Node, Output
 from openvino import opset14 as ops
 
 from posezoo.formats.caffe.layer import Layer, LayerBuilder, along_axis, constant, integers
-from posezoo.formats.caffe.prototxt import Message
-
-if TYPE_CHECKING:
-    from openvino import Node, Output
 
 _CODES = {"1": "CORNER", "2": "CENTER_SIZE", "3": "CORNER_SIZE"}
 
@@ -32,7 +28,9 @@ def _build_normalize(layer: Layer) -> Node:
 
 def _build_prior_box(layer: Layer) -> Node:
     declared = layer.declared.message("prior_box_param")
-    _refuse_sides(layer, declared)
+    for name in ("img_size", "img_h", "img_w", "step_h", "step_w"):
+        if declared.texts(name):
+            raise layer.make_error(f"{name} is not supported")
     features, image, *_ = layer.require_inputs(2)
     attributes = {
         "min_size": declared.numbers("min_size"),
@@ -47,12 +45,6 @@ def _build_prior_box(layer: Layer) -> Node:
     }
     boxes = ops.prior_box(_spatial_sizes(features), _spatial_sizes(image), attributes)
     return ops.unsqueeze(boxes, integers(0))
-
-
-def _refuse_sides(layer: Layer, declared: Message) -> None:
-    for name in ("img_size", "img_h", "img_w", "step_h", "step_w"):
-        if declared.texts(name):
-            raise layer.make_error(f"{name} is not supported")
 
 
 def _spatial_sizes(values: Output) -> Node:

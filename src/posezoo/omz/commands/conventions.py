@@ -81,7 +81,8 @@ class LineBuffer:
 
     def write_out(self, text: str = "", end: str = "\n") -> None:
         """Write lines to the standard output."""
-        self._write(False, _printable_lines(text) + end)
+        lines = map(printable, text.split("\n"))
+        self._write(False, "\n".join(lines) + end)
 
     def write_error(self, text: str) -> None:
         """Write a line to the standard error."""
@@ -110,10 +111,6 @@ class LineBuffer:
             run_main.print_to_stderr(text.removesuffix("\n"))
         else:
             run_main.print_while_read(text, end="", flush=True)
-
-
-def _printable_lines(text: str) -> str:
-    return "\n".join(map(printable, text.split("\n")))
 
 
 class _OmzParser(parsers.SafeParser):
