@@ -11,7 +11,7 @@ from posezoo.cli.result_files import write_result
 from posezoo.core.events import Listener, ignore_event
 from posezoo.measure.evaluation.evaluation_protocol import EvaluationProtocol
 from posezoo.measure.evaluation.video_evaluation import VideoResult, VideoScore
-from posezoo.run.video.video_options import VideoOptions
+from posezoo.run.runtime.runtime_config import VideoOptions
 
 _PROTOCOL = "model=model_name precision device=estimator.device people_from"
 

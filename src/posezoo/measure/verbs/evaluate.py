@@ -301,7 +301,7 @@ def _evaluate_videos(
     from posezoo.measure.evaluation.video_report import VideoReport
     from posezoo.measure.evaluation_text import print_video_report
     from posezoo.measure.model_evaluation import load_model
-    from posezoo.run.video.video_options import VideoOptions
+    from posezoo.run.runtime.runtime_config import VideoOptions
 
     videos = open_videos(dataset, console)  # before a model is downloaded
     with name_target_size(_size_flag(args), options.target_size):

@@ -46,9 +46,13 @@ from posezoo.run.images import (
     is_still,
 )
 from posezoo.run.runtime.estimator import USUAL_FPS
-from posezoo.run.video.ffmpeg_library import DecoderErrors, decoder_errors, import_quiet_opencv
-from posezoo.run.video.ffmpeg_options import ffmpeg_options
-from posezoo.run.video.stream_redirects import follow_redirects
+from posezoo.run.video.ffmpeg import (
+    DecoderErrors,
+    decoder_errors,
+    ffmpeg_options,
+    follow_redirects,
+    import_quiet_opencv,
+)
 from posezoo.run.video.video_file import (
     MAX_EVEN_FPS,
     choose_even_fps,

@@ -1,19 +1,23 @@
-"""A video in a file: which of its streams is played, and when its frames are shown."""
+"""A video in a file: its tracks, which of them is played, and when its frames are shown.
+
+The tracks are those of MP4 and MOV (ISO/IEC 14496-12).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from io import BytesIO
 from itertools import pairwise
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from posezoo.core.errors import ImageError
 from posezoo.core.files.staging import temporary_dir
+from posezoo.core.values import frozen
 from posezoo.run.runtime.estimator import USUAL_FPS
-from posezoo.run.video.ffmpeg_library import import_quiet_opencv
-from posezoo.run.video.ffmpeg_options import ffmpeg_options
-from posezoo.run.video.mp4_tracks import VideoTrack, read_video_tracks
+from posezoo.run.video.ffmpeg import ffmpeg_options, import_quiet_opencv
 
 # The times of equally distant frames are rounded, so they may be off by this share of their step,
 # but not by more seconds than anybody sees: half a frame at 25 a second.
@@ -34,6 +38,71 @@ MAX_EVEN_FPS = 120.0
 # A drawn video has at most this many frames, or ten times as many as its source.
 _MAX_FRAMES = 100_000
 _MAX_REPEATS = 10
+
+# The description of an hour has about 5 MB.
+_MAX_MOOV = 256 << 20
+
+
+@frozen
+class VideoTrack:
+    """A video track: its number in the file, and the size at which it is shown, in pixels."""
+
+    id: int
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        return f"{self.width} x {self.height}"
+
+
+def read_video_tracks(path: Path) -> tuple[VideoTrack, ...]:
+    """The video tracks in the order of the file; none if it is no such file, or damaged."""
+    try:
+        with open(path, "rb") as stream:
+            if stream.read(8)[4:] not in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
+                return ()
+            stream.seek(0)
+            moov = BytesIO(_find(stream, b"moov"))
+            return tuple(filter(None, map(_read_track, _boxes(moov, b"trak"))))
+    except (OSError, struct.error, ValueError, IndexError):
+        return ()
+
+
+def _read_track(trak: bytes) -> VideoTrack | None:
+    """A track; None if it is one of sound, text or data."""
+    kind = _find(BytesIO(_find(BytesIO(trak), b"mdia")), b"hdlr")[8:12]
+    if kind != b"vide":
+        return None
+    header = _find(BytesIO(trak), b"tkhd")
+    has_long_times = header[0] == 1
+    (number,) = struct.unpack_from(">I", header, 20 if has_long_times else 12)
+    width, height = struct.unpack_from(">II", header, len(header) - 8)
+    return VideoTrack(number, width >> 16, height >> 16)
+
+
+def _find(stream: BinaryIO, kind: bytes) -> bytes:
+    """The content of the first box of a kind; a ValueError if there is none."""
+    content = next(_boxes(stream, kind), None)
+    if content is None:
+        raise ValueError(f"no box {kind!r}")
+    return content
+
+
+def _boxes(stream: BinaryIO, wanted: bytes) -> Iterator[bytes]:
+    """The contents of the boxes of a kind, in a file or in the content of another box."""
+    while header := stream.read(8):
+        size, kind = struct.unpack(">I4s", header)
+        content = size - 8
+        if size == 1:
+            content = struct.unpack(">Q", stream.read(8))[0] - 16
+        if size == 0 or content < 0:  # to the end of the file, or damaged
+            return
+        if kind != wanted:
+            stream.seek(content, 1)
+            continue
+        if content > _MAX_MOOV:
+            raise ValueError("too large")
+        yield stream.read(content)
 
 
 def select_track(path: Path, number: int | None, warn: Callable[[str], None]) -> VideoTrack | None:

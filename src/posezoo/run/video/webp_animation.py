@@ -12,7 +12,7 @@ import numpy as np
 from posezoo.core.errors import ImageError
 from posezoo.run import images
 from posezoo.run.images import Image
-from posezoo.run.video.ffmpeg_library import import_quiet_opencv
+from posezoo.run.video.ffmpeg import import_quiet_opencv
 
 # OpenCV decodes several frames at once, from the first one on each time; in bytes of their pixels.
 _MAX_BYTES = 256 << 20
