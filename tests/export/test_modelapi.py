@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from fakes.exports import files_below
+from fakes.loaded_irs import load_ir
 from fakes.model_api import SIMCC, SIZE, convert_simcc, simcc_network, simcc_spec
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import ExportError
@@ -28,7 +29,7 @@ from posezoo.export.target_type import ExportFolder, Port
 from posezoo.export.targets import find_target
 from posezoo.poses.keypoints import to_pixel_indices
 from posezoo.run.model_procs import find_model_proc
-from posezoo.run.runtime.loading import load_estimator, load_ir
+from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions
 
 DETECTOR = "person-detection-retail-0013"

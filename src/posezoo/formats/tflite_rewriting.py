@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from posezoo.core.errors import ConversionError, sanitize
-from posezoo.formats.flatbuffer_writer import (
+from posezoo.formats.flatbuffers import (
     Fields,
+    FlatBuffer,
     Kept,
     NewBytes,
     NewTable,
@@ -23,7 +24,6 @@ from posezoo.formats.flatbuffer_writer import (
     keep_fields,
     replace_root,
 )
-from posezoo.formats.flatbuffers import FlatBuffer
 
 #: The fused activations that LiteRT computes, and OpenVINO if it does not drop them.
 _COMPUTED = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6")

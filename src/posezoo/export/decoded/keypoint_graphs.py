@@ -1,5 +1,5 @@
-"""Networks that return keypoints, and no maps, in a graph: MoveNet, RTMO and RF-DETR Keypoint, as
-``posezoo.poses`` decodes them, with OpenVINO's operations.
+"""Networks without maps in a graph: MoveNet, RTMO, RF-DETR Keypoint and SimCC, as ``posezoo.poses``
+decodes them, with OpenVINO's operations.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from posezoo.export.decoded.nodes import (
     are_all,
     are_finite,
     constant,
+    find_maximum,
     integers,
     is_above,
     keep_where,
@@ -21,6 +22,7 @@ from posezoo.export.decoded.nodes import (
     select_rows,
     sum_over,
     take,
+    to_float,
     unsqueeze,
     without_batch,
 )
@@ -28,6 +30,7 @@ from posezoo.poses.letterbox import Size
 from posezoo.poses.movenet import JOINTS, MultiPoseOptions
 from posezoo.poses.rf_detr import EXPONENT, FINDABLE, FIRST, PERSON, SECOND, THIRD, RfDetrOptions
 from posezoo.poses.rtmo import RtmoOptions
+from posezoo.poses.simcc import SimccOptions
 from posezoo.poses.top_down import TopDownOptions
 
 #: The most people that RTMO finds.
@@ -97,3 +100,16 @@ def _mean_variance(rows: Node, logits: Node) -> Node:
     log_sigmoid = ops.negative(ops.softplus(ops.negative(logits)))
     weights = ops.softmax(log_sigmoid, 1)
     return sum_over(weights * variance, 1)
+
+
+def build_simcc(maps: Maps, _size: Size, options: SimccOptions, _max_people: int) -> TwoNodes:
+    """The person of SimCC, as ``append_decoder`` says."""
+    x, across = find_maximum(without_batch(maps["simcc_x"]))
+    y, down = find_maximum(without_batch(maps["simcc_y"]))
+    bins = ops.concat([x, y], 1)
+    points = to_float(bins) / constant(options.split)
+    lower = ops.minimum(across, down)
+    scores = ops.maximum(lower, constant(0))
+    mean = ops.reduce_mean(scores, integers([0]))
+    keypoints = ops.concat([points, scores], 1)
+    return unsqueeze(keypoints, [0]), ops.minimum(mean, constant(1))

@@ -12,7 +12,7 @@ from openvino import Output
 from openvino import opset14 as ops
 
 from posezoo.core.arrays import Array
-from posezoo.formats.darknet.cfg import Section
+from posezoo.formats.darknet.files import Section
 
 
 def decode_boxes(layer: Section, maps: Output, image_sizes: Sequence[int]) -> Output:

@@ -19,8 +19,7 @@ from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.values import frozen
 from posezoo.formats.activations import find_activation
 from posezoo.formats.darknet.boxes import decode_boxes
-from posezoo.formats.darknet.cfg import Section
-from posezoo.formats.darknet.weights import WeightsReader
+from posezoo.formats.darknet.files import Section, WeightsReader
 from posezoo.formats.layers_text import MAX_VALUES
 
 INPUT = "image_input"

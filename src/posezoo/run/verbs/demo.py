@@ -462,22 +462,18 @@ def _decoder_of(architecture: str) -> str | None:
     return None
 
 
-def _architecture_for(decoder: str) -> str:
-    """The first value of ``-at`` for a decoder, or auto if there is none."""
-    from posezoo.poses.decoders import DECODERS
-
-    record = DECODERS.find(decoder)
-    return next(iter(record.architectures), "auto") if record else "auto"
-
-
 @contextmanager
 def _name_architecture() -> Iterator[None]:
     """Name the value of ``-at`` in the hint of an error that names a decoder."""
+    from posezoo.poses.decoders import DECODERS
+
     try:
         yield
     except DecoderError as error:
         if error.fitting:
-            error.hint = f"try -at {_architecture_for(error.fitting)}"
+            record = DECODERS.find(error.fitting)
+            names = record.architectures if record else ()
+            error.hint = f"try -at {next(iter(names), 'auto')}"
         raise
 
 
