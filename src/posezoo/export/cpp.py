@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from posezoo.core.resolve.input_options import InputOptions
 from posezoo.export.documents import render_documents
 from posezoo.export.people_metadata import explain_unknown_crop, render_pipeline
+from posezoo.export.people_programs import INPUTS
 from posezoo.export.target_type import (
     TEMPLATES,
     ExportedModel,
@@ -47,7 +47,7 @@ TARGET = ExportTarget(
     next_step=f"{_BUILD} && {{folder}}/build/poses {{folder}}/models/{{name}}.xml PICTURE",
     needs="You need CMake 3.16, a C++17 compiler and OpenVINO, see README.md of the project.",
     sets_f32="the class Network in poses.hpp",
-    inputs=InputOptions(element_type="u8", layout="NHWC", decode=True),
+    inputs=INPUTS,
     refuse_detector=explain_unknown_crop,
     runs_people=True,
 )

@@ -18,9 +18,8 @@ from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.resolved import INT8_PRECISIONS, Resolved
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
+from posezoo.export.export_irs import declared_facts, made_from_ir, read_ir_facts, with_export_dir
 from posezoo.export.export_writer import ExportChanges, write_export
-from posezoo.export.ir_facts import declared_facts, read_ir_facts
-from posezoo.export.ir_with_inputs import made_from_ir, with_export_dir
 from posezoo.export.network_file import NetworkFile
 from posezoo.export.target_type import (
     ExportedModel,

@@ -35,5 +35,5 @@ def _report_openvino_dev(_settings: Mapping[str, Setting]) -> Findings:
     return Findings(packages=(PackageStatus("openvino-dev", installed_version, purpose),))
 
 
-SANDBOX = FeatureReport(_report_sandbox)
-OPENVINO_DEV = FeatureReport(_report_openvino_dev)
+SANDBOX_REPORT = FeatureReport(_report_sandbox)
+OPENVINO_DEV_REPORT = FeatureReport(_report_openvino_dev)

@@ -167,11 +167,11 @@ def original_preprocessing(model: ModelSpec) -> Preprocessing:
     return Preprocessing("", is_rgb, image.mean, image.scale)
 
 
+@frozen
 class _ModelInfo:
     """The keys of ``model_info``, as values; an invalid value is an InferenceError."""
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
+    graph: Graph
 
     def __getitem__(self, name: str) -> str:
         return self.graph.read_model_info(name)

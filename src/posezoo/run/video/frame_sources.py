@@ -59,9 +59,10 @@ from posezoo.run.video.video_file import (
     open_file,
     plausible_fps,
     read_frame_times,
+    read_webp_durations,
+    read_webp_frames,
     select_track,
 )
-from posezoo.run.video.webp_animation import read_webp_durations, read_webp_frames
 
 #: The stems of annotated images and videos.
 ANNOTATED = re.compile(r".*_poses(_\d+)?")

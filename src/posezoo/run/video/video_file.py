@@ -1,6 +1,7 @@
 """A video in a file: its tracks, which of them is played, and when its frames are shown.
 
-The tracks are those of MP4 and MOV (ISO/IEC 14496-12).
+The tracks are those of MP4 and MOV (ISO/IEC 14496-12). FFmpeg does not read an animated WebP
+(RFC 9649), whose frames OpenCV decodes.
 """
 
 from __future__ import annotations
@@ -8,14 +9,18 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
-from itertools import pairwise
+from itertools import count, pairwise
 from math import ceil
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
+
 from posezoo.core.errors import ImageError
 from posezoo.core.files.staging import temporary_dir
 from posezoo.core.values import frozen
+from posezoo.run import images
+from posezoo.run.images import Image
 from posezoo.run.runtime.estimator import USUAL_FPS
 from posezoo.run.video.ffmpeg import ffmpeg_options, import_quiet_opencv
 
@@ -38,6 +43,9 @@ MAX_EVEN_FPS = 120.0
 # A drawn video has at most this many frames, or ten times as many as its source.
 _MAX_FRAMES = 100_000
 _MAX_REPEATS = 10
+
+# OpenCV decodes several frames at once, from the first one on each time; in bytes of their pixels.
+_MAX_BYTES = 256 << 20
 
 # The description of an hour has about 5 MB.
 _MAX_MOOV = 256 << 20
@@ -198,3 +206,46 @@ def _drift_at(times: Sequence[float], fps: float) -> float:
     """How far a frame is from its time at most, if frames are shown at a multiple of 1 / fps."""
     shown = (time - times[0] for time in times)
     return max(abs(round(time * fps) / fps - time) for time in shown)
+
+
+def read_webp_durations(path: Path) -> list[float]:
+    """For how many seconds each frame is shown.
+
+    Raises:
+        ImageError: the file cannot be read, or is damaged.
+    """
+    _, data = images.read_encoded(path)
+    durations = []
+    place = 12
+    while place + 8 <= len(data):
+        (size,) = struct.unpack_from("<I", data, place + 4)
+        if data[place : place + 4] == b"ANMF":
+            milliseconds = int.from_bytes(data[place + 20 : place + 23], "little")
+            durations.append(milliseconds / 1000)
+        place += 8 + size + size % 2
+    if not durations:
+        raise ImageError(f"{path}: the image is damaged: it has no frames")
+    return durations
+
+
+def read_webp_frames(path: Path) -> Iterator[Image]:
+    """Each frame as (height, width, 3) uint8 BGR.
+
+    Raises:
+        ImageError: the file cannot be read, or OpenCV is older than 4.11, which reads one frame.
+    """
+    cv2 = import_quiet_opencv()
+    if not hasattr(cv2, "imdecodeanimation"):
+        raise ImageError(
+            f"{path}: is an animated WebP, which OpenCV {cv2.__version__} does not read",
+            hint="OpenCV 4.11 or later reads it; or make a video: ffmpeg, from the same images",
+        )
+    header, data = images.read_encoded(path)
+    most = max(1, _MAX_BYTES // (4 * header.width * header.height))
+    # OpenCV takes the file for incomplete if its bytes are a column.
+    row = np.frombuffer(data, np.uint8).reshape(1, -1)
+    for start in count(0, most):
+        is_read, animation = cv2.imdecodeanimation(row, start=start, count=most)
+        yield from map(images.to_bgr, animation.frames)
+        if not is_read or len(animation.frames) < most:
+            return
