@@ -262,7 +262,7 @@ def prepare_file_export(
     options: ExportOptions,
     context: Context,
     *,
-    listener: Listener = ignore_event,
+    listener: Listener,
 ) -> ExportedModel | Plan:
     """As ``prepare_export``, for the file of a network, whose copy and IR have a folder of their
     own. It is exported alone unless it says who finds its people, or the user names a detector: it

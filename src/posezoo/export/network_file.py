@@ -46,7 +46,7 @@ class NetworkFile:
     """
 
     spec: ModelSpec
-    undecoded: str = ""
+    undecoded: str
 
     @property
     def unstated(self) -> str:
@@ -83,7 +83,7 @@ class NetworkFile:
 
 
 def describe_network_file(
-    path: Path, like: ModelSpec | None, given: LoadOptions, *, fixes_size: bool = False
+    path: Path, like: ModelSpec | None, given: LoadOptions, *, fixes_size: bool
 ) -> NetworkFile:
     """The file as a model of its own.
 

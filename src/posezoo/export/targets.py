@@ -10,7 +10,6 @@ from collections.abc import Iterable
 
 from posezoo.cli.shell_completion import Completer
 from posezoo.core.ended import explain_ended
-from posezoo.core.errors import ExportError
 from posezoo.core.plugins import LazyTable
 from posezoo.export.target_type import ExportTarget
 
@@ -21,22 +20,12 @@ TARGETS = LazyTable(
         "folder": "posezoo.export.folder:TARGET",
         "ovms": "posezoo.export.model_servers:OVMS",
         "triton": "posezoo.export.model_servers:TRITON",
-        "modelapi": "posezoo.export.modelapi:TARGET",
-        "dlstreamer": "posezoo.export.dlstreamer:TARGET",
-        "cpp": "posezoo.export.cpp:TARGET",
-        "onnx": "posezoo.export.onnx_runtime:TARGET",
+        "modelapi": "posezoo.export.model_info_targets:MODEL_API",
+        "dlstreamer": "posezoo.export.model_info_targets:DL_STREAMER",
+        "cpp": "posezoo.export.people_targets:CPP",
+        "onnx": "posezoo.export.people_targets:ONNX",
     },
 )
-
-
-def find_target(name: str) -> ExportTarget:
-    """The target with this name.
-
-    Raises:
-        ExportError: there is no such target.
-        PluginError: it is a plug-in that cannot be imported.
-    """
-    return TARGETS.require(name, "export target", ExportError)
 
 
 def explain_ended_target(name: str) -> str:

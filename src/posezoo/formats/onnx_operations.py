@@ -6,7 +6,7 @@ Those that only move values are in ``onnx_moves``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -122,19 +122,16 @@ def _write_fixed_hard_sigmoid(graph: OnnxGraph, node: Node) -> None:
     graph.add("HardSigmoid", graph.input(node), alpha=1 / 6, beta=0.5)
 
 
-def _write_hard_sigmoid(graph: OnnxGraph, node: Node) -> None:
-    alpha, beta = _numbers(node)
-    graph.add("HardSigmoid", graph.input(node), alpha=alpha, beta=beta)
+def _with_numbers(kind: str, *names: str) -> Writer:
+    """The numbers that an operation reads after its values, as attributes of these names."""
 
+    def write(graph: OnnxGraph, node: Node) -> None:
+        numbers: dict[str, Any] = {}
+        for place, name in enumerate(names, 1):
+            numbers[name] = float(constant_of(node, place).reshape(()))
+        graph.add(kind, graph.input(node), **numbers)
 
-def _write_selu(graph: OnnxGraph, node: Node) -> None:
-    alpha, gamma = _numbers(node)
-    graph.add("Selu", graph.input(node), alpha=alpha, gamma=gamma)
-
-
-def _numbers(node: Node) -> list[float]:
-    """The two numbers that an operation reads after its values."""
-    return [float(constant_of(node, number).reshape(())) for number in (1, 2)]
+    return write
 
 
 def _write_swish(graph: OnnxGraph, node: Node) -> None:
@@ -330,7 +327,7 @@ OPERATIONS: Mapping[str, Writer] = {
     "GroupConvolution": _write_convolution,
     "GroupConvolutionBackpropData": _write_convolution,
     "HSigmoid": _write_fixed_hard_sigmoid,
-    "HardSigmoid": _write_hard_sigmoid,
+    "HardSigmoid": _with_numbers("HardSigmoid", "alpha", "beta"),
     "LRN": _write_lrn,
     "MVN": _write_mean_variance,
     "MatMul": _write_matmul,
@@ -339,7 +336,7 @@ OPERATIONS: Mapping[str, Writer] = {
     "NormalizeL2": _write_normalize,
     "PRelu": _write_prelu,
     "Round": _write_rounding,
-    "Selu": _write_selu,
+    "Selu": _with_numbers("Selu", "alpha", "gamma"),
     "Softmax": rename("Softmax", "axis"),
     "Swish": _write_swish,
 }

@@ -189,7 +189,7 @@ def find_model_optimizer(named: Path | None, python: Path | None = None) -> Mode
     return ModelOptimizer(command, Path(folder), version)
 
 
-def inspect_model_optimizer(named: Path | None, python: Path | None = None) -> ModelOptimizer:
+def inspect_model_optimizer(named: Path | None, python: Path | None) -> ModelOptimizer:
     """Find a Model Optimizer for a plan: no program is run.
 
     Its version is that of the package in the environment of its Python; empty if it lies elsewhere.

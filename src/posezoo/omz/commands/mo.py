@@ -177,7 +177,7 @@ def create_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def parse_arguments(argv: Sequence[str] | None = None) -> MoArgs:
+def parse_arguments(argv: Sequence[str] | None) -> MoArgs:
     """The arguments of the command; None for those of the process."""
     return create_parser().parse_args(argv, MoArgs())
 

@@ -262,12 +262,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     flags.add_flags(parser, *FLAGS)
     parser.set_defaults(parser=parser)
-    return run_main.run_main(lambda: _run_protected(parser.parse_args(argv, _DemoArgs())))
 
+    def work() -> int:
+        args = parser.parse_args(argv, _DemoArgs())
+        flags.protect_inputs(args)
+        return run(args)
 
-def _run_protected(args: _DemoArgs) -> int:
-    flags.protect_inputs(args)
-    return run(args)
+    return run_main.run_main(work)
 
 
 def run(args: _DemoArgs) -> int:

@@ -185,7 +185,7 @@ class ImageOutput(FrameOutput):
     path: Path
     _limit: int
     _targets: Mapping[str, Path]
-    _listener: Listener = ignore_event
+    _listener: Listener
 
     def write(self, frame: Frame, image: Image) -> None:
         """Write an image."""
