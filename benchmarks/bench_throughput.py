@@ -36,8 +36,10 @@ import posezoo
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.poses.drawing import draw
 from posezoo.run.runtime.compiled_network import CompiledNetwork, Outputs
+from posezoo.run.runtime.decoder_matching import describe_ir
 from posezoo.run.runtime.estimator import Estimator
-from posezoo.run.runtime.loading import load_ir
+from posezoo.run.runtime.graph import Graph
+from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -92,7 +94,10 @@ class Bare:
 
 def loaded(xml: Path, outputs: Mapping[str, Any], people: int) -> Estimator:
     """An estimator whose outputs are replaced by the drawn maps after each inference."""
-    estimator = load_ir(xml, options=LoadOptions(RuntimeConfig(requests=REQUESTS)))
+    graph = Graph(xml)
+    model, description = describe_ir(graph)
+    options = LoadOptions(RuntimeConfig(requests=REQUESTS))
+    estimator = load_estimator(model, {model.name: graph}, options, description=description)
     network: CompiledNetwork = estimator._pipeline.networks[0]
     answer = network.infer
 

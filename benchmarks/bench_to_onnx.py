@@ -190,7 +190,7 @@ def input_shape(layers: Path) -> tuple[int, ...]:
 
         (shape,) = describe_ports(read_prototxt(layers)).inputs.values()
         return tuple(shape)
-    from posezoo.formats.darknet.cfg import read_cfg
+    from posezoo.formats.darknet.files import read_cfg
 
     head = read_cfg(layers)[0]
     return (1, *map(head.integer, ("channels", "height", "width")))

@@ -5,7 +5,7 @@ and on how many frames the detector runs.
 
 Writes benchmarks/results/changing_videos.jsonl: a row for each kind of video (changing_videos.py)
 and number of frames between two detections; 1 is what the frames have as photos. The values of
-run/runtime/view_changes.py were chosen on the videos of other seeds.
+run/runtime/frame_changes.py were chosen on the videos of other seeds.
 """
 
 from __future__ import annotations

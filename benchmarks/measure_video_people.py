@@ -92,7 +92,7 @@ def read_photos(folder: Path) -> list[tuple[Array, list[Person]]]:
     ]
 
 
-def number_of_ids(tracked: list[list[Pose]], video: Video) -> tuple[int, int]:
+def number_of_ids(tracked: Sequence[Sequence[Pose]], video: Video) -> tuple[int, int]:
     """How often annotated people are found in the frames of a video, and get another number."""
     likeness = import_module("fakes.people").likeness
     last: dict[int, int] = {}

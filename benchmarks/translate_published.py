@@ -28,8 +28,8 @@ import numpy as np
 from posezoo.core.errors import PosezooError
 from posezoo.formats.caffe.network import describe_ports, select_layers, type_of
 from posezoo.formats.caffe.prototxt import Message, read_prototxt
-from posezoo.formats.darknet.cfg import Section, read_cfg
 from posezoo.formats.darknet.darknet_layers import build_as_opencv
+from posezoo.formats.darknet.files import Section, read_cfg
 
 ROOT = Path(__file__).resolve().parents[1]
 SIDE = 256

@@ -92,8 +92,8 @@ features.PARTS.update(
         "sidecars": {"card": "posezoo.pages.cards.ir_card:SIDECAR"},
         "completers": {"to": "posezoo.export.targets:COMPLETER"},
         "diagnoses": {
-            "sandbox": "posezoo.omz.sandbox_diagnosis:REPORT",
-            "openvino-dev": "posezoo.omz.openvino_dev:REPORT",
+            "sandbox": "posezoo.omz.diagnoses:SANDBOX_REPORT",
+            "openvino-dev": "posezoo.omz.diagnoses:OPENVINO_DEV_REPORT",
             "devices": "posezoo.measure.devices.device_report:REPORT",
             "packages": "posezoo.packages.package_diagnosis:REPORT",
             "nncf": "posezoo.quantize.nncf_version:REPORT",

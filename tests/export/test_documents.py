@@ -10,7 +10,7 @@ import pytest
 from posezoo.core.declarations.model import WHOLE_IMAGE, Framework, People
 from posezoo.export.decoded.decoding_options import with_decoding
 from posezoo.export.target_type import ExportFolder, render_files
-from posezoo.export.targets import TARGETS, find_target
+from posezoo.export.targets import TARGETS
 
 DETECTIONS = {"name": "detections", "shape": [1, 1, 200, 7], "role": "detections"}
 HEATMAPS = {"name": "heatmaps", "shape": [1, 17, 16, 24], "role": "heatmaps"}
@@ -26,7 +26,7 @@ def taken_model(make_model):
             model = make_model("net", DETECTIONS, decoder={"name": "detection"})
         else:
             model = make_model("net", HEATMAPS, decoder={"name": "heatmap"}, skeleton="coco-17")
-        if find_target(target).inputs:
+        if TARGETS.find(target).inputs:
             model = replace(model, spec=with_decoding(model.spec, model.spec.decoder))
         # The license is that of a converted IR.
         model.xml.with_name("provenance.json").write_text("{}")
@@ -37,7 +37,7 @@ def taken_model(make_model):
 
 def documents(target, model):
     """The texts by the ends of their paths, and the name of the folder or file before it."""
-    files = render_files(find_target(target), [model], ExportFolder({}))
+    files = render_files(TARGETS.find(target), [model], ExportFolder({}))
     names = ("LICENSE", "NOTICE", "README.md")
     found = [file for file in files if file.name != "README.md" and file.name.endswith(names)]
     return {
@@ -54,9 +54,9 @@ def test_every_export_has_its_license_and_says_how_to_use_it(taken_model, target
     readme = texts["README.md"]
     assert "- `image`: [1, 3, 64, 96], f32, NCHW, BGR" in readme
     assert f"- `{model.outputs[0].name}`: {list(model.outputs[0].shape)}, f32" in readme
-    assert find_target(target).next_step.format(folder='"$PWD"', name="net") in readme
-    assert f"{find_target(target).needs.format(name='net')} Then, in the folder" in readme
-    assert find_target(target).needs
+    assert TARGETS.find(target).next_step.format(folder='"$PWD"', name="net") in readme
+    assert f"{TARGETS.find(target).needs.format(name='net')} Then, in the folder" in readme
+    assert TARGETS.find(target).needs
     assert ("computes in f32, as posezoo does" in readme) == (target not in WITHOUT_F32), (
         "sets_f32 of the target's record names what sets f32; if nothing can, add it to WITHOUT_F32"
     )
@@ -67,7 +67,7 @@ def test_every_export_has_its_license_and_says_how_to_use_it(taken_model, target
 
 
 def test_the_documents_of_models_in_one_folder_have_their_names(taken_model):
-    files = render_files(find_target("cpp"), [taken_model("cpp")], ExportFolder({}))
+    files = render_files(TARGETS.find("cpp"), [taken_model("cpp")], ExportFolder({}))
     assert {"models/net-README.md", "models/net-NOTICE", "README.md"} <= {
         file.name for file in files
     }

@@ -20,7 +20,7 @@ from posezoo.export.model_export import (
     with_target_inputs,
     write_exports,
 )
-from posezoo.export.targets import find_target
+from posezoo.export.targets import TARGETS
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def options_of(
     inputs: InputOptions = InputOptions(),  # noqa: B008 immutable
     is_dry_run: bool = False,
 ) -> ExportOptions:
-    record = find_target(target)
+    record = TARGETS.find(target)
     return ExportOptions(record, folder, Precision.FP16, inputs, False, is_dry_run)
 
 

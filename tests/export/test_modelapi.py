@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from fakes.exports import files_below
+from fakes.loaded_irs import load_ir
 from fakes.model_api import SIMCC, SIZE, convert_simcc, simcc_network, simcc_spec
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import ExportError
@@ -22,13 +23,13 @@ from posezoo.core.layout import ModelLayout
 from posezoo.core.pipeline.get import get_irs
 from posezoo.core.registry import open_registry
 from posezoo.export.decoded.decoding_options import with_decoding
+from posezoo.export.export_irs import read_ir_facts
 from posezoo.export.export_writer import write_export
-from posezoo.export.ir_facts import read_ir_facts
 from posezoo.export.target_type import ExportFolder, Port
-from posezoo.export.targets import find_target
+from posezoo.export.targets import TARGETS
 from posezoo.poses.keypoints import to_pixel_indices
 from posezoo.run.model_procs import find_model_proc
-from posezoo.run.runtime.loading import load_estimator, load_ir
+from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions
 
 DETECTOR = "person-detection-retail-0013"
@@ -40,7 +41,7 @@ OPENPOSE = (
 
 
 def export(folder, target, model):
-    render = find_target(target).render
+    render = TARGETS.find(target).render
     return write_export(folder, lambda present: list(render(model, ExportFolder(present))))
 
 
@@ -118,7 +119,7 @@ def test_model_api_cannot_take_heatmaps(make_model):
         ExportError,
         match=r"net: Model API has wrappers only for SSD detectors, classifiers and SimCC",
     ):
-        list(find_target("modelapi").render(make_model(), ExportFolder({})))
+        list(TARGETS.find("modelapi").render(make_model(), ExportFolder({})))
 
 
 # --- dlstreamer
@@ -186,7 +187,7 @@ def test_the_pipeline_names_a_detector_in_the_folder_of_its_precision(
     make_model, detector, tmp_path
 ):
     model = make_model("net", HEATMAPS, decoder={"name": "heatmap"}, skeleton="coco-17")
-    files = find_target("dlstreamer").render(
+    files = TARGETS.find("dlstreamer").render(
         replace(model, detector=detector), ExportFolder({}, has_precisions=True)
     )
     write_export(tmp_path / "out", lambda _present: list(files))
@@ -200,7 +201,7 @@ def test_a_fit_that_a_model_proc_file_cannot_say_is_refused(make_model):
     image = replace(model.spec.first_input, resize_type="crop")
     model = replace(model, spec=replace(model.spec, inputs=(image,)))
     with pytest.raises(ExportError, match=r"net: its resize_type is crop") as error:
-        list(find_target("dlstreamer").render(model, ExportFolder({})))
+        list(TARGETS.find("dlstreamer").render(model, ExportFolder({})))
     assert "--to folder" in error.value.hint
 
 
@@ -293,7 +294,7 @@ def test_the_ir_may_be_in_a_folder_of_its_precision_as_vippet_looks_for_it(make_
     spec = replace(model.spec, name=name, decoder=None)
     folder = ExportFolder({}, has_precisions=True)
     model = replace(model, spec=spec)
-    files = find_target("dlstreamer").render(model, folder)
+    files = TARGETS.find("dlstreamer").render(model, folder)
     write_export(tmp_path, lambda _present: list(files))
     assert (tmp_path / name / f"{model.precision}" / f"{name}.xml").is_file()
     assert (tmp_path / name / f"{name}.json").is_file()
@@ -329,7 +330,7 @@ def test_a_model_without_a_converter_is_refused(simcc, name, problem):
         outputs = tuple(Port(port.name, port.shape, "f32") for port in spec.outputs)
         model = replace(simcc, spec=spec, outputs=outputs)
     with pytest.raises(ExportError, match=f"DL Streamer {problem}"):
-        list(find_target("dlstreamer").render(model, ExportFolder({})))
+        list(TARGETS.find("dlstreamer").render(model, ExportFolder({})))
 
 
 @pytest.fixture(scope="session")

@@ -14,11 +14,11 @@ from fakes.exports import documents_of, files_below
 from posezoo.core.declarations.model import Decoder, People
 from posezoo.core.errors import ExportError
 from posezoo.core.ir.openvino_import import openvino_core
-from posezoo.export import onnx_runtime
+from posezoo.export import people_targets
 from posezoo.export.decoded.decoding_options import with_decoding
 from posezoo.export.export_writer import write_export
 from posezoo.export.target_type import ExportFolder
-from posezoo.export.targets import find_target
+from posezoo.export.targets import TARGETS
 from posezoo.formats import onnx_writer
 
 IMAGE = {"name": "image", "shape": [1, 64, 96, 3], "layout": "NHWC", "color": "RGB"}
@@ -45,7 +45,7 @@ def chain(make_model):
 
 
 def export(folder, model):
-    target = find_target("onnx")
+    target = TARGETS.find("onnx")
     return write_export(folder, lambda present: [*target.render(model, ExportFolder(present))])
 
 
@@ -88,7 +88,7 @@ def test_an_operation_that_cannot_be_written_is_named_with_its_model(chain, tmp_
 
 def test_a_file_that_onnx_runtime_does_not_read_is_not_written(chain, tmp_path, monkeypatch):
     pytest.importorskip("onnxruntime", reason="needs onnxruntime")
-    monkeypatch.setattr(onnx_runtime, "write_onnx", lambda *_: b"no network")
+    monkeypatch.setattr(people_targets, "write_onnx", lambda *_: b"no network")
     with pytest.raises(ExportError, match=r"^net: ONNX Runtime does not read the file: "):
         export(tmp_path / "out", chain)
     assert not files_below(tmp_path / "out")
@@ -97,7 +97,7 @@ def test_a_file_that_onnx_runtime_does_not_read_is_not_written(chain, tmp_path, 
 def test_pictures_of_any_size_are_refused(chain):
     image = replace(chain.spec.inputs[0], resize=True)
     with pytest.raises(ExportError, match="takes pictures of one size") as error:
-        find_target("onnx").require(replace(chain.spec, inputs=(image,)))
+        TARGETS.find("onnx").require(replace(chain.spec, inputs=(image,)))
     assert error.value.hint == "leave out --resize"
 
 

@@ -27,10 +27,10 @@ from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
 from posezoo.core.resolve.input_options import InputOptions
+from posezoo.export.export_irs import declared_facts, read_ir_facts
 from posezoo.export.export_writer import write_export
-from posezoo.export.ir_facts import declared_facts, read_ir_facts
 from posezoo.export.target_type import MARK, TEMPLATES, ExportFolder, render
-from posezoo.export.targets import TARGETS, find_target
+from posezoo.export.targets import TARGETS, explain_ended_target
 from posezoo.poses.letterbox import RESIZE_TYPES, InputSizing, fit_image
 from posezoo.run.images import SAMPLE_PHOTOS
 
@@ -42,7 +42,7 @@ DETECTIONS = {"name": "detections", "shape": [1, 1, 200, 7]}
 
 def export(folder, name, *models, **options):
     """Export models as the verb does, one after the other."""
-    target = find_target(name)
+    target = TARGETS.find(name)
     for model in models:
         changes = write_export(
             folder,
@@ -58,14 +58,13 @@ def test_an_unknown_target_is_named_with_the_near_one():
     with pytest.raises(
         ExportError, match="no export target is called omvs; the targets: folder"
     ) as error:
-        find_target("omvs")
+        TARGETS.require("omvs", "export target", ExportError)
     assert error.value.hint == "did you mean ovms?"
 
 
 @pytest.mark.parametrize("name", ["frigate", "kserve", "node"])
 def test_a_target_of_an_earlier_version_is_named_with_what_to_use_instead(name):
-    with pytest.raises(ExportError, match=f"^--to {name} ended in 0.3.0: use --to "):
-        find_target(name)
+    assert explain_ended_target(name).startswith(f"--to {name} ended in 0.3.0: use --to ")
 
 
 def test_every_target_has_a_record():
@@ -296,7 +295,7 @@ def test_a_type_that_triton_does_not_have_is_refused(make_model):
     model = make_model()
     model = replace(model, inputs=(replace(model.inputs[0], element_type="bf16"),))
     with pytest.raises(ExportError, match="net: Triton's OpenVINO backend has no type bf16"):
-        list(find_target("triton").render(model, ExportFolder({})))
+        list(TARGETS.find("triton").render(model, ExportFolder({})))
 
 
 def test_the_files_of_servers_are_valid_for_every_model_of_the_zoo(tmp_path):
@@ -318,7 +317,7 @@ def test_the_files_of_servers_are_valid_for_every_model_of_the_zoo(tmp_path):
         texts = {
             file.name: file.content.decode()
             for name in ("ovms", "triton")
-            for file in find_target(name).render(model, ExportFolder({}))
+            for file in TARGETS.find(name).render(model, ExportFolder({}))
             if isinstance(file.content, bytes)
         }
         validator.validate(json.loads(texts["config.json"]))

@@ -6,7 +6,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as tflite
 
 from fakes.network import network
-from posezoo.formats.flatbuffer_writer import (
+from posezoo.formats.flatbuffers import (
+    FlatBuffer,
     Kept,
     NewBytes,
     NewTable,
@@ -14,7 +15,6 @@ from posezoo.formats.flatbuffer_writer import (
     keep_fields,
     replace_root,
 )
-from posezoo.formats.flatbuffers import FlatBuffer
 
 
 def read(content: bytes) -> tflite.ModelT:

@@ -17,9 +17,8 @@ from posezoo.core.errors import ConversionError
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.formats.caffe.caffe_format import arrange_detections
 from posezoo.formats.caffe.network import read_caffe
-from posezoo.formats.darknet.cfg import read_cfg
 from posezoo.formats.darknet.darknet_layers import build_as_opencv
-from posezoo.formats.darknet.weights import WeightsReader
+from posezoo.formats.darknet.files import WeightsReader, read_cfg
 from posezoo.formats.onnx_writer import write_onnx
 from test_opencv_versions import OPENCV_5
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fakes.loaded_irs import load_ir
 from fakes.published_models import MEAN, SCALE
 from fakes.recorded_answers import People
 from fakes.when_used import import_when_used
@@ -18,7 +19,6 @@ from judges.agreement import Agreement
 from judges.packages import check_version, rfdetr_module
 from posezoo.core.convert.reference_outputs import EXACT
 from posezoo.core.ir.openvino_import import import_openvino
-from posezoo.run.runtime.loading import load_ir
 
 disc_people = import_when_used("fakes.disc_people")
 torch = import_when_used("torch")

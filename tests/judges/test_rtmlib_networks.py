@@ -14,13 +14,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fakes.loaded_irs import load_ir
 from fakes.when_used import import_when_used
 from judges.agreement import Agreement, pairs
 from judges.packages import judge
 from judges.photos import corners, cut_square, pixel_indices
 from judges.test_rtmlib import RTMLIB
 from posezoo import load
-from posezoo.run.runtime.loading import load_ir
 from posezoo.run.runtime.runtime_config import LoadOptions
 
 disc_people = import_when_used("fakes.disc_people")

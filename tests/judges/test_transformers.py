@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
+from fakes.loaded_irs import load_ir
 from fakes.recorded_answers import People
 from fakes.when_used import import_when_used
 from judges.agreement import Agreement
@@ -15,7 +16,6 @@ from judges.packages import judge
 from judges.photos import pixel_indices, random_boxes
 from posezoo.poses.ssd_detection import Box
 from posezoo.poses.top_down import crop_align
-from posezoo.run.runtime.loading import load_ir
 from posezoo.run.runtime.runtime_config import LoadOptions
 
 colored_discs = import_when_used("fakes.colored_discs")

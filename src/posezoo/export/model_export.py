@@ -18,9 +18,8 @@ from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.resolved import INT8_PRECISIONS, Resolved
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
+from posezoo.export.export_irs import declared_facts, made_from_ir, read_ir_facts, with_export_dir
 from posezoo.export.export_writer import ExportChanges, write_export
-from posezoo.export.ir_facts import declared_facts, read_ir_facts
-from posezoo.export.ir_with_inputs import made_from_ir, with_export_dir
 from posezoo.export.network_file import NetworkFile
 from posezoo.export.target_type import (
     ExportedModel,
@@ -141,16 +140,19 @@ def prepare_export(
         )
     else:
         pipeline = resolve_pipeline(spec, context, options.ir_precision)
+    maker = _IrMaker(options, context, listener)
     if pipeline.detector is None:
-        model = _prepare_network(spec, options, context, listener=listener)
+        model = _prepare_network(spec, maker)
         return model if isinstance(model, Plan) else replace(model, people=pipeline.people)
-    _require_detector_taken(spec, pipeline, options, context)
+    _require_detector_taken(spec, pipeline, maker)
     # These are about the boxes of people.
     inputs = replace(options.inputs, max_people=None, min_score=None)
-    model = _prepare_network(spec, replace(options, inputs=inputs), context, listener=listener)
+    model = _prepare_network(spec, replace(maker, options=replace(options, inputs=inputs)))
     if isinstance(model, Plan):
         return model
-    detector = _prepare_detector(pipeline, options, context, listener=listener)
+    assert isinstance(pipeline.detector, ModelSpec)
+    options = replace(options, precision=pipeline.detector_precision)
+    detector = replace(maker, options=options).make(pipeline.detector)
     if isinstance(detector, Plan):
         return detector
     return replace(model, people=pipeline.people, detector=detector, composite=composite)
@@ -168,18 +170,17 @@ def _pipeline_of_parts(
     return PipelineSpec(network, precision, detector=finder, detector_precision=precision)
 
 
-def _require_detector_taken(
-    spec: ModelSpec, pipeline: PipelineSpec, options: ExportOptions, context: Context
-) -> None:
+def _require_detector_taken(spec: ModelSpec, pipeline: PipelineSpec, maker: _IrMaker) -> None:
     """Raise an ExportError if the target cannot run this detector before the model."""
     detector = pipeline.detector
     assert detector
-    spec = _resolve(spec, options, context).spec
-    options.target.require(spec)
+    target = maker.options.target
+    spec = maker.resolve(spec).spec
+    target.require(spec)
     is_part = pipeline.people is None
     problem = "the files run a detector only if it is one network and finds boxes"
     if isinstance(detector, ModelSpec) and (is_part or finds_boxes(detector.decoder)):
-        problem = options.target.refuse_detector(spec, detector)
+        problem = target.refuse_detector(spec, detector)
     if problem:
         alone = "--detector none exports the network alone: your program then finds the people"
         raise ExportError(
@@ -189,83 +190,71 @@ def _require_detector_taken(
         )
 
 
-def _prepare_detector(
-    pipeline: PipelineSpec, options: ExportOptions, context: Context, *, listener: Listener
-) -> ExportedModel | Plan:
-    """The facts of a pipeline's detector and its IR, in the precision of ``posezoo run``."""
-    detector = pipeline.detector
-    assert isinstance(detector, ModelSpec)
-    options = replace(options, precision=pipeline.detector_precision)
-    return _make_ir(detector, options, context, listener=listener)
-
-
-def _prepare_network(
-    spec: ModelSpec, options: ExportOptions, context: Context, *, listener: Listener
-) -> ExportedModel | Plan:
+def _prepare_network(spec: ModelSpec, maker: _IrMaker) -> ExportedModel | Plan:
     """As ``prepare_export``, without a detector."""
-    target = options.target
-    resolved = _resolve(spec, options, context)
+    target = maker.options.target
+    resolved = maker.resolve(spec)
     target.require(resolved.spec)
-    declared = declared_facts(resolved.spec, options.ir_precision, resolved.layout)
+    declared = declared_facts(resolved.spec, maker.options.ir_precision, resolved.layout)
     if declared:
         _require_accepted(declared, target)
-    model = _make_ir(spec, options, context, listener=listener)
+    model = maker.make(spec)
     if isinstance(model, ExportedModel):
         _require_accepted(model, target)
     return model
 
 
-def _resolve(spec: ModelSpec, options: ExportOptions, context: Context) -> Resolved:
-    """The model with the inputs of the export. INT8 has those of the model: the IR with others is
-    made from it, as FP16 would be.
-    """
-    target = options.target
-    context = with_export_dir(context, options.inputs)
-    precision = options.ir_precision
-    if precision in INT8_PRECISIONS and not _takes_own_inputs(spec, options):
-        precision = Precision.FP16
-    try:
-        return resolve_model(spec, (precision,), context, inputs=options.inputs)
-    except ConversionError as error:
-        if not (target.inputs and target.inputs.decode):
-            raise
-        hint = error.hint.replace("remove --decode", "choose another target")
-        raise ExportError(error.problem, hint=hint) from error
+@frozen
+class _IrMaker:
+    """Makes IR for an export; in a dry run it only plans them."""
 
+    options: ExportOptions
+    context: Context
+    listener: Listener
 
-def _takes_own_inputs(spec: ModelSpec, options: ExportOptions) -> bool:
-    return options.inputs == InputOptions() or spec.is_ir
+    def resolve(self, spec: ModelSpec) -> Resolved:
+        """The model with the inputs of the export. INT8 has those of the model: the IR with others
+        is made from it, as FP16 would be.
+        """
+        inputs = self.options.inputs
+        context = with_export_dir(self.context, inputs)
+        precision = self.options.ir_precision
+        if precision in INT8_PRECISIONS and not self._takes_own_inputs(spec):
+            precision = Precision.FP16
+        try:
+            return resolve_model(spec, (precision,), context, inputs=inputs)
+        except ConversionError as error:
+            fixed = self.options.target.inputs
+            if not (fixed and fixed.decode):
+                raise
+            hint = error.hint.replace("remove --decode", "choose another target")
+            raise ExportError(error.problem, hint=hint) from error
 
+    def _takes_own_inputs(self, spec: ModelSpec) -> bool:
+        return self.options.inputs == InputOptions() or spec.is_ir
 
-def _make_ir(
-    spec: ModelSpec, options: ExportOptions, context: Context, *, listener: Listener
-) -> ExportedModel | Plan:
-    """The facts of an IR, which is made if needed; in a dry run the plan, if it is due."""
-    resolved = _resolve(spec, options, context)
-    precision = options.ir_precision
-    if _takes_own_inputs(spec, options):
-        xml = _get_ir(resolved, options, context, listener=listener)
-    else:
-        usual = resolve_model(spec, (precision,), context)
-        xml = _get_ir(usual, options, context, listener=listener)
-        if isinstance(xml, Path):
-            made = made_from_ir(resolved, usual)
-            xml = _get_ir(made, options, context, listener=listener)
-    if isinstance(xml, Plan):
-        return xml
-    return read_ir_facts(resolved.spec, precision, xml, resolved.layout)
+    def make(self, spec: ModelSpec) -> ExportedModel | Plan:
+        """The facts of an IR, which is made if needed; in a dry run the plan, if it is due."""
+        resolved = self.resolve(spec)
+        precision = self.options.ir_precision
+        if self._takes_own_inputs(spec):
+            xml = self._get(resolved)
+        else:
+            usual = resolve_model(spec, (precision,), self.context)
+            xml = self._get(usual)
+            if isinstance(xml, Path):
+                xml = self._get(made_from_ir(resolved, usual))
+        if isinstance(xml, Plan):
+            return xml
+        return read_ir_facts(resolved.spec, precision, xml, resolved.layout)
 
-
-def _get_ir(
-    resolved: Resolved, options: ExportOptions, context: Context, *, listener: Listener
-) -> Path | Plan:
-    """The IR, which is made if needed; in a dry run the plan, if it is due."""
-    downloads = resolved.base is None
-    if options.is_dry_run:
-        plan = make_plan(resolved, context, downloads=downloads, is_dry_run=True)
-        return plan if plan.obstacle or plan.is_due else plan.irs[0].xml
-    irs = get(resolved, context, downloads=downloads, listener=listener).irs
-    return irs[options.ir_precision]
+    def _get(self, resolved: Resolved) -> Path | Plan:
+        downloads = resolved.base is None
+        if self.options.is_dry_run:
+            plan = make_plan(resolved, self.context, downloads=downloads, is_dry_run=True)
+            return plan if plan.obstacle or plan.is_due else plan.irs[0].xml
+        irs = get(resolved, self.context, downloads=downloads, listener=self.listener).irs
+        return irs[self.options.ir_precision]
 
 
 def prepare_file_export(
@@ -273,7 +262,7 @@ def prepare_file_export(
     options: ExportOptions,
     context: Context,
     *,
-    listener: Listener = ignore_event,
+    listener: Listener,
 ) -> ExportedModel | Plan:
     """As ``prepare_export``, for the file of a network, whose copy and IR have a folder of their
     own. It is exported alone unless it says who finds its people, or the user names a detector: it

@@ -46,7 +46,7 @@ class NetworkFile:
     """
 
     spec: ModelSpec
-    undecoded: str = ""
+    undecoded: str
 
     @property
     def unstated(self) -> str:
@@ -83,7 +83,7 @@ class NetworkFile:
 
 
 def describe_network_file(
-    path: Path, like: ModelSpec | None, given: LoadOptions, *, fixes_size: bool = False
+    path: Path, like: ModelSpec | None, given: LoadOptions, *, fixes_size: bool
 ) -> NetworkFile:
     """The file as a model of its own.
 
@@ -178,13 +178,11 @@ def _with_files(spec: ModelSpec, graph: Graph) -> ModelSpec:
         beside = file.relative_to(path.parent).as_posix()
         is_named_in_original = framework is Framework.ONNX and file != path
         file_name = beside if is_named_in_original else f"{name}{file.suffix}"
-        files.append(_source_file(f"{folder}{file_name}", file))
+        digest = compute_digest(file)
+        source = FileSource(file.absolute())
+        size = file.stat().st_size
+        files.append(SourceFile(f"{folder}{file_name}", size, digest, sources=(source,)))
     return replace(spec, name=name, framework=framework, files=tuple(files))
-
-
-def _source_file(name: str, path: Path) -> SourceFile:
-    source = FileSource(path.absolute())
-    return SourceFile(name, path.stat().st_size, compute_digest(path), sources=(source,))
 
 
 def _stored_precision(graph: Graph) -> Precision:

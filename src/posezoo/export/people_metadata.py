@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.declarations.model import Decoder, ModelSpec
 from posezoo.core.declarations.skeletons import SKELETONS, skeleton_of
 from posezoo.core.ir.ir_writer import SECTION
 from posezoo.core.ir.people_metadata import PIPELINE, describe_people
@@ -94,7 +94,9 @@ def describe_pipeline(model: ExportedModel, suffix: str = ".xml") -> dict[str, s
     decoder = spec.decoding.decoder
     options: TopDownOptions | BlazePoseOptions = resolve_options(decoder)
     count = next(port.shape[1] for port in model.outputs if len(port.shape) == 3)
-    skeleton = decoder.skeleton or spec.own_skeleton or SKELETONS[_skeleton_name(spec, count)]
+    skeleton = (
+        decoder.skeleton or spec.own_skeleton or SKELETONS[_skeleton_name(spec, decoder, count)]
+    )
     facts = {
         **describe_people(people),
         "crop": _name_crop(spec),
@@ -118,10 +120,8 @@ def describe_pipeline(model: ExportedModel, suffix: str = ".xml") -> dict[str, s
     return facts
 
 
-def _skeleton_name(spec: ModelSpec, count: int) -> str:
-    decoder = spec.decoding.decoder if spec.decoding else None
-    record = find_decoder(decoder.name) if decoder else None
-    return spec.skeleton or (record.skeleton if record else "") or skeleton_of(count)
+def _skeleton_name(spec: ModelSpec, decoder: Decoder, count: int) -> str:
+    return spec.skeleton or find_decoder(decoder.name).skeleton or skeleton_of(count)
 
 
 def _describe_similarity(skeleton: Skeleton) -> str:

@@ -49,7 +49,7 @@ def render_facts(model: ExportedModel, folder: str) -> Iterator[ExportFile]:
                             boxes
         pipeline            the metadata of ``people_metadata``; empty if it finds people itself
     """
-    for each in filter(None, (model, model.detector)):
+    for each in model.networks:
         text = json.dumps(_describe_network(each), indent=2)
         yield ExportFile(f"{folder}/{each.name}.json", f"{text}\n".encode())
 

@@ -5,7 +5,7 @@ write.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,6 +77,11 @@ class ExportedModel:
     def name(self) -> str:
         """Its name in the export."""
         return exported_name(self.composite or self.spec)
+
+    @property
+    def networks(self) -> Sequence[ExportedModel]:
+        """This one, and its detector if it has one."""
+        return [self, self.detector] if self.detector else [self]
 
     @property
     def image_size(self) -> str:

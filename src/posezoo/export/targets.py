@@ -1,6 +1,6 @@
 """The targets of ``posezoo export`` by name.
 
-A new target is a module with an ``ExportTarget`` record, a line in ``TARGETS``, and templates in
+A new target is an ``ExportTarget`` record in a module, a line in ``TARGETS``, and templates in
 templates/.
 """
 
@@ -10,7 +10,6 @@ from collections.abc import Iterable
 
 from posezoo.cli.shell_completion import Completer
 from posezoo.core.ended import explain_ended
-from posezoo.core.errors import ExportError
 from posezoo.core.plugins import LazyTable
 from posezoo.export.target_type import ExportTarget
 
@@ -19,27 +18,14 @@ TARGETS = LazyTable(
     ExportTarget,
     {
         "folder": "posezoo.export.folder:TARGET",
-        "ovms": "posezoo.export.ovms:TARGET",
-        "triton": "posezoo.export.triton:TARGET",
-        "modelapi": "posezoo.export.modelapi:TARGET",
-        "dlstreamer": "posezoo.export.dlstreamer:TARGET",
-        "cpp": "posezoo.export.cpp:TARGET",
-        "onnx": "posezoo.export.onnx_runtime:TARGET",
+        "ovms": "posezoo.export.model_servers:OVMS",
+        "triton": "posezoo.export.model_servers:TRITON",
+        "modelapi": "posezoo.export.model_info_targets:MODEL_API",
+        "dlstreamer": "posezoo.export.model_info_targets:DL_STREAMER",
+        "cpp": "posezoo.export.people_targets:CPP",
+        "onnx": "posezoo.export.people_targets:ONNX",
     },
 )
-
-
-def find_target(name: str) -> ExportTarget:
-    """The target with this name.
-
-    Raises:
-        ExportError: there is no such target.
-        PluginError: it is a plug-in that cannot be imported.
-    """
-    ended = explain_ended_target(name)
-    if ended:
-        raise ExportError(ended)
-    return TARGETS.require(name, "export target", ExportError)
 
 
 def explain_ended_target(name: str) -> str:

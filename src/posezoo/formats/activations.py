@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
+from openvino import Node, Output
 from openvino import opset14 as ops
 
-if TYPE_CHECKING:
-    from openvino import Node, Output
-
 #: Adds the operations of an activation, and returns the node, or the output itself if it is linear.
-Activation = Callable[["Output"], "Node | Output"]
+Activation = Callable[[Output], Node | Output]
 
 
 def _constant(value: float) -> Node:

@@ -13,7 +13,6 @@ from posezoo.core.errors import MissingPackageError, import_optional
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from types import ModuleType
 
     from onnx import ModelProto, NodeProto
 
@@ -42,7 +41,8 @@ def inline_functions(source: Path | bytes, problem: str) -> bytes | None:
     names = {name.rpartition(".")[2] for name in _OPERATION.findall(problem)}
     before = _count_nodes(model)
     model = inliner.inline_local_functions(model)
-    if _can_inline_standard(inliner):
+    # An older package does not inline the functions of the standard.
+    if "inline_schema_functions" in inliner.inline_selected_functions.__code__.co_varnames:
         chosen = [("", name) for name in sorted(names)]
         model = inliner.inline_selected_functions(model, chosen, inline_schema_functions=True)
     if _count_nodes(model) == before:
@@ -72,12 +72,6 @@ def _is_bounded(model: ModelProto) -> bool:
         return total
 
     return count(model.graph.node, frozenset()) <= _MAX_NODES
-
-
-def _can_inline_standard(inliner: ModuleType) -> bool:
-    """Whether the package is new enough to inline the functions of the standard."""
-    arguments = inliner.inline_selected_functions.__code__.co_varnames
-    return "inline_schema_functions" in arguments
 
 
 def _count_nodes(model: ModelProto) -> tuple[int, int]:

@@ -1,17 +1,17 @@
 """What each operation of OpenVINO becomes in ONNX: the table ``OPERATIONS``.
 
-Those that only move values are in ``onnx_moves``, and SSD's head is in ``onnx_detections``.
+Those that only move values are in ``onnx_moves``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from posezoo.formats.onnx_detections import write_detections
-from posezoo.formats.onnx_graph import OnnxGraph, Writer, constant_of, rename, require
+from posezoo.core.arrays import Array
+from posezoo.formats.onnx_graph import OnnxGraph, Writer, constant_of, make_error, rename, require
 from posezoo.formats.onnx_moves import MOVES
 
 if TYPE_CHECKING:
@@ -122,19 +122,16 @@ def _write_fixed_hard_sigmoid(graph: OnnxGraph, node: Node) -> None:
     graph.add("HardSigmoid", graph.input(node), alpha=1 / 6, beta=0.5)
 
 
-def _write_hard_sigmoid(graph: OnnxGraph, node: Node) -> None:
-    alpha, beta = _numbers(node)
-    graph.add("HardSigmoid", graph.input(node), alpha=alpha, beta=beta)
+def _with_numbers(kind: str, *names: str) -> Writer:
+    """The numbers that an operation reads after its values, as attributes of these names."""
 
+    def write(graph: OnnxGraph, node: Node) -> None:
+        numbers: dict[str, Any] = {}
+        for place, name in enumerate(names, 1):
+            numbers[name] = float(constant_of(node, place).reshape(()))
+        graph.add(kind, graph.input(node), **numbers)
 
-def _write_selu(graph: OnnxGraph, node: Node) -> None:
-    alpha, gamma = _numbers(node)
-    graph.add("Selu", graph.input(node), alpha=alpha, gamma=gamma)
-
-
-def _numbers(node: Node) -> list[float]:
-    """The two numbers that an operation reads after its values."""
-    return [float(constant_of(node, number).reshape(())) for number in (1, 2)]
+    return write
 
 
 def _write_swish(graph: OnnxGraph, node: Node) -> None:
@@ -216,6 +213,59 @@ def _write_quantization(graph: OnnxGraph, node: Node) -> None:
     graph.add("FakeQuantize", *graph.inputs(node), steps)
 
 
+def _write_detections(graph: OnnxGraph, node: Node) -> None:
+    """The head of SSD. The rows have the order and the number of OpenVINO's; the image of the row
+    after the last detection is -1.
+    """
+    attributes = node.get_attributes()
+    if node.get_input_shape(0)[0] != 1 or not attributes["share_location"]:
+        raise make_error(node, "of several images, or boxes of each class, is not written as ONNX")
+    priors = constant_of(node, 2).reshape(-1, node.get_input_shape(0)[1] // 4, 4)
+    count = len(priors[0])
+    classes = list(range(node.get_input_shape(1)[1] // count))
+    if attributes["background_label_id"] in classes:
+        classes.remove(attributes["background_label_id"])
+    # A value below 1 is no limit.
+    top_k = min(attributes["top_k"], count) if attributes["top_k"] > 0 else count
+    limit = node.get_output_shape(0)[2]
+    # The first empty row has another box than the others, for its image.
+    empty = np.array([[0, len(classes), count + 1]] * limit)
+    empty[0, 2] = count
+    images = np.zeros(count + 2)
+    images[count] = -1
+    boxes = _write_boxes(graph, node, priors)
+    if attributes["clip_before_nms"]:
+        boxes = graph.add(
+            "Clip", boxes, graph.constant(np.float32(0)), graph.constant(np.float32(1))
+        )
+    scores = graph.add("Reshape", graph.input(node, 1), graph.constant([1, count, -1]))
+    parameters = (
+        classes,
+        np.array([*classes, 0], np.float32),
+        images,
+        [top_k],
+        attributes["confidence_threshold"],
+        attributes["nms_threshold"],
+        empty,
+        [limit],
+    )
+    graph.add("Detections", boxes, scores, *map(graph.constant, parameters))
+
+
+def _write_boxes(graph: OnnxGraph, node: Node, priors: Array) -> str:
+    """The corners of all boxes: prior boxes, moved by what the network says."""
+    attributes = node.get_attributes()
+    corners = priors[0]
+    moves = graph.add("Reshape", graph.input(node), graph.constant([-1, 4]))
+    if not attributes["variance_encoded_in_target"]:
+        moves = graph.add("Mul", moves, graph.constant(priors[1]))
+    if attributes["code_type"].endswith("CORNER"):
+        return graph.add("Add", moves, graph.constant(corners))
+    low, high = np.split(corners, 2, 1)
+    centers = graph.constant((low + high) / 2)
+    return graph.add("CenterSizeBoxes", moves, centers, graph.constant(high - low))
+
+
 #: Operations that have the same name in ONNX, and no attributes.
 _ALIKE = (
     "Abs", "Add", "Erf", "Equal", "Exp", "Floor", "Greater", "Less", "Log", "Mish", "Relu",
@@ -269,7 +319,7 @@ OPERATIONS: Mapping[str, Writer] = {
     "Convolution": _write_convolution,
     "ConvolutionBackpropData": _write_convolution,
     "CumSum": _write_cumulative_sum,
-    "DetectionOutput": write_detections,
+    "DetectionOutput": _write_detections,
     "Elu": rename("Elu", "alpha"),
     "FakeQuantize": _write_quantization,
     "FloorMod": _write_floor_remainder,
@@ -277,7 +327,7 @@ OPERATIONS: Mapping[str, Writer] = {
     "GroupConvolution": _write_convolution,
     "GroupConvolutionBackpropData": _write_convolution,
     "HSigmoid": _write_fixed_hard_sigmoid,
-    "HardSigmoid": _write_hard_sigmoid,
+    "HardSigmoid": _with_numbers("HardSigmoid", "alpha", "beta"),
     "LRN": _write_lrn,
     "MVN": _write_mean_variance,
     "MatMul": _write_matmul,
@@ -286,7 +336,7 @@ OPERATIONS: Mapping[str, Writer] = {
     "NormalizeL2": _write_normalize,
     "PRelu": _write_prelu,
     "Round": _write_rounding,
-    "Selu": _write_selu,
+    "Selu": _with_numbers("Selu", "alpha", "gamma"),
     "Softmax": rename("Softmax", "axis"),
     "Swish": _write_swish,
 }

@@ -204,10 +204,6 @@ class _OnnxGraph:
             for name, value in values.items()
         }
 
-    def add_constant(self, name: str, values: Array) -> str:
-        self.tensors.append(self.onnx.numpy_helper.from_array(values, name))
-        return name
-
     def chain(self, node: NodeProto, steps: Sequence[_Step]) -> list[NodeProto]:
         """One node after the other, from a node's first input to its first output."""
         nodes = []
@@ -216,7 +212,9 @@ class _OnnxGraph:
             target = result if number == len(steps) - 1 else f"{result}/step{number}"
             given = [value]
             if step.constant is not None:
-                constant = self.add_constant(f"{result}/constant{number}", step.constant)
+                constant = f"{result}/constant{number}"
+                values = self.onnx.numpy_helper.from_array(step.constant, constant)
+                self.tensors.append(values)
                 given = [constant, value] if step.is_left else [value, constant]
             nodes.append(
                 self.onnx.helper.make_node(
@@ -275,7 +273,7 @@ def _rewrite_pad(graph: _OnnxGraph, node: NodeProto) -> list[NodeProto] | None:
     # The standard does not say what is continued where pixels are removed.
     if shape is None or pads is None or pads.min() < 0:
         raise _UnknownSizesError
-    axes = _read_axes(graph, node, 3, len(shape))
+    axes = _read_axes(graph, node, len(shape))
     if axes is None or not all(shape[axis] for axis in axes):
         raise _UnknownSizesError
     steps = []
@@ -286,11 +284,12 @@ def _rewrite_pad(graph: _OnnxGraph, node: NodeProto) -> list[NodeProto] | None:
     return graph.chain(node, steps or [_Step("Identity", {})])
 
 
-def _read_axes(graph: _OnnxGraph, node: NodeProto, place: int, rank: int) -> list[int] | None:
-    """The axes in an input, or all; None if they are computed."""
-    if len(node.input) <= place or not node.input[place]:
+def _read_axes(graph: _OnnxGraph, pad: NodeProto, rank: int) -> list[int] | None:
+    """The axes in the fourth input of a Pad, or all; None if they are computed."""
+    name = next(iter(pad.input[3:]), "")
+    if not name:
         return list(range(rank))
-    axes = graph.values(node.input[place])
+    axes = graph.values(name)
     return None if axes is None else [int(axis) % rank for axis in axes]
 
 
@@ -457,11 +456,8 @@ _REWRITES: Mapping[str, Callable[[_OnnxGraph, NodeProto], list[NodeProto] | None
 class _RewritingForOpenVino(OnnxRewriting):
     """Replaces operations before OpenVINO reads a file, and functions after it could not."""
 
-    def before_reading(self, path: Path, *, is_compared: bool) -> bytes | None:
-        return rewrite_operations(path, is_compared=is_compared)
-
-    def after_failure(self, source: Path | bytes, problem: str) -> bytes | None:
-        return inline_functions(source, problem)
+    before_reading = staticmethod(rewrite_operations)
+    after_failure = staticmethod(inline_functions)
 
 
 REWRITING = _RewritingForOpenVino()

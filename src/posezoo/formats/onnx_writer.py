@@ -44,7 +44,8 @@ def write_onnx(network: Model, metadata: Mapping[str, str]) -> bytes:
         fold_constants(network)
     model = onnx.parser.parse_model(_FUNCTIONS.read_text("utf-8"))
     functions = [function.name for function in model.functions]
-    graph = OnnxGraph(onnx, functions, _tensor_names(network))
+    tensors = [port for node in network.get_ops() for port in node.outputs()]
+    graph = OnnxGraph(onnx, functions, {name for port in tensors for name in port.names})
     _add_operations(graph, network)
     inputs, outputs = (
         list(map(graph.describe_port, ports)) for ports in (network.inputs, network.outputs)
@@ -65,11 +66,6 @@ def write_onnx(network: Model, metadata: Mapping[str, str]) -> bytes:
     onnx.checker.check_model(model, full_check=True)
     content: bytes = model.SerializeToString(deterministic=True)
     return content
-
-
-def _tensor_names(network: Model) -> set[str]:
-    ports = (port for node in network.get_ops() for port in node.outputs())
-    return {name for port in ports for name in port.names}
 
 
 def _add_operations(graph: OnnxGraph, network: Model) -> None:

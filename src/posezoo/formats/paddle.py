@@ -19,10 +19,6 @@ from posezoo.core.convert.protobuf_reader import (
 _PROGRAM = {1: LENGTH, 4: LENGTH, 5: LENGTH}
 
 
-def _is_program(path: Path) -> bool:
-    return has_fields(path, _PROGRAM, needed=1)
-
-
 def _find_parameters(path: Path) -> Collection[str]:
     """The file of the parameters, if a variable is stored there; OpenVINO opens no other."""
     with map_file(path) as buffer:
@@ -38,7 +34,7 @@ def _find_parameters(path: Path) -> Collection[str]:
 
 FORMAT = ModelFormat(
     "a PaddlePaddle model",
-    _is_program,
+    lambda path: has_fields(path, _PROGRAM, needed=1),
     frontend="paddle",
     image_layout="NCHW",
     endings=(".pdmodel",),

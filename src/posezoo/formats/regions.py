@@ -5,7 +5,10 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from openvino import Model, Node, Output
+from openvino import opset14 as ops
 
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.supported_mo_args import TRANSFORMATIONS_CONFIG
@@ -18,9 +21,6 @@ from posezoo.formats.region_configs import (
     is_region_config,
     read_region_config,
 )
-
-if TYPE_CHECKING:
-    from openvino import Model, Node, Output
 
 _TO_NCHW = [0, 3, 1, 2]
 _HINT = "a Model Optimizer of OpenVINO 2024.6 may convert it: --mo PATH"
@@ -86,8 +86,6 @@ def _find_ends(network: Model, kind: str, attributes: Mapping[str, Any]) -> list
 
 
 def _create_region(end: Output, attributes: Mapping[str, Any], mask: Sequence[int]) -> Node:
-    from openvino import opset14 as ops
-
     if len(end.get_partial_shape()) != 4:
         raise ValueError(f"{end.get_node().get_friendly_name()} has not four sizes")
     maps = _as_nchw(end)
@@ -115,8 +113,6 @@ def _create_region(end: Output, attributes: Mapping[str, Any], mask: Sequence[in
 
 def _as_nchw(end: Output) -> Output:
     """The tensor before the transposition that OpenVINO adds, since TensorFlow has NHWC."""
-    from openvino import opset14 as ops
-
     node = end.get_node()
     if node.get_type_name() == "Transpose":
         return node.input_value(0)

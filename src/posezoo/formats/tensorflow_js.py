@@ -126,12 +126,18 @@ def write_graph_def(spec: ModelSpec, path: Path) -> bytes:
 
 
 def _encode_value(name: str, attributes: Mapping[str, Any], weights: Mapping[str, Array]) -> bytes:
+    """The TensorProto (tensor.proto) of a constant, in an AttrValue."""
     kind = attributes["dtype"]["type"]
     if name not in weights:
         raise ValueError("is a constant without weights")
     if kind not in _CONSTANTS:
         raise ValueError(f"is a constant of type {kind}, which is not supported")
-    return _encode_constant(weights[name], kind)
+    array = weights[name]
+    shape = _encode_shape({"dim": [{"size": size} for size in array.shape]})
+    values = array.astype(_CONSTANTS[kind]).tobytes()
+    encoded = encode_field(1, _TYPES[kind])
+    encoded += encode_field(2, shape)
+    return encode_field(8, encoded + encode_field(4, values))
 
 
 def _has_no_rank(attributes: Mapping[str, Any]) -> bool:
@@ -386,15 +392,6 @@ _ATTRIBUTES: Mapping[str, tuple[int, Callable[[Any], bytes | int | float]]] = {
     "type": (6, _find_type),
     "shape": (7, _encode_shape),
 }
-
-
-def _encode_constant(array: Array, kind: str) -> bytes:
-    """A TensorProto (tensor.proto) in an AttrValue."""
-    shape = _encode_shape({"dim": [{"size": size} for size in array.shape]})
-    values = array.astype(_CONSTANTS[kind]).tobytes()
-    encoded = encode_field(1, _TYPES[kind])
-    encoded += encode_field(2, shape)
-    return encode_field(8, encoded + encode_field(4, values))
 
 
 @contextmanager

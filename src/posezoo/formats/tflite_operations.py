@@ -10,20 +10,17 @@ import math
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import openvino.opset13 as ops
 from numpy.typing import ArrayLike
+from openvino import Model, Node, Output
 
 from posezoo.core.errors import ConversionError
 from posezoo.formats.flatbuffers import CustomOperation, read_options
 
-if TYPE_CHECKING:
-    from openvino import Model, Node, Output
-
 #: Returns a node, from its inputs and the content of its options.
-BuildGraph = Callable[[Sequence["Output"], bytes], "Node"]
+BuildGraph = Callable[[Sequence[Output], bytes], Node]
 
 
 def replace_operations(

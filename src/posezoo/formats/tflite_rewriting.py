@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from posezoo.core.errors import ConversionError, sanitize
-from posezoo.formats.flatbuffer_writer import (
+from posezoo.formats.flatbuffers import (
     Fields,
+    FlatBuffer,
     Kept,
     NewBytes,
     NewTable,
@@ -23,7 +24,6 @@ from posezoo.formats.flatbuffer_writer import (
     keep_fields,
     replace_root,
 )
-from posezoo.formats.flatbuffers import FlatBuffer
 
 #: The fused activations that LiteRT computes, and OpenVINO if it does not drop them.
 _COMPUTED = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6")
@@ -102,7 +102,10 @@ class _TFLiteRewriting:
             replaced = self._replace(operation, tensors)
             self.is_changed |= bool(replaced)
             operations += replaced or [Kept(operation)]
-        fields: Fields = {0: tensors.to_vector(), 3: NewVector(operations)}
+        fields: Fields = {
+            0: NewVector([*map(Kept, tensors.old), *tensors.added]),
+            3: NewVector(operations),
+        }
         return keep_fields(self.file, graph, (1, 2, 4), fields)
 
     def _replace(self, operation: int, tensors: _Tensors) -> list[NewTable]:
@@ -192,6 +195,3 @@ class _Tensors:
         """The number of a new tensor."""
         self.added.append(tensor)
         return len(self.old) + len(self.added) - 1
-
-    def to_vector(self) -> NewVector:
-        return NewVector([*map(Kept, self.old), *self.added])

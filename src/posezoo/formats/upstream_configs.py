@@ -12,7 +12,7 @@ from posezoo.core.declarations.supported_mo_args import (
     MoArgumentPairs,
 )
 from posezoo.core.declarations.upstream_steps import UpstreamSteps
-from posezoo.formats import darknet_files
+from posezoo.formats.darknet_files import is_darknet, with_darknet_weights
 from posezoo.formats.region_configs import find_detector, is_region_config
 
 if TYPE_CHECKING:
@@ -22,11 +22,8 @@ if TYPE_CHECKING:
 class _Steps(UpstreamSteps):
     """Reads Darknet's networks, and ends networks of YOLO and of the Object Detection API."""
 
-    def with_original(self, spec: ModelSpec) -> ModelSpec:
-        return darknet_files.with_darknet_weights(spec)
-
-    def reads_original(self, spec: ModelSpec) -> bool:
-        return darknet_files.is_darknet(spec)
+    with_original = staticmethod(with_darknet_weights)
+    reads_original = staticmethod(is_darknet)
 
     def carries_out(self, spec: ModelSpec, flag: str, value: str) -> bool:
         if flag == TRANSFORMATIONS_CONFIG and is_region_config(value):

@@ -12,15 +12,15 @@ import os
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from posezoo.core.convert import frontends
 from posezoo.core.convert.converter_program import ProgramFinder
-from posezoo.core.declarations.mo_args import TYPED
-from posezoo.core.declarations.model import Framework, ModelSpec, Precision
+from posezoo.core.declarations.mo_args import INPUT_FLAGS, OTHER_ORIGINALS, TYPED
+from posezoo.core.declarations.model import Framework, Input, ModelSpec, Precision
 from posezoo.core.declarations.supported_mo_args import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG
 from posezoo.core.errors import ConversionError, os_reason, sanitize
 from posezoo.core.files.staging import staging_dir
@@ -32,7 +32,6 @@ from posezoo.core.resolve.resolved import Resolved
 from posezoo.core.values import frozen
 from posezoo.core.versions import release_version
 from posezoo.core.workers.program import find_exception, run_program
-from posezoo.omz.mo_command_line import has_other_original, write_arguments
 
 #: The newest Python that OpenVINO 2024.6, the last one with Model Optimizer, has wheels for.
 NEWEST_PYTHON = (3, 12)
@@ -168,15 +167,7 @@ def find_model_optimizer(named: Path | None, python: Path | None = None) -> Mode
     Raises:
         ConversionError: the path does not exist, or its Python has no Model Optimizer.
     """
-    script: Path | None = None
-    if named:
-        script = _find_script(named)
-        if script.name.startswith("python"):
-            script, python = None, python or script
-        else:
-            python = python or _find_python(script)
-    if python is None:
-        raise ConversionError("no Model Optimizer was named", hint=HINT)
+    script, python = _locate(named, python)
     folder, version, python_version = _probe(python)
     if is_stand_in_version(version):
         folder = ""  # its openvino.tools.mo runs posezoo
@@ -198,7 +189,7 @@ def find_model_optimizer(named: Path | None, python: Path | None = None) -> Mode
     return ModelOptimizer(command, Path(folder), version)
 
 
-def inspect_model_optimizer(named: Path | None, python: Path | None = None) -> ModelOptimizer:
+def inspect_model_optimizer(named: Path | None, python: Path | None) -> ModelOptimizer:
     """Find a Model Optimizer for a plan: no program is run.
 
     Its version is that of the package in the environment of its Python; empty if it lies elsewhere.
@@ -206,12 +197,8 @@ def inspect_model_optimizer(named: Path | None, python: Path | None = None) -> M
     Raises:
         ConversionError: the path does not exist, or no Python is beside it.
     """
-    if named is None and python is None:
-        raise ConversionError("no Model Optimizer was named", hint=HINT)
-    script = _find_script(named) if named else None
-    if script and not script.name.startswith("python"):
-        python = python or _find_python(script)
-    environment = (python or script or Path()).absolute().parents[1]
+    script, python = _locate(named, python)
+    environment = python.absolute().parents[1]
     packages = environment.glob("[Ll]ib/**/site-packages/openvino_dev-*.dist-info")
     versions = [path.name.removesuffix(".dist-info").partition("-")[2] for path in packages]
     return ModelOptimizer((str(script or python),), environment, "".join(versions[:1]))
@@ -226,6 +213,20 @@ def is_stand_in(named: Path) -> bool:
             return f"from {STAND_IN_MODULE} import".encode() in stream.read(4096)
     except (OSError, ConversionError):
         return False
+
+
+def _locate(named: Path | None, python: Path | None) -> tuple[Path | None, Path]:
+    """The ``mo``, None if that is not named, and the Python that starts it."""
+    script: Path | None = None
+    if named:
+        script = _find_script(named)
+        if script.name.startswith("python"):
+            script, python = None, python or script
+        else:
+            python = python or _find_python(script)
+    if python is None:
+        raise ConversionError("no Model Optimizer was named", hint=HINT)
+    return script, python
 
 
 def _find_script(named: Path) -> Path:
@@ -329,7 +330,7 @@ def build_arguments(
     declared = [argument for argument in arguments if not argument.startswith(ours)]
     for name, path in variables.items():
         declared = [argument.replace(name, str(path)) for argument in declared]
-    original_argument = () if has_other_original(spec) else (f"--input_model={original}",)
+    original_argument = () if _has_other_original(spec) else (f"--input_model={original}",)
     return (
         f"--framework={spec.framework}",
         f"--output_dir={folder}",
@@ -338,6 +339,48 @@ def build_arguments(
         *declared,
         f"--compress_to_fp16={precision is Precision.FP16}",
     )
+
+
+def write_arguments(spec: ModelSpec) -> tuple[str, ...]:
+    """The arguments from which ``read_arguments`` reads this model; empty names are left out."""
+    values = {} if _has_other_original(spec) else {"--input_model": spec.input_model}
+    values |= _write_inputs(spec.inputs)
+    values["--output"] = ",".join(output.name for output in spec.outputs)
+    arguments = [f"{flag}={value}" for flag, value in values.items() if value]
+    if any(port.reverse_input_channels for port in spec.inputs):
+        arguments.append("--reverse_input_channels")
+    arguments += [f"{flag}={value}" if value else flag for flag, value in spec.mo_args]
+    return tuple(arguments)
+
+
+def _has_other_original(spec: ModelSpec) -> bool:
+    """Whether the original is named by another argument than --input_model."""
+    return any(flag in OTHER_ORIGINALS for flag, _ in spec.mo_args)
+
+
+def _write_inputs(inputs: Sequence[Input]) -> dict[str, str]:
+    """The values by flag."""
+    written: dict[str, list[str]] = {flag: [] for flag in INPUT_FLAGS}
+    for port in inputs:
+        if port.name:
+            element_type = f"{{{port.element_type}}}" if port.element_type else ""
+            written["--input"].append(port.name + element_type)
+        if port.reshaped:
+            written["--input_shape"].append(port.bounds or _list_of(port.shape))
+        if port.layout:
+            target = f"->{port.to_layout}" if port.to_layout else ""
+            written["--layout"].append(f"{port.name}({port.layout}{target})")
+        if port.mean:
+            written["--mean_values"].append(port.name + _list_of(port.mean))
+        if port.scale:
+            written["--scale_values"].append(port.name + _list_of(port.scale))
+    if len(written["--input_shape"]) < len(inputs):
+        del written["--input_shape"]
+    return {flag: ",".join(values) for flag, values in written.items()}
+
+
+def _list_of(values: Sequence[float]) -> str:
+    return "[" + ",".join(map(repr, values)) + "]"
 
 
 def run_model_optimizer(mo: ModelOptimizer, arguments: tuple[str, ...], spec: ModelSpec) -> None:
@@ -390,17 +433,10 @@ _EXTRAS = {
 class _Finder(ProgramFinder):
     """Finds Model Optimizer."""
 
-    def find(self, named: Path | None, python: Path | None) -> ModelOptimizer:
-        return find_model_optimizer(named, python)
-
-    def inspect(self, named: Path | None, python: Path | None) -> ModelOptimizer:
-        return inspect_model_optimizer(named, python)
-
-    def is_stand_in(self, named: Path) -> bool:
-        return is_stand_in(named)
-
-    def refuse_unsafe_arguments(self, spec: ModelSpec) -> None:
-        refuse_unsafe_arguments(spec)
+    find = staticmethod(find_model_optimizer)
+    inspect = staticmethod(inspect_model_optimizer)
+    is_stand_in = staticmethod(is_stand_in)
+    refuse_unsafe_arguments = staticmethod(refuse_unsafe_arguments)
 
 
 FINDER = _Finder()

@@ -68,10 +68,6 @@ def _read_transformation(name: str, arguments: str) -> Transformation:
     return Transformation(name, {wanted: parsed})
 
 
-def _read_truth(text: str) -> bool | None:
-    return _TRUTHS.get(text.lower())
-
-
 def _read_names(text: str) -> Mapping[str, str] | None:
     try:
         parsed = ast.literal_eval(text)
@@ -120,7 +116,11 @@ def _prune(network: Model) -> None:
 #: By name: the name of the argument, what reads it (None if it is not valid), and what applies the
 #: transformation.
 _TRANSFORMATIONS: Mapping[str, tuple[str, Callable[[str], Any], Callable[..., None]]] = {
-    "LowLatency2": ("use_const_initializer", _read_truth, _apply_low_latency),
+    "LowLatency2": (
+        "use_const_initializer",
+        lambda text: _TRUTHS.get(text.lower()),
+        _apply_low_latency,
+    ),
     "MakeStateful": ("param_res_names", _read_names, _make_stateful),
     "Pruning": ("", lambda _text: None, _prune),
 }

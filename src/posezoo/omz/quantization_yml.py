@@ -58,8 +58,7 @@ def _names(parameters: Mapping[str, Plain], prefix: str = "") -> Iterator[str]:
 class _QuantizationYmlReader(QuantizationReader):
     """Reads the file."""
 
-    def read(self, path: Path) -> QuantizationSettings:
-        return read_quantization_yml(path)
+    read = staticmethod(read_quantization_yml)
 
 
 READER = _QuantizationYmlReader()

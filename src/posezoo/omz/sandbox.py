@@ -151,11 +151,14 @@ def run_sandboxed(
         # -I: neither the working folder nor the environment affects what is imported; -B: no .pyc
         # files.
         command += ["--seccomp", str(filter_fd), "--", find_interpreter(), "-I", "-B", *arguments]
-        scope = _memory_scope(memory_bytes + TEMPORARY_BYTES)
+        scope: tuple[str, ...] = ()
+        if has_memory_scope():
+            scope = _scope_command(memory_bytes + TEMPORARY_BYTES)
+        bus = {name: os.environ[name] for name in _BUS if name in os.environ}
         return run_program(
             [*scope, *start, *command],
             input_bytes=input_bytes,
-            environment={**_ENVIRONMENT, **_bus_environment()},
+            environment={**_ENVIRONMENT, **bus},
             timeout_s=timeout_s,
             pass_fds=(filter_fd,),
         )
@@ -216,15 +219,6 @@ def limits_temporary_files() -> bool:
     return ended.exit_code == 0
 
 
-def _bus_environment() -> dict[str, str]:
-    return {name: os.environ[name] for name in _BUS if name in os.environ}
-
-
-def _memory_scope(limit: int) -> tuple[str, ...]:
-    """The command that starts another one in a memory scope of systemd; empty without systemd."""
-    return _scope_command(limit) if has_memory_scope() else ()
-
-
 @cache
 def has_memory_scope() -> bool:
     """Whether systemd can limit the memory of a program, with what the kernel keeps for it."""
@@ -235,6 +229,7 @@ def has_memory_scope() -> bool:
 
 
 def _scope_command(limit: int) -> tuple[str, ...]:
+    """The command that starts another one in a memory scope of systemd."""
     return (
         *(find_program("systemd-run") or "systemd-run", "--scope", "--quiet", "--collect"),
         *(("--user",) if not is_superuser() else ()),

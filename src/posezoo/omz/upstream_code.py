@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ def describe_run(spec: ModelSpec) -> tuple[str, ...]:
 
 @contextmanager
 def run_upstream_code(
-    spec: ModelSpec, layout: ModelLayout, *, listener: Listener = ignore_event
+    spec: ModelSpec, layout: ModelLayout, listener: Listener = ignore_event
 ) -> Iterator[ModelLayout]:
     """Run a model's code; the yielded layout names the folder of its results, which is removed at
     the end.
@@ -211,16 +211,9 @@ class _SandboxedCode(UpstreamCode):
 
     promise = PROMISE
 
-    def find_obstacle(self, *, starts: bool = True) -> Obstacle | None:
-        return _find_obstacle(starts=starts)
-
-    def describe(self, spec: ModelSpec) -> tuple[str, ...]:
-        return list_upstream_code(spec)
-
-    def run(
-        self, spec: ModelSpec, layout: ModelLayout, listener: Listener
-    ) -> AbstractContextManager[ModelLayout]:
-        return run_upstream_code(spec, layout, listener=listener)
+    find_obstacle = staticmethod(_find_obstacle)
+    describe = staticmethod(list_upstream_code)
+    run = staticmethod(run_upstream_code)
 
 
 SANDBOXED_CODE = _SandboxedCode()

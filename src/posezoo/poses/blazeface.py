@@ -258,7 +258,7 @@ DECODER = DecoderType(
     networks=(declare_outputs(boxes=(1, -1, -1), scores=(1, -1, 1)),),
     options=BlazeFaceOptions,
     decode=_decode,
-    pipeline="posezoo.run.runtime.landmark_pipeline:FacePipeline",
+    pipeline="posezoo.run.runtime.mediapipe_pipelines:FacePipeline",
     sizes=_find_sizes,
     needs="rows of a box and keypoints, and a score for each",
     rules=(

@@ -353,7 +353,7 @@ DECODER = DecoderType(
     # minimum score of 0.5.
     detector_options={"quarters": True, "min_detection_score": 0.4},
     decode=_decode,
-    pipeline="posezoo.run.runtime.blazepose_pipeline:BlazePosePipeline",
+    pipeline="posezoo.run.runtime.mediapipe_pipelines:BlazePosePipeline",
     sizes=_find_sizes,
     skeleton=SKELETON,
     needs="the outputs of two networks",

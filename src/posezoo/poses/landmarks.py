@@ -355,7 +355,7 @@ def _is_called(called: str, *shape: int) -> OutputRule:
 #: What the decoders of hands and faces have in common.
 _LandmarkDecoder = partial(
     DecoderType,
-    pipeline="posezoo.run.runtime.landmark_pipeline:LandmarkPipeline",
+    pipeline="posezoo.run.runtime.mediapipe_pipelines:LandmarkPipeline",
     takes_boxes=True,
     approach="top-down",
 )

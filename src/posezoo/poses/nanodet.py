@@ -120,5 +120,5 @@ DECODER = BoxDecoder(
             },
         },
     ),
-    graph=DecoderGraph("posezoo.export.decoded.nanodet_graph:build", "min_box_score"),
+    graph=DecoderGraph("posezoo.export.decoded.detector_graphs:build_nanodet", "min_box_score"),
 )

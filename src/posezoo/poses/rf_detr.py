@@ -119,5 +119,5 @@ DECODER = BottomUpDecoder(
     ),
     visible_score=0.5,
     stretches=True,
-    graph=DecoderGraph("posezoo.export.decoded.rf_detr_graph:build", "min_score"),
+    graph=DecoderGraph("posezoo.export.decoded.keypoint_graphs:build_rf_detr", "min_score"),
 )

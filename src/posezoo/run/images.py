@@ -33,7 +33,7 @@ from posezoo.core.errors import (
 from posezoo.core.events import Listener, ignore_event
 from posezoo.core.regular_files import LFS_HINT, LFS_PROBLEM, explain_link, is_lfs_pointer
 from posezoo.core.values import frozen
-from posezoo.run.video.ffmpeg_library import import_quiet_opencv
+from posezoo.run.video.ffmpeg import import_quiet_opencv
 
 Image = NDArray[np.uint8]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 
 from posezoo.core.declarations.model import Decoder, ModelSpec, Plain
 from posezoo.core.ir.model_description import ModelDescription
@@ -12,8 +12,7 @@ from posezoo.run.model_procs import find_labels
 class _Description(ModelDescription):
     """The labels and the section ``model_info`` as Open Model Zoo's tools read them."""
 
-    def find_labels(self, spec: ModelSpec, shapes: Iterable[Sequence[int]]) -> Sequence[str]:
-        return find_labels(spec, shapes)
+    find_labels = staticmethod(find_labels)
 
     def build_model_info(
         self, shapes: Mapping[str, tuple[int, ...]], spec: ModelSpec, decoder: Decoder | None

@@ -235,8 +235,11 @@ class Loader:
             return pipeline, get_irs_of(pipeline, self.context)
         except DownloadError as error:
             detector = pipeline.detector
-            is_unavailable = type(error) in _UNAVAILABLE
-            if detector is None or not is_unavailable or not self._is_replaceable(detector):
+            if detector is None or type(error) not in _UNAVAILABLE:
+                raise
+            # The user did not name it, and it finds no keypoints, as those of hands and faces do.
+            is_usual = self.context.settings.detector == "usual" and not detector.skeleton
+            if not is_usual or detector.name == DEFAULT_DETECTOR:
                 raise
             instead = f"{DEFAULT_DETECTOR} finds the people instead: {error.problem}"
             self.listener(WarningIssued(instead))
@@ -246,13 +249,6 @@ class Loader:
             pipeline.model, context, pipeline.precision, is_video=self.is_video
         )
         return pipeline, get_irs_of(pipeline, context)
-
-    def _is_replaceable(self, detector: Model) -> bool:
-        """Whether the default detector can replace a detector: the user did not name this one, and
-        it finds no keypoints, as those of hands and faces do.
-        """
-        is_usual = self.context.settings.detector == "usual"
-        return is_usual and detector.name != DEFAULT_DETECTOR and not detector.skeleton
 
     def _get_irs(self, chosen: ChosenModel, model: Model) -> dict[str, Path]:
         make_irs = partial(

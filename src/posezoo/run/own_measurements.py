@@ -4,8 +4,7 @@ the user's folder for data.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,8 +40,11 @@ def keep_measurements(model: Model, measurements: Iterable[Measurement]) -> None
     tagged = [replace(each, tag=model.tag) for each in measurements]
     with writing(path):
         create_parent(path)
-        with _hint_at_remedy():
+        try:
             update_measured_yml(path, tagged, note=NOTE, most=MOST)
+        except SpecError as error:
+            error.hint = "remove that file, and measure again: posezoo benchmark"
+            raise
 
 
 def read_own_speeds(
@@ -84,12 +86,3 @@ def own_folder() -> Path:
 
 def _measured_yml(model: Model) -> Path:
     return own_folder() / model.name / NAME
-
-
-@contextmanager
-def _hint_at_remedy() -> Iterator[None]:
-    try:
-        yield
-    except SpecError as error:
-        error.hint = "remove that file, and measure again: posezoo benchmark"
-        raise

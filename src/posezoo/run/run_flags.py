@@ -26,9 +26,8 @@ from posezoo.core.regular_files import read_regular_text
 if TYPE_CHECKING:
     from posezoo.core.declarations.model import Precision
     from posezoo.run.runtime.estimator import Estimator
-    from posezoo.run.runtime.runtime_config import LoadOptions
+    from posezoo.run.runtime.runtime_config import LoadOptions, VideoOptions
     from posezoo.run.video.frame_publishers import MqttTopic
-    from posezoo.run.video.video_options import VideoOptions
 
 
 def _parse_mqtt(text: str) -> MqttTopic:
@@ -122,7 +121,7 @@ def video_options_from_args(args: RunArgs, estimator: Estimator) -> VideoOptions
             without a detector, and a flag is for one.
     """
     from posezoo.poses.decoders import find_decoder
-    from posezoo.run.video.video_options import VideoOptions
+    from posezoo.run.runtime.runtime_config import VideoOptions
 
     finds_classes = find_decoder(estimator.decoder).finds_classes
     of_people = {

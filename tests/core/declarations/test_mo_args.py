@@ -22,8 +22,7 @@ from posezoo.core.declarations.model import (
 )
 from posezoo.core.declarations.yaml_nodes import parse_yaml
 from posezoo.core.errors import SpecError
-from posezoo.omz.mo_command_line import write_arguments
-from posezoo.omz.model_optimizer import refuse_unsafe_arguments
+from posezoo.omz.model_optimizer import refuse_unsafe_arguments, write_arguments
 
 IMAGE = Input("image", (1, 3, 4, 6), "NCHW")
 MASK = Input("mask", (1, 1, 4, 6), "NCHW")

@@ -12,7 +12,7 @@ from posezoo.core.declarations.mo_args import read_arguments
 from posezoo.core.declarations.model import Framework, ModelSpec, UnpackArchive
 from posezoo.core.declarations.yaml_nodes import parse_yaml
 from posezoo.core.registry import Registry, Selection
-from posezoo.omz.mo_command_line import write_arguments
+from posezoo.omz.model_optimizer import write_arguments
 
 ROOT = Path(__file__).resolve().parents[3]
 

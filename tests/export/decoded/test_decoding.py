@@ -16,6 +16,7 @@ from onnx import helper, numpy_helper
 
 from fakes import crowds, posenet
 from fakes.conversion import context_of, convert_model, plan_conversion, with_camera_input
+from fakes.loaded_irs import load_ir
 from fakes.network import digest_of, downloaded, network, source_file, spec_of
 from fakes.soak import soak
 from posezoo import decode
@@ -48,7 +49,6 @@ from posezoo.poses.keypoints import from_pixel_indices
 from posezoo.poses.letterbox import InputSizing, letterbox_image
 from posezoo.poses.yolox_boxes import STRIDES, TOP_LEFT_ON_GREY, generate_cells
 from posezoo.run.runtime.graph import Graph
-from posezoo.run.runtime.loading import load_ir
 from posezoo.run.runtime.runtime_config import LoadOptions
 
 ov = pytest.importorskip("openvino")

@@ -3,7 +3,7 @@
 import pytest
 
 from posezoo.core.errors import ConversionError
-from posezoo.formats.darknet.cfg import MAX_BYTES, MAX_LAYERS, Section, read_cfg
+from posezoo.formats.darknet.files import MAX_BYTES, MAX_LAYERS, Section, read_cfg
 
 
 @pytest.fixture

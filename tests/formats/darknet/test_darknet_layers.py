@@ -10,9 +10,8 @@ from fakes.darknet import DarknetNet, yolo_v4
 from fakes.opencv import needs_opencv_4
 from posezoo.core.errors import ConversionError
 from posezoo.core.ir.openvino_import import openvino_core
-from posezoo.formats.darknet.cfg import MAX_BYTES, read_cfg
 from posezoo.formats.darknet.darknet_layers import SAVED_MODEL, build_network, find_ends
-from posezoo.formats.darknet.weights import WeightsReader
+from posezoo.formats.darknet.files import MAX_BYTES, WeightsReader, read_cfg
 
 pytestmark = needs_opencv_4
 

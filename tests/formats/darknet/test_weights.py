@@ -8,9 +8,8 @@ import pytest
 
 from fakes.darknet import HEADER, yolo_v4
 from posezoo.core.errors import ConversionError
-from posezoo.formats.darknet.cfg import read_cfg
 from posezoo.formats.darknet.darknet_layers import SAVED_MODEL, build_network
-from posezoo.formats.darknet.weights import WeightsReader, is_darknet
+from posezoo.formats.darknet.files import WeightsReader, is_darknet, read_cfg
 
 
 def read(folder, change):

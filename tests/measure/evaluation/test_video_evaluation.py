@@ -17,7 +17,7 @@ from posezoo.core.events import ignore_event
 from posezoo.measure import coco
 from posezoo.measure.evaluation.video_evaluation import evaluate_videos, open_videos
 from posezoo.poses.keypoints import Pose, from_pixel_indices
-from posezoo.run.video.video_options import VideoOptions
+from posezoo.run.runtime.runtime_config import VideoOptions
 
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 

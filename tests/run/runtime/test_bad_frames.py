@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from fakes.irs import write_ir
+from fakes.loaded_irs import load_ir
 from posezoo.core.errors import ImageError
-from posezoo.run.runtime.loading import load_ir
 from posezoo.run.runtime.runtime_config import LoadOptions
 
 pytest.importorskip("cv2")

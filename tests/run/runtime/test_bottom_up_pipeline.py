@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from fakes.loaded_irs import load_ir
 from fakes.people import likeness
 from fakes.processor import HAS_VNNI
 from fakes.scaling_irs import write_ir
@@ -16,7 +17,7 @@ from posezoo.core.errors import ImageError, InferenceError
 from posezoo.core.pipeline.get import get_irs
 from posezoo.poses.decoders import DECODERS, find_decoder
 from posezoo.poses.keypoints import Pose
-from posezoo.run.runtime.loading import load_estimator, load_ir
+from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 
 pytest.importorskip("cv2")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from fakes.irs import state_images
+from fakes.loaded_irs import load_ir
 from fakes.one_cpu import needs_affinity, run_on_one_cpu
 from fakes.picky_networks import write_picky_ir, write_table_ir
 from poses.test_decoders import NOBODY
@@ -17,7 +18,6 @@ from posezoo.core.errors import InferenceError
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.run.runtime.compiled_network import CompiledNetwork
 from posezoo.run.runtime.graph import Graph
-from posezoo.run.runtime.loading import load_ir
 from posezoo.run.runtime.runtime_config import RuntimeConfig
 
 pytest.importorskip("openvino")

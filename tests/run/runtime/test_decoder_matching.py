@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fakes.irs import write_ir
+from fakes.loaded_irs import load_ir
 from fakes.plugin_package import plugin_package
 from posezoo.core.declarations.model import WHOLE_IMAGE, People
 from posezoo.core.declarations.skeleton import LimbField, Skeleton
@@ -18,7 +19,6 @@ from posezoo.core.plugins import import_part
 from posezoo.poses.decoders import DECODERS, find_decoder
 from posezoo.run.runtime.decoder_matching import describe_ir
 from posezoo.run.runtime.graph import Graph
-from posezoo.run.runtime.loading import load_ir
 from posezoo.run.runtime.runtime_config import LoadOptions
 
 pytest.importorskip("cv2")

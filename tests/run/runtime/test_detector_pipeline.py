@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from fakes.dots import deaf_network
+from fakes.loaded_irs import load_ir
 from posezoo.core.declarations.model import Precision
 from posezoo.core.pipeline.get import get_irs
 from posezoo.poses.drawing import draw
-from posezoo.run.runtime.loading import load_estimator, load_ir
+from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions
 
 pytest.importorskip("cv2")

@@ -10,11 +10,12 @@ import pytest
 
 from fakes import space
 from fakes.dots import deaf_network
+from fakes.loaded_irs import load_ir
 from posezoo.core.registry import open_registry
 from posezoo.poses.drawing import draw
 from posezoo.poses.keypoints import Pose, Pose3D
 from posezoo.run.runtime.estimator import Estimator
-from posezoo.run.runtime.loading import load_estimator, load_ir
+from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions
 
 pytest.importorskip("cv2")

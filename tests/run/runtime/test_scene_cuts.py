@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fakes.moving_camera import film
-from posezoo.run.runtime.scene_cuts import SceneCuts
+from posezoo.run.runtime.frame_changes import SceneCuts
 
 SIZE = (640, 480)
 

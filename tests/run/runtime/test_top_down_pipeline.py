@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from fakes.dots import COLORS, boxes_network, brightness_network, dots_network, dotted
+from fakes.loaded_irs import load_ir
 from fakes.people import likeness
 from fakes.processor import HAS_VNNI
 from posezoo.core.declarations.model import Precision
@@ -21,7 +22,7 @@ from posezoo.core.pipeline.get import get_irs
 from posezoo.poses.heatmap import CONVENTIONS
 from posezoo.poses.ssd_detection import Box
 from posezoo.run.runtime.estimator import Estimator
-from posezoo.run.runtime.loading import load_estimator, load_ir
+from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 
 pytest.importorskip("cv2")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from posezoo.poses.ssd_detection import Box
-from posezoo.run.runtime.view_changes import ViewChanges
+from posezoo.run.runtime.frame_changes import ViewChanges
 
 cv2 = pytest.importorskip("cv2")
 

@@ -35,8 +35,7 @@ from fakes.videos import (
 from fakes.waiting import HANG_S
 from posezoo.core.errors import ImageError, PosezooError
 from posezoo.run.video import frame_sources
-from posezoo.run.video.ffmpeg_library import import_quiet_opencv
-from posezoo.run.video.ffmpeg_options import ffmpeg_options
+from posezoo.run.video.ffmpeg import ffmpeg_options, import_quiet_opencv
 from posezoo.run.video.frame_sources import FrameSource, Reconnection, open_source
 
 

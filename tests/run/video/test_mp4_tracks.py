@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from fakes.videos import SIZE, write_two_tracks, write_video
-from posezoo.run.video.mp4_tracks import VideoTrack, read_video_tracks
+from posezoo.run.video.video_file import VideoTrack, read_video_tracks
 
 
 def box(kind: bytes, content: bytes) -> bytes:

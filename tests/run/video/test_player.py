@@ -12,6 +12,7 @@ import pytest
 from fakes.finder import Finder
 from posezoo.core.errors import ImageError
 from posezoo.poses.keypoints import Pose
+from posezoo.run.runtime.runtime_config import VideoOptions
 from posezoo.run.video.frame_outputs import FrameOutput
 from posezoo.run.video.frame_sources import Frame, FrameSource
 from posezoo.run.video.player import (
@@ -24,7 +25,6 @@ from posezoo.run.video.player import (
     summarize_run,
 )
 from posezoo.run.video.utilization_monitor import UtilizationMonitor
-from posezoo.run.video.video_options import VideoOptions
 
 BLANK = np.full((240, 320, 3), 90, np.uint8)
 

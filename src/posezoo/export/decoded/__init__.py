@@ -1,9 +1,9 @@
 """The decoder inside an IR (``--decode``), whose outputs are then people instead of the network's
 maps.
 
-A decoder's record names the function that builds it; ours are in the modules NAME_graph. The numpy
-decoders in ``posezoo.poses`` define the results: the graph has their constants, the self-check
-compares both.
+A decoder's record names the function that builds it; ours are in the modules NAME_graph,
+``detector_graphs`` and ``keypoint_graphs``. The numpy decoders in ``posezoo.poses`` define the
+results: the graph has their constants, the self-check compares both.
 """
 
 from __future__ import annotations

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import openvino.opset13 as ops
+from openvino import Node
 
 from posezoo.export.decoded.nodes import (
     NO_BOX,
@@ -34,9 +33,6 @@ from posezoo.poses.blazepose import (
     BlazePoseOptions,
 )
 from posezoo.poses.letterbox import Size
-
-if TYPE_CHECKING:
-    from openvino import Node
 
 
 def build(maps: Maps, size: Size, options: BlazePoseOptions, max_people: int) -> TwoNodes:

@@ -28,8 +28,7 @@ class _Decoded(GraphDecoder):
             spec, decoder, options.max_people, options.min_score, target_size=options.target_size
         )
 
-    def append(self, network: Model, spec: ModelSpec) -> Model:
-        return decoded.append_decoder(network, spec)
+    append = staticmethod(decoded.append_decoder)
 
     def fit_node(self, spec: ModelSpec, element_type: Type) -> Callable[[Node], Node]:
         from posezoo.export.decoded.frames import FrameFit

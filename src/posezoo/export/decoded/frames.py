@@ -7,10 +7,9 @@ stretched.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import openvino.opset13 as ops
+from openvino import Node, Output, Type
 
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.values import frozen
@@ -25,9 +24,6 @@ from posezoo.export.decoded.nodes import (
 )
 from posezoo.poses.decoders import fit_to_input, sizing_of_input
 from posezoo.poses.letterbox import KEPT_RESOLUTION, InputSizing, Size
-
-if TYPE_CHECKING:
-    from openvino import Node, Output, Type
 
 
 @frozen

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import openvino.opset13 as ops
+from openvino import Node
 
 from posezoo.export.decoded.nodes import (
     Maps,
@@ -27,9 +27,6 @@ from posezoo.export.decoded.nodes import (
 from posezoo.poses import heatmap, peaks
 from posezoo.poses.heatmap import CONVENTIONS, HeatmapOptions
 from posezoo.poses.letterbox import Size
-
-if TYPE_CHECKING:
-    from openvino import Node
 
 
 def build(maps: Maps, size: Size, options: HeatmapOptions, _max_people: int) -> TwoNodes:

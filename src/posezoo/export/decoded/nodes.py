@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
-from typing import TYPE_CHECKING
 
 import numpy as np
 import openvino.opset13 as ops
 from numpy.typing import ArrayLike
+from openvino import Node
 
 from posezoo.core.ir.openvino_import import static_sizes
 from posezoo.poses.letterbox import Size
 
-if TYPE_CHECKING:
-    from openvino import Node
-
 #: The outputs of a network, by role.
-Maps = Mapping[str, "Node"]
+Maps = Mapping[str, Node]
 
-TwoNodes = tuple["Node", "Node"]
+TwoNodes = tuple[Node, Node]
 
 #: The most boxes that ``pick_apart`` finds: there are as many steps in the graph.
 MOST_BOXES = 256

@@ -6,11 +6,10 @@ once: a tensor (L, P, P) has a row for each start and a column for each end of a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import openvino.opset1 as ops1
 import openvino.opset13 as ops
+from openvino import Node
 
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.export.decoded.nodes import (
@@ -34,9 +33,6 @@ from posezoo.poses.letterbox import Size
 from posezoo.poses.limbs import ENOUGH, SHARES_OF_LIMB, LimbTable, limb_table
 from posezoo.poses.openpose import SKELETON, OpenPoseOptions
 from posezoo.poses.peaks import HUGE, TINY
-
-if TYPE_CHECKING:
-    from openvino import Node
 
 #: How often the starts and ends of limbs exchange messages in ``_match``.
 ROUNDS = 20

@@ -6,11 +6,10 @@ edge leads. The keypoints of a person are then looked up in it, each from the on
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import openvino.opset1 as ops1
 import openvino.opset13 as ops
+from openvino import Node
 
 from posezoo.core.arrays import Array
 from posezoo.export.decoded.nodes import (
@@ -31,9 +30,6 @@ from posezoo.export.decoded.nodes import (
 )
 from posezoo.poses.letterbox import Size
 from posezoo.poses.posenet import EDGES, JOINTS, REFINEMENTS, ROUTES, PoseNetOptions
-
-if TYPE_CHECKING:
-    from openvino import Node
 
 # The rank of a cell from which no person starts.
 _NO_ROOT = -1

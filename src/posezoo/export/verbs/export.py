@@ -30,7 +30,7 @@ from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models
 from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.errors import ExportError
-from posezoo.export.targets import TARGETS, explain_ended_target, find_target
+from posezoo.export.targets import TARGETS, explain_ended_target
 from posezoo.run.run_flags import described_options_from_args
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ def _options_from_args(args: _ExportArgs) -> ExportOptions:
     ended = explain_ended_target(name)
     if ended:
         parser.exit(2, f"{ended}\n")
-    target = find_target(name)
+    target = TARGETS.require(name, "export target", ExportError)
     if "://" in folder:
         problem = f"{folder}: posezoo export needs a local folder"
         raise ExportError(problem, hint="copy it with a tool of the store afterwards")

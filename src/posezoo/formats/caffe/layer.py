@@ -25,7 +25,7 @@ class Layer:
     kind: str
     declared: Message
     inputs: Sequence[Output]
-    blobs: Sequence[Array] = ()
+    blobs: Sequence[Array]
 
     @property
     def input(self) -> Output:

@@ -154,10 +154,9 @@ def _refuse_too_many(layers: Sequence[Message]) -> None:
 def _find_builders(layers: Sequence[Message]) -> dict[str, LayerBuilder]:
     """What builds each type of layer; a ConversionError names all types that nothing builds."""
     from posezoo.formats.activations import find_activation
-    from posezoo.formats.caffe.common_layers import COMMON_LAYERS
-    from posezoo.formats.caffe.detection_layers import DETECTION_LAYERS
+    from posezoo.formats.caffe.layers import LAYERS
 
-    builders = {**COMMON_LAYERS, **DETECTION_LAYERS}
+    builders = dict(LAYERS)
     spelled = {kind.lower() for kind in builders}  # Relu is no type of Caffe
     for kind in {type_of(layer) for layer in layers}:
         activate = find_activation(kind)

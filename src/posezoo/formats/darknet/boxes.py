@@ -6,16 +6,13 @@ Source: region_layer.cpp and darknet_io.cpp of OpenCV 4, whose rows programs rea
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+from openvino import Output
 from openvino import opset14 as ops
 
 from posezoo.core.arrays import Array
-from posezoo.formats.darknet.cfg import Section
-
-if TYPE_CHECKING:
-    from openvino import Output
+from posezoo.formats.darknet.files import Section
 
 
 def decode_boxes(layer: Section, maps: Output, image_sizes: Sequence[int]) -> Output:

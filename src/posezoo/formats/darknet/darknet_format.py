@@ -15,7 +15,7 @@ from posezoo.formats.opencv import describe_opencv, make_exact, run_opencv
 
 if TYPE_CHECKING:
     from posezoo.core.arrays import Array, NamedArrays
-    from posezoo.formats.darknet.cfg import Section
+    from posezoo.formats.darknet.files import Section
 
 _MODULE = "cv2"
 #: What OpenCV adds to a variance.
@@ -23,7 +23,7 @@ _EPSILON = 1e-6
 
 
 def _recognises(path: Path) -> bool:
-    from posezoo.formats.darknet.weights import is_darknet
+    from posezoo.formats.darknet.files import is_darknet
 
     return is_darknet(path)
 
@@ -39,9 +39,8 @@ def _find_cfg(spec: ModelSpec, path: Path) -> Path:
 
 
 def _read_network(spec: ModelSpec, path: Path) -> Any:
-    from posezoo.formats.darknet.cfg import read_cfg
     from posezoo.formats.darknet.darknet_layers import build_as_opencv, build_network
-    from posezoo.formats.darknet.weights import WeightsReader
+    from posezoo.formats.darknet.files import WeightsReader, read_cfg
 
     sections = read_cfg(_find_cfg(spec, path))
     weights = WeightsReader(path)
@@ -68,9 +67,8 @@ def _open_runtime(
         return None
     import numpy as np
 
-    from posezoo.formats.darknet.cfg import read_cfg
     from posezoo.formats.darknet.darknet_layers import EPSILON, INPUT, build_network, find_ends
-    from posezoo.formats.darknet.weights import WeightsReader
+    from posezoo.formats.darknet.files import WeightsReader, read_cfg
 
     cfg = _find_cfg(spec, path)
     sections = read_cfg(cfg)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+from openvino import Model, Node, Output
 from openvino import opset14 as ops
 
 from posezoo.core.arrays import Array
@@ -19,12 +19,8 @@ from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.values import frozen
 from posezoo.formats.activations import find_activation
 from posezoo.formats.darknet.boxes import decode_boxes
-from posezoo.formats.darknet.cfg import Section
-from posezoo.formats.darknet.weights import WeightsReader
+from posezoo.formats.darknet.files import Section, WeightsReader
 from posezoo.formats.layers_text import MAX_VALUES
-
-if TYPE_CHECKING:
-    from openvino import Model, Node, Output
 
 INPUT = "image_input"
 OPENCV_INPUT = "data"
@@ -375,7 +371,7 @@ def _transpose(output: Output, order: Sequence[int]) -> Output:
     return ops.transpose(output, order).output(0)
 
 
-LayerRecord = tuple[Callable[[Section, _Progress], "Output"], str]
+LayerRecord = tuple[Callable[[Section, _Progress], Output], str]
 
 #: What builds a layer of each type, and the values that it may have.
 _LAYERS: dict[str, LayerRecord] = {

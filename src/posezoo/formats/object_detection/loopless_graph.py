@@ -61,7 +61,7 @@ def detect(boxes: Output, scores: Output, limits: Limits, **clipping: bool) -> N
         scores: of all classes, the background first, [1, boxes, classes].
         clipping: ``clip_before_nms`` or ``clip_after_nms``.
     """
-    from openvino import opset8
+    from openvino import opset8, opset11
 
     count, locations = list(boxes.get_shape())[1:3]
     corners = opset8.gather(boxes, np.array([1, 0, 3, 2]), np.array(3))  # x, y, as it takes them
@@ -85,15 +85,10 @@ def detect(boxes: Output, scores: Output, limits: Limits, **clipping: bool) -> N
         opset8.constant(np.zeros((1, 1, 4 * count), np.float32)),
         attributes,
     )
-    return _sort_by_score(rows, limits.total)
-
-
-def _sort_by_score(rows: Node, count: int) -> Node:
-    from openvino import opset11
-
-    scores = opset11.gather(rows, np.array(2), np.array(3))
+    row_scores = opset11.gather(rows, np.array(2), np.array(3))
+    most = np.array(limits.total)
     order = opset11.topk(
-        scores, np.array(count), 2, "max", sort="value", index_element_type="i32", stable=True
+        row_scores, most, 2, "max", sort="value", index_element_type="i32", stable=True
     ).output(1)
     indices = opset11.reshape(order, np.array([-1]), special_zero=False)
     return opset11.gather(rows, indices, np.array(2))

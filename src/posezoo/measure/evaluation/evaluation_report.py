@@ -32,7 +32,7 @@ from posezoo.poses.drawing import draw
 from posezoo.poses.keypoints import Pose, from_pixel_indices
 from posezoo.run import images
 from posezoo.run.measured import measurement_to_json
-from posezoo.run.video.video_options import VideoOptions
+from posezoo.run.runtime.runtime_config import VideoOptions
 
 #: The keys of a protocol in JSON, and of an image in the tables.
 _PROTOCOL = "model=model_name precision device=estimator.device people_from"

@@ -44,8 +44,8 @@ from posezoo.measure.evaluation.track_metrics import (
 from posezoo.poses.keypoints import Pose
 from posezoo.run.images import Image
 from posezoo.run.runtime.estimator import USUAL_FPS, Estimator
+from posezoo.run.runtime.runtime_config import VideoOptions
 from posezoo.run.video.frame_sources import FrameSource, open_source
-from posezoo.run.video.video_options import VideoOptions
 
 # The number of a frame at the end of the name of its file, as CVAT and ffmpeg write it.
 _NUMBER = re.compile(r"\d+$")

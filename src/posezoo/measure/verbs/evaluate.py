@@ -293,7 +293,7 @@ def _evaluate_videos(
     from posezoo.measure.evaluation.evaluation_report import VideoReport
     from posezoo.measure.evaluation.video_evaluation import evaluate_videos, open_videos
     from posezoo.measure.evaluation_text import print_video_report
-    from posezoo.run.video.video_options import VideoOptions
+    from posezoo.run.runtime.runtime_config import VideoOptions
 
     videos = open_videos(dataset, console)  # before a model is downloaded
     loaded, folder = _load(args, context, chosen, options, console)

@@ -81,7 +81,8 @@ class LineBuffer:
 
     def write_out(self, text: str = "", end: str = "\n") -> None:
         """Write lines to the standard output."""
-        self._write(False, _printable_lines(text) + end)
+        lines = map(printable, text.split("\n"))
+        self._write(False, "\n".join(lines) + end)
 
     def write_error(self, text: str) -> None:
         """Write a line to the standard error."""
@@ -110,10 +111,6 @@ class LineBuffer:
             run_main.print_to_stderr(text.removesuffix("\n"))
         else:
             run_main.print_while_read(text, end="", flush=True)
-
-
-def _printable_lines(text: str) -> str:
-    return "\n".join(map(printable, text.split("\n")))
 
 
 class _OmzParser(parsers.SafeParser):
@@ -325,7 +322,10 @@ class _ReleaseSearch:
             if names and name != release:
                 output.warn(f"{', '.join(names)}: not among {first}; taken from --registry {name}")
             if others:
-                output.warn(self._describe_others(name, others))
+                # The release is not opened for these.
+                globs = ", ".join(self._globs)
+                also = self._registry_flags(name)
+                output.warn(f"{globs}: {name} also has {', '.join(others)}: {also}")
 
     def _note_failure(self, name: str, error: PosezooError, output: LineBuffer) -> None:
         """Keep the reason for a hint; if only globs are searched for, no error will show it."""
@@ -333,11 +333,6 @@ class _ReleaseSearch:
         self.not_searched = f"Open Model Zoo's own models were not searched: {reason}"
         if self._globs and not self.missing:
             output.warn(f"{name} was not searched: {error.problem}")
-
-    def _describe_others(self, name: str, models: Sequence[str]) -> str:
-        """That a release, which is not opened, has more models that match the globs."""
-        also = self._registry_flags(name)
-        return f"{', '.join(self._globs)}: {name} also has {', '.join(models)}: {also}"
 
     def _registry_flags(self, *names: str) -> str:
         registries = dict.fromkeys((*self.settings.registries, *names))

@@ -66,13 +66,10 @@ class TextReporter:
             path = self._folder / event.model_file
         source = ""
         if isinstance(event, events.CachedFileUsed):
-            source = self._name_source(event.origin)
+            source = event.origin
+            if self._cache_dir and Path(source).is_relative_to(self._cache_dir):
+                source = "the cache"
         return omz_lines(event, section=SECTION, path=path, source=source)
-
-    def _name_source(self, origin: str) -> str:
-        if self._cache_dir and Path(origin).is_relative_to(self._cache_dir):
-            return "the cache"
-        return origin
 
     def _start_file(self, event: events.FileDownloadStarted) -> None:
         # The lines of the first file are written at once, those of parallel files after it ends.

@@ -177,7 +177,7 @@ def create_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def parse_arguments(argv: Sequence[str] | None = None) -> MoArgs:
+def parse_arguments(argv: Sequence[str] | None) -> MoArgs:
     """The arguments of the command; None for those of the process."""
     return create_parser().parse_args(argv, MoArgs())
 
@@ -298,7 +298,8 @@ def _tuple_as_text(value: tuple[object, ...]) -> str:
         case InputCutInfo():
             return _as_input(*value)
         case (str() as name, Mapping() as options):
-            return _as_transformation(name, options)
+            texts = [f"{option}={value}" for option, value in options.items()]
+            return f"{name}[{','.join(texts)}]" if texts else name  # as --transform has it
         case (str() as name, kind) if _is_type(kind):
             return _as_input(name, None, kind)
         case (str() as name, shape, *rest) if not isinstance(shape, str):
@@ -320,12 +321,6 @@ def _as_input(name: object, shape: object, kind: object = None, constant: object
     if kind is not None:
         text += f"{{{_type_name(kind)}}}"
     return text if constant is None else f"{text}->{constant}"
-
-
-def _as_transformation(name: str, options: Mapping[str, object]) -> str:
-    """A transformation as --transform describes it."""
-    texts = [f"{option}={value}" for option, value in options.items()]
-    return f"{name}[{','.join(texts)}]" if texts else name
 
 
 def _is_type(value: object) -> bool:

@@ -149,7 +149,9 @@ class CompiledNetwork:
         try:
             return run_request(slot.request, inputs, share_inputs=True)
         except RuntimeError:
-            self._discard(slot.compiled)
+            with self._lock:
+                if self._compiled is slot.compiled:
+                    self._compiled = None
             if self.requests == 1:
                 raise
         # The error may be that of an inference which ran at the same time: this input decides
@@ -162,11 +164,6 @@ class CompiledNetwork:
             if self._compiled is None:
                 self._compiled = self._compile()
             return self._compiled
-
-    def _discard(self, failed: CompiledModel) -> None:
-        with self._lock:
-            if self._compiled is failed:
-                self._compiled = None
 
     def _check(self, inputs: NamedArrays) -> None:
         for name in inputs.keys() - self.inputs.keys():

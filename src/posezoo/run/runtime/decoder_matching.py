@@ -391,7 +391,7 @@ def _ultralytics_decoder(graph: Graph) -> Decoder | None:
     return decoder
 
 
-def _named_decoder(graph: Graph, *, is_chosen: bool = False) -> Decoder | None:
+def _named_decoder(graph: Graph, *, is_chosen: bool) -> Decoder | None:
     """The decoder that the IR's metadata names.
 
     Raises:

@@ -24,6 +24,7 @@ from posezoo.poses.ssd_detection import Box, parse_boxes
 from posezoo.poses.tracking import PoseTracker
 from posezoo.run.images import Image, is_image_shape, open_image, to_bgr
 from posezoo.run.runtime.compiled_network import CompiledNetwork, Outputs
+from posezoo.run.runtime.frame_changes import SceneCuts
 from posezoo.run.runtime.inference_pipeline import (
     FrameSteps,
     InferenceRequest,
@@ -36,7 +37,6 @@ from posezoo.run.runtime.inference_pipeline import (
     restart_at_each_scene,
 )
 from posezoo.run.runtime.result_stream import Item, ResultStream
-from posezoo.run.runtime.scene_cuts import SceneCuts
 from posezoo.run.runtime.top_down_pipeline import TopDownPipeline
 
 #: Frames per second of a video whose rate is unknown; most cameras have this rate.

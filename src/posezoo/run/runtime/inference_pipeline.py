@@ -15,7 +15,7 @@ from posezoo.core.values import frozen, frozen_with_arrays
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import Image, Size
 from posezoo.run.runtime.compiled_network import CompiledNetwork, Outputs
-from posezoo.run.runtime.scene_cuts import SceneCuts
+from posezoo.run.runtime.frame_changes import SceneCuts
 
 
 @frozen_with_arrays

@@ -167,11 +167,11 @@ def original_preprocessing(model: ModelSpec) -> Preprocessing:
     return Preprocessing("", is_rgb, image.mean, image.scale)
 
 
+@frozen
 class _ModelInfo:
     """The keys of ``model_info``, as values; an invalid value is an InferenceError."""
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
+    graph: Graph
 
     def __getitem__(self, name: str) -> str:
         return self.graph.read_model_info(name)
@@ -259,7 +259,8 @@ def _with_model_info(
         sizing = replace(sizing or usual_sizing(record), is_embedded=True)
     names = tuple(name for name in info.words("labels") if name != _NO_CLASS)
     skeleton = description.skeleton
-    if names and _names_keypoints(record):
+    # Without boxes of its own, a network that takes a skeleton names keypoints, not classes.
+    if names and record.takes_boxes and record.takes_skeleton:
         skeleton = name_keypoints(info.graph, names, _count_keypoints(info.graph, record))
         names = ()
     labels = names or description.labels
@@ -379,11 +380,6 @@ def _input_size(graph: Graph) -> Size:
         if layout and len(graph.inputs[name]) == len(layout):
             return graph.image_size(name, layout)
     return (0, 0)
-
-
-def _names_keypoints(record: DecoderType) -> bool:
-    """Whether labels are names of keypoints, not of classes."""
-    return record.takes_boxes and record.takes_skeleton
 
 
 def _count_keypoints(graph: Graph, record: DecoderType) -> int:

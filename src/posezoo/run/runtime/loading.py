@@ -12,9 +12,9 @@ from posezoo.core.plugins import import_part
 from posezoo.poses.decoder_type import DecoderType
 from posezoo.poses.decoders import MASKS, find_decoder, require_masks, resolve_options
 from posezoo.run.runtime.bottom_up_pipeline import TestTimeAugmentation
-from posezoo.run.runtime.decoder_matching import describe_ir, with_task_decoder
+from posezoo.run.runtime.decoder_matching import with_task_decoder
 from posezoo.run.runtime.estimator import Estimator
-from posezoo.run.runtime.graph import Graph, NamedIrs, read_graph
+from posezoo.run.runtime.graph import Graph, NamedIrs
 from posezoo.run.runtime.input_description import InputDescription, describe_declared_input
 from posezoo.run.runtime.network_pipeline import PipelineConfig
 from posezoo.run.runtime.runtime_config import LoadOptions
@@ -138,33 +138,6 @@ def load_detector(
         options.runtime, decoder_options=decoder_options, min_person_score=options.min_person_score
     )
     return load_estimator(model, irs, options, description=description)
-
-
-def load_ir(
-    xml: Path | Graph,
-    decoder: str | None = None,
-    options: LoadOptions | None = None,
-    like: ModelSpec | None = None,
-) -> Estimator:
-    """Compile an IR that has no model.yml.
-
-    Args:
-        xml: the IR's .xml, or the graph that was read from it.
-        decoder: a name of ``poses.decoders.DECODERS``; None: the one in the IR's metadata, which
-            our converter and Open Model Zoo write, or else the one that its outputs fit.
-        options: where and how it runs; its preprocessing overrides the preprocessing in the IR's
-            metadata.
-        like: as for ``describe_ir``.
-
-    Raises:
-        DecoderError: the outputs do not fit this decoder, or any known one; the error names the
-            decoder that they fit.
-        InferenceError: as for ``load_estimator``.
-        MissingPackageError: OpenVINO is not installed.
-    """
-    graph = read_graph(xml)
-    model, description = describe_ir(graph, decoder, like, options=options)
-    return load_estimator(model, {model.name: graph}, options, description=description)
 
 
 def _ir_paths(model: Model, decoder: Decoder, irs: NamedIrs) -> tuple[Path | Graph, ...]:

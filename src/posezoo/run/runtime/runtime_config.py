@@ -218,6 +218,15 @@ class LoadOptions:
         return replace(description, preprocessing=preprocessing, labels=labels)
 
 
+@frozen
+class VideoOptions:
+    """How the people in a video are tracked: arguments of ``Estimator.stream``."""
+
+    track: bool = False
+    smooth: bool = False
+    detect_every: int | None = None
+
+
 def _is_number(text: str) -> bool:
     return text == "AUTO" or (text.isdecimal() and int(text) > 0)
 

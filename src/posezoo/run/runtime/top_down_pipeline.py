@@ -24,6 +24,7 @@ from posezoo.poses.top_down import (
     crop_as_stated,
     suppress_by_oks,
 )
+from posezoo.run.runtime.frame_changes import ViewChanges
 from posezoo.run.runtime.inference_pipeline import (
     FrameSteps,
     ParallelSteps,
@@ -32,7 +33,6 @@ from posezoo.run.runtime.inference_pipeline import (
     Steps,
 )
 from posezoo.run.runtime.network_pipeline import NetworkPipeline, PipelineConfig, copy_outputs
-from posezoo.run.runtime.view_changes import ViewChanges
 
 _BLACK: Color = (0, 0, 0)
 

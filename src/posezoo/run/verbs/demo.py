@@ -262,12 +262,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     flags.add_flags(parser, *FLAGS)
     parser.set_defaults(parser=parser)
-    return run_main.run_main(lambda: _run_protected(parser.parse_args(argv, _DemoArgs())))
 
+    def work() -> int:
+        args = parser.parse_args(argv, _DemoArgs())
+        flags.protect_inputs(args)
+        return run(args)
 
-def _run_protected(args: _DemoArgs) -> int:
-    flags.protect_inputs(args)
-    return run(args)
+    return run_main.run_main(work)
 
 
 def run(args: _DemoArgs) -> int:
@@ -462,22 +463,18 @@ def _decoder_of(architecture: str) -> str | None:
     return None
 
 
-def _architecture_for(decoder: str) -> str:
-    """The first value of ``-at`` for a decoder, or auto if there is none."""
-    from posezoo.poses.decoders import DECODERS
-
-    record = DECODERS.find(decoder)
-    return next(iter(record.architectures), "auto") if record else "auto"
-
-
 @contextmanager
 def _name_architecture() -> Iterator[None]:
     """Name the value of ``-at`` in the hint of an error that names a decoder."""
+    from posezoo.poses.decoders import DECODERS
+
     try:
         yield
     except DecoderError as error:
         if error.fitting:
-            error.hint = f"try -at {_architecture_for(error.fitting)}"
+            record = DECODERS.find(error.fitting)
+            names = record.architectures if record else ()
+            error.hint = f"try -at {next(iter(names), 'auto')}"
         raise
 
 

@@ -32,7 +32,7 @@ from posezoo.poses.letterbox import Size, image_size, letterbox_image
 from posezoo.run import images
 from posezoo.run.images import SUFFIXES, WRITTEN_SUFFIXES, Image
 from posezoo.run.model_procs import read_labels
-from posezoo.run.video.ffmpeg_library import import_quiet_opencv
+from posezoo.run.video.ffmpeg import import_quiet_opencv
 from posezoo.run.video.frame_sources import SILENCE_S, Frame, FrameSource
 
 #: FOURCC by video suffix; every FFmpeg in OpenCV can write these codecs.
@@ -185,7 +185,7 @@ class ImageOutput(FrameOutput):
     path: Path
     _limit: int
     _targets: Mapping[str, Path]
-    _listener: Listener = ignore_event
+    _listener: Listener
 
     def write(self, frame: Frame, image: Image) -> None:
         """Write an image."""

@@ -43,15 +43,15 @@ def is_stdout(path: Path | None) -> bool:
     return path == Path("-")
 
 
+@frozen
 class FramePublisher:
     """Publishes the poses of frames.
 
-    Args:
+    Attributes:
         receivers: each gets a line of JSON, without its end.
     """
 
-    def __init__(self, receivers: Sequence[Callable[[str], None]]) -> None:
-        self._receivers = receivers
+    receivers: Sequence[Callable[[str], None]]
 
     def __call__(
         self, source: FrameSource, frame: Frame, poses: Sequence[Pose], min_score: float
@@ -61,7 +61,7 @@ class FramePublisher:
         Raises:
             OutputError: a file cannot be written.
         """
-        if not self._receivers:
+        if not self.receivers:
             return
         read = datetime.now(timezone.utc) - timedelta(seconds=time.perf_counter() - frame.begun)
         message = {
@@ -70,7 +70,7 @@ class FramePublisher:
             **frame_to_json(frame, poses, min_score),
         }
         line = json.dumps(message)
-        for receive in self._receivers:
+        for receive in self.receivers:
             receive(line)
 
 

@@ -46,18 +46,23 @@ from posezoo.run.images import (
     is_still,
 )
 from posezoo.run.runtime.estimator import USUAL_FPS
-from posezoo.run.video.ffmpeg_library import DecoderErrors, decoder_errors, import_quiet_opencv
-from posezoo.run.video.ffmpeg_options import ffmpeg_options
-from posezoo.run.video.stream_redirects import follow_redirects
+from posezoo.run.video.ffmpeg import (
+    DecoderErrors,
+    decoder_errors,
+    ffmpeg_options,
+    follow_redirects,
+    import_quiet_opencv,
+)
 from posezoo.run.video.video_file import (
     MAX_EVEN_FPS,
     choose_even_fps,
     open_file,
     plausible_fps,
     read_frame_times,
+    read_webp_durations,
+    read_webp_frames,
     select_track,
 )
-from posezoo.run.video.webp_animation import read_webp_durations, read_webp_frames
 
 #: The stems of annotated images and videos.
 ANNOTATED = re.compile(r".*_poses(_\d+)?")

@@ -25,12 +25,12 @@ from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import Size, image_size
 from posezoo.poses.tracking import PoseTracker
 from posezoo.run.images import Image
-from posezoo.run.runtime.scene_cuts import SceneCuts
+from posezoo.run.runtime.frame_changes import SceneCuts
+from posezoo.run.runtime.runtime_config import VideoOptions
 from posezoo.run.video.frame_outputs import FrameOutput
 from posezoo.run.video.frame_rate import FrameRateMeter, StepTimer
 from posezoo.run.video.frame_sources import Frame, FrameSource, name_frame
 from posezoo.run.video.utilization_monitor import UtilizationMonitor
-from posezoo.run.video.video_options import VideoOptions
 from posezoo.run.video.window import ESCAPE, TAB, Window
 
 if TYPE_CHECKING:

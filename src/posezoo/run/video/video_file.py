@@ -1,19 +1,28 @@
-"""A video in a file: which of its streams is played, and when its frames are shown."""
+"""A video in a file: its tracks, which of them is played, and when its frames are shown.
+
+The tracks are those of MP4 and MOV (ISO/IEC 14496-12). FFmpeg does not read an animated WebP
+(RFC 9649), whose frames OpenCV decodes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from io import BytesIO
+from itertools import count, pairwise
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+import numpy as np
 
 from posezoo.core.errors import ImageError
 from posezoo.core.files.staging import temporary_dir
+from posezoo.core.values import frozen
+from posezoo.run import images
+from posezoo.run.images import Image
 from posezoo.run.runtime.estimator import USUAL_FPS
-from posezoo.run.video.ffmpeg_library import import_quiet_opencv
-from posezoo.run.video.ffmpeg_options import ffmpeg_options
-from posezoo.run.video.mp4_tracks import VideoTrack, read_video_tracks
+from posezoo.run.video.ffmpeg import ffmpeg_options, import_quiet_opencv
 
 # The times of equally distant frames are rounded, so they may be off by this share of their step,
 # but not by more seconds than anybody sees: half a frame at 25 a second.
@@ -34,6 +43,74 @@ MAX_EVEN_FPS = 120.0
 # A drawn video has at most this many frames, or ten times as many as its source.
 _MAX_FRAMES = 100_000
 _MAX_REPEATS = 10
+
+# OpenCV decodes several frames at once, from the first one on each time; in bytes of their pixels.
+_MAX_BYTES = 256 << 20
+
+# The description of an hour has about 5 MB.
+_MAX_MOOV = 256 << 20
+
+
+@frozen
+class VideoTrack:
+    """A video track: its number in the file, and the size at which it is shown, in pixels."""
+
+    id: int
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        return f"{self.width} x {self.height}"
+
+
+def read_video_tracks(path: Path) -> tuple[VideoTrack, ...]:
+    """The video tracks in the order of the file; none if it is no such file, or damaged."""
+    try:
+        with open(path, "rb") as stream:
+            if stream.read(8)[4:] not in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
+                return ()
+            stream.seek(0)
+            moov = BytesIO(_find(stream, b"moov"))
+            return tuple(filter(None, map(_read_track, _boxes(moov, b"trak"))))
+    except (OSError, struct.error, ValueError, IndexError):
+        return ()
+
+
+def _read_track(trak: bytes) -> VideoTrack | None:
+    """A track; None if it is one of sound, text or data."""
+    kind = _find(BytesIO(_find(BytesIO(trak), b"mdia")), b"hdlr")[8:12]
+    if kind != b"vide":
+        return None
+    header = _find(BytesIO(trak), b"tkhd")
+    has_long_times = header[0] == 1
+    (number,) = struct.unpack_from(">I", header, 20 if has_long_times else 12)
+    width, height = struct.unpack_from(">II", header, len(header) - 8)
+    return VideoTrack(number, width >> 16, height >> 16)
+
+
+def _find(stream: BinaryIO, kind: bytes) -> bytes:
+    """The content of the first box of a kind; a ValueError if there is none."""
+    content = next(_boxes(stream, kind), None)
+    if content is None:
+        raise ValueError(f"no box {kind!r}")
+    return content
+
+
+def _boxes(stream: BinaryIO, wanted: bytes) -> Iterator[bytes]:
+    """The contents of the boxes of a kind, in a file or in the content of another box."""
+    while header := stream.read(8):
+        size, kind = struct.unpack(">I4s", header)
+        content = size - 8
+        if size == 1:
+            content = struct.unpack(">Q", stream.read(8))[0] - 16
+        if size == 0 or content < 0:  # to the end of the file, or damaged
+            return
+        if kind != wanted:
+            stream.seek(content, 1)
+            continue
+        if content > _MAX_MOOV:
+            raise ValueError("too large")
+        yield stream.read(content)
 
 
 def select_track(path: Path, number: int | None, warn: Callable[[str], None]) -> VideoTrack | None:
@@ -129,3 +206,46 @@ def _drift_at(times: Sequence[float], fps: float) -> float:
     """How far a frame is from its time at most, if frames are shown at a multiple of 1 / fps."""
     shown = (time - times[0] for time in times)
     return max(abs(round(time * fps) / fps - time) for time in shown)
+
+
+def read_webp_durations(path: Path) -> list[float]:
+    """For how many seconds each frame is shown.
+
+    Raises:
+        ImageError: the file cannot be read, or is damaged.
+    """
+    _, data = images.read_encoded(path)
+    durations = []
+    place = 12
+    while place + 8 <= len(data):
+        (size,) = struct.unpack_from("<I", data, place + 4)
+        if data[place : place + 4] == b"ANMF":
+            milliseconds = int.from_bytes(data[place + 20 : place + 23], "little")
+            durations.append(milliseconds / 1000)
+        place += 8 + size + size % 2
+    if not durations:
+        raise ImageError(f"{path}: the image is damaged: it has no frames")
+    return durations
+
+
+def read_webp_frames(path: Path) -> Iterator[Image]:
+    """Each frame as (height, width, 3) uint8 BGR.
+
+    Raises:
+        ImageError: the file cannot be read, or OpenCV is older than 4.11, which reads one frame.
+    """
+    cv2 = import_quiet_opencv()
+    if not hasattr(cv2, "imdecodeanimation"):
+        raise ImageError(
+            f"{path}: is an animated WebP, which OpenCV {cv2.__version__} does not read",
+            hint="OpenCV 4.11 or later reads it; or make a video: ffmpeg, from the same images",
+        )
+    header, data = images.read_encoded(path)
+    most = max(1, _MAX_BYTES // (4 * header.width * header.height))
+    # OpenCV takes the file for incomplete if its bytes are a column.
+    row = np.frombuffer(data, np.uint8).reshape(1, -1)
+    for start in count(0, most):
+        is_read, animation = cv2.imdecodeanimation(row, start=start, count=most)
+        yield from map(images.to_bgr, animation.frames)
+        if not is_read or len(animation.frames) < most:
+            return

@@ -1,6 +1,9 @@
-"""Export for DL Streamer: the IR, a model-proc file that names its converter, and a pipeline for
-gst-launch.
+"""Export for Model API and DL Streamer, which read ``model_info`` of an IR.
 
+For Model API (openvino-model-api), the IR names its wrapper in its ``model_info``, and there is a
+sample program. An IR that was published as such does not name it, so the sample does.
+
+For DL Streamer there is a model-proc file that names its converter, and a pipeline for gst-launch.
 The rules of its converters were read from its sources, which tests/core/ir/test_dlstreamer_rules.py
 names.
 """
@@ -8,7 +11,7 @@ names.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,10 +30,37 @@ from posezoo.export.target_type import (
     ExportTarget,
     exported_name,
     render,
+    render_part,
 )
 from posezoo.poses.decoder_type import DecoderType
 from posezoo.poses.decoders import DECODERS, resolve_options
 from posezoo.run.model_procs import ModelProc, find_model_proc, read_labels
+
+#: The wrappers that read the outputs of our models, and how the sample prints what they find.
+_PRINTS = {
+    "ssd": (
+        "for box, name, score in zip(found.bboxes.tolist(), found.label_names, found.scores):\n"
+        '    print(f"{name} {score:.3f} {box}")  # left, top, right, bottom in pixels'
+    ),
+    "classification": (
+        'for label in found.top_labels:\n    print(f"{label.name} {label.confidence:.3f}")'
+    ),
+    "keypoint_detection": (
+        "# In frames of several people, TopDownKeypointDetectionPipeline cuts them out.\n"
+        "for name, (x, y), score in zip(model.params.labels, found.keypoints, found.scores):\n"
+        '    print(f"{name} {x:.1f} {y:.1f} {score:.3f}")'
+    ),
+}
+
+# The parameters of Model API that model_info may have, and how to read them.
+_PARAMETERS: dict[str, Callable[[str], object]] = {
+    "confidence_threshold": float,
+    "labels": str.split,
+    "pad_value": int,
+    "resize_type": str,
+    "apply_softmax": "True".__eq__,
+    "reverse_input_channels": "True".__eq__,
+}
 
 # The pipeline of a converter, from pictures on.
 _FINDS_PEOPLE = "person-detection-retail-0013"
@@ -64,6 +94,51 @@ _RESIZES = {
 }
 
 
+def render_modelapi(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
+    """The IR and the sample.
+
+    Raises:
+        ExportError: Model API has no wrapper for the outputs.
+    """
+    info = model.model_info
+    kind = info.get("model_type", "").lower()
+    if kind not in _PRINTS:
+        raise _refuse_outputs(model.spec)
+    arguments = ""
+    if model.spec.decoder is None:  # its IR does not name the wrapper
+        arguments = f', model_type="{kind}"'
+    if model.spec.is_ir:  # it has no model_info
+        configuration = {
+            name: read(info[name]) for name, read in _PARAMETERS.items() if name in info
+        }
+        arguments = f', model_type="{kind}", configuration={configuration}'
+    yield from render_documents(model, MODEL_API)
+    yield from model.ir_files(model.name)
+    sample = render(
+        "modelapi.py",
+        name=model.name,
+        picture=render_part("sample_picture.py"),
+        arguments=arguments,
+        prints=_PRINTS[kind],
+    )
+    yield ExportFile(f"{model.name}/sample.py", sample)
+
+
+def _require_wrapper(spec: ModelSpec) -> None:
+    """Raise an ExportError if the outputs have no wrapper, whatever they are."""
+    is_decoded = spec.decoder or spec.model_info or spec.task in ("classification", "detection")
+    if spec.decoding or not is_decoded:
+        raise _refuse_outputs(spec)
+
+
+def _refuse_outputs(spec: ModelSpec) -> ExportError:
+    return ExportError(
+        f"{exported_name(spec)}: Model API has wrappers only for SSD detectors, classifiers and"
+        " SimCC, without --decode",
+        hint="--to folder takes any model, also with its decoder in the IR (--decode)",
+    )
+
+
 def render_dlstreamer(model: ExportedModel, folder: ExportFolder) -> Iterator[ExportFile]:
     """The IR, the model-proc file, and the pipeline.
 
@@ -91,7 +166,7 @@ def render_dlstreamer(model: ExportedModel, folder: ExportFolder) -> Iterator[Ex
     if converter != "raw_data_copy":
         output: dict[str, object] = {"converter": converter, "layer_names": [*outputs.values()]}
         yield _render_model_proc(model, [_describe_image(model, info)], [_finish(output, info)])
-    yield from render_documents(model, TARGET)
+    yield from render_documents(model, DL_STREAMER)
     yield _render_pipeline(model, ir_folder, _PIPELINES[converter])
 
 
@@ -110,7 +185,9 @@ def _render_known(
     yield _render_model_proc(model, model_proc.inputs, outputs)
     # The element for sounds has no ie-config.
     takes_config = model_proc.converter != _AUDIO
-    yield from render_documents(model, TARGET if takes_config else replace(TARGET, sets_f32=""))
+    yield from render_documents(
+        model, DL_STREAMER if takes_config else replace(DL_STREAMER, sets_f32="")
+    )
     is_detector = model_proc.converter in _DETECTORS or model_proc.converter.startswith("yolo_")
     if not takes_config:
         script = render("dlstreamer_audio.sh", name=model.name, ir=f"{ir_folder}{model.name}")
@@ -250,7 +327,19 @@ def _refuse_detector(spec: ModelSpec, detector: ModelSpec) -> str:
     return ""
 
 
-TARGET = ExportTarget(
+MODEL_API = ExportTarget(
+    summary="for Model API (openvino-model-api 0.4.7 and later): the IR, and a sample in Python",
+    render=render_modelapi,
+    require=_require_wrapper,
+    next_step="python {folder}/{name}/sample.py IMAGE",
+    needs='The sample needs Python with `pip install "openvino-model-api>=0.4.7"`.',
+    sets_f32="the plugin_config of the adapter in sample.py",
+    refuse_detector=lambda _spec, _detector: (
+        "Model API cuts out people in another way than this network was trained with"
+    ),
+)
+
+DL_STREAMER = ExportTarget(
     summary="for DL Streamer: the IR, a model-proc file, and a pipeline for gst-launch-1.0",
     render=render_dlstreamer,
     takes_precisions=True,

@@ -1,29 +1,31 @@
-"""The layers of Caffe's classifiers, built of OpenVINO's operations.
+"""The layers of Caffe's classifiers and of its single shot detectors, built of OpenVINO's
+operations.
 
-Names and defaults of the parameters are those of ``caffe.proto``; what a layer computes is
-described in Caffe's layer catalogue (caffe.berkeleyvision.org/tutorial/layers.html).
+Names and defaults of the parameters are those of ``caffe.proto``, for detectors of that in the
+branch ``ssd``. What a layer computes is described in Caffe's layer catalogue
+(caffe.berkeleyvision.org/tutorial/layers.html); in Liu et al., SSD: Single Shot MultiBox Detector,
+2016.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from openvino import Node, Output
 from openvino import opset14 as ops
 
 from posezoo.core.arrays import Array
 from posezoo.formats.caffe.layer import Layer, LayerBuilder, along_axis, constant, integers, rank_of
 from posezoo.formats.caffe.prototxt import Message
 
-if TYPE_CHECKING:
-    from openvino import Node, Output
-
 _HEIGHT_AND_WIDTH = (2, 3)
 # The words of enumerations, by the numbers that old files have in their place.
 _POOLS = {"0": "MAX", "1": "AVE"}
 _ELTWISE = {"0": "PROD", "1": "SUM", "2": "MAX"}
+_CODES = {"1": "CORNER", "2": "CENTER_SIZE", "3": "CORNER_SIZE"}
 _REGIONS = {"0": "ACROSS_CHANNELS", "1": "WITHIN_CHANNEL"}
 
 
@@ -300,8 +302,67 @@ def _build_clip(layer: Layer) -> Node:
     return ops.clamp(layer.input, declared.number("min", 0), declared.number("max", 0))
 
 
+def _build_normalize(layer: Layer) -> Node:
+    declared = layer.declared.message("norm_param")
+    axes = [1, 2, 3] if declared.flag("across_spatial", True) else [1]
+    epsilon = declared.number("eps", 1e-10)
+    normalized = ops.normalize_l2(layer.input, integers(axes), epsilon, "add")
+    factors = along_axis(layer.vector(0), 4, 1)
+    return ops.multiply(normalized, constant(factors))
+
+
+def _build_prior_box(layer: Layer) -> Node:
+    declared = layer.declared.message("prior_box_param")
+    for name in ("img_size", "img_h", "img_w", "step_h", "step_w"):
+        if declared.texts(name):
+            raise layer.make_error(f"{name} is not supported")
+    features, image, *_ = layer.require_inputs(2)
+    attributes = {
+        "min_size": declared.numbers("min_size"),
+        "max_size": declared.numbers("max_size"),
+        "aspect_ratio": declared.numbers("aspect_ratio"),
+        "variance": declared.numbers("variance") or [0.1],
+        "flip": declared.flag("flip", True),
+        "clip": declared.flag("clip", False),
+        "offset": declared.number("offset", 0.5),
+        "step": declared.number("step", 0.0),
+        "scale_all_sizes": True,
+    }
+    boxes = ops.prior_box(_spatial_sizes(features), _spatial_sizes(image), attributes)
+    return ops.unsqueeze(boxes, integers(0))
+
+
+def _spatial_sizes(values: Output) -> Node:
+    """Height and width as a tensor, so that the network can get another input size."""
+    return ops.gather(ops.shape_of(values), integers([2, 3]), integers(0))
+
+
+def _build_detection_output(layer: Layer) -> Node:
+    declared = layer.declared.message("detection_output_param")
+    suppression = declared.message("nms_param")
+    code = declared.text("code_type", "CORNER")
+    code = _CODES.get(code, code)
+    if code not in _CODES.values():
+        raise layer.make_error(f"code_type {code} is not supported")
+    locations, scores, boxes = layer.require_inputs(3)[:3]
+    attributes = {
+        "background_label_id": declared.integer("background_label_id", 0),
+        "top_k": suppression.integer("top_k", -1),
+        "keep_top_k": np.array([declared.integer("keep_top_k", -1)], np.int32),
+        "code_type": f"caffe.PriorBoxParameter.{code}",
+        "nms_threshold": suppression.number("nms_threshold", 0.3),
+        "confidence_threshold": declared.number("confidence_threshold", 0.0),
+        "share_location": declared.flag("share_location", True),
+        "variance_encoded_in_target": declared.flag("variance_encoded_in_target", False),
+        # OpenCV's addition, which its face detector declares.
+        "clip_before_nms": declared.flag("clip", False),
+        "normalized": True,
+    }
+    return ops.detection_output(locations, scores, boxes, attributes)
+
+
 #: By the layer's type; ``find_activation`` has further layers without parameters.
-COMMON_LAYERS: Mapping[str, LayerBuilder] = {
+LAYERS: Mapping[str, LayerBuilder] = {
     "AbsVal": lambda layer: ops.absolute(layer.input),
     "Axpy": _build_axpy,
     "BatchNorm": _build_batch_norm,
@@ -311,6 +372,7 @@ COMMON_LAYERS: Mapping[str, LayerBuilder] = {
     "ConvolutionDepthwise": _build_convolution,
     "Deconvolution": _build_convolution,
     "DepthwiseConvolution": _build_convolution,
+    "DetectionOutput": _build_detection_output,
     "ELU": lambda layer: ops.elu(
         layer.input, layer.declared.message("elu_param").number("alpha", 1)
     ),
@@ -318,10 +380,12 @@ COMMON_LAYERS: Mapping[str, LayerBuilder] = {
     "Flatten": _build_flatten,
     "InnerProduct": _build_inner_product,
     "LRN": _build_lrn,
+    "Normalize": _build_normalize,
     "PReLU": _build_prelu,
     "Permute": _build_permute,
     "Pooling": _build_pooling,
     "Power": _build_power,
+    "PriorBox": _build_prior_box,
     "ReLU": _build_relu,
     "Reshape": _build_reshape,
     "Scale": _build_scale,

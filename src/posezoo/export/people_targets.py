@@ -1,7 +1,8 @@
-"""Export to ONNX: a file that takes a picture and returns people, for ONNX Runtime, and programs in
-Python and JavaScript that run it.
+"""Export to C++ and to ONNX: programs that find people in pictures.
 
-The decoder of the IR is written with the network, so that both return the same.
+For C++ that is a CMake project, with the IR of all models in models/. For ONNX Runtime, each model
+is a file that takes a picture and returns people, with programs in Python and JavaScript that run
+it. The decoder of the IR is written with the network, so that both return the same.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from posezoo.core.errors import ConversionError, ExportError, sanitize
 from posezoo.core.ir.openvino_import import is_quantized, openvino_core
 from posezoo.core.versions import package_version
 from posezoo.export.documents import render_documents
-from posezoo.export.people_metadata import explain_unknown_crop
+from posezoo.export.people_metadata import explain_unknown_crop, render_pipeline
 from posezoo.export.people_programs import (
     INPUTS,
     render_facts,
@@ -21,24 +22,43 @@ from posezoo.export.people_programs import (
     render_python_sample,
 )
 from posezoo.export.target_type import (
+    TEMPLATES,
     ExportedModel,
     ExportFile,
     ExportFolder,
     ExportTarget,
     exported_name,
+    render,
     require_keypoints,
 )
 from posezoo.formats.onnx_writer import write_onnx
+
+_BUILD = (
+    'cmake -S {folder} -B {folder}/build -D OpenVINO_DIR="$(python -c "import openvino.utils;'
+    ' print(openvino.utils.get_cmake_path())")" && cmake --build {folder}/build'
+)
+_PROJECT = ("CMakeLists.txt", "main.cpp", "poses.hpp", "fit.hpp", "blazepose.hpp", "top_down.hpp")
+
+
+def render_cpp(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
+    """The model's IR, and the project."""
+    require_keypoints(model.spec)
+    for each in model.networks:
+        yield from render_documents(each, CPP, f"models/{each.name}-")
+    yield from render_pipeline(model, "models")
+    for name in _PROJECT:
+        yield ExportFile(name, (TEMPLATES / name).read_bytes())
+    yield ExportFile("README.md", render("README.md"))
 
 
 def render_onnx(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
     """The network and its detector as ONNX, their facts, and the programs."""
     _require_fixed_size(model.spec)
     folder = model.name
-    yield from render_documents(model, TARGET)
+    yield from render_documents(model, ONNX)
     if model.detector:
-        yield from render_documents(model.detector, TARGET, f"{folder}/{model.detector.name}-")
-    for each in filter(None, (model, model.detector)):
+        yield from render_documents(model.detector, ONNX, f"{folder}/{model.detector.name}-")
+    for each in model.networks:
         yield ExportFile(f"{folder}/{each.name}.onnx", _write_network(each))
     yield from render_facts(model, folder)
     python = render_python_sample(model, ".onnx", "onnxruntime", "network_onnx.py")
@@ -100,7 +120,22 @@ def _require_fixed_size(spec: ModelSpec) -> None:
         )
 
 
-TARGET = ExportTarget(
+CPP = ExportTarget(
+    summary=(
+        "C++: a CMake project that prints people as JSON and measures frames a second, and IR"
+        " for it"
+    ),
+    render=render_cpp,
+    require=require_keypoints,
+    next_step=f"{_BUILD} && {{folder}}/build/poses {{folder}}/models/{{name}}.xml PICTURE",
+    needs="You need CMake 3.16, a C++17 compiler and OpenVINO, see README.md of the project.",
+    sets_f32="the class Network in poses.hpp",
+    inputs=INPUTS,
+    refuse_detector=explain_unknown_crop,
+    runs_people=True,
+)
+
+ONNX = ExportTarget(
     summary=(
         "ONNX Runtime: for each model an ONNX with its decoder, and programs in Python and for Node"
         " that find people"

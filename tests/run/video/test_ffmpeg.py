@@ -12,7 +12,7 @@ ENCODE_WHILE_VIDEOS_END = """
 import sys, time
 from concurrent.futures import ThreadPoolExecutor
 from fakes.videos import write_video
-from posezoo.run.video.ffmpeg_library import decoder_errors, import_quiet_opencv
+from posezoo.run.video.ffmpeg import decoder_errors, import_quiet_opencv
 
 import_quiet_opencv()
 end = time.monotonic() + 2
