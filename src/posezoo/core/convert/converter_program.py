@@ -43,7 +43,7 @@ class ConverterProgram(Protocol):
 class ProgramFinder:
     """Finds no program; a feature overrides all of it."""
 
-    def find(self, named: Path | None, python: Path | None) -> ConverterProgram:
+    def find(self, named: Path | None, python: Path | None = None) -> ConverterProgram:
         """Find the user's program.
 
         Args:

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.routes import Obstacle
 from posezoo.core.errors import ConversionError
-from posezoo.core.events import Listener
+from posezoo.core.events import Listener, ignore_event
 from posezoo.core.layout import ModelLayout
 from posezoo.core.plugins import Hook
 
@@ -39,7 +39,7 @@ class UpstreamCode:
         return ()
 
     def run(
-        self, spec: ModelSpec, layout: ModelLayout, listener: Listener
+        self, spec: ModelSpec, layout: ModelLayout, listener: Listener = ignore_event
     ) -> AbstractContextManager[ModelLayout]:
         """Run a model's code; the layout that is entered names the folder of its results, which is
         removed at the end.

@@ -149,7 +149,7 @@ class LockFile:
         if accepted.isdisjoint(entry.sha384 for entry in self.entries.values()):
             raise LockError(
                 f"{path}: is no file that {self.path} lists, and --locked allows nothing else",
-                hint="name a model of the lock; or leave out --locked, if you trust this file",
+                hint="name a model of the lock; only a lock that is not strict allows other files",
             )
 
     def require_registry(self, registry: Registry) -> None:
