@@ -42,7 +42,7 @@ def write_registry(folder: Path, **contents: bytes) -> Path:
         source = folder / "published" / name / "net.tflite"
         source.parent.mkdir(parents=True)
         source.write_bytes(content)
-        image = {"name": "image", "shape": [1, HEIGHT, WIDTH, 3], "layout": "NHWC"}
+        image = {"name": "image", "shape": [1, HEIGHT, WIDTH, 3], "layout": "NHWC", "color": "RGB"}
         declared = model_yml(files=[declared_file(source)], inputs=[image], outputs=None)
         write_model(folder / "models", name, declared)
     return folder / "models"
