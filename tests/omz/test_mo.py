@@ -143,7 +143,7 @@ def test_a_file_becomes_the_two_files_of_an_ir(folder, capfd, kind):
     code, out, err = run(capfd, "--input_model", f"net.{kind}", "--output_dir", "out/FP16")
     assert code == 0
     assert is_only_unproven(err) if kind == "pb" else err == ""
-    assert sorted(path.name for path in (folder / "out/FP16").glob("[!.]*")) == [
+    assert sorted(path.name for path in (folder / "out/FP16").iterdir()) == [
         "net.bin",
         "net.xml",
     ]
@@ -518,9 +518,8 @@ def test_an_existing_ir_is_replaced_only_by_a_complete_one(folder, capfd):
     assert run(capfd, "--input_model", "net.onnx")[0] == 0
     assert read(folder / "net.xml").outputs
     assert sorted(path.name for path in folder.glob("[!.]*")) == [
-        "net.bin", "net.bin.bak1", "net.onnx", "net.pb", "net.tflite", "net.xml", "net.xml.bak1",
+        "net.bin", "net.onnx", "net.pb", "net.tflite", "net.xml",
     ]  # fmt: skip
-    assert (folder / "net.xml.bak1").read_text() == old
 
 
 @pytest.mark.parametrize("name", ["net.xml", "net.bin"])

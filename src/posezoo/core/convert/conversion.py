@@ -12,10 +12,12 @@ from typing import Any
 
 from posezoo.core.convert import frontends
 from posezoo.core.convert.conversion_plan import (
+    KEEP_OR_REPLACE,
     ConversionOptions,
     refuse_to_replace,
 )
 from posezoo.core.convert.formats import import_runtime
+from posezoo.core.errors import ConversionError
 from posezoo.core.events import Listener, WarningIssued, ignore_event
 from posezoo.core.files import verified_files
 from posezoo.core.ir.openvino_import import import_openvino
@@ -30,12 +32,12 @@ def write_onnx(
     """Export a downloaded checkpoint to ONNX, as ``<name>.onnx`` in the model's folder.
 
     Args:
-        force: write it even if the folder has the IR of other weights.
+        force: write it even if the folder has the IR of other weights, or another ONNX file.
 
     Raises:
         ConversionError: the model is not a checkpoint of one of our networks; the checkpoint is
-            missing or has another digest; or the folder has the IR of other weights
-            (``refuse_to_replace``).
+            missing or has another digest; or the folder has another ONNX file, or the IR of other
+            weights (``refuse_to_replace``).
         CheckpointError: the checkpoint cannot be read, or does not fit its network.
         NetworkError: its network cannot be built with the declared arguments.
         OutputError: the ONNX cannot be written.
@@ -49,6 +51,9 @@ def write_onnx(
     content = frontends.open_for_frontend(spec, frontends.verify_source_model(spec, layout))
     assert isinstance(content, bytes)
     path = layout.onnx_path(spec)
+    # An ONNX file has no record of its source: it may come from a training that cannot be repeated.
+    if not force and path.is_file() and path.read_bytes() != content:
+        raise ConversionError(f"{path}: exists already, with other content", hint=KEEP_OR_REPLACE)
     verified_files.write_keeping(path, content, listener)
     return path
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -36,6 +37,7 @@ from posezoo.core.ir.complexity import compute_complexity
 from posezoo.core.ir.provenance import FileContent
 from posezoo.core.layout import ModelLayout
 from posezoo.core.operating_system import release_memory, replace_file, sync
+from posezoo.core.regular_files import read_beginning
 from posezoo.core.resolve.resolved import Target
 from posezoo.core.values import frozen
 
@@ -286,7 +288,8 @@ def replace_irs(staged: Sequence[StagedIr], *, listener: Listener = ignore_event
 def _replace_ir(ir: StagedIr, listener: Listener) -> None:
     xml = ir.target.xml
     create_parent(xml)
-    is_good = partial(verified_files.is_verified, trust_record=False)
+    has_record = ir.record is not None
+    is_good = partial(verified_files.is_verified, trust_record=False, remember=has_record)
     is_same = all(
         is_good(xml.with_suffix(suffix), content.size, content.digest)
         for suffix, content in ir.contents.items()
@@ -300,7 +303,9 @@ def _replace_ir(ir: StagedIr, listener: Listener) -> None:
             written = fingerprint(part)
             target = xml.with_suffix(suffix)
             replace_file(part, target)
-            verified_files.remember_written(target, ir.contents[suffix].digest, written=written)
+            if has_record:
+                digest = ir.contents[suffix].digest
+                verified_files.remember_written(target, digest, written=written)
     if ir.record is not None:
         record = xml.with_name("provenance.json")
         if provenance.read_provenance(record) is None:
@@ -308,9 +313,20 @@ def _replace_ir(ir: StagedIr, listener: Listener) -> None:
         replace_file(ir.xml.with_name("provenance.json"), record)
 
 
+def _is_ir(xml: Path) -> bool:
+    with suppress(OSError):
+        head = read_beginning(xml, 4096)
+        return "<net " in head and "<layers>" in head
+    return False
+
+
 def _keep_foreign(ir: StagedIr, listener: Listener) -> None:
-    """Rename the two files of an IR that posezoo did not make, or that was changed since."""
+    """Rename the two files of an IR that posezoo did not make, or that was changed since. An IR
+    without a record replaces any other, as Model Optimizer's does.
+    """
     xml = ir.target.xml
+    if ir.record is None and _is_ir(xml):
+        return
     made = provenance.read_ir_record(xml)
     for suffix in provenance.SUFFIXES:
         digests = [made.contents[suffix].digest] if made and suffix in made.contents else []

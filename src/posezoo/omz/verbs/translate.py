@@ -18,9 +18,7 @@ from posezoo.core.files.staging import temporary_dir
 
 if TYPE_CHECKING:
     from posezoo.core.declarations.model import ModelSpec
-    from posezoo.core.events import Listener
     from posezoo.formats.onnx_conversion import OnnxReport
-    from posezoo.omz.commands.mo import MoArgs
 
 EXAMPLES = """
 posezoo translate deploy.prototxt res10.caffemodel -o res10.onnx
@@ -72,6 +70,7 @@ _LAYERS = (".prototxt", ".cfg")
 
 def run(args: _TranslateArgs) -> int:
     """Convert the file, and print what was written."""
+    from posezoo.cli.result_files import write_result
     from posezoo.omz.commands import mo
 
     flags.require_suffix(args, "output", args.output, (".onnx", ".xml"))
@@ -81,25 +80,19 @@ def run(args: _TranslateArgs) -> int:
     arguments = mo.parse_arguments(_arguments_of_mo(args))
     if args.output.suffix == ".onnx":
         return _write_onnx(args, *mo.read_command_line(arguments))
-    convert = _convert_aside if args.dry_run else mo.convert
     try:
         mo.require_other_file(arguments)
-        with Console(quiet=args.quiet, verbose=True) as console:
-            convert(arguments, console)
+        with Console(quiet=args.quiet, verbose=True) as console, temporary_dir() as private:
+            arguments.output_dir = str(private)
+            mo.convert(arguments, console)
+            for suffix in () if args.dry_run else (".bin", ".xml"):
+                made = private / args.output.with_suffix(suffix).name
+                write_result(args.output.with_suffix(suffix), made.read_bytes(), console)
     except SelfCheckError as error:
         error.hint = "nothing was written"
         raise
     _print_result(args)
     return 0
-
-
-def _convert_aside(arguments: MoArgs, listener: Listener) -> None:
-    """Convert and compare as for a result, in a folder that is then removed."""
-    from posezoo.omz.commands import mo
-
-    with temporary_dir() as folder:
-        arguments.output_dir = str(folder)
-        mo.convert(arguments, listener)
 
 
 def _print_result(args: _TranslateArgs) -> None:
