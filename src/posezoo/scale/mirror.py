@@ -206,8 +206,9 @@ class Mirror:
             download_wheel(source, path, context)
         return [path]
 
-    def write_notice(self) -> None:
-        """Write the copyright holders and licenses of the mirror's models to NOTICE.
+    def write_notice(self, listener: Listener) -> None:
+        """Write the holders and licenses of the mirror's models to NOTICE; ``listener`` is
+        as for ``write_result``.
 
         Raises:
             OutputError: the file cannot be written.
@@ -216,7 +217,7 @@ class Mirror:
         for spec in self.specs():
             holder = read_copyright_line(spec)
             terms.append(LicenseTerms(spec, holder, license_path(spec) if holder else None, False))
-        write_result(self.root / NOTICE, format_notice(terms).encode(), signs=NOTICE_SIGNS)
+        write_result(self.root / NOTICE, format_notice(terms).encode(), listener, NOTICE_SIGNS)
 
     def specs(self, names: Collection[str] = ()) -> tuple[ModelSpec, ...]:
         """The mirror's models, from its registry, in its lock's order; only those in ``names``, if

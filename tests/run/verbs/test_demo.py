@@ -825,3 +825,15 @@ def test_models_lst_works_with_the_downloader():
     assert ended.returncode == 0, ended.stderr
     names = {model["name"] for model in json.loads(ended.stdout)}
     assert names >= {"human-pose-estimation-0001", "higher-hrnet-w32-human-pose-estimation"}
+
+
+def test_files_of_the_user_are_kept_under_another_name_with_a_warning(demo, tiny, video, tmp_path):
+    names = ("out.avi", "poses.json", "coco.json")
+    for name in names:
+        (tmp_path / name).write_bytes(b"mine")
+    out, keypoints, coco = (tmp_path / name for name in names)
+    ended = demo("-m", tiny, "-i", video, "-o", out, "--json", keypoints, "--coco", coco)
+    assert ended.code == 0, ended.err
+    for name in names:
+        assert f"{name}: is not as posezoo wrote it: kept as {name}.bak1" in ended.err
+        assert (tmp_path / f"{name}.bak1").read_bytes() == b"mine"

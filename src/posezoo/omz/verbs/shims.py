@@ -221,9 +221,11 @@ def _write_mediapipe(folder: Path, release: str) -> list[str]:
 
 
 def _write_wheel(folder: Path, name: str, content: bytes) -> str:
+    from posezoo.cli.console import Console
     from posezoo.cli.result_files import write_result
 
-    write_result(folder / name, content)
+    with Console() as console:
+        write_result(folder / name, content, console)
     return str(folder / name)
 
 

@@ -305,9 +305,9 @@ def run(args: _DemoArgs) -> int:
         if not args.no_show:
             require_display()
         monitors = UtilizationMonitor(args.utilization_monitors)
-        outputs = _open_outputs(args, source, stack)
+        outputs = _open_outputs(args, source, stack, console)
         publisher = open_publisher(args.json_lines, args.mqtt, stack, warn=console.warn)
-        writer = _pose_writer(args, source, publisher, stack)
+        writer = _pose_writer(args, source, publisher, stack, console)
 
         context = flags.context_from_args(args)
         require_device(context.settings.device)
@@ -371,34 +371,42 @@ def _warn_of_overrides(described: str, args: _DemoArgs, console: Console) -> Non
 
 
 def _pose_writer(
-    args: _DemoArgs, source: FrameSource, publish: FramePublisher, stack: ExitStack
+    args: _DemoArgs,
+    source: FrameSource,
+    publish: FramePublisher,
+    stack: ExitStack,
+    console: Console,
 ) -> _PoseWriter:
     from posezoo.run.video.frame_publishers import is_stdout
 
     # With --format json, only the summary goes to the standard output.
     stream = sys.stderr if args.format == "json" or is_stdout(args.json_lines) else sys.stdout
     raw_output = stream if args.raw_output_message else None
-    frames = _open_list(stack, args.json, "frames")
-    results = _open_list(stack, args.coco)
+    frames = _open_list(stack, console, args.json, "frames")
+    results = _open_list(stack, console, args.coco)
     return _PoseWriter(source, args.prob_threshold, publish, raw_output, frames, results)
 
 
-def _open_outputs(args: _DemoArgs, source: FrameSource, stack: ExitStack) -> list[FrameOutput]:
+def _open_outputs(
+    args: _DemoArgs, source: FrameSource, stack: ExitStack, console: Console
+) -> list[FrameOutput]:
     from posezoo.run.video.frame_outputs import open_output
 
     if args.output is None:
         return []
-    output = open_output(args.output, source, limit=args.output_limit)
+    output = open_output(args.output, source, limit=args.output_limit, listener=console)
     stack.callback(output.close)
     return [output]
 
 
-def _open_list(stack: ExitStack, path: Path | None, key: str = "") -> JsonListWriter | None:
+def _open_list(
+    stack: ExitStack, console: Console, path: Path | None, key: str = ""
+) -> JsonListWriter | None:
     from posezoo.run.video.frame_outputs import JsonListWriter
 
     if path is None:
         return None
-    return stack.enter_context(JsonListWriter(path, key))
+    return stack.enter_context(JsonListWriter(path, key, listener=console))
 
 
 def _load_options(args: _DemoArgs, settings: Settings, source: FrameSource) -> LoadOptions:

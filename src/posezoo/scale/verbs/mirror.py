@@ -157,7 +157,7 @@ class _Creation:
         for name in self.wheels:
             self._add_registry(name, report)
         if mirror.open_lock().entries:
-            mirror.write_notice()
+            mirror.write_notice(self.console)
         self._warn_of_models_without_ir()
         return report
 
