@@ -262,10 +262,12 @@ def signal_main_thread(number: int) -> None:
         signal.pthread_kill(main, number)
 
 
-def call_in_forks(call: Callable[[], object]) -> None:
-    """Call a function at the beginning of each fork of this process."""
+def call_in_forks(
+    call: Callable[[], object], before: Callable[[], object] = lambda: None
+) -> None:
+    """Call a function at the beginning of each fork of this process, and ``before`` in this one."""
     if sys.platform != "win32":
-        os.register_at_fork(after_in_child=call)
+        os.register_at_fork(after_in_child=call, before=before)
 
 
 def available_cores() -> int:

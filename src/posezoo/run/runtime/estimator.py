@@ -73,7 +73,13 @@ class Estimator:
     """
 
     def __init__(
-        self, model: Model, decoder: str, pipeline: Pipeline, *, detector: Estimator | None = None
+        self,
+        model: Model,
+        decoder: str,
+        pipeline: Pipeline,
+        *,
+        detector: Estimator | None = None,
+        again: Callable[[], Estimator],
     ) -> None:
         networks = pipeline.networks
         self.networks = networks
@@ -101,6 +107,11 @@ class Estimator:
         self.labels: Sequence[str] = getattr(pipeline, "labels", ())
         self.min_person_score: float = getattr(pipeline, "min_person_score", 0.0)
         self._pipeline = pipeline
+        self._again = again
+
+    def __reduce__(self) -> tuple[Callable[[], Estimator], tuple[()]]:
+        """A copy in another process of this machine compiles the same IR with the same options."""
+        return self._again, ()
 
     @overload
     def __call__(
@@ -176,7 +187,10 @@ class Estimator:
             whole_image=whole_image,
             whole_score=detector.min_person_score,
         )
-        return Estimator(self.model, self.decoder, pipeline, detector=detector)
+        again = partial(
+            self.with_detector, detector, tracks_videos=tracks_videos, whole_image=whole_image
+        )
+        return Estimator(self.model, self.decoder, pipeline, detector=detector, again=again)
 
     def _require_top_down(self) -> TopDownPipeline:
         require_top_down(self.decoder, self.model.full_name)
