@@ -642,9 +642,8 @@ def test_what_is_no_array_is_refused_with_how_to_make_one(tmp_path):
     model = posezoo.load(path, listener=None)
 
     class Picture:
-        """As an image of Pillow."""
-
-        __array_interface__ = np.zeros((32, 64, 3), np.uint8).__array_interface__
+        def __array__(self):
+            return np.zeros((32, 64, 3), np.uint8)
 
     with pytest.raises(posezoo.PosezooError, match="not Picture") as caught:
         model(Picture())

@@ -262,9 +262,7 @@ def signal_main_thread(number: int) -> None:
         signal.pthread_kill(main, number)
 
 
-def call_in_forks(
-    call: Callable[[], object], before: Callable[[], object] = lambda: None
-) -> None:
+def call_in_forks(call: Callable[[], object], before: Callable[[], object] = lambda: None) -> None:
     """Call a function at the beginning of each fork of this process, and ``before`` in this one."""
     if sys.platform != "win32":
         os.register_at_fork(after_in_child=call, before=before)

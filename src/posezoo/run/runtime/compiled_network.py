@@ -95,16 +95,15 @@ class CompiledNetwork:
         except (RuntimeError, AttributeError):
             self.streams = _property(compiled, "NUM_STREAMS", 0)
         self._compile = partial(_load_or_compile, graph, runtime)
-        self.release()
-        self._compiled = compiled
+        self.release(compiled)
         if runtime.device == "CPU":
             _ON_CPU.add(self)
 
-    def release(self) -> None:
-        """Forget the compiled network: the next inference compiles it again."""
+    def release(self, instead: CompiledModel | None = None) -> None:
+        """Forget the compiled network; without another, the next inference compiles it again."""
         self._process = os.getpid()
         self._lock = threading.Lock()
-        self._compiled: CompiledModel | None = None
+        self._compiled = instead
         self._idle: LifoQueue[_Slot] = LifoQueue()
         for _ in range(self.requests):
             self._idle.put(_Slot())
@@ -299,9 +298,7 @@ def _property(compiled: CompiledModel, name: str, default: int) -> int:
         return default
 
 
-def cache_path(
-    graph: Graph, core: Core, config: dict[str, Any], folder: Path
-) -> Path | None:
+def cache_path(graph: Graph, core: Core, config: dict[str, Any], folder: Path) -> Path | None:
     """The cache file for a graph and a configuration on this CPU; None if the IR cannot be read."""
     try:
         # Archives and `cp -p` give other weights of a network the same size and date.
