@@ -117,7 +117,8 @@ class PillowImage(Protocol):
 
     mode: str
 
-    def getexif(self) -> Any: ...
+    def getexif(self) -> Any:
+        """Its EXIF tags, by number."""
 
 
 @frozen

@@ -109,6 +109,13 @@ class Estimator:
         self._pipeline = pipeline
         self._again = again
 
+    def __repr__(self) -> str:
+        precision = precision_of(self.networks[-1].path) or "an IR"
+        return (
+            f"<posezoo model {self.model.full_name}, {precision} on {self.device}"
+            f" ({self.executed_precision}), people from {self.people_from}>"
+        )
+
     def __reduce__(self) -> tuple[Callable[[], Estimator], tuple[()]]:
         """A copy in another process of this machine compiles the same IR with the same options."""
         return self._again, ()
@@ -124,7 +131,7 @@ class Estimator:
     @overload
     def __call__(
         self,
-        image: Array | PillowImage | str | os.PathLike[str] | bytes | bytearray | memoryview,
+        image: Array | PillowImage | str | os.PathLike[str] | bytes | bytearray | memoryview | None,
         color: str = ...,
         boxes: Iterable[Sequence[float] | Box] | None = ...,
     ) -> Poses: ...
