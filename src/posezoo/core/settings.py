@@ -485,9 +485,7 @@ _Texts = str | Sequence[str]
 
 
 class SettingValues(TypedDict, total=False):
-    """What the Python API takes for ``Settings``, for type checkers; ``load`` has parameters for the
-    others, which say how a model runs.
-    """
+    """What the Python API takes for ``Settings``, of which ``load`` has some as parameters."""
 
     weights_dir: _Path
     cache_dir: _Path
