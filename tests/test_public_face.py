@@ -134,6 +134,7 @@ def test_the_python_api_is_the_stored_one():
             ("__call__", Estimator.__call__),
             (".batch", Estimator.batch),
             (".stream", Estimator.stream),
+            (".tracker", Estimator.tracker),
             (".with_detector", Estimator.with_detector),
         )
     ]
