@@ -262,10 +262,16 @@ def signal_main_thread(number: int) -> None:
         signal.pthread_kill(main, number)
 
 
-def call_in_forks(call: Callable[[], object], before: Callable[[], object] = lambda: None) -> None:
-    """Call a function at the beginning of each fork of this process, and ``before`` in this one."""
+def call_in_forks(call: Callable[[], object]) -> None:
+    """Call a function at the beginning of each fork of this process."""
     if sys.platform != "win32":
-        os.register_at_fork(after_in_child=call, before=before)
+        os.register_at_fork(after_in_child=call)
+
+
+def call_before_forks(call: Callable[[], object]) -> None:
+    """Call a function in this process before each fork."""
+    if sys.platform != "win32":
+        os.register_at_fork(before=call)
 
 
 def available_cores() -> int:

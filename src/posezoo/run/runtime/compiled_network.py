@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from queue import LifoQueue
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ from posezoo.core.ir.openvino_import import (
     openvino_core,
     static_sizes,
 )
-from posezoo.core.operating_system import PROC, call_in_forks
+from posezoo.core.operating_system import PROC, call_before_forks
 from posezoo.core.versions import package_version
 from posezoo.run.machine import processor_details
 from posezoo.run.runtime.graph import Graph, Shape, format_shape, port_name, read_graph
@@ -95,15 +95,17 @@ class CompiledNetwork:
         except (RuntimeError, AttributeError):
             self.streams = _property(compiled, "NUM_STREAMS", 0)
         self._compile = partial(_load_or_compile, graph, runtime)
-        self.release(compiled)
+        self.release()
+        self._compiled: CompiledModel | None = compiled  # None after a failed inference
+        self._process: int | None = os.getpid()
         if runtime.device == "CPU":
             _ON_CPU.add(self)
 
-    def release(self, instead: CompiledModel | None = None) -> None:
-        """Forget the compiled network; without another, the next inference compiles it again."""
-        self._process = os.getpid()
+    def release(self) -> None:
+        """Forget the compiled network: the next inference compiles it again, also in a fork."""
+        self._process = None
         self._lock = threading.Lock()
-        self._compiled = instead
+        self._compiled = None
         self._idle: LifoQueue[_Slot] = LifoQueue()
         for _ in range(self.requests):
             self._idle.put(_Slot())
@@ -130,11 +132,11 @@ class CompiledNetwork:
 
         Raises:
             InferenceError: an input is missing, unknown or of another shape, the device fails, or
-                this process is a fork of the one that compiled the network for another device than
-                the CPU.
+                this process is a fork of the one that compiled the network, for another device than
+                the CPU or in another thread.
         """
         self._check(inputs)
-        if os.getpid() != self._process:
+        if self._process not in (None, os.getpid()):
             raise InferenceError(
                 f"{self.path}: was compiled in another process, and a fork cannot run it",
                 hint=(
@@ -176,6 +178,7 @@ class CompiledNetwork:
         with self._lock:
             if self._compiled is None:
                 self._compiled = self._compile()
+                self._process = os.getpid()
             return self._compiled
 
     def _check(self, inputs: NamedArrays) -> None:
@@ -218,22 +221,29 @@ class _Slot:
 _ON_CPU: WeakSet[CompiledNetwork] = WeakSet()
 
 
+@cache
+def _shared_core() -> tuple[Core, int]:
+    """The ``openvino.Core`` of all networks, and the thread that made it."""
+    return openvino_core(extra="run"), threading.get_ident()
+
+
 def _end_threads() -> None:
     """End OpenVINO's threads before a fork, which has no copy of them: it would wait for them
     forever, or abort when it ends (2026.4.1).
     """
-    if _ON_CPU:
-        core = openvino_core(extra="run")
+    if not _ON_CPU:
+        return
+    core, thread = _shared_core()
+    # The stack for signals, which OpenVINO gives to a thread, is freed with the core: if another
+    # thread did that, the next signal would end the process.
+    if thread == threading.get_ident():
         core.set_property({"FORCE_TBB_TERMINATE": True})
-        _release_all()
+        _shared_core.cache_clear()
+        for network in list(_ON_CPU):
+            network.release()
 
 
-def _release_all() -> None:
-    for network in list(_ON_CPU):
-        network.release()
-
-
-call_in_forks(_release_all, before=_end_threads)
+call_before_forks(_end_threads)
 
 
 def _shapes_by_name(ports: Any, compiled_ports: Any) -> dict[str, Shape]:
@@ -248,7 +258,7 @@ def _shapes_by_name(ports: Any, compiled_ports: Any) -> dict[str, Shape]:
 
 
 def _load_or_compile(graph: Graph, runtime: RuntimeConfig) -> CompiledModel:
-    core = openvino_core(extra="run")
+    core, _ = _shared_core()
     config = runtime.to_openvino_config()
     path = None
     if runtime.cache_dir and runtime.device == "CPU":
