@@ -331,19 +331,11 @@ def open_image(image: object, color: str = "BGR") -> Image:
 
 def _hint_for_path(text: str) -> str:
     """How Python gets the images of a path that is not an image; empty if it is none of these."""
-    if os.path.isdir(text):
-        suffixes = (path.suffix for path in Path(text).glob("*.*"))
-        suffix = next((each for each in suffixes if each.lower() in SUFFIXES), ".jpg")
-        return f"for all its images: model(sorted(pathlib.Path({text!r}).glob('*{suffix}')))"
     if "://" in text:
         return "download it first; posezoo run --input takes addresses, too"
-    if _is_playable(text):
-        return (
-            f"model.stream({text!r}) plays it; for its first frame:"
-            f" is_read, frame = cv2.VideoCapture({text!r}).read()"
-        )
-    if has_magic(text) and not os.path.lexists(text):
-        return f"for all that it matches: model(sorted(glob.glob({text!r})))"
+    is_glob = has_magic(text) and not os.path.lexists(text)
+    if is_glob or os.path.isdir(text) or _is_playable(text):
+        return f"for all its images: model.stream({text!r})"
     return ""
 
 
