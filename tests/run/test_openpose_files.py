@@ -16,10 +16,33 @@ from posezoo.core.errors import InferenceError
 from posezoo.poses.keypoints import Pose
 from posezoo.run.openpose_files import BODIES, write_openpose
 
-BODY_25 = """
-    Nose Neck RShoulder RElbow RWrist LShoulder LElbow LWrist MidHip RHip RKnee RAnkle LHip LKnee LAnkle REye LEye REar
-    LEar LBigToe LSmallToe LHeel RBigToe RSmallToe RHeel
-""".split()
+BODY_25 = [
+    "Nose",
+    "Neck",
+    "RShoulder",
+    "RElbow",
+    "RWrist",
+    "LShoulder",
+    "LElbow",
+    "LWrist",
+    "MidHip",
+    "RHip",
+    "RKnee",
+    "RAnkle",
+    "LHip",
+    "LKnee",
+    "LAnkle",
+    "REye",
+    "LEye",
+    "REar",
+    "LEar",
+    "LBigToe",
+    "LSmallToe",
+    "LHeel",
+    "RBigToe",
+    "RSmallToe",
+    "RHeel",
+]
 COCO_18 = [name for name in BODY_25[:19] if name != "MidHip"]
 #: Whose keypoints have other names, or are no keypoints of a skeleton.
 ALIASES = {"blazepose-33": {"BigToe": "foot_index"}, "halpe-26": {"MidHip": "hip"}}

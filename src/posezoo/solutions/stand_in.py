@@ -120,11 +120,26 @@ globals().update(names_of(__name__))
 """
 
 
-def write_modules(release: str) -> dict[str, str]:
+# Of the package posezoo-mediapipe. The real one has another name, so pip installs both.
+_BESIDE = """
+from importlib.metadata import distributions
+
+if any(distributions(name="mediapipe")):
+    import warnings
+
+    warnings.warn(
+        "the packages posezoo-mediapipe and mediapipe overwrite each other's files:"
+        " uninstall both, then install one of them",
+        stacklevel=2,
+    )
+"""
+
+
+def write_modules(release: str | None) -> dict[str, str]:
     """The text of each module by its path.
 
     Args:
-        release: ``mediapipe.__version__``.
+        release: ``mediapipe.__version__``; None: those of the package posezoo-mediapipe.
     """
     formats = "mediapipe.framework.formats"
     solutions = "mediapipe.python.solutions"
@@ -132,7 +147,7 @@ def write_modules(release: str) -> dict[str, str]:
     code = {
         "mediapipe/__init__.py": _PACKAGE.format(
             doc=_DOC,
-            version=f"__version__ = {release!r}\n",
+            version=f"{'' if release else _BESIDE}__version__ = {release or RELEASE!r}\n",
             modules=_SHARED | {"python": "mediapipe.python", "tasks": "mediapipe.tasks"},
             names=_NAMES,
             missing={name: explain(f"mediapipe.{name}") for name in _MISSING},
