@@ -319,6 +319,7 @@ def test_a_stand_in_beside_the_original_and_what_the_removal_of_one_leaves_are_p
     ]
     (tmp_path / "mediapipe" / "__init__.py").unlink()
     install(tmp_path, "mediapipe", "0.10.21")
+    package_version.cache_clear()
     ended = doctor("--format", "json", site=tmp_path)
     both, removed = [text for text in problems(ended) if "mediapipe" in text]
     assert (

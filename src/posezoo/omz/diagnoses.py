@@ -5,8 +5,9 @@ mediapipe.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
-from importlib.metadata import files
+from importlib.metadata import distribution
 
 from posezoo.cli.diagnosis import (
     DoctorIssue,
@@ -56,8 +57,10 @@ def _report_stand_ins(_settings: Mapping[str, Setting]) -> Findings:
 
 def _find_removed(name: str, version: str) -> Iterator[DoctorIssue]:
     """A problem if modules are missing: pip removed them with a package that had the same."""
-    modules = [path for path in files(name) or () if path.suffix == ".py"]
-    removed = [path for path in modules if not os.path.exists(path.locate())]
+    package = distribution(name)
+    # Newer Pythons leave missing files out of its ``files``.
+    modules = re.findall(r"^(.+\.py),", package.read_text("RECORD") or "", re.MULTILINE)
+    removed = [path for path in modules if not os.path.exists(str(package.locate_file(path)))]
     if removed:
         yield DoctorIssue(
             f"{name} {version} lacks {removed[0]}, which was uninstalled with another package",

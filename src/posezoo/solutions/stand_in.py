@@ -191,6 +191,9 @@ def write_modules(release: str | None) -> dict[str, str]:
         code[f"mediapipe/framework/formats/{name}.py"] = _MESSAGES.format(name=name)
     for name in MODULES:
         code.setdefault(_path_of(name), _IMPORTABLE)
+    if not release:
+        # The original of 0.10 imports this one, even if it was installed last.
+        code[_path_of(_BINDINGS)] = _BESIDE + _IMPORTABLE
     for name in _MISSING:
         path = f"mediapipe.{name}"
         refusal = f"raise ImportError({explain(path)!r}, name={path!r})\n"
