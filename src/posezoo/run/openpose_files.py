@@ -34,9 +34,12 @@ BODIES: dict[str, Sequence[str]] = {
     "openpose-coco": _COCO_18,
 }
 
-_PARTS = SKELETONS[WHOLE_BODY].keypoints[23:]
-_FACE = (*_PARTS[:68], "right_pupil", "left_pupil")
-_HANDS = {"hand_left": _PARTS[68:89], "hand_right": _PARTS[89:]}
+_WHOLE_BODY = SKELETONS[WHOLE_BODY].keypoints
+_OTHER_PARTS = {
+    "face": (*_WHOLE_BODY[23:91], "right_pupil", "left_pupil"),
+    "hand_left": _WHOLE_BODY[91:112],
+    "hand_right": _WHOLE_BODY[112:],
+}
 
 # Keypoints of Halpe, CMU Panoptic and BlazePose that are those of BODY_25.
 _OTHER_NAMES = {
@@ -84,7 +87,7 @@ def _describe_person(pose: Mapping[str, Any], body: Sequence[str]) -> dict[str, 
         if name not in points and left[2] > 0 and right[2] > 0:
             points[name] = np.append((left + right)[:2] / 2, min(left[2], right[2]))
     person: dict[str, object] = {"person_id": [pose["track_id"] or -1]}
-    for part, names in {"pose": body, "face": _FACE, **_HANDS}.items():
+    for part, names in {"pose": body, **_OTHER_PARTS}.items():
         is_there = not points.keys().isdisjoint(names)
         rows = [points.get(name, _MISSING) for name in names if is_there]
         person[f"{part}_keypoints_2d"] = np.ravel(rows).tolist()

@@ -54,7 +54,7 @@ _SHARED = {
 }
 
 _PACKAGE = '''\
-"""{doc}"""
+"""posezoo's stand-in for MediaPipe, which runs its solutions on OpenVINO."""
 
 from importlib import import_module
 
@@ -75,7 +75,6 @@ def __getattr__(name):
 def __dir__():
     return sorted({{*globals(), *_MODULES, *_NAMES}})
 '''
-_DOC = "posezoo's stand-in for MediaPipe, which runs its solutions on OpenVINO."
 
 # What modules of MediaPipe import, and scripts take from there, also by "import *".
 _IMPORTED = {
@@ -146,14 +145,12 @@ def write_modules(release: str | None) -> dict[str, str]:
     modules = (*_SOLUTIONS, "objectron")
     code = {
         "mediapipe/__init__.py": _PACKAGE.format(
-            doc=_DOC,
             version=f"{'' if release else _BESIDE}__version__ = {release or RELEASE!r}\n",
             modules=_SHARED | {"python": "mediapipe.python", "tasks": "mediapipe.tasks"},
             names=_NAMES,
             missing={name: explain(f"mediapipe.{name}") for name in _MISSING},
         ),
         "mediapipe/python/__init__.py": _PACKAGE.format(
-            doc=_DOC,
             version="",
             modules=_SHARED
             | {"mediapipe": "mediapipe", "solution_base": "mediapipe.python.solution_base"},
@@ -161,7 +158,6 @@ def write_modules(release: str | None) -> dict[str, str]:
             missing={},
         ),
         "mediapipe/python/solutions/__init__.py": _PACKAGE.format(
-            doc=_DOC,
             version="",
             # Editors complete the name mediapipe here, and many scripts have it.
             modules={name: f"{solutions}.{name}" for name in modules} | {"mediapipe": "mediapipe"},
@@ -169,14 +165,12 @@ def write_modules(release: str | None) -> dict[str, str]:
             missing={},
         ),
         "mediapipe/framework/__init__.py": _PACKAGE.format(
-            doc=_DOC,
             version="",
             modules={"formats": formats},
             names={},
             missing={},
         ),
         "mediapipe/framework/formats/__init__.py": _PACKAGE.format(
-            doc=_DOC,
             version="",
             modules={name: f"{formats}.{name}" for name in TABLES["messages"]},
             names={},
