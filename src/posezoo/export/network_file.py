@@ -75,10 +75,11 @@ class NetworkFile:
             )
         sizes = self.spec.first_input.shape
         if (inputs.decode or inputs.resize) and min(sizes, default=1) < 0:
+            original = "ORIGINAL" if self.spec.is_ir else path
             raise ExportError(
                 f"{path}: takes images of any size, {list(sizes)}, and this export needs a fixed"
                 " one",
-                hint=f"posezoo translate {path} --input_shape [1,3,HEIGHT,WIDTH] -o fixed.xml",
+                hint=f"posezoo translate {original} --input_shape [1,3,HEIGHT,WIDTH] -o fixed.xml",
             )
 
 
