@@ -232,14 +232,14 @@ def compare_ir_with_fp32(
     xml = next((path for path in paths if path.is_file()), None)
     if xml is None:
         problem = f"{', '.join(map(str, paths))}: missing"
-        raise QuantizationError(problem, hint=f"posezoo quantize {spec.full_name}")
+        raise QuantizationError(problem, hint=format_command("quantize", spec))
     target = _target(spec, context)
     photos = split_photos(dataset_dir, target.settings.subset_size)
     photos = replace(photos, calibration=photos.calibration[:1])  # the others are not needed
     data = collect_calibration_data(target, photos, listener=listener)
     displacement, problem = Fp32Reference(target, data.measured).compare(xml, precision, listener)
     if problem:
-        raise QuantizationError(f"{xml}: {problem}", hint="posezoo quantize makes another one")
+        raise QuantizationError(f"{xml}: {problem}", hint=f"{format_command('quantize', spec)} makes another one")
     return xml, displacement
 
 

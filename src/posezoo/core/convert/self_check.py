@@ -60,6 +60,7 @@ from posezoo.core.ir.inference import run_compiled
 from posezoo.core.ir.openvino_import import error_text, import_openvino, openvino_core
 from posezoo.core.ir.provenance import OutputRounding
 from posezoo.core.operating_system import release_memory
+from posezoo.core.registry import format_command
 from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
 from posezoo.core.values import frozen
 
@@ -424,7 +425,7 @@ class IrCheck(NetworkCheck):
             SelfCheckError: it has other ranges, a weight is not rounded correctly, an output is far
                 from that of FP16 or contains inf or nan, or the check of the FP16 IR fails.
         """
-        hint = f"posezoo quantize {self.spec.full_name} --dataset_dir PHOTOS makes INT8, too"
+        hint = f"{format_command('quantize', self.spec)} --dataset_dir PHOTOS makes INT8, too"
         if difference := INT8_MAKER.part.explain_difference(half_xml, self.xml, self.spec):
             problem = f"is not the FP16 IR with the declared ranges: {difference}"
             raise self.create_error(problem, hint)

@@ -29,6 +29,7 @@ from posezoo.core.declarations.model import (
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import DecoderError, InferenceError, sanitize
 from posezoo.core.ir.people_metadata import read_people
+from posezoo.core.registry import format_command
 from posezoo.poses.decoder_type import DecoderType, Shape
 from posezoo.poses.decoders import (
     DECODERS,
@@ -468,7 +469,7 @@ def require_decoded_task(model: Model) -> None:
         InferenceError: the model declares no decoder, and its task has none.
     """
     if reason := explain_undecoded(model):
-        hint = f"posezoo get {model.name} makes its IR"
+        hint = f"{format_command('get', model)} makes its IR"
         raise InferenceError(f"{model.name} {reason}", hint=hint)
 
 
