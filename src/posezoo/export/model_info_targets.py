@@ -166,7 +166,9 @@ def render_dlstreamer(model: ExportedModel, folder: ExportFolder) -> Iterator[Ex
         yield from model.ir_files(f"{model.name}/{ir_folder}".rstrip("/"))
     if converter != "raw_data_copy":
         output: dict[str, object] = {"converter": converter, "layer_names": [*outputs.values()]}
-        yield _render_model_proc(model, [_describe_image(model, info)], [_finish(model, output, info)])
+        yield _render_model_proc(
+            model, [_describe_image(model, info)], [_finish(model, output, info)]
+        )
     yield from render_documents(model, DL_STREAMER)
     yield _render_pipeline(model, ir_folder, _PIPELINES[converter])
 

@@ -239,7 +239,9 @@ def compare_ir_with_fp32(
     data = collect_calibration_data(target, photos, listener=listener)
     displacement, problem = Fp32Reference(target, data.measured).compare(xml, precision, listener)
     if problem:
-        raise QuantizationError(f"{xml}: {problem}", hint=f"{format_command('quantize', spec)} makes another one")
+        raise QuantizationError(
+            f"{xml}: {problem}", hint=f"{format_command('quantize', spec)} makes another one"
+        )
     return xml, displacement
 
 

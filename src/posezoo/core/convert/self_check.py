@@ -49,6 +49,7 @@ from posezoo.core.convert.reference_outputs import (
 )
 from posezoo.core.declarations.model import ModelSpec, Output, Precision
 from posezoo.core.errors import (
+    Advice,
     PosezooError,
     RandomNetworkError,
     SelfCheckError,
@@ -68,6 +69,9 @@ from posezoo.core.values import frozen
 CLIPPED = 2e-2
 
 # OpenVINO's operations that compute other values in each run.
+_ONLY_PROOF = Advice(
+    "no IR was written; only --require_proof refuses such an IR", "--require_proof"
+)
 _RANDOM = frozenset({"Multinomial", "RandomUniform"})
 
 
@@ -494,7 +498,7 @@ class IrCheck(NetworkCheck):
             return
         raise self.create_error(
             f"was not compared with its original, because {explain_dependence(self.spec)}",
-            hint="no IR was written; only --require_proof refuses such an IR",
+            hint=_ONLY_PROOF,
         )
 
     def _check_declared(self, changed: str) -> SelfCheckResult:
@@ -691,7 +695,7 @@ class IrCheck(NetworkCheck):
             reason = f"a rounding of the input changes {name} by {noise}"
         return self.create_error(
             f"cannot be proven by numbers: {reason}",
-            hint="no IR was written; only --require_proof refuses such an IR",
+            hint=_ONLY_PROOF,
         )
 
 

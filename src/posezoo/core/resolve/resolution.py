@@ -10,7 +10,7 @@ from pathlib import Path
 from posezoo.core.declarations import supported_mo_args
 from posezoo.core.declarations.model import Decoder, Framework, ModelSpec, Precision, Route
 from posezoo.core.declarations.routes import PRECISION, Obstacle, select_route
-from posezoo.core.errors import ConversionError, SpecError, UnknownModelError
+from posezoo.core.errors import Advice, ConversionError, SpecError, UnknownModelError
 from posezoo.core.ir.provenance import ranges_key
 from posezoo.core.layout import ModelLayout
 from posezoo.core.lockfile import LockFile
@@ -198,14 +198,12 @@ def _choose_targets(
     if spec.decoding and chosen.converter is Converter.MODEL_OPTIMIZER:
         raise ConversionError(
             f"{spec.full_name}: no decoder is put into an IR that Model Optimizer makes",
-            hint="remove --decode",
+            hint=Advice("remove --decode", "--decode"),
         )
     return tuple(targets)
 
 
-def _made_target(
-    spec: ModelSpec, target: Target, layout: ModelLayout, lock: LockFile
-) -> Target:
+def _made_target(spec: ModelSpec, target: Target, layout: ModelLayout, lock: LockFile) -> Target:
     """The target of an IR that no publisher made."""
     precision = target.precision
     only = supported_mo_args.requested_precision(spec.mo_args) if spec.mo_args else None

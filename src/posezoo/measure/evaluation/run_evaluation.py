@@ -366,9 +366,7 @@ def require_readable(dataset: CocoDataset, *, skip_unreadable: bool = False) -> 
         problem = "is not a folder" if dataset.folder.exists() else "no such folder"
         hint = "--images names the folder of the images"
         raise EvaluationError(f"{dataset.folder}: {problem}", hint=hint)
-    files = shlex.join(
-        ["--annotations", str(dataset.annotations), "--images", str(dataset.folder)]
-    )
+    files = shlex.join(["--annotations", str(dataset.annotations), "--images", str(dataset.folder)])
     hint = f"posezoo dataset info {files} lists them; --skip_unreadable evaluates without them"
     if not is_any_there:
         hint = _name_other_files(dataset.folder, missing[0])

@@ -205,6 +205,8 @@ def describe_ir(
     decoder = decoder or options.decoder
     is_of_people = like or decoder or not task
     selected = _select_decoder(graph, decoder, like, options) if is_of_people else None
+    if selected and options.skeleton:
+        selected = replace(selected, skeleton=options.skeleton)
     require_statement(graph, like, is_given=options.states_preprocessing)
     description = options.override(describe_stated_input(graph, selected, like))
     spec = _describe_network(graph, task or "human_pose_estimation", selected, like)

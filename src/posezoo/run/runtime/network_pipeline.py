@@ -209,7 +209,7 @@ class NetworkPipeline:
             raise InferenceError(
                 f"{graph.path}: its input size is dynamic, so the expected size of a person is"
                 " unknown",
-                hint="convert it without --dynamic",
+                hint="convert it with a fixed size: with --input_shape, without --dynamic",
             )
         return size
 
