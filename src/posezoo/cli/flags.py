@@ -590,7 +590,7 @@ SECTIONS = {
 
 
 #: The sections whose flags --help of a verb only names.
-FOLDED = [title for title in SECTIONS if title not in ("inputs and outputs of the IR", "the pipeline")]
+FOLDED = [title for title in SECTIONS if title != "inputs and outputs of the IR"]
 
 
 # What a command's class of arguments inherits, if it has these flags.
@@ -623,8 +623,6 @@ class InputArgs(Args):
     decode: bool
     max_people: int | None
     min_score: float | None
-    decoder_options: Sequence[tuple[str, Any]] = ()
-    height: int | None = None
 
 
 class SkeletonArgs(Args):
@@ -638,9 +636,7 @@ class PipelineArgs(SkeletonArgs):
 
     like: str | None
     decoder: str | None
-    decoder_options: Sequence[tuple[str, Any]] = ()
     detector: str | None
-    height: int | None = None
 
 
 class CheckpointArgs(SkeletonArgs):
@@ -901,7 +897,7 @@ def refuse_description(args: PipelineArgs, *models: str | None) -> str:
     are_files = all(Path(model or "").suffix.lower() in (".xml", ".onnx") for model in models)
     if not (models and are_files):
         args.parser.error(
-            f"{names}: only for an .xml or .onnx; models of the zoo describe their input"
+            f"{names}: only for the file of a network; a model says it in its model.yml"
         )
     return names
 

@@ -78,7 +78,7 @@ class NetworkFile:
             raise ExportError(
                 f"{path}: takes images of any size, {list(sizes)}, and this export needs a fixed"
                 " one",
-                hint=f"posezoo translate {path} --input_shape [1,3,HEIGHT,WIDTH] -o fixed.xml",
+                hint=f"posezoo convert {path} --input_shape [1,3,HEIGHT,WIDTH] -o fixed.xml",
             )
 
 

@@ -1,5 +1,5 @@
-"""``posezoo convert FILE``: a file that is in no registry becomes an IR that says what the user says of
-it; or ONNX, from Caffe and Darknet.
+"""``posezoo convert FILE``: a file that is in no registry becomes an IR, which then says what the
+user says of it; a network of Caffe or Darknet can become ONNX.
 """
 
 from __future__ import annotations
@@ -39,9 +39,7 @@ _OF_PREPARATION = ("mean_values", "scale_values", "reverse_input_channels")
 _LAYERS = (".prototxt", ".cfg")
 
 
-class OwnFileArgs(
-    flags.ConversionArgs, flags.CheckpointArgs, flags.InputArgs, flags.PipelineArgs
-):
+class OwnFileArgs(flags.ConversionArgs, flags.CheckpointArgs, flags.InputArgs, flags.PipelineArgs):
     """The values of the flags of ``posezoo convert`` that a file takes, and of ``_OF_MODELS``."""
 
     output: Path | None
@@ -62,8 +60,6 @@ def is_own_file(name: str) -> bool:
 
 def convert_own_file(args: OwnFileArgs) -> int:
     """Convert the file, and print what was written."""
-    from posezoo.omz.commands import mo
-
     for name in _OF_MODELS.split():
         if getattr(args, name) and name not in ("skeleton", "self_check"):
             args.parser.error(f"--{name} is for models, and not for a file")
@@ -152,9 +148,7 @@ def _write_ir(
             f" {FLAGS_THAT_STATE_IT}"
         )
     for suffix in () if args.dry_run else (".bin", ".xml"):
-        write_result(
-            output.with_suffix(suffix), xml.with_suffix(suffix).read_bytes(), console
-        )
+        write_result(output.with_suffix(suffix), xml.with_suffix(suffix).read_bytes(), console)
     return _print_written(args, output)
 
 

@@ -126,7 +126,7 @@ def describe_own_ir(
 
 
 def _with_given(model: ModelT, given: LoadOptions) -> ModelT:
-    """The model with what the user says of its decoder and size; an error if it has none of them."""
+    """The model with the options of its decoder and the size that the user names."""
     decoder = model.decoder
     approach = find_decoder(decoder.name).approach if decoder else ""
     if given.target_size and approach != "bottom-up":
@@ -255,7 +255,7 @@ def compare_ir_with_fp32(
     if xml is None:
         problem = f"{', '.join(map(str, paths))}: missing"
         raise QuantizationError(problem, hint=f"posezoo quantize {spec.full_name}")
-    target = _target(spec, context)
+    target = _target(spec, context, LoadOptions())
     photos = split_photos(dataset_dir, target.settings.subset_size)
     photos = replace(photos, calibration=photos.calibration[:1])  # the others are not needed
     data = collect_calibration_data(target, photos, listener=listener)
@@ -290,9 +290,7 @@ def explain_unsupported_int8(spec: ModelSpec, context: Context) -> str:
     return explain_unsupported(spec, context.registry.composite_of(spec))
 
 
-def _target(
-    spec: ModelSpec, context: Context, given: LoadOptions = LoadOptions()
-) -> QuantizationTarget:
+def _target(spec: ModelSpec, context: Context, given: LoadOptions) -> QuantizationTarget:
     """The model to quantize, with the FP32 IR of its pipeline and the FP16 IR of its detector."""
     model = _quantizable_model(spec, context)
     irs = {}

@@ -214,7 +214,9 @@ class _QuantizationJob:
         if problem or options.compare_layers:
             samples = self.data.measured[:COMPARED_SAMPLES]
             self.listener(
-                LayerNoiseMeasured(name, compare_layers(_read_fp32(target, samples), quantized, samples))
+                LayerNoiseMeasured(
+                    name, compare_layers(_read_fp32(target, samples), quantized, samples)
+                )
             )
         if problem:
             way = "--max_drop D" if target.is_own else "quantization.in_float in model.yml"

@@ -144,9 +144,7 @@ def video_options_from_args(args: RunArgs, estimator: Estimator) -> VideoOptions
 def described_options_from_args(
     args: DescriptionArgs, options: LoadOptions, *models: str | None
 ) -> LoadOptions:
-    """The options with what the user says of the pipeline, and of the input of an .xml: ``PIPELINE``
-    and ``DESCRIPTION``.
-    """
+    """The options with what ``PIPELINE`` says, and ``DESCRIPTION`` of an .xml."""
     return replace(
         options,
         decoder=args.decoder,

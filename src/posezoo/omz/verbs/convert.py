@@ -1,4 +1,4 @@
-"""posezoo convert: convert published files, or a file of the user, to OpenVINO IR, and verify it by a
+"""posezoo convert: convert published files, or the user's own, to OpenVINO IR, and verify it by a
 self-check.
 """
 
@@ -11,7 +11,7 @@ from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.model_argument import find_named_model, is_checkpoint_file
 from posezoo.cli.model_jobs import Answer
-from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.events import Listener
 from posezoo.core.registry import Selection
 from posezoo.core.resolve.stage_context import Context
@@ -36,8 +36,8 @@ FLAGS = (
     Flag(
         "models MODEL|FILE",
         "a name or a case-sensitive glob, as for get; or a file of your own: .onnx, .tflite, .pb,"
-        " .pdmodel, a model.json of TensorFlow.js, the folder of a SavedModel, or two files of Caffe"
-        " (.prototxt and .caffemodel) or Darknet (.cfg and .weights)",
+        " .pdmodel, a model.json of TensorFlow.js, the folder of a SavedModel, or both files of a"
+        " network of Caffe (.prototxt and .caffemodel) or Darknet (.cfg and .weights)",
         nargs="*",
     ),
     f"all {flags.CHECKPOINT}",
@@ -57,13 +57,10 @@ FLAGS = (
             "--input_shape SHAPE",
             "the shape of each input, such as [1,3,368,656] (default: that of the file)",
         ),
-        *(
-            replace(flags.FLAGS[name], type=str)
-            for name in ("mean_values", "scale_values")
-        ),
+        *(replace(flags.FLAGS[name], type=str) for name in ("mean_values", "scale_values")),
         *flags.shared("reverse_input_channels as decoder decoder_options detector"),
         title="a file of your own",
-        description="what these say is written into the IR; values are as Model Optimizer takes them",
+        description="the IR then says it; shapes and values are as Model Optimizer takes them",
     ),
     flags.download_dir_flag(),
     flags.weights_dir_flag("folder of the models' IR", former="--output_dir"),
@@ -98,7 +95,7 @@ def run(args: _ConvertArgs) -> int:
         return convert_own_file(args)
     _refuse_invalid_flags(args)
     args.weights_dir = args.weights_dir or args.output  # -o of Open Model Zoo's converter
-    args.precisions = args.precisions or flags.FLAGS["precisions"].default
+    args.precisions = args.precisions or (Precision.FP32, Precision.FP16)
     flags.require_model_optimizer(args)
     context = flags.context_from_args(args)
     selection = None
@@ -121,6 +118,8 @@ def run(args: _ConvertArgs) -> int:
 
 def _refuse_invalid_flags(args: _ConvertArgs) -> None:
     flags.refuse_description(args)
+    if args.output and args.output.suffix in (".onnx", ".xml"):
+        args.parser.error(f"-o {args.output}: the IR of a model get a folder: --weights_dir DIR")
     for name in ("input_shape", "detector"):
         if getattr(args, name):
             args.parser.error(f"--{name} is for a file of your own, and not for a model")

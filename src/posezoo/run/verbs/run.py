@@ -117,7 +117,8 @@ FLAGS = (
         title="the model",
         folded=True,
     ),
-    f"{flags.PIPELINE} {flags.DESCRIPTION} {flags.CACHE} {flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY}",
+    f"{flags.PIPELINE} {flags.DESCRIPTION} {flags.CACHE} {flags.TRUST} {flags.CONVERTERS}",
+    flags.REGISTRY,
 )
 
 
