@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import cv2
@@ -124,6 +125,14 @@ def test_the_size_that_a_network_of_openpose_gets_at_run_time_is_given(folder, c
         None, {"data": np.zeros((1, 3, 46, 62), np.float32)}
     )
     assert result.shape == (1, 4, 23, 31)
+
+
+def test_without_an_output_the_ir_is_in_the_working_folder(folder, capfd):
+    (folder / "deep").mkdir()
+    (folder / "deep" / "net.onnx").write_bytes(network("onnx"))
+    code, shown, _ = run(capfd, "deep/net.onnx", "--format", "json")
+    assert (code, json.loads(shown)) == (0, {"file": "net.xml"})
+    assert (folder / "net.xml").is_file()
 
 
 @pytest.mark.parametrize("kind", ["onnx", "tflite", "pb"])

@@ -896,9 +896,7 @@ def refuse_description(args: PipelineArgs, *models: str | None) -> str:
     names = ", ".join(given)
     are_files = all(Path(model or "").suffix.lower() in (".xml", ".onnx") for model in models)
     if not (models and are_files):
-        args.parser.error(
-            f"{names}: only for the file of a network; a model says it in its model.yml"
-        )
+        args.parser.error(f"{names}: only for an .xml or .onnx; a model says it in its model.yml")
     return names
 
 
