@@ -38,7 +38,7 @@ CASES = (
     ("posezoo download net --models_dir models", "convert net -M models", "$; convert net -M models"),
     ("posezoo list shows them all", "get nosuch -M models", "list -M models"),
     ("posezoo list --framework pytorch", "convert --network net --checkpoint net.onnx -M models", "$"),
-    ("--help lists the endings", "translate photo.png -o a.xml", "translate --help"),
+    ("--help lists the endings", "convert photo.png", "convert --help"),
     ("posezoo doctor lists the settings", "CONFIG=nosuch=1 list -M models", "doctor; rm posezoo.cfg; list -M models"),
     ("posezoo info net --models_dir models shows its license", "POSEZOO_ALLOW_LICENSES=MIT get net -M models", "$"),
     ("--dataset_dir PHOTOS", "get net -M models -o mine --precisions FP16-INT8", "$; get net -M models -o mine --precisions FP16-INT8"),

@@ -79,7 +79,7 @@ class NetworkFile:
             raise ExportError(
                 f"{path}: takes images of any size, {list(sizes)}, and this export needs a fixed"
                 " one",
-                hint=f"posezoo translate {original} --input_shape [1,3,HEIGHT,WIDTH] -o fixed.xml",
+                hint=f"posezoo convert {original} --input_shape [1,3,HEIGHT,WIDTH] -o fixed.xml",
             )
 
 

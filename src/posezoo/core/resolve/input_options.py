@@ -44,6 +44,8 @@ class InputOptions:
     decode: bool = False  # whether the IR contains its decoder
     max_people: int | None = None  # with ``decode``: the number of people in its outputs
     min_score: float | None = None  # with ``decode``: the minimum score of a person
+    #: With ``decode``: options of the decoder and their values, instead of those that it declares.
+    decoder_options: tuple[tuple[str, str | float], ...] = ()
     #: With ``decode``: the size in pixels to which images are resized; None: as the model declares.
     target_size: int | None = None
 

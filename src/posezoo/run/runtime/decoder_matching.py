@@ -38,6 +38,7 @@ from posezoo.poses.decoders import (
     require_named_decoder,
     resolve_options,
     with_all_classes,
+    with_decoder_options,
 )
 from posezoo.poses.unread_networks import name_unread_network
 from posezoo.poses.yolo_pose import CELLS, SUPPRESSED, are_predictions
@@ -132,7 +133,7 @@ def _refuse_outputs(graph: Graph, name: str, model_type: str = "") -> DecoderErr
     )
 
 
-def _describe_network(
+def describe_network(
     graph: Graph, task: str, decoder: Decoder | None, like: ModelSpec | None
 ) -> ModelSpec:
     """The specification of an IR, without its outputs."""
@@ -204,12 +205,12 @@ def describe_ir(
     options = options or LoadOptions()
     decoder = decoder or options.decoder
     is_of_people = like or decoder or not task
-    selected = _select_decoder(graph, decoder, like, options) if is_of_people else None
+    selected = select_decoder(graph, decoder, like, options) if is_of_people else None
     if selected and options.skeleton:
         selected = replace(selected, skeleton=options.skeleton)
     require_statement(graph, like, is_given=options.states_preprocessing)
     description = options.override(describe_stated_input(graph, selected, like))
-    spec = _describe_network(graph, task or "human_pose_estimation", selected, like)
+    spec = describe_network(graph, task or "human_pose_estimation", selected, like)
     if selected is None:
         return spec, description
     if options.labels:
@@ -221,7 +222,7 @@ def describe_ir(
 
 def describe_undecoded(graph: Graph, options: LoadOptions) -> tuple[ModelSpec, InputDescription]:
     """As ``describe_ir``, for an IR whose outputs no decoder takes."""
-    spec = _describe_network(graph, "", None, None)
+    spec = describe_network(graph, "", None, None)
     outputs = (Output(name, shape) for name, shape in graph.distinct_outputs.items())
     description = options.override(describe_stated_input(graph, None, None))
     return replace(spec, outputs=tuple(outputs)), description
@@ -248,12 +249,19 @@ def _read_skeleton(graph: Graph, name: str) -> Skeleton | None:
     return parse_skeleton(name, text, f"{graph.path} (own_skeleton)")
 
 
-def _select_decoder(
+def select_decoder(
     graph: Graph, name: str | None, like: ModelSpec | None, options: LoadOptions
 ) -> Decoder:
     """The decoder, with its options from the IR's metadata if that names the same decoder, or that
     of a model.
     """
+    decoder = _find_decoder(graph, name, like, options)
+    return with_decoder_options(decoder, options.decoder_options)
+
+
+def _find_decoder(
+    graph: Graph, name: str | None, like: ModelSpec | None, options: LoadOptions
+) -> Decoder:
     if like:
         if like.decoder is None:
             raise InferenceError(f"{like.full_name}: has no decoder", hint="name a model of poses")
