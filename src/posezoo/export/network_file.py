@@ -65,7 +65,7 @@ class NetworkFile:
         if inputs.decode and self.undecoded:
             raise ExportError(
                 self.undecoded,
-                hint="--as MODEL names a model with such outputs; --to folder, ovms and triton"
+                hint="--decoder NAME says what reads them; --to folder, ovms and triton"
                 " without --decode take any outputs",
             )
         if inputs.decode and self.spec.first_input.resize_type == "crop":

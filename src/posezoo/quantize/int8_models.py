@@ -155,13 +155,13 @@ def _with_own_decoder(spec: ModelSpec, graph: Graph, metric: str) -> ModelSpec:
         try:
             return with_task_decoder(spec, {spec.name: graph})[0]
         except InferenceError as error:
-            hint = "--as MODEL names a model with such outputs; the number of classes may differ"
+            hint = "--decoder NAME says what reads them"
             raise InferenceError(error.problem, hint=hint) from error
     record = find_decoder(spec.decoder.name)
     if metric and record.task != TASKS.get(metric, ""):
         raise QuantizationError(
             f"{graph.path}: --metric {metric} is not for the decoder {spec.decoder.name}",
-            hint="name another model with --as",
+            hint="name another one with --decoder",
         )
     return replace(spec, task=record.task or spec.task, decoder=with_all_classes(spec.decoder))
 

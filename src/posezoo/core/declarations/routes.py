@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from posezoo.core.declarations.mo_args import is_supported
 from posezoo.core.declarations.model import Framework, ModelSpec, Route
 from posezoo.core.declarations.supported_mo_args import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG
@@ -100,12 +102,13 @@ def select_route(spec: ModelSpec) -> tuple[Route, Obstacle | None]:
 
 
 def _find_upstream_code(spec: ModelSpec) -> Obstacle | None:
+    has_code = spec.has_pre_convert or spec.upstream_export
     if spec.framework is Framework.PYTORCH:
-        return _NO_NETWORK
+        return _NO_NETWORK if has_code else replace(_NO_NETWORK, hint=_REMOVED)
     if spec.has_pre_convert and not UPSTREAM_STEPS.part.reads_original(spec):
         return _PRE_CONVERT
     if spec.input_model.startswith("$conv_dir"):
-        return _MADE_BY_UPSTREAM
+        return _MADE_BY_UPSTREAM if has_code else replace(_MADE_BY_UPSTREAM, hint=_REMOVED)
     return None
 
 

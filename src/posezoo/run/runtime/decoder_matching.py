@@ -8,7 +8,6 @@ of Open Model Zoo that declares no decoder, also from its task.
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -324,16 +323,16 @@ def _refuse_unknown_outputs(graph: Graph) -> DecoderError:
 
 
 def _suggest_decoders(graph: Graph) -> str:
-    """The commands that run outputs of such shapes."""
+    """The decoders that take outputs of such shapes."""
     outputs = graph.distinct_outputs
-    commands = []
+    flags = []
     for name, decoder in DECODERS.items():
         roles = decoder.match_outputs(outputs)
         if roles and _are_likely(roles, decoder, graph, has_skeleton=False):
-            commands.append(f"posezoo run {shlex.quote(str(graph.path))} --decoder {name}")
-    if not commands:
+            flags.append(f"--decoder {name}")
+    if not flags:
         return "no decoder takes such shapes; posezoo export FILE --to folder DIR takes any"
-    return f"name the decoder that they are for: {', or '.join(commands)}"
+    return f"name the decoder that they are for: {', or '.join(flags)}"
 
 
 def _is_like_ultralytics(graph: Graph) -> bool:
