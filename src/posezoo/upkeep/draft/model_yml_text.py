@@ -5,7 +5,7 @@ in.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import yaml
 
@@ -77,19 +77,28 @@ def format_model_yml(spec: ModelSpec) -> str:
         if port.layout:
             lines.append(f"    layout: {port.layout}")
             lines += _preprocessing_lines(port)
-    if spec.outputs:
-        lines.append("outputs:")
     shapes = {output.name: output.shape for output in spec.outputs}
     recognized = "" if spec.decoder else recognize_decoder(shapes)
-    matched = find_decoder(recognized).recognize_outputs(shapes) if recognized else {}
-    roles = {name: role for role, name in matched.items()}
-    for output in spec.outputs:
-        role = output.role or roles.get(output.name)
-        lines += [*_port_lines(output), f"    role: {role}" if role else "    # role: heatmaps"]
+    lines += _output_lines(spec.outputs, recognized)
     if not spec.inputs or not spec.outputs:
         lines.append(_PORTS_COMMENTS)
     skeleton = f"skeleton: {spec.skeleton}" if spec.skeleton else "# skeleton: coco-17"
     return "\n".join((*lines, _decoder_line(spec, recognized), skeleton, _LAST_COMMENTS, ""))
+
+
+def _output_lines(outputs: Sequence[Output], recognized: str) -> Iterator[str]:
+    """The outputs, with the roles that they have for a decoder."""
+    roles = {}
+    if recognized:
+        shapes = {output.name: output.shape for output in outputs}
+        matched = find_decoder(recognized).recognize_outputs(shapes)
+        roles = {name: role for role, name in matched.items()}
+    if outputs:
+        yield "outputs:"
+    for output in outputs:
+        yield from _port_lines(output)
+        role = output.role or roles.get(output.name)
+        yield f"    role: {role}" if role else "    # role: heatmaps"
 
 
 def _network_line(choice: NetworkChoice) -> str:
