@@ -410,7 +410,7 @@ def test_a_network_is_calibrated_at_the_size_at_which_it_runs(tmp_path, size):
     words = ["quantize", "spot", "--dataset", photos, "--models_dir", "zoo", "--weights_dir", "w"]
     done = posezoo(*words, *size, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    int8 = openvino_core().read_model(done.stdout.strip())
+    int8 = openvino_core().read_model(tmp_path / done.stdout.strip())
     assert [*int8.input(0).shape] == [1, 3, 97, 97]
     again = posezoo(*words, *size, cwd=tmp_path)
     assert (again.returncode, "calibrating" in again.stderr) == (0, False)

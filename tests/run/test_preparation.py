@@ -19,6 +19,7 @@ from fakes.rtmo import write_onnx
 from posezoo import load
 from posezoo.cli import flags
 from posezoo.cli.main import create_parser, verb_parsers
+from posezoo.core.errors import InferenceError
 
 FLAGS = ("--mean_values", *MEAN, "--scale_values", *SCALE)
 DRAFT = "w/public/draft/FP16/draft.xml"
@@ -67,6 +68,12 @@ def test_a_file_that_does_not_say_it_is_refused_with_the_flags_that_say_it(form,
     assert problem.endswith(SILENT)
     assert "is it like hrnet-w32? --as hrnet-w32" in hint
     assert "--mean_values, --scale_values (1 1 1 for images as they are)" in hint
+
+
+def test_a_height_of_a_network_of_fixed_size_is_refused(forms):
+    with pytest.raises(InferenceError, match="its input size is fixed") as caught:
+        load(forms / "own.onnx", height=128, scale_values=[1], detector=None)
+    assert caught.value.hint == "leave out height"
 
 
 def test_a_draft_is_refused_until_its_model_yml_says_it(forms):

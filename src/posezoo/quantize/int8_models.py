@@ -109,7 +109,6 @@ def describe_own_ir(
     spec = replace(spec, name=xml.stem)
     if spec.decoder or metric:
         spec = _with_own_decoder(spec, graph, metric)
-    spec = _with_given(spec, given)
     if spec.decoder:
         description = given.override(describe_stated_input(graph, spec.decoder, like))
     (name,) = graph.inputs
@@ -122,7 +121,8 @@ def describe_own_ir(
         element_type=graph.model.input(name).get_element_type().get_type_name(),
     )
     spec = replace(spec, inputs=(port,))
-    return QuantizationTarget(spec, spec, {spec.name: xml}, description=description)
+    model = _with_given(spec, given)
+    return QuantizationTarget(spec, model, {spec.name: xml}, description=description)
 
 
 def _with_given(model: ModelT, given: LoadOptions) -> ModelT:

@@ -417,6 +417,6 @@ def quantization_key(
         "fp32": [verified_files.compute_digest(file).value for file in files],
         "nncf": package_version("nncf"),
     }
-    if target.model.target_size:
+    if target.model.target_size != target.spec.target_size:  # else earlier INT8 IR stay up to date
         quantization["target_size"] = target.model.target_size
     return provenance.conversion_key(target.spec, target.model.decoder, quantization)

@@ -85,7 +85,7 @@ class PipelineConfig:
         """
         if self.options.target_size is not None:
             raise TargetSizeError(
-                f"{self.model.full_name}: its input size is fixed", hint="leave out target_size"
+                f"{self.model.full_name}: its input size is fixed", hint="leave out height"
             )
 
 
