@@ -197,11 +197,15 @@ def test_a_bad_image_of_a_list_is_named_by_its_index(tmp_path):
 
 def test_one_image_in_place_of_several_and_several_in_place_of_one_are_explained(tmp_path):
     model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
-    for images in (IMAGE, "me.jpg", tmp_path):
-        for function in (model.batch, model.stream):
-            with pytest.raises(posezoo.PosezooError, match="and this is one") as caught:
-                function(images)
-            assert caught.value.hint.startswith("model(image) takes one image or path")
+    for images, function in (
+        (IMAGE, model.batch),
+        (IMAGE, model.stream),
+        ("me.jpg", model.batch),
+        (tmp_path, model.batch),
+    ):
+        with pytest.raises(posezoo.PosezooError, match="and this is one") as caught:
+            function(images)
+        assert caught.value.hint.startswith("model(image) takes one image or path")
     with pytest.raises(posezoo.PosezooError, match="not generator") as caught:
         model(image for image in [IMAGE])
     assert caught.value.hint.startswith("model.stream(frames) takes an iterator")
