@@ -155,13 +155,13 @@ def _with_own_decoder(spec: ModelSpec, graph: Graph, metric: str) -> ModelSpec:
         try:
             return with_task_decoder(spec, {spec.name: graph})[0]
         except InferenceError as error:
-            hint = "--as MODEL names a model with such outputs; the number of classes may differ"
+            hint = "--decoder NAME says what reads them"
             raise InferenceError(error.problem, hint=hint) from error
     record = find_decoder(spec.decoder.name)
     if metric and record.task != TASKS.get(metric, ""):
         raise QuantizationError(
             f"{graph.path}: --metric {metric} is not for the decoder {spec.decoder.name}",
-            hint="name another model with --as",
+            hint="name another one with --decoder",
         )
     return replace(spec, task=record.task or spec.task, decoder=with_all_classes(spec.decoder))
 
@@ -254,14 +254,16 @@ def compare_ir_with_fp32(
     xml = next((path for path in paths if path.is_file()), None)
     if xml is None:
         problem = f"{', '.join(map(str, paths))}: missing"
-        raise QuantizationError(problem, hint=f"posezoo quantize {spec.full_name}")
+        raise QuantizationError(problem, hint=format_command("quantize", spec))
     target = _target(spec, context, LoadOptions())
     photos = split_photos(dataset_dir, target.settings.subset_size)
     photos = replace(photos, calibration=photos.calibration[:1])  # the others are not needed
     data = collect_calibration_data(target, photos, listener=listener)
     displacement, problem = Fp32Reference(target, data.measured).compare(xml, precision, listener)
     if problem:
-        raise QuantizationError(f"{xml}: {problem}", hint="posezoo quantize makes another one")
+        raise QuantizationError(
+            f"{xml}: {problem}", hint=f"{format_command('quantize', spec)} makes another one"
+        )
     return xml, displacement
 
 

@@ -12,7 +12,7 @@ from posezoo.core.declarations.mo_args import OTHER_ORIGINALS, TYPED, MoArgument
 from posezoo.core.declarations.model import Input, ModelSpec
 from posezoo.core.declarations.supported_mo_args import CARRIED_OUT
 from posezoo.core.declarations.yaml_nodes import parse_yaml
-from posezoo.core.errors import PosezooError, SpecError, suggest
+from posezoo.core.errors import Advice, PosezooError, SpecError, suggest
 from posezoo.core.values import frozen
 
 # These do not change the IR.
@@ -84,7 +84,9 @@ def with_added_mo_args(
             raise PosezooError(
                 f"--add_mo_arg={text}: posezoo does not support this argument",
                 hint=suggest(flag, accepted)
-                or f"it supports {supported}; with --mo PATH all others are possible",
+                or Advice(
+                    f"it supports {supported}; with --mo PATH all others are possible", "--mo"
+                ),
             )
     added = read_given_arguments(requested, spec.inputs, flag="--add_mo_arg=")
     outputs = added.outputs or spec.outputs

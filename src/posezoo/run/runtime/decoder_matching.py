@@ -8,7 +8,6 @@ of Open Model Zoo that declares no decoder, also from its task.
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -29,6 +28,7 @@ from posezoo.core.declarations.model import (
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import DecoderError, InferenceError, sanitize
 from posezoo.core.ir.people_metadata import read_people
+from posezoo.core.registry import format_command
 from posezoo.poses.decoder_type import DecoderType, Shape
 from posezoo.poses.decoders import (
     DECODERS,
@@ -205,6 +205,8 @@ def describe_ir(
     decoder = decoder or options.decoder
     is_of_people = like or decoder or not task
     selected = select_decoder(graph, decoder, like, options) if is_of_people else None
+    if selected and options.skeleton:
+        selected = replace(selected, skeleton=options.skeleton)
     require_statement(graph, like, is_given=options.states_preprocessing)
     description = options.override(describe_stated_input(graph, selected, like))
     spec = describe_network(graph, task or "human_pose_estimation", selected, like)
@@ -321,16 +323,16 @@ def _refuse_unknown_outputs(graph: Graph) -> DecoderError:
 
 
 def _suggest_decoders(graph: Graph) -> str:
-    """The commands that run outputs of such shapes."""
+    """The decoders that take outputs of such shapes."""
     outputs = graph.distinct_outputs
-    commands = []
+    flags = []
     for name, decoder in DECODERS.items():
         roles = decoder.match_outputs(outputs)
         if roles and _are_likely(roles, decoder, graph, has_skeleton=False):
-            commands.append(f"posezoo run {shlex.quote(str(graph.path))} --decoder {name}")
-    if not commands:
+            flags.append(f"--decoder {name}")
+    if not flags:
         return "no decoder takes such shapes; posezoo export FILE --to folder DIR takes any"
-    return f"name the decoder that they are for: {', or '.join(commands)}"
+    return f"name the decoder that they are for: {', or '.join(flags)}"
 
 
 def _is_like_ultralytics(graph: Graph) -> bool:
@@ -476,7 +478,7 @@ def require_decoded_task(model: Model) -> None:
         InferenceError: the model declares no decoder, and its task has none.
     """
     if reason := explain_undecoded(model):
-        hint = f"posezoo get {model.name} makes its IR"
+        hint = f"{format_command('get', model)} makes its IR"
         raise InferenceError(f"{model.name} {reason}", hint=hint)
 
 
