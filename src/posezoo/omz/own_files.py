@@ -52,9 +52,9 @@ def is_own_file(name: str) -> bool:
     from posezoo.omz.commands import mo
 
     path = Path(name)
-    if path.is_file() or (path / "saved_model.pb").is_file():
-        return path.suffix != ".yml"
-    return mo.framework_of(path) not in ("", *mo.UNREAD)
+    if path.is_file():
+        return path.suffix not in ("", ".yml")
+    return (path / "saved_model.pb").is_file() or mo.framework_of(path) not in ("", *mo.UNREAD)
 
 
 def convert_own_file(args: OwnFileArgs) -> int:
