@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from posezoo.api import get, load, network
     from posezoo.api import list_models as list
+    from posezoo.cli.console import log_events
     from posezoo.core.errors import PosezooError
     from posezoo.core.versions import version
     from posezoo.poses.decoders import decode
@@ -37,6 +38,7 @@ __all__ = [
     "draw",
     "get",
     "load",
+    "log_events",
     "network",
     "version",
 ]
@@ -53,6 +55,7 @@ _HOMES = {
     "get": "posezoo.api",
     "list": "posezoo.api",
     "load": "posezoo.api",
+    "log_events": "posezoo.cli.console",
     "network": "posezoo.api",
     "version": "posezoo.core.versions",
 }
@@ -93,7 +96,7 @@ features.PARTS.update(
         "completers": {"to": "posezoo.export.targets:COMPLETER"},
         "diagnoses": {
             "sandbox": "posezoo.omz.diagnoses:SANDBOX_REPORT",
-            "openvino-dev": "posezoo.omz.diagnoses:OPENVINO_DEV_REPORT",
+            "stand-ins": "posezoo.omz.diagnoses:STAND_INS_REPORT",
             "devices": "posezoo.measure.devices.device_report:REPORT",
             "packages": "posezoo.packages.package_diagnosis:REPORT",
             "nncf": "posezoo.quantize.nncf_version:REPORT",

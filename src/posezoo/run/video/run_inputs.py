@@ -44,6 +44,7 @@ from posezoo.run.images import (
     require_image,
     write_image,
 )
+from posezoo.run.openpose_files import ENDING, remove_own_frames, write_openpose
 from posezoo.run.result_journal import ResultJournal, file_fingerprint
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.runtime_config import VideoOptions
@@ -64,9 +65,6 @@ from posezoo.run.video.frame_sources import ANNOTATED, list_images, name_frame, 
 if TYPE_CHECKING:
     from posezoo.core.download.options import DownloadOptions
     from posezoo.run.video.frame_sources import FrameSource
-
-# A network camera that restarts answers again within a minute.
-_RECONNECT_S = 60.0
 
 
 @frozen
@@ -170,7 +168,7 @@ class _OpenedInputs:
             if is_file_address:
                 self._add_download(name)
             elif is_live:
-                self._add_video(name, _stem_of_live(name), is_live=True)
+                self._add_video(name, _stem_of_live(name))
             else:
                 self._add_video(name, Path(name).stem)
         except (ImageError, DownloadError) as error:
@@ -189,11 +187,11 @@ class _OpenedInputs:
         else:
             self.images.append(ImageInput(path, shown))
 
-    def _add_video(self, name: str, stem: str, *, is_live: bool = False, shown: str = "") -> None:
+    def _add_video(self, name: str, stem: str, *, shown: str = "") -> None:
         source = open_source(
             name,
             report_error=lambda error: self.report_failure("video", source.name, error),
-            reconnect_s=reconnect_seconds(name, self.reconnect_s) if is_live else 0.0,
+            reconnect_s=self.reconnect_s,
             stream=self.stream,
             warn=self.warn,
         )
@@ -210,13 +208,6 @@ def _require_one_image(images: Sequence[ImageInput]) -> None:
         except ImageError as error:
             errors.append(error)
     raise errors[0]
-
-
-def reconnect_seconds(name: str, chosen_s: float | None) -> float:
-    """For how long a source that dropped is opened again; ``chosen_s`` is what the user chose."""
-    if chosen_s is not None:
-        return chosen_s
-    return _RECONNECT_S if "://" in name else 0.0
 
 
 def _is_file_address(name: str) -> bool:
@@ -359,19 +350,21 @@ class OutputNames:
         suffix = ".png"
         if image.suffix.lower() in (".jpg", ".jpeg"):
             suffix = image.suffix.lower()
-        return self.path_for(image.stem, suffix)
+        return self.path_for(f"{image.stem}_poses", suffix)
 
     def video_path(self, stem: str) -> Path:
         """A new path of a video: ``clip`` becomes ``clip_poses.mp4``."""
-        return self._file or self.path_for(stem, ".mp4")
+        return self._file or self.path_for(f"{stem}_poses", ".mp4")
 
     def path_for(self, stem: str, suffix: str) -> Path:
-        """A new path of a result: ``clip`` becomes ``clip_poses.mp4``."""
-        target = self._folder / avoid_reserved(f"{stem}_poses{suffix}")
+        """A new path of a result: ``me`` becomes ``me_keypoints.json``, or
+        ``me_2_keypoints.json``.
+        """
+        target = self._folder / avoid_reserved(f"{stem}{suffix}")
         count = 1
         while _place(target) in self._taken:
             count += 1
-            target = self._folder / avoid_reserved(f"{stem}_poses_{count}{suffix}")
+            target = self._folder / avoid_reserved(f"{stem}_{count}{suffix}")
         self._taken.add(_place(target))
         return target
 
@@ -392,6 +385,7 @@ class _LoadedImage:
     input: ImageInput
     target: Path  # the picture
     timer: StepTimer
+    openpose: Path | None
     pixels: Image | None = None
     is_done: bool = False  # by an earlier run
 
@@ -429,6 +423,7 @@ class InputRunner:
         journal: the results of photos by their pictures; those of an earlier run are kept if the
             photo and its picture are the same.
         report_failure: receives ``image``, its name, and why it could not be read or written.
+        openpose: the keypoints of OpenPose's files, which are written, too; empty: none are.
         listener: receives the progress.
     """
 
@@ -443,6 +438,7 @@ class InputRunner:
     journal: ResultJournal
     timer: StepTimer
     report_failure: ReportFailure
+    openpose: Sequence[str] = ()
     listener: Listener = ignore_event
 
     def __post_init__(self) -> None:
@@ -451,7 +447,12 @@ class InputRunner:
         self._names = OutputNames(self.results, paths)
         self.is_file = is_picture_or_video(self.results)
         self._loaded = [
-            _LoadedImage(image, self._names.output_path(image.path), self.timer)
+            _LoadedImage(
+                image,
+                self._names.output_path(image.path),
+                self.timer,
+                self._names.path_for(image.path.stem, ENDING) if self.openpose else None,
+            )
             for image in self.inputs.images
         ]
         for image in self._loaded:
@@ -526,7 +527,7 @@ class InputRunner:
         with self.estimator.stream(rest, _LoadedImage.read) as stream:
             for number, image in enumerate(self._loaded, 1):
                 if image.is_done:
-                    self._keep(self.journal.read(image.key))
+                    self._keep(image, self.journal.read(image.key))
                     continue
                 people = self._run_on_image(image, stream)
                 self._report("images", "", number, len(self._loaded), people)
@@ -567,10 +568,12 @@ class InputRunner:
             "poses": [pose_to_json(pose, self.min_score) for pose in poses],
         }
         self.journal.add(image.key, image.fingerprint(), row)
-        return self._keep(row)
+        return self._keep(image, row)
 
-    def _keep(self, row: dict[str, Any]) -> int:
+    def _keep(self, image: _LoadedImage, row: dict[str, Any]) -> int:
         """Keep a result, without its keypoints; returns the number of people who are drawn."""
+        if image.openpose:
+            write_openpose(image.openpose, row["poses"], self.openpose, self.listener)
         people = self._count_drawn(row["poses"])
         for pose in row["poses"]:
             del pose["keypoints"]
@@ -583,7 +586,7 @@ class InputRunner:
         """
         source = video.source
         target = self._names.video_path(video.stem)
-        keypoints = None if self.is_file else self._names.path_for(video.stem, ".json")
+        keypoints = None if self.is_file else self._names.path_for(f"{video.stem}_poses", ".json")
         people_from = self.estimator.people_from
         if self.estimator.follows_one_person:
             people_from = TRACKING
@@ -622,6 +625,9 @@ class InputRunner:
         frames, and the most people drawn in one, and names the video once it is there.
         """
         source = video.source
+        frames = self._names.path_for(video.stem, "_json")
+        if self.openpose:
+            remove_own_frames(frames)
         total = source.frame_count
         if self.limit is not None:
             total = min(total, self.limit)
@@ -652,6 +658,9 @@ class InputRunner:
                 )
                 if written:
                     written.append(described)
+                if self.openpose:
+                    path = frames / f"{video.stem}_{frame.index:012}{ENDING}"
+                    write_openpose(path, described["poses"], self.openpose, self.listener)
                 row["frames"] += 1
                 people = self._count_drawn(described["poses"])
                 row["people"] = max(row["people"], people)
