@@ -91,6 +91,7 @@ ONLY = {
     "--min_score": ("convert", "get", "run"),
     "--self_check": ("convert", "evaluate"),
     "--dynamic": ("convert",),
+    "--input_shape": ("convert",),
     "--add_mo_arg": (),  # of converter.py
     "--python": (),  # of converter.py
     "--output_format": (),  # of tensorflowjs_converter

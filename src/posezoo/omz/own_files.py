@@ -52,8 +52,9 @@ def is_own_file(name: str) -> bool:
     from posezoo.omz.commands import mo
 
     path = Path(name)
-    is_network = bool(path.suffix and mo.framework_of(path)) or (path / "saved_model.pb").is_file()
-    return is_network or (path.suffix not in ("", ".yml") and path.is_file())
+    if path.is_file() or (path / "saved_model.pb").is_file():
+        return path.suffix != ".yml"
+    return mo.framework_of(path) not in ("", *mo.UNREAD)
 
 
 def convert_own_file(args: OwnFileArgs) -> int:
