@@ -136,6 +136,8 @@ CASES = (
     ("--mo build/mo-env/bin/mo", "get mx -M odd --mo photo.png", "make"),
     ("(--min_person_score)", "run net -M models --input photo.png --min_person_score 0.5", "run net -M models --input photo.png"),
     ("--precision FP16 for a model", "quantize net -M models -o mine --dataset_dir photos; export net -M models -o mine --to onnx out --precision FP16-INT8", "export net -M models -o mine --to onnx out --precision FP16; export net -M models -o mine --to cpp out2 --precision FP16-INT8"),
+    ("--format json prints any skeleton", "run heat.xml --skeleton own.yml --input photo.png --detector none --format openpose", "run heat.xml --skeleton own.yml --input photo.png --detector none --format json"),
+    ("--output names a folder", "run heat.xml --input photo.png --detector none --format openpose --output one.png", "run heat.xml --input photo.png --detector none --format openpose --output some"),
 )  # fmt: skip
 
 #: Hints with a command that no case here produces, with the reason.
