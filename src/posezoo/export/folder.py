@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.declarations.model import CompositeSpec, ModelSpec
 from posezoo.export.documents import render_texts
 from posezoo.export.people_metadata import describe_pipeline, explain_unknown_crop, render_pipeline
 from posezoo.export.people_programs import describe_skeleton, render_python_sample
@@ -54,8 +54,9 @@ def render_folder(model: ExportedModel, _folder: ExportFolder) -> Iterator[Expor
 
 def _describe_facts(model: ExportedModel) -> ModelFacts:
     spec = model.spec
-    if model.composite and model.detector:
-        return ModelFacts(model.composite, (model.detector.spec, spec), model.layout)
+    whole = model.pipeline.model
+    if model.detector and isinstance(whole, CompositeSpec):
+        return ModelFacts(whole, (model.detector.spec, spec), model.layout)
     return ModelFacts(spec, (spec,), model.layout)
 
 

@@ -87,7 +87,7 @@ def describe_pipeline(model: ExportedModel, suffix: str = ".xml") -> dict[str, s
         suffix: of the detector's file.
     """
     spec = model.spec
-    people = model.people
+    people = model.pipeline.people
     is_alone = people is None and model.detector is None
     if is_alone or spec.decoding is None or spec.first_input.resize_type:
         return {}

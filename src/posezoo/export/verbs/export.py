@@ -152,10 +152,11 @@ def run(args: _ExportArgs) -> int:
         name = composite.name if composite else spec.full_name
         size = model.image_size
         shown = f", input {size}" if size else ""
-        console.print_line(f"{name}: {model.precision}{shown}")
+        precision = model.pipeline.precision
+        console.print_line(f"{name}: {precision}{shown}")
         facts = {
             "name": name,
-            "precision": model.precision.value,
+            "precision": precision,
             "size": size,
             "ir": model.xml,
             "people_from": _tell_people(model, console),
@@ -267,16 +268,14 @@ def _options_from_args(args: _ExportArgs) -> ExportOptions:
 
 def _tell_people(model: ExportedModel, console: Console) -> str:
     """Who finds the people; the user is told if the network does not."""
-    from posezoo.poses.people import ITSELF
-
-    if model.people is None:
-        return ITSELF
+    pipeline = model.pipeline
     name = model.spec.full_name
-    if model.detector:
-        console.print_line(f"{name}: {model.detector.name} finds its people, and is exported, too")
-    else:
+    if pipeline.detector:
+        finder = pipeline.detector.name
+        console.print_line(f"{name}: {finder} finds its people, and is exported, too")
+    elif pipeline.people:
         console.print_line(f"{name}: takes one person at a time, and is exported alone")
-    return model.people.photo
+    return pipeline.people_from
 
 
 def _tell_next(options: ExportOptions, model: ExportedModel, console: Console) -> None:
