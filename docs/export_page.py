@@ -25,6 +25,9 @@ _RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "exports.json"
 #: takes.
 EXAMPLES = ("blazepose-full", "person-detection-retail-0013")
 
+#: The targets whose files find people; ``folder`` with ``--decode``.
+_PROGRAMS = ("cpp", "onnx", "folder")
+
 _Row = Mapping[str, Any]
 
 
@@ -47,7 +50,9 @@ def render_page() -> str:
     return text.format(
         targets="\n".join(sections),
         conditions=_describe_conditions(result["conditions"]),
-        matrix=_render_matrix(result["rows"]),
+        photos=" ".join(photo.lstrip("0") for photo in result["conditions"]["photos"]),
+        matrix=_render_matrix(result),
+        refused=_list_refused(result["rows"]),
         others=_list_others(result["rows"]),
         figures=_render_figures(result["rows"]),
     )
@@ -72,22 +77,43 @@ def _describe_conditions(conditions: Mapping[str, Any]) -> str:
     machine = conditions["machine"]
     packages = "".join(f", {name} {version}" for name, version in conditions["packages"].items())
     return (
-        f"{conditions['photos']} photos of COCO; {machine['processor']}, OpenVINO"
+        f"{len(conditions['photos'])} photos of COCO; {machine['processor']}, OpenVINO"
         f" {machine['openvino']}, OpenCV {machine['opencv-python-headless']}, Python"
         f" {machine['python']}{packages}; {conditions['date']}"
     )
 
 
-def _render_matrix(rows: Sequence[_Row]) -> str:
-    """Which exports were run, of the models and targets of which any was."""
-    done = {(row["model"], row["target"]) for row in rows}
-    models = sorted({row["model"] for row in rows})
-    targets = [name for name in TARGETS.names() if any(name == target for _, target in done)]
+def _render_matrix(result: Mapping[str, Any]) -> str:
+    """The people of the exports whose programs find people, beside those of ``posezoo run``."""
+    photos = len(result["conditions"]["photos"])
+    exports: dict[str, dict[str, str]] = {}
+    for row in result["rows"]:
+        if row["target"] in _PROGRAMS and row["photos"] == photos:
+            exports.setdefault(_name_export(row), {})[row["target"]] = _describe_people(row)
     cells = [
-        (model, *("run" if (model, name) in done else "not run" for name in targets))
-        for model in models
+        (Markdown(export), *(found.get(name, "not run") for name in _PROGRAMS))
+        for export, found in exports.items()
     ]
-    return format_table(("Model", *map(format_code, targets)), cells)
+    return format_table((format_code("posezoo export"), *map(format_code, _PROGRAMS)), cells)
+
+
+def _name_export(row: _Row) -> str:
+    mark = " (generated weights)" if "weights" in row else ""
+    return f"{format_code(row['export'])}{mark}"
+
+
+def _describe_people(row: _Row) -> str:
+    return "refused" if "refused" in row else f"{row['people']} of {row['of_posezoo']}"
+
+
+def _list_refused(rows: Sequence[_Row]) -> str:
+    """The refused exports with their errors, one a line."""
+    by_error: dict[str, list[str]] = {}
+    for row in rows:
+        if error := row.get("refused"):
+            export = format_code(f"{row['export']} --to {row['target']}")
+            by_error.setdefault(error, []).append(export)
+    return "\n".join(f"- {', '.join(exports)}: {error}" for error, exports in by_error.items())
 
 
 def _list_others(rows: Sequence[_Row]) -> str:
@@ -100,9 +126,14 @@ def _list_others(rows: Sequence[_Row]) -> str:
 
 def _render_figures(rows: Sequence[_Row]) -> str:
     """What the exports that were run find, beside ``posezoo run``."""
-    columns = ("Export", "People or boxes", "Of", "Points within 0.1 px", "Farthest, px")
+    columns = (
+        *("Export", "Photos", "People or boxes"),
+        *("Of", "Points within 0.1 px", "Farthest, px"),
+    )
     lines = []
     for row in rows:
+        if "refused" in row:
+            continue
         export: str = format_code(f"{row['export']} --to {row['target']}")
         if row["target"] == "litert":
             export = f"{format_code(row['export'])} as it is published, in LiteRT"
@@ -111,5 +142,6 @@ def _render_figures(rows: Sequence[_Row]) -> str:
         people = f"{row['people']} of {row['of_posezoo']}"
         share = f"{row['same_share']:.1%}"
         farthest = f"{row['farthest_px']:g}"
-        lines.append((Markdown(export), people, Markdown(format_code(row["of"])), share, farthest))
+        of = Markdown(format_code(row["of"]))
+        lines.append((Markdown(export), str(row["photos"]), people, of, share, farthest))
     return format_table(columns, lines)

@@ -52,15 +52,9 @@ def declared_facts(
     )
     outputs = tuple(Port(port.name, port.shape, "f32", port.layout) for port in spec.outputs)
     digests = dict.fromkeys(SUFFIXES, "")
-    return ExportedModel(
-        spec,
-        PipelineSpec(spec, precision),
-        layout.ir_path(spec, precision),
-        inputs,
-        outputs=outputs,
-        digests=digests,
-        layout=layout,
-    )
+    pipeline = PipelineSpec(spec, precision)
+    xml = layout.ir_path(spec, precision)
+    return ExportedModel(spec, pipeline, xml, inputs, outputs, digests, layout)
 
 
 def read_ir_facts(

@@ -29,6 +29,7 @@ from posezoo.export.target_type import (
     render_files,
 )
 from posezoo.poses.decoders import finds_boxes
+from posezoo.poses.people import noun_of
 from posezoo.run.pipeline_spec import PipelineSpec, resolve_pipeline
 from posezoo.run.preparation import require_stated
 
@@ -138,43 +139,44 @@ def prepare_export(
         )
     pipeline = resolve_pipeline(composite or spec, context, options.ir_precision)
     networks = pipeline.networks(context.registry)
-    finders = {part: precision for part, precision in networks if part.name != spec.name}
+    finders = [each for each in networks if each[0].name != spec.name]
     maker = _IrMaker(options, context, listener)
-    if not finders:
-        model = _prepare_network(spec, maker)
-        return model if isinstance(model, Plan) else replace(model, pipeline=pipeline)
-    _require_finder_taken(spec, pipeline, [*finders], maker)
-    # These are about the boxes of people.
-    inputs = replace(options.inputs, max_people=None, min_score=None)
+    inputs = options.inputs
+    for finder, _ in finders:
+        _require_finder_taken(spec, pipeline, maker, finder)
+        # These are about the boxes of people.
+        inputs = replace(inputs, max_people=None, min_score=None)
     model = _prepare_network(spec, replace(maker, options=replace(options, inputs=inputs)))
     if isinstance(model, Plan):
         return model
-    ((finder, precision),) = finders.items()
-    detector = replace(maker, options=replace(options, precision=precision)).make(finder)
-    if isinstance(detector, Plan):
-        return detector
-    return replace(model, pipeline=pipeline, detector=detector)
+    model = replace(model, pipeline=pipeline)
+    for finder, precision in finders:
+        detector = replace(maker, options=replace(options, precision=precision)).make(finder)
+        if isinstance(detector, Plan):
+            return detector
+        model = replace(model, detector=detector)
+    return model
 
 
 def _require_finder_taken(
-    spec: ModelSpec, pipeline: PipelineSpec, finders: Sequence[ModelSpec], maker: _IrMaker
+    spec: ModelSpec, pipeline: PipelineSpec, maker: _IrMaker, finder: ModelSpec
 ) -> None:
-    """Raise an ExportError if the target cannot run these networks, which find the people, before
+    """Raise an ExportError if the target cannot run this network, which finds the people, before
     the model.
     """
     target = maker.options.target
     spec = maker.resolve(spec).spec
     target.require(spec)
-    finder = finders[0]
     detector = pipeline.detector
     problem = "the files run a detector only if it is one network and finds boxes"
-    if len(finders) == 1 and (detector is None or finds_boxes(finder.decoder)):
+    if detector is None or (finds_boxes(finder.decoder) and not detector.stages):
         problem = target.refuse_detector(spec, finder)
     if problem:
-        alone = "--detector none exports the network alone: your program then finds the people"
+        noun = noun_of(spec)
+        alone = f"--detector none exports the network alone: your program then finds each {noun}"
         raise ExportError(
-            f"{exported_name(spec)}: takes one person at a time, in the boxes of"
-            f" {(detector or finder).full_name}, and {problem}",
+            f"{exported_name(spec)}: takes one {noun} at a time, in the boxes of"
+            f" {(detector or pipeline.model).full_name}, and {problem}",
             hint=alone if detector else "leave out --resize",
         )
 
@@ -216,7 +218,8 @@ class _IrMaker:
             fixed = self.options.target.inputs
             if not (fixed and fixed.decode):
                 raise
-            hint = error.hint.replace("remove --decode", "choose another target")
+            alone = "--to folder --detector none exports the network alone"
+            hint = error.hint.replace("remove --decode", alone)
             raise ExportError(error.problem, hint=hint) from error
 
     def _takes_own_inputs(self, spec: ModelSpec) -> bool:

@@ -88,8 +88,8 @@ def describe_pipeline(model: ExportedModel, suffix: str = ".xml") -> dict[str, s
     """
     spec = model.spec
     people = model.pipeline.people
-    is_alone = people is None and model.detector is None
-    if is_alone or spec.decoding is None or spec.first_input.resize_type:
+    finds_itself = not (people or model.detector)
+    if finds_itself or spec.decoding is None or spec.first_input.resize_type:
         return {}
     decoder = spec.decoding.decoder
     options: TopDownOptions | BlazePoseOptions = resolve_options(decoder)

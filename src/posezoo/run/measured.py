@@ -158,10 +158,10 @@ def people_settings(people_from: str, detector_precision: str) -> dict[str, str]
     return settings
 
 
-def read_detector_precision(settings: Mapping[str, Scalar]) -> Precision:
-    """The precision of the detector's IR, as ``people_settings`` states it."""
-    named = settings.get(DETECTOR_PRECISION)
-    return next((each for each in Precision if each == named), Precision.FP16)
+def read_detector_precision(*settings: Mapping[str, Scalar]) -> Precision:
+    """The precision of the detector's IR in some measurements, as ``people_settings`` states it."""
+    stated = [each.get(DETECTOR_PRECISION) for each in settings]
+    return next((each for each in Precision if each in stated), Precision.FP16)
 
 
 # Words that some YAML readers parse as a boolean or as null.

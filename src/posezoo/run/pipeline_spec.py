@@ -77,11 +77,6 @@ class PipelineSpec:
         """``people_from``, with the precision of a detector that is not in FP16."""
         return describe_people(self.people_from, self.shown_detector_precision)
 
-    @property
-    def tracks_videos(self) -> bool:
-        """Whether one person is tracked through a video, without the detector."""
-        return self.people is not None and self.people.video == TRACKING
-
 
 def resolve_pipeline(
     model: Model, context: Context, precision: Precision | None = None, *, is_video: bool = False

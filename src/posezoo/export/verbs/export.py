@@ -149,14 +149,14 @@ def run(args: _ExportArgs) -> int:
                 lines.append(f"would then export it to {options.folder}")
             return Answer(plan=lines)
         exported.append(model)
-        name = composite.name if composite else spec.full_name
+        pipeline = model.pipeline
+        name = pipeline.model.full_name
         size = model.image_size
         shown = f", input {size}" if size else ""
-        precision = model.pipeline.precision
-        console.print_line(f"{name}: {precision}{shown}")
+        console.print_line(f"{name}: {pipeline.precision}{shown}")
         facts = {
             "name": name,
-            "precision": precision,
+            "precision": pipeline.precision,
             "size": size,
             "ir": model.xml,
             "people_from": _tell_people(model, console),
@@ -271,7 +271,7 @@ def _tell_people(model: ExportedModel, console: Console) -> str:
     pipeline = model.pipeline
     name = model.spec.full_name
     if pipeline.detector:
-        finder = pipeline.detector.name
+        finder = pipeline.people_from
         console.print_line(f"{name}: {finder} finds its people, and is exported, too")
     elif pipeline.people:
         console.print_line(f"{name}: takes one person at a time, and is exported alone")

@@ -107,8 +107,7 @@ class ComparisonRow:
     @property
     def precision(self) -> Precision:
         """The precision of the model's IR."""
-        assert self.pipeline.precision
-        return self.pipeline.precision
+        return self.pipeline.precision or Precision.FP16
 
     @property
     def name(self) -> str:
@@ -335,7 +334,8 @@ def _make_row(
     if ap := metrics.get("AP", metrics.get("published_AP")):
         metrics["any_AP"] = ap
     people = declared_people(facts.model)
-    detected_in = _detector_precision(speed, accuracy, single)
+    settings = [each.settings for each in (speed, accuracy, single) if each]
+    detected_in = read_detector_precision(*settings)
     return ComparisonRow(
         PipelineSpec(facts.model, precision, people, facts.detector, detected_in),
         license=", ".join(facts.licenses),
@@ -434,12 +434,6 @@ def _is_of_one_image(speed: Measurement, precision: Precision) -> bool:
     """Whether it has the time of one image after the other."""
     is_single = speed.settings.get("batch", 1) == 1 and "latency_p50_ms" in speed.figures
     return is_single and is_of_one_request(speed) and speed.precision is precision
-
-
-def _detector_precision(*measured: Measurement | None) -> Precision:
-    """The precision of the detector's IR in some measurements."""
-    named = (read_detector_precision(each.settings) for each in measured if each)
-    return max(named, key=lambda each: each is not Precision.FP16, default=Precision.FP16)
 
 
 def _measured_precisions(facts: ModelFacts, selection: MeasurementSelection) -> list[Precision]:
