@@ -81,8 +81,9 @@ def usual_sizing(record: DecoderType) -> InputSizing:
 
 
 def describe_declared_input(model: Model, irs: NamedIrs) -> tuple[NamedIrs, InputDescription]:
-    """What the IR of a model of the zoo leaves to the caller: mean and scale are in the IR. Also
-    its IR, which is read if the names of its classes depend on it.
+    """What the IR of a model of the zoo leaves to the caller: mean and scale are in an IR that was
+    converted, and not in a published one. Also its IR, which is read if the names of its classes
+    depend on it.
 
     Raises:
         InferenceError: as for ``require_stated``.
@@ -93,8 +94,12 @@ def describe_declared_input(model: Model, irs: NamedIrs) -> tuple[NamedIrs, Inpu
     preprocessing = Preprocessing()
     if model.inputs:
         image = model.inputs[0]
+        is_left = model.is_ir
         preprocessing = Preprocessing(
-            layout=image.ir_layout, reverse_input_channels=image.ir_color is ColorOrder.RGB
+            image.ir_layout,
+            image.ir_color is ColorOrder.RGB,
+            mean=image.mean if is_left else (),
+            scale=image.scale if is_left else (),
         )
     labels = find_labels(model, ())
     if labels and model.name in irs:
