@@ -115,6 +115,7 @@ CASES = (
     ExportCase("rtmpose-m", is_generated=True),
     ExportCase("rtmo-s", is_generated=True),
     ExportCase("rtmpose-t", is_generated=True),
+    ExportCase("pp-tinypose-256x192"),
     ExportCase("rtmpose-x-384x288", is_generated=True),
     ExportCase("dwpose-l", is_generated=True),
     ExportCase("rtmpose-m-halpe26", is_generated=True),

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import which_model
+
 from checked_exports import check_of
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import ConversionError, ExportError
@@ -86,24 +88,23 @@ def _describe_conditions(conditions: Mapping[str, Any]) -> str:
 def _render_matrix(result: Mapping[str, Any]) -> str:
     """The people of the exports whose programs find people, beside those of ``posezoo run``."""
     photos = len(result["conditions"]["photos"])
-    exports: dict[str, dict[str, str]] = {}
-    for row in result["rows"]:
-        if row["target"] in _PROGRAMS and row["photos"] == photos:
-            exports.setdefault(_name_export(row), {})[row["target"]] = _describe_people(row)
+    done = {
+        (row["export"], row["target"]): row for row in result["rows"] if row["photos"] == photos
+    }
     cells = [
-        (Markdown(export), *(found.get(name, "not run") for name in _PROGRAMS))
-        for export, found in exports.items()
+        (format_code(export), *(_describe_people(done.get((export, name))) for name in _PROGRAMS))
+        for export in dict.fromkeys(which_model.list_models())
     ]
     return format_table((format_code("posezoo export"), *map(format_code, _PROGRAMS)), cells)
 
 
-def _name_export(row: _Row) -> str:
-    mark = " (generated weights)" if "weights" in row else ""
-    return f"{format_code(row['export'])}{mark}"
-
-
-def _describe_people(row: _Row) -> str:
-    return "refused" if "refused" in row else f"{row['people']} of {row['of_posezoo']}"
+def _describe_people(row: _Row | None) -> str:
+    if row is None:
+        return "not run"
+    if "refused" in row:
+        return "refused"
+    mark = ", generated weights" if "weights" in row else ""
+    return f"{row['people']} of {row['of_posezoo']}{mark}"
 
 
 def _list_refused(rows: Sequence[_Row]) -> str:

@@ -333,11 +333,12 @@ def _make_row(
             metrics[_NETWORK_NAMES[name]] = metric
     if ap := metrics.get("AP", metrics.get("published_AP")):
         metrics["any_AP"] = ap
-    people = declared_people(facts.model)
     settings = [each.settings for each in (speed, accuracy, single) if each]
     detected_in = read_detector_precision(*settings)
     return ComparisonRow(
-        PipelineSpec(facts.model, precision, people, facts.detector, detected_in),
+        PipelineSpec(
+            facts.model, precision, declared_people(facts.model), facts.detector, detected_in
+        ),
         license=", ".join(facts.licenses),
         values={key: metrics.get(key) for key in COLUMNS},
         people_found={
