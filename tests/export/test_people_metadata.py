@@ -14,6 +14,7 @@ from posezoo.export.people_metadata import (
     explain_unknown_crop,
     render_pipeline,
 )
+from posezoo.export.target_type import TEMPLATES
 from posezoo.run.pipeline_spec import PipelineSpec
 
 KEYPOINTS = {"name": "keypoints", "shape": [1, 17, 3]}
@@ -73,6 +74,12 @@ def test_openvino_reads_the_metadata_beside_those_that_the_ir_had(chain, tmp_pat
     network = openvino_core().read_model(tmp_path / "net.xml")
     assert network.get_rt_info(["posezoo", "pipeline", "crop"]).astype(str) == "affine"
     assert network.get_rt_info(["posezoo", "note"]).astype(str) == "none"
+
+
+def test_the_program_in_cpp_reads_each_key_but_those_of_model_yml(chain):
+    program = (TEMPLATES / "poses.hpp").read_text("utf-8")
+    unread = {key for key in describe_pipeline(chain()) if f'"{key}"' not in program}
+    assert unread == {"photo", "video"}
 
 
 def test_a_network_that_finds_the_people_itself_has_no_such_metadata(chain):
