@@ -216,11 +216,11 @@ class _IrMaker:
             return resolve_model(spec, (precision,), context, inputs=inputs)
         except ConversionError as error:
             fixed = self.options.target.inputs
-            if not (fixed and fixed.decode):
+            if not (fixed and fixed.decode and error.flag == "--decode"):
                 raise
-            alone = "--to folder --detector none exports the network alone"
-            hint = error.hint.replace("remove --decode", alone)
-            raise ExportError(error.problem, hint=hint) from error
+            raise ExportError(
+                error.problem, hint="--to folder --detector none exports the network alone"
+            ) from error
 
     def _takes_own_inputs(self, spec: ModelSpec) -> bool:
         return self.options.inputs == InputOptions() or spec.is_ir

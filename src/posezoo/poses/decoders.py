@@ -349,6 +349,16 @@ def require_masks(decoder: str, model: str) -> None:
         )
 
 
+def with_decoder_options(decoder: Decoder, options: Mapping[str, Option]) -> Decoder:
+    """A decoder with the options that the user gives, which replace those that it declares.
+
+    Raises:
+        InferenceError: as for ``resolve_options``.
+    """
+    resolve_options(decoder, options)
+    return replace(decoder, options={**decoder.options, **options})
+
+
 def resolve_options(decoder: Decoder, overrides: Mapping[str, Option] | None = None) -> Any:
     """The decoder's options: defaults, overridden by those that the model declares, then by
     ``overrides``.

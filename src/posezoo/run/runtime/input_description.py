@@ -266,7 +266,8 @@ def _with_model_info(
     skeleton = description.skeleton
     # Without boxes of its own, a network that takes a skeleton names keypoints, not classes.
     if names and record.takes_boxes and record.takes_skeleton:
-        skeleton = name_keypoints(info.graph, names, _count_keypoints(info.graph, record))
+        count = _count_keypoints(info.graph, record)
+        skeleton = decoder.skeleton or name_keypoints(info.graph, names, count)
         names = ()
     labels = names or description.labels
     if names:
@@ -331,7 +332,7 @@ def _describe_ultralytics(graph: Graph, decoder: Decoder | None) -> InputDescrip
         preprocessing,
         sizing,
         labels=_read_class_names(metadata),
-        skeleton=_read_keypoint_names(graph),
+        skeleton=(decoder and decoder.skeleton) or _read_keypoint_names(graph),
         unused=unused,
     )
 
