@@ -59,8 +59,10 @@ def with_decoding(
     return _with_size_of_run(replace(spec, decoding=decoding), named, target_size)
 
 
-def _refused(spec: ModelSpec, problem: str, hint: str = "remove --decode") -> ConversionError:
-    return ConversionError(f"{spec.full_name}: {problem}", hint=hint)
+def _refused(spec: ModelSpec, problem: str, hint: str = "") -> ConversionError:
+    return ConversionError(
+        f"{spec.full_name}: {problem}", hint=hint or Advice("remove --decode", "--decode")
+    )
 
 
 def _find_score_option(

@@ -263,12 +263,12 @@ def _tell_people(model: ExportedModel, console: Console) -> str:
     """Who finds the people; the user is told if the network does not."""
     pipeline = model.pipeline
     name = model.spec.full_name
+    finder = pipeline.people_from
     if pipeline.detector:
-        finder = pipeline.people_from
         console.print_line(f"{name}: {finder} finds its people, and is exported, too")
     elif pipeline.people:
         console.print_line(f"{name}: takes one person at a time, and is exported alone")
-    return pipeline.people_from
+    return finder
 
 
 def _tell_next(options: ExportOptions, model: ExportedModel, console: Console) -> None:

@@ -333,11 +333,13 @@ def _make_row(
             metrics[_NETWORK_NAMES[name]] = metric
     if ap := metrics.get("AP", metrics.get("published_AP")):
         metrics["any_AP"] = ap
-    settings = [each.settings for each in (speed, accuracy, single) if each]
-    detected_in = read_detector_precision(*settings)
     return ComparisonRow(
         PipelineSpec(
-            facts.model, precision, declared_people(facts.model), facts.detector, detected_in
+            facts.model,
+            precision,
+            declared_people(facts.model),
+            facts.detector,
+            read_detector_precision(*(each.settings for each in (speed, accuracy, single) if each)),
         ),
         license=", ".join(facts.licenses),
         values={key: metrics.get(key) for key in COLUMNS},
