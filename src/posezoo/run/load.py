@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.core.convert.conversion_plan import ConversionOptions
-from posezoo.core.declarations.model import Model, ModelSpec, Precision, finds_poses
+from posezoo.core.declarations.model import TRACKING, Model, ModelSpec, Precision, finds_poses
 from posezoo.core.errors import DownloadError, InferenceError, SettingsError, SourceError
 from posezoo.core.events import Listener, WarningIssued, ignore_event
 from posezoo.core.pipeline.get import CONVERT, TimeStep, get_irs, with_checkpoint_dir
@@ -401,14 +401,15 @@ def _with_detector(
 ) -> Estimator:
     from posezoo.run.runtime.loading import load_detector
 
-    if pipeline.people and pipeline.detector:
+    people = pipeline.people
+    if people and pipeline.detector:
         loaded = load_detector(pipeline.detector, irs, options, description)
         whole_image = options.whole_image
         if whole_image is None:
-            whole_image = pipeline.people.whole_image
-        return estimator.with_detector(
-            loaded, tracks_videos=pipeline.tracks_videos, whole_image=whole_image
-        )
+            whole_image = people.whole_image
+        # Without its detector, it tracks one person through a video.
+        is_tracking = people.video == TRACKING
+        return estimator.with_detector(loaded, tracks_videos=is_tracking, whole_image=whole_image)
     if options.min_person_score is not None and not find_decoder(estimator.decoder).person_score:
         result = "classes"
         hint = "leave out min_person_score (--min_person_score)"

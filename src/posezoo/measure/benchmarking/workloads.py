@@ -16,10 +16,9 @@ from posezoo.core.declarations.model import Precision
 from posezoo.core.values import frozen
 from posezoo.poses.drawing import draw
 from posezoo.poses.letterbox import describe_size
-from posezoo.poses.people import ITSELF
 from posezoo.run.images import read_image
 from posezoo.run.machine import Machine
-from posezoo.run.measured import FOUND, SHOWN, TARGET_SIZE, detector_setting
+from posezoo.run.measured import FOUND, SHOWN, TARGET_SIZE, people_settings
 from posezoo.run.run_flags import name_target_size
 from posezoo.run.runtime.compiled_network import CompiledNetwork
 from posezoo.run.runtime.graph import Graph
@@ -194,8 +193,7 @@ class PipelineWorkload:
             **({TARGET_SIZE: self.target_size} if self.target_size else {}),
             FOUND: len(estimator(image)),
             SHOWN: self.shown,
-            **({} if estimator.people_from == ITSELF else {"people_from": estimator.people_from}),
-            **detector_setting(estimator.detector_precision),
+            **people_settings(estimator.people_from, estimator.detector_precision),
         }
         return work, _describe(estimator, compile_s, machine, settings)
 

@@ -550,7 +550,10 @@ def _warn_of_limit(player: Player, limit: int, console: Console) -> None:
 
 
 #: The facts about a loaded model in JSON.
-_ESTIMATOR = "model=model.full_name decoder device executed_precision input_size requests streams"
+_ESTIMATOR = (
+    "model=model.full_name decoder device executed_precision input_size requests streams"
+    " detector_precision"
+)
 
 
 def _describe(estimator: Estimator, is_tracking: bool) -> dict[str, Any]:
@@ -558,7 +561,6 @@ def _describe(estimator: Estimator, is_tracking: bool) -> dict[str, Any]:
     return {
         **project(estimator, _ESTIMATOR),
         "people_from": TRACKING if is_one_person else estimator.people_from,
-        "detector_precision": "" if is_one_person else estimator.detector_precision,
         "tracking": is_tracking,
     }
 

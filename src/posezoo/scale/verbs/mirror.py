@@ -208,11 +208,10 @@ def _with_required_models(context: Context, selection: Selection, console: Conso
     models: dict[str, ModelSpec] = {}
     for spec in selection.models:
         whole = context.registry.composite_of(spec)
-        parts = [spec, *(context.registry.parts(whole) if spec.composite else ())]
+        parts = [spec]
         try:
-            detector = resolve_pipeline(whole, context).detector
-            if detector:
-                parts += context.registry.parts(detector)
+            networks = resolve_pipeline(whole, context).networks(context.registry)
+            parts += [part for part, _ in networks]
         except UnknownModelError as error:
             console.warn(f"{error.problem}; it is skipped")
         for part in parts:
