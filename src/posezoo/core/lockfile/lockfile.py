@@ -43,6 +43,7 @@ from posezoo.core.lockfile.entries import (
 from posezoo.core.registry import Registry
 from posezoo.core.regular_files import is_open_pipe
 from posezoo.core.values import frozen
+from posezoo.core.versions import version
 
 if TYPE_CHECKING:  # a download needs none of it
     from posezoo.core.ir.provenance import FileContent
@@ -127,14 +128,12 @@ class LockFile:
         if not self.is_strict:
             return None
         files = {suffix: f"{precision}/{spec.name}{suffix}" for suffix in SUFFIXES}
-        digests = {}
-        stamp = ""
+        locked = {}
         for suffix, file in files.items():
             entry = self.entries.get((model_key(spec), file, True))
             if entry:
-                digests[suffix] = entry.sha384
-                stamp = entry.openvino or stamp
-        return AgreedIr(self.path, spec.full_name, files, digests, stamp)
+                locked[suffix] = entry
+        return AgreedIr(self.path, spec.full_name, files, locked)
 
     def require_file(self, path: Path) -> None:
         """Raise a LockError if the lock lists no file with the bytes of this one; an .xml may name
@@ -158,7 +157,7 @@ class LockFile:
             return
         gone = sorted(
             {entry.model.partition("@")[0] for entry in self.entries.values()}
-            - registry.entries.keys()
+            - registry.with_builtin().entries.keys()
         )
         if gone:
             others = f" (and {len(gone) - 1} more)" if len(gone) > 1 else ""
@@ -307,7 +306,10 @@ class LockFile:
                 continue
             raise LockError(
                 f"{path}: makes other files or IR than the {present.file} recorded in {self.path}",
-                hint=f"if you agree with the change: posezoo lock {spec.full_name} records it",
+                hint=(
+                    f"if you agree with the change: posezoo get {spec.full_name}, then posezoo lock"
+                    f" {spec.full_name}"
+                ),
             )
         for file in spec.files:
             locked = self.entries.get((model_key(spec), file.name, False))
@@ -329,13 +331,12 @@ class AgreedIr:
     lock: Path
     model: str  # the model's full name
     files: Mapping[str, str]  # the names of its two files in the lock, by suffix
-    digests: Mapping[str, str]  # the SHA-384 of each file that the lock lists, by suffix
-    stamp: str = ""  # the version of OpenVINO that made it; empty if the lock does not say it
+    entries: Mapping[str, LockEntry]  # of each file that the lock lists, by suffix
 
     def require_known(self) -> None:
         """Raise a LockError if the lock does not list both files of the IR."""
         for suffix, file in self.files.items():
-            if suffix not in self.digests:
+            if suffix not in self.entries:
                 made = f"posezoo get {self.model}, then posezoo lock {self.model}"
                 hint = f"where the lock is made, with the same flags: {made}"
                 raise _unknown_file_error(self.lock, self.model, file, hint)
@@ -343,8 +344,10 @@ class AgreedIr:
     def lists(self, xml: Path) -> bool:
         """Whether an IR has the bytes that the lock lists, whatever made it."""
         return all(
-            suffix in self.digests
-            and is_verified(xml.with_suffix(suffix), None, Digest("sha384", self.digests[suffix]))
+            suffix in self.entries
+            and is_verified(
+                xml.with_suffix(suffix), None, Digest("sha384", self.entries[suffix].sha384)
+            )
             for suffix in self.files
         )
 
@@ -359,12 +362,14 @@ class AgreedIr:
         for suffix, content in contents.items():
             accepted = {content.digest.value}
             if suffix == xml.suffix:
-                accepted = list_equal_digests(xml, self.stamp)
-            if self.digests[suffix] not in accepted:
-                locked = f" (by OpenVINO {self.stamp})" if self.stamp else ""
+                accepted = list_equal_digests(xml, self.entries[suffix].openvino)
+            locked = self.entries[suffix].sha384
+            if locked not in accepted:
+                made = _describe_versions(read_stamp(xml), version())
+                agreed = self.entries[xml.suffix]
                 raise LockError(
-                    f"{self.model}: {self.files[suffix]} is {content.digest} (by OpenVINO"
-                    f" {read_stamp(xml)}), {self.lock} has {self.digests[suffix][:12]}…{locked}",
+                    f"{self.model}: {self.files[suffix]} is {content.digest}{made}, {self.lock} has"
+                    f" {locked[:12]}…{_describe_versions(agreed.openvino, agreed.posezoo)}",
                     hint=(
                         "another OpenVINO or other settings make another IR: use those of the"
                         " locked IR, or copy it"
@@ -379,6 +384,13 @@ class AgreedIr:
                 f"{xml}: it or its .bin is not the one that {self.lock} lists for {self.model}",
                 hint="copy the locked IR again from where the lock was made",
             )
+
+
+def _describe_versions(openvino: str, posezoo: str) -> str:
+    """What made an IR; empty if neither version is known."""
+    named = [f"OpenVINO {openvino}"] if openvino else []
+    named += [f"posezoo {posezoo}"] if posezoo else []
+    return f" (by {', '.join(named)})" if named else ""
 
 
 def _unknown_file_error(lock: Path, model: str, file: str, hint: str) -> LockError:

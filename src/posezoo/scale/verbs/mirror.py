@@ -19,8 +19,8 @@ from posezoo.cli.console import Console
 from posezoo.cli.flags import Flag
 from posezoo.cli.model_jobs import Answer, JobReport
 from posezoo.cli.report import print_result
-from posezoo.cli.selection import read_list_file, select_models
-from posezoo.core.errors import DownloadError, OutputError, UnknownModelError
+from posezoo.cli.selection import read_list_file, select_models, with_required_models
+from posezoo.core.errors import DownloadError, OutputError
 from posezoo.core.registry import Selection, open_registry
 from posezoo.core.settings import WHEEL_REGISTRIES
 from posezoo.core.values import frozen
@@ -87,7 +87,9 @@ def run(args: _MirrorArgs) -> int:
         creation = _Creation(
             mirror,
             context,
-            _with_required_models(context, selection, console),
+            with_required_models(
+                selection, context.registry, context.settings.detector, console
+            ),
             _find_wheels(context.settings.registries),
             console=console,
             skips_unpinned=args.all,
@@ -199,25 +201,6 @@ class _Creation:
 
 def _planned(files: Sequence[PlannedFile]) -> Answer:
     return Answer(plan=[model_jobs.format_planned_file(file) for file in files])
-
-
-def _with_required_models(context: Context, selection: Selection, console: Console) -> Selection:
-    """The models and the models that they require: other parts of a composite, and a detector."""
-    from posezoo.run.pipeline_spec import resolve_pipeline
-
-    models: dict[str, ModelSpec] = {}
-    for spec in selection.models:
-        whole = context.registry.composite_of(spec)
-        parts = [spec, *(context.registry.parts(whole) if spec.composite else ())]
-        try:
-            detector = resolve_pipeline(whole, context).detector
-            if detector:
-                parts += context.registry.parts(detector)
-        except UnknownModelError as error:
-            console.warn(f"{error.problem}; it is skipped")
-        for part in parts:
-            models.setdefault(part.full_name, part)
-    return replace(selection, models=tuple(models.values()))
 
 
 def _check(mirror: Mirror, patterns: Sequence[str], console: Console) -> list[MirroredFile]:
