@@ -411,7 +411,8 @@ def test_a_file_on_this_machine_needs_an_address_for_others(zoo):
     ended = new(zoo, "my-pose", "--from", zoo / "my-pose.onnx", "--license", "MIT")
     assert ended.returncode == 0
     assert (
-        "  files: an address that others can download from: my-pose.onnx is on this machine\n"
+        "  files: my-pose.onnx is on this machine: commit what is small, and give an address for"
+        " the others\n"
         in ended.stdout
     )
 
@@ -438,7 +439,19 @@ def test_a_local_path_may_have_the_marks_of_a_url(zoo, is_url):
     assert ended.returncode == 0, ended.stderr
     (file,) = yaml.safe_load(model_of(zoo).read_text())["files"]
     assert file["name"] == "net%20#2.onnx"
-    assert file["source"] == {"$type": "file", "path": str(source)}
+    assert file["source"] == {"$type": "file", "path": "../../../a b#1/net%20#2.onnx"}
+
+
+def test_a_draft_in_a_repository_says_what_git_should_know(zoo):
+    (zoo / ".git").mkdir()
+    (zoo / ".gitignore").write_text("models.bak")
+    (zoo / "net.onnx").write_bytes(network("onnx"))
+    for name in ("my-pose", "other-pose"):
+        ended = new(zoo, name, "--from", zoo / "net.onnx", "--license", "MIT")
+        assert ended.returncode == 0, ended.stderr
+    assert (zoo / ".gitattributes").read_text() == "posezoo.lock merge=union\n"
+    assert (zoo / ".gitignore").read_text() == "models.bak\n.posezoo\n"
+    assert f"git add {model_of(zoo, 'other-pose')} {zoo / 'net.onnx'}" in ended.stdout
 
 
 def test_the_precision_of_an_ir_is_the_name_of_its_folder_on_this_machine(zoo):

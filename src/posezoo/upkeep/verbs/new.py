@@ -11,6 +11,8 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_result
 from posezoo.core.declarations.model import Family, Framework, License, ModelSpec, list_frameworks
 from posezoo.core.errors import OutputError, PosezooError, SettingsError
+from posezoo.core.files.file_record import RECORDS_DIR
+from posezoo.core.files.verified_files import write_atomically
 from posezoo.core.registry import Registry, builtin_models_dir
 from posezoo.core.regular_files import is_open_pipe, read_regular_bytes
 
@@ -73,19 +75,18 @@ class _NewArgs(flags.FormatArgs):
 
 def run(args: _NewArgs) -> int:
     """Download the files, write the model.yml, and print which fields the user must complete."""
-    from posezoo.core.files.verified_files import (
-        compute_digest,
-        set_aside,
-        write_atomically,
-        writing,
-    )
+    from posezoo.core.files.verified_files import compute_digest, set_aside, writing
     from posezoo.upkeep.draft.draft_files import (
         create_draft_spec,
         describe_files,
         guess_framework,
         refuse_sources_in_place,
     )
-    from posezoo.upkeep.draft.model_yml_text import format_model_yml, list_missing_fields
+    from posezoo.upkeep.draft.model_yml_text import (
+        format_model_yml,
+        list_missing_fields,
+        local_files,
+    )
 
     context = flags.context_from_args(args)
     root = _writable_root(context.registry)
@@ -116,7 +117,10 @@ def run(args: _NewArgs) -> int:
             license_text.parent.mkdir(parents=True, exist_ok=True)
             set_aside(license_text, console, [compute_digest(args.license_text)])
             write_atomically(license_text, read_regular_bytes(args.license_text))
-    write_atomically(path, format_model_yml(spec).encode())
+    write_atomically(path, format_model_yml(spec, path.parent).encode())
+    written = [path, *([license_text] if args.license_text else [])]
+    if root != builtin_models_dir():
+        written += _add_git_lines(context.lock.path)
 
     if not _write_access_points(spec, root, context.download_options.cache_dir):
         console.warn(
@@ -128,13 +132,31 @@ def run(args: _NewArgs) -> int:
     print_result(
         args.format,
         {"model": args.name, "file": path, "left_to_fill_in": missing},
-        path,
-        *([license_text] if args.license_text else []),
+        *written,
         "left to fill in:",
         *(f"  {line}" for line in missing),
-        f"then: posezoo verify --metadata {words}; posezoo get {words}",
+        f"then: posezoo verify --metadata {words}; posezoo get {words}; posezoo lock {words}",
+        f"for Git: git add {shlex.join(map(str, [*written, *local_files(spec)]))}, and the lock",
     )
     return 0
+
+
+def _add_git_lines(lock: Path) -> list[Path]:
+    """Add to a repository's files what a zoo needs, and return those that changed: Git keeps the
+    lines of both sides if it merges locks, and ignores what is known of the files of one machine.
+    """
+    folder = lock.resolve().parent
+    if not any((each / ".git").exists() for each in (folder, *folder.parents)):
+        return []
+    changed = []
+    for name, line in ((".gitattributes", f"{lock.name} merge=union"), (".gitignore", RECORDS_DIR)):
+        path = folder / name
+        content = read_regular_bytes(path) if path.exists() else b""
+        lines = content.decode().splitlines()
+        if line not in lines:
+            write_atomically(path, "".join(f"{each}\n" for each in [*lines, line]).encode())
+            changed.append(path)
+    return changed
 
 
 def _write_access_points(spec: ModelSpec, registry: Path, cache_dir: Path | None) -> bool:
