@@ -13,7 +13,7 @@ from pathlib import Path
 
 from posezoo.core.declarations.model import OWN_CHECKPOINT, ModelSpec, Precision
 from posezoo.core.errors import ConversionError
-from posezoo.core.events import ConversionUpToDate, Listener
+from posezoo.core.events import ConversionUpToDate, Listener, WarningIssued
 from posezoo.core.files import verified_files
 from posezoo.core.ir import provenance
 from posezoo.core.ir.provenance import IsGood, Provenance
@@ -28,6 +28,9 @@ KEEP_OR_REPLACE = (
     "use --model_name to give yours another name, or --force to replace the existing one"
 )
 
+
+# Why an IR is made although it may be up to date.
+_REQUESTED = "it was requested"
 
 @frozen
 class ConversionOptions:
@@ -143,7 +146,7 @@ def _explain_due(
     if target.converter is Converter.QUANTIZATION:
         return _explain_unusable(resolved, target, record, is_good)
     if options.force:
-        return "it was requested"
+        return _REQUESTED
     if target.precision in INT8_PRECISIONS and provenance.was_calibrated(record):
         # The user's photos replace the ranges in the registry.
         return _explain_unusable(resolved, target, record, is_good)
@@ -235,6 +238,10 @@ def select_due(name: str, irs: Sequence[PlannedIr], listener: Listener) -> list[
             agreed.require(ir.xml, ir.record.contents)
         else:
             agreed.require_files(ir.xml)
+    replaced = [ir for ir in irs if not ir.is_up_to_date and ir.xml.is_file()]
+    if replaced and replaced[0].reason != _REQUESTED:
+        files = ", ".join(f"{ir.precision}/{ir.xml.name}" for ir in replaced)
+        listener(WarningIssued(f"{name}: {files}: converted again: {replaced[0].reason}"))
     for target in due:
         if target.agreed:  # checked before hours of work, and before upstream code runs
             target.agreed.require_known()

@@ -327,6 +327,7 @@ def run(args: _DemoArgs) -> int:
         _warn_of_overrides(described, args, console)
         options = _load_options(args, context.settings, source)
         estimator, is_tracking = _load_first(prepared, options, is_video=is_video)
+        publisher.first_keys["provenance"] = estimator.provenance()
         video = video_options_from_args(args, estimator)
         description = _describe(estimator, is_tracking)
         console.print_line(_describe_in_words(description))
