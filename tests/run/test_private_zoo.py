@@ -122,7 +122,9 @@ def test_results_name_the_locked_files_that_they_were_made_with(xml, zoo, tmp_pa
     assert first["provenance"] == ran
     assert "provenance" not in second
     assert load_by_name(tmp_path).provenance()["files"] == ran["files"]
-    assert "inference" in {json.loads(line)["stage"] for line in log.read_text("utf-8").splitlines()}
+    assert "inference" in {
+        json.loads(line)["stage"] for line in log.read_text("utf-8").splitlines()
+    }
 
 
 def test_a_conversion_in_the_place_of_another_says_so(xml, zoo):

@@ -35,7 +35,11 @@ def collect_entries(
     for file in spec.files:
         path = layout.file_path(spec, file)
         entry = published_entry(spec, file, path, now, remember=remember)
-        if path.is_file() and file.is_pinned and not is_verified_file(path, file, remember=remember):
+        if (
+            path.is_file()
+            and file.is_pinned
+            and not is_verified_file(path, file, remember=remember)
+        ):
             warnings.append(f"{path}: is not the file that model.yml declares")
         if entry is None:
             unpinned.append(file.name)

@@ -565,9 +565,7 @@ def test_a_lock_takes_the_detector_of_posezoos_own_registry_along(zoo):
     assert run(zoo, "lock", "--check").returncode == 0
     assert run(zoo, "lock", "nanodet-g").returncode == 0
     assert run(zoo, "download", "a", "--locked").returncode == 0
-    planned = run(
-        zoo, "download", "nanodet-g", "--registry", "posezoo", "--locked", "--dry_run"
-    )
+    planned = run(zoo, "download", "nanodet-g", "--registry", "posezoo", "--locked", "--dry_run")
     assert (planned.returncode, planned.stderr) == (0, "")
     own = run(zoo, "download", "--all", "--registry", "posezoo", "--dry_run", "--format", "json")
     assert [each["name"] for each in json.loads(own.stdout)["models"]] == ["a", "b", "part"]

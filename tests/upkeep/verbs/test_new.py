@@ -412,8 +412,7 @@ def test_a_file_on_this_machine_needs_an_address_for_others(zoo):
     assert ended.returncode == 0
     assert (
         "  files: my-pose.onnx is on this machine: commit what is small, and give an address for"
-        " the others\n"
-        in ended.stdout
+        " the others\n" in ended.stdout
     )
 
 

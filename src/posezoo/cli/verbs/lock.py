@@ -203,7 +203,9 @@ def _patterns(
         named = [name for name in args.models if name not in gone]
         return named, [name for name in args.models if name in gone]
     if args.check and not args.all and not locked:
-        raise LockError(f"{lock.path}: has no entry to check", hint="posezoo lock MODEL adds entries")
+        raise LockError(
+            f"{lock.path}: has no entry to check", hint="posezoo lock MODEL adds entries"
+        )
     if len(gone) * 2 > len(locked):
         raise LockError(
             f"{lock.path}: this registry has only {len(locked) - len(gone)} of its {len(locked)}"

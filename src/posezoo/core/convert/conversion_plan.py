@@ -32,6 +32,7 @@ KEEP_OR_REPLACE = (
 # Why an IR is made although it may be up to date.
 _REQUESTED = "it was requested"
 
+
 @frozen
 class ConversionOptions:
     """How IR are made."""

@@ -146,9 +146,7 @@ class NetworkWorkload:
         name = graph.read_rt_info("posezoo", "model") or self.xml.stem
         arithmetic = network.executed_precision
         provenance = describe_run(name, 0, [network], network.device, arithmetic)
-        return work, _describe(
-            network, compile_s, machine, settings, provenance, batch=self.batch
-        )
+        return work, _describe(network, compile_s, machine, settings, provenance, batch=self.batch)
 
 
 @frozen

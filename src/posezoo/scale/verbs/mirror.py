@@ -10,7 +10,7 @@ The exit code is 1 if a model cannot be added, or if the state of a file is not 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,9 +87,7 @@ def run(args: _MirrorArgs) -> int:
         creation = _Creation(
             mirror,
             context,
-            with_required_models(
-                selection, context.registry, context.settings.detector, console
-            ),
+            with_required_models(selection, context.registry, context.settings.detector, console),
             _find_wheels(context.settings.registries),
             console=console,
             skips_unpinned=args.all,
