@@ -183,7 +183,7 @@ def _require_irs(spec: ModelSpec, snapshot: ModelSnapshot, lock: LockFile) -> No
         raise LockError(
             f"{name}: {lost[0]} in {lock.path} is of another model.yml, and none was made from this"
             " one",
-            hint=f"posezoo get {name}, then posezoo lock {name}; or --prune, which removes the line",
+            hint=f"posezoo get {name}, then posezoo lock {name}; --prune removes the line instead",
         )
 
 

@@ -327,9 +327,8 @@ def run(args: _DemoArgs) -> int:
         _warn_of_overrides(described, args, console)
         options = _load_options(args, context.settings, source)
         estimator, is_tracking = _load_first(prepared, options, is_video=is_video)
-        publisher.first_keys["provenance"] = estimator.provenance()
-        video = video_options_from_args(args, estimator)
         description = _describe(estimator, is_tracking)
+        publisher.first_keys["provenance"] = description["provenance"]
         console.print_line(_describe_in_words(description))
         modes = [
             ExecutionMode(USER, lambda: estimator),
@@ -339,7 +338,7 @@ def run(args: _DemoArgs) -> int:
             source,
             modes,
             is_video=is_tracking,
-            video=video,
+            video=video_options_from_args(args, estimator),
             min_score=args.prob_threshold,
             within=args.output_resolution,
             monitors=monitors,
@@ -560,6 +559,7 @@ def _describe(estimator: Estimator, is_tracking: bool) -> dict[str, Any]:
         "people_from": TRACKING if is_one_person else estimator.people_from,
         "detector_precision": "" if is_one_person else estimator.detector_precision,
         "tracking": is_tracking,
+        "provenance": estimator.provenance(),
     }
 
 
