@@ -127,6 +127,19 @@ def test_results_name_the_locked_files_that_they_were_made_with(xml, zoo, tmp_pa
     }
 
 
+def test_a_deprecated_model_warns_each_time_that_it_runs(xml, zoo, tmp_path):
+    flags = zoo()
+    declaration = tmp_path / "zoo" / "public" / "discs" / "model.yml"
+    text = declaration.read_text("utf-8")
+    declaration.write_text(f"{text}deprecated: {{since: '2026-01-31', use: other}}\n", "utf-8")
+    cv2.imwrite(str(tmp_path / "photo.png"), PHOTO)
+    places = ("-i", tmp_path / "photo.png", "-o", tmp_path / "out")
+    for _ in range(2):
+        done = posezoo_command("run", "discs", *flags, *places)
+        said = "warning: discs: deprecated since 2026-01-31; use other\n"
+        assert (done.returncode, done.stderr.count(said)) == (0, 1)
+
+
 def test_a_conversion_in_the_place_of_another_says_so(xml, zoo):
     done = posezoo_command("get", "discs", *zoo("nanodet-g"))
     reason = "discs.xml: converted again: model.yml has changed how people are found\n"

@@ -198,20 +198,14 @@ def _patterns(
 
     entries = lock.entries.values()
     locked = sorted({entry.model for entry in entries})
-    gone = [name for name in locked if not registry.matches_any(name)]
     if args.models and not args.all:
-        named = [name for name in args.models if name not in gone]
-        return named, [name for name in args.models if name in gone]
+        gone = [name for name in args.models if name in locked and not registry.matches_any(name)]
+        return [name for name in args.models if name not in gone], gone
     if args.check and not args.all and not locked:
         raise LockError(
             f"{lock.path}: has no entry to check", hint="posezoo lock MODEL adds entries"
         )
-    if len(gone) * 2 > len(locked):
-        raise LockError(
-            f"{lock.path}: this registry has only {len(locked) - len(gone)} of its {len(locked)}"
-            f" models: {', '.join(map(str, registry.roots))}",
-            hint="check --models_dir and --lock; posezoo lock MODEL names the ones that you mean",
-        )
+    gone = lock.find_gone(registry)
     if args.all or not locked:
         return flags.patterns_from_args(args), gone
     composites = {entry.model for entry in entries if entry.file == COMPOSITE_YML}

@@ -167,6 +167,20 @@ class LockFile:
                 hint="check --models_dir and --registry, or which posezoo this is",
             )
 
+    def find_gone(self, registry: Registry) -> list[str]:
+        """The models of the lock that a registry does not have; a LockError if they are most of
+        them, because it is a wrong one then.
+        """
+        locked = sorted({entry.model for entry in self.entries.values()})
+        gone = [name for name in locked if not registry.matches_any(name)]
+        if len(gone) * 2 > len(locked):
+            raise LockError(
+                f"{self.path}: this registry has only {len(locked) - len(gone)} of its"
+                f" {len(locked)} models: {', '.join(map(str, registry.roots))}",
+                hint="check --models_dir and --lock; name the models that you mean",
+            )
+        return gone
+
     def record_first_use(
         self, spec: ModelSpec, file: SourceFile, size: int, digest: Digest
     ) -> None:

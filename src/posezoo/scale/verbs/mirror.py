@@ -50,6 +50,7 @@ FLAGS = (
     Flag("folder DIR", "the folder of the mirror"),
     flags.MODELS,
     Flag("--name PAT[,PAT...]", "like MODEL, but with commas between the names or globs"),
+    Flag("--prune", "also remove models from the mirror that the registry no longer has"),
     Flag("--list FILE.LST", "a file with a name or glob on each line; # begins a comment", Path),
     f"{flags.CACHE} {flags.DOWNLOAD} {flags.REGISTRY} dry_run {flags.FORMAT}",
 )
@@ -60,6 +61,7 @@ class _MirrorArgs(flags.ModelsArgs, flags.FormatArgs):
     folder: Path
     name: str | None
     list: Path | None
+    prune: bool
 
 
 def run(args: _MirrorArgs) -> int:
@@ -93,6 +95,9 @@ def run(args: _MirrorArgs) -> int:
             skips_unpinned=args.all,
         )
         report = creation.plan() if args.dry_run else creation.make()
+        if args.prune and not args.dry_run:
+            for path in mirror.prune(context.registry.with_builtin()):
+                console.print_line(f"removed {path}")
     return report.print(args.format)
 
 
