@@ -441,6 +441,34 @@ def test_a_local_path_may_have_the_marks_of_a_url(zoo, is_url):
     assert file["source"] == {"$type": "file", "path": "../../../a b#1/net%20#2.onnx"}
 
 
+@pytest.mark.parametrize("place", ["file", "address"])
+def test_a_model_that_was_trained_again_gets_digests_and_a_revision_and_keeps_the_rest(
+    zoo, server, place
+):
+    first, second = network("onnx"), network("onnx") + b"\x12\x01x"  # another producer
+    (zoo / "one.onnx").write_bytes(first)
+    (zoo / "two.onnx").write_bytes(second)
+    addresses = (zoo / "one.onnx", zoo / "two.onnx")
+    if place == "address":
+        addresses = (server.serve("one.onnx", first), server.serve("two.onnx", second))
+    assert new(zoo, "my-pose", "--from", addresses[0], "--license", "MIT").returncode == 0
+    before = yaml.safe_load(model_of(zoo).read_text())
+    ended = new(zoo, "my-pose", "--from", addresses[1], "--replace")
+    assert ended.returncode == 0, ended.stderr
+    after = yaml.safe_load(model_of(zoo).read_text())
+    (file,) = after["files"]
+    source = {"$type": "file", "path": "../../../two.onnx"} if place == "file" else addresses[1]
+    assert file == {
+        "name": "one.onnx",
+        "size": len(second),
+        "checksum": hashlib.sha384(second).hexdigest(),
+        "source": source,
+    }
+    assert after == {**before, "revision": 2, "files": [file]}
+    assert "# color: RGB" in model_of(zoo).read_text()
+    assert run(zoo, "download", "my-pose").returncode == 0
+
+
 def test_a_draft_in_a_repository_says_what_git_should_know(zoo):
     (zoo / ".git").mkdir()
     (zoo / ".gitignore").write_text("models.bak")

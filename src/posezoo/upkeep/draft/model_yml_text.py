@@ -66,7 +66,7 @@ def format_model_yml(spec: ModelSpec, folder: Path) -> str:
             f"  - name: {format_scalar(file.name)}",
             f"    size: {file.size}",
             f"    checksum: {file.checksum.value if file.checksum else TODO}",
-            f"    source: {format_source(file.sources[0], folder)}",
+            f"    source: {_format_source(file.sources[0], folder)}",
         ]
     if spec.network:
         lines += [_network_line(spec.network), f"checkpoint: {format_scalar(spec.checkpoint)}"]
@@ -123,16 +123,20 @@ def _decoder_line(spec: ModelSpec) -> str:
     return "# decoder: {name: heatmap}              # how the outputs become poses"
 
 
-def format_source(source: Source, folder: Path) -> str:
-    """A source in the model.yml of a folder: a file of the working folder by its path from there,
+def format_path(path: Path, folder: Path) -> str:
+    """The path of a file for the model.yml of a folder: in the working folder, the one from there,
     which is the same on another machine.
     """
+    path = path.resolve()
+    top = Path.cwd().resolve()
+    if path.is_relative_to(top) and folder.resolve().is_relative_to(top):
+        return Path(os.path.relpath(path, folder.resolve())).as_posix()
+    return str(path)
+
+
+def _format_source(source: Source, folder: Path) -> str:
     if isinstance(source, FileSource):
-        path = source.path.resolve()
-        top = Path.cwd().resolve()
-        if path.is_relative_to(top) and folder.resolve().is_relative_to(top):
-            path = Path(os.path.relpath(path, folder.resolve()))
-        return _format_mapping({"$type": "file", "path": path.as_posix()})
+        return _format_mapping({"$type": "file", "path": format_path(source.path, folder)})
     if isinstance(source, NpmPackageSource):
         assert source.integrity  # else it was not downloaded
         digest = base64.b64encode(bytes.fromhex(source.integrity.value)).decode()

@@ -15,10 +15,12 @@ from posezoo.core.files.file_record import RECORDS_DIR
 from posezoo.core.files.verified_files import write_atomically
 from posezoo.core.registry import Registry, builtin_models_dir
 from posezoo.core.regular_files import is_open_pipe, read_regular_bytes
+from posezoo.core.resolve.stage_context import Context
 
 EXAMPLES = """
 posezoo new my-pose --from https://host/my-pose.onnx --license MIT
 posezoo new my-pose --from https://host/my-pose.tflite --license Apache-2.0 --models_dir models --dry_run
+posezoo new my-pose --from my-pose-v2.onnx --replace --models_dir models
 posezoo new my-ir --from https://host/FP16/my-ir.xml https://host/FP16/my-ir.bin --license MIT --family intel
 """  # noqa: E501
 
@@ -34,7 +36,13 @@ FLAGS = (
     Flag(
         "--license SPDX",
         "SPDX identifier of the license, such as Apache-2.0 (https://spdx.org/licenses)",
-        required=True,
+        str,
+        default="",
+    ),
+    Flag(
+        "--replace",
+        "NAME exists, and these are its files now, such as those of another training: model.yml"
+        " gets their sizes, checksums and addresses, and the next revision",
     ),
     Flag(
         "--license_text FILE",
@@ -67,6 +75,7 @@ class _NewArgs(flags.FormatArgs):
     name: str
     addresses: list[str]
     license: str
+    replace: bool
     license_text: Path | None
     task: str
     framework: Framework | None
@@ -90,6 +99,10 @@ def run(args: _NewArgs) -> int:
 
     context = flags.context_from_args(args)
     root = _writable_root(context.registry)
+    if args.replace:
+        return _replace(args, context)
+    if not args.license:
+        args.parser.error("--license is required, except with --replace")
     _check_arguments(args, context.registry)
     framework = args.framework or guess_framework(args.addresses)
     license = License(spdx=args.license, text=f"{args.license}-{args.name}.txt")
@@ -138,6 +151,24 @@ def run(args: _NewArgs) -> int:
         f"then: posezoo verify --metadata {words}; posezoo get {words}; posezoo lock {words}",
         f"for Git: git add {shlex.join(map(str, [*written, *local_files(spec)]))}, and the lock",
     )
+    return 0
+
+
+def _replace(args: _NewArgs, context: Context) -> int:
+    from posezoo.upkeep.draft.draft_files import refuse_sources_in_place
+    from posezoo.upkeep.draft.replacement import draft_replacement, write_replacement
+
+    spec = context.registry.find_single(args.name)
+    drafted = draft_replacement(spec, args.addresses)
+    refuse_sources_in_place(drafted, context.layout)
+    words = shlex.join([args.name, *flags.registry_arguments(args)])
+    then = f"then: posezoo get {words}; posezoo lock {words}"
+    if args.dry_run:
+        then = f"would change {spec.path}"
+    else:
+        with flags.console_from_args(args) as console:
+            write_replacement(spec, drafted, context, console)
+    print_result(args.format, {"model": args.name, "file": spec.path}, spec.path, then)
     return 0
 
 
@@ -217,7 +248,7 @@ def _check_arguments(args: _NewArgs, registry: Registry) -> None:
         entries = registry.entries
     for name, entry in entries.items():
         if case_folded(name) == case_folded(args.name):
-            hint = "take another name, or change that file"
+            hint = f"take another name; --replace declares other files of {name}"
             raise PosezooError(f"{name} exists already: {entry.path}", hint=hint)
     if not WORD_PATTERN.fullmatch(args.license) or not is_license(args.license):
         raise SettingsError(
