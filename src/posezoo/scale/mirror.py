@@ -17,9 +17,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 
-from posezoo.cli.cache_entries import own_files
+from posezoo.cli.cache_entries import list_entries, own_files
 from posezoo.cli.lock_signature import SUFFIX
 from posezoo.cli.removal import remove_files
 from posezoo.cli.result_files import write_result
@@ -352,21 +353,29 @@ class Mirror:
         remove_files(moved, [self.root])
 
     def prune(self, registry: Registry) -> list[Path]:
-        """Remove the models that a registry does not have any more, and return their files; those
-        that differ from the mirror's lock stay.
+        """Remove the models that a registry does not have any more, and files of earlier versions;
+        return the removed files. Files that were changed in the mirror stay.
 
         Raises:
             LockError: it is not a mirror, or the registry has less than half of its models.
             OutputError: the lock cannot be written.
         """
         lock = self.open_lock()
+        removed = []
         gone = lock.find_gone(registry)
-        specs = {model_key(spec): spec for spec in self.specs(gone or [""])}
-        locked = list(self._check_locked(lock, specs, gone or [""]))
+        for file in self._check_locked(lock, {}, gone) if gone else ():
+            if file.file in (MODEL_YML, COMPOSITE_YML) and file.state == "good":
+                removed.append(file.path)
         lock.record([], gone=gone)
-        digests = [Digest("sha384", entry.sha384) for entry in lock.entries.values()]
-        kept = set(map(self.store_path, digests))
-        removed = [file.path for file in locked if file.state == "good" and file.path not in kept]
+        digests = {Digest("sha384", entry.sha384) for entry in lock.entries.values()}
+        declared = chain(
+            own_files(), ((spec.name, file) for spec in self.specs() for file in spec.files)
+        )
+        digests |= {file.checksum for _, file in declared if file.checksum}
+        for entry in list_entries(self.root, {}):
+            is_kept = entry.digest in digests
+            if not is_kept and file_state(entry.path, entry.size, entry.digest) == "good":
+                removed.append(entry.path)
         remove_files(removed, [self.root])
         return removed
 

@@ -478,7 +478,7 @@ def test_a_draft_in_a_repository_says_what_git_should_know(zoo):
         assert ended.returncode == 0, ended.stderr
     assert (zoo / ".gitattributes").read_text() == "posezoo.lock merge=union\n"
     assert (zoo / ".gitignore").read_text() == "models.bak\n.posezoo\n"
-    assert f"git add {model_of(zoo, 'other-pose')} {zoo / 'net.onnx'}" in ended.stdout
+    assert "git add models/public/other-pose/model.yml net.onnx" in ended.stdout
 
 
 def test_the_precision_of_an_ir_is_the_name_of_its_folder_on_this_machine(zoo):

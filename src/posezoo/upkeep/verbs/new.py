@@ -142,6 +142,7 @@ def run(args: _NewArgs) -> int:
         )
     missing = list_missing_fields(spec, "" if license_text.is_file() else str(license_text))
     words = shlex.join([args.name, *flags.registry_arguments(args)])
+    committed = shlex.join(map(os.path.relpath, [*written, *local_files(spec)]))
     print_result(
         args.format,
         {"model": args.name, "file": path, "left_to_fill_in": missing},
@@ -149,7 +150,7 @@ def run(args: _NewArgs) -> int:
         "left to fill in:",
         *(f"  {line}" for line in missing),
         f"then: posezoo verify --metadata {words}; posezoo get {words}; posezoo lock {words}",
-        f"for Git: git add {shlex.join(map(str, [*written, *local_files(spec)]))}, and the lock",
+        f"for Git: git add {committed}, and the lock",
     )
     return 0
 
@@ -176,8 +177,8 @@ def _add_git_lines(lock: Path) -> list[Path]:
     """Add to a repository's files what a zoo needs, and return those that changed: Git keeps the
     lines of both sides if it merges locks, and ignores what is known of the files of one machine.
     """
-    folder = lock.resolve().parent
-    if not any((each / ".git").exists() for each in (folder, *folder.parents)):
+    folder = lock.parent
+    if not any((each / ".git").exists() for each in lock.absolute().parents):
         return []
     changed = []
     for name, line in ((".gitattributes", f"{lock.name} merge=union"), (".gitignore", RECORDS_DIR)):
