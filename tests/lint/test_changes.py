@@ -161,6 +161,15 @@ def test_a_reason_that_was_given_before_is_none_for_another_change(zoo, check):
     assert since(check, zoo) == (0, set())
 
 
+@pytest.mark.parametrize(("revision", "is_found"), [("", True), ("revision: 2\n", False)])
+def test_another_checksum_needs_another_revision(zoo, check, capsys, revision, is_found):
+    changes = (("size: 7574558", "size: 7574559"), ("checksum: fc62", "checksum: ac62"))
+    edit(zoo, "nanodet-g", ("", revision), *changes)
+    assert since(check, zoo) == (0, set())
+    main(["verify", "--metadata", "--models_dir", "models", "--changed_since", "main"])
+    assert ("the revision was 1, too" in capsys.readouterr().out) is is_found
+
+
 def test_a_baseline_does_not_accept_a_change(zoo, check):
     edit(zoo, "rtmpose-s", (IMAGENET, HALVES))
     assert since(check, zoo, "--write_baseline", "known.json")[0] == 1
