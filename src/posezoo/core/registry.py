@@ -586,12 +586,15 @@ def license_path(spec: ModelSpec) -> Path:
 
 
 def read_copyright_line(spec: ModelSpec) -> str:
-    """The copyright line at the start of a model's license text; empty if there is none."""
+    """The copyright line at the start of a model's license text, also below the license's name, as
+    in the texts that GitHub writes; empty if there is none.
+    """
     try:
         text = read_beginning(license_path(spec), 1000)
     except OSError:
         return ""
-    first = text.partition("\n")[0].strip()
+    lines = (line.strip() for line in text.splitlines())
+    first = next((line for line in lines if line and not _TITLE.fullmatch(line)), "")
     is_text = "\ufffd" not in first
     if not is_text or not first.startswith("Copyright ") or _BLANK.search(first):
         return ""
@@ -599,6 +602,9 @@ def read_copyright_line(spec: ModelSpec) -> str:
     is_named = any(character.isalpha() for character in holder.replace("All rights reserved", ""))
     return first if is_named else ""  # years alone do not name a copyright holder
 
+
+#: The name of a license in the first line of its text: MIT License, The MIT License (MIT).
+_TITLE = re.compile(r"[\w .-]*License( \([\w-]+\))?")
 
 #: Placeholders of a license template: ``<year>``, ``[name of copyright owner]``.
 _BLANK = re.compile(

@@ -469,6 +469,18 @@ def test_a_model_that_was_trained_again_gets_digests_and_a_revision_and_keeps_th
     assert run(zoo, "download", "my-pose").returncode == 0
 
 
+def test_an_ir_with_halves_is_filed_as_fp16(zoo):
+    from fakes.irs import write_ir
+
+    xml = write_ir(zoo / "own.xml", {"maps": (1, 5, 8, 12)})
+    for precision in ("FP32", "FP16"):
+        planned = new(
+            zoo, "own", "--from", xml, xml.with_suffix(".bin"), "--license", "MIT", "--dry_run"
+        )
+        assert f"{precision}/own.bin\n" in planned.stdout
+        xml.write_text(xml.read_text().replace('element_type="f32"', 'element_type="f16"'))
+
+
 def test_a_draft_in_a_repository_says_what_git_should_know(zoo):
     (zoo / ".git").mkdir()
     (zoo / ".gitignore").write_text("models.bak")

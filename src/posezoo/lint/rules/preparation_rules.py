@@ -160,8 +160,8 @@ def _is_explained(view: ModelView) -> bool:
 
 @rule(severity=Severity.WARNING)
 def revision_kept(view: ModelView) -> Violations:
-    """With --changed_since: if a file of a model has another checksum than before, its revision is a
-    higher one, so that results, which name the revision, tell both apart.
+    """With --changed_since: if a file of a model has another checksum than before, its revision is
+    higher, so that results, which name the revision, tell both apart.
 
     Example: another checksum of net.onnx, with revision: 1 before and now
     """
