@@ -201,16 +201,14 @@ def _patterns(
     if args.models and not args.all:
         gone = [name for name in args.models if name in locked and not registry.matches_any(name)]
         return [name for name in args.models if name not in gone], gone
-    if args.check and not args.all and not locked:
-        raise LockError(
-            f"{lock.path}: has no entry to check", hint="posezoo lock MODEL adds entries"
-        )
     gone = lock.find_gone(registry)
-    if args.all or not locked:
+    if args.all or (not locked and not args.check):
         return flags.patterns_from_args(args), gone
+    if not locked:
+        hint = "posezoo lock MODEL adds entries"
+        raise LockError(f"{lock.path}: has no entry to check", hint=hint)
     composites = {entry.model for entry in entries if entry.file == COMPOSITE_YML}
-    skipped = composites.union(gone)
-    return [name for name in locked if name not in skipped], gone
+    return sorted({*locked} - composites.union(gone)), gone
 
 
 def _signature(args: _LockArgs, lock: Path) -> int:

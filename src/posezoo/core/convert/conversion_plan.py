@@ -228,25 +228,19 @@ def select_due(name: str, irs: Sequence[PlannedIr], listener: Listener) -> list[
         LockError: a strict lock does not list an IR, or lists another one than exists.
     """
     up_to_date = [ir for ir in irs if ir.is_up_to_date]
-    due = [ir.target for ir in irs if not ir.is_up_to_date]
+    due = [ir for ir in irs if not ir.is_up_to_date]
     if up_to_date:
         listener(ConversionUpToDate(name, tuple(ir.precision for ir in up_to_date)))
     for ir in up_to_date:
-        agreed = ir.target.agreed
-        if agreed is None or agreed.lists(ir.xml):
-            continue
-        if ir.record:
-            agreed.require(ir.xml, ir.record.contents)
-        else:
-            agreed.require_files(ir.xml)
-    replaced = [ir for ir in irs if not ir.is_up_to_date and ir.xml.is_file()]
-    if replaced and replaced[0].reason != _REQUESTED:
-        files = ", ".join(f"{ir.precision}/{ir.xml.name}" for ir in replaced)
-        listener(WarningIssued(f"{name}: {files}: converted again: {replaced[0].reason}"))
-    for target in due:
-        if target.agreed:  # checked before hours of work, and before upstream code runs
-            target.agreed.require_known()
-    return due
+        if ir.target.agreed:
+            ir.target.agreed.require_listed(ir.xml)
+    for ir in due:
+        if ir.target.agreed:  # checked before hours of work, and before upstream code runs
+            ir.target.agreed.require_known()
+        if ir.xml.is_file() and ir.reason != _REQUESTED:
+            text = f"{name}: {ir.precision}/{ir.xml.name}: converted again: {ir.reason}"
+            listener(WarningIssued(text))
+    return [ir.target for ir in due]
 
 
 def refuse_to_replace(model: ModelSpec, layout: ModelLayout) -> None:

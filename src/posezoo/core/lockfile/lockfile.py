@@ -10,7 +10,6 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from posezoo.core.declarations.model import Digest, ModelSpec, Precision, SourceFile
 from posezoo.core.errors import DigestError, LockError
@@ -44,9 +43,6 @@ from posezoo.core.registry import Registry
 from posezoo.core.regular_files import is_open_pipe
 from posezoo.core.values import frozen
 from posezoo.core.versions import version
-
-if TYPE_CHECKING:  # a download needs none of it
-    from posezoo.core.ir.provenance import FileContent
 
 
 def _now() -> datetime:
@@ -365,39 +361,36 @@ class AgreedIr:
             for suffix in self.files
         )
 
-    def require(self, xml: Path, contents: Mapping[str, FileContent]) -> None:
-        """Raise a LockError if the lock does not list the IR, or lists other ``contents`` of its
-        files. An .xml may name another version of OpenVINO, and a lock of 0.2.0 lists one that does
-        not say how people are found.
+    def require_listed(self, xml: Path) -> None:
+        """Raise a LockError as ``require``; files that are known to be listed are not read."""
+        if not self.lists(xml):
+            self.require(xml)
+
+    def require(self, xml: Path) -> None:
+        """Raise a LockError if the lock does not list the IR, or lists other bytes of its files.
+        An .xml may name another version of OpenVINO, and a lock of 0.2.0 lists one that does not
+        say how people are found.
         """
         from posezoo.core.ir.people_metadata import list_equal_digests, read_stamp
 
         self.require_known()
-        for suffix, content in contents.items():
-            accepted = {content.digest.value}
+        made_by = self.entries[xml.suffix]
+        for suffix, entry in self.entries.items():
+            digest = compute_digest(xml.with_suffix(suffix))
+            accepted = {digest.value}
             if suffix == xml.suffix:
-                accepted = list_equal_digests(xml, self.entries[suffix].openvino)
-            locked = self.entries[suffix].sha384
-            if locked not in accepted:
-                made = _describe_versions(read_stamp(xml), version())
-                agreed = self.entries[xml.suffix]
+                accepted = list_equal_digests(xml, entry.openvino)
+            if entry.sha384 not in accepted:
                 raise LockError(
-                    f"{self.model}: {self.files[suffix]} is {content.digest}{made}, {self.lock} has"
-                    f" {locked[:12]}…{_describe_versions(agreed.openvino, agreed.posezoo)}",
+                    f"{self.model}: {entry.file} is {digest}"
+                    f"{_describe_versions(read_stamp(xml), version())}, {self.lock} has"
+                    f" {entry.sha384[:12]}…"
+                    f"{_describe_versions(made_by.openvino, made_by.posezoo)}",
                     hint=(
                         "another OpenVINO or other settings make another IR: use those of the"
-                        " locked IR, or copy it"
+                        " locked IR, or copy it from where the lock was made"
                     ),
                 )
-
-    def require_files(self, xml: Path) -> None:
-        """Raise a LockError if the lock does not list the files of an IR that has no record."""
-        self.require_known()
-        if not self.lists(xml):
-            raise LockError(
-                f"{xml}: it or its .bin is not the one that {self.lock} lists for {self.model}",
-                hint="copy the locked IR again from where the lock was made",
-            )
 
 
 def _describe_versions(openvino: str, posezoo: str) -> str:

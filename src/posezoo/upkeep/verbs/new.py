@@ -101,8 +101,6 @@ def run(args: _NewArgs) -> int:
     root = _writable_root(context.registry)
     if args.replace:
         return _replace(args, context)
-    if not args.license:
-        args.parser.error("--license is required, except with --replace")
     _check_arguments(args, context.registry)
     framework = args.framework or guess_framework(args.addresses)
     license = License(spdx=args.license, text=f"{args.license}-{args.name}.txt")
@@ -132,9 +130,7 @@ def run(args: _NewArgs) -> int:
             write_atomically(license_text, read_regular_bytes(args.license_text))
     write_atomically(path, format_model_yml(spec, path.parent).encode())
     written = [path, *([license_text] if args.license_text else [])]
-    if root != builtin_models_dir():
-        written += _add_git_lines(context.lock.path)
-
+    written += _add_git_lines(context.lock.path)
     if not _write_access_points(spec, root, context.download_options.cache_dir):
         console.warn(
             f"{args.name}: users will download its whole npm tarball: for a part of it, install the"
@@ -178,7 +174,9 @@ def _add_git_lines(lock: Path) -> list[Path]:
     lines of both sides if it merges locks, and ignores what is known of the files of one machine.
     """
     folder = lock.parent
-    if not any((each / ".git").exists() for each in lock.absolute().parents):
+    folders = lock.absolute().parents
+    is_ours = builtin_models_dir().parent in folders
+    if is_ours or not any((each / ".git").exists() for each in folders):
         return []
     changed = []
     for name, line in ((".gitattributes", f"{lock.name} merge=union"), (".gitignore", RECORDS_DIR)):
