@@ -179,11 +179,10 @@ def _require_irs(spec: ModelSpec, snapshot: ModelSnapshot, lock: LockFile) -> No
     kept = merge_entries(locked, snapshot.entries, snapshot.unpinned, allow_rollback=True)
     lost = [entry.file for entry in lock.made_entries(spec) if entry.key not in kept]
     if lost:
-        name = spec.full_name
         raise LockError(
-            f"{name}: {lost[0]} in {lock.path} is of another model.yml, and none was made from this"
+            f"{spec.full_name}: {lost[0]} in {lock.path} is of another model.yml, and none was made from this"
             " one",
-            hint=f"posezoo get {name}, then posezoo lock {name}; --prune removes the line instead",
+            hint=f"{format_command('get', spec)}; then lock it; --prune removes the line instead",
         )
 
 
