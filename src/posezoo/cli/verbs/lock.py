@@ -180,8 +180,8 @@ def _require_irs(spec: ModelSpec, snapshot: ModelSnapshot, lock: LockFile) -> No
     lost = [entry.file for entry in lock.made_entries(spec) if entry.key not in kept]
     if lost:
         raise LockError(
-            f"{spec.full_name}: {lost[0]} in {lock.path} is of another model.yml, and none was made from this"
-            " one",
+            f"{spec.full_name}: {lost[0]} in {lock.path} is of another model.yml, and none was made"
+            " from this one",
             hint=f"{format_command('get', spec)}; then lock it; --prune removes the line instead",
         )
 
