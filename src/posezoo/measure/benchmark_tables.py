@@ -80,6 +80,7 @@ def results_to_json(results: Sequence[BenchmarkResult], *, is_compared: bool) ->
             )
     return {
         "measurements": measurements_to_json(results),
+        "provenance": [dict(result.info.provenance) for result in results],
         "best_batches": best_batches,
         "comparisons": comparisons,
     }

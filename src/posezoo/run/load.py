@@ -15,7 +15,13 @@ from posezoo.core.convert.conversion_plan import ConversionOptions
 from posezoo.core.declarations.model import TRACKING, Model, ModelSpec, Precision, finds_poses
 from posezoo.core.errors import DownloadError, InferenceError, SettingsError, SourceError
 from posezoo.core.events import Listener, WarningIssued, ignore_event
-from posezoo.core.pipeline.get import CONVERT, TimeStep, get_irs, with_checkpoint_dir
+from posezoo.core.pipeline.get import (
+    CONVERT,
+    TimeStep,
+    get_irs,
+    warn_of_deprecated,
+    with_checkpoint_dir,
+)
 from posezoo.core.resolve.resolved import INT8_PRECISIONS
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import (
@@ -115,6 +121,8 @@ class Loader:
             require_decoded_task(model)
         if self.masks:
             require_masks(model.decoder.name if model.decoder else "", model.full_name)
+        if not isinstance(model, ModelSpec):  # of models, their files are downloaded or kept
+            warn_of_deprecated(model, self.listener)
         irs = self._get_irs(chosen, model)
         if chosen.checkpoint and model.decoder is None:
             return PreparedModel(self, xml=irs[model.name])  # its outputs determine the decoder

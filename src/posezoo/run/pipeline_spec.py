@@ -20,7 +20,7 @@ from posezoo.core.declarations.model import (
 from posezoo.core.errors import InferenceError, SpecError, UnknownModelError
 from posezoo.core.files.verified_files import is_verified_file
 from posezoo.core.ir.provenance import ranges_key, read_ir_record, was_made_from
-from posezoo.core.registry import Registry, open_registry
+from posezoo.core.registry import Registry
 from posezoo.core.resolve.resolved import INT8_PRECISIONS
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import DEFAULT_DETECTOR
@@ -156,9 +156,7 @@ def _find_detector(people: People, registry: Registry, is_video: bool) -> Model 
     if name in (WHOLE_IMAGE, TRACKING):
         return None
     if name not in registry.entries:
-        builtin = open_registry()
-        if name in builtin.entries:
-            registry = builtin
+        registry = registry.with_builtin()
     try:
         detector = registry.find(name)
     except UnknownModelError as error:
