@@ -165,18 +165,28 @@ def _open_interpreter(
         experimental_op_resolver_type=module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
         experimental_preserve_all_tensors=keeps_tensors,
     )
+    interpreter.allocate_tensors()
+    _resize(interpreter, sizes)
+    return interpreter
+
+
+def _resize(interpreter: Any, sizes: Mapping[str, Shape]) -> None:
+    """Give the inputs these sizes, by name."""
+    is_changed = False
     for port in interpreter.get_input_details():
         shape = tuple(port["shape"])
         size = sizes.get(port["name"], shape)
         if size != shape:
+            is_changed = True
             interpreter.resize_tensor_input(port["index"], size)
-    interpreter.allocate_tensors()
-    return interpreter
+    if is_changed:
+        interpreter.allocate_tensors()
 
 
 def _run(
     interpreter: Any, tensors: Sequence[Mapping[str, Any]], feed: NamedArrays
 ) -> dict[str, Array]:
+    _resize(interpreter, {name: values.shape for name, values in feed.items()})
     for port in interpreter.get_input_details():
         interpreter.set_tensor(port["index"], feed[port["name"]])
     interpreter.invoke()

@@ -83,7 +83,7 @@ def convert_file(
     remove_stale_staging_dirs(layout.output_dir)
     target = Target(precision, layout.converted_ir_path(spec, precision), Converter.OPENVINO)
     publish = partial(write_checked_irs, lambda: network, spec, source=path)
-    filled = preprocess.fill_in_inputs(spec, network)
+    filled = preprocess.describe_inputs(spec, network)
     extent = choose_extent(network, filled)
     check = partial(_publish_checked, publish, filled, path, extent, options)
     later = [each.name for each in transformations]

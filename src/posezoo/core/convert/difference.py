@@ -76,5 +76,5 @@ def compute_difference(reference: Array, actual: Array, measure: str = "max") ->
 def find_same_infinities(reference: Array, actual: Array) -> Array:
     """Where two arrays of one shape have the same infinity."""
     is_infinite = np.isinf(reference) & (np.abs(actual) >= _INFINITE)
-    same: Array = is_infinite & (np.sign(reference) == np.sign(actual))
+    same: Array = is_infinite & ((reference > 0) == (actual > 0))
     return same

@@ -147,6 +147,28 @@ def fill_in_inputs(spec: ModelSpec, network: Model) -> ModelSpec:
     return replace(spec, inputs=(*completed, *inputs[len(network.inputs) :]))
 
 
+def describe_inputs(spec: ModelSpec, network: Model) -> ModelSpec:
+    """The model as ``fill_in_inputs`` completes it, with the shape of each input and with those
+    that it does not declare, for the self-check of a prepared network.
+    """
+    spec = fill_in_inputs(spec, network)
+    sizes = {
+        name: tuple(static_sizes(port.partial_shape))
+        for port in network.inputs
+        if port.partial_shape.rank.is_static
+        for name in port.names
+    }
+    inputs = [
+        port if port.shape or port.to_layout else replace(port, shape=sizes.get(port.name, ()))
+        for port in spec.inputs
+    ]
+    for name in find_others(spec, network, [port.name for port in inputs]):
+        shown = _shown_layouts(sizes.get(name, ()))
+        layout = shown[0] if len(shown) == 1 else ""
+        inputs.append(Input(name, sizes.get(name, ()), layout))
+    return replace(spec, inputs=tuple(inputs))
+
+
 def _describes_others(inputs: Sequence[Input]) -> bool:
     *named, last = inputs
     return all(port.name for port in named) and not any((last.name, last.shape, last.layout))

@@ -371,7 +371,7 @@ class IrCheck(NetworkCheck):
             _name_reference(reference),
             self.spec.self_check.measure,
             self.spec.self_check.inputs,
-            tuple(case.seed for case in reference.cases),
+            tuple(case.image.seed for case in reference.cases),
             outputs=outputs,
             unprovable=compared.unprovable,
             recorded=recorded,

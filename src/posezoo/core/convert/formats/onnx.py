@@ -97,7 +97,8 @@ ReadParts = Callable[[], Iterable[bytes]]
 
 _TYPES = {
     "tensor(float)": "f4", "tensor(float16)": "f2", "tensor(double)": "f8", "tensor(uint8)": "u1",
-    "tensor(int8)": "i1", "tensor(int32)": "i4", "tensor(int64)": "i8", "tensor(bool)": "?",
+    "tensor(int8)": "i1", "tensor(int16)": "i2", "tensor(uint16)": "u2", "tensor(int32)": "i4",
+    "tensor(uint32)": "u4", "tensor(int64)": "i8", "tensor(uint64)": "u8", "tensor(bool)": "?",
 }  # fmt: skip
 
 
