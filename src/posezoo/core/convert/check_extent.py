@@ -48,8 +48,10 @@ _LOCAL = frozenset({
 })  # fmt: skip
 _UPSAMPLING = frozenset({"ConvolutionBackpropData", "GroupConvolutionBackpropData"})
 
-# Operations whose result has the values of their first input.
-_SAME_VALUES = frozenset({"Convert", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
+# Operations whose result has the values of their first input, up to a limit.
+_SAME_VALUES = frozenset({
+    "Clamp", "Convert", "Maximum", "Minimum", "Reshape", "Squeeze", "Transpose", "Unsqueeze",
+})  # fmt: skip
 
 # An axis of a Gather that is longer is a side of the image.
 _MOST_CHANNELS = 4
