@@ -43,7 +43,7 @@ def convert_file(
             ``layout.download_dir``.
         options: how the IR is compared with the original, if at all. If its outputs cannot be
             computed, or if they differ and their noise is unknown
-            (``ReferenceOutputs.shows_noise``), it is written nevertheless, and the listener
+            (``ReferenceOutputs.shows_noise``, ``excludes_noise``), it is written nevertheless, and the listener
             receives a warning; if the check is strict, that is an error instead.
         batch: the first size of all inputs, or that of N if they declare a layout; None for the
             file's own.
@@ -155,7 +155,9 @@ def _publish_checked(
     except (RandomNetworkError, WideIntegerError):
         raise
     except SelfCheckError as error:
-        is_certain = reference is None or reference.shows_noise()
+        is_certain = (
+            reference is None or reference.shows_noise() or reference.excludes_noise(error.far_off)
+        )
         if options.is_strict or (is_run and is_certain):
             raise
         listener(WarningIssued(f"the IR is not proven by its self-check: {error.problem}"))

@@ -158,14 +158,13 @@ def describe_inputs(spec: ModelSpec, network: Model) -> ModelSpec:
         if port.partial_shape.rank.is_static
         for name in port.names
     }
-    inputs = [
-        port if port.shape or port.to_layout else replace(port, shape=sizes.get(port.name, ()))
-        for port in spec.inputs
-    ]
-    for name in find_others(spec, network, [port.name for port in inputs]):
-        shown = _shown_layouts(sizes.get(name, ()))
-        layout = shown[0] if len(shown) == 1 else ""
-        inputs.append(Input(name, sizes.get(name, ()), layout))
+    inputs = []
+    others = find_others(spec, network, [port.name for port in spec.inputs])
+    for port in (*spec.inputs, *(Input(name, ()) for name in others)):
+        shape = port.shape or (() if port.to_layout else sizes.get(port.name, ()))
+        shown = _shown_layouts(shape)
+        is_shown = not port.layout and not port.to_layout and len(shown) == 1
+        inputs.append(replace(port, shape=shape, layout=shown[0] if is_shown else port.layout))
     return replace(spec, inputs=tuple(inputs))
 
 

@@ -240,6 +240,7 @@ def _report_passed(
         reference=result.reference,
         unprovable=result.unprovable,
         reduction=result.reduction,
+        values=result.values,
         nodes=result.nodes,
         int8=result.int8,
     )

@@ -20,7 +20,7 @@ from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.convert import frontends
 from posezoo.core.convert.check_extent import ONE_IMAGE, WHOLE, CheckExtent
 from posezoo.core.convert.check_images import NORMALIZED, CheckImage, draw_test_image
-from posezoo.core.convert.difference import compute_difference
+from posezoo.core.convert.difference import FACTOR, compute_difference
 from posezoo.core.convert.formats import (
     DEFAULT_SIDES,
     InnerTensors,
@@ -67,6 +67,9 @@ DRAWS = (1, 5)
 
 #: The largest difference of two runs on the same image: threads may add in another order.
 REPEATABLE = 1e-5
+
+#: So many roundings at a time show whether the noise of an output can be measured at all.
+MANY_ROUNDINGS = 100
 
 #: How often an image with recorded outputs is moved.
 RECORDED_DRAWS = 3
@@ -130,6 +133,24 @@ class ReferenceOutputs:
         original = self.open()
         assert original
         return original
+
+    def describe_values(self) -> str:
+        """The values of the inputs of which no mean and scale is declared; empty if there are
+        none.
+        """
+        declared = {port.name: port for port in self.spec.inputs}
+        texts = []
+        for case in self.cases:
+            low, high = NORMALIZED if case.image.is_normalized else (0, self.spec.self_check.largest)
+            for name, values in case.feed.items():
+                port = declared.get(name)
+                if port is None or not _is_unprepared(self.spec, port):
+                    continue
+                if values.dtype.kind == "f":
+                    texts.append(f"from {low} to {high:g}")
+                elif name in case.image.tables:
+                    texts.append(f"of {name} from 0 to {case.image.tables[name] - 1}")
+        return " and ".join(dict.fromkeys(texts))
 
     def is_random(self) -> bool:
         """Whether the original computes other outputs when it is run again."""
@@ -195,6 +216,23 @@ class ReferenceOutputs:
                     if not np.array_equal(output, draw[name])
                 }
         return self.cases[0].outputs.keys() <= changed
+
+
+    def excludes_noise(self, differences: Mapping[str, float]) -> bool:
+        """Whether ``MANY_ROUNDINGS`` change one of these outputs, but by far less than its
+        difference.
+        """
+        changes = dict.fromkeys(differences, 0.0)
+        for case in self.cases:
+            for draw in range(RECORDED_DRAWS):
+                sample = draw_inputs(self.spec, self.original, case.image, draw, MANY_ROUNDINGS)
+                if sample.moved is None:
+                    return False
+                moved = self.original.run(sample.moved)
+                for name, largest in changes.items():
+                    change = compute_difference(case.outputs[name], moved[name])
+                    changes[name] = max(largest, change)
+        return any(0 < FACTOR * changes[name] < differences[name] for name in differences)
 
 
 #: Waits for the outputs of the original; they are None if no runtime that reads it is installed.
@@ -565,19 +603,23 @@ def _move_feed(feed: NamedArrays, runtime: ReferenceRuntime, draw: int) -> dict[
     return {**feed, **moved} if moved else {}
 
 
-def _move(values: Array, rng: np.random.Generator) -> Array:
-    """Floats that differ from the values by one rounding, up or down."""
+def _move(values: Array, rng: np.random.Generator, roundings: int = 1) -> Array:
+    """Floats that differ from the values by so many roundings, up or down."""
     dtype = values.dtype if values.dtype.kind == "f" else np.dtype(np.float32)
     signs = rng.choice((-1.0, 1.0), values.shape)
-    step = ROUNDING * float(np.finfo(dtype).eps) * signs
+    step = roundings * ROUNDING * float(np.finfo(dtype).eps) * signs
     moved = values * (1 + step)
     return moved.astype(dtype)
 
 
 def draw_inputs(
-    spec: ModelSpec, runtime: ReferenceRuntime, image: CheckImage, draw: int = 0
+    spec: ModelSpec,
+    runtime: ReferenceRuntime,
+    image: CheckImage,
+    draw: int = 0,
+    roundings: int = 1,
 ) -> ReferenceSample:
-    """A sample without outputs; the draw decides how the image is moved."""
+    """A sample without outputs; the draw decides how the image is moved by so many roundings."""
     wanted = image
     declared = {port.name: port for port in spec.inputs}
     frozen = supported_mo_args.frozen_inputs(spec.mo_args)
@@ -605,7 +647,7 @@ def draw_inputs(
         image = image.astype(dtype)
         prepared[name] = preprocess(image, port).astype(dtype)
         if dtype.kind == "f" or name in runtime.float_inputs:
-            changed = _move(image, rng)
+            changed = _move(image, rng, roundings)
             moved[name] = preprocess(changed, port).astype(changed.dtype)
     return ReferenceSample(wanted, feed, prepared, {**prepared, **moved} if moved else None)
 

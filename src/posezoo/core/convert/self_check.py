@@ -68,6 +68,9 @@ from posezoo.core.values import frozen
 #: The allowed difference of an IR in FP16 with a constant that is too large for FP16.
 CLIPPED = 2e-2
 
+#: A difference of so many times its limit may be an error also where roundings change nothing.
+FAR_OFF = 100
+
 # Layers that ONNX Runtime has not in double precision.
 _SINGLE = frozenset({
     "Convolution", "ConvolutionBackpropData", "GRUSequence", "GroupConvolution",
@@ -113,6 +116,7 @@ class SelfCheckResult:
         not_compared: why nothing but the reader that the IR is made by read the original; empty if
             something else did.
         reduction: what was left out of the whole check, in words; empty if nothing was.
+        values: those of the inputs of which no mean and scale is declared, in words.
         nodes: the comparison of inner tensors; None if it was not requested.
         int8: the comparison of INT8 with FP16; None for another IR. ``outputs`` is then empty: the
             reference was compared with the IR before it was rounded to INT8.
@@ -128,6 +132,7 @@ class SelfCheckResult:
     recorded: Mapping[str, OutputDifference] = field(default_factory=dict)
     not_compared: str = ""
     reduction: str = ""
+    values: str = ""
     nodes: NodeProof | None = None
     int8: Int8Comparison | None = None
     computed: Sequence[NamedArrays] = field(default=(), repr=False, compare=False)
@@ -397,6 +402,7 @@ class IrCheck(NetworkCheck):
             recorded=recorded,
             not_compared="" if reference.is_independent else explain_dependence(self.spec),
             reduction=reference.extent.reduction,
+            values=reference.describe_values(),
             nodes=nodes,
             computed=computed,
         )
@@ -709,7 +715,14 @@ class IrCheck(NetworkCheck):
             problem += f"; its constant {changed}"
         else:
             problem += self._describe_first_difference(reference)
-        return self.create_error(problem)
+        error = self.create_error(problem)
+        wrong = {name: compared.outputs[name] for name in compared.wrong}
+        error.far_off = {
+            name: output.difference
+            for name, output in wrong.items()
+            if output.difference >= FAR_OFF * output.tolerance
+        }
+        return error
 
     def _create_unprovable_error(self, name: str, output: OutputDifference) -> SelfCheckError:
         reason = f"{name} finds no person in the test images"
