@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from fakes.tflite_writer import TfliteWriter, options_of
 
@@ -85,7 +85,10 @@ class TfliteNetwork(Network):
         tensors = self.writer.tensors
         for place, number in enumerate(numbers):
             tensors[number].name = f"out_{place}"
-        interpreter = Interpreter(model_content=self.writer.finish([self.image], numbers))
+        interpreter = Interpreter(
+            model_content=self.writer.finish([self.image], numbers),
+            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        )
         interpreter.allocate_tensors()
         for number, tensor in enumerate(tensors):
             if not tensor.buffer:
