@@ -37,7 +37,7 @@ from posezoo.core.convert.feature_steps import COMPARED_ROWS, INT8_MAKER
 from posezoo.core.convert.fp16_check import IrLayers, compare_with_fp32, measure_rounding
 from posezoo.core.convert.frontends import VerifiedSource
 from posezoo.core.convert.graph_cutting import join_names
-from posezoo.core.convert.int8_check import compare_with_half
+from posezoo.core.convert.int8_check import compare_with_half, explain_wide_range
 from posezoo.core.convert.node_comparison import compare_nodes, find_wide_integer
 from posezoo.core.convert.reference_outputs import (
     EXACT,
@@ -447,14 +447,17 @@ class IrCheck(NetworkCheck):
         outputs for photos are near those of FP16.
 
         Raises:
-            SelfCheckError: it has other ranges, a weight is not rounded correctly, an output is far
-                from that of FP16 or contains inf or nan, or the check of the FP16 IR fails.
+            SelfCheckError: it has other ranges, a range is far wider than the values on photos, a
+                weight is not rounded correctly, an output is far from that of FP16 or contains inf
+                or nan, or the check of the FP16 IR fails.
         """
         hint = f"posezoo quantize {self.spec.full_name} --dataset_dir PHOTOS makes INT8, too"
         if difference := INT8_MAKER.part.explain_difference(half_xml, self.xml, self.spec):
             problem = f"is not the FP16 IR with the declared ranges: {difference}"
             raise self.create_error(problem, hint)
         try:
+            if wide := explain_wide_range(self.spec, half_xml):
+                raise self.create_error(f"has a range that is too wide: {wide}", hint)
             compared = compare_with_half(self.spec, half_xml, self.xml)
         except RuntimeError as error:
             raise self.create_error(f"cannot be run: {error_text(error)}") from error
