@@ -35,7 +35,7 @@ $(VENV)/.installed-%: setup.cfg pyproject.toml constraints.txt
 	@touch $@
 
 # In an environment of its own, with nothing but what README's first command installs. The bars are what was counted on
-# 2026-11-27 (docs/explanations/proof.md).
+# 2026-11-29 (docs/explanations/proof.md).
 README_ENV = build/readme-env
 readme-env:  ## an environment with what README's first command installs, and nothing else: build/readme-env
 	$(MAKE) --no-print-directory $(README_ENV)/.installed-run VENV=$(README_ENV)
