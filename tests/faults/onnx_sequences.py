@@ -198,9 +198,7 @@ def _attend(
     for each in offsets:
         part = net.node("MatMul", y, net.constant(net.draw(WIDTH, WIDTH, gain=0.7)))
         part = net.node("Add", part, net.constant(each))
-        part = net.node(
-            "Reshape", part, net.integers(count, length or -1, heads, WIDTH // heads)
-        )
+        part = net.node("Reshape", part, net.integers(count, length or -1, heads, WIDTH // heads))
         parts.append(net.node("Transpose", part, perm=[0, 2, 1, 3]))
     query, key, value = net.pick("keys and values exchanged", parts, [parts[i] for i in (0, 2, 1)])
     scores = net.node("MatMul", query, net.node("Transpose", key, perm=[0, 1, 3, 2]))

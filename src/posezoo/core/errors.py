@@ -141,7 +141,7 @@ class SelfCheckError(ConversionError):
     ``far_off`` has the difference of each output that is a hundred times as large as allowed.
     """
 
-    far_off: Mapping[str, float] = {}  # noqa: RUF012 it is only replaced
+    far_off: Mapping[str, float] = {}
 
 
 class RandomNetworkError(SelfCheckError):

@@ -124,7 +124,8 @@ def _read_quantized(file: FlatBuffer, tensor: int) -> Floats:
         sizes = [1] * len(shape)
         sizes[file.read_field(quantization, 6, "i")] = -1
         scales = scales.reshape(sizes)
-    return (values * scales).astype("<f4")
+    widened: Floats = (values * scales).astype("<f4")
+    return widened
 
 
 class _TFLiteRewriting:

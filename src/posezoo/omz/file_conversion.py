@@ -43,8 +43,8 @@ def convert_file(
             ``layout.download_dir``.
         options: how the IR is compared with the original, if at all. If its outputs cannot be
             computed, or if they differ and their noise is unknown
-            (``ReferenceOutputs.shows_noise``, ``excludes_noise``), it is written nevertheless, and the listener
-            receives a warning; if the check is strict, that is an error instead.
+            (``ReferenceOutputs.shows_noise``, ``excludes_noise``), it is written nevertheless, and
+            the listener receives a warning; if the check is strict, that is an error instead.
         batch: the first size of all inputs, or that of N if they declare a layout; None for the
             file's own.
         needs_all_inputs: whether the inputs, which have no names, must be all of the network's.

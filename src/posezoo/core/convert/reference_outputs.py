@@ -141,7 +141,9 @@ class ReferenceOutputs:
         declared = {port.name: port for port in self.spec.inputs}
         texts = []
         for case in self.cases:
-            low, high = NORMALIZED if case.image.is_normalized else (0, self.spec.self_check.largest)
+            low, high = (
+                NORMALIZED if case.image.is_normalized else (0, self.spec.self_check.largest)
+            )
             for name, values in case.feed.items():
                 port = declared.get(name)
                 if port is None or not _is_unprepared(self.spec, port):
@@ -216,7 +218,6 @@ class ReferenceOutputs:
                     if not np.array_equal(output, draw[name])
                 }
         return self.cases[0].outputs.keys() <= changed
-
 
     def excludes_noise(self, differences: Mapping[str, float]) -> bool:
         """Whether ``MANY_ROUNDINGS`` change one of these outputs, but by far less than its
@@ -615,12 +616,11 @@ def _move(values: Array, rng: np.random.Generator, roundings: int = 1) -> Array:
 def draw_inputs(
     spec: ModelSpec,
     runtime: ReferenceRuntime,
-    image: CheckImage,
+    wanted: CheckImage,
     draw: int = 0,
     roundings: int = 1,
 ) -> ReferenceSample:
     """A sample without outputs; the draw decides how the image is moved by so many roundings."""
-    wanted = image
     declared = {port.name: port for port in spec.inputs}
     frozen = supported_mo_args.frozen_inputs(spec.mo_args)
     rng = np.random.default_rng([wanted.seed, 1 + draw])
@@ -670,7 +670,8 @@ def _draw_image(
     drawn = draw_test_image(spec.self_check.inputs, ir_shape, port.layout, wanted.seed)
     if wanted.is_normalized and dtype.kind == "f" and _is_unprepared(spec, port):
         low, high = NORMALIZED
-        drawn = drawn * (high - low) / 255 + low
+        drawn *= (high - low) / 255
+        drawn += low
     else:
         drawn *= spec.self_check.largest / 255
     if port.element_type:
@@ -678,7 +679,8 @@ def _draw_image(
     if dtype.kind in "iu" and dtype.itemsize > 1 and not port.color:
         # Usually these are row indices, and tables have at least two rows.
         rows = wanted.tables.get(port.name, 2)
-        drawn = np.minimum(drawn / spec.self_check.largest * rows, rows - 1)
+        drawn *= rows / spec.self_check.largest
+        np.minimum(drawn, rows - 1, out=drawn)
     return drawn.astype(dtype)
 
 

@@ -42,7 +42,7 @@ def run_compiled(compiled: CompiledModel, feed: NamedArrays) -> dict[str, Array]
     are those of ``run_request``. Those in bfloat16 are in float32.
     """
     outputs = run_request(compiled.create_infer_request(), feed)
-    results = {}
+    results: dict[str, Array] = {}
     for port, output in zip(compiled.outputs, outputs, strict=True):
         is_half = port.get_element_type().get_type_name() == "bf16"  # OpenVINO calls it float16
         values = widen_bfloat16(output.view(np.uint16)) if is_half else output.copy()

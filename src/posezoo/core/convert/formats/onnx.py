@@ -388,9 +388,7 @@ def _run(session: Any, names: Sequence[str], feed: NamedArrays) -> dict[str, Arr
         raise RuntimeError(error_text(error)) from error
 
 
-def _run_in_bfloat16(
-    session: Any, names: Sequence[str], feed: NamedArrays
-) -> dict[str, Array]:
+def _run_in_bfloat16(session: Any, names: Sequence[str], feed: NamedArrays) -> dict[str, Array]:
     """As ``_run``; what numpy does not have is read out of ONNX Runtime's memory."""
     import ctypes
 
