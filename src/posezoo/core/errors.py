@@ -138,7 +138,8 @@ class ConversionError(PosezooError):
 class SelfCheckError(ConversionError):
     """The outputs of the IR differ from those of the original.
 
-    ``far_off`` has the difference of each output that is a hundred times as large as allowed.
+    ``far_off`` has the mean difference of each output whose largest one is a hundred times as large
+    as allowed.
     """
 
     far_off: Mapping[str, float] = {}

@@ -384,7 +384,7 @@ class IrCheck(NetworkCheck):
             exact_check = replace(self, without_noise=OFFSET) if is_rough else self
             compared = exact_check.compare(names, reference, computed)
         if compared.wrong:
-            raise self._create_difference_error(compared, changed, reference)
+            raise self._create_difference_error(compared, changed, reference, computed)
         if changed:
             raise self._create_constant_error(changed)
         nodes = self._check_nodes(reference) if self.by_nodes else None
@@ -710,7 +710,11 @@ class IrCheck(NetworkCheck):
         return self.create_error(f"has another constant than the original: {changed}")
 
     def _create_difference_error(
-        self, compared: OutputComparison, changed: str, reference: ReferenceOutputs
+        self,
+        compared: OutputComparison,
+        changed: str,
+        reference: ReferenceOutputs,
+        computed: Sequence[NamedArrays],
     ) -> SelfCheckError:
         self._refuse_wide_integers(reference)
         problem = self.describe_wrong(compared, reference.runtime)
@@ -721,7 +725,10 @@ class IrCheck(NetworkCheck):
         error = self.create_error(problem)
         wrong = {name: compared.outputs[name] for name in compared.wrong}
         error.far_off = {
-            name: output.difference
+            name: _find_mean(
+                (case.outputs[name], each[name])
+                for case, each in zip(reference.cases, computed, strict=True)
+            )
             for name, output in wrong.items()
             if output.difference >= FAR_OFF * output.tolerance
         }
@@ -744,11 +751,13 @@ def _compare_most(
     """The mean difference of an output of truths or integers: a rounding may tip over single
     values, whose difference is then as large as any.
     """
-    difference, noise = (
-        float(np.max([compute_difference(*pair, "mean") for pair in each]))
-        for each in (pairs, draws)
-    )
-    return OutputDifference(difference, allow_difference(noise) + WITHOUT_NOISE, noise)
+    noise = _find_mean(draws)
+    return OutputDifference(_find_mean(pairs), allow_difference(noise) + WITHOUT_NOISE, noise)
+
+
+def _find_mean(pairs: Iterable[tuple[Array, Array]]) -> float:
+    """The largest mean difference."""
+    return float(np.max([compute_difference(*pair, "mean") for pair in pairs]))
 
 
 def _select_outputs(

@@ -396,7 +396,9 @@ def _run_in_bfloat16(session: Any, names: Sequence[str], feed: NamedArrays) -> d
 
     from posezoo.core.arrays import widen_bfloat16
 
-    make = import_runtime(_MODULE).OrtValue.ortvalue_from_numpy
+    module = import_runtime(_MODULE)
+    assert module  # it made the session
+    make = module.OrtValue.ortvalue_from_numpy
     values = session.run_with_ort_values(names, {name: make(each) for name, each in feed.items()})
     outputs = {}
     for name, value in zip(names, values, strict=True):
