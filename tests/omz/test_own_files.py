@@ -1,7 +1,8 @@
-"""posezoo translate: one file outside of any registry becomes ONNX or IR."""
+"""posezoo convert FILE: one file outside of any registry becomes ONNX or IR."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import cv2
@@ -32,7 +33,7 @@ def run(capfd, *words: str) -> tuple[int, str, str]:
     """The exit code, the standard output and the standard error."""
     capfd.readouterr()
     try:
-        code = main(["translate", *words])
+        code = main(["convert", *words])
     except SystemExit as ended:
         code = ended.code
     return code, *capfd.readouterr()
@@ -171,6 +172,14 @@ def test_a_large_network_is_compared_on_smaller_images_of_two_ranges(folder, cap
     assert "on values from 0 to 255 and from -2 to 2, on images of 672 x 672 pixels" in err
 
 
+def test_without_an_output_the_ir_is_in_the_working_folder(folder, capfd):
+    (folder / "deep").mkdir()
+    (folder / "deep" / "net.onnx").write_bytes(network("onnx"))
+    code, shown, _ = run(capfd, "deep/net.onnx", "--format", "json")
+    assert (code, json.loads(shown)) == (0, {"file": "net.xml"})
+    assert (folder / "net.xml").is_file()
+
+
 @pytest.mark.parametrize("kind", ["onnx", "tflite", "pb"])
 def test_files_of_other_frameworks_become_ir(kind, folder, capfd):
     (folder / f"net.{kind}").write_bytes(network(kind))
@@ -193,7 +202,6 @@ def test_darknet_networks_become_ir_that_is_compared_with_opencv(folder, capfd):
 
 #: The words, and a part of the error.
 REFUSED = {
-    "no output": (["net.caffemodel"], "are required: -o/--output"),
     "a missing file": (["other.caffemodel", "-o", "a.onnx"], "other.caffemodel: does not exist"),
     "another output": (["net.caffemodel", "-o", "a.txt"], "a name that ends with .onnx or .xml"),
     "layers alone": (["net.prototxt", "-o", "a.onnx"], "give one file with weights"),
@@ -342,7 +350,7 @@ def write_with_weights_in(location):
 
 
 COMMANDS = {
-    "translate": lambda: main(["translate", "net.onnx", "-o", "net.xml"]),
+    "convert": lambda: main(["translate", "net.onnx", "-o", "net.xml"]),
     "mo": lambda: mo.main(["--input_model", "net.onnx", "-o", "."]),
 }
 
@@ -388,5 +396,5 @@ def test_a_graph_as_text_is_refused_with_the_command_that_writes_it_as_binary(fo
     code, shown, error = run(capfd, "net.pbtxt", "-o", "net.xml")
     assert (code, shown) == (1, "")
     assert "net.pbtxt: is a graph of TensorFlow as text" in error
-    assert "posezoo translate net.pb -o net.xml" in error
+    assert "posezoo convert net.pb -o net.xml" in error
     assert not (folder / "net.xml").exists()
