@@ -262,33 +262,52 @@ class NetworkCheck:
             computed: the outputs of the network, for each case.
             moved: the original's outputs with a moved image, for each case and each draw.
         """
-        declared = self.spec.self_check.tolerance
         is_movable = cases[0].moved is not None
         all_draws = [
-            (case, draw) for case, draws in zip(cases, moved, strict=True) for draw in draws
+            (case.outputs, draw) for case, draws in zip(cases, moved, strict=True) for draw in draws
         ]
         outputs = {}
         unprovable = []
         for name in names:
-            originals = [case.outputs[name] for case in cases]
-            results = [each[name] for each in computed]
-            if not all(map(_is_like, originals, results)):
-                raise self._create_infinity_error(name)
-            pairs = list(zip(originals, results, strict=True))
-            draws = [(case.outputs[name], draw[name]) for case, draw in all_draws]
-            noise = self._largest_difference(draws) if draws else None
-            tolerance = declared.get(name, declared.get("*"))
-            is_declared = tolerance is not None
-            if tolerance is None:
-                tolerance = self._allow(noise, is_movable=is_movable)
-                tolerance += self._allow_own_rounding(name, cases)
-            outputs[name] = OutputDifference(self._largest_difference(pairs), tolerance, noise)
-            if not is_declared and outputs[name].is_noisy and originals[0].dtype.kind in "biu":
-                outputs[name] = _compare_most(pairs, draws)
-            finds_nobody = not any(output.size for output in (*originals, *results))
-            if finds_nobody or (not is_declared and outputs[name].is_noisy):
+            pairs = [
+                (case.outputs[name], each[name]) for case, each in zip(cases, computed, strict=True)
+            ]
+            draws = [(original[name], draw[name]) for original, draw in all_draws]
+            own_rounding = self._allow_own_rounding(name, cases)
+            compared, is_proof = self._compare_output(name, pairs, draws, own_rounding, is_movable)
+            outputs[name] = compared
+            if not is_proof:
                 unprovable.append(name)
         return OutputComparison(outputs, tuple(unprovable))
+
+    def _compare_output(
+        self,
+        name: str,
+        pairs: Sequence[tuple[Array, Array]],
+        draws: Sequence[tuple[Array, Array]],
+        own_rounding: float,
+        is_movable: bool,
+    ) -> tuple[OutputDifference, bool]:
+        """The difference of an output, and whether its numbers prove anything.
+
+        Args:
+            pairs: the original's and those of the network, for each case.
+            draws: the original's without and with a moved image, for each draw.
+        """
+        if not all(_is_like(*pair) for pair in pairs):
+            raise self._create_infinity_error(name)
+        difference = self._largest_difference(pairs)
+        noise = self._largest_difference(draws) if draws else None
+        finds_somebody = any(output.size for pair in pairs for output in pair)
+        declared = self.spec.self_check.tolerance
+        tolerance = declared.get(name, declared.get("*"))
+        if tolerance is not None:
+            return OutputDifference(difference, tolerance, noise), finds_somebody
+        tolerance = self._allow(noise, is_movable=is_movable) + own_rounding
+        compared = OutputDifference(difference, tolerance, noise)
+        if compared.is_noisy and pairs[0][0].dtype.kind in "biu":
+            compared = _compare_most(pairs, draws)
+        return compared, finds_somebody and not compared.is_noisy
 
     def _create_infinity_error(self, name: str) -> SelfCheckError:
         return self.create_error(f"computes inf or nan in {name}")
