@@ -11,10 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from posezoo.core.arrays import Floats
 from posezoo.core.errors import ConversionError, sanitize
 from posezoo.formats.flatbuffers import (
     Fields,
@@ -27,6 +25,9 @@ from posezoo.formats.flatbuffers import (
     keep_fields,
     replace_root,
 )
+
+if TYPE_CHECKING:
+    from posezoo.core.arrays import Floats
 
 #: The fused activations that LiteRT computes, and OpenVINO if it does not drop them.
 _COMPUTED = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6")
@@ -114,6 +115,8 @@ def _find_hybrid_weights(file: FlatBuffer, graph: int, tensors: Sequence[int]) -
 
 def _read_quantized(file: FlatBuffer, tensor: int) -> Floats:
     """The values of a constant in 8 bits."""
+    import numpy as np
+
     buffer = file.read_tables(file.root, 4)[file.read_field(tensor, 2, "I")]
     shape = [file.read("i", at) for at in file.read_vector(tensor, 0)]
     values = np.frombuffer(file.read_bytes(buffer, 0), np.int8).reshape(shape)
