@@ -42,7 +42,11 @@ BOXES = "box"
 
 
 def draw(
-    image: Image, poses: Iterable[Pose], *, min_score: float | None = None, in_place: bool = False
+    image: Array | None,
+    poses: Iterable[Pose],
+    *,
+    min_score: float | None = None,
+    in_place: bool = False,
 ) -> Image:
     """An image with limbs and keypoints of poses, or with the boxes and labels of poses without
     keypoints.
@@ -62,7 +66,7 @@ def draw(
             channels are not contiguous.
         MissingPackageError: OpenCV is not installed.
     """
-    _require_image(image)
+    image = _require_image(image)
     if in_place:
         _require_drawable(image)
     canvas: Image = image if in_place else image.copy()
@@ -100,12 +104,13 @@ def _require_drawable(image: Image) -> None:
     )
 
 
-def _require_image(image: object) -> None:
+def _require_image(image: object) -> Array:
     if not isinstance(image, np.ndarray):
         raise ImageError(
             f"poses are drawn into a numpy array, not into {type(image).__name__}",
             hint="cv2.imread reads a file as an array, and gives None if it cannot",
         )
+    return image
 
 
 def _draw_words(canvas: Image, pose: Pose, min_score: float, line: int) -> None:
