@@ -27,7 +27,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from posezoo.core.convert import frontends
-from posezoo.core.convert.formats import with_default_sizes
+from posezoo.core.convert.formats import DEFAULT_SIDES, with_default_sizes
 from posezoo.core.convert.recorded_outputs import (
     SEEDS,
     RecordedInput,
@@ -160,7 +160,8 @@ def describe_input(port: Input, shape: Sequence[int] | None) -> RecordedInput:
     """
     mean = np.array(port.mean or (0,), np.float64)
     scale = np.array(port.scale or (1,), np.float64)
-    sizes = tuple(shape) if shape else with_default_sizes(port.shape, port.layout)
+    # Squares, as in the records that exist.
+    sizes = tuple(shape or with_default_sizes(port.shape, port.layout, DEFAULT_SIDES[1]))
     return RecordedInput(
         sizes, float(((0 - mean) / scale).min()), float(((255 - mean) / scale).max())
     )

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from . import onnx_networks, tflite_networks
+from . import onnx_networks, onnx_sequences, tflite_networks
 from .network import Port, Written
 from .onnx_networks import OnnxNetwork
 from .tflite_networks import TfliteNetwork
@@ -31,6 +31,9 @@ PREPROCESSING: tuple[dict[str, object], ...] = (
 
 #: How often each form of ``FORMS`` and of ``UNUSUAL`` is right, with other weights.
 DRAWS, UNUSUAL_DRAWS = 4, 3
+
+#: Forms that take no image with a mean.
+UNPREPARED = ("logarithms",)
 
 #: The edits of ``misreading/openvino.py``, and the networks whose IR they change.
 EDITED: dict[str, tuple[str, ...]] = {
@@ -78,6 +81,7 @@ class Case:
 
 _FORMATS: tuple[tuple[str, Any, Any], ...] = (
     ("onnx", onnx_networks, OnnxNetwork),
+    ("onnx", onnx_sequences, OnnxNetwork),
     ("tflite", tflite_networks, TfliteNetwork),
 )
 
@@ -105,7 +109,8 @@ def _write(network: Any, form: Callable[[Any], Any], **arguments: Any) -> Writte
 def _draw(title: str, network: Any, form: Callable[[Any], Any], count: int) -> Iterator[Case]:
     for seed in range(count):
         file = _write(network, form, seed=seed)
-        number = seed if file.inputs[0].dtype == np.float32 else 0
+        is_raw = file.inputs[0].dtype != np.float32 or form.__name__ in UNPREPARED
+        number = 0 if is_raw else seed
         yield Case(
             f"{title} {form.__name__} {seed}", file, Expected.ACCEPTED, PREPROCESSING[number]
         )
@@ -117,8 +122,13 @@ def _put_faults_in(title: str, network: Any, form: Callable[[Any], Any]) -> Iter
     file = _write(network, form, seed=seed)
     for number, fault in enumerate(file.faults):
         wrong = _write(network, form, fault=fault, seed=seed).content
-        preprocessing = PREPROCESSING[number % len(PREPROCESSING)]
-        yield Case(f"{title}, {fault}", file, Expected.REFUSED, preprocessing, misread=wrong)
+        # Nothing is declared of a transformer's image, or the usual mean and scale.
+        declared = PREPROCESSING[:2] if "transformer" in title else (PREPROCESSING[number % 4],)
+        if file.inputs[0].dtype != np.float32:
+            declared = PREPROCESSING[:1]
+        for name, preprocessing in zip(("", ", mean declared"), declared, strict=False):
+            full = f"{title}, {fault}{name}"
+            yield Case(full, file, Expected.REFUSED, preprocessing, misread=wrong)
     for edit in EDITED.get(title, ()):
         yield Case(
             f"{title}, {edit} in the IR", file, Expected.REFUSED, PREPROCESSING[1], edit=edit
@@ -148,8 +158,11 @@ def write_registry(cases: Sequence[Case], folder: Path) -> dict[str, dict[str, s
 def _describe(case: Case, name: str) -> dict[str, object]:
     """What model.yml declares."""
     (image,) = case.file.inputs
-    layout = "NCHW" if image.shape[1] == 3 else "NHWC"
+    layout = {"layout": "NCHW" if image.shape[1] == 3 else "NHWC"} if len(image.shape) == 4 else {}
     content = case.file.content
+    # Without them, all of the file: model.yml cannot declare a single value.
+    has_shapes = all(port.shape for port in case.file.outputs)
+    outputs = {"outputs": list(map(_describe_port, case.file.outputs))} if has_shapes else {}
     return {
         "description": case.title,
         "task_type": "human_pose_estimation",
@@ -159,8 +172,8 @@ def _describe(case: Case, name: str) -> dict[str, object]:
             "name": name, "size": len(content), "checksum": hashlib.sha384(content).hexdigest(),
             "source": "https://models.invalid/net",
         }],
-        "inputs": [{**_describe_port(image), "layout": layout, **case.preprocessing}],
-        "outputs": list(map(_describe_port, case.file.outputs)),
+        "inputs": [{**_describe_port(image), **layout, **case.preprocessing}],
+        **outputs,
     }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from fakes.tflite_writer import TfliteWriter, options_of
 
@@ -85,7 +85,10 @@ class TfliteNetwork(Network):
         tensors = self.writer.tensors
         for place, number in enumerate(numbers):
             tensors[number].name = f"out_{place}"
-        interpreter = Interpreter(model_content=self.writer.finish([self.image], numbers))
+        interpreter = Interpreter(
+            model_content=self.writer.finish([self.image], numbers),
+            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        )
         interpreter.allocate_tensors()
         for number, tensor in enumerate(tensors):
             if not tensor.buffer:
@@ -245,8 +248,44 @@ def faint_branch(net: TfliteNetwork) -> int:
     return net.same(net.node("ADD", net.same(x, 8, 8), y), 8, 5, 1)
 
 
+def dynamic_range(net: TfliteNetwork) -> int:
+    """Weights in 8 bits, which are multiplied by floats: LiteRT rounds these to 8 bits, too."""
+    x = net.stem()
+    for number in range(2):
+        kernel = _round(net, net.draw(8, 3, 3, 8), 0)
+        x = net.node(
+            "CONV_2D", x, kernel, net.constant(net.bias(8)), strideH=1, strideW=1, padding=SAME,
+            fusedActivationFunction=net.pick(
+                f"fused ReLU {number} dropped", ACTIVATIONS.RELU, ACTIVATIONS.NONE
+            ),
+        )  # fmt: skip
+    rates = net.pick("dilation", 2, 1)
+    x = net.node(
+        "DEPTHWISE_CONV_2D", x, _round(net, net.draw(1, 3, 3, 8, gain=9), 3),
+        net.constant(net.bias(8)), strideH=1, strideW=1, padding=SAME, depthMultiplier=1,
+        dilationHFactor=rates, dilationWFactor=rates,
+    )  # fmt: skip
+    x = net.node("AVERAGE_POOL_2D", x, filterHeight=5, filterWidth=7, strideH=5, strideW=7,
+                 padding=VALID)  # fmt: skip
+    x = net.node("RESHAPE", x, net.integers(16, 8), newShape=[16, 8])
+    return net.node("FULLY_CONNECTED", x, _round(net, net.draw(5, 8), 0), net.constant(net.bias(5)))
+
+
+def _round(net: TfliteNetwork, weights: Array, axis: int) -> int:
+    """Weights in 8 bits with a scale for each index of an axis."""
+    others = tuple(number for number in range(weights.ndim) if number != axis)
+    scales = np.abs(weights).max(others) / 127
+    levels = np.round(weights / np.expand_dims(scales, others)).astype(np.int8)
+    name = f"constant_{len(net.writer.buffers)}"
+    number = net.writer.tensor(
+        name, weights.shape, levels, dtype="int8", scales=list(map(float, scales))
+    )
+    net.writer.tensors[number].quantization.quantizedDimension = axis
+    return number
+
+
 FORMS: tuple[Form, ...] = (
-    fused, borders, resizes, slices, attention, deconvolution, faint_branch,
+    fused, borders, resizes, slices, attention, deconvolution, dynamic_range, faint_branch,
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -25,12 +26,14 @@ def model(tmp_path: Path) -> Path:
     return tmp_path / "models/public/movenet-thunder"
 
 
-def check(model: Path) -> tuple[int, list[str]]:
-    """The exit code, and the lines about the files."""
-    ended = posezoo("verify", "--metadata", "movenet-thunder", "--models_dir", model.parents[1])
+def check(model: Path, *names: str) -> tuple[int, list[str]]:
+    """The exit code, and the lines about the files of these models, or of all."""
+    ended = posezoo("verify", "--metadata", *names, "--models_dir", model.parents[1])
     assert "Traceback" not in ended.stderr
     lines = ended.stdout.splitlines()
-    return ended.returncode, [line for line in lines if line.endswith("[files-beside]")]
+    return ended.returncode, [
+        line for line in lines if line.endswith(("[files-beside]", "[measured]"))
+    ]
 
 
 def empty(path: Path) -> None:
@@ -40,6 +43,15 @@ def empty(path: Path) -> None:
     declaration = path.with_name("model.yml")
     text = declaration.read_text("utf-8")
     assert before in text
+    declaration.write_text(text.replace(before, compute_digest(path).value), "utf-8")
+
+
+def take_from_another(path: Path) -> None:
+    """The file of another model, with its checksum in model.yml."""
+    before = compute_digest(path).value
+    shutil.copy(path.parents[1] / "nanodet-g" / path.name, path)
+    declaration = path.with_name("model.yml")
+    text = declaration.read_text("utf-8")
     declaration.write_text(text.replace(before, compute_digest(path).value), "utf-8")
 
 
@@ -53,7 +65,22 @@ def append(path: Path) -> None:
 
 
 def test_the_declared_files_are_silent(model):
-    assert check(model)[1] == []
+    assert check(model, "movenet-thunder")[1] == []
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_the_file_of_another_model_is_found_although_its_digest_is_right(model, file):
+    take_from_another(model / file)
+    code, lines = check(model)
+    assert (code, len(lines)) == (1, 2)  # either of them may be wrong
+    assert "nanodet-g has the same file" in lines[0]
+
+
+def test_a_measurement_in_the_future_is_found(model):
+    path = model / "measured.yml"
+    path.write_text(re.sub(r"date: \S+", "date: 2131-01-31", path.read_text("utf-8"), count=1))
+    code, (line,) = check(model, "movenet-thunder")
+    assert (code, "measured.yml: 2131-01-31 is in the future" in line) == (1, True)
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -75,7 +102,7 @@ def test_both_files_are_checked_alike(
 ):
     path = model / file
     spoil(path)
-    code, (line,) = check(model)
+    code, (line,) = check(model, "movenet-thunder")
     assert code == 1
     assert f"error: {path}: {problem} [files-beside]" in line
 
@@ -90,6 +117,6 @@ def test_both_files_are_checked_alike(
 def test_a_file_without_tensors_is_an_error(model, file: str, problem: str):
     path = model / file
     empty(path)
-    code, (line,) = check(model)
+    code, (line,) = check(model, "movenet-thunder")
     assert code == 1
     assert f"error: {path}: {problem} [files-beside]" in line

@@ -127,6 +127,51 @@ def test_the_size_that_a_network_of_openpose_gets_at_run_time_is_given(folder, c
     assert result.shape == (1, 4, 23, 31)
 
 
+def write_graph(nodes, kind=onnx.TensorProto.FLOAT, shape=(1, 3, 32, 48), **constants):
+    """net.onnx, whose nodes lead from the tensor image to out."""
+    ports = [
+        onnx.helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, shape),
+        onnx.helper.make_tensor_value_info("out", kind, None),
+    ]
+    weights = [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()]
+    graph = onnx.helper.make_graph(nodes, "net", ports[:1], ports[1:], weights)
+    opsets = [onnx.helper.make_opsetid("", 17)]
+    model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    Path("net.onnx").write_bytes(model.SerializeToString())
+
+
+def test_an_ir_that_is_far_off_is_not_written_where_roundings_are_not_the_cause(folder, capfd):
+    """OpenVINO does not let the sums of bytes wrap."""
+    make = onnx.helper.make_node
+    nodes = [
+        make("Mul", ["image", "share"], ["levels"]), make("Abs", ["levels"], ["sizes"]),
+        make("Cast", ["sizes"], ["bytes"], to=onnx.TensorProto.UINT8),
+        make("Add", ["bytes", "more"], ["sums"]),
+        make("Cast", ["sums"], ["out"], to=onnx.TensorProto.FLOAT),
+    ]  # fmt: skip
+    write_graph(nodes, share=np.float32(0.31), more=np.uint8(200))
+    code, _, err = run(capfd, "net.onnx", "-o", "net.xml")
+    assert code == 1
+    assert err.startswith("error: net: the FP32 IR differs from the original in out")
+    assert not (folder / "net.xml").exists()
+
+
+def test_an_output_of_texts_is_refused_by_its_name(folder, capfd):
+    cast = onnx.helper.make_node("Cast", ["image"], ["out"], to=onnx.TensorProto.STRING)
+    write_graph([cast], kind=onnx.TensorProto.STRING)
+    code, _, err = run(capfd, "net.onnx", "-o", "net.xml")
+    assert (code, err.startswith("error: net: the output out has texts")) == (1, True)
+
+
+def test_a_large_network_is_compared_on_smaller_images_of_two_ranges(folder, capfd):
+    kernel = np.random.default_rng(0).normal(size=(16, 3, 3, 3)).astype(np.float32)
+    convolution = onnx.helper.make_node("Conv", ["image", "kernel"], ["out"], pads=[1] * 4)
+    write_graph([convolution], shape=(1, 3, 768, 768), kernel=kernel)
+    code, _, err = run(capfd, "net.onnx", "-o", "net.xml")
+    assert code == 0
+    assert "on values from 0 to 255 and from -2 to 2, on images of 672 x 672 pixels" in err
+
+
 def test_without_an_output_the_ir_is_in_the_working_folder(folder, capfd):
     (folder / "deep").mkdir()
     (folder / "deep" / "net.onnx").write_bytes(network("onnx"))

@@ -204,11 +204,25 @@ def scaled(tensors: dict[str, np.ndarray], factor: float) -> dict[str, np.ndarra
     }
 
 
-@pytest.mark.parametrize("factor", [0.001, 10_000])
-def test_get_refuses_ranges_of_another_scale(zoo, tensors, factor):
+@pytest.mark.parametrize(
+    ("factor", "problem"),
+    [
+        (0.001, "is too far from the FP16 IR: on 2 photos, "),
+        (8, "has a range that is too wide: "),
+        (10_000, "has a range that is too wide: "),
+    ],
+)
+def test_get_refuses_ranges_of_another_scale(zoo, tensors, factor, problem):
     zoo.declare(scaled(tensors, factor))
-    refused(zoo.convert(), "tiny: the FP16-INT8 IR is too far from the FP16 IR: on 2 photos, ")
+    refused(zoo.convert(), f"tiny: the FP16-INT8 IR {problem}")
     assert not zoo.xml().exists()
+
+
+def test_get_refuses_a_single_range_that_is_twenty_times_too_wide(zoo, tensors):
+    for name in [name for name in tensors if name.startswith("activations/")]:
+        zoo.declare({**tensors, name: tensors[name] * np.float32(20)})
+        place = name.removeprefix("activations/")
+        refused(zoo.convert(), f"tiny: the FP16-INT8 IR has a range that is too wide: {place} is ")
 
 
 def test_get_refuses_biases_of_another_scale(zoo, tensors):
@@ -240,7 +254,7 @@ def test_int8_says_everywhere_what_it_was_compared_with(made):
 
 def test_an_input_that_takes_no_photo_is_not_compared(zoo, tensors):
     shape = [1, 3, HEIGHT, WIDTH]
-    zoo.declare(tensors, inputs=[{"name": "image", "shape": shape}])
+    zoo.declare(tensors, inputs=[{"name": "image", "shape": shape, "layout": "N?HW"}])
     ended = zoo.convert()
     assert ended.returncode == 0, ended.stderr
     assert "tiny: INT8 not compared: " in ended.stderr
@@ -595,7 +609,7 @@ def test_open_model_zoos_quantizer_refuses_spoilt_ranges(zoo, tensors):
     omz(zoo, "downloader")
     ended = omz(zoo, "quantizer")
     assert ended.returncode == 1
-    assert "is too far from the FP16 IR" in ended.stderr
+    assert "has a range that is too wide" in ended.stderr
 
 
 def test_open_model_zoos_quantizer_asks_for_photos_without_ranges(zoo):

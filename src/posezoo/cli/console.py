@@ -94,27 +94,32 @@ def summarize_self_checks(
     yield (
         f"{' and '.join(event.precision for event in proven)} self-check passed in {seconds:.1f} s:"
         f" difference {worst.difference:.1e}, {worst.tolerance:.0e} allowed, compared with"
-        f" {proven[0].reference}"
+        f" {proven[0].reference}{_describe_images(proven[0])}"
     )
+
+
+def _describe_images(event: events.SelfCheckPassed) -> str:
+    values = f"on values {event.values}" if event.values else ""
+    return "".join(f", {text}" for text in (values, event.reduction) if text)
 
 
 def _self_check_lines(event: events.SelfCheckPassed) -> Iterator[str]:
     if event.int8:
         yield _int8_line(event, event.int8)
         return
-    reduction = f", {event.reduction}" if event.reduction else ""
+    images = _describe_images(event)
     if event.unprovable:
         yield (
             f"{event.precision} cannot be proven by numbers: a rounding of the input changes "
             f"{', '.join(event.unprovable)} by more than 5 %, or the test images show no person;"
             f" difference {event.difference:.1e}, compared with {event.reference}"
-            f"{_describe_rounding(event)}{reduction}"
+            f"{_describe_rounding(event)}{images}"
         )
         return
     yield (
         f"{event.precision} self-check passed: difference {event.difference:.1e}, "
         f"{event.tolerance:.0e} allowed, compared with {event.reference}"
-        f"{_describe_rounding(event)}{reduction}"
+        f"{_describe_rounding(event)}{images}"
     )
     if event.nodes:
         yield f"{event.precision} {event.nodes}"

@@ -16,3 +16,9 @@ Ints = NDArray[np.int64]
 
 #: By the names of inputs, outputs or tensors.
 NamedArrays = Mapping[str, Array]
+
+
+def widen_bfloat16(bits: Array) -> Floats:
+    """The values of a tensor in bfloat16, which numpy does not have, from its bits (uint16)."""
+    widened: Floats = (bits.astype(np.uint32) << 16).view(np.float32)
+    return widened

@@ -303,7 +303,8 @@ class SelfCheckPassed(ModelEvent):
 
     ``difference`` is the largest difference of all outputs, as a share of that output's largest
     value; ``reference`` names the runtime that ran the original. ``reduction`` is what was left out
-    of the check of a costly network. ``unprovable`` lists the outputs whose numbers prove nothing,
+    of the check of a costly network. ``values`` are those of the inputs of which no mean and scale
+    is declared. ``unprovable`` lists the outputs whose numbers prove nothing,
     because a rounding of the input changes them by more than 5 % of their largest value.
 
     ``rounding`` is the largest change of an output by the rounding of the constants to FP16, as a
@@ -328,6 +329,7 @@ class SelfCheckPassed(ModelEvent):
     rounding_in_unit: float | None = None
     unit: str = ""
     reduction: str = ""
+    values: str = ""
     nodes: NodeProof | None = None
     int8: Int8Comparison | None = None
 

@@ -99,7 +99,7 @@ def convert_to_onnx(
     report = OnnxReport(inputs, outputs, preprocessing)
     if is_dry_run:
         return report
-    filled = preprocess.fill_in_inputs(spec, network)
+    filled = preprocess.describe_inputs(spec, network)
     with writing(output):
         output.write_bytes(content)
         try:

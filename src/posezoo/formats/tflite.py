@@ -26,7 +26,7 @@ from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.versions import package_version
 from posezoo.formats.flatbuffers import CustomOperation, FlatBuffer
 from posezoo.formats.tensorflow import cut_at_tensors
-from posezoo.formats.tflite_rewriting import rewrite_operations
+from posezoo.formats.tflite_rewriting import rewrite_operations, widen_weights
 
 if TYPE_CHECKING:
     from openvino import Model, Node
@@ -159,24 +159,36 @@ def _open_runtime(
 def _open_interpreter(
     module: Any, path: Path, sizes: Mapping[str, Shape], *, keeps_tensors: bool = False
 ) -> Any:
+    content = widen_weights(FlatBuffer(path.read_bytes()))
     interpreter = module.Interpreter(
-        model_path=str(path),
+        model_path=None if content else str(path),
+        model_content=content,
         # The default delegate is faster and less exact.
         experimental_op_resolver_type=module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
         experimental_preserve_all_tensors=keeps_tensors,
     )
+    interpreter.allocate_tensors()
+    _resize(interpreter, sizes)
+    return interpreter
+
+
+def _resize(interpreter: Any, sizes: Mapping[str, Shape]) -> None:
+    """Give the inputs these sizes, by name."""
+    is_changed = False
     for port in interpreter.get_input_details():
         shape = tuple(port["shape"])
         size = sizes.get(port["name"], shape)
         if size != shape:
+            is_changed = True
             interpreter.resize_tensor_input(port["index"], size)
-    interpreter.allocate_tensors()
-    return interpreter
+    if is_changed:
+        interpreter.allocate_tensors()
 
 
 def _run(
     interpreter: Any, tensors: Sequence[Mapping[str, Any]], feed: NamedArrays
 ) -> dict[str, Array]:
+    _resize(interpreter, {name: values.shape for name, values in feed.items()})
     for port in interpreter.get_input_details():
         interpreter.set_tensor(port["index"], feed[port["name"]])
     interpreter.invoke()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from posezoo.core.errors import ConversionError, sanitize
 from posezoo.formats.flatbuffers import (
@@ -24,6 +25,9 @@ from posezoo.formats.flatbuffers import (
     keep_fields,
     replace_root,
 )
+
+if TYPE_CHECKING:
+    from posezoo.core.arrays import Floats
 
 #: The fused activations that LiteRT computes, and OpenVINO if it does not drop them.
 _COMPUTED = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6")
@@ -57,6 +61,7 @@ _ADD_OPTIONS = 11
 _TRANSPOSE_CONV_OPTIONS = 49
 
 _FLOAT32 = 0
+_INT8 = 9
 
 
 def rewrite_operations(path: Path, file: FlatBuffer) -> bytes | None:
@@ -67,6 +72,63 @@ def rewrite_operations(path: Path, file: FlatBuffer) -> bytes | None:
         ConversionError: LiteRT and OpenVINO differ in the fused activation of an operation.
     """
     return _TFLiteRewriting(path, file).rewrite()
+
+
+def widen_weights(file: FlatBuffer) -> bytes | None:
+    """The content of a TFLite file whose weights in 8 bits are floats, where an operation computes
+    with floats (dynamic range quantization); None if it has none.
+
+    LiteRT rounds the inputs of such an operation to 8 bits. OpenVINO does not, and is more exact.
+    """
+    buffers: list[Part] = [*map(Kept, file.read_tables(file.root, 4))]
+    count = len(buffers)
+    graphs = []
+    for graph in file.read_tables(file.root, 2):
+        tensors = file.read_tables(graph, 0)
+        parts: list[Part] = [*map(Kept, tensors)]
+        for number in sorted(_find_hybrid_weights(file, graph, tensors)):
+            values = _read_quantized(file, tensors[number])
+            new: Fields = {1: _FLOAT32, 2: len(buffers)}
+            parts[number] = keep_fields(file, tensors[number], (0, 3), new)
+            buffers.append(NewTable({0: NewBytes(values.tobytes())}))
+        graphs.append(keep_fields(file, graph, (1, 2, 3, 4), {0: NewVector(parts)}))
+    if len(buffers) == count:
+        return None
+    fields: Fields = {
+        0: file.read_field(file.root, 0, "I"),
+        2: NewVector(graphs),
+        4: NewVector(buffers),
+    }
+    return replace_root(file, keep_fields(file, file.root, (1, 3, 5, 6, 7), fields))
+
+
+def _find_hybrid_weights(file: FlatBuffer, graph: int, tensors: Sequence[int]) -> set[int]:
+    """The numbers of the constants in 8 bits that are multiplied by floats."""
+    types = [file.read_field(tensor, 1, "b") for tensor in tensors]
+    found = set()
+    for operation in file.read_tables(graph, 3):
+        first, *others = [file.read("i", at) for at in file.read_vector(operation, 1)] or [-1]
+        if first >= 0 and types[first] == _FLOAT32:
+            found |= {number for number in others if number >= 0 and types[number] == _INT8}
+    return found
+
+
+def _read_quantized(file: FlatBuffer, tensor: int) -> Floats:
+    """The values of a constant in 8 bits."""
+    import numpy as np
+
+    buffer = file.read_tables(file.root, 4)[file.read_field(tensor, 2, "I")]
+    shape = [file.read("i", at) for at in file.read_vector(tensor, 0)]
+    values = np.frombuffer(file.read_bytes(buffer, 0), np.int8).reshape(shape)
+    quantization = file.follow(tensor, 4)
+    at = file.read_vector(quantization, 2)
+    scales = np.frombuffer(file.content, "<f4", len(at), at.start)
+    if len(scales) > 1:
+        sizes = [1] * len(shape)
+        sizes[file.read_field(quantization, 6, "i")] = -1
+        scales = scales.reshape(sizes)
+    widened: Floats = (values * scales).astype("<f4")
+    return widened
 
 
 class _TFLiteRewriting:

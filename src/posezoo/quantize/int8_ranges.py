@@ -19,7 +19,7 @@ model_transformer.py`` and ``quantization/fake_quantize.py``.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -30,10 +30,17 @@ import numpy as np
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.convert.feature_steps import Int8Maker
 from posezoo.core.convert.recorded_outputs import verify_file_beside
+from posezoo.core.convert.reference_outputs import EXACT
 from posezoo.core.declarations.model import Decoder, ModelSpec, Precision
 from posezoo.core.errors import ConversionError, QuantizationError, import_optional
 from posezoo.core.ir import ir_writer
-from posezoo.core.ir.openvino_import import error_text, openvino_core, static_sizes
+from posezoo.core.ir.inference import run_request
+from posezoo.core.ir.openvino_import import (
+    error_text,
+    import_openvino,
+    openvino_core,
+    static_sizes,
+)
 from posezoo.core.values import frozen
 from posezoo.networks.checkpoints.mapped_file import MappedFile, shorten
 from posezoo.networks.checkpoints.safetensors import read_safetensors
@@ -44,6 +51,10 @@ if TYPE_CHECKING:
 
 ACTIVATION_LEVELS = 256
 WEIGHT_LEVELS = 255
+
+#: How much wider than its values on two photos a range may be: the ranges in the registry, measured
+#: on more photos, are up to 1.7 times as wide.
+WIDEST = 4
 
 # Of a channel whose weights are nearly zero: a share of the largest range, and a value.
 _LEAST_SHARE = np.float32(0.01)
@@ -362,6 +373,40 @@ class RangesMaker(Int8Maker):
             if actual.shape != tensor.shape or not np.allclose(actual, tensor, _HALF_ROUNDING):
                 return f"it has other {name}"
         return _find_wrong_weight(*networks)
+
+    def explain_wide_range(self, half: Path, spec: ModelSpec, feeds: Sequence[NamedArrays]) -> str:
+        """See ``Int8Maker``."""
+        ranges = read_ranges(spec).activations
+        least, largest = _measure_ends(openvino_core().read_model(half), list(ranges), feeds)
+        for name, (low, high), start, end in zip(
+            ranges, ranges.values(), least, largest, strict=True
+        ):
+            width = float(high.max() - low.min())
+            if width > WIDEST * (end - start) > 0:
+                return (
+                    f"{name} is {width:.3g} wide, {width / (end - start):.0f} times as wide as its"
+                    f" values on {len(feeds)} photos, {WIDEST} times is allowed"
+                )
+        return ""
+
+
+def _measure_ends(
+    network: Model, names: Sequence[str], feeds: Sequence[NamedArrays]
+) -> tuple[Array, Array]:
+    """The least and the largest value at each quantizer's place, for all of some inputs."""
+    operations = import_optional("openvino.opset13", extra="run")
+    nodes = _Nodes(network)
+    sources = [_find_place(name, nodes)[0] for name in names]
+    ends = []
+    for reduce in (operations.reduce_min, operations.reduce_max):
+        for source in sources:
+            axes = np.arange(len(source.get_partial_shape()))
+            ends.append(operations.result(reduce(source, axes)))
+    measured = import_openvino().Model(ends, network.get_parameters(), "ranges")
+    request = openvino_core().compile_model(measured, "CPU", EXACT).create_infer_request()
+    values = np.array([[float(end) for end in run_request(request, feed)] for feed in feeds])
+    least, largest = np.split(values, 2, axis=1)
+    return least.min(0), largest.max(0)
 
 
 def _find_wrong_weight(half: Model, int8: Model) -> str:

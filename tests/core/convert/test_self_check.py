@@ -543,7 +543,7 @@ def test_two_different_images_are_checked_at_any_size(tmp_path):
         spec = spec_of(content, tmp_path, inputs=(image,), outputs=())
         layout = downloaded(spec, content, tmp_path)
         one, other = compute_reference(spec, frontends.source_model_path(spec, layout)).cases
-        assert one.seed != other.seed
+        assert one.image.seed != other.image.seed
         for name, picture in one.feed.items():
             assert not np.array_equal(picture, other.feed[name])
 

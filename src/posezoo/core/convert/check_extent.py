@@ -10,8 +10,8 @@ IR are compared with those of the FP32 IR in any case.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import field
+from collections.abc import Iterator, Mapping
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from posezoo.core.arrays import NamedArrays
@@ -20,7 +20,7 @@ from posezoo.core.ir.complexity import compute_complexity
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
-    from openvino import Model, Node
+    from openvino import Model, Node, Output
 
     from posezoo.core.convert.formats import Shape
 
@@ -48,6 +48,11 @@ _LOCAL = frozenset({
 })  # fmt: skip
 _UPSAMPLING = frozenset({"ConvolutionBackpropData", "GroupConvolutionBackpropData"})
 
+# Operations whose result has the values of their first input, up to a limit.
+_SAME_VALUES = frozenset({
+    "Clamp", "Convert", "Maximum", "Minimum", "Reshape", "Squeeze", "Transpose", "Unsqueeze",
+})  # fmt: skip
+
 # An axis of a Gather that is longer is a side of the image.
 _MOST_CHANNELS = 4
 
@@ -59,6 +64,7 @@ class CheckExtent:
     Attributes:
         seeds: the seed of each image.
         sizes: the original's input shapes by name, if they are smaller than declared.
+        tables: how many rows the table has from which an input of integers chooses, by its name.
         runs_rounded: whether an IR in FP16 is run, too.
         reduction: what differs from the whole check, in words; empty for the whole check.
     """
@@ -67,6 +73,7 @@ class CheckExtent:
     sizes: Mapping[str, Shape] = field(default_factory=dict)
     runs_rounded: bool = True
     reduction: str = ""
+    tables: Mapping[str, int] = field(default_factory=dict)
 
 
 #: The check of a network that is not costly.
@@ -82,6 +89,10 @@ def choose_extent(network: Model, spec: ModelSpec) -> CheckExtent:
     Args:
         spec: the model, with its inputs completed from the network.
     """
+    return replace(_choose_images(network, spec), tables=_find_tables(network))
+
+
+def _choose_images(network: Model, spec: ModelSpec) -> CheckExtent:
     complexity = compute_complexity(network)
     if complexity is None:  # its sizes are dynamic: it is run on small images
         return WHOLE
@@ -95,6 +106,31 @@ def choose_extent(network: Model, spec: ModelSpec) -> CheckExtent:
         return ONE_IMAGE
     images = " and ".join(_describe_image(port, sizes[port.name]) for port in spec.inputs)
     return CheckExtent(sizes=sizes, reduction=f"on images of {images}")
+
+
+def _find_tables(network: Model) -> dict[str, int]:
+    """The rows of the smallest table from which an input of integers chooses, by its name."""
+    tables: dict[str, int] = {}
+    for parameter in network.get_parameters():
+        port = parameter.output(0)
+        if port.get_element_type().is_integral():
+            rows = list(_find_rows(port))
+            tables |= dict.fromkeys(port.names, min(rows)) if rows else {}
+    return tables
+
+
+def _find_rows(port: Output) -> Iterator[int]:
+    """The rows of each constant table that a tensor, in any form, chooses from."""
+    for target in port.get_target_inputs():
+        node = target.get_node()
+        kind = node.get_type_name()
+        if kind in _SAME_VALUES:
+            yield from _find_rows(node.output(0))
+        elif kind == "Gather" and target.get_index() == 1:
+            axis = node.input_value(2).get_node()
+            shape = node.get_input_partial_shape(0)
+            if axis.get_type_name() == "Constant" and shape.is_static:
+                yield shape.to_shape()[int(axis.data)]
 
 
 def reshape_to(network: Model, feed: NamedArrays) -> None:

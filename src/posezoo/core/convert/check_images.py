@@ -5,17 +5,40 @@ symmetric.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field
 
 import numpy as np
 
 from posezoo.core.arrays import Doubles, Floats
+from posezoo.core.values import frozen
 
 _Draw = Callable[[int, int, int, np.random.Generator], Doubles]
 
 #: The side of the coarse squares of ``noise``, in pixels: about one cell of a pose network's
 #: heatmaps.
 BLOCK = 16
+
+#: The values of an image after the usual means and scales, such as those of ImageNet.
+NORMALIZED = (-2, 2)
+
+
+@frozen
+class CheckImage:
+    """What the inputs of a network are drawn from.
+
+    Attributes:
+        seed: of the random values.
+        batch: how many images are in the inputs that take any number.
+        is_normalized: whether an input has the values of a normalized image, if nothing is declared
+            of them.
+        tables: how many rows the table has from which an input of integers chooses, by its name.
+    """
+
+    seed: int
+    batch: int = 1
+    is_normalized: bool = False
+    tables: Mapping[str, int] = field(default_factory=dict)
 
 
 def draw_test_image(kind: str, shape: Sequence[int], layout: str, seed: int) -> Floats:

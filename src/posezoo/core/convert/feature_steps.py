@@ -63,6 +63,12 @@ class Int8Maker:
         """How an INT8 IR differs from the FP16 IR with its ranges; empty if it does not."""
         raise NotImplementedError
 
+    def explain_wide_range(self, half: Path, spec: ModelSpec, feeds: Sequence[NamedArrays]) -> str:
+        """Which range is far wider than the values of the FP16 IR for these inputs; empty if none
+        is.
+        """
+        raise NotImplementedError
+
 
 INT8_MAKER: Hook[Int8Maker] = Hook("int8_maker", Int8Maker())
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
-from posezoo.core.convert.feature_steps import SAMPLE_PHOTOS
+from posezoo.core.convert.feature_steps import INT8_MAKER, SAMPLE_PHOTOS
 from posezoo.core.convert.reference_outputs import EXACT, resize
 from posezoo.core.declarations.model import ColorOrder, ModelSpec
 from posezoo.core.events import Int8Comparison
@@ -103,11 +103,9 @@ def compare_with_half(spec: ModelSpec, half: Path, int8: Path) -> Int8Comparison
     Raises:
         RuntimeError: an IR cannot be run.
     """
-    taken = PhotoInput.find(spec, openvino_core().read_model(half))
-    photos = SAMPLE_PHOTOS.part.read() if taken else ()
-    if taken is None or not photos:
+    feeds = _draw_feeds(spec, half)
+    if not feeds:
         return Int8Comparison(LARGEST_DEVIATION)
-    feeds = [taken.fit(photo) for photo in photos]
     pairs = list(zip(_run(half, feeds), _run(int8, feeds), strict=True))
     deviation = {
         name: measure_deviation([(exact[name], rounded[name]) for exact, rounded in pairs])
@@ -117,7 +115,26 @@ def compare_with_half(spec: ModelSpec, half: Path, int8: Path) -> Int8Comparison
     }
     if not deviation:
         return Int8Comparison(LARGEST_DEVIATION)
-    return Int8Comparison(LARGEST_DEVIATION, len(photos), deviation)
+    return Int8Comparison(LARGEST_DEVIATION, len(feeds), deviation)
+
+
+def explain_wide_range(spec: ModelSpec, half: Path) -> str:
+    """Which declared range is far wider than the values of the FP16 IR on the sample photos; empty
+    if none is, or without photos.
+
+    Raises:
+        RuntimeError: the IR cannot be run.
+    """
+    feeds = _draw_feeds(spec, half)
+    return INT8_MAKER.part.explain_wide_range(half, spec, feeds) if feeds else ""
+
+
+def _draw_feeds(spec: ModelSpec, half: Path) -> list[dict[str, Array]]:
+    """The inputs for the sample photos; none if the network does not take photos, or if there are
+    none.
+    """
+    taken = PhotoInput.find(spec, openvino_core().read_model(half))
+    return [taken.fit(photo) for photo in SAMPLE_PHOTOS.part.read()] if taken else []
 
 
 def _run(xml: Path, feeds: Sequence[NamedArrays]) -> Iterator[dict[str, Array]]:

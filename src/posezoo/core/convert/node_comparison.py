@@ -202,7 +202,7 @@ class _Comparison:
             ]
             if not unsure:
                 break
-            moved = draw_inputs(self.spec, self.original, self.case.seed, draw).moved
+            moved = draw_inputs(self.spec, self.original, self.case.image, draw).moved
             if moved is None:
                 return dict.fromkeys(unsure, 0.0)
             others = run_original(moved)

@@ -147,6 +147,27 @@ def fill_in_inputs(spec: ModelSpec, network: Model) -> ModelSpec:
     return replace(spec, inputs=(*completed, *inputs[len(network.inputs) :]))
 
 
+def describe_inputs(spec: ModelSpec, network: Model) -> ModelSpec:
+    """The model as ``fill_in_inputs`` completes it, with the shape of each input and with those
+    that it does not declare, for the self-check of a prepared network.
+    """
+    spec = fill_in_inputs(spec, network)
+    sizes = {
+        name: tuple(static_sizes(port.partial_shape))
+        for port in network.inputs
+        if port.partial_shape.rank.is_static
+        for name in port.names
+    }
+    inputs = []
+    others = find_others(spec, network, [port.name for port in spec.inputs])
+    for port in (*spec.inputs, *(Input(name, ()) for name in others)):
+        shape = port.shape or (() if port.to_layout else sizes.get(port.name, ()))
+        shown = _shown_layouts(shape)
+        is_shown = not port.layout and not port.to_layout and len(shown) == 1
+        inputs.append(replace(port, shape=shape, layout=shown[0] if is_shown else port.layout))
+    return replace(spec, inputs=tuple(inputs))
+
+
 def _describes_others(inputs: Sequence[Input]) -> bool:
     *named, last = inputs
     return all(port.name for port in named) and not any((last.name, last.shape, last.layout))

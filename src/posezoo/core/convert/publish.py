@@ -15,7 +15,7 @@ from posezoo.core.convert import frontends
 from posezoo.core.convert.check_extent import WHOLE, choose_extent
 from posezoo.core.convert.conversion_plan import ConversionOptions
 from posezoo.core.convert.feature_steps import INT8_MAKER
-from posezoo.core.convert.preprocess import fill_in_inputs
+from posezoo.core.convert.preprocess import describe_inputs
 from posezoo.core.convert.reference_outputs import (
     FindReference,
     compute_reference,
@@ -121,7 +121,7 @@ def write_checked_irs(
         OutputError: a file cannot be written.
     """
     network = read()
-    filled = fill_in_inputs(spec, network)
+    filled = describe_inputs(spec, network)
     extent = choose_extent(network, filled) if options.self_check else WHOLE
     precisions = [target.precision for target in targets]
     # A published IR is compared with itself. Otherwise an IR in FP16 is proven by the FP32 IR,
@@ -240,6 +240,7 @@ def _report_passed(
         reference=result.reference,
         unprovable=result.unprovable,
         reduction=result.reduction,
+        values=result.values,
         nodes=result.nodes,
         int8=result.int8,
     )

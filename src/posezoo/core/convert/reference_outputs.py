@@ -19,9 +19,10 @@ import numpy as np
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.convert import frontends
 from posezoo.core.convert.check_extent import ONE_IMAGE, WHOLE, CheckExtent
-from posezoo.core.convert.check_images import draw_test_image
-from posezoo.core.convert.difference import compute_difference
+from posezoo.core.convert.check_images import NORMALIZED, CheckImage, draw_test_image
+from posezoo.core.convert.difference import FACTOR, compute_difference
 from posezoo.core.convert.formats import (
+    DEFAULT_SIDES,
     InnerTensors,
     Partner,
     ReferenceRuntime,
@@ -37,7 +38,7 @@ from posezoo.core.convert.inner_tensors import compile_tensors
 from posezoo.core.convert.recorded_outputs import Recording, draw_feed, read_recording
 from posezoo.core.declarations import supported_mo_args
 from posezoo.core.declarations.model import Input, ModelSpec, Output
-from posezoo.core.errors import SelfCheckError, install_command
+from posezoo.core.errors import ConversionError, SelfCheckError, install_command
 from posezoo.core.ir.inference import run_compiled
 from posezoo.core.ir.openvino_import import error_text, import_openvino, openvino_core, static_sizes
 from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
@@ -67,6 +68,9 @@ DRAWS = (1, 5)
 #: The largest difference of two runs on the same image: threads may add in another order.
 REPEATABLE = 1e-5
 
+#: So many roundings at a time show whether the noise of an output can be measured at all.
+MANY_ROUNDINGS = 100
+
 #: How often an image with recorded outputs is moved.
 RECORDED_DRAWS = 3
 
@@ -75,8 +79,8 @@ RECORDED_DRAWS = 3
 class ReferenceSample:
     """One image and the original's outputs for it; inputs and outputs are by name."""
 
-    seed: int  # the seed of the random image
-    feed: NamedArrays  # the IR's inputs, with values from 0 to 255
+    image: CheckImage
+    feed: NamedArrays  # the IR's inputs
     prepared: NamedArrays  # the original's inputs, with the preprocessing done
     #: The original's inputs if each value of the image is moved by one rounding; None if no input
     #: has a floating-point type.
@@ -130,6 +134,26 @@ class ReferenceOutputs:
         assert original
         return original
 
+    def describe_values(self) -> str:
+        """The values of the inputs of which no mean and scale is declared; empty if there are
+        none.
+        """
+        declared = {port.name: port for port in self.spec.inputs}
+        texts = []
+        for case in self.cases:
+            low, high = (
+                NORMALIZED if case.image.is_normalized else (0, self.spec.self_check.largest)
+            )
+            for name, values in case.feed.items():
+                port = declared.get(name)
+                if port is None or not _is_unprepared(self.spec, port):
+                    continue
+                if values.dtype.kind == "f":
+                    texts.append(f"from {low} to {high:g}")
+                elif name in case.image.tables:
+                    texts.append(f"of {name} from 0 to {case.image.tables[name] - 1}")
+        return " and ".join(dict.fromkeys(texts))
+
     def is_random(self) -> bool:
         """Whether the original computes other outputs when it is run again."""
         case = self.cases[0]
@@ -150,7 +174,7 @@ class ReferenceOutputs:
         feeds = []
         for case in self.cases:
             for draw in range(done, end):
-                sample = draw_inputs(self.spec, self.original, case.seed, draw)
+                sample = draw_inputs(self.spec, self.original, case.image, draw)
                 if sample.moved is not None:
                     feeds.append(sample.moved)
         if not feeds:
@@ -195,6 +219,22 @@ class ReferenceOutputs:
                 }
         return self.cases[0].outputs.keys() <= changed
 
+    def excludes_noise(self, differences: Mapping[str, float]) -> bool:
+        """Whether ``MANY_ROUNDINGS`` change one of these outputs, but on average by far less than
+        its mean difference.
+        """
+        changes = dict.fromkeys(differences, 0.0)
+        for case in self.cases:
+            for draw in range(RECORDED_DRAWS):
+                sample = draw_inputs(self.spec, self.original, case.image, draw, MANY_ROUNDINGS)
+                if sample.moved is None:
+                    return False
+                moved = self.original.run(sample.moved)
+                for name, largest in changes.items():
+                    change = compute_difference(case.outputs[name], moved[name], "mean")
+                    changes[name] = max(largest, change)
+        return any(0 < FACTOR * changes[name] < differences[name] for name in differences)
+
 
 #: Waits for the outputs of the original; they are None if no runtime that reads it is installed.
 FindReference = Callable[[], ReferenceOutputs | None]
@@ -219,7 +259,8 @@ def compute_reference(
         in the IR is always compared. With ``by_nodes``, recorded inner tensors are compared, too.
 
     Raises:
-        ConversionError: the recorded outputs that the model declares cannot be read.
+        ConversionError: the recorded outputs that the model declares cannot be read, or an output
+            has texts.
         SelfCheckError: no runtime can run the original; an output is not finite, or has another
             shape than the recorded one.
     """
@@ -278,39 +319,63 @@ def _run_original(
     """What the runtime of the format computes, or else OpenVINO; None as for
     ``compute_reference``.
     """
-    sizes = {port.name: _choose_sizes(port, recording) for port in spec.inputs if port.shape}
-    if extent.sizes:
-        with suppress(RuntimeError, ValueError):  # an operation of the original needs its own size
-            smaller = _run_own(spec, path, {**sizes, **extent.sizes}, extent)
-            if smaller and smaller.cases:
-                return smaller
-        extent = ONE_IMAGE
-    run = _run_own(spec, path, sizes, extent)
-    if run and run.cases:
+    attempts = _plan_attempts(spec, recording, extent)
+    last_sizes, last_extent = attempts[-1]
+    open_own = partial(_open_runtime, spec, path)
+    if run := _run_first(spec, open_own, attempts):
         return run
-    is_needed = recording or spec.decoding or by_openvino or run
+    open_own(last_sizes)  # an error if it cannot be opened; its layers may be what it cannot run
+    is_needed = recording or spec.decoding or by_openvino
     if not is_needed and find_missing_runtime(spec):
         return None
-    open_other = partial(open_openvino, spec, path, sizes)
-    runtime = open_other()
-    return _OriginalRun(open_other, runtime, _run_samples(spec, runtime, extent.seeds), extent)
+    open_other = partial(open_openvino, spec, path)
+    run = _run_first(spec, open_other, attempts[:-1])
+    return run or _run(spec, open_other, last_sizes, last_extent)
 
 
-def _run_own(
-    spec: ModelSpec, path: VerifiedSource, sizes: Mapping[str, Shape], extent: CheckExtent
+#: The input shapes by name with which the original is run, and the images.
+_Attempt = tuple[Mapping[str, Shape], CheckExtent]
+
+
+def _plan_attempts(
+    spec: ModelSpec, recording: Recording | None, extent: CheckExtent
+) -> list[_Attempt]:
+    """How the original is run; each is tried if it cannot be run as before."""
+    sized = [port for port in spec.inputs if port.shape]
+    planned: list[_Attempt] = []
+    if extent.sizes:  # an operation of the original may need its own size
+        planned.append((extent.sizes, extent))
+        extent = replace(ONE_IMAGE, tables=extent.tables)
+    for sides in DEFAULT_SIDES:
+        attempt = {port.name: _choose_sizes(port, recording, sides) for port in sized}, extent
+        if attempt not in planned:
+            planned.append(attempt)
+    return planned
+
+
+_OpenSized = Callable[[Mapping[str, Shape]], ReferenceRuntime | None]
+
+
+def _run_first(
+    spec: ModelSpec, open_original: _OpenSized, attempts: Sequence[_Attempt]
 ) -> _OriginalRun | None:
-    """What the runtime of the format computes; None without one. It has no samples if the runtime
-    reads a layer that it cannot run.
-    """
-    open_own = partial(_open_runtime, spec, path, sizes)
-    runtime = open_own()
+    """The first of these attempts that succeeds; None if none does, or without the runtime."""
+    for sizes, extent in attempts:
+        with suppress(RuntimeError, ValueError):
+            if run := _run(spec, open_original, sizes, extent):
+                return run
+    return None
+
+
+def _run(
+    spec: ModelSpec, open_original: _OpenSized, sizes: Mapping[str, Shape], extent: CheckExtent
+) -> _OriginalRun | None:
+    """What the original computes; None without the runtime."""
+    runtime = open_original(sizes)
     if runtime is None:
         return None
-    try:
-        cases = _run_samples(spec, runtime, extent.seeds)
-    except RuntimeError:
-        cases = ()
-    return _OriginalRun(open_own, runtime, cases, extent)
+    cases = _run_samples(spec, runtime, extent)
+    return _OriginalRun(partial(open_original, sizes), runtime, cases, extent)
 
 
 def find_missing_runtime(spec: ModelSpec) -> str:
@@ -354,30 +419,92 @@ def _has_ports(runtime: ReferenceRuntime, spec: ModelSpec) -> bool:
 
 
 def _run_samples(
-    spec: ModelSpec, runtime: ReferenceRuntime, seeds: Sequence[int]
+    spec: ModelSpec, runtime: ReferenceRuntime, extent: CheckExtent
 ) -> tuple[ReferenceSample, ...]:
-    samples = [draw_inputs(spec, runtime, seed) for seed in seeds]
-    feeds = [sample.prepared for sample in samples]
-    if runtime.run_several:
-        # It takes longer to start PyTorch's process again than to run a network once more.
-        feeds += [sample.moved for sample in samples if sample.moved is not None]
-    results = runtime.run_all(feeds)
+    if not runtime.run_several:
+        return tuple(_run_sample(spec, runtime, extent, seed) for seed in extent.seeds)
+    # It takes longer to start PyTorch's process again than to run a network once more.
+    samples = [
+        draw_inputs(spec, runtime, replace(_plan_images(spec, extent, seed)[0], batch=1))
+        for seed in extent.seeds
+    ]
+    moved = [sample.moved for sample in samples if sample.moved is not None]
+    results = runtime.run_several([sample.prepared for sample in samples] + moved)
     originals = results[: len(samples)]
-    moved = results[len(samples) :]
+    others = results[len(samples) :]
     return tuple(
-        replace(sample, outputs=outputs, moved_outputs=others)
-        for sample, outputs, others in zip_longest(samples, originals, moved)
+        replace(sample, outputs=outputs, moved_outputs=other)
+        for sample, outputs, other in zip_longest(samples, originals, others)
     )
+
+
+def _run_sample(
+    spec: ModelSpec, runtime: ReferenceRuntime, extent: CheckExtent, seed: int
+) -> ReferenceSample:
+    """A sample of the first of its images that the original takes."""
+    *special, plain = _plan_images(spec, extent, seed)
+    for image in special:
+        sample = draw_inputs(spec, runtime, image)
+        with suppress(RuntimeError, ValueError):
+            outputs = runtime.run(sample.prepared)
+            if not any(map(_has_nan, outputs.values())):
+                return replace(sample, outputs=outputs)
+    sample = draw_inputs(spec, runtime, plain)
+    return replace(sample, outputs=runtime.run(sample.prepared))
+
+
+def _has_nan(values: Array) -> bool:
+    return values.dtype.kind == "f" and bool(np.isnan(values).any())
+
+
+def _plan_images(spec: ModelSpec, extent: CheckExtent, seed: int) -> list[CheckImage]:
+    """How the image of a seed may be drawn, from the one that shows most to the plainest.
+
+    The last image of a check is a batch of two if the network takes that, and has the values of a
+    normalized image unless the preparation of images is declared.
+    """
+    plain = CheckImage(seed)
+    full = replace(plain, tables=extent.tables)
+    planned = [full, plain]
+    if seed == extent.seeds[-1] and not spec.decoding:
+        varied = [replace(full, is_normalized=True), full]
+        if not spec.decoder:
+            varied = [replace(image, batch=2) for image in varied] + varied
+        planned = varied + planned
+    is_open = any(map(_has_open_batch, spec.inputs))
+    is_unprepared = any(_is_unprepared(spec, port) for port in spec.inputs)
+    possible = [
+        image
+        for image in planned
+        if (is_open or image.batch == 1) and (is_unprepared or not image.is_normalized)
+    ]
+    return [image for number, image in enumerate(possible) if image not in possible[:number]]
+
+
+def _has_open_batch(port: Input) -> bool:
+    axis = port.layout.find("N") if port.layout else 0
+    return axis >= 0 and not port.bounds and port.shape[axis : axis + 1] == (-1,)
+
+
+def _is_unprepared(spec: ModelSpec, port: Input) -> bool:
+    """Whether nothing says which values a network takes: those of pixels, or normalized ones."""
+    is_declared = port.mean or port.scale or port.element_type or spec.self_check.largest != 255
+    return not is_declared
 
 
 def _require_numbers(
     spec: ModelSpec, path: VerifiedSource, cases: Sequence[ReferenceSample]
 ) -> None:
-    """Refuse outputs with nan, and with infinities that prove nothing: all values are infinite, or
-    a weight is.
+    """Refuse outputs with texts or nan, and with infinities that prove nothing: all values are
+    infinite, or a weight is.
     """
     for case in cases:
         for name, values in case.outputs.items():
+            if values.dtype.kind in "OSUT":
+                raise ConversionError(
+                    f"{spec.full_name}: the output {name} has texts, which cannot be compared",
+                    hint="name the other outputs, or leave out the check with --self_check off",
+                )
             is_finite = np.isfinite(values)
             if is_finite.all():
                 continue
@@ -399,8 +526,10 @@ def _has_infinite_weight(spec: ModelSpec, path: VerifiedSource) -> bool:
     )
 
 
-def _choose_sizes(port: Input, recording: Recording | None) -> Shape:
-    """The sizes of an input; dynamic ones are those of the recorded outputs, if there are any."""
+def _choose_sizes(port: Input, recording: Recording | None, sides: tuple[int, int]) -> Shape:
+    """The sizes of an input; dynamic ones are those of the recorded outputs if there are any, or
+    else these sides.
+    """
     recorded: Shape = ()
     if recording and port.name in recording.inputs:
         recorded = recording.inputs[port.name].shape
@@ -411,7 +540,7 @@ def _choose_sizes(port: Input, recording: Recording | None) -> Shape:
             for size in limits
         )
     if len(recorded) != len(port.shape):
-        return with_default_sizes(port.shape, port.layout)
+        return with_default_sizes(port.shape, port.layout, sides)
     sizes = zip(port.shape, recorded, strict=True)
     return tuple(other if size < 0 else size for size, other in sizes)
 
@@ -444,7 +573,7 @@ def _run_recording(
         computed, *others = runtime.run_all([feed, *filter(None, draws)])
         _require_recorded_shapes(spec, computed, recording)
         sampled = recording.sample(computed)
-        cases.append(ReferenceSample(0, {}, feed, draws[0] or None, outputs=sampled))
+        cases.append(ReferenceSample(CheckImage(0), {}, feed, draws[0] or None, outputs=sampled))
         moved.append([recording.sample(each) for each in others])
     values = tuple(recording.values.values())
     runtime_name = spec.recorded_outputs.runtime
@@ -475,22 +604,26 @@ def _move_feed(feed: NamedArrays, runtime: ReferenceRuntime, draw: int) -> dict[
     return {**feed, **moved} if moved else {}
 
 
-def _move(values: Array, rng: np.random.Generator) -> Array:
-    """Floats that differ from the values by one rounding, up or down."""
+def _move(values: Array, rng: np.random.Generator, roundings: int = 1) -> Array:
+    """Floats that differ from the values by so many roundings, up or down."""
     dtype = values.dtype if values.dtype.kind == "f" else np.dtype(np.float32)
     signs = rng.choice((-1.0, 1.0), values.shape)
-    step = ROUNDING * float(np.finfo(dtype).eps) * signs
+    step = roundings * ROUNDING * float(np.finfo(dtype).eps) * signs
     moved = values * (1 + step)
     return moved.astype(dtype)
 
 
 def draw_inputs(
-    spec: ModelSpec, runtime: ReferenceRuntime, seed: int, draw: int = 0
+    spec: ModelSpec,
+    runtime: ReferenceRuntime,
+    wanted: CheckImage,
+    draw: int = 0,
+    roundings: int = 1,
 ) -> ReferenceSample:
-    """A sample without outputs; the draw decides how the image is moved."""
+    """A sample without outputs; the draw decides how the image is moved by so many roundings."""
     declared = {port.name: port for port in spec.inputs}
     frozen = supported_mo_args.frozen_inputs(spec.mo_args)
-    rng = np.random.default_rng([seed, 1 + draw])
+    rng = np.random.default_rng([wanted.seed, 1 + draw])
     feed: dict[str, Array] = {}
     prepared: dict[str, Array] = {}
     moved: dict[str, Array] = {}
@@ -499,8 +632,12 @@ def draw_inputs(
             prepared[name] = to_frozen_array(frozen[name], shape, dtype)
             continue
         port = declared.get(name) or Input(name, shape, "")
+        if _has_open_batch(port):
+            axis = max(port.layout.find("N"), 0)
+            shape = (*shape[:axis], wanted.batch, *shape[axis + 1 :])
         # Each input gets a different image, so that exchanged inputs are detected.
-        image = _draw_image(spec, port, shape, dtype, seed=seed + 1000 * number)
+        different = replace(wanted, seed=wanted.seed + 1000 * number)
+        image = _draw_image(spec, port, shape, dtype, wanted=different)
         feed[name] = image
         if port.to_layout:
             axes = list(map(port.layout.index, port.ir_layout))
@@ -510,13 +647,13 @@ def draw_inputs(
         image = image.astype(dtype)
         prepared[name] = preprocess(image, port).astype(dtype)
         if dtype.kind == "f" or name in runtime.float_inputs:
-            changed = _move(image, rng)
+            changed = _move(image, rng, roundings)
             moved[name] = preprocess(changed, port).astype(changed.dtype)
-    return ReferenceSample(seed, feed, prepared, {**prepared, **moved} if moved else None)
+    return ReferenceSample(wanted, feed, prepared, {**prepared, **moved} if moved else None)
 
 
 def _draw_image(
-    spec: ModelSpec, port: Input, shape: Shape, dtype: np.dtype[Any], seed: int
+    spec: ModelSpec, port: Input, shape: Shape, dtype: np.dtype[Any], wanted: CheckImage
 ) -> Array:
     """A random image for an input of the IR, in the layout of the network's input."""
     ir_shape = list(shape)
@@ -530,14 +667,21 @@ def _draw_image(
         else:
             ir_shape[height] = shape[height] * 3 // 2 + 1
             ir_shape[width] = shape[width] * 2 // 3 + 1
-    drawn = draw_test_image(spec.self_check.inputs, ir_shape, port.layout, seed)
-    drawn *= spec.self_check.largest / 255
+    drawn = draw_test_image(spec.self_check.inputs, ir_shape, port.layout, wanted.seed)
+    if wanted.is_normalized and dtype.kind == "f" and _is_unprepared(spec, port):
+        low, high = NORMALIZED
+        drawn *= (high - low) / 255
+        drawn += low
+    else:
+        drawn *= spec.self_check.largest / 255
     if port.element_type:
         dtype = np.dtype(getattr(import_openvino().Type, port.element_type).to_dtype())
-    image = drawn.astype(dtype)
     if dtype.kind in "iu" and dtype.itemsize > 1 and not port.color:
-        image = image % 2  # usually these are row indices, and tables have at least two rows
-    return image
+        # Usually these are row indices, and tables have at least two rows.
+        rows = wanted.tables.get(port.name, 2)
+        drawn *= rows / spec.self_check.largest
+        np.minimum(drawn, rows - 1, out=drawn)
+    return drawn.astype(dtype)
 
 
 def _resize(

@@ -179,7 +179,7 @@ OUTPUTS = list_of(_OUTPUT, unique=_name_of)
 
 
 def _make_input(name: str, shape: tuple[int, ...] = (), layout: str = "") -> Input:
-    return Input(name, shape or (-1,) * len(layout), layout)
+    return Input(name, shape, layout)
 
 
 _INFO = record(

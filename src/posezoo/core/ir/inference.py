@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from posezoo.core.arrays import Array, NamedArrays
+import numpy as np
+
+from posezoo.core.arrays import Array, NamedArrays, widen_bfloat16
 
 if TYPE_CHECKING:
     from openvino import CompiledModel
@@ -37,8 +39,12 @@ def run_request(
 
 def run_compiled(compiled: CompiledModel, feed: NamedArrays) -> dict[str, Array]:
     """All outputs of an ``openvino.CompiledModel`` by name, copied out of its memory; the errors
-    are those of ``run_request``.
+    are those of ``run_request``. Those in bfloat16 are in float32.
     """
     outputs = run_request(compiled.create_infer_request(), feed)
-    ports = zip(compiled.outputs, outputs, strict=True)
-    return {name: output.copy() for port, output in ports for name in port.names}
+    results: dict[str, Array] = {}
+    for port, output in zip(compiled.outputs, outputs, strict=True):
+        is_half = port.get_element_type().get_type_name() == "bf16"  # OpenVINO calls it float16
+        values = widen_bfloat16(output.view(np.uint16)) if is_half else output.copy()
+        results |= dict.fromkeys(port.names, values)
+    return results

@@ -20,7 +20,7 @@ from posezoo.lint.accuracy_check_yml import list_leaves, text_below
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations, describe_error
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
-from posezoo.lint.rules.metrics import ARCHIVES
+from posezoo.lint.rules.metrics import is_archive
 
 #: A part of a name with eight hexadecimal digits, at least one of them a letter: others may be
 #: dates.
@@ -135,7 +135,7 @@ def hash_name(view: ModelView) -> Violations:
     for variant, index, file in files:
         # The hash in the name of an OpenMMLab archive is that of the checkpoint before its export.
         digests = [digest for digest in file.contains.values() if digest.algorithm == "sha1"]
-        if not file.name.endswith(ARCHIVES):  # the hash may be that of a member
+        if not is_archive(file.name):  # the hash may be that of a member
             digests.extend(file.digests)
         values = [digest.value for digest in digests if digest.algorithm in ("sha1", "sha256")]
         tag = f"-{variant.tag}.params" if digests else ""

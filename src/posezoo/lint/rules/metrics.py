@@ -43,13 +43,14 @@ PLAIN = (
     ".onnx",
     ".pb",
     ".pth",
+    ".pth.tar",
     ".pt",
     ".params",
     ".h5",
     ".safetensors",
     ".tflite",
 )
-ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".task")
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".task")
 #: Compressed weights have at least this fraction of their original size.
 COMPRESSED = 0.85
 #: If weights are used in several places, they may be counted in each: the files contain at least
@@ -104,9 +105,18 @@ def read_size(view: ModelView) -> FileSize | None:
     millions = _count_in_ir(spec) if spec.is_ir else _count_in_files(spec)
     if not millions:
         return None
-    packed = _sum_sizes(spec, ARCHIVES)
+    packed = _sum_archives(spec)
     is_exact = not packed and sum(name.endswith(PLAIN) for name in spec.file_names) == 1
     return FileSize(on_card, numbers[0][0], millions, is_exact=spec.is_ir or is_exact)
+
+
+def is_archive(name: str) -> bool:
+    """Whether a file is packed: PyTorch's examples save checkpoints as .pth.tar, which are not."""
+    return name.endswith(_ARCHIVES) and not name.endswith(PLAIN)
+
+
+def _sum_archives(spec: ModelSpec) -> int:
+    return sum(file.size or 0 for file in spec.files if is_archive(file.name))
 
 
 def _sum_sizes(spec: ModelSpec, suffixes: str | tuple[str, ...], folder: str = "") -> int:
@@ -124,7 +134,7 @@ def _count_in_files(spec: ModelSpec) -> float:
     """The millions of parameters that files can contain; 0 if a size is not known."""
     if any(file.size is None for file in spec.files):
         return 0.0
-    return (_sum_sizes(spec, PLAIN) + _sum_sizes(spec, ARCHIVES) / COMPRESSED) / 4e6
+    return (_sum_sizes(spec, PLAIN) + _sum_archives(spec) / COMPRESSED) / 4e6
 
 
 @rule()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
 from itertools import product
 
 from posezoo.core.convert.recorded_outputs import read_recording
@@ -216,7 +217,7 @@ def known_network(view: ModelView) -> Violations:
 
 @rule()
 def measured(view: ModelView) -> Violations:
-    """measured.yml can be read, and its variants exist.
+    """measured.yml can be read, its variants exist, and no date is in the future.
 
     Example: tag: x1 in measured.yml, and no variant x1
     """
@@ -225,29 +226,53 @@ def measured(view: ModelView) -> Violations:
         return
     path = spec.path.with_name(NAME)
     try:
-        tags = {measurement.tag for measurement in read_measured(path)}
+        measurements = read_measured(path)
     except SpecError as error:
         message = error.problem.removeprefix(f"{spec.path.parent}{os.sep}")
         yield RuleViolation(error, message, error.field)
         return
+    tomorrow = str(date.today() + timedelta(days=1))  # it is later elsewhere
+    for day in sorted({each.date for each in measurements if each.date > tomorrow}):
+        message = f"{NAME}: {day} is in the future"
+        yield RuleViolation(FileLocation(str(path)), message, "date", day)
+    tags = {measurement.tag for measurement in measurements}
     for tag in sorted(tags - ({variant.tag for variant in view.variants} or {""})):
         message = f"{NAME}: no variant has the tag {tag!r}"
         yield RuleViolation(FileLocation(str(path)), message, "tag", tag)
 
 
+_BESIDE = {"recorded_outputs": read_recording, "int8_ranges": read_ranges}
+
+
 @rule()
 def files_beside(view: ModelView) -> Violations:
-    """The files with recorded outputs and with ranges of INT8 are the declared ones.
+    """The files with recorded outputs and with ranges of INT8 are the declared ones, and are not
+    those of another model, too.
 
     Example: the checksum of another model's recorded_outputs
     """
-    readers = {"recorded_outputs": read_recording, "int8_ranges": read_ranges}
-    for variant, (field, read) in product(view.variants, readers.items()):
+    for variant, (field, read) in product(view.variants, _BESIDE.items()):
         try:
             if getattr(variant, field):
                 read(variant)
         except ConversionError as error:
             yield view.declared(field, error.problem)
+            continue
+        digest = _read_digest(variant, field)
+        others = view.zoo.models_by(_read_digests).get(digest, []) if digest else []
+        for other in others:
+            if other.name != view.name:
+                yield view.declared(field, f"{field}: {other.name} has the same file", digest)
+
+
+def _read_digests(view: ModelView) -> Iterator[str]:
+    for variant in view.variants:
+        yield from filter(None, (_read_digest(variant, field) for field in _BESIDE))
+
+
+def _read_digest(variant: ModelSpec, field: str) -> str:
+    declared = getattr(variant, field)
+    return declared.checksum.value if declared else ""
 
 
 @rule("papers")

@@ -244,7 +244,7 @@ def _find_last_channels(view: ModelView, declared: Input) -> Violations:
     for section in view.claims.sections_on("input", "converted"):
         format = _find_port(declared, section, len(view.inputs)).format
         if format.value[1:] == ("H", "W", "C"):
-            message = f"the converter makes the card's format {format.text} B, C, H, W"
+            message = f"the converter makes B, C, H, W of the card's format {format.text}"
             yield view.quote(format, message, "input.format", "B, C, H, W")
 
 

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, ...]
 
-# The values for dynamic sizes: one image, whose sides are multiples of all strides.
-_DEFAULT_SIZES = {"N": 1, "H": 128, "W": 128}
+# Height and width for dynamic sizes, from the first that is tried to the last. Unequal ones show
+# whether the two were exchanged; some networks take squares only, or short sequences.
+DEFAULT_SIDES = ((128, 160), (128, 128), (16, 16))
 
 
 #: The name of an operation of an IR, and the number of its output.
@@ -177,14 +178,21 @@ def image_layout(framework: str) -> str:
     return model_format.image_layout if model_format else ""
 
 
-def with_default_sizes(shape: Sequence[int], layout: str) -> Shape:
-    """The shape with its dynamic sizes (below 0) replaced: 128 for height and width, 1 for all
-    others.
+def with_default_sizes(
+    shape: Sequence[int], layout: str, sides: tuple[int, int] = DEFAULT_SIDES[0]
+) -> Shape:
+    """The shape with its dynamic sizes (below 0) replaced by these sides, and 1 for all others.
+
+    Without a layout, the first axis is the batch, and the next dynamic one the height.
     """
-    axes = layout or ("N" + "H" * len(shape))[: len(shape)]
+    if not layout:
+        is_open = [size < 0 for size in shape]
+        layout = "".join("W" if any(is_open[1:axis]) else "H" for axis in range(len(shape)))
+        layout = f"N{layout[1:]}"[: len(shape)]
+    defaults = dict(zip("HW", sides, strict=True))
     return tuple(
-        _DEFAULT_SIZES.get(axis, 1) if size < 0 else size
-        for axis, size in zip(axes, shape, strict=True)
+        defaults.get(axis, 1) if size < 0 else size
+        for axis, size in zip(layout, shape, strict=True)
     )
 
 

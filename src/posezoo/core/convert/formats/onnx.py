@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from posezoo.core.arrays import Array, NamedArrays
 
 _MODULE = "onnxruntime"
+_BFLOAT16 = "tensor(bfloat16)"
 
 # ModelProto of onnx.proto; its graph is field 7.
 _MODEL = {1: VARINT, 5: VARINT} | dict.fromkeys((2, 3, 4, 6, 7, 8, 14, 20, 25, 26), LENGTH)
@@ -97,7 +98,8 @@ ReadParts = Callable[[], Iterable[bytes]]
 
 _TYPES = {
     "tensor(float)": "f4", "tensor(float16)": "f2", "tensor(double)": "f8", "tensor(uint8)": "u1",
-    "tensor(int8)": "i1", "tensor(int32)": "i4", "tensor(int64)": "i8", "tensor(bool)": "?",
+    "tensor(int8)": "i1", "tensor(int16)": "i2", "tensor(uint16)": "u2", "tensor(int32)": "i4",
+    "tensor(uint32)": "u4", "tensor(int64)": "i8", "tensor(uint64)": "u8", "tensor(bool)": "?",
 }  # fmt: skip
 
 
@@ -379,9 +381,34 @@ def _open_session(module: Any, path: Path, parts: Iterable[bytes] = ()) -> Any:
 
 def _run(session: Any, names: Sequence[str], feed: NamedArrays) -> dict[str, Array]:
     try:
+        if any(port.type == _BFLOAT16 for port in session.get_outputs()):
+            return _run_in_bfloat16(session, names, feed)
         return dict(zip(names, session.run(names, dict(feed)), strict=True))
     except Exception as error:  # its classes derive from Exception directly
         raise RuntimeError(error_text(error)) from error
+
+
+def _run_in_bfloat16(session: Any, names: Sequence[str], feed: NamedArrays) -> dict[str, Array]:
+    """As ``_run``; what numpy does not have is read out of ONNX Runtime's memory."""
+    import ctypes
+
+    import numpy as np
+
+    from posezoo.core.arrays import widen_bfloat16
+
+    module = import_runtime(_MODULE)
+    assert module  # it made the session
+    make = module.OrtValue.ortvalue_from_numpy
+    values = session.run_with_ort_values(names, {name: make(each) for name, each in feed.items()})
+    outputs = {}
+    for name, value in zip(names, values, strict=True):
+        if value.data_type() == _BFLOAT16:
+            memory = ctypes.string_at(value.data_ptr(), value.tensor_size_in_bytes())
+            bits = np.frombuffer(memory, np.uint16)
+            outputs[name] = widen_bfloat16(bits).reshape(value.shape())
+        else:
+            outputs[name] = value.numpy()
+    return outputs
 
 
 def _find_partners(path: Path, ir: Model) -> dict[Tensor, Partner]:
