@@ -99,7 +99,6 @@ ONLY = {
     "--min_person_score": ("run", "demo"),
     "--detector": ("run", "demo", "evaluate"),
     "--allow_rollback": ("lock",),
-    "--input_shape": ("convert",),
     "--skeleton": ("convert", "run", "evaluate"),
     "--as": ("run", "quantize"),
     **dict.fromkeys(("--mean_values", "--scale_values", "--metric"), ("quantize",)),

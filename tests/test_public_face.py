@@ -449,7 +449,10 @@ def test_the_key_of_an_int8_ir_is_the_stored_one(tmp_path):
         xml.write_bytes(b"some bytes")
         xml.with_suffix(".bin").write_bytes(b"more bytes")
         key = int8_key_of(
-            QuantizationTarget(spec, PipelineSpec(spec), {name: xml}), PhotoSplit((), (), "0" * 96), "CPU", None
+            QuantizationTarget(spec, PipelineSpec(spec), {name: xml}),
+            PhotoSplit((), (), "0" * 96),
+            "CPU",
+            None,
         )
         key["quantization"]["nncf"] = "VERSION"
         lines.append(f"{name} {json.dumps(mask_versions(key))}")
