@@ -48,7 +48,6 @@ from posezoo.run.result_journal import ResultJournal, file_fingerprint
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.runtime_config import VideoOptions
 from posezoo.run.video.frame_outputs import (
-    CODECS,
     FrameOutput,
     JsonListWriter,
     frame_to_json,
@@ -60,6 +59,7 @@ from posezoo.run.video.frame_outputs import (
 from posezoo.run.video.frame_publishers import FramePublisher
 from posezoo.run.video.frame_rate import StepTimer
 from posezoo.run.video.frame_sources import ANNOTATED, list_images, name_frame, open_source
+from posezoo.run.video.video_encoders import CODECS
 
 if TYPE_CHECKING:
     from posezoo.core.download.options import DownloadOptions
