@@ -35,6 +35,16 @@ def test_a_label_stays_below_the_upper_edge_of_the_image():
     assert written.any() and not written[:2].any()
 
 
+def test_a_notebook_shows_what_is_drawn():
+    drawn = draw(np.full((480, 640, 3), 128, np.uint8), [person((640, 480), 320, 60, 380)])
+    shown = cv2.imdecode(np.frombuffer(drawn._repr_png_(), np.uint8), cv2.IMREAD_COLOR)
+    np.testing.assert_array_equal(shown, drawn)
+    large = draw(np.zeros((3000, 4000, 3), np.uint8), [])
+    small = cv2.imdecode(np.frombuffer(large._repr_png_(), np.uint8), cv2.IMREAD_COLOR)
+    assert small.shape == (768, 1024, 3)
+    assert drawn[0]._repr_png_() is drawn.mean(axis=2)._repr_png_() is None
+
+
 def test_drawing_in_place_gives_the_same_result():
     image = np.full((480, 640, 3), 128, np.uint8)
     people = [person((640, 480), 320, 60, 380), person((640, 480), 400, 80, 300)]

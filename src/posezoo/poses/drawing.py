@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import groupby
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +62,9 @@ _FACE = re.compile(r"(face-)?\d+|iris_.*")
 # How far the top of the head is above the eyes, as a share of a standing body: a rough value.
 _HEAD_SHARE = 0.1
 
+# The longest side of a picture in a notebook, which stores it as PNG.
+_SHOWN_SIDE = 1024
+
 #: The skeleton of boxes: no keypoints.
 BOXES = "box"
 
@@ -79,6 +82,18 @@ class DrawingOptions:
     masks: bool = True
 
 
+class Drawing(np.ndarray[Any, Any]):
+    """An image, (H, W, 3) uint8, BGR, that a notebook shows as a picture."""
+
+    def _repr_png_(self) -> bytes | None:
+        if self.dtype != np.uint8 or self.ndim != 3 or self.shape[2] != 3 or not self.size:
+            return None  # a part, or what was computed from it
+        cv2 = import_cv2()
+        scale = min(1.0, _SHOWN_SIDE / max(self.shape))
+        small = cv2.resize(self, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        return bytes(cv2.imencode(".png", small)[1])
+
+
 def draw(
     image: Image,
     poses: Iterable[Pose],
@@ -93,7 +108,7 @@ def draw(
     in_place: bool = False,
 ) -> Image:
     """An image with limbs and keypoints of poses, or with the boxes and labels of poses without
-    keypoints.
+    keypoints. A notebook shows it as a picture.
 
     The lower the score of a keypoint, the fainter it is. A pose that ``is_sparse`` is left out.
 
@@ -139,7 +154,7 @@ def draw_as(
         options = replace(options, color="person" if is_by_person else "side")
     for (skeleton, score), people in groupby(shown, key=lambda p: (p.layout, threshold(p))):
         _draw_group(canvas, skeleton, list(people), score, options)
-    return canvas
+    return canvas if in_place else canvas.view(Drawing)
 
 
 def _draw_group(
@@ -153,7 +168,8 @@ def _draw_group(
     if skeleton.keypoints:
         _draw_people(canvas, skeleton, group, colors, min_score, options)
     for pose, color in zip(group, colors, strict=True):
-        if skeleton.name == BOXES or options.boxes:
+        is_box = skeleton.name == BOXES and (pose.mask is None or not options.masks)
+        if is_box or options.boxes:
             _draw_box(canvas, pose, color if pose.track_id or skeleton.name != BOXES else _BOX)
     if not options.labels:
         return

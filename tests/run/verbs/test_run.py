@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -733,6 +734,19 @@ def test_a_video_that_cannot_be_drawn_leaves_no_keypoints_that_look_complete(see
     assert ended.returncode == 1
     assert "no video of 16500x32 can be written there" in ended.stderr
     assert not (tmp_path / "out" / "wide_poses.json").exists()
+
+
+def test_pictures_are_drawn_with_the_options_of_draw(seeker_ir, camera, tmp_path):
+    pictures = []
+    for number, words in enumerate(((), ("thickness=9",), ("thickness=9", "boxes=yes"))):
+        draws = ("--draw", *words) if words else ()
+        out = tmp_path / f"{number}.png"
+        assert run(seeker_ir, "-i", camera, "-o", out, *draws).returncode == 0
+        pictures.append(cv2.imread(str(out)))
+    for one, other in pairwise(pictures):
+        assert (one != other).any()
+    refused = run(seeker_ir, "-i", camera, "--draw", "color=blue")
+    assert refused.returncode == 2 and "got 'color=blue'" in refused.stderr
 
 
 def test_poses_that_are_not_drawn_are_not_counted(seeker_ir, camera, tmp_path):
