@@ -36,7 +36,7 @@ _BOX: Color = (120, 220, 60)
 _MASK: Color = (230, 110, 230)  # no color of a side
 
 # The width of an image, relative to that of a limb.
-_LIMBS_ACROSS = 180
+_LIMBS_ACROSS = 150
 # Relative to the width of a limb: its edge, the radius of a joint, and the lines of a head.
 _EDGE = 0.35
 _JOINT = 1.1
@@ -167,14 +167,13 @@ def _draw_group(
             _draw_mask(canvas, pose.mask, color if options.color == "person" else _MASK)
     if skeleton.keypoints:
         _draw_people(canvas, skeleton, group, colors, min_score, options)
+    is_box = skeleton.name == BOXES
     for pose, color in zip(group, colors, strict=True):
-        is_box = skeleton.name == BOXES and (pose.mask is None or not options.masks)
-        if is_box or options.boxes:
-            _draw_box(canvas, pose, color if pose.track_id or skeleton.name != BOXES else _BOX)
-    if not options.labels:
-        return
+        if options.boxes or (is_box and pose.mask is None):
+            _draw_box(canvas, pose, color if pose.track_id or skeleton.keypoints else _BOX)
     for place, pose in enumerate(group):
-        _draw_words(canvas, pose, min_score, line=0 if skeleton.name == BOXES else place)
+        if options.labels:
+            _draw_words(canvas, pose, min_score, line=0 if is_box else place)
 
 
 def _require_drawable(image: Image) -> None:
@@ -286,7 +285,9 @@ def _draw_people(
         if options.color == "person":
             own = np.where(parts.is_finger[:, None], own, _shades(color)[parts.sides])
         # A faint line is mixed with the color behind its ends: that is faster than with each pixel.
-        behind = canvas[rows[:, person], columns[:, person]].reshape(len(own), -1).astype(float)
+        behind = (
+            canvas[rows[:, person], columns[:, person]].reshape(len(own), -1)[:, :3].astype(float)
+        )
         layers = np.stack([np.broadcast_to(_OUTLINE, own.shape), parts.rings, own])
         dark, rings, fills = behind + (layers - behind) * opacity[person]
         limbs = np.flatnonzero(is_limb[person])
@@ -323,7 +324,7 @@ def _widths(
         lowest = np.where(seen, positions[:, members], highest[:, None]).min(axis=1)
         spans = (highest - lowest).max(axis=1)
         spacing[:, members] = spans[:, None] / members.sum() ** 0.5
-    usual = thickness or max(canvas.shape[:2]) / _LIMBS_ACROSS
+    usual = thickness or _usual_width(canvas)
     widths = np.minimum(usual, _DENSITY * spacing)
     if thickness:
         widths[:, parts.is_body] = thickness
@@ -414,8 +415,11 @@ def _shades(color: Color) -> Floats:
 
 def _line_width(canvas: Image, pose: Pose) -> int:
     """In pixels: relative to the size of the image, but thinner for small people."""
-    side: int = max(canvas.shape[:2])
-    return max(1, round(min(_longer_side(pose) / 60, side / 200)))
+    return max(1, round(min(_longer_side(pose) / 60, _usual_width(canvas))))
+
+
+def _usual_width(canvas: Image) -> float:
+    return float(max(canvas.shape[:2])) / _LIMBS_ACROSS
 
 
 def _sixteenths(points: Array) -> Array:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from fractions import Fraction
 from math import inf
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from posezoo.core.errors import MissingPackageError, OutputError, import_optional, install_command
 from posezoo.core.events import Listener, WarningIssued
@@ -32,22 +32,6 @@ _COPIED = {"aac", "mp3", "mp3float"}
 # AVCOL_SPC_BT709 and AVCOL_RANGE_MPEG of libavutil/pixfmt.h: what players expect of H.264.
 _BT709 = 1
 _LIMITED_RANGE = 1
-
-
-class VideoEncoder(Protocol):
-    """Writes the frames of a video.
-
-    Attributes:
-        keeps_times: whether frames may be any time apart.
-    """
-
-    keeps_times: bool
-
-    def write(self, image: Image, shown_s: float) -> None:
-        """Write a frame that is shown from this time on, in seconds."""
-
-    def close(self) -> None:
-        """Write the end."""
 
 
 def open_encoder(
@@ -86,7 +70,7 @@ def _explain_size(path: Path, size: Size) -> OutputError:
 
 
 class _OpenCVEncoder:
-    keeps_times = False
+    keeps_times = False  # frames are repeated instead
 
     def __init__(self, path: Path, size: Size, fps: float) -> None:
         cv2 = import_quiet_opencv()
@@ -148,6 +132,9 @@ class _PyAVEncoder:
     def close(self) -> None:
         self._container.mux(self._stream.encode(None))
         self._container.close()
+
+
+VideoEncoder = _OpenCVEncoder | _PyAVEncoder
 
 
 def _copy_sound(av: Any, path: Path, container: Any) -> Iterator[Any]:
