@@ -1,7 +1,7 @@
 """Convert published layers of Caffe and Darknet to ONNX, with generated weights.
 
 Their weights are not needed to find out whether each layer is read as OpenCV 4 reads it:
-``posezoo translate`` itself compares the ONNX with OpenCV, and ends with an error if they differ.
+``posezoo convert`` itself compares the ONNX with OpenCV, and ends with an error if they differ.
 Networks of boxes are made smaller, which saves time. The exit code is 1 if a network that is
 converted differs.
 
@@ -161,7 +161,7 @@ def is_read_by_opencv(layers: Path, weights: Path) -> bool:
 
 def translate(layers: Path, weights: Path) -> str:
     """What posezoo says: how far it is from OpenCV, or its error."""
-    command = [sys.executable, "-m", "posezoo", "translate", str(layers), str(weights)]
+    command = [sys.executable, "-m", "posezoo", "convert", str(layers), str(weights)]
     command += ["-o", str(layers.with_suffix(".onnx"))]
     if re.search(r"(?m)^input_dim: 1 #", layers.read_text("utf-8")):
         command += ["--input_shape", SHAPE_OF_OPENPOSE]

@@ -33,6 +33,7 @@ ASKERS = {
     "the same, more accurate": "rtmpose-m",
     "a crowd: its time does not grow with people": "pose-many",
     "a slow machine": "pose-fast",
+    "the same, measured here": "pp-tinypose-256x192",
     "the most accurate": "rtmpose-x-384x288",
     "whole body: 133 points": "whole-body",
     "feet: 26 points": "feet",
@@ -46,6 +47,7 @@ ASKER_HEADERS = (
 )
 #: How a published AP was measured, in a few words.
 PROTOCOLS = {
+    "annotated boxes": "annotated boxes",
     "boxes of RTMDet-nano, earlier weights": "RTMDet-nano's boxes",
     "boxes of a detector with person AP 56.4": "other boxes, flip",
     "133 keypoints, boxes of a detector with person AP 56.4": "133 points, flip",

@@ -188,6 +188,7 @@ def load(
     threads: int = 0,
     min_person_score: float | None = None,
     whole_image: float | None = None,
+    height: int | None = None,
     target_size: int | None = None,
     aspect: tuple[int, int] | None = None,
     decoder_options: Mapping[str, Option] | None = None,
@@ -238,9 +239,10 @@ def load(
         whole_image: if the detector finds no person, the whole image is taken as one person, who is
             kept with this score or more, 0..1, and 5/6 of it in a second look at the part with
             the keypoints; None: as the model declares; 1: never.
-        target_size: the size in pixels to which images are resized: the height for OpenPose-like
-            networks, the shorter side for those with associative embeddings; None for the size of
-            the IR's input.
+        height: the size in pixels to which images are resized: the height for OpenPose-like
+            networks, the shorter side for those with associative embeddings; None: as the model
+            declares.
+        target_size: the former name of ``height``.
         aspect: width and height of the expected images; the input is resized to fit them once, if
             possible.
         decoder_options: options of the model's decoder, such as ``{"segmentation": True}`` for
@@ -285,7 +287,7 @@ def load(
         ),
         min_person_score=min_person_score,
         whole_image=whole_image,
-        target_size=target_size,
+        target_size=height or target_size,
         aspect_size=aspect,
         decoder_options=decoder_options or {},
         decoder=decoder,

@@ -102,7 +102,6 @@ WEIGHTS_DIR = {
             *(
                 "plan",
                 "download",
-                "convert",
                 "get",
                 "benchmark",
                 "compare",
@@ -115,6 +114,7 @@ WEIGHTS_DIR = {
     ),
     **dict.fromkeys(("run", "evaluate"), ("-d", "--download_dir")),
     "quantize": ("--model_dir",),
+    "convert": ("--output_dir",),  # -o is the .xml of a file, too
 }
 OUTPUT = dict.fromkeys(("run", "evaluate", "quantize", "dataset", "card"), ("-o", "--output_dir"))
 SPELLINGS = [

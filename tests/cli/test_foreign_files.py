@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 KINDS = {
     "net.h5": ("a network of Keras", "keras.models.load_model('net.h5').export('net')"),
-    "net.keras": ("a network of Keras", "posezoo translate net -o net.xml"),
+    "net.keras": ("a network of Keras", "posezoo convert net -o net.xml"),
     "net.pt2": ("a network that torch.export wrote", "torch.onnx.export"),
     "net.engine": ("an engine of TensorRT", "get the .onnx"),
     "net.mlpackage": ("a network of Core ML", "get the .onnx"),
@@ -25,7 +25,7 @@ KINDS = {
     "net.torchscript": ("a program of TorchScript", "torch.onnx.export"),
     "pose.zip": ("an archive", "unpack it"),
     "net.bin": ("weights without their network", "the .xml beside it"),
-    "net.tflite": ("a network of TensorFlow Lite", "posezoo translate net.tflite -o net.xml"),
+    "net.tflite": ("a network of TensorFlow Lite", "posezoo convert net.tflite -o net.xml"),
 }
 
 
@@ -119,9 +119,9 @@ def test_a_name_that_is_no_file_is_no_model(tmp_path, verb):
     assert "no model is called 'net.h5'" in ended.stderr
 
 
-def test_translate_names_no_flag_of_another_command(tmp_path):
+def test_convert_names_no_flag_of_another_command(tmp_path):
     (tmp_path / "net.keras").write_bytes(bytes(100))
-    ended = posezoo("translate", "net.keras", "-o", "net.xml", cwd=tmp_path)
+    ended = posezoo("convert", "net.keras", "-o", "net.xml", cwd=tmp_path)
     assert ended.returncode == 1
     assert "net.keras: is a network of Keras" in ended.stderr
     assert "--saved_model_dir" not in ended.stderr
@@ -137,7 +137,7 @@ def test_a_network_of_ultralytics_is_exported_with_their_program(tmp_path):
         for name in ("ultralytics", "ultralytics.nn", "ultralytics.nn.tasks"):
             patch.setitem(__import__("sys").modules, name, module)
         torch.save({"model": kind(), "epoch": -1}, tmp_path / "yolo11n-pose.pt")
-    for words in (["run", "yolo11n-pose.pt"], ["translate", "yolo11n-pose.pt", "-o", "a.xml"]):
+    for words in (["run", "yolo11n-pose.pt"], ["convert", "yolo11n-pose.pt"]):
         ended = posezoo(*words, cwd=tmp_path)
         assert ended.returncode == 1
         assert "refers to 'ultralytics.nn.tasks.PoseModel'" in ended.stderr

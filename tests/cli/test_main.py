@@ -167,11 +167,12 @@ def test_the_help_of_a_verb_shows_its_own_flags_before_those_that_many_verbs_sha
         "--device",
         "--quiet",
         "--track",
-        "--detector MODEL",
         "--weights_dir",
     )
     shared = (
         *(
+            "\nthe pipeline:\n",
+            "--detector MODEL",
             "\ndownloads:\n",
             "--cache_dir",
             "\ntrust:\n",

@@ -116,10 +116,10 @@ def summarize(verdicts: Mapping[str, int]) -> str:
 
 
 def translates(python: str, folder: Path) -> bool:
-    """Whether ``posezoo translate`` makes ONNX of a Caffe network."""
+    """Whether ``posezoo convert`` makes ONNX of a Caffe network."""
     folder.mkdir()
     squeeze_net().save(folder)
-    command = [python, "-m", "posezoo", "translate", "net.prototxt", "net.caffemodel", "-o"]
+    command = [python, "-m", "posezoo", "convert", "net.prototxt", "net.caffemodel", "-o"]
     done = subprocess.run([*command, "net.onnx"], cwd=folder, check=False)
     return done.returncode == 0 and (folder / "net.onnx").is_file()
 

@@ -194,7 +194,7 @@ def test_a_misread_operation_of_unknown_sizes_is_refused_in_a_file_that_is_run_d
     save(resize(mode="linear", antialias=1), SCALES, shape=UNKNOWN)
     with pytest.raises(ConversionError, match="its Resize 'y' wrongly") as caught:
         Graph(folder / "net.onnx")
-    assert "posezoo translate" in caught.value.hint
+    assert "posezoo convert" in caught.value.hint
 
 
 def test_without_onnx_a_misread_operation_is_refused_in_a_file_that_is_run_directly(

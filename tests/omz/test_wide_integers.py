@@ -1,4 +1,4 @@
-"""posezoo translate of ONNX with integers beyond 32 bits, in which OpenVINO computes them."""
+"""posezoo convert of ONNX with integers beyond 32 bits, in which OpenVINO computes them."""
 
 from __future__ import annotations
 

@@ -164,6 +164,7 @@ NOBODY = {
         for stride in (8, 16, 32)
     },
     "movenet": {"keypoints": np.full((1, 1, 17, 3), np.nan, np.float32)},
+    "picodet": {"boxes": zeros(1, 85, 4), "scores": zeros(1, 1, 85)},
     "rtmo": {"dets": zeros(1, 1, 5), "keypoints": zeros(1, 1, 17, 3)},
     "rtmdet": {"dets": zeros(1, 1, 5), "labels": zeros(1, 1)},
     "yolox": {"predictions": zeros(1, CELLS, 85)},
@@ -307,7 +308,7 @@ def test_blazepose_landmarks_are_in_pixels_of_their_input():
 
 def outputs_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
     """Outputs with every keypoint, or the box's top left corner, at this pixel of an input of 64 x 64."""
-    if decoder in ("boxes_labels", "rtmo", "rtmdet", "yolox", "rf_detr", "yolo_pose"):
+    if decoder in ("boxes_labels", "picodet", "rtmo", "rtmdet", "yolox", "rf_detr", "yolo_pose"):
         return rows_at(decoder, x, y)
     if decoder == "detection":
         return {"detections": np.array([[[[0, 1, 0.9, x / 64, y / 64, 1, 1]]]], np.float32)}
@@ -397,6 +398,8 @@ def rows_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
     """The same of a network with a row or a column for each person or cell."""
     if decoder == "boxes_labels":
         return {"dets": np.float32([[x, y, 60, 60, 0.9]]), "labels": zeros(1)}
+    if decoder == "picodet":
+        return {"boxes": np.float32([[[x, y, 60, 60]]]), "scores": np.full((1, 1, 1), 0.9)}
     if decoder == "rtmo":
         boxes = np.float32([[[x, y, 60, 60, 0.9]]])
         return {"dets": boxes, "keypoints": np.tile(np.float32([x, y, 0.9]), (1, 1, 17, 1))}

@@ -14,6 +14,9 @@ import numpy as np
 import pytest
 
 from fakes import seeker
+from fakes.command import posezoo
+from fakes.posenet import spot_network
+from fakes.zoo import write_model
 from posezoo.core.declarations.model import Precision, QuantizationSettings
 from posezoo.core.errors import ConversionError, ImageError, PosezooError, QuantizationError
 from posezoo.core.events import (
@@ -380,3 +383,40 @@ def test_an_output_with_further_names_is_read_by_the_declared_one(bench, tmp_pat
         bench.fp32, Precision.FP32, ignore_event
     )
     assert (displacement.found_both, displacement.shift_p90_px, problem) == (1, 0.0, "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(), ("--height", 160)], ids=["declared", "given"])
+def test_a_network_is_calibrated_at_the_size_at_which_it_runs(tmp_path, size):
+    pytest.importorskip("nncf", reason="needs nncf")
+    xml = spot_network(tmp_path / "w" / "public" / "spot" / "FP32" / "spot.xml", (97, 97))
+    changes = {
+        "target_size": 129,
+        "decoder": {"name": "posenet"},
+        "inputs": [{"name": "image", "shape": [1, 3, 97, 97], "layout": "NCHW", "color": "BGR"}],
+        "quantization": {
+            "in_float": [
+                {
+                    "types": ["Convolution", "Add", "Subtract", "Divide", "Multiply"],
+                    "reason": "INT8 finds nobody",
+                }
+            ]
+        },
+    }
+    declared = seeker.model_yml(xml) | changes
+    del declared["people"], declared["outputs"]
+    write_model(tmp_path / "zoo", "spot", declared)
+    photos = seeker.write_photos(tmp_path / "photos")
+    words = ["quantize", "spot", "--dataset", photos, "--models_dir", "zoo", "--weights_dir", "w"]
+    done = posezoo(*words, *size, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    int8 = openvino_core().read_model(tmp_path / done.stdout.strip())
+    assert [*int8.input(0).shape] == [1, 3, 97, 97]
+    again = posezoo(*words, *size, cwd=tmp_path)
+    assert (again.returncode, "calibrating" in again.stderr) == (0, False)
+    other = posezoo(*words, "--height", 193, "--decoder_options", "min_score=0.2", cwd=tmp_path)
+    assert (other.returncode, "calibrating" in other.stderr) == (0, True)
+    unknown = posezoo(*words, "--decoder_options", "sigma=1", cwd=tmp_path)
+    assert "posenet has no option sigma: it has" in unknown.stderr
+    detector = posezoo(*words, "--detector", "rtmdet-nano", cwd=tmp_path)
+    assert "spot processes whole images: it takes neither boxes nor a detector" in detector.stderr

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import shutil
 
 import cv2
 import numpy as np
@@ -15,10 +17,13 @@ from fakes.irs import write_ir
 from fakes.published_models import MEAN, SCALE
 from fakes.rtmo import write_onnx
 from posezoo import load
+from posezoo.cli import flags
+from posezoo.cli.main import create_parser, verb_parsers
+from posezoo.core.errors import InferenceError
 
 FLAGS = ("--mean_values", *MEAN, "--scale_values", *SCALE)
 DRAFT = "w/public/draft/FP16/draft.xml"
-FORMS = ["own.onnx", "ovc.xml", "translated.xml", DRAFT]
+FORMS = ["own.onnx", "ovc.xml", "converted.xml", DRAFT]
 SILENT = "does not say how images are prepared for it: mean, scale, and order of colors"
 
 
@@ -31,7 +36,7 @@ def forms(tmp_path_factory):
     ov.save_model(ov.convert_model(folder / "own.onnx"), folder / "ovc.xml")
     registry = ("--models_dir", "zoo", "--weights_dir", "w")
     for words in (
-        ("translate", "own.onnx", "-o", "translated.xml"),
+        ("convert", "own.onnx", "-o", "converted.xml"),
         ("new", "draft", "--from", "own.onnx", "--license", "MIT", *registry),
         ("get", "draft", *registry),
     ):
@@ -63,6 +68,12 @@ def test_a_file_that_does_not_say_it_is_refused_with_the_flags_that_say_it(form,
     assert problem.endswith(SILENT)
     assert "is it like hrnet-w32? --as hrnet-w32" in hint
     assert "--mean_values, --scale_values (1 1 1 for images as they are)" in hint
+
+
+def test_a_height_of_a_network_of_fixed_size_is_refused(forms):
+    with pytest.raises(InferenceError, match="its input size is fixed") as caught:
+        load(forms / "own.onnx", height=128, scale_values=[1], detector=None)
+    assert caught.value.hint == "leave out height"
 
 
 def test_a_draft_is_refused_until_its_model_yml_says_it(forms):
@@ -100,10 +111,77 @@ def test_with_the_flags_each_file_gives_the_same_pose(flags, forms):
         np.testing.assert_allclose(other, found[0], atol=0.1)  # pixels: FP16 rounds the places
 
 
-def test_a_translation_that_says_nothing_is_quantized_as_a_model_says(forms):
+def test_an_ir_that_says_nothing_is_quantized_as_a_model_says(forms):
+    for number in range(2):
+        shutil.copy(forms / "photo.png", forms / f"photo{number}.png")
     flags = ("--as", "vitpose-base", "--dataset_dir", ".", "--detector", "none", "--dry_run")
-    done = posezoo("quantize", "translated.xml", *flags, cwd=forms)
-    assert "already states" not in done.stderr
+    done = posezoo("quantize", "converted.xml", *flags, cwd=forms)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "would quantize to FP16-INT8" in done.stdout
+
+
+#: What convert is told, and what run must then be told of the original.
+STATED = {
+    "values": (FLAGS, FLAGS),
+    "Model Optimizer's forms": (
+        ("--mean_values", f"input{list(MEAN)}", "--scale_values", f"input{list(SCALE)}"),
+        FLAGS,
+    ),
+    "as a model": (("--as", "hrnet-w32"), ("--as", "hrnet-w32")),
+    "a decoder": (
+        (*FLAGS, "--decoder", "heatmap", "--decoder_options", "blur=1", "padding=1.5"),
+        (*FLAGS, "--decoder", "heatmap", "--decoder_options", "blur=1", "padding=1.5"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STATED)
+def test_an_ir_that_convert_is_told_of_runs_without_flags_as_its_original_runs_with_them(
+    name, forms
+):
+    told, flags = STATED[name]
+    words = ("convert", "own.onnx", "-o", "stated.xml", "--precisions", "FP32", *told)
+    done = posezoo(*words, "--decoder", "heatmap", "--detector", "none", cwd=forms)
+    assert done.returncode == 0 and "warning" not in done.stderr, done.stderr
+    assert run(forms, "own.onnx", *flags).returncode == 0
+    expected = keypoints_in(forms)
+    done = posezoo("run", "stated.xml", "-i", "photo.png", "-o", "found", cwd=forms)
+    assert done.returncode == 0, done.stderr
+    assert "people from the whole image" in done.stdout
+    np.testing.assert_allclose(keypoints_in(forms), expected, atol=1e-2)  # pixels
+
+
+@pytest.mark.parametrize(
+    ("flags", "problem"),
+    [
+        (("--decoder", "simcc"), "stated.xml"),
+        (("--decoder", "heatmap", "--decoder_options", "sigma=2"), "it has padding, max_people"),
+        (("--decoder_options", "sigma"), "expected NAME=VALUE, got 'sigma'"),
+        (("--detector", "no-such"), "the person detector: "),
+        (("--weights_dir", "w"), "--weights_dir is for models, and not for a file"),
+        (("--precisions", "FP16,FP32"), "a file becomes one IR, in FP16 or FP32"),
+        (("--mean_values", "a"), "mean_values"),
+    ],
+    ids=lambda each: " ".join(each) if isinstance(each, tuple) else "",
+)
+def test_what_an_ir_cannot_be_told_is_refused_and_nothing_is_written(flags, problem, forms):
+    done = posezoo("convert", "own.onnx", "-o", "refused/stated.xml", *flags, cwd=forms)
+    assert done.returncode in (1, 2) and problem in done.stderr, done.stderr
+    assert not (forms / "refused").exists()
+
+
+@pytest.mark.parametrize("flag", ["--mean_values 1", "--input_shape [1]", "--decoder heatmap"])
+def test_a_model_of_the_zoo_is_converted_as_it_declares(flag, forms):
+    done = posezoo("convert", "draft", "--models_dir", "zoo", *flag.split(), cwd=forms)
+    assert done.returncode == 2 and flag.split()[0] in done.stderr
+
+
+@pytest.mark.parametrize("verb", ["run", "evaluate", "export", "quantize"])
+def test_the_verbs_take_the_same_flags_for_a_pipeline_as_load(verb):
+    parser = verb_parsers(create_parser([verb]))[verb]
+    names = flags.PIPELINE.split()
+    assert {f"--{name}" for name in names} <= parser._option_string_actions.keys()
+    assert {*names} <= inspect.signature(load).parameters.keys()
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from posezoo.core.registry import FileExplainer
 from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer, explain_no_file
 from posezoo.core.values import frozen
 
-_TRANSLATE = "posezoo translate {file} -o {stem}.xml makes an IR, which can be run"
+_CONVERT = "posezoo convert {file} -o {stem}.xml makes an IR, which can be run"
 _SOURCE = "get the .onnx, .tflite or checkpoint that it was made from"
 
 
@@ -59,7 +59,7 @@ _KINDS = {
         FileKind(
             "a network of Keras",
             "write it as a SavedModel: python -c \"import keras; keras.models.load_model('{file}')"
-            ".export('{stem}')\"; then posezoo translate {stem} -o {stem}.xml",
+            ".export('{stem}')\"; then posezoo convert {stem} -o {stem}.xml",
         ),
     ),
     ".pt2": FileKind(
@@ -79,7 +79,7 @@ _KINDS = {
     ".ort": FileKind("a network in ONNX Runtime's own format", "get the .onnx it was made from"),
     ".task": FileKind(
         "a bundle of MediaPipe, a zip of .tflite files",
-        "unzip {file}; then posezoo translate NET.tflite -o net.xml. The zoo has MediaPipe's"
+        "unzip {file}; then posezoo convert NET.tflite -o net.xml. The zoo has MediaPipe's"
         " networks: posezoo list 'blazepose*'. docs/coming_from.md#mediapipe-tasks has the calls"
         " of MediaPipe Tasks, and ours",
     ),
@@ -87,24 +87,24 @@ _KINDS = {
         (".prototxt", ".caffemodel"),
         FileKind(
             "a network of Caffe",
-            "posezoo translate NET.prototxt NET.caffemodel -o net.xml makes an IR",
+            "posezoo convert NET.prototxt NET.caffemodel -o net.xml makes an IR",
         ),
     ),
     **dict.fromkeys(
         (".cfg", ".weights"),
         FileKind(
-            "a network of Darknet", "posezoo translate NET.cfg NET.weights -o net.xml makes an IR"
+            "a network of Darknet", "posezoo convert NET.cfg NET.weights -o net.xml makes an IR"
         ),
     ),
-    ".pb": FileKind("a graph of TensorFlow", _TRANSLATE),
+    ".pb": FileKind("a graph of TensorFlow", _CONVERT),
     ".pbtxt": FileKind(
         "a graph of TensorFlow as text",
         'where TensorFlow is installed, write it as a binary graph: python -c "import tensorflow'
         " as tf; from google.protobuf import text_format; graph = text_format.Parse(open('{file}')"
         ".read(), tf.compat.v1.GraphDef()); open('{stem}.pb', 'wb').write(graph.SerializeToString("
-        '))"; then posezoo translate {stem}.pb -o {stem}.xml',
+        '))"; then posezoo convert {stem}.pb -o {stem}.xml',
     ),
-    ".tflite": FileKind("a network of TensorFlow Lite", _TRANSLATE),
+    ".tflite": FileKind("a network of TensorFlow Lite", _CONVERT),
     **dict.fromkeys(
         (".zip", ".tar", ".tgz", ".gz", ".xz", ".7z", ".mar"),
         FileKind("an archive", "unpack it, and name the file of the network that it contains"),
@@ -126,7 +126,7 @@ _KINDS = {
         NETWORKS,
         FileKind(
             "a network",
-            "run, evaluate, benchmark, export and verify --device take it; posezoo translate {file}"
+            "run, evaluate, benchmark, export and verify --device take it; posezoo convert {file}"
             " -o {stem}.xml --precision FP32 makes an IR, which quantize takes; posezoo new NAME"
             " --from {file} --license SPDX describes it as a model, which all verbs take",
         ),
@@ -159,7 +159,7 @@ def _find_format(path: Path) -> FileKind | None:
         if path.name.lower().endswith(model_format.endings):
             for candidate in (model_format, *model_format.by_file_name.values()):
                 if candidate.recognises(path):
-                    return FileKind(candidate.kind, _TRANSLATE)
+                    return FileKind(candidate.kind, _CONVERT)
     return None
 
 
@@ -176,7 +176,7 @@ def explain_model_file(name: str) -> tuple[str, str]:
             " the registry",
         )
     if os.path.isdir(name) and (path / "saved_model.pb").is_file():
-        kind = FileKind("a SavedModel of TensorFlow", _TRANSLATE)
+        kind = FileKind("a SavedModel of TensorFlow", _CONVERT)
     if is_paddle_3(path):
         # Measured with PaddlePaddle 3.3.1: with the setting, it writes the format that OpenVINO
         # reads.
@@ -184,7 +184,7 @@ def explain_model_file(name: str) -> tuple[str, str]:
             "a network of PaddlePaddle 3 in its new format (PIR)",
             "where PaddlePaddle is installed, run the program that saves it with"
             " FLAGS_enable_pir_api=0 in the environment: it writes a .pdmodel, which posezoo"
-            " translate reads",
+            " convert reads",
         )
     if kind is None and path.is_file():
         kind = _find_format(path)

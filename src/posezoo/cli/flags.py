@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
@@ -129,6 +130,16 @@ def parse_numbers(text: str) -> tuple[float, ...]:
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"expected numbers, got {text!r}") from error
     return numbers
+
+
+def parse_option(text: str) -> tuple[str, Any]:
+    """An argparse type: the name of an option and its value, a number, true, false or a word."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, got {text!r}")
+    with contextlib.suppress(ValueError):
+        return name, json.loads(value)
+    return name, value
 
 
 def _parse_layout(text: str) -> str:
@@ -416,6 +427,20 @@ _SHARED = (
         "what turns the outputs of the .xml or .onnx into poses, such as heatmap or simcc (default:"
         " as the file states, or as its outputs show)",
     ),
+    Flag(
+        "--decoder_options NAME=VALUE",
+        "options of the decoder, such as min_score=0.2 (default: as the model declares)",
+        parse_option,
+        nargs="+",
+        default=(),
+    ),
+    Flag(
+        "--height PX",
+        "resize images to this height, or their shorter side to it, depending on the decoder; for"
+        " models that find all people at once (default: as the model declares)",
+        whole_number(32, 4096),
+        former="--short_side",
+    ),
     Flag("--keep_onnx", "also write the intermediate ONNX file"),
     Flag(
         "--labels FILE",
@@ -529,7 +554,9 @@ MODELS = "models all"
 FORMAT = "format quiet"
 CLUSTER = "cluster cluster_wait log"
 CAMERA_INPUT = "input_type input_layout resize"
-DESCRIPTION = "as decoder labels layout reverse_input_channels mean_values scale_values"
+#: What follows the network, and precedes it.
+PIPELINE = "decoder decoder_options skeleton detector height"
+DESCRIPTION = "as labels layout reverse_input_channels mean_values scale_values"
 DECODE = "decode max_people min_score"
 CHECKPOINT = "checkpoint model_name skeleton self_check proof dynamic keep_onnx"
 LIMITS = "conversion_timeout conversion_memory require_proof"
@@ -542,7 +569,7 @@ TRUST = f"{LOCK} trust_on_first_use"
 DOWNLOAD = f"jobs connections {TRUST}"
 INFERENCE = "device inference_precision"
 REGISTRY = "models_dir registries"
-ESTIMATOR = f"detector {INFERENCE} {CACHE} {TRUST} {CONVERTERS} {REGISTRY}"
+ESTIMATOR = f"{PIPELINE} {INFERENCE} {CACHE} {TRUST} {CONVERTERS} {REGISTRY}"
 
 
 def shared(names: str) -> list[Flag]:
@@ -553,6 +580,7 @@ def shared(names: str) -> list[Flag]:
 #: The flags that many verbs share, below headings of their own after a verb's other flags.
 SECTIONS = {
     "inputs and outputs of the IR": f"{CAMERA_INPUT} {DECODE}",
+    "the pipeline": PIPELINE,
     "downloads": f"{CACHE} jobs connections",
     "trust": TRUST,
     "registry": REGISTRY,
@@ -603,6 +631,14 @@ class SkeletonArgs(Args):
     skeleton: str | None
 
 
+class PipelineArgs(SkeletonArgs):
+    """The values of ``PIPELINE`` and ``--as``."""
+
+    like: str | None
+    decoder: str | None
+    detector: str | None
+
+
 class CheckpointArgs(SkeletonArgs):
     """The values of ``CHECKPOINT``."""
 
@@ -611,11 +647,9 @@ class CheckpointArgs(SkeletonArgs):
     proof: str | None
 
 
-class DescriptionArgs(SkeletonArgs):
-    """The values of ``DESCRIPTION`` and ``--skeleton``."""
+class DescriptionArgs(PipelineArgs):
+    """The values of ``DESCRIPTION`` and ``PIPELINE``."""
 
-    like: str | None
-    decoder: str | None
     labels: Path | None
     layout: str | None
     reverse_input_channels: bool
@@ -844,27 +878,25 @@ def skeleton_from_args(args: SkeletonArgs, *models: str | None) -> Skeleton | No
     return find_skeleton(args.skeleton)
 
 
-def like_from_args(args: DescriptionArgs, context: Context) -> ModelSpec | None:
+def like_from_args(args: PipelineArgs, context: Context) -> ModelSpec | None:
     """The model of ``--as``; None if it is not given."""
     return context.registry.find_single(args.like) if args.like else None
 
 
-def refuse_description(args: DescriptionArgs, *models: str | None) -> str:
-    """The given flags of ``DESCRIPTION``, separated by commas; a usage error if they describe the
-    input of a model that is no file.
+def refuse_description(args: PipelineArgs, *models: str | None) -> str:
+    """The given flags of ``DESCRIPTION``, and --decoder, separated by commas; a usage error if they
+    describe a model that is no file.
     """
     given = []
-    for name in DESCRIPTION.split():
-        if getattr(args, FLAGS[name].dest or name):
+    for name in ("decoder", *DESCRIPTION.split()):
+        if vars(args).get(FLAGS[name].dest or name):
             given.append(FLAGS[name].spellings[-1])
     if not given:
         return ""
     names = ", ".join(given)
     are_files = all(Path(model or "").suffix.lower() in (".xml", ".onnx") for model in models)
     if not (models and are_files):
-        args.parser.error(
-            f"{names}: only for an .xml or .onnx; models of the zoo describe their input"
-        )
+        args.parser.error(f"{names}: only for an .xml or .onnx; a model says it in its model.yml")
     return names
 
 
@@ -898,6 +930,8 @@ def input_options_from_args(args: InputArgs) -> InputOptions:
         decode=args.decode,
         max_people=args.max_people,
         min_score=args.min_score,
+        target_size=args.height,
+        decoder_options=tuple(args.decoder_options),
     )
 
 

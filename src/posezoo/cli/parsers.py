@@ -127,10 +127,12 @@ class Args:
     checkpoint: Path | None = None
     cluster: str | None = None
     cluster_wait: float = 60.0
+    decoder_options: Sequence[tuple[str, Any]] = ()
     download_dir: Path | None = None
     dry_run: bool = False
     dynamic: bool = False
     force: bool = False
+    height: int | None = None
     keep_onnx: bool = False
     layout: str | None = None
     log: Path | None = None

@@ -17,6 +17,18 @@ from types import ModuleType
 from posezoo.core.operating_system import IS_WINDOWS
 
 
+class Advice(str):
+    """A hint that names a flag; a command without this flag words it in its own way."""
+
+    flag: str
+
+    def __new__(cls, text: str, flag: str = "") -> Advice:
+        """``flag`` is without its value, such as ``--mo``; empty if Python copies the text."""
+        advice = super().__new__(cls, text)
+        advice.flag = flag
+        return advice
+
+
 class PosezooError(Exception):
     """A failure that the user can act on.
 
@@ -43,6 +55,11 @@ class PosezooError(Exception):
     def hint(self, hint: str) -> None:
         self._hint = printable(hint)
         self.__notes__ = [f"hint: {self._hint}"] if hint else []  # as by add_note
+
+    @property
+    def flag(self) -> str:
+        """The flag that the hint names, if it is an ``Advice``; else empty."""
+        return getattr(self._hint, "flag", "")
 
     if sys.version_info < (3, 11):  # its tracebacks have no notes
 

@@ -402,7 +402,7 @@ class Registry:
         if Path(name).suffix and Path(name).is_file():
             return UnknownModelError(
                 f"{name}: the ending of its name is not that of a network",
-                hint="posezoo translate --help lists the endings",
+                hint="posezoo convert --help lists the endings",
             )
         hint = self.empty_message or self._other_registry(name)
         hint = hint or str(self.why_not(name) or "") or suggest(name, self.entries)

@@ -669,6 +669,6 @@ def _read_config(path: Path) -> dict[str, str]:
         elif name not in SETTING_TYPES:
             raise SettingsError(
                 f"{path}: unknown setting {name}",
-                hint=suggest_setting(name) or "see posezoo doctor",
+                hint=suggest_setting(name) or "remove it; posezoo doctor lists the settings",
             )
     return configured

@@ -7,6 +7,7 @@ that read that.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -122,6 +123,7 @@ def with_export_dir(context: Context, inputs: InputOptions) -> Context:
         return context
     values = [(field.name, getattr(inputs, field.name), field.default) for field in fields(inputs)]
     folder = "_".join(f"{name}={value}" for name, value, default in values if value != default)
+    folder = re.sub(r"[^\w=.-]+", "-", folder)  # options of a decoder may be words
     return context.with_output_dir(context.layout.output_dir / "exported" / folder)
 
 

@@ -225,10 +225,9 @@ class _IrMaker:
             return resolve_model(spec, (precision,), context, inputs=inputs)
         except ConversionError as error:
             fixed = self.options.target.inputs
-            if not (fixed and fixed.decode):
+            if not (fixed and fixed.decode and error.flag == "--decode"):
                 raise
-            hint = error.hint.replace("remove --decode", "choose another target")
-            raise ExportError(error.problem, hint=hint) from error
+            raise ExportError(error.problem, hint="choose another target") from error
 
     def _takes_own_inputs(self, spec: ModelSpec) -> bool:
         return self.options.inputs == InputOptions() or spec.is_ir

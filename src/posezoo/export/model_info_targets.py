@@ -85,6 +85,7 @@ _PIPELINES = {
 # The converters of detectors, besides those of YOLO.
 _DETECTORS = ("detection_output", "boxes", "boxes_labels", "mask_rcnn")
 _AUDIO = "audio_labels"
+_TO_FOLDER_HINT = "--to folder writes the IR with a sample in Python"
 
 # resize_type of model_info, as model-proc files name it.
 _RESIZES = {
@@ -165,7 +166,9 @@ def render_dlstreamer(model: ExportedModel, folder: ExportFolder) -> Iterator[Ex
         yield from model.ir_files(f"{model.name}/{ir_folder}".rstrip("/"))
     if converter != "raw_data_copy":
         output: dict[str, object] = {"converter": converter, "layer_names": [*outputs.values()]}
-        yield _render_model_proc(model, [_describe_image(model, info)], [_finish(output, info)])
+        yield _render_model_proc(
+            model, [_describe_image(model, info)], [_finish(model, output, info)]
+        )
     yield from render_documents(model, DL_STREAMER)
     yield _render_pipeline(model, ir_folder, _PIPELINES[converter])
 
@@ -252,7 +255,7 @@ def _explain_refusal(spec: ModelSpec, decoder: DecoderType | None) -> ExportErro
     if spec.decoder is None:
         return ExportError(
             f"{name}: posezoo does not know which converter of DL Streamer reads its outputs",
-            hint="--to folder writes the IR with a sample in Python",
+            hint=_TO_FOLDER_HINT,
         )
     kind = spec.decoder.name
     return ExportError(f"{name}: DL Streamer has no converter for the outputs of {kind}")
@@ -288,7 +291,7 @@ def _describe_image(model: ExportedModel, info: Mapping[str, str]) -> dict[str, 
     if resize_type not in _RESIZES:
         raise ExportError(
             f"{model.name}: its resize_type is {resize_type}, which its model-proc file cannot say",
-            hint="--to folder and --to modelapi take it",
+            hint=_TO_FOLDER_HINT,
         )
     params: dict[str, object] = {
         "resize": _RESIZES[resize_type],
@@ -300,9 +303,20 @@ def _describe_image(model: ExportedModel, info: Mapping[str, str]) -> dict[str, 
     return {"format": "image", "layer_name": model.inputs[0].name, "params": params}
 
 
-def _finish(output: dict[str, object], info: Mapping[str, str]) -> dict[str, object]:
-    """The output with its keypoints, or the labels of its boxes."""
-    names = info["labels"].split()
+def _finish(
+    model: ExportedModel, output: dict[str, object], info: Mapping[str, str]
+) -> dict[str, object]:
+    """The output with its keypoints, or the labels of its boxes.
+
+    Raises:
+        ExportError: they have no names.
+    """
+    names = info.get("labels", "").split()
+    if not names:
+        raise ExportError(
+            f"{model.name}: its keypoints have no names, which its model-proc file needs",
+            hint=_TO_FOLDER_HINT,
+        )
     if "skeleton" not in info:
         return {**output, "labels": names}
     limbs = [names[int(index)] for index in info["limbs"].replace("-", " ").split()]

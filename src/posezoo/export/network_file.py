@@ -65,7 +65,7 @@ class NetworkFile:
         if inputs.decode and self.undecoded:
             raise ExportError(
                 self.undecoded,
-                hint="--as MODEL names a model with such outputs; --to folder, ovms and triton"
+                hint="--decoder NAME says what reads them; --to folder, ovms and triton"
                 " without --decode take any outputs",
             )
         if inputs.decode and self.spec.first_input.resize_type == "crop":
@@ -75,10 +75,11 @@ class NetworkFile:
             )
         sizes = self.spec.first_input.shape
         if (inputs.decode or inputs.resize) and min(sizes, default=1) < 0:
+            original = "ORIGINAL" if self.spec.is_ir else path
             raise ExportError(
                 f"{path}: takes images of any size, {list(sizes)}, and this export needs a fixed"
                 " one",
-                hint=f"posezoo translate {path} --input_shape [1,3,HEIGHT,WIDTH] -o fixed.xml",
+                hint=f"posezoo convert {original} --input_shape [1,3,HEIGHT,WIDTH] -o fixed.xml",
             )
 
 

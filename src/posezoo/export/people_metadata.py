@@ -11,6 +11,7 @@ The keys are those of ``core.ir.people_metadata``, and::
     outside         the color beside the image in a crop: blue, green and red, 0..255
     max_people      the maximum number of boxes that are used
     max_similarity  poses with a higher object keypoint similarity are of one person, 0..1
+    min_pose_score  poses with a lower score are left out, 0..1; BlazePose has none
     similarity      the keypoints that are compared: the index and the standard deviation of each
     whole_score     the score of the whole image as a box
     second_look     the network then looks once more, in a box of this size relative to the pose
@@ -107,6 +108,7 @@ def describe_pipeline(model: ExportedModel, suffix: str = ".xml") -> dict[str, s
     if not isinstance(options, BlazePoseOptions):
         _, color = fit_to_input(decoder, spec.first_input)
         facts["padding"] = f"{options.padding:g}"
+        facts["min_pose_score"] = f"{options.min_pose_score:g}"
         facts["outside"] = _join(color if options.blank_is_mean else (0, 0, 0))
     detector = model.detector
     if detector is None:

@@ -115,7 +115,7 @@ def _require_comparison(
     if is_compared and find_spec("onnxruntime"):
         return
     reason = "it cannot be replaced, as sizes are unknown"
-    hint = "export it with fixed sizes, or convert it with posezoo translate, which compares the IR"
+    hint = "export it with fixed sizes, or use posezoo convert, which compares the IR"
     if missing:
         reason = "the package onnx, which replaces it, is not installed"
         hint = missing.hint

@@ -11,6 +11,7 @@ from openvino import Model, Node, Output
 from openvino import opset14 as ops
 
 from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.declarations.routes import MO_ADVICE
 from posezoo.core.declarations.supported_mo_args import TRANSFORMATIONS_CONFIG
 from posezoo.core.errors import ConversionError, sanitize
 from posezoo.core.ir.openvino_import import import_openvino
@@ -23,7 +24,6 @@ from posezoo.formats.region_configs import (
 )
 
 _TO_NCHW = [0, 3, 1, 2]
-_HINT = "a Model Optimizer of OpenVINO 2024.6 may convert it: --mo PATH"
 
 
 def add_regions(network: Model, spec: ModelSpec, source: Path) -> Model:
@@ -54,7 +54,7 @@ def add_regions(network: Model, spec: ModelSpec, source: Path) -> Model:
         ]
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         problem = f"{title}: does not fit the network: {sanitize(str(error).splitlines()[-1])}"
-        raise ConversionError(problem, hint=_HINT) from error
+        raise ConversionError(problem, hint=MO_ADVICE) from error
     ov = import_openvino()
     results.sort(key=lambda result: result.input_value(0).get_node().get_friendly_name())
     return ov.Model(results, network.get_parameters(), network.get_friendly_name())
@@ -73,7 +73,7 @@ def _read_config(value: str, spec: ModelSpec, source: Path) -> tuple[Mapping[str
         raise ConversionError(problem, hint="download the model again") from error
     if config["id"] not in (WITH_HEADS, WITH_OUTPUTS):
         problem = f"{path}: the transformation {sanitize(config['id'])} is not supported"
-        raise ConversionError(problem, hint=_HINT)
+        raise ConversionError(problem, hint=MO_ADVICE)
     return config, str(path)
 
 

@@ -13,6 +13,7 @@ from posezoo.core.errors import ConversionError, OutputError
 from posezoo.core.layout import ModelLayout
 from posezoo.core.pipeline.get import Converted, get
 from posezoo.core.pipeline.plan import require_current_ir
+from posezoo.core.registry import format_command
 from posezoo.core.resolve.own_networks import require_network
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.resolved import Resolved
@@ -77,7 +78,8 @@ def count_complexity(
         measurements.append(measurement)
     if not measurements:
         folder = resolved.layout.ir_path(spec, Precision.FP32).parents[1]
-        raise ConversionError(f"{folder}: contains no IR", hint=f"posezoo get {spec.full_name}")
+        hint = format_command("get", spec, resolved.layout.output_dir)
+        raise ConversionError(f"{folder}: contains no IR", hint=hint)
     return tuple(measurements)
 
 

@@ -247,10 +247,7 @@ def _find_python(script: Path) -> Path:
         for name in ("python", "python3", "python.exe"):
             if (folder / name).is_file():
                 return folder / name
-    raise ConversionError(
-        f"{script}: there is no Python beside it",
-        hint="name the one of its environment: converter.py --python PATH",
-    )
+    raise ConversionError(f"{script}: there is no Python beside it", hint=HINT)
 
 
 @cache  # it starts a process: once for all models of a run

@@ -19,6 +19,7 @@ from posezoo.core.declarations.model import Digest, SourceFile
 from posezoo.core.declarations.sources import NpmPackageSource, parse_integrity
 from posezoo.core.download.archive import MAX_BYTES, open_member
 from posezoo.core.download.candidates import (
+    MIRROR_HINT,
     ByteStream,
     Candidate,
     CandidateKind,
@@ -43,7 +44,7 @@ from posezoo.packages.small_answers import read_small
 # The largest known document of a package has about 30 MB.
 _MAX_DOCUMENT = 64 << 20
 _ACCEPT = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8"
-_HINT = "see which registry is in use: posezoo doctor; or give a folder with a copy: --mirror DIR"
+_HINT = f"see which registry is in use: posezoo doctor; or {MIRROR_HINT}"
 _LOGIN_HINT = "log in with npm login, or write //HOST/:_authToken=... to ~/.npmrc"
 
 
@@ -139,7 +140,7 @@ class NpmClient:
             yield
         except SourceError as error:
             error.problem = f"{self._host}: {error.problem}"
-            error.hint = _LOGIN_HINT if "HTTP 401" in error.problem else error.hint or _HINT
+            error.hint = _LOGIN_HINT if error.flag == "--header" else error.hint or _HINT
             raise
 
     def _tarball_url(self, url_text: str) -> str:

@@ -19,6 +19,7 @@ from posezoo.core.declarations.model import Digest, SourceFile
 from posezoo.core.declarations.sources import PythonPackageSource, Wheel, parse_file_url
 from posezoo.core.download.archive import open_member
 from posezoo.core.download.candidates import (
+    MIRROR_HINT,
     ByteStream,
     Candidate,
     CandidateKind,
@@ -44,7 +45,7 @@ from posezoo.packages.small_answers import read_small
 _MAX_PAGE = 256 << 20
 _HINT = (
     "posezoo doctor shows the indexes in use; name another one: PIP_INDEX_URL=URL, or"
-    " UV_DEFAULT_INDEX=URL; or give a folder with a copy: --mirror DIR"
+    f" UV_DEFAULT_INDEX=URL; or {MIRROR_HINT}"
 )
 
 

@@ -55,11 +55,8 @@ def read_wheel_registry(name: str, options: DownloadOptions) -> Path:
                         f"{root.parent}: cannot be written: {os_reason(error)}", hint="remove it"
                     ) from error
     except DownloadError as error:
-        # Not every verb has the flag.
-        hint = error.hint.replace("--mirror DIR", "POSEZOO_MIRROR=DIR")
-        raise DownloadError(
-            f"the registry {name} cannot be read: {error.problem}", hint=hint
-        ) from error
+        problem = f"the registry {name} cannot be read: {error.problem}"
+        raise DownloadError(problem, hint=error.hint) from error
     except OutputError as error:
         hint = error.hint or "set XDG_CACHE_HOME to a folder that can be written"
         raise OutputError(

@@ -51,6 +51,7 @@ DECODERS: LazyTable[DecoderType] = LazyTable(
         "simcc": "posezoo.poses.simcc:DECODER",
         "detection": "posezoo.poses.ssd_detection:DECODER",
         "nanodet": "posezoo.poses.nanodet:DECODER",
+        "picodet": "posezoo.poses.picodet:DECODER",
         "rtmo": "posezoo.poses.rtmo:DECODER",
         "rtmdet": "posezoo.poses.rtmdet:DECODER",
         "yolox": "posezoo.poses.yolox_boxes:DECODER",
@@ -131,6 +132,8 @@ def decode(
       number of their class.
     - nanodet: ``scores_8`` (1, cells, classes) and ``distances_8`` (1, cells, 4 n), and the same
       with 16 and 32; it returns poses without keypoints
+    - picodet: ``boxes`` (1, N, 4) and ``scores`` (1, classes, N); it returns poses without
+      keypoints
     - rtmo: ``dets`` (1, N, 5) and ``keypoints`` (1, N, K, 3)
     - rtmdet: ``dets`` (1, N, 5) and ``labels`` (1, N); it returns poses without keypoints
     - yolox: ``predictions`` (1, cells, 5 + classes); it returns poses without keypoints
@@ -344,6 +347,16 @@ def require_masks(decoder: str, model: str) -> None:
             f"{model}: its network finds no masks",
             hint=f"run BlazePose, which does: {SECOND_MODEL}",
         )
+
+
+def with_decoder_options(decoder: Decoder, options: Mapping[str, Option]) -> Decoder:
+    """A decoder with the options that the user gives, which replace those that it declares.
+
+    Raises:
+        InferenceError: as for ``resolve_options``.
+    """
+    resolve_options(decoder, options)
+    return replace(decoder, options={**decoder.options, **options})
 
 
 def resolve_options(decoder: Decoder, overrides: Mapping[str, Option] | None = None) -> Any:

@@ -38,11 +38,14 @@ class TopDownOptions(DecoderOptions):
         max_people: the maximum number of boxes to use; those with the highest scores are used.
         max_similarity: poses with a higher object keypoint similarity count as one person, 0..1;
             the default of 0.9 is HRNet's.
+        min_pose_score: poses with a lower score, which is that of the keypoints times that of the
+            box, are left out, 0..1.
     """
 
     padding: float = 0.0
     max_people: Count = 100
     max_similarity: Share = 0.9
+    min_pose_score: Share = 0.0
 
     def __post_init__(self) -> None:
         DecoderOptions.__post_init__(self)

@@ -124,6 +124,10 @@ class Fp32Network:
         for output in self._target.spec.outputs:
             if output.name in graph.outputs:  # the tensor may have further names
                 graph.model.output(output.name).set_names({output.name})
+        sample = self._samples[0]
+        size = graph.image_size(sample.port.name, sample.port.ir_layout)
+        if -1 not in size:
+            graph.resize(sample.port.name, sample.port.ir_layout, sample.size)
         return CompiledNetwork(graph, runtime)
 
     def _compile_int8(self, xml: Path) -> CompiledNetwork:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from posezoo.core.declarations.model import ColorOrder, Model, ModelSpec, Precision
+from posezoo.core.declarations.model import ColorOrder, Model, ModelSpec, ModelT, Precision
 from posezoo.core.errors import DecoderError, InferenceError, QuantizationError
 from posezoo.core.events import Listener, ignore_event
 from posezoo.core.layout import ModelLayout
@@ -17,7 +17,7 @@ from posezoo.core.pipeline.plan import Plan, make_plan, require_current_ir
 from posezoo.core.registry import format_command
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.stage_context import Context
-from posezoo.poses.decoders import find_decoder, with_all_classes
+from posezoo.poses.decoders import find_decoder, with_all_classes, with_decoder_options
 from posezoo.quantize.calibration_data import collect_calibration_data
 from posezoo.quantize.displacement import KeypointDisplacement
 from posezoo.quantize.int8_comparison import Fp32Reference
@@ -61,7 +61,11 @@ def plan_int8(
     """
     layout = context.with_output_dir(output_dir).layout
     return plan_quantization(
-        _target(spec, context), layout, context.lock, dataset_dir, options=options
+        _target(spec, context, options.given),
+        layout,
+        context.lock,
+        dataset_dir,
+        options=options,
     )
 
 
@@ -117,7 +121,25 @@ def describe_own_ir(
         element_type=graph.model.input(name).get_element_type().get_type_name(),
     )
     spec = replace(spec, inputs=(port,))
-    return QuantizationTarget(spec, spec, {spec.name: xml}, description=description)
+    model = _with_given(spec, given)
+    return QuantizationTarget(spec, model, {spec.name: xml}, description=description)
+
+
+def _with_given(model: ModelT, given: LoadOptions) -> ModelT:
+    """The model with the options of its decoder and the size that the user names."""
+    decoder = model.decoder
+    approach = find_decoder(decoder.name).approach if decoder else ""
+    if given.target_size and approach != "bottom-up":
+        raise QuantizationError(
+            f"{model.full_name}: its input size is fixed", hint="leave out --height"
+        )
+    if given.decoder_options and not decoder:
+        raise QuantizationError(
+            f"{model.full_name}: has no decoder", hint="leave out --decoder_options"
+        )
+    if decoder:
+        decoder = with_decoder_options(decoder, given.decoder_options)
+    return replace(model, decoder=decoder, target_size=given.target_size or model.target_size)
 
 
 def _require_one_image(graph: Graph) -> None:
@@ -133,13 +155,13 @@ def _with_own_decoder(spec: ModelSpec, graph: Graph, metric: str) -> ModelSpec:
         try:
             return with_task_decoder(spec, {spec.name: graph})[0]
         except InferenceError as error:
-            hint = "--as MODEL names a model with such outputs; the number of classes may differ"
+            hint = "--decoder NAME says what reads them"
             raise InferenceError(error.problem, hint=hint) from error
     record = find_decoder(spec.decoder.name)
     if metric and record.task != TASKS.get(metric, ""):
         raise QuantizationError(
             f"{graph.path}: --metric {metric} is not for the decoder {spec.decoder.name}",
-            hint="name another model with --as",
+            hint="name another one with --decoder",
         )
     return replace(spec, task=record.task or spec.task, decoder=with_all_classes(spec.decoder))
 
@@ -232,14 +254,16 @@ def compare_ir_with_fp32(
     xml = next((path for path in paths if path.is_file()), None)
     if xml is None:
         problem = f"{', '.join(map(str, paths))}: missing"
-        raise QuantizationError(problem, hint=f"posezoo quantize {spec.full_name}")
-    target = _target(spec, context)
+        raise QuantizationError(problem, hint=format_command("quantize", spec))
+    target = _target(spec, context, LoadOptions())
     photos = split_photos(dataset_dir, target.settings.subset_size)
     photos = replace(photos, calibration=photos.calibration[:1])  # the others are not needed
     data = collect_calibration_data(target, photos, listener=listener)
     displacement, problem = Fp32Reference(target, data.measured).compare(xml, precision, listener)
     if problem:
-        raise QuantizationError(f"{xml}: {problem}", hint="posezoo quantize makes another one")
+        raise QuantizationError(
+            f"{xml}: {problem}", hint=f"{format_command('quantize', spec)} makes another one"
+        )
     return xml, displacement
 
 
@@ -268,7 +292,7 @@ def explain_unsupported_int8(spec: ModelSpec, context: Context) -> str:
     return explain_unsupported(spec, context.registry.composite_of(spec))
 
 
-def _target(spec: ModelSpec, context: Context) -> QuantizationTarget:
+def _target(spec: ModelSpec, context: Context, given: LoadOptions) -> QuantizationTarget:
     """The model to quantize, with the FP32 IR of its pipeline and the FP16 IR of its detector."""
     model = _quantizable_model(spec, context)
     irs = {}
@@ -280,7 +304,7 @@ def _target(spec: ModelSpec, context: Context) -> QuantizationTarget:
         require_current_ir(resolved, target, "quantized")
         irs[part.name] = target.xml
     spec = context.lock.with_pins(spec)
-    model = with_found_decoder(model, irs)
+    model = _with_given(with_found_decoder(model, irs), given)
     detector = resolve_pipeline(model, context).detector
     if detector is None:
         return QuantizationTarget(spec, model, irs)

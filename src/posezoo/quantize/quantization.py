@@ -4,7 +4,7 @@ bounds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,12 @@ from posezoo.core.values import frozen
 from posezoo.core.versions import package_versions
 from posezoo.quantize.accuracy_evaluator import AccuracyEvaluator, create_accuracy_evaluator
 from posezoo.quantize.calibration_check import check_calibration_data
-from posezoo.quantize.calibration_data import CalibrationData, collect_calibration_data, set_labels
+from posezoo.quantize.calibration_data import (
+    CalibrationData,
+    CalibrationSample,
+    collect_calibration_data,
+    set_labels,
+)
 from posezoo.quantize.displacement import KeypointDisplacement
 from posezoo.quantize.int8_comparison import Fp32Reference, OutputReference
 from posezoo.quantize.int8_layers import count_layers
@@ -175,7 +180,7 @@ class _QuantizationJob:
         target = self.plan.target
         options = self.plan.options
         name = target.spec.full_name
-        network = _read_fp32(target)
+        network = _read_fp32(target, self.data.calibration)
         if precision is Precision.FP16_INT8:
             # This must precede quantization: OpenVINO stores no weights as FP16 if some are already
             # INT8.
@@ -198,6 +203,8 @@ class _QuantizationJob:
                 set_labels(network, target.labels)
         else:
             ir_writer.prepare_for_writing(network, target.spec, target.model.decoder)
+        (port,) = _read_fp32(target).inputs[:1]
+        network.reshape({port.any_name: port.partial_shape})
         ir_writer.write_ir(network, xml, precision)
         displacement, problem = self.reference.compare(xml, precision, listen)
         if self.evaluator:
@@ -207,7 +214,9 @@ class _QuantizationJob:
         if problem or options.compare_layers:
             samples = self.data.measured[:COMPARED_SAMPLES]
             self.listener(
-                LayerNoiseMeasured(name, compare_layers(_read_fp32(target), quantized, samples))
+                LayerNoiseMeasured(
+                    name, compare_layers(_read_fp32(target, samples), quantized, samples)
+                )
             )
         if problem:
             way = "--max_drop D" if target.is_own else "quantization.in_float in model.yml"
@@ -219,7 +228,8 @@ class _QuantizationJob:
         return displacement, measured
 
 
-def _read_fp32(target: QuantizationTarget) -> Any:
+def _read_fp32(target: QuantizationTarget, samples: Sequence[CalibrationSample] = ()) -> Any:
+    """The network of the FP32 IR; with samples, for images of their size."""
     try:
         network = openvino_core(extra="quantize").read_model(target.fp32_xml)
     except RuntimeError as error:
@@ -234,6 +244,9 @@ def _read_fp32(target: QuantizationTarget) -> Any:
             f"it has no input {', '.join(sorted(declared))}",
             hint=format_command("convert", target.spec),
         )
+    for name, array in samples[0].inputs().items() if samples else ():
+        if network.input(name).partial_shape.is_static:
+            network.reshape({name: array.shape})
     return network
 
 

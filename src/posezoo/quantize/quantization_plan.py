@@ -39,7 +39,7 @@ from posezoo.run.runtime.decoder_matching import (
 )
 from posezoo.run.runtime.graph import Graph
 from posezoo.run.runtime.input_description import InputDescription
-from posezoo.run.runtime.runtime_config import RuntimeConfig
+from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 
 #: One photo in three is used only for comparison; displacements are measured on up to this many.
 KEPT_APART = 3
@@ -173,6 +173,7 @@ class QuantizationOptions:
         metric: as in ``QuantizationTarget``; if given, the accuracy is reported, and annotations
             are found in the folder of the images. Empty: that of the model.
         runtime: where the speeds of FP16 and INT8 are measured.
+        given: what the user says of a model's decoder and size.
     """
 
     precisions: tuple[Precision, ...] = (Precision.FP16_INT8,)
@@ -183,6 +184,7 @@ class QuantizationOptions:
     max_drop: float | None = None
     metric: str = ""
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+    given: LoadOptions = LoadOptions()
 
     @property
     def measures_accuracy(self) -> bool:
@@ -415,4 +417,6 @@ def quantization_key(
         "fp32": [verified_files.compute_digest(file).value for file in files],
         "nncf": package_version("nncf"),
     }
+    if target.model.target_size != target.spec.target_size:  # else earlier INT8 IR stay up to date
+        quantization["target_size"] = target.model.target_size
     return provenance.conversion_key(target.spec, target.model.decoder, quantization)

@@ -411,7 +411,7 @@ def _with_detector(
         )
     if options.min_person_score is not None and not find_decoder(estimator.decoder).person_score:
         result = "classes"
-        hint = "leave out min_person_score"
+        hint = "leave out min_person_score (--min_person_score)"
         if estimator.finds_people:
             result = "one person"
             hint += ", or name a detector"

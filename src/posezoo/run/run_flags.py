@@ -137,7 +137,6 @@ class RunArgs(DescriptionArgs, FormatArgs):
     json_lines: Path | None
     mqtt: MqttTopic | None
 
-    detector: str | None
     precision: Precision
     min_person_score: float | None
     whole_image: float | None
@@ -176,10 +175,12 @@ def video_options_from_args(args: RunArgs, estimator: Estimator) -> VideoOptions
 def described_options_from_args(
     args: DescriptionArgs, options: LoadOptions, *models: str | None
 ) -> LoadOptions:
-    """The options with what the user states of the input of an .xml: ``DESCRIPTION``."""
+    """The options with what ``PIPELINE`` says, and ``DESCRIPTION`` of an .xml."""
     return replace(
         options,
         decoder=args.decoder,
+        decoder_options=dict(args.decoder_options),
+        target_size=args.height or options.target_size,
         layout=args.layout or "",
         reverse_input_channels=args.reverse_input_channels or None,
         mean=parse_channel_values(args, "mean_values", args.mean_values),

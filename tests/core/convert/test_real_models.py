@@ -13,14 +13,17 @@ from fakes.command import posezoo
 from fakes.conversion import convert_model, get_model, with_camera_input
 from fakes.soak import soak
 from posezoo.api import load
-from posezoo.core.declarations.model import Precision
+from posezoo.core.declarations.model import People, Precision
 from posezoo.core.download.model_download import download_model
 from posezoo.core.errors import ConversionError, DownloadError
 from posezoo.core.events import ConversionSkipped, Event, SelfCheckPassed
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.settings import read_settings, to_settings
 from posezoo.run.images import read_image
+from posezoo.run.load import compile_pipeline
+from posezoo.run.pipeline_spec import PipelineSpec
 from posezoo.run.runtime.compiled_network import CompiledNetwork
+from posezoo.run.runtime.runtime_config import LoadOptions
 
 FP32, FP16, FP16_INT8 = Precision.FP32, Precision.FP16, Precision.FP16_INT8
 
@@ -229,3 +232,19 @@ def test_blazeposes_landmarks_take_a_cameras_frames_in_both_precisions(zoo, tmp_
     download_model(spec, zoo.layout, zoo.download_options)
     frames = with_camera_input(spec, element_type="u8", layout="NHWC", resize=True)
     assert set(convert_model(frames, replace(zoo.layout, output_dir=tmp_path)).irs) == {FP32, FP16}
+
+
+def test_a_published_ir_is_normalized_as_its_conversion_is(zoo, shared):
+    """PP-TinyPose: an IR without mean and scale, which its model.yml names as the file to convert."""
+    model = zoo.registry.find("pp-tinypose-256x192")
+    irs, events = made(zoo, model.name, FP16)
+    assert any(isinstance(event, SelfCheckPassed) for event in events)
+    image = replace(model.inputs[0], reverse_input_channels=False)
+    as_published = replace(model, checkpoint="", inputs=(image,))
+    photo = read_image(shared / "data/photos/000000000785.jpg")
+    found = []
+    for each, xml in ((model, irs[FP16]), (as_published, irs[FP16].parents[1] / "model.xml")):
+        pipeline = PipelineSpec(each, FP16, People("whole_image", "whole_image"))
+        found.append(compile_pipeline(pipeline, {model.name: xml}, LoadOptions())(photo))
+    moved = found[0][0].keypoints[:, :2] - found[1][0].keypoints[:, :2]
+    assert np.median(np.abs(moved)) < 0.5  # pixels

@@ -172,8 +172,8 @@ def test_weights_that_are_gone_lead_to_own_weights_and_to_models_that_are_here(o
         with pytest.raises(DownloadError, match="HTTP 404") as caught:
             download(make_plan(resolved, context), context)
     assert caught.value.hint == (
-        "check the address, or give a folder with a copy: --mirror DIR; posezoo run gone --checkpoint FILE runs "
-        "weights of your own; models with the same task that are available: net"
+        "check the address, or give a folder with a copy: --mirror DIR, or POSEZOO_MIRROR=DIR; "
+        f"posezoo run gone --models_dir {tmp_path}/models --checkpoint FILE runs weights of your own; models with the same task that are available: net"
     )
 
 

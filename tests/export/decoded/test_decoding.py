@@ -142,6 +142,15 @@ def cells_of_distributions(rng: np.random.Generator) -> Maps:
     }
 
 
+def boxes_and_scores(rng: np.random.Generator) -> Maps:
+    """Groups of boxes that overlap, as PicoDet's network finds them; some have no size inside the image."""
+    boxes = rng.uniform(-60, 300, (200, 4)).repeat(4, axis=0) + rng.normal(0, 4, (800, 4))
+    scores = np.round(rng.uniform(0, 0.3, (1, 800)), 2)
+    scores[0, rng.choice(800, 12)] = np.round(rng.uniform(0.5, 1, 12), 1)
+    boxes[rng.integers(800), rng.integers(4)] = rng.choice([np.nan, np.inf])
+    return {"boxes": boxes[None].astype(np.float32), "scores": scores[None].astype(np.float32)}
+
+
 def columns_of_people(rng: np.random.Generator, joints: int = 17) -> Maps:
     """Groups of people that overlap, as YOLO-pose finds them before it removes any."""
     groups = rng.integers(1, 7)
@@ -271,6 +280,7 @@ CASES: dict[str, tuple] = {
     "rtmo": (rows_of_people, {}),
     "rtmdet": (rows_of_boxes, {}),
     "nanodet": (cells_of_distributions, {}),
+    "picodet": (boxes_and_scores, {}),
     "yolox": (cells, {}),
     "yolox/with boxes outside": (cells_outside, {}),
     "yolo_pose": (columns_of_people, {}),

@@ -94,6 +94,7 @@ def test_every_decoder_that_finds_poses_has_an_approach():
         "classification",
         "detection",
         "nanodet",
+        "picodet",
         "rtmdet",
         "segmentation",
         "yolox",

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from fakes.command import posezoo
+from fakes.exports import write_network
 from fakes.graph_models import constant, graph_model, node, placeholder, weight
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.npm import PACKAGE, VERSION, integrity, make_split_tarball, make_tarball, serve_registry
@@ -279,6 +280,22 @@ def test_a_license_text_is_copied_and_not_left_to_fill_in(zoo, server):
     copied = zoo / "models" / "licenses" / "MIT-my-pose.txt"
     assert copied.read_text() == terms.read_text()
     assert not any("license text" in line for line in json.loads(ended.stdout)["left_to_fill_in"])
+
+
+def test_a_draft_of_heat_maps_has_their_role_and_passes_once_it_is_filled_in(zoo):
+    weights = np.zeros((17, 3, 4, 4), np.float32)
+    write_network(zoo / "net.onnx", weights)
+    (zoo / "LICENSE").write_text("Copyright 2026 The tests\n\nMIT License\n")
+    words = ("--from", "net.onnx", "--license", "MIT", "--license_text", "LICENSE")
+    assert new(zoo, "my-pose", *words).returncode == 0
+    draft = model_of(zoo).read_text("utf-8")
+    assert "    role: heatmaps\ndecoder: {name: heatmap}" in draft
+    filled = draft.replace(
+        "TODO: what it does, in a sentence or two; cards show it as it is.", "A net."
+    )
+    model_of(zoo).write_text(f"{filled}people: {{photo: whole_image}}\n", "utf-8")
+    judged = posezoo("verify", "--metadata", "my-pose", "--models_dir", zoo / "models", cwd=zoo)
+    assert "known-model" not in judged.stdout and "role" not in judged.stdout, judged.stdout
 
 
 def test_posezoos_own_registry_is_not_written_from_elsewhere(zoo):

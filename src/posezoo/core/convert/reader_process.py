@@ -93,7 +93,7 @@ def run_in_reader_process(
     except ProcessEndedError as error:
         hint = error.hint
         if step != "reading it":  # the limits have hints of their own
-            hint = f"{hint}; {_HINT}" if hint.startswith("if you trust") else _HINT
+            hint = f"{hint}; {_HINT}" if error.flag else _HINT
         raise ConversionError(f"{source}: {step} failed: {error.problem}", hint=hint) from error
     return result
 

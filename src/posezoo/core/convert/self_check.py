@@ -49,6 +49,7 @@ from posezoo.core.convert.reference_outputs import (
 )
 from posezoo.core.declarations.model import ModelSpec, Output, Precision
 from posezoo.core.errors import (
+    Advice,
     PosezooError,
     RandomNetworkError,
     SelfCheckError,
@@ -60,6 +61,7 @@ from posezoo.core.ir.inference import run_compiled
 from posezoo.core.ir.openvino_import import error_text, import_openvino, openvino_core
 from posezoo.core.ir.provenance import OutputRounding
 from posezoo.core.operating_system import release_memory
+from posezoo.core.registry import format_command
 from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
 from posezoo.core.values import frozen
 
@@ -67,6 +69,9 @@ from posezoo.core.values import frozen
 CLIPPED = 2e-2
 
 # OpenVINO's operations that compute other values in each run.
+_ONLY_PROOF = Advice(
+    "no IR was written; only --require_proof refuses such an IR", "--require_proof"
+)
 _RANDOM = frozenset({"Multinomial", "RandomUniform"})
 
 
@@ -424,7 +429,7 @@ class IrCheck(NetworkCheck):
             SelfCheckError: it has other ranges, a weight is not rounded correctly, an output is far
                 from that of FP16 or contains inf or nan, or the check of the FP16 IR fails.
         """
-        hint = f"posezoo quantize {self.spec.full_name} --dataset_dir PHOTOS makes INT8, too"
+        hint = f"{format_command('quantize', self.spec)} --dataset_dir PHOTOS makes INT8, too"
         if difference := INT8_MAKER.part.explain_difference(half_xml, self.xml, self.spec):
             problem = f"is not the FP16 IR with the declared ranges: {difference}"
             raise self.create_error(problem, hint)
@@ -493,7 +498,7 @@ class IrCheck(NetworkCheck):
             return
         raise self.create_error(
             f"was not compared with its original, because {explain_dependence(self.spec)}",
-            hint="no IR was written; only --require_proof refuses such an IR",
+            hint=_ONLY_PROOF,
         )
 
     def _check_declared(self, changed: str) -> SelfCheckResult:
@@ -690,7 +695,7 @@ class IrCheck(NetworkCheck):
             reason = f"a rounding of the input changes {name} by {noise}"
         return self.create_error(
             f"cannot be proven by numbers: {reason}",
-            hint="no IR was written; only --require_proof refuses such an IR",
+            hint=_ONLY_PROOF,
         )
 
 

@@ -694,8 +694,8 @@ class ModelSpec(Declaration):
 
     @property
     def is_ir(self) -> bool:
-        """Whether the model is published as IR."""
-        return self.framework is Framework.DLDT
+        """Whether the model is published as IR; an IR that is named as checkpoint is converted."""
+        return self.framework is Framework.DLDT and not self.checkpoint
 
     @property
     def is_converted(self) -> bool:

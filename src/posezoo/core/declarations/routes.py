@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from posezoo.core.declarations.mo_args import is_supported
 from posezoo.core.declarations.model import Framework, ModelSpec, Route
 from posezoo.core.declarations.supported_mo_args import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG
 from posezoo.core.declarations.upstream_steps import UPSTREAM_STEPS
+from posezoo.core.errors import Advice
 from posezoo.core.values import frozen
 
 
@@ -22,7 +25,9 @@ class Obstacle:
 PRECISION = "precision"
 
 
-_MO = "a Model Optimizer of OpenVINO 2024.6 can convert it: --mo PATH, or POSEZOO_MO"
+MO_ADVICE = Advice(
+    "a Model Optimizer of OpenVINO 2024.6 can convert it: --mo PATH, or POSEZOO_MO", "--mo"
+)
 _AUTHORS = (
     "posezoo does not run downloaded code without consent: --allow_upstream_code runs it in a"
     " sandbox; or create the file with the authors' tools and declare that file instead"
@@ -60,15 +65,19 @@ _MADE_BY_UPSTREAM = Obstacle(
     "made-by-upstream", "its authors' code makes the file to convert", _AUTHORS
 )
 _PIPELINE = Obstacle(
-    "object-detection-pipeline", "Model Optimizer converts it according to its pipeline.config", _MO
+    "object-detection-pipeline",
+    "Model Optimizer converts it according to its pipeline.config",
+    MO_ADVICE,
 )
 _TRANSFORMATIONS = Obstacle(
-    "transformations-config", "a program inside Model Optimizer rewrites its network", _MO
+    "transformations-config", "a program inside Model Optimizer rewrites its network", MO_ADVICE
 )
 _GRAPH_AS_TEXT = Obstacle(
-    "graph-as-text", "its graph is stored as text", f"{_MO}; a frozen graph (.pb) can be converted"
+    "graph-as-text",
+    "its graph is stored as text",
+    Advice(f"{MO_ADVICE}; a frozen graph (.pb) can be converted", "--mo"),
 )
-_ARGUMENT = Obstacle("argument", "posezoo does not support an argument of its model.yml", _MO)
+_ARGUMENT = Obstacle("argument", "posezoo does not support an argument of its model.yml", MO_ADVICE)
 
 
 def select_route(spec: ModelSpec) -> tuple[Route, Obstacle | None]:
@@ -93,12 +102,13 @@ def select_route(spec: ModelSpec) -> tuple[Route, Obstacle | None]:
 
 
 def _find_upstream_code(spec: ModelSpec) -> Obstacle | None:
+    has_code = spec.has_pre_convert or spec.upstream_export
     if spec.framework is Framework.PYTORCH:
-        return _NO_NETWORK
+        return _NO_NETWORK if has_code else replace(_NO_NETWORK, hint=_REMOVED)
     if spec.has_pre_convert and not UPSTREAM_STEPS.part.reads_original(spec):
         return _PRE_CONVERT
     if spec.input_model.startswith("$conv_dir"):
-        return _MADE_BY_UPSTREAM
+        return _MADE_BY_UPSTREAM if has_code else replace(_MADE_BY_UPSTREAM, hint=_REMOVED)
     return None
 
 

@@ -17,6 +17,8 @@ from posezoo.core.regular_files import is_lfs_pointer
 from posezoo.core.values import frozen
 from posezoo.core.workers.retries import TransientSourceError
 
+MIRROR_HINT = "give a folder with a copy: --mirror DIR, or POSEZOO_MIRROR=DIR"
+
 
 class RateLimitedError(TransientSourceError):
     """The source received too many requests (429), at once or over time."""

@@ -33,7 +33,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
-from posezoo.core.errors import SourceError, pip_command, redact_secrets
+from posezoo.core.errors import Advice, SourceError, pip_command, redact_secrets
 from posezoo.core.operating_system import call_in_forks
 from posezoo.core.versions import version
 from posezoo.core.workers.hedging import current_request
@@ -46,8 +46,8 @@ ATTEMPTS_WITHOUT_ANSWER = 3
 ATTEMPTS_AT_SILENCE = 4
 
 HINTS = {
-    HTTPStatus.UNAUTHORIZED: (
-        "if the file needs a login: --header HOST='Authorization: ...', or a ~/.netrc"
+    HTTPStatus.UNAUTHORIZED: Advice(
+        "if the file needs a login: --header HOST='Authorization: ...', or a ~/.netrc", "--header"
     ),
     HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: (
         "give the proxy's user and password in its URL: https_proxy=http://USER:PASSWORD@HOST:PORT"

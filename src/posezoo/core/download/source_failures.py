@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from posezoo.core.declarations.model import SourceFile
-from posezoo.core.download.candidates import Candidate, CandidateKind, NotFoundError
+from posezoo.core.download.candidates import MIRROR_HINT, Candidate, CandidateKind, NotFoundError
 from posezoo.core.errors import ArchiveError, DigestError, DownloadError, SizeError, SourceError
 from posezoo.core.workers.retries import TransientSourceError
 
@@ -93,5 +93,5 @@ def _find_network_hint(file: SourceFile, failures: Sequence[Failure]) -> str:
     if _is_missing(failures):
         hint = "check the address"
     if file.checksum:  # a mirror finds a file by the digest of the file itself
-        hint += ", or give a folder with a copy: --mirror DIR"
+        hint += f", or {MIRROR_HINT}"
     return hint

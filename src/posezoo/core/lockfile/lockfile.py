@@ -4,6 +4,7 @@ not list.
 
 from __future__ import annotations
 
+import shlex
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -40,7 +41,7 @@ from posezoo.core.lockfile.entries import (
     model_key,
     read_entries,
 )
-from posezoo.core.registry import Registry
+from posezoo.core.registry import Registry, format_command
 from posezoo.core.regular_files import is_open_pipe
 from posezoo.core.values import frozen
 
@@ -286,7 +287,11 @@ class LockFile:
 
     def _require(self, spec: ModelSpec) -> None:
         """Refuse a model whose declaration or files differ from the locked ones."""
-        hint = f"posezoo lock {spec.full_name} records the files as they are now"
+        command = format_command("lock", spec)
+        if self.path != Path("posezoo.lock"):
+            command += f" --lock {shlex.quote(str(self.path))}"
+        hint = f"{command} records the files as they are now"
+        changed = f"if you agree with the change: {command} records it"
         for present in declaration_entries(spec, self.timestamp):
             locked = self.entries.get(present.key)
             if locked is None:
@@ -307,7 +312,7 @@ class LockFile:
                 continue
             raise LockError(
                 f"{path}: makes other files or IR than the {present.file} recorded in {self.path}",
-                hint=f"if you agree with the change: posezoo lock {spec.full_name} records it",
+                hint=changed,
             )
         for file in spec.files:
             locked = self.entries.get((model_key(spec), file.name, False))
@@ -318,7 +323,7 @@ class LockFile:
                 raise LockError(
                     f"{spec.full_name}: {file.name} is declared as {declared}, "
                     f"{self.path} has {locked.sha384[:12]}…",
-                    hint="if you agree with the change: posezoo lock records it",
+                    hint=changed,
                 )
 
 

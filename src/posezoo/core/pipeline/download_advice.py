@@ -11,6 +11,7 @@ from posezoo.core.download.availability import (
     find_availability,
 )
 from posezoo.core.errors import DownloadError
+from posezoo.core.registry import format_command
 from posezoo.core.resolve.resolved import Resolved
 from posezoo.core.resolve.stage_context import Context
 
@@ -32,7 +33,7 @@ def advise_after_failure(error: DownloadError, resolved: Resolved, context: Cont
         return
     advice = [error.hint]
     if spec.network:
-        advice.append(f"posezoo run {spec.full_name} --checkpoint FILE runs weights of your own")
+        advice.append(f"{format_command('run', spec)} --checkpoint FILE runs weights of your own")
     models = _find_models_instead(spec, context)
     if models:
         advice.append(f"models with the same task that are available: {', '.join(models)}")

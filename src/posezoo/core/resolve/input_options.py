@@ -12,7 +12,7 @@ from posezoo.core.declarations.mo_args import OTHER_ORIGINALS, TYPED, MoArgument
 from posezoo.core.declarations.model import Input, ModelSpec
 from posezoo.core.declarations.supported_mo_args import CARRIED_OUT
 from posezoo.core.declarations.yaml_nodes import parse_yaml
-from posezoo.core.errors import PosezooError, SpecError, suggest
+from posezoo.core.errors import Advice, PosezooError, SpecError, suggest
 from posezoo.core.values import frozen
 
 # These do not change the IR.
@@ -44,6 +44,8 @@ class InputOptions:
     decode: bool = False  # whether the IR contains its decoder
     max_people: int | None = None  # with ``decode``: the number of people in its outputs
     min_score: float | None = None  # with ``decode``: the minimum score of a person
+    #: With ``decode``: options of the decoder and their values, instead of those that it declares.
+    decoder_options: tuple[tuple[str, str | float], ...] = ()
     #: With ``decode``: the size in pixels to which images are resized; None: as the model declares.
     target_size: int | None = None
 
@@ -82,7 +84,9 @@ def with_added_mo_args(
             raise PosezooError(
                 f"--add_mo_arg={text}: posezoo does not support this argument",
                 hint=suggest(flag, accepted)
-                or f"it supports {supported}; with --mo PATH all others are possible",
+                or Advice(
+                    f"it supports {supported}; with --mo PATH all others are possible", "--mo"
+                ),
             )
     added = read_given_arguments(requested, spec.inputs, flag="--add_mo_arg=")
     outputs = added.outputs or spec.outputs

@@ -10,10 +10,11 @@ from pathlib import Path
 from posezoo.core.declarations import supported_mo_args
 from posezoo.core.declarations.model import Decoder, Framework, ModelSpec, Precision, Route
 from posezoo.core.declarations.routes import PRECISION, Obstacle, select_route
-from posezoo.core.errors import ConversionError, SpecError, UnknownModelError
+from posezoo.core.errors import Advice, ConversionError, SpecError, UnknownModelError
 from posezoo.core.ir.provenance import ranges_key
 from posezoo.core.layout import ModelLayout
 from posezoo.core.lockfile import LockFile
+from posezoo.core.registry import format_command
 from posezoo.core.resolve.camera_input import with_camera_input
 from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
 from posezoo.core.resolve.input_options import InputOptions, with_added_mo_args
@@ -192,23 +193,24 @@ def _choose_targets(
     for precision in requested:
         target = Target(precision, layout.ir_path(spec, precision), chosen.converter, obstacle)
         if chosen.converter is not Converter.PUBLISHED:
-            target = _made_target(spec, target, lock)
+            target = _made_target(spec, target, layout, lock)
         targets.append(target)
     if spec.decoding and chosen.converter is Converter.MODEL_OPTIMIZER:
         raise ConversionError(
             f"{spec.full_name}: no decoder is put into an IR that Model Optimizer makes",
-            hint="remove --decode",
+            hint=Advice("remove --decode", "--decode"),
         )
     return tuple(targets)
 
 
-def _made_target(spec: ModelSpec, target: Target, lock: LockFile) -> Target:
+def _made_target(spec: ModelSpec, target: Target, layout: ModelLayout, lock: LockFile) -> Target:
     """The target of an IR that no publisher made."""
     precision = target.precision
     only = supported_mo_args.requested_precision(spec.mo_args) if spec.mo_args else None
     if precision in INT8_PRECISIONS and not spec.is_ir and not ranges_key(spec, precision):
         why = f"no conversion makes {precision}, and {target.xml} does not exist"
-        hint = f"posezoo quantize {spec.full_name} --dataset_dir PHOTOS"
+        command = format_command("quantize", spec, layout.output_dir)
+        hint = f"{command} --dataset_dir PHOTOS"
         if spec.int8_ranges:
             hint = f"choose {Precision.FP16_INT8}; or: {hint}"
         obstacle = Obstacle(PRECISION, why, hint)

@@ -26,7 +26,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, Generic
 
-from posezoo.core.errors import ConversionError, PosezooError
+from posezoo.core.errors import Advice, ConversionError, PosezooError
 from posezoo.core.events import Listener
 from posezoo.core.operating_system import (
     available_memory,
@@ -66,9 +66,13 @@ _CRASH_HINT = (
 )
 _MEMORY_HINT = "is there enough memory?"
 
-_RAISE_TIME_HINT = "if you trust the file, --conversion_timeout SECONDS allows more"
+_RAISE_TIME_HINT = Advice(
+    "if you trust the file, --conversion_timeout SECONDS allows more", "--conversion_timeout"
+)
 #: The hint if a file needs more memory than its limit.
-RAISE_MEMORY_HINT = "if you trust the file, --conversion_memory GB allows more"
+RAISE_MEMORY_HINT = Advice(
+    "if you trust the file, --conversion_memory GB allows more", "--conversion_memory"
+)
 
 _is_child = False
 # The pipe of a child process to its parent; None in other processes.

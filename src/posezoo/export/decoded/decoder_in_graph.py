@@ -24,8 +24,14 @@ class _Decoded(GraphDecoder):
     def with_decoding(
         self, spec: ModelSpec, decoder: Decoder | None, options: InputOptions
     ) -> ModelSpec:
+        from posezoo.poses.decoders import with_decoder_options
+
         return decoding_options.with_decoding(
-            spec, decoder, options.max_people, options.min_score, target_size=options.target_size
+            spec,
+            decoder and with_decoder_options(decoder, dict(options.decoder_options)),
+            options.max_people,
+            options.min_score,
+            target_size=options.target_size,
         )
 
     append = staticmethod(decoded.append_decoder)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from posezoo.core.declarations.model import Decoder, Decoding, Input, ModelSpec, Output
-from posezoo.core.errors import ConversionError
+from posezoo.core.errors import Advice, ConversionError
 
 if TYPE_CHECKING:
     from posezoo.poses.decoder_type import DecoderType
@@ -42,7 +42,7 @@ def with_decoding(
     decoder = DECODERS.find(named.name)
     if decoder is None or decoder.graph is None:
         names = sorted(name for name, other in DECODERS.items() if other.graph)
-        hint = f"remove --decode; these decoders can: {', '.join(names)}"
+        hint = Advice(f"remove --decode; these decoders can: {', '.join(names)}", "--decode")
         raise _refused(spec, f"its decoder {named.name} cannot be put into an IR", hint)
     option = _find_score_option(spec, decoder, named.name, max_people)
     options = {**decoder.graph.options, **named.options}

@@ -29,7 +29,7 @@ from posezoo.export.decoded.nodes import (
     to_float,
     without_batch,
 )
-from posezoo.poses import nanodet, rtmdet, ssd_detection, yolox_boxes
+from posezoo.poses import nanodet, picodet, rtmdet, ssd_detection, yolox_boxes
 from posezoo.poses.letterbox import Size
 
 #: The boxes if the caller states no number.
@@ -109,6 +109,20 @@ def build_nanodet(
     ranks = take(scores, 0, 1)
     is_high = is_at_least(ranks, options.min_box_score)
     ranks = ops.select(are_all(is_high, is_finite, has_size), ranks, constant(NO_BOX))
+    picked, best = pick_boxes_apart(boxes, ranks, options.max_overlap, max_people or USUAL_PEOPLE)
+    return take(boxes, picked, 0), ops.clamp(best, 0, 1)
+
+
+def build_picodet(
+    maps: Maps, size: Size, options: picodet.PicoDetOptions, max_people: int
+) -> TwoNodes:
+    """The people of ``poses.picodet``, as ``append_decoder`` says."""
+    rows = without_batch(maps["boxes"])
+    boxes, has_size = clip_boxes(rows, size)
+    scores = take(without_batch(maps["scores"]), picodet.PERSON, 0)
+    is_sound = are_all(are_finite(rows), has_size)
+    is_person = are_all(is_at_least(scores, options.min_box_score), is_sound)
+    ranks = ops.select(is_person, scores, constant(NO_BOX))
     picked, best = pick_boxes_apart(boxes, ranks, options.max_overlap, max_people or USUAL_PEOPLE)
     return take(boxes, picked, 0), ops.clamp(best, 0, 1)
 

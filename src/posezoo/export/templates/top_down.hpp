@@ -17,6 +17,7 @@ public:
         padding_ = number("padding");
         max_people_ = static_cast<std::size_t>(number("max_people"));
         max_similarity_ = number("max_similarity");
+        min_pose_score_ = number("min_pose_score");
         if (network.pipeline.count("whole_image")) {
             whole_image_ = number("whole_image");
             whole_score_ = number("whole_score");
@@ -64,7 +65,7 @@ private:
     Network& network_;
     Network* detector_;
     std::string crop_;
-    double padding_ = 0, max_similarity_ = 1, whole_score_ = 1, second_look_ = 1, second_score_ = 0;
+    double padding_ = 0, max_similarity_ = 1, min_pose_score_ = 0, whole_score_ = 1, second_look_ = 1, second_score_ = 0;
     std::optional<double> whole_image_;
     std::size_t max_people_ = 0;
     Color outside_{};
@@ -108,7 +109,7 @@ private:
                                 static_cast<double>(crop.view.height) / crop.view.down;
             for (Pose& pose : network_.find_in(image, ToImage::of(crop.view), seen)) {
                 pose.score = static_cast<float>(pose.score * box.score);
-                found.push_back({pose, area});
+                if (pose.score >= min_pose_score_) found.push_back({pose, area});
             }
         }
         std::stable_sort(found.begin(), found.end(), [](const Found& one, const Found& other) {

@@ -87,13 +87,7 @@ FLAGS = (
     ),
     _PRECISION,
     flags.weights_dir_flag("folder of the IR"),
-    Flag(
-        "--height PX",
-        "with --decode: the size to which pictures are resized, as for posezoo run (default: as the"
-        " model declares)",
-        flags.whole_number(32, 4096),
-    ),
-    f"detector skeleton {flags.DESCRIPTION.replace(' layout', '')}",
+    f"{flags.PIPELINE} {flags.DESCRIPTION.replace(' layout', '')}",
     (
         f"{flags.CAMERA_INPUT} {flags.DECODE} {flags.CACHE} {flags.TRUST} {flags.CONVERTERS}"
         f" {flags.REGISTRY}"
@@ -106,8 +100,6 @@ class _ExportArgs(flags.ModelsArgs, flags.FormatArgs, flags.InputArgs, flags.Des
     to: list[str]
     folders: str
     precision: Precision | None
-    height: int | None
-    detector: str | None
     weights_dir: Path | None
 
 
@@ -252,7 +244,7 @@ def _options_from_args(args: _ExportArgs) -> ExportOptions:
         target,
         Path(folder),
         args.precision,
-        replace(flags.input_options_from_args(args), target_size=args.height),
+        flags.input_options_from_args(args),
         has_precisions=args.folders == "NAME/PRECISION",
         is_dry_run=args.dry_run,
     )
@@ -260,8 +252,9 @@ def _options_from_args(args: _ExportArgs) -> ExportOptions:
         options = with_target_inputs(options, name)
     except ExportError as error:
         parser.error(error.problem)
-    if args.height and not options.inputs.decode:
-        parser.error("--height requires --decode")
+    for flag, value in (("height", args.height), ("decoder_options", args.decoder_options)):
+        if value and not options.inputs.decode:
+            parser.error(f"--{flag} requires --decode")
     return options
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.declarations.routes import MO_ADVICE
 from posezoo.core.errors import ConversionError
 from posezoo.core.ir.openvino_import import (
     error_text,
@@ -28,7 +29,7 @@ from posezoo.formats.object_detection.loopless_graph import (
     make_output,
     replace_input,
 )
-from posezoo.formats.object_detection.pipeline_config import HINT, DetectionConfig, read_pipeline
+from posezoo.formats.object_detection.pipeline_config import DetectionConfig, read_pipeline
 from posezoo.formats.object_detection.two_stage import join_stages, name_ends, name_starts
 from posezoo.formats.region_configs import SIZE_INPUT, Detector, find_detector
 from posezoo.formats.tensorflow import cut_graph
@@ -91,7 +92,7 @@ def add_detection_output(network: Model, spec: ModelSpec, source: Path) -> Model
     except (ValueError, RuntimeError) as error:
         path = _pipeline_path(detector, spec, source)
         problem = f"{path}: does not fit the network: {error_text(error)}"
-        raise ConversionError(problem, hint=HINT) from error
+        raise ConversionError(problem, hint=MO_ADVICE) from error
 
 
 def _read_pipeline(detector: Detector, spec: ModelSpec, source: Path) -> DetectionConfig:

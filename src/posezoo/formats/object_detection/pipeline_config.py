@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from posezoo.core.declarations.routes import MO_ADVICE
 from posezoo.core.errors import ConversionError, sanitize
 from posezoo.formats.caffe.prototxt import Message, read_prototxt
-
-HINT = "a Model Optimizer of OpenVINO 2024.6 may convert it: --mo PATH"
 
 #: The known fields of three messages. Of their other fields, only a switch that is off is known.
 _FIXED_FIELDS = {"height", "width", "resize_method"}
@@ -72,7 +71,7 @@ def read_pipeline(path: Path, *, stages: int) -> DetectionConfig:
     name, title = ("ssd", "SSD") if stages == 1 else ("faster_rcnn", "Faster R-CNN")
     if name not in model.fields:
         kinds = sanitize(", ".join(model.fields) or "nothing")
-        raise ConversionError(f"{path}: describes no {title}, but: {kinds}", hint=HINT)
+        raise ConversionError(f"{path}: describes no {title}, but: {kinds}", hint=MO_ADVICE)
     network = model.message(name)
     smallest, largest = _read_sizes(network.message("image_resizer"))
     classes = _read_count(network, "num_classes")

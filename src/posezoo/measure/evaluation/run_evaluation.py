@@ -5,6 +5,7 @@ tables.
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import field, replace
@@ -365,7 +366,8 @@ def require_readable(dataset: CocoDataset, *, skip_unreadable: bool = False) -> 
         problem = "is not a folder" if dataset.folder.exists() else "no such folder"
         hint = "--images names the folder of the images"
         raise EvaluationError(f"{dataset.folder}: {problem}", hint=hint)
-    hint = "posezoo dataset info lists them all; --skip_unreadable evaluates without them"
+    files = shlex.join(["--annotations", str(dataset.annotations), "--images", str(dataset.folder)])
+    hint = f"posezoo dataset info {files} lists them; --skip_unreadable evaluates without them"
     if not is_any_there:
         hint = _name_other_files(dataset.folder, missing[0])
     raise EvaluationError(

@@ -153,13 +153,13 @@ FLAGS = (
         "do not keep the results in the user's folder, where posezoo recommend reads the speeds of"
         " this machine",
     ),
-    f"skeleton {flags.DESCRIPTION} detector {flags.INFERENCE} weights_dir {flags.CACHE}",
+    f"decoder decoder_options skeleton detector {flags.DESCRIPTION} {flags.INFERENCE} weights_dir",
+    flags.CACHE,
     f"{flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY} {flags.CLUSTER} dry_run {flags.FORMAT}",
 )
 
 
 class _BenchmarkArgs(flags.ConversionArgs, flags.DescriptionArgs):
-    detector: str | None
     compare: bool
     pipeline: bool
     input: Path | None

@@ -114,20 +114,11 @@ FLAGS = (
     Flag(
         "--skip_unreadable", "evaluate without images that are missing or unreadable, and list them"
     ),
-    FlagGroup(
-        Flag(
-            "--height PX",
-            "resize images to this height, or their shorter side to it, depending on the decoder;"
-            " for models that find all people at once",
-            flags.whole_number(32, 4096),
-            former="--short_side",
-        ),
-        Flag(
-            "--heights PX,PX",
-            "evaluate at each of these heights, or shorter sides, and print the metrics by size;"
-            " each height has its own folder of results",
-            flags.whole_numbers(32, 4096),
-        ),
+    Flag(
+        "--heights PX,PX",
+        "evaluate at each of these heights, or shorter sides, and print the metrics by size; each"
+        " height has its own folder of results",
+        flags.whole_numbers(32, 4096),
     ),
     Flag("--flip", "also run each image mirrored, and average both results"),
     Flag(
@@ -189,7 +180,6 @@ FLAGS = (
         "--checkpoint FILE",
         "your own weights for one of posezoo's networks, instead of the model's",
     ),
-    "skeleton",
     Flag(
         "--model_name M",
         "with --checkpoint: the name of the IR and of its folder (default: a folder named after the"
@@ -201,10 +191,8 @@ FLAGS = (
 
 class _EvaluateArgs(DatasetArgs, flags.CheckpointArgs, flags.DescriptionArgs, flags.FormatArgs):
     model: str
-    detector: str | None
     limit: int | None
     skip_unreadable: bool
-    height: int | None
     heights: tuple[int, ...] | None
     flip: bool
     scales: tuple[float, ...]
@@ -360,6 +348,8 @@ def _load(
 
 def _refuse_invalid_flags(args: _EvaluateArgs) -> None:
     refuse_invalid_flags(args)
+    if args.heights and args.height:
+        args.parser.error("either --height or --heights")
     if args.heights and args.by:
         args.parser.error("--by is of one height; with --format json, each height has the groups")
     if args.heights and args.report:
@@ -457,7 +447,6 @@ def _load_options(args: _EvaluateArgs, context: Context) -> LoadOptions:
 
     options = LoadOptions(
         replace(default_runtime(context.settings), requests=args.requests),
-        target_size=args.height,
         flip=args.flip,
         scales=args.scales,
     )

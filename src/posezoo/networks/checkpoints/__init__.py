@@ -79,7 +79,7 @@ def read_checkpoint(path: Path) -> dict[str, Array]:
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {os_reason(error)}") from error
     except CheckpointFormatError as error:
-        hint = error.hint.replace("FILE.pt", shlex.quote(str(path)))
+        hint = error.hint.replace("{file}", shlex.quote(str(path)))
         raise CheckpointError(f"{path}: {error}", hint=hint) from error
 
 

@@ -236,7 +236,7 @@ class TorchPickles(PickleSequence):
             )
         hint = _SAVE_WEIGHTS
         if any(name.startswith(_YOLO) for name in names):
-            hint = "it is a network of Ultralytics' YOLO: yolo export model=FILE.pt format=onnx"
+            hint = "it is a network of Ultralytics' YOLO: yolo export model={file} format=onnx"
         listed = ", ".join(map(shorten, names[:3]))
         problem = f"contains no named tensors, but refers to {listed}"
         return CheckpointFormatError(problem, hint=hint)

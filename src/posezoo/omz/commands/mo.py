@@ -596,9 +596,9 @@ def _print_event(event: events.Event) -> None:
 
 def _print_error(error: PosezooError) -> None:
     hint = error.hint
-    if hint and "--mo PATH" in hint:  # a flag of converter.py
+    if error.flag == "--mo":  # of converter.py
         hint = _REAL_MO
-    if isinstance(error, SelfCheckError) and "--require_proof" not in (hint or ""):
+    if isinstance(error, SelfCheckError) and error.flag != "--require_proof":
         hint = "nothing was written; --self_check off writes the IR without this comparison"
     run_main.print_to_stderr(f"[ ERROR ]  {error.problem}")
     if hint:

@@ -23,6 +23,7 @@ from posezoo.quantize.quantization_flags import (
     QuantizationArgs,
     require_dataset_dir,
 )
+from posezoo.run.pipeline_spec import require_detector_used
 from posezoo.run.run_flags import described_options_from_args
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ FLAGS = (
         "quantize nothing: compare existing INT8 IR, converted here or published, with FP32",
     ),
     (
-        f"skeleton {flags.DESCRIPTION} {flags.INFERENCE} {flags.CACHE} {flags.TRUST}"
+        f"{flags.PIPELINE} {flags.DESCRIPTION} {flags.INFERENCE} {flags.CACHE} {flags.TRUST}"
         f" {flags.CONVERTERS} {flags.REGISTRY} {flags.CLUSTER} dry_run {flags.FORMAT}"
     ),
 )
@@ -136,6 +137,8 @@ def run(args: _QuantizeArgs) -> int:
             selection = Selection(tuple(target.spec for target in own_irs.values()))
         else:
             selection = _select_quantizable(args, context, console)
+        for spec in selection.models:
+            require_detector_used(args.detector, context.registry.composite_of(spec))
         report = model_jobs.run_for_each(
             selection,
             work,
@@ -186,7 +189,9 @@ def _name_detectors(
 def _refuse_invalid_flags(args: _QuantizeArgs) -> None:
     if args.max_drop is not None and not (args.annotations or args.metric):
         args.parser.error("--max_drop requires --annotations or --metric")
-    for name in ("report", "annotations", "metric", "max_drop", "layers"):
+    for name in (
+        "report", "annotations", "metric", "max_drop", "layers", "height", "decoder_options",
+    ):  # fmt: skip
         if args.measure_only and getattr(args, name):
             args.parser.error(f"--{name} is not for --measure_only, which quantizes nothing")
     xmls = _own_xmls(args)
@@ -227,6 +232,7 @@ def _describe_own_irs(args: _QuantizeArgs, context: Context) -> dict[Path, Quant
 def _options_from_args(args: _QuantizeArgs, context: Context) -> QuantizationOptions:
     from posezoo.quantize.quantization_plan import QuantizationOptions
     from posezoo.run.load import default_runtime
+    from posezoo.run.runtime.runtime_config import LoadOptions
 
     return QuantizationOptions(
         args.precisions,
@@ -238,6 +244,7 @@ def _options_from_args(args: _QuantizeArgs, context: Context) -> QuantizationOpt
         metric=args.metric or "",
         # Networks that are only measured are not kept.
         runtime=replace(default_runtime(context.settings), cache_dir=None),
+        given=described_options_from_args(args, LoadOptions(), *args.models),
     )
 
 

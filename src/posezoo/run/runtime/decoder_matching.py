@@ -8,7 +8,6 @@ of Open Model Zoo that declares no decoder, also from its task.
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -29,6 +28,7 @@ from posezoo.core.declarations.model import (
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import DecoderError, InferenceError, sanitize
 from posezoo.core.ir.people_metadata import read_people
+from posezoo.core.registry import format_command
 from posezoo.poses.decoder_type import DecoderType, Shape
 from posezoo.poses.decoders import (
     DECODERS,
@@ -37,6 +37,7 @@ from posezoo.poses.decoders import (
     require_named_decoder,
     resolve_options,
     with_all_classes,
+    with_decoder_options,
 )
 from posezoo.poses.unread_networks import name_unread_network
 from posezoo.poses.yolo_pose import CELLS, SUPPRESSED, are_predictions
@@ -131,7 +132,7 @@ def _refuse_outputs(graph: Graph, name: str, model_type: str = "") -> DecoderErr
     )
 
 
-def _describe_network(
+def describe_network(
     graph: Graph, task: str, decoder: Decoder | None, like: ModelSpec | None
 ) -> ModelSpec:
     """The specification of an IR, without its outputs."""
@@ -203,10 +204,12 @@ def describe_ir(
     options = options or LoadOptions()
     decoder = decoder or options.decoder
     is_of_people = like or decoder or not task
-    selected = _select_decoder(graph, decoder, like, options) if is_of_people else None
+    selected = select_decoder(graph, decoder, like, options) if is_of_people else None
+    if selected and options.skeleton:
+        selected = replace(selected, skeleton=options.skeleton)
     require_statement(graph, like, is_given=options.states_preprocessing)
     description = options.override(describe_stated_input(graph, selected, like))
-    spec = _describe_network(graph, task or "human_pose_estimation", selected, like)
+    spec = describe_network(graph, task or "human_pose_estimation", selected, like)
     if selected is None:
         return spec, description
     if options.labels:
@@ -218,7 +221,7 @@ def describe_ir(
 
 def describe_undecoded(graph: Graph, options: LoadOptions) -> tuple[ModelSpec, InputDescription]:
     """As ``describe_ir``, for an IR whose outputs no decoder takes."""
-    spec = _describe_network(graph, "", None, None)
+    spec = describe_network(graph, "", None, None)
     outputs = (Output(name, shape) for name, shape in graph.distinct_outputs.items())
     description = options.override(describe_stated_input(graph, None, None))
     return replace(spec, outputs=tuple(outputs)), description
@@ -245,12 +248,19 @@ def _read_skeleton(graph: Graph, name: str) -> Skeleton | None:
     return parse_skeleton(name, text, f"{graph.path} (own_skeleton)")
 
 
-def _select_decoder(
+def select_decoder(
     graph: Graph, name: str | None, like: ModelSpec | None, options: LoadOptions
 ) -> Decoder:
     """The decoder, with its options from the IR's metadata if that names the same decoder, or that
     of a model.
     """
+    decoder = _find_decoder(graph, name, like, options)
+    return with_decoder_options(decoder, options.decoder_options)
+
+
+def _find_decoder(
+    graph: Graph, name: str | None, like: ModelSpec | None, options: LoadOptions
+) -> Decoder:
     if like:
         if like.decoder is None:
             raise InferenceError(f"{like.full_name}: has no decoder", hint="name a model of poses")
@@ -313,16 +323,16 @@ def _refuse_unknown_outputs(graph: Graph) -> DecoderError:
 
 
 def _suggest_decoders(graph: Graph) -> str:
-    """The commands that run outputs of such shapes."""
+    """The decoders that take outputs of such shapes."""
     outputs = graph.distinct_outputs
-    commands = []
+    flags = []
     for name, decoder in DECODERS.items():
         roles = decoder.match_outputs(outputs)
         if roles and _are_likely(roles, decoder, graph, has_skeleton=False):
-            commands.append(f"posezoo run {shlex.quote(str(graph.path))} --decoder {name}")
-    if not commands:
+            flags.append(f"--decoder {name}")
+    if not flags:
         return "no decoder takes such shapes; posezoo export FILE --to folder DIR takes any"
-    return f"name the decoder that they are for: {', or '.join(commands)}"
+    return f"name the decoder that they are for: {', or '.join(flags)}"
 
 
 def _is_like_ultralytics(graph: Graph) -> bool:
@@ -468,7 +478,7 @@ def require_decoded_task(model: Model) -> None:
         InferenceError: the model declares no decoder, and its task has none.
     """
     if reason := explain_undecoded(model):
-        hint = f"posezoo get {model.name} makes its IR"
+        hint = f"{format_command('get', model)} makes its IR"
         raise InferenceError(f"{model.name} {reason}", hint=hint)
 
 

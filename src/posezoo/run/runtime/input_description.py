@@ -81,8 +81,9 @@ def usual_sizing(record: DecoderType) -> InputSizing:
 
 
 def describe_declared_input(model: Model, irs: NamedIrs) -> tuple[NamedIrs, InputDescription]:
-    """What the IR of a model of the zoo leaves to the caller: mean and scale are in the IR. Also
-    its IR, which is read if the names of its classes depend on it.
+    """What the IR of a model of the zoo leaves to the caller: mean and scale are in an IR that was
+    converted, and not in a published one. Also its IR, which is read if the names of its classes
+    depend on it.
 
     Raises:
         InferenceError: as for ``require_stated``.
@@ -93,8 +94,12 @@ def describe_declared_input(model: Model, irs: NamedIrs) -> tuple[NamedIrs, Inpu
     preprocessing = Preprocessing()
     if model.inputs:
         image = model.inputs[0]
+        is_left = model.is_ir
         preprocessing = Preprocessing(
-            layout=image.ir_layout, reverse_input_channels=image.ir_color is ColorOrder.RGB
+            image.ir_layout,
+            image.ir_color is ColorOrder.RGB,
+            mean=image.mean if is_left else (),
+            scale=image.scale if is_left else (),
         )
     labels = find_labels(model, ())
     if labels and model.name in irs:
@@ -261,7 +266,8 @@ def _with_model_info(
     skeleton = description.skeleton
     # Without boxes of its own, a network that takes a skeleton names keypoints, not classes.
     if names and record.takes_boxes and record.takes_skeleton:
-        skeleton = name_keypoints(info.graph, names, _count_keypoints(info.graph, record))
+        count = _count_keypoints(info.graph, record)
+        skeleton = decoder.skeleton or name_keypoints(info.graph, names, count)
         names = ()
     labels = names or description.labels
     if names:
@@ -326,7 +332,7 @@ def _describe_ultralytics(graph: Graph, decoder: Decoder | None) -> InputDescrip
         preprocessing,
         sizing,
         labels=_read_class_names(metadata),
-        skeleton=_read_keypoint_names(graph),
+        skeleton=(decoder and decoder.skeleton) or _read_keypoint_names(graph),
         unused=unused,
     )
 

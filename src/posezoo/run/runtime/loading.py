@@ -149,7 +149,5 @@ def _ir_paths(model: Model, decoder: Decoder, irs: NamedIrs) -> tuple[Path | Gra
         )
     for name in names:
         if name not in irs:
-            raise InferenceError(
-                f"{model.name}: no IR of {name} was given", hint=f"posezoo convert {model.name}"
-            )
+            raise InferenceError(f"{model.name}: no IR of {name} was given")
     return tuple(irs[name] for name in names)

@@ -40,7 +40,7 @@ from posezoo.run.runtime.inference_pipeline import InferenceRequest, PipelineSte
 from posezoo.run.runtime.input_description import InputDescription, are_channels_last, usual_sizing
 from posezoo.run.runtime.runtime_config import LoadOptions
 
-_NAME_DECODER = "name a decoder for such outputs: decoder in model.yml, or --as for an .xml"
+_NAME_DECODER = "name a decoder for such outputs: decoder in model.yml, or --decoder"
 
 
 @frozen
@@ -85,7 +85,7 @@ class PipelineConfig:
         """
         if self.options.target_size is not None:
             raise TargetSizeError(
-                f"{self.model.full_name}: its input size is fixed", hint="leave out target_size"
+                f"{self.model.full_name}: its input size is fixed", hint="leave out height"
             )
 
 
@@ -209,7 +209,7 @@ class NetworkPipeline:
             raise InferenceError(
                 f"{graph.path}: its input size is dynamic, so the expected size of a person is"
                 " unknown",
-                hint="convert it without --dynamic",
+                hint="convert it with a fixed size: with --input_shape, without --dynamic",
             )
         return size
 

@@ -284,7 +284,8 @@ class TopDownPipeline(NetworkPipeline):
             maps |= {f"flipped_{role}": output for role, output in mirrored.items()}
         poses = to_image_pixels(self._decode_outputs(maps, self._size), crop.view, size)
         scored = [replace(pose, score=pose.score * box.score) for pose in poses]
-        return scored, box, crop.area
+        least = self._options.min_pose_score
+        return [pose for pose in scored if pose.score >= least], box, crop.area
 
     def _is_found(self, pose: Pose) -> bool:
         """Whether enough keypoints of a person are visible to track them to the next frame."""

@@ -159,7 +159,9 @@ FLAGS = (
             "process each frame of a video alone; by default, MoveNet and BlazePose expect people"
             " where they were in the frame before, and so process one frame after the other",
         ),
-        *flags.shared("skeleton detector min_person_score whole_image masks"),
+        *flags.shared(
+            "decoder decoder_options skeleton detector min_person_score whole_image masks"
+        ),
         flags.weights_dir_flag("folder of the models' files and IR", former=""),
         title="model",
         folded=True,

@@ -100,12 +100,6 @@ FLAGS = (
     ),
     "precision device",
     Flag(
-        "--height PX",
-        "resize images to this height, or their shorter side to it, depending on the decoder; for"
-        " models that find all people at once (default: as the model declares)",
-        flags.whole_number(32, 4096),
-    ),
-    Flag(
         "--min_score S",
         "the minimum score of keypoints that are drawn (default: the decoder's, 0.1 to 0.5)",
         flags.parse_fraction,
@@ -120,12 +114,13 @@ FLAGS = (
     flags.FORMAT,
     VIDEO,
     FlagGroup(
-        *flags.shared("checkpoint skeleton detector whole_image masks inference_precision"),
+        *flags.shared("checkpoint whole_image masks inference_precision"),
         flags.weights_dir_flag("folder of the models' files and IR", former="-d, --download_dir"),
         title="the model",
         folded=True,
     ),
-    f"{flags.DESCRIPTION} {flags.CACHE} {flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY}",
+    f"{flags.PIPELINE} {flags.DESCRIPTION} {flags.CACHE} {flags.TRUST} {flags.CONVERTERS}",
+    flags.REGISTRY,
 )
 
 
@@ -134,7 +129,6 @@ class _RunArgs(RunArgs):
     input: list[str] | None
     output: Path | None
     limit: int | None
-    height: int | None
     min_score: float | None
     draw: list[tuple[str, Any]] | None
 
@@ -317,7 +311,6 @@ def _load(
         card = next((str(path) for path in written if path.suffix == ".md"), None)
     options = LoadOptions(
         replace(default_runtime(loader.context.settings), requests=requests),
-        target_size=args.height,
         min_person_score=args.min_person_score,
         whole_image=args.whole_image,
     )

@@ -1,6 +1,6 @@
 """Encoders of drawn videos: PyAV writes H.264 with the sound of the source, OpenCV what it can.
 
-Why PyAV, and why with these options: docs/decisions/0030.
+Why PyAV, and why with these options: docs/decisions/0031.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ in.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import yaml
 
@@ -20,7 +20,7 @@ from posezoo.core.declarations.model import (
 from posezoo.core.declarations.skeletons import UNKNOWN
 from posezoo.core.declarations.sources import FileSource, NpmPackageSource
 from posezoo.networks import find_network
-from posezoo.poses.decoders import recognize_decoder
+from posezoo.poses.decoders import find_decoder, recognize_decoder
 
 #: A value that the user must fill in; the rule `placeholder` of `posezoo verify --metadata` reports
 #: it.
@@ -77,15 +77,28 @@ def format_model_yml(spec: ModelSpec) -> str:
         if port.layout:
             lines.append(f"    layout: {port.layout}")
             lines += _preprocessing_lines(port)
-    if spec.outputs:
-        lines.append("outputs:")
-    for output in spec.outputs:
-        role = f"role: {output.role}" if output.role else "# role: heatmaps"
-        lines += [*_port_lines(output), f"    {role}"]
+    shapes = {output.name: output.shape for output in spec.outputs}
+    recognized = "" if spec.decoder else recognize_decoder(shapes)
+    lines += _output_lines(spec.outputs, recognized)
     if not spec.inputs or not spec.outputs:
         lines.append(_PORTS_COMMENTS)
     skeleton = f"skeleton: {spec.skeleton}" if spec.skeleton else "# skeleton: coco-17"
-    return "\n".join((*lines, _decoder_line(spec), skeleton, _LAST_COMMENTS, ""))
+    return "\n".join((*lines, _decoder_line(spec, recognized), skeleton, _LAST_COMMENTS, ""))
+
+
+def _output_lines(outputs: Sequence[Output], recognized: str) -> Iterator[str]:
+    """The outputs, with the roles that they have for a decoder."""
+    roles = {}
+    if recognized:
+        shapes = {output.name: output.shape for output in outputs}
+        matched = find_decoder(recognized).recognize_outputs(shapes)
+        roles = {name: role for role, name in matched.items()}
+    if outputs:
+        yield "outputs:"
+    for output in outputs:
+        yield from _port_lines(output)
+        role = output.role or roles.get(output.name)
+        yield f"    role: {role}" if role else "    # role: heatmaps"
 
 
 def _network_line(choice: NetworkChoice) -> str:
@@ -109,12 +122,11 @@ def _preprocessing_lines(port: Input) -> list[str]:
     return lines
 
 
-def _decoder_line(spec: ModelSpec) -> str:
+def _decoder_line(spec: ModelSpec, recognized: str) -> str:
     if spec.decoder:
         return f"decoder: {_format_mapping({'name': spec.decoder.name, **spec.decoder.options})}"
-    name = recognize_decoder({output.name: output.shape for output in spec.outputs})
-    if name:
-        return f"decoder: {{name: {name}}}  # its outputs have such names and shapes: check that"
+    if recognized:
+        return f"decoder: {{name: {recognized}}}  # its outputs fit: check that"
     return "# decoder: {name: heatmap}              # how the outputs become poses"
 
 

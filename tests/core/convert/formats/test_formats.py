@@ -62,7 +62,7 @@ def test_a_file_of_an_added_format_is_explained(tmp_path):
     path.write_text("[]")
     assert explain_model_file(str(path)) == (
         f"{path}: is a perceptron, which is not read here",
-        f"posezoo translate {path} -o {tmp_path}/net.layers.xml makes an IR, which can be run",
+        f"posezoo convert {path} -o {tmp_path}/net.layers.xml makes an IR, which can be run",
     )
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 from posezoo.core.declarations.model import SourceFile
 from posezoo.core.declarations.sources import GoogleDriveSource
-from posezoo.core.download.candidates import ByteStream, HtmlResponseError, ResumeState
+from posezoo.core.download.candidates import MIRROR_HINT, ByteStream, HtmlResponseError, ResumeState
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.parallel_ranges import open_url
 from posezoo.core.download.source_types import SourceType
@@ -25,12 +25,12 @@ _REASONS = (
     (
         ("quota exceeded", "too many users have viewed or downloaded"),
         "Google Drive's download quota for this file is exceeded",
-        "try again in a day, or give a folder with a copy: --mirror DIR",
+        f"try again in a day, or {MIRROR_HINT}",
     ),
     (
         ("accounts.google.com", "you need access", "sign in"),
         "Google Drive asks for a login: the file is not shared publicly",
-        "give a folder with a copy: --mirror DIR",
+        MIRROR_HINT,
     ),
 )
 

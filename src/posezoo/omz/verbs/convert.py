@@ -1,23 +1,31 @@
-"""posezoo convert: convert published files to OpenVINO IR, and verify it by a self-check."""
+"""posezoo convert: convert published files, or the user's own, to OpenVINO IR, and verify it by a
+self-check.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from posezoo.cli import flags, model_jobs
-from posezoo.cli.flags import Flag
+from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.model_argument import find_named_model, is_checkpoint_file
 from posezoo.cli.model_jobs import Answer
-from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.events import Listener
 from posezoo.core.registry import Selection
 from posezoo.core.resolve.stage_context import Context
+from posezoo.omz.own_files import OwnFileArgs, convert_own_file, is_own_file
 
 EXAMPLES = """
 posezoo convert blazepose-full
 posezoo convert --all --precisions FP16 --download_dir models --weights_dir ir
 posezoo convert blazepose-full --dry_run
 posezoo convert blazepose-full --proof nodes
+posezoo convert mine.onnx --mean_values 123.675 116.28 103.53 --scale_values 58.4 57.1 57.4
+posezoo convert net.tflite --as rtmpose-m --output ir/net.xml --precisions FP32
+posezoo convert deploy.prototxt res10.caffemodel --output res10.onnx
+posezoo convert yolov4.cfg yolov4.weights -o yolov4.onnx --dry_run
 posezoo convert mine.pth --model_name mine
 posezoo convert --network higher_hrnet --checkpoint mine.pth --model_name mine
 posezoo convert blazepose-full --input_type u8 --input_layout NHWC --resize --weights_dir frames
@@ -25,14 +33,46 @@ posezoo convert movenet-lightning --decode --input_type u8 --input_layout NHWC -
 """  # noqa: E501
 
 FLAGS = (
-    f"{flags.MODELS} {flags.CHECKPOINT}",
+    Flag(
+        "models MODEL|FILE",
+        "a name or a case-sensitive glob, as for get; or a file of your own: .onnx, .tflite, .pb,"
+        " .pdmodel, a model.json of TensorFlow.js, the folder of a SavedModel, or both files of a"
+        " network of Caffe (.prototxt and .caffemodel) or Darknet (.cfg and .weights)",
+        nargs="*",
+    ),
+    f"all {flags.CHECKPOINT}",
     Flag(
         "--network NETWORK",
         "with --checkpoint, instead of a model: the network of posezoo that fits the weights, or a"
         " model that uses it (default: the only network that fits)",
     ),
+    FlagGroup(
+        Flag(
+            "-o, --output FILE",
+            "the .xml to write, or for Caffe and Darknet also an .onnx, in opset 18 (default: the"
+            " file's name with .xml, in the working folder)",
+            output=flags.RESULT,
+        ),
+        Flag(
+            "--input_shape SHAPE",
+            "the shape of each input, such as [1,3,368,656] (default: that of the file)",
+        ),
+        *(replace(flags.FLAGS[name], type=str) for name in ("mean_values", "scale_values")),
+        *flags.shared("reverse_input_channels as decoder decoder_options detector"),
+        title="a file of your own",
+        description="the IR then says it; shapes and values are as Model Optimizer takes them",
+    ),
     flags.download_dir_flag(),
-    f"weights_dir {flags.LOCK} {flags.CONVERSION}",
+    flags.weights_dir_flag("folder of the models' IR", former="--output_dir"),
+    flags.LOCK,
+    replace(
+        flags.FLAGS["precisions"],
+        help="precisions of the IR: FP32, FP16, or another one that the model is published in"
+        " (default: FP32,FP16; of a file FP16)",
+        default=(),
+        former="--precision",
+    ),
+    flags.CONVERTERS,
     Flag("--onnx_only", "write no IR, only the ONNX of posezoo's own network"),
     (
         f"{flags.CAMERA_INPUT} {flags.DECODE} force {flags.REGISTRY} {flags.CLUSTER} dry_run"
@@ -41,16 +81,21 @@ FLAGS = (
 )
 
 
-class _ConvertArgs(flags.ConversionArgs, flags.CheckpointArgs, flags.InputArgs):
+class _ConvertArgs(OwnFileArgs):
     network: str | None
     onnx_only: bool
+    weights_dir: Path | None
 
 
 def run(args: _ConvertArgs) -> int:
     """Convert, and print the paths of the IR."""
     if args.checkpoint is None and len(args.models) == 1 and is_checkpoint_file(args.models[0]):
         args.checkpoint = Path(args.models.pop())
+    if args.checkpoint is None and any(map(is_own_file, args.models)):
+        return convert_own_file(args)
     _refuse_invalid_flags(args)
+    args.weights_dir = args.weights_dir or args.output  # -o of Open Model Zoo's converter
+    args.precisions = args.precisions or (Precision.FP32, Precision.FP16)
     flags.require_model_optimizer(args)
     context = flags.context_from_args(args)
     selection = None
@@ -72,6 +117,14 @@ def run(args: _ConvertArgs) -> int:
 
 
 def _refuse_invalid_flags(args: _ConvertArgs) -> None:
+    flags.refuse_description(args)
+    if args.output and args.output.suffix in (".onnx", ".xml"):
+        args.parser.error(f"-o {args.output}: the IR of a model get a folder: --weights_dir DIR")
+    for name in ("input_shape", "detector"):
+        if getattr(args, name):
+            args.parser.error(f"--{name} is for a file of your own, and not for a model")
+    if args.decoder_options and not args.decode:
+        args.parser.error("--decoder_options of a model requires --decode")
     if args.dynamic and args.resize:
         args.parser.error("--dynamic leaves the size open, --resize sets it: give one of them")
     if args.checkpoint:

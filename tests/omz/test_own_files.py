@@ -1,7 +1,8 @@
-"""posezoo translate: one file outside of any registry becomes ONNX or IR."""
+"""posezoo convert FILE: one file outside of any registry becomes ONNX or IR."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import cv2
@@ -32,7 +33,7 @@ def run(capfd, *words: str) -> tuple[int, str, str]:
     """The exit code, the standard output and the standard error."""
     capfd.readouterr()
     try:
-        code = main(["translate", *words])
+        code = main(["convert", *words])
     except SystemExit as ended:
         code = ended.code
     return code, *capfd.readouterr()
@@ -126,6 +127,14 @@ def test_the_size_that_a_network_of_openpose_gets_at_run_time_is_given(folder, c
     assert result.shape == (1, 4, 23, 31)
 
 
+def test_without_an_output_the_ir_is_in_the_working_folder(folder, capfd):
+    (folder / "deep").mkdir()
+    (folder / "deep" / "net.onnx").write_bytes(network("onnx"))
+    code, shown, _ = run(capfd, "deep/net.onnx", "--format", "json")
+    assert (code, json.loads(shown)) == (0, {"file": "net.xml"})
+    assert (folder / "net.xml").is_file()
+
+
 @pytest.mark.parametrize("kind", ["onnx", "tflite", "pb"])
 def test_files_of_other_frameworks_become_ir(kind, folder, capfd):
     (folder / f"net.{kind}").write_bytes(network(kind))
@@ -148,7 +157,6 @@ def test_darknet_networks_become_ir_that_is_compared_with_opencv(folder, capfd):
 
 #: The words, and a part of the error.
 REFUSED = {
-    "no output": (["net.caffemodel"], "are required: -o/--output"),
     "a missing file": (["other.caffemodel", "-o", "a.onnx"], "other.caffemodel: does not exist"),
     "another output": (["net.caffemodel", "-o", "a.txt"], "a name that ends with .onnx or .xml"),
     "layers alone": (["net.prototxt", "-o", "a.onnx"], "give one file with weights"),
@@ -297,7 +305,7 @@ def write_with_weights_in(location):
 
 
 COMMANDS = {
-    "translate": lambda: main(["translate", "net.onnx", "-o", "net.xml"]),
+    "convert": lambda: main(["translate", "net.onnx", "-o", "net.xml"]),
     "mo": lambda: mo.main(["--input_model", "net.onnx", "-o", "."]),
 }
 
@@ -343,5 +351,5 @@ def test_a_graph_as_text_is_refused_with_the_command_that_writes_it_as_binary(fo
     code, shown, error = run(capfd, "net.pbtxt", "-o", "net.xml")
     assert (code, shown) == (1, "")
     assert "net.pbtxt: is a graph of TensorFlow as text" in error
-    assert "posezoo translate net.pb -o net.xml" in error
+    assert "posezoo convert net.pb -o net.xml" in error
     assert not (folder / "net.xml").exists()
