@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from fractions import Fraction
+from importlib import import_module
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -54,10 +55,12 @@ def open_encoder(
     try:
         if path.suffix.lower() == ".avi":  # this format has no times of frames
             return _OpenCVEncoder(path, size, fps)
-        av = import_optional("av", extra="video")
+        # A folder av of the user is imported as a package, too, but has no such module.
+        import_optional("av.error", extra="video")
+        av = import_module("av")
     except MissingPackageError:
         lost = "drawn videos have no sound, and browsers do not play them"
-        listener(WarningIssued(f"{lost}; with PyAV they do: {install_command('video')}"))
+        listener(WarningIssued(f"{lost}; PyAV changes both: {install_command('video')}"))
         return _OpenCVEncoder(path, size, fps)
     try:
         return _PyAVEncoder(av, path, size, fps, sound)
