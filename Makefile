@@ -212,6 +212,17 @@ build/mediapipe-env/.installed: build/mediapipe-models/.installed
 	  build/mediapipe-env/lib/python3*/site-packages/mediapipe/modules/pose_landmark
 	@touch $@
 
+# It reads files of OpenPose. What its triangulation does not import, such as OpenSim and Qt, is left out.
+build/pose2sim-env/.installed:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.10 is too old for Pose2Sim 0.10.49: make judges PYTHON=python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv build/pose2sim-env
+	build/pose2sim-env/bin/python -m pip --disable-pip-version-check --quiet install --no-deps pose2sim==0.10.49
+	build/pose2sim-env/bin/python -m pip --disable-pip-version-check --quiet install \
+	  anytree==2.13.0 c3d==0.6.0 matplotlib==3.11.2 opencv-python-headless==5.0.0.93 pandas==3.1.1 rtoml==0.14.0 \
+	  scipy==1.17.1 tqdm==4.70.1
+	@touch $@
+
 # Its modules have the names of OpenVINO's and of a later package, so they lie alone.
 build/omz-judge/.installed: $(VENV)/.installed-test
 	rm -rf $(@D)
@@ -227,8 +238,8 @@ build/tfjs-judge/.installed:
 
 # The packages first: they fit each Python.
 JUDGES = build/judges/.installed build/network-judges/.installed build/omz-judge/.installed $(if $(shell command -v npm),build/tfjs-judge/.installed) \
-  build/mediapipe-env/.installed
-judges: $(JUDGES)  ## publishers' own programs, which tests compare with ours: rtmlib, transformers, rfdetr, torchvision, timm, pose-detection (with npm), Open Model Zoo, MediaPipe; other trackers
+  build/mediapipe-env/.installed build/pose2sim-env/.installed
+judges: $(JUDGES)  ## other programs, which tests compare with ours: rtmlib, transformers, rfdetr, torchvision, timm, pose-detection (with npm), Open Model Zoo, MediaPipe; other trackers; Pose2Sim
 
 # Old converters of Caffe and Darknet, for benchmarks/bench_to_onnx.py: those of Caffe need numpy and protobuf of their
 # time, darknet2any PyTorch, which is in the environment of the tests.

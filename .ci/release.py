@@ -124,7 +124,7 @@ def make_release(dist: Path, folder: Path, untried: bool) -> None:
     for name, content in built.items():
         print(f"{name}: {len(content)} bytes, the same in two builds")
     run(sys.executable, "-m", "twine", "check", "--strict", *made.iterdir())
-    wheels = download(made, (sys.executable, "-m", "pip"), THIS_PYTHON, folder)
+    wheels = download(release, made, (sys.executable, "-m", "pip"), THIS_PYTHON, folder)
     sbom = render_sbom(release, made, wheels)
     for version in () if untried else release.pythons:
         if python := find_python(version):
@@ -171,15 +171,28 @@ def read_release() -> Release:
 
 
 def build(release: Release, folder: Path) -> dict[str, bytes]:
-    """The sdist and the wheel, by name, built from a new clone in a folder.
+    """The sdist, the wheel and the stand-ins' wheels, by name, built from a new clone in a folder.
 
-    The wheel is built from the sdist, so the sdist has what a build needs.
+    The wheel is built from the sdist, so the sdist has what a build needs. The stand-ins are packed
+    by the posezoo in the wheel.
     """
     source, dist = folder / "source", folder / "dist"
     run("git", "clone", "--quiet", "--no-checkout", ROOT, source)
     run("git", "-C", source, "checkout", "--quiet", release.commit)
     run(sys.executable, "-m", "build", "--no-isolation", "--outdir", dist, source)
+    with zipfile.ZipFile(own_files(release, dist)[0]) as wheel:
+        wheel.extractall(folder / "unpacked")
+    environ = {**os.environ, "PYTHONPATH": str(folder / "unpacked")}
+    run(sys.executable, source / ".ci" / "stand_ins.py", dist, env=environ)
     return {path.name: path.read_bytes() for path in sorted(dist.iterdir())}
+
+
+def own_files(release: Release, made: Path) -> list[Path]:
+    """The wheel and the sdist of posezoo itself."""
+    return [
+        made / f"posezoo-{release.version}-py3-none-any.whl",
+        made / f"posezoo-{release.version}.tar.gz",
+    ]
 
 
 def check_files(release: Release, made: Path) -> None:
@@ -195,11 +208,12 @@ def check_files(release: Release, made: Path) -> None:
             target + name.removeprefix(folder) for name in tracked if name.startswith(folder)
         ]
     in_wheel.append("posezoo/commit.txt")
-    with zipfile.ZipFile(next(made.glob("*.whl"))) as wheel:
+    own_wheel, own_sdist = own_files(release, made)
+    with zipfile.ZipFile(own_wheel) as wheel:
         compare_names("wheel", wheel.namelist(), in_wheel)
     in_sdist = [*tracked, "PKG-INFO", "src/posezoo/commit.txt"]
     in_sdist += [f"src/posezoo.egg-info/{name}" for name in EGG_INFO]
-    with tarfile.open(next(made.glob("*.tar.gz"))) as sdist:
+    with tarfile.open(own_sdist) as sdist:
         compare_names("sdist", [name.partition("/")[2] for name in sdist.getnames()], in_sdist)
 
 
@@ -227,7 +241,9 @@ def find_python(version: str) -> Path | None:
     return None
 
 
-def download(made: Path, pip: tuple[str | Path, ...], version: str, folder: Path) -> Path:
+def download(
+    release: Release, made: Path, pip: tuple[str | Path, ...], version: str, folder: Path
+) -> Path:
     """The folder of the wheel, what its extra `run` requires on a Python 3.x, and what builds the
     sdist.
     """
@@ -235,7 +251,7 @@ def download(made: Path, pip: tuple[str | Path, ...], version: str, folder: Path
     if not wheels.exists():
         pins = ("--constraint", ROOT / "constraints.txt")
         options = ("--disable-pip-version-check", "--only-binary=:all:", *pins, "--dest", wheels)
-        (wheel,) = made.glob("*.whl")
+        wheel = own_files(release, made)[0]
         run(*pip, "download", *options, f"{wheel}[run]", "setuptools>=77,<82", "wheel")
     return wheels
 
@@ -253,12 +269,12 @@ def try_release(release: Release, made: Path, version: str, python: Path, folder
         or subprocess.run([*offline, "true"], capture_output=True, check=False).returncode
     ):
         offline = ()
-    for file in (*made.glob("*.whl"), *made.glob("*.tar.gz")):
+    for file in own_files(release, made):
         env, home = folder / f"{version}{file.suffix}", folder / f"home of {version}{file.suffix}"
         home.mkdir()
         run(python, "-m", "venv", env)
         pip, posezoo = env / "bin" / "pip", env / "bin" / "posezoo"
-        wheels = download(made, (pip,), version, folder)
+        wheels = download(release, made, (pip,), version, folder)
         run(pip, "install", "--no-index", "--find-links", wheels, f"{file}[run]", cwd=home)
         run(pip, "check")
         if not mirror.exists():
@@ -279,10 +295,26 @@ def try_release(release: Release, made: Path, version: str, python: Path, folder
             raise ReleaseError(
                 f"{file.name}: {people} people, {len(records)} IR made by {versions}"
             )
+        try_stand_ins(made, pip, offline, home, alone)
         network = (
             "without a network" if offline else "with a network, which cannot be taken away here"
         )
         print(f"Python {version}: {file.name} installed; doctor and quickstart passed {network}")
+
+
+def try_stand_ins(
+    made: Path, pip: Path, offline: tuple[str, ...], home: Path, alone: dict[str, str]
+) -> None:
+    """Install the stand-ins beside posezoo, and use a command and a module of theirs.
+
+    Their OpenCV would overwrite the one of the extra `run`, so it is left out.
+    """
+    stand_ins = made.glob("posezoo_*.whl")
+    run(pip, "install", "--no-index", "--no-deps", *stand_ins, cwd=home)
+    listing = ("--print_all", "--registry", "posezoo")
+    run(*offline, pip.with_name("omz_downloader"), *listing, cwd=home, env=alone)
+    code = "import mediapipe; mediapipe.solutions.pose.Pose"
+    run(*offline, pip.with_name("python"), "-W", "error", "-c", code, cwd=home, env=alone)
 
 
 def render_sbom(release: Release, made: Path, wheels: Path) -> str:
@@ -317,7 +349,7 @@ def render_sbom(release: Release, made: Path, wheels: Path) -> str:
         pending += requirements[name] - requirements.keys()
     product = components["posezoo"]
     product.hashes.clear()  # it is two files, each with its own
-    for path in sorted(made.iterdir()):
+    for path in own_files(release, made):
         url, kind = XsUri(path.name), ExternalReferenceType.DISTRIBUTION
         product.external_references.add(
             ExternalReference(type=kind, url=url, hashes=[sha256_of(path)])

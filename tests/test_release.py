@@ -6,8 +6,10 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from fakes.checkout import ONLINE, ROOT, copy_checkout, git
 from fakes.irs import write_ir
 from fakes.pins import read_pins
 from fakes.waiting import HANG_S
+from fakes.wheels import make_wheel
 from posezoo.run.images import SAMPLE_PHOTOS
 
 pytestmark = [pytest.mark.slow, pytest.mark.release]
@@ -83,15 +86,15 @@ def test_make_release_installs_and_runs_what_it_built(released):
     version = re.search(r"^version = (.+)$", (ROOT / "setup.cfg").read_text(), re.MULTILINE)[1]
     wheel, sdist = f"posezoo-{version}-py3-none-any.whl", f"posezoo-{version}.tar.gz"
     sbom = f"posezoo-{version}.cdx.json"
-    assert {path.name for path in dist.iterdir()} == {wheel, sdist, sbom, "SHA256SUMS", "NOTES.md"}
+    names = ("posezoo_mediapipe", "posezoo_openvino_dev")
+    packages = {wheel, sdist, sbom, *(f"{name}-{version}-py3-none-any.whl" for name in names)}
+    assert {path.name for path in dist.iterdir()} == {*packages, "SHA256SUMS", "NOTES.md"}
     for file in (wheel, sdist):
         assert f"{file} installed; doctor and quickstart passed with" in printed
     for line in (dist / "SHA256SUMS").read_text().splitlines():
         digest, _, name = line.partition("  ")
         assert hashlib.sha256((dist / name).read_bytes()).hexdigest() == digest
-    assert {wheel, sdist, sbom} == {
-        line.split()[1] for line in (dist / "SHA256SUMS").read_text().splitlines()
-    }
+    assert packages == {line.split()[1] for line in (dist / "SHA256SUMS").read_text().splitlines()}
     changes = (ROOT / "CHANGELOG.md").read_text().partition(f"\n## {version} - ")[2]
     expected = changes.partition("\n")[2].partition("\n## ")[0].strip()
     assert (dist / "NOTES.md").read_text().strip() == expected != ""
@@ -217,7 +220,7 @@ if __name__ == "__main__":
 
 def test_a_frozen_program_runs_an_ir_and_starts_no_process_without_one(released, tmp_path):
     dist, *_ = released
-    (wheel,) = dist.glob("*.whl")
+    (wheel,) = dist.glob("posezoo-*.whl")
     python = tmp_path / "venv" / "bin" / "python"
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
     install = [python, "-m", "pip", "install", "-q", f"{wheel}[run]", "pyinstaller"]
@@ -240,3 +243,131 @@ def test_a_frozen_program_runs_an_ir_and_starts_no_process_without_one(released,
     assert ended.returncode == 1
     assert "this program has none beside it" in ended.stderr
     assert "hint: convert the model beforehand" in ended.stderr
+
+
+@pytest.fixture(scope="module")
+def index(released, tmp_path_factory) -> Iterator[str]:
+    """The address of a package index (PEP 503) on this machine that has the wheels of the release."""
+    folder = tmp_path_factory.mktemp("index")
+    for wheel in released[0].glob("*.whl"):
+        name = canonicalize_name(wheel.name.partition("-")[0])
+        (folder / "simple" / name).mkdir(parents=True)
+        shutil.copy(wheel, folder / "simple" / name)
+    serve = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]
+    with subprocess.Popen(
+        serve, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
+        port = re.search(r"port (\d+)", server.stdout.readline())[1]
+        yield f"http://127.0.0.1:{port}/simple"
+        server.terminate()
+
+
+class Environment:
+    """An environment that has nothing but what pip installs from the index, and with it from the configured one."""
+
+    def __init__(self, folder: Path, index: str) -> None:
+        self.bin = folder / "venv" / "bin"
+        self.home = folder / "home"
+        self.home.mkdir()
+        self.index = index
+        subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+
+    def install(self, *words: str | Path) -> str:
+        return self.run("pip", "install", "--quiet", "--extra-index-url", self.index, *words)
+
+    def run(self, program: str, *words: str | Path) -> str:
+        ended = self.end(program, *words)
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
+
+    def end(self, program: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
+        environ = {**ONLINE, "HOME": str(self.home), "PATH": f"{self.bin}{os.pathsep}{os.defpath}"}
+        environ.pop("PYTHONPATH", None)
+        return subprocess.run(
+            [self.bin / program, *words],
+            cwd=self.home,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+
+    def problems(self) -> dict[str, str]:
+        """What doctor reports about the stand-ins, and how to fix each."""
+        reported = json.loads(self.end("posezoo", "doctor", "--format", "json").stdout)["problems"]
+        return {
+            each["message"]: each["mend"] for each in reported if "mediapipe" in each["message"]
+        }
+
+
+@pytest.fixture(scope="module")
+def environment(index, tmp_path_factory) -> Environment:
+    made = Environment(tmp_path_factory.mktemp("environment"), index)
+    made.install("posezoo-mediapipe", "posezoo-openvino-dev")
+    return made
+
+
+FIND_ONE_PERSON = """
+import cv2
+import mediapipe as mp
+import posezoo.run.images
+with mp.solutions.pose.Pose(static_image_mode=True) as pose:
+    photo = cv2.imread(str(posezoo.run.images.SAMPLE_PHOTOS[0]))
+    found = pose.process(cv2.cvtColor(photo, cv2.COLOR_BGR2RGB))
+print(mp.__version__, len(found.pose_landmarks.landmark))
+"""
+
+
+def test_both_stand_ins_come_from_an_index_into_an_empty_environment_and_run(environment):
+    assert environment.run("pip", "check") == "No broken requirements found.\n"
+    assert environment.run("python", "-W", "error", "-c", FIND_ONE_PERSON) == "0.10.21 33\n"
+    for command in ("omz_downloader", "omz_converter", "omz_quantizer", "omz_info_dumper"):
+        assert "pose-detection-mediapipe" in environment.run(
+            command, "--print_all", "--registry", "posezoo"
+        )
+    assert "--input_model" in environment.run("mo", "--help")
+    assert environment.problems() == {}
+    # Who requires the original does not get it from a package of another name.
+    taken = environment.end("pip", "install", "--no-index", "mediapipe==0.10.21")
+    assert "No matching distribution found for mediapipe==0.10.21" in taken.stderr
+
+
+def test_beside_the_original_both_are_named_and_either_can_be_removed(environment, tmp_path):
+    members = {"mediapipe/__init__.py": b"__version__ = 'original'", "mediapipe/own.py": b""}
+    # The real one of 0.10 imports a library of this name, which a folder of ours hides.
+    bindings = "import mediapipe.python._framework_bindings"
+    name = "mediapipe-0.10.21-py3-none-any.whl"
+    original = make_wheel(tmp_path, members, name)
+    install_ours = ("--force-reinstall", "--no-deps", "posezoo-mediapipe")
+    show = ("python", "-c", "import mediapipe; print(mediapipe.__version__)")
+    overwrite = "the packages posezoo-mediapipe and mediapipe overwrite each other's files"
+    both = "posezoo-mediapipe and mediapipe are both installed: they overwrite each other's files"
+
+    environment.install("--no-deps", original)
+    assert environment.run(*show) == "original\n"
+    assert overwrite in environment.end("python", "-c", bindings).stderr
+    assert environment.problems().keys() == {both}
+    environment.install(*install_ours)
+    warned = environment.end(*show)
+    assert warned.stdout == "0.10.21\n"
+    assert overwrite in warned.stderr
+    assert environment.problems().keys() == {both}
+
+    environment.run("pip", "uninstall", "--quiet", "--yes", "mediapipe")
+    ((problem, mend),) = environment.problems().items()
+    assert problem.startswith("posezoo-mediapipe ")
+    assert problem.endswith(
+        " lacks mediapipe/__init__.py, which was uninstalled with another package"
+    )
+    words = mend.partition(" install ")[2].split()
+    environment.install(*words)
+    assert environment.problems() == {}
+    assert environment.run("python", "-W", "error", *show[1:]) == "0.10.21\n"
+
+    environment.install("--no-deps", original)
+    environment.run("pip", "uninstall", "--quiet", "--yes", "posezoo-mediapipe")
+    (problem,) = environment.problems()
+    assert problem.startswith("mediapipe 0.10.21 lacks mediapipe/__init__.py")
+    environment.install("--force-reinstall", "--no-deps", original)
+    assert environment.run(*show) == "original\n"
+    assert environment.problems() == {}

@@ -93,7 +93,7 @@ features.PARTS.update(
         "completers": {"to": "posezoo.export.targets:COMPLETER"},
         "diagnoses": {
             "sandbox": "posezoo.omz.diagnoses:SANDBOX_REPORT",
-            "openvino-dev": "posezoo.omz.diagnoses:OPENVINO_DEV_REPORT",
+            "stand-ins": "posezoo.omz.diagnoses:STAND_INS_REPORT",
             "devices": "posezoo.measure.devices.device_report:REPORT",
             "packages": "posezoo.packages.package_diagnosis:REPORT",
             "nncf": "posezoo.quantize.nncf_version:REPORT",

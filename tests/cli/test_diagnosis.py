@@ -307,6 +307,35 @@ def test_it_says_whose_openvino_dev_is_installed(tmp_path, version, whose):
     )
 
 
+def test_a_stand_in_beside_the_original_and_what_the_removal_of_one_leaves_are_problems(tmp_path):
+    install(tmp_path, "posezoo-mediapipe", "1.0")
+    (tmp_path / "posezoo_mediapipe-1.0.dist-info" / "RECORD").write_text(
+        "mediapipe/__init__.py,,\n"
+    )
+    (tmp_path / "mediapipe").mkdir()
+    (tmp_path / "mediapipe" / "__init__.py").touch()
+    assert not [
+        text for text in problems(doctor("--format", "json", site=tmp_path)) if "mediapipe" in text
+    ]
+    (tmp_path / "mediapipe" / "__init__.py").unlink()
+    install(tmp_path, "mediapipe", "0.10.21")
+    package_version.cache_clear()
+    ended = doctor("--format", "json", site=tmp_path)
+    both, removed = [text for text in problems(ended) if "mediapipe" in text]
+    assert (
+        both
+        == "posezoo-mediapipe and mediapipe are both installed: they overwrite each other's files"
+    )
+    assert removed == (
+        "posezoo-mediapipe 1.0 lacks mediapipe/__init__.py, which was uninstalled with another package"
+    )
+    listed = {
+        package["name"]: package["purpose"] for package in json.loads(ended.stdout)["packages"]
+    }
+    assert listed["posezoo-mediapipe"] == "mp.solutions: posezoo's stand-in"
+    assert listed["mediapipe"] == "mp.solutions: the original, not ours"
+
+
 @pytest.mark.slow
 def test_plugins_are_listed_with_their_package_and_not_run(tmp_path):
     (tmp_path / "wavy.py").write_text("1 / 0")

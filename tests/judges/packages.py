@@ -60,7 +60,12 @@ def _import_without_init(*packages: str) -> None:
 
 def mediapipe_python() -> Path:
     """The Python of the environment that has MediaPipe's own program, which needs numpy 1."""
-    python = FOLDER.parent / "mediapipe-env" / "bin" / "python"
+    return python_of("mediapipe-env")
+
+
+def python_of(environment: str) -> Path:
+    """The Python of an environment of its own."""
+    python = FOLDER.parent / environment / "bin" / "python"
     if not python.is_file():
         pytest.skip("needs make judges")
     return python

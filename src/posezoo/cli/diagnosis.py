@@ -193,14 +193,19 @@ def _is_supported(version: str, lowest: str, below: str) -> bool:
     return not below or numbers < parse_version(below)
 
 
-def _opencv_problems() -> Iterator[DoctorIssue]:
-    opencv = list(filter(package_version, OPENCV))
-    if len(opencv) > 1:
+def find_overwriting(names: Sequence[str]) -> Iterator[DoctorIssue]:
+    """A problem if several of these packages, which have the same files, are installed."""
+    present = list(filter(package_version, names))
+    if len(present) > 1:
         yield DoctorIssue(
-            f"{' and '.join(opencv)} are both installed: they overwrite each other's files",
-            f"{pip_command()} uninstall {' '.join(opencv)}, then install the one that you need",
+            f"{' and '.join(present)} are both installed: they overwrite each other's files",
+            f"{pip_command()} uninstall {' '.join(present)}, then install the one that you need",
         )
-    if opencv and is_cv2_broken():
+
+
+def _opencv_problems() -> Iterator[DoctorIssue]:
+    yield from find_overwriting(OPENCV)
+    if any(map(package_version, OPENCV)) and is_cv2_broken():
         error = explain_broken_cv2()
         yield DoctorIssue(error.problem, error.hint)
 

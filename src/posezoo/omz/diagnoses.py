@@ -1,10 +1,22 @@
-"""What ``posezoo doctor`` reports about the sandbox of upstream code, and about openvino-dev."""
+"""What ``posezoo doctor`` reports about the sandbox of upstream code, and about openvino-dev and
+mediapipe.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Iterator, Mapping
+from importlib.metadata import distribution
 
-from posezoo.cli.diagnosis import DoctorIssue, FeatureReport, Findings, PackageStatus
+from posezoo.cli.diagnosis import (
+    DoctorIssue,
+    FeatureReport,
+    Findings,
+    PackageStatus,
+    find_overwriting,
+)
+from posezoo.core.errors import pip_command
 from posezoo.core.settings import Setting
 from posezoo.core.versions import package_version
 from posezoo.omz.model_optimizer import is_stand_in_version
@@ -25,15 +37,36 @@ def _report_sandbox(_settings: Mapping[str, Setting]) -> Findings:
     return Findings(packages=(status,), problems=(issue,))
 
 
-def _report_openvino_dev(_settings: Mapping[str, Setting]) -> Findings:
-    """Whose commands omz_downloader and the others are, if they are installed."""
-    installed_version = package_version("openvino-dev")
-    if not installed_version:
-        return Findings()
-    is_ours = is_stand_in_version(installed_version)
-    purpose = "omz_* and mo: " + ("posezoo's stand-in" if is_ours else "the original, not ours")
-    return Findings(packages=(PackageStatus("openvino-dev", installed_version, purpose),))
+def _report_stand_ins(_settings: Mapping[str, Setting]) -> Findings:
+    """Whose commands omz_downloader and the others are, and whose module mediapipe, if they are
+    installed.
+    """
+    packages = []
+    problems: list[DoctorIssue] = []
+    for original, purpose in (("openvino-dev", "omz_* and mo"), ("mediapipe", "mp.solutions")):
+        names = (f"posezoo-{original}", original)
+        problems += find_overwriting(names)
+        for name in filter(package_version, names):
+            installed_version = package_version(name)
+            is_ours = name != original or is_stand_in_version(installed_version)
+            whose = "posezoo's stand-in" if is_ours else "the original, not ours"
+            packages.append(PackageStatus(name, installed_version, f"{purpose}: {whose}"))
+            problems += _find_removed(name, installed_version)
+    return Findings(packages=tuple(packages), problems=tuple(problems))
+
+
+def _find_removed(name: str, version: str) -> Iterator[DoctorIssue]:
+    """A problem if modules are missing: pip removed them with a package that had the same."""
+    package = distribution(name)
+    # Newer Pythons leave missing files out of its ``files``.
+    modules = re.findall(r"^(.+\.py),", package.read_text("RECORD") or "", re.MULTILINE)
+    removed = [path for path in modules if not os.path.exists(str(package.locate_file(path)))]
+    if removed:
+        yield DoctorIssue(
+            f"{name} {version} lacks {removed[0]}, which was uninstalled with another package",
+            f"{pip_command()} install --force-reinstall --no-deps {name}=={version}",
+        )
 
 
 SANDBOX_REPORT = FeatureReport(_report_sandbox)
-OPENVINO_DEV_REPORT = FeatureReport(_report_openvino_dev)
+STAND_INS_REPORT = FeatureReport(_report_stand_ins)

@@ -3,6 +3,9 @@
 With both in a folder that pip searches, ``pip install openvino-dev==2024.6.0`` installs the
 stand-in: its local version, 2024.6.0+posezoo.0.2.0, satisfies that requirement and sorts above
 2024.6.0 (PEP 440).
+
+A release has both stand-ins for a public index, too, under names of their own: posezoo-openvino-dev
+and posezoo-mediapipe, which satisfy no requirement of the originals.
 """
 
 from __future__ import annotations
@@ -127,11 +130,12 @@ _OMZ_FUNCTIONS = {
 }
 
 _DESCRIPTION = """\
-This is not {original}, but posezoo's stand-in for it, written by `posezoo shims`. It runs posezoo
-with a current OpenVINO.
+This is not {original}, but posezoo's stand-in for it. It runs posezoo with a current OpenVINO.
 
-It is for one machine, or for a package index of your own. Do not publish it.
+{use}
 """
+_PRIVATE = "It is for one machine, or for a package index of your own. Do not publish it."
+_PUBLIC = "If a package requires {project}, use the wheel that `posezoo shims` writes instead."
 
 _MODULE = '''\
 """The commands of posezoo's stand-in for openvino-dev."""
@@ -179,19 +183,18 @@ def _read_members(prefix: str, folder: Path, patterns: str) -> Iterator[tuple[st
 
 
 def pack_stand_in(
-    release: str, commands: Mapping[str, str], registry: str, models: Path | None
+    release: str | None, commands: Mapping[str, str], registry: str, models: Path | None
 ) -> tuple[str, bytes]:
     """The name and the bytes of the stand-in for openvino-dev, which requires the running posezoo.
 
     Args:
-        release: a version such as ``2024.6.0``.
+        release: a version such as ``2024.6.0``; None: the stand-in for a public index.
         commands: the module of each of Open Model Zoo's commands.
         registry: the registry that they mean if the user names none.
         models: the folder of that registry, which the wheel will contain; None if it cannot be
             read.
     """
     posezoo = _installed_posezoo()
-    version = stand_in_version(release)
     required = [f"Requires-Dist: posezoo[convert]=={posezoo.version}"]
     for name, extra in sorted(_EXTRAS.items()):
         required.append(f"Provides-Extra: {name}")
@@ -229,43 +232,62 @@ def pack_stand_in(
             if path.is_file():
                 members[f"{folder}/{path.relative_to(models).as_posix()}"] = path.read_bytes()
     names = sorted((*commands, "mo", *_MISSING_COMMANDS))
-    info = {
-        "METADATA": _describe("openvino-dev", "Intel's openvino-dev", version, required),
-        "entry_points.txt": (
-            "[console_scripts]\n"
-            + "".join(f"{name} = {STAND_IN_MODULE}:{name}\n" for name in names)
-        ),
-    }
-    return _pack_wheel("openvino_dev", version, members, info)
+    scripts = "".join(f"{name} = {STAND_IN_MODULE}:{name}\n" for name in names)
+    info = {"entry_points.txt": f"[console_scripts]\n{scripts}"}
+    return _pack("openvino-dev", "Intel's", release, required, members, info)
 
 
-def pack_mediapipe(release: str) -> tuple[str, bytes]:
+def pack_mediapipe(release: str | None) -> tuple[str, bytes]:
     """The name and the bytes of the stand-in for mediapipe, which requires the running posezoo.
 
     Args:
-        release: a version such as ``0.10.21``.
+        release: a version such as ``0.10.21``; None: the stand-in for a public index.
     """
-    version = stand_in_version(release)
     ours, *others = REQUIRED
     required = [f"Requires-Dist: {ours}=={_installed_posezoo().version}"]
     required += [f"Requires-Dist: {other}" for other in others]
     members = {path: text.encode() for path, text in write_modules(release).items()}
-    metadata = _describe("mediapipe", "Google's mediapipe", version, required)
-    return _pack_wheel("mediapipe", version, members, {"METADATA": metadata})
+    return _pack("mediapipe", "Google's", release, required, members, {})
 
 
-def _describe(project: str, original: str, version: str, required: Iterable[str]) -> str:
+def _pack(
+    project: str,
+    owner: str,
+    release: str | None,
+    required: Iterable[str],
+    members: Mapping[str, bytes],
+    info: Mapping[str, str],
+) -> tuple[str, bytes]:
+    """The wheel of a stand-in for a project, with its name, version and description."""
+    posezoo = _installed_posezoo()
+    name = f"posezoo-{project}"
+    version = posezoo.version
+    classifier = "Development Status :: 3 - Alpha"
+    use = _PUBLIC.format(project=project)
+    if release:
+        name = project
+        version = stand_in_version(release)
+        classifier = "Private :: Do Not Upload"
+        use = _PRIVATE
     metadata = [
         "Metadata-Version: 2.1",
-        f"Name: {project}",
+        f"Name: {name}",
         f"Version: {version}",
         f"Summary: posezoo's stand-in for {project}",
         "License: Apache-2.0",
-        "Classifier: Private :: Do Not Upload",
-        f"Requires-Python: {_installed_posezoo().metadata['Requires-Python']}",
+        f"Classifier: {classifier}",
+        f"Requires-Python: {posezoo.metadata['Requires-Python']}",
         "Description-Content-Type: text/markdown",
+        *required,
+        "",
+        _DESCRIPTION.format(original=f"{owner} {project}", use=use),
     ]
-    return "\n".join((*metadata, *required, "", _DESCRIPTION.format(original=original)))
+    info = {
+        **info,
+        "METADATA": "\n".join(metadata),
+        "licenses/LICENSE": posezoo.read_text("licenses/LICENSE") or "",
+    }
+    return _pack_wheel(name.replace("-", "_"), version, members, info)
 
 
 def _explain_missing(name: str, instead: str) -> str:

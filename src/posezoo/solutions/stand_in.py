@@ -54,7 +54,7 @@ _SHARED = {
 }
 
 _PACKAGE = '''\
-"""{doc}"""
+"""posezoo's stand-in for MediaPipe, which runs its solutions on OpenVINO."""
 
 from importlib import import_module
 
@@ -75,7 +75,6 @@ def __getattr__(name):
 def __dir__():
     return sorted({{*globals(), *_MODULES, *_NAMES}})
 '''
-_DOC = "posezoo's stand-in for MediaPipe, which runs its solutions on OpenVINO."
 
 # What modules of MediaPipe import, and scripts take from there, also by "import *".
 _IMPORTED = {
@@ -120,25 +119,38 @@ globals().update(names_of(__name__))
 """
 
 
-def write_modules(release: str) -> dict[str, str]:
+# Of the package posezoo-mediapipe. The real one has another name, so pip installs both.
+_BESIDE = """
+from importlib.metadata import distributions
+
+if any(distributions(name="mediapipe")):
+    import warnings
+
+    warnings.warn(
+        "the packages posezoo-mediapipe and mediapipe overwrite each other's files:"
+        " uninstall both, then install one of them",
+        stacklevel=2,
+    )
+"""
+
+
+def write_modules(release: str | None) -> dict[str, str]:
     """The text of each module by its path.
 
     Args:
-        release: ``mediapipe.__version__``.
+        release: ``mediapipe.__version__``; None: those of the package posezoo-mediapipe.
     """
     formats = "mediapipe.framework.formats"
     solutions = "mediapipe.python.solutions"
     modules = (*_SOLUTIONS, "objectron")
     code = {
         "mediapipe/__init__.py": _PACKAGE.format(
-            doc=_DOC,
-            version=f"__version__ = {release!r}\n",
+            version=f"{'' if release else _BESIDE}__version__ = {release or RELEASE!r}\n",
             modules=_SHARED | {"python": "mediapipe.python", "tasks": "mediapipe.tasks"},
             names=_NAMES,
             missing={name: explain(f"mediapipe.{name}") for name in _MISSING},
         ),
         "mediapipe/python/__init__.py": _PACKAGE.format(
-            doc=_DOC,
             version="",
             modules=_SHARED
             | {"mediapipe": "mediapipe", "solution_base": "mediapipe.python.solution_base"},
@@ -146,7 +158,6 @@ def write_modules(release: str) -> dict[str, str]:
             missing={},
         ),
         "mediapipe/python/solutions/__init__.py": _PACKAGE.format(
-            doc=_DOC,
             version="",
             # Editors complete the name mediapipe here, and many scripts have it.
             modules={name: f"{solutions}.{name}" for name in modules} | {"mediapipe": "mediapipe"},
@@ -154,14 +165,12 @@ def write_modules(release: str) -> dict[str, str]:
             missing={},
         ),
         "mediapipe/framework/__init__.py": _PACKAGE.format(
-            doc=_DOC,
             version="",
             modules={"formats": formats},
             names={},
             missing={},
         ),
         "mediapipe/framework/formats/__init__.py": _PACKAGE.format(
-            doc=_DOC,
             version="",
             modules={name: f"{formats}.{name}" for name in TABLES["messages"]},
             names={},
@@ -176,6 +185,9 @@ def write_modules(release: str) -> dict[str, str]:
         code[f"mediapipe/framework/formats/{name}.py"] = _MESSAGES.format(name=name)
     for name in MODULES:
         code.setdefault(_path_of(name), _IMPORTABLE)
+    if not release:
+        # The original of 0.10 imports this one, even if it was installed last.
+        code[_path_of(_BINDINGS)] = _BESIDE + _IMPORTABLE
     for name in _MISSING:
         path = f"mediapipe.{name}"
         refusal = f"raise ImportError({explain(path)!r}, name={path!r})\n"

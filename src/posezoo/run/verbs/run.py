@@ -36,7 +36,13 @@ from posezoo.cli.model_argument import find_named_model
 from posezoo.cli.report import print_result
 from posezoo.core.declarations.model import TRACKING
 from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS
-from posezoo.core.errors import PosezooError, UnknownModelError, import_cv2, redact_secrets
+from posezoo.core.errors import (
+    OutputError,
+    PosezooError,
+    UnknownModelError,
+    import_cv2,
+    redact_secrets,
+)
 from posezoo.core.events import ignore_event
 from posezoo.core.files.staging import temporary_dir
 from posezoo.core.layout import precision_of
@@ -65,6 +71,7 @@ posezoo run posenet-mobilenet-v1 --input crowd.jpg https://example.org/crowd.mp4
 posezoo run blazepose-full --input holiday/ 'more/*.png' --precision FP32 --device GPU
 posezoo run --input 0 --limit 300
 posezoo run movenet-multipose --input walk.mp4 --track --smooth
+posezoo run blazepose-full --input walk.mp4 --output pose --format openpose
 posezoo run --input rtsp://camera.local/1 --quiet --track --mqtt broker.local/home/poses
 posezoo run decoded/public/movenet-lightning/FP16/movenet-lightning.xml --input me.jpg
 posezoo run mine.pth --input me.jpg
@@ -111,7 +118,15 @@ FLAGS = (
         "the number of frames of a video, camera or stream (default: all; a camera until ^C)",
         flags.whole_number(1),
     ),
-    flags.FORMAT,
+    Flag(
+        "--format",
+        "the format of the result on the standard output; openpose and openpose-coco print text,"
+        " and write OpenPose's JSON (BODY_25, or the 18 keypoints of its COCO model):"
+        " NAME_keypoints.json for a photo, and for a video a file for each frame in NAME_json",
+        default="text",
+        choices=("text", "json", "openpose", "openpose-coco"),
+    ),
+    "quiet",
     VIDEO,
     FlagGroup(
         *flags.shared("checkpoint whole_image masks inference_precision"),
@@ -140,6 +155,7 @@ def run(args: _RunArgs) -> int:
     from posezoo.poses.drawing import DrawingOptions
     from posezoo.run.advice import describe_assumed_skeleton
     from posezoo.run.load import Loader
+    from posezoo.run.openpose_files import BODIES
     from posezoo.run.video.frame_publishers import is_stdout, open_publisher
     from posezoo.run.video.frame_rate import StepTimer
     from posezoo.run.video.run_inputs import InputRunner
@@ -180,6 +196,7 @@ def run(args: _RunArgs) -> int:
             journal=stack.enter_context(journal),
             timer=timer,
             report_failure=failures.report,
+            openpose=BODIES.get(args.format, ()),
             # A bar would be drawn over the lines on a terminal.
             listener=ignore_event if is_stdout(args.json_lines) else console,
         )
@@ -484,9 +501,17 @@ def _require_video(args: _RunArgs, inputs: RunInputs) -> None:
 
 def _require_output(args: _RunArgs, inputs: RunInputs) -> None:
     """Refuse a place for results that does not fit the inputs, or has the files of others."""
+    from posezoo.run.openpose_files import BODIES
+    from posezoo.run.video.frame_outputs import is_picture_or_video
     from posezoo.run.video.run_inputs import require_fitting_output
 
     if args.output:
+        if args.format in BODIES and is_picture_or_video(args.output):
+            raise OutputError(
+                f"--format {args.format} writes a file for each photo or frame, and"
+                f" {args.output} is one file",
+                hint="--output names a folder",
+            )
         require_fitting_output(args.output, inputs)
 
 
@@ -514,6 +539,8 @@ def _result_lines(summary: dict[str, Any], runner: InputRunner) -> Iterator[str]
             yield f"{video['video']}: {kind} of each frame -> {video['keypoints']}"
     if not runner.is_file:
         yield f"{kind:11} {runner.results / 'poses.json'}"
+    if runner.openpose:
+        yield f"{'OpenPose':11} {runner.results / '**' / '*_keypoints.json'}"
 
 
 def _model_lines(summary: dict[str, Any], estimator: Estimator) -> Iterator[str]:

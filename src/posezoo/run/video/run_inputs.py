@@ -44,6 +44,7 @@ from posezoo.run.images import (
     require_image,
     write_image,
 )
+from posezoo.run.openpose_files import ENDING, remove_own_frames, write_openpose
 from posezoo.run.result_journal import ResultJournal, file_fingerprint
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.runtime_config import VideoOptions
@@ -359,19 +360,21 @@ class OutputNames:
         suffix = ".png"
         if image.suffix.lower() in (".jpg", ".jpeg"):
             suffix = image.suffix.lower()
-        return self.path_for(image.stem, suffix)
+        return self.path_for(f"{image.stem}_poses", suffix)
 
     def video_path(self, stem: str) -> Path:
         """A new path of a video: ``clip`` becomes ``clip_poses.mp4``."""
-        return self._file or self.path_for(stem, ".mp4")
+        return self._file or self.path_for(f"{stem}_poses", ".mp4")
 
     def path_for(self, stem: str, suffix: str) -> Path:
-        """A new path of a result: ``clip`` becomes ``clip_poses.mp4``."""
-        target = self._folder / avoid_reserved(f"{stem}_poses{suffix}")
+        """A new path of a result: ``me`` becomes ``me_keypoints.json``, or
+        ``me_2_keypoints.json``.
+        """
+        target = self._folder / avoid_reserved(f"{stem}{suffix}")
         count = 1
         while _place(target) in self._taken:
             count += 1
-            target = self._folder / avoid_reserved(f"{stem}_poses_{count}{suffix}")
+            target = self._folder / avoid_reserved(f"{stem}_{count}{suffix}")
         self._taken.add(_place(target))
         return target
 
@@ -392,6 +395,7 @@ class _LoadedImage:
     input: ImageInput
     target: Path  # the picture
     timer: StepTimer
+    openpose: Path | None
     pixels: Image | None = None
     is_done: bool = False  # by an earlier run
 
@@ -430,6 +434,7 @@ class InputRunner:
         journal: the results of photos by their pictures; those of an earlier run are kept if the
             photo and its picture are the same.
         report_failure: receives ``image``, its name, and why it could not be read or written.
+        openpose: the keypoints of OpenPose's files, which are written, too; empty: none are.
         listener: receives the progress.
     """
 
@@ -445,6 +450,7 @@ class InputRunner:
     journal: ResultJournal
     timer: StepTimer
     report_failure: ReportFailure
+    openpose: Sequence[str] = ()
     listener: Listener = ignore_event
 
     def __post_init__(self) -> None:
@@ -453,7 +459,12 @@ class InputRunner:
         self._names = OutputNames(self.results, paths)
         self.is_file = is_picture_or_video(self.results)
         self._loaded = [
-            _LoadedImage(image, self._names.output_path(image.path), self.timer)
+            _LoadedImage(
+                image,
+                self._names.output_path(image.path),
+                self.timer,
+                self._names.path_for(image.path.stem, ENDING) if self.openpose else None,
+            )
             for image in self.inputs.images
         ]
         for image in self._loaded:
@@ -528,7 +539,7 @@ class InputRunner:
         with self.estimator.stream(rest, _LoadedImage.read) as stream:
             for number, image in enumerate(self._loaded, 1):
                 if image.is_done:
-                    self._keep(self.journal.read(image.key))
+                    self._keep(image, self.journal.read(image.key))
                     continue
                 people = self._run_on_image(image, stream)
                 self._report("images", "", number, len(self._loaded), people)
@@ -569,10 +580,12 @@ class InputRunner:
             "poses": [pose_to_json(pose, self.min_score) for pose in poses],
         }
         self.journal.add(image.key, image.fingerprint(), row)
-        return self._keep(row)
+        return self._keep(image, row)
 
-    def _keep(self, row: dict[str, Any]) -> int:
+    def _keep(self, image: _LoadedImage, row: dict[str, Any]) -> int:
         """Keep a result, without its keypoints; returns the number of people who are drawn."""
+        if image.openpose:
+            write_openpose(image.openpose, row["poses"], self.openpose, self.listener)
         people = self._count_drawn(row["poses"])
         for pose in row["poses"]:
             del pose["keypoints"]
@@ -585,7 +598,7 @@ class InputRunner:
         """
         source = video.source
         target = self._names.video_path(video.stem)
-        keypoints = None if self.is_file else self._names.path_for(video.stem, ".json")
+        keypoints = None if self.is_file else self._names.path_for(f"{video.stem}_poses", ".json")
         people_from = self.estimator.people_from
         if self.estimator.follows_one_person:
             people_from = TRACKING
@@ -624,6 +637,9 @@ class InputRunner:
         frames, and the most people drawn in one, and names the video once it is there.
         """
         source = video.source
+        frames = self._names.path_for(video.stem, "_json")
+        if self.openpose:
+            remove_own_frames(frames)
         total = source.frame_count
         if self.limit is not None:
             total = min(total, self.limit)
@@ -656,6 +672,9 @@ class InputRunner:
                 output.write(frame, draw_as(drawing, frame.image, poses, in_place=True))
                 if written:
                     written.append(described)
+                if self.openpose:
+                    path = frames / f"{video.stem}_{frame.index:012}{ENDING}"
+                    write_openpose(path, described["poses"], self.openpose, self.listener)
                 row["frames"] += 1
                 people = self._count_drawn(described["poses"])
                 row["people"] = max(row["people"], people)
