@@ -26,7 +26,7 @@ def main() -> None:
     """Draw each picture."""
     people, _ = photos = [*map(read_image, sample_photos("person"))]
     model = posezoo.load("movenet-thunder")
-    shift = np.float32([people.shape[1], 0, 0])
+    shift = np.array([people.shape[1], 0, 0], np.float32)
     poses = list(model(people))
     for pose in model(photos[1]):
         x0, y0, x1, y1 = pose.box

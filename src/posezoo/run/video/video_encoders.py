@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from fractions import Fraction
-from importlib import import_module
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -55,9 +54,9 @@ def open_encoder(
     try:
         if path.suffix.lower() == ".avi":  # this format has no times of frames
             return _OpenCVEncoder(path, size, fps)
-        # A folder av of the user is imported as a package, too, but has no such module.
+        av = import_optional("av", extra="video")
+        # A folder av of the user is a package, too, but without this module.
         import_optional("av.error", extra="video")
-        av = import_module("av")
     except MissingPackageError:
         lost = "drawn videos have no sound, and browsers do not play them"
         listener(WarningIssued(f"{lost}; PyAV changes both: {install_command('video')}"))
