@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import builtins
-import glob
 import hashlib
 import json
-import pathlib
 import shutil
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,10 +20,18 @@ from conftest import ROOT, by_digest
 from fakes.checkpoints import params
 from fakes.command import posezoo as posezoo_command
 from fakes.stated_inputs import ULTRALYTICS, write_whole_input
+from fakes.videos import stretch_pixels
+from fakes.waiting import HANG_S
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.declarations.model import NetworkChoice, Precision
-from posezoo.core.errors import ImageError
-from posezoo.core.events import ConversionUpToDate, SelfCheckPassed, ignore_event
+from posezoo.core.errors import ImageError, ImageWarning
+from posezoo.core.events import (
+    ConversionStarted,
+    ConversionUpToDate,
+    SelfCheckPassed,
+    WarningIssued,
+    ignore_event,
+)
 from posezoo.core.pipeline.get import download
 from posezoo.core.pipeline.plan import make_plan
 from posezoo.core.pipeline.zoo_context import open_context
@@ -174,7 +181,7 @@ def test_a_video_that_is_open_is_no_image(tmp_path):
         model.stream(video),
     ):
         pass
-    assert "docs/tutorials/video.md" in caught.value.hint
+    assert "model.stream takes the path of a video" in caught.value.hint
 
 
 def test_a_bad_image_of_a_list_is_named_by_its_index(tmp_path):
@@ -190,11 +197,15 @@ def test_a_bad_image_of_a_list_is_named_by_its_index(tmp_path):
 
 def test_one_image_in_place_of_several_and_several_in_place_of_one_are_explained(tmp_path):
     model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
-    for images in (IMAGE, "me.jpg", tmp_path):
-        for function in (model.batch, model.stream):
-            with pytest.raises(posezoo.PosezooError, match="and this is one") as caught:
-                function(images)
-            assert caught.value.hint.startswith("model(image) takes one image or path")
+    for images, function in (
+        (IMAGE, model.batch),
+        (IMAGE, model.stream),
+        ("me.jpg", model.batch),
+        (tmp_path, model.batch),
+    ):
+        with pytest.raises(posezoo.PosezooError, match="and this is one") as caught:
+            function(images)
+        assert caught.value.hint.startswith("model(image) takes one image or path")
     with pytest.raises(posezoo.PosezooError, match="not generator") as caught:
         model(image for image in [IMAGE])
     assert caught.value.hint.startswith("model.stream(frames) takes an iterator")
@@ -220,13 +231,10 @@ def test_a_path_that_is_no_image_is_explained(tmp_path):
         with pytest.raises(posezoo.PosezooError) as caught:
             model(path)
         hints[path] = caught.value.hint
-    *still_hints, video_hint, address = hints.values()
-    names = {"model": model, "pathlib": pathlib, "glob": glob, "cv2": cv2}
-    for hint in still_hints:
-        (poses,) = eval(hint[hint.index("model(") :], names)
+    *of_images, address = hints.values()
+    for hint in of_images:
+        ((_, poses),) = eval(hint.removeprefix("for all its images: "), {"model": model})
         assert len(poses) == 1
-    exec(video_hint.partition("for its first frame: ")[2], names)
-    assert names["is_read"] and len(model(names["frame"])) == 1
     assert address.startswith("download it first")
 
 
@@ -642,9 +650,8 @@ def test_what_is_no_array_is_refused_with_how_to_make_one(tmp_path):
     model = posezoo.load(path, listener=None)
 
     class Picture:
-        """As an image of Pillow."""
-
-        __array_interface__ = np.zeros((32, 64, 3), np.uint8).__array_interface__
+        def __array__(self):
+            return np.zeros((32, 64, 3), np.uint8)
 
     with pytest.raises(posezoo.PosezooError, match="not Picture") as caught:
         model(Picture())
@@ -674,3 +681,102 @@ def test_a_star_import_hides_no_name_of_python():
     names: dict[str, object] = {}
     exec("from posezoo import *", names)
     assert not names.keys() & vars(builtins).keys() - {"__builtins__"}
+
+
+SEVERAL_PROCESSES = """
+import multiprocessing, os, signal, sys
+import numpy, posezoo
+
+IMAGE = numpy.zeros((32, 64, 3), numpy.uint8)
+
+if __name__ == "__main__":
+    others = [posezoo.load(sys.argv[1], listener=None) for _ in range(3)]
+    model = others[1]
+    wanted = repr(model(IMAGE))
+    for method in multiprocessing.get_all_start_methods():
+        with multiprocessing.get_context(method).Pool(1) as pool:
+            assert repr(pool.map(model, [IMAGE])) == f"[{wanted}]", method
+    child = os.fork() if hasattr(os, "fork") else 0
+    if child:  # OpenVINO gave this thread the stack for signals
+        signal.signal(signal.SIGUSR1, lambda *_: None)
+        os.kill(os.getpid(), signal.SIGUSR1)
+    assert repr(model(IMAGE)) == wanted
+    if child:
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_model_runs_in_processes_of_every_start_method_and_in_a_fork_that_ends_as_usual(tmp_path):
+    (tmp_path / "script.py").write_text(SEVERAL_PROCESSES)
+    path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
+    words = [sys.executable, "script.py", path]
+    ended = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=HANG_S)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.fixture
+def walk(tmp_path) -> Path:
+    """A video of a person, whose pixels are not square."""
+    photo = cv2.resize(read_image(SAMPLE_PHOTOS[0]), (160, 320))
+    path = tmp_path / "walk.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 12, (160, 320))
+    for shift in range(6):
+        writer.write(np.roll(photo, 8 * shift, axis=1))
+    writer.release()
+    return stretch_pixels(path, width=2)
+
+
+def test_a_stream_reads_a_video_as_the_command_does_and_a_tracker_finds_the_same(
+    blazepose, walk, tmp_path
+):
+    zoo = {"weights_dir": blazepose.output_dir}
+    flags = ("--input", walk, "--output", tmp_path / "out", "--smooth")
+    ended = posezoo_command("run", "blazepose-full", *flags, "--weights_dir", blazepose.output_dir)
+    assert ended.returncode == 0, ended.stderr
+    written = json.loads((tmp_path / "out" / "walk_poses.json").read_text())["frames"]
+    model = posezoo.load("blazepose-full", listener=None, **zoo)
+    tracker = model.tracker(smooth=True, color="RGB")
+    with model.stream(walk, smooth=True) as results:
+        for (frame, poses), row in zip(results, written, strict=True):
+            assert frame.image.shape == (320, 320, 3)
+            assert round(frame.shown_s, 3) == row["seconds"]
+            assert [pose.track_id for pose in poses] == [1]
+            nose = row["poses"][0]["keypoints"][0]
+            assert poses[0]["nose"] == pytest.approx(
+                [nose[key] for key in ("x", "y", "score")], abs=0.01
+            )
+            (tracked,) = tracker(frame.image[..., ::-1], time_s=frame.shown_s)
+            assert tracked.track_id == 1
+            np.testing.assert_array_equal(tracked.keypoints, poses[0].keypoints)
+
+
+def test_a_stream_leaves_out_what_it_cannot_read_with_a_warning(tmp_path):
+    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
+    (tmp_path / "photos").mkdir()
+    write_image(tmp_path / "photos" / "a.png", IMAGE)
+    (tmp_path / "photos" / "b.png").write_bytes(b"no image")
+    with (
+        pytest.warns(ImageWarning, match=r"b\.png: is not an image"),
+        model.stream(tmp_path / "photos") as results,
+    ):
+        assert [Path(frame.name).name for frame, _ in results] == ["a.png"]
+    with pytest.raises(ImageError, match="camera 99: cannot be opened"):
+        model.stream(99)
+
+
+def test_a_model_says_what_it_is_and_a_wrong_argument_what_is_meant(blazepose):
+    zoo = {"weights_dir": blazepose.output_dir, "listener": None}
+    model = posezoo.load("blazepose-full", **zoo)
+    shown = "<posezoo model blazepose-full, FP16 on CPU (f32), people from the model>"
+    assert repr(model) == shown
+    with pytest.raises(posezoo.PosezooError, match="'min_person_scor'") as caught:
+        posezoo.load("blazepose-full", min_person_scor=0.3, **zoo)
+    assert caught.value.hint == "did you mean min_person_score?"
+
+
+def test_events_reach_the_log_of_a_program(caplog):
+    caplog.set_level("INFO", "posezoo")
+    posezoo.log_events(ConversionStarted("mine", ("FP16",)))
+    posezoo.log_events(WarningIssued("the disk is\nslow"))
+    lines = [(record.levelname, record.message) for record in caplog.records]
+    assert lines == [("INFO", "mine: converting to FP16"), ("WARNING", "the disk is\\nslow")]

@@ -103,7 +103,9 @@ def estimator() -> Estimator:
     """What posezoo.load returns, without a network."""
     network = SimpleNamespace(device="CPU", executed_precision="f32", requests=1, streams=1)
     pipeline = SimpleNamespace(networks=[network], input_size=(456, 256))
-    return Estimator(open_registry().find("human-pose-estimation-0001"), "openpose", pipeline)
+    return Estimator(
+        open_registry().find("human-pose-estimation-0001"), "openpose", pipeline, again=estimator
+    )
 
 
 def test_the_python_api_is_the_stored_one():
@@ -132,6 +134,7 @@ def test_the_python_api_is_the_stored_one():
             ("__call__", Estimator.__call__),
             (".batch", Estimator.batch),
             (".stream", Estimator.stream),
+            (".tracker", Estimator.tracker),
             (".with_detector", Estimator.with_detector),
         )
     ]

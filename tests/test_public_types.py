@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from fakes.pages import blocks
+
 ROOT = Path(__file__).resolve().parents[1]
 
 SCRIPT = """
@@ -25,16 +27,30 @@ for pose in poses:
     reveal_type(pose.to_json())
     reveal_type(pose.to_coco(image_id=1))
 reveal_type(posezoo.get("blazepose-full", precision="FP16"))
+for frame, found in model.stream("walk.mp4"):
+    reveal_type(frame.image)
+    reveal_type(model.tracker()(frame.image))
+for path, found in model.stream(["one.jpg"]):
+    reveal_type(path)
+"""
+
+
+WRONG = """
+import posezoo
+
+posezoo.load(min_person_scor=0.3)
 """
 
 
 @pytest.mark.slow
 def test_a_type_checker_knows_the_values_of_a_users_script(tmp_path):
     pytest.importorskip("mypy", reason="needs mypy")
-    (tmp_path / "script.py").write_text(SCRIPT)
-    command = [sys.executable, "-m", "mypy", "--config-file=", "--follow-imports=silent"]
+    (readme,) = blocks(ROOT / "README.md", "python")
+    for name, script in (("script", SCRIPT), ("readme", readme), ("wrong", WRONG)):
+        (tmp_path / f"{name}.py").write_text(script)
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file="]
     ended = subprocess.run(
-        [*command, f"--cache-dir={tmp_path / 'cache'}", "script.py"],
+        [*command, "--follow-imports=silent", f"--cache-dir={tmp_path / 'cache'}", "."],
         cwd=tmp_path,
         env={"MYPYPATH": str(ROOT / "src"), "PATH": ""},
         capture_output=True,
@@ -43,9 +59,12 @@ def test_a_type_checker_knows_the_values_of_a_users_script(tmp_path):
         check=False,
     )
     revealed = re.findall(r'Revealed type is "(.+)"', ended.stdout)
-    assert ended.returncode == 0, ended.stdout
+    (error,) = re.findall("(.*): error: (.*)", ended.stdout)
+    assert error[0] == "wrong.py:4"
+    assert 'did you mean "min_person_score"?' in error[1]
     # numpy writes this type in another form in each version.
-    assert revealed.pop(2).startswith("numpy.ndarray[")
+    arrays = [revealed.pop(place) for place in (8, 2)]
+    assert all(array.startswith("numpy.ndarray[") for array in arrays)
     assert revealed == [
         "posezoo.run.runtime.estimator.Estimator",
         "posezoo.poses.keypoints.Poses",
@@ -54,4 +73,6 @@ def test_a_type_checker_knows_the_values_of_a_users_script(tmp_path):
         "dict[str, Any]",
         "dict[str, Any]",
         "dict[str, pathlib.Path]",
+        "posezoo.poses.keypoints.Poses",
+        "str",
     ]

@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 
 from fakes.checkout import ONLINE, ROOT, copy_checkout, git
 from fakes.irs import write_ir
+from fakes.pages import blocks
 from fakes.pins import read_pins
 from fakes.waiting import HANG_S
 from fakes.wheels import make_wheel
@@ -218,15 +219,44 @@ if __name__ == "__main__":
 """
 
 
-def test_a_frozen_program_runs_an_ir_and_starts_no_process_without_one(released, tmp_path):
+@pytest.fixture(scope="module")
+def users_python(released, tmp_path_factory) -> Path:
+    """That of a user who installed the wheel, and the tools of the tests."""
     dist, *_ = released
     (wheel,) = dist.glob("posezoo-*.whl")
-    python = tmp_path / "venv" / "bin" / "python"
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
-    install = [python, "-m", "pip", "install", "-q", f"{wheel}[run]", "pyinstaller"]
+    venv = tmp_path_factory.mktemp("user") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    tools = ("pyinstaller", "nbconvert", "ipykernel", "mypy")
+    install = [venv / "bin" / "python", "-m", "pip", "install", "-q", f"{wheel}[run]", *tools]
     subprocess.run(install, check=True, env=ONLINE)
+    return venv / "bin" / "python"
+
+
+def test_readmes_lines_pass_a_type_checker_and_run_in_a_notebook(users_python, mirror, tmp_path):
+    (code,) = blocks(ROOT / "README.md", "python")
+    (tmp_path / "readme.py").write_text(code)
+    check = [users_python, "-m", "mypy", "--strict", "readme.py"]
+    checked = subprocess.run(check, cwd=tmp_path, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout
+    shutil.copy(SAMPLE_PHOTOS[0], tmp_path / "photo.jpg")
+    cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    notebook = {
+        "cells": [cell | {"source": code}],
+        "metadata": {},
+        "nbformat": 4,
+        "nbformat_minor": 4,
+    }
+    (tmp_path / "readme.ipynb").write_text(json.dumps(notebook))
+    run = [users_python, "-m", "nbconvert", "--to", "notebook", "--execute", "readme.ipynb"]
+    user = {"HOME": str(tmp_path / "home"), "PATH": os.defpath, "POSEZOO_MIRROR": str(mirror)}
+    ran = subprocess.run(run, cwd=tmp_path, env=user, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert (tmp_path / "poses.jpg").is_file()
+
+
+def test_a_frozen_program_runs_an_ir_and_starts_no_process_without_one(users_python, tmp_path):
     (tmp_path / "app.py").write_text(FROZEN)
-    freeze = [python, "-m", "PyInstaller", "--log-level", "ERROR", "app.py"]
+    freeze = [users_python, "-m", "PyInstaller", "--log-level", "ERROR", "app.py"]
     subprocess.run(freeze, check=True, cwd=tmp_path)
     home = {"HOME": str(tmp_path / "home"), "PATH": os.defpath}
 

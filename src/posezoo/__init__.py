@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from posezoo.api import get, load, network
     from posezoo.api import list_models as list
+    from posezoo.cli.console import log_events
     from posezoo.core.errors import PosezooError
     from posezoo.core.versions import version
     from posezoo.poses.decoders import decode
@@ -37,6 +38,7 @@ __all__ = [
     "draw",
     "get",
     "load",
+    "log_events",
     "network",
     "version",
 ]
@@ -53,6 +55,7 @@ _HOMES = {
     "get": "posezoo.api",
     "list": "posezoo.api",
     "load": "posezoo.api",
+    "log_events": "posezoo.cli.console",
     "network": "posezoo.api",
     "version": "posezoo.core.versions",
 }

@@ -7,9 +7,10 @@ A plug-in imports the classes and functions of ``_FOR_PLUGINS`` from here, such 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,7 @@ from posezoo.core.settings import (
     DEFAULT_MODEL,
     SECOND_MODEL,
     SETTING_TYPES,
+    SettingValues,
     read_settings,
     suggest_setting,
     to_settings,
@@ -51,6 +53,7 @@ from posezoo.run.load import ChosenModel, Loader, default_runtime
 
 if TYPE_CHECKING:
     from torch import nn
+    from typing_extensions import Unpack
 
     from posezoo.pages.facts.model_facts import ModelFacts
     from posezoo.poses.decoders import Option
@@ -93,7 +96,7 @@ def get(
     trust_on_first_use: bool = False,
     skeleton: Skeleton | str | os.PathLike[str] | None = None,
     listener: Listener | None = show_progress,
-    **settings: Any,
+    **settings: Unpack[SettingValues],
 ) -> dict[str, Path]:
     """Download, verify and convert a model to IR; an IR that is up to date is kept.
 
@@ -127,7 +130,7 @@ def get(
         CheckpointError: the checkpoint cannot be read, or does not fit the network.
     """
     listener = listener or ignore_event
-    context = _open(settings, trust_on_first_use)
+    context = _open(get, settings, trust_on_first_use)
     weights = None if checkpoint is None else Path(checkpoint)
     if skeleton is not None and weights is None:
         raise PosezooError(
@@ -147,7 +150,7 @@ def get(
     )
 
 
-def list_models(*patterns: str, **settings: Any) -> list[ModelFacts]:
+def list_models(*patterns: str, **settings: Unpack[SettingValues]) -> list[ModelFacts]:
     """The models of the zoo, as ``posezoo list`` shows them: composites first.
 
     Args:
@@ -164,7 +167,7 @@ def list_models(*patterns: str, **settings: Any) -> list[ModelFacts]:
     """
     from posezoo.pages.facts.model_facts import describe_models
 
-    registry = _open(settings, trust_on_first_use=False).registry
+    registry = _open(list_models, settings, trust_on_first_use=False).registry
     selection = registry.select(patterns or None)
     for problem in selection.problems:
         raise problem
@@ -199,7 +202,7 @@ def load(
     reverse_input_channels: bool | None = None,
     skeleton: Skeleton | str | os.PathLike[str] | None = None,
     listener: Listener | None = show_progress,
-    **settings: Any,
+    **settings: Unpack[SettingValues],
 ) -> Estimator:
     """Load a model that returns the poses in an image; it is downloaded and converted first if
     needed.
@@ -275,7 +278,7 @@ def load(
     flags = {**settings, "device": device, "inference_precision": inference_precision}
     if detector != "usual":
         flags["detector"] = detector or "none"
-    context = _open(flags, trust_on_first_use)
+    context = _open(load, flags, trust_on_first_use)
     from posezoo.run.runtime.runtime_config import LoadOptions
 
     options = LoadOptions(
@@ -334,7 +337,7 @@ def network(
     *,
     trust_on_first_use: bool = False,
     listener: Listener | None = show_progress,
-    **settings: Any,
+    **settings: Unpack[SettingValues],
 ) -> nn.Module:
     """One of our networks as a PyTorch module, in eval mode, on the CPU, in float32.
 
@@ -366,7 +369,7 @@ def network(
     from posezoo.core.download.model_download import download_model
     from posezoo.networks.pretrained import read_network_checkpoint
 
-    context = _open(settings, trust_on_first_use)
+    context = _open(network, settings, trust_on_first_use)
     if pretrained is True:
         spec = with_known_network(_model_with_network(context, name))
         choice = require_network(spec)
@@ -447,10 +450,13 @@ def _model_with_network(context: Context, name: str) -> ModelSpec:
     return context.registry.find_single(name)
 
 
-def _open(flags: dict[str, Any], trust_on_first_use: bool) -> Context:
+def _open(
+    caller: Callable[..., object], flags: Mapping[str, object], trust_on_first_use: bool
+) -> Context:
     for name in flags:
         if name not in SETTING_TYPES:
-            hint = explain_other_word(name).replace("--", "") or suggest_setting(name)
+            similar = suggest(name, signature(caller).parameters) or suggest_setting(name)
+            hint = explain_other_word(name).replace("--", "") or similar
             raise SettingsError(f"unknown setting {name!r}", hint=hint)
     try:
         settings = to_settings(read_settings(flags))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import ntpath
 import os
 import re
@@ -10,10 +11,12 @@ from types import SimpleNamespace
 
 import pytest
 
+import posezoo
 from fakes.command import posezoo_process
 from posezoo.core.errors import SettingsError
 from posezoo.core.settings import (
     SETTING_TYPES,
+    SettingValues,
     read_settings,
     to_settings,
     unknown_variables,
@@ -368,3 +371,8 @@ def test_a_misspelt_variable_is_named_once():
     assert (
         wrong.stderr == "warning: POSEZOO_DEVISE: unknown setting; did you mean POSEZOO_DEVICE?\n"
     )
+
+
+def test_type_checkers_know_each_setting_that_load_has_not_as_a_parameter():
+    parameters = inspect.signature(posezoo.load).parameters
+    assert SettingValues.__annotations__.keys() == SETTING_TYPES.keys() - parameters.keys()

@@ -266,3 +266,12 @@ def test_the_number_of_a_tracked_person_is_in_both_forms_of_json():
 
 def test_a_keypoint_of_an_unknown_set_has_the_sigma_of_its_joint_if_coco_has_it():
     assert sigmas_of(["left_wrist", "horn", "neck"]) == [0.062, None, 0.079]
+
+
+def test_a_keypoint_is_found_by_its_name():
+    pose = person()
+    assert pose["left_knee"] == tuple(pose.keypoints[pose.layout.keypoints.index("left_knee")])
+    assert pose["left_knee"].score == 0.75
+    with pytest.raises(PosezooError, match="has no keypoint 'left_kne'") as caught:
+        pose["left_kne"]
+    assert caught.value.hint == "did you mean left_knee?"

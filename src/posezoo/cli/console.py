@@ -7,6 +7,8 @@ of the progress and the lines about measured results are also used by Open Model
 
 from __future__ import annotations
 
+import io
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
@@ -514,7 +516,16 @@ _REACTIONS: dict[type[events.Event], Callable[[Console, Any], None]] = {
 }
 
 
+class _LogWriter(Console):
+    def print_line(self, line: str) -> None:
+        logging.getLogger("posezoo").info("%s", printable(line))
+
+    def warn(self, message: str) -> None:
+        logging.getLogger("posezoo").warning("%s", printable(message))
+
+
 _API_CONSOLE = Console()
+_LOG_WRITER = _LogWriter(io.StringIO())
 
 
 def show_progress(event: events.Event) -> None:
@@ -522,3 +533,10 @@ def show_progress(event: events.Event) -> None:
     line does.
     """
     _API_CONSOLE(event)
+
+
+def log_events(event: events.Event) -> None:
+    """A listener for ``get``, ``load`` and ``network`` that gives the lines of ``show_progress`` to
+    Python's ``logging``: warnings and information of the logger ``posezoo``.
+    """
+    _LOG_WRITER(event)

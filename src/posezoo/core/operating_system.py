@@ -268,6 +268,12 @@ def call_in_forks(call: Callable[[], object]) -> None:
         os.register_at_fork(after_in_child=call)
 
 
+def call_before_forks(call: Callable[[], object]) -> None:
+    """Call a function in this process before each fork."""
+    if sys.platform != "win32":
+        os.register_at_fork(before=call)
+
+
 def available_cores() -> int:
     """The number of cores that this process may use, at most those of its container's quota."""
     return quota_cores() or _usable_cores()

@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, fields
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from posezoo.core import features
 from posezoo.core.declarations.sources import STORES
@@ -477,6 +477,37 @@ class Settings:
         in_folder=_any_value,
         restricts=True,
     )
+
+
+_Path = str | Path
+_Paths = _Path | Sequence[_Path]
+_Texts = str | Sequence[str]
+
+
+class SettingValues(TypedDict, total=False):
+    """What the Python API takes for ``Settings``, of which ``load`` has some as parameters."""
+
+    weights_dir: _Path
+    cache_dir: _Path
+    mirror: _Paths
+    models_dir: _Paths
+    registries: _Texts
+    attempts: int
+    stall_timeout: float
+    header: _Texts
+    ca_bundle: _Path
+    allow_http: bool
+    allow_private_redirects: bool
+    jobs: int
+    connections: int
+    conversion_timeout: float
+    conversion_memory: float
+    require_proof: bool
+    mo: _Path
+    allow_upstream_code: bool | str
+    lock: _Path
+    locked: bool
+    allow_licenses: _Texts
 
 
 #: The definitions of the settings, by name.

@@ -95,7 +95,7 @@ class Drawing(np.ndarray[Any, Any]):
 
 
 def draw(
-    image: Image,
+    image: Array | None,
     poses: Iterable[Pose],
     *,
     min_score: float | None = None,
@@ -137,10 +137,10 @@ def draw(
 
 
 def draw_as(
-    options: DrawingOptions, image: Image, poses: Iterable[Pose], *, in_place: bool = False
+    options: DrawingOptions, image: Array | None, poses: Iterable[Pose], *, in_place: bool = False
 ) -> Image:
     """As ``draw``."""
-    _require_image(image)
+    image = _require_image(image)
     if in_place:
         _require_drawable(image)
     canvas: Image = image if in_place else image.copy()
@@ -186,12 +186,13 @@ def _require_drawable(image: Image) -> None:
     )
 
 
-def _require_image(image: object) -> None:
+def _require_image(image: object) -> Array:
     if not isinstance(image, np.ndarray):
         raise ImageError(
             f"poses are drawn into a numpy array, not into {type(image).__name__}",
             hint="cv2.imread reads a file as an array, and gives None if it cannot",
         )
+    return image
 
 
 def _draw_words(canvas: Image, pose: Pose, min_score: float, line: int) -> None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import KW_ONLY
 from functools import cache
-from typing import Any, SupportsIndex, overload
+from typing import Any, NamedTuple, SupportsIndex, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from posezoo.core.arrays import Array, Bools, Floats
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS, skeleton_of
-from posezoo.core.errors import InferenceError, PosezooError
+from posezoo.core.errors import InferenceError, PosezooError, suggest
 from posezoo.core.values import frozen_with_arrays
 from posezoo.poses.mask_encoding import encode_mask
 
@@ -156,6 +156,14 @@ def from_pixel_indices(keypoints: Floats) -> Floats:
     return continuous
 
 
+class Keypoint(NamedTuple):
+    """One keypoint: its place in image pixels, and its score, 0..1."""
+
+    x: float
+    y: float
+    score: float
+
+
 @frozen_with_arrays
 class Pose:
     """One person: keypoints in image pixels.
@@ -204,6 +212,20 @@ class Pose:
     def layout(self) -> Skeleton:
         """The names of the K keypoints, and the limbs between them."""
         return self.own_skeleton or SKELETONS[self.skeleton]
+
+    def __getitem__(self, name: str) -> Keypoint:
+        """The keypoint of this name, such as ``left_knee``.
+
+        Raises:
+            PosezooError: the skeleton has none.
+        """
+        names = self.layout.keypoints
+        if name not in names:
+            raise PosezooError(
+                f"the skeleton {self.skeleton} has no keypoint {name!r}",
+                hint=suggest(str(name), names) or f"it has {', '.join(names)}",
+            )
+        return Keypoint(*self.keypoints[names.index(name)].tolist())
 
     def coco_keypoints(self) -> Floats:
         """(17, 3) float32: x, y in pixels and score of COCO's keypoints, in COCO's order.

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from glob import has_magic
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,6 +104,21 @@ MAX_PIXELS = 1 << 28
 
 # The file size of this number of pixels, 4 bytes each, without compression.
 MAX_BYTES = MAX_PIXELS * 4
+
+
+# How Pillow turns an image by each EXIF orientation, as numbers of its ``Transpose``.
+_ORIENTATION = 0x0112
+_TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
+
+
+@runtime_checkable
+class PillowImage(Protocol):
+    """An image of Pillow, which posezoo does not import."""
+
+    mode: str
+
+    def getexif(self) -> Any:
+        """Its EXIF tags, by number."""
 
 
 @frozen
@@ -298,7 +313,7 @@ def write_image(path: Path, image: Image, listener: Listener = ignore_event) -> 
 
 def open_image(image: object, color: str = "BGR") -> Image:
     """An image as (height, width, 3) uint8 BGR: read from a path, decoded from the bytes of an
-    image file, or an array as for ``to_bgr``.
+    image file, or an array or an image of Pillow as for ``to_bgr``.
 
     Raises:
         ImageError: as for ``read_image``, ``decode_image`` and ``to_bgr``.
@@ -316,19 +331,11 @@ def open_image(image: object, color: str = "BGR") -> Image:
 
 def _hint_for_path(text: str) -> str:
     """How Python gets the images of a path that is not an image; empty if it is none of these."""
-    if os.path.isdir(text):
-        suffixes = (path.suffix for path in Path(text).glob("*.*"))
-        suffix = next((each for each in suffixes if each.lower() in SUFFIXES), ".jpg")
-        return f"for all its images: model(sorted(pathlib.Path({text!r}).glob('*{suffix}')))"
     if "://" in text:
         return "download it first; posezoo run --input takes addresses, too"
-    if _is_playable(text):
-        return (
-            "posezoo run --input plays it; for its first frame:"
-            f" is_read, frame = cv2.VideoCapture({text!r}).read()"
-        )
-    if has_magic(text) and not os.path.lexists(text):
-        return f"for all that it matches: model(sorted(glob.glob({text!r})))"
+    is_glob = has_magic(text) and not os.path.lexists(text)
+    if is_glob or os.path.isdir(text) or _is_playable(text):
+        return f"for all its images: model.stream({text!r})"
     return ""
 
 
@@ -347,8 +354,9 @@ def to_bgr(frame: object, color: str = "BGR") -> Image:
     """A frame as (height, width, 3) uint8 BGR; it is not copied if it already has this form.
 
     Args:
-        frame: uint8 of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); alpha is removed.
-        color: the order of its channels, BGR or RGB.
+        frame: uint8 of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); alpha is removed. Or an
+            image of Pillow, which is turned and converted as ``read_image`` does.
+        color: the order of an array's channels, BGR or RGB.
 
     Raises:
         ImageError: the frame has another type or shape, or no pixels.
@@ -356,6 +364,8 @@ def to_bgr(frame: object, color: str = "BGR") -> Image:
     if color not in ("BGR", "RGB"):
         hint = suggest(str(color).upper(), ("BGR", "RGB"))
         raise ImageError(f"the color order of a frame is BGR or RGB, not {color!r}", hint=hint)
+    if isinstance(frame, PillowImage):
+        frame, color = _pillow_to_rgb(frame), "RGB"
     if not isinstance(frame, np.ndarray):
         raise ImageError(
             f"a frame is a numpy array, not {type(frame).__name__}", hint=_hint_for_object(frame)
@@ -378,6 +388,18 @@ def to_bgr(frame: object, color: str = "BGR") -> Image:
     return np.ascontiguousarray(frame[..., :3] if color == "BGR" else frame[..., 2::-1])
 
 
+def _pillow_to_rgb(image: Any) -> Array:
+    try:
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION))
+        if turn is not None:
+            image = image.transpose(turn)
+        if image.mode.startswith("I;16"):  # Pillow would cut off what is above 255
+            return (np.asarray(image) >> 8).astype(np.uint8)
+        return np.asarray(image if image.mode in ("I", "F") else image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ImageError(f"Pillow cannot read the image: {error}") from error
+
+
 def is_image_shape(shape: tuple[int, ...]) -> bool:
     """Whether an array of this shape is one image: (H, W), or (H, W, C) with 1, 3 or 4 channels."""
     return len(shape) == 2 or (len(shape) == 3 and shape[2] in _CHANNELS)
@@ -395,8 +417,6 @@ def _hint_for_object(frame: object) -> str:
         return "tensor.cpu().numpy() makes one; if it is RGB: color='RGB'"
     if hasattr(frame, "isOpened"):  # cv2.VideoCapture
         return "is_read, frame = video.read() reads one"
-    if hasattr(frame, "__array_interface__"):  # such as an image of Pillow
-        return "numpy.asarray(image) makes one; an image of Pillow is RGB: color='RGB'"
     if hasattr(frame, "__array__"):
         return "numpy.asarray(image) makes one"
     return ""
@@ -409,7 +429,7 @@ _HINTS_BY_TYPE: tuple[tuple[type | tuple[type, ...], str], ...] = (
         " model(data) say why",
     ),
     (bool, "cv2.VideoCapture.read gives two values: is_read, frame = video.read()"),
-    (int, "for a camera: is_read, frame = cv2.VideoCapture(number).read()"),
+    (int, "for a camera: model.stream(number)"),
     (Iterator, "model.stream(frames) takes an iterator, and gives each frame with its poses"),
     ((list, tuple), "numpy.array(rows, numpy.uint8) makes one of lists of numbers"),
 )

@@ -130,7 +130,7 @@ def test_an_output_keeps_its_name_if_openvino_merges_it_with_another_tensor(tmp_
 
 #: Their models name the outputs, or their task; with one person, RTMO's outputs have MoveNet's shapes.
 DECLARED = {
-    *("blazepose", "nanodet", "yolox", "rtmo", "classification", "centernet", "yolo_anchors"),
+    *("blazepose", "nanodet", "picodet", "yolox", "rtmo", "classification", "centernet", "yolo_anchors"),
     *("blazeface", "hand_landmarks", "face_landmarks", "iris_landmarks", "segmentation"),
 }
 
@@ -434,17 +434,20 @@ def test_the_default_is_the_devices_own_choice(small_ir):
 @pytest.mark.skipif(
     "fork" not in multiprocessing.get_all_start_methods(), reason="this system forks no processes"
 )
-def test_a_forked_process_must_load_its_own_network(small_ir, image):
-    """It would wait for ever for threads that stayed behind."""
+@pytest.mark.parametrize(
+    ("device", "answer"), [("CPU", "it ran"), ("AUTO:CPU", "was compiled in another process")]
+)
+def test_a_forked_process_compiles_its_own_network_on_the_cpu(small_ir, image, device, answer):
+    """The network of its parent would wait for ever for threads that stayed behind."""
     xml, _ = small_ir
-    network = CompiledNetwork(xml)
-    network({"image": image})
+    network = CompiledNetwork(xml, RuntimeConfig(device=device))
+    sums = network({"image": image})["sums"]
     fork = multiprocessing.get_context("fork")
     actual, reference = fork.Pipe()
 
     def run() -> None:
         try:
-            network({"image": image})
+            np.testing.assert_array_equal(network({"image": image})["sums"], sums)
             reference.send("it ran")
         except InferenceError as error:
             reference.send(error.problem)
@@ -453,7 +456,8 @@ def test_a_forked_process_must_load_its_own_network(small_ir, image):
     child.start()
     try:
         assert actual.poll(20), "the child hangs"
-        assert "was compiled in another process" in actual.recv()
+        assert answer in actual.recv()
+        np.testing.assert_array_equal(network({"image": image})["sums"], sums)
     finally:
         child.kill()
         child.join()

@@ -36,7 +36,12 @@ from fakes.waiting import HANG_S
 from posezoo.core.errors import ImageError, PosezooError
 from posezoo.run.video import frame_sources
 from posezoo.run.video.ffmpeg import ffmpeg_options, import_quiet_opencv
-from posezoo.run.video.frame_sources import FrameSource, Reconnection, open_source
+from posezoo.run.video.frame_sources import (
+    FrameSource,
+    Reconnection,
+    open_source,
+    reconnect_seconds,
+)
 
 
 @pytest.fixture
@@ -684,3 +689,10 @@ def test_ffmpeg_gets_memory_for_a_frame_of_12k_and_no_more_than_256_mib():
     assert frame
     ffmpeg.av_free(frame)
     assert not ffmpeg.av_malloc(ctypes.c_size_t((256 << 20) + 1))
+
+
+def test_a_stream_is_opened_again_for_a_minute_and_a_camera_not_unless_the_user_says_how_long():
+    assert reconnect_seconds("rtsp://camera.example/1", None) == 60
+    assert reconnect_seconds("/dev/video0", None) == 0
+    assert reconnect_seconds("/dev/video0", 5) == 5
+    assert reconnect_seconds("rtsp://camera.example/1", 0) == 0

@@ -15,7 +15,6 @@ from posezoo.run.video.run_inputs import (
     OutputNames,
     expand_image_paths,
     open_inputs,
-    reconnect_seconds,
 )
 
 
@@ -152,10 +151,3 @@ def test_output_names_differ_from_inputs_and_from_each_other(tmp_path):
     names = OutputNames(tmp_path, inputs)
     written = [names.output_path(path).name for path in inputs]
     assert written == ["a_poses.jpg", "a_poses_2.jpg", "b_poses_2.png", "b_poses_poses.png"]
-
-
-def test_a_stream_is_opened_again_for_a_minute_and_a_camera_not_unless_the_user_says_how_long():
-    assert reconnect_seconds("rtsp://camera.example/1", None) == 60
-    assert reconnect_seconds("/dev/video0", None) == 0
-    assert reconnect_seconds("/dev/video0", 5) == 5
-    assert reconnect_seconds("rtsp://camera.example/1", 0) == 0

@@ -43,7 +43,8 @@ from posezoo.measure.evaluation.track_metrics import (
 )
 from posezoo.poses.keypoints import Pose
 from posezoo.run.images import Image
-from posezoo.run.runtime.estimator import USUAL_FPS, Estimator
+from posezoo.run.runtime.estimator import Estimator
+from posezoo.run.runtime.frame_changes import USUAL_FPS
 from posezoo.run.runtime.runtime_config import VideoOptions
 from posezoo.run.video.frame_sources import FrameSource, open_source
 

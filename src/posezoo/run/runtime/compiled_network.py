@@ -9,10 +9,11 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from queue import LifoQueue
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -20,8 +21,13 @@ from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.errors import InferenceError, OutputError, memory_hint, suggest
 from posezoo.core.files.verified_files import compute_digest, write_atomically
 from posezoo.core.ir.inference import run_request
-from posezoo.core.ir.openvino_import import error_text, import_openvino, static_sizes
-from posezoo.core.operating_system import PROC
+from posezoo.core.ir.openvino_import import (
+    error_text,
+    import_openvino,
+    openvino_core,
+    static_sizes,
+)
+from posezoo.core.operating_system import PROC, call_before_forks
 from posezoo.core.versions import package_version
 from posezoo.run.machine import processor_details
 from posezoo.run.runtime.graph import Graph, Shape, format_shape, port_name, read_graph
@@ -47,7 +53,7 @@ class CompiledNetwork:
     """A compiled IR: it takes arrays by input name, and returns arrays by output name.
 
     It may be called from several threads: ``requests`` inferences run at the same time, further
-    ones wait. A forked process must compile its own network.
+    ones wait. A forked process compiles its own network when it first infers.
 
     Args:
         ir: the .xml, with its .bin in the same folder; or a graph that has been read and changed.
@@ -88,13 +94,21 @@ class CompiledNetwork:
             self.streams = sum(int(properties.get("NUM_STREAMS", 0)) for properties in devices)
         except (RuntimeError, AttributeError):
             self.streams = _property(compiled, "NUM_STREAMS", 0)
-        self._process = os.getpid()
         self._compile = partial(_load_or_compile, graph, runtime)
-        self._lock = threading.Lock()
+        self.release()
         self._compiled: CompiledModel | None = compiled  # None after a failed inference
+        self._process: int | None = os.getpid()
+        if runtime.device == "CPU":
+            _ON_CPU.add(self)
+
+    def release(self) -> None:
+        """Forget the compiled network: the next inference compiles it again, also in a fork."""
+        self._process = None
+        self._lock = threading.Lock()
+        self._compiled = None
         self._idle: LifoQueue[_Slot] = LifoQueue()
         for _ in range(self.requests):
-            self._idle.put(_Slot(compiled))
+            self._idle.put(_Slot())
 
     @property
     def supports_batching(self) -> bool:
@@ -118,11 +132,11 @@ class CompiledNetwork:
 
         Raises:
             InferenceError: an input is missing, unknown or of another shape, the device fails, or
-                this process is a fork of the one that compiled the network.
+                this process is a fork of the one that compiled the network, for another device than
+                the CPU or in another thread.
         """
         self._check(inputs)
-        # A fork does not copy threads: OpenVINO would wait for its threads forever (2026.4.1).
-        if os.getpid() != self._process:
+        if self._process not in (None, os.getpid()):
             raise InferenceError(
                 f"{self.path}: was compiled in another process, and a fork cannot run it",
                 hint=(
@@ -130,7 +144,8 @@ class CompiledNetwork:
                     " multiprocessing's spawn"
                 ),
             )
-        slot = self._idle.get()
+        idle = self._idle
+        slot = idle.get()
         try:
             try:
                 arrays = self._run(slot, inputs)
@@ -140,7 +155,7 @@ class CompiledNetwork:
                 ) from error
             yield dict(zip(self.outputs, arrays, strict=True))
         finally:
-            self._idle.put(slot)
+            idle.put(slot)
 
     def _run(self, slot: _Slot, inputs: NamedArrays) -> list[Array]:
         # If the sizes inside of a network do not fit, OpenVINO 2026.4.1 reports that again for each
@@ -163,6 +178,7 @@ class CompiledNetwork:
         with self._lock:
             if self._compiled is None:
                 self._compiled = self._compile()
+                self._process = os.getpid()
             return self._compiled
 
     def _check(self, inputs: NamedArrays) -> None:
@@ -187,19 +203,47 @@ class _Slot:
     """One of the inferences that may run at the same time.
 
     Attributes:
-        compiled: the network that it runs; it also keeps the cache file mapped.
+        compiled: the network that it runs; it also keeps the cache file mapped. None: none so far.
         request: the ``openvino.InferRequest``.
     """
 
-    def __init__(self, compiled: CompiledModel) -> None:
-        self.compiled = compiled
-        self.request: Any = compiled.create_infer_request()
+    compiled: CompiledModel | None = None
+    request: Any = None
 
     def use(self, compiled: CompiledModel) -> None:
         """Run this network from now on."""
         if compiled is not self.compiled:
             self.compiled = compiled
             self.request = compiled.create_infer_request()
+
+
+# The networks of this process that run on its CPU.
+_ON_CPU: WeakSet[CompiledNetwork] = WeakSet()
+
+
+@cache
+def _shared_core() -> tuple[Core, int]:
+    """The ``openvino.Core`` of all networks, and the thread that made it."""
+    return openvino_core(extra="run"), threading.get_ident()
+
+
+def _end_threads() -> None:
+    """End OpenVINO's threads before a fork, which has no copy of them: it would wait for them
+    forever, or abort when it ends (2026.4.1).
+    """
+    if not _ON_CPU:
+        return
+    core, thread = _shared_core()
+    # The stack for signals, which OpenVINO gives to a thread, is freed with the core: if another
+    # thread did that, the next signal would end the process.
+    if thread == threading.get_ident():
+        core.set_property({"FORCE_TBB_TERMINATE": True})
+        _shared_core.cache_clear()
+        for network in list(_ON_CPU):
+            network.release()
+
+
+call_before_forks(_end_threads)
 
 
 def _shapes_by_name(ports: Any, compiled_ports: Any) -> dict[str, Shape]:
@@ -214,17 +258,18 @@ def _shapes_by_name(ports: Any, compiled_ports: Any) -> dict[str, Shape]:
 
 
 def _load_or_compile(graph: Graph, runtime: RuntimeConfig) -> CompiledModel:
+    core, _ = _shared_core()
     config = runtime.to_openvino_config()
     path = None
     if runtime.cache_dir and runtime.device == "CPU":
-        path = cache_path(graph, config, runtime.cache_dir)
+        path = cache_path(graph, core, config, runtime.cache_dir)
     compiled = None
     if path:
-        compiled = load_compiled(graph.core, path, config)
+        compiled = load_compiled(core, path, config)
     if compiled is not None:
         return compiled
     try:
-        compiled = graph.core.compile_model(graph.model, runtime.device, config)
+        compiled = core.compile_model(graph.model, runtime.device, config)
     except (RuntimeError, MemoryError) as error:
         raise InferenceError(
             f"{graph.path}: cannot be compiled for {runtime.device}: {error_text(error)}",
@@ -263,14 +308,14 @@ def _property(compiled: CompiledModel, name: str, default: int) -> int:
         return default
 
 
-def cache_path(graph: Graph, config: dict[str, Any], folder: Path) -> Path | None:
+def cache_path(graph: Graph, core: Core, config: dict[str, Any], folder: Path) -> Path | None:
     """The cache file for a graph and a configuration on this CPU; None if the IR cannot be read."""
     try:
         # Archives and `cp -p` give other weights of a network the same size and date.
         digests = [compute_digest(file, "sha256").value for file in graph.files]
     except OSError:
         return None
-    name = graph.core.get_property("CPU", "FULL_DEVICE_NAME")
+    name = core.get_property("CPU", "FULL_DEVICE_NAME")
     # Virtual machines give processors with other instructions the same name.
     processor = (name, processor_details(PROC / "cpuinfo"))
     openvino = package_version("openvino")

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import count
-from typing import Any, overload
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.declarations.model import WHOLE_IMAGE, Decoder, Model
-from posezoo.core.errors import ImageError, InferenceError
+from posezoo.core.errors import ImageError, ImageWarning, InferenceError
 from posezoo.core.layout import precision_of
 from posezoo.core.values import frozen
 from posezoo.poses.decoders import find_decoder, named_task, require_top_down
 from posezoo.poses.keypoints import Pose, Poses
 from posezoo.poses.people import ITSELF
 from posezoo.poses.ssd_detection import Box, parse_boxes
-from posezoo.poses.tracking import PoseTracker
-from posezoo.run.images import Image, is_image_shape, open_image, to_bgr
+from posezoo.run.images import Image, PillowImage, is_image_shape, open_image, to_bgr
 from posezoo.run.runtime.compiled_network import CompiledNetwork, Outputs
-from posezoo.run.runtime.frame_changes import SceneCuts
+from posezoo.run.runtime.frame_changes import SceneTracker
 from posezoo.run.runtime.inference_pipeline import (
     FrameSteps,
     InferenceRequest,
@@ -39,8 +39,8 @@ from posezoo.run.runtime.inference_pipeline import (
 from posezoo.run.runtime.result_stream import Item, ResultStream
 from posezoo.run.runtime.top_down_pipeline import TopDownPipeline
 
-#: Frames per second of a video whose rate is unknown; most cameras have this rate.
-USUAL_FPS = 30.0
+if TYPE_CHECKING:
+    from posezoo.run.video.frame_sources import Frame, FrameSource
 
 
 class Estimator:
@@ -73,7 +73,13 @@ class Estimator:
     """
 
     def __init__(
-        self, model: Model, decoder: str, pipeline: Pipeline, *, detector: Estimator | None = None
+        self,
+        model: Model,
+        decoder: str,
+        pipeline: Pipeline,
+        *,
+        detector: Estimator | None = None,
+        again: Callable[[], Estimator],
     ) -> None:
         networks = pipeline.networks
         self.networks = networks
@@ -101,6 +107,18 @@ class Estimator:
         self.labels: Sequence[str] = getattr(pipeline, "labels", ())
         self.min_person_score: float = getattr(pipeline, "min_person_score", 0.0)
         self._pipeline = pipeline
+        self._again = again
+
+    def __repr__(self) -> str:
+        precision = precision_of(self.networks[-1].path) or "an IR"
+        return (
+            f"<posezoo model {self.model.full_name}, {precision} on {self.device}"
+            f" ({self.executed_precision}), people from {self.people_from}>"
+        )
+
+    def __reduce__(self) -> tuple[Callable[[], Estimator], tuple[()]]:
+        """A copy in another process of this machine compiles the same IR with the same options."""
+        return self._again, ()
 
     @overload
     def __call__(
@@ -113,7 +131,7 @@ class Estimator:
     @overload
     def __call__(
         self,
-        image: Array | str | os.PathLike[str] | bytes | bytearray | memoryview,
+        image: Array | PillowImage | str | os.PathLike[str] | bytes | bytearray | memoryview | None,
         color: str = ...,
         boxes: Iterable[Sequence[float] | Box] | None = ...,
     ) -> Poses: ...
@@ -129,8 +147,9 @@ class Estimator:
 
         Args:
             image: uint8 of shape (H, W, 3), (H, W) or (H, W, 4), any size; or the path of an image;
-                or the bytes of an image file, such as a JPEG that a server receives; or a list or
-                tuple of these, which is processed as by ``batch``. An address is not downloaded.
+                or the bytes of an image file, such as a JPEG that a server receives; or an image of
+                Pillow, whose poses are in pixels of the upright image; or a list or tuple of these,
+                which is processed as by ``batch``. An address is not downloaded.
             color: the order of the channels of arrays, BGR (as ``images.read_image`` and OpenCV
                 return it) or RGB.
             boxes: the boxes of the people, for a top-down model: x0, y0, x1, y1 in image pixels,
@@ -176,7 +195,10 @@ class Estimator:
             whole_image=whole_image,
             whole_score=detector.min_person_score,
         )
-        return Estimator(self.model, self.decoder, pipeline, detector=detector)
+        again = partial(
+            self.with_detector, detector, tracks_videos=tracks_videos, whole_image=whole_image
+        )
+        return Estimator(self.model, self.decoder, pipeline, detector=detector, again=again)
 
     def _require_top_down(self) -> TopDownPipeline:
         require_top_down(self.decoder, self.model.full_name)
@@ -205,17 +227,43 @@ class Estimator:
         with self.stream(items, open_item) as stream:
             return [poses for _, poses in stream]
 
+    @overload
+    def stream(
+        self,
+        items: str | os.PathLike[str] | int,
+        *,
+        is_video: bool | None = ...,
+        track: bool = ...,
+        smooth: bool = ...,
+        detect_every: int | None = ...,
+    ) -> ResultStream[Frame, Poses]: ...
+
+    @overload
     def stream(
         self,
         items: Iterable[Item],
-        image: Callable[[Item], object] = lambda item: item,
+        image: Callable[[Item], object] = ...,
         *,
-        is_video: bool = False,
+        color: str = ...,
+        is_video: bool | None = ...,
+        track: bool = ...,
+        smooth: bool = ...,
+        detect_every: int | None = ...,
+        time_s: Callable[[Item], float] | None = ...,
+    ) -> ResultStream[Item, Poses]: ...
+
+    def stream(
+        self,
+        items: Iterable[Any] | os.PathLike[str] | int,
+        image: Callable[[Any], object] = lambda item: item,
+        *,
+        color: str = "BGR",
+        is_video: bool | None = None,
         track: bool = False,
         smooth: bool = False,
         detect_every: int | None = None,
-        time_s: Callable[[Item], float] | None = None,
-    ) -> ResultStream[Item, Poses]:
+        time_s: Callable[[Any], float] | None = None,
+    ) -> ResultStream[Any, Poses]:
         """Items with the people in their images, in order; ``requests`` items are processed at the
         same time.
 
@@ -232,10 +280,15 @@ class Estimator:
         commands do.
 
         Args:
-            items: any objects; they are read in the caller's thread.
-            image: returns the image of an item, as for ``__call__``, in BGR; it is called in other
-                threads, and if people are numbered, once more in the caller's.
-            is_video: whether the items are the frames of one video. If ``can_track`` is true,
+            items: any objects, which are read in the caller's thread. Or the path of a video, a
+                folder or a glob of images, the number of a camera, or the address of a stream; its
+                items are ``Frame``, whose ``image`` is BGR. What cannot be read is left out, with
+                an ImageWarning.
+            image: returns the image of an item, as for ``__call__``; it is called in other threads,
+                and if people are numbered, once more in the caller's.
+            color: as for ``__call__``.
+            is_video: whether the items are the frames of one video; None: those of a path, a camera
+                or an address, unless they are images. If ``can_track`` is true,
                 people are expected where they were in the frame before: MoveNet's detector looks
                 for new ones on each third frame, BlazePose's on each; without a detector, MoveNet
                 sees only a square around one person. Frames are processed one after the other,
@@ -247,39 +300,61 @@ class Estimator:
                 lost or something new is seen beside the people. In between, people are expected
                 around their last keypoints, and new ones are not found. If it is above 1, frames
                 are processed one after the other. None: as ``is_video`` says; otherwise 1.
-            time_s: returns the time of an item in the video, in seconds; None: there are 30 frames
-                a second.
+            time_s: returns the time of an item in the video, in seconds; None: as the video says,
+                otherwise there are 30 frames a second.
 
         Raises:
+            ImageError: the path, camera or address cannot be opened.
             InferenceError: ``detect_every`` is below 1; or it is given for a video, or above 1, and
                 no detector runs.
         """
+        if isinstance(items, (str, os.PathLike, int)):
+            source = _open_source(items)
+            items, image, color = source.frames(), attrgetter("image"), "BGR"
+            time_s = source.time_s
+            if is_video is None:
+                is_video = not source.image_paths
         _require_images(items)
-        tracker = PoseTracker(smooth=smooth) if track or smooth else None
-        cuts = SceneCuts()
-        frames = count()
-        seconds = time_s or (lambda _item: next(frames) / USUAL_FPS)
+        tracker = SceneTracker(smooth=smooth) if track or smooth else None
 
-        def finish(item: Item, poses: Poses) -> Poses:
+        def finish(item: object, poses: Poses) -> Poses:
             if tracker is None:
                 return poses
-            if cuts.begins(open_image(image(item))):
-                tracker.begin_scene()
-            return self._poses(tracker.update(poses, seconds(item)))
+            seconds = time_s(item) if time_s else None
+            return Poses(tracker.track(open_image(image(item), color), poses, seconds))
 
-        steps = self._steps_of_video(is_video, detect_every)
+        steps = self._steps_of_video(bool(is_video), detect_every)
         # If images are processed at the same time, these requests are in use.
         runner = _Runner(self.requests if steps else 1)
         is_listed = isinstance(items, Sequence)
         return ResultStream(
             items,
             lambda item: self._poses(
-                runner.run((steps or self._pipeline)(open_image(image(item))))
+                runner.run((steps or self._pipeline)(open_image(image(item), color)))
             ),
             self.requests + (is_listed and self.requests > 1),
             ahead=self.requests if is_listed else 0,
             in_turn=steps is not None,
             finish=finish,
+        )
+
+    def tracker(
+        self, *, smooth: bool = False, detect_every: int | None = None, color: str = "BGR"
+    ) -> VideoTracker:
+        """What finds and numbers the people in the frames of one video, as each frame comes: for
+        programs that are called with a frame. The poses are those of ``stream`` with ``is_video``
+        and ``track``.
+
+        Args:
+            smooth, detect_every, color: as for ``stream``.
+
+        Raises:
+            InferenceError: as for ``stream``.
+        """
+        steps = self._steps_of_video(True, detect_every) or self._pipeline
+        runner = _Runner(self.requests)
+        return VideoTracker(
+            lambda image: self._poses(runner.run(steps(image))), SceneTracker(smooth=smooth), color
         )
 
     def _poses(self, poses: Iterable[Pose]) -> Poses:
@@ -364,6 +439,41 @@ class Estimator:
         return collected
 
 
+@frozen
+class VideoTracker:
+    """Finds and numbers the people in the frames of one video; ``Estimator.tracker`` returns it.
+    Only one thread at a time may call it.
+    """
+
+    _find: Callable[[Image], Poses]
+    _people: SceneTracker
+    _color: str
+
+    def __call__(self, frame: object, time_s: float | None = None) -> Poses:
+        """The people in the next frame, with ``Pose.track_id``.
+
+        Args:
+            frame: an image, as for ``Estimator.__call__``.
+            time_s: its time in the video, in seconds; None: there are 30 frames a second.
+
+        Raises:
+            ImageError, InferenceError: as for ``Estimator.__call__``.
+        """
+        image = open_image(frame, self._color)
+        return Poses(self._people.track(image, self._find(image), time_s))
+
+
+def _open_source(name: str | os.PathLike[str] | int) -> FrameSource:
+    """The reader of the command line for a video, a camera or images."""
+    from posezoo.run.video.frame_sources import open_source
+
+    def warn(problem: object) -> None:
+        warnings.warn(str(problem), ImageWarning, stacklevel=1)
+
+    text = str(name) if isinstance(name, int) else os.fspath(name)
+    return open_source(text, report_error=warn, warn=warn, reconnect_s=None)
+
+
 def _require_images(images: object) -> None:
     """Raise an ImageError unless these can be several images: one, or its path, cannot."""
     is_image = False
@@ -378,7 +488,7 @@ def _require_images(images: object) -> None:
     if not isinstance(images, Iterable):
         raise ImageError(
             f"several images are expected, not {type(images).__name__}",
-            hint="a list of frames, or a generator: that of docs/tutorials/video.md reads a video",
+            hint="a list of frames, or a generator; model.stream takes the path of a video, too",
         )
 
 

@@ -4,15 +4,21 @@ new has come into view.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import count
 
 import numpy as np
 
 from posezoo.core.arrays import Bools, Doubles, Floats
 from posezoo.core.errors import import_cv2
+from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import Size, image_size
 from posezoo.poses.ssd_detection import Box
+from posezoo.poses.tracking import PoseTracker
 from posezoo.run.images import Image
+
+#: Frames per second of a video whose rate is unknown; most cameras have this rate.
+USUAL_FPS = 30.0
 
 # A frame is compared by this many of its pixels, in blocks. These values were chosen on photos, for
 # pans by a third of the picture, flashes, and people who walk past the camera.
@@ -70,6 +76,24 @@ class SceneCuts:
         correlations = (last_blocks * self._blocks).sum(axis=1)
         same_blocks = (correlations > _SAME_CORRELATION).mean()
         return bool(kept_colors < 1 - _NEW_COLORS and same_blocks < _SAME_BLOCKS)
+
+
+class SceneTracker(PoseTracker):
+    """A ``PoseTracker`` that forgets all people when another scene begins."""
+
+    def __init__(self, *, smooth: bool = False) -> None:
+        super().__init__(smooth=smooth)
+        self._cuts = SceneCuts()
+        self._frames = count()
+
+    def track(self, image: Image, poses: Sequence[Pose], time_s: float | None = None) -> list[Pose]:
+        """As ``update``, for the poses in a frame, (H, W, 3) uint8; without a time, there are
+        ``USUAL_FPS``.
+        """
+        if self._cuts.begins(image):
+            self.begin_scene()
+        usual_s = next(self._frames) / USUAL_FPS
+        return self.update(poses, usual_s if time_s is None else time_s)
 
 
 def sample_pixels(image: Image) -> Image:

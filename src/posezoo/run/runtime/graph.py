@@ -79,7 +79,6 @@ class Graph:
         path: the path of the .xml, whose .bin is in the same folder, or of an ONNX file.
         files: this file and those with its weights.
         model: the ``openvino.Model``.
-        core: the ``openvino.Core`` that read it.
         decoding: how a decoder in the graph was made, as JSON (``ir_writer``); empty if there is
             none.
         changes: the changes since it was read, as texts; different changes have different texts.
@@ -92,11 +91,10 @@ class Graph:
 
     def __init__(self, xml: Path) -> None:
         self.path = xml
-        self.core = openvino_core(extra="run")
         # Otherwise OpenVINO tries all its readers and prints errors.
         self.files = network_files(xml)
         try:
-            self.model = _read_model(self.core, xml)
+            self.model = _read_model(openvino_core(extra="run"), xml)
         except RuntimeError as error:
             kind, verb = "an IR", "convert"
             if is_named_original(xml):
@@ -133,6 +131,9 @@ class Graph:
             self.model.reshape(shapes)
             self.changes.append(f"own size {sides}")
         return frozenset(sides)
+
+    def __reduce__(self) -> tuple[type[Graph], tuple[Path]]:
+        return Graph, (self.path,)
 
     @property
     def precision(self) -> Precision | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ def load_estimator(
             or an IR is missing, damaged or from another network.
         MissingPackageError: OpenVINO is not installed.
     """
+    again = partial(load_estimator, model, irs, options, description=description)
     options = options or LoadOptions()
     if isinstance(model, ModelSpec) and model.name in irs:
         model, irs = with_task_decoder(model, irs)
@@ -74,7 +76,7 @@ def load_estimator(
     create_pipeline = import_part(record.pipeline, type)
     if options.has_several_passes:
         create_pipeline = TestTimeAugmentation
-    return Estimator(model, decoder.name, create_pipeline(config))
+    return Estimator(model, decoder.name, create_pipeline(config), again=again)
 
 
 def _refuse_options_of_others(model: Model, options: LoadOptions) -> None:

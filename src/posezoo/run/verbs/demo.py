@@ -284,7 +284,6 @@ def run(args: _DemoArgs) -> int:
     from posezoo.run.video.frame_publishers import is_stdout, open_publisher
     from posezoo.run.video.frame_sources import open_source
     from posezoo.run.video.player import ExecutionMode, Player, format_summary, summarize_run
-    from posezoo.run.video.run_inputs import reconnect_seconds
     from posezoo.run.video.utilization_monitor import UtilizationMonitor
     from posezoo.run.video.window import Window, require_display
 
@@ -300,7 +299,7 @@ def run(args: _DemoArgs) -> int:
             args.input,
             rounds=args.loop,
             report_error=report_error,
-            reconnect_s=reconnect_seconds(args.input, args.reconnect),
+            reconnect_s=args.reconnect,
             stream=args.stream,
             warn=console.warn,
         )

@@ -45,7 +45,7 @@ from posezoo.run.images import (
     is_animated,
     is_still,
 )
-from posezoo.run.runtime.estimator import USUAL_FPS
+from posezoo.run.runtime.frame_changes import USUAL_FPS
 from posezoo.run.video.ffmpeg import (
     DecoderErrors,
     decoder_errors,
@@ -78,6 +78,9 @@ _SQUARE = 0.02
 # The pause before a live source is opened again; each further one is twice as long.
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 30.0
+
+# A network camera that restarts answers again within a minute.
+_RECONNECT_S = 60.0
 
 # After a connection that lasted this long, the pauses start again with the shortest one.
 _STEADY_S = 10.0
@@ -161,7 +164,7 @@ def open_source(
     *,
     rounds: int | None = 1,
     report_error: ReportError,
-    reconnect_s: float = 0.0,
+    reconnect_s: float | None = 0.0,
     stream: int | None = None,
     warn: Callable[[str], None] = lambda message: None,
 ) -> FrameSource:
@@ -173,7 +176,8 @@ def open_source(
         rounds: how often it is played; None: endlessly. A live source is played once.
         report_error: receives one error for each image or video that cannot be read; the source
             continues without it or ends.
-        reconnect_s: for how many seconds a live source that dropped is opened again and again.
+        reconnect_s: for how many seconds a live source that dropped is opened again and again;
+            None: a minute for an address.
         stream: the number of the video stream of a file with several, from 1; None: the largest.
         warn: receives one message for each time that it dropped, for a damaged video, and for a
             choice of a stream.
@@ -183,7 +187,7 @@ def open_source(
         MissingPackageError: OpenCV is not installed.
     """
     path = Path(text)
-    reconnection = Reconnection(reconnect_s, warn)
+    reconnection = Reconnection(reconnect_seconds(text, reconnect_s), warn)
     if "://" in text:
         return VideoSource(text, rounds, report_error, reconnection)
     if os.path.lexists(path) and not os.path.isdir(path):
@@ -207,6 +211,13 @@ def open_source(
         hint=explain_windows_path(text)
         or "name an image, a folder, a quoted glob, a video, a camera's number or an address",
     )
+
+
+def reconnect_seconds(name: str, chosen_s: float | None) -> float:
+    """For how long a source that dropped is opened again; ``chosen_s`` is what the user chose."""
+    if chosen_s is not None:
+        return chosen_s
+    return _RECONNECT_S if "://" in name else 0.0
 
 
 @frozen

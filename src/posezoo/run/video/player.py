@@ -23,9 +23,8 @@ from posezoo.core.errors import InferenceError, PosezooError, import_cv2
 from posezoo.poses.drawing import draw, write_text
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import Size, image_size
-from posezoo.poses.tracking import PoseTracker
 from posezoo.run.images import Image
-from posezoo.run.runtime.frame_changes import SceneCuts
+from posezoo.run.runtime.frame_changes import SceneTracker
 from posezoo.run.runtime.runtime_config import VideoOptions
 from posezoo.run.video.frame_outputs import FrameOutput
 from posezoo.run.video.frame_rate import FrameRateMeter, StepTimer
@@ -100,13 +99,12 @@ class Player:
     _is_exhausted: bool = False
     _is_quitting: bool = False
     _is_switching: bool = False
-    _cuts: SceneCuts = field(default_factory=SceneCuts)
     # The frames that the model has, and when it got them, by their index.
     _submitted: dict[int, tuple[Frame, float]] = field(default_factory=dict)
 
     @cached_property
-    def _tracker(self) -> PoseTracker:
-        return PoseTracker(smooth=self.video.smooth)
+    def _tracker(self) -> SceneTracker:
+        return SceneTracker(smooth=self.video.smooth)
 
     @property
     def _waits_for_key(self) -> bool:
@@ -192,9 +190,7 @@ class Player:
         if not (self.video.track or self.video.smooth):
             return selected
         # Not by the stream, since each mode has its own.
-        if self._cuts.begins(frame.image):
-            self._tracker.begin_scene()
-        return self._tracker.update(selected, self.source.time_s(frame))
+        return self._tracker.track(frame.image, selected, self.source.time_s(frame))
 
     def _draw(self, frame: Frame, poses: Sequence[Pose]) -> Image:
         image = draw_poses(

@@ -66,9 +66,6 @@ if TYPE_CHECKING:
     from posezoo.core.download.options import DownloadOptions
     from posezoo.run.video.frame_sources import FrameSource
 
-# A network camera that restarts answers again within a minute.
-_RECONNECT_S = 60.0
-
 
 @frozen
 class ImageInput:
@@ -171,7 +168,7 @@ class _OpenedInputs:
             if is_file_address:
                 self._add_download(name)
             elif is_live:
-                self._add_video(name, _stem_of_live(name), is_live=True)
+                self._add_video(name, _stem_of_live(name))
             else:
                 self._add_video(name, Path(name).stem)
         except (ImageError, DownloadError) as error:
@@ -190,11 +187,11 @@ class _OpenedInputs:
         else:
             self.images.append(ImageInput(path, shown))
 
-    def _add_video(self, name: str, stem: str, *, is_live: bool = False, shown: str = "") -> None:
+    def _add_video(self, name: str, stem: str, *, shown: str = "") -> None:
         source = open_source(
             name,
             report_error=lambda error: self.report_failure("video", source.name, error),
-            reconnect_s=reconnect_seconds(name, self.reconnect_s) if is_live else 0.0,
+            reconnect_s=self.reconnect_s,
             stream=self.stream,
             warn=self.warn,
         )
@@ -211,13 +208,6 @@ def _require_one_image(images: Sequence[ImageInput]) -> None:
         except ImageError as error:
             errors.append(error)
     raise errors[0]
-
-
-def reconnect_seconds(name: str, chosen_s: float | None) -> float:
-    """For how long a source that dropped is opened again; ``chosen_s`` is what the user chose."""
-    if chosen_s is not None:
-        return chosen_s
-    return _RECONNECT_S if "://" in name else 0.0
 
 
 def _is_file_address(name: str) -> bool:

@@ -21,7 +21,7 @@ from posezoo.core.files.staging import temporary_dir
 from posezoo.core.values import frozen
 from posezoo.run import images
 from posezoo.run.images import Image
-from posezoo.run.runtime.estimator import USUAL_FPS
+from posezoo.run.runtime.frame_changes import USUAL_FPS
 from posezoo.run.video.ffmpeg import ffmpeg_options, import_quiet_opencv
 
 # The times of equally distant frames are rounded, so they may be off by this share of their step,
