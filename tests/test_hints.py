@@ -91,6 +91,7 @@ ONLY = {
     "--min_score": ("convert", "get", "run"),
     "--self_check": ("convert", "evaluate"),
     "--dynamic": ("convert",),
+    "--input_shape": ("convert",),
     "--add_mo_arg": (),  # of converter.py
     "--python": (),  # of converter.py
     "--output_format": (),  # of tensorflowjs_converter
@@ -98,6 +99,7 @@ ONLY = {
     "--min_person_score": ("run", "demo"),
     "--detector": ("run", "demo", "evaluate"),
     "--allow_rollback": ("lock",),
+    "--input_shape": ("convert",),
     "--skeleton": ("convert", "run", "evaluate"),
     "--as": ("run", "quantize"),
     **dict.fromkeys(("--mean_values", "--scale_values", "--metric"), ("quantize",)),

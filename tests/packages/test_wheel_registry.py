@@ -431,7 +431,9 @@ def refused(run, *args, problem: str, hint: str):
     assert left_in_cache() == []
 
 
-INDEX_HINT = "UV_DEFAULT_INDEX=URL; or give a folder with a copy: --mirror DIR, or POSEZOO_MIRROR=DIR"
+INDEX_HINT = (
+    "UV_DEFAULT_INDEX=URL; or give a folder with a copy: --mirror DIR, or POSEZOO_MIRROR=DIR"
+)
 
 
 def test_an_index_without_the_wheel_is_one_line(wheels, run):

@@ -499,7 +499,7 @@ def test_without_ranges_the_hint_names_quantize(zoo):
     write_model(zoo.root / "registry", NAME, yml(zoo.root))
     ended = zoo.convert()
     assert ended.returncode == 1
-    assert f"posezoo quantize {NAME} --dataset_dir PHOTOS" in ended.stderr
+    assert f"posezoo quantize {NAME} --models_dir {zoo.root / 'registry'} " in ended.stderr
 
 
 @pytest.mark.parametrize("flag", ["--input_layout=NHWC", "--input_type=u8", "--resize"])

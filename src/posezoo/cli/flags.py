@@ -883,17 +883,20 @@ def like_from_args(args: PipelineArgs, context: Context) -> ModelSpec | None:
     return context.registry.find_single(args.like) if args.like else None
 
 
+def given_flags(args: Args, names: str) -> str:
+    """The shared flags of these names that are given, separated by commas."""
+    values = vars(args)
+    given = [FLAGS[name] for name in names.split() if values.get(FLAGS[name].dest or name)]
+    return ", ".join(flag.spellings[-1] for flag in given)
+
+
 def refuse_description(args: PipelineArgs, *models: str | None) -> str:
     """The given flags of ``DESCRIPTION``, and --decoder, separated by commas; a usage error if they
     describe a model that is no file.
     """
-    given = []
-    for name in ("decoder", *DESCRIPTION.split()):
-        if vars(args).get(FLAGS[name].dest or name):
-            given.append(FLAGS[name].spellings[-1])
-    if not given:
+    names = given_flags(args, f"decoder {DESCRIPTION}")
+    if not names:
         return ""
-    names = ", ".join(given)
     are_files = all(Path(model or "").suffix.lower() in (".xml", ".onnx") for model in models)
     if not (models and are_files):
         args.parser.error(f"{names}: only for an .xml or .onnx; a model says it in its model.yml")

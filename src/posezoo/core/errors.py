@@ -9,6 +9,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from copy import copy
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -60,6 +61,13 @@ class PosezooError(Exception):
     def flag(self) -> str:
         """The flag that the hint names, if it is an ``Advice``; else empty."""
         return getattr(self._hint, "flag", "")
+
+    def within(self, place: object) -> PosezooError:
+        """The same error, whose problem begins with the place."""
+        error = copy(self)
+        error.problem = printable(f"{place}: {self.problem}")
+        error.args = (error.problem,)
+        return error
 
     if sys.version_info < (3, 11):  # its tracebacks have no notes
 

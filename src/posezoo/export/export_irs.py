@@ -79,8 +79,7 @@ def read_ir_facts(
     try:
         network = openvino_core().read_model(xml)
     except RuntimeError as error:
-        problem = f"{xml}: cannot be read as an IR: {error_text(error)}"
-        raise InferenceError(problem, hint="posezoo get --force makes it again") from error
+        raise InferenceError(f"{xml}: cannot be read as an IR: {error_text(error)}") from error
     digests = {suffix: digest_of_file(xml.with_suffix(suffix)) for suffix in SUFFIXES}
     inputs = _ports(network.inputs, spec.inputs)
     outputs = _ports(network.outputs, spec.outputs)

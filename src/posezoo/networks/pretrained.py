@@ -186,4 +186,4 @@ def _prefix_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (CheckpointError, NetworkError) as error:
-        raise type(error)(f"{path}: {error.problem}", hint=error.hint) from error
+        raise error.within(path) from error

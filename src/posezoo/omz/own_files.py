@@ -15,7 +15,6 @@ from posezoo.cli import flags
 from posezoo.cli.file_kinds import explain_model_file
 from posezoo.cli.report import print_result
 from posezoo.core.declarations.model import ModelSpec, Precision, with_skeleton
-from posezoo.core.declarations.model_files import CHECKPOINTS
 from posezoo.core.errors import ConversionError, SelfCheckError
 from posezoo.core.files.staging import temporary_dir
 
@@ -27,14 +26,13 @@ if TYPE_CHECKING:
 
 #: Flags of ``posezoo convert`` that change nothing for a file.
 _OF_MODELS = (
-    f"all network download_dir weights_dir {flags.LOCK} mo allow_upstream_code onnx_only"
-    f" {flags.CAMERA_INPUT} {flags.DECODE} {flags.CHECKPOINT} cluster"
+    f"all network download_dir weights_dir {flags.LOCK} mo allow_upstream_code onnx_only model_name"
+    f" proof dynamic keep_onnx {flags.CAMERA_INPUT} {flags.DECODE} cluster"
 )
 #: Flags whose text means what it means for Model Optimizer.
 _OF_MODEL_OPTIMIZER = f"input_shape self_check {flags.LIMITS}"
 #: The flags that say what follows the network.
-_OF_PIPELINE = ("like", "decoder", "decoder_options", "skeleton", "detector")
-_OF_PREPARATION = ("mean_values", "scale_values", "reverse_input_channels")
+_OF_PIPELINE = "as decoder decoder_options skeleton detector"
 
 _LAYERS = (".prototxt", ".cfg")
 
@@ -54,14 +52,15 @@ def is_own_file(name: str) -> bool:
     from posezoo.omz.commands import mo
 
     path = Path(name)
-    is_network = bool(path.suffix and mo.framework_of(path)) or (path / "saved_model.pb").is_file()
-    return is_network or (path.suffix not in ("", ".yml") and path.is_file())
+    if path.is_file():
+        return path.suffix not in ("", ".yml")
+    return (path / "saved_model.pb").is_file() or mo.framework_of(path) not in ("", *mo.UNREAD)
 
 
 def convert_own_file(args: OwnFileArgs) -> int:
     """Convert the file, and print what was written."""
     for name in _OF_MODELS.split():
-        if getattr(args, name) and name not in ("skeleton", "self_check"):
+        if getattr(args, name):
             args.parser.error(f"--{name} is for models, and not for a file")
     files = [*map(Path, args.models)]
     for path in files:
@@ -97,15 +96,11 @@ def _choose_files(args: OwnFileArgs, files: Sequence[Path]) -> tuple[Path, list[
 
 def _refuse_unread(original: Path) -> None:
     """Raise an error if a file is no network, or one that cannot be converted."""
-    from posezoo.networks.pretrained import matching_networks
     from posezoo.omz.commands import mo
 
     framework = mo.framework_of(original)
-    is_read = original.is_dir() or bool(framework)
-    if is_read and framework not in mo.UNREAD:
+    if (framework or original.is_dir()) and framework not in mo.UNREAD:
         return
-    if original.suffix.lower() in CHECKPOINTS and original.is_file():
-        matching_networks(original)  # its error says what is in a file without weights
     problem, hint = explain_model_file(str(original))
     raise ConversionError(
         problem or f"{original}: the ending of its name is not that of a network",
@@ -138,7 +133,7 @@ def _write_ir(
         raise
     xml = graph.path
     graph.path = output  # as errors name it
-    if any(vars(args).get(name) for name in _OF_PIPELINE):
+    if flags.given_flags(args, _OF_PIPELINE):
         _state_pipeline(args, graph, like, context)
         # What is in FP16 stays so.
         xml = write_ir(graph.model, private / "stated" / output.name, Precision.FP32)
@@ -213,9 +208,9 @@ def _write_onnx(
     from posezoo.formats.onnx_conversion import convert_to_onnx
     from posezoo.omz.commands import mo
 
-    for name in (*_OF_PIPELINE, *_OF_PREPARATION):
-        if vars(args).get(name):
-            args.parser.error(f"--{name} is for an IR: -o {output.stem}.xml")
+    given = flags.given_flags(args, f"{_OF_PIPELINE} {flags.DESCRIPTION}")
+    if given:
+        args.parser.error(f"{given} is for an IR: -o {output.stem}.xml")
     spec, original = mo.read_command_line(mo.parse_arguments(words))
     folders = FlatLayout(original.parent, output.absolute().parent, checkpoint=original)
     onnx = private / output.name

@@ -88,7 +88,7 @@ def read_measurements(file: Path, registry: Registry) -> Iterator[tuple[Model, M
         try:
             yield registry.find(name), measurement
         except PosezooError as error:
-            raise type(error)(f"{file}: {error.problem}", hint=error.hint) from error
+            raise error.within(file) from error
 
 
 def measurement_selection(args: MeasurementArgs, registry: Registry) -> MeasurementSelection:

@@ -69,7 +69,10 @@ def test_what_is_locked_is_had_and_nothing_else(zoo):
         "error: b: model.yml is not in posezoo.lock, and --locked allows nothing else"
         in refused.stderr
     )
-    assert f"hint: posezoo lock b --models_dir {zoo}/models records the files as they are now" in refused.stderr
+    assert (
+        f"hint: posezoo lock b --models_dir {zoo}/models records the files as they are now"
+        in refused.stderr
+    )
     assert not (zoo / "out" / "public" / "b").exists()
 
 

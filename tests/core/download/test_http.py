@@ -76,7 +76,10 @@ def test_a_server_that_answered_is_no_matter_of_the_network(server, fetch, statu
     file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, status=[status]))
     with pytest.raises(SourceError) as caught:
         fetch(file)
-    assert caught.value.hint == "check the address, or give a folder with a copy: --mirror DIR, or POSEZOO_MIRROR=DIR"
+    assert (
+        caught.value.hint
+        == "check the address, or give a folder with a copy: --mirror DIR, or POSEZOO_MIRROR=DIR"
+    )
 
 
 @pytest.mark.parametrize("status", [204, 206, 299, 599])

@@ -130,7 +130,16 @@ def test_an_output_keeps_its_name_if_openvino_merges_it_with_another_tensor(tmp_
 
 #: Their models name the outputs, or their task; with one person, RTMO's outputs have MoveNet's shapes.
 DECLARED = {
-    *("blazepose", "nanodet", "picodet", "yolox", "rtmo", "classification", "centernet", "yolo_anchors"),
+    *(
+        "blazepose",
+        "nanodet",
+        "picodet",
+        "yolox",
+        "rtmo",
+        "classification",
+        "centernet",
+        "yolo_anchors",
+    ),
     *("blazeface", "hand_landmarks", "face_landmarks", "iris_landmarks", "segmentation"),
 }
 

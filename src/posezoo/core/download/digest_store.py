@@ -181,13 +181,7 @@ def _staging_path(entry: Path, ending: str) -> Path:
 def _open_folder(root: Path, path: Path, resume: ResumeState) -> AbstractContextManager[ByteStream]:
     with reading():
         if not root.is_dir():  # otherwise a mistyped mirror would look like an empty one
-            raise SourceError(
-                "is neither a folder nor an http(s) URL",
-                hint=(
-                    "correct or remove this mirror: --mirror, POSEZOO_MIRROR, or mirror in"
-                    " posezoo.cfg"
-                ),
-            )
+            raise SourceError("is neither a folder nor an http(s) URL")
     if not os.path.exists(path):
         raise NotFoundError("does not have the file")
     return open_local_file(path, resume)

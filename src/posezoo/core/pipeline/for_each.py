@@ -140,7 +140,7 @@ def _attempt(
 def report_lost(item: Item, error: PosezooError, listener: Listener) -> Outcome[Item, Result]:
     """The outcome of an item whose process or worker ended early."""
     listener(WorkFinished(_name(item), False, error.problem))
-    return Outcome(item, error=type(error)(f"{_name(item)}: {error.problem}", hint=error.hint))
+    return Outcome(item, error=error.within(_name(item)))
 
 
 def _name(item: object) -> str:

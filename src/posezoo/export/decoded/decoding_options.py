@@ -59,7 +59,9 @@ def with_decoding(
     return _with_size_of_run(replace(spec, decoding=decoding), named, target_size)
 
 
-def _refused(spec: ModelSpec, problem: str, hint: str = "remove --decode") -> ConversionError:
+def _refused(
+    spec: ModelSpec, problem: str, hint: str = Advice("remove --decode", "--decode")
+) -> ConversionError:
     return ConversionError(f"{spec.full_name}: {problem}", hint=hint)
 
 

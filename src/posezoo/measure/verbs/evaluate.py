@@ -175,11 +175,7 @@ FLAGS = (
     ),
     flags.weights_dir_flag("folder of the models' files and IR", former="-d, --download_dir"),
     Flag("--fresh", "run the model on every image again; ignore predictions of earlier runs"),
-    "precision",
-    Flag(
-        "--checkpoint FILE",
-        "your own weights for one of posezoo's networks, instead of the model's",
-    ),
+    "precision checkpoint",
     Flag(
         "--model_name M",
         "with --checkpoint: the name of the IR and of its folder (default: a folder named after the"

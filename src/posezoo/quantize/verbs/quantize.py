@@ -23,7 +23,6 @@ from posezoo.quantize.quantization_flags import (
     QuantizationArgs,
     require_dataset_dir,
 )
-from posezoo.run.pipeline_spec import require_detector_used
 from posezoo.run.run_flags import described_options_from_args
 
 if TYPE_CHECKING:
@@ -117,6 +116,7 @@ def run(args: _QuantizeArgs) -> int:
     dataset_dir = require_dataset_dir(args)
     _refuse_invalid_flags(args)
     _require_packages(args)
+    from posezoo.run.pipeline_spec import require_detector_used
     from posezoo.run.runtime.runtime_config import require_device
 
     context = flags.context_from_args(args)

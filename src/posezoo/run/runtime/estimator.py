@@ -498,7 +498,7 @@ def _open_item(item: tuple[int, object], color: str) -> Image:
     try:
         return open_image(image, color)
     except ImageError as error:
-        raise ImageError(f"images[{index}]: {error.problem}", hint=error.hint) from error
+        raise error.within(f"images[{index}]") from error
 
 
 @frozen

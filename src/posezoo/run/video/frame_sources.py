@@ -24,7 +24,6 @@ from posezoo.cli.globs import expand_glob
 from posezoo.cli.labels import format_count, name_first
 from posezoo.core.errors import (
     ImageError,
-    InferenceError,
     PosezooError,
     SourceError,
     explain_windows_path,
@@ -115,11 +114,6 @@ class Frame:
     image: Image
     begun: float
     shown_s: float | None = None
-
-
-def name_frame(error: InferenceError, name: str) -> InferenceError:
-    """The error of a model, with the name of the image or video on which it failed."""
-    return InferenceError(f"{name}: {error.problem}", hint=error.hint)
 
 
 class FrameSource(ABC):

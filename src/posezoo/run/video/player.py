@@ -28,7 +28,7 @@ from posezoo.run.runtime.frame_changes import SceneTracker
 from posezoo.run.runtime.runtime_config import VideoOptions
 from posezoo.run.video.frame_outputs import FrameOutput
 from posezoo.run.video.frame_rate import FrameRateMeter, StepTimer
-from posezoo.run.video.frame_sources import Frame, FrameSource, name_frame
+from posezoo.run.video.frame_sources import Frame, FrameSource
 from posezoo.run.video.utilization_monitor import UtilizationMonitor
 from posezoo.run.video.window import ESCAPE, TAB, Window
 
@@ -147,7 +147,7 @@ class Player:
         except InferenceError as error:
             # The results are in order: it failed on the first frame that has none.
             frame, _ = self._submitted[min(self._submitted)]
-            raise name_frame(error, frame.name) from error
+            raise error.within(frame.name) from error
 
     def _read_frames(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         while not (self._is_quitting or self._is_switching):

@@ -59,7 +59,7 @@ from posezoo.run.video.frame_outputs import (
 )
 from posezoo.run.video.frame_publishers import FramePublisher
 from posezoo.run.video.frame_rate import StepTimer
-from posezoo.run.video.frame_sources import ANNOTATED, list_images, name_frame, open_source
+from posezoo.run.video.frame_sources import ANNOTATED, list_images, open_source
 from posezoo.run.video.video_encoders import CODECS
 
 if TYPE_CHECKING:
@@ -548,7 +548,7 @@ class InputRunner:
         except DiskError:
             raise
         except InferenceError as error:
-            self.report_failure("image", name, name_frame(error, name))
+            self.report_failure("image", name, error.within(name))
         except (ImageError, OutputError) as error:
             self.report_failure("image", name, error)
         return 0
@@ -608,7 +608,7 @@ class InputRunner:
         except DiskError:
             raise
         except InferenceError as error:
-            self.report_failure("video", source.name, name_frame(error, source.name))
+            self.report_failure("video", source.name, error.within(source.name))
         except (ImageError, OutputError) as error:
             self.report_failure("video", source.name, error)
         except (KeyboardInterrupt, SignalExit) as signal:
