@@ -58,7 +58,7 @@ def generate(name: str, declared: dict[str, Any], people: int, folder: Path) -> 
     height, width = port["shape"][2:]
     family, _, rest = name.partition("-")
     size = rest[0]
-    if family == "rtmpose":
+    if declared["decoder"]["name"] == "simcc":
         (output, _) = declared["outputs"]
         rtmpose = import_module("fakes.rtmpose")
         return bytes(rtmpose.rtmpose_onnx(folder, size, output["shape"][1], height, width))
@@ -69,12 +69,15 @@ def generate(name: str, declared: dict[str, Any], people: int, folder: Path) -> 
 
 
 def write_registry(folder: Path, name: str, people: int) -> None:
-    """A registry with the model and its detector, whose files are in the cache beside it."""
+    """A registry with the model and its detector, whose files are in the cache beside it.
+
+    RTMDet-m has the layers of RTMDet-nano.
+    """
     shutil.copytree(ROOT / "licenses", folder / "licenses")
     path = ROOT / "models" / "public" / name / "model.yml"
     models = {name: yaml.safe_load(path.read_text("utf-8"))}
     detector = models[name].get("people", {}).get("photo")
-    if detector and name in PIPELINES:
+    if detector:
         models[detector] = yaml.safe_load(
             (path.parents[1] / detector / path.name).read_text("utf-8")
         )

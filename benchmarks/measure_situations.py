@@ -39,15 +39,14 @@ from posezoo.core.pipeline.get import get_irs
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.settings import read_settings, to_settings
 from posezoo.core.versions import package_version
-from posezoo.poses.people import people_from
 from posezoo.run.images import read_image
 from posezoo.run.load import compile_pipeline, get_detector_irs
 from posezoo.run.measured import (
     TARGET_SIZE,
     Measurement,
-    detector_setting,
     digest_irs,
     measurement_to_json,
+    people_settings,
 )
 from posezoo.run.measurement_selection import MeasurementSelection
 from posezoo.run.pipeline_spec import resolve_pipeline
@@ -181,7 +180,7 @@ def list_pipelines(context: Any, patterns: Sequence[str]) -> Iterator[tuple[Mode
     facts = [describe_model(model, context.registry) for model in selection.all]
     rows = compare_models(facts, context.layout, MeasurementSelection()).rows
     for row in rows:
-        if row.values["AP"] and row.task == "human_pose_estimation":
+        if row.values["AP"] and row.pipeline.model.task == "human_pose_estimation":
             yield context.registry.find(row.model), row.precision, row.target_size
 
 
@@ -211,9 +210,7 @@ def main() -> int:
         figures = measure(compile_pipeline(pipeline, irs, options), photos)
         figures |= measure_videos(compile_pipeline(of_videos, irs, options), videos)
         settings: dict[str, Any] = dict(counts)
-        if people := people_from(model):
-            settings["people_from"] = people
-            settings |= detector_setting(pipeline.detector_precision)
+        settings |= people_settings(pipeline.people_from, pipeline.shown_detector_precision)
         if size:
             settings[TARGET_SIZE] = size
         measured = Measurement(

@@ -2,10 +2,14 @@
 
     python benchmarks/run_exports.py --photos FOLDER [MODEL...]
 
-Writes results/exports.json, of which docs/export.md draws a table: per model and target the people
+Writes results/exports.json, of which docs/export.md draws tables: per model and target the people
 that the export's program finds, those of ``posezoo run``, and how far their keypoints are apart; of
-a detector, the corners of its boxes. Nothing is recorded of a target whose program cannot be built
-or run here; the reason is printed.
+a detector, the corners of its boxes. A refused export is recorded with its error. Nothing is
+recorded of a target whose program cannot be built or run here; the reason is printed.
+
+Models that cannot be downloaded here run with generated weights: their detector and RTMO answer
+with two people at given places, and the keypoints are arbitrary. So these rows compare programs,
+and say nothing of what a model finds.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,6 +32,7 @@ from typing import Any
 import cv2
 import numpy as np
 from harness import RESULTS, machine
+from measure_generated import write_registry
 from openvino.utils import get_cmake_path
 from published_network import PublishedNetwork
 from triton_server import ask, serve
@@ -38,10 +43,14 @@ from posezoo.core.registry import open_registry
 from posezoo.poses.keypoints import Pose
 from posezoo.run.images import read_image
 
+ROOT = Path(__file__).resolve().parents[1]
 RESULT = RESULTS / "exports.json"
 
+#: The generated networks are those of the tests.
+sys.path.insert(0, str(ROOT / "tests"))
+
 #: The packages of the programs for Node.
-NODE_MODULES = Path(__file__).parents[1] / "build" / "node-env" / "node_modules"
+NODE_MODULES = ROOT / "build" / "node-env" / "node_modules"
 
 #: The keypoints of a person, or the corners of a box: (K, 2), in pixels of the photo.
 Person = np.ndarray
@@ -53,6 +62,18 @@ _CAMERA = ("--decode", "--input_type", "u8", "--input_layout", "NHWC")
 _ALONE = ("--detector", "none")
 
 _PACKAGES = ("openvino-model-api", "ai-edge-litert", "tritonclient")
+
+#: Runs the program of an export for each photo in one process, because imports take long.
+_NEXT = "---next photo---"
+_EACH = f"""
+import runpy, sys
+_, sample, drawing, *photos = sys.argv
+sys.path.insert(0, sample.rpartition("/")[0])
+for photo in photos:
+    print({_NEXT!r})
+    sys.argv = [sample, photo, drawing]
+    runpy.run_path(sample, run_name="__main__")
+"""
 
 #: Two keypoints are the same if they are at most this many pixels apart.
 SAME_PX = 0.1
@@ -67,12 +88,14 @@ class ExportCase:
         flags: for ``posezoo export`` and ``posezoo run``.
         precision: of the IR.
         published: of a composite: the part whose published file LiteRT runs.
+        is_generated: whether its weights cannot be downloaded here.
     """
 
     name: str
     flags: tuple[str, ...] = ()
     precision: str = "FP16"
     published: str = ""
+    is_generated: bool = False
 
     @property
     def export(self) -> str:
@@ -86,23 +109,37 @@ class ExportCase:
         return f"posezoo run {self.export}"
 
 
+#: The first are the rows of README's two tables.
 CASES = (
+    ExportCase("rtmpose-s", is_generated=True),
+    ExportCase("rtmpose-m", is_generated=True),
+    ExportCase("rtmo-s", is_generated=True),
+    ExportCase("rtmpose-t", is_generated=True),
+    ExportCase("pp-tinypose-256x192"),
+    ExportCase("rtmpose-x-384x288", is_generated=True),
+    ExportCase("dwpose-l", is_generated=True),
+    ExportCase("rtmpose-m-halpe26", is_generated=True),
+    ExportCase("hand-landmark-full"),
+    ExportCase("blazepose-full", published="pose-landmark-full-mediapipe"),
     ExportCase("movenet-thunder"),
     ExportCase("movenet-thunder", precision="FP16-INT8"),
+    ExportCase("human-pose-estimation-0001", ("--height", "480"), precision="FP16-INT8"),
+    ExportCase("posenet-mobilenet-v1", precision="FP16-INT8"),
     ExportCase("movenet-thunder", _ALONE),
     ExportCase("movenet-lightning"),
     ExportCase("movenet-lightning", _ALONE),
     ExportCase("movenet-singlepose-lightning-int8"),
     ExportCase("movenet-singlepose-lightning-int8", _ALONE),
-    ExportCase("blazepose-full", published="pose-landmark-full-mediapipe"),
     ExportCase("movenet-multipose"),
     ExportCase("human-pose-estimation-0001", precision="FP16-INT8"),
-    ExportCase("human-pose-estimation-0001", ("--height", "480"), precision="FP16-INT8"),
     ExportCase("posenet-mobilenet-v1"),
-    ExportCase("posenet-mobilenet-v1", precision="FP16-INT8"),
     ExportCase("tf-pose-mobilenet-v2-small"),
     ExportCase("person-detection-retail-0013"),
 )
+
+
+class RefusedError(RuntimeError):
+    """posezoo does not export a model to a target."""
 
 
 class ExportRunner:
@@ -112,6 +149,11 @@ class ExportRunner:
         self.case = case
         self.folder = folder
         self._photos = photos
+        self._registry: tuple[str, ...] = ()
+        if case.is_generated:
+            write_registry(folder, case.name, people=2)
+            models, cache = folder / "models", folder / "cache"
+            self._registry = "--models_dir", str(models), "--cache_dir", str(cache)
 
     def cpp(self) -> list[list[Person]]:
         """The people that the C++ program finds in each photo."""
@@ -125,19 +167,18 @@ class ExportRunner:
 
     def folder_sample(self) -> list[list[Person]]:
         """The people that sample.py prints for each photo."""
-        self._export("folder", self.folder, *_CAMERA)
-        return self._run_sample(self.folder / self.case.name)
+        folder = self.folder / "folder"
+        self._export("folder", folder, *_CAMERA)
+        return self._run_sample(folder / self.case.name)
 
     def onnx(self) -> list[list[Person]]:
         """The people that sample.py prints for each photo with ONNX Runtime."""
         return self._run_sample(self._export_onnx())
 
     def _run_sample(self, own: Path) -> list[list[Person]]:
-        people = []
-        for photo in self._photos:
-            text = _run(sys.executable, own / "sample.py", photo, self.folder / "drawing.png")
-            people.append(_read_printed(text))
-        return people
+        drawing = self.folder / "drawing.png"
+        printed = _run(sys.executable, "-c", _EACH, own / "sample.py", drawing, *self._photos)
+        return [_read_printed(text) for text in printed.split(_NEXT)[1:]]
 
     def onnx_with_node(self) -> list[list[Person]]:
         """The people that sample.mjs prints for each photo."""
@@ -199,23 +240,27 @@ class ExportRunner:
         people = [find(read_image(photo)) for photo in self._photos]
         return [[_points_of(each.keypoints[:, :2], each.box) for each in found] for found in people]
 
-    def posezoo(self) -> list[list[Person]]:
+    @cached_property
+    def people_of_run(self) -> list[list[Person]]:
         """The people of ``posezoo run`` in each photo."""
         out = self.folder / "poses"
         shutil.rmtree(out, ignore_errors=True)
         case = self.case
         model = (case.name, "--precision", case.precision, *case.flags)
-        _run("posezoo", "run", *model, *self._weights("run"), "-i", *self._photos, "-o", out)
+        _run("posezoo", "run", *model, *self._places("run"), "-i", *self._photos, "-o", out)
         return _read_people(json.loads((out / "poses.json").read_text("utf-8")))
 
     def _export(self, target: str, folder: Path, *flags: str) -> None:
         case = self.case
-        flags = ("--precision", case.precision, *case.flags, *flags, *self._weights(target))
-        _run("posezoo", "export", case.name, *flags, "--to", target, folder)
+        flags = ("--precision", case.precision, *case.flags, *flags, *self._places(target))
+        try:
+            _run("posezoo", "export", case.name, *flags, "--to", target, folder)
+        except RuntimeError as error:
+            raise RefusedError(*error.args) from error
 
-    def _weights(self, user: str) -> tuple[str, str]:
-        """A folder of IR for each: those with a decoder would replace the others."""
-        return "--weights_dir", str(self.folder / f"irs-{user}")
+    def _places(self, user: str) -> tuple[str, ...]:
+        """The registry, and a folder of IR for each user."""
+        return "--weights_dir", str(self.folder / f"irs-{user}"), *self._registry
 
 
 TARGETS: Mapping[str, Callable[[ExportRunner], list[list[Person]]]] = {
@@ -227,6 +272,15 @@ TARGETS: Mapping[str, Callable[[ExportRunner], list[list[Person]]]] = {
     "triton": ExportRunner.triton,
     "litert": ExportRunner.litert,  # no export: of the published file
 }
+
+
+#: The targets whose files find people.
+PROGRAMS = ("cpp", "folder", "onnx")
+
+
+def _first_sentence(error: str) -> str:
+    """The problem in an error of posezoo, without the hint and what was printed before."""
+    return error.partition("error: ")[2].partition("\n")[0]
 
 
 def _run(*command: object) -> str:
@@ -301,25 +355,32 @@ def write_photos(photos: Path, folder: Path) -> list[Path]:
 def run_case(
     case: ExportCase, targets: Sequence[str], photos: Sequence[Path], folder: Path
 ) -> list[dict[str, object]]:
-    """A row for each target whose export was run."""
+    """A row for each target whose export was run, or refused."""
     runner = ExportRunner(case, folder, photos)
     rows: list[dict[str, object]] = []
     for target in targets:
+        row: dict[str, object] = {"model": case.name, "export": case.export, "target": target}
+        row |= {"of": case.compared, "photos": len(photos)}
+        if case.is_generated:
+            row["weights"] = "generated"
         try:
-            compared = compare(TARGETS[target](runner), runner.posezoo())
+            row |= compare(TARGETS[target](runner), runner.people_of_run)
+        except RefusedError as error:
+            if target not in PROGRAMS:
+                continue
+            row["refused"] = _first_sentence(str(error))
         except RuntimeError as error:
             print(f"{case.export} --to {target}: no row: {error}", file=sys.stderr)
             continue
-        row = {"model": case.name, "export": case.export, "target": target, "of": case.compared}
-        rows.append(row | compared)
+        rows.append(row)
         print(json.dumps(rows[-1]), flush=True)
     return rows
 
 
-def store(rows: Sequence[Mapping[str, object]], photos: int) -> None:
+def store(rows: Sequence[Mapping[str, object]], photos: Sequence[Path]) -> None:
     """Write these rows into the file of results, and keep the others."""
     conditions = {
-        "photos": photos,
+        "photos": [photo.stem for photo in photos],
         "date": date.today().isoformat(),
         "machine": machine(),
         "packages": {name: version(name) for name in _PACKAGES},
@@ -356,7 +417,7 @@ def main() -> None:
             if not args.models or case.name in args.models:
                 own = folder / case.export.replace(" ", "_")
                 own.mkdir()
-                store(run_case(case, args.to, photos, own), len(photos))
+                store(run_case(case, args.to, photos, own), photos)
 
 
 if __name__ == "__main__":

@@ -453,7 +453,9 @@ def summary_table() -> str:
     measured = [
         row
         for row in compared.rows
-        if row.values["AP"] and row.values["AR50_several"] and row.task != "detection"
+        if row.values["AP"]
+        and row.values["AR50_several"]
+        and row.pipeline.model.task != "detection"
     ]
     rows = []
     for row in measured:
@@ -464,7 +466,7 @@ def summary_table() -> str:
         size = row.values["transfer_bytes"]
         download = format_megabytes(int(size.number) if size else None)
         stated = format_ap(ap.number, ap.interval)
-        rows.append((row.name, row.described_people, stated, *people, *times, download))
+        rows.append((row.name, row.pipeline.described_people, stated, *people, *times, download))
     table = format_table(SUMMARY_HEADERS, rows)
     machine = compared.speed_setting.partition("; ")[0]
 

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import which_model
+
 from checked_exports import check_of
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import ConversionError, ExportError
@@ -24,6 +26,9 @@ _RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "exports.json"
 #: The models in the command of a target whose exports the tests do not run: the first that it
 #: takes.
 EXAMPLES = ("blazepose-full", "person-detection-retail-0013")
+
+#: The targets whose files find people; ``folder`` with ``--decode``.
+_PROGRAMS = ("cpp", "onnx", "folder")
 
 _Row = Mapping[str, Any]
 
@@ -47,7 +52,9 @@ def render_page() -> str:
     return text.format(
         targets="\n".join(sections),
         conditions=_describe_conditions(result["conditions"]),
-        matrix=_render_matrix(result["rows"]),
+        photos=" ".join(photo.lstrip("0") for photo in result["conditions"]["photos"]),
+        matrix=_render_matrix(result),
+        refused=_list_refused(result["rows"]),
         others=_list_others(result["rows"]),
         figures=_render_figures(result["rows"]),
     )
@@ -72,22 +79,42 @@ def _describe_conditions(conditions: Mapping[str, Any]) -> str:
     machine = conditions["machine"]
     packages = "".join(f", {name} {version}" for name, version in conditions["packages"].items())
     return (
-        f"{conditions['photos']} photos of COCO; {machine['processor']}, OpenVINO"
+        f"{len(conditions['photos'])} photos of COCO; {machine['processor']}, OpenVINO"
         f" {machine['openvino']}, OpenCV {machine['opencv-python-headless']}, Python"
         f" {machine['python']}{packages}; {conditions['date']}"
     )
 
 
-def _render_matrix(rows: Sequence[_Row]) -> str:
-    """Which exports were run, of the models and targets of which any was."""
-    done = {(row["model"], row["target"]) for row in rows}
-    models = sorted({row["model"] for row in rows})
-    targets = [name for name in TARGETS.names() if any(name == target for _, target in done)]
+def _render_matrix(result: Mapping[str, Any]) -> str:
+    """The people of the exports whose programs find people, beside those of ``posezoo run``."""
+    photos = len(result["conditions"]["photos"])
+    done = {
+        (row["export"], row["target"]): row for row in result["rows"] if row["photos"] == photos
+    }
     cells = [
-        (model, *("run" if (model, name) in done else "not run" for name in targets))
-        for model in models
+        (format_code(export), *(_describe_people(done.get((export, name))) for name in _PROGRAMS))
+        for export in dict.fromkeys(which_model.list_models())
     ]
-    return format_table(("Model", *map(format_code, targets)), cells)
+    return format_table((format_code("posezoo export"), *map(format_code, _PROGRAMS)), cells)
+
+
+def _describe_people(row: _Row | None) -> str:
+    if row is None:
+        return "not run"
+    if "refused" in row:
+        return "refused"
+    mark = ", generated weights" if "weights" in row else ""
+    return f"{row['people']} of {row['of_posezoo']}{mark}"
+
+
+def _list_refused(rows: Sequence[_Row]) -> str:
+    """The refused exports with their errors, one a line."""
+    by_error: dict[str, list[str]] = {}
+    for row in rows:
+        if error := row.get("refused"):
+            export = format_code(f"{row['export']} --to {row['target']}")
+            by_error.setdefault(error, []).append(export)
+    return "\n".join(f"- {', '.join(exports)}: {error}" for error, exports in by_error.items())
 
 
 def _list_others(rows: Sequence[_Row]) -> str:
@@ -100,9 +127,14 @@ def _list_others(rows: Sequence[_Row]) -> str:
 
 def _render_figures(rows: Sequence[_Row]) -> str:
     """What the exports that were run find, beside ``posezoo run``."""
-    columns = ("Export", "People or boxes", "Of", "Points within 0.1 px", "Farthest, px")
+    columns = (
+        *("Export", "Photos", "People or boxes"),
+        *("Of", "Points within 0.1 px", "Farthest, px"),
+    )
     lines = []
     for row in rows:
+        if "refused" in row:
+            continue
         export: str = format_code(f"{row['export']} --to {row['target']}")
         if row["target"] == "litert":
             export = f"{format_code(row['export'])} as it is published, in LiteRT"
@@ -111,5 +143,6 @@ def _render_figures(rows: Sequence[_Row]) -> str:
         people = f"{row['people']} of {row['of_posezoo']}"
         share = f"{row['same_share']:.1%}"
         farthest = f"{row['farthest_px']:g}"
-        lines.append((Markdown(export), people, Markdown(format_code(row["of"])), share, farthest))
+        of = Markdown(format_code(row["of"]))
+        lines.append((Markdown(export), str(row["photos"]), people, of, share, farthest))
     return format_table(columns, lines)

@@ -7,6 +7,7 @@ The figures are of the measured rows, of each model.yml, and of which_model.yml.
 from __future__ import annotations
 
 import os
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -115,6 +116,19 @@ def draw_block(compared: ModelComparison, docs: str) -> str:
         _fill(MEASURED_NOTE.format(docs=docs)),
     ]
     return "\n\n".join(parts)
+
+
+def list_models() -> Iterator[str]:
+    """The model of each row with its flags, as ``posezoo export`` takes them."""
+    from posezoo.core.registry import open_registry
+
+    registry = open_registry()
+    for name in ASKERS.values():
+        yield registry.find(name).full_name
+    for row, _ in MEASURED.values():
+        size = row.partition(" at ")[2]
+        words = re.sub(r" at \d+", "", row).replace("(", "--precision ").replace(")", "")
+        yield f"{words} --height {size}" if size else words
 
 
 def _asker_rows(rows: dict[str, ComparisonRow]) -> Iterator[Sequence[str]]:

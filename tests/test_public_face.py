@@ -42,6 +42,7 @@ from posezoo.poses.decoders import DECODERS
 from posezoo.quantize.quantization_plan import PhotoSplit, QuantizationTarget
 from posezoo.quantize.quantization_plan import quantization_key as int8_key_of
 from posezoo.run.measured import KINDS, Measurement, format_measured_yml
+from posezoo.run.pipeline_spec import PipelineSpec
 from posezoo.run.runtime.estimator import Estimator
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -448,7 +449,7 @@ def test_the_key_of_an_int8_ir_is_the_stored_one(tmp_path):
         xml.write_bytes(b"some bytes")
         xml.with_suffix(".bin").write_bytes(b"more bytes")
         key = int8_key_of(
-            QuantizationTarget(spec, spec, {name: xml}), PhotoSplit((), (), "0" * 96), "CPU", None
+            QuantizationTarget(spec, PipelineSpec(spec), {name: xml}), PhotoSplit((), (), "0" * 96), "CPU", None
         )
         key["quantization"]["nncf"] = "VERSION"
         lines.append(f"{name} {json.dumps(mask_versions(key))}")

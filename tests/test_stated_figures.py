@@ -44,7 +44,7 @@ def of_summary() -> Pairs:
         name, people, ap, *figures, single, several, download = line.split(" | ")
         row = BY_NAME[name]
         measured = row.values["AP"]
-        yield name, people, row.described_people
+        yield name, people, row.pipeline.described_people
         yield name, ap, format_ap(measured.number, measured.interval)
         for key, figure in zip(SUMMARY_KEYS, figures, strict=True):
             number = value(row, key)
@@ -79,7 +79,7 @@ def of_cards() -> Pairs:
         ):
             yield row.model, size, format_megabytes(value(row, "transfer_bytes"))
             yield row.model, precision, row.precision.value
-            yield row.model, people or "the model", row.people_from
+            yield row.model, people or "the model", row.pipeline.people_from
         ap = row.values["AP"]
         measured = text.partition("## Measured Accuracy")[2].partition("## ")[0]
         if ap:
@@ -127,9 +127,9 @@ def test_with_a_limit_of_latency_only_models_whose_pipeline_is_that_fast_are_nam
     assert {(model["name"], model["precision"], model["target_size"]) for model in models} == {
         key
         for key, row in ALL_ROWS.items()
-        if row.task.startswith("human_pose_estimation")
+        if row.pipeline.model.task.startswith("human_pose_estimation")
         and (value(row, "latency_p50_ms") or 1e9) <= 60
-        and row.people_from != WHOLE_IMAGE
+        and row.pipeline.people_from != WHOLE_IMAGE
         and row.people_found.get(4, 4) >= 4
     }
 

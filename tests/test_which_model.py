@@ -52,6 +52,12 @@ def test_each_row_says_to_which_programs_it_exports(which_model):
         assert ("no ONNX in INT8" in exports) == ("INT8" in row)
 
 
+def test_the_page_of_exports_says_of_each_row_what_its_programs_find(which_model):
+    page = (ROOT / "docs" / "export.md").read_text("utf-8")
+    for model in which_model.list_models():
+        assert re.search(rf"^\| `{model}` \|.*(\d of \d|refused|not run)", page, re.MULTILINE), model
+
+
 def test_every_alias_stands_on_the_first_page_and_one_command_mirrors_its_table(which_model):
     aliases = read_other_names(builtin_models_dir()).aliases
     text = (ROOT / "README.md").read_text("utf-8").replace("\n", " ")

@@ -41,7 +41,8 @@ CASES = (
     ("--list takes a text file", "mirror create m --list photo.png", "mirror create m -M models --list names.txt"),
     ("name a folder; posezoo creates a missing one", "mirror create photo.png net -M models", "mirror create m net -M models"),
     ("posezoo mirror create ", "POSEZOO_MODELS_DIR=models mirror check m", "POSEZOO_MODELS_DIR=models $; mirror check m"),
-    ("or use --prune", "lock net -M models --lock l; lock --all -M two --lock l", "lock --all -M two --lock l --prune"),
+    ("if it was withdrawn", "lock net -M models --lock l; lock net -M two --lock l", "lock net -M two --lock l --prune"),
+    ("use the registry that the lock is of", "lock net -M models --lock l; lock --all -M two --lock l", "lock other -M two --lock l"),
     ("posezoo lock MODEL adds entries", "lock --check --lock l -M models", "lock net -M models --lock l"),
     ("check --models_dir and --registry", "lock net -M models --lock l; get other -M two --lock l --locked", "get net -M models --lock l --locked --dry_run"),
     ("posezoo download ", "convert net -M models", "$; convert net -M models"),
@@ -102,7 +103,7 @@ CASES = (
     ("--input_shape [1,3,HEIGHT,WIDTH]", "export any.onnx --to folder out --decode --scale_values 1 1 1", "$; export fixed.xml --to folder out --decode --scale_values 1 1 1"),
     ("leave out --labels; --skeleton names keypoints", "run heat.xml --labels names.txt --input photo.png --detector none", "run heat.xml --skeleton own.yml --input photo.png --detector none"),
     ("posezoo convert creates one", "run garbage.xml --input photo.png", "convert net -M models -o mine"),
-    (" records it", "lock net -M models --lock l; SED=models/public/net/model.yml:BGR:RGB get net -M models --lock l --locked", "$; get net -M models --lock l --locked"),
+    ("if you agree with the change", "lock net -M models --lock l; SED=models/public/net/model.yml:BGR:RGB get net -M models --lock l --locked", "get net -M models --lock l; lock net -M models --lock l; get net -M models --lock l --locked"),
     ("if it is from openvino-dev", "EDIT=omz_converter shims .", "shims other"),
     ("name a registry of your own: --models_dir DIR", "new mine --from net.onnx --license MIT", "new mine --from net.onnx --license MIT -M own"),
     ("repairs the first", "get net -M models -o mine; EDIT=mine/public/net/FP16/net.xml verify net -M models -o mine", "$; verify net -M models -o mine"),
@@ -142,6 +143,10 @@ CASES = (
 
 #: Hints with a command that no case here produces, with the reason.
 NOT_RUN = {
+    "--prune removes the line": "a second training; tests/cli/verbs/test_lock.py",
+    "keep the lines of one side": "a merge of Git; tests/test_team_month.py",
+    "record it again: ": "a merge of Git; tests/test_team_month.py",
+    "declares other files of ": "a second training; tests/upkeep/verbs/test_new.py",
     "if you trust the file, ": "a file that takes long or much memory; tests/core/workers/test_processes.py",
     "fewer threads: --jobs 1": "a limit of the system; tests/cli/test_limits.py",
     "another --weights_dir": "a file of another user, and tests may run as root",

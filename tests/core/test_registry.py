@@ -300,11 +300,15 @@ def test_where_no_model_lies_it_is_said_where_one_would(root, tmp_path):
         ("Copyright (c) 2019. All rights reserved", False),
         ("MIT License", False),
         ("", False),
+        ("GNU GENERAL PUBLIC LICENSE\nVersion 3\nCopyright (C) 2007 FSF", False),
     ],
 )
-def test_a_license_text_names_its_holder_in_its_first_line(tmp_path, line, holder):
+@pytest.mark.parametrize("title", ["", "MIT License\n\n", "The MIT License (MIT)\n\n"])
+def test_a_license_text_names_its_holder_in_its_first_line_or_below_its_name(
+    tmp_path, title, line, holder
+):
     write_model(tmp_path / "models", "net", model_yml(license={"spdx": "MIT", "text": "MIT-X.txt"}))
-    (tmp_path / "licenses" / "MIT-X.txt").write_text(f"{line}\n\nMIT License\n")
+    (tmp_path / "licenses" / "MIT-X.txt").write_text(f"{title}{line}\n\nMIT License\n")
     assert read_copyright_line(Registry([tmp_path / "models"]).find("net")) == (
         line if holder else ""
     )

@@ -77,7 +77,8 @@ def test_a_reader_learns_how_a_picture_becomes_the_input(make_model):
     model = make_model("net", HEATMAPS, decoder={"name": "heatmap"}, skeleton="coco-17")
     readme = documents("triton", model)["README.md"]
     assert "keeps its aspect ratio, places it in the middle, and fills the rest with 0." in readme
-    alone = replace(model, people=People(WHOLE_IMAGE, WHOLE_IMAGE))
+    people = People(WHOLE_IMAGE, WHOLE_IMAGE)
+    alone = replace(model, pipeline=replace(model.pipeline, people=people))
     readme = documents("triton", alone)["README.md"]
     assert "It takes one person at a time: your program must find the people" in readme
     assert '`posezoo.decode("heatmap", ...)` makes poses of them.' in readme

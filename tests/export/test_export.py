@@ -81,4 +81,4 @@ def test_a_model_whose_decoder_cannot_be_in_its_ir_is_refused_by_a_target_that_n
     options = with_target_inputs(options_of("cpp", Path("out"), is_dry_run=True), "cpp")
     with pytest.raises(ExportError, match="net: has no decoder to put into its IR") as caught:
         prepare_export(context.registry.find("net"), options, context)
-    assert caught.value.hint == "choose another target"
+    assert caught.value.hint == "--to folder --detector none exports the network alone"

@@ -241,7 +241,9 @@ def exported_as(name, model, tmp_path, *shape):
     """The files of a model of Open Model Zoo with that name and an output of this shape."""
     spec = replace(model.spec, name=name, decoder=None)
     outputs = (Port("prob", shape, "f32"),) if shape else model.outputs
-    export(tmp_path, "dlstreamer", replace(model, spec=spec, outputs=outputs))
+    pipeline = replace(model.pipeline, model=spec)
+    model = replace(model, spec=spec, pipeline=pipeline, outputs=outputs)
+    export(tmp_path, "dlstreamer", model)
     return json.loads((tmp_path / name / f"{name}.json").read_text())
 
 
@@ -293,10 +295,10 @@ def test_the_ir_may_be_in_a_folder_of_its_precision_as_vippet_looks_for_it(make_
     name = "face-detection-retail-0004"
     spec = replace(model.spec, name=name, decoder=None)
     folder = ExportFolder({}, has_precisions=True)
-    model = replace(model, spec=spec)
+    model = replace(model, spec=spec, pipeline=replace(model.pipeline, model=spec))
     files = TARGETS.find("dlstreamer").render(model, folder)
     write_export(tmp_path, lambda _present: list(files))
-    assert (tmp_path / name / f"{model.precision}" / f"{name}.xml").is_file()
+    assert (tmp_path / name / f"{model.pipeline.precision}" / f"{name}.xml").is_file()
     assert (tmp_path / name / f"{name}.json").is_file()
     assert pipeline_of(tmp_path, name, tmp_path)[1] == []
 
@@ -328,7 +330,8 @@ def test_a_model_without_a_converter_is_refused(simcc, name, problem):
     if name != "simcc":
         spec = open_registry().find(name)
         outputs = tuple(Port(port.name, port.shape, "f32") for port in spec.outputs)
-        model = replace(simcc, spec=spec, outputs=outputs)
+        pipeline = replace(simcc.pipeline, model=spec)
+        model = replace(simcc, spec=spec, pipeline=pipeline, outputs=outputs)
     with pytest.raises(ExportError, match=f"DL Streamer {problem}"):
         list(TARGETS.find("dlstreamer").render(model, ExportFolder({})))
 

@@ -11,7 +11,7 @@ import openvino.opset13 as ops
 import pytest
 
 from fakes.exports import documents_of, files_below
-from posezoo.core.declarations.model import Decoder, People
+from posezoo.core.declarations.model import Decoder, People, Precision
 from posezoo.core.errors import ExportError
 from posezoo.core.ir.openvino_import import openvino_core
 from posezoo.export import people_targets
@@ -20,6 +20,7 @@ from posezoo.export.export_writer import write_export
 from posezoo.export.target_type import ExportFolder
 from posezoo.export.targets import TARGETS
 from posezoo.formats import onnx_writer
+from posezoo.run.pipeline_spec import PipelineSpec
 
 IMAGE = {"name": "image", "shape": [1, 64, 96, 3], "layout": "NHWC", "color": "RGB"}
 KEYPOINTS = {"name": "keypoints", "shape": [1, 17, 3]}
@@ -41,7 +42,8 @@ def chain(make_model):
     finder = replace(finder, spec=with_decoding(finder.spec, Decoder("detection")))
     spec = with_decoding(declared.spec, declared.spec.decoder)
     people = People("finder", "finder", whole_image=0.3)
-    return replace(model, spec=spec, people=people, detector=finder)
+    pipeline = PipelineSpec(spec, Precision.FP16, people, finder.spec)
+    return replace(model, spec=spec, pipeline=pipeline, detector=finder)
 
 
 def export(folder, model):

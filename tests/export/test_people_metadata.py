@@ -14,6 +14,8 @@ from posezoo.export.people_metadata import (
     explain_unknown_crop,
     render_pipeline,
 )
+from posezoo.export.target_type import TEMPLATES
+from posezoo.run.pipeline_spec import PipelineSpec
 
 KEYPOINTS = {"name": "keypoints", "shape": [1, 17, 3]}
 HEATMAPS = {"name": "heatmaps", "shape": [1, 17, 16, 24], "role": "heatmaps"}
@@ -32,7 +34,8 @@ def chain(make_model):
         finder = make_model("finder", detections, decoder={"name": "detection"})
         finder = replace(finder, spec=with_decoding(finder.spec, Decoder("detection")))
         spec = with_decoding(declared.spec, declared.spec.decoder)
-        return replace(model, spec=spec, people=FALLBACK, detector=finder)
+        pipeline = PipelineSpec(spec, people=FALLBACK, detector=finder.spec)
+        return replace(model, spec=spec, pipeline=pipeline, detector=finder)
 
     return make
 
@@ -50,7 +53,9 @@ def test_the_whole_image_is_a_person_only_if_a_detector_finds_nobody(chain):
     assert facts["detector"] == "finder.xml"
     assert (facts["whole_image"], facts["whole_score"]) == ("0.3", "0.5")
     assert float(facts["second_score"]) < 0.3 and float(facts["second_look"]) > 1
-    alone = replace(chain(), detector=None, people=People(WHOLE_IMAGE, WHOLE_IMAGE))
+    model = chain()
+    pipeline = PipelineSpec(model.spec, people=People(WHOLE_IMAGE, WHOLE_IMAGE))
+    alone = replace(model, detector=None, pipeline=pipeline)
     assert not {"detector", "whole_image", "second_look"} & describe_pipeline(alone).keys()
 
 
@@ -71,8 +76,16 @@ def test_openvino_reads_the_metadata_beside_those_that_the_ir_had(chain, tmp_pat
     assert network.get_rt_info(["posezoo", "note"]).astype(str) == "none"
 
 
+def test_the_program_in_cpp_reads_each_key_but_those_of_model_yml(chain):
+    program = (TEMPLATES / "poses.hpp").read_text("utf-8")
+    unread = {key for key in describe_pipeline(chain()) if f'"{key}"' not in program}
+    assert unread == {"photo", "video"}
+
+
 def test_a_network_that_finds_the_people_itself_has_no_such_metadata(chain):
-    assert describe_pipeline(replace(chain(), people=None, detector=None)) == {}
+    model = chain()
+    alone = replace(model, pipeline=PipelineSpec(model.spec), detector=None)
+    assert describe_pipeline(alone) == {}
 
 
 def test_frames_of_any_size_cannot_be_cut(chain):

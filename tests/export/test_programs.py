@@ -431,6 +431,11 @@ def test_what_a_program_cannot_take_is_refused(zoo, tmp_path, target, args, prob
     assert not (tmp_path / "out").exists() or not any((tmp_path / "out").iterdir())
 
 
+def test_decode_is_not_advised_for_a_decoder_that_no_ir_can_have(zoo, tmp_path):
+    ended = posezoo("export", "hands", "--to", "folder", tmp_path / "out", cwd=zoo)
+    assert "takes one hand at a time" in ended.stderr and "--decode" not in ended.stderr
+
+
 @pytest.fixture
 def node_program(zoo, tmp_path) -> Path:
     folder = tmp_path / "onnx"

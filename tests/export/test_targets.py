@@ -123,7 +123,7 @@ def test_an_ir_that_cannot_be_read_is_an_error(make_model):
     model = make_model()
     model.xml.write_text("<net>")
     with pytest.raises(InferenceError, match=rf"{model.xml}: cannot be read as an IR"):
-        read_ir_facts(model.spec, model.precision, model.xml, model.layout)
+        read_ir_facts(model.spec, model.pipeline.precision, model.xml, model.layout)
 
 
 # --- ovms
@@ -189,7 +189,8 @@ def test_a_model_that_the_user_removed_leaves_the_config(make_model, tmp_path):
 
 def test_a_variant_has_a_name_without_an_at_sign(make_model, tmp_path):
     model = make_model()
-    variant = replace(model, spec=replace(model.spec, tag="v2", is_default=False))
+    spec = replace(model.spec, tag="v2", is_default=False)
+    variant = replace(model, spec=spec, pipeline=replace(model.pipeline, model=spec))
     export(tmp_path / "out", "ovms", variant)
     assert (tmp_path / "out" / "net-v2" / "1" / "net-v2.xml").is_file()
 
@@ -274,7 +275,7 @@ def test_triton_loads_a_model_when_it_starts_with_its_defaults(
     ):
         node.set_layout(ov.Layout(layout))
     ov.serialize(network, model.xml, model.xml.with_suffix(".bin"))
-    model = read_ir_facts(model.spec, model.precision, model.xml, model.layout)
+    model = read_ir_facts(model.spec, model.pipeline.precision, model.xml, model.layout)
     export(tmp_path / "out", "triton", model)
     text = (tmp_path / "out" / "net" / "config.pbtxt").read_text()
     config = text_format.Parse(text, model_config_pb2.ModelConfig())

@@ -19,7 +19,8 @@ def documents_of(*names):
 
 
 def renamed(model, name):
-    return replace(model, spec=replace(model.spec, name=name))
+    spec = replace(model.spec, name=name)
+    return replace(model, spec=spec, pipeline=replace(model.pipeline, model=spec))
 
 
 def files_below(folder):

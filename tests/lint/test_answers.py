@@ -108,6 +108,18 @@ def test_known_findings_are_left_out_even_if_they_moved(zoo):
     assert {finding["model"] for finding in json.loads(ended.stdout)["findings"]} == {"pose-b"}
 
 
+def test_a_baseline_knows_a_finding_also_after_its_host_moved(zoo):
+    known = zoo.parent / "known.json"
+    declaration = zoo / "public" / "pose-a" / "model.yml"
+    text = declaration.read_text("utf-8")
+    for host in ("http://one.invalid", "http://two.invalid"):
+        moved = text.replace("https://raw.githubusercontent.com", host)
+        declaration.write_text(moved, "utf-8")
+        words = ("--baseline", known) if known.exists() else ("--write_baseline", known)
+        assert run(zoo, *words).returncode == int(host == "http://one.invalid")
+        assert "one.invalid" not in known.read_text("utf-8")
+
+
 def test_a_baseline_is_renewed_and_another_file_in_its_place_is_kept(zoo):
     plant(zoo, "pose-b")
     known = zoo.parent / "known.json"

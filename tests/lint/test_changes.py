@@ -13,7 +13,7 @@ from fakes.omz_zoo import write_omz_zoo
 from posezoo.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
-CHANGED, UNLIKE = "unexplained-change", "unlike-siblings"
+CHANGED, UNLIKE, KEPT = "unexplained-change", "unlike-siblings", "revision-kept"
 IMAGENET = "mean: [123.675, 116.28, 103.53]\n    scale: [58.395, 57.12, 57.375]"
 HALVES = "mean: [127.5, 127.5, 127.5]\n    scale: [127.5, 127.5, 127.5]"
 BGR = "mean: [103.53, 116.28, 123.675]\n    scale: [57.375, 57.12, 58.395]"
@@ -159,6 +159,15 @@ def test_a_reason_that_was_given_before_is_none_for_another_change(zoo, check):
         zoo, "rtmpose-s", ("of other weights", "of other weights; the mean is that of the new code")
     )
     assert since(check, zoo) == (0, set())
+
+
+@pytest.mark.parametrize(("revision", "is_found"), [("", True), ("revision: 2\n", False)])
+def test_another_checksum_needs_another_revision(zoo, check, capsys, revision, is_found):
+    changes = (("size: 7574558", "size: 7574559"), ("checksum: fc62", "checksum: ac62"))
+    edit(zoo, "nanodet-g", ("", revision), *changes)
+    assert since(check, zoo) == (0, set())
+    main(["verify", "--metadata", "--models_dir", "models", "--changed_since", "main"])
+    assert (KEPT in capsys.readouterr().out) is is_found
 
 
 def test_a_baseline_does_not_accept_a_change(zoo, check):

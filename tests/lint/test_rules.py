@@ -281,6 +281,12 @@ def test_an_original_source_without_https_is_a_warning(capsys, zoo):
     assert (code, finding["rule"], finding["severity"]) == (0, "safe-sources", "warning")
 
 
+def test_http_is_a_warning_for_a_pinned_file_of_a_private_network(capsys, zoo):
+    plant(zoo, f"{A}/model.yml", "https://raw.githubusercontent.com", "http://10.0.0.7")
+    code, findings = check(capsys, zoo)
+    assert (code, {each["rule"] for each in findings}) == (0, {"safe-sources"})
+
+
 def test_a_finding_shows_no_password_of_an_address(capsys, zoo):
     plant(zoo, f"{A}/model.yml", "https://raw", "http://reader:hunter2@raw")
     code, findings = check(capsys, zoo)

@@ -123,7 +123,7 @@ def test_a_tarball_in_a_mirror_needs_no_registry(fetch, project, tmp_path):
 def test_a_damaged_tarball_in_the_cache_is_downloaded_again(registry, fetch, tmp_path):
     kept = put(tmp_path / "cache", bytes(len(TGZ)), declared("a.tgz", TGZ, algorithm="sha512"))
     assert fetch(FILE, cache=tmp_path / "cache").read_bytes() == WEIGHTS
-    assert f"skeletons-1.5.0.tgz: {kept}: has the digest" in fetch.warnings
+    assert f"skeletons-1.5.0.tgz: {kept}: the digest of the download is" in fetch.warnings
     assert kept.read_bytes() == TGZ
 
 

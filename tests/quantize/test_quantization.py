@@ -40,6 +40,7 @@ from posezoo.quantize.int8_comparison import Fp32Reference
 from posezoo.quantize.quantization import to_measurements
 from posezoo.quantize.quantization_plan import QuantizationOptions, QuantizationTarget
 from posezoo.run import images
+from posezoo.run.pipeline_spec import PipelineSpec
 from posezoo.run.runtime.compiled_network import CompiledNetwork
 
 INT8 = Precision.FP16_INT8
@@ -250,8 +251,8 @@ def test_a_named_detector_is_used_if_its_ir_exists(bench):
     seeker.write_ir(xml.parent).rename(xml)
     (xml.parent / "seeker.bin").rename(xml.with_suffix(".bin"))
     plan = int8_models.plan_int8(bench.spec, bench.context, bench.photos, options)
-    found, irs = plan.target.detector
-    assert (found.name, irs) == ("nanodet-g", {"nanodet-g": xml})
+    target = plan.target
+    assert (target.pipeline.people_from, target.irs["nanodet-g"]) == ("nanodet-g", xml)
 
 
 def test_an_fp32_ir_that_is_not_the_models_is_not_quantized(bench):
@@ -362,7 +363,7 @@ def test_the_median_displacement_may_be_as_large_as_model_yml_allows(quantized, 
     (displacement,) = quantized.displacements.values()
     limit = QuantizationSettings(max_shift_px=share * displacement.shift_p50_px)
     spec = replace(quantized.spec, quantization=limit)
-    target = QuantizationTarget(spec, spec, {spec.name: quantized.fp32})
+    target = QuantizationTarget(spec, PipelineSpec(spec), {spec.name: quantized.fp32})
     photos = sorted(quantized.photos.iterdir())[2::3]
     samples = [CalibrationSample(images.read_image(each)[None], spec.inputs[0]) for each in photos]
     compared = Fp32Reference(target, samples).compare(quantized.xml, INT8, ignore_event)
@@ -377,7 +378,7 @@ def test_an_output_with_further_names_is_read_by_the_declared_one(bench, tmp_pat
     network.output("keypoints").add_names({"a:0"})
     xml = ir_writer.write_ir(network, tmp_path / "named.xml", Precision.FP32)
     image = images.read_image(next(bench.photos.glob("*.png")))
-    target = QuantizationTarget(bench.spec, bench.spec, {bench.spec.name: xml})
+    target = QuantizationTarget(bench.spec, PipelineSpec(bench.spec), {bench.spec.name: xml})
     samples = [CalibrationSample(image[None], bench.spec.inputs[0])]
     displacement, problem = Fp32Reference(target, samples).compare(
         bench.fp32, Precision.FP32, ignore_event

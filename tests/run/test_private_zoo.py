@@ -18,6 +18,7 @@ from fakes.pages import ROOT, blocks
 from fakes.published_models import MEAN, SCALE
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.ir.people_metadata import digest_network
+from posezoo.core.versions import version
 from posezoo.run.measured import digest_irs
 
 pytest.importorskip("openvino", reason="needs openvino")
@@ -95,6 +96,54 @@ def test_a_video_shows_the_same_person_by_name_and_by_file(xml, zoo, tmp_path):
         found.append([line["poses"] for line in lines])
     assert [len(poses) for poses in found[0]] == [1, 1, 1]
     assert found[0] == found[1]
+
+
+def test_results_name_the_locked_files_that_they_were_made_with(xml, zoo, tmp_path):
+    lock = tmp_path / "posezoo.lock"
+    assert posezoo_command("lock", "discs", *zoo(), "--lock", lock).returncode == 0
+    entries = [json.loads(line) for line in lock.read_text("utf-8").splitlines()]
+    locked = {each["file"]: each["sha384"] for each in entries if each["origin"] == "made"}
+    photo, video, log = (tmp_path / name for name in ("photo.png", "video.avi", "log.jsonl"))
+    cv2.imwrite(str(photo), PHOTO)
+    writer = cv2.VideoWriter(str(video), cv2.VideoWriter_fourcc(*"MJPG"), 5, PHOTO.shape[1::-1])
+    for _ in range(2):
+        writer.write(PHOTO)
+    writer.release()
+    places = ("-i", photo, video, "-o", tmp_path / "out", "--json_lines", tmp_path / "lines.jsonl")
+    done = posezoo_command("run", "discs", *zoo(), *places, "--log", log)
+    assert done.returncode == 0, done.stderr
+    ran = json.loads((tmp_path / "out" / "poses.json").read_text("utf-8"))["provenance"]
+    assert (ran["model"], ran["revision"]) == ("discs", 1)
+    assert set(ran["files"].items()) <= set(locked.items())
+    assert sorted(ran["files"]) == ["FP16/discs.bin", "FP16/discs.xml"]
+    assert ran["posezoo"] == version()
+    assert {*ran} >= {"openvino", "device", "executed_precision", "date"}
+    first, second = map(json.loads, (tmp_path / "lines.jsonl").read_text("utf-8").splitlines())
+    assert first["provenance"] == ran
+    assert "provenance" not in second
+    assert load_by_name(tmp_path).provenance()["files"] == ran["files"]
+    assert "inference" in {
+        json.loads(line)["stage"] for line in log.read_text("utf-8").splitlines()
+    }
+
+
+def test_a_deprecated_model_warns_each_time_that_it_runs(xml, zoo, tmp_path):
+    flags = zoo()
+    declaration = tmp_path / "zoo" / "public" / "discs" / "model.yml"
+    text = declaration.read_text("utf-8")
+    declaration.write_text(f"{text}deprecated: {{since: '2026-01-31', use: other}}\n", "utf-8")
+    cv2.imwrite(str(tmp_path / "photo.png"), PHOTO)
+    places = ("-i", tmp_path / "photo.png", "-o", tmp_path / "out")
+    for _ in range(2):
+        done = posezoo_command("run", "discs", *flags, *places)
+        said = "warning: discs: deprecated since 2026-01-31; use other\n"
+        assert (done.returncode, done.stderr.count(said)) == (0, 1)
+
+
+def test_a_conversion_in_the_place_of_another_says_so(xml, zoo):
+    done = posezoo_command("get", "discs", *zoo("nanodet-g"))
+    reason = "discs.xml: converted again: model.yml has changed how people are found\n"
+    assert reason in done.stderr
 
 
 def test_the_service_of_the_guide_answers_with_the_same_person(xml, tmp_path):

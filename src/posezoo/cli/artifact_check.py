@@ -167,10 +167,9 @@ def _check_model(
         states += check_artifacts(lock.with_pins(spec), layout)
         if lock.is_strict:
             for xml in layout.made_irs(spec):
-                record = read_ir_record(xml)
                 agreed = lock.agreed_ir(spec, Precision(xml.parent.name))
-                if record and agreed:
-                    agreed.require(xml, record.contents)
+                if agreed and read_ir_record(xml):  # else it was published
+                    agreed.require_listed(xml)
     except LockError as error:
         return states, error
     return states, None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from posezoo.core.declarations.model import ModelSpec
-from posezoo.core.files.verified_files import is_verified
+from posezoo.core.files.verified_files import is_verified, is_verified_file
 from posezoo.core.ir import provenance
 from posezoo.core.ir.people_metadata import read_stamp
 from posezoo.core.layout import ModelLayout
@@ -31,14 +31,20 @@ def collect_entries(
     """
     entries = list(declaration_entries(spec, now))
     unpinned = []
+    warnings = []
     for file in spec.files:
         path = layout.file_path(spec, file)
         entry = published_entry(spec, file, path, now, remember=remember)
+        if (
+            path.is_file()
+            and file.is_pinned
+            and not is_verified_file(path, file, remember=remember)
+        ):
+            warnings.append(f"{path}: is not the file that model.yml declares")
         if entry is None:
             unpinned.append(file.name)
         else:
             entries.append(entry)
-    warnings = []
     for xml in layout.made_irs(spec):
         record = provenance.read_ir_record(xml)
         if record is None:
@@ -61,8 +67,9 @@ def collect_entries(
             entry = LockEntry(
                 model_key(spec), name, content.size, digits, origin=MADE, first_seen=now
             )
-            stamp = read_stamp(path) if suffix == ".xml" else ""
-            converted.append(replace(entry, openvino=stamp))
+            if suffix == ".xml":
+                entry = replace(entry, openvino=read_stamp(path), posezoo=record.posezoo)
+            converted.append(entry)
         else:
             entries += converted
     return ModelSnapshot(tuple(entries), tuple(unpinned), tuple(warnings))

@@ -5,7 +5,7 @@ A file that has changed since, or that is none of the model's, is kept and named
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -120,23 +120,23 @@ def _list_documents(model: Model, layout: ModelLayout, removed: Sequence[Path]) 
                 yield folder / _LICENSE
 
 
-def remove(plan: RemovalPlan, layout: ModelLayout) -> None:
-    """Remove the files of a plan with their records, and the folders that are empty then.
+def remove_files(paths: Sequence[Path], roots: Collection[Path]) -> None:
+    """Remove files with their records, and the folders below the roots that are empty then.
 
     Raises:
         OutputError: a file cannot be removed.
     """
-    for path in plan.removed:
+    for path in paths:
         try:
             path.unlink(missing_ok=True)
             record_path(path).unlink(missing_ok=True)
         except OSError as error:
             raise OutputError(f"{path}: cannot be removed: {os_reason(error)}") from error
-    for folder in {path.parent for path in plan.removed}:
-        _remove_empty(folder / RECORDS_DIR, (layout.download_dir, layout.output_dir))
+    for folder in {path.parent for path in paths}:
+        _remove_empty(folder / RECORDS_DIR, roots)
 
 
-def _remove_empty(folder: Path, roots: tuple[Path, ...]) -> None:
+def _remove_empty(folder: Path, roots: Collection[Path]) -> None:
     """Remove a folder and its parents below the roots, until one is not empty."""
     with suppress(OSError):
         while folder not in roots:

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from posezoo.cli.model_argument import is_checkpoint_file
+from posezoo.core.declarations.model import TRACKING, WHOLE_IMAGE
 from posezoo.core.errors import PosezooError, UnknownModelError, os_reason
 from posezoo.core.regular_files import open_regular
 
 if TYPE_CHECKING:
-    from posezoo.core.declarations.model import UnknownKey
+    from posezoo.core.declarations.model import ModelSpec, UnknownKey
     from posezoo.core.registry import Registry, Selection
 
 # A list of model names is short; a larger file was probably given by mistake.
@@ -103,6 +104,35 @@ def warn_of_deprecated_composites(selection: Selection, output: MessageOutput) -
     for composite in selection.composites:
         if composite.deprecated:
             output.warn(f"{composite.name}: {composite.deprecated}")
+
+
+def with_required_models(
+    selection: Selection, registry: Registry, detector: str, output: MessageOutput
+) -> Selection:
+    """The models and the models that they require: other parts of a composite, and the detectors of
+    their people, also of posezoo's own registry.
+
+    Args:
+        detector: the setting of this name.
+    """
+    from posezoo.poses.people import resolve_people
+
+    registry = registry.with_builtin()
+    models: dict[str, ModelSpec] = {}
+    for spec in selection.models:
+        required = [spec]
+        try:
+            whole = registry.composite_of(spec)
+            required += registry.parts(whole)
+            people = resolve_people(whole, detector)
+            names = {people.photo, people.video} - {WHOLE_IMAGE, TRACKING} if people else ()
+            for name in sorted(names):
+                required += registry.parts(registry.find(name))
+        except UnknownModelError as error:
+            output.warn(f"{error.problem}; it is skipped")
+        for each in required:
+            models.setdefault(each.full_name, each)
+    return replace(selection, models=tuple(models.values()))
 
 
 def read_list_file(path: Path) -> list[str]:

@@ -12,7 +12,6 @@ import mmap
 import os
 import re
 import signal
-import stat
 import sys
 import threading
 import time
@@ -115,39 +114,7 @@ def reflink(source: int, target: int) -> bool:
         import fcntl
 
         fcntl.ioctl(target, _FICLONE, source)
-    except (ImportError, OSError) as error:
-        if getattr(error, "errno", None) == errno.EOPNOTSUPP:
-            _WITHOUT_REFLINKS.add(os.fstat(target).st_dev)
-        return False
-    return True
-
-
-def may_reflink(folder: Path) -> bool:
-    """Whether ``reflink`` has not found yet that the file system of a folder cannot do that."""
-    return folder.stat().st_dev not in _WITHOUT_REFLINKS
-
-
-#: The numbers of the file systems whose files cannot share bytes.
-_WITHOUT_REFLINKS: set[int] = set()
-
-
-def hard_link(source: Path, target: Path, *, mode: int | None = None) -> bool:
-    """Create a hard link to a regular file of the user; False if that is not possible or not safe.
-
-    Args:
-        target: the path of the link, which must not exist.
-        mode: the permissions that the file must have, because both names share them; None for any.
-    """
-    try:
-        status = os.lstat(source)
-        if not stat.S_ISREG(status.st_mode) or (
-            mode is not None and stat.S_IMODE(status.st_mode) != mode
-        ):
-            return False
-        if not belongs_to_user(status):  # its owner could change it at any time
-            return False
-        os.link(source, target)
-    except (OSError, NotImplementedError, AttributeError):
+    except (ImportError, OSError):
         return False
     return True
 

@@ -154,19 +154,28 @@ class Registry:
 
     Args:
         roots: folders of model.yml files.
+        named_root: one of them whose models are only selected by name.
     """
 
-    def __init__(self, roots: Sequence[Path]) -> None:
+    def __init__(self, roots: Sequence[Path], named_root: Path | None = None) -> None:
         named: dict[Path, None] = {}
         for root in roots:
             # License texts are beside a root, and the parent of "." is again ".".
             named[root if root.name not in ("", "..") else root.resolve()] = None
         self.roots = tuple(named)
+        self.named_root = named_root
         self._parsed: dict[Path, Model | SpecError] = {}
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle only the roots; another process finds the files itself."""
-        return Registry, (self.roots,)
+        return Registry, (self.roots, self.named_root)
+
+    def with_builtin(self) -> Registry:
+        """The registry, in which posezoo's own models can be named, too: its detectors find people
+        for models of any registry.
+        """
+        builtin = builtin_models_dir()
+        return self if builtin in self.roots else Registry((*self.roots, builtin), builtin)
 
     @cached_property
     def entries(self) -> dict[str, RegistryEntry]:
@@ -304,7 +313,8 @@ class Registry:
         return self if root in self.roots else open_registry((root,))
 
     def select(self, patterns: Iterable[str] | None = None) -> Selection:
-        """The models that match any of the patterns, in the patterns' order; all models for None.
+        """The models that match any of the patterns, in the patterns' order; for None all models,
+        but those of ``named_root``.
 
         Patterns are names or case-sensitive globs (``human-pose-*``). A composite's name stands for
         its parts. A model with variants stands for its default variant, unless the pattern names
@@ -350,7 +360,11 @@ class Registry:
         """What a pattern matches; mistakes in files are added to ``problems``."""
         names, at, tags = (pattern or "").partition(TAG_MARK)
         if pattern is None:
-            entries = list(self.entries.values())
+            entries = [
+                entry
+                for entry in self.entries.values()
+                if not (self.named_root and entry.path.is_relative_to(self.named_root))
+            ]
         else:
             entries = self.matching(names)
         has_match = False
@@ -572,12 +586,15 @@ def license_path(spec: ModelSpec) -> Path:
 
 
 def read_copyright_line(spec: ModelSpec) -> str:
-    """The copyright line at the start of a model's license text; empty if there is none."""
+    """The copyright line at the start of a model's license text, also below the license's name, as
+    in the texts that GitHub writes; empty if there is none.
+    """
     try:
         text = read_beginning(license_path(spec), 1000)
     except OSError:
         return ""
-    first = text.partition("\n")[0].strip()
+    lines = (line.strip() for line in text.splitlines())
+    first = next((line for line in lines if line and not _TITLE.fullmatch(line)), "")
     is_text = "\ufffd" not in first
     if not is_text or not first.startswith("Copyright ") or _BLANK.search(first):
         return ""
@@ -585,6 +602,9 @@ def read_copyright_line(spec: ModelSpec) -> str:
     is_named = any(character.isalpha() for character in holder.replace("All rights reserved", ""))
     return first if is_named else ""  # years alone do not name a copyright holder
 
+
+#: The name of a license in the first line of its text: MIT License, The MIT License (MIT).
+_TITLE = re.compile(r"[\w .-]*License( \([\w-]+\))?")
 
 #: Placeholders of a license template: ``<year>``, ``[name of copyright owner]``.
 _BLANK = re.compile(

@@ -24,6 +24,10 @@ _MAX_POINTER_BYTES = 1024
 LFS_PROBLEM = "is a Git LFS pointer: the file itself was not downloaded"
 LFS_HINT = "in the folder of its repository: git lfs pull"
 
+#: The beginnings of lines that Git writes into a file whose changes it could not merge.
+MERGE_MARKS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
+MERGE_PROBLEM = "is a mark of a merge that Git could not finish"
+
 # The largest annotations of COCO, instances_train2017.json, have 449 MB.
 _MAX_PIPE_BYTES = 512 << 20
 

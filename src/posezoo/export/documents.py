@@ -48,9 +48,9 @@ def render_texts(model: ExportedModel, target: ExportTarget, card: str = "") -> 
     README.md begins with the model's card, if it is given.
     """
     terms = collect_license_terms((model.spec,), model.layout)
-    title = f"{model.name} as {target.network_format}, {model.precision}"
+    title = f"{model.name} as {target.network_format}, {model.pipeline.precision}"
     level = "##"
-    heading = f"# {title}\n\n{(model.composite or model.spec).description.strip()}"
+    heading = f"# {title}\n\n{model.pipeline.model.description.strip()}"
     if card:
         level = "###"
         heading = f"{card.rstrip()}\n\n## This folder\n\n{title}."
@@ -114,7 +114,7 @@ def _describe_preparation(model: ExportedModel) -> str:
             f"It takes one person at a time, cut out of the picture: {model.detector.name} finds"
             " the people."
         )
-    elif model.people:
+    elif model.pipeline.people:
         sentences.append(
             "It takes one person at a time: your program must find the people, and cut them out."
         )

@@ -31,6 +31,7 @@ from posezoo.core.resolve.resolved import Converter, Resolved, Target
 from posezoo.core.resolve.stage_context import Context
 from posezoo.export.target_type import ExportedModel, Port
 from posezoo.pages.file_manifest import digest_of_file
+from posezoo.run.pipeline_spec import PipelineSpec
 
 
 def declared_facts(
@@ -52,15 +53,9 @@ def declared_facts(
     )
     outputs = tuple(Port(port.name, port.shape, "f32", port.layout) for port in spec.outputs)
     digests = dict.fromkeys(SUFFIXES, "")
-    return ExportedModel(
-        spec,
-        precision,
-        layout.ir_path(spec, precision),
-        inputs,
-        outputs=outputs,
-        digests=digests,
-        layout=layout,
-    )
+    pipeline = PipelineSpec(spec, precision)
+    xml = layout.ir_path(spec, precision)
+    return ExportedModel(spec, pipeline, xml, inputs, outputs, digests, layout)
 
 
 def read_ir_facts(
@@ -83,9 +78,8 @@ def read_ir_facts(
     digests = {suffix: digest_of_file(xml.with_suffix(suffix)) for suffix in SUFFIXES}
     inputs = _ports(network.inputs, spec.inputs)
     outputs = _ports(network.outputs, spec.outputs)
-    return ExportedModel(
-        spec, precision, xml, inputs, outputs=outputs, digests=digests, layout=layout
-    )
+    pipeline = PipelineSpec(spec, precision)
+    return ExportedModel(spec, pipeline, xml, inputs, outputs, digests, layout)
 
 
 def _ports(ports: Sequence[Any], declared: Sequence[Input | Output]) -> tuple[Port, ...]:

@@ -22,7 +22,7 @@ from posezoo.pages.cards.model_card import NAME as CARD
 from posezoo.pages.cards.model_card import render_card_files
 from posezoo.pages.facts.model_facts import ModelFacts
 from posezoo.pages.file_manifest import digest
-from posezoo.poses.decoders import sizing_of_input
+from posezoo.poses.decoders import find_decoder, sizing_of_input
 from posezoo.poses.letterbox import InputSizing, Size
 
 
@@ -52,10 +52,11 @@ def render_folder(model: ExportedModel, _folder: ExportFolder) -> Iterator[Expor
 
 
 def _describe_facts(model: ExportedModel) -> ModelFacts:
-    spec = model.spec
-    if model.composite and model.detector:
-        return ModelFacts(model.composite, (model.detector.spec, spec), model.layout)
-    return ModelFacts(spec, (spec,), model.layout)
+    whole = model.pipeline.model
+    if whole.stages:
+        parts = tuple(each.spec for each in reversed(model.networks))
+        return ModelFacts(whole, parts, model.layout)
+    return ModelFacts(model.spec, (model.spec,), model.layout)
 
 
 def render_sample(model: ExportedModel) -> bytes:
@@ -131,6 +132,9 @@ def _render_decoded(model: ExportedModel) -> bytes:
 
 def _refuse_detector(spec: ModelSpec, detector: ModelSpec) -> str:
     if spec.decoding is None:
+        declared = spec.decoder
+        if declared and find_decoder(declared.name).graph is None:
+            return f"no program of an export can run its decoder {declared.name}"
         return "its sample cannot cut out people for an IR without its decoder: add --decode"
     return explain_unknown_crop(spec, detector)
 

@@ -29,6 +29,7 @@ from posezoo.export.target_type import (
     render_files,
 )
 from posezoo.poses.decoders import finds_boxes
+from posezoo.poses.people import noun_of
 from posezoo.run.pipeline_spec import PipelineSpec, resolve_pipeline
 from posezoo.run.preparation import require_stated
 
@@ -131,62 +132,52 @@ def prepare_export(
     """
     if options.inputs != InputOptions():
         require_stated(spec)
-    if composite:
-        pipeline = _pipeline_of_parts(composite, options, context)
-    elif options.joins_parts and spec.composite and spec.decoder is None:
+    if options.joins_parts and composite is None and spec.composite and spec.decoder is None:
         raise ExportError(
             f"{exported_name(spec)}: finds no people alone: it is a part of {spec.composite}",
             hint=f"export {spec.composite}",
         )
-    else:
-        pipeline = resolve_pipeline(spec, context, options.ir_precision)
+    pipeline = resolve_pipeline(composite or spec, context, options.ir_precision)
+    networks = pipeline.networks(context.registry)
+    finders = [each for each in networks if each[0].name != spec.name]
     maker = _IrMaker(options, context, listener)
-    if pipeline.detector is None:
-        model = _prepare_network(spec, maker)
-        return model if isinstance(model, Plan) else replace(model, people=pipeline.people)
-    _require_detector_taken(spec, pipeline, maker)
-    # These are about the boxes of people.
-    inputs = replace(options.inputs, max_people=None, min_score=None)
+    inputs = options.inputs
+    for finder, _ in finders:
+        _require_finder_taken(spec, pipeline, maker, finder)
+        # These are about the boxes of people.
+        inputs = replace(inputs, max_people=None, min_score=None)
     model = _prepare_network(spec, replace(maker, options=replace(options, inputs=inputs)))
     if isinstance(model, Plan):
         return model
-    assert isinstance(pipeline.detector, ModelSpec)
-    options = replace(options, precision=pipeline.detector_precision)
-    detector = replace(maker, options=options).make(pipeline.detector)
-    if isinstance(detector, Plan):
-        return detector
-    return replace(model, people=pipeline.people, detector=detector, composite=composite)
+    model = replace(model, pipeline=pipeline)
+    for finder, precision in finders:
+        detector = replace(maker, options=replace(options, precision=precision)).make(finder)
+        if isinstance(detector, Plan):
+            return detector
+        model = replace(model, detector=detector)
+    return model
 
 
-def _pipeline_of_parts(
-    composite: CompositeSpec, options: ExportOptions, context: Context
-) -> PipelineSpec:
-    """A composite's last part, with the part that finds its people as the detector."""
-    parts = context.registry.parts(composite)
-    if len(parts) != 2:
-        raise ExportError(f"{composite.name}: has {len(parts)} networks, and its files run two")
-    finder, network = parts
-    precision = options.ir_precision
-    return PipelineSpec(network, precision, detector=finder, detector_precision=precision)
-
-
-def _require_detector_taken(spec: ModelSpec, pipeline: PipelineSpec, maker: _IrMaker) -> None:
-    """Raise an ExportError if the target cannot run this detector before the model."""
-    detector = pipeline.detector
-    assert detector
+def _require_finder_taken(
+    spec: ModelSpec, pipeline: PipelineSpec, maker: _IrMaker, finder: ModelSpec
+) -> None:
+    """Raise an ExportError if the target cannot run this network, which finds the people, before
+    the model.
+    """
     target = maker.options.target
     spec = maker.resolve(spec).spec
     target.require(spec)
-    is_part = pipeline.people is None
+    detector = pipeline.detector
     problem = "the files run a detector only if it is one network and finds boxes"
-    if isinstance(detector, ModelSpec) and (is_part or finds_boxes(detector.decoder)):
-        problem = target.refuse_detector(spec, detector)
+    if detector is None or (finds_boxes(finder.decoder) and not detector.stages):
+        problem = target.refuse_detector(spec, finder)
     if problem:
-        alone = "--detector none exports the network alone: your program then finds the people"
+        noun = noun_of(spec)
+        alone = f"--detector none exports the network alone: your program then finds each {noun}"
         raise ExportError(
-            f"{exported_name(spec)}: takes one person at a time, in the boxes of"
-            f" {detector.full_name}, and {problem}",
-            hint="leave out --resize" if is_part else alone,
+            f"{exported_name(spec)}: takes one {noun} at a time, in the boxes of"
+            f" {(detector or pipeline.model).full_name}, and {problem}",
+            hint=alone if detector else "leave out --resize",
         )
 
 
@@ -227,7 +218,9 @@ class _IrMaker:
             fixed = self.options.target.inputs
             if not (fixed and fixed.decode and error.flag == "--decode"):
                 raise
-            raise ExportError(error.problem, hint="choose another target") from error
+            raise ExportError(
+                error.problem, hint="--to folder --detector none exports the network alone"
+            ) from error
 
     def _takes_own_inputs(self, spec: ModelSpec) -> bool:
         return self.options.inputs == InputOptions() or spec.is_ir

@@ -150,7 +150,7 @@ def render_dlstreamer(model: ExportedModel, folder: ExportFolder) -> Iterator[Ex
         yield from render_dlstreamer(model.detector, folder)
     declared = model.spec.decoder
     model_proc = find_model_proc(model.spec.name)
-    ir_folder = f"{model.precision}/" if folder.has_precisions else ""
+    ir_folder = f"{model.pipeline.precision}/" if folder.has_precisions else ""
     if model_proc and declared is None:
         yield from _render_known(model, model_proc, ir_folder)
         return
@@ -208,7 +208,7 @@ def _write_labels(output: Mapping[str, Any], classes: int) -> list[Any]:
 
 def _render_pipeline(model: ExportedModel, ir_folder: str, elements: str) -> ExportFile:
     # A detector that is not exported with the model is expected beside it in the same precision.
-    precision = model.detector.precision if model.detector else model.precision
+    precision = (model.detector or model).pipeline.precision
     detector_folder = f"{precision}/" if ir_folder else ""
     elements = (
         elements.replace("@ir", f"{ir_folder}{model.name}")

@@ -88,9 +88,9 @@ def describe_pipeline(model: ExportedModel, suffix: str = ".xml") -> dict[str, s
         suffix: of the detector's file.
     """
     spec = model.spec
-    people = model.people
-    is_alone = people is None and model.detector is None
-    if is_alone or spec.decoding is None or spec.first_input.resize_type:
+    people = model.pipeline.people
+    finds_itself = not (people or model.detector)
+    if finds_itself or spec.decoding is None or spec.first_input.resize_type:
         return {}
     decoder = spec.decoding.decoder
     options: TopDownOptions | BlazePoseOptions = resolve_options(decoder)

@@ -68,7 +68,7 @@ def _describe_network(model: ExportedModel) -> dict[str, object]:
     sizing = sizing_of_input(model.spec.decoding.decoder, model.spec.first_input)
     keypoints, limbs = describe_skeleton(model)
     return {
-        "model": (model.composite or model.spec).full_name,
+        "model": model.pipeline.model.full_name,
         "width": port.sides["W"],
         "height": port.sides["H"],
         "layout": port.layout,

@@ -8,19 +8,16 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from posezoo.core.declarations.model import (
-    CompositeSpec,
-    Decoder,
-    Model,
-    ModelSpec,
-    People,
-    Precision,
-)
+from posezoo.core.declarations.model import Decoder, Model, ModelSpec
 from posezoo.core.errors import ExportError
 from posezoo.core.layout import ModelLayout
 from posezoo.core.resolve.input_options import InputOptions
 from posezoo.core.values import frozen
+
+if TYPE_CHECKING:
+    from posezoo.run.pipeline_spec import PipelineSpec
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -51,32 +48,29 @@ class ExportedModel:
 
     Attributes:
         spec: the model as the IR was made: with the decoder in its graph, if there is one.
-        precision: of the IR.
+        pipeline: of which it is the network that finds the keypoints. It has the precision of the
+            IR, and how the people are found.
         xml: the IR; its .bin is beside it.
         inputs, outputs: read from the IR.
         digests: the SHA-256 of the IR's files, by suffix: ``.xml`` and ``.bin``.
         layout: the folders of its published files and IR.
-        people: how the people are found, if the network takes one at a time; None: it finds them
-            itself.
-        detector: the network that finds them, which is exported with it; None: there is none.
-        composite: the composite that is exported as this network, its last part, and its detector.
+        detector: the network that finds the people, which is exported with it: the pipeline's
+            detector, or the first part of its composite; None: there is none.
     """
 
     spec: ModelSpec
-    precision: Precision
+    pipeline: PipelineSpec
     xml: Path
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     digests: Mapping[str, str]
     layout: ModelLayout
-    people: People | None = None
     detector: ExportedModel | None = None
-    composite: CompositeSpec | None = None
 
     @property
     def name(self) -> str:
         """Its name in the export."""
-        return exported_name(self.composite or self.spec)
+        return exported_name(self.pipeline.model)
 
     @property
     def networks(self) -> Sequence[ExportedModel]:

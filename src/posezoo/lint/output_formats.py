@@ -5,6 +5,7 @@ findings.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -24,6 +25,7 @@ SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 #: are not used.
 KEYS = ("rule", "model", "file", "field", "found", "expected")
 MAX_BYTES = 1 << 26
+_HOST = re.compile(r"https?://[^/\s]*")
 
 
 def to_text(finding: Finding) -> str:
@@ -130,7 +132,7 @@ def read_baseline(path: Path) -> frozenset[tuple[str, ...]]:
         if path.stat().st_size > MAX_BYTES:
             raise SettingsError(f"{path}: is larger than any baseline")
         rows = json.loads(read_regular_bytes(path))["findings"]
-        return frozenset(tuple(str(row[key]) for key in KEYS) for row in rows)
+        return frozenset(tuple(_without_host(str(row[key])) for key in KEYS) for row in rows)
     except OSError as error:
         reason = os_reason(error)
         raise SettingsError(f"{path}: cannot be read: {reason}", hint=hint) from error
@@ -155,4 +157,10 @@ def baseline_key(finding: Finding, roots: Sequence[Path] = ()) -> tuple[str, ...
     file = Path(finding.file)
     root = next(filter(file.is_relative_to, roots), file.parent)
     relative = file.relative_to(root).as_posix()
-    return finding.rule, finding.model, relative, finding.field, finding.found, finding.expected
+    texts = map(_without_host, (finding.found, finding.expected))
+    return finding.rule, finding.model, relative, finding.field, *texts
+
+
+def _without_host(text: str) -> str:
+    """A text in which each address begins with its path: a host may move."""
+    return _HOST.sub("", text)

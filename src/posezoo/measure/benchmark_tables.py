@@ -9,17 +9,17 @@ from itertools import groupby
 from posezoo.cli.json_projection import Json, project
 from posezoo.cli.labels import format_count
 from posezoo.cli.report import fit_columns
-from posezoo.core.declarations.model import WHOLE_IMAGE, Precision
+from posezoo.core.declarations.model import WHOLE_IMAGE
 from posezoo.measure.benchmarking.benchmark_result import BenchmarkResult, select_best_batch
 from posezoo.measure.benchmarking.workloads import NetworkWorkload
 from posezoo.poses.people import describe_people
 from posezoo.run.measured import (
-    DETECTOR_PRECISION,
     FOUND,
     SHOWN,
     TARGET_SIZE,
     WEIGHTS,
     measurement_to_json,
+    read_detector_precision,
 )
 
 #: What a narrow terminal leaves out comes last.
@@ -80,6 +80,7 @@ def results_to_json(results: Sequence[BenchmarkResult], *, is_compared: bool) ->
             )
     return {
         "measurements": measurements_to_json(results),
+        "provenance": [dict(result.info.provenance) for result in results],
         "best_batches": best_batches,
         "comparisons": comparisons,
     }
@@ -127,7 +128,7 @@ def _describe_pipeline(result: BenchmarkResult) -> str:
         parts.append(f"whole pipeline: {settings['picture']}, {people}{settings[FOUND]}")
         detector = str(settings.get("people_from", WHOLE_IMAGE))
         if detector != WHOLE_IMAGE:
-            precision = str(settings.get(DETECTOR_PRECISION, Precision.FP16))
+            precision = read_detector_precision(settings)
             parts.append(f"from {describe_people(detector, precision)}")
     return f"{case.model}{_size(result)}: {', '.join(parts)}" if parts else ""
 

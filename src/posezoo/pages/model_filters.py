@@ -111,7 +111,11 @@ def select_filtered(
     by_filters = bool(str(filters)) and not patterns and not is_all
     registry = registry_from_settings(settings)
     selection = select_models(
-        registry, patterns, console, filtered=by_filters, takes_checkpoints=True
+        registry,
+        patterns or (None if is_all else ["*"]),
+        console,
+        filtered=by_filters,
+        takes_checkpoints=True,
     )
     models = facts_of(selection, registry)
     passed = [facts for facts in models if filters.accept(facts)] if str(filters) else models

@@ -166,6 +166,7 @@ def create_estimator(target: QuantizationTarget, options: LoadOptions) -> Estima
         InferenceError: an FP32 IR cannot be run, or there is no pipeline for the model.
     """
     estimator = load_estimator(target.model, target.irs, options, description=target.description)
-    if target.detector is None:
+    detector = target.pipeline.detector
+    if detector is None:
         return estimator
-    return estimator.with_detector(load_detector(*target.detector))
+    return estimator.with_detector(load_detector(detector, target.irs))

@@ -12,7 +12,6 @@ from posezoo.core.declarations.model import ColorOrder, Model, ModelSpec, ModelT
 from posezoo.core.errors import DecoderError, InferenceError, QuantizationError
 from posezoo.core.events import Listener, ignore_event
 from posezoo.core.layout import ModelLayout
-from posezoo.core.pipeline.get import get_irs
 from posezoo.core.pipeline.plan import Plan, make_plan, require_current_ir
 from posezoo.core.registry import format_command
 from posezoo.core.resolve.resolution import resolve_model
@@ -31,8 +30,8 @@ from posezoo.quantize.quantization_plan import (
     plan_quantization,
     split_photos,
 )
-from posezoo.run.load import with_found_decoder
-from posezoo.run.pipeline_spec import is_quantized_here, resolve_pipeline
+from posezoo.run.load import get_detector_irs, with_found_decoder
+from posezoo.run.pipeline_spec import PipelineSpec, is_quantized_here, resolve_pipeline
 from posezoo.run.preparation import require_statement
 from posezoo.run.runtime.decoder_matching import describe_ir, describe_undecoded, with_task_decoder
 from posezoo.run.runtime.graph import Graph
@@ -121,8 +120,8 @@ def describe_own_ir(
         element_type=graph.model.input(name).get_element_type().get_type_name(),
     )
     spec = replace(spec, inputs=(port,))
-    model = _with_given(spec, given)
-    return QuantizationTarget(spec, model, {spec.name: xml}, description=description)
+    pipeline = PipelineSpec(_with_given(spec, given))
+    return QuantizationTarget(spec, pipeline, {spec.name: xml}, description)
 
 
 def _with_given(model: ModelT, given: LoadOptions) -> ModelT:
@@ -190,11 +189,10 @@ def plan_own_int8(
     if folder.name in list(Precision):
         folder = folder.parent
     layout = OwnIrLayout(context.layout.download_dir, output_dir or folder)
-    spec = target.spec
-    detector = resolve_pipeline(spec, context).detector
-    if detector and listener:
-        irs = get_irs(detector, Precision.FP16, context, listener=listener)
-        target = replace(target, detector=(detector, irs))
+    pipeline = resolve_pipeline(target.model, context)
+    if listener:
+        irs = {**target.irs, **get_detector_irs(pipeline, context, listener)}
+        target = replace(target, pipeline=pipeline, irs=irs)
     return plan_quantization(target, layout, context.lock, dataset_dir, options=options)
 
 
@@ -214,12 +212,9 @@ def plan_required_irs(
         ConversionError, LicenseError: as for ``make_plan``.
     """
     model = _quantizable_model(spec, context)
-    detector = resolve_pipeline(model, context).detector
-    needed = [(part, Precision.FP32) for part in context.registry.parts(model)]
-    if detector:
-        needed += [(part, Precision.FP16) for part in context.registry.parts(detector)]
+    pipeline = resolve_pipeline(model, context, Precision.FP32)
     due = []
-    for part, precision in needed:
+    for part, precision in pipeline.networks(context.registry):
         resolved = resolve_model(part, (precision,), context)
         plan = make_plan(resolved, context, is_dry_run=is_dry_run)
         if plan.is_due:
@@ -303,18 +298,14 @@ def _target(spec: ModelSpec, context: Context, given: LoadOptions) -> Quantizati
             raise _missing_ir(target.xml, "INT8 is made from the FP32 IR", part, context)
         require_current_ir(resolved, target, "quantized")
         irs[part.name] = target.xml
-    spec = context.lock.with_pins(spec)
     model = _with_given(with_found_decoder(model, irs), given)
-    detector = resolve_pipeline(model, context).detector
-    if detector is None:
-        return QuantizationTarget(spec, model, irs)
-    parts = context.registry.parts(detector)
-    detector_irs = {part.name: context.layout.ir_path(part, Precision.FP16) for part in parts}
-    for xml in detector_irs.values():
+    pipeline = resolve_pipeline(model, context)
+    for part, precision in pipeline.networks(context.registry):
+        xml = irs.setdefault(part.name, context.layout.ir_path(part, precision))
         if not xml.is_file():
-            reason = f"{detector.name} finds the people for {model.full_name}"
-            raise _missing_ir(xml, reason, detector, context)
-    return QuantizationTarget(spec, model, irs, (detector, detector_irs))
+            reason = f"{pipeline.people_from} finds the people for {model.full_name}"
+            raise _missing_ir(xml, reason, part, context)
+    return QuantizationTarget(context.lock.with_pins(spec), pipeline, irs)
 
 
 def _missing_ir(xml: Path, reason: str, model: Model, context: Context) -> QuantizationError:

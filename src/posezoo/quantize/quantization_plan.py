@@ -14,9 +14,9 @@ from typing import Any
 from posezoo.core.convert.conversion_plan import PlannedIr
 from posezoo.core.declarations.model import (
     UNREAD_FRAMEWORKS,
-    CompositeSpec,
     Decoder,
     Input,
+    Model,
     ModelSpec,
     Precision,
     QuantizationSettings,
@@ -32,6 +32,7 @@ from posezoo.core.values import frozen
 from posezoo.core.versions import package_version
 from posezoo.poses.decoders import DECODERS, finds_boxes, named_task
 from posezoo.run import images
+from posezoo.run.pipeline_spec import PipelineSpec
 from posezoo.run.runtime.decoder_matching import (
     explain_undecoded,
     undeclared_task,
@@ -65,20 +66,23 @@ class QuantizationTarget:
 
     Attributes:
         spec: the network's model.
-        model: the model whose pipeline runs the network: itself, or the composite that it is a part
-            of.
-        irs: the FP32 .xml of each network of this pipeline, by its model's name.
-        detector: the person detector of a top-down model, with the .xml of its networks; None if
-            the model does not need one, or if each photo shows one person.
+        pipeline: runs the network: that of its model, or of the composite that it is a part of.
+            Without a detector, each photo is one person for a top-down model.
+        irs: the .xml of each network of this pipeline, by its model's name: in FP32, those of the
+            detector in FP16.
         description: of the input of an IR of the user's, which no model.yml describes: it leaves
             the mean and scale of its declared input to the caller; None for a model of the zoo.
     """
 
     spec: ModelSpec
-    model: ModelSpec | CompositeSpec
+    pipeline: PipelineSpec
     irs: Mapping[str, Path]
-    detector: tuple[ModelSpec | CompositeSpec, Mapping[str, Path]] | None = None
     description: InputDescription | None = None
+
+    @property
+    def model(self) -> Model:
+        """The model of the pipeline."""
+        return self.pipeline.model
 
     @property
     def is_own(self) -> bool:
@@ -142,7 +146,7 @@ class QuantizationTarget:
         return self.spec.quantization or QuantizationSettings()
 
 
-def explain_unsupported(spec: ModelSpec, model: ModelSpec | CompositeSpec) -> str:
+def explain_unsupported(spec: ModelSpec, model: Model) -> str:
     """Why a model cannot be quantized; empty if it can."""
     if spec.quantized:
         return "its weights are quantized already"

@@ -12,10 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.core.convert.conversion_plan import ConversionOptions
-from posezoo.core.declarations.model import Model, ModelSpec, Precision, finds_poses
+from posezoo.core.declarations.model import TRACKING, Model, ModelSpec, Precision, finds_poses
 from posezoo.core.errors import DownloadError, InferenceError, SettingsError, SourceError
 from posezoo.core.events import Listener, WarningIssued, ignore_event
-from posezoo.core.pipeline.get import CONVERT, TimeStep, get_irs, with_checkpoint_dir
+from posezoo.core.pipeline.get import (
+    CONVERT,
+    TimeStep,
+    get_irs,
+    warn_of_deprecated,
+    with_checkpoint_dir,
+)
 from posezoo.core.resolve.resolved import INT8_PRECISIONS
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import (
@@ -115,6 +121,8 @@ class Loader:
             require_decoded_task(model)
         if self.masks:
             require_masks(model.decoder.name if model.decoder else "", model.full_name)
+        if not isinstance(model, ModelSpec):  # of models, their files are downloaded or kept
+            warn_of_deprecated(model, self.listener)
         irs = self._get_irs(chosen, model)
         if chosen.checkpoint and model.decoder is None:
             return PreparedModel(self, xml=irs[model.name])  # its outputs determine the decoder
@@ -401,14 +409,15 @@ def _with_detector(
 ) -> Estimator:
     from posezoo.run.runtime.loading import load_detector
 
-    if pipeline.people and pipeline.detector:
+    people = pipeline.people
+    if people and pipeline.detector:
         loaded = load_detector(pipeline.detector, irs, options, description)
         whole_image = options.whole_image
         if whole_image is None:
-            whole_image = pipeline.people.whole_image
-        return estimator.with_detector(
-            loaded, tracks_videos=pipeline.tracks_videos, whole_image=whole_image
-        )
+            whole_image = people.whole_image
+        # Without its detector, it tracks one person through a video.
+        is_tracking = people.video == TRACKING
+        return estimator.with_detector(loaded, tracks_videos=is_tracking, whole_image=whole_image)
     if options.min_person_score is not None and not find_decoder(estimator.decoder).person_score:
         result = "classes"
         hint = "leave out min_person_score (--min_person_score)"

@@ -33,6 +33,7 @@ from posezoo.core.declarations.field_types import (
 from posezoo.core.declarations.model import Model, Precision
 from posezoo.core.declarations.safe_names import TAG
 from posezoo.core.values import frozen
+from posezoo.poses.people import ITSELF
 
 if TYPE_CHECKING:
     from posezoo.core.declarations.yaml_nodes import YamlNode
@@ -147,9 +148,20 @@ _NAMES = names_of(_KEYS)
 _PRECISIONS = tuple(Precision)
 
 
-def detector_setting(precision: str) -> dict[str, str]:
-    """The setting of a measurement that states the precision of the detector's IR."""
-    return {DETECTOR_PRECISION: precision} if precision not in ("", Precision.FP16) else {}
+def people_settings(people_from: str, detector_precision: str) -> dict[str, str]:
+    """The settings of a measurement that state how people are found, as the properties of an
+    ``Estimator`` name it.
+    """
+    settings = {} if people_from == ITSELF else {"people_from": people_from}
+    if detector_precision not in ("", Precision.FP16):
+        settings[DETECTOR_PRECISION] = detector_precision
+    return settings
+
+
+def read_detector_precision(*settings: Mapping[str, Scalar]) -> Precision:
+    """The precision of the detector's IR in some measurements, as ``people_settings`` states it."""
+    stated = [each.get(DETECTOR_PRECISION) for each in settings]
+    return next((each for each in Precision if each in stated), Precision.FP16)
 
 
 # Words that some YAML readers parse as a boolean or as null.

@@ -20,13 +20,13 @@ from posezoo.core.declarations.model import (
 from posezoo.core.errors import InferenceError, SpecError, UnknownModelError
 from posezoo.core.files.verified_files import is_verified_file
 from posezoo.core.ir.provenance import ranges_key, read_ir_record, was_made_from
-from posezoo.core.registry import Registry, open_registry
+from posezoo.core.registry import Registry
 from posezoo.core.resolve.resolved import INT8_PRECISIONS
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import DEFAULT_DETECTOR
 from posezoo.core.values import frozen
 from posezoo.poses.decoders import require_top_down
-from posezoo.poses.people import declared_people, resolve_people
+from posezoo.poses.people import ITSELF, declared_people, describe_people, resolve_people
 
 if TYPE_CHECKING:
     from posezoo.run.runtime.graph import Graph
@@ -52,10 +52,30 @@ class PipelineSpec:
     detector: Model | None = None
     detector_precision: Precision = Precision.FP16
 
+    def networks(self, registry: Registry) -> list[tuple[ModelSpec, Precision]]:
+        """Each network of the model, then each of the detector, with the precision of its IR: FP16
+        if it is unknown.
+        """
+        precision = self.precision or Precision.FP16
+        networks = [(part, precision) for part in registry.parts(self.model)]
+        if self.detector:
+            networks += [(part, self.detector_precision) for part in registry.parts(self.detector)]
+        return networks
+
     @property
-    def tracks_videos(self) -> bool:
-        """Whether one person is tracked through a video, without the detector."""
-        return self.people is not None and self.people.video == TRACKING
+    def people_from(self) -> str:
+        """Where the people in photos come from, as results and measurements name it."""
+        return self.people.photo if self.people else ITSELF
+
+    @property
+    def shown_detector_precision(self) -> str:
+        """The precision of the detector's IR; empty if it is FP16."""
+        return "" if self.detector_precision is Precision.FP16 else self.detector_precision
+
+    @property
+    def described_people(self) -> str:
+        """``people_from``, with the precision of a detector that is not in FP16."""
+        return describe_people(self.people_from, self.shown_detector_precision)
 
 
 def resolve_pipeline(
@@ -136,9 +156,7 @@ def _find_detector(people: People, registry: Registry, is_video: bool) -> Model 
     if name in (WHOLE_IMAGE, TRACKING):
         return None
     if name not in registry.entries:
-        builtin = open_registry()
-        if name in builtin.entries:
-            registry = builtin
+        registry = registry.with_builtin()
     try:
         detector = registry.find(name)
     except UnknownModelError as error:

@@ -17,10 +17,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 
-from posezoo.cli.cache_entries import own_files
+from posezoo.cli.cache_entries import list_entries, own_files
 from posezoo.cli.lock_signature import SUFFIX
+from posezoo.cli.removal import remove_files
 from posezoo.cli.result_files import write_result
 from posezoo.core.declarations.model import Digest, ModelSpec, SourceFile
 from posezoo.core.declarations.registry_wheels import wheel_of
@@ -45,7 +47,13 @@ from posezoo.core.lockfile.entries import (
     published_entry,
     update_entries,
 )
-from posezoo.core.registry import license_path, open_registry, read_copyright_line
+from posezoo.core.registry import (
+    Registry,
+    RegistryEntry,
+    license_path,
+    open_registry,
+    read_copyright_line,
+)
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.values import frozen
 from posezoo.core.verify import file_state, find_untracked_below
@@ -78,8 +86,9 @@ class MirrorRecord:
     work would grow with the square of their number.
     """
 
-    def __init__(self, lock: LockFile) -> None:
+    def __init__(self, lock: LockFile, declared: Mapping[str, RegistryEntry]) -> None:
         self.lock = lock
+        self.declared = declared  # the declarations that the mirror has at the beginning
         self._pending: list[ModelSnapshot] = []
         self._mutex = threading.RLock()
 
@@ -116,11 +125,15 @@ class Mirror:
     @contextmanager
     def recording(self) -> Iterator[MirrorRecord]:
         """Where ``add_model`` records models; the lock has all of them at the end."""
-        record = MirrorRecord(self.open_lock())
+        record = MirrorRecord(self.open_lock(), self._declared())
         try:
             yield record
         finally:
             record.write()
+
+    def _declared(self) -> Mapping[str, RegistryEntry]:
+        """The entries of the mirror's registry, which may be missing."""
+        return open_registry([self.models_dir]).entries if self.models_dir.is_dir() else {}
 
     def store_path(self, digest: Digest) -> Path:
         """The path of a file with this digest."""
@@ -173,6 +186,7 @@ class Mirror:
         ) as context:
             paths = context.pool.run_all(lambda file: self._store_file(file, context), spec.files)
         self._copy_declarations(spec, listener)
+        self._remove_former(spec, record)
         spec = agreed.with_pins(spec)  # with the files that were trusted just now
         files = zip(spec.files, paths, strict=True)
         published = (published_entry(spec, file, path, lock.timestamp) for file, path in files)
@@ -268,10 +282,7 @@ class Mirror:
         self, lock: LockFile, specs: Mapping[str, ModelSpec], names: Collection[str]
     ) -> Iterator[MirroredFile]:
         """The files in the lock, by the keys of its models in ``specs``."""
-        # The mirror's registry may be missing.
-        declared = {}
-        if self.models_dir.is_dir():
-            declared = open_registry([self.models_dir]).entries
+        declared = self._declared()
         for line in lock.entries.values():
             if line.origin == MADE or not _is_among(line.model, names):
                 continue
@@ -326,6 +337,47 @@ class Mirror:
         identity = repr((file.name, list(map(str, file.sources)), dict(file.contains)))
         name = sha256(identity.encode(errors="surrogateescape")).hexdigest()[:32]
         return self.root / "1" / "staging" / name
+
+    def _remove_former(self, spec: ModelSpec, record: MirrorRecord) -> None:
+        """Remove the model.yml that the mirror has of a model in another folder, as before the
+        model became a part of a composite.
+        """
+        former = record.declared.get(spec.name)
+        locked = record.lock.entries.get((model_key(spec), MODEL_YML, False))
+        if former is None or locked is None:
+            return
+        folder = path_below(self.models_dir, replace(spec, is_default=True).subdirectory)
+        own = (locked.sha384, *locked.before)
+        paths = [path for path in (former.path, former.twin) if path and path.parent != folder]
+        moved = [path for path in paths if verified_files.compute_digest(path).value in own]
+        remove_files(moved, [self.root])
+
+    def prune(self, registry: Registry) -> list[Path]:
+        """Remove the models that a registry does not have any more, and files of earlier versions;
+        return the removed files. Files that were changed in the mirror stay.
+
+        Raises:
+            LockError: it is not a mirror, or the registry has less than half of its models.
+            OutputError: the lock cannot be written.
+        """
+        lock = self.open_lock()
+        removed = []
+        gone = lock.find_gone(registry)
+        for file in self._check_locked(lock, {}, gone) if gone else ():
+            if file.file in (MODEL_YML, COMPOSITE_YML) and file.state == "good":
+                removed.append(file.path)
+        lock.record([], gone=gone)
+        digests = {Digest("sha384", entry.sha384) for entry in lock.entries.values()}
+        declared = chain(
+            own_files(), ((spec.name, file) for spec in self.specs() for file in spec.files)
+        )
+        digests |= {file.checksum for _, file in declared if file.checksum}
+        for entry in list_entries(self.root, {}):
+            is_kept = entry.digest in digests
+            if not is_kept and file_state(entry.path, entry.size, entry.digest) == "good":
+                removed.append(entry.path)
+        remove_files(removed, [self.root])
+        return removed
 
     def _copy_declarations(self, spec: ModelSpec, listener: Listener) -> None:
         folder = path_below(self.models_dir, replace(spec, is_default=True).subdirectory)

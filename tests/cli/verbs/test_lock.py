@@ -346,7 +346,7 @@ def test_a_lock_of_another_openvino_accepts_the_same_network(convertible):
     (zoo / "posezoo.lock").write_text("".join(json.dumps(each) + "\n" for each in locked))
     refused = run(zoo, "verify", "net", "--locked")
     assert refused.returncode == 1
-    assert f"posezoo.lock has {'0' * 12}… (by OpenVINO {earlier})" in refused.stdout
+    assert f"posezoo.lock has {'0' * 12}… (by OpenVINO {earlier}, posezoo " in refused.stdout
 
 
 @pytest.mark.parametrize("name", ["FP16/net.xml", "net.onnx"])
@@ -472,7 +472,7 @@ def test_an_ir_that_was_tampered_with_after_it_was_locked_fails_a_check(converti
     ended = run(convertible, "lock", "--check")
     assert ended.returncode == 1
     assert "net.bin: does not match its record" in ended.stderr
-    assert ended.stdout == "posezoo.lock is up to date, but 1 IR is not recorded\n"
+    assert ended.stdout == "posezoo.lock is up to date; differences of files: 1\n"
 
 
 def test_the_lock_of_a_part_is_complete_without_the_other_parts(zoo):
@@ -537,7 +537,7 @@ def test_a_lock_that_is_none_is_named_by_line(zoo):
     for verb in (["lock", "a"], ["download", "a", "--locked"]):
         ended = run(zoo, *verb)
         assert ended.returncode == 1
-        assert "error: posezoo.lock:1: is not an entry" in ended.stderr
+        assert "error: posezoo.lock:1: is a mark of a merge" in ended.stderr
 
 
 def test_an_ir_of_another_file_is_reported_with_the_command_that_converts_it_again_as_before(
@@ -556,3 +556,93 @@ def test_an_ir_of_another_file_is_reported_with_the_command_that_converts_it_aga
     told = run(convertible, "lock", "net").stderr
     command = f"posezoo convert net --models_dir {convertible / 'models'} --input_type u8 --input_layout NHWC --resize"
     assert f"{command} --precisions FP16 converts it again" in told
+
+
+def test_a_lock_takes_the_detector_of_posezoos_own_registry_along(zoo):
+    heatmaps = {"decoder": {"name": "heatmap"}, "people": {"photo": "nanodet-g"}}
+    outputs = [{"name": "heatmaps", "shape": [1, 5, 2, 3], "role": "heatmaps"}]
+    file = declared_file(zoo / "a.tflite")
+    write_model(zoo / "models", "a", model_yml(files=[file], outputs=outputs, **heatmaps))
+    assert run(zoo, "lock", "a").returncode == 0
+    assert {entry["model"] for entry in entries(zoo)} == {"a", "nanodet-g"}
+    assert run(zoo, "lock", "--check").returncode == 0
+    assert run(zoo, "lock", "nanodet-g").returncode == 0
+    assert run(zoo, "download", "a", "--locked").returncode == 0
+    planned = run(zoo, "download", "nanodet-g", "--registry", "posezoo", "--locked", "--dry_run")
+    assert (planned.returncode, planned.stderr) == (0, "")
+    own = run(zoo, "download", "--all", "--registry", "posezoo", "--dry_run", "--format", "json")
+    assert [each["name"] for each in json.loads(own.stdout)["models"]] == ["a", "b", "part"]
+
+
+def test_a_lock_in_the_wrong_folder_is_neither_up_to_date_nor_emptied(zoo):
+    run(zoo, "lock", "--all")
+    before = (zoo / "posezoo.lock").read_bytes()
+    for word in ("--check", "--prune", "--all"):
+        words = ("--prune",) if word == "--all" else ()
+        refused = posezoo("lock", word, *words, cwd=zoo)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert "this registry has only 0 of its 4 models" in refused.stderr
+        assert "prune" not in refused.stderr
+    assert (zoo / "posezoo.lock").read_bytes() == before
+
+
+def test_a_withdrawn_model_is_pruned_by_its_name_alone(zoo):
+    run(zoo, "lock", "--all")
+    for name in ("a", "b"):
+        shutil.rmtree(zoo / "models" / "public" / name)
+    kept = run(zoo, "lock", "b")
+    assert kept.returncode == 1
+    assert "if it was withdrawn: posezoo lock b --prune" in kept.stderr
+    assert "is up to date" not in kept.stdout
+    assert run(zoo, "lock", "b", "--prune").returncode == 0
+    assert {entry["model"] for entry in entries(zoo)} == {"a", "part", "whole"}
+
+
+def test_a_changed_model_is_locked_after_its_ir_are_made_again(convertible):
+    assert run(convertible, "get", "net", "--precisions", "FP16").returncode == 0
+    assert run(convertible, "lock", "net").returncode == 0
+    before = entries(convertible)
+    (convertible / "net.onnx").write_bytes(network("onnx") + b"\x12\x01x")  # another producer
+    declaration = convertible / "models" / "public" / "net" / "model.yml"
+    content = yaml.safe_load(declaration.read_text())
+    content["files"] = [declared_file(convertible / "net.onnx")]
+    declaration.write_text(yaml.safe_dump(content))
+    refused = run(convertible, "get", "net", "--locked")
+    assert "if you agree with the change: posezoo get net " in refused.stderr
+    early = run(convertible, "lock", "net")
+    assert early.returncode == 1
+    assert "hint: posezoo get net " in early.stderr
+    assert entries(convertible) == before
+    assert run(convertible, "get", "net", "--precisions", "FP16").returncode == 0
+    assert run(convertible, "lock", "net").returncode == 0
+    assert [each["file"] for each in entries(convertible)] == [each["file"] for each in before]
+
+
+def test_a_check_finds_a_foreign_file_in_the_place_of_a_download(convertible):
+    run(convertible, "lock", "net")
+    assert run(convertible, "lock", "--check").returncode == 0
+    (convertible / "out" / "public" / "net" / "net.onnx").write_bytes(b"foreign")
+    checked = run(convertible, "lock", "--check", "net")
+    assert checked.returncode == 1
+    assert "net.onnx: is not the file that model.yml declares" in checked.stderr
+
+
+def test_a_lock_that_git_merged_by_union_is_read_or_names_its_contradiction(zoo):
+    run(zoo, "lock", "a")
+    path = zoo / "posezoo.lock"
+    ours = path.read_text()
+    path.write_text(ours + ours.replace('"first_seen": "20', '"first_seen": "19'))
+    assert run(zoo, "download", "a", "--locked").returncode == 0
+    path.write_text(ours + ours.splitlines()[0].replace('"size": ', '"size": 1') + "\n")
+    refused = run(zoo, "download", "a", "--locked")
+    assert "posezoo.lock:3: contradicts another entry of a: a.tflite" in refused.stderr
+    assert "remove the lines of the model, and record it again: posezoo lock a" in refused.stderr
+
+
+def test_a_model_yml_with_both_sides_of_a_merge_is_named_by_its_line(zoo):
+    declaration = zoo / "models" / "public" / "a" / "model.yml"
+    text = declaration.read_text()
+    declaration.write_text(text + "<<<<<<< HEAD\nrevision: 2\n=======\nrevision: 3\n>>>>>>> b\n")
+    refused = run(zoo, "download", "a")
+    line = text.count("\n") + 1
+    assert f"model.yml:{line}:1: is a mark of a merge that Git could not finish" in refused.stderr

@@ -62,6 +62,14 @@ def test_a_status_that_may_pass_is_asked_again(server, fetch, status):
     assert f"HTTP {status}" in fetch.warnings
 
 
+def test_an_unauthorized_request_says_whether_a_login_was_sent(server, fetch):
+    file = declared("net.tflite", b"1", server.serve("net", b"1", status=[401] * 9))
+    header = HostHeader.for_url(server.url(), "Authorization", "Bearer 1234")
+    for headers, sent in (((), "no login was sent"), ((header,), "a login was sent")):
+        with pytest.raises(SourceError, match=sent):
+            fetch(file, headers=headers)
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 451])
 def test_a_status_that_stays_is_not_asked_again(server, fetch, status):
     file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, status=[status] * 9))

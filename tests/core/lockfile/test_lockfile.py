@@ -95,7 +95,7 @@ GOOD = {
         ([json.dumps({**GOOD, "revision": -1})], ":1: is not an entry"),
         ([json.dumps({**GOOD, "before": ["0"]})], ":1: is not an entry"),
         ([json.dumps({**GOOD, "before": 3})], ":1: is not an entry"),
-        (["<<<<<<< ours"], ":1: is not an entry"),
+        (["<<<<<<< ours"], ":1: is a mark of a merge that Git could not finish"),
         (
             [json.dumps(GOOD), json.dumps({**GOOD, "size": 6})],
             ":2: contradicts another entry of pose: net.pth",

@@ -72,6 +72,8 @@ def test_a_model_of_the_zoo_is_downloaded_converted_measured_and_recorded(checko
     assert "measuring small (FP16, batch 1, 2 requests), 5 rounds" in ended.stderr
     answer = json.loads(ended.stdout)
     assert answer["measurements"] == json.loads(speed.read_text())
+    (ran, *_) = answer["provenance"]
+    assert (ran["device"], len(ran["files"])) == ("CPU", 2)
     assert (answer["failed"], answer["interrupted"], answer["comparisons"]) == ([], False, [])
     measurements = without_spread(speed)
     recorded = posezoo("record", speed, "--models_dir", checkout / "models")

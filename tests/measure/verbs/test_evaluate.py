@@ -70,6 +70,8 @@ def test_shards_in_several_processes_give_the_same_report(evaluate, tmp_path):
     ]
     assert reports[0] == reports[1]
     assert reports[0]["images"] == 9
+    assert reports[0]["provenance"]["files"]
+    assert len(reports[0]["provenance"]["files"]) == 2
 
 
 @pytest.mark.slow

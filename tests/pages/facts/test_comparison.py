@@ -227,7 +227,7 @@ def test_ap_and_speed_are_those_of_the_models_own_pipeline(zoo):
         ],
     )
     (row,) = found.rows
-    assert row.people_from == "net"
+    assert row.pipeline.people_from == "net"
     assert column(found, "AP") == [0.3]
     assert column(found, "throughput_fps") == [16]
     assert column(found, "network_fps") == [130]

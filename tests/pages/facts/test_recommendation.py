@@ -6,22 +6,23 @@ from dataclasses import replace
 
 import pytest
 
-from posezoo.core.declarations.model import WHOLE_IMAGE, Precision
+from fakes.files import model
+from posezoo.core.declarations.model import WHOLE_IMAGE, People, Precision
 from posezoo.pages.facts.comparison import COLUMNS, ComparisonRow, MetricSource, SourcedMetric
 from posezoo.pages.facts.recommendation import PERMISSIVE, RequiredValues, recommend
 from posezoo.run.measured import THIS_MACHINE
+from posezoo.run.pipeline_spec import PipelineSpec
 
 
 def row(name, license="Apache-2.0", people_from="net", found=None, **values):
     metrics = {key: SourcedMetric(value, MetricSource.MEASURED) for key, value in values.items()}
     any_ap = metrics.get("AP") or metrics.get("published_AP")
     values = {**dict.fromkeys(COLUMNS), **metrics, "any_AP": any_ap}
+    people = People(people_from, people_from)
     return ComparisonRow(
-        name,
-        Precision.FP16,
+        PipelineSpec(model(name=name), Precision.FP16, people),
         license,
         values,
-        people_from=people_from,
         is_opened="AP" in metrics,
         people_found={1: 1, 4: 4} if found is None else found,
     )

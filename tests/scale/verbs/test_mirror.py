@@ -462,3 +462,24 @@ def test_terms_that_are_not_allowed_are_not_mirrored(zoo):
     assert refused.returncode == 1
     assert "a: its license is Apache-2.0" in refused.stderr
     assert not (zoo / "m" / "1").exists()
+
+
+def test_a_mirror_follows_models_that_move_and_loses_those_that_leave(zoo):
+    assert run(zoo, "mirror", "create", "m", "--all").returncode == 0
+    models = zoo / "models" / "public"
+    (models / "b").rename(models / "whole" / "b")
+    write_composite(zoo / "models", "whole", ["first", "second", "b"])
+    shutil.rmtree(models / "a")
+    assert run(zoo, "mirror", "create", "m", "--all").returncode == 0
+    assert check(zoo) == {}
+    got = posezoo("download", "whole", "--models_dir", "m/models", "-o", "out", cwd=zoo)
+    assert got.returncode == 0, got.stderr
+    pruned = run(zoo, "mirror", "create", "m", "--all", "--prune")
+    assert pruned.returncode == 0, pruned.stderr
+    assert f"removed {Path('m', 'models', 'public', 'a', 'model.yml')}" in pruned.stderr
+    assert not (zoo / "m" / "models" / "public" / "a").exists()
+    assert check(zoo) == {}
+    assert "a.tflite" not in (zoo / "m" / "posezoo.lock").read_text()
+    wrong = posezoo("mirror", "create", "m", "--name", "nanodet-g", "--prune", "--dry_run", cwd=zoo)
+    assert wrong.returncode == 0
+    assert check(zoo) == {}

@@ -428,8 +428,8 @@ def test_a_file_on_this_machine_needs_an_address_for_others(zoo):
     ended = new(zoo, "my-pose", "--from", zoo / "my-pose.onnx", "--license", "MIT")
     assert ended.returncode == 0
     assert (
-        "  files: an address that others can download from: my-pose.onnx is on this machine\n"
-        in ended.stdout
+        "  files: my-pose.onnx is on this machine: commit what is small, and give an address for"
+        " the others\n" in ended.stdout
     )
 
 
@@ -455,7 +455,59 @@ def test_a_local_path_may_have_the_marks_of_a_url(zoo, is_url):
     assert ended.returncode == 0, ended.stderr
     (file,) = yaml.safe_load(model_of(zoo).read_text())["files"]
     assert file["name"] == "net%20#2.onnx"
-    assert file["source"] == {"$type": "file", "path": str(source)}
+    assert file["source"] == {"$type": "file", "path": "../../../a b#1/net%20#2.onnx"}
+
+
+@pytest.mark.parametrize("place", ["file", "address"])
+def test_a_model_that_was_trained_again_gets_digests_and_a_revision_and_keeps_the_rest(
+    zoo, server, place
+):
+    first, second = network("onnx"), network("onnx") + b"\x12\x01x"  # another producer
+    (zoo / "one.onnx").write_bytes(first)
+    (zoo / "two.onnx").write_bytes(second)
+    addresses = (zoo / "one.onnx", zoo / "two.onnx")
+    if place == "address":
+        addresses = (server.serve("one.onnx", first), server.serve("two.onnx", second))
+    assert new(zoo, "my-pose", "--from", addresses[0], "--license", "MIT").returncode == 0
+    before = yaml.safe_load(model_of(zoo).read_text())
+    ended = new(zoo, "my-pose", "--from", addresses[1], "--replace")
+    assert ended.returncode == 0, ended.stderr
+    after = yaml.safe_load(model_of(zoo).read_text())
+    (file,) = after["files"]
+    source = {"$type": "file", "path": "../../../two.onnx"} if place == "file" else addresses[1]
+    assert file == {
+        "name": "one.onnx",
+        "size": len(second),
+        "checksum": hashlib.sha384(second).hexdigest(),
+        "source": source,
+    }
+    assert after == {**before, "revision": 2, "files": [file]}
+    assert "# color: RGB" in model_of(zoo).read_text()
+    assert run(zoo, "download", "my-pose").returncode == 0
+
+
+def test_an_ir_with_halves_is_filed_as_fp16(zoo):
+    from fakes.irs import write_ir
+
+    xml = write_ir(zoo / "own.xml", {"maps": (1, 5, 8, 12)})
+    for precision in ("FP32", "FP16"):
+        planned = new(
+            zoo, "own", "--from", xml, xml.with_suffix(".bin"), "--license", "MIT", "--dry_run"
+        )
+        assert f"{precision}/own.bin\n" in planned.stdout
+        xml.write_text(xml.read_text().replace('element_type="f32"', 'element_type="f16"'))
+
+
+def test_a_draft_in_a_repository_says_what_git_should_know(zoo):
+    (zoo / ".git").mkdir()
+    (zoo / ".gitignore").write_text("models.bak")
+    (zoo / "net.onnx").write_bytes(network("onnx"))
+    for name in ("my-pose", "other-pose"):
+        ended = new(zoo, name, "--from", zoo / "net.onnx", "--license", "MIT")
+        assert ended.returncode == 0, ended.stderr
+    assert (zoo / ".gitattributes").read_text() == "posezoo.lock merge=union\n"
+    assert (zoo / ".gitignore").read_text() == "models.bak\n.posezoo\n"
+    assert "git add models/public/other-pose/model.yml net.onnx" in ended.stdout
 
 
 def test_the_precision_of_an_ir_is_the_name_of_its_folder_on_this_machine(zoo):

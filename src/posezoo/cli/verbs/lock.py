@@ -23,7 +23,7 @@ from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.json_projection import to_json
 from posezoo.cli.labels import format_count
 from posezoo.cli.report import print_result
-from posezoo.cli.selection import select_models
+from posezoo.cli.selection import select_models, with_required_models
 from posezoo.core.errors import LockError
 from posezoo.core.registry import Selection, format_command
 from posezoo.core.values import frozen
@@ -31,13 +31,16 @@ from posezoo.core.values import frozen
 if TYPE_CHECKING:
     from posezoo.core.declarations.model import ModelSpec
     from posezoo.core.events import Listener
-    from posezoo.core.lockfile.entries import LockChange
+    from posezoo.core.lockfile import LockFile
+    from posezoo.core.lockfile.entries import LockChange, ModelSnapshot
+    from posezoo.core.registry import Registry
     from posezoo.core.resolve.stage_context import Context
 
 EXAMPLES = """
 posezoo lock blazepose-full
 posezoo lock --all --dry_run
 posezoo lock --check
+posezoo lock withdrawn-pose --prune
 posezoo lock --sign team.key
 posezoo lock --verify_signature team.pub
 posezoo get blazepose-full --locked
@@ -51,7 +54,11 @@ FLAGS = (
         Flag("--verify_signature KEY", "verify the lock's signature with a public key (PEM)", Path),
     ),
     Flag("--allow_rollback", "accept a model.yml that is older than the one in the lock"),
-    Flag("--prune", "also remove models from the lock that the registry no longer has"),
+    Flag(
+        "--prune",
+        "also remove models from the lock that the registry no longer has, and IR of an earlier"
+        " model.yml",
+    ),
     flags.download_dir_flag(),
     flags.weights_dir_flag("folder of the models' files and IR"),
     f"lock {flags.REGISTRY} dry_run {flags.FORMAT}",
@@ -69,7 +76,7 @@ class _LockArgs(flags.ModelsArgs, flags.FormatArgs):
 @frozen
 class _Recorded:
     changes: list[LockChange]
-    warnings: int  # the number of IR that differ from their records
+    warnings: int  # the number of files that differ from their declarations or records
     failures: list[dict[str, str]]
 
 
@@ -79,9 +86,11 @@ def run(args: _LockArgs) -> int:
         return _signature(args, flags.settings_from_args(args).lock)
     # The lock must accept a newer state.
     context = flags.context_from_args(args, {"locked": False})
+    registry = context.registry.with_builtin()
     with Console(quiet=args.quiet) as console:
-        patterns, gone = _patterns(args, context)
-        selection = select_models(context.registry, patterns, console)
+        patterns, gone = _patterns(args, context.lock, registry)
+        chosen = select_models(registry, patterns, console)
+        selection = with_required_models(chosen, registry, context.settings.detector, console)
         recorded = _record(args, selection, gone, context, console=console)
     answer = {
         "lock": context.lock.path,
@@ -96,10 +105,11 @@ def run(args: _LockArgs) -> int:
 
 def _summary(args: _LockArgs, path: Path, recorded: _Recorded) -> str:
     if not recorded.changes:
+        if recorded.failures:
+            return f"{path} has no change, but {format_count(len(recorded.failures), 'error')}"
         if not recorded.warnings:
             return f"{path} is up to date"
-        are = "are" if recorded.warnings > 1 else "is"
-        return f"{path} is up to date, but {recorded.warnings} IR {are} not recorded"
+        return f"{path} is up to date; differences of files: {recorded.warnings}"
     lines = format_count(len(recorded.changes), "line")
     if args.check:
         decisive = [change for change in recorded.changes if not change.is_text_alone]
@@ -131,6 +141,8 @@ def _record(
         )
         # An error here concerns only this model; nothing has been written yet.
         update_entries(lock.entries, snapshot.entries, allow_rollback=args.allow_rollback)
+        if not args.check and not args.prune:
+            _require_irs(spec, snapshot, lock)
         for line in snapshot.warnings:
             console.warn(line)
         for name in snapshot.unpinned:
@@ -145,7 +157,7 @@ def _record(
     for name in () if args.prune else gone:
         error = LockError(
             f"{name}: is in {lock.path}, but not in this registry: it is older, or a different one",
-            hint="use the newer registry, or use --prune",
+            hint=f"use the newer registry, or if it was withdrawn: posezoo lock {name} --prune",
         )
         console.print_error(error)
         report.add_failure(name, error)
@@ -159,26 +171,43 @@ def _record(
     return _Recorded(changes, warnings, report.failures)
 
 
-def _patterns(args: _LockArgs, context: Context) -> tuple[Sequence[str] | None, list[str]]:
-    """The patterns that select models, by default the names in the lock; and the names that are
-    gone. The name of a composite would select all its parts, also those that are not locked.
+def _require_irs(spec: ModelSpec, snapshot: ModelSnapshot, lock: LockFile) -> None:
+    """Raise a LockError if IR of a changed model would leave the lock, and others were not made."""
+    from posezoo.core.lockfile.entries import merge_entries
+
+    locked = lock.entries_of(spec)
+    kept = merge_entries(locked, snapshot.entries, snapshot.unpinned, allow_rollback=True)
+    lost = [entry.file for entry in lock.made_entries(spec) if entry.key not in kept]
+    if lost:
+        raise LockError(
+            f"{spec.full_name}: {lost[0]} in {lock.path} is of another model.yml, and none was made"
+            " from this one",
+            hint=f"{format_command('get', spec)}; then lock it; --prune removes the line instead",
+        )
+
+
+def _patterns(
+    args: _LockArgs, lock: LockFile, registry: Registry
+) -> tuple[Sequence[str] | None, list[str]]:
+    """The patterns that select models, by default the names in the lock; and the selected names
+    that are gone. The name of a composite would select all its parts, also those that are not
+    locked.
     """
     from posezoo.core.lockfile.entries import COMPOSITE_YML
 
-    is_named = args.models or args.all
-    locked = sorted({entry.model for entry in context.lock.entries.values()})
-    gone = [name for name in locked if not context.registry.matches_any(name)]
-    if args.check and not is_named and not locked:
-        raise LockError(
-            f"{context.lock.path}: has no entry to check", hint="posezoo lock MODEL adds entries"
-        )
-    if is_named or not locked:
-        return flags.patterns_from_args(args), gone if args.all else []
-    composites = {
-        entry.model for entry in context.lock.entries.values() if entry.file == COMPOSITE_YML
-    }
-    skipped = composites.union(gone)
-    return [name for name in locked if name not in skipped], gone
+    entries = lock.entries.values()
+    locked = sorted({entry.model for entry in entries})
+    if args.models and not args.all:
+        gone = [name for name in args.models if name in locked and not registry.matches_any(name)]
+        return [name for name in args.models if name not in gone], gone
+    gone = lock.find_gone(registry)
+    if args.all or (not locked and not args.check):
+        return flags.patterns_from_args(args), gone
+    if not locked:
+        hint = "posezoo lock MODEL adds entries"
+        raise LockError(f"{lock.path}: has no entry to check", hint=hint)
+    composites = {entry.model for entry in entries if entry.file == COMPOSITE_YML}
+    return sorted({*locked} - composites.union(gone)), gone
 
 
 def _signature(args: _LockArgs, lock: Path) -> int:

@@ -55,7 +55,7 @@ class _RemoveArgs(flags.ModelsArgs, flags.FormatArgs):
 
 def run(args: _RemoveArgs) -> int:
     """Report what is removed and what is kept, ask, and remove it."""
-    from posezoo.cli.removal import plan_removal, remove
+    from posezoo.cli.removal import plan_removal, remove_files
 
     is_silent = args.yes or args.dry_run
     if not is_silent and not is_terminal(sys.stdin):
@@ -70,7 +70,7 @@ def run(args: _RemoveArgs) -> int:
             console.print_line("nothing was removed")
             return 1
         if not args.dry_run:
-            remove(plan, context.layout)
+            remove_files(plan.removed, context.layout.roots)
     _print_plan(args, plan, cached, cache_dir)
     is_changed = any(artifact.state != "extra" for artifact in plan.kept)
     return 1 if is_changed or selection.problems else 0

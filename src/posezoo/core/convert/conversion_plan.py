@@ -13,7 +13,7 @@ from pathlib import Path
 
 from posezoo.core.declarations.model import OWN_CHECKPOINT, ModelSpec, Precision
 from posezoo.core.errors import ConversionError
-from posezoo.core.events import ConversionUpToDate, Listener
+from posezoo.core.events import ConversionUpToDate, Listener, WarningIssued
 from posezoo.core.files import verified_files
 from posezoo.core.ir import provenance
 from posezoo.core.ir.provenance import IsGood, Provenance
@@ -27,6 +27,10 @@ from posezoo.core.values import frozen
 KEEP_OR_REPLACE = (
     "use --model_name to give yours another name, or --force to replace the existing one"
 )
+
+
+# Why an IR is made although it may be up to date.
+_REQUESTED = "it was requested"
 
 
 @frozen
@@ -143,7 +147,7 @@ def _explain_due(
     if target.converter is Converter.QUANTIZATION:
         return _explain_unusable(resolved, target, record, is_good)
     if options.force:
-        return "it was requested"
+        return _REQUESTED
     if target.precision in INT8_PRECISIONS and provenance.was_calibrated(record):
         # The user's photos replace the ranges in the registry.
         return _explain_unusable(resolved, target, record, is_good)
@@ -224,21 +228,19 @@ def select_due(name: str, irs: Sequence[PlannedIr], listener: Listener) -> list[
         LockError: a strict lock does not list an IR, or lists another one than exists.
     """
     up_to_date = [ir for ir in irs if ir.is_up_to_date]
-    due = [ir.target for ir in irs if not ir.is_up_to_date]
+    due = [ir for ir in irs if not ir.is_up_to_date]
     if up_to_date:
         listener(ConversionUpToDate(name, tuple(ir.precision for ir in up_to_date)))
     for ir in up_to_date:
-        agreed = ir.target.agreed
-        if agreed is None or agreed.lists(ir.xml):
-            continue
-        if ir.record:
-            agreed.require(ir.xml, ir.record.contents)
-        else:
-            agreed.require_files(ir.xml)
-    for target in due:
-        if target.agreed:  # checked before hours of work, and before upstream code runs
-            target.agreed.require_known()
-    return due
+        if ir.target.agreed:
+            ir.target.agreed.require_listed(ir.xml)
+    for ir in due:
+        if ir.target.agreed:  # checked before hours of work, and before upstream code runs
+            ir.target.agreed.require_known()
+        if ir.xml.is_file() and ir.reason != _REQUESTED:
+            text = f"{name}: {ir.precision}/{ir.xml.name}: converted again: {ir.reason}"
+            listener(WarningIssued(text))
+    return [ir.target for ir in due]
 
 
 def refuse_to_replace(model: ModelSpec, layout: ModelLayout) -> None:

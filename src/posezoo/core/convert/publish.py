@@ -272,7 +272,7 @@ def replace_irs(staged: Sequence[StagedIr], *, listener: Listener = ignore_event
     """
     for ir in staged:
         if ir.target.agreed:
-            ir.target.agreed.require(ir.xml, ir.contents)
+            ir.target.agreed.require(ir.xml)
     for ir in staged:
         if ir.record is not None:
             verified_files.write_atomically(

@@ -20,7 +20,14 @@ import yaml
 
 from posezoo.core.declarations.model import Plain, UnknownKey
 from posezoo.core.errors import SpecError, os_reason, sanitize, suggest
-from posezoo.core.regular_files import LFS_HINT, LFS_PROBLEM, is_lfs_pointer, open_regular
+from posezoo.core.regular_files import (
+    LFS_HINT,
+    LFS_PROBLEM,
+    MERGE_MARKS,
+    MERGE_PROBLEM,
+    is_lfs_pointer,
+    open_regular,
+)
 
 #: The largest of the 294 + 276 files of Open Model Zoo has 21 kB, 1105 values and four levels. At
 #: these limits the worst file takes 0.1 s and 20 MiB; a megabyte of brackets would take 1.1 s and
@@ -272,6 +279,13 @@ def _file_error(file: str, problem: str, mark: Any = None, *, hint: str = "") ->
     return SpecError(file, line, column, "", problem=problem, hint=hint)
 
 
+def _refuse_merge_marks(content: bytes, file: str) -> None:
+    for number, line in enumerate(content.splitlines(), 1):
+        if line.startswith(MERGE_MARKS[0].encode()):
+            hint = "keep the lines of one side, without the marks, then: posezoo verify --metadata"
+            raise SpecError(file, number, 1, "", problem=MERGE_PROBLEM, hint=hint)
+
+
 def parse_yaml(content: bytes, file: str) -> YamlNode:
     """The tree of a YAML text; ``file`` is its name in errors."""
     if len(content) > MAX_BYTES:
@@ -280,6 +294,7 @@ def parse_yaml(content: bytes, file: str) -> YamlNode:
     try:
         node = _build(iter(parser.get_event, None), file)  # twice as fast as yaml.parse
     except yaml.MarkedYAMLError as error:
+        _refuse_merge_marks(content, file)
         problem = f"not YAML: {error.problem or error.context}"
         raise _file_error(file, problem, error.problem_mark or error.context_mark) from error
     except yaml.YAMLError as error:

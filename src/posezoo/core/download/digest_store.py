@@ -37,9 +37,10 @@ from posezoo.core.errors import SourceError, os_reason, redact_secrets
 from posezoo.core.files.file_lock import ABANDONED_AFTER_S, discard, lock_guard, release_guard
 from posezoo.core.files.staging import create_parent
 from posezoo.core.files.verified_files import has_size
-from posezoo.core.operating_system import hard_link, may_reflink, reflink, replace_file
+from posezoo.core.operating_system import reflink, replace_file
 
 _LOCK = ".lock"
+_COPY_BYTES = 1 << 20
 _OURS = re.compile(r"([0-9a-f]{40,128})(\.\d+-[0-9a-f]{8})?\.(new|lock)")
 
 
@@ -115,30 +116,28 @@ def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bo
     if target is None or path == target or (not replace and has_size(target, file.size)):
         return
     try:
-        create_parent(target)
-        # A link is complete at once, but it fails if there is an entry.
-        if may_reflink(target.parent) or not hard_link(path, target):
-            _replace_entry(path, target)
+        _copy_entry(path, target)
     except OSError as error:
         context.warn(f"{context.cache_dir}: the cache cannot be written: {os_reason(error)}")
         context.cache_dir = None
 
 
-def _replace_entry(path: Path, target: Path) -> None:
+def _copy_entry(path: Path, target: Path) -> None:
+    """Copy a file; where the file system can, both share their bytes until one changes. A hard link
+    would let one command damage the file, the cache and a mirror at once.
+    """
     # A name of its own, since file systems without locks let several processes come here.
     staged = _staging_path(target, f".{os.getpid()}-{secrets.token_hex(4)}.new")
     try:
+        create_parent(target)
         create_parent(staged)
         with open(path, "rb") as source, open(staged, "xb") as clone:
-            is_cloned = reflink(source.fileno(), clone.fileno())
-        if not is_cloned:
-            staged.unlink()
-            if not hard_link(path, staged):
-                shutil.copyfile(path, staged)
+            if not reflink(source.fileno(), clone.fileno()):
+                shutil.copyfileobj(source, clone, _COPY_BYTES)
         # Without a sync: an entry that a power failure damages is found when it is read.
         replace_file(staged, target)
     finally:
-        discard(staged)  # rename does nothing if both names are the same file
+        discard(staged)  # it is still there if an error was raised
 
 
 def is_cached(file: SourceFile, context: DownloadContext) -> bool:

@@ -261,7 +261,7 @@ def _finish(
     renamed.
     """
     target = partial.target
-    size = partial.content.stat().st_size
+    size = partial.path.stat().st_size
     digest = partial.digests[0]
     if not file.is_pinned and context.first_use is not None:
         context.first_use(file, size, digest)
@@ -412,10 +412,7 @@ def _ask(
 
 
 def _clone(candidate: Candidate, file: SourceFile, part: PartialFile) -> bool:
-    """Use the bytes of the cache without a copy; False if that is not possible.
-
-    The file of a mirror is not linked: others may change it.
-    """
+    """Use the bytes of the cache without a copy; False if that is not possible."""
     if candidate.path is None:
         return False
     try:

@@ -322,6 +322,9 @@ def _refuse_status(response: requests.Response, resume: ResumeState, last: int |
         raise error_type(problem, retry_after_s=_parse_retry_after(response))
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
         raise NotFoundError(problem)
+    if status == HTTPStatus.UNAUTHORIZED:
+        is_sent = "Authorization" in response.request.headers
+        problem += f" ({'a' if is_sent else 'no'} login was sent)"
     raise SourceError(problem, hint=HINTS.get(status, ""))  # type: ignore[call-overload]
 
 

@@ -38,10 +38,8 @@ from posezoo.core.files.verified_files import CHUNK, Hasher, compute_digests, wr
 from posezoo.core.operating_system import (
     IS_WINDOWS,
     WRITE_FLAGS,
-    hard_link,
     reflink,
     replace_file,
-    sync,
     sync_open_file,
 )
 from posezoo.core.workers.hedging import current_request
@@ -84,11 +82,10 @@ class PartialFile:
         self._identity = identity
         self._algorithms = algorithms
         self._hasher = Hasher(algorithms)
-        self.path = fork_path or _beside(target, "part")
+        self.path = fork_path or _part_of(target)
         self.source_url = ""
         self.digests: list[Digest] = []
         self._published = False
-        self._linked: Path | None = None
         with writing(target):
             if target.is_dir() and not target.is_symlink():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
@@ -101,8 +98,6 @@ class PartialFile:
                 self.path = unique_part(target)
                 handle = os.open(self.path, WRITE_FLAGS | os.O_EXCL, 0o666)
         self._handle = handle
-        self._link = _beside(target if self._is_findable else self.path, "link")
-        discard(self._link)
         self.size = os.fstat(handle).st_size
         self._state = self._read_state() if self.size else {}
         self._is_recorded = bool(self._state)
@@ -234,9 +229,6 @@ class PartialFile:
         with self._changing():
             self._forget_state()
             with writing(self.target):
-                if self._linked:
-                    self._linked.unlink(missing_ok=True)
-                    self._linked = None
                 if self.size:
                     os.lseek(self._handle, 0, os.SEEK_SET)
                     os.ftruncate(self._handle, 0)
@@ -268,7 +260,6 @@ class PartialFile:
             DigestError: the bytes are not the expected ones.
             OSError: the file is missing, or cannot be read.
         """
-        link = self._link
         expected = file.checksum
         original = path.stat()
         is_right = stat.S_ISREG(original.st_mode) and file.size in (None, original.st_size)
@@ -276,21 +267,14 @@ class PartialFile:
             return False
         with open(path, "rb") as source:
             cloned = reflink(source.fileno(), self._handle)
-        status = os.fstat(self._handle)
-        self.size = status.st_size
-        if not cloned and not hard_link(path, link, mode=stat.S_IMODE(status.st_mode)):
+        if not cloned:
             return False
-        self._linked = None if cloned else link
-        self.digests = compute_digests(self.content, self._algorithms)
+        self.size = os.fstat(self._handle).st_size
+        self.digests = compute_digests(self.path, self._algorithms)
         if self.digests[0] != expected:
             self.truncate()
             raise DigestError(f"has the digest {self.digests[0]}, expected {expected}")
         return True
-
-    @property
-    def content(self) -> Path:
-        """The file that will be the target."""
-        return self._linked or self.path
 
     def replace_target(self, digests: Sequence[Digest], origin: Json) -> dict[str, int]:
         """Rename the part to the target; if the target is a symbolic link, the link itself is
@@ -306,12 +290,9 @@ class PartialFile:
         Returns:
             The fingerprint of the bytes before the rename.
         """
-        path = self.content
+        path = self.path
         with writing(self.target):
-            if self._linked:
-                sync(path)
-            else:
-                sync_open_file(self._handle)
+            sync_open_file(self._handle)
             self._close_if_unlocked()
             sections = {"origin": origin} if origin else {}
             written = fingerprint(path)
@@ -321,11 +302,7 @@ class PartialFile:
             # Before the rename, so that a killed run loses no origin.
             update_record(self.target, partial={}, **sections)
             replace_file(path, self.target)
-        if self._linked:
-            with suppress(OSError):
-                # The rename does nothing if both names are the same file.
-                self._linked.unlink(missing_ok=True)
-        self._published = path is self.path
+        self._published = True
         self._state = {}
         self._is_recorded = False
         return written
@@ -359,15 +336,11 @@ def _open_part(path: Path, on_wait: Callable[[], None]) -> tuple[int | None, int
 
 
 def remove_partial(target: Path) -> None:
-    """Remove the part and the link of a file that is complete now."""
-    discard(_beside(target, "link"))
+    """Remove the part of a file that is complete now."""
     with suppress(OSError):  # usually there is none
-        _beside(target, "part").unlink()
+        _part_of(target).unlink()
         update_record(target, partial={})
 
 
-def _beside(target: Path, ending: str) -> Path:
-    """The path of the ``part`` of a target, or of a temporary hard ``link`` to a cache entry, which
-    only the owner of the part's lock creates.
-    """
-    return target.with_name(f".{target.name}.{ending}")
+def _part_of(target: Path) -> Path:
+    return target.with_name(f".{target.name}.part")

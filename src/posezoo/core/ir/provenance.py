@@ -140,6 +140,7 @@ class Provenance:
     outputs: OutputsCompared | None = None  # if no decoder reads the outputs of an INT8 IR
     in_float: FloatLayersKept | None = None
     search: AccuracySearched | None = None  # the end of the search for layers in floating point
+    posezoo: str = ""  # the version that made the IR
 
     @property
     def dependence(self) -> str:
@@ -298,6 +299,7 @@ def parse_provenance(content: bytes) -> Provenance | None:
             # 0.2.0 pulled IR from registries, and recorded whom it trusted.
             was_checked="reference" in check or "trust" in record,
             reference=str(check.get("reference", "")),
+            posezoo=str(record.get("posezoo", "")),
             **(_read_int8(record) if "in_float" in record else {}),
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):

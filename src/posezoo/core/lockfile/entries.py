@@ -22,7 +22,12 @@ from posezoo.core.declarations.safe_names import case_folded, explain_unsafe_fil
 from posezoo.core.errors import LockError, PosezooError, os_reason, sanitize
 from posezoo.core.files.verified_files import compute_digest, is_verified_file
 from posezoo.core.registry import RegistryEntry
-from posezoo.core.regular_files import read_regular_bytes, read_regular_text
+from posezoo.core.regular_files import (
+    MERGE_MARKS,
+    MERGE_PROBLEM,
+    read_regular_bytes,
+    read_regular_text,
+)
 from posezoo.core.values import frozen
 
 NAME = "posezoo.lock"
@@ -37,7 +42,7 @@ FIRST_USE = "first_use"
 MADE = "made"
 
 _SHA384 = re.compile("[0-9a-f]{96}")
-_OPTIONAL = ("revision", "before", "decisive", "openvino")
+_OPTIONAL = ("revision", "before", "decisive", "openvino", "posezoo")
 
 #: Model, file, and whether it was converted here, because a published IR may have the same name.
 LockKey = tuple[str, str, bool]
@@ -57,6 +62,7 @@ class LockEntry:
     before: tuple[str, ...] = ()  # of a model.yml: the SHA-384 of its earlier versions
     decisive: str = ""  # of a model.yml: the SHA-384 of what decides the bytes of files and IR
     openvino: str = ""  # of an .xml: the version of OpenVINO that it names
+    posezoo: str = ""  # of an .xml: the version of posezoo that made it
 
     @property
     def key(self) -> LockKey:
@@ -192,19 +198,34 @@ def read_entries(path: Path) -> LockEntries:
         if not line.strip():
             continue
         entry = _entry(line)
-        problem = "is not an entry"
+        problem, hint = _explain_line(line, entry)
         if entry:
-            problem = _explain_unsafe_entry(entry)
-            entries[entry.key] = entry
             folded_key = case_folded(f"{entry.model}: {entry.file}"), entry.origin == MADE
-            if by_folded_key.setdefault(folded_key, entry) != entry:
+            first = by_folded_key.setdefault(folded_key, entry)
+            entries.setdefault(entry.key, entry)  # two branches may have added the same file
+            if not first.has_same_content(entry):
                 problem = f"contradicts another entry of {entry.model}: {entry.file}"
+                hint = (
+                    "after a merge, decide on one model.yml, remove the lines of the model, and"
+                    f" record it again: posezoo lock {entry.model}"
+                )
         if problem:
-            raise PosezooError(
-                f"{path}:{number}: {problem}",
-                hint="restore the line from version control, or remove it",
-            )
+            raise PosezooError(f"{path}:{number}: {problem}", hint=hint)
     return entries
+
+
+def _explain_line(line: str, entry: LockEntry | None) -> tuple[str, str]:
+    """Why a line is no entry whose names can be used, and what to do; two empty texts if it is."""
+    if line.startswith(MERGE_MARKS):
+        return MERGE_PROBLEM, (
+            "remove the marks, and keep the lines of both sides, as Git does if .gitattributes has:"
+            " posezoo.lock merge=union; then posezoo lock --check"
+        )
+    problem = _explain_unsafe_entry(entry) if entry else "is not an entry"
+    return problem, (
+        "restore the line from version control, remove it, or use the posezoo that wrote it, if"
+        " that is newer"
+    )
 
 
 def _explain_unsafe_entry(entry: LockEntry) -> str:
@@ -222,7 +243,8 @@ def _entry(line: str) -> LockEntry | None:
     except (ValueError, TypeError, AttributeError, RecursionError):
         return None
     digests = [entry.sha384, *entry.before, *filter(None, [entry.decisive])]
-    texts = (entry.model, entry.file, entry.origin, entry.first_seen, entry.openvino, *digests)
+    words = (entry.model, entry.file, entry.origin, entry.first_seen)
+    texts = (*words, entry.openvino, entry.posezoo, *digests)
     numbers = (entry.size, entry.revision)
     if not all(isinstance(text, str) for text in texts):
         return None

@@ -11,7 +11,6 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from posezoo.core.declarations.model import Digest, ModelSpec, Precision, SourceFile
 from posezoo.core.errors import DigestError, LockError
@@ -44,9 +43,7 @@ from posezoo.core.lockfile.entries import (
 from posezoo.core.registry import Registry, format_command
 from posezoo.core.regular_files import is_open_pipe
 from posezoo.core.values import frozen
-
-if TYPE_CHECKING:  # a download needs none of it
-    from posezoo.core.ir.provenance import FileContent
+from posezoo.core.versions import version
 
 
 def _now() -> datetime:
@@ -128,14 +125,12 @@ class LockFile:
         if not self.is_strict:
             return None
         files = {suffix: f"{precision}/{spec.name}{suffix}" for suffix in SUFFIXES}
-        digests = {}
-        stamp = ""
+        locked = {}
         for suffix, file in files.items():
             entry = self.entries.get((model_key(spec), file, True))
             if entry:
-                digests[suffix] = entry.sha384
-                stamp = entry.openvino or stamp
-        return AgreedIr(self.path, spec.full_name, files, digests, stamp)
+                locked[suffix] = entry
+        return AgreedIr(self.path, spec.full_name, files, locked)
 
     def require_file(self, path: Path) -> None:
         """Raise a LockError if the lock lists no file with the bytes of this one; an .xml may name
@@ -159,7 +154,7 @@ class LockFile:
             return
         gone = sorted(
             {entry.model.partition("@")[0] for entry in self.entries.values()}
-            - registry.entries.keys()
+            - registry.with_builtin().entries.keys()
         )
         if gone:
             others = f" (and {len(gone) - 1} more)" if len(gone) > 1 else ""
@@ -168,6 +163,20 @@ class LockFile:
                 "it is older, or a different one",
                 hint="check --models_dir and --registry, or which posezoo this is",
             )
+
+    def find_gone(self, registry: Registry) -> list[str]:
+        """The models of the lock that a registry does not have; a LockError if they are most of
+        them, because it is a wrong one then.
+        """
+        locked = sorted({entry.model for entry in self.entries.values()})
+        gone = [name for name in locked if not registry.matches_any(name)]
+        if len(gone) * 2 > len(locked):
+            raise LockError(
+                f"{self.path}: this registry has only {len(locked) - len(gone)} of its"
+                f" {len(locked)} models: {', '.join(map(str, registry.roots))}",
+                hint="use the registry that the lock is of, or name the models that you mean",
+            )
+        return gone
 
     def record_first_use(
         self, spec: ModelSpec, file: SourceFile, size: int, digest: Digest
@@ -291,7 +300,8 @@ class LockFile:
         if self.path != Path("posezoo.lock"):
             command += f" --lock {shlex.quote(str(self.path))}"
         hint = f"{command} records the files as they are now"
-        changed = f"if you agree with the change: {command} records it"
+        again = format_command("get", spec)
+        changed = f"if you agree with the change: {again}; then {command}"
         for present in declaration_entries(spec, self.timestamp):
             locked = self.entries.get(present.key)
             if locked is None:
@@ -334,13 +344,12 @@ class AgreedIr:
     lock: Path
     model: str  # the model's full name
     files: Mapping[str, str]  # the names of its two files in the lock, by suffix
-    digests: Mapping[str, str]  # the SHA-384 of each file that the lock lists, by suffix
-    stamp: str = ""  # the version of OpenVINO that made it; empty if the lock does not say it
+    entries: Mapping[str, LockEntry]  # of each file that the lock lists, by suffix
 
     def require_known(self) -> None:
         """Raise a LockError if the lock does not list both files of the IR."""
         for suffix, file in self.files.items():
-            if suffix not in self.digests:
+            if suffix not in self.entries:
                 made = f"posezoo get {self.model}, then posezoo lock {self.model}"
                 hint = f"where the lock is made, with the same flags: {made}"
                 raise _unknown_file_error(self.lock, self.model, file, hint)
@@ -348,42 +357,50 @@ class AgreedIr:
     def lists(self, xml: Path) -> bool:
         """Whether an IR has the bytes that the lock lists, whatever made it."""
         return all(
-            suffix in self.digests
-            and is_verified(xml.with_suffix(suffix), None, Digest("sha384", self.digests[suffix]))
+            suffix in self.entries
+            and is_verified(
+                xml.with_suffix(suffix), None, Digest("sha384", self.entries[suffix].sha384)
+            )
             for suffix in self.files
         )
 
-    def require(self, xml: Path, contents: Mapping[str, FileContent]) -> None:
-        """Raise a LockError if the lock does not list the IR, or lists other ``contents`` of its
-        files. An .xml may name another version of OpenVINO, and a lock of 0.2.0 lists one that does
-        not say how people are found.
+    def require_listed(self, xml: Path) -> None:
+        """Raise a LockError as ``require``; files that are known to be listed are not read."""
+        if not self.lists(xml):
+            self.require(xml)
+
+    def require(self, xml: Path) -> None:
+        """Raise a LockError if the lock does not list the IR, or lists other bytes of its files.
+        An .xml may name another version of OpenVINO, and a lock of 0.2.0 lists one that does not
+        say how people are found.
         """
         from posezoo.core.ir.people_metadata import list_equal_digests, read_stamp
 
         self.require_known()
-        for suffix, content in contents.items():
-            accepted = {content.digest.value}
+        made_by = self.entries[xml.suffix]
+        for suffix, entry in self.entries.items():
+            digest = compute_digest(xml.with_suffix(suffix))
+            accepted = {digest.value}
             if suffix == xml.suffix:
-                accepted = list_equal_digests(xml, self.stamp)
-            if self.digests[suffix] not in accepted:
-                locked = f" (by OpenVINO {self.stamp})" if self.stamp else ""
+                accepted = list_equal_digests(xml, entry.openvino)
+            if entry.sha384 not in accepted:
                 raise LockError(
-                    f"{self.model}: {self.files[suffix]} is {content.digest} (by OpenVINO"
-                    f" {read_stamp(xml)}), {self.lock} has {self.digests[suffix][:12]}…{locked}",
+                    f"{self.model}: {entry.file} is {digest}"
+                    f"{_describe_versions(read_stamp(xml), version())}, {self.lock} has"
+                    f" {entry.sha384[:12]}…"
+                    f"{_describe_versions(made_by.openvino, made_by.posezoo)}",
                     hint=(
                         "another OpenVINO or other settings make another IR: use those of the"
-                        " locked IR, or copy it"
+                        " locked IR, or copy it from where the lock was made"
                     ),
                 )
 
-    def require_files(self, xml: Path) -> None:
-        """Raise a LockError if the lock does not list the files of an IR that has no record."""
-        self.require_known()
-        if not self.lists(xml):
-            raise LockError(
-                f"{xml}: it or its .bin is not the one that {self.lock} lists for {self.model}",
-                hint="copy the locked IR again from where the lock was made",
-            )
+
+def _describe_versions(openvino: str, posezoo: str) -> str:
+    """What made an IR; empty if neither version is known."""
+    named = [f"OpenVINO {openvino}"] if openvino else []
+    named += [f"posezoo {posezoo}"] if posezoo else []
+    return f" (by {', '.join(named)})" if named else ""
 
 
 def _unknown_file_error(lock: Path, model: str, file: str, hint: str) -> LockError:

@@ -148,6 +148,12 @@ def check_own_weights(spec: ModelSpec, listener: Listener) -> None:
     listener(WarningIssued(spec.assumption))
 
 
+def warn_of_deprecated(model: Model, listener: Listener) -> None:
+    """Warn if a model is deprecated."""
+    if model.deprecated:
+        listener(WarningIssued(f"{model.full_name}: {model.deprecated}"))
+
+
 def download(
     plan: Plan,
     context: Context,
@@ -171,6 +177,7 @@ def download(
     if plan.missing_package:
         raise plan.missing_package
     if not plan.files:
+        warn_of_deprecated(resolved.spec, listener)  # else the download does it
         return resolved
     from posezoo.core.convert.reader_process import start_reader_process
     from posezoo.core.download.model_download import download_model

@@ -97,13 +97,14 @@ def registry_from_settings(settings: Settings) -> Registry:
         DownloadError: a registry was not read before, and its wheel cannot be downloaded.
         OutputError: it cannot be kept in the user's cache folder.
     """
-    roots = list(settings.models_dir) or [builtin_models_dir()]
-    for name in settings.registries:
-        if name == "posezoo":
-            roots.append(builtin_models_dir())
-        else:
-            roots.append(_read_wheel_registry(name, settings))
-    return Registry(roots)
+    builtin = builtin_models_dir()
+    roots = list(settings.models_dir) or [builtin]
+    added = [
+        builtin if name == "posezoo" else _read_wheel_registry(name, settings)
+        for name in settings.registries
+    ]
+    is_named = builtin in added and builtin not in roots
+    return Registry([*roots, *added], builtin if is_named else None)
 
 
 def _read_wheel_registry(name: str, settings: Settings) -> Path:

@@ -188,7 +188,8 @@ private:
 
     void read_pipeline(const ov::Model& model) {
         for (const char* key : {"detector", "crop", "padding", "outside", "max_people", "max_similarity",
-                                "similarity", "whole_image", "whole_score", "second_look", "second_score"}) {
+                                "min_pose_score", "similarity", "whole_image", "whole_score", "second_look",
+                                "second_score"}) {
             const std::vector<std::string> path{"posezoo", "pipeline", key};
             if (model.has_rt_info(path)) pipeline[key] = model.get_rt_info<std::string>(path);
         }

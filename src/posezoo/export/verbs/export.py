@@ -141,13 +141,14 @@ def run(args: _ExportArgs) -> int:
                 lines.append(f"would then export it to {options.folder}")
             return Answer(plan=lines)
         exported.append(model)
-        name = composite.name if composite else spec.full_name
+        pipeline = model.pipeline
+        name = pipeline.model.full_name
         size = model.image_size
         shown = f", input {size}" if size else ""
-        console.print_line(f"{name}: {model.precision}{shown}")
+        console.print_line(f"{name}: {pipeline.precision}{shown}")
         facts = {
             "name": name,
-            "precision": model.precision.value,
+            "precision": pipeline.precision,
             "size": size,
             "ir": model.xml,
             "people_from": _tell_people(model, console),
@@ -260,16 +261,14 @@ def _options_from_args(args: _ExportArgs) -> ExportOptions:
 
 def _tell_people(model: ExportedModel, console: Console) -> str:
     """Who finds the people; the user is told if the network does not."""
-    from posezoo.poses.people import ITSELF
-
-    if model.people is None:
-        return ITSELF
+    pipeline = model.pipeline
     name = model.spec.full_name
-    if model.detector:
-        console.print_line(f"{name}: {model.detector.name} finds its people, and is exported, too")
-    else:
+    finder = pipeline.people_from
+    if pipeline.detector:
+        console.print_line(f"{name}: {finder} finds its people, and is exported, too")
+    elif pipeline.people:
         console.print_line(f"{name}: takes one person at a time, and is exported alone")
-    return model.people.photo
+    return finder
 
 
 def _tell_next(options: ExportOptions, model: ExportedModel, console: Console) -> None:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from posezoo.core.declarations.model import CompositeSpec, SourceFile
 from posezoo.core.declarations.sources import HttpSource, NpmPackageSource
 from posezoo.core.declarations.yaml_nodes import YamlNode
+from posezoo.core.download.http_connections import is_private
 from posezoo.core.errors import SpecError, redact_secrets
 from posezoo.formats import list_endings
 from posezoo.lint.accuracy_check_yml import list_leaves, text_below
@@ -80,8 +81,8 @@ def known_keys(view: ModelView) -> Violations:
 @rule()
 def safe_sources(view: ModelView) -> Violations:
     """Files are downloaded over https, without a login in the address: with http, an attacker on
-    the network could change them. For an original_source, which is tried last and often only
-    documents the origin, this is a warning.
+    the network could change them. This is a warning for an original_source, which is tried last and
+    often only documents the origin, and for a private IP address, if the file has a SHA-384.
 
     Example: source: http://download.example.org/net.pb
     """
@@ -96,7 +97,9 @@ def safe_sources(view: ModelView) -> Violations:
             field = f"files[{index}].source"
             expected = redact_secrets(f"https{source.url[4:]}")
             is_origin = isinstance(place, YamlNode) and "original_source" in place.field_path
-            severity = Severity.WARNING if is_origin else None
+            is_pinned = file.checksum is not None and file.checksum.algorithm == "sha384"
+            is_own = is_pinned and is_private(urlsplit(source.url).hostname or "")
+            severity = Severity.WARNING if is_origin or is_own else None
             yield RuleViolation(
                 place, message, field, str(source), expected=expected, severity=severity
             )

@@ -56,7 +56,8 @@ _OWN_TERMS = re.compile(r" |^LicenseRef-")
 
 @rule()
 def license_text(view: ModelView) -> Violations:
-    """The license text exists and begins with the line of its holder: MIT and BSD require it.
+    """The license text exists and begins with the line of its holder, also below the license's
+    name: MIT and BSD require it.
 
     Example: license: {spdx: MIT, text: MIT.txt} without licenses/MIT.txt
     """
@@ -65,7 +66,7 @@ def license_text(view: ModelView) -> Violations:
         path = license_path(spec)
         reason = "does not exist"
         if path.is_file():
-            reason = "does not begin with a line 'Copyright ... holder'"
+            reason = "does not begin with a line 'Copyright ... holder', or its name and this line"
         message = f"license.text: {path} {reason}"
         yield view.declared("license.text", message, spec.license.text)
 

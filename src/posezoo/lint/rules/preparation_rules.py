@@ -158,6 +158,22 @@ def _is_explained(view: ModelView) -> bool:
     return any(each.reasons - view.zoo.earlier_reasons for each in models)
 
 
+@rule(severity=Severity.WARNING)
+def revision_kept(view: ModelView) -> Violations:
+    """With --changed_since: if a file of a model has another checksum than before, its revision is
+    higher, so that results, which name the revision, tell both apart.
+
+    Example: another checksum of net.onnx, with revision: 1 before and now
+    """
+    now = view.spec
+    for before in view.zoo.find_earlier(now):
+        if not isinstance(before, ModelSpec) or before.full_name != now.full_name:
+            continue
+        if _is_replaced(before, now) and now.revision <= before.revision:
+            message = f"the file has another checksum, and the revision was {before.revision}, too"
+            yield view.declared("revision", message, f"{now.revision}", f"{before.revision + 1}")
+
+
 @rule(unless=("unexplained-change", "known-decoder", "known-network"))
 def unlike_siblings(view: ModelView) -> Violations:
     """A model has the mean, scale, colour order, layout and convention of the decoder of one of its

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,12 +16,11 @@ from posezoo.core.declarations.model import Precision
 from posezoo.core.values import frozen
 from posezoo.poses.drawing import draw
 from posezoo.poses.letterbox import describe_size
-from posezoo.poses.people import ITSELF
 from posezoo.run.images import read_image
 from posezoo.run.machine import Machine
-from posezoo.run.measured import FOUND, SHOWN, TARGET_SIZE, detector_setting
+from posezoo.run.measured import FOUND, SHOWN, TARGET_SIZE, people_settings
 from posezoo.run.run_flags import name_target_size
-from posezoo.run.runtime.compiled_network import CompiledNetwork
+from posezoo.run.runtime.compiled_network import CompiledNetwork, describe_run
 from posezoo.run.runtime.graph import Graph
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 
@@ -46,6 +45,7 @@ class WorkloadInfo:
         compile_s: the time from the IR on disk to a compiled model, without any cache.
         machine: the machine that it runs on, as ``Machine.describe`` describes it.
         settings: other settings that affect the values.
+        provenance: what runs, as ``describe_run`` says it.
     """
 
     batch: int
@@ -56,6 +56,7 @@ class WorkloadInfo:
     compile_s: float
     machine: str
     settings: Mapping[str, str | int]
+    provenance: Mapping[str, Any]
 
 
 @frozen
@@ -141,7 +142,10 @@ class NetworkWorkload:
         settings = {"batch": self.batch}
         if self.size and was_dynamic:
             settings["height"], settings["width"] = self.size
-        return work, _describe(network, compile_s, machine, settings, batch=self.batch)
+        name = graph.read_rt_info("posezoo", "model") or self.xml.stem
+        arithmetic = network.executed_precision
+        provenance = describe_run(name, 0, [network], network.device, arithmetic)
+        return work, _describe(network, compile_s, machine, settings, provenance, batch=self.batch)
 
 
 @frozen
@@ -194,10 +198,9 @@ class PipelineWorkload:
             **({TARGET_SIZE: self.target_size} if self.target_size else {}),
             FOUND: len(estimator(image)),
             SHOWN: self.shown,
-            **({} if estimator.people_from == ITSELF else {"people_from": estimator.people_from}),
-            **detector_setting(estimator.detector_precision),
+            **people_settings(estimator.people_from, estimator.detector_precision),
         }
-        return work, _describe(estimator, compile_s, machine, settings)
+        return work, _describe(estimator, compile_s, machine, settings, estimator.provenance())
 
 
 def _describe(
@@ -205,6 +208,7 @@ def _describe(
     compile_s: float,
     machine: Machine,
     settings: Mapping[str, str | int],
+    provenance: Mapping[str, Any],
     batch: int = 1,
 ) -> WorkloadInfo:
     return WorkloadInfo(
@@ -216,4 +220,5 @@ def _describe(
         compile_s=compile_s,
         machine=machine.describe(loaded.device),
         settings=settings,
+        provenance=provenance,
     )

@@ -27,8 +27,8 @@ from posezoo.run.measured import (
     TARGET_SIZE,
     Measurement,
     Scalar,
-    detector_setting,
     digest_irs,
+    people_settings,
 )
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.runtime_config import LoadOptions
@@ -92,9 +92,7 @@ class EvaluationProtocol:
         settings["flip"] = options.flip
         if options.scales != (1.0,):
             settings["scales"] = " ".join(f"{scale:g}" for scale in options.scales)
-        if self.people_from != ITSELF:
-            settings["people_from"] = self.people_from
-        settings |= detector_setting(self.detector_precision)
+        settings |= people_settings(self.people_from, self.detector_precision)
         settings["arithmetic"] = self.estimator.executed_precision
         settings["as"] = self.like
         settings |= options.stated_settings()

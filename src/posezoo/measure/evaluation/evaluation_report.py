@@ -96,6 +96,7 @@ class EvaluationReport:
             published.append({"value": accuracy.value, "how": how, "differences": reasons})
         return {
             **project(self.protocol, _PROTOCOL),
+            "provenance": self.protocol.estimator.provenance(),
             **result.figures,
             "intervals": to_json(result.intervals),
             "images": len(result.dataset.images),
@@ -212,6 +213,7 @@ class VideoReport:
         result = self.result
         return {
             **project(self.protocol, _PROTOCOL),
+            "provenance": self.protocol.estimator.provenance(),
             **self._score_to_json(result.total),
             "processed_frames": result.frames,
             "settings": to_json(self.to_settings()),

@@ -6,6 +6,7 @@ With ``--format json``, the output is an object::
                          machine, settings, figures (throughput in images per second: median,
                          minimum and maximum of the rounds; latencies over all rounds), and the
                          other keys of measured.yml
+    provenance    list   what ran, for each of them, as in poses.json of ``posezoo run``
     best_batches  list   with several batch sizes: model, precision, requests, batch, throughput_fps
     comparisons   list   with --compare: model, precision, settings, and ratio (minimum, median,
                          maximum) of its throughput to that of the first case, for each pair of

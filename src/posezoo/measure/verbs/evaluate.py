@@ -21,6 +21,7 @@ With ``--format json``, the output is one object::
                                         found, wrong, sure (wrong, with a score of 0.3 or more)
     by_size, by_posture         list    a row for each size and posture of people: title, people,
                                         found, AP (null if there are fewer than 10)
+    provenance                  object  what ran, as in poses.json of ``posezoo run``
     files                       object  the files that were written: accuracy (for posezoo record),
                                         results (in COCO's format), tables, worst (a folder of
                                         images)
@@ -29,7 +30,7 @@ If a file cannot be written, ``error`` has the problem and a hint. With ``--heig
 object whose ``sizes`` are a list of these.
 
 Of videos (``--track``, or a video as ``--images``), the object has model, precision, device,
-people_from and settings as above, and::
+people_from, settings and provenance as above, and::
 
     frames, people, found       int     annotated frames, people in them, and how many were found,
                                         at a keypoint similarity of 0.5 or more

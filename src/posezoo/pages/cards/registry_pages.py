@@ -36,7 +36,6 @@ from posezoo.pages.facts.comparison import ComparisonRow, MetricSource, compare_
 from posezoo.pages.facts.model_facts import Model, ModelFacts, describe_model
 from posezoo.pages.facts.papers import collect_papers, format_citation
 from posezoo.pages.facts.scatter_chart import Chart, draw_chart, to_svg
-from posezoo.poses.people import ITSELF
 from posezoo.run.measurement_selection import MeasurementSelection
 
 INDEX = "index.md"
@@ -234,7 +233,8 @@ def _accuracy(row: ComparisonRow | None) -> str:
         return ""
     if row.ap.origin is MetricSource.DECLARED:
         return join(f"{format_ap(row.ap.number)} published", row.ap.conditions, separator=": ")
-    people = "" if row.people_from == ITSELF else f"people from {row.described_people}"
+    pipeline = row.pipeline
+    people = f"people from {pipeline.described_people}" if pipeline.people else ""
     return join(format_ap(row.ap.number, row.ap.interval), people)
 
 

@@ -17,7 +17,7 @@ from posezoo.core.declarations.model import Model, ModelSpec, Precision
 from posezoo.core.layout import ModelLayout
 from posezoo.core.values import frozen
 from posezoo.pages.facts.model_facts import ModelFacts, offers_precision
-from posezoo.poses.people import ITSELF, describe_people, people_from
+from posezoo.poses.people import declared_people
 from posezoo.run.measured import (
     DETECTOR_PRECISION,
     FIGURES_FILE,
@@ -29,6 +29,7 @@ from posezoo.run.measured import (
     USUALLY_SHOWN,
     WEIGHTS,
     Measurement,
+    read_detector_precision,
 )
 from posezoo.run.measurement_selection import (
     MeasurementSelection,
@@ -36,6 +37,7 @@ from posezoo.run.measurement_selection import (
     format_measurement_setting,
     is_of_one_request,
 )
+from posezoo.run.pipeline_spec import PipelineSpec
 
 #: By kind: the precision that INT8 is compared with, and the metric. Speeds of FP32 are not
 #: recorded.
@@ -86,20 +88,26 @@ class ComparisonRow:
     Every page and verb that states a figure of a model prints it from here.
     """
 
-    model: str  # its name, with its tag
-    precision: Precision
+    pipeline: PipelineSpec  # the detector's precision is that of the AP and speed
     license: str  # an SPDX identifier, or an address if none is declared
     values: Mapping[str, SourcedMetric | None]  # by the names of ``COLUMNS``; None if unknown
-    people_from: str = ITSELF  # the source of the people for AP and speed
-    detector_precision: str = ""  # of the detector's IR for these, if it is not FP16
     # By the number of people on the picture of a pipeline's speed: how many were found there.
     people_found: Mapping[int, int] = field(default_factory=dict)
     is_opened: bool = False  # as in ``ModelFacts``
-    task: str = ""  # as in model.yml
     is_pinned: bool = True  # whether all of its files have a checksum
     compared_with: tuple[str, ...] = ()  # what proves the IR of this machine
     #: As in ``LoadOptions``; None for the size that the model declares.
     target_size: int | None = None
+
+    @property
+    def model(self) -> str:
+        """The name of the model, with its tag."""
+        return self.pipeline.model.full_name
+
+    @property
+    def precision(self) -> Precision:
+        """The precision of the model's IR."""
+        return self.pipeline.precision or Precision.FP16
 
     @property
     def name(self) -> str:
@@ -107,11 +115,6 @@ class ComparisonRow:
         is_usual = self.precision is Precision.FP16
         name = self.model if is_usual else f"{self.model} ({self.precision})"
         return f"{name} at {self.target_size}" if self.target_size else name
-
-    @property
-    def described_people(self) -> str:
-        """The source of the people, with the precision of a detector that is not in FP16."""
-        return describe_people(self.people_from, self.detector_precision)
 
     @property
     def is_own(self) -> bool:
@@ -128,7 +131,8 @@ class ComparisonRow:
         """The record as ``recommend`` prints it."""
         values = {key: value and value.as_json for key, value in self.values.items()}
         keys = (
-            "model precision target_size license people_from detector_precision"
+            "model precision target_size license people_from=pipeline.people_from"
+            " detector_precision=pipeline.shown_detector_precision"
             " weights_opened=is_opened compared_with"
         )
         described = project(self, keys)
@@ -330,19 +334,21 @@ def _make_row(
     if ap := metrics.get("AP", metrics.get("published_AP")):
         metrics["any_AP"] = ap
     return ComparisonRow(
-        facts.name,
-        precision,
+        PipelineSpec(
+            facts.model,
+            precision,
+            declared_people(facts.model),
+            facts.detector,
+            read_detector_precision(*(each.settings for each in (speed, accuracy, single) if each)),
+        ),
         license=", ".join(facts.licenses),
         values={key: metrics.get(key) for key in COLUMNS},
-        people_from=people_from(facts.model) or ITSELF,
-        detector_precision=_detector_precision(speed, accuracy, single),
         people_found={
             shown: found
             for shown, each in ((USUALLY_SHOWN, speed), (1, single))
             if each and isinstance(found := each.settings.get(FOUND), int)
         },
         is_opened=facts.is_opened,
-        task=facts.model.task,
         is_pinned=facts.is_pinned,
         compared_with=compared_with,
         target_size=subject.target_size,
@@ -431,12 +437,6 @@ def _is_of_one_image(speed: Measurement, precision: Precision) -> bool:
     """Whether it has the time of one image after the other."""
     is_single = speed.settings.get("batch", 1) == 1 and "latency_p50_ms" in speed.figures
     return is_single and is_of_one_request(speed) and speed.precision is precision
-
-
-def _detector_precision(*measured: Measurement | None) -> str:
-    """The precision of the detector's IR in some measurements; empty if it is FP16."""
-    named = (each.settings.get(DETECTOR_PRECISION) for each in measured if each)
-    return str(next(filter(None, named), ""))
 
 
 def _measured_precisions(facts: ModelFacts, selection: MeasurementSelection) -> list[Precision]:

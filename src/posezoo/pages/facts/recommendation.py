@@ -46,7 +46,7 @@ class RequiredValues:
         """
         if self.people == 1:
             return self._is_fewer(row) and self.max_latency_ms is not None
-        return self._is_fewer(row) or row.people_from == WHOLE_IMAGE
+        return self._is_fewer(row) or row.pipeline.people_from == WHOLE_IMAGE
 
     def _is_fewer(self, row: ComparisonRow) -> bool:
         return row.people_found.get(self.people, self.people) < self.people

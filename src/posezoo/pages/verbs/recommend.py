@@ -254,7 +254,7 @@ def _gallery_address(answer: Recommendation, limits: RequiredValues) -> str:
     from posezoo.pages.facts.recommendation import LATENCIES
 
     parameters = [("y", "any_AP"), ("x", LATENCIES[limits.people]), ("sort", "-any_AP")]
-    if {row.task for row in answer.rows} == {_TASKS[1]}:
+    if {row.pipeline.model.task for row in answer.rows} == {_TASKS[1]}:
         parameters.append(("task", task_label(_TASKS[1])))
     if limits.min_ap is not None:
         parameters.append(("accuracy_min", f"{limits.min_ap:g}"))

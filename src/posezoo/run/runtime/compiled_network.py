@@ -7,8 +7,9 @@ import io
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from functools import cache, partial
 from pathlib import Path
 from queue import LifoQueue
@@ -28,9 +29,16 @@ from posezoo.core.ir.openvino_import import (
     static_sizes,
 )
 from posezoo.core.operating_system import PROC, call_before_forks
-from posezoo.core.versions import package_version
+from posezoo.core.versions import package_version, version
 from posezoo.run.machine import processor_details
-from posezoo.run.runtime.graph import Graph, Shape, format_shape, port_name, read_graph
+from posezoo.run.runtime.graph import (
+    Graph,
+    Shape,
+    format_shape,
+    network_files,
+    port_name,
+    read_graph,
+)
 from posezoo.run.runtime.runtime_config import RuntimeConfig, require_device
 
 if TYPE_CHECKING:
@@ -299,6 +307,35 @@ def _executed_precision(compiled: CompiledModel) -> str:
         return str(compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())
     except RuntimeError:
         return "unknown"
+
+
+def describe_run(
+    model: str, revision: int, networks: Iterable[CompiledNetwork], device: str, arithmetic: str
+) -> dict[str, Any]:
+    """What runs, for every kind of result.
+
+    Args:
+        model: its name.
+        revision: of its files, as model.yml counts them; 0 if it has none.
+        networks: its networks, and those of its detector.
+        device, arithmetic: as an estimator's ``device`` and ``executed_precision``.
+
+    Returns:
+        Also ``files``: the SHA-384 of each file of the networks by the name that ``posezoo.lock``
+        has for it; ``posezoo`` and ``openvino``: the versions; and ``date``: year-month-day, UTC,
+        since the same run gives the same results.
+    """
+    paths = [file for network in networks for file in network_files(network.path)]
+    return {
+        "model": model,
+        **({"revision": revision} if revision else {}),
+        "files": {f"{path.parent.name}/{path.name}": compute_digest(path).value for path in paths},
+        "device": device,
+        "executed_precision": arithmetic,
+        "posezoo": version(),
+        "openvino": package_version("openvino"),
+        "date": datetime.now(timezone.utc).date().isoformat(),
+    }
 
 
 def _property(compiled: CompiledModel, name: str, default: int) -> int:

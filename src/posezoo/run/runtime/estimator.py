@@ -23,7 +23,7 @@ from posezoo.poses.keypoints import Pose, Poses
 from posezoo.poses.people import ITSELF
 from posezoo.poses.ssd_detection import Box, parse_boxes
 from posezoo.run.images import Image, PillowImage, is_image_shape, open_image, to_bgr
-from posezoo.run.runtime.compiled_network import CompiledNetwork, Outputs
+from posezoo.run.runtime.compiled_network import CompiledNetwork, Outputs, describe_run
 from posezoo.run.runtime.frame_changes import SceneTracker
 from posezoo.run.runtime.inference_pipeline import (
     FrameSteps,
@@ -199,6 +199,16 @@ class Estimator:
             self.with_detector, detector, tracks_videos=tracks_videos, whole_image=whole_image
         )
         return Estimator(self.model, self.decoder, pipeline, detector=detector, again=again)
+
+    def provenance(self) -> dict[str, Any]:
+        """What runs, for the results: the keys of ``describe_run``; its files are read for it.
+
+        Raises:
+            InferenceError: a file of a network is missing now.
+        """
+        revision = getattr(self.model, "revision", 0)  # a composite has none
+        name = self.model.full_name
+        return describe_run(name, revision, self.networks, self.device, self.executed_precision)
 
     def _require_top_down(self) -> TopDownPipeline:
         require_top_down(self.decoder, self.model.full_name)

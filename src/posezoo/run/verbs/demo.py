@@ -328,8 +328,8 @@ def run(args: _DemoArgs) -> int:
         _warn_of_overrides(described, args, console)
         options = _load_options(args, context.settings, source)
         estimator, is_tracking = _load_first(prepared, options, is_video=is_video)
-        video = video_options_from_args(args, estimator)
         description = _describe(estimator, is_tracking)
+        publisher.first_keys["provenance"] = description["provenance"]
         console.print_line(_describe_in_words(description))
         modes = [
             ExecutionMode(USER, lambda: estimator),
@@ -339,7 +339,7 @@ def run(args: _DemoArgs) -> int:
             source,
             modes,
             is_video=is_tracking,
-            video=video,
+            video=video_options_from_args(args, estimator),
             min_score=args.prob_threshold,
             within=args.output_resolution,
             monitors=monitors,
@@ -550,7 +550,10 @@ def _warn_of_limit(player: Player, limit: int, console: Console) -> None:
 
 
 #: The facts about a loaded model in JSON.
-_ESTIMATOR = "model=model.full_name decoder device executed_precision input_size requests streams"
+_ESTIMATOR = (
+    "model=model.full_name decoder device executed_precision input_size requests streams"
+    " detector_precision"
+)
 
 
 def _describe(estimator: Estimator, is_tracking: bool) -> dict[str, Any]:
@@ -558,8 +561,8 @@ def _describe(estimator: Estimator, is_tracking: bool) -> dict[str, Any]:
     return {
         **project(estimator, _ESTIMATOR),
         "people_from": TRACKING if is_one_person else estimator.people_from,
-        "detector_precision": "" if is_one_person else estimator.detector_precision,
         "tracking": is_tracking,
+        "provenance": estimator.provenance(),
     }
 
 

@@ -10,6 +10,8 @@ with the keypoints of each frame for each video, and poses.json, which ``--forma
                       height
     failed    list    image or video, and reason
     assumed   str     what is assumed about the keypoints; empty if a skeleton is declared
+    provenance        what ran: model, revision, files (the SHA-384 of those of its IR and of its
+                      detector's), device, executed_precision, posezoo, openvino, date
 
 Until poses.json is written, a journal beside it has the results of many photos: if the run ends
 early, the same command continues.
@@ -135,7 +137,7 @@ FLAGS = (
         folded=True,
     ),
     f"{flags.PIPELINE} {flags.DESCRIPTION} {flags.CACHE} {flags.TRUST} {flags.CONVERTERS}",
-    flags.REGISTRY,
+    f"{flags.REGISTRY} log",
 )
 
 
@@ -163,7 +165,7 @@ def run(args: _RunArgs) -> int:
     _refuse_invalid_flags(args)
     context = flags.context_from_args(args)
     timer = StepTimer()
-    with Console(quiet=args.quiet, verbose=args.verbose) as console, ExitStack() as stack:
+    with flags.console_from_args(args) as console, ExitStack() as stack:
         failures = _Failures(console)
         chosen = _choose_model(args, context)
         _require_runnable(chosen, args.detector, context)
@@ -180,6 +182,8 @@ def run(args: _RunArgs) -> int:
             time_step=timer.time_step,
         )
         estimator, options, card = _load(loader, chosen, args, _choose_requests(inputs))
+        provenance = estimator.provenance()
+        publisher.first_keys["provenance"] = provenance
         name = _name_of(chosen) or estimator.model.full_name
         results = args.output or user_folder("cache") / "results" / name
         journal = _open_journal(args, estimator, options, inputs, results, console)
@@ -202,6 +206,7 @@ def run(args: _RunArgs) -> int:
         )
         _run_on_inputs(runner, console)
         facts = {
+            "provenance": provenance,
             "assumed": describe_assumed_skeleton(estimator.model, runner.skeletons),
             "card": card,
             "seconds": {name: round(value, 4) for name, value in timer.seconds.items()},

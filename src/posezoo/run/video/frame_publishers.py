@@ -1,7 +1,7 @@
 """Publish the poses of each frame as soon as they are found, as JSON lines and MQTT messages.
 
 Each line is a JSON object: ``time`` (UTC, when the frame was read), ``seconds`` (its time in the
-video), and the keys of ``frame_to_json``.
+video), and the keys of ``frame_to_json``. The first one also has ``provenance``: what ran.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import field
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
@@ -49,9 +50,11 @@ class FramePublisher:
 
     Attributes:
         receivers: each gets a line of JSON, without its end.
+        first_keys: what only the first line has, besides the others' keys.
     """
 
     receivers: Sequence[Callable[[str], None]]
+    first_keys: dict[str, Any] = field(default_factory=dict)
 
     def __call__(
         self, source: FrameSource, frame: Frame, poses: Sequence[Pose], min_score: float
@@ -68,7 +71,9 @@ class FramePublisher:
             "time": read.isoformat(timespec="milliseconds"),
             "seconds": round(source.time_s(frame), 3),
             **frame_to_json(frame, poses, min_score),
+            **self.first_keys,
         }
+        self.first_keys.clear()
         line = json.dumps(message)
         for receive in self.receivers:
             receive(line)

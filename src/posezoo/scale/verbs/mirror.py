@@ -10,7 +10,7 @@ The exit code is 1 if a model cannot be added, or if the state of a file is not 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +19,8 @@ from posezoo.cli.console import Console
 from posezoo.cli.flags import Flag
 from posezoo.cli.model_jobs import Answer, JobReport
 from posezoo.cli.report import print_result
-from posezoo.cli.selection import read_list_file, select_models
-from posezoo.core.errors import DownloadError, OutputError, UnknownModelError
+from posezoo.cli.selection import read_list_file, select_models, with_required_models
+from posezoo.core.errors import DownloadError, OutputError
 from posezoo.core.registry import Selection, open_registry
 from posezoo.core.settings import WHEEL_REGISTRIES
 from posezoo.core.values import frozen
@@ -50,6 +50,7 @@ FLAGS = (
     Flag("folder DIR", "the folder of the mirror"),
     flags.MODELS,
     Flag("--name PAT[,PAT...]", "like MODEL, but with commas between the names or globs"),
+    Flag("--prune", "also remove models from the mirror that the registry no longer has"),
     Flag("--list FILE.LST", "a file with a name or glob on each line; # begins a comment", Path),
     f"{flags.CACHE} {flags.DOWNLOAD} {flags.REGISTRY} dry_run {flags.FORMAT}",
 )
@@ -60,6 +61,7 @@ class _MirrorArgs(flags.ModelsArgs, flags.FormatArgs):
     folder: Path
     name: str | None
     list: Path | None
+    prune: bool
 
 
 def run(args: _MirrorArgs) -> int:
@@ -87,12 +89,15 @@ def run(args: _MirrorArgs) -> int:
         creation = _Creation(
             mirror,
             context,
-            _with_required_models(context, selection, console),
+            with_required_models(selection, context.registry, context.settings.detector, console),
             _find_wheels(context.settings.registries),
             console=console,
             skips_unpinned=args.all,
         )
         report = creation.plan() if args.dry_run else creation.make()
+        if args.prune and not args.dry_run:
+            for path in mirror.prune(context.registry.with_builtin()):
+                console.print_line(f"removed {path}")
     return report.print(args.format)
 
 
@@ -199,25 +204,6 @@ class _Creation:
 
 def _planned(files: Sequence[PlannedFile]) -> Answer:
     return Answer(plan=[model_jobs.format_planned_file(file) for file in files])
-
-
-def _with_required_models(context: Context, selection: Selection, console: Console) -> Selection:
-    """The models and the models that they require: other parts of a composite, and a detector."""
-    from posezoo.run.pipeline_spec import resolve_pipeline
-
-    models: dict[str, ModelSpec] = {}
-    for spec in selection.models:
-        whole = context.registry.composite_of(spec)
-        parts = [spec, *(context.registry.parts(whole) if spec.composite else ())]
-        try:
-            detector = resolve_pipeline(whole, context).detector
-            if detector:
-                parts += context.registry.parts(detector)
-        except UnknownModelError as error:
-            console.warn(f"{error.problem}; it is skipped")
-        for part in parts:
-            models.setdefault(part.full_name, part)
-    return replace(selection, models=tuple(models.values()))
 
 
 def _check(mirror: Mirror, patterns: Sequence[str], console: Console) -> list[MirroredFile]:

@@ -32,6 +32,7 @@ from posezoo.core.files.verified_files import set_aside, writing
 from posezoo.core.ir.openvino_import import explain_invalid_names, static_sizes
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
+from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.resolve.stage_context import Context
 from posezoo.formats import list_endings
 from posezoo.networks.custom_weights import spec_of_checkpoint
@@ -76,11 +77,14 @@ def create_draft_spec(
     A SettingsError if an address has no safe file name, or two files have the same name.
     """
     files: dict[str, model.SourceFile] = {}
+    stored = "FP32"
+    if any(map(_has_halves, addresses)):
+        stored = "FP16"
     for address in addresses:
         file_name = _file_name(address)
         if framework is model.Framework.DLDT:
             precisions = [word for word in _PRECISIONS if word in Path(address).parts]
-            precision = precisions[0] if precisions else "FP32"
+            precision = precisions[0] if precisions else stored
             # An IR is found by the model's name.
             file_name = f"{precision}/{name}{PurePosixPath(file_name).suffix}"
         reason = explain_unsafe_file_name(file_name)
@@ -102,6 +106,13 @@ def create_draft_spec(
         license=license,
         files=tuple(files.values()),
     )
+
+
+def _has_halves(address: str) -> bool:
+    """Whether an .xml of this machine has constants in FP16."""
+    path = _local_path(address)
+    is_xml = path.suffix == ".xml" and path.is_file()
+    return is_xml and b'element_type="f16"' in read_regular_bytes(path)
 
 
 def _source_of(address: str) -> model.Source:

@@ -5,7 +5,9 @@ in.
 from __future__ import annotations
 
 import base64
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import yaml
 
@@ -41,9 +43,12 @@ _LAST_COMMENTS = """\
 #     - {metric: AP, value: 0.7, dataset: COCO val2017, protocol: single scale}"""
 
 
-def format_model_yml(spec: ModelSpec) -> str:
+def format_model_yml(spec: ModelSpec, folder: Path) -> str:
     """A model.yml in posezoo's format with the known values of a model, and comments on missing
     ones.
+
+    Args:
+        folder: that of the model.yml.
     """
     terms = spec.license
     lines = [
@@ -61,7 +66,7 @@ def format_model_yml(spec: ModelSpec) -> str:
             f"  - name: {format_scalar(file.name)}",
             f"    size: {file.size}",
             f"    checksum: {file.checksum.value if file.checksum else TODO}",
-            f"    source: {_format_source(file.sources[0])}",
+            f"    source: {_format_source(file.sources[0], folder)}",
         ]
     if spec.network:
         lines += [_network_line(spec.network), f"checkpoint: {format_scalar(spec.checkpoint)}"]
@@ -130,9 +135,20 @@ def _decoder_line(spec: ModelSpec, recognized: str) -> str:
     return "# decoder: {name: heatmap}              # how the outputs become poses"
 
 
-def _format_source(source: Source) -> str:
+def format_path(path: Path, folder: Path) -> str:
+    """The path of a file for the model.yml of a folder: in the working folder, the one from there,
+    which is the same on another machine.
+    """
+    path = path.resolve()
+    top = Path.cwd().resolve()
+    if path.is_relative_to(top) and folder.resolve().is_relative_to(top):
+        return Path(os.path.relpath(path, folder.resolve())).as_posix()
+    return str(path)
+
+
+def _format_source(source: Source, folder: Path) -> str:
     if isinstance(source, FileSource):
-        return _format_mapping({"$type": "file", "path": str(source.path)})
+        return _format_mapping({"$type": "file", "path": format_path(source.path, folder)})
     if isinstance(source, NpmPackageSource):
         assert source.integrity  # else it was not downloaded
         digest = base64.b64encode(bytes.fromhex(source.integrity.value)).decode()
@@ -159,6 +175,12 @@ def _port_lines(port: Input | Output) -> list[str]:
     return [f"  - name: {format_scalar(port.name)}", f"    shape: {list(port.shape)}"]
 
 
+def local_files(spec: ModelSpec) -> list[Path]:
+    """The files of a model that are on this machine."""
+    sources = (file.sources[0] for file in spec.files)
+    return [source.path for source in sources if isinstance(source, FileSource)]
+
+
 def list_missing_fields(spec: ModelSpec, license_text: str) -> tuple[str, ...]:
     """The fields that the user must fill in, one line each; also ``license_text``, if it names a
     path.
@@ -167,12 +189,12 @@ def list_missing_fields(spec: ModelSpec, license_text: str) -> tuple[str, ...]:
         "description: what it does, in a sentence or two",
         "origin: where it comes from: repository and paper",
     ]
-    local = [file.name for file in spec.files if isinstance(file.sources[0], FileSource)]
+    local = [path.name for path in local_files(spec)]
     if local:
         are = "are" if len(local) > 1 else "is"
-        names = ", ".join(local)
         missing.append(
-            f"files: an address that others can download from: {names} {are} on this machine"
+            f"files: {', '.join(local)} {are} on this machine: commit what is small, and give an"
+            " address for the others"
         )
     if spec.framework is Framework.PYTORCH and not spec.network:
         missing.append("network and checkpoint: which of posezoo's networks the weights are for")

@@ -11,12 +11,16 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_result
 from posezoo.core.declarations.model import Family, Framework, License, ModelSpec, list_frameworks
 from posezoo.core.errors import OutputError, PosezooError, SettingsError
+from posezoo.core.files.file_record import RECORDS_DIR
+from posezoo.core.files.verified_files import write_atomically
 from posezoo.core.registry import Registry, builtin_models_dir
 from posezoo.core.regular_files import is_open_pipe, read_regular_bytes
+from posezoo.core.resolve.stage_context import Context
 
 EXAMPLES = """
 posezoo new my-pose --from https://host/my-pose.onnx --license MIT
 posezoo new my-pose --from https://host/my-pose.tflite --license Apache-2.0 --models_dir models --dry_run
+posezoo new my-pose --from my-pose-v2.onnx --replace --models_dir models
 posezoo new my-ir --from https://host/FP16/my-ir.xml https://host/FP16/my-ir.bin --license MIT --family intel
 """  # noqa: E501
 
@@ -32,7 +36,13 @@ FLAGS = (
     Flag(
         "--license SPDX",
         "SPDX identifier of the license, such as Apache-2.0 (https://spdx.org/licenses)",
-        required=True,
+        str,
+        default="",
+    ),
+    Flag(
+        "--replace",
+        "NAME exists, and these are its files now, such as those of another training: model.yml"
+        " gets their sizes, checksums and addresses, and the next revision",
     ),
     Flag(
         "--license_text FILE",
@@ -65,6 +75,7 @@ class _NewArgs(flags.FormatArgs):
     name: str
     addresses: list[str]
     license: str
+    replace: bool
     license_text: Path | None
     task: str
     framework: Framework | None
@@ -73,22 +84,23 @@ class _NewArgs(flags.FormatArgs):
 
 def run(args: _NewArgs) -> int:
     """Download the files, write the model.yml, and print which fields the user must complete."""
-    from posezoo.core.files.verified_files import (
-        compute_digest,
-        set_aside,
-        write_atomically,
-        writing,
-    )
+    from posezoo.core.files.verified_files import compute_digest, set_aside, writing
     from posezoo.upkeep.draft.draft_files import (
         create_draft_spec,
         describe_files,
         guess_framework,
         refuse_sources_in_place,
     )
-    from posezoo.upkeep.draft.model_yml_text import format_model_yml, list_missing_fields
+    from posezoo.upkeep.draft.model_yml_text import (
+        format_model_yml,
+        list_missing_fields,
+        local_files,
+    )
 
     context = flags.context_from_args(args)
     root = _writable_root(context.registry)
+    if args.replace:
+        return _replace(args, context)
     _check_arguments(args, context.registry)
     framework = args.framework or guess_framework(args.addresses)
     license = License(spdx=args.license, text=f"{args.license}-{args.name}.txt")
@@ -116,8 +128,9 @@ def run(args: _NewArgs) -> int:
             license_text.parent.mkdir(parents=True, exist_ok=True)
             set_aside(license_text, console, [compute_digest(args.license_text)])
             write_atomically(license_text, read_regular_bytes(args.license_text))
-    write_atomically(path, format_model_yml(spec).encode())
-
+    write_atomically(path, format_model_yml(spec, path.parent).encode())
+    written = [path, *([license_text] if args.license_text else [])]
+    written += _add_git_lines(context.lock.path)
     if not _write_access_points(spec, root, context.download_options.cache_dir):
         console.warn(
             f"{args.name}: users will download its whole npm tarball: for a part of it, install the"
@@ -125,16 +138,55 @@ def run(args: _NewArgs) -> int:
         )
     missing = list_missing_fields(spec, "" if license_text.is_file() else str(license_text))
     words = shlex.join([args.name, *flags.registry_arguments(args)])
+    committed = shlex.join(map(os.path.relpath, [*written, *local_files(spec)]))
     print_result(
         args.format,
         {"model": args.name, "file": path, "left_to_fill_in": missing},
-        path,
-        *([license_text] if args.license_text else []),
+        *written,
         "left to fill in:",
         *(f"  {line}" for line in missing),
-        f"then: posezoo verify --metadata {words}; posezoo get {words}",
+        f"then: posezoo verify --metadata {words}; posezoo get {words}; posezoo lock {words}",
+        f"for Git: git add {committed}, and the lock",
     )
     return 0
+
+
+def _replace(args: _NewArgs, context: Context) -> int:
+    from posezoo.upkeep.draft.draft_files import refuse_sources_in_place
+    from posezoo.upkeep.draft.replacement import draft_replacement, write_replacement
+
+    spec = context.registry.find_single(args.name)
+    drafted = draft_replacement(spec, args.addresses)
+    refuse_sources_in_place(drafted, context.layout)
+    words = shlex.join([args.name, *flags.registry_arguments(args)])
+    then = f"then: posezoo get {words}; posezoo lock {words}"
+    if args.dry_run:
+        then = f"would change {spec.path}"
+    else:
+        with flags.console_from_args(args) as console:
+            write_replacement(spec, drafted, context, console)
+    print_result(args.format, {"model": args.name, "file": spec.path}, spec.path, then)
+    return 0
+
+
+def _add_git_lines(lock: Path) -> list[Path]:
+    """Add to a repository's files what a zoo needs, and return those that changed: Git keeps the
+    lines of both sides if it merges locks, and ignores what is known of the files of one machine.
+    """
+    folder = lock.parent
+    folders = lock.absolute().parents
+    is_ours = builtin_models_dir().parent in folders
+    if is_ours or not any((each / ".git").exists() for each in folders):
+        return []
+    changed = []
+    for name, line in ((".gitattributes", f"{lock.name} merge=union"), (".gitignore", RECORDS_DIR)):
+        path = folder / name
+        content = read_regular_bytes(path) if path.exists() else b""
+        lines = content.decode().splitlines()
+        if line not in lines:
+            write_atomically(path, "".join(f"{each}\n" for each in [*lines, line]).encode())
+            changed.append(path)
+    return changed
 
 
 def _write_access_points(spec: ModelSpec, registry: Path, cache_dir: Path | None) -> bool:
@@ -195,7 +247,7 @@ def _check_arguments(args: _NewArgs, registry: Registry) -> None:
         entries = registry.entries
     for name, entry in entries.items():
         if case_folded(name) == case_folded(args.name):
-            hint = "take another name, or change that file"
+            hint = f"take another name; --replace declares other files of {name}"
             raise PosezooError(f"{name} exists already: {entry.path}", hint=hint)
     if not WORD_PATTERN.fullmatch(args.license) or not is_license(args.license):
         raise SettingsError(

@@ -1,0 +1,99 @@
+"""Declare other files of a model in its model.yml, such as those of another training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from posezoo.core.declarations.model import ModelSpec, SourceFile
+from posezoo.core.declarations.sources import FileSource, HttpSource
+from posezoo.core.declarations.yaml_nodes import YamlNode, parse_yaml, read_yaml_bytes
+from posezoo.core.errors import SettingsError
+from posezoo.core.events import Listener, WarningIssued
+from posezoo.core.files.verified_files import compute_digest, write_atomically
+from posezoo.core.resolve.stage_context import Context
+from posezoo.lint.accuracy_check_yml import find_node, list_below, text_below
+from posezoo.lint.yaml_edits import EditError, YamlEdit, apply_edits
+from posezoo.upkeep.draft.draft_files import create_draft_spec, describe_files
+from posezoo.upkeep.draft.model_yml_text import format_path
+
+
+def draft_replacement(spec: ModelSpec, addresses: Sequence[str]) -> ModelSpec:
+    """The model with the files at these addresses, one for each of its files, in their order.
+
+    Raises:
+        SettingsError: it has another number of files, or variants.
+    """
+    if spec.tag or len(spec.files) != len(addresses):
+        names = ", ".join(file.name for file in spec.files)
+        raise SettingsError(
+            f"--replace: {spec.name} has variants, or another number of files: {names}",
+            hint="name an address for each file, in this order; or change model.yml by hand",
+        )
+    drafted = create_draft_spec(
+        spec.name, addresses, spec.framework, spec.family, task=spec.task, license=spec.license
+    )
+    pairs = zip(drafted.files, spec.files, strict=True)
+    files = tuple(replace(new, name=old.name) for new, old in pairs)
+    return replace(drafted, files=files)
+
+
+def write_replacement(
+    spec: ModelSpec, drafted: ModelSpec, context: Context, listener: Listener
+) -> None:
+    """Download the files, and write their sizes, digests, addresses and the next revision into
+    model.yml, whose other keys stay as they are.
+
+    Raises:
+        FetchError: a file could not be downloaded.
+        SpecError: a value is written in a form that cannot be changed in place.
+    """
+    described, _ = describe_files(drafted, context, listener)
+    for before, after in ((spec.inputs, described.inputs), (spec.outputs, described.outputs)):
+        ports = [{port.name: port.shape for port in each} for each in (before, after)]
+        if all(ports) and ports[0] != ports[1]:
+            text = f"{spec.name}: its inputs or outputs are others now: correct {spec.path}"
+            listener(WarningIssued(text))
+    by_name = {file.name: file for file in described.files}
+    content = read_yaml_bytes(spec.path)
+    root = parse_yaml(content, str(spec.path))
+    edits = [_edit_revision(root, spec)]
+    for node in list_below(root, "files"):
+        file = by_name[text_below(node, "name")]
+        edits += _edit_file(node, file, context.layout.file_path(spec, file), spec.path.parent)
+    try:
+        write_atomically(spec.path, apply_edits(content, edits))
+    except EditError as error:
+        problem = f"cannot be changed in place: {error}"
+        raise root.make_error(problem, hint="change it by hand") from error
+
+
+def _edit_revision(root: YamlNode, spec: ModelSpec) -> YamlEdit:
+    revision = find_node(root, "revision")
+    if revision:
+        return YamlEdit(revision, f"{spec.revision + 1}")
+    framework = find_node(root, "framework")
+    assert framework  # each model has one
+    return YamlEdit(framework, f"{spec.revision + 1}", key="revision")
+
+
+def _edit_file(node: YamlNode, file: SourceFile, path: Path, folder: Path) -> Iterator[YamlEdit]:
+    """The changes of a file whose new bytes are at a path; ``folder`` is that of model.yml."""
+    values = {"size": f"{file.size}", "checksum": f"{file.checksum.value if file.checksum else ''}"}
+    for algorithm in ("sha256", "md5"):
+        if find_node(node, algorithm):
+            values[algorithm] = compute_digest(path, algorithm).value
+    for key, text in values.items():
+        if value := find_node(node, key):
+            yield YamlEdit(value, text)
+    (source,) = file.sources
+    place = find_node(node, "source")
+    if isinstance(source, FileSource):
+        place, text = find_node(place, "path"), format_path(source.path, folder)
+    else:
+        text = source.url if isinstance(source, HttpSource) else ""
+    if place is None or not text:
+        problem = "the source is of another kind than the address"
+        raise node.make_error(problem, hint="change the source by hand, and try again")
+    yield YamlEdit(place, text)
