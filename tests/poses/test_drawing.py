@@ -35,6 +35,16 @@ def test_a_label_stays_below_the_upper_edge_of_the_image():
     assert written.any() and not written[:2].any()
 
 
+def test_a_notebook_shows_what_is_drawn():
+    drawn = draw(np.full((480, 640, 3), 128, np.uint8), [person((640, 480), 320, 60, 380)])
+    shown = cv2.imdecode(np.frombuffer(drawn._repr_png_(), np.uint8), cv2.IMREAD_COLOR)
+    np.testing.assert_array_equal(shown, drawn)
+    large = draw(np.zeros((3000, 4000, 3), np.uint8), [])
+    small = cv2.imdecode(np.frombuffer(large._repr_png_(), np.uint8), cv2.IMREAD_COLOR)
+    assert small.shape == (768, 1024, 3)
+    assert drawn[0]._repr_png_() is drawn.mean(axis=2)._repr_png_() is None
+
+
 def test_drawing_in_place_gives_the_same_result():
     image = np.full((480, 640, 3), 128, np.uint8)
     people = [person((640, 480), 320, 60, 380), person((640, 480), 400, 80, 300)]
@@ -95,6 +105,92 @@ def test_limbs_run_between_their_joints():
     drawn = draw(np.zeros((480, 640, 3), np.uint8), [pose])
     middle = pose.keypoints[[25, 27], :2].mean(axis=0).astype(int)  # left knee, left ankle
     assert tuple(drawn[middle[1], middle[0]]) == keypoint_color("left_knee")
+
+
+def test_joints_are_wider_than_limbs_and_have_a_light_edge():
+    pose = person((640, 480), 320, 60, 380)
+    drawn = draw(np.zeros((480, 640, 3), np.uint8), [pose])
+    knee, ankle = pose.keypoints[[25, 27], :2]
+
+    def width(place: np.ndarray) -> int:
+        return int(
+            drawn[round(place[1]), round(place[0]) - 12 : round(place[0]) + 12].any(axis=1).sum()
+        )
+
+    assert width(knee) > 1.4 * width((knee + ankle) / 2)
+    around = drawn[round(knee[1]) - 8 : round(knee[1]) + 8, round(knee[0]) - 8 : round(knee[0]) + 8]
+    assert (around > 200).all(axis=2).any()
+
+
+@pytest.mark.parametrize("ear", ["left_ear", "right_ear"])
+@pytest.mark.parametrize("name", ["coco-17", "coco-wholebody-133", "halpe-26", "blazepose-33"])
+def test_a_head_is_joined_to_the_body_and_its_lines_are_thin(name, ear):
+    names = SKELETONS[name].keypoints
+    keypoints = np.zeros((len(names), 3), np.float32)
+    shoulder = ear.replace("ear", "shoulder")
+    for each, place in (
+        (ear, (200, 100)),
+        (shoulder, (200, 300)),
+        (shoulder.replace("shoulder", "elbow"), (200, 500)),
+    ):
+        keypoints[names.index(each)] = (*place, 0.9)
+    drawn = draw(np.zeros((600, 600, 3), np.uint8), [Pose(keypoints, name, 0.9, (0, 0, 600, 600))])
+    neck, arm = (drawn[row].any(axis=1).sum() for row in (200, 400))
+    assert 0 < neck < arm
+
+
+def test_of_several_people_each_has_a_color_and_the_sides_are_told():
+    image = np.zeros((480, 640, 3), np.uint8)
+    two = [person((640, 480), x, 60, 380) for x in (150, 450)]
+    by_person, by_side = draw(image, two), draw(image, two, color="side")
+    assert (draw(image, two[:1]) == draw(image, two[:1], color="side")).all()
+
+    def shoulders(drawn: np.ndarray) -> list[tuple[int, ...]]:
+        places = [pose.keypoints[at, :2].astype(int) for pose in two for at in (11, 12)]
+        return [tuple(drawn[y, x]) for x, y in places]
+
+    assert len(set(shoulders(by_person))) == 4
+    assert len(set(shoulders(by_side))) == 2
+
+
+def test_a_guess_is_fainter_than_what_is_sure():
+    image = np.full((480, 640, 3), 128, np.uint8)
+    x, y = person((640, 480), 320, 60, 380).keypoints[11, :2].astype(int)
+    tones = [
+        draw(image, [person((640, 480), 320, 60, 380, score)], min_score=0)[y, x].astype(int)
+        for score in (0.1, 0.3, 0.9)
+    ]
+    changes = [abs(tone - 128).sum() for tone in tones]
+    assert 0 < changes[0] < changes[1] < changes[2]
+
+
+def test_a_small_face_is_drawn_with_lines_and_is_not_filled():
+    rows, columns = np.divmod(np.arange(468), 22)
+    face = np.stack([columns, rows, np.ones(468)], axis=1).astype(np.float32)
+    for spacing, is_filled in ((3, False), (20, True)):
+        keypoints = face * (spacing, spacing, 1) + np.float32([20, 20, 0])
+        pose = Pose(keypoints, "face-468", 0.9, bounding_box(keypoints, (640, 480)))
+        no_limbs = replace(pose, own_skeleton=replace(SKELETONS["face-468"], limbs=()))
+        assert draw(np.zeros((480, 640, 3), np.uint8), [pose]).any()
+        assert draw(np.zeros((480, 640, 3), np.uint8), [no_limbs]).any() == is_filled
+
+
+def test_the_fingers_of_a_hand_have_different_colors():
+    names = SKELETONS["hand-21"].keypoints
+    assert len({keypoint_color(name) for name in names if name.endswith("_tip")}) == 5
+    assert keypoint_color("left_pinky") == keypoint_color("left_elbow")  # of BlazePose
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"thickness": 9}, {"radius": 12}, {"boxes": True}, {"labels": False}, {"masks": False}],
+)
+def test_each_option_changes_the_drawing(option):
+    image = np.full((480, 640, 3), 128, np.uint8)
+    pose = replace(
+        person((640, 480), 320, 60, 380), track_id=3, mask=np.ones((480, 640), np.float32)
+    )
+    assert (draw(image, [pose]) != draw(image, [pose], **option)).any()
 
 
 def test_nothing_is_drawn_far_from_the_person():
@@ -167,6 +263,15 @@ def test_people_who_are_tracked_have_a_color_and_a_number_of_their_own():
     ]
     one, other = (draw(image, [each])[:40, 280:360] for each in high)
     assert (one != other).all(axis=2).any()
+
+
+def test_a_number_stands_over_its_own_person_if_an_ear_is_guessed_outside_of_the_image():
+    image = np.full((480, 640, 3), 128, np.uint8)
+    pose = person((640, 480), 120, 60, 380)
+    pose.keypoints[8, :2] = 900, 300
+    first, second = (draw(image, [replace(pose, track_id=number)]) for number in (1, 8))
+    columns = np.flatnonzero((first != second).any(axis=2)[:60].any(axis=0))
+    assert columns.min() > 60 and columns.max() < 180
 
 
 def test_a_number_is_above_the_head_of_a_person_who_lies():

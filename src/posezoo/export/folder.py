@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.export.documents import render_texts
 from posezoo.export.people_metadata import describe_pipeline, explain_unknown_crop, render_pipeline
-from posezoo.export.people_programs import describe_skeleton, render_python_sample
+from posezoo.export.people_programs import render_drawing, render_python_sample
 from posezoo.export.target_type import (
     ExportedModel,
     ExportFile,
@@ -23,7 +23,6 @@ from posezoo.pages.cards.model_card import render_card_files
 from posezoo.pages.facts.model_facts import ModelFacts
 from posezoo.pages.file_manifest import digest
 from posezoo.poses.decoders import find_decoder, sizing_of_input
-from posezoo.poses.keypoints import MIN_SCORE
 from posezoo.poses.letterbox import InputSizing, Size
 
 
@@ -127,9 +126,8 @@ def _render_decoded(model: ExportedModel) -> bytes:
     """Python that prints and draws the outputs of an IR with its decoder."""
     shapes = {port.name: port.shape for port in model.outputs}
     if "keypoints" not in shapes:
-        return render("sample_boxes.py", min_score=MIN_SCORE)
-    names, limbs = describe_skeleton(model)
-    return render("sample_decoded.py", names=names, limbs=limbs, min_score=MIN_SCORE)
+        return render("sample_boxes.py")
+    return render("sample_decoded.py", limbs=render_drawing(model))
 
 
 def _refuse_detector(spec: ModelSpec, detector: ModelSpec) -> str:

@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from posezoo.core.resolve.input_options import InputOptions
 from posezoo.export.people_metadata import BODY, describe_pipeline
 from posezoo.export.target_type import ExportedModel, ExportFile, render, render_part
-from posezoo.poses.decoders import sizing_of_input
-from posezoo.poses.keypoints import MIN_SCORE
+from posezoo.poses.decoders import find_decoder, sizing_of_input
 
 #: How the networks of these programs take images.
 INPUTS = InputOptions(element_type="u8", layout="NHWC", decode=True)
@@ -28,6 +27,14 @@ def describe_skeleton(model: ExportedModel) -> tuple[list[str], list[list[int]]]
         names = list(map(str, range(count)))
     limbs = [[*map(int, limb.split("-"))] for limb in info.get("limbs", "").split()]
     return names, limbs
+
+
+def render_drawing(model: ExportedModel) -> str:
+    """Python that draws the keypoints of one person as ``posezoo.draw`` does, in a simpler way."""
+    assert model.spec.decoding
+    names, limbs = describe_skeleton(model)
+    seen_from = find_decoder(model.spec.decoding.decoder.name).visible_score
+    return render_part("sample_limbs.py", names=names, limbs=limbs, min_score=seen_from)
 
 
 def render_facts(model: ExportedModel, folder: str) -> Iterator[ExportFile]:
@@ -87,7 +94,6 @@ def render_python_sample(
         packages: what runs the network, for pip.
         network: the template of the module that does so.
     """
-    names, limbs = describe_skeleton(model)
     finder = _name_finder(model)
     sample = render(
         "sample_people.py",
@@ -95,9 +101,7 @@ def render_python_sample(
         suffix=suffix,
         packages=packages,
         finder=finder,
-        names=names,
-        limbs=limbs,
-        min_score=MIN_SCORE,
+        limbs=render_drawing(model),
         picture=render_part("sample_picture.py"),
     )
     return {

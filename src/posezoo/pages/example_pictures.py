@@ -71,9 +71,7 @@ def draw_examples(
     irs |= get_detector_irs(pipeline, context, listener)
     options = LoadOptions(default_runtime(context.settings))
     estimator = compile_pipeline(pipeline, irs, options)
-    return precision, [
-        draw(photo, estimator(photo), min_score=estimator.seen_from) for photo in photos
-    ]
+    return precision, [draw(photo, estimator(photo)) for photo in photos]
 
 
 def _get_first_irs(

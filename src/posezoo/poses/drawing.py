@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import colorsys
+import re
 from collections.abc import Iterable, Sequence
-from functools import cache, partial
+from dataclasses import replace
+from functools import cache
 from itertools import groupby
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +16,12 @@ from numpy.typing import NDArray
 from posezoo.core.arrays import Array, Bools, Floats, Ints
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import ImageError, import_cv2
+from posezoo.core.values import frozen, frozen_with_arrays
 from posezoo.poses.keypoints import (
     Color,
     Pose,
     find_visible,
+    finger_of,
     is_sparse,
     keypoint_color,
 )
@@ -26,19 +31,67 @@ from posezoo.poses.letterbox import Image, Size, image_size
 _SHIFT = 4
 _HALF = 1 << _SHIFT - 1
 _OUTLINE: Color = (32, 32, 32)
+_LIGHT: Color = (245, 245, 245)
 _BOX: Color = (120, 220, 60)
+_MASK: Color = (230, 110, 230)  # no color of a side
 
-# More keypoints, such as those of a face or an eye, are drawn thin and without outlines where they
-# would cover each other.
-_DENSE = 60
+# The width of an image, relative to that of a limb.
+_LIMBS_ACROSS = 150
+# Relative to the width of a limb: its edge, the radius of a joint, and the lines of a head.
+_EDGE = 0.35
+_JOINT = 1.1
+_HEAD_WIDTH = 0.5
+
+# In pixels.
+_THINNEST = 0.8
+
+# A limb is at most this share of the distance between keypoints of a part of the body, if they are
+# spread evenly over it; and points of a face that are closer than this, in pixels, are not drawn.
+_DENSITY = 1 / 14
+_CLOSE = 9.0
+
+# A keypoint of this score or more is drawn in its full color; one of score 0 has this share of it.
+_SURE = 0.6
+_FAINTEST = 0.35
 
 # The words in the names of a head's keypoints.
 _HEAD = frozenset({"nose", "eye", "ear", "mouth", "head"})
+# The points of a face or an eye have numbers, and hands a root.
+_WRIST = re.compile(r"wrist|.*_hand_root")
+_FACE = re.compile(r"(face-)?\d+|iris_.*")
 # How far the top of the head is above the eyes, as a share of a standing body: a rough value.
 _HEAD_SHARE = 0.1
 
+# The longest side of a picture in a notebook, which stores it as PNG.
+_SHOWN_SIDE = 1024
+
 #: The skeleton of boxes: no keypoints.
 BOXES = "box"
+
+
+@frozen
+class DrawingOptions:
+    """The options of ``draw``."""
+
+    min_score: float | None = None
+    color: Literal["person", "side"] | None = None
+    thickness: float | None = None
+    radius: float | None = None
+    boxes: bool = False
+    labels: bool = True
+    masks: bool = True
+
+
+class Drawing(np.ndarray[Any, Any]):
+    """An image, (H, W, 3) uint8, BGR, that a notebook shows as a picture."""
+
+    def _repr_png_(self) -> bytes | None:
+        if self.dtype != np.uint8 or self.ndim != 3 or self.shape[2] != 3 or not self.size:
+            return None  # a part, or what was computed from it
+        cv2 = import_cv2()
+        scale = min(1.0, _SHOWN_SIDE / max(self.shape))
+        small = cv2.resize(self, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        return bytes(cv2.imencode(".png", small)[1])
 
 
 def draw(
@@ -46,19 +99,32 @@ def draw(
     poses: Iterable[Pose],
     *,
     min_score: float | None = None,
+    color: Literal["person", "side"] | None = None,
+    thickness: float | None = None,
+    radius: float | None = None,
+    boxes: bool = False,
+    labels: bool = True,
+    masks: bool = True,
     in_place: bool = False,
 ) -> Image:
     """An image with limbs and keypoints of poses, or with the boxes and labels of poses without
-    keypoints.
+    keypoints. A notebook shows it as a picture.
 
-    People who are tracked have a color of their own, and their number above their heads. A pose
-    that ``is_sparse`` is left out.
+    The lower the score of a keypoint, the fainter it is. A pose that ``is_sparse`` is left out.
 
     Args:
         image: (H, W, 3) uint8, BGR; not changed unless ``in_place``.
         poses: in pixels of the image.
         min_score: keypoints of lower scores, 0..1, are left out, and limbs that end in one; None:
             ``seen_from`` of each pose.
+        color: ``side``: left is blue, right is orange. ``person``: each person has a color, lighter
+            on the left side. None: ``person`` if there are several, or they are tracked. Fingers
+            have their own colors.
+        thickness: the width of a limb, in pixels; None: relative to the image and the person.
+        radius: of a joint of the body, in pixels; None: relative to the limbs.
+        boxes: whether people with keypoints have boxes, too.
+        labels: whether numbers of people who are tracked, and labels, are written.
+        masks: whether the pixels of people are tinted, if they are known.
         in_place: draw into the image itself and return it.
 
     Raises:
@@ -66,32 +132,48 @@ def draw(
             channels are not contiguous.
         MissingPackageError: OpenCV is not installed.
     """
+    options = DrawingOptions(min_score, color, thickness, radius, boxes, labels, masks)
+    return draw_as(options, image, poses, in_place=in_place)
+
+
+def draw_as(
+    options: DrawingOptions, image: Array | None, poses: Iterable[Pose], *, in_place: bool = False
+) -> Image:
+    """As ``draw``."""
     image = _require_image(image)
     if in_place:
         _require_drawable(image)
     canvas: Image = image if in_place else image.copy()
 
     def threshold(pose: Pose) -> float:
-        return pose.seen_from if min_score is None else min_score
+        return pose.seen_from if options.min_score is None else options.min_score
 
     shown = [pose for pose in poses if not is_sparse(pose, threshold(pose))]
+    if options.color is None:
+        is_by_person = len(shown) > 1 or any(pose.track_id for pose in shown)
+        options = replace(options, color="person" if is_by_person else "side")
     for (skeleton, score), people in groupby(shown, key=lambda p: (p.layout, threshold(p))):
-        _draw_group(canvas, skeleton, list(people), score)
-    return canvas
+        _draw_group(canvas, skeleton, list(people), score, options)
+    return canvas if in_place else canvas.view(Drawing)
 
 
-def _draw_group(canvas: Image, skeleton: Skeleton, group: list[Pose], min_score: float) -> None:
+def _draw_group(
+    canvas: Image, skeleton: Skeleton, group: list[Pose], min_score: float, options: DrawingOptions
+) -> None:
     """Draw poses of one skeleton: masks below limbs, and words above them."""
-    for number, pose in enumerate(group, start=1):
-        if pose.mask is not None:
-            _draw_mask(canvas, pose.mask, _track_color(pose.track_id or number))
+    colors = [_person_color(pose.track_id or number) for number, pose in enumerate(group, start=1)]
+    for pose, color in zip(group, colors, strict=True):
+        if pose.mask is not None and options.masks:
+            _draw_mask(canvas, pose.mask, color if options.color == "person" else _MASK)
     if skeleton.keypoints:
-        _draw_people(canvas, skeleton, group, min_score)
-    elif skeleton.name == BOXES:
-        for pose in group:
-            _draw_box(canvas, pose)
+        _draw_people(canvas, skeleton, group, colors, min_score, options)
+    is_box = skeleton.name == BOXES
+    for pose, color in zip(group, colors, strict=True):
+        if options.boxes or (is_box and pose.mask is None):
+            _draw_box(canvas, pose, color if pose.track_id or skeleton.keypoints else _BOX)
     for place, pose in enumerate(group):
-        _draw_words(canvas, pose, min_score, line=0 if skeleton.name == BOXES else place)
+        if options.labels:
+            _draw_words(canvas, pose, min_score, line=0 if is_box else place)
 
 
 def _require_drawable(image: Image) -> None:
@@ -127,17 +209,20 @@ def _draw_number(canvas: Image, pose: Pose, min_score: float) -> None:
     text = str(pose.track_id)
     scale = _text_scale(canvas, pose)
     ((width, height), _) = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
-    x, y = _above_head(pose, min_score)
+    x, y = _above_head(pose, min_score, image_size(canvas))
     left = min(max(round(x - width / 2), 0), max(canvas.shape[1] - width, 0))
     bottom = max(round(y - 8 * scale), height + round(4 * scale))
-    color = _track_color(pose.track_id or 0)
+    color = _person_color(pose.track_id or 0)
     write_text(canvas, text, (left, bottom), scale, color=color, edge=_OUTLINE)
 
 
-def _above_head(pose: Pose, min_score: float) -> tuple[float, float]:
-    """The place above the middle of the head; if no part of it is visible, above the body."""
-    is_visible = find_visible(pose.keypoints, min_score)
-    is_head = is_visible & _head_of(pose.layout)
+def _above_head(pose: Pose, min_score: float, size: Size) -> tuple[float, float]:
+    """The place above the middle of the head; if no part of it is visible in the image, above the
+    body.
+    """
+    is_inside = ((pose.keypoints[:, :2] >= 0) & (pose.keypoints[:, :2] < size)).all(axis=1)
+    is_visible = find_visible(pose.keypoints, min_score) & is_inside
+    is_head = is_visible & _parts(pose.layout).is_head
     points = pose.keypoints[is_head if is_head.any() else is_visible, :2]
     if not len(points):
         x0, y0, x1, _ = pose.box
@@ -156,13 +241,6 @@ def _longer_side(pose: Pose) -> float:
     return float(max(x1 - x0, y1 - y0))
 
 
-@cache
-def _head_of(skeleton: Skeleton) -> Bools:
-    """(K,) whether a keypoint is one of the head, by its name."""
-    names = [set(name.split("_")) for name in skeleton.keypoints]
-    return np.array([bool(words & _HEAD) for words in names], bool)
-
-
 def _draw_mask(canvas: Image, mask: Floats, color: Color) -> None:
     """Tint the person's pixels, and draw a line around them."""
     cv2 = import_cv2()
@@ -177,50 +255,87 @@ def _draw_mask(canvas: Image, mask: Floats, color: Color) -> None:
 
 
 def _draw_people(
-    canvas: Image, skeleton: Skeleton, poses: Sequence[Pose], min_score: float
+    canvas: Image,
+    skeleton: Skeleton,
+    poses: Sequence[Pose],
+    colors: Sequence[Color],
+    min_score: float,
+    options: DrawingOptions,
 ) -> None:
     cv2 = import_cv2()
+    parts = _parts(skeleton)
     keypoints = np.concatenate([pose.keypoints for pose in poses]).reshape(len(poses), -1, 3)
     is_visible = find_visible(keypoints, min_score)
     reach = 4 * max(canvas.shape[:2])  # points far outside the image are clipped to this distance
     positions = np.nan_to_num(keypoints[..., :2]).clip(-reach, reach)
+    widths, is_close = _widths(canvas, parts, positions, is_visible, options.thickness)
     points = _sixteenths(positions)
-    widths = _line_widths(canvas, poses)
-    spans = [*map(_longer_side, poses)]
-    are_near = np.divide(spans, len(skeleton.keypoints) ** 0.5) < 3 * widths + 3
-    are_dense = are_near & (len(skeleton.keypoints) > _DENSE)
-    widths = np.where(are_dense, np.maximum(widths // 3, 1), widths)
-    pairs, limb_colors, joints_by_color = _parts(skeleton)
-    lines = points[:, pairs]
-    bars = _bars(points, pairs, widths)
-    spots = points[:, :, None]
-    are_limbs = np.asarray(is_visible[:, pairs].all(axis=2))
-    draw_lines = partial(cv2.polylines, canvas, lineType=cv2.LINE_8, shift=_SHIFT)
-    for person, width in enumerate(widths.tolist()):
-        number = poses[person].track_id
-        own_color = number and _track_color(number)
-        limbs = are_limbs[person].nonzero()[0]
-        # All outlines are drawn first, so no outline crosses a limb. A joint is a line from the
-        # joint to itself. Only limbs are anti-aliased, because that takes three times as long.
-        own_spots = spots[person]
-        seen = is_visible[person]
-        is_dense = are_dense[person]
-        if not is_dense:
-            edge = max(1, width // 3)
-            draw_lines(lines[person][limbs], False, _OUTLINE, thickness=width + 2 * edge + 2)
-            draw_lines(own_spots[seen], True, _OUTLINE, thickness=2 * (width + edge + 1))
-        for limb, bar in zip(limbs.tolist(), bars[person][limbs], strict=True):
-            color = own_color or limb_colors[limb]
-            cv2.fillConvexPoly(canvas, bar, color, cv2.LINE_AA, shift=_SHIFT)
-        for joint_color, joints in joints_by_color:
-            color = own_color or joint_color
-            thickness = width if is_dense else 2 * width
-            draw_lines(own_spots[seen & joints], True, color, thickness=thickness)
+    limb_widths = widths[:, parts.pairs].min(axis=2)
+    bars = _bars(points, parts.pairs, limb_widths)
+    edges = _bars(points, parts.pairs, (1 + 2 * _EDGE) * limb_widths)
+    radii = _JOINT * widths
+    if options.radius is not None:
+        radii = np.where(parts.is_body, options.radius, radii)
+    radii = np.rint(np.stack([radii + _EDGE * widths, radii]) * (1 << _SHIFT)).astype(int)
+    is_limb = np.asarray(is_visible[:, parts.pairs].all(axis=2))
+    is_joint = is_visible & ~(parts.is_face & is_close)
+    opacity = (_FAINTEST + (1 - _FAINTEST) * keypoints[..., 2:] / _SURE).clip(0, 1)
+    columns, rows = positions.astype(int).clip(0, np.subtract(image_size(canvas), 1)).T
+    for person, color in enumerate(colors):
+        own = parts.colors
+        if options.color == "person":
+            own = np.where(parts.is_finger[:, None], own, _shades(color)[parts.sides])
+        # A faint line is mixed with the color behind its ends: that is faster than with each pixel.
+        behind = (
+            canvas[rows[:, person], columns[:, person]].reshape(len(own), -1)[:, :3].astype(float)
+        )
+        layers = np.stack([np.broadcast_to(_OUTLINE, own.shape), parts.rings, own])
+        dark, rings, fills = behind + (layers - behind) * opacity[person]
+        limbs = np.flatnonzero(is_limb[person])
+        ends = parts.pairs[limbs]
+        # All edges are drawn first, so none crosses a limb.
+        for shapes, paint in ((edges, dark), (bars, fills)):
+            mixed = paint[ends].mean(axis=1).tolist()
+            for shape, tone in zip(shapes[person, limbs], mixed, strict=True):
+                cv2.fillConvexPoly(canvas, shape, tone, cv2.LINE_AA, shift=_SHIFT)
+        joints = np.flatnonzero(is_joint[person])
+        places = points[person, joints].tolist()
+        for sizes, paint in zip(radii, (rings, fills), strict=True):
+            circles = zip(
+                places, sizes[person, joints].tolist(), paint[joints].tolist(), strict=True
+            )
+            for place, size, tone in circles:
+                cv2.circle(canvas, place, size, tone, -1, cv2.LINE_AA, _SHIFT)
+
+
+def _widths(
+    canvas: Image,
+    parts: _Parts,
+    positions: Floats,
+    is_visible: Bools,
+    thickness: float | None,
+) -> tuple[Floats, Bools]:
+    """(P, K) the width of a limb at each keypoint, in pixels: relative to the image, but thinner
+    where the keypoints of a part of the body are close to each other; and whether they are.
+    """
+    spacing = np.empty(is_visible.shape, np.float32)
+    for members in parts.members:
+        seen = is_visible[:, members, None]
+        highest = np.where(seen, positions[:, members], 0).max(axis=1)
+        lowest = np.where(seen, positions[:, members], highest[:, None]).min(axis=1)
+        spans = (highest - lowest).max(axis=1)
+        spacing[:, members] = spans[:, None] / members.sum() ** 0.5
+    usual = thickness or _usual_width(canvas)
+    widths = np.minimum(usual, _DENSITY * spacing)
+    if thickness:
+        widths[:, parts.is_body] = thickness
+    widths = np.maximum(np.where(parts.is_head, _HEAD_WIDTH, 1) * widths, _THINNEST)
+    return widths, spacing < _CLOSE
 
 
 def _bars(points: Array, pairs: Array, widths: Array) -> NDArray[np.int32]:
-    """(P, L, 4, 2): limbs between points (P, K, 2) as rectangles, in 1/16 pixels; widths (P,) are
-    in pixels.
+    """(P, L, 4, 2): limbs between points (P, K, 2) as rectangles, in 1/16 pixels; widths (P, L)
+    are in pixels.
 
     Rectangles take a third of the time of OpenCV's lines. They have no round ends, but the joints
     cover that.
@@ -230,18 +345,17 @@ def _bars(points: Array, pairs: Array, widths: Array) -> NDArray[np.int32]:
     squared = (along * along).sum(axis=2, keepdims=True)
     length = np.maximum(np.sqrt(squared), 1)
     across = along[..., ::-1] * np.array([-1, 1], np.float32) / length
-    sides = across * widths[:, None, None].astype(np.float32) * _HALF
+    sides = across * widths[..., None].astype(np.float32) * _HALF
     corners = np.stack([starts + sides, ends + sides, ends - sides, starts - sides], axis=2)
     rounded: NDArray[np.int32] = np.rint(corners).astype(np.int32)
     return rounded
 
 
-def _draw_box(canvas: Image, pose: Pose) -> None:
+def _draw_box(canvas: Image, pose: Pose, color: Color) -> None:
     cv2 = import_cv2()
-    (width,) = _line_widths(canvas, [pose]).tolist()
+    width = _line_width(canvas, pose)
     corners = np.reshape(pose.box, (2, 2)).clip(0, image_size(canvas))
     first, last = _sixteenths(corners).tolist()
-    color = _track_color(pose.track_id) if pose.track_id else _BOX
     edge = max(1, width // 3)
     for paint, thickness in ((_OUTLINE, width + 2 * edge), (color, width)):
         cv2.rectangle(
@@ -259,8 +373,7 @@ def _draw_text(canvas: Image, pose: Pose, text: str, line: int) -> None:
 
 
 def _text_scale(canvas: Image, pose: Pose) -> float:
-    (width,) = _line_widths(canvas, [pose]).tolist()
-    return float(max(0.5, width / 5))
+    return max(0.5, _line_width(canvas, pose) / 5)
 
 
 def write_text(
@@ -287,7 +400,7 @@ def write_text(
 
 
 @cache
-def _track_color(number: int) -> Color:
+def _person_color(number: int) -> Color:
     """A color for a person's number, in which neighbors differ much."""
     # The golden ratio spreads any number of hues.
     rgb = colorsys.hsv_to_rgb(number * 0.618 % 1, 0.75, 1)
@@ -295,15 +408,19 @@ def _track_color(number: int) -> Color:
     return blue, green, red
 
 
-def _line_widths(canvas: Image, poses: Sequence[Pose]) -> Ints:
-    """(P,) the widths in pixels: relative to the size of the image, but thinner for small
-    people.
-    """
-    boxes = np.array([pose.box for pose in poses])
-    by_person = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) / 60
-    by_image = max(canvas.shape[:2]) / 200
-    widths: Ints = np.rint(np.minimum(by_person, by_image)).astype(np.int64)
-    return np.maximum(widths, 1)
+def _shades(color: Color) -> Floats:
+    """(3, 3) a person's color in the middle, on the left and on the right side."""
+    middle = np.array(color, np.float32)
+    return np.stack([middle, (middle + 255) / 2, 0.75 * middle])
+
+
+def _line_width(canvas: Image, pose: Pose) -> int:
+    """In pixels: relative to the size of the image, but thinner for small people."""
+    return max(1, round(min(_longer_side(pose) / 60, _usual_width(canvas))))
+
+
+def _usual_width(canvas: Image) -> float:
+    return float(max(canvas.shape[:2])) / _LIMBS_ACROSS
 
 
 def _sixteenths(points: Array) -> Array:
@@ -311,19 +428,54 @@ def _sixteenths(points: Array) -> Array:
     return np.rint((points - 0.5) * (1 << _SHIFT)).astype(np.int32)
 
 
-@cache
-def _parts(
-    skeleton: Skeleton,
-) -> tuple[Array, list[list[int]], list[tuple[Color, Bools]]]:
-    """(L, 2) the joints of each limb; its color, the mean of theirs; and the joints, (K,), of each
-    color.
+@frozen_with_arrays
+class _Parts:
+    """What is drawn of K keypoints.
+
+    Attributes:
+        pairs: (L, 2) the keypoints of each limb.
+        colors: (K, 3) by their sides or fingers.
+        rings: (K, 3) the colors of the edges of joints.
+        sides: (K,) 0 for the middle, 1 for left, 2 for right.
+        members: (K,) for each part of the body with keypoints that are close to each other: a face,
+            a hand, and the rest.
+        is_head, is_face, is_finger, is_body: (K,).
     """
-    pairs = np.array(skeleton.limbs, int).reshape(-1, 2)
-    color_of = [*map(keypoint_color, skeleton.keypoints)]
-    colors = np.array(color_of)
-    joints_by_color = []
-    for color in dict.fromkeys(color_of):
-        has_color = (colors == color).all(axis=1)
-        joints_by_color.append((color, has_color))
-    limb_colors = colors[pairs].sum(axis=1) // 2
-    return pairs, limb_colors.tolist(), joints_by_color
+
+    pairs: Ints
+    colors: Floats
+    rings: Floats
+    sides: Ints
+    members: tuple[Bools, ...]
+    is_head: Bools
+    is_face: Bools
+    is_finger: Bools
+    is_body: Bools
+
+
+@cache
+def _parts(skeleton: Skeleton) -> _Parts:
+    names = skeleton.keypoints
+    sides = np.array([1 if "left" in name else 2 if "right" in name else 0 for name in names], int)
+    is_head = np.array([bool(set(name.split("_")) & _HEAD) for name in names], bool)
+    is_face = np.array([bool(_FACE.fullmatch(name)) for name in names], bool)
+    is_finger = np.array([bool(finger_of(name) or _WRIST.fullmatch(name)) for name in names], bool)
+    is_rest = ~(is_face | is_finger)
+    members = (is_rest, is_face, *(is_finger & (sides == side) for side in range(3)))
+    limbs = [*skeleton.limbs]
+    # Without a neck, the head would float.
+    for ear, shoulder in (("left_ear", "left_shoulder"), ("right_ear", "right_shoulder")):
+        if {ear, shoulder} <= set(names) and "neck" not in names:
+            limbs.append((names.index(ear), names.index(shoulder)))
+    colors = np.array([*map(keypoint_color, names)], np.float32).reshape(-1, 3)
+    return _Parts(
+        pairs=np.array(limbs, int).reshape(-1, 2),
+        colors=np.where(is_face[:, None], (colors + _LIGHT) / 2, colors),
+        rings=np.where(is_face[:, None], _OUTLINE, _LIGHT),
+        sides=sides,
+        members=tuple(filter(np.any, members)),
+        is_head=is_head,
+        is_face=is_face,
+        is_finger=is_finger,
+        is_body=is_rest & ~is_head,
+    )

@@ -6,6 +6,7 @@ height) its bottom right corner. The center of the top left pixel is (0.5, 0.5).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import KW_ONLY
 from functools import cache
@@ -38,8 +39,30 @@ _RIGHT: Color = (46, 125, 255)
 _MIDDLE: Color = (120, 220, 60)
 
 
+# Of a hand's keypoints; those of blazepose-33 are ends of its arms.
+_FINGER = re.compile(
+    r"(?:left_|right_)?(thumb|index|forefinger|middle|ring|pinky)(?:_finger)?(?:\d|_[a-z]+)"
+)
+_FINGERS: dict[str, Color] = {
+    "thumb": (90, 90, 245),
+    "index": (60, 200, 250),
+    "forefinger": (60, 200, 250),
+    "middle": (100, 210, 90),
+    "ring": (235, 180, 60),
+    "pinky": (220, 110, 220),
+}
+
+
+def finger_of(keypoint: str) -> str:
+    """The finger of a hand that a keypoint is of; empty if it is of none."""
+    found = _FINGER.fullmatch(keypoint)
+    return found[1] if found else ""
+
+
 def keypoint_color(keypoint: str) -> Color:
-    """The color of a keypoint, BGR 0..255, by the side that its name says."""
+    """The color of a keypoint, BGR 0..255, by the finger or the side that its name says."""
+    if finger := finger_of(keypoint):
+        return _FINGERS[finger]
     if "left" in keypoint:
         return _LEFT
     if "right" in keypoint:

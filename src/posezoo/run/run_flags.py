@@ -39,6 +39,37 @@ def _parse_mqtt(text: str) -> MqttTopic:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
+_IS_SHOWN: dict[str, object] = {"yes": True, "no": False}
+_DRAWN: dict[str, dict[str, object]] = {
+    "color": {"person": "person", "side": "side"},
+    "boxes": _IS_SHOWN,
+    "labels": _IS_SHOWN,
+    "masks": _IS_SHOWN,
+}
+
+
+def _parse_drawing(text: str) -> tuple[str, object]:
+    name, _, value = text.partition("=")
+    if name in ("thickness", "radius"):
+        return name, number(0.5, 1000)(value)
+    if value not in _DRAWN.get(name, ()):
+        raise argparse.ArgumentTypeError(
+            "expected thickness=PX, radius=PX, color=person or side, or boxes, labels or masks=yes"
+            f" or no, got {text!r}"
+        )
+    return name, _DRAWN[name][value]
+
+
+#: How poses are drawn, with the words of ``posezoo.draw``.
+DRAW = Flag(
+    "--draw OPTION=VALUE",
+    "how poses are drawn, as in posezoo.draw: color=person or side, thickness=PX of limbs,"
+    " radius=PX of joints; boxes=yes, labels=no, masks=no",
+    _parse_drawing,
+    nargs="+",
+)
+
+
 @contextmanager
 def name_target_size(flag: str, size: int | None) -> Iterator[None]:
     """If a model refuses a target size, name the user's flag in the error."""

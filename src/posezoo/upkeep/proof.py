@@ -161,7 +161,7 @@ class Proving:
             photo = read_image(path)
             poses = estimator(photo)
             counts.append(sum(pose.score >= estimator.seen_from for pose in poses))
-            pictures.append(draw(photo, poses, min_score=estimator.seen_from))
+            pictures.append(draw(photo, poses))
         path = self.folder / f"{model.full_name}.jpg"
         write_image(path, np.hstack(pictures))
         return counts

@@ -22,7 +22,6 @@ from posezoo.core.events import WarningIssued
 from posezoo.poses.keypoints import Pose
 from posezoo.run.video import frame_outputs
 from posezoo.run.video.frame_outputs import (
-    CODECS,
     FrameOutput,
     JsonListWriter,
     VideoOutput,
@@ -32,6 +31,7 @@ from posezoo.run.video.frame_outputs import (
     pad_to_size,
 )
 from posezoo.run.video.frame_sources import Frame, FrameSource, open_source
+from posezoo.run.video.video_encoders import CODECS
 
 
 def source_of(tmp_path: Path, *names: str) -> FrameSource:
@@ -96,7 +96,8 @@ def test_a_video_may_be_written_to_a_name_with_a_colon(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("suffix", sorted(CODECS))
 @pytest.mark.parametrize(("fps", "written"), [(23.976, 23.976), (68.0787, 68.08), (999.99, 1000)])
-def test_a_rate_that_mpeg_4_cannot_state_is_rounded(tmp_path, suffix, fps, written):
+def test_a_rate_that_mpeg_4_cannot_state_is_rounded(tmp_path, monkeypatch, suffix, fps, written):
+    monkeypatch.setitem(sys.modules, "av", None)
     path = tmp_path / f"out{suffix}"
     output = VideoOutput(path, fps, 0, may_drop=False, time_s=lambda each: each.index / 10)
     for number in range(3):
@@ -117,12 +118,17 @@ def test_images_of_many_sizes_become_a_video_of_the_first_size(tmp_path):
     assert second[:, :10].mean() < 15
 
 
-def test_odd_sides_are_cut_to_even_ones(tmp_path):
-    output = VideoOutput(tmp_path / "out.mp4", 25, 0)
+@pytest.mark.parametrize("suffix", sorted(CODECS))
+def test_a_video_of_odd_sides_loses_no_row_and_no_column(tmp_path, suffix):
+    path = tmp_path / f"out{suffix}"
+    output = VideoOutput(path, 25, 0)
     image = np.zeros((47, 63, 3), np.uint8)
+    image[-1], image[:, -1] = 255, 255
     output.write(Frame(0, "", image, 0), image)
     output.close()
-    assert read_video(tmp_path / "out.mp4")[0].shape == (46, 62, 3)
+    (drawn,) = read_video(path)
+    assert drawn.shape == (48, 64, 3)
+    assert drawn[46:].min() > 200 and drawn[:, 62:].min() > 200 and drawn[:44, :60].max() < 60
 
 
 @pytest.mark.parametrize("limit", [0, 3])

@@ -189,7 +189,7 @@ class PipelineWorkload:
 
         def work() -> None:
             image = read_image(self.image)
-            draw(image, estimator(image), min_score=0.5)
+            draw(image, estimator(image))
 
         settings: dict[str, str | int] = {
             "pipeline": "read, found, drawn",

@@ -50,6 +50,7 @@ from posezoo.core.files.staging import temporary_dir
 from posezoo.core.layout import precision_of
 from posezoo.core.settings import DEFAULT_MODEL, SECOND_MODEL, user_folder
 from posezoo.run.run_flags import (
+    DRAW,
     VIDEO,
     RunArgs,
     described_options_from_args,
@@ -112,6 +113,7 @@ FLAGS = (
         "the minimum score of keypoints that are drawn (default: the decoder's, 0.1 to 0.5)",
         flags.parse_fraction,
     ),
+    DRAW,
     "min_person_score",
     Flag(
         "--limit N",
@@ -145,12 +147,14 @@ class _RunArgs(RunArgs):
     output: Path | None
     limit: int | None
     min_score: float | None
+    draw: list[tuple[str, Any]] | None
 
 
 def run(args: _RunArgs) -> int:
     """Load the model, after download and conversion if necessary; find and draw the poses in each
     input.
     """
+    from posezoo.poses.drawing import DrawingOptions
     from posezoo.run.advice import describe_assumed_skeleton
     from posezoo.run.load import Loader
     from posezoo.run.openpose_files import BODIES
@@ -183,11 +187,13 @@ def run(args: _RunArgs) -> int:
         name = _name_of(chosen) or estimator.model.full_name
         results = args.output or user_folder("cache") / "results" / name
         journal = _open_journal(args, estimator, options, inputs, results, console)
+        min_score = estimator.seen_from if args.min_score is None else args.min_score
         runner = InputRunner(
             estimator,
             inputs,
             results,
-            min_score=estimator.seen_from if args.min_score is None else args.min_score,
+            min_score=min_score,
+            drawing=DrawingOptions(min_score, **dict(args.draw or ())),
             limit=args.limit,
             video=video_options_from_args(args, estimator),
             publish=publisher,
@@ -253,6 +259,7 @@ def _open_journal(
         "as": args.like,
         "masks": args.masks,
         "min_score": args.min_score,
+        "draw": [f"{name}={value}" for name, value in sorted(args.draw or ())] or None,
         **describe_estimator(estimator, options),
     }
     path = journal_path(results, "poses", heading)
@@ -520,15 +527,17 @@ def _result_lines(summary: dict[str, Any], runner: InputRunner) -> Iterator[str]
 
     estimator = runner.estimator
     finds_people = estimator.finds_people
-    finds_classes = find_decoder(estimator.decoder).finds_classes
+    decoder = find_decoder(estimator.decoder)
     kind = "keypoints" if finds_people else "results"
     noun = noun_of(estimator.model) if finds_people else "result"
+    if decoder.finds_masks:
+        noun = "mask"
     for image in summary["images"]:
         described = _describe_found(image["poses"], noun)
         yield f"{image['image']}: {described} -> {image['picture']}"
     for video in summary["videos"]:
         frames = format_count(video["frames"], "frame")
-        if not finds_classes:
+        if not decoder.finds_classes:
             frames += f", {_describe_most(video['people'], noun)}"
         yield f"{video['video']}: {frames} -> {video['picture'] or 'no video'}"
         if video["keypoints"]:

@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Any
 
 from posezoo.cli.result_files import writing_result
-from posezoo.core.errors import OutputError
+from posezoo.core.errors import OutputError, import_cv2
 from posezoo.core.events import Listener, ignore_event
 from posezoo.core.files.file_lock import discard
 from posezoo.core.files.staging import create_parent
@@ -32,11 +32,8 @@ from posezoo.poses.letterbox import Size, image_size, letterbox_image
 from posezoo.run import images
 from posezoo.run.images import SUFFIXES, WRITTEN_SUFFIXES, Image
 from posezoo.run.model_procs import read_labels
-from posezoo.run.video.ffmpeg import import_quiet_opencv
 from posezoo.run.video.frame_sources import SILENCE_S, Frame, FrameSource
-
-#: FOURCC by video suffix; every FFmpeg in OpenCV can write these codecs.
-CODECS = {".avi": "MJPG", ".mkv": "mp4v", ".mov": "mp4v", ".mp4": "mp4v"}
+from posezoo.run.video.video_encoders import CODECS, VideoEncoder, open_encoder
 
 # The frames of one second: enough if the disk is busy for a moment, and 180 MiB at 1080p.
 _MAX_WAITING = 30
@@ -122,7 +119,12 @@ def open_output(
     if is_folder or is_image:
         return ImageOutput(path, limit, targets, listener)
     write_video = partial(
-        VideoOutput, path, limit=limit, may_drop=source.is_live, listener=listener
+        VideoOutput,
+        path,
+        limit=limit,
+        may_drop=source.is_live,
+        sound=source.sound,
+        listener=listener,
     )
     if source.even_fps is None:
         return write_video(source.fps)
@@ -219,16 +221,17 @@ class VideoOutput(FrameOutput):
     """A video, encoded in its own thread: if encoding is too slow, frames are dropped and counted,
     or wait.
 
-    All frames are fitted to the size of the first frame, cropped to even sides, which most codecs
-    need.
+    All frames are fitted to the size of the first frame. Codecs need even sides: an odd one gets
+    its last row or column twice.
 
     Args:
         path: the video.
         fps: its frames per second.
         limit: the maximum number of frames to write; 0: all.
         may_drop: whether frames are dropped if encoding is too slow; otherwise the caller waits.
-        time_s: when a frame is shown, in seconds: it is repeated until the time of the next one.
-            None: each frame is written once.
+        time_s: when a frame is shown, in seconds; a codec without times repeats it until the time
+            of the next one. None: the frames are equally far apart.
+        sound: the file that has the video's sound.
         listener: as for ``open_output``.
     """
 
@@ -240,6 +243,7 @@ class VideoOutput(FrameOutput):
         *,
         may_drop: bool = True,
         time_s: Callable[[Frame], float] | None = None,
+        sound: Path | None = None,
         listener: Listener = ignore_event,
     ) -> None:
         self.path = path
@@ -249,7 +253,9 @@ class VideoOutput(FrameOutput):
         self._fps = _writable_fps(fps)
         self._limit = limit
         self._may_drop = may_drop
-        self._encoder: Any = None  # cv2.VideoWriter, opened with the size of the first frame
+        self._sound = sound
+        self._listener = listener
+        self._encoder: VideoEncoder | None = None  # opened with the size of the first frame
         self._size: Size = (0, 0)
         self._thread = ThreadPoolExecutor(1, "video writer")
         self._waiting: deque[Future[None]] = deque()
@@ -268,43 +274,40 @@ class VideoOutput(FrameOutput):
         if self._limit and self.written >= self._limit:
             return
         if self._encoder is None:
-            cv2 = import_quiet_opencv()
             width, height = image_size(image)
-            self._size = (max(2, width // 2 * 2), max(2, height // 2 * 2))
-            codec = cv2.VideoWriter_fourcc(*CODECS[self.path.suffix.lower()])
-            # FFmpeg takes a relative name with a colon to begin with a protocol.
-            part = str(self._part.absolute())
-            encoder = cv2.VideoWriter(part, cv2.CAP_FFMPEG, codec, self._fps, self._size)
-            if not encoder.isOpened():
-                size = f"{self._size[0]}x{self._size[1]}"
-                raise OutputError(f"{self.path}: no video of {size} can be written there")
-            self._encoder = encoder
+            self._size = (width + width % 2, height + height % 2)
+            self._encoder = open_encoder(
+                self._part, self._size, self._fps, self._sound, self._listener
+            )
         if len(self._waiting) > _MAX_WAITING:
             if self._may_drop:
                 self.dropped += 1
                 return
             wait([self._waiting[0]])
-        self._repeat_until(frame)
-        self._encode(pad_to_size(image, self._size))
+        shown_s = self._encoded / self._fps
+        if self._time_s is not None:
+            shown_s = self._time_s(frame)
+            if not self._encoder.keeps_times:
+                self._repeat_until(shown_s)
+        self._encode(pad_to_size(image, self._size), shown_s)
         self.written += 1
 
-    def _repeat_until(self, frame: Frame) -> None:
-        """Write the last image again until a frame is shown; if frames may be dropped, only as long
-        as there is room for later ones.
+    def _repeat_until(self, shown_s: float) -> None:
+        """Write the last image again until this time; if frames may be dropped, only as long as
+        there is room for later ones.
         """
-        if self._time_s is None:
-            return
-        place = round(self._time_s(frame) * self._fps)
+        place = round(shown_s * self._fps)
         while self._last is not None and self._encoded < place:
             if self._may_drop and len(self._waiting) > _MAX_WAITING // 2:
                 return
             if len(self._waiting) > _MAX_WAITING:
                 wait([self._waiting[0]])
             self._remove_encoded()
-            self._encode(self._last)
+            self._encode(self._last, self._encoded / self._fps)
 
-    def _encode(self, image: Image) -> None:
-        self._waiting.append(self._thread.submit(self._encoder.write, image))
+    def _encode(self, image: Image, shown_s: float) -> None:
+        assert self._encoder is not None
+        self._waiting.append(self._thread.submit(self._encoder.write, image, shown_s))
         self._encoded += 1
         self._last = image
 
@@ -324,8 +327,9 @@ class VideoOutput(FrameOutput):
             wait(self._waiting)
             self._remove_encoded()
         finally:
-            self._thread.shutdown(cancel_futures=True)
-            self._encoder.release()
+            self._waiting.append(self._thread.submit(self._encoder.close))
+            self._thread.shutdown()
+        self._remove_encoded()
         # If the disk is full, OpenCV reports no error, but the end of the video or all of it is
         # missing.
         _require_space(self.path)
@@ -338,6 +342,9 @@ class VideoOutput(FrameOutput):
         """
         while self._waiting and self._waiting[0].done():
             if (error := self._waiting[0].exception()) is not None:
+                if isinstance(error, OSError) and error.errno:
+                    # The user does not know the name of the part.
+                    raise write_error(self.path, OSError(error.errno, error.strerror)) from error
                 raise OutputError(f"{self.path}: writing failed: {error}") from error
             self._waiting.popleft()
 
@@ -365,14 +372,17 @@ def _require_space(path: Path) -> None:
 
 
 def pad_to_size(image: Image, size: Size) -> Image:
-    """An image fitted to a size with black borders; the image itself if it already has this
-    size.
+    """An image fitted to a size: with black borders, or its last row or column twice if it lacks
+    one; the image itself if it already has this size.
     """
     width, height = image_size(image)
-    if (width, height) == size:
+    right, below = size[0] - width, size[1] - height
+    if not right and not below:
         return image
-    if (width // 2 * 2, height // 2 * 2) == size:
-        return image[: size[1], : size[0]]
+    if right in (0, 1) and below in (0, 1):
+        cv2 = import_cv2()
+        padded: Image = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE)
+        return padded
     return letterbox_image(image, size)[1]
 
 

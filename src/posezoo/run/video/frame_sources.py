@@ -128,6 +128,7 @@ class FrameSource(ABC):
         size: width and height of the first frame, in pixels, as it is shown.
         is_live: whether it is a camera or a stream, whose frames must be processed in time.
         frame_count: how many frames its file states; 0 if it states none.
+        sound: the file that may have its sound.
     """
 
     name: str
@@ -137,6 +138,7 @@ class FrameSource(ABC):
     fps: float = USUAL_FPS
     even_fps: float | None = None
     size: Size
+    sound: Path | None = None
 
     def time_s(self, frame: Frame) -> float:
         """When a frame is shown at normal speed, or of a live source was taken: in seconds after
@@ -491,6 +493,7 @@ class VideoSource(FrameSource):
             path = Path(str(target))
             # FFmpeg takes a relative name with a colon to begin with a protocol.
             self._target = str(path.absolute())
+            self.sound = path
             self._track = select_track(path, stream, reconnection.warn)
         elif stream:
             raise ImageError(f"{self.name}: --stream is for video files")

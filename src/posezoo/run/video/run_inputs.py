@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
@@ -32,7 +32,7 @@ from posezoo.core.files.staging import staging_dir
 from posezoo.core.regular_files import explain_link
 from posezoo.core.values import frozen
 from posezoo.core.workers.signals import SignalExit
-from posezoo.poses.drawing import draw
+from posezoo.poses.drawing import DrawingOptions, draw_as
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import Image
 from posezoo.run.images import (
@@ -49,7 +49,6 @@ from posezoo.run.result_journal import ResultJournal, file_fingerprint
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.runtime_config import VideoOptions
 from posezoo.run.video.frame_outputs import (
-    CODECS,
     FrameOutput,
     JsonListWriter,
     frame_to_json,
@@ -61,6 +60,7 @@ from posezoo.run.video.frame_outputs import (
 from posezoo.run.video.frame_publishers import FramePublisher
 from posezoo.run.video.frame_rate import StepTimer
 from posezoo.run.video.frame_sources import ANNOTATED, list_images, open_source
+from posezoo.run.video.video_encoders import CODECS
 
 if TYPE_CHECKING:
     from posezoo.core.download.options import DownloadOptions
@@ -417,6 +417,7 @@ class InputRunner:
         results: the folder of the annotated images and videos; or the picture or video itself, and
             nothing else is written.
         min_score: the minimum score of keypoints that are drawn.
+        drawing: how poses are drawn.
         limit: the number of frames of a video; None for all.
         video: how the people in videos are tracked.
         publish: receives the source, each frame of a video, and its poses.
@@ -432,6 +433,7 @@ class InputRunner:
     results: Path
     _: KW_ONLY
     min_score: float
+    drawing: DrawingOptions
     limit: int | None
     video: VideoOptions
     publish: FramePublisher
@@ -558,7 +560,7 @@ class InputRunner:
     def _write_image(self, image: _LoadedImage, pixels: Image, poses: Sequence[Pose]) -> int:
         """Draw an image, and keep its poses; returns the number of people who are drawn."""
         with self.timer.time_step("draw and write"):
-            drawn = draw(pixels, poses, min_score=self.min_score, in_place=True)
+            drawn = draw_as(self.drawing, pixels, poses, in_place=True)
             write_image(image.target, drawn, self.listener)
         row = {
             "image": image.input.name,
@@ -631,6 +633,10 @@ class InputRunner:
         total = source.frame_count
         if self.limit is not None:
             total = min(total, self.limit)
+        drawing = self.drawing
+        if not (drawing.color or self.video.track or self.video.smooth):
+            # Without numbers, people would change their colors from frame to frame.
+            drawing = replace(drawing, color="side")
         with ExitStack() as stack:
             stack.enter_context(self.timer.time_step("videos"))
             written = None
@@ -653,9 +659,7 @@ class InputRunner:
             for frame, poses in results:
                 self.publish(source, frame, poses, self.min_score)
                 described = frame_to_json(frame, poses, self.min_score)
-                output.write(
-                    frame, draw(frame.image, poses, min_score=self.min_score, in_place=True)
-                )
+                output.write(frame, draw_as(drawing, frame.image, poses, in_place=True))
                 if written:
                     written.append(described)
                 if self.openpose:

@@ -1,0 +1,186 @@
+"""Encoders of drawn videos: PyAV writes H.264 with the sound of the source, OpenCV what it can.
+
+Why PyAV, and why with these options: docs/decisions/0031.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from fractions import Fraction
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from posezoo.core.errors import MissingPackageError, OutputError, import_optional, install_command
+from posezoo.core.events import Listener, WarningIssued
+from posezoo.poses.letterbox import Image, Size
+from posezoo.run.video.ffmpeg import import_quiet_opencv
+
+#: OpenCV's FOURCC by video suffix; every FFmpeg in OpenCV can write these codecs.
+CODECS = {".avi": "MJPG", ".mkv": "mp4v", ".mov": "mp4v", ".mp4": "mp4v"}
+
+_OPTIONS = {"preset": "veryfast", "crf": "23"}
+
+# The usual clock of video: at the usual frame rates, a frame is a whole number of ticks.
+_TICK = Fraction(1, 90_000)
+
+# The decoders of the sound that browsers play, and that MP4 and MOV can have. Other sound becomes
+# AAC.
+_COPIED = {"aac", "mp3", "mp3float"}
+
+# AVCOL_SPC_BT709 and AVCOL_RANGE_MPEG of libavutil/pixfmt.h: what players expect of H.264.
+_BT709 = 1
+_LIMITED_RANGE = 1
+
+
+def open_encoder(
+    path: Path, size: Size, fps: float, sound: Path | None, listener: Listener
+) -> VideoEncoder:
+    """The best encoder for a file.
+
+    Args:
+        path: the video.
+        size: the width and height of its frames, in pixels; both are even.
+        fps: frames per second.
+        sound: the file that has its sound.
+        listener: receives a warning if PyAV is not installed.
+
+    Raises:
+        OutputError: no video of this size can be written there.
+    """
+    # FFmpeg takes a relative name with a colon to begin with a protocol.
+    path = path.absolute()
+    try:
+        if path.suffix.lower() == ".avi":  # this format has no times of frames
+            return _OpenCVEncoder(path, size, fps)
+        av = import_optional("av", extra="video")
+        # A folder av of the user is a package, too, but without this module.
+        import_optional("av.error", extra="video")
+    except MissingPackageError:
+        lost = "drawn videos have no sound, and browsers do not play them"
+        listener(WarningIssued(f"{lost}; PyAV changes both: {install_command('video')}"))
+        return _OpenCVEncoder(path, size, fps)
+    try:
+        return _PyAVEncoder(av, path, size, fps, sound)
+    except av.FFmpegError as error:
+        raise _explain_size(path, size) from error
+
+
+def _explain_size(path: Path, size: Size) -> OutputError:
+    return OutputError(f"{path.name}: no video of {size[0]}x{size[1]} can be written there")
+
+
+class _OpenCVEncoder:
+    keeps_times = False  # frames are repeated instead
+
+    def __init__(self, path: Path, size: Size, fps: float) -> None:
+        cv2 = import_quiet_opencv()
+        codec = cv2.VideoWriter_fourcc(*CODECS[path.suffix.lower()])
+        self._writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, codec, fps, size)
+        if not self._writer.isOpened():
+            raise _explain_size(path, size)
+
+    def write(self, image: Image, _shown_s: float) -> None:
+        self._writer.write(image)
+
+    def close(self) -> None:
+        self._writer.release()
+
+
+class _PyAVEncoder:
+    keeps_times = True
+
+    def __init__(self, av: Any, path: Path, size: Size, fps: float, sound: Path | None) -> None:
+        self._frame_type = av.VideoFrame
+        # With its index at the beginning, a video plays before all of it is loaded.
+        options = {} if path.suffix.lower() == ".mkv" else {"movflags": "+faststart"}
+        self._container = av.open(str(path), "w", container_options=options)
+        rate = Fraction(fps).limit_denominator(1001)
+        self._stream = self._container.add_stream("libx264", rate=rate, options=_OPTIONS)
+        context = self._stream.codec_context
+        context.width, context.height = size
+        context.pix_fmt = "yuv420p"
+        context.time_base = _TICK
+        context.colorspace = context.color_primaries = context.color_trc = _BT709
+        context.color_range = _LIMITED_RANGE
+        self._step_s = 1 / fps
+        self._tick = -1
+        self._heard_s = -inf
+        self._sound: Iterator[Any] = iter(())
+        if sound is not None:
+            self._sound = _copy_sound(av, sound, self._container)
+            next(self._sound, None)
+        self._container.start_encoding()
+
+    def write(self, image: Image, shown_s: float) -> None:
+        frame = self._frame_type.from_ndarray(image, "bgr24")
+        frame = frame.reformat(format="yuv420p", dst_colorspace=_BT709)
+        self._tick = max(self._tick + 1, round(shown_s / _TICK))
+        frame.pts, frame.time_base = self._tick, _TICK
+        self._container.mux(self._stream.encode(frame))
+        self._write_sound()
+
+    def _write_sound(self) -> None:
+        """Write the sound of the frames so far."""
+        end_s = self._tick * _TICK + self._step_s
+        while self._heard_s < end_s:
+            packet = next(self._sound, None)
+            if packet is None:
+                return
+            self._container.mux(packet)
+            self._heard_s = packet.pts * packet.time_base
+
+    def close(self) -> None:
+        self._container.mux(self._stream.encode(None))
+        self._container.close()
+
+
+VideoEncoder = _OpenCVEncoder | _PyAVEncoder
+
+
+def _copy_sound(av: Any, path: Path, container: Any) -> Iterator[Any]:
+    """The sound of a file for another container: first None, when its stream is there; then the
+    packets. Damaged ones are left out.
+    """
+    with suppress(av.FFmpegError), av.open(str(path)) as source:
+        track = source.streams.best("audio")
+        if track is None:
+            return
+        if track.codec_context.name in _COPIED:
+            stream = container.add_stream_from_template(track)
+            packets = source.demux(track)
+        else:
+            stream = container.add_stream("aac", rate=track.codec_context.rate)
+            stream.codec_context.layout = "stereo" if track.codec_context.channels > 1 else "mono"
+            packets = _encode_sound(av, source.demux(track), stream)
+        yield None
+        # The times of OpenCV's frames begin with the first one.
+        picture = source.streams.best("video")
+        start_s = (picture.start_time or 0) * picture.time_base
+        last = -inf
+        for packet in packets:
+            if packet.dts is None or packet.dts <= last:
+                continue
+            last = packet.dts
+            shift = round(start_s / packet.time_base)
+            packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+            packet.stream = stream
+            yield packet
+
+
+def _encode_sound(av: Any, packets: Iterable[Any], stream: Any) -> Iterator[Any]:
+    """The packets of decoded sound for a stream. Only the time of the first one is kept: those of
+    others are rounded, and an encoder refuses a gap.
+    """
+    sample = None
+    for packet in packets:
+        # In damaged sound, the number of channels may change.
+        with suppress(av.FFmpegError, ValueError):
+            for frame in packet.decode():
+                if sample is None:
+                    sample = round((frame.time or 0) * frame.sample_rate)
+                frame.pts, frame.time_base = sample, Fraction(1, frame.sample_rate)
+                sample += frame.samples
+                yield from stream.encode(frame)
+    yield from stream.encode(None)
