@@ -77,7 +77,7 @@ def translate(folder, nodes, constants):
     )
     opset = [helper.make_opsetid("", 17)]
     onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), folder / "net.onnx")
-    return posezoo("translate", "net.onnx", "-o", "net.xml", cwd=folder)
+    return posezoo("convert", "net.onnx", "-o", "net.xml", "--mean_values", "0", cwd=folder)
 
 
 @pytest.mark.parametrize("kind", HARMLESS)
