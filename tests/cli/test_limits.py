@@ -385,7 +385,7 @@ def test_a_pipe_of_the_shell_is_read_like_a_file(tmp_path, file, command):
     ("text", "command"),
     [
         ("[", "dataset info --images . --annotations {}"),
-        ("", "translate {} -o made.xml"),
+        ("", "convert {} -o made.xml"),
         ("\n", "run movenet-thunder --input {}"),
     ],
 )

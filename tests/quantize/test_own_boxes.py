@@ -88,7 +88,7 @@ def test_outputs_of_any_model_need_a_model_that_they_are_like(squares, tmp_path)
     done = posezoo("quantize", xml, "--dataset", squares, "--metric", "map", "--scale_values", "1")
     assert done.returncode == 1
     assert "no decoder for detection takes its outputs output 1x84x8" in done.stderr
-    assert "hint: --as MODEL" in done.stderr
+    assert "hint: --decoder NAME" in done.stderr
 
 
 def test_a_metric_of_another_task_is_refused(squares, tmp_path):

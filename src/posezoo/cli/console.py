@@ -197,6 +197,7 @@ EVENT_LINES: dict[type[events.Event], EventLine] = {
     ),
     events.FilePostprocessingStarted: EventLine(omz="{section} {action} {path}"),
     events.PostprocessingFinished: EventLine(omz=""),
+    events.IrOutdated: EventLine("{model}: {file}: converted again: {reason}"),
     events.ConversionStarted: EventLine(
         "{model}: converting to {precisions}", "{section} Converting {model} to IR ({precision})"
     ),

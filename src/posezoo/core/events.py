@@ -212,6 +212,14 @@ class PostprocessingFinished(TaskFinished):
 
 
 @frozen
+class IrOutdated(ModelEvent):
+    """An IR is made again, in the place of an earlier one."""
+
+    file: str
+    reason: str
+
+
+@frozen
 class ConversionStarted(ModelEvent):
     """The conversion of a model starts."""
 
@@ -667,6 +675,7 @@ EVENT_TYPES: dict[type[Event], tuple[str, str]] = {
     PostprocessingStarted: ("postprocessing", "model_postprocessing_begin"),
     FilePostprocessingStarted: ("postprocessing", "model_file_postprocessing"),
     PostprocessingFinished: ("postprocessing", "model_postprocessing_end"),
+    IrOutdated: ("conversion", "model_ir_outdated"),
     ConversionStarted: ("conversion", "model_conversion_begin"),
     StepStarted: ("conversion", "model_step_begin"),
     SelfCheckPassed: ("conversion", "model_self_checked"),

@@ -54,6 +54,8 @@ def is_own_file(name: str) -> bool:
     path = Path(name)
     if path.is_file():
         return path.suffix not in ("", ".yml")
+    if path.is_fifo():
+        return True
     return (path / "saved_model.pb").is_file() or mo.framework_of(path) not in ("", *mo.UNREAD)
 
 

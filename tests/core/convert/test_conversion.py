@@ -402,7 +402,7 @@ def test_a_damaged_ir_is_made_again(tmp_path, suffix):
     convert_model(spec, layout, self_check=False, listener=events.append)
     assert damaged.read_bytes() == good
     assert events[0] == ConversionUpToDate("tiny-pose", (FP32,))
-    assert events[1] == ConversionStarted("tiny-pose", (FP16,))
+    assert ConversionStarted("tiny-pose", (FP16,)) in events
 
 
 def test_an_unreadable_record_converts_again(tmp_path):

@@ -236,7 +236,7 @@ def test_an_input_may_be_known_by_its_layout_or_its_shape_alone(tmp_path):
         tmp_path, input_info=info, model_optimizer_args=None, framework="dldt"
     ).inputs
     assert [(port.name, port.shape, port.layout) for port in inputs] == [
-        ("a", (-1, -1, -1, -1), "NCHW"),
+        ("a", (), "NCHW"),
         ("b", (1, 7), ""),
         ("c", (), ""),
     ]

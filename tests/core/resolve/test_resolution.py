@@ -136,7 +136,7 @@ def test_a_strict_lock_travels_as_the_digests_that_it_agrees_to(tmp_path):
     lock = LockFile(tmp_path / "posezoo.lock", strict=True)
     resolved = resolve_model(spec, (FP16,), context_in(tmp_path, lock=lock))
     agreed = pickle.loads(pickle.dumps(resolved)).targets[0].agreed
-    assert agreed.digests == {}
+    assert agreed.entries == {}
     with pytest.raises(LockError, match=r"tiny-pose: FP16/tiny-pose.xml is not in .*posezoo\.lock"):
         agreed.require_known()
     assert resolve_model(spec, (FP16,), context_in(tmp_path)).targets[0].agreed is None

@@ -205,7 +205,7 @@ def test_outputs_of_no_decoder_are_served_but_not_decoded(unknown, tmp_path):
     refused = export(tmp_path, unknown, "--to", "cpp", "out")
     assert refused.returncode == 1
     assert "no decoder is known for its outputs head 1x7x3" in refused.stderr
-    assert "--as MODEL" in refused.stderr and "--to folder, ovms" in refused.stderr
+    assert "--decoder NAME" in refused.stderr and "--to folder, ovms" in refused.stderr
     assert export(tmp_path, unknown, "--to", "triton", "out").returncode == 0
 
 

@@ -28,6 +28,8 @@ TAKEN_FROM_OTHERS = {
     ("segmentation", "pose_landmarker_lite-landmarks"),
     # A row of scores can be that of classes.
     ("classification", "hand-recrop"),
+    ("classification", "pp-tinypose-128x96"),
+    ("classification", "pp-tinypose-256x192"),
     ("classification", "pose-detection-mediapipe"),
     ("classification", "pose_landmarker-detector"),
     ("classification", "face-landmark"),

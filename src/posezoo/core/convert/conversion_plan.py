@@ -13,7 +13,7 @@ from pathlib import Path
 
 from posezoo.core.declarations.model import OWN_CHECKPOINT, ModelSpec, Precision
 from posezoo.core.errors import ConversionError
-from posezoo.core.events import ConversionUpToDate, Listener, WarningIssued
+from posezoo.core.events import ConversionUpToDate, IrOutdated, Listener
 from posezoo.core.files import verified_files
 from posezoo.core.ir import provenance
 from posezoo.core.ir.provenance import IsGood, Provenance
@@ -238,8 +238,7 @@ def select_due(name: str, irs: Sequence[PlannedIr], listener: Listener) -> list[
         if ir.target.agreed:  # checked before hours of work, and before upstream code runs
             ir.target.agreed.require_known()
         if ir.xml.is_file() and ir.reason != _REQUESTED:
-            text = f"{name}: {ir.precision}/{ir.xml.name}: converted again: {ir.reason}"
-            listener(WarningIssued(text))
+            listener(IrOutdated(name, f"{ir.precision}/{ir.xml.name}", ir.reason))
     return [ir.target for ir in due]
 
 
