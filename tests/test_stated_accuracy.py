@@ -13,9 +13,8 @@ import pytest
 from fakes.command import posezoo_process
 from fakes.fence import ONLINE
 from fakes.processor import HAS_VNNI, HAS_VNNI_WITHOUT_AMX, needs_vnni
-from posezoo.core.declarations.model import Model, Precision
+from posezoo.core.declarations.model import ITSELF, Model, Precision
 from posezoo.core.registry import open_registry
-from posezoo.poses.people import ITSELF
 from posezoo.run.measured import DETECTOR_PRECISION, TARGET_SIZE, measurements_of
 
 ROOT = Path(__file__).parents[1]

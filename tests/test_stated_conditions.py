@@ -13,12 +13,13 @@ import pytest
 
 from fakes.command import posezoo
 from posezoo.cli.labels import format_figure
+from posezoo.core.declarations.model import ITSELF
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
 from posezoo.pages.cards.measurement_tables import TITLES
 from posezoo.pages.facts.model_facts import describe_model
 from posezoo.pages.gallery.gallery_data import collect_gallery_data
-from posezoo.poses.people import ITSELF, describe_people
+from posezoo.poses.people import describe_people
 from posezoo.run.measured import Measurement, measurements_of
 from posezoo.run.measurement_selection import MeasurementSelection
 

@@ -9,9 +9,6 @@ from posezoo.core.settings import DEFAULT_DETECTOR
 from posezoo.poses.decoder_type import DecoderType
 from posezoo.poses.decoders import DECODERS
 
-#: The setting ``people_from`` of results of a model that finds the people itself, in words.
-ITSELF = "the model"
-
 # Parts of people, with which the names of their skeletons begin.
 _PARTS = ("hand", "palm", "face", "eye")
 

@@ -30,10 +30,9 @@ from posezoo.core.declarations.field_types import (
     read_keys,
     required_key,
 )
-from posezoo.core.declarations.model import Model, Precision
+from posezoo.core.declarations.model import ITSELF, Model, Precision
 from posezoo.core.declarations.safe_names import TAG
 from posezoo.core.values import frozen
-from posezoo.poses.people import ITSELF
 
 if TYPE_CHECKING:
     from posezoo.core.declarations.yaml_nodes import YamlNode

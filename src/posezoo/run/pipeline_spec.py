@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.core.declarations.model import (
+    ITSELF,
     TRACKING,
     WHOLE_IMAGE,
     Model,
@@ -26,7 +27,7 @@ from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import DEFAULT_DETECTOR
 from posezoo.core.values import frozen
 from posezoo.poses.decoders import require_top_down
-from posezoo.poses.people import ITSELF, declared_people, describe_people, resolve_people
+from posezoo.poses.people import declared_people, describe_people, resolve_people
 
 if TYPE_CHECKING:
     from posezoo.run.runtime.graph import Graph

@@ -63,8 +63,8 @@ def _parse_drawing(text: str) -> tuple[str, object]:
 #: How poses are drawn, with the words of ``posezoo.draw``.
 DRAW = Flag(
     "--draw OPTION=VALUE",
-    "how poses are drawn, as in posezoo.draw: color=person or side, thickness=PX of limbs,"
-    " radius=PX of joints; boxes=yes, labels=no, masks=no",
+    "how poses are drawn, as in posezoo.draw: color=person or side, thickness=PX, radius=PX of"
+    " joints, boxes=yes, labels=no, masks=no",
     _parse_drawing,
     nargs="+",
 )

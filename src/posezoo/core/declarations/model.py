@@ -488,6 +488,9 @@ OWN_CHECKPOINT = "checkpoint"
 WHOLE_IMAGE = "the whole image"
 TRACKING = "tracking"
 
+#: The setting ``people_from`` of results of a model that finds the people itself, in words.
+ITSELF = "the model"
+
 
 @frozen
 class People:

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from posezoo.core.declarations.model import (
+    ITSELF,
     Model,
     Precision,
     PublishedAccuracy,
@@ -22,7 +23,6 @@ from posezoo.measure.coco import CocoDataset
 from posezoo.measure.evaluation.run_evaluation import EvaluationResult
 from posezoo.poses.decoders import find_decoder
 from posezoo.poses.letterbox import describe_size
-from posezoo.poses.people import ITSELF
 from posezoo.run.measured import (
     TARGET_SIZE,
     Measurement,

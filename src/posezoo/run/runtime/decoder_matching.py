@@ -32,8 +32,10 @@ from posezoo.core.registry import format_command
 from posezoo.poses.decoder_type import DecoderType, Shape
 from posezoo.poses.decoders import (
     DECODERS,
+    MASKS,
     find_decoder,
     recognize_decoder,
+    require_masks,
     require_named_decoder,
     resolve_options,
     with_all_classes,
@@ -255,6 +257,8 @@ def select_decoder(
     of a model.
     """
     decoder = _find_decoder(graph, name, like, options)
+    if options.decoder_options.get(MASKS):
+        require_masks(decoder.name, graph.path.stem)
     return with_decoder_options(decoder, options.decoder_options)
 
 

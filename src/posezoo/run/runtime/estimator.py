@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
-from posezoo.core.declarations.model import WHOLE_IMAGE, Decoder, Model
+from posezoo.core.declarations.model import ITSELF, WHOLE_IMAGE, Decoder, Model
 from posezoo.core.errors import ImageError, ImageWarning, InferenceError
 from posezoo.core.layout import precision_of
 from posezoo.core.values import frozen
 from posezoo.poses.decoders import find_decoder, named_task, require_top_down
 from posezoo.poses.keypoints import Pose, Poses
-from posezoo.poses.people import ITSELF
 from posezoo.poses.ssd_detection import Box, parse_boxes
 from posezoo.run.images import Image, PillowImage, is_image_shape, open_image, to_bgr
 from posezoo.run.runtime.compiled_network import CompiledNetwork, Outputs, describe_run

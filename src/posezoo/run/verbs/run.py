@@ -75,7 +75,6 @@ posezoo run --input 0 --limit 300
 posezoo run movenet-multipose --input walk.mp4 --track --smooth
 posezoo run blazepose-full --input walk.mp4 --output pose --format openpose
 posezoo run --input rtsp://camera.local/1 --quiet --track --mqtt broker.local/home/poses
-posezoo run decoded/public/movenet-lightning/FP16/movenet-lightning.xml --input me.jpg
 posezoo run mine.pth --input me.jpg
 posezoo run yolo11n-pose.onnx --input me.jpg
 posezoo run mine.onnx --as rtmpose-m --input me.jpg
@@ -122,22 +121,21 @@ FLAGS = (
     ),
     Flag(
         "--format",
-        "the format of the result on the standard output; openpose and openpose-coco print text,"
-        " and write OpenPose's JSON (BODY_25, or the 18 keypoints of its COCO model):"
-        " NAME_keypoints.json for a photo, and for a video a file for each frame in NAME_json",
+        "the format of the result on the standard output; openpose and openpose-coco also write"
+        " OpenPose's JSON, in BODY_25 or its COCO order: NAME_keypoints.json, of a video in NAME_json",
         default="text",
         choices=("text", "json", "openpose", "openpose-coco"),
     ),
     "quiet",
     VIDEO,
     FlagGroup(
-        *flags.shared("checkpoint whole_image masks inference_precision"),
+        *flags.shared("checkpoint whole_image masks inference_precision log"),
         flags.weights_dir_flag("folder of the models' files and IR", former="-d, --download_dir"),
         title="the model",
         folded=True,
     ),
     f"{flags.PIPELINE} {flags.DESCRIPTION} {flags.CACHE} {flags.TRUST} {flags.CONVERTERS}",
-    f"{flags.REGISTRY} log",
+    flags.REGISTRY,
 )
 
 
