@@ -310,9 +310,8 @@ def has_int8(facts: ModelFacts) -> bool:
 
 def measured_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
     """For each model and each way in which its people are found, the AP of each precision."""
-    from posezoo.core.declarations.model import Precision
+    from posezoo.core.declarations.model import ITSELF, Precision
     from posezoo.pages.facts.comparison import int8_ratio
-    from posezoo.core.declarations.model import ITSELF
     from posezoo.run.measured import measurements_of
 
     for facts in all_models(registry):

@@ -119,9 +119,7 @@ def run(args: _ConvertArgs) -> int:
 def _refuse_invalid_flags(args: _ConvertArgs) -> None:
     flags.refuse_description(args)
     if args.output and args.output.suffix in (".onnx", ".xml"):
-        args.parser.error(
-            f"-o {args.output}: IR of a model go into a folder: --weights_dir DIR"
-        )
+        args.parser.error(f"-o {args.output}: IR of a model go into a folder: --weights_dir DIR")
     for name in ("input_shape", "detector"):
         if getattr(args, name):
             args.parser.error(f"--{name} is for a file of your own, and not for a model")

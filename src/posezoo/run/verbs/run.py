@@ -70,13 +70,12 @@ EXAMPLES = """
 posezoo run
 posezoo run --input me.jpg --output poses
 posezoo run posenet-mobilenet-v1 --input crowd.jpg https://example.org/crowd.mp4
-posezoo run blazepose-full --input holiday/ 'more/*.png' --precision FP32 --device GPU
+posezoo run blazepose-full --input 'holiday/*.png' --precision FP32 --device GPU
 posezoo run --input 0 --limit 300
 posezoo run movenet-multipose --input walk.mp4 --track --smooth
 posezoo run blazepose-full --input walk.mp4 --output pose --format openpose
 posezoo run --input rtsp://camera.local/1 --quiet --track --mqtt broker.local/home/poses
 posezoo run mine.pth --input me.jpg
-posezoo run yolo11n-pose.onnx --input me.jpg
 posezoo run mine.onnx --as rtmpose-m --input me.jpg
 """
 
@@ -122,7 +121,7 @@ FLAGS = (
     Flag(
         "--format",
         "the format of the result on the standard output; openpose and openpose-coco also write"
-        " OpenPose's JSON, in BODY_25 or its COCO order: NAME_keypoints.json, of a video in NAME_json",
+        " OpenPose's JSON in BODY_25 or its COCO order: NAME_keypoints.json, for videos in NAME_json",
         default="text",
         choices=("text", "json", "openpose", "openpose-coco"),
     ),
