@@ -169,13 +169,14 @@ def make_error(node: Node, problem: str) -> ConversionError:
     return ConversionError(f"layer {name} ({node.get_type_name()}): {problem}")
 
 
-def rename(kind: str, *attributes: str) -> Writer:
-    """An operation that ONNX also has, with the attributes of these names."""
+def rename(kind: str, *attributes: str, **fixed: Any) -> Writer:
+    """An operation that ONNX also has, with the attributes of these names, and fixed ones."""
 
     def write(graph: OnnxGraph, node: Node) -> None:
         require(node, {"auto_broadcast": ("numpy", "none"), "reduction": ("none",)})
         values = node.get_attributes()
-        graph.add(kind, *graph.inputs(node), **{name: values[name] for name in attributes})
+        named = {name: values[name] for name in attributes}
+        graph.add(kind, *graph.inputs(node), **named, **fixed)
 
     return write
 

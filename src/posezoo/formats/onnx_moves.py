@@ -145,10 +145,6 @@ def _write_gather(graph: OnnxGraph, node: Node) -> None:
     graph.add("Gather", graph.input(node), graph.input(node, 1), axis=axis)
 
 
-def _write_gather_nd(graph: OnnxGraph, node: Node) -> None:
-    graph.add("GatherRows", *graph.inputs(node), batch_dims=node.get_attributes()["batch_dims"])
-
-
 def _write_scatter_elements(graph: OnnxGraph, node: Node) -> None:
     require(node, {"reduction": ("none",)})
     data, indices, updates = (graph.input(node, number) for number in range(3))
@@ -248,7 +244,7 @@ MOVES: Mapping[str, Writer] = {
     "DepthToSpace": _write_depth_to_space,
     "Gather": _write_gather,
     "GatherElements": rename("GatherElements", "axis"),
-    "GatherND": _write_gather_nd,
+    "GatherND": rename("GatherRows", "batch_dims"),
     "Interpolate": _write_interpolation,
     "NonMaxSuppression": _write_suppression,
     "Pad": _write_pad,

@@ -94,12 +94,15 @@ def widen_weights(file: FlatBuffer) -> bytes | None:
         graphs.append(keep_fields(file, graph, (1, 2, 3, 4), {0: NewVector(parts)}))
     if len(buffers) == count:
         return None
-    fields: Fields = {
-        0: file.read_field(file.root, 0, "I"),
-        2: NewVector(graphs),
-        4: NewVector(buffers),
-    }
-    return replace_root(file, keep_fields(file, file.root, (1, 3, 5, 6, 7), fields))
+    return _replace_parts(file, {2: NewVector(graphs), 4: NewVector(buffers)})
+
+
+def _replace_parts(file: FlatBuffer, new: Fields) -> bytes:
+    """The content of a file with other parts, and without the weights in other files, which
+    OpenVINO does not read.
+    """
+    version = file.read_field(file.root, 0, "I")
+    return replace_root(file, keep_fields(file, file.root, (1, 3, 5, 6, 7), {0: version, **new}))
 
 
 def _find_hybrid_weights(file: FlatBuffer, graph: int, tensors: Sequence[int]) -> set[int]:
@@ -107,7 +110,7 @@ def _find_hybrid_weights(file: FlatBuffer, graph: int, tensors: Sequence[int]) -
     types = [file.read_field(tensor, 1, "b") for tensor in tensors]
     found = set()
     for operation in file.read_tables(graph, 3):
-        first, *others = [file.read("i", at) for at in file.read_vector(operation, 1)] or [-1]
+        first, *others = file.read_integers(operation, 1) or [-1]
         if first >= 0 and types[first] == _FLOAT32:
             found |= {number for number in others if number >= 0 and types[number] == _INT8}
     return found
@@ -118,7 +121,7 @@ def _read_quantized(file: FlatBuffer, tensor: int) -> Floats:
     import numpy as np
 
     buffer = file.read_tables(file.root, 4)[file.read_field(tensor, 2, "I")]
-    shape = [file.read("i", at) for at in file.read_vector(tensor, 0)]
+    shape = file.read_integers(tensor, 0)
     values = np.frombuffer(file.read_bytes(buffer, 0), np.int8).reshape(shape)
     quantization = file.follow(tensor, 4)
     at = file.read_vector(quantization, 2)
@@ -148,14 +151,12 @@ class _TFLiteRewriting:
             return None
         addition = NewTable({0: _ADD, 2: 1, 3: _ADD})
         zero = NewTable({0: NewBytes(bytes(4))})
-        fields: Fields = {
-            0: file.read_field(file.root, 0, "I"),
+        new: Fields = {
             1: NewVector([*map(Kept, self.codes), addition]),
             2: NewVector(graphs),
             4: NewVector([*map(Kept, self.buffers), zero]),
         }
-        # Without the weights in other files, which OpenVINO does not read.
-        return replace_root(file, keep_fields(file, file.root, (3, 5, 6, 7), fields))
+        return _replace_parts(file, new)
 
     def _rewrite_graph(self, graph: int) -> NewTable:
         tensors = _Tensors(self.file.read_tables(graph, 0))
@@ -181,13 +182,13 @@ class _TFLiteRewriting:
         name, field = FUSING[number]
         options = file.follow(operation, 4)
         fused = file.read_field(options, field, "b") if options else 0
-        result = tensors.old[self._read_integers(operation, 2)[0]]
+        result = tensors.old[file.read_integers(operation, 2)[0]]
         title = file.read_bytes(result, 3).decode("utf-8", "replace")
         if fused:
             self._require_computed(fused, name, title)
         if number != _TRANSPOSE_CONV:
             return []
-        inputs = self._read_integers(operation, 1)
+        inputs = file.read_integers(operation, 1)
         has_bias = len(inputs) > 3 and inputs[3] >= 0
         if not has_bias and not fused:
             return []
@@ -208,9 +209,6 @@ class _TFLiteRewriting:
             " which LiteRT does not compute",
             hint="make the activation an operation of its own where the file is made",
         )
-
-    def _read_integers(self, table: int, index: int) -> list[int]:
-        return [self.file.read("i", at) for at in self.file.read_vector(table, index)]
 
     def _add_zero(self, title: str, tensors: _Tensors) -> int:
         name = NewBytes(f"{title}/zero".encode())
