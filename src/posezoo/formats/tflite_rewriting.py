@@ -159,20 +159,26 @@ class _TFLiteRewriting:
         return _replace_parts(file, new)
 
     def _rewrite_graph(self, graph: int) -> NewTable:
-        tensors = _Tensors(self.file.read_tables(graph, 0))
+        old = self.file.read_tables(graph, 0)
+        tensors: list[Part] = [*map(Kept, old)]
         operations: list[Part] = []
         for operation in self.file.read_tables(graph, 3):
-            replaced = self._replace(operation, tensors)
+            replaced = self._replace(operation, old, tensors)
             self.is_changed |= bool(replaced)
             operations += replaced or [Kept(operation)]
         fields: Fields = {
-            0: NewVector([*map(Kept, tensors.old), *tensors.added]),
+            0: NewVector(tensors),
             3: NewVector(operations),
         }
         return keep_fields(self.file, graph, (1, 2, 4), fields)
 
-    def _replace(self, operation: int, tensors: _Tensors) -> list[NewTable]:
-        """What replaces an operation; empty if it is read right."""
+    def _replace(self, operation: int, old: Sequence[int], tensors: list[Part]) -> list[NewTable]:
+        """What replaces an operation; empty if it is read right.
+
+        Args:
+            old: the tensors of the graph.
+            tensors: the same, to which new ones are added.
+        """
         file = self.file
         code = self.codes[file.read_field(operation, 0, "I")]
         # The first field cannot hold the numbers of newer operations.
@@ -182,7 +188,7 @@ class _TFLiteRewriting:
         name, field = FUSING[number]
         options = file.follow(operation, 4)
         fused = file.read_field(options, field, "b") if options else 0
-        result = tensors.old[file.read_integers(operation, 2)[0]]
+        result = old[file.read_integers(operation, 2)[0]]
         title = file.read_bytes(result, 3).decode("utf-8", "replace")
         if fused:
             self._require_computed(fused, name, title)
@@ -192,9 +198,14 @@ class _TFLiteRewriting:
         has_bias = len(inputs) > 3 and inputs[3] >= 0
         if not has_bias and not fused:
             return []
-        bias = inputs[3] if has_bias else self._add_zero(title, tensors)
+        if has_bias:
+            bias = inputs[3]
+        else:
+            bias = len(tensors)
+            tensors.append(self._make_zero(title))
         maps: Fields = {1: _FLOAT32, 3: NewBytes(f"{title}/without_bias".encode())}
-        between = tensors.add(keep_fields(file, result, (0, 7), maps))  # of the same shape
+        between = len(tensors)
+        tensors.append(keep_fields(file, result, (0, 7), maps))  # of the same shape
         return [
             self._make_convolution(operation, options, inputs[:3], between),
             self._make_addition(operation, [between, bias], fused),
@@ -210,10 +221,9 @@ class _TFLiteRewriting:
             hint="make the activation an operation of its own where the file is made",
         )
 
-    def _add_zero(self, title: str, tensors: _Tensors) -> int:
+    def _make_zero(self, title: str) -> NewTable:
         name = NewBytes(f"{title}/zero".encode())
-        fields: Fields = {0: NewVector([1]), 1: _FLOAT32, 2: len(self.buffers), 3: name}
-        return tensors.add(NewTable(fields))
+        return NewTable({0: NewVector([1]), 1: _FLOAT32, 2: len(self.buffers), 3: name})
 
     def _make_convolution(
         self, operation: int, options: int, inputs: Sequence[int], output: int
@@ -242,16 +252,3 @@ class _TFLiteRewriting:
             4: NewTable({0: activation}),
         }
         return keep_fields(self.file, operation, (2,), fields)
-
-
-class _Tensors:
-    """The tensors of a graph, to which others are added."""
-
-    def __init__(self, old: Sequence[int]) -> None:
-        self.old = old
-        self.added: list[NewTable] = []
-
-    def add(self, tensor: NewTable) -> int:
-        """The number of a new tensor."""
-        self.added.append(tensor)
-        return len(self.old) + len(self.added) - 1

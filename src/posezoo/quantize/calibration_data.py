@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from posezoo.core.arrays import Array
 from posezoo.core.declarations.model import ColorOrder, Input
 from posezoo.core.errors import ImageError, QuantizationError, import_optional
-from posezoo.core.events import Listener, WarningIssued, ignore_event
+from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.ir.ir_writer import MODEL_INFO
 from posezoo.core.values import frozen_with_arrays
 from posezoo.poses.decoders import find_decoder
@@ -77,7 +77,7 @@ class CalibrationData:
 
 
 def collect_calibration_data(
-    target: QuantizationTarget, photos: PhotoSplit, *, listener: Listener = ignore_event
+    target: QuantizationTarget, photos: PhotoSplit, *, listener: Listener
 ) -> CalibrationData:
     """Read photos, and collect the inputs that the model's pipeline makes for the network.
 

@@ -37,7 +37,7 @@ from posezoo.core.convert.feature_steps import COMPARED_ROWS, INT8_MAKER
 from posezoo.core.convert.fp16_check import IrLayers, compare_with_fp32, measure_rounding
 from posezoo.core.convert.frontends import VerifiedSource
 from posezoo.core.convert.graph_cutting import join_names
-from posezoo.core.convert.int8_check import compare_with_half, explain_wide_range
+from posezoo.core.convert.int8_check import compare_with_half, draw_feeds
 from posezoo.core.convert.node_comparison import compare_nodes, find_wide_integer
 from posezoo.core.convert.reference_outputs import (
     EXACT,
@@ -233,7 +233,14 @@ class NetworkCheck:
             SelfCheckError: an output contains inf or nan.
         """
         select = partial(COMPARED_ROWS.part.select, self.spec)
-        cases = [_select_outputs(case, select) for case in reference.cases]
+        cases = [
+            replace(
+                case,
+                outputs=select(case.outputs),
+                single_outputs=case.single_outputs and select(case.single_outputs),
+            )
+            for case in reference.cases
+        ]
         computed = list(map(select, computed))
         moved = [
             [] if case.moved_outputs is None else [select(case.moved_outputs)] for case in cases
@@ -475,14 +482,16 @@ class IrCheck(NetworkCheck):
                 weight is not rounded correctly, an output is far from that of FP16 or contains inf
                 or nan, or the check of the FP16 IR fails.
         """
+        maker = INT8_MAKER.part
         hint = f"{format_command('quantize', self.spec)} --dataset_dir PHOTOS makes INT8, too"
-        if difference := INT8_MAKER.part.explain_difference(half_xml, self.xml, self.spec):
+        if difference := maker.explain_difference(half_xml, self.xml, self.spec):
             problem = f"is not the FP16 IR with the declared ranges: {difference}"
             raise self.create_error(problem, hint)
         try:
-            if wide := explain_wide_range(self.spec, half_xml):
+            feeds = draw_feeds(self.spec, half_xml)
+            if feeds and (wide := maker.explain_wide_range(half_xml, self.spec, feeds)):
                 raise self.create_error(f"has a range that is too wide: {wide}", hint)
-            compared = compare_with_half(self.spec, half_xml, self.xml)
+            compared = compare_with_half(self.spec, half_xml, self.xml, feeds)
         except RuntimeError as error:
             raise self.create_error(f"cannot be run: {error_text(error)}") from error
         if problem := compared.explain_difference():
@@ -506,17 +515,12 @@ class IrCheck(NetworkCheck):
         if reference is None:
             return fp32
         runtime = f"{_name_reference(reference)}, before rounding to {self.precision}"
-        computed = fp32.computed
-        names = [name for name in fp32.outputs if name in reference.cases[0].outputs]
         if not reference.extent.runs_rounded:
             return replace(fp32, reference=runtime)
-        if not is_exact:
-            computed = self._compute_outputs(names, reference)
-        return replace(
-            fp32,
-            reference=runtime,
-            outputs=self._measure_rounding(names, fp32, computed),
-        )
+        names = [name for name in fp32.outputs if name in reference.cases[0].outputs]
+        computed = fp32.computed if is_exact else self._compute_outputs(names, reference)
+        outputs = self._measure_rounding(names, fp32, computed)
+        return replace(fp32, reference=runtime, outputs=outputs)
 
     def _measure_rounding(
         self, names: Sequence[str], fp32: SelfCheckResult, computed: Sequence[NamedArrays]
@@ -782,17 +786,6 @@ def _compare_most(
 def _find_mean(pairs: Iterable[tuple[Array, Array]]) -> float:
     """The largest mean difference."""
     return float(np.max([compute_difference(*pair, "mean") for pair in pairs]))
-
-
-def _select_outputs(
-    case: ReferenceSample, select: Callable[[NamedArrays], NamedArrays]
-) -> ReferenceSample:
-    single = case.single_outputs
-    return replace(
-        case,
-        outputs=select(case.outputs),
-        single_outputs=None if single is None else select(single),
-    )
 
 
 def _is_like(original: Array, computed: Array) -> bool:
