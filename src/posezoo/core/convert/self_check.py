@@ -269,7 +269,6 @@ class NetworkCheck:
             computed: the outputs of the network, for each case.
             moved: the original's outputs with a moved image, for each case and each draw.
         """
-        is_movable = cases[0].moved is not None
         all_draws = [
             (case.outputs, draw) for case, draws in zip(cases, moved, strict=True) for draw in draws
         ]
@@ -280,9 +279,7 @@ class NetworkCheck:
                 (case.outputs[name], each[name]) for case, each in zip(cases, computed, strict=True)
             ]
             draws = [(original[name], draw[name]) for original, draw in all_draws]
-            own_rounding = self._allow_own_rounding(name, cases)
-            compared, is_proof = self._compare_output(name, pairs, draws, own_rounding, is_movable)
-            outputs[name] = compared
+            outputs[name], is_proof = self._compare_output(name, cases, pairs, draws)
             if not is_proof:
                 unprovable.append(name)
         return OutputComparison(outputs, tuple(unprovable))
@@ -290,10 +287,9 @@ class NetworkCheck:
     def _compare_output(
         self,
         name: str,
+        cases: Sequence[ReferenceSample],
         pairs: Sequence[tuple[Array, Array]],
         draws: Sequence[tuple[Array, Array]],
-        own_rounding: float,
-        is_movable: bool,
     ) -> tuple[OutputDifference, bool]:
         """The difference of an output, and whether its numbers prove anything.
 
@@ -303,14 +299,18 @@ class NetworkCheck:
         """
         if not all(_is_like(*pair) for pair in pairs):
             raise self._create_infinity_error(name)
-        difference = self._largest_difference(pairs)
-        noise = self._largest_difference(draws) if draws else None
+        measure = self.spec.self_check.measure
+        difference = _find_largest(pairs, measure)
+        noise = _find_largest(draws, measure) if draws else None
         finds_somebody = any(output.size for pair in pairs for output in pair)
         declared = self.spec.self_check.tolerance
         tolerance = declared.get(name, declared.get("*"))
         if tolerance is not None:
             return OutputDifference(difference, tolerance, noise), finds_somebody
-        tolerance = self._allow(noise, is_movable=is_movable) + own_rounding
+        tolerance = self.without_noise if cases[0].moved is None else allow_difference(noise)
+        if self.precision == Precision.FP16:
+            tolerance = CLIPPED
+        tolerance += self._allow_own_rounding(name, cases)
         compared = OutputDifference(difference, tolerance, noise)
         if compared.is_noisy and pairs[0][0].dtype.kind in "biu":
             compared = _compare_most(pairs, draws)
@@ -319,24 +319,15 @@ class NetworkCheck:
     def _create_infinity_error(self, name: str) -> SelfCheckError:
         return self.create_error(f"computes inf or nan in {name}")
 
-    def _allow(self, noise: float | None, *, is_movable: bool) -> float:
-        """The tolerance if none is declared."""
-        if self.precision == Precision.FP16:
-            return CLIPPED
-        return allow_difference(noise) if is_movable else self.without_noise
-
     def _allow_own_rounding(self, name: str, cases: Sequence[ReferenceSample]) -> float:
         pairs = [
             (case.outputs[name], case.single_outputs[name])
             for case in cases
             if case.single_outputs is not None
         ]
-        return allow_own_rounding(self._largest_difference(pairs)) if pairs else 0.0
-
-    def _largest_difference(self, pairs: Iterable[tuple[Array, Array]]) -> float:
-        measure = self.spec.self_check.measure
-        # np.max instead of max, because it returns nan if there is one.
-        return float(np.max([compute_difference(*pair, measure) for pair in pairs]))
+        if not pairs:
+            return 0.0
+        return allow_own_rounding(_find_largest(pairs, self.spec.self_check.measure))
 
     def describe_wrong(self, compared: OutputComparison, runtime: str) -> str:
         """The outputs that are wrong, and how far the worst of them is off."""
@@ -753,9 +744,12 @@ class IrCheck(NetworkCheck):
         error = self.create_error(problem)
         wrong = {name: compared.outputs[name] for name in compared.wrong}
         error.far_off = {
-            name: _find_mean(
-                (case.outputs[name], each[name])
-                for case, each in zip(reference.cases, computed, strict=True)
+            name: _find_largest(
+                (
+                    (case.outputs[name], each[name])
+                    for case, each in zip(reference.cases, computed, strict=True)
+                ),
+                "mean",
             )
             for name, output in wrong.items()
             if output.difference >= FAR_OFF * output.tolerance
@@ -779,13 +773,15 @@ def _compare_most(
     """The mean difference of an output of truths or integers: a rounding may tip over single
     values, whose difference is then as large as any.
     """
-    noise = _find_mean(draws)
-    return OutputDifference(_find_mean(pairs), allow_difference(noise) + WITHOUT_NOISE, noise)
+    difference = _find_largest(pairs, "mean")
+    noise = _find_largest(draws, "mean")
+    return OutputDifference(difference, allow_difference(noise) + WITHOUT_NOISE, noise)
 
 
-def _find_mean(pairs: Iterable[tuple[Array, Array]]) -> float:
-    """The largest mean difference."""
-    return float(np.max([compute_difference(*pair, "mean") for pair in pairs]))
+def _find_largest(pairs: Iterable[tuple[Array, Array]], measure: str) -> float:
+    """The largest difference by a measure."""
+    # np.max instead of max, because it returns nan if there is one.
+    return float(np.max([compute_difference(*pair, measure) for pair in pairs]))
 
 
 def _is_like(original: Array, computed: Array) -> bool:
