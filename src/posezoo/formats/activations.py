@@ -24,10 +24,6 @@ def _slope(below: float) -> Activation:
     return lambda output: ops.prelu(output, np.array([below], np.float32))
 
 
-def _swish(output: Output) -> Node:
-    return ops.multiply(output, ops.sigmoid(output))
-
-
 def _gelu(output: Output) -> Node:
     """Darknet's approximation (activations.h)."""
     cube = ops.multiply(output, ops.multiply(output, output))
@@ -36,10 +32,6 @@ def _gelu(output: Output) -> Node:
     )
     half = ops.multiply(output, _constant(0.5))
     return ops.multiply(half, ops.add(ops.tanh(inner), _constant(1)))
-
-
-def _selu(output: Output) -> Node:
-    return ops.selu(output, _constant(1.6732632), _constant(1.0507010))
 
 
 _ACTIVATIONS: dict[str, Activation] = {
@@ -54,10 +46,10 @@ _ACTIVATIONS: dict[str, Activation] = {
     "relie": _slope(0.01),
     "relu": ops.relu,
     "relu6": _clip(0, 6),
-    "selu": _selu,
+    "selu": lambda output: ops.selu(output, _constant(1.6732632), _constant(1.0507010)),
     "sigmoid": ops.sigmoid,
     "softplus": ops.softplus,
-    "swish": _swish,
+    "swish": lambda output: ops.multiply(output, ops.sigmoid(output)),
     "tanh": ops.tanh,
 }
 

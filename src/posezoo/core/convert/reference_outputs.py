@@ -447,14 +447,11 @@ def _run_sample(
         sample = draw_inputs(spec, runtime, image)
         with suppress(RuntimeError, ValueError):
             outputs = runtime.run(sample.prepared)
-            if not any(map(_has_nan, outputs.values())):
+            floats = [values for values in outputs.values() if values.dtype.kind == "f"]
+            if not any(np.isnan(values).any() for values in floats):
                 return replace(sample, outputs=outputs)
     sample = draw_inputs(spec, runtime, plain)
     return replace(sample, outputs=runtime.run(sample.prepared))
-
-
-def _has_nan(values: Array) -> bool:
-    return values.dtype.kind == "f" and bool(np.isnan(values).any())
 
 
 def _plan_images(spec: ModelSpec, extent: CheckExtent, seed: int) -> list[CheckImage]:

@@ -141,11 +141,7 @@ def _build_flatten(layer: Layer) -> Node:
     rank = rank_of(layer.input)
     axis = declared.integer("axis", 1) % rank
     end_axis = declared.integer("end_axis", -1) % rank
-    after = rank - 1 - end_axis
-    if not after:
-        return _flatten(layer.input, axis)
-    sizes = list(layer.input.get_shape())
-    flat = [0] * axis + [-1, *sizes[-after:]]
+    flat = [0] * axis + [-1, *list(layer.input.get_shape())[end_axis + 1 :]]
     return ops.reshape(layer.input, integers(flat), True)
 
 
