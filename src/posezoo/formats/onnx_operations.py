@@ -28,20 +28,13 @@ def _write_convolution(graph: OnnxGraph, node: Node) -> None:
         groups, *shape = shape
         sides = graph.constant([groups * shape[0], *shape[1:]])
         weights = graph.add("Reshape", weights, sides)
-    window = {name: attributes[name] for name in ("strides", "dilations")}
-    pads = attributes["pads_begin"] + attributes["pads_end"]
-    if "Backprop" not in kind:
-        graph.add("Conv", graph.input(node), weights, pads=pads, group=groups, **window)
-        return
-    graph.add(
-        "ConvTranspose",
-        graph.input(node),
-        weights,
-        pads=pads,
-        group=groups,
-        output_padding=_output_padding(node, shape[2:]),
-        **window,
-    )
+    window: dict[str, Any] = {name: attributes[name] for name in ("strides", "dilations")}
+    window["pads"] = attributes["pads_begin"] + attributes["pads_end"]
+    written = "Conv"
+    if "Backprop" in kind:
+        written = "ConvTranspose"
+        window["output_padding"] = _output_padding(node, shape[2:])
+    graph.add(written, graph.input(node), weights, group=groups, **window)
 
 
 def _output_padding(node: Node, kernel: list[int]) -> list[int]:
@@ -74,13 +67,13 @@ def _write_pooling(graph: OnnxGraph, node: Node) -> None:
         for side, stride, (size, count, before) in zip(*window.values(), sizes, strict=True)
     ]
     window["pads"] = begin + end
-    if node.get_type_name() == "MaxPool":
-        graph.add("MaxPool", graph.input(node), **window)
-        return
-    # OpenVINO counts the padding that is declared, and nothing beyond the values if there is none.
-    is_padded = any(begin + attributes["pads_end"])
-    counts = int(is_padded and not attributes["exclude-pad"])
-    graph.add("AveragePool", graph.input(node), count_include_pad=counts, **window)
+    kind = "MaxPool"
+    if node.get_type_name() == "AvgPool":
+        kind = "AveragePool"
+        # OpenVINO counts the padding that is declared, and nothing beyond the values without one.
+        is_padded = any(begin + attributes["pads_end"])
+        window["count_include_pad"] = int(is_padded and not attributes["exclude-pad"])
+    graph.add(kind, graph.input(node), **window)
 
 
 def _write_matmul(graph: OnnxGraph, node: Node) -> None:
