@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -169,7 +169,7 @@ def rename(kind: str, *attributes: str, **fixed: Any) -> Writer:
     """An operation that ONNX also has, with the attributes of these names, and fixed ones."""
 
     def write(graph: OnnxGraph, node: Node) -> None:
-        require(node, {"auto_broadcast": ("numpy", "none"), "reduction": ("none",)})
+        require(node, auto_broadcast=("numpy", "none"), reduction=("none",))
         values = node.get_attributes()
         named = {name: values[name] for name in attributes}
         graph.add(kind, *graph.inputs(node), **named, **fixed)
@@ -195,7 +195,7 @@ def rank_of(node: Node) -> int:
     return len(node.get_output_partial_shape(0))
 
 
-def require(node: Node, wanted: Mapping[str, Sequence[object]]) -> None:
+def require(node: Node, **wanted: Sequence[object]) -> None:
     """Check that attributes of an operation, by name, have one of the values that are written.
 
     Raises:

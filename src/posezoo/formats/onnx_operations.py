@@ -59,7 +59,7 @@ def _write_pooling(graph: OnnxGraph, node: Node) -> None:
     attributes = node.get_attributes()
     begin = attributes["pads_begin"]
     window = {"kernel_shape": attributes["kernel"], "strides": attributes["strides"]}
-    require(node, {"dilations": ([1] * len(begin),)})
+    require(node, dilations=([1] * len(begin),))
     # The padding that the last window reaches, instead of a mode of rounding.
     sizes = zip(node.get_input_shape(0)[2:], node.get_output_shape(0)[2:], begin, strict=True)
     end = [
@@ -148,7 +148,7 @@ def _normalize(kind: str, **wanted: Sequence[object]) -> Writer:
     """A normalization along axes, whose attributes have one of the wanted values."""
 
     def write(graph: OnnxGraph, node: Node) -> None:
-        require(node, wanted)
+        require(node, **wanted)
         epsilon = graph.constant(node.get_attributes()["eps"])
         graph.add(kind, graph.input(node), _axes(graph, node), epsilon)
 
@@ -175,7 +175,7 @@ def _write_floor_remainder(graph: OnnxGraph, node: Node) -> None:
 
 
 def _write_rounding(graph: OnnxGraph, node: Node) -> None:
-    require(node, {"mode": ("half_to_even",)})
+    require(node, mode=("half_to_even",))
     graph.add("Round", graph.input(node))
 
 
