@@ -12,10 +12,6 @@ from openvino import opset14 as ops
 Activation = Callable[[Output], Node | Output]
 
 
-def _constant(value: float) -> Node:
-    return ops.constant(np.float32(value))
-
-
 def _clip(low: float, high: float) -> Activation:
     return lambda output: ops.clamp(output, low, high)
 
@@ -24,22 +20,14 @@ def _slope(below: float) -> Activation:
     return lambda output: ops.prelu(output, np.array([below], np.float32))
 
 
-def _swish(output: Output) -> Node:
-    return ops.multiply(output, ops.sigmoid(output))
-
-
 def _gelu(output: Output) -> Node:
     """Darknet's approximation (activations.h)."""
     cube = ops.multiply(output, ops.multiply(output, output))
     inner = ops.add(
-        ops.multiply(output, _constant(0.797885)), ops.multiply(cube, _constant(0.035677))
+        ops.multiply(output, np.float32(0.797885)), ops.multiply(cube, np.float32(0.035677))
     )
-    half = ops.multiply(output, _constant(0.5))
-    return ops.multiply(half, ops.add(ops.tanh(inner), _constant(1)))
-
-
-def _selu(output: Output) -> Node:
-    return ops.selu(output, _constant(1.6732632), _constant(1.0507010))
+    half = ops.multiply(output, np.float32(0.5))
+    return ops.multiply(half, ops.add(ops.tanh(inner), np.float32(1)))
 
 
 _ACTIVATIONS: dict[str, Activation] = {
@@ -54,10 +42,10 @@ _ACTIVATIONS: dict[str, Activation] = {
     "relie": _slope(0.01),
     "relu": ops.relu,
     "relu6": _clip(0, 6),
-    "selu": _selu,
+    "selu": lambda output: ops.selu(output, np.float32(1.6732632), np.float32(1.0507010)),
     "sigmoid": ops.sigmoid,
     "softplus": ops.softplus,
-    "swish": _swish,
+    "swish": lambda output: ops.multiply(output, ops.sigmoid(output)),
     "tanh": ops.tanh,
 }
 

@@ -61,6 +61,10 @@ class FlatBuffer:
         start = self.follow(table, index)
         return range(start + 4, start + 4 + 4 * self.read("I", start), 4) if start else range(0)
 
+    def read_integers(self, table: int, index: int) -> list[int]:
+        """The integers of a vector."""
+        return [self.read("i", at) for at in self.read_vector(table, index)]
+
     def read_tables(self, table: int, index: int) -> list[int]:
         """The tables of a vector."""
         return [at + self.read("I", at) for at in self.read_vector(table, index)]

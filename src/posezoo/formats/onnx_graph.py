@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,9 +82,7 @@ class OnnxGraph:
         place = _place(source)
         if place not in self._tensors:  # a constant that nothing has read yet
             values = constant_of(node, number)
-            element_type = self.type_of(node, source.get_element_type())
-            dtype = self._onnx.helper.tensor_dtype_to_np_dtype(element_type)
-            self._tensors[place] = self._store(values.astype(dtype))
+            self._tensors[place] = self._store_as(node, source.get_element_type(), values)
         return self._tensors[place]
 
     def inputs(self, node: Node) -> list[str]:
@@ -97,13 +95,11 @@ class OnnxGraph:
 
     def scalar(self, node: Node, value: float) -> str:
         """A number of the type of an operation's first output."""
-        is_float = node.get_output_element_type(0).is_real()
-        return self.constant(np.float32(value)) if is_float else self._integer(node, value)
+        return self._store_as(node, node.get_output_element_type(0), np.asarray(value))
 
-    def _integer(self, node: Node, value: float) -> str:
-        element_type = self.type_of(node, node.get_output_element_type(0))
-        dtype = self._onnx.helper.tensor_dtype_to_np_dtype(element_type)
-        return self._store(np.asarray(value).astype(dtype))
+    def _store_as(self, node: Node, element_type: Type, values: Array) -> str:
+        dtype = self._onnx.helper.tensor_dtype_to_np_dtype(self.type_of(node, element_type))
+        return self._store(values.astype(dtype))
 
     def _store(self, array: Array) -> str:
         name = self._make_name("constant", len(self.constants))
@@ -169,13 +165,14 @@ def make_error(node: Node, problem: str) -> ConversionError:
     return ConversionError(f"layer {name} ({node.get_type_name()}): {problem}")
 
 
-def rename(kind: str, *attributes: str) -> Writer:
-    """An operation that ONNX also has, with the attributes of these names."""
+def rename(kind: str, *attributes: str, **fixed: Any) -> Writer:
+    """An operation that ONNX also has, with the attributes of these names, and fixed ones."""
 
     def write(graph: OnnxGraph, node: Node) -> None:
-        require(node, {"auto_broadcast": ("numpy", "none"), "reduction": ("none",)})
+        require(node, auto_broadcast=("numpy", "none"), reduction=("none",))
         values = node.get_attributes()
-        graph.add(kind, *graph.inputs(node), **{name: values[name] for name in attributes})
+        named = {name: values[name] for name in attributes}
+        graph.add(kind, *graph.inputs(node), **named, **fixed)
 
     return write
 
@@ -198,7 +195,7 @@ def rank_of(node: Node) -> int:
     return len(node.get_output_partial_shape(0))
 
 
-def require(node: Node, wanted: Mapping[str, Sequence[object]]) -> None:
+def require(node: Node, **wanted: Sequence[object]) -> None:
     """Check that attributes of an operation, by name, have one of the values that are written.
 
     Raises:

@@ -71,9 +71,8 @@ def _write_transpose(graph: OnnxGraph, node: Node) -> None:
 
 
 def _write_broadcast(graph: OnnxGraph, node: Node) -> None:
-    require(node, {"mode": ("numpy", "bidirectional")})
-    shape = graph.constant(list(node.get_output_shape(0)))
-    graph.add("Expand", graph.input(node), shape)
+    require(node, mode=("numpy", "bidirectional"))
+    graph.add("Expand", graph.input(node), graph.constant(list(node.get_output_shape(0))))
 
 
 def _write_tile(graph: OnnxGraph, node: Node) -> None:
@@ -85,8 +84,7 @@ def _write_tile(graph: OnnxGraph, node: Node) -> None:
 def _write_split(graph: OnnxGraph, node: Node) -> None:
     axis = int(constant_of(node, 1)) % rank_of(node)
     sizes = [output.get_partial_shape()[axis].get_length() for output in node.outputs()]
-    parts = graph.constant(sizes)
-    graph.add("Split", graph.input(node), parts, outputs=len(sizes), axis=axis)
+    graph.add("Split", graph.input(node), graph.constant(sizes), outputs=len(sizes), axis=axis)
 
 
 def _write_slice(graph: OnnxGraph, node: Node) -> None:
@@ -128,7 +126,7 @@ def _write_strided_slice(graph: OnnxGraph, node: Node) -> None:
 
 
 def _write_pad(graph: OnnxGraph, node: Node) -> None:
-    require(node, {"pad_mode": ("constant", "edge", "reflect")})
+    require(node, pad_mode=("constant", "edge", "reflect"))
     begin, end = constant_of(node, 1), constant_of(node, 2)
     # Without axes, ONNX Runtime makes the padding a part of a pooling that follows, and then fails
     # if the window is not larger.
@@ -140,17 +138,13 @@ def _write_pad(graph: OnnxGraph, node: Node) -> None:
 
 
 def _write_gather(graph: OnnxGraph, node: Node) -> None:
-    require(node, {"batch_dims": (0,)})
+    require(node, batch_dims=(0,))
     axis = int(constant_of(node, 2).reshape(()))
     graph.add("Gather", graph.input(node), graph.input(node, 1), axis=axis)
 
 
-def _write_gather_nd(graph: OnnxGraph, node: Node) -> None:
-    graph.add("GatherRows", *graph.inputs(node), batch_dims=node.get_attributes()["batch_dims"])
-
-
 def _write_scatter_elements(graph: OnnxGraph, node: Node) -> None:
-    require(node, {"reduction": ("none",)})
+    require(node, reduction=("none",))
     data, indices, updates = (graph.input(node, number) for number in range(3))
     axis = int(constant_of(node, 3).reshape(()))
     graph.add("ScatterElements", data, indices, updates, axis=axis)
@@ -169,7 +163,7 @@ def _write_ranking(graph: OnnxGraph, node: Node) -> None:
     """Equal values in their order, which OpenVINO calls stable, and allows otherwise."""
     attributes = node.get_attributes()
     if node.get_output_partial_shape(0)[attributes["axis"]] != 1:  # one value is in any order
-        require(node, {"sort": ("value", "none")})
+        require(node, sort=("value", "none"))
     count = graph.add("Reshape", graph.wide_input(node, 1), graph.constant([1]))
     axis = attributes["axis"] % rank_of(node)
     is_wide = node.get_output_element_type(1).to_string() == "i64"
@@ -180,7 +174,7 @@ def _write_ranking(graph: OnnxGraph, node: Node) -> None:
 
 def _write_suppression(graph: OnnxGraph, node: Node) -> None:
     """The boxes that do not overlap a better one; ONNX returns only their places."""
-    require(node, {"box_encoding": ("corner",), "sort_result_descending": (False,)})
+    require(node, box_encoding=("corner",), sort_result_descending=(False,))
     boxes, scores, overlap, least = (graph.input(node, number) for number in (0, 1, 3, 4))
     graph.add("NonMaxSuppression", boxes, scores, graph.wide_input(node, 2), overlap, least)
 
@@ -192,7 +186,7 @@ def _write_depth_to_space(graph: OnnxGraph, node: Node) -> None:
 
 
 def _write_space_to_depth(graph: OnnxGraph, node: Node) -> None:
-    require(node, {"mode": ("blocks_first",)})
+    require(node, mode=("blocks_first",))
     graph.add("SpaceToDepth", graph.input(node), blocksize=node.get_attributes()["block_size"])
 
 
@@ -221,9 +215,13 @@ def _write_interpolation(graph: OnnxGraph, node: Node) -> None:
     """OpenCV 5 changes the last two sides only, so these become the last."""
     attributes = node.get_attributes()
     nothing = [0] * rank_of(node)
-    require(node, {"pads_begin": (nothing, []), "pads_end": (nothing, []), "antialias": (False,)})
-    require(node, {"mode": tuple(_INTERPOLATIONS), "nearest_mode": _ROUNDINGS})
-    require(node, {"coordinate_transformation_mode": _COORDINATES})
+    require(node, pads_begin=(nothing, []), pads_end=(nothing, []), antialias=(False,))
+    require(
+        node,
+        mode=tuple(_INTERPOLATIONS),
+        nearest_mode=_ROUNDINGS,
+        coordinate_transformation_mode=_COORDINATES,
+    )
     sizes = np.array(node.get_output_shape(0))
     order = np.argsort(sizes != node.get_input_shape(0), kind="stable")
     if attributes["shape_calculation_mode"] == "sizes":
@@ -248,7 +246,7 @@ MOVES: Mapping[str, Writer] = {
     "DepthToSpace": _write_depth_to_space,
     "Gather": _write_gather,
     "GatherElements": rename("GatherElements", "axis"),
-    "GatherND": _write_gather_nd,
+    "GatherND": rename("GatherRows", "batch_dims"),
     "Interpolate": _write_interpolation,
     "NonMaxSuppression": _write_suppression,
     "Pad": _write_pad,

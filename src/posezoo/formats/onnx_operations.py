@@ -5,7 +5,7 @@ Those that only move values are in ``onnx_moves``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,20 +28,13 @@ def _write_convolution(graph: OnnxGraph, node: Node) -> None:
         groups, *shape = shape
         sides = graph.constant([groups * shape[0], *shape[1:]])
         weights = graph.add("Reshape", weights, sides)
-    window = {name: attributes[name] for name in ("strides", "dilations")}
-    pads = attributes["pads_begin"] + attributes["pads_end"]
-    if "Backprop" not in kind:
-        graph.add("Conv", graph.input(node), weights, pads=pads, group=groups, **window)
-        return
-    graph.add(
-        "ConvTranspose",
-        graph.input(node),
-        weights,
-        pads=pads,
-        group=groups,
-        output_padding=_output_padding(node, shape[2:]),
-        **window,
-    )
+    window: dict[str, Any] = {name: attributes[name] for name in ("strides", "dilations")}
+    window["pads"] = attributes["pads_begin"] + attributes["pads_end"]
+    written = "Conv"
+    if "Backprop" in kind:
+        written = "ConvTranspose"
+        window["output_padding"] = _output_padding(node, shape[2:])
+    graph.add(written, graph.input(node), weights, group=groups, **window)
 
 
 def _output_padding(node: Node, kernel: list[int]) -> list[int]:
@@ -66,7 +59,7 @@ def _write_pooling(graph: OnnxGraph, node: Node) -> None:
     attributes = node.get_attributes()
     begin = attributes["pads_begin"]
     window = {"kernel_shape": attributes["kernel"], "strides": attributes["strides"]}
-    require(node, {"dilations": ([1] * len(begin),)})
+    require(node, dilations=([1] * len(begin),))
     # The padding that the last window reaches, instead of a mode of rounding.
     sizes = zip(node.get_input_shape(0)[2:], node.get_output_shape(0)[2:], begin, strict=True)
     end = [
@@ -74,13 +67,13 @@ def _write_pooling(graph: OnnxGraph, node: Node) -> None:
         for side, stride, (size, count, before) in zip(*window.values(), sizes, strict=True)
     ]
     window["pads"] = begin + end
-    if node.get_type_name() == "MaxPool":
-        graph.add("MaxPool", graph.input(node), **window)
-        return
-    # OpenVINO counts the padding that is declared, and nothing beyond the values if there is none.
-    is_padded = any(begin + attributes["pads_end"])
-    counts = int(is_padded and not attributes["exclude-pad"])
-    graph.add("AveragePool", graph.input(node), count_include_pad=counts, **window)
+    kind = "MaxPool"
+    if node.get_type_name() == "AvgPool":
+        kind = "AveragePool"
+        # OpenVINO counts the padding that is declared, and nothing beyond the values without one.
+        is_padded = any(begin + attributes["pads_end"])
+        window["count_include_pad"] = int(is_padded and not attributes["exclude-pad"])
+    graph.add(kind, graph.input(node), **window)
 
 
 def _write_matmul(graph: OnnxGraph, node: Node) -> None:
@@ -118,10 +111,6 @@ def _write_clamp(graph: OnnxGraph, node: Node) -> None:
     graph.add("Clip", graph.input(node), *limits)
 
 
-def _write_fixed_hard_sigmoid(graph: OnnxGraph, node: Node) -> None:
-    graph.add("HardSigmoid", graph.input(node), alpha=1 / 6, beta=0.5)
-
-
 def _with_numbers(kind: str, *names: str) -> Writer:
     """The numbers that an operation reads after its values, as attributes of these names."""
 
@@ -155,16 +144,15 @@ def _write_lrn(graph: OnnxGraph, node: Node) -> None:
     graph.add("SpatialLRN", graph.input(node), *values, kernel_shape=[size, size], pads=pads)
 
 
-def _write_normalize(graph: OnnxGraph, node: Node) -> None:
-    require(node, {"eps_mode": ("add",)})
-    epsilon = graph.constant(node.get_attributes()["eps"])
-    graph.add("NormalizeL2", graph.input(node), _axes(graph, node), epsilon)
+def _normalize(kind: str, **wanted: Sequence[object]) -> Writer:
+    """A normalization along axes, whose attributes have one of the wanted values."""
 
+    def write(graph: OnnxGraph, node: Node) -> None:
+        require(node, **wanted)
+        epsilon = graph.constant(node.get_attributes()["eps"])
+        graph.add(kind, graph.input(node), _axes(graph, node), epsilon)
 
-def _write_mean_variance(graph: OnnxGraph, node: Node) -> None:
-    require(node, {"normalize_variance": (True,), "eps_mode": ("INSIDE_SQRT", "inside_sqrt")})
-    epsilon = graph.constant(node.get_attributes()["eps"])
-    graph.add("MeanVariance", graph.input(node), _axes(graph, node), epsilon)
+    return write
 
 
 def _axes(graph: OnnxGraph, node: Node) -> str:
@@ -181,24 +169,13 @@ def _reduce(kind: str) -> Writer:
     return write
 
 
-def _write_cumulative_sum(graph: OnnxGraph, node: Node) -> None:
-    attributes = node.get_attributes()
-    flags = {name: int(attributes[name]) for name in ("exclusive", "reverse")}
-    graph.add("CumSum", *graph.inputs(node), **flags)
-
-
-def _write_remainder(graph: OnnxGraph, node: Node) -> None:
-    """That of a division towards 0."""
-    graph.add("Mod", *graph.inputs(node), fmod=1)
-
-
 def _write_floor_remainder(graph: OnnxGraph, node: Node) -> None:
     is_real = node.get_output_element_type(0).is_real()
     graph.add("FloorModOfFloats" if is_real else "Mod", *graph.inputs(node))
 
 
 def _write_rounding(graph: OnnxGraph, node: Node) -> None:
-    require(node, {"mode": ("half_to_even",)})
+    require(node, mode=("half_to_even",))
     graph.add("Round", graph.input(node))
 
 
@@ -266,13 +243,13 @@ def _write_boxes(graph: OnnxGraph, node: Node, priors: Array) -> str:
     return graph.add("CenterSizeBoxes", moves, centers, graph.constant(high - low))
 
 
-#: Operations that have the same name in ONNX, and no attributes.
+#: Operations that have the same name in ONNX, or in onnx_functions.txt, and no attributes.
 _ALIKE = (
-    "Abs", "Add", "Erf", "Equal", "Exp", "Floor", "Greater", "Less", "Log", "Mish", "Relu",
-    "Sigmoid", "Sign", "Sin", "Cos", "Sqrt", "Tanh",
+    "Abs", "Add", "Erf", "Equal", "Exp", "Floor", "Greater", "Less", "Log", "Mish", "NotEqual",
+    "Relu", "Sigmoid", "Sign", "Sin", "Cos", "Sqrt", "SquaredDifference", "Tanh",
 )  # fmt: skip
 
-#: Operations that have another name in ONNX, or in onnx_functions.txt, and no attributes.
+#: Operations that have another name in ONNX, and no attributes.
 _RENAMED = {
     "Ceiling": "Ceil",
     # Whole numbers are divided towards 0, as by OpenVINO's CPU plugin.
@@ -288,37 +265,28 @@ _RENAMED = {
     "Minimum": "Min",
     "Multiply": "Mul",
     "Negative": "Neg",
-    "NotEqual": "NotEqual",
     "Power": "Pow",
     "Select": "Where",
     "SoftPlus": "Softplus",
-    "SquaredDifference": "SquaredDifference",
     "Subtract": "Sub",
 }
 
-_REDUCED = {
-    "ReduceL1": "ReduceL1",
-    "ReduceL2": "ReduceL2",
-    "ReduceLogicalAnd": "AllOf",
-    "ReduceLogicalOr": "AnyOf",
-    "ReduceMax": "ReduceMax",
-    "ReduceMean": "ReduceMean",
-    "ReduceMin": "ReduceMin",
-    "ReduceProd": "ReduceProd",
-    "ReduceSum": "ReduceSum",
-}
+#: Reductions that have the same name in ONNX.
+_REDUCED = (
+    "ReduceL1", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum",
+)  # fmt: skip
 
 OPERATIONS: Mapping[str, Writer] = {
     **{kind: rename(kind) for kind in _ALIKE},
     **{kind: rename(name) for kind, name in _RENAMED.items()},
-    **{kind: _reduce(name) for kind, name in _REDUCED.items()},
+    **{kind: _reduce(kind) for kind in _REDUCED},
     **MOVES,
     "AvgPool": _write_pooling,
     "Clamp": _write_clamp,
     "Convert": _write_conversion,
     "Convolution": _write_convolution,
     "ConvolutionBackpropData": _write_convolution,
-    "CumSum": _write_cumulative_sum,
+    "CumSum": rename("CumSum", "exclusive", "reverse"),
     "DetectionOutput": _write_detections,
     "Elu": rename("Elu", "alpha"),
     "FakeQuantize": _write_quantization,
@@ -326,15 +294,19 @@ OPERATIONS: Mapping[str, Writer] = {
     "Gelu": _write_gelu,
     "GroupConvolution": _write_convolution,
     "GroupConvolutionBackpropData": _write_convolution,
-    "HSigmoid": _write_fixed_hard_sigmoid,
+    "HSigmoid": rename("HardSigmoid", alpha=1 / 6, beta=0.5),
     "HardSigmoid": _with_numbers("HardSigmoid", "alpha", "beta"),
     "LRN": _write_lrn,
-    "MVN": _write_mean_variance,
+    "MVN": _normalize(
+        "MeanVariance", normalize_variance=(True,), eps_mode=("INSIDE_SQRT", "inside_sqrt")
+    ),
     "MatMul": _write_matmul,
     "MaxPool": _write_pooling,
-    "Mod": _write_remainder,
-    "NormalizeL2": _write_normalize,
+    "Mod": rename("Mod", fmod=1),  # of a division towards 0
+    "NormalizeL2": _normalize("NormalizeL2", eps_mode=("add",)),
     "PRelu": _write_prelu,
+    "ReduceLogicalAnd": _reduce("AllOf"),
+    "ReduceLogicalOr": _reduce("AnyOf"),
     "Round": _write_rounding,
     "Selu": _with_numbers("Selu", "alpha", "gamma"),
     "Softmax": rename("Softmax", "axis"),

@@ -44,16 +44,15 @@ if TYPE_CHECKING:
 _FLOATS = {1: "f4", 10: "f2", 11: "f8"}
 _BFLOAT16 = 16
 
-# The attributes whose operations are replaced: their names (field 1) with their integers (3) or
-# texts (4).
-_ATTRIBUTES = (
-    encode_field(1, b"antialias") + encode_field(3, 1),
-    encode_field(1, b"exclude_outside") + encode_field(3, 1),
-    encode_field(1, b"coordinate_transformation_mode") + encode_field(4, b"half_pixel_symmetric"),
-    encode_field(1, b"keep_aspect_ratio_policy") + encode_field(4, b"not_larger"),
-    encode_field(1, b"keep_aspect_ratio_policy") + encode_field(4, b"not_smaller"),
-    encode_field(1, b"mode") + encode_field(4, b"wrap"),
-    encode_field(1, b"ceil_mode") + encode_field(3, 1),
+# The attributes whose operations are replaced: their names with integers or texts.
+_ATTRIBUTES: Sequence[tuple[bytes, int | bytes]] = (
+    (b"antialias", 1),
+    (b"exclude_outside", 1),
+    (b"coordinate_transformation_mode", b"half_pixel_symmetric"),
+    (b"keep_aspect_ratio_policy", b"not_larger"),
+    (b"keep_aspect_ratio_policy", b"not_smaller"),
+    (b"mode", b"wrap"),
+    (b"ceil_mode", 1),
 )
 # Of Softmax, which then has one axis in each version.
 _LAST_AXIS = encode_field(1, b"axis") + encode_field(3, -1)
@@ -131,7 +130,11 @@ def _require_comparison(
 def _find_misread(path: Path) -> str:
     """The first operation or weight that OpenVINO may read wrongly; empty if there is none."""
     with map_file(path) as buffer:
-        patterns = [*_ATTRIBUTES]
+        # The name is field 1, an integer field 3, a text field 4.
+        patterns = [
+            encode_field(1, name) + encode_field(4 if isinstance(value, bytes) else 3, value)
+            for name, value in _ATTRIBUTES
+        ]
         if not _FLAT_SOFTMAX.isdisjoint(_read_versions(buffer)):
             patterns.append(encode_field(4, b"Softmax"))
         for node in find_messages(buffer, 7, 1):  # the graph, its nodes

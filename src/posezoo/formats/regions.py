@@ -86,14 +86,14 @@ def _find_ends(network: Model, kind: str, attributes: Mapping[str, Any]) -> list
 
 
 def _create_region(end: Output, attributes: Mapping[str, Any], mask: Sequence[int]) -> Node:
+    title = end.get_node().get_friendly_name()
     if len(end.get_partial_shape()) != 4:
-        raise ValueError(f"{end.get_node().get_friendly_name()} has not four sizes")
+        raise ValueError(f"{title} has not four sizes")
     maps = _as_nchw(end)
     coords, classes, num = (int(attributes[name]) for name in ("coords", "classes", "num"))
     channels = (len(mask) or num) * (coords + 1 + classes)
     if maps.get_partial_shape()[1] != channels:  # OpenVINO would read beyond the maps
-        name = end.get_node().get_friendly_name()
-        raise ValueError(f"{name} has not the {channels} channels of its boxes")
+        raise ValueError(f"{title} has not the {channels} channels of its boxes")
     region = ops.region_yolo(
         maps,
         coords=coords,
@@ -105,7 +105,7 @@ def _create_region(end: Output, attributes: Mapping[str, Any], mask: Sequence[in
         end_axis=3,
         anchors=list(map(float, attributes.get("anchors", ()))),
     )
-    name = f"{end.get_node().get_friendly_name()}/YoloRegion"
+    name = f"{title}/YoloRegion"
     region.set_friendly_name(name)
     region.output(0).set_names({name, f"{name}:0"})
     return import_openvino().op.Result(region.output(0))

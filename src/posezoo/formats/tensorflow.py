@@ -94,11 +94,6 @@ def _cut_input_model(input_model: Any, spec: ModelSpec, outputs: Sequence[str]) 
     _set_shapes(input_model, zip(declared, starts, strict=False))
 
 
-def _cut_saved_model(input_model: Any, spec: ModelSpec, _outputs: Sequence[str]) -> None:
-    """Cut at inputs; the frontend would drop outputs that the file's signature does not name."""
-    _cut_input_model(input_model, spec, ())
-
-
 def _set_shapes(input_model: Any, placed: Iterable[tuple[Input, Any]]) -> None:
     """Give places of a graph the sizes that inputs declare."""
     for port, place in placed:
@@ -220,7 +215,8 @@ FORMAT = ModelFormat(
             frontend="tf",
             image_layout="NHWC",
             openvino_input=lambda spec, path: path.parent,
-            cut_before_conversion=_cut_saved_model,
+            # The frontend would drop outputs that the file's signature does not name.
+            cut_before_conversion=lambda model, spec, _: _cut_input_model(model, spec, ()),
         ),
         ".json": GRAPH_MODEL,
         ".weights": DARKNET,

@@ -77,10 +77,8 @@ def find_shards(path: Path) -> list[str]:
     """The names of the files with weights, relative to the folder of a model.json; none is outside
     it.
     """
-    names: list[str] = []
-    for group in _read_json(path)["weightsManifest"]:
-        names += _shard_names(path, group)
-    return names
+    groups = _read_json(path)["weightsManifest"]
+    return [name for group in groups for name in _shard_names(path, group)]
 
 
 def read_output_names(path: Path) -> dict[str, str]:

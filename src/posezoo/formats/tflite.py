@@ -66,7 +66,7 @@ def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[OriginalConstant]:
     graphs = file.read_tables(file.root, 2)
     for tensor in (tensor for graph in graphs for tensor in file.read_tables(graph, 0)):
         kind = file.read_field(tensor, 1, "b")
-        shape = [file.read("i", at) for at in file.read_vector(tensor, 0)]
+        shape = file.read_integers(tensor, 0)
         number = file.read_field(tensor, 2, "I")
         data = file.find_field(buffers[number], 0) if number else 0
         if not data or kind > 1:  # FLOAT32 is 0, FLOAT16 is 1

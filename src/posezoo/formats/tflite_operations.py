@@ -63,12 +63,8 @@ def _constant(values: ArrayLike) -> Node:
     return ops.constant(np.array(values, np.float32))
 
 
-def _integers(*values: int) -> Node:
-    return ops.constant(np.array(values, np.int64))
-
-
 def _take(data: Node | Output, indices: Sequence[int], axis: int) -> Node:
-    return ops.gather(data, _integers(*indices), _integers(axis))
+    return ops.gather(data, list(indices), [axis])
 
 
 def _convolve_transposed(inputs: Sequence[Output], content: bytes) -> Node:
@@ -84,13 +80,13 @@ def _convolve_transposed(inputs: Sequence[Output], content: bytes) -> Node:
         begins[axis] = padding // 2
         ends[axis] = padding - padding // 2
     maps = ops.convolution_backprop_data(
-        ops.transpose(data, _integers(0, 3, 1, 2)),
-        ops.transpose(weights, _integers(3, 0, 1, 2)),
+        ops.transpose(data, [0, 3, 1, 2]),
+        ops.transpose(weights, [3, 0, 1, 2]),
         strides,
         pads_begin=begins,
         pads_end=ends,
     )
-    return ops.add(ops.transpose(maps, _integers(0, 2, 3, 1)), bias)
+    return ops.add(ops.transpose(maps, [0, 2, 3, 1]), bias)
 
 
 def _find_transform(inputs: Sequence[Output], content: bytes) -> Node:
@@ -103,7 +99,7 @@ def _find_transform(inputs: Sequence[Output], content: bytes) -> Node:
     start = _take(points, [options["left_rotation_idx"]], 1)
     end = _take(points, [options["right_rotation_idx"]], 1)
     ends = end - start
-    direction = ends / ops.sqrt(ops.reduce_sum(ends * ends, _integers(2), True))
+    direction = ends / ops.sqrt(ops.reduce_sum(ends * ends, [2], True))
     # The rotation by the target's angle, less that of the direction.
     target = options["target_rotation_radians"]
     cos, sin = math.cos(target), math.sin(target)
@@ -111,16 +107,16 @@ def _find_transform(inputs: Sequence[Output], content: bytes) -> Node:
     across = ops.matmul(turned, _constant([[0, 1], [-1, 0]]), False, False)
     rotation = ops.concat([turned, across], 1)
     inner = ops.matmul(_take(points, options["subset_idxs"], 1), rotation, False, False)
-    low = ops.reduce_min(inner, _integers(1), True)
-    high = ops.reduce_max(inner, _integers(1), True)
+    low = ops.reduce_min(inner, [1], True)
+    high = ops.reduce_max(inner, [1], True)
     middle = ops.matmul((low + high) * _constant(0.5), rotation, False, True)
     size = [options["output_width"], options["output_height"]]
     scale = _constant(np.divide([options["scale_x"], options["scale_y"]], size))
-    back = ops.transpose(rotation, _integers(0, 2, 1))
-    linear = back * ops.transpose((high - low) * scale, _integers(0, 2, 1))
+    back = ops.transpose(rotation, [0, 2, 1])
+    linear = back * ops.transpose((high - low) * scale, [0, 2, 1])
     shift = middle - ops.matmul(_constant(np.divide(size, 2)[None, None]), linear, False, False)
     across_and_down = ops.transpose(
-        ops.concat([linear, _constant([[[0, 0]]]), shift], 1), _integers(0, 2, 1)
+        ops.concat([linear, _constant([[[0, 0]]]), shift], 1), [0, 2, 1]
     )
     return ops.concat([across_and_down, _constant([[[0, 0, 1, 0], [0, 0, 0, 1]]])], 1)
 
@@ -129,7 +125,7 @@ def _transform(points: Node, matrix: Output) -> Node:
     """Points (1, K, 2), moved by the first two rows of a matrix (1, 4, 4)."""
     rows = _take(matrix, (0, 1), 1)
     linear = ops.matmul(points, _take(rows, (0, 1), 2), False, True)
-    return linear + ops.transpose(_take(rows, [3], 2), _integers(0, 2, 1))
+    return linear + ops.transpose(_take(rows, [3], 2), [0, 2, 1])
 
 
 def _transform_landmarks(inputs: Sequence[Output], _content: bytes) -> Node:
@@ -152,13 +148,13 @@ def _transform_tensor(inputs: Sequence[Output], content: bytes) -> Node:
         ops.greater_equal(positions, _constant(0)), ops.less_equal(positions, last)
     )
     grid = ops.reshape(
-        positions * (_constant(2) / last) - _constant(1), _integers(1, height, width, 2), False
+        positions * (_constant(2) / last) - _constant(1), [1, height, width, 2], False
     )
     attributes = {"mode": "bilinear", "padding_mode": "border", "align_corners": True}
-    maps = ops.grid_sample(ops.transpose(data, _integers(0, 3, 1, 2)), grid, attributes)
-    mask = ops.convert(ops.reduce_logical_and(are_inside, _integers(2)), "f32")
-    kept = maps * ops.reshape(mask, _integers(1, 1, height, width), False)
-    return ops.transpose(kept, _integers(0, 2, 3, 1))
+    maps = ops.grid_sample(ops.transpose(data, [0, 3, 1, 2]), grid, attributes)
+    mask = ops.convert(ops.reduce_logical_and(are_inside, [2]), "f32")
+    kept = maps * ops.reshape(mask, [1, 1, height, width], False)
+    return ops.transpose(kept, [0, 2, 3, 1])
 
 
 #: By the name and the version of an operation.

@@ -94,12 +94,15 @@ def widen_weights(file: FlatBuffer) -> bytes | None:
         graphs.append(keep_fields(file, graph, (1, 2, 3, 4), {0: NewVector(parts)}))
     if len(buffers) == count:
         return None
-    fields: Fields = {
-        0: file.read_field(file.root, 0, "I"),
-        2: NewVector(graphs),
-        4: NewVector(buffers),
-    }
-    return replace_root(file, keep_fields(file, file.root, (1, 3, 5, 6, 7), fields))
+    return _replace_parts(file, {2: NewVector(graphs), 4: NewVector(buffers)})
+
+
+def _replace_parts(file: FlatBuffer, new: Fields) -> bytes:
+    """The content of a file with other parts, and without the weights in other files, which
+    OpenVINO does not read.
+    """
+    version = file.read_field(file.root, 0, "I")
+    return replace_root(file, keep_fields(file, file.root, (1, 3, 5, 6, 7), {0: version, **new}))
 
 
 def _find_hybrid_weights(file: FlatBuffer, graph: int, tensors: Sequence[int]) -> set[int]:
@@ -107,7 +110,7 @@ def _find_hybrid_weights(file: FlatBuffer, graph: int, tensors: Sequence[int]) -
     types = [file.read_field(tensor, 1, "b") for tensor in tensors]
     found = set()
     for operation in file.read_tables(graph, 3):
-        first, *others = [file.read("i", at) for at in file.read_vector(operation, 1)] or [-1]
+        first, *others = file.read_integers(operation, 1) or [-1]
         if first >= 0 and types[first] == _FLOAT32:
             found |= {number for number in others if number >= 0 and types[number] == _INT8}
     return found
@@ -118,7 +121,7 @@ def _read_quantized(file: FlatBuffer, tensor: int) -> Floats:
     import numpy as np
 
     buffer = file.read_tables(file.root, 4)[file.read_field(tensor, 2, "I")]
-    shape = [file.read("i", at) for at in file.read_vector(tensor, 0)]
+    shape = file.read_integers(tensor, 0)
     values = np.frombuffer(file.read_bytes(buffer, 0), np.int8).reshape(shape)
     quantization = file.follow(tensor, 4)
     at = file.read_vector(quantization, 2)
@@ -148,30 +151,34 @@ class _TFLiteRewriting:
             return None
         addition = NewTable({0: _ADD, 2: 1, 3: _ADD})
         zero = NewTable({0: NewBytes(bytes(4))})
-        fields: Fields = {
-            0: file.read_field(file.root, 0, "I"),
+        new: Fields = {
             1: NewVector([*map(Kept, self.codes), addition]),
             2: NewVector(graphs),
             4: NewVector([*map(Kept, self.buffers), zero]),
         }
-        # Without the weights in other files, which OpenVINO does not read.
-        return replace_root(file, keep_fields(file, file.root, (3, 5, 6, 7), fields))
+        return _replace_parts(file, new)
 
     def _rewrite_graph(self, graph: int) -> NewTable:
-        tensors = _Tensors(self.file.read_tables(graph, 0))
+        old = self.file.read_tables(graph, 0)
+        tensors: list[Part] = [*map(Kept, old)]
         operations: list[Part] = []
         for operation in self.file.read_tables(graph, 3):
-            replaced = self._replace(operation, tensors)
+            replaced = self._replace(operation, old, tensors)
             self.is_changed |= bool(replaced)
             operations += replaced or [Kept(operation)]
         fields: Fields = {
-            0: NewVector([*map(Kept, tensors.old), *tensors.added]),
+            0: NewVector(tensors),
             3: NewVector(operations),
         }
         return keep_fields(self.file, graph, (1, 2, 4), fields)
 
-    def _replace(self, operation: int, tensors: _Tensors) -> list[NewTable]:
-        """What replaces an operation; empty if it is read right."""
+    def _replace(self, operation: int, old: Sequence[int], tensors: list[Part]) -> list[NewTable]:
+        """What replaces an operation; empty if it is read right.
+
+        Args:
+            old: the tensors of the graph.
+            tensors: the same, to which new ones are added.
+        """
         file = self.file
         code = self.codes[file.read_field(operation, 0, "I")]
         # The first field cannot hold the numbers of newer operations.
@@ -181,19 +188,24 @@ class _TFLiteRewriting:
         name, field = FUSING[number]
         options = file.follow(operation, 4)
         fused = file.read_field(options, field, "b") if options else 0
-        result = tensors.old[self._read_integers(operation, 2)[0]]
+        result = old[file.read_integers(operation, 2)[0]]
         title = file.read_bytes(result, 3).decode("utf-8", "replace")
         if fused:
             self._require_computed(fused, name, title)
         if number != _TRANSPOSE_CONV:
             return []
-        inputs = self._read_integers(operation, 1)
+        inputs = file.read_integers(operation, 1)
         has_bias = len(inputs) > 3 and inputs[3] >= 0
         if not has_bias and not fused:
             return []
-        bias = inputs[3] if has_bias else self._add_zero(title, tensors)
+        if has_bias:
+            bias = inputs[3]
+        else:
+            bias = len(tensors)
+            tensors.append(self._make_zero(title))
         maps: Fields = {1: _FLOAT32, 3: NewBytes(f"{title}/without_bias".encode())}
-        between = tensors.add(keep_fields(file, result, (0, 7), maps))  # of the same shape
+        between = len(tensors)
+        tensors.append(keep_fields(file, result, (0, 7), maps))  # of the same shape
         return [
             self._make_convolution(operation, options, inputs[:3], between),
             self._make_addition(operation, [between, bias], fused),
@@ -209,13 +221,9 @@ class _TFLiteRewriting:
             hint="make the activation an operation of its own where the file is made",
         )
 
-    def _read_integers(self, table: int, index: int) -> list[int]:
-        return [self.file.read("i", at) for at in self.file.read_vector(table, index)]
-
-    def _add_zero(self, title: str, tensors: _Tensors) -> int:
+    def _make_zero(self, title: str) -> NewTable:
         name = NewBytes(f"{title}/zero".encode())
-        fields: Fields = {0: NewVector([1]), 1: _FLOAT32, 2: len(self.buffers), 3: name}
-        return tensors.add(NewTable(fields))
+        return NewTable({0: NewVector([1]), 1: _FLOAT32, 2: len(self.buffers), 3: name})
 
     def _make_convolution(
         self, operation: int, options: int, inputs: Sequence[int], output: int
@@ -244,16 +252,3 @@ class _TFLiteRewriting:
             4: NewTable({0: activation}),
         }
         return keep_fields(self.file, operation, (2,), fields)
-
-
-class _Tensors:
-    """The tensors of a graph, to which others are added."""
-
-    def __init__(self, old: Sequence[int]) -> None:
-        self.old = old
-        self.added: list[NewTable] = []
-
-    def add(self, tensor: NewTable) -> int:
-        """The number of a new tensor."""
-        self.added.append(tensor)
-        return len(self.old) + len(self.added) - 1

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from posezoo.core.arrays import Array
 from posezoo.core.declarations.model import ColorOrder, Input
 from posezoo.core.errors import ImageError, QuantizationError, import_optional
-from posezoo.core.events import Listener, WarningIssued, ignore_event
+from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.ir.ir_writer import MODEL_INFO
 from posezoo.core.values import frozen_with_arrays
 from posezoo.poses.decoders import find_decoder
@@ -34,6 +34,9 @@ from posezoo.run.runtime.runtime_config import LoadOptions
 
 if TYPE_CHECKING:
     from openvino import Model
+
+#: The inputs of a network for a photo, by name for each of its inferences.
+_CollectInputs = Callable[[NDArray[np.uint8]], Iterable[Mapping[str, Array]]]
 
 #: The types of inputs that are not float32, in OpenVINO's words.
 _TYPES = {"u8": np.uint8, "f16": np.float16}
@@ -77,7 +80,7 @@ class CalibrationData:
 
 
 def collect_calibration_data(
-    target: QuantizationTarget, photos: PhotoSplit, *, listener: Listener = ignore_event
+    target: QuantizationTarget, photos: PhotoSplit, *, listener: Listener
 ) -> CalibrationData:
     """Read photos, and collect the inputs that the model's pipeline makes for the network.
 
@@ -101,7 +104,7 @@ def collect_calibration_data(
     port = target.port
     # Whatever finds more people gives more samples: BlazePose then looks at quarters of the photo,
     # too.
-    collect_inputs = _stretch_to_input(port)
+    collect_inputs: _CollectInputs = partial(_stretch_to_input, port)
     if target.decoder:
         options = find_decoder(target.decoder.name).detector_options
         estimator = create_estimator(target, LoadOptions(decoder_options=options))
@@ -140,17 +143,11 @@ def collect_calibration_data(
     return CalibrationData(calibration[:size], measured, calibration_photos, measured_photos)
 
 
-def _stretch_to_input(
-    port: Input,
-) -> Callable[[NDArray[np.uint8]], Iterable[Mapping[str, NDArray[np.uint8]]]]:
-    """How a network whose outputs no decoder reads gets photos: whole, with its input's sides."""
-    sides = port.sides
-
-    def collect(image: NDArray[np.uint8]) -> list[dict[str, NDArray[np.uint8]]]:
-        cv2 = import_optional("cv2", extra="run")
-        return [{port.name: cv2.resize(image, (sides["W"], sides["H"]))[None]}]
-
-    return collect
+def _stretch_to_input(port: Input, image: NDArray[np.uint8]) -> list[dict[str, Array]]:
+    """A photo for a network whose outputs no decoder reads: whole, with its input's sides."""
+    cv2 = import_optional("cv2", extra="run")
+    size = port.sides["W"], port.sides["H"]
+    return [{port.name: cv2.resize(image, size)[None]}]
 
 
 def set_labels(network: Model, labels: Iterable[str]) -> None:

@@ -171,8 +171,8 @@ def plan_own_int8(
     dataset_dir: Path,
     options: QuantizationOptions,
     *,
-    output_dir: Path | None = None,
-    listener: Listener | None = None,
+    output_dir: Path | None,
+    listener: Listener | None,
 ) -> QuantizationPlan:
     """As ``plan_int8``, for a target of ``describe_own_ir``.
 

@@ -377,23 +377,19 @@ class RangesMaker(Int8Maker):
     def explain_wide_range(self, half: Path, spec: ModelSpec, feeds: Sequence[NamedArrays]) -> str:
         """See ``Int8Maker``."""
         ranges = read_ranges(spec).activations
-        least, largest = _measure_ends(openvino_core().read_model(half), list(ranges), feeds)
-        for name, (low, high), start, end in zip(
-            ranges, ranges.values(), least, largest, strict=True
-        ):
+        measured = _measure_widths(openvino_core().read_model(half), list(ranges), feeds)
+        for (name, (low, high)), values in zip(ranges.items(), measured, strict=True):
             width = float(high.max() - low.min())
-            if width > WIDEST * (end - start) > 0:
+            if width > WIDEST * values > 0:
                 return (
-                    f"{name} is {width:.3g} wide, {width / (end - start):.0f} times as wide as its"
+                    f"{name} is {width:.3g} wide, {width / values:.0f} times as wide as its"
                     f" values on {len(feeds)} photos, {WIDEST} times is allowed"
                 )
         return ""
 
 
-def _measure_ends(
-    network: Model, names: Sequence[str], feeds: Sequence[NamedArrays]
-) -> tuple[Array, Array]:
-    """The least and the largest value at each quantizer's place, for all of some inputs."""
+def _measure_widths(network: Model, names: Sequence[str], feeds: Sequence[NamedArrays]) -> Array:
+    """From the least to the largest value at each quantizer's place, for all of some inputs."""
     operations = import_optional("openvino.opset13", extra="run")
     nodes = _Nodes(network)
     sources = [_find_place(name, nodes)[0] for name in names]
@@ -406,7 +402,7 @@ def _measure_ends(
     request = openvino_core().compile_model(measured, "CPU", EXACT).create_infer_request()
     values = np.array([[float(end) for end in run_request(request, feed)] for feed in feeds])
     least, largest = np.split(values, 2, axis=1)
-    return least.min(0), largest.max(0)
+    return np.asarray(largest.max(0) - least.min(0))
 
 
 def _find_wrong_weight(half: Model, int8: Model) -> str:

@@ -111,11 +111,9 @@ def _choose_images(network: Model, spec: ModelSpec) -> CheckExtent:
 def _find_tables(network: Model) -> dict[str, int]:
     """The rows of the smallest table from which an input of integers chooses, by its name."""
     tables: dict[str, int] = {}
-    for parameter in network.get_parameters():
-        port = parameter.output(0)
-        if port.get_element_type().is_integral():
-            rows = list(_find_rows(port))
-            tables |= dict.fromkeys(port.names, min(rows)) if rows else {}
+    for port in network.inputs:
+        if port.get_element_type().is_integral() and (rows := list(_find_rows(port))):
+            tables |= dict.fromkeys(port.names, min(rows))
     return tables
 
 

@@ -76,19 +76,15 @@ class _Kernels:
         for number in map(int, np.flatnonzero(2 * is_near.sum(-1) > is_near.shape[-1])):
             fewest = self.changes.get(number)
             constant = self.constants[number]
-            if fewest == 0 or not _can_belong(constant, original):
+            are_named = constant.tensors and original.names
+            is_other = are_named and constant.tensors.isdisjoint(original.names)
+            if fewest == 0 or is_other:
                 continue
             changed = _count_changed_filters(constant.read().squeeze(), values)
             if changed is not None:
                 if original.is_computed_from and not constant.tensors:
                     changed = 0
                 self.changes[number] = changed if fewest is None else min(changed, fewest)
-
-
-def _can_belong(constant: StoredConstant, original: OriginalConstant) -> bool:
-    if not constant.tensors or not original.names:
-        return True
-    return not constant.tensors.isdisjoint(original.names)
 
 
 def find_changed_constant(

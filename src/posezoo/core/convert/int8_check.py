@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
-from posezoo.core.convert.feature_steps import INT8_MAKER, SAMPLE_PHOTOS
+from posezoo.core.convert.feature_steps import SAMPLE_PHOTOS
 from posezoo.core.convert.reference_outputs import EXACT, resize
 from posezoo.core.declarations.model import ColorOrder, ModelSpec
 from posezoo.core.events import Int8Comparison
@@ -93,17 +93,18 @@ class PhotoInput:
         return {self.name: np.ascontiguousarray(stack, self.dtype)}
 
 
-def compare_with_half(spec: ModelSpec, half: Path, int8: Path) -> Int8Comparison:
-    """Run an INT8 IR and its FP16 IR on the sample photos.
+def compare_with_half(
+    spec: ModelSpec, half: Path, int8: Path, feeds: Sequence[NamedArrays]
+) -> Int8Comparison:
+    """Run an INT8 IR and its FP16 IR on the inputs from ``draw_feeds``.
 
     Returns:
-        The deviation of each output; of no photo if the network does not take photos, or if there
-        are none. The deviation is nan if INT8 computes inf or nan.
+        The deviation of each output; of no photo if there are no inputs. The deviation is nan if
+        INT8 computes inf or nan.
 
     Raises:
         RuntimeError: an IR cannot be run.
     """
-    feeds = _draw_feeds(spec, half)
     if not feeds:
         return Int8Comparison(LARGEST_DEVIATION)
     pairs = list(zip(_run(half, feeds), _run(int8, feeds), strict=True))
@@ -118,18 +119,7 @@ def compare_with_half(spec: ModelSpec, half: Path, int8: Path) -> Int8Comparison
     return Int8Comparison(LARGEST_DEVIATION, len(feeds), deviation)
 
 
-def explain_wide_range(spec: ModelSpec, half: Path) -> str:
-    """Which declared range is far wider than the values of the FP16 IR on the sample photos; empty
-    if none is, or without photos.
-
-    Raises:
-        RuntimeError: the IR cannot be run.
-    """
-    feeds = _draw_feeds(spec, half)
-    return INT8_MAKER.part.explain_wide_range(half, spec, feeds) if feeds else ""
-
-
-def _draw_feeds(spec: ModelSpec, half: Path) -> list[dict[str, Array]]:
+def draw_feeds(spec: ModelSpec, half: Path) -> list[dict[str, Array]]:
     """The inputs for the sample photos; none if the network does not take photos, or if there are
     none.
     """

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import mmap
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -26,6 +26,9 @@ FIXED32 = 5
 
 # After a value of this size, the mapped pages are given back: Linux maps up to 2 MiB at a time.
 _LARGE = 1 << 20
+
+# How many bytes of a file are copied at a time.
+_CHUNK = 1 << 20
 
 _FIXED_SIZES = {FIXED64: 8, FIXED32: 4}
 
@@ -101,6 +104,52 @@ def find_messages(
 
 def _whole(buffer: Buffer) -> ProtobufField:
     return ProtobufField(0, LENGTH, 0, len(buffer))
+
+
+def replace_fields(
+    buffer: Buffer, outer: int, inner: int, replace: Callable[[ProtobufField], Iterable[bytes]]
+) -> Iterator[bytes]:
+    """The parts of a message in which the messages of one field have other fields.
+
+    Args:
+        buffer: the message; what stays as it is, is copied in small parts.
+        outer: the number of the field with the messages.
+        inner: the number of the fields in these that are replaced.
+        replace: gives the values of the fields that replace one.
+    """
+    before = 0
+    copied = 0
+    for field in read_fields(buffer):
+        if field.number == outer:
+            edits = list(_find_edits(buffer, field, inner, replace))
+            growth = sum(len(new) - (end - start) for start, end, new in edits)
+            head = encode_head(outer, field.end - field.start + growth)
+            for start, end, new in [(before, field.start, head), *edits]:
+                yield from _read_chunks(buffer, copied, start)
+                yield new
+                copied = end
+        before = field.end
+    yield from _read_chunks(buffer, copied, len(buffer))
+
+
+def _find_edits(
+    buffer: Buffer,
+    message: ProtobufField,
+    number: int,
+    replace: Callable[[ProtobufField], Iterable[bytes]],
+) -> Iterator[tuple[int, int, bytes]]:
+    """The start and the end of what is replaced, and the new bytes, in order."""
+    before = message.start
+    for field in read_fields(buffer, message):
+        if field.number == number:
+            new = b"".join(encode_field(number, value) for value in replace(field))
+            yield before, field.end, new
+        before = field.end
+
+
+def _read_chunks(buffer: Buffer, start: int, end: int) -> Iterator[bytes]:
+    for at in range(start, end, _CHUNK):
+        yield buffer[at : min(at + _CHUNK, end)]
 
 
 def has_fields(path: Path, fields: Mapping[int, int], *, needed: int) -> bool:

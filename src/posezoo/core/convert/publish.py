@@ -194,14 +194,10 @@ def _start_checks(
             checks[precision] = pool.submit(check.run, find_reference)
             continue
         check = IrCheck(spec, precision, xml, source)
-        if provenance.ranges_key(spec, precision):
-            half, half_check = xmls[Precision.FP16], checks[Precision.FP16].result
-            checks[precision] = pool.submit(check.run_as_int8, half, half_check, find_reference)
-        else:
-            find_exact = checks[exact].result
-            checks[precision] = pool.submit(
-                check.run_as_rounding, xmls[exact], find_exact, find_reference
-            )
+        has_ranges = provenance.ranges_key(spec, precision)
+        base = Precision.FP16 if has_ranges else exact
+        run = check.run_as_int8 if has_ranges else check.run_as_rounding
+        checks[precision] = pool.submit(run, xmls[base], checks[base].result, find_reference)
     return checks
 
 

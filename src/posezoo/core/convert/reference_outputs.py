@@ -447,14 +447,11 @@ def _run_sample(
         sample = draw_inputs(spec, runtime, image)
         with suppress(RuntimeError, ValueError):
             outputs = runtime.run(sample.prepared)
-            if not any(map(_has_nan, outputs.values())):
+            floats = [values for values in outputs.values() if values.dtype.kind == "f"]
+            if not any(np.isnan(values).any() for values in floats):
                 return replace(sample, outputs=outputs)
     sample = draw_inputs(spec, runtime, plain)
     return replace(sample, outputs=runtime.run(sample.prepared))
-
-
-def _has_nan(values: Array) -> bool:
-    return values.dtype.kind == "f" and bool(np.isnan(values).any())
 
 
 def _plan_images(spec: ModelSpec, extent: CheckExtent, seed: int) -> list[CheckImage]:
@@ -463,22 +460,20 @@ def _plan_images(spec: ModelSpec, extent: CheckExtent, seed: int) -> list[CheckI
     The last image of a check is a batch of two if the network takes that, and has the values of a
     normalized image unless the preparation of images is declared.
     """
-    plain = CheckImage(seed)
-    full = replace(plain, tables=extent.tables)
-    planned = [full, plain]
+    planned = [CheckImage(seed, tables=extent.tables)]
     if seed == extent.seeds[-1] and not spec.decoding:
-        varied = [replace(full, is_normalized=True), full]
+        planned.insert(0, replace(planned[0], is_normalized=True))
         if not spec.decoder:
-            varied = [replace(image, batch=2) for image in varied] + varied
-        planned = varied + planned
+            planned = [replace(image, batch=2) for image in planned] + planned
+    if extent.tables:
+        planned.append(CheckImage(seed))
     is_open = any(map(_has_open_batch, spec.inputs))
     is_unprepared = any(_is_unprepared(spec, port) for port in spec.inputs)
-    possible = [
+    return [
         image
         for image in planned
         if (is_open or image.batch == 1) and (is_unprepared or not image.is_normalized)
     ]
-    return [image for number, image in enumerate(possible) if image not in possible[:number]]
 
 
 def _has_open_batch(port: Input) -> bool:

@@ -38,7 +38,7 @@ from posezoo.core.convert.feature_steps import COMPARED_ROWS, INT8_MAKER
 from posezoo.core.convert.fp16_check import IrLayers, compare_with_fp32, measure_rounding
 from posezoo.core.convert.frontends import VerifiedSource
 from posezoo.core.convert.graph_cutting import join_names
-from posezoo.core.convert.int8_check import compare_with_half, explain_wide_range
+from posezoo.core.convert.int8_check import compare_with_half, draw_feeds
 from posezoo.core.convert.node_comparison import compare_nodes, find_wide_integer
 from posezoo.core.convert.reference_outputs import (
     EXACT,
@@ -237,7 +237,14 @@ class NetworkCheck:
             SelfCheckError: an output contains inf or nan.
         """
         select = partial(COMPARED_ROWS.part.select, self.spec)
-        cases = [_select_outputs(case, select) for case in reference.cases]
+        cases = [
+            replace(
+                case,
+                outputs=select(case.outputs),
+                single_outputs=case.single_outputs and select(case.single_outputs),
+            )
+            for case in reference.cases
+        ]
         computed = list(map(select, computed))
         moved = [
             [] if case.moved_outputs is None else [select(case.moved_outputs)] for case in cases
@@ -266,7 +273,6 @@ class NetworkCheck:
             computed: the outputs of the network, for each case.
             moved: the original's outputs with a moved image, for each case and each draw.
         """
-        is_movable = cases[0].moved is not None
         outputs = {}
         unprovable = []
         for name in names:
@@ -277,9 +283,7 @@ class NetworkCheck:
                 [(case.outputs[name], draw[name]) for draw in own]
                 for case, own in zip(cases, moved, strict=True)
             ]
-            own_rounding = self._allow_own_rounding(name, cases)
-            compared, is_proof = self._compare_output(name, pairs, draws, own_rounding, is_movable)
-            outputs[name] = compared
+            outputs[name], is_proof = self._compare_output(name, cases, pairs, draws)
             if not is_proof:
                 unprovable.append(name)
         return OutputComparison(outputs, tuple(unprovable))
@@ -287,10 +291,9 @@ class NetworkCheck:
     def _compare_output(
         self,
         name: str,
+        cases: Sequence[ReferenceSample],
         pairs: Sequence[tuple[Array, Array]],
         draws: Sequence[Sequence[tuple[Array, Array]]],
-        own_rounding: float,
-        is_movable: bool,
     ) -> tuple[OutputDifference, bool]:
         """The difference of an output, and whether its numbers prove anything.
 
@@ -300,22 +303,26 @@ class NetworkCheck:
         """
         if not all(_is_like(*pair) for pair in pairs):
             raise self._create_infinity_error(name)
-        difference = self._largest_difference(pairs)
+        measure = self.spec.self_check.measure
+        difference = _find_largest(pairs, measure)
         all_draws = [*chain.from_iterable(draws)]
-        noise = self._largest_difference(all_draws) if all_draws else None
+        noise = _find_largest(all_draws, measure) if all_draws else None
         finds_somebody = any(output.size for pair in pairs for output in pair)
         declared = self.spec.self_check.tolerance
         tolerance = declared.get(name, declared.get("*"))
         if tolerance is not None:
             return OutputDifference(difference, tolerance, noise), finds_somebody
-        tolerance = self._allow(noise, is_movable=is_movable) + own_rounding
+        tolerance = self.without_noise if cases[0].moved is None else allow_difference(noise)
+        if self.precision == Precision.FP16:
+            tolerance = CLIPPED
+        tolerance += self._allow_own_rounding(name, cases)
         compared = OutputDifference(difference, tolerance, noise)
         if compared.is_noisy and pairs[0][0].dtype.kind in "biu":
             compared = _compare_most(pairs, all_draws)
         if compared.is_noisy and self.by_image and len(pairs) > 1:
             each = [
-                self._compare_output(name, [pair], [own], own_rounding, is_movable)
-                for pair, own in zip(pairs, draws, strict=True)
+                self._compare_output(name, [case], [pair], [own])
+                for case, pair, own in zip(cases, pairs, draws, strict=True)
             ]
             proofs = [one for one, is_proof in each if is_proof]
             if proofs:
@@ -325,24 +332,15 @@ class NetworkCheck:
     def _create_infinity_error(self, name: str) -> SelfCheckError:
         return self.create_error(f"computes inf or nan in {name}")
 
-    def _allow(self, noise: float | None, *, is_movable: bool) -> float:
-        """The tolerance if none is declared."""
-        if self.precision == Precision.FP16:
-            return CLIPPED
-        return allow_difference(noise) if is_movable else self.without_noise
-
     def _allow_own_rounding(self, name: str, cases: Sequence[ReferenceSample]) -> float:
         pairs = [
             (case.outputs[name], case.single_outputs[name])
             for case in cases
             if case.single_outputs is not None
         ]
-        return allow_own_rounding(self._largest_difference(pairs)) if pairs else 0.0
-
-    def _largest_difference(self, pairs: Iterable[tuple[Array, Array]]) -> float:
-        measure = self.spec.self_check.measure
-        # np.max instead of max, because it returns nan if there is one.
-        return float(np.max([compute_difference(*pair, measure) for pair in pairs]))
+        if not pairs:
+            return 0.0
+        return allow_own_rounding(_find_largest(pairs, self.spec.self_check.measure))
 
     def describe_wrong(self, compared: OutputComparison, runtime: str) -> str:
         """The outputs that are wrong, and how far the worst of them is off."""
@@ -490,14 +488,16 @@ class IrCheck(NetworkCheck):
                 weight is not rounded correctly, an output is far from that of FP16 or contains inf
                 or nan, or the check of the FP16 IR fails.
         """
+        maker = INT8_MAKER.part
         hint = f"{format_command('quantize', self.spec)} --dataset_dir PHOTOS makes INT8, too"
-        if difference := INT8_MAKER.part.explain_difference(half_xml, self.xml, self.spec):
+        if difference := maker.explain_difference(half_xml, self.xml, self.spec):
             problem = f"is not the FP16 IR with the declared ranges: {difference}"
             raise self.create_error(problem, hint)
         try:
-            if wide := explain_wide_range(self.spec, half_xml):
+            feeds = draw_feeds(self.spec, half_xml)
+            if feeds and (wide := maker.explain_wide_range(half_xml, self.spec, feeds)):
                 raise self.create_error(f"has a range that is too wide: {wide}", hint)
-            compared = compare_with_half(self.spec, half_xml, self.xml)
+            compared = compare_with_half(self.spec, half_xml, self.xml, feeds)
         except RuntimeError as error:
             raise self.create_error(f"cannot be run: {error_text(error)}") from error
         if problem := compared.explain_difference():
@@ -521,17 +521,12 @@ class IrCheck(NetworkCheck):
         if reference is None:
             return fp32
         runtime = f"{_name_reference(reference)}, before rounding to {self.precision}"
-        computed = fp32.computed
-        names = [name for name in fp32.outputs if name in reference.cases[0].outputs]
         if not reference.extent.runs_rounded:
             return replace(fp32, reference=runtime)
-        if not is_exact:
-            computed = self._compute_outputs(names, reference)
-        return replace(
-            fp32,
-            reference=runtime,
-            outputs=self._measure_rounding(names, fp32, computed),
-        )
+        names = [name for name in fp32.outputs if name in reference.cases[0].outputs]
+        computed = fp32.computed if is_exact else self._compute_outputs(names, reference)
+        outputs = self._measure_rounding(names, fp32, computed)
+        return replace(fp32, reference=runtime, outputs=outputs)
 
     def _measure_rounding(
         self, names: Sequence[str], fp32: SelfCheckResult, computed: Sequence[NamedArrays]
@@ -764,9 +759,12 @@ class IrCheck(NetworkCheck):
         error = self.create_error(problem)
         wrong = {name: compared.outputs[name] for name in compared.wrong}
         error.far_off = {
-            name: _find_mean(
-                (case.outputs[name], each[name])
-                for case, each in zip(reference.cases, computed, strict=True)
+            name: _find_largest(
+                (
+                    (case.outputs[name], each[name])
+                    for case, each in zip(reference.cases, computed, strict=True)
+                ),
+                "mean",
             )
             for name, output in wrong.items()
             if output.difference >= FAR_OFF * output.tolerance
@@ -790,24 +788,15 @@ def _compare_most(
     """The mean difference of an output of truths or integers: a rounding may tip over single
     values, whose difference is then as large as any.
     """
-    noise = _find_mean(draws)
-    return OutputDifference(_find_mean(pairs), allow_difference(noise) + WITHOUT_NOISE, noise)
+    difference = _find_largest(pairs, "mean")
+    noise = _find_largest(draws, "mean")
+    return OutputDifference(difference, allow_difference(noise) + WITHOUT_NOISE, noise)
 
 
-def _find_mean(pairs: Iterable[tuple[Array, Array]]) -> float:
-    """The largest mean difference."""
-    return float(np.max([compute_difference(*pair, "mean") for pair in pairs]))
-
-
-def _select_outputs(
-    case: ReferenceSample, select: Callable[[NamedArrays], NamedArrays]
-) -> ReferenceSample:
-    single = case.single_outputs
-    return replace(
-        case,
-        outputs=select(case.outputs),
-        single_outputs=None if single is None else select(single),
-    )
+def _find_largest(pairs: Iterable[tuple[Array, Array]], measure: str) -> float:
+    """The largest difference by a measure."""
+    # np.max instead of max, because it returns nan if there is one.
+    return float(np.max([compute_difference(*pair, measure) for pair in pairs]))
 
 
 def _is_like(original: Array, computed: Array) -> bool:

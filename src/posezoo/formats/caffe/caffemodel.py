@@ -19,10 +19,12 @@ from posezoo.core.convert.protobuf_reader import (
     Buffer,
     ProtobufError,
     ProtobufField,
+    find_messages,
     has_fields,
     map_file,
     read_fields,
     read_integers,
+    read_texts,
 )
 from posezoo.core.errors import ConversionError, sanitize
 
@@ -69,16 +71,8 @@ def _read_layers(buffer: Buffer) -> Iterator[tuple[str, list[ProtobufField]]]:
         if layer.number not in _LAYERS or layer.kind != LENGTH:
             continue
         name_number, blob_number = _LAYERS[layer.number]
-        name = ""
-        blobs = []
-        for field in read_fields(buffer, layer):
-            if field.kind != LENGTH:
-                continue
-            if field.number == name_number:
-                name = buffer[field.start : field.end].decode("utf-8", "replace")
-            elif field.number == blob_number:
-                blobs.append(field)
-        yield name, blobs
+        (names,) = read_texts(buffer, layer, name_number)
+        yield "".join(names[-1:]), find_messages(buffer, blob_number, within=layer)
 
 
 def _read_blob(buffer: Buffer, blob: ProtobufField, path: Path, layer: str) -> Array:

@@ -69,13 +69,6 @@ def constant(values: ArrayLike) -> Node:
     return ops.constant(np.asarray(values, np.float32))
 
 
-def integers(values: ArrayLike) -> Node:
-    """A constant of whole numbers."""
-    from openvino import opset14 as ops
-
-    return ops.constant(np.asarray(values, np.int64))
-
-
 def along_axis(values: Array, rank: int, axis: int) -> Array:
     """A vector in a shape that is added to or multiplied with one axis of a tensor."""
     shape = [1] * rank

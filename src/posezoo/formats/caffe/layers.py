@@ -18,10 +18,10 @@ from openvino import Node, Output
 from openvino import opset14 as ops
 
 from posezoo.core.arrays import Array
-from posezoo.formats.caffe.layer import Layer, LayerBuilder, along_axis, constant, integers, rank_of
+from posezoo.formats.caffe.layer import Layer, LayerBuilder, along_axis, constant, rank_of
 from posezoo.formats.caffe.prototxt import Message
 
-_HEIGHT_AND_WIDTH = (2, 3)
+_HEIGHT_AND_WIDTH = [2, 3]
 # The words of enumerations, by the numbers that old files have in their place.
 _POOLS = {"0": "MAX", "1": "AVE"}
 _ELTWISE = {"0": "PROD", "1": "SUM", "2": "MAX"}
@@ -74,7 +74,7 @@ def _build_pooling(layer: Layer) -> Node:
         raise layer.make_error(f"pooling {method} is not supported")
     if declared.flag("global_pooling", False):
         reduce_all = ops.reduce_max if method == "MAX" else ops.reduce_mean
-        return reduce_all(layer.input, integers(_HEIGHT_AND_WIDTH), keep_dims=True)
+        return reduce_all(layer.input, _HEIGHT_AND_WIDTH, keep_dims=True)
     kernel = _spatial(declared, "kernel_size", 0)
     if 0 in kernel:
         raise layer.make_error("has no kernel_size")
@@ -133,7 +133,7 @@ def _build_inner_product(layer: Layer) -> Node:
 def _flatten(values: Node | Output, axis: int) -> Node:
     """The values with one size instead of those from an axis on."""
     axis %= rank_of(values)
-    return ops.reshape(values, integers([0] * axis + [-1]), True)
+    return ops.reshape(values, [0] * axis + [-1], True)
 
 
 def _build_flatten(layer: Layer) -> Node:
@@ -141,12 +141,8 @@ def _build_flatten(layer: Layer) -> Node:
     rank = rank_of(layer.input)
     axis = declared.integer("axis", 1) % rank
     end_axis = declared.integer("end_axis", -1) % rank
-    after = rank - 1 - end_axis
-    if not after:
-        return _flatten(layer.input, axis)
-    sizes = list(layer.input.get_shape())
-    flat = [0] * axis + [-1, *sizes[-after:]]
-    return ops.reshape(layer.input, integers(flat), True)
+    flat = [0] * axis + [-1, *list(layer.input.get_shape())[end_axis + 1 :]]
+    return ops.reshape(layer.input, flat, True)
 
 
 def _build_reshape(layer: Layer) -> Node:
@@ -154,13 +150,13 @@ def _build_reshape(layer: Layer) -> Node:
     if declared.integer("axis", 0) or declared.integer("num_axes", -1) != -1:
         raise layer.make_error("a part of the sizes is reshaped, which is not supported")
     sizes = declared.message("shape").integers("dim")
-    return ops.reshape(layer.input, integers(sizes), True)
+    return ops.reshape(layer.input, sizes, True)
 
 
 def _build_permute(layer: Layer) -> Node:
     order = layer.declared.message("permute_param").integers("order")
     rest = [axis for axis in range(rank_of(layer.input)) if axis not in order]
-    return ops.transpose(layer.input, integers(order + rest))
+    return ops.transpose(layer.input, order + rest)
 
 
 def _build_concat(layer: Layer) -> Node:
@@ -175,9 +171,9 @@ def _build_slice(layer: Layer) -> Node:
     points = declared.integers("slice_point")
     count = len(layer.declared.texts("top"))
     if not points:
-        return ops.split(layer.input, integers(axis), count)
+        return ops.split(layer.input, axis, count)
     sizes = np.diff([0, *points]).tolist()
-    return ops.variadic_split(layer.input, integers(axis), integers([*sizes, -1]))
+    return ops.variadic_split(layer.input, axis, [*sizes, -1])
 
 
 def _build_relu(layer: Layer) -> Node:
@@ -212,7 +208,7 @@ def _build_lrn(layer: Layer) -> Node:
     declared = layer.declared.message("lrn_param")
     region = declared.text("norm_region", "ACROSS_CHANNELS")
     is_across = _REGIONS.get(region, region) == "ACROSS_CHANNELS"
-    axes = integers([1] if is_across else _HEIGHT_AND_WIDTH)
+    axes = [1] if is_across else _HEIGHT_AND_WIDTH
     alpha = declared.number("alpha", 1)
     beta = declared.number("beta", 0.75)
     bias = declared.number("k", 1)
@@ -261,9 +257,9 @@ def _multiply_inputs(layer: Layer, axis: int) -> Node:
     if after < 0:
         raise layer.make_error(f"its second input has too many sizes for axis {axis}")
     if before:
-        factors = ops.unsqueeze(factors, integers(range(before)))
+        factors = ops.unsqueeze(factors, list(range(before)))
     if after:
-        factors = ops.unsqueeze(factors, integers(range(-after, 0)))
+        factors = ops.unsqueeze(factors, list(range(-after, 0)))
     return ops.multiply(values, factors)
 
 
@@ -287,7 +283,7 @@ def _build_axpy(layer: Layer) -> Node:
     factors, values, offset = layer.require_inputs(3)[:3]
     missing = rank_of(values) - rank_of(factors)
     if missing:
-        factors = ops.unsqueeze(factors, integers(range(-missing, 0)))
+        factors = ops.unsqueeze(factors, list(range(-missing, 0)))
     return ops.add(ops.multiply(factors, values), offset)
 
 
@@ -306,7 +302,7 @@ def _build_normalize(layer: Layer) -> Node:
     declared = layer.declared.message("norm_param")
     axes = [1, 2, 3] if declared.flag("across_spatial", True) else [1]
     epsilon = declared.number("eps", 1e-10)
-    normalized = ops.normalize_l2(layer.input, integers(axes), epsilon, "add")
+    normalized = ops.normalize_l2(layer.input, axes, epsilon, "add")
     factors = along_axis(layer.vector(0), 4, 1)
     return ops.multiply(normalized, constant(factors))
 
@@ -329,12 +325,12 @@ def _build_prior_box(layer: Layer) -> Node:
         "scale_all_sizes": True,
     }
     boxes = ops.prior_box(_spatial_sizes(features), _spatial_sizes(image), attributes)
-    return ops.unsqueeze(boxes, integers(0))
+    return ops.unsqueeze(boxes, 0)
 
 
 def _spatial_sizes(values: Output) -> Node:
     """Height and width as a tensor, so that the network can get another input size."""
-    return ops.gather(ops.shape_of(values), integers([2, 3]), integers(0))
+    return ops.gather(ops.shape_of(values), _HEIGHT_AND_WIDTH, 0)
 
 
 def _build_detection_output(layer: Layer) -> Node:

@@ -197,16 +197,17 @@ def _build_layer(layer: Section, progress: _Progress) -> Output:
         return None
     build, _ = _LAYERS.get(layer.kind) or _LAYERS_OF_OPENCV[layer.kind]
     try:
-        output = build(layer, progress)
+        built = build(layer, progress)
     except (RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[-1]
         raise layer.make_error(f"cannot be built: {sanitize(reason)}") from error
+    output = built.output(0) if isinstance(built, Node) else built
     if math.prod(output.get_shape()) > MAX_VALUES:
         raise layer.make_error(f"its output {list(output.get_shape())} is too large")
     return output
 
 
-def _build_convolutional(layer: Section, progress: _Progress) -> Output:
+def _build_convolutional(layer: Section, progress: _Progress) -> Node | Output:
     image = progress.find_previous(layer)
     filters = layer.integer("filters")
     groups = layer.integer("groups", "1")
@@ -222,7 +223,7 @@ def _build_convolutional(layer: Section, progress: _Progress) -> Output:
         kernel = kernel.reshape(groups, -1, *kernel.shape[1:])
     convolve = ops.group_convolution if groups > 1 else ops.convolution
     convolved = convolve(image, kernel, strides, pads, pads, [1, 1])
-    return _activate(layer, ops.add(convolved, bias.reshape(1, -1, 1, 1)).output(0))
+    return _activate(layer, ops.add(convolved, bias.reshape(1, -1, 1, 1)))
 
 
 def _take_kernel(
@@ -244,19 +245,17 @@ def _take_kernel(
         return kernel * factor.reshape(-1, 1, 1, 1), bias - mean * factor
 
 
-def _build_maxpool(layer: Section, progress: _Progress) -> Output:
+def _build_maxpool(layer: Section, progress: _Progress) -> Node:
     stride = layer.integer("stride", "1")
     size = layer.integer("size", str(stride))
     padding = layer.integer("padding", str(size - 1), least=0)
     begin = [padding // 2] * 2
     end = [padding - padding // 2] * 2
     image = progress.find_previous(layer)
-    return ops.max_pool(
-        image, [stride] * 2, [1, 1], begin, pads_end=end, kernel_shape=[size] * 2
-    ).output(0)
+    return ops.max_pool(image, [stride] * 2, [1, 1], begin, pads_end=end, kernel_shape=[size] * 2)
 
 
-def _build_route(layer: Section, progress: _Progress) -> Output:
+def _build_route(layer: Section, progress: _Progress) -> Node | Output:
     parts = [progress.find(layer, number) for number in layer.integers("layers")]
     groups = layer.integer("groups", "1")
     group = layer.integer("group_id", "0", least=0)
@@ -264,19 +263,19 @@ def _build_route(layer: Section, progress: _Progress) -> Output:
         raise layer.make_error(f"there are only {groups} groups", "group_id")
     if groups > 1:
         parts = [_take_group(layer, part, group, groups) for part in parts]
-    return ops.concat(parts, 1).output(0) if len(parts) > 1 else parts[0]
+    return ops.concat(parts, 1) if len(parts) > 1 else parts[0]
 
 
-def _take_group(layer: Section, part: Output, group: int, groups: int) -> Output:
+def _take_group(layer: Section, part: Output, group: int, groups: int) -> Node:
     channels = part.get_shape()[1]
     if channels % groups:
         raise layer.make_error(f"{channels} channels in {groups} groups", "groups")
     size = channels // groups
     start, stop = ([number * size] for number in (group, group + 1))
-    return ops.slice(part, start, stop, [1], [1]).output(0)
+    return ops.slice(part, start, stop, [1], [1])
 
 
-def _build_shortcut(layer: Section, progress: _Progress) -> Output:
+def _build_shortcut(layer: Section, progress: _Progress) -> Node | Output:
     last = progress.find_previous(layer)
     number, *others = layer.integers("from")
     if others:
@@ -284,10 +283,10 @@ def _build_shortcut(layer: Section, progress: _Progress) -> Output:
     other = progress.find(layer, number)
     if last.get_shape()[2:] != other.get_shape()[2:]:
         raise layer.make_error("the layers that it adds have different sizes")
-    return _activate(layer, _add_common_channels(last, other).output(0))
+    return _activate(layer, _add_common_channels(last, other))
 
 
-def _add_common_channels(last: Output, other: Output) -> Output:
+def _add_common_channels(last: Output, other: Output) -> Node:
     """The last output, to whose first channels those of another one are added."""
     channels, others = last.get_shape()[1], other.get_shape()[1]
     if channels == others:
@@ -298,23 +297,23 @@ def _add_common_channels(last: Output, other: Output) -> Output:
     return ops.concat([ops.add(first, other), rest], 1)
 
 
-def _build_average(layer: Section, progress: _Progress) -> Output:
-    return ops.reduce_mean(progress.find_previous(layer), [2, 3], keep_dims=True).output(0)
+def _build_average(layer: Section, progress: _Progress) -> Node:
+    return ops.reduce_mean(progress.find_previous(layer), [2, 3], keep_dims=True)
 
 
-def _build_connected(layer: Section, progress: _Progress) -> Output:
+def _build_connected(layer: Section, progress: _Progress) -> Node | Output:
     image = progress.find_previous(layer)
     outputs = layer.integer("output")
     kernel, bias = _take_kernel(layer, progress, (outputs, math.prod(image.get_shape()), 1, 1))
     flat = ops.reshape(image, [1, -1], False)
     product = ops.matmul(flat, kernel.reshape(outputs, -1), False, True)
-    return _activate(layer, ops.add(product, bias.reshape(1, -1)).output(0))
+    return _activate(layer, ops.add(product, bias.reshape(1, -1)))
 
 
-def _build_product(layer: Section, progress: _Progress) -> Output:
+def _build_product(layer: Section, progress: _Progress) -> Node | Output:
     """The last output times another one, of which each may have a value for each channel."""
     other = progress.find(layer, layer.integer("from", least=-MAX_VALUES))
-    product = ops.multiply(other, progress.find_previous(layer)).output(0)
+    product = ops.multiply(other, progress.find_previous(layer))
     return _activate(layer, product, "linear")
 
 
@@ -323,7 +322,7 @@ def _pass(layer: Section, progress: _Progress) -> Output:
     return progress.find_previous(layer)
 
 
-def _build_reorg(layer: Section, progress: _Progress) -> Output:
+def _build_reorg(layer: Section, progress: _Progress) -> Node:
     """The values of squares as channels, in the order of Darknet, which is not that of others: it
     first takes them for an image of ``stride`` times the height and width.
     """
@@ -335,18 +334,18 @@ def _build_reorg(layer: Section, progress: _Progress) -> Output:
     squares = ops.reshape(image, [channels // stride**2, height, stride, width, stride], False)
     ordered = ops.transpose(squares, [2, 4, 0, 1, 3])
     shape = [1, channels * stride**2, height // stride, width // stride]
-    return ops.reshape(ordered, shape, False).output(0)
+    return ops.reshape(ordered, shape, False)
 
 
-def _build_softmax(layer: Section, progress: _Progress) -> Output:
-    return ops.softmax(progress.find_previous(layer), 1).output(0)
+def _build_softmax(layer: Section, progress: _Progress) -> Node:
+    return ops.softmax(progress.find_previous(layer), 1)
 
 
-def _build_upsample(layer: Section, progress: _Progress) -> Output:
+def _build_upsample(layer: Section, progress: _Progress) -> Node:
     image = progress.find_previous(layer)
     # Scales would be rounded in an FP16 IR, whose shapes would not be static then.
     sizes = ops.gather(ops.shape_of(image), [2, 3], 0)
-    enlarged = ops.interpolate(
+    return ops.interpolate(
         image,
         ops.multiply(sizes, np.int64(layer.integer("stride", "2"))),
         mode="nearest",
@@ -355,23 +354,21 @@ def _build_upsample(layer: Section, progress: _Progress) -> Output:
         nearest_mode="floor",
         axes=[2, 3],
     )
-    return enlarged.output(0)
 
 
-def _activate(layer: Section, output: Output, default: str = "") -> Output:
+def _activate(layer: Section, values: Node | Output, default: str = "") -> Node | Output:
     name = layer.text("activation", default)
     activate = find_activation(name)
     if activate is None:
         raise layer.make_error(f"the activation {sanitize(name)} is not supported", "activation")
-    activated = activate(output)
-    return activated if activated is output else activated.output(0)
+    return activate(values)
 
 
 def _transpose(output: Output, order: Sequence[int]) -> Output:
     return ops.transpose(output, order).output(0)
 
 
-LayerRecord = tuple[Callable[[Section, _Progress], Output], str]
+LayerRecord = tuple[Callable[[Section, _Progress], Node | Output], str]
 
 #: What builds a layer of each type, and the values that it may have.
 _LAYERS: dict[str, LayerRecord] = {

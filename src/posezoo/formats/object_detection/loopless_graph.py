@@ -64,8 +64,8 @@ def detect(boxes: Output, scores: Output, limits: Limits, **clipping: bool) -> N
     from openvino import opset8, opset11
 
     count, locations = list(boxes.get_shape())[1:3]
-    corners = opset8.gather(boxes, np.array([1, 0, 3, 2]), np.array(3))  # x, y, as it takes them
-    flat = np.array([1, -1])
+    corners = opset8.gather(boxes, [1, 0, 3, 2], 3)  # x, y, as it takes them
+    flat = [1, -1]
     # The boxes are decoded already: they are offsets from priors at 0.
     attributes = {
         "background_label_id": 0,
@@ -85,13 +85,12 @@ def detect(boxes: Output, scores: Output, limits: Limits, **clipping: bool) -> N
         opset8.constant(np.zeros((1, 1, 4 * count), np.float32)),
         attributes,
     )
-    row_scores = opset11.gather(rows, np.array(2), np.array(3))
-    most = np.array(limits.total)
+    row_scores = opset11.gather(rows, 2, 3)
     order = opset11.topk(
-        row_scores, most, 2, "max", sort="value", index_element_type="i32", stable=True
+        row_scores, limits.total, 2, "max", sort="value", index_element_type="i32", stable=True
     ).output(1)
-    indices = opset11.reshape(order, np.array([-1]), special_zero=False)
-    return opset11.gather(rows, indices, np.array(2))
+    indices = opset11.reshape(order, [-1], special_zero=False)
+    return opset11.gather(rows, indices, 2)
 
 
 def make_output(node: Node, name: str, *names: str) -> Node:

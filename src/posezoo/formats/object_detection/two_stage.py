@@ -78,19 +78,19 @@ def join_stages(
     """
     from openvino import opset13 as ops
 
-    height_width = ops.gather(size, np.array([0, 1, 0, 1]), np.array(1))
+    height_width = ops.gather(size, [0, 1, 0, 1], 1)
     is_one = _join_proposals(network, detector, pipeline, height_width)
     rows = _detect_in_proposals(network, detector, pipeline, height_width, is_one=is_one)
     if detector.kind != "mask_rcnn":
         return [make_output(rows, "detection_output", "detection_output:0")]
-    corners = ops.gather(rows, np.array([4, 3, 6, 5]), np.array(3))
-    boxes = ops.squeeze(corners, np.array([1]))
+    corners = ops.gather(rows, [4, 3, 6, 5], 3)
+    boxes = ops.squeeze(corners, [1])
     scope = _detections_scope(detector)
     replace_input(network, loop_output(scope), boxes.output(0))
-    table = ops.reshape(rows, np.array([-1, 7]), special_zero=False)
+    table = ops.reshape(rows, [-1, 7], special_zero=False)
     logits = find_tensor(network, _MASKS)
     logits.set_names(set())  # the output has them
-    channels_first = ops.transpose(logits, np.array([0, 3, 1, 2]))
+    channels_first = ops.transpose(logits, [0, 3, 1, 2])
     masks = make_output(ops.sigmoid(channels_first), _MASKS, "masks")
     return [masks, make_output(table, "reshape_do_2d", "reshape_do_2d:0")]
 
@@ -105,9 +105,9 @@ def _join_proposals(
 
     assert pipeline.proposals is not None
     boxes, scores = find_boxes(network, _boxes_and_scores(_PROPOSALS), 1)
-    rows = ops.reshape(boxes, np.array([1, -1, 4]), special_zero=False)
+    rows = ops.reshape(boxes, [1, -1, 4], special_zero=False)
     rows = ops.divide(rows, height_width)
-    scores = ops.transpose(scores, np.array([0, 2, 1]))
+    scores = ops.transpose(scores, [0, 2, 1])
     if not _clips_late(detector):
         rows = ops.clamp(rows, 0.0, 1.0)
         scores = ops.multiply(scores, _has_area(rows))
@@ -115,7 +115,7 @@ def _join_proposals(
     numbers = np.arange(pipeline.proposals.total, dtype=np.int32)[None]
     is_counted = ops.convert(ops.less(numbers, count), "f32")
     is_one = ops.multiply(is_counted, _has_area(proposals))
-    is_one = ops.unsqueeze(is_one, np.array(-1))
+    is_one = ops.unsqueeze(is_one, -1)
     proposals = ops.multiply(proposals, is_one)
     replace_input(network, loop_output("map"), proposals.output(0))
     pixels = ops.multiply(proposals, height_width)
@@ -136,15 +136,15 @@ def _propose(rows: Node, scores: Node, limits: Limits) -> tuple[Node, Output]:
     kept = ops.non_max_suppression(
         rows,
         scores,
-        np.array(limits.total, np.int64),
-        np.array(limits.iou_threshold, np.float32),
-        np.array(limits.score_threshold, np.float32),
+        limits.total,
+        np.float32(limits.iou_threshold),
+        np.float32(limits.score_threshold),
         output_type="i32",
     )
-    indices = ops.gather(kept.output(0), np.array(2), np.array(1))
+    indices = ops.gather(kept.output(0), 2, 1)
     indices = ops.concat([indices, np.zeros(limits.total, np.int32)], 0)
-    indices = ops.slice(indices, np.array([0]), np.array([limits.total]), np.array([1]))
-    boxes = ops.gather(rows, indices, np.array(1))
+    indices = ops.slice(indices, [0], [limits.total], [1])
+    boxes = ops.gather(rows, indices, 1)
     return ops.clamp(boxes, 0.0, 1.0), kept.output(2)
 
 
@@ -175,8 +175,7 @@ def _has_area(boxes: Node) -> Node:
     """1 for each box with an area, or else 0: the shape of the boxes without its last axis."""
     from openvino import opset13 as ops
 
-    last = np.array(-1)
-    low = ops.gather(boxes, np.array([0, 1]), last)
-    high = ops.gather(boxes, np.array([2, 3]), last)
+    low = ops.gather(boxes, [0, 1], -1)
+    high = ops.gather(boxes, [2, 3], -1)
     sides = ops.convert(ops.greater(high, low), "f32")
-    return ops.reduce_min(sides, last)
+    return ops.reduce_min(sides, -1)

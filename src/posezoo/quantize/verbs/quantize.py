@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         QuantizationPlan,
         QuantizationTarget,
     )
+    from posezoo.run.runtime.runtime_config import LoadOptions
 
 EXAMPLES = """
 posezoo quantize person-detection-retail-0013 --dataset_dir photos --output int8
@@ -121,11 +122,12 @@ def run(args: _QuantizeArgs) -> int:
 
     context = flags.context_from_args(args)
     require_device(context.settings.device)
-    own_irs = _describe_own_irs(args, context)
+    options = _options_from_args(args, context)
+    own_irs = _describe_own_irs(args, context, options.given)
     photo = next(filter(Path.is_file, dataset_dir.glob("*")), None)
     work = _QuantizationTask(
         context,
-        _options_from_args(args, context),
+        options,
         dataset_dir,
         args.output,
         own_irs=own_irs,
@@ -217,12 +219,12 @@ def _own_xmls(args: _QuantizeArgs) -> list[str]:
     return [name for name in args.models if name.endswith(".xml")]
 
 
-def _describe_own_irs(args: _QuantizeArgs, context: Context) -> dict[Path, QuantizationTarget]:
+def _describe_own_irs(
+    args: _QuantizeArgs, context: Context, given: LoadOptions
+) -> dict[Path, QuantizationTarget]:
     """The networks of the IR that the user names instead of models, by their paths."""
     from posezoo.quantize.int8_models import describe_own_ir
-    from posezoo.run.runtime.runtime_config import LoadOptions
 
-    given = described_options_from_args(args, LoadOptions(), *args.models)
     like = flags.like_from_args(args, context)
     metric = args.metric or ""
     xmls = map(Path, _own_xmls(args))

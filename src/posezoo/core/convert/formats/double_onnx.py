@@ -9,7 +9,7 @@ precision, but a convolution adds fewer values.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from posezoo.core.convert.protobuf_reader import (
     read_fields,
     read_integers,
     read_texts,
+    replace_fields,
 )
 
 # ONNX Runtime computes these in double precision, too.
@@ -59,11 +60,7 @@ def compute_in_double(buffer: Buffer, ranks: Mapping[str, int]) -> bytes:
             its name. Nodes in the bodies of others stay as they are.
     """
     rewriting = _DoubleRewriting(buffer, ranks, _find_version(buffer))
-
-    def rewrite_graph(graph: ProtobufField) -> Iterator[bytes]:
-        yield _replace_fields(buffer, graph, 1, rewriting.rewrite)
-
-    return _replace_fields(buffer, None, 7, rewrite_graph)
+    return b"".join(replace_fields(buffer, 7, 1, rewriting.rewrite))  # the nodes of the graph
 
 
 def _find_version(buffer: Buffer) -> int:
@@ -74,24 +71,6 @@ def _find_version(buffer: Buffer) -> int:
             if part.number == 2 and not any(domains):
                 return read_integers(buffer, part)[0]
     return 1
-
-
-def _replace_fields(
-    buffer: Buffer,
-    message: ProtobufField | None,
-    number: int,
-    replace: Callable[[ProtobufField], Iterator[bytes]],
-) -> bytes:
-    """A message, or that of the whole buffer, with other values in the fields of this number."""
-    parts = []
-    before = message.start if message else 0
-    for part in read_fields(buffer, message):
-        if part.number == number:
-            parts += [encode_field(number, value) for value in replace(part)]
-        else:
-            parts.append(buffer[before : part.end])
-        before = part.end
-    return b"".join(parts)
 
 
 class _DoubleRewriting:

@@ -30,7 +30,6 @@ from posezoo.core.convert.protobuf_reader import (
     ProtobufError,
     ProtobufField,
     encode_field,
-    encode_head,
     find_messages,
     has_fields,
     map_file,
@@ -38,6 +37,7 @@ from posezoo.core.convert.protobuf_reader import (
     read_integers,
     read_texts,
     read_varint,
+    replace_fields,
 )
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.errors import ConversionError
@@ -89,9 +89,6 @@ _PASSING = frozenset(
 )
 _LINEAR = frozenset({"Add", "Sub", "Mul", "Div"})
 _REORDERING = frozenset({"GRU", "LSTM", "RNN"})
-
-# How many bytes of a file are copied at a time.
-_CHUNK = 1 << 20
 
 #: Reads the parts of a model one after the other.
 ReadParts = Callable[[], Iterable[bytes]]
@@ -353,8 +350,8 @@ def _find_ranks(module: Any, path: Path, content: bytes, outputs: Sequence[str])
     }
 
 
-def _open_session(module: Any, path: Path, parts: Iterable[bytes] = ()) -> Any:
-    """The file in ONNX Runtime; ``parts`` of another model in its place if they are given."""
+def _open_session(module: Any, path: Path, parts: Iterable[bytes]) -> Any:
+    """The file in ONNX Runtime; ``parts`` of another model in its place if there are any."""
     options = module.SessionOptions()
     # Without optimizations it computes the nodes exactly as they are in the file.
     options.graph_optimization_level = module.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -455,58 +452,27 @@ def _find_other_shapes(path: Path, sizes: Mapping[str, Shape]) -> dict[str, Shap
 def _edit_graph(path: Path, shapes: Mapping[str, Shape]) -> Iterator[bytes]:
     """The parts of a file whose graph has other input shapes, by name."""
     with map_file(path) as buffer:
-        copied = 0
-        for start, end, new in _find_edits(buffer, shapes):
-            yield from _read_chunks(buffer, copied, start)
-            yield new
-            copied = end
-        yield from _read_chunks(buffer, copied, len(buffer))
-
-
-def _find_edits(buffer: Buffer, shapes: Mapping[str, Shape]) -> Iterator[tuple[int, int, bytes]]:
-    """Where a file is edited, in order: the start and the end of what is replaced, and the new
-    bytes.
-    """
-    before = 0
-    for field in read_fields(buffer):
-        if field.number == 7:  # the graph
-            edits = list(_replace_inputs(buffer, field, shapes))
-            growth = sum(len(new) - (end - start) for start, end, new in edits)
-            yield before, field.start, encode_head(7, field.end - field.start + growth)
-            yield from edits
-        before = field.end
-
-
-def _replace_inputs(
-    buffer: Buffer, graph: ProtobufField, shapes: Mapping[str, Shape]
-) -> Iterator[tuple[int, int, bytes]]:
-    """The edits that give the inputs with these names other shapes."""
-    before = graph.start
-    for field in read_fields(buffer, graph):
-        shape = shapes.get(_read_name(buffer, field)) if field.number == 11 else None
-        if shape:
-            yield before, field.end, encode_field(11, _declare_input(buffer, field, shape))
-        before = field.end
-
-
-def _read_chunks(buffer: Buffer, start: int, end: int) -> Iterator[bytes]:
-    for at in range(start, end, _CHUNK):
-        yield buffer[at : min(at + _CHUNK, end)]
+        yield from replace_fields(buffer, 7, 11, partial(_declare_input, buffer, shapes))
 
 
 def _read_name(buffer: Buffer, port: ProtobufField) -> str:
     return "".join(*read_texts(buffer, port, 1))
 
 
-def _declare_input(buffer: Buffer, port: ProtobufField, shape: Shape) -> bytes:
-    """The same input of another shape."""
+def _declare_input(
+    buffer: Buffer, shapes: Mapping[str, Shape], port: ProtobufField
+) -> Iterator[bytes]:
+    """The same input, of another shape if there is one for its name."""
+    name = _read_name(buffer, port)
+    if name not in shapes:
+        yield buffer[port.start : port.end]
+        return
     (tensor,) = find_messages(buffer, 2, 1, within=port)  # its type
     kind = next(field for field in read_fields(buffer, tensor) if field.number == 1)
     (number,) = read_integers(buffer, kind)
-    sides = b"".join(encode_field(1, encode_field(1, size)) for size in shape)
+    sides = b"".join(encode_field(1, encode_field(1, size)) for size in shapes[name])
     new_type = encode_field(1, encode_field(1, number) + encode_field(2, sides))
-    name = _read_name(buffer, port).encode()
-    return encode_field(1, name) + encode_field(2, new_type)
+    yield encode_field(1, name.encode()) + encode_field(2, new_type)
 
 
 ONNX = ModelFormat(
