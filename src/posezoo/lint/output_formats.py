@@ -18,6 +18,7 @@ from posezoo.core.events import Listener
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.versions import version
 from posezoo.lint.finding import Finding, to_safe_line
+from posezoo.lint.metadata_flags import BASELINE_SIGNS
 from posezoo.lint.rule import RuleInfo
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -119,10 +120,6 @@ def relative_path(file: str) -> str:
     if path.is_relative_to(here):
         return str(path.relative_to(here))
     return file
-
-
-#: What each baseline has near its beginning.
-BASELINE_SIGNS = ('{\n "findings": [',)
 
 
 def read_baseline(path: Path) -> frozenset[tuple[str, ...]]:

@@ -265,7 +265,10 @@ def compare_models(
         sizes = [] if every_precision else selection.target_sizes(facts.model)
         precisions = [*Precision] if every_precision else _measured_precisions(facts, selection)
         for precision in precisions:
-            if all(_has_ir(part, precision, layout) for part in facts.parts):
+            if all(
+                offers_precision(part, precision) or layout.ir_path(part, precision).is_file()
+                for part in facts.parts
+            ):
                 subjects += [_Subject(facts, precision, size) for size in (None, *sizes)]
 
     def of_pipeline(kind: str, shown: int = USUALLY_SHOWN) -> _Select:
@@ -461,10 +464,6 @@ def _list_proofs(facts: ModelFacts, precision: Precision) -> tuple[str, ...]:
     return tuple(proofs)
 
 
-def _has_ir(part: ModelSpec, precision: Precision, layout: ModelLayout) -> bool:
-    return offers_precision(part, precision) or layout.ir_path(part, precision).is_file()
-
-
 def _static_metrics(
     facts: ModelFacts, precision: Precision, layout: ModelLayout, selection: MeasurementSelection
 ) -> Metrics:
@@ -576,9 +575,7 @@ def int8_ratio(measurement: Measurement, others: Iterable[Measurement]) -> float
     for other in others:
         if other.precision is baseline and _conditions(other) == conditions:
             least = other.figures.get(metric)
-            if not least or value is None:
-                return None
-            return value / least
+            return value / least if least and value is not None else None
     return None
 
 

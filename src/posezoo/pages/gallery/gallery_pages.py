@@ -98,7 +98,9 @@ def render_gallery_pages(
         pages[SIDE_BY_SIDE] = _render_side_by_side(with_pictures)
     named = [entry for entry in entries if entry.name == first]
     heroes = list(map(_hero, (*named, *with_pictures)[:1]))
-    models = _count_models(entries)
+    variants = sum(entry.is_variant for entry in entries)
+    models = format_count(len(entries) - variants, "model")  # as posezoo list counts them
+    models = join(models, format_count(variants, "variant") if variants else "")
     used_tasks = {entry.facts.model.task for entry in entries}
     tasks = format_count(len(used_tasks), "task")
     data = index_data(gallery)
@@ -117,13 +119,6 @@ def render_gallery_pages(
         json=to_script_json(data),
     )
     return pages
-
-
-def _count_models(entries: Sequence[GalleryEntry]) -> str:
-    """The number of models as ``posezoo list`` counts them, and that of their further variants."""
-    variants = sum(entry.is_variant for entry in entries)
-    models = format_count(len(entries) - variants, "model")
-    return join(models, format_count(variants, "variant") if variants else "")
 
 
 def index_data(gallery: GalleryData) -> Json:
