@@ -652,8 +652,9 @@ def in_order(rows: Iterable[ComparisonRow]) -> tuple[ComparisonRow, ...]:
     """The order of all lists, tables and charts: the user's own first, then by AP, measured or else
     published; those without one come last, since nothing says where they belong.
     """
-
-    def rank(row: ComparisonRow) -> tuple[bool, float, str]:
-        return not row.is_own, -row.ap.number if row.ap else 0.0, row.name
-
-    return tuple(sorted(rows, key=rank))
+    return tuple(
+        sorted(
+            rows,
+            key=lambda row: (not row.is_own, -row.ap.number if row.ap else 0.0, row.name),
+        )
+    )

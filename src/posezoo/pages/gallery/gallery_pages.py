@@ -195,6 +195,8 @@ def _render_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collect
     files = [_file_row(file) for part in facts.parts for file in part.files]
     tags = [value for key, value in entry.facets.items() if key not in ("license", "approach")]
     tags += to_json(entry.precisions)
+    published = [part.published for part in facts.parts]
+    tables = tabulate_measurements(facts)
     return render_page(
         "model",
         ["copy"],
@@ -210,22 +212,12 @@ def _render_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collect
             (part.license, read_copyright_line(part), part.license_note) for part in facts.parts
         ),
         citations=list(map(format_bibtex, facts.papers)),
-        **_performance(entry, gallery),
+        metrics=[_metrics_table(entry, gallery, scope) for scope in ("pipeline", "network")],
+        accuracy=[_accuracy_row(claim) for each in published for claim in each.accuracy],
+        known_difference=" ".join(unique(each.known_difference for each in published)),
+        measured=[(_measurement_title(table), table) for table in tables],
+        card_rows=list(map(_card_row, entry.from_card)),
     )
-
-
-def _performance(entry: GalleryEntry, gallery: GalleryData) -> dict[str, object]:
-    facts = entry.facts
-    published = [part.published for part in facts.parts]
-    differences = unique(each.known_difference for each in published)
-    tables = tabulate_measurements(facts)
-    return {
-        "metrics": [_metrics_table(entry, gallery, scope) for scope in ("pipeline", "network")],
-        "accuracy": [_accuracy_row(claim) for each in published for claim in each.accuracy],
-        "known_difference": " ".join(differences),
-        "measured": [(_measurement_title(table), table) for table in tables],
-        "card_rows": list(map(_card_row, entry.from_card)),
-    }
 
 
 def _card_row(metric: CardMetric) -> Row:
