@@ -265,10 +265,7 @@ def compare_models(
         sizes = [] if every_precision else selection.target_sizes(facts.model)
         precisions = [*Precision] if every_precision else _measured_precisions(facts, selection)
         for precision in precisions:
-            if all(
-                offers_precision(part, precision) or layout.ir_path(part, precision).is_file()
-                for part in facts.parts
-            ):
+            if all(_has_ir(part, precision, layout) for part in facts.parts):
                 subjects += [_Subject(facts, precision, size) for size in (None, *sizes)]
 
     def of_pipeline(kind: str, shown: int = USUALLY_SHOWN) -> _Select:
@@ -462,6 +459,10 @@ def _list_proofs(facts: ModelFacts, precision: Precision) -> tuple[str, ...]:
             found = (record.reference, record.int8, record.dependence, record.nodes)
             proofs |= dict.fromkeys(map(str, filter(None, found)))
     return tuple(proofs)
+
+
+def _has_ir(part: ModelSpec, precision: Precision, layout: ModelLayout) -> bool:
+    return offers_precision(part, precision) or layout.ir_path(part, precision).is_file()
 
 
 def _static_metrics(

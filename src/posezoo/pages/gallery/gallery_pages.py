@@ -98,9 +98,7 @@ def render_gallery_pages(
         pages[SIDE_BY_SIDE] = _render_side_by_side(with_pictures)
     named = [entry for entry in entries if entry.name == first]
     heroes = list(map(_hero, (*named, *with_pictures)[:1]))
-    variants = sum(entry.is_variant for entry in entries)
-    models = format_count(len(entries) - variants, "model")  # as posezoo list counts them
-    models = join(models, format_count(variants, "variant") if variants else "")
+    models = _count_models(entries)
     used_tasks = {entry.facts.model.task for entry in entries}
     tasks = format_count(len(used_tasks), "task")
     data = index_data(gallery)
@@ -119,6 +117,13 @@ def render_gallery_pages(
         json=to_script_json(data),
     )
     return pages
+
+
+def _count_models(entries: Sequence[GalleryEntry]) -> str:
+    """The number of models as ``posezoo list`` counts them, and that of their further variants."""
+    variants = sum(entry.is_variant for entry in entries)
+    models = format_count(len(entries) - variants, "model")
+    return join(models, format_count(variants, "variant") if variants else "")
 
 
 def index_data(gallery: GalleryData) -> Json:
@@ -195,8 +200,6 @@ def _render_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collect
     files = [_file_row(file) for part in facts.parts for file in part.files]
     tags = [value for key, value in entry.facets.items() if key not in ("license", "approach")]
     tags += to_json(entry.precisions)
-    published = [part.published for part in facts.parts]
-    tables = tabulate_measurements(facts)
     return render_page(
         "model",
         ["copy"],
@@ -212,12 +215,22 @@ def _render_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collect
             (part.license, read_copyright_line(part), part.license_note) for part in facts.parts
         ),
         citations=list(map(format_bibtex, facts.papers)),
-        metrics=[_metrics_table(entry, gallery, scope) for scope in ("pipeline", "network")],
-        accuracy=[_accuracy_row(claim) for each in published for claim in each.accuracy],
-        known_difference=" ".join(unique(each.known_difference for each in published)),
-        measured=[(_measurement_title(table), table) for table in tables],
-        card_rows=list(map(_card_row, entry.from_card)),
+        **_performance(entry, gallery),
     )
+
+
+def _performance(entry: GalleryEntry, gallery: GalleryData) -> dict[str, object]:
+    facts = entry.facts
+    published = [part.published for part in facts.parts]
+    differences = unique(each.known_difference for each in published)
+    tables = tabulate_measurements(facts)
+    return {
+        "metrics": [_metrics_table(entry, gallery, scope) for scope in ("pipeline", "network")],
+        "accuracy": [_accuracy_row(claim) for each in published for claim in each.accuracy],
+        "known_difference": " ".join(differences),
+        "measured": [(_measurement_title(table), table) for table in tables],
+        "card_rows": list(map(_card_row, entry.from_card)),
+    }
 
 
 def _card_row(metric: CardMetric) -> Row:

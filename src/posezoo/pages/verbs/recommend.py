@@ -235,14 +235,17 @@ def _is_for_task(facts: ModelFacts, args: _RecommendArgs) -> bool:
         return False
     if args.task == "detection":
         return facts.model.task == args.task
-    roles = {port.role for part in facts.parts for port in part.outputs}
-    finds_depth = facts.model.task.endswith("_3d") or "world_landmarks" in roles
-    if facts.skeleton is None or (args.three_d and not finds_depth):
+    if facts.skeleton is None or (args.three_d and not _finds_depth(facts)):
         return False
     keypoint_count = len(facts.skeleton.keypoints)
     if args.keypoints is not None:
         return keypoint_count == args.keypoints
     return noun_of(facts.model) == "person" and 0 < keypoint_count < _WHOLE_BODY
+
+
+def _finds_depth(facts: ModelFacts) -> bool:
+    roles = {port.role for part in facts.parts for port in part.outputs}
+    return facts.model.task.endswith("_3d") or "world_landmarks" in roles
 
 
 def _gallery_address(answer: Recommendation, limits: RequiredValues) -> str:
