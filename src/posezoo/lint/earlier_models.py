@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec, SourceFile
@@ -37,14 +36,7 @@ def read_digests(spec: ModelSpec) -> set[str]:
     return {*list_pins(largest).values()}
 
 
-def find_same(model: Model, others: Sequence[Model]) -> Sequence[Model]:
-    """The model or the variant of this name; if there is none, all with its file or its source."""
-    named = [each for each in others if (each.name, each.tag) == (model.name, model.tag)]
-    keys = _read_keys(model)
-    return named or [each for each in others if not keys.isdisjoint(_read_keys(each))]
-
-
-def _read_keys(model: Model) -> set[object]:
+def read_keys(model: Model) -> set[object]:
     """What shows that two models are of the same file; or two composites, of the same parts."""
     if isinstance(model, CompositeSpec):
         return {model.stages}

@@ -7,6 +7,8 @@ from pathlib import Path
 from posezoo.cli.flags import Flag, FormatArgs
 from posezoo.cli.parsers import OutputFile
 
+#: What each baseline has near its beginning.
+BASELINE_SIGNS = ('{\n "findings": [',)
 FORMATS = ("text", "json", "sarif", "github")
 
 METADATA_FLAGS = (
@@ -33,7 +35,7 @@ METADATA_FLAGS = (
     Flag(
         "--write_baseline FILE",
         "with --metadata: write all findings to this file, for --baseline",
-        output=OutputFile(signs=('{\n "findings": [',), renews="baseline"),
+        output=OutputFile(signs=BASELINE_SIGNS, renews="baseline"),
     ),
     Flag(
         "--artifacts DIR",

@@ -18,6 +18,7 @@ from posezoo.core.events import Listener
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.versions import version
 from posezoo.lint.finding import Finding, to_safe_line
+from posezoo.lint.metadata_flags import BASELINE_SIGNS
 from posezoo.lint.rule import RuleInfo
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -32,7 +33,7 @@ def to_text(finding: Finding) -> str:
     """A line of text that starts with ``file:line:column``, which terminals and editors show as a
     link.
     """
-    file = to_safe_line(_relative_path(finding.file))
+    file = to_safe_line(relative_path(finding.file))
     place = f"{file}:{finding.line}:{finding.column}"
     return f"{place}: {finding.severity}: {finding.message} [{finding.rule}]"
 
@@ -63,7 +64,7 @@ def _describe_rule(rule: RuleInfo) -> dict[str, object]:
 
 
 def _sarif_result(finding: Finding, rule_index: int) -> dict[str, object]:
-    path = Path(_relative_path(finding.file))
+    path = Path(relative_path(finding.file))
     uri = path.as_uri() if path.is_absolute() else quote(path.as_posix())
     region = {"startLine": finding.line, "startColumn": finding.column}
     location = {"artifactLocation": {"uri": uri}, "region": region}
@@ -109,20 +110,16 @@ def _path_in_repository(file: str) -> str:
     for folder in path.parents:
         if (folder / ".git").exists():
             return path.relative_to(folder).as_posix()
-    return _relative_path(file)
+    return relative_path(file)
 
 
-def _relative_path(file: str) -> str:
+def relative_path(file: str) -> str:
     """The path relative to the working folder if it is below it; otherwise unchanged."""
     path = Path(file)
     here = Path.cwd()
     if path.is_relative_to(here):
         return str(path.relative_to(here))
     return file
-
-
-#: What each baseline has near its beginning.
-BASELINE_SIGNS = ('{\n "findings": [',)
 
 
 def read_baseline(path: Path) -> frozenset[tuple[str, ...]]:

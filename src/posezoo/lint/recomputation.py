@@ -88,8 +88,8 @@ def _check_variant(view: ModelView, spec: ModelSpec, layout: ModelLayout, core: 
             network = core.read_model(xml)
         except RuntimeError as error:
             message = f"{xml}: cannot be read: {error_text(error)}"
-            violation = RuleViolation(view.location("files"), message, str(precision))
-            yield "artifact-readable", violation
+            place = view.location("files")
+            yield "artifact-readable", RuleViolation(place, message, str(precision))
             continue
         yield from _check_ports(view, spec.inputs, network.inputs, "inputs", xml=xml)
         yield from _check_ports(view, spec.outputs, network.outputs, "outputs", xml=xml)

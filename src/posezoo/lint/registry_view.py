@@ -34,7 +34,7 @@ from posezoo.core.registry import Registry, RegistryEntry
 from posezoo.core.values import frozen
 from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below, read_runs
 from posezoo.lint.card_claims import CardClaims, CardValue, read_claims, select_part_sections
-from posezoo.lint.earlier_models import EarlierModels, find_same, read_reasons
+from posezoo.lint.earlier_models import EarlierModels, read_keys, read_reasons
 from posezoo.lint.finding import FileLocation, Place, RuleViolation, Severity
 from posezoo.lint.index_pages import IndexRow, read_index
 from posezoo.lint.text_comparison import file_name, read_names
@@ -102,8 +102,13 @@ class RegistryView:
         return _group((row.model, row) for row in rows)
 
     def find_earlier(self, model: Model) -> Sequence[Model]:
-        """The model before the change, or those with its file; empty if there is none."""
-        return find_same(model, self._earlier_models)
+        """The model or the variant of this name before the change; if there was none, all with its
+        file or its source.
+        """
+        models = self._earlier_models
+        named = [each for each in models if (each.name, each.tag) == (model.name, model.tag)]
+        keys = read_keys(model)
+        return named or [each for each in models if not keys.isdisjoint(read_keys(each))]
 
     @cached_property
     def _unchanged(self) -> list[ModelView]:

@@ -24,7 +24,9 @@ class EditError(Exception):
 
 @frozen
 class YamlEdit:
-    """A new text for a value; or, if it has a key, a key with this text after the value."""
+    """A new text for a value; or, if it has a key, a key with this text after the value. An empty
+    text removes the line of the value, which must have nothing else but its key and a comment.
+    """
 
     node: YamlNode  # neither a list nor a mapping
     text: str
@@ -45,8 +47,12 @@ def apply_edits(content: bytes, edits: Sequence[YamlEdit]) -> bytes:
     expected = _plain(parse_yaml(content, file))
     # From the end to the beginning, so that the positions of the others stay right.
     for edit in sorted(edits, key=_position, reverse=True):
-        start = starts[edit.node.line - 1] + edit.node.column - 1
-        text = _insert(text, start, edit) if edit.key else _replace(text, start, edit)
+        line = starts[edit.node.line - 1]
+        start = line + edit.node.column - 1
+        if not edit.text:
+            text = _remove(text, line, edit.node)
+        else:
+            text = _insert(text, start, edit) if edit.key else _replace(text, start, edit)
         _change(expected, edit)
     changed = mark + text.encode("utf-8")
     try:
@@ -76,6 +82,14 @@ def _replace(text: str, start: int, edit: YamlEdit) -> str:
     return f"{text[:start]}{quote}{edit.text}{quote}{text[start + len(written) :]}"
 
 
+def _remove(text: str, line: int, node: YamlNode) -> str:
+    pair = re.compile(rf"[ \t]*{node.key}:[ \t]+{node.value}{_END_OF_LINE.pattern}(\r\n|\n|\r|)")
+    match = pair.match(text, line)
+    if match is None:
+        raise EditError(f"{node.file}:{node.line}: {node.key} has no line of its own")
+    return text[:line] + text[match.end() :]
+
+
 def _insert(text: str, start: int, edit: YamlEdit) -> str:
     written, _ = _written(text, start, edit.node)
     end = start + len(written)
@@ -103,7 +117,10 @@ def _change(tree: Any, edit: YamlEdit) -> None:
     *above, last = _keys_of(edit.node)
     for key in above:
         tree = tree[key]
-    tree[edit.key or last] = edit.text
+    if edit.text:
+        tree[edit.key or last] = edit.text
+    else:
+        del tree[last]
 
 
 def _keys_of(node: YamlNode) -> Iterable[str | int]:

@@ -167,7 +167,7 @@ class CaseMaker:
             weights = "generated"
         elif precision in model.precisions:
             xml = get_irs(model, precision, self.context, listener=self.listener)[model.name]
-        size = self.options.size or complexity_count.usual_size(model)
+        size = complexity_count.usual_size(model)
         yield from self._network_cases(
             model.full_name, precision, xml, weights, size=size, is_recordable=is_declared(model)
         )
@@ -184,7 +184,7 @@ class CaseMaker:
     ) -> Iterator[BenchmarkCase]:
         for runtime in self.options.runtimes:
             for batch in self.options.batches:
-                workload = NetworkWorkload(xml, batch, size or self.options.size)
+                workload = NetworkWorkload(xml, batch, self.options.size or size)
                 yield BenchmarkCase(
                     name, precision, workload, runtime, weights=weights, is_recordable=is_recordable
                 )

@@ -134,10 +134,11 @@ def _describe_pipeline(result: BenchmarkResult) -> str:
 
 
 def _best_batches(results: Sequence[BenchmarkResult]) -> Iterator[BenchmarkResult]:
-    def all_but_batch(result: BenchmarkResult) -> tuple[str, str, int]:
-        return result.case.model, str(result.case.precision), result.case.runtime.requests
-
-    for _, group in groupby(results, all_but_batch):
+    cases = groupby(
+        results,
+        lambda each: (each.case.model, str(each.case.precision), each.case.runtime.requests),
+    )
+    for _, group in cases:
         best = select_best_batch([*group])
         if best:
             yield best

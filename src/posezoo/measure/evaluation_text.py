@@ -72,9 +72,8 @@ def print_video_report(report: VideoReport) -> None:
     frames = format_count(result.total.frames, "annotated frame")
     total = result.total
     print_lines(
-        f"{_name_ir(protocol)} on {protocol.estimator.device}:"
-        f" {_describe_settings(report.to_settings())}",
-        f"people from {describe_people(protocol.people_from, protocol.detector_precision)}",
+        _describe_protocol(protocol, report.to_settings()),
+        _describe_people(protocol),
         f"{videos}, {frames}, {total.counts.people} people of {result.dataset.name}",
     )
     if result.left_out:
@@ -120,34 +119,37 @@ def _filled_columns(rows: Sequence[Sequence[str]]) -> list[list[str]]:
     return [[row[index] for index in filled] for row in rows]
 
 
-def _describe_settings(settings: Mapping[str, object], *left_out: str) -> str:
-    """The settings that the report does not show elsewhere, without those in ``left_out``."""
-    hidden = ("people_from", DETECTOR_PRECISION, *left_out)
-    return format_pairs({key: value for key, value in settings.items() if key not in hidden})
-
-
-def _name_ir(protocol: EvaluationProtocol) -> str:
-    """The model and its precision; an .xml as posezoo run names it."""
+def _describe_protocol(
+    protocol: EvaluationProtocol, settings: Mapping[str, object], *left_out: str
+) -> str:
+    """The model and its precision, or an .xml as posezoo run names it; and the settings that the
+    report does not show elsewhere, without those in ``left_out``.
+    """
     estimator = protocol.estimator
+    name = f"{protocol.model_name} ({protocol.precision} IR)"
     if protocol.precision is None:
-        return f"{protocol.irs[0]} (decoder {estimator.decoder})"
-    return f"{protocol.model_name} ({protocol.precision} IR)"
+        name = f"{protocol.irs[0]} (decoder {estimator.decoder})"
+    hidden = ("people_from", DETECTOR_PRECISION, *left_out)
+    shown = {key: value for key, value in settings.items() if key not in hidden}
+    return f"{name} on {estimator.device}: {format_pairs(shown)}"
+
+
+def _describe_people(protocol: EvaluationProtocol) -> str:
+    return f"people from {describe_people(protocol.people_from, protocol.detector_precision)}"
 
 
 def _heading(report: EvaluationReport, *, left_out: Sequence[str] = ()) -> Iterator[str]:
     """The model, its settings without those in ``left_out``, and the data set."""
     result = report.result
     protocol = report.protocol
-    estimator = protocol.estimator
-    settings = _describe_settings(protocol.to_settings(), *left_out)
-    yield f"{_name_ir(protocol)} on {estimator.device}: {settings}"
+    yield _describe_protocol(protocol, protocol.to_settings(), *left_out)
     images = format_count(len(result.dataset.images), "image")
     if result.dataset.categories:
         yield f"{images}, {format_count(result.people, 'object')} of {result.dataset.name}"
     else:
-        yield f"people from {describe_people(protocol.people_from, protocol.detector_precision)}"
+        yield _describe_people(protocol)
         yield f"{images}, {result.people} people of {result.dataset.name}"
-    unannotated = unannotated_keypoints(estimator.model, result.dataset)
+    unannotated = unannotated_keypoints(protocol.estimator.model, result.dataset)
     if unannotated and not protocol.of_boxes:
         yield f"not annotated, so not counted: {', '.join(unannotated)}"
     for name, reason in result.unreadable.items():

@@ -6,7 +6,7 @@ import argparse
 import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-from itertools import chain
+from itertools import chain, product
 from typing import TYPE_CHECKING
 
 from posezoo.cli.flags import Flag, FlagGroup, parse_framework
@@ -63,7 +63,10 @@ class ModelFilters:
             "license": facts.licenses,
         }
         for name, patterns in self.patterns.items():
-            if patterns and not any(_matches(value, patterns) for value in values[name]):
+            pairs = product(values[name], patterns)
+            if patterns and not any(
+                fnmatchcase(value.casefold(), pattern.casefold()) for value, pattern in pairs
+            ):
                 return False
         text = f"{facts.name} {facts.model.description}"
         words = (self.search or "").split()
@@ -126,10 +129,6 @@ def select_filtered(
             existing = f"; licenses here: {', '.join(licenses)}"
         console.print_line(f"no model matches {filters}{existing}")
     return passed, selection
-
-
-def _matches(value: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(value.casefold(), pattern.casefold()) for pattern in patterns)
 
 
 def _has_word(text: str, beginning: str) -> bool:

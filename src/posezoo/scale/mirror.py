@@ -17,7 +17,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from hashlib import sha256
-from itertools import chain
 from pathlib import Path
 
 from posezoo.cli.cache_entries import list_entries, own_files
@@ -61,12 +60,6 @@ from posezoo.packages.python_package import download_wheel
 from posezoo.pages.license_notice import NOTICE_SIGNS, LicenseTerms, format_notice
 
 NOTICE = "NOTICE"
-
-
-def registry_wheel(name: str) -> SourceFile:
-    """The wheel from which a registry of ``WHEEL_REGISTRIES`` is read, as a file of a mirror."""
-    source = wheel_of(name)
-    return replace(source.package_file, sources=(source,))
 
 
 @frozen
@@ -147,7 +140,7 @@ class Mirror:
         """
         refuse_license(spec, download_options.allow_licenses)
         spec = self.open_lock().with_pins(spec)
-        return self.plan_files(spec, spec.files, download_options)
+        return self._plan_files(spec, spec.files, download_options)
 
     def add_model(
         self,
@@ -196,13 +189,20 @@ class Mirror:
         record.add(ModelSnapshot(tuple(present)))
         return paths
 
-    def plan_files(
+    def plan_registry(
+        self, name: str, download_options: DownloadOptions
+    ) -> tuple[PlannedFile, ...]:
+        """What ``add_registry`` would do; nothing is written and no server is asked."""
+        source = wheel_of(name)
+        wheel = replace(source.package_file, sources=(source,))
+        return self._plan_files(name, [wheel], download_options)
+
+    def _plan_files(
         self,
         owner: ModelSpec | str,
         files: Iterable[SourceFile],
         download_options: DownloadOptions,
     ) -> tuple[PlannedFile, ...]:
-        """What would be done for each file; nothing is written and no server is asked."""
         context = DownloadContext(owner, download_options)
         return tuple(plan_file(file, self._download_path(file), context) for file in files)
 
@@ -283,6 +283,8 @@ class Mirror:
     ) -> Iterator[MirroredFile]:
         """The files in the lock, by the keys of its models in ``specs``."""
         declared = self._declared()
+        files = ((key, file) for key, spec in specs.items() for file in spec.files)
+        digests = {(key, file.name): file.checksum for key, file in files}
         for line in lock.entries.values():
             if line.origin == MADE or not _is_among(line.model, names):
                 continue
@@ -293,8 +295,7 @@ class Mirror:
                 if name in declared:
                     path = declared[name].path
             else:
-                declared_digest = _find_digest(specs.get(line.model), line.file)
-                path = self.store_path(declared_digest or digest)
+                path = self.store_path(digests.get((line.model, line.file)) or digest)
             yield MirroredFile(line.model, line.file, path, file_state(path, line.size, digest))
 
     def _check_unlocked(self, specs: Iterable[ModelSpec]) -> Iterator[MirroredFile]:
@@ -361,20 +362,21 @@ class Mirror:
             OutputError: the lock cannot be written.
         """
         lock = self.open_lock()
-        removed = []
         gone = lock.find_gone(registry)
+        removed = []
         for file in self._check_locked(lock, {}, gone) if gone else ():
             if file.file in (MODEL_YML, COMPOSITE_YML) and file.state == "good":
                 removed.append(file.path)
         lock.record([], gone=gone)
-        digests = {Digest("sha384", entry.sha384) for entry in lock.entries.values()}
-        declared = chain(
-            own_files(), ((spec.name, file) for spec in self.specs() for file in spec.files)
-        )
-        digests |= {file.checksum for _, file in declared if file.checksum}
+        kept: set[Digest | None] = {
+            Digest("sha384", entry.sha384) for entry in lock.entries.values()
+        }
+        kept.update(file.checksum for _, file in own_files())
+        kept.update(file.checksum for spec in self.specs() for file in spec.files)
         for entry in list_entries(self.root, {}):
-            is_kept = entry.digest in digests
-            if not is_kept and file_state(entry.path, entry.size, entry.digest) == "good":
+            if entry.digest in kept:
+                continue
+            if file_state(entry.path, entry.size, entry.digest) == "good":
                 removed.append(entry.path)
         remove_files(removed, [self.root])
         return removed
@@ -402,9 +404,3 @@ class Mirror:
 
 def _is_among(model: str, names: Collection[str]) -> bool:
     return not names or model in names or model.partition("@")[0] in names
-
-
-def _find_digest(spec: ModelSpec | None, name: str) -> Digest | None:
-    """The digest that model.yml declares for a file."""
-    files = spec.files if spec else ()
-    return next((file.checksum for file in files if file.name == name), None)

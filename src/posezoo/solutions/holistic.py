@@ -135,9 +135,7 @@ class Holistic(PoseSolution):
 
     def _recrop_hand(self, image: Image, wrist: Array, middle: Array) -> Box:
         square = _around(middle, wrist, find_turn(wrist, middle, math.pi / 2), scale=2.7)
-        transform = rotated_square_transform(
-            square.center, square.width, square.angle, _RECROP_SIZE
-        )
+        transform = _transform(square, _RECROP_SIZE)
         outputs = infer(self._recrop, transform.sample(image, repeats_edges=True))
         (points,) = outputs.values()
         center, end = transform.to_image(points.reshape(2, 2))

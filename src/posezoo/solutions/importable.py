@@ -145,15 +145,13 @@ def _create_enum(module: str, name: str, facts: Mapping[str, Any]) -> Any:
     return kind(name.rpartition(".")[2], members, module=module, qualname=name)
 
 
-def _create_mapping(module: str, _name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: _create(module, key, value) for key, value in facts["mapping"].items()}
-
-
 # By a key that the facts of each kind have.
 _KINDS: dict[str, Callable[[str, str, Mapping[str, Any]], Any]] = {
     "enum": _create_enum,
     "fields": _create_record,
-    "mapping": _create_mapping,
+    "mapping": lambda module, _name, facts: {
+        key: _create(module, key, value) for key, value in facts["mapping"].items()
+    },
     "pairs": lambda _module, _name, facts: frozenset(map(tuple, facts["pairs"])),
     "parameters": _create_function,
     "value": lambda _module, _name, facts: facts["value"],

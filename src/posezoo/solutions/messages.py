@@ -16,6 +16,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from posezoo.core.arrays import Array
+from posezoo.core.convert.protobuf_reader import (
+    ProtobufError,
+    encode_field,
+    encode_varint,
+    read_varint,
+)
 from posezoo.core.values import frozen
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import Size
@@ -24,8 +30,7 @@ from posezoo.solutions.tables import TABLES
 # Wire types.
 _VARINT, _BYTES, _GROUP, _END_OF_GROUP, _FLOAT = 0, 2, 3, 4, 5
 _SIZES = {1: 8, _FLOAT: 4}  # bytes of other values, by wire type
-# Protobuf refuses a number of more bytes, and messages that are nested more deeply.
-_LONGEST_VARINT = 10
+# Protobuf refuses messages that are nested more deeply.
 _DEEPEST = 100
 _ESCAPES = {"\n": r"\n", "\r": r"\r", "\t": r"\t", '"': r"\"", "'": r"\'", "\\": r"\\"}
 # Also bytes that are no UTF-8, as "surrogateescape" reads them.
@@ -274,7 +279,7 @@ class ProtoMessage:
         """
         try:
             self._merge(bytes(memoryview(content)), _DEEPEST)
-        except (IndexError, struct.error) as error:
+        except (ProtobufError, struct.error) as error:
             raise DecodeError("Error parsing message") from error
         return len(content)
 
@@ -371,15 +376,20 @@ def _format(field: Field, value: Any) -> str:
 
 
 def _encode(field: Field, value: Any) -> Iterator[bytes]:
-    if field.is_packed:
-        content = b"".join(_encode_value(field, each) for each in value)
-        yield _key(field, _BYTES) + _varint(len(content)) + content
-        return
-    wire_type = _wire_type_of(field)
-    for each in value if field.is_repeated else [value]:
-        content = _encode_value(field, each)
-        length = _varint(len(content)) if wire_type == _BYTES else b""
-        yield _key(field, wire_type) + length + content
+    values = value if field.is_repeated else [value]
+    if field.is_packed and field.kind == "float":
+        values = [struct.pack(f"<{len(value)}f", *value)]
+    elif field.is_packed:
+        values = [b"".join(map(encode_varint, value))]
+    for each in values:
+        yield encode_field(field.number, _to_wire(each))
+
+
+def _to_wire(value: Any) -> Any:
+    """A value as ``encode_field`` takes it."""
+    if isinstance(value, ProtoMessage):
+        return value.SerializeToString()
+    return value.encode(errors="surrogateescape") if isinstance(value, str) else value
 
 
 def _wire_type_of(field: Field) -> int:
@@ -388,51 +398,18 @@ def _wire_type_of(field: Field) -> int:
     return _FLOAT if field.kind == "float" else _VARINT
 
 
-def _key(field: Field, wire_type: int) -> bytes:
-    return _varint(field.number << 3 | wire_type)
-
-
-def _encode_value(field: Field, value: Any) -> bytes:
-    if isinstance(value, ProtoMessage):
-        return value.SerializeToString()
-    if isinstance(value, str):
-        return value.encode(errors="surrogateescape")
-    return struct.pack("<f", value) if field.kind == "float" else _varint(value)
-
-
-def _varint(number: int) -> bytes:
-    number &= 2**64 - 1
-    chunks = bytearray()
-    while number > 127:
-        chunks.append(number & 127 | 128)
-        number >>= 7
-    chunks.append(number)
-    return bytes(chunks)
-
-
-def _read_varint(content: bytes, at: int) -> tuple[int, int]:
-    """A number, and where the next value is; an IndexError if it has no end."""
-    number = 0
-    for index in range(_LONGEST_VARINT):
-        byte = content[at + index]
-        number |= (byte & 127) << 7 * index
-        if byte < 128:
-            return number & 2**64 - 1, at + index + 1
-    raise IndexError
-
-
 def _split(content: bytes) -> Iterator[tuple[int, int, Any]]:
     """Number, wire type and value of each field in a message, without groups."""
     at = 0
     groups: list[int] = []  # the numbers of those that have begun
     while at < len(content):
-        key, at = _read_varint(content, at)
+        key, at = read_varint(content, at, len(content))
         number, wire_type = key >> 3, key & 7
         if not 0 < number < 2**29:
             raise DecodeError(f"Error parsing message: a field has the number {number}")
         value: Any = None
         if wire_type == _VARINT:
-            value, at = _read_varint(content, at)
+            value, at = read_varint(content, at, len(content))
         elif wire_type == _GROUP:
             groups.append(number)
         elif wire_type == _END_OF_GROUP:
@@ -450,12 +427,12 @@ def _split(content: bytes) -> Iterator[tuple[int, int, Any]]:
 
 
 def _read_size(wire_type: int, content: bytes, at: int) -> tuple[int, int]:
-    """The bytes of a value, and where it begins; an IndexError if they are not there."""
+    """The bytes of a value, and where it begins; a ProtobufError if they are not there."""
     size = _SIZES.get(wire_type)
     if size is None and wire_type == _BYTES:
-        size, at = _read_varint(content, at)
+        size, at = read_varint(content, at, len(content))
     if size is None or at + size > len(content):
-        raise IndexError
+        raise ProtobufError
     return size, at
 
 
@@ -475,7 +452,7 @@ def _unpack(field: Field, content: bytes) -> list[Any]:
     values = []
     at = 0
     while at < len(content):
-        number, at = _read_varint(content, at)
+        number, at = read_varint(content, at, len(content))
         values.append(_decode(field, number))
     return values
 

@@ -142,7 +142,6 @@ def write_modules(release: str | None) -> dict[str, str]:
     """
     formats = "mediapipe.framework.formats"
     solutions = "mediapipe.python.solutions"
-    modules = (*_SOLUTIONS, "objectron")
     code = {
         "mediapipe/__init__.py": _PACKAGE.format(
             version=f"{'' if release else _BESIDE}__version__ = {release or RELEASE!r}\n",
@@ -150,33 +149,20 @@ def write_modules(release: str | None) -> dict[str, str]:
             names=_NAMES,
             missing={name: explain(f"mediapipe.{name}") for name in _MISSING},
         ),
-        "mediapipe/python/__init__.py": _PACKAGE.format(
-            version="",
-            modules=_SHARED
-            | {"mediapipe": "mediapipe", "solution_base": "mediapipe.python.solution_base"},
-            names=_NAMES,
-            missing={},
-        ),
-        "mediapipe/python/solutions/__init__.py": _PACKAGE.format(
-            version="",
-            # Editors complete the name mediapipe here, and many scripts have it.
-            modules={name: f"{solutions}.{name}" for name in modules} | {"mediapipe": "mediapipe"},
-            names={},
-            missing={},
-        ),
-        "mediapipe/framework/__init__.py": _PACKAGE.format(
-            version="",
-            modules={"formats": formats},
-            names={},
-            missing={},
-        ),
-        "mediapipe/framework/formats/__init__.py": _PACKAGE.format(
-            version="",
-            modules={name: f"{formats}.{name}" for name in TABLES["messages"]},
-            names={},
-            missing={},
-        ),
     }
+    packages = {
+        "python": _SHARED
+        | {"mediapipe": "mediapipe", "solution_base": "mediapipe.python.solution_base"},
+        # Editors complete the name mediapipe here, and many scripts have it.
+        "python/solutions": {name: f"{solutions}.{name}" for name in (*_SOLUTIONS, "objectron")}
+        | {"mediapipe": "mediapipe"},
+        "framework": {"formats": formats},
+        "framework/formats": {name: f"{formats}.{name}" for name in TABLES["messages"]},
+    }
+    for path, modules in packages.items():
+        names = _NAMES if path == "python" else {}
+        package = _PACKAGE.format(version="", modules=modules, names=names, missing={})
+        code[f"mediapipe/{path}/__init__.py"] = package
     for name in _SOLUTIONS:
         imported = _IMPORTED.get(name, ())
         alias = _ALIAS.format(name=name, imported=imported)

@@ -203,16 +203,18 @@ def encode_field(number: int, value: bytes | int | float) -> bytes:
     if isinstance(value, bytes):
         return encode_head(number, len(value)) + value
     if isinstance(value, float):
-        return _encode_varint(number << 3 | FIXED32) + struct.pack("<f", value)
-    return _encode_varint(number << 3 | VARINT) + _encode_varint(value & (1 << 64) - 1)
+        return encode_varint(number << 3 | FIXED32) + struct.pack("<f", value)
+    return encode_varint(number << 3 | VARINT) + encode_varint(value)
 
 
 def encode_head(number: int, size: int) -> bytes:
     """What is before the bytes of a field of this size."""
-    return _encode_varint(number << 3 | LENGTH) + _encode_varint(size)
+    return encode_varint(number << 3 | LENGTH) + encode_varint(size)
 
 
-def _encode_varint(value: int) -> bytes:
+def encode_varint(value: int) -> bytes:
+    """An integer of up to 64 bits, as ``read_varint`` reads it."""
+    value &= (1 << 64) - 1
     groups = bytearray()
     while value > 0x7F:
         groups.append(value & 0x7F | 0x80)

@@ -94,14 +94,11 @@ def group_by_posture(names: tuple[str, ...]) -> Grouping | None:
     if not set(_TORSO) <= set(names):
         return None
     columns = list(map(names.index, _TORSO))
-
-    def of_person(person: PersonAnnotation) -> str:
-        return _posture(person.keypoints[columns])
-
-    def of_predictions(predictions: ImagePredictions) -> list[str]:
-        return list(map(_posture, predictions.keypoints[:, columns]))
-
-    return Grouping((*POSTURES, UNKNOWN_POSTURE), of_person, of_predictions)
+    return Grouping(
+        (*POSTURES, UNKNOWN_POSTURE),
+        lambda person: _posture(person.keypoints[columns]),
+        lambda predictions: list(map(_posture, predictions.keypoints[:, columns])),
+    )
 
 
 def _posture(torso: Doubles) -> str:

@@ -217,7 +217,6 @@ def evaluate_videos(
     videos: Sequence[AnnotatedVideo],
     options: VideoOptions,
     *,
-    name: str = "",
     listener: Listener,
 ) -> VideoResult:
     """Follow people through each video, and compare the poses with the annotated people.
@@ -229,7 +228,6 @@ def evaluate_videos(
         dataset: the annotations.
         videos: as ``open_videos`` returns them.
         options: how people are followed; they are numbered in any case.
-        name: the model's name, for the listener.
         listener: receives an event for every frame.
 
     Raises:
@@ -243,6 +241,7 @@ def evaluate_videos(
     require_people(dataset)
     has_tracks = _has_tracks(dataset)
     compared = _with_found_keypoints(estimator, dataset)
+    name = estimator.model.full_name
     poses: dict[ImageId, Sequence[Pose]] = {}
     count = 0
     for video in videos:

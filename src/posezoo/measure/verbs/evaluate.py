@@ -286,9 +286,7 @@ def _evaluate_videos(
     if args.detect_every and (args.detect_every > 1 or estimator.can_track):
         estimator.require_detector("--detect_every")
     followed = VideoOptions(track=True, smooth=args.smooth, detect_every=args.detect_every)
-    result = evaluate_videos(
-        estimator, dataset, videos, followed, name=estimator.model.full_name, listener=console
-    )
+    result = evaluate_videos(estimator, dataset, videos, followed, listener=console)
     report = VideoReport(loaded.protocol, followed, result, folder)
     if args.format == "text":
         print_video_report(report)
@@ -401,37 +399,29 @@ def _choose_model(args: _EvaluateArgs, context: Context, options: LoadOptions) -
     from posezoo.run.runtime.decoder_matching import describe_ir
     from posezoo.run.runtime.graph import Graph
 
-    boxes = args.boxes or ""
     name = args.model_name or ""
     skeleton = flags.skeleton_from_args(args, args.model)
     named = find_named_model(
         args.model, context, checkpoint=args.checkpoint, ir_name=name, skeleton=skeleton
     )
+    model, graph, like = named.model, None, None
     if named.file:
         graph = Graph(named.file)
         like = flags.like_from_args(args, context)
-        described, _ = describe_ir(graph, None, like, options=options)
-        return EvaluatedModel(
-            described,
-            graph,
-            args.precision,
-            args.detector,
-            boxes=boxes,
-            like=like,
-            is_video=_is_video(args),
-        )
-    assert named.model
+        model, _ = describe_ir(graph, None, like, options=options)
+    assert model
     weights_name = ""
     if named.checkpoint and not name:
-        assert isinstance(named.model, ModelSpec)
-        weights_name = name_weights(named.model, named.checkpoint)
+        assert isinstance(model, ModelSpec)
+        weights_name = name_weights(model, named.checkpoint)
     return EvaluatedModel(
-        named.model,
-        None,
+        model,
+        graph,
         args.precision,
         args.detector,
-        boxes=boxes,
+        boxes=args.boxes or "",
         checkpoint=named.checkpoint,
+        like=like,
         weights_name=weights_name,
         conversion=flags.conversion_options_from_args(args),
         is_video=_is_video(args),

@@ -90,36 +90,23 @@ _IR_RECORD = "checks not_compared reduction nodes? int8? shift? accuracy? speed?
 
 def card_json(facts: ModelFacts) -> Json:
     """The content of card.json; the module's docstring explains its keys."""
+    parts = facts.parts
     return {
         "format": FORMAT,
         **project(facts, _MODEL),
-        **_legal(facts),
-        **_data(facts),
-        **_results(facts),
-        "variants": list(map(card_json, facts.variants)),
-    }
-
-
-def _legal(facts: ModelFacts) -> Json:
-    origins = unique(part.origin for part in facts.parts)
-    return {
-        "license": distinct(map(_license, facts.parts)),
-        "origin": to_json(origins),
+        "license": distinct(map(_license, parts)),
+        "origin": to_json(unique(part.origin for part in parts)),
         "citation": list(map(format_bibtex, facts.papers)),
         "revision": facts.model.revision,
         "deprecated": to_json(facts.model.deprecated),
-    }
-
-
-def _data(facts: ModelFacts) -> Json:
-    parts = facts.parts
-    return {
         "decoder": _given(facts.model.decoder, "name options"),
         "skeleton": _given(facts.skeleton, "name keypoints limbs"),
         **project(facts, "precisions size_bytes"),
         "files": [_of_part(part, file, _FILE) for part in parts for file in part.files],
         "inputs": [_input(part, port) for part in parts for port in part.inputs],
         "outputs": [_output(part, port) for part in parts for port in part.outputs],
+        **_results(facts),
+        "variants": list(map(card_json, facts.variants)),
     }
 
 

@@ -576,9 +576,7 @@ def int8_ratio(measurement: Measurement, others: Iterable[Measurement]) -> float
     for other in others:
         if other.precision is baseline and _conditions(other) == conditions:
             least = other.figures.get(metric)
-            if not least or value is None:
-                return None
-            return value / least
+            return value / least if least and value is not None else None
     return None
 
 
@@ -655,8 +653,9 @@ def in_order(rows: Iterable[ComparisonRow]) -> tuple[ComparisonRow, ...]:
     """The order of all lists, tables and charts: the user's own first, then by AP, measured or else
     published; those without one come last, since nothing says where they belong.
     """
-
-    def rank(row: ComparisonRow) -> tuple[bool, float, str]:
-        return not row.is_own, -row.ap.number if row.ap else 0.0, row.name
-
-    return tuple(sorted(rows, key=rank))
+    return tuple(
+        sorted(
+            rows,
+            key=lambda row: (not row.is_own, -row.ap.number if row.ap else 0.0, row.name),
+        )
+    )

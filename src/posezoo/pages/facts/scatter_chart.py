@@ -109,13 +109,18 @@ def draw_chart(comparison: ModelComparison) -> Chart | None:
     line = _write_lines(plot, _BOTTOM + 42, f"Images/s, 1 person; {comparison.single_setting}")
     marks: list[tuple[float, float]] = []
     for point in points:
-        _draw_interval(point, plot)
+        if point.ap.interval:
+            low, high = map(plot.y_of, point.ap.interval)
+            plot.draw_vertical(plot.x_of(point.speed), high, low, FULL)
         marks.append(_place_mark(point, plot, marks))
     for number, (point, mark) in enumerate(zip(points, marks, strict=True), 1):
         _draw_point(number, point, mark, plot, line=line)
         line += _LINE
-    for point, mark in zip(points, marks, strict=True):
-        _draw_place(point, plot, mark)
+    for point, (_, top) in zip(points, marks, strict=True):
+        x = plot.x_of(point.speed)
+        y = plot.y_of(point.ap.number)
+        if not top <= y <= top + _MARK_HEIGHT:  # a dot at the values of a mark that is elsewhere
+            plot.draw(x - 2, y - 2, 4, 4, FULL, WHITE)
     plot.height = line + 8
     return plot
 
@@ -167,13 +172,6 @@ def _draw_grid(plot: _Plot) -> None:
             plot.write(x - 8, _BOTTOM + 18, str(tick))
 
 
-def _draw_interval(point: _Point, plot: _Plot) -> None:
-    if point.ap.interval is None:
-        return
-    low, high = point.ap.interval
-    plot.draw_vertical(plot.x_of(point.speed), plot.y_of(high), plot.y_of(low), FULL)
-
-
 def _place_mark(
     point: _Point, plot: _Plot, others: Sequence[tuple[float, float]]
 ) -> tuple[float, float]:
@@ -186,15 +184,6 @@ def _place_mark(
             if all(abs(y - other) > _MARK_HEIGHT for other in near):
                 return left, y
     return left, top
-
-
-def _draw_place(point: _Point, plot: _Plot, mark: tuple[float, float]) -> None:
-    """A dot at the values of a model whose mark is elsewhere."""
-    x = plot.x_of(point.speed)
-    y = plot.y_of(point.ap.number)
-    _, top = mark
-    if not top <= y <= top + _MARK_HEIGHT:
-        plot.draw(x - 2, y - 2, 4, 4, FULL, WHITE)
 
 
 def _draw_point(

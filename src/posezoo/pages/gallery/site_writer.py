@@ -51,24 +51,20 @@ def plan_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False) 
     )
 
 
-def _require_empty(folder: Path) -> None:
+def _refuse_foreign_files(
+    folder: Path, manifest: Mapping[str, str] | None, names: Iterable[str]
+) -> None:
+    if manifest is not None:
+        for name in names:
+            if name not in manifest and (folder / name).exists():
+                raise OutputError(f"{folder / name}: was not written by posezoo gallery", hint=HINT)
+        return
     try:
         is_empty = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
     except OSError as error:
         raise OutputError(f"{folder}: cannot be read: {os_reason(error)}") from error
     if not is_empty:
         raise OutputError(f"{folder}: is not the folder of a gallery", hint=HINT)
-
-
-def _refuse_foreign_files(
-    folder: Path, manifest: Mapping[str, str] | None, names: Iterable[str]
-) -> None:
-    if manifest is None:
-        _require_empty(folder)
-        return
-    for name in names:
-        if name not in manifest and (folder / name).exists():
-            raise OutputError(f"{folder / name}: was not written by posezoo gallery", hint=HINT)
 
 
 def write_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False) -> SiteChanges:

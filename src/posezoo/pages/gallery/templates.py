@@ -37,8 +37,10 @@ def render_page(name: str, scripts: Sequence[str], **values: Any) -> bytes:
         values: the template's variables.
     """
     template = _environment().get_template(f"{name}.html")
-    style = _page_style(name)
-    script = _page_script(scripts)
+    sheets = "\n".join(read_asset(f"{sheet}.css") for sheet in ("base", "hero", name))
+    style = re.sub(r"\s*([{};,])\s*|(?<=:)\s+", r"\1", minify(sheets))
+    parts = "\n".join(read_asset(f"{part}.js") for part in scripts)
+    script = minify(f'(() => {{\n"use strict";\n{parts}\n}})();\n')  # one function scope
     # Only these styles and this script are allowed, and no requests.
     policy = (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src"
@@ -73,18 +75,6 @@ def _environment() -> Any:
 def read_asset(name: str) -> str:
     """A file of assets/."""
     return (_HERE / "assets" / name).read_text("utf-8")
-
-
-def _page_style(name: str) -> str:
-    sheets = (read_asset(f"{sheet}.css") for sheet in ("base", "hero", name))
-    style = minify("\n".join(sheets))
-    return re.sub(r"\s*([{};,])\s*|(?<=:)\s+", r"\1", style)
-
-
-def _page_script(names: Sequence[str]) -> str:
-    """Some scripts of assets/, in one function scope."""
-    parts = "\n".join(read_asset(f"{name}.js") for name in names)
-    return minify(f'(() => {{\n"use strict";\n{parts}\n}})();\n')
 
 
 def minify(text: str) -> str:

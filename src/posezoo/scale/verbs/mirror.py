@@ -9,7 +9,7 @@ The exit code is 1 if a model cannot be added, or if the state of a file is not 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ from posezoo.core.settings import WHEEL_REGISTRIES
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
-    from posezoo.core.declarations.model import ModelSpec, SourceFile
+    from posezoo.core.declarations.model import ModelSpec
     from posezoo.core.download.model_download import PlannedFile
     from posezoo.core.events import Listener
     from posezoo.core.resolve.stage_context import Context
@@ -90,7 +90,7 @@ def run(args: _MirrorArgs) -> int:
             mirror,
             context,
             with_required_models(selection, context.registry, context.settings.detector, console),
-            _find_wheels(context.settings.registries),
+            [name for name in context.settings.registries if name in WHEEL_REGISTRIES],
             console=console,
             skips_unpinned=args.all,
         )
@@ -114,13 +114,6 @@ def _refuse_invalid_selection(args: _MirrorArgs, patterns: list[str]) -> None:
     )
 
 
-def _find_wheels(registries: Sequence[str]) -> dict[str, SourceFile]:
-    """The wheels of the registries in use, by the registry's name."""
-    from posezoo.scale.mirror import registry_wheel
-
-    return {name: registry_wheel(name) for name in registries if name in WHEEL_REGISTRIES}
-
-
 @frozen
 class _Creation:
     """Adds models and registries to a mirror, or plans that."""
@@ -128,7 +121,7 @@ class _Creation:
     mirror: Mirror
     context: Context
     selection: Selection
-    wheels: Mapping[str, SourceFile]
+    registries: Sequence[str]  # of WHEEL_REGISTRIES
     console: Console
     skips_unpinned: bool
 
@@ -141,8 +134,8 @@ class _Creation:
             return _planned(mirror.plan(self.context.lock.with_pins(spec), options))
 
         report = self._run(plan, jobs=1)
-        for name, wheel in self.wheels.items():
-            report.answers.append((name, _planned(mirror.plan_files(name, [wheel], options))))
+        for name in self.registries:
+            report.answers.append((name, _planned(mirror.plan_registry(name, options))))
         return report
 
     def make(self) -> JobReport:
@@ -159,7 +152,7 @@ class _Creation:
                 return Answer(files=paths)
 
             report = self._run(add, jobs=self.context.settings.jobs)
-        for name in self.wheels:
+        for name in self.registries:
             self._add_registry(name, report)
         if mirror.open_lock().entries:
             mirror.write_notice(self.console)

@@ -165,10 +165,7 @@ def _format_source(source: Source, folder: Path) -> str:
 
 def _format_mapping(values: Mapping[str, object]) -> str:
     """A mapping on one line, as YAML."""
-    text: str = yaml.safe_dump(
-        dict(values), default_flow_style=True, sort_keys=False, allow_unicode=True, width=1 << 30
-    )
-    return text.strip()
+    return _dump(dict(values))
 
 
 def _port_lines(port: Input | Output) -> list[str]:
@@ -233,6 +230,11 @@ def _missing_decoding(spec: ModelSpec) -> list[str]:
 def format_scalar(text: str) -> str:
     """A text as YAML, quoted if YAML would read it as another type."""
     # In a list, characters that end a value of {key: value} are quoted too.
-    return yaml.safe_dump(
-        [text], default_flow_style=True, allow_unicode=True, width=1 << 30
-    ).strip()[1:-1]
+    return _dump([text])[1:-1]
+
+
+def _dump(value: object) -> str:
+    text: str = yaml.safe_dump(
+        value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=1 << 30
+    )
+    return text.strip()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from posezoo.core.declarations.model import ModelSpec, SourceFile
-from posezoo.core.declarations.sources import FileSource, HttpSource
+from posezoo.core.declarations.sources import FileSource
 from posezoo.core.declarations.yaml_nodes import YamlNode, parse_yaml, read_yaml_bytes
 from posezoo.core.errors import SettingsError
 from posezoo.core.events import Listener, WarningIssued
@@ -80,19 +80,17 @@ def _edit_revision(root: YamlNode, spec: ModelSpec) -> YamlEdit:
 
 def _edit_file(node: YamlNode, file: SourceFile, path: Path, folder: Path) -> Iterator[YamlEdit]:
     """The changes of a file whose new bytes are at a path; ``folder`` is that of model.yml."""
-    values = {"size": f"{file.size}", "checksum": f"{file.checksum.value if file.checksum else ''}"}
-    for algorithm in ("sha256", "md5"):
-        if find_node(node, algorithm):
-            values[algorithm] = compute_digest(path, algorithm).value
-    for key, text in values.items():
+    if size := find_node(node, "size"):
+        yield YamlEdit(size, f"{file.size}")
+    for key, algorithm in (("checksum", "sha384"), ("sha256", "sha256"), ("md5", "md5")):
         if value := find_node(node, key):
-            yield YamlEdit(value, text)
+            yield YamlEdit(value, compute_digest(path, algorithm).value)
     (source,) = file.sources
     place = find_node(node, "source")
+    text = getattr(source, "url", "")
     if isinstance(source, FileSource):
-        place, text = find_node(place, "path"), format_path(source.path, folder)
-    else:
-        text = source.url if isinstance(source, HttpSource) else ""
+        place = find_node(place, "path")
+        text = format_path(source.path, folder)
     if place is None or not text:
         problem = "the source is of another kind than the address"
         raise node.make_error(problem, hint="change the source by hand, and try again")

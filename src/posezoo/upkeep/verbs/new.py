@@ -12,7 +12,12 @@ from posezoo.cli.report import print_result
 from posezoo.core.declarations.model import Family, Framework, License, ModelSpec, list_frameworks
 from posezoo.core.errors import OutputError, PosezooError, SettingsError
 from posezoo.core.files.file_record import RECORDS_DIR
-from posezoo.core.files.verified_files import write_atomically
+from posezoo.core.files.verified_files import (
+    compute_digest,
+    set_aside,
+    write_atomically,
+    writing,
+)
 from posezoo.core.registry import Registry, builtin_models_dir
 from posezoo.core.regular_files import is_open_pipe, read_regular_bytes
 from posezoo.core.resolve.stage_context import Context
@@ -84,7 +89,6 @@ class _NewArgs(flags.FormatArgs):
 
 def run(args: _NewArgs) -> int:
     """Download the files, write the model.yml, and print which fields the user must complete."""
-    from posezoo.core.files.verified_files import compute_digest, set_aside, writing
     from posezoo.upkeep.draft.draft_files import (
         create_draft_spec,
         describe_files,

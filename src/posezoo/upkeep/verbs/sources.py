@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
@@ -160,10 +159,12 @@ def _text_lines(
     """A row for each source, with what was compared or what is wrong, the bad ones last; and the
     counts.
     """
+    from posezoo.lint.output_formats import relative_path
+
     rows = []
     for each in sorted(checked, key=lambda each: each in bad):
         if each in bad:
-            note = f"{_below_here(each.path)}:{each.line}: {each.problem}"
+            note = f"{relative_path(str(each.path))}:{each.line}: {each.problem}"
         else:
             note = ", ".join(each.compared) or each.problem or "exists"
         if each in bad or not only_bad:
@@ -175,13 +176,6 @@ def _text_lines(
     parts = [f"{number} {state}" for state, number in counts.most_common()]
     total = format_count(len(checked), "source")
     yield join(total, ", ".join(parts), separator=": ")
-
-
-def _below_here(path: Path) -> Path:
-    here = Path.cwd()
-    if not path.is_relative_to(here):
-        return path
-    return path.relative_to(here)
 
 
 def _to_sarif(bad: Sequence[CheckedSource]) -> dict[str, object]:
