@@ -173,7 +173,7 @@ def _draw_group(
             _draw_words(canvas, pose, min_score, line=0 if is_box else place)
 
 
-def _open_canvas(image: Array | None, in_place: bool) -> Image:
+def _open_canvas(image: object, in_place: bool) -> Image:
     """The image to draw into: itself, or a copy."""
     if not isinstance(image, np.ndarray):
         raise ImageError(
@@ -181,7 +181,8 @@ def _open_canvas(image: Array | None, in_place: bool) -> Image:
             hint="cv2.imread reads a file as an array, and gives None if it cannot",
         )
     if not in_place:
-        return image.copy()
+        copied: Image = image.copy()
+        return copied
     # OpenCV can draw into an array with gaps between its rows, but not between its pixels.
     if image.flags.writeable and image.strides[1:] == (3, 1) and image.strides[0] > 0:
         return image
