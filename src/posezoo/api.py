@@ -398,10 +398,10 @@ def _as_name_and_weights(
         PosezooError: no network fits, or several do.
     """
     text = "" if name is None else os.fspath(name)
-    if checkpoint is None and not is_checkpoint_file(text):
-        return text, None
     if checkpoint is None:
-        return find_fitting_network(Path(text)), Path(text)
+        if not is_checkpoint_file(text):
+            return text, None
+        text, checkpoint = "", text
     weights = Path(checkpoint)
     return text or find_fitting_network(weights), weights
 

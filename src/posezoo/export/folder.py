@@ -33,7 +33,8 @@ def render_folder(model: ExportedModel, _folder: ExportFolder) -> Iterator[Expor
     card = render_card_files(_describe_facts(model))
     texts = {name: text.encode() for name, text in card.items()}
     texts |= render_texts(model, TARGET, card[CARD])
-    if _cuts_people_out(model):
+    # Without a detector, the whole picture is one person.
+    if describe_pipeline(model) and not model.spec.first_input.resize:
         texts |= render_python_sample(model, ".xml", "openvino", "network.py")
     else:
         texts["sample.py"] = render_sample(model)
@@ -113,13 +114,6 @@ def _fitted_size(model: ExportedModel) -> Size | None:
     if min(height, width) < 0 and not image.resize:
         height, width = image.usual_size or (height, width)
     return (width, height) if min(width, height) > 0 else None
-
-
-def _cuts_people_out(model: ExportedModel) -> bool:
-    """Whether the sample cuts people out of a picture; without a detector, the whole picture is one
-    person.
-    """
-    return bool(describe_pipeline(model, ".xml")) and not model.spec.first_input.resize
 
 
 def _render_decoded(model: ExportedModel) -> bytes:

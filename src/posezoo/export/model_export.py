@@ -65,21 +65,6 @@ class ExportOptions:
         return self.precision or Precision.FP16
 
 
-def _with_fixed_inputs(inputs: InputOptions, fixed: InputOptions, target: str) -> InputOptions:
-    """What the user wants, with what a target always has."""
-    wants_type = inputs.element_type in ("", fixed.element_type)
-    if not wants_type or inputs.layout not in ("", fixed.layout):
-        always = f"--input_type {fixed.element_type} and --input_layout {fixed.layout}"
-        raise ExportError(f"--to {target} always has {always}")
-    return replace(
-        inputs,
-        element_type=fixed.element_type,
-        layout=fixed.layout,
-        resize=inputs.resize or fixed.resize,
-        decode=fixed.decode,
-    )
-
-
 def with_target_inputs(options: ExportOptions, name: str) -> ExportOptions:
     """The options with the inputs that the target of this name always has.
 
@@ -89,9 +74,22 @@ def with_target_inputs(options: ExportOptions, name: str) -> ExportOptions:
     target = options.target
     if options.has_precisions and not target.takes_precisions:
         raise ExportError("--layout NAME/PRECISION is for --to dlstreamer")
-    if target.inputs is None:
+    inputs = options.inputs
+    fixed = target.inputs
+    if fixed is None:
         return options
-    return replace(options, inputs=_with_fixed_inputs(options.inputs, target.inputs, name))
+    wants_type = inputs.element_type in ("", fixed.element_type)
+    if not wants_type or inputs.layout not in ("", fixed.layout):
+        always = f"--input_type {fixed.element_type} and --input_layout {fixed.layout}"
+        raise ExportError(f"--to {name} always has {always}")
+    inputs = replace(
+        inputs,
+        element_type=fixed.element_type,
+        layout=fixed.layout,
+        resize=inputs.resize or fixed.resize,
+        decode=fixed.decode,
+    )
+    return replace(options, inputs=inputs)
 
 
 def join_parts(

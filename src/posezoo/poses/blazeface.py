@@ -9,13 +9,14 @@ arXiv:1907.05047. The steps and their constants are from MediaPipe 0.10.21,
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from posezoo.core.arrays import Array, Bools, Floats
+from posezoo.core.arrays import Array, Floats
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import InferenceError
 from posezoo.core.values import frozen, frozen_with_arrays
@@ -38,6 +39,8 @@ from posezoo.poses.ssd_detection import BOX_PRINTED, box_corners
 Grid = tuple[tuple[int, int], ...]
 # Of the detectors of near faces and of palms; of far faces; and of people.
 _GRIDS: tuple[Grid, ...] = (((8, 2), (16, 6)), ((4, 1),), ((8, 2), (16, 2), (32, 6)))
+
+Region = TypeVar("Region")
 
 # By the number of keypoints.
 _USUAL_SKELETONS = {6: "face-6", 7: "palm-7"}
@@ -201,10 +204,21 @@ def find_overlaps(boxes: Array, others: Array) -> Array:
     return overlaps
 
 
-def are_apart(boxes: Array, others: Array) -> Bools:
-    """(N,): whether each of the boxes, (N, 4), shows another person than all others, (M, 4)."""
-    overlaps: Floats = find_overlaps(boxes, others).max(axis=1)
-    return overlaps <= _SAME_REGION
+def find_new(
+    followed: Sequence[Region],
+    detected: Sequence[Region],
+    bounds: Callable[[Sequence[Region]], Array],
+) -> list[Region]:
+    """The detected regions that do not show a person who is already followed.
+
+    Args:
+        bounds: the boxes of regions, (N, 4).
+    """
+    if not (followed and detected):
+        return list(detected)
+    overlaps = find_overlaps(bounds(detected), bounds(followed)).max(axis=1)
+    pairs = zip(detected, overlaps, strict=True)
+    return [region for region, overlap in pairs if overlap <= _SAME_REGION]
 
 
 #: The largest absolute value of a logit: exp(89) overflows in float32.

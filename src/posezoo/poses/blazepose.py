@@ -21,8 +21,8 @@ from posezoo.poses.blazeface import (
     Detections,
     Grid,
     SuppressionOptions,
-    are_apart,
     decode_detections,
+    find_new,
     generate_anchors,
     sigmoid,
     suppress_non_maxima,
@@ -182,19 +182,9 @@ def body_regions(faces: Detections) -> list[ImageTransform]:
     return [region for region in regions if region]
 
 
-def next_region(maps: Maps, transform: ImageTransform) -> ImageTransform | None:
-    """The region of a person in the next frame of a video; None if it has no size.
-
-    Args:
-        maps: the landmark network's outputs, as for ``decode_pose``.
-        transform: from the image to the network's input.
-    """
-    return body_region(*next_axis(maps, transform))
-
-
 def next_axis(maps: Maps, transform: ImageTransform, *, window: int = WINDOW) -> Floats:
-    """(2, 2): the hip and the top of the next region, in image pixels; arguments as for
-    ``decode_pose``.
+    """(2, 2): the hip and the top of the person's region in the next frame of a video, as for
+    ``body_region``; arguments as for ``decode_pose``.
     """
     return transform.to_image(_refined_points(maps, _NEXT_REGION, transform.size, window))
 
@@ -203,10 +193,7 @@ def find_new_regions(
     followed: Sequence[ImageTransform], detected: Sequence[ImageTransform]
 ) -> list[ImageTransform]:
     """The detected regions that do not show a person who is already followed."""
-    if not (followed and detected):
-        return list(detected)
-    are_new = are_apart(_bounds(detected), _bounds(followed))
-    return [region for region, is_new in zip(detected, are_new, strict=True) if is_new]
+    return find_new(followed, detected, _bounds)
 
 
 def _bounds(regions: Sequence[ImageTransform]) -> Floats:

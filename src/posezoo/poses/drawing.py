@@ -140,10 +140,7 @@ def draw_as(
     options: DrawingOptions, image: Array | None, poses: Iterable[Pose], *, in_place: bool = False
 ) -> Image:
     """As ``draw``."""
-    image = _require_image(image)
-    if in_place:
-        _require_drawable(image)
-    canvas: Image = image if in_place else image.copy()
+    canvas = _open_canvas(image, in_place)
 
     def threshold(pose: Pose) -> float:
         return pose.seen_from if options.min_score is None else options.min_score
@@ -176,43 +173,46 @@ def _draw_group(
             _draw_words(canvas, pose, min_score, line=0 if is_box else place)
 
 
-def _require_drawable(image: Image) -> None:
+def _open_canvas(image: object, in_place: bool) -> Image:
+    """The image to draw into: itself, or a copy."""
+    if not isinstance(image, np.ndarray):
+        raise ImageError(
+            f"poses are drawn into a numpy array, not into {type(image).__name__}",
+            hint="cv2.imread reads a file as an array, and gives None if it cannot",
+        )
+    if not in_place:
+        copied: Image = image.copy()
+        return copied
     # OpenCV can draw into an array with gaps between its rows, but not between its pixels.
     if image.flags.writeable and image.strides[1:] == (3, 1) and image.strides[0] > 0:
-        return
+        return image
     raise ImageError(
         "this frame cannot be drawn into: it is read-only, or its B, G, R are not contiguous",
         hint="leave out in_place to draw into a copy",
     )
 
 
-def _require_image(image: object) -> Array:
-    if not isinstance(image, np.ndarray):
-        raise ImageError(
-            f"poses are drawn into a numpy array, not into {type(image).__name__}",
-            hint="cv2.imread reads a file as an array, and gives None if it cannot",
-        )
-    return image
-
-
 def _draw_words(canvas: Image, pose: Pose, min_score: float, line: int) -> None:
-    """Write the number of a person, or the label of an object."""
+    """Write the number of a person above the head, or the label of an object above its box, or in
+    this line below that place.
+    """
+    scale = max(0.5, _line_width(canvas, pose) / 5)
     if pose.track_id is not None:
-        _draw_number(canvas, pose, min_score)
+        cv2 = import_cv2()
+        text = str(pose.track_id)
+        ((width, height), _) = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+        x, y = _above_head(pose, min_score, image_size(canvas))
+        left = min(max(round(x - width / 2), 0), max(canvas.shape[1] - width, 0))
+        bottom = max(round(y - 8 * scale), height + round(4 * scale))
+        color = _person_color(pose.track_id)
     elif pose.label:
-        _draw_text(canvas, pose, f"{pose.label} {pose.score:.2f}", line)
-
-
-def _draw_number(canvas: Image, pose: Pose, min_score: float) -> None:
-    """Write the number of a person above the head."""
-    cv2 = import_cv2()
-    text = str(pose.track_id)
-    scale = _text_scale(canvas, pose)
-    ((width, height), _) = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
-    x, y = _above_head(pose, min_score, image_size(canvas))
-    left = min(max(round(x - width / 2), 0), max(canvas.shape[1] - width, 0))
-    bottom = max(round(y - 8 * scale), height + round(4 * scale))
-    color = _person_color(pose.track_id or 0)
+        text = f"{pose.label} {pose.score:.2f}"
+        left = round(pose.box[0])
+        top = max(round(pose.box[1] - 8 * scale), round(28 * scale))
+        bottom = top + round(32 * scale * line)
+        color = _BOX
+    else:
+        return
     write_text(canvas, text, (left, bottom), scale, color=color, edge=_OUTLINE)
 
 
@@ -361,19 +361,6 @@ def _draw_box(canvas: Image, pose: Pose, color: Color) -> None:
         cv2.rectangle(
             canvas, first, last, paint, thickness=thickness, lineType=cv2.LINE_AA, shift=_SHIFT
         )
-
-
-def _draw_text(canvas: Image, pose: Pose, text: str, line: int) -> None:
-    """Write a text above a box, or in this line below that place."""
-    scale = _text_scale(canvas, pose)
-    left, top = pose.box[:2]
-    bottom = max(round(top - 8 * scale), round(28 * scale)) + round(32 * scale * line)
-    position = (round(left), bottom)
-    write_text(canvas, text, position, scale, color=_BOX, edge=_OUTLINE)
-
-
-def _text_scale(canvas: Image, pose: Pose) -> float:
-    return max(0.5, _line_width(canvas, pose) / 5)
 
 
 def write_text(

@@ -81,15 +81,12 @@ def coco_order(skeleton: Skeleton) -> list[int] | None:
 
 @cache
 def _coco_sigmas() -> dict[str, float]:
-    """COCO's sigmas by joint, and those of the neck and the pelvis, which COCO does not have."""
+    """COCO's sigmas by joint, relative to the person's size, and those of the neck and the pelvis,
+    which COCO does not have.
+    """
     skeleton = SKELETONS["panoptic-19"]
     joints = (keypoint.split("_")[-1] for keypoint in skeleton.keypoints)
     return dict(zip(joints, skeleton.sigmas, strict=True))
-
-
-def keypoint_sigma(keypoint: str) -> float | None:
-    """COCO's sigma of a keypoint, relative to the person's size; None if it is unknown."""
-    return _coco_sigmas().get(keypoint.split("_")[-1])
 
 
 #: For keypoints whose sigma COCO does not state, such as fingers, and for the corners of boxes.
@@ -108,7 +105,8 @@ def sigmas_of(keypoints: Sequence[str], declared: Skeleton | None = None) -> lis
     for skeleton in (SKELETONS[skeleton_of(len(keypoints))], declared):
         if skeleton and skeleton.sigmas:
             sigmas |= zip(skeleton.keypoints, skeleton.sigmas, strict=True)
-    return [sigmas.get(name) or keypoint_sigma(name) for name in keypoints]
+    coco = _coco_sigmas()
+    return [sigmas.get(name) or coco.get(name.split("_")[-1]) for name in keypoints]
 
 
 @cache

@@ -21,7 +21,7 @@ import numpy as np
 from posezoo.core.arrays import Array, Floats
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.values import frozen
-from posezoo.poses.blazeface import are_apart, sigmoid
+from posezoo.poses.blazeface import find_new, sigmoid
 from posezoo.poses.decoder_type import (
     DecoderType,
     Maps,
@@ -123,10 +123,7 @@ def _find_square(region: Region, box: Array, keypoints: Array) -> Box:
 
 def find_new_squares(followed: Sequence[Box], detected: Sequence[Box]) -> list[Box]:
     """The detected squares that do not show a hand or face that is already followed."""
-    if not (followed and detected):
-        return list(detected)
-    are_new = are_apart(_bounds(detected), _bounds(followed))
-    return [square for square, is_new in zip(detected, are_new, strict=True) if is_new]
+    return find_new(followed, detected, _bounds)
 
 
 def find_distinct_squares(detected: Sequence[Box]) -> list[Box]:
@@ -377,6 +374,7 @@ HAND = _LandmarkDecoder(
 )
 
 _FACE_SHAPES = {"landmarks": (1, 1, 1, 1404), "presence": (1, 1, 1, 1)}
+_FACE_RULES = {role: has_shape(*shape) for role, shape in _FACE_SHAPES.items()}
 _PART_SHAPES = {
     "lips": (1, 1, 1, 160),
     "left_eye": (1, 1, 1, 142),
@@ -392,9 +390,8 @@ FACE = _LandmarkDecoder(
     decode=_decode_face,
     needs="468 landmarks, and the presence of a face",
     rules=(
-        {role: has_shape(*shape) for role, shape in _FACE_SHAPES.items()}
-        | {role: has_shape(*shape, word=role) for role, shape in _PART_SHAPES.items()},
-        {role: has_shape(*shape) for role, shape in _FACE_SHAPES.items()},
+        _FACE_RULES | {role: has_shape(*shape, word=role) for role, shape in _PART_SHAPES.items()},
+        _FACE_RULES,
     ),
 )
 

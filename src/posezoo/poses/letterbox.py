@@ -117,7 +117,9 @@ class ImageTransform:
         # In OpenCV integer coordinates are centers of pixels.
         matrix[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5
         border = np.broadcast_to(padding, 3).tolist()
-        return _warp(part, matrix, self.size, borderValue=border)
+        inverse = import_cv2().invertAffineTransform(matrix)
+        warp = _choose_warp(_warp_by_opencv, _warp_as_opencv_4, 2)
+        return warp(part, inverse, self.size, borderValue=border)
 
     def sample(self, image: Image, *, repeats_edges: bool = False) -> Image:
         """The network's input, (height, width, 3), of an (H, W, 3) image, as MediaPipe makes it.
@@ -136,7 +138,8 @@ class ImageTransform:
         width, height = self.size
         corners = np.array([[0, height], [0, 0], [width, 0], [width, height]], np.float32)
         to_input = cv2.getPerspectiveTransform(self.to_image(corners), corners)
-        return _warp_perspective(image, to_input, self.size, borderMode=border)
+        warp = _choose_warp(_warp_perspective_by_opencv, _warp_perspective_as_opencv_4, 3)
+        return warp(image, to_input, self.size, borderMode=border)
 
     def sample_back(self, values: Floats, size: Size) -> Floats:
         """Values (height, width) of the input's pixels, for the pixels of an image of this size:
@@ -167,24 +170,11 @@ def _choose_warp(by_opencv: _WarpFunction, as_opencv_4: _WarpFunction, rows: int
     return by_opencv if np.array_equal(trusted, exact) else as_opencv_4
 
 
-def _warp(image: Image, matrix: Doubles, size: Size, **border: Any) -> Image:
-    """``cv2.warpAffine`` of OpenCV 4."""
-    inverse = import_cv2().invertAffineTransform(matrix)
-    warp = _choose_warp(_warp_by_opencv, _warp_as_opencv_4, 2)
-    return warp(image, inverse, size, **border)
-
-
 def _warp_by_opencv(image: Image, inverse: Doubles, size: Size, **border: Any) -> Image:
     cv2 = import_cv2()
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     warped: Image = cv2.warpAffine(image, inverse, size, flags=flags, **border)
     return warped
-
-
-def _warp_perspective(image: Image, matrix: Doubles, size: Size, **border: Any) -> Image:
-    """``cv2.warpPerspective`` of OpenCV 4, for a (3, 3) matrix."""
-    warp = _choose_warp(_warp_perspective_by_opencv, _warp_perspective_as_opencv_4, 3)
-    return warp(image, matrix, size, **border)
 
 
 def _warp_perspective_by_opencv(image: Image, matrix: Doubles, size: Size, **border: Any) -> Image:
@@ -221,21 +211,12 @@ def _remap(image: Image, positions: Sequence[Array], **border: Any) -> Image:
 
 
 def _warp_as_opencv_4(image: Image, inverse: Doubles, size: Size, **border: Any) -> Image:
-    cv2 = import_cv2()
     width, height = size
     # Positions are in 1/1024 of a pixel, then in 1/32.
     columns = _to_integer(1024 * inverse[:, :1] * np.arange(width))
     rows = _to_integer(1024 * (inverse[:, 1:2] * np.arange(height) + inverse[:, 2:])) + 16
-    pixels = np.empty((height, width, 2), np.int16)
-    fractions = np.zeros((height, width), np.uint16)
-    for axis in (1, 0):
-        positions = (rows[axis][:, None] + columns[axis]) >> 5
-        fractions <<= 5
-        fractions += (positions & 31).astype(np.uint16)
-        positions >>= 5
-        pixels[..., axis] = positions.clip(-(2**15), 2**15 - 1, out=positions)
-    warped: Image = cv2.remap(image, pixels, fractions, cv2.INTER_LINEAR, **border)
-    return warped
+    positions = [(rows[axis][:, None] + columns[axis]) >> 5 for axis in (0, 1)]
+    return _remap(image, positions, **border)
 
 
 def _to_integer(values: Doubles) -> NDArray[np.int32]:

@@ -119,9 +119,6 @@ def find_limb_candidates(
     # unless there are hundreds of people.
     totals = (counts[table.starts] * counts[table.ends]).cumsum()
     with np.errstate(invalid="ignore"):  # infinity times zero is NaN, which counts as disagreement
-        if totals[-1] <= _PAIRS_AT_ONCE:
-            pairs = _pairs(points, counts, np.arange(len(table)), pafs.shape, table)
-            return _chosen(pairs, pafs, min_affinity)
         parts = totals // _PAIRS_AT_ONCE
         chosen = []
         for part in dict.fromkeys(parts.tolist()):

@@ -22,7 +22,7 @@ from posezoo.poses.decoder_type import (
 )
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import Size
-from posezoo.poses.ssd_detection import MAX_BOXES, BoxDecoder, OverlapOptions, suppress_boxes
+from posezoo.poses.ssd_detection import BoxDecoder, OverlapOptions, suppress_boxes
 from posezoo.poses.yolox_boxes import STRIDES, generate_cells
 
 #: The column of the scores of people, which are the first of COCO's 80 classes.
@@ -78,10 +78,9 @@ def decode_nanodet(maps: Maps, size: Size, options: NanoDetOptions) -> list[Pose
     return suppress_boxes(
         boxes.clip(0, [*size, *size]),
         scores[likely],
+        rows[likely].argmax(axis=1),
         size,
-        options.max_overlap,
-        max_boxes=MAX_BOXES,
-        classes=rows[likely].argmax(axis=1) if options.all_classes else None,
+        options,
     )
 
 

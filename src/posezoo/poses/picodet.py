@@ -14,7 +14,6 @@ from posezoo.poses.decoder_type import DecoderGraph, Maps, Share, declare_output
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import Size
 from posezoo.poses.ssd_detection import (
-    MAX_BOXES,
     BoxDecoder,
     OverlapOptions,
     clip_boxes,
@@ -56,15 +55,8 @@ def decode_picodet(maps: Maps, size: Size, options: PicoDetOptions) -> list[Pose
     scores = rows.max(axis=0)
     inside, has_size = clip_boxes(boxes, size)
     is_found = (scores >= options.min_box_score) & has_size & np.isfinite(boxes).all(axis=1)
-    classes = rows.argmax(axis=0)[is_found] if options.all_classes else None
-    return suppress_boxes(
-        inside[is_found],
-        scores[is_found],
-        size,
-        options.max_overlap,
-        MAX_BOXES,
-        classes,
-    )
+    classes = rows.argmax(axis=0)
+    return suppress_boxes(inside[is_found], scores[is_found], classes[is_found], size, options)
 
 
 DECODER = BoxDecoder(

@@ -161,10 +161,10 @@ def clip_boxes(boxes: Array, size: Size) -> tuple[Array, Bools]:
 def suppress_boxes(
     boxes: Array,
     scores: Array,
+    classes: Array,
     size: Size,
-    max_overlap: float,
-    max_boxes: int,
-    classes: Array | None = None,
+    options: OverlapOptions,
+    max_boxes: int = MAX_BOXES,
 ) -> list[Pose]:
     """As ``create_box_poses``, highest score first, without boxes that overlap a better one of the
     same class.
@@ -172,13 +172,13 @@ def suppress_boxes(
     Args:
         boxes: (N, 4): left, top, right, bottom in pixels.
         scores: (N,), high enough to count.
+        classes: (N,), their numbers; 0 of all, unless ``options.all_classes``.
         size: width and height of the image, in pixels.
-        max_overlap: the largest intersection over union with a better box, 0..1.
+        options: how boxes are suppressed.
         max_boxes: the maximum number of boxes.
-        classes: as for ``create_box_poses``.
     """
-    kept = find_best_boxes(boxes, scores, max_overlap, classes)[:max_boxes]
-    kept_classes = None if classes is None else classes[kept]
+    kept = find_best_boxes(boxes, scores, options.max_overlap, classes)[:max_boxes]
+    kept_classes = classes[kept] if options.all_classes else None
     return create_box_poses(boxes[kept], scores[kept], size, kept_classes)
 
 
@@ -189,7 +189,12 @@ def find_best_boxes(
     classes: Array | None = None,
 ) -> NDArray[np.intp]:
     """The numbers of the boxes that do not overlap a better one of the same class, highest score
-    first; arguments as for ``suppress_boxes``.
+    first.
+
+    Args:
+        boxes, scores: as for ``suppress_boxes``.
+        max_overlap: the largest intersection over union with a better box, 0..1.
+        classes: as for ``create_box_poses``.
     """
     cv2 = import_cv2()
     corners = boxes[:, :2]

@@ -16,7 +16,6 @@ from posezoo.poses.decoder_type import Maps, OutputRule, Shape, declare_outputs
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import Size
 from posezoo.poses.ssd_detection import (
-    MAX_BOXES,
     BoxDecoder,
     OverlapOptions,
     box_corners,
@@ -91,10 +90,9 @@ def decode_yolo_anchors(maps: Maps, size: Size, options: YoloAnchorsOptions) -> 
     return suppress_boxes(
         boxes[is_found],
         scores[is_found],
+        shares[is_found].argmax(axis=1),
         size,
-        options.max_overlap,
-        max_boxes=MAX_BOXES,
-        classes=shares[is_found].argmax(axis=1) if options.all_classes else None,
+        options,
     )
 
 

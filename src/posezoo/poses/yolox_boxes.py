@@ -91,10 +91,10 @@ def decode_yolox(maps: Maps, size: Size, options: YoloxOptions) -> list[Pose]:
     return suppress_boxes(
         boxes[is_found],
         scores[is_found],
+        classes[is_found],
         size,
-        options.max_overlap,
-        max_boxes=options.max_people,
-        classes=classes[is_found] if options.all_classes else None,
+        options,
+        options.max_people,
     )
 
 

@@ -10,7 +10,7 @@ from posezoo.core.declarations.model import WHOLE_IMAGE, Decoder, Model
 from posezoo.core.declarations.skeletons import UNKNOWN
 from posezoo.core.resolve.stage_context import Context
 from posezoo.poses.decoders import find_decoder, resolve_options
-from posezoo.poses.people import noun_of
+from posezoo.poses.people import noun_of, plural_of
 from posezoo.run.pipeline_spec import resolve_pipeline
 
 if TYPE_CHECKING:
@@ -52,13 +52,12 @@ def explain_no_people(
             advice.append(f"--min_person_score {least / 2:g}")
     if detector:
         advice.append(f"--detector none if one {noun} fills the photo")
-    if noun != "person":
-        advice.append(f"a photo in which {noun}s are larger")
-    elif estimator.model.name != FALLBACK_MODEL and estimator.model.task != "detection":
+    is_fallback = estimator.model.name == FALLBACK_MODEL
+    if noun != "person" or is_fallback or estimator.model.task == "detection":
+        advice.append(f"a photo in which {plural_of(noun)} are larger")
+    else:
         given = ["--input", *inputs] if inputs else []
         advice.append(shlex.join(["posezoo", "run", FALLBACK_MODEL, *given]))
-    else:
-        advice.append("a photo in which people are larger")
     return f"{problem}; try {', or '.join(advice)}"
 
 

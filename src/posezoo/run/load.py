@@ -379,25 +379,20 @@ def _list_doubts(model: ModelSpec, description: InputDescription) -> Iterator[st
         )
 
 
-def _find_exported_detector(graph: Graph) -> Graph | None:
-    """The detector that ``posezoo export`` wrote beside an IR; None if there is none."""
+def _find_exported_parts(graph: Graph, name: str) -> tuple[NamedIrs, Graph | None]:
+    """The networks of an IR's model, both of an exported composite, and the detector of its people
+    if ``posezoo export`` wrote one beside it.
+    """
     from posezoo.run.runtime.graph import read_graph
 
     # A file of this folder, whatever the IR says.
-    name = Path(graph.read_pipeline("detector")).name
-    if not name or not graph.path.with_name(name).is_file():
-        return None
-    return read_graph(graph.path.with_name(name))
-
-
-def _find_exported_parts(graph: Graph, name: str) -> tuple[NamedIrs, Graph | None]:
-    """The networks of an IR's model, both of an exported composite, and the detector of its people
-    if there is one.
-    """
-    exported = _find_exported_detector(graph)
-    if exported and graph.read_pipeline("crop") == "body":
-        return {"detector": exported, name: graph}, None
-    return {name: graph}, exported
+    file = graph.path.parent / Path(graph.read_pipeline("detector")).name
+    if not file.is_file():
+        return {name: graph}, None
+    detector = read_graph(file)
+    if graph.read_pipeline("crop") == "body":
+        return {"detector": detector, name: graph}, None
+    return {name: graph}, detector
 
 
 def _with_detector(

@@ -84,10 +84,7 @@ def build_yolox(
     scores = take(rows, yolox_boxes.OBJECT, 1) * take(rows, yolox_boxes.PERSON, 1)
     inside, has_size = clip_boxes(boxes, size)
     is_sound = are_all(are_finite(boxes), has_size)
-    is_person = are_all(is_at_least(scores, options.min_box_score), is_sound)
-    ranks = ops.select(is_person, scores, constant(NO_BOX))
-    picked, best = pick_boxes_apart(boxes, ranks, options.max_overlap, count)
-    return take(inside, picked, 0), ops.clamp(best, 0, 1)
+    return _pick_people(boxes, inside, scores, options, count, is_sound)
 
 
 def build_nanodet(
@@ -106,11 +103,9 @@ def build_nanodet(
     boxes, has_size = clip_boxes(ops.concat([first, last], 1), size)
     scores = take(rows, [nanodet.PERSON], 1)
     is_finite = are_all(are_finite(scores), are_finite(logits))
-    ranks = take(scores, 0, 1)
-    is_high = is_at_least(ranks, options.min_box_score)
-    ranks = ops.select(are_all(is_high, is_finite, has_size), ranks, constant(NO_BOX))
-    picked, best = pick_boxes_apart(boxes, ranks, options.max_overlap, max_people or USUAL_PEOPLE)
-    return take(boxes, picked, 0), ops.clamp(best, 0, 1)
+    scores = take(scores, 0, 1)
+    count = max_people or USUAL_PEOPLE
+    return _pick_people(boxes, boxes, scores, options, count, is_finite, has_size)
 
 
 def build_picodet(
@@ -121,10 +116,30 @@ def build_picodet(
     boxes, has_size = clip_boxes(rows, size)
     scores = take(without_batch(maps["scores"]), picodet.PERSON, 0)
     is_sound = are_all(are_finite(rows), has_size)
-    is_person = are_all(is_at_least(scores, options.min_box_score), is_sound)
+    return _pick_people(boxes, boxes, scores, options, max_people or USUAL_PEOPLE, is_sound)
+
+
+def _pick_people(
+    boxes: Node,
+    shown: Node,
+    scores: Node,
+    options: ssd_detection.OverlapOptions,
+    count: int,
+    *conditions: Node,
+) -> TwoNodes:
+    """The best boxes that do not overlap a better one, as they are shown, and their scores.
+
+    Args:
+        boxes: (N, 4), of which the overlap is computed.
+        shown: (N, 4), the same ones as they are returned.
+        scores: (N,).
+        count: how many are returned.
+        conditions: (N,) each, which hold for boxes of people, besides that of the score.
+    """
+    is_person = are_all(is_at_least(scores, options.min_box_score), *conditions)
     ranks = ops.select(is_person, scores, constant(NO_BOX))
-    picked, best = pick_boxes_apart(boxes, ranks, options.max_overlap, max_people or USUAL_PEOPLE)
-    return take(boxes, picked, 0), ops.clamp(best, 0, 1)
+    picked, best = pick_boxes_apart(boxes, ranks, options.max_overlap, count)
+    return take(shown, picked, 0), ops.clamp(best, 0, 1)
 
 
 def _join(maps: Maps, kind: str) -> Node:

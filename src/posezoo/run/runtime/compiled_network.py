@@ -271,9 +271,7 @@ def _load_or_compile(graph: Graph, runtime: RuntimeConfig) -> CompiledModel:
     path = None
     if runtime.cache_dir and runtime.device == "CPU":
         path = cache_path(graph, core, config, runtime.cache_dir)
-    compiled = None
-    if path:
-        compiled = load_compiled(core, path, config)
+    compiled = load_compiled(core, path, config) if path else None
     if compiled is not None:
         return compiled
     try:

@@ -168,9 +168,12 @@ def _read_people(graph: Graph) -> People | None:
         ) from None
 
 
-def _with_outputs(spec: ModelSpec, graph: Graph, decoder: Decoder) -> ModelSpec:
-    """The specification with the outputs of an IR, and what they are for the decoder."""
-    roles = {name: role for role, name in match_output_roles(spec, decoder.name, graph).items()}
+def _with_outputs(spec: ModelSpec, graph: Graph) -> ModelSpec:
+    """The specification with the outputs of an IR, and what they are for its decoder."""
+    roles: dict[str, str] = {}
+    if spec.decoder:
+        matched = match_output_roles(spec, spec.decoder.name, graph)
+        roles = {name: role for role, name in matched.items()}
     outputs = (
         Output(name, shape, role=roles.get(name, ""))
         for name, shape in graph.distinct_outputs.items()
@@ -218,15 +221,14 @@ def describe_ir(
         _require_labels(graph, options.labels, selected)
     skeleton = options.skeleton or description.skeleton or _read_skeleton(graph, spec.skeleton)
     spec = with_skeleton(spec, skeleton)
-    return _with_outputs(spec, graph, selected), description
+    return _with_outputs(spec, graph), description
 
 
 def describe_undecoded(graph: Graph, options: LoadOptions) -> tuple[ModelSpec, InputDescription]:
     """As ``describe_ir``, for an IR whose outputs no decoder takes."""
     spec = describe_network(graph, "", None, None)
-    outputs = (Output(name, shape) for name, shape in graph.distinct_outputs.items())
     description = options.override(describe_stated_input(graph, None, None))
-    return replace(spec, outputs=tuple(outputs)), description
+    return _with_outputs(spec, graph), description
 
 
 def _require_labels(graph: Graph, labels: Sequence[str], decoder: Decoder) -> None:
@@ -452,23 +454,19 @@ def undeclared_task(model: Model) -> str:
     return decoded_task(model)
 
 
-def has_task_decoder(model: Model) -> bool:
-    """Whether the task of a model that declares no decoder has one."""
-    tasks = {decoder.task for _, decoder in DECODERS.items()}
-    if not isinstance(model, ModelSpec) or model.composite:
-        return False
-    return finds_poses(model) or decoded_task(model) in tasks
-
-
 def explain_undecoded(model: Model) -> str:
     """Why no decoder is for a model; empty if it declares one, or if its task has one."""
-    if model.decoder or has_task_decoder(model):  # of a model of poses, the outputs may name one
+    if model.decoder:
         return ""
     task = task_label(model.task).lower()
     if model.composite:
         return f"is a part of {model.composite}, and is not run alone"
-    if model.stages:
+    if not isinstance(model, ModelSpec):
         return f"has several networks for {task}, and no decoder for their outputs"
+    tasks = {decoder.task for _, decoder in DECODERS.items()}
+    # Of a model of poses, the outputs may name one.
+    if finds_poses(model) or decoded_task(model) in tasks:
+        return ""
     return (
         f"is for {task}, which posezoo does not run: it runs models for human pose estimation,"
         " detection and classification"

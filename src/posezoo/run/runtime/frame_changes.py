@@ -63,8 +63,10 @@ class SceneCuts:
 
         A frame of another size does. Frames that show nothing, such as black ones, are ignored.
         """
-        size = image_size(image)
-        pixels = sample_pixels(image)
+        width, height = size = image_size(image)
+        rows = np.arange(_ROWS) * height // _ROWS
+        columns = np.arange(_COLUMNS) * width // _COLUMNS
+        pixels = image[rows[:, None], columns]
         if self._size == size and pixels.std() < _EMPTY:
             return False
         last_size, last_colors, last_blocks = self._size, self._colors, self._blocks
@@ -94,14 +96,6 @@ class SceneTracker(PoseTracker):
             self.begin_scene()
         usual_s = next(self._frames) / USUAL_FPS
         return self.update(poses, usual_s if time_s is None else time_s)
-
-
-def sample_pixels(image: Image) -> Image:
-    """(48, 64, 3) pixels of a frame, in equal distances."""
-    width, height = image_size(image)
-    rows = np.arange(_ROWS) * height // _ROWS
-    columns = np.arange(_COLUMNS) * width // _COLUMNS
-    return image[rows[:, None], columns]
 
 
 def _count_colors(pixels: Image) -> Doubles:

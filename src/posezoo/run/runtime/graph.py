@@ -145,7 +145,8 @@ class Graph:
     @property
     def inputs(self) -> dict[str, Shape]:
         """The shape by input name; -1 stands for any size."""
-        return port_shapes(self.model.inputs)
+        ports = self.model.inputs
+        return {port_name(port): static_sizes(port.partial_shape) for port in ports}
 
     @property
     def outputs(self) -> dict[str, Shape]:
@@ -494,11 +495,6 @@ def _require_original(path: Path) -> tuple[Path, ...]:
             problem = f"{path}: its weights {sanitize(file.name)} are not beside it"
             raise InferenceError(problem, hint="copy them, or export the model again")
     return path, *weights
-
-
-def port_shapes(ports: Any) -> dict[str, Shape]:
-    """The shape of each port by name; -1 stands for any size."""
-    return {port_name(port): static_sizes(port.partial_shape) for port in ports}
 
 
 def port_name(port: Any) -> str:

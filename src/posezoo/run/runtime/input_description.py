@@ -332,7 +332,7 @@ def _describe_ultralytics(graph: Graph, decoder: Decoder | None) -> InputDescrip
         preprocessing,
         sizing,
         labels=_read_class_names(metadata),
-        skeleton=(decoder and decoder.skeleton) or _read_keypoint_names(graph),
+        skeleton=decoder.skeleton or _read_keypoint_names(graph),
         unused=unused,
     )
 

@@ -232,7 +232,9 @@ class BlazePosePipeline:
             maps = {output.role: outputs[output.name] for output in self._outputs}
             pose = blazepose.decode_pose(maps, region, image_size(image))
             if pose and pose.score >= options.min_presence:
-                following = blazepose.next_region(maps, region) if is_video else None
+                following = None
+                if is_video:
+                    following = blazepose.body_region(*blazepose.next_axis(maps, region))
                 people.append((pose, following))
         poses = [pose for pose, _ in people]
         kept = blazepose.find_distinct_poses(poses, max_similarity=options.max_similarity)

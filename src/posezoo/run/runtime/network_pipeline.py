@@ -249,11 +249,10 @@ class NetworkPipeline:
         return fit_image(image, size, self._sizing)
 
     def _decode(self, maps: Outputs, transform: ImageTransform, image: Size) -> list[Pose]:
-        """Decode outputs by role to poses in pixels of the image; ``image`` is its size."""
-        return self._to_image(self._decode_outputs(maps, transform.size), transform, image)
-
-    def _to_image(self, poses: list[Pose], transform: ImageTransform, image: Size) -> list[Pose]:
-        """Poses in pixels of the image, with the names of their classes."""
+        """Decode outputs by role to poses in pixels of the image, whose size is ``image``, with the
+        names of their classes.
+        """
+        poses = self._decode_outputs(maps, transform.size)
         has_own_boxes = self._record.has_own_boxes and not self._is_decoded
         poses = to_image_pixels(poses, transform, image, has_own_boxes=has_own_boxes)
         if has_own_boxes and not self.labels:  # of a single class, that nobody names

@@ -96,10 +96,6 @@ def _streams(text: str) -> str:
     return text
 
 
-def _resolution(text: str) -> tuple[int, int]:
-    return flags.parse_sides(text, "[xX]", "width and height as 1280x720")
-
-
 def _monitors(text: str) -> frozenset[str]:
     unknown = set(text.lower()) - set("cdmh ,")
     if unknown or not text:
@@ -207,7 +203,7 @@ FLAGS = (
         Flag(
             "--output_resolution WxH",
             "the largest size of frames on the screen and in files, such as 1280x720",
-            _resolution,
+            lambda text: flags.parse_sides(text, "[xX]", "width and height as 1280x720"),
         ),
         Flag(
             "-u, --utilization_monitors LETTERS",
@@ -325,7 +321,8 @@ def run(args: _DemoArgs) -> int:
         chosen = _choose_model(args, context, decoder)
         with _name_architecture():
             prepared = loader.prepare(chosen)
-        _warn_of_overrides(described, args, console)
+        if described and not args.like:
+            console.warn(f"{described}: override the input that {args.model} declares")
         options = _load_options(args, context.settings, source)
         estimator, is_tracking = _load_first(prepared, options, is_video=is_video)
         description = _describe(estimator, is_tracking)
@@ -364,11 +361,6 @@ def run(args: _DemoArgs) -> int:
     if ended:
         raise ended
     return 1 if failures else 0
-
-
-def _warn_of_overrides(described: str, args: _DemoArgs, console: Console) -> None:
-    if described and not args.like:
-        console.warn(f"{described}: override the input that {args.model} declares")
 
 
 def _pose_writer(

@@ -367,7 +367,20 @@ def _summarize(runner: InputRunner, failures: _Failures, facts: dict[str, Any]) 
         if isinstance(runner.ended_by, PosezooError):
             reason += f": {runner.ended_by.problem}"
         failed += [{"video": name, "reason": reason} for name in runner.missing]
-    return {**_facts_of_run(runner), "failed": failed, **facts}
+    estimator = runner.estimator
+    is_detector_used = estimator.people_from in runner.people_from
+    return {
+        "model": estimator.model.full_name,
+        "people_from": ", ".join(runner.people_from),
+        "detector_precision": estimator.detector_precision if is_detector_used else "",
+        "precision": precision_of(estimator.networks[0].path) or "unknown",
+        "device": estimator.device,
+        "executed_precision": estimator.executed_precision,
+        "images": runner.images,
+        "videos": runner.videos,
+        "failed": failed,
+        **facts,
+    }
 
 
 def _end_run(runner: InputRunner, console: Console) -> None:
@@ -381,22 +394,6 @@ def _end_run(runner: InputRunner, console: Console) -> None:
         runner.journal.remove()
     if isinstance(runner.ended_by, PosezooError):
         console.print_error(runner.ended_by)
-
-
-def _facts_of_run(runner: InputRunner) -> dict[str, Any]:
-    """What ran, and what it found."""
-    estimator = runner.estimator
-    is_detector_used = estimator.people_from in runner.people_from
-    return {
-        "model": estimator.model.full_name,
-        "people_from": ", ".join(runner.people_from),
-        "detector_precision": estimator.detector_precision if is_detector_used else "",
-        "precision": precision_of(estimator.networks[0].path) or "unknown",
-        "device": estimator.device,
-        "executed_precision": estimator.executed_precision,
-        "images": runner.images,
-        "videos": runner.videos,
-    }
 
 
 class _Failures:

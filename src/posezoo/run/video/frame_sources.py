@@ -426,7 +426,7 @@ class Damage:
         count: the number of these frames.
     """
 
-    def __init__(self, errors: DecoderErrors | None = None) -> None:
+    def __init__(self, errors: DecoderErrors | None) -> None:
         self.count = 0
         self._errors = errors
         self._first = ""
@@ -487,7 +487,6 @@ class VideoSource(FrameSource):
         self.is_live = is_stream or self._is_camera
         self._rounds = 1 if self.is_live else rounds
         self._steps = FrameSteps()
-        self._damage = Damage()
         self._track = None
         if is_file:
             path = Path(str(target))

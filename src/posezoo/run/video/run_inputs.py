@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import KW_ONLY, dataclass, field, replace
 from itertools import islice
 from operator import attrgetter
@@ -211,12 +211,9 @@ def _require_one_image(images: Sequence[ImageInput]) -> None:
 
 
 def _is_file_address(name: str) -> bool:
-    suffix = Path(urlsplit(name).path).suffix.lower() if _is_http(name) else ""
-    return suffix in SUFFIXES or suffix in VIDEO_SUFFIXES
-
-
-def _is_http(name: str) -> bool:
-    return name.lower().startswith(("http://", "https://"))
+    if not name.lower().startswith(("http://", "https://")):
+        return False
+    return Path(urlsplit(name).path).suffix.lower() in SUFFIXES | VIDEO_SUFFIXES
 
 
 def _is_live(name: str) -> bool:
@@ -351,10 +348,6 @@ class OutputNames:
         if image.suffix.lower() in (".jpg", ".jpeg"):
             suffix = image.suffix.lower()
         return self.path_for(f"{image.stem}_poses", suffix)
-
-    def video_path(self, stem: str) -> Path:
-        """A new path of a video: ``clip`` becomes ``clip_poses.mp4``."""
-        return self._file or self.path_for(f"{stem}_poses", ".mp4")
 
     def path_for(self, stem: str, suffix: str) -> Path:
         """A new path of a result: ``me`` becomes ``me_keypoints.json``, or
@@ -540,18 +533,23 @@ class InputRunner:
         """Write the next result, or report why there is none; returns the number of people who are
         drawn.
         """
-        name = image.input.name
-        try:
+        with self._reporting_failure("image", image.input.name):
             with self.timer.time_step("find poses"):
                 _, poses = next(stream)
             return self._write_image(image, image.take(), poses)
+        return 0
+
+    @contextmanager
+    def _reporting_failure(self, kind: str, name: str) -> Iterator[None]:
+        """Report why an input could not be read or written, and go on; a full disk is raised."""
+        try:
+            yield
         except DiskError:
             raise
         except InferenceError as error:
-            self.report_failure("image", name, error.within(name))
+            self.report_failure(kind, name, error.within(name))
         except (ImageError, OutputError) as error:
-            self.report_failure("image", name, error)
-        return 0
+            self.report_failure(kind, name, error)
 
     def _report(self, unit: str, source: str, done: int, total: int, people: int) -> None:
         model = self.estimator.model.full_name
@@ -587,8 +585,12 @@ class InputRunner:
         ^C, keeps what is done.
         """
         source = video.source
-        target = self._names.video_path(video.stem)
-        keypoints = None if self.is_file else self._names.path_for(f"{video.stem}_poses", ".json")
+        target = self.results
+        keypoints = None
+        if not self.is_file:  # clip becomes clip_poses.mp4
+            stem = f"{video.stem}_poses"
+            target = self._names.path_for(stem, ".mp4")
+            keypoints = self._names.path_for(stem, ".json")
         people_from = self.estimator.people_from
         if self.estimator.follows_one_person:
             people_from = TRACKING
@@ -604,13 +606,8 @@ class InputRunner:
             "height": height,
         }
         try:
-            self._write_video(video, target, keypoints, row)
-        except DiskError:
-            raise
-        except InferenceError as error:
-            self.report_failure("video", source.name, error.within(source.name))
-        except (ImageError, OutputError) as error:
-            self.report_failure("video", source.name, error)
+            with self._reporting_failure("video", source.name):
+                self._write_video(video, target, keypoints, row)
         except (KeyboardInterrupt, SignalExit) as signal:
             if not row["frames"]:
                 raise
