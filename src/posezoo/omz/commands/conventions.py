@@ -118,10 +118,7 @@ class _OmzParser(parsers.SafeParser):
 
     def _get_option_tuples(self, option_string: str) -> list[Any]:
         matches = super()._get_option_tuples(option_string)
-        matches = [match for match in matches if match[0].dest in OMZ_FLAGS.split()] or matches
-        if len({match[0].dest for match in matches}) == 1:
-            return matches[:1]
-        return matches
+        return [match for match in matches if match[0].dest in OMZ_FLAGS.split()] or matches
 
     def error(self, message: str) -> NoReturn:
         hint = next(
