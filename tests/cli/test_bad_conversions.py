@@ -136,7 +136,7 @@ def test_a_failed_conversion_is_one_line_with_a_hint_and_keeps_the_earlier_ir(ma
     xml = made / "out/public/net/FP32/net.xml"
     before = xml.read_bytes(), xml.with_suffix(".bin").read_bytes()
     spoil(made)
-    ended = converter(made)
+    ended = converter(made, "--force")
     assert ended.returncode == 1
     lines = ended.stderr.splitlines()
     assert problem in lines[0]
