@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -128,6 +129,15 @@ def test_a_damaged_ir_is_repaired_with_the_flags_of_its_conversion(tmp_path):
     assert mends == ["posezoo", "convert", "net", *frames, *precision, *own_folders, *registry]
     told = omz_tool("verifier", "--name", "net", *registry, *folders).stdout
     assert " ".join(["converter.py --name net", *frames, *precision, *folders, *registry]) in told
+
+
+def test_get_makes_an_ir_without_its_self_check_on_request(made):
+    write(made)
+    folders = ["--models_dir", "models", "--weights_dir", "."]
+    ended = posezoo("get", "net", "--self_check", "off", "--precisions", "FP32", *folders, cwd=made)
+    assert ended.returncode == 0, ended.stderr
+    record = json.loads((made / "public/net/FP32/provenance.json").read_text())
+    assert record["self_check"]["mode"] == "off"
 
 
 @pytest.mark.parametrize("what", BAD)
