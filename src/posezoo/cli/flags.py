@@ -577,9 +577,12 @@ def shared(names: str) -> list[Flag]:
     return [FLAGS[name] for name in names.split()]
 
 
+#: The section whose flags --help of a verb explains; of the others it only gives the names.
+EXPLAINED = "inputs and outputs of the IR"
+
 #: The flags that many verbs share, below headings of their own after a verb's other flags.
 SECTIONS = {
-    "inputs and outputs of the IR": f"{CAMERA_INPUT} {DECODE}",
+    EXPLAINED: f"{CAMERA_INPUT} {DECODE}",
     "the pipeline": PIPELINE,
     "downloads": f"{CACHE} jobs connections",
     "trust": TRUST,
@@ -587,10 +590,6 @@ SECTIONS = {
     "conversion": CONVERTERS,
     "an .xml or .onnx that does not describe its input": DESCRIPTION,
 }
-
-
-#: The sections whose flags --help of a verb only names.
-FOLDED = [title for title in SECTIONS if title != "inputs and outputs of the IR"]
 
 
 # What a command's class of arguments inherits, if it has these flags.
@@ -684,7 +683,7 @@ def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | str) -
     for title, names in SECTIONS.items():
         members = [FLAGS[name] for name in names.split() if name in named]
         if members:
-            FlagGroup(*members, title=title, folded=title in FOLDED).add_to(parser)
+            FlagGroup(*members, title=title, folded=title != EXPLAINED).add_to(parser)
 
 
 def protect_inputs(args: Args) -> None:
@@ -772,8 +771,7 @@ def executor_from_args(args: Args, context: Context, *folders: Path | None) -> E
     name, _, count = args.cluster.partition(":")
     if name == "local":
         return Executor(int(count or available_cores()), in_processes=True)
-    entries = list(context.registry.entries.values())
-    model_yml = entries[0].path if entries else None
+    model_yml = next((entry.path for entry in context.registry.entries.values()), None)
     layout = context.layout
     used = (layout.output_dir, layout.download_dir, model_yml, _used_lock(context), *folders)
     needed = [path for path in used if path is not None]

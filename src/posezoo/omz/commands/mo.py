@@ -100,10 +100,8 @@ _TEXTS = (
     "input", "output", "input_shape", "layout", "mean_values", "scale_values", "scale",
     "freeze_placeholder_with_value", "data_type", "source_layout", "target_layout",
 )  # fmt: skip
-_FOR_EACH_INPUT = (
-    "input_shape", "layout", "mean_values", "scale_values", "source_layout", "target_layout",
-)  # fmt: skip
 _OFTEN_EMPTY = ("layout", "mean_values", "scale_values", "source_layout", "target_layout")
+_FOR_EACH_INPUT = ("input_shape", *_OFTEN_EMPTY)
 _SWITCHES = ("reverse_input_channels", "static_shape")
 
 
