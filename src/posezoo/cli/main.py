@@ -120,13 +120,11 @@ def _verb_of_help(words: Sequence[str]) -> Sequence[str]:
     *names, last = words or ("",)
     if last != "--all":
         return (*words, "--help")
-    if not names:
-        print(_TopParser(all_verbs=True).format_help(), end="")
-        sys.exit(0)
-    if find_verb(names[0]):
-        print(_TopParser().add_verb(names[0]).format_help(), end="")
-        sys.exit(0)
-    return names
+    if names and not find_verb(names[0]):
+        return names
+    parser = _TopParser().add_verb(names[0]) if names else _TopParser(all_verbs=True)
+    print(parser.format_help(), end="")
+    sys.exit(0)
 
 
 def _answer_without_verb(words: Sequence[str]) -> NoReturn:

@@ -46,10 +46,6 @@ class TextReporter:
         """Write an error as a warning."""
         self._output.print_error(error, f"{ALARM} Warning: ")
 
-    def print_error(self, error: PosezooError) -> None:
-        """Write why a model failed."""
-        self._output.print_error(error)
-
     def __call__(self, event: events.Event) -> None:
         """Write the lines of an event; many events have none."""
         if isinstance(event, events.WarningIssued):
@@ -142,10 +138,6 @@ class JsonReporter:
         self._output = output
         self._sizes = {file.name: file.size or 0 for file in spec.files}
         self._failed: dict[str, events.FileDownloadFinished] = {}
-
-    def print_error(self, error: PosezooError) -> None:
-        """Write why a model failed."""
-        self._output.print_error(error)
 
     def __call__(self, event: events.Event) -> None:
         """Write an event; warnings go to the standard error."""
