@@ -110,11 +110,6 @@ def parse_framework(text: str) -> Framework:
         raise argparse.ArgumentTypeError(problem) from None
 
 
-def parse_image_size(text: str) -> tuple[int, int]:
-    """An argparse type: height and width, in pixels."""
-    return parse_sides(text, "[,x]", "height and width such as 368,432")
-
-
 def parse_sides(text: str, separator: str, expected: str) -> tuple[int, int]:
     """Two numbers of pixels; ``separator`` is a pattern, ``expected`` names the form in errors."""
     match = re.fullmatch(rf"([1-9]\d{{0,4}}){separator}([1-9]\d{{0,4}})", text)
@@ -172,7 +167,7 @@ def local_path(text: str) -> Path:
 #: The types of values, by their placeholders in the help.
 TYPES: dict[str, Callable[[str], object]] = {
     **dict.fromkeys(("DIR", "FILE", "PATH"), local_path),
-    "H,W": parse_image_size,
+    "H,W": partial(parse_sides, separator="[,x]", expected="height and width such as 368,432"),
     "P[,P]": parse_precisions,
 }
 
@@ -710,7 +705,8 @@ def settings_from_args(args: Args, overrides: Mapping[str, object] | None = None
     """The settings: override > flag > POSEZOO_* > posezoo.cfg > default; None counts as not
     given.
     """
-    _warn_of_unknown_variables()
+    for error in unknown_variables(os.environ):
+        _print_once(f"warning: {error.problem}{f'; {error.hint}' if error.hint else ''}")
     settings = read_settings(given_settings(args, overrides))
     if not args.quiet:
         _name_folders_of_config(settings)
@@ -736,11 +732,6 @@ def _print_once(text: str) -> None:
     from posezoo.cli.run_main import print_to_stderr
 
     print_to_stderr(text)
-
-
-def _warn_of_unknown_variables() -> None:
-    for error in unknown_variables(os.environ):
-        _print_once(f"warning: {error.problem}{f'; {error.hint}' if error.hint else ''}")
 
 
 def context_from_args(args: Args, overrides: Mapping[str, object] | None = None) -> Context:

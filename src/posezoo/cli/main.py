@@ -165,7 +165,12 @@ def _hint_for_word(word: str) -> str:
         missing = f"there is no file {word} here; " if is_missing else ""
         return f"{missing}to find the poses in it: posezoo run --input {shlex.quote(word)}"
     verbs = (*VERBS, *plugin_names())
-    near = [verb for verb in verbs if _is_near(verb, word)]
+    # Those that begin with it, or have about as many letters: prune is not run.
+    near = [
+        verb
+        for verb in verbs
+        if verb.startswith(word) or abs(len(verb) - len(word)) * 3 <= len(word)
+    ]
     return explain_other_word(word) or suggest(word, near, cutoff=NEAR)
 
 
@@ -174,11 +179,6 @@ def _is_input(word: str) -> bool:
     kind, _ = guess_type(word)
     is_picture = (kind or "").startswith(("image/", "video/"))
     return is_picture or "://" in word or (os.sep in word and os.path.isdir(word))
-
-
-def _is_near(verb: str, word: str) -> bool:
-    """Whether a verb begins with a word, or has about as many letters: prune is not run."""
-    return verb.startswith(word) or abs(len(verb) - len(word)) * 3 <= len(word)
 
 
 def _refuse_unknown(

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from glob import has_magic
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -265,7 +266,7 @@ def select_omz_models(
     release = _meant_release(args, settings)
     globs = []
     if release:
-        globs = list(filter(_is_glob, patterns or ()))
+        globs = list(filter(has_magic, patterns or ()))
     search = _ReleaseSearch(settings, patterns or (), globs)
     if release and (patterns is None or globs):
         search.open(_with_release(settings, release))
@@ -279,10 +280,6 @@ def select_omz_models(
     if globs:
         output.warn(f"{', '.join(globs)}: {search.count_by_registry()}")
     return search.settings, selection
-
-
-def _is_glob(pattern: str) -> bool:
-    return any(mark in pattern for mark in "*?[")
 
 
 class _ReleaseSearch:
