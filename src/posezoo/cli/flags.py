@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli.parsers import Args, NamedOutput, OutputFile
+from posezoo.cli.run_main import print_to_stderr
 from posezoo.core.declarations.model import Framework, Precision, list_frameworks
 from posezoo.core.errors import PluginError
 from posezoo.core.settings import (
@@ -325,7 +326,7 @@ def output_flag(
     """--output, the folder where a verb writes its results; ``output`` is None if the verb itself
     keeps all files there that it did not write.
     """
-    text = f"{summary} (default: {default})" if default else summary
+    text = f"{summary} (default: {default})"
     return Flag("-o, --output DIR", text, former="--output_dir", output=output)
 
 
@@ -729,8 +730,6 @@ def _name_folders_of_config(settings: Mapping[str, Setting]) -> None:
 
 @cache
 def _print_once(text: str) -> None:
-    from posezoo.cli.run_main import print_to_stderr
-
     print_to_stderr(text)
 
 
@@ -834,7 +833,6 @@ def require_model_optimizer(args: Args, *, is_plan: bool = False, mark: str = "w
     """
     if args.mo is None:
         return
-    from posezoo.cli.run_main import print_to_stderr
     from posezoo.core.convert.converter_program import FINDER
 
     if not args.mo.exists():  # a model that needs it reports an error

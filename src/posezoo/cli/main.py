@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from posezoo.cli import run_main
-from posezoo.cli.parsers import Args, CommandParser, HelpFormatter
+from posezoo.cli.parsers import Args, CommandParser, HelpFormatter, list_in_help
 from posezoo.cli.verbs import DAILY, SUMMARIES, VERB_GROUPS, find_verb, plugin_names
 from posezoo.core.ended import explain_ended
 from posezoo.core.errors import PluginError, PosezooError, suggest
@@ -298,20 +298,13 @@ class _TopParser(CommandParser):
         formatter.add_text(self.description)
         for title, summaries in groups.items():
             formatter.start_section(title)
-            formatter.add_arguments([_Summary(*summary) for summary in summaries.items()])
+            formatter.add_arguments([list_in_help(*summary) for summary in summaries.items()])
             formatter.end_section()
         formatter.start_section("options")
         formatter.add_arguments(self._optionals._group_actions)
         formatter.end_section()
         formatter.add_text(self.epilog)
         return formatter.format_help()
-
-
-class _Summary(argparse.Action):
-    """A verb and what it does, as the help shows them."""
-
-    def __init__(self, verb: str, summary: str) -> None:
-        super().__init__([], verb, nargs=0, help=summary, metavar=verb)
 
 
 def _summary_of_plugin(name: str) -> str:

@@ -62,10 +62,8 @@ def output_dir_flag(summary: str, default: str) -> Flag:
     return Flag("-o, --output_dir DIR", f"{summary} (default: {default})")
 
 
-#: Flags of older releases, or of copies of the commands, and what takes their place.
-REPLACED_FLAGS = dict.fromkeys(
-    ("-c", "--config", "--model_root"), "--models_dir names the folder of model.yml files"
-)
+#: Flags of older releases, or of copies of the commands, whose place --models_dir takes.
+REPLACED_FLAGS = ("-c", "--config", "--model_root")
 
 
 class OmzError(PosezooError):
@@ -122,10 +120,9 @@ class _OmzParser(parsers.SafeParser):
         return [match for match in matches if match[0].dest in OMZ_FLAGS.split()] or matches
 
     def error(self, message: str) -> NoReturn:
-        hint = next(
-            (REPLACED_FLAGS[word] for word in message.split() if word in REPLACED_FLAGS), ""
-        )
-        super().error(f"{message} ({hint})" if hint else message)
+        if not set(REPLACED_FLAGS).isdisjoint(message.split()):
+            message += " (--models_dir names the folder of model.yml files)"
+        super().error(message)
 
 
 class OmzArgs(parsers.Args):
