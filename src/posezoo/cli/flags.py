@@ -122,10 +122,9 @@ def parse_sides(text: str, separator: str, expected: str) -> tuple[int, int]:
 def parse_numbers(text: str) -> tuple[float, ...]:
     """Numbers that are separated by commas or spaces, in brackets or not."""
     try:
-        numbers = tuple(float(word) for word in re.split(r"[,\s]+", text.strip(" []()")))
+        return tuple(float(word) for word in re.split(r"[,\s]+", text.strip(" []()")))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"expected numbers, got {text!r}") from error
-    return numbers
 
 
 def parse_option(text: str) -> tuple[str, Any]:
@@ -728,9 +727,7 @@ def _name_folders_of_config(settings: Mapping[str, Setting]) -> None:
         _print_once(f"note: this command uses {' and '.join(named)}, as ./posezoo.cfg says")
 
 
-@cache
-def _print_once(text: str) -> None:
-    print_to_stderr(text)
+_print_once = cache(print_to_stderr)
 
 
 def context_from_args(args: Args, overrides: Mapping[str, object] | None = None) -> Context:
@@ -906,9 +903,9 @@ def parse_channel_values(
 
 def input_options_from_args(args: InputArgs) -> InputOptions:
     """The options for the inputs and outputs of the IR: ``CAMERA_INPUT``, ``DECODE`` and others."""
-    for flag, value in (("max_people", args.max_people), ("min_score", args.min_score)):
-        if value is not None and not args.decode:
-            args.parser.error(f"--{flag} requires --decode")
+    for name in ("max_people", "min_score"):
+        if getattr(args, name) is not None and not args.decode:
+            args.parser.error(f"--{name} requires --decode")
     from posezoo.core.resolve.input_options import InputOptions
 
     return InputOptions(

@@ -130,6 +130,7 @@ class Args:
     force: bool = False
     height: int | None = None
     keep_onnx: bool = False
+    layout: str | None = None
     log: Path | None = None
     mo: Path | None = None
     model: str | None = None

@@ -149,9 +149,9 @@ def _with_checkpoint(args: _ConverterArgs, selection: Selection) -> Selection:
     from posezoo.networks.custom_weights import spec_with_checkpoint
 
     if args.checkpoint is None:
-        for flag, value in (("model_name", args.model_name), ("skeleton", args.skeleton)):
-            if value:
-                args.parser.error(f"--{flag} requires --checkpoint")
+        for name in ("model_name", "skeleton"):
+            if getattr(args, name):
+                args.parser.error(f"--{name} requires --checkpoint")
         return selection
     if len(selection.models) != 1:
         args.parser.error("--checkpoint requires --name with one model")

@@ -181,13 +181,11 @@ class JsonConversionReporter(JsonReporter):
         super().__init__(output, spec)
         self._model = spec.full_name
 
-    def start_step(self, heading: str) -> None:
-        """Write the heading of a step."""
-        self.print_line(heading)
-
     def print_line(self, line: str) -> None:
         """Write a line of a step."""
         self._write({"$type": "model_conversion_line", "model": self._model, "line": line.strip()})
+
+    start_step = print_line  # its heading
 
     def warn(self, error: PosezooError) -> None:
         """Write an error as a warning."""
