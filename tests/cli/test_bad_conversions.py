@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -130,13 +131,22 @@ def test_a_damaged_ir_is_repaired_with_the_flags_of_its_conversion(tmp_path):
     assert " ".join(["converter.py --name net", *frames, *precision, *folders, *registry]) in told
 
 
+def test_get_makes_an_ir_without_its_self_check_on_request(made):
+    write(made)
+    folders = ["--models_dir", "models", "--weights_dir", "."]
+    ended = posezoo("get", "net", "--self_check", "off", "--precisions", "FP32", *folders, cwd=made)
+    assert ended.returncode == 0, ended.stderr
+    record = json.loads((made / "public/net/FP32/provenance.json").read_text())
+    assert record["self_check"]["mode"] == "off"
+
+
 @pytest.mark.parametrize("what", BAD)
 def test_a_failed_conversion_is_one_line_with_a_hint_and_keeps_the_earlier_ir(made, what):
     spoil, problem, hint = BAD[what]
     xml = made / "out/public/net/FP32/net.xml"
     before = xml.read_bytes(), xml.with_suffix(".bin").read_bytes()
     spoil(made)
-    ended = converter(made)
+    ended = converter(made, "--force")
     assert ended.returncode == 1
     lines = ended.stderr.splitlines()
     assert problem in lines[0]

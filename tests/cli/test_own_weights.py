@@ -108,7 +108,7 @@ def test_the_self_check_of_own_weights_can_be_strict_or_off(checkpoint, tmp_path
     record = tmp_path / "public" / NETWORK / "FP32" / "provenance.json"
     unchecked = "not compared with its original, because --self_check off was given"
     for mode, warning in (("off", f"warning: {NETWORK}: {unchecked}\n"), ("strict", "")):
-        ended = posezoo("convert", *ours, "--self_check", mode)
+        ended = posezoo("convert", *ours, "--force", "--self_check", mode)
         assert (ended.returncode, ended.stderr) == (0, warning)
         assert json.loads(record.read_text())["self_check"]["mode"] == mode
 

@@ -247,11 +247,11 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "state": _WORKER_STATES.__getitem__,
 }
 
-#: The progress of each task: the word for it, its unit, and the fields of what is done and of the
-#: total.
-COUNTS: dict[type[events.Event], tuple[str, str, str, str]] = {
-    events.CalibrationProgress: ("calibrating", "samples", "samples", "of"),
-    events.EvaluationProgress: ("evaluating", "images", "images", "total"),
+#: The progress of each task: the word for it, its unit, which is the field of what is done, and the
+#: field of the total.
+COUNTS: dict[type[events.Event], tuple[str, str, str]] = {
+    events.CalibrationProgress: ("calibrating", "samples", "of"),
+    events.EvaluationProgress: ("evaluating", "images", "total"),
 }
 
 
@@ -437,8 +437,8 @@ class Console(MessageWriter):
 
     def _count(self, event: Any) -> None:
         """Advance a bar on a terminal; in a log, print a line for each tenth."""
-        task, unit, done_field, total_field = COUNTS[type(event)]
-        done = getattr(event, done_field)
+        task, unit, total_field = COUNTS[type(event)]
+        done = getattr(event, unit)
         total = getattr(event, total_field)
         key = (event.model, unit)
         if self._advance(key, f"{event.model}: {task}", done, total):

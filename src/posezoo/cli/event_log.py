@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 from posezoo.core.errors import OutputError, os_reason, redact_secrets
 from posezoo.core.events import EVENT_TYPES, Event
@@ -44,7 +43,10 @@ class EventLog:
     def __call__(self, event: Event) -> None:
         """Append an event; of progress, the last one, and one in ten seconds."""
         stage, name = EVENT_TYPES[type(event)]
-        fields: dict[str, Any] = {key: _redact(value) for key, value in asdict(event).items()}
+        fields = asdict(event)
+        for field, value in fields.items():
+            if isinstance(value, str):
+                fields[field] = redact_secrets(value)
         model = fields.pop("model", None) or fields.pop("name", None)
         worker = self._worker(model, fields.pop("worker", None))
         step, _, phase = name.rpartition("_")
@@ -91,9 +93,3 @@ class EventLog:
             return False
         self._written[key] = now
         return True
-
-
-def _redact(value: object) -> object:
-    if isinstance(value, str):
-        return redact_secrets(value)
-    return value

@@ -29,12 +29,10 @@ class FileKind:
 
 #: What nothing here reads, by the endings; its original may be read.
 _UNREADABLE = {
-    **dict.fromkeys(
-        (".engine", ".plan", ".trt"), "an engine of TensorRT, for one kind of GPU only"
-    ),
-    **dict.fromkeys((".mlpackage", ".mlmodel", ".mlmodelc"), "a network of Core ML"),
+    ".engine .plan .trt": "an engine of TensorRT, for one kind of GPU only",
+    ".mlpackage .mlmodel .mlmodelc": "a network of Core ML",
     ".nb": "a network of Paddle Lite, for one kind of device only",
-    **dict.fromkeys((".ncnn", ".param"), "a network of ncnn"),
+    ".ncnn .param": "a network of ncnn",
     ".mnn": "a network of MNN",
     ".rknn": "a network of RKNN, for one kind of device only",
     ".hef": "a network for Hailo's devices",
@@ -43,24 +41,22 @@ _UNREADABLE = {
     ".axmodel": "a network for Axera's devices",
     ".kmodel": "a network for Kendryte's devices",
     ".xmodel": "a network for AMD's devices",
-    **dict.fromkeys((".bmodel", ".cvimodel"), "a network for Sophgo's devices"),
-    **dict.fromkeys((".tnnmodel", ".tnnproto"), "a network of TNN"),
+    ".bmodel .cvimodel": "a network for Sophgo's devices",
+    ".tnnmodel .tnnproto": "a network of TNN",
     ".uff": "a network in TensorRT's earlier format",
     ".t7": "a network of Lua's Torch",
     ".blob": "a network that was compiled for one kind of device",
     ".pte": "a program of ExecuTorch",
-    **dict.fromkeys((".pkl", ".joblib"), "a pickle, which may run code"),
+    ".pkl .joblib": "a pickle, which may run code",
 }
 
-_KINDS = {
-    **{ending: FileKind(name, _SOURCE) for ending, name in _UNREADABLE.items()},
-    **dict.fromkeys(
-        (".h5", ".hdf5", ".keras"),
-        FileKind(
-            "a network of Keras",
-            "write it as a SavedModel: python -c \"import keras; keras.models.load_model('{file}')"
-            ".export('{stem}')\"; then posezoo convert {stem} -o {stem}.xml",
-        ),
+#: Of an ending that is here twice, the last entry counts.
+_KINDS_BY_ENDINGS = {
+    **{endings: FileKind(name, _SOURCE) for endings, name in _UNREADABLE.items()},
+    ".h5 .hdf5 .keras": FileKind(
+        "a network of Keras",
+        "write it as a SavedModel: python -c \"import keras; keras.models.load_model('{file}')"
+        ".export('{stem}')\"; then posezoo convert {stem} -o {stem}.xml",
     ),
     ".pt2": FileKind(
         "a network that torch.export wrote",
@@ -70,11 +66,8 @@ _KINDS = {
     ".pdiparams": FileKind(
         "the weights of a network of PaddlePaddle", "name the .pdmodel beside it"
     ),
-    **dict.fromkeys(
-        (".torchscript", ".ptl"),
-        FileKind(
-            "a program of TorchScript", "write it as ONNX where its network is: torch.onnx.export"
-        ),
+    ".torchscript .ptl": FileKind(
+        "a program of TorchScript", "write it as ONNX where its network is: torch.onnx.export"
     ),
     ".ort": FileKind("a network in ONNX Runtime's own format", "get the .onnx it was made from"),
     ".task": FileKind(
@@ -83,18 +76,12 @@ _KINDS = {
         " networks: posezoo list 'blazepose*'. docs/coming_from.md#mediapipe-tasks has the calls"
         " of MediaPipe Tasks, and ours",
     ),
-    **dict.fromkeys(
-        (".prototxt", ".caffemodel"),
-        FileKind(
-            "a network of Caffe",
-            "posezoo convert NET.prototxt NET.caffemodel -o net.xml makes an IR",
-        ),
+    ".prototxt .caffemodel": FileKind(
+        "a network of Caffe",
+        "posezoo convert NET.prototxt NET.caffemodel -o net.xml makes an IR",
     ),
-    **dict.fromkeys(
-        (".cfg", ".weights"),
-        FileKind(
-            "a network of Darknet", "posezoo convert NET.cfg NET.weights -o net.xml makes an IR"
-        ),
+    ".cfg .weights": FileKind(
+        "a network of Darknet", "posezoo convert NET.cfg NET.weights -o net.xml makes an IR"
     ),
     ".pb": FileKind("a graph of TensorFlow", _CONVERT),
     ".pbtxt": FileKind(
@@ -105,31 +92,24 @@ _KINDS = {
         '))"; then posezoo convert {stem}.pb -o {stem}.xml',
     ),
     ".tflite": FileKind("a network of TensorFlow Lite", _CONVERT),
-    **dict.fromkeys(
-        (".zip", ".tar", ".tgz", ".gz", ".xz", ".7z", ".mar"),
-        FileKind("an archive", "unpack it, and name the file of the network that it contains"),
+    ".zip .tar .tgz .gz .xz .7z .mar": FileKind(
+        "an archive", "unpack it, and name the file of the network that it contains"
     ),
     ".bin": FileKind(
         "weights without their network",
         "those of an IR belong to the .xml beside it; a checkpoint is read as {stem}.pth",
     ),
     ".gguf": FileKind("a language model", "posezoo runs networks that see people"),
-    **dict.fromkeys(
-        CHECKPOINTS,
-        FileKind(
-            "a checkpoint",
-            "verbs that run, convert, measure or describe models take it; others take the model"
-            " that is made of it: posezoo new NAME --from {file} --license SPDX",
-        ),
+    " ".join(CHECKPOINTS): FileKind(
+        "a checkpoint",
+        "verbs that run, convert, measure or describe models take it; others take the model"
+        " that is made of it: posezoo new NAME --from {file} --license SPDX",
     ),
-    **dict.fromkeys(
-        NETWORKS,
-        FileKind(
-            "a network",
-            "run, evaluate, benchmark, export and verify --device take it; posezoo convert {file}"
-            " -o {stem}.xml --precision FP32 makes an IR, which quantize takes; posezoo new NAME"
-            " --from {file} --license SPDX describes it as a model, which all verbs take",
-        ),
+    " ".join(NETWORKS): FileKind(
+        "a network",
+        "run, evaluate, benchmark, export and verify --device take it; posezoo convert {file}"
+        " -o {stem}.xml --precision FP32 makes an IR, which quantize takes; posezoo new NAME"
+        " --from {file} --license SPDX describes it as a model, which all verbs take",
     ),
     ".xml": FileKind(
         "an IR",
@@ -137,6 +117,7 @@ _KINDS = {
         " --license SPDX --from {file} {stem}.bin describes it as a model, which all verbs take",
     ),
 }
+_KINDS = {ending: kind for endings, kind in _KINDS_BY_ENDINGS.items() for ending in endings.split()}
 
 
 def find_irs(folder: Path) -> list[str]:
@@ -204,8 +185,7 @@ def explain_model_file(name: str) -> tuple[str, str]:
 class _Explainer(FileExplainer):
     """Knows the kinds of files above."""
 
-    def explain(self, name: str) -> tuple[str, str]:
-        return explain_model_file(name)
+    explain = staticmethod(explain_model_file)
 
 
 EXPLAINER = _Explainer()

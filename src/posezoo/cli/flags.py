@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli.parsers import Args, NamedOutput, OutputFile
+from posezoo.cli.run_main import print_to_stderr
 from posezoo.core.declarations.model import Framework, Precision, list_frameworks
 from posezoo.core.errors import PluginError
 from posezoo.core.settings import (
@@ -110,11 +111,6 @@ def parse_framework(text: str) -> Framework:
         raise argparse.ArgumentTypeError(problem) from None
 
 
-def parse_image_size(text: str) -> tuple[int, int]:
-    """An argparse type: height and width, in pixels."""
-    return parse_sides(text, "[,x]", "height and width such as 368,432")
-
-
 def parse_sides(text: str, separator: str, expected: str) -> tuple[int, int]:
     """Two numbers of pixels; ``separator`` is a pattern, ``expected`` names the form in errors."""
     match = re.fullmatch(rf"([1-9]\d{{0,4}}){separator}([1-9]\d{{0,4}})", text)
@@ -126,10 +122,9 @@ def parse_sides(text: str, separator: str, expected: str) -> tuple[int, int]:
 def parse_numbers(text: str) -> tuple[float, ...]:
     """Numbers that are separated by commas or spaces, in brackets or not."""
     try:
-        numbers = tuple(float(word) for word in re.split(r"[,\s]+", text.strip(" []()")))
+        return tuple(float(word) for word in re.split(r"[,\s]+", text.strip(" []()")))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"expected numbers, got {text!r}") from error
-    return numbers
 
 
 def parse_option(text: str) -> tuple[str, Any]:
@@ -172,7 +167,7 @@ def local_path(text: str) -> Path:
 #: The types of values, by their placeholders in the help.
 TYPES: dict[str, Callable[[str], object]] = {
     **dict.fromkeys(("DIR", "FILE", "PATH"), local_path),
-    "H,W": parse_image_size,
+    "H,W": partial(parse_sides, separator="[,x]", expected="height and width such as 368,432"),
     "P[,P]": parse_precisions,
 }
 
@@ -330,7 +325,7 @@ def output_flag(
     """--output, the folder where a verb writes its results; ``output`` is None if the verb itself
     keeps all files there that it did not write.
     """
-    text = f"{summary} (default: {default})" if default else summary
+    text = f"{summary} (default: {default})"
     return Flag("-o, --output DIR", text, former="--output_dir", output=output)
 
 
@@ -577,9 +572,12 @@ def shared(names: str) -> list[Flag]:
     return [FLAGS[name] for name in names.split()]
 
 
+#: The section whose flags --help of a verb explains; of the others it only gives the names.
+EXPLAINED = "inputs and outputs of the IR"
+
 #: The flags that many verbs share, below headings of their own after a verb's other flags.
 SECTIONS = {
-    "inputs and outputs of the IR": f"{CAMERA_INPUT} {DECODE}",
+    EXPLAINED: f"{CAMERA_INPUT} {DECODE}",
     "the pipeline": PIPELINE,
     "downloads": f"{CACHE} jobs connections",
     "trust": TRUST,
@@ -587,10 +585,6 @@ SECTIONS = {
     "conversion": CONVERTERS,
     "an .xml or .onnx that does not describe its input": DESCRIPTION,
 }
-
-
-#: The sections whose flags --help of a verb only names.
-FOLDED = [title for title in SECTIONS if title != "inputs and outputs of the IR"]
 
 
 # What a command's class of arguments inherits, if it has these flags.
@@ -684,7 +678,7 @@ def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | str) -
     for title, names in SECTIONS.items():
         members = [FLAGS[name] for name in names.split() if name in named]
         if members:
-            FlagGroup(*members, title=title, folded=title in FOLDED).add_to(parser)
+            FlagGroup(*members, title=title, folded=title != EXPLAINED).add_to(parser)
 
 
 def protect_inputs(args: Args) -> None:
@@ -711,7 +705,8 @@ def settings_from_args(args: Args, overrides: Mapping[str, object] | None = None
     """The settings: override > flag > POSEZOO_* > posezoo.cfg > default; None counts as not
     given.
     """
-    _warn_of_unknown_variables()
+    for error in unknown_variables(os.environ):
+        _print_once(f"warning: {error.problem}{f'; {error.hint}' if error.hint else ''}")
     settings = read_settings(given_settings(args, overrides))
     if not args.quiet:
         _name_folders_of_config(settings)
@@ -732,16 +727,7 @@ def _name_folders_of_config(settings: Mapping[str, Setting]) -> None:
         _print_once(f"note: this command uses {' and '.join(named)}, as ./posezoo.cfg says")
 
 
-@cache
-def _print_once(text: str) -> None:
-    from posezoo.cli.run_main import print_to_stderr
-
-    print_to_stderr(text)
-
-
-def _warn_of_unknown_variables() -> None:
-    for error in unknown_variables(os.environ):
-        _print_once(f"warning: {error.problem}{f'; {error.hint}' if error.hint else ''}")
+_print_once = cache(print_to_stderr)
 
 
 def context_from_args(args: Args, overrides: Mapping[str, object] | None = None) -> Context:
@@ -772,8 +758,7 @@ def executor_from_args(args: Args, context: Context, *folders: Path | None) -> E
     name, _, count = args.cluster.partition(":")
     if name == "local":
         return Executor(int(count or available_cores()), in_processes=True)
-    entries = list(context.registry.entries.values())
-    model_yml = entries[0].path if entries else None
+    model_yml = next((entry.path for entry in context.registry.entries.values()), None)
     layout = context.layout
     used = (layout.output_dir, layout.download_dir, model_yml, _used_lock(context), *folders)
     needed = [path for path in used if path is not None]
@@ -845,7 +830,6 @@ def require_model_optimizer(args: Args, *, is_plan: bool = False, mark: str = "w
     """
     if args.mo is None:
         return
-    from posezoo.cli.run_main import print_to_stderr
     from posezoo.core.convert.converter_program import FINDER
 
     if not args.mo.exists():  # a model that needs it reports an error
@@ -919,9 +903,9 @@ def parse_channel_values(
 
 def input_options_from_args(args: InputArgs) -> InputOptions:
     """The options for the inputs and outputs of the IR: ``CAMERA_INPUT``, ``DECODE`` and others."""
-    for flag, value in (("max_people", args.max_people), ("min_score", args.min_score)):
-        if value is not None and not args.decode:
-            args.parser.error(f"--{flag} requires --decode")
+    for name in ("max_people", "min_score"):
+        if getattr(args, name) is not None and not args.decode:
+            args.parser.error(f"--{name} requires --decode")
     from posezoo.core.resolve.input_options import InputOptions
 
     return InputOptions(

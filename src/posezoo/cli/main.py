@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from posezoo.cli import run_main
-from posezoo.cli.parsers import Args, CommandParser, HelpFormatter
+from posezoo.cli.parsers import Args, CommandParser, HelpFormatter, list_in_help
 from posezoo.cli.verbs import DAILY, SUMMARIES, VERB_GROUPS, find_verb, plugin_names
 from posezoo.core.ended import explain_ended
 from posezoo.core.errors import PluginError, PosezooError, suggest
@@ -120,13 +120,11 @@ def _verb_of_help(words: Sequence[str]) -> Sequence[str]:
     *names, last = words or ("",)
     if last != "--all":
         return (*words, "--help")
-    if not names:
-        print(_TopParser(all_verbs=True).format_help(), end="")
-        sys.exit(0)
-    if find_verb(names[0]):
-        print(_TopParser().add_verb(names[0]).format_help(), end="")
-        sys.exit(0)
-    return names
+    if names and not find_verb(names[0]):
+        return names
+    parser = _TopParser().add_verb(names[0]) if names else _TopParser(all_verbs=True)
+    print(parser.format_help(), end="")
+    sys.exit(0)
 
 
 def _answer_without_verb(words: Sequence[str]) -> NoReturn:
@@ -167,7 +165,12 @@ def _hint_for_word(word: str) -> str:
         missing = f"there is no file {word} here; " if is_missing else ""
         return f"{missing}to find the poses in it: posezoo run --input {shlex.quote(word)}"
     verbs = (*VERBS, *plugin_names())
-    near = [verb for verb in verbs if _is_near(verb, word)]
+    # Those that begin with it, or have about as many letters: prune is not run.
+    near = [
+        verb
+        for verb in verbs
+        if verb.startswith(word) or abs(len(verb) - len(word)) * 3 <= len(word)
+    ]
     return explain_other_word(word) or suggest(word, near, cutoff=NEAR)
 
 
@@ -176,11 +179,6 @@ def _is_input(word: str) -> bool:
     kind, _ = guess_type(word)
     is_picture = (kind or "").startswith(("image/", "video/"))
     return is_picture or "://" in word or (os.sep in word and os.path.isdir(word))
-
-
-def _is_near(verb: str, word: str) -> bool:
-    """Whether a verb begins with a word, or has about as many letters: prune is not run."""
-    return verb.startswith(word) or abs(len(verb) - len(word)) * 3 <= len(word)
 
 
 def _refuse_unknown(
@@ -300,20 +298,13 @@ class _TopParser(CommandParser):
         formatter.add_text(self.description)
         for title, summaries in groups.items():
             formatter.start_section(title)
-            formatter.add_arguments([_Summary(*summary) for summary in summaries.items()])
+            formatter.add_arguments([list_in_help(*summary) for summary in summaries.items()])
             formatter.end_section()
         formatter.start_section("options")
         formatter.add_arguments(self._optionals._group_actions)
         formatter.end_section()
         formatter.add_text(self.epilog)
         return formatter.format_help()
-
-
-class _Summary(argparse.Action):
-    """A verb and what it does, as the help shows them."""
-
-    def __init__(self, verb: str, summary: str) -> None:
-        super().__init__([], verb, nargs=0, help=summary, metavar=verb)
 
 
 def _summary_of_plugin(name: str) -> str:

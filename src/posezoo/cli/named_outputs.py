@@ -28,10 +28,15 @@ def protect_inputs(outputs: Sequence[NamedOutput], args: Args) -> None:
     """
     _refuse_same_files(outputs)
     for output in outputs:
-        if output.path.is_file():
-            _refuse_input(output, args)
-        if output.kind.appends:
-            _refuse_foreign_lines(output)
+        if not output.path.is_file():
+            continue
+        is_known = _is_known(output)
+        _refuse_input(output, args, is_known=is_known)
+        if output.kind.appends and not is_known:
+            raise OutputError(
+                f"{output.path}: exists, and its first line is not one that {output.flag} writes",
+                hint="append to another file",
+            )
 
 
 def _refuse_same_files(outputs: Sequence[NamedOutput]) -> None:
@@ -47,9 +52,8 @@ def _refuse_same_files(outputs: Sequence[NamedOutput]) -> None:
         seen[path] = output.flag
 
 
-def _refuse_input(output: NamedOutput, args: Args) -> None:
+def _refuse_input(output: NamedOutput, args: Args, *, is_known: bool) -> None:
     """Refuse the file of an input, and a file of the user in the folder of an input."""
-    is_known = _is_known(output)
     renewed = {output.kind.renews} if is_known else set()
     paths = [*filter(Path.exists, _input_paths(args, renewed))]
     where = ""
@@ -72,14 +76,6 @@ def _is_known(output: NamedOutput) -> bool:
     if output.kind.appends:
         return not output.path.stat().st_size or has_signs(output.path, output.kind.signs)
     return is_own(output.path, output.kind.signs)
-
-
-def _refuse_foreign_lines(output: NamedOutput) -> None:
-    if output.path.is_file() and not _is_known(output):
-        raise OutputError(
-            f"{output.path}: exists, and its first line is not one that {output.flag} writes",
-            hint="append to another file",
-        )
 
 
 def _input_paths(args: Args, renewed: Collection[str]) -> Iterator[Path]:

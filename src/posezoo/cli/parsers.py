@@ -82,13 +82,9 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
         return super()._fill_text(text, width, indent)
 
 
-class _Folded(argparse.Action):
-    """A heading and the names of the flags below it, as the help shows them."""
-
-    def __init__(self, group: argparse._ArgumentGroup) -> None:
-        shown = [action for action in group._group_actions if action.help != argparse.SUPPRESS]
-        names = ", ".join(action.option_strings[-1] for action in shown)
-        super().__init__([], "", nargs=0, help=names, metavar=group.title)
+def list_in_help(title: str, text: str) -> argparse.Action:
+    """What the help shows as an argument, and the command line does not have."""
+    return argparse.Action([], title, nargs=0, help=text, metavar=title)
 
 
 class SafeParser(argparse.ArgumentParser):
@@ -162,7 +158,10 @@ class CommandParser(SafeParser):
         if self.full_help:
             folded = [group for group in self._action_groups if getattr(group, "folded", False)]
             rest = argparse._ArgumentGroup(self, f"more flags; {self.full_help} explains them")
-            rest._group_actions = [_Folded(group) for group in folded]
+            for group in folded:
+                actions = [each for each in group._group_actions if each.help != argparse.SUPPRESS]
+                names = ", ".join(action.option_strings[-1] for action in actions)
+                rest._group_actions.append(list_in_help(group.title or "", names))
             shown = [group for group in self._action_groups if group not in folded]
             short._action_groups = [*shown, rest]
         super(CommandParser, short).print_help(file)

@@ -31,9 +31,9 @@ def convert_file(
     precision: Precision,
     options: ConversionOptions,
     *,
-    batch: int | None = None,
-    needs_all_inputs: bool = False,
-    transformations: Sequence[Transformation] = (),
+    batch: int | None,
+    needs_all_inputs: bool,
+    transformations: Sequence[Transformation],
     listener: Listener = ignore_event,
 ) -> Path:
     """Convert a file outside of any registry to one IR, with no other file beside it.
@@ -71,8 +71,7 @@ def convert_file(
     network = frontends.read_network(spec, path)
     if needs_all_inputs:
         mo_ports.require_all_inputs(spec, network)
-    transposed = mo_ports.find_transposed_outputs(spec, network)
-    spec = mo_ports.move_output_layouts(spec, network)
+    spec, transposed = mo_ports.move_output_layouts(spec, network)
     spec = mo_ports.keep_order(spec, network)
     if batch is not None:
         spec = mo_ports.with_batch(spec, network, batch)

@@ -46,9 +46,9 @@ def keep_order(spec: ModelSpec, network: Model) -> ModelSpec:
     return spec
 
 
-def move_output_layouts(spec: ModelSpec, network: Model) -> ModelSpec:
+def move_output_layouts(spec: ModelSpec, network: Model) -> tuple[ModelSpec, list[Input]]:
     """The model with the layouts of its outputs, which Model Optimizer takes among those of the
-    inputs.
+    inputs; and those of them that get another layout in the IR.
 
     Raises:
         ConversionError: more than a layout is given of an output.
@@ -62,26 +62,19 @@ def move_output_layouts(spec: ModelSpec, network: Model) -> ModelSpec:
                 f"{port.name}: is an output of the network, and takes a layout only"
             )
     if not layouts:
-        return spec
+        return spec, []
+    transposed = [port for port in spec.inputs if port.to_layout and port.name in layouts]
     outputs = spec.outputs
     if not outputs:
         ports = network.outputs
         names = [next(iter(port.names & layouts.keys()), port.any_name) for port in ports]
         outputs = tuple(Output(name, ()) for name in names)
     outputs = tuple(replace(port, layout=layouts.get(port.name, port.layout)) for port in outputs)
-    return replace(spec, inputs=inputs, outputs=outputs)
-
-
-def find_transposed_outputs(spec: ModelSpec, network: Model) -> list[Input]:
-    """The outputs that get another layout in the IR; they are declared among the inputs, as for
-    ``move_output_layouts``.
-    """
-    ends = {name for port in network.outputs for name in port.names}
-    return [port for port in spec.inputs if port.to_layout and port.name in ends]
+    return replace(spec, inputs=inputs, outputs=outputs), transposed
 
 
 def transpose_outputs(network: Model, outputs: Sequence[Input]) -> None:
-    """Give the outputs from ``find_transposed_outputs`` their other layout; the network is changed.
+    """Give the outputs from ``move_output_layouts`` their other layout; the network is changed.
 
     Raises:
         ConversionError: a layout does not fit its output.

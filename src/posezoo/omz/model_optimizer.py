@@ -322,17 +322,15 @@ def build_arguments(
     }
     # Unlike current OpenVINO, Model Optimizer's own readers need every size.
     sized = tuple(replace(port, reshaped=bool(port.shape)) for port in spec.inputs)
-    ours = ("--input_model=", "--data_type", "--compress_to_fp16", "--model_name")
-    arguments = write_arguments(replace(spec, inputs=sized))
+    ours = ("--data_type", "--compress_to_fp16", "--model_name")
+    arguments = write_arguments(replace(spec, inputs=sized, input_model=f"{original}"))
     declared = [argument for argument in arguments if not argument.startswith(ours)]
     for name, path in variables.items():
         declared = [argument.replace(name, str(path)) for argument in declared]
-    original_argument = () if _has_other_original(spec) else (f"--input_model={original}",)
     return (
         f"--framework={spec.framework}",
         f"--output_dir={folder}",
         f"--model_name={spec.name}",
-        *original_argument,
         *declared,
         f"--compress_to_fp16={precision is Precision.FP16}",
     )
@@ -340,19 +338,15 @@ def build_arguments(
 
 def write_arguments(spec: ModelSpec) -> tuple[str, ...]:
     """The arguments from which ``read_arguments`` reads this model; empty names are left out."""
-    values = {} if _has_other_original(spec) else {"--input_model": spec.input_model}
-    values |= _write_inputs(spec.inputs)
+    values = {"--input_model": spec.input_model, **_write_inputs(spec.inputs)}
+    if any(flag in OTHER_ORIGINALS for flag, _ in spec.mo_args):  # another argument names it
+        del values["--input_model"]
     values["--output"] = ",".join(output.name for output in spec.outputs)
     arguments = [f"{flag}={value}" for flag, value in values.items() if value]
     if any(port.reverse_input_channels for port in spec.inputs):
         arguments.append("--reverse_input_channels")
     arguments += [f"{flag}={value}" if value else flag for flag, value in spec.mo_args]
     return tuple(arguments)
-
-
-def _has_other_original(spec: ModelSpec) -> bool:
-    """Whether the original is named by another argument than --input_model."""
-    return any(flag in OTHER_ORIGINALS for flag, _ in spec.mo_args)
 
 
 def _write_inputs(inputs: Sequence[Input]) -> dict[str, str]:

@@ -82,10 +82,14 @@ def apply_transformations(network: Model, transformations: Sequence[Transformati
     Raises:
         ConversionError: one does not fit the network.
     """
+    from openvino import _offline_transformations as openvinos
+
     for transformation in transformations:
-        _, _, apply = _TRANSFORMATIONS[transformation.name]
+        _, _, function = _TRANSFORMATIONS[transformation.name]
         try:
-            apply(network, **transformation.arguments)
+            if transformation.name == "MakeStateful" and not transformation.arguments:
+                raise RuntimeError(_EXAMPLES["MakeStateful"])
+            getattr(openvinos, function)(network, **transformation.arguments)
             network.validate_nodes_and_infer_types()
         except (RuntimeError, TypeError) as error:
             raise ConversionError(
@@ -93,36 +97,16 @@ def apply_transformations(network: Model, transformations: Sequence[Transformati
             ) from error
 
 
-def _apply_low_latency(network: Model, *, use_const_initializer: bool = True) -> None:
-    from openvino import _offline_transformations as transformations
-
-    transformations.apply_low_latency_transformation(network, use_const_initializer)
-
-
-def _make_stateful(network: Model, *, param_res_names: Mapping[str, str] | None = None) -> None:
-    from openvino import _offline_transformations as transformations
-
-    if param_res_names is None:
-        raise RuntimeError(_EXAMPLES["MakeStateful"])
-    transformations.apply_make_stateful_transformation(network, dict(param_res_names))
-
-
-def _prune(network: Model) -> None:
-    from openvino import _offline_transformations as transformations
-
-    transformations.apply_pruning_transformation(network)
-
-
-#: By name: the name of the argument, what reads it (None if it is not valid), and what applies the
-#: transformation.
-_TRANSFORMATIONS: Mapping[str, tuple[str, Callable[[str], Any], Callable[..., None]]] = {
+#: By name: the name of the argument, what reads it (None if it is not valid), and OpenVINO's
+#: function, whose argument has the same name.
+_TRANSFORMATIONS: Mapping[str, tuple[str, Callable[[str], Any], str]] = {
     "LowLatency2": (
         "use_const_initializer",
         lambda text: _TRUTHS.get(text.lower()),
-        _apply_low_latency,
+        "apply_low_latency_transformation",
     ),
-    "MakeStateful": ("param_res_names", _read_names, _make_stateful),
-    "Pruning": ("", lambda _text: None, _prune),
+    "MakeStateful": ("param_res_names", _read_names, "apply_make_stateful_transformation"),
+    "Pruning": ("", lambda _text: None, "apply_pruning_transformation"),
 }
 _EXAMPLES = {
     "LowLatency2": "takes use_const_initializer=True or use_const_initializer=False",

@@ -72,11 +72,17 @@ def convert_own_file(args: OwnFileArgs) -> int:
     output = args.output or Path(f"{original.stem}.xml")
     flags.require_suffix(args, "output", output, (".onnx", ".xml"))
     words += [f"--output_dir={output.parent}", f"--model_name={output.stem}"]
-    console = flags.console_from_args(args)
-    with console, temporary_dir() as private:
+    lines = [f"{'would write' if args.dry_run else 'wrote'} {output}"]
+    answer: dict[str, object] = {"file": output}
+    with flags.console_from_args(args) as console, temporary_dir() as private:
         if output.suffix == ".onnx":
-            return _write_onnx(args, words, output, private, console)
-        return _write_ir(args, words, output, private, console)
+            report = _write_onnx(args, words, output, private, console)
+            lines += _describe_onnx(report, output)
+            answer |= asdict(report)
+        else:
+            _write_ir(args, words, output, private, console)
+    print_result(args.format, answer, *(() if args.quiet else lines))
+    return 0
 
 
 def _choose_files(args: OwnFileArgs, files: Sequence[Path]) -> tuple[Path, list[str]]:
@@ -112,7 +118,7 @@ def _refuse_unread(original: Path) -> None:
 
 def _write_ir(
     args: OwnFileArgs, words: list[str], output: Path, private: Path, console: Console
-) -> int:
+) -> None:
     from posezoo.cli.result_files import write_result
     from posezoo.core.ir.ir_writer import write_ir
     from posezoo.omz.commands import mo
@@ -146,7 +152,6 @@ def _write_ir(
         )
     for suffix in () if args.dry_run else (".bin", ".xml"):
         write_result(output.with_suffix(suffix), xml.with_suffix(suffix).read_bytes(), console)
-    return _print_written(args, output)
 
 
 def _state_preparation(args: OwnFileArgs, like: ModelSpec | None) -> list[str]:
@@ -203,7 +208,7 @@ def _state_pipeline(
 
 def _write_onnx(
     args: OwnFileArgs, words: list[str], output: Path, private: Path, console: Console
-) -> int:
+) -> OnnxReport:
     from posezoo.cli.result_files import write_result
     from posezoo.core.convert.reader_process import run_in_reader_process
     from posezoo.core.layout import FlatLayout
@@ -226,13 +231,7 @@ def _write_onnx(
     )
     if not args.dry_run:
         write_result(output, onnx.read_bytes(), console)
-    return _print_written(args, output, *_describe_onnx(report, output), **asdict(report))
-
-
-def _print_written(args: OwnFileArgs, output: Path, *lines: str, **facts: object) -> int:
-    first = f"{'would write' if args.dry_run else 'wrote'} {output}"
-    print_result(args.format, {"file": output, **facts}, *(() if args.quiet else (first, *lines)))
-    return 0
+    return report
 
 
 def _describe_onnx(report: OnnxReport, output: Path) -> Iterator[str]:

@@ -33,7 +33,7 @@ def read_quantization_yml(path: Path) -> QuantizationSettings:
     values: dict[str, str | int] = {}
     if isinstance(preset, str) and preset in _PRESETS:
         values["preset"] = _PRESETS[preset]
-        if preset in values.values():
+        if preset == values["preset"]:
             del parameters["preset"]
     if isinstance(size, int) and 1 <= size <= _MAX_SAMPLES:
         values["subset_size"] = size

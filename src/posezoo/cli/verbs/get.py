@@ -21,19 +21,17 @@ FLAGS = (
 )
 
 
-class _GetArgs(flags.ConversionArgs, flags.InputArgs):
-    proof: str | None
-    self_check: str | None
+class _GetArgs(flags.ConversionArgs, flags.CheckpointArgs, flags.InputArgs):
+    pass
 
 
 def run(args: _GetArgs) -> int:
     """Download and convert, and print the paths of the IR."""
     flags.require_model_optimizer(args)
-    from posezoo.core.convert.conversion_plan import ConversionOptions
     from posezoo.core.pipeline.get import ConversionTask
 
     context = flags.context_from_args(args)
-    options = ConversionOptions(force=args.force, by_nodes=args.proof == "nodes")
+    options = flags.conversion_options_from_args(args)
     inputs = flags.input_options_from_args(args)
     task = ConversionTask(context, args.precisions, options, inputs)
     return model_jobs.make_selected(args, task)

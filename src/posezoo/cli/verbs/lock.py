@@ -215,20 +215,17 @@ def _signature(args: _LockArgs, lock: Path) -> int:
 
     if args.models or args.all:
         args.parser.error("a signature covers the whole lock: name no models")
+    path = signature_path(lock)
+    answer = {"lock": lock, "signature": path}
+    text = f"would write {path}" if args.dry_run else f"{path}"
     if args.verify_signature:
         require_signature(lock, args.verify_signature)
-        answer = {
-            "lock": lock,
-            "signature": signature_path(lock),
-            "key": args.verify_signature,
-        }
+        answer["key"] = args.verify_signature
         text = (
             f"{lock} was signed with the private key of {args.verify_signature}, and not changed"
             " since"
         )
-    else:
-        path = sign(lock, args.sign) if args.sign and not args.dry_run else signature_path(lock)
-        answer = {"lock": lock, "signature": path}
-        text = f"would write {path}" if args.dry_run else str(path)
+    elif args.sign and not args.dry_run:
+        sign(lock, args.sign)
     print_result(args.format, answer, text)
     return 0

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from glob import has_magic
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -61,10 +62,8 @@ def output_dir_flag(summary: str, default: str) -> Flag:
     return Flag("-o, --output_dir DIR", f"{summary} (default: {default})")
 
 
-#: Flags of older releases, or of copies of the commands, and what takes their place.
-REPLACED_FLAGS = dict.fromkeys(
-    ("-c", "--config", "--model_root"), "--models_dir names the folder of model.yml files"
-)
+#: Flags of older releases, or of copies of the commands, whose place --models_dir takes.
+REPLACED_FLAGS = ("-c", "--config", "--model_root")
 
 
 class OmzError(PosezooError):
@@ -118,16 +117,12 @@ class _OmzParser(parsers.SafeParser):
 
     def _get_option_tuples(self, option_string: str) -> list[Any]:
         matches = super()._get_option_tuples(option_string)
-        matches = [match for match in matches if match[0].dest in OMZ_FLAGS.split()] or matches
-        if len({match[0].dest for match in matches}) == 1:
-            return matches[:1]
-        return matches
+        return [match for match in matches if match[0].dest in OMZ_FLAGS.split()] or matches
 
     def error(self, message: str) -> NoReturn:
-        hint = next(
-            (REPLACED_FLAGS[word] for word in message.split() if word in REPLACED_FLAGS), ""
-        )
-        super().error(f"{message} ({hint})" if hint else message)
+        if not set(REPLACED_FLAGS).isdisjoint(message.split()):
+            message += " (--models_dir names the folder of model.yml files)"
+        super().error(message)
 
 
 class OmzArgs(parsers.Args):
@@ -268,7 +263,7 @@ def select_omz_models(
     release = _meant_release(args, settings)
     globs = []
     if release:
-        globs = list(filter(_is_glob, patterns or ()))
+        globs = list(filter(has_magic, patterns or ()))
     search = _ReleaseSearch(settings, patterns or (), globs)
     if release and (patterns is None or globs):
         search.open(_with_release(settings, release))
@@ -282,10 +277,6 @@ def select_omz_models(
     if globs:
         output.warn(f"{', '.join(globs)}: {search.count_by_registry()}")
     return search.settings, selection
-
-
-def _is_glob(pattern: str) -> bool:
-    return any(mark in pattern for mark in "*?[")
 
 
 class _ReleaseSearch:

@@ -130,7 +130,9 @@ def _run(args: _ConverterArgs) -> int:
     failed: dict[str, PosezooError] = {**reasons}
     executor = Executor(jobs, in_processes=jobs > 1)
     for outcome in for_each(selection.models, task, executor=executor, memory=memory_need):
-        paper, error = outcome.result or task.report_lost_process(outcome.item, outcome.error)
+        paper, error = outcome.result or (LineBuffer(), outcome.error)
+        if outcome.error:  # its process ended unexpectedly
+            paper.print_error(outcome.error)
         paper.flush()
         if error:
             failed[outcome.item.full_name] = error
@@ -147,9 +149,9 @@ def _with_checkpoint(args: _ConverterArgs, selection: Selection) -> Selection:
     from posezoo.networks.custom_weights import spec_with_checkpoint
 
     if args.checkpoint is None:
-        for flag, value in (("model_name", args.model_name), ("skeleton", args.skeleton)):
-            if value:
-                args.parser.error(f"--{flag} requires --checkpoint")
+        for name in ("model_name", "skeleton"):
+            if getattr(args, name):
+                args.parser.error(f"--{name} requires --checkpoint")
         return selection
     if len(selection.models) != 1:
         args.parser.error("--checkpoint requires --name with one model")
@@ -217,32 +219,21 @@ class _ReportedConversion:
         self, spec: ModelSpec, listener: Listener
     ) -> tuple[LineBuffer, PosezooError | None]:
         paper = LineBuffer(buffered=self.is_buffered)
-        lines = self._reporter(spec, paper)
+        lines: TextReporter | JsonConversionReporter
+        if self.progress_format == "json":
+            lines = JsonConversionReporter(paper, spec)
+        else:
+            folder = self.conversion.context.layout.model_download_dir(spec)
+            lines = TextReporter(paper, folder)
         try:
             if self._convert(spec, lines, listener) and self.progress_format == "text":
                 paper.write_out()
         except PosezooError as error:
-            lines.print_error(error)
+            paper.print_error(error)
             if self.progress_format == "text":
                 paper.write_out()
             return paper, error
         return paper, None
-
-    def report_lost_process(
-        self, spec: ModelSpec, error: PosezooError | None
-    ) -> tuple[LineBuffer, PosezooError | None]:
-        """Report a model whose process ended unexpectedly."""
-        assert error
-        paper = LineBuffer(buffered=self.is_buffered)
-        self._reporter(spec, paper).print_error(error)
-        return paper, error
-
-    def _reporter(
-        self, spec: ModelSpec, paper: LineBuffer
-    ) -> TextReporter | JsonConversionReporter:
-        if self.progress_format == "json":
-            return JsonConversionReporter(paper, spec)
-        return TextReporter(paper, self.conversion.context.layout.model_download_dir(spec))
 
     def _convert(
         self, spec: ModelSpec, lines: TextReporter | JsonConversionReporter, listener: Listener

@@ -140,7 +140,7 @@ class _ReportedDownload:
                 pool=self.pool,
             )
         except PosezooError as error:
-            lines.print_error(error)
+            paper.print_error(error)
             return paper, error
         return paper, None
 

@@ -46,10 +46,6 @@ class TextReporter:
         """Write an error as a warning."""
         self._output.print_error(error, f"{ALARM} Warning: ")
 
-    def print_error(self, error: PosezooError) -> None:
-        """Write why a model failed."""
-        self._output.print_error(error)
-
     def __call__(self, event: events.Event) -> None:
         """Write the lines of an event; many events have none."""
         if isinstance(event, events.WarningIssued):
@@ -143,10 +139,6 @@ class JsonReporter:
         self._sizes = {file.name: file.size or 0 for file in spec.files}
         self._failed: dict[str, events.FileDownloadFinished] = {}
 
-    def print_error(self, error: PosezooError) -> None:
-        """Write why a model failed."""
-        self._output.print_error(error)
-
     def __call__(self, event: events.Event) -> None:
         """Write an event; warnings go to the standard error."""
         match event:
@@ -189,13 +181,11 @@ class JsonConversionReporter(JsonReporter):
         super().__init__(output, spec)
         self._model = spec.full_name
 
-    def start_step(self, heading: str) -> None:
-        """Write the heading of a step."""
-        self.print_line(heading)
-
     def print_line(self, line: str) -> None:
         """Write a line of a step."""
         self._write({"$type": "model_conversion_line", "model": self._model, "line": line.strip()})
+
+    start_step = print_line  # its heading
 
     def warn(self, error: PosezooError) -> None:
         """Write an error as a warning."""

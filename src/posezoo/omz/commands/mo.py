@@ -44,6 +44,7 @@ from posezoo.core.declarations.supported_mo_args import (
     requested_precision,
 )
 from posezoo.core.errors import ConversionError, OutputError, PosezooError, SelfCheckError, sanitize
+from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.layout import FlatLayout
 from posezoo.core.regular_files import explain_no_file
 from posezoo.core.resolve.input_options import read_given_arguments
@@ -100,10 +101,8 @@ _TEXTS = (
     "input", "output", "input_shape", "layout", "mean_values", "scale_values", "scale",
     "freeze_placeholder_with_value", "data_type", "source_layout", "target_layout",
 )  # fmt: skip
-_FOR_EACH_INPUT = (
-    "input_shape", "layout", "mean_values", "scale_values", "source_layout", "target_layout",
-)  # fmt: skip
 _OFTEN_EMPTY = ("layout", "mean_values", "scale_values", "source_layout", "target_layout")
+_FOR_EACH_INPUT = ("input_shape", *_OFTEN_EMPTY)
 _SWITCHES = ("reverse_input_channels", "static_shape")
 
 
@@ -225,8 +224,6 @@ def convert_model(input_model: object = None, **arguments: object) -> Model:
     Raises:
         PosezooError: an argument is unknown, or the file or the network cannot be converted.
     """
-    from posezoo.core.ir.openvino_import import import_openvino
-
     with tempfile.TemporaryDirectory() as folder:
         if input_model is not None and not isinstance(input_model, (str, Path)):
             example = arguments.pop("example_input", None)
@@ -242,8 +239,6 @@ def convert_model(input_model: object = None, **arguments: object) -> Model:
 
 def _save_network(network: object, example: object, folder: Path) -> Path:
     """Write the IR of a network in memory, without the changes that arguments ask for."""
-    from posezoo.core.ir.openvino_import import import_openvino
-
     openvino = import_openvino()
     try:
         read = openvino.convert_model(network, example_input=example)

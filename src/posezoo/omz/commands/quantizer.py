@@ -64,7 +64,6 @@ FLAGS: tuple[Flag | str, ...] = (
 class _QuantizerArgs(conventions.PrecisionsArgs, QuantizationArgs):
     model_dir: Path | None
     output_dir: Path | None
-    pot: str | None
 
 
 def _run(args: _QuantizerArgs) -> int:
@@ -76,9 +75,9 @@ def _run(args: _QuantizerArgs) -> int:
     dataset_dir = None if uses_ranges else require_dataset_dir(args)
     requested = conventions.precisions_from_args(args)
     output = conventions.LineBuffer()
-    for flag, value in (("python", args.python), ("pot", args.pot)):
-        if value is not None:
-            output.warn(f"--{flag} {UNUSED_FLAGS[flag]}")
+    for name, why in UNUSED_FLAGS.items():
+        if getattr(args, name) is not None:
+            output.warn(f"--{name} {why}")
     from posezoo.core.pipeline.for_each import for_each
     from posezoo.core.pipeline.zoo_context import open_context
 

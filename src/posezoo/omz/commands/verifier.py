@@ -40,13 +40,10 @@ def _run(args: _VerifierArgs) -> int:
         return run_metadata_check(args, registry, patterns)
     settings, selection = conventions.select_omz_models(args, settings)
     output_dir = args.output_dir or Path.cwd()
-    downloads = args.download_dir or output_dir
-    layout = ModelLayout(downloads, output_dir)
-    lock = LockFile(settings.lock, strict=settings.locked)
     return run_artifact_check(
         selection,
-        layout,
-        lock,
+        ModelLayout(args.download_dir or output_dir, output_dir),
+        LockFile(settings.lock, strict=settings.locked),
         ignore_event,
         style=args.format,
         repair=RepairCommands(

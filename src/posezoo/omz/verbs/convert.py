@@ -9,7 +9,7 @@ from pathlib import Path
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag, FlagGroup
-from posezoo.cli.model_argument import find_named_model, is_checkpoint_file
+from posezoo.cli.model_argument import is_checkpoint_file
 from posezoo.cli.model_jobs import Answer
 from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.events import Listener
@@ -131,30 +131,28 @@ def _refuse_invalid_flags(args: _ConvertArgs) -> None:
         if args.all or len(args.models) + (args.network is not None) > 1:
             args.parser.error("--checkpoint requires one model, or --network without a model")
         return
-    values = {"network": args.network, "model_name": args.model_name, "skeleton": args.skeleton}
-    for flag, value in values.items():
-        if value:
-            args.parser.error(f"--{flag} requires --checkpoint")
+    for name in ("network", "model_name", "skeleton"):
+        if getattr(args, name):
+            args.parser.error(f"--{name} requires --checkpoint")
 
 
 def _select_with_checkpoint(args: _ConvertArgs, checkpoint: Path, context: Context) -> Selection:
     """The one model, or network, with the user's own weights."""
     from posezoo.networks import is_network
-    from posezoo.networks.custom_weights import spec_with_checkpoint
+    from posezoo.networks.custom_weights import (
+        find_fitting_network,
+        find_with_checkpoint,
+        spec_with_checkpoint,
+    )
 
     ir_name = args.model_name or ""
     skeleton = flags.skeleton_from_args(args, *args.models)
     if args.network and is_network(args.network):  # a model may have the name of its network
-        return Selection((spec_with_checkpoint(args.network, checkpoint, ir_name, skeleton),))
-    named = find_named_model(
-        args.network or next(iter(args.models), None),
-        context,
-        checkpoint=checkpoint,
-        ir_name=ir_name,
-        skeleton=skeleton,
-    )
-    assert isinstance(named.model, ModelSpec)
-    return Selection((named.model,))
+        spec = spec_with_checkpoint(args.network, checkpoint, ir_name, skeleton)
+    else:
+        name = args.network or next(iter(args.models), None) or find_fitting_network(checkpoint)
+        spec = find_with_checkpoint(context.registry, name, checkpoint, ir_name, skeleton)
+    return Selection((spec,))
 
 
 def _export(args: _ConvertArgs, context: Context, selection: Selection | None) -> int:

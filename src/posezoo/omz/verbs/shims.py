@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli.flags import Flag
 from posezoo.cli.parsers import Args
-from posezoo.cli.report import print_text
+from posezoo.cli.report import print_lines
 from posezoo.cli.run_main import print_to_stderr
 from posezoo.core.errors import OutputError, PosezooError, os_reason
 from posezoo.core.operating_system import IS_WINDOWS
@@ -158,7 +158,7 @@ def run(args: _ShimsArgs) -> int:
     if is_mediapipe:
         lines = _write_mediapipe(args.wheel or Path("wheels"), release)
         if not args.quiet:
-            print_text("\n".join(lines))
+            print_lines(*lines)
         return 0
     if args.folder and IS_WINDOWS:
         raise PosezooError(
@@ -171,7 +171,7 @@ def run(args: _ShimsArgs) -> int:
     if args.folder:
         lines += _write_commands(args.folder, release, replaces=args.force)
     if not args.quiet:
-        print_text("\n".join(lines))
+        print_lines(*lines)
     if args.folder:
         _warn_of_others(args.folder.resolve())
     return 0
