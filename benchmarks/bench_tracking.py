@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from rendered_walks import find_poses, load_model, read_cutouts, rendered_walk, walks
 
 from posezoo.core.declarations.skeletons import SKELETONS
-from posezoo.poses.keypoints import Pose, keypoint_sigma
+from posezoo.poses.keypoints import Pose, usual_sigmas
 from posezoo.poses.tracking import PoseTracker
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ Tracked = list[dict[int, int]]
 #: The mean figures of each tracker.
 Means = dict[str, dict[str, float]]
 
-_SIGMAS = np.array([keypoint_sigma(name) or 0.0 for name in SKELETONS["coco-17"].keypoints])
+_SIGMAS = np.array(usual_sigmas(SKELETONS["coco-17"]))
 
 
 def similarity(one: NDArray[Any], other: NDArray[Any], area: float) -> float:

@@ -151,8 +151,6 @@ def people_settings(people_from: str, detector_precision: str) -> dict[str, str]
     """The settings of a measurement that state how people are found, as the properties of an
     ``Estimator`` name it.
     """
-    from posezoo.poses.people import ITSELF  # lists, which only read measured.yml, need no numpy
-
     settings = {} if people_from == ITSELF else {"people_from": people_from}
     if detector_precision not in ("", Precision.FP16):
         settings[DETECTOR_PRECISION] = detector_precision

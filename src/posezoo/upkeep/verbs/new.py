@@ -253,6 +253,8 @@ def _check_arguments(args: _NewArgs, registry: Registry) -> None:
         if case_folded(name) == case_folded(args.name):
             hint = f"take another name; --replace declares other files of {name}"
             raise PosezooError(f"{name} exists already: {entry.path}", hint=hint)
+    if not args.license:
+        raise SettingsError("the license of a new model is not given", hint="--license SPDX")
     if not WORD_PATTERN.fullmatch(args.license) or not is_license(args.license):
         raise SettingsError(
             f"--license: expected an SPDX identifier such as MIT, got {args.license!a}",
