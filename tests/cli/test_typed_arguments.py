@@ -38,7 +38,7 @@ def value_type(action):
     """The type that a flag's parser returns, as it is written."""
     parse = action.type
     while isinstance(parse, functools.partial):
-        parse = parse.args[0]
+        parse = parse.args[0] if parse.args else parse.func
     if inspect.isclass(parse):
         return parse.__name__
     returns = getattr(parse, "__annotations__", {}).get("return", "str")

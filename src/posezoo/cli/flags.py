@@ -633,12 +633,17 @@ class PipelineArgs(SkeletonArgs):
     detector: str | None
 
 
-class CheckpointArgs(SkeletonArgs):
+class ProofArgs(Args):
+    """The values of ``--self_check`` and ``--proof``."""
+
+    self_check: str | None
+    proof: str | None
+
+
+class CheckpointArgs(SkeletonArgs, ProofArgs):
     """The values of ``CHECKPOINT``."""
 
     model_name: str | None
-    self_check: str | None
-    proof: str | None
 
 
 class DescriptionArgs(PipelineArgs):
@@ -922,7 +927,7 @@ def input_options_from_args(args: InputArgs) -> InputOptions:
     )
 
 
-def conversion_options_from_args(args: CheckpointArgs) -> ConversionOptions:
+def conversion_options_from_args(args: ProofArgs) -> ConversionOptions:
     """How IR are made, from ``--force`` and ``CHECKPOINT``."""
     from posezoo.core.convert.conversion_plan import ConversionOptions
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from posezoo.cli.flags import (
     DescriptionArgs,
@@ -48,7 +48,7 @@ _DRAWN: dict[str, dict[str, object]] = {
 }
 
 
-def _parse_drawing(text: str) -> tuple[str, object]:
+def _parse_drawing(text: str) -> tuple[str, Any]:
     name, _, value = text.partition("=")
     if name in ("thickness", "radius"):
         return name, number(0.5, 1000)(value)

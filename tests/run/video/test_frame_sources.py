@@ -682,7 +682,7 @@ def test_a_frame_that_never_ends_is_not_read_whole(tmp_path, begins_with):
 def test_ffmpeg_gets_memory_for_a_frame_of_12k_and_no_more_than_256_mib():
     import_quiet_opencv()
     mapped = Path("/proc/self/maps").read_text("utf-8")
-    ffmpeg = ctypes.CDLL(re.findall(r"/.*/libavutil[^/\n]*$", mapped, re.MULTILINE)[0])
+    ffmpeg = ctypes.CDLL(re.findall(r"/.*opencv.*/libavutil[^/\n]*$", mapped, re.MULTILINE)[0])
     ffmpeg.av_malloc.restype = ctypes.c_void_p
     ffmpeg.av_free.argtypes = [ctypes.c_void_p]
     frame = ffmpeg.av_malloc(ctypes.c_size_t(12288 * 6480 * 3))

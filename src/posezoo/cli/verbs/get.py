@@ -21,7 +21,7 @@ FLAGS = (
 )
 
 
-class _GetArgs(flags.ConversionArgs, flags.CheckpointArgs, flags.InputArgs):
+class _GetArgs(flags.ConversionArgs, flags.ProofArgs, flags.InputArgs):
     pass
 
 

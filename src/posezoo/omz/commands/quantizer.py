@@ -64,6 +64,7 @@ FLAGS: tuple[Flag | str, ...] = (
 class _QuantizerArgs(conventions.PrecisionsArgs, QuantizationArgs):
     model_dir: Path | None
     output_dir: Path | None
+    pot: str | None
 
 
 def _run(args: _QuantizerArgs) -> int:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -203,7 +204,7 @@ FLAGS = (
         Flag(
             "--output_resolution WxH",
             "the largest size of frames on the screen and in files, such as 1280x720",
-            lambda text: flags.parse_sides(text, "[xX]", "width and height as 1280x720"),
+            partial(flags.parse_sides, separator="[xX]", expected="width and height as 1280x720"),
         ),
         Flag(
             "-u, --utilization_monitors LETTERS",
