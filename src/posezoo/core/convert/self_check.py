@@ -80,11 +80,15 @@ _SINGLE = frozenset({
     "GroupConvolutionBackpropData", "LSTMSequence", "Loop", "RNNSequence", "TensorIterator",
 })  # fmt: skip
 
-# OpenVINO's operations that compute other values in each run.
 _ONLY_PROOF = Advice(
     "no IR was written; only --require_proof refuses such an IR", "--require_proof"
 )
+
+# OpenVINO's operations that compute other values in each run.
 _RANDOM = frozenset({"Multinomial", "RandomUniform"})
+
+# Outputs of the original, each with what it is compared with.
+_Pairs = Sequence[tuple[Array, Array]]
 
 
 @frozen
@@ -284,6 +288,9 @@ class NetworkCheck:
                 for case, own in zip(cases, moved, strict=True)
             ]
             outputs[name], is_proof = self._compare_output(name, cases, pairs, draws)
+            if self.by_image and outputs[name].is_noisy:
+                images = zip(cases, pairs, draws, strict=True)
+                outputs[name], is_proof = self._compare_images(name, images, outputs[name])
             if not is_proof:
                 unprovable.append(name)
         return OutputComparison(outputs, tuple(unprovable))
@@ -292,8 +299,8 @@ class NetworkCheck:
         self,
         name: str,
         cases: Sequence[ReferenceSample],
-        pairs: Sequence[tuple[Array, Array]],
-        draws: Sequence[Sequence[tuple[Array, Array]]],
+        pairs: _Pairs,
+        draws: Sequence[_Pairs],
     ) -> tuple[OutputDifference, bool]:
         """The difference of an output, and whether its numbers prove anything.
 
@@ -319,15 +326,24 @@ class NetworkCheck:
         compared = OutputDifference(difference, tolerance, noise)
         if compared.is_noisy and pairs[0][0].dtype.kind in "biu":
             compared = _compare_most(pairs, all_draws)
-        if compared.is_noisy and self.by_image and len(pairs) > 1:
-            each = [
-                self._compare_output(name, [case], [pair], [own])
-                for case, pair, own in zip(cases, pairs, draws, strict=True)
-            ]
-            proofs = [one for one, is_proof in each if is_proof]
-            if proofs:
-                return max(proofs, key=lambda one: one.difference / one.tolerance), True
         return compared, finds_somebody and not compared.is_noisy
+
+    def _compare_images(
+        self,
+        name: str,
+        images: Iterable[tuple[ReferenceSample, tuple[Array, Array], _Pairs]],
+        together: OutputDifference,
+    ) -> tuple[OutputDifference, bool]:
+        """As ``_compare_output``, for the image that is off most of those that prove something.
+
+        Args:
+            images: the case, pair and draws of each.
+            together: the difference of all images, which is returned if none proves anything.
+        """
+        each = [self._compare_output(name, [case], [pair], [own]) for case, pair, own in images]
+        proofs = [compared for compared, is_proof in each if is_proof]
+        worst = max(proofs, key=lambda one: one.difference / one.tolerance, default=together)
+        return worst, bool(proofs)
 
     def _create_infinity_error(self, name: str) -> SelfCheckError:
         return self.create_error(f"computes inf or nan in {name}")
@@ -782,9 +798,7 @@ class IrCheck(NetworkCheck):
         )
 
 
-def _compare_most(
-    pairs: Sequence[tuple[Array, Array]], draws: Sequence[tuple[Array, Array]]
-) -> OutputDifference:
+def _compare_most(pairs: _Pairs, draws: _Pairs) -> OutputDifference:
     """The mean difference of an output of truths or integers: a rounding may tip over single
     values, whose difference is then as large as any.
     """
