@@ -56,6 +56,7 @@ DECODERS: LazyTable[DecoderType] = LazyTable(
         "rtmdet": "posezoo.poses.rtmdet:DECODER",
         "yolox": "posezoo.poses.yolox_boxes:DECODER",
         "rf_detr": "posezoo.poses.rf_detr:DECODER",
+        "detrpose": "posezoo.poses.rf_detr:DETRPOSE",
         "centernet": "posezoo.poses.centernet:DECODER",
         "yolo_pose": "posezoo.poses.yolo_pose:DECODER",
         "boxes_labels": "posezoo.poses.rtmdet:BOXES_LABELS",
