@@ -141,9 +141,7 @@ _LAYOUT_SCHEMA = {
     "description": "Such as NCHW; ? for a dimension without a letter.",
 }
 LAYOUT = explained(explain_invalid_layout, "{reason}", _LAYOUT_SCHEMA)
-VALUES = list_of(
-    NUMBER, minimum=1, maximum=4096, empty="is empty: give one value for each channel"
-)
+VALUES = list_of(NUMBER, minimum=1, maximum=4096, empty="is empty: give one value for each channel")
 _LETTER = FieldType(TEXT.read, {"type": "string", "pattern": "^[A-Z]$"})
 _LETTERS = list_of(_LETTER, maximum=MAX_DIMENSIONS, unique=str)
 _DYNAMIC = FieldType(_LETTERS.read, {**_LETTERS.schema, "uniqueItems": True})

@@ -1,5 +1,5 @@
-"""Networks without maps in a graph: MoveNet, RTMO, RF-DETR Keypoint, DETRPose and SimCC, as ``posezoo.poses``
-decodes them, with OpenVINO's operations.
+"""Networks without maps in a graph: MoveNet, RTMO, RF-DETR Keypoint, DETRPose and SimCC, as
+``posezoo.poses`` decodes them, with OpenVINO's operations.
 """
 
 from __future__ import annotations
@@ -102,9 +102,7 @@ def _mean_variance(rows: Node, logits: Node) -> Node:
     return sum_over(weights * variance, 1)
 
 
-def build_detrpose(
-    maps: Maps, _size: Size, _options: RfDetrOptions, max_people: int
-) -> TwoNodes:
+def build_detrpose(maps: Maps, _size: Size, _options: RfDetrOptions, max_people: int) -> TwoNodes:
     """The people of DETRPose and ECPose, as ``append_decoder`` says."""
     points = without_batch(maps["keypoints"])
     # This also keeps the labels in the graph: the self-check compares all outputs of the network.
