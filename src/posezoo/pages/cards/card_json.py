@@ -91,6 +91,10 @@ _IR_RECORD = "checks not_compared reduction nodes? int8? shift? accuracy? speed?
 def card_json(facts: ModelFacts) -> Json:
     """The content of card.json; the module's docstring explains its keys."""
     parts = facts.parts
+    measured = []
+    for model, result in facts.measurements():
+        measured.append(measurement_to_json(model.full_name, result))
+    differences = (part.published.known_difference for part in parts)
     return {
         "format": FORMAT,
         **project(facts, _MODEL),
@@ -105,18 +109,6 @@ def card_json(facts: ModelFacts) -> Json:
         "files": [_of_part(part, file, _FILE) for part in parts for file in part.files],
         "inputs": [_input(part, port) for part in parts for port in part.inputs],
         "outputs": [_output(part, port) for part in parts for port in part.outputs],
-        **_results(facts),
-        "variants": list(map(card_json, facts.variants)),
-    }
-
-
-def _results(facts: ModelFacts) -> Json:
-    parts = facts.parts
-    measured = []
-    for model, result in facts.measurements():
-        measured.append(measurement_to_json(model.full_name, result))
-    differences = (part.published.known_difference for part in parts)
-    return {
         "accuracy": [_accuracy(part, claim) for part, claim in facts.published_accuracies],
         "complexity": list(map(_complexity, parts)),
         "known_difference": " ".join(filter(None, differences)),
@@ -124,6 +116,7 @@ def _results(facts: ModelFacts) -> Json:
         "limits": facts.limits,
         "training": to_json(facts.model.training),
         "made": [_made(*record) for record in facts.ir_records()],
+        "variants": list(map(card_json, facts.variants)),
     }
 
 

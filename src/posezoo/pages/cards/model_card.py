@@ -187,7 +187,10 @@ def _paragraphs(facts: ModelFacts) -> Paragraphs:
         yield from render_example_section(facts, linked=in_registry)
     yield from _specification(facts)
     if published:
-        yield from _figures(facts)
+        yield from render_accuracy_section(facts)
+        yield from render_measurement_sections(facts)
+        if not any(facts.measurements("speed")):
+            yield from render_performance_hint(facts)
     yield from _ports(facts)
     yield from _keypoints(facts)
     if published:
@@ -213,13 +216,6 @@ def _render_front_matter(facts: ModelFacts, note: str) -> str:
     # The model was not trained again, so no base model is named.
     lines.append(f"tags: {_quoted(tags)}")
     return "\n".join([*lines, *_results(facts, pipeline or "other"), "---"])
-
-
-def _figures(facts: ModelFacts) -> Paragraphs:
-    yield from render_accuracy_section(facts)
-    yield from render_measurement_sections(facts)
-    if not any(facts.measurements("speed")):
-        yield from render_performance_hint(facts)
 
 
 def _hub_license(parts: Sequence[ModelSpec]) -> list[str]:
@@ -328,16 +324,22 @@ def _specification(facts: ModelFacts) -> Paragraphs:
     parts = facts.parts
     rows = [("Type", task_label(facts.model.task))]
     rows += filter(None, map(specification_accuracy, parts))
+    definitions = []
     for part in parts:
         owner = "" if len(parts) == 1 else f" of {part.full_name}"
         rows += _cost_rows(part, owner, is_counted=facts.layout is None)
+        network = with_known_network(part).network
+        if network and network.names:  # model.yml names a class of its authors' code
+            definitions.append(
+                f"posezoo's own definition, {network.name}, with the published weights"
+            )
     revisions = dict.fromkeys(str(part.revision) for part in parts)
     files = "size unknown"
     if size is not None:
         files = f"{format_megabytes(size)} ({size:,} bytes)"
     rows += [
         ("Source framework", ", ".join(facts.framework_labels)),
-        ("Network", ", ".join(_own_definitions(parts))),
+        ("Network", ", ".join(definitions)),
         ("IR precisions", ", ".join(facts.precisions)),
         ("Published files", files),
         ("Download", _describe_download(facts)),
@@ -345,14 +347,6 @@ def _specification(facts: ModelFacts) -> Paragraphs:
     ]
     yield "## Specification"
     yield format_table(("Metric", "Value"), [row for row in rows if row[1]])
-
-
-def _own_definitions(parts: Sequence[ModelSpec]) -> Iterator[str]:
-    """Of the models whose model.yml names a class of their authors' code, which is not run."""
-    for part in parts:
-        network = with_known_network(part).network
-        if network and network.names:
-            yield f"posezoo's own definition, {network.name}, with the published weights"
 
 
 def _cost_rows(part: ModelSpec, owner: str, *, is_counted: bool) -> Iterator[tuple[str, str]]:

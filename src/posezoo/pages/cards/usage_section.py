@@ -76,10 +76,10 @@ def render_example_section(facts: ModelFacts, *, linked: bool = False) -> Paragr
     named = " and ".join(map(format_code, extras))
     install = format_code(f"pip install {pip_arguments(','.join(extras))}")
     yield f"The example needs the extra{'s' * (len(extras) > 1)} {named}: {install} in a checkout."
-    if model.decoder is None:
-        yield format_code_block("sh", [format_shortest_command(facts, precision)])
-        return
     run = format_shortest_command(facts, precision)
+    if model.decoder is None:
+        yield format_code_block("sh", [run])
+        return
     samples = "a drawn hand" if _is_drawn(facts) else "two sample photos"
     yield f"Run it on {samples}, or on a photo of your own:"
     yield format_code_block(

@@ -265,7 +265,10 @@ def compare_models(
         sizes = [] if every_precision else selection.target_sizes(facts.model)
         precisions = [*Precision] if every_precision else _measured_precisions(facts, selection)
         for precision in precisions:
-            if all(_has_ir(part, precision, layout) for part in facts.parts):
+            if all(
+                offers_precision(part, precision) or layout.ir_path(part, precision).is_file()
+                for part in facts.parts
+            ):
                 subjects += [_Subject(facts, precision, size) for size in (None, *sizes)]
 
     def of_pipeline(kind: str, shown: int = USUALLY_SHOWN) -> _Select:
@@ -461,10 +464,6 @@ def _list_proofs(facts: ModelFacts, precision: Precision) -> tuple[str, ...]:
     return tuple(proofs)
 
 
-def _has_ir(part: ModelSpec, precision: Precision, layout: ModelLayout) -> bool:
-    return offers_precision(part, precision) or layout.ir_path(part, precision).is_file()
-
-
 def _static_metrics(
     facts: ModelFacts, precision: Precision, layout: ModelLayout, selection: MeasurementSelection
 ) -> Metrics:
@@ -483,11 +482,6 @@ def _static_metrics(
         by_part.append(metrics)
     if len(by_part) == 1:
         return by_part[0]
-    return _sum_metrics(by_part)
-
-
-def _sum_metrics(by_part: Sequence[Metrics]) -> Metrics:
-    """The sums of those that all parts have."""
     sums = {}
     for key in ("gflops", "mparams", "size_bytes"):
         if all(key in metrics for metrics in by_part):

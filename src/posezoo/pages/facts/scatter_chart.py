@@ -106,7 +106,12 @@ def draw_chart(comparison: ModelComparison) -> Chart | None:
     plot = _start_plot(points)
     plot.write(_LEFT, 14, "AP")
     _draw_grid(plot)
-    line = _write_lines(plot, _BOTTOM + 42, f"Images/s, 1 person; {comparison.single_setting}")
+    line = _BOTTOM + 42
+    # The second sentence has lines of its own.
+    for sentence in f"Images/s, 1 person; {comparison.single_setting}".split("; ", 1):
+        for words in wrap(sentence, _LETTERS_OF_A_LINE):
+            plot.write(_LEFT, line, words)
+            line += _LINE
     marks: list[tuple[float, float]] = []
     for point in points:
         if point.ap.interval:
@@ -114,7 +119,13 @@ def draw_chart(comparison: ModelComparison) -> Chart | None:
             plot.draw_vertical(plot.x_of(point.speed), high, low, FULL)
         marks.append(_place_mark(point, plot, marks))
     for number, (point, mark) in enumerate(zip(points, marks, strict=True), 1):
-        _draw_point(number, point, mark, plot, line=line)
+        fill, ink = (FULL, WHITE) if point.is_measured else (WHITE, INK)
+        indent = 1 if number > 9 else 5
+        for left, top in (mark, (_LEFT, line)):
+            plot.draw(left, top, _MARK_WIDTH, _MARK_HEIGHT, fill, FULL)
+            plot.write(left + indent, top + 12, str(number), ink)
+        text = f"{point.name}: AP {format_ap(point.ap.number)}, {format_figure(point.speed)}/s"
+        plot.write(_LEFT + 28, line + 12, text)
         line += _LINE
     for point, (_, top) in zip(points, marks, strict=True):
         x = plot.x_of(point.speed)
@@ -123,15 +134,6 @@ def draw_chart(comparison: ModelComparison) -> Chart | None:
             plot.draw(x - 2, y - 2, 4, 4, FULL, WHITE)
     plot.height = line + 8
     return plot
-
-
-def _write_lines(plot: _Plot, top: int, text: str) -> int:
-    """Where the list can start below the text, whose second sentence has lines of its own."""
-    for sentence in text.split("; ", 1):
-        for line in wrap(sentence, _LETTERS_OF_A_LINE):
-            plot.write(_LEFT, top, line)
-            top += _LINE
-    return top
 
 
 def _points(comparison: ModelComparison) -> Iterator[_Point]:
@@ -184,19 +186,6 @@ def _place_mark(
             if all(abs(y - other) > _MARK_HEIGHT for other in near):
                 return left, y
     return left, top
-
-
-def _draw_point(
-    number: int, point: _Point, mark: tuple[float, float], plot: _Plot, line: int
-) -> None:
-    """The mark in the plot, and the line of the list."""
-    fill, ink = (FULL, WHITE) if point.is_measured else (WHITE, INK)
-    indent = 1 if number > 9 else 5
-    for left, top in (mark, (_LEFT, line)):
-        plot.draw(left, top, _MARK_WIDTH, _MARK_HEIGHT, fill, FULL)
-        plot.write(left + indent, top + 12, str(number), ink)
-    text = f"{point.name}: AP {format_ap(point.ap.number)}, {format_figure(point.speed)}/s"
-    plot.write(_LEFT + 28, line + 12, text)
 
 
 def to_svg(chart: Chart) -> str:

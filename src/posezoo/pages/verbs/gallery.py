@@ -34,7 +34,6 @@ from posezoo.pages.measurement_flags import (
 from posezoo.pages.model_filters import facts_of
 
 if TYPE_CHECKING:
-    from posezoo.core.registry import Registry, Selection
     from posezoo.core.resolve.stage_context import Context
     from posezoo.pages.facts.model_facts import ModelFacts
     from posezoo.pages.gallery.gallery_data import Picture
@@ -85,7 +84,16 @@ def run(args: _GalleryArgs) -> int:
     with Console(quiet=args.quiet) as console:
         measurements = measurement_selection(args, context.registry)
         selection = select_models(context.registry, args.models or None, console)
-        models = _shown_models(selection, context.registry)
+        # The page of a composite needs all of its parts.
+        models = [
+            facts
+            for facts in facts_of(selection, context.registry)
+            if len(facts.parts) >= len(facts.model.stages)
+        ]
+        if not models:
+            raise PosezooError(
+                "there is no model to show", hint="posezoo list shows the models of the zoo"
+            )
         pictures = None
         if args.pictures is not None:
             pictures = _draw_pictures(args.pictures, models, context, console)
@@ -122,32 +130,13 @@ def _require_packages(args: _GalleryArgs) -> None:
         )
 
 
-def _shown_models(selection: Selection, registry: Registry) -> list[ModelFacts]:
-    """The models that get a page; that of a composite needs all of its parts."""
-    models = [
-        facts
-        for facts in facts_of(selection, registry)
-        if len(facts.parts) >= len(facts.model.stages)
-    ]
-    if not models:
-        raise PosezooError(
-            "there is no model to show", hint="posezoo list shows the models of the zoo"
-        )
-    return models
-
-
 def _draw_pictures(
     names: Sequence[str], models: Sequence[ModelFacts], context: Context, console: Console
 ) -> dict[str, list[Picture]]:
     """The pictures of what the models find on the named photos, or on the sample photos."""
     from posezoo.pages.example_pictures import draw_pictures
     from posezoo.run.images import SAMPLE_PHOTOS
+    from posezoo.run.video.run_inputs import expand_image_paths
 
-    photos: Sequence[Path]
-    if names:
-        from posezoo.run.video.run_inputs import expand_image_paths
-
-        photos = expand_image_paths(names, console.warn)
-    else:
-        photos = SAMPLE_PHOTOS
+    photos = expand_image_paths(names, console.warn) if names else SAMPLE_PHOTOS
     return draw_pictures(models, photos, context, are_samples=not names, listener=console)

@@ -64,11 +64,9 @@ from posezoo.pages.measurement_flags import (
 )
 
 if TYPE_CHECKING:
-    from posezoo.cli.console import Console
     from posezoo.pages.facts.comparison import ComparisonRow, ModelComparison, SourcedMetric
     from posezoo.pages.facts.model_facts import ModelFacts
     from posezoo.pages.facts.recommendation import Recommendation, RequiredValues
-    from posezoo.run.measurement_selection import MeasurementSelection
 
 EXAMPLES = """
 posezoo recommend --min_ap 0.6
@@ -171,6 +169,7 @@ def run(args: _RecommendArgs) -> int:
     from posezoo.pages.facts.comparison import compare_models
     from posezoo.pages.facts.model_facts import describe_models
     from posezoo.pages.facts.recommendation import PERMISSIVE, RequiredValues, recommend
+    from posezoo.run.measurement_selection import is_of_one_request
 
     if (args.keypoints or args.three_d) and args.task != _TASKS[0]:
         args.parser.error(f"--keypoints and --3d are only for --task {_TASKS[0]}")
@@ -181,7 +180,13 @@ def run(args: _RecommendArgs) -> int:
     context = flags.context_from_args(args)
     with flags.console_from_args(args) as console:
         measurements = replace(measurement_selection(args, context.registry), one_request=True)
-        _warn_of_requests(args, measurements, console)
+        speeds = [each for _, each in measurements.user_measurements if each.kind == "speed"]
+        if speeds and not any(map(is_of_one_request, speeds)):
+            files = ", ".join(map(str, args.figures))
+            console.warn(
+                f"{files}: the times are of several requests at once, and are not used:"
+                " measure with --requests 1"
+            )
         selection = select_models(context.registry, None, console)
         models = describe_models(selection, context.registry)
         models = [facts for facts in models if _is_for_task(facts, args)]
@@ -211,21 +216,6 @@ def run(args: _RecommendArgs) -> int:
     return 0 if answer.rows and not selection.problems else 1
 
 
-def _warn_of_requests(
-    args: _RecommendArgs, measurements: MeasurementSelection, console: Console
-) -> None:
-    """Warn if none of the times in the user's files can be used."""
-    from posezoo.run.measurement_selection import is_of_one_request
-
-    speeds = [each for _, each in measurements.user_measurements if each.kind == "speed"]
-    if speeds and not any(map(is_of_one_request, speeds)):
-        files = ", ".join(map(str, args.figures))
-        console.warn(
-            f"{files}: the times are of several requests at once, and are not used:"
-            " measure with --requests 1"
-        )
-
-
 def _is_for_task(facts: ModelFacts, args: _RecommendArgs) -> bool:
     """Whether a model, which is no part of a composite, is for the task; one for poses finds that
     number of keypoints, by default those of people, and fewer than of a whole body.
@@ -236,7 +226,9 @@ def _is_for_task(facts: ModelFacts, args: _RecommendArgs) -> bool:
         return False
     if args.task == "detection":
         return facts.model.task == args.task
-    if facts.skeleton is None or (args.three_d and not _finds_depth(facts)):
+    roles = {port.role for part in facts.parts for port in part.outputs}
+    finds_depth = facts.model.task.endswith("_3d") or "world_landmarks" in roles
+    if facts.skeleton is None or (args.three_d and not finds_depth):
         return False
     # Its user must export it first, with its authors' code.
     if any(select_route(part)[1] and not part.has_pre_convert for part in facts.parts):
@@ -245,11 +237,6 @@ def _is_for_task(facts: ModelFacts, args: _RecommendArgs) -> bool:
     if args.keypoints is not None:
         return keypoint_count == args.keypoints
     return noun_of(facts.model) == "person" and 0 < keypoint_count < _WHOLE_BODY
-
-
-def _finds_depth(facts: ModelFacts) -> bool:
-    roles = {port.role for part in facts.parts for port in part.outputs}
-    return facts.model.task.endswith("_3d") or "world_landmarks" in roles
 
 
 def _gallery_address(answer: Recommendation, limits: RequiredValues) -> str:
@@ -301,7 +288,14 @@ def _lines(
         yield from _table_lines(shown, footnotes)
     else:
         yield "no model is known to meet these limits"
-        yield from _explain_none(answer, limits, comparison)
+        if not comparison.rows:
+            yield (
+                "no model here finds so many keypoints: posezoo info --all shows how many each"
+                " finds"
+            )
+        elif limits.licenses and not answer.unknown:
+            licenses = sorted({row.license for row in comparison.rows})
+            yield f"licenses here: {'; '.join(licenses)}"
     if others := len(answer.rows) - len(shown):
         faster = "" if limits.max_latency_ms else "; --max_latency 50ms --people 4 names fast ones"
         yield f"{others} more: --all shows them{faster}"
@@ -312,7 +306,10 @@ def _lines(
         reason = f"they found fewer people than {limits.people}"
         yield f"left out, because {reason}: {name_first(names, most)}"
     if answer.unknown:
-        yield from _unknown_lines(answer, limits, most)
+        names = [f"{name} (no {' and no '.join(keys)})" for name, keys in answer.unknown.items()]
+        yield f"may meet the limits, but values are not known: {name_first(names, most)}"
+        words = ["--pipeline", "NAME", "--people", str(limits.people), "--requests", "1"]
+        yield f"measure them: {shlex.join(['posezoo', 'benchmark', *words])}"
 
 
 def _table_lines(shown: Sequence[tuple[int, ComparisonRow]], footnotes: Footnotes) -> Iterator[str]:
@@ -368,21 +365,3 @@ def _conditions(rows: Sequence[ComparisonRow], comparison: ModelComparison) -> I
         yield f"GHOSTS, people found in a picture without people: {comparison.situation_conditions}"
     if any(row.values["single_p50_ms"] or row.values["latency_p50_ms"] for row in rows):
         yield "MS: the median from an image file to drawn poses, one image at a time"
-
-
-def _explain_none(
-    answer: Recommendation, limits: RequiredValues, comparison: ModelComparison
-) -> Iterator[str]:
-    """Which values there are, if no model can meet a limit."""
-    if not comparison.rows:
-        yield "no model here finds so many keypoints: posezoo info --all shows how many each finds"
-    elif limits.licenses and not answer.unknown:
-        licenses = sorted({row.license for row in comparison.rows})
-        yield f"licenses here: {'; '.join(licenses)}"
-
-
-def _unknown_lines(answer: Recommendation, limits: RequiredValues, most: int) -> Iterator[str]:
-    names = [f"{name} (no {' and no '.join(keys)})" for name, keys in answer.unknown.items()]
-    yield f"may meet the limits, but values are not known: {name_first(names, most)}"
-    words = ["--pipeline", "NAME", "--people", str(limits.people), "--requests", "1"]
-    yield f"measure them: {shlex.join(['posezoo', 'benchmark', *words])}"

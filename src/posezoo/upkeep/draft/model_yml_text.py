@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import yaml
@@ -111,7 +111,7 @@ def _network_line(choice: NetworkChoice) -> str:
     usual = find_network(choice.name).complete_arguments()
     given: dict[str, object] = {"name": choice.name}
     given |= {name: value for name, value in choice.arguments.items() if usual[name] != value}
-    return f"network: {_format_mapping(given)}"
+    return f"network: {_dump(given)}"
 
 
 def _preprocessing_lines(port: Input) -> list[str]:
@@ -129,7 +129,7 @@ def _preprocessing_lines(port: Input) -> list[str]:
 
 def _decoder_line(spec: ModelSpec, recognized: str) -> str:
     if spec.decoder:
-        return f"decoder: {_format_mapping({'name': spec.decoder.name, **spec.decoder.options})}"
+        return f"decoder: {_dump({'name': spec.decoder.name, **spec.decoder.options})}"
     if recognized:
         return f"decoder: {{name: {recognized}}}  # its outputs fit: check that"
     return "# decoder: {name: heatmap}              # how the outputs become poses"
@@ -148,7 +148,7 @@ def format_path(path: Path, folder: Path) -> str:
 
 def _format_source(source: Source, folder: Path) -> str:
     if isinstance(source, FileSource):
-        return _format_mapping({"$type": "file", "path": format_path(source.path, folder)})
+        return _dump({"$type": "file", "path": format_path(source.path, folder)})
     if isinstance(source, NpmPackageSource):
         assert source.integrity  # else it was not downloaded
         digest = base64.b64encode(bytes.fromhex(source.integrity.value)).decode()
@@ -159,13 +159,8 @@ def _format_source(source: Source, folder: Path) -> str:
             "integrity": f"{source.integrity.algorithm}-{digest}",
             "member": source.member,
         }
-        return _format_mapping(fields)
+        return _dump(fields)
     return format_scalar(str(getattr(source, "url", source)))
-
-
-def _format_mapping(values: Mapping[str, object]) -> str:
-    """A mapping on one line, as YAML."""
-    return _dump(dict(values))
 
 
 def _port_lines(port: Input | Output) -> list[str]:
@@ -234,6 +229,7 @@ def format_scalar(text: str) -> str:
 
 
 def _dump(value: object) -> str:
+    """A list or a mapping on one line, as YAML."""
     text: str = yaml.safe_dump(
         value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=1 << 30
     )
