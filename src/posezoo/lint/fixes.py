@@ -5,9 +5,10 @@ Open Model Zoo 2021.4.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from difflib import unified_diff
+from itertools import chain
 from pathlib import Path
 
 from posezoo.core.declarations.model import Digest, ModelSpec, SourceFile
@@ -89,7 +90,12 @@ def find_fixes(
             if not isinstance(spec, ModelSpec):
                 continue
             files = _list_files(tree, spec)
-            edits = [*_edit_addresses(files, addresses.get(str(entry.path), {}))]
+            of_files = addresses.get(str(entry.path), {})
+            edits = []
+            for leaf in chain.from_iterable(list_leaves(declared.node) for declared in files):
+                expected = of_files.get(f"{leaf.value}")
+                if expected and "source" in leaf.field_path:
+                    edits.append(("source", YamlEdit(leaf, expected)))
             edits += _edit_files(files, context)
             if edits:
                 yield _make_fix(entry.path, before, edits)
@@ -122,16 +128,6 @@ def _list_files(tree: YamlNode, spec: ModelSpec) -> list[_DeclaredFile]:
         for file, node in zip(variant.files, nodes, strict=True):
             files.setdefault(node.field_path, _DeclaredFile(variant, file, node))
     return list(files.values())
-
-
-def _edit_addresses(
-    files: Iterable[_DeclaredFile], addresses: Mapping[str, str]
-) -> Iterator[tuple[str, YamlEdit]]:
-    for declared in files:
-        for leaf in list_leaves(declared.node):
-            expected = addresses.get(f"{leaf.value}")
-            if expected and "source" in leaf.field_path:
-                yield "source", YamlEdit(leaf, expected)
 
 
 def _edit_files(files: Iterable[_DeclaredFile], context: Context) -> Iterator[tuple[str, YamlEdit]]:

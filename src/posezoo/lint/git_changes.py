@@ -135,20 +135,6 @@ def _is_touched(entry: RegistryEntry, paths: set[Path], touched: set[Path]) -> b
     return folder in touched or bool(in_composite) or is_below
 
 
-def _switch_filters_off(folder: Path) -> Iterator[str]:
-    """The flags without which Git would start the programs that convert files, as the repository's
-    configuration names them.
-    """
-    names = _start_git(folder, "config", "--null", "--name-only", "--get-regexp", r"^filter\.")
-    for name in filter(None, names.stdout.split("\0")):
-        if "=" in name:  # Git could not switch it off
-            raise SettingsError(
-                f"--changed_since: the repository's configuration has a filter called {name!a}",
-                hint="remove it from .git/config",
-            )
-        yield from ("-c", f"{name}=")
-
-
 def _list_changed_paths(root: Path, revision: str) -> Iterator[Path]:
     """The files of a registry's repository that differ from a revision, and untracked ones."""
     top = _find_top(root)
@@ -181,7 +167,17 @@ def _named_files(spec: ModelSpec) -> set[Path]:
 
 
 def _run_git(folder: Path, *words: str) -> str:
-    result = _start_git(folder, *_switch_filters_off(folder), *words)
+    # Git would start the programs that convert files, as the repository's configuration names them.
+    without_filters: list[str] = []
+    names = _start_git(folder, "config", "--null", "--name-only", "--get-regexp", r"^filter\.")
+    for name in filter(None, names.stdout.split("\0")):
+        if "=" in name:  # Git could not switch it off
+            raise SettingsError(
+                f"--changed_since: the repository's configuration has a filter called {name!a}",
+                hint="remove it from .git/config",
+            )
+        without_filters += ("-c", f"{name}=")
+    result = _start_git(folder, *without_filters, *words)
     if result.returncode:
         reasons = result.stderr.strip().splitlines() or [
             f"no revision {words[-1].partition('^')[0]!r}"

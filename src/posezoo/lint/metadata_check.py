@@ -70,7 +70,10 @@ def run_metadata_check(
     if args.explain is not None:
         _explain_rules(args.explain, args.parser)
         return 0
-    _require_folders(args, registry)
+    if registry.empty_message:  # a wrong --models_dir must not pass the check
+        raise SettingsError(registry.empty_message, hint="check --models_dir")
+    if args.artifacts and not args.artifacts.is_dir():
+        raise SettingsError(f"--artifacts: {args.artifacts}: no such folder")
     names = _select_names(registry, patterns)
     earlier = None
     if args.changed_since is not None:
@@ -108,13 +111,6 @@ def _leave_out_known(
             write_baseline(baseline, acceptable, roots, console)
     known = [each for each in acceptable if baseline_key(each, roots) in accepted]
     return [each for each in findings if each not in known]
-
-
-def _require_folders(args: MetadataArgs, registry: Registry) -> None:
-    if registry.empty_message:  # a wrong --models_dir must not pass the check
-        raise SettingsError(registry.empty_message, hint="check --models_dir")
-    if args.artifacts and not args.artifacts.is_dir():
-        raise SettingsError(f"--artifacts: {args.artifacts}: no such folder")
 
 
 def _explain_rules(name: str, parser: ArgumentParser) -> None:

@@ -45,22 +45,20 @@ def to_sarif(findings: Sequence[Finding], rules: Iterable[RuleInfo]) -> dict[str
     """
     rules = tuple(rules)
     indices = {rule.id: index for index, rule in enumerate(rules)}
-    descriptors = list(map(_describe_rule, rules))
+    descriptors = [
+        {
+            "id": rule.id,
+            "shortDescription": {"text": rule.explanation.partition(": ")[0]},
+            "fullDescription": {"text": rule.explanation},
+            "help": {"text": f"{rule.explanation}\nExample: {rule.example}"},
+            "defaultConfiguration": {"level": rule.severity},
+        }
+        for rule in rules
+    ]
     driver = {"name": "posezoo", "semanticVersion": version(), "rules": descriptors}
     results = [_sarif_result(finding, indices[finding.rule]) for finding in findings]
     run = {"tool": {"driver": driver}, "results": results}
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
-
-
-def _describe_rule(rule: RuleInfo) -> dict[str, object]:
-    summary, _, _ = rule.explanation.partition(": ")
-    return {
-        "id": rule.id,
-        "shortDescription": {"text": summary},
-        "fullDescription": {"text": rule.explanation},
-        "help": {"text": f"{rule.explanation}\nExample: {rule.example}"},
-        "defaultConfiguration": {"level": rule.severity},
-    }
 
 
 def _sarif_result(finding: Finding, rule_index: int) -> dict[str, object]:

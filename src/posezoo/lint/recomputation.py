@@ -70,12 +70,10 @@ def recompute_artifacts(
     """
     core = import_openvino().Core()
     layout = ModelLayout(folder, folder)
-    for name, view in RegistryView(registry).models.items():
-        if names is not None and name not in names:
-            continue
+    for view in RegistryView(registry).select(names):
         for spec in view.variants:
             for rule, violation in _check_variant(view, spec, layout, core):
-                yield create_finding(rule, Severity.ERROR, name, violation)
+                yield create_finding(rule, Severity.ERROR, view.name, violation)
 
 
 def _check_variant(view: ModelView, spec: ModelSpec, layout: ModelLayout, core: Core) -> Artifacts:

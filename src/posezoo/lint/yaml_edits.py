@@ -46,7 +46,10 @@ def apply_edits(content: bytes, edits: Sequence[YamlEdit]) -> bytes:
     file = edits[0].node.file
     expected = _plain(parse_yaml(content, file))
     # From the end to the beginning, so that the positions of the others stay right.
-    for edit in sorted(edits, key=_position, reverse=True):
+    ordered = sorted(
+        edits, key=lambda edit: (edit.node.line, edit.node.column, bool(edit.key)), reverse=True
+    )
+    for edit in ordered:
         line = starts[edit.node.line - 1]
         start = line + edit.node.column - 1
         if not edit.text:
@@ -62,10 +65,6 @@ def apply_edits(content: bytes, edits: Sequence[YamlEdit]) -> bytes:
     if actual != expected:
         raise EditError(f"{file}: other values would change, too")
     return changed
-
-
-def _position(edit: YamlEdit) -> tuple[int, int, bool]:
-    return edit.node.line, edit.node.column, bool(edit.key)
 
 
 def _written(text: str, start: int, node: YamlNode) -> tuple[str, str]:

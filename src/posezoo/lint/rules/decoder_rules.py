@@ -184,7 +184,21 @@ def _describe_roles(outputs: Sequence[Output], reader: Reader) -> str:
 
 def _describe_sizes(view: ModelView, variant: ModelSpec, reader: Reader) -> str:
     """Which output does not have the sizes that a decoder states; empty if all have."""
-    facts = _read_facts(view, variant, reader)
+    by_role = {output.role: output.shape for output in variant.outputs}
+    rows = by_role.get(reader.network[0].role, ())[1:2]
+    columns = by_role.get(reader.network[-1].role, ())[-1:]
+    height, width = _read_size(variant)
+    facts = NetworkFacts(
+        width=width,
+        height=height,
+        # All variants have one stride.
+        stride=_network_stride(view.spec) or _read_stride(view.variants[0], reader),
+        rows=_or_unknown(*rows),
+        columns=_or_unknown(*columns),
+        keypoints=_count_keypoints(reader.skeleton),
+        limb_fields=_count_limb_fields(reader.skeleton),
+        classes=_count_classes(variant),
+    )
     sizes = reader.decoder.sizes(facts, reader.options)
     taken = {output.role: output.shape for output in (*reader.network, *reader.decoder.optional)}
     for output in variant.outputs:
@@ -225,24 +239,6 @@ def _order_axes(output: Output) -> tuple[int, ...]:
     if sides.keys() >= {*"NCHW"}:
         return tuple(sides[letter] for letter in "NCHW")
     return output.shape[:4]
-
-
-def _read_facts(view: ModelView, variant: ModelSpec, reader: Reader) -> NetworkFacts:
-    """What the sizes of a variant's outputs follow from; all variants have one stride."""
-    by_role = {output.role: output.shape for output in variant.outputs}
-    rows = by_role.get(reader.network[0].role, ())[1:2]
-    columns = by_role.get(reader.network[-1].role, ())[-1:]
-    height, width = _read_size(variant)
-    return NetworkFacts(
-        width=width,
-        height=height,
-        stride=_network_stride(view.spec) or _read_stride(view.variants[0], reader),
-        rows=_or_unknown(*rows),
-        columns=_or_unknown(*columns),
-        keypoints=_count_keypoints(reader.skeleton),
-        limb_fields=_count_limb_fields(reader.skeleton),
-        classes=_count_classes(variant),
-    )
 
 
 def _or_unknown(size: int = -1) -> float:

@@ -102,7 +102,8 @@ def read_size(view: ModelView) -> FileSize | None:
     numbers = parse_numbers(on_card.value) if on_card is not None else []
     if on_card is None or len(numbers) != 1 or not numbers[0][0]:
         return None
-    millions = _count_in_ir(spec) if spec.is_ir else _count_in_files(spec)
+    in_ir = _sum_sizes(spec, ".bin", "FP32/") / 4e6 or _sum_sizes(spec, ".bin", "FP16/") / 2e6
+    millions = in_ir if spec.is_ir else _count_in_files(spec)
     if not millions:
         return None
     packed = _sum_archives(spec)
@@ -125,11 +126,6 @@ def _sum_sizes(spec: ModelSpec, suffixes: str | tuple[str, ...], folder: str = "
     return sum(file.size or 0 for file in files if file.name.endswith(suffixes))
 
 
-def _count_in_ir(spec: ModelSpec) -> float:
-    """The millions of parameters that a published IR can contain; 0 if no size is known."""
-    return _sum_sizes(spec, ".bin", "FP32/") / 4e6 or _sum_sizes(spec, ".bin", "FP16/") / 2e6
-
-
 def _count_in_files(spec: ModelSpec) -> float:
     """The millions of parameters that files can contain; 0 if a size is not known."""
     if any(file.size is None for file in spec.files):
@@ -149,7 +145,10 @@ def mparams_size(view: ModelView) -> Violations:
         return
     counted = f"{size.millions:.4g}"
     ratio = size.millions / size.mparams
-    if _is_in_mebi(size):
+    # Whether the card states the parameters of the files, divided by 2**20.
+    is_precise = 10 ** -parse_numbers(size.on_card.value)[0][1] < 0.005 * size.mparams
+    is_in_mebi = size.is_exact and is_precise and abs(ratio / MEBI - 1) < 0.0015
+    if is_in_mebi:
         reason = f"{size.mparams:g} Mi of 4 bytes each; in millions that is {counted}"
     elif ratio < SHARED:
         reason = f"at 4 bytes each the files contain at most {counted} million"
@@ -159,13 +158,6 @@ def mparams_size(view: ModelView) -> Violations:
         return
     message = f"MParams are {size.on_card.value} on the card: {reason}"
     yield view.quote(size.on_card, message, "figures.mparams", counted)
-
-
-def _is_in_mebi(size: FileSize) -> bool:
-    """Whether the card states the parameters of the files, divided by 2**20."""
-    is_precise = 10 ** -parse_numbers(size.on_card.value)[0][1] < 0.005 * size.mparams
-    factor = size.millions / size.mparams / MEBI
-    return size.is_exact and is_precise and abs(factor - 1) < 0.0015
 
 
 @rule()
@@ -357,7 +349,10 @@ def same_network(view: ModelView) -> Violations:
     for key, (millions, _) in _read_network(view):
         others = [each for each in view.zoo.group(_read_network)[key] if each[1] != view.name]
         differing = [each for each in others if abs(millions / each[0] - 1) > BATCH_NORMS]
-        is_usual = len(differing) * 2 <= len(others) or _is_named_after(view.name, key)
+        # A model may be named after its network or its arguments, such as hrnet-w32.
+        values = {argument.partition("=")[2] for argument in key[1:]}
+        is_named = view.name == key[0] or not values.isdisjoint(re.findall(r"[0-9]+", view.name))
+        is_usual = len(differing) * 2 <= len(others) or is_named
         if differing and not is_usual:
             counted, name = differing[0]
             message = (
@@ -365,12 +360,6 @@ def same_network(view: ModelView) -> Violations:
                 f" parameters, and {millions:g} were counted here"
             )
             yield view.declared("network", message, key[0])
-
-
-def _is_named_after(name: str, key: Sequence[str]) -> bool:
-    """Whether a model is named after its network or its arguments, such as hrnet-w32."""
-    values = {argument.partition("=")[2] for argument in key[1:]}
-    return name == key[0] or not values.isdisjoint(re.findall(r"[0-9]+", name))
 
 
 def _read_network(view: ModelView) -> Iterator[tuple[tuple[str, ...], tuple[float, str]]]:
@@ -433,18 +422,13 @@ def accuracy(view: ModelView) -> Facts:
         yield "accuracy", [*_state(view, on_card), in_index]
     for index, claim in enumerate(view.spec.published.accuracy):
         node = view.location("published", "accuracy", index)
-        on_rows = _state(view, _select_rows(on_card, claim.metric))
+        name = re.compile(rf"\b{re.escape(claim.metric)}\b")
+        on_rows = _state(view, [each for each in on_card if name.search(each.label)] or on_card)
         for value in (claim.value, claim.converted):
             if value is not None:
                 text = f"{value:.9g}"
                 declared = Statement("in model.yml", node, parse_numbers(text), text)
                 yield f"published.accuracy[{index}]", [*on_rows, declared]
-
-
-def _select_rows(values: Sequence[CardValue[float]], metric: str) -> Sequence[CardValue[float]]:
-    """The values in rows about a metric; all if no row names it."""
-    name = re.compile(rf"\b{re.escape(metric)}\b")
-    return [each for each in values if name.search(each.label)] or values
 
 
 def _state(view: ModelView, values: Sequence[CardValue[float]]) -> list[Statement]:
