@@ -52,11 +52,16 @@ def apply_edits(content: bytes, edits: Sequence[YamlEdit]) -> bytes:
     for edit in ordered:
         line = starts[edit.node.line - 1]
         start = line + edit.node.column - 1
-        if not edit.text:
-            text = _remove(text, line, edit.node)
-        else:
+        *above, last = _keys_of(edit.node)
+        parent = expected
+        for key in above:
+            parent = parent[key]
+        if edit.text:
             text = _insert(text, start, edit) if edit.key else _replace(text, start, edit)
-        _change(expected, edit)
+            parent[edit.key or last] = edit.text
+        else:
+            text = _remove(text, line, edit.node)
+            del parent[last]
     changed = mark + text.encode("utf-8")
     try:
         actual = _plain(parse_yaml(changed, file))
@@ -110,16 +115,6 @@ def _plain(node: YamlNode) -> Any:
     if isinstance(node.value, dict):
         return {key: _plain(value) for key, value in node.value.items()}
     return node.value
-
-
-def _change(tree: Any, edit: YamlEdit) -> None:
-    *above, last = _keys_of(edit.node)
-    for key in above:
-        tree = tree[key]
-    if edit.text:
-        tree[edit.key or last] = edit.text
-    else:
-        del tree[last]
 
 
 def _keys_of(node: YamlNode) -> Iterable[str | int]:

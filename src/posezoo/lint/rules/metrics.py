@@ -5,7 +5,7 @@ index.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from math import isclose
@@ -201,10 +201,20 @@ def accuracy_order(view: ModelView) -> Violations:
     """
     for variant in view.variants:
         for index, claim in enumerate(variant.published.accuracy):
-            for title, value, limit_title, limit in _ordered_values(
-                claim, variant.published.accuracy
-            ):
-                if claim.metric == "AP" and value and limit and value > limit:
+            if claim.metric != "AP":
+                continue
+            # The first value of each is at most the second.
+            ordered: list[tuple[str, float | None, str, float | None]] = [
+                ("AP", claim.value, "the highest possible AP is", 1.0),
+                ("AP", claim.value, "AP50 is", claim.ap50),
+                ("AP75", claim.ap75, "AP50 is", claim.ap50),
+            ]
+            for other in variant.published.accuracy:
+                is_flip_alone = other.flip and not claim.flip
+                if is_flip_alone and _read_conditions(other) == _read_conditions(claim):
+                    ordered.append(("AP", claim.value, "AP with flip is", other.value))
+            for title, value, limit_title, limit in ordered:
+                if value and limit and value > limit:
                     message = f"{title} is {value:g}, and {limit_title} only {limit:g}"
                     location = view.variant_location(
                         variant, "published", "accuracy", index, "value"
@@ -213,19 +223,6 @@ def accuracy_order(view: ModelView) -> Violations:
                     texts = (f"{value:g}", f"{limit:g}")
                     yield RuleViolation(location, message, field, *texts)
                     break
-
-
-def _ordered_values(
-    claim: PublishedAccuracy, claims: Iterable[PublishedAccuracy]
-) -> Iterator[tuple[str, float | None, str, float | None]]:
-    """Pairs of values with their titles, of which the first is at most the second."""
-    yield "AP", claim.value, "the highest possible AP is", 1.0
-    yield "AP", claim.value, "AP50 is", claim.ap50
-    yield "AP75", claim.ap75, "AP50 is", claim.ap50
-    for other in claims:
-        is_flip_alone = other.flip and not claim.flip
-        if is_flip_alone and _read_conditions(other) == _read_conditions(claim):
-            yield "AP", claim.value, "AP with flip is", other.value
 
 
 def _read_conditions(claim: PublishedAccuracy) -> tuple[str, str, frozenset[str]]:

@@ -14,25 +14,27 @@ from pathlib import Path
 
 from posezoo.cli.labels import format_megabytes, format_protocol, join, task_label
 from posezoo.cli.result_files import is_own
-from posezoo.core.declarations.model import CompositeSpec, ModelSpec, Precision
+from posezoo.core.declarations.model import CompositeSpec, License, ModelSpec, Precision
 from posezoo.core.files.verified_files import write_atomically
 from posezoo.core.layout import find_link_out
-from posezoo.core.registry import is_declared, registry_root
+from posezoo.core.registry import (
+    is_declared,
+    license_path,
+    read_copyright_line,
+    registry_root,
+)
 from posezoo.core.regular_files import read_beginning
 from posezoo.networks.custom_weights import with_known_network
 from posezoo.pages.cards.card_json import card_json
 from posezoo.pages.cards.files_section import render_files_section, render_ir_section
-from posezoo.pages.cards.legal_section import (
-    render_legal_sections,
-    render_limitations_section,
-    render_training_section,
-)
 from posezoo.pages.cards.markdown import (
     Markdown,
     Paragraphs,
     escape,
     format_code,
+    format_code_block,
     format_image,
+    format_link,
     format_local_link,
     format_table,
     is_safe_url,
@@ -54,7 +56,8 @@ from posezoo.pages.cards.usage_section import (
     render_performance_hint,
     render_usage_sections,
 )
-from posezoo.pages.facts.model_facts import ModelFacts
+from posezoo.pages.facts.model_facts import ModelFacts, unique
+from posezoo.pages.facts.papers import format_bibtex
 from posezoo.run.measured import describe_settings, measurements_of
 
 NAME = "README.md"
@@ -102,6 +105,9 @@ _KNOWN = (
 )
 #: Texts near the beginning of each card.json.
 FACTS_SIGNS = ('{\n "format": ', ' "name": "', ' "family": "', ' "composite": ')
+
+#: The card contains a license text up to this length: MIT and BSD texts must be part of every copy.
+SHORT = 4000
 
 #: The note is within this many characters of a file's beginning.
 _HEAD = 200
@@ -198,9 +204,9 @@ def _paragraphs(facts: ModelFacts) -> Paragraphs:
     yield from render_variants_section(facts)
     yield from render_files_section(facts)
     yield from render_ir_section(facts)
-    yield from render_training_section(facts)
-    yield from render_limitations_section(facts)
-    yield from render_legal_sections(facts)
+    yield from _training(facts)
+    yield from _limitations(facts)
+    yield from _legal_sections(facts)
 
 
 def _render_front_matter(facts: ModelFacts, note: str) -> str:
@@ -399,3 +405,71 @@ def _skeleton_file(facts: ModelFacts) -> dict[str, str]:
     if skeleton is None or not skeleton.keypoints:
         return {}
     return {f"{skeleton.name}.svg": render_skeleton(skeleton)}
+
+
+def _training(facts: ModelFacts) -> Paragraphs:
+    """The section Training Pipeline: how the publisher trained the model and its variants."""
+    rows = []
+    models = facts.parts_and_variants
+    for model in models:
+        owner = f" of {format_code(model.full_name)}" if len(models) > 1 else ""
+        addresses = {"Training command": model.training.command, "Training log": model.training.log}
+        rows += [
+            f"{title}{owner}: {format_link(address)}"
+            for title, address in addresses.items()
+            if address
+        ]
+    if rows:
+        yield "## Training Pipeline"
+        yield "\n\n".join(rows)
+
+
+def _limitations(facts: ModelFacts) -> Paragraphs:
+    """The section Limitations: what the model cannot do."""
+    limits = facts.limits
+    if limits:
+        yield "## Limitations"
+        yield "\n".join(f"- {escape(limit)}" for limit in limits)
+
+
+def _legal_sections(facts: ModelFacts) -> Paragraphs:
+    """The sections Legal Information and Citation."""
+    parts = facts.parts
+    yield "## Legal Information"
+    by_license: dict[License, ModelSpec] = {}
+    for part in parts:
+        by_license.setdefault(part.license, part)
+    for part in by_license.values():
+        license = part.license
+        address = f"the terms at {format_link(license.url)}" if license.url else ""
+        terms = join(escape(license.spdx), address, separator=" ")
+        if license.text:
+            terms = f"{escape(license.spdx)} ({format_code(f'licenses/{license.text}')})"
+        if license.text and facts.layout is None:  # the registry's card can link to its files
+            path = Path(os.path.relpath(license_path(part), facts.model.path.parent))
+            terms = format_local_link(path.as_posix(), license.spdx)
+        yield f"The model is distributed under {terms}." if terms else "No license is declared."
+        yield escape(read_copyright_line(part))
+        if text := _short_text(part):
+            yield format_code_block("text", text.splitlines())
+    yield from map(escape, unique(part.license_note for part in parts))
+    repositories = unique(part.origin.repository for part in parts)
+    papers = unique(address for part in parts for address in part.origin.papers)
+    for title, listed in (("Origin", repositories), ("Paper", papers)):
+        if listed:
+            yield f"{title}: {', '.join(map(format_link, listed))}"
+    if facts.papers:
+        yield "## Citation"
+        yield format_code_block("bibtex", map(format_bibtex, facts.papers))
+
+
+def _short_text(part: ModelSpec) -> str:
+    """The license text without the copyright line; empty if it is too long or cannot be read."""
+    try:
+        text = read_beginning(license_path(part), 2 * SHORT)
+    except OSError:
+        return ""
+    if len(text) > SHORT or not read_copyright_line(part):
+        return ""
+    plain = "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
+    return re.sub(r"\A.*\n+", "", plain).rstrip()

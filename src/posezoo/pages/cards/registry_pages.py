@@ -114,8 +114,8 @@ def render_pages(root: Path) -> dict[str, str]:
 
 
 def _render_model_tables(models: Sequence[ModelFacts], root: Path) -> Paragraphs:
-    """A table for each task, in the order of ``in_order``; the parts of a composite follow it,
-    whatever their task.
+    """A table for each task, the most common one first, in the order of ``in_order``; the parts of
+    a composite follow it, whatever their task.
     """
     compared = compare_models(models, ModelLayout(root, root), MeasurementSelection())
     by_name = compared.rows_by_model
@@ -127,7 +127,13 @@ def _render_model_tables(models: Sequence[ModelFacts], root: Path) -> Paragraphs
         rows = by_name.get(facts.model.composite, filter(None, [row]))
         return max((places[each.name] for each in rows), default=len(places))
 
-    for task, of_task in _by_task(models):
+    by_task: dict[str, list[ModelFacts]] = {}
+    task = ""
+    for facts in models:
+        if not facts.model.composite:  # a part is with its composite
+            task = facts.model.task
+        by_task.setdefault(task, []).append(facts)
+    for task, of_task in sorted(by_task.items(), key=lambda item: -len(item[1])):
         yield f"## {task_label(task)}"
         rows = [(facts, row) for facts in of_task for row in _select(by_name.get(facts.name, []))]
         rows.sort(key=place_of)
@@ -136,17 +142,6 @@ def _render_model_tables(models: Sequence[ModelFacts], root: Path) -> Paragraphs
         yield format_table(headers, [_row(facts, root, row, keys) for facts, row in rows])
     machine = compared.speed_setting.partition("; ")[0]
     yield LEGEND.format(where=f", on {machine}" if machine else "")
-
-
-def _by_task(models: Sequence[ModelFacts]) -> list[tuple[str, list[ModelFacts]]]:
-    """The models of each task, the most common one first; a part is with its composite."""
-    by_task: dict[str, list[ModelFacts]] = {}
-    task = ""
-    for facts in models:
-        if not facts.model.composite:
-            task = facts.model.task
-        by_task.setdefault(task, []).append(facts)
-    return sorted(by_task.items(), key=lambda item: -len(item[1]))
 
 
 def _render_cost_table(models: Sequence[ModelFacts]) -> Paragraphs:

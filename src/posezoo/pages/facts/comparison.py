@@ -216,11 +216,11 @@ class ModelComparison:
     """
 
     rows: tuple[ComparisonRow, ...]
-    speed_setting: str = ""
-    network_setting: str = ""
-    accuracy_conditions: str = ""
-    situation_conditions: str = ""
-    single_setting: str = ""  # of pipelines with one person
+    speed_setting: str
+    network_setting: str
+    accuracy_conditions: str
+    situation_conditions: str
+    single_setting: str  # of pipelines with one person
 
     @property
     def rows_by_model(self) -> dict[str, list[ComparisonRow]]:

@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.console import Console
@@ -32,11 +31,6 @@ from posezoo.pages.measurement_flags import (
     warn_if_none_matched,
 )
 from posezoo.pages.model_filters import facts_of
-
-if TYPE_CHECKING:
-    from posezoo.core.resolve.stage_context import Context
-    from posezoo.pages.facts.model_facts import ModelFacts
-    from posezoo.pages.gallery.gallery_data import Picture
 
 EXAMPLES = """
 posezoo gallery --output site/
@@ -96,7 +90,16 @@ def run(args: _GalleryArgs) -> int:
             )
         pictures = None
         if args.pictures is not None:
-            pictures = _draw_pictures(args.pictures, models, context, console)
+            from posezoo.pages.example_pictures import draw_pictures
+            from posezoo.run.images import SAMPLE_PHOTOS
+            from posezoo.run.video.run_inputs import expand_image_paths
+
+            photos: Sequence[Path] = SAMPLE_PHOTOS
+            if args.pictures:
+                photos = expand_image_paths(args.pictures, console.warn)
+            pictures = draw_pictures(
+                models, photos, context, are_samples=not args.pictures, listener=console
+            )
         data = collect_gallery_data(models, context.layout, measurements, pictures)
         if not data.comparison.speed_setting:
             warn_if_none_matched(args, console)
@@ -128,15 +131,3 @@ def _require_packages(args: _GalleryArgs) -> None:
         raise PosezooError(
             "--pictures runs the models, which --dry_run does not", hint="use one of them"
         )
-
-
-def _draw_pictures(
-    names: Sequence[str], models: Sequence[ModelFacts], context: Context, console: Console
-) -> dict[str, list[Picture]]:
-    """The pictures of what the models find on the named photos, or on the sample photos."""
-    from posezoo.pages.example_pictures import draw_pictures
-    from posezoo.run.images import SAMPLE_PHOTOS
-    from posezoo.run.video.run_inputs import expand_image_paths
-
-    photos = expand_image_paths(names, console.warn) if names else SAMPLE_PHOTOS
-    return draw_pictures(models, photos, context, are_samples=not names, listener=console)

@@ -156,8 +156,7 @@ def info_json(facts: ModelFacts, selection: Selection, weights: Weights) -> Json
         **model_to_json(facts, selection, weights),
         **declared,
         "decoder": model.decoder.name if model.decoder else None,
-        "skeleton": model.skeleton or None,
-        "declared_in": model.path,
+        **project(model, "skeleton? declared_in=path"),
         "card": card if card.is_file() else None,
     }
 

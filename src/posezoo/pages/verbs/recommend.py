@@ -50,6 +50,7 @@ from urllib.parse import urlencode
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
+from posezoo.cli.json_projection import project
 from posezoo.cli.labels import Footnotes, format_ap, join, name_first
 from posezoo.cli.report import fit_columns, print_result
 from posezoo.cli.selection import select_models
@@ -201,8 +202,7 @@ def run(args: _RecommendArgs) -> int:
     answer_json = {
         "models": [_model_json(row, limits) for row in answer.rows],
         "ranked_by": "AP",
-        "unknown": answer.unknown,
-        "miscounting": answer.miscounting,
+        **project(answer, "unknown miscounting"),
         "gallery": gallery,
     }
     most = len(comparison.rows) if args.all else _MOST_ROWS
