@@ -97,17 +97,14 @@ def find_fixes(
                 if expected and "source" in leaf.field_path:
                     edits.append(("source", YamlEdit(leaf, expected)))
             edits += _edit_files(files, context)
-            if edits:
-                yield _make_fix(entry.path, before, edits)
-
-
-def _make_fix(path: Path, before: bytes, edits: Sequence[tuple[str, YamlEdit]]) -> Fix | SpecError:
-    try:
-        after = apply_edits(before, [edit for _, edit in edits])
-    except EditError as error:
-        node = edits[0][1].node
-        return node.make_error(f"cannot be changed in place: {error}", hint="change it by hand")
-    return Fix(path, before, after, tuple(kind for kind, _ in edits))
+            if not edits:
+                continue
+            try:
+                after = apply_edits(before, [edit for _, edit in edits])
+                yield Fix(entry.path, before, after, tuple(kind for kind, _ in edits))
+            except EditError as error:
+                problem = f"cannot be changed in place: {error}"
+                yield edits[0][1].node.make_error(problem, hint="change it by hand")
 
 
 @frozen

@@ -200,17 +200,6 @@ def _fix(
     return count > 0 and not is_dry_run
 
 
-def _format_unjudged(models: Sequence[ModelView], artifacts: Path | None) -> str:
-    """What was not judged, for the summary."""
-    counts = Counter(chain.from_iterable(map(list_unjudged, models)))
-    parts = [text.format(models=format_count(counts[text], "model")) for text in sorted(counts)]
-    if find_spec("torch") is None:
-        parts.append("parameters of networks (no PyTorch)")
-    if artifacts is None:
-        parts.append("files and IR (no --artifacts)")
-    return f"; not judged: {', '.join(parts)}" if parts else ""
-
-
 def _print_findings(
     findings: Sequence[Finding], style: str, models: Sequence[ModelView], artifacts: Path | None
 ) -> None:
@@ -230,7 +219,15 @@ def _print_findings(
     summary = f"{checked}, {len(load_rules())} rules, {total}"
     if findings:
         summary += f": {_count_by_severity(findings)}"
-    print_lines(summary + _format_unjudged(models, artifacts))
+    counts = Counter(chain.from_iterable(map(list_unjudged, models)))
+    unjudged = [text.format(models=format_count(counts[text], "model")) for text in sorted(counts)]
+    if find_spec("torch") is None:
+        unjudged.append("parameters of networks (no PyTorch)")
+    if artifacts is None:
+        unjudged.append("files and IR (no --artifacts)")
+    if unjudged:
+        summary += f"; not judged: {', '.join(unjudged)}"
+    print_lines(summary)
 
 
 def _format_groups(findings: Sequence[Finding]) -> list[str]:

@@ -120,8 +120,11 @@ def _check_ports(
         port = by_name.get(expected.name)
         if port is not None:
             shape = expected.ir_shape if isinstance(expected, Input) else expected.shape
-            wanted, actual = _compare_shapes(shape, port.get_partial_shape())
-            if wanted:
+            partial = port.get_partial_shape()
+            sizes = static_sizes(partial) if partial.rank.is_static else ()
+            if shape and sizes and not fits(shape, sizes):
+                wanted = ", ".join(map(str, shape))
+                actual = ", ".join(map(str, sizes))
                 message = f"{xml}: {expected.name} has the shape {actual}, model.yml says {wanted}"
                 violation = RuleViolation(place, message, f"{field}.shape", wanted, expected=actual)
                 yield "artifact-shape", violation
@@ -132,16 +135,6 @@ def _check_ports(
                 place, message, f"{field}.name", expected.name, expected=names
             )
             yield "artifact-names", violation
-
-
-def _compare_shapes(shape: tuple[int, ...], partial: Any) -> tuple[str, str]:
-    """The declared and the actual shape; empty if they do not differ, or one is unknown."""
-    if not shape or not partial.rank.is_static:
-        return "", ""
-    sizes = static_sizes(partial)
-    if not sizes or fits(shape, sizes):
-        return "", ""
-    return ", ".join(map(str, shape)), ", ".join(map(str, sizes))
 
 
 def _check_complexity(

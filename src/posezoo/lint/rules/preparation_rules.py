@@ -6,12 +6,11 @@ compared with that of the same file before a change, and with those of similar m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 
 from posezoo.core.declarations.model import (
-    Decoder,
     Input,
     Model,
     ModelSpec,
@@ -48,9 +47,15 @@ Facts = Mapping[str, object]
 
 def list_facts(model: Model) -> Facts:
     """What a model declares about the preparation of its file and the reading of its outputs."""
-    facts: dict[str, object] = {
-        f"decoder.{name}": value for name, value in _list_options(model.decoder)
-    }
+    facts: dict[str, object] = {}
+    if model.decoder:
+        # All options, also those that are not given; but for the skeleton, of whose sizes other
+        # rules judge.
+        options: Mapping[str, object] = model.decoder.options
+        with suppress(InferenceError):  # another rule reports it
+            options = asdict(resolve_options(model.decoder))
+        facts["decoder.name"] = model.decoder.name
+        facts |= {f"decoder.{key}": value for key, value in options.items() if key != "skeleton"}
     if not isinstance(model, ModelSpec):
         return facts
     declared: dict[str, object] = {
@@ -63,19 +68,6 @@ def list_facts(model: Model) -> Facts:
         declared |= {f"inputs[{index}].{name}": _read_value(port, name) for name in _OF_INPUTS}
     facts |= {key: value for key, value in declared.items() if value}
     return facts | dict(model.mo_args)
-
-
-def _list_options(decoder: Decoder | None) -> Iterable[tuple[str, object]]:
-    """The name and all options of a decoder, also those that are not given; but for its skeleton,
-    of whose sizes other rules judge.
-    """
-    if decoder is None:
-        return ()
-    options: Mapping[str, object] = decoder.options
-    with suppress(InferenceError):  # another rule reports it
-        options = asdict(resolve_options(decoder))
-    others = [(name, value) for name, value in options.items() if name != "skeleton"]
-    return [("name", decoder.name), *others]
 
 
 def _read_value(port: Input, name: str) -> object:

@@ -197,7 +197,12 @@ def _paragraphs(facts: ModelFacts) -> Paragraphs:
         yield from render_measurement_sections(facts)
         if not any(facts.measurements("speed")):
             yield from render_performance_hint(facts)
-    yield from _ports(facts)
+    for part in facts.parts:
+        level = "##"
+        if len(facts.parts) > 1:
+            yield f"## {escape(part.name)} model specification"
+            level = "###"
+        yield from render_ports_sections(part, level)
     yield from _keypoints(facts)
     if published:
         yield from render_usage_sections(facts)
@@ -309,15 +314,6 @@ def _use_case(facts: ModelFacts) -> Paragraphs:
         yield f"It is a part of {_link_to_model(facts, folder, model.composite)}."
 
 
-def _describe_download(facts: ModelFacts) -> str:
-    """What ``posezoo run`` transfers: a part of the files, or more for a detector or a package."""
-    size = facts.download_bytes
-    if size in (None, facts.size_bytes):
-        return ""
-    detector = f", with {facts.detector.name}" if facts.detector else ""
-    return f"{format_megabytes(size)} in {facts.usual_precision}{detector}"
-
-
 def _link_to_model(facts: ModelFacts, folder: str, name: str) -> Markdown:
     if facts.layout:
         return format_code(name)
@@ -343,12 +339,18 @@ def _specification(facts: ModelFacts) -> Paragraphs:
     files = "size unknown"
     if size is not None:
         files = f"{format_megabytes(size)} ({size:,} bytes)"
+    # What posezoo run transfers: a part of the files, or more for a detector or a package.
+    download = ""
+    if facts.download_bytes not in (None, size):
+        detector = f", with {facts.detector.name}" if facts.detector else ""
+        transferred = format_megabytes(facts.download_bytes)
+        download = f"{transferred} in {facts.usual_precision}{detector}"
     rows += [
         ("Source framework", ", ".join(facts.framework_labels)),
         ("Network", ", ".join(definitions)),
         ("IR precisions", ", ".join(facts.precisions)),
         ("Published files", files),
-        ("Download", _describe_download(facts)),
+        ("Download", download),
         ("Revision", ", ".join(revisions)),
     ]
     yield "## Specification"
@@ -374,15 +376,6 @@ def _cost_rows(part: ModelSpec, owner: str, *, is_counted: bool) -> Iterator[tup
             for (text, settings), same in precisions.items()
         )
         yield f"{title}, counted on the IR", "; ".join(values)
-
-
-def _ports(facts: ModelFacts) -> Paragraphs:
-    if len(facts.parts) == 1:
-        yield from render_ports_sections(facts.parts[0])
-        return
-    for part in facts.parts:
-        yield f"## {escape(part.name)} model specification"
-        yield from render_ports_sections(part, "###")
 
 
 def _keypoints(facts: ModelFacts) -> Paragraphs:

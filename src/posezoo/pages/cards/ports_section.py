@@ -94,6 +94,16 @@ def _both_inputs(part: ModelSpec, level: str) -> Paragraphs:
             dimensions = " and ".join(map(format_code, port.dynamic))
             name = format_code(port.name)
             yield f"With {format_code('--dynamic')}, {dimensions} of {name} may be of any size."
+    words = model_optimizer_arguments(part)
+    if words:
+        yield "As arguments of Model Optimizer:"
+        yield format_code_block("text", [" ".join(words)])
+
+
+def model_optimizer_arguments(part: ModelSpec) -> list[str]:
+    """Model Optimizer's arguments for an IR with these inputs; they are always in the same
+    order.
+    """
     named = [port for port in part.inputs if port.name]
     reverse = any(port.reverse_input_channels for port in part.inputs)
     optional = {
@@ -101,7 +111,7 @@ def _both_inputs(part: ModelSpec, level: str) -> Paragraphs:
         "--scale_values": _join_values({port.name: port.scale for port in named}),
     }
     if not reverse and not any(optional.values()):
-        return
+        return []
     shapes = ""
     if any(port.reshaped for port in named):
         shapes = ",".join(f"[{format_numbers(port.shape, ',')}]" for port in named)
@@ -111,8 +121,7 @@ def _both_inputs(part: ModelSpec, level: str) -> Paragraphs:
     if reverse:
         words.append("--reverse_input_channels")
     words += _flags({"--output": outputs})
-    yield "As arguments of Model Optimizer:"
-    yield format_code_block("text", [" ".join(map(_printable, words))])
+    return list(map(_printable, words))
 
 
 def _flags(values: Mapping[str, str]) -> list[str]:

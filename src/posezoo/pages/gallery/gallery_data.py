@@ -236,15 +236,11 @@ def _first_of_each(metrics: Iterable[CardMetric]) -> Metrics:
     for metric in metrics:
         names = (name for name, pattern in _SPELLINGS if pattern.search(metric.label))
         name = next(names, "")
-        value = metric.value if name in ("gflops", "mparams") else _to_fraction(metric)
-        if name and value > 0:
+        value = metric.value
+        is_cost = name in ("gflops", "mparams")
+        if not is_cost and (metric.unit == "%" or value > 1):
+            value /= 100
+        if name and value > 0 and (is_cost or value <= 1):
             conditions = metric.label if name == "published_AP" else ""
             first.setdefault(name, SourcedMetric(value, MetricSource.DECLARED, conditions))
     return first
-
-
-def _to_fraction(metric: CardMetric) -> float:
-    """An accuracy as a fraction; 0 if it is neither a percentage nor a fraction."""
-    is_percentage = metric.unit == "%" or metric.value > 1
-    fraction = metric.value / 100 if is_percentage else metric.value
-    return fraction if fraction <= 1 else 0

@@ -118,38 +118,28 @@ def _table(
 
 
 def _row(facts: ModelFacts, selection: Selection, weights: Weights) -> tuple[str, ...]:
-    note = _note(facts, selection)
-    sentence, full_stop, _ = facts.model.description.partition(". ")
-    sentence += full_stop.rstrip()
-    return (
-        facts.name,
-        _download(facts),
-        str(weights),
-        " ".join(map(_license, facts.licenses)),
-        "" if facts.model.task == _USUAL_TASK else facts.model.task,
-        " ".join(facts.frameworks),
-        f"[{note}] {sentence}" if note else sentence,
-    )
-
-
-def _download(facts: ModelFacts) -> str:
     size = facts.download_bytes
-    if size is not None:
-        return format_megabytes(size)
     limit = sum(file.read_limit for part in facts.parts for file in part.files)
-    return f"at most {format_megabytes(limit)}"
-
-
-def _note(facts: ModelFacts, selection: Selection) -> str:
-    """What is special about a model: its registry, revision or deprecation."""
+    download = f"at most {format_megabytes(limit)}" if size is None else format_megabytes(size)
     registry = registry_name(registry_root(facts.model))
     others = ", ".join(selection.also_in(facts.model.name))
-    return join(
+    note = join(
         registry if registry in WHEEL_REGISTRIES else "",
         f"also in {others}" if others else "",
         f"revision {facts.model.revision}" if facts.model.revision > 1 else "",
         "needs the extra torch" if "pytorch" in facts.frameworks else "",
         str(facts.model.deprecated or ""),
+    )
+    sentence, full_stop, _ = facts.model.description.partition(". ")
+    sentence += full_stop.rstrip()
+    return (
+        facts.name,
+        download,
+        str(weights),
+        " ".join(map(_license, facts.licenses)),
+        "" if facts.model.task == _USUAL_TASK else facts.model.task,
+        " ".join(facts.frameworks),
+        f"[{note}] {sentence}" if note else sentence,
     )
 
 

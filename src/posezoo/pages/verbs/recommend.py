@@ -65,7 +65,7 @@ from posezoo.pages.measurement_flags import (
 )
 
 if TYPE_CHECKING:
-    from posezoo.pages.facts.comparison import ComparisonRow, ModelComparison, SourcedMetric
+    from posezoo.pages.facts.comparison import ComparisonRow, ModelComparison
     from posezoo.pages.facts.model_facts import ModelFacts
     from posezoo.pages.facts.recommendation import Recommendation, RequiredValues
 
@@ -330,6 +330,7 @@ def _cell(row: ComparisonRow, key: str, footnotes: Footnotes) -> str:
     """A value, with the marks of its protocol or its machine, and of people who were not found."""
     from posezoo.pages.facts.comparison import COLUMNS, MetricSource
     from posezoo.pages.facts.recommendation import LATENCIES
+    from posezoo.run.measured import REGISTRY
 
     metric = row.values[key]
     if metric is None:
@@ -339,7 +340,10 @@ def _cell(row: ComparisonRow, key: str, footnotes: Footnotes) -> str:
         words = [f"~{metric.number:.0f}"]
     if key == "any_AP":
         words = [f"{metric.number:.2f}" if metric.interval else format_ap(metric.number)]
-        words.append(footnotes.mark(_describe_protocol(metric)))
+        protocol = join(metric.record or "as published", metric.conditions, separator=": ")
+        if metric.record == REGISTRY:
+            protocol = "measured by us; how, and how sure it is: posezoo card MODEL"
+        words.append(footnotes.mark(protocol))
     if metric.machine:
         origin = "" if metric.origin is MetricSource.MEASURED else f", {metric.origin.value}"
         words.append(footnotes.mark(f"{metric.machine}{origin}"))
@@ -347,14 +351,6 @@ def _cell(row: ComparisonRow, key: str, footnotes: Footnotes) -> str:
     if shown and row.people_found.get(shown, shown) != shown:
         words.append(footnotes.mark(f"found {row.people_found[shown]} of {shown}"))
     return " ".join(words)
-
-
-def _describe_protocol(ap: SourcedMetric) -> str:
-    from posezoo.run.measured import REGISTRY
-
-    if ap.record == REGISTRY:
-        return "measured by us; how, and how sure it is: posezoo card MODEL"
-    return join(ap.record or "as published", ap.conditions, separator=": ")
 
 
 def _conditions(rows: Sequence[ComparisonRow], comparison: ModelComparison) -> Iterator[str]:

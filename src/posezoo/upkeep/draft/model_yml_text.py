@@ -192,21 +192,20 @@ def list_missing_fields(spec: ModelSpec, license_text: str) -> tuple[str, ...]:
         missing.append("network and checkpoint: which of posezoo's networks the weights are for")
     if not spec.outputs:
         missing.append("inputs and outputs: they could not be read from the file")
-    missing += [_missing_preprocessing(spec), *_missing_decoding(spec)]
+    preprocessing = (
+        "inputs: the colour order, and mean and scale, that the network was trained with"
+    )
+    if spec.network:
+        preprocessing = (
+            "inputs: check the size, the colour order, mean and scale: they are those of posezoo's"
+            f" {spec.network.name}, and your training may have used others"
+        )
+    missing += [preprocessing, *_missing_decoding(spec)]
     if license_text:
         missing.append(
             f"{license_text}: the license text, which begins with the holder's line (Copyright ...)"
         )
     return tuple(missing)
-
-
-def _missing_preprocessing(spec: ModelSpec) -> str:
-    if spec.network:
-        return (
-            "inputs: check the size, the colour order, mean and scale: they are those of posezoo's"
-            f" {spec.network.name}, and your training may have used others"
-        )
-    return "inputs: the colour order, and mean and scale, that the network was trained with"
 
 
 def _missing_decoding(spec: ModelSpec) -> list[str]:
