@@ -31,6 +31,7 @@ from posezoo.core.declarations.model import (
 )
 from posezoo.core.errors import DownloadError, InferenceError, UnknownModelError
 from posezoo.core.events import ConversionStarted, WarningIssued
+from posezoo.core.ir.openvino_import import openvino_core
 from posezoo.core.pipeline.get import CONVERT, get_irs
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.registry import builtin_models_dir
@@ -41,7 +42,8 @@ from posezoo.quantize.int8_models import find_detectors_without_int8
 from posezoo.run import advice, images, load
 from posezoo.run.pipeline_spec import is_quantized_here, resolve_pipeline
 from posezoo.run.runtime.estimator import Estimator
-from posezoo.run.runtime.runtime_config import LoadOptions
+from posezoo.run.runtime.loading import load_estimator
+from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 
 cv2 = pytest.importorskip("cv2")
 
@@ -142,6 +144,25 @@ def test_the_size_in_reports_is_that_of_the_pose_network(context, one_at_a_time)
     spec, irs = one_at_a_time
     estimator = compile_with(asked(context, BLAZEPOSE), spec, irs)
     assert estimator.input_size == compile_with(asked(context, "none"), spec, irs).input_size
+
+
+def test_a_model_computes_in_bf16_if_it_declares_it_and_the_cpu_has_it(one_at_a_time):
+    spec, irs = one_at_a_time
+    has_bf16 = "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    declaring = replace(spec, compute_types=("bf16",))
+
+    def computed_in(model: ModelSpec, irs: dict[str, Path], asked: str) -> str:
+        runtime = RuntimeConfig(inference_precision=asked)
+        return load_estimator(model, irs, LoadOptions(runtime)).executed_precision
+
+    assert computed_in(declaring, irs, "declared") == ("bf16" if has_bf16 else "f32")
+    assert computed_in(spec, irs, "declared") == computed_in(declaring, irs, "f32") == "f32"
+    xml = irs[spec.name]
+    int8 = xml.parent / Precision.FP16_INT8 / xml.name
+    int8.parent.mkdir(exist_ok=True)
+    for suffix in (".xml", ".bin"):
+        shutil.copy(xml.with_suffix(suffix), int8.with_suffix(suffix))
+    assert computed_in(declaring, {spec.name: int8}, "declared") == "f32"
 
 
 def test_the_people_of_a_video_are_found_as_those_of_photos(context):

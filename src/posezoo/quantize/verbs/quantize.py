@@ -245,7 +245,7 @@ def _options_from_args(args: _QuantizeArgs, context: Context) -> QuantizationOpt
         max_drop=None if args.max_drop is None else args.max_drop / 100,
         metric=args.metric or "",
         # Networks that are only measured are not kept.
-        runtime=replace(default_runtime(context.settings), cache_dir=None),
+        runtime=replace(default_runtime(context.settings), cache_dir=None).choose_precision(()),
         given=described_options_from_args(args, LoadOptions(), *args.models),
     )
 

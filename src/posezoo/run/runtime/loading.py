@@ -9,7 +9,9 @@ from typing import Any
 
 from posezoo.core.declarations.model import Decoder, Model, ModelSpec, with_skeleton
 from posezoo.core.errors import InferenceError
+from posezoo.core.layout import precision_of
 from posezoo.core.plugins import import_part
+from posezoo.core.resolve.resolved import INT8_PRECISIONS
 from posezoo.poses.decoder_type import DecoderType
 from posezoo.poses.decoders import MASKS, find_decoder, require_masks, resolve_options
 from posezoo.run.runtime.bottom_up_pipeline import TestTimeAugmentation
@@ -56,6 +58,7 @@ def load_estimator(
         require_masks(decoder.name, model.full_name)
     if description is None:
         irs, description = describe_declared_input(model, irs)
+    options = _with_declared_precision(options, model, irs)
     overrides = _decoder_overrides(record, options, description)
     if overrides.get("flip"):
         options = replace(options, flip=False)
@@ -77,6 +80,15 @@ def load_estimator(
     if options.has_several_passes:
         create_pipeline = TestTimeAugmentation
     return Estimator(model, decoder.name, create_pipeline(config), again=again)
+
+
+def _with_declared_precision(options: LoadOptions, model: Model, irs: NamedIrs) -> LoadOptions:
+    """Compute in a type that the model declares, which was measured on FP16: INT8 stays in f32."""
+    ir = irs.get(model.name)
+    path = ir.path if isinstance(ir, Graph) else ir
+    is_int8 = path and precision_of(path) in INT8_PRECISIONS
+    runtime = options.runtime.choose_precision(() if is_int8 else model.compute_types)
+    return replace(options, runtime=runtime)
 
 
 def _refuse_options_of_others(model: Model, options: LoadOptions) -> None:
