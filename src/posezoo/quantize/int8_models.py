@@ -8,7 +8,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from posezoo.core.declarations.model import ColorOrder, Model, ModelSpec, ModelT, Precision
+from posezoo.core.declarations.model import (
+    ColorOrder,
+    Model,
+    ModelSpec,
+    ModelT,
+    Precision,
+    QuantizationSettings,
+)
 from posezoo.core.errors import DecoderError, InferenceError, QuantizationError
 from posezoo.core.events import Listener, ignore_event
 from posezoo.core.layout import ModelLayout
@@ -79,7 +86,11 @@ class OwnIrLayout(ModelLayout):
 
 
 def describe_own_ir(
-    xml: Path, metric: str, like: ModelSpec | None, given: LoadOptions
+    xml: Path,
+    metric: str,
+    like: ModelSpec | None,
+    given: LoadOptions,
+    settings: QuantizationSettings | None = None,
 ) -> QuantizationTarget:
     """The network of an IR that no model.yml describes, without its person detector.
 
@@ -87,6 +98,7 @@ def describe_own_ir(
         metric: as in ``QuantizationOptions``; it decides what the outputs are.
         like: as in ``ChosenModel``.
         given: what the user states, which replaces what the IR states.
+        settings: how it is quantized; None for the defaults.
 
     Raises:
         InferenceError: the IR cannot be read, no decoder takes its outputs, or nothing says how
@@ -119,7 +131,7 @@ def describe_own_ir(
         scale=preprocessing.scale,
         element_type=graph.model.input(name).get_element_type().get_type_name(),
     )
-    spec = replace(spec, inputs=(port,))
+    spec = replace(spec, inputs=(port,), quantization=settings)
     pipeline = PipelineSpec(_with_given(spec, given))
     return QuantizationTarget(spec, pipeline, {spec.name: xml}, description)
 

@@ -13,7 +13,12 @@ from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
 from posezoo.cli.model_jobs import Answer
 from posezoo.cli.selection import select_models
-from posezoo.core.declarations.model import ModelSpec, Precision
+from posezoo.core.declarations.model import (
+    FloatLayers,
+    ModelSpec,
+    Precision,
+    QuantizationSettings,
+)
 from posezoo.core.errors import MissingPackageError
 from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.registry import Selection
@@ -83,6 +88,19 @@ FLAGS = (
         flags.number(0, 100),
     ),
     Flag(
+        "--preset",
+        "for an .xml: a range with negative and positive values has two different ends (mixed), or"
+        " is as wide on both sides (performance) (default: mixed)",
+        choices=("mixed", "performance"),
+    ),
+    Flag(
+        "--in_float LAYER[,LAYER]",
+        "for an .xml: the layers that stay in floating point: names or globs of names, or types of"
+        " OpenVINO, such as MVN",
+        lambda text: tuple(text.split(",")),
+        default=(),
+    ),
+    Flag(
         "--report FILE",
         "write the measurements as JSON, for posezoo record",
         output=flags.MEASUREMENTS,
@@ -107,6 +125,8 @@ class _QuantizeArgs(flags.ConversionArgs, flags.DescriptionArgs, QuantizationArg
     annotations: Path | None
     metric: str | None
     max_drop: float | None
+    preset: str | None
+    in_float: Sequence[str]
     report: Path | None
     layers: bool
     measure_only: bool
@@ -197,6 +217,8 @@ def _refuse_invalid_flags(args: _QuantizeArgs) -> None:
         if args.measure_only and getattr(args, name):
             args.parser.error(f"--{name} is not for --measure_only, which quantizes nothing")
     xmls = _own_xmls(args)
+    if not xmls and (args.preset or args.in_float):
+        args.parser.error("--preset and --in_float are for .xml files; model.yml has quantization")
     if xmls and (xmls != args.models or args.all or args.measure_only):
         args.parser.error("name either .xml files, or models; --measure_only is for models")
     flags.refuse_description(args, *args.models)
@@ -225,10 +247,14 @@ def _describe_own_irs(
     """The networks of the IR that the user names instead of models, by their paths."""
     from posezoo.quantize.int8_models import describe_own_ir
 
+    in_float = (FloatLayers("--in_float", args.in_float),) if args.in_float else ()
+    settings = QuantizationSettings(in_float=in_float)
+    if args.preset:
+        settings = replace(settings, preset=args.preset)
     like = flags.like_from_args(args, context)
     metric = args.metric or ""
     xmls = map(Path, _own_xmls(args))
-    return {xml: describe_own_ir(xml, metric, like, given) for xml in xmls}
+    return {xml: describe_own_ir(xml, metric, like, given, settings) for xml in xmls}
 
 
 def _options_from_args(args: _QuantizeArgs, context: Context) -> QuantizationOptions:
