@@ -180,7 +180,7 @@ def test_a_model_that_declares_it_follows_one_person_unless_a_detector_is_named(
     own = get_irs(spec, Precision.FP16, context)
     assert compile_with(context, spec, own).follows_one_person
     named = compile_with(asked(context, BLAZEPOSE), spec, own)
-    assert named.can_track and not named.follows_one_person
+    assert not named.can_track and not named.follows_one_person
 
 
 @pytest.fixture

@@ -199,11 +199,13 @@ class _QuantizationJob:
             noises = compare_layers(fp32, quantized, samples)
             self.listener(LayerNoiseMeasured(target.spec.full_name, noises))
         if problem:
-            way = "--in_float LAYERS" if target.is_own else "quantization.in_float in model.yml"
+            way = "quantization.preset and in_float in model.yml"
+            if target.is_own:
+                way = "--preset mixed and --in_float LAYERS"
             raise QuantizationError(
                 problem,
-                hint=f"no IR was written; {way} keeps the layers with the most noise in"
-                " floating point, and --max_drop D searches for them",
+                hint=f"no IR was written; try {way} with the layers that have the most noise, or"
+                " --max_drop D, which searches for them for minutes",
             )
         return displacement, measured
 

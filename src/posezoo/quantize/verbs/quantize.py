@@ -90,7 +90,7 @@ FLAGS = (
     Flag(
         "--preset",
         "for an .xml: a range with negative and positive values has two different ends (mixed), or"
-        " is as wide on both sides (performance) (default: mixed)",
+        " is as wide on both sides (performance) (default: performance)",
         choices=("mixed", "performance"),
     ),
     Flag(
