@@ -38,7 +38,6 @@ from posezoo.core.registry import builtin_models_dir
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import DEFAULT_DETECTOR, DEFAULT_MODEL, read_settings, to_settings
-from posezoo.quantize.int8_models import find_detectors_without_int8
 from posezoo.run import advice, images, load
 from posezoo.run.pipeline_spec import is_quantized_here, resolve_pipeline
 from posezoo.run.runtime.estimator import Estimator
@@ -446,16 +445,9 @@ def test_the_int8_of_the_detector_runs_with_int8_where_it_was_made(quantized_zoo
         assert evaluated.returncode == 0, evaluated.stderr
         return json.loads(evaluated.stdout)["settings"]
 
-    where = {"weights_dir": tmp_path / "zoo", "models_dir": (tmp_path / "registry" / "models",)}
-    context = open_context(to_settings(read_settings(where)))
-    spec = context.registry.find(DEFAULT_MODEL)
-    int8 = (Precision.FP16_INT8,)
-    found = find_detectors_without_int8([spec], int8, context)
-    assert found == {DEFAULT_MODEL: DEFAULT_DETECTOR}
     assert f"people from {DEFAULT_DETECTOR} (FP16)\n" in run("FP16-INT8")
     assert "detector_precision" not in evaluate()
     pretend_quantized(tmp_path / "zoo", DEFAULT_DETECTOR)
-    assert find_detectors_without_int8([spec], int8, context) == {}
     assert f"people from {DEFAULT_DETECTOR} (FP16-INT8)\n" in run("FP16-INT8")
     assert f"people from {DEFAULT_DETECTOR} (FP16)\n" in run("FP16")
     assert evaluate()["detector_precision"] == "FP16-INT8"
@@ -487,4 +479,3 @@ def test_the_int8_that_others_published_of_a_detector_is_not_taken(context):
     named = asked(context, DETECTOR)
     pipeline = resolve_pipeline(model, named, Precision.FP16_INT8)
     assert pipeline.detector_precision is Precision.FP16
-    assert find_detectors_without_int8([model], (Precision.FP16_INT8,), named) == {}

@@ -26,7 +26,6 @@ from posezoo.core.pipeline.plan import make_plan
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.registry import is_declared
 from posezoo.core.resolve.resolution import resolve_model
-from posezoo.core.resolve.resolved import INT8_PRECISIONS
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import Settings
 from posezoo.core.values import frozen
@@ -169,11 +168,10 @@ class CaseMaker:
         elif precision in model.precisions:
             xml = get_irs(model, precision, self.context, listener=self.listener)[model.name]
         size = complexity_count.usual_size(model)
-        types = () if precision in INT8_PRECISIONS else model.compute_types
         for case in self._network_cases(
             model.full_name, precision, xml, weights, size=size, is_recordable=is_declared(model)
         ):
-            yield replace(case, runtime=case.runtime.choose_precision(types))
+            yield replace(case, runtime=case.runtime.choose_precision(model, precision))
 
     def _network_cases(
         self,

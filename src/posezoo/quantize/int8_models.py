@@ -4,7 +4,6 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,7 +37,7 @@ from posezoo.quantize.quantization_plan import (
     split_photos,
 )
 from posezoo.run.load import get_detector_irs, with_found_decoder
-from posezoo.run.pipeline_spec import PipelineSpec, is_quantized_here, resolve_pipeline
+from posezoo.run.pipeline_spec import PipelineSpec, resolve_pipeline
 from posezoo.run.preparation import require_statement
 from posezoo.run.runtime.decoder_matching import describe_ir, describe_undecoded, with_task_decoder
 from posezoo.run.runtime.graph import Graph
@@ -272,26 +271,6 @@ def compare_ir_with_fp32(
             f"{xml}: {problem}", hint=f"{format_command('quantize', spec)} makes another one"
         )
     return xml, displacement
-
-
-def find_detectors_without_int8(
-    models: Iterable[ModelSpec], precisions: Sequence[Precision], context: Context
-) -> dict[str, str]:
-    """The models whose detector has none of these INT8 precisions, though it can be quantized, and
-    the name of the detector.
-    """
-    detectors = {}
-    for spec in models:
-        detector = resolve_pipeline(context.registry.composite_of(spec), context).detector
-        if detector is None:
-            continue
-        parts = context.registry.parts(detector)
-        is_published = any(set(precisions) & set(part.precisions) for part in parts)
-        if is_published or any(explain_unsupported_int8(part, context) for part in parts):
-            continue
-        if not any(is_quantized_here(detector, precision, context) for precision in precisions):
-            detectors[spec.full_name] = detector.full_name
-    return detectors
 
 
 def explain_unsupported_int8(spec: ModelSpec, context: Context) -> str:

@@ -11,7 +11,6 @@ from statistics import median
 import numpy as np
 
 from posezoo.core.declarations.model import Precision
-from posezoo.core.settings import DECLARED
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_versions
 from posezoo.measure.benchmarking.workloads import BenchmarkCase, NetworkWorkload, WorkloadInfo
@@ -94,9 +93,6 @@ class BenchmarkResult:
         if runtime.device != info.device:
             settings["device_asked"] = runtime.device
         settings["inference_precision"] = runtime.inference_precision
-        if runtime.inference_precision == DECLARED:
-            is_bf16 = "bf16" in info.executed_precision
-            settings["inference_precision"] = "bf16" if is_bf16 else "f32"
         settings["executed_precision"] = info.executed_precision
         settings["requests"] = info.requests
         settings["streams"] = info.streams

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
@@ -126,7 +125,7 @@ class _QuantizeArgs(flags.ConversionArgs, flags.DescriptionArgs, QuantizationArg
     metric: str | None
     max_drop: float | None
     preset: str | None
-    in_float: Sequence[str]
+    in_float: tuple[str, ...]
     report: Path | None
     layers: bool
     measure_only: bool
@@ -168,9 +167,6 @@ def run(args: _QuantizeArgs) -> int:
             skip_unpinned=args.all,
             executor=flags.executor_from_args(args, context, args.output, photo),
         )
-        if not own_irs and not args.dry_run:
-            made = [spec for spec in selection.models if spec.full_name not in report.failed_names]
-            _name_detectors(made, args, context, console)
         if args.report and not args.dry_run:
             measurements = [row for _, answer in report.answers for row in answer.measurements]
             _write_report(args.report, measurements, console)
@@ -191,21 +187,6 @@ def _write_report(
         return
     text = json.dumps(measurements, indent=2) + "\n"
     write_result(path, text.encode(), console, flags.MEASUREMENTS.signs)
-
-
-def _name_detectors(
-    models: Sequence[ModelSpec], args: _QuantizeArgs, context: Context, console: Console
-) -> None:
-    """Name the detectors of these models that still run in FP16, with the command for INT8."""
-    from posezoo.quantize.int8_models import find_detectors_without_int8
-
-    context = context.with_output_dir(args.output)
-    detectors = find_detectors_without_int8(models, args.precisions, context)
-    for name, detector in detectors.items():
-        words = ["posezoo", "quantize", detector, "--dataset_dir", str(args.dataset_dir)]
-        console.print_line(
-            f"{name}: people are found by {detector}, in FP16; for INT8: {shlex.join(words)}"
-        )
 
 
 def _refuse_invalid_flags(args: _QuantizeArgs) -> None:
@@ -271,7 +252,7 @@ def _options_from_args(args: _QuantizeArgs, context: Context) -> QuantizationOpt
         max_drop=None if args.max_drop is None else args.max_drop / 100,
         metric=args.metric or "",
         # Networks that are only measured are not kept.
-        runtime=replace(default_runtime(context.settings), cache_dir=None).choose_precision(()),
+        runtime=replace(default_runtime(context.settings), cache_dir=None),
         given=described_options_from_args(args, LoadOptions(), *args.models),
     )
 

@@ -11,7 +11,6 @@ from posezoo.core.declarations.model import Decoder, Model, ModelSpec, with_skel
 from posezoo.core.errors import InferenceError
 from posezoo.core.layout import precision_of
 from posezoo.core.plugins import import_part
-from posezoo.core.resolve.resolved import INT8_PRECISIONS
 from posezoo.poses.decoder_type import DecoderType
 from posezoo.poses.decoders import MASKS, find_decoder, require_masks, resolve_options
 from posezoo.run.runtime.bottom_up_pipeline import TestTimeAugmentation
@@ -20,7 +19,7 @@ from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.graph import Graph, NamedIrs
 from posezoo.run.runtime.input_description import InputDescription, describe_declared_input
 from posezoo.run.runtime.network_pipeline import PipelineConfig
-from posezoo.run.runtime.runtime_config import LoadOptions
+from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 
 
 def load_estimator(
@@ -58,7 +57,7 @@ def load_estimator(
         require_masks(decoder.name, model.full_name)
     if description is None:
         irs, description = describe_declared_input(model, irs)
-    options = _with_declared_precision(options, model, irs)
+    options = replace(options, runtime=_choose_precision(options.runtime, model, irs))
     overrides = _decoder_overrides(record, options, description)
     if overrides.get("flip"):
         options = replace(options, flip=False)
@@ -82,13 +81,10 @@ def load_estimator(
     return Estimator(model, decoder.name, create_pipeline(config), again=again)
 
 
-def _with_declared_precision(options: LoadOptions, model: Model, irs: NamedIrs) -> LoadOptions:
-    """Compute in a type that the model declares, which was measured on FP16: INT8 stays in f32."""
+def _choose_precision(runtime: RuntimeConfig, model: Model, irs: NamedIrs) -> RuntimeConfig:
     ir = irs.get(model.name)
     path = ir.path if isinstance(ir, Graph) else ir
-    is_int8 = path and precision_of(path) in INT8_PRECISIONS
-    runtime = options.runtime.choose_precision(() if is_int8 else model.compute_types)
-    return replace(options, runtime=runtime)
+    return runtime.choose_precision(model, precision_of(path) if path else None)
 
 
 def _refuse_options_of_others(model: Model, options: LoadOptions) -> None:

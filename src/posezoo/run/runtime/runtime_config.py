@@ -8,9 +8,11 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
+from posezoo.core.declarations.model import Model, Precision
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import InferenceError, suggest
 from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.core.resolve.resolved import INT8_PRECISIONS
 from posezoo.core.settings import DECLARED
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_version
@@ -83,13 +85,14 @@ class RuntimeConfig:
             config |= self._device_properties().get(_real_devices(self.device)[0], {})
         return config
 
-    def choose_precision(self, compute_types: Sequence[str]) -> RuntimeConfig:
-        """The configuration for a network that keeps its accuracy in these types: ``declared``
-        becomes bf16 on a CPU that computes with it, else f32.
+    def choose_precision(self, model: Model, precision: Precision | None) -> RuntimeConfig:
+        """The configuration for a model: ``declared`` becomes bf16 if the model declares it and the
+        CPU has it, else f32. Its IR in INT8 stays in f32.
         """
         if self.inference_precision != DECLARED:
             return self
-        is_bf16 = "bf16" in compute_types and self.device == "CPU" and "BF16" in _cpu_types()
+        is_declared = "bf16" in model.compute_types and precision not in INT8_PRECISIONS
+        is_bf16 = is_declared and self.device == "CPU" and "BF16" in _cpu_types()
         return replace(self, inference_precision="bf16" if is_bf16 else "f32")
 
     def _device_properties(self) -> dict[str, dict[str, str]]:
@@ -239,9 +242,9 @@ class VideoOptions:
     detect_every: int | None = None
 
 
-def _cpu_types() -> Sequence[str]:
+def _cpu_types() -> list[str]:
     core = import_openvino(extra="run").Core()
-    return core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return list(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
 
 
 def _is_number(text: str) -> bool:

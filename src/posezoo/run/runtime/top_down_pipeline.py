@@ -17,7 +17,6 @@ from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import Image, Size, image_size, to_image_pixels
 from posezoo.poses.ssd_detection import Box
 from posezoo.poses.top_down import (
-    PADDING,
     Color,
     TopDownOptions,
     crop_as_stated,
