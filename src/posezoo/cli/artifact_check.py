@@ -72,8 +72,12 @@ def run_artifact_check(
         is_whole_registry: whether no model was named; those that were never fetched are only
             counted.
     """
+    from posezoo.cli.removal import find_gone
+
     not_fetched: list[str] = []
+    gone: list[str] = []
     if is_whole_registry:
+        gone += [spec.full_name for spec in find_gone(layout, selection.entries)]
         selection, not_fetched = _select_fetched(selection, layout, lock)
     listener(RunStarted(command_line(), len(selection.models)))
     artifacts, refusals = _check_models(selection, layout, lock, listener)
@@ -89,10 +93,18 @@ def run_artifact_check(
     if not_fetched:
         models = format_count(len(not_fetched), "model")
         lines.append(f"not checked: {models} that no command fetched, and that no lock names")
+    if gone:
+        folders = ("-d", f"{layout.download_dir}", "--weights_dir", f"{layout.output_dir}")
+        command = shlex.join(["posezoo", "remove", *gone, *folders, *repair.flags])
+        lines.append(
+            f"not checked: {format_count(len(gone), 'model')} in {layout.download_dir} that this"
+            f" registry does not have; if no other registry does: {command}"
+        )
     answer = {
         "artifacts": to_json(artifacts),
         "refused": [project(refusal, "problem hint") for refusal in refusals],
         "not_fetched": not_fetched,
+        "gone": gone,
     }
     print_result(style, answer, *lines)
     return 1 if failed or refusals or selection.problems else 0

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
@@ -55,7 +56,7 @@ class _RemoveArgs(flags.ModelsArgs, flags.FormatArgs):
 
 def run(args: _RemoveArgs) -> int:
     """Report what is removed and what is kept, ask, and remove it."""
-    from posezoo.cli.removal import plan_removal, remove_files
+    from posezoo.cli.removal import find_gone, plan_removal, remove_files
 
     is_silent = args.yes or args.dry_run
     if not is_silent and not is_terminal(sys.stdin):
@@ -63,7 +64,11 @@ def run(args: _RemoveArgs) -> int:
     context = flags.context_from_args(args, {"locked": False})
     cache_dir = context.settings.cache_dir
     with flags.console_from_args(args) as console:
-        selection = select_models(context.registry, args.models, console)
+        found = find_gone(context.layout, context.registry.entries)
+        gone = {spec.full_name: spec for spec in found if spec.full_name in args.models}
+        others = [name for name in args.models if name not in gone]
+        selection = select_models(context.registry, others, console)
+        selection = replace(selection, models=(*selection.models, *gone.values()))
         plan = plan_removal(selection.models, selection.composites, context.layout)
         cached = _list_cached(selection, cache_dir, context.lock)
         if plan.removed and not (is_silent or _ask(plan)):
