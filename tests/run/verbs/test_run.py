@@ -1175,7 +1175,7 @@ def test_a_model_without_masks_is_refused_before_it_is_downloaded(verb, camera, 
     assert ended.returncode == 1
     error, hint = ended.stderr.splitlines()
     assert error == "error: movenet-thunder: its network finds no masks"
-    assert hint == "  hint: run BlazePose, which does: blazepose-full"
+    assert hint == "  hint: run BlazePose, which does: blazepose-full, of the registry posezoo"
 
 
 def test_a_file_without_masks_is_refused_in_the_same_words(camera, tmp_path):
