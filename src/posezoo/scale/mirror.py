@@ -59,6 +59,7 @@ from posezoo.core.verify import file_state, find_untracked_below
 from posezoo.packages.python_package import download_wheel
 from posezoo.pages.license_notice import NOTICE_SIGNS, LicenseTerms, format_notice
 
+LICENSES = "licenses"
 NOTICE = "NOTICE"
 
 
@@ -274,7 +275,8 @@ class Mirror:
             expected.add(file.path)
             yield file
         for spec in specs.values():
-            expected.add(self.root / "licenses" / spec.license.text)
+            if spec.license.text:
+                expected.add(self.root / LICENSES / spec.license.text)
             expected.add(spec.path.with_name("pre-convert.py"))
         yield from self._find_others(expected)
 
@@ -364,15 +366,23 @@ class Mirror:
         lock = self.open_lock()
         gone = lock.find_gone(registry)
         removed = []
+        beside: list[Path] = []
         for file in self._check_locked(lock, {}, gone) if gone else ():
             if file.file in (MODEL_YML, COMPOSITE_YML) and file.state == "good":
                 removed.append(file.path)
+                beside += file.path.parent.iterdir()
         lock.record([], gone=gone)
+        specs = self.specs()
+        licenses = self.root / LICENSES
+        needed = {*removed, *(licenses / spec.license.text for spec in specs)}
+        for path in (*beside, *licenses.rglob("*")):
+            if path not in needed and path.is_file() and verified_files.is_as_written(path):
+                removed.append(path)
         kept: set[Digest | None] = {
             Digest("sha384", entry.sha384) for entry in lock.entries.values()
         }
         kept.update(file.checksum for _, file in own_files())
-        kept.update(file.checksum for spec in self.specs() for file in spec.files)
+        kept.update(file.checksum for spec in specs for file in spec.files)
         for entry in list_entries(self.root, {}):
             if entry.digest in kept:
                 continue
@@ -391,7 +401,7 @@ class Mirror:
         for beside in spec.files_beside:
             copies[path_below(folder, beside.file)] = spec.path.parent / beside.file
         if read_copyright_line(spec):
-            copies[path_below(self.root / "licenses", spec.license.text)] = license_path(spec)
+            copies[path_below(self.root / LICENSES, spec.license.text)] = license_path(spec)
         for target, source in copies.items():
             require_inside(target, [self.root])
             try:
