@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.files.verified_files import is_verified, is_verified_file
 from posezoo.core.ir import provenance
 from posezoo.core.ir.people_metadata import read_stamp
-from posezoo.core.layout import ModelLayout
 from posezoo.core.lockfile.entries import (
     MADE,
     LockEntry,
@@ -18,17 +20,20 @@ from posezoo.core.lockfile.entries import (
     published_entry,
 )
 from posezoo.core.registry import format_command
+from posezoo.core.resolve.resolution import resolve_model
+from posezoo.core.resolve.stage_context import Context
 
 
-def collect_entries(
-    spec: ModelSpec, layout: ModelLayout, now: str, *, remember: bool = True
-) -> ModelSnapshot:
+def collect_entries(spec: ModelSpec, context: Context, *, remember: bool = True) -> ModelSnapshot:
     """Collect the state of a model; a file is read if its SHA-384 is not declared, or it is not
-    verified yet.
-
-    The model has the pins of the present lock; ``now`` has the format of entries; ``remember`` is
-    as for ``is_verified``.
+    verified yet. ``remember`` is as for ``is_verified``.
     """
+    lock, layout = context.lock, context.layout
+    now = lock.timestamp
+    agreed = set()
+    if lock.has_declaration(spec):
+        agreed.update(entry.sha384 for entry in lock.made_entries(spec))
+    spec = lock.with_pins(spec)
     entries = list(declaration_entries(spec, now))
     unpinned = []
     warnings = []
@@ -49,10 +54,16 @@ def collect_entries(
         record = provenance.read_ir_record(xml)
         if record is None:
             continue
+        given = provenance.conversion_flags(record, spec)
+        is_agreed = agreed.issuperset(each.digest.value for each in record.contents.values())
+        other = ""
         if not provenance.was_made_from(record, spec):
-            again = format_command("convert", spec) + provenance.conversion_flags(record, spec)
-            again += f" --precisions {xml.parent.name}"
-            warnings.append(f"{xml}: was converted from another file: {again} converts it again")
+            other = "file"
+        elif not (is_agreed or given) and _is_of_other_text(record, spec, context):
+            other = "model.yml"
+        if other:
+            again = f"{format_command('convert', spec)}{given} --precisions {xml.parent.name}"
+            warnings.append(f"{xml}: was converted from another {other}: {again} converts it again")
             continue
         converted = []
         for suffix, content in record.contents.items():
@@ -73,3 +84,21 @@ def collect_entries(
         else:
             entries += converted
     return ModelSnapshot(tuple(entries), tuple(unpinned), tuple(warnings))
+
+
+def _is_of_other_text(record: provenance.Provenance, spec: ModelSpec, context: Context) -> bool:
+    """Whether an IR that was made without flags takes other images than model.yml declares now, or
+    has another decoder.
+    """
+    resolved = resolve_model(spec, (), context)
+    now = provenance.conversion_key(resolved.source, resolved.decoder)
+    return _read_decisions(record.key) != _read_decisions(now)
+
+
+def _read_decisions(key: Mapping[str, Any]) -> object:
+    names = ("color", "mean", "scale", "reverse_input_channels")
+    with suppress(LookupError, TypeError, AttributeError):  # another program wrote it
+        arguments = key["arguments"]
+        ports = [[port[name] for name in names] for port in arguments["inputs"]]
+        return ports, arguments["decoder"]
+    return None
