@@ -29,7 +29,7 @@ from posezoo.core.errors import (
     UnknownModelError,
 )
 from posezoo.core.operating_system import sync
-from posezoo.core.registry import open_registry, named_registry_root
+from posezoo.core.registry import named_registry_root, open_registry
 from posezoo.core.settings import WHEEL_REGISTRIES, read_settings
 from posezoo.omz.commands import converter, downloader, info_dumper, quantizer
 from posezoo.packages.wheel_registry import read_wheel_registry

@@ -94,12 +94,7 @@ def run_artifact_check(
         models = format_count(len(not_fetched), "model")
         lines.append(f"not checked: {models} that no command fetched, and that no lock names")
     if gone:
-        folders = ("-d", f"{layout.download_dir}", "--weights_dir", f"{layout.output_dir}")
-        command = shlex.join(["posezoo", "remove", *gone, *folders, *repair.flags])
-        lines.append(
-            f"not checked: {format_count(len(gone), 'model')} in {layout.download_dir} that this"
-            f" registry does not have; if no other registry does: {command}"
-        )
+        lines.append(_describe_gone(gone, layout, repair))
     answer = {
         "artifacts": to_json(artifacts),
         "refused": [project(refusal, "problem hint") for refusal in refusals],
@@ -108,6 +103,16 @@ def run_artifact_check(
     }
     print_result(style, answer, *lines)
     return 1 if failed or refusals or selection.problems else 0
+
+
+def _describe_gone(gone: Sequence[str], layout: ModelLayout, repair: RepairCommands) -> str:
+    words = ["posezoo", "remove", *gone, "--weights_dir", f"{layout.output_dir}"]
+    if layout.download_dir != layout.output_dir:
+        words += ["-d", f"{layout.download_dir}"]
+    return (
+        f"not checked: {format_count(len(gone), 'model')} in {layout.download_dir} that this"
+        f" registry does not have; if no other does: {shlex.join([*words, *repair.flags])}"
+    )
 
 
 def _line(artifact: ArtifactState) -> str:

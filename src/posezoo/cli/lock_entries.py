@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.files.verified_files import is_verified, is_verified_file
 from posezoo.core.ir import provenance
 from posezoo.core.ir.people_metadata import read_stamp
+from posezoo.core.lockfile import LockFile
 from posezoo.core.lockfile.entries import (
     MADE,
     LockEntry,
@@ -28,12 +30,9 @@ def collect_entries(spec: ModelSpec, context: Context, *, remember: bool = True)
     """Collect the state of a model; a file is read if its SHA-384 is not declared, or it is not
     verified yet. ``remember`` is as for ``is_verified``.
     """
-    lock, layout = context.lock, context.layout
-    now = lock.timestamp
-    agreed = set()
-    if lock.has_declaration(spec):
-        agreed.update(entry.sha384 for entry in lock.made_entries(spec))
-    spec = lock.with_pins(spec)
+    layout = context.layout
+    now = context.lock.timestamp
+    spec = context.lock.with_pins(spec)
     entries = list(declaration_entries(spec, now))
     unpinned = []
     warnings = []
@@ -54,45 +53,56 @@ def collect_entries(spec: ModelSpec, context: Context, *, remember: bool = True)
         record = provenance.read_ir_record(xml)
         if record is None:
             continue
-        given = provenance.conversion_flags(record, spec)
-        is_agreed = agreed.issuperset(each.digest.value for each in record.contents.values())
-        other = ""
-        if not provenance.was_made_from(record, spec):
-            other = "file"
-        elif not (is_agreed or given) and _is_of_other_text(record, spec, context):
-            other = "model.yml"
-        if other:
-            again = f"{format_command('convert', spec)}{given} --precisions {xml.parent.name}"
-            warnings.append(f"{xml}: was converted from another {other}: {again} converts it again")
-            continue
-        converted = []
+        problem = _explain_stale(xml, record, spec, context)
         for suffix, content in record.contents.items():
             path = xml.with_suffix(suffix)
             if not is_verified(path, content.size, content.digest, remember=remember):
-                warnings.append(
-                    f"{path}: does not match its record: posezoo verify {spec.full_name}"
-                )
-                break
-            name = f"{xml.parent.name}/{path.name}"
-            digits = content.digest.value
-            entry = LockEntry(
-                model_key(spec), name, content.size, digits, origin=MADE, first_seen=now
-            )
-            if suffix == ".xml":
-                entry = replace(entry, openvino=read_stamp(path), posezoo=record.posezoo)
-            converted.append(entry)
+                problem = f"{path}: does not match its record: posezoo verify {spec.full_name}"
+        if problem:
+            warnings.append(problem)
         else:
-            entries += converted
+            entries += _list_made(xml, record, spec, now)
     return ModelSnapshot(tuple(entries), tuple(unpinned), tuple(warnings))
 
 
-def _is_of_other_text(record: provenance.Provenance, spec: ModelSpec, context: Context) -> bool:
-    """Whether an IR that was made without flags takes other images than model.yml declares now, or
-    has another decoder.
+def _list_made(
+    xml: Path, record: provenance.Provenance, spec: ModelSpec, now: str
+) -> Iterator[LockEntry]:
+    for suffix, content in record.contents.items():
+        name = f"{xml.parent.name}/{xml.stem}{suffix}"
+        digits = content.digest.value
+        entry = LockEntry(model_key(spec), name, content.size, digits, origin=MADE, first_seen=now)
+        if suffix == ".xml":
+            entry = replace(entry, openvino=read_stamp(xml), posezoo=record.posezoo)
+        yield entry
+
+
+def _explain_stale(
+    xml: Path, record: provenance.Provenance, spec: ModelSpec, context: Context
+) -> str:
+    """Why an IR is not of this model.yml: it was made from another file; or, without flags, for
+    other images or another decoder. Empty if it is, or if the lock lists it for this model.yml.
     """
-    resolved = resolve_model(spec, (), context)
-    now = provenance.conversion_key(resolved.source, resolved.decoder)
-    return _read_decisions(record.key) != _read_decisions(now)
+    given = provenance.conversion_flags(record, spec)
+    other = "model.yml"
+    if not provenance.was_made_from(record, spec):
+        other = "file"
+    elif given or _is_agreed(record, spec, context.lock):
+        return ""
+    else:
+        resolved = resolve_model(spec, (), context)
+        now = provenance.conversion_key(resolved.source, resolved.decoder)
+        if _read_decisions(record.key) == _read_decisions(now):
+            return ""
+    again = f"{format_command('convert', spec)}{given} --precisions {xml.parent.name}"
+    return f"{xml}: was converted from another {other}: {again} converts it again"
+
+
+def _is_agreed(record: provenance.Provenance, spec: ModelSpec, lock: LockFile) -> bool:
+    """Whether the lock has this model.yml, and the files of this IR."""
+    agreed = {entry.sha384 for entry in lock.made_entries(spec)}
+    made = {content.digest.value for content in record.contents.values()}
+    return made <= agreed and lock.has_declaration(spec)
 
 
 def _read_decisions(key: Mapping[str, Any]) -> object:

@@ -17,6 +17,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 
 from posezoo.cli.cache_entries import list_entries, own_files
@@ -366,23 +367,16 @@ class Mirror:
         lock = self.open_lock()
         gone = lock.find_gone(registry)
         removed = []
-        beside: list[Path] = []
         for file in self._check_locked(lock, {}, gone) if gone else ():
             if file.file in (MODEL_YML, COMPOSITE_YML) and file.state == "good":
                 removed.append(file.path)
-                beside += file.path.parent.iterdir()
         lock.record([], gone=gone)
-        specs = self.specs()
-        licenses = self.root / LICENSES
-        needed = {*removed, *(licenses / spec.license.text for spec in specs)}
-        for path in (*beside, *licenses.rglob("*")):
-            if path not in needed and path.is_file() and verified_files.is_as_written(path):
-                removed.append(path)
+        removed += [*self._find_unused(removed)]
         kept: set[Digest | None] = {
             Digest("sha384", entry.sha384) for entry in lock.entries.values()
         }
         kept.update(file.checksum for _, file in own_files())
-        kept.update(file.checksum for spec in specs for file in spec.files)
+        kept.update(file.checksum for spec in self.specs() for file in spec.files)
         for entry in list_entries(self.root, {}):
             if entry.digest in kept:
                 continue
@@ -390,6 +384,15 @@ class Mirror:
                 removed.append(entry.path)
         remove_files(removed, [self.root])
         return removed
+
+    def _find_unused(self, declarations: Collection[Path]) -> Iterator[Path]:
+        """The files beside declarations that leave, and the licenses that no model has."""
+        licenses = self.root / LICENSES
+        needed = {*declarations, *(licenses / spec.license.text for spec in self.specs())}
+        beside = chain.from_iterable(path.parent.iterdir() for path in declarations)
+        for path in (*beside, *licenses.rglob("*")):
+            if path not in needed and path.is_file() and verified_files.is_as_written(path):
+                yield path
 
     def _copy_declarations(self, spec: ModelSpec, listener: Listener) -> None:
         folder = path_below(self.models_dir, replace(spec, is_default=True).subdirectory)

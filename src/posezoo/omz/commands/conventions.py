@@ -26,10 +26,10 @@ from posezoo.core.ir.provenance import ranges_key
 from posezoo.core.pipeline.zoo_context import registry_from_settings
 from posezoo.core.registry import (
     Selection,
+    named_registry_root,
     open_registry,
     registry_name,
     registry_root,
-    named_registry_root,
 )
 from posezoo.core.settings import WHEEL_REGISTRIES, Setting, Settings, read_settings, to_settings
 from posezoo.core.values import frozen
