@@ -11,7 +11,7 @@ from typing import Any
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.files.verified_files import is_verified, is_verified_file
 from posezoo.core.ir import provenance
-from posezoo.core.ir.people_metadata import read_stamp
+from posezoo.core.ir.people_metadata import list_equal_digests, read_stamp
 from posezoo.core.lockfile import LockFile
 from posezoo.core.lockfile.entries import (
     MADE,
@@ -61,19 +61,29 @@ def collect_entries(spec: ModelSpec, context: Context, *, remember: bool = True)
         if problem:
             warnings.append(problem)
         else:
-            entries += _list_made(xml, record, spec, now)
+            entries += _list_made(xml, record, spec, context.lock)
     return ModelSnapshot(tuple(entries), tuple(unpinned), tuple(warnings))
 
 
 def _list_made(
-    xml: Path, record: provenance.Provenance, spec: ModelSpec, now: str
+    xml: Path, record: provenance.Provenance, spec: ModelSpec, lock: LockFile
 ) -> Iterator[LockEntry]:
+    """The entries of an IR; the lock's, if another OpenVINO made the same one."""
     for suffix, content in record.contents.items():
-        name = f"{xml.parent.name}/{xml.stem}{suffix}"
-        digits = content.digest.value
-        entry = LockEntry(model_key(spec), name, content.size, digits, origin=MADE, first_seen=now)
+        entry = LockEntry(
+            model_key(spec),
+            f"{xml.parent.name}/{xml.stem}{suffix}",
+            content.size,
+            content.digest.value,
+            origin=MADE,
+            first_seen=lock.timestamp,
+        )
+        locked = lock.entries.get(entry.key)
         if suffix == ".xml":
             entry = replace(entry, openvino=read_stamp(xml), posezoo=record.posezoo)
+            if locked and locked.openvino not in ("", entry.openvino):
+                same = locked.sha384 in list_equal_digests(xml, locked.openvino)
+                entry = locked if same else entry
         yield entry
 
 

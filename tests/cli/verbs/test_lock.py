@@ -342,6 +342,9 @@ def test_a_lock_of_another_openvino_accepts_the_same_network(convertible):
         words = ["--precisions", "FP16"] if command == "get" else []
         accepted = run(zoo, command, "net", *words, "--locked")
         assert accepted.returncode == 0, accepted.stdout + accepted.stderr
+    before = entries(zoo)
+    assert run(zoo, "lock").returncode == 0
+    assert entries(zoo) == before
     entry["sha384"] = "0" * 96
     (zoo / "posezoo.lock").write_text("".join(json.dumps(each) + "\n" for each in locked))
     refused = run(zoo, "verify", "net", "--locked")
