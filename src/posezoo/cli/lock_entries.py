@@ -91,28 +91,21 @@ def _explain_stale(
     xml: Path, record: provenance.Provenance, spec: ModelSpec, context: Context
 ) -> str:
     """Why an IR is not of this model.yml: it was made from another file; or, without flags, for
-    other images or another decoder. Empty if it is, or if the lock lists it for this model.yml.
+    other images or another decoder. Empty if it is.
     """
     given = provenance.conversion_flags(record, spec)
     other = "model.yml"
     if not provenance.was_made_from(record, spec):
         other = "file"
-    elif given or _is_agreed(record, spec, context.lock):
+    elif given or _read_decisions(record.key) == _read_decisions(_key_now(spec, context)):
         return ""
-    else:
-        resolved = resolve_model(spec, (), context)
-        now = provenance.conversion_key(resolved.source, resolved.decoder)
-        if _read_decisions(record.key) == _read_decisions(now):
-            return ""
     again = f"{format_command('convert', spec)}{given} --precisions {xml.parent.name}"
     return f"{xml}: was converted from another {other}: {again} converts it again"
 
 
-def _is_agreed(record: provenance.Provenance, spec: ModelSpec, lock: LockFile) -> bool:
-    """Whether the lock has this model.yml, and the files of this IR."""
-    agreed = {entry.sha384 for entry in lock.made_entries(spec)}
-    made = {content.digest.value for content in record.contents.values()}
-    return made <= agreed and lock.has_declaration(spec)
+def _key_now(spec: ModelSpec, context: Context) -> Mapping[str, Any]:
+    resolved = resolve_model(spec, (), context)
+    return provenance.conversion_key(resolved.source, resolved.decoder)
 
 
 def _read_decisions(key: Mapping[str, Any]) -> object:
