@@ -99,7 +99,8 @@ def _explain_stale(
         other = "file"
     elif given or _read_decisions(record.key) == _read_decisions(_key_now(spec, context)):
         return ""
-    again = f"{format_command('convert', spec)}{given} --precisions {xml.parent.name}"
+    again = format_command("convert", spec) + given
+    again += f" --precisions {xml.parent.name}"
     return f"{xml}: was converted from another {other}: {again} converts it again"
 
 
