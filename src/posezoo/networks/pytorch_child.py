@@ -21,6 +21,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from posezoo.core.convert.protobuf_reader import (
+    ProtobufField,
+    encode_field,
+    read_texts,
+    replace_fields,
+)
 from posezoo.core.errors import PosezooError
 from posezoo.networks import pretrained
 from posezoo.networks.pretrained import NetworkCheckpoint
@@ -31,6 +37,9 @@ REFUSED = 3
 #: The version of ONNX's operators. It is fixed so that exports do not change; our networks do not
 #: need later operators.
 OPSET = 13
+
+# What PyTorch's exporter writes in place of the values of weights that it leaves out.
+_NO_VALUES = encode_field(9, b"__EXTERNAL")
 
 
 def main() -> int:
@@ -110,11 +119,12 @@ def _export(checkpoint: NetworkCheckpoint, module: Any, shape: Sequence[int], fi
         for size, default in zip(shape, network.input.shape, strict=True)
     ]
     sys.modules["onnx"] = _onnx_without_functions()
-    with _convolutions_without_values():
+    graph = io.BytesIO()
+    with _convolutions_without_values(), _weights_apart(module) as weights:
         torch.onnx.export(
             module,
             (torch.zeros(sizes),),
-            file,
+            graph,
             # The exporter that is now the default needs onnxscript, and takes five times as long.
             dynamo=False,
             opset_version=OPSET,
@@ -122,6 +132,40 @@ def _export(checkpoint: NetworkCheckpoint, module: Any, shape: Sequence[int], fi
             output_names=list(outputs),
             dynamic_axes=dict.fromkeys((network.input.name, *outputs), axes) if axes else None,
         )
+    content = graph.getvalue()
+
+    def insert_values(tensor: ProtobufField) -> Iterator[bytes]:
+        ((name,),) = read_texts(content, tensor, 8)
+        values = encode_field(9, weights.pop(name).numpy().tobytes())
+        yield content[tensor.start : tensor.end].removesuffix(_NO_VALUES) + values
+
+    file.writelines(replace_fields(content, 7, 5, insert_values))  # the graph's initializers
+
+
+@contextlib.contextmanager
+def _weights_apart(module: Any) -> Iterator[dict[str, Any]]:
+    """In this context, the exporter leaves the weights out of the ONNX, and frees those of the
+    module: else it has four more copies of them at a time. They are in the dict, by name.
+    """
+    import torch
+
+    graph_class: Any = torch._C.Graph
+    export = graph_class._export_onnx
+    weights: dict[str, Any] = {}
+
+    def export_apart(
+        graph: Any, initializers: dict[str, Any], opset: int, axes: Any, _defers: bool, *rest: Any
+    ) -> tuple[bytes, dict[str, Any], bool, Any]:
+        weights.update(initializers)
+        module.to_empty(device="meta")
+        content, _, *others = export(graph, initializers, opset, axes, True, *rest)
+        return content, {}, *others
+
+    graph_class._export_onnx = export_apart
+    try:
+        yield weights
+    finally:
+        graph_class._export_onnx = export
 
 
 def _onnx_without_functions() -> Any:
