@@ -1,8 +1,8 @@
 """The main function of the PyTorch process: it reads one job, writes one result, and ends.
 
-The standard input is a line of JSON; to run a network, images follow as .npz. The standard output
-is the ONNX, or the outputs for each image as .npz, with names such as ``0/heatmaps``. If the job
-fails, the output is JSON with the error, and the exit code is ``REFUSED``.
+The standard input is a line of JSON; to run a network, images follow as .npz. The file that it names
+receives the ONNX, or the outputs for each image as .npz, with names such as ``0/heatmaps``. If the
+job fails, that is JSON with the error, and the exit code is ``REFUSED``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -28,6 +27,7 @@ from posezoo.core.convert.protobuf_reader import (
     replace_fields,
 )
 from posezoo.core.errors import PosezooError
+from posezoo.core.operating_system import release_memory
 from posezoo.networks import pretrained
 from posezoo.networks.pretrained import NetworkCheckpoint
 
@@ -44,37 +44,22 @@ _NO_VALUES = encode_field(9, b"__EXTERNAL")
 
 def main() -> int:
     """Run the job that the standard input describes; returns the exit code."""
-    # Libraries may print to the standard output, so it is redirected, and the result has a separate
-    # stream.
-    result = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
     job = json.loads(sys.stdin.buffer.readline())
     images = sys.stdin.buffer.read()
-    code = 0
-    error_class = ""
-    problem = ""
-    hint = ""
-    try:
-        _run(job, images, result)
-    except PosezooError as error:
-        code = REFUSED
-        error_class = type(error).__name__
-        problem = error.problem
-        hint = error.hint
-    except (
-        RuntimeError,
-        ValueError,
-        MemoryError,
-    ) as error:
-        # From PyTorch; only the first line is useful.
-        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        code = REFUSED
-        problem = f"{job['checkpoint']}: PyTorch cannot {job['task']} it: {first_line}"
-    with result:
-        if code:
-            refusal = {"kind": error_class, "problem": problem, "hint": hint}
-            result.write(json.dumps(refusal).encode())
-    return code
+    with open(job["result"], "wb") as result:
+        try:
+            _run(job, images, result)
+            return 0
+        except PosezooError as error:
+            kind = type(error).__name__
+            refusal = {"kind": kind, "problem": error.problem, "hint": error.hint}
+        except (RuntimeError, ValueError, MemoryError) as error:
+            # From PyTorch; only the first line is useful.
+            first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+            problem = f"{job['checkpoint']}: PyTorch cannot {job['task']} it: {first_line}"
+            refusal = {"kind": "", "problem": problem, "hint": ""}
+        result.write(json.dumps(refusal).encode())
+    return REFUSED
 
 
 def _run(job: dict[str, Any], images: bytes, result: BinaryIO) -> None:
@@ -101,13 +86,13 @@ def _run(job: dict[str, Any], images: bytes, result: BinaryIO) -> None:
                 tensors = outputs if isinstance(outputs, tuple) else (outputs,)
                 for name, tensor in zip(names, tensors, strict=True):
                     results[f"{number}/{name}"] = tensor.numpy()
-    npz = io.BytesIO()
-    np.savez(npz, **results)
-    result.write(npz.getvalue())
+    np.savez(result, **results)
 
 
-def _export(checkpoint: NetworkCheckpoint, module: Any, shape: Sequence[int], file: Any) -> None:
-    """Write the ONNX; PyTorch accepts a stream, although its types say otherwise."""
+def _export(
+    checkpoint: NetworkCheckpoint, module: Any, shape: Sequence[int], result: BinaryIO
+) -> None:
+    """Write the ONNX; the module has no weights afterwards."""
     import torch
 
     network = checkpoint.network
@@ -119,7 +104,7 @@ def _export(checkpoint: NetworkCheckpoint, module: Any, shape: Sequence[int], fi
         for size, default in zip(shape, network.input.shape, strict=True)
     ]
     sys.modules["onnx"] = _onnx_without_functions()
-    graph = io.BytesIO()
+    graph: Any = io.BytesIO()  # it accepts a stream, although its types say otherwise
     with _convolutions_without_values(), _weights_apart(module) as weights:
         torch.onnx.export(
             module,
@@ -133,13 +118,14 @@ def _export(checkpoint: NetworkCheckpoint, module: Any, shape: Sequence[int], fi
             dynamic_axes=dict.fromkeys((network.input.name, *outputs), axes) if axes else None,
         )
     content = graph.getvalue()
+    release_memory()
 
     def insert_values(tensor: ProtobufField) -> Iterator[bytes]:
         ((name,),) = read_texts(content, tensor, 8)
         values = encode_field(9, weights.pop(name).numpy().tobytes())
         yield content[tensor.start : tensor.end].removesuffix(_NO_VALUES) + values
 
-    file.writelines(replace_fields(content, 7, 5, insert_values))  # the graph's initializers
+    result.writelines(replace_fields(content, 7, 5, insert_values))  # the graph's initializers
 
 
 @contextlib.contextmanager
