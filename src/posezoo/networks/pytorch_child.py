@@ -1,8 +1,8 @@
 """The main function of the PyTorch process: it reads one job, writes one result, and ends.
 
-The standard input is a line of JSON; to run a network, images follow as .npz. The file that it names
-receives the ONNX, or the outputs for each image as .npz, with names such as ``0/heatmaps``. If the
-job fails, that is JSON with the error, and the exit code is ``REFUSED``.
+The standard input is a line of JSON; to run a network, images follow as .npz. The file that this
+line names receives the ONNX, or the outputs for each image as .npz, with names such as
+``0/heatmaps``. If the job fails, it receives JSON with the error, and the exit code is ``REFUSED``.
 """
 
 from __future__ import annotations

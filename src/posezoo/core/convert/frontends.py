@@ -278,7 +278,7 @@ def read_network(
     try:
         source = steps.read_parts(spec, path) or source
         with temporary_dir() as folder:
-            # Of bytes, OpenVINO makes two copies more than of a file; a TensorFlow graph must be one.
+            # Of bytes, OpenVINO makes two more copies than of a file; TensorFlow's must be one.
             if isinstance(source, bytes) and (ending := _GRAPH_ENDINGS.get(model_format.frontend)):
                 graph = (folder / "graph").with_suffix(ending)
                 graph.write_bytes(source)
