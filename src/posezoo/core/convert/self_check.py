@@ -34,7 +34,13 @@ from posezoo.core.convert.difference import (
     find_same_infinities,
 )
 from posezoo.core.convert.feature_steps import COMPARED_ROWS, INT8_MAKER
-from posezoo.core.convert.fp16_check import IrLayers, compare_with_fp32, measure_rounding
+from posezoo.core.convert.fp16_check import (
+    compare_with_fp32,
+    find_types,
+    list_float_constants,
+    measure_rounding,
+    read_xml,
+)
 from posezoo.core.convert.frontends import VerifiedSource
 from posezoo.core.convert.graph_cutting import join_names
 from posezoo.core.convert.int8_check import compare_with_half, draw_feeds
@@ -595,7 +601,7 @@ class IrCheck(NetworkCheck):
         # measured one if ONNX Runtime has all layers in it.
         largest = max((output.difference for output in compared.outputs.values()), default=0)
         is_guess = reference.cases[0].moved is None and OFFSET < largest <= WITHOUT_NOISE
-        is_rough = is_guess and not IrLayers.read(self.xml).find_types(_SINGLE)
+        is_rough = is_guess and not find_types(read_xml(self.xml), _SINGLE)
         if not (compared.wrong or compared.is_noisy or is_rough):
             return reference, compared
         exact = reference.compute_in_double()
@@ -621,13 +627,14 @@ class IrCheck(NetworkCheck):
         Raises:
             RandomNetworkError: a layer draws random numbers.
         """
-        layers = IrLayers.read(self.xml)
-        if kinds := layers.find_types(_RANDOM):
+        graph = read_xml(self.xml)
+        if kinds := find_types(graph, _RANDOM):
             raise self.create_random_error(f"it has the operation {', '.join(kinds)}")
         if self.precision == Precision.FP16:
             return ""  # compare_with_fp32 compared them
         originals = frontends.read_constants(self.spec, self.source)
-        return find_changed_constant(self.spec, originals, layers)
+        constants = list_float_constants(graph, self.xml)
+        return find_changed_constant(self.spec, originals, constants)
 
     def _compute_outputs(
         self, names: Sequence[str], reference: ReferenceOutputs

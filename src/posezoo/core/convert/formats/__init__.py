@@ -1,8 +1,8 @@
 """Formats of published models: how each is recognised, read by OpenVINO, and run for the
 self-check.
 
-Those of ONNX and of OpenVINO IR are here; features and installed packages add others. A module of
-a format is imported when one of its models is converted.
+Those of ONNX and of OpenVINO IR are here; features and installed packages add others. The module of
+another format is imported when one of its models is converted.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import field
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.plugins import LazyTable
+from posezoo.core.regular_files import read_beginning
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
@@ -134,13 +136,32 @@ class ModelFormat:
     by_file_name: Mapping[str, ModelFormat] = field(default_factory=dict)
 
 
+def is_ir(path: Path) -> bool:
+    """Whether a file looks like the .xml of an IR; not if it cannot be read."""
+    with suppress(OSError):
+        head = read_beginning(path, 4096)
+        return "<net " in head and "<layers>" in head
+    return False
+
+
+#: OpenVINO itself computes the reference outputs of published IR.
+OPENVINO_IR = ModelFormat(
+    kind="an OpenVINO IR",
+    recognises=is_ir,
+    frontend="ir",
+    image_layout="NCHW",
+    endings=(".xml",),
+    shared_reading="reading the original",
+    external_files=lambda path: (path.with_suffix(".bin").name,),
+)
+
 #: The formats by framework; a feature or an installed package can add one.
 FORMATS: LazyTable[ModelFormat] = LazyTable(
     "posezoo.formats",
     ModelFormat,
     {
         "onnx": "posezoo.core.convert.formats.onnx:ONNX",
-        "dldt": "posezoo.core.convert.formats.openvino_ir:OPENVINO_IR",
+        "dldt": "posezoo.core.convert.formats:OPENVINO_IR",
     },
 )
 
