@@ -214,8 +214,11 @@ def _add_nodes(graph: Any, xml: Path, nodes: list[_IrNode]) -> dict[str, int]:
             # A constant has the output 0, its conversion from FP16 the output 1.
             is_constant = layers[source].get("type") == "Const" or source in compressed
             inputs.append((port, numbers[source], "" if is_constant else end))
-            if source in compressed:
-                _correct_precision(layer, port)
+            if source not in compressed:
+                continue
+            # If a constant is an output, OpenVINO writes the precision before the conversion.
+            for described in layer.iterfind(f"input/port[@id='{port}']"):
+                described.set("precision", "FP32")
         nodes.append(_IrNode(layer.get("name"), ()))
         parts = _describe_parts(layer, xml, nodes)
         facts = (layer.get("type"), layer.get("version"), inputs, *parts)
@@ -235,14 +238,6 @@ def _find_sources(graph: Any) -> dict[str, list[tuple[str, str, str]]]:
 def _is_half_constant(layer: Any) -> bool:
     is_half: bool = layer.get("type") == "Const" and layer.find("data").get("element_type") == "f16"
     return is_half
-
-
-def _correct_precision(layer: Any, port: str) -> None:
-    """Let the input of a layer have the precision that it has: if a constant is an output, OpenVINO
-    writes the precision before the conversion.
-    """
-    for described in layer.iterfind(f"input/port[@id='{port}']"):
-        described.set("precision", "FP32")
 
 
 def _describe_parts(

@@ -301,7 +301,9 @@ class NetworkCheck:
                 each_image = [self._compare_output(name, [image]) for image in images]
                 proofs = [compared for compared, proves in each_image if proves]
                 is_proof = bool(proofs)
-                outputs[name] = max(proofs, key=_share_of_limit, default=outputs[name])
+                outputs[name] = max(
+                    proofs, key=lambda one: one.difference / one.tolerance, default=outputs[name]
+                )
             if not is_proof:
                 unprovable.append(name)
         return OutputComparison(outputs, tuple(unprovable))
@@ -780,10 +782,6 @@ class IrCheck(NetworkCheck):
             f"cannot be proven by numbers: {reason}",
             hint=_ONLY_PROOF,
         )
-
-
-def _share_of_limit(compared: OutputDifference) -> float:
-    return compared.difference / compared.tolerance
 
 
 def _compare_most(pairs: _Pairs, draws: _Pairs) -> OutputDifference:
