@@ -407,6 +407,7 @@ def _read(
     if not _simplifications():
         return ov.convert_model(readable)
     if model_format.frontend == "onnx":
+        assert isinstance(source, Path)
         network = _read_onnx(source)
     else:
         frontend = ov.frontend.FrontEndManager().load_by_framework(model_format.frontend)

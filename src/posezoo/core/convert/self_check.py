@@ -190,10 +190,12 @@ class OutputComparison:
     Attributes:
         outputs: the difference of each output, by name.
         unprovable: the outputs that numbers cannot prove.
+        is_noisy: whether the noise of an output is so large that not all images prove it.
     """
 
     outputs: Mapping[str, OutputDifference]
     unprovable: tuple[str, ...]
+    is_noisy: bool
 
     @property
     def wrong(self) -> list[str]:
@@ -204,11 +206,6 @@ class OutputComparison:
             for name, output in self.outputs.items()
             if not output.difference <= output.tolerance and name not in self.unprovable
         ]
-
-    @property
-    def is_noisy(self) -> bool:
-        """Whether the noise of an output is so large that it proves nothing."""
-        return any(self.outputs[name].is_noisy for name in self.unprovable)
 
     @property
     def worst(self) -> tuple[str, OutputDifference]:
@@ -285,6 +282,7 @@ class NetworkCheck:
         """
         outputs = {}
         unprovable = []
+        is_noisy = False
         for name in names:
             images = [
                 (
@@ -296,6 +294,7 @@ class NetworkCheck:
             ]
             outputs[name], is_proof = self._compare_output(name, images)
             if not is_proof and outputs[name].is_noisy:
+                is_noisy = True
                 # One image may prove it: a network of integers has few numbers for values from -2
                 # to 2.
                 each_image = [self._compare_output(name, [image]) for image in images]
@@ -306,7 +305,7 @@ class NetworkCheck:
                 )
             if not is_proof:
                 unprovable.append(name)
-        return OutputComparison(outputs, tuple(unprovable))
+        return OutputComparison(outputs, tuple(unprovable), is_noisy)
 
     def _compare_output(self, name: str, images: Sequence[_Image]) -> tuple[OutputDifference, bool]:
         """The difference of an output, and whether its numbers prove anything."""
@@ -406,6 +405,7 @@ class IrCheck(NetworkCheck):
                 cannot prove an output or nothing else read the original.
         """
         changed = self._check_layers()  # while the original is run
+        release_memory()
         reference = find_reference()
         if self.is_strict and not (reference and reference.is_independent):
             why = explain_dependence(self.spec)
