@@ -1,8 +1,8 @@
 """Formats of published models: how each is recognised, read by OpenVINO, and run for the
 self-check.
 
-Those of ONNX and of OpenVINO IR are here; features and installed packages add others. The module of
-another format is imported when one of its models is converted.
+Those of ONNX and of OpenVINO IR are here; features and installed packages add others. A module of
+a format is imported when one of its models is converted.
 """
 
 from __future__ import annotations
@@ -144,24 +144,13 @@ def is_ir(path: Path) -> bool:
     return False
 
 
-#: OpenVINO itself computes the reference outputs of published IR.
-OPENVINO_IR = ModelFormat(
-    kind="an OpenVINO IR",
-    recognises=is_ir,
-    frontend="ir",
-    image_layout="NCHW",
-    endings=(".xml",),
-    shared_reading="reading the original",
-    external_files=lambda path: (path.with_suffix(".bin").name,),
-)
-
 #: The formats by framework; a feature or an installed package can add one.
 FORMATS: LazyTable[ModelFormat] = LazyTable(
     "posezoo.formats",
     ModelFormat,
     {
         "onnx": "posezoo.core.convert.formats.onnx:ONNX",
-        "dldt": "posezoo.core.convert.formats:OPENVINO_IR",
+        "dldt": "posezoo.core.convert.formats.openvino_ir:OPENVINO_IR",
     },
 )
 
