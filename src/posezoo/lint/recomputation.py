@@ -12,17 +12,31 @@ from math import isclose
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.core.declarations.model import Input, ModelSpec, Output, Precision, fits
+from posezoo.core.declarations.model import (
+    WHOLE_IMAGE,
+    Input,
+    ModelSpec,
+    Output,
+    Precision,
+    fits,
+)
 from posezoo.core.ir.complexity import compute_complexity
 from posezoo.core.ir.ir_writer import SECTION, build_rt_info
 from posezoo.core.ir.openvino_import import error_text, import_openvino, static_sizes
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import Registry
 from posezoo.core.verify import check_artifacts
+from posezoo.core.versions import package_version
 from posezoo.lint.finding import FileLocation, Finding, RuleViolation, Severity, create_finding
 from posezoo.lint.registry_view import ModelView, RegistryView
 from posezoo.lint.rule import RuleInfo
-from posezoo.run.measured import counted_figures
+from posezoo.run.measured import (
+    ANNOTATED_BOXES,
+    NAME,
+    counted_figures,
+    digest_irs,
+    load_measurements,
+)
 
 if TYPE_CHECKING:
     from openvino import Core, Model
@@ -38,6 +52,10 @@ _RULES = (
     ("artifact-complexity",
      "Measured and published GFLOPs and MParams are those that are counted on the IR.",
      "gflops: 6.0, and 60.1 are counted"),
+    ("artifact-measured",
+     "An AP of the network alone was measured on the IR that the declared files give with the same"
+     " version of OpenVINO; a speed of another IR is only a warning.",
+     "irs: 3681ec0a5f3f339c in measured.yml, and the IR has 1ee00072cf7c4b93"),
     ("artifact-precision", "An IR's weights are stored in the precision that its folder names.",
      "FP32 weights in FP16/"),
     ("artifact-preprocessing",
@@ -94,6 +112,7 @@ def _check_variant(view: ModelView, spec: ModelSpec, layout: ModelLayout, core: 
         yield from _check_ports(view, spec.inputs, network.inputs, "inputs", xml=xml)
         yield from _check_ports(view, spec.outputs, network.outputs, "outputs", xml=xml)
         yield from _check_complexity(view, spec, precision, network, xml=xml)
+        yield from _check_measured(spec, precision, xml)
         yield from _check_precision(view, precision, network, xml)
         yield from _check_rt_info(view, spec, network, xml)
 
@@ -169,6 +188,27 @@ def _check_complexity(
             message = f"{field} is {claimed:g}; {counted:g} are counted on {xml}"
             violation = view.declared(field, message, f"{claimed:g}", f"{counted:g}")
             yield "artifact-complexity", violation
+
+
+def _check_measured(spec: ModelSpec, precision: Precision, xml: Path) -> Artifacts:
+    """Check which IR the rows of measured.yml name that are of this network alone."""
+    digest = digest_irs([xml])
+    version = package_version("openvino")
+    file = spec.path.with_name(NAME)
+    for row in load_measurements(spec):
+        is_alone = row.settings.get("people_from", WHOLE_IMAGE) in (WHOLE_IMAGE, ANNOTATED_BOXES)
+        is_comparable = row.precision is precision and row.tools.get("openvino") == version
+        if row.irs in ("", digest) or not (is_alone and is_comparable):
+            continue
+        if row.kind in ("accuracy", "speed"):
+            message = f"{file}: {row.kind}: was measured on the IR {row.irs}; {xml} is {digest}"
+            severity = None if row.kind == "accuracy" else Severity.WARNING
+            yield (
+                "artifact-measured",
+                RuleViolation(
+                    FileLocation(str(file)), message, "irs", row.irs, digest, severity=severity
+                ),
+            )
 
 
 def _check_precision(view: ModelView, precision: Precision, network: Model, xml: Path) -> Artifacts:

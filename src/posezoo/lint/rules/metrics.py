@@ -33,6 +33,7 @@ from posezoo.lint.rule import Agree, Facts, Statement, fact, rule
 from posezoo.lint.text_comparison import equals_rounded, parse_numbers, simplify
 from posezoo.networks import find_network
 from posezoo.pages.cards.card_reader import to_plain_text
+from posezoo.run.measured import MAX_DIFFERENCE, NAME, explain_difference, measurements_of
 from posezoo.run.measured import counted_figures as read_counted_figures
 
 FIGURES = ("gflops", "mparams")
@@ -234,6 +235,32 @@ def _ordered_values(
         is_flip_alone = other.flip and not claim.flip
         if is_flip_alone and _read_conditions(other) == _read_conditions(claim):
             yield "AP", claim.value, "AP with flip is", other.value
+
+
+@rule()
+def measured_accuracy(view: ModelView) -> Violations:
+    """An AP that was measured as the publisher measured it is at most 0.02 from the published one;
+    for a larger difference, published: {known_difference: ...} gives the reason.
+
+    Example: AP 0.385 on val2017 in measured.yml, and value: 0.428
+    """
+    for variant in view.variants:
+        published = [each for each in variant.published.accuracy if each.metric == "AP"]
+        rows = []
+        with suppress(SpecError):  # another rule reports it
+            rows = measurements_of(variant, "accuracy")
+        for row in rows:
+            ap = row.figures.get("AP")
+            if ap is None or {"of", "keypoints"} & {*row.settings}:  # of boxes, or of fewer
+                continue
+            same = [each.value for each in published if not explain_difference(each, variant, row)]
+            if same and all(abs(ap - value) > MAX_DIFFERENCE for value in same):
+                message = (
+                    f"AP is {ap:g} in {NAME}, in {row.precision}, and {same[0]:g} was published:"
+                    " published.known_difference gives no reason"
+                )
+                place = FileLocation(str(variant.path.with_name(NAME)))
+                yield RuleViolation(place, message, "accuracy", f"{ap:g}", f"{same[0]:g}")
 
 
 def _read_conditions(claim: PublishedAccuracy) -> tuple[str, str, frozenset[str]]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
+from posezoo.core.errors import SettingsError
 from posezoo.measure.dataset_flags import (
     DATASET_FLAGS,
     DatasetArgs,
@@ -47,6 +48,11 @@ FLAGS = (
         output=flags.RESULT,
     ),
     Flag("--fresh", "prove all models again; ignore the reports of earlier runs"),
+    Flag(
+        "--measure",
+        "also measure the speeds of each model on this machine; with annotated images, also"
+        " quantize it with them, and measure its AP in INT8",
+    ),
     flags.download_dir_flag(),
     f"weights_dir {flags.CACHE} {flags.DOWNLOAD} {flags.CONVERTERS} detector",
     f"{flags.INFERENCE} models_dir dry_run {flags.FORMAT}",
@@ -56,6 +62,7 @@ FLAGS = (
 class _ProveArgs(flags.ModelsArgs, flags.FormatArgs, DatasetArgs):
     output: Path
     fresh: bool
+    measure: bool
 
 
 def run(args: _ProveArgs) -> int:
@@ -63,15 +70,19 @@ def run(args: _ProveArgs) -> int:
     from posezoo.cli.result_files import write_result
     from posezoo.core.convert.conversion_plan import ConversionOptions
     from posezoo.core.pipeline.get import ConversionTask
-    from posezoo.upkeep.proof import PAGE_SIGNS, Proving, render_table
+    from posezoo.lint.git_changes import make_patch
+    from posezoo.upkeep.proof import PAGE_SIGNS, PATCH_SIGNS, Proving, render_page
 
     refuse_invalid_flags(args)
+    wants_images = args.annotations or args.coco_home
     context = flags.context_from_args(args, {"registries": ()})  # it writes beside model.yml
     dataset = None
-    if args.annotations or args.coco_home:
-        with flags.console_from_args(args) as console:
+    with flags.console_from_args(args) as console:
+        if wants_images:
             dataset = read_dataset(args, console)
-    proving = Proving(context, args.output, dataset, is_fresh=args.fresh)
+        proving = Proving(context, args.output, dataset, args.fresh, measures=args.measure)
+        selected = context.registry.select(flags.patterns_from_args(args)).models
+        console.print_line(proving.estimate(selected))
 
     def prove(spec: ModelSpec, listener: Listener) -> model_jobs.Answer | Plan:
         if args.dry_run:
@@ -86,8 +97,17 @@ def run(args: _ProveArgs) -> int:
     for name in failures.keys() & reports.keys():
         del reports[name]
     args.output.mkdir(parents=True, exist_ok=True)
-    text = render_table(reports, failures)
     with flags.console_from_args(args) as console:
-        write_result(args.output / "README.md", text.encode(), console, PAGE_SIGNS)
+        page = args.output / "README.md"
+        text = render_page(reports, failures)
+        write_result(page, text.encode(), console, PAGE_SIGNS)
+        try:
+            patch = make_patch(context.registry)
+        except SettingsError as error:
+            console.warn(f"no patch: {error.problem}")
+        else:
+            path = args.output / "zoo.patch"
+            write_result(path, patch.encode(), console, PATCH_SIGNS)
+            console.print_line(f"{path}: for git apply; {page}: the text of a pull request")
     has_bad_source = any(answer.facts["bad_sources"] for _, answer in report.answers)
     return max(report.print(args.format), int(has_bad_source))
