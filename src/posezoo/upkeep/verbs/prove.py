@@ -5,7 +5,9 @@
     models     list   name; sources (number); bad_sources (list of str); completed (the files whose
                       size or checksum was written into model.yml); irs (list of precisions);
                       made_from; if it finds people: model (it, or its composite), found (people in
-                      each sample photo), and AP if images are named
+                      each sample photo), and if images are named AP and notes (why it differs from
+                      the published one); with --measure: speeds (images per second by precision)
+                      and int8_AP
     failed     list   the models that failed: name, reason, hint
 
 The exit code is 1 if a model or a source failed.
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 EXAMPLES = """
 posezoo prove rtmpose-m --models_dir models --trust_on_first_use
 posezoo prove --all --models_dir models --trust_on_first_use --output proof
-posezoo prove --all --models_dir models --annotations people.json --images photos
+posezoo prove --all --models_dir models --coco_home coco --measure
 """
 
 FLAGS = (
@@ -103,8 +105,8 @@ def run(args: _ProveArgs) -> int:
         write_result(page, text.encode(), console, PAGE_SIGNS)
         try:
             patch = make_patch(context.registry)
-        except SettingsError as error:
-            console.warn(f"no patch: {error.problem}")
+        except SettingsError:
+            console.warn("no patch: the models are in no Git repository with a commit")
         else:
             path = args.output / "zoo.patch"
             write_result(path, patch.encode(), console, PATCH_SIGNS)
