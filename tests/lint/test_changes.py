@@ -11,8 +11,6 @@ import pytest
 from fakes.checkout import git
 from fakes.omz_zoo import write_omz_zoo
 from posezoo.cli.main import main
-from posezoo.core.registry import Registry
-from posezoo.lint.git_changes import make_patch
 
 ROOT = Path(__file__).resolve().parents[2]
 CHANGED, UNLIKE, KEPT = "unexplained-change", "unlike-siblings", "revision-kept"
@@ -62,20 +60,6 @@ def check(capsys, monkeypatch):
         }
 
     return run
-
-
-def test_a_patch_has_what_was_declared_and_measured_since_the_last_commit(zoo, committed, tmp_path):
-    clone = shutil.copytree(committed, tmp_path / "clone")
-    assert make_patch(Registry([zoo])) == ""
-    changed = edit(zoo, "rtmdet-nano", ("mean:", "# measured\n    mean:"))
-    new = changed.with_name("measured.yml")
-    new.write_text("# written by a test\nspeed: []\n", "utf-8")
-    changed.with_name("notes.txt").write_text("not for the patch\n")
-    (clone / "zoo.patch").write_text(make_patch(Registry([zoo])))
-    git(clone, "apply", "zoo.patch")
-    for path in (changed, new):
-        assert (clone / path.relative_to(tmp_path)).read_bytes() == path.read_bytes()
-    assert not (clone / changed.with_name("notes.txt").relative_to(tmp_path)).exists()
 
 
 def edit(zoo, name, *changes, file="model.yml"):

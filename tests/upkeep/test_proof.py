@@ -214,7 +214,9 @@ def test_what_is_proven_is_not_done_again_after_two_interruptions(mirror, shared
     page = (tmp_path / "proof" / "README.md").read_text("utf-8")
     assert f"| {detector} | 0 of 2 |" in page and f"| {tinypose} | 0 of 2 |" in page
 
-    git(clone, "apply", tmp_path / "proof" / "zoo.patch")
+    git(tmp_path, "add", "--intent-to-add", "models")
+    (clone / "zoo.patch").write_text(git(tmp_path, "diff", "models"), "utf-8")
+    git(clone, "apply", "zoo.patch")
     rows = read_measured(clone / "models" / "public" / tinypose / "measured.yml")
     assert rows == read_measured(tmp_path / "models" / "public" / tinypose / "measured.yml")
     assert {each.kind for each in rows} == {"complexity", "accuracy", "quantization", "speed"}

@@ -6,7 +6,6 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
-from difflib import unified_diff
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -28,7 +27,6 @@ from posezoo.pages.cards.model_card import PICTURES
 from posezoo.pages.cards.registry_pages import INDEX, PICTURE
 from posezoo.pages.facts import outside_references
 from posezoo.pages.facts.papers import NAME as PAPERS
-from posezoo.run.measured import NAME as MEASURED
 
 TIMEOUT_S = 60
 # The configuration of an unpacked repository can name programs that Git starts.
@@ -165,27 +163,6 @@ def _list_changed_paths(root: Path, revision: str) -> Iterator[Path]:
     untracked = _run_git(root, *listing)
     for name in filter(None, (changed + untracked).split("\0")):
         yield (top / name).parent.resolve() / Path(name).name
-
-
-def make_patch(registry: Registry) -> str:
-    """What differs from the last commit in each model.yml and measured.yml, for ``git apply``.
-
-    Raises:
-        SettingsError: Git is not installed, or there is no repository with a commit.
-    """
-    lines: list[str] = []
-    for root in registry.roots:
-        top = _find_top(root).resolve()
-        for path in sorted(_list_changed_paths(root, "HEAD")):
-            if path.name not in (*DECLARATIONS, MEASURED) or not path.is_file():
-                continue
-            name = path.relative_to(top).as_posix()
-            earlier = _start_git(root, "cat-file", "blob", f"HEAD:{name}")
-            texts = (earlier.stdout, path.read_text("utf-8"))
-            old, new = (text.splitlines(keepends=True) for text in texts)
-            source = "/dev/null" if earlier.returncode else f"a/{name}"
-            lines += unified_diff(old, new, source, f"b/{name}")
-    return "".join(lines)
 
 
 def _find_readers(registry: Registry, paths: set[Path]) -> frozenset[str]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,12 @@ from posezoo.cli.result_files import write_result
 from posezoo.core.declarations.model import Model, ModelSpec, Precision
 from posezoo.core.download import provenance_json
 from posezoo.core.download.source_check import BAD_STATES, check_sources
-from posezoo.core.errors import ConversionError, PosezooError
+from posezoo.core.errors import (
+    ConversionError,
+    InferenceError,
+    PosezooError,
+    QuantizationError,
+)
 from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.files.file_record import read_json
 from posezoo.core.files.verified_files import compute_digest
@@ -28,7 +34,9 @@ from posezoo.core.pipeline.get import get
 from posezoo.core.pipeline.plan import make_plan
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.stage_context import Context
-from posezoo.core.versions import package_versions, version
+from posezoo.core.versions import package_versions
+from posezoo.measure.benchmark_cases import BenchmarkOptions, CaseMaker
+from posezoo.measure.benchmarking.benchmark_process import BenchmarkSchedule, run_rounds
 from posezoo.measure.coco import CocoDataset
 from posezoo.measure.complexity_count import (
     count_complexity,
@@ -40,17 +48,20 @@ from posezoo.measure.model_evaluation import EvaluatedModel, LoadedModel, evalua
 from posezoo.pages.facts.model_facts import describe_model
 from posezoo.poses.decoders import finds_boxes
 from posezoo.poses.drawing import draw
+from posezoo.quantize.int8_models import explain_unsupported_int8, plan_int8, plan_required_irs
+from posezoo.quantize.quantization import quantize, to_measurements
+from posezoo.quantize.quantization_plan import QuantizationOptions
 from posezoo.run.images import SAMPLE_PHOTOS, read_image, write_image
 from posezoo.run.load import default_runtime
 from posezoo.run.machine import Machine
-from posezoo.run.measured import MAX_DIFFERENCE, measurements_of
+from posezoo.run.measured import MAX_DIFFERENCE, measurements_of, read_measurement_file
 from posezoo.run.runtime.runtime_config import LoadOptions
 from posezoo.upkeep.draft.missing_pins import write_missing_pins
-from posezoo.upkeep.model_measurements import INT8, measure_speeds, quantize_model
 
-#: Texts near the beginning of each page, patch and report.
+INT8 = Precision.FP16_INT8
+
+#: Texts near the beginning of each page and each report.
 PAGE_SIGNS = ("| Model | Sources | Pins written |",)
-PATCH_SIGNS = ("--- ",)
 _REPORT_SIGNS = ('"sources": ', '"bad_sources": ')
 
 #: The hours that a model takes without its AP: its conversions, and the rounds of its speeds.
@@ -76,8 +87,8 @@ class Proving:
     measures: bool
 
     def __call__(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
-        """The report of a model; an earlier one, if the same posezoo made it from the same
-        model.yml and annotated images. Of that, only sources that failed are asked again.
+        """The report of a model; an earlier one, if the same posezoo and OpenVINO made it from the
+        same model.yml and annotated images. Of that, only sources that failed are asked again.
 
         Raises:
             FetchError: no source has a file.
@@ -105,7 +116,6 @@ class Proving:
         due = [spec for spec in specs if not self._find_report(spec)]
         size = 0
         hours = len(due) * _HOURS
-        unmeasured = 0
         for spec in due:
             with suppress(PosezooError):  # it is reported when the model is proven
                 resolved = resolve_model(spec, spec.precisions, self.context)
@@ -114,19 +124,17 @@ class Proving:
             if self.dataset and model:
                 speeds = measurements_of(model, "speed")
                 slowest = max((each.figures["latency_p50_ms"] for each in speeds), default=0.0)
-                unmeasured += not slowest
                 hours += len(self.dataset.images) * slowest / 3.6e6
-        text = (
+        return (
             f"{len(due)} of {format_count(len(specs), 'model')} to prove: {size / 1e9:.2f} GB to"
-            f" download, and about {hours:.1f} hours on the machines of measured.yml"
+            f" download, and about {hours:.1f} hours, by the speeds in measured.yml"
         )
-        return f"{text}, and the AP of {unmeasured} without a speed there" if unmeasured else text
 
     def _find_report(self, spec: ModelSpec) -> dict[str, Any]:
         """The report of an earlier run; empty if the model has to be proven."""
         report = read_json(self.folder / f"{spec.full_name}.json")
         is_valid = report.get("made_from") == self._made_from(spec)
-        is_complete = "speeds" in report or not self.measures
+        is_complete = report.get("measured", False) >= self.measures
         return report if is_valid and is_complete and not self.is_fresh else {}
 
     def list_reports(self) -> dict[str, dict[str, Any]]:
@@ -141,13 +149,15 @@ class Proving:
                 if report.get("made_from", [])[:2] != made_from[:2]:
                     continue
                 if self.dataset is not None and report["made_from"] != made_from:
-                    for name in ("AP", "int8_AP", "notes"):
-                        report.pop(name, None)
+                    report.pop("AP", None)
+                    report.pop("notes", None)
                 reports[path.stem] = report
         return reports
 
     def _made_from(self, spec: Model) -> list[str]:
-        return [version(), compute_digest(spec.path).value, *self._images]
+        # Not the commit: results are committed between runs.
+        tools = format_pairs(package_versions("posezoo", "openvino"))
+        return [tools, compute_digest(spec.path).value, *self._images]
 
     @cached_property
     def _images(self) -> tuple[str, ...]:
@@ -173,17 +183,63 @@ class Proving:
             listener(WarningIssued(f"{spec.full_name}: not counted: {error.problem}"))
         provenance = context.layout.model_download_dir(spec) / provenance_json.NAME
         origins = read_json(provenance).get("files", {})
-        report: dict[str, Any] = {"completed": write_missing_pins(spec, origins)}
+        report: dict[str, Any] = {
+            "completed": write_missing_pins(spec, origins),
+            "measured": self.measures,
+        }
         if self.measures and self.dataset:
-            quantize_model(spec, context, self.dataset.folder, listener)
+            self._quantize(spec, self.dataset.folder, listener)
         made = [each for each in Precision if context.layout.ir_path(spec, each).is_file()]
         report["irs"] = [precision.value for precision in made]
         model = self._pose_model(spec)
         if model:
             report |= self._run(model, listener)
         if self.measures:
-            report["speeds"] = measure_speeds(spec, model, context, listener)
+            self._measure_speeds(spec, model, listener)
         return report
+
+    def _quantize(self, spec: ModelSpec, photos: Path, listener: Listener) -> None:
+        """Make the INT8 IR that a model does not declare, and record its displacement; a warning
+        says why there is none.
+        """
+        context = self.context
+        if INT8 in spec.precisions or explain_unsupported_int8(spec, context):
+            return
+        for plan in plan_required_irs(spec, context, photos, is_dry_run=False):
+            get(plan.resolved, context, listener=listener)
+        # An earlier run may have been interrupted between the IR and its record.
+        options = QuantizationOptions((INT8,), force=True)
+        try:
+            quantized = quantize(plan_int8(spec, context, photos, options), listener=listener)
+        except QuantizationError as error:
+            listener(WarningIssued(f"{spec.full_name}: no INT8: {error.problem}"))
+            return
+        path = self.folder / "evaluations" / f"{spec.full_name}-int8.json"
+        write_result(path, json.dumps(to_measurements(quantized)).encode(), listener)
+        record_measurements(spec, [row for _, row in read_measurement_file(path)])
+
+    def _measure_speeds(
+        self, spec: ModelSpec, pose_model: Model | None, listener: Listener
+    ) -> None:
+        """Record the speeds of a network alone, and of a pipeline with one person and with four."""
+        runtime = replace(default_runtime(self.context.settings), cache_dir=None)
+        alone = BenchmarkOptions(runtime, (1, 0), precisions=(Precision.FP16, INT8))
+        whole = replace(alone, requests=(1,), is_pipeline=True)
+        ways: list[tuple[Model, BenchmarkOptions]] = [(spec, alone)]
+        if pose_model:
+            ways += [(pose_model, replace(whole, people=people)) for people in (1, 4)]
+        with TemporaryDirectory(prefix="posezoo-") as folder:
+            for model, options in ways:
+                maker = CaseMaker(options, self.context, Path(folder), listener)
+                for precision in maker.available_precisions(model):
+                    for case in maker.of_model(model, precision):
+                        try:
+                            *_, (result,) = run_rounds(
+                                [case], BenchmarkSchedule(), listener=listener
+                            )
+                            record_measurements(model, [result.to_measurement()])
+                        except InferenceError as error:  # such as other work that disturbs it
+                            listener(WarningIssued(error.problem))
 
     def _pose_model(self, spec: ModelSpec) -> Model | None:
         """The model that this is the last part of; None if it finds no keypoints."""
@@ -203,9 +259,8 @@ class Proving:
         report |= self._evaluate(loaded, listener)
         layout = self.context.layout
         has_int8 = all(layout.ir_path(part, INT8).is_file() for part in facts.parts)
-        if self.measures and has_int8 and usual is not INT8:
-            in_int8 = self._evaluate(self._load(model, INT8, listener), listener)
-            report["int8_AP"] = in_int8.get("AP")
+        if self.measures and self.dataset and has_int8 and usual is not INT8:
+            self._evaluate(self._load(model, INT8, listener), listener)
         return report
 
     def _load(self, model: Model, precision: Precision, listener: Listener) -> LoadedModel:
@@ -252,8 +307,8 @@ def render_page(reports: Mapping[str, Mapping[str, Any]], failures: Mapping[str,
     tools = format_pairs(package_versions("posezoo", "openvino"))
     lines = [
         f"Proven by `posezoo prove` on {Machine.here().describe()}: {tools}.\n",
-        "| Model | Sources | Pins written | IR | Found in 2 photos | AP | INT8: AP | Images/s |",
-        f"|{' --- |' * 8}",
+        "| Model | Sources | Pins written | IR | Found in 2 photos | AP |",
+        f"|{' --- |' * 6}",
     ]
     for part, report in reports.items():
         model = report.get("model", part)
@@ -262,10 +317,10 @@ def render_page(reports: Mapping[str, Mapping[str, Any]], failures: Mapping[str,
         sources = f"{report['sources'] - bad} of {report['sources']}"
         people = ", ".join(map(str, report.get("found", ())))
         pins = len(report["completed"])
-        aps = [f"{ap:.3f}" if (ap := report.get(key)) else "" for key in ("AP", "int8_AP")]
-        speeds = ", ".join(f"{speed:.1f}" for speed in report.get("speeds", {}).values())
-        cells = [name, sources, f"{pins}", ", ".join(report["irs"]), people, *aps, speeds]
-        lines.append(f"| {' | '.join(cells)} |")
+        ap = f"{report['AP']:.3f}" if "AP" in report else ""
+        lines.append(
+            f"| {name} | {sources} | {pins} | {', '.join(report['irs'])} | {people} | {ap} |"
+        )
     lines += [f"\n**{name}** failed: {reason}" for name, reason in failures.items()]
     for name, report in reports.items():
         lines += [f"\n{name}: this source failed: {bad}" for bad in report["bad_sources"]]

@@ -6,8 +6,7 @@
                       size or checksum was written into model.yml); irs (list of precisions);
                       made_from; if it finds people: model (it, or its composite), found (people in
                       each sample photo), and if images are named AP and notes (why it differs from
-                      the published one); with --measure: speeds (images per second by precision)
-                      and int8_AP
+                      the published one)
     failed     list   the models that failed: name, reason, hint
 
 The exit code is 1 if a model or a source failed.
@@ -20,7 +19,6 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
-from posezoo.core.errors import SettingsError
 from posezoo.measure.dataset_flags import (
     DATASET_FLAGS,
     DatasetArgs,
@@ -72,8 +70,7 @@ def run(args: _ProveArgs) -> int:
     from posezoo.cli.result_files import write_result
     from posezoo.core.convert.conversion_plan import ConversionOptions
     from posezoo.core.pipeline.get import ConversionTask
-    from posezoo.lint.git_changes import make_patch
-    from posezoo.upkeep.proof import PAGE_SIGNS, PATCH_SIGNS, Proving, render_page
+    from posezoo.upkeep.proof import PAGE_SIGNS, Proving, render_page
 
     refuse_invalid_flags(args)
     wants_images = args.annotations or args.coco_home
@@ -103,13 +100,6 @@ def run(args: _ProveArgs) -> int:
         page = args.output / "README.md"
         text = render_page(reports, failures)
         write_result(page, text.encode(), console, PAGE_SIGNS)
-        try:
-            patch = make_patch(context.registry)
-        except SettingsError:
-            console.warn("no patch: the models are in no Git repository with a commit")
-        else:
-            path = args.output / "zoo.patch"
-            write_result(path, patch.encode(), console, PATCH_SIGNS)
-            console.print_line(f"{path}: for git apply; {page}: the text of a pull request")
+        console.print_line(f"{page}: the text of a pull request with the changes of the models")
     has_bad_source = any(answer.facts["bad_sources"] for _, answer in report.answers)
     return max(report.print(args.format), int(has_bad_source))
