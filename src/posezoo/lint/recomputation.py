@@ -194,21 +194,18 @@ def _check_measured(spec: ModelSpec, precision: Precision, xml: Path) -> Artifac
     """Check which IR the rows of measured.yml name that are of this network alone."""
     digest = digest_irs([xml])
     version = package_version("openvino")
-    file = spec.path.with_name(NAME)
+    file = str(spec.path.with_name(NAME))
     for row in load_measurements(spec):
         is_alone = row.settings.get("people_from", WHOLE_IMAGE) in (WHOLE_IMAGE, ANNOTATED_BOXES)
         is_comparable = row.precision is precision and row.tools.get("openvino") == version
-        if row.irs in ("", digest) or not (is_alone and is_comparable):
-            continue
-        if row.kind in ("accuracy", "speed"):
+        is_other = row.irs not in ("", digest) and row.kind in ("accuracy", "speed")
+        if is_other and is_alone and is_comparable:
             message = f"{file}: {row.kind}: was measured on the IR {row.irs}; {xml} is {digest}"
-            severity = None if row.kind == "accuracy" else Severity.WARNING
-            yield (
-                "artifact-measured",
-                RuleViolation(
-                    FileLocation(str(file)), message, "irs", row.irs, digest, severity=severity
-                ),
+            severity = Severity.WARNING if row.kind == "speed" else None
+            violation = RuleViolation(
+                FileLocation(file), message, "irs", row.irs, digest, severity=severity
             )
+            yield "artifact-measured", violation
 
 
 def _check_precision(view: ModelView, precision: Precision, network: Model, xml: Path) -> Artifacts:

@@ -31,7 +31,6 @@ from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.files.file_record import read_json
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.pipeline.get import get
-from posezoo.core.pipeline.plan import make_plan
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.versions import package_versions
@@ -110,24 +109,21 @@ class Proving:
         return report
 
     def estimate(self, specs: Sequence[ModelSpec]) -> str:
-        """What the models without a report take: gigabytes by the declared sizes, and hours by the
-        speeds in measured.yml.
+        """What the models without a report need at most: gigabytes by the declared sizes, and hours
+        by the speeds in measured.yml.
         """
         due = [spec for spec in specs if not self._find_report(spec)]
-        size = 0
+        size = sum(file.read_limit for spec in due for file in spec.files)
+        images = len(self.dataset.images) if self.dataset else 0
         hours = len(due) * _HOURS
         for spec in due:
-            with suppress(PosezooError):  # it is reported when the model is proven
-                resolved = resolve_model(spec, spec.precisions, self.context)
-                size += make_plan(resolved, self.context, is_dry_run=True).download_size
-            model = self._pose_model(spec)
-            if self.dataset and model:
+            if model := self._pose_model(spec):
                 speeds = measurements_of(model, "speed")
                 slowest = max((each.figures["latency_p50_ms"] for each in speeds), default=0.0)
-                hours += len(self.dataset.images) * slowest / 3.6e6
+                hours += images * slowest / 3.6e6
         return (
-            f"{len(due)} of {format_count(len(specs), 'model')} to prove: {size / 1e9:.2f} GB to"
-            f" download, and about {hours:.1f} hours, by the speeds in measured.yml"
+            f"{len(due)} of {format_count(len(specs), 'model')} to prove: at most {size / 1e9:.2f}"
+            f" GB to download, and about {hours:.1f} hours, by the speeds in measured.yml"
         )
 
     def _find_report(self, spec: ModelSpec) -> dict[str, Any]:
@@ -185,12 +181,11 @@ class Proving:
         origins = read_json(provenance).get("files", {})
         report: dict[str, Any] = {
             "completed": write_missing_pins(spec, origins),
+            "irs": [precision.value for precision in converted.irs],
             "measured": self.measures,
         }
         if self.measures and self.dataset:
             self._quantize(spec, self.dataset.folder, listener)
-        made = [each for each in Precision if context.layout.ir_path(spec, each).is_file()]
-        report["irs"] = [precision.value for precision in made]
         model = self._pose_model(spec)
         if model:
             report |= self._run(model, listener)
