@@ -106,8 +106,8 @@ def test_figures_that_were_measured_on_another_ir_are_found(zoo):
 def test_an_accuracy_of_another_ir_is_found_and_a_speed_is_a_warning(zoo):
     xml = zoo / "out" / "public" / NAME / "FP16" / f"{NAME}.xml"
 
-    def findings(digest, version, kind="accuracy", people="the whole image"):
-        row = f"precision: FP16, irs: {digest!r}, tools: {{openvino: {version!r}}}, machine: m"
+    def findings(digest, version, kind="accuracy", people="the whole image", made="FP16"):
+        row = f"precision: {made}, irs: {digest!r}, tools: {{openvino: {version!r}}}, machine: m"
         row += f", settings: {{people_from: {people}}}"
         figures = {"accuracy": "{AP: 0.5}", "speed": "{throughput_fps: 9.5}"}[kind]
         text = f"{kind}: [{{{row}, figures: {figures}}}]\n"
@@ -120,7 +120,10 @@ def test_an_accuracy_of_another_ir_is_found_and_a_speed_is_a_warning(zoo):
     assert findings("0" * 16, here, "speed") == [("artifact-measured", "warning")]
     assert findings(digest_irs([xml]), here) == []
     assert findings("0" * 16, "2024.6.0") == []  # its IR may have other bytes
-    assert findings("0" * 16, here, people="nanodet-g") == []  # it is of two networks
+    assert findings("0" * 16, here, made="FP16-INT8") == []  # it is not here
+    both = digest_irs([xml, xml])  # as if it were its own detector
+    assert findings(both, here, people=NAME) == []
+    assert findings(digest_irs([xml]), here, people=NAME) == [("artifact-measured", "error")]
 
 
 def test_bytes_that_changed_are_found(zoo):

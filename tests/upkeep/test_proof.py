@@ -215,11 +215,13 @@ def test_what_is_proven_is_not_done_again_after_two_interruptions(mirror, shared
     git(tmp_path, "add", "--intent-to-add", "models")
     (clone / "zoo.patch").write_text(git(tmp_path, "diff", "models"), "utf-8")
     git(clone, "apply", "zoo.patch")
-    rows = read_measured(clone / "models" / "public" / tinypose / "measured.yml")
-    assert rows == read_measured(tmp_path / "models" / "public" / tinypose / "measured.yml")
-    assert {each.kind for each in rows} == {"complexity", "accuracy", "quantization", "speed"}
-    precisions = {each.precision for each in rows if each.kind == "accuracy"}
-    assert precisions == {Precision.FP16, Precision.FP16_INT8}
+    kinds = {}
+    for name in (detector, tinypose):
+        rows = read_measured(clone / "models" / "public" / name / "measured.yml")
+        assert rows == read_measured(tmp_path / "models" / "public" / name / "measured.yml")
+        kinds[name] = {each.kind for each in rows}
+    assert kinds[detector] == {"quantization", "speed"}
+    assert kinds[tinypose] >= {"complexity", "accuracy", "speed"}
     assert prove("no such text", signal.SIGKILL)[1].startswith(
         "0 of 2 models to prove: at most 0.00 GB"
     )
