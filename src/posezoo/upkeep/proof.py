@@ -118,8 +118,8 @@ class Proving:
         hours = len(due) * _HOURS
         for spec in due:
             if model := self._pose_model(spec):
-                speeds = measurements_of(model, "speed")
-                slowest = max((each.figures["latency_p50_ms"] for each in speeds), default=0.0)
+                speeds = [each.figures for each in measurements_of(model, "speed")]
+                slowest = max((each.get("latency_p50_ms", 0) for each in speeds), default=0)
                 hours += images * slowest / 3.6e6
         return (
             f"{len(due)} of {format_count(len(specs), 'model')} to prove: at most {size / 1e9:.2f}"
