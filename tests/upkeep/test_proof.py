@@ -205,7 +205,8 @@ def test_what_is_proven_is_not_done_again_after_two_interruptions(mirror, shared
     code, text = prove(f"{detector}: quantizing", signal.SIGKILL)
     assert code == -signal.SIGKILL and text.startswith("2 of 2 models to prove: at most 0.01 GB")
     code, text = prove(f"measuring {detector}", signal.SIGINT)
-    assert code == 130 and text.startswith("1 of 2 models to prove")
+    assert code == 130, text
+    assert text.startswith("1 of 2 models to prove") and "run the same command again" in text
     assert f"measuring {movenet}" not in text and f"{detector}: converting" not in text
     code, text = prove("no such text", signal.SIGKILL)
     assert code == 1, text  # their publishers are not in this world
