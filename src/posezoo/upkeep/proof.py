@@ -34,6 +34,7 @@ from posezoo.core.pipeline.get import get
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.versions import package_versions
+from posezoo.core.workers.processes import run_in_child
 from posezoo.measure.benchmark_cases import BenchmarkOptions, CaseMaker
 from posezoo.measure.benchmarking.benchmark_process import BenchmarkSchedule, run_rounds
 from posezoo.measure.coco import CocoDataset
@@ -202,15 +203,14 @@ class Proving:
             return
         for plan in plan_required_irs(spec, context, photos, is_dry_run=False):
             get(plan.resolved, context, listener=listener)
-        # An earlier run may have been interrupted between the IR and its record.
-        options = QuantizationOptions((INT8,), force=True)
         try:
-            quantized = quantize(plan_int8(spec, context, photos, options), listener=listener)
+            # In this process, the next model crashed OpenVINO after a refused one.
+            rows = run_in_child(_quantize, spec, context, photos, of=spec.full_name)
         except QuantizationError as error:
             listener(WarningIssued(f"{spec.full_name}: no INT8: {error.problem}"))
             return
         path = self.folder / "evaluations" / f"{spec.full_name}-int8.json"
-        write_result(path, json.dumps(to_measurements(quantized)).encode(), listener)
+        write_result(path, json.dumps(rows).encode(), listener)
         record_measurements(spec, [row for _, row in read_measurement_file(path)])
 
     def _measure_speeds(
@@ -293,6 +293,12 @@ class Proving:
             if abs(ap - claim.value) > MAX_DIFFERENCE
         ]
         return {"AP": ap, "notes": notes}
+
+
+def _quantize(spec: ModelSpec, context: Context, photos: Path) -> list[dict[str, object]]:
+    """Make the INT8 IR, also if an interrupted run left it without its record; the records."""
+    options = QuantizationOptions((INT8,), force=True)
+    return to_measurements(quantize(plan_int8(spec, context, photos, options)))
 
 
 def render_page(reports: Mapping[str, Mapping[str, Any]], failures: Mapping[str, str]) -> str:
