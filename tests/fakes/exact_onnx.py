@@ -1,9 +1,12 @@
-"""The ONNX of OpenMMLab's and Megvii's models with the published layers and generated weights."""
+"""OpenMMLab's, Megvii's and Roboflow's models with the published layers and generated weights."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
+
+import pytest
 
 from fakes.when_used import import_when_used
 from fakes.yolox_networks import Box
@@ -12,6 +15,7 @@ from posezoo.core.declarations.model import ModelSpec
 rtmdet = import_when_used("fakes.rtmdet")
 rtmpose = import_when_used("fakes.rtmpose")
 yolox_networks = import_when_used("fakes.yolox_networks")
+torch = import_when_used("torch")
 
 
 def generate_onnx(spec: ModelSpec, people: Sequence[Box], folder: Path) -> bytes:
@@ -30,3 +34,13 @@ def generate_onnx(spec: ModelSpec, people: Sequence[Box], folder: Path) -> bytes
     if family in ("rtmo", "yolox"):
         return yolox_networks.generate_onnx(folder, f"{family}-{size}", height, people)
     raise NotImplementedError(f"tests/fakes has no network of {family}")
+
+
+def rf_detr_checkpoint() -> bytes:
+    """RF-DETR Keypoint's checkpoint, which only its authors' package can make: ``pip install "rfdetr[onnx]"``."""
+    rfdetr = pytest.importorskip("rfdetr", reason="needs rfdetr")
+    torch.manual_seed(0)
+    detector = rfdetr.RFDETRKeypointPreview(pretrain_weights=None, num_classes=1, device="cpu")
+    content = io.BytesIO()
+    torch.save({"model": detector.model.model.state_dict()}, content)
+    return content.getvalue()
