@@ -64,7 +64,7 @@ def write_registry(folder: Path, name: str, people: int) -> None:
             (path.parents[1] / detector / path.name).read_text("utf-8")
         )
     for each, declared in models.items():
-        generate = import_module("fakes.exact_onnx").generate_onnx
+        generate = import_module("fakes.exact_networks").generate_onnx
         content = generate(registry.find(each), places_of(people), folder)
         file = folder / f"{each}.onnx"
         file.write_bytes(content)
