@@ -374,7 +374,7 @@ def main() -> int:
         # A process for each model: what it held in memory ends with it.
         with context.Pool(1, maxtasksperchild=1) as pool:
             for name in names if not args.dry_run else ():
-                found = pool.apply(rehearse, (name, args.photos, mirror))
+                found = pool.apply(rehearse, (name, args.photos.resolve(), mirror))
                 print("\t".join(found.values()), flush=True)
                 rows = read_table()  # another rehearsal may have written since
                 differences += differing_steps(rows[name], found)
