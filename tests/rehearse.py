@@ -181,6 +181,8 @@ class Rehearsal:
         self.folder: Path = world.folder
         self.registry = open_registry()
         self.whole = self.registry.composite_of(spec)
+        #: Whether its publisher has INT8, too.
+        self.has_int8 = any(Precision.FP16_INT8 in file.name for file in spec.files)
         self.picture = photo.draw(self.folder)
 
     def publish(self, mirror: Path) -> str:
@@ -207,7 +209,8 @@ class Rehearsal:
                 break
 
     def get(self) -> str:
-        return self.ask("get", self.spec.name)[0]
+        words = ["--precisions", "FP32,FP16,FP16-INT8"] if self.has_int8 else []
+        return self.ask("get", self.spec.name, *words)[0]
 
     def run(self) -> str:
         out = self.folder / "poses"
@@ -232,8 +235,7 @@ class Rehearsal:
         photos.mkdir()
         for path in sorted(self.photo.folder.glob("*.jpg"))[:PHOTOS]:
             (photos / path.name).symlink_to(path.resolve())
-        is_published = any(Precision.FP16_INT8 in file.name for file in self.spec.files)
-        words = ["--measure_only"] if is_published else []
+        words = ["--measure_only"] if self.has_int8 else []
         cell, printed = self.ask("quantize", self.spec.name, "--dataset_dir", photos, *words)
         # Generated weights cannot judge INT8: that it was compared is the end of this step.
         return f"{DONE}, and not kept" if NOT_KEPT in printed else cell
