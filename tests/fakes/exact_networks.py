@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.irs import state_images
 from fakes.weights import conditioned
 from fakes.when_used import import_when_used
 from fakes.yolox_networks import Box
@@ -62,7 +63,7 @@ def generate_irs(spec: ModelSpec, folder: Path) -> dict[str, bytes]:
     steps = ov.preprocess.PrePostProcessor(model)
     steps.input().model().set_layout(ov.Layout(definition.input.layout))
     steps.input().preprocess().mean(definition.input.mean).scale(definition.input.scale)
-    model = steps.build()
+    model = state_images(steps.build())
     model.input().set_names({spec.inputs[0].name})
     for port in model.outputs:
         (output,) = (each for each in spec.outputs if each.shape[1] == port.shape[1])
