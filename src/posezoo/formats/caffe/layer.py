@@ -69,11 +69,11 @@ def constant(values: ArrayLike) -> Node:
     return ops.constant(np.asarray(values, np.float32))
 
 
-def along_axis(values: Array, rank: int, axis: int) -> Array:
-    """A vector in a shape that is added to or multiplied with one axis of a tensor."""
+def along_axis(values: Array, rank: int, axis: int) -> Node:
+    """A vector as a constant that is added to or multiplied with one axis of a tensor."""
     shape = [1] * rank
     shape[axis] = -1
-    return values.reshape(shape)
+    return constant(values.reshape(shape))
 
 
 def rank_of(output: Node | Output) -> int:

@@ -62,8 +62,7 @@ def _build_convolution(layer: Layer) -> Node:
     )
     if not declared.flag("bias_term", True):
         return convolved
-    bias = along_axis(layer.vector(1), 4, 1)
-    return ops.add(convolved, constant(bias))
+    return ops.add(convolved, along_axis(layer.vector(1), 4, 1))
 
 
 def _build_pooling(layer: Layer) -> Node:
@@ -183,10 +182,6 @@ def _build_relu(layer: Layer) -> Node:
     return ops.relu(layer.input)
 
 
-def _build_prelu(layer: Layer) -> Node:
-    return ops.prelu(layer.input, constant(layer.vector(0)))
-
-
 def _build_power(layer: Layer) -> Node:
     declared = layer.declared.message("power_param")
     scale = declared.number("scale", 1)
@@ -229,12 +224,10 @@ def _build_batch_norm(layer: Layer) -> Node:
     return _scale_channels(layer.input, factor, -mean * factor)
 
 
-def _scale_channels(values: Output, factor: Node, offset: Node, axis: int = 1) -> Node:
+def _scale_channels(values: Output, factor: Array, offset: Array, axis: int = 1) -> Node:
     rank = rank_of(values)
-    factors = along_axis(factor, rank, axis)
-    offsets = along_axis(offset, rank, axis)
-    product = ops.multiply(values, constant(factors))
-    return ops.add(product, constant(offsets))
+    product = ops.multiply(values, along_axis(factor, rank, axis))
+    return ops.add(product, along_axis(offset, rank, axis))
 
 
 def _build_scale(layer: Layer) -> Node:
@@ -246,7 +239,7 @@ def _build_scale(layer: Layer) -> Node:
     factor = layer.vector(0)
     if declared.flag("bias_term", False):
         return _scale_channels(layer.input, factor, layer.vector(1), axis)
-    return ops.multiply(layer.input, constant(along_axis(factor, rank, axis)))
+    return ops.multiply(layer.input, along_axis(factor, rank, axis))
 
 
 def _multiply_inputs(layer: Layer, axis: int) -> Node:
@@ -303,8 +296,7 @@ def _build_normalize(layer: Layer) -> Node:
     axes = [1, 2, 3] if declared.flag("across_spatial", True) else [1]
     epsilon = declared.number("eps", 1e-10)
     normalized = ops.normalize_l2(layer.input, axes, epsilon, "add")
-    factors = along_axis(layer.vector(0), 4, 1)
-    return ops.multiply(normalized, constant(factors))
+    return ops.multiply(normalized, along_axis(layer.vector(0), 4, 1))
 
 
 def _build_prior_box(layer: Layer) -> Node:
@@ -377,7 +369,7 @@ LAYERS: Mapping[str, LayerBuilder] = {
     "InnerProduct": _build_inner_product,
     "LRN": _build_lrn,
     "Normalize": _build_normalize,
-    "PReLU": _build_prelu,
+    "PReLU": lambda layer: ops.prelu(layer.input, constant(layer.vector(0))),
     "Permute": _build_permute,
     "Pooling": _build_pooling,
     "Power": _build_power,
