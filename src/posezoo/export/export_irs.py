@@ -24,7 +24,7 @@ from posezoo.core.declarations.model import (
 )
 from posezoo.core.errors import InferenceError
 from posezoo.core.ir.openvino_import import error_text, import_openvino, openvino_core, static_sizes
-from posezoo.core.ir.provenance import SUFFIXES, Provenance, read_ir_record
+from posezoo.core.ir.provenance import SUFFIXES, read_ir_record
 from posezoo.core.layout import ModelLayout
 from posezoo.core.resolve.input_options import InputOptions
 from posezoo.core.resolve.resolved import Converter, Resolved, Target
@@ -132,31 +132,15 @@ def made_from_ir(wanted: Resolved, usual: Resolved) -> Resolved:
     assert record, "an IR that is up to date has a record"
     xml = wanted.layout.converted_ir_path(wanted.spec, own.precision)
     target = Target(own.precision, xml, Converter.OPENVINO)  # a lock lists the IR it is made from
-    return replace(
-        wanted,
-        route=Route.IR,
-        runs_upstream_code=False,
-        layout=ModelLayout(usual.layout.output_dir, wanted.layout.output_dir),
-        targets=(target,),
-        base=_as_published(wanted.spec, usual.spec, own.precision, record),
-        not_compared=record.not_compared,
-    )
-
-
-def _as_published(
-    wanted: ModelSpec, usual: ModelSpec, precision: Precision, record: Provenance
-) -> ModelSpec:
-    """The model with other inputs, as if the IR with its own ones was published."""
     files = tuple(
-        SourceFile(f"{precision}/{usual.name}{suffix}", content.size, content.digest)
+        SourceFile(f"{own.precision}/{usual.spec.name}{suffix}", content.size, content.digest)
         for suffix, content in record.contents.items()
     )
-    inputs = tuple(map(_as_in_ir, wanted.inputs, usual.inputs))
-    return replace(
-        wanted,
+    published = replace(
+        wanted.spec,
         framework=Framework.DLDT,
         files=files,
-        inputs=inputs,
+        inputs=tuple(map(_as_in_ir, wanted.spec.inputs, usual.spec.inputs)),
         input_model="",
         network=None,
         checkpoint="",
@@ -164,6 +148,15 @@ def _as_published(
         mo_args=(),
         recorded_outputs=None,
         int8_ranges=None,
+    )
+    return replace(
+        wanted,
+        route=Route.IR,
+        runs_upstream_code=False,
+        layout=ModelLayout(usual.layout.output_dir, wanted.layout.output_dir),
+        targets=(target,),
+        base=published,
+        not_compared=record.not_compared,
     )
 
 

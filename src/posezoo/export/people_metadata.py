@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from posezoo.core.declarations.model import Decoder, ModelSpec
+from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.skeletons import SKELETONS, skeleton_of
 from posezoo.core.ir.ir_writer import SECTION
 from posezoo.core.ir.people_metadata import PIPELINE, describe_people
@@ -95,9 +95,10 @@ def describe_pipeline(model: ExportedModel, suffix: str = ".xml") -> dict[str, s
     decoder = spec.decoding.decoder
     options: TopDownOptions | BlazePoseOptions = resolve_options(decoder)
     count = next(port.shape[1] for port in model.outputs if len(port.shape) == 3)
-    skeleton = (
-        decoder.skeleton or spec.own_skeleton or SKELETONS[_skeleton_name(spec, decoder, count)]
-    )
+    skeleton = decoder.skeleton or spec.own_skeleton
+    if skeleton is None:
+        name = spec.skeleton or find_decoder(decoder.name).skeleton or skeleton_of(count)
+        skeleton = SKELETONS[name]
     facts = {
         **describe_people(people),
         "crop": _name_crop(spec),
@@ -109,7 +110,8 @@ def describe_pipeline(model: ExportedModel, suffix: str = ".xml") -> dict[str, s
         _, color = fit_to_input(decoder, spec.first_input)
         facts["padding"] = f"{options.padding:g}"
         facts["min_pose_score"] = f"{options.min_pose_score:g}"
-        facts["outside"] = _join(color if options.blank_is_mean else (0, 0, 0))
+        outside = color if options.blank_is_mean else (0, 0, 0)
+        facts["outside"] = " ".join(f"{value:g}" for value in outside)
     detector = model.detector
     if detector is None:
         return facts
@@ -122,10 +124,6 @@ def describe_pipeline(model: ExportedModel, suffix: str = ".xml") -> dict[str, s
     return facts
 
 
-def _skeleton_name(spec: ModelSpec, decoder: Decoder, count: int) -> str:
-    return spec.skeleton or find_decoder(decoder.name).skeleton or skeleton_of(count)
-
-
 def _describe_similarity(skeleton: Skeleton) -> str:
     """As ``pose_similarity``: COCO's keypoints, if the skeleton has all of them."""
     indices = coco_order(skeleton)
@@ -134,10 +132,6 @@ def _describe_similarity(skeleton: Skeleton) -> str:
         indices = [*range(len(skeleton.keypoints))]
         sigmas = usual_sigmas(skeleton)
     return " ".join(f"{index} {sigma:g}" for index, sigma in zip(indices, sigmas, strict=True))
-
-
-def _join(values: tuple[float, ...]) -> str:
-    return " ".join(f"{value:g}" for value in values)
 
 
 def render_pipeline(model: ExportedModel, folder: str) -> Iterator[ExportFile]:

@@ -190,11 +190,19 @@ class _Writer:
         """Write a part, and return its position."""
         if isinstance(part, NewTable):
             return self._write_table(part.fields)
+        start = 0
         if isinstance(part, NewVector):
-            return self._write_vector(part.items)
-        if isinstance(part, NewBytes):
-            return self._write_bytes(part.content)
-        return 0
+            self._align(4)
+            start = len(self.written)
+            self._append(len(part.items))
+            for item in part.items:
+                self._append(item)
+        elif isinstance(part, NewBytes):
+            self._align(16, before=4)
+            start = len(self.written)
+            self._append(len(part.content))
+            self.written += part.content + b"\0"
+        return start
 
     def _write_table(self, fields: Fields) -> int:
         indices = sorted(fields)
@@ -209,21 +217,6 @@ class _Writer:
         self._append(size)
         for index in indices:
             self._append(fields[index])
-        return start
-
-    def _write_vector(self, items: Sequence[int | Part]) -> int:
-        self._align(4)
-        start = len(self.written)
-        self._append(len(items))
-        for item in items:
-            self._append(item)
-        return start
-
-    def _write_bytes(self, content: bytes) -> int:
-        self._align(16, before=4)
-        start = len(self.written)
-        self._append(len(content))
-        self.written += content + b"\0"
         return start
 
     def _append(self, item: int | Part) -> None:

@@ -17,7 +17,7 @@ from posezoo.formats.onnx_graph import OnnxGraph, make_error
 from posezoo.formats.onnx_operations import OPERATIONS
 
 if TYPE_CHECKING:
-    from openvino import Model, Node
+    from openvino import Model
 
 # Also has the opset: 18, the first with Mish, which ONNX Runtime reads since 1.14, and OpenCV 5.
 _FUNCTIONS = Path(__file__).with_name("onnx_functions.txt")
@@ -76,15 +76,11 @@ def _add_operations(graph: OnnxGraph, network: Model) -> None:
         elif kind not in ("Constant", "Result"):
             if kind not in OPERATIONS:
                 raise make_error(node, "cannot be written as ONNX")
-            _add_operation(graph, node)
-
-
-def _add_operation(graph: OnnxGraph, node: Node) -> None:
-    try:
-        OPERATIONS[node.get_type_name()](graph, node)
-    except RuntimeError as error:  # of OpenVINO, which does not know a side
-        raise make_error(node, "of unknown sides cannot be written as ONNX") from error
-    except KeyError as error:
-        problem = f"a version without the attribute {error} cannot be written as ONNX"
-        raise make_error(node, problem) from error
-    graph.set_outputs(node)
+            try:
+                OPERATIONS[kind](graph, node)
+            except RuntimeError as error:  # of OpenVINO, which does not know a side
+                raise make_error(node, "of unknown sides cannot be written as ONNX") from error
+            except KeyError as error:
+                problem = f"a version without the attribute {error} cannot be written as ONNX"
+                raise make_error(node, problem) from error
+            graph.set_outputs(node)

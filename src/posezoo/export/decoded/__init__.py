@@ -25,7 +25,7 @@ from posezoo.core.plugins import import_part
 from posezoo.export.decoded.decoding_options import find_decoder_network
 
 if TYPE_CHECKING:
-    from openvino import Model, Node
+    from openvino import Model
 
     from posezoo.poses.letterbox import Size
 
@@ -109,7 +109,12 @@ def append_decoder(network: Model, spec: ModelSpec) -> Model:
     if not spec.is_ir:  # folding would make INT8 weights f32
         # Else OpenVINO does not know in FP16 which sizes follow from the image's.
         fold_constants(network)
-    maps = _find_maps(network, spec)
+    ports = {name: port for port in network.outputs for name in port.names}
+    shapes = {name: static_sizes(port.partial_shape) for name, port in ports.items()}
+    maps = {
+        role: nodes.to_float(ports[name].node.input_value(0))
+        for role, name in match_roles(spec, shapes).items()
+    }
     for port in network.outputs:  # the names of the outputs become free for those of the decoder
         port.node.input_value(0).set_names(set(map(inner_name, port.names)))
     build = import_part(record.graph.build, FunctionType)
@@ -132,16 +137,6 @@ def append_decoder(network: Model, spec: ModelSpec) -> Model:
         node.output(0).set_names({name})
         results.append(ov.opset13.result(node))
     return ov.Model(results, network.get_parameters(), network.get_friendly_name())
-
-
-def _find_maps(network: Model, spec: ModelSpec) -> dict[str, Node]:
-    """The decoder's inputs by role, as floats."""
-    from posezoo.export.decoded import nodes
-
-    ports = {name: port for port in network.outputs for name in port.names}
-    shapes = {name: static_sizes(port.partial_shape) for name, port in ports.items()}
-    roles = match_roles(spec, shapes)
-    return {role: nodes.to_float(ports[name].node.input_value(0)) for role, name in roles.items()}
 
 
 def inner_name(name: str) -> str:

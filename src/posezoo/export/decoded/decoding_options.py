@@ -55,8 +55,16 @@ def with_decoding(
             min_score = float(getattr(resolve_options(named), option))
     if target_size and decoder.approach != "bottom-up":
         raise _refused(spec, "its input size is fixed", "leave out --height")
+    inputs = tuple(map(_with_usual_size, spec.inputs))
+    target = target_size or spec.target_size
+    if target:
+        inputs = tuple(_with_target_size(port, named, target) for port in inputs)
+    # Their sizes follow from those of the inputs.
+    outputs = tuple(
+        replace(port, shape=()) if target or -1 in port.shape else port for port in spec.outputs
+    )
     decoding = Decoding(named, max_people or 0, min_score)
-    return _with_size_of_run(replace(spec, decoding=decoding), named, target_size)
+    return replace(spec, decoding=decoding, inputs=inputs, outputs=outputs)
 
 
 def _refused(
@@ -78,18 +86,6 @@ def _find_score_option(
         problem = f"finds one person, so --max_people {max_people} cannot be used"
         raise _refused(spec, problem, "remove --max_people")
     return decoder.graph.score_option if decoder.graph else ""
-
-
-def _with_size_of_run(spec: ModelSpec, decoder: Decoder, target_size: int | None) -> ModelSpec:
-    inputs = tuple(map(_with_usual_size, spec.inputs))
-    target = target_size or spec.target_size
-    if target:
-        inputs = tuple(_with_target_size(port, decoder, target) for port in inputs)
-    # Their sizes follow from those of the inputs.
-    outputs = tuple(
-        replace(port, shape=()) if target or -1 in port.shape else port for port in spec.outputs
-    )
-    return replace(spec, inputs=inputs, outputs=outputs)
 
 
 def _with_usual_size(port: Input) -> Input:
