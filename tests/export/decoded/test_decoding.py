@@ -40,7 +40,7 @@ from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.settings import read_settings, to_settings
 from posezoo.core.verify import check_artifacts
 from posezoo.export.decoded import append_decoder, nodes
-from posezoo.export.decoded.decoding_options import with_decoding
+from posezoo.export.decoded import with_decoding
 from posezoo.export.decoded.frames import FrameFit
 from posezoo.poses.blazepose import BlazePoseOptions, decode_faces
 from posezoo.poses.decoders import DECODERS, find_decoder, resolve_options
