@@ -198,8 +198,8 @@ class _TFLiteRewriting:
             bias = inputs[3]
         else:
             bias = len(tensors)
-            name = NewBytes(f"{title}/zero".encode())
-            zero = {0: NewVector([1]), 1: _FLOAT32, 2: len(self.buffers), 3: name}
+            named = NewBytes(f"{title}/zero".encode())
+            zero: Fields = {0: NewVector([1]), 1: _FLOAT32, 2: len(self.buffers), 3: named}
             tensors.append(NewTable(zero))
         maps: Fields = {1: _FLOAT32, 3: NewBytes(f"{title}/without_bias".encode())}
         between = len(tensors)

@@ -15,7 +15,6 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from posezoo.core.arrays import Array
 from posezoo.core.declarations.model import (
     OWN_CHECKPOINT,
     Decoder,
@@ -315,7 +314,7 @@ def _keypoint_count(arguments: Mapping[str, str | int | bool]) -> int:
 
 
 def require_fitting_skeleton(
-    model: ModelSpec, arguments: Mapping[str, str | int | bool] | None = None
+    spec: ModelSpec, arguments: Mapping[str, str | int | bool] | None = None
 ) -> None:
     """Make sure that a model of our networks has the keypoints of its own skeleton, if it has one.
 
@@ -325,7 +324,7 @@ def require_fitting_skeleton(
     Raises:
         InferenceError: it has others, or OpenPose's decoder does not get the fields of its limbs.
     """
-    decoder = model.decoder
+    decoder = spec.decoder
     if decoder is None or decoder.skeleton is None:
         return
     from posezoo.poses.decoders import resolve_options
@@ -335,17 +334,17 @@ def require_fitting_skeleton(
     resolve_options(decoder)
     if decoder.name == "openpose":
         limb_table(decoder.skeleton)
-    if model.network is None:
+    if spec.network is None:
         return
     if arguments is None:
-        definition = find_network(model.network.name)
-        arguments = definition.complete_arguments(**model.network.arguments)
+        definition = find_network(spec.network.name)
+        arguments = definition.complete_arguments(**spec.network.arguments)
     count = len(decoder.skeleton.keypoints)
     try:
         require_count(decoder.skeleton, _keypoint_count(arguments))
     except InferenceError as error:
-        if "keypoints" in arguments and "keypoints" not in model.network.arguments:
-            name = model.network.name
+        if "keypoints" in arguments and "keypoints" not in spec.network.arguments:
+            name = spec.network.name
             error.hint = (
                 f"if the network finds {count}, say so in model.yml:"
                 f" network: {{name: {name}, keypoints: {count}}}"
@@ -400,18 +399,18 @@ def write_random_checkpoint(choice: NetworkChoice, path: Path) -> None:
     verified_files.write_atomically(path, content.getvalue())
 
 
-def with_dynamic_shape(model: ModelSpec) -> ModelSpec:
+def with_dynamic_shape(spec: ModelSpec) -> ModelSpec:
     """The model with dynamic dimensions: those that its inputs declare; by default height and
     width.
 
     A ConversionError if it is not one of our networks: the sizes of a published graph are fixed.
     """
-    network = require_network(model)
-    inputs = model.inputs or (find_network(network.name).input,)
+    network = require_network(spec)
+    inputs = spec.inputs or (find_network(network.name).input,)
     letters = {letter for port in inputs for letter in port.dynamic} or {"H", "W"}
     dynamic_inputs = tuple(_with_open_dimensions(port, letters) for port in inputs)
-    dynamic_outputs = tuple(_with_open_dimensions(port, letters) for port in model.outputs)
-    return replace(model, inputs=dynamic_inputs, outputs=dynamic_outputs)
+    dynamic_outputs = tuple(_with_open_dimensions(port, letters) for port in spec.outputs)
+    return replace(spec, inputs=dynamic_inputs, outputs=dynamic_outputs)
 
 
 def _with_open_dimensions(port: PortT, letters: set[str]) -> PortT:
@@ -424,17 +423,10 @@ def _with_open_dimensions(port: PortT, letters: set[str]) -> PortT:
 class _OwnNetworks(OwnNetworks):
     """The networks of the catalog."""
 
-    def with_known_network(self, spec: ModelSpec) -> ModelSpec:
-        return with_known_network(spec)
-
-    def require_fitting_skeleton(self, spec: ModelSpec) -> None:
-        require_fitting_skeleton(spec)
-
-    def with_dynamic_shape(self, spec: ModelSpec) -> ModelSpec:
-        return with_dynamic_shape(spec)
-
-    def read_checkpoint(self, path: Path) -> Mapping[str, Array]:
-        return read_checkpoint(path)
+    with_known_network = staticmethod(with_known_network)
+    require_fitting_skeleton = staticmethod(require_fitting_skeleton)
+    with_dynamic_shape = staticmethod(with_dynamic_shape)
+    read_checkpoint = staticmethod(read_checkpoint)
 
 
 OWN_NETWORKS = _OwnNetworks()

@@ -41,31 +41,24 @@ def main() -> int:
     os.dup2(2, 1)
     job = json.loads(sys.stdin.buffer.readline())
     images = sys.stdin.buffer.read()
-    code = 0
-    error_class = ""
-    problem = ""
-    hint = ""
+    refusal = {}
     try:
         _run(job, images, result)
     except PosezooError as error:
-        code = REFUSED
-        error_class = type(error).__name__
-        problem = error.problem
-        hint = error.hint
-    except (
-        RuntimeError,
-        ValueError,
-        MemoryError,
-    ) as error:
+        refusal = {
+            "kind": type(error).__name__,
+            "problem": error.problem,
+            "hint": error.hint,
+        }
+    except (RuntimeError, ValueError, MemoryError) as error:
         # From PyTorch; only the first line is useful.
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        code = REFUSED
         problem = f"{job['checkpoint']}: PyTorch cannot {job['task']} it: {first_line}"
+        refusal = {"kind": "", "problem": problem, "hint": ""}
     with result:
-        if code:
-            refusal = {"kind": error_class, "problem": problem, "hint": hint}
+        if refusal:
             result.write(json.dumps(refusal).encode())
-    return code
+    return REFUSED if refusal else 0
 
 
 def _run(job: dict[str, Any], images: bytes, result: BinaryIO) -> None:

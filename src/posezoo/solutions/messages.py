@@ -494,18 +494,14 @@ def messages_of(module: str) -> dict[str, type[ProtoMessage]]:
     return {name: MESSAGES[name] for name in TABLES["messages"][module] if "." not in name}
 
 
-def _nest() -> None:
-    for name, message in MESSAGES.items():
-        outer, _, inner = name.rpartition(".")
-        if outer:
-            setattr(MESSAGES[outer], inner, message)
-    for number, name in enumerate(FORMATS):
-        setattr(MESSAGES["LocationData"], name, number)
-    for name, number in TABLES["image_formats"].items():
-        setattr(MESSAGES["ImageFormat"], name, number)
-
-
-_nest()
+for _name, _message in MESSAGES.items():
+    _outer, _, _inner = _name.rpartition(".")
+    if _outer:
+        setattr(MESSAGES[_outer], _inner, _message)
+for _number, _name in enumerate(FORMATS):
+    setattr(MESSAGES["LocationData"], _name, _number)
+for _name, _number in TABLES["image_formats"].items():
+    setattr(MESSAGES["ImageFormat"], _name, _number)
 
 
 def create_landmarks(name: str, rows: Array) -> Any:

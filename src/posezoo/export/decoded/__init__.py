@@ -124,7 +124,7 @@ def append_decoder(network: Model, spec: ModelSpec) -> Model:
     try:
         values, scores = build(maps, size, options, decoding.max_people)
         if record.has_pixel_centers:
-            values = nodes.shift(values, 0.5)
+            values = values + nodes.constant([0.5, 0.5, 0])
         if spec.inputs and spec.inputs[0].resize:
             values = FrameFit.of(spec).to_frame(values, network.inputs[0])
         values, scores = nodes.keep_people(values, scores, decoding.min_score)
