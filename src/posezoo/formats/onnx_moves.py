@@ -190,14 +190,6 @@ def _write_space_to_depth(graph: OnnxGraph, node: Node) -> None:
     graph.add("SpaceToDepth", graph.input(node), blocksize=node.get_attributes()["block_size"])
 
 
-def _factors(node: Node) -> Array:
-    """How much an operation enlarges each side: whole numbers, which the sizes state exactly."""
-    factors: Array = np.divide(node.get_output_shape(0), node.get_input_shape(0))
-    if (factors % 1).any():
-        raise make_error(node, "factors with fractions cannot be written as ONNX")
-    return factors
-
-
 def _find_rounding(node: Node) -> str:
     """ONNX's name of how the nearest pixel is found. OpenVINO's ``simple`` cuts the places of sides
     that grow, and rounds up those of sides that shrink.
@@ -227,7 +219,11 @@ def _write_interpolation(graph: OnnxGraph, node: Node) -> None:
     if attributes["shape_calculation_mode"] == "sizes":
         target = ["", "", graph.constant(sizes[order])]
     else:
-        target = ["", graph.constant(_factors(node)[order])]
+        # Whole numbers, which the sizes state exactly.
+        factors: Array = np.divide(node.get_output_shape(0), node.get_input_shape(0))
+        if (factors % 1).any():
+            raise make_error(node, "factors with fractions cannot be written as ONNX")
+        target = ["", graph.constant(factors[order])]
     resized = graph.add(
         "Resize",
         graph.add("Transpose", graph.input(node), perm=order.tolist()),

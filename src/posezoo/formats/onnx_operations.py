@@ -33,26 +33,21 @@ def _write_convolution(graph: OnnxGraph, node: Node) -> None:
     written = "Conv"
     if "Backprop" in kind:
         written = "ConvTranspose"
-        window["output_padding"] = _output_padding(node, shape[2:])
+        sides = zip(
+            node.get_output_shape(0)[2:],
+            node.get_input_shape(0)[2:],
+            attributes["strides"],
+            attributes["dilations"],
+            shape[2:],
+            np.add(attributes["pads_begin"], attributes["pads_end"]),
+            strict=True,
+        )
+        # What it adds at the end of each side.
+        window["output_padding"] = [
+            int(out - (stride * (side - 1) + dilation * (size - 1) + 1 - pad))
+            for out, side, stride, dilation, size, pad in sides
+        ]
     graph.add(written, graph.input(node), weights, group=groups, **window)
-
-
-def _output_padding(node: Node, kernel: list[int]) -> list[int]:
-    """What a transposed convolution adds at the end of each side."""
-    attributes = node.get_attributes()
-    sides = zip(
-        node.get_output_shape(0)[2:],
-        node.get_input_shape(0)[2:],
-        attributes["strides"],
-        attributes["dilations"],
-        kernel,
-        strict=True,
-    )
-    pads = np.add(attributes["pads_begin"], attributes["pads_end"])
-    return [
-        int(out - (stride * (side - 1) + dilation * (size - 1) + 1 - pad))
-        for (out, side, stride, dilation, size), pad in zip(sides, pads, strict=True)
-    ]
 
 
 def _write_pooling(graph: OnnxGraph, node: Node) -> None:

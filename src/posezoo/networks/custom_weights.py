@@ -169,7 +169,21 @@ def spec_with_checkpoint(
         PosezooError: the name is not allowed for a model.
     """
     if isinstance(model, str):
-        model = _spec_of_network(model, checkpoint)
+        definition = find_network(model)
+        model = ModelSpec(
+            name=model,
+            family=Family.PUBLIC,
+            path=checkpoint,
+            description=f"The network {model} with weights of one's own.",
+            task="human_pose_estimation",
+            framework=Framework.PYTORCH,
+            license=License(),
+            files=(),
+            inputs=(definition.input,),
+            outputs=tuple(Output(output, ()) for output in definition.output_names()),
+            self_check=definition.self_check,
+            network=NetworkChoice(model),
+        )
     model = with_known_network(model)
     choice = require_network(model)
     weights = pretrained.read_network_checkpoint(
@@ -227,6 +241,16 @@ def spec_of_checkpoint(registry: Registry, checkpoint: Path) -> ModelSpec:
     name = name_weights(spec, checkpoint)
     file_name = f"{name}{checkpoint.suffix}"
     path = checkpoint.absolute()
+    torch = import_optional("torch", extra="torch")
+    choice = require_network(spec)
+    definition = find_network(choice.name).with_names(choice.names)
+    with torch.device("meta"), torch.no_grad():  # takes no memory, and computes nothing
+        module = definition.build(**choice.arguments)
+        results = module(torch.empty(spec.inputs[0].shape))
+    if isinstance(results, torch.Tensor):
+        results = (results,)
+    names = definition.module_outputs(**choice.arguments)
+    shapes = {name: tuple(result.shape) for name, result in zip(names, results, strict=True)}
     return replace(
         spec,
         name=name,
@@ -238,7 +262,7 @@ def spec_of_checkpoint(registry: Registry, checkpoint: Path) -> ModelSpec:
         path=path,
         files=(replace(pinned, name=file_name, sources=(FileSource(path),)),),
         checkpoint=file_name,
-        outputs=_with_shapes(spec),
+        outputs=tuple(replace(port, shape=shapes[port.name]) for port in spec.outputs),
     )
 
 
@@ -253,21 +277,6 @@ def name_weights(spec: ModelSpec, checkpoint: Path) -> str:
     assert pinned.checksum
     stem = re.sub(r"[^A-Za-z0-9_.]+", "-", checkpoint.stem).strip("-.") or "checkpoint"
     return avoid_reserved(f"{stem}-{pinned.checksum.value[:8]}")
-
-
-def _with_shapes(spec: ModelSpec) -> tuple[Output, ...]:
-    """The outputs of a model of our networks, with their shapes for the size of its input."""
-    torch = import_optional("torch", extra="torch")
-    choice = require_network(spec)
-    definition = find_network(choice.name).with_names(choice.names)
-    with torch.device("meta"), torch.no_grad():  # takes no memory, and computes nothing
-        module = definition.build(**choice.arguments)
-        results = module(torch.empty(spec.inputs[0].shape))
-    if isinstance(results, torch.Tensor):
-        results = (results,)
-    names = definition.module_outputs(**choice.arguments)
-    shapes = {name: tuple(result.shape) for name, result in zip(names, results, strict=True)}
-    return tuple(replace(port, shape=shapes[port.name]) for port in spec.outputs)
 
 
 def _with_keypoints(
@@ -352,25 +361,6 @@ def require_fitting_skeleton(
         raise
     if "pafs" in arguments:
         require_channels(limb_table(decoder.skeleton), int(arguments["pafs"]))
-
-
-def _spec_of_network(name: str, checkpoint: Path) -> ModelSpec:
-    definition = find_network(name)
-    outputs = tuple(Output(output, ()) for output in definition.output_names())
-    return ModelSpec(
-        name=name,
-        family=Family.PUBLIC,
-        path=checkpoint,
-        description=f"The network {name} with weights of one's own.",
-        task="human_pose_estimation",
-        framework=Framework.PYTORCH,
-        license=License(),
-        files=(),
-        inputs=(definition.input,),
-        outputs=outputs,
-        self_check=definition.self_check,
-        network=NetworkChoice(name),
-    )
 
 
 def write_random_checkpoint(choice: NetworkChoice, path: Path) -> None:

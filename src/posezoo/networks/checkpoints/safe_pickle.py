@@ -71,13 +71,11 @@ class GlobalName:
         self.dotted = dotted
 
 
-class IgnoredObject:
+class IgnoredObject(GlobalName):
     """Stands for an object that is not made, because tensors do not need its class or function;
-    what a pickle puts into it is dropped.
+    what a pickle puts into it is dropped. The name is that of its class, or of the function that
+    would return it.
     """
-
-    def __init__(self, dotted: str) -> None:
-        self.dotted = dotted  # of its class, or of the function that would return it
 
 
 class PickleSequence:

@@ -189,7 +189,15 @@ class _ReXNetBlock(nn.Module):
             self.out.extend(_conv_bn_silu(inputs, wide, 1))
         self.out.extend(depthwise_bn(wide, stride))
         if index >= ATTENTION:
-            self.out.append(_attention(wide))
+            hidden = wide // 12
+            layers = nn.Sequential(
+                nn.Conv2d(wide, hidden, 1),
+                nn.BatchNorm2d(hidden),
+                nn.ReLU(inplace=True),
+                nn.Conv2d(hidden, wide, 1),
+                nn.Sigmoid(),
+            )
+            self.out.append(SqueezeExcite(OrderedDict(fc=layers)))
         self.out.append(nn.ReLU6())
         self.out.extend(projection(wide, outputs, 1))
 
@@ -197,16 +205,3 @@ class _ReXNetBlock(nn.Module):
         if self.added is None:
             return self.out(x)
         return self.out(x) + pad(x, (0, 0, 0, 0, 0, self.added))
-
-
-def _attention(channels: int) -> SqueezeExcite:
-    """Squeeze and excitation, with batch normalization."""
-    hidden = channels // 12
-    layers = nn.Sequential(
-        nn.Conv2d(channels, hidden, 1),
-        nn.BatchNorm2d(hidden),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(hidden, channels, 1),
-        nn.Sigmoid(),
-    )
-    return SqueezeExcite(OrderedDict(fc=layers))
