@@ -33,7 +33,7 @@ def _write_convolution(graph: OnnxGraph, node: Node) -> None:
     written = "Conv"
     if "Backprop" in kind:
         written = "ConvTranspose"
-        sides = zip(
+        axes = zip(
             node.get_output_shape(0)[2:],
             node.get_input_shape(0)[2:],
             attributes["strides"],
@@ -45,7 +45,7 @@ def _write_convolution(graph: OnnxGraph, node: Node) -> None:
         # What it adds at the end of each side.
         window["output_padding"] = [
             int(out - (stride * (side - 1) + dilation * (size - 1) + 1 - pad))
-            for out, side, stride, dilation, size, pad in sides
+            for out, side, stride, dilation, size, pad in axes
         ]
     graph.add(written, graph.input(node), weights, group=groups, **window)
 

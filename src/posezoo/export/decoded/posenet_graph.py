@@ -49,6 +49,7 @@ class _Cells:
         scores: of each keypoint in each cell.
         places: (cells * 17, 2) x and y that the offsets of a cell give.
         refined: i32, the cell that is nearest to them.
+        steps: i32 (cells * 33,), the cell of the keypoint to which each edge leads.
     """
 
     def __init__(self, maps: Maps, stride: int) -> None:
@@ -65,18 +66,6 @@ class _Cells:
         pair = ops.concat([unsqueeze(x, [2]), unsqueeze(y, [2])], 2)
         self.places = reshape(pair, [-1, 2])
         self.refined = self._nearest(x, y)
-        self.steps = self._find_steps(maps, x, y)
-
-    def _nearest(self, x: Node, y: Node) -> Node:
-        last_column, last_row = self._last
-        half = constant(0.5)
-        scale = constant(1 / self._stride)
-        column = ops.clamp(ops.floor(x * scale + half), 0, last_column)
-        row = ops.clamp(ops.floor(y * scale + half), 0, last_row)
-        return ops.convert(row * constant(last_column + 1) + column, "i32")
-
-    def _find_steps(self, maps: Maps, x: Node, y: Node) -> Node:
-        """i32 (cells * 33,): the cell of the keypoint to which each edge leads."""
         every = np.arange(_NOWHERE)
         displaced = []
         cells = take(self.refined, _SOURCES, 1)
@@ -92,7 +81,15 @@ class _Cells:
         for _ in range(REFINEMENTS - 1):
             reached = _look_up(self.refined, reached, _TARGETS, JOINTS)
         stays = integers(np.arange(self.count)[:, None])
-        return reshape(ops.concat([reached, stays], 1), [-1])
+        self.steps = reshape(ops.concat([reached, stays], 1), [-1])
+
+    def _nearest(self, x: Node, y: Node) -> Node:
+        last_column, last_row = self._last
+        half = constant(0.5)
+        scale = constant(1 / self._stride)
+        column = ops.clamp(ops.floor(x * scale + half), 0, last_column)
+        row = ops.clamp(ops.floor(y * scale + half), 0, last_row)
+        return ops.convert(row * constant(last_column + 1) + column, "i32")
 
 
 def _look_up(table: Node, rows: Node, columns: Array, width: int) -> Node:
