@@ -6,23 +6,20 @@ Those that only move values are in ``onnx_moves``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from posezoo.core.arrays import Array
-from posezoo.formats.onnx_graph import OnnxGraph, Writer, constant_of, make_error, rename, require
+from posezoo.formats.onnx_graph import OnnxGraph, Writer, rename
 from posezoo.formats.onnx_moves import MOVES
 
-if TYPE_CHECKING:
-    from openvino import Node
 
-
-def _write_convolution(graph: OnnxGraph, node: Node) -> None:
-    kind = node.get_type_name()
-    attributes = node.get_attributes()
-    weights = graph.input(node, 1)
-    shape = list(node.get_input_shape(1))
+def _write_convolution(graph: OnnxGraph) -> None:
+    kind = graph.node.get_type_name()
+    attributes = graph.attributes
+    weights = graph.input(1)
+    shape = list(graph.node.get_input_shape(1))
     groups = 1
     if kind.startswith("Group"):
         groups, *shape = shape
@@ -34,8 +31,8 @@ def _write_convolution(graph: OnnxGraph, node: Node) -> None:
     if "Backprop" in kind:
         written = "ConvTranspose"
         axes = zip(
-            node.get_output_shape(0)[2:],
-            node.get_input_shape(0)[2:],
+            graph.node.get_output_shape(0)[2:],
+            graph.node.get_input_shape(0)[2:],
             attributes["strides"],
             attributes["dilations"],
             shape[2:],
@@ -47,38 +44,40 @@ def _write_convolution(graph: OnnxGraph, node: Node) -> None:
             int(out - (stride * (side - 1) + dilation * (size - 1) + 1 - pad))
             for out, side, stride, dilation, size, pad in axes
         ]
-    graph.add(written, graph.input(node), weights, group=groups, **window)
+    graph.add(written, graph.input(), weights, group=groups, **window)
 
 
-def _write_pooling(graph: OnnxGraph, node: Node) -> None:
-    attributes = node.get_attributes()
+def _write_pooling(graph: OnnxGraph) -> None:
+    attributes = graph.attributes
     begin = attributes["pads_begin"]
     window = {"kernel_shape": attributes["kernel"], "strides": attributes["strides"]}
-    require(node, dilations=([1] * len(begin),))
+    graph.require(dilations=([1] * len(begin),))
     # The padding that the last window reaches, instead of a mode of rounding.
-    sizes = zip(node.get_input_shape(0)[2:], node.get_output_shape(0)[2:], begin, strict=True)
+    sizes = zip(
+        graph.node.get_input_shape(0)[2:], graph.node.get_output_shape(0)[2:], begin, strict=True
+    )
     end = [
         max(0, (count - 1) * stride + side - size - before)
         for side, stride, (size, count, before) in zip(*window.values(), sizes, strict=True)
     ]
     window["pads"] = begin + end
     kind = "MaxPool"
-    if node.get_type_name() == "AvgPool":
+    if graph.node.get_type_name() == "AvgPool":
         kind = "AveragePool"
         # OpenVINO counts the padding that is declared, and nothing beyond the values without one.
         is_padded = any(begin + attributes["pads_end"])
         window["count_include_pad"] = int(is_padded and not attributes["exclude-pad"])
-    graph.add(kind, graph.input(node), **window)
+    graph.add(kind, graph.input(), **window)
 
 
-def _write_matmul(graph: OnnxGraph, node: Node) -> None:
+def _write_matmul(graph: OnnxGraph) -> None:
     """OpenCV 5 multiplies matrices only, so a vector becomes a row or a column."""
-    attributes = node.get_attributes()
+    attributes = graph.attributes
     factors = []
     added = []
     for number, name in enumerate(("transpose_a", "transpose_b")):
-        factor = graph.input(node, number)
-        rank = len(node.get_input_partial_shape(number))
+        factor = graph.input(number)
+        rank = len(graph.node.get_input_partial_shape(number))
         if rank == 1:
             added.append((-2, -1)[number])
             factor = graph.add("Reshape", factor, graph.constant([(1, -1), (-1, 1)][number]))
@@ -91,126 +90,126 @@ def _write_matmul(graph: OnnxGraph, node: Node) -> None:
         graph.add("Squeeze", product, graph.constant(added))
 
 
-def _write_prelu(graph: OnnxGraph, node: Node) -> None:
-    slopes = constant_of(node, 1)
+def _write_prelu(graph: OnnxGraph) -> None:
+    slopes = graph.constant_of(1)
     if slopes.size == 1:
-        graph.add("LeakyRelu", graph.input(node), alpha=float(slopes.reshape(())))
+        graph.add("LeakyRelu", graph.input(), alpha=float(slopes.reshape(())))
         return
-    shape = [-1] + [1] * (len(node.get_input_shape(0)) - 2)
-    graph.add("PRelu", graph.input(node), graph.constant(slopes.reshape(shape)))
+    shape = [-1] + [1] * (len(graph.node.get_input_shape(0)) - 2)
+    graph.add("PRelu", graph.input(), graph.constant(slopes.reshape(shape)))
 
 
-def _write_clamp(graph: OnnxGraph, node: Node) -> None:
-    attributes = node.get_attributes()
-    limits = [graph.scalar(node, attributes[name]) for name in ("min", "max")]
-    graph.add("Clip", graph.input(node), *limits)
+def _write_clamp(graph: OnnxGraph) -> None:
+    attributes = graph.attributes
+    limits = [graph.scalar(attributes[name]) for name in ("min", "max")]
+    graph.add("Clip", graph.input(), *limits)
 
 
 def _with_numbers(kind: str, *names: str) -> Writer:
     """The numbers that an operation reads after its values, as attributes of these names."""
 
-    def write(graph: OnnxGraph, node: Node) -> None:
+    def write(graph: OnnxGraph) -> None:
         numbers: dict[str, Any] = {}
         for place, name in enumerate(names, 1):
-            numbers[name] = float(constant_of(node, place).reshape(()))
-        graph.add(kind, graph.input(node), **numbers)
+            numbers[name] = float(graph.constant_of(place).reshape(()))
+        graph.add(kind, graph.input(), **numbers)
 
     return write
 
 
-def _write_swish(graph: OnnxGraph, node: Node) -> None:
-    beta = graph.input(node, 1) if node.get_input_size() > 1 else graph.scalar(node, 1)
-    graph.add("Swish", graph.input(node), beta)
+def _write_swish(graph: OnnxGraph) -> None:
+    beta = graph.input(1) if graph.node.get_input_size() > 1 else graph.scalar(1)
+    graph.add("Swish", graph.input(), beta)
 
 
-def _write_gelu(graph: OnnxGraph, node: Node) -> None:
-    mode = node.get_attributes().get("approximation_mode", "ERF")
-    graph.add("TanhGelu" if mode.upper() == "TANH" else "ErfGelu", graph.input(node))
+def _write_gelu(graph: OnnxGraph) -> None:
+    mode = graph.attributes.get("approximation_mode", "ERF")
+    graph.add("TanhGelu" if mode.upper() == "TANH" else "ErfGelu", graph.input())
 
 
-def _write_lrn(graph: OnnxGraph, node: Node) -> None:
-    attributes = node.get_attributes()
-    if constant_of(node, 1).tolist() == [1]:
-        graph.add("LRN", graph.input(node), **attributes)
+def _write_lrn(graph: OnnxGraph) -> None:
+    attributes = graph.attributes
+    if graph.constant_of(1).tolist() == [1]:
+        graph.add("LRN", graph.input(), **attributes)
         return
     size = attributes["size"]
     values = [graph.constant(attributes[name]) for name in ("alpha", "beta", "bias")]
     pads = [(size - 1) // 2] * 2 + [size // 2] * 2
-    graph.add("SpatialLRN", graph.input(node), *values, kernel_shape=[size, size], pads=pads)
+    graph.add("SpatialLRN", graph.input(), *values, kernel_shape=[size, size], pads=pads)
 
 
 def _normalize(kind: str, **wanted: Sequence[object]) -> Writer:
     """A normalization along axes, whose attributes have one of the wanted values."""
 
-    def write(graph: OnnxGraph, node: Node) -> None:
-        require(node, **wanted)
-        epsilon = graph.constant(node.get_attributes()["eps"])
-        graph.add(kind, graph.input(node), _axes(graph, node), epsilon)
+    def write(graph: OnnxGraph) -> None:
+        graph.require(**wanted)
+        epsilon = graph.constant(graph.attributes["eps"])
+        graph.add(kind, graph.input(), _axes(graph), epsilon)
 
     return write
 
 
-def _axes(graph: OnnxGraph, node: Node) -> str:
-    return graph.constant(constant_of(node, 1).reshape(-1))
+def _axes(graph: OnnxGraph) -> str:
+    return graph.constant(graph.constant_of(1).reshape(-1))
 
 
 def _reduce(kind: str) -> Writer:
     """Values that are combined along axes."""
 
-    def write(graph: OnnxGraph, node: Node) -> None:
-        keeps = int(node.get_attributes()["keep_dims"])
-        graph.add(kind, graph.input(node), _axes(graph, node), keepdims=keeps)
+    def write(graph: OnnxGraph) -> None:
+        keeps = int(graph.attributes["keep_dims"])
+        graph.add(kind, graph.input(), _axes(graph), keepdims=keeps)
 
     return write
 
 
-def _write_floor_remainder(graph: OnnxGraph, node: Node) -> None:
-    is_real = node.get_output_element_type(0).is_real()
-    graph.add("FloorModOfFloats" if is_real else "Mod", *graph.inputs(node))
+def _write_floor_remainder(graph: OnnxGraph) -> None:
+    is_real = graph.node.get_output_element_type(0).is_real()
+    graph.add("FloorModOfFloats" if is_real else "Mod", *graph.inputs())
 
 
-def _write_rounding(graph: OnnxGraph, node: Node) -> None:
-    require(node, mode=("half_to_even",))
-    graph.add("Round", graph.input(node))
+def _write_rounding(graph: OnnxGraph) -> None:
+    graph.require(mode=("half_to_even",))
+    graph.add("Round", graph.input())
 
 
-def _write_conversion(graph: OnnxGraph, node: Node) -> None:
-    to = graph.type_of(node, node.get_output_element_type(0))
-    graph.add("Cast", graph.input(node), to=to)
+def _write_conversion(graph: OnnxGraph) -> None:
+    to = graph.type_of(graph.node.get_output_element_type(0))
+    graph.add("Cast", graph.input(), to=to)
 
 
-def _write_quantization(graph: OnnxGraph, node: Node) -> None:
+def _write_quantization(graph: OnnxGraph) -> None:
     """Values f32 that lie on as many levels as the bytes of a quantized layer."""
-    steps = graph.constant(np.float32(node.get_attributes()["levels"] - 1))
-    graph.add("FakeQuantize", *graph.inputs(node), steps)
+    steps = graph.constant(np.float32(graph.attributes["levels"] - 1))
+    graph.add("FakeQuantize", *graph.inputs(), steps)
 
 
-def _write_detections(graph: OnnxGraph, node: Node) -> None:
+def _write_detections(graph: OnnxGraph) -> None:
     """The head of SSD. The rows have the order and the number of OpenVINO's; the image of the row
     after the last detection is -1.
     """
-    attributes = node.get_attributes()
-    if node.get_input_shape(0)[0] != 1 or not attributes["share_location"]:
-        raise make_error(node, "of several images, or boxes of each class, is not written as ONNX")
-    priors = constant_of(node, 2).reshape(-1, node.get_input_shape(0)[1] // 4, 4)
+    attributes = graph.attributes
+    if graph.node.get_input_shape(0)[0] != 1 or not attributes["share_location"]:
+        raise graph.make_error("of several images, or boxes of each class, is not written as ONNX")
+    priors = graph.constant_of(2).reshape(-1, graph.node.get_input_shape(0)[1] // 4, 4)
     count = len(priors[0])
-    classes = list(range(node.get_input_shape(1)[1] // count))
+    classes = list(range(graph.node.get_input_shape(1)[1] // count))
     if attributes["background_label_id"] in classes:
         classes.remove(attributes["background_label_id"])
     # A value below 1 is no limit.
     top_k = min(attributes["top_k"], count) if attributes["top_k"] > 0 else count
-    limit = node.get_output_shape(0)[2]
+    limit = graph.node.get_output_shape(0)[2]
     # The first empty row has another box than the others, for its image.
     empty = np.array([[0, len(classes), count + 1]] * limit)
     empty[0, 2] = count
     images = np.zeros(count + 2)
     images[count] = -1
-    boxes = _write_boxes(graph, node, priors)
+    boxes = _write_boxes(graph, priors)
     if attributes["clip_before_nms"]:
         boxes = graph.add(
             "Clip", boxes, graph.constant(np.float32(0)), graph.constant(np.float32(1))
         )
-    scores = graph.add("Reshape", graph.input(node, 1), graph.constant([1, count, -1]))
+    scores = graph.add("Reshape", graph.input(1), graph.constant([1, count, -1]))
     parameters = (
         classes,
         np.array([*classes, 0], np.float32),
@@ -224,11 +223,11 @@ def _write_detections(graph: OnnxGraph, node: Node) -> None:
     graph.add("Detections", boxes, scores, *map(graph.constant, parameters))
 
 
-def _write_boxes(graph: OnnxGraph, node: Node, priors: Array) -> str:
+def _write_boxes(graph: OnnxGraph, priors: Array) -> str:
     """The corners of all boxes: prior boxes, moved by what the network says."""
-    attributes = node.get_attributes()
+    attributes = graph.attributes
     corners = priors[0]
-    moves = graph.add("Reshape", graph.input(node), graph.constant([-1, 4]))
+    moves = graph.add("Reshape", graph.input(), graph.constant([-1, 4]))
     if not attributes["variance_encoded_in_target"]:
         moves = graph.add("Mul", moves, graph.constant(priors[1]))
     if attributes["code_type"].endswith("CORNER"):

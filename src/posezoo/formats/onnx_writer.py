@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from posezoo.core.errors import import_optional
 from posezoo.core.ir.openvino_import import fold_constants, is_quantized
 from posezoo.core.versions import version
-from posezoo.formats.onnx_graph import OnnxGraph, make_error
+from posezoo.formats.onnx_graph import OnnxGraph
 from posezoo.formats.onnx_operations import OPERATIONS
 
 if TYPE_CHECKING:
@@ -74,13 +74,14 @@ def _add_operations(graph: OnnxGraph, network: Model) -> None:
         if kind == "Parameter":
             graph.add_input(node)
         elif kind not in ("Constant", "Result"):
+            graph.begin(node)
             if kind not in OPERATIONS:
-                raise make_error(node, "cannot be written as ONNX")
+                raise graph.make_error("cannot be written as ONNX")
             try:
-                OPERATIONS[kind](graph, node)
+                OPERATIONS[kind](graph)
             except RuntimeError as error:  # of OpenVINO, which does not know a side
-                raise make_error(node, "of unknown sides cannot be written as ONNX") from error
+                raise graph.make_error("of unknown sides cannot be written as ONNX") from error
             except KeyError as error:
                 problem = f"a version without the attribute {error} cannot be written as ONNX"
-                raise make_error(node, problem) from error
-            graph.set_outputs(node)
+                raise graph.make_error(problem) from error
+            graph.set_outputs()
