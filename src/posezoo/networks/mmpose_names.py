@@ -65,24 +65,16 @@ def adapt_vitpose(tensors: Tensors) -> dict[str, Array]:
     for name, tensor in tensors.items():
         for pattern, replacement in _VITPOSE:
             name = pattern.sub(replacement, name, count=1)
-        if _QUERY_KEY_VALUE in name:
-            named |= _split(name, tensor)
-        else:
+        if _QUERY_KEY_VALUE not in name:
             named[name] = tensor
+            continue
+        size = len(tensor) // 3
+        for place, part in enumerate(("query", "key", "value")):
+            own_name = name.replace(_QUERY_KEY_VALUE, f".attention.attention.{part}.")
+            named[own_name] = tensor[place * size : (place + 1) * size]
     positions = "backbone.embeddings.position_embeddings"
     named[positions] = _with_first_position(named[positions])
     return merge_expert(named)
-
-
-def _split(name: str, tensor: Array) -> dict[str, Array]:
-    size = len(tensor) // 3
-    parts = enumerate(("query", "key", "value"))
-    return {
-        name.replace(_QUERY_KEY_VALUE, f".attention.attention.{part}."): tensor[
-            place * size : (place + 1) * size
-        ]
-        for place, part in parts
-    }
 
 
 def _with_first_position(positions: Array) -> Array:

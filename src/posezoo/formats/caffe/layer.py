@@ -51,6 +51,10 @@ class Layer:
         """The same array with one dimension."""
         return self.blob(number).reshape(-1)
 
+    def parameters(self, name: str) -> Message:
+        """The parameters in a message of this name; an empty one if there is none."""
+        return self.declared.message(name)
+
     def make_error(self, problem: str, hint: str = "") -> ConversionError:
         """An error that names the file, the line, the layer and its type."""
         error = self.declared.make_error(f"layer {sanitize(self.name)} ({self.kind}): {problem}")

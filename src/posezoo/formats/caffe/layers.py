@@ -39,7 +39,7 @@ def _spatial(parameters: Message, name: str, default: int) -> list[int]:
 
 
 def _build_convolution(layer: Layer) -> Node:
-    declared = layer.declared.message("convolution_param")
+    declared = layer.parameters("convolution_param")
     groups = declared.integer("group", 1)
     weights = layer.blob(0)
     if weights.ndim != 4 or groups < 1 or weights.shape[0] % groups:
@@ -66,7 +66,7 @@ def _build_convolution(layer: Layer) -> Node:
 
 
 def _build_pooling(layer: Layer) -> Node:
-    declared = layer.declared.message("pooling_param")
+    declared = layer.parameters("pooling_param")
     method = declared.text("pool", "MAX")
     method = _POOLS.get(method, method)
     if method not in _POOLS.values():
@@ -116,7 +116,7 @@ def _overhang_factors(values: Output, averages: Node, window: Mapping[str, Any])
 
 
 def _build_inner_product(layer: Layer) -> Node:
-    declared = layer.declared.message("inner_product_param")
+    declared = layer.parameters("inner_product_param")
     axis = declared.integer("axis", 1)
     weights = layer.blob(0)
     if weights.ndim > 2:
@@ -136,7 +136,7 @@ def _flatten(values: Node | Output, axis: int) -> Node:
 
 
 def _build_flatten(layer: Layer) -> Node:
-    declared = layer.declared.message("flatten_param")
+    declared = layer.parameters("flatten_param")
     rank = rank_of(layer.input)
     axis = declared.integer("axis", 1) % rank
     end_axis = declared.integer("end_axis", -1) % rank
@@ -145,7 +145,7 @@ def _build_flatten(layer: Layer) -> Node:
 
 
 def _build_reshape(layer: Layer) -> Node:
-    declared = layer.declared.message("reshape_param")
+    declared = layer.parameters("reshape_param")
     if declared.integer("axis", 0) or declared.integer("num_axes", -1) != -1:
         raise layer.make_error("a part of the sizes is reshaped, which is not supported")
     sizes = declared.message("shape").integers("dim")
@@ -153,19 +153,19 @@ def _build_reshape(layer: Layer) -> Node:
 
 
 def _build_permute(layer: Layer) -> Node:
-    order = layer.declared.message("permute_param").integers("order")
+    order = layer.parameters("permute_param").integers("order")
     rest = [axis for axis in range(rank_of(layer.input)) if axis not in order]
     return ops.transpose(layer.input, order + rest)
 
 
 def _build_concat(layer: Layer) -> Node:
-    declared = layer.declared.message("concat_param")
+    declared = layer.parameters("concat_param")
     axis = declared.integer("axis", declared.integer("concat_dim", 1))
     return ops.concat(list(layer.require_inputs(1)), axis)
 
 
 def _build_slice(layer: Layer) -> Node:
-    declared = layer.declared.message("slice_param")
+    declared = layer.parameters("slice_param")
     axis = declared.integer("axis", declared.integer("slice_dim", 1))
     points = declared.integers("slice_point")
     count = len(layer.declared.texts("top"))
@@ -176,14 +176,14 @@ def _build_slice(layer: Layer) -> Node:
 
 
 def _build_relu(layer: Layer) -> Node:
-    slope = layer.declared.message("relu_param").number("negative_slope", 0)
+    slope = layer.parameters("relu_param").number("negative_slope", 0)
     if slope:
         return ops.prelu(layer.input, constant([slope]))
     return ops.relu(layer.input)
 
 
 def _build_power(layer: Layer) -> Node:
-    declared = layer.declared.message("power_param")
+    declared = layer.parameters("power_param")
     scale = declared.number("scale", 1)
     shift = declared.number("shift", 0)
     scaled = ops.multiply(layer.input, constant(scale))
@@ -195,12 +195,12 @@ def _build_power(layer: Layer) -> Node:
 
 
 def _build_softmax(layer: Layer) -> Node:
-    axis = layer.declared.message("softmax_param").integer("axis", 1)
+    axis = layer.parameters("softmax_param").integer("axis", 1)
     return ops.softmax(layer.input, axis % rank_of(layer.input))
 
 
 def _build_lrn(layer: Layer) -> Node:
-    declared = layer.declared.message("lrn_param")
+    declared = layer.parameters("lrn_param")
     region = declared.text("norm_region", "ACROSS_CHANNELS")
     is_across = _REGIONS.get(region, region) == "ACROSS_CHANNELS"
     axes = [1] if is_across else _HEIGHT_AND_WIDTH
@@ -213,7 +213,7 @@ def _build_lrn(layer: Layer) -> Node:
 
 def _build_batch_norm(layer: Layer) -> Node:
     """The normalization with the averages of the training, as a product and a sum."""
-    epsilon = layer.declared.message("batch_norm_param").number("eps", 1e-5)
+    epsilon = layer.parameters("batch_norm_param").number("eps", 1e-5)
     # The averages are stored as sums, and how much was added up stands beside them.
     total = float(layer.vector(2)[0])
     share = 1 / total if total else 0.0
@@ -231,7 +231,7 @@ def _scale_channels(values: Output, factor: Array, offset: Array, axis: int = 1)
 
 
 def _build_scale(layer: Layer) -> Node:
-    declared = layer.declared.message("scale_param")
+    declared = layer.parameters("scale_param")
     rank = rank_of(layer.input)
     axis = declared.integer("axis", 1) % rank
     if len(layer.inputs) > 1:
@@ -257,7 +257,7 @@ def _multiply_inputs(layer: Layer, axis: int) -> Node:
 
 
 def _build_eltwise(layer: Layer) -> Node:
-    declared = layer.declared.message("eltwise_param")
+    declared = layer.parameters("eltwise_param")
     operation = declared.text("operation", "SUM")
     operation = _ELTWISE.get(operation, operation)
     combine = {"PROD": ops.multiply, "SUM": ops.add, "MAX": ops.maximum}.get(operation)
@@ -281,18 +281,18 @@ def _build_axpy(layer: Layer) -> Node:
 
 
 def _build_swish(layer: Layer) -> Node:
-    beta = layer.declared.message("swish_param").number("beta", 1)
+    beta = layer.parameters("swish_param").number("beta", 1)
     scaled = layer.input if beta == 1 else ops.multiply(layer.input, constant(beta))
     return ops.multiply(layer.input, ops.sigmoid(scaled))
 
 
 def _build_clip(layer: Layer) -> Node:
-    declared = layer.declared.message("clip_param")
+    declared = layer.parameters("clip_param")
     return ops.clamp(layer.input, declared.number("min", 0), declared.number("max", 0))
 
 
 def _build_normalize(layer: Layer) -> Node:
-    declared = layer.declared.message("norm_param")
+    declared = layer.parameters("norm_param")
     axes = [1, 2, 3] if declared.flag("across_spatial", True) else [1]
     epsilon = declared.number("eps", 1e-10)
     normalized = ops.normalize_l2(layer.input, axes, epsilon, "add")
@@ -300,7 +300,7 @@ def _build_normalize(layer: Layer) -> Node:
 
 
 def _build_prior_box(layer: Layer) -> Node:
-    declared = layer.declared.message("prior_box_param")
+    declared = layer.parameters("prior_box_param")
     for name in ("img_size", "img_h", "img_w", "step_h", "step_w"):
         if declared.texts(name):
             raise layer.make_error(f"{name} is not supported")
@@ -326,7 +326,7 @@ def _spatial_sizes(values: Output) -> Node:
 
 
 def _build_detection_output(layer: Layer) -> Node:
-    declared = layer.declared.message("detection_output_param")
+    declared = layer.parameters("detection_output_param")
     suppression = declared.message("nms_param")
     code = declared.text("code_type", "CORNER")
     code = _CODES.get(code, code)
@@ -361,9 +361,7 @@ LAYERS: Mapping[str, LayerBuilder] = {
     "Deconvolution": _build_convolution,
     "DepthwiseConvolution": _build_convolution,
     "DetectionOutput": _build_detection_output,
-    "ELU": lambda layer: ops.elu(
-        layer.input, layer.declared.message("elu_param").number("alpha", 1)
-    ),
+    "ELU": lambda layer: ops.elu(layer.input, layer.parameters("elu_param").number("alpha", 1)),
     "Eltwise": _build_eltwise,
     "Flatten": _build_flatten,
     "InnerProduct": _build_inner_product,
