@@ -17,6 +17,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from posezoo.networks.blocks import (
+    LAYER_TABLES,
     ConvNorm,
     SqueezeExcite,
     conv2d,
@@ -26,7 +27,6 @@ from posezoo.networks.blocks import (
     depthwise,
     inverted_residuals,
 )
-from posezoo.networks.layer_tables import LAYER_TABLES
 from posezoo.networks.resnet_pose import resnet, without_names
 
 

@@ -15,8 +15,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from posezoo.networks.blocks import ImageMean, SqueezeExcite, conv2d, stage
-from posezoo.networks.layer_tables import LAYER_TABLES
+from posezoo.networks.blocks import LAYER_TABLES, ImageMean, SqueezeExcite, conv2d, stage
 
 
 class Stage(NamedTuple):

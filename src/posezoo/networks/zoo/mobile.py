@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from posezoo.networks.blocks import (
+    LAYER_TABLES,
     ImageMean,
     InvertedResidual,
     MakeBlock,
@@ -28,7 +29,6 @@ from posezoo.networks.blocks import (
     projection,
     stage,
 )
-from posezoo.networks.layer_tables import LAYER_TABLES
 
 
 class MobileNetV2(nn.Sequential):

@@ -11,8 +11,7 @@ from collections import OrderedDict
 
 from torch import nn
 
-from posezoo.networks.blocks import ImageMean, stage
-from posezoo.networks.layer_tables import LAYER_TABLES
+from posezoo.networks.blocks import LAYER_TABLES, ImageMean, stage
 
 
 class RepVGG(nn.Sequential):
