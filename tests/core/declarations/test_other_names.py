@@ -60,7 +60,6 @@ def test_every_model_that_our_names_point_to_exists():
             "yolov5s-pose",
             "yolox-tiny-humanart",
             "LibreYOLO9-s-pose",
-            "detrpose-n",
             "efficientpose-rt",
         ),
     ],

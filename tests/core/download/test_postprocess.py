@@ -331,6 +331,15 @@ def test_a_member_named_without_a_folder_loses_its_folder(tmp_path, fetch, has_c
     assert (tmp_path / "out" / "public" / "pose" / "net.pb").read_bytes() == b"graph"
 
 
+def test_the_file_to_convert_loses_its_folder_without_a_digest_too(tmp_path, fetch):
+    body = zipped(deep__net_pb=b"graph")
+    (tmp_path / "net.zip").write_bytes(body)
+    spec = model_of_zip(tmp_path, body, has_checksum=True)
+    files = tuple(replace(file, contains={}) for file in spec.files)
+    fetch(replace(spec, files=files, checkpoint="net.pb"))
+    assert (tmp_path / "out" / "public" / "pose" / "net.pb").read_bytes() == b"graph"
+
+
 @pytest.mark.parametrize("members", [("net_pb", "z__net_pb"), ("z__net_pb", "net_pb")])
 def test_another_member_of_the_name_that_was_verified_is_refused(tmp_path, fetch, members):
     contents = {"net_pb": b"graph", "z__net_pb": b"evil"}

@@ -271,6 +271,16 @@ def group(rng: np.random.Generator) -> Maps:
     }
 
 
+def scored_people(rng) -> dict[str, np.ndarray]:
+    keypoints = rng.random((1, 60, 17, 2), np.float32) * SIZE
+    keypoints[0, 3, 2] = np.nan
+    return {
+        "scores": rng.random((1, 60), np.float32),
+        "labels": np.ones((1, 60), np.float32),
+        "keypoints": keypoints.astype(np.float32),
+    }
+
+
 CASES: dict[str, tuple] = {
     **{f"heatmap/{name}": (heatmaps, {"convention": name}) for name in CONVENTIONS},
     "heatmap/dark of small inputs": (heatmaps, {"convention": "dark", "blur": 3}),
@@ -293,6 +303,7 @@ CASES: dict[str, tuple] = {
     "yolo_pose/without overlap": (rows_without_overlap, {}),
     "rf_detr": (queries, {}),
     "rf_detr/of 26 keypoints": (lambda rng: queries(rng, 26), {"min_score": 0.2}),
+    "detrpose": (scored_people, {}),
     "movenet": (lambda rng: {"keypoints": rng.random((1, 1, 17, 3), np.float32)}, {}),
     "movenet_multipose": (people, {}),
     "blazepose": (landmarks, {}),

@@ -154,7 +154,7 @@ def test_a_limit_of_time_names_pipelines_whose_weights_we_do_not_have():
     [
         (["--keypoints", "21"], "hand-landmark-full"),
         (["--keypoints", "26"], "rtmpose-l-halpe26"),
-        (["--keypoints", "133"], "rtmw-l-384x288"),
+        (["--keypoints", "133"], "rtmw-x-384x288"),
         (["--3d"], "blazepose-heavy"),
         (["--3d", "--keypoints", "21"], "hand-landmark-full"),
     ],

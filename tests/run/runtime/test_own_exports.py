@@ -73,6 +73,28 @@ def test_rf_detr_stretches_its_image(tmp_path):
     assert np.abs(pose.keypoints[:, :2] - expected).max() < 0.01
 
 
+def test_detrpose_needs_no_size_of_the_photo(tmp_path):
+    """Its export has the size of the photo as a second input, whose pixels its keypoints are in."""
+    image = ops.parameter([1, 3, 640, 640], np.float32, name="images")
+    sizes = ops.parameter([1, 2], np.int64, name="orig_target_sizes")
+    sizes.output(0).set_names({"orig_target_sizes"})
+    nothing = ops.reduce_sum(ops.multiply(image, np.float32(0)), np.array([0, 1, 2, 3]))
+    shares = np.random.RandomState(1).rand(1, 60, 17, 2).astype(np.float32)
+    scores = np.zeros((1, 60), np.float32)
+    scores[0, 0] = 0.9
+    outputs = {
+        "scores": ops.add(nothing, ops.constant(scores)),
+        "labels": ops.add(nothing, ops.constant(np.ones((1, 60), np.float32))),
+        "keypoints": ops.multiply(ops.constant(shares), ops.convert(sizes, "f32")),
+    }
+    for name, node in outputs.items():
+        node.output(0).set_names({name})
+    network = state_images(ov.Model([*outputs.values()], [image, sizes], "own"))
+    ov.save_model(network, tmp_path / "own.xml", compress_to_fp16=False)
+    (pose,) = load(tmp_path / "own.xml")(np.zeros((*IMAGE[::-1], 3), np.uint8))
+    assert np.abs(pose.keypoints[:, :2] - shares[0, 0] * IMAGE).max() < 0.01
+
+
 def write_onnx(path, rows: np.ndarray, **metadata: str):
     """An ONNX file with these predictions for any image, less the mean of its red channel as a score of 0 to 1."""
     nodes = [

@@ -141,9 +141,7 @@ _LAYOUT_SCHEMA = {
     "description": "Such as NCHW; ? for a dimension without a letter.",
 }
 LAYOUT = explained(explain_invalid_layout, "{reason}", _LAYOUT_SCHEMA)
-_VALUES = list_of(
-    NUMBER, minimum=1, maximum=4096, empty="is empty: give one value for each channel"
-)
+VALUES = list_of(NUMBER, minimum=1, maximum=4096, empty="is empty: give one value for each channel")
 _LETTER = FieldType(TEXT.read, {"type": "string", "pattern": "^[A-Z]$"})
 _LETTERS = list_of(_LETTER, maximum=MAX_DIMENSIONS, unique=str)
 _DYNAMIC = FieldType(_LETTERS.read, {**_LETTERS.schema, "uniqueItems": True})
@@ -153,8 +151,8 @@ _PORT_KEYS = (required_key("name", TEXT), required_key("shape", SHAPE), Key("lay
 INPUT_KEYS = (
     *_PORT_KEYS,
     Key("color", one_of(ColorOrder), "What the network was trained on."),
-    Key("mean", _VALUES),
-    Key("scale", _VALUES),
+    Key("mean", VALUES),
+    Key("scale", VALUES),
     Key("reverse_input_channels", BOOLEAN),
     Key("dynamic", _DYNAMIC, "Dimensions of the layout that --dynamic leaves open."),
     Key(

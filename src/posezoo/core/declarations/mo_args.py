@@ -179,9 +179,8 @@ def read_arguments(node: YamlNode, inputs: Inputs) -> MoArguments:
 
 
 def _frozen(items: Sequence[_InputItem]) -> list[tuple[str, str]]:
-    """The inputs whose values --input states, as the flag that is for them."""
-    flag = "--freeze_placeholder_with_value"
-    return [(flag, f"{item.name}->{item.value}") for item in items if item.value]
+    """The inputs whose values --input states, as the arguments that are for them."""
+    return [supported_mo_args.freeze(item.name, item.value) for item in items if item.value]
 
 
 def read_export_arguments(node: YamlNode) -> tuple[str, ...]:

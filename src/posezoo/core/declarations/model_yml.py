@@ -45,6 +45,7 @@ from posezoo.core.declarations.inputs_outputs import (
     INPUTS,
     OUTPUT_KEYS,
     OUTPUTS,
+    VALUES,
 )
 from posezoo.core.declarations.mo_args import (
     ARGUMENT_SCHEMA,
@@ -58,6 +59,7 @@ from posezoo.core.declarations.skeleton_yml import SKELETON, read_skeleton
 from posezoo.core.declarations.skeletons import FOLDER
 from posezoo.core.declarations.source_files import FILES, SHA384, STEP
 from posezoo.core.declarations.sources import WEB_URL
+from posezoo.core.declarations.supported_mo_args import freeze
 from posezoo.core.declarations.upstream_steps import UPSTREAM_STEPS
 from posezoo.core.declarations.yaml_nodes import YamlMapping, YamlNode, read_yaml
 from posezoo.core.errors import SpecError
@@ -348,6 +350,7 @@ _FILE_KEYS = (
 )
 _USE_KEYS = (
     Key("inputs", INPUTS),
+    Key("frozen_inputs", mapping_of(VALUES), "Inputs that become constants, and their values."),
     Key("outputs", OUTPUTS),
     Key("people", _PEOPLE, "How the people are found for a top-down model."),
     Key(
@@ -481,6 +484,10 @@ def _read_variant(top: YamlMapping, identity: Mapping[str, Any]) -> model.ModelS
     arguments = MoArguments(values.pop("input_info", ()))
     if "model_optimizer_args" in values:
         arguments = read_arguments(values.pop("model_optimizer_args"), arguments.inputs)
+    frozen = [
+        freeze(name, f"[{' '.join(f'{number:g}' for number in numbers)}]")
+        for name, numbers in values.pop("frozen_inputs", {}).items()
+    ]
     has_pre_convert = (path.parent / "pre-convert.py").is_file()
     input_model = arguments.input_model
     if values.get("checkpoint", "").startswith("$conv_dir/"):  # upstream code makes it
@@ -492,7 +499,7 @@ def _read_variant(top: YamlMapping, identity: Mapping[str, Any]) -> model.ModelS
         input_model = f"$dl_dir/{made}"
     spec = model.ModelSpec(
         has_pre_convert=has_pre_convert,
-        mo_args=arguments.kept,
+        mo_args=(*arguments.kept, *frozen),
         input_model=input_model,
         inputs=values.pop("inputs", ()) or arguments.inputs,
         outputs=values.pop("outputs", ()) or arguments.outputs,

@@ -32,6 +32,7 @@ _AUTHORS = (
     "posezoo does not run downloaded code without consent: --allow_upstream_code runs it in a"
     " sandbox; or create the file with the authors' tools and declare that file instead"
 )
+_BY_USER = "export it to ONNX with its authors' code; then posezoo convert FILE.onnx"
 _REMOVED = "look for the same model as ONNX"
 
 
@@ -103,12 +104,13 @@ def select_route(spec: ModelSpec) -> tuple[Route, Obstacle | None]:
 
 def _find_upstream_code(spec: ModelSpec) -> Obstacle | None:
     has_code = spec.has_pre_convert or spec.upstream_export
+    hint = f"{_BY_USER} --as {spec.name}" if spec.decoder else _REMOVED
     if spec.framework is Framework.PYTORCH:
-        return _NO_NETWORK if has_code else replace(_NO_NETWORK, hint=_REMOVED)
+        return _NO_NETWORK if has_code else replace(_NO_NETWORK, hint=hint)
     if spec.has_pre_convert and not UPSTREAM_STEPS.part.reads_original(spec):
         return _PRE_CONVERT
     if spec.input_model.startswith("$conv_dir"):
-        return _MADE_BY_UPSTREAM if has_code else replace(_MADE_BY_UPSTREAM, hint=_REMOVED)
+        return _MADE_BY_UPSTREAM if has_code else replace(_MADE_BY_UPSTREAM, hint=hint)
     return None
 
 

@@ -29,6 +29,7 @@ TRANSFORMATIONS_CONFIG = "--transformations_config"
 #: Names the file with which TensorFlow's Object Detection API trained a network.
 PIPELINE_CONFIG = "--tensorflow_object_detection_api_pipeline_config"
 
+_FREEZE = "--freeze_placeholder_with_value"
 _FROZEN = re.compile(r"\s*([^\s,>\[\]]+?)->\s*(\[[^\[\]]{1,4000}\]|[^\s,\[\]]+)\s*(?:,(?!\s*$)|$)")
 NUMBER = re.compile(r"[-+]?([0-9]{1,9}(\.[0-9]{0,20})?|\.[0-9]{1,20})([eE][-+]?[0-9]{1,2})?")
 _TRUTHS = {"true": True, "false": False}
@@ -43,8 +44,13 @@ _SWITCHES = {"": True, "true": True, "1": True, "false": False, "0": False}
 
 def frozen_inputs(kept: MoArgumentPairs) -> Mapping[str, FrozenValue]:
     """The inputs that become constants, by name."""
-    texts = [value for flag, value in kept if flag == "--freeze_placeholder_with_value"]
+    texts = [value for flag, value in kept if flag == _FREEZE]
     return MappingProxyType({name: value for text in texts for name, value in _parse_frozen(text)})
+
+
+def freeze(name: str, value: str) -> tuple[str, str]:
+    """The argument with which an input becomes a constant: a value, or [value value]."""
+    return _FREEZE, f"{name}->{value}"
 
 
 def wants_static_shape(kept: MoArgumentPairs) -> bool:
@@ -123,7 +129,7 @@ CARRIED_OUT: Mapping[str, tuple[Callable[[str], object], str]] = {
     "--input_meta_graph": _IS_FILE,
     "--input_meta": _IS_FILE,
     INPUT_PROTO: (_parse_model_file, "expected $dl_dir/ and a file of the model"),
-    "--freeze_placeholder_with_value": (
+    _FREEZE: (
         _parse_frozen,
         "expected name->value or name->[value value], several apart by commas",
     ),

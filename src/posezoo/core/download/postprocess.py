@@ -132,10 +132,11 @@ class _Placement:
     def place(self, member: str) -> Path | None:
         """The path of a member; None to skip it.
 
-        A member that model.yml names without a folder loses its folder.
+        A member that model.yml names without a folder, also as the file to convert, loses its
+        folder.
         """
         bare = member.rpartition("/")[2]
-        if bare in self._contained:
+        if bare in (*self._contained, self._spec.checkpoint):
             member = bare
         if self._verified and member not in self._verified:
             self.skipped.append(member)

@@ -1,5 +1,5 @@
-"""Networks without maps in a graph: MoveNet, RTMO, RF-DETR Keypoint, SimCC and YOLO-pose, as
-``posezoo.poses`` decodes them, with OpenVINO's operations.
+"""Networks without maps in a graph: MoveNet, RTMO, RF-DETR Keypoint, DETRPose, SimCC and YOLO-pose,
+as ``posezoo.poses`` decodes them, with OpenVINO's operations.
 """
 
 from __future__ import annotations
@@ -117,6 +117,18 @@ def _mean_variance(rows: Node, logits: Node) -> Node:
     log_sigmoid = ops.negative(ops.softplus(ops.negative(logits)))
     weights = ops.softmax(log_sigmoid, 1)
     return sum_over(weights * variance, 1)
+
+
+def build_detrpose(maps: Maps, _size: Size, _options: RfDetrOptions, max_people: int) -> TwoNodes:
+    """The people of DETRPose and ECPose, as ``append_decoder`` says."""
+    points = without_batch(maps["keypoints"])
+    # This also keeps the labels in the graph: the self-check compares all outputs of the network.
+    is_person = are_all(are_finite(points), is_above(without_batch(maps["labels"]), -1))
+    scores = keep_where(is_person, without_batch(maps["scores"]))
+    order, best = select_highest(scores, max_people)
+    people = take(points, order, 0)
+    keypoints = ops.concat([people, take(people, [0], 2) * constant(0) + constant(1)], 2)
+    return keypoints, best
 
 
 def build_simcc(maps: Maps, _size: Size, options: SimccOptions, _max_people: int) -> TwoNodes:

@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -41,6 +42,7 @@ from posezoo.core.declarations.supported_mo_args import (
     PIPELINE_CONFIG,
     SAVED_MODEL_FILE,
     TRANSFORMATIONS_CONFIG,
+    frozen_inputs,
     requested_precision,
 )
 from posezoo.core.errors import ConversionError, OutputError, PosezooError, SelfCheckError, sanitize
@@ -349,13 +351,20 @@ def _run(args: MoArgs) -> int:
     return 0
 
 
-def convert(args: MoArgs, listener: Listener) -> Path:
+def convert(args: MoArgs, listener: Listener, like: ModelSpec | None = None) -> Path:
     """Convert the file that the arguments name, and return the path of the .xml.
+
+    Args:
+        like: a model whose inputs become constants and whose outputs are compared as those of the
+            file.
 
     Raises:
         PosezooError: the file cannot be converted, or an argument is not carried out.
     """
     spec, original = read_command_line(args)
+    if like:
+        frozen = tuple(pair for pair in like.mo_args if frozen_inputs([pair]))
+        spec = replace(spec, self_check=like.self_check, mo_args=(*spec.mo_args, *frozen))
     requested = requested_precision(spec.mo_args)
     if args.compress_to_fp16 is not None:
         requested = Precision.FP16 if args.compress_to_fp16 else Precision.FP32

@@ -53,6 +53,7 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.labels import Footnotes, format_ap, join, name_first
 from posezoo.cli.report import fit_columns, print_result
 from posezoo.cli.selection import select_models
+from posezoo.core.declarations.routes import select_route
 from posezoo.pages.measurement_flags import (
     MEASUREMENT_FLAGS,
     MeasurementArgs,
@@ -236,6 +237,9 @@ def _is_for_task(facts: ModelFacts, args: _RecommendArgs) -> bool:
     if args.task == "detection":
         return facts.model.task == args.task
     if facts.skeleton is None or (args.three_d and not _finds_depth(facts)):
+        return False
+    # Its user must export it first, with its authors' code.
+    if any(select_route(part)[1] and not part.has_pre_convert for part in facts.parts):
         return False
     keypoint_count = len(facts.skeleton.keypoints)
     if args.keypoints is not None:

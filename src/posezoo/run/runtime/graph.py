@@ -37,6 +37,9 @@ Shape = tuple[int, ...]
 
 _LAYOUTS = ("NCHW", "NHWC")
 
+#: DETRPose's name for the input that is the size of the photo.
+PHOTO_SIZE = "orig_target_sizes"
+
 #: What Ultralytics' exporter writes to the metadata of ONNX, and beside an IR to metadata.yaml.
 _AUTHOR = "Ultralytics"
 _ULTRALYTICS_KEYS = ("author", "task", "kpt_shape", "kpt_names", "names", "imgsz", "stride")
@@ -111,6 +114,7 @@ class Graph:
         self.takes_images = False
         self.decoding = self.read_rt_info("posezoo", "decoding")
         self._resizes = self._disable_resize()
+        self._freeze_photo_size()
 
     def _disable_resize(self) -> frozenset[str]:
         """Set the inputs of an IR that resizes images itself (convert --resize) to the network's
@@ -131,6 +135,23 @@ class Graph:
             self.model.reshape(shapes)
             self.changes.append(f"own size {sides}")
         return frozenset(sides)
+
+    def _freeze_photo_size(self) -> None:
+        """Let DETRPose return keypoints in pixels of its image input: the size of the photo, which
+        is another input, becomes a constant, the size of that input.
+        """
+        sizes = next((port for port in self.model.inputs if PHOTO_SIZE in port.names), None)
+        layouts = {name: self.image_layout(name) for name in self.inputs}
+        image = next(filter(layouts.get, layouts), "")
+        if sizes is None or not image:
+            return
+        size = self.image_size(image, layouts[image])
+        ov = import_openvino(extra="run")
+        constant = ov.op.Constant(sizes.get_element_type(), ov.Shape([1, 2]), [*size])
+        for target in sizes.get_target_inputs():
+            target.replace_source_output(constant.output(0))
+        self.model.remove_parameter(sizes.get_node())
+        self.changes.append(f"photo size {size}")
 
     def __reduce__(self) -> tuple[type[Graph], tuple[Path]]:
         return Graph, (self.path,)

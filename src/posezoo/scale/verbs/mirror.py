@@ -98,6 +98,7 @@ def run(args: _MirrorArgs) -> int:
         if args.prune and not args.dry_run:
             for path in mirror.prune(context.registry.with_builtin()):
                 console.print_line(f"removed {path}")
+            mirror.write_notice(console)
     return report.print(args.format)
 
 
