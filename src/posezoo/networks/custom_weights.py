@@ -414,7 +414,10 @@ class _OwnNetworks(OwnNetworks):
     """The networks of the catalog."""
 
     with_known_network = staticmethod(with_known_network)
-    require_fitting_skeleton = staticmethod(require_fitting_skeleton)
+
+    def require_fitting_skeleton(self, spec: ModelSpec) -> None:
+        require_fitting_skeleton(spec)
+
     with_dynamic_shape = staticmethod(with_dynamic_shape)
     read_checkpoint = staticmethod(read_checkpoint)
 
