@@ -217,7 +217,8 @@ def load(
             its person detector is INT8, too, if it has ranges or was quantized on this machine.
         device: OpenVINO's device; None for the one in the settings, by default CPU.
         inference_precision: ``f32``, ``f16``, ``bf16`` or ``default`` (the device's choice); None
-            for the one in the settings, by default f32.
+            for the one in the settings, by default bf16 for a model that declares it on a CPU that
+            has it, else f32.
         tag: one of the model's variants; empty for the default.
         checkpoint: your own weights, as for ``get``; if ``name`` is a network, the outputs decide
             on the decoder.

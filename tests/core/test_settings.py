@@ -33,7 +33,7 @@ def own_folder(home: Path) -> Path:
 def test_the_defaults_are_in_the_users_cache_folder(tmp_path):
     settings = to_settings(read_settings(environ={"HOME": "/home/ann"}, folder=tmp_path))
     assert settings.weights_dir.is_relative_to("/home/ann")
-    assert settings.inference_precision == "f32"
+    assert settings.inference_precision == "declared"
     assert settings.mirror == ()
 
 

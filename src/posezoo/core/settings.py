@@ -37,7 +37,9 @@ from posezoo.core.user_folders import find_user_folder
 from posezoo.core.values import frozen
 
 #: With ``default``, the device chooses; many CPUs use bf16, which moves keypoints by some pixels.
-INFERENCE_PRECISIONS = ("f32", "f16", "bf16", "default")
+#: The type of the computation that a model declares, or f32.
+DECLARED = "declared"
+INFERENCE_PRECISIONS = ("f32", "f16", "bf16", DECLARED, "default")
 
 #: The model that runs if none is named; docs/decisions/0016 compares some.
 DEFAULT_MODEL = "movenet-thunder"
@@ -366,9 +368,9 @@ class Settings:
     )
     inference_precision: str = _setting(
         _inference_precision,
-        "f32",
-        "precision of the computation (default: f32); the value default lets the device choose:"
-        " many CPUs choose bf16, which moves keypoints by some pixels",
+        DECLARED,
+        "precision of the computation (default: declared): bf16 on a CPU that has it, for a model"
+        " that keeps its accuracy, else f32; the value default lets the device choose",
         in_folder=_any_value,
     )
     attempts: int = _setting(

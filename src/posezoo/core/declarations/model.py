@@ -578,6 +578,7 @@ class Declaration:
     #: The size in pixels to which images are resized, as its publisher measured: the height, or the
     #: side that its decoder names; None: the size of its input.
     target_size: int | None = None
+    compute_types: tuple[str, ...] = ()  # in which it keeps its accuracy, besides f32
     skeleton: str = ""
     revision: int = 1
     composite: str = ""  # the composite that this model is a part of
