@@ -25,7 +25,7 @@ from posezoo.core.ir.ir_writer import MODEL_INFO
 from posezoo.core.ir.model_description import ModelDescription
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.ir.provenance import conversion_key
-from posezoo.export.decoded.decoding_options import with_decoding
+from posezoo.export.decoded import with_decoding
 from posezoo.run.model_info import build_model_info
 from posezoo.run.model_procs import find_labels, find_model_proc
 

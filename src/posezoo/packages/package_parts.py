@@ -176,8 +176,14 @@ def open_zip_part(
             written.truncate(size)
             written.seek(end.start)
             written.write(end.content)
-        with translate_archive_errors(package.name):
-            part = _find_part(sparse, member, end.start)
+        with translate_archive_errors(package.name), zipfile.ZipFile(sparse) as archive:
+            starts = {each.header_offset for each in archive.infolist()}
+            try:
+                start = archive.getinfo(member).header_offset
+            except KeyError as error:
+                raise ArchiveError(f"has no member {member}") from error
+        # The next member, or the directory, follows.
+        part = range(start, min((each for each in starts if each > start), default=end.start))
         with open_part(package, part, file, open_range, context) as received:
             with writing(path), open(received, "rb") as compressed, open(sparse, "r+b") as written:
                 written.seek(part.start)
@@ -207,17 +213,6 @@ def _read(open_range: OpenRange, start: int, stop: int, context: DownloadContext
         refuse_whole_file(stream, start)
         limit_s = context.options.timeout_s
         return join_pieces(stream.pieces, stop - start, limit_s, "the directory")
-
-
-def _find_part(path: Path, member: str, end: int) -> range:
-    """The positions of a member with its header; the next member, or the directory, follows."""
-    with zipfile.ZipFile(path) as archive:
-        starts = {each.header_offset for each in archive.infolist()}
-        try:
-            start = archive.getinfo(member).header_offset
-        except KeyError as error:
-            raise ArchiveError(f"has no member {member}") from error
-    return range(start, min((each for each in starts if each > start), default=end))
 
 
 @contextmanager

@@ -68,8 +68,7 @@ def read_wheel_registry(name: str, options: DownloadOptions) -> Path:
 class _WheelReader(WheelRegistryReader):
     """Reads the wheel of a package index."""
 
-    def read(self, name: str, options: DownloadOptions) -> Path:
-        return read_wheel_registry(name, options)
+    read = staticmethod(read_wheel_registry)
 
 
 READER = _WheelReader()
