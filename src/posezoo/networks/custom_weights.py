@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from posezoo.core.declarations.model import (
     OWN_CHECKPOINT,
@@ -46,7 +46,9 @@ from posezoo.core.files import verified_files
 from posezoo.core.registry import Registry, open_registry
 from posezoo.core.resolve.own_networks import OwnNetworks, require_network
 from posezoo.networks import build_network, find_network, is_network, pretrained
-from posezoo.networks.checkpoints import read_checkpoint
+
+if TYPE_CHECKING:
+    from posezoo.core.arrays import NamedArrays
 
 PortT = TypeVar("PortT", Input, Output)
 
@@ -419,7 +421,11 @@ class _OwnNetworks(OwnNetworks):
         require_fitting_skeleton(spec)
 
     with_dynamic_shape = staticmethod(with_dynamic_shape)
-    read_checkpoint = staticmethod(read_checkpoint)
+
+    def read_checkpoint(self, path: Path) -> NamedArrays:
+        from posezoo.networks.checkpoints import read_checkpoint
+
+        return read_checkpoint(path)
 
 
 OWN_NETWORKS = _OwnNetworks()
