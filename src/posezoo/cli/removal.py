@@ -112,7 +112,7 @@ def _list_documents(model: Model, layout: ModelLayout, removed: Sequence[Path]) 
         if read_provenance(parent / PROVENANCE):
             yield parent / PROVENANCE
         yield from filter(Path.is_file, [parent / DEVICE_PROOFS])
-    for sidecar in SIDECARS:
+    for _, sidecar in SIDECARS.items():
         yield from sidecar.list_own(model, layout)
     if isinstance(model, ModelSpec) and model.license.text:
         with suppress(OSError):

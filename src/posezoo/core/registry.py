@@ -65,7 +65,7 @@ class FileExplainer:
         return "", ""
 
 
-_EXPLAINER: Hook[FileExplainer] = Hook("file_explanation", FileExplainer())
+_EXPLAINER = Hook(FileExplainer())
 
 
 @frozen

@@ -31,7 +31,7 @@ class Family(_StrEnum):
     INTEL = "intel"
 
 
-_ADDED_FORMATS: LazyTable[object] = LazyTable("posezoo.formats", object, {})
+_ADDED_FORMATS = LazyTable("posezoo.formats", object, {})
 
 
 class Framework(_StrEnum):

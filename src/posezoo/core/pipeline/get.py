@@ -301,7 +301,7 @@ def write_sidecars(model: Model, context: Context, listener: Listener = ignore_e
         The files, also those that stay.
     """
     files: list[Path] = []
-    for sidecar in SIDECARS:
+    for _, sidecar in SIDECARS.items():
         try:
             files += sidecar.write(model, context)
         except OutputError as error:

@@ -135,7 +135,7 @@ class ModelFormat:
 
 
 #: The formats by framework; a feature or an installed package can add one.
-FORMATS: LazyTable[ModelFormat] = LazyTable(
+FORMATS = LazyTable(
     "posezoo.formats",
     ModelFormat,
     {
