@@ -50,7 +50,7 @@ CORE: tuple[set[str], ...] = (
     {"download", "lockfile"},
     {"resolve"},
     {"convert"},
-    {"sidecars", "verify"},
+    {"sidecars"},
     {"pipeline"},
 )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
+from posezoo.cli.for_each import Executor, for_each
 from posezoo.cli.json_projection import to_json
 from posezoo.cli.report import print_result
 from posezoo.cli.run_main import command_line
@@ -20,7 +21,6 @@ from posezoo.cli.selection import (
 )
 from posezoo.core.errors import DiskError, PosezooError, UnpinnedFileError
 from posezoo.core.events import Listener, RunStarted
-from posezoo.core.pipeline.for_each import Executor, for_each
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from posezoo.cli.artifact_states import DEVICE_PROOFS, ArtifactState, check_artifacts
 from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec, RegexReplace
 from posezoo.core.download import provenance_json
 from posezoo.core.download.provenance_json import NAME as PROVENANCE
@@ -27,7 +28,6 @@ from posezoo.core.registry import license_path
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.sidecars import SIDECARS
 from posezoo.core.values import frozen
-from posezoo.core.verify import DEVICE_PROOFS, ArtifactState, check_artifacts
 
 #: The license text that `posezoo pull` of 0.2.0 wrote beside the IR.
 _LICENSE = "LICENSE"

@@ -96,7 +96,7 @@ def _find_available(
     Each source is asked once, with a time limit of 10 seconds; nothing is downloaded.
     """
     from posezoo.core.download.availability import REFUSED
-    from posezoo.core.download.source_check import check_sources, count_sources  # import requests
+    from posezoo.pages.source_check import check_sources, count_sources  # import requests
 
     available = {each.spec.full_name for each in models if each.is_local}
     asked = [each for each in models if not each.is_local and REFUSED not in each.best_places]

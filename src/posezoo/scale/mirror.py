@@ -19,6 +19,7 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
+from posezoo.cli.artifact_states import file_state, find_untracked_below
 from posezoo.cli.cache_entries import list_entries, own_files
 from posezoo.cli.lock_signature import SUFFIX
 from posezoo.cli.removal import remove_files
@@ -55,7 +56,6 @@ from posezoo.core.registry import (
 )
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.values import frozen
-from posezoo.core.verify import file_state, find_untracked_below
 from posezoo.packages.python_package import download_wheel
 from posezoo.pages.license_notice import NOTICE_SIGNS, LicenseTerms, format_notice
 

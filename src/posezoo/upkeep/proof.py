@@ -17,7 +17,6 @@ import numpy as np
 from posezoo.cli.result_files import write_result
 from posezoo.core.declarations.model import Model, ModelSpec
 from posezoo.core.download import provenance_json
-from posezoo.core.download.source_check import BAD_STATES, check_sources
 from posezoo.core.errors import ConversionError, PosezooError
 from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.files.file_record import read_json
@@ -36,6 +35,7 @@ from posezoo.measure.evaluation.evaluation_protocol import create_accuracy_measu
 from posezoo.measure.evaluation.evaluation_report import EvaluationReport
 from posezoo.measure.model_evaluation import EvaluatedModel, LoadedModel, evaluate_model, load_model
 from posezoo.pages.facts.model_facts import ModelFacts
+from posezoo.pages.source_check import BAD_STATES, check_sources
 from posezoo.poses.decoders import finds_boxes
 from posezoo.poses.drawing import draw
 from posezoo.run.images import SAMPLE_PHOTOS, read_image, write_image

@@ -33,8 +33,8 @@ class _DownloadArgs(flags.ModelsArgs, flags.FormatArgs):
 
 def run(args: _DownloadArgs) -> int:
     """Download, and print the paths of the files."""
+    from posezoo.cli.for_each import Executor
     from posezoo.core.download.context import ConnectionPool
-    from posezoo.core.pipeline.for_each import Executor
 
     context = flags.context_from_args(args)
     executor = flags.executor_from_args(args, context)

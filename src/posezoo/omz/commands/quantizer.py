@@ -79,7 +79,7 @@ def _run(args: _QuantizerArgs) -> int:
     for flag, value in (("python", args.python), ("pot", args.pot)):
         if value is not None:
             output.warn(f"--{flag} {UNUSED_FLAGS[flag]}")
-    from posezoo.core.pipeline.for_each import for_each
+    from posezoo.cli.for_each import for_each
     from posezoo.core.pipeline.zoo_context import open_context
 
     model_dir = args.model_dir or Path.cwd()
