@@ -65,15 +65,14 @@ def find_weights(
         asks_sources: whether sources are asked over the network if they have the files.
         quiet: whether no bar shows how many were asked.
     """
-    from posezoo.core.download.availability import LocalNames, find_availability
+    from posezoo.core.download.availability import find_availability
     from posezoo.core.layout import ModelLayout
     from posezoo.core.pipeline.zoo_context import download_options
 
     options = download_options(settings)
     layout = ModelLayout(settings.weights_dir, settings.weights_dir)
     parts = {part.full_name: part for facts in models for part in facts.parts}
-    local = LocalNames(options)
-    states = {name: find_availability(part, layout, options, local) for name, part in parts.items()}
+    states = {name: find_availability(part, layout, options) for name, part in parts.items()}
     available = None
     if asks_sources:
         available = _find_available(tuple(states.values()), options, quiet=quiet)
