@@ -30,8 +30,7 @@ from posezoo.core.pipeline.get import get
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.registry import open_registry
 from posezoo.core.resolve.resolution import resolve_model
-from posezoo.core.settings import read_settings, to_settings
-from posezoo.core.user_folders import find_user_folder
+from posezoo.core.settings import find_user_folder, read_settings, to_settings
 from posezoo.core.workers import processes, retries
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -9,7 +9,7 @@ import pytest
 
 from posezoo.cli.result_files import is_own, write_result, writing_result
 from posezoo.core.events import WarningIssued
-from posezoo.core.user_folders import find_user_folder
+from posezoo.core.settings import find_user_folder
 
 
 def test_what_posezoo_wrote_is_replaced_again(tmp_path):

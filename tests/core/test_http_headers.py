@@ -7,8 +7,7 @@ import pytest
 from fakes.command import posezoo
 from posezoo.core.errors import SettingsError
 from posezoo.core.http_headers import parse_header
-from posezoo.core.settings import read_settings
-from posezoo.core.user_folders import find_user_folder
+from posezoo.core.settings import find_user_folder, read_settings
 
 
 def test_a_header_is_written_as_host_name_and_value():

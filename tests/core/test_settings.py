@@ -13,16 +13,16 @@ import pytest
 
 import posezoo
 from fakes.command import posezoo_process
+from posezoo.api import SettingValues
 from posezoo.core.errors import SettingsError
 from posezoo.core.settings import (
     SETTING_TYPES,
-    SettingValues,
+    find_user_folder,
     read_settings,
     to_settings,
     unknown_variables,
     user_folder,
 )
-from posezoo.core.user_folders import find_user_folder
 
 
 def own_folder(home: Path) -> Path:

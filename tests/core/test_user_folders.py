@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from posezoo.core.user_folders import find_user_folder, is_in_cache
+from posezoo.cli.result_files import _is_in_cache
+from posezoo.core.settings import find_user_folder
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def home(tmp_path, monkeypatch) -> Path:
 def test_a_user_without_a_home_folder_has_no_folders(monkeypatch):
     monkeypatch.delenv("HOME")
     monkeypatch.setattr(Path, "home", _without_home)
-    assert not is_in_cache(Path("/a"))
+    assert not _is_in_cache(Path("/a"))
     with pytest.raises(RuntimeError):
         find_user_folder("cache")
 

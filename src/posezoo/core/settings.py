@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 from posezoo.core import features
 from posezoo.core.declarations.sources import STORES
@@ -32,8 +32,8 @@ from posezoo.core.errors import (
     suggest,
 )
 from posezoo.core.http_headers import HostHeader, parse_header
+from posezoo.core.operating_system import find_system_folder
 from posezoo.core.regular_files import read_small
-from posezoo.core.user_folders import find_user_folder
 from posezoo.core.values import frozen
 
 #: With ``default``, the device chooses; many CPUs use bf16, which moves keypoints by some pixels.
@@ -57,6 +57,20 @@ _REGISTRY_ALIASES = {"omz@2024.6": "omz"}
 
 #: The maximum number of parallel downloads; more would only use more memory.
 MOST_JOBS = 64
+
+
+def find_user_folder(kind: str, environ: Mapping[str, str] = os.environ) -> Path:
+    """The user's folder for posezoo's ``config``, ``cache`` or ``data``, at the usual place of the
+    operating system.
+
+    Raises:
+        RuntimeError: the user has no home folder.
+    """
+    named = Path(environ.get(f"XDG_{kind.upper()}_HOME", ""))
+    if named.is_absolute():  # the XDG specification says: ignore a relative path
+        return named / "posezoo"
+    home = Path(environ.get("HOME") or Path.home())
+    return find_system_folder(kind, home, environ)
 
 
 def user_folder(kind: str, environ: Mapping[str, str] = os.environ) -> Path:
@@ -479,37 +493,6 @@ class Settings:
     )
 
 
-_Path = str | Path
-_Paths = _Path | Sequence[_Path]
-_Texts = str | Sequence[str]
-
-
-class SettingValues(TypedDict, total=False):
-    """What the Python API takes for ``Settings``, of which ``load`` has some as parameters."""
-
-    weights_dir: _Path
-    cache_dir: _Path
-    mirror: _Paths
-    models_dir: _Paths
-    registries: _Texts
-    attempts: int
-    stall_timeout: float
-    header: _Texts
-    ca_bundle: _Path
-    allow_http: bool
-    allow_private_redirects: bool
-    jobs: int
-    connections: int
-    conversion_timeout: float
-    conversion_memory: float
-    require_proof: bool
-    mo: _Path
-    allow_upstream_code: bool | str
-    lock: _Path
-    locked: bool
-    allow_licenses: _Texts
-
-
 #: The definitions of the settings, by name.
 SETTING_TYPES: dict[str, SettingType] = {
     setting.name: setting.metadata["type"] for setting in fields(Settings)
@@ -571,14 +554,6 @@ def read_settings(
         files = configured[::-1] if kind.restricts else configured
         settings[name] = _read_one(name, kind, flags or {}, environ, files, report=report)
     return settings
-
-
-def read_settings_leniently() -> tuple[dict[str, Setting], list[SettingsError]]:
-    """Read every setting without raising; an invalid one gets its default, and its error is
-    returned.
-    """
-    problems = list(unknown_variables(os.environ))
-    return read_settings(report=problems.append), problems
 
 
 def unknown_variables(environ: Mapping[str, str]) -> Iterator[SettingsError]:

@@ -52,12 +52,16 @@ from posezoo.core.registry import (
     RegistryEntry,
     license_path,
     open_registry,
-    read_copyright_line,
 )
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.values import frozen
 from posezoo.packages.python_package import download_wheel
-from posezoo.pages.license_notice import NOTICE_SIGNS, LicenseTerms, format_notice
+from posezoo.pages.license_notice import (
+    NOTICE_SIGNS,
+    LicenseTerms,
+    format_notice,
+    read_copyright_line,
+)
 
 NOTICE = "NOTICE"
 
