@@ -25,10 +25,11 @@ from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.cli.console import Console
+    from posezoo.cli.conversion_task import ConversionTask
     from posezoo.core.convert.conversion_plan import PlannedIr
     from posezoo.core.declarations.model import ModelSpec, Precision
     from posezoo.core.download.model_download import PlannedFile
-    from posezoo.core.pipeline.get import ConversionTask, Converted
+    from posezoo.core.pipeline.get import Converted
     from posezoo.core.pipeline.plan import Plan
     from posezoo.core.registry import Selection
     from posezoo.core.resolve.stage_context import Context

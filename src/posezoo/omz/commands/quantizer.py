@@ -136,8 +136,8 @@ class _ReportedQuantization:
 
     def _apply_ranges(self, spec: ModelSpec, lines: TextReporter) -> None:
         """Make FP16-INT8 with the declared ranges, or print the plan."""
+        from posezoo.cli.conversion_task import ConversionTask
         from posezoo.core.convert.conversion_plan import ConversionOptions
-        from posezoo.core.pipeline.get import ConversionTask
 
         int8 = Precision.FP16_INT8
         if int8 not in self.requested:

@@ -14,11 +14,11 @@ from posezoo.core.declarations.sources import (
     HttpSource,
     HuggingFaceSource,
 )
-from posezoo.core.download.availability import REFUSED, find_availability, name_source
 from posezoo.core.download.model_download import plan_download
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.download.origins import FileOrigin
 from posezoo.core.layout import ModelLayout
+from posezoo.core.pipeline.availability import REFUSED, find_availability, name_source
 
 WEIGHTS = bytes(range(256)) * 16
 HUB = HuggingFaceSource("someone/pose", "pose.onnx", "0" * 40)
