@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from posezoo.cli.artifact_states import conversion_flags
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.files.verified_files import is_verified, is_verified_file
 from posezoo.core.ir import provenance
@@ -50,7 +51,7 @@ def collect_entries(
         if record is None:
             continue
         if not provenance.was_made_from(record, spec):
-            again = format_command("convert", spec) + provenance.conversion_flags(record, spec)
+            again = format_command("convert", spec) + conversion_flags(record, spec)
             again += f" --precisions {xml.parent.name}"
             warnings.append(f"{xml}: was converted from another file: {again} converts it again")
             continue

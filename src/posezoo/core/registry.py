@@ -475,16 +475,14 @@ def _scan(root: Path) -> Iterator[RegistryEntry]:
         for file in files if inside else ():
             path = root / f"{inside}/{file}"
             of_composite = composite if file == MODEL_FILE else ""
-            yield RegistryEntry(name, _family_of(inside), path, of_composite, parent)
+            # Outside of both families, models are public.
+            is_intel = inside.startswith(f"{Family.INTEL}/")
+            family = Family.INTEL if is_intel else Family.PUBLIC
+            yield RegistryEntry(name, family, path, of_composite, parent)
         composite_below = name if COMPOSITE_FILE in files else ""
         for child, is_link in folders:
             below = f"{inside}/{child}" if inside else child
             pending.append((below, composite_below, follow and not is_link))
-
-
-def _family_of(folder: str) -> Family:
-    """The family that the first folder below a root names; outside of both, models are public."""
-    return Family.INTEL if folder.startswith(f"{Family.INTEL}/") else Family.PUBLIC
 
 
 def _list_folder(folder: str, *, follow: bool) -> tuple[list[str], list[tuple[str, bool]]]:

@@ -539,13 +539,14 @@ def read_settings(
             problem says where.
     """
     configured: list[_ConfigFile] = []
+    users_own = _users_config(environ)
     for path in config_files(environ, folder):
         try:
             values = _read_config(path)
         except SettingsError as error:
             report(error)
             continue
-        if not _is_same_file(path, _users_config(environ)):
+        if not (users_own.is_file() and path.samefile(users_own)):
             for refused in _refuse_untrusted(values, path, environ):
                 report(refused)
         configured.append((str(path), values))
@@ -581,10 +582,6 @@ def to_settings(settings: Mapping[str, Setting]) -> Settings:
     return Settings(**{name: setting.value for name, setting in settings.items()})
 
 
-def _is_same_file(one: Path, other: Path) -> bool:
-    return other.is_file() and one.samefile(other)
-
-
 def _refuse_untrusted(
     values: dict[str, str], path: Path, environ: Mapping[str, str]
 ) -> Iterator[SettingsError]:
@@ -594,17 +591,14 @@ def _refuse_untrusted(
         reason = "is not read" if rule is None else rule(path.parent, values[name])
         if reason:
             del values[name]
+            lines = read_small(path).decode("utf-8-sig").splitlines()
+            is_key = re.compile(rf"\s*{re.escape(name)}\s*[=:]", re.IGNORECASE)
+            line = next((at for at, line in enumerate(lines, 1) if is_key.match(line)), 1)
             yield SettingsError(
-                f"{path}:{_line_of(name, path)}: {name} {reason} in the posezoo.cfg of a folder,"
+                f"{path}:{line}: {name} {reason} in the posezoo.cfg of a folder,"
                 " which may come from others",
                 hint=f"set it in {_users_config(environ)}, as {_variable(name)}, or by its flag",
             )
-
-
-def _line_of(name: str, path: Path) -> int:
-    lines = read_small(path).decode("utf-8-sig").splitlines()
-    is_key = re.compile(rf"\s*{re.escape(name)}\s*[=:]", re.IGNORECASE)
-    return next((at for at, line in enumerate(lines, 1) if is_key.match(line)), 1)
 
 
 def _read_one(

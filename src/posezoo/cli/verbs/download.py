@@ -66,5 +66,5 @@ class _DownloadTask:
         if self.is_dry_run:
             files = plan_download(spec, layout, options)
             return Answer(plan=[model_jobs.format_planned_file(file) for file in files])
-        downloaded = download_model(spec, layout, options, listener=listener, pool=self.pool)
-        return Answer(files=downloaded.files)
+        paths = download_model(spec, layout, options, listener=listener, pool=self.pool)
+        return Answer(files=paths)

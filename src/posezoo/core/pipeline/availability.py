@@ -4,7 +4,7 @@ the user can do if a model cannot be downloaded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from posezoo.core.declarations.model import ModelSpec, Source
@@ -79,19 +79,17 @@ def find_availability(
 def _name_place(planned: PlannedFile, options: DownloadOptions) -> str:
     if planned.origin is not FileOrigin.SOURCE:
         return str(planned.origin.value)
-    sources = planned.file.sources
-    source = next(iter(sources), None)
+    source = next(iter(planned.file.sources), None)
     if isinstance(source, PackageSource) and options.cache_dir:
         digest = source.package_file.checksum
         # The cache keeps a package for its other files.
         if digest and (options.cache_dir / entry_path(digest)).exists():
             return str(FileOrigin.CACHE.value)
-    return name_source(sources)
+    return name_source(source)
 
 
-def name_source(sources: Iterable[Source]) -> str:
-    """The name of the first source: of a package index, or of a host."""
-    source = next(iter(sources), None)
+def name_source(source: Source | None) -> str:
+    """The name of a source: of a package index, or of a host."""
     if source is None:
         return "nowhere"
     if isinstance(source, PackageSource):

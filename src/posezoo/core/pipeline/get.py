@@ -163,7 +163,12 @@ def convert(
         raise resolved.error(plan.obstacle)
     if not spec.is_converted:
         listener(ConversionSkipped(spec.full_name, "published as IR"))
-        return _published_irs(resolved, plan)
+        irs = {ir.precision: ir.xml for ir in plan.irs if ir.xml.is_file()}
+        if irs:
+            return Converted(resolved, irs)
+        paths = ", ".join(str(ir.xml) for ir in plan.irs)
+        hint = format_command("download", resolved.source, layout.download_dir)
+        raise ConversionError(f"{paths}: missing", hint=hint)
     irs = {target.precision: target.xml for target in resolved.targets}
     due = select_due(spec.full_name, plan.irs, listener)
     for target in due:
@@ -178,15 +183,6 @@ def convert(
 
         write_onnx(resolved, force=True, listener=listener)
     return Converted(resolved, irs)
-
-
-def _published_irs(resolved: Resolved, plan: Plan) -> Converted:
-    irs = {ir.precision: ir.xml for ir in plan.irs if ir.xml.is_file()}
-    if irs:
-        return Converted(resolved, irs)
-    paths = ", ".join(str(ir.xml) for ir in plan.irs)
-    hint = format_command("download", resolved.source, resolved.layout.download_dir)
-    raise ConversionError(f"{paths}: missing", hint=hint)
 
 
 def with_checkpoint_dir(context: Context, model: Model) -> Context:

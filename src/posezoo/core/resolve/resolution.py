@@ -117,7 +117,7 @@ def _with_inputs(
     spec = with_added_mo_args(declared, options.mo_arguments, has_mo=context.has_model_optimizer)
     if options.decode:
         spec = GRAPH_DECODER.part.with_decoding(spec, decoder, options)
-    spec = _with_camera_input(spec, options, context.image_layout(spec.framework))
+    spec = with_camera_input(spec, options, context.image_layout(spec.framework))
     if options.dynamic:
         spec = OWN_NETWORKS.part.with_dynamic_shape(spec)
     has_int8 = any(each in INT8_PRECISIONS for each in precisions)
@@ -130,7 +130,7 @@ def _with_inputs(
     return spec
 
 
-def _with_camera_input(spec: ModelSpec, options: InputOptions, usual_layout: str) -> ModelSpec:
+def with_camera_input(spec: ModelSpec, options: InputOptions, usual_layout: str) -> ModelSpec:
     """The model, changed so that its IR converts the type, layout, colours and size of each image
     input.
 

@@ -182,14 +182,14 @@ def find_exception(text: str) -> str:
 
 def _start_reader(stream: IO[bytes], kept: bytearray, limit: int | None) -> Thread:
     """A thread that reads a stream, so that the program never blocks on a full pipe."""
-    reader = Thread(target=_keep_tail, args=(stream, kept, limit), daemon=True)
+
+    def keep_tail() -> None:
+        with stream:
+            while chunk := stream.read1(65536):  # type: ignore[attr-defined]
+                kept.extend(chunk)
+                if limit is not None:
+                    del kept[:-limit]
+
+    reader = Thread(target=keep_tail, daemon=True)
     reader.start()
     return reader
-
-
-def _keep_tail(stream: IO[bytes], tail: bytearray, max_bytes: int | None) -> None:
-    with stream:
-        while chunk := stream.read1(65536):  # type: ignore[attr-defined]
-            tail += chunk
-            if max_bytes is not None:
-                del tail[:-max_bytes]
