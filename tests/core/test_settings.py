@@ -17,7 +17,6 @@ from posezoo.api import SettingValues
 from posezoo.core.errors import SettingsError
 from posezoo.core.settings import (
     SETTING_TYPES,
-    find_user_folder,
     read_settings,
     to_settings,
     unknown_variables,
@@ -27,7 +26,7 @@ from posezoo.core.settings import (
 
 def own_folder(home: Path) -> Path:
     """Where the user's posezoo.cfg is on this system."""
-    return find_user_folder("config", {"HOME": str(home)})
+    return user_folder("config", {"HOME": str(home)})
 
 
 def test_the_defaults_are_in_the_users_cache_folder(tmp_path):

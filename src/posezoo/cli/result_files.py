@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from posezoo.core.declarations.model import Digest
-from posezoo.core.errors import DiskError
+from posezoo.core.errors import DiskError, SettingsError
 from posezoo.core.events import Listener, ignore_event
 from posezoo.core.files.file_record import fingerprint, read_record
 from posezoo.core.files.staging import remove_stale_staging_dirs, staging_dir
@@ -27,7 +27,7 @@ from posezoo.core.files.verified_files import (
     writing,
 )
 from posezoo.core.regular_files import read_beginning
-from posezoo.core.settings import find_user_folder
+from posezoo.core.settings import user_folder
 
 # The signs of a file are within this many of its first bytes.
 _HEAD = 4096
@@ -112,6 +112,6 @@ def has_signs(path: Path, signs: Sequence[str]) -> bool:
 
 def _is_in_cache(path: Path) -> bool:
     """Whether a file is in the user's cache folder, where only posezoo writes."""
-    with suppress(RuntimeError):  # there is no home folder
-        return path.resolve().is_relative_to(find_user_folder("cache").resolve())
+    with suppress(SettingsError):  # there is no home folder
+        return path.resolve().is_relative_to(user_folder("cache").resolve())
     return False

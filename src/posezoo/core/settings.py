@@ -59,29 +59,24 @@ _REGISTRY_ALIASES = {"omz@2024.6": "omz"}
 MOST_JOBS = 64
 
 
-def find_user_folder(kind: str, environ: Mapping[str, str] = os.environ) -> Path:
+def user_folder(kind: str, environ: Mapping[str, str] = os.environ) -> Path:
     """The user's folder for posezoo's ``config``, ``cache`` or ``data``, at the usual place of the
     operating system.
 
     Raises:
-        RuntimeError: the user has no home folder.
+        SettingsError: the user has no home folder.
     """
     named = Path(environ.get(f"XDG_{kind.upper()}_HOME", ""))
     if named.is_absolute():  # the XDG specification says: ignore a relative path
         return named / "posezoo"
-    home = Path(environ.get("HOME") or Path.home())
-    return find_system_folder(kind, home, environ)
-
-
-def user_folder(kind: str, environ: Mapping[str, str] = os.environ) -> Path:
-    """As ``find_user_folder``; a SettingsError if the user has no home folder."""
     try:
-        return find_user_folder(kind, environ)
+        home = Path(environ.get("HOME") or Path.home())
     except RuntimeError as error:
         raise SettingsError(
             "this user has no home folder",
             hint="set HOME, or POSEZOO_WEIGHTS_DIR and POSEZOO_CACHE_DIR and XDG_CONFIG_HOME",
         ) from error
+    return find_system_folder(kind, home, environ)
 
 
 def compiled_folder() -> Path:

@@ -5,6 +5,7 @@ the user can do if a model cannot be downloaded.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from posezoo.core.declarations.model import ModelSpec, Source
@@ -15,9 +16,11 @@ from posezoo.core.download.origins import FileOrigin, entry_path, select_files
 from posezoo.core.errors import DownloadError, LicenseError
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import format_command
-from posezoo.core.resolve.resolved import Resolved
-from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
+
+if TYPE_CHECKING:  # lists do not need them
+    from posezoo.core.resolve.resolved import Resolved
+    from posezoo.core.resolve.stage_context import Context
 
 #: What is on a disk of this machine.
 LOCAL = frozenset({FileOrigin.HERE.value, FileOrigin.CACHE.value, FileOrigin.MIRROR.value})
