@@ -259,7 +259,8 @@ def test_the_readme_names_make_verbs_that_exist():
 
 
 def test_every_file_of_the_project_that_a_make_verb_names_exists():
-    lines = [line.partition("##")[0] for line in (ROOT / "Makefile").read_text().splitlines()]
+    text = (ROOT / "Makefile").read_text() + (ROOT / ".ci" / "more.mk").read_text()
+    lines = [line.partition("##")[0] for line in text.splitlines()]
     recipes = "\n".join(line for line in lines if not line.startswith("#"))
     words = set(re.findall(r"(?<![\w$()/.@=-])\.?[a-zA-Z][\w.*-]*(?:/[\w.*-]+)*", recipes))
     made = ("build/", "dist/", "package/")  # by builds, and inside archives

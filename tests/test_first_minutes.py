@@ -118,7 +118,7 @@ def mounted(name: str, options: str, desk: Desk) -> None:
 
 
 def old_python(desk: Desk) -> None:
-    for name in ("Makefile", "setup.cfg", "pyproject.toml", "constraints.txt"):
+    for name in ("Makefile", ".ci", "setup.cfg", "pyproject.toml", "constraints.txt"):
         (desk.folder / name).symlink_to(ROOT / name)
     code = "import sys; sys.exit(sys.version_info >= (3, 10))"
     for path in filter(None, map(shutil.which, ("python3.9", "python3.8", "pypy3"))):

