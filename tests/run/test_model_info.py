@@ -241,7 +241,7 @@ OTHERS = OtherLabels()
 def test_other_classes_are_another_conversion(tmp_path, monkeypatch):
     spec = model_with(SIMCC, tmp_path, Output("prob", (1, 20)), name="yolo-v2-ava-0001")
     before = conversion_key(spec, None)
-    hooks = {**features.PARTS["hooks"], "model_description": f"{__name__}:OTHERS"}
+    hooks = {**features.PARTS["hooks"], "ModelDescription": f"{__name__}:OTHERS"}
     monkeypatch.setitem(features.PARTS, "hooks", hooks)
     assert conversion_key(spec, None) != before
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from posezoo.core.declarations.registry_wheels import wheel_of
+from posezoo.core.declarations.sources import wheel_of
 from posezoo.core.download.archive import unpack_archive
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.options import DownloadOptions

@@ -20,6 +20,7 @@ from fakes.loaded_irs import load_ir
 from fakes.network import digest_of, downloaded, network, source_file, spec_of
 from fakes.soak import soak
 from posezoo import decode
+from posezoo.cli.artifact_states import check_artifacts
 from posezoo.core.convert.fp16_check import compare_with_fp32
 from posezoo.core.declarations.model import (
     ColorOrder,
@@ -38,7 +39,6 @@ from posezoo.core.registry import open_registry
 from posezoo.core.resolve.input_options import InputOptions
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.settings import read_settings, to_settings
-from posezoo.core.verify import check_artifacts
 from posezoo.export.decoded import append_decoder, nodes, with_decoding
 from posezoo.export.decoded.frames import FrameFit
 from posezoo.poses.blazepose import BlazePoseOptions, decode_faces

@@ -69,15 +69,9 @@ from posezoo.cli.json_projection import Json, project, to_json
 from posezoo.cli.report import print_result
 from posezoo.core.declarations.model import ModelSpec, RegexReplace, SourceFile, UnpackArchive
 from posezoo.core.errors import PosezooError
-from posezoo.core.registry import (
-    TAG_MARK,
-    Registry,
-    Selection,
-    license_path,
-    read_copyright_line,
-    registry_root,
-)
+from posezoo.core.registry import TAG_MARK, Registry, Selection, license_path, registry_root
 from posezoo.pages.facts.model_facts import ModelFacts
+from posezoo.pages.license_notice import read_copyright_line
 from posezoo.pages.model_filters import FILTER_FLAGS, FilterArgs, filters_from_args, select_filtered
 from posezoo.pages.model_rows import Weights, find_weights, model_to_json
 
