@@ -14,12 +14,11 @@ from posezoo.pages.facts.comparison import MetricSource, ModelComparison, Source
 
 _TEXT = 13  # the size of the letters, in pixels
 
-Color = tuple[int, int, int]
-#: The colours that all charts share.
-INK: Color = (33, 37, 41)
-RULE: Color = (222, 226, 230)
-WHITE: Color = (255, 255, 255)
-FULL: Color = (25, 113, 194)
+#: The colours of charts.
+INK = "#212529"
+RULE = "#dee2e6"
+WHITE = "#ffffff"
+FULL = "#1971c2"
 
 # In pixels: the width, at which the text can be read on a phone; the plot's edges, a mark, a line
 # of the list.
@@ -41,7 +40,7 @@ SIGNS = ('<svg xmlns="http://www.w3.org/2000/svg" width="', ' font-family="sans-
 @dataclass(kw_only=True)
 class Chart:
     """Rectangles, and labels in front of them, as elements of SVG. Places and sizes are in pixels
-    from the upper left corner, colours are RGB.
+    from the upper left corner, colours those of SVG.
     """
 
     width: int = 0
@@ -49,19 +48,17 @@ class Chart:
     rectangles: list[str] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
 
-    def draw(
-        self, x: float, y: float, width: float, height: float, fill: Color, edge: Color
-    ) -> None:
+    def draw(self, x: float, y: float, width: float, height: float, fill: str, edge: str) -> None:
         """Add a rectangle."""
         self.rectangles.append(
             f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" '
-            f'fill="{_hex(fill)}" stroke="{_hex(edge)}"/>'
+            f'fill="{fill}" stroke="{edge}"/>'
         )
 
-    def write(self, x: float, y: float, text: str, color: Color = INK) -> None:
+    def write(self, x: float, y: float, text: str, color: str = INK) -> None:
         """Add a line of text; ``y`` is its baseline."""
         shown = escape(_printable(text))
-        self.labels.append(f'<text x="{x:g}" y="{y:g}" fill="{_hex(color)}">{shown}</text>')
+        self.labels.append(f'<text x="{x:g}" y="{y:g}" fill="{color}">{shown}</text>')
 
 
 @frozen
@@ -89,7 +86,7 @@ class _Plot(Chart):
         share = (100 * ap - self.least_ap) / (self.most_ap - self.least_ap)
         return _BOTTOM - (_BOTTOM - _TOP) * share
 
-    def draw_vertical(self, x: float, top: float, bottom: float, color: Color) -> None:
+    def draw_vertical(self, x: float, top: float, bottom: float, color: str) -> None:
         self.draw(x, top, 0.2, bottom - top, color, color)
 
 
@@ -196,13 +193,9 @@ def to_svg(chart: Chart) -> str:
             f' viewBox="0 0 {chart.width} {chart.height}" font-family="sans-serif"'
             f' font-size="{_TEXT}">'
         ),
-        f'<rect width="{chart.width}" height="{chart.height}" fill="{_hex(WHITE)}"/>',
+        f'<rect width="{chart.width}" height="{chart.height}" fill="{WHITE}"/>',
     ]
     return "\n".join([*lines, *chart.rectangles, *chart.labels, "</svg>"]) + "\n"
-
-
-def _hex(color: Color) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*color)
 
 
 def _printable(text: str) -> str:
