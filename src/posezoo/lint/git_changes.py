@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from posezoo.core.declarations import other_names
-from posezoo.core.declarations.model import Model, ModelSpec
+from posezoo.core.declarations.model import Model
 from posezoo.core.declarations.yaml_nodes import read_yaml
 from posezoo.core.download.transfer import ACCESS_POINTS
 from posezoo.core.errors import SettingsError, SpecError
@@ -155,15 +155,17 @@ def _find_readers(registry: Registry, paths: set[Path]) -> frozenset[str]:
     """The models that name one of the files outside of their folders."""
     if not any(path.parent.name in ("licenses", PICTURES) or path.name == PAPERS for path in paths):
         return frozenset()  # no model.yml has to be read
-    models = registry.select().models
-    return frozenset(spec.full_name for spec in models if paths & _named_files(spec))
-
-
-def _named_files(spec: ModelSpec) -> set[Path]:
-    root = registry_root(spec).resolve()
-    text = license_path(spec)
-    files = {root.parent / text.parent.name / text.name, root / PICTURES / f"{spec.skeleton}.svg"}
-    return files | {root / PAPERS} if spec.origin.paper else files
+    readers = set()
+    for spec in registry.select().models:
+        root = registry_root(spec).resolve()
+        text = license_path(spec)
+        named = {root.parent / text.parent.name / text.name}
+        named.add(root / PICTURES / f"{spec.skeleton}.svg")
+        if spec.origin.paper:
+            named.add(root / PAPERS)
+        if paths & named:
+            readers.add(spec.full_name)
+    return frozenset(readers)
 
 
 def _run_git(folder: Path, *words: str) -> str:

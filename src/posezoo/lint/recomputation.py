@@ -96,27 +96,6 @@ def recompute_artifacts(
 
 
 def _check_variant(view: ModelView, spec: ModelSpec, layout: ModelLayout, core: Core) -> Artifacts:
-    yield from _check_digests(view, spec, layout)
-    for precision in Precision:
-        xml = layout.ir_path(spec, precision)
-        if not xml.is_file():
-            continue
-        try:
-            network = core.read_model(xml)
-        except RuntimeError as error:
-            message = f"{xml}: cannot be read: {error_text(error)}"
-            place = view.location("files")
-            yield "artifact-readable", RuleViolation(place, message, str(precision))
-            continue
-        yield from _check_ports(view, spec.inputs, network.inputs, "inputs", xml=xml)
-        yield from _check_ports(view, spec.outputs, network.outputs, "outputs", xml=xml)
-        yield from _check_complexity(view, spec, precision, network, xml=xml)
-        yield from _check_measured(view, spec, precision, layout)
-        yield from _check_precision(view, precision, network, xml)
-        yield from _check_rt_info(view, spec, network, xml)
-
-
-def _check_digests(view: ModelView, spec: ModelSpec, layout: ModelLayout) -> Artifacts:
     nodes = {file.name: view.node("files", index) for index, file in enumerate(spec.files)}
     for artifact in check_artifacts(spec, layout):
         if artifact.state == "changed":
@@ -126,6 +105,23 @@ def _check_digests(view: ModelView, spec: ModelSpec, layout: ModelLayout) -> Art
             message = f"{artifact.path} differs from what was {origin}"
             violation = RuleViolation(place, message, name, "changed", expected=artifact.expected)
             yield "artifact-digest", violation
+    for precision in Precision:
+        xml = layout.ir_path(spec, precision)
+        if not xml.is_file():
+            continue
+        try:
+            network = core.read_model(xml)
+        except RuntimeError as error:
+            message = f"{xml}: cannot be read: {error_text(error)}"
+            violation = RuleViolation(view.location("files"), message, str(precision))
+            yield "artifact-readable", violation
+            continue
+        yield from _check_ports(view, spec.inputs, network.inputs, "inputs", xml=xml)
+        yield from _check_ports(view, spec.outputs, network.outputs, "outputs", xml=xml)
+        yield from _check_complexity(view, spec, precision, network, xml=xml)
+        yield from _check_measured(view, spec, precision, layout)
+        yield from _check_precision(view, precision, network, xml)
+        yield from _check_rt_info(view, spec, network, xml)
 
 
 def _check_ports(

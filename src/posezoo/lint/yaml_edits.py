@@ -60,7 +60,14 @@ def apply_edits(content: bytes, edits: Sequence[YamlEdit]) -> bytes:
             text = _insert(text, start, edit) if edit.key else _replace(text, start, edit)
             parent[edit.key or last] = edit.text
         else:
-            text = _remove(text, line, edit.node)
+            pair = re.compile(
+                rf"[ \t]*{edit.node.key}:[ \t]+{edit.node.value}{_END_OF_LINE.pattern}(\r\n|\n|\r|)"
+            )
+            match = pair.match(text, line)
+            if match is None:
+                problem = f"{edit.node.key} has no line of its own"
+                raise EditError(f"{file}:{edit.node.line}: {problem}")
+            text = text[:line] + text[match.end() :]
             del parent[last]
     changed = mark + text.encode("utf-8")
     try:
@@ -84,14 +91,6 @@ def _written(text: str, start: int, node: YamlNode) -> tuple[str, str]:
 def _replace(text: str, start: int, edit: YamlEdit) -> str:
     written, quote = _written(text, start, edit.node)
     return f"{text[:start]}{quote}{edit.text}{quote}{text[start + len(written) :]}"
-
-
-def _remove(text: str, line: int, node: YamlNode) -> str:
-    pair = re.compile(rf"[ \t]*{node.key}:[ \t]+{node.value}{_END_OF_LINE.pattern}(\r\n|\n|\r|)")
-    match = pair.match(text, line)
-    if match is None:
-        raise EditError(f"{node.file}:{node.line}: {node.key} has no line of its own")
-    return text[:line] + text[match.end() :]
 
 
 def _insert(text: str, start: int, edit: YamlEdit) -> str:

@@ -178,7 +178,10 @@ def source_ending(view: ModelView) -> Violations:
     """
     for index, file, source in view.sources:
         ending = _find_ending(file.name)
-        other = _find_ending(_read_path(source))
+        path = str(getattr(source, "member", "") or getattr(source, "file", ""))
+        if isinstance(source, HttpSource):
+            path = urlsplit(source.url).path
+        other = _find_ending(path)
         if ending and other and ending != other:
             message = f"{file.name} comes from {source}, which ends with {other[0]}"
             severity = None if view.is_native else Severity.WARNING
@@ -189,13 +192,6 @@ def source_ending(view: ModelView) -> Violations:
 def _find_ending(name: str) -> tuple[str, ...]:
     """The endings that may stand for that of a name; empty if it is no known one."""
     return next((endings for endings in _ENDINGS if name.lower().endswith(endings)), ())
-
-
-def _read_path(source: Source) -> str:
-    """The path of the file at its source; empty if the source does not say it."""
-    if isinstance(source, HttpSource):
-        return urlsplit(source.url).path
-    return str(getattr(source, "member", "") or getattr(source, "file", ""))
 
 
 @rule()

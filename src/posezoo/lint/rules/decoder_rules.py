@@ -188,15 +188,22 @@ def _describe_sizes(view: ModelView, variant: ModelSpec, reader: Reader) -> str:
     rows = by_role.get(reader.network[0].role, ())[1:2]
     columns = by_role.get(reader.network[-1].role, ())[-1:]
     height, width = _read_size(variant)
+    network = view.spec.network
+    stride: float = 0
+    if network and is_network(network.name):
+        stride = find_network(network.name).stride
+    skeleton = reader.skeleton
+    keypoints = _count_keypoints(skeleton)
     facts = NetworkFacts(
         width=width,
         height=height,
         # All variants have one stride.
-        stride=_network_stride(view.spec) or _read_stride(view.variants[0], reader),
+        stride=stride or _read_stride(view.variants[0], reader),
         rows=_or_unknown(*rows),
         columns=_or_unknown(*columns),
-        keypoints=_count_keypoints(reader.skeleton),
-        limb_fields=_count_limb_fields(reader.skeleton),
+        keypoints=keypoints,
+        # Those that are declared; else as many as OpenPose's skeletons have.
+        limb_fields=len(skeleton.fields) if skeleton and skeleton.fields else keypoints + 1,
         classes=_count_classes(variant),
     )
     sizes = reader.decoder.sizes(facts, reader.options)
@@ -253,13 +260,6 @@ def _read_size(variant: ModelSpec) -> tuple[float, float]:
     return _or_unknown(images[0]["H"]), _or_unknown(images[0]["W"])
 
 
-def _network_stride(spec: ModelSpec) -> int:
-    """The stride of the network that a model declares; 0 if it is unknown."""
-    if spec.network is None or not is_network(spec.network.name):
-        return 0
-    return find_network(spec.network.name).stride
-
-
 def _read_stride(variant: ModelSpec, reader: Reader) -> float:
     """The stride of the first maps that the decoder reads, of which both sides may be rounded."""
     height, width = _read_size(variant)
@@ -281,13 +281,6 @@ def _read_stride(variant: ModelSpec, reader: Reader) -> float:
 
 def _count_keypoints(skeleton: Skeleton | None) -> float:
     return _or_unknown(len(skeleton.keypoints)) if skeleton else nan
-
-
-def _count_limb_fields(skeleton: Skeleton | None) -> float:
-    """Those that are declared; else as many as OpenPose's skeletons have."""
-    if skeleton is None or not skeleton.fields:
-        return _count_keypoints(skeleton) + 1
-    return len(skeleton.fields)
 
 
 def _count_classes(variant: ModelSpec) -> float:

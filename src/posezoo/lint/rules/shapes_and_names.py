@@ -221,7 +221,14 @@ def layout(view: ModelView) -> Violations:
     for index, declared in enumerate(view.inputs):
         letters = declared.layout
         if not letters:
-            yield from _find_last_channels(view, declared)
+            has_layout = view.argument("--layout") or view.argument("--disable_nhwc_to_nchw")
+            is_moved = view.spec.framework is Framework.TF and not has_layout
+            sections = view.claims.sections_on("input", "converted") if is_moved else ()
+            for section in sections:
+                format = _find_port(declared, section, len(view.inputs)).format
+                if format.value[1:] == ("H", "W", "C"):
+                    message = f"the converter makes B, C, H, W of the card's format {format.text}"
+                    yield view.quote(format, message, "input.format", "B, C, H, W")
             continue
         reason = _layout_mismatch(declared.shape, letters) if declared.shape else ""
         if reason:
@@ -229,20 +236,6 @@ def layout(view: ModelView) -> Violations:
             message = f"the layout {letters} does not fit the shape {shape}: {reason}"
             place = view.location(key, index, "layout")
             yield RuleViolation(place, message, "layout", letters, expected=shape)
-
-
-def _find_last_channels(view: ModelView, declared: Input) -> Violations:
-    """A format with the channels last of a converted TensorFlow model: the converter moves them
-    forward.
-    """
-    has_layout = view.argument("--layout") or view.argument("--disable_nhwc_to_nchw")
-    if has_layout or view.spec.framework is not Framework.TF:
-        return
-    for section in view.claims.sections_on("input", "converted"):
-        format = _find_port(declared, section, len(view.inputs)).format
-        if format.value[1:] == ("H", "W", "C"):
-            message = f"the converter makes B, C, H, W of the card's format {format.text}"
-            yield view.quote(format, message, "input.format", "B, C, H, W")
 
 
 @rule()

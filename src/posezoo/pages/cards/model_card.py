@@ -216,7 +216,10 @@ def _paragraphs(facts: ModelFacts) -> Paragraphs:
     yield from render_files_section(facts)
     yield from render_ir_section(facts)
     yield from _training(facts)
-    yield from _limitations(facts)
+    limits = facts.limits
+    if limits:
+        yield "## Limitations"
+        yield "\n".join(f"- {escape(limit)}" for limit in limits)
     yield from _legal_sections(facts)
 
 
@@ -421,14 +424,6 @@ def _training(facts: ModelFacts) -> Paragraphs:
     if rows:
         yield "## Training Pipeline"
         yield "\n\n".join(rows)
-
-
-def _limitations(facts: ModelFacts) -> Paragraphs:
-    """The section Limitations: what the model cannot do."""
-    limits = facts.limits
-    if limits:
-        yield "## Limitations"
-        yield "\n".join(f"- {escape(limit)}" for limit in limits)
 
 
 def _legal_sections(facts: ModelFacts) -> Paragraphs:

@@ -295,8 +295,12 @@ def compare_models(
         ]
         metrics = _static_metrics(subject.facts, subject.precision, layout, selection)
         metrics |= _expect_times(subject, selection)
-        proofs = _list_proofs(replace(subject.facts, layout=layout), subject.precision)
-        rows.append(_make_row(subject, metrics, measured, proofs))
+        proofs: dict[str, None] = {}  # what the IR here were compared with
+        for _part, made, record in replace(subject.facts, layout=layout).ir_records():
+            if made is subject.precision:
+                found = (record.reference, record.int8, record.dependence, record.nodes)
+                proofs |= dict.fromkeys(map(str, filter(None, found)))
+        rows.append(_make_row(subject, metrics, measured, tuple(proofs)))
     return ModelComparison(
         tuple(rows),
         speed_setting,
@@ -452,16 +456,6 @@ def _measured_precisions(facts: ModelFacts, selection: MeasurementSelection) -> 
     if Precision.FP16 in with_ap:
         with_ap.discard(Precision.FP32)
     return [each for each in Precision if each in with_ap and facts.offers(each)] or [best]
-
-
-def _list_proofs(facts: ModelFacts, precision: Precision) -> tuple[str, ...]:
-    """What the IR in the folders of the facts were compared with."""
-    proofs: dict[str, None] = {}
-    for _part, made, record in facts.ir_records():
-        if made is precision:
-            found = (record.reference, record.int8, record.dependence, record.nodes)
-            proofs |= dict.fromkeys(map(str, filter(None, found)))
-    return tuple(proofs)
 
 
 def _static_metrics(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from math import log10
@@ -97,7 +97,12 @@ def draw_chart(comparison: ModelComparison) -> Chart | None:
     The lines are 95 % intervals. A mark is white if the AP is published, or the time is not of the
     published weights. None if fewer than two models have both values.
     """
-    points = [*_points(comparison)]
+    points = []
+    for row in in_order(comparison.rows):
+        time = row.values["single_p50_ms"]
+        if row.ap and time:
+            is_measured = row.ap.origin is time.origin is MetricSource.MEASURED
+            points.append(_Point(row.name, row.ap, 1000 / time.number, is_measured))
     if len(points) < 2:
         return None
     plot = _start_plot(points)
@@ -131,15 +136,6 @@ def draw_chart(comparison: ModelComparison) -> Chart | None:
             plot.draw(x - 2, y - 2, 4, 4, FULL, WHITE)
     plot.height = line + 8
     return plot
-
-
-def _points(comparison: ModelComparison) -> Iterator[_Point]:
-    """The models with both values; a precision other than FP16 is named."""
-    for row in in_order(comparison.rows):
-        time = row.values["single_p50_ms"]
-        if row.ap and time:
-            is_measured = row.ap.origin is time.origin is MetricSource.MEASURED
-            yield _Point(row.name, row.ap, 1000 / time.number, is_measured)
 
 
 def _start_plot(points: Sequence[_Point]) -> _Plot:

@@ -158,7 +158,11 @@ def collect_gallery_data(
     for name, facts in sorted(by_name.items()):
         examples = read_example(facts) if pictures is None else pictures.get(name, ())
         from_card = _read_card_metrics(facts.model.path.with_name(NAME))
-        published = _published(facts, from_card)
+        published: Metrics = {}
+        if isinstance(facts.model, ModelSpec):
+            published = published_metrics(facts.model) or _first_of_each(from_card)
+        if "published_AP" in published:
+            published["any_AP"] = published["published_AP"]
         metrics = {}
         for row in rows.get(name, ()):
             new = {key: value for key, value in row.values.items() if value != published.get(key)}
@@ -168,15 +172,6 @@ def collect_gallery_data(
     for root in unique(registry_root(facts.model) for facts in models):
         references += read_outside_references(root)
     return GalleryData(tuple(entries), _used_axes(entries), compared, tuple(references))
-
-
-def _published(facts: ModelFacts, from_card: Sequence[CardMetric]) -> Metrics:
-    if not isinstance(facts.model, ModelSpec):
-        return {}
-    published = published_metrics(facts.model) or _first_of_each(from_card)
-    if "published_AP" in published:
-        published["any_AP"] = published["published_AP"]
-    return published
 
 
 def _read_card_metrics(path: Path) -> tuple[CardMetric, ...]:

@@ -69,7 +69,12 @@ def run(args: _CardArgs) -> int:
     from posezoo.core.registry import open_registry
     from posezoo.pages.cards.model_card import write_card
 
-    _refuse_invalid_flags(args)
+    if args.check and not args.in_place:
+        args.parser.error("--check requires --in_place")
+    if args.in_place and args.registries:
+        args.parser.error(
+            "--in_place writes into the folders of --models_dir, not into a --registry"
+        )
     patterns = flags.patterns_from_args(args)
     settings = flags.settings_from_args(args)
     registry = registry_from_settings(settings)
@@ -92,15 +97,6 @@ def run(args: _CardArgs) -> int:
         else:
             _print_cards(models, args.format)
     return 0 if is_complete and not selection.problems else 1
-
-
-def _refuse_invalid_flags(args: _CardArgs) -> None:
-    if args.check and not args.in_place:
-        args.parser.error("--check requires --in_place")
-    if args.in_place and args.registries:
-        args.parser.error(
-            "--in_place writes into the folders of --models_dir, not into a --registry"
-        )
 
 
 def _print_cards(models: Sequence[ModelFacts], style: str) -> None:

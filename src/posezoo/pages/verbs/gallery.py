@@ -73,7 +73,14 @@ def run(args: _GalleryArgs) -> int:
     from posezoo.pages.gallery.gallery_pages import TITLE, render_gallery_pages
     from posezoo.pages.gallery.site_writer import plan_site, write_site
 
-    _require_packages(args)
+    for package in ("jinja2", "markdown_it"):
+        import_optional(package, extra="gallery")
+    if args.pictures is not None:
+        import_cv2()
+        if args.dry_run:
+            raise PosezooError(
+                "--pictures runs the models, which --dry_run does not", hint="use one of them"
+            )
     context = flags.context_from_args(args)
     with Console(quiet=args.quiet) as console:
         measurements = measurement_selection(args, context.registry)
@@ -119,15 +126,3 @@ def run(args: _GalleryArgs) -> int:
         )
     print_result(args.format, answer, args.output / "index.html")
     return selection.exit_code
-
-
-def _require_packages(args: _GalleryArgs) -> None:
-    for package in ("jinja2", "markdown_it"):
-        import_optional(package, extra="gallery")
-    if args.pictures is None:
-        return
-    import_cv2()
-    if args.dry_run:
-        raise PosezooError(
-            "--pictures runs the models, which --dry_run does not", hint="use one of them"
-        )

@@ -15,7 +15,6 @@ from posezoo.core.declarations.model import (
     Framework,
     Input,
     ModelSpec,
-    NetworkChoice,
     Output,
     Source,
 )
@@ -69,7 +68,12 @@ def format_model_yml(spec: ModelSpec, folder: Path) -> str:
             f"    source: {_format_source(file.sources[0], folder)}",
         ]
     if spec.network:
-        lines += [_network_line(spec.network), f"checkpoint: {format_scalar(spec.checkpoint)}"]
+        usual = find_network(spec.network.name).complete_arguments()
+        given: dict[str, object] = {"name": spec.network.name}
+        for name, value in spec.network.arguments.items():
+            if usual[name] != value:
+                given[name] = value
+        lines += [f"network: {_dump(given)}", f"checkpoint: {format_scalar(spec.checkpoint)}"]
     elif spec.framework is Framework.PYTORCH:
         lines += [
             "# network: {name: ...}                  # posezoo's network that the weights are for",
@@ -104,14 +108,6 @@ def _output_lines(outputs: Sequence[Output], recognized: str) -> Iterator[str]:
         yield from _port_lines(output)
         role = output.role or roles.get(output.name)
         yield f"    role: {role}" if role else "    # role: heatmaps"
-
-
-def _network_line(choice: NetworkChoice) -> str:
-    """The network, with the arguments that are not its defaults."""
-    usual = find_network(choice.name).complete_arguments()
-    given: dict[str, object] = {"name": choice.name}
-    given |= {name: value for name, value in choice.arguments.items() if usual[name] != value}
-    return f"network: {_dump(given)}"
 
 
 def _preprocessing_lines(port: Input) -> list[str]:

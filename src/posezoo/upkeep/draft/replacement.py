@@ -62,7 +62,10 @@ def write_replacement(
     by_name = {file.name: file for file in described.files}
     content = read_yaml_bytes(spec.path)
     root = parse_yaml(content, str(spec.path))
-    edits = [_edit_revision(root, spec)]
+    revision = find_node(root, "revision")
+    place = revision or find_node(root, "framework")
+    assert place  # each model has a framework
+    edits = [YamlEdit(place, f"{spec.revision + 1}", key="" if revision else "revision")]
     for node in list_below(root, "files"):
         file = by_name[text_below(node, "name")]
         edits += _edit_file(node, file, context.layout.file_path(spec, file), spec.path.parent)
@@ -71,15 +74,6 @@ def write_replacement(
     except EditError as error:
         problem = f"cannot be changed in place: {error}"
         raise root.make_error(problem, hint="change it by hand") from error
-
-
-def _edit_revision(root: YamlNode, spec: ModelSpec) -> YamlEdit:
-    revision = find_node(root, "revision")
-    if revision:
-        return YamlEdit(revision, f"{spec.revision + 1}")
-    framework = find_node(root, "framework")
-    assert framework  # each model has one
-    return YamlEdit(framework, f"{spec.revision + 1}", key="revision")
 
 
 def _edit_file(node: YamlNode, file: SourceFile, path: Path, folder: Path) -> Iterator[YamlEdit]:
