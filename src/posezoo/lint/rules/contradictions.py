@@ -14,8 +14,6 @@ from urllib.parse import urlsplit
 from posezoo.core.declarations.model import (
     TRACKING,
     ModelSpec,
-    Source,
-    SourceFile,
     UnpackArchive,
 )
 from posezoo.core.declarations.sources import HttpSource
@@ -130,9 +128,17 @@ def source_of_another(view: ModelView) -> Violations:
 
     Example: source: .../public/movenet-lightning/net.bin in movenet-thunder
     """
+    zoo = view.zoo
     for index, file, source in view.sources:
         owner = view.find_owner(str(source))
-        if owner and not _is_shared(view, file, source, owner):
+        if not owner:
+            continue
+        # It is not among the models if others are checked.
+        other = zoo.models.get(owner) or ModelView(zoo.registry.entries[owner], zoo)
+        checksums = [each.checksum for _, each, _ in other.sources]
+        # Both may declare the same file, at an address that does not contain a name.
+        is_same = file.checksum is not None and file.checksum in checksums
+        if not is_same or simplify(owner) in simplify(str(source)):
             message = f"{file.name} comes from {source}, which is an address of {owner}"
             yield view.declared(f"files[{index}].source", message, str(source), view.name)
     for variant in view.variants:
@@ -143,18 +149,6 @@ def source_of_another(view: ModelView) -> Violations:
                 field = f"training.{key}"
                 message = f"{field}: {address} is an address of {owner}"
                 yield view.declared(field, message, address, view.name, variant=variant)
-
-
-def _is_shared(view: ModelView, file: SourceFile, source: Source, owner: str) -> bool:
-    """Whether another model declares the same file, at an address that does not contain its
-    name.
-    """
-    zoo = view.zoo
-    # It is not among the models if others are checked.
-    other = zoo.models.get(owner) or ModelView(zoo.registry.entries[owner], zoo)
-    files = (each for _, each, _ in other.sources)
-    is_same = file.checksum is not None and any(each.checksum == file.checksum for each in files)
-    return is_same and simplify(owner) not in simplify(str(source))
 
 
 def _find_trained(view: ModelView, address: str) -> str:

@@ -96,7 +96,11 @@ def unexplained_change(view: ModelView) -> Violations:
         found = [_compare(before, now) for before in view.zoo.find_earlier(now)]
         differences = min(found, key=len, default={})
         texts = "; ".join(f"{key} is {value}" for key, value in differences.items())
-        if texts not in ("", *reported) and not _is_explained(view):
+        if texts in ("", *reported):
+            continue
+        # The reason may be that of a part; no model.yml gave it before.
+        models = (view, *view.zoo.find_models(view.parts))
+        if not any(each.reasons - view.zoo.earlier_reasons for each in models):
             reported.add(texts)
             message = (
                 f"the file of {now.full_name} is the same, so other values need a reason in"
@@ -143,12 +147,6 @@ def _is_replaced(before: ModelSpec, now: ModelSpec) -> bool:
     """Whether the weights have another checksum."""
     digests = (read_digests(before), read_digests(now))
     return all(digests) and digests[0].isdisjoint(digests[1])
-
-
-def _is_explained(view: ModelView) -> bool:
-    """Whether model.yml, or that of a part, gives a reason that none gave before."""
-    models = (view, *view.zoo.find_models(view.parts))
-    return any(each.reasons - view.zoo.earlier_reasons for each in models)
 
 
 @rule(severity=Severity.WARNING)

@@ -279,14 +279,15 @@ def compare_models(
     def of_network(subject: _Subject) -> list[Measurement]:
         return [] if subject.target_size else selection.select_of_network(subject.facts.model)
 
-    def choose(select: _Select, metric: str, *, of_any_setting: bool = False) -> _Column:
-        return _choose(_group_by_setting(subjects, select, metric), of_any_setting)
-
-    speed_setting, speeds = choose(of_pipeline("speed"), "throughput_fps")
-    single_setting, singles = choose(of_pipeline("speed", 1), "throughput_fps")
-    network_setting, networks = choose(of_network, "throughput_fps")
-    accuracy_setting, accuracies = choose(of_pipeline("accuracy"), "AP", of_any_setting=True)
-    situation_setting, situations = choose(of_pipeline("situations"), "ghosts", of_any_setting=True)
+    speed_setting, speeds = _choose(subjects, of_pipeline("speed"), "throughput_fps")
+    single_setting, singles = _choose(subjects, of_pipeline("speed", 1), "throughput_fps")
+    network_setting, networks = _choose(subjects, of_network, "throughput_fps")
+    accuracy_setting, accuracies = _choose(
+        subjects, of_pipeline("accuracy"), "AP", of_any_setting=True
+    )
+    situation_setting, situations = _choose(
+        subjects, of_pipeline("situations"), "ghosts", of_any_setting=True
+    )
     rows = []
     for subject in subjects:
         measured = [
@@ -586,21 +587,6 @@ _Setting = tuple[str, str, str]
 _Groups = dict[_Setting, _BySubject]
 
 
-def _group_by_setting(subjects: Sequence[_Subject], select: _Select, metric: str) -> _Groups:
-    """The comparable measurements; of two of a subject, the one with the larger metric."""
-    groups: _Groups = {}
-    for subject in subjects:
-        for measurement in select(subject):
-            if measurement.precision is not subject.precision or metric not in measurement.figures:
-                continue
-            comparable = format_comparable_settings(measurement)
-            setting = (measurement.record, measurement.machine, comparable)
-            best = groups.setdefault(setting, {})
-            both = (best.get(subject.key, measurement), measurement)
-            best[subject.key] = max(both, key=lambda each: each.figures[metric])
-    return groups
-
-
 def _most_common_setting(groups: _Groups) -> _Setting:
     """The setting of the most models; if two are equally common, that of the newest measurement;
     empty if nothing was measured. So all verbs choose the same, whatever precisions they show.
@@ -613,13 +599,26 @@ def _most_common_setting(groups: _Groups) -> _Setting:
     return max(groups, key=rank, default=("", "", ""))
 
 
-def _choose(groups: _Groups, of_any_setting: bool) -> _Column:
+def _choose(
+    subjects: Sequence[_Subject], select: _Select, metric: str, *, of_any_setting: bool = False
+) -> _Column:
     """The measurements of the most common machine and settings, and those of the user, which are
     preferred.
 
     The user's must have the same settings, unless those ``of_any_setting`` are comparable enough.
-    If not, a file of the user decides which settings these are.
+    If not, a file of the user decides which settings these are. Of two measurements of a subject,
+    the one with the larger metric is used.
     """
+    groups: _Groups = {}
+    for subject in subjects:
+        for measurement in select(subject):
+            if measurement.precision is not subject.precision or metric not in measurement.figures:
+                continue
+            comparable = format_comparable_settings(measurement)
+            setting = (measurement.record, measurement.machine, comparable)
+            best = groups.setdefault(setting, {})
+            both = (best.get(subject.key, measurement), measurement)
+            best[subject.key] = max(both, key=lambda each: each.figures[metric])
     registry = _of_record(groups, REGISTRY)
     deciding = {} if of_any_setting else _of_record(groups, FIGURES_FILE)
     *_, settings = _most_common_setting(deciding or registry or groups)

@@ -45,7 +45,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from posezoo.cli import flags
@@ -198,8 +198,19 @@ def run(args: _RecommendArgs) -> int:
         ):
             warn_if_none_matched(args, console)
     gallery = _gallery_address(answer, limits)
+    rows = []
+    for row in answer.rows:
+        latency = limits.latency_of(row)
+        row_json = {
+            "name": row.model,
+            "ap": row.ap and row.ap.as_json,
+            "latency_ms": latency and latency.as_json,
+            **row.as_json,
+            "command": _command(row),
+        }
+        rows.append(row_json)
     answer_json = {
-        "models": [_model_json(row, limits) for row in answer.rows],
+        "models": rows,
         "ranked_by": "AP",
         **project(answer, "unknown miscounting"),
         "gallery": gallery,
@@ -253,17 +264,6 @@ def _gallery_address(answer: Recommendation, limits: RequiredValues) -> str:
         licenses = dict.fromkeys(row.license for row in answer.rows)
         parameters += [("license", name) for name in licenses]
     return f"index.html#{urlencode(parameters)}"
-
-
-def _model_json(row: ComparisonRow, limits: RequiredValues) -> dict[str, Any]:
-    latency = limits.latency_of(row)
-    return {
-        "name": row.model,
-        "ap": row.ap and row.ap.as_json,
-        "latency_ms": latency and latency.as_json,
-        **row.as_json,
-        "command": _command(row),
-    }
 
 
 def _command(row: ComparisonRow) -> str:

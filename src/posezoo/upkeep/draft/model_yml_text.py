@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import yaml
@@ -70,9 +69,8 @@ def format_model_yml(spec: ModelSpec, folder: Path) -> str:
     if spec.network:
         usual = find_network(spec.network.name).complete_arguments()
         given: dict[str, object] = {"name": spec.network.name}
-        for name, value in spec.network.arguments.items():
-            if usual[name] != value:
-                given[name] = value
+        arguments = spec.network.arguments.items()
+        given |= {name: value for name, value in arguments if usual[name] != value}
         lines += [f"network: {_dump(given)}", f"checkpoint: {format_scalar(spec.checkpoint)}"]
     elif spec.framework is Framework.PYTORCH:
         lines += [
@@ -88,26 +86,19 @@ def format_model_yml(spec: ModelSpec, folder: Path) -> str:
             lines += _preprocessing_lines(port)
     shapes = {output.name: output.shape for output in spec.outputs}
     recognized = "" if spec.decoder else recognize_decoder(shapes)
-    lines += _output_lines(spec.outputs, recognized)
+    roles = {}  # that the outputs have for the decoder
+    if recognized:
+        matched = find_decoder(recognized).recognize_outputs(shapes)
+        roles = {name: role for role, name in matched.items()}
+    if spec.outputs:
+        lines.append("outputs:")
+    for output in spec.outputs:
+        role = output.role or roles.get(output.name)
+        lines += [*_port_lines(output), f"    role: {role}" if role else "    # role: heatmaps"]
     if not spec.inputs or not spec.outputs:
         lines.append(_PORTS_COMMENTS)
     skeleton = f"skeleton: {spec.skeleton}" if spec.skeleton else "# skeleton: coco-17"
     return "\n".join((*lines, _decoder_line(spec, recognized), skeleton, _LAST_COMMENTS, ""))
-
-
-def _output_lines(outputs: Sequence[Output], recognized: str) -> Iterator[str]:
-    """The outputs, with the roles that they have for a decoder."""
-    roles = {}
-    if recognized:
-        shapes = {output.name: output.shape for output in outputs}
-        matched = find_decoder(recognized).recognize_outputs(shapes)
-        roles = {name: role for role, name in matched.items()}
-    if outputs:
-        yield "outputs:"
-    for output in outputs:
-        yield from _port_lines(output)
-        role = output.role or roles.get(output.name)
-        yield f"    role: {role}" if role else "    # role: heatmaps"
 
 
 def _preprocessing_lines(port: Input) -> list[str]:
