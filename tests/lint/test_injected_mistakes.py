@@ -85,7 +85,7 @@ MISTAKES = [
     ("drawn-card", "AP a little higher", f"{HRNET}/model.yml", {"value: 0.6464": "value: 0.6469"}),
     ("drawn-card", "AP of GluonCV", f"{RESNET}/model.yml", {"value: 0.710": "value: 0.719"}),
     ("drawn-card", "AP on the card", f"{HRNET}/README.md", {"64.64%": "64.46%"}),
-    ("drawn-index", "AP in the index", "index.md", {"| 0.646 |": "| 0.664 |"}),
+    ("drawn-index", "AP in the index", "index.md", {"| 0.646 published": "| 0.664 published"}),
     ("drawn-index", "AP of GluonCV in the index", "index.md", {"| 71.0/91.2/78.6 |": "| 71.5/91.2/78.6 |"}),
     ("drawn-card", "AP50", f"{RESNET}/model.yml", {"AP50: 0.912": "AP50: 0.921"}),
     ("drawn-card", "converted AP", f"{HRNET}/model.yml", {"converted: 0.6464": "converted: 0.6264"}),

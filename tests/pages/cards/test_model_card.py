@@ -479,6 +479,5 @@ def test_a_top_down_model_names_and_links_its_default_detector():
     movenet = registry.find("movenet-singlepose-lightning-int8")
     example = section(render_card(ModelFacts(movenet, (movenet,))), "Example")
     assert "finds the people first" in example
-    assert "In a video, people are tracked" in example
     openpose = registry.find("human-pose-estimation-0001")
     assert "--detector" not in render_card(ModelFacts(openpose, (openpose,)))
