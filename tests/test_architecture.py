@@ -10,9 +10,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from fakes.checkout import ROOT
 from fakes.source import imports_in, nodes_in
 
-SOURCE = Path(__file__).resolve().parents[1] / "src" / "posezoo"
+SOURCE = ROOT / "src" / "posezoo"
 
 #: From the ground up: the core, the command line, then features. A part imports only parts above its own row.
 PARTS = (

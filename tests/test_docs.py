@@ -21,6 +21,7 @@ import posezoo
 from conftest import by_digest
 from fakes.caffe import squeeze_net
 from fakes.checkout import git
+from fakes.command import assert_success, refusal
 from fakes.darknet import yolo_v3_tiny
 from fakes.network import network
 from fakes.pages import (
@@ -221,18 +222,19 @@ def test_the_commands_of_the_supply_chain_page_run_as_pasted_and_in_their_order(
     content = bytearray(changed.read_bytes())
     content[100] ^= 1
     changed.write_bytes(content)
-    ended = subprocess.run(
-        verify,
-        shell=True,
-        cwd=desk,
-        env=environ_of(desk, mirror),
-        capture_output=True,
-        text=True,
-        timeout=120,
+    error = refusal(
+        subprocess.run(
+            verify,
+            shell=True,
+            cwd=desk,
+            env=environ_of(desk, mirror),
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
     )
-    assert ended.returncode == 1
     # Some digests begin with a digit, and then it escapes its quotes.
-    shown = ended.stderr.replace("\\", "")
+    shown = error.replace("\\", "")
     assert f"Hash mismatch for '{changed.parent.name}/{changed.name}'" in shown
 
 
@@ -247,7 +249,7 @@ def test_the_python_of_the_readme_runs_as_pasted(desk, npm_mirror):
         text=True,
         timeout=120,
     )
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert (desk / "poses.jpg").is_file()
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from fakes.command import omz_tool
+from fakes.command import assert_success, omz_tool
 from fakes.founding import assert_ir_is_as_the_original, checkpoint_of, serve
 from fakes.own_registry import own_registry
 from fakes.server import Server
@@ -22,7 +22,6 @@ from fakes.weights import conditioned
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.sources import HttpSource
 
-ROOT = Path(__file__).resolve().parents[1]
 REGISTRY = own_registry()
 
 # Those of 2026 are on Hugging Face, and have tests of their own.
@@ -77,7 +76,7 @@ def becomes_ir(place: Place, spec: ModelSpec, checkpoint: bytes) -> None:
         place.downloader("--name", spec.full_name, *trust),
         place.converter("--name", spec.full_name),
     ):
-        assert ended.returncode == 0, ended.stdout + ended.stderr
+        assert_success(ended)
     assert_ir_is_as_the_original(spec, place.out)
 
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from fakes.checkout import ROOT
 from fakes.source import nodes_in
 from posezoo.cli import flags
 from posezoo.cli.main import VERBS, create_parser
 from posezoo.core.ended import explain_ended
 
-ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted((ROOT / "src" / "posezoo").rglob("*.py"))
 PAGES = [
     # One page shows wrong commands; a test of its own makes these mistakes.

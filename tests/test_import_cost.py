@@ -8,7 +8,7 @@ import sys
 import numpy
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import assert_success, posezoo
 from fakes.counted_run import CountedRun, count_run
 from posezoo.cli.main import VERBS
 
@@ -22,7 +22,7 @@ def imported(code: str, allowed: tuple[str, ...] = ()) -> set[str]:
     ended = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
     )
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     return set(ended.stderr.splitlines()[-1].split()) - set(allowed)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import yaml
 
-from fakes.command import posezoo_process
+from fakes.command import assert_success, posezoo_process, refusal
 from fakes.network import HEIGHT, WIDTH, image_of, network, output_of
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_model
@@ -126,7 +126,7 @@ def test_a_model_of_an_added_format_from_an_added_source_becomes_ir(installed, r
     pytest.importorskip("openvino", reason="needs openvino")
     places = ("--models_dir", registry, "--output_dir", tmp_path / "out")
     ended = posezoo_process("get", "masked-net", *places, cwd=tmp_path, **installed)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert (tmp_path / "out" / "public" / "masked-net" / "FP16" / "masked-net.xml").is_file()
 
 
@@ -151,12 +151,11 @@ def test_a_file_of_an_added_format_becomes_ir(installed, tmp_path, words):
 
     (tmp_path / "net.masked").write_bytes(bytes(byte ^ 0xFF for byte in network("onnx")))
     ended = run()
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert (tmp_path / "net.xml").is_file()
     (tmp_path / "net.masked").write_bytes(b"spoilt")
-    ended = run()
-    assert ended.returncode == 1
-    assert "net.masked: not a masked ONNX file, but something else" in ended.stderr
+    error = refusal(run())
+    assert "net.masked: not a masked ONNX file, but something else" in error
 
 
 def test_models_are_listed_by_an_added_format(installed, registry, tmp_path):
@@ -187,7 +186,7 @@ def test_the_inputs_of_an_added_format_are_drafted(installed, tmp_path):
     published.write_bytes(bytes(byte ^ 0xFF for byte in network("onnx")))
     words = ("--from", published, "--license", "MIT", "--models_dir", tmp_path / "models")
     ended = posezoo_process("new", "masked-net", *words, cwd=tmp_path, **installed)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     path = tmp_path / "models" / "public" / "masked-net" / "model.yml"
     written = yaml.safe_load(path.read_text())
     assert written["framework"] == "masked"
@@ -208,7 +207,7 @@ def test_an_added_decoder_is_put_into_an_ir(installed, tmp_path):
     ended = posezoo_process(
         "get", "point-net", "--decode", "--precisions", "FP32", *places, cwd=tmp_path, **installed
     )
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     xml = tmp_path / "out" / "public" / "point-net" / "FP32" / "point-net.xml"
     ir = openvino.Core().compile_model(xml, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     image = np.empty(image_of(Framework.ONNX).shape, np.float32)

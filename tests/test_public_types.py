@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from fakes.checkout import ROOT
 from fakes.pages import blocks
-
-ROOT = Path(__file__).resolve().parents[1]
 
 SCRIPT = """
 import posezoo

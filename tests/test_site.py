@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fakes.browser import BROKEN_NAMES, Browser
+from fakes.command import assert_success
 from fakes.pages import ROOT
 
 pytestmark = pytest.mark.slow
@@ -38,7 +39,7 @@ def site(tmp_path_factory) -> Path:
     ended = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
     )
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     return folder / "html"
 
 

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import posezoo, refusal
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
 
 SAID = "deprecated since 2026-01-31; use new"
@@ -94,6 +94,5 @@ def test_a_download_shows_the_revision_unless_it_is_the_first(zoo):
 
 def test_a_model_that_replaces_itself_is_refused(zoo):
     write_model(zoo / "models", "loop", model_yml(deprecated={"since": "0.2.0", "use": "loop"}))
-    ended = run(zoo, "info", "loop")
-    assert ended.returncode == 1
-    assert "deprecated.use: is the model itself" in ended.stderr
+    error = refusal(run(zoo, "info", "loop"))
+    assert "deprecated.use: is the model itself" in error

@@ -6,15 +6,16 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from fakes.checkout import ROOT
+from fakes.command import assert_success
 from fakes.network import HEIGHT, OUTPUT_SHAPE, OUTPUTS, WIDTH, network
 from fakes.waiting import HANG_S
 from fakes.zoo import declared_file, model_yml, omz_yml, write_model
 
-FOREIGN = str(Path(__file__).resolve().parents[1] / "foreign")
+FOREIGN = str(ROOT / "tests" / "foreign")
 
 #: A module of posezoo that says what it sees.
 PROBE = """
@@ -95,7 +96,7 @@ def test_a_model_is_downloaded_and_converted(zoo, tmp_path):
     for _again in range(2):
         args = ("get", "net", "-o", tmp_path / "out", "--models_dir", zoo / "models")
         ended = on_windows(*args, cwd=tmp_path)
-        assert ended.returncode == 0, ended.stderr
+        assert_success(ended)
     assert (tmp_path / "out/public/net/FP16/net.xml").is_file()
     assert left_behind(tmp_path) == []
 
@@ -114,7 +115,7 @@ def test_poses_are_found_in_a_photo(shared, tmp_path):
     photo = sorted((shared / "data" / "photos").glob("*.jpg"))[0]
     args = ("run", "blazepose-full", "--input", photo, "-o", "found")
     ended = on_windows(*args, cwd=tmp_path, **environ)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert (tmp_path / "found" / "poses.json").is_file()
     assert left_behind(tmp_path) == []
 
@@ -128,7 +129,7 @@ def test_a_broken_connection_is_resumed_where_it_broke(tmp_path, server):
     write_model(tmp_path / "models", "net", model_yml(files=[file]))
     args = ("download", "net", "-o", "out", "--models_dir", "models")
     ended = on_windows(*args, cwd=tmp_path)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert [request.headers["Range"] for request in server.requests] == [None, "bytes=60000-"]
     assert (tmp_path / "out/public/net/net.tflite").read_bytes() == content
     assert left_behind(tmp_path) == []

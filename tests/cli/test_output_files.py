@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import assert_quiet_success, assert_success, posezoo, refusal
 from fakes.network import network
 from fakes.soak import soak_repeated
 from fakes.zoo import declared_file, model_yml, write_model
@@ -151,13 +151,11 @@ def test_in_the_folder_of_an_input_only_our_own_files_are_replaced(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.json").write_bytes(MINE)
     words = ("verify", "--metadata", "--models_dir", "models", "--artifacts", "out")
-    refused = posezoo(*words, "--write_baseline", "out/mine.json", cwd=tmp_path)
-    assert refused.returncode == 1
-    assert "out/mine.json: is in out, an input of this command" in refused.stderr
+    refused = refusal(posezoo(*words, "--write_baseline", "out/mine.json", cwd=tmp_path))
+    assert "out/mine.json: is in out, an input of this command" in refused
     assert (tmp_path / "out" / "mine.json").read_bytes() == MINE
     for _ in range(2):
-        written = posezoo(*words, "--write_baseline", "out/ours.json", cwd=tmp_path)
-        assert (written.returncode, written.stderr) == (0, "")
+        assert_quiet_success(posezoo(*words, "--write_baseline", "out/ours.json", cwd=tmp_path))
         assert (tmp_path / "out" / "ours.json").is_file()
 
 
@@ -179,7 +177,7 @@ def test_a_file_of_the_user_in_a_models_folder_is_kept_under_another_name(tmp_pa
             "get", "net", "--precisions", "FP16", "--models_dir", "models", "--weights_dir", "out",
             cwd=tmp_path,
         )  # fmt: skip
-        assert ended.returncode == 0, ended.stderr
+        assert_success(ended)
         return ended.stderr
 
     (folder / "FP16").mkdir(parents=True)

@@ -10,7 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import omz_tool, posezoo
+from fakes.command import (
+    assert_quiet_success,
+    assert_success,
+    omz_tool,
+    posezoo,
+    printed,
+    printed_alone,
+    refusal,
+)
 from fakes.when_used import import_when_used
 from fakes.zoo import declared_file, model_yml, write_model
 
@@ -189,17 +197,15 @@ def test_a_model_takes_custom_weights_in_both_commands(zoo, checkpoint, tmp_path
     said = ("--models_dir", zoo, "-o", tmp_path / "ir", "--checkpoint", checkpoint, "--dry_run")
     planned = posezoo("convert", "small", *said, "--precisions", "FP32")
     assert planned.stdout.endswith(f"{tmp_path}/ir/public/small/FP32/small.xml\n")
-    ended = omz_tool("converter", "--name", "small", *said, "--precisions", "FP32")
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert f"{tmp_path}/ir/public/small/FP32/small.xml" in ended.stdout
+    output = printed_alone(omz_tool("converter", "--name", "small", *said, "--precisions", "FP32"))
+    assert f"{tmp_path}/ir/public/small/FP32/small.xml" in output
 
 
 def test_a_skeleton_goes_with_custom_weights_in_both_commands(zoo, checkpoint, tmp_path):
     said = ("--models_dir", zoo, "-o", tmp_path / "ir", "--skeleton", "coco-17", "--dry_run")
     own = ("--checkpoint", checkpoint)
     assert posezoo("convert", "small", *said, *own).returncode == 0
-    ended = omz_tool("converter", "--name", "small", *said, *own)
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert_quiet_success(omz_tool("converter", "--name", "small", *said, *own))
 
     ended = posezoo("convert", "small", *said)
     assert ended.returncode == 2 and "--skeleton requires --checkpoint" in ended.stderr
@@ -231,14 +237,14 @@ def test_the_published_model_runs_as_before_after_own_weights_were_evaluated(
             *out,
             XDG_CACHE_HOME=str(cache),
         )
-        assert ended.returncode == 0, ended.stderr
+        assert_success(ended)
         images = json.loads((tmp_path / cache.name / "out" / "poses.json").read_text())["images"]
         return [image["poses"] for image in images]
 
     cache = tmp_path / "cache"
     for times in (1, 0):  # the second time, the IR is up to date
         ended = posezoo("evaluate", "small", *own, *data, XDG_CACHE_HOME=str(cache))
-        assert ended.returncode == 0, ended.stderr
+        assert_success(ended)
         assert ended.stderr.count("small: converting") == times
     apart = Path("checkpoints", hashlib.sha384(other.read_bytes()).hexdigest()[:16])
     assert (cache / "posezoo" / "models" / apart / "public/small/FP16/small.xml").is_file()
@@ -249,11 +255,10 @@ def test_the_published_model_runs_as_before_after_own_weights_were_evaluated(
 
 @pytest.mark.slow
 def test_open_model_zoos_converter_converts_custom_weights(zoo, checkpoint, tmp_path):
-    ended = omz_tool(
+    assert_quiet_success(omz_tool(
         "converter", "--name=small", f"--models_dir={zoo}", f"-o={tmp_path}/ir", "--precisions=FP16",
         f"--checkpoint={checkpoint}", "--dynamic",
-    )  # fmt: skip
-    assert (ended.returncode, ended.stderr) == (0, "")
+    ))  # fmt: skip
     assert (tmp_path / "ir" / "public" / "small" / "FP16" / "small.bin").is_file()
     card = (tmp_path / "ir" / "public" / "small" / "README.md").read_text("utf-8")
     assert "| `data` | 1, 3, any, any | NCHW |" in card
@@ -281,9 +286,8 @@ def test_onnx_is_not_written_beside_an_ir_of_other_weights(converted, other):
     onnx = folder / "public" / NETWORK / f"{NETWORK}.onnx"
     before = onnx.read_bytes()
     ours = ("convert", "--network", NETWORK, "--onnx_only")
-    ended = posezoo(*ours, "--checkpoint", other, "-o", folder)
-    assert ended.returncode == 1
-    assert f"{NETWORK}.xml: is the IR of another checkpoint" in ended.stderr
+    error = refusal(posezoo(*ours, "--checkpoint", other, "-o", folder))
+    assert f"{NETWORK}.xml: is the IR of another checkpoint" in error
     assert onnx.read_bytes() == before
 
 
@@ -340,8 +344,9 @@ def test_the_checkpoint_of_a_training_is_converted_as_it_is(converted, checkpoin
     }
     torch.save(content, tmp_path / "last.ckpt")
     ours = ("convert", "--network", NETWORK, "-o", tmp_path / "out", "--onnx_only", "-q")
-    ended = posezoo(*ours, "--model_name", "last", "--checkpoint", tmp_path / "last.ckpt")
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert_quiet_success(
+        posezoo(*ours, "--model_name", "last", "--checkpoint", tmp_path / "last.ckpt")
+    )
     published = weights_in(converted[0] / "public" / NETWORK / f"{NETWORK}.onnx")
     assert len(published) > 50
     assert weights_in(tmp_path / "out" / "public" / "last" / "last.onnx") == published
@@ -382,27 +387,25 @@ def twelve(tmp_path_factory):
 
 def test_a_checkpoint_alone_is_converted_for_the_only_network_that_reads_it(twelve, tmp_path):
     named = ("--model_name", "limbs", "-o", tmp_path)
-    ended = posezoo("convert", twelve, *named, *FP32, "--dry_run")
-    assert ended.returncode == 0, ended.stderr
+    output = printed(posezoo("convert", twelve, *named, *FP32, "--dry_run"))
     path = f"{tmp_path}/public/limbs/FP32/limbs.xml"
-    assert ended.stdout == f"limbs: would convert to FP32, since it does not exist yet: {path}\n"
-    missing = posezoo("convert", tmp_path / "none.pth")
-    assert missing.returncode == 1
-    assert "no model is called" in missing.stderr and "there is no such file" in missing.stderr
+    assert output == f"limbs: would convert to FP32, since it does not exist yet: {path}\n"
+    missing = refusal(posezoo("convert", tmp_path / "none.pth"))
+    assert "no model is called" in missing and "there is no such file" in missing
 
 
 def test_network_takes_a_model_of_the_zoo(twelve):
-    ended = posezoo("convert", "--network", "hrnet-w32", "--checkpoint", twelve, "--dry_run")
-    assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.startswith("hrnet-w32: would convert to FP32")
+    output = printed(
+        posezoo("convert", "--network", "hrnet-w32", "--checkpoint", twelve, "--dry_run")
+    )
+    assert output.startswith("hrnet-w32: would convert to FP32")
 
 
 @pytest.mark.parametrize("verb", ["lock", "licenses", "download", "prove"])
 def test_a_verb_about_a_registry_says_how_a_checkpoint_gets_into_one(verb, twelve):
-    ended = posezoo(verb, twelve)
-    assert ended.returncode == 1
-    assert f"{twelve}: is a checkpoint, which is not read here" in ended.stderr
-    assert "posezoo new NAME --from" in ended.stderr
+    error = refusal(posezoo(verb, twelve))
+    assert f"{twelve}: is a checkpoint, which is not read here" in error
+    assert "posezoo new NAME --from" in error
 
 
 def name_of(checkpoint):
@@ -413,36 +416,33 @@ def name_of(checkpoint):
 
 @pytest.mark.slow
 def test_verbs_that_describe_models_take_a_checkpoint(twelve):
-    described = posezoo("info", twelve, "--format", "json")
-    assert described.returncode == 0, described.stderr
-    (facts,) = json.loads(described.stdout)
+    described = printed(posezoo("info", twelve, "--format", "json"))
+    (facts,) = json.loads(described)
     assert facts["name"] == name_of(twelve)
     assert facts["network"]["name"] == NETWORK
     assert facts["network"]["arguments"] == {"keypoints": 12}
     assert facts["outputs"][0]["shape"] == [1, 12, 64, 48]
     assert facts["registry"] is None
     for verb in ("card", "plan"):
-        ended = posezoo(verb, twelve)
-        assert ended.returncode == 0, ended.stderr
-        assert name_of(twelve) in ended.stdout
+        output = printed(posezoo(verb, twelve))
+        assert name_of(twelve) in output
 
 
 @pytest.mark.slow
 def test_verbs_that_make_and_measure_ir_take_a_checkpoint(twelve, tmp_path):
     place = ("--weights_dir", tmp_path / "models")
     got = posezoo("get", twelve, *place, *FP32)
-    assert got.returncode == 0, got.stderr
+    assert_success(got)
     xml = tmp_path / "models" / "public" / name_of(twelve) / "FP32" / f"{name_of(twelve)}.xml"
     assert got.stdout == f"{xml}\n"
     assert "12 keypoints are only numbered" in got.stderr
     before = twelve.read_bytes()
     target = ("--to", "folder", tmp_path / "out", "--detector", "none")
     exported = posezoo("export", twelve, *target, *place)
-    assert exported.returncode == 0, exported.stderr
+    assert_success(exported)
     assert (tmp_path / "out" / name_of(twelve) / f"{name_of(twelve)}.xml").is_file()
-    measured = posezoo("benchmark", twelve, "--seconds", 0.01, *place, "--format", "json")
-    assert measured.returncode == 0, measured.stderr
-    (row,) = json.loads(measured.stdout)["measurements"]
+    measured = printed(posezoo("benchmark", twelve, "--seconds", 0.01, *place, "--format", "json"))
+    (row,) = json.loads(measured)["measurements"]
     assert row["model"] == name_of(twelve)
     assert twelve.read_bytes() == before
 
@@ -475,15 +475,14 @@ def test_a_number_of_keypoints_of_ones_own_is_asked_for_where_it_belongs(twelve,
     (registry / "skeletons" / "limbs.yml").write_text(f"keypoints: [{names}]\n")
     write_model(registry, "mine", model_yml(**fields))
     chosen = ("mine", "--models_dir", registry, "-o", tmp_path / "out")
-    refused = posezoo("get", *chosen, *FP32)
-    assert refused.returncode == 1
+    refused = refusal(posezoo("get", *chosen, *FP32))
     line = f"network: {{name: {NETWORK}, keypoints: 12}}"
-    assert f"hint: if the network finds 12, say so in model.yml: {line}" in refused.stderr
+    assert f"hint: if the network finds 12, say so in model.yml: {line}" in refused
     fields["network"] = {"name": NETWORK, "keypoints": 12}
     write_model(registry, "mine", model_yml(**fields))
     for verb in (("download",), ("convert", "--onnx_only")):
         right = posezoo(*verb, *chosen)
-        assert right.returncode == 0, right.stderr
+        assert_success(right)
 
 
 def test_a_folder_with_an_ir_in_place_of_a_model_is_answered_with_the_ir(tmp_path):

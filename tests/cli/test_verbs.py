@@ -9,7 +9,7 @@ import shutil
 
 import pytest
 
-from fakes.command import posezoo, posezoo_process
+from fakes.command import posezoo, posezoo_process, printed, refusal
 from fakes.zoo import declared_file, model_yml, omz_yml, write_composite, write_model
 
 
@@ -62,23 +62,21 @@ def test_a_named_pipe_instead_of_a_text_is_not_waited_for(zoo, verb):
 
 
 def test_download_prints_the_paths_and_downloads_nothing_twice(zoo):
-    first = run(zoo, "download", "a", "whole", "-o", zoo / "out")
-    assert first.returncode == 0
+    first = printed(run(zoo, "download", "a", "whole", "-o", zoo / "out"))
     paths = [
         f"{zoo}/out/public/{name}.tflite"
         for name in ("a/a", "whole/first/first", "whole/second/second")
     ]
-    assert first.stdout.splitlines() == paths
+    assert first.splitlines() == paths
     shutil.rmtree(zoo / "origin")
     again = run(zoo, "download", "a", "whole", "-o", zoo / "out")
-    assert (again.returncode, again.stdout, again.stderr) == (0, first.stdout, "")
+    assert (again.returncode, again.stdout, again.stderr) == (0, first, "")
 
 
 def test_a_dry_run_changes_nothing(zoo):
-    planned = run(zoo, "get", "--all", "--dry_run", "-o", zoo / "out")
-    assert planned.returncode == 0
-    assert "a: would download a.tflite (1,000 bytes)" in planned.stdout
-    assert "a: would convert to FP16" in planned.stdout
+    planned = printed(run(zoo, "get", "--all", "--dry_run", "-o", zoo / "out"))
+    assert "a: would download a.tflite (1,000 bytes)" in planned
+    assert "a: would convert to FP16" in planned
     assert not (zoo / "out").exists()
 
 
@@ -115,16 +113,14 @@ def test_an_invalid_model_yml_fails_alone_before_any_request(zoo):
     write_model(zoo / "models", "bad", "files: [")
     good = run(zoo, "download", "a", "-o", zoo / "out")
     assert good.returncode == 0
-    ended = run(zoo, "download", "--all", "-o", zoo / "out")
-    assert ended.returncode == 1
-    assert f"error: {zoo}/models/public/bad/model.yml:2:1: not YAML" in ended.stderr
+    error = refusal(run(zoo, "download", "--all", "-o", zoo / "out"))
+    assert f"error: {zoo}/models/public/bad/model.yml:2:1: not YAML" in error
 
 
 def test_verify_reads_every_byte_again(zoo):
     run(zoo, "download", "a", "b", "-o", zoo / "out")
-    good = run(zoo, "verify", "a", "b", "-o", zoo / "out")
-    assert good.returncode == 0
-    assert good.stdout.startswith("good     a: a.tflite (SHA-384 ")
+    good = printed(run(zoo, "verify", "a", "b", "-o", zoo / "out"))
+    assert good.startswith("good     a: a.tflite (SHA-384 ")
     decayed = zoo / "out" / "public" / "a" / "a.tflite"
     before = decayed.stat()
     decayed.write_bytes(bytes(1000))
@@ -153,9 +149,8 @@ def test_the_model_of_an_alias_and_of_a_variant_is_checked():
 
 
 def test_the_metadata_of_a_variant_that_does_not_exist_is_an_error():
-    ended = posezoo("verify", "--metadata", "mobile_pose_mobilenetv3_small@none")
-    assert ended.returncode == 1
-    assert "has no variant 'none'" in ended.stderr
+    error = refusal(posezoo("verify", "--metadata", "mobile_pose_mobilenetv3_small@none"))
+    assert "has no variant 'none'" in error
 
 
 def test_a_planted_mistake_in_a_registry_is_found(zoo):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import posezoo as posezoo_api
-from fakes.command import omz_tool, posezoo
+from fakes.command import assert_success, omz_tool, posezoo, refusal
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.declarations.model import NetworkChoice
 from posezoo.networks.custom_weights import write_random_checkpoint
@@ -55,10 +55,9 @@ def downloader(zoo: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_model_without_a_checksum_is_refused_with_a_hint(zoo):
-    ended = run(zoo, "download", "loose")
-    assert ended.returncode == 1
-    assert "error: net.tflite: no checksum" in ended.stderr
-    assert "hint: --trust_on_first_use" in ended.stderr
+    error = refusal(run(zoo, "download", "loose"))
+    assert "error: net.tflite: no checksum" in error
+    assert "hint: --trust_on_first_use" in error
     planned = run(zoo, "download", "loose", "--dry_run")
     assert "would not download net.tflite: it has no pin" in planned.stdout
 
@@ -74,7 +73,7 @@ def test_with_all_it_is_skipped_and_the_other_models_are_done(zoo):
 
 def test_the_first_download_is_recorded_and_later_ones_must_match(zoo):
     first = run(zoo, "download", "loose", "--trust_on_first_use")
-    assert first.returncode == 0, first.stderr
+    assert_success(first)
     assert first.stderr.index("license: Unclear terms.") < first.stderr.index(
         "trusted on first use"
     )
@@ -96,12 +95,11 @@ def test_the_first_download_is_recorded_and_later_ones_must_match(zoo):
     )
     (zoo / "out" / "public" / "loose" / "net.tflite").unlink()
     (zoo / "weights").write_bytes(b"other!!")
-    changed = posezoo(
+    changed = refusal(posezoo(
         "download", "loose", "--models_dir", str(zoo / "models"), "-o", str(zoo / "out"),
         "--lock", str(zoo / "x.lock"), "--cache_dir", str(zoo / "empty"), "--trust_on_first_use",
-    )  # fmt: skip
-    assert changed.returncode == 1
-    assert "posezoo.lock has SHA-384" in changed.stderr
+    ))  # fmt: skip
+    assert "posezoo.lock has SHA-384" in changed
 
 
 def test_verify_reports_files_without_a_checksum(zoo):
@@ -121,7 +119,7 @@ def test_open_model_zoos_downloader_does_the_same(zoo):
     named = downloader(zoo, "--name", "loose")
     assert named.stdout.endswith("FAILED:\nloose\n")
     trusted = downloader(zoo, "--all", "--trust_on_first_use")
-    assert trusted.returncode == 0, trusted.stderr
+    assert_success(trusted)
     assert (zoo / "x.lock").is_file()
 
 

@@ -11,13 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from fakes.checkout import ROOT
 from fakes.command import heed_interrupts
 from fakes.items import children_of
 from fakes.network import network
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, model_yml, write_model
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture

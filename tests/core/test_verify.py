@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import omz_tool, posezoo
+from fakes.checkout import ROOT
+from fakes.command import assert_success, omz_tool, posezoo, printed
 from fakes.network import network
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
 
-TOOLS = Path(__file__).resolve().parents[2] / "tools" / "downloader"
+TOOLS = ROOT / "tools" / "downloader"
 
 
 @pytest.fixture
@@ -54,9 +55,8 @@ def test_a_download_leaves_no_untracked_file(zoo):
 def test_all_counts_what_was_never_fetched_on_one_line_and_is_no_error(zoo):
     for name in ("never", "nor_this"):
         write_model(zoo / "models", name, model_yml())
-    ended = run(zoo, "verify", "--all")
-    assert ended.returncode == 0, ended.stdout
-    *checked, last = ended.stdout.splitlines()
+    output = printed(run(zoo, "verify", "--all"))
+    *checked, last = output.splitlines()
     assert [line.split()[:2] for line in checked] == [["good", "a:"], ["good", "part:"]]
     assert last == "not checked: 2 models that no command fetched, and that no lock names"
     ended = omz_tool("verifier", "--all", "--models_dir", zoo / "models", cwd=zoo / "out")
@@ -212,7 +212,7 @@ def test_what_0_2_0_found_out_on_devices_is_no_extra_file_and_is_removed(tmp_pat
     assert states(tmp_path) == {}
     words = ("--models_dir", "models", "--weights_dir", "out", "--yes")
     removed = posezoo("remove", "net", *words, cwd=tmp_path)
-    assert removed.returncode == 0, removed.stderr
+    assert_success(removed)
     assert not folder.exists()
 
 

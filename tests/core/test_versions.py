@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.checkout import ROOT
 from posezoo.core.versions import _checked_out_commit, version
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
@@ -55,5 +56,5 @@ def test_the_command_states_release_and_commit():
     command = [sys.executable, "-m", "posezoo", "--version"]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert printed.strip() == f"posezoo {version()}"
-    commit = _checked_out_commit(Path(__file__).parents[2] / ".git")
+    commit = _checked_out_commit(ROOT / ".git")
     assert version().partition("+")[2] == (f"g{commit[:8]}" if commit else "")

@@ -52,6 +52,34 @@ def python_file(
     return _call(run_file, [str(path), *map(str, args)], cwd, environ)
 
 
+def printed(ended: subprocess.CompletedProcess[str]) -> str:
+    """The standard output of a command that succeeded."""
+    assert_success(ended)
+    return ended.stdout
+
+
+def printed_alone(ended: subprocess.CompletedProcess[str]) -> str:
+    """The standard output of a command that succeeded and said nothing else."""
+    assert_quiet_success(ended)
+    return ended.stdout
+
+
+def assert_success(ended: subprocess.CompletedProcess[str]) -> None:
+    """The command ended with 0."""
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def assert_quiet_success(ended: subprocess.CompletedProcess[str]) -> None:
+    """The command ended with 0 and wrote nothing to its standard error."""
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def refusal(ended: subprocess.CompletedProcess[str]) -> str:
+    """The standard error of a command that ended with 1."""
+    assert ended.returncode == 1, ended.stdout + ended.stderr
+    return ended.stderr
+
+
 def _call(
     program: Callable[[list[str]], int],
     command: list[str],

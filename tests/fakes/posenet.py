@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from fakes.checkout import ROOT
 from fakes.irs import state_images
 
 #: The folder node_modules with npm's @tensorflow-models/posenet: ``make posenet-env``.
-PEER = Path(__file__).parents[2] / "build" / "posenet-env" / "node_modules"
+PEER = ROOT / "build" / "posenet-env" / "node_modules"
 if "POSENET_PEER" in os.environ:
     PEER = Path(os.environ["POSENET_PEER"])
 

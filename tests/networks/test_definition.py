@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from fakes.command import assert_success
 from fakes.plugin_package import plugin_package
 from networks.published import outputs_of, torch
 from posezoo import networks
@@ -21,7 +22,7 @@ def test_the_table_is_read_without_torch():
         "assert not {'torch', 'numpy'} & set(sys.modules)"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
 
 
 def test_without_torch_the_extra_is_named(monkeypatch):

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fakes.checkout import ROOT
 from fakes.checkpoints import (
     entry,
     params,
@@ -41,7 +42,6 @@ from posezoo.core.registry import open_registry
 torch = import_when_used("torch")
 pytest.importorskip("resource", reason="needs POSIX's measure of a process")
 
-ROOT = Path(__file__).resolve().parents[2]
 MOST_MIB = 400  # generous: only a file that is believed takes this
 NETWORK = "mobile_pose_mobilenetv3_small"
 POSEZOO = (sys.executable, "-m", "posezoo")

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fakes.checkout import ROOT
 from fakes.command import omz_tool
 from fakes.network import network
 from fakes.waiting import HANG_S
 from omz.table import Row
 from omz.zoo import BODIES
 
-ROOT = Path(__file__).resolve().parents[2]
 MO_ENV = ROOT / "build" / "mo-env"
 
 # Open Model Zoo's tools find their models beside themselves; telemetry would wait a second for a network.

@@ -16,7 +16,16 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from fakes.command import heed_interrupts, omz_tool
+from fakes.checkout import ROOT
+from fakes.command import (
+    assert_quiet_success,
+    assert_success,
+    heed_interrupts,
+    omz_tool,
+    printed,
+    printed_alone,
+    refusal,
+)
 from fakes.network import network
 from fakes.server import Server
 from fakes.waiting import HANG_S, sizes_of_parts, wait_until
@@ -29,7 +38,6 @@ from posezoo.omz.commands import conventions
 from posezoo.omz.commands.conventions import LineBuffer
 from posezoo.omz.commands.event_output import JsonReporter
 
-ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "tools" / "downloader"
 
 
@@ -73,11 +81,10 @@ def test_files_of_a_model_at_any_depth_go_to_the_same_path(zoo):
 
 
 def test_files_go_to_the_working_folder_in_open_model_zoos_layout(zoo):
-    ended = run("downloader", zoo, "--name", "a,whole")
-    assert (ended.returncode, ended.stderr) == (0, "")
+    output = printed_alone(run("downloader", zoo, "--name", "a,whole"))
     assert (zoo / "public" / "a" / "a.tflite").read_bytes() == b"a" * 1000
     assert (zoo / "public" / "whole" / "second" / "second.tflite").is_file()
-    lines = ended.stdout.splitlines()
+    lines = output.splitlines()
     assert lines[:4] == [
         "################|| Downloading a ||################",
         "",
@@ -98,9 +105,8 @@ def test_nothing_is_written_outside_the_output_folder(zoo):
 def test_a_verified_file_is_kept_and_reported(zoo):
     run("downloader", zoo, "--name", "a")
     shutil.rmtree(zoo / "origin")
-    ended = run("downloader", zoo, "--name", "a")
-    assert ended.returncode == 0
-    assert f"========== Keeping {zoo}/public/a/a.tflite (it is here and verified)" in ended.stdout
+    output = printed(run("downloader", zoo, "--name", "a"))
+    assert f"========== Keeping {zoo}/public/a/a.tflite (it is here and verified)" in output
 
 
 def test_lines_name_the_cache_or_the_mirror(zoo):
@@ -156,9 +162,8 @@ def test_each_file_has_one_begin_and_one_end_event(zoo):
 
 
 def test_lines_of_parallel_downloads_stay_apart(zoo):
-    ended = run("downloader", zoo, "--all", "--jobs", "4")
-    assert ended.returncode == 0
-    groups = ended.stdout.split("################|| Downloading ")[1:]
+    output = printed(run("downloader", zoo, "--all", "--jobs", "4"))
+    groups = output.split("################|| Downloading ")[1:]
     assert [group.split()[0] for group in groups] == ["a", "b", "first", "ir", "second"]
     for group in groups:
         name = group.split()[0]
@@ -267,9 +272,10 @@ def convertible(tmp_path):
 
 def test_the_converter_draws_a_card_unless_no_card_is_given(convertible):
     folder = convertible / "public" / "net"
-    ended = run("converter", convertible, "--name", "net", "--precisions", "FP16", "--no_card")
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout.startswith("========== Converting net to IR (FP16)\nFP16 self-check passed")
+    output = printed_alone(
+        run("converter", convertible, "--name", "net", "--precisions", "FP16", "--no_card")
+    )
+    assert output.startswith("========== Converting net to IR (FP16)\nFP16 self-check passed")
     assert (folder / "FP16" / "net.xml").is_file()
     assert not (folder / "README.md").exists()
     again = run("converter", convertible, "--name", "net")
@@ -280,10 +286,9 @@ def test_the_converter_draws_a_card_unless_no_card_is_given(convertible):
 
 def test_a_dry_run_prints_the_plan_and_changes_nothing(convertible):
     before = sorted(convertible.rglob("*"))
-    ended = run("converter", convertible, "--name", "net", "--dry_run", "-o", "ir")
-    assert ended.returncode == 0
-    assert ended.stdout.splitlines()[0] == "========== (DRY RUN) Converting net to IR (FP16)"
-    assert "ir/public/net/FP32/net.xml" in ended.stdout
+    output = printed(run("converter", convertible, "--name", "net", "--dry_run", "-o", "ir"))
+    assert output.splitlines()[0] == "========== (DRY RUN) Converting net to IR (FP16)"
+    assert "ir/public/net/FP32/net.xml" in output
     assert sorted(convertible.rglob("*")) == before
 
 
@@ -310,9 +315,8 @@ def test_a_dry_run_before_the_download_only_warns(convertible):
 
 def test_a_model_that_is_published_as_ir_needs_no_model_optimizer(zoo):
     for named in ("missing.py", "origin", sys.executable):
-        ended = run("converter", zoo, "--name", "ir", "--mo", named)
-        assert (ended.returncode, ended.stderr) == (0, "")
-        assert "Skipping ir (no conversions defined)" in ended.stdout
+        output = printed_alone(run("converter", zoo, "--name", "ir", "--mo", named))
+        assert "Skipping ir (no conversions defined)" in output
         ended = run("converter", zoo, "--name", "ir,a", "--mo", named)
         assert ended.returncode == 1 and named in ended.stderr, ended.stderr
 
@@ -320,16 +324,15 @@ def test_a_model_that_is_published_as_ir_needs_no_model_optimizer(zoo):
 def test_a_model_optimizer_that_is_not_there_and_not_needed_is_a_marked_warning(convertible):
     missing = convertible / "mo"
     ended = run("converter", convertible, "--name", "net", "--mo", missing)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert ended.stderr == f"########## Warning: --mo {missing}: there is no such file\n"
 
 
 def test_the_quantizer_names_the_commands_that_make_the_ir_it_needs(tmp_path):
     name = "single-human-pose-estimation-0001"
     (tmp_path / "photos").mkdir()
-    ended = omz_tool("quantizer", "--name", name, "--dataset_dir", "photos", cwd=tmp_path)
-    assert ended.returncode == 1
-    assert ended.stderr.splitlines()[-1] == (
+    error = refusal(omz_tool("quantizer", "--name", name, "--dataset_dir", "photos", cwd=tmp_path))
+    assert error.splitlines()[-1] == (
         f"  hint: downloader.py --name {name} -o {tmp_path}, then converter.py --name {name} -d {tmp_path}"
     )
 
@@ -354,10 +357,19 @@ def test_the_hint_of_an_unknown_name_prints_all_names_that_were_searched(tmp_pat
 def test_additional_model_optimizer_arguments_are_applied(convertible):
     run("converter", convertible, "--name", "net", "--precisions", "FP32", "-o", "plain")
     arguments = ("--add_mo_arg=--mean_values=[1,2,3]", "--add-mo-arg=--silent")
-    ended = run(
-        "converter", convertible, "--name", "net", "--precisions", "FP32", "-o", "meant", *arguments
+    assert_quiet_success(
+        run(
+            "converter",
+            convertible,
+            "--name",
+            "net",
+            "--precisions",
+            "FP32",
+            "-o",
+            "meant",
+            *arguments,
+        )
     )
-    assert (ended.returncode, ended.stderr) == (0, "")
     plain, meant = (
         convertible / folder / "public/net/FP32/net.bin" for folder in ("plain", "meant")
     )
@@ -365,9 +377,8 @@ def test_additional_model_optimizer_arguments_are_applied(convertible):
     wrong = run("converter", convertible, "--name", "net", "--add_mo_arg=--mean_values=[1,2]")
     assert (wrong.returncode, wrong.stdout) == (1, "\nFAILED:\nnet\n")
     assert "Error: --add_mo_arg=--mean_values=[1,2]: gives 2 values for image" in wrong.stderr
-    refused = run("converter", convertible, "--name", "net", "--add_mo_arg=--nonsense")
-    assert refused.returncode == 1
-    assert "--add_mo_arg=--nonsense: posezoo does not support this argument" in refused.stderr
+    refused = refusal(run("converter", convertible, "--name", "net", "--add_mo_arg=--nonsense"))
+    assert "--add_mo_arg=--nonsense: posezoo does not support this argument" in refused
     nearly = run("converter", convertible, "--name", "net", "--add_mo_arg=--input_shapes=[1,3,4,6]")
     assert "did you mean --input_shape?" in nearly.stderr
 
@@ -384,18 +395,16 @@ def test_additional_arguments_reshape_transpose_and_cut_the_network(convertible)
         "--data_type=FP16",
     ]
     flags = [f"--add_mo_arg={argument}" for argument in arguments]
-    ended = run(
-        "converter", convertible, "--name", "net", "--precisions", "FP16", "-o", "ir", *flags
+    assert_quiet_success(
+        run("converter", convertible, "--name", "net", "--precisions", "FP16", "-o", "ir", *flags)
     )
-    assert (ended.returncode, ended.stderr) == (0, "")
     ir = import_openvino().Core().read_model(convertible / "ir/public/net/FP16/net.xml")
     assert list(ir.input("image").shape) == [1, 18, 24, 3]
     assert [port.any_name for port in ir.outputs] == ["pafs"]
-    other = run(
-        "converter", convertible, "--name", "net", "--precisions", "FP32", "-o", "ir", *flags
+    other = refusal(
+        run("converter", convertible, "--name", "net", "--precisions", "FP32", "-o", "ir", *flags)
     )
-    assert other.returncode == 1
-    assert "its arguments ask for FP16 alone" in other.stderr
+    assert "its arguments ask for FP16 alone" in other
 
 
 def test_another_input_size_leaves_the_output_shapes_open():
@@ -472,9 +481,8 @@ def test_the_info_dumper_says_what_input_info_says(tmp_path):
     arguments = ["--freeze_placeholder_with_value=phase_train->False", "--input_model=$dl_dir/a.pb"]
     yml = omz_yml(framework="tf", model_optimizer_args=arguments, input_info=declared)
     write_model(tmp_path / "models", "facenet", {**yml, "description": "Faces,\nin two lines.\n"})
-    ended = omz_tool("info_dumper", "--all", "--models_dir", tmp_path / "models")
-    assert ended.returncode == 0, ended.stderr
-    (fact,) = json.loads(ended.stdout)
+    output = printed(omz_tool("info_dumper", "--all", "--models_dir", tmp_path / "models"))
+    (fact,) = json.loads(output)
     shown = [{key: port[key] for key in ("name", "shape", "layout")} for port in fact["input_info"]]
     assert shown == [{"shape": [], "layout": "", **port} for port in declared]
     assert fact["description"] == "Faces,\nin two lines.\n"
@@ -510,11 +518,18 @@ def test_the_scripts_run_from_a_checkout_without_installation(tmp_path, name):
     shutil.copytree(Path(yaml.__file__).parent, libraries / "yaml")
     command = [sys.executable, "-S", str(TOOLS / f"{name}.py"), "--print_all"]
     environ = {**os.environ, "PYTHONPATH": str(libraries)}
-    ended = subprocess.run(
-        command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False
+    output = printed(
+        subprocess.run(
+            command,
+            cwd=tmp_path,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
     )
-    assert ended.returncode == 0, ended.stderr
-    assert "pose-detection-mediapipe" in ended.stdout.split()
+    assert "pose-detection-mediapipe" in output.split()
 
 
 def test_print_all_imports_nothing_heavy():
@@ -540,12 +555,12 @@ def test_parallel_conversions_make_the_same_ir(mirror, tmp_path):
     fetched = omz_tool(
         "downloader", "--name", "blazepose-full", "-o", "dl", cwd=tmp_path, **environ
     )
-    assert fetched.returncode == 0, fetched.stderr
+    assert_success(fetched)
     made = {}
     for jobs in ("1", "2", "auto"):
         args = ("--name", ",".join(names), "-d", "dl", "-o", f"ir-{jobs}", "-j", jobs)
         ended = omz_tool("converter", *args, cwd=tmp_path)
-        assert ended.returncode == 0, ended.stderr
+        assert_success(ended)
         made[jobs] = {
             str(path.relative_to(tmp_path / f"ir-{jobs}")): path.read_bytes()
             for path in (tmp_path / f"ir-{jobs}").rglob("*")
@@ -560,7 +575,7 @@ def test_a_model_that_was_downloaded_in_one_precision_verifies(mirror, tmp_path)
     fetched = omz_tool(
         "downloader", *args, "--precisions", "FP16", cwd=tmp_path, POSEZOO_MIRROR=str(mirror)
     )
-    assert fetched.returncode == 0, fetched.stderr
+    assert_success(fetched)
     assert omz_tool("verifier", *args, cwd=tmp_path).returncode == 0
     (xml,) = tmp_path.rglob("*.xml")
     xml.write_bytes(bytes(xml.stat().st_size))
@@ -595,7 +610,7 @@ def of_an_archive(tmp_path):
 
 def test_a_folder_whose_archive_another_program_removed_is_converted(of_an_archive):
     ended = run("converter", of_an_archive, "--name", "net", "--precisions", "FP16")
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert (of_an_archive / "public" / "net" / "FP16" / "net.xml").is_file()
     assert "net.zip was unpacked and removed by another program" in ended.stdout + ended.stderr
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.command import assert_success
 from fakes.fence import online
 from fakes.server import Server
 from fakes.soak import soak
@@ -239,7 +240,7 @@ def test_dl_streamers_script_gets_a_model(zoos, tmp_path):
         tmp_path / "here",
         f"set -e; python3 -m pip show -qq openvino-dev; mkdir -p models && {download} && {convert}",
     )
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert (tmp_path / "here/models/intel" / model / f"FP32/{model}.xml").is_file()
 
 
@@ -258,7 +259,7 @@ def test_scenescapes_script_links_its_default_models(zoos, tmp_path):
             f"; mkdir models/ovms/{model}; ln -s ../../intel/{model}/FP32 models/ovms/{model}/1"
         )
     ended = run_script(zoos, tmp_path / "here", script)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     for model in models:
         assert (tmp_path / f"here/models/ovms/{model}/1/{model}.xml").is_file()
 
@@ -273,7 +274,7 @@ def test_the_plugin_of_edge_ai_libraries_moves_what_it_gets(model, zoos, tmp_pat
     convert = convert.replace(" --mo bin/mo", ' ${mo:+--mo "$mo"}')
     script = f"set -e; mo=$(command -v mo || :); {download}; {convert}; mkdir target; mv work/*/{model}/* target"
     ended = run_script(zoos, tmp_path / "here", script)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert {"FP16", "FP32"} <= {path.name for path in (tmp_path / "here/target").iterdir()}
 
 
@@ -283,7 +284,7 @@ def test_model_servers_makefile_gets_a_model_with_a_version(zoos, tmp_path):
     lines = lines_of("openvinotoolkit/model_server", "Makefile")
     script = f"set -e; mkdir models; {'; '.join(lines)}; mv {folder}/FP32 {folder}/1"
     ended = run_script(zoos, tmp_path / "here", script)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert {"resnet-50-tf.xml", "resnet-50-tf.bin"} <= {
         path.name for path in (tmp_path / "here" / folder / "1").iterdir()
     }

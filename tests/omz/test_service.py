@@ -23,7 +23,7 @@ import pytest
 import yaml
 
 from fakes import fence
-from fakes.command import posezoo_process
+from fakes.command import assert_quiet_success, assert_success, posezoo_process
 from fakes.pages import ROOT
 from fakes.server import Server
 from fakes.soak import soak
@@ -96,7 +96,7 @@ class Service:
                 "UV_PROJECT_ENVIRONMENT": str(folder / environment),
             }
             ended = self.run(find_uv(), "--quiet", *command, **self.of_uv, **places)
-            assert ended.returncode == 0, ended.stderr
+            assert_success(ended)
 
     def run(self, *command: object, **environ: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -190,8 +190,9 @@ def service(tmp_path_factory) -> Iterator[Service]:
             write_weights(name, zoo, server)
         generated.write(ROOT / "models", folder / "ours", INTEL, names=INTEL)
         wheels = folder / "wheels"
-        written = posezoo_process("shims", "--wheel", wheels, XDG_CACHE_HOME=str(folder / "cache"))
-        assert (written.returncode, written.stderr) == (0, "")
+        assert_quiet_success(
+            posezoo_process("shims", "--wheel", wheels, XDG_CACHE_HOME=str(folder / "cache"))
+        )
         shutil.rmtree(folder / "cache")
         *extra, default = settings.indexes
         of_uv = {
@@ -247,7 +248,7 @@ def test_uv_takes_the_stand_in_and_makes_no_pip(service):
 def test_a_model_comes_to_its_place(service, tmp_path, name):
     ended = service.get(name, work=tmp_path)
     warnings = ended.stderr.splitlines()
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert all("not compared with its original" in line for line in warnings), ended.stderr
     assert len(warnings) == (name == CONVERTED)
     irs = service.move(name, work=tmp_path)
@@ -257,8 +258,7 @@ def test_a_model_comes_to_its_place(service, tmp_path, name):
 
 
 def test_the_parts_of_a_composite_come_in_its_folder(service, tmp_path):
-    ended = service.get(COMPOSITE, work=tmp_path)
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert_quiet_success(service.get(COMPOSITE, work=tmp_path))
     parts = {f"{COMPOSITE}-{part}" for part in ("decoder", "encoder")}
     assert service.move(COMPOSITE, work=tmp_path) >= {f"{part}/FP16/{part}.xml" for part in parts}
 
@@ -273,8 +273,7 @@ def test_a_part_alone_lies_in_the_folder_of_its_composite(service, tmp_path):
 # Its environment takes PyTorch from the index.
 @pytest.mark.parametrize("name", [soak(name) for name in OF_PYTORCH])
 def test_a_model_of_pytorch_comes_to_its_place(service_with_torch, tmp_path, name):
-    ended = service_with_torch.get(name, work=tmp_path)
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert_quiet_success(service_with_torch.get(name, work=tmp_path))
     irs = service_with_torch.move(name, work=tmp_path)
     assert {f"FP16/{name}.xml", f"FP32/{name}.xml"} <= irs
     assert service_with_torch.left_over() == []

@@ -17,7 +17,14 @@ import pytest
 from packaging.specifiers import SpecifierSet
 from packaging.utils import parse_wheel_filename
 
-from fakes.command import posezoo, posezoo_process
+from fakes.command import (
+    assert_quiet_success,
+    assert_success,
+    posezoo,
+    posezoo_process,
+    printed,
+    printed_alone,
+)
 from fakes.fence import ONLINE
 from fakes.network import network
 from fakes.server import Server
@@ -53,14 +60,13 @@ def cache(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def wheels(cache, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("wheels") / "new"
-    written = posezoo("shims", "--wheel", folder, XDG_CACHE_HOME=str(cache))
-    assert (written.returncode, written.stderr) == (0, "")
-    assert written.stdout.splitlines()[:2] == [str(folder / POSEZOO), str(folder / STAND_IN)]
+    written = printed_alone(posezoo("shims", "--wheel", folder, XDG_CACHE_HOME=str(cache)))
+    assert written.splitlines()[:2] == [str(folder / POSEZOO), str(folder / STAND_IN)]
     install = 'pip install "openvino-dev==2024.6.0"'
-    lines = [line for line in written.stdout.splitlines() if line.endswith(install)]
+    lines = [line for line in written.splitlines() if line.endswith(install)]
     assert lines  # on Windows, one a shell
     assert all("PIP_FIND_LINKS=" in line and str(folder) in line for line in lines)
-    assert "never publish" in written.stdout
+    assert "never publish" in written
     assert {path.name for path in folder.glob("[!.]*")} == {POSEZOO, STAND_IN}
     return folder
 
@@ -72,7 +78,7 @@ def installed(wheels, tmp_path_factory) -> dict[str, str]:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--prefix", prefix]
     pip.append("--no-compile")  # a test imports few of the modules
     ended = run(*pip, "openvino-dev[onnx]==2024.6.0", PIP_FIND_LINKS=str(wheels), HOME=str(prefix))
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     places = sysconfig.get_paths(vars={"base": str(prefix), "platbase": str(prefix)})
     return {
         "PATH": f"{places['scripts']}{os.pathsep}{os.environ['PATH']}",
@@ -221,9 +227,8 @@ try:
 except SystemExit as ended:
     print(ended.code)
 """
-    ended = run(sys.executable, "-c", code, **installed)
-    assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.endswith(
+    output = printed(run(sys.executable, "-c", code, **installed))
+    assert output.endswith(
         "Skipping person-detection-retail-0013 (no conversions defined)\n\nof-omz\n1\n"
     )
     module = ("-m", "omz_tools.omz_downloader", "--print_all")
@@ -255,7 +260,7 @@ print([port.any_name for port in Core().read_model(sys.argv[2]).outputs])
         "b",
     )
     ended = run(sys.executable, *line, **installed)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert (tmp_path / "b.xml").is_file()
 
 
@@ -276,8 +281,7 @@ assert opset13 is openvino.opset13
 assert Manager is openvino.passes.Manager
 assert Core is openvino.Core
 """
-    ended = run(sys.executable, "-c", code, **installed)
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert_quiet_success(run(sys.executable, "-c", code, **installed))
 
 
 def test_an_openvino_that_still_has_the_old_name_keeps_it(wheels, tmp_path):
@@ -325,9 +329,8 @@ for line in sys.argv[1:]:
     except ImportError as error:
         print(error)
 """
-    ended = run(sys.executable, "-c", code, *imports, **installed)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    for line, told in zip(imports, ended.stdout.splitlines(), strict=True):
+    output = printed_alone(run(sys.executable, "-c", code, *imports, **installed))
+    for line, told in zip(imports, output.splitlines(), strict=True):
         package = line.split()[1].removesuffix(".omz_downloader")
         assert told.startswith(f"{package} {NOT_HERE}")
         assert imports[line] in told
@@ -353,17 +356,17 @@ def test_a_fresh_environment_installs_it_from_the_users_index_and_converts(
     python, commands = tmp_path / "env/bin/python", tmp_path / "env" / "bin"
 
     def succeed(*command: object) -> str:
-        ended = subprocess.run(
-            [*map(str, command)],
-            env=user,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=900,
-            check=False,
+        return printed(
+            subprocess.run(
+                [*map(str, command)],
+                env=user,
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                timeout=900,
+                check=False,
+            )
         )
-        assert ended.returncode == 0, f"{command}: {ended.stdout}{ended.stderr}"
-        return ended.stdout
 
     succeed(sys.executable, "-m", "venv", tmp_path / "env")
     try:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import posezoo, printed
 from fakes.processor import HAS_VNNI
 from fakes.region_networks import (
     NETWORKS,
@@ -130,9 +130,7 @@ def test_a_named_model_works_with_every_verb(name, shared, pictures, tmp_path):
 
     def call(*words):
         taken = flags[:2] if words[0] == "card" else flags  # it needs no weights
-        done = posezoo(*words, *taken)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        return printed(posezoo(*words, *taken))
 
     call("run", name, "--input", pictures, "--output", tmp_path / "run")
     images = json.loads((tmp_path / "run" / "poses.json").read_text())["images"]

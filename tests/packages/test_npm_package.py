@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.checkout import ROOT
 from fakes.files import declared, model, put
 from fakes.npm import (
     DOCUMENT,
@@ -46,7 +47,7 @@ WEIGHTS = bytes(range(256)) * 16
 OTHER = WEIGHTS[::-1]
 TGZ = make_tarball({"package.json": b"{}", "models/net.bin": WEIGHTS, "other.bin": OTHER})
 FILE = declared("net.bin", WEIGHTS, member("models/net.bin"))
-TESTS = Path(__file__).resolve().parents[1]
+TESTS = ROOT / "tests"
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fakes import scaling_irs
-from fakes.command import posezoo
+from fakes.command import assert_success, posezoo
 from fakes.dask import Cluster, with_mount
 
 pytest.importorskip("distributed", reason="needs distributed")
@@ -45,7 +45,7 @@ def test_a_worker_with_another_processor_is_named_and_its_predictions_are_not_us
         on_cluster = posezoo(*command, "--cluster", cluster.address)
     finally:
         cluster.close()
-    assert on_cluster.returncode == 0, on_cluster.stderr
+    assert_success(on_cluster)
     warnings = [line for line in on_cluster.stderr.splitlines() if "a worker has the proc" in line]
     assert len(warnings) == 1
     assert "INT8 gives slightly different poses" in warnings[0]

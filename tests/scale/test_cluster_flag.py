@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import heed_interrupts, posezoo, posezoo_process
+from fakes.command import assert_success, heed_interrupts, posezoo, posezoo_process
 from fakes.dask import Cluster
 from fakes.items import children_of
 from fakes.network import network
@@ -88,7 +88,7 @@ def test_the_verbs_that_make_something_have_the_flag(zoo):
     counted = posezoo_process(
         "record", *NAMES, "--models_dir", zoo / "models", "-o", zoo / "out", "--cluster", "local"
     )
-    assert counted.returncode == 0, counted.stderr
+    assert_success(counted)
     assert "counting second" in counted.stderr
     assert (zoo / "models" / "public" / "second" / "measured.yml").is_file()
 
@@ -125,7 +125,7 @@ def test_relative_paths_are_those_of_the_client_and_not_of_the_workers(zoo):
         spread = posezoo_process("get", "--all", *places, *flags, cwd=zoo)
     finally:
         cluster.close()
-    assert spread.returncode == 0, spread.stderr
+    assert_success(spread)
     assert irs(zoo / "out") == irs(zoo / "serial")
     assert not [*zoo.glob("worker-*/*")]
 
@@ -154,7 +154,7 @@ def test_a_worker_that_does_not_see_the_lock_is_refused(zoo, flags):
 @pytest.mark.slow
 def test_a_run_makes_the_same_files_if_a_worker_is_killed(zoo):
     serial = posezoo_process(*command(zoo, "get", "serial"))
-    assert serial.returncode == 0, serial.stderr
+    assert_success(serial)
     cluster = Cluster(zoo)
     try:
         for _ in range(2):
@@ -246,7 +246,7 @@ def test_workers_use_their_own_headers_and_passwords_and_those_of_the_client_do_
             wire.close()
         finally:
             cluster.close()
-        assert ended.returncode == 0, ended.stderr
+        assert_success(ended)
         assert (
             "warning: headers and passwords of mirrors are not sent to the workers" in ended.stderr
         )

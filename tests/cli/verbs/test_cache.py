@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import assert_success, posezoo, printed, refusal
 from fakes.npm import PACKAGE, TARBALL, VERSION, integrity, make_tarball, serve_registry
 from fakes.server import Server
 from fakes.zoo import declared_file, model_yml, write_model
@@ -45,12 +45,11 @@ def left(tmp_path: Path) -> set[Path]:
 
 
 def test_list_tells_size_date_and_whose_file_it_is(places):
-    told = posezoo("cache", "list", *places)
-    assert told.returncode == 0, told.stderr
-    first, *_, last = told.stdout.splitlines()
+    told = printed(posezoo("cache", "list", *places))
+    first, *_, last = told.splitlines()
     assert "2.0 MB" in first
     assert first.endswith("one: one.tflite")
-    assert "no model's" in told.stdout
+    assert "no model's" in told
     assert last.endswith("/cache: 3 files, 2.0 MB")
 
 
@@ -107,7 +106,7 @@ def test_prune_keeps_a_file_that_only_the_lock_pins(tmp_path):
     places = (*folders, "--lock", lock)
     out = ("-o", tmp_path / "out")
     trusting = posezoo("download", "net", *places, *out, "--trust_on_first_use")
-    assert trusting.returncode == 0, trusting.stderr
+    assert_success(trusting)
     assert "net: net.tflite" in posezoo("cache", "list", *places).stdout
     removed = posezoo("remove", "net", *folders, *out, "--dry_run", POSEZOO_LOCK=lock)
     assert "the cache keeps 1 file of these models" in removed.stdout
@@ -208,7 +207,6 @@ def test_wrong_usage_ends_with_2(words, says):
 
 def test_a_cache_that_cannot_be_read_is_one_line(tmp_path):
     (tmp_path / "cache").write_bytes(b"")
-    told = posezoo("cache", "list", "--cache_dir", tmp_path / "cache")
-    assert told.returncode == 1
-    assert "cannot be read: Not a directory" in told.stderr
-    assert "Traceback" not in told.stderr
+    told = refusal(posezoo("cache", "list", "--cache_dir", tmp_path / "cache"))
+    assert "cannot be read: Not a directory" in told
+    assert "Traceback" not in told

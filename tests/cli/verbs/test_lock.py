@@ -12,13 +12,21 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fakes.command import omz_tool, posezoo
+from fakes.checkout import ROOT
+from fakes.command import (
+    assert_quiet_success,
+    assert_success,
+    omz_tool,
+    posezoo,
+    printed,
+    printed_alone,
+    refusal,
+)
 from fakes.irs import write_ir
 from fakes.network import network
 from fakes.server import Server
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
 
-ROOT = Path(__file__).resolve().parents[3]
 TOOLS = ROOT / "tools" / "downloader"
 
 
@@ -50,9 +58,8 @@ def entries(zoo: Path) -> list[dict]:
 
 
 def test_what_is_locked_is_had_and_nothing_else(zoo):
-    locked = run(zoo, "lock", "a", "whole")
-    assert (locked.returncode, locked.stderr) == (0, "")
-    assert locked.stdout.splitlines()[-1] == f"5 lines of {zoo}/posezoo.lock written".replace(
+    locked = printed_alone(run(zoo, "lock", "a", "whole"))
+    assert locked.splitlines()[-1] == f"5 lines of {zoo}/posezoo.lock written".replace(
         f"{zoo}/", ""
     )
     assert [(entry["model"], entry["file"]) for entry in entries(zoo)] == [
@@ -63,23 +70,18 @@ def test_what_is_locked_is_had_and_nothing_else(zoo):
         ("whole", "composite-model.yml"),
     ]
     assert run(zoo, "download", "a", "whole", "--locked").returncode == 0
-    refused = run(zoo, "download", "a", "b", "--locked")
-    assert refused.returncode == 1
-    assert (
-        "error: b: model.yml is not in posezoo.lock, and --locked allows nothing else"
-        in refused.stderr
-    )
+    refused = refusal(run(zoo, "download", "a", "b", "--locked"))
+    assert "error: b: model.yml is not in posezoo.lock, and --locked allows nothing else" in refused
     assert (
         f"hint: posezoo lock b --models_dir {zoo}/models records the files as they are now"
-        in refused.stderr
+        in refused
     )
     assert not (zoo / "out" / "public" / "b").exists()
 
 
 def test_a_dry_run_and_a_check_say_what_would_change_and_write_nothing(zoo):
-    planned = run(zoo, "lock", "a", "--dry_run")
-    assert planned.returncode == 0
-    assert planned.stdout.endswith("would write 2 lines of posezoo.lock\n")
+    planned = printed(run(zoo, "lock", "a", "--dry_run"))
+    assert planned.endswith("would write 2 lines of posezoo.lock\n")
     assert not (zoo / "posezoo.lock").exists()
     run(zoo, "lock", "a")
     before = (zoo / "posezoo.lock").read_bytes()
@@ -143,11 +145,8 @@ def test_an_older_registry_is_refused_by_locked_and_not_locked_again(zoo):
         "is older than the one recorded in posezoo.lock: revision 1, the lock's is 2"
         in refused.stderr
     )
-    again = run(zoo, "lock", "a")
-    assert again.returncode == 1
-    assert (
-        "error: a: model.yml is older than the lock's: revision 1, the lock's is 2" in again.stderr
-    )
+    again = refusal(run(zoo, "lock", "a"))
+    assert "error: a: model.yml is older than the lock's: revision 1, the lock's is 2" in again
     assert (zoo / "posezoo.lock").read_bytes() == before
     assert run(zoo, "lock", "a", "--allow_rollback").returncode == 0
     assert run(zoo, "download", "a", "--locked").returncode == 0
@@ -156,15 +155,12 @@ def test_an_older_registry_is_refused_by_locked_and_not_locked_again(zoo):
 def test_a_registry_without_a_locked_model_is_older(zoo):
     run(zoo, "lock", "--all")
     (zoo / "models" / "public" / "b" / "model.yml").unlink()
-    refused = run(zoo, "download", "a", "--locked")
-    assert refused.returncode == 1
+    refused = refusal(run(zoo, "download", "a", "--locked"))
     assert (
-        "posezoo.lock has b, but this registry does not: it is older, or a different one"
-        in refused.stderr
+        "posezoo.lock has b, but this registry does not: it is older, or a different one" in refused
     )
-    kept = run(zoo, "lock")
-    assert kept.returncode == 1
-    assert "b: is in posezoo.lock, but not in this registry" in kept.stderr
+    kept = refusal(run(zoo, "lock"))
+    assert "b: is in posezoo.lock, but not in this registry" in kept
     assert run(zoo, "lock", "--prune").returncode == 0
     assert "b" not in {entry["model"] for entry in entries(zoo)}
     assert run(zoo, "download", "a", "--locked").returncode == 0
@@ -289,23 +285,23 @@ def test_an_ir_is_locked_and_another_one_is_never_put_in_its_place(convertible):
     (zoo / "posezoo.lock").write_text("\n".join(changed))
     before = (folder / "FP16" / "net.xml").stat().st_ino
     for force in ([], ["--force"]):
-        refused = run(zoo, "convert", "net", "--precisions", "FP16", "--locked", *force)
-        assert refused.returncode == 1
-        assert "net: FP16/net.xml is SHA-384 " in refused.stderr
-        script = tool(
-            zoo,
-            "converter",
-            "--name",
-            "net",
-            "--precisions",
-            "FP16",
-            "-d",
-            "out",
-            "--locked",
-            *force,
+        refused = refusal(run(zoo, "convert", "net", "--precisions", "FP16", "--locked", *force))
+        assert "net: FP16/net.xml is SHA-384 " in refused
+        script = refusal(
+            tool(
+                zoo,
+                "converter",
+                "--name",
+                "net",
+                "--precisions",
+                "FP16",
+                "-d",
+                "out",
+                "--locked",
+                *force,
+            )
         )
-        assert script.returncode == 1
-        assert "FP16/net.xml is SHA-384 " in script.stderr
+        assert "FP16/net.xml is SHA-384 " in script
     assert (folder / "FP16" / "net.xml").stat().st_ino == before
 
 
@@ -319,8 +315,7 @@ def test_an_ir_that_the_lock_lists_is_good_whatever_made_it(convertible):
     record.write_text(json.dumps(made))
     planned = run(zoo, "get", "net", "--precisions", "FP16", "--dry_run")
     assert "it was made by another version of OpenVINO" in planned.stdout
-    used = run(zoo, "get", "net", "--precisions", "FP16", "--locked")
-    assert (used.returncode, used.stderr) == (0, "")
+    assert_quiet_success(run(zoo, "get", "net", "--precisions", "FP16", "--locked"))
     assert json.loads(record.read_text())["key"]["openvino"] == "2026.3.1"
     (folder / "net.bin").write_bytes(bytes((folder / "net.bin").stat().st_size))
     assert "converting" in run(zoo, "get", "net", "--precisions", "FP16", "--locked").stderr
@@ -341,7 +336,7 @@ def test_a_lock_of_another_openvino_accepts_the_same_network(convertible):
     for command in ("get", "verify"):
         words = ["--precisions", "FP16"] if command == "get" else []
         accepted = run(zoo, command, "net", *words, "--locked")
-        assert accepted.returncode == 0, accepted.stdout + accepted.stderr
+        assert_success(accepted)
     entry["sha384"] = "0" * 96
     (zoo / "posezoo.lock").write_text("".join(json.dumps(each) + "\n" for each in locked))
     refused = run(zoo, "verify", "net", "--locked")
@@ -354,9 +349,8 @@ def test_a_path_runs_with_a_strict_lock_only_if_the_lock_lists_its_bytes(convert
     zoo, folder = convertible, convertible / "out" / "public" / "net"
     assert run(zoo, "get", "net", "--precisions", "FP16").returncode == 0
     words = (folder / name, "--decoder", "heatmap", "--scale_values", "1", "--locked")
-    refused = posezoo("run", *words, cwd=zoo)
-    assert refused.returncode == 1
-    assert f"{name.rpartition('/')[2]}: is no file that" in refused.stderr
+    refused = refusal(posezoo("run", *words, cwd=zoo))
+    assert f"{name.rpartition('/')[2]}: is no file that" in refused
     assert run(zoo, "lock", "net").returncode == 0
     assert "is no file that" not in posezoo("run", *words, cwd=zoo).stderr
 
@@ -392,8 +386,7 @@ def test_a_copied_folder_is_accepted_by_the_lock_and_a_spoilt_copy_is_refused(
     shutil.copy(convertible / "posezoo.lock", copied)
     (convertible / "net.onnx").unlink()
     monkeypatch.setenv("HOME", str(tmp_path / "another"))
-    accepted = run(copied, "get", "net", "--locked")
-    assert (accepted.returncode, accepted.stderr) == (0, "")
+    assert_quiet_success(run(copied, "get", "net", "--locked"))
     record = copied / "out" / "public" / "net" / "FP16" / "provenance.json"
     spoilt = record.with_name("net.bin")
     digest = hashlib.sha384(spoilt.read_bytes()).hexdigest()
@@ -403,9 +396,8 @@ def test_a_copied_folder_is_accepted_by_the_lock_and_a_spoilt_copy_is_refused(
     assert "changed  net: FP16/net.bin" in changed.stdout
     other = hashlib.sha384(spoilt.read_bytes()).hexdigest()
     record.write_text(record.read_text().replace(digest, other))
-    refused = run(copied, "get", "net", "--locked")
-    assert refused.returncode == 1
-    assert refused.stderr.startswith(f"error: net: FP16/net.bin is SHA-384 {other[:12]}…")
+    refused = refusal(run(copied, "get", "net", "--locked"))
+    assert refused.startswith(f"error: net: FP16/net.bin is SHA-384 {other[:12]}…")
 
 
 def test_a_published_ir_with_a_decoder_is_locked(tmp_path):
@@ -425,12 +417,12 @@ def test_a_published_ir_with_a_decoder_is_locked(tmp_path):
     write_model(tmp_path / "models", "net", declared)
     decode = ("get", "net", "--decode", "--precisions", "FP32")
     unlocked = run(tmp_path, *decode)
-    assert unlocked.returncode == 0, unlocked.stderr
+    assert_success(unlocked)
     assert run(tmp_path, "lock", "net").stderr == ""
     locked = run(tmp_path, *decode, "--locked", "--force")
-    assert locked.returncode == 0, locked.stderr
+    assert_success(locked)
     verified = run(tmp_path, "verify", "net", "--locked")
-    assert verified.returncode == 0, verified.stdout
+    assert_success(verified)
     assert run(tmp_path, *decode, "--min_score", "0.5").returncode == 0
     refused = run(tmp_path, "verify", "net", "--locked")
     assert refused.returncode == 1
@@ -490,9 +482,8 @@ def test_the_lock_of_a_part_is_complete_without_the_other_parts(zoo):
 
 
 def test_a_lock_that_is_not_there_does_not_pass_a_check(zoo):
-    ended = run(zoo, "lock", "--check", "--lock", "other.lock")
-    assert ended.returncode == 1
-    assert ended.stderr == (
+    error = refusal(run(zoo, "lock", "--check", "--lock", "other.lock"))
+    assert error == (
         "error: other.lock: has no entry to check\n  hint: posezoo lock MODEL adds entries\n"
     )
 
@@ -511,11 +502,10 @@ def test_a_lock_is_signed_and_its_signature_checked_in_one_command_each(zoo):
     signed = posezoo("lock", "--sign", "team.key", cwd=zoo)
     assert (signed.returncode, signed.stdout) == (0, "posezoo.lock.sig\n")
     good = posezoo("lock", "--verify_signature", "team.pub", cwd=zoo)
-    assert good.returncode == 0, good.stderr
+    assert_success(good)
     run(zoo, "lock", "b")
-    failed = posezoo("lock", "--verify_signature", "team.pub", cwd=zoo)
-    assert failed.returncode == 1
-    assert failed.stderr.startswith("error: posezoo.lock: was changed since it was signed\n")
+    failed = refusal(posezoo("lock", "--verify_signature", "team.pub", cwd=zoo))
+    assert failed.startswith("error: posezoo.lock: was changed since it was signed\n")
 
 
 @pytest.mark.parametrize(
@@ -535,9 +525,8 @@ def test_wrong_flags_end_with_2(zoo, words, problem):
 def test_a_lock_that_is_none_is_named_by_line(zoo):
     (zoo / "posezoo.lock").write_text("<<<<<<< ours\n")
     for verb in (["lock", "a"], ["download", "a", "--locked"]):
-        ended = run(zoo, *verb)
-        assert ended.returncode == 1
-        assert "error: posezoo.lock:1: is a mark of a merge" in ended.stderr
+        error = refusal(run(zoo, *verb))
+        assert "error: posezoo.lock:1: is a mark of a merge" in error
 
 
 def test_an_ir_of_another_file_is_reported_with_the_command_that_converts_it_again_as_before(
@@ -568,8 +557,9 @@ def test_a_lock_takes_the_detector_of_posezoos_own_registry_along(zoo):
     assert run(zoo, "lock", "--check").returncode == 0
     assert run(zoo, "lock", "nanodet-g").returncode == 0
     assert run(zoo, "download", "a", "--locked").returncode == 0
-    planned = run(zoo, "download", "nanodet-g", "--registry", "posezoo", "--locked", "--dry_run")
-    assert (planned.returncode, planned.stderr) == (0, "")
+    assert_quiet_success(
+        run(zoo, "download", "nanodet-g", "--registry", "posezoo", "--locked", "--dry_run")
+    )
     own = run(zoo, "download", "--all", "--registry", "posezoo", "--dry_run", "--format", "json")
     assert [each["name"] for each in json.loads(own.stdout)["models"]] == ["a", "b", "part"]
 
@@ -609,9 +599,8 @@ def test_a_changed_model_is_locked_after_its_ir_are_made_again(convertible):
     declaration.write_text(yaml.safe_dump(content))
     refused = run(convertible, "get", "net", "--locked")
     assert "if you agree with the change: posezoo get net " in refused.stderr
-    early = run(convertible, "lock", "net")
-    assert early.returncode == 1
-    assert "hint: posezoo get net " in early.stderr
+    early = refusal(run(convertible, "lock", "net"))
+    assert "hint: posezoo get net " in early
     assert entries(convertible) == before
     assert run(convertible, "get", "net", "--precisions", "FP16").returncode == 0
     assert run(convertible, "lock", "net").returncode == 0
@@ -622,9 +611,8 @@ def test_a_check_finds_a_foreign_file_in_the_place_of_a_download(convertible):
     run(convertible, "lock", "net")
     assert run(convertible, "lock", "--check").returncode == 0
     (convertible / "out" / "public" / "net" / "net.onnx").write_bytes(b"foreign")
-    checked = run(convertible, "lock", "--check", "net")
-    assert checked.returncode == 1
-    assert "net.onnx: is not the file that model.yml declares" in checked.stderr
+    checked = refusal(run(convertible, "lock", "--check", "net"))
+    assert "net.onnx: is not the file that model.yml declares" in checked
 
 
 def test_a_lock_that_git_merged_by_union_is_read_or_names_its_contradiction(zoo):

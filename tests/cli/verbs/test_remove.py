@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import assert_quiet_success, assert_success, posezoo, printed_alone, refusal
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.pages.cards.model_card import OURS
 
@@ -44,13 +44,12 @@ def files_in(folder: Path) -> set[str]:
 
 def test_the_files_of_a_model_go_with_their_records_and_others_stay(zoo):
     before = files_in(zoo / "weights")
-    ended = remove(zoo, "one", "--yes")
-    assert (ended.returncode, ended.stderr) == (0, "")
+    output = printed_alone(remove(zoo, "one", "--yes"))
     left = files_in(zoo / "weights")
     assert left == {name for name in before if not name.startswith("public/one")}
     assert "public/two/two.tflite" in left
-    assert str(zoo / "weights" / "public" / "one" / "one.tflite") in ended.stdout
-    assert "the cache keeps 1 file of these models, 0.0 MB" in ended.stdout
+    assert str(zoo / "weights" / "public" / "one" / "one.tflite") in output
+    assert "the cache keeps 1 file of these models, 0.0 MB" in output
     assert (zoo / "cache").is_dir() and (zoo / "zoo" / "public" / "one" / "model.yml").is_file()
     assert posezoo("verify", "two", *places(zoo)[:4]).returncode == 0
     again = remove(zoo, "one", "--yes", "--format", "json")
@@ -71,12 +70,11 @@ def test_an_invalid_lock_is_noticed_before_anything_is_removed(zoo):
     write_model(zoo / "zoo", "pinned", model_yml(files=[{**file, "max_size": 9999}]))
     names = ("one", "pinned")
     trusting = posezoo("download", *names, *places(zoo), "--trust_on_first_use", cwd=zoo)
-    assert trusting.returncode == 0, trusting.stderr
+    assert_success(trusting)
     (zoo / "posezoo.lock").write_text("<<<<<<< HEAD\n")
     before = files_in(zoo / "weights")
-    ended = posezoo("remove", *names, "--yes", *places(zoo), cwd=zoo)
-    assert ended.returncode == 1
-    assert "posezoo.lock" in ended.stderr
+    error = refusal(posezoo("remove", *names, "--yes", *places(zoo), cwd=zoo))
+    assert "posezoo.lock" in error
     assert files_in(zoo / "weights") == before
 
 
@@ -114,8 +112,7 @@ def test_a_card_that_posezoo_drew_goes_with_its_facts(zoo):
     folder = zoo / "weights" / "public" / "one"
     (folder / "README.md").write_text(f"---\n# {OURS}\n---\n")
     (folder / "card.json").write_text("{}")
-    ended = remove(zoo, "one", "--yes")
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert_quiet_success(remove(zoo, "one", "--yes"))
     assert not folder.exists()
 
 

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 
 import posezoo
+from fakes.checkout import ROOT
+from fakes.command import assert_success
 from fakes.conversion import (
     PRECISIONS,
     convert_model,
@@ -105,7 +107,7 @@ def digests_below(folder):
 
 def in_a_child(script, *arguments, **environment):
     """Run a script in a fresh process that knows posezoo and the fakes; its last line, as JSON."""
-    tests, source = Path(__file__).resolve().parents[2], Path(posezoo.__file__).parents[1]
+    tests, source = ROOT / "tests", Path(posezoo.__file__).parents[1]
     folders = os.pathsep.join(filter(None, [str(source), str(tests), os.environ.get("PYTHONPATH")]))
     child = subprocess.run(
         [sys.executable, "-c", script, *map(str, arguments)],
@@ -114,7 +116,7 @@ def in_a_child(script, *arguments, **environment):
         text=True,
         timeout=60,
     )
-    assert child.returncode == 0, child.stderr
+    assert_success(child)
     return json.loads(child.stdout.splitlines()[-1]), child.stderr
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.convert.test_conversion import tiny
-from fakes.command import posezoo
+from fakes.command import posezoo, refusal
 from fakes.conversion import convert_model, convert_to_fp16, plan_conversion
 from fakes.network import network, source_file
 from fakes.zoo import declared_file, model_yml, write_model
@@ -146,9 +146,8 @@ def test_int8_of_photos_that_a_lock_does_not_list_is_refused(int8, tmp_path):
     assert run(tmp_path, "lock").returncode == 0
     shutil.move(tmp_path / "kept", int8.parent)
     (int8.parent / "provenance.json").unlink()
-    refused = get(tmp_path, "FP16-INT8", "--locked")
-    assert refused.returncode == 1
-    assert "net: FP16-INT8/net.xml is not in posezoo.lock, and --locked allows" in refused.stderr
+    refused = refusal(get(tmp_path, "FP16-INT8", "--locked"))
+    assert "net: FP16-INT8/net.xml is not in posezoo.lock, and --locked allows" in refused
 
 
 @pytest.mark.parametrize("has_record", [True, False])
@@ -172,20 +171,18 @@ def test_int8_of_photos_must_have_the_bytes_that_a_lock_lists(int8, tmp_path, ha
 
 def test_int8_of_photos_that_was_changed_is_not_used(int8, tmp_path):
     int8.write_bytes(b"other")
-    ended = get(tmp_path, "FP16-INT8")
-    assert ended.returncode == 1
-    assert "cannot be used: its .bin is not the file that was published" in ended.stderr
-    assert "hint: posezoo quantize net --models_dir models --weights_dir out" in ended.stderr
+    error = refusal(get(tmp_path, "FP16-INT8"))
+    assert "cannot be used: its .bin is not the file that was published" in error
+    assert "hint: posezoo quantize net --models_dir models --weights_dir out" in error
 
 
 def test_int8_of_photos_and_other_weights_is_not_used(int8, tmp_path):
     declare(tmp_path, network(seed=1))
-    ended = get(tmp_path, "FP16-INT8")
-    assert ended.returncode == 1
+    error = refusal(get(tmp_path, "FP16-INT8"))
     xml = "out/public/net/FP16-INT8/net.xml"
     problem = f"net: no conversion makes FP16-INT8, and {xml} cannot be used: it was made from"
-    assert f"error: {problem} another file" in ended.stderr
-    assert "hint: posezoo quantize net --models_dir models --weights_dir out" in ended.stderr
+    assert f"error: {problem} another file" in error
+    assert "hint: posezoo quantize net --models_dir models --weights_dir out" in error
 
 
 def test_int8_of_photos_is_used_if_its_record_does_not_name_its_files(int8, tmp_path):

@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.checkout import DOWNLOADER
+from fakes.command import assert_success, posezoo
 from fakes.files import declared, model
 from fakes.waiting import HANG_S, once
 from fakes.zoo import model_yml, write_model
@@ -29,8 +30,6 @@ from posezoo.core.download.options import DownloadOptions
 from posezoo.core.errors import PosezooError, SourceError
 from posezoo.core.events import Event, FileDownloadFinished
 from posezoo.core.layout import ModelLayout
-
-DOWNLOADER = Path(__file__).resolve().parents[3] / "tools" / "downloader" / "downloader.py"
 
 
 def bodies(count: int) -> dict[str, bytes]:
@@ -97,7 +96,7 @@ def test_few_handles_are_enough(server, tmp_path):
 
     more = ("-j", 8, "--cache_dir", tmp_path / "cache")
     ended = script(tmp_path, *more, preexec_fn=few_handles)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert "open files" not in ended.stderr
 
 
@@ -106,7 +105,7 @@ def test_a_host_that_takes_four_at_once_gets_four(server, tmp_path):
     server.most_at_once = 4
     declare(tmp_path, server, 60, silence_s=0.02)
     ended = script(tmp_path, "-j", 8)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert "HTTP 429 Too Many Requests; now at most 4 at a time" in ended.stderr
     assert ended.stderr.count("429") < 20
     for name, body in bodies(60).items():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import assert_success, posezoo
 from fakes.counted_run import count_run
 from fakes.zoo import model_yml, write_model
 from posezoo.core.download import http_connections
@@ -64,7 +64,7 @@ def steps(monkeypatch):
 @needs_proc
 def test_each_file_is_synced_once_and_recorded_before_and_after_its_rename(words, steps, tmp_path):
     ended = posezoo(*words)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert steps == {"synced files": 5, "synced folders": 1, "written records": 10}
     for name, body in BODIES.items():
         path = tmp_path / "out" / "public" / "net" / name

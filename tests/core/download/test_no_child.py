@@ -10,14 +10,13 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
 
 import pytest
 
+from fakes.checkout import ROOT
+from fakes.command import assert_success
 from fakes.files import declared
 from fakes.zoo import model_yml, write_model
-
-ROOT = Path(__file__).resolve().parents[3]
 
 # Runs downloader.py, and writes down whatever Python is asked to execute.
 WATCHED = """
@@ -67,7 +66,7 @@ def test_python_is_asked_to_execute_nothing(command, tmp_path):
     ended = subprocess.run(
         [sys.executable, "-c", code, "-", *command], capture_output=True, text=True, check=False
     )
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert json.loads(told.read_text()) == []
     assert (tmp_path / "out" / "public" / "net" / "setup.py").exists()
     assert not list(tmp_path.rglob("executed"))
@@ -84,6 +83,6 @@ def test_the_system_sees_no_execve(command, tmp_path):
     ended = subprocess.run(
         [*tracer, sys.executable, *command], capture_output=True, text=True, check=False
     )
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     calls = re.findall(r"^\d+ +(\w+)\(", trace.read_text(), re.MULTILINE)
     assert calls == ["execve"]  # that of Python itself

@@ -17,7 +17,7 @@ from contextlib import closing
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import assert_success, posezoo
 from fakes.fetch import Fetch
 from fakes.files import declared
 from fakes.server import Server
@@ -365,7 +365,7 @@ def test_the_log_says_which_host_is_asked_last(silent, other, tmp_path):
         "--log",
         log,
     )
-    assert run.returncode == 0, run.stderr
+    assert_success(run)
     messages = [json.loads(line).get("message") for line in log.read_text("utf-8").splitlines()]
     host = silent.split("/")[2]
     assert f"{host} was slow or failed, and is asked last for the rest of the run" in messages

@@ -25,14 +25,14 @@ from pathlib import Path
 import pytest
 
 import posezoo
-from fakes.command import heed_interrupts, omz_tool
+from fakes.checkout import DOWNLOADER
+from fakes.command import assert_success, heed_interrupts, omz_tool
 from fakes.server import PAGE, Answer, Server
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_model
 from posezoo.core.errors import DownloadError, PosezooError
 from posezoo.core.files.file_record import read_record
 
-DOWNLOADER = Path(__file__).resolve().parents[3] / "tools" / "downloader" / "downloader.py"
 WEIGHTS = bytes(range(256)) * 256
 OLD = b"of last year"
 ETAG = '"v1"'
@@ -432,7 +432,7 @@ def test_plain_http_needs_a_digest_or_the_users_word(zoo, server):
     assert "--allow_http" in refused.stderr
     assert (refused.returncode, server.requests) == (1, [])
     taken = download(zoo, *trusting, "--allow_http", **by_proxy(server))
-    assert taken.returncode == 0, taken.stderr
+    assert_success(taken)
     assert (zoo / "public" / "net" / "FP16" / "net.xml").read_bytes() == WEIGHTS
 
 

@@ -30,6 +30,7 @@ from fakes.checkpoints import (
     torch_legacy,
     torch_zip,
 )
+from fakes.command import printed
 from fakes.waiting import HANG_S
 from posezoo.core.errors import CheckpointError
 from posezoo.networks import checkpoints
@@ -596,14 +597,15 @@ def test_a_file_is_refused_for_its_size_only_beyond_the_limit(tmp_path, kind):
 def test_a_bomb_is_refused_in_one_line_and_little_memory(tmp_path):
     for kind, make in BOMBS.items():
         (tmp_path / kind).write_bytes(make())
-    ended = subprocess.run(
-        [sys.executable, "-c", CHILD, *(str(tmp_path / kind) for kind in BOMBS)],
-        capture_output=True,
-        text=True,
-        timeout=2 * HANG_S,  # for all of them
+    output = printed(
+        subprocess.run(
+            [sys.executable, "-c", CHILD, *(str(tmp_path / kind) for kind in BOMBS)],
+            capture_output=True,
+            text=True,
+            timeout=2 * HANG_S,  # for all of them
+        )
     )
-    assert ended.returncode == 0, ended.stderr
-    metrics = [json.loads(line) for line in ended.stdout.splitlines()]
+    metrics = [json.loads(line) for line in output.splitlines()]
     assert [name for name, *_ in metrics] == list(BOMBS)
     for name, mib, said in metrics:
         assert mib < MOST_MIB and len(said) < 500, (name, mib, said)

@@ -7,7 +7,7 @@ import json
 import pytest
 import yaml
 
-from fakes.command import omz_tool, posezoo
+from fakes.command import assert_success, omz_tool, posezoo
 from fakes.soak import soak
 from fakes.zoo import declared_file, write_model
 from networks.zoo.judges import torch, with_random_statistics
@@ -82,7 +82,7 @@ def test_the_ir_has_the_ports_of_model_optimizer_and_passes_its_self_check(
     generate(name)
     where = ("--models_dir", tmp_path / "models", "-o", tmp_path / "out")
     ended = posezoo("get", name, *where)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert "FP16 self-check passed" in ended.stderr
     xml = tmp_path / "out" / "public" / name / "FP32" / f"{name}.xml"
     assert ports(xml) == MODELS[name]
@@ -98,5 +98,5 @@ def test_open_model_zoo_s_own_commands_convert_it_too(generate, tmp_path):
     ended = omz_tool(
         "converter", *where, "--precisions", "FP32", "--download_dir", tmp_path / "out"
     )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert_success(ended)
     assert ports(tmp_path / "out" / "public" / SMALL / "FP32" / f"{SMALL}.xml") == MODELS[SMALL]

