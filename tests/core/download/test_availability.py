@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fakes.files import declared, model, put
+from fakes.files import WEIGHTS, declared, model, put
 from posezoo.core.declarations.model import Framework, License, SourceFile
 from posezoo.core.declarations.sources import (
     FileSource,
@@ -20,7 +20,6 @@ from posezoo.core.download.options import DownloadOptions
 from posezoo.core.download.origins import FileOrigin
 from posezoo.core.layout import ModelLayout
 
-WEIGHTS = bytes(range(256)) * 16
 HUB = HuggingFaceSource("someone/pose", "pose.onnx", "0" * 40)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.files import declared, model, put
+from fakes.files import WEIGHTS, declared, model, net_at, put, served
 from fakes.server import Server
 from posezoo.core.declarations.model import Digest, Precision, SourceFile
 from posezoo.core.declarations.sources import FileSource, PythonPackageSource, Wheel
@@ -15,8 +15,6 @@ from posezoo.core.download.origins import FileOrigin
 from posezoo.core.errors import DownloadError
 from posezoo.core.events import CachedFileUsed, DownloadFinished, DownloadStarted, Event
 from posezoo.core.layout import ModelLayout
-
-WEIGHTS = bytes(range(256)) * 16
 
 
 def test_files_go_where_the_layout_says_and_are_reported_in_their_order(server, tmp_path):
@@ -64,7 +62,7 @@ def test_files_of_other_precisions_are_left_out(tmp_path, precisions, left):
 
 def test_the_end_tells_success(server, tmp_path):
     events: list[Event] = []
-    spec = model(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS)))
+    spec = model(served(server))
     download_model(
         spec, ModelLayout(tmp_path, tmp_path), DownloadOptions(None), listener=events.append
     )
@@ -73,7 +71,7 @@ def test_the_end_tells_success(server, tmp_path):
 
 def test_the_end_tells_failure_and_its_reason(server, tmp_path):
     events: list[Event] = []
-    spec = model(declared("net.tflite", WEIGHTS, server.url("gone")))
+    spec = model(net_at(server.url("gone")))
     with pytest.raises(DownloadError) as caught:
         download_model(
             spec, ModelLayout(tmp_path, tmp_path), DownloadOptions(None), listener=events.append
@@ -108,7 +106,7 @@ def test_a_broken_cache_is_reported_once_for_all_files(server, tmp_path):
 def test_a_file_source_starts_at_the_folder_of_the_model_yml(tmp_path):
     (tmp_path / "zoo").mkdir()
     (tmp_path / "zoo" / "original").write_bytes(WEIGHTS)
-    file = declared("net.tflite", WEIGHTS, FileSource(Path("original")))
+    file = net_at(FileSource(Path("original")))
     spec = model(file, path=tmp_path / "zoo" / "model.yml")
     (target,) = download_model(spec, ModelLayout(tmp_path, tmp_path), DownloadOptions(None)).files
     assert target.read_bytes() == WEIGHTS
@@ -150,7 +148,7 @@ def test_a_plan_names_the_place_of_every_file(server, tmp_path):
 
 
 def test_a_plan_touches_nothing(tmp_path):
-    file = declared("net.tflite", WEIGHTS, "https://models.invalid/n")
+    file = net_at("https://models.invalid/n")
     folder = tmp_path / "public" / "pose"
     folder.mkdir(parents=True)
     (folder / "net.tflite").write_bytes(WEIGHTS)
@@ -165,7 +163,7 @@ def test_a_plan_touches_nothing(tmp_path):
 
 
 def test_a_plan_sees_that_a_file_is_damaged(tmp_path):
-    file = declared("net.tflite", WEIGHTS, "https://models.invalid/n")
+    file = net_at("https://models.invalid/n")
     target = tmp_path / "public" / "pose" / "net.tflite"
     target.parent.mkdir(parents=True)
     for damage in (bytes(4096), WEIGHTS[1:]):
@@ -182,7 +180,7 @@ def test_a_plan_passes_over_what_cannot_be_looked_at(tmp_path):
 
 
 def test_a_plan_is_what_a_download_does(server, tmp_path):
-    file = declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))
+    file = served(server)
     spec, layout = model(file), ModelLayout(tmp_path, tmp_path)
     put(tmp_path / "mirror", WEIGHTS, file)
     download_options = DownloadOptions(

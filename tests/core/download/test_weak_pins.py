@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from fakes.files import model
+from fakes.files import WEIGHTS, model
 from posezoo.core.declarations.model import Digest, SourceFile
 from posezoo.core.declarations.sources import HttpSource
 from posezoo.core.download.model_download import download_model, plan_download
@@ -20,7 +20,6 @@ from posezoo.core.files.verified_files import is_verified_file
 from posezoo.core.layout import ModelLayout
 from posezoo.core.lockfile import LockFile
 
-WEIGHTS = bytes(range(256)) * 16
 SHA1 = hashlib.sha1(WEIGHTS).hexdigest()
 
 
