@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterable
 from functools import cache
@@ -21,7 +20,7 @@ import posezoo
 from conftest import by_digest
 from fakes.caffe import squeeze_net
 from fakes.checkout import git
-from fakes.command import assert_success, refusal
+from fakes.command import assert_success, refusal, run_process
 from fakes.darknet import yolo_v3_tiny
 from fakes.network import network
 from fakes.pages import (
@@ -159,13 +158,11 @@ def test_every_posezoo_command_of_the_readme_runs_as_pasted(desk, npm_mirror):
         pasted = command.replace("/mnt/models", str(desk / "mnt"))
         # Each on a machine of its own, so that none lives on what another left in the cache.
         environ = environ_of(desk, npm_mirror) | {"XDG_CACHE_HOME": str(desk / f"cache-{number}")}
-        ended = subprocess.run(
+        ended = run_process(
             pasted,
             shell=True,
             cwd=desk,
             env=environ,
-            capture_output=True,
-            text=True,
             timeout=120,
         )
         assert ended.returncode == 0, f"{command}: {ended.stdout}{ended.stderr}"
@@ -180,13 +177,11 @@ def on_card(name: str) -> list[str]:
 
 def run_in_turn(lines: Iterable[str | list[str]], desk: Path, mirror: Path, timeout_s: int) -> None:
     for line in lines:
-        ended = subprocess.run(
+        ended = run_process(
             line,
             shell=isinstance(line, str),
             cwd=desk,
             env=environ_of(desk, mirror),
-            capture_output=True,
-            text=True,
             timeout=timeout_s,
         )
         assert ended.returncode == 0, f"{line}: {ended.stdout}{ended.stderr}"
@@ -223,13 +218,11 @@ def test_the_commands_of_the_supply_chain_page_run_as_pasted_and_in_their_order(
     content[100] ^= 1
     changed.write_bytes(content)
     error = refusal(
-        subprocess.run(
+        run_process(
             verify,
             shell=True,
             cwd=desk,
             env=environ_of(desk, mirror),
-            capture_output=True,
-            text=True,
             timeout=120,
         )
     )
@@ -241,12 +234,10 @@ def test_the_commands_of_the_supply_chain_page_run_as_pasted_and_in_their_order(
 @pytest.mark.slow
 def test_the_python_of_the_readme_runs_as_pasted(desk, npm_mirror):
     (code,) = blocks(ROOT / "README.md", "python")
-    ended = subprocess.run(
+    ended = run_process(
         [sys.executable, "-c", code],
         cwd=desk,
         env=environ_of(desk, npm_mirror),
-        capture_output=True,
-        text=True,
         timeout=120,
     )
     assert_success(ended)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import posezoo_process
+from fakes.command import posezoo_process, run_process
 from fakes.model_optimizer import ENVIRONMENT, needs_mo
 from fakes.network import network
 from fakes.pages import ROOT, blocks, commands
@@ -104,13 +104,11 @@ def user(tmp_path, links, mirror):
 
     def run(line: str, **changes: str) -> subprocess.CompletedProcess[str]:
         line = line.replace("./posezoo", "posezoo")  # the wheel of ``links`` stands for the clone
-        ended = subprocess.run(
+        ended = run_process(
             line,
             shell=True,
             cwd=desk,
             env=environ | changes,
-            capture_output=True,
-            text=True,
             timeout=300,
         )
         assert ended.returncode == 0, f"{line}: {ended.stdout}{ended.stderr}"

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 import mutants
+from fakes.command import run_process
 
 SCRIPT = Path(mutants.__file__)
 
 
 def measure(*flags: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, SCRIPT, *flags]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return run_process(command)
 
 
 @pytest.mark.parametrize(

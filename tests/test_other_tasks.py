@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from itertools import product
 from pathlib import Path
@@ -17,7 +16,7 @@ import yaml
 from onnx import helper, numpy_helper
 
 import posezoo as posezoo_package
-from fakes.command import assert_success, posezoo, printed, refusal
+from fakes.command import assert_success, posezoo, printed, refusal, run_process
 from fakes.region_networks import attributes_network, publish_ir
 from fakes.zoo import declared_file, omz_yml, write_composite, write_model
 from posezoo.core.registry import open_registry
@@ -252,9 +251,7 @@ def test_the_objects_of_a_detector_are_those_of_model_api(detector, shared, tmp_
     done = posezoo("export", DETECTOR, *detector, "--to", "modelapi", tmp_path / "export")
     assert_success(done)
     sample = tmp_path / "export" / DETECTOR / "sample.py"
-    judged = subprocess.run(
-        [sys.executable, str(sample), str(photo)], capture_output=True, text=True, check=True
-    )
+    judged = run_process([sys.executable, str(sample), str(photo)], check=True)
     rows = [line.split(" ", 2) for line in judged.stdout.splitlines()]
     assert [name for name, _, _ in rows] == [each["label"] for each in image["poses"]]
     for (_, score, box), ours in zip(rows, image["poses"], strict=True):

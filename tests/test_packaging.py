@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from fakes.checkout import ROOT, copy_checkout, git
-from fakes.command import assert_success, printed, refusal
+from fakes.command import assert_success, printed, refusal, run_process
 from posezoo.core.errors import REQUIRED
 
 COMMIT = "0123456789abcdef" * 2 + "01234567"
@@ -53,13 +53,10 @@ def find(*paths: Path, cwd: Path) -> list[str]:
     """Where a Python that sees only these paths and our dependencies finds a model, and its holder."""
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
     output = printed(
-        subprocess.run(
+        run_process(
             [sys.executable, "-c", FIND],
             cwd=cwd,
             env=environ,
-            capture_output=True,
-            text=True,
-            timeout=60,
         )
     )
     return output.splitlines()
@@ -135,8 +132,9 @@ def test_posezoo_that_is_not_installed_is_not_packed(tmp_path):
     environ = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{packages}"}
     command = [sys.executable, "-S", "-m", "posezoo", "shims", "--wheel", tmp_path / "wheels"]
     error = refusal(
-        subprocess.run(
-            command, env=environ, capture_output=True, text=True, timeout=60, check=False
+        run_process(
+            command,
+            env=environ,
         )
     )
     problem, hint = error.splitlines()
@@ -201,13 +199,10 @@ def clone(tmp_path) -> Path:
 def build_wheel(clone: Path, **environ: str) -> dict[str, bytes]:
     """The files of the wheel that pip would install of a clone."""
     code = "import build_backend; build_backend.build_wheel('dist')"
-    ended = subprocess.run(
+    ended = run_process(
         [sys.executable, "-c", code],
         cwd=clone,
         env={**os.environ, "PYTHONPATH": str(clone / ".ci"), **environ},
-        capture_output=True,
-        text=True,
-        timeout=60,
     )
     assert_success(ended)
     with zipfile.ZipFile(next(clone.glob("dist/*.whl"))) as wheel:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import yaml
 
-from fakes.command import assert_success, posezoo_process, refusal
+from fakes.command import assert_success, posezoo_process, refusal, run_process
 from fakes.network import HEIGHT, WIDTH, image_of, network, output_of
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_model
@@ -98,12 +98,9 @@ def point_network():
 
 
 def run_python(code, environ):
-    ended = subprocess.run(
+    ended = run_process(
         [sys.executable, "-c", code],
         env=environ,
-        capture_output=True,
-        text=True,
-        timeout=HANG_S,
         check=True,
     )
     return ended.stdout.strip()
@@ -145,8 +142,10 @@ def test_a_file_of_an_added_format_becomes_ir(installed, tmp_path, words):
     def run():
         command = [sys.executable, "-m", *words]
         environ = {**os.environ, **installed}
-        return subprocess.run(
-            command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=HANG_S
+        return run_process(
+            command,
+            cwd=tmp_path,
+            env=environ,
         )
 
     (tmp_path / "net.masked").write_bytes(bytes(byte ^ 0xFF for byte in network("onnx")))

@@ -6,7 +6,6 @@ import builtins
 import hashlib
 import json
 import shutil
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,11 +17,10 @@ import pytest
 import posezoo
 from conftest import ROOT, by_digest
 from fakes.checkpoints import params
-from fakes.command import assert_quiet_success, assert_success
+from fakes.command import assert_quiet_success, assert_success, run_process
 from fakes.command import posezoo as posezoo_command
 from fakes.stated_inputs import ULTRALYTICS, write_whole_input
 from fakes.videos import stretch_pixels
-from fakes.waiting import HANG_S
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.declarations.model import NetworkChoice, Precision
 from posezoo.core.errors import ImageError, ImageWarning
@@ -712,7 +710,10 @@ def test_a_model_runs_in_processes_of_every_start_method_and_in_a_fork_that_ends
     path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
     words = [sys.executable, "script.py", path]
     assert_quiet_success(
-        subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=HANG_S)
+        run_process(
+            words,
+            cwd=tmp_path,
+        )
     )
 
 

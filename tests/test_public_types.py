@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 
 import pytest
 
 from fakes.checkout import ROOT
+from fakes.command import run_process
 from fakes.pages import blocks
 
 SCRIPT = """
@@ -47,14 +47,11 @@ def test_a_type_checker_knows_the_values_of_a_users_script(tmp_path):
     for name, script in (("script", SCRIPT), ("readme", readme), ("wrong", WRONG)):
         (tmp_path / f"{name}.py").write_text(script)
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file="]
-    ended = subprocess.run(
+    ended = run_process(
         [*command, "--follow-imports=silent", f"--cache-dir={tmp_path / 'cache'}", "."],
         cwd=tmp_path,
         env={"MYPYPATH": str(ROOT / "src"), "PATH": ""},
-        capture_output=True,
-        text=True,
         timeout=300,
-        check=False,
     )
     revealed = re.findall(r'Revealed type is "(.+)"', ended.stdout)
     (error,) = re.findall("(.*): error: (.*)", ended.stdout)

@@ -16,11 +16,10 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from fakes.checkout import ONLINE, ROOT, copy_checkout, git
-from fakes.command import assert_success, printed, refusal
+from fakes.command import assert_success, printed, refusal, run_process
 from fakes.irs import write_ir
 from fakes.pages import blocks
 from fakes.pins import read_pins
-from fakes.waiting import HANG_S
 from fakes.wheels import make_wheel
 from posezoo.run.images import SAMPLE_PHOTOS
 
@@ -45,11 +44,7 @@ def released(repository, tmp_path_factory) -> tuple[Path, Path, str]:
     # make's own Python alone, so that a machine with many takes no longer.
     environ = {**ONLINE, "PYENV_ROOT": str(folder / "none")}
     command = ["make", "release", f"VENV={folder / 'venv'}", f"PYTHON={sys.executable}"]
-    output = printed(
-        subprocess.run(
-            command, cwd=repository, env=environ, capture_output=True, text=True, timeout=600
-        )
-    )
+    output = printed(run_process(command, cwd=repository, env=environ, timeout=600))
     return repository / "dist", folder / "venv" / "bin" / "python", output
 
 
@@ -62,12 +57,10 @@ def clone(repository, tmp_path) -> Path:
 def release(
     clone: Path, python: Path, *flags: str | Path, **environ: str
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return run_process(
         [python, ".ci/release.py", "--untried", *flags],
         cwd=clone,
         env={**ONLINE, **environ},
-        capture_output=True,
-        text=True,
         timeout=300,
     )
 
@@ -143,12 +136,10 @@ def test_another_clone_gives_the_same_bytes_whatever_its_folder_leftovers_time_z
     ):
         (clone / left).parent.mkdir(parents=True)
         (clone / left).write_text("by an earlier build")
-    ended = subprocess.run(
+    ended = run_process(
         ["sh", "-c", 'umask 077 && exec "$0" .ci/release.py --untried --dist ../again', python],
         cwd=clone,
         env={**ONLINE, "TZ": "Pacific/Auckland", "LANG": "C", "PYTHONHASHSEED": "7"},
-        capture_output=True,
-        text=True,
         timeout=300,
     )
     assert_success(ended)
@@ -262,7 +253,10 @@ def test_a_frozen_program_runs_an_ir_and_starts_no_process_without_one(users_pyt
 
     def run(model: str | Path) -> subprocess.CompletedProcess[str]:
         words = [tmp_path / "dist" / "app" / "app", model, SAMPLE_PHOTOS[0]]
-        return subprocess.run(words, env=home, capture_output=True, text=True, timeout=HANG_S)
+        return run_process(
+            words,
+            env=home,
+        )
 
     said = {"decoder": "movenet", "skeleton": "coco-17", "mean": "0 0 0", "scale": "1 1 1"}
     said |= {"reverse_input_channels": "true", "color": "BGR", "layout": "NCHW"}
@@ -310,12 +304,10 @@ class Environment:
     def end(self, program: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
         environ = {**ONLINE, "HOME": str(self.home), "PATH": f"{self.bin}{os.pathsep}{os.defpath}"}
         environ.pop("PYTHONPATH", None)
-        return subprocess.run(
+        return run_process(
             [self.bin / program, *words],
             cwd=self.home,
             env=environ,
-            capture_output=True,
-            text=True,
             timeout=600,
         )
 

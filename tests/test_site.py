@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from fakes.browser import BROKEN_NAMES, Browser
-from fakes.command import assert_success
+from fakes.command import assert_success, run_process
 from fakes.pages import ROOT
 
 pytestmark = pytest.mark.slow
@@ -36,9 +35,7 @@ def site(tmp_path_factory) -> Path:
         ".",
         folder / "html",
     ]
-    ended = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
-    )
+    ended = run_process(command, cwd=ROOT, timeout=300)
     assert_success(ended)
     return folder / "html"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,9 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
+from fakes.command import run_process
 from fakes.hands import draw_hand
 from fakes.pages import MARK, ROOT, blocks, environ_of, put_on_path
-from fakes.waiting import HANG_S
 
 PAGE = ROOT / "docs" / "howto" / "your_network.md"
 
@@ -50,15 +49,15 @@ def test_the_page_leads_from_an_onnx_to_int8_a_service_and_cpp(tmp_path):
     assert len(scripts) == 4 and MARK in PAGE.read_text("utf-8")
     for script in scripts:
         words = ["bash", "-euc", script]
-        done = subprocess.run(
-            words, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=HANG_S
+        done = run_process(
+            words,
+            cwd=tmp_path,
+            env=environ,
         )
         assert done.returncode == 0 and "hint:" not in done.stderr, done.stderr
     (code,) = blocks(PAGE, "python")
     words = [sys.executable, "-c", code]
-    printed = subprocess.run(
-        words, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=HANG_S, check=True
-    )
+    printed = run_process(words, cwd=tmp_path, env=environ, check=True)
     assert printed.stdout == "hand 21\n"
     assert [*(tmp_path / "found").glob("photo_poses.*")]
     assert (tmp_path / "hand_cpp" / "models" / "hand.xml").is_file()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 from unittest.mock import patch
@@ -14,7 +13,7 @@ import numpy
 import pytest
 
 import posezoo as posezoo_package
-from fakes.command import posezoo, posezoo_process, printed, printed_alone
+from fakes.command import posezoo, posezoo_process, printed, printed_alone, run_process
 from posezoo.cli.diagnosis import Diagnosis, DoctorIssue
 from posezoo.cli.verbs import doctor as doctor_verb
 from posezoo.core.errors import pip_command
@@ -103,13 +102,10 @@ def without(tmp_path):
             name: value for name, value in os.environ.items() if not name.startswith("POSEZOO_")
         }
         environ |= {"PYTHONPATH": f"{site}{os.pathsep}{source}", "PATH": str(tmp_path), **NPM}
-        return subprocess.run(
+        return run_process(
             [sys.executable, "-S", "-m", "posezoo", "doctor", "--format", "json"],
             env=environ,
             cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=100,
         )
 
     return run

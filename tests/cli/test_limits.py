@@ -6,7 +6,6 @@ import os
 import shlex
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from fakes.caffe import CaffeNet
-from fakes.command import posezoo, posezoo_process
+from fakes.command import posezoo, posezoo_process, run_process
 from fakes.network import with_weights_beside
 from fakes.waiting import HANG_S
 from fakes.zoo import declared_file, model_yml, write_model
@@ -318,12 +317,9 @@ def test_a_named_pipe_is_one_line_and_no_hang(tmp_path, no_hang, words):
 
 
 def run_in_a_shell(folder: Path, command: str):
-    return subprocess.run(
+    return run_process(
         ["bash", "-c", f"exec {shlex.quote(sys.executable)} -m posezoo {command}"],
         cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=HANG_S,
     )
 
 
@@ -426,8 +422,9 @@ def test_too_little_address_space_for_many_jobs_is_one_line(tmp_path):
     command = (
         f"ulimit -v 300000; exec {shlex.quote(sys.executable)} -m posezoo get net -j 64 {folders}"
     )
-    ended = subprocess.run(
-        ["/bin/sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=HANG_S
+    ended = run_process(
+        ["/bin/sh", "-c", command],
+        cwd=tmp_path,
     )
     assert_one_line(ended)
     # Which of them ends first depends on the processor and on the versions of libraries.

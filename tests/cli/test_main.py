@@ -16,7 +16,15 @@ from pathlib import Path
 import pytest
 
 from fakes.checkout import ROOT
-from fakes.command import heed_interrupts, omz_tool, posezoo, posezoo_process, printed, refusal
+from fakes.command import (
+    heed_interrupts,
+    omz_tool,
+    posezoo,
+    posezoo_process,
+    printed,
+    refusal,
+    run_process,
+)
 from fakes.plugin_package import plugin_package
 from fakes.server import Server
 from fakes.waiting import HANG_S, sizes_of_parts, wait_until
@@ -363,9 +371,7 @@ def test_a_closed_pipe_is_no_error(tmp_path):
         write_model(tmp_path / "models", f"model-{number}", model_yml(description="x" * 200 + "."))
     words = [sys.executable, "-m", "posezoo", "list", "--models_dir", f"{tmp_path}/models"]
     command = f"{shlex.join(words)} --format json | head -1"
-    ended = subprocess.run(
-        ["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, timeout=60
-    )
+    ended = run_process(["bash", "-c", f"set -o pipefail; {command}"])
     assert ended.stdout == "[\n"
     assert ended.stderr == ""
 
@@ -382,12 +388,9 @@ def test_a_closed_pipe_hides_no_failure(tmp_path, verb, count, closed):
     words = [sys.executable, "-m", "posezoo", verb, "--all", "--models_dir", "models"]
     command = f"{shlex.join([*words, '--weights_dir', 'out'])} {closed}"
     error = refusal(
-        subprocess.run(
+        run_process(
             ["bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}"],
             cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=60,
         )
     )
     assert "Traceback" not in error
@@ -412,7 +415,7 @@ def test_a_working_folder_that_was_removed_is_named(tmp_path):
     (tmp_path / "gone").mkdir()
     tool = ROOT / "tools" / "downloader" / "downloader.py"
     error = refusal(
-        subprocess.run(
+        run_process(
             [
                 "sh",
                 "-c",
@@ -423,10 +426,6 @@ def test_a_working_folder_that_was_removed_is_named(tmp_path):
                 "blazepose-full",
             ],
             cwd=tmp_path / "gone",
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
         )
     )
     assert error == "error: the working folder: No such file or directory\n"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fakes.checkout import ROOT
-from fakes.command import heed_interrupts
+from fakes.command import heed_interrupts, run_process
 from fakes.items import children_of
 from fakes.network import network
 from fakes.waiting import HANG_S, wait_until
@@ -56,9 +56,7 @@ def command(zoo, *args):
 
 
 def converter(zoo, *args):
-    return subprocess.run(
-        command(zoo, *args), capture_output=True, text=True, timeout=120, check=False
-    )
+    return run_process(command(zoo, *args), timeout=120)
 
 
 @pytest.mark.slow

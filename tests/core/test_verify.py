@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fakes.checkout import ROOT
-from fakes.command import assert_success, omz_tool, posezoo, printed
+from fakes.command import assert_success, omz_tool, posezoo, printed, run_process
 from fakes.network import network
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
 
@@ -120,7 +120,7 @@ def test_each_type_of_untracked_file_has_its_state(zoo):
     ended = run(zoo, "verify", "a")
     assert ended.returncode == 1
     assert ended.stdout.endswith(f"not good; moving {folder}/.other.part away repairs the first\n")
-    script = subprocess.run(
+    script = run_process(
         [
             sys.executable,
             TOOLS / "verifier.py",
@@ -132,10 +132,6 @@ def test_each_type_of_untracked_file_has_its_state(zoo):
             "models",
         ],
         cwd=zoo,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
     )
     assert script.returncode == 1
     assert f"special  a: pipe ({folder.relative_to(zoo)}/pipe)" in script.stdout

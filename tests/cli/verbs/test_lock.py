@@ -21,6 +21,7 @@ from fakes.command import (
     printed,
     printed_alone,
     refusal,
+    run_process,
 )
 from fakes.irs import write_ir
 from fakes.network import network
@@ -114,13 +115,9 @@ def test_another_model_yml_is_refused_by_every_way_before_any_request(zoo, way):
                 "import posezoo, sys\ntry: posezoo.get('a', models_dir='models', locked=True)\n"
                 "except posezoo.core.errors.PosezooError as error: print(error.problem, file=sys.stderr); sys.exit(1)"
             )
-            ended = subprocess.run(
+            ended = run_process(
                 [sys.executable, "-c", code],
                 cwd=zoo,
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=False,
             )
         elif way == "a setting":
             (zoo / "posezoo.cfg").write_text("[posezoo]\nlocked = yes\n")

@@ -11,7 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import assert_quiet_success, assert_success, posezoo, printed_alone, refusal
+from fakes.command import (
+    assert_quiet_success,
+    assert_success,
+    posezoo,
+    printed_alone,
+    refusal,
+    run_process,
+)
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.pages.cards.model_card import OURS
 
@@ -149,9 +156,9 @@ def test_the_registry_in_the_same_folder_stays(zoo):
 
 def test_without_a_terminal_it_asks_for_yes_and_removes_nothing(zoo):
     before = files_in(zoo)
-    ended = subprocess.run(
+    ended = run_process(
         [sys.executable, "-m", "posezoo", "remove", "one", *places(zoo)],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "the input is not a terminal, so no confirmation is possible: add --yes" in ended.stderr

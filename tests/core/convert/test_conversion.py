@@ -5,7 +5,6 @@ import json
 import os
 import pickle
 import re
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 
 import posezoo
 from fakes.checkout import ROOT
-from fakes.command import assert_success
+from fakes.command import assert_success, run_process
 from fakes.conversion import (
     PRECISIONS,
     convert_model,
@@ -109,12 +108,9 @@ def in_a_child(script, *arguments, **environment):
     """Run a script in a fresh process that knows posezoo and the fakes; its last line, as JSON."""
     tests, source = ROOT / "tests", Path(posezoo.__file__).parents[1]
     folders = os.pathsep.join(filter(None, [str(source), str(tests), os.environ.get("PYTHONPATH")]))
-    child = subprocess.run(
+    child = run_process(
         [sys.executable, "-c", script, *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": folders, **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
     )
     assert_success(child)
     return json.loads(child.stdout.splitlines()[-1]), child.stderr

@@ -17,7 +17,7 @@ import posezoo
 from conftest import by_digest
 from fakes.command import posezoo as posezoo_here
 from fakes.command import posezoo_process as command
-from fakes.command import refusal
+from fakes.command import refusal, run_process
 from fakes.damaged import crashing_network, flip_bit
 from fakes.items import children_of, is_running
 from fakes.network import HEIGHT, WIDTH, network
@@ -138,11 +138,7 @@ def test_the_stand_in_for_model_optimizer_reports_such_a_file(tmp_path):
     source.write_bytes(crashing_network("SIGSEGV"))
     code = "import sys; from posezoo.omz.commands.mo import main; sys.exit(main())"
     words = ("--input_model", source, "--output_dir", tmp_path)
-    error = refusal(
-        subprocess.run(
-            [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False
-        )
-    )
+    error = refusal(run_process([sys.executable, "-c", code, *words]))
     assert "mine.tflite: reading it failed: its process was ended by SIGSEGV" in error
 
 
@@ -171,7 +167,7 @@ def test_a_script_without_a_main_guard_can_convert(tmp_path):
         f"print(posezoo.get('good', models_dir=({str(models)!r},), weights_dir={str(tmp_path / 'out')!r},"
         f" cache_dir={str(tmp_path / 'c')!r})['good'])\n"
     )
-    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    ended = run_process([sys.executable, script])
     assert ended.stdout.count("once") == 1
     assert Path(ended.stdout.splitlines()[-1]).is_file(), ended.stderr
 
@@ -231,7 +227,7 @@ def test_a_program_waits_for_its_process_at_its_end():
         "import os\nfrom posezoo.core.convert.reader_process import run_in_reader_process\n"
         "print(run_in_reader_process(os.getpid, source='net'))"
     )
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    ended = run_process([sys.executable, "-c", code], check=True)
     assert not Path(f"/proc/{int(ended.stdout)}").exists()
     assert ended.stderr == ""
 
@@ -286,7 +282,7 @@ def test_a_forked_program_has_a_process_of_its_own():
         "call()\nif not os.fork():\n    call()\n    raise SystemExit\n"
         "os.wait()\ncall()"
     )
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    ended = run_process([sys.executable, "-c", code], check=True)
     first, forked, last = ended.stdout.split()
     assert first == last != forked
     assert ended.stderr == ""

@@ -8,9 +8,8 @@ import sys
 import pytest
 
 from fakes.bad_files import ALL
-from fakes.command import posezoo
+from fakes.command import posezoo, run_process
 from fakes.server import Server
-from fakes.waiting import HANG_S
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
 
 #: One of each family of mistakes.
@@ -56,9 +55,9 @@ def test_each_bad_file_is_one_line_in_a_small_process(root, tmp_path):
     folders = {name: f"bad{number}" for number, name in enumerate(REPRESENTATIVE)}
     for name, folder in folders.items():
         write_model(root, folder, ALL[name].content)
-    ended = subprocess.run(
+    ended = run_process(
         [sys.executable, "-c", SCRIPT, "list", "--models_dir", root],
-        cwd=tmp_path, capture_output=True, text=True, timeout=HANG_S,
+        cwd=tmp_path,
     )  # fmt: skip
     assert ended.returncode == 1
     lines = errors_of(ended)

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from fakes.command import run_process
 from fakes.files import WEIGHTS, declared, model, net_at, served
 from fakes.server import PAGE, Answer, Server
 from fakes.tunnel import SocksProxy
@@ -911,7 +912,7 @@ def test_a_link_local_address_is_reached_only_if_the_user_named_it(tmp_path):
     prepare = "ip link set lo up && ip addr add 169.254.7.7/32 dev lo && ip addr add fe80::7/64 dev lo nodad"
     command = ["unshare", "-rn", "sh", "-c", f'{prepare} && exec "$0" "$1"', sys.executable, script]
     try:
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=HANG_S, check=True)
+        ended = run_process(command, check=True)
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("cannot take the network away here")
     *answers, asked = ended.stdout.splitlines()

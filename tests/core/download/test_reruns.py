@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from fakes.checkout import DOWNLOADER
-from fakes.command import omz_tool, posezoo, printed_alone
+from fakes.command import omz_tool, posezoo, printed_alone, run_process
 from fakes.files import declared
 from fakes.zoo import model_yml, write_model
 from posezoo.core.files.file_record import fingerprint
@@ -80,8 +80,6 @@ def test_a_whole_model_needs_no_network(server, places, more):
     if subprocess.run([*away, "true"], capture_output=True, check=False).returncode:
         pytest.skip("cannot take the network away here")
     command = [*away, sys.executable, str(DOWNLOADER), "--name", "net", *places, *more]
-    output = printed_alone(
-        subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    )
+    output = printed_alone(run_process(command))
     assert "it is here and verified" in output
     assert server.requests == []

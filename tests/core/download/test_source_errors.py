@@ -26,7 +26,7 @@ import pytest
 
 import posezoo
 from fakes.checkout import DOWNLOADER
-from fakes.command import assert_success, heed_interrupts, omz_tool
+from fakes.command import assert_success, heed_interrupts, omz_tool, run_process
 from fakes.server import PAGE, Answer, Server
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_model
@@ -163,14 +163,10 @@ def download(zoo: Path, *more: object, **environ: str) -> subprocess.CompletedPr
 def download_in_a_process(
     zoo: Path, *more: object, **environ: str
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return run_process(
         command(zoo, *more),
         cwd=zoo,
         env={**os.environ, **environ},
-        capture_output=True,
-        text=True,
-        timeout=HANG_S,
-        check=False,
     )
 
 
@@ -360,8 +356,10 @@ def test_a_run_that_was_stopped_for_a_while_goes_on(zoo, server):
 def test_nobody_reads_on(zoo, server):
     target = declare(zoo, server.serve("net", WEIGHTS))
     line = f"{subprocess.list2cmdline(command(zoo))} | head -1"
-    ended = subprocess.run(
-        line, shell=True, cwd=zoo, capture_output=True, text=True, timeout=60, check=False
+    ended = run_process(
+        line,
+        shell=True,
+        cwd=zoo,
     )
     assert ended.stdout.startswith("################|| Downloading net")
     assert "Traceback" not in ended.stderr

@@ -7,7 +7,6 @@ import json
 import os
 import pickle
 import struct
-import subprocess
 import sys
 import tarfile
 import zipfile
@@ -30,7 +29,7 @@ from fakes.checkpoints import (
     torch_legacy,
     torch_zip,
 )
-from fakes.command import printed
+from fakes.command import printed, run_process
 from fakes.waiting import HANG_S
 from posezoo.core.errors import CheckpointError
 from posezoo.networks import checkpoints
@@ -598,10 +597,8 @@ def test_a_bomb_is_refused_in_one_line_and_little_memory(tmp_path):
     for kind, make in BOMBS.items():
         (tmp_path / kind).write_bytes(make())
     output = printed(
-        subprocess.run(
+        run_process(
             [sys.executable, "-c", CHILD, *(str(tmp_path / kind) for kind in BOMBS)],
-            capture_output=True,
-            text=True,
             timeout=2 * HANG_S,  # for all of them
         )
     )

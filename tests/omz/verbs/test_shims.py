@@ -15,6 +15,7 @@ from fakes.command import (
     printed,
     printed_alone,
     refusal,
+    run_process,
 )
 from posezoo.omz.verbs import shims
 
@@ -33,21 +34,15 @@ def test_the_commands_are_ours_under_their_old_names(tmp_path):
     assert sorted(line.rpartition("/")[2] for line in written.splitlines()) == COMMANDS
     (tmp_path / "posezoo.py").write_text("raise SystemExit('the working folder was imported from')")
     for name in COMMANDS:
-        ended = subprocess.run(
+        ended = run_process(
             [folder / name, "--print_all"],
             cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
         )
         assert (ended.returncode, ended.stderr.splitlines()[:1]) == (1, [NO_INDEX])
         output = printed_alone(
-            subprocess.run(
+            run_process(
                 [folder / name, "--print_all", "--registry", "posezoo"],
                 cwd=tmp_path,
-                capture_output=True,
-                text=True,
-                check=False,
             )
         )
         assert "pose-detection-mediapipe" in output.split()

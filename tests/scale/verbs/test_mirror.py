@@ -18,7 +18,7 @@ from threading import Thread
 
 import pytest
 
-from fakes.command import assert_success, heed_interrupts, posezoo, printed, refusal
+from fakes.command import assert_success, heed_interrupts, posezoo, printed, refusal, run_process
 from fakes.network import network
 from fakes.npm import PACKAGE, VERSION, make_tarball, serve_registry
 from fakes.quiet_server import QuietServer
@@ -166,14 +166,11 @@ def test_a_second_machine_without_any_network_converts_from_it(tmp_path):
         "there",
     ]
     command += ["--mirror", "m", "--models_dir", "m/models", "--lock", "m/posezoo.lock"]
-    ended = subprocess.run(
+    ended = run_process(
         command,
         cwd=tmp_path,
         env={**os.environ, "HOME": str(tmp_path / "home")},
-        capture_output=True,
-        text=True,
         timeout=120,
-        check=False,
     )
     assert_success(ended)
     here, there = (
