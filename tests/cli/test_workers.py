@@ -16,7 +16,7 @@ from fakes.command import heed_interrupts, run_process
 from fakes.items import children_of
 from fakes.network import network
 from fakes.waiting import HANG_S, wait_until
-from fakes.zoo import declared_file, model_yml, write_model
+from fakes.zoo import declared_file, onnx_yml, write_model
 
 
 @pytest.fixture
@@ -27,13 +27,7 @@ def zoo(tmp_path):
         source.parent.mkdir(parents=True)
         source.write_bytes(network("onnx"))
         declared = {**declared_file(source), "source": "https://models.invalid/net.onnx"}
-        ends = {
-            "inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}],
-            "outputs": None,
-        }
-        write_model(
-            tmp_path / "models", name, model_yml(framework="onnx", files=[declared], **ends)
-        )
+        write_model(tmp_path / "models", name, onnx_yml(declared))
         if name == "broken":
             source.write_bytes(b"broken")
     return tmp_path

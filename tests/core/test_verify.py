@@ -15,7 +15,7 @@ import pytest
 from fakes.checkout import ROOT
 from fakes.command import assert_success, omz_tool, posezoo, printed, run_process
 from fakes.network import network
-from fakes.zoo import declared_file, model_yml, write_composite, write_model
+from fakes.zoo import declared_file, model_yml, onnx_yml, write_composite, write_model
 
 TOOLS = ROOT / "tools" / "downloader"
 
@@ -175,13 +175,8 @@ def test_cards_records_and_partial_downloads_are_not_untracked(zoo):
 def test_a_conversion_leaves_no_untracked_file(tmp_path):
     pytest.importorskip("openvino", reason="needs openvino")
     (tmp_path / "net.onnx").write_bytes(network("onnx"))
-    ends = {
-        "inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}],
-        "outputs": None,
-    }
     file = declared_file(tmp_path / "net.onnx")
-    whole = model_yml(framework="onnx", files=[file], skeleton="coco-17", **ends)
-    write_model(tmp_path / "models", "net", whole)
+    write_model(tmp_path / "models", "net", onnx_yml(file, skeleton="coco-17"))
     assert run(tmp_path, "get", "net").returncode == 0
     assert (tmp_path / "out" / "public" / "net" / "coco-17.svg").is_file()
     assert states(tmp_path) == {}
@@ -198,10 +193,7 @@ def test_a_conversion_leaves_no_untracked_file(tmp_path):
 def test_what_0_2_0_found_out_on_devices_is_no_extra_file_and_is_removed(tmp_path):
     pytest.importorskip("openvino", reason="needs openvino")
     (tmp_path / "net.onnx").write_bytes(network("onnx"))
-    file = declared_file(tmp_path / "net.onnx")
-    inputs = [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}]
-    declared = model_yml(framework="onnx", files=[file], inputs=inputs, outputs=None)
-    write_model(tmp_path / "models", "net", declared)
+    write_model(tmp_path / "models", "net", onnx_yml(declared_file(tmp_path / "net.onnx")))
     assert run(tmp_path, "get", "net").returncode == 0
     folder = tmp_path / "out" / "public" / "net"
     (folder / "FP16" / "device_proofs.json").write_text('{"GPU f32": {"verdict": "agrees"}}')

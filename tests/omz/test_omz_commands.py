@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
-import subprocess
 import sys
 import zipfile
 from hashlib import sha384
@@ -20,7 +18,6 @@ from fakes.checkout import ROOT
 from fakes.command import (
     assert_quiet_success,
     assert_success,
-    heed_interrupts,
     omz_tool,
     printed,
     printed_alone,
@@ -28,9 +25,7 @@ from fakes.command import (
     run_process,
 )
 from fakes.network import network
-from fakes.server import Server
-from fakes.waiting import HANG_S, sizes_of_parts, wait_until
-from fakes.zoo import declared_file, model_yml, omz_yml, write_composite, write_model
+from fakes.zoo import declared_file, model_yml, omz_yml, onnx_yml, write_composite, write_model
 from posezoo.core.events import DownloadFinished
 from posezoo.core.registry import open_registry
 from posezoo.core.resolve.input_options import with_added_mo_args
@@ -209,64 +204,12 @@ def test_the_hint_is_the_most_similar_name(zoo):
     assert ended.stderr == 'No matching models: "whol"\n  hint: did you mean whole?\n'
 
 
-@pytest.mark.parametrize(
-    ("number", "code", "jobs"), [(signal.SIGINT, 130, "2"), (signal.SIGTERM, 143, "1")]
-)
-def test_a_signal_ends_a_download_also_with_several_jobs(tmp_path, number, code, jobs):
-    body = bytes(1 << 20)
-    with Server() as server:
-        for name in ("a", "b"):
-            url = server.serve(name, body, hang_at=1000)
-            file = {
-                "name": "net",
-                "size": len(body),
-                "checksum": sha384(body).hexdigest(),
-                "source": url,
-            }
-            write_model(tmp_path / "models", name, model_yml(files=[file]))
-        command = [
-            sys.executable,
-            TOOLS / "downloader.py",
-            "--all",
-            "-j",
-            jobs,
-            "--stall_timeout",
-            "600",  # so that what ends it is not the silence
-            "--models_dir",
-            tmp_path / "models",
-        ]
-        child = subprocess.Popen(
-            command,
-            cwd=tmp_path,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=heed_interrupts,
-        )
-        both = [1000] * int(jobs)
-        wait_until(
-            lambda: sizes_of_parts(tmp_path) == both or child.poll(), "the download of 1000 bytes"
-        )
-        assert child.poll() is None
-        child.send_signal(number)
-        _, shown = child.communicate(timeout=HANG_S)
-    assert child.returncode == code
-    assert "Traceback" not in shown
-    assert not list(tmp_path.glob("public/*/net"))
-
-
 @pytest.fixture
 def convertible(tmp_path):
     """A model whose file is here, ready to be converted."""
     pytest.importorskip("openvino", reason="needs openvino")
-    content = network("onnx")
-    (tmp_path / "net.onnx").write_bytes(content)
-    declared = declared_file(tmp_path / "net.onnx")
-    ends = {
-        "inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}],
-        "outputs": None,
-    }
-    write_model(tmp_path / "models", "net", model_yml(framework="onnx", files=[declared], **ends))
+    (tmp_path / "net.onnx").write_bytes(network("onnx"))
+    write_model(tmp_path / "models", "net", onnx_yml(declared_file(tmp_path / "net.onnx")))
     assert run("downloader", tmp_path, "--name", "net").returncode == 0
     return tmp_path
 
@@ -588,15 +531,10 @@ def of_an_archive(tmp_path):
     pytest.importorskip("openvino", reason="needs openvino")
     with zipfile.ZipFile(tmp_path / "net.zip", "w") as archive:
         archive.writestr("net.onnx", network("onnx"))
-    fields = {
-        "framework": "onnx",
-        "files": [declared_file(tmp_path / "net.zip")],
-        "postprocessing": [{"$type": "unpack_archive", "format": "zip", "file": "net.zip"}],
-        "checkpoint": "net.onnx",
-        "inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}],
-        "outputs": None,
-    }
-    write_model(tmp_path / "models", "net", model_yml(**fields))
+    steps = [{"$type": "unpack_archive", "format": "zip", "file": "net.zip"}]
+    file = declared_file(tmp_path / "net.zip")
+    declared = onnx_yml(file, postprocessing=steps, checkpoint="net.onnx")
+    write_model(tmp_path / "models", "net", declared)
     folder = tmp_path / "public" / "net"
     folder.mkdir(parents=True)
     (folder / "net.onnx").write_bytes(network("onnx"))

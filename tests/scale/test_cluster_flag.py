@@ -22,7 +22,7 @@ from fakes.items import children_of
 from fakes.network import network
 from fakes.server import Server
 from fakes.waiting import HANG_S, wait_until
-from fakes.zoo import declared_file, model_yml, write_model
+from fakes.zoo import declared_file, model_yml, onnx_yml, write_model
 
 NAMES = ("first", "second", "third")
 
@@ -39,11 +39,7 @@ def zoo(tmp_path):
     kept.write_bytes(source.read_bytes())
     for name in NAMES:
         file = {**declared, "source": "https://models.invalid/net.onnx"}
-        ends = {
-            "inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}],
-            "outputs": None,
-        }
-        write_model(tmp_path / "models", name, model_yml(framework="onnx", files=[file], **ends))
+        write_model(tmp_path / "models", name, onnx_yml(file))
     return tmp_path
 
 

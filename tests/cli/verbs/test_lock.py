@@ -26,7 +26,7 @@ from fakes.command import (
 from fakes.irs import write_ir
 from fakes.network import network
 from fakes.server import Server
-from fakes.zoo import declared_file, model_yml, write_composite, write_model
+from fakes.zoo import declared_file, model_yml, onnx_yml, write_composite, write_model
 
 TOOLS = ROOT / "tools" / "downloader"
 
@@ -249,12 +249,7 @@ def convertible(tmp_path) -> Path:
     """A model whose file is here, ready to be converted."""
     pytest.importorskip("openvino", reason="needs openvino")
     (tmp_path / "net.onnx").write_bytes(network("onnx"))
-    ends = {
-        "inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}],
-        "outputs": None,
-    }
-    file = declared_file(tmp_path / "net.onnx")
-    write_model(tmp_path / "models", "net", model_yml(framework="onnx", files=[file], **ends))
+    write_model(tmp_path / "models", "net", onnx_yml(declared_file(tmp_path / "net.onnx")))
     assert run(tmp_path, "download", "net").returncode == 0
     return tmp_path
 
@@ -532,13 +527,7 @@ def test_an_ir_of_another_file_is_reported_with_the_command_that_converts_it_aga
     frames = ("--input_type", "u8", "--input_layout", "NHWC", "--resize")
     assert run(convertible, "convert", "net", "--precisions", "FP16", *frames).returncode == 0
     (convertible / "net.onnx").write_bytes(network("onnx") + b"\n")
-    declared = model_yml(
-        framework="onnx",
-        files=[declared_file(convertible / "net.onnx")],
-        inputs=[{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}],
-        outputs=None,
-    )
-    write_model(convertible / "models", "net", declared)
+    write_model(convertible / "models", "net", onnx_yml(declared_file(convertible / "net.onnx")))
     told = run(convertible, "lock", "net").stderr
     command = f"posezoo convert net --models_dir {convertible / 'models'} --input_type u8 --input_layout NHWC --resize"
     assert f"{command} --precisions FP16 converts it again" in told

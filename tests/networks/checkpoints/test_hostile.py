@@ -187,23 +187,27 @@ def test_a_pickle_with_wrong_sizes_or_further_names_is_refused(tmp_path, kind, f
     assert problem.replace(r"\\", "\\") in said
 
 
-def test_the_writer_of_these_pickles_also_writes_a_valid_one(tmp_path):
-    for number, content in enumerate(
-        (
-            torch_zip(program({"a": tensor(HERE, (2,), (1,))}), {"0": row(1, 2)}),
-            torch_legacy(
-                program({"a": tensor(storage("0", 2, "torch.FloatStorage", None), (2,), (1,))}),
-                {"0": row(1, 2)},
-            ),
-        )
-    ):
-        (tmp_path / str(number)).write_bytes(content)
-        assert checkpoints.read_checkpoint(tmp_path / str(number))["a"].tolist() == [1, 2]
+GOOD = program({"a": tensor(storage("0", 2, "torch.FloatStorage", None), (2,), (1,))})
+TABLE = program({"a": tensor(HERE, (2,), (1,))})
+READ = {
+    "a zip": TABLE,
+    "a storage saved on a GPU": program(
+        {"a": tensor(storage("0", 2, "torch.cuda.FloatStorage"), (2,), (1,))}
+    ),
+    # There OrderedDict is called with a list of pairs, and text is bytes.
+    "a checkpoint of Python 2": program(
+        {"state_dict": Called("collections.OrderedDict", [["module.a", tensor(HERE, (2,), (1,))]])}
+    ).replace(b"X\x08\0\0\0module.a", b"U\x08module.a"),
+    "tensors under two keys": (
+        b"\x80\x02}(X\x01\0\0\0b" + TABLE[2:-1] + b"q\xffX\x01\0\0\0ch\xffu."
+    ),
+}
 
 
-def test_a_storage_saved_on_a_gpu_is_read(tmp_path):
-    code = program({"a": tensor(storage("0", 2, "torch.cuda.FloatStorage"), (2,), (1,))})
-    (tmp_path / "net.pth").write_bytes(torch_zip(code, {"0": row(1, 2)}))
+@pytest.mark.parametrize("kind", [*READ, "legacy"])
+def test_the_writer_of_these_pickles_also_writes_valid_ones(tmp_path, kind):
+    write, code = (torch_legacy, GOOD) if kind == "legacy" else (torch_zip, READ[kind])
+    (tmp_path / "net.pth").write_bytes(write(code, {"0": row(1, 2)}))
     assert checkpoints.read_checkpoint(tmp_path / "net.pth")["a"].tolist() == [1, 2]
 
 
@@ -211,21 +215,6 @@ def test_a_view_of_a_storage_as_old_pytorch_wrote_it_is_refused(tmp_path):
     view = storage("0", 2, "torch.FloatStorage", ("1", 0, 1))
     content = torch_legacy(program({"a": tensor(view, (1,), (1,))}), {"0": row(1, 2)})
     assert "PyTorch before 0.4" in refusal(tmp_path, content)
-
-
-def test_a_checkpoint_of_python_2_is_read(tmp_path):
-    """There OrderedDict is called with a list of pairs, and text is bytes."""
-    ordered = Called("collections.OrderedDict", [["module.a", tensor(HERE, (2,), (1,))]])
-    code = program({"state_dict": ordered}).replace(b"X\x08\0\0\0module.a", b"U\x08module.a")
-    (tmp_path / "net.pth").write_bytes(torch_zip(code, {"0": row(1, 2)}))
-    assert checkpoints.read_checkpoint(tmp_path / "net.pth")["a"].tolist() == [1, 2]
-
-
-def test_tensors_that_are_saved_under_two_keys_are_read(tmp_path):
-    table = program({"a": tensor(HERE, (2,), (1,))})[2:-1]
-    code = b"\x80\x02}(X\x01\0\0\0b" + table + b"q\xffX\x01\0\0\0ch\xffu."
-    (tmp_path / "net.pth").write_bytes(torch_zip(code, {"0": row(1, 2)}))
-    assert checkpoints.read_checkpoint(tmp_path / "net.pth")["a"].tolist() == [1, 2]
 
 
 CODES = {
@@ -276,7 +265,6 @@ def test_bytes_behind_a_checkpoint_are_refused(tmp_path):
     )
 
 
-GOOD = program({"a": tensor(storage("0", 2, "torch.FloatStorage", None), (2,), (1,))})
 ONE_STORAGE = struct.pack("<q", 2) + row(1, 2)
 LEGACIES = {
     "a later version": (torch_legacy(GOOD).replace(b"M\xe9\x03", b"M\xea\x03"), "another version"),

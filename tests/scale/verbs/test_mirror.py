@@ -24,7 +24,7 @@ from fakes.npm import PACKAGE, VERSION, make_tarball, serve_registry
 from fakes.quiet_server import QuietServer
 from fakes.server import Server
 from fakes.waiting import HANG_S, wait_until
-from fakes.zoo import declared_file, model_yml, write_composite, write_model
+from fakes.zoo import declared_file, model_yml, onnx_yml, write_composite, write_model
 
 
 @pytest.fixture
@@ -141,11 +141,7 @@ def test_a_second_machine_without_any_network_converts_from_it(tmp_path):
         body = network("onnx")
         (tmp_path / "net.onnx").write_bytes(body)
         file = {**declared_file(tmp_path / "net.onnx"), "source": server.serve("net.onnx", body)}
-        ends = {
-            "inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}],
-            "outputs": None,
-        }
-        write_model(tmp_path / "models", "net", model_yml(framework="onnx", files=[file], **ends))
+        write_model(tmp_path / "models", "net", onnx_yml(file))
         (tmp_path / "net.onnx").unlink()
         flags = ["--models_dir", "models", "--lock", "team.lock"]
         assert posezoo("get", "net", "-o", "here", *flags, cwd=tmp_path).returncode == 0
