@@ -9,13 +9,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnx
 import openvino
 import pytest
 import yaml
-from onnx import helper, numpy_helper
+from onnx import helper
 
 import posezoo as posezoo_package
+from fakes import graphs
 from fakes.command import assert_success, posezoo, printed, refusal, run_process
 from fakes.region_networks import attributes_network, publish_ir
 from fakes.zoo import declared_file, omz_yml, write_composite, write_model
@@ -46,12 +46,9 @@ def classifier_network() -> bytes:
         helper.make_node("Flatten", ["parts"], ["flat"]),
         helper.make_node("MatMul", ["flat", "matrix"], ["prob"]),
     ]
-    data = helper.make_tensor_value_info("data", onnx.TensorProto.FLOAT, (1, 3, 224, 224))
-    prob = helper.make_tensor_value_info("prob", onnx.TensorProto.FLOAT, (1, CLASSES))
-    weights = [numpy_helper.from_array(matrix, "matrix")]
-    graph = helper.make_graph(nodes, "classifier", [data], [prob], weights)
-    opsets = [helper.make_opsetid("", 13)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
+    data = ("data", graphs.FLOAT, (1, 3, 224, 224))
+    prob = ("prob", graphs.FLOAT, (1, CLASSES))
+    return graphs.written("classifier", nodes, [data], [prob], {"matrix": matrix})
 
 
 @pytest.fixture(scope="module")

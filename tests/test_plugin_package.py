@@ -79,22 +79,20 @@ def write_masked_model(zoo, name, onnx, outputs, **changes):
 
 def point_network():
     """The bytes of an ONNX file that returns half of the mean of the first two channels."""
-    from onnx import TensorProto, helper, numpy_helper
+    from onnx import helper
 
-    half = numpy_helper.from_array(np.float32([[0.5, 0], [0, 0.5], [0, 0]]), "half")
+    from fakes import graphs
+
     nodes = [
         helper.make_node("GlobalAveragePool", ["image"], ["mean"]),
         helper.make_node("Flatten", ["mean"], ["flat"]),
         helper.make_node("MatMul", ["flat", "half"], ["point"]),
     ]
-    shapes = {"image": image_of(Framework.ONNX).shape, "point": (1, 2)}
-    ports = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-        for name, shape in shapes.items()
-    ]
-    graph = helper.make_graph(nodes, "point", ports[:1], ports[1:], [half])
-    opsets = [helper.make_opsetid("", 13)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
+    image = ("image", graphs.FLOAT, image_of(Framework.ONNX).shape)
+    half = np.float32([[0.5, 0], [0, 0.5], [0, 0]])
+    return graphs.written(
+        "point", nodes, [image], [("point", graphs.FLOAT, (1, 2))], {"half": half}
+    )
 
 
 def run_python(code, environ):

@@ -19,18 +19,14 @@ PAGE = ROOT / "docs" / "howto" / "your_network.md"
 
 def write_hand(path: Path) -> None:
     """Heat maps of 21 keypoints, from a convolution."""
-    onnx = pytest.importorskip("onnx", reason="needs onnx")
-    helper = onnx.helper
-    ports = [
-        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
-        for name, shape in (("input", (1, 3, 256, 256)), ("output", (1, 21, 64, 64)))
-    ]
+    helper = pytest.importorskip("onnx", reason="needs onnx").helper
+    from fakes import graphs
+
     weights = np.random.default_rng(0).normal(0, 0.05, (21, 3, 4, 4)).astype(np.float32)
-    constant = onnx.numpy_helper.from_array(weights, "weights")
     node = helper.make_node("Conv", ["input", "weights"], ["output"], strides=[4, 4])
-    graph = helper.make_graph([node], "hand", ports[:1], ports[1:], [constant])
-    opsets = [helper.make_opsetid("", 13)]
-    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    image = ("input", graphs.FLOAT, (1, 3, 256, 256))
+    output = ("output", graphs.FLOAT, (1, 21, 64, 64))
+    path.write_bytes(graphs.written("hand", [node], [image], [output], {"weights": weights}))
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from fakes import graphs
 from fakes.caffe import CaffeNet
 from fakes.command import posezoo, posezoo_process, run_process
 from fakes.network import with_weights_beside
@@ -102,14 +103,8 @@ def test_more_layers_or_names_than_a_network_has_are_refused(tmp_path, text, pro
 
 def save_onnx(path: Path, nodes: list, **constants: object) -> None:
     """A network that makes ``y`` from an image ``x``."""
-    ports = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-        for name, shape in (("x", [1, 3, 8, 8]), ("y", None))
-    ]
-    values = [numpy_helper.from_array(np.asarray(each), name) for name, each in constants.items()]
-    graph = helper.make_graph(nodes, "net", ports[:1], ports[1:], values)
-    opset = helper.make_opsetid("", 13)
-    onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=8), path)
+    ports = ("x", graphs.FLOAT, [1, 3, 8, 8]), ("y", graphs.FLOAT, None)
+    path.write_bytes(graphs.written("net", nodes, ports[:1], ports[1:], constants))
 
 
 def save_loop(path: Path, rounds: int, *, is_computed: bool = False) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
+from fakes import graphs
 from fakes.command import assert_success, posezoo, refusal
 
 LARGEST = np.iinfo(np.int64).max
@@ -68,15 +68,9 @@ def translate(folder, nodes, constants):
     pytest.importorskip("onnxruntime", reason="needs onnxruntime")
     is_integer = nodes[-1].op_type == "Add"
     kind = TensorProto.INT64 if is_integer else TensorProto.FLOAT
-    graph = helper.make_graph(
-        nodes,
-        "net",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 8, 8])],
-        [helper.make_tensor_value_info("y", kind, None)],
-        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
-    )
-    opset = [helper.make_opsetid("", 17)]
-    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), folder / "net.onnx")
+    ports = ("x", TensorProto.FLOAT, [1, 3, 8, 8]), ("y", kind, None)
+    content = graphs.written("net", nodes, ports[:1], ports[1:], constants, opset=17)
+    (folder / "net.onnx").write_bytes(content)
     return posezoo("convert", "net.onnx", "-o", "net.xml", "--mean_values", "0", cwd=folder)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
 
+from fakes import graphs
 from fakes.command import assert_success, posezoo, refusal
 
 node = helper.make_node
@@ -33,12 +33,8 @@ SOUND = {
 
 
 def save(path, nodes, constants, version, shape=SHAPE):
-    ports = [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)]
-    ends = [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
-    tensors = [numpy_helper.from_array(np.asarray(each), name) for name, each in constants.items()]
-    graph = helper.make_graph(nodes, "net", ports, ends, tensors)
-    opset = [helper.make_opsetid("", version)]
-    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), path)
+    ports = ("x", graphs.FLOAT, shape), ("y", graphs.FLOAT, None)
+    path.write_bytes(graphs.written("net", nodes, ports[:1], ports[1:], constants, opset=version))
 
 
 @pytest.fixture
