@@ -42,6 +42,17 @@ from posezoo.run.images import SAMPLE_PHOTOS, read_image, write_image
 ASTRONAUT = "f1e156f84f0035b7605d3a41ebf40277770e4971e301822c37a0441e9707a14832af88b24dff68d4f5801eb3bf1f9ce3"
 
 
+@pytest.fixture
+def own(tmp_path) -> Path:
+    """The file of a network that finds one person in each image."""
+    return write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
+
+
+@pytest.fixture
+def model(own):
+    return posezoo.load(own, listener=None)
+
+
 def test_public_names_are_documented_and_others_are_refused():
     for name in (*posezoo.__all__, "list"):
         assert getattr(posezoo, name).__doc__
@@ -75,9 +86,7 @@ def test_list_gives_the_models_as_values(tmp_path):
         posezoo.list(models_dir=[tmp_path])
 
 
-def test_a_model_takes_paths_and_lists_of_images(tmp_path):
-    path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
-    model = posezoo.load(path, listener=None)
+def test_a_model_takes_paths_and_lists_of_images(model, tmp_path):
     pictures = [np.zeros((height, 64, 3), np.uint8) for height in (32, 64)]
     write_image(tmp_path / "first.png", pictures[0])
     first = tmp_path / "first.png"
@@ -116,8 +125,7 @@ IMAGE = np.full((32, 64, 3), 128, np.uint8)
         (cv2.imencode(".png", IMAGE)[1], "this one ", "data.tobytes()"),
     ],
 )
-def test_the_hint_for_another_array_makes_it_a_frame(tmp_path, given, problem, expression):
-    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
+def test_the_hint_for_another_array_makes_it_a_frame(model, given, problem, expression):
     with pytest.raises(posezoo.PosezooError, match=problem) as caught:
         model(given)
     assert expression in caught.value.hint
@@ -125,8 +133,7 @@ def test_the_hint_for_another_array_makes_it_a_frame(tmp_path, given, problem, e
     assert model(eval(expression, {"numpy": np, "cv2": cv2, **names}))
 
 
-def test_the_bytes_of_an_image_file_are_an_image(tmp_path):
-    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
+def test_the_bytes_of_an_image_file_are_an_image(model):
     data = cv2.imencode(".png", IMAGE)[1].tobytes()
     (expected,) = model(IMAGE)
     for given in (data, bytearray(data), memoryview(data)):
@@ -143,8 +150,7 @@ def test_the_bytes_of_an_image_file_are_an_image(tmp_path):
         (cv2.imencode(".jpg", IMAGE)[1].tobytes()[:200], "is incomplete"),
     ],
 )
-def test_bytes_that_are_no_image_are_refused_with_the_reason(tmp_path, data, problem):
-    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
+def test_bytes_that_are_no_image_are_refused_with_the_reason(model, data, problem):
     with pytest.raises(ImageError, match=f"the bytes of the image: .*{problem}"):
         model(data)
     decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
@@ -154,8 +160,7 @@ def test_bytes_that_are_no_image_are_refused_with_the_reason(tmp_path, data, pro
         assert "cv2.imdecode" in caught.value.hint
 
 
-def test_an_address_is_not_downloaded(tmp_path, server):
-    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
+def test_an_address_is_not_downloaded(model, server):
     address = server.serve("photo.png", cv2.imencode(".png", IMAGE)[1].tobytes())
     with pytest.raises(ImageError) as caught:
         model(address)
@@ -163,8 +168,7 @@ def test_an_address_is_not_downloaded(tmp_path, server):
     assert not server.requests
 
 
-def test_a_video_that_is_open_is_no_image(tmp_path):
-    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
+def test_a_video_that_is_open_is_no_image(model, tmp_path):
     path = str(tmp_path / "walk.avi")
     writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"MJPG"), 30, (64, 32))
     writer.write(IMAGE)
@@ -183,8 +187,7 @@ def test_a_video_that_is_open_is_no_image(tmp_path):
     assert "model.stream takes the path of a video" in caught.value.hint
 
 
-def test_a_bad_image_of_a_list_is_named_by_its_index(tmp_path):
-    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
+def test_a_bad_image_of_a_list_is_named_by_its_index(model):
     for bad, problem in ((None, "a frame is a numpy array"), ("nope.jpg", "nope.jpg: cannot be")):
         for images in ([IMAGE, bad, IMAGE], (IMAGE, bad), iter([IMAGE, bad])):
             function = model if isinstance(images, (list, tuple)) else model.batch
@@ -194,8 +197,7 @@ def test_a_bad_image_of_a_list_is_named_by_its_index(tmp_path):
     assert len(model([IMAGE, IMAGE])) == 2
 
 
-def test_one_image_in_place_of_several_and_several_in_place_of_one_are_explained(tmp_path):
-    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
+def test_one_image_in_place_of_several_and_several_in_place_of_one_are_explained(model, tmp_path):
     for images, function in (
         (IMAGE, model.batch),
         (IMAGE, model.stream),
@@ -216,8 +218,7 @@ def test_one_image_in_place_of_several_and_several_in_place_of_one_are_explained
     assert "is_read, frame = video.read()" in caught.value.hint
 
 
-def test_a_path_that_is_no_image_is_explained(tmp_path):
-    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
+def test_a_path_that_is_no_image_is_explained(model, tmp_path):
     write_image(tmp_path / "a.jpg", IMAGE)
     (tmp_path / "drawn").mkdir()
     write_image(tmp_path / "drawn" / "a.png", IMAGE)
@@ -237,9 +238,8 @@ def test_a_path_that_is_no_image_is_explained(tmp_path):
     assert address.startswith("download it first")
 
 
-def test_a_tensor_of_pytorch_is_made_an_array(tmp_path):
+def test_a_tensor_of_pytorch_is_made_an_array(model):
     torch = pytest.importorskip("torch", reason="needs torch")
-    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
     last = torch.from_numpy(IMAGE)
     for tensor in (last, last.permute(2, 0, 1)):
         with pytest.raises(posezoo.PosezooError, match="not Tensor") as caught:
@@ -248,12 +248,11 @@ def test_a_tensor_of_pytorch_is_made_an_array(tmp_path):
         assert len(model(eval(expression, {"tensor": tensor}))) == 1
 
 
-def test_a_higher_minimum_score_leaves_people_out(tmp_path):
-    path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
+def test_a_higher_minimum_score_leaves_people_out(own):
     picture = np.zeros((32, 64, 3), np.uint8)
-    (pose,) = posezoo.load(path, listener=None)(picture)
+    (pose,) = posezoo.load(own, listener=None)(picture)
     for least, count in ((pose.score - 0.01, 1), (pose.score + 0.01, 0)):
-        model = posezoo.load(path, min_person_score=least, listener=None)
+        model = posezoo.load(own, min_person_score=least, listener=None)
         assert model.min_person_score == pytest.approx(least)
         assert len(model(picture)) == count
 
@@ -268,9 +267,8 @@ def test_a_model_may_be_called_in_several_threads_at_once(blazepose, mirror):
             assert np.array_equal(poses[0].keypoints, expected.keypoints)
 
 
-def test_without_supervision_the_error_names_the_package(tmp_path, monkeypatch):
-    path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
-    poses = posezoo.load(path, listener=None)(np.zeros((32, 64, 3), np.uint8))
+def test_without_supervision_the_error_names_the_package(model, monkeypatch):
+    poses = model(np.zeros((32, 64, 3), np.uint8))
     with monkeypatch.context() as patched:
         patched.setitem(sys.modules, "supervision", None)
         with pytest.raises(posezoo.PosezooError, match="package supervision") as caught:
@@ -279,9 +277,8 @@ def test_without_supervision_the_error_names_the_package(tmp_path, monkeypatch):
 
 
 @pytest.mark.judge
-def test_supervision_takes_poses(tmp_path, monkeypatch):
-    path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
-    poses = posezoo.load(path, listener=None)(np.zeros((32, 64, 3), np.uint8))
+def test_supervision_takes_poses(own, monkeypatch):
+    poses = posezoo.load(own, listener=None)(np.zeros((32, 64, 3), np.uint8))
     judges = ROOT / "build" / "judges"
     if not (judges / "supervision").is_dir():
         pytest.skip("needs make judges")
@@ -401,16 +398,14 @@ def test_what_cannot_be_meant_is_answered_with_a_hint():
         ({"whole_image": 5}, "whole_image: expected 0 to 1, got 5"),
     ],
 )
-def test_an_invalid_argument_is_named_as_python_spells_it(tmp_path, arguments, problem):
-    path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
+def test_an_invalid_argument_is_named_as_python_spells_it(own, arguments, problem):
     with pytest.raises(posezoo.PosezooError) as caught:
-        posezoo.load(path, listener=None, **arguments)
+        posezoo.load(own, listener=None, **arguments)
     assert caught.value.problem.startswith(problem)
 
 
-def test_streams_may_be_a_number_and_a_name_a_path(tmp_path, blazepose):
-    path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
-    assert posezoo.load(path, streams=1, listener=None).streams == 1
+def test_streams_may_be_a_number_and_a_name_a_path(own, blazepose):
+    assert posezoo.load(own, streams=1, listener=None).streams == 1
     places = {"weights_dir": blazepose.output_dir, "listener": None}
     model = posezoo.load(Path("blazepose-full"), **places)
     assert model.model.name == "blazepose-full"
@@ -624,19 +619,16 @@ def test_network_brings_the_zoo_s_weights_where_a_model_has_them(shared, tmp_pat
         assert torch.equal(reference.state_dict()[key], tensor)
 
 
-def test_slices_of_poses_are_poses_and_a_list_of_models_is_readable(tmp_path):
-    path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
-    poses = posezoo.load(path, listener=None)(np.zeros((32, 64, 3), np.uint8))
+def test_slices_of_poses_are_poses_and_a_list_of_models_is_readable(model):
+    poses = model(np.zeros((32, 64, 3), np.uint8))
     assert isinstance(poses[:1], posezoo.Poses) and poses[:1] == poses
     assert isinstance(poses[0], posezoo.Pose)
     assert "<ModelFacts of movenet-lightning>" in repr(posezoo.list())
 
 
-def test_a_stream_takes_paths_as_a_call_does(tmp_path):
-    path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
+def test_a_stream_takes_paths_as_a_call_does(model, tmp_path):
     picture = tmp_path / "scene.png"
     cv2.imwrite(str(picture), np.zeros((32, 64, 3), np.uint8))
-    model = posezoo.load(path, listener=None)
     with model.stream([picture, str(picture)]) as stream:
         found = [poses for _, poses in stream]
     assert len(found) == 2
@@ -644,9 +636,7 @@ def test_a_stream_takes_paths_as_a_call_does(tmp_path):
         assert np.array_equal(poses[0].keypoints, model(picture)[0].keypoints)
 
 
-def test_what_is_no_array_is_refused_with_how_to_make_one(tmp_path):
-    path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
-    model = posezoo.load(path, listener=None)
+def test_what_is_no_array_is_refused_with_how_to_make_one(model):
 
     class Picture:
         def __array__(self):
@@ -669,8 +659,7 @@ def test_what_readmes_lines_draw_is_what_the_command_draws(tmp_path):
 
 
 @pytest.mark.parametrize("options", [{}, {"track": True}, {"smooth": True}])
-def test_a_stream_gives_poses_that_other_programs_take(tmp_path, options):
-    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
+def test_a_stream_gives_poses_that_other_programs_take(model, options):
     frames = [np.zeros((32, 64, 3), np.uint8)] * 2
     with model.stream(frames, is_video=True, **options) as results:
         assert [type(poses) for _, poses in results] == [posezoo.Poses] * 2
@@ -705,10 +694,11 @@ if __name__ == "__main__":
 """
 
 
-def test_a_model_runs_in_processes_of_every_start_method_and_in_a_fork_that_ends_as_usual(tmp_path):
+def test_a_model_runs_in_processes_of_every_start_method_and_in_a_fork_that_ends_as_usual(
+    own, tmp_path
+):
     (tmp_path / "script.py").write_text(SEVERAL_PROCESSES)
-    path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
-    words = [sys.executable, "script.py", path]
+    words = [sys.executable, "script.py", own]
     assert_quiet_success(
         run_process(
             words,
@@ -753,8 +743,7 @@ def test_a_stream_reads_a_video_as_the_command_does_and_a_tracker_finds_the_same
             np.testing.assert_array_equal(tracked.keypoints, poses[0].keypoints)
 
 
-def test_a_stream_leaves_out_what_it_cannot_read_with_a_warning(tmp_path):
-    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
+def test_a_stream_leaves_out_what_it_cannot_read_with_a_warning(model, tmp_path):
     (tmp_path / "photos").mkdir()
     write_image(tmp_path / "photos" / "a.png", IMAGE)
     (tmp_path / "photos" / "b.png").write_bytes(b"no image")
