@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import posezoo_process, run_process
+from fakes.command import Ended, assert_success, posezoo_process, run_process
 from fakes.model_optimizer import ENVIRONMENT, needs_mo
 from fakes.network import network
 from fakes.pages import ROOT, blocks, commands
@@ -42,7 +42,7 @@ def section(title: str) -> str:
 def links(tmp_path_factory) -> Path:
     """A folder with the wheels of posezoo and of the stand-in, for pip."""
     folder = tmp_path_factory.mktemp("links")
-    assert posezoo_process("shims", "--wheel", folder).returncode == 0
+    assert_success(posezoo_process("shims", "--wheel", folder))
     return folder
 
 
@@ -102,7 +102,7 @@ def user(tmp_path, links, mirror):
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
     }
 
-    def run(line: str, **changes: str) -> subprocess.CompletedProcess[str]:
+    def run(line: str, **changes: str) -> Ended:
         line = line.replace("./posezoo", "posezoo")  # the wheel of ``links`` stands for the clone
         ended = run_process(
             line,

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import tarfile
 from pathlib import Path
 
 import pytest
 import yaml
 
-from fakes.command import assert_quiet_success, assert_success, posezoo, printed, refusal
+from fakes.command import Ended, assert_quiet_success, assert_success, posezoo, printed, refusal
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.ir.people_metadata import digest_network
 from posezoo.core.ir.provenance import SHIFT, OutputCheck, read_provenance
@@ -39,7 +38,7 @@ def state(request, tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def run(state: Path, *args: object) -> subprocess.CompletedProcess[str]:
+def run(state: Path, *args: object) -> Ended:
     return posezoo(*args, "--models_dir", "models", cwd=state)
 
 
@@ -87,8 +86,8 @@ def test_its_lock_is_upgraded_by_the_next_record(state):
     assert checked.returncode == 1
     (change,) = json.loads(checked.stdout)["changes"]
     assert (change["file"], change["change"]) == ("model.yml", "changed")
-    assert run(state, "lock", "-o", "out").returncode == 0
-    assert run(state, "lock", "--check", "-o", "out").returncode == 0
+    assert_success(run(state, "lock", "-o", "out"))
+    assert_success(run(state, "lock", "--check", "-o", "out"))
     assert (state / "posezoo.lock").read_text().count("decisive") == 1
     assert run(state, "get", "net", "-o", "out", "--locked").stderr == ""
 
@@ -127,7 +126,7 @@ def test_an_ir_that_0_2_0_pulled_from_a_registry_is_used_as_its_record_says(stat
     assert_quiet_success(run(state, "get", "net", "-o", "out"))
     assert digests(state / "out") == before
     verified = run(state, "verify", "net", "-o", "out")
-    assert verified.returncode == 0
+    assert_success(verified)
 
 
 def test_the_record_beside_an_ir_is_read_whole():

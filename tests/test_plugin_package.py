@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import yaml
 
-from fakes.command import assert_success, posezoo_process, refusal, run_process
+from fakes.command import assert_success, misuse, posezoo_process, refusal, run_process
 from fakes.network import HEIGHT, WIDTH, image_of, network, output_of
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_model
@@ -158,9 +158,8 @@ def test_a_file_of_an_added_format_becomes_ir(installed, tmp_path, words):
 def test_models_are_listed_by_an_added_format(installed, registry, tmp_path):
     words = ("list", "--models_dir", registry, "--framework")
     assert "masked-net" in posezoo_process(*words, "masked", cwd=tmp_path, **installed).stdout
-    misspelt = posezoo_process(*words, "maskd", cwd=tmp_path, **installed)
-    assert misspelt.returncode == 2
-    assert "--framework: invalid choice: 'maskd' (choose from 'caffe', " in misspelt.stderr
+    misspelt = misuse(posezoo_process(*words, "maskd", cwd=tmp_path, **installed))
+    assert "--framework: invalid choice: 'maskd' (choose from 'caffe', " in misspelt
 
 
 def test_an_added_rule_is_checked_and_files_of_another_framework_than_an_added_one_are_found(
@@ -219,14 +218,13 @@ def test_an_added_verb_is_run_and_in_the_help(installed, registry, tmp_path):
     ended = posezoo_process("todo", "--models_dir", registry, cwd=tmp_path, **installed)
     assert (ended.returncode, ended.stdout) == (1, "masked-net\n"), ended.stderr
     with_word = ("todo", "--models_dir", registry, "--word", "FIXME")
-    assert posezoo_process(*with_word, cwd=tmp_path, **installed).returncode == 0
+    assert_success(posezoo_process(*with_word, cwd=tmp_path, **installed))
     shown = posezoo_process("help", "--all", **installed).stdout
     assert "installed packages:\n  todo        list models whose description is not fin" in shown
     without = posezoo_process("help", "--all")
     assert without.returncode == 0 and "todo" not in without.stdout
-    misspelt = posezoo_process("tofo", **installed)
-    assert misspelt.returncode == 2
-    assert "todo" in misspelt.stderr
+    misspelt = misuse(posezoo_process("tofo", **installed))
+    assert "todo" in misspelt
 
 
 @pytest.mark.slow

@@ -651,7 +651,7 @@ def test_what_readmes_lines_draw_is_what_the_command_draws(tmp_path):
     photo = tmp_path / "camera.png"
     shutil.copy(SAMPLE_PHOTOS[1], photo)
     xml = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
-    assert posezoo_command("run", xml, "-i", photo, "-o", tmp_path / "out").returncode == 0
+    assert_success(posezoo_command("run", xml, "-i", photo, "-o", tmp_path / "out"))
     image = read_image(photo)
     drawn = posezoo.draw(image, posezoo.load(xml, listener=None)(image))
     assert (drawn != image).any()

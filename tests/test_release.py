@@ -16,7 +16,7 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from fakes.checkout import ONLINE, ROOT, copy_checkout, git
-from fakes.command import assert_success, printed, refusal, run_process
+from fakes.command import Ended, assert_success, printed, refusal, run_process
 from fakes.irs import write_ir
 from fakes.pages import blocks
 from fakes.pins import read_pins
@@ -54,9 +54,7 @@ def clone(repository, tmp_path) -> Path:
     return tmp_path / "another clone"
 
 
-def release(
-    clone: Path, python: Path, *flags: str | Path, **environ: str
-) -> subprocess.CompletedProcess[str]:
+def release(clone: Path, python: Path, *flags: str | Path, **environ: str) -> Ended:
     return run_process(
         [python, ".ci/release.py", "--untried", *flags],
         cwd=clone,
@@ -251,7 +249,7 @@ def test_a_frozen_program_runs_an_ir_and_starts_no_process_without_one(users_pyt
     subprocess.run(freeze, check=True, cwd=tmp_path)
     home = {"HOME": str(tmp_path / "home"), "PATH": os.defpath}
 
-    def run(model: str | Path) -> subprocess.CompletedProcess[str]:
+    def run(model: str | Path) -> Ended:
         words = [tmp_path / "dist" / "app" / "app", model, SAMPLE_PHOTOS[0]]
         return run_process(
             words,
@@ -301,7 +299,7 @@ class Environment:
     def run(self, program: str, *words: str | Path) -> str:
         return printed(self.end(program, *words))
 
-    def end(self, program: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    def end(self, program: str, *words: str | Path) -> Ended:
         environ = {**ONLINE, "HOME": str(self.home), "PATH": f"{self.bin}{os.pathsep}{os.defpath}"}
         environ.pop("PYTHONPATH", None)
         return run_process(

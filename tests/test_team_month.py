@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from fakes.checkout import git, require_git
-from fakes.command import posezoo
+from fakes.command import Ended, posezoo
 from fakes.network import network
 from fakes.server import Server
 
 pytestmark = pytest.mark.slow
 
-Person = Callable[..., subprocess.CompletedProcess[str]]
+Person = Callable[..., Ended]
 CFG = "[posezoo]\nmodels_dir = zoo\nweights_dir = models\n"
 
 
@@ -31,7 +31,7 @@ def weights(number: int) -> bytes:
 def person(folder: Path) -> Person:
     """Runs posezoo in a clone, with a cache of one's own."""
 
-    def run(*words: object, fails: bool = False) -> subprocess.CompletedProcess[str]:
+    def run(*words: object, fails: bool = False) -> Ended:
         cache = str(folder.with_name(f"cache-{folder.name}"))
         done = posezoo(*words, cwd=folder, POSEZOO_CACHE_DIR=cache)
         assert (done.returncode != 0) is fails, f"{words}: {done.stdout}{done.stderr}"

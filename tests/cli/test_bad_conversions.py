@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from fakes.command import assert_success, omz_tool, posezoo, refusal
+from fakes.command import Ended, assert_success, misuse, omz_tool, posezoo, refusal
 from fakes.network import network
 from fakes.zoo import declared_file, omz_yml, write_model
 from posezoo.core.ir.openvino_import import import_openvino
@@ -20,7 +19,7 @@ def made(tmp_path_factory):
     """A downloaded network with its IR; each test breaks something in a copy's model.yml or flags."""
     folder = tmp_path_factory.mktemp("zoo")
     write(folder)
-    assert converter(folder).returncode == 0
+    assert_success(converter(folder))
     return folder
 
 
@@ -40,7 +39,7 @@ def write(folder: Path, *arguments: str, content: bytes | None = None, **changes
     return source
 
 
-def converter(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
+def converter(folder: Path, *args: str) -> Ended:
     places = ("--models_dir", folder / "models", "-d", folder, "-o", folder / "out")
     return omz_tool("converter", "--name", "net", "--precisions", "FP32", *places, *args)
 
@@ -115,7 +114,7 @@ BAD = {
 def test_a_damaged_ir_is_repaired_with_the_flags_of_its_conversion(tmp_path):
     write(tmp_path)
     frames = ["--input_type", "u8", "--input_layout", "NHWC", "--resize"]
-    assert converter(tmp_path, *frames).returncode == 0
+    assert_success(converter(tmp_path, *frames))
     damaged = tmp_path / "out/public/net/FP32/net.bin"
     damaged.write_bytes(b"x")
     folders = ["-d", str(tmp_path), "-o", str(tmp_path / "out")]
@@ -191,10 +190,9 @@ def test_an_invalid_argument_is_shown_as_it_was_given(made, argument):
     ],
 )
 def test_contradicting_flags_are_wrong_usage(made, flags, problem):
-    ended = converter(made, *flags)
-    assert ended.returncode == 2
-    assert problem in ended.stderr
-    assert "Traceback" not in ended.stderr
+    error = misuse(converter(made, *flags))
+    assert problem in error
+    assert "Traceback" not in error
 
 
 def test_contradicting_flags_are_wrong_usage_besides_print_all_too(capsys):

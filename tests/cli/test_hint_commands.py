@@ -17,7 +17,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from fakes.coco import annotations, person
-from fakes.command import omz_tool, posezoo
+from fakes.command import Ended, omz_tool, posezoo
 from fakes.exports import write_zoo
 from fakes.irs import write_ir
 from fakes.source import nodes_in
@@ -308,7 +308,7 @@ def prepare(step: str, value: str, folder: Path) -> None:
         target.write_text(target.read_text().replace(*texts))
 
 
-def run_line(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def run_line(line: str, folder: Path) -> Ended:
     """Run one command of a case."""
     words = ["--models_dir" if word == "-M" else word for word in shlex.split(line)]
     environ = {"POSEZOO_WEIGHTS_DIR": "ir"}

@@ -122,7 +122,7 @@ def test_an_ir_and_a_record_that_the_user_changed_are_kept(tmp_path):
         outputs=[{"name": "heatmaps", "shape": [1, 2, 12, 20]}])  # fmt: skip
     write_model(tmp_path / "models", "net", declared)
     words = ["get", "net", "--precisions", "FP16", "--models_dir", "models", "--weights_dir", "out"]
-    assert posezoo(*words, cwd=tmp_path).returncode == 0
+    assert_success(posezoo(*words, cwd=tmp_path))
     folder = tmp_path / "out" / "public" / "net" / "FP16"
     for name in ("net.xml", "net.bin", "provenance.json"):
         made = (folder / name).read_bytes()

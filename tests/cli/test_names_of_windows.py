@@ -285,7 +285,7 @@ def test_a_new_model_of_two_files_that_differ_in_case_only_is_refused(network_fi
 
 
 def test_a_new_model_that_differs_from_another_in_case_only_is_refused(network_file, tmp_path):
-    assert new(tmp_path, "net", network_file).returncode == 0
+    assert_success(new(tmp_path, "net", network_file))
     ended = new(tmp_path, "Net", network_file)
     assert ended.returncode == 1 and "net exists already: " in ended.stderr
 
@@ -343,7 +343,7 @@ def test_a_lock_with_two_files_that_differ_in_case_only_is_refused(tmp_path):
 def test_a_lock_with_a_name_that_only_looks_like_them_is_used(tmp_path, name):
     declare_files(tmp_path, name)
     flags = ("--models_dir", "models", "--lock", "posezoo.lock")
-    assert posezoo("lock", "net", *flags, cwd=tmp_path).returncode == 0
+    assert_success(posezoo("lock", "net", *flags, cwd=tmp_path))
     assert json.dumps(name) in (tmp_path / "posezoo.lock").read_text("utf-8")
     ended = download_locked(tmp_path)
     assert_success(ended)
@@ -358,7 +358,7 @@ def test_a_mirror_whose_lock_has_such_a_name_is_refused(tmp_path):
     declare_files(tmp_path, "net.bin")
     made = posezoo("mirror", "create", "mirror", "net", "--models_dir", "models", cwd=tmp_path)
     assert_success(made)
-    assert posezoo("mirror", "check", "mirror", cwd=tmp_path).returncode == 0
+    assert_success(posezoo("mirror", "check", "mirror", cwd=tmp_path))
     with open(tmp_path / "mirror/posezoo.lock", "a", encoding="utf-8") as lock:
         lock.write(locked(model="../../outside", file="model.yml", origin="registry"))
     error = refusal(posezoo("mirror", "check", "mirror", cwd=tmp_path))

@@ -13,11 +13,13 @@ import pytest
 from fakes.command import (
     assert_quiet_success,
     assert_success,
+    misuse,
     omz_tool,
     posezoo,
     printed,
     printed_alone,
     refusal,
+    refusal_alone,
 )
 from fakes.when_used import import_when_used
 from fakes.zoo import declared_file, model_yml, write_model
@@ -87,11 +89,11 @@ def test_the_onnx_of_an_ir_that_is_up_to_date_is_written_if_requested(
     ours = ("convert", "--network", NETWORK, "--checkpoint", checkpoint, "-o", tmp_path, *FP32)
     onnx = tmp_path / "public" / NETWORK / f"{NETWORK}.onnx"
     onnx.unlink()
-    assert posezoo(*ours).returncode == 0
+    assert_success(posezoo(*ours))
     assert not onnx.exists()
     xml = tmp_path / "public" / NETWORK / "FP32" / f"{NETWORK}.xml"
     made_ns = xml.stat().st_mtime_ns
-    assert posezoo(*ours, "--keep_onnx").returncode == 0
+    assert_success(posezoo(*ours, "--keep_onnx"))
     assert onnx.stat().st_size > 1000
     assert xml.stat().st_mtime_ns == made_ns
 
@@ -124,10 +126,9 @@ def test_the_self_check_of_own_weights_can_be_strict_or_off(checkpoint, tmp_path
 def test_the_ir_of_other_weights_is_replaced_only_with_force(converted, other):
     folder, _ = converted
     ours = ("convert", "--network", NETWORK, "--checkpoint", other, "-o", folder, *FP32)
-    refused = posezoo(*ours)
-    assert (refused.returncode, refused.stdout) == (1, "")
-    assert f"{NETWORK}.xml: is the IR of another checkpoint" in refused.stderr
-    assert "--model_name" in refused.stderr
+    refused = refusal_alone(posezoo(*ours))
+    assert f"{NETWORK}.xml: is the IR of another checkpoint" in refused
+    assert "--model_name" in refused
     planned = posezoo(*ours, "--model_name", "mine", "--dry_run")
     assert (
         planned.stdout
@@ -143,10 +144,9 @@ def test_published_weights_replace_custom_ones_only_with_force(converted, verb):
     xml = folder / "public" / NETWORK / "FP32" / f"{NETWORK}.xml"
     before = xml.read_bytes()
     for dry in ((), ("--dry_run",)):
-        refused = posezoo(verb, NETWORK, "-o", folder, *FP32, *dry)
-        assert (refused.returncode, refused.stdout) == (1, "")
-        assert f"error: {xml}: is the IR of another checkpoint\n" in refused.stderr
-        assert "--force replaces it" in refused.stderr
+        refused = refusal_alone(posezoo(verb, NETWORK, "-o", folder, *FP32, *dry))
+        assert f"error: {xml}: is the IR of another checkpoint\n" in refused
+        assert "--force replaces it" in refused
     assert xml.read_bytes() == before
     forced = posezoo(verb, NETWORK, "-o", folder, *FP32, "--force", "--dry_run")
     if verb == "get":
@@ -204,7 +204,7 @@ def test_a_model_takes_custom_weights_in_both_commands(zoo, checkpoint, tmp_path
 def test_a_skeleton_goes_with_custom_weights_in_both_commands(zoo, checkpoint, tmp_path):
     said = ("--models_dir", zoo, "-o", tmp_path / "ir", "--skeleton", "coco-17", "--dry_run")
     own = ("--checkpoint", checkpoint)
-    assert posezoo("convert", "small", *said, *own).returncode == 0
+    assert_success(posezoo("convert", "small", *said, *own))
     assert_quiet_success(omz_tool("converter", "--name", "small", *said, *own))
 
     ended = posezoo("convert", "small", *said)
@@ -276,9 +276,8 @@ def test_open_model_zoos_converter_converts_custom_weights(zoo, checkpoint, tmp_
     ],
 )
 def test_incompatible_flags_are_wrong_usage(args, said):
-    ended = posezoo("convert", *args)
-    assert ended.returncode == 2
-    assert said in ended.stderr
+    error = misuse(posezoo("convert", *args))
+    assert said in error
 
 
 def test_onnx_is_not_written_beside_an_ir_of_other_weights(converted, other):
@@ -299,12 +298,8 @@ def test_onnx_of_other_weights_is_replaced_only_with_force(checkpoint, other, tm
     onnx = tmp_path / "public" / NETWORK / f"{NETWORK}.onnx"
     before = onnx.read_bytes()
     assert posezoo(*ours, "--checkpoint", checkpoint, *here).stdout == first.stdout
-    refused = posezoo(*ours, "--checkpoint", other, *here)
-    assert (refused.returncode, refused.stdout) == (1, "")
-    assert (
-        f"error: {onnx}: exists already, with other content\n  hint: use --model_name"
-        in refused.stderr
-    )
+    refused = refusal_alone(posezoo(*ours, "--checkpoint", other, *here))
+    assert f"error: {onnx}: exists already, with other content\n  hint: use --model_name" in refused
     assert onnx.read_bytes() == before
     assert posezoo(*ours, "--checkpoint", other, *here, "--force").stdout == first.stdout
     assert onnx.read_bytes() != before
@@ -312,15 +307,15 @@ def test_onnx_of_other_weights_is_replaced_only_with_force(checkpoint, other, tm
 
 def test_a_dry_run_of_onnx_only_fails_as_the_run_would(zoo, tmp_path):
     convert = ("convert", "small", "--models_dir", zoo, "-o", tmp_path, "--onnx_only")
-    planned = posezoo(*convert, "--dry_run")
-    assert (planned.returncode, planned.stdout) == (1, "")
-    assert f"{NETWORK}.params: does not exist\n  hint: posezoo download small" in planned.stderr
-    assert planned.stderr == posezoo(*convert).stderr
-    refused = posezoo("convert", "blazepose-full", "-o", tmp_path, "--onnx_only", "--dry_run")
-    assert (refused.returncode, refused.stdout) == (1, "")
+    planned = refusal_alone(posezoo(*convert, "--dry_run"))
+    assert f"{NETWORK}.params: does not exist\n  hint: posezoo download small" in planned
+    assert planned == posezoo(*convert).stderr
+    refused = refusal_alone(
+        posezoo("convert", "blazepose-full", "-o", tmp_path, "--onnx_only", "--dry_run")
+    )
     assert (
         "pose-detection-mediapipe: is published as tflite, and is not one of posezoo's networks"
-        in refused.stderr
+        in refused
     )
 
 
@@ -364,12 +359,11 @@ def test_a_saved_object_is_refused_with_the_line_that_saves_its_weights(tmp_path
 
     torch.save(torch.nn.Sequential(torch.nn.ReLU()), tmp_path / "net.pth")
     ours = ("convert", "--network", NETWORK, "--checkpoint", tmp_path / "net.pth", *FP32)
-    ended = posezoo(*ours, "-o", tmp_path / "out")
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert "net.pth: contains no named tensors, but refers to 'torch.nn.modules" in ended.stderr
+    error = refusal_alone(posezoo(*ours, "-o", tmp_path / "out"))
+    assert "net.pth: contains no named tensors, but refers to 'torch.nn.modules" in error
     assert (
         "hint: save only the weights where the network is: torch.save(net.state_dict(), FILE)"
-        in ended.stderr
+        in error
     )
 
 
@@ -453,9 +447,8 @@ def test_a_checkpoint_that_no_network_reads_is_refused_by_all_verbs(tmp_path):
 
     torch.save(torch.nn.Linear(3, 3).state_dict(), tmp_path / "line.pth")
     for verb in (("info",), ("plan",), ("get",), ("export", "--to", "folder", tmp_path / "out")):
-        ended = posezoo(*verb, tmp_path / "line.pth")
-        assert (ended.returncode, ended.stdout) == (1, "")
-        assert "line.pth: no network of the zoo reads it" in ended.stderr
+        error = refusal_alone(posezoo(*verb, tmp_path / "line.pth"))
+        assert "line.pth: no network of the zoo reads it" in error
 
 
 def test_a_number_of_keypoints_of_ones_own_is_asked_for_where_it_belongs(twelve, tmp_path):
@@ -491,10 +484,9 @@ def test_a_folder_with_an_ir_in_place_of_a_model_is_answered_with_the_ir(tmp_pat
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("")
     for verb in ("run", "info", "get", "benchmark"):
-        ended = posezoo(verb, "mine", cwd=tmp_path)
-        assert (ended.returncode, ended.stdout) == (1, "")
-        assert "error: mine: is a folder, not a model" in ended.stderr
-        assert "hint: name an IR in it: mine/FP16/net.xml" in ended.stderr
+        error = refusal_alone(posezoo(verb, "mine", cwd=tmp_path))
+        assert "error: mine: is a folder, not a model" in error
+        assert "hint: name an IR in it: mine/FP16/net.xml" in error
     (tmp_path / "mine" / "FP16" / "net.bin").unlink()
     ended = posezoo("info", "mine", cwd=tmp_path)
     assert "no model is called 'mine'" in ended.stderr
@@ -505,7 +497,6 @@ def test_an_ir_that_a_verb_cannot_take_is_answered_with_both_of_its_files(verb, 
     for ending in ("xml", "bin"):
         (tmp_path / f"net.{ending}").write_text("")
     target = ("--to", "folder", "out") if verb == "export" else ()
-    ended = posezoo(verb, "net.xml", *target, cwd=tmp_path)
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert "posezoo new NAME --license SPDX --from net.xml net.bin" in ended.stderr
+    error = refusal_alone(posezoo(verb, "net.xml", *target, cwd=tmp_path))
+    assert "posezoo new NAME --license SPDX --from net.xml net.bin" in error
     assert not (tmp_path / "out").exists()

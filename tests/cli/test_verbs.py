@@ -9,7 +9,7 @@ import shutil
 
 import pytest
 
-from fakes.command import posezoo, posezoo_process, printed, refusal
+from fakes.command import assert_success, posezoo, posezoo_process, printed, refusal, refusal_alone
 from fakes.zoo import declared_file, model_yml, omz_yml, write_composite, write_model
 
 
@@ -43,10 +43,9 @@ def run(zoo, *args):
     ],
 )
 def test_a_folder_without_models_is_an_error(tmp_path, words):
-    ended = posezoo(*words.split(), "--models_dir", tmp_path, cwd=tmp_path)
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert f"no model found in {tmp_path}; a model is a model.yml in a folder" in ended.stderr
-    assert "check --models_dir" in ended.stderr
+    error = refusal_alone(posezoo(*words.split(), "--models_dir", tmp_path, cwd=tmp_path))
+    assert f"no model found in {tmp_path}; a model is a model.yml in a folder" in error
+    assert "check --models_dir" in error
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
@@ -103,16 +102,15 @@ def test_a_failure_is_repeated_at_the_end_only_if_other_models_came_after_it(zoo
 
 
 def test_a_dry_run_of_convert_names_the_missing_file_and_fails_as_the_run_would(zoo):
-    planned = run(zoo, "convert", "a", "--dry_run", "-o", zoo / "out")
-    assert (planned.returncode, planned.stdout) == (1, "")
-    assert "a.tflite: does not exist\n  hint: posezoo download a" in planned.stderr
+    planned = refusal_alone(run(zoo, "convert", "a", "--dry_run", "-o", zoo / "out"))
+    assert "a.tflite: does not exist\n  hint: posezoo download a" in planned
     assert not (zoo / "out").exists()
 
 
 def test_an_invalid_model_yml_fails_alone_before_any_request(zoo):
     write_model(zoo / "models", "bad", "files: [")
     good = run(zoo, "download", "a", "-o", zoo / "out")
-    assert good.returncode == 0
+    assert_success(good)
     error = refusal(run(zoo, "download", "--all", "-o", zoo / "out"))
     assert f"error: {zoo}/models/public/bad/model.yml:2:1: not YAML" in error
 
@@ -132,15 +130,15 @@ def test_verify_reads_every_byte_again(zoo):
     command = failed.stdout.splitlines()[-1].partition("; ")[2].removesuffix(" repairs the first")
     assert command == f"posezoo download a --weights_dir {zoo}/out --models_dir {zoo}/models"
     run(zoo, "download", "a", "b", "-o", zoo / "out")
-    assert run(zoo, "verify", "a", "b", "-o", zoo / "out").returncode == 0
+    assert_success(run(zoo, "verify", "a", "b", "-o", zoo / "out"))
 
 
 def test_the_suggested_command_repairs_a_file(zoo):
     out = zoo / "my models"
     failed = run(zoo, "verify", "a", "-o", out)
     command = failed.stdout.splitlines()[-1].partition("; ")[2].removesuffix(" repairs the first")
-    assert posezoo(*shlex.split(command)[1:], cwd=zoo).returncode == 0
-    assert run(zoo, "verify", "a", "-o", out).returncode == 0
+    assert_success(posezoo(*shlex.split(command)[1:], cwd=zoo))
+    assert_success(run(zoo, "verify", "a", "-o", out))
 
 
 def test_the_model_of_an_alias_and_of_a_variant_is_checked():

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 import posezoo as posezoo_api
-from fakes.command import assert_success, omz_tool, posezoo, refusal
+from fakes.command import Ended, assert_success, omz_tool, posezoo, refusal
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.declarations.model import NetworkChoice
 from posezoo.networks.custom_weights import write_random_checkpoint
@@ -30,7 +29,7 @@ def zoo(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(zoo: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(zoo: Path, *arguments: str) -> Ended:
     flags = [
         "--models_dir",
         str(zoo / "models"),
@@ -42,7 +41,7 @@ def run(zoo: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return posezoo(*arguments, *flags)
 
 
-def downloader(zoo: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def downloader(zoo: Path, *arguments: str) -> Ended:
     flags = [
         "--models_dir",
         str(zoo / "models"),
@@ -84,7 +83,7 @@ def test_the_first_download_is_recorded_and_later_ones_must_match(zoo):
         7,
         "first_use",
     )
-    assert run(zoo, "download", "--all").returncode == 0
+    assert_success(run(zoo, "download", "--all"))
     checked = run(zoo, "verify", "loose")
     assert "of the first download, weak" in checked.stdout
     forgotten = posezoo(

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from fakes.command import run_process
+from fakes.command import assert_success, run_process
 from fakes.model_optimizer import needs_mo
 from fakes.server import Server
 from omz.runs import MO_ENV, Came, Ours, Theirs, known, ours, run, theirs
@@ -105,7 +105,7 @@ def test_all_models_of_open_model_zoo_are_described_alike():
     # Ours knows a shape from --input_shape, and that an input which is frozen is none of the IR's.
     assert differing == {"gpt-2": ["input_info"], "facenet-20180408-102900": ["input_info"]}
     assert len(us) == len(flat) == 264
-    assert ended.returncode == 0
+    assert_success(ended)
     # The one misspelt key, which the other tools do not mention.
     (warnings,) = ended.stderr.splitlines()
     assert (

@@ -9,7 +9,6 @@ import hashlib
 import os
 import shlex
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from core.convert.test_against_mo import closed, infer, mirrored, off_by, values
 from core.convert.test_graph_cutting import gated
 from fakes import graphs, model_optimizer
 from fakes.caffe import detector, squeeze_net
-from fakes.command import run_process
+from fakes.command import Ended, run_process
 from fakes.network import network, saved_model
 from omz.replay import TENSORFLOW
 from posezoo.core.ir.openvino_import import import_openvino
@@ -268,7 +267,7 @@ def kept_run(originals, modules, digest) -> Callable[[list[str], Path], int]:
     """What the real program did with a command line."""
 
     def run(words: list[str], place: Path) -> int:
-        def ask() -> subprocess.CompletedProcess[str]:
+        def ask() -> Ended:
             return model_optimizer.run_copy(words, place, modules)
 
         return model_optimizer.recorded_run([digest, *words], place, ask).returncode

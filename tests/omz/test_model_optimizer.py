@@ -216,22 +216,22 @@ def test_its_failure_is_reported_in_its_words_and_the_earlier_ir_is_kept(zoo):
 def test_a_strict_lock_accepts_only_the_ir_that_it_has(zoo):
     mo, lock = ("--mo", ENVIRONMENT, "--precisions", "FP32"), ("--lock", zoo / "posezoo.lock")
     places = ("--models_dir", zoo / "models", "-d", zoo / "downloads", "-o", zoo / "out")
-    assert converter(zoo, *mo).returncode == 0
-    assert posezoo("lock", "net", *lock, *places).returncode == 0
+    assert_success(converter(zoo, *mo))
+    assert_success(posezoo("lock", "net", *lock, *places))
     again = converter(zoo, *mo, *lock, "--locked", "--force")
     assert_success(again)
     before = (zoo / "out/public/net/FP32/net.xml").read_bytes()
     other = refusal(converter(zoo, *mo, *lock, "--locked", "--add_mo_arg=--scale=2"))
     assert "net: FP32/net.xml is SHA-384 " in other
     assert (zoo / "out/public/net/FP32/net.xml").read_bytes() == before
-    assert converter(zoo, *mo, "--add_mo_arg=--scale=2").returncode == 0
+    assert_success(converter(zoo, *mo, "--add_mo_arg=--scale=2"))
     there = refusal(converter(zoo, *mo, *lock, "--locked", "--add_mo_arg=--scale=2"))
     assert "is SHA-384 " in there
 
 
 @needs_mo
 def test_nothing_is_written_into_the_home_folder(zoo):
-    assert converter(zoo, "--mo", ENVIRONMENT, "--precisions", "FP32").returncode == 0
+    assert_success(converter(zoo, "--mo", ENVIRONMENT, "--precisions", "FP32"))
     assert list(Path(os.environ["HOME"]).rglob("*telemetry*")) == []
 
 

@@ -70,7 +70,7 @@ def events(ended):
 def test_files_of_a_model_at_any_depth_go_to_the_same_path(zoo):
     file = declared_file(zoo / "origin" / "a.tflite")
     write_model(zoo / "models", "vendor/2026/own", model_yml(files=[file]), family="")
-    assert run("downloader", zoo, "--name", "own", "-o", "out").returncode == 0
+    assert_success(run("downloader", zoo, "--name", "own", "-o", "out"))
     assert (zoo / "out" / "vendor" / "2026" / "own" / "a.tflite").is_file()
     (facts,) = json.loads(run("info_dumper", zoo, "--name", "own").stdout)
     assert facts["subdirectory"] == "vendor/2026/own"
@@ -172,7 +172,7 @@ def test_lines_of_parallel_downloads_stay_apart(zoo):
 def test_an_invalid_model_yml_is_an_error_only_if_it_is_selected(zoo):
     write_model(zoo / "models", "bad", "files: [")
     beside = run("downloader", zoo, "--name", "a")
-    assert beside.returncode == 0
+    assert_success(beside)
     assert beside.stderr == ""
     every = run("downloader", zoo, "--all")
     assert every.returncode == 1
@@ -210,7 +210,7 @@ def convertible(tmp_path):
     pytest.importorskip("openvino", reason="needs openvino")
     (tmp_path / "net.onnx").write_bytes(network("onnx"))
     write_model(tmp_path / "models", "net", onnx_yml(declared_file(tmp_path / "net.onnx")))
-    assert run("downloader", tmp_path, "--name", "net").returncode == 0
+    assert_success(run("downloader", tmp_path, "--name", "net"))
     return tmp_path
 
 
@@ -240,7 +240,7 @@ def test_a_dry_run_of_what_cannot_be_converted_fails_as_the_real_run_does(conver
     (convertible / "net.params").write_bytes(b"params")
     files = [declared_file(convertible / "net.params")]
     write_model(convertible / "models", "old", model_yml(framework="mxnet", files=files))
-    assert run("downloader", convertible, "--name", "old").returncode == 0
+    assert_success(run("downloader", convertible, "--name", "old"))
     real, dry = (
         run("converter", convertible, "--name", "old,net", *flags) for flags in ((), ("--dry_run",))
     )
@@ -253,7 +253,7 @@ def test_a_dry_run_of_what_cannot_be_converted_fails_as_the_real_run_does(conver
 def test_a_dry_run_before_the_download_only_warns(convertible):
     shutil.rmtree(convertible / "public")
     ended = run("converter", convertible, "--name", "net", "--dry_run")
-    assert ended.returncode == 0
+    assert_success(ended)
     assert "Warning: " in ended.stderr
 
 
@@ -442,7 +442,7 @@ def test_the_info_dumper_names_the_precisions_that_the_quantizer_makes(zoo):
 
 def test_the_verifier_reads_every_byte(zoo):
     run("downloader", zoo, "--name", "a,b", "-o", "out")
-    assert run("verifier", zoo, "--name", "a,b", "-o", "out").returncode == 0
+    assert_success(run("verifier", zoo, "--name", "a,b", "-o", "out"))
     (zoo / "out" / "public" / "a" / "a.tflite").write_bytes(bytes(1000))
     failed = run("verifier", zoo, "--name", "a,b", "-o", "out")
     assert failed.returncode == 1
@@ -514,7 +514,7 @@ def test_a_model_that_was_downloaded_in_one_precision_verifies(mirror, tmp_path)
         "downloader", *args, "--precisions", "FP16", cwd=tmp_path, POSEZOO_MIRROR=str(mirror)
     )
     assert_success(fetched)
-    assert omz_tool("verifier", *args, cwd=tmp_path).returncode == 0
+    assert_success(omz_tool("verifier", *args, cwd=tmp_path))
     (xml,) = tmp_path.rglob("*.xml")
     xml.write_bytes(bytes(xml.stat().st_size))
     ended = omz_tool("verifier", *args, cwd=tmp_path)

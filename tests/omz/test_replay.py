@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import importlib.util
 import os
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import assert_success
+from fakes.command import Ended, assert_success
 from fakes.fence import online
 from fakes.server import Server
 from fakes.soak import soak
@@ -217,7 +216,7 @@ def test_the_page_states_what_the_lines_did():
     assert not [words for words in stated if words not in page]
 
 
-def run_script(zoos: Zoos, folder: Path, script: str) -> subprocess.CompletedProcess[str]:
+def run_script(zoos: Zoos, folder: Path, script: str) -> Ended:
     """Run a script in an empty folder, with the stand-in's commands on PATH."""
     folder.mkdir(exist_ok=True)
     return zoos.ours("all", {}).run(script, folder)

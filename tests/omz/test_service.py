@@ -12,7 +12,6 @@ import io
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -23,7 +22,7 @@ import pytest
 import yaml
 
 from fakes import fence
-from fakes.command import assert_quiet_success, assert_success, posezoo_process, run_process
+from fakes.command import Ended, assert_quiet_success, assert_success, posezoo_process, run_process
 from fakes.pages import ROOT
 from fakes.server import Server
 from fakes.soak import soak
@@ -98,7 +97,7 @@ class Service:
             ended = self.run(find_uv(), "--quiet", *command, **self.of_uv, **places)
             assert_success(ended)
 
-    def run(self, *command: object, **environ: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: object, **environ: str) -> Ended:
         return run_process(
             [*map(str, command)],
             cwd=self.folder / self.project,
@@ -106,7 +105,7 @@ class Service:
             timeout=300,
         )
 
-    def get(self, name: str, *, work: Path) -> subprocess.CompletedProcess[str]:
+    def get(self, name: str, *, work: Path) -> Ended:
         """The service's commands for a model; the result of the first that fails, else of the last."""
         folder = self.bin
         environ = {"PATH": f"{folder}{os.pathsep}{self.environ['PATH']}"}
@@ -235,7 +234,7 @@ def test_uv_takes_the_stand_in_and_makes_no_pip(service):
     (packages,) = (service.folder / "opt" / ".venv-omz").glob("lib/python3.12/site-packages")
     assert not (packages / "pip").exists()
     commands = service.bin
-    assert service.run(commands / "omz_downloader", "--help").returncode == 0
+    assert_success(service.run(commands / "omz_downloader", "--help"))
     listed = service.run(commands / "omz_downloader", "--print_all")
     assert len(listed.stdout.split()) == 248
     assert service.left_over() == []
@@ -262,7 +261,7 @@ def test_the_parts_of_a_composite_come_in_its_folder(service, tmp_path):
 
 def test_a_part_alone_lies_in_the_folder_of_its_composite(service, tmp_path):
     part = f"{COMPOSITE}-decoder"
-    assert service.get(part, work=tmp_path).returncode == 0
+    assert_success(service.get(part, work=tmp_path))
     assert [path.name for path in (tmp_path / "intel" / COMPOSITE).iterdir()] == [part]
     assert (tmp_path / "intel" / COMPOSITE / part / "FP32" / f"{part}.xml").is_file()
 

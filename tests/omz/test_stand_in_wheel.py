@@ -6,7 +6,6 @@ import base64
 import hashlib
 import os
 import re
-import subprocess
 import sys
 import sysconfig
 import zipfile
@@ -18,8 +17,10 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import parse_wheel_filename
 
 from fakes.command import (
+    Ended,
     assert_quiet_success,
     assert_success,
+    misuse_alone,
     posezoo,
     posezoo_process,
     printed,
@@ -39,7 +40,7 @@ POSEZOO = f"posezoo-{VERSION}-py3-none-any.whl"
 NOT_HERE = "is not in posezoo's stand-in for openvino-dev: "
 
 
-def run(*command: object, **environ: str) -> subprocess.CompletedProcess[str]:
+def run(*command: object, **environ: str) -> Ended:
     return run_process(
         [*map(str, command)],
         env={**os.environ, **environ},
@@ -93,7 +94,7 @@ def members_of(wheel: Path) -> dict[str, str]:
 @pytest.mark.slow
 def test_writing_them_again_gives_the_same_bytes(wheels, cache, tmp_path):
     again = posezoo_process("shims", "--wheel", tmp_path, XDG_CACHE_HOME=str(cache))
-    assert again.returncode == 0
+    assert_success(again)
     for name in (POSEZOO, STAND_IN):
         assert (tmp_path / name).read_bytes() == (wheels / name).read_bytes()
 
@@ -174,8 +175,8 @@ def test_pip_prefers_it_to_the_real_one_of_the_index(wheels, tmp_path, monkeypat
     ]
     with Server() as server:
         monkeypatch.setenv("PIP_INDEX_URL", serve_index(server, real))
-        assert run(*pip, "-d", tmp_path / "without").returncode == 0
-        assert run(*pip, "-d", tmp_path / "with", PIP_FIND_LINKS=str(wheels)).returncode == 0
+        assert_success(run(*pip, "-d", tmp_path / "without"))
+        assert_success(run(*pip, "-d", tmp_path / "with", PIP_FIND_LINKS=str(wheels)))
     assert [path.name for path in (tmp_path / "without").iterdir()] == [real.name]
     assert [path.name for path in (tmp_path / "with").iterdir()] == [STAND_IN]
 
@@ -193,7 +194,7 @@ def test_blanks_in_the_folder_are_written_as_pip_reads_them(tmp_path):
         "--no-deps",
         "openvino-dev==2024.6.0",
     ]
-    assert run(*pip, "-d", tmp_path, PIP_FIND_LINKS=value).returncode == 0
+    assert_success(run(*pip, "-d", tmp_path, PIP_FIND_LINKS=value))
     assert (tmp_path / STAND_IN).is_file()
 
 
@@ -207,7 +208,7 @@ def test_a_script_finds_the_package_and_its_commands(installed):
         own = run(command, "--print_all", "--registry", "posezoo", **installed)
         assert "pose-detection-mediapipe" in own.stdout.split()
     for command in ("omz_downloader", "omz_converter", "omz_quantizer", "mo"):
-        assert run(command, "--help", **installed).returncode == 0
+        assert_success(run(command, "--help", **installed))
         assert run(command, "--no_such_flag", **installed).returncode == 2
 
 
@@ -302,10 +303,9 @@ def test_an_openvino_that_still_has_the_old_name_keeps_it(wheels, tmp_path):
     "command", ["accuracy_check", "convert_annotation", "omz_data_downloader", "pot"]
 )
 def test_a_command_without_successor_says_in_one_line_what_to_use(installed, command):
-    ended = run(command, "--help", **installed)
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr.startswith(f"{command} {NOT_HERE}")
-    assert len(ended.stderr.splitlines()) == 1
+    error = misuse_alone(run(command, "--help", **installed))
+    assert error.startswith(f"{command} {NOT_HERE}")
+    assert len(error.splitlines()) == 1
 
 
 def test_importing_its_packages_says_in_one_line_what_to_use(installed):
@@ -337,7 +337,7 @@ for line in sys.argv[1:]:
 def test_the_package_openvino_still_works_beside_it(installed):
     pytest.importorskip("openvino")
     code = "import openvino, openvino.tools.ovc, openvino.tools.benchmark; openvino.Core"
-    assert run(sys.executable, "-c", code, **installed).returncode == 0
+    assert_success(run(sys.executable, "-c", code, **installed))
 
 
 @pytest.mark.slow

@@ -138,14 +138,14 @@ def test_a_strict_lock_without_the_ir_refuses_it_before_any_code_runs(tmp_path, 
         "-o",
         tmp_path / "out",
     )
-    assert posezoo_process("lock", "net", "--lock", lock, *places).returncode == 0
+    assert_success(posezoo_process("lock", "net", "--lock", lock, *places))
     error = refusal(
         converter(tmp_path, "--allow_upstream_code", "--locked", "--lock", lock, *force)
     )
     assert "net: FP16/net.xml is not in " in error
     assert "runs code" not in error
-    assert converter(tmp_path, "--allow_upstream_code").returncode == 0
-    assert posezoo_process("lock", "net", "--lock", lock, *places).returncode == 0
+    assert_success(converter(tmp_path, "--allow_upstream_code"))
+    assert_success(posezoo_process("lock", "net", "--lock", lock, *places))
     known = converter(tmp_path, "--allow_upstream_code", "--locked", "--lock", lock, "--force")
     assert_success(known)
     assert "runs code" in known.stderr

@@ -134,7 +134,7 @@ def test_a_model_that_is_not_converted_here_is_refused_before_anything_is_fetche
 
 
 def test_a_plan_touches_nothing(zoo):
-    assert run(zoo, "get", "net", "-o", zoo / "out").returncode == 0
+    assert_success(run(zoo, "get", "net", "-o", zoo / "out"))
     before = everything_below(zoo)
     for style in ("text", "json"):
         ended = run(zoo, "plan", "--all", "-o", zoo / "out", "--format", style)

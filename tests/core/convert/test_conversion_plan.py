@@ -5,14 +5,13 @@ import json
 import os
 import re
 import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from core.convert.test_conversion import tiny
-from fakes.command import posezoo, refusal
+from fakes.command import Ended, assert_success, posezoo, refusal
 from fakes.conversion import convert_model, convert_to_fp16, plan_conversion
 from fakes.network import network, source_file
 from fakes.zoo import declared_file, model_yml, write_model
@@ -121,7 +120,7 @@ def test_a_precision_that_no_conversion_makes_is_used_if_a_quantization_made_it(
 def int8(tmp_path) -> Path:
     """The .bin of an INT8 IR that photos could have made; here it has the bytes of the FP16 IR."""
     declare(tmp_path, network())
-    assert get(tmp_path, "FP16").returncode == 0
+    assert_success(get(tmp_path, "FP16"))
     folder = tmp_path / "out" / "public" / "net"
     shutil.copytree(folder / "FP16", folder / "FP16-INT8")
     return folder / "FP16-INT8" / "net.bin"
@@ -133,17 +132,17 @@ def declare(root: Path, content: bytes) -> None:
     write_model(root / "models", "net", model_yml(files=[file], inputs=None, outputs=None))
 
 
-def run(root: Path, verb: str, *args: object) -> subprocess.CompletedProcess[str]:
+def run(root: Path, verb: str, *args: object) -> Ended:
     return posezoo(verb, "net", "--models_dir", "models", "-o", "out", *args, cwd=root)
 
 
-def get(root: Path, precision: str, *args: object) -> subprocess.CompletedProcess[str]:
+def get(root: Path, precision: str, *args: object) -> Ended:
     return run(root, "get", "--precisions", precision, *args)
 
 
 def test_int8_of_photos_that_a_lock_does_not_list_is_refused(int8, tmp_path):
     shutil.move(int8.parent, tmp_path / "kept")
-    assert run(tmp_path, "lock").returncode == 0
+    assert_success(run(tmp_path, "lock"))
     shutil.move(tmp_path / "kept", int8.parent)
     (int8.parent / "provenance.json").unlink()
     refused = refusal(get(tmp_path, "FP16-INT8", "--locked"))
@@ -152,7 +151,7 @@ def test_int8_of_photos_that_a_lock_does_not_list_is_refused(int8, tmp_path):
 
 @pytest.mark.parametrize("has_record", [True, False])
 def test_int8_of_photos_must_have_the_bytes_that_a_lock_lists(int8, tmp_path, has_record):
-    assert run(tmp_path, "lock").returncode == 0
+    assert_success(run(tmp_path, "lock"))
     if not has_record:
         (int8.parent / "provenance.json").unlink()
     accepted = get(tmp_path, "FP16-INT8", "--locked")
@@ -166,7 +165,7 @@ def test_int8_of_photos_must_have_the_bytes_that_a_lock_lists(int8, tmp_path, ha
     int8.unlink()
     assert get(tmp_path, "FP16-INT8", "--locked").returncode == 1
     int8.write_bytes(content)
-    assert get(tmp_path, "FP16-INT8", "--locked").returncode == 0
+    assert_success(get(tmp_path, "FP16-INT8", "--locked"))
 
 
 def test_int8_of_photos_that_was_changed_is_not_used(int8, tmp_path):
@@ -190,7 +189,7 @@ def test_int8_of_photos_is_used_if_its_record_does_not_name_its_files(int8, tmp_
     content = json.loads(record.read_text())
     del content["key"]["sources"]
     record.write_text(json.dumps(content))
-    assert get(tmp_path, "FP16-INT8").returncode == 0
+    assert_success(get(tmp_path, "FP16-INT8"))
 
 
 def test_a_network_that_upstream_code_would_create_is_refused(tmp_path):

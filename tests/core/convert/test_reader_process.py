@@ -15,9 +15,9 @@ import pytest
 
 import posezoo
 from conftest import by_digest
+from fakes.command import assert_success, refusal, run_process
 from fakes.command import posezoo as posezoo_here
 from fakes.command import posezoo_process as command
-from fakes.command import refusal, run_process
 from fakes.damaged import crashing_network, flip_bit
 from fakes.items import children_of, is_running
 from fakes.network import HEIGHT, WIDTH, network
@@ -107,7 +107,7 @@ def test_one_flipped_bit_of_a_real_model_is_one_error(mirror, tmp_path):
 def test_a_file_that_changed_after_its_download_is_never_parsed(tmp_path):
     write_registry(tmp_path, net=network("tflite"))
     folders = ("--models_dir", tmp_path / "models", "--weights_dir", tmp_path / "out")
-    assert posezoo_here("download", "net", *folders).returncode == 0
+    assert_success(posezoo_here("download", "net", *folders))
     downloaded = tmp_path / "out" / "public" / "net" / "net.tflite"
     right = downloaded.read_bytes()
     # Parsed, it would end the process. It has the declared size, and is as old as the right one.
@@ -120,7 +120,7 @@ def test_a_file_that_changed_after_its_download_is_never_parsed(tmp_path):
     assert "net.tflite: its digest differs from the one in model.yml" in refused
     assert "its process was ended" not in refused
     downloaded.write_bytes(right)
-    assert posezoo_here(*convert).returncode == 0
+    assert_success(posezoo_here(*convert))
 
 
 def test_a_draft_of_such_a_file_is_an_error(tmp_path):

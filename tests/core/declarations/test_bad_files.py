@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import pytest
 
 from fakes.bad_files import ALL
-from fakes.command import posezoo, run_process
+from fakes.command import Ended, assert_success, posezoo, run_process
 from fakes.server import Server
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
 
@@ -31,7 +30,7 @@ sys.exit(code)
 """
 
 
-def errors_of(ended: subprocess.CompletedProcess[str]) -> list[str]:
+def errors_of(ended: Ended) -> list[str]:
     """The lines of its errors, without the hints."""
     return [line for line in ended.stderr.splitlines() if not line.startswith("  hint:")]
 
@@ -99,7 +98,7 @@ def test_the_bad_one_selected_fails_before_any_request(root, server: Server):
 def test_a_good_one_beside_it_works(root):
     write_model(root, "bad", "files: [")
     ran = posezoo("download", "good", "--models_dir", root, "--output_dir", root.parent / "out")
-    assert ran.returncode == 0
+    assert_success(ran)
     assert (root.parent / "out" / "public" / "good" / "net.tflite").read_bytes() == b"net"
     assert not [line for line in errors_of(ran) if "model.yml" in line]
 
@@ -123,7 +122,7 @@ def test_one_name_in_both_families_is_told_and_neither_is_used(root):
     assert ran.returncode == 1
     first, second = (root / family / "twin" / "model.yml" for family in ("intel", "public"))
     assert f"{first}:1:1: the name twin is also used by {second}" in errors_of(ran)[0]
-    assert posezoo("info", "good", "--models_dir", root).returncode == 0
+    assert_success(posezoo("info", "good", "--models_dir", root))
 
 
 def test_one_part_in_two_composites_is_told(root):

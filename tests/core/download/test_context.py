@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from fakes.checkout import DOWNLOADER
-from fakes.command import assert_success, posezoo
+from fakes.command import Ended, assert_success, posezoo
 from fakes.files import declared, model
 from fakes.waiting import HANG_S, once
 from fakes.zoo import model_yml, write_model
@@ -45,7 +45,7 @@ def declare(zoo: Path, server, count: int, **faults: object) -> None:
         write_model(zoo / "models", name, model_yml(files=[{**entry, "source": url}]))
 
 
-def script(zoo: Path, *more: object, **options: Any) -> subprocess.CompletedProcess[str]:
+def script(zoo: Path, *more: object, **options: Any) -> Ended:
     command = [
         sys.executable,
         str(DOWNLOADER),
@@ -82,7 +82,7 @@ def test_the_files_of_one_model_come_at_once(server, tmp_path):
 @pytest.mark.slow
 def test_the_files_of_many_models_come_by_as_few_connections(server, tmp_path):
     declare(tmp_path, server, 40)
-    assert script(tmp_path, "-j", 8).returncode == 0
+    assert_success(script(tmp_path, "-j", 8))
     assert len(server.requests) == 40
     assert len({request.port for request in server.requests}) <= 8
 

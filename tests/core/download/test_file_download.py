@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from fakes.command import assert_success
 from fakes.files import WEIGHTS, declared, net_at, put, served
 from fakes.running import start_child
 from fakes.waiting import HANG_S, wait_until
@@ -307,7 +308,7 @@ def test_who_waited_goes_on_where_the_first_one_failed(server, fetch):
     first.kill()
     first.communicate(timeout=HANG_S)
     second.communicate(timeout=HANG_S)
-    assert second.returncode == 0
+    assert_success(second)
     assert (fetch.folder / "net.tflite").read_bytes() == WEIGHTS
     assert fetch.left() == ["net.tflite"]
 

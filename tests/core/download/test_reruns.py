@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from fakes.checkout import DOWNLOADER
-from fakes.command import omz_tool, posezoo, printed_alone, run_process
+from fakes.command import Ended, assert_success, omz_tool, posezoo, printed_alone, run_process
 from fakes.files import declared
 from fakes.zoo import model_yml, write_model
 from posezoo.core.files.file_record import fingerprint
@@ -39,7 +39,7 @@ def places(server, tmp_path) -> list[str]:
     return list(map(str, places))
 
 
-def run(way: str, places: list[str], *more: str) -> subprocess.CompletedProcess[str]:
+def run(way: str, places: list[str], *more: str) -> Ended:
     if way == "posezoo":
         return posezoo("download", "net", *places, *more)
     return omz_tool("downloader", "--name", "net", *places, *more)
@@ -50,15 +50,15 @@ def run(way: str, places: list[str], *more: str) -> subprocess.CompletedProcess[
 def test_zeros_with_an_unchanged_fingerprint_are_found_by_verify_and_repaired(
     server, places, tmp_path, way
 ):
-    assert run(way, places).returncode == 0
+    assert_success(run(way, places))
     target = tmp_path / "public" / "net" / "net.bin"
     with open(target, "r+b") as stream:
         stream.write(bytes(len(WEIGHTS)))
     # A failing disk does not change the times.
     remember_written(target, declared("net.bin", WEIGHTS).checksum, written=fingerprint(target))
-    assert run(way, places).returncode == 0
+    assert_success(run(way, places))
     assert not target.read_bytes().strip(b"\0")
-    assert run(way, places, "--verify").returncode == 0
+    assert_success(run(way, places, "--verify"))
     assert target.read_bytes() == WEIGHTS
     assert server.asked("net") == 2  # the cache's entry was the same file
 
@@ -67,7 +67,7 @@ def test_zeros_that_are_written_later_are_found_by_the_record(server, places, tm
     run("downloader.py", places)
     target = tmp_path / "public" / "net" / "net.bin"
     target.write_bytes(bytes(len(WEIGHTS)))
-    assert run("downloader.py", places).returncode == 0
+    assert_success(run("downloader.py", places))
     assert target.read_bytes() == WEIGHTS
 
 

@@ -26,7 +26,7 @@ import pytest
 
 import posezoo
 from fakes.checkout import DOWNLOADER
-from fakes.command import assert_success, heed_interrupts, omz_tool, run_process
+from fakes.command import Ended, assert_success, heed_interrupts, omz_tool, run_process
 from fakes.server import PAGE, Answer, Server
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_model
@@ -156,13 +156,11 @@ def command(zoo: Path, *more: object) -> list[str]:
     return [sys.executable, str(DOWNLOADER), *flags(zoo, *more)]
 
 
-def download(zoo: Path, *more: object, **environ: str) -> subprocess.CompletedProcess[str]:
+def download(zoo: Path, *more: object, **environ: str) -> Ended:
     return omz_tool("downloader", *flags(zoo, *more), cwd=zoo, **environ)
 
 
-def download_in_a_process(
-    zoo: Path, *more: object, **environ: str
-) -> subprocess.CompletedProcess[str]:
+def download_in_a_process(zoo: Path, *more: object, **environ: str) -> Ended:
     return run_process(
         command(zoo, *more),
         cwd=zoo,
@@ -331,7 +329,7 @@ def test_a_signal_ends_it_and_the_next_run_goes_on(zoo, server, number, code, jo
     assert child.returncode == code
     assert "Traceback" not in shown
     assert target.read_bytes() == OLD
-    assert download(zoo).returncode == 0
+    assert_success(download(zoo))
     assert target.read_bytes() == WEIGHTS
     assert "bytes=60000-" in [request.headers["Range"] for request in server.requests]
 
@@ -445,5 +443,5 @@ def test_a_private_authority_is_named_by_a_flag(zoo, tmp_path):
         assert "TLS failed" in refused.stderr
         assert "--ca_bundle FILE" in refused.stderr
         assert (refused.returncode, target.read_bytes()) == (1, OLD)
-        assert download(zoo, "--ca_bundle", tmp_path / "ca.pem").returncode == 0
+        assert_success(download(zoo, "--ca_bundle", tmp_path / "ca.pem"))
     assert target.read_bytes() == WEIGHTS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fakes.command import posezoo, printed, refusal
+from fakes.command import assert_success, posezoo, printed, refusal
 
 MODEL = "mobile_pose_mobilenetv3_small"
 CPU = "--extra-index-url https://download.pytorch.org/whl/cpu"
@@ -36,7 +36,7 @@ def test_nothing_is_downloaded(tmp_path):
 
 def test_the_list_marks_the_models_that_need_it():
     listed = posezoo("list", "--format", "json")
-    assert listed.returncode == 0
+    assert_success(listed)
     lines = posezoo("list").stdout.splitlines()
     (needing,) = [line for line in lines if line.startswith(f"{MODEL} ")]
     (other,) = [line for line in lines if line.startswith("movenet-thunder ")]

@@ -94,7 +94,7 @@ def test_the_ir_has_the_ports_of_model_optimizer_and_passes_its_self_check(
 def test_open_model_zoo_s_own_commands_convert_it_too(generate, tmp_path):
     generate(SMALL)
     where = ("--name", SMALL, "--models_dir", tmp_path / "models", "--output_dir", tmp_path / "out")
-    assert omz_tool("downloader", *where).returncode == 0
+    assert_success(omz_tool("downloader", *where))
     ended = omz_tool(
         "converter", *where, "--precisions", "FP32", "--download_dir", tmp_path / "out"
     )

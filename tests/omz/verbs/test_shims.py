@@ -10,11 +10,14 @@ import pytest
 
 from fakes.command import (
     assert_quiet_success,
+    assert_success,
+    misuse,
     posezoo,
     posezoo_process,
     printed,
     printed_alone,
     refusal,
+    refusal_alone,
     run_process,
 )
 from posezoo.omz.verbs import shims
@@ -71,8 +74,8 @@ def test_the_commands_mean_the_models_of_their_release(tmp_path, release, regist
 
 
 def test_writing_them_again_changes_nothing(tmp_path):
-    assert posezoo("shims", tmp_path).returncode == 0
-    assert posezoo("shims", tmp_path).returncode == 0
+    assert_success(posezoo("shims", tmp_path))
+    assert_success(posezoo("shims", tmp_path))
 
 
 @pytest.mark.parametrize("force", [(), ("--force",)])
@@ -96,7 +99,7 @@ def test_a_shim_of_another_python_is_replaced_only_by_force(tmp_path):
     shim.write_text(good.replace("exec ", "exec /other"))
     refused = refusal(posezoo("shims", tmp_path))
     assert f"{shim}: was written by another posezoo or Python" in refused
-    assert posezoo("shims", tmp_path, "--force").returncode == 0
+    assert_success(posezoo("shims", tmp_path, "--force"))
     assert shim.read_text() == good
 
 
@@ -137,9 +140,8 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
 
 
 def test_without_a_folder_both_kinds_are_named():
-    ended = posezoo("shims")
-    assert ended.returncode == 2
-    assert "name a folder for the commands, or --wheel DIR" in ended.stderr
+    error = misuse(posezoo("shims"))
+    assert "name a folder for the commands, or --wheel DIR" in error
 
 
 def test_a_stand_in_for_an_older_release_lies_beside_the_others_and_says_what_it_cannot_do(
@@ -164,30 +166,27 @@ def test_wheels_that_would_replace_an_older_openvino_are_refused(tmp_path):
     metadata.parent.mkdir(parents=True)
     metadata.write_text("Metadata-Version: 2.1\nName: openvino\nVersion: 2023.0.1\n")
     old = {"PYTHONPATH": str(tmp_path / "site")}
-    ended = posezoo_process("shims", "--wheel", tmp_path / "wheels", **old)
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr.startswith(
+    error = refusal_alone(posezoo_process("shims", "--wheel", tmp_path / "wheels", **old))
+    assert error.startswith(
         "error: this environment has openvino 2023.0.1, which pip would replace"
     )
     assert not (tmp_path / "wheels").exists()
     forced = posezoo_process("shims", "--wheel", tmp_path / "wheels", "--force", **old)
-    assert forced.returncode == 0
+    assert_success(forced)
 
 
 @pytest.mark.parametrize("release", ["9.9", "2024.7.0", "2022.1.5", "2020.4"])
 def test_a_release_that_never_was_is_refused(tmp_path, release):
-    ended = posezoo("shims", "--wheel", tmp_path, "--wheel_version", release)
-    assert ended.returncode == 2
-    assert f"openvino-dev has no release {release}; it has 2021.3" in ended.stderr
-    assert "2023.0.2" in ended.stderr and "2024.6" in ended.stderr
+    error = misuse(posezoo("shims", "--wheel", tmp_path, "--wheel_version", release))
+    assert f"openvino-dev has no release {release}; it has 2021.3" in error
+    assert "2023.0.2" in error and "2024.6" in error
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("release", ["2022.1.0+mine", "newest", "../2022", ""])
 def test_a_wrong_release_is_refused(tmp_path, release):
-    ended = posezoo("shims", "--wheel", tmp_path, "--wheel_version", release)
-    assert ended.returncode == 2
-    assert "expected a release such as 2022.1.0" in ended.stderr
+    error = misuse(posezoo("shims", "--wheel", tmp_path, "--wheel_version", release))
+    assert "expected a release such as 2022.1.0" in error
     assert list(tmp_path.iterdir()) == []
 
 
@@ -200,10 +199,9 @@ def test_a_folder_of_wheels_that_cannot_be_made_is_one_line(tmp_path):
 
 def test_on_windows_no_scripts_of_a_shell_are_written(monkeypatch, tmp_path):
     monkeypatch.setattr(shims, "IS_WINDOWS", True)
-    ended = posezoo("shims", tmp_path / "bin", "--wheel", tmp_path / "wheels")
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr.startswith(f"error: {tmp_path / 'bin'}: ")
-    assert "  hint: posezoo shims --wheel DIR " in ended.stderr
+    error = refusal_alone(posezoo("shims", tmp_path / "bin", "--wheel", tmp_path / "wheels"))
+    assert error.startswith(f"error: {tmp_path / 'bin'}: ")
+    assert "  hint: posezoo shims --wheel DIR " in error
     assert list(tmp_path.iterdir()) == []
 
 

@@ -18,7 +18,16 @@ from threading import Thread
 
 import pytest
 
-from fakes.command import assert_success, heed_interrupts, posezoo, printed, refusal, run_process
+from fakes.command import (
+    Ended,
+    assert_success,
+    heed_interrupts,
+    misuse,
+    posezoo,
+    printed,
+    refusal,
+    run_process,
+)
 from fakes.network import network
 from fakes.npm import PACKAGE, VERSION, make_tarball, serve_registry
 from fakes.quiet_server import QuietServer
@@ -42,7 +51,7 @@ def zoo(tmp_path) -> Path:
     return tmp_path
 
 
-def run(zoo: Path, *args: object, **environ: str) -> subprocess.CompletedProcess[str]:
+def run(zoo: Path, *args: object, **environ: str) -> Ended:
     return posezoo(*args, "--models_dir", zoo / "models", cwd=zoo, **environ)
 
 
@@ -57,9 +66,7 @@ def check(zoo: Path, *args: object) -> dict[str, str]:
     }
 
 
-def elsewhere(
-    zoo: Path, *args: object, mirror: str = "m", **environ: str
-) -> subprocess.CompletedProcess[str]:
+def elsewhere(zoo: Path, *args: object, mirror: str = "m", **environ: str) -> Ended:
     """Another machine: a home of its own, no origin, and the mirror alone."""
     home = zoo / "another"
     home.mkdir(exist_ok=True)
@@ -85,7 +92,7 @@ def test_recorded_outputs_are_mirrored_and_checked(zoo):
     }
     file = declared_file(zoo / "origin" / "a.tflite")
     write_model(zoo / "models", "a", model_yml(files=[file], recorded_outputs=declared))
-    assert run(zoo, "mirror", "create", "m", "--name", "a").returncode == 0
+    assert_success(run(zoo, "mirror", "create", "m", "--name", "a"))
     copied = zoo / "m" / "models" / "public" / "a" / "outputs.safetensors"
     assert (copied.read_bytes(), check(zoo)) == (content, {})
     copied.write_bytes(content[::-1])
@@ -144,10 +151,10 @@ def test_a_second_machine_without_any_network_converts_from_it(tmp_path):
         write_model(tmp_path / "models", "net", onnx_yml(file))
         (tmp_path / "net.onnx").unlink()
         flags = ["--models_dir", "models", "--lock", "team.lock"]
-        assert posezoo("get", "net", "-o", "here", *flags, cwd=tmp_path).returncode == 0
-        assert posezoo("lock", "net", "-o", "here", *flags, cwd=tmp_path).returncode == 0
+        assert_success(posezoo("get", "net", "-o", "here", *flags, cwd=tmp_path))
+        assert_success(posezoo("lock", "net", "-o", "here", *flags, cwd=tmp_path))
         mirrored = posezoo("mirror", "create", "m", "net", *flags, cwd=tmp_path)
-        assert mirrored.returncode == 0
+        assert_success(mirrored)
         assert "warning" not in mirrored.stderr
     command = [
         "unshare",
@@ -177,7 +184,7 @@ def test_a_second_machine_without_any_network_converts_from_it(tmp_path):
 
 def test_a_mirror_says_that_locked_will_convert_nothing_from_it_and_so_does_its_user(zoo):
     made = run(zoo, "mirror", "create", "m", "--name", "a,b")
-    assert made.returncode == 0
+    assert_success(made)
     assert made.stderr.splitlines()[-1] == (
         "warning: a, b: the mirror's lock lists no IR, so --locked refuses conversions there;"
         " to add the IR, run posezoo get, posezoo lock and posezoo mirror create again"
@@ -229,7 +236,7 @@ def _list(zoo: Path, text: str) -> Path:
 
 
 def test_a_part_brings_the_composite_that_it_belongs_to(zoo):
-    assert run(zoo, "mirror", "create", "m", "--name", "first").returncode == 0
+    assert_success(run(zoo, "mirror", "create", "m", "--name", "first"))
     had = elsewhere(zoo, "download", "whole", "-o", "out")
     assert_success(had)
 
@@ -245,7 +252,7 @@ def test_a_model_that_sees_one_person_brings_its_detector(zoo):
         ),
     )
     (zoo / "posezoo.cfg").write_text("[posezoo]\ndetector = b\n")
-    assert run(zoo, "mirror", "create", "m", "pose").returncode == 0
+    assert_success(run(zoo, "mirror", "create", "m", "pose"))
     assert {path.parent.name for path in (zoo / "m" / "models").rglob("model.yml")} == {"b", "pose"}
     (zoo / "posezoo.cfg").unlink()
     planned = printed(run(zoo, "mirror", "create", "m2", "pose", "--dry_run"))
@@ -283,7 +290,7 @@ def test_a_run_that_was_killed_is_resumed(zoo):
             time.sleep(0.02)
         child.send_signal(signal.SIGKILL)
         child.wait()
-        assert run(zoo, "mirror", "create", "m", "large").returncode == 0
+        assert_success(run(zoo, "mirror", "create", "m", "large"))
         assert server.requests[1].headers["Range"] is not None
     assert check(zoo) == {}
     assert not list((zoo / "m").rglob("*.part"))
@@ -385,7 +392,7 @@ def test_an_archive_that_only_its_members_pin_is_had_by_the_locks_digest(zoo):
     }
     steps = [{"$type": "unpack_archive", "format": "zip", "file": "net.zip"}]
     write_model(zoo / "models", "packed", model_yml(files=[loose], postprocessing=steps))
-    assert run(zoo, "mirror", "create", "m", "packed").returncode == 0
+    assert_success(run(zoo, "mirror", "create", "m", "packed"))
     (zoo / "net.zip").unlink()
     again = run(zoo, "mirror", "create", "m", "packed")
     assert_success(again)
@@ -400,16 +407,16 @@ def test_a_file_without_a_pin_is_trusted_once_and_held_to_elsewhere(zoo):
     write_model(zoo / "models", "a", model_yml(files=[{**loose, "checksum": "unknown"}]))
     refused = refusal(run(zoo, "mirror", "create", "m", "a"))
     assert "error: a.tflite: no checksum" in refused
-    assert run(zoo, "mirror", "create", "m", "a", "--trust_on_first_use").returncode == 0
+    assert_success(run(zoo, "mirror", "create", "m", "a", "--trust_on_first_use"))
     shutil.rmtree(zoo / "origin")
-    assert elsewhere(zoo, "download", "a", "-o", "out").returncode == 0
+    assert_success(elsewhere(zoo, "download", "a", "-o", "out"))
     assert check(zoo) == {}
 
 
 def test_an_older_registry_does_not_fill_a_newer_mirror(zoo):
     content = model_yml(files=[declared_file(zoo / "origin" / "a.tflite")])
     write_model(zoo / "models", "a", {**content, "revision": 2})
-    assert run(zoo, "mirror", "create", "m", "a").returncode == 0
+    assert_success(run(zoo, "mirror", "create", "m", "a"))
     write_model(zoo / "models", "a", content)
     refused = refusal(run(zoo, "mirror", "create", "m", "a"))
     assert "older than the lock's: revision 1, the lock's is 2" in refused
@@ -425,9 +432,8 @@ def test_a_folder_that_is_no_mirror_and_missing_names_are_reported(zoo):
         (("--all", "--name", "a"), "either name models or use --all"),
         (("--list", _list(zoo, "# none\n")), "models.lst names no model"),
     ):
-        wrong = run(zoo, "mirror", "create", "m", *words)
-        assert wrong.returncode == 2
-        assert problem in wrong.stderr
+        wrong = misuse(run(zoo, "mirror", "create", "m", *words))
+        assert problem in wrong
     assert "no model is called 'x'" in run(zoo, "mirror", "create", "m", "x").stderr
 
 
@@ -448,12 +454,12 @@ def test_terms_that_are_not_allowed_are_not_mirrored(zoo):
 
 
 def test_a_mirror_follows_models_that_move_and_loses_those_that_leave(zoo):
-    assert run(zoo, "mirror", "create", "m", "--all").returncode == 0
+    assert_success(run(zoo, "mirror", "create", "m", "--all"))
     models = zoo / "models" / "public"
     (models / "b").rename(models / "whole" / "b")
     write_composite(zoo / "models", "whole", ["first", "second", "b"])
     shutil.rmtree(models / "a")
-    assert run(zoo, "mirror", "create", "m", "--all").returncode == 0
+    assert_success(run(zoo, "mirror", "create", "m", "--all"))
     assert check(zoo) == {}
     got = posezoo("download", "whole", "--models_dir", "m/models", "-o", "out", cwd=zoo)
     assert_success(got)
@@ -464,5 +470,5 @@ def test_a_mirror_follows_models_that_move_and_loses_those_that_leave(zoo):
     assert check(zoo) == {}
     assert "a.tflite" not in (zoo / "m" / "posezoo.lock").read_text()
     wrong = posezoo("mirror", "create", "m", "--name", "nanodet-g", "--prune", "--dry_run", cwd=zoo)
-    assert wrong.returncode == 0
+    assert_success(wrong)
     assert check(zoo) == {}
