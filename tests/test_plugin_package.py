@@ -151,8 +151,7 @@ def test_a_file_of_an_added_format_becomes_ir(installed, tmp_path, words):
     assert_success(ended)
     assert (tmp_path / "net.xml").is_file()
     (tmp_path / "net.masked").write_bytes(b"spoilt")
-    error = refusal(run())
-    assert "net.masked: not a masked ONNX file, but something else" in error
+    assert "net.masked: not a masked ONNX file, but something else" in refusal(run())
 
 
 def test_models_are_listed_by_an_added_format(installed, registry, tmp_path):
@@ -223,8 +222,7 @@ def test_an_added_verb_is_run_and_in_the_help(installed, registry, tmp_path):
     assert "installed packages:\n  todo        list models whose description is not fin" in shown
     without = posezoo_process("help", "--all")
     assert without.returncode == 0 and "todo" not in without.stdout
-    misspelt = misuse(posezoo_process("tofo", **installed))
-    assert "todo" in misspelt
+    assert "todo" in misuse(posezoo_process("tofo", **installed))
 
 
 @pytest.mark.slow

@@ -87,5 +87,4 @@ def test_a_download_shows_the_revision_unless_it_is_the_first(zoo):
 
 def test_a_model_that_replaces_itself_is_refused(zoo):
     write_model(zoo / "models", "loop", model_yml(deprecated={"since": "0.2.0", "use": "loop"}))
-    error = refusal(run(zoo, "info", "loop"))
-    assert "deprecated.use: is the model itself" in error
+    assert "deprecated.use: is the model itself" in refusal(run(zoo, "info", "loop"))

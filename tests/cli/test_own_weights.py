@@ -276,8 +276,7 @@ def test_open_model_zoos_converter_converts_custom_weights(zoo, checkpoint, tmp_
     ],
 )
 def test_incompatible_flags_are_wrong_usage(args, said):
-    error = misuse(posezoo("convert", *args))
-    assert said in error
+    assert said in misuse(posezoo("convert", *args))
 
 
 def test_onnx_is_not_written_beside_an_ir_of_other_weights(converted, other):
@@ -418,8 +417,7 @@ def test_verbs_that_describe_models_take_a_checkpoint(twelve):
     assert facts["outputs"][0]["shape"] == [1, 12, 64, 48]
     assert facts["registry"] is None
     for verb in ("card", "plan"):
-        output = printed(posezoo(verb, twelve))
-        assert name_of(twelve) in output
+        assert name_of(twelve) in printed(posezoo(verb, twelve))
 
 
 @pytest.mark.slow

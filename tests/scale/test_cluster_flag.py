@@ -287,8 +287,7 @@ def test_the_end_of_the_scheduler_is_one_line(zoo):
 
 @pytest.mark.parametrize("value", ["local:0", "local:x", "somewhere", "tcp://host", ""])
 def test_another_value_is_refused_with_what_is_expected(value):
-    error = misuse(posezoo("get", "--all", f"--cluster={value}"))
-    assert "expected local, local:N" in error
+    assert "expected local, local:N" in misuse(posezoo("get", "--all", f"--cluster={value}"))
 
 
 def test_an_interrupt_ends_all_processes(zoo):

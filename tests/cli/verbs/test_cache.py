@@ -200,8 +200,7 @@ def test_what_is_no_entry_is_left_alone(places, tmp_path):
     ],
 )
 def test_wrong_usage_ends_with_2(words, says):
-    told = misuse(posezoo("cache", *words))
-    assert says in told
+    assert says in misuse(posezoo("cache", *words))
 
 
 def test_a_cache_that_cannot_be_read_is_one_line(tmp_path):

@@ -80,6 +80,5 @@ def test_a_whole_model_needs_no_network(server, places, more):
     if subprocess.run([*away, "true"], capture_output=True, check=False).returncode:
         pytest.skip("cannot take the network away here")
     command = [*away, sys.executable, str(DOWNLOADER), "--name", "net", *places, *more]
-    output = printed_alone(run_process(command))
-    assert "it is here and verified" in output
+    assert "it is here and verified" in printed_alone(run_process(command))
     assert server.requests == []

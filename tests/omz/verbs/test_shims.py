@@ -140,8 +140,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
 
 
 def test_without_a_folder_both_kinds_are_named():
-    error = misuse(posezoo("shims"))
-    assert "name a folder for the commands, or --wheel DIR" in error
+    assert "name a folder for the commands, or --wheel DIR" in misuse(posezoo("shims"))
 
 
 def test_a_stand_in_for_an_older_release_lies_beside_the_others_and_says_what_it_cannot_do(

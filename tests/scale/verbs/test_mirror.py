@@ -405,8 +405,7 @@ def test_an_archive_that_only_its_members_pin_is_had_by_the_locks_digest(zoo):
 def test_a_file_without_a_pin_is_trusted_once_and_held_to_elsewhere(zoo):
     loose = {**declared_file(zoo / "origin" / "a.tflite"), "size": "unknown", "max_size": 9999}
     write_model(zoo / "models", "a", model_yml(files=[{**loose, "checksum": "unknown"}]))
-    refused = refusal(run(zoo, "mirror", "create", "m", "a"))
-    assert "error: a.tflite: no checksum" in refused
+    assert "error: a.tflite: no checksum" in refusal(run(zoo, "mirror", "create", "m", "a"))
     assert_success(run(zoo, "mirror", "create", "m", "a", "--trust_on_first_use"))
     shutil.rmtree(zoo / "origin")
     assert_success(elsewhere(zoo, "download", "a", "-o", "out"))
@@ -432,8 +431,7 @@ def test_a_folder_that_is_no_mirror_and_missing_names_are_reported(zoo):
         (("--all", "--name", "a"), "either name models or use --all"),
         (("--list", _list(zoo, "# none\n")), "models.lst names no model"),
     ):
-        wrong = misuse(run(zoo, "mirror", "create", "m", *words))
-        assert problem in wrong
+        assert problem in misuse(run(zoo, "mirror", "create", "m", *words))
     assert "no model is called 'x'" in run(zoo, "mirror", "create", "m", "x").stderr
 
 
