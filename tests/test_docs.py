@@ -34,6 +34,7 @@ from fakes.pages import (
     environ_of,
     put_on_path,
 )
+from fakes.when_used import needs
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
 from posezoo.pages.cards.card_reader import ParsedCard, parse_card
@@ -127,7 +128,7 @@ def put_on_desk(desk: Path, shared: Path, photos: Path, text: str) -> None:
         (desk / "net.cfg").rename(desk / "yolov3-tiny.cfg")
         squeeze_net().save(desk, "deploy").rename(desk / "res10.caffemodel")
     if "mine.pth" in text:
-        torch = pytest.importorskip("torch", reason="needs torch")
+        torch = needs("torch")
         torch.manual_seed(0)
         weights = posezoo.network("mobile_pose_mobilenetv3_small", pretrained=False).state_dict()
         torch.save(weights, desk / "mine.pth")

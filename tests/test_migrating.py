@@ -19,6 +19,7 @@ from fakes.command import Ended, assert_success, posezoo_process, run_process
 from fakes.model_optimizer import ENVIRONMENT, needs_mo
 from fakes.network import network
 from fakes.pages import ROOT, blocks, commands
+from fakes.when_used import needs
 from fakes.zoo import declared_file, omz_yml, write_model
 from posezoo.cli.main import create_parser
 from posezoo.omz.commands import converter, downloader, info_dumper, quantizer
@@ -52,7 +53,7 @@ def user(tmp_path, links, mirror):
 
     What the page downloads comes from the mirror, and resnet-50-tf is a small network.
     """
-    pip = pytest.importorskip("pip", reason="needs pip")
+    pip = needs("pip")
     packages = tmp_path / "packages"
     packages.mkdir()
     for path in map(Path, sys.path):

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from fakes.command import Ended, assert_quiet_success, assert_success, posezoo, printed, refusal
+from fakes.when_used import needs
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.ir.people_metadata import digest_network
 from posezoo.core.ir.provenance import SHIFT, OutputCheck, read_provenance
@@ -27,7 +28,7 @@ STATES = Path(__file__).parent / "golden" / "state"
 @pytest.fixture(params=sorted(STATES.glob("machine-*.tar.gz")), ids=lambda path: path.name[:-7])
 def state(request, tmp_path, monkeypatch) -> Path:
     """A folder as the older posezoo left it; since then, a new release has described its model anew."""
-    pytest.importorskip("openvino", reason="needs openvino")
+    needs("openvino")
     with tarfile.open(request.param) as archive:
         archive.extractall(tmp_path, filter="data")
     declaration = tmp_path / "models" / "public" / "net" / "model.yml"

@@ -18,6 +18,7 @@ import posezoo as posezoo_package
 from fakes import graphs
 from fakes.command import assert_success, posezoo, printed, refusal, run_process
 from fakes.region_networks import attributes_network, publish_ir
+from fakes.when_used import needs
 from fakes.zoo import declared_file, omz_yml, write_composite, write_model
 from posezoo.core.registry import open_registry
 from posezoo.measure.coco import read_class_dataset
@@ -76,7 +77,7 @@ def classifier(tmp_path_factory) -> tuple[Path, tuple[object, ...]]:
 
 def published_scores(network: Path, pixels: np.ndarray) -> np.ndarray:
     """The scores by ONNX Runtime, of an image of 256 x 256, prepared as Open Model Zoo's accuracy-check.yml says."""
-    onnxruntime = pytest.importorskip("onnxruntime", reason="needs onnxruntime")
+    onnxruntime = needs("onnxruntime")
     rgb = pixels[16:240, 16:240, ::-1]
     data = ((rgb - np.float32(MEAN)) / np.float32(SCALE)).transpose(2, 0, 1)[None]
     session = onnxruntime.InferenceSession(str(network), providers=["CPUExecutionProvider"])
@@ -204,7 +205,7 @@ def test_a_folder_for_each_class_is_a_data_set(classifier, pictures, tmp_path):
 
 @pytest.mark.slow
 def test_a_classifier_is_quantized_and_its_accuracy_is_compared(classifier, pictures, tmp_path):
-    pytest.importorskip("nncf", reason="needs nncf")
+    needs("nncf")
     network, flags = classifier
     files = sorted(pictures.glob("*.png"))
     best = [int(published_scores(network, cv2.imread(str(path))).argmax()) for path in files]

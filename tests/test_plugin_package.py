@@ -17,6 +17,7 @@ import yaml
 from fakes.command import assert_success, misuse, posezoo_process, refusal, run_process
 from fakes.network import HEIGHT, WIDTH, image_of, network, output_of
 from fakes.waiting import HANG_S
+from fakes.when_used import needs
 from fakes.zoo import model_yml, write_model
 from posezoo import api
 from posezoo.core.declarations.model import Framework
@@ -118,7 +119,7 @@ def test_doctor_lists_the_parts_with_their_package(installed):
 
 @pytest.mark.slow
 def test_a_model_of_an_added_format_from_an_added_source_becomes_ir(installed, registry, tmp_path):
-    pytest.importorskip("openvino", reason="needs openvino")
+    needs("openvino")
     places = ("--models_dir", registry, "--output_dir", tmp_path / "out")
     ended = posezoo_process("get", "masked-net", *places, cwd=tmp_path, **installed)
     assert_success(ended)
@@ -135,7 +136,7 @@ def test_a_model_of_an_added_format_from_an_added_source_becomes_ir(installed, r
     ids=["translate", "mo"],
 )
 def test_a_file_of_an_added_format_becomes_ir(installed, tmp_path, words):
-    pytest.importorskip("openvino", reason="needs openvino")
+    needs("openvino")
 
     def run():
         command = [sys.executable, "-m", *words]
@@ -176,7 +177,7 @@ def test_an_added_rule_is_checked_and_files_of_another_framework_than_an_added_o
 
 @pytest.mark.slow
 def test_the_inputs_of_an_added_format_are_drafted(installed, tmp_path):
-    pytest.importorskip("openvino", reason="needs openvino")
+    needs("openvino")
     published = tmp_path / "net.masked"
     published.write_bytes(bytes(byte ^ 0xFF for byte in network("onnx")))
     words = ("--from", published, "--license", "MIT", "--models_dir", tmp_path / "models")
@@ -190,7 +191,7 @@ def test_the_inputs_of_an_added_format_are_drafted(installed, tmp_path):
 
 @pytest.mark.slow
 def test_an_added_decoder_is_put_into_an_ir(installed, tmp_path):
-    openvino = pytest.importorskip("openvino", reason="needs openvino")
+    openvino = needs("openvino")
     write_masked_model(
         tmp_path / "zoo",
         "point-net",
@@ -233,7 +234,7 @@ def test_an_added_decoder_and_an_added_network_are_found_by_name(installed):
         "print(pose.keypoints[16].tolist())"
     )
     assert run_python(decode, installed) == "[50.0, 50.0, 0.5]"
-    pytest.importorskip("torch", reason="needs torch")
+    needs("torch")
     build = (
         "import posezoo; print(type(posezoo.network('one_convolution', pretrained=False)).__name__)"
     )

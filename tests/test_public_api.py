@@ -21,8 +21,9 @@ from fakes.command import assert_quiet_success, assert_success, run_process
 from fakes.command import posezoo as posezoo_command
 from fakes.stated_inputs import ULTRALYTICS, write_whole_input
 from fakes.videos import stretch_pixels
+from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, write_model
-from posezoo.core.declarations.model import NetworkChoice, Precision
+from posezoo.core.declarations.model import NetworkChoice
 from posezoo.core.errors import ImageError, ImageWarning
 from posezoo.core.events import (
     ConversionStarted,
@@ -31,12 +32,7 @@ from posezoo.core.events import (
     WarningIssued,
     ignore_event,
 )
-from posezoo.core.pipeline.get import download
-from posezoo.core.pipeline.plan import make_plan
-from posezoo.core.pipeline.zoo_context import open_context
-from posezoo.core.resolve.resolution import resolve_model
-from posezoo.core.settings import read_settings, to_settings
-from posezoo.networks.custom_weights import spec_with_checkpoint, write_random_checkpoint
+from posezoo.networks.custom_weights import write_random_checkpoint
 from posezoo.run.images import SAMPLE_PHOTOS, read_image, write_image
 
 ASTRONAUT = "f1e156f84f0035b7605d3a41ebf40277770e4971e301822c37a0441e9707a14832af88b24dff68d4f5801eb3bf1f9ce3"
@@ -239,7 +235,7 @@ def test_a_path_that_is_no_image_is_explained(model, tmp_path):
 
 
 def test_a_tensor_of_pytorch_is_made_an_array(model):
-    torch = pytest.importorskip("torch", reason="needs torch")
+    torch = needs("torch")
     last = torch.from_numpy(IMAGE)
     for tensor in (last, last.permute(2, 0, 1)):
         with pytest.raises(posezoo.PosezooError, match="not Tensor") as caught:
@@ -384,8 +380,6 @@ def test_what_cannot_be_meant_is_answered_with_a_hint():
     with pytest.raises(posezoo.PosezooError) as caught:
         posezoo.get("blazepose-ful")
     assert caught.value.hint == "did you mean blazepose-full?"
-    with pytest.raises(posezoo.PosezooError, match="no precision is called 'FP64'"):
-        posezoo.get("blazepose-full", precision="FP64")
     with pytest.raises(posezoo.PosezooError, match="unknown setting 'outputdir'"):
         posezoo.get("blazepose-full", outputdir="x")
 
@@ -432,7 +426,7 @@ def test_a_precision_is_suggested_that_the_model_has(name, precision, hint):
 
 
 def test_weights_of_one_s_own_become_ir_where_the_command_line_puts_them(shared, tmp_path):
-    pytest.importorskip("torch", reason="needs torch")
+    needs("torch")
     name = "mobile_pose_mobilenetv3_small"
     file = shared / "data" / "checkpoints" / f"{name}.params"
     actual = tmp_path / "mine.params"
@@ -466,7 +460,7 @@ def test_weights_of_one_s_own_become_ir_where_the_command_line_puts_them(shared,
 def test_loaded_weights_of_one_s_own_never_take_the_place_of_the_published(
     shared, tmp_path, model_name
 ):
-    pytest.importorskip("torch", reason="needs torch")
+    needs("torch")
     name = "mobile_pose_mobilenetv3_small"
     file = shared / "data" / "checkpoints" / f"{name}.params"
     posezoo.load(name, checkpoint=file, model_name=model_name, detector=None, weights_dir=tmp_path)
@@ -479,30 +473,9 @@ def test_loaded_weights_of_one_s_own_never_take_the_place_of_the_published(
     assert [xml.relative_to(tmp_path) for xml in tmp_path.rglob("*.xml")] == [place]
 
 
-def test_what_is_fetched_beside_weights_of_one_s_own_never_lands_on_them(tmp_path):
-    other = tmp_path / "other.tflite"
-    other.write_bytes(b"another model's file")
-    actual = tmp_path / "mine.params"
-    actual.write_bytes(params({"x": np.zeros(3, np.float32)}))
-    write_model(tmp_path / "models", "other", model_yml(files=[declared_file(other)]))
-    flags = {"models_dir": (tmp_path / "models",), "weights_dir": tmp_path / "out"}
-    context = open_context(to_settings(read_settings(flags)))
-    before = actual.read_bytes()
-    own = spec_with_checkpoint("lightweight_openpose", actual)
-    resolved = resolve_model(own, (), context, checkpoint=actual)
-    assert resolved.layout.file_path(own, own.files[0]) == actual
-    resolved = resolve_model(context.registry.find("other"), (Precision.FP16,), context)
-    download(make_plan(resolved, context), context)
-    (file,) = (resolved.layout.file_path(resolved.spec, file) for file in resolved.spec.files)
-    assert file.read_bytes() == b"another model's file"
-    assert file == tmp_path / "out" / "public" / "other" / "other.tflite"
-    assert actual.read_bytes() == before
-    assert not (tmp_path / ".posezoo").exists()
-
-
 @pytest.mark.slow
 def test_weights_of_one_s_own_are_ready_to_use_by_the_model_s_name_and_by_the_network_s(tmp_path):
-    torch = pytest.importorskip("torch", reason="needs torch")
+    torch = needs("torch")
     from networks.published import awake
 
     torch.manual_seed(0)
@@ -524,7 +497,7 @@ def test_weights_of_one_s_own_are_ready_to_use_by_the_model_s_name_and_by_the_ne
 
 @pytest.mark.slow
 def test_the_file_of_one_s_own_weights_is_loaded_like_a_model(shared, tmp_path):
-    pytest.importorskip("torch", reason="needs torch")
+    needs("torch")
     file = shared / "data" / "checkpoints" / "mobile_pose_mobilenetv3_small.params"
     skeleton = tmp_path / "numbered.yml"
     skeleton.write_text(f"keypoints: [{', '.join(f'point_{n}' for n in range(17))}]\n", "utf-8")
@@ -580,7 +553,7 @@ def test_what_cannot_be_meant_of_one_s_own_weights_is_one_line(tmp_path):
 
 @pytest.mark.slow
 def test_network_gives_a_module_with_the_weights_of_a_file_or_without_any(shared):
-    torch = pytest.importorskip("torch", reason="needs torch")
+    torch = needs("torch")
     name = "mobile_pose_mobilenetv3_small"
     file = shared / "data" / "checkpoints" / f"{name}.params"
     trained, initial = (
@@ -599,7 +572,7 @@ def test_network_gives_a_module_with_the_weights_of_a_file_or_without_any(shared
 
 
 def test_network_brings_the_zoo_s_weights_where_a_model_has_them(shared, tmp_path):
-    torch = pytest.importorskip("torch", reason="needs torch")
+    torch = needs("torch")
     name = "mobile_pose_mobilenetv3_small"
     file = shared / "data" / "checkpoints" / f"{name}.params"
     zoo = {"models_dir": (tmp_path / "models",), "weights_dir": tmp_path / "out"}

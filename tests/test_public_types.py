@@ -10,6 +10,7 @@ import pytest
 from fakes.checkout import ROOT
 from fakes.command import run_process
 from fakes.pages import blocks
+from fakes.when_used import needs
 
 SCRIPT = """
 import posezoo
@@ -42,7 +43,7 @@ posezoo.load(min_person_scor=0.3)
 
 @pytest.mark.slow
 def test_a_type_checker_knows_the_values_of_a_users_script(tmp_path):
-    pytest.importorskip("mypy", reason="needs mypy")
+    needs("mypy")
     (readme,) = blocks(ROOT / "README.md", "python")
     for name, script in (("script", SCRIPT), ("readme", readme), ("wrong", WRONG)):
         (tmp_path / f"{name}.py").write_text(script)

@@ -11,6 +11,7 @@ import pytest
 from fakes.browser import BROKEN_NAMES, Browser
 from fakes.command import assert_success, run_process
 from fakes.pages import ROOT
+from fakes.when_used import needs
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +23,7 @@ LOADED = re.compile(
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
-    pytest.importorskip("sphinx", reason="needs sphinx")
+    needs("sphinx")
     folder = tmp_path_factory.mktemp("site")
     flags = ["--fail-on-warning", "--quiet", "--builder", "html", "--conf-dir", "docs"]
     command = [

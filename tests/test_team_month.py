@@ -16,6 +16,7 @@ from fakes.checkout import git, require_git
 from fakes.command import Ended, posezoo
 from fakes.network import network
 from fakes.server import Server
+from fakes.when_used import needs
 
 pytestmark = pytest.mark.slow
 
@@ -65,7 +66,7 @@ def pull(folder: Path, other: Path) -> bool:
 @pytest.fixture
 def team(tmp_path):
     """Anna's zoo of three models, which a server has, and Ben's clone of it."""
-    pytest.importorskip("openvino", reason="needs openvino")
+    needs("openvino")
     require_git()
     anna, ben = tmp_path / "anna", tmp_path / "ben"
     anna.mkdir()

@@ -13,13 +13,14 @@ import pytest
 from fakes.command import run_process
 from fakes.hands import draw_hand
 from fakes.pages import MARK, ROOT, blocks, environ_of, put_on_path
+from fakes.when_used import needs
 
 PAGE = ROOT / "docs" / "howto" / "your_network.md"
 
 
 def write_hand(path: Path) -> None:
     """Heat maps of 21 keypoints, from a convolution."""
-    helper = pytest.importorskip("onnx", reason="needs onnx").helper
+    helper = needs("onnx").helper
     from fakes import graphs
 
     weights = np.random.default_rng(0).normal(0, 0.05, (21, 3, 4, 4)).astype(np.float32)

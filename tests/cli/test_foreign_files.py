@@ -11,6 +11,7 @@ import pytest
 
 from fakes.checkout import ROOT
 from fakes.command import omz_tool, posezoo, printed_alone, refusal
+from fakes.when_used import needs
 
 KINDS = {
     "net.h5": ("a network of Keras", "keras.models.load_model('net.h5').export('net')"),
@@ -122,7 +123,7 @@ def test_convert_names_no_flag_of_another_command(tmp_path):
 
 
 def test_a_network_of_ultralytics_is_exported_with_their_program(tmp_path):
-    torch = pytest.importorskip("torch", reason="needs torch")
+    torch = needs("torch")
 
     kind = type("PoseModel", (torch.nn.Module,), {"__module__": "ultralytics.nn.tasks"})
     module = type(torch)("ultralytics.nn.tasks")

@@ -21,11 +21,12 @@ from fakes.command import Ended, omz_tool, posezoo
 from fakes.exports import write_zoo
 from fakes.irs import write_ir
 from fakes.source import nodes_in
+from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, omz_yml, write_model
 from posezoo.core.errors import install_command
 from test_hints import ROOT, SOURCES, VERBS, hints_of
 
-onnx = pytest.importorskip("onnx", reason="needs onnx")
+onnx = needs("onnx")
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 
 #: Words of a hint, the commands whose last one shows it, and what it advises, where $ is its command. -M is

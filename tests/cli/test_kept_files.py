@@ -10,6 +10,7 @@ import pytest
 
 from fakes.command import assert_success, omz_tool, posezoo
 from fakes.network import network
+from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.declarations.model import SourceFile
 from posezoo.core.declarations.sources import FileSource
@@ -115,7 +116,7 @@ def test_a_link_to_other_bytes_is_kept_too(zoo):
 
 
 def test_an_ir_and_a_record_that_the_user_changed_are_kept(tmp_path):
-    pytest.importorskip("openvino", reason="needs openvino")
+    needs("openvino")
     (tmp_path / "net.onnx").write_bytes(network("onnx"))
     declared = model_yml(framework="onnx", files=[declared_file(tmp_path / "net.onnx")],
         inputs=[{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW", "color": "BGR"}],

@@ -8,6 +8,7 @@ import pytest
 
 from fakes.command import assert_success, posezoo, refusal
 from fakes.network import network
+from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, write_model
 
 MINE = b"my own bytes\n"
@@ -47,7 +48,7 @@ class Zoo:
 
 @pytest.fixture
 def zoo(tmp_path) -> Zoo:
-    pytest.importorskip("openvino", reason="needs openvino")
+    needs("openvino")
     return Zoo(tmp_path)
 
 

@@ -13,6 +13,7 @@ import pytest
 from fakes.command import assert_quiet_success, assert_success, posezoo, refusal
 from fakes.network import network
 from fakes.soak import soak_repeated
+from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.cli import main as verbs
 from posezoo.omz.commands import converter, downloader, info_dumper, mo, quantizer, verifier
@@ -161,7 +162,7 @@ def test_in_the_folder_of_an_input_only_our_own_files_are_replaced(tmp_path):
 
 def test_a_file_of_the_user_in_a_models_folder_is_kept_under_another_name(tmp_path):
     """Neither a download nor a conversion replaces it; our own earlier files are replaced."""
-    pytest.importorskip("openvino", reason="needs openvino")
+    needs("openvino")
     (tmp_path / "net.onnx").write_bytes(network("onnx"))
     image = {"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW", "color": "BGR"}
     outputs = [{"name": "heatmaps", "shape": [1, 2, 12, 20]}]

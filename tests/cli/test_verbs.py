@@ -107,14 +107,6 @@ def test_a_dry_run_of_convert_names_the_missing_file_and_fails_as_the_run_would(
     assert not (zoo / "out").exists()
 
 
-def test_an_invalid_model_yml_fails_alone_before_any_request(zoo):
-    write_model(zoo / "models", "bad", "files: [")
-    good = run(zoo, "download", "a", "-o", zoo / "out")
-    assert_success(good)
-    error = refusal(run(zoo, "download", "--all", "-o", zoo / "out"))
-    assert f"error: {zoo}/models/public/bad/model.yml:2:1: not YAML" in error
-
-
 def test_verify_reads_every_byte_again(zoo):
     run(zoo, "download", "a", "b", "-o", zoo / "out")
     good = printed(run(zoo, "verify", "a", "b", "-o", zoo / "out"))

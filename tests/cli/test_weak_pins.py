@@ -10,6 +10,7 @@ import pytest
 
 import posezoo as posezoo_api
 from fakes.command import Ended, assert_success, omz_tool, posezoo, refusal
+from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.declarations.model import NetworkChoice
 from posezoo.networks.custom_weights import write_random_checkpoint
@@ -138,7 +139,7 @@ def test_the_lock_is_beside_the_posezoo_cfg_in_use(zoo, monkeypatch):
 
 @pytest.mark.slow
 def test_trusted_files_are_converted_from_onnx_and_pytorch_too(tmp_path, monkeypatch):
-    pytest.importorskip("torch", reason="needs torch")
+    needs("torch")
     network, weights = NetworkChoice("mobile_pose_mobilenetv3_small"), tmp_path / "weights.pth"
     write_random_checkpoint(network, weights)
     loose = {

@@ -14,6 +14,7 @@ import pytest
 from fakes.checkout import ROOT
 from fakes.command import Ended, assert_success, omz_tool, posezoo, printed, run_process
 from fakes.network import network
+from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, onnx_yml, write_composite, write_model
 
 TOOLS = ROOT / "tools" / "downloader"
@@ -172,7 +173,7 @@ def test_cards_records_and_partial_downloads_are_not_untracked(zoo):
 
 
 def test_a_conversion_leaves_no_untracked_file(tmp_path):
-    pytest.importorskip("openvino", reason="needs openvino")
+    needs("openvino")
     (tmp_path / "net.onnx").write_bytes(network("onnx"))
     file = declared_file(tmp_path / "net.onnx")
     write_model(tmp_path / "models", "net", onnx_yml(file, skeleton="coco-17"))
@@ -187,7 +188,7 @@ def test_a_conversion_leaves_no_untracked_file(tmp_path):
 
 
 def test_what_0_2_0_found_out_on_devices_is_no_extra_file_and_is_removed(tmp_path):
-    pytest.importorskip("openvino", reason="needs openvino")
+    needs("openvino")
     (tmp_path / "net.onnx").write_bytes(network("onnx"))
     write_model(tmp_path / "models", "net", onnx_yml(declared_file(tmp_path / "net.onnx")))
     assert_success(run(tmp_path, "get", "net"))

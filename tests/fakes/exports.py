@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pytest
 
+from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, write_model
 
 DOCUMENTS = ("README.md", "NOTICE")
@@ -38,7 +38,7 @@ def write_network(path: Path, weights: np.ndarray, width: int = 48) -> None:
     Args:
         width: of the image, which is 64 pixels high.
     """
-    helper = pytest.importorskip("onnx", reason="needs onnx").helper
+    helper = needs("onnx").helper
     from fakes import graphs
 
     node = helper.make_node("Conv", ["image", "weights"], ["heatmaps"], "conv", strides=[4, 4])

@@ -22,6 +22,7 @@ from fakes.ssd import PIPELINE as SSD_PIPELINE
 from fakes.ssd import SIZE, Ssd
 from fakes.two_stage import PIPELINE as TWO_STAGE_PIPELINE
 from fakes.two_stage import TwoStage
+from fakes.when_used import needs
 from fakes.yolo import CONFIG, yolo_v2, yolo_v3
 from formats.object_detection.test_object_detection import detector_spec, draw_picture
 from omz import projects
@@ -460,7 +461,7 @@ def test_the_function_takes_a_shape_of_openvino(folder):
 
 
 def test_the_function_converts_a_module_of_pytorch(folder):
-    torch = pytest.importorskip("torch", reason="needs torch")
+    torch = needs("torch")
 
     class Network(torch.nn.Module):
         def __init__(self) -> None:

@@ -25,6 +25,7 @@ from fakes.command import (
     run_process,
 )
 from fakes.network import network
+from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, omz_yml, onnx_yml, write_composite, write_model
 from posezoo.core.events import DownloadFinished
 from posezoo.core.registry import open_registry
@@ -207,7 +208,7 @@ def test_the_hint_is_the_most_similar_name(zoo):
 @pytest.fixture
 def convertible(tmp_path):
     """A model whose file is here, ready to be converted."""
-    pytest.importorskip("openvino", reason="needs openvino")
+    needs("openvino")
     (tmp_path / "net.onnx").write_bytes(network("onnx"))
     write_model(tmp_path / "models", "net", onnx_yml(declared_file(tmp_path / "net.onnx")))
     assert_success(run("downloader", tmp_path, "--name", "net"))
@@ -528,7 +529,7 @@ def test_a_model_that_was_downloaded_in_one_precision_verifies(mirror, tmp_path)
 @pytest.fixture
 def of_an_archive(tmp_path):
     """What Open Model Zoo's own downloader leaves of a model in an archive: the unpacked file."""
-    pytest.importorskip("openvino", reason="needs openvino")
+    needs("openvino")
     with zipfile.ZipFile(tmp_path / "net.zip", "w") as archive:
         archive.writestr("net.onnx", network("onnx"))
     steps = [{"$type": "unpack_archive", "format": "zip", "file": "net.zip"}]

@@ -26,6 +26,7 @@ from fakes.command import Ended, assert_quiet_success, assert_success, posezoo_p
 from fakes.pages import ROOT
 from fakes.server import Server
 from fakes.soak import soak
+from fakes.when_used import needs
 from omz.replay_zoo import GeneratedZoo
 from posezoo import networks
 from posezoo.core.download.options import DownloadOptions
@@ -151,7 +152,7 @@ def find_python(version: str = PYTHON) -> Path | None:
 
 def write_weights(name: str, zoo: Path, server: Server) -> None:
     """Serve and declare a checkpoint that fits the network of a model, in place of generated text."""
-    torch = pytest.importorskip("torch", reason="needs torch")
+    torch = needs("torch")
     spec = with_declared_network(Registry([zoo]).find(name))
     stream = io.BytesIO()
     torch.save(networks.build_network(spec.network.name).state_dict(), stream)

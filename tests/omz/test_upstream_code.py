@@ -26,6 +26,7 @@ from fakes.command import assert_success, omz_tool, posezoo_process, printed, re
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.sandbox import needs_sandbox
 from fakes.waiting import HANG_S, wait_until
+from fakes.when_used import needs
 from fakes.zoo import declared_file, omz_yml, write_model
 from posezoo.core.errors import ConversionError
 from posezoo.core.ir.openvino_import import import_openvino
@@ -817,7 +818,7 @@ EXPORT = [
 
 
 def pytorch_zoo(folder: Path, export: list[str], weights: object = None) -> Path:
-    torch = pytest.importorskip("torch", reason="needs torch")
+    torch = needs("torch")
     downloads = folder / "downloads" / "public" / "net"
     downloads.mkdir(parents=True)
     (downloads / "net_module.py").write_text(MODULE)

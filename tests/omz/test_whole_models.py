@@ -24,6 +24,7 @@ from fakes.region_networks import (
     yolo_network,
 )
 from fakes.soak import soak
+from fakes.when_used import needs
 
 pytestmark = pytest.mark.slow
 
@@ -119,7 +120,7 @@ ALIKE = (
     "name", [soak(name) if name in ALIKE else name for name in (*BOXES, *CLASSES)]
 )
 def test_a_named_model_works_with_every_verb(name, shared, pictures, tmp_path):
-    pytest.importorskip("nncf", reason="needs nncf")
+    needs("nncf")
     is_detector = name in BOXES
     task = "detection" if is_detector else "classification"
     if name == "resnet-50-tf" and not HAS_VNNI:  # its INT8 finds other classes

@@ -8,6 +8,7 @@ from onnx import TensorProto, helper
 
 from fakes import graphs
 from fakes.command import assert_success, posezoo, refusal
+from fakes.when_used import needs
 
 LARGEST = np.iinfo(np.int64).max
 TO_INTEGERS = helper.make_node("Cast", ["x"], ["i"], to=TensorProto.INT64)
@@ -65,7 +66,7 @@ HARMFUL = {
 
 
 def translate(folder, nodes, constants):
-    pytest.importorskip("onnxruntime", reason="needs onnxruntime")
+    needs("onnxruntime")
     is_integer = nodes[-1].op_type == "Add"
     kind = TensorProto.INT64 if is_integer else TensorProto.FLOAT
     ports = ("x", TensorProto.FLOAT, [1, 3, 8, 8]), ("y", kind, None)

@@ -12,8 +12,9 @@ import pytest
 from fakes import scaling_irs
 from fakes.command import assert_success, posezoo
 from fakes.dask import Cluster, with_mount
+from fakes.when_used import needs
 
-pytest.importorskip("distributed", reason="needs distributed")
+needs("distributed")
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 pytestmark = pytest.mark.slow
 

@@ -29,6 +29,7 @@ from fakes.command import (
 from fakes.irs import write_ir
 from fakes.network import network
 from fakes.server import Server
+from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, onnx_yml, write_composite, write_model
 
 TOOLS = ROOT / "tools" / "downloader"
@@ -235,21 +236,10 @@ def test_with_no_name_the_models_of_the_lock_are_meant_and_an_empty_one_is_wrong
     assert {entry["model"] for entry in entries(zoo)} == {"a"}
 
 
-def test_runs_that_lock_in_the_same_instant_lose_no_entry(zoo):
-    command = [sys.executable, "-m", "posezoo", "lock", "--models_dir", "models", "-o", "out"]
-    runs = [
-        subprocess.Popen([*command, name], cwd=zoo, stdout=subprocess.PIPE)
-        for name in ("a", "b", "whole")
-    ]
-    assert [each.communicate(timeout=60) and each.returncode for each in runs] == [0, 0, 0]
-    assert {entry["model"] for entry in entries(zoo)} == {"a", "b", "part", "whole"}
-    assert not list(zoo.glob(".posezoo.lock*"))
-
-
 @pytest.fixture
 def convertible(tmp_path) -> Path:
     """A model whose file is here, ready to be converted."""
-    pytest.importorskip("openvino", reason="needs openvino")
+    needs("openvino")
     (tmp_path / "net.onnx").write_bytes(network("onnx"))
     write_model(tmp_path / "models", "net", onnx_yml(declared_file(tmp_path / "net.onnx")))
     assert_success(run(tmp_path, "download", "net"))

@@ -11,6 +11,7 @@ import pytest
 from fakes.command import assert_success, posezoo, printed, refusal
 from fakes.network import network
 from fakes.sandbox import needs_sandbox
+from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, omz_yml, write_model
 from posezoo.cli.verbs import plan
 
@@ -109,7 +110,7 @@ def test_what_is_published_as_ir_is_fetched_and_not_made(zoo):
 
 
 def test_a_real_run_does_what_was_planned_and_then_nothing_is_left(zoo):
-    pytest.importorskip("openvino", reason="needs openvino")
+    needs("openvino")
     before = planned(zoo, "net")["net"]
     got = printed(run(zoo, "get", "net", "-o", zoo / "out"))
     assert sorted(got.split()) == sorted(ir["path"] for ir in before["irs"])

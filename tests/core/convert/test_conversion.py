@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import pickle
-import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -370,26 +369,6 @@ def test_a_changed_argument_converts_again(tmp_path, changes):
     assert is_up_to_date(changed, layout, FP16)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_another_original_converts_again(tmp_path, kind):
-    spec, layout = tiny(tmp_path, kind=kind)
-    old = (
-        convert_model(spec, layout, precisions=[FP32], self_check=False)
-        .irs[FP32]
-        .with_suffix(".bin")
-        .read_bytes()
-    )
-    changed, layout = tiny(tmp_path, content=network(kind, seed=1))
-    assert not is_up_to_date(changed, layout, FP32)
-    assert (
-        convert_model(changed, layout, precisions=[FP32], self_check=False)
-        .irs[FP32]
-        .with_suffix(".bin")
-        .read_bytes()
-        != old
-    )
-
-
 @pytest.mark.parametrize("suffix", [".xml", ".bin"])
 def test_a_damaged_ir_is_made_again(tmp_path, suffix):
     spec, layout = tiny(tmp_path)
@@ -401,15 +380,6 @@ def test_a_damaged_ir_is_made_again(tmp_path, suffix):
     assert damaged.read_bytes() == good
     assert events[0] == ConversionUpToDate("tiny-pose", (FP32,))
     assert ConversionStarted("tiny-pose", (FP16,)) in events
-
-
-def test_an_unreadable_record_converts_again(tmp_path):
-    spec, layout = tiny(tmp_path)
-    convert_model(spec, layout, precisions=[FP16], self_check=False)
-    layout.provenance_path(spec, FP16).write_bytes(b"[]")
-    assert not is_up_to_date(spec, layout, FP16)
-    convert_model(spec, layout, precisions=[FP16], self_check=False)
-    assert is_up_to_date(spec, layout, FP16)
 
 
 def test_an_ir_without_self_check_is_made_again_if_a_check_is_requested(tmp_path):
@@ -470,16 +440,6 @@ def test_a_model_published_as_ir_is_skipped(tmp_path):
     assert events == [ConversionSkipped("tiny-pose", "published as IR")]
 
 
-def test_a_precision_that_is_not_published_is_refused(tmp_path):
-    files = (source_file("FP16/tiny-pose.xml", b"<net/>", tmp_path),)
-    spec = spec_of(b"<net/>", tmp_path, framework=Framework.DLDT, files=files)
-    with pytest.raises(
-        ConversionError, match=r"(?m)tiny-pose: is not published as FP16-INT8$"
-    ) as failure:
-        convert_model(spec, ModelLayout(tmp_path, tmp_path), precisions=[Precision.FP16_INT8])
-    assert failure.value.hint == "choose FP16"
-
-
 def test_unsupported_arguments_are_named(tmp_path):
     spec, layout = tiny(tmp_path, mo_args=(("--batch", "2"), ("--silent", ""), ("--batch", "3")))
     with pytest.raises(ConversionError, match=r"an argument of its model\.yml: --batch, --s"):
@@ -494,23 +454,6 @@ def test_failures_are_reported_and_raised_in_one_line(tmp_path):
         convert_model(spec, layout, listener=events.append)
     assert failure.value.hint.startswith("posezoo download tiny-pose --models_dir ")
     assert events[-1] == ConversionFinished("tiny-pose", False, failure.value.problem)
-
-
-@pytest.mark.parametrize("framework", [Framework.CAFFE2, Framework.MXNET])
-def test_frameworks_that_are_not_converted_are_refused_with_an_alternative(tmp_path, framework):
-    spec, layout = tiny(tmp_path, framework=framework)
-    with pytest.raises(
-        ConversionError,
-        match=rf"cannot be converted here \(removed-from-mo-2024, {framework}\): ",
-    ):
-        convert_model(spec, layout)
-
-
-def test_only_fp32_and_fp16_are_made(tmp_path):
-    spec, layout = tiny(tmp_path)
-    with pytest.raises(ConversionError, match="no conversion makes FP16-INT8") as failure:
-        convert_model(spec, layout, precisions=[Precision.FP16_INT8])
-    assert re.fullmatch("posezoo quantize tiny-pose .*--dataset_dir PHOTOS", failure.value.hint)
 
 
 @pytest.mark.slow

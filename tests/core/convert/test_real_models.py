@@ -145,13 +145,6 @@ def test_a_precision_that_was_never_published_is_refused_before_any_download(zoo
         get_model(spec, zoo, (FP16,))
 
 
-def test_a_precision_that_no_conversion_makes_is_refused_before_any_download(zoo):
-    spec = zoo.registry.find("pose-detection-mediapipe")
-    with pytest.raises(ConversionError, match="no conversion makes FP16-INT8"):
-        get_model(spec, zoo, (FP16_INT8,))
-    assert not zoo.layout.model_download_dir(spec).exists()
-
-
 def people_in(photos):
     """The boxes of the people of each photo whose keypoints are labelled, as (N, 4) x0, y0, x1, y1 in pixels."""
     facts = json.loads((photos / "person_keypoints.json").read_text())

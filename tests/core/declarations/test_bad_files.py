@@ -9,7 +9,7 @@ import pytest
 from fakes.bad_files import ALL
 from fakes.command import Ended, assert_success, posezoo, run_process
 from fakes.server import Server
-from fakes.zoo import declared_file, model_yml, write_composite, write_model
+from fakes.zoo import declared_file, model_yml, write_model
 
 #: One of each family of mistakes.
 REPRESENTATIVE = (
@@ -123,12 +123,3 @@ def test_one_name_in_both_families_is_told_and_neither_is_used(root):
     first, second = (root / family / "twin" / "model.yml" for family in ("intel", "public"))
     assert f"{first}:1:1: the name twin is also used by {second}" in errors_of(ran)[0]
     assert_success(posezoo("info", "good", "--models_dir", root))
-
-
-def test_one_part_in_two_composites_is_told(root):
-    for composite in ("one", "two"):
-        write_composite(root, composite, ["part"])
-        write_model(root, f"{composite}/part", model_yml())
-    ran = posezoo("list", "--models_dir", root)
-    assert ran.returncode == 1
-    assert "the name part is also used by" in errors_of(ran)[0]

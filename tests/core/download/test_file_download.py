@@ -169,15 +169,6 @@ def test_a_file_without_sources_says_so(fetch):
     assert "--mirror DIR" in caught.value.hint
 
 
-def test_a_sha256_is_as_good(server, fetch):
-    url = server.serve("net.tflite", WEIGHTS)
-    fetch(net_at(url, algorithm="sha256"))
-    server.serve("net.tflite", WEIGHTS, wrong_byte=1)
-    (fetch.folder / "net.tflite").unlink()
-    with pytest.raises(DigestError, match="SHA-256"):
-        fetch(net_at(url, algorithm="sha256"))
-
-
 def test_folders_on_the_way_are_made(server, fetch):
     target = fetch(declared("FP16/net.xml", WEIGHTS, server.serve("n", WEIGHTS)))
     assert target == fetch.folder / "FP16" / "net.xml"

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fakes.files import WEIGHTS, declared, model, net_at, put, served
-from fakes.server import Server
-from posezoo.core.declarations.model import Digest, Precision, SourceFile
-from posezoo.core.declarations.sources import FileSource, PythonPackageSource, Wheel
+from posezoo.core.declarations.model import Precision
+from posezoo.core.declarations.sources import FileSource
 from posezoo.core.download.model_download import download_model, plan_download
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.download.origins import FileOrigin
@@ -147,21 +145,6 @@ def test_a_plan_names_the_place_of_every_file(server, tmp_path):
     assert server.requests == []
 
 
-def test_a_plan_touches_nothing(tmp_path):
-    file = net_at("https://models.invalid/n")
-    folder = tmp_path / "public" / "pose"
-    folder.mkdir(parents=True)
-    (folder / "net.tflite").write_bytes(WEIGHTS)
-    put(tmp_path / "cache", WEIGHTS, file)
-    before = sorted((path, path.stat().st_mtime_ns) for path in tmp_path.rglob("*"))
-    plan_download(
-        model(file),
-        ModelLayout(tmp_path, tmp_path),
-        DownloadOptions(tmp_path / "cache", (str(tmp_path / "no mirror"),)),
-    )
-    assert sorted((path, path.stat().st_mtime_ns) for path in tmp_path.rglob("*")) == before
-
-
 def test_a_plan_sees_that_a_file_is_damaged(tmp_path):
     file = net_at("https://models.invalid/n")
     target = tmp_path / "public" / "pose" / "net.tflite"
@@ -192,50 +175,3 @@ def test_a_plan_is_what_a_download_does(server, tmp_path):
     assert [event.origin for event in events if isinstance(event, CachedFileUsed)] == [
         step.candidate_names[-1]
     ]
-
-
-# Both parts of BlazePose, as its model.yml files declare them: out of a wheel that no test can reach.
-WHEEL = Wheel(
-    "mediapipe-0.10.21-cp311-cp311-manylinux_2_28_x86_64.whl",
-    35622638,
-    "05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3",
-)
-BLAZEPOSE = {
-    "pose_detection": (
-        2959046,
-        "4c90f7348ab99aff5b7b9290d6b4d0336a7fc8540dbc93e5d2708545a2f05f7fef22870a5e59cd75734f5c8d0a46a95b",
-    ),
-    "pose_landmark_full": (
-        6440512,
-        "a8a38dcd76b222dfef056b10c3bb5aba8d1ef5b5a8dee48d44e830cacd907a3d015f469111bac4618b92f0644354e121",
-    ),
-}
-
-
-def blazepose() -> Iterator[SourceFile]:
-    for name, (size, sha384) in BLAZEPOSE.items():
-        module = name.removesuffix("_full")
-        source = PythonPackageSource(
-            "mediapipe", "0.10.21", WHEEL, f"mediapipe/modules/{module}/{name}.tflite"
-        )
-        yield SourceFile(f"{name}.tflite", size, Digest("sha384", sha384), (source,))
-
-
-def test_offline_a_mirror_is_enough(mirror, tmp_path):
-    downloaded = download_model(
-        model(*blazepose()), ModelLayout(tmp_path, tmp_path), DownloadOptions(None, (str(mirror),))
-    )
-    assert [path.stat().st_size for path in downloaded.files] == [2959046, 6440512]
-
-
-def test_a_mirror_behind_an_address_is_enough(mirror, tmp_path):
-    with Server() as server:
-        for size, sha384 in BLAZEPOSE.values():
-            content = (mirror / "1" / sha384[:2] / sha384[2:]).read_bytes()
-            assert len(content) == size
-            server.serve(f"m/1/{sha384[:2]}/{sha384[2:]}", content)
-        download_options = DownloadOptions(None, (server.url("m"),))
-        downloaded = download_model(
-            model(*blazepose()), ModelLayout(tmp_path, tmp_path), download_options
-        )
-    assert [path.stat().st_size for path in downloaded.files] == [2959046, 6440512]

@@ -31,6 +31,7 @@ from fakes.checkpoints import (
 )
 from fakes.command import printed, run_process
 from fakes.waiting import HANG_S
+from fakes.when_used import needs
 from posezoo.core.errors import CheckpointError
 from posezoo.networks import checkpoints
 
@@ -77,7 +78,7 @@ def test_a_pickle_that_runs_a_command_runs_nothing(tmp_path, form):
 @pytest.mark.parametrize("zipped", [True, False])
 def test_the_same_pickle_does_run_its_command_with_pickle_loads(tmp_path, zipped):
     """Else the test above would prove nothing."""
-    torch = pytest.importorskip("torch", reason="needs torch")
+    torch = needs("torch")
     path = tmp_path / "net.pth"
     torch.save({"a": Command(tmp_path)}, path, _use_new_zipfile_serialization=zipped)
     assert "system'" in refusal(tmp_path, path.read_bytes())

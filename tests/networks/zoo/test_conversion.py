@@ -16,16 +16,18 @@ from posezoo.core.registry import Registry
 from posezoo.networks.zoo.declarations import with_declared_network
 from posezoo.networks.zoo.published_networks import NETWORKS, PUBLISHED
 
+CLASSIFIER = ("data", (1, 3, 224, 224), {"prob": (1, 1000)})
+
 #: Of each kind of network the smallest: the input and the outputs that Model Optimizer's IR have.
 MODELS = {
-    "mobilenet-v2-pytorch": ("data", (1, 3, 224, 224), {"prob": (1, 1000)}),
+    "mobilenet-v2-pytorch": CLASSIFIER,
     "shufflenet-v2-x1.0": ("input", (1, 3, 224, 224), {"output": (1, 1000)}),
-    "resnet-18-pytorch": ("data", (1, 3, 224, 224), {"prob": (1, 1000)}),
-    "efficientnet-b0-pytorch": ("data", (1, 3, 224, 224), {"prob": (1, 1000)}),
-    "regnetx-3.2gf": ("data", (1, 3, 224, 224), {"prob": (1, 1000)}),
-    "resnest-50-pytorch": ("data", (1, 3, 224, 224), {"prob": (1, 1000)}),
-    "dla-34": ("data", (1, 3, 224, 224), {"prob": (1, 1000)}),
-    "hbonet-0.25": ("data", (1, 3, 224, 224), {"prob": (1, 1000)}),
+    "resnet-18-pytorch": CLASSIFIER,
+    "efficientnet-b0-pytorch": CLASSIFIER,
+    "regnetx-3.2gf": CLASSIFIER,
+    "resnest-50-pytorch": CLASSIFIER,
+    "dla-34": CLASSIFIER,
+    "hbonet-0.25": CLASSIFIER,
     "rexnet-v1-x1.0": ("input.1", (1, 3, 224, 224), {"prob": (1, 1000)}),
     "retinaface-resnet50-pytorch": (
         "data",

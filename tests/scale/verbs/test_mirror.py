@@ -33,6 +33,7 @@ from fakes.npm import PACKAGE, VERSION, make_tarball, serve_registry
 from fakes.quiet_server import QuietServer
 from fakes.server import Server
 from fakes.waiting import HANG_S, wait_until
+from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, onnx_yml, write_composite, write_model
 
 
@@ -141,7 +142,7 @@ def test_a_member_of_an_npm_package_is_mirrored_for_a_second_machine(zoo):
 
 @pytest.mark.slow
 def test_a_second_machine_without_any_network_converts_from_it(tmp_path):
-    pytest.importorskip("openvino", reason="needs openvino")
+    needs("openvino")
     if subprocess.run(["unshare", "-rn", "true"], check=False, capture_output=True).returncode:
         pytest.skip("needs the right to make a network namespace")
     with Server() as server:
