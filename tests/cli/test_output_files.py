@@ -46,7 +46,7 @@ def names_output(action: Action) -> bool:
 
 def words_for(parser: ArgumentParser, tried: Action, value: str) -> list[str]:
     """A command line with this flag, and with what else must be given."""
-    words: list[str] = []
+    words = []
     for action in parser._actions:
         given = value if action is tried else "no-such-thing"
         if action.choices and action is not tried:

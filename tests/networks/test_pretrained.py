@@ -61,7 +61,7 @@ SMALL = "mobile_pose_mobilenetv3_small"
 
 def numbered(network):
     """The tensors of a network as the files of old have them: each kind of parameter counted by itself."""
-    counts: dict[str, int] = {}
+    counts = {}
     found = {}
     for name, tensor in gluon_names(network).items():
         word = name.rpartition(".")[2]

@@ -12,7 +12,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from onnx import helper
 
@@ -299,7 +298,7 @@ def compare_runs(line: str, ended: dict[str, tuple[int, set[str]]], tmp_path: Pa
     (xml,) = (name for name in files if name.endswith(".xml"))
     core = import_openvino().Core()
     ours, theirs = (core.read_model(tmp_path / who / xml) for who in ("ours", "theirs"))
-    feeds: list[dict[str, np.ndarray]] = [{}, {}]
+    feeds = [{}, {}]
     for number, (our, their) in enumerate(zip(ours.inputs, theirs.inputs, strict=True)):
         assert our.names & their.names
         assert (our.partial_shape, our.element_type) == (their.partial_shape, their.element_type)

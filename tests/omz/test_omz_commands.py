@@ -119,7 +119,7 @@ def test_lines_name_the_cache_or_the_mirror(zoo):
 
 
 def test_an_event_is_one_write_so_that_those_of_two_processes_are_lines(zoo, monkeypatch):
-    texts: list[str] = []
+    texts = []
     monkeypatch.setattr(sys, "stdout", SimpleNamespace(write=texts.append, flush=lambda: None))
     report = JsonReporter(LineBuffer(), open_registry([zoo / "models"]).find("a"))
     report(DownloadFinished("a", True))

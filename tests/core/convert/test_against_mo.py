@@ -306,7 +306,7 @@ def hold(
     reference, ours = both(content, arguments, folder, precision, by)
     assert len(ours.inputs) == len(reference.inputs)
     assert len(ours.outputs) == len(reference.outputs)
-    feeds: list[dict[str, np.ndarray]] = [{}, {}]
+    feeds = [{}, {}]
     for number, their in enumerate(reference.inputs):
         # By name: where none were named, both keep the network's order.
         our = next(port for port in ours.inputs if port.names & their.names)

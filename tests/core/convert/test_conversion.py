@@ -49,7 +49,6 @@ from posezoo.core.events import (
     ConversionSkipped,
     ConversionStarted,
     ConversionUpToDate,
-    Event,
     SelfCheckFinished,
     SelfCheckPassed,
     WarningIssued,
@@ -120,7 +119,7 @@ def in_a_child(script, *arguments, **environment):
 )
 def test_one_conversion_makes_both_precisions_and_reports_them(tmp_path, kind, runtime):
     spec, layout = tiny(tmp_path, kind=kind)
-    events: list[Event] = []
+    events = []
     converted = convert_model(spec, layout, listener=events.append)
     assert converted.irs == {precision: layout.ir_path(spec, precision) for precision in PRECISIONS}
     weights = {each: xml.with_suffix(".bin").stat().st_size for each, xml in converted.irs.items()}
@@ -375,7 +374,7 @@ def test_a_damaged_ir_is_made_again(tmp_path, suffix):
     damaged = convert_model(spec, layout, self_check=False).irs[FP16].with_suffix(suffix)
     good = damaged.read_bytes()
     damaged.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
-    events: list[Event] = []
+    events = []
     convert_model(spec, layout, self_check=False, listener=events.append)
     assert damaged.read_bytes() == good
     assert events[0] == ConversionUpToDate("tiny-pose", (FP32,))
@@ -384,7 +383,7 @@ def test_a_damaged_ir_is_made_again(tmp_path, suffix):
 
 def test_an_ir_without_self_check_is_made_again_if_a_check_is_requested(tmp_path):
     spec, layout = tiny(tmp_path)
-    events: list[Event] = []
+    events = []
     convert_model(spec, layout, self_check=False, precisions=[FP16], listener=events.append)
     assert not any(isinstance(event, SelfCheckPassed) for event in events)
     assert is_up_to_date(spec, layout, FP16)
@@ -398,7 +397,7 @@ def test_force_converts_again_and_keeps_equal_files(tmp_path):
     spec, layout = tiny(tmp_path)
     xml = convert_model(spec, layout, self_check=False).irs[FP16]
     inode = xml.stat().st_ino
-    events: list[Event] = []
+    events = []
     convert_model(spec, layout, force=True, self_check=False, listener=events.append)
     assert events[0] == ConversionStarted("tiny-pose", (FP32, FP16))
     assert xml.stat().st_ino == inode
@@ -435,7 +434,7 @@ def test_a_model_published_as_ir_is_skipped(tmp_path):
     xml = tmp_path / "downloads" / "public" / "tiny-pose" / "FP16" / "tiny-pose.xml"
     xml.parent.mkdir(parents=True)
     xml.write_bytes(content)
-    events: list[Event] = []
+    events = []
     assert convert_model(spec, layout, listener=events.append).irs == {FP16: xml}
     assert events == [ConversionSkipped("tiny-pose", "published as IR")]
 
@@ -449,7 +448,7 @@ def test_unsupported_arguments_are_named(tmp_path):
 def test_failures_are_reported_and_raised_in_one_line(tmp_path):
     spec, layout = tiny(tmp_path)
     layout.file_path(spec, spec.files[0]).unlink()
-    events: list[Event] = []
+    events = []
     with pytest.raises(ConversionError, match=r"(?m)tiny\.tflite: does not exist$") as failure:
         convert_model(spec, layout, listener=events.append)
     assert failure.value.hint.startswith("posezoo download tiny-pose --models_dir ")

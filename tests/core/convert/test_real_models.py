@@ -16,7 +16,7 @@ from posezoo.api import load
 from posezoo.core.declarations.model import People, Precision
 from posezoo.core.download.model_download import download_model
 from posezoo.core.errors import ConversionError, DownloadError
-from posezoo.core.events import ConversionSkipped, Event, SelfCheckPassed
+from posezoo.core.events import ConversionSkipped, SelfCheckPassed
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.settings import read_settings, to_settings
 from posezoo.run.images import read_image
@@ -43,7 +43,7 @@ def zoo(mirror, tmp_path_factory):
 
 def made(zoo, name, *precisions):
     """The IR of a model, and what was told."""
-    events: list[Event] = []
+    events = []
     return get_model(zoo.registry.find(name), zoo, precisions, listener=events.append), events
 
 
@@ -199,7 +199,7 @@ def test_the_detectors_published_fp16_int8_runs_and_is_known_to_be_broken(zoo, s
 def test_a_converted_model_is_up_to_date_the_second_time(zoo):
     made(zoo, "tf-pose-mobilenet-v2-small", FP32)
     spec = zoo.registry.find("tf-pose-mobilenet-v2-small")
-    events: list[Event] = []
+    events = []
     convert_model(spec, zoo.layout, precisions=[FP32], listener=events.append)
     assert [type(event).__name__ for event in events] == ["ConversionUpToDate"]
 

@@ -49,7 +49,7 @@ from posezoo.core.convert.reference_outputs import (
 from posezoo.core.convert.self_check import IrCheck, NetworkCheck
 from posezoo.core.declarations.model import Framework, Output, Precision, SelfCheckSettings
 from posezoo.core.errors import ConversionError, SelfCheckError
-from posezoo.core.events import Event, SelfCheckFinished, SelfCheckPassed, WarningIssued
+from posezoo.core.events import SelfCheckFinished, SelfCheckPassed, WarningIssued
 from posezoo.core.ir import ir_writer, provenance
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.resolve.resolved import Converter, Target
@@ -472,7 +472,7 @@ def test_without_another_runtime_nothing_is_run_and_a_warning_says_what_to_insta
     spec, layout = tiny(tmp_path, kind=kind)
     baked = prepared(spec, layout)
     ir_writer.prepare_for_writing(baked, spec, None)
-    events: list[Event] = []
+    events = []
     source = frontends.users_file(spec, layout)
     targets = targets_of(spec, layout, (FP16,))
     publish = partial(write_checked_irs, lambda: baked, spec, layout, source=source, recorded=spec)
@@ -552,7 +552,7 @@ def test_what_rounding_to_fp16_changes_is_measured_on_the_images_of_the_check(tm
     """Against what OpenVINO computes from the two IR for the same images."""
     outputs = tuple(Output(name, (), unit="px" if name == "pafs" else "") for name in OUTPUTS)
     spec, layout = tiny(tmp_path, outputs=outputs)
-    events: list[Event] = []
+    events = []
     irs = convert_model(spec, layout, listener=events.append).irs
     cases = compute_reference(spec, frontends.source_model_path(spec, layout)).cases
     moved, largest = dict.fromkeys(OUTPUTS, 0.0), dict.fromkeys(OUTPUTS, 0.0)
@@ -706,7 +706,7 @@ def test_a_network_that_amplifies_rounding_is_reported_and_refused_only_if_stric
     spec, layout = amplifying(tmp_path, 1e5)
     right = prepared(spec, layout)
     ir_writer.prepare_for_writing(right, spec, None)
-    events: list[Event] = []
+    events = []
     source = frontends.users_file(spec, layout)
     targets = targets_of(spec, layout, (FP32, FP16))
     publish = partial(write_checked_irs, lambda: right, spec, layout, source=source, recorded=spec)

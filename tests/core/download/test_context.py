@@ -67,7 +67,7 @@ def test_the_files_of_one_model_come_at_once(server, tmp_path):
         declared(name, body, server.serve(name, body, answers=eight_are_asked))
         for name, body in bodies(16).items()
     ]
-    told: list[Event] = []
+    told = []
     found = download_model(
         model(*files),
         ModelLayout(tmp_path, tmp_path),
@@ -115,7 +115,7 @@ def test_a_host_that_takes_four_at_once_gets_four(server, tmp_path):
 def test_a_host_that_takes_none_is_given_up(server, tmp_path):
     files = [declared(name, body, server.serve(name, body)) for name, body in bodies(8).items()]
     server.most_at_once = 0
-    naps: list[float] = []
+    naps = []
     with pytest.raises(SourceError, match=r"HTTP 429 Too Many Requests"):
         download_model(
             model(*files),
@@ -198,7 +198,7 @@ def test_json_tells_each_file_once_whatever_comes_beside_it(server, tmp_path):
 
 
 def test_what_has_begun_when_one_fails_is_finished():
-    done: list[int] = []
+    done = []
     fails = threading.Event()
 
     def work(item: int) -> None:
@@ -219,9 +219,9 @@ def test_what_has_begun_when_one_fails_is_finished():
 
 def test_listeners_get_one_event_at_a_time(server, tmp_path):
     files = [declared(name, body, server.serve(name, body)) for name, body in bodies(16).items()]
-    inside: list[int] = []
-    told: list[Event] = []
-    overlaps: list[Event] = []
+    inside = []
+    told = []
+    overlaps = []
 
     def listen(event: Event) -> None:
         told.append(event)

@@ -11,7 +11,7 @@ from posezoo.core.download.model_download import download_model, plan_download
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.download.origins import FileOrigin
 from posezoo.core.errors import DownloadError
-from posezoo.core.events import CachedFileUsed, DownloadFinished, DownloadStarted, Event
+from posezoo.core.events import CachedFileUsed, DownloadFinished, DownloadStarted
 from posezoo.core.layout import ModelLayout
 
 
@@ -44,7 +44,7 @@ def test_files_of_other_precisions_are_left_out(tmp_path, precisions, left):
     files = [declared(name, WEIGHTS, FileSource(tmp_path / "original")) for name in names]
     (tmp_path / "original").write_bytes(WEIGHTS)
     spec, layout = model(*files), ModelLayout(tmp_path, tmp_path)
-    events: list[Event] = []
+    events = []
     download_model(
         spec, layout, DownloadOptions(None), precisions=precisions, listener=events.append
     )
@@ -59,7 +59,7 @@ def test_files_of_other_precisions_are_left_out(tmp_path, precisions, left):
 
 
 def test_the_end_tells_success(server, tmp_path):
-    events: list[Event] = []
+    events = []
     spec = model(served(server))
     download_model(
         spec, ModelLayout(tmp_path, tmp_path), DownloadOptions(None), listener=events.append
@@ -68,7 +68,7 @@ def test_the_end_tells_success(server, tmp_path):
 
 
 def test_the_end_tells_failure_and_its_reason(server, tmp_path):
-    events: list[Event] = []
+    events = []
     spec = model(net_at(server.url("gone")))
     with pytest.raises(DownloadError) as caught:
         download_model(
@@ -93,7 +93,7 @@ def test_the_first_file_that_fails_ends_it_and_good_files_stay(server, tmp_path)
 def test_a_broken_cache_is_reported_once_for_all_files(server, tmp_path):
     (tmp_path / "cache").write_bytes(b"")
     files = [declared(name, WEIGHTS, server.serve("n", WEIGHTS)) for name in ("a.bin", "b.bin")]
-    events: list[Event] = []
+    events = []
     download_options = DownloadOptions(tmp_path / "cache")
     download_model(
         model(*files), ModelLayout(tmp_path, tmp_path), download_options, listener=events.append
@@ -170,7 +170,7 @@ def test_a_plan_is_what_a_download_does(server, tmp_path):
         tmp_path / "cache", (server.url("mirror"), str(tmp_path / "mirror"))
     )
     (step,) = plan_download(spec, layout, download_options)
-    events: list[Event] = []
+    events = []
     download_model(spec, layout, download_options, listener=events.append)
     assert [event.origin for event in events if isinstance(event, CachedFileUsed)] == [
         step.candidate_names[-1]

@@ -29,7 +29,6 @@ from posezoo.core.download.file_download import download_file
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.errors import DownloadError
 from posezoo.core.events import (
-    Event,
     FileDownloadFinished,
     FileDownloadProgress,
     FileDownloadStarted,
@@ -243,7 +242,7 @@ def test_of_several_connections_all_bytes_count(fetch, server, other):
 
 def files_in_a_run(tmp_path, *files, **more) -> list[str]:
     """Fetch files one after the other in one run; the warnings."""
-    events: list[Event] = []
+    events = []
     options = DownloadOptions(None, timeout_s=30, head_start_s=SILENCE_S, **more)
     with ConnectionPool(options) as pool:
         for file in files:
