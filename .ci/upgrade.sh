@@ -22,7 +22,9 @@ cd "$place/clone"
 for commit in "$earlier" "$now" "$earlier" "$now"; do
   step git checkout -q "$commit"
   step make quickstart
-  step .venv/bin/posezoo verify movenet-thunder
+  # The first one writes a lock, which the others accept.
+  [ -e posezoo.lock ] || step .venv/bin/posezoo lock movenet-thunder
+  step .venv/bin/posezoo verify movenet-thunder --locked
 done
 if grep -q "came with the folder" "$place/printed"; then
   cat "$place/printed"

@@ -47,6 +47,7 @@ CASES = (
     ("posezoo lock MODEL adds entries", "lock --check --lock l -M models", "lock net -M models --lock l"),
     ("check --models_dir and --registry", "lock net -M models --lock l; get other -M two --lock l --locked", "get net -M models --lock l --locked --dry_run"),
     ("posezoo download ", "convert net -M models", "$; convert net -M models"),
+    ("name a model: posezoo list", "run --input photo.png -M models", "list -M models"),
     ("posezoo list shows them all", "get nosuch -M models", "list -M models"),
     ("posezoo list --framework pytorch", "convert --network net --checkpoint net.onnx -M models", "$"),
     ("--help lists the endings", "convert photo.png", "convert --help"),

@@ -21,7 +21,7 @@ from fakes.wheels import make_wheel, member_of
 from fakes.zoo import as_yaml, declared_file, model_yml, write_model
 from posezoo.core import features
 from posezoo.core.declarations.safe_names import explain_unsafe_file_name
-from posezoo.core.registry import wheel_registry_root
+from posezoo.core.registry import named_registry_root
 
 REFUSED = [
     *("CON", "nul.txt", "sub/COM1.tar.gz", "Aux .bin", "LPT\u00b9", "conin$", "prn/net.bin"),
@@ -225,7 +225,7 @@ def test_a_registry_in_a_wheel_with_such_a_member_is_refused(tmp_path, monkeypat
     ended = read_registry(tmp_path, monkeypatch, ["public/net/model.yml", "omz", name])
     assert ended.returncode == 1 and "Traceback" not in ended.stderr
     assert "error: the registry omz cannot be read: " in ended.stderr
-    assert not wheel_registry_root("omz").exists()
+    assert not named_registry_root("omz").exists()
 
 
 def test_a_registry_in_a_wheel_of_plain_names_is_read(tmp_path, monkeypatch):

@@ -226,8 +226,8 @@ def test_changes_of_the_other_branch_are_not_those_of_this_one(zoo, check):
 
 def test_without_git_a_model_is_like_one_of_its_siblings(zoo, check):
     assert check(zoo) == (0, set())
-    edit(zoo, "rtmpose-s", (IMAGENET, HALVES))
-    assert check(zoo) == (1, {("rtmpose-s", UNLIKE)})
+    edit(zoo, "rtmpose-s", ("mean: [123.675,", "mean: [124.1,"))
+    assert check(zoo) == (1, {("rtmpose-s", UNLIKE), ("rtmpose-s", "unusual-constant")})
     edit(zoo, "rtmpose-s", ("published:\n", "published:\n  known_difference: another training\n"))
     assert check(zoo) == (0, set())
 

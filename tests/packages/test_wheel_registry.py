@@ -18,7 +18,7 @@ from fakes.zoo import as_yaml, declared_file, omz_yml, write_model
 from posezoo.cli import main as command_line
 from posezoo.core import features
 from posezoo.core.declarations.model import Digest
-from posezoo.core.declarations.registry_wheels import wheel_of
+from posezoo.core.declarations.sources import wheel_of
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.download.origins import entry_path
 from posezoo.core.errors import (
@@ -29,7 +29,7 @@ from posezoo.core.errors import (
     UnknownModelError,
 )
 from posezoo.core.operating_system import sync
-from posezoo.core.registry import open_registry, wheel_registry_root
+from posezoo.core.registry import named_registry_root, open_registry
 from posezoo.core.settings import WHEEL_REGISTRIES, read_settings
 from posezoo.omz.commands import converter, downloader, info_dumper, quantizer
 from posezoo.packages.wheel_registry import read_wheel_registry
@@ -127,7 +127,7 @@ def names(text: str) -> set[str]:
 
 
 def left_in_cache() -> list[str]:
-    folder = wheel_registry_root("omz").parents[1]
+    folder = named_registry_root("omz").parents[1]
     return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
 
@@ -157,7 +157,7 @@ def test_a_table_shows_the_registry_and_the_name_that_is_not_used(wheels, run):
 
 def test_the_order_of_the_registries_decides(wheels, run):
     read_wheel_registry("omz", DownloadOptions(None))
-    root = wheel_registry_root("omz")
+    root = named_registry_root("omz")
     _, out, _ = verb(
         run, "info", SHARED, "--models_dir", root, "--registry", "posezoo", "--format", "json"
     )
@@ -168,13 +168,13 @@ def test_a_wheel_is_read_once_and_then_not_needed(wheels, run, tmp_path):
     assert verb(run, "list", "newer", "--registry", "omz")[0] == 0
     shutil.rmtree(wheels)
     shutil.rmtree(tmp_path / "links", ignore_errors=True)
-    shutil.rmtree(wheel_registry_root("omz").parents[2] / "files")  # the cache of files
+    shutil.rmtree(named_registry_root("omz").parents[2] / "files")  # the cache of files
     assert verb(run, "list", "newer", "--registry", "omz")[0] == 0
     assert left_in_cache() == ["omz"]
 
 
 def test_the_models_reach_the_disk_before_their_folder_gets_its_name(wheels, run, monkeypatch):
-    root = wheel_registry_root("omz")
+    root = named_registry_root("omz")
     synced_early = set()
 
     def sync_and_note(path):
@@ -465,7 +465,7 @@ def test_a_wheel_that_cannot_be_unpacked_leaves_nothing(wheels, run, tmp_path, m
 
 
 def test_a_cache_folder_that_cannot_be_written_is_named(wheels):
-    folder = wheel_registry_root("omz").parents[1]
+    folder = named_registry_root("omz").parents[1]
     folder.parent.mkdir(parents=True)
     folder.write_text("a file")
     with pytest.raises(OutputError, match="the registry omz cannot be kept") as caught:
@@ -474,7 +474,7 @@ def test_a_cache_folder_that_cannot_be_written_is_named(wheels):
 
 
 def test_a_folder_without_models_in_place_of_the_registry_is_named(wheels):
-    (wheel_registry_root("omz").parent / "x").mkdir(parents=True)
+    (named_registry_root("omz").parent / "x").mkdir(parents=True)
     with pytest.raises(OutputError, match=r"registries/omz: cannot be written") as caught:
         read_wheel_registry("omz", DownloadOptions(None))
     assert caught.value.hint == "remove it"
@@ -551,13 +551,13 @@ def test_the_setting_does_not_let_them_write_into_the_cache(wheels, run, monkeyp
     monkeypatch.setenv("POSEZOO_REGISTRIES", "omz")
     assert verb(run, "card", "newer")[0] == 0
     assert verb(run, "card", "newer", "--in_place")[0] == 1
-    assert not list(wheel_registry_root("omz").rglob("README.md"))
+    assert not list(named_registry_root("omz").rglob("README.md"))
 
 
 def test_two_processes_may_read_the_same_registry_at_once(wheels):
     options = DownloadOptions(None)
     with ThreadPoolExecutor(3) as pool:
         roots = list(pool.map(lambda _: read_wheel_registry("omz", options), range(3)))
-    assert set(roots) == {wheel_registry_root("omz")}
+    assert set(roots) == {named_registry_root("omz")}
     assert left_in_cache() == ["omz"]
     assert set(open_registry(roots[:1]).names()) == {"newer", "part", SHARED}

@@ -17,11 +17,11 @@ from posezoo.core.events import Listener, RunStarted, WorkFinished, WorkStarted
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
+    from posezoo.cli.artifact_states import ArtifactState
     from posezoo.core.declarations.model import ModelSpec
     from posezoo.core.layout import ModelLayout
     from posezoo.core.lockfile import LockFile
     from posezoo.core.registry import Selection
-    from posezoo.core.verify import ArtifactState
 
 
 @frozen
@@ -40,7 +40,7 @@ def _select_fetched(
     """The models of a registry that must be here, since the lock names them or they were fetched;
     and the names of the others.
     """
-    from posezoo.core.verify import was_fetched
+    from posezoo.cli.artifact_states import was_fetched
 
     models = []
     others = []
@@ -72,8 +72,12 @@ def run_artifact_check(
         is_whole_registry: whether no model was named; those that were never fetched are only
             counted.
     """
+    from posezoo.cli.removal import find_gone
+
     not_fetched: list[str] = []
+    gone: list[str] = []
     if is_whole_registry:
+        gone += [spec.full_name for spec in find_gone(layout, selection.entries)]
         selection, not_fetched = _select_fetched(selection, layout, lock)
     listener(RunStarted(command_line(), len(selection.models)))
     artifacts, refusals = _check_models(selection, layout, lock, listener)
@@ -89,13 +93,26 @@ def run_artifact_check(
     if not_fetched:
         models = format_count(len(not_fetched), "model")
         lines.append(f"not checked: {models} that no command fetched, and that no lock names")
+    if gone:
+        lines.append(_describe_gone(gone, layout, repair))
     answer = {
         "artifacts": to_json(artifacts),
         "refused": [project(refusal, "problem hint") for refusal in refusals],
         "not_fetched": not_fetched,
+        "gone": gone,
     }
     print_result(style, answer, *lines)
     return 1 if failed or refusals or selection.problems else 0
+
+
+def _describe_gone(gone: Sequence[str], layout: ModelLayout, repair: RepairCommands) -> str:
+    words = ["posezoo", "remove", *gone, "--weights_dir", f"{layout.output_dir}"]
+    if layout.download_dir != layout.output_dir:
+        words += ["-d", f"{layout.download_dir}"]
+    return (
+        f"not checked: {format_count(len(gone), 'model')} in {layout.download_dir} that this"
+        f" registry does not have; if no other does: {shlex.join([*words, *repair.flags])}"
+    )
 
 
 def _line(artifact: ArtifactState) -> str:
@@ -108,7 +125,7 @@ def _line(artifact: ArtifactState) -> str:
 def _check_models(
     selection: Selection, layout: ModelLayout, lock: LockFile, listener: Listener
 ) -> tuple[list[ArtifactState], list[LockError]]:
-    from posezoo.core.verify import check_composite
+    from posezoo.cli.artifact_states import check_composite
 
     artifacts = []
     refusals = []
@@ -158,9 +175,9 @@ def _check_model(
     """The states of a model's files and IR; and the error if a strict lock does not contain
     them.
     """
+    from posezoo.cli.artifact_states import check_artifacts
     from posezoo.core.declarations.model import Precision
     from posezoo.core.ir.provenance import read_ir_record
-    from posezoo.core.verify import check_artifacts
 
     states: list[ArtifactState] = []
     try:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+from posezoo.cli.artifact_states import conversion_flags
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.files.verified_files import is_verified, is_verified_file
 from posezoo.core.ir import provenance
-from posezoo.core.ir.people_metadata import read_stamp
-from posezoo.core.layout import ModelLayout
+from posezoo.core.ir.people_metadata import list_equal_digests, read_stamp
+from posezoo.core.lockfile import LockFile
 from posezoo.core.lockfile.entries import (
     MADE,
     LockEntry,
@@ -18,17 +23,17 @@ from posezoo.core.lockfile.entries import (
     published_entry,
 )
 from posezoo.core.registry import format_command
+from posezoo.core.resolve.resolution import resolve_model
+from posezoo.core.resolve.stage_context import Context
 
 
-def collect_entries(
-    spec: ModelSpec, layout: ModelLayout, now: str, *, remember: bool = True
-) -> ModelSnapshot:
+def collect_entries(spec: ModelSpec, context: Context, *, remember: bool = True) -> ModelSnapshot:
     """Collect the state of a model; a file is read if its SHA-384 is not declared, or it is not
-    verified yet.
-
-    The model has the pins of the present lock; ``now`` has the format of entries; ``remember`` is
-    as for ``is_verified``.
+    verified yet. ``remember`` is as for ``is_verified``.
     """
+    layout = context.layout
+    now = context.lock.timestamp
+    spec = context.lock.with_pins(spec)
     entries = list(declaration_entries(spec, now))
     unpinned = []
     warnings = []
@@ -49,27 +54,66 @@ def collect_entries(
         record = provenance.read_ir_record(xml)
         if record is None:
             continue
-        if not provenance.was_made_from(record, spec):
-            again = format_command("convert", spec) + provenance.conversion_flags(record, spec)
-            again += f" --precisions {xml.parent.name}"
-            warnings.append(f"{xml}: was converted from another file: {again} converts it again")
-            continue
-        converted = []
+        problem = _explain_stale(xml, record, spec, context)
         for suffix, content in record.contents.items():
             path = xml.with_suffix(suffix)
             if not is_verified(path, content.size, content.digest, remember=remember):
-                warnings.append(
-                    f"{path}: does not match its record: posezoo verify {spec.full_name}"
-                )
-                break
-            name = f"{xml.parent.name}/{path.name}"
-            digits = content.digest.value
-            entry = LockEntry(
-                model_key(spec), name, content.size, digits, origin=MADE, first_seen=now
-            )
-            if suffix == ".xml":
-                entry = replace(entry, openvino=read_stamp(path), posezoo=record.posezoo)
-            converted.append(entry)
+                problem = f"{path}: does not match its record: posezoo verify {spec.full_name}"
+        if problem:
+            warnings.append(problem)
         else:
-            entries += converted
+            entries += _list_made(xml, record, spec, context.lock)
     return ModelSnapshot(tuple(entries), tuple(unpinned), tuple(warnings))
+
+
+def _list_made(
+    xml: Path, record: provenance.Provenance, spec: ModelSpec, lock: LockFile
+) -> Iterator[LockEntry]:
+    """The entries of an IR; the lock's, if another OpenVINO made the same one."""
+    for suffix, content in record.contents.items():
+        entry = LockEntry(
+            model_key(spec),
+            f"{xml.parent.name}/{xml.stem}{suffix}",
+            content.size,
+            content.digest.value,
+            origin=MADE,
+            first_seen=lock.timestamp,
+        )
+        locked = lock.entries.get(entry.key)
+        if suffix == ".xml":
+            entry = replace(entry, openvino=read_stamp(xml), posezoo=record.posezoo)
+            if locked and locked.openvino not in ("", entry.openvino):
+                same = locked.sha384 in list_equal_digests(xml, locked.openvino)
+                entry = locked if same else entry
+        yield entry
+
+
+def _explain_stale(
+    xml: Path, record: provenance.Provenance, spec: ModelSpec, context: Context
+) -> str:
+    """Why an IR is not of this model.yml: it was made from another file; or, without flags, for
+    other images or another decoder. Empty if it is.
+    """
+    given = conversion_flags(record, spec)
+    other = "model.yml"
+    if not provenance.was_made_from(record, spec):
+        other = "file"
+    elif given or _read_decisions(record.key) == _read_decisions(_key_now(spec, context)):
+        return ""
+    again = format_command("convert", spec) + given
+    again += f" --precisions {xml.parent.name}"
+    return f"{xml}: was converted from another {other}: {again} converts it again"
+
+
+def _key_now(spec: ModelSpec, context: Context) -> Mapping[str, Any]:
+    resolved = resolve_model(spec, (), context)
+    return provenance.conversion_key(resolved.source, resolved.decoder)
+
+
+def _read_decisions(key: Mapping[str, Any]) -> object:
+    names = ("color", "mean", "scale", "reverse_input_channels")
+    with suppress(LookupError, TypeError, AttributeError):  # another program wrote it
+        arguments = key["arguments"]
+        ports = [[port[name] for name in names] for port in arguments["inputs"]]
+        return ports, arguments["decoder"]
+    return None

@@ -5,29 +5,41 @@ A file that has changed since, or that is none of the model's, is kept and named
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec, RegexReplace
+from posezoo.cli.artifact_states import DEVICE_PROOFS, ArtifactState, check_artifacts
+from posezoo.core.declarations.model import (
+    CompositeSpec,
+    Digest,
+    Family,
+    Framework,
+    License,
+    Model,
+    ModelSpec,
+    RegexReplace,
+    SourceFile,
+)
 from posezoo.core.download import provenance_json
 from posezoo.core.download.provenance_json import NAME as PROVENANCE
 from posezoo.core.errors import OutputError, os_reason
 from posezoo.core.files.file_lock import is_part_of
 from posezoo.core.files.file_record import (
     RECORDS_DIR,
+    Json,
     is_unchanged,
+    read_json,
     read_record,
     record_path,
 )
 from posezoo.core.files.postprocess_state import text_record
 from posezoo.core.ir.provenance import read_provenance
 from posezoo.core.layout import ModelLayout, find_link_out
-from posezoo.core.registry import license_path
+from posezoo.core.registry import TAG_MARK, license_path, open_registry
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.sidecars import SIDECARS
 from posezoo.core.values import frozen
-from posezoo.core.verify import DEVICE_PROOFS, ArtifactState, check_artifacts
 
 #: The license text that `posezoo pull` of 0.2.0 wrote beside the IR.
 _LICENSE = "LICENSE"
@@ -40,6 +52,43 @@ class RemovalPlan:
     removed: tuple[Path, ...]
     kept: tuple[ArtifactState, ...]
     size_bytes: int  # of what is removed
+
+
+def find_gone(layout: ModelLayout, known: Container[str]) -> Iterator[ModelSpec]:
+    """What was downloaded of models that neither a registry with these names nor posezoo's own
+    has, as it is recorded beside the files.
+    """
+    root = layout.download_dir
+    own = open_registry().entries
+    for path in sorted((*root.glob(f"*/*/{PROVENANCE}"), *root.glob(f"*/*/*/{PROVENANCE}"))):
+        folder = path.parent
+        name, _, tag = folder.name.partition(TAG_MARK)
+        origins = read_json(path)
+        # Beside an IR, a file of this name has the name of the model, too.
+        if name in known or name in own or origins.get("model") != folder.name:
+            continue
+        yield ModelSpec(
+            name,
+            Family.PUBLIC,
+            path,
+            "",
+            "",
+            parent=folder.parent.relative_to(root).as_posix(),
+            tag=tag,
+            is_default=not tag,
+            skeleton=str(read_json(folder / "card.json").get("skeleton")),
+            framework=Framework.ONNX,
+            license=License(),
+            files=tuple(_list_recorded(origins)),
+        )
+
+
+def _list_recorded(origins: Json) -> Iterator[SourceFile]:
+    with suppress(AttributeError):  # another program wrote it
+        for name, origin in origins["files"].items():
+            for algorithm, digits in origin.items():
+                if algorithm.startswith("sha"):
+                    yield SourceFile(name, checksum=Digest(algorithm, digits))
 
 
 def plan_removal(
@@ -72,8 +121,7 @@ def _sort_artifacts(spec: ModelSpec, layout: ModelLayout) -> tuple[list[Path], l
     removed = []
     kept = []
     for artifact in check_artifacts(spec, layout, remember=False):
-        is_ours = artifact.state == "unknown" and _is_recorded(artifact.path)
-        if artifact.state == "good" or is_ours:
+        if artifact.state == "good" or _is_recorded(artifact.path):
             removed.append(artifact.path)
         elif artifact.state != "missing":
             kept.append(artifact)
@@ -81,7 +129,7 @@ def _sort_artifacts(spec: ModelSpec, layout: ModelLayout) -> tuple[list[Path], l
 
 
 def _is_recorded(path: Path) -> bool:
-    """Whether a file that model.yml does not pin is the one that was downloaded."""
+    """Whether a file is as posezoo verified or made it, also for an earlier model.yml."""
     verified = read_record(path).verified
     with suppress(OSError):
         return is_unchanged(path.stat(), verified)
@@ -112,7 +160,7 @@ def _list_documents(model: Model, layout: ModelLayout, removed: Sequence[Path]) 
         if read_provenance(parent / PROVENANCE):
             yield parent / PROVENANCE
         yield from filter(Path.is_file, [parent / DEVICE_PROOFS])
-    for sidecar in SIDECARS:
+    for _, sidecar in SIDECARS.items():
         yield from sidecar.list_own(model, layout)
     if isinstance(model, ModelSpec) and model.license.text:
         with suppress(OSError):

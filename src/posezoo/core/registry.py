@@ -9,7 +9,6 @@ by name. A file with an error is reported, and the other models still work.
 from __future__ import annotations
 
 import os
-import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -34,8 +33,7 @@ from posezoo.core.errors import (
 )
 from posezoo.core.other_words import explain_other_word
 from posezoo.core.plugins import Hook
-from posezoo.core.regular_files import read_beginning
-from posezoo.core.settings import WHEEL_REGISTRIES, user_folder
+from posezoo.core.settings import REGISTRIES, WHEEL_REGISTRIES, user_folder
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
@@ -65,7 +63,7 @@ class FileExplainer:
         return "", ""
 
 
-_EXPLAINER: Hook[FileExplainer] = Hook("file_explanation", FileExplainer())
+_EXPLAINER = Hook(FileExplainer())
 
 
 @frozen
@@ -438,9 +436,12 @@ class Registry:
         open.
         """
         with suppress(PosezooError):
-            for registry in WHEEL_REGISTRIES:
-                root = wheel_registry_root(registry)
-                if root not in self.roots and root.is_dir() and Registry([root]).has_name(name):
+            for registry in REGISTRIES:
+                root = named_registry_root(registry)
+                if root in self.roots or not root.is_dir():
+                    continue
+                other = Registry([root])
+                if other.has_name(other.real_name(name)):
                     return f"the registry {registry} has it: --registry {registry}"
         return ""
 
@@ -477,16 +478,14 @@ def _scan(root: Path) -> Iterator[RegistryEntry]:
         for file in files if inside else ():
             path = root / f"{inside}/{file}"
             of_composite = composite if file == MODEL_FILE else ""
-            yield RegistryEntry(name, _family_of(inside), path, of_composite, parent)
+            # Outside of both families, models are public.
+            is_intel = inside.startswith(f"{Family.INTEL}/")
+            family = Family.INTEL if is_intel else Family.PUBLIC
+            yield RegistryEntry(name, family, path, of_composite, parent)
         composite_below = name if COMPOSITE_FILE in files else ""
         for child, is_link in folders:
             below = f"{inside}/{child}" if inside else child
             pending.append((below, composite_below, follow and not is_link))
-
-
-def _family_of(folder: str) -> Family:
-    """The family that the first folder below a root names; outside of both, models are public."""
-    return Family.INTEL if folder.startswith(f"{Family.INTEL}/") else Family.PUBLIC
 
 
 def _list_folder(folder: str, *, follow: bool) -> tuple[list[str], list[tuple[str, bool]]]:
@@ -528,10 +527,13 @@ def registry_root(spec: Model) -> Path:
     return folders[min(depth, len(folders) - 1)]
 
 
-def wheel_registry_root(name: str) -> Path:
-    """The folder of a registry of ``WHEEL_REGISTRIES``: that of an installed stand-in for
-    openvino-dev, else the one to which it is read, which exists once that is complete.
+def named_registry_root(name: str) -> Path:
+    """The folder of a registry of ``REGISTRIES``. One that is read from a wheel has that of an
+    installed stand-in for openvino-dev, or the one to which it is read, which exists once that is
+    complete.
     """
+    if name == "posezoo":
+        return builtin_models_dir()
     package = find_spec(STAND_IN_DATA)
     if package:
         for folder in package.submodule_search_locations or ():
@@ -583,33 +585,6 @@ def license_path(spec: ModelSpec) -> Path:
     root = registry_root(spec)
     within = root / "licenses" / spec.license.text
     return within if within.is_file() else root.parent / "licenses" / spec.license.text
-
-
-def read_copyright_line(spec: ModelSpec) -> str:
-    """The copyright line at the start of a model's license text, also below the license's name, as
-    in the texts that GitHub writes; empty if there is none.
-    """
-    try:
-        text = read_beginning(license_path(spec), 1000)
-    except OSError:
-        return ""
-    lines = (line.strip() for line in text.splitlines())
-    first = next((line for line in lines if line and not _TITLE.fullmatch(line)), "")
-    is_text = "\ufffd" not in first
-    if not is_text or not first.startswith("Copyright ") or _BLANK.search(first):
-        return ""
-    holder = first.removeprefix("Copyright ").replace("(c)", "").replace("(C)", "")
-    is_named = any(character.isalpha() for character in holder.replace("All rights reserved", ""))
-    return first if is_named else ""  # years alone do not name a copyright holder
-
-
-#: The name of a license in the first line of its text: MIT License, The MIT License (MIT).
-_TITLE = re.compile(r"[\w .-]*License( \([\w-]+\))?")
-
-#: Placeholders of a license template: ``<year>``, ``[name of copyright owner]``.
-_BLANK = re.compile(
-    r"[<\[{][^<>\[\]{}]*(?:year|yyyy|name|owner|holder|author)[^<>\[\]{}]*[>\]}]", re.IGNORECASE
-)
 
 
 def open_registry(roots: Sequence[Path] = ()) -> Registry:

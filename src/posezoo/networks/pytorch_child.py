@@ -1,8 +1,8 @@
 """The main function of the PyTorch process: it reads one job, writes one result, and ends.
 
-The standard input is a line of JSON; to run a network, images follow as .npz. The standard output
-is the ONNX, or the outputs for each image as .npz, with names such as ``0/heatmaps``. If the job
-fails, the output is JSON with the error, and the exit code is ``REFUSED``.
+The standard input is a line of JSON; to run a network, images follow as .npz. The file that this
+line names receives the ONNX, or the outputs for each image as .npz, with names such as
+``0/heatmaps``. If the job fails, it receives JSON with the error, and the exit code is ``REFUSED``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -21,7 +20,14 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from posezoo.core.convert.protobuf_reader import (
+    ProtobufField,
+    encode_field,
+    read_texts,
+    replace_fields,
+)
 from posezoo.core.errors import PosezooError
+from posezoo.core.operating_system import release_memory
 from posezoo.networks import pretrained
 from posezoo.networks.pretrained import NetworkCheckpoint
 
@@ -32,40 +38,28 @@ REFUSED = 3
 #: need later operators.
 OPSET = 13
 
+# What PyTorch's exporter writes in place of the values of weights that it leaves out.
+_NO_VALUES = encode_field(9, b"__EXTERNAL")
+
 
 def main() -> int:
     """Run the job that the standard input describes; returns the exit code."""
-    # Libraries may print to the standard output, so it is redirected, and the result has a separate
-    # stream.
-    result = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
     job = json.loads(sys.stdin.buffer.readline())
     images = sys.stdin.buffer.read()
-    code = 0
-    error_class = ""
-    problem = ""
-    hint = ""
-    try:
-        _run(job, images, result)
-    except PosezooError as error:
-        code = REFUSED
-        error_class = type(error).__name__
-        problem = error.problem
-        hint = error.hint
-    except (
-        RuntimeError,
-        ValueError,
-        MemoryError,
-    ) as error:
-        # From PyTorch; only the first line is useful.
-        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        code = REFUSED
-        problem = f"{job['checkpoint']}: PyTorch cannot {job['task']} it: {first_line}"
-    with result:
-        if code:
-            refusal = {"kind": error_class, "problem": problem, "hint": hint}
-            result.write(json.dumps(refusal).encode())
-    return code
+    with open(job["result"], "wb") as result:
+        try:
+            _run(job, images, result)
+            return 0
+        except PosezooError as error:
+            kind = type(error).__name__
+            refusal = {"kind": kind, "problem": error.problem, "hint": error.hint}
+        except (RuntimeError, ValueError, MemoryError) as error:
+            # From PyTorch; only the first line is useful.
+            first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+            problem = f"{job['checkpoint']}: PyTorch cannot {job['task']} it: {first_line}"
+            refusal = {"kind": "", "problem": problem, "hint": ""}
+        result.write(json.dumps(refusal).encode())
+    return REFUSED
 
 
 def _run(job: dict[str, Any], images: bytes, result: BinaryIO) -> None:
@@ -92,13 +86,13 @@ def _run(job: dict[str, Any], images: bytes, result: BinaryIO) -> None:
                 tensors = outputs if isinstance(outputs, tuple) else (outputs,)
                 for name, tensor in zip(names, tensors, strict=True):
                     results[f"{number}/{name}"] = tensor.numpy()
-    npz = io.BytesIO()
-    np.savez(npz, **results)
-    result.write(npz.getvalue())
+    np.savez(result, **results)
 
 
-def _export(checkpoint: NetworkCheckpoint, module: Any, shape: Sequence[int], file: Any) -> None:
-    """Write the ONNX; PyTorch accepts a stream, although its types say otherwise."""
+def _export(
+    checkpoint: NetworkCheckpoint, module: Any, shape: Sequence[int], result: BinaryIO
+) -> None:
+    """Write the ONNX; the module has no weights afterwards."""
     import torch
 
     network = checkpoint.network
@@ -110,11 +104,12 @@ def _export(checkpoint: NetworkCheckpoint, module: Any, shape: Sequence[int], fi
         for size, default in zip(shape, network.input.shape, strict=True)
     ]
     sys.modules["onnx"] = _onnx_without_functions()
-    with _convolutions_without_values():
+    graph: Any = io.BytesIO()  # it accepts a stream, although its types say otherwise
+    with _convolutions_without_values(), _weights_apart(module) as weights:
         torch.onnx.export(
             module,
             (torch.zeros(sizes),),
-            file,
+            graph,
             # The exporter that is now the default needs onnxscript, and takes five times as long.
             dynamo=False,
             opset_version=OPSET,
@@ -122,6 +117,41 @@ def _export(checkpoint: NetworkCheckpoint, module: Any, shape: Sequence[int], fi
             output_names=list(outputs),
             dynamic_axes=dict.fromkeys((network.input.name, *outputs), axes) if axes else None,
         )
+    content = graph.getvalue()
+    release_memory()
+
+    def insert_values(tensor: ProtobufField) -> Iterator[bytes]:
+        ((name,),) = read_texts(content, tensor, 8)
+        values = encode_field(9, weights.pop(name).numpy().tobytes())
+        yield content[tensor.start : tensor.end].removesuffix(_NO_VALUES) + values
+
+    result.writelines(replace_fields(content, 7, 5, insert_values))  # the graph's initializers
+
+
+@contextlib.contextmanager
+def _weights_apart(module: Any) -> Iterator[dict[str, Any]]:
+    """In this context, the exporter leaves the weights out of the ONNX, and frees those of the
+    module: else it has four more copies of them at a time. They are in the dict, by name.
+    """
+    import torch
+
+    graph_class: Any = torch._C.Graph
+    export = graph_class._export_onnx
+    weights: dict[str, Any] = {}
+
+    def export_apart(
+        graph: Any, initializers: dict[str, Any], opset: int, axes: Any, _defers: bool, *rest: Any
+    ) -> tuple[bytes, dict[str, Any], bool, Any]:
+        weights.update(initializers)
+        module.to_empty(device="meta")
+        content, _, *others = export(graph, initializers, opset, axes, True, *rest)
+        return content, {}, *others
+
+    graph_class._export_onnx = export_apart
+    try:
+        yield weights
+    finally:
+        graph_class._export_onnx = export
 
 
 def _onnx_without_functions() -> Any:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from posezoo.core.declarations.registry_wheels import wheel_of
+from posezoo.core.declarations.sources import wheel_of
 from posezoo.core.download.archive import unpack_archive
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.options import DownloadOptions
@@ -14,7 +14,7 @@ from posezoo.core.errors import DownloadError, OutputError, os_reason
 from posezoo.core.files.staging import remove_stale_staging_dirs, staging_dir
 from posezoo.core.operating_system import sync
 from posezoo.core.pipeline.zoo_context import WheelRegistryReader
-from posezoo.core.registry import wheel_registry_root
+from posezoo.core.registry import named_registry_root
 from posezoo.packages.python_package import download_wheel
 
 
@@ -26,7 +26,7 @@ def read_wheel_registry(name: str, options: DownloadOptions) -> Path:
         DownloadError: the wheel cannot be downloaded, or is not the expected one.
         OutputError: the folder cannot be written; an unfinished one is never left under its name.
     """
-    root = wheel_registry_root(name)
+    root = named_registry_root(name)
     source = wheel_of(name)
     if root.is_dir():
         return root
@@ -68,8 +68,7 @@ def read_wheel_registry(name: str, options: DownloadOptions) -> Path:
 class _WheelReader(WheelRegistryReader):
     """Reads the wheel of a package index."""
 
-    def read(self, name: str, options: DownloadOptions) -> Path:
-        return read_wheel_registry(name, options)
+    read = staticmethod(read_wheel_registry)
 
 
 READER = _WheelReader()

@@ -31,7 +31,7 @@ MASKS = "segmentation"
 
 #: The order matters: an IR is assigned to the first decoder that its outputs fit. For example, the
 #: outputs for lifting_3d also fit openpose.
-DECODERS: LazyTable[DecoderType] = LazyTable(
+DECODERS = LazyTable(
     "posezoo.decoders",
     DecoderType,
     {
@@ -347,7 +347,7 @@ def require_masks(decoder: str, model: str) -> None:
     if record is None or not hasattr(record.options, MASKS):
         raise InferenceError(
             f"{model}: its network finds no masks",
-            hint=f"run BlazePose, which does: {SECOND_MODEL}",
+            hint=f"run BlazePose, which does: {SECOND_MODEL}, of the registry posezoo",
         )
 
 

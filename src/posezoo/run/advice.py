@@ -52,8 +52,10 @@ def explain_no_people(
             advice.append(f"--min_person_score {least / 2:g}")
     if detector:
         advice.append(f"--detector none if one {noun} fills the photo")
-    is_fallback = estimator.model.name == FALLBACK_MODEL
-    if noun != "person" or is_fallback or estimator.model.task == "detection":
+    has_fallback = (
+        FALLBACK_MODEL in context.registry.entries and estimator.model.name != FALLBACK_MODEL
+    )
+    if noun != "person" or not has_fallback or estimator.model.task == "detection":
         advice.append(f"a photo in which {plural_of(noun)} are larger")
     else:
         given = ["--input", *inputs] if inputs else []

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING
 
 from posezoo.core.convert.conversion_plan import ConversionOptions
 from posezoo.core.declarations.model import TRACKING, Model, ModelSpec, Precision, finds_poses
-from posezoo.core.errors import DownloadError, InferenceError, SettingsError, SourceError
+from posezoo.core.errors import (
+    DownloadError,
+    InferenceError,
+    SettingsError,
+    SourceError,
+    UnknownModelError,
+)
 from posezoo.core.events import Listener, WarningIssued, ignore_event
 from posezoo.core.pipeline.get import (
     CONVERT,
@@ -22,6 +28,7 @@ from posezoo.core.pipeline.get import (
     warn_of_deprecated,
     with_checkpoint_dir,
 )
+from posezoo.core.registry import Registry
 from posezoo.core.resolve.resolved import INT8_PRECISIONS
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import (
@@ -54,6 +61,17 @@ _DEFAULT_TIMEOUT_S = 5.0
 
 # After these errors another model is used. After others, such as a wrong digest, the user decides.
 _UNAVAILABLE = (SourceError, DownloadError)
+
+
+def find_default_model(registry: Registry) -> Model:
+    """The model that runs if none is named; an UnknownModelError if a registry has none."""
+    for name in (DEFAULT_MODEL, SECOND_MODEL):
+        if name in registry.entries:
+            return registry.find(name)
+    raise UnknownModelError(
+        f"no model is named, and this registry has neither {DEFAULT_MODEL} nor {SECOND_MODEL}",
+        hint="name a model: posezoo list shows all",
+    )
 
 
 @frozen
@@ -202,16 +220,17 @@ class Loader:
     def _prepare_default(self, precision: Precision) -> PreparedModel:
         """As ``prepare``, for the default model, or the second one if it cannot be downloaded."""
         registry = self.context.registry
-        if DEFAULT_MODEL not in registry.entries:  # for example in a mirror's registry
-            return self._prepare_second(precision)
+        model = find_default_model(registry)
+        if model.name == SECOND_MODEL:  # for example in a mirror's registry
+            return self._prepare_second(model, precision)
         options = self.context.download_options
         timeout_s = min(_DEFAULT_TIMEOUT_S, options.timeout_s)
         one_attempt = replace(options, attempts=1, timeout_s=timeout_s)
         first = replace(self, context=replace(self.context, download_options=one_attempt))
         try:
-            return first.prepare(ChosenModel(registry.find(DEFAULT_MODEL), precision))
+            return first.prepare(ChosenModel(model, precision))
         except DownloadError as error:
-            if type(error) not in _UNAVAILABLE:
+            if type(error) not in _UNAVAILABLE or SECOND_MODEL not in registry.entries:
                 raise
             advice = f" ({error.hint})" if error.hint else ""
             self.listener(
@@ -220,11 +239,10 @@ class Loader:
                     f" fewer people: {error.problem}{advice}"
                 )
             )
-        return self._prepare_second(precision)
+        return self._prepare_second(registry.find(SECOND_MODEL), precision)
 
-    def _prepare_second(self, precision: Precision) -> PreparedModel:
+    def _prepare_second(self, model: Model, precision: Precision) -> PreparedModel:
         """As ``prepare``, for the second model; in FP16 if its INT8 cannot be made here."""
-        model = self.context.registry.find(SECOND_MODEL)
         if precision in INT8_PRECISIONS and not is_quantized_here(model, precision, self.context):
             self.listener(
                 WarningIssued(

@@ -23,11 +23,10 @@ from posezoo.core.files.staging import create_parent
 from posezoo.core.files.verified_files import compute_digest, write_atomically, writing
 from posezoo.core.regular_files import open_regular
 from posezoo.core.values import frozen
-from posezoo.core.versions import package_versions
 from posezoo.run import runtime
 from posezoo.run.machine import Machine
 from posezoo.run.runtime.estimator import Estimator
-from posezoo.run.runtime.graph import ULTRALYTICS_FILE, network_files
+from posezoo.run.runtime.graph import ULTRALYTICS_FILE
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 
 # In bytes; one of many inputs that the shell listed has a few hundred thousand.
@@ -159,7 +158,8 @@ def file_fingerprint(path: Path) -> list[int]:
 def describe_estimator(
     estimator: Estimator, options: LoadOptions, *others: Path, on_machines: bool = False
 ) -> dict[str, Any]:
-    """Everything that the poses in an image depend on: a heading for ``open_journal``.
+    """Everything that the poses in an image depend on: a heading for ``open_journal``, with the
+    provenance of the results.
 
     Args:
         options: how the estimator was loaded.
@@ -168,9 +168,10 @@ def describe_estimator(
     """
     model = estimator.model
     inputs = getattr(model, "inputs", "")  # a composite has none
-    xmls = {network.path for network in estimator.networks}
-    files = [file for xml in xmls for file in network_files(xml)]
-    files += filter(Path.is_file, {xml.with_name(ULTRALYTICS_FILE) for xml in xmls})
+    beside = {network.path.with_name(ULTRALYTICS_FILE) for network in estimator.networks}
+    others = (*others, *filter(Path.is_file, beside))
+    provenance = estimator.provenance()
+    del provenance["date"]
     # The code that turns images into poses is included: in a checkout it may change without a new
     # version.
     code = hashlib.sha256()
@@ -179,16 +180,15 @@ def describe_estimator(
         for path in sorted(folder.glob("*.py")):
             code.update(path.read_bytes())
     return {
-        "model": sorted(compute_digest(file).value for file in (*files, *others)),
+        **provenance,
+        "others": sorted(compute_digest(file).value for file in others),
         "options": str(replace(options, runtime=RuntimeConfig())),
         "decoder": f"{estimator.decoder} {model.decoder} {model.own_skeleton}",
         "input": f"{estimator.input_size} {model.target_size} {inputs}",
         "people": f"{estimator.people_from} {model.people}",
-        "arithmetic": estimator.executed_precision,
         # INT8 differs between processors; those of a cluster may change.
         "machine": "" if on_machines else Machine.here().describe(estimator.device),
-        "device": estimator.device,
         # OpenCV 5 warps crops a little differently from OpenCV 4.
-        "versions": {**package_versions("openvino", "posezoo"), "opencv": import_cv2().__version__},
+        "opencv": import_cv2().__version__,
         "code": code.hexdigest(),
     }

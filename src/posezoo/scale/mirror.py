@@ -17,14 +17,16 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 
+from posezoo.cli.artifact_states import file_state, find_untracked_below
 from posezoo.cli.cache_entries import list_entries, own_files
 from posezoo.cli.lock_signature import SUFFIX
 from posezoo.cli.removal import remove_files
 from posezoo.cli.result_files import write_result
 from posezoo.core.declarations.model import Digest, ModelSpec, SourceFile
-from posezoo.core.declarations.registry_wheels import wheel_of
+from posezoo.core.declarations.sources import wheel_of
 from posezoo.core.download.context import ConnectionPool, DownloadContext
 from posezoo.core.download.file_download import download_file
 from posezoo.core.download.model_download import PlannedFile, plan_file, require_allowed
@@ -51,14 +53,18 @@ from posezoo.core.registry import (
     RegistryEntry,
     license_path,
     open_registry,
-    read_copyright_line,
 )
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.values import frozen
-from posezoo.core.verify import file_state, find_untracked_below
 from posezoo.packages.python_package import download_wheel
-from posezoo.pages.license_notice import NOTICE_SIGNS, LicenseTerms, format_notice
+from posezoo.pages.license_notice import (
+    NOTICE_SIGNS,
+    LicenseTerms,
+    format_notice,
+    read_copyright_line,
+)
 
+LICENSES = "licenses"
 NOTICE = "NOTICE"
 
 
@@ -274,7 +280,8 @@ class Mirror:
             expected.add(file.path)
             yield file
         for spec in specs.values():
-            expected.add(self.root / "licenses" / spec.license.text)
+            if spec.license.text:
+                expected.add(self.root / LICENSES / spec.license.text)
             expected.add(spec.path.with_name("pre-convert.py"))
         yield from self._find_others(expected)
 
@@ -368,6 +375,7 @@ class Mirror:
             if file.file in (MODEL_YML, COMPOSITE_YML) and file.state == "good":
                 removed.append(file.path)
         lock.record([], gone=gone)
+        removed += [*self._find_unused(removed)]
         kept: set[Digest | None] = {
             Digest("sha384", entry.sha384) for entry in lock.entries.values()
         }
@@ -381,6 +389,15 @@ class Mirror:
         remove_files(removed, [self.root])
         return removed
 
+    def _find_unused(self, declarations: Collection[Path]) -> Iterator[Path]:
+        """The files beside declarations that leave, and the licenses that no model has."""
+        licenses = self.root / LICENSES
+        needed = {*declarations, *(licenses / spec.license.text for spec in self.specs())}
+        beside = chain.from_iterable(path.parent.iterdir() for path in declarations)
+        for path in (*beside, *licenses.rglob("*")):
+            if path not in needed and path.is_file() and verified_files.is_as_written(path):
+                yield path
+
     def _copy_declarations(self, spec: ModelSpec, listener: Listener) -> None:
         folder = path_below(self.models_dir, replace(spec, is_default=True).subdirectory)
         copies = {folder / MODEL_YML: spec.path}
@@ -391,7 +408,7 @@ class Mirror:
         for beside in spec.files_beside:
             copies[path_below(folder, beside.file)] = spec.path.parent / beside.file
         if read_copyright_line(spec):
-            copies[path_below(self.root / "licenses", spec.license.text)] = license_path(spec)
+            copies[path_below(self.root / LICENSES, spec.license.text)] = license_path(spec)
         for target, source in copies.items():
             require_inside(target, [self.root])
             try:

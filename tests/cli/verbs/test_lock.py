@@ -321,6 +321,9 @@ def test_a_lock_of_another_openvino_accepts_the_same_network(convertible):
         words = ["--precisions", "FP16"] if command == "get" else []
         accepted = run(zoo, command, "net", *words, "--locked")
         assert_success(accepted)
+    before = entries(zoo)
+    assert_success(run(zoo, "lock"))
+    assert entries(zoo) == before
     entry["sha384"] = "0" * 96
     (zoo / "posezoo.lock").write_text("".join(json.dumps(each) + "\n" for each in locked))
     refused = run(zoo, "verify", "net", "--locked")
@@ -561,19 +564,25 @@ def test_a_withdrawn_model_is_pruned_by_its_name_alone(zoo):
     assert {entry["model"] for entry in entries(zoo)} == {"a", "part", "whole"}
 
 
-def test_a_changed_model_is_locked_after_its_ir_are_made_again(convertible):
+@pytest.mark.parametrize("changed", ["the file", "the mean"])
+def test_a_changed_model_is_locked_after_its_ir_are_made_again(convertible, changed):
     assert_success(run(convertible, "get", "net", "--precisions", "FP16"))
     assert_success(run(convertible, "lock", "net"))
     before = entries(convertible)
-    (convertible / "net.onnx").write_bytes(network("onnx") + b"\x12\x01x")  # another producer
     declaration = convertible / "models" / "public" / "net" / "model.yml"
     content = yaml.safe_load(declaration.read_text())
-    content["files"] = [declared_file(convertible / "net.onnx")]
+    if changed == "the file":  # it has another producer
+        (convertible / "net.onnx").write_bytes(network("onnx") + b"\x12\x01x")
+        content["files"] = [declared_file(convertible / "net.onnx")]
+    else:
+        content["inputs"][0]["mean"] = [1, 2, 3]
     declaration.write_text(yaml.safe_dump(content))
     refused = run(convertible, "get", "net", "--locked")
     assert "if you agree with the change: posezoo get net " in refused.stderr
     assert "hint: posezoo get net " in refusal(run(convertible, "lock", "net"))
     assert entries(convertible) == before
+    first = run(convertible, "lock", "net", "--lock", "another.lock")
+    assert "FP16/net.xml: was converted from another " in first.stderr
     assert_success(run(convertible, "get", "net", "--precisions", "FP16"))
     assert_success(run(convertible, "lock", "net"))
     assert [each["file"] for each in entries(convertible)] == [each["file"] for each in before]

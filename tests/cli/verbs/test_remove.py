@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -113,6 +114,25 @@ def test_a_changed_file_and_a_strangers_file_stay(zoo):
     assert not (folder / ".one.tflite.part").exists()
     assert (folder / "one.tflite").read_bytes() == b"trained for a week"
     assert {"notes.txt", "README.md"} <= files_in(folder)
+    assert not (zoo / "weights" / "public" / "two").exists()
+
+
+def test_the_files_of_a_model_that_was_renamed_or_trained_again_can_be_removed(zoo):
+    models = zoo / "zoo" / "public"
+    (models / "one").rename(models / "first")
+    (zoo / "two.tflite").rename(zoo / "two-2.tflite")
+    again = model_yml(files=[declared_file(zoo / "two-2.tflite")])
+    write_model(zoo / "zoo", "two", again)
+    assert posezoo("download", "two", *places(zoo)).returncode == 0
+    verified = posezoo("verify", "--all", *places(zoo))
+    assert "1 model in " in verified.stdout
+    command = shlex.split(verified.stdout.rpartition(": posezoo ")[2])
+    notes = zoo / "weights" / "public" / "one" / "notes.txt"
+    notes.write_text("mine")
+    assert posezoo(*command, "--yes").returncode == 0
+    assert files_in(notes.parent) == {"notes.txt"}
+    assert (zoo / "weights" / "public" / "two" / "two.tflite").exists()
+    assert remove(zoo, "two", "--yes").returncode == 0
     assert not (zoo / "weights" / "public" / "two").exists()
 
 

@@ -16,13 +16,11 @@ from fakes.misleading_networks import (
     SIDE,
     Graph,
     misleading_networks,
-    one_convolution,
-    own_mean_and_scale,
 )
 from fakes.soak import soak
 from posezoo.core.convert import frontends, preprocess
 from posezoo.core.convert.constant_check import find_changed_constant
-from posezoo.core.convert.fp16_check import IrLayers
+from posezoo.core.convert.fp16_check import list_float_constants, read_xml
 from posezoo.core.ir.openvino_import import openvino_core
 from posezoo.omz.commands import mo
 
@@ -53,7 +51,7 @@ def find_changed(original: Path, xml: Path, *words: str) -> str:
     spec, _ = mo.read_command_line(arguments)
     spec = preprocess.fill_in_inputs(spec, openvino_core().read_model(xml))
     constants = frontends.read_constants(spec, original)
-    return find_changed_constant(spec, constants, IrLayers.read(xml))
+    return find_changed_constant(spec, constants, list_float_constants(read_xml(xml), xml))
 
 
 def write_ir(original: Path, *words: str) -> Path:
@@ -71,25 +69,6 @@ def write_network(path: Path, form: Callable[[Graph], str]) -> Path:
 
 def one_activation(net: Graph) -> str:
     return net.node("Relu", "image")
-
-
-@pytest.mark.parametrize("form", [one_convolution, one_activation, own_mean_and_scale])
-def test_a_mean_that_is_slightly_wrong_is_found(tmp_path, form):
-    original = write_network(tmp_path / "net.onnx", form)
-    scale = "--scale_values", "[128]"
-    xml = write_ir(original, "--mean_values", "[127.5001]", *scale)
-    problem = find_changed(original, xml, "--mean_values", "[127.5]", *scale)
-    assert problem.endswith("is not the declared mean")
-    assert not find_changed(original, xml, "--mean_values", "[127.5001]", *scale)
-
-
-def test_a_scale_that_is_slightly_wrong_is_found(tmp_path):
-    original = write_network(tmp_path / "net.onnx", one_activation)
-    mean = "--mean_values", "[127.5]"
-    xml = write_ir(original, "--scale_values", "[127.5001]", *mean)
-    problem = find_changed(original, xml, "--scale_values", "[127.5]", *mean)
-    assert problem.endswith("is not the declared scale")
-    assert not find_changed(original, xml, "--scale_values", "[127.5001]", *mean)
 
 
 def test_a_wrong_value_of_a_fully_connected_layer_is_found(tmp_path):

@@ -79,16 +79,19 @@ def test_cards_are_written_to_a_folder_with_their_facts_and_pictures(zoo):
 def test_a_registry_is_drawn_in_place_and_stale_pages_are_reported(zoo):
     checked = run(zoo, "--all", "--in_place", "--check")
     assert checked.returncode == 1
-    assert "index.md: stale: posezoo card --in_place draws it" in checked.stderr
+    assert "index.md: stale: the same command without --check draws it" in checked.stderr
     assert run(zoo, "--all", "--in_place").returncode == 0
-    assert (zoo / "models" / "index.md").is_file()
+    for page in ("index.md", "public/alone/README.md"):
+        text = (zoo / "models" / page).read_text()
+        assert "drawn by `posezoo card --all --in_place --models_dir models` from" in text
+        assert "make cards" not in text
     assert (zoo / "models" / "skeletons" / "coco-17.svg").is_file()
     checked = run(zoo, "--all", "--in_place", "--check")
     assert (checked.returncode, checked.stderr) == (0, "")
     write_model(zoo / "models", "whole/part", model_yml(description="Another."))
     checked = run(zoo, "part", "--in_place", "--check")
     assert checked.returncode == 1
-    assert "part/README.md: stale: posezoo card --in_place draws it" in checked.stderr
+    assert "part/README.md: stale: the same command without --check draws it" in checked.stderr
     drawn = run(zoo, "part", "--in_place")
     assert drawn.returncode == 0
     folder = zoo / "models" / "public" / "whole" / "part"

@@ -412,17 +412,17 @@ def test_a_picture_that_the_user_edited_after_a_run_ended_early_stays(seeker_ir,
     assert kept.read_bytes() == b"mine"
 
 
-@pytest.mark.parametrize("changed", ["min_score", "model", "versions"])
+@pytest.mark.parametrize("changed", ["min_score", "files", "posezoo"])
 def test_all_photos_are_done_again_after_another_command_or_version(
     seeker_ir, ended_early, tmp_path, monkeypatch, changed
 ):
     photos, out = ended_early
     (journal,) = out.glob("poses-*.jsonl")
     words = ["--min_score", "0.95"] if changed == "min_score" else []
-    if changed == "model":
+    if changed == "files":
         seeker_ir = seeker.write_ir(tmp_path / "other", loud=True)
-    if changed == "versions":
-        monkeypatch.setattr("posezoo.run.result_journal.package_versions", lambda *_: {})
+    if changed == "posezoo":
+        monkeypatch.setattr("posezoo.run.runtime.compiled_network.version", lambda: "9")
     ended = run(seeker_ir, "-i", photos, "-o", out, *words)
     line = f"warning: all photos are done again: {changed} changed since {journal}, which stays\n"
     assert (ended.returncode, ended.stderr) == (0, line)
@@ -1175,7 +1175,7 @@ def test_a_model_without_masks_is_refused_before_it_is_downloaded(verb, camera, 
     assert ended.returncode == 1
     error, hint = ended.stderr.splitlines()
     assert error == "error: movenet-thunder: its network finds no masks"
-    assert hint == "  hint: run BlazePose, which does: blazepose-full"
+    assert hint == "  hint: run BlazePose, which does: blazepose-full, of the registry posezoo"
 
 
 def test_a_file_without_masks_is_refused_in_the_same_words(camera, tmp_path):

@@ -453,8 +453,15 @@ def test_terms_that_are_not_allowed_are_not_mirrored(zoo):
 
 
 def test_a_mirror_follows_models_that_move_and_loses_those_that_leave(zoo):
-    assert_success(run(zoo, "mirror", "create", "m", "--all"))
     models = zoo / "models" / "public"
+    (zoo / "models" / "licenses").mkdir()
+    (zoo / "models" / "licenses" / "of-a.txt").write_text("Copyright 2026 A\n")
+    text = (models / "a" / "model.yml").read_text()
+    (models / "a" / "model.yml").write_text(text.replace("Apache-2.0-Tests.txt", "of-a.txt"))
+    assert run(zoo, "mirror", "create", "m", "--all").returncode == 0
+    text = zoo / "m" / "licenses" / "of-a.txt"
+    assert text.exists()
+    assert "Copyright 2026 A" in (zoo / "m" / "NOTICE").read_text()
     (models / "b").rename(models / "whole" / "b")
     write_composite(zoo / "models", "whole", ["first", "second", "b"])
     shutil.rmtree(models / "a")
@@ -466,6 +473,8 @@ def test_a_mirror_follows_models_that_move_and_loses_those_that_leave(zoo):
     assert_success(pruned)
     assert f"removed {Path('m', 'models', 'public', 'a', 'model.yml')}" in pruned.stderr
     assert not (zoo / "m" / "models" / "public" / "a").exists()
+    assert not text.exists()
+    assert "Copyright 2026 A" not in (zoo / "m" / "NOTICE").read_text()
     assert check(zoo) == {}
     assert "a.tflite" not in (zoo / "m" / "posezoo.lock").read_text()
     wrong = posezoo("mirror", "create", "m", "--name", "nanodet-g", "--prune", "--dry_run", cwd=zoo)

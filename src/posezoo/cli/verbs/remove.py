@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
@@ -29,9 +30,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from posezoo.cli.cache_entries import CacheEntry
+    from posezoo.cli.console import Console
     from posezoo.cli.removal import RemovalPlan
     from posezoo.core.lockfile import LockFile
     from posezoo.core.registry import Selection
+    from posezoo.core.resolve.stage_context import Context
 
 EXAMPLES = """
 posezoo remove movenet-lightning
@@ -63,7 +66,7 @@ def run(args: _RemoveArgs) -> int:
     context = flags.context_from_args(args, {"locked": False})
     cache_dir = context.settings.cache_dir
     with flags.console_from_args(args) as console:
-        selection = select_models(context.registry, args.models, console)
+        selection = _select(args.models, context, console)
         plan = plan_removal(selection.models, selection.composites, context.layout)
         cached = _list_cached(selection, cache_dir, context.lock)
         if plan.removed and not (is_silent or _ask(plan)):
@@ -74,6 +77,17 @@ def run(args: _RemoveArgs) -> int:
     _print_plan(args, plan, cached, cache_dir)
     is_changed = any(artifact.state != "extra" for artifact in plan.kept)
     return 1 if is_changed or selection.problems else 0
+
+
+def _select(names: Sequence[str], context: Context, console: Console) -> Selection:
+    """The named models of the registry, and of those that it does not have any more."""
+    from posezoo.cli.removal import find_gone
+
+    found = find_gone(context.layout, context.registry.entries)
+    gone = {spec.full_name: spec for spec in found if spec.full_name in names}
+    others = [name for name in names if name not in gone]
+    selection = select_models(context.registry, others, console)
+    return replace(selection, models=(*selection.models, *gone.values()))
 
 
 def _print_plan(

@@ -104,8 +104,11 @@ def _choose_images(network: Model, spec: ModelSpec) -> CheckExtent:
     sizes = {port.name: _shrink(port, math.sqrt(share)) for port in spec.inputs}
     if not _is_local(network, spec, sizes):
         return ONE_IMAGE
-    images = " and ".join(_describe_image(port, sizes[port.name]) for port in spec.inputs)
-    return CheckExtent(sizes=sizes, reduction=f"on images of {images}")
+    images = []
+    for port in spec.inputs:
+        sides = dict(zip(port.layout, sizes[port.name], strict=True))
+        images.append(f"{sides['H']} x {sides['W']} pixels")
+    return CheckExtent(sizes=sizes, reduction=f"on images of {' and '.join(images)}")
 
 
 def _find_tables(network: Model) -> dict[str, int]:
@@ -164,10 +167,6 @@ def _shrink(port: Input, share: float) -> Shape:
     return tuple(sides.values())
 
 
-def _describe_image(port: Input, shape: Shape) -> str:
-    return f"{shape[port.layout.index('H')]} x {shape[port.layout.index('W')]} pixels"
-
-
 def _is_local(network: Model, spec: ModelSpec, sizes: Mapping[str, Shape]) -> bool:
     """Whether a network computes the same for each pixel of images with other sizes."""
     if not all(map(_is_local_operation, network.get_ops())):
@@ -189,13 +188,8 @@ def _is_local_operation(node: Node) -> bool:
         return str(node.get_attributes()["shape_calculation_mode"]) == "scales"
     if kind in _UPSAMPLING:  # a third input is the size of the result
         return len(node.inputs()) == 2
-    if kind == "Gather":
-        return _is_channel_order(node)
+    if kind == "Gather":  # all channels of an image in another order
+        axis = int(node.input_value(2).get_node().data)
+        channels = node.get_input_shape(0)[axis]
+        return channels <= _MOST_CHANNELS and list(node.get_input_shape(1)) == [channels]
     return kind in _LOCAL
-
-
-def _is_channel_order(node: Node) -> bool:
-    """Whether a Gather takes all channels of an image in another order."""
-    axis = int(node.input_value(2).get_node().data)
-    channels = node.get_input_shape(0)[axis]
-    return channels <= _MOST_CHANNELS and list(node.get_input_shape(1)) == [channels]

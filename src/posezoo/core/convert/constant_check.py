@@ -6,8 +6,7 @@ such a kernel belongs to each kernel of the original with which most of its filt
 to a factor. A normalization that is folded into a convolution leaves such factors, and a scale of
 the image leaves factors by channel. Then all of its filters must be equal up to such factors, to
 those of one original at least. From some originals the graph itself computes others, such as a
-kernel with a mask: a kernel that is similar to one of these is not compared. The declared mean and
-scale must be the constants of the first subtraction and multiplication after their input.
+kernel with a mask: a kernel that is similar to one of these is not compared.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ import numpy as np
 
 from posezoo.core.arrays import Array
 from posezoo.core.convert.formats import OriginalConstant
-from posezoo.core.convert.fp16_check import IrLayers, StoredConstant
-from posezoo.core.declarations.model import Input, ModelSpec
+from posezoo.core.convert.fp16_check import StoredConstant
+from posezoo.core.declarations.model import ModelSpec
 
 #: The fewest values of a kernel and of one of its filters that can be matched.
 MIN_SIZE = 64
@@ -38,13 +37,6 @@ SIMILAR_FILTER = 2e-3
 
 #: The same for an original in FP16, into which factors are folded in FP16.
 ROUNDING_FP16 = SIMILAR_FILTER
-
-#: A first subtraction or multiplication by values that differ from the declared ones by more than
-#: this share is the network's own: the declared ones were folded into other operations.
-SIMILAR = 0.05
-
-# Operations that a conversion puts before those of the mean and the scale.
-_MOVING = frozenset({"Convert", "Transpose", "Gather", "Interpolate", "Reshape"})
 
 # This many values of this many filters are compared first.
 _VALUES = 16
@@ -88,65 +80,12 @@ class _Kernels:
 
 
 def find_changed_constant(
-    spec: ModelSpec, originals: Iterable[OriginalConstant], ir: IrLayers
+    spec: ModelSpec, originals: Iterable[OriginalConstant], constants: Sequence[StoredConstant]
 ) -> str:
     """Which constant of an IR in FP32 differs from those of the original, and how; empty if none
     does.
     """
-    if changed := _find_changed_preprocessing(spec, ir):
-        return changed
-    constants = [constant for constant in ir.list_constants() if constant.is_float]
     is_reversed = any(port.reverse_input_channels for port in spec.inputs)
-    return _find_changed_kernel(originals, constants, is_reversed=is_reversed)
-
-
-def _find_changed_preprocessing(spec: ModelSpec, layers: IrLayers) -> str:
-    for port in spec.inputs:
-        mean, scale = _find_preprocessing(layers, port)
-        if mean and any(port.mean) and _is_changed(mean, np.asarray(port.mean, np.float32)):
-            return f"{mean.name} is not the declared mean"
-        is_scaled = any(value != 1 for value in port.scale)
-        if scale and is_scaled and _is_changed(scale, np.asarray(port.scale, np.float32)):
-            return f"{scale.name} is not the declared scale"
-    return ""
-
-
-def _find_preprocessing(
-    layers: IrLayers, port: Input
-) -> tuple[StoredConstant | None, StoredConstant | None]:
-    """The constants of the first subtraction and of the first multiplication or division after an
-    input; None for one that is folded into another operation.
-    """
-    mean = None
-    layer = layers.find_input(port.name)
-    while layer is not None and (layer := layers.find_only_reader(layer)) is not None:
-        kind = layer.get("type")
-        if kind in _MOVING:
-            continue
-        constant = layers.find_constant(layer)
-        if kind in ("Multiply", "Divide"):
-            return mean, constant
-        if kind != "Subtract" or mean:
-            break
-        mean = constant
-    return mean, None
-
-
-def _is_changed(constant: StoredConstant, declared: Array) -> bool:
-    """Whether a constant is similar to the declared values, but not equal."""
-    flat = constant.read().reshape(-1)
-    if constant.element_type != "f32" or declared.size not in (flat.size, 1):
-        return False
-    inverse = np.float32(1) / declared
-    orders = (declared, declared[::-1], inverse, inverse[::-1])
-    if any(np.all(flat == order) for order in orders):
-        return False
-    return any(np.all(np.abs(flat - order) <= SIMILAR * np.abs(order)) for order in orders)
-
-
-def _find_changed_kernel(
-    originals: Iterable[OriginalConstant], constants: Sequence[StoredConstant], *, is_reversed: bool
-) -> str:
     groups = _group_kernels(constants)
     for original in originals:
         values = original.values.squeeze()

@@ -6,7 +6,7 @@ This module imports neither OpenVINO nor numpy, so that a run with nothing to do
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -156,15 +156,14 @@ def _explain_due(
     is_checked = options.self_check and can_check
     if target.agreed and target.agreed.lists(target.xml):
         return ""
-    return explain_stale_ir(
-        resolved,
-        target,
+    return provenance.explain_stale_record(
+        target.xml,
         record,
+        key_now(resolved, target, mo_version),
         is_good,
         is_checked=is_checked,
         is_proven=is_checked and options.is_strict,
         by_nodes=is_checked and options.by_nodes,
-        mo_version=mo_version,
     )
 
 
@@ -193,32 +192,13 @@ def _with_reason(target: Target, reason: str) -> Target:
     return replace(target, obstacle=replace(target.obstacle, why=why))
 
 
-def explain_stale_ir(
-    resolved: Resolved,
-    target: Target,
-    record: Provenance | None,
-    is_good: IsGood,
-    *,
-    is_checked: bool = False,
-    is_proven: bool = False,
-    by_nodes: bool = False,
-    mo_version: str = "",
-) -> str:
-    """Why an IR with this record differs from the one that a conversion would make now; empty if it
-    does not.
-    """
+def key_now(
+    resolved: Resolved, target: Target, mo_version: str = ""
+) -> Callable[[], Mapping[str, object]]:
+    """Computes the key that the record of an IR would have if a conversion made it now."""
     source = resolved.source_of(target)
     ranges = provenance.ranges_key(source, target.precision)
-    key = partial(provenance.conversion_key, source, resolved.decoder, ranges, mo_version)
-    return provenance.explain_stale_record(
-        target.xml,
-        record,
-        key,
-        is_good,
-        is_checked=is_checked,
-        is_proven=is_proven,
-        by_nodes=by_nodes,
-    )
+    return partial(provenance.conversion_key, source, resolved.decoder, ranges, mo_version)
 
 
 def select_due(name: str, irs: Sequence[PlannedIr], listener: Listener) -> list[Target]:

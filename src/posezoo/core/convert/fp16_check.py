@@ -82,66 +82,16 @@ class StoredConstant:
             yield np.fromfile(self.path, dtype, count, offset=self.offset + start * dtype.itemsize)
 
 
-@frozen
-class IrLayers:
-    """The layers of an IR, as elements of its .xml, and how they are connected.
+def find_types(graph: Any, types: Set[str]) -> list[str]:
+    """Which of these types the layers of an IR have, also those in bodies."""
+    return sorted(types & {layer.get("type") for layer in graph.iter("layer")})
 
-    Attributes:
-        graph: the root of the .xml.
-        layers: each layer by its number, without those of its bodies.
-        sources: the inputs of each layer: the port, and the layer and port before it.
-        readers: the layers after each layer.
-    """
 
-    xml: Path
-    graph: Any
-    layers: Mapping[str, Any]
-    sources: Mapping[str, Sequence[tuple[str, str, str]]]
-    readers: Mapping[str, Sequence[str]]
-
-    @classmethod
-    def read(cls, xml: Path) -> IrLayers:
-        """The layers of an IR on disk."""
-        graph = _read_xml(xml)
-        layers = {layer.get("id"): layer for layer in graph.iterfind("layers/layer")}
-        sources = _find_sources(graph)
-        readers: dict[str, list[str]] = {}
-        for number, inputs in sources.items():
-            for _, source, _ in inputs:
-                readers.setdefault(source, []).append(number)
-        return cls(xml, graph, layers, sources, readers)
-
-    def find_types(self, types: Set[str]) -> list[str]:
-        """Which of these types the layers have, also in bodies."""
-        return sorted(types & {layer.get("type") for layer in self.graph.iter("layer")})
-
-    def list_constants(self) -> list[StoredConstant]:
-        """The constants, also in bodies, in the order of the file."""
-        constants = self.graph.iterfind(".//layer[@type='Const']")
-        return [_describe_constant(each, self.xml) for each in constants]
-
-    def find_input(self, name: str) -> Any:
-        """The input of this name; None if there is none."""
-        for layer in self.layers.values():
-            port = layer.find("output/port")
-            names = "" if port is None else port.get("names", "")
-            if layer.get("type") == "Parameter" and name in (layer.get("name"), *names.split(",")):
-                return layer
-        return None
-
-    def find_only_reader(self, layer: Any) -> Any:
-        """The layer that alone uses the values of a layer; None if there are several or none."""
-        readers = [self.layers[number] for number in self.readers.get(layer.get("id"), ())]
-        users = [reader for reader in readers if reader.get("type") != "ShapeOf"]
-        return users[0] if len(users) == 1 else None
-
-    def find_constant(self, layer: Any) -> StoredConstant | None:
-        """The constant that is a layer's second input; None if it is computed."""
-        inputs = sorted(self.sources.get(layer.get("id"), ()))
-        source = self.layers[inputs[-1][1]] if inputs else layer
-        if source.get("type") != "Const":
-            return None
-        return _describe_constant(source, self.xml)
+def list_float_constants(graph: Any, xml: Path) -> list[StoredConstant]:
+    """The constants of an IR that are floats, also those in bodies, in the order of the file."""
+    constants = graph.iterfind(".//layer[@type='Const']")
+    described = [_describe_constant(each, xml) for each in constants]
+    return [constant for constant in described if constant.is_float]
 
 
 @frozen
@@ -222,11 +172,12 @@ def _read_nodes(xml: Path) -> list[_IrNode]:
     FP16.
     """
     nodes: list[_IrNode] = []
-    _add_nodes(_read_xml(xml), xml, nodes)
+    _add_nodes(read_xml(xml), xml, nodes)
     return nodes
 
 
-def _read_xml(xml: Path) -> Any:
+def read_xml(xml: Path) -> Any:
+    """The root of an IR's .xml."""
     try:
         return ElementTree.parse(xml).getroot()
     except ElementTree.ParseError as error:
@@ -263,8 +214,11 @@ def _add_nodes(graph: Any, xml: Path, nodes: list[_IrNode]) -> dict[str, int]:
             # A constant has the output 0, its conversion from FP16 the output 1.
             is_constant = layers[source].get("type") == "Const" or source in compressed
             inputs.append((port, numbers[source], "" if is_constant else end))
-            if source in compressed:
-                _correct_precision(layer, port)
+            if source not in compressed:
+                continue
+            # If a constant is an output, OpenVINO writes the precision before the conversion.
+            for described in layer.iterfind(f"input/port[@id='{port}']"):
+                described.set("precision", "FP32")
         nodes.append(_IrNode(layer.get("name"), ()))
         parts = _describe_parts(layer, xml, nodes)
         facts = (layer.get("type"), layer.get("version"), inputs, *parts)
@@ -284,14 +238,6 @@ def _find_sources(graph: Any) -> dict[str, list[tuple[str, str, str]]]:
 def _is_half_constant(layer: Any) -> bool:
     is_half: bool = layer.get("type") == "Const" and layer.find("data").get("element_type") == "f16"
     return is_half
-
-
-def _correct_precision(layer: Any, port: str) -> None:
-    """Let the input of a layer have the precision that it has: if a constant is an output, OpenVINO
-    writes the precision before the conversion.
-    """
-    for described in layer.iterfind(f"input/port[@id='{port}']"):
-        described.set("precision", "FP32")
 
 
 def _describe_parts(

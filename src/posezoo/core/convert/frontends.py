@@ -57,6 +57,9 @@ if TYPE_CHECKING:
 # A round takes a microsecond at least. OpenVINO states -1 rounds for a loop without a number.
 _MAX_ROUNDS = 100_000_000
 
+# How OpenVINO wants the name of a file to end, by the frontend that reads it.
+_GRAPH_ENDINGS = {"onnx": ".onnx", "tf": ".pb"}
+
 # Files that are often found instead of a model, by their first bytes.
 _OTHER_KINDS = {
     b"PK\x03\x04": "a zip archive",
@@ -275,9 +278,9 @@ def read_network(
     try:
         source = steps.read_parts(spec, path) or source
         with temporary_dir() as folder:
-            # It reads only .pb files.
-            if isinstance(source, bytes) and model_format.frontend == "tf":
-                graph = folder / "graph.pb"
+            # Of bytes, OpenVINO makes two more copies than of a file; TensorFlow's must be one.
+            if isinstance(source, bytes) and (ending := _GRAPH_ENDINGS.get(model_format.frontend)):
+                graph = (folder / "graph").with_suffix(ending)
                 graph.write_bytes(source)
                 source = graph
             if model_format.read_network:
@@ -404,6 +407,7 @@ def _read(
     if not _simplifications():
         return ov.convert_model(readable)
     if model_format.frontend == "onnx":
+        assert isinstance(source, Path)
         network = _read_onnx(source)
     else:
         frontend = ov.frontend.FrontEndManager().load_by_framework(model_format.frontend)
@@ -414,12 +418,10 @@ def _read(
     return _simplify(network)
 
 
-def _read_onnx(source: Path | bytes) -> Model:
+def _read_onnx(source: Path) -> Model:
     """The network, without operations that OpenVINO reads wrongly and functions that it lacks."""
     # A frontend that Python calls would not release Python's lock (GIL).
     core = openvino_core()
-    if isinstance(source, bytes):
-        return core.read_model(io.BytesIO(source))
     rewriting = ONNX_REWRITING.part
     content = rewriting.before_reading(source, is_compared=True)
     try:

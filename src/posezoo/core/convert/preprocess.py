@@ -36,8 +36,8 @@ from posezoo.core.ir.openvino_import import (
 from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
 
 if TYPE_CHECKING:
-    from openvino import Model, PartialShape, Type
-    from openvino.preprocess import InputInfo, PreProcessSteps
+    from openvino import Model, PartialShape
+    from openvino.preprocess import InputInfo
 
 #: The layouts that three channels show, by the number of dimensions and that of the channels.
 _LAYOUTS = {4: {1: "NCHW", 3: "NHWC"}, 5: {1: "NCDHW", 4: "NDHWC"}}
@@ -68,7 +68,12 @@ def apply_model_yml(network: Model, spec: ModelSpec, *, is_complete: bool = True
         _check_ports("output", spec, spec.outputs, network)
         network = cut_outputs(network, spec.output_names, spec.name)
         if supported_mo_args.wants_static_shape(spec.mo_args):
-            _require_static_inputs(spec, network)
+            if any(port.partial_shape.is_dynamic for port in network.inputs):
+                raise ConversionError(
+                    f"{spec.full_name}: --static_shape needs a size for every dimension of its"
+                    " inputs",
+                    hint="declare a shape without -1",
+                )
             fold_constants(network)
         network = _prepend_preprocessing(network, spec)
         for output in spec.outputs:
@@ -101,14 +106,6 @@ def _reshape_inputs(network: Model, spec: ModelSpec) -> None:
         sized = [port for port in spec.inputs if port.shape]
         shapes = {port.name: port.bounds or list(port.shape) for port in sized}
         network.reshape({name: ov.PartialShape(shape) for name, shape in shapes.items()})
-
-
-def _require_static_inputs(spec: ModelSpec, network: Model) -> None:
-    if any(port.partial_shape.is_dynamic for port in network.inputs):
-        raise ConversionError(
-            f"{spec.full_name}: --static_shape needs a size for every dimension of its inputs",
-            hint="declare a shape without -1",
-        )
 
 
 def fill_in_inputs(spec: ModelSpec, network: Model) -> ModelSpec:
@@ -268,10 +265,13 @@ def _prepend_preprocessing(network: Model, spec: ModelSpec) -> Model:
         _declare_tensor(port, declared)
         steps = port.preprocess()
         own_type = network.input(declared.name).element_type
-        if declared.resize and spec.decoding:
+        fits_frame = declared.resize and spec.decoding
+        if fits_frame:
             steps.custom(GRAPH_DECODER.part.fit_node(spec, own_type))
-        else:
-            _convert_and_resize(steps, declared, own_type)
+        elif declared.element_type:
+            steps.convert_element_type(own_type)
+        if declared.resize and not fits_frame:
+            steps.resize(ov.preprocess.ResizeAlgorithm.RESIZE_LINEAR)
         if declared.ir_layout != declared.layout:
             # First, so that OpenVINO makes the same of mean and scale in either layout: it may fold
             # them into weights, which FP16 then rounds.
@@ -293,10 +293,3 @@ def _declare_tensor(port: InputInfo, declared: Input) -> None:
         # Both layouts are set: otherwise OpenVINO guesses the channels from the shape.
         port.tensor().set_layout(ov.Layout(declared.ir_layout))
         port.model().set_layout(ov.Layout(declared.layout))
-
-
-def _convert_and_resize(steps: PreProcessSteps, declared: Input, own_type: Type) -> None:
-    if declared.element_type:
-        steps.convert_element_type(own_type)
-    if declared.resize:
-        steps.resize(import_openvino().preprocess.ResizeAlgorithm.RESIZE_LINEAR)

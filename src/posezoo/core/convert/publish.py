@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.core.convert import frontends
-from posezoo.core.convert.check_extent import WHOLE, choose_extent
+from posezoo.core.convert.check_extent import WHOLE, CheckExtent, choose_extent
 from posezoo.core.convert.conversion_plan import ConversionOptions
 from posezoo.core.convert.feature_steps import INT8_MAKER
+from posezoo.core.convert.formats import is_ir
 from posezoo.core.convert.preprocess import describe_inputs
 from posezoo.core.convert.reference_outputs import (
     FindReference,
@@ -37,7 +37,6 @@ from posezoo.core.ir.complexity import compute_complexity
 from posezoo.core.ir.provenance import FileContent
 from posezoo.core.layout import ModelLayout
 from posezoo.core.operating_system import release_memory, replace_file, sync
-from posezoo.core.regular_files import read_beginning
 from posezoo.core.resolve.resolved import Target
 from posezoo.core.values import frozen
 
@@ -123,40 +122,34 @@ def write_checked_irs(
     network = read()
     filled = describe_inputs(spec, network)
     extent = choose_extent(network, filled) if options.self_check else WHOLE
-    precisions = [target.precision for target in targets]
     # A published IR is compared with itself. Otherwise an IR in FP16 is proven by the FP32 IR,
     # which is also written if it was not requested.
-    exact = precisions[0] if spec.is_ir else Precision.FP32
-    if options.self_check:
-        precisions.insert(0, exact)
+    exact = targets[0].precision if spec.is_ir else Precision.FP32
+    precisions = [exact] if options.self_check else []
+    precisions += [target.precision for target in targets]
     # INT8 is made from the FP16 IR, which is then also written if it was not requested.
     bases = {
         each: Precision.FP16 if provenance.ranges_key(spec, each) else each for each in precisions
     }
-    compute = partial(compute_reference, filled, source, extent, by_nodes=options.by_nodes)
     with staging_dir(layout.model_dir(spec)) as folder, ThreadPoolExecutor(_STEPS) as pool:
+        paths = {each: folder / each / f"{spec.name}.xml" for each in (*bases.values(), *bases)}
         written = dict.fromkeys(bases.values())
-        xmls = {each: _write_ir(network, spec, folder, each) for each in written}
+        for each in written:
+            # A published IR keeps the types of its constants.
+            stored = Precision.FP32 if spec.is_ir else each
+            ir_writer.write_ir(network, paths[each], stored)
         complexity = compute_complexity(network)
         del network
         release_memory()
         for each in bases.keys() - written.keys():
-            xml = folder / each / f"{spec.name}.xml"
-            xmls[each] = INT8_MAKER.part.write(xmls[bases[each]], xml, spec, decoder)
+            INT8_MAKER.part.write(paths[bases[each]], paths[each], spec, decoder)
         # Most of these steps use one core only, and take seconds for a large network: they run in
         # parallel.
-        start_time = time.monotonic()
-        checks = {}
-        if options.self_check:
-            find = find_reference or pool.submit(compute).result
-            checks = _start_checks(pool, filled, source, options, find, xmls, exact)
-        hashed = [pool.submit(read_contents, xmls[target.precision]) for target in targets]
+        checks = _start_checks(pool, filled, source, options, find_reference, paths, extent)
+        hashed = [pool.submit(read_contents, paths[target.precision]) for target in targets]
+        results = _wait_for(checks, spec, targets, not_compared, listener)
         staged = []
-        results = []
-        for target, hashing in zip(targets, hashed, strict=True):
-            result = _wait_for(checks.get(target.precision), not_compared)
-            results.append(result)
-            _report_passed(spec, target.precision, result, listener)
+        for target, result, hashing in zip(targets, results, hashed, strict=True):
             contents = hashing.result()
             record = None
             if recorded:
@@ -168,12 +161,7 @@ def write_checked_irs(
                     complexity=complexity,
                     int8=provenance.Int8Record(provenance.ranges_key(spec, target.precision)),
                 )
-            staged.append(StagedIr(xmls[target.precision], target, contents, record))
-        for reason in filter(None, dict.fromkeys(result.not_compared for result in results)):
-            problem = f"not compared with its original, because {reason}"
-            listener(WarningIssued(f"{spec.full_name}: {problem}"))
-        if checks:
-            listener(SelfCheckFinished(spec.full_name, time.monotonic() - start_time))
+            staged.append(StagedIr(paths[target.precision], target, contents, record))
         replace_irs(staged, listener=listener)
 
 
@@ -182,12 +170,20 @@ def _start_checks(
     spec: ModelSpec,
     source: frontends.VerifiedSource,
     options: ConversionOptions,
-    find_reference: FindReference,
+    find_reference: FindReference | None,
     xmls: Mapping[Precision, Path],
-    exact: Precision,
+    extent: CheckExtent,
 ) -> dict[Precision, Future[SelfCheckResult]]:
-    """The running checks of IR in a staging folder; one that another proves comes after that."""
+    """The running checks of IR in a staging folder, if they are wanted; the first IR proves the
+    others.
+    """
     checks: dict[Precision, Future[SelfCheckResult]] = {}
+    if not options.self_check:
+        return checks
+    if find_reference is None:
+        compute = partial(compute_reference, spec, source, extent, by_nodes=options.by_nodes)
+        find_reference = pool.submit(compute).result
+    exact = next(iter(xmls))
     for precision, xml in xmls.items():
         if precision == exact:
             check = IrCheck(spec, Precision.FP32, xml, source, options.is_strict, options.by_nodes)
@@ -201,18 +197,30 @@ def _start_checks(
     return checks
 
 
-def _wait_for(check: Future[SelfCheckResult] | None, not_compared: str) -> SelfCheckResult:
-    """The result of a check; what is not known of the source is not known of the IR."""
-    if check is None:
-        return _NOT_CHECKED
-    result = check.result()
-    return replace(result, not_compared=not_compared) if not_compared else result
-
-
-def _write_ir(network: Model, spec: ModelSpec, folder: Path, precision: Precision) -> Path:
-    """Write an IR in a precision; a published one keeps the types of its constants."""
-    stored = Precision.FP32 if spec.is_ir else precision
-    return ir_writer.write_ir(network, folder / precision / f"{spec.name}.xml", stored)
+def _wait_for(
+    checks: Mapping[Precision, Future[SelfCheckResult]],
+    spec: ModelSpec,
+    targets: Sequence[Target],
+    not_compared: str,
+    listener: Listener,
+) -> list[SelfCheckResult]:
+    """The result of each check, which is reported. What is not known of the source is not known of
+    the IR.
+    """
+    start_time = time.monotonic()
+    results = []
+    for target in targets:
+        result = checks[target.precision].result() if checks else _NOT_CHECKED
+        if checks and not_compared:
+            result = replace(result, not_compared=not_compared)
+        _report_passed(spec, target.precision, result, listener)
+        results.append(result)
+    for reason in filter(None, dict.fromkeys(result.not_compared for result in results)):
+        problem = f"not compared with its original, because {reason}"
+        listener(WarningIssued(f"{spec.full_name}: {problem}"))
+    if checks:
+        listener(SelfCheckFinished(spec.full_name, time.monotonic() - start_time))
+    return results
 
 
 def _describe_check(result: SelfCheckResult, options: ConversionOptions) -> dict[str, object]:
@@ -310,19 +318,12 @@ def _replace_ir(ir: StagedIr, listener: Listener) -> None:
         replace_file(ir.xml.with_name("provenance.json"), record)
 
 
-def _is_ir(xml: Path) -> bool:
-    with suppress(OSError):
-        head = read_beginning(xml, 4096)
-        return "<net " in head and "<layers>" in head
-    return False
-
-
 def _keep_foreign(ir: StagedIr, listener: Listener) -> None:
     """Rename the two files of an IR that posezoo did not make, or that was changed since. An IR
     without a record replaces any other, as Model Optimizer's does.
     """
     xml = ir.target.xml
-    if ir.record is None and _is_ir(xml):
+    if ir.record is None and is_ir(xml):
         return
     made = provenance.read_ir_record(xml)
     for suffix in provenance.SUFFIXES:

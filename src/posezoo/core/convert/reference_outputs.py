@@ -320,17 +320,16 @@ def _run_original(
     ``compute_reference``.
     """
     attempts = _plan_attempts(spec, recording, extent)
-    last_sizes, last_extent = attempts[-1]
     open_own = partial(_open_runtime, spec, path)
     if run := _run_first(spec, open_own, attempts):
         return run
-    open_own(last_sizes)  # an error if it cannot be opened; its layers may be what it cannot run
+    open_own(attempts[-1][0])  # an error if it cannot be opened; or it cannot run its layers
     is_needed = recording or spec.decoding or by_openvino
     if not is_needed and find_missing_runtime(spec):
         return None
     open_other = partial(open_openvino, spec, path)
     run = _run_first(spec, open_other, attempts[:-1])
-    return run or _run(spec, open_other, last_sizes, last_extent)
+    return run or _run(spec, open_other, *attempts[-1])
 
 
 #: The input shapes by name with which the original is run, and the images.
@@ -405,17 +404,13 @@ def _open_runtime(
     if open_runtime is None:
         return None
     runtime = open_runtime(spec, path, sizes)
-    # If a tensor inside the graph is declared as input or output, only OpenVINO can use it as such.
-    if runtime is None or not _has_ports(runtime, spec):
+    if runtime is None:
         return None
-    return runtime
-
-
-def _has_ports(runtime: ReferenceRuntime, spec: ModelSpec) -> bool:
+    # If a tensor inside the graph is declared as input or output, only OpenVINO can use it as such.
     inputs = {port.name for port in spec.inputs}
     inputs |= supported_mo_args.frozen_inputs(spec.mo_args).keys()
-    outputs = set(spec.output_names)
-    return inputs <= set(runtime.inputs) and outputs <= set(runtime.outputs)
+    has_ports = inputs <= set(runtime.inputs) and set(spec.output_names) <= set(runtime.outputs)
+    return runtime if has_ports else None
 
 
 def _run_samples(

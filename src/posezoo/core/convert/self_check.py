@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, field, replace
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,13 @@ from posezoo.core.convert.difference import (
     find_same_infinities,
 )
 from posezoo.core.convert.feature_steps import COMPARED_ROWS, INT8_MAKER
-from posezoo.core.convert.fp16_check import IrLayers, compare_with_fp32, measure_rounding
+from posezoo.core.convert.fp16_check import (
+    compare_with_fp32,
+    find_types,
+    list_float_constants,
+    measure_rounding,
+    read_xml,
+)
 from posezoo.core.convert.frontends import VerifiedSource
 from posezoo.core.convert.graph_cutting import join_names
 from posezoo.core.convert.int8_check import compare_with_half, draw_feeds
@@ -89,6 +94,10 @@ _RANDOM = frozenset({"Multinomial", "RandomUniform"})
 
 # Outputs of the original, each with what it is compared with.
 _Pairs = Sequence[tuple[Array, Array]]
+
+# An image, an output of the original and that of the network, and the original's without and with
+# moved images.
+_Image = tuple[ReferenceSample, tuple[Array, Array], _Pairs]
 
 
 @frozen
@@ -181,10 +190,12 @@ class OutputComparison:
     Attributes:
         outputs: the difference of each output, by name.
         unprovable: the outputs that numbers cannot prove.
+        is_noisy: whether the noise of an output is so large that not all images prove it.
     """
 
     outputs: Mapping[str, OutputDifference]
     unprovable: tuple[str, ...]
+    is_noisy: bool
 
     @property
     def wrong(self) -> list[str]:
@@ -195,11 +206,6 @@ class OutputComparison:
             for name, output in self.outputs.items()
             if not output.difference <= output.tolerance and name not in self.unprovable
         ]
-
-    @property
-    def is_noisy(self) -> bool:
-        """Whether the noise of an output is so large that it proves nothing."""
-        return any(self.outputs[name].is_noisy for name in self.unprovable)
 
     @property
     def worst(self) -> tuple[str, OutputDifference]:
@@ -216,14 +222,11 @@ class NetworkCheck:
         spec: the model; its ``self_check`` declares how outputs are compared.
         precision: the precision of the network; for FP16 the tolerance is ``CLIPPED``.
         without_noise: the tolerance if no input can be moved by a rounding.
-        by_image: whether an output is proven if one of the images proves it: a network of integers
-            has few numbers for an image of values from -2 to 2.
     """
 
     spec: ModelSpec
     precision: Precision
     without_noise: float = field(default=WITHOUT_NOISE, kw_only=True)
-    by_image: bool = field(default=False, kw_only=True)
 
     def compare(
         self,
@@ -279,84 +282,68 @@ class NetworkCheck:
         """
         outputs = {}
         unprovable = []
+        is_noisy = False
         for name in names:
-            pairs = [
-                (case.outputs[name], each[name]) for case, each in zip(cases, computed, strict=True)
+            images = [
+                (
+                    case,
+                    (case.outputs[name], each[name]),
+                    [(case.outputs[name], draw[name]) for draw in own],
+                )
+                for case, each, own in zip(cases, computed, moved, strict=True)
             ]
-            draws = [
-                [(case.outputs[name], draw[name]) for draw in own]
-                for case, own in zip(cases, moved, strict=True)
-            ]
-            outputs[name], is_proof = self._compare_output(name, cases, pairs, draws)
-            if self.by_image and outputs[name].is_noisy:
-                images = zip(cases, pairs, draws, strict=True)
-                outputs[name], is_proof = self._compare_images(name, images, outputs[name])
+            outputs[name], is_proof = self._compare_output(name, images)
+            if not is_proof and outputs[name].is_noisy:
+                is_noisy = True
+                # One image may prove it: a network of integers has few numbers for values from -2
+                # to 2.
+                each_image = [self._compare_output(name, [image]) for image in images]
+                proofs = [compared for compared, proves in each_image if proves]
+                is_proof = bool(proofs)
+                outputs[name] = max(
+                    proofs, key=lambda one: one.difference / one.tolerance, default=outputs[name]
+                )
             if not is_proof:
                 unprovable.append(name)
-        return OutputComparison(outputs, tuple(unprovable))
+        return OutputComparison(outputs, tuple(unprovable), is_noisy)
 
-    def _compare_output(
-        self,
-        name: str,
-        cases: Sequence[ReferenceSample],
-        pairs: _Pairs,
-        draws: Sequence[_Pairs],
-    ) -> tuple[OutputDifference, bool]:
-        """The difference of an output, and whether its numbers prove anything.
-
-        Args:
-            pairs: the original's and those of the network, for each case.
-            draws: the original's without and with a moved image, for each case and each draw.
-        """
+    def _compare_output(self, name: str, images: Sequence[_Image]) -> tuple[OutputDifference, bool]:
+        """The difference of an output, and whether its numbers prove anything."""
+        pairs = [pair for _, pair, _ in images]
+        draws = [draw for _, _, own in images for draw in own]
         if not all(_is_like(*pair) for pair in pairs):
             raise self._create_infinity_error(name)
         measure = self.spec.self_check.measure
         difference = _find_largest(pairs, measure)
-        all_draws = [*chain.from_iterable(draws)]
-        noise = _find_largest(all_draws, measure) if all_draws else None
+        noise = _find_largest(draws, measure) if draws else None
         finds_somebody = any(output.size for pair in pairs for output in pair)
         declared = self.spec.self_check.tolerance
         tolerance = declared.get(name, declared.get("*"))
         if tolerance is not None:
             return OutputDifference(difference, tolerance, noise), finds_somebody
-        tolerance = self.without_noise if cases[0].moved is None else allow_difference(noise)
-        if self.precision == Precision.FP16:
-            tolerance = CLIPPED
-        tolerance += self._allow_own_rounding(name, cases)
+        tolerance = self._allow(name, [case for case, _, _ in images], noise)
         compared = OutputDifference(difference, tolerance, noise)
         if compared.is_noisy and pairs[0][0].dtype.kind in "biu":
-            compared = _compare_most(pairs, all_draws)
+            compared = _compare_most(pairs, draws)
         return compared, finds_somebody and not compared.is_noisy
 
-    def _compare_images(
-        self,
-        name: str,
-        images: Iterable[tuple[ReferenceSample, tuple[Array, Array], _Pairs]],
-        together: OutputDifference,
-    ) -> tuple[OutputDifference, bool]:
-        """As ``_compare_output``, for the image that is off most of those that prove something.
-
-        Args:
-            images: the case, pair and draws of each.
-            together: the difference of all images, which is returned if none proves anything.
-        """
-        each = [self._compare_output(name, [case], [pair], [own]) for case, pair, own in images]
-        proofs = [compared for compared, is_proof in each if is_proof]
-        worst = max(proofs, key=lambda one: one.difference / one.tolerance, default=together)
-        return worst, bool(proofs)
-
-    def _create_infinity_error(self, name: str) -> SelfCheckError:
-        return self.create_error(f"computes inf or nan in {name}")
-
-    def _allow_own_rounding(self, name: str, cases: Sequence[ReferenceSample]) -> float:
+    def _allow(self, name: str, cases: Sequence[ReferenceSample], noise: float | None) -> float:
+        """The limit of an output for which none is declared."""
+        if self.precision == Precision.FP16:
+            limit = CLIPPED
+        else:
+            limit = self.without_noise if cases[0].moved is None else allow_difference(noise)
         pairs = [
             (case.outputs[name], case.single_outputs[name])
             for case in cases
             if case.single_outputs is not None
         ]
-        if not pairs:
-            return 0.0
-        return allow_own_rounding(_find_largest(pairs, self.spec.self_check.measure))
+        if pairs:
+            limit += allow_own_rounding(_find_largest(pairs, self.spec.self_check.measure))
+        return limit
+
+    def _create_infinity_error(self, name: str) -> SelfCheckError:
+        return self.create_error(f"computes inf or nan in {name}")
 
     def describe_wrong(self, compared: OutputComparison, runtime: str) -> str:
         """The outputs that are wrong, and how far the worst of them is off."""
@@ -418,24 +405,19 @@ class IrCheck(NetworkCheck):
                 cannot prove an output or nothing else read the original.
         """
         changed = self._check_layers()  # while the original is run
+        release_memory()
         reference = find_reference()
-        if self.is_strict:
-            self._require_independence(reference)
+        if self.is_strict and not (reference and reference.is_independent):
+            why = explain_dependence(self.spec)
+            raise self.create_error(
+                f"was not compared with its original, because {why}", _ONLY_PROOF
+            )
         if reference is None:
             return self._check_declared(changed)
         recorded = self._check_recorded(reference.recorded)
         names = self._name_outputs(reference)
         computed = self._compute_outputs(names, reference)
-        compared = self.compare(names, reference, computed)
-        is_rough = self._is_rough(reference, compared)
-        is_proven = not (compared.wrong or compared.is_noisy or is_rough)
-        if not is_proven and (exact := reference.compute_in_double()):
-            # The original's runtime may be the less exact one.
-            reference = exact
-            exact_check = replace(self, without_noise=OFFSET) if is_rough else self
-            compared = exact_check.compare(names, reference, computed)
-        if compared.is_noisy:
-            compared = replace(self, by_image=True).compare(names, reference, computed)
+        reference, compared = self._compare_with_most_exact(names, reference, computed)
         if compared.wrong:
             raise self._create_difference_error(compared, changed, reference, computed)
         if changed:
@@ -566,15 +548,6 @@ class IrCheck(NetworkCheck):
             outputs[name] = replace(outputs[name], rounding=rounding if is_half else None)
         return outputs
 
-    def _require_independence(self, reference: ReferenceOutputs | None) -> None:
-        """Refuse an original that only the reader read that the IR is made by."""
-        if reference and reference.is_independent:
-            return
-        raise self.create_error(
-            f"was not compared with its original, because {explain_dependence(self.spec)}",
-            hint=_ONLY_PROOF,
-        )
-
     def _check_declared(self, changed: str) -> SelfCheckResult:
         """Check what can be compared without running the original."""
         network = openvino_core().read_model(self.xml)
@@ -619,13 +592,25 @@ class IrCheck(NetworkCheck):
             )
         return {name: each for name, each in compared.outputs.items() if name not in recorded.inner}
 
-    def _is_rough(self, reference: ReferenceOutputs, compared: OutputComparison) -> bool:
-        """Whether the limit was a guess that double precision replaces by a measured one: no input
-        can be moved by a rounding, and ONNX Runtime has all layers in that precision.
+    def _compare_with_most_exact(
+        self, names: Sequence[str], reference: ReferenceOutputs, computed: Sequence[NamedArrays]
+    ) -> tuple[ReferenceOutputs, OutputComparison]:
+        """Compare the outputs, and unless that proves them, compare them with those of the original
+        in double precision: its runtime may be the less exact one.
         """
+        compared = self.compare(names, reference, computed)
+        # The limit was a guess: no input can be moved by a rounding. Double precision gives a
+        # measured one if ONNX Runtime has all layers in it.
         largest = max((output.difference for output in compared.outputs.values()), default=0)
         is_guess = reference.cases[0].moved is None and OFFSET < largest <= WITHOUT_NOISE
-        return is_guess and not IrLayers.read(self.xml).find_types(_SINGLE)
+        is_rough = is_guess and not find_types(read_xml(self.xml), _SINGLE)
+        if not (compared.wrong or compared.is_noisy or is_rough):
+            return reference, compared
+        exact = reference.compute_in_double()
+        if exact is None:
+            return reference, compared
+        check = replace(self, without_noise=OFFSET) if is_rough else self
+        return exact, check.compare(names, exact, computed)
 
     def _name_outputs(self, reference: ReferenceOutputs) -> tuple[str, ...]:
         """The names of the outputs to compare; those of the original if its decoder is a part of
@@ -644,13 +629,14 @@ class IrCheck(NetworkCheck):
         Raises:
             RandomNetworkError: a layer draws random numbers.
         """
-        layers = IrLayers.read(self.xml)
-        if kinds := layers.find_types(_RANDOM):
+        graph = read_xml(self.xml)
+        if kinds := find_types(graph, _RANDOM):
             raise self.create_random_error(f"it has the operation {', '.join(kinds)}")
         if self.precision == Precision.FP16:
             return ""  # compare_with_fp32 compared them
         originals = frontends.read_constants(self.spec, self.source)
-        return find_changed_constant(self.spec, originals, layers)
+        constants = list_float_constants(graph, self.xml)
+        return find_changed_constant(self.spec, originals, constants)
 
     def _compute_outputs(
         self, names: Sequence[str], reference: ReferenceOutputs

@@ -8,7 +8,7 @@ from functools import partial
 from posezoo.core.convert.conversion_plan import (
     ConversionOptions,
     PlannedIr,
-    explain_stale_ir,
+    key_now,
     plan_irs,
     with_settings,
 )
@@ -193,7 +193,9 @@ def require_current_ir(resolved: Resolved, target: Target, done: str) -> None:
     else:
         folder = layout.output_dir
         record = provenance.read_ir_record(target.xml)
-        reason = explain_stale_ir(resolved, target, record, verified_files.is_verified)
+        key = key_now(resolved, target)
+        is_good = verified_files.is_verified
+        reason = provenance.explain_stale_record(target.xml, record, key, is_good)
     if reason:
         raise ConversionError(
             f"{target.xml}: not {done}, since {reason}",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.core.errors import DownloadError
 from posezoo.core.plugins import Hook
-from posezoo.core.registry import Registry, builtin_models_dir, wheel_registry_root
+from posezoo.core.registry import Registry, builtin_models_dir, named_registry_root
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import Settings
 
@@ -33,7 +33,7 @@ class WheelRegistryReader:
         )
 
 
-_WHEEL_REGISTRY: Hook[WheelRegistryReader] = Hook("wheel_registry", WheelRegistryReader())
+_WHEEL_REGISTRY = Hook(WheelRegistryReader())
 
 
 def open_context(
@@ -99,16 +99,13 @@ def registry_from_settings(settings: Settings) -> Registry:
     """
     builtin = builtin_models_dir()
     roots = list(settings.models_dir) or [builtin]
-    added = [
-        builtin if name == "posezoo" else _read_wheel_registry(name, settings)
-        for name in settings.registries
-    ]
+    added = [_read_registry(name, settings) for name in settings.registries]
     is_named = builtin in added and builtin not in roots
     return Registry([*roots, *added], builtin if is_named else None)
 
 
-def _read_wheel_registry(name: str, settings: Settings) -> Path:
-    root = wheel_registry_root(name)
+def _read_registry(name: str, settings: Settings) -> Path:
+    root = named_registry_root(name)
     if root.is_dir():
         return root
     return _WHEEL_REGISTRY.part.read(name, download_options(settings))

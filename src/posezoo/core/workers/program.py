@@ -44,7 +44,6 @@ def run_program(
     input_bytes: bytes = b"",
     environment: Mapping[str, str] | None = None,
     timeout_s: float | None = None,
-    max_output_bytes: int | None = TAIL_BYTES,
     pass_fds: Sequence[int] = (),
 ) -> ProgramResult:
     """Run a program and wait for its end.
@@ -55,7 +54,6 @@ def run_program(
     Args:
         environment: its environment variables; None: those of this process.
         timeout_s: the time limit; None: no limit.
-        max_output_bytes: how many bytes at the end of its standard output are kept; None: all.
         pass_fds: open file descriptors that it inherits (not on Windows).
 
     Raises:
@@ -70,8 +68,8 @@ def run_program(
     timed_out = False
     try:
         readers = (
-            _start_reader(process.stdout, output, max_output_bytes),
-            _start_reader(process.stderr, errors, TAIL_BYTES),
+            _start_reader(process.stdout, output),
+            _start_reader(process.stderr, errors),
         )
         with suppress(BrokenPipeError), process.stdin as stream:
             stream.write(input_bytes)
@@ -180,16 +178,15 @@ def find_exception(text: str) -> str:
     return next(filter(_EXCEPTION.match, reversed(lines)), "")
 
 
-def _start_reader(stream: IO[bytes], kept: bytearray, limit: int | None) -> Thread:
+def _start_reader(stream: IO[bytes], tail: bytearray) -> Thread:
     """A thread that reads a stream, so that the program never blocks on a full pipe."""
-    reader = Thread(target=_keep_tail, args=(stream, kept, limit), daemon=True)
+
+    def keep_tail() -> None:
+        with stream:
+            while chunk := stream.read1(65536):  # type: ignore[attr-defined]
+                tail.extend(chunk)
+                del tail[:-TAIL_BYTES]
+
+    reader = Thread(target=keep_tail, daemon=True)
     reader.start()
     return reader
-
-
-def _keep_tail(stream: IO[bytes], tail: bytearray, max_bytes: int | None) -> None:
-    with stream:
-        while chunk := stream.read1(65536):  # type: ignore[attr-defined]
-            tail += chunk
-            if max_bytes is not None:
-                del tail[:-max_bytes]

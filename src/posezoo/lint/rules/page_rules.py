@@ -16,6 +16,7 @@ from posezoo.lint.registry_view import CARD, ModelView, RegistryView
 from posezoo.lint.rule import rule
 from posezoo.pages.cards.card_reader import read_text
 from posezoo.pages.cards.model_card import FACTS, PICTURES
+from posezoo.pages.cards.usage_section import select_registry
 from posezoo.run.measured import NAME
 
 _ROW = re.compile(r"\]\(([^()\s]{1,300})/README\.md\)")
@@ -56,7 +57,7 @@ def drawn_card(view: ModelView) -> Violations:
     users = view.zoo.models_by(_read_own_pages)
     for path in _read_own_pages(view):
         if path in view.zoo.missing_pages and users[path][0] is view:
-            yield _missing_page(path)
+            yield _missing_page(path, view)
     pages = {view.folder / CARD, view.folder / FACTS} & view.zoo.changed_pages
     if len(pages) == 2:
         yield from islice(_wrong_declarations(view), 1)
@@ -84,7 +85,7 @@ def drawn_index(view: ModelView) -> Violations:
     for path in sorted(view.zoo.missing_pages) if is_first else ():
         # Another rule reports the pages of a model.
         if path.parent in view.zoo.registry.roots:
-            yield _missing_page(path)
+            yield _missing_page(path, view)
     for folder in (view.folder, None) if is_first else (view.folder,):
         for changed in rows.get(folder, ()):
             yield _violation(changed)
@@ -119,8 +120,9 @@ def _violation(changed: ChangedLine) -> RuleViolation:
     return RuleViolation(place, message, path.stem, line, expected=drawn)
 
 
-def _missing_page(path: Path) -> RuleViolation:
-    message = f"{path.name} is missing: posezoo card --all --in_place draws it again"
+def _missing_page(path: Path, view: ModelView) -> RuleViolation:
+    flags = select_registry(view.spec)
+    message = f"{path.name} is missing: posezoo card --all --in_place{flags} draws it again"
     return RuleViolation(FileLocation(str(path)), message, path.stem)
 
 

@@ -23,6 +23,7 @@ from posezoo.lint.finding import RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.lint.rules.kin_rules import first_word
+from posezoo.lint.rules.preprocessing_rules import RIGHT
 from posezoo.poses.decoders import resolve_options
 
 #: What is compared of each input.
@@ -196,6 +197,7 @@ def unlike_siblings(view: ModelView) -> Violations:
         message = f"{key} is {value or 'none'}, and {other or 'none'} in {name}"
         if len(siblings) > 1:
             message += f"; none of {len(siblings)} similar models has this value"
+        message += RIGHT
         # In Open Model Zoo's form, publisher and network are only known from names.
         is_sure = view.is_native or len(siblings) > 1
         severity = None if is_sure else Severity.WARNING

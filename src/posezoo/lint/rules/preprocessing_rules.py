@@ -23,6 +23,8 @@ CONSTANTS = (*MEANS, *SCALES, (127.5, 127.5, 127.5), (255.0, 255.0, 255.0), (128
 ROUNDING = 2e-3
 ORIGINAL_SIDES = ("original", "", "preamble")
 _OTHER_COLOR = {"RGB": "BGR", "BGR": "RGB"}
+#: How a finding ends about a value that may be right.
+RIGHT = "; if it is right, say why in published.known_difference"
 #: In a registry with fewer models, none is unusual.
 MANY = 10
 
@@ -104,8 +106,8 @@ def untold_color(view: ModelView) -> Violations:
 @rule()
 def unusual_constant(view: ModelView) -> Violations:
     """Means and scales are values with which networks are trained, in every digit: a typing mistake
-    costs accuracy and is hard to notice. A scale divides: a value far below 1 was meant to
-    multiply.
+    costs accuracy and is hard to notice. A model with published: {known_difference: ...} may have
+    its own. A scale divides: a value far below 1 was meant to multiply.
 
     Example: [58.624, 57.12, 57.375], where 58.395 is meant
     """
@@ -117,12 +119,12 @@ def unusual_constant(view: ModelView) -> Violations:
             )
         for each in statements:
             is_inverse = kind == "scale" and is_factor(each.value)
-            expected = _find_intended(each.value)
+            expected = () if view.reasons else _find_intended(each.value)
             if is_inverse:
                 expected = tuple(1 / value for value in each.value if value)
             if expected:
                 text = format_numbers(expected)
-                message = f"the {kind} {each.text} is not the usual {text}"
+                message = f"the {kind} {each.text} is not the usual {text}{RIGHT}"
                 if is_inverse:
                     message = f"a scale of {each.text} divides; did you mean {text}?"
                 yield RuleViolation(each.place, message, kind, each.text, expected=text)

@@ -26,10 +26,10 @@ from posezoo.core.ir.provenance import ranges_key
 from posezoo.core.pipeline.zoo_context import registry_from_settings
 from posezoo.core.registry import (
     Selection,
+    named_registry_root,
     open_registry,
     registry_name,
     registry_root,
-    wheel_registry_root,
 )
 from posezoo.core.settings import WHEEL_REGISTRIES, Setting, Settings, read_settings, to_settings
 from posezoo.core.values import frozen
@@ -384,7 +384,7 @@ def _with_release(settings: Settings, release: str) -> Settings:
 
 def _names_of_release(release: str) -> list[str]:
     """What --print_all of the release prints: composites or, in 2021.4, their parts."""
-    registry = open_registry([wheel_registry_root(release)])
+    registry = open_registry([named_registry_root(release)])
     if release == "omz@2021.4":
         return registry.names()
     return [entry.name for entry in registry.entries.values() if not entry.composite]

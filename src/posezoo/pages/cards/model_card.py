@@ -14,7 +14,7 @@ from pathlib import Path
 
 from posezoo.cli.labels import format_megabytes, format_protocol, join, task_label
 from posezoo.cli.result_files import is_own
-from posezoo.core.declarations.model import CompositeSpec, ModelSpec, Precision
+from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec, Precision
 from posezoo.core.files.verified_files import write_atomically
 from posezoo.core.layout import find_link_out
 from posezoo.core.registry import is_declared, registry_root
@@ -53,6 +53,7 @@ from posezoo.pages.cards.usage_section import (
     render_example_section,
     render_performance_hint,
     render_usage_sections,
+    select_registry,
 )
 from posezoo.pages.facts.model_facts import ModelFacts
 from posezoo.run.measured import describe_settings, measurements_of
@@ -63,8 +64,8 @@ FACTS = "card.json"
 #: card.
 PICTURES = "skeletons"
 
-#: Marks a registry page that posezoo generated.
-NOTE = "drawn by `make cards` from model.yml: change it there"
+#: Marks a registry page that posezoo generated; ``draw_note`` says by which command.
+NOTE = "from model.yml: change it there"
 
 #: Marks a card beside IR that posezoo generated; posezoo does not own any other README.md there.
 #: The text must not change: cards of earlier versions would not be refreshed any more.
@@ -155,6 +156,13 @@ def render_facts(facts: ModelFacts) -> str:
     return json.dumps(card_json(facts), indent=1, ensure_ascii=False) + "\n"
 
 
+def draw_note(model: Model) -> str:
+    """The note of the pages of a model's registry, with the command that draws them there."""
+    flags = select_registry(model)
+    command = f"posezoo card --all --in_place{flags}" if flags else "make cards"
+    return f"drawn by `{command}` {NOTE}"
+
+
 def has_note(path: Path, note: str) -> bool:
     """Whether a file begins with the note that marks it as generated."""
     try:
@@ -179,7 +187,9 @@ def _paragraphs(facts: ModelFacts) -> Paragraphs:
     published = is_declared(facts.model) and all(
         file.sources for part in facts.parts for file in part.files
     )
-    note = NOTE if in_registry else f"{OURS}: what you change here is lost when it is drawn again"
+    note = f"{OURS}: what you change here is lost when it is drawn again"
+    if in_registry:
+        note = draw_note(facts.model)
     yield _render_front_matter(facts, note)
     yield f"# {escape(facts.name)}"
     yield from _use_case(facts)

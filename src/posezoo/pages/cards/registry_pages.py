@@ -31,7 +31,7 @@ from posezoo.pages.cards.markdown import (
     format_table,
 )
 from posezoo.pages.cards.measurement_tables import format_aps, format_complexity
-from posezoo.pages.cards.model_card import NAME, NOTE, render_model_pages
+from posezoo.pages.cards.model_card import NAME, draw_note, render_model_pages
 from posezoo.pages.facts.comparison import ComparisonRow, MetricSource, compare_models, in_order
 from posezoo.pages.facts.model_facts import Model, ModelFacts, describe_model
 from posezoo.pages.facts.papers import collect_papers, format_citation
@@ -104,7 +104,7 @@ def render_pages(root: Path) -> dict[str, str]:
         pages[PICTURE] = to_svg(chart)
         image = format_image(PICTURE, "AP against images per second of whole pipelines")
         picture = f"\n\n{image}\n\n{PICTURE_LEGEND}"
-    pages[INDEX] = f"<!-- {NOTE} -->\n\n# Models{picture}\n{tables}"
+    pages[INDEX] = f"<!-- {draw_note(models[0].model)} -->\n\n# Models{picture}\n{tables}"
     return pages
 
 

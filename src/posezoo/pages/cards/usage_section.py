@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from posezoo.core.declarations.model import TRACKING, WHOLE_IMAGE, People, Precision
+from posezoo.core.declarations.model import TRACKING, WHOLE_IMAGE, Model, People, Precision
 from posezoo.core.errors import pip_arguments
 from posezoo.core.registry import (
     is_declared,
@@ -75,7 +75,9 @@ def render_example_section(facts: ModelFacts, *, linked: bool = False) -> Paragr
     extras = ["run", *(["torch"] if any(part.network is not None for part in parts) else [])]
     named = " and ".join(map(format_code, extras))
     install = format_code(f"pip install {pip_arguments(','.join(extras))}")
-    yield f"The example needs the extra{'s' * (len(extras) > 1)} {named}: {install} in a checkout."
+    checkout = "checkout of posezoo" if select_registry(model) else "checkout"
+    plural = "s" * (len(extras) > 1)
+    yield f"The example needs the extra{plural} {named}: {install} in a {checkout}."
     if model.decoder is None:
         yield format_code_block("sh", [format_shortest_command(facts, precision)])
         return
@@ -113,11 +115,7 @@ def _describe_people(facts: ModelFacts, people: People, *, linked: bool) -> Para
         )
     decoder = DECODERS.find(facts.model.decoder.name) if facts.model.decoder else None
     if decoder and decoder.next_crop and people.video != TRACKING:
-        yield (
-            "In a video, people are tracked. The detector runs on each third frame"
-            f" ({format_code('--detect_every N')} changes that), and when a person is lost or the"
-            f" picture changes. With {format_code('--detector none')}, one person is tracked."
-        )
+        yield f"With {format_code('--detector none')}, one person is tracked through a video."
     if people.video == TRACKING:
         yield (
             "In a video, it follows one person: each frame is cropped to the person in the frame"
@@ -165,11 +163,11 @@ def _download_section(facts: ModelFacts) -> Paragraphs:
     omz = [f"python tools/downloader/downloader.py --name {name}{_trust(facts)}"]
     if any(part.precisions and not part.is_ir for part in facts.parts):
         title += " and Convert it into OpenVINO IR Format"
-        ours.append(f"posezoo convert {name}{_select_registry(facts)}")
+        ours.append(f"posezoo convert {name}{select_registry(facts.model)}")
         omz.append(f"python tools/downloader/converter.py --name {name}")
     yield title
     yield format_code_block("sh", ours)
-    if not _select_registry(facts):
+    if not select_registry(facts.model):
         yield "Or with Open Model Zoo's commands, from a checkout:"
         yield format_code_block("sh", omz)
 
@@ -192,11 +190,11 @@ def _quantization(facts: ModelFacts) -> Paragraphs:
             f" {escape(photos)}."
         )
         command = f"posezoo get {facts.name} --precisions FP16-INT8"
-        yield format_code_block("sh", [f"{command}{_select_registry(facts)}"])
+        yield format_code_block("sh", [f"{command}{select_registry(facts.model)}"])
     if names and _is_quantizable(facts):
         yield "To quantize it to INT8, with photos of people in the folder `photos`:"
         command = f"posezoo quantize {' '.join(names)} --dataset_dir photos"
-        yield format_code_block("sh", [f"{command}{_select_registry(facts)}"])
+        yield format_code_block("sh", [f"{command}{select_registry(facts.model)}"])
     for name, reason in refused.items():
         yield f"{format_code(name)} is not quantized to INT8: {escape(reason)}"
 
@@ -246,23 +244,24 @@ def finds_keypoints(facts: ModelFacts) -> bool:
 
 
 def _command(facts: ModelFacts, arguments: str) -> str:
-    return f"posezoo {arguments}{_trust(facts)}{_select_registry(facts)}"
+    return f"posezoo {arguments}{_trust(facts)}{select_registry(facts.model)}"
 
 
-def _select_registry(facts: ModelFacts) -> str:
-    flag, value = _registry_flag(facts)
+def select_registry(model: Model) -> str:
+    """The flag that selects the model's registry, after a space; empty for posezoo's own."""
+    flag, value = _registry_flag(model)
     return f" {flag} {shlex.quote(value)}" if flag else ""
 
 
-def _registry_flag(facts: ModelFacts) -> tuple[str, str]:
+def _registry_flag(model: Model) -> tuple[str, str]:
     """The flag that selects the model's registry, and its value; empty for posezoo's own and its
     copies.
 
     A folder is given by its name alone, so that a card says nothing of the machine that drew it,
     nor of the path by which the folder was named.
     """
-    root = registry_root(facts.model)
-    if not is_declared(facts.model) or _is_copy_of_ours(root):
+    root = registry_root(model)
+    if not is_declared(model) or _is_copy_of_ours(root):
         return "", ""
     name = registry_name(root)
     if name in WHEEL_REGISTRIES:
@@ -276,7 +275,7 @@ def _trust(facts: ModelFacts) -> str:
 
 def _python(facts: ModelFacts, precision: Precision) -> list[str]:
     trust = "" if facts.is_pinned else ", trust_on_first_use=True"
-    flag, value = _registry_flag(facts)
+    flag, value = _registry_flag(facts.model)
     keyword = {"--registry": "registries", "--models_dir": "models_dir"}.get(flag)
     registry = f', {keyword}="{value}"' if keyword else ""
     arguments = f'"{facts.name}", precision="{precision}"{trust}{registry}'

@@ -177,7 +177,7 @@ def _update_page(path: Path, text: str, console: Console, *, check: bool) -> boo
         console.warn(f"{path}: was not written by posezoo: move it, and draw the card again")
         return False
     if check:
-        console.warn(f"{path}: stale: posezoo card --in_place draws it")
+        console.warn(f"{path}: stale: the same command without --check draws it")
         return False
     write_atomically(path, content)
     console.print_line(f"drew {path}")

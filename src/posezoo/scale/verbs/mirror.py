@@ -98,6 +98,7 @@ def run(args: _MirrorArgs) -> int:
         if args.prune and not args.dry_run:
             for path in mirror.prune(context.registry.with_builtin()):
                 console.print_line(f"removed {path}")
+            mirror.write_notice(console)
     return report.print(args.format)
 
 
@@ -175,7 +176,7 @@ class _Creation:
             )
 
     def _run(self, work: Callable[[ModelSpec, Listener], Answer], jobs: int) -> JobReport:
-        from posezoo.core.pipeline.for_each import Executor
+        from posezoo.cli.for_each import Executor
 
         return model_jobs.run_for_each(
             self.selection,

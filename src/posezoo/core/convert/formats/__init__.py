@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import field
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.plugins import LazyTable
+from posezoo.core.regular_files import read_beginning
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
@@ -134,8 +136,16 @@ class ModelFormat:
     by_file_name: Mapping[str, ModelFormat] = field(default_factory=dict)
 
 
+def is_ir(path: Path) -> bool:
+    """Whether a file looks like the .xml of an IR; not if it cannot be read."""
+    with suppress(OSError):
+        head = read_beginning(path, 4096)
+        return "<net " in head and "<layers>" in head
+    return False
+
+
 #: The formats by framework; a feature or an installed package can add one.
-FORMATS: LazyTable[ModelFormat] = LazyTable(
+FORMATS = LazyTable(
     "posezoo.formats",
     ModelFormat,
     {

@@ -143,10 +143,12 @@ class _DoubleRewriting:
 
     def _mean(self, values: str, rank: int) -> str:
         """The mean over all axes but the first two, which stay with size 1."""
-        axes = np.arange(2, rank)
-        if self._version < _AXES_ARE_INPUT:
-            return self._add("ReduceMean", values, attributes=_encode_axes(axes))
-        return self._add("ReduceMean", values, self._constant(axes))
+        axes = range(2, rank)
+        if self._version >= _AXES_ARE_INPUT:
+            return self._add("ReduceMean", values, self._constant(np.array(axes)))
+        numbers = b"".join(encode_field(8, axis) for axis in axes)
+        attribute = encode_field(1, b"axes") + numbers + encode_field(20, _INTEGERS)
+        return self._add("ReduceMean", values, attributes=encode_field(5, attribute))
 
     def _to_double(self, name: str) -> str:
         """The tensor in double precision; an input that is left out stays so."""
@@ -179,8 +181,3 @@ class _DoubleRewriting:
         encoded += encode_field(2, output.encode()) + encode_field(4, kind.encode()) + attributes
         self._new.append(encoded)
         return output
-
-
-def _encode_axes(axes: Array) -> bytes:
-    numbers = b"".join(encode_field(8, int(axis)) for axis in axes)
-    return encode_field(5, encode_field(1, b"axes") + numbers + encode_field(20, _INTEGERS))

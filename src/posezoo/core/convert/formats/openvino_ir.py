@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from posezoo.core.convert.formats import ModelFormat
-
-
-def is_ir(path: Path) -> bool:
-    """Whether a file looks like the .xml of an IR."""
-    with open(path, "rb") as stream:
-        return b"<net" in stream.read(1024)
-
+from posezoo.core.convert.formats import ModelFormat, is_ir
 
 OPENVINO_IR = ModelFormat(
     kind="an OpenVINO IR",
