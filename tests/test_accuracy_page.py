@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import shlex
-from pathlib import Path
 
+from fakes.checkout import ROOT
 from posezoo.cli.main import create_parser
 from posezoo.core.registry import open_registry
 
-DRAW = Path(__file__).parents[1] / "docs" / "draw.py"
+DRAW = ROOT / "docs" / "draw.py"
 
 
 def test_each_command_is_valid_and_evaluates_as_the_publisher_did():

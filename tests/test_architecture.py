@@ -10,9 +10,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from fakes.checkout import ROOT
 from fakes.source import imports_in, nodes_in
 
-SOURCE = Path(__file__).resolve().parents[1] / "src" / "posezoo"
+SOURCE = ROOT / "src" / "posezoo"
 
 #: From the ground up: the core, the command line, then features. A part imports only parts above its own row.
 PARTS = (
@@ -62,7 +63,7 @@ def part_of(path: Path, top: Path = SOURCE) -> str:
 
 def parts_named_in(code: str, package: str = "posezoo") -> list[str]:
     """What is imported from directly below a package, once for each import."""
-    used: list[str] = []
+    used = []
     for node in imports_in(code):
         if isinstance(node, ast.ImportFrom):
             module = f"{node.module}."
@@ -81,7 +82,7 @@ def parts_named_in(code: str, package: str = "posezoo") -> list[str]:
 
 
 def test_a_part_imports_only_parts_above_it():
-    above: set[str] = set()
+    above = set()
     for part in PARTS:
         for path in sorted(SOURCE.rglob("*.py")):
             if part_of(path) == part:
@@ -91,7 +92,7 @@ def test_a_part_imports_only_parts_above_it():
 
 
 def test_inside_the_core_a_package_imports_only_those_above_it():
-    above: set[str] = set()
+    above = set()
     for row in CORE:
         for path in sorted((SOURCE / "core").rglob("*.py")):
             if (package := part_of(path, SOURCE / "core")) in row:
@@ -131,7 +132,7 @@ def modules_named_in(code: str, modules: set[str]) -> set[str]:
 
     ``from package import module`` names that module, not the package.
     """
-    used: set[str] = set()
+    used = set()
     for node in imports_in(code):
         if isinstance(node, ast.ImportFrom):
             assert not node.level, "relative imports are not read"

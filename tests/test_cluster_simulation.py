@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from pathlib import Path
 
 import pytest
 
-PATH = Path(__file__).parents[1] / "benchmarks" / "cluster_simulation.py"
+from fakes.checkout import ROOT
+
+PATH = ROOT / "benchmarks" / "cluster_simulation.py"
 _spec = importlib.util.spec_from_file_location("cluster_simulation", PATH)
 assert _spec is not None and _spec.loader is not None
 simulation = importlib.util.module_from_spec(_spec)

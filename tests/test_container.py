@@ -17,6 +17,7 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from fakes.checkout import ONLINE, ROOT
+from fakes.command import printed
 from fakes.pins import read_pins
 
 pytestmark = [pytest.mark.slow, pytest.mark.release]
@@ -49,15 +50,15 @@ events_logger = "none"
 
 
 def make(*command: str | Path, **options) -> str:
-    ended = subprocess.run(
-        command,
-        **{"env": ONLINE, "timeout": 600, **options},
-        text=True,
-        capture_output=True,
-        check=False,
+    return printed(
+        subprocess.run(
+            command,
+            **{"env": ONLINE, "timeout": 600, **options},
+            text=True,
+            capture_output=True,
+            check=False,
+        )
     )
-    assert ended.returncode == 0, f"{command}\n{ended.stdout}{ended.stderr}"
-    return ended.stdout
 
 
 def requirements() -> list[str]:

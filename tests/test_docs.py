@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterable
 from functools import cache
@@ -21,6 +20,7 @@ import posezoo
 from conftest import by_digest
 from fakes.caffe import squeeze_net
 from fakes.checkout import git
+from fakes.command import assert_success, refusal, run_process
 from fakes.darknet import yolo_v3_tiny
 from fakes.network import network
 from fakes.pages import (
@@ -34,6 +34,7 @@ from fakes.pages import (
     environ_of,
     put_on_path,
 )
+from fakes.when_used import needs
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
 from posezoo.pages.cards.card_reader import ParsedCard, parse_card
@@ -127,7 +128,7 @@ def put_on_desk(desk: Path, shared: Path, photos: Path, text: str) -> None:
         (desk / "net.cfg").rename(desk / "yolov3-tiny.cfg")
         squeeze_net().save(desk, "deploy").rename(desk / "res10.caffemodel")
     if "mine.pth" in text:
-        torch = pytest.importorskip("torch", reason="needs torch")
+        torch = needs("torch")
         torch.manual_seed(0)
         weights = posezoo.network("mobile_pose_mobilenetv3_small", pretrained=False).state_dict()
         torch.save(weights, desk / "mine.pth")
@@ -158,13 +159,11 @@ def test_every_posezoo_command_of_the_readme_runs_as_pasted(desk, npm_mirror):
         pasted = command.replace("/mnt/models", str(desk / "mnt"))
         # Each on a machine of its own, so that none lives on what another left in the cache.
         environ = environ_of(desk, npm_mirror) | {"XDG_CACHE_HOME": str(desk / f"cache-{number}")}
-        ended = subprocess.run(
+        ended = run_process(
             pasted,
             shell=True,
             cwd=desk,
             env=environ,
-            capture_output=True,
-            text=True,
             timeout=120,
         )
         assert ended.returncode == 0, f"{command}: {ended.stdout}{ended.stderr}"
@@ -179,13 +178,11 @@ def on_card(name: str) -> list[str]:
 
 def run_in_turn(lines: Iterable[str | list[str]], desk: Path, mirror: Path, timeout_s: int) -> None:
     for line in lines:
-        ended = subprocess.run(
+        ended = run_process(
             line,
             shell=isinstance(line, str),
             cwd=desk,
             env=environ_of(desk, mirror),
-            capture_output=True,
-            text=True,
             timeout=timeout_s,
         )
         assert ended.returncode == 0, f"{line}: {ended.stdout}{ended.stderr}"
@@ -221,33 +218,30 @@ def test_the_commands_of_the_supply_chain_page_run_as_pasted_and_in_their_order(
     content = bytearray(changed.read_bytes())
     content[100] ^= 1
     changed.write_bytes(content)
-    ended = subprocess.run(
-        verify,
-        shell=True,
-        cwd=desk,
-        env=environ_of(desk, mirror),
-        capture_output=True,
-        text=True,
-        timeout=120,
+    error = refusal(
+        run_process(
+            verify,
+            shell=True,
+            cwd=desk,
+            env=environ_of(desk, mirror),
+            timeout=120,
+        )
     )
-    assert ended.returncode == 1
     # Some digests begin with a digit, and then it escapes its quotes.
-    shown = ended.stderr.replace("\\", "")
+    shown = error.replace("\\", "")
     assert f"Hash mismatch for '{changed.parent.name}/{changed.name}'" in shown
 
 
 @pytest.mark.slow
 def test_the_python_of_the_readme_runs_as_pasted(desk, npm_mirror):
     (code,) = blocks(ROOT / "README.md", "python")
-    ended = subprocess.run(
+    ended = run_process(
         [sys.executable, "-c", code],
         cwd=desk,
         env=environ_of(desk, npm_mirror),
-        capture_output=True,
-        text=True,
         timeout=120,
     )
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert (desk / "poses.jpg").is_file()
 
 

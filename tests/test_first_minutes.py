@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 from conftest import by_digest
-from fakes.command import heed_interrupts
+from fakes.command import assert_success, heed_interrupts
 from fakes.pages import ROOT, commands, put_on_path
 from fakes.server import Server
 from fakes.waiting import HANG_S, wait_until
@@ -212,7 +212,7 @@ def interrupt_and_repeat(desk: Desk, mirror: Path) -> list[str]:
         assert child.returncode == 130
         child = desk.start(second)
         answers.append(child.communicate(timeout=HANG_S)[0])
-        assert child.returncode == 0
+        assert_success(child)
     return answers
 
 

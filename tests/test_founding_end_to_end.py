@@ -6,14 +6,13 @@ The weights are generated and the registry is a copy that is pinned to them; all
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fakes.command import omz_tool
+from fakes.command import Ended, assert_success, omz_tool
 from fakes.founding import assert_ir_is_as_the_original, checkpoint_of, serve
 from fakes.own_registry import own_registry
 from fakes.server import Server
@@ -22,7 +21,6 @@ from fakes.weights import conditioned
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.sources import HttpSource
 
-ROOT = Path(__file__).resolve().parents[1]
 REGISTRY = own_registry()
 
 # Those of 2026 are on Hugging Face, and have tests of their own.
@@ -51,13 +49,13 @@ class Place:
     def publish(self, spec: ModelSpec, checkpoint: bytes) -> None:
         serve(spec, checkpoint, self.server, self.models)
 
-    def downloader(self, *args: str) -> subprocess.CompletedProcess[str]:
+    def downloader(self, *args: str) -> Ended:
         return self._run("downloader", *args, "-o", str(self.out))
 
-    def converter(self, *args: str) -> subprocess.CompletedProcess[str]:
+    def converter(self, *args: str) -> Ended:
         return self._run("converter", *args, "-d", str(self.out))
 
-    def _run(self, tool: str, *args: str) -> subprocess.CompletedProcess[str]:
+    def _run(self, tool: str, *args: str) -> Ended:
         places = ("--models_dir", str(self.models), "--lock", str(self._lock))
         return omz_tool(tool, *args, *places)
 
@@ -77,7 +75,7 @@ def becomes_ir(place: Place, spec: ModelSpec, checkpoint: bytes) -> None:
         place.downloader("--name", spec.full_name, *trust),
         place.converter("--name", spec.full_name),
     ):
-        assert ended.returncode == 0, ended.stdout + ended.stderr
+        assert_success(ended)
     assert_ir_is_as_the_original(spec, place.out)
 
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from fakes.checkout import ROOT
 from fakes.source import nodes_in
 from posezoo.cli import flags
 from posezoo.cli.main import VERBS, create_parser
 from posezoo.core.ended import explain_ended
 
-ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted((ROOT / "src" / "posezoo").rglob("*.py"))
 PAGES = [
     # One page shows wrong commands; a test of its own makes these mistakes.
@@ -137,7 +137,7 @@ def former(verb: str) -> set[str]:
 def texts(path: Path) -> list[tuple[int, str]]:
     """The texts of a module with their lines; what an f-string inserts is known, or a model's name."""
     nodes = nodes_in(path.read_text("utf-8"))
-    assigned: dict[str, list[ast.expr]] = {}
+    assigned = {}
     for node in nodes:
         if isinstance(node, ast.Assign):
             pairs = zip(
@@ -289,7 +289,7 @@ def hints_of(path: Path) -> list[tuple[int, str]]:
     """The hints in a module: what is given as ``hint`` or to ``Obstacle``, or has such a name."""
     places = set()
     for node in nodes_in(path.read_text("utf-8")):
-        values: list[ast.expr] = []
+        values = []
         match node:
             case ast.keyword(arg="hint", value=value):
                 values = [value]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import numpy
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import assert_success, posezoo, run_process
 from fakes.counted_run import CountedRun, count_run
 from posezoo.cli.main import VERBS
 
@@ -19,10 +18,8 @@ def imported(code: str, allowed: tuple[str, ...] = ()) -> set[str]:
     """The heavy packages that are imported."""
     names = f"[name for name in {HEAVY!r} if name in sys.modules]"
     program = f"import sys\n{code}\nprint(*{names}, file=sys.stderr)"
-    ended = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
-    )
-    assert ended.returncode == 0, ended.stderr
+    ended = run_process([sys.executable, "-c", program])
+    assert_success(ended)
     return set(ended.stderr.splitlines()[-1].split()) - set(allowed)
 
 

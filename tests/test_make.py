@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 
 import pytest
 
 from fakes.checkout import ROOT
+from fakes.command import run_process
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
@@ -29,6 +29,9 @@ def test_make_tries_again_if_tests_failed_but_not_if_some_did_not_run(
     python.chmod(0o755)
     (tmp_path / ".installed-test").touch()
     command = ["make", f"VENV={tmp_path}", "WORKERS=1", target]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    ended = run_process(
+        command,
+        cwd=ROOT,
+    )
     assert (ended.returncode == 0) == is_tried_again, ended.stderr
     assert ("--last-failed" in ended.stdout) == is_tried_again

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from fakes.checkout import ROOT
 from posezoo.core.registry import builtin_models_dir
 from posezoo.run.measured import read_measured
 
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 
-MEASURE = Path(__file__).parents[1] / "benchmarks" / "measure.py"
+MEASURE = ROOT / "benchmarks" / "measure.py"
 MODEL = "person-detection-retail-0013"
 
 

@@ -8,7 +8,7 @@ import shutil
 import cv2
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import posezoo, printed
 from fakes.pages import ROOT, commands
 
 PAGE = ROOT / "docs" / "howto" / "measure_your_own.md"
@@ -46,9 +46,8 @@ def test_the_page_measures_on_photos_and_videos_as_pasted(npm_mirror, shared, tm
     environ = {"POSEZOO_MIRROR": str(npm_mirror), "POSEZOO_WEIGHTS_DIR": str(tmp_path / "models")}
     outputs = []
     for command in commands(PAGE):
-        ended = posezoo(*command.split()[1:], cwd=tmp_path, **environ)
-        assert ended.returncode == 0, ended.stderr
-        outputs.append(ended.stdout)
+        output = printed(posezoo(*command.split()[1:], cwd=tmp_path, **environ))
+        outputs.append(output)
     by_posture, of_video, moves = outputs
     assert "POSTURE" in by_posture and "upright" in by_posture
     assert "1 video, 6 annotated frames" in of_video

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import posezoo_process
+from fakes.command import Ended, assert_success, posezoo_process, run_process
 from fakes.model_optimizer import ENVIRONMENT, needs_mo
 from fakes.network import network
 from fakes.pages import ROOT, blocks, commands
+from fakes.when_used import needs
 from fakes.zoo import declared_file, omz_yml, write_model
 from posezoo.cli.main import create_parser
 from posezoo.omz.commands import converter, downloader, info_dumper, quantizer
@@ -42,7 +43,7 @@ def section(title: str) -> str:
 def links(tmp_path_factory) -> Path:
     """A folder with the wheels of posezoo and of the stand-in, for pip."""
     folder = tmp_path_factory.mktemp("links")
-    assert posezoo_process("shims", "--wheel", folder).returncode == 0
+    assert_success(posezoo_process("shims", "--wheel", folder))
     return folder
 
 
@@ -52,7 +53,7 @@ def user(tmp_path, links, mirror):
 
     What the page downloads comes from the mirror, and resnet-50-tf is a small network.
     """
-    pip = pytest.importorskip("pip", reason="needs pip")
+    pip = needs("pip")
     packages = tmp_path / "packages"
     packages.mkdir()
     for path in map(Path, sys.path):
@@ -102,15 +103,13 @@ def user(tmp_path, links, mirror):
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
     }
 
-    def run(line: str, **changes: str) -> subprocess.CompletedProcess[str]:
+    def run(line: str, **changes: str) -> Ended:
         line = line.replace("./posezoo", "posezoo")  # the wheel of ``links`` stands for the clone
-        ended = subprocess.run(
+        ended = run_process(
             line,
             shell=True,
             cwd=desk,
             env=environ | changes,
-            capture_output=True,
-            text=True,
             timeout=300,
         )
         assert ended.returncode == 0, f"{line}: {ended.stdout}{ended.stderr}"

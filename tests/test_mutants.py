@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 import mutants
+from fakes.command import Ended, misuse, misuse_alone, run_process
 
 SCRIPT = Path(mutants.__file__)
 
 
-def measure(*flags: str) -> subprocess.CompletedProcess[str]:
+def measure(*flags: str) -> Ended:
     command = [sys.executable, SCRIPT, *flags]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return run_process(command)
 
 
 @pytest.mark.parametrize(
@@ -26,15 +26,11 @@ def measure(*flags: str) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_parts_that_do_not_exist_are_an_error(only, problem):
-    ended = measure("--only", only)
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert f"error: --only: src/posezoo has {problem}" in ended.stderr
+    assert f"error: --only: src/posezoo has {problem}" in misuse_alone(measure("--only", only))
 
 
 def test_a_choice_of_nothing_is_an_error():
-    ended = measure("--count", "0")
-    assert ended.returncode == 2
-    assert "error: no code was chosen to change" in ended.stderr
+    assert "error: no code was chosen to change" in misuse(measure("--count", "0"))
 
 
 def test_only_the_named_folders_and_modules_are_changed():

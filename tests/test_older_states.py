@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import tarfile
 from pathlib import Path
 
 import pytest
 import yaml
 
-from fakes.command import posezoo
+from fakes.command import Ended, assert_quiet_success, assert_success, posezoo, printed, refusal
+from fakes.when_used import needs
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.ir.people_metadata import digest_network
 from posezoo.core.ir.provenance import SHIFT, OutputCheck, read_provenance
@@ -28,7 +28,7 @@ STATES = Path(__file__).parent / "golden" / "state"
 @pytest.fixture(params=sorted(STATES.glob("machine-*.tar.gz")), ids=lambda path: path.name[:-7])
 def state(request, tmp_path, monkeypatch) -> Path:
     """A folder as the older posezoo left it; since then, a new release has described its model anew."""
-    pytest.importorskip("openvino", reason="needs openvino")
+    needs("openvino")
     with tarfile.open(request.param) as archive:
         archive.extractall(tmp_path, filter="data")
     declaration = tmp_path / "models" / "public" / "net" / "model.yml"
@@ -39,7 +39,7 @@ def state(request, tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def run(state: Path, *args: object) -> subprocess.CompletedProcess[str]:
+def run(state: Path, *args: object) -> Ended:
     return posezoo(*args, "--models_dir", "models", cwd=state)
 
 
@@ -57,24 +57,23 @@ def digests(folder: Path) -> dict[str, str]:
 def test_its_ir_are_used_and_not_made_again(state):
     before = digests(state / "out")
     used = run(state, "get", "net", "-o", "out", "--locked")
-    assert used.returncode == 0, used.stderr
+    assert_success(used)
     assert used.stderr.splitlines() == [
         "warning: net: the text of model.yml is not the one in posezoo.lock, but the same files and IR are accepted:"
         " posezoo lock records it"
     ]
     assert digests(state / "out") == before
-    verified = run(state, "verify", "net", "-o", "out", "--locked")
-    assert verified.returncode == 0
-    assert verified.stdout.count("good") == 5
+    verified = printed(run(state, "verify", "net", "-o", "out", "--locked"))
+    assert verified.count("good") == 5
 
 
 def test_its_lock_accepts_the_ir_that_are_made_today_from_its_cache_and_from_its_mirror(state):
     before = digests(state / "out")
     from_cache = run(state, "get", "net", "-o", "again", "--locked")
-    assert from_cache.returncode == 0, from_cache.stderr
+    assert_success(from_cache)
     shutil.rmtree(state / "cache")
     from_mirror = run(state, "get", "net", "-o", "mirrored", "--locked", "--mirror", "mirror")
-    assert from_mirror.returncode == 0, from_mirror.stderr
+    assert_success(from_mirror)
     assert digests(state / "again") == digests(state / "mirrored") == before
 
 
@@ -88,8 +87,8 @@ def test_its_lock_is_upgraded_by_the_next_record(state):
     assert checked.returncode == 1
     (change,) = json.loads(checked.stdout)["changes"]
     assert (change["file"], change["change"]) == ("model.yml", "changed")
-    assert run(state, "lock", "-o", "out").returncode == 0
-    assert run(state, "lock", "--check", "-o", "out").returncode == 0
+    assert_success(run(state, "lock", "-o", "out"))
+    assert_success(run(state, "lock", "--check", "-o", "out"))
     assert (state / "posezoo.lock").read_text().count("decisive") == 1
     assert run(state, "get", "net", "-o", "out", "--locked").stderr == ""
 
@@ -98,7 +97,7 @@ def test_its_measurements_are_read_and_kept(state):
     path = state / "models" / "public" / "net" / "measured.yml"
     before = [each for each in read_measured(path) if each.kind != "complexity"]
     recorded = run(state, "record", "net", "--weights_dir", "out")
-    assert recorded.returncode == 0, recorded.stderr
+    assert_success(recorded)
     after = read_measured(path)
     assert [each for each in after if each.kind != "complexity"] == before
     assert len(after) == len(before) + 2
@@ -112,10 +111,9 @@ def test_its_lock_refuses_other_files_and_ir_as_before(state, key, change):
     content = yaml.safe_load(declaration.read_text("utf-8"))
     content[key][0] |= change
     declaration.write_text(yaml.safe_dump(content), "utf-8")
-    refused = run(state, "get", "net", "-o", "again", "--locked")
-    assert refused.returncode == 1
-    assert f"error: {declaration.relative_to(state)}: makes other files or IR" in refused.stderr
-    assert "are accepted" not in refused.stderr
+    refused = refusal(run(state, "get", "net", "-o", "again", "--locked"))
+    assert f"error: {declaration.relative_to(state)}: makes other files or IR" in refused
+    assert "are accepted" not in refused
     assert not list((state / "again").rglob("net.xml"))
 
 
@@ -126,11 +124,10 @@ def test_an_ir_that_0_2_0_pulled_from_a_registry_is_used_as_its_record_says(stat
         vouched = {"trust": "trusted from registry.invalid", "received": "0" * 96}
         record.write_text(json.dumps({**kept, "self_check": None, "complexity": None, **vouched}))
     before = digests(state / "out")
-    used = run(state, "get", "net", "-o", "out")
-    assert (used.returncode, used.stderr) == (0, "")
+    assert_quiet_success(run(state, "get", "net", "-o", "out"))
     assert digests(state / "out") == before
     verified = run(state, "verify", "net", "-o", "out")
-    assert verified.returncode == 0
+    assert_success(verified)
 
 
 def test_the_record_beside_an_ir_is_read_whole():

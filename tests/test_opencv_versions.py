@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
+from fakes.command import run_process
 from fakes.running import SRC
-from fakes.waiting import HANG_S
 from fakes.warps import digest_of_samples
 
 OPENCV_5 = ROOT / "build" / "demo-env-opencv5" / "bin" / "python"
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(not OPENCV_5.is_file(), reason="needs OpenCV 5: 
 def poses_of(python: Path | str, folder: Path, photos: list[Path]) -> tuple[str, list[object]]:
     """The version of this Python's OpenCV, and the poses that BlazePose finds in the photos."""
     code = "import cv2; print(cv2.__version__)"
-    version = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
+    version = run_process([python, "-c", code], check=True)
     command = [python, "-m", "posezoo", "run", "blazepose-full", "-i", *photos, "-o", folder]
     subprocess.run(command, env={**os.environ, "PYTHONPATH": str(SRC)}, check=True, timeout=300)
     images = json.loads((folder / "poses.json").read_text("utf-8"))["images"]
@@ -44,12 +44,9 @@ def test_opencv_4_and_5_find_the_same_poses(tmp_path, shared, blazepose, monkeyp
 def test_opencv_4_and_5_warp_to_the_same_bits():
     code = "from fakes.warps import digest_of_samples; print(digest_of_samples(300))"
     paths = os.pathsep.join((str(SRC), str(ROOT / "tests")))
-    warped = subprocess.run(
+    warped = run_process(
         [OPENCV_5, "-c", code],
         env={**os.environ, "PYTHONPATH": paths},
-        capture_output=True,
-        text=True,
         check=True,
-        timeout=HANG_S,
     )
     assert warped.stdout.strip() == digest_of_samples(300)

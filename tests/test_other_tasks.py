@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from itertools import product
 from pathlib import Path
 
 import cv2
 import numpy as np
-import onnx
 import openvino
 import pytest
 import yaml
-from onnx import helper, numpy_helper
+from onnx import helper
 
 import posezoo as posezoo_package
-from fakes.command import posezoo
+from fakes import graphs
+from fakes.command import assert_success, posezoo, printed, refusal, run_process
 from fakes.region_networks import attributes_network, publish_ir
+from fakes.when_used import needs
 from fakes.zoo import declared_file, omz_yml, write_composite, write_model
 from posezoo.core.registry import open_registry
 from posezoo.measure.coco import read_class_dataset
@@ -47,12 +47,9 @@ def classifier_network() -> bytes:
         helper.make_node("Flatten", ["parts"], ["flat"]),
         helper.make_node("MatMul", ["flat", "matrix"], ["prob"]),
     ]
-    data = helper.make_tensor_value_info("data", onnx.TensorProto.FLOAT, (1, 3, 224, 224))
-    prob = helper.make_tensor_value_info("prob", onnx.TensorProto.FLOAT, (1, CLASSES))
-    weights = [numpy_helper.from_array(matrix, "matrix")]
-    graph = helper.make_graph(nodes, "classifier", [data], [prob], weights)
-    opsets = [helper.make_opsetid("", 13)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
+    data = ("data", graphs.FLOAT, (1, 3, 224, 224))
+    prob = ("prob", graphs.FLOAT, (1, CLASSES))
+    return graphs.written("classifier", nodes, [data], [prob], {"matrix": matrix})
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +77,7 @@ def classifier(tmp_path_factory) -> tuple[Path, tuple[object, ...]]:
 
 def published_scores(network: Path, pixels: np.ndarray) -> np.ndarray:
     """The scores by ONNX Runtime, of an image of 256 x 256, prepared as Open Model Zoo's accuracy-check.yml says."""
-    onnxruntime = pytest.importorskip("onnxruntime", reason="needs onnxruntime")
+    onnxruntime = needs("onnxruntime")
     rgb = pixels[16:240, 16:240, ::-1]
     data = ((rgb - np.float32(MEAN)) / np.float32(SCALE)).transpose(2, 0, 1)[None]
     session = onnxruntime.InferenceSession(str(network), providers=["CPUExecutionProvider"])
@@ -103,8 +100,7 @@ def pictures(tmp_path_factory) -> Path:
 def test_a_classifier_names_the_classes_of_an_image(classifier, pictures, tmp_path):
     network, flags = classifier
     picture = pictures / "00.png"
-    done = posezoo("run", CLASSIFIER, *flags, "--input", picture, "--output", tmp_path)
-    assert done.returncode == 0, done.stderr
+    output = printed(posezoo("run", CLASSIFIER, *flags, "--input", picture, "--output", tmp_path))
     scores = published_scores(network, cv2.imread(str(picture)))
     shares = np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum()
     best = np.argsort(-shares)[:5]
@@ -115,8 +111,8 @@ def test_a_classifier_names_the_classes_of_an_image(classifier, pictures, tmp_pa
     names = IMAGENET.read_text("utf-8").splitlines()
     label = names[best[0]].split(", ")[0]
     assert image["poses"][0]["label"] == label
-    assert f"{label} {shares[best[0]]:.2f}" in done.stdout
-    assert "people" not in done.stdout
+    assert f"{label} {shares[best[0]]:.2f}" in output
+    assert "people" not in output
 
 
 @pytest.fixture
@@ -132,9 +128,10 @@ def video(pictures, tmp_path) -> Path:
 
 def test_a_video_of_classes_counts_no_results(classifier, video, tmp_path):
     _, flags = classifier
-    done = posezoo("run", CLASSIFIER, *flags, "--input", video, "--output", tmp_path / "out")
-    assert done.returncode == 0, done.stderr
-    assert f"{video}: 3 frames -> " in done.stdout
+    output = printed(
+        posezoo("run", CLASSIFIER, *flags, "--input", video, "--output", tmp_path / "out")
+    )
+    assert f"{video}: 3 frames -> " in output
 
 
 FLAGS_FOR_PEOPLE = ("--track", "--smooth", "--whole_image=0.5")
@@ -149,11 +146,10 @@ def test_a_flag_for_people_is_refused_for_classes(classifier, video, tmp_path, v
     model = (CLASSIFIER,)
     if verb == "demo":
         model = ("-m", CLASSIFIER, "--no_show", "--output", tmp_path / "out.avi")
-    done = posezoo(verb, *model, *flags, "--input", video, flag)
-    assert done.returncode == 1
+    error = refusal(posezoo(verb, *model, *flags, "--input", video, flag))
     name = flag.partition("=")[0]
-    assert f"{CLASSIFIER} classifies whole images, and finds no people: {name}" in done.stderr
-    assert f"hint: leave out {name}" in done.stderr
+    assert f"{CLASSIFIER} classifies whole images, and finds no people: {name}" in error
+    assert f"hint: leave out {name}" in error
 
 
 def share_among_the_first(truth: list[int], scores: np.ndarray, count: int) -> float:
@@ -181,12 +177,11 @@ def test_the_accuracy_of_a_classifier_is_the_share_of_right_classes(classifier, 
     truth = [ranks[number, number % 8] for number in range(len(files))]
     lines = [f"{path.name} {category}" for path, category in zip(files, truth, strict=True)]
     (tmp_path / "val.txt").write_text("\n".join(lines))
-    done = posezoo(
+    output = printed(posezoo(
         "evaluate", CLASSIFIER, *flags, "--images", pictures, "--annotations", tmp_path / "val.txt",
         "--output", tmp_path / "out", "--format", "json",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    figures = json.loads(done.stdout)
+    ))  # fmt: skip
+    figures = json.loads(output)
     for count in (1, 5):
         expected = share_among_the_first(truth, scores, count)
         assert figures[f"top{count}"] == pytest.approx(expected)
@@ -201,17 +196,16 @@ def test_a_folder_for_each_class_is_a_data_set(classifier, pictures, tmp_path):
         folder = tmp_path / "classes" / name
         folder.mkdir(parents=True, exist_ok=True)
         (folder / path.name).write_bytes(path.read_bytes())
-    done = posezoo(
+    output = printed(posezoo(
         "evaluate", CLASSIFIER, *flags, "--images", tmp_path / "classes",
         "--output", tmp_path / "out", "--format", "json",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["top1"] == 0.75
+    ))  # fmt: skip
+    assert json.loads(output)["top1"] == 0.75
 
 
 @pytest.mark.slow
 def test_a_classifier_is_quantized_and_its_accuracy_is_compared(classifier, pictures, tmp_path):
-    pytest.importorskip("nncf", reason="needs nncf")
+    needs("nncf")
     network, flags = classifier
     files = sorted(pictures.glob("*.png"))
     best = [int(published_scores(network, cv2.imread(str(path))).argmax()) for path in files]
@@ -221,7 +215,7 @@ def test_a_classifier_is_quantized_and_its_accuracy_is_compared(classifier, pict
         "quantize", CLASSIFIER, *flags, "--dataset_dir", pictures,
         "--annotations", tmp_path / "val.txt", "--output", tmp_path / "int8",
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert_success(done)
     assert "FP16-INT8 has top1 " in done.stderr and ", FP32 1.000: a drop of " in done.stderr
     (xml,) = (tmp_path / "int8").rglob("*.xml")
     assert "i8" in xml.read_text() or "u8" in xml.read_text()
@@ -247,16 +241,15 @@ def detector(mirror, tmp_path_factory) -> tuple[object, ...]:
 def test_the_objects_of_a_detector_are_those_of_model_api(detector, shared, tmp_path):
     pytest.importorskip("model_api", reason="needs openvino-model-api")
     photo = shared / "data" / "photos" / "000000000790.jpg"
-    done = posezoo("run", DETECTOR, *detector, "--input", photo, "--output", tmp_path / "run")
-    assert done.returncode == 0, done.stderr
-    assert "4 people" in done.stdout
+    output = printed(
+        posezoo("run", DETECTOR, *detector, "--input", photo, "--output", tmp_path / "run")
+    )
+    assert "4 people" in output
     (image,) = json.loads((tmp_path / "run" / "poses.json").read_text())["images"]
     done = posezoo("export", DETECTOR, *detector, "--to", "modelapi", tmp_path / "export")
-    assert done.returncode == 0, done.stderr
+    assert_success(done)
     sample = tmp_path / "export" / DETECTOR / "sample.py"
-    judged = subprocess.run(
-        [sys.executable, str(sample), str(photo)], capture_output=True, text=True, check=True
-    )
+    judged = run_process([sys.executable, str(sample), str(photo)], check=True)
     rows = [line.split(" ", 2) for line in judged.stdout.splitlines()]
     assert [name for name, _, _ in rows] == [each["label"] for each in image["poses"]]
     for (_, score, box), ours in zip(rows, image["poses"], strict=True):
@@ -276,12 +269,11 @@ def test_the_ap_of_objects_is_that_of_pycocotools(detector, shared, tmp_path):
         each["category_id"] = 9 if number % 10 == 0 else 7
     objects = tmp_path / "instances.json"
     objects.write_text(json.dumps(content))
-    done = posezoo(
+    output = printed(posezoo(
         "evaluate", DETECTOR, *detector, "--annotations", objects, "--images", annotations.parent,
         "--output", tmp_path / "out", "--format", "json",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    figures = json.loads(done.stdout)
+    ))  # fmt: skip
+    figures = json.loads(output)
     truth = coco.COCO(str(objects))
     judge = COCOeval(truth, truth.loadRes(str(tmp_path / "out" / "results.json")), "bbox")
     judge.evaluate()
@@ -296,22 +288,22 @@ def test_the_ap_of_objects_is_that_of_pycocotools(detector, shared, tmp_path):
 def published(mirror, tmp_path_factory) -> Path:
     """The IR of a person detector, as posezoo gets it."""
     folder = tmp_path_factory.mktemp("published")
-    done = posezoo(
-        "get", DETECTOR, "--precisions", "FP32", "--weights_dir", folder, "--mirror", mirror
+    output = printed(
+        posezoo(
+            "get", DETECTOR, "--precisions", "FP32", "--weights_dir", folder, "--mirror", mirror
+        )
     )
-    assert done.returncode == 0, done.stderr
-    return Path(done.stdout.strip())
+    return Path(output.strip())
 
 
 def evaluated(
     subject: object, images: Path, annotations: Path, output: Path, *flags: object
 ) -> dict[str, float]:
-    done = posezoo(
+    done = printed(posezoo(
         "evaluate", subject, "--annotations", annotations, "--output", output, *flags,
         "--images", images, "--format", "json",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    ))  # fmt: skip
+    return json.loads(done)
 
 
 @pytest.mark.slow
@@ -374,11 +366,12 @@ def test_a_data_set_without_a_class_of_the_model_is_refused(classifier, pictures
     folder = tmp_path / "classes" / "dragon"
     folder.mkdir(parents=True)
     (folder / "00.png").write_bytes((pictures / "00.png").read_bytes())
-    done = posezoo(
-        "evaluate", CLASSIFIER, *flags, "--images", tmp_path / "classes", "--output", tmp_path
+    error = refusal(
+        posezoo(
+            "evaluate", CLASSIFIER, *flags, "--images", tmp_path / "classes", "--output", tmp_path
+        )
     )
-    assert done.returncode == 1
-    assert "the model found nothing of its categories: dragon" in done.stderr
+    assert "the model found nothing of its categories: dragon" in error
 
 
 def test_a_part_of_a_data_set_may_show_none_of_the_models_classes(tmp_path):
@@ -421,11 +414,10 @@ def test_a_classifier_with_several_outputs_names_the_best_class_of_each(
     flags = publish_ir(network, tmp_path, "object_attributes")
     picture = np.random.default_rng(5).integers(0, 256, (side, side, 3), np.uint8)
     cv2.imwrite(str(tmp_path / "face.png"), picture)
-    done = posezoo(
+    done = printed(posezoo(
         "run", name, *flags, "--precision", "FP32", "--input", tmp_path / "face.png",
         "--output", tmp_path / "run",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    ))  # fmt: skip
     compiled = openvino.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     computed = compiled([np.float32(picture.transpose(2, 0, 1)[None])])
     expected = []
@@ -434,9 +426,7 @@ def test_a_classifier_with_several_outputs_names_the_best_class_of_each(
         expected.append((names[shares.argmax()], pytest.approx(float(shares.max()), abs=1e-3)))
     (image,) = json.loads((tmp_path / "run" / "poses.json").read_text())["images"]
     assert [(each["label"], each["score"]) for each in image["poses"]] == expected
-    assert (
-        ", ".join(f"{each['label']} {each['score']:.2f}" for each in image["poses"]) in done.stdout
-    )
+    assert ", ".join(f"{each['label']} {each['score']:.2f}" for each in image["poses"]) in done
 
 
 def test_values_that_are_no_shares_of_classes_are_no_classes(tmp_path):
@@ -444,9 +434,8 @@ def test_values_that_are_no_shares_of_classes_are_no_classes(tmp_path):
     name = "person-attributes-recognition-crossroad-0234"
     network = attributes_network(name, 80, {"attributes": 7})
     flags = publish_ir(network, tmp_path, "object_attributes")
-    done = posezoo("run", name, *flags, "--input", SAMPLE_PHOTOS[0])
-    assert done.returncode == 1
-    assert f"{name} is for object attributes, which posezoo does not run" in done.stderr
+    error = refusal(posezoo("run", name, *flags, "--input", SAMPLE_PHOTOS[0]))
+    assert f"{name} is for object attributes, which posezoo does not run" in error
 
 
 ROADS = "roads is for semantic segmentation, which posezoo does not run"
@@ -473,10 +462,9 @@ def test_a_model_for_another_task_is_refused_before_anything_is_transferred(
     write_model(models, "roads", omz_yml(task_type="semantic_segmentation"))
     write_model(models, "acts/acts-encoder", omz_yml(task_type="detection"))
     write_composite(models, "acts", ["acts-encoder"], task_type="action_recognition")
-    done = posezoo(*command, SAMPLE_PHOTOS[0].parent, "--models_dir", models)
-    assert done.returncode == 1
-    assert problem in done.stderr
-    assert "models.invalid" not in done.stderr
+    error = refusal(posezoo(*command, SAMPLE_PHOTOS[0].parent, "--models_dir", models))
+    assert problem in error
+    assert "models.invalid" not in error
 
 
 @pytest.mark.parametrize(

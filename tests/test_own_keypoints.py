@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 import posezoo as posezoo_package
-from fakes.command import posezoo
+from fakes.command import assert_success, posezoo, printed
 from fakes.soak import soak
 from fakes.videos import read_video
 from fakes.when_used import import_when_used
@@ -59,7 +59,7 @@ def converted(checkpoint: Path, folder: Path, *flags: str) -> Path:
     """The IR that the user gets."""
     chosen = ("--network", NETWORK, "--checkpoint", checkpoint, "--model_name", "mine")
     done = posezoo("convert", *chosen, "--precisions", "FP32", "--weights_dir", folder, *flags)
-    assert done.returncode == 0, done.stderr
+    assert_success(done)
     return folder / "public" / "mine" / "FP32" / "mine.xml"
 
 
@@ -67,7 +67,7 @@ def found(model: Path, folder: Path) -> np.ndarray:
     """(12, 3): the keypoints of the photo as a whole."""
     chosen = ("--detector", "none", "--input", SAMPLE_PHOTOS[0], "--output", folder)
     done = posezoo("run", model, *chosen)
-    assert done.returncode == 0, done.stderr
+    assert_success(done)
     (image,) = json.loads((folder / "poses.json").read_text())["images"]
     (pose,) = image["poses"]
     assert pose["skeleton"] == f"keypoints-{COUNT}"
@@ -99,11 +99,12 @@ def annotated(path: Path, people: list[np.ndarray]) -> Path:
 def evaluated(model: Path, annotations: Path, folder: Path) -> tuple[float, list[np.ndarray]]:
     """AP, and the keypoints of each person, as the annotations count pixels."""
     data = ("--annotations", annotations, "--images", SAMPLE_PHOTOS[0].parent, "--boxes", "truth")
-    done = posezoo("evaluate", model, *data, "--fresh", "--format", "json", "--output", folder)
-    assert done.returncode == 0, done.stderr
+    output = printed(
+        posezoo("evaluate", model, *data, "--fresh", "--format", "json", "--output", folder)
+    )
     results = json.loads((folder / "results.json").read_text())
     people = [np.reshape(each["keypoints"], (COUNT, 3)) for each in results]
-    return json.loads(done.stdout)["AP"], people
+    return json.loads(output)["AP"], people
 
 
 @pytest.mark.slow
@@ -292,9 +293,7 @@ def zoo(request, tmp_path_factory) -> tuple[str, Path]:
 
 
 def did(*args: object) -> str:
-    done = posezoo(*args)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return printed(posezoo(*args))
 
 
 @pytest.mark.slow
@@ -413,7 +412,7 @@ def test_convert_refuses_weights_whose_limbs_are_unknown_and_says_that_others_ar
     assert not (tmp_path / "ir").exists()
     own = ("--network", NETWORK, "--checkpoint", checkpoint, "--weights_dir", tmp_path / "ir")
     planned = posezoo("convert", *own, "--dry_run")
-    assert planned.returncode == 0
+    assert_success(planned)
     assert f"warning: {NETWORK}: its 12 keypoints are only numbered" in planned.stderr
 
 

@@ -15,6 +15,7 @@ import pytest
 import requests
 
 import posezoo
+from fakes.command import run_process
 from fakes.pages import ROOT, blocks, commands
 from fakes.ports import reserved_port
 from fakes.waiting import HANG_S
@@ -134,8 +135,6 @@ def test_the_command_for_a_photo_works_as_pasted(server, tmp_path):
     shutil.copy(SAMPLE_PHOTOS[0], tmp_path / "photo.jpg")
     _, ask = commands(PAGE)
     command = [curl, "--silent", *ask.split()[1:-1], f"{server}/poses"]
-    ended = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, timeout=HANG_S, check=True, text=True
-    )
+    ended = run_process(command, cwd=tmp_path, check=True)
     (pose,) = json.loads(ended.stdout)
     assert pose["skeleton"] == "blazepose-33"

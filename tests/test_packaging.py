@@ -15,10 +15,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fakes.checkout import copy_checkout, git
+from fakes.checkout import ROOT, copy_checkout, git
+from fakes.command import assert_success, printed, refusal, run_process
 from posezoo.core.errors import REQUIRED
-
-ROOT = Path(__file__).resolve().parents[1]
 
 COMMIT = "0123456789abcdef" * 2 + "01234567"
 FIND = (
@@ -54,16 +53,14 @@ def files_of(folder: str) -> set[str]:
 def find(*paths: Path, cwd: Path) -> list[str]:
     """Where a Python that sees only these paths and our dependencies finds a model, and its holder."""
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
-    ended = subprocess.run(
-        [sys.executable, "-c", FIND],
-        cwd=cwd,
-        env=environ,
-        capture_output=True,
-        text=True,
-        timeout=60,
+    output = printed(
+        run_process(
+            [sys.executable, "-c", FIND],
+            cwd=cwd,
+            env=environ,
+        )
     )
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout.splitlines()
+    return output.splitlines()
 
 
 def test_the_wheel_holds_every_module_model_and_license_and_nothing_else(built, tmp_path):
@@ -135,11 +132,13 @@ def test_posezoo_that_is_not_installed_is_not_packed(tmp_path):
             (packages / path.name).symlink_to(path)
     environ = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{packages}"}
     command = [sys.executable, "-S", "-m", "posezoo", "shims", "--wheel", tmp_path / "wheels"]
-    ended = subprocess.run(
-        command, env=environ, capture_output=True, text=True, timeout=60, check=False
+    error = refusal(
+        run_process(
+            command,
+            env=environ,
+        )
     )
-    assert ended.returncode == 1
-    problem, hint = ended.stderr.splitlines()
+    problem, hint = error.splitlines()
     assert problem == (
         "error: posezoo is not installed in this Python, so its wheel would lack the requirements"
     )
@@ -201,15 +200,12 @@ def clone(tmp_path) -> Path:
 def build_wheel(clone: Path, **environ: str) -> dict[str, bytes]:
     """The files of the wheel that pip would install of a clone."""
     code = "import build_backend; build_backend.build_wheel('dist')"
-    ended = subprocess.run(
+    ended = run_process(
         [sys.executable, "-c", code],
         cwd=clone,
         env={**os.environ, "PYTHONPATH": str(clone / ".ci"), **environ},
-        capture_output=True,
-        text=True,
-        timeout=60,
     )
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     with zipfile.ZipFile(next(clone.glob("dist/*.whl"))) as wheel:
         return {name: wheel.read(name) for name in wheel.namelist() if ".dist-info/" not in name}
 

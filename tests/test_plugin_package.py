@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 import yaml
 
-from fakes.command import posezoo_process
+from fakes.command import assert_success, misuse, posezoo_process, refusal, run_process
 from fakes.network import HEIGHT, WIDTH, image_of, network, output_of
 from fakes.waiting import HANG_S
+from fakes.when_used import needs
 from fakes.zoo import model_yml, write_model
 from posezoo import api
 from posezoo.core.declarations.model import Framework
@@ -79,31 +80,26 @@ def write_masked_model(zoo, name, onnx, outputs, **changes):
 
 def point_network():
     """The bytes of an ONNX file that returns half of the mean of the first two channels."""
-    from onnx import TensorProto, helper, numpy_helper
+    from onnx import helper
 
-    half = numpy_helper.from_array(np.float32([[0.5, 0], [0, 0.5], [0, 0]]), "half")
+    from fakes import graphs
+
     nodes = [
         helper.make_node("GlobalAveragePool", ["image"], ["mean"]),
         helper.make_node("Flatten", ["mean"], ["flat"]),
         helper.make_node("MatMul", ["flat", "half"], ["point"]),
     ]
-    shapes = {"image": image_of(Framework.ONNX).shape, "point": (1, 2)}
-    ports = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-        for name, shape in shapes.items()
-    ]
-    graph = helper.make_graph(nodes, "point", ports[:1], ports[1:], [half])
-    opsets = [helper.make_opsetid("", 13)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
+    image = ("image", graphs.FLOAT, image_of(Framework.ONNX).shape)
+    half = np.float32([[0.5, 0], [0, 0.5], [0, 0]])
+    return graphs.written(
+        "point", nodes, [image], [("point", graphs.FLOAT, (1, 2))], {"half": half}
+    )
 
 
 def run_python(code, environ):
-    ended = subprocess.run(
+    ended = run_process(
         [sys.executable, "-c", code],
         env=environ,
-        capture_output=True,
-        text=True,
-        timeout=HANG_S,
         check=True,
     )
     return ended.stdout.strip()
@@ -123,10 +119,10 @@ def test_doctor_lists_the_parts_with_their_package(installed):
 
 @pytest.mark.slow
 def test_a_model_of_an_added_format_from_an_added_source_becomes_ir(installed, registry, tmp_path):
-    pytest.importorskip("openvino", reason="needs openvino")
+    needs("openvino")
     places = ("--models_dir", registry, "--output_dir", tmp_path / "out")
     ended = posezoo_process("get", "masked-net", *places, cwd=tmp_path, **installed)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert (tmp_path / "out" / "public" / "masked-net" / "FP16" / "masked-net.xml").is_file()
 
 
@@ -140,31 +136,30 @@ def test_a_model_of_an_added_format_from_an_added_source_becomes_ir(installed, r
     ids=["translate", "mo"],
 )
 def test_a_file_of_an_added_format_becomes_ir(installed, tmp_path, words):
-    pytest.importorskip("openvino", reason="needs openvino")
+    needs("openvino")
 
     def run():
         command = [sys.executable, "-m", *words]
         environ = {**os.environ, **installed}
-        return subprocess.run(
-            command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=HANG_S
+        return run_process(
+            command,
+            cwd=tmp_path,
+            env=environ,
         )
 
     (tmp_path / "net.masked").write_bytes(bytes(byte ^ 0xFF for byte in network("onnx")))
     ended = run()
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert (tmp_path / "net.xml").is_file()
     (tmp_path / "net.masked").write_bytes(b"spoilt")
-    ended = run()
-    assert ended.returncode == 1
-    assert "net.masked: not a masked ONNX file, but something else" in ended.stderr
+    assert "net.masked: not a masked ONNX file, but something else" in refusal(run())
 
 
 def test_models_are_listed_by_an_added_format(installed, registry, tmp_path):
     words = ("list", "--models_dir", registry, "--framework")
     assert "masked-net" in posezoo_process(*words, "masked", cwd=tmp_path, **installed).stdout
-    misspelt = posezoo_process(*words, "maskd", cwd=tmp_path, **installed)
-    assert misspelt.returncode == 2
-    assert "--framework: invalid choice: 'maskd' (choose from 'caffe', " in misspelt.stderr
+    misspelt = misuse(posezoo_process(*words, "maskd", cwd=tmp_path, **installed))
+    assert "--framework: invalid choice: 'maskd' (choose from 'caffe', " in misspelt
 
 
 def test_an_added_rule_is_checked_and_files_of_another_framework_than_an_added_one_are_found(
@@ -182,12 +177,12 @@ def test_an_added_rule_is_checked_and_files_of_another_framework_than_an_added_o
 
 @pytest.mark.slow
 def test_the_inputs_of_an_added_format_are_drafted(installed, tmp_path):
-    pytest.importorskip("openvino", reason="needs openvino")
+    needs("openvino")
     published = tmp_path / "net.masked"
     published.write_bytes(bytes(byte ^ 0xFF for byte in network("onnx")))
     words = ("--from", published, "--license", "MIT", "--models_dir", tmp_path / "models")
     ended = posezoo_process("new", "masked-net", *words, cwd=tmp_path, **installed)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     path = tmp_path / "models" / "public" / "masked-net" / "model.yml"
     written = yaml.safe_load(path.read_text())
     assert written["framework"] == "masked"
@@ -196,7 +191,7 @@ def test_the_inputs_of_an_added_format_are_drafted(installed, tmp_path):
 
 @pytest.mark.slow
 def test_an_added_decoder_is_put_into_an_ir(installed, tmp_path):
-    openvino = pytest.importorskip("openvino", reason="needs openvino")
+    openvino = needs("openvino")
     write_masked_model(
         tmp_path / "zoo",
         "point-net",
@@ -208,7 +203,7 @@ def test_an_added_decoder_is_put_into_an_ir(installed, tmp_path):
     ended = posezoo_process(
         "get", "point-net", "--decode", "--precisions", "FP32", *places, cwd=tmp_path, **installed
     )
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     xml = tmp_path / "out" / "public" / "point-net" / "FP32" / "point-net.xml"
     ir = openvino.Core().compile_model(xml, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     image = np.empty(image_of(Framework.ONNX).shape, np.float32)
@@ -223,14 +218,12 @@ def test_an_added_verb_is_run_and_in_the_help(installed, registry, tmp_path):
     ended = posezoo_process("todo", "--models_dir", registry, cwd=tmp_path, **installed)
     assert (ended.returncode, ended.stdout) == (1, "masked-net\n"), ended.stderr
     with_word = ("todo", "--models_dir", registry, "--word", "FIXME")
-    assert posezoo_process(*with_word, cwd=tmp_path, **installed).returncode == 0
+    assert_success(posezoo_process(*with_word, cwd=tmp_path, **installed))
     shown = posezoo_process("help", "--all", **installed).stdout
     assert "installed packages:\n  todo        list models whose description is not fin" in shown
     without = posezoo_process("help", "--all")
     assert without.returncode == 0 and "todo" not in without.stdout
-    misspelt = posezoo_process("tofo", **installed)
-    assert misspelt.returncode == 2
-    assert "todo" in misspelt.stderr
+    assert "todo" in misuse(posezoo_process("tofo", **installed))
 
 
 @pytest.mark.slow
@@ -241,7 +234,7 @@ def test_an_added_decoder_and_an_added_network_are_found_by_name(installed):
         "print(pose.keypoints[16].tolist())"
     )
     assert run_python(decode, installed) == "[50.0, 50.0, 0.5]"
-    pytest.importorskip("torch", reason="needs torch")
+    needs("torch")
     build = (
         "import posezoo; print(type(posezoo.network('one_convolution', pretrained=False)).__name__)"
     )

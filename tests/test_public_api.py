@@ -6,7 +6,6 @@ import builtins
 import hashlib
 import json
 import shutil
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,12 +17,13 @@ import pytest
 import posezoo
 from conftest import ROOT, by_digest
 from fakes.checkpoints import params
+from fakes.command import assert_quiet_success, assert_success, run_process
 from fakes.command import posezoo as posezoo_command
 from fakes.stated_inputs import ULTRALYTICS, write_whole_input
 from fakes.videos import stretch_pixels
-from fakes.waiting import HANG_S
+from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, write_model
-from posezoo.core.declarations.model import NetworkChoice, Precision
+from posezoo.core.declarations.model import NetworkChoice
 from posezoo.core.errors import ImageError, ImageWarning
 from posezoo.core.events import (
     ConversionStarted,
@@ -32,15 +32,21 @@ from posezoo.core.events import (
     WarningIssued,
     ignore_event,
 )
-from posezoo.core.pipeline.get import download
-from posezoo.core.pipeline.plan import make_plan
-from posezoo.core.pipeline.zoo_context import open_context
-from posezoo.core.resolve.resolution import resolve_model
-from posezoo.core.settings import read_settings, to_settings
-from posezoo.networks.custom_weights import spec_with_checkpoint, write_random_checkpoint
+from posezoo.networks.custom_weights import write_random_checkpoint
 from posezoo.run.images import SAMPLE_PHOTOS, read_image, write_image
 
 ASTRONAUT = "f1e156f84f0035b7605d3a41ebf40277770e4971e301822c37a0441e9707a14832af88b24dff68d4f5801eb3bf1f9ce3"
+
+
+@pytest.fixture
+def own(tmp_path) -> Path:
+    """The file of a network that finds one person in each image."""
+    return write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
+
+
+@pytest.fixture
+def model(own):
+    return posezoo.load(own, listener=None)
 
 
 def test_public_names_are_documented_and_others_are_refused():
@@ -76,9 +82,7 @@ def test_list_gives_the_models_as_values(tmp_path):
         posezoo.list(models_dir=[tmp_path])
 
 
-def test_a_model_takes_paths_and_lists_of_images(tmp_path):
-    path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
-    model = posezoo.load(path, listener=None)
+def test_a_model_takes_paths_and_lists_of_images(model, tmp_path):
     pictures = [np.zeros((height, 64, 3), np.uint8) for height in (32, 64)]
     write_image(tmp_path / "first.png", pictures[0])
     first = tmp_path / "first.png"
@@ -117,8 +121,7 @@ IMAGE = np.full((32, 64, 3), 128, np.uint8)
         (cv2.imencode(".png", IMAGE)[1], "this one ", "data.tobytes()"),
     ],
 )
-def test_the_hint_for_another_array_makes_it_a_frame(tmp_path, given, problem, expression):
-    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
+def test_the_hint_for_another_array_makes_it_a_frame(model, given, problem, expression):
     with pytest.raises(posezoo.PosezooError, match=problem) as caught:
         model(given)
     assert expression in caught.value.hint
@@ -126,8 +129,7 @@ def test_the_hint_for_another_array_makes_it_a_frame(tmp_path, given, problem, e
     assert model(eval(expression, {"numpy": np, "cv2": cv2, **names}))
 
 
-def test_the_bytes_of_an_image_file_are_an_image(tmp_path):
-    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
+def test_the_bytes_of_an_image_file_are_an_image(model):
     data = cv2.imencode(".png", IMAGE)[1].tobytes()
     (expected,) = model(IMAGE)
     for given in (data, bytearray(data), memoryview(data)):
@@ -144,8 +146,7 @@ def test_the_bytes_of_an_image_file_are_an_image(tmp_path):
         (cv2.imencode(".jpg", IMAGE)[1].tobytes()[:200], "is incomplete"),
     ],
 )
-def test_bytes_that_are_no_image_are_refused_with_the_reason(tmp_path, data, problem):
-    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
+def test_bytes_that_are_no_image_are_refused_with_the_reason(model, data, problem):
     with pytest.raises(ImageError, match=f"the bytes of the image: .*{problem}"):
         model(data)
     decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
@@ -155,8 +156,7 @@ def test_bytes_that_are_no_image_are_refused_with_the_reason(tmp_path, data, pro
         assert "cv2.imdecode" in caught.value.hint
 
 
-def test_an_address_is_not_downloaded(tmp_path, server):
-    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
+def test_an_address_is_not_downloaded(model, server):
     address = server.serve("photo.png", cv2.imencode(".png", IMAGE)[1].tobytes())
     with pytest.raises(ImageError) as caught:
         model(address)
@@ -164,8 +164,7 @@ def test_an_address_is_not_downloaded(tmp_path, server):
     assert not server.requests
 
 
-def test_a_video_that_is_open_is_no_image(tmp_path):
-    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
+def test_a_video_that_is_open_is_no_image(model, tmp_path):
     path = str(tmp_path / "walk.avi")
     writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"MJPG"), 30, (64, 32))
     writer.write(IMAGE)
@@ -184,8 +183,7 @@ def test_a_video_that_is_open_is_no_image(tmp_path):
     assert "model.stream takes the path of a video" in caught.value.hint
 
 
-def test_a_bad_image_of_a_list_is_named_by_its_index(tmp_path):
-    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
+def test_a_bad_image_of_a_list_is_named_by_its_index(model):
     for bad, problem in ((None, "a frame is a numpy array"), ("nope.jpg", "nope.jpg: cannot be")):
         for images in ([IMAGE, bad, IMAGE], (IMAGE, bad), iter([IMAGE, bad])):
             function = model if isinstance(images, (list, tuple)) else model.batch
@@ -195,8 +193,7 @@ def test_a_bad_image_of_a_list_is_named_by_its_index(tmp_path):
     assert len(model([IMAGE, IMAGE])) == 2
 
 
-def test_one_image_in_place_of_several_and_several_in_place_of_one_are_explained(tmp_path):
-    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
+def test_one_image_in_place_of_several_and_several_in_place_of_one_are_explained(model, tmp_path):
     for images, function in (
         (IMAGE, model.batch),
         (IMAGE, model.stream),
@@ -217,8 +214,7 @@ def test_one_image_in_place_of_several_and_several_in_place_of_one_are_explained
     assert "is_read, frame = video.read()" in caught.value.hint
 
 
-def test_a_path_that_is_no_image_is_explained(tmp_path):
-    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
+def test_a_path_that_is_no_image_is_explained(model, tmp_path):
     write_image(tmp_path / "a.jpg", IMAGE)
     (tmp_path / "drawn").mkdir()
     write_image(tmp_path / "drawn" / "a.png", IMAGE)
@@ -238,9 +234,8 @@ def test_a_path_that_is_no_image_is_explained(tmp_path):
     assert address.startswith("download it first")
 
 
-def test_a_tensor_of_pytorch_is_made_an_array(tmp_path):
-    torch = pytest.importorskip("torch", reason="needs torch")
-    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
+def test_a_tensor_of_pytorch_is_made_an_array(model):
+    torch = needs("torch")
     last = torch.from_numpy(IMAGE)
     for tensor in (last, last.permute(2, 0, 1)):
         with pytest.raises(posezoo.PosezooError, match="not Tensor") as caught:
@@ -249,12 +244,11 @@ def test_a_tensor_of_pytorch_is_made_an_array(tmp_path):
         assert len(model(eval(expression, {"tensor": tensor}))) == 1
 
 
-def test_a_higher_minimum_score_leaves_people_out(tmp_path):
-    path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
+def test_a_higher_minimum_score_leaves_people_out(own):
     picture = np.zeros((32, 64, 3), np.uint8)
-    (pose,) = posezoo.load(path, listener=None)(picture)
+    (pose,) = posezoo.load(own, listener=None)(picture)
     for least, count in ((pose.score - 0.01, 1), (pose.score + 0.01, 0)):
-        model = posezoo.load(path, min_person_score=least, listener=None)
+        model = posezoo.load(own, min_person_score=least, listener=None)
         assert model.min_person_score == pytest.approx(least)
         assert len(model(picture)) == count
 
@@ -269,9 +263,8 @@ def test_a_model_may_be_called_in_several_threads_at_once(blazepose, mirror):
             assert np.array_equal(poses[0].keypoints, expected.keypoints)
 
 
-def test_without_supervision_the_error_names_the_package(tmp_path, monkeypatch):
-    path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
-    poses = posezoo.load(path, listener=None)(np.zeros((32, 64, 3), np.uint8))
+def test_without_supervision_the_error_names_the_package(model, monkeypatch):
+    poses = model(np.zeros((32, 64, 3), np.uint8))
     with monkeypatch.context() as patched:
         patched.setitem(sys.modules, "supervision", None)
         with pytest.raises(posezoo.PosezooError, match="package supervision") as caught:
@@ -280,9 +273,8 @@ def test_without_supervision_the_error_names_the_package(tmp_path, monkeypatch):
 
 
 @pytest.mark.judge
-def test_supervision_takes_poses(tmp_path, monkeypatch):
-    path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
-    poses = posezoo.load(path, listener=None)(np.zeros((32, 64, 3), np.uint8))
+def test_supervision_takes_poses(own, monkeypatch):
+    poses = posezoo.load(own, listener=None)(np.zeros((32, 64, 3), np.uint8))
     judges = ROOT / "build" / "judges"
     if not (judges / "supervision").is_dir():
         pytest.skip("needs make judges")
@@ -388,8 +380,6 @@ def test_what_cannot_be_meant_is_answered_with_a_hint():
     with pytest.raises(posezoo.PosezooError) as caught:
         posezoo.get("blazepose-ful")
     assert caught.value.hint == "did you mean blazepose-full?"
-    with pytest.raises(posezoo.PosezooError, match="no precision is called 'FP64'"):
-        posezoo.get("blazepose-full", precision="FP64")
     with pytest.raises(posezoo.PosezooError, match="unknown setting 'outputdir'"):
         posezoo.get("blazepose-full", outputdir="x")
 
@@ -402,16 +392,14 @@ def test_what_cannot_be_meant_is_answered_with_a_hint():
         ({"whole_image": 5}, "whole_image: expected 0 to 1, got 5"),
     ],
 )
-def test_an_invalid_argument_is_named_as_python_spells_it(tmp_path, arguments, problem):
-    path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
+def test_an_invalid_argument_is_named_as_python_spells_it(own, arguments, problem):
     with pytest.raises(posezoo.PosezooError) as caught:
-        posezoo.load(path, listener=None, **arguments)
+        posezoo.load(own, listener=None, **arguments)
     assert caught.value.problem.startswith(problem)
 
 
-def test_streams_may_be_a_number_and_a_name_a_path(tmp_path, blazepose):
-    path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
-    assert posezoo.load(path, streams=1, listener=None).streams == 1
+def test_streams_may_be_a_number_and_a_name_a_path(own, blazepose):
+    assert posezoo.load(own, streams=1, listener=None).streams == 1
     places = {"weights_dir": blazepose.output_dir, "listener": None}
     model = posezoo.load(Path("blazepose-full"), **places)
     assert model.model.name == "blazepose-full"
@@ -438,7 +426,7 @@ def test_a_precision_is_suggested_that_the_model_has(name, precision, hint):
 
 
 def test_weights_of_one_s_own_become_ir_where_the_command_line_puts_them(shared, tmp_path):
-    pytest.importorskip("torch", reason="needs torch")
+    needs("torch")
     name = "mobile_pose_mobilenetv3_small"
     file = shared / "data" / "checkpoints" / f"{name}.params"
     actual = tmp_path / "mine.params"
@@ -472,7 +460,7 @@ def test_weights_of_one_s_own_become_ir_where_the_command_line_puts_them(shared,
 def test_loaded_weights_of_one_s_own_never_take_the_place_of_the_published(
     shared, tmp_path, model_name
 ):
-    pytest.importorskip("torch", reason="needs torch")
+    needs("torch")
     name = "mobile_pose_mobilenetv3_small"
     file = shared / "data" / "checkpoints" / f"{name}.params"
     posezoo.load(name, checkpoint=file, model_name=model_name, detector=None, weights_dir=tmp_path)
@@ -485,30 +473,9 @@ def test_loaded_weights_of_one_s_own_never_take_the_place_of_the_published(
     assert [xml.relative_to(tmp_path) for xml in tmp_path.rglob("*.xml")] == [place]
 
 
-def test_what_is_fetched_beside_weights_of_one_s_own_never_lands_on_them(tmp_path):
-    other = tmp_path / "other.tflite"
-    other.write_bytes(b"another model's file")
-    actual = tmp_path / "mine.params"
-    actual.write_bytes(params({"x": np.zeros(3, np.float32)}))
-    write_model(tmp_path / "models", "other", model_yml(files=[declared_file(other)]))
-    flags = {"models_dir": (tmp_path / "models",), "weights_dir": tmp_path / "out"}
-    context = open_context(to_settings(read_settings(flags)))
-    before = actual.read_bytes()
-    own = spec_with_checkpoint("lightweight_openpose", actual)
-    resolved = resolve_model(own, (), context, checkpoint=actual)
-    assert resolved.layout.file_path(own, own.files[0]) == actual
-    resolved = resolve_model(context.registry.find("other"), (Precision.FP16,), context)
-    download(make_plan(resolved, context), context)
-    (file,) = (resolved.layout.file_path(resolved.spec, file) for file in resolved.spec.files)
-    assert file.read_bytes() == b"another model's file"
-    assert file == tmp_path / "out" / "public" / "other" / "other.tflite"
-    assert actual.read_bytes() == before
-    assert not (tmp_path / ".posezoo").exists()
-
-
 @pytest.mark.slow
 def test_weights_of_one_s_own_are_ready_to_use_by_the_model_s_name_and_by_the_network_s(tmp_path):
-    torch = pytest.importorskip("torch", reason="needs torch")
+    torch = needs("torch")
     from networks.published import awake
 
     torch.manual_seed(0)
@@ -530,7 +497,7 @@ def test_weights_of_one_s_own_are_ready_to_use_by_the_model_s_name_and_by_the_ne
 
 @pytest.mark.slow
 def test_the_file_of_one_s_own_weights_is_loaded_like_a_model(shared, tmp_path):
-    pytest.importorskip("torch", reason="needs torch")
+    needs("torch")
     file = shared / "data" / "checkpoints" / "mobile_pose_mobilenetv3_small.params"
     skeleton = tmp_path / "numbered.yml"
     skeleton.write_text(f"keypoints: [{', '.join(f'point_{n}' for n in range(17))}]\n", "utf-8")
@@ -586,7 +553,7 @@ def test_what_cannot_be_meant_of_one_s_own_weights_is_one_line(tmp_path):
 
 @pytest.mark.slow
 def test_network_gives_a_module_with_the_weights_of_a_file_or_without_any(shared):
-    torch = pytest.importorskip("torch", reason="needs torch")
+    torch = needs("torch")
     name = "mobile_pose_mobilenetv3_small"
     file = shared / "data" / "checkpoints" / f"{name}.params"
     trained, initial = (
@@ -605,7 +572,7 @@ def test_network_gives_a_module_with_the_weights_of_a_file_or_without_any(shared
 
 
 def test_network_brings_the_zoo_s_weights_where_a_model_has_them(shared, tmp_path):
-    torch = pytest.importorskip("torch", reason="needs torch")
+    torch = needs("torch")
     name = "mobile_pose_mobilenetv3_small"
     file = shared / "data" / "checkpoints" / f"{name}.params"
     zoo = {"models_dir": (tmp_path / "models",), "weights_dir": tmp_path / "out"}
@@ -625,19 +592,16 @@ def test_network_brings_the_zoo_s_weights_where_a_model_has_them(shared, tmp_pat
         assert torch.equal(reference.state_dict()[key], tensor)
 
 
-def test_slices_of_poses_are_poses_and_a_list_of_models_is_readable(tmp_path):
-    path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
-    poses = posezoo.load(path, listener=None)(np.zeros((32, 64, 3), np.uint8))
+def test_slices_of_poses_are_poses_and_a_list_of_models_is_readable(model):
+    poses = model(np.zeros((32, 64, 3), np.uint8))
     assert isinstance(poses[:1], posezoo.Poses) and poses[:1] == poses
     assert isinstance(poses[0], posezoo.Pose)
     assert "<ModelFacts of movenet-lightning>" in repr(posezoo.list())
 
 
-def test_a_stream_takes_paths_as_a_call_does(tmp_path):
-    path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
+def test_a_stream_takes_paths_as_a_call_does(model, tmp_path):
     picture = tmp_path / "scene.png"
     cv2.imwrite(str(picture), np.zeros((32, 64, 3), np.uint8))
-    model = posezoo.load(path, listener=None)
     with model.stream([picture, str(picture)]) as stream:
         found = [poses for _, poses in stream]
     assert len(found) == 2
@@ -645,9 +609,7 @@ def test_a_stream_takes_paths_as_a_call_does(tmp_path):
         assert np.array_equal(poses[0].keypoints, model(picture)[0].keypoints)
 
 
-def test_what_is_no_array_is_refused_with_how_to_make_one(tmp_path):
-    path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
-    model = posezoo.load(path, listener=None)
+def test_what_is_no_array_is_refused_with_how_to_make_one(model):
 
     class Picture:
         def __array__(self):
@@ -662,7 +624,7 @@ def test_what_readmes_lines_draw_is_what_the_command_draws(tmp_path):
     photo = tmp_path / "camera.png"
     shutil.copy(SAMPLE_PHOTOS[1], photo)
     xml = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
-    assert posezoo_command("run", xml, "-i", photo, "-o", tmp_path / "out").returncode == 0
+    assert_success(posezoo_command("run", xml, "-i", photo, "-o", tmp_path / "out"))
     image = read_image(photo)
     drawn = posezoo.draw(image, posezoo.load(xml, listener=None)(image))
     assert (drawn != image).any()
@@ -670,15 +632,14 @@ def test_what_readmes_lines_draw_is_what_the_command_draws(tmp_path):
 
 
 @pytest.mark.parametrize("options", [{}, {"track": True}, {"smooth": True}])
-def test_a_stream_gives_poses_that_other_programs_take(tmp_path, options):
-    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
+def test_a_stream_gives_poses_that_other_programs_take(model, options):
     frames = [np.zeros((32, 64, 3), np.uint8)] * 2
     with model.stream(frames, is_video=True, **options) as results:
         assert [type(poses) for _, poses in results] == [posezoo.Poses] * 2
 
 
 def test_a_star_import_hides_no_name_of_python():
-    names: dict[str, object] = {}
+    names = {}
     exec("from posezoo import *", names)
     assert not names.keys() & vars(builtins).keys() - {"__builtins__"}
 
@@ -706,12 +667,17 @@ if __name__ == "__main__":
 """
 
 
-def test_a_model_runs_in_processes_of_every_start_method_and_in_a_fork_that_ends_as_usual(tmp_path):
+def test_a_model_runs_in_processes_of_every_start_method_and_in_a_fork_that_ends_as_usual(
+    own, tmp_path
+):
     (tmp_path / "script.py").write_text(SEVERAL_PROCESSES)
-    path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
-    words = [sys.executable, "script.py", path]
-    ended = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=HANG_S)
-    assert (ended.returncode, ended.stderr) == (0, "")
+    words = [sys.executable, "script.py", own]
+    assert_quiet_success(
+        run_process(
+            words,
+            cwd=tmp_path,
+        )
+    )
 
 
 @pytest.fixture
@@ -732,7 +698,7 @@ def test_a_stream_reads_a_video_as_the_command_does_and_a_tracker_finds_the_same
     zoo = {"weights_dir": blazepose.output_dir}
     flags = ("--input", walk, "--output", tmp_path / "out", "--smooth")
     ended = posezoo_command("run", "blazepose-full", *flags, "--weights_dir", blazepose.output_dir)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     written = json.loads((tmp_path / "out" / "walk_poses.json").read_text())["frames"]
     model = posezoo.load("blazepose-full", listener=None, **zoo)
     tracker = model.tracker(smooth=True, color="RGB")
@@ -750,8 +716,7 @@ def test_a_stream_reads_a_video_as_the_command_does_and_a_tracker_finds_the_same
             np.testing.assert_array_equal(tracked.keypoints, poses[0].keypoints)
 
 
-def test_a_stream_leaves_out_what_it_cannot_read_with_a_warning(tmp_path):
-    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
+def test_a_stream_leaves_out_what_it_cannot_read_with_a_warning(model, tmp_path):
     (tmp_path / "photos").mkdir()
     write_image(tmp_path / "photos" / "a.png", IMAGE)
     (tmp_path / "photos" / "b.png").write_bytes(b"no image")

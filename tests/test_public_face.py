@@ -21,6 +21,7 @@ import pytest
 import yaml
 
 import posezoo
+from fakes.checkout import ROOT
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.cli import main as command_line
 from posezoo.cli import run_main
@@ -45,7 +46,6 @@ from posezoo.run.measured import KINDS, Measurement, format_measured_yml
 from posezoo.run.pipeline_spec import PipelineSpec
 from posezoo.run.runtime.estimator import Estimator
 
-ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = ROOT / "tests" / "golden" / "face"
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from fakes.checkout import ROOT
+from fakes.command import run_process
 from fakes.pages import blocks
-
-ROOT = Path(__file__).resolve().parents[1]
+from fakes.when_used import needs
 
 SCRIPT = """
 import posezoo
@@ -44,19 +43,16 @@ posezoo.load(min_person_scor=0.3)
 
 @pytest.mark.slow
 def test_a_type_checker_knows_the_values_of_a_users_script(tmp_path):
-    pytest.importorskip("mypy", reason="needs mypy")
+    needs("mypy")
     (readme,) = blocks(ROOT / "README.md", "python")
     for name, script in (("script", SCRIPT), ("readme", readme), ("wrong", WRONG)):
         (tmp_path / f"{name}.py").write_text(script)
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file="]
-    ended = subprocess.run(
+    ended = run_process(
         [*command, "--follow-imports=silent", f"--cache-dir={tmp_path / 'cache'}", "."],
         cwd=tmp_path,
         env={"MYPYPATH": str(ROOT / "src"), "PATH": ""},
-        capture_output=True,
-        text=True,
         timeout=300,
-        check=False,
     )
     revealed = re.findall(r'Revealed type is "(.+)"', ended.stdout)
     (error,) = re.findall("(.*): error: (.*)", ended.stdout)

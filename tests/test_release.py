@@ -16,10 +16,10 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from fakes.checkout import ONLINE, ROOT, copy_checkout, git
+from fakes.command import Ended, assert_success, printed, refusal, run_process
 from fakes.irs import write_ir
 from fakes.pages import blocks
 from fakes.pins import read_pins
-from fakes.waiting import HANG_S
 from fakes.wheels import make_wheel
 from posezoo.run.images import SAMPLE_PHOTOS
 
@@ -44,11 +44,8 @@ def released(repository, tmp_path_factory) -> tuple[Path, Path, str]:
     # make's own Python alone, so that a machine with many takes no longer.
     environ = {**ONLINE, "PYENV_ROOT": str(folder / "none")}
     command = ["make", "release", f"VENV={folder / 'venv'}", f"PYTHON={sys.executable}"]
-    ended = subprocess.run(
-        command, cwd=repository, env=environ, capture_output=True, text=True, timeout=600
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    return repository / "dist", folder / "venv" / "bin" / "python", ended.stdout
+    output = printed(run_process(command, cwd=repository, env=environ, timeout=600))
+    return repository / "dist", folder / "venv" / "bin" / "python", output
 
 
 @pytest.fixture
@@ -57,33 +54,28 @@ def clone(repository, tmp_path) -> Path:
     return tmp_path / "another clone"
 
 
-def release(
-    clone: Path, python: Path, *flags: str | Path, **environ: str
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+def release(clone: Path, python: Path, *flags: str | Path, **environ: str) -> Ended:
+    return run_process(
         [python, ".ci/release.py", "--untried", *flags],
         cwd=clone,
         env={**ONLINE, **environ},
-        capture_output=True,
-        text=True,
         timeout=300,
     )
 
 
-def refusal(clone: Path, python: Path) -> str:
+def refusal_to_release(clone: Path, python: Path) -> str:
     """Why there is no release; an older one is left alone."""
     (clone / "dist").mkdir(exist_ok=True)
     (clone / "dist" / "SHA256SUMS").write_text("of an older release")
-    ended = release(clone, python)
-    assert ended.returncode == 1, ended.stdout
-    assert ended.stderr.startswith("error: ")
-    assert "Traceback" not in ended.stderr
+    error = refusal(release(clone, python))
+    assert error.startswith("error: ")
+    assert "Traceback" not in error
     assert [path.name for path in (clone / "dist").iterdir()] == ["SHA256SUMS"]
-    return ended.stderr
+    return error
 
 
 def test_make_release_installs_and_runs_what_it_built(released):
-    dist, _, printed = released
+    dist, _, shown = released
     version = re.search(r"^version = (.+)$", (ROOT / "setup.cfg").read_text(), re.MULTILINE)[1]
     wheel, sdist = f"posezoo-{version}-py3-none-any.whl", f"posezoo-{version}.tar.gz"
     sbom = f"posezoo-{version}.cdx.json"
@@ -91,7 +83,7 @@ def test_make_release_installs_and_runs_what_it_built(released):
     packages = {wheel, sdist, sbom, *(f"{name}-{version}-py3-none-any.whl" for name in names)}
     assert {path.name for path in dist.iterdir()} == {*packages, "SHA256SUMS", "NOTES.md"}
     for file in (wheel, sdist):
-        assert f"{file} installed; doctor and quickstart passed with" in printed
+        assert f"{file} installed; doctor and quickstart passed with" in shown
     for line in (dist / "SHA256SUMS").read_text().splitlines():
         digest, _, name = line.partition("  ")
         assert hashlib.sha256((dist / name).read_bytes()).hexdigest() == digest
@@ -142,15 +134,13 @@ def test_another_clone_gives_the_same_bytes_whatever_its_folder_leftovers_time_z
     ):
         (clone / left).parent.mkdir(parents=True)
         (clone / left).write_text("by an earlier build")
-    ended = subprocess.run(
+    ended = run_process(
         ["sh", "-c", 'umask 077 && exec "$0" .ci/release.py --untried --dist ../again', python],
         cwd=clone,
         env={**ONLINE, "TZ": "Pacific/Auckland", "LANG": "C", "PYTHONHASHSEED": "7"},
-        capture_output=True,
-        text=True,
         timeout=300,
     )
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     again = clone.parent / "again"
     assert {path.name: path.read_bytes() for path in dist.iterdir()} == {
         path.name: path.read_bytes() for path in again.iterdir()
@@ -161,16 +151,15 @@ def test_a_folder_with_other_files_is_not_replaced(released, clone):
     (clone / "photos").mkdir()
     (clone / "photos" / "me.jpg").write_text("precious")
     (clone / ".git" / "info" / "exclude").write_text("photos\n")
-    ended = release(clone, released[1], "--dist", "photos")
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("error: photos is not a release's folder")
+    error = refusal(release(clone, released[1], "--dist", "photos"))
+    assert error.startswith("error: photos is not a release's folder")
     assert (clone / "photos" / "me.jpg").exists()
 
 
 def test_files_that_differ_from_the_commit_are_refused(released, clone):
     (clone / "README.md").write_text("changed")
     (clone / "models" / "secret.yml").write_text("new")
-    message = refusal(clone, released[1])
+    message = refusal_to_release(clone, released[1])
     assert " M README.md" in message
     assert "?? models/secret.yml" in message
 
@@ -181,7 +170,7 @@ def test_a_version_that_the_changelog_does_not_name_is_refused(released, clone):
         re.sub(r"^version = .*", "version = 9.8.7", setup.read_text(), flags=re.MULTILINE)
     )
     git(clone, "commit", "--quiet", "--all", "--message", "Name another version")
-    message = refusal(clone, released[1])
+    message = refusal_to_release(clone, released[1])
     assert (
         message
         == "error: CHANGELOG.md lacks the version of setup.cfg: add '## 9.8.7 - YYYY-MM-DD'\n"
@@ -207,7 +196,7 @@ def test_a_wheel_or_an_sdist_that_lacks_some_of_our_files_is_refused(
     (clone / file).write_text((clone / file).read_text().replace(old, new))
     git(clone, "commit", "--quiet", "--all", "--message", "Forget some files")
     assert re.search(
-        re.escape(lacking).replace(r"\.\*", ".*"), refusal(clone, released[1]), re.DOTALL
+        re.escape(lacking).replace(r"\.\*", ".*"), refusal_to_release(clone, released[1]), re.DOTALL
     )
 
 
@@ -237,7 +226,7 @@ def test_readmes_lines_pass_a_type_checker_and_run_in_a_notebook(users_python, m
     (tmp_path / "readme.py").write_text(code)
     check = [users_python, "-m", "mypy", "--strict", "readme.py"]
     checked = subprocess.run(check, cwd=tmp_path, capture_output=True, text=True)
-    assert checked.returncode == 0, checked.stdout
+    assert_success(checked)
     shutil.copy(SAMPLE_PHOTOS[0], tmp_path / "photo.jpg")
     cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
     notebook = {
@@ -250,7 +239,7 @@ def test_readmes_lines_pass_a_type_checker_and_run_in_a_notebook(users_python, m
     run = [users_python, "-m", "nbconvert", "--to", "notebook", "--execute", "readme.ipynb"]
     user = {"HOME": str(tmp_path / "home"), "PATH": os.defpath, "POSEZOO_MIRROR": str(mirror)}
     ran = subprocess.run(run, cwd=tmp_path, env=user, capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stderr
+    assert_success(ran)
     assert (tmp_path / "poses.jpg").is_file()
 
 
@@ -260,19 +249,21 @@ def test_a_frozen_program_runs_an_ir_and_starts_no_process_without_one(users_pyt
     subprocess.run(freeze, check=True, cwd=tmp_path)
     home = {"HOME": str(tmp_path / "home"), "PATH": os.defpath}
 
-    def run(model: str | Path) -> subprocess.CompletedProcess[str]:
+    def run(model: str | Path) -> Ended:
         words = [tmp_path / "dist" / "app" / "app", model, SAMPLE_PHOTOS[0]]
-        return subprocess.run(words, env=home, capture_output=True, text=True, timeout=HANG_S)
+        return run_process(
+            words,
+            env=home,
+        )
 
     said = {"decoder": "movenet", "skeleton": "coco-17", "mean": "0 0 0", "scale": "1 1 1"}
     said |= {"reverse_input_channels": "true", "color": "BGR", "layout": "NCHW"}
     info = {("posezoo", name): text for name, text in said.items()}
     ran = run(write_ir(tmp_path / "one.xml", {"keypoints": (1, 1, 17, 3)}, info=info))
     assert ran.stdout.startswith("ran "), ran.stderr
-    ended = run("movenet-lightning")
-    assert ended.returncode == 1
-    assert "this program has none beside it" in ended.stderr
-    assert "hint: convert the model beforehand" in ended.stderr
+    error = refusal(run("movenet-lightning"))
+    assert "this program has none beside it" in error
+    assert "hint: convert the model beforehand" in error
 
 
 @pytest.fixture(scope="module")
@@ -306,19 +297,15 @@ class Environment:
         return self.run("pip", "install", "--quiet", "--extra-index-url", self.index, *words)
 
     def run(self, program: str, *words: str | Path) -> str:
-        ended = self.end(program, *words)
-        assert ended.returncode == 0, ended.stderr
-        return ended.stdout
+        return printed(self.end(program, *words))
 
-    def end(self, program: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    def end(self, program: str, *words: str | Path) -> Ended:
         environ = {**ONLINE, "HOME": str(self.home), "PATH": f"{self.bin}{os.pathsep}{os.defpath}"}
         environ.pop("PYTHONPATH", None)
-        return subprocess.run(
+        return run_process(
             [self.bin / program, *words],
             cwd=self.home,
             env=environ,
-            capture_output=True,
-            text=True,
             timeout=600,
         )
 

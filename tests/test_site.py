@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from fakes.browser import BROKEN_NAMES, Browser
+from fakes.command import assert_success, run_process
 from fakes.pages import ROOT
+from fakes.when_used import needs
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +23,7 @@ LOADED = re.compile(
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
-    pytest.importorskip("sphinx", reason="needs sphinx")
+    needs("sphinx")
     folder = tmp_path_factory.mktemp("site")
     flags = ["--fail-on-warning", "--quiet", "--builder", "html", "--conf-dir", "docs"]
     command = [
@@ -35,10 +36,8 @@ def site(tmp_path_factory) -> Path:
         ".",
         folder / "html",
     ]
-    ended = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert ended.returncode == 0, ended.stderr
+    ended = run_process(command, cwd=ROOT, timeout=300)
+    assert_success(ended)
     return folder / "html"
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from fakes.checkout import ROOT, git
+from fakes.command import run_process
 
 CHOOSE = Path(".ci", "slow_tests.sh")
 
@@ -16,7 +16,7 @@ CHOOSE = Path(".ci", "slow_tests.sh")
 def choose(folder: Path, *changed: str) -> tuple[set[str], str]:
     """The tests, and what is printed about them."""
     command = ["bash", folder / CHOOSE, *changed]
-    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    ended = run_process(command, check=True)
     return set(ended.stdout.splitlines()), ended.stderr
 
 

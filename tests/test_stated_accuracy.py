@@ -10,14 +10,14 @@ from types import ModuleType
 
 import pytest
 
-from fakes.command import posezoo_process
+from fakes.checkout import ROOT
+from fakes.command import posezoo_process, printed
 from fakes.fence import ONLINE
 from fakes.processor import HAS_VNNI, HAS_VNNI_WITHOUT_AMX, needs_vnni
 from posezoo.core.declarations.model import ITSELF, Model, Precision
 from posezoo.core.registry import open_registry
 from posezoo.run.measured import DETECTOR_PRECISION, TARGET_SIZE, measurements_of
 
-ROOT = Path(__file__).parents[1]
 REGISTRY = open_registry()
 
 #: Of a row such as ``| movenet-thunder (FP16-INT8) | nanodet-g | 0.426 (0.291 to 0.627) | ...``.
@@ -98,15 +98,16 @@ def evaluate(npm_mirror, shared, cache, tmp_path):
 
     def run(*words: str) -> dict:
         # A process of its own: two models come from the user's npm registry, which the process of the tests cannot reach.
-        ended = posezoo_process(
-            *("evaluate", *words, "--format", "json", *data, "--output", tmp_path / "out"),
-            cwd=tmp_path,
-            **ONLINE,
-            POSEZOO_MIRROR=str(npm_mirror),
-            XDG_CACHE_HOME=str(cache),
+        output = printed(
+            posezoo_process(
+                *("evaluate", *words, "--format", "json", *data, "--output", tmp_path / "out"),
+                cwd=tmp_path,
+                **ONLINE,
+                POSEZOO_MIRROR=str(npm_mirror),
+                XDG_CACHE_HOME=str(cache),
+            )
         )
-        assert ended.returncode == 0, ended.stderr
-        return json.loads(ended.stdout)
+        return json.loads(output)
 
     return run
 

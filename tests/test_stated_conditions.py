@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import pytest
 
+from fakes.checkout import ROOT
 from fakes.command import posezoo
 from posezoo.cli.labels import format_figure
 from posezoo.core.declarations.model import ITSELF
@@ -23,7 +23,6 @@ from posezoo.poses.people import describe_people
 from posezoo.run.measured import Measurement, measurements_of
 from posezoo.run.measurement_selection import MeasurementSelection
 
-ROOT = Path(__file__).parents[1]
 REGISTRY = open_registry()
 
 

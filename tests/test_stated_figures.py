@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from fakes.checkout import ROOT
 from fakes.command import posezoo
 from fakes.rows import best_rows, every_row
 from posezoo.cli.labels import format_ap, format_figure, format_megabytes
@@ -18,7 +18,6 @@ from posezoo.pages.facts.comparison import ComparisonRow, MetricSource
 from posezoo.pages.facts.recommendation import LATENCIES
 from posezoo.run.measured import measurements_of
 
-ROOT = Path(__file__).parents[1]
 ROWS = {row.model: row for row in best_rows()}
 ALL_ROWS = {(row.model, row.precision.value, row.target_size): row for row in every_row()}
 

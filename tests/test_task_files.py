@@ -15,6 +15,8 @@ import pytest
 import yaml
 
 from conftest import by_digest
+from fakes.checkout import ROOT
+from fakes.command import assert_success
 from fakes.command import posezoo as run_posezoo
 from fakes.server import Server
 from posezoo.core.registry import open_registry
@@ -23,7 +25,6 @@ from posezoo.run.runtime.loading import load_estimator
 
 pytest.importorskip("cv2")
 
-ROOT = Path(__file__).resolve().parents[1]
 
 #: The networks of the published blazepose-full, by the name of the member that has them.
 MEMBERS = {
@@ -96,7 +97,7 @@ def test_a_task_file_is_run_by_its_name(published, mirror):
     _, posezoo = published
     photo = by_digest(mirror, ASTRONAUT)
     ran = posezoo("run", "pose_landmarker_lite", "-i", photo, "-o", "found", "--weights_dir", "out")
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert_success(ran)
 
 
 def test_a_task_file_that_was_replaced_is_refused(published, task_file):

@@ -15,14 +15,15 @@ from pathlib import Path
 import pytest
 
 from fakes.checkout import ONLINE, ROOT, git, require_git
-from fakes.command import posezoo, posezoo_process
+from fakes.command import Ended, posezoo, posezoo_process
 from fakes.network import network
 from fakes.server import Server
+from fakes.when_used import needs
 from posezoo.run.images import SAMPLE_PHOTOS
 
 pytestmark = pytest.mark.slow
 
-Person = Callable[..., subprocess.CompletedProcess[str]]
+Person = Callable[..., Ended]
 OTHER_OPENVINO = "2026.3.1"
 CFG = "[posezoo]\nmodels_dir = zoo\nweights_dir = models\n"
 
@@ -40,7 +41,7 @@ def person(folder: Path, packages: Path | None = None) -> Person:
         command = posezoo_process
         environ["PYTHONPATH"] = f"{packages}{os.pathsep}{ROOT / 'src'}"
 
-    def run(*words: object, fails: bool = False) -> subprocess.CompletedProcess[str]:
+    def run(*words: object, fails: bool = False) -> Ended:
         done = command(*words, cwd=folder, **environ)
         assert (done.returncode != 0) is fails, f"{words}: {done.stdout}{done.stderr}"
         return done
@@ -73,7 +74,7 @@ def pull(folder: Path, other: Path) -> bool:
 @pytest.fixture
 def team(tmp_path):
     """Anna's zoo of three models, which a server has, and Ben's clone of it."""
-    pytest.importorskip("openvino", reason="needs openvino")
+    needs("openvino")
     require_git()
     anna, ben = tmp_path / "anna", tmp_path / "ben"
     anna.mkdir()

@@ -13,7 +13,7 @@ import yaml
 from openvino import opset13 as ops
 
 import posezoo as posezoo_package
-from fakes.command import posezoo
+from fakes.command import assert_success, posezoo, printed
 from fakes.dots import COLORS, SIZE, dots_network, dotted
 from fakes.region_networks import publish_ir
 from fakes.zoo import write_model
@@ -58,7 +58,7 @@ def test_its_ap_is_that_of_the_same_model_with_a_decoder(openpose, shared, tmp_p
             "--mirror", *openpose["mirror"], "--precision", "FP16-INT8", "--images", photos,
             "--annotations", photos / "person_keypoints.json", "--output", tmp_path / name,
         )  # fmt: skip
-        assert done.returncode == 0, done.stderr
+        assert_success(done)
         (record,) = (tmp_path / name).rglob("accuracy.json")
         averages.append(json.loads(record.read_text()))
     assert averages[0] == averages[1]
@@ -87,28 +87,26 @@ def run(flags: tuple[object, ...], picture: Path, output: Path, *more: object):
 
 def test_one_person_at_a_time_is_found_in_the_whole_image(dots, picture, tmp_path):
     done = run(("dots", *dots), picture, tmp_path / "out", "--detector", "none")
-    assert done.returncode == 0, done.stderr
+    assert_success(done)
     (image,) = json.loads((tmp_path / "out" / "poses.json").read_text())["images"]
     assert len(image["poses"][0]["keypoints"]) == len(COLORS)
 
 
 def test_a_detector_finds_the_people_for_it(dots, picture, tmp_path, mirror):
-    done = run(
-        ("dots", *dots), picture, tmp_path / "out", "--detector", DETECTOR, "--mirror", mirror
+    output = printed(
+        run(("dots", *dots), picture, tmp_path / "out", "--detector", DETECTOR, "--mirror", mirror)
     )
-    assert done.returncode == 0, done.stderr
-    assert f"people from {DETECTOR}" in done.stdout
+    assert f"people from {DETECTOR}" in output
 
 
 @pytest.mark.slow
 def test_one_person_at_a_time_is_evaluated_in_the_annotated_boxes(dots, shared, tmp_path):
     photos = shared / "data" / "photos"
-    done = posezoo(
+    output = printed(posezoo(
         "evaluate", "dots", *dots, "--images", photos, "--boxes", "truth",
         "--annotations", photos / "person_keypoints.json", "--output", tmp_path / "out",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "people from the annotated boxes" in done.stdout
+    ))  # fmt: skip
+    assert "people from the annotated boxes" in output
 
 
 def test_outputs_that_no_decoder_takes_are_named(picture, tmp_path):

@@ -5,16 +5,14 @@ from __future__ import annotations
 import importlib.util
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
+from fakes.checkout import ROOT
 from fakes.rows import compare_zoo
 from posezoo.core.declarations.other_names import read_other_names
 from posezoo.core.registry import builtin_models_dir, open_registry
 from posezoo.export.decoded import with_decoding
-
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,27 +10,24 @@ import cv2
 import numpy as np
 import pytest
 
+from fakes.command import run_process
 from fakes.hands import draw_hand
 from fakes.pages import MARK, ROOT, blocks, environ_of, put_on_path
-from fakes.waiting import HANG_S
+from fakes.when_used import needs
 
 PAGE = ROOT / "docs" / "howto" / "your_network.md"
 
 
 def write_hand(path: Path) -> None:
     """Heat maps of 21 keypoints, from a convolution."""
-    onnx = pytest.importorskip("onnx", reason="needs onnx")
-    helper = onnx.helper
-    ports = [
-        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
-        for name, shape in (("input", (1, 3, 256, 256)), ("output", (1, 21, 64, 64)))
-    ]
+    helper = needs("onnx").helper
+    from fakes import graphs
+
     weights = np.random.default_rng(0).normal(0, 0.05, (21, 3, 4, 4)).astype(np.float32)
-    constant = onnx.numpy_helper.from_array(weights, "weights")
     node = helper.make_node("Conv", ["input", "weights"], ["output"], strides=[4, 4])
-    graph = helper.make_graph([node], "hand", ports[:1], ports[1:], [constant])
-    opsets = [helper.make_opsetid("", 13)]
-    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    image = ("input", graphs.FLOAT, (1, 3, 256, 256))
+    output = ("output", graphs.FLOAT, (1, 21, 64, 64))
+    path.write_bytes(graphs.written("hand", [node], [image], [output], {"weights": weights}))
 
 
 @pytest.mark.slow
@@ -50,15 +46,15 @@ def test_the_page_leads_from_an_onnx_to_int8_a_service_and_cpp(tmp_path):
     assert len(scripts) == 4 and MARK in PAGE.read_text("utf-8")
     for script in scripts:
         words = ["bash", "-euc", script]
-        done = subprocess.run(
-            words, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=HANG_S
+        done = run_process(
+            words,
+            cwd=tmp_path,
+            env=environ,
         )
         assert done.returncode == 0 and "hint:" not in done.stderr, done.stderr
     (code,) = blocks(PAGE, "python")
     words = [sys.executable, "-c", code]
-    printed = subprocess.run(
-        words, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=HANG_S, check=True
-    )
+    printed = run_process(words, cwd=tmp_path, env=environ, check=True)
     assert printed.stdout == "hand 21\n"
     assert [*(tmp_path / "found").glob("photo_poses.*")]
     assert (tmp_path / "hand_cpp" / "models" / "hand.xml").is_file()

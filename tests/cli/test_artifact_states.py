@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import os
 import socket
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from fakes.command import omz_tool, posezoo
+from fakes.checkout import ROOT
+from fakes.command import Ended, assert_success, omz_tool, posezoo, printed, run_process
 from fakes.network import network
-from fakes.zoo import declared_file, model_yml, write_composite, write_model
+from fakes.when_used import needs
+from fakes.zoo import declared_file, model_yml, onnx_yml, write_composite, write_model
 
-TOOLS = Path(__file__).resolve().parents[2] / "tools" / "downloader"
+TOOLS = ROOT / "tools" / "downloader"
 
 
 @pytest.fixture
@@ -28,11 +29,11 @@ def zoo(tmp_path) -> Path:
         file = declared_file(tmp_path / f"{name}.tflite", name=f"sub/{name}.tflite")
         write_model(tmp_path / "models", place, model_yml(files=[file]))
     write_composite(tmp_path / "models", "whole", ["part"])
-    assert run(tmp_path, "download", "--all").returncode == 0
+    assert_success(run(tmp_path, "download", "--all"))
     return tmp_path
 
 
-def run(zoo: Path, *args: object) -> subprocess.CompletedProcess[str]:
+def run(zoo: Path, *args: object) -> Ended:
     return posezoo(*args, "--models_dir", zoo / "models", "-o", zoo / "out", cwd=zoo)
 
 
@@ -48,15 +49,14 @@ def states(zoo: Path, *args: object, model: str = "--all") -> dict[str, str]:
 
 def test_a_download_leaves_no_untracked_file(zoo):
     assert states(zoo) == {}
-    assert run(zoo, "verify", "--all").returncode == 0
+    assert_success(run(zoo, "verify", "--all"))
 
 
 def test_all_counts_what_was_never_fetched_on_one_line_and_is_no_error(zoo):
     for name in ("never", "nor_this"):
         write_model(zoo / "models", name, model_yml())
-    ended = run(zoo, "verify", "--all")
-    assert ended.returncode == 0, ended.stdout
-    *checked, last = ended.stdout.splitlines()
+    output = printed(run(zoo, "verify", "--all"))
+    *checked, last = output.splitlines()
     assert [line.split()[:2] for line in checked] == [["good", "a:"], ["good", "part:"]]
     assert last == "not checked: 2 models that no command fetched, and that no lock names"
     ended = omz_tool("verifier", "--all", "--models_dir", zoo / "models", cwd=zoo / "out")
@@ -73,16 +73,16 @@ def test_what_was_never_fetched_must_be_here_if_the_command_or_the_lock_names_it
     write_model(zoo / "models", "never", model_yml())
     ended = run(zoo, "verify", "never")
     assert (ended.returncode, ended.stdout.count("missing ")) == (1, 1)
-    assert run(zoo, "lock", "never").returncode == 0
+    assert_success(run(zoo, "lock", "never"))
     ended = run(zoo, "verify", "--all")
     assert (ended.returncode, ended.stdout.count("missing ")) == (1, 1)
     assert "not checked" not in ended.stdout
 
 
 def test_a_strict_lock_does_not_refuse_what_was_never_fetched(zoo):
-    assert run(zoo, "lock", "a", "part").returncode == 0
+    assert_success(run(zoo, "lock", "a", "part"))
     write_model(zoo / "models", "never", model_yml())
-    assert run(zoo, "verify", "--all", "--locked").returncode == 0
+    assert_success(run(zoo, "verify", "--all", "--locked"))
     (zoo / "out" / "public" / "never").mkdir(parents=True)
     (zoo / "out" / "public" / "never" / "evil.py").write_text("import os")
     ended = run(zoo, "verify", "--all", "--locked")
@@ -120,7 +120,7 @@ def test_each_type_of_untracked_file_has_its_state(zoo):
     ended = run(zoo, "verify", "a")
     assert ended.returncode == 1
     assert ended.stdout.endswith(f"not good; moving {folder}/.other.part away repairs the first\n")
-    script = subprocess.run(
+    script = run_process(
         [
             sys.executable,
             TOOLS / "verifier.py",
@@ -132,10 +132,6 @@ def test_each_type_of_untracked_file_has_its_state(zoo):
             "models",
         ],
         cwd=zoo,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
     )
     assert script.returncode == 1
     assert f"special  a: pipe ({folder.relative_to(zoo)}/pipe)" in script.stdout
@@ -177,22 +173,14 @@ def test_cards_records_and_partial_downloads_are_not_untracked(zoo):
 
 
 def test_a_conversion_leaves_no_untracked_file(tmp_path):
-    pytest.importorskip("openvino", reason="needs openvino")
+    needs("openvino")
     (tmp_path / "net.onnx").write_bytes(network("onnx"))
-    ends = {
-        "inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}],
-        "outputs": None,
-    }
     file = declared_file(tmp_path / "net.onnx")
-    whole = model_yml(framework="onnx", files=[file], skeleton="coco-17", **ends)
-    write_model(tmp_path / "models", "net", whole)
-    assert run(tmp_path, "get", "net").returncode == 0
+    write_model(tmp_path / "models", "net", onnx_yml(file, skeleton="coco-17"))
+    assert_success(run(tmp_path, "get", "net"))
     assert (tmp_path / "out" / "public" / "net" / "coco-17.svg").is_file()
     assert states(tmp_path) == {}
-    assert (
-        run(tmp_path, "convert", "net", "-d", tmp_path / "out", "-o", tmp_path / "irs").returncode
-        == 0
-    )
+    assert_success(run(tmp_path, "convert", "net", "-d", tmp_path / "out", "-o", tmp_path / "irs"))
     xml = tmp_path / "out" / "public" / "net" / "FP16" / "net.xml"
     xml.rename(tmp_path / "net.xml")
     xml.symlink_to(tmp_path / "net.xml")
@@ -200,26 +188,23 @@ def test_a_conversion_leaves_no_untracked_file(tmp_path):
 
 
 def test_what_0_2_0_found_out_on_devices_is_no_extra_file_and_is_removed(tmp_path):
-    pytest.importorskip("openvino", reason="needs openvino")
+    needs("openvino")
     (tmp_path / "net.onnx").write_bytes(network("onnx"))
-    file = declared_file(tmp_path / "net.onnx")
-    inputs = [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}]
-    declared = model_yml(framework="onnx", files=[file], inputs=inputs, outputs=None)
-    write_model(tmp_path / "models", "net", declared)
-    assert run(tmp_path, "get", "net").returncode == 0
+    write_model(tmp_path / "models", "net", onnx_yml(declared_file(tmp_path / "net.onnx")))
+    assert_success(run(tmp_path, "get", "net"))
     folder = tmp_path / "out" / "public" / "net"
     (folder / "FP16" / "device_proofs.json").write_text('{"GPU f32": {"verdict": "agrees"}}')
     assert states(tmp_path) == {}
     words = ("--models_dir", "models", "--weights_dir", "out", "--yes")
     removed = posezoo("remove", "net", *words, cwd=tmp_path)
-    assert removed.returncode == 0, removed.stderr
+    assert_success(removed)
     assert not folder.exists()
 
 
 def test_a_registry_may_be_the_output_folder(zoo):
     ended = posezoo("download", "a", "--models_dir", "models", "-o", "models", cwd=zoo)
-    assert ended.returncode == 0
-    assert posezoo("verify", "a", "--models_dir", "models", "-o", "models", cwd=zoo).returncode == 0
+    assert_success(ended)
+    assert_success(posezoo("verify", "a", "--models_dir", "models", "-o", "models", cwd=zoo))
 
 
 def test_recorded_outputs_beside_the_downloads_are_the_models_own(zoo):
@@ -242,7 +227,7 @@ def test_the_members_of_an_archive_are_compared_once_it_is_unpacked(tmp_path):
     assert states(tmp_path, model="a") == {"a/net.zip": "missing"}
     ended = run(tmp_path, "verify", "a")
     assert (ended.returncode, "Traceback" in ended.stderr) == (1, False)
-    assert run(tmp_path, "download", "a").returncode == 0
+    assert_success(run(tmp_path, "download", "a"))
     assert states(tmp_path) == {}
     folder = tmp_path / "out" / "public" / "a"
     (folder / "net.pb").write_bytes(b"other")
@@ -261,7 +246,7 @@ def test_a_precision_of_which_nothing_was_downloaded_is_not_missing(tmp_path):
     every = {f"net/{file['name']}": "missing" for file in files}
     assert states(tmp_path, model="net") == every
     words = ("--name", "net", "--precisions", "FP16", "--models_dir", "models", "-o", "out")
-    assert omz_tool("downloader", *words, cwd=tmp_path).returncode == 0
+    assert_success(omz_tool("downloader", *words, cwd=tmp_path))
     assert states(tmp_path) == {}
     (folder,) = (tmp_path / "out").rglob("FP16")
     (folder / "net.bin").unlink()

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from fakes.command import omz_tool, posezoo
+from fakes.command import Ended, assert_success, misuse, omz_tool, posezoo, refusal
 from fakes.network import network
 from fakes.zoo import declared_file, omz_yml, write_model
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.omz.commands import converter as converter_command
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +19,7 @@ def made(tmp_path_factory):
     """A downloaded network with its IR; each test breaks something in a copy's model.yml or flags."""
     folder = tmp_path_factory.mktemp("zoo")
     write(folder)
-    assert converter(folder).returncode == 0
+    assert_success(converter(folder))
     return folder
 
 
@@ -42,7 +39,7 @@ def write(folder: Path, *arguments: str, content: bytes | None = None, **changes
     return source
 
 
-def converter(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
+def converter(folder: Path, *args: str) -> Ended:
     places = ("--models_dir", folder / "models", "-d", folder, "-o", folder / "out")
     return omz_tool("converter", "--name", "net", "--precisions", "FP32", *places, *args)
 
@@ -117,7 +114,7 @@ BAD = {
 def test_a_damaged_ir_is_repaired_with_the_flags_of_its_conversion(tmp_path):
     write(tmp_path)
     frames = ["--input_type", "u8", "--input_layout", "NHWC", "--resize"]
-    assert converter(tmp_path, *frames).returncode == 0
+    assert_success(converter(tmp_path, *frames))
     damaged = tmp_path / "out/public/net/FP32/net.bin"
     damaged.write_bytes(b"x")
     folders = ["-d", str(tmp_path), "-o", str(tmp_path / "out")]
@@ -135,7 +132,7 @@ def test_get_makes_an_ir_without_its_self_check_on_request(made):
     write(made)
     folders = ["--models_dir", "models", "--weights_dir", "."]
     ended = posezoo("get", "net", "--self_check", "off", "--precisions", "FP32", *folders, cwd=made)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     record = json.loads((made / "public/net/FP32/provenance.json").read_text())
     assert record["self_check"]["mode"] == "off"
 
@@ -146,13 +143,12 @@ def test_a_failed_conversion_is_one_line_with_a_hint_and_keeps_the_earlier_ir(ma
     xml = made / "out/public/net/FP32/net.xml"
     before = xml.read_bytes(), xml.with_suffix(".bin").read_bytes()
     spoil(made)
-    ended = converter(made, "--force")
-    assert ended.returncode == 1
-    lines = ended.stderr.splitlines()
+    error = refusal(converter(made, "--force"))
+    lines = error.splitlines()
     assert problem in lines[0]
-    assert "Traceback" not in ended.stderr
+    assert "Traceback" not in error
     assert len(lines) <= 2
-    assert hint in ended.stderr
+    assert hint in error
     assert (xml.read_bytes(), xml.with_suffix(".bin").read_bytes()) == before
     assert import_openvino().Core().compile_model(xml, "CPU")
 
@@ -172,13 +168,12 @@ def test_a_failed_conversion_is_one_line_with_a_hint_and_keeps_the_earlier_ir(ma
 )
 def test_an_invalid_argument_is_shown_as_it_was_given(made, argument):
     write(made)
-    ended = converter(made, "--add_mo_arg=--silent", f"--add_mo_arg={argument}", "--force")
-    assert ended.returncode == 1
-    told = ended.stderr.splitlines()[0]
+    error = refusal(converter(made, "--add_mo_arg=--silent", f"--add_mo_arg={argument}", "--force"))
+    told = error.splitlines()[0]
     assert told.startswith(f"########## Error: --add_mo_arg={argument}".partition("\x1b")[0])
     assert "[0]: exp" not in told
-    assert "Traceback" not in ended.stderr
-    assert "\x1b" not in ended.stderr
+    assert "Traceback" not in error
+    assert "\x1b" not in error
 
 
 @pytest.mark.parametrize(
@@ -195,10 +190,9 @@ def test_an_invalid_argument_is_shown_as_it_was_given(made, argument):
     ],
 )
 def test_contradicting_flags_are_wrong_usage(made, flags, problem):
-    ended = converter(made, *flags)
-    assert ended.returncode == 2
-    assert problem in ended.stderr
-    assert "Traceback" not in ended.stderr
+    error = misuse(converter(made, *flags))
+    assert problem in error
+    assert "Traceback" not in error
 
 
 def test_contradicting_flags_are_wrong_usage_besides_print_all_too(capsys):

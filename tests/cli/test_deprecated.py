@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import posezoo, refusal, run_process
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
 
 SAID = "deprecated since 2026-01-31; use new"
@@ -56,9 +55,7 @@ def test_a_download_warns_about_a_deprecated_model_and_continues(zoo, name, said
         "--models_dir",
         zoo / "models",
     ]
-    ended = subprocess.run(
-        script, capture_output=True, text=True, cwd=zoo, env=os.environ, timeout=60
-    )
+    ended = run_process(script, cwd=zoo, env=os.environ)
     assert (ended.returncode, ended.stderr.count(f"########## Warning: {said}")) == (0, 1)
 
 
@@ -75,15 +72,11 @@ def test_a_download_shows_the_revision_unless_it_is_the_first(zoo):
         "--name",
         "*",
     ]
-    ended = subprocess.run(
-        script, capture_output=True, text=True, cwd=zoo, env=os.environ, timeout=60
-    )
+    ended = run_process(script, cwd=zoo, env=os.environ)
     heading = "################|| Downloading old ||################\n\nRevision 3 of its files\n"
     assert (heading in ended.stdout, ended.stdout.count("Revision")) == (True, 1)
     json_lines = [*script, "--progress_format", "json"]
-    ended = subprocess.run(
-        json_lines, capture_output=True, text=True, cwd=zoo, env=os.environ, timeout=60
-    )
+    ended = run_process(json_lines, cwd=zoo, env=os.environ)
     begins = [
         line
         for line in map(json.loads, ended.stdout.splitlines())
@@ -94,6 +87,4 @@ def test_a_download_shows_the_revision_unless_it_is_the_first(zoo):
 
 def test_a_model_that_replaces_itself_is_refused(zoo):
     write_model(zoo / "models", "loop", model_yml(deprecated={"since": "0.2.0", "use": "loop"}))
-    ended = run(zoo, "info", "loop")
-    assert ended.returncode == 1
-    assert "deprecated.use: is the model itself" in ended.stderr
+    assert "deprecated.use: is the model itself" in refusal(run(zoo, "info", "loop"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 from unittest.mock import patch
@@ -14,7 +13,7 @@ import numpy
 import pytest
 
 import posezoo as posezoo_package
-from fakes.command import posezoo, posezoo_process
+from fakes.command import posezoo, posezoo_process, printed, printed_alone, run_process
 from posezoo.cli.diagnosis import Diagnosis, DoctorIssue
 from posezoo.cli.verbs import doctor as doctor_verb
 from posezoo.core import features
@@ -56,13 +55,12 @@ def problems(ended) -> dict[str, str]:
 
 def test_a_sound_installation_is_reported_with_every_setting_and_its_origin(tmp_path):
     # Without bubblewrap, which some containers have but do not let start.
-    ended = posezoo_process("doctor", POSEZOO_ATTEMPTS="7", PATH=str(tmp_path), **NPM)
-    assert ended.returncode == 0, ended.stdout
-    assert ended.stdout.endswith("no problems found\n")
-    assert "attempts             7 " in ended.stdout
-    assert "POSEZOO_ATTEMPTS" in ended.stdout
-    assert f"Python {sys.version.split()[0]}" in ended.stdout
-    assert "  CPU " in ended.stdout
+    output = printed(posezoo_process("doctor", POSEZOO_ATTEMPTS="7", PATH=str(tmp_path), **NPM))
+    assert output.endswith("no problems found\n")
+    assert "attempts             7 " in output
+    assert "POSEZOO_ATTEMPTS" in output
+    assert f"Python {sys.version.split()[0]}" in output
+    assert "  CPU " in output
 
 
 def test_two_opencvs_are_found(tmp_path):
@@ -105,13 +103,10 @@ def without(tmp_path):
             name: value for name, value in os.environ.items() if not name.startswith("POSEZOO_")
         }
         environ |= {"PYTHONPATH": f"{site}{os.pathsep}{source}", "PATH": str(tmp_path), **NPM}
-        return subprocess.run(
+        return run_process(
             [sys.executable, "-S", "-m", "posezoo", "doctor", "--format", "json"],
             env=environ,
             cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=100,
         )
 
     return run
@@ -143,9 +138,8 @@ OPENCV, OPENVINO = ("cv2", "opencv_"), ("openvino-", "openvino", "nncf")
 )
 def test_an_extra_that_is_not_installed_is_no_problem(without, prefixes, missing, extra):
     """Such as in an environment of the stand-in for openvino-dev, whose commands need no OpenCV."""
-    ended = without(*prefixes)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    report = json.loads(ended.stdout)
+    output = printed_alone(without(*prefixes))
+    report = json.loads(output)
     assert report["problems"] == []
     assert [each["message"] for each in report["not_installed"]] == [missing]
     assert f"[{extra}]" in report["not_installed"][0]["mend"]
@@ -361,9 +355,8 @@ def test_the_plugins_of_every_table_are_listed():
 
 
 def test_a_bubblewrap_that_does_not_start_is_a_problem_and_a_missing_one_is_not(tmp_path):
-    missing = posezoo_process("doctor", "--format", "json", PATH=str(tmp_path), **NPM)
-    assert missing.returncode == 0, missing.stdout
-    packages = {each["name"]: each["version"] for each in json.loads(missing.stdout)["packages"]}
+    missing = printed(posezoo_process("doctor", "--format", "json", PATH=str(tmp_path), **NPM))
+    packages = {each["name"]: each["version"] for each in json.loads(missing)["packages"]}
     assert packages["bubblewrap"] == ""
     program = tmp_path / "bwrap"
     program.write_text(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import omz_tool, posezoo
+from fakes.command import assert_success, omz_tool, posezoo, printed
 from fakes.npm import make_split_tarball
 from fakes.packages import Package, serve_tarball, serve_wheel
 from fakes.terminal import INTERRUPT, Terminal
@@ -103,7 +103,7 @@ def read_lines(package: Package, jobs: int) -> int:
     """The most downloads that the log has at once."""
     log = package.folder / "log.jsonl"
     ended = posezoo(*get(package, jobs), "--log", log)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     lines = re.findall(r"^pose: (.+): downloaded and verified in [\d.]+ s$", ended.stderr, re.M)
     assert {*lines} >= {*BODIES} and "\r" not in ended.stderr
     events = map(json.loads, log.read_text("utf-8").splitlines())
@@ -114,9 +114,8 @@ def read_json(package: Package, jobs: int) -> int:
     """The most downloads that the events of the downloader show at once."""
     places = ("--models_dir", package.folder / "models", "-o", package.folder / "out")
     flags = ("--cache_dir", package.folder / "cache", "--jobs", jobs, "--progress_format", "json")
-    ended = omz_tool("downloader", "--name", "pose", *places, *flags)
-    assert ended.returncode == 0, ended.stderr
-    events = map(json.loads, ended.stdout.splitlines())
+    output = printed(omz_tool("downloader", "--name", "pose", *places, *flags))
+    events = map(json.loads, output.splitlines())
     return count_at_once([(each["$type"], each) for each in events])
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import heed_interrupts, posezoo
+from fakes.command import assert_success, heed_interrupts, posezoo
 from fakes.server import Server
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, model_yml, write_model
@@ -111,7 +111,7 @@ def test_two_runs_share_a_file(zoo):
 
 
 def test_a_dry_run_is_not_in_the_file(zoo):
-    assert posezoo(*download(zoo, "--dry_run")).returncode == 0
+    assert_success(posezoo(*download(zoo, "--dry_run")))
     assert not (zoo / "run.jsonl").exists()
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import omz_tool, posezoo
-
-ROOT = Path(__file__).parents[2]
+from fakes.checkout import ROOT
+from fakes.command import omz_tool, posezoo, printed_alone, refusal
+from fakes.when_used import needs
 
 KINDS = {
     "net.h5": ("a network of Keras", "keras.models.load_model('net.h5').export('net')"),
@@ -34,11 +34,10 @@ KINDS = {
 def test_a_file_of_another_program_is_named(tmp_path, verb, name):
     (tmp_path / name).write_bytes(bytes(100))
     kind, advice = KINDS[name]
-    ended = posezoo(verb, name, cwd=tmp_path)
-    assert ended.returncode == 1
-    assert f"error: {name}: is {kind}" in ended.stderr
-    assert advice in ended.stderr
-    assert "no model is called" not in ended.stderr
+    error = refusal(posezoo(verb, name, cwd=tmp_path))
+    assert f"error: {name}: is {kind}" in error
+    assert advice in error
+    assert "no model is called" not in error
 
 
 def write_paddle_3(path: Path) -> None:
@@ -106,29 +105,25 @@ def test_a_draft_says_which_new_format_it_cannot_read(tmp_path, name):
 @pytest.mark.parametrize("verb", ["run", "evaluate", "info"])
 def test_an_existing_file_is_never_called_a_model_that_does_not_exist(tmp_path, verb):
     (tmp_path / "net.unheard").write_bytes(bytes(100))
-    ended = posezoo(verb, "net.unheard", cwd=tmp_path)
-    assert ended.returncode == 1
-    assert "error: net.unheard: the ending of its name is not that of a network" in ended.stderr
-    assert "--input" not in ended.stderr
+    error = refusal(posezoo(verb, "net.unheard", cwd=tmp_path))
+    assert "error: net.unheard: the ending of its name is not that of a network" in error
+    assert "--input" not in error
 
 
 @pytest.mark.parametrize("verb", ["run", "info"])
 def test_a_name_that_is_no_file_is_no_model(tmp_path, verb):
-    ended = posezoo(verb, "net.h5", cwd=tmp_path)
-    assert ended.returncode == 1
-    assert "no model is called 'net.h5'" in ended.stderr
+    assert "no model is called 'net.h5'" in refusal(posezoo(verb, "net.h5", cwd=tmp_path))
 
 
 def test_convert_names_no_flag_of_another_command(tmp_path):
     (tmp_path / "net.keras").write_bytes(bytes(100))
-    ended = posezoo("convert", "net.keras", "-o", "net.xml", cwd=tmp_path)
-    assert ended.returncode == 1
-    assert "net.keras: is a network of Keras" in ended.stderr
-    assert "--saved_model_dir" not in ended.stderr
+    error = refusal(posezoo("convert", "net.keras", "-o", "net.xml", cwd=tmp_path))
+    assert "net.keras: is a network of Keras" in error
+    assert "--saved_model_dir" not in error
 
 
 def test_a_network_of_ultralytics_is_exported_with_their_program(tmp_path):
-    torch = pytest.importorskip("torch", reason="needs torch")
+    torch = needs("torch")
 
     kind = type("PoseModel", (torch.nn.Module,), {"__module__": "ultralytics.nn.tasks"})
     module = type(torch)("ultralytics.nn.tasks")
@@ -138,10 +133,9 @@ def test_a_network_of_ultralytics_is_exported_with_their_program(tmp_path):
             patch.setitem(__import__("sys").modules, name, module)
         torch.save({"model": kind(), "epoch": -1}, tmp_path / "yolo11n-pose.pt")
     for words in (["run", "yolo11n-pose.pt"], ["convert", "yolo11n-pose.pt"]):
-        ended = posezoo(*words, cwd=tmp_path)
-        assert ended.returncode == 1
-        assert "refers to 'ultralytics.nn.tasks.PoseModel'" in ended.stderr
-        assert "yolo export model=yolo11n-pose.pt format=onnx" in ended.stderr
+        error = refusal(posezoo(*words, cwd=tmp_path))
+        assert "refers to 'ultralytics.nn.tasks.PoseModel'" in error
+        assert "yolo export model=yolo11n-pose.pt format=onnx" in error
     (tmp_path / "torch.py").write_text("raise ImportError")
     without_torch = posezoo("run", "yolo11n-pose.pt", cwd=tmp_path, PYTHONPATH=str(tmp_path))
     assert "yolo export model=yolo11n-pose.pt format=onnx" in without_torch.stderr
@@ -151,9 +145,8 @@ def test_the_path_of_a_model_yml_is_its_name():
     from posezoo.core.registry import builtin_models_dir
 
     path = builtin_models_dir() / "public" / "movenet-lightning" / "model.yml"
-    by_path = posezoo("info", path)
-    assert (by_path.returncode, by_path.stderr) == (0, "")
-    assert by_path.stdout == posezoo("info", "movenet-lightning").stdout
+    by_path = printed_alone(posezoo("info", path))
+    assert by_path == posezoo("info", "movenet-lightning").stdout
 
 
 def test_a_bundle_of_mediapipe_tasks_leads_to_the_models_and_the_page_of_tasks(tmp_path):

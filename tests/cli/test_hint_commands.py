@@ -17,15 +17,16 @@ import pytest
 from packaging.requirements import Requirement
 
 from fakes.coco import annotations, person
-from fakes.command import omz_tool, posezoo
+from fakes.command import Ended, omz_tool, posezoo
 from fakes.exports import write_zoo
 from fakes.irs import write_ir
 from fakes.source import nodes_in
+from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, omz_yml, write_model
 from posezoo.core.errors import install_command
 from test_hints import ROOT, SOURCES, VERBS, hints_of
 
-onnx = pytest.importorskip("onnx", reason="needs onnx")
+onnx = needs("onnx")
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 
 #: Words of a hint, the commands whose last one shows it, and what it advises, where $ is its command. -M is
@@ -309,7 +310,7 @@ def prepare(step: str, value: str, folder: Path) -> None:
         target.write_text(target.read_text().replace(*texts))
 
 
-def run_line(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def run_line(line: str, folder: Path) -> Ended:
     """Run one command of a case."""
     words = ["--models_dir" if word == "-M" else word for word in shlex.split(line)]
     environ = {"POSEZOO_WEIGHTS_DIR": "ir"}

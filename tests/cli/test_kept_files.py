@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import omz_tool, posezoo
+from fakes.command import assert_success, omz_tool, posezoo
 from fakes.network import network
+from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.declarations.model import SourceFile
 from posezoo.core.declarations.sources import FileSource
@@ -57,7 +58,7 @@ class Zoo:
         ended = omz_tool(
             "downloader", "--name", "net", "-o", "out", "--models_dir", "models", cwd=self.root
         )
-        assert ended.returncode == 0, ended.stderr
+        assert_success(ended)
         return ended.stdout + ended.stderr
 
     def kept(self) -> dict[str, bytes]:
@@ -115,20 +116,20 @@ def test_a_link_to_other_bytes_is_kept_too(zoo):
 
 
 def test_an_ir_and_a_record_that_the_user_changed_are_kept(tmp_path):
-    pytest.importorskip("openvino", reason="needs openvino")
+    needs("openvino")
     (tmp_path / "net.onnx").write_bytes(network("onnx"))
     declared = model_yml(framework="onnx", files=[declared_file(tmp_path / "net.onnx")],
         inputs=[{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW", "color": "BGR"}],
         outputs=[{"name": "heatmaps", "shape": [1, 2, 12, 20]}])  # fmt: skip
     write_model(tmp_path / "models", "net", declared)
     words = ["get", "net", "--precisions", "FP16", "--models_dir", "models", "--weights_dir", "out"]
-    assert posezoo(*words, cwd=tmp_path).returncode == 0
+    assert_success(posezoo(*words, cwd=tmp_path))
     folder = tmp_path / "out" / "public" / "net" / "FP16"
     for name in ("net.xml", "net.bin", "provenance.json"):
         made = (folder / name).read_bytes()
         (folder / name).write_bytes(MINE)
         ended = posezoo(*words, cwd=tmp_path)
-        assert ended.returncode == 0, ended.stderr
+        assert_success(ended)
         assert f"{name}: is not as posezoo wrote it: kept as {name}.bak1" in ended.stderr
         assert (folder / f"{name}.bak1").read_bytes() == MINE
         assert name == "provenance.json" or (folder / name).read_bytes() == made
@@ -145,7 +146,7 @@ def test_drafting_a_model_keeps_a_file_of_that_name(tmp_path):
     mine.write_bytes(MINE)
     words = f"new mine --from {published} --license MIT --models_dir models --weights_dir out"
     ended = posezoo(*words.split(), cwd=tmp_path)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert "net.onnx: is not as posezoo wrote it: kept as net.onnx.bak1" in ended.stderr
     assert mine.with_name("net.onnx.bak1").read_bytes() == MINE
 
@@ -158,7 +159,7 @@ def test_a_license_text_of_a_draft_replaces_no_other(tmp_path):
     mine.write_bytes(MINE)
     words = "new mine --from net.onnx --license MIT --license_text text --models_dir models"
     ended = posezoo(*words.split(), "--weights_dir", "out", cwd=tmp_path)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert "MIT-mine.txt: is not as posezoo wrote it: kept as MIT-mine.txt.bak1" in ended.stderr
     assert mine.with_name("MIT-mine.txt.bak1").read_bytes() == MINE
     assert mine.read_bytes() == b"Copyright them\n"
@@ -190,7 +191,7 @@ def test_a_photo_of_the_user_in_the_folder_of_a_data_set_is_kept(tmp_path, monke
     mine.write_bytes(MINE)
     words = ["dataset", "get", "photos", "--accept_terms", "--output", "coco"]
     ended = posezoo(*words, cwd=tmp_path)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert "1.jpg: is not as posezoo wrote it: kept as 1.jpg.bak1" in ended.stderr
     assert mine.with_name("1.jpg.bak1").read_bytes() == MINE
     assert mine.read_bytes() == b"photo"

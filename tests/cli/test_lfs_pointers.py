@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import posezoo, refusal
 from fakes.server import Server
 from fakes.zoo import declared_file, model_yml, write_model
 
@@ -49,10 +49,9 @@ def folder(tmp_path, monkeypatch) -> Path:
     ],
 )
 def test_it_is_named_with_what_to_do(folder, command, name):
-    ended = posezoo(*command.split())
-    assert ended.returncode == 1
-    assert f"error: {name}: is a Git LFS pointer: the file itself was not" in ended.stderr
-    assert "hint: in the folder of its repository: git lfs pull" in ended.stderr
+    error = refusal(posezoo(*command.split()))
+    assert f"error: {name}: is a Git LFS pointer: the file itself was not" in error
+    assert "hint: in the folder of its repository: git lfs pull" in error
     assert not Path("net.xml").exists()
 
 
@@ -80,6 +79,5 @@ def test_also_where_the_downloaded_file_was_committed_with_git(folder):
     write_model(folder / "zoo", "net", model_yml(files=[declared_file(folder / "net.onnx")]))
     (folder / "out" / "public" / "net").mkdir(parents=True)
     shutil.copy("a.onnx", folder / "out" / "public" / "net" / "net.onnx")
-    ended = posezoo("convert", "net", "--models_dir", "zoo", "-o", "out", "-d", "out")
-    assert ended.returncode == 1
-    assert "net.onnx: is a Git LFS pointer" in ended.stderr
+    error = refusal(posezoo("convert", "net", "--models_dir", "zoo", "-o", "out", "-d", "out"))
+    assert "net.onnx: is a Git LFS pointer" in error

@@ -6,7 +6,6 @@ import os
 import shlex
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,8 +16,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from fakes import graphs
 from fakes.caffe import CaffeNet
-from fakes.command import posezoo, posezoo_process
+from fakes.command import assert_success, posezoo, posezoo_process, run_process
 from fakes.network import with_weights_beside
 from fakes.waiting import HANG_S
 from fakes.zoo import declared_file, model_yml, write_model
@@ -57,7 +57,7 @@ def test_a_caffe_input_of_gigabytes_is_refused_with_its_line(tmp_path):
     refused = f"net.prototxt:{line}: the input 'data' [1, 3, 20000, 20000] is too large"
     assert_one_line(translate(tmp_path, "net.caffemodel"), refused)
     sized = ("--input_shape", "[1,3,20,20]")
-    assert translate(tmp_path, "net.caffemodel", *sized).returncode == 0
+    assert_success(translate(tmp_path, "net.caffemodel", *sized))
     assert (tmp_path / "made.xml").is_file()
 
 
@@ -103,14 +103,8 @@ def test_more_layers_or_names_than_a_network_has_are_refused(tmp_path, text, pro
 
 def save_onnx(path: Path, nodes: list, **constants: object) -> None:
     """A network that makes ``y`` from an image ``x``."""
-    ports = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-        for name, shape in (("x", [1, 3, 8, 8]), ("y", None))
-    ]
-    values = [numpy_helper.from_array(np.asarray(each), name) for name, each in constants.items()]
-    graph = helper.make_graph(nodes, "net", ports[:1], ports[1:], values)
-    opset = helper.make_opsetid("", 13)
-    onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=8), path)
+    ports = ("x", graphs.FLOAT, [1, 3, 8, 8]), ("y", graphs.FLOAT, None)
+    path.write_bytes(graphs.written("net", nodes, ports[:1], ports[1:], constants))
 
 
 def save_loop(path: Path, rounds: int, *, is_computed: bool = False) -> None:
@@ -152,7 +146,7 @@ def test_a_loop_that_never_ends_is_ended_at_the_limit_which_the_message_names(tm
     )  # fmt: skip
     assert not list(tmp_path.glob("made.*"))
     save_loop(tmp_path / "net.onnx", 4)
-    assert translate(tmp_path, "net.onnx").returncode == 0
+    assert_success(translate(tmp_path, "net.onnx"))
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
@@ -173,7 +167,7 @@ def test_a_network_that_needs_more_memory_than_its_limit_is_ended(tmp_path):
     ended = translate(tmp_path, "net.onnx", "--conversion_memory", 0.7)
     assert_one_line(ended, "needed more than its limit of 0.7 GB of memory", "--conversion_memory")
     save_onnx(tmp_path / "net.onnx", nodes, count=np.float32(3e3), **constants)
-    assert translate(tmp_path, "net.onnx").returncode == 0
+    assert_success(translate(tmp_path, "net.onnx"))
 
 
 def test_a_declared_shape_of_gigabytes_is_refused_before_it_is_computed(tmp_path):
@@ -190,7 +184,7 @@ def test_a_declared_shape_of_gigabytes_is_refused_before_it_is_computed(tmp_path
         "--conversion_memory GB",
     )  # fmt: skip
     save_onnx(tmp_path / "net.onnx", nodes, times=np.array([5, 7]))
-    assert translate(tmp_path, "net.onnx").returncode == 0
+    assert_success(translate(tmp_path, "net.onnx"))
 
 
 def save_nested(path: Path, depth: int) -> None:
@@ -219,7 +213,7 @@ def test_deeply_nested_graphs_are_refused(tmp_path):
         translate(tmp_path, "net.onnx"), "net.onnx: graphs are nested in graphs, more than 8 deep"
     )
     save_nested(tmp_path / "net.onnx", 2)
-    assert translate(tmp_path, "net.onnx", "--precision", "FP32").returncode == 0
+    assert_success(translate(tmp_path, "net.onnx", "--precision", "FP32"))
 
 
 @pytest.mark.slow
@@ -318,12 +312,9 @@ def test_a_named_pipe_is_one_line_and_no_hang(tmp_path, no_hang, words):
 
 
 def run_in_a_shell(folder: Path, command: str):
-    return subprocess.run(
+    return run_process(
         ["bash", "-c", f"exec {shlex.quote(sys.executable)} -m posezoo {command}"],
         cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=HANG_S,
     )
 
 
@@ -426,8 +417,9 @@ def test_too_little_address_space_for_many_jobs_is_one_line(tmp_path):
     command = (
         f"ulimit -v 300000; exec {shlex.quote(sys.executable)} -m posezoo get net -j 64 {folders}"
     )
-    ended = subprocess.run(
-        ["/bin/sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=HANG_S
+    ended = run_process(
+        ["/bin/sh", "-c", command],
+        cwd=tmp_path,
     )
     assert_one_line(ended)
     # Which of them ends first depends on the processor and on the versions of libraries.

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import assert_quiet_success, assert_success, posezoo, printed_alone, refusal
 from fakes.irs import write_ir
 from fakes.network import network
 from fakes.npm import PACKAGE, VERSION, make_tarball, serve_registry
@@ -115,7 +115,7 @@ def test_an_archive_with_such_a_member_is_refused(tmp_path, format, name):
 def test_names_that_only_look_like_them_are_downloaded(tmp_path, name):
     declare_files(tmp_path, name)
     ended = download(tmp_path)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert (tmp_path / "out/public/net" / name).read_bytes() == b"weights"
 
 
@@ -123,7 +123,7 @@ def test_names_that_only_look_like_them_are_downloaded(tmp_path, name):
 def test_members_that_only_look_like_them_are_unpacked(tmp_path, format):
     declare_archive(tmp_path, format, *ACCEPTED)
     ended = download(tmp_path)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert all((tmp_path / "out/public/net" / name).is_file() for name in ACCEPTED)
 
 
@@ -180,8 +180,7 @@ def test_such_a_name_anywhere_in_a_model_yml_is_refused_at_its_place(tmp_path, p
 @pytest.mark.parametrize("place", ["license", "recorded outputs", "wheel", "tarball"])
 def test_a_name_that_only_looks_like_them_is_none_of_its_problems(tmp_path, place):
     write_model(tmp_path / "models", "net", model_yml(**described(place, "console.txt")))
-    ended = posezoo("info", "net", "--models_dir", "models", cwd=tmp_path)
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert_quiet_success(posezoo("info", "net", "--models_dir", "models", cwd=tmp_path))
 
 
 # --- packages: one member is read, and no other is ever written
@@ -216,7 +215,7 @@ def declare_member(root, source):
 
 def is_the_only_file(root):
     ended = download(root)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     written = [path for path in (root / "out").rglob("*") if path.is_file()]
     assert [path.name for path in written if path.read_bytes() == b"weights"] == ["net.bin"]
 
@@ -230,9 +229,8 @@ def test_a_registry_in_a_wheel_with_such_a_member_is_refused(tmp_path, monkeypat
 
 
 def test_a_registry_in_a_wheel_of_plain_names_is_read(tmp_path, monkeypatch):
-    ended = read_registry(tmp_path, monkeypatch, ["public/net/model.yml", "omz"])
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert "net" in ended.stdout
+    output = printed_alone(read_registry(tmp_path, monkeypatch, ["public/net/model.yml", "omz"]))
+    assert "net" in output
 
 
 def read_registry(root, monkeypatch, names):
@@ -287,33 +285,31 @@ def test_a_new_model_of_two_files_that_differ_in_case_only_is_refused(network_fi
 
 
 def test_a_new_model_that_differs_from_another_in_case_only_is_refused(network_file, tmp_path):
-    assert new(tmp_path, "net", network_file).returncode == 0
+    assert_success(new(tmp_path, "net", network_file))
     ended = new(tmp_path, "Net", network_file)
     assert ended.returncode == 1 and "net exists already: " in ended.stderr
 
 
 def test_a_new_model_of_a_plain_name_is_written(network_file, tmp_path):
     ended = new(tmp_path, "console-1", network_file)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert (tmp_path / "models/public/console-1/model.yml").is_file()
 
 
 @pytest.mark.parametrize("name", ["con", "Nul.1", "lpt9"])
 def test_a_folder_of_such_a_name_is_no_model(tmp_path, name):
     write_model(tmp_path / "models", name, model_yml())
-    ended = posezoo("list", "--models_dir", "models", cwd=tmp_path)
-    assert ended.returncode == 1
+    error = refusal(posezoo("list", "--models_dir", "models", cwd=tmp_path))
     problem = f"the folder name '{name}' is not a model name: is a name that Windows reserves"
-    assert ended.stderr.splitlines()[0].endswith(problem)
+    assert error.splitlines()[0].endswith(problem)
 
 
 def test_two_models_that_differ_in_case_only_are_refused(tmp_path):
     for name in ("net", "Net"):
         write_model(tmp_path / "models", name, model_yml())
-    ended = posezoo("info", "net", "--models_dir", "models", cwd=tmp_path)
-    assert ended.returncode == 1
+    error = refusal(posezoo("info", "net", "--models_dir", "models", cwd=tmp_path))
     problem = "the name net is also used by models/public/Net/model.yml"
-    assert problem in ended.stderr.splitlines()[0]
+    assert problem in error.splitlines()[0]
 
 
 # --- locks and mirrors
@@ -339,19 +335,18 @@ def test_a_lock_with_such_a_name_is_refused_at_its_line(tmp_path, key, name):
 def test_a_lock_with_two_files_that_differ_in_case_only_is_refused(tmp_path):
     declare_files(tmp_path, "net.bin")
     (tmp_path / "posezoo.lock").write_text(locked() + locked(file="Net.bin"), "utf-8")
-    ended = download_locked(tmp_path)
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("error: posezoo.lock:2: contradicts another entry of net: ")
+    error = refusal(download_locked(tmp_path))
+    assert error.startswith("error: posezoo.lock:2: contradicts another entry of net: ")
 
 
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_a_lock_with_a_name_that_only_looks_like_them_is_used(tmp_path, name):
     declare_files(tmp_path, name)
     flags = ("--models_dir", "models", "--lock", "posezoo.lock")
-    assert posezoo("lock", "net", *flags, cwd=tmp_path).returncode == 0
+    assert_success(posezoo("lock", "net", *flags, cwd=tmp_path))
     assert json.dumps(name) in (tmp_path / "posezoo.lock").read_text("utf-8")
     ended = download_locked(tmp_path)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
 
 
 def download_locked(root):
@@ -362,13 +357,12 @@ def download_locked(root):
 def test_a_mirror_whose_lock_has_such_a_name_is_refused(tmp_path):
     declare_files(tmp_path, "net.bin")
     made = posezoo("mirror", "create", "mirror", "net", "--models_dir", "models", cwd=tmp_path)
-    assert made.returncode == 0, made.stderr
-    assert posezoo("mirror", "check", "mirror", cwd=tmp_path).returncode == 0
+    assert_success(made)
+    assert_success(posezoo("mirror", "check", "mirror", cwd=tmp_path))
     with open(tmp_path / "mirror/posezoo.lock", "a", encoding="utf-8") as lock:
         lock.write(locked(model="../../outside", file="model.yml", origin="registry"))
-    ended = posezoo("mirror", "check", "mirror", cwd=tmp_path)
-    assert ended.returncode == 1
-    assert "posezoo.lock:3: '../../outside' has an empty, . or .. part" in ended.stderr
+    error = refusal(posezoo("mirror", "check", "mirror", cwd=tmp_path))
+    assert "posezoo.lock:3: '../../outside' has an empty, . or .. part" in error
 
 
 @pytest.mark.parametrize("name", ["con", "Net"])
@@ -391,7 +385,7 @@ def pose_network(xml):
 def test_an_export_of_a_file_of_such_a_name_has_names_for_each_system(tmp_path, stem):
     xml = pose_network(tmp_path / f"{stem}.xml")
     ended = posezoo("export", xml, "--to", "ovms", "out", cwd=tmp_path)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     names = [path.relative_to(tmp_path / "out").as_posix() for path in tmp_path.glob("out/*/**/*")]
     assert any(name.endswith(".xml") for name in names)
     assert [name for name in names if explain_unsafe_file_name(name)] == []
@@ -406,7 +400,7 @@ def test_photos_whose_names_differ_in_case_only_have_pictures_of_their_own(tmp_p
     ended = posezoo(
         "run", xml, "--detector", "none", "--input", *photos, "-o", "found", cwd=tmp_path
     )
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     pictures = sorted(path.name for path in tmp_path.glob("found/*.jpg"))
     expected = ["Photo_poses.jpg", "con_.v1_poses.jpg", "other_poses.jpg", "photo_poses_2.jpg"]
     assert pictures == expected

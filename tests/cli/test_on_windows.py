@@ -6,15 +6,16 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from fakes.checkout import ROOT
+from fakes.command import assert_success, misuse
 from fakes.network import HEIGHT, OUTPUT_SHAPE, OUTPUTS, WIDTH, network
 from fakes.waiting import HANG_S
 from fakes.zoo import declared_file, model_yml, omz_yml, write_model
 
-FOREIGN = str(Path(__file__).resolve().parents[1] / "foreign")
+FOREIGN = str(ROOT / "tests" / "foreign")
 
 #: A module of posezoo that says what it sees.
 PROBE = """
@@ -95,7 +96,7 @@ def test_a_model_is_downloaded_and_converted(zoo, tmp_path):
     for _again in range(2):
         args = ("get", "net", "-o", tmp_path / "out", "--models_dir", zoo / "models")
         ended = on_windows(*args, cwd=tmp_path)
-        assert ended.returncode == 0, ended.stderr
+        assert_success(ended)
     assert (tmp_path / "out/public/net/FP16/net.xml").is_file()
     assert left_behind(tmp_path) == []
 
@@ -114,7 +115,7 @@ def test_poses_are_found_in_a_photo(shared, tmp_path):
     photo = sorted((shared / "data" / "photos").glob("*.jpg"))[0]
     args = ("run", "blazepose-full", "--input", photo, "-o", "found")
     ended = on_windows(*args, cwd=tmp_path, **environ)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert (tmp_path / "found" / "poses.json").is_file()
     assert left_behind(tmp_path) == []
 
@@ -128,7 +129,7 @@ def test_a_broken_connection_is_resumed_where_it_broke(tmp_path, server):
     write_model(tmp_path / "models", "net", model_yml(files=[file]))
     args = ("download", "net", "-o", "out", "--models_dir", "models")
     ended = on_windows(*args, cwd=tmp_path)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert [request.headers["Range"] for request in server.requests] == [None, "bytes=60000-"]
     assert (tmp_path / "out/public/net/net.tflite").read_bytes() == content
     assert left_behind(tmp_path) == []
@@ -160,7 +161,7 @@ def test_two_commands_that_write_one_lock_lose_no_line(tmp_path):
         declared = model_yml(files=[declared_file(tmp_path / "net.bin")])
         write_model(tmp_path / "models", name, declared)
     flags = ("--models_dir", "models", "-o", "out")
-    assert on_windows("download", "--all", *flags, cwd=tmp_path).returncode == 0
+    assert_success(on_windows("download", "--all", *flags, cwd=tmp_path))
     writers = [start("-m", "posezoo", "lock", name, *flags, cwd=tmp_path) for name in names]
     assert [writer.wait(HANG_S) for writer in writers] == [0, 0]
     lines = (tmp_path / "posezoo.lock").read_text("utf-8").splitlines()
@@ -201,9 +202,8 @@ def test_a_path_of_wsl_is_explained_where_it_is_none(tmp_path):
     ended = on_windows("run", "--input", "/mnt/c/Users/ann/photo.jpg", cwd=tmp_path)
     assert ended.returncode == 1 and "Traceback" not in ended.stderr
     assert "is a path of WSL; on Windows: C:\\Users\\ann\\photo.jpg" in ended.stderr
-    ended = on_windows("get", "blazepose-full", "-o", "/mnt/d/models", cwd=tmp_path)
-    assert ended.returncode == 2
-    assert "is a path of WSL; on Windows: D:\\models" in ended.stderr
+    error = misuse(on_windows("get", "blazepose-full", "-o", "/mnt/d/models", cwd=tmp_path))
+    assert "is a path of WSL; on Windows: D:\\models" in error
 
 
 def write_model_with_code(root):

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import assert_quiet_success, assert_success, posezoo, refusal
 from fakes.network import network
 from fakes.soak import soak_repeated
+from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.cli import main as verbs
 from posezoo.omz.commands import converter, downloader, info_dumper, mo, quantizer, verifier
@@ -45,7 +46,7 @@ def names_output(action: Action) -> bool:
 
 def words_for(parser: ArgumentParser, tried: Action, value: str) -> list[str]:
     """A command line with this flag, and with what else must be given."""
-    words: list[str] = []
+    words = []
     for action in parser._actions:
         given = value if action is tried else "no-such-thing"
         if action.choices and action is not tried:
@@ -151,19 +152,17 @@ def test_in_the_folder_of_an_input_only_our_own_files_are_replaced(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.json").write_bytes(MINE)
     words = ("verify", "--metadata", "--models_dir", "models", "--artifacts", "out")
-    refused = posezoo(*words, "--write_baseline", "out/mine.json", cwd=tmp_path)
-    assert refused.returncode == 1
-    assert "out/mine.json: is in out, an input of this command" in refused.stderr
+    refused = refusal(posezoo(*words, "--write_baseline", "out/mine.json", cwd=tmp_path))
+    assert "out/mine.json: is in out, an input of this command" in refused
     assert (tmp_path / "out" / "mine.json").read_bytes() == MINE
     for _ in range(2):
-        written = posezoo(*words, "--write_baseline", "out/ours.json", cwd=tmp_path)
-        assert (written.returncode, written.stderr) == (0, "")
+        assert_quiet_success(posezoo(*words, "--write_baseline", "out/ours.json", cwd=tmp_path))
         assert (tmp_path / "out" / "ours.json").is_file()
 
 
 def test_a_file_of_the_user_in_a_models_folder_is_kept_under_another_name(tmp_path):
     """Neither a download nor a conversion replaces it; our own earlier files are replaced."""
-    pytest.importorskip("openvino", reason="needs openvino")
+    needs("openvino")
     (tmp_path / "net.onnx").write_bytes(network("onnx"))
     image = {"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW", "color": "BGR"}
     outputs = [{"name": "heatmaps", "shape": [1, 2, 12, 20]}]
@@ -179,7 +178,7 @@ def test_a_file_of_the_user_in_a_models_folder_is_kept_under_another_name(tmp_pa
             "get", "net", "--precisions", "FP16", "--models_dir", "models", "--weights_dir", "out",
             cwd=tmp_path,
         )  # fmt: skip
-        assert ended.returncode == 0, ended.stderr
+        assert_success(ended)
         return ended.stderr
 
     (folder / "FP16").mkdir(parents=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from fakes.zoo import model_yml, write_composite, write_model
+from fakes.zoo import write_model
 from posezoo.cli.selection import read_list_file, select_models
-from posezoo.core.errors import PosezooError, UnknownModelError
+from posezoo.core.errors import PosezooError
 from posezoo.core.registry import open_registry
 
 
@@ -19,34 +19,13 @@ class Output:
     def warn(self, message):
         self.lines.append(f"warning: {message}")
 
-    def print_error(self, error):
-        self.lines.append(f"error: {error.problem}")
-
 
 @pytest.fixture
 def registry(tmp_path):
-    """A composite of two parts, and three files that cannot be read."""
-    write_composite(tmp_path, "whole", ["second", "first"])
-    for name in ("whole/first", "whole/second"):
-        write_model(tmp_path, name, model_yml())
+    """Three files that cannot be read."""
     for name in ("bad", "worse", "worst"):
         write_model(tmp_path, name, "files: [")
     return open_registry([tmp_path])
-
-
-def test_a_composite_selects_its_parts_and_no_other_file_is_read(registry):
-    output = Output()
-    selection = select_models(registry, ["whole"], output)
-    assert [spec.name for spec in selection.models] == ["second", "first"]
-    assert not selection.problems
-    assert output.lines == []
-
-
-def test_a_selected_file_that_cannot_be_read_is_an_error(registry):
-    output = Output()
-    selection = select_models(registry, ["bad", "whole"], output)
-    assert len(selection.problems) == 1
-    assert [line.partition(":")[0] for line in output.lines] == ["error"]
 
 
 def test_files_that_cannot_be_read_pass_no_filter_and_share_one_warning(registry):
@@ -57,12 +36,6 @@ def test_files_that_cannot_be_read_pass_no_filter_and_share_one_warning(registry
     assert line.startswith("warning: left out: ")
     assert "bad/model.yml" in line
     assert line.endswith("(and 2 more)")
-
-
-def test_a_registry_without_models_is_an_error(tmp_path):
-    with pytest.raises(UnknownModelError, match=f"no model found in {tmp_path}") as raised:
-        select_models(open_registry([tmp_path]), None, Output())
-    assert raised.value.hint == "check --models_dir"
 
 
 def test_a_list_file_has_a_pattern_at_the_start_of_each_line(tmp_path):

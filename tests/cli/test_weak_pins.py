@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 import posezoo as posezoo_api
-from fakes.command import omz_tool, posezoo
+from fakes.command import Ended, assert_success, omz_tool, posezoo, refusal
+from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.declarations.model import NetworkChoice
 from posezoo.networks.custom_weights import write_random_checkpoint
@@ -30,7 +30,7 @@ def zoo(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(zoo: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(zoo: Path, *arguments: str) -> Ended:
     flags = [
         "--models_dir",
         str(zoo / "models"),
@@ -42,7 +42,7 @@ def run(zoo: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return posezoo(*arguments, *flags)
 
 
-def downloader(zoo: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def downloader(zoo: Path, *arguments: str) -> Ended:
     flags = [
         "--models_dir",
         str(zoo / "models"),
@@ -55,10 +55,9 @@ def downloader(zoo: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_model_without_a_checksum_is_refused_with_a_hint(zoo):
-    ended = run(zoo, "download", "loose")
-    assert ended.returncode == 1
-    assert "error: net.tflite: no checksum" in ended.stderr
-    assert "hint: --trust_on_first_use" in ended.stderr
+    error = refusal(run(zoo, "download", "loose"))
+    assert "error: net.tflite: no checksum" in error
+    assert "hint: --trust_on_first_use" in error
     planned = run(zoo, "download", "loose", "--dry_run")
     assert "would not download net.tflite: it has no pin" in planned.stdout
 
@@ -74,7 +73,7 @@ def test_with_all_it_is_skipped_and_the_other_models_are_done(zoo):
 
 def test_the_first_download_is_recorded_and_later_ones_must_match(zoo):
     first = run(zoo, "download", "loose", "--trust_on_first_use")
-    assert first.returncode == 0, first.stderr
+    assert_success(first)
     assert first.stderr.index("license: Unclear terms.") < first.stderr.index(
         "trusted on first use"
     )
@@ -85,7 +84,7 @@ def test_the_first_download_is_recorded_and_later_ones_must_match(zoo):
         7,
         "first_use",
     )
-    assert run(zoo, "download", "--all").returncode == 0
+    assert_success(run(zoo, "download", "--all"))
     checked = run(zoo, "verify", "loose")
     assert "of the first download, weak" in checked.stdout
     forgotten = posezoo(
@@ -96,12 +95,11 @@ def test_the_first_download_is_recorded_and_later_ones_must_match(zoo):
     )
     (zoo / "out" / "public" / "loose" / "net.tflite").unlink()
     (zoo / "weights").write_bytes(b"other!!")
-    changed = posezoo(
+    changed = refusal(posezoo(
         "download", "loose", "--models_dir", str(zoo / "models"), "-o", str(zoo / "out"),
         "--lock", str(zoo / "x.lock"), "--cache_dir", str(zoo / "empty"), "--trust_on_first_use",
-    )  # fmt: skip
-    assert changed.returncode == 1
-    assert "posezoo.lock has SHA-384" in changed.stderr
+    ))  # fmt: skip
+    assert "posezoo.lock has SHA-384" in changed
 
 
 def test_verify_reports_files_without_a_checksum(zoo):
@@ -121,7 +119,7 @@ def test_open_model_zoos_downloader_does_the_same(zoo):
     named = downloader(zoo, "--name", "loose")
     assert named.stdout.endswith("FAILED:\nloose\n")
     trusted = downloader(zoo, "--all", "--trust_on_first_use")
-    assert trusted.returncode == 0, trusted.stderr
+    assert_success(trusted)
     assert (zoo / "x.lock").is_file()
 
 
@@ -141,7 +139,7 @@ def test_the_lock_is_beside_the_posezoo_cfg_in_use(zoo, monkeypatch):
 
 @pytest.mark.slow
 def test_trusted_files_are_converted_from_onnx_and_pytorch_too(tmp_path, monkeypatch):
-    pytest.importorskip("torch", reason="needs torch")
+    needs("torch")
     network, weights = NetworkChoice("mobile_pose_mobilenetv3_small"), tmp_path / "weights.pth"
     write_random_checkpoint(network, weights)
     loose = {

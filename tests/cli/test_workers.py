@@ -11,13 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import heed_interrupts
+from fakes.checkout import ROOT
+from fakes.command import heed_interrupts, run_process
 from fakes.items import children_of
 from fakes.network import network
 from fakes.waiting import HANG_S, wait_until
-from fakes.zoo import declared_file, model_yml, write_model
-
-ROOT = Path(__file__).resolve().parents[2]
+from fakes.zoo import declared_file, onnx_yml, write_model
 
 
 @pytest.fixture
@@ -28,13 +27,7 @@ def zoo(tmp_path):
         source.parent.mkdir(parents=True)
         source.write_bytes(network("onnx"))
         declared = {**declared_file(source), "source": "https://models.invalid/net.onnx"}
-        ends = {
-            "inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}],
-            "outputs": None,
-        }
-        write_model(
-            tmp_path / "models", name, model_yml(framework="onnx", files=[declared], **ends)
-        )
+        write_model(tmp_path / "models", name, onnx_yml(declared))
         if name == "broken":
             source.write_bytes(b"broken")
     return tmp_path
@@ -57,9 +50,7 @@ def command(zoo, *args):
 
 
 def converter(zoo, *args):
-    return subprocess.run(
-        command(zoo, *args), capture_output=True, text=True, timeout=120, check=False
-    )
+    return run_process(command(zoo, *args), timeout=120)
 
 
 @pytest.mark.slow

@@ -92,14 +92,6 @@ def test_weights_beside_the_user_have_no_copyright_line_and_no_registry():
     assert format_command("get", spec) == "posezoo get mine.pth"
 
 
-def test_a_bad_file_is_set_aside_and_the_others_go_on(root):
-    write_model(root, "broken", "files: [\n")
-    selection = Registry([root]).select(None)
-    assert len(selection.models) == 5
-    assert [problem.line for problem in selection.problems] == [2]
-    assert "broken" in selection.problems[0].problem
-
-
 def test_finding_one_model_reads_one_file(root):
     write_model(root, "broken", "files: [\n")
     assert Registry([root]).find("pose-a").name == "pose-a"
@@ -173,22 +165,9 @@ def test_a_tag_of_a_model_that_cannot_be_read_is_its_problem(root):
     assert len(registry.select(["broken@x"]).problems) == 1
 
 
-def test_a_folder_with_a_name_that_is_no_models_is_a_problem(root):
-    write_model(root, "a b", model_yml())
-    assert "not a model name" in Registry([root]).select(None).problems[0].problem
-
-
 def test_a_root_that_is_not_there_is_named(tmp_path):
     with pytest.raises(PosezooError, match="does not exist"):
         Registry([tmp_path / "nowhere"]).names()
-
-
-def test_one_name_in_both_families_stands_for_neither(root):
-    write_model(root, "pose-a", model_yml(), family="intel")
-    registry = Registry([root])
-    with pytest.raises(SpecError, match="the name pose-a is also used by"):
-        registry.find("pose-a")
-    assert [spec.name for spec in registry.select(["pose-b"]).models] == ["pose-b"]
 
 
 def test_a_part_of_two_composites_is_a_problem_of_both(root):

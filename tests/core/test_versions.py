@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from fakes.checkout import ROOT
+from fakes.command import run_process
 from posezoo.core.versions import _checked_out_commit, version
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
@@ -17,7 +18,10 @@ needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 def git(folder: Path, *words: str) -> str:
     identity = ("-c", "user.name=Ann", "-c", "user.email=ann@posezoo.invalid")
     command = ["git", "-C", folder, *identity, *words]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    return run_process(
+        command,
+        check=True,
+    ).stdout.strip()
 
 
 @pytest.fixture
@@ -53,7 +57,10 @@ def test_a_folder_without_git_has_no_commit(tmp_path):
 
 def test_the_command_states_release_and_commit():
     command = [sys.executable, "-m", "posezoo", "--version"]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    printed = run_process(
+        command,
+        check=True,
+    ).stdout
     assert printed.strip() == f"posezoo {version()}"
-    commit = _checked_out_commit(Path(__file__).parents[2] / ".git")
+    commit = _checked_out_commit(ROOT / ".git")
     assert version().partition("+")[2] == (f"g{commit[:8]}" if commit else "")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from fakes.waiting import wait_until
+from fakes.when_used import needs
 
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -47,7 +48,7 @@ class Browser:
     """One window; ``close`` it."""
 
     def __init__(self, profile: Path) -> None:
-        pytest.importorskip("selenium", reason="needs selenium")
+        needs("selenium")
         chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
         if chromium is None or driver is None:
             pytest.skip("needs chromium and chromedriver")

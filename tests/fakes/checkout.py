@@ -12,6 +12,7 @@ import pytest
 from fakes.fence import ONLINE
 
 ROOT = Path(__file__).resolve().parents[2]
+DOWNLOADER = ROOT / "tools" / "downloader" / "downloader.py"
 
 
 def copy_checkout(target: Path) -> None:

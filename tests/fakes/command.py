@@ -13,16 +13,17 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 from unittest import mock
 
 from fakes.waiting import HANG_S
 from posezoo.cli.main import main
 
+#: A command that ended, with its exit code and both outputs as text.
+Ended = subprocess.CompletedProcess[str]
 
-def posezoo(
-    *args: object, cwd: Path | None = None, **environ: str
-) -> subprocess.CompletedProcess[str]:
+
+def posezoo(*args: object, cwd: Path | None = None, **environ: str) -> Ended:
     """Run the command line in this process, and return its exit code and both outputs.
 
     To start Python and to import OpenVINO takes longer than most commands. A test whose subject is the process
@@ -31,17 +32,13 @@ def posezoo(
     return _call(main, ["posezoo", *map(str, args)], cwd, environ)
 
 
-def omz_tool(
-    name: str, *args: object, cwd: Path | None = None, **environ: str
-) -> subprocess.CompletedProcess[str]:
+def omz_tool(name: str, *args: object, cwd: Path | None = None, **environ: str) -> Ended:
     """Run one of Open Model Zoo's commands, such as "downloader", in the same way."""
     module = import_module(f"posezoo.omz.commands.{name}")
     return _call(module.main, [f"{name}.py", *map(str, args)], cwd, environ)
 
 
-def python_file(
-    path: Path, *args: object, cwd: Path | None = None, **environ: str
-) -> subprocess.CompletedProcess[str]:
+def python_file(path: Path, *args: object, cwd: Path | None = None, **environ: str) -> Ended:
     """Run a Python file in this process in the same way, as ``python FILE ARGS`` would."""
 
     def run_file(_: list[str]) -> int:
@@ -52,12 +49,56 @@ def python_file(
     return _call(run_file, [str(path), *map(str, args)], cwd, environ)
 
 
+def printed(ended: Ended) -> str:
+    """The standard output of a command that succeeded."""
+    assert_success(ended)
+    return ended.stdout
+
+
+def printed_alone(ended: Ended) -> str:
+    """The standard output of a command that succeeded and said nothing else."""
+    assert_quiet_success(ended)
+    return ended.stdout
+
+
+def assert_success(ended: Ended) -> None:
+    """The command ended with 0."""
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def assert_quiet_success(ended: Ended) -> None:
+    """The command ended with 0 and wrote nothing to its standard error."""
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def refusal(ended: Ended, code: int = 1) -> str:
+    """The standard error of a command that ended with 1, or another code."""
+    assert ended.returncode == code, ended.stdout + ended.stderr
+    return ended.stderr
+
+
+def refusal_alone(ended: Ended, code: int = 1) -> str:
+    """The standard error of a command that ended with 1, or another code, and printed nothing else."""
+    assert ended.stdout == ""
+    return refusal(ended, code)
+
+
+def misuse(ended: Ended) -> str:
+    """The standard error of a command with wrong usage."""
+    return refusal(ended, 2)
+
+
+def misuse_alone(ended: Ended) -> str:
+    """The standard error of a command with wrong usage, which printed nothing else."""
+    return refusal_alone(ended, 2)
+
+
 def _call(
     program: Callable[[list[str]], int],
     command: list[str],
     folder: Path | None,
     environ: Mapping[str, str],
-) -> subprocess.CompletedProcess[str]:
+) -> Ended:
     with (
         _stream_to_file("stdout") as stdout,
         _stream_to_file("stderr") as stderr,
@@ -107,9 +148,16 @@ def _working_in(folder: Path | None) -> Iterator[None]:
         os.chdir(before)
 
 
-def posezoo_process(
-    *args: object, cwd: Path | None = None, **environ: str
-) -> subprocess.CompletedProcess[str]:
+def run_process(
+    command: Any, *, timeout: float = HANG_S, check: bool = False, **options: Any
+) -> Ended:
+    """Run a program until it ends or hangs, and keep what it prints as text."""
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=timeout, check=check, **options
+    )
+
+
+def posezoo_process(*args: object, cwd: Path | None = None, **environ: str) -> Ended:
     """Run the command line in a process of its own, and return its exit code and both outputs."""
     return subprocess.run(
         [sys.executable, "-m", "posezoo", *map(str, args)],

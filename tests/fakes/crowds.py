@@ -24,6 +24,9 @@ APART = 20.0  # px between joints of one name
 TAG_STEP = 1.6
 SMALLEST = 48.0  # px: six cells of OpenPose's maps
 
+Random = np.random.Generator
+Size = tuple[int, int]
+
 _NAMES = SKELETONS["coco-17"].keypoints
 _LEGS = [
     index for index, name in enumerate(_NAMES) if name.split("_")[-1] in ("hip", "knee", "ankle")
@@ -78,7 +81,7 @@ class Group:
 
     joints: np.ndarray
     there: np.ndarray
-    size: tuple[int, int]
+    size: Size
     necks: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
@@ -88,14 +91,14 @@ class Group:
         return len(self.joints)
 
 
-def standing(size: tuple[int, int], *places: tuple[float, float, float]) -> Group:
+def standing(size: Size, *places: tuple[float, float, float]) -> Group:
     """People upright, by the middle of their bodies and their height, in pixels."""
     joints = np.stack([person(np.random.default_rng(4), height) for _, _, height in places])
     joints += np.array(places)[:, None, :2]
     return Group(joints, np.ones(joints.shape[:2], bool), size)
 
 
-def person(rng: np.random.Generator, height: float) -> np.ndarray:
+def person(rng: Random, height: float) -> np.ndarray:
     """(17, 2): the joints of somebody, arms and legs as they please, the middle of the box at (0, 0)."""
     joints = _STANDING + rng.normal(0, 0.006, _STANDING.shape)
     for joint, limb, reach in _LIMBS_THAT_TURN:
@@ -115,7 +118,7 @@ def turn(angle: float) -> np.ndarray:
 
 @cache
 def group(
-    kind: str, seed: int, size: tuple[int, int], count: int | None = None, apart: float = APART
+    kind: str, seed: int, size: Size, count: int | None = None, apart: float = APART
 ) -> Group:
     """The people of one kind and seed; as many as fit, at most ``count``, joints ``apart`` pixels or more."""
     rng = np.random.default_rng([seed, sorted(KINDS).index(kind)])
@@ -137,7 +140,7 @@ def group(
 
 
 def _fitting(
-    joints: list[np.ndarray], there: list[np.ndarray], new: int, size: tuple[int, int], apart: float
+    joints: list[np.ndarray], there: list[np.ndarray], new: int, size: Size, apart: float
 ) -> bool:
     """Whether the last people keep their distance from all and each other, and show enough of themselves."""
     everybody = np.array(joints)
@@ -160,9 +163,7 @@ _ALL = np.ones(17, bool)
 TRIES = 400
 
 
-def _anywhere(
-    rng: np.random.Generator, size: tuple[int, int], one: np.ndarray, margin: float = 4
-) -> np.ndarray:
+def _anywhere(rng: Random, size: Size, one: np.ndarray, margin: float = 4) -> np.ndarray:
     """The person moved to a place where the whole body is in the frame, or as much of it as can be."""
     low, high = margin - one.min(axis=0), np.array(size) - margin - one.max(axis=0)
     return one + np.where(
@@ -170,7 +171,7 @@ def _anywhere(
     )
 
 
-def _heights(size: tuple[int, int], requested: int) -> tuple[float, float]:
+def _heights(size: Size, requested: int) -> tuple[float, float]:
     tallest = size[1] * 0.95
     return (
         SMALLEST * 1.3,
@@ -178,7 +179,7 @@ def _heights(size: tuple[int, int], requested: int) -> tuple[float, float]:
     )
 
 
-def _plain(rng: np.random.Generator, size: tuple[int, int], requested: int) -> Iterator[People]:
+def _plain(rng: Random, size: Size, requested: int) -> Iterator[People]:
     """Nobody's box touches another's."""
     taken: list[np.ndarray] = []
     for _ in range(TRIES):
@@ -198,20 +199,18 @@ def _is_alone(one: np.ndarray, taken: list[np.ndarray]) -> bool:
     return alone
 
 
-def _crowd(rng: np.random.Generator, size: tuple[int, int], requested: int) -> Iterator[People]:
+def _crowd(rng: Random, size: Size, requested: int) -> Iterator[People]:
     for _ in range(TRIES):
         yield [(_anywhere(rng, size, person(rng, rng.uniform(*_heights(size, requested)))), _ALL)]
 
 
-def _sizes(rng: np.random.Generator, size: tuple[int, int], requested: int) -> Iterator[People]:
+def _sizes(rng: Random, size: Size, requested: int) -> Iterator[People]:
     for _ in range(TRIES):
         height = np.exp(rng.uniform(np.log(SMALLEST), np.log(size[1] - 9)))
         yield [(_anywhere(rng, size, person(rng, height)), _ALL)]
 
 
-def _overlapping(
-    rng: np.random.Generator, size: tuple[int, int], requested: int
-) -> Iterator[People]:
+def _overlapping(rng: Random, size: Size, requested: int) -> Iterator[People]:
     for _ in range(TRIES):
         height = rng.uniform(90, size[1] * 0.9)
         one, other = person(rng, height), person(rng, height * rng.uniform(0.8, 1.2))
@@ -224,7 +223,7 @@ def _overlapping(
         yield _together(rng, size, one, other + shift)
 
 
-def _crossing(rng: np.random.Generator, size: tuple[int, int], requested: int) -> Iterator[People]:
+def _crossing(rng: Random, size: Size, requested: int) -> Iterator[People]:
     """Two lean towards each other, so that their limbs cross."""
     for _ in range(TRIES):
         lean, height = rng.uniform(0.3, 0.7), rng.uniform(100, size[1] * 0.85)
@@ -235,21 +234,19 @@ def _crossing(rng: np.random.Generator, size: tuple[int, int], requested: int) -
         yield _together(rng, size, one, other + rng.uniform(-0.15, 0.15, 2) * height)
 
 
-def _twins(rng: np.random.Generator, size: tuple[int, int], requested: int) -> Iterator[People]:
+def _twins(rng: Random, size: Size, requested: int) -> Iterator[People]:
     for _ in range(TRIES):
         one = person(rng, rng.uniform(70, size[1] * 0.85))
         angle, far = rng.uniform(0, 2 * np.pi), rng.uniform(APART + 0.5, APART + 6)
         yield _together(rng, size, one, one + far * np.array([np.cos(angle), np.sin(angle)]))
 
 
-def _together(
-    rng: np.random.Generator, size: tuple[int, int], one: np.ndarray, other: np.ndarray
-) -> People:
+def _together(rng: Random, size: Size, one: np.ndarray, other: np.ndarray) -> People:
     one, other = np.split(_anywhere(rng, size, np.concatenate([one, other])), 2)
     return [(one, _ALL), (other, _ALL)]
 
 
-def _edge(rng: np.random.Generator, size: tuple[int, int], requested: int) -> Iterator[People]:
+def _edge(rng: Random, size: Size, requested: int) -> Iterator[People]:
     """Somebody's outermost joint lies within 4 px of the frame, in a corner on two sides; boxes do not touch."""
     taken: list[np.ndarray] = []
     for _ in range(TRIES):
@@ -265,7 +262,7 @@ def _edge(rng: np.random.Generator, size: tuple[int, int], requested: int) -> It
             yield [(one, _ALL)]
 
 
-def _truncated(rng: np.random.Generator, size: tuple[int, int], requested: int) -> Iterator[People]:
+def _truncated(rng: Random, size: Size, requested: int) -> Iterator[People]:
     """The frame cuts through the body; the neck is inside."""
     for _ in range(TRIES):
         one = person(rng, rng.uniform(100, size[1] * 1.4))
@@ -274,7 +271,7 @@ def _truncated(rng: np.random.Generator, size: tuple[int, int], requested: int) 
             yield [(one, _ALL)]
 
 
-def _missing(rng: np.random.Generator, size: tuple[int, int], requested: int) -> Iterator[People]:
+def _missing(rng: Random, size: Size, requested: int) -> Iterator[People]:
     """Up to four joints of ten are dropped.
 
     Left out is what no field could tell: somebody of whom most hangs on nothing that is there, and limbs of
@@ -323,23 +320,21 @@ def _hanging_on_the_neck(seen: np.ndarray) -> int:
     return len(reached) - 1
 
 
-def _half_bodies(
-    rng: np.random.Generator, size: tuple[int, int], requested: int
-) -> Iterator[People]:
+def _half_bodies(rng: Random, size: Size, requested: int) -> Iterator[People]:
     upper = _ALL.copy()
     upper[_LEGS] = False
     for _ in range(TRIES):
         yield [(_anywhere(rng, size, person(rng, rng.uniform(*_heights(size, requested)))), upper)]
 
 
-def _unequal(rng: np.random.Generator, size: tuple[int, int], requested: int) -> Iterator[People]:
+def _unequal(rng: Random, size: Size, requested: int) -> Iterator[People]:
     """0.9, 0.5 and 0.33 times as high as the picture, in turn, so that bodies cover each other many times."""
     for turn_number in range(TRIES):
         height = size[1] * (0.9, 0.5, 0.33)[turn_number % 3]
         yield [(_anywhere(rng, size, person(rng, height)), _ALL)]
 
 
-def _empty(rng: np.random.Generator, size: tuple[int, int], requested: int) -> Iterator[People]:
+def _empty(rng: Random, size: Size, requested: int) -> Iterator[People]:
     return iter(())
 
 
@@ -387,7 +382,7 @@ def openpose_maps(
 def openpose_drawn(
     joints: np.ndarray,
     there: np.ndarray,
-    size: tuple[int, int],
+    size: Size,
     seed: int,
     *,
     upsampled: int = 1,
@@ -465,7 +460,7 @@ def _noise_pool() -> np.ndarray:
     return np.random.default_rng(5).standard_normal(4_000_037, np.float32)
 
 
-def _noisy(maps: np.ndarray, rng: np.random.Generator, noise: float) -> np.ndarray:
+def _noisy(maps: np.ndarray, rng: Random, noise: float) -> np.ndarray:
     start = int(rng.integers(len(_noise_pool()) - maps.size))
     piece = _noise_pool()[start : start + maps.size].reshape(maps.shape)
     return (maps + np.float32(noise) * piece)[None]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fakes.command import run_process
 from fakes.waiting import HANG_S
 
 SIZE = (800, 600)
@@ -84,12 +85,8 @@ class Desktop:
         return pixels[:, :, :3].copy()
 
     def _do(self, *command: str) -> str:
-        ended = subprocess.run(
+        ended = run_process(
             ["xdotool", *command],
             env=self.environ,
-            capture_output=True,
-            text=True,
-            timeout=HANG_S,
-            check=False,
         )
         return ended.stdout.strip()

@@ -42,8 +42,8 @@ class DiscPeople(nn.Module):
         self,
         side: int,
         strides: tuple[int, ...],
-        mean: tuple[float, ...] = (0, 0, 0),
-        scale: tuple[float, ...] = (1, 1, 1),
+        mean: tuple[float, ...],
+        scale: tuple[float, ...],
     ) -> None:
         super().__init__()
         self.strides = strides
@@ -86,12 +86,22 @@ class DiscPeople(nn.Module):
         return places, (mass + 0.1) / (mass + HALF), own
 
 
-class RtmoDiscs(nn.Module):
-    """RTMO's form: MMDeploy's suppression in the network, and a row of padding."""
+class Discs(nn.Module):
+    """Finds people by the normalization and the strides of a form."""
+
+    strides: tuple[int, ...] = (8, 16, 32)
+    mean: tuple[float, ...] = (0, 0, 0)
+    scale: tuple[float, ...] = (1, 1, 1)
 
     def __init__(self, side: int) -> None:
         super().__init__()
-        self.find = DiscPeople(side, (16, 32))
+        self.find = DiscPeople(side, self.strides, self.mean, self.scale)
+
+
+class RtmoDiscs(Discs):
+    """RTMO's form: MMDeploy's suppression in the network, and a row of padding."""
+
+    strides = (16, 32)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         boxes, scores, places, seen = self.find(image)
@@ -101,12 +111,10 @@ class RtmoDiscs(nn.Module):
         return torch.cat((boxes, scores[:, None]), 1)[keep][None], keypoints[None]
 
 
-class RtmdetDiscs(nn.Module):
+class RtmdetDiscs(Discs):
     """RTMDet's form: boxes and labels."""
 
-    def __init__(self, side: int) -> None:
-        super().__init__()
-        self.find = DiscPeople(side, (8, 16, 32), MEAN, SCALE)
+    mean, scale = MEAN, SCALE
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         boxes, scores, _, _ = self.find(image)
@@ -115,12 +123,11 @@ class RtmdetDiscs(nn.Module):
         return dets, (dets[..., 0] * 0).to(torch.int64)
 
 
-class YoloxDiscs(nn.Module):
+class YoloxDiscs(Discs):
     """YOLOX's form: a row for each cell, in cells; the scores of 80 classes, of which people have the highest."""
 
     def __init__(self, side: int) -> None:
-        super().__init__()
-        self.find = DiscPeople(side, (8, 16, 32))
+        super().__init__(side)
         strides = [torch.full(((side // stride) ** 2, 1), stride) for stride in (8, 16, 32)]
         self.register_buffer("sides", torch.cat(strides).float())
 
@@ -138,12 +145,11 @@ class YoloxDiscs(nn.Module):
         return torch.cat(rows, 1)[None]
 
 
-class RfDetrDiscs(nn.Module):
+class RfDetrDiscs(Discs):
     """RF-DETR Keypoint's form: RGB; boxes and keypoints as shares of the sides, logits, and certain keypoints."""
 
-    def __init__(self, side: int) -> None:
-        super().__init__()
-        self.find = DiscPeople(side, (16, 32), MEAN, SCALE)
+    strides = (16, 32)
+    mean, scale = MEAN, SCALE
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         boxes, scores, places, seen = self.find(image.flip(1))
@@ -159,12 +165,8 @@ class RfDetrDiscs(nn.Module):
         return dets[None], labels[None], rows[keep][:, colors][None]
 
 
-class YoloPoseDiscs(nn.Module):
+class YoloPoseDiscs(Discs):
     """YOLO-pose's form: RGB, 0 to 1; a column for each cell, with the middle of a box and its sides."""
-
-    def __init__(self, side: int) -> None:
-        super().__init__()
-        self.find = DiscPeople(side, (8, 16, 32))
 
     def forward(self, image: Tensor) -> Tensor:
         boxes, scores, places, seen = self.find(255 * image.flip(1))

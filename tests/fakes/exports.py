@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pytest
 
+from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, write_model
 
 DOCUMENTS = ("README.md", "NOTICE")
@@ -38,19 +38,13 @@ def write_network(path: Path, weights: np.ndarray, width: int = 48) -> None:
     Args:
         width: of the image, which is 64 pixels high.
     """
-    onnx = pytest.importorskip("onnx", reason="needs onnx")
-    helper = onnx.helper
-    ports = [
-        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
-        for name, shape in (("image", (1, 3, 64, width)), ("heatmaps", (1, 17, 16, width // 4)))
-    ]
+    helper = needs("onnx").helper
+    from fakes import graphs
+
     node = helper.make_node("Conv", ["image", "weights"], ["heatmaps"], "conv", strides=[4, 4])
-    constants = [onnx.numpy_helper.from_array(weights, "weights")]
-    graph = helper.make_graph([node], "pose", ports[:1], ports[1:], constants)
-    opsets = [helper.make_opsetid("", 13)]
-    path.write_bytes(
-        helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
-    )
+    image = ("image", graphs.FLOAT, (1, 3, 64, width))
+    heatmaps = ("heatmaps", graphs.FLOAT, (1, 17, 16, width // 4))
+    path.write_bytes(graphs.written("pose", [node], [image], [heatmaps], {"weights": weights}))
 
 
 def write_zoo(folder: Path, **image: object) -> Path:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from fakes.server import Server
 from posezoo.core.declarations.model import (
     Digest,
     Family,
@@ -18,6 +20,8 @@ from posezoo.core.declarations.model import (
     SourceFile,
 )
 from posezoo.core.declarations.sources import HttpSource
+
+WEIGHTS = bytes(range(256)) * 16
 
 
 def declared(
@@ -30,6 +34,16 @@ def declared(
         Digest(algorithm, hashlib.new(algorithm, body).hexdigest()),
         tuple(HttpSource(source) if isinstance(source, str) else source for source in sources),
     )
+
+
+def net_at(*sources: Source | str, algorithm: str = "sha384") -> SourceFile:
+    """``net.tflite``, which promises WEIGHTS from these sources."""
+    return declared("net.tflite", WEIGHTS, *sources, algorithm=algorithm)
+
+
+def served(server: Server, sent: bytes = WEIGHTS, **answer: Any) -> SourceFile:
+    """``net.tflite``, which promises WEIGHTS, from a server that sends them, or other bytes."""
+    return net_at(server.serve("net.tflite", sent, **answer))
 
 
 def model(*files: SourceFile, name: str = "pose", path: Path = Path("model.yml")) -> ModelSpec:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 FLOAT = TensorProto.FLOAT
-Port = tuple[str, int, tuple[int | str, ...]]
+Port = tuple[str, int, Sequence[int | str] | None]
 
 
 def written(
@@ -16,13 +17,18 @@ def written(
     nodes: Sequence[NodeProto],
     inputs: Sequence[Port],
     outputs: Sequence[Port],
-    constants: Mapping[str, np.ndarray] | None = None,
+    constants: Mapping[str, ArrayLike] | None = None,
+    *,
+    opset: int = 13,
 ) -> bytes:
     """The bytes of a graph; the same for the same arguments."""
     ports = [[helper.make_tensor_value_info(*each) for each in side] for side in (inputs, outputs)]
-    weights = [numpy_helper.from_array(value, name) for name, value in (constants or {}).items()]
+    weights = [
+        numpy_helper.from_array(np.asarray(value), name)
+        for name, value in (constants or {}).items()
+    ]
     graph = helper.make_graph(list(nodes), title, *ports, weights)
-    opsets = [helper.make_opsetid("", 13)]
+    opsets = [helper.make_opsetid("", opset)]
     return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString(
         deterministic=True
     )

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-from onnx import helper, numpy_helper
+from onnx import helper
 
+from fakes import graphs
 from fakes.conversion import convert_model, with_camera_input
 from fakes.network import downloaded, spec_of
 from posezoo.core.declarations.model import ColorOrder, Decoder, Input, ModelSpec, Output, Precision
@@ -32,24 +32,19 @@ def simcc_network() -> bytes:
         ),
         helper.make_node("Flatten", ["small"], ["flat"]),
     ]
-    weights, outputs = [], []
+    weights: dict[str, Any] = {}
+    outputs = []
     for axis, bins in (("x", 2 * width), ("y", 2 * height)):
         matrix = rng.normal(size=(count, 17 * bins)) / np.sqrt(count)
-        weights.append(numpy_helper.from_array(matrix.astype(np.float32), f"matrix_{axis}"))
-        weights.append(numpy_helper.from_array(np.array([1, 17, bins], np.int64), f"shape_{axis}"))
+        weights[f"matrix_{axis}"] = matrix.astype(np.float32)
+        weights[f"shape_{axis}"] = np.array([1, 17, bins], np.int64)
         nodes.append(helper.make_node("MatMul", ["flat", f"matrix_{axis}"], [f"product_{axis}"]))
         nodes.append(
             helper.make_node("Reshape", [f"product_{axis}", f"shape_{axis}"], [f"simcc_{axis}"])
         )
-        outputs.append(
-            helper.make_tensor_value_info(f"simcc_{axis}", onnx.TensorProto.FLOAT, (1, 17, bins))
-        )
-    image = helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, (1, 3, height, width))
-    graph = helper.make_graph(nodes, "simcc", [image], outputs, weights)
-    opsets = [helper.make_opsetid("", 13)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString(
-        deterministic=True
-    )
+        outputs.append((f"simcc_{axis}", graphs.FLOAT, (1, 17, bins)))
+    image = ("image", graphs.FLOAT, (1, 3, height, width))
+    return graphs.written("simcc", nodes, [image], outputs, weights)
 
 
 def simcc_spec(folder: Path, content: bytes, **changes: Any) -> ModelSpec:

@@ -19,9 +19,10 @@ from typing import Any
 import pytest
 
 from fakes import program_copies
+from fakes.checkout import ROOT
 from fakes.recorded_answers import FOLDER
 
-ENVIRONMENT = Path(__file__).resolve().parents[2] / "build" / "mo-env"
+ENVIRONMENT = ROOT / "build" / "mo-env"
 MO = ENVIRONMENT / "bin" / "mo"
 
 #: What the command starts in the end, after two processes have seen whether it can be imported.

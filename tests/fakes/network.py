@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 from ai_edge_litert import schema_py_generated as tflite
-from onnx import helper, numpy_helper
+from onnx import helper
 
+from fakes import graphs
 from fakes.tflite_writer import TfliteWriter, options_of
 from posezoo.core.declarations.model import (
     ColorOrder,
@@ -82,14 +83,14 @@ def _tflite(kernels: list[Array], biases: list[Array], open_sizes: bool) -> byte
 
 
 def _onnx(kernels: list[Array], biases: list[Array], open_sizes: bool) -> bytes:
-    weights = [
-        numpy_helper.from_array(np.ascontiguousarray(values, np.float32), f"{name}{number}")
+    weights = {
+        f"{name}{number}": np.ascontiguousarray(values, np.float32)
         for name, arrays in (
             ("kernel", [kernel.transpose(0, 3, 1, 2) for kernel in kernels]),
             ("bias", biases),
         )
         for number, values in enumerate(arrays)
-    ]
+    }
     nodes = [
         helper.make_node(
             "Conv", ["image", "kernel0", "bias0"], ["stem"], "stem", pads=[1, 1, 1, 1]
@@ -102,14 +103,10 @@ def _onnx(kernels: list[Array], biases: list[Array], open_sizes: bool) -> bytes:
     ]
     height = "height" if open_sizes else HEIGHT
     ports = [
-        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, (1, channels, height, WIDTH))
+        (name, graphs.FLOAT, (1, channels, height, WIDTH))
         for name, channels in (("image", 3), *((name, 2) for name in OUTPUTS))
     ]
-    graph = helper.make_graph(nodes, "tiny", ports[:1], ports[1:], weights)
-    opsets = [helper.make_opsetid("", 13)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString(
-        deterministic=True
-    )
+    return graphs.written("tiny", nodes, ports[:1], ports[1:], weights)
 
 
 def _frozen_graph(kernels: list[Array], biases: list[Array], open_sizes: bool) -> bytes:
@@ -193,7 +190,6 @@ def _away_from_zero(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
 
 def with_weights_beside(location: str) -> tuple[bytes, bytes]:
     """The ONNX network whose second kernel lies in another file, and what that file holds."""
-    import onnx
 
     model = onnx.load_from_string(network("onnx"))
     weights = next(each for each in model.graph.initializer if each.name == "kernel1")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.waiting import HANG_S
+from fakes.command import run_process
 
 needs_affinity = pytest.mark.skipif(
     not hasattr(os, "sched_setaffinity"), reason="needs Linux's CPU affinity"
@@ -28,6 +28,4 @@ def run_on_one_cpu(
     """Run Python's source text with these arguments; modules of the tests can be imported."""
     command = [sys.executable, "-c", f"{_FIRST}\n{program}", *map(str, args)]
     environment = {**os.environ, "PYTHONPATH": str(TESTS)}
-    return subprocess.run(
-        command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=HANG_S
-    )
+    return run_process(command, cwd=cwd, env=environment)

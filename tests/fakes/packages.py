@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.checkout import ROOT
 from fakes.files import declared, model
 from fakes.npm import TARBALL, integrity, serve_registry
 from fakes.npm import member as npm_member
@@ -24,8 +25,6 @@ from posezoo.core.download.options import DownloadOptions
 from posezoo.core.download.transfer import ACCESS_POINTS
 from posezoo.core.events import Event, WarningIssued
 from posezoo.core.layout import ModelLayout
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass

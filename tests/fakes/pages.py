@@ -9,7 +9,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from fakes.checkout import ROOT
+
 LEFT_OUT = {"build", "quickstart", "node_modules"}
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-PINS = Path(__file__).resolve().parents[2] / "constraints.txt"
+from fakes.checkout import ROOT
+
+PINS = ROOT / "constraints.txt"
 
 
 def read_pins(python: str = f"{sys.version_info[0]}.{sys.version_info[1]}") -> dict[str, str]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import base64
 import json
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fakes.checkout import ROOT
+from fakes.command import run_process
 from fakes.irs import state_images
 
 #: The folder node_modules with npm's @tensorflow-models/posenet: ``make posenet-env``.
-PEER = Path(__file__).parents[2] / "build" / "posenet-env" / "node_modules"
+PEER = ROOT / "build" / "posenet-env" / "node_modules"
 if "POSENET_PEER" in os.environ:
     PEER = Path(os.environ["POSENET_PEER"])
 
@@ -126,12 +127,10 @@ def published_poses(cases: list[tuple[Maps, dict[str, Any]]], turns: int = 1) ->
         for maps, options in cases
     ]
     script = Path(__file__).with_name("posenet_peer.js")
-    ended = subprocess.run(
+    ended = run_process(
         ["node", str(script), str(turns)],
         input=json.dumps(content),
         env={**os.environ, "NODE_PATH": str(PEER.resolve())},
-        capture_output=True,
-        text=True,
         check=True,
     )
     answers: list[Any] = json.loads(ended.stdout)

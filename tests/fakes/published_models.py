@@ -12,10 +12,9 @@ from pathlib import Path
 
 import yaml
 
+from fakes.checkout import ROOT
 from fakes.command import posezoo as run_posezoo
 from fakes.server import Server
-
-ROOT = Path(__file__).resolve().parents[2]
 
 #: ImageNet's, as the networks of 2026 take them.
 MEAN, SCALE = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)

@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 
-FOLDER = Path(__file__).resolve().parents[1] / "recorded"
+from fakes.checkout import ROOT
+
+FOLDER = ROOT / "tests" / "recorded"
 
 #: The people of pictures: for each picture, an array of each person, all of one shape.
 People = list[list[np.ndarray]]

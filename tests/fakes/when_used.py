@@ -37,3 +37,8 @@ def require_installed(*packages: str) -> None:
     for package in packages:
         if find_spec(package) is None:
             pytest.skip(f"needs {package}", allow_module_level=True)
+
+
+def needs(package: str) -> Any:
+    """A package; the test is skipped if it is not installed."""
+    return pytest.importorskip(package, reason=f"needs {package}")

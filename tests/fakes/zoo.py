@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -46,6 +47,13 @@ def model_yml(**changes: object) -> dict[str, object]:
         **changes,
     }
     return {key: value for key, value in content.items() if value is not None}
+
+
+def onnx_yml(file: Mapping[str, object], **changes: object) -> dict[str, object]:
+    """The model.yml of fakes.network's ONNX network, which is this file."""
+    image = {"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}
+    said = {"framework": "onnx", "files": [file], "inputs": [image], "outputs": None, **changes}
+    return model_yml(**said)
 
 
 def omz_yml(**changes: object) -> dict[str, object]:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from fakes.when_used import needs
+
 
 @pytest.fixture(scope="session")
 def published(shared: Path):
@@ -18,7 +20,7 @@ def published(shared: Path):
 @pytest.fixture(autouse=True)
 def _one_thread_and_one_seed():
     """Sums in the same order in every run, and the two cores left to other processes."""
-    torch = pytest.importorskip("torch", reason="needs torch")
+    torch = needs("torch")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     torch.manual_seed(0)

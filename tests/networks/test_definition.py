@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import pytest
 
+from fakes.command import assert_success, run_process
 from fakes.plugin_package import plugin_package
 from networks.published import outputs_of, torch
 from posezoo import networks
@@ -20,8 +20,8 @@ def test_the_table_is_read_without_torch():
         "networks.NETWORKS['higher_hrnet'].infer_arguments({'transition1.0.0.weight': (48, 256, 3, 3)})\n"
         "assert not {'torch', 'numpy'} & set(sys.modules)"
     )
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert ended.returncode == 0, ended.stderr
+    ended = run_process([sys.executable, "-c", code])
+    assert_success(ended)
 
 
 def test_without_torch_the_extra_is_named(monkeypatch):

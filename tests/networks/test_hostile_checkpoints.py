@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fakes.checkout import ROOT
 from fakes.checkpoints import (
     entry,
     params,
@@ -27,12 +27,11 @@ from fakes.checkpoints import (
     torch_legacy,
     torch_zip,
 )
-from fakes.command import posezoo
+from fakes.command import posezoo, run_process
 from fakes.founding import serve
 from fakes.network import with_weights_beside
 from fakes.running import SRC
 from fakes.server import Server
-from fakes.waiting import HANG_S
 from fakes.when_used import import_when_used
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.declarations.model import ModelSpec
@@ -41,7 +40,6 @@ from posezoo.core.registry import open_registry
 torch = import_when_used("torch")
 pytest.importorskip("resource", reason="needs POSIX's measure of a process")
 
-ROOT = Path(__file__).resolve().parents[2]
 MOST_MIB = 400  # generous: only a file that is believed takes this
 NETWORK = "mobile_pose_mobilenetv3_small"
 POSEZOO = (sys.executable, "-m", "posezoo")
@@ -70,11 +68,8 @@ print(json.dumps([ended.returncode, ended.stdout, ended.stderr, peak_mib]))
 
 
 def measured(*command: object) -> Ended:
-    ended = subprocess.run(
+    ended = run_process(
         [sys.executable, "-I", "-S", "-c", _MEASURE, *map(str, command)],
-        capture_output=True,
-        text=True,
-        timeout=HANG_S,
         check=True,
         env={**os.environ, "PYTHONPATH": str(SRC)},
     )

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
+from fakes.command import Ended, run_process
 from fakes.server import Server
 from omz import projects
 from omz.replay_zoo import GeneratedZoo, find_declarations
@@ -59,21 +60,18 @@ class Side:
     environ: Mapping[str, str]
     mo: Path  # what a path of --mo names
 
-    def run(self, line: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    def run(self, line: str, folder: Path) -> Ended:
         """Run a command line in a folder, by sh."""
         environ = {
             "PATH": f"{self.bin}{os.pathsep}/usr/bin{os.pathsep}/bin",
             "CI": "true",
             **self.environ,
         }
-        return subprocess.run(
+        return run_process(
             ["sh", "-c", line],
             cwd=folder,
             env=environ,
-            capture_output=True,
-            text=True,
             timeout=300,
-            check=False,
         )
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import yaml
-from onnx import helper, numpy_helper
+from onnx import helper
 
+from fakes import graphs
 from fakes.caffe import caffe_model
 from fakes.network import _attribute, _field, _node, _shape
 from fakes.server import Server
@@ -129,21 +129,13 @@ def _body(name: str, file: str, content: Mapping[str, Any]) -> bytes:
 def _onnx(name: str, inputs: Mapping[str, list[int]], outputs: list[str]) -> bytes:
     """Each output is the first input, halved and squashed."""
     first, shape = next(iter(inputs.items()))
-    half = numpy_helper.from_array(np.array(0.5, np.float32), "half")
     nodes = [helper.make_node("Mul", [first, "half"], ["halved"], "halved")]
     nodes += [helper.make_node("Tanh", ["halved"], [output], output) for output in outputs]
     ports = [
-        [
-            helper.make_tensor_value_info(port, onnx.TensorProto.FLOAT, each)
-            for port, each in said.items()
-        ]
+        [(port, graphs.FLOAT, each) for port, each in said.items()]
         for said in (inputs, dict.fromkeys(outputs, shape))
     ]
-    graph = helper.make_graph(nodes, name, *ports, [half])
-    opsets = [helper.make_opsetid("", 13)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString(
-        deterministic=True
-    )
+    return graphs.written(name, nodes, *ports, {"half": np.float32(0.5)})
 
 
 def _frozen_graph(inputs: Mapping[str, list[int]], outputs: list[str]) -> bytes:

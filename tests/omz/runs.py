@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fakes.command import omz_tool
+from fakes.checkout import ROOT
+from fakes.command import Ended, omz_tool
 from fakes.network import network
 from fakes.waiting import HANG_S
 from omz.table import Row
 from omz.zoo import BODIES
 
-ROOT = Path(__file__).resolve().parents[2]
 MO_ENV = ROOT / "build" / "mo-env"
 
 # Open Model Zoo's tools find their models beside themselves; telemetry would wait a second for a network.
@@ -82,7 +82,7 @@ for line in sys.stdin:
 """
 
 #: Runs a tool with a zoo and arguments, in a folder.
-Command = Callable[[str, Path, Sequence[str], Path], subprocess.CompletedProcess[str]]
+Command = Callable[[str, Path, Sequence[str], Path], Ended]
 
 
 def theirs(tool: str, zoo: Path, args: Sequence[str]) -> list[str]:
@@ -120,9 +120,7 @@ class Theirs:
         self._process.wait(timeout=HANG_S)
         self._process.stdout.close()
 
-    def __call__(
-        self, tool: str, zoo: Path, args: Sequence[str], folder: Path
-    ) -> subprocess.CompletedProcess[str]:
+    def __call__(self, tool: str, zoo: Path, args: Sequence[str], folder: Path) -> Ended:
         outputs = [self._home / name for name in ("stdout", "stderr")]
         for output in outputs:
             output.unlink(missing_ok=True)
@@ -146,9 +144,7 @@ class Ours:
     def __init__(self, home: Path) -> None:
         self._environ = _environ(home)
 
-    def __call__(
-        self, tool: str, zoo: Path, args: Sequence[str], folder: Path
-    ) -> subprocess.CompletedProcess[str]:
+    def __call__(self, tool: str, zoo: Path, args: Sequence[str], folder: Path) -> Ended:
         return omz_tool(tool, "--models_dir", zoo, *args, cwd=folder, **self._environ)
 
 

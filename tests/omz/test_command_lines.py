@@ -168,7 +168,7 @@ def test_the_names_are_those_of_the_releases(shared):
 
 @pytest.mark.parametrize(("project", "path"), IN_ORDER)
 def test_the_calls_of_a_script_are_in_their_order(project, path):
-    folders: dict[str, set[str]] = {}
+    folders = {}
     converted = 0
     for line in (each for each in LINES if (each.project, each.path) == (project, path)):
         args = projects.PARSERS[line.tool]().parse_args(line.arguments)

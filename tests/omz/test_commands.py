@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from fakes.command import assert_success, run_process
 from fakes.model_optimizer import needs_mo
 from fakes.server import Server
 from omz.runs import MO_ENV, Came, Ours, Theirs, known, ours, run, theirs
@@ -93,9 +94,7 @@ def test_all_models_of_open_model_zoo_are_described_alike():
             theirs("info_dumper", zoo, ["--all"]), stdout=subprocess.PIPE, check=True
         ).stdout
     )
-    ended = subprocess.run(
-        ours("info_dumper", zoo, ["--all"]), capture_output=True, text=True, check=False
-    )
+    ended = run_process(ours("info_dumper", zoo, ["--all"]))
     us = {load["name"]: comparable(load) for load in json.loads(ended.stdout)}
     flat = [part for each in them for part in (each["model_stages"] or [each])]
     differing = {}
@@ -106,7 +105,7 @@ def test_all_models_of_open_model_zoo_are_described_alike():
     # Ours knows a shape from --input_shape, and that an input which is frozen is none of the IR's.
     assert differing == {"gpt-2": ["input_info"], "facenet-20180408-102900": ["input_info"]}
     assert len(us) == len(flat) == 264
-    assert ended.returncode == 0
+    assert_success(ended)
     # The one misspelt key, which the other tools do not mention.
     (warnings,) = ended.stderr.splitlines()
     assert (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 from core.convert.test_against_mo import compiled
 from fakes import graphs
 from fakes.caffe import caffe_model
+from fakes.command import refusal, run_process
 from fakes.conversion import convert_model
 from fakes.network import network, saved_model
 from fakes.one_cpu import needs_affinity, run_on_one_cpu
@@ -22,6 +22,7 @@ from fakes.ssd import PIPELINE as SSD_PIPELINE
 from fakes.ssd import SIZE, Ssd
 from fakes.two_stage import PIPELINE as TWO_STAGE_PIPELINE
 from fakes.two_stage import TwoStage
+from fakes.when_used import needs
 from fakes.yolo import CONFIG, yolo_v2, yolo_v3
 from formats.object_detection.test_object_detection import detector_spec, draw_picture
 from omz import projects
@@ -460,7 +461,7 @@ def test_the_function_takes_a_shape_of_openvino(folder):
 
 
 def test_the_function_converts_a_module_of_pytorch(folder):
-    torch = pytest.importorskip("torch", reason="needs torch")
+    torch = needs("torch")
 
     class Network(torch.nn.Module):
         def __init__(self) -> None:
@@ -573,12 +574,11 @@ def picky() -> bytes:
 def test_on_one_cpu_an_original_that_fails_as_it_runs_is_an_error(folder):
     (folder / "picky.onnx").write_bytes(picky())
     program = "import sys; from posezoo.omz.commands.mo import main; sys.exit(main(sys.argv[1:]))"
-    ended = run_on_one_cpu(
-        program, "--input_model", "picky.onnx", "--self_check", "strict", cwd=folder
+    error = refusal(
+        run_on_one_cpu(program, "--input_model", "picky.onnx", "--self_check", "strict", cwd=folder)
     )
-    assert ended.returncode == 1
-    assert "picky: the original cannot be run: " in ended.stderr
-    assert "conflicts with the reshape pattern" in ended.stderr
+    assert "picky: the original cannot be run: " in error
+    assert "conflicts with the reshape pattern" in error
     assert not (folder / "picky.xml").exists()
 
 
@@ -766,10 +766,8 @@ for flag in ("--help", "--version"):
 
 
 def test_the_module_runs_as_a_program(folder):
-    ended = subprocess.run(
+    ended = run_process(
         [sys.executable, "-m", "posezoo.omz.commands.mo", "--version"],
-        capture_output=True,
-        text=True,
         check=True,
     )
     assert ended.stdout.startswith("Version of Model Optimizer is: 2024.6.0")

@@ -9,11 +9,9 @@ import hashlib
 import os
 import shlex
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from onnx import helper
 
@@ -21,6 +19,7 @@ from core.convert.test_against_mo import closed, infer, mirrored, off_by, values
 from core.convert.test_graph_cutting import gated
 from fakes import graphs, model_optimizer
 from fakes.caffe import detector, squeeze_net
+from fakes.command import Ended, run_process
 from fakes.network import network, saved_model
 from omz.replay import TENSORFLOW
 from posezoo.core.ir.openvino_import import import_openvino
@@ -267,7 +266,7 @@ def kept_run(originals, modules, digest) -> Callable[[list[str], Path], int]:
     """What the real program did with a command line."""
 
     def run(words: list[str], place: Path) -> int:
-        def ask() -> subprocess.CompletedProcess[str]:
+        def ask() -> Ended:
             return model_optimizer.run_copy(words, place, modules)
 
         return model_optimizer.recorded_run([digest, *words], place, ask).returncode
@@ -299,7 +298,7 @@ def compare_runs(line: str, ended: dict[str, tuple[int, set[str]]], tmp_path: Pa
     (xml,) = (name for name in files if name.endswith(".xml"))
     core = import_openvino().Core()
     ours, theirs = (core.read_model(tmp_path / who / xml) for who in ("ours", "theirs"))
-    feeds: list[dict[str, np.ndarray]] = [{}, {}]
+    feeds = [{}, {}]
     for number, (our, their) in enumerate(zip(ours.inputs, theirs.inputs, strict=True)):
         assert our.names & their.names
         assert (our.partial_shape, our.element_type) == (their.partial_shape, their.element_type)
@@ -335,14 +334,11 @@ def test_a_copy_of_the_program_does_what_the_command_does(line, originals, modul
     words, folders = shlex.split(line), [tmp_path / who for who in ("command", "copy")]
     for folder in folders:
         shutil.copytree(originals, folder)
-    command = subprocess.run(
+    command = run_process(
         [model_optimizer.MO, *words],
         cwd=folders[0],
         env={**os.environ, "PYTHONPATH": modules},
-        capture_output=True,
-        text=True,
         timeout=300,
-        check=False,
     )
     copy = model_optimizer.run_copy(words, folders[1], modules)
     assert command.returncode == copy.returncode

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from fakes.caffe import caffe_model
-from fakes.command import omz_tool, posezoo
+from fakes.command import assert_quiet_success, assert_success, omz_tool, posezoo, printed, refusal
 from fakes.model_optimizer import ENVIRONMENT, needs_mo
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.zoo import declared_file, omz_yml, write_model
@@ -29,9 +29,6 @@ from posezoo.omz.model_optimizer import (
     find_model_optimizer,
     refuse_unsafe_arguments,
 )
-
-ROOT = Path(__file__).resolve().parents[2]
-
 
 ARGUMENTS = [
     "--input_model=$dl_dir/net.onnx",
@@ -78,16 +75,14 @@ def irs(zoo):
 
 
 def test_without_model_optimizer_the_reason_and_the_flag_are_named(zoo):
-    ended = converter(zoo)
-    assert ended.returncode == 1
-    assert "(mo, argument)" in ended.stderr
-    assert "--mo PATH, or POSEZOO_MO" in ended.stderr
+    error = refusal(converter(zoo))
+    assert "(mo, argument)" in error
+    assert "--mo PATH, or POSEZOO_MO" in error
 
 
 def test_a_stale_flag_is_an_error_of_the_model_that_needs_it(zoo):
-    ended = converter(zoo, "--mo", zoo / "nope")
-    assert ended.returncode == 1
-    assert f"{zoo}/nope: there is no such file" in ended.stderr.partition("## Warning: ")[2]
+    error = refusal(converter(zoo, "--mo", zoo / "nope"))
+    assert f"{zoo}/nope: there is no such file" in error.partition("## Warning: ")[2]
 
 
 @pytest.mark.parametrize("verb", ["convert", "get", "plan"])
@@ -132,20 +127,18 @@ def test_the_mo_of_the_stand_in_is_ignored(zoo, stand_in, how):
         "setting": ((), {"POSEZOO_MO": str(stand_in)}),
         "mo and python": (("--mo", stand_in, "--python", stand_in.with_name("python")), {}),
     }[how]
-    ended = converter(zoo, *given, **environ)
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert_quiet_success(converter(zoo, *given, **environ))
     assert irs(zoo) == ["public/net/FP16/net.xml", "public/net/FP32/net.xml"]
 
 
 @pytest.mark.parametrize("how", ["flag", "setting"])
 def test_a_model_that_needs_model_optimizer_is_refused_with_the_stand_in(zoo, stand_in, how):
     given = {"flag": ("--mo", stand_in), "setting": ()}[how]
-    ended = converter(zoo, *given, **({} if given else {"POSEZOO_MO": str(stand_in)}))
-    assert ended.returncode == 1
-    assert "(mo, argument)" in ended.stderr
+    error = refusal(converter(zoo, *given, **({} if given else {"POSEZOO_MO": str(stand_in)})))
+    assert "(mo, argument)" in error
     assert (
         f"--mo PATH, or POSEZOO_MO; {stand_in} is that of posezoo's stand-in for openvino-dev"
-        in ended.stderr
+        in error
     )
     assert irs(zoo) == []
 
@@ -170,8 +163,7 @@ def test_the_python_of_the_stand_in_has_no_model_optimizer(tmp_path):
 
 @needs_mo
 def test_it_is_found_by_its_path_and_makes_both_precisions_in_the_usual_place(zoo):
-    ended = converter(zoo, "--mo", ENVIRONMENT / "bin" / "mo")
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert_quiet_success(converter(zoo, "--mo", ENVIRONMENT / "bin" / "mo"))
     assert irs(zoo) == ["public/net/FP16/net.xml", "public/net/FP32/net.xml"]
     ir = import_openvino().Core().read_model(zoo / "out/public/net/FP32/net.xml")
     assert [port.any_name for port in ir.outputs] == ["pafs"]
@@ -198,16 +190,14 @@ def test_it_is_found_by_its_environment_a_setting_and_its_python(zoo, how):
         "setting": ((), {"POSEZOO_MO": str(ENVIRONMENT)}),
         "python": (("--python", python), {}),
     }[how]
-    ended = converter(zoo, *given, "--precisions", "FP32", **environ)
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert_quiet_success(converter(zoo, *given, "--precisions", "FP32", **environ))
     assert irs(zoo) == ["public/net/FP32/net.xml"]
 
 
 @needs_mo
 def test_a_dry_run_names_the_converter_and_changes_nothing(zoo):
-    ended = converter(zoo, "--mo", ENVIRONMENT, "--dry_run")
-    assert ended.returncode == 0
-    assert ended.stdout.count("(DRY RUN) Converting net to IR") == 2
+    output = printed(converter(zoo, "--mo", ENVIRONMENT, "--dry_run"))
+    assert output.count("(DRY RUN) Converting net to IR") == 2
     assert not (zoo / "out").exists()
 
 
@@ -215,11 +205,10 @@ def test_a_dry_run_names_the_converter_and_changes_nothing(zoo):
 def test_its_failure_is_reported_in_its_words_and_the_earlier_ir_is_kept(zoo):
     converter(zoo, "--mo", ENVIRONMENT)
     before = (zoo / "out/public/net/FP32/net.xml").read_bytes()
-    ended = converter(zoo, "--mo", ENVIRONMENT, "--add_mo_arg=--no_such_flag=1")
-    assert ended.returncode == 1
-    assert "Model Optimizer 2024.6" in ended.stderr
-    assert "no_such_flag" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    error = refusal(converter(zoo, "--mo", ENVIRONMENT, "--add_mo_arg=--no_such_flag=1"))
+    assert "Model Optimizer 2024.6" in error
+    assert "no_such_flag" in error
+    assert "Traceback" not in error
     assert (zoo / "out/public/net/FP32/net.xml").read_bytes() == before
 
 
@@ -227,24 +216,22 @@ def test_its_failure_is_reported_in_its_words_and_the_earlier_ir_is_kept(zoo):
 def test_a_strict_lock_accepts_only_the_ir_that_it_has(zoo):
     mo, lock = ("--mo", ENVIRONMENT, "--precisions", "FP32"), ("--lock", zoo / "posezoo.lock")
     places = ("--models_dir", zoo / "models", "-d", zoo / "downloads", "-o", zoo / "out")
-    assert converter(zoo, *mo).returncode == 0
-    assert posezoo("lock", "net", *lock, *places).returncode == 0
+    assert_success(converter(zoo, *mo))
+    assert_success(posezoo("lock", "net", *lock, *places))
     again = converter(zoo, *mo, *lock, "--locked", "--force")
-    assert again.returncode == 0, again.stderr
+    assert_success(again)
     before = (zoo / "out/public/net/FP32/net.xml").read_bytes()
-    other = converter(zoo, *mo, *lock, "--locked", "--add_mo_arg=--scale=2")
-    assert other.returncode == 1
-    assert "net: FP32/net.xml is SHA-384 " in other.stderr
+    other = refusal(converter(zoo, *mo, *lock, "--locked", "--add_mo_arg=--scale=2"))
+    assert "net: FP32/net.xml is SHA-384 " in other
     assert (zoo / "out/public/net/FP32/net.xml").read_bytes() == before
-    assert converter(zoo, *mo, "--add_mo_arg=--scale=2").returncode == 0
-    there = converter(zoo, *mo, *lock, "--locked", "--add_mo_arg=--scale=2")
-    assert there.returncode == 1  # up to date, and still not the lock's
-    assert "is SHA-384 " in there.stderr
+    assert_success(converter(zoo, *mo, "--add_mo_arg=--scale=2"))
+    there = refusal(converter(zoo, *mo, *lock, "--locked", "--add_mo_arg=--scale=2"))
+    assert "is SHA-384 " in there
 
 
 @needs_mo
 def test_nothing_is_written_into_the_home_folder(zoo):
-    assert converter(zoo, "--mo", ENVIRONMENT, "--precisions", "FP32").returncode == 0
+    assert_success(converter(zoo, "--mo", ENVIRONMENT, "--precisions", "FP32"))
     assert list(Path(os.environ["HOME"]).rglob("*telemetry*")) == []
 
 
@@ -273,8 +260,7 @@ def caffe_zoo(folder, kernel, *arguments):
 def test_a_caffe_network_becomes_ir(tmp_path):
     kernel = np.random.default_rng(0).normal(size=(2, 3, 1, 1)).astype(np.float32)
     caffe_zoo(tmp_path, kernel, "--output=conv", "--log_level=ERROR")
-    ended = converter(tmp_path, "--mo", ENVIRONMENT, "--precisions", "FP32")
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert_quiet_success(converter(tmp_path, "--mo", ENVIRONMENT, "--precisions", "FP32"))
     ir = (
         import_openvino()
         .Core()
@@ -368,9 +354,8 @@ def test_a_model_yml_cannot_make_it_run_code_or_write_other_files(zoo, argument)
         (front / f"{name}.py").write_text(f"open({str(zoo / 'it-ran')!r}, 'w')\n")
     caffe_zoo(zoo, np.ones((2, 3, 1, 1), np.float32), argument.format(outside=zoo / "outside"))
     for dry in ([], ["--dry_run"]):
-        ended = converter(zoo, "--mo", ENVIRONMENT, "--precisions", "FP32", *dry)
-        assert ended.returncode == 1
-        assert f"{argument.partition('=')[0]} is not passed to Model Optimizer" in ended.stderr
+        error = refusal(converter(zoo, "--mo", ENVIRONMENT, "--precisions", "FP32", *dry))
+        assert f"{argument.partition('=')[0]} is not passed to Model Optimizer" in error
     assert not (zoo / "it-ran").exists()
     assert not (zoo / "outside").exists()
     assert not list(zoo.rglob("*.bin"))
@@ -409,7 +394,6 @@ def test_only_files_of_the_model_are_passed_on(zoo, argument):
     ],
 )
 def test_an_argument_that_the_command_line_cannot_set_is_refused(zoo, argument, hint):
-    ended = converter(zoo, f"--add_mo_arg={argument}", POSEZOO_MO=str(ENVIRONMENT))
-    assert ended.returncode == 1
-    assert f"--add_mo_arg={argument}: this argument cannot be added" in ended.stderr
-    assert hint in ended.stderr
+    error = refusal(converter(zoo, f"--add_mo_arg={argument}", POSEZOO_MO=str(ENVIRONMENT)))
+    assert f"--add_mo_arg={argument}: this argument cannot be added" in error
+    assert hint in error

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
 
+from fakes import graphs
 from posezoo.core.ir.openvino_import import openvino_core
 from posezoo.omz.commands import mo
 
@@ -13,14 +16,11 @@ helper = onnx.helper
 node = helper.make_node
 
 
-def save(nodes, inputs, outputs, constants=()):
+def save(nodes, inputs, outputs, constants=None):
     ends = [
-        [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape) for name, shape in each]
-        for each in (inputs.items(), outputs.items())
+        [(name, graphs.FLOAT, shape) for name, shape in each.items()] for each in (inputs, outputs)
     ]
-    graph = helper.make_graph(nodes, "net", *ends, list(constants))
-    opsets = [helper.make_opsetid("", 17)]
-    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), "net.onnx")
+    Path("net.onnx").write_bytes(graphs.written("net", nodes, *ends, constants, opset=17))
 
 
 @pytest.fixture
@@ -58,10 +58,7 @@ def test_no_states_make_no_network_stateful(folder):
 )
 def test_a_recurrent_layer_keeps_its_state_with_low_latency(folder, arguments):
     random = np.random.default_rng(0)
-    weights = [
-        onnx.numpy_helper.from_array(random.normal(size=shape).astype(np.float32), name)
-        for name, shape in (("w", (1, 16, 4)), ("r", (1, 16, 4)))
-    ]
+    weights = {name: random.normal(size=(1, 16, 4)).astype(np.float32) for name in "wr"}
     body = node("LSTM", ["x", "w", "r"], ["y"], hidden_size=4)
     save([body], {"x": [1, 1, 4]}, {"y": [1, 1, 1, 4]}, weights)
     assert convert("--transform", f"LowLatency2{arguments},Pruning") == 0

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
-import subprocess
 import sys
 import zipfile
 from hashlib import sha384
@@ -16,11 +14,19 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from fakes.command import heed_interrupts, omz_tool
+from fakes.checkout import ROOT
+from fakes.command import (
+    assert_quiet_success,
+    assert_success,
+    omz_tool,
+    printed,
+    printed_alone,
+    refusal,
+    run_process,
+)
 from fakes.network import network
-from fakes.server import Server
-from fakes.waiting import HANG_S, sizes_of_parts, wait_until
-from fakes.zoo import declared_file, model_yml, omz_yml, write_composite, write_model
+from fakes.when_used import needs
+from fakes.zoo import declared_file, model_yml, omz_yml, onnx_yml, write_composite, write_model
 from posezoo.core.events import DownloadFinished
 from posezoo.core.registry import open_registry
 from posezoo.core.resolve.input_options import with_added_mo_args
@@ -29,7 +35,6 @@ from posezoo.omz.commands import conventions
 from posezoo.omz.commands.conventions import LineBuffer
 from posezoo.omz.commands.event_output import JsonReporter
 
-ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "tools" / "downloader"
 
 
@@ -66,18 +71,17 @@ def events(ended):
 def test_files_of_a_model_at_any_depth_go_to_the_same_path(zoo):
     file = declared_file(zoo / "origin" / "a.tflite")
     write_model(zoo / "models", "vendor/2026/own", model_yml(files=[file]), family="")
-    assert run("downloader", zoo, "--name", "own", "-o", "out").returncode == 0
+    assert_success(run("downloader", zoo, "--name", "own", "-o", "out"))
     assert (zoo / "out" / "vendor" / "2026" / "own" / "a.tflite").is_file()
     (facts,) = json.loads(run("info_dumper", zoo, "--name", "own").stdout)
     assert facts["subdirectory"] == "vendor/2026/own"
 
 
 def test_files_go_to_the_working_folder_in_open_model_zoos_layout(zoo):
-    ended = run("downloader", zoo, "--name", "a,whole")
-    assert (ended.returncode, ended.stderr) == (0, "")
+    output = printed_alone(run("downloader", zoo, "--name", "a,whole"))
     assert (zoo / "public" / "a" / "a.tflite").read_bytes() == b"a" * 1000
     assert (zoo / "public" / "whole" / "second" / "second.tflite").is_file()
-    lines = ended.stdout.splitlines()
+    lines = output.splitlines()
     assert lines[:4] == [
         "################|| Downloading a ||################",
         "",
@@ -98,9 +102,8 @@ def test_nothing_is_written_outside_the_output_folder(zoo):
 def test_a_verified_file_is_kept_and_reported(zoo):
     run("downloader", zoo, "--name", "a")
     shutil.rmtree(zoo / "origin")
-    ended = run("downloader", zoo, "--name", "a")
-    assert ended.returncode == 0
-    assert f"========== Keeping {zoo}/public/a/a.tflite (it is here and verified)" in ended.stdout
+    output = printed(run("downloader", zoo, "--name", "a"))
+    assert f"========== Keeping {zoo}/public/a/a.tflite (it is here and verified)" in output
 
 
 def test_lines_name_the_cache_or_the_mirror(zoo):
@@ -116,7 +119,7 @@ def test_lines_name_the_cache_or_the_mirror(zoo):
 
 
 def test_an_event_is_one_write_so_that_those_of_two_processes_are_lines(zoo, monkeypatch):
-    texts: list[str] = []
+    texts = []
     monkeypatch.setattr(sys, "stdout", SimpleNamespace(write=texts.append, flush=lambda: None))
     report = JsonReporter(LineBuffer(), open_registry([zoo / "models"]).find("a"))
     report(DownloadFinished("a", True))
@@ -156,9 +159,8 @@ def test_each_file_has_one_begin_and_one_end_event(zoo):
 
 
 def test_lines_of_parallel_downloads_stay_apart(zoo):
-    ended = run("downloader", zoo, "--all", "--jobs", "4")
-    assert ended.returncode == 0
-    groups = ended.stdout.split("################|| Downloading ")[1:]
+    output = printed(run("downloader", zoo, "--all", "--jobs", "4"))
+    groups = output.split("################|| Downloading ")[1:]
     assert [group.split()[0] for group in groups] == ["a", "b", "first", "ir", "second"]
     for group in groups:
         name = group.split()[0]
@@ -171,7 +173,7 @@ def test_lines_of_parallel_downloads_stay_apart(zoo):
 def test_an_invalid_model_yml_is_an_error_only_if_it_is_selected(zoo):
     write_model(zoo / "models", "bad", "files: [")
     beside = run("downloader", zoo, "--name", "a")
-    assert beside.returncode == 0
+    assert_success(beside)
     assert beside.stderr == ""
     every = run("downloader", zoo, "--all")
     assert every.returncode == 1
@@ -203,73 +205,22 @@ def test_the_hint_is_the_most_similar_name(zoo):
     assert ended.stderr == 'No matching models: "whol"\n  hint: did you mean whole?\n'
 
 
-@pytest.mark.parametrize(
-    ("number", "code", "jobs"), [(signal.SIGINT, 130, "2"), (signal.SIGTERM, 143, "1")]
-)
-def test_a_signal_ends_a_download_also_with_several_jobs(tmp_path, number, code, jobs):
-    body = bytes(1 << 20)
-    with Server() as server:
-        for name in ("a", "b"):
-            url = server.serve(name, body, hang_at=1000)
-            file = {
-                "name": "net",
-                "size": len(body),
-                "checksum": sha384(body).hexdigest(),
-                "source": url,
-            }
-            write_model(tmp_path / "models", name, model_yml(files=[file]))
-        command = [
-            sys.executable,
-            TOOLS / "downloader.py",
-            "--all",
-            "-j",
-            jobs,
-            "--stall_timeout",
-            "600",  # so that what ends it is not the silence
-            "--models_dir",
-            tmp_path / "models",
-        ]
-        child = subprocess.Popen(
-            command,
-            cwd=tmp_path,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=heed_interrupts,
-        )
-        both = [1000] * int(jobs)
-        wait_until(
-            lambda: sizes_of_parts(tmp_path) == both or child.poll(), "the download of 1000 bytes"
-        )
-        assert child.poll() is None
-        child.send_signal(number)
-        _, shown = child.communicate(timeout=HANG_S)
-    assert child.returncode == code
-    assert "Traceback" not in shown
-    assert not list(tmp_path.glob("public/*/net"))
-
-
 @pytest.fixture
 def convertible(tmp_path):
     """A model whose file is here, ready to be converted."""
-    pytest.importorskip("openvino", reason="needs openvino")
-    content = network("onnx")
-    (tmp_path / "net.onnx").write_bytes(content)
-    declared = declared_file(tmp_path / "net.onnx")
-    ends = {
-        "inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}],
-        "outputs": None,
-    }
-    write_model(tmp_path / "models", "net", model_yml(framework="onnx", files=[declared], **ends))
-    assert run("downloader", tmp_path, "--name", "net").returncode == 0
+    needs("openvino")
+    (tmp_path / "net.onnx").write_bytes(network("onnx"))
+    write_model(tmp_path / "models", "net", onnx_yml(declared_file(tmp_path / "net.onnx")))
+    assert_success(run("downloader", tmp_path, "--name", "net"))
     return tmp_path
 
 
 def test_the_converter_draws_a_card_unless_no_card_is_given(convertible):
     folder = convertible / "public" / "net"
-    ended = run("converter", convertible, "--name", "net", "--precisions", "FP16", "--no_card")
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout.startswith("========== Converting net to IR (FP16)\nFP16 self-check passed")
+    output = printed_alone(
+        run("converter", convertible, "--name", "net", "--precisions", "FP16", "--no_card")
+    )
+    assert output.startswith("========== Converting net to IR (FP16)\nFP16 self-check passed")
     assert (folder / "FP16" / "net.xml").is_file()
     assert not (folder / "README.md").exists()
     again = run("converter", convertible, "--name", "net")
@@ -280,10 +231,9 @@ def test_the_converter_draws_a_card_unless_no_card_is_given(convertible):
 
 def test_a_dry_run_prints_the_plan_and_changes_nothing(convertible):
     before = sorted(convertible.rglob("*"))
-    ended = run("converter", convertible, "--name", "net", "--dry_run", "-o", "ir")
-    assert ended.returncode == 0
-    assert ended.stdout.splitlines()[0] == "========== (DRY RUN) Converting net to IR (FP16)"
-    assert "ir/public/net/FP32/net.xml" in ended.stdout
+    output = printed(run("converter", convertible, "--name", "net", "--dry_run", "-o", "ir"))
+    assert output.splitlines()[0] == "========== (DRY RUN) Converting net to IR (FP16)"
+    assert "ir/public/net/FP32/net.xml" in output
     assert sorted(convertible.rglob("*")) == before
 
 
@@ -291,7 +241,7 @@ def test_a_dry_run_of_what_cannot_be_converted_fails_as_the_real_run_does(conver
     (convertible / "net.params").write_bytes(b"params")
     files = [declared_file(convertible / "net.params")]
     write_model(convertible / "models", "old", model_yml(framework="mxnet", files=files))
-    assert run("downloader", convertible, "--name", "old").returncode == 0
+    assert_success(run("downloader", convertible, "--name", "old"))
     real, dry = (
         run("converter", convertible, "--name", "old,net", *flags) for flags in ((), ("--dry_run",))
     )
@@ -304,15 +254,14 @@ def test_a_dry_run_of_what_cannot_be_converted_fails_as_the_real_run_does(conver
 def test_a_dry_run_before_the_download_only_warns(convertible):
     shutil.rmtree(convertible / "public")
     ended = run("converter", convertible, "--name", "net", "--dry_run")
-    assert ended.returncode == 0
+    assert_success(ended)
     assert "Warning: " in ended.stderr
 
 
 def test_a_model_that_is_published_as_ir_needs_no_model_optimizer(zoo):
     for named in ("missing.py", "origin", sys.executable):
-        ended = run("converter", zoo, "--name", "ir", "--mo", named)
-        assert (ended.returncode, ended.stderr) == (0, "")
-        assert "Skipping ir (no conversions defined)" in ended.stdout
+        output = printed_alone(run("converter", zoo, "--name", "ir", "--mo", named))
+        assert "Skipping ir (no conversions defined)" in output
         ended = run("converter", zoo, "--name", "ir,a", "--mo", named)
         assert ended.returncode == 1 and named in ended.stderr, ended.stderr
 
@@ -320,16 +269,15 @@ def test_a_model_that_is_published_as_ir_needs_no_model_optimizer(zoo):
 def test_a_model_optimizer_that_is_not_there_and_not_needed_is_a_marked_warning(convertible):
     missing = convertible / "mo"
     ended = run("converter", convertible, "--name", "net", "--mo", missing)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert ended.stderr == f"########## Warning: --mo {missing}: there is no such file\n"
 
 
 def test_the_quantizer_names_the_commands_that_make_the_ir_it_needs(tmp_path):
     name = "single-human-pose-estimation-0001"
     (tmp_path / "photos").mkdir()
-    ended = omz_tool("quantizer", "--name", name, "--dataset_dir", "photos", cwd=tmp_path)
-    assert ended.returncode == 1
-    assert ended.stderr.splitlines()[-1] == (
+    error = refusal(omz_tool("quantizer", "--name", name, "--dataset_dir", "photos", cwd=tmp_path))
+    assert error.splitlines()[-1] == (
         f"  hint: downloader.py --name {name} -o {tmp_path}, then converter.py --name {name} -d {tmp_path}"
     )
 
@@ -354,10 +302,19 @@ def test_the_hint_of_an_unknown_name_prints_all_names_that_were_searched(tmp_pat
 def test_additional_model_optimizer_arguments_are_applied(convertible):
     run("converter", convertible, "--name", "net", "--precisions", "FP32", "-o", "plain")
     arguments = ("--add_mo_arg=--mean_values=[1,2,3]", "--add-mo-arg=--silent")
-    ended = run(
-        "converter", convertible, "--name", "net", "--precisions", "FP32", "-o", "meant", *arguments
+    assert_quiet_success(
+        run(
+            "converter",
+            convertible,
+            "--name",
+            "net",
+            "--precisions",
+            "FP32",
+            "-o",
+            "meant",
+            *arguments,
+        )
     )
-    assert (ended.returncode, ended.stderr) == (0, "")
     plain, meant = (
         convertible / folder / "public/net/FP32/net.bin" for folder in ("plain", "meant")
     )
@@ -365,9 +322,8 @@ def test_additional_model_optimizer_arguments_are_applied(convertible):
     wrong = run("converter", convertible, "--name", "net", "--add_mo_arg=--mean_values=[1,2]")
     assert (wrong.returncode, wrong.stdout) == (1, "\nFAILED:\nnet\n")
     assert "Error: --add_mo_arg=--mean_values=[1,2]: gives 2 values for image" in wrong.stderr
-    refused = run("converter", convertible, "--name", "net", "--add_mo_arg=--nonsense")
-    assert refused.returncode == 1
-    assert "--add_mo_arg=--nonsense: posezoo does not support this argument" in refused.stderr
+    refused = refusal(run("converter", convertible, "--name", "net", "--add_mo_arg=--nonsense"))
+    assert "--add_mo_arg=--nonsense: posezoo does not support this argument" in refused
     nearly = run("converter", convertible, "--name", "net", "--add_mo_arg=--input_shapes=[1,3,4,6]")
     assert "did you mean --input_shape?" in nearly.stderr
 
@@ -384,18 +340,16 @@ def test_additional_arguments_reshape_transpose_and_cut_the_network(convertible)
         "--data_type=FP16",
     ]
     flags = [f"--add_mo_arg={argument}" for argument in arguments]
-    ended = run(
-        "converter", convertible, "--name", "net", "--precisions", "FP16", "-o", "ir", *flags
+    assert_quiet_success(
+        run("converter", convertible, "--name", "net", "--precisions", "FP16", "-o", "ir", *flags)
     )
-    assert (ended.returncode, ended.stderr) == (0, "")
     ir = import_openvino().Core().read_model(convertible / "ir/public/net/FP16/net.xml")
     assert list(ir.input("image").shape) == [1, 18, 24, 3]
     assert [port.any_name for port in ir.outputs] == ["pafs"]
-    other = run(
-        "converter", convertible, "--name", "net", "--precisions", "FP32", "-o", "ir", *flags
+    other = refusal(
+        run("converter", convertible, "--name", "net", "--precisions", "FP32", "-o", "ir", *flags)
     )
-    assert other.returncode == 1
-    assert "its arguments ask for FP16 alone" in other.stderr
+    assert "its arguments ask for FP16 alone" in other
 
 
 def test_another_input_size_leaves_the_output_shapes_open():
@@ -472,9 +426,8 @@ def test_the_info_dumper_says_what_input_info_says(tmp_path):
     arguments = ["--freeze_placeholder_with_value=phase_train->False", "--input_model=$dl_dir/a.pb"]
     yml = omz_yml(framework="tf", model_optimizer_args=arguments, input_info=declared)
     write_model(tmp_path / "models", "facenet", {**yml, "description": "Faces,\nin two lines.\n"})
-    ended = omz_tool("info_dumper", "--all", "--models_dir", tmp_path / "models")
-    assert ended.returncode == 0, ended.stderr
-    (fact,) = json.loads(ended.stdout)
+    output = printed(omz_tool("info_dumper", "--all", "--models_dir", tmp_path / "models"))
+    (fact,) = json.loads(output)
     shown = [{key: port[key] for key in ("name", "shape", "layout")} for port in fact["input_info"]]
     assert shown == [{"shape": [], "layout": "", **port} for port in declared]
     assert fact["description"] == "Faces,\nin two lines.\n"
@@ -490,7 +443,7 @@ def test_the_info_dumper_names_the_precisions_that_the_quantizer_makes(zoo):
 
 def test_the_verifier_reads_every_byte(zoo):
     run("downloader", zoo, "--name", "a,b", "-o", "out")
-    assert run("verifier", zoo, "--name", "a,b", "-o", "out").returncode == 0
+    assert_success(run("verifier", zoo, "--name", "a,b", "-o", "out"))
     (zoo / "out" / "public" / "a" / "a.tflite").write_bytes(bytes(1000))
     failed = run("verifier", zoo, "--name", "a,b", "-o", "out")
     assert failed.returncode == 1
@@ -510,11 +463,14 @@ def test_the_scripts_run_from_a_checkout_without_installation(tmp_path, name):
     shutil.copytree(Path(yaml.__file__).parent, libraries / "yaml")
     command = [sys.executable, "-S", str(TOOLS / f"{name}.py"), "--print_all"]
     environ = {**os.environ, "PYTHONPATH": str(libraries)}
-    ended = subprocess.run(
-        command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False
+    output = printed(
+        run_process(
+            command,
+            cwd=tmp_path,
+            env=environ,
+        )
     )
-    assert ended.returncode == 0, ended.stderr
-    assert "pose-detection-mediapipe" in ended.stdout.split()
+    assert "pose-detection-mediapipe" in output.split()
 
 
 def test_print_all_imports_nothing_heavy():
@@ -525,9 +481,7 @@ def test_print_all_imports_nothing_heavy():
     ]
     heavy = "{'requests', 'numpy', 'openvino', 'yaml', 'tqdm', 'subprocess'}"
     code = "\n".join(["import sys", *runs, f"print(*{heavy} & set(sys.modules), file=sys.stderr)"])
-    ended = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
-    )
+    ended = run_process([sys.executable, "-c", code], check=True)
     # Python 3.10's platform imports it.
     allowed = {"subprocess"} if sys.version_info < (3, 11) else set()
     assert set(ended.stderr.split()) <= allowed
@@ -540,12 +494,12 @@ def test_parallel_conversions_make_the_same_ir(mirror, tmp_path):
     fetched = omz_tool(
         "downloader", "--name", "blazepose-full", "-o", "dl", cwd=tmp_path, **environ
     )
-    assert fetched.returncode == 0, fetched.stderr
+    assert_success(fetched)
     made = {}
     for jobs in ("1", "2", "auto"):
         args = ("--name", ",".join(names), "-d", "dl", "-o", f"ir-{jobs}", "-j", jobs)
         ended = omz_tool("converter", *args, cwd=tmp_path)
-        assert ended.returncode == 0, ended.stderr
+        assert_success(ended)
         made[jobs] = {
             str(path.relative_to(tmp_path / f"ir-{jobs}")): path.read_bytes()
             for path in (tmp_path / f"ir-{jobs}").rglob("*")
@@ -560,8 +514,8 @@ def test_a_model_that_was_downloaded_in_one_precision_verifies(mirror, tmp_path)
     fetched = omz_tool(
         "downloader", *args, "--precisions", "FP16", cwd=tmp_path, POSEZOO_MIRROR=str(mirror)
     )
-    assert fetched.returncode == 0, fetched.stderr
-    assert omz_tool("verifier", *args, cwd=tmp_path).returncode == 0
+    assert_success(fetched)
+    assert_success(omz_tool("verifier", *args, cwd=tmp_path))
     (xml,) = tmp_path.rglob("*.xml")
     xml.write_bytes(bytes(xml.stat().st_size))
     ended = omz_tool("verifier", *args, cwd=tmp_path)
@@ -575,18 +529,13 @@ def test_a_model_that_was_downloaded_in_one_precision_verifies(mirror, tmp_path)
 @pytest.fixture
 def of_an_archive(tmp_path):
     """What Open Model Zoo's own downloader leaves of a model in an archive: the unpacked file."""
-    pytest.importorskip("openvino", reason="needs openvino")
+    needs("openvino")
     with zipfile.ZipFile(tmp_path / "net.zip", "w") as archive:
         archive.writestr("net.onnx", network("onnx"))
-    fields = {
-        "framework": "onnx",
-        "files": [declared_file(tmp_path / "net.zip")],
-        "postprocessing": [{"$type": "unpack_archive", "format": "zip", "file": "net.zip"}],
-        "checkpoint": "net.onnx",
-        "inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}],
-        "outputs": None,
-    }
-    write_model(tmp_path / "models", "net", model_yml(**fields))
+    steps = [{"$type": "unpack_archive", "format": "zip", "file": "net.zip"}]
+    file = declared_file(tmp_path / "net.zip")
+    declared = onnx_yml(file, postprocessing=steps, checkpoint="net.onnx")
+    write_model(tmp_path / "models", "net", declared)
     folder = tmp_path / "public" / "net"
     folder.mkdir(parents=True)
     (folder / "net.onnx").write_bytes(network("onnx"))
@@ -595,7 +544,7 @@ def of_an_archive(tmp_path):
 
 def test_a_folder_whose_archive_another_program_removed_is_converted(of_an_archive):
     ended = run("converter", of_an_archive, "--name", "net", "--precisions", "FP16")
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert (of_an_archive / "public" / "net" / "FP16" / "net.xml").is_file()
     assert "net.zip was unpacked and removed by another program" in ended.stdout + ended.stderr
 

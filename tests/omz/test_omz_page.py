@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import shlex
-from pathlib import Path
 
 import pytest
 
-_SPEC = importlib.util.spec_from_file_location(
-    "omz_page", Path(__file__).parents[2] / "docs" / "omz_page.py"
-)
+from fakes.checkout import ROOT
+
+_SPEC = importlib.util.spec_from_file_location("omz_page", ROOT / "docs" / "omz_page.py")
 omz_page = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(omz_page)
 

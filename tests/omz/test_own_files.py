@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 
+from fakes import graphs
 from fakes.caffe import CaffeNet, squeeze_net, write_layer
 from fakes.darknet import DarknetNet, yolo_v4
 from fakes.network import network
@@ -129,15 +130,9 @@ def test_the_size_that_a_network_of_openpose_gets_at_run_time_is_given(folder, c
 
 def write_graph(nodes, kind=onnx.TensorProto.FLOAT, shape=(1, 3, 32, 48), **constants):
     """net.onnx, whose nodes lead from the tensor image to out."""
-    ports = [
-        onnx.helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, shape),
-        onnx.helper.make_tensor_value_info("out", kind, None),
-    ]
-    weights = [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()]
-    graph = onnx.helper.make_graph(nodes, "net", ports[:1], ports[1:], weights)
-    opsets = [onnx.helper.make_opsetid("", 17)]
-    model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
-    Path("net.onnx").write_bytes(model.SerializeToString())
+    ports = ("image", graphs.FLOAT, shape), ("out", kind, None)
+    content = graphs.written("net", nodes, ports[:1], ports[1:], constants, opset=17)
+    Path("net.onnx").write_bytes(content)
 
 
 def test_an_ir_that_is_far_off_is_not_written_where_roundings_are_not_the_cause(folder, capfd):
@@ -270,15 +265,10 @@ def test_a_layer_that_opencv_cannot_run_is_not_compared_with_it(folder, capfd):
 
 
 def write_random(name, nodes):
-    helper = onnx.helper
-    ports = [helper.make_tensor_value_info(port, onnx.TensorProto.FLOAT, [1, 64]) for port in "xy"]
-    ports[1].type.tensor_type.ClearField("shape")
-    half = onnx.numpy_helper.from_array(np.float32(0.5), "half")
-    small = onnx.numpy_helper.from_array(np.float32(1e-6), "small")
-    yes = onnx.numpy_helper.from_array(np.array(True), "yes")
-    graph = helper.make_graph(nodes, "g", ports[:1], ports[1:], [half, small, yes])
-    opsets = [helper.make_opsetid("", 15)]
-    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), name)
+    ports = ("x", graphs.FLOAT, [1, 64]), ("y", graphs.FLOAT, None)
+    constants = {"half": np.float32(0.5), "small": np.float32(1e-6), "yes": True}
+    content = graphs.written("g", nodes, ports[:1], ports[1:], constants, opset=15)
+    Path(name).write_bytes(content)
 
 
 node = onnx.helper.make_node

@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import importlib.util
 import os
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.command import Ended, assert_success
 from fakes.fence import online
 from fakes.server import Server
 from fakes.soak import soak
@@ -216,7 +216,7 @@ def test_the_page_states_what_the_lines_did():
     assert not [words for words in stated if words not in page]
 
 
-def run_script(zoos: Zoos, folder: Path, script: str) -> subprocess.CompletedProcess[str]:
+def run_script(zoos: Zoos, folder: Path, script: str) -> Ended:
     """Run a script in an empty folder, with the stand-in's commands on PATH."""
     folder.mkdir(exist_ok=True)
     return zoos.ours("all", {}).run(script, folder)
@@ -239,7 +239,7 @@ def test_dl_streamers_script_gets_a_model(zoos, tmp_path):
         tmp_path / "here",
         f"set -e; python3 -m pip show -qq openvino-dev; mkdir -p models && {download} && {convert}",
     )
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert (tmp_path / "here/models/intel" / model / f"FP32/{model}.xml").is_file()
 
 
@@ -258,7 +258,7 @@ def test_scenescapes_script_links_its_default_models(zoos, tmp_path):
             f"; mkdir models/ovms/{model}; ln -s ../../intel/{model}/FP32 models/ovms/{model}/1"
         )
     ended = run_script(zoos, tmp_path / "here", script)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     for model in models:
         assert (tmp_path / f"here/models/ovms/{model}/1/{model}.xml").is_file()
 
@@ -273,7 +273,7 @@ def test_the_plugin_of_edge_ai_libraries_moves_what_it_gets(model, zoos, tmp_pat
     convert = convert.replace(" --mo bin/mo", ' ${mo:+--mo "$mo"}')
     script = f"set -e; mo=$(command -v mo || :); {download}; {convert}; mkdir target; mv work/*/{model}/* target"
     ended = run_script(zoos, tmp_path / "here", script)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert {"FP16", "FP32"} <= {path.name for path in (tmp_path / "here/target").iterdir()}
 
 
@@ -283,7 +283,7 @@ def test_model_servers_makefile_gets_a_model_with_a_version(zoos, tmp_path):
     lines = lines_of("openvinotoolkit/model_server", "Makefile")
     script = f"set -e; mkdir models; {'; '.join(lines)}; mv {folder}/FP32 {folder}/1"
     ended = run_script(zoos, tmp_path / "here", script)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert {"resnet-50-tf.xml", "resnet-50-tf.bin"} <= {
         path.name for path in (tmp_path / "here" / folder / "1").iterdir()
     }

@@ -12,7 +12,6 @@ import io
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -23,10 +22,11 @@ import pytest
 import yaml
 
 from fakes import fence
-from fakes.command import posezoo_process
+from fakes.command import Ended, assert_quiet_success, assert_success, posezoo_process, run_process
 from fakes.pages import ROOT
 from fakes.server import Server
 from fakes.soak import soak
+from fakes.when_used import needs
 from omz.replay_zoo import GeneratedZoo
 from posezoo import networks
 from posezoo.core.download.options import DownloadOptions
@@ -96,20 +96,17 @@ class Service:
                 "UV_PROJECT_ENVIRONMENT": str(folder / environment),
             }
             ended = self.run(find_uv(), "--quiet", *command, **self.of_uv, **places)
-            assert ended.returncode == 0, ended.stderr
+            assert_success(ended)
 
-    def run(self, *command: object, **environ: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+    def run(self, *command: object, **environ: str) -> Ended:
+        return run_process(
             [*map(str, command)],
             cwd=self.folder / self.project,
             env=self.environ | environ,
-            capture_output=True,
-            text=True,
             timeout=300,
-            check=False,
         )
 
-    def get(self, name: str, *, work: Path) -> subprocess.CompletedProcess[str]:
+    def get(self, name: str, *, work: Path) -> Ended:
         """The service's commands for a model; the result of the first that fails, else of the last."""
         folder = self.bin
         environ = {"PATH": f"{folder}{os.pathsep}{self.environ['PATH']}"}
@@ -155,7 +152,7 @@ def find_python(version: str = PYTHON) -> Path | None:
 
 def write_weights(name: str, zoo: Path, server: Server) -> None:
     """Serve and declare a checkpoint that fits the network of a model, in place of generated text."""
-    torch = pytest.importorskip("torch", reason="needs torch")
+    torch = needs("torch")
     spec = with_declared_network(Registry([zoo]).find(name))
     stream = io.BytesIO()
     torch.save(networks.build_network(spec.network.name).state_dict(), stream)
@@ -190,8 +187,9 @@ def service(tmp_path_factory) -> Iterator[Service]:
             write_weights(name, zoo, server)
         generated.write(ROOT / "models", folder / "ours", INTEL, names=INTEL)
         wheels = folder / "wheels"
-        written = posezoo_process("shims", "--wheel", wheels, XDG_CACHE_HOME=str(folder / "cache"))
-        assert (written.returncode, written.stderr) == (0, "")
+        assert_quiet_success(
+            posezoo_process("shims", "--wheel", wheels, XDG_CACHE_HOME=str(folder / "cache"))
+        )
         shutil.rmtree(folder / "cache")
         *extra, default = settings.indexes
         of_uv = {
@@ -237,7 +235,7 @@ def test_uv_takes_the_stand_in_and_makes_no_pip(service):
     (packages,) = (service.folder / "opt" / ".venv-omz").glob("lib/python3.12/site-packages")
     assert not (packages / "pip").exists()
     commands = service.bin
-    assert service.run(commands / "omz_downloader", "--help").returncode == 0
+    assert_success(service.run(commands / "omz_downloader", "--help"))
     listed = service.run(commands / "omz_downloader", "--print_all")
     assert len(listed.stdout.split()) == 248
     assert service.left_over() == []
@@ -247,7 +245,7 @@ def test_uv_takes_the_stand_in_and_makes_no_pip(service):
 def test_a_model_comes_to_its_place(service, tmp_path, name):
     ended = service.get(name, work=tmp_path)
     warnings = ended.stderr.splitlines()
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert all("not compared with its original" in line for line in warnings), ended.stderr
     assert len(warnings) == (name == CONVERTED)
     irs = service.move(name, work=tmp_path)
@@ -257,15 +255,14 @@ def test_a_model_comes_to_its_place(service, tmp_path, name):
 
 
 def test_the_parts_of_a_composite_come_in_its_folder(service, tmp_path):
-    ended = service.get(COMPOSITE, work=tmp_path)
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert_quiet_success(service.get(COMPOSITE, work=tmp_path))
     parts = {f"{COMPOSITE}-{part}" for part in ("decoder", "encoder")}
     assert service.move(COMPOSITE, work=tmp_path) >= {f"{part}/FP16/{part}.xml" for part in parts}
 
 
 def test_a_part_alone_lies_in_the_folder_of_its_composite(service, tmp_path):
     part = f"{COMPOSITE}-decoder"
-    assert service.get(part, work=tmp_path).returncode == 0
+    assert_success(service.get(part, work=tmp_path))
     assert [path.name for path in (tmp_path / "intel" / COMPOSITE).iterdir()] == [part]
     assert (tmp_path / "intel" / COMPOSITE / part / "FP32" / f"{part}.xml").is_file()
 
@@ -273,8 +270,7 @@ def test_a_part_alone_lies_in_the_folder_of_its_composite(service, tmp_path):
 # Its environment takes PyTorch from the index.
 @pytest.mark.parametrize("name", [soak(name) for name in OF_PYTORCH])
 def test_a_model_of_pytorch_comes_to_its_place(service_with_torch, tmp_path, name):
-    ended = service_with_torch.get(name, work=tmp_path)
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert_quiet_success(service_with_torch.get(name, work=tmp_path))
     irs = service_with_torch.move(name, work=tmp_path)
     assert {f"FP16/{name}.xml", f"FP32/{name}.xml"} <= irs
     assert service_with_torch.left_over() == []

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import os
 import re
-import subprocess
 import sys
 import sysconfig
 import zipfile
@@ -17,7 +16,17 @@ import pytest
 from packaging.specifiers import SpecifierSet
 from packaging.utils import parse_wheel_filename
 
-from fakes.command import posezoo, posezoo_process
+from fakes.command import (
+    Ended,
+    assert_quiet_success,
+    assert_success,
+    misuse_alone,
+    posezoo,
+    posezoo_process,
+    printed,
+    printed_alone,
+    run_process,
+)
 from fakes.fence import ONLINE
 from fakes.network import network
 from fakes.server import Server
@@ -31,14 +40,11 @@ POSEZOO = f"posezoo-{VERSION}-py3-none-any.whl"
 NOT_HERE = "is not in posezoo's stand-in for openvino-dev: "
 
 
-def run(*command: object, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+def run(*command: object, **environ: str) -> Ended:
+    return run_process(
         [*map(str, command)],
         env={**os.environ, **environ},
-        capture_output=True,
-        text=True,
         timeout=HANG_S * 10,
-        check=False,
     )
 
 
@@ -53,14 +59,13 @@ def cache(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def wheels(cache, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("wheels") / "new"
-    written = posezoo("shims", "--wheel", folder, XDG_CACHE_HOME=str(cache))
-    assert (written.returncode, written.stderr) == (0, "")
-    assert written.stdout.splitlines()[:2] == [str(folder / POSEZOO), str(folder / STAND_IN)]
+    written = printed_alone(posezoo("shims", "--wheel", folder, XDG_CACHE_HOME=str(cache)))
+    assert written.splitlines()[:2] == [str(folder / POSEZOO), str(folder / STAND_IN)]
     install = 'pip install "openvino-dev==2024.6.0"'
-    lines = [line for line in written.stdout.splitlines() if line.endswith(install)]
+    lines = [line for line in written.splitlines() if line.endswith(install)]
     assert lines  # on Windows, one a shell
     assert all("PIP_FIND_LINKS=" in line and str(folder) in line for line in lines)
-    assert "never publish" in written.stdout
+    assert "never publish" in written
     assert {path.name for path in folder.glob("[!.]*")} == {POSEZOO, STAND_IN}
     return folder
 
@@ -72,7 +77,7 @@ def installed(wheels, tmp_path_factory) -> dict[str, str]:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--prefix", prefix]
     pip.append("--no-compile")  # a test imports few of the modules
     ended = run(*pip, "openvino-dev[onnx]==2024.6.0", PIP_FIND_LINKS=str(wheels), HOME=str(prefix))
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     places = sysconfig.get_paths(vars={"base": str(prefix), "platbase": str(prefix)})
     return {
         "PATH": f"{places['scripts']}{os.pathsep}{os.environ['PATH']}",
@@ -89,7 +94,7 @@ def members_of(wheel: Path) -> dict[str, str]:
 @pytest.mark.slow
 def test_writing_them_again_gives_the_same_bytes(wheels, cache, tmp_path):
     again = posezoo_process("shims", "--wheel", tmp_path, XDG_CACHE_HOME=str(cache))
-    assert again.returncode == 0
+    assert_success(again)
     for name in (POSEZOO, STAND_IN):
         assert (tmp_path / name).read_bytes() == (wheels / name).read_bytes()
 
@@ -170,8 +175,8 @@ def test_pip_prefers_it_to_the_real_one_of_the_index(wheels, tmp_path, monkeypat
     ]
     with Server() as server:
         monkeypatch.setenv("PIP_INDEX_URL", serve_index(server, real))
-        assert run(*pip, "-d", tmp_path / "without").returncode == 0
-        assert run(*pip, "-d", tmp_path / "with", PIP_FIND_LINKS=str(wheels)).returncode == 0
+        assert_success(run(*pip, "-d", tmp_path / "without"))
+        assert_success(run(*pip, "-d", tmp_path / "with", PIP_FIND_LINKS=str(wheels)))
     assert [path.name for path in (tmp_path / "without").iterdir()] == [real.name]
     assert [path.name for path in (tmp_path / "with").iterdir()] == [STAND_IN]
 
@@ -189,7 +194,7 @@ def test_blanks_in_the_folder_are_written_as_pip_reads_them(tmp_path):
         "--no-deps",
         "openvino-dev==2024.6.0",
     ]
-    assert run(*pip, "-d", tmp_path, PIP_FIND_LINKS=value).returncode == 0
+    assert_success(run(*pip, "-d", tmp_path, PIP_FIND_LINKS=value))
     assert (tmp_path / STAND_IN).is_file()
 
 
@@ -203,7 +208,7 @@ def test_a_script_finds_the_package_and_its_commands(installed):
         own = run(command, "--print_all", "--registry", "posezoo", **installed)
         assert "pose-detection-mediapipe" in own.stdout.split()
     for command in ("omz_downloader", "omz_converter", "omz_quantizer", "mo"):
-        assert run(command, "--help", **installed).returncode == 0
+        assert_success(run(command, "--help", **installed))
         assert run(command, "--no_such_flag", **installed).returncode == 2
 
 
@@ -221,9 +226,8 @@ try:
 except SystemExit as ended:
     print(ended.code)
 """
-    ended = run(sys.executable, "-c", code, **installed)
-    assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.endswith(
+    output = printed(run(sys.executable, "-c", code, **installed))
+    assert output.endswith(
         "Skipping person-detection-retail-0013 (no conversions defined)\n\nof-omz\n1\n"
     )
     module = ("-m", "omz_tools.omz_downloader", "--print_all")
@@ -255,7 +259,7 @@ print([port.any_name for port in Core().read_model(sys.argv[2]).outputs])
         "b",
     )
     ended = run(sys.executable, *line, **installed)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert (tmp_path / "b.xml").is_file()
 
 
@@ -276,8 +280,7 @@ assert opset13 is openvino.opset13
 assert Manager is openvino.passes.Manager
 assert Core is openvino.Core
 """
-    ended = run(sys.executable, "-c", code, **installed)
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert_quiet_success(run(sys.executable, "-c", code, **installed))
 
 
 def test_an_openvino_that_still_has_the_old_name_keeps_it(wheels, tmp_path):
@@ -300,10 +303,9 @@ def test_an_openvino_that_still_has_the_old_name_keeps_it(wheels, tmp_path):
     "command", ["accuracy_check", "convert_annotation", "omz_data_downloader", "pot"]
 )
 def test_a_command_without_successor_says_in_one_line_what_to_use(installed, command):
-    ended = run(command, "--help", **installed)
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr.startswith(f"{command} {NOT_HERE}")
-    assert len(ended.stderr.splitlines()) == 1
+    error = misuse_alone(run(command, "--help", **installed))
+    assert error.startswith(f"{command} {NOT_HERE}")
+    assert len(error.splitlines()) == 1
 
 
 def test_importing_its_packages_says_in_one_line_what_to_use(installed):
@@ -325,9 +327,8 @@ for line in sys.argv[1:]:
     except ImportError as error:
         print(error)
 """
-    ended = run(sys.executable, "-c", code, *imports, **installed)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    for line, told in zip(imports, ended.stdout.splitlines(), strict=True):
+    output = printed_alone(run(sys.executable, "-c", code, *imports, **installed))
+    for line, told in zip(imports, output.splitlines(), strict=True):
         package = line.split()[1].removesuffix(".omz_downloader")
         assert told.startswith(f"{package} {NOT_HERE}")
         assert imports[line] in told
@@ -336,7 +337,7 @@ for line in sys.argv[1:]:
 def test_the_package_openvino_still_works_beside_it(installed):
     pytest.importorskip("openvino")
     code = "import openvino, openvino.tools.ovc, openvino.tools.benchmark; openvino.Core"
-    assert run(sys.executable, "-c", code, **installed).returncode == 0
+    assert_success(run(sys.executable, "-c", code, **installed))
 
 
 @pytest.mark.slow
@@ -353,17 +354,14 @@ def test_a_fresh_environment_installs_it_from_the_users_index_and_converts(
     python, commands = tmp_path / "env/bin/python", tmp_path / "env" / "bin"
 
     def succeed(*command: object) -> str:
-        ended = subprocess.run(
-            [*map(str, command)],
-            env=user,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=900,
-            check=False,
+        return printed(
+            run_process(
+                [*map(str, command)],
+                env=user,
+                cwd=tmp_path,
+                timeout=900,
+            )
         )
-        assert ended.returncode == 0, f"{command}: {ended.stdout}{ended.stderr}"
-        return ended.stdout
 
     succeed(sys.executable, "-m", "venv", tmp_path / "env")
     try:

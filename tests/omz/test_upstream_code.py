@@ -21,10 +21,12 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
-from fakes.command import omz_tool, posezoo_process
+from fakes.checkout import ROOT
+from fakes.command import assert_success, omz_tool, posezoo_process, printed, refusal, run_process
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.sandbox import needs_sandbox
 from fakes.waiting import HANG_S, wait_until
+from fakes.when_used import needs
 from fakes.zoo import declared_file, omz_yml, write_model
 from posezoo.core.errors import ConversionError
 from posezoo.core.ir.openvino_import import import_openvino
@@ -32,8 +34,6 @@ from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
 from posezoo.omz import sandbox, upstream_code, upstream_job
 from posezoo.omz.upstream_code import describe_run, run_upstream_code
-
-ROOT = Path(__file__).resolve().parents[2]
 
 #: What a tame pre-convert.py does: it copies the network from the one folder into the other.
 COPIES = """
@@ -103,16 +103,15 @@ def asked_again():
 
 def test_without_consent_nothing_runs_and_the_flag_is_named(tmp_path):
     zoo_of(tmp_path, "open('/tmp/it-ran', 'w')")
-    ended = converter(tmp_path)
-    assert ended.returncode == 1
-    assert "(upstream-code, pre-convert)" in ended.stderr
-    assert "--allow_upstream_code" in ended.stderr
+    error = refusal(converter(tmp_path))
+    assert "(upstream-code, pre-convert)" in error
+    assert "--allow_upstream_code" in error
 
 
 @needs_sandbox
 def test_with_consent_the_code_is_announced_and_run_and_its_file_is_converted(tmp_path):
     ended = converter(zoo_of(tmp_path), "--allow_upstream_code", "--precisions", "FP32")
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert "runs code that comes with the model" in ended.stderr
     assert "models/public/net/pre-convert.py" in ended.stderr
     assert "the sandbox restricts that code: " in ended.stderr
@@ -140,23 +139,23 @@ def test_a_strict_lock_without_the_ir_refuses_it_before_any_code_runs(tmp_path, 
         "-o",
         tmp_path / "out",
     )
-    assert posezoo_process("lock", "net", "--lock", lock, *places).returncode == 0
-    ended = converter(tmp_path, "--allow_upstream_code", "--locked", "--lock", lock, *force)
-    assert ended.returncode == 1
-    assert "net: FP16/net.xml is not in " in ended.stderr
-    assert "runs code" not in ended.stderr
-    assert converter(tmp_path, "--allow_upstream_code").returncode == 0
-    assert posezoo_process("lock", "net", "--lock", lock, *places).returncode == 0
+    assert_success(posezoo_process("lock", "net", "--lock", lock, *places))
+    error = refusal(
+        converter(tmp_path, "--allow_upstream_code", "--locked", "--lock", lock, *force)
+    )
+    assert "net: FP16/net.xml is not in " in error
+    assert "runs code" not in error
+    assert_success(converter(tmp_path, "--allow_upstream_code"))
+    assert_success(posezoo_process("lock", "net", "--lock", lock, *places))
     known = converter(tmp_path, "--allow_upstream_code", "--locked", "--lock", lock, "--force")
-    assert known.returncode == 0, known.stderr
+    assert_success(known)
     assert "runs code" in known.stderr
 
 
 @needs_sandbox
 def test_a_dry_run_runs_nothing(tmp_path):
-    ended = converter(zoo_of(tmp_path), "--allow_upstream_code", "--dry_run")
-    assert ended.returncode == 0, ended.stderr
-    assert "(DRY RUN) Converting net to IR (FP32)" in ended.stdout
+    output = printed(converter(zoo_of(tmp_path), "--allow_upstream_code", "--dry_run"))
+    assert "(DRY RUN) Converting net to IR (FP32)" in output
     assert not (tmp_path / "out").exists()
 
 
@@ -757,11 +756,10 @@ def test_without_the_sandbox_nothing_runs_and_the_reason_is_named(
     if bwrap:
         (programs / "bwrap").write_text(f"#!/bin/sh\n{bwrap}\n")
         (programs / "bwrap").chmod(0o755)
-    ended = converter(tmp_path, "--allow_upstream_code", PATH=str(programs))
-    assert ended.returncode == 1
-    assert f"(upstream-code, sandbox): its code runs only in a sandbox: {reason}" in ended.stderr
-    assert "install bubblewrap" in ended.stderr
-    assert "runs code" not in ended.stderr
+    error = refusal(converter(tmp_path, "--allow_upstream_code", PATH=str(programs)))
+    assert f"(upstream-code, sandbox): its code runs only in a sandbox: {reason}" in error
+    assert "install bubblewrap" in error
+    assert "runs code" not in error
     assert not (tmp_path / "out").exists()
 
 
@@ -820,7 +818,7 @@ EXPORT = [
 
 
 def pytorch_zoo(folder: Path, export: list[str], weights: object = None) -> Path:
-    torch = pytest.importorskip("torch", reason="needs torch")
+    torch = needs("torch")
     downloads = folder / "downloads" / "public" / "net"
     downloads.mkdir(parents=True)
     (downloads / "net_module.py").write_text(MODULE)
@@ -850,7 +848,7 @@ def test_a_pytorch_model_of_a_foreign_zoo_is_exported_and_converted(tmp_path):
     ended = converter(
         pytorch_zoo(tmp_path, EXPORT), "--allow_upstream_code", "--precisions", "FP32"
     )
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert "'Net' of the module 'net_module' in $dl_dir" in ended.stderr
     ir = (
         import_openvino()
@@ -871,9 +869,8 @@ def test_a_pytorch_model_of_a_foreign_zoo_is_exported_and_converted(tmp_path):
 @needs_sandbox
 def test_a_parameter_that_is_not_a_literal_is_not_evaluated(tmp_path):
     export = [*EXPORT, "--model-param=name=open('/tmp/x','w')"]
-    ended = converter(pytorch_zoo(tmp_path, export), "--allow_upstream_code")
-    assert ended.returncode == 1
-    assert "is not a literal" in ended.stderr
+    error = refusal(converter(pytorch_zoo(tmp_path, export), "--allow_upstream_code"))
+    assert "is not a literal" in error
 
 
 class Evil:
@@ -884,9 +881,8 @@ class Evil:
 @pytest.mark.slow
 @needs_sandbox
 def test_weights_that_are_code_are_refused(tmp_path):
-    ended = converter(pytorch_zoo(tmp_path, EXPORT, Evil()), "--allow_upstream_code")
-    assert ended.returncode == 1
-    assert "UnpicklingError: Weights only load failed" in ended.stderr
+    error = refusal(converter(pytorch_zoo(tmp_path, EXPORT, Evil()), "--allow_upstream_code"))
+    assert "UnpicklingError: Weights only load failed" in error
     assert not Path("/tmp/posezoo-evil").exists()
 
 
@@ -901,14 +897,12 @@ def test_on_another_system_nothing_runs_and_the_way_out_is_named(tmp_path):
     """On an imitated Windows; it never ran there."""
     zoo_of(tmp_path, "open(sys.argv[2] + '/it-ran', 'w')")
     script = ROOT / "tools" / "downloader" / "converter.py"
-    ended = subprocess.run(
+    error = refusal(run_process(
         [sys.executable, script, "--name", "net", "--allow_upstream_code", "--models_dir", "models",
          "-d", "downloads", "-o", "out"],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT / "tests" / "foreign")},
-        capture_output=True, text=True, timeout=HANG_S, check=False,
-    )  # fmt: skip
-    assert ended.returncode == 1
-    assert "bubblewrap exists only for Linux" in ended.stderr
-    assert "use Linux, such as in WSL" in ended.stderr
-    assert "Traceback" not in ended.stderr
+        ))  # fmt: skip
+    assert "bubblewrap exists only for Linux" in error
+    assert "use Linux, such as in WSL" in error
+    assert "Traceback" not in error
     assert not [*tmp_path.rglob("it-ran")]

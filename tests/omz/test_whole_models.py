@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import posezoo, printed
 from fakes.processor import HAS_VNNI
 from fakes.region_networks import (
     NETWORKS,
@@ -24,6 +24,7 @@ from fakes.region_networks import (
     yolo_network,
 )
 from fakes.soak import soak
+from fakes.when_used import needs
 
 pytestmark = pytest.mark.slow
 
@@ -119,7 +120,7 @@ ALIKE = (
     "name", [soak(name) if name in ALIKE else name for name in (*BOXES, *CLASSES)]
 )
 def test_a_named_model_works_with_every_verb(name, shared, pictures, tmp_path):
-    pytest.importorskip("nncf", reason="needs nncf")
+    needs("nncf")
     is_detector = name in BOXES
     task = "detection" if is_detector else "classification"
     if name == "resnet-50-tf" and not HAS_VNNI:  # its INT8 finds other classes
@@ -130,9 +131,7 @@ def test_a_named_model_works_with_every_verb(name, shared, pictures, tmp_path):
 
     def call(*words):
         taken = flags[:2] if words[0] == "card" else flags  # it needs no weights
-        done = posezoo(*words, *taken)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        return printed(posezoo(*words, *taken))
 
     call("run", name, "--input", pictures, "--output", tmp_path / "run")
     images = json.loads((tmp_path / "run" / "poses.json").read_text())["images"]

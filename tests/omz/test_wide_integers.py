@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
-from fakes.command import posezoo
+from fakes import graphs
+from fakes.command import assert_success, posezoo, refusal
+from fakes.when_used import needs
 
 LARGEST = np.iinfo(np.int64).max
 TO_INTEGERS = helper.make_node("Cast", ["x"], ["i"], to=TensorProto.INT64)
@@ -65,25 +66,19 @@ HARMFUL = {
 
 
 def translate(folder, nodes, constants):
-    pytest.importorskip("onnxruntime", reason="needs onnxruntime")
+    needs("onnxruntime")
     is_integer = nodes[-1].op_type == "Add"
     kind = TensorProto.INT64 if is_integer else TensorProto.FLOAT
-    graph = helper.make_graph(
-        nodes,
-        "net",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 8, 8])],
-        [helper.make_tensor_value_info("y", kind, None)],
-        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
-    )
-    opset = [helper.make_opsetid("", 17)]
-    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), folder / "net.onnx")
+    ports = ("x", TensorProto.FLOAT, [1, 3, 8, 8]), ("y", kind, None)
+    content = graphs.written("net", nodes, ports[:1], ports[1:], constants, opset=17)
+    (folder / "net.onnx").write_bytes(content)
     return posezoo("convert", "net.onnx", "-o", "net.xml", "--mean_values", "0", cwd=folder)
 
 
 @pytest.mark.parametrize("kind", HARMLESS)
 def test_a_large_constant_that_changes_no_result_is_no_matter(tmp_path, kind):
     ended = translate(tmp_path, *HARMLESS[kind])
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert "self-check passed" in ended.stderr
     assert "warning" not in ended.stderr and "32 bits" not in ended.stderr
 
@@ -91,8 +86,7 @@ def test_a_large_constant_that_changes_no_result_is_no_matter(tmp_path, kind):
 @pytest.mark.parametrize("kind", HARMFUL)
 def test_a_result_that_needs_more_bits_is_refused_with_the_name_of_its_operation(tmp_path, kind):
     nodes, constants, name = HARMFUL[kind]
-    ended = translate(tmp_path, nodes, constants)
-    assert ended.returncode == 1
-    assert f"{name} has the integer " in ended.stderr
-    assert "OpenVINO computes integers in 32 bits" in ended.stderr
+    error = refusal(translate(tmp_path, nodes, constants))
+    assert f"{name} has the integer " in error
+    assert "OpenVINO computes integers in 32 bits" in error
     assert not (tmp_path / "net.xml").exists()

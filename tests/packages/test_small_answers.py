@@ -8,11 +8,11 @@ import re
 import time
 import tracemalloc
 import zlib
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from fakes.checkout import ROOT
 from fakes.npm import DOCUMENT, PACKAGE, VERSION
 from fakes.waiting import HANG_S
 from posezoo.core.declarations.model import SourceFile
@@ -26,7 +26,7 @@ from posezoo.packages.npm_package import NpmClient
 from posezoo.packages.python_package import check_wheel
 from posezoo.packages.small_answers import join_pieces, read_small
 
-SOURCE = Path(__file__).resolve().parents[2] / "src" / "posezoo"
+SOURCE = ROOT / "src" / "posezoo"
 MIB = 1 << 20
 
 

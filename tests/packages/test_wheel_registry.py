@@ -14,7 +14,7 @@ import pytest
 import posezoo
 from fakes.server import Server
 from fakes.wheels import make_wheel, member_of, serve_index
-from fakes.zoo import as_yaml, declared_file, omz_yml
+from fakes.zoo import as_yaml, declared_file, omz_yml, write_model
 from posezoo.cli import main as command_line
 from posezoo.core import features
 from posezoo.core.declarations.model import Digest
@@ -173,12 +173,6 @@ def test_a_wheel_is_read_once_and_then_not_needed(wheels, run, tmp_path):
     assert left_in_cache() == ["omz"]
 
 
-def test_each_reading_names_the_folder_of_the_models(wheels):
-    root = named_registry_root("omz")
-    assert read_wheel_registry("omz", DownloadOptions(None)) == root
-    assert read_wheel_registry("omz", DownloadOptions(None)) == root
-
-
 def test_the_models_reach_the_disk_before_their_folder_gets_its_name(wheels, run, monkeypatch):
     root = named_registry_root("omz")
     synced_early = set()
@@ -286,8 +280,9 @@ def test_a_model_that_left_since_comes_from_an_older_release(wheels, run):
     ]
 
 
-def test_posezoos_own_model_is_used_for_a_name_that_both_have(wheels, run):
-    _, out, error = run(info_dumper.main, "--name", SHARED)
+@pytest.mark.parametrize("release", [{}, {"release": "omz"}], ids=["script", "stand-in"])
+def test_posezoos_own_model_is_used_for_a_name_that_both_have(wheels, run, release):
+    _, out, error = run(partial(info_dumper.main, **release), "--name", SHARED)
     assert str(open_registry().entries[SHARED].path) == json.loads(out)[0]["model_config"]
     assert (error, left_in_cache()) == ("", [])
 
@@ -337,11 +332,16 @@ def test_the_stand_in_of_2021_4_prints_the_parts_of_composites(wheels, run, monk
     assert names(run(tool, "--all")[1]) == {SHARED, "newer", "part"}
 
 
-@pytest.mark.parametrize("flags", [["--models_dir", "own/models"], ["--registry", "posezoo"]])
-def test_the_stand_in_lists_the_registry_that_the_user_names(flags, wheels, run, tmp_path, files):
-    path = tmp_path / "own/models/public/mine/model.yml"
-    path.parent.mkdir(parents=True)
-    path.write_text(as_yaml(omz_yml(files=[declared_file(files / "newer.onnx")])))
+@pytest.fixture(params=[["--models_dir", "own/models"], ["--registry", "posezoo"]])
+def flags(request, tmp_path, files):
+    """The flags of a registry: the user's own one, which has one model, or posezoo's."""
+    write_model(
+        tmp_path / "own/models", "mine", omz_yml(files=[declared_file(files / "newer.onnx")])
+    )
+    return request.param
+
+
+def test_the_stand_in_lists_the_registry_that_the_user_names(flags, wheels, run):
     shown = run(as_stand_in(downloader.main), "--print_all", *flags)[1].split()
     assert set(shown) == (OWN if "posezoo" in flags else {"mine"})
 
@@ -353,12 +353,6 @@ def test_the_stand_in_fails_if_open_model_zoos_models_cannot_be_read(wheels, run
         assert (code, out) == (1, "")
         assert error.startswith("########## Error: the registry omz cannot be read: ")
         assert error.endswith("; --registry posezoo has posezoo's own models alone\n")
-
-
-def test_a_name_in_the_stand_in_needs_no_network_if_posezoo_has_the_model(wheels, run):
-    _, out, error = run(as_stand_in(info_dumper.main), "--name", SHARED)
-    assert str(open_registry().entries[SHARED].path) == json.loads(out)[0]["model_config"]
-    assert (error, left_in_cache()) == ("", [])
 
 
 def test_a_model_of_the_release_is_no_surprise_in_the_stand_in(wheels, run):
@@ -389,11 +383,7 @@ def test_a_glob_that_only_an_older_release_answers_takes_its_models(wheels, run)
     assert "taken from" not in error
 
 
-@pytest.mark.parametrize("flags", [["--models_dir", "own/models"], ["--registry", "posezoo"]])
-def test_a_user_who_names_the_registry_gets_no_other(flags, wheels, run, tmp_path, files):
-    path = tmp_path / "own/models/public/mine/model.yml"
-    path.parent.mkdir(parents=True)
-    path.write_text(as_yaml(omz_yml(files=[declared_file(files / "newer.onnx")])))
+def test_a_user_who_names_the_registry_gets_no_other(flags, wheels, run):
     code, _, error = run(downloader.main, "--name", "newer", *flags)
     assert (code, error.splitlines()[0]) == (1, 'No matching models: "newer"')
     assert left_in_cache() == []
@@ -441,19 +431,6 @@ def test_an_index_without_the_wheel_is_one_line(wheels, run):
     wheels.mkdir()
     problem = "^error: the registry omz cannot be read: .* has openvino_dev-2024.6.0-"
     refused(run, "--registry", "omz", problem=problem, hint=INDEX_HINT)
-
-
-def test_a_wheel_of_another_digest_is_refused(wheels, run, monkeypatch):
-    source = wheel_of("omz")
-    other = replace(source, wheel=replace(source.wheel, sha256="0" * 64))
-    declare(monkeypatch, "omz", other)
-    refused(
-        run,
-        "--registry",
-        "omz",
-        problem="the registry omz .* an index has another openvino_dev-",
-        hint=INDEX_HINT,
-    )
 
 
 def test_a_damaged_mirror_is_named(wheels, run, tmp_path, monkeypatch):

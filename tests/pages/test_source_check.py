@@ -18,7 +18,7 @@ def checked(*sources: str, naps: list[float], jobs: int = 1) -> tuple[CheckedSou
 
 
 def test_a_host_that_does_not_answer_at_all_is_not_asked_for_other_files(server: Server):
-    naps: list[float] = []
+    naps = []
     good = server.serve("net", WEIGHTS)
     answers = checked(*(f"http://localhost:1/{number}" for number in range(5)), good, naps=naps)
     assert [answer.state for answer in answers] == ["unreachable"] * 5 + ["good"]  # another port
@@ -53,6 +53,6 @@ def test_many_sources_are_asked_at_once_and_answered_in_order(server: Server):
 
 def test_each_answer_is_counted(server: Server):
     file = declared("a", WEIGHTS, server.serve("a", WEIGHTS), server.url("gone"))
-    counts: list[int] = []
+    counts = []
     check_sources([model(file)], DownloadOptions(None, attempts=1), on_answer=counts.append)
     assert counts == [1, 2]

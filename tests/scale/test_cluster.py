@@ -9,10 +9,10 @@ import signal
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
 
+from fakes.checkout import ROOT
 from fakes.dask import Cluster
 from fakes.items import is_running, lost, work
 from fakes.waiting import HANG_S, wait_until
@@ -23,7 +23,7 @@ from posezoo.core.events import ClusterJoined, WarningIssued, WorkerChanged, ign
 dask = import_when_used("posezoo.scale.cluster")
 executors = import_when_used("posezoo.scale.cluster_executor")
 
-TESTS = Path(__file__).resolve().parents[1]
+TESTS = ROOT / "tests"
 
 pytestmark = pytest.mark.slow
 

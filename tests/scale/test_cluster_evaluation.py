@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from fakes import scaling_irs
-from fakes.command import posezoo
+from fakes.command import assert_success, posezoo
 from fakes.dask import Cluster, with_mount
+from fakes.when_used import needs
 
-pytest.importorskip("distributed", reason="needs distributed")
+needs("distributed")
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 pytestmark = pytest.mark.slow
 
@@ -45,7 +46,7 @@ def test_a_worker_with_another_processor_is_named_and_its_predictions_are_not_us
         on_cluster = posezoo(*command, "--cluster", cluster.address)
     finally:
         cluster.close()
-    assert on_cluster.returncode == 0, on_cluster.stderr
+    assert_success(on_cluster)
     warnings = [line for line in on_cluster.stderr.splitlines() if "a worker has the proc" in line]
     assert len(warnings) == 1
     assert "INT8 gives slightly different poses" in warnings[0]

@@ -13,13 +13,14 @@ import pytest
 from fakes.fetch import Fetch
 from fakes.files import declared
 from fakes.server import Server
+from fakes.when_used import needs
 from posezoo.core.declarations.model import Digest, SourceFile
 from posezoo.core.declarations.sources import StorageSource
 from posezoo.core.download.origins import entry_path
 from posezoo.core.errors import DigestError, SizeError, SourceError
 from posezoo.scale import stores
 
-fsspec = pytest.importorskip("fsspec", reason="needs fsspec")
+fsspec = needs("fsspec")
 WEIGHTS = bytes(range(256)) * 16384  # 4 MiB
 MEMBER = {"net": Digest("sha1", "0" * 40)}
 URL = "s3://models/pose/net.onnx"
@@ -147,7 +148,7 @@ def test_sftp_needs_a_digest_or_the_users_word(fetch):
 
 def test_sftp_reads_only_from_a_host_that_known_hosts_has(fetch, monkeypatch, tmp_path):
     """Of the host, only the key is shown: it lets nobody in."""
-    paramiko = pytest.importorskip("paramiko", reason="needs paramiko")
+    paramiko = needs("paramiko")
     monkeypatch.setenv("HOME", str(tmp_path))
     key = paramiko.ECDSAKey.generate()
     known_hosts = tmp_path / ".ssh" / "known_hosts"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fakes.command import posezoo_process
+from fakes.command import assert_success, posezoo_process
 from fakes.fetch import Fetch
 from fakes.files import declared
 from fakes.quiet_server import QuietServer
@@ -179,7 +179,7 @@ def test_a_declared_file_and_a_mirror_are_downloaded(s3, zoo, tmp_path):
     for name, flags in (("stored", ()), ("gone", ("--mirror", MIRROR))):
         places = ("--models_dir", zoo, "--weights_dir", tmp_path, "--cache_dir", tmp_path / name)
         done = posezoo_process("download", name, *places, *flags)
-        assert done.returncode == 0, done.stderr
+        assert_success(done)
         assert (tmp_path / "public" / name / "net.tflite").read_bytes() == WEIGHTS
     assert "bytes=1048576-2097151" in s3.ranges
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import assert_success, misuse, posezoo, printed, refusal
 from fakes.npm import PACKAGE, TARBALL, VERSION, integrity, make_tarball, serve_registry
 from fakes.server import Server
 from fakes.zoo import declared_file, model_yml, write_model
@@ -28,7 +28,7 @@ def places(tmp_path) -> tuple[str, ...]:
             tmp_path / "models", name, model_yml(files=[declared_file(tmp_path / f"{name}.tflite")])
         )
     places = ("--models_dir", str(tmp_path / "models"), "--cache_dir", str(tmp_path / "cache"))
-    assert posezoo("download", "--all", *places, "-o", tmp_path / "out").returncode == 0
+    assert_success(posezoo("download", "--all", *places, "-o", tmp_path / "out"))
     stranger = kept(tmp_path, STRANGER)
     stranger.parent.mkdir(exist_ok=True)
     stranger.write_bytes(STRANGER)
@@ -45,12 +45,11 @@ def left(tmp_path: Path) -> set[Path]:
 
 
 def test_list_tells_size_date_and_whose_file_it_is(places):
-    told = posezoo("cache", "list", *places)
-    assert told.returncode == 0, told.stderr
-    first, *_, last = told.stdout.splitlines()
+    told = printed(posezoo("cache", "list", *places))
+    first, *_, last = told.splitlines()
     assert "2.0 MB" in first
     assert first.endswith("one: one.tflite")
-    assert "no model's" in told.stdout
+    assert "no model's" in told
     assert last.endswith("/cache: 3 files, 2.0 MB")
 
 
@@ -72,7 +71,7 @@ def test_a_cache_that_is_not_there_is_empty(tmp_path):
 
 
 def test_verify_names_what_is_damaged(places, tmp_path):
-    assert posezoo("cache", "verify", *places).returncode == 0
+    assert_success(posezoo("cache", "verify", *places))
     kept(tmp_path, BODIES["two"]).write_bytes(b"3" * 3000)
     told = posezoo("cache", "verify", *places)
     assert told.returncode == 1
@@ -107,7 +106,7 @@ def test_prune_keeps_a_file_that_only_the_lock_pins(tmp_path):
     places = (*folders, "--lock", lock)
     out = ("-o", tmp_path / "out")
     trusting = posezoo("download", "net", *places, *out, "--trust_on_first_use")
-    assert trusting.returncode == 0, trusting.stderr
+    assert_success(trusting)
     assert "net: net.tflite" in posezoo("cache", "list", *places).stdout
     removed = posezoo("remove", "net", *folders, *out, "--dry_run", POSEZOO_LOCK=lock)
     assert "the cache keeps 1 file of these models" in removed.stdout
@@ -139,17 +138,17 @@ def test_a_tarball_is_named_and_pruned_with_its_record_and_its_part(tmp_path, mo
         cut = posezoo("download", "net", *places, "-o", tmp_path / "out", "--attempts", "1")
         assert "the connection broke" in cut.stderr
         assert [path.suffix for path in left(tmp_path)].count(".part") == 1
-        assert posezoo("cache", "prune", *places).returncode == 0
+        assert_success(posezoo("cache", "prune", *places))
         assert left(tmp_path) == set()
         serve_registry(server, tarball)
-        assert posezoo("download", "net", *places, "-o", tmp_path / "out").returncode == 0
+        assert_success(posezoo("download", "net", *places, "-o", tmp_path / "out"))
     listed = json.loads(posezoo("cache", "list", *places, "--format", "json").stdout)["entries"]
     assert {each["algorithm"]: each["files"] for each in listed} == {
         "sha512": ["net: skeletons-1.5.0.tgz"],
         "sha384": ["net: net.tflite"],
     }
-    assert posezoo("cache", "verify", *places).returncode == 0
-    assert posezoo("cache", "prune", "--everything", *places).returncode == 0
+    assert_success(posezoo("cache", "verify", *places))
+    assert_success(posezoo("cache", "prune", "--everything", *places))
     assert left(tmp_path) == set()
     assert [path.name for path in (tmp_path / "cache" / "1").iterdir()] == ["staging"]
 
@@ -187,7 +186,7 @@ def test_what_is_no_entry_is_left_alone(places, tmp_path):
     strange = tmp_path / "cache" / "1" / "ab" / "notes.txt"
     strange.parent.mkdir(exist_ok=True)
     strange.write_text("mine")
-    assert posezoo("cache", "prune", "--everything", *places).returncode == 0
+    assert_success(posezoo("cache", "prune", "--everything", *places))
     assert left(tmp_path) == {strange}
     assert strange.read_text() == "mine"
 
@@ -201,14 +200,11 @@ def test_what_is_no_entry_is_left_alone(places, tmp_path):
     ],
 )
 def test_wrong_usage_ends_with_2(words, says):
-    told = posezoo("cache", *words)
-    assert told.returncode == 2
-    assert says in told.stderr
+    assert says in misuse(posezoo("cache", *words))
 
 
 def test_a_cache_that_cannot_be_read_is_one_line(tmp_path):
     (tmp_path / "cache").write_bytes(b"")
-    told = posezoo("cache", "list", "--cache_dir", tmp_path / "cache")
-    assert told.returncode == 1
-    assert "cannot be read: Not a directory" in told.stderr
-    assert "Traceback" not in told.stderr
+    told = refusal(posezoo("cache", "list", "--cache_dir", tmp_path / "cache"))
+    assert "cannot be read: Not a directory" in told
+    assert "Traceback" not in told

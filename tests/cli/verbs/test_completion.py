@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import misuse, posezoo, printed_alone, run_process
 from fakes.soak import soak
 from fakes.terminal import Terminal
 from fakes.waiting import HANG_S
@@ -111,13 +111,10 @@ def answer(master, keys, *, until):
 def offered(home, line):
     """What fish offers for a line, without the descriptions."""
     need("fish")
-    ended = subprocess.run(
+    ended = run_process(
         ["fish", "--no-config", "-c", "source ./script.fish; complete -C $argv[1]", line],
         env=environment(home),
         cwd=home,
-        capture_output=True,
-        text=True,
-        timeout=HANG_S,
     )
     assert ended.stderr == ""
     return [each.split("\t")[0] for each in ended.stdout.splitlines()]
@@ -195,15 +192,13 @@ def asked(line, **variables):
         "COMP_LINE": line,
         "COMP_POINT": str(len(line)),
     }
-    ended = subprocess.run(
-        ["sh", "-c", 'exec "$0" -m posezoo 8>&1 >/dev/null', sys.executable],
-        env={**os.environ, **request, **variables},
-        capture_output=True,
-        text=True,
-        timeout=HANG_S,
+    output = printed_alone(
+        run_process(
+            ["sh", "-c", 'exec "$0" -m posezoo 8>&1 >/dev/null', sys.executable],
+            env={**os.environ, **request, **variables},
+        )
     )
-    assert (ended.returncode, ended.stderr) == (0, "")
-    return ended.stdout.split()
+    return output.split()
 
 
 def test_names_are_those_of_models_and_composites_and_reach_no_shell_otherwise(tmp_path):
@@ -228,10 +223,9 @@ def test_a_models_dir_below_the_home_folder_is_found_as_it_is_typed(tmp_path):
     [((), "required: {bash,zsh,fish}"), (("tcsh",), "invalid choice: 'tcsh'")],
 )
 def test_an_unknown_shell_is_answered_with_the_known_ones(args, problem):
-    ended = posezoo("completion", *args)
-    assert ended.returncode == 2
-    assert problem in ended.stderr
-    assert "fish" in ended.stderr
+    error = misuse(posezoo("completion", *args))
+    assert problem in error
+    assert "fish" in error
 
 
 def test_the_help_shows_how_to_set_each_shell_up():

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import assert_success, posezoo, printed, refusal
 from fakes.network import network
 from fakes.sandbox import needs_sandbox
+from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, omz_yml, write_model
 from posezoo.cli.verbs import plan
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -53,9 +52,8 @@ def run(zoo, *args):
 
 
 def planned(zoo, *args):
-    ended = run(zoo, "plan", *args, "-o", zoo / "out", "--format", "json")
-    assert ended.returncode == 0, ended.stderr
-    return {load["name"]: load for load in json.loads(ended.stdout)["models"]}
+    output = printed(run(zoo, "plan", *args, "-o", zoo / "out", "--format", "json"))
+    return {load["name"]: load for load in json.loads(output)["models"]}
 
 
 def everything_below(folder):
@@ -112,11 +110,10 @@ def test_what_is_published_as_ir_is_fetched_and_not_made(zoo):
 
 
 def test_a_real_run_does_what_was_planned_and_then_nothing_is_left(zoo):
-    pytest.importorskip("openvino", reason="needs openvino")
+    needs("openvino")
     before = planned(zoo, "net")["net"]
-    got = run(zoo, "get", "net", "-o", zoo / "out")
-    assert got.returncode == 0, got.stderr
-    assert sorted(got.stdout.split()) == sorted(ir["path"] for ir in before["irs"])
+    got = printed(run(zoo, "get", "net", "-o", zoo / "out"))
+    assert sorted(got.split()) == sorted(ir["path"] for ir in before["irs"])
     after = planned(zoo, "net")["net"]
     assert (after["fetch_bytes"], after["files"]) == (0, [])
     assert [ir["since"] for ir in after["irs"]] == [None, None]
@@ -130,20 +127,19 @@ def test_a_real_run_does_what_was_planned_and_then_nothing_is_left(zoo):
 
 
 def test_a_model_that_is_not_converted_here_is_refused_before_anything_is_fetched(zoo):
-    refused = run(zoo, "get", "old", "-o", zoo / "out")
-    assert refused.returncode == 1
-    assert refused.stderr.splitlines()[0] == (
+    refused = refusal(run(zoo, "get", "old", "-o", zoo / "out"))
+    assert refused.splitlines()[0] == (
         "error: old: cannot be converted here (removed-from-mo-2024, mxnet): Model Optimizer has not read MXNet files since 2024"
     )
     assert not (zoo / "out").exists()
 
 
 def test_a_plan_touches_nothing(zoo):
-    assert run(zoo, "get", "net", "-o", zoo / "out").returncode == 0
+    assert_success(run(zoo, "get", "net", "-o", zoo / "out"))
     before = everything_below(zoo)
     for style in ("text", "json"):
         ended = run(zoo, "plan", "--all", "-o", zoo / "out", "--format", style)
-        assert ended.returncode == 0, ended.stderr
+        assert_success(ended)
     assert everything_below(zoo) == before
 
 
@@ -251,9 +247,8 @@ DRY_RUNS = [
 @pytest.mark.parametrize("args", [*DRY_RUNS, ("get", "old"), ("convert", "old")])
 def test_the_posezoo_cfg_of_a_folder_names_no_program(zoo, environment, args):
     (zoo / "posezoo.cfg").write_text("[posezoo]\nmodels_dir = models\nmo = env\n")
-    ended = posezoo(*args, cwd=zoo)
-    assert ended.returncode == 1
-    problem, hint = ended.stderr.splitlines()
+    error = refusal(posezoo(*args, cwd=zoo))
+    problem, hint = error.splitlines()
     assert problem == (
         "error: posezoo.cfg:3: mo is not read in the posezoo.cfg of a folder, which may come from others"
     )
@@ -265,7 +260,7 @@ def test_the_posezoo_cfg_of_a_folder_names_no_program(zoo, environment, args):
 def test_a_plan_runs_no_program(zoo, environment, args):
     (zoo / "posezoo.cfg").write_text("[posezoo]\nmodels_dir = models\n")
     ended = posezoo(*args, "--mo", environment, cwd=zoo)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert not (zoo / "was-run").exists()
 
 

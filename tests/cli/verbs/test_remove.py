@@ -12,7 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import (
+    assert_quiet_success,
+    assert_success,
+    misuse,
+    misuse_alone,
+    posezoo,
+    printed_alone,
+    refusal,
+    run_process,
+)
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.pages.cards.model_card import OURS
 
@@ -26,7 +35,7 @@ def zoo(tmp_path) -> Path:
         source = tmp_path / f"{name}.tflite"
         source.write_bytes(body)
         write_model(tmp_path / "zoo", name, model_yml(files=[declared_file(source)]))
-    assert posezoo("download", "--all", *places(tmp_path)).returncode == 0
+    assert_success(posezoo("download", "--all", *places(tmp_path)))
     return tmp_path
 
 
@@ -45,15 +54,14 @@ def files_in(folder: Path) -> set[str]:
 
 def test_the_files_of_a_model_go_with_their_records_and_others_stay(zoo):
     before = files_in(zoo / "weights")
-    ended = remove(zoo, "one", "--yes")
-    assert (ended.returncode, ended.stderr) == (0, "")
+    output = printed_alone(remove(zoo, "one", "--yes"))
     left = files_in(zoo / "weights")
     assert left == {name for name in before if not name.startswith("public/one")}
     assert "public/two/two.tflite" in left
-    assert str(zoo / "weights" / "public" / "one" / "one.tflite") in ended.stdout
-    assert "the cache keeps 1 file of these models, 0.0 MB" in ended.stdout
+    assert str(zoo / "weights" / "public" / "one" / "one.tflite") in output
+    assert "the cache keeps 1 file of these models, 0.0 MB" in output
     assert (zoo / "cache").is_dir() and (zoo / "zoo" / "public" / "one" / "model.yml").is_file()
-    assert posezoo("verify", "two", *places(zoo)[:4]).returncode == 0
+    assert_success(posezoo("verify", "two", *places(zoo)[:4]))
     again = remove(zoo, "one", "--yes", "--format", "json")
     assert (again.returncode, json.loads(again.stdout)["removed"]) == (0, [])
 
@@ -63,7 +71,7 @@ def test_after_it_the_cache_gives_the_files_again(zoo):
         source.unlink()
     remove(zoo, "*", "--yes")
     assert not (zoo / "weights" / "public").exists()
-    assert posezoo("download", "--all", *places(zoo)).returncode == 0
+    assert_success(posezoo("download", "--all", *places(zoo)))
     assert (zoo / "weights" / "public" / "one" / "one.tflite").read_bytes() == BODIES["one"]
 
 
@@ -72,12 +80,10 @@ def test_an_invalid_lock_is_noticed_before_anything_is_removed(zoo):
     write_model(zoo / "zoo", "pinned", model_yml(files=[{**file, "max_size": 9999}]))
     names = ("one", "pinned")
     trusting = posezoo("download", *names, *places(zoo), "--trust_on_first_use", cwd=zoo)
-    assert trusting.returncode == 0, trusting.stderr
+    assert_success(trusting)
     (zoo / "posezoo.lock").write_text("<<<<<<< HEAD\n")
     before = files_in(zoo / "weights")
-    ended = posezoo("remove", *names, "--yes", *places(zoo), cwd=zoo)
-    assert ended.returncode == 1
-    assert "posezoo.lock" in ended.stderr
+    assert "posezoo.lock" in refusal(posezoo("remove", *names, "--yes", *places(zoo), cwd=zoo))
     assert files_in(zoo / "weights") == before
 
 
@@ -85,7 +91,7 @@ def test_a_dry_run_removes_nothing(zoo):
     before = files_in(zoo)
     ended = remove(zoo, "*", "--dry_run", "--format", "json")
     report = json.loads(ended.stdout)
-    assert ended.returncode == 0
+    assert_success(ended)
     assert {Path(path).name for path in report["removed"]} >= {"one.tflite", "two.tflite"}
     assert report["kept"] == []
     assert report["bytes"] >= 5000
@@ -134,14 +140,13 @@ def test_a_card_that_posezoo_drew_goes_with_its_facts(zoo):
     folder = zoo / "weights" / "public" / "one"
     (folder / "README.md").write_text(f"---\n# {OURS}\n---\n")
     (folder / "card.json").write_text("{}")
-    ended = remove(zoo, "one", "--yes")
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert_quiet_success(remove(zoo, "one", "--yes"))
     assert not folder.exists()
 
 
 def test_a_strangers_file_alone_is_no_failure(zoo):
     (zoo / "weights" / "public" / "one" / "notes.txt").write_text("mine")
-    assert remove(zoo, "one", "--yes").returncode == 0
+    assert_success(remove(zoo, "one", "--yes"))
     assert files_in(zoo / "weights" / "public" / "one") == {"notes.txt"}
 
 
@@ -165,19 +170,18 @@ def test_the_registry_in_the_same_folder_stays(zoo):
         zoo / "cache",
     )
     before = files_in(zoo / "zoo")
-    assert posezoo("download", "--all", *shared).returncode == 0
-    assert posezoo("remove", "one", "two", "--yes", *shared).returncode == 0
+    assert_success(posezoo("download", "--all", *shared))
+    assert_success(posezoo("remove", "one", "two", "--yes", *shared))
     assert files_in(zoo / "zoo") == before
 
 
 def test_without_a_terminal_it_asks_for_yes_and_removes_nothing(zoo):
     before = files_in(zoo)
-    ended = subprocess.run(
+    error = misuse_alone(run_process(
         [sys.executable, "-m", "posezoo", "remove", "one", *places(zoo)],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert "the input is not a terminal, so no confirmation is possible: add --yes" in ended.stderr
+        stdin=subprocess.DEVNULL,
+    ))  # fmt: skip
+    assert "the input is not a terminal, so no confirmation is possible: add --yes" in error
     assert files_in(zoo) == before
 
 
@@ -223,6 +227,5 @@ def test_a_word_that_is_no_verb_is_answered_with_what_is_meant_or_with_nothing(
     tmp_path, word, hint
 ):
     (tmp_path / "plain.png").write_bytes(b"")
-    ended = posezoo(word, cwd=tmp_path)
-    assert ended.returncode == 2
-    assert ended.stderr == f"posezoo: error: no verb is called '{word}'\n  hint: {hint}\n"
+    error = misuse(posezoo(word, cwd=tmp_path))
+    assert error == f"posezoo: error: no verb is called '{word}'\n  hint: {hint}\n"

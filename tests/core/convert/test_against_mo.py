@@ -21,7 +21,7 @@ from fakes.model_optimizer import (
     run_model_optimizer,
 )
 from fakes.network import network, spec_of
-from fakes.when_used import import_when_used
+from fakes.when_used import import_when_used, needs
 from posezoo.core.declarations.model import Framework, Input, NetworkChoice, Precision
 from posezoo.core.errors import SpecError
 from posezoo.core.ir.openvino_import import import_openvino
@@ -195,7 +195,7 @@ def test_the_command_of_lightweight_openposes_authors_gives_the_same(tmp_path):
         "--output",
         "stage_1_output_0_pafs,stage_1_output_1_heatmaps",
     ]
-    torch = pytest.importorskip("torch", reason="needs torch")
+    torch = needs("torch")
     checkpoint, choice = (
         tmp_path / "human-pose-estimation.pth",
         NetworkChoice("lightweight_openpose"),
@@ -306,7 +306,7 @@ def hold(
     reference, ours = both(content, arguments, folder, precision, by)
     assert len(ours.inputs) == len(reference.inputs)
     assert len(ours.outputs) == len(reference.outputs)
-    feeds: list[dict[str, np.ndarray]] = [{}, {}]
+    feeds = [{}, {}]
     for number, their in enumerate(reference.inputs):
         # By name: where none were named, both keep the network's order.
         our = next(port for port in ours.inputs if port.names & their.names)

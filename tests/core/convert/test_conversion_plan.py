@@ -5,14 +5,13 @@ import json
 import os
 import re
 import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from core.convert.test_conversion import tiny
-from fakes.command import posezoo
+from fakes.command import Ended, assert_success, posezoo, refusal
 from fakes.conversion import convert_model, convert_to_fp16, plan_conversion
 from fakes.network import network, source_file
 from fakes.zoo import declared_file, model_yml, write_model
@@ -121,7 +120,7 @@ def test_a_precision_that_no_conversion_makes_is_used_if_a_quantization_made_it(
 def int8(tmp_path) -> Path:
     """The .bin of an INT8 IR that photos could have made; here it has the bytes of the FP16 IR."""
     declare(tmp_path, network())
-    assert get(tmp_path, "FP16").returncode == 0
+    assert_success(get(tmp_path, "FP16"))
     folder = tmp_path / "out" / "public" / "net"
     shutil.copytree(folder / "FP16", folder / "FP16-INT8")
     return folder / "FP16-INT8" / "net.bin"
@@ -133,27 +132,26 @@ def declare(root: Path, content: bytes) -> None:
     write_model(root / "models", "net", model_yml(files=[file], inputs=None, outputs=None))
 
 
-def run(root: Path, verb: str, *args: object) -> subprocess.CompletedProcess[str]:
+def run(root: Path, verb: str, *args: object) -> Ended:
     return posezoo(verb, "net", "--models_dir", "models", "-o", "out", *args, cwd=root)
 
 
-def get(root: Path, precision: str, *args: object) -> subprocess.CompletedProcess[str]:
+def get(root: Path, precision: str, *args: object) -> Ended:
     return run(root, "get", "--precisions", precision, *args)
 
 
 def test_int8_of_photos_that_a_lock_does_not_list_is_refused(int8, tmp_path):
     shutil.move(int8.parent, tmp_path / "kept")
-    assert run(tmp_path, "lock").returncode == 0
+    assert_success(run(tmp_path, "lock"))
     shutil.move(tmp_path / "kept", int8.parent)
     (int8.parent / "provenance.json").unlink()
-    refused = get(tmp_path, "FP16-INT8", "--locked")
-    assert refused.returncode == 1
-    assert "net: FP16-INT8/net.xml is not in posezoo.lock, and --locked allows" in refused.stderr
+    refused = refusal(get(tmp_path, "FP16-INT8", "--locked"))
+    assert "net: FP16-INT8/net.xml is not in posezoo.lock, and --locked allows" in refused
 
 
 @pytest.mark.parametrize("has_record", [True, False])
 def test_int8_of_photos_must_have_the_bytes_that_a_lock_lists(int8, tmp_path, has_record):
-    assert run(tmp_path, "lock").returncode == 0
+    assert_success(run(tmp_path, "lock"))
     if not has_record:
         (int8.parent / "provenance.json").unlink()
     accepted = get(tmp_path, "FP16-INT8", "--locked")
@@ -167,25 +165,23 @@ def test_int8_of_photos_must_have_the_bytes_that_a_lock_lists(int8, tmp_path, ha
     int8.unlink()
     assert get(tmp_path, "FP16-INT8", "--locked").returncode == 1
     int8.write_bytes(content)
-    assert get(tmp_path, "FP16-INT8", "--locked").returncode == 0
+    assert_success(get(tmp_path, "FP16-INT8", "--locked"))
 
 
 def test_int8_of_photos_that_was_changed_is_not_used(int8, tmp_path):
     int8.write_bytes(b"other")
-    ended = get(tmp_path, "FP16-INT8")
-    assert ended.returncode == 1
-    assert "cannot be used: its .bin is not the file that was published" in ended.stderr
-    assert "hint: posezoo quantize net --models_dir models --weights_dir out" in ended.stderr
+    error = refusal(get(tmp_path, "FP16-INT8"))
+    assert "cannot be used: its .bin is not the file that was published" in error
+    assert "hint: posezoo quantize net --models_dir models --weights_dir out" in error
 
 
 def test_int8_of_photos_and_other_weights_is_not_used(int8, tmp_path):
     declare(tmp_path, network(seed=1))
-    ended = get(tmp_path, "FP16-INT8")
-    assert ended.returncode == 1
+    error = refusal(get(tmp_path, "FP16-INT8"))
     xml = "out/public/net/FP16-INT8/net.xml"
     problem = f"net: no conversion makes FP16-INT8, and {xml} cannot be used: it was made from"
-    assert f"error: {problem} another file" in ended.stderr
-    assert "hint: posezoo quantize net --models_dir models --weights_dir out" in ended.stderr
+    assert f"error: {problem} another file" in error
+    assert "hint: posezoo quantize net --models_dir models --weights_dir out" in error
 
 
 def test_int8_of_photos_is_used_if_its_record_does_not_name_its_files(int8, tmp_path):
@@ -193,7 +189,7 @@ def test_int8_of_photos_is_used_if_its_record_does_not_name_its_files(int8, tmp_
     content = json.loads(record.read_text())
     del content["key"]["sources"]
     record.write_text(json.dumps(content))
-    assert get(tmp_path, "FP16-INT8").returncode == 0
+    assert_success(get(tmp_path, "FP16-INT8"))
 
 
 def test_a_network_that_upstream_code_would_create_is_refused(tmp_path):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
+from fakes import graphs
 from fakes.conversion import convert_model, plan_conversion
 from fakes.graphs import pair, words
 from fakes.network import HEIGHT, WIDTH, downloaded, network, saved_model, source_file, spec_of
@@ -66,24 +67,18 @@ def close(actual, expected):
 def gated():
     """y = x * w if training else x + bias[which]; an input of each type that is frozen in practice."""
     ports = [
-        helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 4)),
-        helper.make_tensor_value_info("training", TensorProto.BOOL, ()),
-        helper.make_tensor_value_info("which", TensorProto.INT64, (1,)),
+        ("x", TensorProto.FLOAT, (1, 4)),
+        ("training", TensorProto.BOOL, ()),
+        ("which", TensorProto.INT64, (1,)),
     ]
-    bias = numpy_helper.from_array(np.arange(12, dtype=np.float32).reshape(3, 4), "bias")
-    two = numpy_helper.from_array(np.float32(2), "two")
+    constants = {"bias": np.arange(12, dtype=np.float32).reshape(3, 4), "two": np.float32(2)}
     nodes = [
         helper.make_node("Mul", ["x", "two"], ["doubled"], "doubled"),
         helper.make_node("Gather", ["bias", "which"], ["chosen"], "chosen", axis=0),
         helper.make_node("Add", ["x", "chosen"], ["biased"], "biased"),
         helper.make_node("Where", ["training", "doubled", "biased"], ["y"], "y"),
     ]
-    out = [helper.make_tensor_value_info("y", TensorProto.FLOAT, (1, 4))]
-    graph = helper.make_graph(nodes, "gated", ports, out, [bias, two])
-    opsets = [helper.make_opsetid("", 13)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString(
-        deterministic=True
-    )
+    return graphs.written("gated", nodes, ports, [("y", TensorProto.FLOAT, (1, 4))], constants)
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -239,21 +234,15 @@ def test_a_constant_that_would_fill_the_memory_is_refused():
 
 def sized():
     """Flattens what it is given by asking for its sizes: what --static_shape folds."""
-    ports = [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 2, "height", 4))]
-    out = [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
-    ends = [numpy_helper.from_array(np.array([value]), f"v{value}") for value in (0, 1)]
-    minus = numpy_helper.from_array(np.array([-1]), "minus")
+    ports = ("x", TensorProto.FLOAT, (1, 2, "height", 4)), ("y", TensorProto.FLOAT, None)
+    constants = {"v0": [0], "v1": [1], "minus": [-1]}
     nodes = [
         helper.make_node("Shape", ["x"], ["shape"]),
         helper.make_node("Slice", ["shape", "v0", "v1"], ["batch"]),
         helper.make_node("Concat", ["batch", "minus"], ["wanted"], axis=0),
         helper.make_node("Reshape", ["x", "wanted"], ["y"]),
     ]
-    graph = helper.make_graph(nodes, "sized", ports, out, [*ends, minus])
-    opsets = [helper.make_opsetid("", 13)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString(
-        deterministic=True
-    )
+    return graphs.written("sized", nodes, ports[:1], ports[1:], constants)
 
 
 def test_a_static_shape_folds_everything_that_depends_on_sizes(tmp_path):

@@ -37,6 +37,13 @@ def refusal(tmp_path, **changes):
     return failure.value
 
 
+def converted(tmp_path, content, **changes):
+    """What the IR of a network contains if model.yml declares this."""
+    spec = spec_of(content, tmp_path, **changes)
+    irs = convert_model(spec, downloaded(spec, content, tmp_path), precisions=[FP32]).irs
+    return import_openvino().Core().read_model(irs[FP32])
+
+
 def test_an_unknown_input_is_refused_with_the_known_ones(tmp_path):
     error = refusal(tmp_path, inputs=(replace(IMAGE, name="imgae"),))
     assert error.problem == "tiny-pose: the network has no input named imgae"
@@ -53,16 +60,11 @@ def test_a_declared_inner_tensor_becomes_an_output(tmp_path):
     """Beside a true output, in another order; ONNX Runtime does not show it, so OpenVINO proves it."""
     content = network("onnx")
     outputs = (Output("pafs", ()), Output("features", (1, 4, HEIGHT, WIDTH), "NCHW"))
-    spec = spec_of(content, tmp_path, outputs=outputs)
-    layout = downloaded(spec, content, tmp_path)
-    model = (
-        import_openvino()
-        .Core()
-        .read_model(convert_model(spec, layout, precisions=[FP32]).irs[FP32])
-    )
+    model = converted(tmp_path, content, outputs=outputs)
     assert [port.any_name for port in model.outputs] == ["pafs", "features"]
     assert str(model.output("features").node.layout) == "[N,C,H,W]"
-    assert "reading the original" in layout.provenance_path(spec, FP32).read_text()
+    (record,) = tmp_path.rglob("provenance.json")
+    assert "reading the original" in record.read_text()
 
 
 def test_an_inner_tensor_in_another_shape_is_refused(tmp_path):
@@ -78,13 +80,7 @@ def test_tensorflows_tensors_can_be_named_by_their_operation(tmp_path):
     for suffix in ("", ":0"):
         image = replace(IMAGE, name=f"image{suffix}")
         outputs = tuple(Output(f"{name}{suffix}", OUTPUT_SHAPE) for name in ("pafs", "heatmaps"))
-        spec = spec_of(content, tmp_path, inputs=(image,), outputs=outputs)
-        layout = downloaded(spec, content, tmp_path)
-        model = (
-            import_openvino()
-            .Core()
-            .read_model(convert_model(spec, layout, precisions=[FP32]).irs[FP32])
-        )
+        model = converted(tmp_path, content, inputs=(image,), outputs=outputs)
         assert f"image{suffix}" in model.input().names
         assert [f"pafs{suffix}" in port.names for port in model.outputs] == [True, False]
 
@@ -102,13 +98,7 @@ def test_another_input_shape_is_refused(tmp_path, shape):
 def test_a_network_gets_another_shape_if_model_yml_says_that_it_is_reshaped(tmp_path, height):
     image = replace(IMAGE, shape=(1, height, WIDTH, 3), reshaped=True)
     outputs = (Output("pafs", (1, height, WIDTH, 2)), Output("heatmaps", (1, height, WIDTH, 2)))
-    spec = spec_of(network(), tmp_path, inputs=(image,), outputs=outputs)
-    layout = downloaded(spec, network(), tmp_path)
-    model = (
-        import_openvino()
-        .Core()
-        .read_model(convert_model(spec, layout, precisions=[FP32]).irs[FP32])
-    )
+    model = converted(tmp_path, network(), inputs=(image,), outputs=outputs)
     assert str(model.input().partial_shape) == f"[1,{'?' if height < 0 else height},{WIDTH},3]"
 
 
@@ -158,13 +148,7 @@ def test_an_open_size_takes_the_declared_one_or_stays_open(tmp_path, kind):
         outputs = tuple(Output(name, laid_out(height, 2)) for name in ("heatmaps", "pafs"))
         layout = "NCHW" if kind == "onnx" else "NHWC"
         image = replace(IMAGE, shape=laid_out(height, 3), layout=layout)
-        spec = spec_of(content, tmp_path, inputs=(image,), outputs=outputs)
-        layout = downloaded(spec, content, tmp_path)
-        model = (
-            import_openvino()
-            .Core()
-            .read_model(convert_model(spec, layout, precisions=[FP32]).irs[FP32])
-        )
+        model = converted(tmp_path, content, inputs=(image,), outputs=outputs)
         assert str(model.input().partial_shape) == text(height, 3)
         # OpenVINO knows that there will be one row at least.
         assert str(model.output(0).partial_shape).replace("1..", "?") == text(height, 2)
@@ -172,24 +156,12 @@ def test_an_open_size_takes_the_declared_one_or_stays_open(tmp_path, kind):
 
 def test_an_undeclared_open_size_is_checked_at_a_usual_size(tmp_path):
     content = network("onnx", open_sizes=True)
-    spec = spec_of(content, tmp_path, inputs=(), outputs=())
-    layout = downloaded(spec, content, tmp_path)
-    model = (
-        import_openvino()
-        .Core()
-        .read_model(convert_model(spec, layout, precisions=[FP32]).irs[FP32])
-    )
+    model = converted(tmp_path, content, inputs=(), outputs=())
     assert str(model.input().partial_shape) == f"[1,3,?,{WIDTH}]"
 
 
 def test_a_model_that_declares_no_ports_keeps_the_network_as_it_is(tmp_path):
-    spec = spec_of(network(), tmp_path, inputs=(), outputs=())
-    layout = downloaded(spec, network(), tmp_path)
-    model = (
-        import_openvino()
-        .Core()
-        .read_model(convert_model(spec, layout, precisions=[FP32]).irs[FP32])
-    )
+    model = converted(tmp_path, network(), inputs=(), outputs=())
     assert [port.any_name for port in model.outputs] == ["heatmaps", "pafs"]
     assert not [
         node for node in model.get_ops() if node.get_type_name() in ("Subtract", "Divide", "Gather")

@@ -15,6 +15,7 @@ import pytest
 
 import posezoo
 from conftest import by_digest
+from fakes.command import assert_success, refusal, run_process
 from fakes.command import posezoo as posezoo_here
 from fakes.command import posezoo_process as command
 from fakes.damaged import crashing_network, flip_bit
@@ -99,15 +100,14 @@ def test_an_error_says_what_crashed(step):
 def test_one_flipped_bit_of_a_real_model_is_one_error(mirror, tmp_path):
     damaged = flip_bit(by_digest(mirror, DETECTOR).read_bytes(), *DETECTOR_BIT)
     write_registry(tmp_path, detector=damaged)
-    ended = run(tmp_path, "get", "detector")
-    assert ended.returncode == 1
-    assert "net.tflite: reading it failed: its process was ended by SIGFPE" in ended.stderr
+    error = refusal(run(tmp_path, "get", "detector"))
+    assert "net.tflite: reading it failed: its process was ended by SIGFPE" in error
 
 
 def test_a_file_that_changed_after_its_download_is_never_parsed(tmp_path):
     write_registry(tmp_path, net=network("tflite"))
     folders = ("--models_dir", tmp_path / "models", "--weights_dir", tmp_path / "out")
-    assert posezoo_here("download", "net", *folders).returncode == 0
+    assert_success(posezoo_here("download", "net", *folders))
     downloaded = tmp_path / "out" / "public" / "net" / "net.tflite"
     right = downloaded.read_bytes()
     # Parsed, it would end the process. It has the declared size, and is as old as the right one.
@@ -116,12 +116,11 @@ def test_a_file_that_changed_after_its_download_is_never_parsed(tmp_path):
     downloaded.write_bytes(attack.ljust(len(right), b"\0"))
     os.utime(downloaded, ns=(changed_ns, changed_ns))
     convert = ("convert", "net", "--precisions", "FP32", *folders)
-    refused = posezoo_here(*convert)
-    assert refused.returncode == 1
-    assert "net.tflite: its digest differs from the one in model.yml" in refused.stderr
-    assert "its process was ended" not in refused.stderr
+    refused = refusal(posezoo_here(*convert))
+    assert "net.tflite: its digest differs from the one in model.yml" in refused
+    assert "its process was ended" not in refused
     downloaded.write_bytes(right)
-    assert posezoo_here(*convert).returncode == 0
+    assert_success(posezoo_here(*convert))
 
 
 def test_a_draft_of_such_a_file_is_an_error(tmp_path):
@@ -129,9 +128,8 @@ def test_a_draft_of_such_a_file_is_an_error(tmp_path):
     source = tmp_path / "mine.tflite"
     source.write_bytes(crashing_network("SIGFPE"))
     words = ("new", "mine", "--from", f"file://{source}", "--license", "MIT")
-    ended = run(tmp_path, *words, command=posezoo_here)
-    assert ended.returncode == 1
-    assert "mine.tflite: reading it failed: its process was ended by SIGFPE" in ended.stderr
+    error = refusal(run(tmp_path, *words, command=posezoo_here))
+    assert "mine.tflite: reading it failed: its process was ended by SIGFPE" in error
     assert not (tmp_path / "models" / "public" / "mine").exists()
 
 
@@ -140,11 +138,8 @@ def test_the_stand_in_for_model_optimizer_reports_such_a_file(tmp_path):
     source.write_bytes(crashing_network("SIGSEGV"))
     code = "import sys; from posezoo.omz.commands.mo import main; sys.exit(main())"
     words = ("--input_model", source, "--output_dir", tmp_path)
-    ended = subprocess.run(
-        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == 1
-    assert "mine.tflite: reading it failed: its process was ended by SIGSEGV" in ended.stderr
+    error = refusal(run_process([sys.executable, "-c", code, *words]))
+    assert "mine.tflite: reading it failed: its process was ended by SIGSEGV" in error
 
 
 @pytest.mark.slow
@@ -172,7 +167,7 @@ def test_a_script_without_a_main_guard_can_convert(tmp_path):
         f"print(posezoo.get('good', models_dir=({str(models)!r},), weights_dir={str(tmp_path / 'out')!r},"
         f" cache_dir={str(tmp_path / 'c')!r})['good'])\n"
     )
-    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    ended = run_process([sys.executable, script])
     assert ended.stdout.count("once") == 1
     assert Path(ended.stdout.splitlines()[-1]).is_file(), ended.stderr
 
@@ -232,7 +227,7 @@ def test_a_program_waits_for_its_process_at_its_end():
         "import os\nfrom posezoo.core.convert.reader_process import run_in_reader_process\n"
         "print(run_in_reader_process(os.getpid, source='net'))"
     )
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    ended = run_process([sys.executable, "-c", code], check=True)
     assert not Path(f"/proc/{int(ended.stdout)}").exists()
     assert ended.stderr == ""
 
@@ -287,7 +282,7 @@ def test_a_forked_program_has_a_process_of_its_own():
         "call()\nif not os.fork():\n    call()\n    raise SystemExit\n"
         "os.wait()\ncall()"
     )
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    ended = run_process([sys.executable, "-c", code], check=True)
     first, forked, last = ended.stdout.split()
     assert first == last != forked
     assert ended.stderr == ""

@@ -7,11 +7,11 @@ import importlib.util
 import json
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fakes.checkout import ROOT
 from fakes.conversion import convert_model, resolved_of
 from fakes.graph_models import constant, graph_model, node, placeholder, saved, text
 from fakes.network import source_file
@@ -41,7 +41,7 @@ from posezoo.core.resolve.resolution import resolve_model
 
 save_file = pytest.importorskip("safetensors.numpy", reason="needs safetensors").save_file
 
-_SCRIPT = Path(__file__).resolve().parents[3] / "benchmarks" / "record_outputs.py"
+_SCRIPT = ROOT / "benchmarks" / "record_outputs.py"
 _spec = importlib.util.spec_from_file_location("record_outputs", _SCRIPT)
 record_outputs = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(record_outputs)

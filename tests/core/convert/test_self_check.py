@@ -13,6 +13,7 @@ import onnx
 import pytest
 
 from core.convert.test_conversion import detector, infer, tiny
+from fakes import graphs
 from fakes.conversion import convert_model, is_up_to_date, resolved_of
 from fakes.network import (
     HEIGHT,
@@ -53,7 +54,7 @@ from posezoo.core.convert.reference_outputs import (
 from posezoo.core.convert.self_check import IrCheck, NetworkCheck
 from posezoo.core.declarations.model import Framework, Output, Precision, SelfCheckSettings
 from posezoo.core.errors import ConversionError, SelfCheckError
-from posezoo.core.events import Event, SelfCheckFinished, SelfCheckPassed, WarningIssued
+from posezoo.core.events import SelfCheckFinished, SelfCheckPassed, WarningIssued
 from posezoo.core.ir import ir_writer, provenance
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.resolve.resolved import Converter, Target
@@ -62,7 +63,7 @@ from posezoo.omz.commands import mo
 FP32, FP16 = Precision.FP32, Precision.FP16
 
 
-@pytest.fixture(params=[*KINDS, pytest.param("blazepose-detector", marks=pytest.mark.slow)])
+@pytest.fixture
 def model(request, tmp_path):
     """A spec and a layout; all models take unequal means and scales, so that each order matters."""
     if request.param in KINDS:
@@ -93,10 +94,14 @@ def read(spec, layout):
     return frontends.read_network(spec, layout.file_path(spec, spec.files[0]))
 
 
+def prepared(spec, layout, **changes):
+    """The network as it is converted, or as if model.yml declared its image otherwise."""
+    return preprocess.apply_model_yml(read(spec, layout), with_image(spec, **changes))
+
+
 def bare(spec, layout):
     """The network under its declared names, without any preprocessing."""
-    unprepared = with_image(spec, mean=(), scale=(), reverse_input_channels=False)
-    return preprocess.apply_model_yml(read(spec, layout), unprepared)
+    return prepared(spec, layout, mean=(), scale=(), reverse_input_channels=False)
 
 
 def publish_as(spec, layout, network, precisions=(FP32,)):
@@ -171,72 +176,45 @@ def test_a_large_original_is_proven_or_refused_after_its_runtime_was_closed(mode
     assert not computed.is_random()  # it opens again
     moved = computed.move(0)
     assert [len(draws) for draws in moved] == [1] * len(computed.cases)
-    assert publish_as(
-        spec, layout, preprocess.apply_model_yml(read(spec, layout), spec), (FP32, FP16)
-    )[FP16].is_file()
-    wrong = preprocess.apply_model_yml(read(spec, layout), spec)
+    assert publish_as(spec, layout, prepared(spec, layout), (FP32, FP16))[FP16].is_file()
+    wrong = prepared(spec, layout)
     weights = max(floats_of(wrong), key=lambda node: node.data.size)
     replace_constant(weights, weights.data * 1.01)
     with pytest.raises(SelfCheckError, match="differs from the original"):
         publish_as(spec, layout, wrong)
 
 
-def test_the_right_network_is_published(model):
-    spec, layout = model
-    assert publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec))[
-        FP32
-    ].is_file()
+WRONG = {
+    "a missing reversal": lambda spec, layout: prepared(spec, layout, reverse_input_channels=False),
+    "swapped mean and scale": lambda spec, layout: prepared(spec, layout, mean=SCALE, scale=MEAN),
+    "a doubled reversal": lambda spec, layout: by_hand(
+        spec, prepared(spec, layout), ("reverse_channels",)
+    ),
+    "mean before reversal": lambda spec, layout: by_hand(
+        spec, bare(spec, layout), ("mean", MEAN), ("scale", SCALE), ("reverse_channels",)
+    ),
+    "scale before mean": lambda spec, layout: by_hand(
+        spec, bare(spec, layout), ("reverse_channels",), ("scale", SCALE), ("mean", MEAN)
+    ),
+}
 
 
-@pytest.mark.slow
-def test_swapped_mean_and_scale_are_detected(small_model):
+@pytest.mark.parametrize(
+    "fault",
+    ["a missing reversal", *(pytest.param(name, marks=pytest.mark.slow) for name in [*WRONG][1:])],
+)
+def test_wrong_preprocessing_is_detected(small_model, fault):
     spec, layout = small_model
-    wrong = preprocess.apply_model_yml(read(spec, layout), with_image(spec, mean=SCALE, scale=MEAN))
-    assert "differs from the original in" in refusal(spec, layout, wrong)
-
-
-def test_a_missing_reversal_is_detected(small_model):
-    spec, layout = small_model
-    wrong = preprocess.apply_model_yml(
-        read(spec, layout), with_image(spec, reverse_input_channels=False)
-    )
-    assert "differs from the original in" in refusal(spec, layout, wrong)
-
-
-@pytest.mark.slow
-def test_a_doubled_reversal_is_detected(small_model):
-    spec, layout = small_model
-    wrong = by_hand(
-        spec, preprocess.apply_model_yml(read(spec, layout), spec), ("reverse_channels",)
-    )
-    assert "differs from the original in" in refusal(spec, layout, wrong)
+    assert "differs from the original in" in refusal(spec, layout, WRONG[fault](spec, layout))
 
 
 @pytest.mark.slow
 def test_an_undeclared_reversal_is_detected(small_model):
     spec, layout = small_model
-    wrong = preprocess.apply_model_yml(read(spec, layout), spec)
+    wrong = prepared(spec, layout)
     assert "differs from the original in" in refusal(
         with_image(spec, reverse_input_channels=False), layout, wrong
     )
-
-
-@pytest.mark.slow
-def test_mean_before_reversal_is_detected(small_model):
-    spec, layout = small_model
-    wrong = by_hand(
-        spec, bare(spec, layout), ("mean", MEAN), ("scale", SCALE), ("reverse_channels",)
-    )
-    assert "differs from the original in" in refusal(spec, layout, wrong)
-
-
-@pytest.mark.slow
-def test_scale_before_mean_is_detected(small_model):
-    spec, layout = small_model
-    wrong = by_hand(
-        spec, bare(spec, layout), ("reverse_channels",), ("scale", SCALE), ("mean", MEAN)
-    )
-    assert "differs from the original in" in refusal(spec, layout, wrong)
 
 
 OTHER_LAYOUT = {"NHWC": "NCHW", "NCHW": "NHWC"}
@@ -246,9 +224,7 @@ def test_a_wrong_layout_is_detected(tmp_path):
     spec, layout = tiny(tmp_path)
     right = spec.inputs[0].layout
     ov = import_openvino()
-    preparation = ov.preprocess.PrePostProcessor(
-        preprocess.apply_model_yml(read(spec, layout), spec)
-    )
+    preparation = ov.preprocess.PrePostProcessor(prepared(spec, layout))
     preparation.input().tensor().set_layout(ov.Layout(OTHER_LAYOUT[right]))
     preparation.input().model().set_layout(ov.Layout(right))
     assert "has the input" in refusal(spec, layout, preparation.build())
@@ -259,9 +235,7 @@ def test_reversed_rows_instead_of_channels_are_detected(small_model):
     """As if the axis of channels were another one: without a mean nothing but the values tells."""
     spec, layout = small_model
     spec = with_image(spec, mean=(), scale=())
-    wrong = preprocess.apply_model_yml(
-        read(spec, layout), with_image(spec, reverse_input_channels=False)
-    )
+    wrong = prepared(spec, layout, reverse_input_channels=False)
     other = OTHER_LAYOUT[spec.inputs[0].layout]
     ov = import_openvino()
     readers = list(wrong.input().get_target_inputs())
@@ -276,7 +250,7 @@ def test_reversed_rows_instead_of_channels_are_detected(small_model):
 
 def test_swapped_outputs_are_detected(tmp_path):
     spec, layout = tiny(tmp_path, kind="onnx")
-    wrong = preprocess.apply_model_yml(read(spec, layout), spec)
+    wrong = prepared(spec, layout)
     names = [port.names for port in wrong.outputs]
     for port in wrong.outputs:
         port.set_names(set())
@@ -301,7 +275,7 @@ def test_outputs_in_another_order_are_detected(tmp_path):
     spec, layout = tiny(tmp_path)
     ports = read(spec, layout).outputs
     declared = tuple(Output(port.any_name, tuple(port.shape)) for port in reversed(ports))
-    wrong = preprocess.apply_model_yml(read(spec, layout), spec)
+    wrong = prepared(spec, layout)
     assert "has the outputs" in refusal(replace(spec, outputs=declared), layout, wrong)
 
 
@@ -345,29 +319,20 @@ def test_a_weight_too_large_for_fp16_is_detected_and_fp32_is_not_published_eithe
     content = network("tflite", largest_weight=1e5)  # the largest number of FP16 is 65504
     spec = spec_of(content, tmp_path)
     layout = downloaded(spec, content, tmp_path)
-    baked = preprocess.apply_model_yml(read(spec, layout), spec)
+    baked = prepared(spec, layout)
     assert "the FP16 IR differs from the original in pafs" in refusal(
         spec, layout, baked, (FP32, FP16)
     )
-    assert publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec))[
-        FP32
-    ].is_file()
+    assert publish_as(spec, layout, prepared(spec, layout))[FP32].is_file()
 
 
 def test_a_constant_too_large_for_fp16_that_changes_no_output_is_accepted(tmp_path):
-    image = onnx.helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, (1, 3, 8, 8))
-    output = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)
     # FP16 has 65504 in place of the first.
     bounds = np.array([1e5, 300, 300], np.float32).reshape(1, 3, 1, 1)
     node = onnx.helper.make_node("Min", ["image", "bounds"], ["y"])
-    graph = onnx.helper.make_graph(
-        [node], "net", [image], [output], [onnx.numpy_helper.from_array(bounds, "bounds")]
-    )
-    opsets = [onnx.helper.make_opsetid("", 17)]
+    ports = ("image", graphs.FLOAT, (1, 3, 8, 8)), ("y", graphs.FLOAT, None)
     original = tmp_path / "net.onnx"
-    original.write_bytes(
-        onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
-    )
+    original.write_bytes(graphs.written("net", [node], ports[:1], ports[1:], {"bounds": bounds}))
     assert mo.main(["--input_model", str(original), "-o", str(tmp_path / "ir")]) == 0
     ov = import_openvino()
     (constant,) = (
@@ -380,7 +345,7 @@ def test_a_constant_too_large_for_fp16_that_changes_no_output_is_accepted(tmp_pa
 
 def test_an_infinite_weight_is_detected(tmp_path):
     spec, layout = tiny(tmp_path, kind="onnx")
-    wrong = preprocess.apply_model_yml(read(spec, layout), spec)
+    wrong = prepared(spec, layout)
     weights = floats_of(wrong)[-1]
     replace_constant(weights, np.full_like(weights.data, np.inf))
     assert "computes inf or nan in" in refusal(spec, layout, wrong)
@@ -390,20 +355,20 @@ def test_an_original_with_outputs_that_are_not_finite_is_no_reference(tmp_path):
     content = network("onnx", largest_weight=float("inf"))
     spec = spec_of(content, tmp_path)
     layout = downloaded(spec, content, tmp_path)
-    wrong = preprocess.apply_model_yml(read(spec, layout), spec)
+    wrong = prepared(spec, layout)
     assert "the original itself computes inf or nan in pafs" in refusal(spec, layout, wrong)
 
 
 def test_a_failed_check_keeps_the_earlier_ir(tmp_path):
     spec, layout = tiny(tmp_path)
-    publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec), (FP32, FP16))
+    publish_as(spec, layout, prepared(spec, layout), (FP32, FP16))
     before = {
         path: path.read_bytes() for path in layout.model_dir(spec).rglob("*") if path.is_file()
     }
     refusal(
         spec,
         layout,
-        preprocess.apply_model_yml(read(spec, layout), with_image(spec, mean=(0.0,) * 3)),
+        prepared(spec, layout, mean=(0.0,) * 3),
         (FP32, FP16),
     )
     assert {
@@ -416,13 +381,11 @@ def test_a_declared_tolerance_holds_for_its_output_and_star_for_the_others(tmp_p
     spec, layout = tiny(tmp_path)
     for tolerance in ({"pafs": 1e-9}, {"heatmaps": 1.0, "*": 1e-9}):
         strict = replace(spec, self_check=SelfCheckSettings(tolerance=tolerance, reason="a test"))
-        problem = refusal(
-            strict, layout, preprocess.apply_model_yml(read(spec, layout), spec), (FP16,)
-        )
+        problem = refusal(strict, layout, prepared(spec, layout), (FP16,))
         assert "in pafs: pafs by" in problem
         assert "1e-09 is allowed" in problem
     wide = replace(spec, self_check=SelfCheckSettings(tolerance={"*": 1e9}))
-    wrong = preprocess.apply_model_yml(read(spec, layout), with_image(spec, mean=(0.0,) * 3))
+    wrong = prepared(spec, layout, mean=(0.0,) * 3)
     assert publish_as(wide, layout, wrong)[FP32].is_file()
 
 
@@ -450,9 +413,7 @@ def test_the_99th_percentile_ignores_a_few_values_and_shows_errors_among_zeros()
 
 def test_a_declared_median_is_measured(tmp_path):
     spec, layout = tiny(tmp_path, self_check=SelfCheckSettings(measure="median"))
-    wrong = preprocess.apply_model_yml(
-        read(spec, layout), with_image(spec, reverse_input_channels=False)
-    )
+    wrong = prepared(spec, layout, reverse_input_channels=False)
     assert "(median, by LiteRT" in refusal(spec, layout, wrong)
 
 
@@ -470,10 +431,8 @@ def test_an_image_of_the_check_has_values_from_0_to_the_largest(tmp_path, larges
 def test_both_kinds_of_image_check_a_network(small_model, inputs):
     spec, layout = small_model
     spec = replace(spec, self_check=SelfCheckSettings(inputs=inputs))
-    publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec))
-    wrong = preprocess.apply_model_yml(
-        read(spec, layout), with_image(spec, mean=(110.0, 120.0, 140.0))
-    )
+    publish_as(spec, layout, prepared(spec, layout))
+    wrong = prepared(spec, layout, mean=(110.0, 120.0, 140.0))
     assert "differs from the original in" in refusal(spec, layout, wrong)
 
 
@@ -481,9 +440,9 @@ def test_an_input_that_is_declared_without_a_name_is_the_networks_first(tmp_path
     """As Open Model Zoo's --mean_values=[..] and --scale_values=[..] leave it, layout and all."""
     spec, layout = tiny(tmp_path, kind="onnx")
     unsaid = with_image(spec, name="", layout="", shape=(), color=None)
-    publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), unsaid))
-    publish_as(unsaid, layout, preprocess.apply_model_yml(read(spec, layout), spec))
-    wrong = preprocess.apply_model_yml(read(spec, layout), with_image(unsaid, mean=SCALE))
+    publish_as(spec, layout, prepared(unsaid, layout))
+    publish_as(unsaid, layout, prepared(spec, layout))
+    wrong = prepared(unsaid, layout, mean=SCALE)
     assert "differs from the original in" in refusal(unsaid, layout, wrong)
 
 
@@ -491,9 +450,9 @@ def test_one_value_stands_for_all_channels(tmp_path):
     spec, layout = tiny(tmp_path, kind="onnx")
     spec = with_image(spec, mean=(120.0,) * 3, scale=(60.0,) * 3)
     short = with_image(spec, mean=(120.0,), scale=(60.0,))
-    publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), short))
-    publish_as(short, layout, preprocess.apply_model_yml(read(spec, layout), spec))
-    wrong = preprocess.apply_model_yml(read(spec, layout), with_image(spec, mean=(110.0,)))
+    publish_as(spec, layout, prepared(short, layout))
+    publish_as(short, layout, prepared(spec, layout))
+    wrong = prepared(spec, layout, mean=(110.0,))
     assert "differs from the original in" in refusal(short, layout, wrong)
 
 
@@ -504,7 +463,7 @@ def test_operations_that_onnx_runtime_does_not_know_are_left_to_openvino(tmp_pat
     content = model.SerializeToString()
     spec = spec_of(content, tmp_path)
     layout = downloaded(spec, content, tmp_path)
-    publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec))
+    publish_as(spec, layout, prepared(spec, layout))
     assert "reading the original" in layout.provenance_path(spec, FP32).read_text()
 
 
@@ -516,9 +475,9 @@ def test_without_another_runtime_nothing_is_run_and_a_warning_says_what_to_insta
 ):
     monkeypatch.setitem(sys.modules, runtime, None)  # as where it is not installed
     spec, layout = tiny(tmp_path, kind=kind)
-    baked = preprocess.apply_model_yml(read(spec, layout), spec)
+    baked = prepared(spec, layout)
     ir_writer.prepare_for_writing(baked, spec, None)
-    events: list[Event] = []
+    events = []
     source = frontends.users_file(spec, layout)
     targets = targets_of(spec, layout, (FP16,))
     publish = partial(write_checked_irs, lambda: baked, spec, layout, source=source, recorded=spec)
@@ -561,15 +520,10 @@ def one_weight(tmp_path, nodes, weight, outputs=("wave",)):
     """A network with the input ``image``, one constant ``weight`` and the output ``wave``."""
     shapes = dict.fromkeys(("image", "wave"), (1, 3, HEIGHT, WIDTH))
     ports = [
-        onnx.helper.make_tensor_value_info(
-            name, onnx.TensorProto.FLOAT, shapes.get(name, np.shape(weight))
-        )
-        for name in ("image", *outputs)
+        (name, graphs.FLOAT, shapes.get(name, np.shape(weight))) for name in ("image", *outputs)
     ]
-    constant = onnx.numpy_helper.from_array(np.array(weight, np.float32), "weight")
-    graph = onnx.helper.make_graph(nodes, "waves", ports[:1], ports[1:], [constant])
-    opsets = [onnx.helper.make_opsetid("", 13)]
-    content = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
+    constants = {"weight": np.array(weight, np.float32)}
+    content = graphs.written("waves", nodes, ports[:1], ports[1:], constants)
     declared = tuple(Output(name, shapes.get(name, np.shape(weight))) for name in outputs)
     spec = replace(spec_of(content, tmp_path), outputs=declared)
     return spec, downloaded(spec, content, tmp_path)
@@ -577,7 +531,7 @@ def one_weight(tmp_path, nodes, weight, outputs=("wave",)):
 
 def test_a_network_may_differ_by_its_own_rounding(tmp_path):
     spec, layout = amplifying(tmp_path, 3e3)
-    publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec), (FP32, FP16))
+    publish_as(spec, layout, prepared(spec, layout), (FP32, FP16))
     (check,) = provenance.read_provenance(layout.provenance_path(spec, FP32)).checks
     assert 1e-3 < check.tolerance < 5 * 0.05
 
@@ -600,7 +554,7 @@ def test_what_rounding_to_fp16_changes_is_measured_on_the_images_of_the_check(tm
     """Against what OpenVINO computes from the two IR for the same images."""
     outputs = tuple(Output(name, (), unit="px" if name == "pafs" else "") for name in OUTPUTS)
     spec, layout = tiny(tmp_path, outputs=outputs)
-    events: list[Event] = []
+    events = []
     irs = convert_model(spec, layout, listener=events.append).irs
     cases = compute_reference(spec, frontends.source_model_path(spec, layout)).cases
     moved, largest = dict.fromkeys(OUTPUTS, 0.0), dict.fromkeys(OUTPUTS, 0.0)
@@ -630,7 +584,7 @@ def test_what_rounding_to_fp16_changes_is_measured_on_the_images_of_the_check(tm
 def test_weights_in_half_float_are_not_changed_by_rounding_to_fp16(tmp_path):
     spec, layout = amplifying(tmp_path, 2.5)  # a number of FP16
     spec = with_image(spec, mean=(), scale=())
-    publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec), (FP32, FP16))
+    publish_as(spec, layout, prepared(spec, layout), (FP32, FP16))
     (check,) = provenance.read_provenance(layout.provenance_path(spec, FP16)).checks
     assert check.rounding == provenance.OutputRounding(0.0, 0.0)
 
@@ -642,7 +596,7 @@ def test_a_constant_that_rounds_to_zero_in_fp16_and_is_divided_by_is_refused(tmp
         onnx.helper.make_node("Div", ["image", "divisor"], ["wave"], "wave"),
     ]
     spec, layout = one_weight(tmp_path, nodes, np.array([1, 1, 1e-9]).reshape(3, 1, 1))
-    network = preprocess.apply_model_yml(read(spec, layout), spec)
+    network = prepared(spec, layout)
     assert "the FP16 IR computes inf or nan in wave" in refusal(spec, layout, network, (FP32, FP16))
 
 
@@ -659,7 +613,7 @@ def tail_of_a_sigmoid(tmp_path):
 
 def test_an_ir_that_is_more_exact_than_the_originals_runtime_is_published(tmp_path):
     spec, layout = tail_of_a_sigmoid(tmp_path)
-    publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec), (FP32, FP16))
+    publish_as(spec, layout, prepared(spec, layout), (FP32, FP16))
     record = json.loads(layout.provenance_path(spec, FP32).read_text("utf-8"))["self_check"]
     assert record["reference"].endswith("in double precision")
 
@@ -667,7 +621,7 @@ def test_an_ir_that_is_more_exact_than_the_originals_runtime_is_published(tmp_pa
 @pytest.mark.parametrize("off", [5e-5, 1e-3])
 def test_a_fault_is_found_also_if_the_originals_runtime_is_less_exact(tmp_path, off):
     spec, layout = tail_of_a_sigmoid(tmp_path)
-    wrong = preprocess.apply_model_yml(read(spec, layout), spec)
+    wrong = prepared(spec, layout)
     (weight,) = floats_of(wrong)
     replace_constant(weight, weight.data * (1 + off))
     problem = refusal(spec, layout, wrong)
@@ -688,7 +642,7 @@ MASK = np.where(np.arange(HEIGHT * WIDTH) % 3, 0, -np.inf).reshape(HEIGHT, WIDTH
 
 def test_infinities_of_the_original_are_kept_also_in_fp16(tmp_path):
     spec, layout = masked(tmp_path, MASK)
-    network = preprocess.apply_model_yml(read(spec, layout), spec)
+    network = prepared(spec, layout)
     irs = publish_as(spec, layout, network, (FP32, FP16))
     image = np.ones((1, 3, HEIGHT, WIDTH), np.float32)
     for xml in irs.values():
@@ -700,7 +654,7 @@ def test_infinities_are_written_with_the_same_bytes_again(tmp_path):
     for again in ("once", "again"):
         (tmp_path / again).mkdir()
         spec, layout = masked(tmp_path / again, MASK)
-        network = preprocess.apply_model_yml(read(spec, layout), spec)
+        network = prepared(spec, layout)
         (xml,) = publish_as(spec, layout, network, (FP16,)).values()
         written.append(xml.read_bytes())
     assert written[0] == written[1]
@@ -709,7 +663,7 @@ def test_infinities_are_written_with_the_same_bytes_again(tmp_path):
 @pytest.mark.parametrize("other", [0, 100, np.inf], ids=str)
 def test_another_value_in_place_of_an_infinity_is_found(tmp_path, other):
     spec, layout = masked(tmp_path, MASK)
-    wrong = preprocess.apply_model_yml(read(spec, layout), spec)
+    wrong = prepared(spec, layout)
     (mask,) = floats_of(wrong)
     values = mask.data.copy()
     values[np.unravel_index(0, values.shape)] = other
@@ -720,7 +674,7 @@ def test_another_value_in_place_of_an_infinity_is_found(tmp_path, other):
 @pytest.mark.parametrize("value", [-np.inf, np.nan])
 def test_an_output_of_infinities_alone_or_with_nan_proves_nothing(tmp_path, value):
     spec, layout = masked(tmp_path, np.full((HEIGHT, WIDTH), value))
-    network = preprocess.apply_model_yml(read(spec, layout), spec)
+    network = prepared(spec, layout)
     assert "the original itself computes inf or nan in wave" in refusal(spec, layout, network)
 
 
@@ -728,7 +682,7 @@ def test_weights_that_openvino_takes_for_zero_are_accepted(tmp_path):
     spec, layout = one_weight(
         tmp_path, [onnx.helper.make_node("Mul", ["image", "weight"], ["wave"])], 3e-39
     )
-    network = preprocess.apply_model_yml(read(spec, layout), spec)
+    network = prepared(spec, layout)
     irs = publish_as(spec, layout, network, (FP32, FP16))
     assert irs and all(xml.is_file() for xml in irs.values())
 
@@ -740,7 +694,7 @@ def test_a_constant_output_is_rounded_as_other_constants(tmp_path):
         onnx.helper.make_node("Identity", ["weight"], ["table"]),
     ]
     spec, layout = one_weight(tmp_path, nodes, [0.1], outputs=("wave", "table"))
-    network = preprocess.apply_model_yml(read(spec, layout), spec)
+    network = prepared(spec, layout)
     publish_as(spec, layout, network, (FP32, FP16))
     xmls = [layout.ir_path(spec, precision) for precision in (FP32, FP16)]
     assert compare_with_fp32(*xmls) == Fp16Comparison("", is_exact=False)
@@ -750,21 +704,11 @@ def test_a_constant_output_is_rounded_as_other_constants(tmp_path):
     assert "constant" in compare_with_fp32(*xmls).difference
 
 
-def test_a_tame_network_may_differ_by_little(tmp_path):
-    """A weight tensor that is 0.02 % off passed the fixed tolerance of 1e-3."""
-    spec, layout = tiny(tmp_path)
-    wrong = read(spec, layout)
-    weights = floats_of(wrong)[0]
-    replace_constant(weights, weights.data * 1.0002)
-    problem = refusal(spec, layout, preprocess.apply_model_yml(wrong, spec))
-    assert "differs from the original in heatmaps" in problem
-
-
 def test_a_network_that_amplifies_rounding_is_reported_and_refused_only_if_strict(tmp_path):
     spec, layout = amplifying(tmp_path, 1e5)
-    right = preprocess.apply_model_yml(read(spec, layout), spec)
+    right = prepared(spec, layout)
     ir_writer.prepare_for_writing(right, spec, None)
-    events: list[Event] = []
+    events = []
     source = frontends.users_file(spec, layout)
     targets = targets_of(spec, layout, (FP32, FP16))
     publish = partial(write_checked_irs, lambda: right, spec, layout, source=source, recorded=spec)
@@ -797,9 +741,7 @@ def test_a_strict_check_makes_an_unproven_ir_again(tmp_path):
 @pytest.mark.usefixtures("step_by_step")
 def test_an_fp16_ir_is_the_rounding_of_the_fp32_ir(tmp_path, kind):
     spec, layout = tiny(tmp_path, kind=kind)
-    irs = publish_as(
-        spec, layout, preprocess.apply_model_yml(read(spec, layout), spec), (FP32, FP16)
-    )
+    irs = publish_as(spec, layout, prepared(spec, layout), (FP32, FP16))
     assert compare_with_fp32(irs[FP32], irs[FP16]) == Fp16Comparison("", is_exact=False)
     weights = irs[FP16].with_suffix(".bin")
     content = weights.read_bytes()
@@ -823,13 +765,14 @@ def test_an_fp16_ir_is_the_rounding_of_the_fp32_ir(tmp_path, kind):
 
 
 def test_an_fp16_ir_alone_is_proven_by_an_fp32_ir_that_is_not_published(tmp_path):
+    """A weight tensor that is 0.02 % off passed the fixed tolerance of 1e-3."""
     spec, layout = tiny(tmp_path)
     wrong = read(spec, layout)
     weights = floats_of(wrong)[0]
     replace_constant(weights, weights.data * 1.0002)
     problem = refusal(spec, layout, preprocess.apply_model_yml(wrong, spec), (FP16,))
     assert "differs from the original in heatmaps" in problem
-    publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec), (FP16,))
+    publish_as(spec, layout, prepared(spec, layout), (FP16,))
     assert not layout.ir_path(spec, FP32).exists()
 
 
@@ -880,10 +823,7 @@ def wide(tmp_path):
         for shape in ((16, 3, 3, 3), (16, 16, 3, 3), (2, 16, 3, 3))
     ]
     kernels[2][:, -1] = 1e-9
-    weights = [
-        onnx.numpy_helper.from_array(values, f"kernel{number}")
-        for number, values in enumerate(kernels)
-    ]
+    weights = {f"kernel{number}": values for number, values in enumerate(kernels)}
     nodes = [
         onnx.helper.make_node(
             "Conv", [source, f"kernel{number}"], [target], target, pads=[1, 1, 1, 1]
@@ -892,14 +832,10 @@ def wide(tmp_path):
     ] + [onnx.helper.make_node("Relu", [name], [f"r{name}"], f"r{name}") for name in "ab"]
     nodes = [nodes[index] for index in (0, 3, 1, 4, 2)]
     ports = [
-        onnx.helper.make_tensor_value_info(
-            name, onnx.TensorProto.FLOAT, (1, channels, HEIGHT, WIDTH)
-        )
+        (name, graphs.FLOAT, (1, channels, HEIGHT, WIDTH))
         for name, channels in (("image", 3), ("heatmaps", 2))
     ]
-    graph = onnx.helper.make_graph(nodes, "wide", ports[:1], ports[1:], weights)
-    opsets = [onnx.helper.make_opsetid("", 13)]
-    content = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
+    content = graphs.written("wide", nodes, ports[:1], ports[1:], weights)
     spec = replace(spec_of(content, tmp_path), outputs=(Output("heatmaps", (1, 2, HEIGHT, WIDTH)),))
     return spec, downloaded(spec, content, tmp_path)
 
@@ -914,8 +850,8 @@ def constant_of_shape(network, shape):
 
 def test_a_changed_weight_that_outputs_do_not_show_is_detected(tmp_path):
     spec, layout = wide(tmp_path)
-    publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec))
-    wrong = preprocess.apply_model_yml(read(spec, layout), spec)
+    publish_as(spec, layout, prepared(spec, layout))
+    wrong = prepared(spec, layout)
     weights = constant_of_shape(wrong, (16, 16, 3, 3))
     values = weights.data.copy()
     values[-1, 3, 1, 1] *= 1.5
@@ -997,7 +933,7 @@ def test_a_malformed_original_is_one_clear_error(tmp_path, kind):
 def test_the_first_node_that_differs_is_named(tmp_path):
     spec, layout = wide(tmp_path)
     for name, node in (("b", "b (Convolution)"), ("heatmaps", "heatmaps (Convolution)")):
-        wrong = preprocess.apply_model_yml(read(spec, layout), spec)
+        wrong = prepared(spec, layout)
         convolution = next(
             each for each in wrong.get_ordered_ops() if each.get_friendly_name() == name
         )
@@ -1047,7 +983,7 @@ def test_the_noise_is_measured_only_until_the_difference_is_allowed(
         open_double=lambda: None,
     )
     reference = Moved(spec, computed.runtime, cases, True, None, open=lambda: original)
-    right = preprocess.apply_model_yml(read(spec, layout), spec)
+    right = prepared(spec, layout)
     xml = ir_writer.write_ir(right, tmp_path / "net.xml", FP32)
     check = IrCheck(spec, FP32, xml, source)
     if 5 in measured:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.checkout import ROOT
 from fakes.zoo import as_yaml
 from posezoo.core.declarations.inputs_outputs import INPUT_INFO
 from posezoo.core.declarations.mo_args import read_arguments
@@ -13,8 +14,6 @@ from posezoo.core.declarations.model import Framework, ModelSpec, UnpackArchive
 from posezoo.core.declarations.yaml_nodes import parse_yaml
 from posezoo.core.registry import Registry, Selection
 from posezoo.omz.model_optimizer import write_arguments
-
-ROOT = Path(__file__).resolve().parents[3]
 
 #: What is odd in the files themselves: (path, line, column, message).
 MISTAKES = {

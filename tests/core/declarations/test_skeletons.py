@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fakes.checkout import ROOT
 from posezoo.core.declarations.skeleton import LimbField
 from posezoo.core.declarations.skeleton_yml import parse_skeleton, read_skeleton
 from posezoo.core.declarations.skeletons import SKELETONS, find_skeleton, known_counts, skeleton_of
@@ -111,7 +112,7 @@ def test_no_name_leads_out_of_the_package(tmp_path):
 
 @pytest.mark.parametrize("name", SKELETONS)
 def test_the_files_of_the_package_fit_the_schema_for_editors(name, jsonschema):
-    path = Path(__file__).parents[3] / "src/posezoo/core/declarations/skeletons" / f"{name}.yml"
+    path = ROOT / "src/posezoo/core/declarations/skeletons" / f"{name}.yml"
     jsonschema.validate(yaml.safe_load(path.read_text()), skeleton_schema())
 
 

@@ -172,7 +172,7 @@ def test_members_that_overlap_count_together(tmp_path, monkeypatch):
 @pytest.mark.parametrize("format", ["zip", "gztar"])
 def test_an_unsafe_name_is_refused_and_nothing_is_written(tmp_path, name, format):
     archive = (zip_of if format == "zip" else tar_of)(tmp_path / "x", (name, b"evil"))
-    written: list[str] = []
+    written = []
     with pytest.raises(ArchiveError, match=r"^x: the member "):
         unpack_archive(
             archive, format, lambda name: written.append(name) or tmp_path / "out" / name
@@ -219,7 +219,7 @@ def test_a_ratio_of_more_than_100_is_refused_before_anything_is_written(
 ):
     monkeypatch.setattr(archive_module, "SMALL_BYTES", 1 << 20)
     archive = (zip_of if format == "zip" else tar_of)(tmp_path / "x", ("zeros", bytes(8 << 20)))
-    placed: list[str] = []
+    placed = []
     with pytest.raises(ArchiveError, match=r"contains more than 1 MiB, which is too much"):
         unpack_archive(archive, format, lambda name: placed.append(name) or tmp_path / name)
     assert placed == []
@@ -232,7 +232,7 @@ def test_a_sparse_file_counts_with_the_size_that_it_declares(tmp_path):
         stream.truncate(3 << 30)
     subprocess.run(["tar", "-cSf", "x.tar", "sparse"], cwd=tmp_path, check=True)
     assert (tmp_path / "x.tar").stat().st_size < 1 << 20
-    placed: list[str] = []
+    placed = []
     with pytest.raises(ArchiveError, match="contains more than 64 MiB"):
         unpack_archive(
             tmp_path / "x.tar", "tar", lambda name: placed.append(name) or tmp_path / "out" / name

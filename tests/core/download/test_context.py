@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.checkout import DOWNLOADER
+from fakes.command import Ended, assert_success, posezoo
 from fakes.files import declared, model
 from fakes.waiting import HANG_S, once
 from fakes.zoo import model_yml, write_model
@@ -29,8 +30,6 @@ from posezoo.core.download.options import DownloadOptions
 from posezoo.core.errors import PosezooError, SourceError
 from posezoo.core.events import Event, FileDownloadFinished
 from posezoo.core.layout import ModelLayout
-
-DOWNLOADER = Path(__file__).resolve().parents[3] / "tools" / "downloader" / "downloader.py"
 
 
 def bodies(count: int) -> dict[str, bytes]:
@@ -46,7 +45,7 @@ def declare(zoo: Path, server, count: int, **faults: object) -> None:
         write_model(zoo / "models", name, model_yml(files=[{**entry, "source": url}]))
 
 
-def script(zoo: Path, *more: object, **options: Any) -> subprocess.CompletedProcess[str]:
+def script(zoo: Path, *more: object, **options: Any) -> Ended:
     command = [
         sys.executable,
         str(DOWNLOADER),
@@ -68,7 +67,7 @@ def test_the_files_of_one_model_come_at_once(server, tmp_path):
         declared(name, body, server.serve(name, body, answers=eight_are_asked))
         for name, body in bodies(16).items()
     ]
-    told: list[Event] = []
+    told = []
     found = download_model(
         model(*files),
         ModelLayout(tmp_path, tmp_path),
@@ -83,7 +82,7 @@ def test_the_files_of_one_model_come_at_once(server, tmp_path):
 @pytest.mark.slow
 def test_the_files_of_many_models_come_by_as_few_connections(server, tmp_path):
     declare(tmp_path, server, 40)
-    assert script(tmp_path, "-j", 8).returncode == 0
+    assert_success(script(tmp_path, "-j", 8))
     assert len(server.requests) == 40
     assert len({request.port for request in server.requests}) <= 8
 
@@ -97,7 +96,7 @@ def test_few_handles_are_enough(server, tmp_path):
 
     more = ("-j", 8, "--cache_dir", tmp_path / "cache")
     ended = script(tmp_path, *more, preexec_fn=few_handles)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert "open files" not in ended.stderr
 
 
@@ -106,7 +105,7 @@ def test_a_host_that_takes_four_at_once_gets_four(server, tmp_path):
     server.most_at_once = 4
     declare(tmp_path, server, 60, silence_s=0.02)
     ended = script(tmp_path, "-j", 8)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert "HTTP 429 Too Many Requests; now at most 4 at a time" in ended.stderr
     assert ended.stderr.count("429") < 20
     for name, body in bodies(60).items():
@@ -116,7 +115,7 @@ def test_a_host_that_takes_four_at_once_gets_four(server, tmp_path):
 def test_a_host_that_takes_none_is_given_up(server, tmp_path):
     files = [declared(name, body, server.serve(name, body)) for name, body in bodies(8).items()]
     server.most_at_once = 0
-    naps: list[float] = []
+    naps = []
     with pytest.raises(SourceError, match=r"HTTP 429 Too Many Requests"):
         download_model(
             model(*files),
@@ -199,7 +198,7 @@ def test_json_tells_each_file_once_whatever_comes_beside_it(server, tmp_path):
 
 
 def test_what_has_begun_when_one_fails_is_finished():
-    done: list[int] = []
+    done = []
     fails = threading.Event()
 
     def work(item: int) -> None:
@@ -220,9 +219,9 @@ def test_what_has_begun_when_one_fails_is_finished():
 
 def test_listeners_get_one_event_at_a_time(server, tmp_path):
     files = [declared(name, body, server.serve(name, body)) for name, body in bodies(16).items()]
-    inside: list[int] = []
-    told: list[Event] = []
-    overlaps: list[Event] = []
+    inside = []
+    told = []
+    overlaps = []
 
     def listen(event: Event) -> None:
         told.append(event)

@@ -6,14 +6,12 @@ from typing import Any
 
 import pytest
 
-from fakes.files import declared, put
+from fakes.files import WEIGHTS, net_at, put, served
 from fakes.server import Server
 from posezoo.core.declarations.model import Digest
 from posezoo.core.download.origins import entry_path
 from posezoo.core.errors import DownloadError, SourceError, redact_secrets
 from posezoo.core.events import CachedFileUsed, FileDownloadStarted, WarningIssued
-
-WEIGHTS = bytes(range(256)) * 16
 
 
 def origin_of(fetch: Any) -> str:
@@ -26,7 +24,7 @@ def test_entries_lie_where_open_model_zoo_looks_for_them():
 
 
 def test_what_came_from_a_source_is_put_into_the_cache(server, fetch, tmp_path):
-    file = declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))
+    file = served(server)
     fetch(file, cache=tmp_path / "cache")
     kept = tmp_path / "cache" / entry_path(file.checksum)
     assert kept.read_bytes() == WEIGHTS
@@ -34,7 +32,7 @@ def test_what_came_from_a_source_is_put_into_the_cache(server, fetch, tmp_path):
 
 
 def test_the_second_time_it_comes_from_the_cache(server, fetch, tmp_path):
-    file = declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))
+    file = net_at(server.serve("n", WEIGHTS))
     fetch(file, cache=tmp_path / "cache").unlink()
     fetch(file, cache=tmp_path / "cache", mirrors=(server.url("mirror"),))
     assert len(server.requests) == 1
@@ -42,7 +40,7 @@ def test_the_second_time_it_comes_from_the_cache(server, fetch, tmp_path):
 
 
 def test_a_damaged_cache_entry_is_named_and_repaired(server, fetch, tmp_path):
-    file = declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))
+    file = served(server)
     for damage in (bytes(4096), WEIGHTS[:-1], WEIGHTS + b"!", b""):
         kept = put(tmp_path / "cache", damage, file)
         fetch(file, cache=tmp_path / "cache").unlink()
@@ -53,7 +51,7 @@ def test_a_damaged_cache_entry_is_named_and_repaired(server, fetch, tmp_path):
 
 def test_a_cache_that_cannot_be_written_costs_one_warning(server, fetch, tmp_path):
     (tmp_path / "cache").write_bytes(b"a file")
-    file = declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))
+    file = served(server)
     assert fetch(file, cache=tmp_path / "cache").read_bytes() == WEIGHTS
     (warning,) = [
         event.message
@@ -64,7 +62,7 @@ def test_a_cache_that_cannot_be_written_costs_one_warning(server, fetch, tmp_pat
 
 
 def test_a_cache_entry_that_is_a_folder_costs_a_warning(server, fetch, tmp_path):
-    file = declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))
+    file = served(server)
     (tmp_path / "cache" / entry_path(file.checksum)).mkdir(parents=True)
     assert fetch(file, cache=tmp_path / "cache").read_bytes() == WEIGHTS
     assert "is not a file" in fetch.warnings
@@ -74,7 +72,7 @@ def test_a_cache_entry_that_is_a_folder_costs_a_warning(server, fetch, tmp_path)
 
 @pytest.mark.parametrize("form", ["{}", "file://{}", "{}/"])
 def test_a_mirror_may_be_a_folder(fetch, tmp_path, form):
-    file = declared("net.tflite", WEIGHTS)
+    file = net_at()
     put(tmp_path / "a mirror", WEIGHTS, file)
     address = form.format(tmp_path / "a mirror").replace(" ", "%20" if "file:" in form else " ")
     assert fetch(file, mirrors=(address,)).read_bytes() == WEIGHTS
@@ -84,21 +82,21 @@ def test_a_mirror_may_be_a_folder(fetch, tmp_path, form):
 def test_the_address_of_a_mirror_may_begin_with_a_drive_of_windows(fetch, tmp_path, monkeypatch):
     monkeypatch.setattr("posezoo.core.declarations.sources.IS_WINDOWS", True)
     monkeypatch.chdir(tmp_path)
-    file = declared("net.tflite", WEIGHTS)
+    file = net_at()
     put(tmp_path / "C:" / "a mirror", WEIGHTS, file)
     assert fetch(file, mirrors=("file:///C:/a%20mirror",)).read_bytes() == WEIGHTS
 
 
 def test_a_cache_is_a_mirror(server, fetch, tmp_path):
-    file = declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))
+    file = served(server)
     fetch(file, cache=tmp_path / "cache").unlink()
-    fetch(declared("net.tflite", WEIGHTS), mirrors=(str(tmp_path / "cache"),))
+    fetch(net_at(), mirrors=(str(tmp_path / "cache"),))
     assert origin_of(fetch) == str(tmp_path / "cache")
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_a_mirror_may_be_an_address(server, fetch, slash):
-    file = declared("net.tflite", WEIGHTS)
+    file = net_at()
     server.serve(f"models/{entry_path(file.checksum)}", WEIGHTS)
     fetch(file, mirrors=(server.url("models") + slash,))
     assert origin_of(fetch) == server.url("models") + slash
@@ -107,7 +105,7 @@ def test_a_mirror_may_be_an_address(server, fetch, slash):
 def test_mirrors_are_asked_before_sources_and_one_without_the_file_is_passed_over(
     server, fetch, tmp_path
 ):
-    file = declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))
+    file = net_at(server.serve("n", WEIGHTS))
     (tmp_path / "empty").mkdir()
     put(tmp_path / "full", WEIGHTS, file)
     fetch(file, mirrors=(str(tmp_path / "empty"), server.url("empty"), str(tmp_path / "full")))
@@ -117,7 +115,7 @@ def test_mirrors_are_asked_before_sources_and_one_without_the_file_is_passed_ove
 
 
 def test_a_damaged_mirror_is_named_and_the_next_origin_asked(server, fetch, tmp_path):
-    file = declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))
+    file = served(server)
     put(tmp_path / "mirror", bytes(4096), file)
     server.serve(f"mirror/{entry_path(file.checksum)}", WEIGHTS, wrong_byte=5)
     fetch(file, mirrors=(str(tmp_path / "mirror"), server.url("mirror")))
@@ -136,14 +134,14 @@ def test_a_damaged_mirror_is_named_and_the_next_origin_asked(server, fetch, tmp_
     "address", ["/nowhere/at/all", "ftp://localhost/models", "mirror.example.org"]
 )
 def test_a_mirror_that_is_none_is_named(server, fetch, address):
-    fetch(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS)), mirrors=(address,))
+    fetch(served(server), mirrors=(address,))
     assert f"{address}: is neither a folder nor an http(s) URL" in fetch.warnings
 
 
 def test_a_mirror_or_cache_that_cannot_even_be_looked_at_costs_a_warning(server, fetch):
     name = "m" * 300  # longer than any file system takes
     fetch(
-        declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS)),
+        served(server),
         mirrors=(name,),
         cache=Path(name),
     )
@@ -157,19 +155,19 @@ def test_a_mirror_or_cache_that_cannot_even_be_looked_at_costs_a_warning(server,
 def test_a_mirror_that_is_down_costs_a_warning(server, fetch):
     with Server() as gone:
         address = gone.url("models")
-    fetch(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS)), mirrors=(address,))
+    fetch(served(server), mirrors=(address,))
     assert f"{address}: no connection: Connection refused (3 attempts)" in fetch.warnings
 
 
 def test_a_web_page_is_no_mirror(server, fetch):
-    file = declared("net.tflite", WEIGHTS)
+    file = net_at()
     server.serve(f"models/{entry_path(file.checksum)}", b"<html>Welcome</html>")
     with pytest.raises(SourceError, match=r"a web page \(HTML\)"):
         fetch(file, mirrors=(server.url("models"),))
 
 
 def test_the_password_of_a_mirror_is_never_shown(server, fetch):
-    file = declared("net.tflite", WEIGHTS)
+    file = net_at()
     server.serve(entry_path(file.checksum), WEIGHTS)
     address = server.url().replace("http://", "http://reader:secret@")
     fetch(file, mirrors=(address,))
@@ -179,7 +177,7 @@ def test_the_password_of_a_mirror_is_never_shown(server, fetch):
 
 def test_offline_a_mirror_without_the_file_is_named(fetch, tmp_path):
     with pytest.raises(DownloadError, match=f"net.tflite: {tmp_path}: does not have the file"):
-        fetch(declared("net.tflite", WEIGHTS), mirrors=(str(tmp_path),))
+        fetch(net_at(), mirrors=(str(tmp_path),))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from fakes.files import declared, put
+from fakes.command import assert_success
+from fakes.files import WEIGHTS, declared, net_at, put, served
 from fakes.running import start_child
 from fakes.waiting import HANG_S, wait_until
 from posezoo.core.declarations.model import Digest
@@ -28,12 +29,10 @@ from posezoo.core.events import (
 from posezoo.core.files.file_record import fingerprint
 from posezoo.core.files.verified_files import remember_written
 
-WEIGHTS = bytes(range(256)) * 16
-
 
 def test_what_happens_is_reported_in_order(server, fetch):
     url = server.serve("net.tflite", WEIGHTS)
-    fetch(declared("net.tflite", WEIGHTS, url))
+    fetch(net_at(url))
     assert fetch.events == [
         FileDownloadStarted("pose", "net.tflite", 4096, url),
         FileDownloadProgress("pose", "net.tflite", 4096),
@@ -42,7 +41,7 @@ def test_what_happens_is_reported_in_order(server, fetch):
 
 
 def test_a_good_file_is_left_alone_without_a_request(server, fetch):
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, status=[500] * 99))
+    file = served(server, status=[500] * 99)
     fetch.folder.mkdir()
     target = fetch.folder / "net.tflite"
     target.write_bytes(WEIGHTS)
@@ -54,8 +53,7 @@ def test_a_good_file_is_left_alone_without_a_request(server, fetch):
 
 
 def test_each_digest_that_is_declared_is_checked(server, fetch):
-    url = server.serve("net.tflite", WEIGHTS)
-    file = declared("net.tflite", WEIGHTS, url)
+    file = served(server)
     right = Digest("sha256", hashlib.sha256(WEIGHTS).hexdigest())
     with pytest.raises(DigestError, match="SHA-256 0000"):
         fetch(replace(file, also=(right, Digest("sha256", "0" * 64))))
@@ -71,7 +69,7 @@ def test_each_digest_that_is_declared_is_checked(server, fetch):
     not Path("/proc/self/fd").exists(), reason="reads a descriptor's file from /proc"
 )
 def test_bytes_are_synced_once_before_the_rename_and_the_record(server, fetch, monkeypatch):
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS))
+    file = served(server)
     steps = []
     fsync, rename = os.fsync, os.replace
 
@@ -94,14 +92,14 @@ def test_bytes_are_synced_once_before_the_rename_and_the_record(server, fetch, m
 
 
 def test_a_good_file_costs_no_import_of_requests(server, tmp_path):
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS))
+    file = served(server)
     (tmp_path / "net.tflite").write_bytes(WEIGHTS)
     said, _ = start_child(file, tmp_path).communicate(timeout=HANG_S)
     assert said.splitlines()[-1] == "False"
 
 
 def test_a_downloaded_file_is_not_hashed_again(server, fetch):
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS))
+    file = served(server)
     target = fetch(file)
     # Other bytes, which the record does not know: nobody reads them.
     target.write_bytes(bytes(4096))
@@ -113,9 +111,7 @@ def test_a_downloaded_file_is_not_hashed_again(server, fetch):
 def test_a_bad_file_is_replaced_by_a_good_one(server, fetch):
     fetch.folder.mkdir()
     (fetch.folder / "net.tflite").write_bytes(WEIGHTS[:-1])
-    assert (
-        fetch(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))).read_bytes() == WEIGHTS
-    )
+    assert fetch(served(server)).read_bytes() == WEIGHTS
 
 
 @pytest.mark.parametrize(
@@ -125,7 +121,7 @@ def test_an_old_file_survives_everything_that_goes_wrong(server, fetch, faults):
     fetch.folder.mkdir()
     (fetch.folder / "net.tflite").write_bytes(b"of last year")
     with pytest.raises(DownloadError):
-        fetch(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS, **faults)), attempts=1)
+        fetch(served(server, **faults), attempts=1)
     assert (fetch.folder / "net.tflite").read_bytes() == b"of last year"
 
 
@@ -133,7 +129,7 @@ def test_sources_are_asked_in_their_order(server, fetch):
     failed = server.serve("moved", WEIGHTS, status=[404])
     wrong = server.serve("changed", WEIGHTS, wrong_byte=0)
     good, spare = server.serve("good", WEIGHTS), server.serve("spare", WEIGHTS)
-    fetch(declared("net.tflite", WEIGHTS, failed, wrong, good, spare))
+    fetch(net_at(failed, wrong, good, spare))
     assert [request.path for request in server.requests] == ["/moved", "/changed", "/good"]
     assert f"net.tflite: {failed}: HTTP 404 Not Found" in fetch.warnings
     assert f"net.tflite: {wrong}: the digest of the download is SHA-384" in fetch.warnings
@@ -146,7 +142,7 @@ def test_when_all_fail_each_is_named_with_its_reason(server, fetch, tmp_path):
     mirror = tmp_path / "mirror"
     mirror.mkdir()
     with pytest.raises(DownloadError) as caught:
-        file = declared("net.tflite", WEIGHTS, moved, changed)
+        file = net_at(moved, changed)
         fetch(file, cache=tmp_path / "cache", mirrors=(str(mirror),))
     problem = caught.value.problem
     assert problem.startswith(
@@ -160,7 +156,7 @@ def test_when_all_fail_each_is_named_with_its_reason(server, fetch, tmp_path):
 def test_where_all_fail_for_one_reason_the_hosts_are_named_once(server, fetch):
     first, second = (server.serve(name, b"", status=[404]) for name in ("first", "second"))
     with pytest.raises(DownloadError) as caught:
-        fetch(declared("net.tflite", WEIGHTS, first, second))
+        fetch(net_at(first, second))
     host = server.url().removeprefix("http://").rstrip("/")
     assert caught.value.problem == f"net.tflite: every source failed: {host}: HTTP 404 Not Found"
 
@@ -169,17 +165,8 @@ def test_a_file_without_sources_says_so(fetch):
     with pytest.raises(
         SourceError, match=r"net\.tflite: there is no source to download it from"
     ) as caught:
-        fetch(declared("net.tflite", WEIGHTS))
+        fetch(net_at())
     assert "--mirror DIR" in caught.value.hint
-
-
-def test_a_sha256_is_as_good(server, fetch):
-    url = server.serve("net.tflite", WEIGHTS)
-    fetch(declared("net.tflite", WEIGHTS, url, algorithm="sha256"))
-    server.serve("net.tflite", WEIGHTS, wrong_byte=1)
-    (fetch.folder / "net.tflite").unlink()
-    with pytest.raises(DigestError, match="SHA-256"):
-        fetch(declared("net.tflite", WEIGHTS, url, algorithm="sha256"))
 
 
 def test_folders_on_the_way_are_made(server, fetch):
@@ -189,7 +176,7 @@ def test_folders_on_the_way_are_made(server, fetch):
 
 @pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
 def test_the_umask_decides_who_may_read(server, fetch, tmp_path, mask, mode):
-    file = declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))
+    file = served(server)
     before = os.umask(mask)
     try:
         target = fetch(file, cache=tmp_path / "cache")
@@ -203,40 +190,36 @@ def test_the_umask_decides_who_may_read(server, fetch, tmp_path, mask, mode):
 def test_a_file_source_is_read_relative_to_the_model_yml(fetch):
     fetch.folder.mkdir()
     (fetch.folder / "original.bin").write_bytes(WEIGHTS)
-    assert (
-        fetch(declared("net.tflite", WEIGHTS, FileSource(Path("original.bin")))).read_bytes()
-        == WEIGHTS
-    )
+    assert fetch(net_at(FileSource(Path("original.bin")))).read_bytes() == WEIGHTS
 
 
 def test_a_file_source_may_be_absolute(fetch, tmp_path):
     (tmp_path / "original.bin").write_bytes(WEIGHTS)
     source = FileSource(tmp_path / "original.bin")
-    assert fetch(declared("net.tflite", WEIGHTS, source)).read_bytes() == WEIGHTS
+    assert fetch(net_at(source)).read_bytes() == WEIGHTS
 
 
 def test_a_file_source_that_is_not_there_is_named(fetch, tmp_path):
     source = FileSource(tmp_path / "gone.bin")
     with pytest.raises(SourceError, match=r"gone\.bin: does not exist"):
-        fetch(declared("net.tflite", WEIGHTS, source))
+        fetch(net_at(source))
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
 def test_a_file_source_that_is_no_file_is_not_waited_for(fetch, tmp_path, make):
     make(tmp_path / "pipe")
     with pytest.raises(SourceError, match="pipe: is not a file"):
-        fetch(declared("net.tflite", WEIGHTS, FileSource(tmp_path / "pipe")))
+        fetch(net_at(FileSource(tmp_path / "pipe")))
 
 
 def test_a_file_that_has_grown_is_refused(fetch, tmp_path):
     (tmp_path / "original.bin").write_bytes(WEIGHTS + b"!")
     with pytest.raises(DownloadError, match="more than the declared 4096 bytes"):
-        fetch(declared("net.tflite", WEIGHTS, FileSource(tmp_path / "original.bin")))
+        fetch(net_at(FileSource(tmp_path / "original.bin")))
 
 
 def test_a_killed_run_leaves_no_false_file_and_the_next_one_cleans_up(server, fetch):
-    url = server.serve("net.tflite", WEIGHTS, hang_at=1000, times=1)
-    file = declared("net.tflite", WEIGHTS, url)
+    file = served(server, hang_at=1000, times=1)
     child = start_child(file, fetch.folder)
     part = fetch.folder / ".net.tflite.part"
     wait_until(lambda: part.exists() and part.stat().st_size == 1000)
@@ -251,9 +234,7 @@ def test_a_killed_run_leaves_no_false_file_and_the_next_one_cleans_up(server, fe
 def test_a_longer_part_of_a_killed_run_leaves_no_tail(server, fetch):
     fetch.folder.mkdir()
     (fetch.folder / ".net.tflite.part").write_bytes(bytes(9999))
-    assert (
-        fetch(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))).read_bytes() == WEIGHTS
-    )
+    assert fetch(served(server)).read_bytes() == WEIGHTS
 
 
 def test_a_second_attempt_starts_with_an_empty_part(server, fetch):
@@ -263,7 +244,7 @@ def test_a_second_attempt_starts_with_an_empty_part(server, fetch):
 
 
 def test_an_interrupted_run_leaves_what_it_has_to_the_next_one(server, fetch):
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, hang_at=1000))
+    file = served(server, hang_at=1000)
     child = start_child(file, fetch.folder)
     part = fetch.folder / ".net.tflite.part"
     wait_until(lambda: part.exists() and part.stat().st_size == 1000)
@@ -281,7 +262,7 @@ def test_bytes_that_are_written_but_not_counted_when_a_run_is_interrupted_are_ke
         write(handle, data)
         raise KeyboardInterrupt
 
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, hang_at=1000))
+    file = served(server, hang_at=1000)
     monkeypatch.setattr(
         "posezoo.core.download.partial.os",
         SimpleNamespace(**vars(os) | {"write": write_and_interrupt}),
@@ -293,7 +274,7 @@ def test_bytes_that_are_written_but_not_counted_when_a_run_is_interrupted_are_ke
 
 def test_two_processes_fetch_a_file_once(server, fetch):
     answers = threading.Event()
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, answers=answers))
+    file = served(server, answers=answers)
     first = start_child(file, fetch.folder)
     wait_until(lambda: server.requests != [])
     second = start_child(file, fetch.folder)
@@ -309,9 +290,7 @@ def test_two_processes_fetch_a_file_once(server, fetch):
 
 
 def test_who_waited_goes_on_where_the_first_one_failed(server, fetch):
-    file = declared(
-        "net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, hang_at=1000, times=1)
-    )
+    file = served(server, hang_at=1000, times=1)
     first = start_child(file, fetch.folder)
     wait_until(lambda: server.requests != [])
     second = start_child(file, fetch.folder)
@@ -320,13 +299,13 @@ def test_who_waited_goes_on_where_the_first_one_failed(server, fetch):
     first.kill()
     first.communicate(timeout=HANG_S)
     second.communicate(timeout=HANG_S)
-    assert second.returncode == 0
+    assert_success(second)
     assert (fetch.folder / "net.tflite").read_bytes() == WEIGHTS
     assert fetch.left() == ["net.tflite"]
 
 
 def test_many_threads_fetch_a_file_once(server, fetch):
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, silence_s=0.2))
+    file = served(server, silence_s=0.2)
     threads = [threading.Thread(target=fetch, args=(file,)) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -341,7 +320,7 @@ def test_a_folder_in_the_way_is_named(server, fetch):
     with pytest.raises(
         OutputError, match=r"net\.tflite: cannot be written: Is a directory"
     ) as caught:
-        fetch(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS)))
+        fetch(net_at(server.serve("n", WEIGHTS)))
     assert caught.value.hint == "move that folder away"
     assert server.requests == []
 
@@ -358,7 +337,7 @@ def test_nothing_is_written_through_a_symbolic_link_at_the_target(server, fetch,
     fetch.folder.mkdir()
     (tmp_path / "precious").write_bytes(b"precious")
     (fetch.folder / "net.tflite").symlink_to(tmp_path / "precious")
-    target = fetch(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS)))
+    target = fetch(served(server))
     assert (tmp_path / "precious").read_bytes() == b"precious"
     assert not target.is_symlink()
 
@@ -368,16 +347,14 @@ def test_nothing_is_written_through_a_link_at_the_part(server, fetch, tmp_path, 
     fetch.folder.mkdir()
     (tmp_path / "precious").write_bytes(b"precious")
     link(fetch.folder / ".net.tflite.part", tmp_path / "precious")
-    fetch(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS)))
+    fetch(served(server))
     assert (tmp_path / "precious").read_bytes() == b"precious"
     assert fetch.left() == ["net.tflite"]
 
 
 def test_without_locks_parts_have_names_of_their_own(server, fetch, monkeypatch):
     monkeypatch.setitem(sys.modules, "fcntl", None)  # a system without it
-    file = declared(
-        "net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, hang_at=1000, times=1)
-    )
+    file = served(server, hang_at=1000, times=1)
     thread = threading.Thread(target=fetch, args=(file,), kwargs={"timeout_s": 0.3})
     thread.start()
     wait_until(lambda: server.requests != [])
@@ -416,7 +393,7 @@ def test_a_read_only_folder_is_named(server, fetch, disk):
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     fetch.folder = disk
     with pytest.raises(OutputError, match="cannot be written: Read-only file system") as caught:
-        fetch(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS)))
+        fetch(net_at(server.serve("n", WEIGHTS)))
     assert "can be written" in caught.value.hint
     assert server.requests == []
 
@@ -425,7 +402,7 @@ def test_a_good_file_in_a_read_only_folder_is_good(server, fetch, disk):
     (disk / "net.tflite").write_bytes(WEIGHTS)
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     fetch.folder = disk
-    fetch(declared("net.tflite", WEIGHTS))
+    fetch(net_at())
     assert fetch.told(FileUpToDate) != []
 
 
@@ -439,7 +416,7 @@ def test_progress_is_reported_now_and_then_and_at_the_end(server, fetch):
 
 
 def test_a_file_from_the_cache_is_not_reported_as_a_download(fetch, tmp_path):
-    file = declared("net.tflite", WEIGHTS)
+    file = net_at()
     kept = put(tmp_path / "cache", WEIGHTS, file)
     fetch(file, cache=tmp_path / "cache")
     assert fetch.events == [CachedFileUsed("pose", "net.tflite", str(kept))]

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from fakes.files import declared, model
+from fakes.command import run_process
+from fakes.files import WEIGHTS, declared, model, net_at, served
 from fakes.server import PAGE, Answer, Server
 from fakes.tunnel import SocksProxy
 from fakes.waiting import HANG_S
@@ -33,20 +34,60 @@ from posezoo.core.http_headers import HostHeader
 from posezoo.core.layout import ModelLayout
 from posezoo.core.versions import version
 
-WEIGHTS = bytes(range(256)) * 16
-
 # ``fetch`` keeps the pauses, and does not wait for them.
 pytestmark = pytest.mark.usefixtures("pauses_of_users")
 
 
-def test_a_file_comes_over_http(server, fetch):
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS))
-    assert fetch(file).read_bytes() == WEIGHTS
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"chunked": True},
+        {"without_length": True},
+        {"early_hints": True},
+        {"headers": {"Content-Type": "text/html; charset=utf-8"}},
+    ],
+)
+def test_a_file_comes_whole_however_it_is_sent(server, fetch, answer):
+    assert fetch(served(server, **answer)).read_bytes() == WEIGHTS
     assert fetch.left() == ["net.tflite"]
+    assert server.asked("net.tflite") == 1
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        ({}, "after 1000 of 4096 bytes"),
+        ({"chunked": True}, "connection broke"),
+        ({"without_length": True}, "after 1000 of 4096 bytes"),
+    ],
+)
+def test_a_body_that_ends_early_is_downloaded_again(server, fetch, sent, told):
+    file = served(server, **sent, cut_at=1000, times=2)
+    assert fetch(file).read_bytes() == WEIGHTS
+    assert server.asked("net.tflite") == 3
+    assert told in fetch.warnings
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        ({"header_drip_s": 0.05}, r"no answer within 0\.3 s"),
+        ({"body_drip_s": 0.02}, r"sent only \d+ bytes"),
+        ({"body_drip_s": 0.02, "chunked": True}, r"sent only \d+ bytes"),
+        ({"chunk_size_drip_s": 0.02}, r"no answer within 0\.3 s|sent only \d+ bytes"),
+    ],
+)
+def test_an_answer_that_stalls_is_given_up(server, fetch, answer, problem):
+    file = served(server, **answer)
+    started = time.monotonic()
+    with pytest.raises(SourceError, match=problem):
+        fetch(file, attempts=1, timeout_s=0.3)
+    assert time.monotonic() - started < HANG_S
 
 
 def test_we_say_who_we_are_and_ask_for_the_bytes_as_they_are(server, fetch):
-    fetch(declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS)))
+    fetch(served(server))
     headers = server.requests[0].headers
     assert headers["User-Agent"] == f"posezoo/{version()}"
     assert headers["Accept-Encoding"] == "identity"
@@ -54,9 +95,7 @@ def test_we_say_who_we_are_and_ask_for_the_bytes_as_they_are(server, fetch):
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
 def test_a_status_that_may_pass_is_asked_again(server, fetch, status):
-    file = declared(
-        "net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, status=[status, status])
-    )
+    file = served(server, status=[status, status])
     assert fetch(file).read_bytes() == WEIGHTS
     assert server.asked("net.tflite") == 3
     assert f"HTTP {status}" in fetch.warnings
@@ -72,7 +111,7 @@ def test_an_unauthorized_request_says_whether_a_login_was_sent(server, fetch):
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 451])
 def test_a_status_that_stays_is_not_asked_again(server, fetch, status):
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, status=[status] * 9))
+    file = served(server, status=[status] * 9)
     with pytest.raises(SourceError, match=f"net.tflite: http://.*: HTTP {status} [A-Z]"):
         fetch(file)
     assert server.asked("net.tflite") == 1
@@ -81,7 +120,7 @@ def test_a_status_that_stays_is_not_asked_again(server, fetch, status):
 
 @pytest.mark.parametrize("status", [404, 410])
 def test_a_server_that_answered_is_no_matter_of_the_network(server, fetch, status):
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, status=[status]))
+    file = served(server, status=[status])
     with pytest.raises(SourceError) as caught:
         fetch(file)
     assert (
@@ -92,13 +131,13 @@ def test_a_server_that_answered_is_no_matter_of_the_network(server, fetch, statu
 
 @pytest.mark.parametrize("status", [204, 206, 299, 599])
 def test_a_status_without_the_whole_file_is_no_success(server, fetch, status):
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, status=[status] * 9))
+    file = served(server, status=[status] * 9)
     with pytest.raises(SourceError, match=f"HTTP {status}"):
         fetch(file, attempts=2)
 
 
 def test_pauses_grow_and_vary_but_stay_below_8_s(server, fetch):
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, status=[503] * 8))
+    file = served(server, status=[503] * 8)
     fetch(file, attempts=9)
     longest = [0.5, 1, 2, 4, 8, 8, 8, 8]
     assert all(
@@ -112,16 +151,16 @@ def test_pauses_grow_and_vary_but_stay_below_8_s(server, fetch):
 def test_the_pause_that_a_server_asks_for_is_kept_as_long_as_it_may_be_silent(
     server, fetch, requested, nap
 ):
-    url = server.serve("net.tflite", WEIGHTS, status=[429], headers={"Retry-After": requested})
-    fetch(declared("net.tflite", WEIGHTS, url), timeout_s=7.0)
+    file = served(server, status=[429], headers={"Retry-After": requested})
+    fetch(file, timeout_s=7.0)
     assert fetch.naps == [nap]
 
 
 @pytest.mark.parametrize(("in_s", "min_count", "max_count"), [(6, 1.0, 6.0), (-9000, 0.0, 0.0)])
 def test_a_pause_may_be_asked_for_until_a_date(server, fetch, in_s, min_count, max_count):
     requested = formatdate(time.time() + in_s, usegmt=True)
-    url = server.serve("net.tflite", WEIGHTS, status=[503], headers={"Retry-After": requested})
-    fetch(declared("net.tflite", WEIGHTS, url), timeout_s=7.0)
+    file = served(server, status=[503], headers={"Retry-After": requested})
+    fetch(file, timeout_s=7.0)
     assert min_count <= fetch.naps[0] <= max_count
 
 
@@ -138,9 +177,9 @@ def test_a_pause_may_be_asked_for_until_a_date(server, fetch, in_s, min_count, m
 def test_a_server_that_wants_a_longer_pause_is_given_up_at_once(
     server, fetch, status, requested, seconds
 ):
-    url = server.serve("net.tflite", WEIGHTS, status=[status], headers={"Retry-After": requested})
+    file = served(server, status=[status], headers={"Retry-After": requested})
     with pytest.raises(SourceError, match=f"HTTP {status} .*, again in {seconds}") as refused:
-        fetch(declared("net.tflite", WEIGHTS, url), timeout_s=7.0)
+        fetch(file, timeout_s=7.0)
     assert re.search(
         rf"wait {seconds} \(Retry-After\): run the command again after that", refused.value.hint
     )
@@ -151,69 +190,38 @@ def test_a_server_that_wants_a_longer_pause_is_given_up_at_once(
     "requested", ["Wed, 99 Foo 2026 07:28:00 GMT", "-1", "soon", "1e9", "9" * 400]
 )
 def test_another_wish_for_a_pause_leaves_ours(server, fetch, requested):
-    url = server.serve("net.tflite", WEIGHTS, status=[503], headers={"Retry-After": requested})
-    fetch(declared("net.tflite", WEIGHTS, url))
+    file = served(server, status=[503], headers={"Retry-After": requested})
+    fetch(file)
     assert 0.25 <= fetch.naps[0] <= 0.5
 
 
 def test_attempts_end_and_are_counted(server, fetch):
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, status=[503] * 9))
+    file = served(server, status=[503] * 9)
     with pytest.raises(SourceError, match=r"HTTP 503 Service Unavailable \(3 attempts\)") as caught:
         fetch(file, attempts=3)
     assert server.asked("net.tflite") == 3
     assert "--mirror" in caught.value.hint
 
 
-def test_a_body_that_ends_early_is_downloaded_again(server, fetch):
-    file = declared(
-        "net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, cut_at=1000, times=2)
-    )
-    assert fetch(file).read_bytes() == WEIGHTS
-    assert server.asked("net.tflite") == 3
-    assert "after 1000 of 4096 bytes" in fetch.warnings
-
-
 def test_a_body_that_always_ends_early_leaves_its_beginning_to_the_next_run(server, fetch):
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, cut_at=1000))
+    file = served(server, cut_at=1000)
     with pytest.raises(SourceError, match="connection broke after 1000 of 4096 bytes"):
         fetch(file, attempts=2)
     assert fetch.left() == [".net.tflite.part"]
 
 
-def test_a_chunked_body_comes_whole(server, fetch):
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, chunked=True))
-    assert fetch(file).read_bytes() == WEIGHTS
-
-
-def test_a_chunked_body_that_ends_early_is_downloaded_again(server, fetch):
-    url = server.serve("net.tflite", WEIGHTS, chunked=True, cut_at=1000, times=1)
-    assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
-    assert "connection broke" in fetch.warnings
-
-
-def test_a_body_without_length_comes_whole(server, fetch):
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, without_length=True))
-    assert fetch(file).read_bytes() == WEIGHTS
-
-
-def test_a_body_without_length_that_ends_early_is_downloaded_again(server, fetch):
-    url = server.serve("net.tflite", WEIGHTS, without_length=True, cut_at=1000, times=1)
-    assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
-    assert "after 1000 of 4096 bytes" in fetch.warnings
-
-
 @pytest.mark.parametrize("length", [4097, 10**12, 4095, 1])
 def test_another_announced_size_is_refused_before_the_body_is_kept(server, fetch, length):
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, length=length))
+    file = served(server, length=length)
     with pytest.raises(SizeError, match=f"announces {length} bytes, 4096 are declared"):
         fetch(file)
     assert server.asked("net.tflite") == 1
 
 
 def test_a_longer_body_is_cut_off_at_the_declared_size(server, fetch):
-    url = server.serve("net.tflite", WEIGHTS + b"more", chunked=True)
+    file = served(server, WEIGHTS + b"more", chunked=True)
     with pytest.raises(SizeError, match="more than the declared 4096 bytes"):
-        fetch(declared("net.tflite", WEIGHTS, url))
+        fetch(file)
     assert fetch.left() == []
 
 
@@ -225,7 +233,7 @@ def test_a_longer_body_is_cut_off_at_the_declared_size(server, fetch):
     ],
 )
 def test_a_source_with_another_size_is_no_problem_of_the_network(server, fetch, pin, record):
-    file = replace(declared("net.tflite", WEIGHTS, server.serve("net", WEIGHTS + b"!")), **pin)
+    file = replace(net_at(server.serve("net", WEIGHTS + b"!")), **pin)
     with pytest.raises(SizeError) as caught:
         fetch(file)
     wanted = f"the file changed at its source, or its size in {record}"
@@ -234,26 +242,26 @@ def test_a_source_with_another_size_is_no_problem_of_the_network(server, fetch, 
 
 
 def test_an_endless_body_ends_with_us(server, fetch):
-    url = server.serve("net.tflite", WEIGHTS, without_length=True, endless=True)
+    file = served(server, without_length=True, endless=True)
     with pytest.raises(SizeError, match="more than the declared"):
-        fetch(declared("net.tflite", WEIGHTS, url))
+        fetch(file)
 
 
 def test_a_shorter_body_is_named_as_such(server, fetch):
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS[:-1], chunked=True))
+    file = served(server, WEIGHTS[:-1], chunked=True)
     with pytest.raises(SizeError, match="sends 4095 bytes, 4096 are declared"):
         fetch(file)
     assert server.asked("net.tflite") == 1
 
 
 def test_an_empty_body_is_a_wrong_size(server, fetch):
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", b""))
+    file = served(server, b"")
     with pytest.raises(SizeError, match="announces 0 bytes"):
         fetch(file)
 
 
 def test_one_wrong_byte_is_noticed_and_not_asked_for_again(server, fetch):
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, wrong_byte=2000))
+    file = served(server, wrong_byte=2000)
     with pytest.raises(
         DigestError,
         match=r"the digest of the download is SHA-384 \w{12}…, but SHA-384 \w{12}… is declared",
@@ -267,63 +275,23 @@ def test_one_wrong_byte_is_noticed_and_not_asked_for_again(server, fetch):
 @pytest.mark.parametrize("page", [PAGE, b"\xef\xbb\xbf\n <HTML><head></head></HTML>" + b" " * 9000])
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_web_page_in_place_of_the_file_is_named_as_such(server, fetch, page, chunked):
-    url = server.serve("net.tflite", page, chunked=chunked, headers={"Content-Type": "text/html"})
+    file = served(server, page, chunked=chunked, headers={"Content-Type": "text/html"})
     with pytest.raises(SourceError, match=r"a web page \(HTML\) instead of the file"):
-        fetch(declared("net.tflite", WEIGHTS, url))
-
-
-def test_a_file_that_a_server_mistakes_for_a_page_is_fine(server, fetch):
-    url = server.serve("net.tflite", WEIGHTS, headers={"Content-Type": "text/html; charset=utf-8"})
-    assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
-
-
-def test_early_hints_are_no_answer(server, fetch):
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, early_hints=True))
-    assert fetch(file).read_bytes() == WEIGHTS
-    assert server.asked("net.tflite") == 1
+        fetch(file)
 
 
 def test_a_silent_server_is_given_up_and_asked_again(server, fetch):
-    file = declared(
-        "net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, silence_s=3.0, times=1)
-    )
+    file = served(server, silence_s=3.0, times=1)
     started = time.monotonic()
     assert fetch(file, timeout_s=0.2).read_bytes() == WEIGHTS
     assert time.monotonic() - started < HANG_S
     assert "no answer within 0.2 s" in fetch.warnings
 
 
-def test_headers_that_stall_are_given_up(server, fetch):
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, header_drip_s=0.05))
-    started = time.monotonic()
-    with pytest.raises(SourceError, match=r"no answer within 0\.3 s"):
-        fetch(file, attempts=1, timeout_s=0.3)
-    assert time.monotonic() - started < HANG_S
-
-
 def test_a_body_that_stops_is_given_up_and_downloaded_again(server, fetch):
-    file = declared(
-        "net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, hang_at=1000, times=1)
-    )
+    file = served(server, hang_at=1000, times=1)
     assert fetch(file, timeout_s=0.2).read_bytes() == WEIGHTS
     assert "0.2 s after 1000 of 4096 bytes" in fetch.warnings
-
-
-@pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_that_stalls_is_given_up(server, fetch, chunked):
-    url = server.serve("net.tflite", WEIGHTS, body_drip_s=0.02, chunked=chunked)
-    started = time.monotonic()
-    with pytest.raises(SourceError, match=r"sent only \d+ bytes"):
-        fetch(declared("net.tflite", WEIGHTS, url), attempts=1, timeout_s=0.3)
-    assert time.monotonic() - started < HANG_S
-
-
-def test_a_chunk_whose_size_stalls_is_given_up(server, fetch):
-    url = server.serve("net.tflite", WEIGHTS, chunk_size_drip_s=0.02)
-    started = time.monotonic()
-    with pytest.raises(SourceError, match=r"no answer within 0\.3 s|sent only \d+ bytes"):
-        fetch(declared("net.tflite", WEIGHTS, url), attempts=1, timeout_s=0.3)
-    assert time.monotonic() - started < HANG_S
 
 
 def test_a_stall_after_a_good_beginning_is_given_up(server, fetch):
@@ -349,12 +317,12 @@ def test_a_handshake_that_never_comes_is_given_up(fetch):
         url = f"https://localhost:{silent.getsockname()[1]}/net.tflite"
         started = time.monotonic()
         with pytest.raises(SourceError, match=r"no answer within 0\.3 s"):
-            fetch(declared("net.tflite", WEIGHTS, url), attempts=1, timeout_s=0.3)
+            fetch(net_at(url), attempts=1, timeout_s=0.3)
         assert time.monotonic() - started < HANG_S
 
 
 def test_always_silent_servers_are_asked_four_times_at_most(server, fetch):
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, silence_s=3.0))
+    file = served(server, silence_s=3.0)
     with pytest.raises(SourceError, match=r"\(4 attempts\)"):
         fetch(file, timeout_s=0.1, attempts=9)
     assert server.asked("net.tflite") == 4
@@ -364,26 +332,26 @@ def test_redirects_are_followed(server, fetch):
     url = server.serve("final", WEIGHTS)
     for hop in range(10):
         url = server.serve(f"hop{hop}", b"", status=[302] * 9, headers={"Location": url})
-    assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
+    assert fetch(net_at(url)).read_bytes() == WEIGHTS
 
 
 def test_a_relative_redirect_is_followed(server, fetch):
     server.serve("data/final", WEIGHTS)
-    url = server.serve("start", b"", status=[307], headers={"Location": "data/final"})
-    assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
+    file = served(server, b"", status=[307], headers={"Location": "data/final"})
+    assert fetch(file).read_bytes() == WEIGHTS
 
 
 def test_redirects_in_a_circle_end(server, fetch):
     url = server.serve("here", b"", status=[301] * 99, headers={"Location": "/here"})
     with pytest.raises(SourceError, match=f"redirects in a circle: {url} -> {url}"):
-        fetch(declared("net.tflite", WEIGHTS, url))
+        fetch(net_at(url))
     assert server.asked("here") == 1
 
 
 def test_a_circle_that_a_cookie_opens_is_followed(server, fetch):
     said = {"Location": "/here", "Set-Cookie": "seen=1"}
     url = server.serve("here", WEIGHTS, status=[302], headers=said)
-    assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
+    assert fetch(net_at(url)).read_bytes() == WEIGHTS
     assert server.requests[1].headers["Cookie"] == "seen=1"
 
 
@@ -392,7 +360,7 @@ def test_redirects_without_end_end(server, fetch):
         url = f"/{hop + 1}"
         server.serve(str(hop), b"", status=[302] * 9, headers={"Location": url})
     with pytest.raises(SourceError, match="redirects more than 10 times"):
-        fetch(declared("net.tflite", WEIGHTS, server.url("0")))
+        fetch(net_at(server.url("0")))
     assert len(server.requests) == 11
 
 
@@ -402,7 +370,7 @@ def test_slow_redirects_are_given_up_together(server, fetch):
             str(hop), b"", status=[302] * 9, headers={"Location": f"/{hop + 1}"}, silence_s=0.3
         )
     with pytest.raises(SourceError, match=r"redirects for more than 0\.5 s"):
-        fetch(declared("net.tflite", WEIGHTS, server.url("0")), timeout_s=0.5, attempts=1)
+        fetch(net_at(server.url("0")), timeout_s=0.5, attempts=1)
 
 
 @pytest.fixture
@@ -425,7 +393,7 @@ def test_a_redirect_to_a_name_is_judged_by_the_address_that_it_connects_to(
     inside = server.serve("secret", WEIGHTS).replace("localhost", "inside.example")
     url = server.serve("start", b"", status=[302] * 9, headers={"Location": inside})
     url = url.replace("localhost", "outside.example")
-    file = declared("net.tflite", WEIGHTS, url)
+    file = net_at(url)
     with DownloadContext("pose", DownloadOptions(None, sleep=lambda s: None)) as context:
         if is_connected:  # the connection is kept open
             download_file(
@@ -446,18 +414,13 @@ def test_a_name_in_the_own_network_may_lead_to_another_one(server, fetch, names,
     )
     inside = server.serve("final", WEIGHTS).replace("localhost", "files.corp")
     url = server.serve("start", b"", status=[302], headers={"Location": inside})
-    assert (
-        fetch(declared("net.tflite", WEIGHTS, url.replace("localhost", "www.corp"))).read_bytes()
-        == WEIGHTS
-    )
+    assert fetch(net_at(url.replace("localhost", "www.corp"))).read_bytes() == WEIGHTS
 
 
 def test_an_absurd_length_is_refused(server, fetch):
-    url = server.serve(
-        "net.tflite", WEIGHTS, headers={"Content-Length": "9" * 10_000}, without_length=True
-    )
+    file = served(server, headers={"Content-Length": "9" * 10_000}, without_length=True)
     with pytest.raises(SizeError, match="a size of 10000 digits"):
-        fetch(declared("net.tflite", WEIGHTS, url))
+        fetch(file)
 
 
 def test_a_status_line_cannot_control_the_terminal(fetch):
@@ -473,7 +436,7 @@ def test_a_status_line_cannot_control_the_terminal(fetch):
         threading.Thread(target=answer, daemon=True).start()
         url = f"http://localhost:{listening.getsockname()[1]}/net.tflite"
         with pytest.raises(SourceError) as caught:
-            fetch(declared("net.tflite", WEIGHTS, url), attempts=2)
+            fetch(net_at(url), attempts=2)
     assert caught.value.problem.isprintable()
     assert r"\x1b[2J" in caught.value.problem
 
@@ -482,9 +445,9 @@ def test_a_status_line_cannot_control_the_terminal(fetch):
     "target", ["file:///etc/hostname", "ftp://localhost/net.tflite", "gopher://x"]
 )
 def test_a_redirect_out_of_the_web_is_refused(server, fetch, target):
-    url = server.serve("start", b"", status=[302], headers={"Location": target})
+    file = served(server, b"", status=[302], headers={"Location": target})
     with pytest.raises(SourceError, match="neither http nor https"):
-        fetch(declared("net.tflite", WEIGHTS, url))
+        fetch(file)
 
 
 @pytest.mark.parametrize(
@@ -493,13 +456,13 @@ def test_a_redirect_out_of_the_web_is_refused(server, fetch, target):
 )
 def test_an_address_that_cannot_be_one_is_refused_at_once(fetch, url):
     with pytest.raises(SourceError):
-        fetch(declared("net.tflite", WEIGHTS, url))
+        fetch(net_at(url))
     assert fetch.naps == []
 
 
 def test_an_unknown_host_does_not_take_long(fetch):
     with pytest.raises(SourceError, match="no connection: no names but localhost in tests"):
-        fetch(declared("net.tflite", WEIGHTS, "http://models.invalid/net.tflite"), attempts=50)
+        fetch(net_at("http://models.invalid/net.tflite"), attempts=50)
     assert len(fetch.naps) == 2
     assert sum(fetch.naps) <= 1.5
 
@@ -508,7 +471,7 @@ def test_a_closed_port_does_not_take_long(fetch):
     with Server() as gone:
         url = gone.url("net.tflite")
     with pytest.raises(SourceError, match="no connection: Connection refused"):
-        fetch(declared("net.tflite", WEIGHTS, url), attempts=50)
+        fetch(net_at(url), attempts=50)
     assert len(fetch.naps) == 2
 
 
@@ -518,13 +481,13 @@ def test_a_proxy_that_is_not_there_is_named(fetch, monkeypatch):
     with pytest.raises(
         SourceError, match=r"the proxy localhost:\d+ refuses the connection: Connection refused"
     ):
-        fetch(declared("net.tflite", WEIGHTS, "http://127.0.0.2/net.tflite"))
+        fetch(net_at("http://127.0.0.2/net.tflite"))
 
 
 def test_the_variable_of_a_proxy_without_a_scheme_is_named(fetch, monkeypatch):
     monkeypatch.setenv("https_proxy", "proxy:8080")
     with pytest.raises(SourceError, match="the address of the proxy is not complete") as caught:
-        fetch(declared("net.tflite", WEIGHTS, "https://models.invalid/net.tflite"))
+        fetch(net_at("https://models.invalid/net.tflite"))
     assert caught.value.hint == "https_proxy: write it with its scheme, such as http://proxy:8080"
 
 
@@ -534,7 +497,7 @@ def test_a_proxy_that_wants_a_password_is_asked_once(server, fetch, monkeypatch,
     target = f"{scheme}://models.invalid/net.tflite"
     server.answers[target] = server.answers["models.invalid:443"] = Answer(PAGE, status=[407] * 9)
     with pytest.raises(SourceError, match="407 Proxy Authentication Required") as caught:
-        fetch(declared("net.tflite", WEIGHTS, target))
+        fetch(net_at(target))
     assert len(server.requests) == 1
     assert "USER:PASSWORD" in caught.value.hint
 
@@ -545,7 +508,7 @@ def test_a_proxy_that_answers_with_a_page_is_no_server(server, fetch, monkeypatc
     target = f"{scheme}://models.invalid/net.tflite"
     server.answers[target] = server.answers["models.invalid:443"] = Answer(PAGE)
     with pytest.raises(SourceError, match=r"a web page \(HTML\)|TLS failed|no connection"):
-        fetch(declared("net.tflite", WEIGHTS, target), attempts=1)
+        fetch(net_at(target), attempts=1)
     assert fetch.left() == []
 
 
@@ -554,16 +517,14 @@ def test_a_proxy_whose_tunnel_stalls_is_given_up(server, fetch, monkeypatch):
     server.answers["models.invalid:443"] = Answer(b"", header_drip_s=0.05)
     started = time.monotonic()
     with pytest.raises(SourceError, match=r"no answer within 0\.3 s"):
-        fetch(
-            declared("net.tflite", WEIGHTS, "https://models.invalid/n"), attempts=1, timeout_s=0.3
-        )
+        fetch(net_at("https://models.invalid/n"), attempts=1, timeout_s=0.3)
     assert time.monotonic() - started < HANG_S
 
 
 def test_the_users_proxy_is_used(server, fetch, monkeypatch):
     monkeypatch.setenv("http_proxy", server.url())
     server.answers["http://models.invalid/net.tflite"] = Answer(WEIGHTS, early_hints=True)
-    file = declared("net.tflite", WEIGHTS, "http://models.invalid/net.tflite")
+    file = net_at("http://models.invalid/net.tflite")
     assert fetch(file).read_bytes() == WEIGHTS
 
 
@@ -581,7 +542,7 @@ def test_a_socks_proxy_is_used_and_finds_the_name(server, authority, fetch, monk
         monkeypatch.setenv(f"{scheme}_proxy", proxy.url)
         monkeypatch.setenv("no_proxy", "")
         url = f"{scheme}://models.invalid/net.tflite"
-        assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
+        assert fetch(net_at(url)).read_bytes() == WEIGHTS
     assert proxy.asked == [f"models.invalid:{443 if encrypted else 80}"]
 
 
@@ -590,7 +551,7 @@ def test_a_server_that_stalls_behind_a_socks_proxy_is_given_up(server, fetch, mo
     server.serve("net.tflite", header_drip_s=0.05)
     with SocksProxy(urlsplit(server.url()).port) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
-        file = declared("net.tflite", WEIGHTS, "http://models.invalid/net.tflite")
+        file = net_at("http://models.invalid/net.tflite")
         with pytest.raises(SourceError, match=r"no answer within 0\.3 s"):
             fetch(file, attempts=1, timeout_s=0.3)
 
@@ -600,7 +561,7 @@ def test_a_socks_proxy_without_its_package_is_an_error_that_names_it(fetch, monk
     monkeypatch.setenv("https_proxy", "socks5h://localhost:9")
     http_connections._socks_pools.cache_clear()
     with pytest.raises(SourceError, match="a SOCKS proxy needs the package PySocks") as caught:
-        fetch(declared("net.tflite", WEIGHTS, "https://models.invalid/net.tflite"))
+        fetch(net_at("https://models.invalid/net.tflite"))
     assert caught.value.hint.endswith("install PySocks")
     assert fetch.naps == []
 
@@ -632,7 +593,7 @@ def test_a_body_that_is_compressed_unasked_is_decompressed(server, fetch, encodi
     url = server.serve(
         "net", pack(WEIGHTS), headers={"Content-Encoding": encoding}, chunked=chunked
     )
-    assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
+    assert fetch(net_at(url)).read_bytes() == WEIGHTS
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -647,42 +608,42 @@ def test_a_compressed_file_with_a_content_encoding_stays_compressed(server, fetc
 
 def test_a_compressed_body_without_end_and_content_is_given_up(server, fetch):
     said = {"Content-Encoding": "gzip"}
-    url = server.serve(
-        "n", gzip.compress(b"") * 5000, headers=said, without_length=True, endless=True
+    file = served(
+        server, gzip.compress(b"") * 5000, headers=said, without_length=True, endless=True
     )
     with pytest.raises(SizeError, match="more than the expected 4096 bytes"):
-        fetch(declared("net.tflite", WEIGHTS, url))
+        fetch(file)
 
 
 def test_a_compressed_body_is_decompressed_no_further_than_declared(server, fetch):
     bomb = gzip.compress(bytes(50_000_000))
-    url = server.serve("net.tflite", bomb, headers={"Content-Encoding": "gzip"})
+    file = served(server, bomb, headers={"Content-Encoding": "gzip"})
     tracemalloc.start()
     try:
         with pytest.raises(SizeError, match="more than the declared 4096 bytes"):
-            fetch(declared("net.tflite", WEIGHTS, url))
+            fetch(file)
         assert tracemalloc.get_traced_memory()[1] < 10_000_000
     finally:
         tracemalloc.stop()
 
 
 def test_an_invalid_compressed_body_is_refused(server, fetch):
-    url = server.serve("net.tflite", WEIGHTS + b"!", headers={"Content-Encoding": "gzip"})
+    file = served(server, WEIGHTS + b"!", headers={"Content-Encoding": "gzip"})
     with pytest.raises(SourceError, match="sends invalid gzip data"):
-        fetch(declared("net.tflite", WEIGHTS, url))
+        fetch(file)
 
 
 def test_an_unknown_packing_is_refused(server, fetch):
-    url = server.serve("net.tflite", WEIGHTS, headers={"Content-Encoding": "br"})
+    file = served(server, headers={"Content-Encoding": "br"})
     with pytest.raises(SourceError, match="sends the file with Content-Encoding 'br'"):
-        fetch(declared("net.tflite", WEIGHTS, url))
+        fetch(file)
 
 
 def test_a_compressed_body_that_ends_early_is_downloaded_again(server, fetch):
     packed = gzip.compress(WEIGHTS)
-    url = server.serve("net.tflite", packed[:-12], headers={"Content-Encoding": "gzip"})
+    file = served(server, packed[:-12], headers={"Content-Encoding": "gzip"})
     with pytest.raises(SourceError, match=r"incomplete \(2 attempts\)"):
-        fetch(declared("net.tflite", WEIGHTS, url), attempts=2)
+        fetch(file, attempts=2)
 
 
 def test_one_connection_serves_several_files(server, tmp_path):
@@ -698,7 +659,7 @@ def test_one_connection_serves_several_files(server, tmp_path):
 def test_a_password_in_an_address_is_never_shown(server, fetch):
     url = server.url("net.tflite").replace("http://", "http://reader:secret@")
     with pytest.raises(DownloadError) as caught:
-        fetch(declared("net.tflite", WEIGHTS, url))
+        fetch(net_at(url))
     assert "secret" not in str(caught.value) + repr(fetch.events)
     assert "reader" not in str(caught.value) + repr(fetch.events)
 
@@ -717,7 +678,7 @@ def authority(tmp_path):
 
 def test_an_untrusted_certificate_is_refused_at_once(authority, fetch):
     server, _ = authority
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS))
+    file = served(server)
     with pytest.raises(SourceError, match=r"TLS failed: .*certificate verify failed") as caught:
         fetch(file)
     assert fetch.naps == []
@@ -727,14 +688,14 @@ def test_an_untrusted_certificate_is_refused_at_once(authority, fetch):
 def test_a_private_authority_can_be_named(authority, fetch, monkeypatch):
     server, bundle = authority
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
-    url = server.serve("net.tflite", WEIGHTS, early_hints=True)
-    assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
+    file = served(server, early_hints=True)
+    assert fetch(file).read_bytes() == WEIGHTS
 
 
 def test_headers_that_stall_over_tls_are_given_up(authority, fetch, monkeypatch):
     server, bundle = authority
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, header_drip_s=0.05))
+    file = served(server, header_drip_s=0.05)
     with pytest.raises(SourceError, match=r"no answer within 0\.3 s"):
         fetch(file, attempts=1, timeout_s=0.3)
 
@@ -744,7 +705,7 @@ def test_headers_that_stall_over_tls_are_given_up(authority, fetch, monkeypatch)
 )
 def test_a_body_that_stalls_over_tls_is_given_up_and_downloaded_again(authority, fetch, faults):
     server, bundle = authority
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, **faults, times=1))
+    file = served(server, **faults, times=1)
     started = time.monotonic()
     assert fetch(file, timeout_s=0.4, ca_bundle=bundle).read_bytes() == WEIGHTS
     assert time.monotonic() - started < HANG_S
@@ -755,13 +716,13 @@ def test_a_bundle_that_is_not_there_is_named(authority, fetch, monkeypatch):
     server, bundle = authority
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle) + ".gone")
     with pytest.raises(SourceError, match=r"ca\.pem\.gone"):
-        fetch(declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS)))
+        fetch(served(server))
 
 
 def test_a_warning_names_the_host_and_only_the_last_error_the_address(server, fetch):
     url = server.serve("net.tflite", WEIGHTS, status=[503] * 9)
     with pytest.raises(SourceError) as caught:
-        fetch(declared("net.tflite", WEIGHTS, url), attempts=3)
+        fetch(net_at(url), attempts=3)
     assert "net.tflite: localhost: HTTP 503" in fetch.warnings
     assert (fetch.warnings.count(url), caught.value.problem.count(url)) == (0, 1)
 
@@ -772,7 +733,7 @@ def test_a_redirect_from_https_to_http_is_refused(authority, server, fetch, monk
     plain = server.serve("net.tflite", WEIGHTS)
     url = secure.serve("start", b"", status=[302], headers={"Location": plain})
     with pytest.raises(SourceError, match="from https to http"):
-        fetch(declared("net.tflite", WEIGHTS, url))
+        fetch(net_at(url))
     assert server.requests == []
 
 
@@ -782,7 +743,7 @@ def test_a_header_is_not_carried_to_where_its_host_redirects(server, fetch):
         start = server.serve("start", b"", status=[302], headers={"Location": url})
         host = start.split("/")[2]
         fetch(
-            declared("net.tflite", WEIGHTS, start),
+            net_at(start),
             headers=(HostHeader(host, "Authorization", "Bearer secret"),),
         )
         assert server.requests[0].headers["Authorization"] == "Bearer secret"
@@ -796,7 +757,7 @@ def test_netrc_speaks_for_its_machine_and_a_header_before_it(server, fetch, monk
     moved = server.serve(
         "moved", b"", status=[302], headers={"Location": url.replace("localhost", "127.0.0.1")}
     )
-    fetch(declared("net.tflite", WEIGHTS, moved))
+    fetch(net_at(moved))
     assert server.requests[0].headers["Authorization"].startswith("Basic ")
     assert server.requests[1].headers["Authorization"] is None
     header = HostHeader(url.split("/")[2], "authorization", "Bearer other")
@@ -807,8 +768,8 @@ def test_netrc_speaks_for_its_machine_and_a_header_before_it(server, fetch, monk
 def test_an_authority_is_named_by_the_means_before_the_environment(authority, fetch, monkeypatch):
     server, bundle = authority
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle) + ".gone")
-    url = server.serve("net.tflite", WEIGHTS)
-    assert fetch(declared("net.tflite", WEIGHTS, url), ca_bundle=bundle).read_bytes() == WEIGHTS
+    file = served(server)
+    assert fetch(file, ca_bundle=bundle).read_bytes() == WEIGHTS
 
 
 def test_an_authority_is_named_as_openssl_names_it(authority, fetch, monkeypatch):
@@ -816,8 +777,8 @@ def test_an_authority_is_named_as_openssl_names_it(authority, fetch, monkeypatch
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
-    url = server.serve("net.tflite", WEIGHTS)
-    assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
+    file = served(server)
+    assert fetch(file).read_bytes() == WEIGHTS
 
 
 def test_an_authority_that_the_system_trusts_is_trusted(authority, fetch, monkeypatch, tmp_path):
@@ -829,7 +790,7 @@ def test_an_authority_that_the_system_trusts_is_trusted(authority, fetch, monkey
     system = tmp_path / "certs"
     system.mkdir()
     shutil.copy(bundle, system)
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS))
+    file = served(server)
     monkeypatch.setenv("SSL_CERT_DIR", str(system))
     with pytest.raises(SourceError, match="TLS failed"):
         fetch(file)  # OpenSSL finds a certificate by its hash
@@ -840,9 +801,9 @@ def test_an_authority_that_the_system_trusts_is_trusted(authority, fetch, monkey
 def test_a_bundle_without_certificates_is_what_the_error_is_about(authority, fetch, tmp_path):
     server, _ = authority
     (tmp_path / "nonsense.pem").write_text("nonsense")
-    url = server.serve("net.tflite", WEIGHTS)
+    file = served(server)
     with pytest.raises(SourceError, match="authorities has no certificates") as caught:
-        fetch(declared("net.tflite", WEIGHTS, url), ca_bundle=tmp_path / "nonsense.pem")
+        fetch(file, ca_bundle=tmp_path / "nonsense.pem")
     assert "must name a file in the format PEM" in caught.value.hint
     assert fetch.naps == []
 
@@ -928,7 +889,7 @@ def test_a_link_local_address_is_reached_only_if_the_user_named_it(tmp_path):
     prepare = "ip link set lo up && ip addr add 169.254.7.7/32 dev lo && ip addr add fe80::7/64 dev lo nodad"
     command = ["unshare", "-rn", "sh", "-c", f'{prepare} && exec "$0" "$1"', sys.executable, script]
     try:
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=HANG_S, check=True)
+        ended = run_process(command, check=True)
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("cannot take the network away here")
     *answers, asked = ended.stdout.splitlines()

@@ -19,12 +19,12 @@ from pathlib import Path
 
 import pytest
 
+from fakes.checkout import DOWNLOADER
 from fakes.server import Server
 from fakes.soak import soak
 from fakes.waiting import wait_until
 from fakes.zoo import model_yml, write_model
 
-DOWNLOADER = Path(__file__).resolve().parents[3] / "tools" / "downloader" / "downloader.py"
 MOMENTS = int(os.environ.get("SOAK_MOMENTS", "6"))
 MODELS, FILES = 4, 5
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import assert_success, posezoo
 from fakes.counted_run import count_run
 from fakes.zoo import model_yml, write_model
 from posezoo.core.download import http_connections
@@ -64,7 +64,7 @@ def steps(monkeypatch):
 @needs_proc
 def test_each_file_is_synced_once_and_recorded_before_and_after_its_rename(words, steps, tmp_path):
     ended = posezoo(*words)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert steps == {"synced files": 5, "synced folders": 1, "written records": 10}
     for name, body in BODIES.items():
         path = tmp_path / "out" / "public" / "net" / name
@@ -75,17 +75,17 @@ def test_each_file_is_synced_once_and_recorded_before_and_after_its_rename(words
 
 @needs_proc
 def test_files_from_the_cache_are_written_the_same_way(words, steps, server, tmp_path):
-    assert posezoo(*words).returncode == 0
+    assert_success(posezoo(*words))
     (tmp_path / "out").rename(tmp_path / "moved")
     server.requests.clear()
     steps.clear()
-    assert posezoo(*words).returncode == 0
+    assert_success(posezoo(*words))
     assert server.requests == []
     assert steps == {"synced files": 5, "synced folders": 1, "written records": 10}
 
 
 def test_a_second_download_opens_each_record_once_and_writes_nothing(words, tmp_path):
-    assert posezoo(*words).returncode == 0
+    assert_success(posezoo(*words))
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
     run = count_run(*map(str, words))
     records = {path: times for path, times in run.opens.items() if "/.posezoo/" in path}
@@ -106,6 +106,6 @@ def test_the_proxies_and_the_login_of_a_host_are_looked_up_once(words, server, m
 
         monkeypatch.setattr(http_connections, name, count)
     monkeypatch.setenv("NO_PROXY", "")
-    assert posezoo(*words).returncode == 0
+    assert_success(posezoo(*words))
     assert len(server.requests) == 5
     assert looks == {"get_environ_proxies": 1, "get_netrc_auth": 1}

@@ -1,22 +1,18 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from fakes.files import declared, model, put
-from fakes.server import Server
-from posezoo.core.declarations.model import Digest, Precision, SourceFile
-from posezoo.core.declarations.sources import FileSource, PythonPackageSource, Wheel
+from fakes.files import WEIGHTS, declared, model, net_at, put, served
+from posezoo.core.declarations.model import Precision
+from posezoo.core.declarations.sources import FileSource
 from posezoo.core.download.model_download import download_model, plan_download
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.download.origins import FileOrigin
 from posezoo.core.errors import DownloadError
-from posezoo.core.events import CachedFileUsed, DownloadFinished, DownloadStarted, Event
+from posezoo.core.events import CachedFileUsed, DownloadFinished, DownloadStarted
 from posezoo.core.layout import ModelLayout
-
-WEIGHTS = bytes(range(256)) * 16
 
 
 def test_files_go_where_the_layout_says_and_are_reported_in_their_order(server, tmp_path):
@@ -48,7 +44,7 @@ def test_files_of_other_precisions_are_left_out(tmp_path, precisions, left):
     files = [declared(name, WEIGHTS, FileSource(tmp_path / "original")) for name in names]
     (tmp_path / "original").write_bytes(WEIGHTS)
     spec, layout = model(*files), ModelLayout(tmp_path, tmp_path)
-    events: list[Event] = []
+    events = []
     download_model(
         spec, layout, DownloadOptions(None), precisions=precisions, listener=events.append
     )
@@ -63,8 +59,8 @@ def test_files_of_other_precisions_are_left_out(tmp_path, precisions, left):
 
 
 def test_the_end_tells_success(server, tmp_path):
-    events: list[Event] = []
-    spec = model(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS)))
+    events = []
+    spec = model(served(server))
     download_model(
         spec, ModelLayout(tmp_path, tmp_path), DownloadOptions(None), listener=events.append
     )
@@ -72,8 +68,8 @@ def test_the_end_tells_success(server, tmp_path):
 
 
 def test_the_end_tells_failure_and_its_reason(server, tmp_path):
-    events: list[Event] = []
-    spec = model(declared("net.tflite", WEIGHTS, server.url("gone")))
+    events = []
+    spec = model(net_at(server.url("gone")))
     with pytest.raises(DownloadError) as caught:
         download_model(
             spec, ModelLayout(tmp_path, tmp_path), DownloadOptions(None), listener=events.append
@@ -97,7 +93,7 @@ def test_the_first_file_that_fails_ends_it_and_good_files_stay(server, tmp_path)
 def test_a_broken_cache_is_reported_once_for_all_files(server, tmp_path):
     (tmp_path / "cache").write_bytes(b"")
     files = [declared(name, WEIGHTS, server.serve("n", WEIGHTS)) for name in ("a.bin", "b.bin")]
-    events: list[Event] = []
+    events = []
     download_options = DownloadOptions(tmp_path / "cache")
     download_model(
         model(*files), ModelLayout(tmp_path, tmp_path), download_options, listener=events.append
@@ -108,7 +104,7 @@ def test_a_broken_cache_is_reported_once_for_all_files(server, tmp_path):
 def test_a_file_source_starts_at_the_folder_of_the_model_yml(tmp_path):
     (tmp_path / "zoo").mkdir()
     (tmp_path / "zoo" / "original").write_bytes(WEIGHTS)
-    file = declared("net.tflite", WEIGHTS, FileSource(Path("original")))
+    file = net_at(FileSource(Path("original")))
     spec = model(file, path=tmp_path / "zoo" / "model.yml")
     (target,) = download_model(spec, ModelLayout(tmp_path, tmp_path), DownloadOptions(None))
     assert target.read_bytes() == WEIGHTS
@@ -149,23 +145,8 @@ def test_a_plan_names_the_place_of_every_file(server, tmp_path):
     assert server.requests == []
 
 
-def test_a_plan_touches_nothing(tmp_path):
-    file = declared("net.tflite", WEIGHTS, "https://models.invalid/n")
-    folder = tmp_path / "public" / "pose"
-    folder.mkdir(parents=True)
-    (folder / "net.tflite").write_bytes(WEIGHTS)
-    put(tmp_path / "cache", WEIGHTS, file)
-    before = sorted((path, path.stat().st_mtime_ns) for path in tmp_path.rglob("*"))
-    plan_download(
-        model(file),
-        ModelLayout(tmp_path, tmp_path),
-        DownloadOptions(tmp_path / "cache", (str(tmp_path / "no mirror"),)),
-    )
-    assert sorted((path, path.stat().st_mtime_ns) for path in tmp_path.rglob("*")) == before
-
-
 def test_a_plan_sees_that_a_file_is_damaged(tmp_path):
-    file = declared("net.tflite", WEIGHTS, "https://models.invalid/n")
+    file = net_at("https://models.invalid/n")
     target = tmp_path / "public" / "pose" / "net.tflite"
     target.parent.mkdir(parents=True)
     for damage in (bytes(4096), WEIGHTS[1:]):
@@ -182,62 +163,15 @@ def test_a_plan_passes_over_what_cannot_be_looked_at(tmp_path):
 
 
 def test_a_plan_is_what_a_download_does(server, tmp_path):
-    file = declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))
+    file = served(server)
     spec, layout = model(file), ModelLayout(tmp_path, tmp_path)
     put(tmp_path / "mirror", WEIGHTS, file)
     download_options = DownloadOptions(
         tmp_path / "cache", (server.url("mirror"), str(tmp_path / "mirror"))
     )
     (step,) = plan_download(spec, layout, download_options)
-    events: list[Event] = []
+    events = []
     download_model(spec, layout, download_options, listener=events.append)
     assert [event.origin for event in events if isinstance(event, CachedFileUsed)] == [
         step.candidate_names[-1]
     ]
-
-
-# Both parts of BlazePose, as its model.yml files declare them: out of a wheel that no test can reach.
-WHEEL = Wheel(
-    "mediapipe-0.10.21-cp311-cp311-manylinux_2_28_x86_64.whl",
-    35622638,
-    "05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3",
-)
-BLAZEPOSE = {
-    "pose_detection": (
-        2959046,
-        "4c90f7348ab99aff5b7b9290d6b4d0336a7fc8540dbc93e5d2708545a2f05f7fef22870a5e59cd75734f5c8d0a46a95b",
-    ),
-    "pose_landmark_full": (
-        6440512,
-        "a8a38dcd76b222dfef056b10c3bb5aba8d1ef5b5a8dee48d44e830cacd907a3d015f469111bac4618b92f0644354e121",
-    ),
-}
-
-
-def blazepose() -> Iterator[SourceFile]:
-    for name, (size, sha384) in BLAZEPOSE.items():
-        module = name.removesuffix("_full")
-        source = PythonPackageSource(
-            "mediapipe", "0.10.21", WHEEL, f"mediapipe/modules/{module}/{name}.tflite"
-        )
-        yield SourceFile(f"{name}.tflite", size, Digest("sha384", sha384), (source,))
-
-
-def test_offline_a_mirror_is_enough(mirror, tmp_path):
-    downloaded = download_model(
-        model(*blazepose()), ModelLayout(tmp_path, tmp_path), DownloadOptions(None, (str(mirror),))
-    )
-    assert [path.stat().st_size for path in downloaded] == [2959046, 6440512]
-
-
-def test_a_mirror_behind_an_address_is_enough(mirror, tmp_path):
-    with Server() as server:
-        for size, sha384 in BLAZEPOSE.values():
-            content = (mirror / "1" / sha384[:2] / sha384[2:]).read_bytes()
-            assert len(content) == size
-            server.serve(f"m/1/{sha384[:2]}/{sha384[2:]}", content)
-        download_options = DownloadOptions(None, (server.url("m"),))
-        downloaded = download_model(
-            model(*blazepose()), ModelLayout(tmp_path, tmp_path), download_options
-        )
-    assert [path.stat().st_size for path in downloaded] == [2959046, 6440512]

@@ -10,14 +10,13 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
 
 import pytest
 
+from fakes.checkout import ROOT
+from fakes.command import assert_success, run_process
 from fakes.files import declared
 from fakes.zoo import model_yml, write_model
-
-ROOT = Path(__file__).resolve().parents[3]
 
 # Runs downloader.py, and writes down whatever Python is asked to execute.
 WATCHED = """
@@ -64,10 +63,8 @@ def command(server, tmp_path) -> list[str]:
 def test_python_is_asked_to_execute_nothing(command, tmp_path):
     told = tmp_path / "told.json"
     code = WATCHED % str(told)
-    ended = subprocess.run(
-        [sys.executable, "-c", code, "-", *command], capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == 0, ended.stderr
+    ended = run_process([sys.executable, "-c", code, "-", *command])
+    assert_success(ended)
     assert json.loads(told.read_text()) == []
     assert (tmp_path / "out" / "public" / "net" / "setup.py").exists()
     assert not list(tmp_path.rglob("executed"))
@@ -81,9 +78,7 @@ def test_the_system_sees_no_execve(command, tmp_path):
         or subprocess.run([*tracer, "true"], capture_output=True, check=False).returncode
     ):
         pytest.skip("strace cannot trace here")
-    ended = subprocess.run(
-        [*tracer, sys.executable, *command], capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == 0, ended.stderr
+    ended = run_process([*tracer, sys.executable, *command])
+    assert_success(ended)
     calls = re.findall(r"^\d+ +(\w+)\(", trace.read_text(), re.MULTILINE)
     assert calls == ["execve"]  # that of Python itself

@@ -74,7 +74,7 @@ def fetch(tmp_path):
     """download(spec) and what it told."""
 
     def fetch(spec: ModelSpec, **options: object) -> list[object]:
-        told: list[object] = []
+        told = []
         layout = ModelLayout(tmp_path / "out", tmp_path / "out")
         download_model(
             spec, layout, DownloadOptions(cache_dir=None), listener=told.append, **options
@@ -279,7 +279,7 @@ def test_a_member_of_an_archive_is_changed_later_and_as_it_was_published_after_t
 
 
 def test_a_failing_step_is_reported_with_its_reason(spec, fetch, tmp_path):
-    told: list[object] = []
+    told = []
     layout = ModelLayout(tmp_path / "out", tmp_path / "out")
     wrong = replace(spec, postprocessing=(RegexReplace("run.py", "nowhere", ""),))
     with pytest.raises(DownloadError, match=r"run\.py: 'nowhere' was found 0 times"):

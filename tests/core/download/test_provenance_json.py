@@ -25,6 +25,10 @@ def server():
         yield server
 
 
+def served_model(server):
+    return model(declared("net.pth", BODY, server.serve("net.pth", BODY)))
+
+
 def record(layout, spec):
     return json.loads((layout.model_download_dir(spec) / NAME).read_text())
 
@@ -93,10 +97,7 @@ def test_a_file_that_came_stays_recorded_when_another_fails_and_when_nothing_com
 
 
 def test_an_invalid_record_is_replaced(server, tmp_path):
-    spec, layout = (
-        model(declared("net.pth", BODY, server.serve("net.pth", BODY))),
-        ModelLayout(tmp_path, tmp_path),
-    )
+    spec, layout = served_model(server), ModelLayout(tmp_path, tmp_path)
     for content in (b"{", b"[]", b'{"files": 3}', b"\xff"):
         layout.model_download_dir(spec).mkdir(parents=True, exist_ok=True)
         (layout.model_download_dir(spec) / NAME).write_bytes(content)
@@ -106,10 +107,7 @@ def test_an_invalid_record_is_replaced(server, tmp_path):
 
 
 def test_a_record_that_cannot_be_written_costs_a_warning(server, tmp_path):
-    spec, layout = (
-        model(declared("net.pth", BODY, server.serve("net.pth", BODY))),
-        ModelLayout(tmp_path, tmp_path),
-    )
+    spec, layout = served_model(server), ModelLayout(tmp_path, tmp_path)
     (layout.model_download_dir(spec) / NAME).mkdir(parents=True)
     told = []
     download_model(spec, layout, DownloadOptions(None), listener=told.append)
@@ -128,7 +126,7 @@ def test_a_publishers_own_provenance_json_is_left_alone(server, tmp_path):
 
 
 def test_a_variant_has_a_record_of_its_own(server, tmp_path):
-    spec = model(declared("net.pth", BODY, server.serve("net.pth", BODY)))
+    spec = served_model(server)
     variant = replace(spec, tag="ccd2", is_default=False)
     layout = ModelLayout(tmp_path, tmp_path)
     download_model(variant, layout, DownloadOptions(None))
@@ -141,10 +139,7 @@ def test_what_is_shown_of_an_address_is_its_place_alone():
 
 
 def test_what_a_killed_run_left_beside_it_is_removed(server, tmp_path):
-    spec, layout = (
-        model(declared("net.pth", BODY, server.serve("net.pth", BODY))),
-        ModelLayout(tmp_path, tmp_path),
-    )
+    spec, layout = served_model(server), ModelLayout(tmp_path, tmp_path)
     download_model(spec, layout, DownloadOptions(None))
     (layout.model_download_dir(spec) / f".{NAME}.part").touch()
     download_model(spec, layout, DownloadOptions(None))
@@ -153,10 +148,7 @@ def test_what_a_killed_run_left_beside_it_is_removed(server, tmp_path):
 
 
 def test_what_came_before_a_run_was_killed_is_recorded_by_the_next_one(server, tmp_path):
-    spec, layout = (
-        model(declared("net.pth", BODY, server.serve("net.pth", BODY))),
-        ModelLayout(tmp_path, tmp_path),
-    )
+    spec, layout = served_model(server), ModelLayout(tmp_path, tmp_path)
     download_model(spec, layout, DownloadOptions(None))
     before = record(layout, spec)
     folder = layout.model_download_dir(spec)

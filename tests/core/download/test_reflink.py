@@ -179,7 +179,7 @@ def test_what_is_in_the_way_in_the_cache_is_replaced_or_named(server, file, fetc
 
 def test_two_targets_and_one_cache_fetch_once(server, fetch, tmp_path):
     file = declared("net.tflite", WEIGHTS, server.serve("net", WEIGHTS, silence_s=0.3))
-    events: list[object] = []
+    events = []
     threads = []
     for name in ("a", "b", "c"):
         layout = ModelLayout(tmp_path / name, tmp_path / name)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from fakes.command import omz_tool, posezoo
+from fakes.checkout import DOWNLOADER
+from fakes.command import Ended, assert_success, omz_tool, posezoo, printed_alone, run_process
 from fakes.files import declared
 from fakes.zoo import model_yml, write_model
 from posezoo.core.files.file_record import fingerprint
 from posezoo.core.files.verified_files import remember_written
 
-DOWNLOADER = Path(__file__).resolve().parents[3] / "tools" / "downloader" / "downloader.py"
 WEIGHTS = bytes(range(256)) * 4096
 
 
@@ -40,7 +39,7 @@ def places(server, tmp_path) -> list[str]:
     return list(map(str, places))
 
 
-def run(way: str, places: list[str], *more: str) -> subprocess.CompletedProcess[str]:
+def run(way: str, places: list[str], *more: str) -> Ended:
     if way == "posezoo":
         return posezoo("download", "net", *places, *more)
     return omz_tool("downloader", "--name", "net", *places, *more)
@@ -51,15 +50,15 @@ def run(way: str, places: list[str], *more: str) -> subprocess.CompletedProcess[
 def test_zeros_with_an_unchanged_fingerprint_are_found_by_verify_and_repaired(
     server, places, tmp_path, way
 ):
-    assert run(way, places).returncode == 0
+    assert_success(run(way, places))
     target = tmp_path / "public" / "net" / "net.bin"
     with open(target, "r+b") as stream:
         stream.write(bytes(len(WEIGHTS)))
     # A failing disk does not change the times.
     remember_written(target, declared("net.bin", WEIGHTS).checksum, written=fingerprint(target))
-    assert run(way, places).returncode == 0
+    assert_success(run(way, places))
     assert not target.read_bytes().strip(b"\0")
-    assert run(way, places, "--verify").returncode == 0
+    assert_success(run(way, places, "--verify"))
     assert target.read_bytes() == WEIGHTS
     assert server.asked("net") == 2  # the cache's entry was the same file
 
@@ -68,7 +67,7 @@ def test_zeros_that_are_written_later_are_found_by_the_record(server, places, tm
     run("downloader.py", places)
     target = tmp_path / "public" / "net" / "net.bin"
     target.write_bytes(bytes(len(WEIGHTS)))
-    assert run("downloader.py", places).returncode == 0
+    assert_success(run("downloader.py", places))
     assert target.read_bytes() == WEIGHTS
 
 
@@ -81,7 +80,5 @@ def test_a_whole_model_needs_no_network(server, places, more):
     if subprocess.run([*away, "true"], capture_output=True, check=False).returncode:
         pytest.skip("cannot take the network away here")
     command = [*away, sys.executable, str(DOWNLOADER), "--name", "net", *places, *more]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert "it is here and verified" in ended.stdout
+    assert "it is here and verified" in printed_alone(run_process(command))
     assert server.requests == []

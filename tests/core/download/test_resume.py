@@ -7,14 +7,13 @@ import signal
 
 import pytest
 
-from fakes.files import declared
+from fakes.files import WEIGHTS, declared, net_at, served
 from fakes.running import start_child
 from fakes.waiting import HANG_S, wait_until
 from posezoo.core.errors import DigestError, SourceError
 from posezoo.core.events import FileDownloadProgress
 from posezoo.core.files.file_record import fingerprint, update_record
 
-WEIGHTS = bytes(range(256)) * 16
 ETAG = '"v1"'
 
 
@@ -24,9 +23,7 @@ def ranges(server) -> list[str | None]:
 
 def broken_off(server, fetch, *, at: int = 3000, etag: str = ETAG):
     """A file of which a former run got the first bytes; its server has mended since."""
-    file = declared(
-        "net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, cut_at=at, etag=etag)
-    )
+    file = served(server, cut_at=at, etag=etag)
     with pytest.raises(SourceError):
         fetch(file, attempts=1)
     server.serve("net.tflite", WEIGHTS, etag=etag)
@@ -35,8 +32,8 @@ def broken_off(server, fetch, *, at: int = 3000, etag: str = ETAG):
 
 
 def test_a_cut_connection_goes_on_where_it_stopped(server, fetch):
-    url = server.serve("net.tflite", WEIGHTS, cut_at=1000, times=1, etag=ETAG)
-    assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
+    file = served(server, cut_at=1000, times=1, etag=ETAG)
+    assert fetch(file).read_bytes() == WEIGHTS
     assert ranges(server) == [None, "bytes=1000-"]
     assert server.requests[1].headers["If-Range"] == ETAG
     assert fetch.told(FileDownloadProgress)[-1].size == 4096
@@ -83,7 +80,7 @@ def test_a_run_that_was_ended_by_a_signal_is_resumed(server, fetch, number):
 
 
 def test_a_complete_file_that_a_killed_run_did_not_rename_is_not_downloaded_again(server, fetch):
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, etag=ETAG))
+    file = served(server, etag=ETAG)
     target = fetch(file)
     part = target.with_name(".net.tflite.part")
     target.rename(part)
@@ -96,7 +93,7 @@ def test_a_complete_file_that_a_killed_run_did_not_rename_is_not_downloaded_agai
 
 
 def test_a_small_file_needs_no_record_before_it_is_complete(server, fetch):
-    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, hang_at=1000))
+    file = served(server, hang_at=1000)
     child = start_child(file, fetch.folder)
     part = fetch.folder / ".net.tflite.part"
     wait_until(lambda: part.exists() and part.stat().st_size == 1000)
@@ -186,7 +183,7 @@ def test_a_compressed_rest_is_refused(server, fetch):
 
 def test_another_source_gives_the_rest(server, fetch):
     url = server.serve("one", WEIGHTS, cut_at=3000, etag=ETAG)
-    file = declared("net.tflite", WEIGHTS, url, server.serve("two", WEIGHTS, etag='"its own"'))
+    file = net_at(url, server.serve("two", WEIGHTS, etag='"its own"'))
     assert fetch(file, attempts=1).read_bytes() == WEIGHTS
     assert ranges(server) == [None, "bytes=3000-"]
     assert server.requests[1].headers["If-Range"] is None
@@ -251,7 +248,7 @@ def test_the_record_holds_no_secret(server, fetch):
     url = server.url("net.tflite?X-Amz-Signature=0123abcd").replace("http://", "http://ann:secret@")
     server.serve("net.tflite?X-Amz-Signature=0123abcd", WEIGHTS, cut_at=1000)
     with pytest.raises(SourceError):
-        fetch(declared("net.tflite", WEIGHTS, url), attempts=1)
+        fetch(net_at(url), attempts=1)
     record = (fetch.folder / ".posezoo" / "net.tflite.json").read_text()
     assert "secret" not in record
     assert "0123abcd" not in record
@@ -268,5 +265,5 @@ def test_what_is_left_of_a_file_that_came_otherwise_is_removed(server, fetch):
 
 def test_a_wrong_file_leaves_no_part(server, fetch):
     with pytest.raises(DigestError):
-        fetch(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS, wrong_byte=1, etag=ETAG)))
+        fetch(served(server, wrong_byte=1, etag=ETAG))
     assert fetch.left() == []

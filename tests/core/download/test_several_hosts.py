@@ -17,7 +17,7 @@ from contextlib import closing
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import assert_success, posezoo
 from fakes.fetch import Fetch
 from fakes.files import declared
 from fakes.server import Server
@@ -29,7 +29,6 @@ from posezoo.core.download.file_download import download_file
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.errors import DownloadError
 from posezoo.core.events import (
-    Event,
     FileDownloadFinished,
     FileDownloadProgress,
     FileDownloadStarted,
@@ -243,7 +242,7 @@ def test_of_several_connections_all_bytes_count(fetch, server, other):
 
 def files_in_a_run(tmp_path, *files, **more) -> list[str]:
     """Fetch files one after the other in one run; the warnings."""
-    events: list[Event] = []
+    events = []
     options = DownloadOptions(None, timeout_s=30, head_start_s=SILENCE_S, **more)
     with ConnectionPool(options) as pool:
         for file in files:
@@ -365,7 +364,7 @@ def test_the_log_says_which_host_is_asked_last(silent, other, tmp_path):
         "--log",
         log,
     )
-    assert run.returncode == 0, run.stderr
+    assert_success(run)
     messages = [json.loads(line).get("message") for line in log.read_text("utf-8").splitlines()]
     host = silent.split("/")[2]
     assert f"{host} was slow or failed, and is asked last for the rest of the run" in messages

@@ -25,14 +25,14 @@ from pathlib import Path
 import pytest
 
 import posezoo
-from fakes.command import heed_interrupts, omz_tool
+from fakes.checkout import DOWNLOADER
+from fakes.command import Ended, assert_success, heed_interrupts, omz_tool, run_process
 from fakes.server import PAGE, Answer, Server
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_model
 from posezoo.core.errors import DownloadError, PosezooError
 from posezoo.core.files.file_record import read_record
 
-DOWNLOADER = Path(__file__).resolve().parents[3] / "tools" / "downloader" / "downloader.py"
 WEIGHTS = bytes(range(256)) * 256
 OLD = b"of last year"
 ETAG = '"v1"'
@@ -156,21 +156,15 @@ def command(zoo: Path, *more: object) -> list[str]:
     return [sys.executable, str(DOWNLOADER), *flags(zoo, *more)]
 
 
-def download(zoo: Path, *more: object, **environ: str) -> subprocess.CompletedProcess[str]:
+def download(zoo: Path, *more: object, **environ: str) -> Ended:
     return omz_tool("downloader", *flags(zoo, *more), cwd=zoo, **environ)
 
 
-def download_in_a_process(
-    zoo: Path, *more: object, **environ: str
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+def download_in_a_process(zoo: Path, *more: object, **environ: str) -> Ended:
+    return run_process(
         command(zoo, *more),
         cwd=zoo,
         env={**os.environ, **environ},
-        capture_output=True,
-        text=True,
-        timeout=HANG_S,
-        check=False,
     )
 
 
@@ -335,7 +329,7 @@ def test_a_signal_ends_it_and_the_next_run_goes_on(zoo, server, number, code, jo
     assert child.returncode == code
     assert "Traceback" not in shown
     assert target.read_bytes() == OLD
-    assert download(zoo).returncode == 0
+    assert_success(download(zoo))
     assert target.read_bytes() == WEIGHTS
     assert "bytes=60000-" in [request.headers["Range"] for request in server.requests]
 
@@ -360,8 +354,10 @@ def test_a_run_that_was_stopped_for_a_while_goes_on(zoo, server):
 def test_nobody_reads_on(zoo, server):
     target = declare(zoo, server.serve("net", WEIGHTS))
     line = f"{subprocess.list2cmdline(command(zoo))} | head -1"
-    ended = subprocess.run(
-        line, shell=True, cwd=zoo, capture_output=True, text=True, timeout=60, check=False
+    ended = run_process(
+        line,
+        shell=True,
+        cwd=zoo,
     )
     assert ended.stdout.startswith("################|| Downloading net")
     assert "Traceback" not in ended.stderr
@@ -432,7 +428,7 @@ def test_plain_http_needs_a_digest_or_the_users_word(zoo, server):
     assert "--allow_http" in refused.stderr
     assert (refused.returncode, server.requests) == (1, [])
     taken = download(zoo, *trusting, "--allow_http", **by_proxy(server))
-    assert taken.returncode == 0, taken.stderr
+    assert_success(taken)
     assert (zoo / "public" / "net" / "FP16" / "net.xml").read_bytes() == WEIGHTS
 
 
@@ -447,5 +443,5 @@ def test_a_private_authority_is_named_by_a_flag(zoo, tmp_path):
         assert "TLS failed" in refused.stderr
         assert "--ca_bundle FILE" in refused.stderr
         assert (refused.returncode, target.read_bytes()) == (1, OLD)
-        assert download(zoo, "--ca_bundle", tmp_path / "ca.pem").returncode == 0
+        assert_success(download(zoo, "--ca_bundle", tmp_path / "ca.pem"))
     assert target.read_bytes() == WEIGHTS

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from contextlib import nullcontext
 
 import pytest
 
+from fakes.command import run_process
 from fakes.files import declared
 from posezoo.core import features
 from posezoo.core.declarations.field_types import WORD, Key, record
@@ -54,9 +54,7 @@ from posezoo.core.declarations.sources import HttpSource
 find_source_type(HttpSource("https://host/net.onnx"))
 print(*(name for name in sys.modules if name.startswith("posezoo.core.download.sources.")))
 """
-    ended = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
-    )
+    ended = run_process([sys.executable, "-c", code], check=True)
     assert ended.stdout.split() == ["posezoo.core.download.sources.direct"]
 
 

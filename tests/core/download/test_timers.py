@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import threading
 import time
 
 import pytest
 
+from fakes.command import run_process
 from fakes.waiting import wait_until
 from posezoo.core.download.http_connections import TimerThread
 
@@ -58,7 +58,7 @@ if child == 0:
     os._exit(1)
 print(rung, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    ended = run_process([sys.executable, "-c", code], check=True)
     assert ended.stdout == "[1] 7\n"
 
 

@@ -9,18 +9,17 @@ from dataclasses import replace
 
 import pytest
 
-from fakes.files import model
+from fakes.files import WEIGHTS, model
 from posezoo.core.declarations.model import Digest, SourceFile
 from posezoo.core.declarations.sources import HttpSource
 from posezoo.core.download.model_download import download_model, plan_download
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.errors import DigestError, PosezooError, SizeError, SourceError, UnpinnedFileError
-from posezoo.core.events import Event, LicenseNoted, WarningIssued
+from posezoo.core.events import LicenseNoted, WarningIssued
 from posezoo.core.files.verified_files import is_verified_file
 from posezoo.core.layout import ModelLayout
 from posezoo.core.lockfile import LockFile
 
-WEIGHTS = bytes(range(256)) * 16
 SHA1 = hashlib.sha1(WEIGHTS).hexdigest()
 
 
@@ -120,7 +119,7 @@ def test_what_lies_here_without_a_pin_is_never_good(tmp_path, file):
 
 def test_the_first_use_is_the_pin_from_then_on(server, layout, lock, tmp_path):
     spec = model(loose(server.serve("n", WEIGHTS)))
-    told: list[Event] = []
+    told = []
     (path,) = download_model(spec, layout, trusting(lock), listener=told.append)
     assert any(
         isinstance(event, WarningIssued) and "trusted on first use" in event.message
@@ -166,7 +165,7 @@ def test_a_cut_of_an_unknown_size_is_noticed(server, layout, lock):
 
 def test_a_license_note_is_reported_before_the_download_alone(server, layout, lock):
     spec = replace(model(loose(server.serve("n", WEIGHTS))), license_note="Unclear.")
-    told: list[Event] = []
+    told = []
     download_model(spec, layout, trusting(lock), listener=told.append)
     assert told[0] == LicenseNoted("pose", "Unclear.")
     told.clear()
@@ -210,7 +209,7 @@ def test_if_the_other_source_sends_no_such_file_one_line_says_so(
     server, layout, lock, faults, body, reason
 ):
     urls = [server.serve("one", WEIGHTS), server.serve("other", body, **faults)]
-    events: list[Event] = []
+    events = []
     (path,) = download_model(
         model(two_sources(*urls)), layout, trusting(lock), listener=events.append
     )

@@ -34,9 +34,13 @@ def file(tmp_path):
     return path
 
 
+def is_good(file):
+    return is_verified(file, len(CONTENT), GOOD)
+
+
 def test_a_file_is_known_by_its_digest(file):
     assert compute_digest(file) == GOOD
-    assert is_verified(file, len(CONTENT), GOOD)
+    assert is_good(file)
     assert not is_verified(file, len(CONTENT) + 1, GOOD)
     assert not is_verified(file.with_name("missing"), 0, GOOD)
     assert not is_verified(file.parent, 0, GOOD)
@@ -58,25 +62,25 @@ def test_several_digests_take_one_pass():
 
 def test_other_bytes_of_the_same_size_are_found(file):
     file.write_bytes(bytes(len(CONTENT)))
-    assert not is_verified(file, len(CONTENT), GOOD)
+    assert not is_good(file)
 
 
 def test_a_good_file_is_hashed_once_while_it_does_not_change(file):
-    assert is_verified(file, len(CONTENT), GOOD)
+    assert is_good(file)
     file.write_bytes(bytes(len(CONTENT)))
     remember_written(
         file, GOOD, written=fingerprint(file)
     )  # the record is wrong: that nobody notices shows that nobody read
-    assert is_verified(file, len(CONTENT), GOOD)
+    assert is_good(file)
     assert not is_verified(file, len(CONTENT), GOOD, trust_record=False)
 
 
 def test_a_file_that_changed_after_its_record_is_hashed_again(file):
-    assert is_verified(file, len(CONTENT), GOOD)
+    assert is_good(file)
     before = file.stat()
     file.write_bytes(bytes(len(CONTENT)))
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))  # as `cp -p` and archives do
-    assert not is_verified(file, len(CONTENT), GOOD)
+    assert not is_good(file)
 
 
 def test_a_file_that_changes_while_it_is_hashed_is_not_recorded_as_good(tmp_path, monkeypatch):
@@ -108,8 +112,8 @@ def test_bytes_that_change_after_they_were_hashed_are_not_recorded_as_good(file,
         flush(each)
 
     monkeypatch.setattr(verified_files, "sync", change_then_flush)
-    is_verified(file, len(CONTENT), GOOD)
-    assert not is_verified(file, len(CONTENT), GOOD)
+    is_good(file)
+    assert not is_good(file)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no FIFOs")
@@ -124,16 +128,16 @@ def test_a_record_that_is_no_small_file_counts_as_missing(file, kind):
     else:
         record.write_bytes(b'{"a": "' + bytes(2 << 20) + b'"}')
     assert read_record(file) == FileRecord()
-    assert is_verified(file, len(CONTENT), GOOD)
+    assert is_good(file)
 
 
 def test_the_record_of_another_user_is_not_believed(file, monkeypatch):
     file.write_bytes(bytes(len(CONTENT)))
     remember_written(file, GOOD, written=fingerprint(file))
-    assert is_verified(file, len(CONTENT), GOOD)
+    assert is_good(file)
     user = os.getuid() if os.name != "nt" else 0
     monkeypatch.setattr(os, "geteuid", lambda: user + 1)
-    assert not is_verified(file, len(CONTENT), GOOD)
+    assert not is_good(file)
 
 
 def test_a_copied_file_is_hashed_again_though_its_record_came_along(file, tmp_path):
@@ -145,22 +149,22 @@ def test_a_copied_file_is_hashed_again_though_its_record_came_along(file, tmp_pa
 
 
 def test_windows_does_not_tell_whether_a_file_changed_so_it_is_hashed(file, monkeypatch):
-    assert is_verified(file, len(CONTENT), GOOD)
+    assert is_good(file)
     file.write_bytes(bytes(len(CONTENT)))
     remember_written(file, GOOD, written=fingerprint(file))
     monkeypatch.setattr(file_record, "IS_WINDOWS", True)
-    assert not is_verified(file, len(CONTENT), GOOD)
+    assert not is_good(file)
 
 
 def test_a_record_of_one_digest_says_nothing_of_another(file):
-    assert is_verified(file, len(CONTENT), GOOD)
+    assert is_good(file)
     assert not is_verified(file, len(CONTENT), Digest("sha384", "0" * 96))
     assert is_verified(file, len(CONTENT), Digest("sha256", hashlib.sha256(CONTENT).hexdigest()))
 
 
 def test_all_digests_of_a_file_are_checked(file):
     sha256 = Digest("sha256", hashlib.sha256(CONTENT).hexdigest())
-    assert is_verified(file, len(CONTENT), GOOD)
+    assert is_good(file)
     assert not is_verified(file, len(CONTENT), GOOD, Digest("sha256", "0" * 64))
     assert is_verified(file, len(CONTENT), GOOD, sha256)
     assert read_record(file).describes(file.stat(), [GOOD, sha256])
@@ -171,9 +175,9 @@ def test_all_digests_of_a_file_are_checked(file):
     [b"", b"{", b"[]", b"\xff", b'{"verified": 1}', b'{"verified": {"sha384": 1}}', b"[" * 100_000],
 )
 def test_a_damaged_record_costs_a_hash_not_a_crash(file, record):
-    is_verified(file, len(CONTENT), GOOD)
+    is_good(file)
     record_path(file).write_bytes(record)
-    assert is_verified(file, len(CONTENT), GOOD)
+    assert is_good(file)
 
 
 def test_a_whole_file_replaces_the_old_one_with_the_users_mode(file):
@@ -221,7 +225,7 @@ def test_bytes_reach_the_disk_before_their_name_and_then_the_name(tmp_path, step
 )
 def test_bytes_reach_the_disk_before_the_record_that_they_are_good(file, steps):
     # Else a file of the right size and zeros, as a power failure may leave it, would count as verified.
-    assert is_verified(file, len(CONTENT), GOOD)
+    assert is_good(file)
     assert steps == [
         ("flushed", file.name),
         ("renamed", f".{file.name}.json.part", f"{file.name}.json"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import posezoo
+from fakes.command import run_process
 from fakes.waiting import HANG_S
 from posezoo.core.errors import install_command, pip_command
 from posezoo.core.ir.openvino_import import error_text, import_openvino
@@ -25,12 +26,9 @@ except MissingPackageError as error:
 def in_an_environment_with(folder):
     """What a fresh process says that finds this folder's packages first."""
     source = Path(posezoo.__file__).parents[1]
-    child = subprocess.run(
+    child = run_process(
         [sys.executable, "-c", IMPORT],
         env={**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{source}"},
-        capture_output=True,
-        text=True,
-        timeout=60,
         check=True,
     )
     return child.stdout.strip()

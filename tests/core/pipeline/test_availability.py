@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fakes.files import declared, model, put
+from fakes.files import WEIGHTS, declared, model, put
 from posezoo.core.declarations.model import Framework, License, SourceFile
 from posezoo.core.declarations.sources import (
     FileSource,
@@ -20,7 +20,6 @@ from posezoo.core.download.origins import FileOrigin
 from posezoo.core.layout import ModelLayout
 from posezoo.core.pipeline.availability import REFUSED, find_availability, name_source
 
-WEIGHTS = bytes(range(256)) * 16
 HUB = HuggingFaceSource("someone/pose", "pose.onnx", "0" * 40)
 
 

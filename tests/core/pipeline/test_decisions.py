@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.checkout import ROOT
 from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.pipeline.plan import make_plan
 from posezoo.core.pipeline.zoo_context import open_context
@@ -19,7 +20,7 @@ from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import read_settings, to_settings
 
-GOLDEN = Path(__file__).resolve().parents[2] / "golden"
+GOLDEN = ROOT / "tests" / "golden"
 BOTH = (Precision.FP32, Precision.FP16)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.server import Server
+from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.cli.lock_entries import collect_entries
 from posezoo.core.convert.conversion_plan import ConversionOptions
@@ -24,7 +25,7 @@ from posezoo.core.resolve.resolved import Resolved
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import read_settings, to_settings
 
-pytest.importorskip("openvino", reason="needs openvino")
+needs("openvino")
 
 FP16 = Precision.FP16
 INPUTS = [{"name": "image", "shape": [1, HEIGHT, WIDTH, 3], "layout": "NHWC", "color": "RGB"}]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import assert_success, posezoo, printed, refusal
 
 MODEL = "mobile_pose_mobilenetv3_small"
 CPU = "--extra-index-url https://download.pytorch.org/whl/cpu"
@@ -17,20 +17,18 @@ def no_torch(monkeypatch) -> None:
 
 
 def test_the_plan_names_the_command_for_the_build_without_cuda(tmp_path):
-    ended = posezoo("plan", MODEL, "--weights_dir", tmp_path, "--trust_on_first_use")
-    assert ended.returncode == 0
-    (line,) = [line for line in ended.stdout.splitlines() if "torch is not" in line]
+    output = printed(posezoo("plan", MODEL, "--weights_dir", tmp_path, "--trust_on_first_use"))
+    (line,) = [line for line in output.splitlines() if "torch is not" in line]
     assert line.startswith("  torch is not installed, which the conversion needs: pip install")
     assert CPU in line and line.endswith("[torch]'")
-    assert "would download" in ended.stdout
+    assert "would download" in output
     dry = posezoo("get", MODEL, "--weights_dir", tmp_path, "--trust_on_first_use", "--dry_run")
     assert CPU in dry.stdout
 
 
 def test_nothing_is_downloaded(tmp_path):
-    ended = posezoo("get", MODEL, "--weights_dir", tmp_path, "--trust_on_first_use")
-    assert ended.returncode == 1
-    problem, hint = ended.stderr.splitlines()[-2:]
+    error = refusal(posezoo("get", MODEL, "--weights_dir", tmp_path, "--trust_on_first_use"))
+    problem, hint = error.splitlines()[-2:]
     assert problem.endswith("torch is not installed")
     assert hint.startswith(f"  hint: pip install {CPU} -e ")
     assert not list(tmp_path.rglob("*.params*"))
@@ -38,7 +36,7 @@ def test_nothing_is_downloaded(tmp_path):
 
 def test_the_list_marks_the_models_that_need_it():
     listed = posezoo("list", "--format", "json")
-    assert listed.returncode == 0
+    assert_success(listed)
     lines = posezoo("list").stdout.splitlines()
     (needing,) = [line for line in lines if line.startswith(f"{MODEL} ")]
     (other,) = [line for line in lines if line.startswith("movenet-thunder ")]

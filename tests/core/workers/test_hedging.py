@@ -7,7 +7,7 @@ import time
 import pytest
 
 from fakes.waiting import HANG_S, wait_until
-from posezoo.core.workers.hedging import HedgedRequest, ask_with_head_start, current_request
+from posezoo.core.workers.hedging import ask_with_head_start, current_request
 from posezoo.core.workers.threads import Cancelled
 
 HEAD_START_S = 0.2
@@ -112,7 +112,7 @@ def test_a_host_is_slow_if_the_rest_takes_more_than_ten_seconds(size, asked):
 
 
 def test_of_two_that_send_the_slower_waits_and_goes_on_if_the_faster_fails():
-    requests: list[HedgedRequest] = []
+    requests = []
     failed = threading.Event()
 
     def send(size, until):

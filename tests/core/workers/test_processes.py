@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.checkout import ROOT
 from fakes.items import LockedError, PairError, is_running, lost, raise_error, work
 from fakes.waiting import HANG_S, wait_until
 from posezoo.core.errors import ConversionError
@@ -27,7 +28,7 @@ from posezoo.core.workers.processes import (
 )
 from posezoo.core.workers.program import run_program
 
-TESTS = Path(__file__).resolve().parents[2]
+TESTS = ROOT / "tests"
 
 
 def test_results_come_in_the_items_order_from_at_most_two_processes():

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 
 import pytest
 
-from fakes.command import heed_interrupts
-from fakes.waiting import HANG_S
+from fakes.command import assert_quiet_success, heed_interrupts, run_process
 
 # Python ignores what the finalizer raises.
 PROGRAM = """
@@ -33,11 +31,8 @@ raise SystemExit(run_main(work))
 )
 def test_a_signal_ends_a_command_although_python_ignores_its_exception(number, code):
     program = PROGRAM.format(number=int(number))
-    ended = subprocess.run(
+    ended = run_process(
         [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        timeout=HANG_S,
         preexec_fn=heed_interrupts,
     )
     assert ended.returncode == code
@@ -53,7 +48,4 @@ def test_a_signal_that_is_ignored_stays_ignored(name):
         "from posezoo.cli.run_main import run_main\n"
         f"raise SystemExit(run_main(lambda: os.kill(os.getpid(), signal.{name}) or 0))"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=HANG_S
-    )
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert_quiet_success(run_process([sys.executable, "-c", program]))

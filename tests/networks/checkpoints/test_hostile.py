@@ -7,7 +7,6 @@ import json
 import os
 import pickle
 import struct
-import subprocess
 import sys
 import tarfile
 import zipfile
@@ -30,7 +29,9 @@ from fakes.checkpoints import (
     torch_legacy,
     torch_zip,
 )
+from fakes.command import printed, run_process
 from fakes.waiting import HANG_S
+from fakes.when_used import needs
 from posezoo.core.errors import CheckpointError
 from posezoo.networks import checkpoints
 
@@ -77,7 +78,7 @@ def test_a_pickle_that_runs_a_command_runs_nothing(tmp_path, form):
 @pytest.mark.parametrize("zipped", [True, False])
 def test_the_same_pickle_does_run_its_command_with_pickle_loads(tmp_path, zipped):
     """Else the test above would prove nothing."""
-    torch = pytest.importorskip("torch", reason="needs torch")
+    torch = needs("torch")
     path = tmp_path / "net.pth"
     torch.save({"a": Command(tmp_path)}, path, _use_new_zipfile_serialization=zipped)
     assert "system'" in refusal(tmp_path, path.read_bytes())
@@ -187,23 +188,27 @@ def test_a_pickle_with_wrong_sizes_or_further_names_is_refused(tmp_path, kind, f
     assert problem.replace(r"\\", "\\") in said
 
 
-def test_the_writer_of_these_pickles_also_writes_a_valid_one(tmp_path):
-    for number, content in enumerate(
-        (
-            torch_zip(program({"a": tensor(HERE, (2,), (1,))}), {"0": row(1, 2)}),
-            torch_legacy(
-                program({"a": tensor(storage("0", 2, "torch.FloatStorage", None), (2,), (1,))}),
-                {"0": row(1, 2)},
-            ),
-        )
-    ):
-        (tmp_path / str(number)).write_bytes(content)
-        assert checkpoints.read_checkpoint(tmp_path / str(number))["a"].tolist() == [1, 2]
+GOOD = program({"a": tensor(storage("0", 2, "torch.FloatStorage", None), (2,), (1,))})
+TABLE = program({"a": tensor(HERE, (2,), (1,))})
+READ = {
+    "a zip": TABLE,
+    "a storage saved on a GPU": program(
+        {"a": tensor(storage("0", 2, "torch.cuda.FloatStorage"), (2,), (1,))}
+    ),
+    # There OrderedDict is called with a list of pairs, and text is bytes.
+    "a checkpoint of Python 2": program(
+        {"state_dict": Called("collections.OrderedDict", [["module.a", tensor(HERE, (2,), (1,))]])}
+    ).replace(b"X\x08\0\0\0module.a", b"U\x08module.a"),
+    "tensors under two keys": (
+        b"\x80\x02}(X\x01\0\0\0b" + TABLE[2:-1] + b"q\xffX\x01\0\0\0ch\xffu."
+    ),
+}
 
 
-def test_a_storage_saved_on_a_gpu_is_read(tmp_path):
-    code = program({"a": tensor(storage("0", 2, "torch.cuda.FloatStorage"), (2,), (1,))})
-    (tmp_path / "net.pth").write_bytes(torch_zip(code, {"0": row(1, 2)}))
+@pytest.mark.parametrize("kind", [*READ, "legacy"])
+def test_the_writer_of_these_pickles_also_writes_valid_ones(tmp_path, kind):
+    write, code = (torch_legacy, GOOD) if kind == "legacy" else (torch_zip, READ[kind])
+    (tmp_path / "net.pth").write_bytes(write(code, {"0": row(1, 2)}))
     assert checkpoints.read_checkpoint(tmp_path / "net.pth")["a"].tolist() == [1, 2]
 
 
@@ -211,21 +216,6 @@ def test_a_view_of_a_storage_as_old_pytorch_wrote_it_is_refused(tmp_path):
     view = storage("0", 2, "torch.FloatStorage", ("1", 0, 1))
     content = torch_legacy(program({"a": tensor(view, (1,), (1,))}), {"0": row(1, 2)})
     assert "PyTorch before 0.4" in refusal(tmp_path, content)
-
-
-def test_a_checkpoint_of_python_2_is_read(tmp_path):
-    """There OrderedDict is called with a list of pairs, and text is bytes."""
-    ordered = Called("collections.OrderedDict", [["module.a", tensor(HERE, (2,), (1,))]])
-    code = program({"state_dict": ordered}).replace(b"X\x08\0\0\0module.a", b"U\x08module.a")
-    (tmp_path / "net.pth").write_bytes(torch_zip(code, {"0": row(1, 2)}))
-    assert checkpoints.read_checkpoint(tmp_path / "net.pth")["a"].tolist() == [1, 2]
-
-
-def test_tensors_that_are_saved_under_two_keys_are_read(tmp_path):
-    table = program({"a": tensor(HERE, (2,), (1,))})[2:-1]
-    code = b"\x80\x02}(X\x01\0\0\0b" + table + b"q\xffX\x01\0\0\0ch\xffu."
-    (tmp_path / "net.pth").write_bytes(torch_zip(code, {"0": row(1, 2)}))
-    assert checkpoints.read_checkpoint(tmp_path / "net.pth")["a"].tolist() == [1, 2]
 
 
 CODES = {
@@ -276,7 +266,6 @@ def test_bytes_behind_a_checkpoint_are_refused(tmp_path):
     )
 
 
-GOOD = program({"a": tensor(storage("0", 2, "torch.FloatStorage", None), (2,), (1,))})
 ONE_STORAGE = struct.pack("<q", 2) + row(1, 2)
 LEGACIES = {
     "a later version": (torch_legacy(GOOD).replace(b"M\xe9\x03", b"M\xea\x03"), "another version"),
@@ -596,14 +585,13 @@ def test_a_file_is_refused_for_its_size_only_beyond_the_limit(tmp_path, kind):
 def test_a_bomb_is_refused_in_one_line_and_little_memory(tmp_path):
     for kind, make in BOMBS.items():
         (tmp_path / kind).write_bytes(make())
-    ended = subprocess.run(
-        [sys.executable, "-c", CHILD, *(str(tmp_path / kind) for kind in BOMBS)],
-        capture_output=True,
-        text=True,
-        timeout=2 * HANG_S,  # for all of them
+    output = printed(
+        run_process(
+            [sys.executable, "-c", CHILD, *(str(tmp_path / kind) for kind in BOMBS)],
+            timeout=2 * HANG_S,  # for all of them
+        )
     )
-    assert ended.returncode == 0, ended.stderr
-    metrics = [json.loads(line) for line in ended.stdout.splitlines()]
+    metrics = [json.loads(line) for line in output.splitlines()]
     assert [name for name, *_ in metrics] == list(BOMBS)
     for name, mib, said in metrics:
         assert mib < MOST_MIB and len(said) < 500, (name, mib, said)

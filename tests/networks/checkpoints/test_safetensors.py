@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fakes.checkpoints import entry, row, safetensors
+from fakes.when_used import needs
 from posezoo.core.errors import CheckpointError
 from posezoo.networks import checkpoints
 
@@ -30,7 +31,7 @@ def test_a_file_of_the_safetensors_library_is_read_value_by_value(tmp_path, shap
 
 
 def test_bfloat16_becomes_the_float32_that_pytorch_makes_of_it(tmp_path):
-    torch = pytest.importorskip("torch", reason="needs torch")
+    torch = needs("torch")
     save_file = pytest.importorskip("safetensors.torch", reason="needs safetensors").save_file
     every = torch.arange(1 << 16, dtype=torch.int32).to(torch.uint16).view(torch.bfloat16)
     finite = every[every.isfinite()]

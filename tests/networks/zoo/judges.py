@@ -9,15 +9,15 @@ from __future__ import annotations
 import sys
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 
 import pytest
 
+from fakes.checkout import ROOT
 from fakes.when_used import import_when_used
 
 torch = import_when_used("torch")
 
-BUILD = Path(__file__).resolve().parents[3] / "build"
+BUILD = ROOT / "build"
 FOLDERS = [BUILD / "network-judges", BUILD / "judges"]
 #: Operators that classifiers do not use, but torchvision registers their gradients when it is imported.
 OPERATORS = (

@@ -7,7 +7,7 @@ import json
 import pytest
 import yaml
 
-from fakes.command import omz_tool, posezoo
+from fakes.command import assert_success, omz_tool, posezoo
 from fakes.soak import soak
 from fakes.zoo import declared_file, write_model
 from networks.zoo.judges import torch, with_random_statistics
@@ -16,16 +16,18 @@ from posezoo.core.registry import Registry
 from posezoo.networks.zoo.declarations import with_declared_network
 from posezoo.networks.zoo.published_networks import NETWORKS, PUBLISHED
 
+CLASSIFIER = ("data", (1, 3, 224, 224), {"prob": (1, 1000)})
+
 #: Of each kind of network the smallest: the input and the outputs that Model Optimizer's IR have.
 MODELS = {
-    "mobilenet-v2-pytorch": ("data", (1, 3, 224, 224), {"prob": (1, 1000)}),
+    "mobilenet-v2-pytorch": CLASSIFIER,
     "shufflenet-v2-x1.0": ("input", (1, 3, 224, 224), {"output": (1, 1000)}),
-    "resnet-18-pytorch": ("data", (1, 3, 224, 224), {"prob": (1, 1000)}),
-    "efficientnet-b0-pytorch": ("data", (1, 3, 224, 224), {"prob": (1, 1000)}),
-    "regnetx-3.2gf": ("data", (1, 3, 224, 224), {"prob": (1, 1000)}),
-    "resnest-50-pytorch": ("data", (1, 3, 224, 224), {"prob": (1, 1000)}),
-    "dla-34": ("data", (1, 3, 224, 224), {"prob": (1, 1000)}),
-    "hbonet-0.25": ("data", (1, 3, 224, 224), {"prob": (1, 1000)}),
+    "resnet-18-pytorch": CLASSIFIER,
+    "efficientnet-b0-pytorch": CLASSIFIER,
+    "regnetx-3.2gf": CLASSIFIER,
+    "resnest-50-pytorch": CLASSIFIER,
+    "dla-34": CLASSIFIER,
+    "hbonet-0.25": CLASSIFIER,
     "rexnet-v1-x1.0": ("input.1", (1, 3, 224, 224), {"prob": (1, 1000)}),
     "retinaface-resnet50-pytorch": (
         "data",
@@ -82,7 +84,7 @@ def test_the_ir_has_the_ports_of_model_optimizer_and_passes_its_self_check(
     generate(name)
     where = ("--models_dir", tmp_path / "models", "-o", tmp_path / "out")
     ended = posezoo("get", name, *where)
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert "FP16 self-check passed" in ended.stderr
     xml = tmp_path / "out" / "public" / name / "FP32" / f"{name}.xml"
     assert ports(xml) == MODELS[name]
@@ -94,9 +96,9 @@ def test_the_ir_has_the_ports_of_model_optimizer_and_passes_its_self_check(
 def test_open_model_zoo_s_own_commands_convert_it_too(generate, tmp_path):
     generate(SMALL)
     where = ("--name", SMALL, "--models_dir", tmp_path / "models", "--output_dir", tmp_path / "out")
-    assert omz_tool("downloader", *where).returncode == 0
+    assert_success(omz_tool("downloader", *where))
     ended = omz_tool(
         "converter", *where, "--precisions", "FP32", "--download_dir", tmp_path / "out"
     )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert_success(ended)
     assert ports(tmp_path / "out" / "public" / SMALL / "FP32" / f"{SMALL}.xml") == MODELS[SMALL]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 
@@ -11,8 +10,6 @@ from fakes.zoo import omz_yml, write_model
 from posezoo.core.declarations.model import NetworkChoice
 from posezoo.core.registry import Registry
 from posezoo.networks.zoo.declarations import with_declared_network
-
-ROOT = Path(__file__).resolve().parents[3]
 
 #: The models of Open Model Zoo 2021.4 with a network of ours, and the checkpoint among their files.
 MODELS = {

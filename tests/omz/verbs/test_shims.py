@@ -8,7 +8,18 @@ from importlib.metadata import version
 
 import pytest
 
-from fakes.command import posezoo, posezoo_process
+from fakes.command import (
+    assert_quiet_success,
+    assert_success,
+    misuse,
+    posezoo,
+    posezoo_process,
+    printed,
+    printed_alone,
+    refusal,
+    refusal_alone,
+    run_process,
+)
 from posezoo.omz.verbs import shims
 
 #: Without a folder, the commands mean Open Model Zoo's models; in tests, no index has them.
@@ -22,28 +33,22 @@ COMMANDS = ["omz_converter", "omz_downloader", "omz_info_dumper", "omz_quantizer
 @pytest.mark.slow
 def test_the_commands_are_ours_under_their_old_names(tmp_path):
     folder = tmp_path / "a folder with blanks"
-    written = posezoo("shims", folder)
-    assert written.returncode == 0
-    assert sorted(line.rpartition("/")[2] for line in written.stdout.splitlines()) == COMMANDS
+    written = printed(posezoo("shims", folder))
+    assert sorted(line.rpartition("/")[2] for line in written.splitlines()) == COMMANDS
     (tmp_path / "posezoo.py").write_text("raise SystemExit('the working folder was imported from')")
     for name in COMMANDS:
-        ended = subprocess.run(
+        ended = run_process(
             [folder / name, "--print_all"],
             cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
         )
         assert (ended.returncode, ended.stderr.splitlines()[:1]) == (1, [NO_INDEX])
-        ended = subprocess.run(
-            [folder / name, "--print_all", "--registry", "posezoo"],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
+        output = printed_alone(
+            run_process(
+                [folder / name, "--print_all", "--registry", "posezoo"],
+                cwd=tmp_path,
+            )
         )
-        assert (ended.returncode, ended.stderr) == (0, "")
-        assert "pose-detection-mediapipe" in ended.stdout.split()
+        assert "pose-detection-mediapipe" in output.split()
     assert (
         subprocess.run([folder / "omz_downloader"], capture_output=True, check=False).returncode
         == 2
@@ -69,20 +74,19 @@ def test_the_commands_mean_the_models_of_their_release(tmp_path, release, regist
 
 
 def test_writing_them_again_changes_nothing(tmp_path):
-    assert posezoo("shims", tmp_path).returncode == 0
-    assert posezoo("shims", tmp_path).returncode == 0
+    assert_success(posezoo("shims", tmp_path))
+    assert_success(posezoo("shims", tmp_path))
 
 
 @pytest.mark.parametrize("force", [(), ("--force",)])
 def test_a_command_of_somebody_else_is_never_replaced(tmp_path, force):
     reference = tmp_path / "omz_info_dumper"
     reference.write_text("#!/usr/bin/python\nfrom omz_tools.omz_info_dumper import main\n")
-    ended = posezoo("shims", tmp_path, *force)
-    assert ended.returncode == 1
-    assert ended.stderr.startswith(f"error: {reference}: exists already, and is not from posezoo\n")
+    error = refusal(posezoo("shims", tmp_path, *force))
+    assert error.startswith(f"error: {reference}: exists already, and is not from posezoo\n")
     assert (
         "  hint: if it is from openvino-dev: pip uninstall openvino-dev; or choose another folder"
-        in ended.stderr
+        in error
     )
     assert [path.name for path in tmp_path.iterdir()] == ["omz_info_dumper"]
     assert "omz_tools" in reference.read_text()
@@ -93,10 +97,9 @@ def test_a_shim_of_another_python_is_replaced_only_by_force(tmp_path):
     shim = tmp_path / "omz_converter"
     good = shim.read_text()
     shim.write_text(good.replace("exec ", "exec /other"))
-    refused = posezoo("shims", tmp_path)
-    assert refused.returncode == 1
-    assert f"{shim}: was written by another posezoo or Python" in refused.stderr
-    assert posezoo("shims", tmp_path, "--force").returncode == 0
+    refused = refusal(posezoo("shims", tmp_path))
+    assert f"{shim}: was written by another posezoo or Python" in refused
+    assert_success(posezoo("shims", tmp_path, "--force"))
     assert shim.read_text() == good
 
 
@@ -112,11 +115,13 @@ def test_others_that_the_path_finds_first_are_named(tmp_path):
         f"warning: your PATH finds {other}/omz_downloader, and not the one in {shims}; "
         f"put it first: export PATH={shims}:$PATH\n",
     )
-    ended = posezoo("shims", shims, PATH=os.pathsep.join([str(shims), str(other), rest]))
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert_quiet_success(
+        posezoo("shims", shims, PATH=os.pathsep.join([str(shims), str(other), rest]))
+    )
     (other / "omz_downloader").write_text("from posezoo_openvino_dev import omz_downloader\n")
-    ended = posezoo("shims", shims, PATH=os.pathsep.join([str(other), str(shims), rest]))
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert_quiet_success(
+        posezoo("shims", shims, PATH=os.pathsep.join([str(other), str(shims), rest]))
+    )
 
 
 def test_a_folder_that_is_not_on_the_path_is_named(tmp_path):
@@ -129,16 +134,13 @@ def test_a_folder_that_is_not_on_the_path_is_named(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
-    ended = posezoo("shims", tmp_path / "file" / "bin")
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("error: ")
-    assert len(ended.stderr.splitlines()) <= 2
+    error = refusal(posezoo("shims", tmp_path / "file" / "bin"))
+    assert error.startswith("error: ")
+    assert len(error.splitlines()) <= 2
 
 
 def test_without_a_folder_both_kinds_are_named():
-    ended = posezoo("shims")
-    assert ended.returncode == 2
-    assert "name a folder for the commands, or --wheel DIR" in ended.stderr
+    assert "name a folder for the commands, or --wheel DIR" in misuse(posezoo("shims"))
 
 
 def test_a_stand_in_for_an_older_release_lies_beside_the_others_and_says_what_it_cannot_do(
@@ -163,47 +165,42 @@ def test_wheels_that_would_replace_an_older_openvino_are_refused(tmp_path):
     metadata.parent.mkdir(parents=True)
     metadata.write_text("Metadata-Version: 2.1\nName: openvino\nVersion: 2023.0.1\n")
     old = {"PYTHONPATH": str(tmp_path / "site")}
-    ended = posezoo_process("shims", "--wheel", tmp_path / "wheels", **old)
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr.startswith(
+    error = refusal_alone(posezoo_process("shims", "--wheel", tmp_path / "wheels", **old))
+    assert error.startswith(
         "error: this environment has openvino 2023.0.1, which pip would replace"
     )
     assert not (tmp_path / "wheels").exists()
     forced = posezoo_process("shims", "--wheel", tmp_path / "wheels", "--force", **old)
-    assert forced.returncode == 0
+    assert_success(forced)
 
 
 @pytest.mark.parametrize("release", ["9.9", "2024.7.0", "2022.1.5", "2020.4"])
 def test_a_release_that_never_was_is_refused(tmp_path, release):
-    ended = posezoo("shims", "--wheel", tmp_path, "--wheel_version", release)
-    assert ended.returncode == 2
-    assert f"openvino-dev has no release {release}; it has 2021.3" in ended.stderr
-    assert "2023.0.2" in ended.stderr and "2024.6" in ended.stderr
+    error = misuse(posezoo("shims", "--wheel", tmp_path, "--wheel_version", release))
+    assert f"openvino-dev has no release {release}; it has 2021.3" in error
+    assert "2023.0.2" in error and "2024.6" in error
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("release", ["2022.1.0+mine", "newest", "../2022", ""])
 def test_a_wrong_release_is_refused(tmp_path, release):
-    ended = posezoo("shims", "--wheel", tmp_path, "--wheel_version", release)
-    assert ended.returncode == 2
-    assert "expected a release such as 2022.1.0" in ended.stderr
+    error = misuse(posezoo("shims", "--wheel", tmp_path, "--wheel_version", release))
+    assert "expected a release such as 2022.1.0" in error
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_of_wheels_that_cannot_be_made_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
-    ended = posezoo("shims", "--wheel", tmp_path / "file" / "wheels")
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("error: ")
-    assert len(ended.stderr.splitlines()) <= 2
+    error = refusal(posezoo("shims", "--wheel", tmp_path / "file" / "wheels"))
+    assert error.startswith("error: ")
+    assert len(error.splitlines()) <= 2
 
 
 def test_on_windows_no_scripts_of_a_shell_are_written(monkeypatch, tmp_path):
     monkeypatch.setattr(shims, "IS_WINDOWS", True)
-    ended = posezoo("shims", tmp_path / "bin", "--wheel", tmp_path / "wheels")
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr.startswith(f"error: {tmp_path / 'bin'}: ")
-    assert "  hint: posezoo shims --wheel DIR " in ended.stderr
+    error = refusal_alone(posezoo("shims", tmp_path / "bin", "--wheel", tmp_path / "wheels"))
+    assert error.startswith(f"error: {tmp_path / 'bin'}: ")
+    assert "  hint: posezoo shims --wheel DIR " in error
     assert list(tmp_path.iterdir()) == []
 
 

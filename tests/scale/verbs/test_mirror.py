@@ -18,13 +18,23 @@ from threading import Thread
 
 import pytest
 
-from fakes.command import heed_interrupts, posezoo
+from fakes.command import (
+    Ended,
+    assert_success,
+    heed_interrupts,
+    misuse,
+    posezoo,
+    printed,
+    refusal,
+    run_process,
+)
 from fakes.network import network
 from fakes.npm import PACKAGE, VERSION, make_tarball, serve_registry
 from fakes.quiet_server import QuietServer
 from fakes.server import Server
 from fakes.waiting import HANG_S, wait_until
-from fakes.zoo import declared_file, model_yml, write_composite, write_model
+from fakes.when_used import needs
+from fakes.zoo import declared_file, model_yml, onnx_yml, write_composite, write_model
 
 
 @pytest.fixture
@@ -42,7 +52,7 @@ def zoo(tmp_path) -> Path:
     return tmp_path
 
 
-def run(zoo: Path, *args: object, **environ: str) -> subprocess.CompletedProcess[str]:
+def run(zoo: Path, *args: object, **environ: str) -> Ended:
     return posezoo(*args, "--models_dir", zoo / "models", cwd=zoo, **environ)
 
 
@@ -57,9 +67,7 @@ def check(zoo: Path, *args: object) -> dict[str, str]:
     }
 
 
-def elsewhere(
-    zoo: Path, *args: object, mirror: str = "m", **environ: str
-) -> subprocess.CompletedProcess[str]:
+def elsewhere(zoo: Path, *args: object, mirror: str = "m", **environ: str) -> Ended:
     """Another machine: a home of its own, no origin, and the mirror alone."""
     home = zoo / "another"
     home.mkdir(exist_ok=True)
@@ -85,7 +93,7 @@ def test_recorded_outputs_are_mirrored_and_checked(zoo):
     }
     file = declared_file(zoo / "origin" / "a.tflite")
     write_model(zoo / "models", "a", model_yml(files=[file], recorded_outputs=declared))
-    assert run(zoo, "mirror", "create", "m", "--name", "a").returncode == 0
+    assert_success(run(zoo, "mirror", "create", "m", "--name", "a"))
     copied = zoo / "m" / "models" / "public" / "a" / "outputs.safetensors"
     assert (copied.read_bytes(), check(zoo)) == (content, {})
     copied.write_bytes(content[::-1])
@@ -125,33 +133,29 @@ def test_a_member_of_an_npm_package_is_mirrored_for_a_second_machine(zoo):
     with Server() as server:
         registry = serve_registry(server, make_tarball({"net.tflite": body}))
         made = run(zoo, "mirror", "create", "m", "--name", "c", npm_config_registry=registry)
-        assert made.returncode == 0, made.stderr
+        assert_success(made)
     assert check(zoo) == {}
     ended = elsewhere(zoo, "download", "c", "-o", "out")
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     assert (zoo / "out" / "public" / "c" / "net.tflite").read_bytes() == body
 
 
 @pytest.mark.slow
 def test_a_second_machine_without_any_network_converts_from_it(tmp_path):
-    pytest.importorskip("openvino", reason="needs openvino")
+    needs("openvino")
     if subprocess.run(["unshare", "-rn", "true"], check=False, capture_output=True).returncode:
         pytest.skip("needs the right to make a network namespace")
     with Server() as server:
         body = network("onnx")
         (tmp_path / "net.onnx").write_bytes(body)
         file = {**declared_file(tmp_path / "net.onnx"), "source": server.serve("net.onnx", body)}
-        ends = {
-            "inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}],
-            "outputs": None,
-        }
-        write_model(tmp_path / "models", "net", model_yml(framework="onnx", files=[file], **ends))
+        write_model(tmp_path / "models", "net", onnx_yml(file))
         (tmp_path / "net.onnx").unlink()
         flags = ["--models_dir", "models", "--lock", "team.lock"]
-        assert posezoo("get", "net", "-o", "here", *flags, cwd=tmp_path).returncode == 0
-        assert posezoo("lock", "net", "-o", "here", *flags, cwd=tmp_path).returncode == 0
+        assert_success(posezoo("get", "net", "-o", "here", *flags, cwd=tmp_path))
+        assert_success(posezoo("lock", "net", "-o", "here", *flags, cwd=tmp_path))
         mirrored = posezoo("mirror", "create", "m", "net", *flags, cwd=tmp_path)
-        assert mirrored.returncode == 0
+        assert_success(mirrored)
         assert "warning" not in mirrored.stderr
     command = [
         "unshare",
@@ -166,16 +170,13 @@ def test_a_second_machine_without_any_network_converts_from_it(tmp_path):
         "there",
     ]
     command += ["--mirror", "m", "--models_dir", "m/models", "--lock", "m/posezoo.lock"]
-    ended = subprocess.run(
+    ended = run_process(
         command,
         cwd=tmp_path,
         env={**os.environ, "HOME": str(tmp_path / "home")},
-        capture_output=True,
-        text=True,
         timeout=120,
-        check=False,
     )
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     here, there = (
         tmp_path / each / "public" / "net" / "FP16" / "net.bin" for each in ("here", "there")
     )
@@ -184,18 +185,15 @@ def test_a_second_machine_without_any_network_converts_from_it(tmp_path):
 
 def test_a_mirror_says_that_locked_will_convert_nothing_from_it_and_so_does_its_user(zoo):
     made = run(zoo, "mirror", "create", "m", "--name", "a,b")
-    assert made.returncode == 0
+    assert_success(made)
     assert made.stderr.splitlines()[-1] == (
         "warning: a, b: the mirror's lock lists no IR, so --locked refuses conversions there;"
         " to add the IR, run posezoo get, posezoo lock and posezoo mirror create again"
     )
-    refused = elsewhere(zoo, "get", "a", "-o", "out", "--precisions", "FP16")
-    assert refused.returncode == 1
-    assert (
-        "a: FP16/a.xml is not in m/posezoo.lock, and --locked allows nothing else" in refused.stderr
-    )
+    refused = refusal(elsewhere(zoo, "get", "a", "-o", "out", "--precisions", "FP16"))
+    assert "a: FP16/a.xml is not in m/posezoo.lock, and --locked allows nothing else" in refused
     steps = "posezoo get a, then posezoo lock a"
-    assert f"hint: where the lock is made, with the same flags: {steps}" in refused.stderr
+    assert f"hint: where the lock is made, with the same flags: {steps}" in refused
 
 
 def test_any_static_file_server_serves_it(zoo):
@@ -212,9 +210,8 @@ def test_any_static_file_server_serves_it(zoo):
 
 
 def test_a_dry_run_plans_and_touches_nothing(zoo):
-    planned = run(zoo, "mirror", "create", "m", "--all", "--dry_run")
-    assert planned.returncode == 0
-    assert f"a: would download a.tflite (1,000 bytes) from {zoo}/origin/a.tflite" in planned.stdout
+    planned = printed(run(zoo, "mirror", "create", "m", "--all", "--dry_run"))
+    assert f"a: would download a.tflite (1,000 bytes) from {zoo}/origin/a.tflite" in planned
     assert not (zoo / "m").exists()
     run(zoo, "mirror", "create", "m", "a")
     again = run(
@@ -240,9 +237,9 @@ def _list(zoo: Path, text: str) -> Path:
 
 
 def test_a_part_brings_the_composite_that_it_belongs_to(zoo):
-    assert run(zoo, "mirror", "create", "m", "--name", "first").returncode == 0
+    assert_success(run(zoo, "mirror", "create", "m", "--name", "first"))
     had = elsewhere(zoo, "download", "whole", "-o", "out")
-    assert had.returncode == 0, had.stderr
+    assert_success(had)
 
 
 def test_a_model_that_sees_one_person_brings_its_detector(zoo):
@@ -256,12 +253,11 @@ def test_a_model_that_sees_one_person_brings_its_detector(zoo):
         ),
     )
     (zoo / "posezoo.cfg").write_text("[posezoo]\ndetector = b\n")
-    assert run(zoo, "mirror", "create", "m", "pose").returncode == 0
+    assert_success(run(zoo, "mirror", "create", "m", "pose"))
     assert {path.parent.name for path in (zoo / "m" / "models").rglob("model.yml")} == {"b", "pose"}
     (zoo / "posezoo.cfg").unlink()
-    planned = run(zoo, "mirror", "create", "m2", "pose", "--dry_run")
-    assert planned.returncode == 0, planned.stderr
-    assert "nanodet.json" in planned.stdout  # posezoo's own detector
+    planned = printed(run(zoo, "mirror", "create", "m2", "pose", "--dry_run"))
+    assert "nanodet.json" in planned  # posezoo's own detector
 
 
 @pytest.mark.slow
@@ -295,7 +291,7 @@ def test_a_run_that_was_killed_is_resumed(zoo):
             time.sleep(0.02)
         child.send_signal(signal.SIGKILL)
         child.wait()
-        assert run(zoo, "mirror", "create", "m", "large").returncode == 0
+        assert_success(run(zoo, "mirror", "create", "m", "large"))
         assert server.requests[1].headers["Range"] is not None
     assert check(zoo) == {}
     assert not list((zoo / "m").rglob("*.part"))
@@ -371,7 +367,7 @@ def test_many_models_come_at_once_and_lose_no_line_of_the_lock(zoo):
             model_yml(files=[declared_file(zoo / "origin" / "a.tflite")]),
         )
     made = run(zoo, "mirror", "create", "m", "--all", "-j", "8")
-    assert made.returncode == 0, made.stderr
+    assert_success(made)
     assert check(zoo) == {}
     assert len((zoo / "m" / "posezoo.lock").read_text().splitlines()) == 24 * 2 + 1
 
@@ -397,12 +393,12 @@ def test_an_archive_that_only_its_members_pin_is_had_by_the_locks_digest(zoo):
     }
     steps = [{"$type": "unpack_archive", "format": "zip", "file": "net.zip"}]
     write_model(zoo / "models", "packed", model_yml(files=[loose], postprocessing=steps))
-    assert run(zoo, "mirror", "create", "m", "packed").returncode == 0
+    assert_success(run(zoo, "mirror", "create", "m", "packed"))
     (zoo / "net.zip").unlink()
     again = run(zoo, "mirror", "create", "m", "packed")
-    assert again.returncode == 0, again.stderr
+    assert_success(again)
     had = elsewhere(zoo, "download", "packed", "-o", "out")
-    assert had.returncode == 0, had.stderr
+    assert_success(had)
     assert (zoo / "out" / "public" / "packed" / "net.tflite").read_bytes() == b"weights"
     assert check(zoo) == {}
 
@@ -410,57 +406,49 @@ def test_an_archive_that_only_its_members_pin_is_had_by_the_locks_digest(zoo):
 def test_a_file_without_a_pin_is_trusted_once_and_held_to_elsewhere(zoo):
     loose = {**declared_file(zoo / "origin" / "a.tflite"), "size": "unknown", "max_size": 9999}
     write_model(zoo / "models", "a", model_yml(files=[{**loose, "checksum": "unknown"}]))
-    refused = run(zoo, "mirror", "create", "m", "a")
-    assert refused.returncode == 1
-    assert "error: a.tflite: no checksum" in refused.stderr
-    assert run(zoo, "mirror", "create", "m", "a", "--trust_on_first_use").returncode == 0
+    assert "error: a.tflite: no checksum" in refusal(run(zoo, "mirror", "create", "m", "a"))
+    assert_success(run(zoo, "mirror", "create", "m", "a", "--trust_on_first_use"))
     shutil.rmtree(zoo / "origin")
-    assert elsewhere(zoo, "download", "a", "-o", "out").returncode == 0
+    assert_success(elsewhere(zoo, "download", "a", "-o", "out"))
     assert check(zoo) == {}
 
 
 def test_an_older_registry_does_not_fill_a_newer_mirror(zoo):
     content = model_yml(files=[declared_file(zoo / "origin" / "a.tflite")])
     write_model(zoo / "models", "a", {**content, "revision": 2})
-    assert run(zoo, "mirror", "create", "m", "a").returncode == 0
+    assert_success(run(zoo, "mirror", "create", "m", "a"))
     write_model(zoo / "models", "a", content)
-    refused = run(zoo, "mirror", "create", "m", "a")
-    assert refused.returncode == 1
-    assert "older than the lock's: revision 1, the lock's is 2" in refused.stderr
+    refused = refusal(run(zoo, "mirror", "create", "m", "a"))
+    assert "older than the lock's: revision 1, the lock's is 2" in refused
     assert check(zoo) == {}
 
 
 def test_a_folder_that_is_no_mirror_and_missing_names_are_reported(zoo):
     for models in ((), ("a",)):
-        none = posezoo("mirror", "check", "nowhere", *models, cwd=zoo)
-        assert none.returncode == 1
-        assert none.stderr.startswith("error: nowhere: is not a mirror: it has no posezoo.lock\n")
+        none = refusal(posezoo("mirror", "check", "nowhere", *models, cwd=zoo))
+        assert none.startswith("error: nowhere: is not a mirror: it has no posezoo.lock\n")
     for words, problem in (
         ((), "name models (as MODEL, or by --name or --list), or use --all"),
         (("--all", "--name", "a"), "either name models or use --all"),
         (("--list", _list(zoo, "# none\n")), "models.lst names no model"),
     ):
-        wrong = run(zoo, "mirror", "create", "m", *words)
-        assert wrong.returncode == 2
-        assert problem in wrong.stderr
+        assert problem in misuse(run(zoo, "mirror", "create", "m", *words))
     assert "no model is called 'x'" in run(zoo, "mirror", "create", "m", "x").stderr
 
 
 def test_a_file_in_the_place_of_the_mirror_is_reported_once(zoo):
     (zoo / "m").write_text("x")
-    ended = run(zoo, "mirror", "create", zoo / "m", "a", "b")
-    assert ended.returncode == 1
+    error = refusal(run(zoo, "mirror", "create", zoo / "m", "a", "b"))
     assert (
-        ended.stderr
+        error
         == f"error: {zoo}/m: is not a folder\n  hint: name a folder; posezoo creates a missing one\n"
     )
     assert (zoo / "m").read_text() == "x"
 
 
 def test_terms_that_are_not_allowed_are_not_mirrored(zoo):
-    refused = run(zoo, "mirror", "create", "m", "a", POSEZOO_ALLOW_LICENSES="MIT")
-    assert refused.returncode == 1
-    assert "a: its license is Apache-2.0" in refused.stderr
+    refused = refusal(run(zoo, "mirror", "create", "m", "a", POSEZOO_ALLOW_LICENSES="MIT"))
+    assert "a: its license is Apache-2.0" in refused
     assert not (zoo / "m" / "1").exists()
 
 
@@ -477,12 +465,12 @@ def test_a_mirror_follows_models_that_move_and_loses_those_that_leave(zoo):
     (models / "b").rename(models / "whole" / "b")
     write_composite(zoo / "models", "whole", ["first", "second", "b"])
     shutil.rmtree(models / "a")
-    assert run(zoo, "mirror", "create", "m", "--all").returncode == 0
+    assert_success(run(zoo, "mirror", "create", "m", "--all"))
     assert check(zoo) == {}
     got = posezoo("download", "whole", "--models_dir", "m/models", "-o", "out", cwd=zoo)
-    assert got.returncode == 0, got.stderr
+    assert_success(got)
     pruned = run(zoo, "mirror", "create", "m", "--all", "--prune")
-    assert pruned.returncode == 0, pruned.stderr
+    assert_success(pruned)
     assert f"removed {Path('m', 'models', 'public', 'a', 'model.yml')}" in pruned.stderr
     assert not (zoo / "m" / "models" / "public" / "a").exists()
     assert not text.exists()
@@ -490,5 +478,5 @@ def test_a_mirror_follows_models_that_move_and_loses_those_that_leave(zoo):
     assert check(zoo) == {}
     assert "a.tflite" not in (zoo / "m" / "posezoo.lock").read_text()
     wrong = posezoo("mirror", "create", "m", "--name", "nanodet-g", "--prune", "--dry_run", cwd=zoo)
-    assert wrong.returncode == 0
+    assert_success(wrong)
     assert check(zoo) == {}

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import numpy as np
@@ -8,6 +7,7 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+from fakes.command import run_process
 from fakes.network import network
 from fakes.plugin_package import plugin_package
 from posezoo.cli.file_kinds import explain_model_file
@@ -218,11 +218,7 @@ thread.join()
 
 def test_two_threads_may_import_the_checkpoint_readers_at_the_same_time(tmp_path):
     (tmp_path / "net.pth").write_bytes(b"PK\x03\x04")
-    ended = subprocess.run(
-        [sys.executable, "-c", TWO_AT_ONCE, str(tmp_path / "net.pth")],
-        capture_output=True,
-        text=True,
-    )
+    ended = run_process([sys.executable, "-c", TWO_AT_ONCE, str(tmp_path / "net.pth")])
     assert (ended.stdout, ended.stderr) == ("True\n", "")
 
 

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from fakes.files import declared
+from fakes.files import WEIGHTS, declared
 from fakes.server import Server
 from fakes.tunnel import Tunnel
 from posezoo.core.declarations.sources import GoogleDriveSource
 from posezoo.core.errors import SourceError
 
-WEIGHTS = bytes(range(256)) * 16
 ID = "1V9Iz0ZYy9m8VeaspfKECDW0NKlGsYmO1"
 FIRST = f"download?id={ID}&export=download&confirm=t"
 HOST = "drive.usercontent.google.com"

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from fakes.files import declared
+from fakes.files import WEIGHTS, declared
 from posezoo.core.declarations.sources import HuggingFaceSource
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.options import DownloadOptions
@@ -15,7 +15,6 @@ from posezoo.core.errors import SourceError
 from posezoo.core.events import CachedFileUsed
 from posezoo.core.http_headers import HostHeader
 
-WEIGHTS = bytes(range(256)) * 16
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 PATH = f"pose-lab/vit/resolve/{COMMIT}/onnx/model%20b.onnx"
 
