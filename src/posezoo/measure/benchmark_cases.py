@@ -213,24 +213,20 @@ class CaseMaker:
         *,
         is_recordable: bool,
     ) -> Iterator[BenchmarkCase]:
-        shown = self.options.people if self.options.image is None else 0
-        for target_size in self.options.target_sizes:
-            workload = PipelineWorkload(self._image(), compiled, tuple(irs), shown, target_size)
-            for runtime in self.options.runtimes:
-                yield BenchmarkCase(name, precision, workload, runtime, is_recordable=is_recordable)
-
-    def _image(self) -> Path:
-        if self.options.image:
-            return self.options.image
-        crowd = self.folder / f"people-{self.options.people}.jpg"
-        if not crowd.is_file():
+        options = self.options
+        image = options.image or self.folder / f"people-{options.people}.jpg"
+        if options.image is None and not image.is_file():
             # The columns with the person, from two photos side by side. People are then as small as
             # detectors expect. In a square of photos, person-detection-retail-0013 finds one of
             # four people.
             left, right = (images.read_image(photo)[:, :400] for photo in images.SAMPLE_PHOTOS)
-            columns = [left, right, left, right][: self.options.people]
-            images.write_image(crowd, np.hstack(columns))
-        return crowd
+            columns = [left, right, left, right][: options.people]
+            images.write_image(image, np.hstack(columns))
+        shown = options.people if options.image is None else 0
+        for target_size in options.target_sizes:
+            workload = PipelineWorkload(image, compiled, tuple(irs), shown, target_size)
+            for runtime in options.runtimes:
+                yield BenchmarkCase(name, precision, workload, runtime, is_recordable=is_recordable)
 
 
 def _generate(settings: Settings, spec: ModelSpec, folder: Path, precision: Precision) -> Path:
@@ -286,22 +282,20 @@ class BenchmarkPlanner:
             with self.report_failure(xml.stem):
                 yield from self.maker.of_ir(xml)
         for model in self._models():
-            yield from self._cases_of(model)
-
-    def _cases_of(self, model: Model) -> Iterator[BenchmarkCase]:
-        precisions = self.maker.available_precisions(model)
-        for precision in precisions:
-            with self.report_failure(model.full_name):
-                if self.maker.generates_weights(model, precision):
-                    self.console.print_line(f"generating weights for {model.full_name}")
-                yield from self.maker.of_model(model, precision)
-        if not precisions:
-            with self.report_failure(model.full_name):
-                requested = ", ".join(self.maker.options.precisions)
-                raise ConversionError(
-                    f"{model.full_name}: is not available in {requested}",
-                    hint="--precisions selects others",
-                )
+            name = model.full_name
+            precisions = self.maker.available_precisions(model)
+            for precision in precisions:
+                with self.report_failure(name):
+                    if self.maker.generates_weights(model, precision):
+                        self.console.print_line(f"generating weights for {name}")
+                    yield from self.maker.of_model(model, precision)
+            with self.report_failure(name):
+                if not precisions:
+                    requested = ", ".join(self.maker.options.precisions)
+                    raise ConversionError(
+                        f"{name}: is not available in {requested}",
+                        hint="--precisions selects others",
+                    )
 
     def plans(self, schedule: BenchmarkSchedule) -> Iterator[tuple[str, Answer]]:
         """The plan of each model: its name, and one line for each step."""

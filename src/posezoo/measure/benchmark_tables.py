@@ -62,15 +62,12 @@ def format_results(
     for result in results:
         if len(result.rounds) < rounds:
             yield f"{_name(result)}: only {len(result.rounds)} of {rounds} rounds"
-    for line in dict.fromkeys(result.machine for result in results):
+    for line in dict.fromkeys(result.info.machine for result in results):
         yield f"on {line}"
 
 
 def results_to_json(results: Sequence[BenchmarkResult], *, is_compared: bool) -> Json:
     """The same results as one JSON object."""
-    best_batches = []
-    for best in _best_batches(results):
-        best_batches.append(project(best, _BEST_BATCH))
     comparisons = []
     if is_compared:
         for other in results[1:]:
@@ -81,7 +78,7 @@ def results_to_json(results: Sequence[BenchmarkResult], *, is_compared: bool) ->
     return {
         "measurements": measurements_to_json(results),
         "provenance": [dict(result.info.provenance) for result in results],
-        "best_batches": best_batches,
+        "best_batches": [project(best, _BEST_BATCH) for best in _best_batches(results)],
         "comparisons": comparisons,
     }
 
@@ -96,9 +93,7 @@ def _row(result: BenchmarkResult) -> tuple[str, ...]:
     info = result.info
     throughput = result.throughput_fps
     p50, p90, p99 = (f"{latency:.4g}" for latency in result.latency_ms)
-    memory = ""
-    if result.memory_mib is not None:
-        memory = f"{result.memory_mib:.0f}"
+    memory = result.memory_mib
     return (
         f"{case.model}{_size(result)}",
         case.precision.value if case.precision else "",
@@ -110,7 +105,7 @@ def _row(result: BenchmarkResult) -> tuple[str, ...]:
         p90,
         p99,
         f"{info.compile_s:.2f}",
-        memory,
+        "" if memory is None else f"{memory:.0f}",
         str(info.streams or ""),
         info.device,
         info.executed_precision,

@@ -14,7 +14,6 @@ from posezoo.measure.evaluation.evaluation_protocol import (
 )
 from posezoo.measure.evaluation.evaluation_report import EvaluationReport, VideoReport
 from posezoo.measure.evaluation.person_groups import ENOUGH_PEOPLE
-from posezoo.measure.evaluation.video_evaluation import VideoScore
 from posezoo.poses.people import describe_people
 from posezoo.run.measured import DETECTOR_PRECISION, TARGET_SIZE
 
@@ -68,9 +67,9 @@ def print_video_report(report: VideoReport) -> None:
     """Print the report of an evaluation on videos as text."""
     result = report.result
     protocol = report.protocol
-    videos = format_count(len(result.videos), "video")
-    frames = format_count(result.total.frames, "annotated frame")
     total = result.total
+    videos = format_count(len(result.videos), "video")
+    frames = format_count(total.frames, "annotated frame")
     print_lines(
         _describe_protocol(protocol, report.to_settings()),
         _describe_people(protocol),
@@ -86,23 +85,20 @@ def print_video_report(report: VideoReport) -> None:
     else:
         print_lines("no switches and no HOTA: the annotated people have no track_id")
     if len(result.videos) > 1:
-        print_lines("", *_video_lines(result.videos))
+        heading = ("WORST VIDEOS", "FRAMES", "PEOPLE", "FOUND", "GHOSTS", "SWITCHES", "HOTA")
+        rows = []
+        # Those in which the smallest share of people was found.
+        for score in sorted(
+            result.videos, key=lambda each: each.counts.found / max(1, each.counts.people)
+        )[:MOST_ROWS]:
+            counts = score.counts
+            numbers = (score.frames, counts.people, counts.found, counts.ghosts)
+            followed = ("", "")
+            if score.hota:
+                followed = (f"{counts.switches}", f"{score.hota['HOTA']:.3f}")
+            rows.append((score.name, *map(str, numbers), *followed))
+        print_lines("", *_table(heading, rows))
     print_lines("", *(f"{name:10}{path}" for name, path in report.files.items()))
-
-
-def _video_lines(videos: Sequence[VideoScore]) -> list[str]:
-    """The videos in which the smallest share of people was found."""
-    heading = ("WORST VIDEOS", "FRAMES", "PEOPLE", "FOUND", "GHOSTS", "SWITCHES", "HOTA")
-    rows = []
-    worst = sorted(videos, key=lambda each: each.counts.found / max(1, each.counts.people))
-    for score in worst[:MOST_ROWS]:
-        counts = score.counts
-        numbers = (score.frames, counts.people, counts.found, counts.ghosts)
-        has_tracks = bool(score.hota)
-        switches = f"{counts.switches}" if has_tracks else ""
-        hota = f"{score.hota['HOTA']:.3f}" if has_tracks else ""
-        rows.append((score.name, *map(str, numbers), switches, hota))
-    return _table(heading, rows)
 
 
 def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -210,7 +206,13 @@ def _worst_image_lines(report: EvaluationReport) -> list[str]:
 
 def _metric_lines(report: EvaluationReport) -> list[str]:
     result = report.result
-    published = _published_values(report)
+    published = {}
+    if comparisons := report.published_comparisons():
+        accuracy, _ = comparisons[0]
+        published = {"AP": accuracy.value, "AP50": accuracy.ap50, "AP75": accuracy.ap75}
+    for accuracy in report.published.accuracy:
+        if accuracy.metric == "MPJPE":
+            published["MPJPE_mm"] = accuracy.value
     rows = [("", "measured", "95 % interval", "published")]
     names: Sequence[str] = BOX_METRICS if report.protocol.of_boxes else KEYPOINT_METRICS
     if result.dataset.is_classified or result.dataset.shows_nobody:
@@ -224,16 +226,3 @@ def _metric_lines(report: EvaluationReport) -> list[str]:
         published_text = f"{value:.3f}" if value is not None else ""
         rows.append((name, f"{result.figures[name]:.3f}", interval, published_text))
     return align_columns(_filled_columns(rows), right=frozenset({1}))
-
-
-def _published_values(report: EvaluationReport) -> dict[str, float | None]:
-    """What the publisher states, by the names of our metrics."""
-    values = {}
-    comparisons = report.published_comparisons()
-    if comparisons:
-        accuracy, _ = comparisons[0]
-        values = {"AP": accuracy.value, "AP50": accuracy.ap50, "AP75": accuracy.ap75}
-    for accuracy in report.published.accuracy:
-        if accuracy.metric == "MPJPE":
-            values["MPJPE_mm"] = accuracy.value
-    return values

@@ -39,14 +39,6 @@ def check_calibration_data(
         QuantizationError: the reason.
     """
     port = data.calibration[0].port
-    _check_range(data, port)
-    if evaluator:
-        _check_classes(evaluator, photos)
-        evaluator.compute_fp32_metric()  # an error if it is about 0
-    _check_channel_order(data, port, evaluator, warn)
-
-
-def _check_range(data: CalibrationData, port: Input) -> None:
     if 0 < max(port.mean, default=0) <= 1 or 0 < min(port.scale, default=1) < 1:
         raise QuantizationError(
             f"input {port.name}: mean {port.mean} and scale {port.scale} are for values from 0 to"
@@ -61,6 +53,10 @@ def _check_range(data: CalibrationData, port: Input) -> None:
             f" to 255 (standard deviation {spread:.1f})",
             hint="save them as usual images, without the preparation for a network",
         )
+    if evaluator:
+        _check_classes(evaluator, photos)
+        evaluator.compute_fp32_metric()  # an error if it is about 0
+    _check_channel_order(data, port, evaluator, warn)
 
 
 def _check_channel_order(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from operator import itemgetter
 
@@ -82,20 +82,8 @@ def measure_keypoint_displacement(
 
 def match_people(fp32: DetectedPoints, int8: DetectedPoints) -> Sequence[NDArray[np.float64]]:
     """For each person that both detect, the distance of each point that both detect, in pixels."""
-    matched: dict[int, NDArray[np.float64]] = {}
-    used: set[int] = set()
-    # Nearest first.
-    for _, i, j, distances in sorted(_compare_people(fp32, int8), key=itemgetter(0, 1, 2)):
-        if i not in matched and j not in used:
-            matched[i] = distances
-            used.add(j)
-    return list(matched.values())
-
-
-def _compare_people(
-    fp32: DetectedPoints, int8: DetectedPoints
-) -> Iterator[tuple[float, int, int, NDArray[np.float64]]]:
-    """For each pair that may be one person: the median distance, the indices, the distances."""
+    # Of each pair that may be one person: the median distance, the indices, the distances.
+    pairs = []
     for i, is_found in enumerate(fp32.is_found):
         points = fp32.points[i][is_found]
         if not len(points):
@@ -109,4 +97,12 @@ def _compare_people(
             distances = np.hypot(offsets[:, 0], offsets[:, 1])
             median = float(np.median(distances))
             if median <= SAME_PERSON * extent:
-                yield median, i, j, distances
+                pairs.append((median, i, j, distances))
+    matched: dict[int, NDArray[np.float64]] = {}
+    used: set[int] = set()
+    # Nearest first.
+    for _, i, j, distances in sorted(pairs, key=itemgetter(0, 1, 2)):
+        if i not in matched and j not in used:
+            matched[i] = distances
+            used.add(j)
+    return list(matched.values())

@@ -108,7 +108,9 @@ def describe_own_ir(
     if len(layers_in_float(graph.model)) < count_layers(graph.model):
         raise QuantizationError(f"{xml}: its weights are quantized already", hint="name an FP32 IR")
     require_statement(graph, like, is_given=given.states_preprocessing)
-    _require_one_image(graph)
+    sizes = ", ".join(f"{name} {list(shape)}" for name, shape in graph.inputs.items())
+    if [bool(graph.image_layout(name)) for name in graph.inputs] != [True]:
+        raise QuantizationError(f"{graph.path}: takes {sizes}, and not one image")
     try:
         spec, description = describe_ir(graph, None, like, TASKS.get(metric, ""), given)
     except DecoderError:
@@ -150,13 +152,6 @@ def _with_given(model: ModelT, given: LoadOptions) -> ModelT:
     if decoder:
         decoder = with_decoder_options(decoder, given.decoder_options)
     return replace(model, decoder=decoder, target_size=given.target_size or model.target_size)
-
-
-def _require_one_image(graph: Graph) -> None:
-    """Refuse a network that takes anything but one image of a fixed size."""
-    sizes = ", ".join(f"{name} {list(shape)}" for name, shape in graph.inputs.items())
-    if [bool(graph.image_layout(name)) for name in graph.inputs] != [True]:
-        raise QuantizationError(f"{graph.path}: takes {sizes}, and not one image")
 
 
 def _with_own_decoder(spec: ModelSpec, graph: Graph, metric: str) -> ModelSpec:

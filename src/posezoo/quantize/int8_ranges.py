@@ -19,7 +19,7 @@ model_transformer.py`` and ``quantization/fake_quantize.py``.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -133,15 +133,10 @@ class Int8Ranges:
         """The tensors of a file with these ranges, by name."""
         axes = {name: np.array(each, np.int64) for name, each in self.weights.items()}
         half = {name: np.ones(1, np.float32) for name in sorted(self.half)}
-        groups = {
-            "activations": self.activations,
-            "weights": axes,
-            "half": half,
-            "biases": self.biases,
-        }
+        groups: tuple[NamedArrays, ...] = (self.activations, axes, half, self.biases)
         return {
             f"{group}/{name}": tensor
-            for group, tensors in groups.items()
+            for group, tensors in zip(_FORMS, groups, strict=True)
             for name, tensor in tensors.items()
         }
 
@@ -308,11 +303,15 @@ def find_ranges(half: Model, int8: Model) -> Int8Ranges:
         if node.get_type_name() == "FakeQuantize":
             activations[name] = np.stack([_read_input(node, port) for port in (1, 2)])
         elif node.get_type_name() == "Add" and name in nodes:
-            biases |= _find_bias(name, nodes[name], node)
+            with suppress(ValueError):  # it adds two tensors that the network computes
+                bias = _read_input(node, 1)
+                if not np.array_equal(bias, _read_input(nodes[name], 1)):
+                    biases[name] = bias
     all_scales = _find_all_scales(int8)
     rounded = _Nodes(int8)
     for name in all_scales:
-        sharing, in_int8 = (_count_weight_readers(each[name]) for each in (nodes, rounded))
+        sharing = len(nodes[name].input_value(1).get_target_inputs())
+        in_int8 = len(rounded[name].input_value(1).get_target_inputs())
         if sharing != in_int8:
             raise QuantizationError(
                 f"{name}: {sharing} operations share its weights, and {in_int8} of them have INT8",
@@ -323,12 +322,12 @@ def find_ranges(half: Model, int8: Model) -> Int8Ranges:
         for name, scales in all_scales.items()
     }
     ranges = Int8Ranges(activations, axes, frozenset(), biases)
-    used_half = frozenset(
-        name
-        for name, scales in all_scales.items()
-        if _uses_half(scales, ranges.weight_range(name, _read_input(nodes[name], 1)))
-    )
-    return replace(ranges, half=used_half)
+    used_half = set()
+    for name, scales in all_scales.items():
+        high = ranges.weight_range(name, _read_input(nodes[name], 1))
+        if np.isclose(scales, 4 * high / (WEIGHT_LEVELS - 1)).all():
+            used_half.add(name)
+    return replace(ranges, half=frozenset(used_half))
 
 
 def _find_all_scales(int8: Model) -> dict[str, Array]:
@@ -341,23 +340,6 @@ def _find_all_scales(int8: Model) -> dict[str, Array]:
             if product.get_friendly_name() == _WEIGHTS.format(name):
                 scales[name] = _read_input(product, 1)
     return scales
-
-
-def _count_weight_readers(node: Node) -> int:
-    return len(node.input_value(1).get_target_inputs())
-
-
-def _uses_half(scales: Array, high: Array) -> bool:
-    """Whether the weights reach to half of their levels only."""
-    return bool(np.isclose(scales, 4 * high / (WEIGHT_LEVELS - 1)).all())
-
-
-def _find_bias(name: str, before: Node, after: Node) -> Iterator[tuple[str, Array]]:
-    """The name of an Add, and what it adds, if that was changed."""
-    with suppress(ValueError):  # it adds two tensors that the network computes
-        bias = _read_input(after, 1)
-        if not np.array_equal(bias, _read_input(before, 1)):
-            yield name, bias
 
 
 def _read_input(node: Node, port: int) -> Array:

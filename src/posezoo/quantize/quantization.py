@@ -39,9 +39,8 @@ from posezoo.quantize.calibration_data import (
     set_labels,
 )
 from posezoo.quantize.displacement import KeypointDisplacement
-from posezoo.quantize.int8_comparison import Fp32Reference, OutputReference
+from posezoo.quantize.int8_comparison import Fp32Reference, OutputReference, compare_layers
 from posezoo.quantize.int8_layers import count_layers
-from posezoo.quantize.layer_noise import compare_layers
 from posezoo.quantize.nncf_compression import delicate_layers, quantize_network
 from posezoo.quantize.quantization_plan import QuantizationPlan, QuantizationTarget
 from posezoo.run.measured import KINDS, Measurement, digest_irs, measurement_to_json

@@ -24,7 +24,6 @@ from posezoo.core.declarations.model import (
 from posezoo.core.errors import DatasetError, QuantizationError
 from posezoo.core.files import verified_files
 from posezoo.core.ir import provenance
-from posezoo.core.ir.provenance import Provenance
 from posezoo.core.layout import ModelLayout
 from posezoo.core.lockfile import LockFile
 from posezoo.core.resolve.resolved import INT8_PRECISIONS, Converter, Target
@@ -284,7 +283,9 @@ def plan_quantization(
         if not options.force:
             is_good = partial(verified_files.is_verified, remember=False)
             reason = provenance.explain_stale_record(xml, record, lambda: key, is_good)
-            reason = reason or _explain_unmeasured(record, annotations_digest)
+            measured = record.accuracy.annotations if record and record.accuracy else ""
+            if not reason and annotations_digest not in ("", measured):
+                reason = "its accuracy was not measured with these annotations"
         ir = Target(precision, xml, Converter.QUANTIZATION, agreed=lock.agreed_ir(spec, precision))
         irs.append(PlannedIr(ir, reason, record))
     return QuantizationPlan(
@@ -336,13 +337,6 @@ def _digest_annotations(
     paths = (*photos.calibration, *photos.measured)  # their folders are the classes
     names = "\n".join(path.relative_to(folder).as_posix() for path in paths)
     return hashlib.sha384(names.encode()).hexdigest()
-
-
-def _explain_unmeasured(record: Provenance | None, annotations_digest: str) -> str:
-    """Why the accuracy of an IR with this record must be measured; empty if it needs not."""
-    measured = record.accuracy.annotations if record and record.accuracy else ""
-    is_measured = annotations_digest in ("", measured)
-    return "" if is_measured else "its accuracy was not measured with these annotations"
 
 
 def split_photos(

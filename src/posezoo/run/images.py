@@ -460,7 +460,7 @@ def _hint_for_shape(shape: tuple[int, ...]) -> str:
     if len(shape) != 4:
         return ""
     frames = "frames"
-    if shape[3] not in _CHANNELS and shape[1] in _CHANNELS:
+    if _is_channels_first(shape[1:]):
         frames = "frames.transpose(0, 2, 3, 1)"
     return f"this is a batch, and a list is one: model(list({frames}))"
 

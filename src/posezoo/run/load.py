@@ -125,7 +125,11 @@ class Loader:
                 requested, and it has none; or another decoder than the model's is named.
         """
         if chosen.xml:
-            self._require_listed(chosen.xml)
+            from posezoo.run.runtime.graph import network_files
+
+            lock = self.context.lock
+            for file in network_files(chosen.xml) if lock.is_strict else ():
+                lock.require_file(file)
             return PreparedModel(self, xml=chosen.xml, like=chosen.like)
         model = chosen.model
         if model is None:
@@ -150,23 +154,15 @@ class Loader:
         pipeline, detector = self._get_detector(pipeline)
         return PreparedModel(self, pipeline, detector | irs)
 
-    def _require_listed(self, file: Path) -> None:
-        """Raise a LockError if the lock is strict, and does not list the file of a network."""
-        from posezoo.run.runtime.graph import network_files
-
-        lock = self.context.lock
-        for each in network_files(file) if lock.is_strict else ():
-            lock.require_file(each)
-
     def compile_ir(
-        self, xml: Path | Graph, options: LoadOptions | None = None, like: ModelSpec | None = None
+        self, xml: Path | Graph, options: LoadOptions, like: ModelSpec | None = None
     ) -> Estimator:
         """Compile an IR without a model.yml, and its detector, which is downloaded if missing.
 
         Args:
             xml: its path, or the graph that was read from it. A graph that was compiled before is
                 read again.
-            options: where and how it runs; None for the device in the settings.
+            options: where and how it runs.
             like: as in ``ChosenModel``.
 
         Raises:
@@ -177,11 +173,9 @@ class Loader:
         from posezoo.run.runtime.decoder_matching import describe_ir, find_task_decoder
         from posezoo.run.runtime.graph import Graph, read_graph
         from posezoo.run.runtime.loading import load_estimator
-        from posezoo.run.runtime.runtime_config import LoadOptions
 
         context = self.context
         listener = self.listener
-        options = options or LoadOptions(default_runtime(context.settings))
         graph = read_graph(xml)
         if graph.takes_images:
             graph = Graph(graph.path)
@@ -261,11 +255,11 @@ class Loader:
             return pipeline, get_irs_of(pipeline, self.context)
         except DownloadError as error:
             detector = pipeline.detector
-            if detector is None or type(error) not in _UNAVAILABLE:
-                raise
+            assert detector  # it was not downloaded
             # The user did not name it, and it finds no keypoints, as those of hands and faces do.
             is_usual = self.context.settings.detector == "usual" and not detector.skeleton
-            if not is_usual or detector.name == DEFAULT_DETECTOR:
+            is_replaceable = is_usual and detector.name != DEFAULT_DETECTOR
+            if not is_replaceable or type(error) not in _UNAVAILABLE:
                 raise
             instead = f"{DEFAULT_DETECTOR} finds the people instead: {error.problem}"
             self.listener(WarningIssued(instead))

@@ -249,11 +249,11 @@ def read_measured(path: Path) -> tuple[Measurement, ...]:
 def _parse_measured(content: bytes, file: str) -> tuple[Measurement, ...]:
     from posezoo.core.declarations.yaml_nodes import parse_yaml
 
-    measurements = []
-    for kind, nodes in parse_yaml(content, file).as_mapping(KINDS).items():
-        for node in nodes.as_list():
-            measurements.append(_read_measurement(node, kind))
-    return tuple(measurements)
+    return tuple(
+        _read_measurement(node, kind)
+        for kind, nodes in parse_yaml(content, file).as_mapping(KINDS).items()
+        for node in nodes.as_list()
+    )
 
 
 def read_measurement_file(path: Path) -> tuple[tuple[str, Measurement], ...]:
@@ -419,18 +419,13 @@ def _read_measurement(node: YamlNode, kind: str, more_keys: Collection[str] = ()
     intervals = {}
     if "intervals" in values:
         for name, node in values.pop("intervals").as_mapping(figures).items():
-            intervals[name] = _read_interval(node, name, figures[name], limits[name])
+            bounds = tuple(_read_figure(each, limits[name]) for each in node.as_list())
+            if len(bounds) != 2 or bounds[0] > bounds[1]:
+                raise node.make_error("expected a lower and an upper bound")
+            if not bounds[0] <= figures[name] <= bounds[1]:
+                raise node.make_error(f"does not contain {name}, which is {figures[name]:g}")
+            intervals[name] = bounds
     return Measurement(kind=kind, figures=figures, intervals=intervals, **values)
-
-
-def _read_interval(node: YamlNode, name: str, figure: float, largest: float) -> tuple[float, float]:
-    bounds = [_read_figure(each, largest) for each in node.as_list()]
-    if len(bounds) != 2 or bounds[0] > bounds[1]:
-        raise node.make_error("expected a lower and an upper bound")
-    low, high = bounds
-    if not low <= figure <= high:
-        raise node.make_error(f"does not contain {name}, which is {figure:g}")
-    return low, high
 
 
 def _read_figure(node: YamlNode, largest: float) -> float:
@@ -470,7 +465,6 @@ def explain_difference(
     settings = measured.settings
     dataset = settings.get("dataset", "")
     images = settings.get("images")
-    flip = settings.get("flip", False)
     executed = settings.get("arithmetic")
     people_from = settings.get("people_from", ITSELF)
     size = settings.get(TARGET_SIZE, model.target_size)
@@ -486,7 +480,7 @@ def explain_difference(
         ),
         (unannotated, f"measured without {', '.join(unannotated)}"),
         (
-            published.flip != flip,
+            published.flip != settings.get("flip", False),
             f"{'published' if published.flip else 'measured'} with flip: image and mirror image"
             " averaged",
         ),

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from posezoo.cli.result_files import is_own, write_result
-from posezoo.core.arrays import Floats
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import InferenceError
 from posezoo.core.events import Listener, ignore_event
@@ -64,8 +63,30 @@ def write_openpose(
         InferenceError: a pose has no keypoint of the body.
         OutputError: the file cannot be written.
     """
-    document = {"version": 1.3, "people": [_describe_person(pose, body) for pose in poses]}
-    write_result(path, json.dumps(document).encode(), listener)
+    people = []
+    for pose in poses:
+        keypoints = pose["keypoints"]
+        # By their names in BODY_25.
+        own_names = [_OTHER_NAMES.get(point["name"], point["name"]) for point in keypoints]
+        rows = np.reshape([[each["x"], each["y"], each["score"]] for each in keypoints], (-1, 3))
+        points = dict(zip(own_names, to_pixel_indices(rows), strict=True))
+        if points.keys().isdisjoint(body):
+            raise InferenceError(
+                f"a result of skeleton {pose['skeleton']} has none of OpenPose's keypoints",
+                hint="--format json prints any skeleton",
+            )
+        for name, sides in _MIDDLES.items():
+            left, right = (points.get(side, _MISSING) for side in sides)
+            if name not in points and left[2] > 0 and right[2] > 0:
+                points[name] = np.append((left + right)[:2] / 2, min(left[2], right[2]))
+        person: dict[str, object] = {"person_id": [pose["track_id"] or -1]}
+        for part, names in {"pose": body, **_OTHER_PARTS}.items():
+            is_there = not points.keys().isdisjoint(names)
+            shown = [points.get(name, _MISSING) for name in names if is_there]
+            person[f"{part}_keypoints_2d"] = np.ravel(shown).tolist()
+            person[f"{part}_keypoints_3d"] = []
+        people.append(person)
+    write_result(path, json.dumps({"version": 1.3, "people": people}).encode(), listener)
 
 
 def remove_own_frames(folder: Path) -> None:
@@ -73,30 +94,3 @@ def remove_own_frames(folder: Path) -> None:
     for path in folder.glob(f"*{ENDING}"):
         if is_own(path):
             discard(path)
-
-
-def _describe_person(pose: Mapping[str, Any], body: Sequence[str]) -> dict[str, object]:
-    points = _read_points(pose["keypoints"])
-    if points.keys().isdisjoint(body):
-        raise InferenceError(
-            f"a result of skeleton {pose['skeleton']} has none of OpenPose's keypoints",
-            hint="--format json prints any skeleton",
-        )
-    for name, sides in _MIDDLES.items():
-        left, right = (points.get(side, _MISSING) for side in sides)
-        if name not in points and left[2] > 0 and right[2] > 0:
-            points[name] = np.append((left + right)[:2] / 2, min(left[2], right[2]))
-    person: dict[str, object] = {"person_id": [pose["track_id"] or -1]}
-    for part, names in {"pose": body, **_OTHER_PARTS}.items():
-        is_there = not points.keys().isdisjoint(names)
-        rows = [points.get(name, _MISSING) for name in names if is_there]
-        person[f"{part}_keypoints_2d"] = np.ravel(rows).tolist()
-        person[f"{part}_keypoints_3d"] = []
-    return person
-
-
-def _read_points(keypoints: Sequence[Mapping[str, Any]]) -> dict[str, Floats]:
-    """x, y and score of each keypoint, by its name in BODY_25."""
-    names = [_OTHER_NAMES.get(point["name"], point["name"]) for point in keypoints]
-    rows = [[point["x"], point["y"], point["score"]] for point in keypoints]
-    return dict(zip(names, to_pixel_indices(np.reshape(rows, (-1, 3))), strict=True))

@@ -100,9 +100,16 @@ class Proving:
         if report and not report["bad_sources"]:
             return report
         require_own_registry(spec)  # before hours of work
-        sources = self._ask_sources(spec, listener)
-        report = {**(report or self._prove(spec, listener)), **sources}
-        report["made_from"] = self._made_from(spec)  # after missing checksums were written
+        sources = check_sources([spec], self.context.download_options)
+        bad = [f"{each.source}: {each.problem}" for each in sources if each.state in BAD_STATES]
+        for text in bad:
+            listener(WarningIssued(f"{spec.full_name}: a source fails: {text}"))
+        report = {
+            **(report or self._prove(spec, listener)),
+            "sources": len(sources),
+            "bad_sources": bad,
+            "made_from": self._made_from(spec),  # after missing checksums were written
+        }
         self.folder.mkdir(parents=True, exist_ok=True)
         text = f"{json.dumps(report, indent=2)}\n"
         path = self.folder / f"{spec.full_name}.json"
@@ -163,13 +170,6 @@ class Proving:
             return ("",)
         annotations = compute_digest(self.dataset.annotations).value
         return self.dataset.name, annotations, str(self.dataset.folder.resolve())
-
-    def _ask_sources(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
-        sources = check_sources([spec], self.context.download_options)
-        bad = [f"{each.source}: {each.problem}" for each in sources if each.state in BAD_STATES]
-        for text in bad:
-            listener(WarningIssued(f"{spec.full_name}: a source fails: {text}"))
-        return {"sources": len(sources), "bad_sources": bad}
 
     def _prove(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
         context = self.context
@@ -244,13 +244,21 @@ class Proving:
         return model if is_last and model.decoder and not finds_boxes(model.decoder) else None
 
     def _run(self, model: Model, listener: Listener) -> dict[str, Any]:
-        """What a model finds, and its APs."""
+        """How many people a model finds on each sample photo, which are drawn, too; and its APs."""
         facts = describe_model(model, self.context.registry)
         usual = facts.usual_precision
         assert usual is not None  # it was converted
         loaded = self._load(model, usual, listener)
-        people = self._run_on_photos(model, loaded)
-        report: dict[str, Any] = {"model": model.full_name, "found": people}
+        estimator = loaded.protocol.estimator
+        found = []
+        pictures = []
+        for path in SAMPLE_PHOTOS:
+            photo = read_image(path)
+            poses = estimator(photo)
+            found.append(sum(pose.score >= estimator.seen_from for pose in poses))
+            pictures.append(draw(photo, poses))
+        write_image(self.folder / f"{model.full_name}.jpg", np.hstack(pictures))
+        report: dict[str, Any] = {"model": model.full_name, "found": found}
         report |= self._evaluate(loaded, listener)
         layout = self.context.layout
         has_int8 = all(layout.ir_path(part, INT8).is_file() for part in facts.parts)
@@ -262,20 +270,6 @@ class Proving:
         options = LoadOptions(default_runtime(self.context.settings))
         chosen = EvaluatedModel(model, precision=precision)
         return load_model(chosen, options, self.context, listener=listener)
-
-    def _run_on_photos(self, model: Model, loaded: LoadedModel) -> list[int]:
-        """How many people are found on each sample photo, which are drawn, too."""
-        estimator = loaded.protocol.estimator
-        counts = []
-        pictures = []
-        for path in SAMPLE_PHOTOS:
-            photo = read_image(path)
-            poses = estimator(photo)
-            counts.append(sum(pose.score >= estimator.seen_from for pose in poses))
-            pictures.append(draw(photo, poses))
-        path = self.folder / f"{model.full_name}.jpg"
-        write_image(path, np.hstack(pictures))
-        return counts
 
     def _evaluate(self, loaded: LoadedModel, listener: Listener) -> dict[str, Any]:
         """The AP, and why it differs from those that were published."""

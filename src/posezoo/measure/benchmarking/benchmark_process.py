@@ -167,19 +167,19 @@ def run_timed(
         times mean latency is about ``at_once``.
     """
     deadline = time.perf_counter() + seconds
+
+    def repeat() -> tuple[float, list[float]]:
+        latencies: list[float] = []
+        start_time = now = time.perf_counter()
+        while now < deadline or not latencies:
+            work()
+            before = now
+            now = time.perf_counter()
+            latencies.append(now - before)
+        return now - start_time, latencies
+
     with ThreadPoolExecutor(at_once) as pool:
-        futures = [pool.submit(_repeat, work, deadline) for _ in range(at_once)]
+        futures = [pool.submit(repeat) for _ in range(at_once)]
         threads = [future.result() for future in futures]
     rate = sum(len(latencies) / max(elapsed, 1e-9) for elapsed, latencies in threads)
     return rate, tuple(1e3 * latency for _, latencies in threads for latency in latencies)
-
-
-def _repeat(work: Callable[[], None], deadline: float) -> tuple[float, list[float]]:
-    latencies: list[float] = []
-    start_time = now = time.perf_counter()
-    while now < deadline or not latencies:
-        work()
-        before = now
-        now = time.perf_counter()
-        latencies.append(now - before)
-    return now - start_time, latencies

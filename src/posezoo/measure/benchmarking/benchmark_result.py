@@ -80,11 +80,6 @@ class BenchmarkResult:
         return self.rounds[-1].memory_mib
 
     @property
-    def machine(self) -> str:
-        """The machine that it ran on, as ``Machine.describe`` describes it."""
-        return self.info.machine
-
-    @property
     def settings(self) -> dict[str, Scalar]:
         """The settings that affect the values, besides the model and the machine."""
         runtime = self.case.runtime
@@ -132,19 +127,16 @@ class BenchmarkResult:
         if self.memory_mib is not None:
             metrics["memory_mib"] = self.memory_mib
         weights = self.case.weights
-        irs = ""
-        if weights == WEIGHTS[0]:
-            irs = digest_irs(self.case.workload.irs)
         return Measurement(
             kind="speed",
             precision=self.case.precision or Precision.FP32,
             figures=metrics,
-            machine=self.machine,
+            machine=self.info.machine,
             settings=self.settings,
             weights=weights,
             tools=package_versions("openvino", "posezoo"),
             date=date.today().isoformat(),
-            irs=irs,
+            irs=digest_irs(self.case.workload.irs) if weights == WEIGHTS[0] else "",
         )
 
 

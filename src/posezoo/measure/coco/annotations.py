@@ -316,16 +316,24 @@ class _AnnotationParser:
                 entry["keypoints_3d"], 4 * num_keypoints, f"{where}.keypoints_3d"
             )
             space = np.array(positions, np.float64).reshape(num_keypoints, 4)
+        crowd = entry.get("iscrowd")
+        is_crowd = to_number(crowd or 0)
+        if is_crowd not in (0, 1):
+            raise self._error(f"{where}.iscrowd: expected 0 or 1, got {crowd!r:.40}")
+        attributes = entry.get("attributes")
+        track = _first_of(entry, _TRACK_KEYS)
+        if track is None and isinstance(attributes, dict):
+            track = _first_of(attributes, _TRACK_KEYS)
         return PersonAnnotation(
             to_whole_number(entry.get("id")) or 0,
             keypoints,
             (left, top, width, height),
             self._area(entry, where, width * height),
-            is_crowd=self._is_crowd(entry, where),
+            is_crowd=bool(is_crowd),
             num_keypoints=self._num_labelled(entry, where, keypoints),
             space=space,
             category=self._whole_number(entry, "category_id", where),
-            track=_find_track(entry),
+            track=track if isinstance(track, (int, str)) else None,
         )
 
     def _area(self, entry: _Entry, where: str, of_box: float) -> float:
@@ -349,13 +357,6 @@ class _AnnotationParser:
                 where,
             )
         return area
-
-    def _is_crowd(self, entry: _Entry, where: str) -> bool:
-        crowd = entry.get("iscrowd")
-        number = to_number(crowd or 0)
-        if number not in (0, 1):
-            raise self._error(f"{where}.iscrowd: expected 0 or 1, got {crowd!r:.40}")
-        return bool(number)
 
     def _num_labelled(self, entry: _Entry, where: str, keypoints: Doubles) -> int:
         """The number of labelled keypoints as the file states it, which COCO's metrics use."""
@@ -481,10 +482,8 @@ class _AnnotationParser:
         return {self._image_id(entry, "id"): self._size(entry, at) for at, entry in self._images}
 
     def _image_id(self, entry: _Entry, key: str) -> ImageId:
-        if self._has_numbers:
-            number = to_whole_number(entry.get(key))
-            return str(entry.get(key)) if number is None else number
-        return str(entry.get(key))
+        number = to_whole_number(entry.get(key)) if self._has_numbers else None
+        return str(entry.get(key)) if number is None else number
 
     def _file_name(self, entry: _Entry, where: str) -> str:
         # COCO Annotator also writes ``path``.
@@ -580,15 +579,6 @@ def _shorten(positions: Sequence[str]) -> str:
 def _first_of(entry: _Entry, keys: Sequence[str]) -> object:
     """The value of the first of these keys that an entry has; None if it has none of them."""
     return next((entry[key] for key in keys if entry.get(key) is not None), None)
-
-
-def _find_track(entry: _Entry) -> int | str | None:
-    """The number or name of an annotated person in the video."""
-    attributes = entry.get("attributes")
-    track = _first_of(entry, _TRACK_KEYS)
-    if track is None and isinstance(attributes, dict):
-        track = _first_of(attributes, _TRACK_KEYS)
-    return track if isinstance(track, (int, str)) else None
 
 
 def _is_same(entry: _Entry, other: _Entry) -> bool:

@@ -40,11 +40,10 @@ def read_class_dataset(images: Path | str, annotations: Path | str | None = None
             hint="expected a folder of images for each class, or a list of images and classes",
         )
     names = sorted({name for _, name in rows})
+    numbers = {name: place for place, name in enumerate(names)}
+    categories = numbers
     if len(names) == IMAGENET and all(map(_WORDNET_ID.fullmatch, names)):
-        order = {name: str(place) for place, name in enumerate(names)}
-        rows = [(file_name, order[name]) for file_name, name in rows]
-        names = list(order.values())
-    categories = {name: place for place, name in enumerate(names)}
+        categories = {str(place): place for place in numbers.values()}
     dataset_images = []
     for number, (file_name, name) in enumerate(rows, 1):
         label = PersonAnnotation(
@@ -54,7 +53,7 @@ def read_class_dataset(images: Path | str, annotations: Path | str | None = None
             area=0,
             is_crowd=False,
             num_keypoints=0,
-            category=categories[name],
+            category=numbers[name],
         )
         path = images / file_name
         dataset_images.append(DatasetImage(number, path, file_name, None, people=(label,)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean
 
 import numpy as np
 
@@ -155,8 +156,7 @@ def count_ghosts(scores: Sequence[ImageScore]) -> tuple[float, float] | None:
     empty = [score for score in scores if score.is_empty]
     if not empty:
         return None
-    total, sure = (sum(each) for each in zip(*((s.wrong, s.sure) for s in empty), strict=True))
-    return total / len(empty), sure / len(empty)
+    return fmean(score.wrong for score in empty), fmean(score.sure for score in empty)
 
 
 def compute_pck(predictions: Predictions, matches: Sequence[ImageMatches]) -> float | None:

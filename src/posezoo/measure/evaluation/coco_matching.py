@@ -110,13 +110,14 @@ def compare_images(
         predicted = predictions.get(image.id)
         scores = np.zeros(0) if predicted is None else predicted.scores
         order = sort_descending(scores)[:limit]
-        crowds = [person.is_crowd for person in image.people]
-        counts = [bool(boxes or person.num_keypoints) for person in image.people]
-        ignored = np.array(crowds, bool) | ~np.array(counts, bool)
+        ignored = [
+            person.is_crowd or not (boxes or person.num_keypoints) for person in image.people
+        ]
         # The library has none at all if nobody is annotated in any image.
         of_image = all_similarities.get((number, PERSON), ())
         similarities = np.reshape(of_image, (len(order), len(image.people)))
-        yield ImageSimilarities(image, order, scores[order], similarities, ignored)
+        is_ignored = np.array(ignored, bool)
+        yield ImageSimilarities(image, order, scores[order], similarities, is_ignored)
 
 
 def match_dataset(

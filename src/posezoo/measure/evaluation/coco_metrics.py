@@ -145,11 +145,9 @@ def run_library(
                     "score": score,
                 }
             )
-    indexed_truth = _index(library, dataset, truth)
-    indexed_results = _index(library, dataset, results)
     evaluation = library.COCOeval_faster(
-        indexed_truth,
-        indexed_results,
+        _index(library, dataset, truth),
+        _index(library, dataset, results),
         iouType="bbox" if boxes else "keypoints",
         print_function=logging.getLogger(__name__).debug,
         kpt_oks_sigmas=None if boxes else sigmas or keypoint_sigmas(dataset),

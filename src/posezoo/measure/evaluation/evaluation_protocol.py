@@ -117,7 +117,6 @@ def create_accuracy_measurement(
         settings["of"] = "boxes"
     elif unannotated_keypoints(model, result.dataset):
         settings["keypoints"] = len(result.dataset.keypoints)
-    now = datetime.now(timezone.utc)
     return Measurement(
         "accuracy",
         protocol.precision or Precision.FP32,  # as of a speed
@@ -129,7 +128,7 @@ def create_accuracy_measurement(
             **package_versions("openvino", "faster-coco-eval"),
             "opencv": import_cv2().__version__,
         },
-        date=now.strftime("%Y-%m-%d"),
+        date=datetime.now(timezone.utc).date().isoformat(),
         intervals=result.intervals,
         irs=digest_irs(protocol.irs),
     )

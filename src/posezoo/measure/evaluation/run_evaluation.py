@@ -196,10 +196,17 @@ def _fingerprint(image: DatasetImage) -> list[int]:
 
 def _complete(result: EvaluationResult, *, of_boxes: bool) -> EvaluationResult:
     """The result for a whole data set: with its confidence intervals, if it has few people."""
-    _require_known_categories(result.dataset, result.predictions)
-    if result.dataset.categories or result.people >= ENOUGH_PEOPLE:
+    dataset = result.dataset
+    found = set(chain.from_iterable(each.categories for each in result.predictions.values()))
+    if found == {ANOTHER}:  # their names may differ
+        raise EvaluationError(
+            f"{dataset.annotations}: the model found nothing of its categories:"
+            f" {name_first(list(dataset.categories), 5)}",
+            hint="posezoo run shows the names of the model's classes: the categories need the same",
+        )
+    if dataset.categories or result.people >= ENOUGH_PEOPLE:
         return result
-    matches = match_dataset(result.dataset, result.predictions, boxes=of_boxes)
+    matches = match_dataset(dataset, result.predictions, boxes=of_boxes)
     intervals = bootstrap_intervals(tuple(matches))
     figures = result.figures
     return replace(
@@ -300,18 +307,6 @@ def _compare(
         keypoint_scores=breakdown.score_keypoints(dataset, predictions, matches),
         size_groups=score_person_groups(BY_SIZE, *arguments),
         posture_groups=score_person_groups(postures, *arguments) if postures else (),
-    )
-
-
-def _require_known_categories(dataset: CocoDataset, predictions: Predictions) -> None:
-    """Refuse a data set if the model found none of its categories: their names may differ."""
-    predicted = set(chain.from_iterable(each.categories for each in predictions.values()))
-    if predicted != {ANOTHER}:
-        return
-    raise EvaluationError(
-        f"{dataset.annotations}: the model found nothing of its categories:"
-        f" {name_first(list(dataset.categories), 5)}",
-        hint="posezoo run shows the names of the model's classes: the categories need the same",
     )
 
 

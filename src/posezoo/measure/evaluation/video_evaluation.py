@@ -24,11 +24,7 @@ from posezoo.core.values import frozen, frozen_with_arrays
 from posezoo.measure.coco import CocoDataset, DatasetImage, ImageId
 from posezoo.measure.evaluation.coco_matching import ImageSimilarities, compare_images
 from posezoo.measure.evaluation.coco_metrics import require_people
-from posezoo.measure.evaluation.image_predictions import (
-    ImagePredictions,
-    keypoint_indices,
-    predictions_from_poses,
-)
+from posezoo.measure.evaluation.image_predictions import keypoint_indices, predictions_from_poses
 from posezoo.measure.evaluation.run_evaluation import (
     read_dataset_image,
     require_readable,
@@ -139,16 +135,10 @@ def open_videos(dataset: CocoDataset, listener: Listener) -> list[AnnotatedVideo
         frames.setdefault(image.video, []).append(image)
     videos = []
     for name, images in frames.items():
-        ordered = _in_order(images)
-        videos.append(AnnotatedVideo(name, ordered, partial(_read_images, ordered)))
+        if all(image.frame is not None for image in images):  # else as in the annotations
+            images.sort(key=lambda image: image.frame or 0)
+        videos.append(AnnotatedVideo(name, images, partial(_read_images, images)))
     return videos
-
-
-def _in_order(images: list[DatasetImage]) -> list[DatasetImage]:
-    """The frames of a video, by their numbers if all have one, else as in the annotations."""
-    if any(image.frame is None for image in images):
-        return images
-    return sorted(images, key=lambda image: image.frame or 0)
 
 
 def _read_images(images: Sequence[DatasetImage]) -> Iterator[VideoFrame]:
@@ -258,6 +248,11 @@ def evaluate_videos(
         each.image.id: _compare_frame(each, poses[each.image.id], has_tracks=has_tracks)
         for each in compare_images(compared, predictions)
     }
+    results = []
+    for number, predicted in predictions.items():
+        rows = predicted.to_coco_results(number)
+        for row, pose in zip(rows, poses[number], strict=True):
+            results.append({**row, "track_id": pose.track_id})
     of_videos = [_frames_of(video, frames) for video in videos]
     scores = [
         _score(video.name, each, has_tracks=has_tracks)
@@ -270,7 +265,7 @@ def evaluate_videos(
         _score("", list(chain.from_iterable(of_videos)), has_tracks=has_tracks),
         tuple(scores),
         has_tracks,
-        _to_results(poses, predictions),
+        results,
     )
 
 
@@ -366,14 +361,3 @@ def _frames_of(
 def _score(name: str, frames: Sequence[ComparedFrame], *, has_tracks: bool) -> VideoScore:
     hota = compute_hota(frames) if has_tracks else {}
     return VideoScore(name, len(frames), count_found(frames), hota)
-
-
-def _to_results(
-    poses: Mapping[ImageId, Sequence[Pose]], predictions: Mapping[ImageId, ImagePredictions]
-) -> list[dict[str, Any]]:
-    results = []
-    for number, predicted in predictions.items():
-        rows = predicted.to_coco_results(number)
-        for row, pose in zip(rows, poses[number], strict=True):
-            results.append({**row, "track_id": pose.track_id})
-    return results

@@ -203,15 +203,9 @@ def run(args: _BenchmarkArgs) -> int:
             planner.report.answers += planner.plans(schedule)
             return planner.report.print(args.format)
         measuring = _Measuring(planner, schedule)
+        executor = flags.executor_from_args(args, context) if args.cluster else None
         try:
-            if args.compare:
-                measuring.compare()
-            elif args.cluster:
-                # On one machine, cases that are measured at the same time would disturb each other.
-                executor = replace(flags.executor_from_args(args, context), jobs=1)
-                measuring.measure_on_cluster(executor)
-            else:
-                measuring.measure_one_by_one()
+            measuring.measure(executor, is_compared=args.compare)
         except KeyboardInterrupt:
             is_interrupted = True
         results = measuring.results
@@ -233,12 +227,12 @@ def run(args: _BenchmarkArgs) -> int:
 
 def _options_from_args(args: _BenchmarkArgs, context: Context) -> BenchmarkOptions:
     from posezoo.measure.benchmark_cases import BenchmarkOptions
-    from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
+    from posezoo.run.load import default_runtime
+    from posezoo.run.runtime.runtime_config import LoadOptions
 
-    settings = context.settings
-    runtime = RuntimeConfig(
-        device=settings.device,
-        inference_precision=settings.inference_precision,
+    runtime = replace(
+        default_runtime(context.settings),
+        cache_dir=None,
         streams=args.streams,
         threads=args.threads,
         hint=args.hint,
@@ -267,7 +261,18 @@ class _Measuring:
     schedule: BenchmarkSchedule
     results: list[BenchmarkResult] = field(default_factory=list)
 
-    def compare(self) -> None:
+    def measure(self, executor: Executor | None, *, is_compared: bool) -> None:
+        """Measure the cases in turns, on a cluster, or one after the other."""
+        if is_compared:
+            self._compare()
+        elif executor:
+            self._measure_on_cluster(executor)
+        else:
+            for case in self.planner.cases():
+                with self.planner.report_failure(case.model):
+                    self._measure([case])
+
+    def _compare(self) -> None:
         """Measure all cases in turns; none if one cannot be made."""
         cases = list(self.planner.cases())
         if self.planner.report.failures:
@@ -279,16 +284,13 @@ class _Measuring:
             )
         self._measure(cases)
 
-    def measure_one_by_one(self) -> None:
-        for case in self.planner.cases():
-            with self.planner.report_failure(case.model):
-                self._measure([case])
-
-    def measure_on_cluster(self, executor: Executor) -> None:
+    def _measure_on_cluster(self, executor: Executor) -> None:
         from posezoo.cli.for_each import for_each
 
         cases = list(self.planner.cases())
         task = partial(_measure_alone, self.schedule)
+        # On one machine, cases that are measured at the same time would disturb each other.
+        executor = replace(executor, jobs=1)
         for outcome in for_each(cases, task, executor=executor, listener=self.planner.console):
             with self.planner.report_failure(outcome.item.model):
                 if outcome.error:
@@ -315,16 +317,6 @@ class _Measuring:
 def _refuse_invalid_flags(args: _BenchmarkArgs) -> None:
     flags.patterns_from_args(args)
     described = flags.refuse_description(args, *args.models)
-    _refuse_flags_of_the_other_kind(args, described)
-    if args.compare and args.cluster:
-        args.parser.error(
-            "--compare measures all models in turn on one machine: leave out --cluster"
-        )
-    flags.require_suffix(args, "output", args.output, (".json",))
-
-
-def _refuse_flags_of_the_other_kind(args: _BenchmarkArgs, described: str) -> None:
-    """Of networks alone with ``--pipeline``, and of pipelines without it."""
     refused = {
         "--input requires --pipeline: a network alone is fed with random data": args.input,
         "--people requires --pipeline: a network alone finds no people": args.people != "4",
@@ -339,9 +331,13 @@ def _refuse_flags_of_the_other_kind(args: _BenchmarkArgs, described: str) -> Non
             "--generated is for networks alone, not for --pipeline": args.generated,
             "--size is for networks alone, not for --pipeline": args.size is not None,
         }
+    refused["--compare measures all models in turn on one machine: leave out --cluster"] = (
+        args.compare and args.cluster
+    )
     for problem, is_given in refused.items():
         if is_given:
             args.parser.error(problem)
+    flags.require_suffix(args, "output", args.output, (".json",))
 
 
 def _measure_alone(

@@ -136,7 +136,6 @@ def _get(args: _DatasetArgs, name: str) -> int:
 
 def _facts(dataset: CocoDataset) -> Json:
     people = [person for image in dataset.images for person in image.people]
-    crowds = [person for person in people if person.is_crowd]
     unlabelled = [each for each in people if not each.num_keypoints and not each.is_crowd]
     labelled = {}
     for joint, name in enumerate(dataset.keypoints):
@@ -147,7 +146,7 @@ def _facts(dataset: CocoDataset) -> Json:
         "with_people": sum(bool(picture.people) for picture in dataset.images),
         "people": dataset.person_count(keypoints=bool(dataset.keypoints)),
         "without_keypoints": len(unlabelled) if dataset.keypoints else 0,
-        "crowds": len(crowds),
+        "crowds": sum(person.is_crowd for person in people),
         "labelled": labelled,
         "missing": [picture.file_name for picture in dataset.missing_images()],
         "licenses": list(_count_licenses(dataset)),

@@ -136,6 +136,9 @@ def run(args: _QuantizeArgs) -> int:
     dataset_dir = require_dataset_dir(args)
     _refuse_invalid_flags(args)
     _require_packages(args)
+    import json
+
+    from posezoo.cli.result_files import write_result
     from posezoo.run.pipeline_spec import require_detector_used
     from posezoo.run.runtime.runtime_config import require_device
 
@@ -167,26 +170,16 @@ def run(args: _QuantizeArgs) -> int:
             skip_unpinned=args.all,
             executor=flags.executor_from_args(args, context, args.output, photo),
         )
-        if args.report and not args.dry_run:
-            measurements = [row for _, answer in report.answers for row in answer.measurements]
-            _write_report(args.report, measurements, console)
+        if (path := args.report) and not args.dry_run:
+            rows = [row for _, answer in report.answers for row in answer.measurements]
+            if rows:
+                text = json.dumps(rows, indent=2) + "\n"
+                write_result(path, text.encode(), console, flags.MEASUREMENTS.signs)
+            else:
+                reason = "no IR was compared with FP32 by its keypoints now"
+                console.warn(f"{path}: not written: {reason}")
     misses_limit = any("missed" in answer.facts for _, answer in report.answers)
     return report.print(args.format) or int(misses_limit)
-
-
-def _write_report(
-    path: Path, measurements: Sequence[Mapping[str, object]], console: Console
-) -> None:
-    """Write the measurements of the IR that were made now, if any was."""
-    import json
-
-    from posezoo.cli.result_files import write_result
-
-    if not measurements:
-        console.warn(f"{path}: not written: no IR was compared with FP32 by its keypoints now")
-        return
-    text = json.dumps(measurements, indent=2) + "\n"
-    write_result(path, text.encode(), console, flags.MEASUREMENTS.signs)
 
 
 def _refuse_invalid_flags(args: _QuantizeArgs) -> None:

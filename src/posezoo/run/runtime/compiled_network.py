@@ -168,7 +168,12 @@ class CompiledNetwork:
     def _run(self, slot: _Slot, inputs: NamedArrays) -> list[Array]:
         # If the sizes inside of a network do not fit, OpenVINO 2026.4.1 reports that again for each
         # further input, also in new requests, until the network is compiled again.
-        slot.use(self._current())
+        with self._lock:
+            if self._compiled is None:
+                self._compiled = self._compile()
+                self._process = os.getpid()
+            compiled = self._compiled
+        slot.use(compiled)
         try:
             return run_request(slot.request, inputs, share_inputs=True)
         except RuntimeError:
@@ -181,13 +186,6 @@ class CompiledNetwork:
         # in a network of its own.
         slot.use(self._compile())
         return run_request(slot.request, inputs, share_inputs=True)
-
-    def _current(self) -> CompiledModel:
-        with self._lock:
-            if self._compiled is None:
-                self._compiled = self._compile()
-                self._process = os.getpid()
-            return self._compiled
 
     def _check(self, inputs: NamedArrays) -> None:
         for name in inputs.keys() - self.inputs.keys():

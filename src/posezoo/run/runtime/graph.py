@@ -472,7 +472,17 @@ def _require_ir(xml: Path) -> tuple[Path, ...]:
         beginning = stream.read(1024)
     if b"<net" not in beginning:
         raise InferenceError(f"{xml}: is not an IR", hint="posezoo convert creates one")
-    _require_ir_version(xml, beginning)
+    # OpenVINO would try all its other readers for a version that it cannot read.
+    stated = _STATED_VERSION.search(beginning)
+    version = int(stated[1]) if stated else _IR_VERSIONS[-1]
+    problem = f"{xml}: is an IR of version {version}; OpenVINO reads versions 10 and 11"
+    if version < _IR_VERSIONS[0]:
+        raise InferenceError(
+            f"{problem}, this one is from OpenVINO before 2020",
+            hint="an IR cannot be updated: convert the original model again",
+        )
+    if version not in _IR_VERSIONS:
+        raise InferenceError(problem, hint="update OpenVINO, or convert the original model again")
     _require_file_of_ir(weights)
     return xml, weights
 
@@ -481,21 +491,6 @@ def _require_file_of_ir(file: Path) -> None:
     if problem := explain_no_file(file):
         hint = "" if file.exists() else "posezoo convert creates it"
         raise InferenceError(f"{file}: {problem}", hint=hint)
-
-
-def _require_ir_version(xml: Path, beginning: bytes) -> None:
-    """Refuse a version that OpenVINO cannot read: it would try all its other readers."""
-    stated = _STATED_VERSION.search(beginning)
-    version = int(stated[1]) if stated else _IR_VERSIONS[-1]
-    if version in _IR_VERSIONS:
-        return
-    problem = f"{xml}: is an IR of version {version}; OpenVINO reads versions 10 and 11"
-    if version < _IR_VERSIONS[0]:
-        raise InferenceError(
-            f"{problem}, this one is from OpenVINO before 2020",
-            hint="an IR cannot be updated: convert the original model again",
-        )
-    raise InferenceError(problem, hint="update OpenVINO, or convert the original model again")
 
 
 def _require_original(path: Path) -> tuple[Path, ...]:

@@ -7,10 +7,9 @@ become an ``InputDescription``; the pipelines read nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from math import isnan, prod
-from typing import Any
 
 from posezoo.core.declarations.model import ColorOrder, Decoder, Model, ModelSpec
 from posezoo.core.declarations.skeleton import Skeleton
@@ -127,10 +126,9 @@ def describe_stated_input(
     if is_stated_by_posezoo(graph):
         is_rgb = graph.read_rt_info("posezoo", "color") == ColorOrder.RGB
         preprocessing = Preprocessing(reverse_input_channels=is_rgb)
-        labels = info.words("labels")
         sizing = _sizing_of_original(graph, decoder) if decoder else None
         return InputDescription(
-            preprocessing, sizing, labels=labels, own_mean=_read_own_mean(graph)
+            preprocessing, sizing, labels=info.labels, own_mean=_read_own_mean(graph)
         )
     if like:
         description = InputDescription(original_preprocessing(like))
@@ -139,7 +137,7 @@ def describe_stated_input(
     else:
         description = InputDescription(info.preprocessing())
     if decoder is None:
-        return replace(description, labels=description.labels or info.words("labels"))
+        return replace(description, labels=description.labels or info.labels)
     return _with_model_info(description, info, decoder)
 
 
@@ -188,8 +186,9 @@ class _ModelInfo:
             hint=hint,
         )
 
-    def words(self, name: str) -> tuple[str, ...]:
-        return tuple(self[name].split())
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(self["labels"].split())
 
     def flag(self, name: str) -> bool:
         if self[name].lower() not in _FLAGS:
@@ -262,7 +261,7 @@ def _with_model_info(
     size = info.embedded_size()
     if size:
         sizing = replace(sizing or usual_sizing(record), is_embedded=True)
-    names = tuple(name for name in info.words("labels") if name != _NO_CLASS)
+    names = tuple(name for name in info.labels if name != _NO_CLASS)
     skeleton = description.skeleton
     # Without boxes of its own, a network that takes a skeleton names keypoints, not classes.
     if names and record.takes_boxes and record.takes_skeleton:
@@ -328,10 +327,13 @@ def _describe_ultralytics(graph: Graph, decoder: Decoder | None) -> InputDescrip
         sizing = replace(sizing, window=window)
     elif window and window != size:
         unused = (f"imgsz of {format_shape(window)} pixels: its input is {format_shape(size)}",)
+    names = metadata.get("names")
+    if isinstance(names, dict) and {*names} == {*range(len(names))}:
+        names = [names[number] for number in range(len(names))]
     return InputDescription(
         preprocessing,
         sizing,
-        labels=_read_class_names(metadata),
+        labels=tuple(map(str, names)) if isinstance(names, list) else (),
         skeleton=decoder.skeleton or _read_keypoint_names(graph),
         unused=unused,
     )
@@ -348,13 +350,6 @@ def _read_image_size(graph: Graph, stride: int) -> Size | None:
         raise _refuse_ultralytics(graph, "imgsz", "height and width in pixels")
     height, width = (-(-side // stride) * stride for side in (sides * 2)[:2])
     return width, height
-
-
-def _read_class_names(metadata: Mapping[str, Any]) -> tuple[str, ...]:
-    names = metadata.get("names")
-    if isinstance(names, dict) and {*names} == {*range(len(names))}:
-        names = [names[number] for number in range(len(names))]
-    return tuple(map(str, names)) if isinstance(names, list) else ()
 
 
 def _read_keypoint_names(graph: Graph) -> Skeleton | None:
@@ -459,8 +454,11 @@ def require_class_names(graph: Graph, labels: Collection[str], decoder: Decoder)
     record = find_decoder(decoder.name)
     options = resolve_options(decoder)
     roles = record.match_outputs(graph.distinct_outputs)
-    if record.finds_classes:
-        _require_scores(graph, labels, roles)
+    if record.finds_classes:  # a classifier has a score for each class
+        names = [roles[role] for role in ("scores", "more_scores") if role in roles]
+        counts = [prod(graph.outputs[name]) for name in names]
+        if counts and min(counts) > 0 and sum(counts) != len(labels):
+            raise _refuse_class_names(graph, labels, sum(counts), names)
         return
     named = record.sizes(NetworkFacts(classes=len(labels)), options)
     one_more = record.sizes(NetworkFacts(classes=len(labels) + 1), options)
@@ -473,14 +471,6 @@ def require_class_names(graph: Graph, labels: Collection[str], decoder: Decoder)
             if depends and actual not in (-1, expected):
                 count = actual - int(expected) + len(labels)
                 raise _refuse_class_names(graph, labels, count, [roles[role]])
-
-
-def _require_scores(graph: Graph, labels: Collection[str], roles: Mapping[str, str]) -> None:
-    """As ``require_class_names``, for a classifier, which has a score for each class."""
-    names = [roles[role] for role in ("scores", "more_scores") if role in roles]
-    counts = [prod(graph.outputs[name]) for name in names]
-    if counts and min(counts) > 0 and sum(counts) != len(labels):
-        raise _refuse_class_names(graph, labels, sum(counts), names)
 
 
 def _refuse_class_names(

@@ -160,11 +160,10 @@ class BlazePosePipeline:
         self._is_decoded = all(graph.decoded_outputs for graph in graphs)
         self._least_score = config.options.min_person_score or 0.0
         self.can_track = not self._is_decoded
-        for graph, outputs in zip(graphs, (detections, self._outputs), strict=True):
-            if self._is_decoded:
-                networks.append(compile_image_network(graph, config))
-                continue
-            graph.keep_outputs([output.name for output in outputs])
+        read = ((), ()) if self._is_decoded else (detections, self._outputs)
+        for graph, outputs in zip(graphs, read, strict=True):
+            if outputs:
+                graph.keep_outputs([output.name for output in outputs])
             for output in outputs:
                 shape = graph.outputs[output.name]
                 if shape != output.shape:

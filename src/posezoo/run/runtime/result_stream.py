@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -40,7 +40,7 @@ class ResultStream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
         self._work = work
         self._most_waiting = slots + ahead
         self._finish = finish
-        self._waiting: deque[Future[tuple[Item, Result]]] = deque()
+        self._waiting: deque[tuple[Any, Future[Result]]] = deque()
         self._pool = ThreadPoolExecutor(1 if in_turn else slots, thread_name_prefix="posezoo")
 
     def __next__(self) -> tuple[Item, Result]:
@@ -56,19 +56,16 @@ class ResultStream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
                 self._items = None
             except Exception as error:  # noqa: BLE001 raised at its place, which is the last
                 self._items = None
-                failed: Future[tuple[Item, Result]] = Future()
+                failed: Future[Result] = Future()
                 failed.set_exception(error)
-                self._waiting.append(failed)
+                self._waiting.append((None, failed))
             else:
-                self._waiting.append(self._pool.submit(self._work_on, item))
+                self._waiting.append((item, self._pool.submit(self._work, item)))
         if not self._waiting:
             self.close()
             raise StopIteration
-        item, result = self._waiting.popleft().result()
-        return item, self._finish(item, result)
-
-    def _work_on(self, item: Item) -> tuple[Item, Result]:
-        return item, self._work(item)
+        item, future = self._waiting.popleft()
+        return item, self._finish(item, future.result())
 
     def close(self) -> None:
         """Read no more items, and wait until all running work has ended."""

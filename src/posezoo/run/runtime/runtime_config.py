@@ -98,7 +98,13 @@ class RuntimeConfig:
     def _device_properties(self) -> dict[str, dict[str, str]]:
         """Properties by real device."""
         properties: dict[str, dict[str, str]] = {}
-        if "CPU" in _real_devices(self.device) and (cpu := self._cpu_properties()):
+        cpu = {"INFERENCE_NUM_THREADS": str(self.threads)} if self.threads else {}
+        # OpenVINO binds each network's threads to the first cores. One thread waits there for other
+        # programs: with a load of 13 on two cores, a frame took 20 % longer. Several requests of a
+        # detector and of a pose network wait there for each other.
+        if self.threads == 1 or self.requests != 1:
+            cpu["ENABLE_CPU_PINNING"] = "NO"
+        if cpu and "CPU" in _real_devices(self.device):
             properties["CPU"] = cpu
         parts = self.streams.split(",") if self.streams else []
         if _is_number(self.streams):
@@ -112,15 +118,6 @@ class RuntimeConfig:
                     hint="4, or CPU:4,GPU:2",
                 )
             properties.setdefault(device, {})["NUM_STREAMS"] = number
-        return properties
-
-    def _cpu_properties(self) -> dict[str, str]:
-        properties = {"INFERENCE_NUM_THREADS": str(self.threads)} if self.threads else {}
-        # OpenVINO binds each network's threads to the first cores. One thread waits there for other
-        # programs: with a load of 13 on two cores, a frame took 20 % longer. Several requests of a
-        # detector and of a pose network wait there for each other.
-        if self.threads == 1 or self.requests != 1:
-            properties["ENABLE_CPU_PINNING"] = "NO"
         return properties
 
 
@@ -206,11 +203,10 @@ class LoadOptions:
 
     def stated_settings(self) -> dict[str, str]:
         """What they state of the input, for records of measurements."""
+        reverse = self.reverse_input_channels
         return {
             "layout": self.layout,
-            "reverse_input_channels": {None: "", True: "true", False: "false"}[
-                self.reverse_input_channels
-            ],
+            "reverse_input_channels": "" if reverse is None else str(reverse).lower(),
             "mean_values": " ".join(f"{value:g}" for value in self.mean or ()),
             "scale_values": " ".join(f"{value:g}" for value in self.scale or ()),
             "labels": " ".join(self.labels),
@@ -219,13 +215,13 @@ class LoadOptions:
     def override(self, description: InputDescription) -> InputDescription:
         """The description of a model's input, with the values that these options set."""
         preprocessing = description.preprocessing
-        if self.reverse_input_channels is not None:
-            preprocessing = replace(
-                preprocessing, reverse_input_channels=self.reverse_input_channels
-            )
+        reverse = self.reverse_input_channels
         preprocessing = replace(
             preprocessing,
             layout=self.layout or preprocessing.layout,
+            reverse_input_channels=(
+                preprocessing.reverse_input_channels if reverse is None else reverse
+            ),
             mean=preprocessing.mean if self.mean is None else tuple(self.mean),
             scale=preprocessing.scale if self.scale is None else tuple(self.scale),
         )

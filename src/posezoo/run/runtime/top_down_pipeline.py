@@ -11,6 +11,7 @@ from functools import partial
 
 import numpy as np
 
+from posezoo.core.arrays import Floats
 from posezoo.core.declarations.model import WHOLE_IMAGE, ColorOrder, ModelSpec
 from posezoo.poses.decoder_type import Corners
 from posezoo.poses.keypoints import Pose
@@ -153,11 +154,11 @@ class TopDownPipeline(NetworkPipeline):
                 if not boxes:
                     return (yield from self._take_whole(image))
             people = yield from self._estimate_people(image, boxes, self._padding)
-            boxes = [
-                _next_box(pose, box.score, self._visible_score)
-                for pose, box in people
-                if self._is_found(pose)
-            ]
+            boxes = []
+            for pose, box in people:
+                visible = pose.keypoints[pose.keypoints[:, 2] >= self._visible_score, :2]
+                if len(visible) >= _MIN_VISIBLE:
+                    boxes.append(_box_around(visible, box.score))
             return _poses(people)
 
         return steps
@@ -209,8 +210,8 @@ class TopDownPipeline(NetworkPipeline):
         for poses, box, area in (yield ParallelSteps(steps)):
             people += [(pose, box) for pose in poses]
             areas += [area] * len(poses)
-        poses = [pose for pose, _ in people]
-        kept = suppress_by_oks(poses, areas, max_similarity=self._options.max_similarity)
+        most = self._options.max_similarity
+        kept = suppress_by_oks(_poses(people), areas, max_similarity=most)
         return [people[index] for index in kept]
 
     def _estimate_person(
@@ -230,11 +231,6 @@ class TopDownPipeline(NetworkPipeline):
         least = self._options.min_pose_score
         return [pose for pose in scored if pose.score >= least], box, crop.area
 
-    def _is_found(self, pose: Pose) -> bool:
-        """Whether enough keypoints of a person are visible to track them to the next frame."""
-        visible = int((pose.keypoints[:, 2] >= self._visible_score).sum())
-        return visible >= _MIN_VISIBLE
-
 
 def _poses(people: Sequence[tuple[Pose, Box]]) -> list[Pose]:
     return [pose for pose, _ in people]
@@ -247,9 +243,8 @@ def _enlarge(box: Box, factor: float) -> Box:
     return Box(box.x0 - across, box.y0 - down, box.x1 + across, box.y1 + down)
 
 
-def _next_box(pose: Pose, score: float, visible_score: float) -> Box:
+def _box_around(points: Floats, score: float) -> Box:
     """The box around a person's visible keypoints, with a margin, as the body is larger."""
-    points = pose.keypoints[pose.keypoints[:, 2] >= visible_score, :2]
     x0, y0 = points.min(axis=0).tolist()
     x1, y1 = points.max(axis=0).tolist()
     margin = MARGIN * max(x1 - x0, y1 - y0)

@@ -181,7 +181,8 @@ def run(args: _RunArgs) -> int:
         estimator, options, card = _load(loader, chosen, args, _choose_requests(inputs))
         provenance = estimator.provenance()
         publisher.first_keys["provenance"] = provenance
-        name = _name_of(chosen) or estimator.model.full_name
+        own_file = chosen.checkpoint or chosen.xml
+        name = own_file.stem if own_file else estimator.model.full_name
         results = args.output or user_folder("cache") / "results" / name
         journal = _open_journal(args, estimator, options, inputs, results, console)
         min_score = estimator.seen_from if args.min_score is None else args.min_score
@@ -223,7 +224,7 @@ def run(args: _RunArgs) -> int:
     print_result(args.format, summary, *lines, is_taken=is_stdout(args.json_lines))
     if runner.ended_by and not isinstance(runner.ended_by, PosezooError):
         raise runner.ended_by
-    return 1 if failures.rows or runner.ended_by else 0
+    return int(bool(failures.rows or runner.ended_by))
 
 
 def _choose_requests(inputs: RunInputs) -> int:
@@ -269,14 +270,12 @@ def _open_journal(
 
 
 def _run_on_inputs(runner: InputRunner, console: Console) -> None:
-    """Run the model on the inputs, but not on photos that an earlier run did."""
+    """Run the model on the inputs, but not on photos that an earlier run did; and warn of classes
+    without a name.
+    """
     if done := runner.describe_done():
         console.print_line(done)
     runner.run_all()
-    _warn_of_unnamed_classes(runner, console)
-
-
-def _warn_of_unnamed_classes(runner: InputRunner, console: Console) -> None:
     estimator = runner.estimator
     count = len(estimator.labels)
     if not count:
@@ -342,25 +341,10 @@ def _write_summary(
     runner: InputRunner, failures: _Failures, facts: dict[str, Any]
 ) -> dict[str, Any]:
     """Write poses.json, if there are results and a folder, and return what is in it, without the
-    keypoints in images.
+    keypoints in images; if the run ended early, also the videos without a complete result.
     """
     from posezoo.run.video.frame_outputs import JsonListWriter
 
-    summary = _summarize(runner, failures, facts)
-    if runner.is_file or not runner.has_results:
-        return summary
-    path = runner.results / "poses.json"
-    first = {name: value for name, value in summary.items() if name != "images"}
-    with JsonListWriter(
-        path, "images", first, keeps_part=False, listener=runner.listener
-    ) as written:
-        for row in runner.read_images():
-            written.append(row)
-    return summary
-
-
-def _summarize(runner: InputRunner, failures: _Failures, facts: dict[str, Any]) -> dict[str, Any]:
-    """What poses.json has; if the run ended early, also the videos without a complete result."""
     failed = list(failures.rows)
     if runner.ended_by is not None:
         reason = "the run ended early"
@@ -369,7 +353,7 @@ def _summarize(runner: InputRunner, failures: _Failures, facts: dict[str, Any]) 
         failed += [{"video": name, "reason": reason} for name in runner.missing]
     estimator = runner.estimator
     is_detector_used = estimator.people_from in runner.people_from
-    return {
+    summary = {
         "model": estimator.model.full_name,
         "people_from": ", ".join(runner.people_from),
         "detector_precision": estimator.detector_precision if is_detector_used else "",
@@ -381,6 +365,16 @@ def _summarize(runner: InputRunner, failures: _Failures, facts: dict[str, Any]) 
         "failed": failed,
         **facts,
     }
+    if runner.is_file or not runner.has_results:
+        return summary
+    path = runner.results / "poses.json"
+    first = {name: value for name, value in summary.items() if name != "images"}
+    with JsonListWriter(
+        path, "images", first, keeps_part=False, listener=runner.listener
+    ) as written:
+        for row in runner.read_images():
+            written.append(row)
+    return summary
 
 
 def _end_run(runner: InputRunner, console: Console) -> None:
@@ -432,12 +426,6 @@ def _open_inputs(
     )
 
 
-def _name_of(chosen: ChosenModel) -> str:
-    """The name of the file that the user chose; empty for a model of the zoo."""
-    path = chosen.checkpoint or chosen.xml
-    return path.stem if path else ""
-
-
 def _choose_model(args: _RunArgs, context: Context) -> ChosenModel:
     """The model that the user names: by a name, an IR, or a checkpoint; else the default one."""
     from posezoo.run.load import ChosenModel
@@ -454,8 +442,7 @@ def _choose_model(args: _RunArgs, context: Context) -> ChosenModel:
             raise UnknownModelError(f"{text}: no such file, and no model of the zoo") from error
         if explain_model_file(text)[0] or "=" in text:
             raise
-        kind = _kind_of_input(text, suffix)
-        if kind:
+        if kind := _kind_of_input(text, suffix):
             hint = f"to run on {kind}: --input {shlex.quote(text)}"
             raise UnknownModelError(error.problem, hint=hint) from error
         raise
@@ -586,6 +573,6 @@ def _describe_most(number: int, noun: str) -> str:
 
 
 def _count_found(number: int, noun: str) -> str:
-    if number == 1 or noun != "person":
-        return format_count(number, noun)
-    return f"{number} people"
+    from posezoo.poses.people import plural_of
+
+    return f"{number} {noun if number == 1 else plural_of(noun)}"

@@ -444,18 +444,15 @@ class JsonListWriter(AbstractContextManager["JsonListWriter"]):
     ) -> None:
         is_kept = self._is_stream
         try:
+            start = "" if self._count else self._before_item.strip()
+            more = "".join(f',\n"{name}": {json.dumps(value)}' for name, value in self.rest.items())
             with writing(self.path), self._stream:
-                self._write(self._end())
+                self._write(start + (f"\n]{more}}}\n" if self._key else "\n]\n"))
             is_kept = is_kept or kind is None or (self._keeps_part and self._count > 0)
         finally:
             if not is_kept:
                 discard(self._part)
             self._stack.__exit__(kind, error, trace)
-
-    def _end(self) -> str:
-        start = "" if self._count else self._before_item.strip()
-        more = "".join(f',\n"{name}": {json.dumps(value)}' for name, value in self.rest.items())
-        return start + (f"\n]{more}}}\n" if self._key else "\n]\n")
 
     def append(self, value: object) -> None:
         """Write one item.

@@ -180,12 +180,9 @@ class MqttConnection:
             self._client.tls_set()
         self._client.on_connect = lambda *event: self._answers.put(event[3])
         self._client.on_disconnect = lambda *event: self._report_loss(event[3])
-        self._connect()
-
-    def _connect(self) -> None:
-        place = f"{self._topic.host}:{self._topic.port}"
+        place = f"{topic.host}:{topic.port}"
         try:
-            self._client.connect(self._topic.host, self._topic.port)
+            self._client.connect(topic.host, topic.port)
             self._client.loop_start()
             answer = self._answers.get(timeout=_ANSWER_S)
         except (OSError, ValueError, Empty) as error:

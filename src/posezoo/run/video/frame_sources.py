@@ -615,14 +615,12 @@ class VideoSource(FrameSource):
                 yield from frames
             finally:
                 self._capture.release()
-                self._warn_of_damage()
-
-    def _warn_of_damage(self) -> None:
-        if self._damage.count:
-            self._reconnection.warn(f"{self.name}: {self._damage.describe()}")
-        if lost := self._steps.count_lost():
-            missing = f"{format_count(lost, 'frame')} missing in the middle"
-            self._reconnection.warn(f"{self.name}: is damaged, or its frame rate varies: {missing}")
+                warn = self._reconnection.warn
+                if self._damage.count:
+                    warn(f"{self.name}: {self._damage.describe()}")
+                if lost := self._steps.count_lost():
+                    missing = f"{format_count(lost, 'frame')} missing in the middle"
+                    warn(f"{self.name}: is damaged, or its frame rate varies: {missing}")
 
     def _frames_of_rounds(self) -> Generator[Frame, None, None]:
         indices = count()

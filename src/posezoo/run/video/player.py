@@ -9,7 +9,7 @@ finished, and the next mode continues with the following frames.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
@@ -134,20 +134,17 @@ class Player:
                     is_video=self.is_video,
                     detect_every=self.video.detect_every,
                 )
-                with closing(results):
-                    self._finish_all(results)
+                try:
+                    with closing(results):
+                        for frame, poses in results:
+                            _, begun = self._submitted.pop(frame.index)
+                            self.steps.add("find poses", time.perf_counter() - begun)
+                            self._finish(frame, poses)
+                except InferenceError as error:
+                    # The results are in order: it failed on the first frame that has none.
+                    frame, _ = self._submitted[min(self._submitted)]
+                    raise error.within(frame.name) from error
                 self._mode_index += self._is_switching
-
-    def _finish_all(self, results: Iterable[tuple[Frame, list[Pose]]]) -> None:
-        try:
-            for frame, poses in results:
-                _, begun = self._submitted.pop(frame.index)
-                self.steps.add("find poses", time.perf_counter() - begun)
-                self._finish(frame, poses)
-        except InferenceError as error:
-            # The results are in order: it failed on the first frame that has none.
-            frame, _ = self._submitted[min(self._submitted)]
-            raise error.within(frame.name) from error
 
     def _read_frames(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         while not (self._is_quitting or self._is_switching):
@@ -286,7 +283,6 @@ def summarize_run(player: Player, failures: Sequence[PosezooError]) -> dict[str,
         for mode in player.modes
     }
     mean_ms = player.steps.mean_ms(player.frames)
-    steps_ms = {name: round(value, 3) for name, value in mean_ms.items()}
     outputs = [
         {"path": str(output.path), "written": output.written, "dropped": output.dropped}
         for output in player.outputs
@@ -294,7 +290,7 @@ def summarize_run(player: Player, failures: Sequence[PosezooError]) -> dict[str,
     return {
         "frames": player.frames,
         "modes": modes,
-        "steps_ms": steps_ms,
+        "steps_ms": {name: round(value, 3) for name, value in mean_ms.items()},
         "outputs": outputs,
         "machine": player.monitors.summary(),
         "failed": [error.problem for error in failures],

@@ -166,26 +166,22 @@ class _OpenedInputs:
             return False
         try:
             if is_file_address:
-                self._add_download(name)
+                path = _download(name, self.folder, self.options, self.listener)
+                if is_video_file(path):
+                    self._add_video(str(path), path.stem, shown=redact_secrets(name))
+                else:
+                    self.images.append(ImageInput(path, redact_secrets(name)))
             elif is_live:
                 self._add_video(name, _stem_of_live(name))
             else:
                 self._add_video(name, Path(name).stem)
         except (ImageError, DownloadError) as error:
-            path = urlsplit(name).path if is_file_address else name
-            kind = "image" if is_still(Path(path)) else "video"
+            place = urlsplit(name).path if is_file_address else name
+            kind = "image" if is_still(Path(place)) else "video"
             is_camera = is_live and name.isdecimal()
             shown = f"camera {name}" if is_camera else redact_secrets(name)
             self.failures.append((kind, shown, error))
         return True
-
-    def _add_download(self, url: str) -> None:
-        path = _download(url, self.folder, self.options, self.listener)
-        shown = redact_secrets(url)
-        if is_video_file(path):
-            self._add_video(str(path), path.stem, shown=shown)
-        else:
-            self.images.append(ImageInput(path, shown))
 
     def _add_video(self, name: str, stem: str, *, shown: str = "") -> None:
         source = open_source(
@@ -530,13 +526,25 @@ class InputRunner:
     def _run_on_image(
         self, image: _LoadedImage, stream: Iterator[tuple[_LoadedImage, Sequence[Pose]]]
     ) -> int:
-        """Write the next result, or report why there is none; returns the number of people who are
-        drawn.
+        """Draw the next image, and keep its poses, or report why there are none; returns the number
+        of people who are drawn.
         """
         with self._reporting_failure("image", image.input.name):
             with self.timer.time_step("find poses"):
                 _, poses = next(stream)
-            return self._write_image(image, image.take(), poses)
+            pixels = image.take()
+            with self.timer.time_step("draw and write"):
+                drawn = draw_as(self.drawing, pixels, poses, in_place=True)
+                write_image(image.target, drawn, self.listener)
+            row = {
+                "image": image.input.name,
+                "picture": image.key,
+                "width": pixels.shape[1],
+                "height": pixels.shape[0],
+                "poses": [pose_to_json(pose, self.min_score) for pose in poses],
+            }
+            self.journal.add(image.key, image.fingerprint(), row)
+            return self._keep(image, row)
         return 0
 
     @contextmanager
@@ -554,21 +562,6 @@ class InputRunner:
     def _report(self, unit: str, source: str, done: int, total: int, people: int) -> None:
         model = self.estimator.model.full_name
         self.listener(InferenceProgress(model, unit, source, done, total, people))
-
-    def _write_image(self, image: _LoadedImage, pixels: Image, poses: Sequence[Pose]) -> int:
-        """Draw an image, and keep its poses; returns the number of people who are drawn."""
-        with self.timer.time_step("draw and write"):
-            drawn = draw_as(self.drawing, pixels, poses, in_place=True)
-            write_image(image.target, drawn, self.listener)
-        row = {
-            "image": image.input.name,
-            "picture": image.key,
-            "width": pixels.shape[1],
-            "height": pixels.shape[0],
-            "poses": [pose_to_json(pose, self.min_score) for pose in poses],
-        }
-        self.journal.add(image.key, image.fingerprint(), row)
-        return self._keep(image, row)
 
     def _keep(self, image: _LoadedImage, row: dict[str, Any]) -> int:
         """Keep a result, without its keypoints; returns the number of people who are drawn."""

@@ -119,15 +119,9 @@ class _PyAVEncoder:
         self._tick = max(self._tick + 1, round(shown_s / _TICK))
         frame.pts, frame.time_base = self._tick, _TICK
         self._container.mux(self._stream.encode(frame))
-        self._write_sound()
-
-    def _write_sound(self) -> None:
-        """Write the sound of the frames so far."""
+        # The sound of the frames so far.
         end_s = self._tick * _TICK + self._step_s
-        while self._heard_s < end_s:
-            packet = next(self._sound, None)
-            if packet is None:
-                return
+        while self._heard_s < end_s and (packet := next(self._sound, None)) is not None:
             self._container.mux(packet)
             self._heard_s = packet.pts * packet.time_base
 

@@ -199,13 +199,10 @@ def choose_even_fps(times: Sequence[float], fps: float) -> float | None:
     most = max(_MAX_FRAMES, _MAX_REPEATS * len(times)) / (times[-1] - times[0])
     # At least one a second, as often as the frames come or a multiple of that.
     even = min(ceil(short_step) / short_step, max(MAX_EVEN_FPS, fps), most)
-    return even if even >= 1 and _drift_at(times, even) < drift else None
-
-
-def _drift_at(times: Sequence[float], fps: float) -> float:
-    """How far a frame is from its time at most, if frames are shown at a multiple of 1 / fps."""
+    # How far a frame is from its time at most, if frames are shown at a multiple of 1 / even.
     shown = (time - times[0] for time in times)
-    return max(abs(round(time * fps) / fps - time) for time in shown)
+    even_drift = max(abs(round(time * even) / even - time) for time in shown)
+    return even if even >= 1 and even_drift < drift else None
 
 
 def read_webp_durations(path: Path) -> list[float]:

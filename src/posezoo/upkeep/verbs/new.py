@@ -246,9 +246,7 @@ def _check_arguments(args: _NewArgs, registry: Registry) -> None:
     if reason:
         raise SettingsError(f"{args.name!a} cannot be the name of a model: {reason}")
     # A missing folder is created.
-    entries = {}
-    if registry.roots[0].exists():
-        entries = registry.entries
+    entries = registry.entries if registry.roots[0].exists() else {}
     for name, entry in entries.items():
         if case_folded(name) == case_folded(args.name):
             hint = f"take another name; --replace declares other files of {name}"

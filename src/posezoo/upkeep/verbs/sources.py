@@ -133,7 +133,10 @@ def _print_states(
     bad: Sequence[CheckedSource],
     problems: Sequence[PosezooError],
 ) -> None:
-    lacking = _files_without_source(checked)
+    states: dict[tuple[str, str], set[str]] = {}
+    for each in checked:
+        states.setdefault((each.model, each.file), set()).add(each.state)
+    lacking = [file for file, found in states.items() if not found & {"good", "unchecked"}]
     answer = {
         "sources": [project(each, _ROW) for each in (bad if args.dead else checked)],
         "counts": Counter(each.state for each in checked),
@@ -143,14 +146,6 @@ def _print_states(
     lines = _text_lines(checked, bad, only_bad=args.quiet or args.dead)
     gone = [f"{model}: {file}: no source has it now" for model, file in lacking]
     print_result(args.format, answer, *lines, *(gone if args.dead else ()))
-
-
-def _files_without_source(checked: Sequence[CheckedSource]) -> list[tuple[str, str]]:
-    """The models and names of the files that no source has now."""
-    states: dict[tuple[str, str], set[str]] = {}
-    for each in checked:
-        states.setdefault((each.model, each.file), set()).add(each.state)
-    return [file for file, each in states.items() if not each & {"good", "unchecked"}]
 
 
 def _text_lines(
