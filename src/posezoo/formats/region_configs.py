@@ -83,6 +83,14 @@ class Detector(NamedTuple):
         """1, or 2 if proposals are found first."""
         return 1 if self.kind == "ssd" else 2
 
+    @property
+    def difference(self) -> str:
+        """What its IR does otherwise than Model Optimizer's."""
+        rows = "the rows are sorted by score, not by class"
+        if self.stages == 1:
+            return rows
+        return f"{rows}, and no box without an area is among them"
+
 
 def find_detector(arguments: Sequence[tuple[str, str]]) -> Detector | None:
     """The detector that the arguments describe; None if they describe none that is known."""

@@ -53,12 +53,7 @@ class _Steps(UpstreamSteps):
 
     def difference(self, spec: ModelSpec) -> str:
         detector = find_detector(spec.mo_args)
-        if detector is None:
-            return ""
-        rows = "the rows are sorted by score, not by class"
-        if detector.stages == 1:
-            return rows
-        return f"{rows}, and no box without an area is among them"
+        return detector.difference if detector else ""
 
     def added_inputs(self, spec: ModelSpec) -> frozenset[str]:
         detector = find_detector(spec.mo_args)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.core.errors import CheckpointError
 from posezoo.core.values import frozen
-from posezoo.networks.catalog_file import read_catalog, read_definition
+from posezoo.networks.catalog_file import Adapter, read_catalog, read_definition
 from posezoo.networks.definition import NetworkDefinition, Tensors
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _fuse_block(tensors: dict[str, Array], block: str) -> tuple[Array, Array]:
 
 
 # For networks whose published tensors are not those of our class.
-_ADAPTERS = {
+_ADAPTERS: Mapping[str, Adapter] = {
     # The classifier that only the training used.
     "inception_v3": partial(_without, ("AuxLogits.",)),
     "repvgg_a0": fuse_branches,
