@@ -8,8 +8,13 @@ from collections.abc import Iterator
 
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.export.documents import render_texts
-from posezoo.export.people_metadata import describe_pipeline, explain_unknown_crop, render_pipeline
-from posezoo.export.people_programs import render_drawing, render_python_sample
+from posezoo.export.people_programs import (
+    describe_pipeline,
+    explain_unknown_crop,
+    render_drawing,
+    render_pipeline,
+    render_python_sample,
+)
 from posezoo.export.target_type import (
     ExportedModel,
     ExportFile,

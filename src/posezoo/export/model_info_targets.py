@@ -154,9 +154,8 @@ def render_dlstreamer(model: ExportedModel, folder: ExportFolder) -> Iterator[Ex
     if model_proc and declared is None:
         yield from _render_known(model, model_proc, ir_folder)
         return
-    info = model.model_info
     decoder = DECODERS.find(declared.name) if declared else None
-    converter = _choose_converter(model, info, decoder)
+    converter = _choose_converter(model, decoder)
     outputs = {port.role: port.name for port in model.spec.outputs if port.role}
     required = decoder.reader_names if decoder else {}
     if required and converter != "raw_data_copy" and outputs != required and model.xml.is_file():
@@ -166,9 +165,7 @@ def render_dlstreamer(model: ExportedModel, folder: ExportFolder) -> Iterator[Ex
         yield from model.ir_files(f"{model.name}/{ir_folder}".rstrip("/"))
     if converter != "raw_data_copy":
         output: dict[str, object] = {"converter": converter, "layer_names": [*outputs.values()]}
-        yield _render_model_proc(
-            model, [_describe_image(model, info)], [_finish(model, output, info)]
-        )
+        yield _render_model_proc(model, [_describe_image(model)], [_finish(model, output)])
     yield from render_documents(model, DL_STREAMER)
     yield _render_pipeline(model, ir_folder, _PIPELINES[converter])
 
@@ -220,12 +217,11 @@ def _render_pipeline(model: ExportedModel, ir_folder: str, elements: str) -> Exp
     return ExportFile(f"{model.name}/pipeline.sh", script)
 
 
-def _choose_converter(
-    model: ExportedModel, info: Mapping[str, str], decoder: DecoderType | None
-) -> str:
+def _choose_converter(model: ExportedModel, decoder: DecoderType | None) -> str:
     spec = model.spec
     if spec.decoding:
         return "raw_data_copy"
+    info = model.model_info
     named = [info[key] for key in sorted(info) if "model_type" in key][-1:]
     if named and named[0] in _PIPELINES and named[0] != "raw_data_copy":
         return named[0]
@@ -281,12 +277,13 @@ def _rename_outputs(
             yield ExportFile(name, xml.with_suffix(suffix).read_bytes())
 
 
-def _describe_image(model: ExportedModel, info: Mapping[str, str]) -> dict[str, object]:
+def _describe_image(model: ExportedModel) -> dict[str, object]:
     """The input: the same as ``model_info``, which DL Streamer does not read beside a file.
 
     Raises:
         ExportError: images are fitted in another way.
     """
+    info = model.model_info
     resize_type = info.get("resize_type", "standard")
     if resize_type not in _RESIZES:
         raise ExportError(
@@ -303,14 +300,13 @@ def _describe_image(model: ExportedModel, info: Mapping[str, str]) -> dict[str, 
     return {"format": "image", "layer_name": model.inputs[0].name, "params": params}
 
 
-def _finish(
-    model: ExportedModel, output: dict[str, object], info: Mapping[str, str]
-) -> dict[str, object]:
+def _finish(model: ExportedModel, output: dict[str, object]) -> dict[str, object]:
     """The output with its keypoints, or the labels of its boxes.
 
     Raises:
         ExportError: they have no names.
     """
+    info = model.model_info
     names = info.get("labels", "").split()
     if not names:
         raise ExportError(

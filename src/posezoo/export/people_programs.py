@@ -1,18 +1,166 @@
-"""Programs that find people in pictures, as exports have them: the facts of a network as JSON, and
-the files in Python and JavaScript that read them.
+"""Programs that find people in pictures, as exports have them.
 
-Those in Python are the same for each runtime but for network.py, which runs one network.
+How people are found and cut out for a network that takes one at a time is in the metadata of an
+exported IR, which the programs read. The facts of an ONNX network are in a JSON; files in Python
+and JavaScript read them. Those in Python are the same for each runtime but for network.py, which
+runs one network.
+
+The keys of the metadata are those of ``core.ir.people_metadata``, and::
+
+    detector        the file of the detector, beside the network's; absent if there is none
+    crop            fit, affine, align, stretch or blank: the function ``crop_...`` in
+                    ``poses.top_down``; or body: BlazePose's ``body_region``, which has no padding
+                    and no color outside
+    padding         the size of the crop relative to the box; 0: that of the function
+    outside         the color beside the image in a crop: blue, green and red, 0..255
+    max_people      the maximum number of boxes that are used
+    max_similarity  poses with a higher object keypoint similarity are of one person, 0..1
+    min_pose_score  poses with a lower score are left out, 0..1; BlazePose has none
+    similarity      the keypoints that are compared: the index and the standard deviation of each
+    whole_score     the score of the whole image as a box
+    second_look     the network then looks once more, in a box of this size relative to the pose
+    second_score    the least score of that second pose, which is the person's
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from xml.etree import ElementTree
 
+from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.declarations.skeletons import SKELETONS, skeleton_of
+from posezoo.core.ir.ir_writer import SECTION
+from posezoo.core.ir.people_metadata import PIPELINE, describe_people
 from posezoo.core.resolve.input_options import InputOptions
-from posezoo.export.people_metadata import BODY, describe_pipeline
 from posezoo.export.target_type import ExportedModel, ExportFile, render, render_part
-from posezoo.poses.decoders import find_decoder, sizing_of_input
+from posezoo.pages.file_manifest import digest
+from posezoo.poses.blazepose import BlazePoseOptions
+from posezoo.poses.decoders import (
+    find_decoder,
+    fit_to_input,
+    resolve_options,
+    sizing_of_input,
+)
+from posezoo.poses.keypoints import coco_order, usual_sigmas
+from posezoo.poses.top_down import (
+    CropFunction,
+    TopDownOptions,
+    crop_affine,
+    crop_align,
+    crop_blank,
+    crop_fit,
+    crop_stretch,
+)
+from posezoo.run.runtime.top_down_pipeline import SECOND_LOOK, SECOND_SCORE
+
+#: The crop of BlazePose's landmark network: a rotated square around the body.
+BODY = "body"
+
+_CROPS: dict[CropFunction, str] = {
+    crop_fit: "fit",
+    crop_affine: "affine",
+    crop_align: "align",
+    crop_stretch: "stretch",
+    crop_blank: "blank",
+}
+
+
+def explain_unknown_crop(spec: ModelSpec, _detector: ModelSpec) -> str:
+    """Why no program of an export can cut out people for a model whose IR contains its decoder, as
+    a clause; empty if it can.
+    """
+    assert spec.decoding
+    if spec.first_input.resize:
+        return "with --resize its program cannot cut people out of a picture"
+    if spec.first_input.resize_type or not _name_crop(spec):
+        return "its program cannot cut out people as this network needs them"
+    return ""
+
+
+def _name_crop(spec: ModelSpec) -> str:
+    """The name of a network's crop; empty if programs of exports have none for it."""
+    assert spec.decoding
+    options = resolve_options(spec.decoding.decoder)
+    if isinstance(options, BlazePoseOptions):
+        return BODY
+    return _CROPS.get(options.crop, "")
+
+
+def describe_pipeline(model: ExportedModel, suffix: str = ".xml") -> dict[str, str]:
+    """The metadata of a network with its decoder, by key; empty if it finds the people itself.
+
+    Args:
+        suffix: of the detector's file.
+    """
+    spec = model.spec
+    people = model.pipeline.people
+    finds_itself = not (people or model.detector)
+    if finds_itself or spec.decoding is None or spec.first_input.resize_type:
+        return {}
+    decoder = spec.decoding.decoder
+    options: TopDownOptions | BlazePoseOptions = resolve_options(decoder)
+    count = next(port.shape[1] for port in model.outputs if len(port.shape) == 3)
+    skeleton = decoder.skeleton or spec.own_skeleton
+    if skeleton is None:
+        name = spec.skeleton or find_decoder(decoder.name).skeleton or skeleton_of(count)
+        skeleton = SKELETONS[name]
+    # As ``pose_similarity``: COCO's keypoints, if the skeleton has all of them.
+    indices = coco_order(skeleton)
+    sigmas = usual_sigmas(SKELETONS["coco-17"])
+    if indices is None:
+        indices = [*range(len(skeleton.keypoints))]
+        sigmas = usual_sigmas(skeleton)
+    compared = zip(indices, sigmas, strict=True)
+    facts = {
+        **describe_people(people),
+        "crop": _name_crop(spec),
+        "max_people": str(options.max_people),
+        "max_similarity": f"{options.max_similarity:g}",
+        "similarity": " ".join(f"{index} {sigma:g}" for index, sigma in compared),
+    }
+    if not isinstance(options, BlazePoseOptions):
+        _, color = fit_to_input(decoder, spec.first_input)
+        facts["padding"] = f"{options.padding:g}"
+        facts["min_pose_score"] = f"{options.min_pose_score:g}"
+        outside = color if options.blank_is_mean else (0, 0, 0)
+        facts["outside"] = " ".join(f"{value:g}" for value in outside)
+    detector = model.detector
+    if detector is None:
+        return facts
+    facts["detector"] = f"{detector.name}{suffix}"
+    if people and people.whole_image is not None:
+        assert detector.spec.decoding
+        facts["whole_score"] = f"{detector.spec.decoding.min_score:g}"
+        facts["second_look"] = f"{SECOND_LOOK:g}"
+        facts["second_score"] = f"{SECOND_SCORE * people.whole_image:g}"
+    return facts
+
+
+def render_pipeline(model: ExportedModel, folder: str) -> Iterator[ExportFile]:
+    """The IR of a model with its metadata, and that of its detector beside it, in a folder below
+    the export's.
+    """
+    facts = describe_pipeline(model)
+    for file in model.ir_files(folder):
+        # docs/export.md is drawn without IR.
+        if not (facts and file.name.endswith(".xml") and model.xml.is_file()):
+            yield file
+            continue
+        tree = ElementTree.parse(model.xml)
+        section = tree.find(f"rt_info/{SECTION}")
+        assert section is not None, f"{model.xml}: has no metadata of posezoo"
+        pipeline = section.find(PIPELINE)
+        if pipeline is None:
+            pipeline = ElementTree.SubElement(section, PIPELINE)
+        pipeline.clear()
+        for key, value in sorted(facts.items()):
+            ElementTree.SubElement(pipeline, key, value=value)
+        content = ElementTree.tostring(tree.getroot(), encoding="utf-8", xml_declaration=True)
+        yield ExportFile(file.name, content, digest(content))
+    if model.detector:
+        yield from model.detector.ir_files(folder)
+
 
 #: How the networks of these programs take images.
 INPUTS = InputOptions(element_type="u8", layout="NHWC", decode=True)
@@ -54,7 +202,7 @@ def render_facts(model: ExportedModel, folder: str) -> Iterator[ExportFile]:
         keeps_scale         whether points are mapped by the scale before its sides are whole pixels
         keypoints, limbs    the names of the keypoints, and pairs of them to draw; none if it finds
                             boxes
-        pipeline            the metadata of ``people_metadata``; empty if it finds people itself
+        pipeline            the metadata of ``describe_pipeline``; empty if it finds people itself
     """
     for each in model.networks:
         info = each.model_info

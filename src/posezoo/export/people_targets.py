@@ -14,11 +14,12 @@ from posezoo.core.errors import ConversionError, ExportError, sanitize
 from posezoo.core.ir.openvino_import import is_quantized, openvino_core
 from posezoo.core.versions import package_version
 from posezoo.export.documents import render_documents
-from posezoo.export.people_metadata import explain_unknown_crop, render_pipeline
 from posezoo.export.people_programs import (
     INPUTS,
+    explain_unknown_crop,
     render_facts,
     render_node_sample,
+    render_pipeline,
     render_python_sample,
 )
 from posezoo.export.target_type import (

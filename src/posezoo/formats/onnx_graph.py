@@ -78,6 +78,16 @@ class OnnxGraph:
         return self._store(array.astype(np.int64 if array.dtype.kind in "iu" else np.float32))
 
     @property
+    def input_shape(self) -> list[int]:
+        """The sides of the operation's first input, which are known."""
+        return list(self.node.get_input_shape(0))
+
+    @property
+    def output_shape(self) -> list[int]:
+        """The sides of its first output, which are known."""
+        return list(self.node.get_output_shape(0))
+
+    @property
     def rank(self) -> int:
         """The number of axes of the operation's first output."""
         return len(self.node.get_output_partial_shape(0))
@@ -109,6 +119,10 @@ class OnnxGraph:
             raise self.make_error(f"its input {number} must be a constant to be written as ONNX")
         values: Array = source.data
         return values
+
+    def axes(self) -> str:
+        """The name of a tensor with the operation's axes, which are its second input."""
+        return self.constant(self.constant_of(1).reshape(-1))
 
     def input(self, number: int = 0) -> str:
         """The tensor that the operation reads.

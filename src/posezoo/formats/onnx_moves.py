@@ -31,7 +31,7 @@ def _write_reshape(graph: OnnxGraph) -> None:
 
 
 def _write_known_shape(graph: OnnxGraph) -> None:
-    shape = np.array(graph.node.get_output_shape(0), np.int64)  # a number has none
+    shape = np.array(graph.output_shape, np.int64)  # a number has none
     graph.add("Reshape", graph.input(), graph.constant(shape))
 
 
@@ -42,8 +42,7 @@ def _change_axes(kind: str) -> Writer:
         if graph.node.get_output_partial_shape(0).is_static:
             _write_known_shape(graph)
             return
-        axes = graph.constant(graph.constant_of(1).reshape(-1))
-        graph.add(kind, graph.input(), axes)
+        graph.add(kind, graph.input(), graph.axes())
 
     return write
 
@@ -60,7 +59,7 @@ def _write_transpose(graph: OnnxGraph) -> None:
 
 def _write_broadcast(graph: OnnxGraph) -> None:
     graph.require(mode=("numpy", "bidirectional"))
-    graph.add("Expand", graph.input(), graph.constant(list(graph.node.get_output_shape(0))))
+    graph.add("Expand", graph.input(), graph.constant(graph.output_shape))
 
 
 def _write_tile(graph: OnnxGraph) -> None:
@@ -70,7 +69,7 @@ def _write_tile(graph: OnnxGraph) -> None:
 
 
 def _write_split(graph: OnnxGraph) -> None:
-    axis = int(graph.constant_of(1)) % graph.rank
+    axis = graph.constant_of(1).item() % graph.rank
     sizes = [output.get_partial_shape()[axis].get_length() for output in graph.node.outputs()]
     graph.add("Split", graph.input(), graph.constant(sizes), outputs=len(sizes), axis=axis)
 
@@ -110,7 +109,7 @@ def _write_strided_slice(graph: OnnxGraph) -> None:
     first, last, step = (list(each) for each in zip(*slices, strict=True))
     limits = [graph.constant(values) for values in (first, last, range(len(slices)), step)]
     sliced = graph.add("Slice", graph.input(), *limits)
-    graph.add("Reshape", sliced, graph.constant(list(graph.node.get_output_shape(0))))
+    graph.add("Reshape", sliced, graph.constant(graph.output_shape))
 
 
 def _write_pad(graph: OnnxGraph) -> None:
@@ -127,14 +126,14 @@ def _write_pad(graph: OnnxGraph) -> None:
 
 def _write_gather(graph: OnnxGraph) -> None:
     graph.require(batch_dims=(0,))
-    axis = int(graph.constant_of(2).reshape(()))
+    axis = graph.constant_of(2).item()
     graph.add("Gather", graph.input(), graph.input(1), axis=axis)
 
 
 def _write_scatter_elements(graph: OnnxGraph) -> None:
     graph.require(reduction=("none",))
     data, indices, updates = (graph.input(number) for number in range(3))
-    axis = int(graph.constant_of(3).reshape(()))
+    axis = graph.constant_of(3).item()
     graph.add("ScatterElements", data, indices, updates, axis=axis)
 
 
@@ -185,7 +184,7 @@ def _find_rounding(graph: OnnxGraph) -> str:
     rounding: str = graph.attributes["nearest_mode"]
     if rounding != "simple":
         return rounding
-    growth = np.subtract(graph.node.get_output_shape(0), graph.node.get_input_shape(0))
+    growth = np.subtract(graph.output_shape, graph.input_shape)
     if (growth > 0).any() and (growth < 0).any():
         raise graph.make_error("its nearest_mode 'simple' cannot be written as ONNX")
     return "ceil" if (growth < 0).any() else "floor"
@@ -201,13 +200,13 @@ def _write_interpolation(graph: OnnxGraph) -> None:
         nearest_mode=_ROUNDINGS,
         coordinate_transformation_mode=_COORDINATES,
     )
-    sizes = np.array(graph.node.get_output_shape(0))
-    order = np.argsort(sizes != graph.node.get_input_shape(0), kind="stable")
+    sizes = np.array(graph.output_shape)
+    order = np.argsort(sizes != graph.input_shape, kind="stable")
     if attributes["shape_calculation_mode"] == "sizes":
         target = ["", "", graph.constant(sizes[order])]
     else:
         # Whole numbers, which the sizes state exactly.
-        factors: Array = np.divide(graph.node.get_output_shape(0), graph.node.get_input_shape(0))
+        factors: Array = np.divide(graph.output_shape, graph.input_shape)
         if (factors % 1).any():
             raise graph.make_error("factors with fractions cannot be written as ONNX")
         target = ["", graph.constant(factors[order])]

@@ -209,7 +209,8 @@ class _OnnxGraph:
     def chain(self, node: NodeProto, steps: Sequence[_Step]) -> list[NodeProto]:
         """One node after the other, from a node's first input to its first output."""
         nodes = []
-        (value, result) = (node.input[0], node.output[0])
+        value = node.input[0]
+        result = node.output[0]
         for number, step in enumerate(steps):
             target = result if number == len(steps) - 1 else f"{result}/step{number}"
             given = [value]
@@ -377,8 +378,6 @@ def _rewrite_resize(graph: _OnnxGraph, node: NodeProto) -> list[NodeProto] | Non
         raise _UnknownSizesError
     axes = [axis % len(shape) for axis in attributes.get("axes", range(len(shape)))]
     resized = _resize_axes(graph, node, [shape[axis] for axis in axes], attributes)
-    if resized is None:
-        raise _UnknownSizesError
     steps = [
         _resize_axis(axis, len(shape), size, attributes, dtype)
         for axis, size in zip(axes, resized, strict=True)
@@ -415,13 +414,13 @@ def _is_misread_resize(attributes: Mapping[str, Any]) -> bool:
 
 def _resize_axes(
     graph: _OnnxGraph, node: NodeProto, sizes: Sequence[int], attributes: Mapping[str, Any]
-) -> list[AxisResize] | None:
-    """How each axis is resized; None if that is computed in the graph, or too large."""
+) -> list[AxisResize]:
+    """How each axis is resized; an error if that is computed in the graph, or too large."""
     names = [*node.input, "", "", ""]
     if names[3]:
         outputs = graph.values(names[3])
         if outputs is None or len(outputs) != len(sizes):
-            return None
+            raise _UnknownSizesError
         scales = [output / size for output, size in zip(outputs.tolist(), sizes, strict=True)]
         choose = _POLICIES.get(attributes.get("keep_aspect_ratio_policy", "stretch"))
         if choose:
@@ -430,11 +429,11 @@ def _resize_axes(
     else:
         given = graph.values(names[2])
         if given is None or len(given) != len(sizes):
-            return None
+            raise _UnknownSizesError
         scales = given.tolist()
         outputs = np.floor(given.astype("f4") * np.array(sizes, "f4"))
     if not all(0 < output <= _MAX_WEIGHTS for output in outputs):
-        return None
+        raise _UnknownSizesError
     return [
         AxisResize(size, int(output), scale)
         for size, output, scale in zip(sizes, outputs, scales, strict=True)

@@ -43,8 +43,8 @@ def _write_convolution(graph: OnnxGraph) -> None:
     if "Backprop" in kind:
         written = "ConvTranspose"
         axes = zip(
-            graph.node.get_output_shape(0)[2:],
-            graph.node.get_input_shape(0)[2:],
+            graph.output_shape[2:],
+            graph.input_shape[2:],
             attributes["strides"],
             attributes["dilations"],
             shape[2:],
@@ -65,9 +65,7 @@ def _write_pooling(graph: OnnxGraph) -> None:
     window = {"kernel_shape": attributes["kernel"], "strides": attributes["strides"]}
     graph.require(dilations=([1] * len(begin),))
     # The padding that the last window reaches, instead of a mode of rounding.
-    sizes = zip(
-        graph.node.get_input_shape(0)[2:], graph.node.get_output_shape(0)[2:], begin, strict=True
-    )
+    sizes = zip(graph.input_shape[2:], graph.output_shape[2:], begin, strict=True)
     end = [
         max(0, (count - 1) * stride + side - size - before)
         for side, stride, (size, count, before) in zip(*window.values(), sizes, strict=True)
@@ -105,9 +103,9 @@ def _write_matmul(graph: OnnxGraph) -> None:
 def _write_prelu(graph: OnnxGraph) -> None:
     slopes = graph.constant_of(1)
     if slopes.size == 1:
-        graph.add("LeakyRelu", graph.input(), alpha=float(slopes.reshape(())))
+        graph.add("LeakyRelu", graph.input(), alpha=slopes.item())
         return
-    shape = [-1] + [1] * (len(graph.node.get_input_shape(0)) - 2)
+    shape = [-1] + [1] * (len(graph.input_shape) - 2)
     graph.add("PRelu", graph.input(), graph.constant(slopes.reshape(shape)))
 
 
@@ -123,7 +121,7 @@ def _with_numbers(kind: str, *names: str) -> Writer:
     def write(graph: OnnxGraph) -> None:
         numbers: dict[str, Any] = {}
         for place, name in enumerate(names, 1):
-            numbers[name] = float(graph.constant_of(place).reshape(()))
+            numbers[name] = graph.constant_of(place).item()
         graph.add(kind, graph.input(), **numbers)
 
     return write
@@ -156,13 +154,9 @@ def _normalize(kind: str, **wanted: Sequence[object]) -> Writer:
     def write(graph: OnnxGraph) -> None:
         graph.require(**wanted)
         epsilon = graph.constant(graph.attributes["eps"])
-        graph.add(kind, graph.input(), _axes(graph), epsilon)
+        graph.add(kind, graph.input(), graph.axes(), epsilon)
 
     return write
-
-
-def _axes(graph: OnnxGraph) -> str:
-    return graph.constant(graph.constant_of(1).reshape(-1))
 
 
 def _reduce(kind: str) -> Writer:
@@ -170,7 +164,7 @@ def _reduce(kind: str) -> Writer:
 
     def write(graph: OnnxGraph) -> None:
         keeps = int(graph.attributes["keep_dims"])
-        graph.add(kind, graph.input(), _axes(graph), keepdims=keeps)
+        graph.add(kind, graph.input(), graph.axes(), keepdims=keeps)
 
     return write
 
@@ -201,16 +195,16 @@ def _write_detections(graph: OnnxGraph) -> None:
     after the last detection is -1.
     """
     attributes = graph.attributes
-    if graph.node.get_input_shape(0)[0] != 1 or not attributes["share_location"]:
+    if graph.input_shape[0] != 1 or not attributes["share_location"]:
         raise graph.make_error("of several images, or boxes of each class, is not written as ONNX")
-    priors = graph.constant_of(2).reshape(-1, graph.node.get_input_shape(0)[1] // 4, 4)
+    priors = graph.constant_of(2).reshape(-1, graph.input_shape[1] // 4, 4)
     count = len(priors[0])
     classes = list(range(graph.node.get_input_shape(1)[1] // count))
     if attributes["background_label_id"] in classes:
         classes.remove(attributes["background_label_id"])
     # A value below 1 is no limit.
     top_k = min(attributes["top_k"], count) if attributes["top_k"] > 0 else count
-    limit = graph.node.get_output_shape(0)[2]
+    limit = graph.output_shape[2]
     # The first empty row has another box than the others, for its image.
     empty = np.array([[0, len(classes), count + 1]] * limit)
     empty[0, 2] = count

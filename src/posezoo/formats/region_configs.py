@@ -16,11 +16,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.supported_mo_args import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG
 from posezoo.core.regular_files import read_regular_text
 
 #: The input with height and width of the picture, and 1: [1, 3].
 SIZE_INPUT = "image_info"
+
+#: The authors' script that makes a frozen graph of a YOLO of Darknet.
+FREEZING_SCRIPT = "keras-YOLOv3-model-set/tools/model_converter/keras_to_tensorflow.py"
 
 #: The transformations for YOLO: the ends of the network, or the places that the file names.
 WITH_OUTPUTS = "TFYOLO"
@@ -87,11 +91,6 @@ class Detector(NamedTuple):
             return rows
         return f"{rows}, and no box without an area is among them"
 
-    @property
-    def added_inputs(self) -> frozenset[str]:
-        """The inputs beside the declared ones that Model Optimizer, too, gives to the network."""
-        return frozenset({SIZE_INPUT} if self.stages == 2 else ())
-
 
 def find_detector(arguments: Sequence[tuple[str, str]]) -> Detector | None:
     """The detector that the arguments describe; None if they describe none that is known."""
@@ -108,3 +107,9 @@ def find_detector(arguments: Sequence[tuple[str, str]]) -> Detector | None:
 def _is_of_model_optimizer(value: str) -> bool:
     folder, _, _ = value.partition("/")
     return folder in ("$mo_dir", "$mo_ext_dir")
+
+
+def find_only(spec: ModelSpec, suffix: str) -> str | None:
+    """The file of a model with this ending; None if there is none, or several."""
+    names = [name for name in spec.file_names if name.endswith(suffix)]
+    return names[0] if len(names) == 1 else None

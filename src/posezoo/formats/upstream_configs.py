@@ -1,29 +1,46 @@
-"""What this package does instead of authors' scripts and of Model Optimizer's configurations."""
+"""What this package does instead of authors' scripts and of Model Optimizer's configurations.
+
+The scripts are those of keras-YOLOv3-model-set, which make a TensorFlow network of Darknet's .cfg
+and .weights. posezoo reads both itself.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.declarations.mo_args import OTHER_ORIGINALS
+from posezoo.core.declarations.model import Framework, ModelSpec
 from posezoo.core.declarations.supported_mo_args import (
     PIPELINE_CONFIG,
     TRANSFORMATIONS_CONFIG,
     MoArgumentPairs,
 )
 from posezoo.core.declarations.upstream_steps import UpstreamSteps
-from posezoo.formats.darknet_files import is_darknet, with_darknet_weights
-from posezoo.formats.region_configs import find_detector, is_region_config
+from posezoo.formats.region_configs import SIZE_INPUT, find_detector, find_only, is_region_config
 
 if TYPE_CHECKING:
     from openvino import Model
+
+_SCRIPT = "keras-YOLOv3-model-set/tools/model_converter/convert.py"
+_WEIGHTS = ".weights"
 
 
 class _Steps(UpstreamSteps):
     """Reads Darknet's networks, and ends networks of YOLO and of the Object Detection API."""
 
-    with_original = staticmethod(with_darknet_weights)
-    reads_original = staticmethod(is_darknet)
+    def with_original(self, spec: ModelSpec) -> ModelSpec:
+        if not spec.input_model.startswith("$conv_dir/") or _SCRIPT not in spec.file_names:
+            return spec
+        weights = find_only(spec, _WEIGHTS)
+        if weights is None or find_only(spec, ".cfg") is None:
+            return spec
+        kept = tuple(pair for pair in spec.mo_args if pair[0] not in OTHER_ORIGINALS)
+        return replace(spec, input_model=f"$dl_dir/{weights}", mo_args=kept)
+
+    def reads_original(self, spec: ModelSpec) -> bool:
+        return spec.framework is Framework.TF and spec.source_name.endswith(_WEIGHTS)
 
     def carries_out(self, spec: ModelSpec, flag: str, value: str) -> bool:
         if flag == TRANSFORMATIONS_CONFIG and is_region_config(value):
@@ -40,7 +57,7 @@ class _Steps(UpstreamSteps):
 
     def added_inputs(self, spec: ModelSpec) -> frozenset[str]:
         detector = find_detector(spec.mo_args)
-        return detector.added_inputs if detector else frozenset()
+        return frozenset({SIZE_INPUT} if detector and detector.stages == 2 else ())
 
     def read_parts(self, spec: ModelSpec, source: Path) -> bytes | None:
         from posezoo.formats.object_detection import read_without_loops

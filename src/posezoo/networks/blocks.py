@@ -174,10 +174,8 @@ class BasicBlock(nn.Module):
         super().__init__()
         # Built first, as upstream: initial weights depend on the order.
         downsample = resize_input(inputs, outputs, stride, shortcut)
-        self.conv1 = conv2d(inputs, outputs, stride=stride)
-        self.bn1 = nn.BatchNorm2d(outputs)
-        self.conv2 = conv2d(outputs, outputs)
-        self.bn2 = nn.BatchNorm2d(outputs)
+        self.conv1, self.bn1 = conv_bn(inputs, outputs, stride=stride)
+        self.conv2, self.bn2 = conv_bn(outputs, outputs)
         self.downsample = downsample
         self.relu = nn.ReLU(inplace=True)
 
@@ -212,12 +210,9 @@ class Bottleneck(nn.Module):
         # Built first, as in ``BasicBlock``.
         downsample = resize_input(inputs, outputs, stride, shortcut)
         se = attention(outputs)
-        self.conv1 = conv2d(inputs, planes, 1)
-        self.bn1 = nn.BatchNorm2d(planes)
-        self.conv2 = conv2d(planes, planes, stride=stride)
-        self.bn2 = nn.BatchNorm2d(planes)
-        self.conv3 = conv2d(planes, outputs, 1)
-        self.bn3 = nn.BatchNorm2d(outputs)
+        self.conv1, self.bn1 = conv_bn(inputs, planes, 1)
+        self.conv2, self.bn2 = conv_bn(planes, planes, stride=stride)
+        self.conv3, self.bn3 = conv_bn(planes, outputs, 1)
         self.se = se
         self.downsample = downsample
         self.relu = nn.ReLU(inplace=True)

@@ -21,7 +21,6 @@ from posezoo.core.errors import NetworkError
 from posezoo.networks.blocks import (
     BasicBlock,
     Bottleneck,
-    conv2d,
     conv_bn,
     conv_bn_relu,
     deconv_bn_relu,
@@ -43,10 +42,8 @@ class HighResolutionNet(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.conv1 = conv2d(3, 64, stride=2)
-        self.bn1 = nn.BatchNorm2d(64)
-        self.conv2 = conv2d(64, 64, stride=2)
-        self.bn2 = nn.BatchNorm2d(64)
+        self.conv1, self.bn1 = conv_bn(3, 64, stride=2)
+        self.conv2, self.bn2 = conv_bn(64, 64, stride=2)
         self.relu = nn.ReLU(inplace=True)
         self.layer1 = nn.Sequential(*stage(Bottleneck, 64, 256, BLOCKS, 1))
         widths = [width << branch for branch in range(4)]

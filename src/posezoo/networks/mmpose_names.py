@@ -24,27 +24,24 @@ if TYPE_CHECKING:
 _PART = re.compile(r"(?:backbone|keypoint_head|head)\.")
 
 # From ViTPose's repository or mmpretrain to transformers.
-_VITPOSE = tuple(
-    (re.compile(pattern), name)
-    for pattern, name in (
-        (r"backbone\.pos_embed", "backbone.embeddings.position_embeddings"),
-        (
-            r"backbone\.patch_embed\.proj(?:ection)?\.",
-            "backbone.embeddings.patch_embeddings.projection.",
-        ),
-        (r"backbone\.(?:last_norm|ln1)\.", "backbone.layernorm."),
-        (r"backbone\.(?:blocks|layers)\.(\d+)\.", r"backbone.encoder.layer.\1."),
-        (r"(layer\.\d+)\.(?:norm1|ln1)\.", r"\1.layernorm_before."),
-        (r"(layer\.\d+)\.(?:norm2|ln2)\.", r"\1.layernorm_after."),
-        (r"(layer\.\d+)\.attn\.proj\.", r"\1.attention.output.dense."),
-        (r"(layer\.\d+)\.ffn\.layers\.0\.0\.", r"\1.mlp.fc1."),
-        (r"(layer\.\d+)\.ffn\.layers\.1\.", r"\1.mlp.fc2."),
-        (r"(?:keypoint_)?head\.deconv_layers\.0\.", "head.deconv1."),
-        (r"(?:keypoint_)?head\.deconv_layers\.1\.", "head.batchnorm1."),
-        (r"(?:keypoint_)?head\.deconv_layers\.3\.", "head.deconv2."),
-        (r"(?:keypoint_)?head\.deconv_layers\.4\.", "head.batchnorm2."),
-        (r"(?:keypoint_)?head\.final_layer\.", "head.conv."),
-    )
+_VITPOSE = (
+    (r"backbone\.pos_embed", "backbone.embeddings.position_embeddings"),
+    (
+        r"backbone\.patch_embed\.proj(?:ection)?\.",
+        "backbone.embeddings.patch_embeddings.projection.",
+    ),
+    (r"backbone\.(?:last_norm|ln1)\.", "backbone.layernorm."),
+    (r"backbone\.(?:blocks|layers)\.(\d+)\.", r"backbone.encoder.layer.\1."),
+    (r"(layer\.\d+)\.(?:norm1|ln1)\.", r"\1.layernorm_before."),
+    (r"(layer\.\d+)\.(?:norm2|ln2)\.", r"\1.layernorm_after."),
+    (r"(layer\.\d+)\.attn\.proj\.", r"\1.attention.output.dense."),
+    (r"(layer\.\d+)\.ffn\.layers\.0\.0\.", r"\1.mlp.fc1."),
+    (r"(layer\.\d+)\.ffn\.layers\.1\.", r"\1.mlp.fc2."),
+    (r"(?:keypoint_)?head\.deconv_layers\.0\.", "head.deconv1."),
+    (r"(?:keypoint_)?head\.deconv_layers\.1\.", "head.batchnorm1."),
+    (r"(?:keypoint_)?head\.deconv_layers\.3\.", "head.deconv2."),
+    (r"(?:keypoint_)?head\.deconv_layers\.4\.", "head.batchnorm2."),
+    (r"(?:keypoint_)?head\.final_layer\.", "head.conv."),
 )
 
 _QUERY_KEY_VALUE = ".attn.qkv."
@@ -64,7 +61,7 @@ def adapt_vitpose(tensors: Tensors) -> dict[str, Array]:
     named: dict[str, Array] = {}
     for name, tensor in tensors.items():
         for pattern, replacement in _VITPOSE:
-            name = pattern.sub(replacement, name, count=1)
+            name = re.sub(pattern, replacement, name, count=1)
         if _QUERY_KEY_VALUE not in name:
             named[name] = tensor
             continue

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from posezoo.core.errors import NetworkError
+from posezoo.networks.blocks import deconv_bn_relu
 
 #: Blocks and heads of attention, by the number of channels: small, base, large, huge.
 SIZES = {384: (12, 12), 768: (12, 12), 1024: (24, 16), 1280: (32, 16)}
@@ -41,12 +42,10 @@ class VitPose(nn.Module):
         self.backbone.encoder = nn.Sequential(OrderedDict(layer=layers))
         self.backbone.layernorm = nn.LayerNorm(width, eps=EPSILON)
         self.head = nn.Sequential()
-        self.head.deconv1 = nn.ConvTranspose2d(width, CHANNELS, 4, 2, padding=1, bias=False)
-        self.head.batchnorm1 = nn.BatchNorm2d(CHANNELS)
-        self.head.relu1 = nn.ReLU()
-        self.head.deconv2 = nn.ConvTranspose2d(CHANNELS, CHANNELS, 4, 2, padding=1, bias=False)
-        self.head.batchnorm2 = nn.BatchNorm2d(CHANNELS)
-        self.head.relu2 = nn.ReLU()
+        first = deconv_bn_relu(width, CHANNELS)
+        self.head.deconv1, self.head.batchnorm1, self.head.relu1 = first
+        second = deconv_bn_relu(CHANNELS, CHANNELS)
+        self.head.deconv2, self.head.batchnorm2, self.head.relu2 = second
         self.head.conv = nn.Conv2d(CHANNELS, keypoints, 1)
 
     def forward(self, image: Tensor) -> Tensor:

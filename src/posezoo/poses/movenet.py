@@ -140,7 +140,7 @@ DECODER = TopDownDecoder(
     rules=({"keypoints": has_shape(-1, 1, 17, 3)},),
     takes_all_outputs=True,
     next_crop=next_crop,
-    graph=DecoderGraph("posezoo.export.decoded.keypoint_graphs:build_movenet"),
+    graph=DecoderGraph("posezoo.export.decoded.people_graphs:build_movenet"),
 )
 
 MULTIPOSE = BottomUpDecoder(
@@ -153,5 +153,5 @@ MULTIPOSE = BottomUpDecoder(
     rules=({"people": has_shape(-1, 6, 56)},),
     visible_score=MAXIMUM_IS_VISIBLE,
     input_sizing=InputSizing(default_target=256, centered=False),
-    graph=DecoderGraph("posezoo.export.decoded.keypoint_graphs:build_multipose", "min_score"),
+    graph=DecoderGraph("posezoo.export.decoded.people_graphs:build_multipose", "min_score"),
 )

@@ -119,5 +119,5 @@ DECODER = BoxDecoder(
             },
         },
     ),
-    graph=DecoderGraph("posezoo.export.decoded.detector_graphs:build_nanodet", "min_box_score"),
+    graph=DecoderGraph("posezoo.export.decoded.people_graphs:build_nanodet", "min_box_score"),
 )

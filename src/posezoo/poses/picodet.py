@@ -70,5 +70,5 @@ DECODER = BoxDecoder(
     needs="boxes of 4 numbers, and their scores",
     rules=({"boxes": has_shape(-1, _COUNTS, 4), "scores": has_shape(-1, -1, _COUNTS)},),
     stretches=True,
-    graph=DecoderGraph("posezoo.export.decoded.detector_graphs:build_picodet", "min_box_score"),
+    graph=DecoderGraph("posezoo.export.decoded.people_graphs:build_picodet", "min_box_score"),
 )

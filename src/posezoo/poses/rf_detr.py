@@ -142,7 +142,7 @@ DECODER = BottomUpDecoder(
     ),
     visible_score=0.5,
     stretches=True,
-    graph=DecoderGraph("posezoo.export.decoded.keypoint_graphs:build_rf_detr", "min_score"),
+    graph=DecoderGraph("posezoo.export.decoded.people_graphs:build_rf_detr", "min_score"),
 )
 
 DETRPOSE = BottomUpDecoder(
@@ -164,5 +164,5 @@ DETRPOSE = BottomUpDecoder(
         },
     ),
     stretches=True,
-    graph=DecoderGraph("posezoo.export.decoded.keypoint_graphs:build_detrpose", "min_score"),
+    graph=DecoderGraph("posezoo.export.decoded.people_graphs:build_detrpose", "min_score"),
 )

@@ -80,7 +80,7 @@ DECODER = BoxDecoder(
     rules=({"dets": has_shape(-1, -1, 5), "labels": has_shape(-1, -1)},),
     find_rows=partial(find_rows, min_score=0.05),
     input_sizing=TOP_LEFT_ON_GREY,
-    graph=DecoderGraph("posezoo.export.decoded.detector_graphs:build_rtmdet", "min_box_score"),
+    graph=DecoderGraph("posezoo.export.decoded.people_graphs:build_rtmdet", "min_box_score"),
 )
 
 

@@ -86,5 +86,5 @@ DECODER = BottomUpDecoder(
     find_rows=partial(find_rows, min_score=NMS_SCORE),
     visible_score=0.3,  # as rtmlib draws them
     input_sizing=InputSizing(default_target=640, padding=114),
-    graph=DecoderGraph("posezoo.export.decoded.keypoint_graphs:build_rtmo", "min_score"),
+    graph=DecoderGraph("posezoo.export.decoded.people_graphs:build_rtmo", "min_score"),
 )

@@ -142,6 +142,6 @@ DECODER = TopDownDecoder(
     rules=({"simcc_x": partial(_are_bins, axis="x"), "simcc_y": partial(_are_bins, axis="y")},),
     omz_model_types=("keypoint_detection",),
     has_pixel_centers=True,
-    graph=DecoderGraph("posezoo.export.decoded.keypoint_graphs:build_simcc"),
+    graph=DecoderGraph("posezoo.export.decoded.people_graphs:build_simcc"),
     model_info=_model_info,
 )

@@ -126,5 +126,5 @@ DECODER = BoxDecoder(
     needs="rows of 85 numbers",
     rules=({"predictions": has_shape(-1, _COUNTS, PERSON + 80)},),
     input_sizing=TOP_LEFT_ON_GREY,
-    graph=DecoderGraph("posezoo.export.decoded.detector_graphs:build_yolox", "min_box_score"),
+    graph=DecoderGraph("posezoo.export.decoded.people_graphs:build_yolox", "min_box_score"),
 )

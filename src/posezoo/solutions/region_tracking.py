@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from posezoo.poses import blazeface
 from posezoo.poses.blazeface import BlazeFaceOptions, Detections
@@ -22,9 +22,6 @@ from posezoo.poses.letterbox import (
 from posezoo.poses.ssd_detection import Box
 from posezoo.poses.top_down import crop_square
 from posezoo.solutions.solution import Solution, infer, load_network
-
-if TYPE_CHECKING:
-    pass
 
 
 def resize_square(square: Box, before: Size, after: Size) -> Box:

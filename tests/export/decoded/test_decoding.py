@@ -408,7 +408,7 @@ def find_the_same_people(
     draw, options = CASES[case]
     name = case.split("/")[0]
     spec, decoder = described(name, draw(np.random.default_rng(0)), tmp_path, **options)
-    spec = with_decoding(spec, decoder, max_people=max_people)
+    spec = with_decoding(spec, decoder, InputOptions(max_people=max_people))
     model = graph_of(spec, draw(np.random.default_rng(0)))
     assert not any(port.partial_shape.is_dynamic for port in model.outputs)
     assert not any(port.partial_shape.is_dynamic for op in model.get_ops() for port in op.outputs())
@@ -483,17 +483,17 @@ def test_the_graph_of_blazeposes_detector_finds_the_same_faces_as_numpy(
 def test_the_number_of_faces_is_a_choice(tmp_path):
     maps = faces(np.random.default_rng(0))
     spec, decoder = described("blazepose", maps, tmp_path)
-    model = graph_of(with_decoding(spec, decoder, max_people=3), maps)
+    model = graph_of(with_decoding(spec, decoder, InputOptions(max_people=3)), maps)
     assert [list(port.shape) for port in model.outputs] == [[3, 4, 3], [3]]
     with pytest.raises(ConversionError, match="finds at most 256 people, so --max_people 300"):
-        graph_of(with_decoding(spec, decoder, max_people=300), maps)
+        graph_of(with_decoding(spec, decoder, InputOptions(max_people=300)), maps)
 
 
 def test_the_number_of_boxes_is_a_choice_and_20_without_one(tmp_path):
     maps = cells(np.random.default_rng(0))
     spec, decoder = described("yolox", maps, tmp_path)
     for chosen, expected in (({}, 20), ({"max_people": 3}, 3)):
-        model = graph_of(with_decoding(spec, decoder, **chosen), maps)
+        model = graph_of(with_decoding(spec, decoder, InputOptions(**chosen)), maps)
         assert [list(port.shape) for port in model.outputs] == [[expected, 4], [expected]]
 
 
@@ -532,7 +532,7 @@ def pose_network(folder, *, kind: str = "noise", output: str = "heatmaps"):
 
 def decoded_network(folder, *, min_score=None, resize=False, **network):
     spec, layout = pose_network(folder, **network)
-    spec = with_decoding(spec, spec.decoder, min_score=min_score)
+    spec = with_decoding(spec, spec.decoder, InputOptions(min_score=min_score))
     return with_camera_input(spec, element_type="u8", layout="NHWC", resize=resize), layout
 
 
@@ -723,15 +723,15 @@ def test_an_ir_with_its_decoder_refuses_what_needs_the_maps(tmp_path):
 def test_a_model_whose_decoder_does_not_fit_a_graph_is_refused(tmp_path, changes, options, problem):
     spec = replace(pose_network(tmp_path)[0], **changes)
     with pytest.raises(ConversionError, match=problem):
-        with_decoding(spec, spec.decoder, **options)
+        with_decoding(spec, spec.decoder, InputOptions(**options))
 
 
 def test_more_people_than_the_network_finds_are_refused(tmp_path):
     maps = people(np.random.default_rng(0))
     spec, decoder = described("movenet_multipose", maps, tmp_path)
     with pytest.raises(ConversionError, match="finds at most 6 people, so --max_people 7"):
-        graph_of(with_decoding(spec, decoder, max_people=7), maps)
-    model = graph_of(with_decoding(spec, decoder, max_people=2, min_score=0.9), maps)
+        graph_of(with_decoding(spec, decoder, InputOptions(max_people=7)), maps)
+    model = graph_of(with_decoding(spec, decoder, InputOptions(max_people=2, min_score=0.9)), maps)
     assert [list(port.shape) for port in model.outputs] == [[2, 17, 3], [2]]
 
 
@@ -748,12 +748,12 @@ def test_an_input_of_any_size_gets_the_usual_one_and_outputs_those_that_follow(t
 def test_an_input_gets_the_size_that_posezoo_run_gives_it():
     spec = open_registry().find("human-pose-estimation-0001")
     for target, shape in ((None, (1, 3, 368, 656)), (480, (1, 3, 480, 856))):
-        decoding = with_decoding(spec, spec.decoder, target_size=target)
+        decoding = with_decoding(spec, spec.decoder, InputOptions(target_size=target))
         assert decoding.inputs[0].shape == shape
         assert {port.shape for port in decoding.outputs} == {()}
     top_down = open_registry().find("movenet-thunder")
     with pytest.raises(ConversionError, match="movenet-thunder: its input size is fixed"):
-        with_decoding(top_down, top_down.decoder, target_size=480)
+        with_decoding(top_down, top_down.decoder, InputOptions(target_size=480))
 
 
 def test_sizes_that_follow_from_the_images_stay_static_in_fp16(tmp_path):

@@ -11,7 +11,7 @@ The keys are those of ``people`` in model.yml::
 One more key is not about people: ``preparation`` is ``unstated`` if nothing says how images are
 prepared. It is here because IR of 0.2.0 have no such section.
 
-An export adds what its programs need (``export.people_metadata``).
+An export adds what its programs need (``export.people_programs``).
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """The decoder inside an IR (``--decode``), whose outputs are then people instead of the network's
 maps.
 
-A decoder's record names the function that builds it; ours are in the modules NAME_graph,
-``detector_graphs`` and ``keypoint_graphs``. The numpy decoders in ``posezoo.poses`` define the
-results: the graph has their constants, the self-check compares both. ``with_decoding`` changes a
-model so that its IR contains its decoder.
+A decoder's record names the function that builds it; ours are in the modules NAME_graph, or in
+``people_graphs``. The numpy decoders in ``posezoo.poses`` define the results: the graph has their
+constants, the self-check compares both. ``with_decoding`` changes a model so that its IR contains
+its decoder.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from posezoo.core.ir.openvino_import import (
     static_sizes,
 )
 from posezoo.core.plugins import import_part
+from posezoo.core.resolve.input_options import InputOptions
 
 if TYPE_CHECKING:
     from openvino import Model
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 KEYPOINTS = "keypoints"
 BOXES = "boxes"
 SCORES = "scores"
+
+_USUAL = InputOptions()
 
 
 def decoding_of(spec: ModelSpec) -> Decoding:
@@ -149,10 +152,7 @@ def inner_name(name: str) -> str:
 def with_decoding(
     spec: ModelSpec,
     named: Decoder | None,
-    max_people: int | None = None,
-    min_score: float | None = None,
-    *,
-    target_size: int | None = None,
+    chosen: InputOptions = _USUAL,
 ) -> ModelSpec:
     """The model, changed so that its IR contains its decoder. Its input has the size to which
     ``posezoo run`` resizes images; one of any size has its usual size.
@@ -160,25 +160,27 @@ def with_decoding(
     Args:
         spec: the model.
         named: its decoder, or that of its composite.
-        max_people: the number of people in the outputs; None for the most that the network finds.
-        min_score: the minimum score of a person; None for the decoder's.
-        target_size: in pixels, as in ``LoadOptions``; None for that of the model.
+        chosen: the user's ``max_people``, ``min_score``, ``target_size`` and ``decoder_options``;
+            without them the outputs have the most people that the network finds, with the
+            decoder's score and the model's size.
 
     Raises:
         ConversionError: the model has no decoder, it cannot be put into a graph, or it finds one
             person; or its size is fixed.
         InferenceError: the decoder or one of its options does not exist.
     """
-    from posezoo.poses.decoders import DECODERS, resolve_options
+    from posezoo.poses.decoders import DECODERS, resolve_options, with_decoder_options
 
     if named is None:
         raise _refused(spec, "has no decoder to put into its IR")
+    named = with_decoder_options(named, dict(chosen.decoder_options))
     decoder = DECODERS.find(named.name)
     if decoder is None or decoder.graph is None:
         names = sorted(name for name, other in DECODERS.items() if other.graph)
         hint = Advice(f"remove --decode; these decoders can: {', '.join(names)}", "--decode")
         raise _refused(spec, f"its decoder {named.name} cannot be put into an IR", hint)
-    option = _find_score_option(spec, decoder, named.name, max_people)
+    option = _find_score_option(spec, decoder, named.name, chosen.max_people)
+    min_score = chosen.min_score
     options = {**decoder.graph.options, **named.options}
     if min_score is not None and option:
         options[option] = min_score
@@ -187,17 +189,17 @@ def with_decoding(
         min_score = 0.0
         if option:
             min_score = float(getattr(resolve_options(named), option))
-    if target_size and decoder.approach != "bottom-up":
+    if chosen.target_size and decoder.approach != "bottom-up":
         raise _refused(spec, "its input size is fixed", "leave out --height")
     inputs = tuple(map(_with_usual_size, spec.inputs))
-    target = target_size or spec.target_size
+    target = chosen.target_size or spec.target_size
     if target:
         inputs = tuple(_with_target_size(port, named, target) for port in inputs)
     # Their sizes follow from those of the inputs.
     outputs = tuple(
         replace(port, shape=()) if target or -1 in port.shape else port for port in spec.outputs
     )
-    decoding = Decoding(named, max_people or 0, min_score)
+    decoding = Decoding(named, chosen.max_people or 0, min_score)
     return replace(spec, decoding=decoding, inputs=inputs, outputs=outputs)
 
 

@@ -23,15 +23,7 @@ class _Decoded(GraphDecoder):
     def with_decoding(
         self, spec: ModelSpec, decoder: Decoder | None, options: InputOptions
     ) -> ModelSpec:
-        from posezoo.poses.decoders import with_decoder_options
-
-        return decoded.with_decoding(
-            spec,
-            decoder and with_decoder_options(decoder, dict(options.decoder_options)),
-            options.max_people,
-            options.min_score,
-            target_size=options.target_size,
-        )
+        return decoded.with_decoding(spec, decoder, options)
 
     append = staticmethod(decoded.append_decoder)
 

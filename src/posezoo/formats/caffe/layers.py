@@ -9,16 +9,18 @@ branch ``ssd``. What a layer computes is described in Caffe's layer catalogue
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from openvino import Node, Output
 from openvino import opset14 as ops
 
 from posezoo.core.arrays import Array
-from posezoo.formats.caffe.layer import Layer, LayerBuilder, along_axis, constant, rank_of
+from posezoo.core.errors import ConversionError, sanitize
+from posezoo.core.values import frozen
 from posezoo.formats.caffe.prototxt import Message
 
 _HEIGHT_AND_WIDTH = [2, 3]
@@ -27,6 +29,72 @@ _POOLS = {"0": "MAX", "1": "AVE"}
 _ELTWISE = {"0": "PROD", "1": "SUM", "2": "MAX"}
 _CODES = {"1": "CORNER", "2": "CENTER_SIZE", "3": "CORNER_SIZE"}
 _REGIONS = {"0": "ACROSS_CHANNELS", "1": "WITHIN_CHANNEL"}
+
+
+@frozen
+class Layer:
+    """A layer with its weights and the outputs (``openvino.Output``) that it reads."""
+
+    name: str
+    kind: str
+    declared: Message
+    inputs: Sequence[Output]
+    blobs: Sequence[Array]
+
+    @property
+    def input(self) -> Output:
+        """The first input; a ConversionError if the layer has none."""
+        return self.require_inputs(1)[0]
+
+    def require_inputs(self, count: int) -> Sequence[Output]:
+        """The inputs; a ConversionError if there are fewer."""
+        if len(self.inputs) < count:
+            raise self.make_error(f"needs {count} inputs and has {len(self.inputs)}")
+        return self.inputs
+
+    def blob(self, number: int) -> Array:
+        """The array of weights of that number, from 0; a ConversionError if there is none."""
+        if number >= len(self.blobs):
+            raise self.make_error(
+                "its weights are not in the .caffemodel",
+                hint="the .prototxt and the .caffemodel may be of different networks",
+            )
+        return self.blobs[number]
+
+    def vector(self, number: int) -> Array:
+        """The same array with one dimension."""
+        return self.blob(number).reshape(-1)
+
+    def parameters(self, name: str) -> Message:
+        """The parameters in a message of this name; an empty one if there is none."""
+        return self.declared.message(name)
+
+    def make_error(self, problem: str, hint: str = "") -> ConversionError:
+        """An error that names the file, the line, the layer and its type."""
+        error = self.declared.make_error(f"layer {sanitize(self.name)} ({self.kind}): {problem}")
+        error.hint = hint
+        return error
+
+
+#: Adds the operations of a layer, and returns the node with its outputs.
+LayerBuilder = Callable[[Layer], Node]
+
+
+def constant(values: ArrayLike) -> Node:
+    """A constant in FP32."""
+    return ops.constant(np.asarray(values, np.float32))
+
+
+def along_axis(values: Array, rank: int, axis: int) -> Node:
+    """A vector as a constant that is added to or multiplied with one axis of a tensor."""
+    shape = [1] * rank
+    shape[axis] = -1
+    return constant(values.reshape(shape))
+
+
+def rank_of(output: Node | Output) -> int:
+    """The number of sizes of an output."""
+    return len(output.get_partial_shape())
 
 
 def _spatial(parameters: Message, name: str, default: int) -> list[int]:
@@ -235,25 +303,20 @@ def _build_scale(layer: Layer) -> Node:
     rank = rank_of(layer.input)
     axis = declared.integer("axis", 1) % rank
     if len(layer.inputs) > 1:
-        return _multiply_inputs(layer, axis)
+        # The sizes of the second input are those of the first from this axis on.
+        factors = layer.inputs[1]
+        after = rank - axis - rank_of(factors)
+        if after < 0:
+            raise layer.make_error(f"its second input has too many sizes for axis {axis}")
+        if axis:
+            factors = ops.unsqueeze(factors, list(range(axis)))
+        if after:
+            factors = ops.unsqueeze(factors, list(range(-after, 0)))
+        return ops.multiply(layer.input, factors)
     factor = layer.vector(0)
     if declared.flag("bias_term", False):
         return _scale_channels(layer.input, factor, layer.vector(1), axis)
     return ops.multiply(layer.input, along_axis(factor, rank, axis))
-
-
-def _multiply_inputs(layer: Layer, axis: int) -> Node:
-    """The first input times the second, whose sizes are those of the first from an axis on."""
-    values, factors = layer.inputs[:2]
-    before = axis
-    after = rank_of(values) - axis - rank_of(factors)
-    if after < 0:
-        raise layer.make_error(f"its second input has too many sizes for axis {axis}")
-    if before:
-        factors = ops.unsqueeze(factors, list(range(before)))
-    if after:
-        factors = ops.unsqueeze(factors, list(range(-after, 0)))
-    return ops.multiply(values, factors)
 
 
 def _build_eltwise(layer: Layer) -> Node:

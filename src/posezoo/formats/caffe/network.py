@@ -6,21 +6,19 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from openvino import Model, Node, Output
 
 from posezoo.core.declarations.model import Input
 from posezoo.core.errors import sanitize
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.values import frozen
+from posezoo.formats.activations import Activation, find_activation
 from posezoo.formats.caffe.caffemodel import read_weights
-from posezoo.formats.caffe.layer import Layer, LayerBuilder
+from posezoo.formats.caffe.layers import LAYERS, Layer, LayerBuilder
 from posezoo.formats.caffe.prototxt import Message, read_prototxt
 from posezoo.formats.layers_text import MAX_VALUES
-
-if TYPE_CHECKING:
-    from openvino import Model, Node, Output
-
-    from posezoo.formats.activations import Activation
 
 # Layers that change nothing in a network that is only run, and those whose results are not read.
 _IDENTITIES = ("Dropout", "Split")
@@ -158,9 +156,6 @@ def _refuse_too_many(layers: Sequence[Message]) -> None:
 
 def _find_builders(layers: Sequence[Message]) -> dict[str, LayerBuilder]:
     """What builds each type of layer; a ConversionError names all types that nothing builds."""
-    from posezoo.formats.activations import find_activation
-    from posezoo.formats.caffe.layers import LAYERS
-
     builders = dict(LAYERS)
     spelled = {kind.lower() for kind in builders}  # Relu is no type of Caffe
     for kind in {type_of(layer) for layer in layers}:

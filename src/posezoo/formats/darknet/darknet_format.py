@@ -11,8 +11,8 @@ from posezoo.core.convert.formats import ModelFormat, ReferenceRuntime, Shape, i
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.supported_mo_args import INPUT_PROTO, TRANSFORMATIONS_CONFIG
 from posezoo.core.errors import ConversionError
-from posezoo.formats.darknet_files import find_cfg, is_frozen
 from posezoo.formats.opencv import describe_opencv, read_exact, run_opencv
+from posezoo.formats.region_configs import FREEZING_SCRIPT, find_only
 
 if TYPE_CHECKING:
     from posezoo.core.arrays import Array, NamedArrays
@@ -30,7 +30,7 @@ def _recognises(path: Path) -> bool:
 
 
 def _find_cfg(spec: ModelSpec, path: Path) -> Path:
-    name = dict(spec.mo_args).get(INPUT_PROTO) or find_cfg(spec)
+    name = dict(spec.mo_args).get(INPUT_PROTO) or find_only(spec, ".cfg")
     if name is None:
         raise ConversionError(
             f"{spec.full_name}: the .weights need one .cfg among its files",
@@ -53,7 +53,7 @@ def _read_network(spec: ModelSpec, path: Path) -> Any:
 def _select_names(spec: ModelSpec) -> Any:
     from posezoo.formats.darknet.darknet_layers import FROZEN_GRAPH, SAVED_MODEL
 
-    return FROZEN_GRAPH if is_frozen(spec) else SAVED_MODEL
+    return FROZEN_GRAPH if FREEZING_SCRIPT in spec.file_names else SAVED_MODEL
 
 
 def _open_runtime(

@@ -10,9 +10,10 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from openvino import Model, Node
+from openvino import opset13 as ops
 
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.routes import MO_ADVICE
@@ -35,9 +36,6 @@ from posezoo.formats.object_detection.loopless_graph import (
 from posezoo.formats.object_detection.pipeline_config import DetectionConfig, read_pipeline
 from posezoo.formats.region_configs import SIZE_INPUT, Detector, find_detector
 from posezoo.formats.tensorflow import cut_graph
-
-if TYPE_CHECKING:
-    from openvino import Model, Node
 
 #: An SSD's decoded boxes [N, boxes, 1, 4] with corners as y, x, and scores [N, boxes, classes].
 _BOXES = "Postprocessor/ExpandDims_1"
@@ -199,8 +197,6 @@ def join_stages(
         network: the parts of the graph, with their sizes.
         size: height and width of the picture and another value, [1, 3].
     """
-    from openvino import opset13 as ops
-
     height_width = ops.gather(size, [0, 1, 0, 1], 1)
     is_one = _join_proposals(network, detector, pipeline, height_width)
     scope = _detections_scope(detector)
@@ -237,8 +233,6 @@ def _join_proposals(
     """Give proposals to the second stage; returns whether each is one, [1, count, 1]: zeros fill
     the rest.
     """
-    from openvino import opset13 as ops
-
     limits = pipeline.proposals
     assert limits is not None
     boxes, scores = find_boxes(network, _boxes_and_scores(_PROPOSALS), 1)
@@ -273,8 +267,6 @@ def _join_proposals(
 
 def _has_area(boxes: Node) -> Node:
     """1 for each box with an area, or else 0: the shape of the boxes without its last axis."""
-    from openvino import opset13 as ops
-
     low = ops.gather(boxes, [0, 1], -1)
     high = ops.gather(boxes, [2, 3], -1)
     sides = ops.convert(ops.greater(high, low), "f32")

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+from openvino import Model, Node, Output, opset8, opset11
 
 from posezoo.core.convert.graph_cutting import find_output
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.formats.object_detection.pipeline_config import Limits
-
-if TYPE_CHECKING:
-    from openvino import Model, Node, Output
 
 
 def loop_input(scope: str, number: int = 0) -> str:
@@ -61,8 +58,6 @@ def detect(boxes: Output, scores: Output, limits: Limits, **clipping: bool) -> N
         scores: of all classes, the background first, [1, boxes, classes].
         clipping: ``clip_before_nms`` or ``clip_after_nms``.
     """
-    from openvino import opset8, opset11
-
     count, locations = list(boxes.get_shape())[1:3]
     corners = opset8.gather(boxes, [1, 0, 3, 2], 3)  # x, y, as it takes them
     flat = [1, -1]

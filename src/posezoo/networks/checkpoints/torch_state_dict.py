@@ -152,11 +152,21 @@ _TENSORS: Mapping[str, Callable[..., TensorView | IgnoredObject]] = {
 VOCABULARY: Vocabulary = {
     **_TENSORS,
     **dict.fromkeys(
-        (*_STORAGES, *_DTYPES, "torch.Tensor", "torch.device", "torch.layout"), _ignored
+        (
+            *_STORAGES,
+            *_DTYPES,
+            "torch.Tensor",
+            "torch.device",
+            "torch.layout",
+            "__builtin__.set",
+            "builtins.set",
+            "numpy.dtype",
+            "numpy.core.multiarray.scalar",
+            "numpy._core.multiarray.scalar",
+            "_codecs.encode",  # with it, Python 3 writes bytes in protocol 2
+        ),
+        _ignored,
     ),
-    **dict.fromkeys(("__builtin__.set", "builtins.set", "numpy.dtype"), _ignored),
-    **dict.fromkeys(("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"), _ignored),
-    "_codecs.encode": _ignored,  # with it, Python 3 writes bytes in protocol 2
     "torch._tensor._rebuild_from_type_v2": _with_attributes,
     "torch._utils._rebuild_parameter": _first,
     "torch._utils._rebuild_parameter_with_state": _first,

@@ -9,7 +9,12 @@ from dataclasses import replace
 from posezoo.core.declarations.model import Input, ModelSpec, NetworkChoice, Output
 from posezoo.core.values import frozen
 from posezoo.networks.export_arguments import values_by_flag
-from posezoo.networks.zoo.published_networks import NETWORKS, PUBLISHED, PublishedClass
+from posezoo.networks.zoo.published_networks import (
+    LIBRARIES,
+    NETWORKS,
+    PUBLISHED,
+    PublishedClass,
+)
 
 _DOWNLOADS = "$dl_dir/"
 # The parameters of a published function that name the checkpoint.
@@ -97,7 +102,7 @@ def _find_network(export: _Export, files: set[str]) -> str:
 def _is_named(published: PublishedClass, export: _Export, files: set[str]) -> bool:
     """Whether the export names this class."""
     has_module = export.module == published.module or (
-        published.is_library and export.module.startswith(f"{published.module}.")
+        published.module in LIBRARIES and export.module.startswith(f"{published.module}.")
     )
     if not has_module or export.name != published.name:
         return False

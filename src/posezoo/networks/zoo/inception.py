@@ -18,7 +18,6 @@ from posezoo.networks.blocks import LAYER_TABLES, ConvNorm, ImageMean
 #: The convolutions of a branch: output channels, and the kernel's height and width.
 Branch = Sequence[tuple[int, int, int]]
 
-_POINT = (1, 1)
 _SQUARE = (3, 3)
 _UNPADDED = (0, 0)
 
@@ -34,7 +33,7 @@ class InceptionV3(nn.Sequential):
         self.Conv2d_2a_3x3 = _Convolution(32, 32, _SQUARE, 1, _UNPADDED)
         self.Conv2d_2b_3x3 = _Convolution(32, 64, _SQUARE)
         self.maxpool1 = nn.MaxPool2d(3, 2)
-        self.Conv2d_3b_1x1 = _Convolution(64, 80, _POINT)
+        self.Conv2d_3b_1x1 = _Convolution(64, 80)
         self.Conv2d_4a_3x3 = _Convolution(80, 192, _SQUARE, 1, _UNPADDED)
         self.maxpool2 = nn.MaxPool2d(3, 2)
         for key, inputs, stride, branches in LAYER_TABLES["inception_v3"]:
@@ -90,16 +89,16 @@ class _WideBlock(nn.Module):
 
     def __init__(self, inputs: int) -> None:
         super().__init__()
-        self.branch1x1 = _Convolution(inputs, 320, _POINT)
-        self.branch3x3_1 = _Convolution(inputs, 384, _POINT)
+        self.branch1x1 = _Convolution(inputs, 320)
+        self.branch3x3_1 = _Convolution(inputs, 384)
         self.branch3x3_2a = _Convolution(384, 384, (1, 3))
         self.branch3x3_2b = _Convolution(384, 384, (3, 1))
-        self.branch3x3dbl_1 = _Convolution(inputs, 448, _POINT)
+        self.branch3x3dbl_1 = _Convolution(inputs, 448)
         self.branch3x3dbl_2 = _Convolution(448, 384, _SQUARE)
         self.branch3x3dbl_3a = _Convolution(384, 384, (1, 3))
         self.branch3x3dbl_3b = _Convolution(384, 384, (3, 1))
         self.average = nn.AvgPool2d(3, 1, 1)
-        self.branch_pool = _Convolution(inputs, 192, _POINT)
+        self.branch_pool = _Convolution(inputs, 192)
 
     def forward(self, x: Tensor) -> Tensor:
         short = self.branch3x3_1(x)

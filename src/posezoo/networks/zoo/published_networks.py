@@ -6,18 +6,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.core.errors import CheckpointError
 from posezoo.core.values import frozen
-from posezoo.networks.catalog_file import read_catalog, read_definition
+from posezoo.networks.catalog_file import Adapter, read_catalog, read_definition
 from posezoo.networks.definition import NetworkDefinition, Tensors
 
 if TYPE_CHECKING:
     from posezoo.core.arrays import Array
 
-_LIBRARIES = ("torchvision", "timm")
+#: Packages with several modules of networks.
+LIBRARIES = ("torchvision", "timm")
 
 # The containers around the layers of the text recognizer.
 _CONTAINERS = ("body.components.0.component.0.", "head.")
@@ -32,17 +34,7 @@ def without_containers(tensors: Tensors) -> dict[str, Array]:
     return renamed
 
 
-def without_auxiliary_classifier(tensors: Tensors) -> dict[str, Array]:
-    """Inception v3 without the classifier that only its training used."""
-    return _without(tensors, "AuxLogits.")
-
-
-def without_unused_projections(tensors: Tensors) -> dict[str, Array]:
-    """DLA-34 without the projections that its authors' code computes and does not use."""
-    return _without(tensors, "level3.project.", "level4.project.")
-
-
-def _without(tensors: Tensors, *prefixes: str) -> dict[str, Array]:
+def _without(prefixes: tuple[str, ...], tensors: Tensors) -> dict[str, Array]:
     return {key: tensor for key, tensor in tensors.items() if not key.startswith(prefixes)}
 
 
@@ -93,12 +85,14 @@ def _fuse_block(tensors: dict[str, Array], block: str) -> tuple[Array, Array]:
 
 
 # For networks whose published tensors are not those of our class.
-_ADAPTERS = {
-    "inception_v3": without_auxiliary_classifier,
+_ADAPTERS: Mapping[str, Adapter] = {
+    # The classifier that only the training used.
+    "inception_v3": partial(_without, ("AuxLogits.",)),
     "repvgg_a0": fuse_branches,
     "repvgg_b1": fuse_branches,
     "repvgg_b3": fuse_branches,
-    "dla34": without_unused_projections,
+    # The projections that the authors' code computes and does not use.
+    "dla34": partial(_without, ("level3.project.", "level4.project.")),
     "text_recognition_resnet_fc": without_containers,
 }
 
@@ -118,11 +112,6 @@ class PublishedClass:
     name: str
     parameters: Mapping[str, object] = field(default_factory=dict)
     file: str = ""
-
-    @property
-    def is_library(self) -> bool:
-        """Whether several modules of an installed package have it."""
-        return self.module in _LIBRARIES
 
 
 # Their fields are ``published`` (the ``PublishedClass``), and those of ``read_definition``.
