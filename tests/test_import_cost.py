@@ -79,7 +79,7 @@ NOT_FOR_LISTS = (
     ),
     *(
         "posezoo.core.download.model_download",
-        "posezoo.scale.stores",
+        "posezoo.scale.storage_source",
         "posezoo.core.files.verified_files",
     ),
     *("tempfile", "secrets", "random", "importlib.metadata", "email", "html.parser"),
