@@ -301,10 +301,6 @@ def _decode(maps: Maps, size: Size, options: BlazePoseOptions) -> list[Pose]:
     return [] if pose is None else [pose]
 
 
-def _decode_faces(maps: Maps, size: Size, options: BlazePoseOptions) -> list[Pose]:
-    return decode_faces(maps["boxes"], maps["scores"], options).to_poses(None, size)
-
-
 #: Without this output, the landmark network takes less time.
 SEGMENTATION = Output("Identity_2", (1, 256, 256, 1), role="segmentation")
 
@@ -347,7 +343,9 @@ DECODER = DecoderType(
     graph=DecoderGraph(
         "posezoo.export.decoded.blazepose_graph:build",
         "min_presence",
-        decode_first=_decode_faces,
+        decode_first=lambda maps, size, options: decode_faces(
+            maps["boxes"], maps["scores"], options
+        ).to_poses(None, size),
     ),
     architectures=("blazepose",),
     approach="top-down",

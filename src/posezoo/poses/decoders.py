@@ -317,7 +317,7 @@ def require_top_down(decoder: str, model: str) -> None:
     Raises:
         InferenceError: the model processes whole images.
     """
-    record = DECODERS.find(decoder) if decoder else None
+    record = DECODERS.find(decoder)
     if record and not record.takes_boxes:
         raise InferenceError(
             f"{model} processes whole images: it takes neither boxes nor a detector"

@@ -138,7 +138,7 @@ class ImageTransform:
         width, height = self.size
         corners = np.array([[0, height], [0, 0], [width, 0], [width, height]], np.float32)
         to_input = cv2.getPerspectiveTransform(self.to_image(corners), corners)
-        warp = _choose_warp(_warp_perspective_by_opencv, _warp_perspective_as_opencv_4, 3)
+        warp = _choose_warp(cv2.warpPerspective, _warp_perspective_as_opencv_4, 3)
         return warp(image, to_input, self.size, borderMode=border)
 
     def sample_back(self, values: Floats, size: Size) -> Floats:
@@ -174,11 +174,6 @@ def _warp_by_opencv(image: Image, inverse: Doubles, size: Size, **border: Any) -
     cv2 = import_cv2()
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     warped: Image = cv2.warpAffine(image, inverse, size, flags=flags, **border)
-    return warped
-
-
-def _warp_perspective_by_opencv(image: Image, matrix: Doubles, size: Size, **border: Any) -> Image:
-    warped: Image = import_cv2().warpPerspective(image, matrix, size, **border)
     return warped
 
 
@@ -323,12 +318,6 @@ def stretch_transform(image: Size, size: Size) -> ImageTransform:
     return ImageTransform(np.array([[size[0] / image[0], 0, 0], [0, size[1] / image[1], 0]]), size)
 
 
-def crop_transform(image: Size, size: Size) -> ImageTransform:
-    """The largest part in the middle of an image that has the aspect of an input of this size."""
-    scale = max(size[0] / image[0], size[1] / image[1])
-    return _center(image, size, (scale, scale))
-
-
 def center_transform(image: Size, size: Size, share: float) -> ImageTransform:
     """The square in the middle of an image, whose side is this share of the image's shorter side,
     stretched to an input of this size.
@@ -359,7 +348,9 @@ def fit_transform(image: Size, size: Size, sizing: InputSizing) -> ImageTransfor
     if sizing.fit == STRETCH:
         return stretch_transform(image, size)
     if sizing.fit == CROP:
-        return crop_transform(image, size)
+        # The largest part in the middle of the image that has the aspect of the input.
+        scale = max(size[0] / image[0], size[1] / image[1])
+        return _center(image, size, (scale, scale))
     return _place_in_letterbox(image, size, sizing)[0]
 
 
