@@ -251,7 +251,10 @@ def run_for_each(
     if skipped:
         console.warn("SKIPPED (no pin): " + ", ".join(skipped))
     if is_buried:
-        _repeat_failures(report, skipped, console)
+        for failure in report.failures:
+            name = failure["name"]
+            if name not in skipped:
+                console.warn(f"FAILED: {name}: {failure['reason'].removeprefix(f'{name}: ')}")
     return report
 
 
@@ -264,10 +267,3 @@ def _answer(result: Answer | Converted | Plan | None) -> Answer:
     if isinstance(result, Converted):
         return Answer(irs=result.irs)
     return Answer(plan=format_plan(result))
-
-
-def _repeat_failures(report: JobReport, skipped: Sequence[str], console: Console) -> None:
-    for failure in report.failures:
-        name = failure["name"]
-        if name not in skipped:
-            console.warn(f"FAILED: {name}: {failure['reason'].removeprefix(f'{name}: ')}")

@@ -98,8 +98,12 @@ def plan_removal(
     removed: list[Path] = []
     kept: list[ArtifactState] = []
     for spec in models:
-        files, others = _sort_artifacts(spec, layout)
-        kept += others
+        files = []
+        for artifact in check_artifacts(spec, layout, remember=False):
+            if artifact.state == "good" or _is_recorded(artifact.path):
+                files.append(artifact.path)
+            elif artifact.state != "missing":
+                kept.append(artifact)
         removed += files
         removed += _list_intermediate_files(spec, layout)
         onnx = layout.onnx_path(spec)
@@ -114,18 +118,6 @@ def plan_removal(
         if path not in paths:
             kept.append(ArtifactState("", path.name, path, "symlinked"))
     return RemovalPlan(paths, tuple(kept), sum(path.stat().st_size for path in paths))
-
-
-def _sort_artifacts(spec: ModelSpec, layout: ModelLayout) -> tuple[list[Path], list[ArtifactState]]:
-    """The files and IR that posezoo verified or made, and all others."""
-    removed = []
-    kept = []
-    for artifact in check_artifacts(spec, layout, remember=False):
-        if artifact.state == "good" or _is_recorded(artifact.path):
-            removed.append(artifact.path)
-        elif artifact.state != "missing":
-            kept.append(artifact)
-    return removed, kept
 
 
 def _is_recorded(path: Path) -> bool:
@@ -181,13 +173,9 @@ def remove_files(paths: Sequence[Path], roots: Collection[Path]) -> None:
         except OSError as error:
             raise OutputError(f"{path}: cannot be removed: {os_reason(error)}") from error
     for folder in {path.parent for path in paths}:
-        _remove_empty(folder / RECORDS_DIR, roots)
-
-
-def _remove_empty(folder: Path, roots: Collection[Path]) -> None:
-    """Remove a folder and its parents below the roots, until one is not empty."""
-    with suppress(OSError):
-        while folder not in roots:
-            if folder.exists():
-                folder.rmdir()
-            folder = folder.parent
+        empty = folder / RECORDS_DIR
+        with suppress(OSError):  # until one is not empty
+            while empty not in roots:
+                if empty.exists():
+                    empty.rmdir()
+                empty = empty.parent

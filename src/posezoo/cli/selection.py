@@ -62,7 +62,14 @@ def select_models(
         raise UnknownModelError(registry.empty_message, hint="check --models_dir")
     selection = registry.select(patterns)
     if checkpoints:
-        selection = _with_checkpoints(selection, registry, checkpoints)
+        from posezoo.networks.custom_weights import spec_of_checkpoint
+
+        # Two files with the same weights are one model.
+        models = {spec.full_name: spec for spec in selection.models}
+        for checkpoint in checkpoints:
+            spec = spec_of_checkpoint(registry, Path(checkpoint))
+            models.setdefault(spec.full_name, spec)
+        selection = replace(selection, models=tuple(models.values()))
     if filtered and selection.problems:
         first, *others = selection.problems
         more = f" (and {len(others)} more)" if others else ""
@@ -84,19 +91,6 @@ def warn_of_unknown_keys(selection: Selection, output: MessageOutput) -> None:
         count = len({key.file for key in others} - {first.file})
         more = f" (also in {count} more)" if count else ""
         output.warn(f"{first}{more}")
-
-
-def _with_checkpoints(
-    selection: Selection, registry: Registry, checkpoints: Sequence[str]
-) -> Selection:
-    """The selection with the models of checkpoints; two files with the same weights are one."""
-    from posezoo.networks.custom_weights import spec_of_checkpoint
-
-    models = {spec.full_name: spec for spec in selection.models}
-    for checkpoint in checkpoints:
-        spec = spec_of_checkpoint(registry, Path(checkpoint))
-        models.setdefault(spec.full_name, spec)
-    return replace(selection, models=tuple(models.values()))
 
 
 def warn_of_deprecated_composites(selection: Selection, output: MessageOutput) -> None:
