@@ -307,7 +307,10 @@ class _ReleaseSearch:
             try:
                 patterns, others = self._look_in(name)
             except PosezooError as error:
-                self._note_failure(name, error, output)
+                reason = "; ".join(filter(None, (error.problem, error.hint)))
+                self.not_searched = f"Open Model Zoo's own models were not searched: {reason}"
+                if self._globs and not self.missing:  # then no error will show that reason
+                    output.warn(f"{name} was not searched: {error.problem}")
                 break
             names = [pattern for pattern in patterns if pattern not in self._globs]
             if names and name != release:
@@ -317,13 +320,6 @@ class _ReleaseSearch:
                 globs = ", ".join(self._globs)
                 also = self._registry_flags(name)
                 output.warn(f"{globs}: {name} also has {', '.join(others)}: {also}")
-
-    def _note_failure(self, name: str, error: PosezooError, output: LineBuffer) -> None:
-        """Keep the reason for a hint; if only globs are searched for, no error will show it."""
-        reason = "; ".join(filter(None, (error.problem, error.hint)))
-        self.not_searched = f"Open Model Zoo's own models were not searched: {reason}"
-        if self._globs and not self.missing:
-            output.warn(f"{name} was not searched: {error.problem}")
 
     def _registry_flags(self, *names: str) -> str:
         registries = dict.fromkeys((*self.settings.registries, *names))
