@@ -14,7 +14,11 @@ from posezoo.core.settings import Settings, config_files, read_settings, to_sett
 
 def reduce_context(context: Context) -> tuple[Any, ...]:
     """How ``copyreg`` pickles a context for a worker."""
-    shown = tuple(map(_as_sent, context.settings.mirror))
+    # Mirrors without secrets; of a folder the absolute path.
+    shown = tuple(
+        redact_secrets(mirror) if "://" in mirror else f"{Path(mirror).absolute()}"
+        for mirror in context.settings.mirror
+    )
     changed = {
         "settings": replace(context.settings, header=(), mirror=shown),
         "download_options": replace(
@@ -23,11 +27,6 @@ def reduce_context(context: Context) -> tuple[Any, ...]:
     }
     values = {each.name: getattr(context, each.name) for each in fields(context)}
     return _open_on_worker, (values | changed,)
-
-
-def _as_sent(mirror: str) -> str:
-    """A mirror without secrets; a folder as an absolute path."""
-    return redact_secrets(mirror) if "://" in mirror else f"{Path(mirror).absolute()}"
 
 
 def _open_on_worker(values: dict[str, Any]) -> Context:

@@ -215,20 +215,15 @@ def _print_states(mirror: Mirror, files: Sequence[MirroredFile], style: str) -> 
     failed = [file for file in files if file.state != "good"]
     summary = f"{mirror.root}: all {len(files)} files are good"
     if failed:
-        repair = _describe_repair(mirror, {file.state for file in failed})
-        summary = f"{len(failed)} of {len(files)} are not good; {repair}"
+        states = {file.state for file in failed}
+        summary = f"{len(failed)} of {len(files)} are not good"
+        if states & {"changed", "missing"}:
+            summary += f"; posezoo mirror create {mirror.root} MODEL downloads them again"
+        if states - {"changed", "missing"}:  # posezoo does not remove what is not the mirror's
+            summary += "; remove extra, symlinked and special files by hand"
     lines = []
     for file in failed:
         model = f"{file.model}: " if file.model else ""
         lines.append(f"{file.state:9} {model}{file.file} ({file.path})")
     print_result(style, {"files": [asdict(file) for file in files]}, *lines, summary)
     return 1 if failed else 0
-
-
-def _describe_repair(mirror: Mirror, states: set[str]) -> str:
-    repairs = []
-    if states & {"changed", "missing"}:
-        repairs.append(f"posezoo mirror create {mirror.root} MODEL downloads them again")
-    if states - {"changed", "missing"}:  # posezoo does not remove files that are not the mirror's
-        repairs.append("remove extra, symlinked and special files by hand")
-    return "; ".join(repairs)
