@@ -415,19 +415,20 @@ def _shrink(part: Image, scales: tuple[float, float]) -> Image:
     while min(scales) <= 0.125:
         across, down = (2 if scale <= 0.125 else 1 for scale in scales)
         # The average of 2 x 2 pixels.
-        part = cv2.resize(part, _divide(part, across, down), interpolation=cv2.INTER_LINEAR)
+        part = _reduce(part, across, down, cv2.INTER_LINEAR)
         scales = across * scales[0], down * scales[1]
     across, down = (max(1, int(1 / (KEPT_RESOLUTION * scale))) for scale in scales)
     if across == down == 1:
         return part
-    shrunk: Image = cv2.resize(part, _divide(part, across, down), interpolation=cv2.INTER_AREA)
-    return shrunk
+    return _reduce(part, across, down, cv2.INTER_AREA)
 
 
-def _divide(part: Image, across: int, down: int) -> Size:
-    """The sides of an image, divided by these numbers."""
+def _reduce(part: Image, across: int, down: int, interpolation: int) -> Image:
+    """An image whose sides are divided by these numbers."""
     width, height = image_size(part)
-    return max(1, width // across), max(1, height // down)
+    sides = max(1, width // across), max(1, height // down)
+    reduced: Image = import_cv2().resize(part, sides, interpolation=interpolation)
+    return reduced
 
 
 def to_image_pixels(

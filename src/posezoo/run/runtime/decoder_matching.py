@@ -34,6 +34,7 @@ from posezoo.poses.decoders import (
     DECODERS,
     MASKS,
     find_decoder,
+    name_unread_network,
     recognize_decoder,
     require_masks,
     require_named_decoder,
@@ -41,7 +42,6 @@ from posezoo.poses.decoders import (
     with_all_classes,
     with_decoder_options,
 )
-from posezoo.poses.unread_networks import name_unread_network
 from posezoo.poses.yolo_pose import CELLS, SUPPRESSED, are_predictions
 from posezoo.run.model_procs import decoded_task, find_anchors
 from posezoo.run.preparation import require_statement
