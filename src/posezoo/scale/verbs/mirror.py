@@ -154,7 +154,13 @@ class _Creation:
 
             report = self._run(add, jobs=self.context.settings.jobs)
         for name in self.registries:
-            self._add_registry(name, report)
+            try:
+                paths = mirror.add_registry(name, options, self.console)
+            except DownloadError as error:
+                self.console.print_error(error)
+                report.add_failure(name, error)
+                continue
+            report.answers.append((name, Answer(files=paths)))
         if mirror.open_lock().entries:
             mirror.write_notice(self.console)
         self._warn_of_models_without_ir()
@@ -185,15 +191,6 @@ class _Creation:
             skip_unpinned=self.skips_unpinned,
             executor=Executor(jobs),
         )
-
-    def _add_registry(self, name: str, report: JobReport) -> None:
-        try:
-            paths = self.mirror.add_registry(name, self.context.download_options, self.console)
-        except DownloadError as error:
-            self.console.print_error(error)
-            report.add_failure(name, error)
-            return
-        report.answers.append((name, Answer(files=paths)))
 
 
 def _planned(files: Sequence[PlannedFile]) -> Answer:
