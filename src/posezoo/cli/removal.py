@@ -26,7 +26,6 @@ from posezoo.core.errors import OutputError, os_reason
 from posezoo.core.files.file_lock import is_part_of
 from posezoo.core.files.file_record import (
     RECORDS_DIR,
-    Json,
     is_unchanged,
     read_json,
     read_record,
@@ -67,6 +66,12 @@ def find_gone(layout: ModelLayout, known: Container[str]) -> Iterator[ModelSpec]
         # Beside an IR, a file of this name has the name of the model, too.
         if name in known or name in own or origins.get("model") != folder.name:
             continue
+        files = []
+        with suppress(AttributeError):  # another program wrote it
+            for file_name, origin in origins["files"].items():
+                for algorithm, digits in origin.items():
+                    if algorithm.startswith("sha"):
+                        files.append(SourceFile(file_name, checksum=Digest(algorithm, digits)))
         yield ModelSpec(
             name,
             Family.PUBLIC,
@@ -79,16 +84,8 @@ def find_gone(layout: ModelLayout, known: Container[str]) -> Iterator[ModelSpec]
             skeleton=str(read_json(folder / "card.json").get("skeleton")),
             framework=Framework.ONNX,
             license=License(),
-            files=tuple(_list_recorded(origins)),
+            files=tuple(files),
         )
-
-
-def _list_recorded(origins: Json) -> Iterator[SourceFile]:
-    with suppress(AttributeError):  # another program wrote it
-        for name, origin in origins["files"].items():
-            for algorithm, digits in origin.items():
-                if algorithm.startswith("sha"):
-                    yield SourceFile(name, checksum=Digest(algorithm, digits))
 
 
 def plan_removal(

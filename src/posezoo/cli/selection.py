@@ -133,17 +133,6 @@ def read_list_file(path: Path) -> list[str]:
     """The patterns in a file for --list: the first word of each line, split as a shell does it."""
     import shlex
 
-    patterns = []
-    for number, line in enumerate(_read_list_text(path).splitlines(), 1):
-        try:
-            patterns += shlex.split(line, comments=True)[:1]
-        except ValueError as error:
-            hint = "write a backslash twice" if "escaped" in str(error) else "close the quotes"
-            raise PosezooError(f"{path}:{number}: {error}", hint=hint) from error
-    return patterns
-
-
-def _read_list_text(path: Path) -> str:
     try:
         with open_regular(path) as stream:
             text = stream.read(_MAX_LIST_BYTES + 1).decode("utf-8-sig")
@@ -155,4 +144,11 @@ def _read_list_text(path: Path) -> str:
         ) from error
     if len(text) > _MAX_LIST_BYTES:
         raise PosezooError(f"{path}: is larger than {_MAX_LIST_BYTES} bytes", hint="check --list")
-    return text
+    patterns = []
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            patterns += shlex.split(line, comments=True)[:1]
+        except ValueError as error:
+            hint = "write a backslash twice" if "escaped" in str(error) else "close the quotes"
+            raise PosezooError(f"{path}:{number}: {error}", hint=hint) from error
+    return patterns

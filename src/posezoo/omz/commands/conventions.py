@@ -275,7 +275,10 @@ def select_omz_models(
     selection = select_models(search.registry, patterns, output)
     warn_of_deprecated_composites(selection, output)
     if globs:
-        output.warn(f"{', '.join(globs)}: {search.count_by_registry()}")
+        models = search.registry.select(globs).models
+        counts = Counter(registry_name(registry_root(spec)) for spec in models)
+        by_registry = ", ".join(f"{count} from {name}" for name, count in counts.items())
+        output.warn(f"{', '.join(globs)}: {by_registry}")
     return search.settings, selection
 
 
@@ -335,12 +338,6 @@ class _ReleaseSearch:
             words = ("--print_all", self._registry_flags(*self._searched), "names them all")
             hint = " ".join(filter(None, words))
         raise OmzError(f'No matching models: "{self.missing[0]}"', hint=hint)
-
-    def count_by_registry(self) -> str:
-        """How many models of the globs come from which registry."""
-        models = self.registry.select(self._globs).models
-        counts = Counter(registry_name(registry_root(spec)) for spec in models)
-        return ", ".join(f"{count} from {name}" for name, count in counts.items())
 
     def _look_in(self, name: str) -> tuple[list[str], list[str]]:
         """Open a release if it has what is missing; the patterns found, and names that only match

@@ -94,7 +94,7 @@ def _run(args: _ConverterArgs) -> int:
     requested = conventions.precisions_from_args(args)
     if not all(spec.is_ir for spec in selection.models):
         flags.require_model_optimizer(args, mark=f"{conventions.ALARM} Warning:")
-    from posezoo.cli.memory_need import memory_need
+    from posezoo.cli.model_jobs import memory_need
     from posezoo.core.pipeline.for_each import Executor, for_each
     from posezoo.core.pipeline.get import ConversionTask
     from posezoo.core.pipeline.zoo_context import open_context

@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -403,20 +403,13 @@ def reading_limits(args: parsers.Args, original: Path) -> ResourceLimits:
     from posezoo.core.convert.reader_process import limits_for
 
     settings = flags.settings_from_args(args)
-    return limits_for(
-        _files_beside(original), settings.conversion_timeout, settings.conversion_memory
-    )
-
-
-def _files_beside(source: Path) -> Iterator[Path]:
-    """A file outside of any registry, and those that belong to it by their names: external data of
-    ONNX, and the variables of TensorFlow.
-    """
+    # The file, and those that belong to it by their names: external data of ONNX, and variables.
+    files: list[Path] = []
     with suppress(OSError):  # the reader reports that it does not exist
-        for path in source.parent.iterdir():
-            if path.name.startswith(source.stem):
-                yield path
-        yield from (source.parent / "variables").glob("*")
+        folder = original.parent
+        files += (path for path in folder.iterdir() if path.name.startswith(original.stem))
+        files += (folder / "variables").glob("*")
+    return limits_for(files, settings.conversion_timeout, settings.conversion_memory)
 
 
 def require_other_file(args: MoArgs) -> None:
