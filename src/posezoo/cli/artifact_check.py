@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from posezoo.cli.json_projection import project, to_json
-from posezoo.cli.labels import format_count
+from posezoo.cli.labels import format_count, join
 from posezoo.cli.report import print_result
 from posezoo.cli.run_main import command_line
 from posezoo.core.errors import LockError
@@ -113,7 +113,7 @@ def run_artifact_check(
 def _line(artifact: ArtifactState) -> str:
     detail = f"{artifact.path}"
     if artifact.state == "good":
-        detail = ", ".join(filter(None, (artifact.expected, artifact.int8)))
+        detail = join(artifact.expected, artifact.int8)
     return f"{artifact.state:8} {artifact.model}: {artifact.artifact} ({detail})"
 
 

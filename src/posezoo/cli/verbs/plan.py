@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.json_projection import Json, project, to_json
-from posezoo.cli.labels import format_count
+from posezoo.cli.labels import format_count, join
 from posezoo.cli.report import print_result
 from posezoo.core.declarations import supported_mo_args
 from posezoo.core.declarations.model import Input, ModelSpec
@@ -163,7 +163,7 @@ def _in_words(port: Input) -> str:
     if port.to_layout:
         steps.append(f"from {port.to_layout}")
     shape = f"[{','.join(map(str, port.shape))}]" if port.shape else ""
-    facts = " ".join(filter(None, (port.name or "of the network", shape, port.layout)))
+    facts = join(port.name or "of the network", shape, port.layout, separator=" ")
     return f"{facts}: {', '.join(steps)}" if steps else facts
 
 

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from posezoo.cli import flags, parsers, run_main
 from posezoo.cli.flags import Flag
+from posezoo.cli.labels import join
 from posezoo.cli.report import print_lines
 from posezoo.cli.run_main import error_lines
 from posezoo.cli.selection import read_list_file, select_models, warn_of_deprecated_composites
@@ -310,7 +311,7 @@ class _ReleaseSearch:
             try:
                 patterns, others = self._look_in(name)
             except PosezooError as error:
-                reason = "; ".join(filter(None, (error.problem, error.hint)))
+                reason = join(error.problem, error.hint, separator="; ")
                 self.not_searched = f"Open Model Zoo's own models were not searched: {reason}"
                 if self._globs and not self.missing:  # then no error will show that reason
                     output.warn(f"{name} was not searched: {error.problem}")
@@ -333,10 +334,10 @@ class _ReleaseSearch:
         if not self.missing:
             return
         hint = self.registry.empty_message or suggest(self.missing[0], self.names)
-        hint = "; ".join(filter(None, (hint, self.not_searched)))
+        hint = join(hint, self.not_searched, separator="; ")
         if not hint:
-            words = ("--print_all", self._registry_flags(*self._searched), "names them all")
-            hint = " ".join(filter(None, words))
+            registries = self._registry_flags(*self._searched)
+            hint = join("--print_all", registries, "names them all", separator=" ")
         raise OmzError(f'No matching models: "{self.missing[0]}"', hint=hint)
 
     def _look_in(self, name: str) -> tuple[list[str], list[str]]:
@@ -368,9 +369,8 @@ def _with_release(settings: Settings, release: str) -> Settings:
     try:
         registry_from_settings(wider)
     except PosezooError as error:
-        error.hint = "; ".join(
-            filter(None, (error.hint, "--registry posezoo has posezoo's own models alone"))
-        )
+        alone = "--registry posezoo has posezoo's own models alone"
+        error.hint = join(error.hint, alone, separator="; ")
         raise
     return wider
 
