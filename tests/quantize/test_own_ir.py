@@ -86,6 +86,28 @@ def test_the_accuracy_is_that_of_scikit_learn_on_images_that_were_not_calibrated
 
 
 @pytest.mark.slow
+def test_layers_and_preset_of_an_own_ir_are_flags(own, labels):
+    pytest.importorskip("nncf", reason="needs nncf")
+    flags = ("--labels", labels, "--preset", "performance", "--in_float", "second")
+    done = quantize(own, *PREPARATION, *flags)
+    assert done.returncode == 0, done.stderr
+    record = Path(done.stdout.strip()).with_name("provenance.json").read_text()
+    assert json.loads(record)["in_float"]["layers"] == {"second": "--in_float"}
+    assert '"preset": "performance"' in record
+
+
+@pytest.mark.slow
+def test_before_int8_is_refused_sums_and_depthwise_layers_are_tried_in_float(own, labels):
+    pytest.importorskip("nncf", reason="needs nncf")
+    tints.write_ir(own[0].parent, adds_large=True)
+    done = quantize(own, *PREPARATION, "--labels", labels)
+    assert "INT8 is made again, with more layers in floating point" in done.stderr
+    assert done.returncode == 0, done.stderr
+    record = json.loads(Path(done.stdout.strip()).with_name("provenance.json").read_text())
+    assert record["accuracy"]["int8"] == record["accuracy"]["fp32"]
+
+
+@pytest.mark.slow
 def test_a_picture_that_cannot_be_read_is_not_counted_as_one_for_calibration(own, labels):
     pytest.importorskip("nncf", reason="needs nncf")
     _, pictures = own
@@ -124,6 +146,9 @@ def test_flags_for_an_ir_are_refused_for_models(tmp_path):
     done = posezoo("quantize", "seeker", "--dataset", tmp_path, "--scale_values", "255")
     assert done.returncode == 2
     assert "--scale_values: only for an .xml or .onnx" in done.stderr
+    done = posezoo("quantize", "seeker", "--images", tmp_path, "--preset", "mixed")
+    assert done.returncode == 2
+    assert "--preset and --in_float are for .xml files" in done.stderr
 
 
 def test_a_mean_of_two_numbers_is_refused_before_the_start(own):

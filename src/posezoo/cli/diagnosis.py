@@ -18,7 +18,7 @@ from posezoo.core.errors import (
     is_cv2_broken,
     pip_command,
 )
-from posezoo.core.plugins import PLUGIN_GROUPS, FeatureParts, installed
+from posezoo.core.plugins import PLUGIN_GROUPS, LazyTable, installed
 from posezoo.core.settings import Setting
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_version, parse_version, version
@@ -104,7 +104,7 @@ class FeatureReport:
     find: Callable[[Mapping[str, Setting]], Findings]
 
 
-_REPORTS: FeatureParts[FeatureReport] = FeatureParts("diagnoses", FeatureReport)
+_REPORTS = LazyTable("diagnoses", FeatureReport, {})
 
 
 @frozen
@@ -145,7 +145,7 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
     if any(map(package_version, OPENCV)) and is_cv2_broken():
         broken = explain_broken_cv2()
         problems.append(DoctorIssue(broken.problem, broken.hint))
-    for report in _REPORTS:
+    for _, report in _REPORTS.items():
         findings = report.find(settings)
         packages += findings.packages
         devices |= findings.devices

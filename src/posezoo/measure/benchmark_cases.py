@@ -168,9 +168,10 @@ class CaseMaker:
         elif precision in model.precisions:
             xml = get_irs(model, precision, self.context, listener=self.listener)[model.name]
         size = complexity_count.usual_size(model)
-        yield from self._network_cases(
+        for case in self._network_cases(
             model.full_name, precision, xml, weights, size=size, is_recordable=is_declared(model)
-        )
+        ):
+            yield replace(case, runtime=case.runtime.choose_precision(model, precision))
 
     def _network_cases(
         self,

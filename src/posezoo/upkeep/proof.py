@@ -20,7 +20,6 @@ from posezoo.cli.labels import format_count, format_pairs
 from posezoo.cli.result_files import write_result
 from posezoo.core.declarations.model import Model, ModelSpec, Precision
 from posezoo.core.download import provenance_json
-from posezoo.core.download.source_check import BAD_STATES, check_sources
 from posezoo.core.errors import (
     ConversionError,
     InferenceError,
@@ -46,6 +45,7 @@ from posezoo.measure.complexity_count import (
 from posezoo.measure.evaluation.evaluation_report import EvaluationReport
 from posezoo.measure.model_evaluation import EvaluatedModel, LoadedModel, evaluate_model, load_model
 from posezoo.pages.facts.model_facts import describe_model
+from posezoo.pages.source_check import BAD_STATES, check_sources
 from posezoo.poses.decoders import finds_boxes
 from posezoo.poses.drawing import draw
 from posezoo.quantize.int8_models import explain_unsupported_int8, plan_int8, plan_required_irs

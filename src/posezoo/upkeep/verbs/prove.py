@@ -67,9 +67,9 @@ class _ProveArgs(flags.ModelsArgs, flags.FormatArgs, DatasetArgs):
 
 def run(args: _ProveArgs) -> int:
     """Prove each model, write the page with all results, and print its path."""
+    from posezoo.cli.conversion_task import ConversionTask
     from posezoo.cli.result_files import write_result
     from posezoo.core.convert.conversion_plan import ConversionOptions
-    from posezoo.core.pipeline.get import ConversionTask
     from posezoo.upkeep.proof import PAGE_SIGNS, Proving, render_page
 
     refuse_invalid_flags(args)
