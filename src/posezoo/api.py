@@ -334,15 +334,17 @@ def load(
         chosen = ChosenModel(precision=_precision(precision, None, context))
         return loader.prepare(chosen).compile(options)
     text, weights = _as_name_and_weights(name, checkpoint)
+    only_for_models = (weights, model_name, tag, force)
+    only_for_files = (like, decoder, options.states_preprocessing)
     if text.endswith((".xml", *ORIGINALS)):
-        if weights or model_name or tag or force:
+        if any(only_for_models):
             raise PosezooError(
                 f"{text}: is an IR already",
                 hint="checkpoint, model_name, tag and force are only for the name of a model",
             )
         original = context.registry.find_single(like) if like else None
         return loader.prepare(ChosenModel(xml=Path(text), like=original)).compile(options)
-    if like or decoder or options.states_preprocessing:
+    if any(only_for_files):
         raise PosezooError(
             "like is only for an .xml or .onnx, as decoder, mean_values, scale_values and"
             " reverse_input_channels are",
@@ -447,7 +449,7 @@ def _find_model(
     tag: str,
     checkpoint: Path | None,
     model_name: str,
-    skeleton: Skeleton | None = None,
+    skeleton: Skeleton | None,
 ) -> Model:
     """The model of this name and tag; if ``checkpoint`` is given, the model with these weights."""
     if tag:

@@ -159,8 +159,8 @@ def test_what_is_not_installed_is_shown_with_the_command_below_it():
         (),
         (),
     )
-    lines = list(doctor_verb._conclusion_lines(diagnosis))
-    assert lines[:2] == ["OpenCV is missing", "    to add it: pip it"]
+    lines = list(doctor_verb._text_lines(diagnosis))
+    assert lines[-3:-1] == ["OpenCV is missing", "    to add it: pip it"]
 
 
 def test_a_package_that_every_verb_needs_is_a_problem(without):

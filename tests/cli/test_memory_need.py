@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from posezoo.cli.memory_need import memory_need
+from posezoo.cli.model_jobs import memory_need
 from posezoo.core.operating_system import available_memory
 from posezoo.core.registry import open_registry
 from posezoo.core.workers.threads import MemoryBudget

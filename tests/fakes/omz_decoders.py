@@ -17,12 +17,16 @@ from numpy.typing import NDArray
 
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import import_cv2
+from posezoo.poses.associative_embedding import (
+    JOINT_ORDER,
+    AssociativeEmbeddingOptions,
+    match_by_tags,
+)
 from posezoo.poses.grouping import CELL, GroupingOptions, nms_radius
 from posezoo.poses.keypoints import Floats, Pose, create_poses
 from posezoo.poses.letterbox import Size
 from posezoo.poses.limbs import ENOUGH, SAMPLES
 from posezoo.poses.peaks import locate_peaks, select_highest
-from posezoo.poses.tag_grouping import JOINT_ORDER, AssociativeEmbeddingOptions, match_by_tags
 
 SKELETON = "coco-17"
 COCO_JOINTS = 17

@@ -22,8 +22,8 @@ from judges.photos import cut_square
 from posezoo import decode
 from posezoo.core.declarations.model import Precision
 from posezoo.core.pipeline.get import get_irs
+from posezoo.poses.associative_embedding import AssociativeEmbeddingOptions
 from posezoo.poses.keypoints import SKELETONS, Pose, coco_order, to_pixel_indices
-from posezoo.poses.tag_grouping import AssociativeEmbeddingOptions
 from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions
 

@@ -11,9 +11,9 @@ import pytest
 
 from fakes import omz_decoders
 from posezoo import decode
+from posezoo.poses.associative_embedding import AssociativeEmbeddingOptions
 from posezoo.poses.keypoints import Pose, to_pixel_indices
 from posezoo.poses.openpose import OpenPoseOptions
-from posezoo.poses.tag_grouping import AssociativeEmbeddingOptions
 
 pytest.importorskip("cv2")
 

@@ -7,8 +7,7 @@ import pytest
 
 from fakes import walks
 from posezoo.poses.keypoints import Pose
-from posezoo.poses.smoothing import PoseFilter, smooth_poses
-from posezoo.poses.tracking import PoseTracker
+from posezoo.poses.tracking import PoseFilter, PoseTracker, smooth_poses
 
 HEIGHT = 300  # of the person, in pixels
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from posezoo.poses.associative_embedding import group_by_tags
 from posezoo.poses.peaks import Peaks
-from posezoo.poses.tag_grouping import group_by_tags
 
 NOSE, WRIST = 0, 9
 

@@ -18,7 +18,7 @@ from posezoo.core.declarations.model import Digest, SourceFile
 from posezoo.core.declarations.sources import StorageSource
 from posezoo.core.download.origins import entry_path
 from posezoo.core.errors import DigestError, SizeError, SourceError
-from posezoo.scale import stores
+from posezoo.scale import storage_source as stores
 
 fsspec = needs("fsspec")
 WEIGHTS = bytes(range(256)) * 16384  # 4 MiB

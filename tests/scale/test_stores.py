@@ -22,7 +22,7 @@ from fakes.zoo import model_yml, write_model
 from posezoo.core.declarations.sources import StorageSource
 from posezoo.core.download.origins import entry_path
 from posezoo.core.errors import SourceError
-from posezoo.scale import stores
+from posezoo.scale import storage_source as stores
 
 require_installed("s3fs", "moto")
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from posezoo.cli.json_projection import project, to_json
-from posezoo.cli.labels import format_count
+from posezoo.cli.labels import format_count, join
 from posezoo.cli.report import print_result
 from posezoo.cli.run_main import command_line
 from posezoo.core.errors import LockError
@@ -18,7 +18,6 @@ from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.cli.artifact_states import ArtifactState
-    from posezoo.core.declarations.model import ModelSpec
     from posezoo.core.layout import ModelLayout
     from posezoo.core.lockfile import LockFile
     from posezoo.core.registry import Selection
@@ -94,7 +93,13 @@ def run_artifact_check(
         models = format_count(len(not_fetched), "model")
         lines.append(f"not checked: {models} that no command fetched, and that no lock names")
     if gone:
-        lines.append(_describe_gone(gone, layout, repair))
+        words = ["posezoo", "remove", *gone, "--weights_dir", f"{layout.output_dir}"]
+        if layout.download_dir != layout.output_dir:
+            words += ["-d", f"{layout.download_dir}"]
+        lines.append(
+            f"not checked: {format_count(len(gone), 'model')} in {layout.download_dir} that this"
+            f" registry does not have; if no other does: {shlex.join([*words, *repair.flags])}"
+        )
     answer = {
         "artifacts": to_json(artifacts),
         "refused": [project(refusal, "problem hint") for refusal in refusals],
@@ -105,38 +110,37 @@ def run_artifact_check(
     return 1 if failed or refusals or selection.problems else 0
 
 
-def _describe_gone(gone: Sequence[str], layout: ModelLayout, repair: RepairCommands) -> str:
-    words = ["posezoo", "remove", *gone, "--weights_dir", f"{layout.output_dir}"]
-    if layout.download_dir != layout.output_dir:
-        words += ["-d", f"{layout.download_dir}"]
-    return (
-        f"not checked: {format_count(len(gone), 'model')} in {layout.download_dir} that this"
-        f" registry does not have; if no other does: {shlex.join([*words, *repair.flags])}"
-    )
-
-
 def _line(artifact: ArtifactState) -> str:
     detail = f"{artifact.path}"
     if artifact.state == "good":
-        detail = ", ".join(filter(None, (artifact.expected, artifact.int8)))
+        detail = join(artifact.expected, artifact.int8)
     return f"{artifact.state:8} {artifact.model}: {artifact.artifact} ({detail})"
 
 
 def _check_models(
     selection: Selection, layout: ModelLayout, lock: LockFile, listener: Listener
 ) -> tuple[list[ArtifactState], list[LockError]]:
-    from posezoo.cli.artifact_states import check_composite
+    from posezoo.cli.artifact_states import check_artifacts, check_composite
+    from posezoo.core.declarations.model import Precision
+    from posezoo.core.ir.provenance import read_ir_record
 
     artifacts = []
     refusals = []
     for spec in selection.models:
         listener(WorkStarted(spec.full_name, f"{os.getpid()}"))
-        states, refusal = _check_model(spec, layout, lock)
+        states: list[ArtifactState] = []
+        problems = []
+        try:
+            states += check_artifacts(lock.with_pins(spec), layout)
+            for xml in layout.made_irs(spec) if lock.is_strict else ():
+                agreed = lock.agreed_ir(spec, Precision(xml.parent.name))
+                if agreed and read_ir_record(xml):  # else it was published
+                    agreed.require_listed(xml)
+        except LockError as error:
+            refusals.append(error)
+            problems.append(error.problem)
         artifacts += states
-        problems = [f"{each.artifact} is {each.state}" for each in states if each.state != "good"]
-        if refusal:
-            refusals.append(refusal)
-            problems.insert(0, refusal.problem)
+        problems += [f"{each.artifact} is {each.state}" for each in states if each.state != "good"]
         listener(WorkFinished(spec.full_name, not problems, "; ".join(problems)))
     for composite in selection.composites:
         artifacts += check_composite(composite, layout)
@@ -167,26 +171,3 @@ def _repair_command(
     if artifact.state == "unknown":
         words.append("--trust_on_first_use")
     return words
-
-
-def _check_model(
-    spec: ModelSpec, layout: ModelLayout, lock: LockFile
-) -> tuple[list[ArtifactState], LockError | None]:
-    """The states of a model's files and IR; and the error if a strict lock does not contain
-    them.
-    """
-    from posezoo.cli.artifact_states import check_artifacts
-    from posezoo.core.declarations.model import Precision
-    from posezoo.core.ir.provenance import read_ir_record
-
-    states: list[ArtifactState] = []
-    try:
-        states += check_artifacts(lock.with_pins(spec), layout)
-        if lock.is_strict:
-            for xml in layout.made_irs(spec):
-                agreed = lock.agreed_ir(spec, Precision(xml.parent.name))
-                if agreed and read_ir_record(xml):  # else it was published
-                    agreed.require_listed(xml)
-    except LockError as error:
-        return states, error
-    return states, None

@@ -67,17 +67,6 @@ def _describe_rounding(event: events.SelfCheckPassed) -> str:
     return f", which moves {event.rounded_output} by up to {event.rounding:.1e}{in_unit}"
 
 
-def _int8_line(event: events.SelfCheckPassed, compared: events.Int8Comparison) -> str:
-    """What INT8 was compared with, and what that was compared with."""
-    half = "FP16 was not compared with its original"
-    if event.reference:
-        half = f"compared with {event.reference}"
-    if event.unprovable:
-        half += f", but numbers prove nothing of {', '.join(event.unprovable)}"
-    passed = f"{event.precision} self-check passed: " if compared.photos else ""
-    return f"{passed}{compared}; {half}"
-
-
 def summarize_self_checks(
     passed: Sequence[events.SelfCheckPassed], seconds: float
 ) -> Iterator[str]:
@@ -105,7 +94,13 @@ def _describe_images(event: events.SelfCheckPassed) -> str:
 
 def _self_check_lines(event: events.SelfCheckPassed) -> Iterator[str]:
     if event.int8:
-        yield _int8_line(event, event.int8)
+        half = "FP16 was not compared with its original"
+        if event.reference:
+            half = f"compared with {event.reference}"
+        if event.unprovable:
+            half += f", but numbers prove nothing of {', '.join(event.unprovable)}"
+        passed = f"{event.precision} self-check passed: " if event.int8.photos else ""
+        yield f"{passed}{event.int8}; {half}"
         return
     images = _describe_images(event)
     if event.unprovable:
@@ -351,7 +346,11 @@ class Console(MessageWriter):
         """Show one event."""
         with self._lock:
             if self._log:
-                self._write_to_log(self._log, event)
+                try:
+                    self._log(event)
+                except OSError as error:
+                    self._log = None
+                    self.warn(f"--log: {os_reason(error)}: nothing more is written to it")
             for line in self._lines(event):
                 self.print_line(line)
             if type(event) in COUNTS:
@@ -373,13 +372,6 @@ class Console(MessageWriter):
         else:
             yield from event_lines(event)
 
-    def _write_to_log(self, log: events.Listener, event: events.Event) -> None:
-        try:
-            log(event)
-        except OSError as error:
-            self._log = None
-            self.warn(f"--log: {os_reason(error)}: nothing more is written to it")
-
     def _write(self, line: str) -> None:
         stream = self._stream
         if stream is None or not self._bars.write(printable(line), stream):
@@ -396,14 +388,14 @@ class Console(MessageWriter):
         return self._progress.pop(key, None)
 
     def _start_file(self, event: events.FileDownloadStarted) -> None:
-        key = (event.model, event.model_file)
+        key = _key(event)
         self._from_packages.discard(key)
         self._start(key, event.model_file, event.size, "B")
 
     def _start_package(self, event: events.PackageDownloadStarted) -> None:
         """The bytes of a package move the bar of the file that needs it."""
         size = event.part_size or event.size
-        key = _package_key(event)
+        key = _key(event)
         if key in self._progress:
             self._from_packages.add(key)
             self._bars.set_total(key, size)
@@ -411,15 +403,15 @@ class Console(MessageWriter):
             self._start(key, event.package, size, "B")
 
     def _move_file(self, event: events.FileDownloadProgress) -> None:
-        key = (event.model, event.model_file)
+        key = _key(event)
         if key not in self._from_packages:
             self._bars.move(key, event.size)
 
     def _move_package(self, event: events.PackageDownloadProgress) -> None:
-        self._bars.move(_package_key(event), event.size)
+        self._bars.move(_key(event), event.size)
 
     def _finish_package(self, event: events.PackageDownloadFinished) -> None:
-        key = _package_key(event)
+        key = _key(event)
         progress = self._progress.get(key)
         if key not in self._from_packages:
             self._finish(key)
@@ -427,7 +419,7 @@ class Console(MessageWriter):
             self._print_downloaded(event.model, event.package, progress)
 
     def _finish_file(self, event: events.FileDownloadFinished) -> None:
-        progress = self._finish((event.model, event.model_file))
+        progress = self._finish(_key(event))
         if event.successful:
             self._print_downloaded(event.model, event.model_file, progress)
 
@@ -500,8 +492,8 @@ class Console(MessageWriter):
             self.print_line(text)
 
 
-def _package_key(event: Any) -> BarKey:
-    """The key of the file that a package has; of the package, if none is named."""
+def _key(event: Any) -> BarKey:
+    """The key of a file, also of the one that a package has; of the package, if none is named."""
     return (event.model, event.model_file or event.package)
 
 

@@ -141,7 +141,10 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
     hint = "change or remove this setting"
     problems = [DoctorIssue(error.problem, error.hint or hint) for error in complaints]
     problems += _package_problems()
-    problems += _opencv_problems()
+    problems += find_overwriting(OPENCV)
+    if any(map(package_version, OPENCV)) and is_cv2_broken():
+        broken = explain_broken_cv2()
+        problems.append(DoctorIssue(broken.problem, broken.hint))
     for _, report in _REPORTS.items():
         findings = report.find(settings)
         packages += findings.packages
@@ -201,13 +204,6 @@ def find_overwriting(names: Sequence[str]) -> Iterator[DoctorIssue]:
             f"{' and '.join(present)} are both installed: they overwrite each other's files",
             f"{pip_command()} uninstall {' '.join(present)}, then install the one that you need",
         )
-
-
-def _opencv_problems() -> Iterator[DoctorIssue]:
-    yield from find_overwriting(OPENCV)
-    if any(map(package_version, OPENCV)) and is_cv2_broken():
-        error = explain_broken_cv2()
-        yield DoctorIssue(error.problem, error.hint)
 
 
 def _missing_extras() -> Iterator[DoctorIssue]:

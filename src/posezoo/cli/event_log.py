@@ -48,7 +48,10 @@ class EventLog:
             if isinstance(value, str):
                 fields[field] = redact_secrets(value)
         model = fields.pop("model", None) or fields.pop("name", None)
-        worker = self._worker(model, fields.pop("worker", None))
+        # The worker that an event names, else the latest one of its model, else this process.
+        worker = fields.pop("worker", None) or self._workers.get(model) or f"{os.getpid()}"
+        if model is not None:
+            self._workers[model] = worker
         step, _, phase = name.rpartition("_")
         key = (step, model, fields.get("model_file") or fields.get("package"))
         line = {
@@ -63,13 +66,6 @@ class EventLog:
         if phase != "progress" or self._is_due(key, fields):
             with open(self._path, "ab", buffering=0) as file:
                 file.write(json.dumps(line | fields).encode() + b"\n")
-
-    def _worker(self, model: str | None, named: str | None) -> str:
-        """The worker that an event names, else the latest one of its model, else this process."""
-        worker = named or self._workers.get(model) or f"{os.getpid()}"
-        if model is not None:
-            self._workers[model] = worker
-        return worker
 
     def _seconds(self, key: object, phase: str) -> float | None:
         """The time since the step began."""

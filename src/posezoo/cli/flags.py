@@ -22,7 +22,6 @@ from posezoo.core.errors import PluginError
 from posezoo.core.settings import (
     INFERENCE_PRECISIONS,
     SETTING_TYPES,
-    Setting,
     Settings,
     explain_wrong_path,
     read_settings,
@@ -229,7 +228,7 @@ class Flag:
 
     def add_to(self, parser: argparse._ActionsContainer) -> None:
         """Add the flag to a parser or a group."""
-        options = {}
+        options: dict[str, Any] = {}
         for name in ("type", "default", "choices", "nargs", "dest", "required"):
             value = getattr(self, name)
             if value is not None:
@@ -247,26 +246,17 @@ class Flag:
             options["type"] = partial(_refuse_empty, options.get("type") or str)
         if self.repeats:
             options["action"] = "append"
-        elif self.usage.startswith("-") and not placeholder and not self.type and not self.choices:
+        elif self.usage.startswith("-") and not any((placeholder, self.type, self.choices)):
             options["action"] = "store_true"
         action = parser.add_argument(*self.spellings, help=self.help, **options)
         # For protect_inputs.
         action.output = self.output  # type: ignore[attr-defined]
         if self.former:
-            _add_former(parser, self.former, action, options)
-
-
-def _add_former(
-    parser: argparse._ActionsContainer,
-    spellings: str,
-    action: argparse.Action,
-    options: dict[str, Any],
-) -> None:
-    """Add the former spellings of a flag; that of a positional argument has one value."""
-    options |= {"dest": action.dest, "default": argparse.SUPPRESS}
-    if not action.option_strings:
-        options.pop("nargs", None)
-    parser.add_argument(*spellings.split(", "), help=argparse.SUPPRESS, **options)
+            options |= {"dest": action.dest, "default": argparse.SUPPRESS}
+            if not action.option_strings:  # that of a positional argument has one value
+                options.pop("nargs", None)
+            spellings = self.former.split(", ")
+            parser.add_argument(*spellings, help=argparse.SUPPRESS, **options)
 
 
 class FlagGroup:
@@ -714,22 +704,16 @@ def settings_from_args(args: Args, overrides: Mapping[str, object] | None = None
         _print_once(f"warning: {error.problem}{f'; {error.hint}' if error.hint else ''}")
     settings = read_settings(given_settings(args, overrides))
     if not args.quiet:
-        _name_folders_of_config(settings)
+        # The working folder may come from others.
+        named = []
+        for name, what in (("models_dir", "the models"), ("weights_dir", "the IR")):
+            if settings[name].origin == "posezoo.cfg":
+                folders = settings[name].value
+                shown = folders if isinstance(folders, Path) else ", ".join(map(str, folders))
+                named.append(f"{what} of the folder {shown}")
+        if named:
+            _print_once(f"note: this command uses {' and '.join(named)}, as ./posezoo.cfg says")
     return to_settings(settings)
-
-
-def _name_folders_of_config(settings: Mapping[str, Setting]) -> None:
-    """Say whose models and IR are used if the posezoo.cfg of the working folder names them: the
-    folder may come from others.
-    """
-    named = []
-    for name, what in (("models_dir", "the models"), ("weights_dir", "the IR")):
-        if settings[name].origin == "posezoo.cfg":
-            folders = settings[name].value
-            shown = folders if isinstance(folders, Path) else ", ".join(map(str, folders))
-            named.append(f"{what} of the folder {shown}")
-    if named:
-        _print_once(f"note: this command uses {' and '.join(named)}, as ./posezoo.cfg says")
 
 
 _print_once = cache(print_to_stderr)

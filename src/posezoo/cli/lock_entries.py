@@ -98,16 +98,16 @@ def _explain_stale(
     other = "model.yml"
     if not provenance.was_made_from(record, spec):
         other = "file"
-    elif given or _read_decisions(record.key) == _read_decisions(_key_now(spec, context)):
+    elif given:
         return ""
+    else:
+        resolved = resolve_model(spec, (), context)
+        now = provenance.conversion_key(resolved.source, resolved.decoder)
+        if _read_decisions(record.key) == _read_decisions(now):
+            return ""
     again = format_command("convert", spec) + given
     again += f" --precisions {xml.parent.name}"
     return f"{xml}: was converted from another {other}: {again} converts it again"
-
-
-def _key_now(spec: ModelSpec, context: Context) -> Mapping[str, Any]:
-    resolved = resolve_model(spec, (), context)
-    return provenance.conversion_key(resolved.source, resolved.decoder)
 
 
 def _read_decisions(key: Mapping[str, Any]) -> object:

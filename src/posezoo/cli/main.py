@@ -138,12 +138,8 @@ def _answer_without_verb(words: Sequence[str]) -> NoReturn:
         hint = _hint_for_word(words[0]) or "posezoo help --all shows all verbs"
         top.error(f"no verb is called '{words[0]}'", hint)
     top.verbs.required = False
-    top.parse_known_args(list(takewhile(_is_flag, words)))
+    top.parse_known_args(list(takewhile(lambda word: word.startswith("-") and word != "-", words)))
     top.error(f"{words[0]} is no verb: flags come after the verb", _hint_for_leading_flag(words))
-
-
-def _is_flag(word: str) -> bool:
-    return word.startswith("-") and word != "-"
 
 
 def _hint_for_leading_flag(words: Sequence[str]) -> str:
@@ -161,7 +157,9 @@ def _hint_for_leading_flag(words: Sequence[str]) -> str:
 
 def _hint_for_word(word: str) -> str:
     """What to use instead of a word that is no verb: a verb that is much like it, or its flag."""
-    if _is_input(word):
+    kind = guess_type(word)[0] or ""
+    is_folder = os.sep in word and os.path.isdir(word)
+    if kind.startswith(("image/", "video/")) or "://" in word or is_folder:
         is_missing = "://" not in word and not os.path.lexists(word)
         missing = f"there is no file {word} here; " if is_missing else ""
         return f"{missing}to find the poses in it: posezoo run --input {shlex.quote(word)}"
@@ -175,13 +173,6 @@ def _hint_for_word(word: str) -> str:
     return explain_other_word(word) or suggest(word, near, cutoff=NEAR)
 
 
-def _is_input(word: str) -> bool:
-    """Whether a word names an image, a video, a stream, or a folder."""
-    kind, _ = guess_type(word)
-    is_picture = (kind or "").startswith(("image/", "video/"))
-    return is_picture or "://" in word or (os.sep in word and os.path.isdir(word))
-
-
 def _refuse_unknown(
     unknown: Sequence[str], words: Sequence[str], verb: str, parser: CommandParser
 ) -> NoReturn:
@@ -190,8 +181,9 @@ def _refuse_unknown(
     ended = next(filter(None, (explain_ended(f"posezoo {verb} {flag}") for flag in flags)), "")
     if ended:
         parser.exit(2, f"{ended}\n")
-    hints = [_hint_for_flag(flag, verb, _shown_flags(parser)) for flag in flags]
-    if "--input" in _shown_flags(parser) and not {"-i", "--input"}.intersection(words):
+    verb_flags = _shown_flags(parser)
+    hints = [_hint_for_flag(flag, verb, verb_flags) for flag in flags]
+    if "--input" in verb_flags and not {"-i", "--input"}.intersection(words):
         hints.append(_hint_for_images([word for word in words if Path(word).is_file()], verb))
     # Python 3.13 takes the value of an unknown flag for a positional argument, earlier ones do not.
     shown = [word for word in unknown if word.startswith("-")] or unknown

@@ -26,20 +26,6 @@ def protect_inputs(outputs: Sequence[NamedOutput], args: Args) -> None:
         OutputError: a result would replace an input or another result, or lines would be appended
             to a file that is not ours.
     """
-    _refuse_same_files(outputs)
-    for output in outputs:
-        if not output.path.is_file():
-            continue
-        is_known = _is_known(output)
-        _refuse_input(output, args, is_known=is_known)
-        if output.kind.appends and not is_known:
-            raise OutputError(
-                f"{output.path}: exists, and its first line is not one that {output.flag} writes",
-                hint="append to another file",
-            )
-
-
-def _refuse_same_files(outputs: Sequence[NamedOutput]) -> None:
     seen: dict[Path, str] = {}
     for output in outputs:
         path = output.path.resolve()
@@ -50,6 +36,16 @@ def _refuse_same_files(outputs: Sequence[NamedOutput]) -> None:
                 hint="name two files",
             )
         seen[path] = output.flag
+    for output in outputs:
+        if not output.path.is_file():
+            continue
+        is_known = _is_known(output)
+        _refuse_input(output, args, is_known=is_known)
+        if output.kind.appends and not is_known:
+            raise OutputError(
+                f"{output.path}: exists, and its first line is not one that {output.flag} writes",
+                hint="append to another file",
+            )
 
 
 def _refuse_input(output: NamedOutput, args: Args, *, is_known: bool) -> None:

@@ -27,7 +27,6 @@ from posezoo.core.errors import OutputError, os_reason
 from posezoo.core.files.file_lock import is_part_of
 from posezoo.core.files.file_record import (
     RECORDS_DIR,
-    Json,
     is_unchanged,
     read_json,
     read_record,
@@ -67,6 +66,12 @@ def find_gone(layout: ModelLayout, known: Container[str]) -> Iterator[ModelSpec]
         # Beside an IR, a file of this name has the name of the model, too.
         if name in known or name in own or origins.get("model") != folder.name:
             continue
+        files = []
+        with suppress(AttributeError):  # another program wrote it
+            for file_name, origin in origins["files"].items():
+                for algorithm, digits in origin.items():
+                    if algorithm.startswith("sha"):
+                        files.append(SourceFile(file_name, checksum=Digest(algorithm, digits)))
         yield ModelSpec(
             name,
             Family.PUBLIC,
@@ -79,16 +84,8 @@ def find_gone(layout: ModelLayout, known: Container[str]) -> Iterator[ModelSpec]
             skeleton=str(read_json(folder / "card.json").get("skeleton")),
             framework=Framework.ONNX,
             license=License(),
-            files=tuple(_list_recorded(origins)),
+            files=tuple(files),
         )
-
-
-def _list_recorded(origins: Json) -> Iterator[SourceFile]:
-    with suppress(AttributeError):  # another program wrote it
-        for name, origin in origins["files"].items():
-            for algorithm, digits in origin.items():
-                if algorithm.startswith("sha"):
-                    yield SourceFile(name, checksum=Digest(algorithm, digits))
 
 
 def plan_removal(
@@ -98,8 +95,12 @@ def plan_removal(
     removed: list[Path] = []
     kept: list[ArtifactState] = []
     for spec in models:
-        files, others = _sort_artifacts(spec, layout)
-        kept += others
+        files = []
+        for artifact in check_artifacts(spec, layout, remember=False):
+            if artifact.state == "good" or _is_recorded(artifact.path):
+                files.append(artifact.path)
+            elif artifact.state != "missing":
+                kept.append(artifact)
         removed += files
         removed += _list_intermediate_files(spec, layout)
         onnx = layout.onnx_path(spec)
@@ -114,18 +115,6 @@ def plan_removal(
         if path not in paths:
             kept.append(ArtifactState("", path.name, path, "symlinked"))
     return RemovalPlan(paths, tuple(kept), sum(path.stat().st_size for path in paths))
-
-
-def _sort_artifacts(spec: ModelSpec, layout: ModelLayout) -> tuple[list[Path], list[ArtifactState]]:
-    """The files and IR that posezoo verified or made, and all others."""
-    removed = []
-    kept = []
-    for artifact in check_artifacts(spec, layout, remember=False):
-        if artifact.state == "good" or _is_recorded(artifact.path):
-            removed.append(artifact.path)
-        elif artifact.state != "missing":
-            kept.append(artifact)
-    return removed, kept
 
 
 def _is_recorded(path: Path) -> bool:
@@ -181,13 +170,9 @@ def remove_files(paths: Sequence[Path], roots: Collection[Path]) -> None:
         except OSError as error:
             raise OutputError(f"{path}: cannot be removed: {os_reason(error)}") from error
     for folder in {path.parent for path in paths}:
-        _remove_empty(folder / RECORDS_DIR, roots)
-
-
-def _remove_empty(folder: Path, roots: Collection[Path]) -> None:
-    """Remove a folder and its parents below the roots, until one is not empty."""
-    with suppress(OSError):
-        while folder not in roots:
-            if folder.exists():
-                folder.rmdir()
-            folder = folder.parent
+        empty = folder / RECORDS_DIR
+        with suppress(OSError):  # until one is not empty
+            while empty not in roots:
+                if empty.exists():
+                    empty.rmdir()
+                empty = empty.parent

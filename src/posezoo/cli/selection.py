@@ -62,7 +62,14 @@ def select_models(
         raise UnknownModelError(registry.empty_message, hint="check --models_dir")
     selection = registry.select(patterns)
     if checkpoints:
-        selection = _with_checkpoints(selection, registry, checkpoints)
+        from posezoo.networks.custom_weights import spec_of_checkpoint
+
+        # Two files with the same weights are one model.
+        models = {spec.full_name: spec for spec in selection.models}
+        for checkpoint in checkpoints:
+            spec = spec_of_checkpoint(registry, Path(checkpoint))
+            models.setdefault(spec.full_name, spec)
+        selection = replace(selection, models=tuple(models.values()))
     if filtered and selection.problems:
         first, *others = selection.problems
         more = f" (and {len(others)} more)" if others else ""
@@ -84,19 +91,6 @@ def warn_of_unknown_keys(selection: Selection, output: MessageOutput) -> None:
         count = len({key.file for key in others} - {first.file})
         more = f" (also in {count} more)" if count else ""
         output.warn(f"{first}{more}")
-
-
-def _with_checkpoints(
-    selection: Selection, registry: Registry, checkpoints: Sequence[str]
-) -> Selection:
-    """The selection with the models of checkpoints; two files with the same weights are one."""
-    from posezoo.networks.custom_weights import spec_of_checkpoint
-
-    models = {spec.full_name: spec for spec in selection.models}
-    for checkpoint in checkpoints:
-        spec = spec_of_checkpoint(registry, Path(checkpoint))
-        models.setdefault(spec.full_name, spec)
-    return replace(selection, models=tuple(models.values()))
 
 
 def warn_of_deprecated_composites(selection: Selection, output: MessageOutput) -> None:
@@ -139,17 +133,6 @@ def read_list_file(path: Path) -> list[str]:
     """The patterns in a file for --list: the first word of each line, split as a shell does it."""
     import shlex
 
-    patterns = []
-    for number, line in enumerate(_read_list_text(path).splitlines(), 1):
-        try:
-            patterns += shlex.split(line, comments=True)[:1]
-        except ValueError as error:
-            hint = "write a backslash twice" if "escaped" in str(error) else "close the quotes"
-            raise PosezooError(f"{path}:{number}: {error}", hint=hint) from error
-    return patterns
-
-
-def _read_list_text(path: Path) -> str:
     try:
         with open_regular(path) as stream:
             text = stream.read(_MAX_LIST_BYTES + 1).decode("utf-8-sig")
@@ -161,4 +144,11 @@ def _read_list_text(path: Path) -> str:
         ) from error
     if len(text) > _MAX_LIST_BYTES:
         raise PosezooError(f"{path}: is larger than {_MAX_LIST_BYTES} bytes", hint="check --list")
-    return text
+    patterns = []
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            patterns += shlex.split(line, comments=True)[:1]
+        except ValueError as error:
+            hint = "write a backslash twice" if "escaped" in str(error) else "close the quotes"
+            raise PosezooError(f"{path}:{number}: {error}", hint=hint) from error
+    return patterns

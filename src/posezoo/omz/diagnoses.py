@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.metadata import distribution
 
 from posezoo.cli.diagnosis import (
@@ -51,21 +51,22 @@ def _report_stand_ins(_settings: Mapping[str, Setting]) -> Findings:
             is_ours = name != original or is_stand_in_version(installed_version)
             whose = "posezoo's stand-in" if is_ours else "the original, not ours"
             packages.append(PackageStatus(name, installed_version, f"{purpose}: {whose}"))
-            problems += _find_removed(name, installed_version)
+            # pip removes modules with another package that has the same; newer Pythons leave
+            # missing files out of ``files``.
+            package = distribution(name)
+            modules = re.findall(r"^(.+\.py),", package.read_text("RECORD") or "", re.MULTILINE)
+            removed = [
+                path for path in modules if not os.path.exists(str(package.locate_file(path)))
+            ]
+            if removed:
+                problem = DoctorIssue(
+                    f"{name} {installed_version} lacks {removed[0]}, which was uninstalled with"
+                    " another package",
+                    f"{pip_command()} install --force-reinstall --no-deps"
+                    f" {name}=={installed_version}",
+                )
+                problems.append(problem)
     return Findings(packages=tuple(packages), problems=tuple(problems))
-
-
-def _find_removed(name: str, version: str) -> Iterator[DoctorIssue]:
-    """A problem if modules are missing: pip removed them with a package that had the same."""
-    package = distribution(name)
-    # Newer Pythons leave missing files out of its ``files``.
-    modules = re.findall(r"^(.+\.py),", package.read_text("RECORD") or "", re.MULTILINE)
-    removed = [path for path in modules if not os.path.exists(str(package.locate_file(path)))]
-    if removed:
-        yield DoctorIssue(
-            f"{name} {version} lacks {removed[0]}, which was uninstalled with another package",
-            f"{pip_command()} install --force-reinstall --no-deps {name}=={version}",
-        )
 
 
 SANDBOX_REPORT = FeatureReport(_report_sandbox)

@@ -53,23 +53,23 @@ def move_output_layouts(spec: ModelSpec, network: Model) -> tuple[ModelSpec, lis
     Raises:
         ConversionError: more than a layout is given of an output.
     """
-    ends = {name for port in network.outputs for name in port.names}
-    layouts = {port.name: port.layout for port in spec.inputs if port.name in ends}
-    inputs = tuple(port for port in spec.inputs if port.name not in layouts)
-    for port in set(spec.inputs).difference(inputs):
+    ends = set[str]().union(*(port.names for port in network.outputs))
+    inputs = tuple(port for port in spec.inputs if port.name not in ends)
+    moved = [port for port in spec.inputs if port.name in ends]
+    for port in moved:
         if port != Input(port.name, (), port.layout, to_layout=port.to_layout):
             raise ConversionError(
                 f"{port.name}: is an output of the network, and takes a layout only"
             )
-    if not layouts:
+    if not moved:
         return spec, []
-    transposed = [port for port in spec.inputs if port.to_layout and port.name in layouts]
-    outputs = spec.outputs
-    if not outputs:
-        ports = network.outputs
-        names = [next(iter(port.names & layouts.keys()), port.any_name) for port in ports]
-        outputs = tuple(Output(name, ()) for name in names)
+    layouts = {port.name: port.layout for port in moved}
+    outputs = spec.outputs or [
+        Output(next(iter(port.names & layouts.keys()), port.any_name), ())
+        for port in network.outputs
+    ]
     outputs = tuple(replace(port, layout=layouts.get(port.name, port.layout)) for port in outputs)
+    transposed = [port for port in moved if port.to_layout]
     return replace(spec, inputs=inputs, outputs=outputs), transposed
 
 

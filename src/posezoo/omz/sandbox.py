@@ -165,7 +165,12 @@ def run_sandboxed(
 
 
 def _bindings(reads: Sequence[Path], writes: Sequence[Path]) -> Iterator[str]:
-    for path in (*_LIBRARIES, *_python_places(), *reads):
+    # The interpreter and its packages; not all of its folder, which can be a home or a project.
+    real = Path(sys.executable).resolve().parents[1]
+    prefixes = {Path(sys.prefix), Path(sys.base_prefix), real}
+    names = ("bin", "lib", "lib64", "pyvenv.cfg")
+    python = [prefix / name for prefix in prefixes for name in names]
+    for path in (*_LIBRARIES, *python, *reads):
         yield from ("--ro-bind-try", str(path), str(path))
     for path in writes:
         yield from ("--bind", str(path), str(path))
@@ -235,14 +240,6 @@ def _scope_command(limit: int) -> tuple[str, ...]:
         *(("--user",) if not is_superuser() else ()),
         *("--property", f"MemoryMax={limit}", "--property", "MemorySwapMax=0", "--"),
     )
-
-
-def _python_places() -> Iterator[Path]:
-    """The interpreter and its packages; not all of its folder, which can be a home or a project."""
-    real = Path(sys.executable).resolve().parents[1]
-    for prefix in {Path(sys.prefix), Path(sys.base_prefix), real}:
-        for name in ("bin", "lib", "lib64", "pyvenv.cfg"):
-            yield prefix / name
 
 
 def _system_call_filter() -> bytes:

@@ -25,26 +25,15 @@ MAX_OPEN_FILES = 256
 def main() -> int:
     """Run the job that the standard input describes."""
     job = json.loads(sys.stdin.readline())
-    _limit_resources(job["memory_bytes"], job["seconds"])
-    if job["task"] == "export":
-        _export(job["arguments"])
-    else:
-        # A script from the model's folder; its arguments are the folders of downloads and of
-        # results.
-        sys.argv = [job["script"], job["downloads"], job["results"]]
-        runpy.run_path(job["script"], run_name="__main__")
-    return 0
-
-
-def _limit_resources(memory_bytes: int, seconds: float) -> None:
     if sys.platform == "win32":
         raise SystemExit("the sandbox exists only for Linux")
     import resource
 
+    memory_bytes = job["memory_bytes"]
     limits = {
         resource.RLIMIT_AS: memory_bytes,  # it counts shared memory too, unlike RLIMIT_DATA
         resource.RLIMIT_FSIZE: memory_bytes,
-        resource.RLIMIT_CPU: int(seconds * (os.cpu_count() or 1)) + 1,
+        resource.RLIMIT_CPU: int(job["seconds"] * (os.cpu_count() or 1)) + 1,
         resource.RLIMIT_NPROC: MAX_THREADS,
         resource.RLIMIT_NOFILE: MAX_OPEN_FILES,
         resource.RLIMIT_CORE: 0,
@@ -53,6 +42,14 @@ def _limit_resources(memory_bytes: int, seconds: float) -> None:
         _, hard = resource.getrlimit(kind)
         if hard == resource.RLIM_INFINITY or allowed < hard:
             resource.setrlimit(kind, (allowed, allowed))
+    if job["task"] == "export":
+        _export(job["arguments"])
+    else:
+        # A script from the model's folder; its arguments are the folders of downloads and of
+        # results.
+        sys.argv = [job["script"], job["downloads"], job["results"]]
+        runpy.run_path(job["script"], run_name="__main__")
+    return 0
 
 
 def _export(requested: dict[str, list[str]]) -> None:

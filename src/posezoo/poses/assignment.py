@@ -188,11 +188,9 @@ class _Matching:
                 break
             seen[end] = reached
             start = self._owners[end]
-        self._raise_prices(first, seen, reached)
-        return end, came_from
-
-    def _raise_prices(self, first: int, seen: dict[int, float], reached: float) -> None:
         self._start_prices[first] += reached
-        for end, distance in seen.items():
-            self._start_prices[self._owners[end]] += reached - distance
-            self._end_prices[end] = self._end_prices.get(end, 0.0) - reached + distance
+        for seen_end, distance in seen.items():
+            self._start_prices[self._owners[seen_end]] += reached - distance
+            price = self._end_prices.get(seen_end, 0.0)
+            self._end_prices[seen_end] = price - reached + distance
+        return end, came_from

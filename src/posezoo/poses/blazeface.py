@@ -24,9 +24,7 @@ from posezoo.poses.decoder_type import (
     DecoderOptions,
     DecoderType,
     Maps,
-    NetworkFacts,
     Share,
-    Sizes,
     declare_outputs,
     has_shape,
 )
@@ -257,23 +255,17 @@ def decode_maps(maps: Maps, size: Size, options: BlazeFaceOptions) -> Detections
     raise InferenceError(f"blazeface: {count} rows do not fit an input of {width}x{height}")
 
 
-def _decode(maps: Maps, size: Size, options: BlazeFaceOptions) -> list[Pose]:
-    return decode_maps(maps, size, options).to_poses(options.skeleton, size)
-
-
-def _find_sizes(facts: NetworkFacts, _options: BlazeFaceOptions) -> dict[str, Sizes]:
-    return {
-        "boxes": (1, facts.rows, 4 + 2 * facts.keypoints),
-        "scores": (1, facts.rows, 1),
-    }
-
-
 DECODER = DecoderType(
     networks=(declare_outputs(boxes=(1, -1, -1), scores=(1, -1, 1)),),
     options=BlazeFaceOptions,
-    decode=_decode,
+    decode=lambda maps, size, options: decode_maps(maps, size, options).to_poses(
+        options.skeleton, size
+    ),
     pipeline="posezoo.run.runtime.mediapipe_pipelines:FacePipeline",
-    sizes=_find_sizes,
+    sizes=lambda facts, _options: {
+        "boxes": (1, facts.rows, 4 + 2 * facts.keypoints),
+        "scores": (1, facts.rows, 1),
+    },
     needs="rows of a box and keypoints, and a score for each",
     rules=(
         {

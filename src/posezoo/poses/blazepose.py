@@ -186,7 +186,7 @@ def next_axis(maps: Maps, transform: ImageTransform, *, window: int = WINDOW) ->
     """(2, 2): the hip and the top of the person's region in the next frame of a video, as for
     ``body_region``; arguments as for ``decode_pose``.
     """
-    return transform.to_image(_refined_points(maps, _NEXT_REGION, transform.size, window))
+    return _refined_points(maps, _NEXT_REGION, transform, window)
 
 
 def find_new_regions(
@@ -259,9 +259,7 @@ def decode_pose(
         return None
     body = raw[:BODY]
     keypoints = np.empty((BODY, 3), np.float32)
-    keypoints[:, :2] = transform.to_image(
-        _refined_points(maps, slice(BODY), transform.size, window)
-    )
+    keypoints[:, :2] = _refined_points(maps, slice(BODY), transform, window)
     keypoints[:, 2] = sigmoid(body[:, 3])
     world = maps.get("world_landmarks")
     if world is not None:
@@ -274,11 +272,11 @@ def decode_pose(
     return convert_depths(pose, transform, size)
 
 
-def _refined_points(maps: Maps, rows: slice, size: Size, window: int) -> Floats:
-    """(K, 2): some of the landmarks, in pixels of the network's input."""
+def _refined_points(maps: Maps, rows: slice, transform: ImageTransform, window: int) -> Floats:
+    """(K, 2): some of the landmarks, in image pixels."""
     points = maps["landmarks"].reshape(-1, LANDMARK_NUMBERS)[rows, :2]
-    heatmaps = maps["heatmaps"]
-    return refine_landmarks(points, heatmaps.reshape(heatmaps.shape[-3:])[..., rows], size, window)
+    heatmaps = maps["heatmaps"].reshape(maps["heatmaps"].shape[-3:])[..., rows]
+    return transform.to_image(refine_landmarks(points, heatmaps, transform.size, window))
 
 
 def find_distinct_poses(poses: Sequence[Pose], *, max_similarity: float) -> list[int]:
@@ -299,10 +297,6 @@ def _decode(maps: Maps, size: Size, options: BlazePoseOptions) -> list[Pose]:
     unchanged = ImageTransform(np.eye(2, 3), size)
     pose = decode_pose(maps, unchanged, size)
     return [] if pose is None else [pose]
-
-
-def _decode_faces(maps: Maps, size: Size, options: BlazePoseOptions) -> list[Pose]:
-    return decode_faces(maps["boxes"], maps["scores"], options).to_poses(None, size)
 
 
 #: Without this output, the landmark network takes less time.
@@ -347,7 +341,9 @@ DECODER = DecoderType(
     graph=DecoderGraph(
         "posezoo.export.decoded.blazepose_graph:build",
         "min_presence",
-        decode_first=_decode_faces,
+        decode_first=lambda maps, size, options: decode_faces(
+            maps["boxes"], maps["scores"], options
+        ).to_poses(None, size),
     ),
     architectures=("blazepose",),
     approach="top-down",

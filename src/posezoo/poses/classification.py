@@ -17,7 +17,7 @@ from posezoo.poses.decoder_type import (
     OutputRule,
     declare_outputs,
 )
-from posezoo.poses.keypoints import Pose, sort_descending
+from posezoo.poses.keypoints import NO_KEYPOINTS, Pose, sort_descending
 from posezoo.poses.letterbox import Size
 
 SKELETON = "class"
@@ -54,7 +54,6 @@ def decode_classes(maps: Maps, size: Size, options: ClassificationOptions) -> li
     Raises:
         InferenceError: a score is not finite.
     """
-    no_keypoints = np.zeros((0, 3), np.float32)
     box = (0.0, 0.0, float(size[0]), float(size[1]))
     limit = options.max_classes if len(maps) == 1 else 1
     first = 0
@@ -63,7 +62,7 @@ def decode_classes(maps: Maps, size: Size, options: ClassificationOptions) -> li
         scores = _compute_shares(output) if len(output) > 1 else output
         for place in sort_descending(scores)[:limit].tolist():
             score = float(scores[place])
-            classes.append(Pose(no_keypoints, SKELETON, score, box, class_id=first + place))
+            classes.append(Pose(NO_KEYPOINTS, SKELETON, score, box, class_id=first + place))
         first += len(output)
     return classes
 

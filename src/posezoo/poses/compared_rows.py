@@ -28,8 +28,7 @@ def select_compared_rows(spec: ModelSpec, outputs: NamedArrays) -> NamedArrays:
 class _PeopleRows(ComparedRows):
     """Selects the rows that the model's decoder compares."""
 
-    def select(self, spec: ModelSpec, outputs: NamedArrays) -> NamedArrays:
-        return select_compared_rows(spec, outputs)
+    select = staticmethod(select_compared_rows)
 
 
 PEOPLE_ROWS = _PeopleRows()

@@ -18,11 +18,10 @@ from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import DecoderError, InferenceError, suggest
 from posezoo.core.plugins import LazyTable
 from posezoo.core.settings import SECOND_MODEL
-from posezoo.poses.decoder_type import DecoderType, Maps, Shape
+from posezoo.poses.decoder_type import DecoderType, Maps, OutputRule, Shape, has_shape
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import STRETCH, InputSizing, Size
 from posezoo.poses.top_down import crop_stretch
-from posezoo.poses.unread_networks import name_unread_network
 
 Option = str | int | float | bool
 
@@ -64,6 +63,40 @@ DECODERS = LazyTable(
         "classification": "posezoo.poses.classification:DECODER",
     },
 )
+
+
+#: A rule for each output, in any order.
+_NETWORKS: Mapping[str, Sequence[OutputRule]] = {
+    # Boxes, labels, scores, keypoints and their scores.
+    "Keypoint R-CNN": (
+        has_shape(-1, 4),
+        has_shape(-1),
+        has_shape(-1),
+        has_shape(-1, -1, 3),
+        has_shape(-1, -1),
+    ),
+    # The number of people, boxes, scores and joints.
+    "YOLO-NAS-pose": (
+        has_shape(-1, 1),
+        has_shape(-1, -1, 4),
+        has_shape(-1, -1),
+        has_shape(-1, -1, -1, 3),
+    ),
+    "YOLO-NAS-pose in the flat format": (has_shape(-1, -1, word="flat_predictions"),),
+    "DeepLabCut": (
+        has_shape(-1, -1, -1, -1, word="heatmap"),
+        has_shape(-1, -1, -1, -1, word="locref"),
+    ),
+}
+
+
+def name_unread_network(outputs: Mapping[str, Shape]) -> str:
+    """The network that has such outputs; empty if none is known."""
+    for network, rules in _NETWORKS.items():
+        fitting = (any(rule(*output) for output in outputs.items()) for rule in rules)
+        if len(outputs) == len(rules) and all(fitting):
+            return network
+    return ""
 
 
 def recognize_decoder(outputs: Mapping[str, Shape]) -> str:
@@ -317,7 +350,7 @@ def require_top_down(decoder: str, model: str) -> None:
     Raises:
         InferenceError: the model processes whole images.
     """
-    record = DECODERS.find(decoder) if decoder else None
+    record = DECODERS.find(decoder)
     if record and not record.takes_boxes:
         raise InferenceError(
             f"{model} processes whole images: it takes neither boxes nor a detector"

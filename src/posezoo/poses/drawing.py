@@ -167,9 +167,9 @@ def _draw_group(
     is_box = skeleton.name == BOXES
     for pose, color in zip(group, colors, strict=True):
         if options.boxes or (is_box and pose.mask is None):
-            _draw_box(canvas, pose, color if pose.track_id or skeleton.keypoints else _BOX)
-    for place, pose in enumerate(group):
-        if options.labels:
+            _draw_box(canvas, pose, color)
+    if options.labels:
+        for place, pose in enumerate(group):
             _draw_words(canvas, pose, min_score, line=0 if is_box else place)
 
 
@@ -284,7 +284,10 @@ def _draw_people(
     for person, color in enumerate(colors):
         own = parts.colors
         if options.color == "person":
-            own = np.where(parts.is_finger[:, None], own, _shades(color)[parts.sides])
+            # Of the middle, of the left and of the right side.
+            middle = np.array(color, np.float32)
+            shades = np.stack([middle, (middle + 255) / 2, 0.75 * middle])
+            own = np.where(parts.is_finger[:, None], own, shades[parts.sides])
         # A faint line is mixed with the color behind its ends: that is faster than with each pixel.
         behind = (
             canvas[rows[:, person], columns[:, person]].reshape(len(own), -1)[:, :3].astype(float)
@@ -357,6 +360,8 @@ def _draw_box(canvas: Image, pose: Pose, color: Color) -> None:
     corners = np.reshape(pose.box, (2, 2)).clip(0, image_size(canvas))
     first, last = _sixteenths(corners).tolist()
     edge = max(1, width // 3)
+    if not (pose.track_id or pose.layout.keypoints):
+        color = _BOX  # of an object
     for paint, thickness in ((_OUTLINE, width + 2 * edge), (color, width)):
         cv2.rectangle(
             canvas, first, last, paint, thickness=thickness, lineType=cv2.LINE_AA, shift=_SHIFT
@@ -393,12 +398,6 @@ def _person_color(number: int) -> Color:
     rgb = colorsys.hsv_to_rgb(number * 0.618 % 1, 0.75, 1)
     red, green, blue = (round(255 * part) for part in rgb)
     return blue, green, red
-
-
-def _shades(color: Color) -> Floats:
-    """(3, 3) a person's color in the middle, on the left and on the right side."""
-    middle = np.array(color, np.float32)
-    return np.stack([middle, (middle + 255) / 2, 0.75 * middle])
 
 
 def _line_width(canvas: Image, pose: Pose) -> int:

@@ -175,7 +175,7 @@ class _PersonAssembly:
                 for peak in peaks[other]:
                     group_of[peak] = one
 
-    def join_conflicting(self, open_pairs: Array, *, single_pass: bool = False) -> None:
+    def join_conflicting(self, open_pairs: Array, *, single_pass: bool) -> None:
         """Resolve the limbs of people with known height first; each joined limb passes the height
         on.
         """

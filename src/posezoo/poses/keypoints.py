@@ -30,6 +30,8 @@ HALF_PIXEL = 0.5
 #: The default threshold: keypoints with this score or more count.
 MIN_SCORE = 0.5
 
+#: Of a pose that is a box, a mask or a class.
+NO_KEYPOINTS = np.zeros((0, 3), np.float32)
 # A pose with fewer visible keypoints shows no more than a limb. In 17 photos, none of the four such
 # poses of movenet-thunder is of an annotated person (OKS above 0.5).
 _FEWEST = 3
@@ -481,9 +483,10 @@ def read_people(
     rows = np.flatnonzero((values.reshape(len(values), -1) != 0).any(axis=1))
     if values.ndim == 3:
         return create_poses(values[rows], scores[rows], skeleton, size)
-    empty = np.zeros((0, 3), np.float32)
     name = skeleton.name
-    return [Pose(empty, name, float(scores[row]), tuple(values[row].tolist())) for row in rows]
+    return [
+        Pose(NO_KEYPOINTS, name, float(scores[row]), tuple(values[row].tolist())) for row in rows
+    ]
 
 
 def pose_similarity(one: Pose, other: Pose, area: float | None = None) -> float:

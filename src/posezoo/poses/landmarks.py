@@ -113,14 +113,6 @@ def square_around(box: Box) -> Box:
     return turned_square((box.x0, box.y0, box.x1, box.y1), 0, shift=0, scale=_BOX_SCALE)
 
 
-def _find_square(region: Region, box: Array, keypoints: Array) -> Box:
-    """The square for a detection: a box (4,) and keypoints (K, 2), in image pixels."""
-    if len(keypoints) != region.points:
-        return square_around(Box(*box.tolist()))
-    angle = find_turn(keypoints[region.start], keypoints[region.end], region.direction)
-    return turned_square(box.tolist(), angle, region.shift, region.scale)
-
-
 def find_new_squares(followed: Sequence[Box], detected: Sequence[Box]) -> list[Box]:
     """The detected squares that do not show a hand or face that is already followed."""
     return find_new(followed, detected, _bounds)
@@ -149,6 +141,8 @@ class LandmarkOptions(TopDownOptions):
 
     #: Whether the landmarks in the first square are used only to compute a better square.
     refines_squares: ClassVar[bool] = False
+    #: How a square follows from a detection: that of a face and its eyes.
+    region: ClassVar[Region] = _FACE_REGION
 
     skeleton: Skeleton | None = None
 
@@ -159,7 +153,11 @@ class LandmarkOptions(TopDownOptions):
 
     def find_squares(self, box: Array, keypoints: Array) -> list[Box]:
         """The squares for a detection: a box (4,) and keypoints (K, 2), in image pixels."""
-        raise NotImplementedError
+        region = self.region
+        if len(keypoints) != region.points:
+            return [square_around(Box(*box.tolist()))]
+        angle = find_turn(keypoints[region.start], keypoints[region.end], region.direction)
+        return [turned_square(box.tolist(), angle, region.shift, region.scale)]
 
     def follow(self, points: Array, square: Box) -> Box:
         """The square in the next frame of a video, from keypoints (K, 2) and their square."""
@@ -174,11 +172,9 @@ class HandOptions(LandmarkOptions):
         min_presence: hands with a lower presence are left out, 0..1.
     """
 
-    min_presence: Share = 0.5
+    region: ClassVar[Region] = _PALM_REGION
 
-    def find_squares(self, box: Array, keypoints: Array) -> list[Box]:
-        """The square from a palm."""
-        return [_find_square(_PALM_REGION, box, keypoints)]
+    min_presence: Share = 0.5
 
     def follow(self, points: Array, square: Box) -> Box:  # noqa: ARG002
         """The square around the palm, rotated as the hand is."""
@@ -204,10 +200,6 @@ class FaceOptions(LandmarkOptions):
     """
 
     min_presence: Share = 0.5
-
-    def find_squares(self, box: Array, keypoints: Array) -> list[Box]:
-        """The square from a face and its eyes."""
-        return [_find_square(_FACE_REGION, box, keypoints)]
 
     def follow(self, points: Array, square: Box) -> Box:  # noqa: ARG002
         """The square around all landmarks, rotated so that the eyes are level."""
@@ -298,19 +290,6 @@ def _face_parts() -> dict[str, list[int]]:
     return parts
 
 
-def _refine_face(mesh: Floats, maps: Maps) -> Floats:
-    """The mesh with refined lips and eyes, then the irises, which are as deep as the eyes."""
-    refined = mesh.copy()
-    for name, indices in _face_parts().items():
-        refined[indices, :2] = maps[name].reshape(-1, 2)
-    irises = []
-    for side in ("left", "right"):
-        edge = _face_parts()[f"{side}_eye"][:_EYE_EDGE]
-        depth = np.full((_IRIS, 1), refined[edge, 2].mean(), np.float32)
-        irises.append(np.hstack([maps[f"{side}_iris"].reshape(-1, 2), depth]))
-    return np.concatenate([refined, *irises])
-
-
 def _decode_face(maps: Maps, size: Size, options: FaceOptions) -> list[Pose]:
     """The face that the network sees, or none.
 
@@ -322,7 +301,16 @@ def _decode_face(maps: Maps, size: Size, options: FaceOptions) -> list[Pose]:
     """
     landmarks = maps["landmarks"].reshape(-1, 3)
     if "lips" in maps:
-        landmarks = _refine_face(landmarks, maps)
+        # The mesh with refined lips and eyes, then the irises, which are as deep as the eyes.
+        refined = landmarks.copy()
+        for name, indices in _face_parts().items():
+            refined[indices, :2] = maps[name].reshape(-1, 2)
+        irises = []
+        for side in ("left", "right"):
+            edge = _face_parts()[f"{side}_eye"][:_EYE_EDGE]
+            depth = np.full((_IRIS, 1), refined[edge, 2].mean(), np.float32)
+            irises.append(np.hstack([maps[f"{side}_iris"].reshape(-1, 2), depth]))
+        landmarks = np.concatenate([refined, *irises])
     presence = float(sigmoid(maps["presence"]).item())
     is_face = presence >= options.min_presence
     return _create_poses(landmarks, presence, size, options) if is_face else []

@@ -138,7 +138,7 @@ class ImageTransform:
         width, height = self.size
         corners = np.array([[0, height], [0, 0], [width, 0], [width, height]], np.float32)
         to_input = cv2.getPerspectiveTransform(self.to_image(corners), corners)
-        warp = _choose_warp(_warp_perspective_by_opencv, _warp_perspective_as_opencv_4, 3)
+        warp = _choose_warp(cv2.warpPerspective, _warp_perspective_as_opencv_4, 3)
         return warp(image, to_input, self.size, borderMode=border)
 
     def sample_back(self, values: Floats, size: Size) -> Floats:
@@ -174,11 +174,6 @@ def _warp_by_opencv(image: Image, inverse: Doubles, size: Size, **border: Any) -
     cv2 = import_cv2()
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     warped: Image = cv2.warpAffine(image, inverse, size, flags=flags, **border)
-    return warped
-
-
-def _warp_perspective_by_opencv(image: Image, matrix: Doubles, size: Size, **border: Any) -> Image:
-    warped: Image = import_cv2().warpPerspective(image, matrix, size, **border)
     return warped
 
 
@@ -323,12 +318,6 @@ def stretch_transform(image: Size, size: Size) -> ImageTransform:
     return ImageTransform(np.array([[size[0] / image[0], 0, 0], [0, size[1] / image[1], 0]]), size)
 
 
-def crop_transform(image: Size, size: Size) -> ImageTransform:
-    """The largest part in the middle of an image that has the aspect of an input of this size."""
-    scale = max(size[0] / image[0], size[1] / image[1])
-    return _center(image, size, (scale, scale))
-
-
 def center_transform(image: Size, size: Size, share: float) -> ImageTransform:
     """The square in the middle of an image, whose side is this share of the image's shorter side,
     stretched to an input of this size.
@@ -359,7 +348,9 @@ def fit_transform(image: Size, size: Size, sizing: InputSizing) -> ImageTransfor
     if sizing.fit == STRETCH:
         return stretch_transform(image, size)
     if sizing.fit == CROP:
-        return crop_transform(image, size)
+        # The largest part in the middle of the image that has the aspect of the input.
+        scale = max(size[0] / image[0], size[1] / image[1])
+        return _center(image, size, (scale, scale))
     return _place_in_letterbox(image, size, sizing)[0]
 
 
@@ -424,19 +415,20 @@ def _shrink(part: Image, scales: tuple[float, float]) -> Image:
     while min(scales) <= 0.125:
         across, down = (2 if scale <= 0.125 else 1 for scale in scales)
         # The average of 2 x 2 pixels.
-        part = cv2.resize(part, _divide(part, across, down), interpolation=cv2.INTER_LINEAR)
+        part = _reduce(part, across, down, cv2.INTER_LINEAR)
         scales = across * scales[0], down * scales[1]
     across, down = (max(1, int(1 / (KEPT_RESOLUTION * scale))) for scale in scales)
     if across == down == 1:
         return part
-    shrunk: Image = cv2.resize(part, _divide(part, across, down), interpolation=cv2.INTER_AREA)
-    return shrunk
+    return _reduce(part, across, down, cv2.INTER_AREA)
 
 
-def _divide(part: Image, across: int, down: int) -> Size:
-    """The sides of an image, divided by these numbers."""
+def _reduce(part: Image, across: int, down: int, interpolation: int) -> Image:
+    """An image whose sides are divided by these numbers."""
     width, height = image_size(part)
-    return max(1, width // across), max(1, height // down)
+    sides = max(1, width // across), max(1, height // down)
+    reduced: Image = import_cv2().resize(part, sides, interpolation=interpolation)
+    return reduced
 
 
 def to_image_pixels(

@@ -84,11 +84,6 @@ class LiftingOptions(GroupingOptions):
         check_option(self, "above 0", lambda value: 0 < value < 1e6, "person_height_cm")
 
 
-def decode_lifting(maps: Maps, size: Size, options: LiftingOptions) -> list[Pose]:
-    """As ``lift_poses``, for an image that is the network's input itself."""
-    return lift_poses(maps, ImageTransform(np.eye(2, 3), size), size, options)
-
-
 def lift_poses(
     maps: Maps, transform: ImageTransform, image: Size, options: LiftingOptions
 ) -> list[Pose]:
@@ -211,7 +206,10 @@ DECODER = BottomUpDecoder(
         ),
     ),
     options=LiftingOptions,
-    decode=decode_lifting,
+    # For an image that is the network's input itself.
+    decode=lambda maps, size, options: lift_poses(
+        maps, ImageTransform(np.eye(2, 3), size), size, options
+    ),
     pipeline="posezoo.run.runtime.bottom_up_pipeline:LiftingPipeline",
     sizes=lambda facts, _options: {
         "coordinates": facts.maps(3 * facts.keypoints),

@@ -149,16 +149,8 @@ def find_weak_limb_candidates(
         pafs: (2 L, H, W) the part affinity fields.
         min_affinity: the threshold of the fields.
     """
-    _, height, width = pafs.shape
-    x, y = _inside_map(points, height, width)
     which, one, other = (np.array(values, np.int32) for values in (limbs, starts, ends))
-    dx = x[other] - x[one]
-    dy = y[other] - y[one]
-    channels = (table.channels[which] * (height * width)).astype(np.int32)
-    lengths = np.sqrt(dx * dx + dy * dy)
-    pairs = _PeakPairs(
-        which, one, other, channels, x=x[one], y=y[one], dx=dx, dy=dy, lengths=lengths
-    )
+    pairs = _connect(points, which, one, other, pafs.shape, table=table)
     with np.errstate(invalid="ignore"):
         along, agreeing = pairs.sample_field(pafs, min_affinity)
         # A negated any() of the opposite comparison would accept NaN.
@@ -256,13 +248,6 @@ class _PeakPairs:
 _HALF = np.float32(0.5)
 
 
-def _inside_map(points: Floats, height: int, width: int) -> tuple[Floats, Floats]:
-    """The x and y of peaks, of which refined ones may lie outside the map, moved to its border."""
-    x = np.minimum(np.maximum(points[:, 0], 0), np.float32(width - 1))
-    y = np.minimum(np.maximum(points[:, 1], 0), np.float32(height - 1))
-    return x, y
-
-
 def _pairs(
     points: Floats,
     counts: Array,
@@ -273,8 +258,6 @@ def _pairs(
     """All pairs of peaks that these limbs may connect; ``counts`` is the number of peaks of each
     joint.
     """
-    _, height, width = shape
-    x, y = _inside_map(points, height, width)
     first = counts.cumsum() - counts
     # First one row for each start of a limb, then one pair for each end.
     joints = table.starts[limbs]
@@ -288,15 +271,33 @@ def _pairs(
     end_shifts = first[table.ends][row_limbs] - sizes.cumsum() + sizes
     ends = end_shifts.astype(np.int32).repeat(sizes)
     ends += np.arange(len(ends), dtype=np.int32)
-    start_x = x.take(row_starts).repeat(sizes)
-    start_y = y.take(row_starts).repeat(sizes)
+    starts = row_starts.astype(np.int32).repeat(sizes)
+    return _connect(points, row_limbs.repeat(sizes), starts, ends, shape, table=table)
+
+
+def _connect(
+    points: Floats,
+    limbs: Array,
+    starts: Array,
+    ends: Array,
+    shape: tuple[int, ...],
+    table: LimbTable,
+) -> _PeakPairs:
+    """The pairs of these peaks; refined ones may lie outside the map, and are moved to its
+    border.
+    """
+    _, height, width = shape
+    x = np.minimum(np.maximum(points[:, 0], 0), np.float32(width - 1))
+    y = np.minimum(np.maximum(points[:, 1], 0), np.float32(height - 1))
+    start_x = x.take(starts)
+    start_y = y.take(starts)
     dx = x.take(ends) - start_x
     dy = y.take(ends) - start_y
     return _PeakPairs(
-        limbs=row_limbs.repeat(sizes),
-        starts=row_starts.astype(np.int32).repeat(sizes),
-        ends=ends,
-        channels=(table.channels[row_limbs] * (height * width)).astype(np.int32).repeat(sizes),
+        limbs,
+        starts,
+        ends,
+        channels=(table.channels * (height * width)).astype(np.int32).take(limbs),
         x=start_x,
         y=start_y,
         dx=dx,

@@ -137,10 +137,6 @@ def decode_openpose(
     return create_poses(keypoints[order], scores[order], skeleton, size)
 
 
-def _decode(maps: Maps, size: Size, options: OpenPoseOptions) -> list[Pose]:
-    return decode_openpose(maps, size, options, options.skeleton, single_pass=options.single_pass)
-
-
 _HEATMAPS = 19
 _PAFS = 38
 _BOTH = 57
@@ -167,7 +163,9 @@ def _split_heatmaps_and_pafs(outputs: Maps) -> Maps:
 DECODER = BottomUpDecoder(
     networks=(declare_outputs(heatmaps=(1, _HEATMAPS, -1, -1), pafs=(1, _PAFS, -1, -1)),),
     options=OpenPoseOptions,
-    decode=_decode,
+    decode=lambda maps, size, options: decode_openpose(
+        maps, size, options, options.skeleton, single_pass=options.single_pass
+    ),
     sizes=lambda facts, _options: {
         "heatmaps": facts.maps(facts.keypoints + 1),  # and the background
         "pafs": facts.maps(2 * facts.limb_fields),

@@ -16,7 +16,7 @@ from posezoo.poses.decoder_type import (
     declare_outputs,
     has_shape,
 )
-from posezoo.poses.keypoints import Pose
+from posezoo.poses.keypoints import NO_KEYPOINTS, Pose
 from posezoo.poses.letterbox import Size
 from posezoo.poses.ssd_detection import SKELETON
 
@@ -51,9 +51,8 @@ def decode_mask(maps: Maps, _size: Size, options: SegmentationOptions) -> list[P
     if len(rows):
         x0, y0, x1, y1 = map(float, (columns.min(), rows.min(), columns.max(), rows.max()))
         box = (x0, y0, x1 + 1, y1 + 1)
-    no_keypoints = np.zeros((0, 3), np.float32)
     kept = mask if options.segmentation else None
-    return [Pose(no_keypoints, SKELETON, min(score, 1.0), box, mask=kept)]
+    return [Pose(NO_KEYPOINTS, SKELETON, min(score, 1.0), box, mask=kept)]
 
 
 DECODER = DecoderType(

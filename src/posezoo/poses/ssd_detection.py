@@ -22,7 +22,7 @@ from posezoo.poses.decoder_type import (
     declare_outputs,
     has_shape,
 )
-from posezoo.poses.keypoints import Pose, best_first
+from posezoo.poses.keypoints import NO_KEYPOINTS, Pose, best_first
 from posezoo.poses.letterbox import Size
 
 SKELETON = "box"
@@ -138,11 +138,10 @@ def create_box_poses(
     inside, has_size = clip_boxes(boxes, size)
     poses = []
     for row in np.flatnonzero(has_size).tolist():
-        no_keypoints = np.zeros((0, 3), np.float32)
         box = tuple(inside[row].tolist())
         score = min(float(scores[row]), 1.0)
         number = None if classes is None else int(classes[row])
-        poses.append(Pose(no_keypoints, SKELETON, score, box, class_id=number))
+        poses.append(Pose(NO_KEYPOINTS, SKELETON, score, box, class_id=number))
     return poses
 
 
@@ -241,14 +240,6 @@ def _parse_box(sides: Sequence[float]) -> Box:
     return box
 
 
-def _model_info(options: DetectionOptions) -> dict[str, str]:
-    return {
-        "model_type": "ssd",
-        "model_type_dlstreamer": "detection_output",
-        "confidence_threshold": f"{options.min_box_score:g}",
-    }
-
-
 #: What the decoders of all detectors have in common.
 BoxDecoder = partial(
     DecoderType,
@@ -268,7 +259,11 @@ DECODER = BoxDecoder(
     needs="boxes of 7 numbers",
     rules=({"detections": has_shape(-1, -1, -1, 7)},),
     graph=DecoderGraph("posezoo.export.decoded.people_graphs:build_ssd", "min_box_score"),
-    model_info=_model_info,
+    model_info=lambda options: {
+        "model_type": "ssd",
+        "model_type_dlstreamer": "detection_output",
+        "confidence_threshold": f"{options.min_box_score:g}",
+    },
     labels=("background", "person"),
     stretches=True,
 )

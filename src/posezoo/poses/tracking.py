@@ -13,14 +13,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 
-from posezoo.core.arrays import Doubles
+from posezoo.core.arrays import Bools, Doubles
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.poses.assignment import solve_assignment
 from posezoo.poses.keypoints import USUAL_SIGMA, Pose, usual_sigmas
-from posezoo.poses.smoothing import PoseFilter, smooth_poses
 
 # Poses with a lower similarity are not of the same person. The values here were chosen on synthetic
 # walks (tests/fakes/walks.py).
@@ -53,6 +53,106 @@ _NEW_VELOCITY = 1.0
 _ACCELERATION = 1.0
 _POSITION = 0.017
 _SHAPE = 0.2
+
+
+# Smoothing is the One-Euro filter (G. Casiez, N. Roussel and D. Vogel, "1 Euro Filter", CHI 2012):
+# a low-pass filter whose cutoff frequency rises with the speed, so a still person does not jitter,
+# and a moving one does not lag. As in MediaPipe, speeds are in body sizes a second: the result
+# depends neither on the frame rate nor on the person's distance.
+
+# In Hz: the cutoff of a point at rest, what it gains for each body size a second, and that of the
+# speed itself. Chosen on synthetic walks (tests/fakes/walks.py).
+_MIN_CUTOFF = 0.3
+_BETA = 25.0
+_SPEED_CUTOFF = 1.0
+
+
+@dataclass(slots=True)
+class PoseFilter:
+    """The state of the filter for one person.
+
+    Attributes:
+        time_s: of the last frame with the person.
+        points: (K + 2, 2): the smoothed keypoints and corners of the box; None before the first
+            frame.
+        speeds: (K + 2, 2), in body sizes a second.
+        is_known: (K + 2,): whether a point was found in that frame.
+    """
+
+    time_s: float = 0.0
+    points: Doubles | None = None
+    speeds: Doubles = field(default_factory=lambda: np.zeros(0))
+    is_known: Bools = field(default_factory=lambda: np.zeros(0, bool))
+
+
+def smooth_poses(filters: Sequence[PoseFilter], poses: Sequence[Pose], time_s: float) -> list[Pose]:
+    """The smoothed poses of one frame, all people at once; keypoints that are missing stay so.
+
+    Args:
+        filters: of the people, in the order of their poses; they are changed.
+        poses: of the same skeleton.
+        time_s: the time of the frame.
+    """
+    if not poses:
+        return []
+    keypoints = np.array([pose.keypoints for pose in poses])
+    corners = np.array([pose.box for pose in poses]).reshape(-1, 2, 2)
+    points = np.concatenate([keypoints[:, :, :2], corners], axis=1)
+    is_found = np.isfinite(points[:, :, 0])
+    is_found[:, :-2] &= keypoints[:, :, 2] > 0
+    for person, first in zip(filters, points, strict=True):
+        if person.points is None:
+            person.points = first
+            person.speeds = np.zeros_like(first)
+            person.is_known = np.zeros(len(first), bool)
+    smoothed = _filter(filters, points, is_found, time_s)
+    keypoints[:, :, :2] = smoothed[:, :-2]
+    boxes = smoothed[:, -2:].reshape(-1, 4).tolist()
+    people = zip(poses, keypoints, boxes, strict=True)
+    return [
+        replace(pose, keypoints=rows, box=(x0, y0, x1, y1))
+        for pose, rows, (x0, y0, x1, y1) in people
+    ]
+
+
+def _filter(
+    filters: Sequence[PoseFilter],
+    points: Doubles,
+    is_found: Bools,
+    time_s: float,
+) -> Doubles:
+    """Smooth points, (N, K + 2, 2), by the filters of N people, which are changed."""
+    before = np.array([person.points for person in filters])
+    speeds = np.array([person.speeds for person in filters])
+    is_known = np.array([person.is_known for person in filters])
+    times_s = np.array([person.time_s for person in filters])
+    spans = points[:, -1] - points[:, -2]
+    sizes = np.maximum(spans.max(axis=1), 1.0)
+    steps_s = np.maximum(time_s - times_s, 1e-3)
+    change = points - before
+    moved = change / (steps_s * sizes)[:, None, None]
+    weights = _weight(_SPEED_CUTOFF, steps_s)
+    speeds += weights[:, None, None] * (moved - speeds)
+    total_speeds = np.sqrt((speeds * speeds).sum(axis=2))
+    cutoffs = _MIN_CUTOFF + _BETA * total_speeds
+    weights = _weight(cutoffs, steps_s[:, None])
+    smoothed: Doubles = before + weights[:, :, None] * change
+    # The filter of a point that was missing starts again.
+    is_new = ~(is_found & is_known)
+    smoothed[is_new] = points[is_new]
+    speeds[is_new] = 0
+    for place, person in enumerate(filters):
+        person.time_s = time_s
+        person.points = smoothed[place]
+        person.speeds = speeds[place]
+        person.is_known = is_found[place]
+    return smoothed
+
+
+def _weight(cutoff: Any, step_s: Doubles) -> Any:
+    """The weight of a new value in a low-pass filter of this cutoff frequency, in Hz."""
+    turn = 2 * np.pi * step_s * cutoff
+    return turn / (turn + 1)
 
 
 @dataclass(slots=True)
@@ -153,7 +253,11 @@ class PoseTracker:
             time_s: the time of the frame.
         """
         expected = [track for track in self._tracks if self._is_expected(track, time_s)]
-        recent = [track for track in expected if self._is_recent(track, time_s)]
+        recent = [
+            track
+            for track in expected
+            if track.seen_s == self._time_s or time_s - track.seen_s <= _RECENT_S
+        ]
         step_s = max(time_s - self._time_s, 0.0)
         self._time_s = time_s
         for track in expected:
@@ -162,7 +266,7 @@ class PoseTracker:
         seen_ids = {track.track_id for track in tracks}
         self._tracks = [track for track in expected if track.track_id not in seen_ids] + tracks
         self._is_first = False
-        if self._smooth and poses:
+        if self._smooth:
             poses = smooth_poses([track.filter for track in tracks], poses, time_s)
         return [
             replace(pose, track_id=track.track_id)
@@ -182,12 +286,21 @@ class PoseTracker:
             _correct(list(matches.values()), seen[matched], matched_sizes, self._time_s)
         missed = [track for track in expected if track.track_id and track.seen_s < self._time_s]
         seen_twice = self._find_seen_twice(list(matches.values()), poses[0].layout)
-        self._recognize(seen_twice, missed)
+        if seen_twice and missed:
+            # People who come back get the numbers that they had before.
+            columns = _assign(self._distances(seen_twice, missed), _MAX_DISTANCE)
+            for track, column in zip(seen_twice, columns, strict=True):
+                if column is not None:
+                    track.track_id = missed[column].track_id
+                    track.filter = missed[column].filter
         for track in seen_twice:
             self._number(track)
         tracks = []
         for place, points in enumerate(seen):
-            tracks.append(matches.get(place) or self._add(points, sizes[place]))
+            track = matches.get(place) or _Track(points, sizes[place], self._time_s)
+            if self._is_first:
+                self._number(track)
+            tracks.append(track)
         return tracks
 
     def _find_seen_twice(self, tracks: list[_Track], skeleton: Skeleton) -> list[_Track]:
@@ -203,16 +316,6 @@ class PoseTracker:
         return [
             track for track, like in zip(new, similarity, strict=True) if like < _MIN_SIMILARITY
         ]
-
-    def _recognize(self, tracks: list[_Track], missed: list[_Track]) -> None:
-        """Give people who come back the numbers that they had before."""
-        if not (tracks and missed):
-            return
-        columns = _assign(self._distances(tracks, missed), _MAX_DISTANCE)
-        for track, column in zip(tracks, columns, strict=True):
-            if column is not None:
-                track.track_id = missed[column].track_id
-                track.filter = missed[column].filter
 
     def _distances(self, tracks: list[_Track], missed: list[_Track]) -> Doubles:
         """(N, M): the distance of each track from the expected path of each missed person, and of
@@ -230,20 +333,10 @@ class PoseTracker:
         distances: Doubles = ((aside / tolerated) ** 2).sum(axis=2) / 2 + growth
         return distances
 
-    def _add(self, points: Doubles, size: float) -> _Track:
-        track = _Track(points, size, self._time_s)
-        if self._is_first:
-            self._number(track)
-        return track
-
     def _number(self, track: _Track) -> None:
         if track.track_id is None:
             self._count += 1
             track.track_id = self._count
-
-    def _is_recent(self, track: _Track, time_s: float) -> bool:
-        """Whether a person was seen in the last frame, or within ``_RECENT_S``."""
-        return track.seen_s == self._time_s or time_s - track.seen_s <= _RECENT_S
 
     def _is_expected(self, track: _Track, time_s: float) -> bool:
         """Whether a person may be in this frame. One without a number must have been in the last

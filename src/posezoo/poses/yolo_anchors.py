@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from posezoo.core.arrays import Array, Floats
+from posezoo.core.arrays import Array
 from posezoo.core.errors import InferenceError
 from posezoo.core.values import frozen
 from posezoo.poses.blazeface import sigmoid
@@ -74,7 +74,11 @@ def decode_yolo_anchors(maps: Maps, size: Size, options: YoloAnchorsOptions) -> 
                 f" or more numbers do not fit {values.size} numbers of maps_{stride}"
             )
         rows = values.reshape(len(own_anchors), columns, len(cells)).transpose(0, 2, 1)
-        rows = _apply_logistic(rows) if options.has_logits else rows
+        if options.has_logits:
+            # All but the logarithms of sizes.
+            probabilities = sigmoid(rows)
+            probabilities[..., 2:4] = rows[..., 2:4]
+            rows = probabilities
         centers = (rows[..., :2] + cells) * stride
         unit = stride if is_in_cells else 1
         with np.errstate(over="ignore", invalid="ignore"):
@@ -106,13 +110,6 @@ def _read_anchors(text: str, maps: int) -> Array:
             f" {maps} maps, got {text!r}",
             hint="declare them in model.yml: the .cfg or the card of the model has them",
         ) from error
-
-
-def _apply_logistic(rows: Floats) -> Floats:
-    """Apply the logistic function to all rows but the logarithms of sizes."""
-    shares = sigmoid(rows)
-    shares[..., 2:4] = rows[..., 2:4]
-    return shares
 
 
 def _flatten(outputs: Maps) -> Maps:

@@ -283,7 +283,11 @@ class Mirror:
             if spec.license.text:
                 expected.add(self.root / LICENSES / spec.license.text)
             expected.add(spec.path.with_name("pre-convert.py"))
-        yield from self._find_others(expected)
+        # Others do not belong to the mirror.
+        needed = {above for path in expected for above in path.parents}
+        needed.add(self.root / "1" / "staging")
+        for path, state in find_untracked_below(self.root, expected, needed):
+            yield MirroredFile("", path.relative_to(self.root).as_posix(), path, state)
 
     def _check_locked(
         self, lock: LockFile, specs: Mapping[str, ModelSpec], names: Collection[str]
@@ -319,13 +323,6 @@ class Mirror:
             if path.exists():
                 state = file_state(path, file.size, file.checksum)
                 yield MirroredFile(owner, file.name, path, state)
-
-    def _find_others(self, expected: set[Path]) -> Iterator[MirroredFile]:
-        """The files that do not belong to the mirror."""
-        needed = {above for path in expected for above in path.parents}
-        needed.add(self.root / "1" / "staging")
-        for path, state in find_untracked_below(self.root, expected, needed):
-            yield MirroredFile("", path.relative_to(self.root).as_posix(), path, state)
 
     def _store_file(self, file: SourceFile, context: DownloadContext) -> Path:
         """Add a file; a file without a checksum is moved to its path after its digest is known."""

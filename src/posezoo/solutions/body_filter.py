@@ -1,6 +1,6 @@
 """Filters over the frames of a video, as in MediaPipe's ``landmarks_smoothing_calculator.cc``.
 
-Each coordinate has its own speed, unlike in ``poses.smoothing``, where a point has one.
+Each coordinate has its own speed, unlike in ``poses.tracking``, where a point has one.
 """
 
 from __future__ import annotations

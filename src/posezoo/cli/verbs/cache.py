@@ -86,7 +86,9 @@ def run(args: _CacheArgs) -> int:
     from posezoo.core.lockfile import LockFile
     from posezoo.core.pipeline.zoo_context import registry_from_settings
 
-    _refuse_invalid_flags(args)
+    has_age = args.older_than is not None
+    if args.what != "prune" and any((args.damaged, args.everything, args.dry_run, has_age)):
+        args.parser.error("--damaged, --older_than, --everything and --dry_run are only for prune")
     settings = flags.settings_from_args(args)
     root = settings.cache_dir
     selection = registry_from_settings(settings).select(None)
@@ -126,12 +128,6 @@ def _select(args: _CacheArgs, entries: Sequence[CacheEntry]) -> tuple[Sequence[C
         action = "would be removed" if args.dry_run else "were removed"
         return unused, f"{len(unused)} of {len(entries)} files {action}"
     return entries, f"{len(entries)} files"
-
-
-def _refuse_invalid_flags(args: _CacheArgs) -> None:
-    is_for_prune = args.damaged or args.everything or args.dry_run or args.older_than is not None
-    if args.what != "prune" and is_for_prune:
-        args.parser.error("--damaged, --older_than, --everything and --dry_run are only for prune")
 
 
 def _is_unused(entry: CacheEntry, args: _CacheArgs) -> bool:

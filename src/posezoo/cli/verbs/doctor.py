@@ -15,7 +15,7 @@ from posezoo.cli.report import print_lines, print_text
 from posezoo.core.errors import redact_secrets
 
 if TYPE_CHECKING:
-    from posezoo.cli.diagnosis import Diagnosis, NpmRegistry
+    from posezoo.cli.diagnosis import Diagnosis
 
 EXAMPLES = """
 posezoo doctor
@@ -60,16 +60,15 @@ def _text_lines(diagnosis: Diagnosis) -> Iterator[str]:
         yield f"  {redact_secrets(index)}"
     yield ""
     yield "npm registries"
-    yield from map(_npm_line, diagnosis.npm_registries)
+    for registry in diagnosis.npm_registries:
+        scope = registry.scope or "all packages"
+        login = ", with a login" if registry.has_login else ""
+        yield f"  {scope:20} {registry.url or 'none':50} {registry.origin}{login}"
     yield ""
     yield "devices"
     for name, hardware in diagnosis.devices.items():
         yield f"  {name:8} {hardware}"
     yield ""
-    yield from _conclusion_lines(diagnosis)
-
-
-def _conclusion_lines(diagnosis: Diagnosis) -> Iterator[str]:
     for missing in diagnosis.not_installed:
         yield missing.message
         yield f"    to add it: {missing.mend}"
@@ -78,12 +77,6 @@ def _conclusion_lines(diagnosis: Diagnosis) -> Iterator[str]:
         yield f"    fix: {problem.mend}"
     if not diagnosis.problems:
         yield "no problems found"
-
-
-def _npm_line(registry: NpmRegistry) -> str:
-    scope = registry.scope or "all packages"
-    login = ", with a login" if registry.has_login else ""
-    return f"  {scope:20} {registry.url or 'none':50} {registry.origin}{login}"
 
 
 def _value_text(value: object) -> str:

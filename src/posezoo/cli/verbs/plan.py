@@ -31,12 +31,11 @@ Nothing is written, and no request is sent. With ``--format json``, the output i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.json_projection import Json, project, to_json
-from posezoo.cli.labels import format_count
+from posezoo.cli.labels import format_count, join
 from posezoo.cli.report import print_result
 from posezoo.core.declarations import supported_mo_args
 from posezoo.core.declarations.model import Input, ModelSpec
@@ -85,19 +84,16 @@ def run(args: flags.ConversionArgs) -> int:
         return model_jobs.Answer(facts=_facts(plan))
 
     report = model_jobs.run_selected(args, context, work, takes_checkpoints=True)
-    print_result(args.format, report.to_json(), *lines, _totals(plans))
-    return report.exit_code
-
-
-def _totals(plans: Sequence[Plan]) -> str:
     routes = Counter(plan.resolved.route.value for plan in plans)
     counts = ", ".join(f"{count} {route}" for route, count in routes.most_common())
     models = format_count(len(plans), "model")
     if counts:
         models += f" ({counts})"
-    missing = sum(len(plan.missing_files) for plan in plans)
+    missing = format_count(sum(len(plan.missing_files) for plan in plans), "file")
     size = sum(plan.download_size for plan in plans)
-    return f"{models}: {format_count(missing, 'file')} to download, {size:,} bytes"
+    lines.append(f"{models}: {missing} to download, {size:,} bytes")
+    print_result(args.format, report.to_json(), *lines)
+    return report.exit_code
 
 
 def _facts(plan: Plan) -> Json:
@@ -167,7 +163,7 @@ def _in_words(port: Input) -> str:
     if port.to_layout:
         steps.append(f"from {port.to_layout}")
     shape = f"[{','.join(map(str, port.shape))}]" if port.shape else ""
-    facts = " ".join(filter(None, (port.name or "of the network", shape, port.layout)))
+    facts = join(port.name or "of the network", shape, port.layout, separator=" ")
     return f"{facts}: {', '.join(steps)}" if steps else facts
 
 

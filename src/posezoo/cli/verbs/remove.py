@@ -93,6 +93,7 @@ def _select(names: Sequence[str], context: Context, console: Console) -> Selecti
 def _print_plan(
     args: _RemoveArgs, plan: RemovalPlan, cached: Sequence[CacheEntry], cache_dir: Path
 ) -> None:
+    size_bytes = sum(entry.size for entry in cached)
     answer = {
         "removed": plan.removed,
         "kept": [project(artifact, "path state") for artifact in plan.kept],
@@ -100,14 +101,19 @@ def _print_plan(
         "cache": {
             "dir": cache_dir,
             "files": [entry.path for entry in cached],
-            "bytes": sum(entry.size for entry in cached),
+            "bytes": size_bytes,
         },
     }
     lines = [f"{path}" for path in plan.removed]
     lines += [f"kept: {artifact.path} ({_REASONS[artifact.state]})" for artifact in plan.kept]
     action = "would be removed" if args.dry_run else "were removed"
     lines.append(f"{_count(plan)} {action}")
-    lines += _describe_cached(cached)
+    if cached:
+        size = format_megabytes(size_bytes)
+        count = format_count(len(cached), "file")
+        lines.append(
+            f"the cache keeps {count} of these models, {size}: posezoo cache list shows all"
+        )
     print_result(args.format, answer, *lines)
 
 
@@ -145,11 +151,3 @@ def _list_cached(selection: Selection, cache_dir: Path, lock: LockFile) -> Seque
         for entry in entries
         if not models.isdisjoint(name.partition(":")[0] for name in entry.names)
     ]
-
-
-def _describe_cached(cached: Sequence[CacheEntry]) -> list[str]:
-    if not cached:
-        return []
-    size = format_megabytes(sum(entry.size for entry in cached))
-    count = format_count(len(cached), "file")
-    return [f"the cache keeps {count} of these models, {size}: posezoo cache list shows all"]

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from posezoo.cli import flags, parsers, run_main
 from posezoo.cli.flags import Flag
+from posezoo.cli.labels import join
 from posezoo.cli.report import print_lines
 from posezoo.cli.run_main import error_lines
 from posezoo.cli.selection import read_list_file, select_models, warn_of_deprecated_composites
@@ -275,7 +276,10 @@ def select_omz_models(
     selection = select_models(search.registry, patterns, output)
     warn_of_deprecated_composites(selection, output)
     if globs:
-        output.warn(f"{', '.join(globs)}: {search.count_by_registry()}")
+        models = search.registry.select(globs).models
+        counts = Counter(registry_name(registry_root(spec)) for spec in models)
+        by_registry = ", ".join(f"{count} from {name}" for name, count in counts.items())
+        output.warn(f"{', '.join(globs)}: {by_registry}")
     return search.settings, selection
 
 
@@ -307,7 +311,10 @@ class _ReleaseSearch:
             try:
                 patterns, others = self._look_in(name)
             except PosezooError as error:
-                self._note_failure(name, error, output)
+                reason = join(error.problem, error.hint, separator="; ")
+                self.not_searched = f"Open Model Zoo's own models were not searched: {reason}"
+                if self._globs and not self.missing:  # then no error will show that reason
+                    output.warn(f"{name} was not searched: {error.problem}")
                 break
             names = [pattern for pattern in patterns if pattern not in self._globs]
             if names and name != release:
@@ -318,13 +325,6 @@ class _ReleaseSearch:
                 also = self._registry_flags(name)
                 output.warn(f"{globs}: {name} also has {', '.join(others)}: {also}")
 
-    def _note_failure(self, name: str, error: PosezooError, output: LineBuffer) -> None:
-        """Keep the reason for a hint; if only globs are searched for, no error will show it."""
-        reason = "; ".join(filter(None, (error.problem, error.hint)))
-        self.not_searched = f"Open Model Zoo's own models were not searched: {reason}"
-        if self._globs and not self.missing:
-            output.warn(f"{name} was not searched: {error.problem}")
-
     def _registry_flags(self, *names: str) -> str:
         registries = dict.fromkeys((*self.settings.registries, *names))
         return " ".join(f"--registry {registry}" for registry in registries)
@@ -334,17 +334,11 @@ class _ReleaseSearch:
         if not self.missing:
             return
         hint = self.registry.empty_message or suggest(self.missing[0], self.names)
-        hint = "; ".join(filter(None, (hint, self.not_searched)))
+        hint = join(hint, self.not_searched, separator="; ")
         if not hint:
-            words = ("--print_all", self._registry_flags(*self._searched), "names them all")
-            hint = " ".join(filter(None, words))
+            registries = self._registry_flags(*self._searched)
+            hint = join("--print_all", registries, "names them all", separator=" ")
         raise OmzError(f'No matching models: "{self.missing[0]}"', hint=hint)
-
-    def count_by_registry(self) -> str:
-        """How many models of the globs come from which registry."""
-        models = self.registry.select(self._globs).models
-        counts = Counter(registry_name(registry_root(spec)) for spec in models)
-        return ", ".join(f"{count} from {name}" for name, count in counts.items())
 
     def _look_in(self, name: str) -> tuple[list[str], list[str]]:
         """Open a release if it has what is missing; the patterns found, and names that only match
@@ -375,9 +369,8 @@ def _with_release(settings: Settings, release: str) -> Settings:
     try:
         registry_from_settings(wider)
     except PosezooError as error:
-        error.hint = "; ".join(
-            filter(None, (error.hint, "--registry posezoo has posezoo's own models alone"))
-        )
+        alone = "--registry posezoo has posezoo's own models alone"
+        error.hint = join(error.hint, alone, separator="; ")
         raise
     return wider
 

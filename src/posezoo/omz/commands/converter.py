@@ -8,7 +8,7 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,7 +96,7 @@ def _run(args: _ConverterArgs) -> int:
         flags.require_model_optimizer(args, mark=f"{conventions.ALARM} Warning:")
     from posezoo.cli.conversion_task import ConversionTask
     from posezoo.cli.for_each import Executor, for_each
-    from posezoo.cli.memory_need import memory_need
+    from posezoo.cli.model_jobs import memory_need
     from posezoo.core.pipeline.zoo_context import open_context
 
     download_dir = args.download_dir or Path.cwd()
@@ -126,8 +126,9 @@ def _run(args: _ConverterArgs) -> int:
         progress_format=args.progress_format,
         is_buffered=jobs > 1,
     )
-    reasons = dict(zip(conventions.names_of_unreadable(selection), selection.problems, strict=True))
-    failed: dict[str, PosezooError] = {**reasons}
+    failed: dict[str, PosezooError] = dict(
+        zip(conventions.names_of_unreadable(selection), selection.problems, strict=True)
+    )
     executor = Executor(jobs, in_processes=jobs > 1)
     for outcome in for_each(selection.models, task, executor=executor, memory=memory_need):
         paper, error = outcome.result or (LineBuffer(), outcome.error)
@@ -139,9 +140,7 @@ def _run(args: _ConverterArgs) -> int:
     if not args.dry_run and not args.no_card:
         lines = TextReporter(LineBuffer(), context.layout.output_dir)
         conversion.write_composite_sidecars(selection.composites, failed, lines)
-    return _print_summary(
-        failed, [spec.full_name for spec in selection.models], args.progress_format
-    )
+    return _print_summary(failed, selection, args.progress_format)
 
 
 def _with_checkpoint(args: _ConverterArgs, selection: Selection) -> Selection:
@@ -188,8 +187,9 @@ def _flag_of(text: str) -> str:
     return {"-s": "--scale", "-m": "--input_model"}.get(flag, flag)
 
 
-def _print_summary(failed: Mapping[str, PosezooError], names: Sequence[str], style: str) -> int:
+def _print_summary(failed: Mapping[str, PosezooError], selection: Selection, style: str) -> int:
     """Print the models that failed, and, for several models, the reasons; return the exit code."""
+    names = [spec.full_name for spec in selection.models]
     if style == "json":
         facts = [
             {"name": name, **project(each, "reason=problem hint")} for name, each in failed.items()

@@ -75,7 +75,21 @@ class TextReporter:
         self._downloads[event.model_file] = (output, Progress(event.size))
 
     def _move_file(self, event: events.FileDownloadProgress) -> None:
-        _write_progress(*self._downloads[event.model_file], event.size)
+        """Write how much is received: on a terminal as one changing line, in a log for
+        each tenth.
+        """
+        output, progress = self._downloads[event.model_file]
+        another_tenth = progress.update(event.size)
+        terminal = sys.stdout.isatty()
+        if not terminal and not another_tenth:
+            return
+        percent = 100 * event.size // progress.total if progress.total else None
+        seconds = progress.seconds
+        kilobytes = event.size / 1024
+        speed = f"{kilobytes / seconds:.0f}" if seconds else "?"
+        share = "?" if percent is None else percent
+        line = f"... {share}%, {int(kilobytes)} KB, {speed} KB/s, {seconds:.0f} seconds passed"
+        output.write_out(line, end="\r" if terminal and (percent or 0) < 100 else "\n")
 
     def _finish_file(self, event: events.FileDownloadFinished) -> None:
         output, _ = self._downloads.pop(event.model_file)
@@ -103,24 +117,6 @@ _REACTIONS: dict[type[events.Event], Callable[[TextReporter, Any], None]] = {
     events.FileDownloadFinished: TextReporter._finish_file,
     events.CalibrationProgress: TextReporter._count,
 }
-
-
-def _write_progress(output: LineBuffer, progress: Progress, size: int) -> None:
-    """Write how much of a file is received: on a terminal as one changing line, in a log for each
-    tenth.
-
-    Open Model Zoo wrote 2300 lines to a log for a file of 2.3 GB.
-    """
-    another_tenth = progress.update(size)
-    terminal = sys.stdout.isatty()
-    if not terminal and not another_tenth:
-        return
-    percent = 100 * size // progress.total if progress.total else None
-    seconds = progress.seconds
-    speed = f"{size / 1024 / seconds:.0f}" if seconds else "?"
-    share = "?" if percent is None else percent
-    line = f"... {share}%, {size // 1024} KB, {speed} KB/s, {seconds:.0f} seconds passed"
-    output.write_out(line, end="\r" if terminal and (percent or 0) < 100 else "\n")
 
 
 class JsonReporter:

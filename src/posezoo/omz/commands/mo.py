@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -229,7 +229,17 @@ def convert_model(input_model: object = None, **arguments: object) -> Model:
     with tempfile.TemporaryDirectory() as folder:
         if input_model is not None and not isinstance(input_model, (str, Path)):
             example = arguments.pop("example_input", None)
-            input_model = _save_network(input_model, example, Path(folder, "original"))
+            # Its IR, without the changes that arguments ask for.
+            openvino = import_openvino()
+            try:
+                read = openvino.convert_model(input_model, example_input=example)
+            except Exception as error:
+                raise ConversionError(
+                    f"OpenVINO cannot read this {type(input_model).__name__}: {error}",
+                    hint="give example_input, to trace a module of PyTorch; or give a file",
+                ) from error
+            input_model = Path(folder, "original", "model.xml")
+            openvino.save_model(read, input_model, compress_to_fp16=False)
             arguments |= {"framework": Framework.DLDT, "self_check": "off"}
         args = _parse_arguments(input_model, arguments)
         args.output_dir = folder
@@ -237,21 +247,6 @@ def convert_model(input_model: object = None, **arguments: object) -> Model:
         core.set_property({"ENABLE_MMAP": False})  # the files are removed
         network: Model = core.read_model(convert(args, events.ignore_event))
     return network
-
-
-def _save_network(network: object, example: object, folder: Path) -> Path:
-    """Write the IR of a network in memory, without the changes that arguments ask for."""
-    openvino = import_openvino()
-    try:
-        read = openvino.convert_model(network, example_input=example)
-    except Exception as error:
-        raise ConversionError(
-            f"OpenVINO cannot read this {type(network).__name__}: {error}",
-            hint="give example_input, to trace a module of PyTorch; or give a file",
-        ) from error
-    path = folder / "model.xml"
-    openvino.save_model(read, path, compress_to_fp16=False)
-    return path
 
 
 def _parse_arguments(input_model: object, arguments: Mapping[str, object]) -> MoArgs:
@@ -408,20 +403,13 @@ def reading_limits(args: parsers.Args, original: Path) -> ResourceLimits:
     from posezoo.core.convert.reader_process import limits_for
 
     settings = flags.settings_from_args(args)
-    return limits_for(
-        _files_beside(original), settings.conversion_timeout, settings.conversion_memory
-    )
-
-
-def _files_beside(source: Path) -> Iterator[Path]:
-    """A file outside of any registry, and those that belong to it by their names: external data of
-    ONNX, and the variables of TensorFlow.
-    """
+    # The file, and those that belong to it by their names: external data of ONNX, and variables.
+    files: list[Path] = []
     with suppress(OSError):  # the reader reports that it does not exist
-        for path in source.parent.iterdir():
-            if path.name.startswith(source.stem):
-                yield path
-        yield from (source.parent / "variables").glob("*")
+        folder = original.parent
+        files += (path for path in folder.iterdir() if path.name.startswith(original.stem))
+        files += (folder / "variables").glob("*")
+    return limits_for(files, settings.conversion_timeout, settings.conversion_memory)
 
 
 def require_other_file(args: MoArgs) -> None:

@@ -156,7 +156,15 @@ def run(args: _ShimsArgs) -> int:
     except ValueError as error:
         args.parser.error(f"argument --wheel_version: {error}")
     if is_mediapipe:
-        lines = _write_mediapipe(args.wheel or Path("wheels"), release)
+        from posezoo.omz.stand_in_wheel import pack_mediapipe, pack_posezoo
+
+        folder = args.wheel or Path("wheels")
+        lines = [
+            _write_wheel(folder, *pack_posezoo()),
+            _write_wheel(folder, *pack_mediapipe(release)),
+            *_explain_use(folder, f"mediapipe=={release}"),
+            _OPENCV,
+        ]
         if not args.quiet:
             print_lines(*lines)
         return 0
@@ -177,25 +185,19 @@ def run(args: _ShimsArgs) -> int:
     return 0
 
 
-def _refuse_older_openvino() -> None:
+def _write_wheels(folder: Path, release: str, *, force: bool) -> list[str]:
+    """Write the wheels; returns what to print."""
     from posezoo.core.ir.openvino_import import MINIMUM
     from posezoo.core.versions import package_version, parse_version
+    from posezoo.omz.stand_in_wheel import pack_posezoo, pack_stand_in
 
     installed = package_version("openvino")
-    if installed and parse_version(installed) < MINIMUM:
+    if not force and installed and parse_version(installed) < MINIMUM:
         raise PosezooError(
             f"this environment has openvino {installed}, which pip would replace to install the"
             " stand-in, with its numpy",
             hint="install the stand-in in another environment; --force writes its wheels anyway",
         )
-
-
-def _write_wheels(folder: Path, release: str, *, force: bool) -> list[str]:
-    """Write the wheels; returns what to print."""
-    from posezoo.omz.stand_in_wheel import pack_posezoo, pack_stand_in
-
-    if not force:
-        _refuse_older_openvino()
     lines = [_write_wheel(folder, *pack_posezoo())]
     registry = _registry_of(release)
     stand_in = pack_stand_in(release, COMMANDS, registry, _read_models(registry))
@@ -206,18 +208,6 @@ def _write_wheels(folder: Path, release: str, *, force: bool) -> list[str]:
     if registry == "omz":
         return lines
     return [*lines, _OLD_RELEASE.format(release=release)]
-
-
-def _write_mediapipe(folder: Path, release: str) -> list[str]:
-    """Write the wheels of the stand-in for mediapipe; returns what to print."""
-    from posezoo.omz.stand_in_wheel import pack_mediapipe, pack_posezoo
-
-    return [
-        _write_wheel(folder, *pack_posezoo()),
-        _write_wheel(folder, *pack_mediapipe(release)),
-        *_explain_use(folder, f"mediapipe=={release}"),
-        _OPENCV,
-    ]
 
 
 def _write_wheel(folder: Path, name: str, content: bytes) -> str:

@@ -35,6 +35,7 @@ from posezoo.poses.decoders import (
     DECODERS,
     MASKS,
     find_decoder,
+    name_unread_network,
     recognize_decoder,
     require_masks,
     require_named_decoder,
@@ -42,7 +43,6 @@ from posezoo.poses.decoders import (
     with_all_classes,
     with_decoder_options,
 )
-from posezoo.poses.unread_networks import name_unread_network
 from posezoo.poses.yolo_pose import CELLS, SUPPRESSED, are_predictions
 from posezoo.run.model_procs import decoded_task, find_anchors
 from posezoo.run.preparation import require_statement

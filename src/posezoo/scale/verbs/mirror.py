@@ -154,7 +154,13 @@ class _Creation:
 
             report = self._run(add, jobs=self.context.settings.jobs)
         for name in self.registries:
-            self._add_registry(name, report)
+            try:
+                paths = mirror.add_registry(name, options, self.console)
+            except DownloadError as error:
+                self.console.print_error(error)
+                report.add_failure(name, error)
+                continue
+            report.answers.append((name, Answer(files=paths)))
         if mirror.open_lock().entries:
             mirror.write_notice(self.console)
         self._warn_of_models_without_ir()
@@ -186,15 +192,6 @@ class _Creation:
             executor=Executor(jobs),
         )
 
-    def _add_registry(self, name: str, report: JobReport) -> None:
-        try:
-            paths = self.mirror.add_registry(name, self.context.download_options, self.console)
-        except DownloadError as error:
-            self.console.print_error(error)
-            report.add_failure(name, error)
-            return
-        report.answers.append((name, Answer(files=paths)))
-
 
 def _planned(files: Sequence[PlannedFile]) -> Answer:
     return Answer(plan=[model_jobs.format_planned_file(file) for file in files])
@@ -215,20 +212,15 @@ def _print_states(mirror: Mirror, files: Sequence[MirroredFile], style: str) -> 
     failed = [file for file in files if file.state != "good"]
     summary = f"{mirror.root}: all {len(files)} files are good"
     if failed:
-        repair = _describe_repair(mirror, {file.state for file in failed})
-        summary = f"{len(failed)} of {len(files)} are not good; {repair}"
+        states = {file.state for file in failed}
+        summary = f"{len(failed)} of {len(files)} are not good"
+        if states & {"changed", "missing"}:
+            summary += f"; posezoo mirror create {mirror.root} MODEL downloads them again"
+        if states - {"changed", "missing"}:  # posezoo does not remove what is not the mirror's
+            summary += "; remove extra, symlinked and special files by hand"
     lines = []
     for file in failed:
         model = f"{file.model}: " if file.model else ""
         lines.append(f"{file.state:9} {model}{file.file} ({file.path})")
     print_result(style, {"files": [asdict(file) for file in files]}, *lines, summary)
     return 1 if failed else 0
-
-
-def _describe_repair(mirror: Mirror, states: set[str]) -> str:
-    repairs = []
-    if states & {"changed", "missing"}:
-        repairs.append(f"posezoo mirror create {mirror.root} MODEL downloads them again")
-    if states - {"changed", "missing"}:  # posezoo does not remove files that are not the mirror's
-        repairs.append("remove extra, symlinked and special files by hand")
-    return "; ".join(repairs)
