@@ -1,4 +1,4 @@
-"""Formats of published models, other than ONNX and IR: one module or folder each."""
+"""Formats of published models: one module or folder each."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Formats of published models: how each is recognised, read by OpenVINO, and run for the
 self-check.
 
-Those of ONNX and of OpenVINO IR are here; features and installed packages add others. A module of
-a format is imported when one of its models is converted.
+Features and installed packages add them. A module of a format is imported when one of its models is
+converted.
 """
 
 from __future__ import annotations
@@ -145,14 +145,7 @@ def is_ir(path: Path) -> bool:
 
 
 #: The formats by framework; a feature or an installed package can add one.
-FORMATS = LazyTable(
-    "posezoo.formats",
-    ModelFormat,
-    {
-        "onnx": "posezoo.core.convert.formats.onnx:ONNX",
-        "dldt": "posezoo.core.convert.formats.openvino_ir:OPENVINO_IR",
-    },
-)
+FORMATS = LazyTable("posezoo.formats", ModelFormat, {})
 
 
 def read_array(path: Path, start: int, end: int, dtype: str, shape: Sequence[int]) -> list[Array]:
