@@ -19,7 +19,6 @@ from posezoo.core.convert.formats import (
     Tensor,
     find_same_names,
     import_runtime,
-    read_array,
     with_default_sizes,
 )
 from posezoo.core.convert.protobuf_reader import (
@@ -44,6 +43,7 @@ from posezoo.core.files.staging import temporary_dir
 from posezoo.core.ir.openvino_import import error_text
 from posezoo.core.versions import package_version
 from posezoo.core.workers.threads import library_threads
+from posezoo.formats import read_array
 from posezoo.formats.double_onnx import compute_in_double
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ converted.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -146,15 +145,6 @@ def is_ir(path: Path) -> bool:
 
 #: The formats by framework; a feature or an installed package can add one.
 FORMATS = LazyTable("posezoo.formats", ModelFormat, {})
-
-
-def read_array(path: Path, start: int, end: int, dtype: str, shape: Sequence[int]) -> list[Array]:
-    """The array that a part of a file contains; none if it does not fit its shape."""
-    import numpy as np
-
-    if end - start != math.prod(shape) * np.dtype(dtype).itemsize:
-        return []
-    return [np.fromfile(path, dtype, math.prod(shape), offset=start).reshape(shape)]
 
 
 def find_same_names(ir: Model, names: Sequence[str]) -> dict[Tensor, Partner]:
