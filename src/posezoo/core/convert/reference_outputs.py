@@ -48,6 +48,7 @@ from posezoo.core.versions import package_version
 if TYPE_CHECKING:
     from openvino import Model
 
+    from posezoo.core.convert.formats import TensorSignature
 
 #: The comparison needs f32 arithmetic, but CPUs with AMX or AVX512-BF16 run f32 networks in bf16 by
 #: default. With pinning, the threads of two networks that are checked at the same time would share
@@ -729,16 +730,7 @@ def open_openvino(
     A comparison with it checks the preprocessing and the written IR, but not how the original is
     read, except if it is an IR.
     """
-    ov = import_openvino()
-    network = cut_inputs(frontends.read_network(spec, path), spec)
-    declared = {port.name for port in spec.inputs if find_input(network, port.name)}
-    inputs = {}
-    for port in network.inputs:
-        name = next(iter(port.names & declared), port.any_name)
-        shape = sizes.get(name) or with_default_sizes(static_sizes(port.partial_shape), "")
-        inputs[name] = shape, port.element_type.to_dtype()
-    network.reshape({name: ov.PartialShape(list(shape)) for name, (shape, _) in inputs.items()})
-    network = cut_outputs(network, spec.output_names, spec.name)
+    network, inputs = read_original(spec, path, sizes)
     float_inputs = [name for name in inputs if _accept_floats(network.input(name))]
     network.validate_nodes_and_infer_types()
     compiled = openvino_core().compile_model(network, "CPU", EXACT)
@@ -785,3 +777,21 @@ def _accept_floats(port: Any) -> bool:
         return False
     port.get_node().set_element_type(f32)
     return True
+
+
+def read_original(
+    spec: ModelSpec, path: VerifiedSource, sizes: Mapping[str, Shape]
+) -> tuple[Any, dict[str, TensorSignature]]:
+    """The original as an ``openvino.Model`` of static sizes, and shape and type of its inputs by
+    name.
+    """
+    ov = import_openvino()
+    network = cut_inputs(frontends.read_network(spec, path), spec)
+    declared = {port.name for port in spec.inputs if find_input(network, port.name)}
+    inputs = {}
+    for port in network.inputs:
+        name = next(iter(port.names & declared), port.any_name)
+        shape = sizes.get(name) or with_default_sizes(static_sizes(port.partial_shape), "")
+        inputs[name] = shape, port.element_type.to_dtype()
+    network.reshape({name: ov.PartialShape(list(shape)) for name, (shape, _) in inputs.items()})
+    return cut_outputs(network, spec.output_names, spec.name), inputs
