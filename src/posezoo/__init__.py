@@ -75,6 +75,8 @@ _OWN_NAMES = {"list": "list_models"}
 features.PARTS.update(
     {
         "posezoo.formats": {
+            "onnx": "posezoo.formats.onnx:FORMAT",
+            "dldt": "posezoo.formats.openvino_ir:FORMAT",
             "tf": "posezoo.formats.tensorflow:FORMAT",
             "tflite": "posezoo.formats.tflite:FORMAT",
             "paddle": "posezoo.formats.paddle:FORMAT",

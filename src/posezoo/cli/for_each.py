@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Generic
 
 from posezoo.core.errors import PosezooError, os_reason
-from posezoo.core.events import Listener, WorkFinished, WorkStarted, ignore_event
+from posezoo.core.events import Event, Listener, WorkFinished, WorkStarted, ignore_event
 from posezoo.core.plugins import Hook
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
-from posezoo.core.workers.threads import CancelCheck, Item, Result, cancellable, map_ordered
+from posezoo.core.workers.threads import CancelCheck, Item, Result, map_ordered
 
 
 @frozen
@@ -66,7 +66,11 @@ class Executor:
             )
 
         def work(item: Item, check: CancelCheck) -> Outcome[Item, Result]:
-            return attempt(item, cancellable(listener, check))
+            def listen(event: Event) -> None:
+                check()
+                listener(event)
+
+            return attempt(item, listen)
 
         return map_ordered(work, items, self.jobs)
 

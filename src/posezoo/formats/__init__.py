@@ -1,8 +1,16 @@
-"""Formats of published models, other than ONNX and IR: one module or folder each."""
+"""Formats of published models: one module or folder each."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from posezoo.core.convert.formats import FORMATS
+
+if TYPE_CHECKING:
+    from posezoo.core.arrays import Array
 
 
 def list_endings() -> dict[str, str]:
@@ -28,3 +36,12 @@ def find_framework(file_name: str) -> str:
     endings = list_endings()
     matching = [each for each in endings if file_name.lower().endswith(each)]
     return endings[max(matching, key=len)] if matching else ""
+
+
+def read_array(path: Path, start: int, end: int, dtype: str, shape: Sequence[int]) -> list[Array]:
+    """The array that a part of a file contains; none if it does not fit its shape."""
+    import numpy as np
+
+    if end - start != math.prod(shape) * np.dtype(dtype).itemsize:
+        return []
+    return [np.fromfile(path, dtype, math.prod(shape), offset=start).reshape(shape)]

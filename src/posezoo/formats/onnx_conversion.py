@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from posezoo.core.convert import frontends, preprocess
 from posezoo.core.convert.difference import compute_difference
 from posezoo.core.convert.formats import Shape
-from posezoo.core.convert.formats.onnx import open_runtime
 from posezoo.core.convert.reference_outputs import EXACT, compute_reference
 from posezoo.core.convert.self_check import NetworkCheck
 from posezoo.core.declarations.model import Framework, ModelSpec, Precision
@@ -23,6 +22,7 @@ from posezoo.core.ir.openvino_import import openvino_core
 from posezoo.core.layout import FlatLayout
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_version
+from posezoo.formats.onnx import open_runtime
 from posezoo.formats.onnx_writer import write_onnx
 
 if TYPE_CHECKING:

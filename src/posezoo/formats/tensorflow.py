@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from posezoo.core.convert.formats import ModelFormat, OriginalConstant, read_array
+from posezoo.core.convert.formats import ModelFormat, OriginalConstant
 from posezoo.core.convert.protobuf_reader import (
     LENGTH,
     VARINT,
@@ -23,6 +23,7 @@ from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.supported_mo_args import SAVED_MODEL_FILE
 from posezoo.core.errors import ConversionError, sanitize
 from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.formats import read_array
 from posezoo.formats.darknet.darknet_format import DARKNET
 from posezoo.formats.region_configs import find_detector
 from posezoo.formats.tensorflow_js import GRAPH_MODEL, Operation, encode_node

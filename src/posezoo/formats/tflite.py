@@ -18,12 +18,12 @@ from posezoo.core.convert.formats import (
     Shape,
     Tensor,
     import_runtime,
-    read_array,
 )
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.files.staging import temporary_dir
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.versions import package_version
+from posezoo.formats import read_array
 from posezoo.formats.flatbuffers import CustomOperation, FlatBuffer
 from posezoo.formats.tensorflow import cut_at_tensors
 from posezoo.formats.tflite_rewriting import rewrite_operations, widen_weights

@@ -17,7 +17,7 @@ from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 from posezoo.core.declarations.model import Digest, SourceFile
 from posezoo.core.declarations.sources import NpmPackageSource, parse_integrity
-from posezoo.core.download.archive import MAX_BYTES, open_member
+from posezoo.core.download.archive import MAX_BYTES
 from posezoo.core.download.candidates import (
     MIRROR_HINT,
     ByteStream,
@@ -38,7 +38,13 @@ from posezoo.core.files.foreign_json import parse_json
 from posezoo.core.http_headers import HostHeader
 from posezoo.core.values import frozen
 from posezoo.packages.npm_config import read_npm_config
-from posezoo.packages.package_parts import extract_member, needs_part, open_npm_part, package_path
+from posezoo.packages.package_parts import (
+    extract_member,
+    needs_part,
+    open_member,
+    open_npm_part,
+    package_path,
+)
 from posezoo.packages.small_answers import read_small
 
 # The largest known document of a package has about 30 MB.

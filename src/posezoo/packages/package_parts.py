@@ -19,17 +19,16 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from posezoo.core.declarations.model import SourceFile
-from posezoo.core.download.archive import open_member, translate_archive_errors
+from posezoo.core.download.archive import open_members, read_pieces, translate_archive_errors
 from posezoo.core.download.candidates import (
     ByteStream,
     Candidate,
     CandidateKind,
-    NoRangesError,
     RangeMismatchError,
     ResumeState,
 )
@@ -38,7 +37,7 @@ from posezoo.core.download.digest_store import store_candidates
 from posezoo.core.download.file_download import download_part
 from posezoo.core.download.origins import entry_path
 from posezoo.core.download.transfer import AccessPoint, can_be_in_part
-from posezoo.core.errors import ArchiveError, DigestError, DownloadError, SizeError
+from posezoo.core.errors import ArchiveError, DigestError, DownloadError, SizeError, SourceError
 from posezoo.core.files.file_lock import discard
 from posezoo.core.files.staging import create_parent
 from posezoo.core.files.verified_files import MAX_DIRECTORY, Hasher, writing
@@ -55,6 +54,10 @@ _PIECE = 1 << 16
 
 #: Opens the bytes of a package after those of the state, up to a stop.
 OpenRange = Callable[[ResumeState, int], AbstractContextManager[ByteStream]]
+
+
+class NoRangesError(SourceError):
+    """The server sends all of a file if only a part of it is requested."""
 
 
 def package_path(package: SourceFile, context: DownloadContext) -> Path:
@@ -263,3 +266,27 @@ def _inflate(path: Path, label: str, point: AccessPoint, size: int) -> Iterator[
             yield piece
     if size:
         raise ArchiveError(f"the part ends {size} bytes too early")
+
+
+@contextmanager
+def open_member(
+    archive: Path, format: str, label: str, name: str, file: SourceFile, *, hint: str = ""
+) -> Iterator[ByteStream]:
+    """Read one member of an archive, which errors call by its label, as a published file.
+
+    ``hint`` is that of the error if there is no such member.
+
+    Raises:
+        ArchiveError: the member is missing, or the archive cannot be read or is not safe; reading
+            the pieces can raise it too.
+        SizeError: the member's size is not the file's.
+    """
+    with closing(open_members(archive, format, label, only=name)) as members:
+        with translate_archive_errors(label):
+            opened = next(members, None)
+        if opened is None:
+            raise ArchiveError(f"{label} has no member {name}", hint=hint)
+        _, size, stream = opened
+        if file.size not in (None, size):
+            raise SizeError(f"{name} has {size} bytes, {file.size} are declared")
+        yield ByteStream(read_pieces(label, stream))

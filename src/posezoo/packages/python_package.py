@@ -17,7 +17,6 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from posezoo.core.declarations.model import Digest, SourceFile
 from posezoo.core.declarations.sources import PythonPackageSource, Wheel, parse_file_url
-from posezoo.core.download.archive import open_member
 from posezoo.core.download.candidates import (
     MIRROR_HINT,
     ByteStream,
@@ -38,7 +37,7 @@ from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.http_headers import HostHeader
 from posezoo.core.values import frozen
 from posezoo.packages.package_indexes import IndexSettings, read_index_settings
-from posezoo.packages.package_parts import extract_member, needs_part, open_zip_part
+from posezoo.packages.package_parts import extract_member, needs_part, open_member, open_zip_part
 from posezoo.packages.small_answers import read_small
 
 # A page of links to the wheels of a package; the largest known one has about 20 MB.

@@ -14,11 +14,11 @@ from fakes.conversion import convert_model
 from fakes.graphs import FLOAT, written
 from posezoo.core.convert import frontends, preprocess
 from posezoo.core.convert.check_extent import MAX_TENSOR, ONE_IMAGE, SEEDS, choose_extent
-from posezoo.core.convert.formats import onnx as onnx_format
 from posezoo.core.convert.reference_outputs import compute_reference
 from posezoo.core.declarations.model import Input, Output, Precision
 from posezoo.core.errors import SelfCheckError
 from posezoo.core.events import SelfCheckPassed
+from posezoo.formats import onnx as onnx_format
 
 FP32, FP16 = Precision.FP32, Precision.FP16
 CHANNELS = 16

@@ -89,7 +89,12 @@ def choose_extent(network: Model, spec: ModelSpec) -> CheckExtent:
     Args:
         spec: the model, with its inputs completed from the network.
     """
-    return replace(_choose_images(network, spec), tables=_find_tables(network))
+    tables: dict[str, int] = {}
+    for port in network.inputs:
+        if port.get_element_type().is_integral() and (rows := list(_find_rows(port))):
+            # An input of integers chooses rows, from the smallest table at least.
+            tables |= dict.fromkeys(port.names, min(rows))
+    return replace(_choose_images(network, spec), tables=tables)
 
 
 def _choose_images(network: Model, spec: ModelSpec) -> CheckExtent:
@@ -109,15 +114,6 @@ def _choose_images(network: Model, spec: ModelSpec) -> CheckExtent:
         sides = dict(zip(port.layout, sizes[port.name], strict=True))
         images.append(f"{sides['H']} x {sides['W']} pixels")
     return CheckExtent(sizes=sizes, reduction=f"on images of {' and '.join(images)}")
-
-
-def _find_tables(network: Model) -> dict[str, int]:
-    """The rows of the smallest table from which an input of integers chooses, by its name."""
-    tables: dict[str, int] = {}
-    for port in network.inputs:
-        if port.get_element_type().is_integral() and (rows := list(_find_rows(port))):
-            tables |= dict.fromkeys(port.names, min(rows))
-    return tables
 
 
 def _find_rows(port: Output) -> Iterator[int]:

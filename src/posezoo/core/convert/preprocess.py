@@ -37,7 +37,6 @@ from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
 
 if TYPE_CHECKING:
     from openvino import Model, PartialShape
-    from openvino.preprocess import InputInfo
 
 #: The layouts that three channels show, by the number of dimensions and that of the channels.
 _LAYOUTS = {4: {1: "NCHW", 3: "NHWC"}, 5: {1: "NCDHW", 4: "NDHWC"}}
@@ -62,7 +61,13 @@ def apply_model_yml(network: Model, spec: ModelSpec, *, is_complete: bool = True
     spec = fill_in_inputs(spec, network)
     _check_ports("input", spec, spec.inputs, network)
     if spec.inputs and is_complete:
-        _refuse_undeclared_inputs(spec, network)
+        names = {port.name for port in spec.inputs} | UPSTREAM_STEPS.part.added_inputs(spec)
+        for port in network.inputs:
+            if not names & port.names:
+                raise ConversionError(
+                    f"{spec.full_name}: the network's input {join_names([port])} is not declared",
+                    hint="declare it among the inputs, too",
+                )
     try:
         _reshape_inputs(network, spec)
         _check_ports("output", spec, spec.outputs, network)
@@ -86,16 +91,6 @@ def apply_model_yml(network: Model, spec: ModelSpec, *, is_complete: bool = True
             hint="check the declared shape, layout, mean and scale",
         ) from error
     return network
-
-
-def _refuse_undeclared_inputs(spec: ModelSpec, network: Model) -> None:
-    names = {port.name for port in spec.inputs} | UPSTREAM_STEPS.part.added_inputs(spec)
-    for port in network.inputs:
-        if not names & port.names:
-            raise ConversionError(
-                f"{spec.full_name}: the network's input {join_names([port])} is not declared",
-                hint="declare it among the inputs, too",
-            )
 
 
 def _reshape_inputs(network: Model, spec: ModelSpec) -> None:
@@ -262,7 +257,14 @@ def _prepend_preprocessing(network: Model, spec: ModelSpec) -> Model:
     preparation = ov.preprocess.PrePostProcessor(network)
     for declared in spec.inputs:
         port = preparation.input(declared.name)
-        _declare_tensor(port, declared)
+        if declared.element_type:
+            port.tensor().set_element_type(getattr(ov.Type, declared.element_type))
+        if declared.resize:
+            port.tensor().set_spatial_dynamic_shape()
+        if declared.layout:
+            # Both layouts are set: otherwise OpenVINO guesses the channels from the shape.
+            port.tensor().set_layout(ov.Layout(declared.ir_layout))
+            port.model().set_layout(ov.Layout(declared.layout))
         steps = port.preprocess()
         own_type = network.input(declared.name).element_type
         fits_frame = declared.resize and spec.decoding
@@ -280,16 +282,3 @@ def _prepend_preprocessing(network: Model, spec: ModelSpec) -> Model:
             steps.reverse_channels()
         add_mean_and_scale(steps, declared.mean, declared.scale)
     return preparation.build()
-
-
-def _declare_tensor(port: InputInfo, declared: Input) -> None:
-    """Say which values, sizes and layout the IR takes."""
-    ov = import_openvino()
-    if declared.element_type:
-        port.tensor().set_element_type(getattr(ov.Type, declared.element_type))
-    if declared.resize:
-        port.tensor().set_spatial_dynamic_shape()
-    if declared.layout:
-        # Both layouts are set: otherwise OpenVINO guesses the channels from the shape.
-        port.tensor().set_layout(ov.Layout(declared.ir_layout))
-        port.model().set_layout(ov.Layout(declared.layout))

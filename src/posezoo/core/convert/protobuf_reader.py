@@ -121,7 +121,13 @@ def replace_fields(
     copied = 0
     for field in read_fields(buffer):
         if field.number == outer:
-            edits = list(_find_edits(buffer, field, inner, replace))
+            edits = []
+            begin = field.start
+            for part in read_fields(buffer, field):
+                if part.number == inner:
+                    new = b"".join(encode_field(inner, value) for value in replace(part))
+                    edits.append((begin, part.end, new))
+                begin = part.end
             growth = sum(len(new) - (end - start) for start, end, new in edits)
             head = encode_head(outer, field.end - field.start + growth)
             for start, end, new in [(before, field.start, head), *edits]:
@@ -130,21 +136,6 @@ def replace_fields(
                 copied = end
         before = field.end
     yield from _read_chunks(buffer, copied, len(buffer))
-
-
-def _find_edits(
-    buffer: Buffer,
-    message: ProtobufField,
-    number: int,
-    replace: Callable[[ProtobufField], Iterable[bytes]],
-) -> Iterator[tuple[int, int, bytes]]:
-    """The start and the end of what is replaced, and the new bytes, in order."""
-    before = message.start
-    for field in read_fields(buffer, message):
-        if field.number == number:
-            new = b"".join(encode_field(number, value) for value in replace(field))
-            yield before, field.end, new
-        before = field.end
 
 
 def _read_chunks(buffer: Buffer, start: int, end: int) -> Iterator[bytes]:

@@ -176,12 +176,8 @@ INPUTS = list_of(_INPUT, unique=_name_of)
 OUTPUTS = list_of(_OUTPUT, unique=_name_of)
 
 
-def _make_input(name: str, shape: tuple[int, ...] = (), layout: str = "") -> Input:
-    return Input(name, shape, layout)
-
-
 _INFO = record(
-    _make_input,
+    Input,
     required_key("name", TEXT),
     Key("shape", SHAPE),
     Key("layout", LAYOUT),

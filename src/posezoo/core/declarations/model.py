@@ -244,7 +244,9 @@ class Input:
     """An input of a model."""
 
     name: str  # empty if not declared; then inputs are in the network's own order
-    shape: tuple[int, ...]  # in the order of ``layout``; -1 for any size; empty if not declared
+    shape: tuple[
+        int, ...
+    ] = ()  # in the order of ``layout``; -1 for any size; empty if not declared
     layout: str = ""  # NCHW, NHWC, ...; empty if not declared
     #: What the network was trained on; None if unknown, as in Open Model Zoo.
     color: ColorOrder | None = None

@@ -361,10 +361,18 @@ def _add_child(parent: YamlNode, key: YamlNode | None, node: YamlNode) -> YamlNo
     if type(siblings) is list:
         siblings.append(node)
     elif type(siblings) is dict:
-        if key is None:
-            _refuse_bad_key(node, siblings)
-            return node
-        siblings[key.value] = node  # type: ignore[index]  # a key is text
+        if key is not None:
+            siblings[key.value] = node  # type: ignore[index]  # a key is text
+            return None
+        if not isinstance(node.value, str) or not node.value:
+            raise node.make_error("a key must be text")
+        node.refuse_unprintable(node.value, "a key ")
+        if len(node.value) > MAX_KEY_LENGTH:
+            raise node.make_error(f"a key is longer than {MAX_KEY_LENGTH} characters")
+        node.key = node.value if len(node.value) <= 60 else f"{node.value[:57]}..."
+        if node.value in siblings:
+            raise node.make_error(f"is given twice, first in line {siblings[node.value].line}")
+        return node
     return None
 
 
@@ -394,14 +402,3 @@ def _node(event: Any, file: str, parent: YamlNode | None, key: YamlNode | None) 
         value=value,
         is_quoted=is_quoted,
     )
-
-
-def _refuse_bad_key(key: YamlNode, siblings: dict[str, YamlNode]) -> None:
-    if not isinstance(key.value, str) or not key.value:
-        raise key.make_error("a key must be text")
-    key.refuse_unprintable(key.value, "a key ")
-    if len(key.value) > MAX_KEY_LENGTH:
-        raise key.make_error(f"a key is longer than {MAX_KEY_LENGTH} characters")
-    key.key = key.value if len(key.value) <= 60 else f"{key.value[:57]}..."
-    if key.value in siblings:
-        raise key.make_error(f"is given twice, first in line {siblings[key.value].line}")

@@ -13,17 +13,16 @@ import stat
 import tarfile
 import zipfile
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any
 
-from posezoo.core.declarations.model import Digest, SourceFile
+from posezoo.core.declarations.model import Digest
 from posezoo.core.declarations.safe_names import case_folded, explain_unsafe_file_name
-from posezoo.core.download.candidates import ByteStream
-from posezoo.core.errors import ArchiveError, PosezooError, SizeError
+from posezoo.core.errors import ArchiveError, PosezooError
 from posezoo.core.events import Listener, ignore_event
 from posezoo.core.files.staging import prepare_target, remove_stale_staging_dirs, staging_dir
 from posezoo.core.files.verified_files import (
@@ -146,7 +145,7 @@ def _unpack_aside(
         if target in seen:
             raise ArchiveError(f"{archive.name}: contains two files for {target.name}")
         with writing(target), open(folder / str(len(targets)), "xb") as written:
-            for piece in _read_pieces(archive.name, stream):
+            for piece in read_pieces(archive.name, stream):
                 size += len(piece)  # counted, because the header may be wrong
                 if size > limit:
                     raise ArchiveError(too_large)
@@ -185,7 +184,8 @@ class _MemberNames:
         return name
 
 
-def _read_pieces(archive: str, stream: IO[bytes] | _StreamSlice) -> Iterator[bytes]:
+def read_pieces(archive: str, stream: IO[bytes] | _StreamSlice) -> Iterator[bytes]:
+    """The bytes of an opened member; ArchiveError, with the archive's name, if it is damaged."""
     while True:
         with translate_archive_errors(archive):  # an error here is the archive's, not the disk's
             piece = stream.read(CHUNK)
@@ -248,30 +248,6 @@ def _open_tar_members(path: Path, format: str, label: str, only: str) -> Members
             if only in ("", member.name):
                 with content:
                     yield member.name, member.size, content
-
-
-@contextmanager
-def open_member(
-    archive: Path, format: str, label: str, name: str, file: SourceFile, *, hint: str = ""
-) -> Iterator[ByteStream]:
-    """Read one member of an archive, which errors call by its label, as a published file.
-
-    ``hint`` is that of the error if there is no such member.
-
-    Raises:
-        ArchiveError: the member is missing, or the archive cannot be read or is not safe; reading
-            the pieces can raise it too.
-        SizeError: the member's size is not the file's.
-    """
-    with closing(open_members(archive, format, label, only=name)) as members:
-        with translate_archive_errors(label):
-            opened = next(members, None)
-        if opened is None:
-            raise ArchiveError(f"{label} has no member {name}", hint=hint)
-        _, size, stream = opened
-        if file.size not in (None, size):
-            raise SizeError(f"{name} has {size} bytes, {file.size} are declared")
-        yield ByteStream(_read_pieces(label, stream))
 
 
 def _open_packed(path: Path, index: Path) -> Members:

@@ -38,10 +38,6 @@ class RangeMismatchError(SourceError):
     """
 
 
-class NoRangesError(SourceError):
-    """The server sends all of a file if only a part of it is requested."""
-
-
 class HtmlResponseError(SourceError):
     """The source sent a web page instead of the file; ``page`` is its beginning."""
 

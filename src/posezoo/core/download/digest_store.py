@@ -94,23 +94,15 @@ def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bo
     """Add a verified file to the cache; if the cache cannot be written, this context stops using
     it.
 
+    Where the file system can, the entry shares the bytes of the file until one changes. A hard link
+    would let one command damage the file, the cache and a mirror at once.
+
     The caller must have the ``cache_entry_lock``. With ``replace``, an existing entry of this name
     and size is damaged, and is replaced.
     """
     target = _find_entry(file, context)
     if target is None or path == target or (not replace and has_size(target, file.size)):
         return
-    try:
-        _copy_entry(path, target)
-    except OSError as error:
-        context.warn(f"{context.cache_dir}: the cache cannot be written: {os_reason(error)}")
-        context.cache_dir = None
-
-
-def _copy_entry(path: Path, target: Path) -> None:
-    """Copy a file; where the file system can, both share their bytes until one changes. A hard link
-    would let one command damage the file, the cache and a mirror at once.
-    """
     # A name of its own, since file systems without locks let several processes come here.
     staged = _staging_path(target, f".{os.getpid()}-{secrets.token_hex(4)}.new")
     try:
@@ -121,6 +113,9 @@ def _copy_entry(path: Path, target: Path) -> None:
                 shutil.copyfileobj(source, clone, _COPY_BYTES)
         # Without a sync: an entry that a power failure damages is found when it is read.
         replace_file(staged, target)
+    except OSError as error:
+        context.warn(f"{context.cache_dir}: the cache cannot be written: {os_reason(error)}")
+        context.cache_dir = None
     finally:
         discard(staged)  # it is still there if an error was raised
 

@@ -35,21 +35,8 @@ def compute_complexity(network: Model) -> Complexity | None:
     Operations without a rule are not counted; there is a rule for all operations of our zoo that
     compute.
     """
-    operations, constants = _split_operations(network)
-    ports = chain.from_iterable(operation.outputs() for operation in operations)
-    if any(port.get_partial_shape().is_dynamic for port in ports):
-        return None
-    flops = sum(map(_count_flops, operations))
-    weights = _count_weights(operations, constants)
-    return Complexity(flops / 1e9, weights / 1e6)
-
-
-def _split_operations(network: Model) -> tuple[list[Node], set[str]]:
-    """The operations that depend on an input, and the names of the others: weights and their
-    unpacking.
-    """
     operations: list[Node] = []
-    constants: set[str] = set()
+    constants: set[str] = set()  # the names of weights, and of what unpacks them
     for operation in network.get_ordered_ops():
         kind = operation.get_type_name()
         sources = [source.get_node().get_friendly_name() for source in operation.input_values()]
@@ -57,7 +44,12 @@ def _split_operations(network: Model) -> tuple[list[Node], set[str]]:
             constants.add(operation.get_friendly_name())
         elif kind not in ("Parameter", "Result"):
             operations.append(operation)
-    return operations, constants
+    ports = chain.from_iterable(operation.outputs() for operation in operations)
+    if any(port.get_partial_shape().is_dynamic for port in ports):
+        return None
+    flops = sum(map(_count_flops, operations))
+    weights = _count_weights(operations, constants)
+    return Complexity(flops / 1e9, weights / 1e6)
 
 
 def _count_flops(operation: Node) -> float:

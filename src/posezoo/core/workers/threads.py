@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from posezoo.core.events import Event, Listener
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -58,16 +57,6 @@ def map_ordered(
             yield future.result()
     finally:
         thread_pool.shutdown()
-
-
-def cancellable(listener: Listener, check: CancelCheck) -> Listener:
-    """The same listener, with a check for cancellation before each event."""
-
-    def listen(event: Event) -> None:
-        check()
-        listener(event)
-
-    return listen
 
 
 class MemoryBudget:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from posezoo.core.convert.formats import ModelFormat, is_ir
 
-OPENVINO_IR = ModelFormat(
+FORMAT = ModelFormat(
     kind="an OpenVINO IR",
     recognises=is_ir,
     frontend="ir",

@@ -19,10 +19,8 @@ from posezoo.core.convert.formats import (
     Tensor,
     find_same_names,
     import_runtime,
-    read_array,
     with_default_sizes,
 )
-from posezoo.core.convert.formats.double_onnx import compute_in_double
 from posezoo.core.convert.protobuf_reader import (
     LENGTH,
     VARINT,
@@ -45,6 +43,8 @@ from posezoo.core.files.staging import temporary_dir
 from posezoo.core.ir.openvino_import import error_text
 from posezoo.core.versions import package_version
 from posezoo.core.workers.threads import library_threads
+from posezoo.formats import read_array
+from posezoo.formats.double_onnx import compute_in_double
 
 if TYPE_CHECKING:
     from openvino import Model
@@ -475,7 +475,7 @@ def _declare_input(
     yield encode_field(1, name.encode()) + encode_field(2, new_type)
 
 
-ONNX = ModelFormat(
+FORMAT = ModelFormat(
     "an ONNX model",
     is_onnx,
     frontend="onnx",

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from posezoo.core.convert.formats.onnx import open_runtime
+from posezoo.formats.onnx import open_runtime
 
 RNG = np.random.default_rng(0)
 # Its sum in float32 is 1e-5 off: a few large values, and many small ones.

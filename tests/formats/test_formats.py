@@ -14,11 +14,11 @@ from posezoo.cli.file_kinds import explain_model_file
 from posezoo.cli.flags import parse_framework
 from posezoo.core import features
 from posezoo.core.convert.formats import FORMATS, image_layout
-from posezoo.core.convert.formats.onnx import external_data_files, is_onnx
 from posezoo.core.convert.protobuf_reader import LENGTH, VARINT, ProtobufError, read_fields
 from posezoo.core.declarations.model import Framework, list_frameworks
 from posezoo.core.errors import ConversionError
 from posezoo.formats import find_framework
+from posezoo.formats.onnx import external_data_files, is_onnx
 from posezoo.formats.tensorflow import is_frozen_graph
 from posezoo.formats.tflite import is_tflite
 

@@ -1,13 +1,12 @@
 """Formats of published models: how each is recognised, read by OpenVINO, and run for the
 self-check.
 
-Those of ONNX and of OpenVINO IR are here; features and installed packages add others. A module of
-a format is imported when one of its models is converted.
+Features and installed packages add them. A module of a format is imported when one of its models is
+converted.
 """
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -145,23 +144,7 @@ def is_ir(path: Path) -> bool:
 
 
 #: The formats by framework; a feature or an installed package can add one.
-FORMATS = LazyTable(
-    "posezoo.formats",
-    ModelFormat,
-    {
-        "onnx": "posezoo.core.convert.formats.onnx:ONNX",
-        "dldt": "posezoo.core.convert.formats.openvino_ir:OPENVINO_IR",
-    },
-)
-
-
-def read_array(path: Path, start: int, end: int, dtype: str, shape: Sequence[int]) -> list[Array]:
-    """The array that a part of a file contains; none if it does not fit its shape."""
-    import numpy as np
-
-    if end - start != math.prod(shape) * np.dtype(dtype).itemsize:
-        return []
-    return [np.fromfile(path, dtype, math.prod(shape), offset=start).reshape(shape)]
+FORMATS = LazyTable("posezoo.formats", ModelFormat, {})
 
 
 def find_same_names(ir: Model, names: Sequence[str]) -> dict[Tensor, Partner]:
