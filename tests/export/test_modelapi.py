@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from fakes.command import succeeded
 from fakes.exports import files_below
 from fakes.loaded_irs import load_ir
 from fakes.model_api import SIMCC, SIZE, convert_simcc, simcc_network, simcc_spec
@@ -50,15 +51,16 @@ def facts_of(xml, spec):
 
 
 def run(*command, **environ):
-    ended = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**os.environ, **environ},
+    ended = succeeded(
+        subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            env={**os.environ, **environ},
+        )
     )
-    assert ended.returncode == 0, ended.stderr
     return ended.stdout
 
 

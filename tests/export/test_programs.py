@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import yaml
 
-from fakes.command import posezoo
+from fakes.command import error_of, posezoo, succeeded
 from fakes.exports import write_zoo
 from fakes.stated_inputs import ULTRALYTICS, write_whole_input
 from fakes.zoo import declared_file, model_yml, write_model
@@ -49,8 +49,7 @@ def zoo(tmp_path_factory) -> Path:
 
 
 def export(folder: Path, target: str, *models: str, **settings: str) -> None:
-    ended = posezoo("export", *models, "--to", target, folder, cwd=folder.parent, **settings)
-    assert ended.returncode == 0, ended.stderr
+    succeeded(posezoo("export", *models, "--to", target, folder, cwd=folder.parent, **settings))
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +69,9 @@ def project(zoo) -> Path:
         ["--build", folder / "build"],
     ):
         place = ["-B", folder / "build"] if command[0] == "-S" else []
-        ended = subprocess.run(
-            ["cmake", *command, *place], capture_output=True, text=True, check=False
+        succeeded(
+            subprocess.run(["cmake", *command, *place], capture_output=True, text=True, check=False)
         )
-        assert ended.returncode == 0, ended.stdout + ended.stderr
     return folder
 
 
@@ -83,8 +81,7 @@ def run(project: Path, *args: object) -> subprocess.CompletedProcess[str]:
 
 
 def people(project: Path, *args: object) -> list[dict]:
-    ended = run(project, *args)
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(run(project, *args))
     return json.loads(ended.stdout)["images"]
 
 
@@ -112,8 +109,7 @@ def require_same(
     keypoints; the number of people.
     """
     moves = []
-    ended = posezoo("run", *args, "-o", folder / "poses", cwd=folder, **settings)
-    assert ended.returncode == 0, ended.stderr
+    succeeded(posezoo("run", *args, "-o", folder / "poses", cwd=folder, **settings))
     wanted = json.loads((folder / "poses" / "poses.json").read_text())["images"]
     for image, other in zip(images, wanted, strict=True):
         assert (image["width"], image["height"]) == (other["width"], other["height"])
@@ -148,10 +144,11 @@ def test_the_sample_in_python_prints_the_same_keypoints(project, tmp_path):
     models = ("--models_dir", str(project.parent / "models"))
     export(folder, "folder", "net", *camera, *ALONE, *models)
     sample = [sys.executable, folder / "net" / "sample.py", pictures[0]]
-    ended = subprocess.run(
-        sample, capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path
+    ended = succeeded(
+        subprocess.run(
+            sample, capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path
+        )
     )
-    assert ended.returncode == 0, ended.stderr
     numbers = re.findall(r"^  \w+: x (\S+), y (\S+), score (\S+)$", ended.stdout, re.MULTILINE)
     found = np.array(numbers, float)
     ((person,),) = (
@@ -179,8 +176,7 @@ def test_an_image_of_another_size_is_one_person_as_in_posezoo_run(project, tmp_p
 def plain_ir(zoo) -> Path:
     """An IR that says nothing about crops: it gets the whole image, letterboxed."""
     camera = ("--decode", "--input_type", "u8", "--input_layout", "NHWC")
-    ended = posezoo("get", "net", *camera, "--models_dir", zoo / "models", "-o", zoo / "plain")
-    assert ended.returncode == 0, ended.stderr
+    succeeded(posezoo("get", "net", *camera, "--models_dir", zoo / "models", "-o", zoo / "plain"))
     return next((zoo / "plain").rglob("FP16/net.xml"))
 
 
@@ -233,8 +229,7 @@ def points_of(image: dict) -> list[tuple[float, float]]:
 
 def points_of_run(network: Path, picture: Path, folder: Path) -> list[tuple[float, float]]:
     """The same as ``posezoo run`` finds them."""
-    ended = posezoo("run", network, "-i", picture, "-o", folder, cwd=folder.parent)
-    assert ended.returncode == 0, ended.stderr
+    succeeded(posezoo("run", network, "-i", picture, "-o", folder, cwd=folder.parent))
     (image,) = json.loads((folder / "poses.json").read_text())["images"]
     return points_of(image)
 
@@ -279,8 +274,7 @@ def test_bad_input_is_one_clear_error(project, tmp_path):
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     plain = tmp_path / "plain"
-    ended = posezoo("get", "net", "--models_dir", project.parent / "models", "-o", plain)
-    assert ended.returncode == 0, ended.stderr
+    succeeded(posezoo("get", "net", "--models_dir", project.parent / "models", "-o", plain))
     for args, code, problem in (
         ((xml, tmp_path / "none.ppm"), 1, "none.ppm: cannot be opened"),
         ((tmp_path / "none.xml", ppm), 1, "none.xml: no such file"),
@@ -413,8 +407,7 @@ def test_the_detector_and_the_whole_photo_find_the_people_of_posezoo_run(
     args = ("movenet-thunder", *ALONE, "-i", *pictures)
     assert require_same(alone, *args, **same, **settings) == len(frames)
     (folder / "models" / "nanodet-g.xml").unlink()
-    refused = run(project, xml, frames[0])
-    assert refused.returncode == 1 and "nanodet-g.xml: no such file" in refused.stderr
+    assert "nanodet-g.xml: no such file" in error_of(run(project, xml, frames[0]))
 
 
 @pytest.mark.parametrize("target", ["cpp", "onnx"])
@@ -492,22 +485,24 @@ def export_onnx(folder: Path, *args: str, **settings: str) -> Path:
 def printed_by_python(own: Path, picture: Path) -> list[np.ndarray]:
     """x and y of the keypoints of each person, (K, 2)."""
     sample = [sys.executable, own / "sample.py", picture, picture.with_suffix(".drawn.png")]
-    ended = subprocess.run(sample, capture_output=True, text=True, timeout=120, check=False)
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(
+        subprocess.run(sample, capture_output=True, text=True, timeout=120, check=False)
+    )
     parts = ended.stdout.split("person, score ")[1:]
     return [np.array(re.findall(r": x (\S+), y (\S+), score", part), float) for part in parts]
 
 
 def printed_by_node(own: Path, picture: Path) -> list[np.ndarray]:
     """The same."""
-    ended = subprocess.run(
-        ["node", own / "sample.mjs", picture],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+    ended = succeeded(
+        subprocess.run(
+            ["node", own / "sample.mjs", picture],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
     )
-    assert ended.returncode == 0, ended.stderr
     return [
         np.array([[point["x"], point["y"]] for point in person["keypoints"]])
         for person in json.loads(ended.stdout)
@@ -525,8 +520,9 @@ def require_same_people(printed, own: Path, pictures: list[Path], *args: object,
     there are.
     """
     folder = pictures[0].parent
-    ended = posezoo("run", *args, "-i", *pictures, "-o", folder / "poses", cwd=folder, **settings)
-    assert ended.returncode == 0, ended.stderr
+    succeeded(
+        posezoo("run", *args, "-i", *pictures, "-o", folder / "poses", cwd=folder, **settings)
+    )
     wanted = json.loads((folder / "poses" / "poses.json").read_text())["images"]
     moves = []
     for picture, image in zip(pictures, wanted, strict=True):
@@ -647,8 +643,7 @@ def bodies(mirror, shared, tmp_path) -> tuple[list[Path], list[dict]]:
     """Photos, and what posezoo run finds in them with BlazePose."""
     _, pictures = photos_of(shared, tmp_path)
     args = ("blazepose-full", "-i", *pictures, "-o", tmp_path / "poses")
-    ended = posezoo("run", *args, cwd=tmp_path, POSEZOO_MIRROR=str(mirror))
-    assert ended.returncode == 0, ended.stderr
+    succeeded(posezoo("run", *args, cwd=tmp_path, POSEZOO_MIRROR=str(mirror)))
     return pictures, json.loads((tmp_path / "poses" / "poses.json").read_text())["images"]
 
 
@@ -664,8 +659,7 @@ def test_a_composite_is_one_folder_whose_sample_and_ir_find_the_same(mirror, bod
     (own,) = (path for path in (tmp_path / "out").iterdir() if path.is_dir())
     require_same_bodies([printed_by_python(own, picture) for picture in pictures], wanted)
     args = ("run", own / "blazepose-full.xml", "-i", *pictures, "-o", tmp_path / "exported")
-    ended = posezoo(*args, cwd=tmp_path)
-    assert ended.returncode == 0, ended.stderr
+    succeeded(posezoo(*args, cwd=tmp_path))
     images = json.loads((tmp_path / "exported" / "poses.json").read_text())["images"]
     found = [
         [

@@ -31,6 +31,20 @@ def posezoo(
     return _call(main, ["posezoo", *map(str, args)], cwd, environ)
 
 
+def succeeded(
+    ended: subprocess.CompletedProcess[str],
+) -> subprocess.CompletedProcess[str]:
+    """What a command answered whose exit code must be 0."""
+    assert ended.returncode == 0, ended.stderr
+    return ended
+
+
+def error_of(ended: subprocess.CompletedProcess[str], code: int = 1) -> str:
+    """What a command said on stderr that must have refused to work, with this exit code."""
+    assert ended.returncode == code, ended.stderr
+    return ended.stderr
+
+
 def omz_tool(
     name: str, *args: object, cwd: Path | None = None, **environ: str
 ) -> subprocess.CompletedProcess[str]:

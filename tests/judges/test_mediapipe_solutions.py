@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from conftest import by_digest
-from fakes.command import posezoo
+from fakes.command import posezoo, succeeded
 from judges.agreement import Agreement, pairs
 from judges.packages import mediapipe_python
 from posezoo.api import load
@@ -72,8 +72,7 @@ def judged(pictures, tmp_path_factory) -> tuple[list[dict], Path]:
 def run(model: str, pictures: list[Path], mediapipe, tmp_path: Path) -> list[list]:
     """The poses that the command writes for each picture, as JSON."""
     command = ["run", model, "--precision", "FP32", "--output", tmp_path / "out"]
-    done = posezoo(*command, "--input", *pictures, **mediapipe)
-    assert done.returncode == 0, done.stderr
+    succeeded(posezoo(*command, "--input", *pictures, **mediapipe))
     summary = json.loads((tmp_path / "out" / "poses.json").read_text())
     return [image["poses"] for image in summary["images"]]
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fakes import seeker
-from fakes.command import posezoo
+from fakes.command import posezoo, succeeded
 from fakes.waiting import HANG_S
 from judges.packages import python_of
 
@@ -76,18 +76,22 @@ def test_pose2sim_triangulates_our_keypoints_to_the_pixels_where_we_found_them(t
     clips = [tmp_path / "cam1.avi", tmp_path / "cam2.avi"]
     ir = seeker.write_ir(tmp_path / "ir")
     words = ("--detector", "none", "--format", "openpose", "-o", project / "pose")
-    ended = posezoo("run", ir, "-i", *clips, *words)
-    assert ended.returncode == 0, ended.stderr
+    succeeded(posezoo("run", ir, "-i", *clips, *words))
     (project / "calibration").mkdir()
     (project / "Config.toml").touch()
     cameras = [CAMERA.format(number=1, focal=FOCAL, middle=MIDDLE, x=0.0)]
     cameras.append(CAMERA.format(number=2, focal=FOCAL, middle=MIDDLE, x=-BASE))
     (project / "calibration" / "Calib.toml").write_text("".join(cameras), "utf-8")
 
-    read = subprocess.run(
-        [python, SCRIPT, project], cwd=tmp_path, capture_output=True, text=True, timeout=HANG_S * 10
+    succeeded(
+        subprocess.run(
+            [python, SCRIPT, project],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=HANG_S * 10,
+        )
     )
-    assert read.returncode == 0, read.stderr
 
     (trc,) = (project / "pose-3d").glob("*.trc")
     markers = read_trc(trc)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fakes.command import posezoo_process
+from fakes.command import posezoo_process, succeeded
 from fakes.waiting import HANG_S
 from judges.agreement import Agreement
 from judges.packages import mediapipe_python
@@ -29,15 +29,16 @@ LONELY = {"holistic": 1}
 
 
 def run(python: Path | str, photos: list[Path], out: Path, **environ: str) -> dict:
-    ended = subprocess.run(
-        [python, SCRIPT, *photos, out],
-        env={**os.environ, **environ},
-        capture_output=True,
-        text=True,
-        timeout=HANG_S * 60,
-        check=False,
+    succeeded(
+        subprocess.run(
+            [python, SCRIPT, *photos, out],
+            env={**os.environ, **environ},
+            capture_output=True,
+            text=True,
+            timeout=HANG_S * 60,
+            check=False,
+        )
     )
-    assert ended.returncode == 0, ended.stderr
     return json.loads(out.read_text(encoding="utf-8"))
 
 
@@ -45,8 +46,7 @@ def run(python: Path | str, photos: list[Path], out: Path, **environ: str) -> di
 def stand_in(tmp_path_factory) -> Path:
     """The stand-in as pip installs it, without posezoo itself, which is imported from the checkout."""
     folder = tmp_path_factory.mktemp("stand-in")
-    written = posezoo_process("shims", "mediapipe", "--wheel", folder / "wheels")
-    assert written.returncode == 0, written.stderr
+    succeeded(posezoo_process("shims", "mediapipe", "--wheel", folder / "wheels"))
     (wheel,) = (folder / "wheels").glob("mediapipe-*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder / "packages")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fakes.checkout import git, require_git
-from fakes.command import posezoo
+from fakes.command import error_of, posezoo, succeeded
 from fakes.omz_zoo import write_omz_zoo
 from posezoo.cli.main import main
 from posezoo.core.registry import open_registry
@@ -96,12 +96,12 @@ def test_annotations_escape_texts_that_would_end_them(zoo, capsys):
 
 def test_known_findings_are_left_out_even_if_they_moved(zoo):
     known = zoo.parent / "known.json"
-    assert run(zoo, "--write_baseline", known).returncode == 1
-    assert run(zoo, "--baseline", known).returncode == 0
+    error_of(run(zoo, "--write_baseline", known))
+    succeeded(run(zoo, "--baseline", known))
     card = zoo / "public" / "pose-a" / "README.md"
     card.write_text("<!-- one more line -->\n" + card.read_text(), "utf-8")
     moved = zoo.rename(zoo.parent / "moved")
-    assert run(moved, "--baseline", known).returncode == 0
+    succeeded(run(moved, "--baseline", known))
     plant(moved, "pose-b")
     ended = run(moved, "--baseline", known, "--format", "json")
     assert ended.returncode == 1
@@ -124,13 +124,12 @@ def test_a_baseline_is_renewed_and_another_file_in_its_place_is_kept(zoo):
     plant(zoo, "pose-b")
     known = zoo.parent / "known.json"
     run(zoo, "--write_baseline", known)
-    renewed = run(zoo, "--baseline", known, "--write_baseline", known)
-    assert renewed.returncode == 0, renewed.stderr
+    succeeded(run(zoo, "--baseline", known, "--write_baseline", known))
     card = zoo / "public" / "pose-a" / "README.md"
     before = card.read_bytes()
-    ended = run(zoo, "--baseline", card, "--write_baseline", card)
-    assert ended.returncode == 1
-    assert "is an input of this command" in ended.stderr
+    assert "is an input of this command" in error_of(
+        run(zoo, "--baseline", card, "--write_baseline", card)
+    )
     assert card.read_bytes() == before
 
 
@@ -140,10 +139,9 @@ def test_a_file_that_is_not_a_baseline_is_named(zoo):
         ("no.json", "is not a baseline"),
         ("gone.json", "cannot be read: No such file"),
     ):
-        ended = run(zoo, "--baseline", zoo.parent / file)
-        assert ended.returncode == 1
-        assert reason in ended.stderr
-        assert "--write_baseline" in ended.stderr
+        said = error_of(run(zoo, "--baseline", zoo.parent / file))
+        assert reason in said
+        assert "--write_baseline" in said
 
 
 def test_only_models_that_a_change_touches_are_checked(zoo):
@@ -201,7 +199,7 @@ def test_before_the_first_commit_all_models_are_checked(tmp_path):
     root = write_omz_zoo(tmp_path / "models")
     git(tmp_path, "init", "-q")
     git(tmp_path, "add", ".")
-    assert run(root, "--changed_since", "HEAD").returncode == 0
+    succeeded(run(root, "--changed_since", "HEAD"))
     plant(root)
     ended = run(root, "--changed_since", "HEAD")
     assert (ended.returncode, ended.stderr) == (1, "")
@@ -290,10 +288,9 @@ def test_a_deleted_model_touches_all_since_any_may_name_it(zoo):
 
 @pytest.mark.parametrize("revision", ["nowhere", "--output=x", "HEAD:models"])
 def test_an_unknown_revision_is_named(zoo, revision):
-    ended = run(zoo, f"--changed_since={revision}")
-    assert ended.returncode == 1
-    assert "--changed_since" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    said = error_of(run(zoo, f"--changed_since={revision}"))
+    assert "--changed_since" in said
+    assert "Traceback" not in said
 
 
 def test_a_missing_repository_is_named(tmp_path):
@@ -313,17 +310,14 @@ def test_a_missing_repository_is_named(tmp_path):
 
 
 def test_one_model_is_checked_alone(zoo):
-    assert run(zoo, "pose-b").returncode == 0
+    succeeded(run(zoo, "pose-b"))
     ended = run(zoo, "pose-*", "--format", "json")
     assert {finding["model"] for finding in json.loads(ended.stdout)["findings"]} == {"pose-a"}
-    unknown = run(zoo, "pose-c")
-    assert unknown.returncode == 1
-    assert "no model is called 'pose-c'" in unknown.stderr
+    assert "no model is called 'pose-c'" in error_of(run(zoo, "pose-c"))
 
 
 def test_a_rule_is_explained_and_an_unknown_one_is_guessed():
-    ended = posezoo("verify", "--explain", "color")
-    assert ended.returncode == 0
+    ended = succeeded(posezoo("verify", "--explain", "color"))
     assert ended.stdout.startswith("color (error)\n  The colour orders of the original")
     assert "Example: " in ended.stdout
     assert "did you mean accuracy?" in posezoo("verify", "--explain", "acuracy").stderr
@@ -345,25 +339,22 @@ def test_a_baseline_may_name_an_ended_rule(zoo):
     baseline = json.loads(known.read_text())
     row = {**baseline["findings"][0], "rule": "dead-link"}
     known.write_text(json.dumps({"findings": [row, *baseline["findings"]]}))
-    assert run(zoo, "--baseline", known).returncode == 0
+    succeeded(run(zoo, "--baseline", known))
 
 
 def test_a_baseline_that_cannot_be_written_is_an_error(zoo):
     (zoo.parent / "none").touch()
-    ended = run(zoo, "--write_baseline", zoo.parent / "none" / "known.json")
-    assert ended.returncode == 1
-    assert f"{zoo.parent / 'none'}: cannot be written" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    said = error_of(run(zoo, "--write_baseline", zoo.parent / "none" / "known.json"))
+    assert f"{zoo.parent / 'none'}: cannot be written" in said
+    assert "Traceback" not in said
 
 
 def test_a_folder_without_models_is_an_error(zoo, tmp_path):
     (tmp_path / "empty").mkdir()
-    ended = run(tmp_path / "empty")
-    assert ended.returncode == 1
-    assert "no model found in" in ended.stderr
-    near = run(next((zoo / "public").rglob("model.yml")).parent)
-    assert near.returncode == 1
-    assert f"did you mean {zoo / 'public'}?" in near.stderr
+    assert "no model found in" in error_of(run(tmp_path / "empty"))
+    assert f"did you mean {zoo / 'public'}?" in error_of(
+        run(next((zoo / "public").rglob("model.yml")).parent)
+    )
 
 
 def test_a_missing_folder_of_artifacts_is_named(zoo):

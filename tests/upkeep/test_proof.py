@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from fakes.coco import annotations, person, written
+from fakes.command import error_of, succeeded
 from fakes.founding import assert_ir_is_as_the_original, assert_peaks_are_the_same
 from fakes.generated_models import generate
 from fakes.own_registry import own_registry
@@ -103,8 +104,7 @@ def test_models_are_proven_from_their_publishers_and_completed(world):
     counted = read_measured(spec.path.with_name("measured.yml"))
     assert counted[0].figures == load_measurements(shipped)[0].figures
     # A stranger needs no trust any more.
-    ended = world.run("download", GLUON, "--weights_dir", world.folder / "elsewhere")
-    assert ended.returncode == 0, ended.stderr
+    succeeded(world.run("download", GLUON, "--weights_dir", world.folder / "elsewhere"))
 
 
 @pytest.mark.slow
@@ -113,19 +113,17 @@ def test_a_run_continues_where_an_earlier_one_failed_and_asks_nobody_twice(world
     (address,) = world.server.answers
     publish(world, YOLOX)
     answer = world.server.answers.pop(address)
-    ended = world.prove("--all")
-    assert ended.returncode == 1
+    error_of(world.prove("--all"))
     assert f"**{NANO}** failed: " in world.page() and f"| {YOLOX} |" in world.page()
     world.server.answers[address] = answer
     before = len(world.server.requests)
-    ended = world.prove("--all")
-    assert ended.returncode == 0, ended.stderr
+    succeeded(world.prove("--all"))
     assert {request.path for request in world.server.requests[before:]} == {address}
     assert "failed" not in world.page() and f"| {NANO} | 1 of 1 | 1 |" in world.page()
     before = len(world.server.requests)
-    assert world.prove("--all").returncode == 0
+    succeeded(world.prove("--all"))
     assert len(world.server.requests) == before
-    assert world.prove(YOLOX, "--fresh").returncode == 0
+    succeeded(world.prove(YOLOX, "--fresh"))
     assert len(world.server.requests) > before
 
 
@@ -162,38 +160,37 @@ def test_the_page_has_no_ap_of_other_annotated_images(world):
     world.server.answers = {address: world.server.answers[address]}
     path = written(world.folder, annotations(1, [person(1, 1, np.full((17, 3), 2))]))
     images = ("--annotations", path, "--images", world.folder)
-    assert world.prove(NANO, *images).returncode == 0
+    succeeded(world.prove(NANO, *images))
     report = json.loads((world.proof / f"{NANO}.json").read_text())
     (world.proof / f"{NANO}.json").write_text(json.dumps({**report, "AP": 0.5}))
-    assert world.prove(YOLOX, *images).returncode == 1
+    error_of(world.prove(YOLOX, *images))
     stated = f"| {NANO} | 1 of 1 | 1 | FP32, FP16 |  | 0.500 |"
     assert stated in world.page()
-    assert world.prove(YOLOX).returncode == 1
+    error_of(world.prove(YOLOX))
     assert stated in world.page()  # this run names no images
     written(world.folder, annotations(2, [person(1, 1, np.full((17, 3), 2))]))
-    assert world.prove(YOLOX, *images).returncode == 1
+    error_of(world.prove(YOLOX, *images))
     assert f"| {NANO} | 1 of 1 | 1 | FP32, FP16 |  |  |" in world.page()
 
 
 def test_a_dry_run_asks_nobody_and_an_installed_registry_is_refused(world, monkeypatch):
     publish(world, GLUON)
-    ended = world.prove("--all", "--dry_run")
-    assert ended.returncode == 0 and "would download" in ended.stdout
+    ended = succeeded(world.prove("--all", "--dry_run"))
+    assert "would download" in ended.stdout
     assert world.server.requests == [] and not world.proof.exists()
     from posezoo.measure import complexity_count
 
     monkeypatch.setattr(complexity_count, "_PACKAGE_FOLDER", world.folder)
-    ended = world.prove(GLUON)
-    assert ended.returncode == 1 and "part of an installed package" in ended.stderr
+    assert "part of an installed package" in error_of(world.prove(GLUON))
     assert world.server.requests == []
 
 
 def test_the_page_has_the_models_of_all_runs_and_no_report_of_another_model_yml(world):
     publish(world, YOLOX)
     publish(world, NANO)
-    assert world.prove(YOLOX).returncode == 0
+    succeeded(world.prove(YOLOX))
     assert f"| {YOLOX} |" in world.page() and NANO not in world.page()
-    assert world.prove(NANO).returncode == 0
+    succeeded(world.prove(NANO))
     assert f"| {YOLOX} |" in world.page() and f"| {NANO} |" in world.page()
 
     declared = open_registry((world.models,)).find(YOLOX).path
@@ -201,10 +198,10 @@ def test_the_page_has_the_models_of_all_runs_and_no_report_of_another_model_yml(
     (world.proof / "notes.json").write_text("{}")
     world.server.answers.clear()
     shutil.rmtree(world.folder / "out")
-    assert world.prove(YOLOX, "--cache_dir", world.folder / "empty").returncode == 1
+    error_of(world.prove(YOLOX, "--cache_dir", world.folder / "empty"))
     assert f"**{YOLOX}** failed" in world.page() and f"| {YOLOX} |" not in world.page()
     assert f"| {NANO} |" in world.page()
-    assert world.prove(NANO).returncode == 0
+    succeeded(world.prove(NANO))
     assert YOLOX not in world.page()
 
 
@@ -215,8 +212,7 @@ def test_a_model_is_proven_again_if_the_annotated_images_are_others(world):
         """The number of requests."""
         before = len(world.server.requests)
         path = written(world.folder, annotations(1, people))
-        ended = world.prove(NANO, "--annotations", path, "--images", world.folder / images)
-        assert ended.returncode == 0, ended.stderr
+        succeeded(world.prove(NANO, "--annotations", path, "--images", world.folder / images))
         return len(world.server.requests) - before
 
     one = [person(1, 1, np.full((17, 3), 2))]
@@ -234,8 +230,7 @@ def test_sizes_that_model_yml_leaves_open_are_a_warning(world, npm_mirror):
     without = re.sub(r"\n *usual_size: .*|, usual_size: \[[^]]*\]", "", text)
     assert without != text
     declared.write_text(without, "utf-8")
-    ended = world.prove(spec.name)
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(world.prove(spec.name))
     assert "tf-pose-mobilenet-v2-small: not counted: " in ended.stderr
     assert "its sizes are dynamic" in ended.stderr
     assert f"| {spec.name} | 2 of 2 |" in world.page()
@@ -248,8 +243,7 @@ def test_sizes_that_model_yml_leaves_open_are_a_warning(world, npm_mirror):
 )
 def test_a_model_is_proven_from_all_its_sources(world, name, npm_mirror):
     spec = publish(world, name, npm_mirror)
-    ended = world.prove(name, "--format", "json")
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    ended = succeeded(world.prove(name, "--format", "json"))
     (report,) = json.loads(ended.stdout)["models"]
     assert report["sources"] == sum(len(file.sources) for file in spec.files)
     assert report["bad_sources"] == []

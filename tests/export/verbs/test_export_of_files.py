@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fakes.command import posezoo, python_file
+from fakes.command import error_of, posezoo, python_file, succeeded
 from fakes.exports import files_below
 from fakes.stated_inputs import (
     GETI_BOXES,
@@ -75,8 +75,7 @@ def test_each_target_takes_an_ir_or_says_what_it_lacks(keypoints, tmp_path, targ
 
 
 def test_an_ir_keeps_its_bytes_precision_and_description(keypoints, tmp_path):
-    ended = export(tmp_path, keypoints, "--to", "modelapi", "out", "--format", "json")
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(export(tmp_path, keypoints, "--to", "modelapi", "out", "--format", "json"))
     (model,) = json.loads(ended.stdout)["models"]
     assert (model["name"], model["precision"]) == ("mine", "FP32")
     written = tmp_path / "out" / "mine" / "mine.xml"
@@ -92,16 +91,16 @@ def test_an_ir_with_its_decoder_finds_what_posezoo_run_finds(tmp_path, resize_ty
     size = (128, 128)
     info = {**GETI_KEYPOINTS, "resize_type": resize_type}
     xml = write_stated(tmp_path / "mine.xml", size, bins(size), info)
-    ended = export(tmp_path, xml, "--to", "folder", "out", *FRAMES)
-    assert ended.returncode == 0, ended.stderr
+    succeeded(export(tmp_path, xml, "--to", "folder", "out", *FRAMES))
     picture = np.full((60, 200, 3), 90, np.uint8)
     compiled = ov.Core().compile_model(network_in(tmp_path / "out"), "CPU")
     (found,) = compiled(picture[None])["keypoints"]
     cv2.imwrite(str(tmp_path / "scene.png"), picture)
-    ended = posezoo(
-        "run", xml, "-i", tmp_path / "scene.png", "--detector", "none", "-o", tmp_path / "found"
+    succeeded(
+        posezoo(
+            "run", xml, "-i", tmp_path / "scene.png", "--detector", "none", "-o", tmp_path / "found"
+        )
     )
-    assert ended.returncode == 0, ended.stderr
     text = (tmp_path / "found" / "poses.json").read_text("utf-8")
     (pose,) = json.loads(text)["images"][0]["poses"]
     expected = [(keypoint["x"], keypoint["y"]) for keypoint in pose["keypoints"]]
@@ -112,9 +111,8 @@ def test_an_ir_with_its_decoder_finds_what_posezoo_run_finds(tmp_path, resize_ty
 def test_a_fit_that_no_decoder_in_an_ir_has_is_refused(tmp_path):
     info = {**GETI_KEYPOINTS, "resize_type": "crop"}
     xml = write_stated(tmp_path / "mine.xml", SIZE, bins(SIZE), info)
-    ended = export(tmp_path, xml, "--to", "cpp", "out")
-    assert ended.returncode == 1 and "resize_type is crop" in ended.stderr
-    assert export(tmp_path, xml, "--to", "folder", "out").returncode == 0
+    assert "resize_type is crop" in error_of(export(tmp_path, xml, "--to", "cpp", "out"))
+    succeeded(export(tmp_path, xml, "--to", "folder", "out"))
 
 
 def test_the_sample_shows_the_middle_of_a_picture_to_a_network_whose_file_says_so(tmp_path):
@@ -124,8 +122,7 @@ def test_the_sample_shows_the_middle_of_a_picture_to_a_network_whose_file_says_s
     picture = np.full((64, 300, 3), 255, np.uint8)
     picture[:, 110:190] = 0
     cv2.imwrite(str(tmp_path / "scene.png"), picture)
-    ended = export(tmp_path, xml, "--to", "folder", "out")
-    assert ended.returncode == 0, ended.stderr
+    succeeded(export(tmp_path, xml, "--to", "folder", "out"))
     own = tmp_path / "out" / "pets"
     printed = python_file(own / "sample.py", tmp_path / "scene.png", cwd=tmp_path)
     assert "[16.  16.  48.  48.   0.5" in printed.stdout
@@ -135,8 +132,7 @@ def test_the_sample_shows_the_middle_of_a_picture_to_a_network_whose_file_says_s
 def test_model_api_gets_the_crop_that_a_file_states(tmp_path):
     info = {**GETI_KEYPOINTS, "resize_type": "crop"}
     xml = write_stated(tmp_path / "mine.xml", SIZE, bins(SIZE), info)
-    ended = export(tmp_path, xml, "--to", "modelapi", "out")
-    assert ended.returncode == 0, ended.stderr
+    succeeded(export(tmp_path, xml, "--to", "modelapi", "out"))
     sample = (tmp_path / "out" / "mine" / "sample.py").read_text("utf-8")
     assert "'resize_type': 'crop'" in sample
 
@@ -149,10 +145,8 @@ def test_the_sample_of_an_own_network_finds_what_posezoo_run_finds(tmp_path, mon
     photo = tmp_path / "Größe.png"
     cv2.imencode(".png", np.full((749, 1000, 3), 90, np.uint8))[1].tofile(photo)
     frames = ("--decode", "--input_type", "u8", "--input_layout", "NHWC")
-    ended = export(tmp_path, onnx, "--to", "folder", "out", *frames)
-    assert ended.returncode == 0, ended.stderr
-    ended = posezoo("run", onnx, "-i", photo, "-o", tmp_path / "found", cwd=tmp_path)
-    assert ended.returncode == 0, ended.stderr
+    succeeded(export(tmp_path, onnx, "--to", "folder", "out", *frames))
+    succeeded(posezoo("run", onnx, "-i", photo, "-o", tmp_path / "found", cwd=tmp_path))
     monkeypatch.setattr(cv2, "imread", lambda *_: None)
     monkeypatch.setattr(cv2, "imwrite", lambda *_: False)
     printed = python_file(tmp_path / "out" / "own" / "sample.py", photo, cwd=tmp_path)
@@ -167,26 +161,22 @@ def test_the_sample_of_an_own_network_finds_what_posezoo_run_finds(tmp_path, mon
 
 def test_the_names_of_classes_are_written_beside_a_detector(tmp_path):
     xml = write_stated(tmp_path / "pets.xml", (64, 64), boxes((64, 64)), GETI_BOXES)
-    ended = export(tmp_path, xml, "--to", "folder", "out")
-    assert ended.returncode == 0, ended.stderr
+    succeeded(export(tmp_path, xml, "--to", "folder", "out"))
     assert (tmp_path / "out" / "pets" / "labels.txt").read_text() == "cat\ndog\n"
 
 
 def test_an_ir_that_says_nothing_is_served_with_a_warning_and_decoded_after_a_flag(
     silent, tmp_path
 ):
-    served = export(tmp_path, silent, "--to", "ovms", "served")
-    assert served.returncode == 0
+    served = succeeded(export(tmp_path, silent, "--to", "ovms", "served"))
     assert "does not say how images are prepared" in served.stderr
     readme = (tmp_path / "served" / "silent" / "README.md").read_text("utf-8")
     assert "Nothing in its files says" in readme
-    refused = export(tmp_path, silent, "--to", "cpp", "out")
-    assert refused.returncode == 1
-    assert "does not say how images are prepared" in refused.stderr
-    assert "hint: --as MODEL, or --mean_values" in refused.stderr
+    said = error_of(export(tmp_path, silent, "--to", "cpp", "out"))
+    assert "does not say how images are prepared" in said
+    assert "hint: --as MODEL, or --mean_values" in said
     assert not (tmp_path / "out").exists()
-    stated = export(tmp_path, silent, "--to", "cpp", "out", *UNCHANGED_IMAGES)
-    assert stated.returncode == 0, stated.stderr
+    stated = succeeded(export(tmp_path, silent, "--to", "cpp", "out", *UNCHANGED_IMAGES))
     assert "does not say" not in stated.stderr
 
 
@@ -194,26 +184,23 @@ def test_the_keypoints_of_a_file_have_the_names_that_the_user_gives(silent, tmp_
     names = ["beak", "left_wing", "right_wing", "tail", "claw"]
     (tmp_path / "bird.yml").write_text(f"keypoints: [{', '.join(names)}]\n")
     flags = ("--skeleton", "bird.yml", *UNCHANGED_IMAGES)
-    ended = export(tmp_path, silent, "--to", "folder", "out", "--decode", *flags)
-    assert ended.returncode == 0, ended.stderr
+    succeeded(export(tmp_path, silent, "--to", "folder", "out", "--decode", *flags))
     stored = network_in(tmp_path / "out").get_rt_info(["posezoo", "own_skeleton"]).astype(str)
     assert json.loads(stored)["keypoints"] == names
     assert names[1] in (tmp_path / "out" / "silent" / "sample.py").read_text("utf-8")
 
 
 def test_outputs_of_no_decoder_are_served_but_not_decoded(unknown, tmp_path):
-    refused = export(tmp_path, unknown, "--to", "cpp", "out")
-    assert refused.returncode == 1
-    assert "no decoder is known for its outputs head 1x7x3" in refused.stderr
-    assert "--decoder NAME" in refused.stderr and "--to folder, ovms" in refused.stderr
-    assert export(tmp_path, unknown, "--to", "triton", "out").returncode == 0
+    said = error_of(export(tmp_path, unknown, "--to", "cpp", "out"))
+    assert "no decoder is known for its outputs head 1x7x3" in said
+    assert "--decoder NAME" in said and "--to folder, ovms" in said
+    succeeded(export(tmp_path, unknown, "--to", "triton", "out"))
 
 
 def test_an_ultralytics_export_of_any_size_gets_the_size_of_its_metadata(tmp_path):
     onnx = tmp_path / "yolo.onnx"
     write_whole_input(onnx, {**ULTRALYTICS, "imgsz": "[320, 320]"})
-    ended = export(tmp_path, onnx, "--to", "cpp", "out")
-    assert ended.returncode == 0, ended.stderr
+    succeeded(export(tmp_path, onnx, "--to", "cpp", "out"))
     assert tuple(network_in(tmp_path / "out").input(0).shape) == (1, 320, 320, 3)
     notice = (tmp_path / "out" / "models" / "yolo-NOTICE").read_text("utf-8")
     assert "AGPL-3.0-only" in notice
@@ -224,24 +211,24 @@ def test_a_file_has_the_name_of_no_model_beside_it(keypoints, tmp_path):
     other.mkdir()
     for suffix in (".xml", ".bin"):
         (other / f"mine{suffix}").write_bytes(keypoints.with_suffix(suffix).read_bytes())
-    ended = export(tmp_path, keypoints, other / "mine.xml", "--to", "ovms", "out")
-    assert ended.returncode == 1
-    assert "both would be called mine" in ended.stderr
+    assert "both would be called mine" in error_of(
+        export(tmp_path, keypoints, other / "mine.xml", "--to", "ovms", "out")
+    )
 
 
 def test_a_missing_file_and_a_folder_are_explained(keypoints, tmp_path):
-    missing = export(tmp_path, "absent.xml", "--to", "ovms", "out")
-    assert missing.returncode == 1 and "absent.xml: does not exist" in missing.stderr
+    assert "absent.xml: does not exist" in error_of(
+        export(tmp_path, "absent.xml", "--to", "ovms", "out")
+    )
     folder = tmp_path / "folder"
     folder.mkdir()
     for suffix in (".xml", ".bin"):
         keypoints.with_suffix(suffix).rename(folder / f"mine{suffix}")
-    ended = export(tmp_path, folder, "--to", "ovms", "out")
-    assert ended.returncode == 1
-    assert "is a folder, not a model" in ended.stderr and "mine.xml" in ended.stderr
+    said = error_of(export(tmp_path, folder, "--to", "ovms", "out"))
+    assert "is a folder, not a model" in said and "mine.xml" in said
 
 
 def test_flags_of_a_file_are_refused_for_a_model_of_the_zoo(tmp_path):
-    ended = export(tmp_path, "movenet-lightning", "--as", "rtmo-s", "--to", "ovms", "out")
-    assert ended.returncode == 2
-    assert "--as: only for an .xml or .onnx" in ended.stderr
+    assert "--as: only for an .xml or .onnx" in error_of(
+        export(tmp_path, "movenet-lightning", "--as", "rtmo-s", "--to", "ovms", "out"), code=2
+    )

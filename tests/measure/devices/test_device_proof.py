@@ -10,7 +10,7 @@ import numpy as np
 import openvino as ov
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import error_of, posezoo, succeeded
 from fakes.faulty_networks import FORMS, SIDE, Builder
 from fakes.posenet import spot_network
 from posezoo.core.pipeline.zoo_context import open_context
@@ -112,8 +112,9 @@ def test_numbers_that_json_does_not_have_are_text():
 
 
 def test_verify_shows_how_a_model_differs_on_a_device(spots):
-    ended = posezoo("verify", spots, "--device", "AUTO", "--format", "json", "--nodes", "report")
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(
+        posezoo("verify", spots, "--device", "AUTO", "--format", "json", "--nodes", "report")
+    )
     (row,) = json.loads(ended.stdout)["models"]
     assert (row["verdict"], row["devices"], row["nodes"]) == (AGREES, "CPU", [])
     shown = posezoo("verify", spots, "--device", "AUTO", "--inputs", SAMPLE_PHOTOS[1])
@@ -122,9 +123,9 @@ def test_verify_shows_how_a_model_differs_on_a_device(spots):
 
 
 def test_verify_names_the_devices_that_are_there(spots):
-    ended = posezoo("verify", spots, "--device", "NPU")
-    assert ended.returncode == 1
-    assert "no device 'NPU' was found, only CPU" in ended.stderr
+    assert "no device 'NPU' was found, only CPU" in error_of(
+        posezoo("verify", spots, "--device", "NPU")
+    )
 
 
 @pytest.mark.parametrize(
@@ -138,16 +139,13 @@ def test_verify_names_the_devices_that_are_there(spots):
     ],
 )
 def test_flags_that_would_do_nothing_are_refused(words, problem):
-    ended = posezoo(*words)
-    assert ended.returncode == 2
-    assert problem in ended.stderr
+    assert problem in error_of(posezoo(*words), code=2)
 
 
 @pytest.mark.slow
 def test_verify_compares_each_network_of_a_model_by_its_name(mirror, tmp_path):
     environ = {"POSEZOO_MIRROR": str(mirror), "POSEZOO_WEIGHTS_DIR": str(tmp_path)}
-    ended = posezoo("verify", MODEL, "--device", "AUTO", "--format", "json", **environ)
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(posezoo("verify", MODEL, "--device", "AUTO", "--format", "json", **environ))
     (row,) = json.loads(ended.stdout)["models"]
     assert (row["model"], row["verdict"]) == (MODEL, AGREES)
     assert set(row["networks"]) == {"pose-detection-mediapipe", "pose-landmark-full-mediapipe"}

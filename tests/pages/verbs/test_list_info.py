@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from fakes.command import on_a_terminal, posezoo
+from fakes.command import error_of, on_a_terminal, posezoo, succeeded
 from fakes.server import Server
 from fakes.zoo import declared_file, model_yml, omz_yml, write_composite, write_model
 from posezoo.cli import main as command_line
@@ -199,15 +199,13 @@ def test_a_license_url_is_shown_by_its_host(tmp_path, capsys, address, shown):
 )
 def test_a_wrong_filter_value_ends_with_2_and_shows_the_known_values(zoo, filters, known):
     for verb in ("list", "info"):
-        ended = run(zoo, verb, *filters)
-        assert ended.returncode == 2
-        assert f"invalid choice: '{filters[1]}'" in ended.stderr
-        assert known in ended.stderr.splitlines()[0]
+        said = error_of(run(zoo, verb, *filters), code=2)
+        assert f"invalid choice: '{filters[1]}'" in said
+        assert known in said.splitlines()[0]
 
 
 def test_no_match_is_a_success_with_a_warning(zoo):
-    ended = run(zoo, "list", "--license", "GPL-*", "--task", "detection")
-    assert ended.returncode == 0
+    ended = succeeded(run(zoo, "list", "--license", "GPL-*", "--task", "detection"))
     headers = ended.stdout.split()
     assert headers == [
         *("MODEL", "DOWNLOAD", "WEIGHTS", "FROM", "LICENSE"),
@@ -246,15 +244,13 @@ def test_an_invalid_file_is_an_error_if_its_model_is_named_and_else_a_warning(zo
 
 def test_no_other_file_is_read_for_a_named_model(zoo):
     write_model(zoo / "models", "bad", "files: [")
-    ended = run(zoo, "list", "alpha")
-    assert ended.returncode == 0
+    ended = succeeded(run(zoo, "list", "alpha"))
     assert ended.stderr == ""
 
 
 def test_an_unknown_key_in_open_model_zoos_form_is_one_warning(zoo):
     write_model(zoo / "models", "foreign", omz_yml(descripton="x"))
-    ended = run(zoo, "list", "foreign")
-    assert ended.returncode == 0
+    ended = succeeded(run(zoo, "list", "foreign"))
     assert ended.stdout.splitlines()[1].startswith("foreign ")
     (line,) = ended.stderr.splitlines()
     assert line.startswith("warning: ")

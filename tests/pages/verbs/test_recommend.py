@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import error_of, posezoo, succeeded
 from fakes.zoo import model_yml, write_model
 from posezoo.core.declarations.model import Precision
 from posezoo.core.registry import open_registry
@@ -88,7 +88,7 @@ def test_the_named_gallery_is_written_with_the_same_measurements(zoo):
     assert found, last
     words = shlex.split(found[1])
     assert words[-6:] == [*more]
-    assert posezoo(*words, cwd=zoo).returncode == 0
+    succeeded(posezoo(*words, cwd=zoo))
     assert '"single_p50_ms":[5,"m",' in (zoo / found[2]).read_text("utf-8")
 
 
@@ -128,8 +128,7 @@ def test_times_of_several_requests_in_a_file_are_not_used_and_a_warning_says_so(
 def test_no_pipeline_is_recommended_for_four_people_if_it_found_one_of_them():
     """Of the zoo itself, where BlazePose found one of the four people, and PoseNet a fifth."""
     for words in ((), ("--max_latency", "1s")):
-        ended = posezoo("recommend", "--people", "4", "--all", *words)
-        assert ended.returncode == 0
+        ended = succeeded(posezoo("recommend", "--people", "4", "--all", *words))
         assert "posezoo run posenet-mobilenet-v1 " in ended.stdout
         assert "] found 5 of 4" in ended.stdout
         assert "posezoo run blazepose" not in ended.stdout
@@ -209,8 +208,8 @@ def test_flags_that_no_speed_matches_are_told(zoo):
 def test_models_of_hands_are_recommended_only_by_their_number_of_keypoints(zoo):
     hand = {"skeleton": "hand-21", "decoder": {"name": "simcc"}}
     write_model(zoo / "models", "of_hands", model_yml(**hand))
-    ended = recommend(zoo)
-    assert ended.returncode == 0 and "of_hands" not in ended.stdout
+    ended = succeeded(recommend(zoo))
+    assert "of_hands" not in ended.stdout
     assert "of_hands" in recommend(zoo, "--keypoints", "21").stdout
 
 
@@ -235,11 +234,11 @@ def test_whole_bodies_are_ranked_only_if_they_are_asked_for(zoo):
     accuracy = [{"metric": "AP", "value": 0.99, "dataset": "COCO-WholeBody"}]
     changes = {"skeleton": "coco-wholebody-133", "decoder": {"name": "simcc"}}
     write_model(zoo / "models", "whole", model_yml(published={"accuracy": accuracy}, **changes))
-    ended = recommend(zoo)
-    assert ended.returncode == 0 and "posezoo run whole " not in ended.stdout
+    ended = succeeded(recommend(zoo))
+    assert "posezoo run whole " not in ended.stdout
     answer = json.loads(recommend(zoo, "--keypoints", "133", "--format", "json").stdout)
     assert [model["name"] for model in answer["models"]] == ["whole"]
-    assert recommend(zoo, "--license", "apache-2.0").returncode == 0
+    succeeded(recommend(zoo, "--license", "apache-2.0"))
 
 
 def test_detectors_are_ranked_by_the_ap_of_their_boxes_if_they_are_asked_for(zoo):
@@ -247,13 +246,14 @@ def test_detectors_are_ranked_by_the_ap_of_their_boxes_if_they_are_asked_for(zoo
         path = write_model(zoo / "models", name, model_yml(task_type="detection"))
         measured = [Measurement("accuracy", Precision.FP16, {"AP": ap}, settings={"of": "boxes"})]
         update_measured_yml(path.with_name("measured.yml"), measured)
-    ended = recommend(zoo)
-    assert ended.returncode == 0 and "posezoo run good " not in ended.stdout
+    ended = succeeded(recommend(zoo))
+    assert "posezoo run good " not in ended.stdout
     answer = json.loads(recommend(zoo, "--task", "detection", "--format", "json").stdout)
     assert [model["name"] for model in answer["models"]] == ["better", "good"]
     assert "task=Detection" in answer["gallery"]
-    ended = recommend(zoo, "--task", "detection", "--keypoints", "17")
-    assert ended.returncode == 2 and "--keypoints and --3d are only for" in ended.stderr
+    assert "--keypoints and --3d are only for" in error_of(
+        recommend(zoo, "--task", "detection", "--keypoints", "17"), code=2
+    )
 
 
 def test_the_command_of_a_model_without_a_checksum_trusts_its_first_use():
@@ -405,8 +405,8 @@ def test_kept_speeds_of_another_machine_are_not_of_this_one(zoo):
     model = open_registry([zoo / "models"]).find("slow")
     measured = speed(1.0, people_from="nanodet-g", **SPEEDS[0][1])
     keep_measurements(model, [replace(measured, machine="Another processor")])
-    ended = recommend(zoo)
-    assert ended.returncode == 0 and "this machine" not in ended.stdout
+    ended = succeeded(recommend(zoo))
+    assert "this machine" not in ended.stdout
 
 
 def test_the_figures_of_a_file_are_used_in_place_of_those_of_this_machine(zoo):
@@ -436,8 +436,7 @@ def test_kept_speeds_that_cannot_be_read_are_left_out_with_one_clear_line(zoo, s
     kept = Path(os.environ["HOME"]) / ".local/share/posezoo/measured/slow/measured.yml"
     kept.parent.mkdir(parents=True)
     kept.write_bytes(spoilt)
-    ended = recommend(zoo)
-    assert ended.returncode == 0
+    ended = succeeded(recommend(zoo))
     assert "posezoo run" in ended.stdout  # the other models are recommended
     (warning,) = ended.stderr.splitlines()
     assert warning.startswith(f"warning: {kept}")

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from fakes import seeker
-from fakes.command import omz_tool, posezoo
+from fakes.command import error_of, omz_tool, posezoo, succeeded
 from fakes.zoo import declared_file, model_yml, write_model
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -57,8 +57,7 @@ def quantizer(*args: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.slow
 def test_the_answer_is_the_paths_and_nothing_of_nncfs_own(place, tmp_path):
-    ended = posezoo("quantize", "seeker", *place.flags, "--output", tmp_path / "int8")
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(posezoo("quantize", "seeker", *place.flags, "--output", tmp_path / "int8"))
     assert ended.stdout == f"{place.xml(tmp_path / 'int8')}\n"
     assert "calibrating on 6 photos, measuring on 3 others" in ended.stderr
     assert "it finds 3 people, FP32 3: 100% agreement" in ended.stderr
@@ -80,15 +79,13 @@ def report(tmp_path_factory) -> tuple[Path, str]:
     """The file of a report, and what was said when it was written."""
     place = make_place(tmp_path_factory.mktemp("report"))
     file = place.root / "shift.json"
-    ended = posezoo("quantize", "seeker", *place.flags, "--report", file, "--layers")
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(posezoo("quantize", "seeker", *place.flags, "--report", file, "--layers"))
     return file, ended.stderr
 
 
 def test_a_report_can_be_recorded(place, report):
     file, _ = report
-    ended = posezoo("record", file, "--models_dir", place.root / "registry")
-    assert ended.returncode == 0, ended.stderr
+    succeeded(posezoo("record", file, "--models_dir", place.root / "registry"))
     (recorded,) = (place.root / "registry").rglob("measured.yml")
     assert "quantization:\n  - precision: FP16-INT8\n" in recorded.read_text()
     assert "agreement: 1.0" in recorded.read_text()
@@ -98,8 +95,7 @@ def test_a_report_stays_if_nothing_was_measured_now(report):
     file, _ = report
     place = Place(file.parent)
     before = file.read_bytes()
-    ended = posezoo("quantize", "seeker", *place.flags, "--report", file)
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(posezoo("quantize", "seeker", *place.flags, "--report", file))
     assert f"warning: {file}: not written: no IR was compared with FP32" in ended.stderr
     assert file.read_bytes() == before
 
@@ -139,8 +135,7 @@ def test_an_int8_ir_can_be_measured_again(report):
 
 def test_of_all_models_those_that_can_be_quantized_are_planned(place):
     write_model(place.root / "registry", "other", model_yml(task_type="semantic_segmentation"))
-    ended = posezoo("quantize", "--all", *place.flags, "--dry_run")
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(posezoo("quantize", "--all", *place.flags, "--dry_run"))
     assert "Skipping other (" in ended.stdout + ended.stderr
     assert "seeker: would quantize to FP16-INT8" in ended.stdout
 
@@ -166,13 +161,11 @@ def test_a_missing_fp32_ir_is_downloaded_first(place):
         yaml.safe_dump({**yaml.safe_load(declaration.read_text()), "files": files})
     )
     shutil.rmtree(fp32)
-    planned = posezoo("quantize", "seeker", *place.flags, "--dry_run")
-    assert planned.returncode == 0, planned.stderr
+    planned = succeeded(posezoo("quantize", "seeker", *place.flags, "--dry_run"))
     assert "seeker: would download FP32/seeker.xml (" in planned.stdout
     assert planned.stdout.endswith("\nseeker: would then quantize to FP16-INT8\n")
     assert not fp32.exists()
-    ended = posezoo("quantize", "seeker", *place.flags)
-    assert ended.returncode == 0, ended.stderr
+    succeeded(posezoo("quantize", "seeker", *place.flags))
     assert place.xml(place.root / "models").is_file()
 
 
@@ -180,9 +173,9 @@ def test_without_photos_in_the_folder_nothing_is_downloaded(place):
     fp32 = place.root / "models" / "public" / "seeker" / "FP32"
     (fp32 / "seeker.xml").unlink()
     shutil.rmtree(place.root / "photos")
-    ended = posezoo("quantize", "seeker", *place.flags)
-    assert ended.returncode == 1
-    assert f"{place.root / 'photos'}: is not a folder" in ended.stderr
+    assert f"{place.root / 'photos'}: is not a folder" in error_of(
+        posezoo("quantize", "seeker", *place.flags)
+    )
     assert not (fp32 / "seeker.xml").exists()
 
 
@@ -190,18 +183,16 @@ def test_without_its_packages_nothing_is_measured(place, monkeypatch):
     flags = (*place.flags, "--metric", "ap")
     with monkeypatch.context() as without:
         without.setitem(sys.modules, "nncf", None)
-        ended = posezoo("quantize", "seeker", *flags)
-        assert ended.returncode == 1
-        assert ended.stderr.startswith("error: nncf is not installed\n")
-        assert "[quantize,evaluate]" in ended.stderr
+        said = error_of(posezoo("quantize", "seeker", *flags))
+        assert said.startswith("error: nncf is not installed\n")
+        assert "[quantize,evaluate]" in said
     monkeypatch.setitem(sys.modules, "faster_coco_eval", None)
     annotated = ("--annotations", place.root / "people.json")
     for words in (("--metric", "map"), annotated):
-        ended = posezoo("quantize", "seeker", *place.flags, *words)
-        assert ended.returncode == 1
-        assert ended.stderr.startswith("error: faster_coco_eval is not installed\n")
-    planned = posezoo("quantize", "seeker", *place.flags, *annotated, "--dry_run")
-    assert planned.returncode == 0, planned.stderr
+        assert error_of(posezoo("quantize", "seeker", *place.flags, *words)).startswith(
+            "error: faster_coco_eval is not installed\n"
+        )
+    succeeded(posezoo("quantize", "seeker", *place.flags, *annotated, "--dry_run"))
 
 
 @pytest.mark.parametrize(
@@ -227,8 +218,7 @@ def test_without_its_packages_nothing_is_measured(place, monkeypatch):
 def test_a_dry_run_plans_the_ir_of_the_whole_composite_or_of_the_detector(tmp_path, name, needed):
     seeker.write_photos(tmp_path / "photos")
     flags = ["--model_dir", tmp_path / "models", "--dataset_dir", tmp_path / "photos", "--dry_run"]
-    ended = posezoo("quantize", name, *flags)
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(posezoo("quantize", name, *flags))
     assert set(re.findall(r": (\S+): would convert to (\S+), since", ended.stdout)) == needed
     assert f"{name}: would then quantize to FP16-INT8" in ended.stdout
     assert not (tmp_path / "models").exists()
@@ -237,8 +227,9 @@ def test_a_dry_run_plans_the_ir_of_the_whole_composite_or_of_the_detector(tmp_pa
 def test_a_dry_run_names_no_detector_that_the_models_would_still_run_in_fp16(tmp_path):
     seeker.write_photos(tmp_path / "photos")
     flags = ["--model_dir", tmp_path / "models", "--dataset_dir", tmp_path / "photos", "--dry_run"]
-    ended = posezoo("quantize", "movenet-lightning", *flags, POSEZOO_DETECTOR="yolox-tiny-coco")
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(
+        posezoo("quantize", "movenet-lightning", *flags, POSEZOO_DETECTOR="yolox-tiny-coco")
+    )
     assert "yolox-tiny-coco: would convert to FP16" in ended.stdout
     assert "people are found by" not in ended.stdout + ended.stderr
 
@@ -249,9 +240,9 @@ def test_a_model_whose_int8_loses_too_much_is_refused_with_the_figure(place):
     declaration.write_text(
         yaml.safe_dump({**yaml.safe_load(declaration.read_text()), "quantization": refused})
     )
-    ended = posezoo("quantize", "seeker", *place.flags)
-    assert ended.returncode == 1
-    assert "seeker: is not quantized: INT8 keeps 5 % of its AP." in ended.stderr
+    assert "seeker: is not quantized: INT8 keeps 5 % of its AP." in error_of(
+        posezoo("quantize", "seeker", *place.flags)
+    )
     ended = posezoo("quantize", "--all", *place.flags)
     assert "Skipping seeker (INT8 keeps 5 % of its AP.)" in ended.stderr + ended.stdout
     card = posezoo("card", "seeker", "--models_dir", place.root / "registry").stdout
@@ -271,9 +262,9 @@ def test_layers_are_shown_on_request(report):
 
 
 def test_without_photos_it_is_wrong_usage(place):
-    ended = posezoo("quantize", "seeker")
-    assert ended.returncode == 2
-    assert "the following arguments are required: --dataset_dir" in ended.stderr
+    assert "the following arguments are required: --dataset_dir" in error_of(
+        posezoo("quantize", "seeker"), code=2
+    )
 
 
 def test_bad_photos_are_one_line_of_error(place):
@@ -288,8 +279,7 @@ def test_bad_photos_are_one_line_of_error(place):
 
 
 def test_open_model_zoos_lines_and_folders(place, tmp_path):
-    ended = quantizer("--name", "seeker", *place.flags, "-o", tmp_path / "int8")
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(quantizer("--name", "seeker", *place.flags, "-o", tmp_path / "int8"))
     assert "========== Quantizing seeker from FP32 to FP16-INT8\n" in ended.stdout
     assert "========== Quantizing seeker from FP32 to FP32-INT8\n" in ended.stdout
     assert "... 100%, 6 of 6 samples" in ended.stdout
@@ -321,8 +311,7 @@ def test_open_model_zoos_exit_codes(place, args, code, says):
 
 def test_what_cannot_be_quantized_is_skipped(place):
     write_model(place.root / "registry", "other", model_yml(task_type="semantic_segmentation"))
-    ended = quantizer("--name", "other", *place.flags)
-    assert ended.returncode == 0
+    ended = succeeded(quantizer("--name", "other", *place.flags))
     assert ended.stdout.startswith("========== Skipping other (quantization not supported)\n")
 
 
@@ -348,8 +337,7 @@ def test_print_all_wins(place):
 def test_an_int8_ir_that_the_lock_does_not_have_is_not_put_in_place(place, way):
     lock = ["--lock", place.root / "posezoo.lock"]
     registry = ["--models_dir", place.root / "registry"]
-    locked = posezoo("lock", "seeker", *registry, "-o", place.root / "models", *lock)
-    assert locked.returncode == 0, locked.stderr
+    succeeded(posezoo("lock", "seeker", *registry, "-o", place.root / "models", *lock))
     flags = [*place.flags, *lock, "--locked"]
     if way == "verb":
         ended = posezoo("quantize", "seeker", *flags)
@@ -358,10 +346,9 @@ def test_an_int8_ir_that_the_lock_does_not_have_is_not_put_in_place(place, way):
     assert ended.returncode == 1
     assert "seeker: FP16-INT8/seeker.xml is not in" in ended.stderr
     assert not place.xml(place.root / "models").exists()
-    assert posezoo("quantize", "seeker", *place.flags).returncode == 0
+    succeeded(posezoo("quantize", "seeker", *place.flags))
     posezoo("lock", "seeker", *registry, "-o", place.root / "models", *lock)
-    again = posezoo("quantize", "seeker", *flags, "--force")
-    assert again.returncode == 0, again.stderr
+    succeeded(posezoo("quantize", "seeker", *flags, "--force"))
 
 
 def test_an_unknown_head_of_a_detector_is_named_with_its_outputs(tmp_path):

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 
+from fakes.command import error_of, succeeded
 from fakes.command import posezoo as run_posezoo
 from fakes.stated_inputs import (
     GETI_BOXES,
@@ -54,8 +55,7 @@ def run(path, picture, folder, *flags):
 def run_on_all(path, pictures, folder, *flags):
     """The poses that posezoo run finds in each of the pictures, and its standard error."""
     command = ("run", path, "--input", *pictures, "--output", folder / "results", *flags)
-    ended = run_posezoo(*command, POSEZOO_DETECTOR="none")
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    ended = succeeded(run_posezoo(*command, POSEZOO_DETECTOR="none"))
     summary = json.loads((folder / "results" / "poses.json").read_text("utf-8"))
     return [image["poses"] for image in summary["images"]], ended.stderr
 
@@ -63,10 +63,10 @@ def run_on_all(path, pictures, folder, *flags):
 def refused(path, picture, folder, *flags):
     """The standard error of posezoo run, which ends with exit code 1."""
     command = ("run", path, "--input", picture, "--output", folder / "results", *flags)
-    ended = run_posezoo(*command, POSEZOO_DETECTOR="none")
-    assert ended.returncode == 1 and "Traceback" not in ended.stderr
-    assert sum(line.startswith("error: ") for line in ended.stderr.splitlines()) == 1
-    return ended.stderr
+    said = error_of(run_posezoo(*command, POSEZOO_DETECTOR="none"))
+    assert "Traceback" not in said
+    assert sum(line.startswith("error: ") for line in said.splitlines()) == 1
+    return said
 
 
 def points(pose):
@@ -435,8 +435,9 @@ def test_names_of_classes_in_a_file_replace_those_of_the_ir(tmp_path, pictures):
     (tmp_path / "names.txt").write_text("\n", "utf-8")
     said = refused(xml, pictures[300, 300], tmp_path, "--labels", tmp_path / "names.txt")
     assert "names.txt: has no names" in said
-    ended = run_posezoo("run", "movenet-thunder", "--labels", tmp_path / "names.txt")
-    assert ended.returncode == 2 and "--labels: only for an .xml or .onnx" in ended.stderr
+    assert "--labels: only for an .xml or .onnx" in error_of(
+        run_posezoo("run", "movenet-thunder", "--labels", tmp_path / "names.txt"), code=2
+    )
 
 
 def write_annotations(folder, category, box):
@@ -473,13 +474,13 @@ def test_an_ir_is_evaluated_as_it_is_described_and_read_once(tmp_path, monkeypat
         graph, "_read_model", lambda core, path: [reads.append(path), read(core, path)][1]
     )
     command = ("evaluate", xml, *data, "--format", "json", "--output", tmp_path / "out")
-    ended = run_posezoo(*command, "--labels", tmp_path / "names.txt", "--mean_values", "0")
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(
+        run_posezoo(*command, "--labels", tmp_path / "names.txt", "--mean_values", "0")
+    )
     report = json.loads(ended.stdout)
     assert report["AP"] == 1 and reads == [xml]
     assert report["settings"]["labels"] == "lynx wolf"
-    ended = run_posezoo(*command)  # the file says cat and dog
-    assert ended.returncode == 1 and "found nothing of its categories: lynx" in ended.stderr
+    assert "found nothing of its categories: lynx" in error_of(run_posezoo(*command))
 
 
 def test_a_pipeline_is_measured_as_it_is_described(tmp_path, pictures):
@@ -492,7 +493,7 @@ def test_a_pipeline_is_measured_as_it_is_described(tmp_path, pictures):
     ended = run_posezoo("benchmark", "--pipeline", xml, *flags, *image, *short)
     assert ended.returncode == 0 and json.loads(ended.stdout)["measurements"], ended.stderr
     (tmp_path / "names.txt").write_text("", "utf-8")
-    ended = run_posezoo("benchmark", "--pipeline", xml, *flags, *image, *short)
-    assert ended.returncode == 1 and "names.txt: has no names" in ended.stderr
-    ended = run_posezoo("benchmark", xml, *flags)
-    assert ended.returncode == 2 and "requires --pipeline" in ended.stderr
+    assert "names.txt: has no names" in error_of(
+        run_posezoo("benchmark", "--pipeline", xml, *flags, *image, *short)
+    )
+    assert "requires --pipeline" in error_of(run_posezoo("benchmark", xml, *flags), code=2)

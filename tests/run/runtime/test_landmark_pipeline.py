@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from conftest import by_digest
-from fakes.command import posezoo
+from fakes.command import posezoo, succeeded
 from fakes.hands import TIPS, WRIST, draw_hand
 from posezoo.api import load
 from run.runtime.test_blazepose_pipeline import ASTRONAUT, SEEN
@@ -28,8 +28,7 @@ def run(mediapipe, tmp_path):
             files.append(tmp_path / f"{place}.png")
             cv2.imwrite(str(files[-1]), picture)
         command = ["run", model, "--precision", "FP32", "--output", tmp_path / "out", "--force"]
-        done = posezoo(*command, *flags, "--input", *files, **mediapipe)
-        assert done.returncode == 0, done.stderr
+        done = succeeded(posezoo(*command, *flags, "--input", *files, **mediapipe))
         summary = json.loads((tmp_path / "out" / "poses.json").read_text())
         return done.stdout, [image["poses"] for image in summary["images"]]
 

