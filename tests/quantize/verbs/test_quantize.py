@@ -34,6 +34,9 @@ class Place:
             *("--dataset_dir", self.root / "photos"),
         ]
 
+    def quantize(self, *flags: object) -> subprocess.CompletedProcess[str]:
+        return posezoo("quantize", "seeker", *self.flags, *flags)
+
     def xml(self, output_dir: Path, precision: str = "FP16-INT8") -> Path:
         return output_dir / "public" / "seeker" / precision / "seeker.xml"
 
@@ -57,7 +60,7 @@ def quantizer(*args: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.slow
 def test_the_answer_is_the_paths_and_nothing_of_nncfs_own(place, tmp_path):
-    ended = succeeded(posezoo("quantize", "seeker", *place.flags, "--output", tmp_path / "int8"))
+    ended = succeeded(place.quantize("--output", tmp_path / "int8"))
     assert ended.stdout == f"{place.xml(tmp_path / 'int8')}\n"
     assert "calibrating on 6 photos, measuring on 3 others" in ended.stderr
     assert "it finds 3 people, FP32 3: 100% agreement" in ended.stderr
@@ -65,7 +68,7 @@ def test_the_answer_is_the_paths_and_nothing_of_nncfs_own(place, tmp_path):
 
 
 def test_beside_the_fp32_ir_unless_another_folder_is_named(place):
-    ended = posezoo("quantize", "seeker", *place.flags, "--format", "json", "--layers", "--quiet")
+    ended = place.quantize("--format", "json", "--layers", "--quiet")
     (answer,) = json.loads(ended.stdout)["models"]
     xml = place.xml(place.root / "models")
     assert answer["irs"] == {"FP16-INT8": str(xml)}
@@ -79,7 +82,7 @@ def report(tmp_path_factory) -> tuple[Path, str]:
     """The file of a report, and what was said when it was written."""
     place = make_place(tmp_path_factory.mktemp("report"))
     file = place.root / "shift.json"
-    ended = succeeded(posezoo("quantize", "seeker", *place.flags, "--report", file, "--layers"))
+    ended = succeeded(place.quantize("--report", file, "--layers"))
     return file, ended.stderr
 
 
@@ -95,7 +98,7 @@ def test_a_report_stays_if_nothing_was_measured_now(report):
     file, _ = report
     place = Place(file.parent)
     before = file.read_bytes()
-    ended = succeeded(posezoo("quantize", "seeker", *place.flags, "--report", file))
+    ended = succeeded(place.quantize("--report", file))
     assert f"warning: {file}: not written: no IR was compared with FP32" in ended.stderr
     assert file.read_bytes() == before
 
@@ -127,7 +130,7 @@ def test_an_int8_ir_can_be_measured_again(report):
     place = Place(file.parent)
     before = place.xml(place.root / "models").read_bytes()
     flags = ("--measure_only", "--format", "json")
-    ended = posezoo("quantize", "seeker", *place.flags, *flags)
+    ended = place.quantize(*flags)
     (answer,) = json.loads(ended.stdout)["models"]
     assert answer["shifts"]["FP16-INT8"]["found_both"] == 3
     assert place.xml(place.root / "models").read_bytes() == before
@@ -141,7 +144,7 @@ def test_of_all_models_those_that_can_be_quantized_are_planned(place):
 
 
 def test_a_dry_run_says_what_would_be_done(place):
-    ended = posezoo("quantize", "seeker", *place.flags, "--dry_run")
+    ended = place.quantize("--dry_run")
     xml = place.xml(place.root / "models")
     assert (
         ended.stdout == f"seeker: would quantize to FP16-INT8, since it does not exist yet: {xml}\n"
@@ -161,11 +164,11 @@ def test_a_missing_fp32_ir_is_downloaded_first(place):
         yaml.safe_dump({**yaml.safe_load(declaration.read_text()), "files": files})
     )
     shutil.rmtree(fp32)
-    planned = succeeded(posezoo("quantize", "seeker", *place.flags, "--dry_run"))
+    planned = succeeded(place.quantize("--dry_run"))
     assert "seeker: would download FP32/seeker.xml (" in planned.stdout
     assert planned.stdout.endswith("\nseeker: would then quantize to FP16-INT8\n")
     assert not fp32.exists()
-    succeeded(posezoo("quantize", "seeker", *place.flags))
+    succeeded(place.quantize())
     assert place.xml(place.root / "models").is_file()
 
 
@@ -173,26 +176,23 @@ def test_without_photos_in_the_folder_nothing_is_downloaded(place):
     fp32 = place.root / "models" / "public" / "seeker" / "FP32"
     (fp32 / "seeker.xml").unlink()
     shutil.rmtree(place.root / "photos")
-    assert f"{place.root / 'photos'}: is not a folder" in error_of(
-        posezoo("quantize", "seeker", *place.flags)
-    )
+    assert f"{place.root / 'photos'}: is not a folder" in error_of(place.quantize())
     assert not (fp32 / "seeker.xml").exists()
 
 
 def test_without_its_packages_nothing_is_measured(place, monkeypatch):
-    flags = (*place.flags, "--metric", "ap")
     with monkeypatch.context() as without:
         without.setitem(sys.modules, "nncf", None)
-        said = error_of(posezoo("quantize", "seeker", *flags))
+        said = error_of(place.quantize("--metric", "ap"))
         assert said.startswith("error: nncf is not installed\n")
         assert "[quantize,evaluate]" in said
     monkeypatch.setitem(sys.modules, "faster_coco_eval", None)
     annotated = ("--annotations", place.root / "people.json")
     for words in (("--metric", "map"), annotated):
-        assert error_of(posezoo("quantize", "seeker", *place.flags, *words)).startswith(
+        assert error_of(place.quantize(*words)).startswith(
             "error: faster_coco_eval is not installed\n"
         )
-    succeeded(posezoo("quantize", "seeker", *place.flags, *annotated, "--dry_run"))
+    succeeded(place.quantize(*annotated, "--dry_run"))
 
 
 @pytest.mark.parametrize(
@@ -240,9 +240,7 @@ def test_a_model_whose_int8_loses_too_much_is_refused_with_the_figure(place):
     declaration.write_text(
         yaml.safe_dump({**yaml.safe_load(declaration.read_text()), "quantization": refused})
     )
-    assert "seeker: is not quantized: INT8 keeps 5 % of its AP." in error_of(
-        posezoo("quantize", "seeker", *place.flags)
-    )
+    assert "seeker: is not quantized: INT8 keeps 5 % of its AP." in error_of(place.quantize())
     ended = posezoo("quantize", "--all", *place.flags)
     assert "Skipping seeker (INT8 keeps 5 % of its AP.)" in ended.stderr + ended.stdout
     card = posezoo("card", "seeker", "--models_dir", place.root / "registry").stdout
@@ -270,7 +268,7 @@ def test_without_photos_it_is_wrong_usage(place):
 def test_bad_photos_are_one_line_of_error(place):
     for photo in (place.root / "photos").iterdir():
         photo.write_bytes(photo.name.encode())
-    ended = posezoo("quantize", "seeker", *place.flags)
+    ended = place.quantize()
     assert ended.returncode == 1
     assert ended.stdout == ""
     assert "error: " in ended.stderr
@@ -346,7 +344,7 @@ def test_an_int8_ir_that_the_lock_does_not_have_is_not_put_in_place(place, way):
     assert ended.returncode == 1
     assert "seeker: FP16-INT8/seeker.xml is not in" in ended.stderr
     assert not place.xml(place.root / "models").exists()
-    succeeded(posezoo("quantize", "seeker", *place.flags))
+    succeeded(place.quantize())
     posezoo("lock", "seeker", *registry, "-o", place.root / "models", *lock)
     succeeded(posezoo("quantize", "seeker", *flags, "--force"))
 

@@ -216,8 +216,7 @@ def test_the_detector_runs_when_the_camera_has_moved(dots, networks, monkeypatch
 def test_between_detections_the_boxes_follow_the_keypoints(dots, networks):
     """The detector sees the person at the place of the first frame in all of them."""
     walk = walk_to_the_right(12)
-    box = np.concatenate([walk[0].min(axis=0) - 20, walk[0].max(axis=0) + 20]) / [*IMAGE, *IMAGE]
-    topdown = dots().with_detector(load_ir(boxes_network(networks, (*box.tolist(), 0.9))))
+    topdown = dots().with_detector(detector_of(networks, walk[:1]))
     frames = [dotted(IMAGE, places, 8) for places in walk]
     scores = []
     # Further than this, the camera seems to move, as nothing else is there.
@@ -237,16 +236,8 @@ def test_the_detector_runs_on_each_nth_frame_and_where_the_size_changes(
     dots, networks, monkeypatch
 ):
     (places,) = walk_to_the_right(1)
-    box = np.concatenate([places.min(axis=0) - 20, places.max(axis=0) + 20]) / [*IMAGE, *IMAGE]
-    detector = load_ir(boxes_network(networks, (*box.tolist(), 0.9)))
-    detected = []
-    network = detector._pipeline.networks[0]
-    infer = network.infer
-    monkeypatch.setattr(
-        type(network),
-        "infer",
-        lambda self, inputs: (detected.append(self is network), infer.__func__(self, inputs))[1],
-    )
+    detector = detector_of(networks, [places])
+    detected = count_detections(detector, monkeypatch)
     topdown = dots().with_detector(detector)
     frame = dotted(IMAGE, places, 8)
     frames = [frame] * 7 + [frame[:470]] * 3
@@ -258,8 +249,7 @@ def test_the_detector_runs_on_each_nth_frame_and_where_the_size_changes(
 
 def test_a_person_who_leaves_goes_and_is_found_at_once_when_they_are_back(dots, networks):
     (places,) = walk_to_the_right(1)
-    box = np.concatenate([places.min(axis=0) - 20, places.max(axis=0) + 20]) / [*IMAGE, *IMAGE]
-    topdown = dots().with_detector(load_ir(boxes_network(networks, (*box.tolist(), 0.9))))
+    topdown = dots().with_detector(detector_of(networks, [places]))
     frame = dotted(IMAGE, places, 8)
     frames = [frame, frame, np.zeros_like(frame), frame, frame, frame]
     with topdown.stream(frames, detect_every=5) as stream:
@@ -267,10 +257,11 @@ def test_a_person_who_leaves_goes_and_is_found_at_once_when_they_are_back(dots, 
     assert seen == [True, True, False, True, True, True]
 
 
-def detector_of(networks, walk):
-    """A detector that sees the person at the place of the first frame in all of them."""
-    box = np.concatenate([walk[0].min(axis=0) - 20, walk[0].max(axis=0) + 20]) / [*IMAGE, *IMAGE]
-    return load_ir(boxes_network(networks, (*box.tolist(), 0.9)))
+def detector_of(networks, people):
+    """A detector that sees people at these places in all frames."""
+    boxes = [np.concatenate([each.min(axis=0) - 20, each.max(axis=0) + 20]) for each in people]
+    shares = [(*(box / [*IMAGE, *IMAGE]).tolist(), 0.9) for box in boxes]
+    return load_ir(boxes_network(networks, *shares))
 
 
 def count_detections(detector, monkeypatch) -> list[bool]:
@@ -306,9 +297,7 @@ def test_if_one_of_two_is_lost_the_detector_looks_for_them_on_the_same_frame(
     dots, networks, monkeypatch
 ):
     places = [draw_person(seed, x=x)[0] for seed, x in ((3, 160), (5, 480))]
-    boxes = [np.concatenate([each.min(axis=0) - 20, each.max(axis=0) + 20]) for each in places]
-    shares = [(*(box / [*IMAGE, *IMAGE]).tolist(), 0.9) for box in boxes]
-    detector = load_ir(boxes_network(networks, *shares))
+    detector = detector_of(networks, places)
     detected = count_detections(detector, monkeypatch)
     first, second = (dotted(IMAGE, each, 8) for each in places)
     # The ground stays where it is, so the camera does not seem to move.
@@ -424,26 +413,18 @@ def test_a_mirrored_look_is_averaged_in(networks):
 
 
 def test_alphapose_is_shown_the_mean_around_the_box(networks):
-    estimator = load_ir(
-        networks / "dots.xml",
-        "heatmap",
-        LoadOptions(
-            mean=(10, 20, 30), scale=(1, 1, 1), decoder_options={"convention": "alphapose"}
-        ),
-    )
-    image = np.full((480, 640, 3), 200, np.uint8)
-    picture = _shown(estimator, image, (300, 100, 350, 300))
+    picture = _shown(networks, "alphapose", (300, 100, 350, 300))
     assert picture[128, 0].tolist() == [10, 20, 30] and picture[128, 96].tolist() == [200, 200, 200]
-    other = load_ir(
-        networks / "dots.xml",
-        "heatmap",
-        LoadOptions(mean=(10, 20, 30), scale=(1, 1, 1), decoder_options={"convention": "dark"}),
+    assert _shown(networks, "dark", (-50, 100, 50, 300))[128, 0].tolist() == [0, 0, 0]
+
+
+def _shown(networks, convention, box):
+    """The first picture that the network is asked about, of a light image."""
+    options = LoadOptions(
+        mean=(10, 20, 30), scale=(1, 1, 1), decoder_options={"convention": convention}
     )
-    assert _shown(other, image, (-50, 100, 50, 300))[128, 0].tolist() == [0, 0, 0]
-
-
-def _shown(estimator: Estimator, image: np.ndarray, box: tuple[float, ...]) -> np.ndarray:
-    """The first picture that the network is asked about."""
+    estimator = load_ir(networks / "dots.xml", "heatmap", options)
+    image = np.full((480, 640, 3), 200, np.uint8)
     (steps,) = next(estimator._pipeline.steps_for_boxes(image, [Box(*box)])).steps  # type: ignore[attr-defined]
     (picture,) = next(steps).inputs.values()
     return picture[0]
