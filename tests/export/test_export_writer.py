@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from fakes.command import read_json
 from fakes.exports import files_below
 from fakes.small_disk import small_disk
 from posezoo.core.errors import OutputError
@@ -39,7 +39,7 @@ def test_an_export_has_its_files_and_a_manifest(tmp_path, weights):
     changes = write(tmp_path / "out", {"net/1/net.bin": weights, "config.json": b"{}"})
     assert changes.created == ("net/1/net.bin", "config.json")
     assert files_below(tmp_path / "out") == {"net/1/net.bin": b"weights", "config.json": b"{}"}
-    assert json.loads((tmp_path / "out" / MANIFEST).read_text())["files"].keys() == {
+    assert read_json(tmp_path / "out" / MANIFEST)["files"].keys() == {
         "net/1/net.bin",
         "config.json",
     }
@@ -189,7 +189,7 @@ def test_a_move_that_fails_names_the_file(tmp_path, monkeypatch):
 def test_exports_at_the_same_time_know_each_others_files(tmp_path):
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda number: write(tmp_path, {f"net{number}/net.xml": b"x"}), range(8)))
-    assert len(json.loads((tmp_path / MANIFEST).read_text())["files"]) == 8
+    assert len(read_json(tmp_path / MANIFEST)["files"]) == 8
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         *(f"net{number}" for number in range(8)),
         MANIFEST,

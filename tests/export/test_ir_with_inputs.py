@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 
 import numpy as np
 import pytest
 
-from fakes.command import error_of, posezoo, succeeded
+from fakes.command import error_of, json_of, posezoo, succeeded
 from fakes.when_used import import_when_used
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.ir.openvino_import import import_openvino
@@ -95,10 +94,11 @@ def test_an_export_needs_neither_the_original_nor_torch(
 def test_frames_and_images_give_the_same_outputs(converted, without_torch, tmp_path):
     usual = converted / "irs" / "public" / "net" / "FP32" / "net.xml"
     before = usual.read_bytes()
-    ended = succeeded(
-        export(converted, "--to", "folder", tmp_path / "out", *FRAMES, "--format", "json")
-    )
-    (model,) = json.loads(ended.stdout)["models"]
+    (model,) = json_of(
+        succeeded(
+            export(converted, "--to", "folder", tmp_path / "out", *FRAMES, "--format", "json")
+        )
+    )["models"]
     frame = np.random.default_rng(0).integers(0, 256, (1, 256, 192, 3), np.uint8)  # BGR
     image = np.ascontiguousarray(frame[..., ::-1].transpose(0, 3, 1, 2)).astype(np.float32)
     expected = run(usual, image)["heatmaps"]
@@ -110,10 +110,11 @@ def test_frames_and_images_give_the_same_outputs(converted, without_torch, tmp_p
 def test_an_export_with_its_decoder_finds_the_highest_values_of_the_ir(
     converted, without_torch, tmp_path
 ):
-    ended = succeeded(
-        export(converted, "--to", "folder", tmp_path / "out", "--decode", "--format", "json")
-    )
-    (model,) = json.loads(ended.stdout)["models"]
+    (model,) = json_of(
+        succeeded(
+            export(converted, "--to", "folder", tmp_path / "out", "--decode", "--format", "json")
+        )
+    )["models"]
     image = np.random.default_rng(0).uniform(0, 255, (1, 3, 256, 192)).astype(np.float32)
     usual = converted / "irs" / "public" / "net" / "FP32" / "net.xml"
     heatmaps = run(usual, image)["heatmaps"][0]

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fakes.command import succeeded
+from fakes.command import read_json, succeeded
 from fakes.exports import files_below
 from fakes.loaded_irs import load_ir
 from fakes.model_api import SIMCC, SIZE, convert_simcc, simcc_network, simcc_spec
@@ -128,9 +128,7 @@ def test_model_api_cannot_take_heatmaps(make_model):
 
 
 def model_proc(folder, name):
-    (output,) = (proc := json.loads((folder / name / f"{name}.json").read_text()))[
-        "output_postproc"
-    ]
+    (output,) = (proc := read_json(folder / name / f"{name}.json"))["output_postproc"]
     return proc, output
 
 
@@ -246,7 +244,7 @@ def exported_as(name, model, tmp_path, *shape):
     pipeline = replace(model.pipeline, model=spec)
     model = replace(model, spec=spec, pipeline=pipeline, outputs=outputs)
     export(tmp_path, "dlstreamer", model)
-    return json.loads((tmp_path / name / f"{name}.json").read_text())
+    return read_json(tmp_path / name / f"{name}.json")
 
 
 def test_a_model_of_open_model_zoo_has_a_file_for_each_of_its_outputs(make_model, tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +9,7 @@ import openvino as ov
 import openvino.opset13 as ops
 import pytest
 
+from fakes.command import read_json
 from fakes.exports import documents_of, files_below
 from posezoo.core.declarations.model import Decoder, People, Precision
 from posezoo.core.errors import ExportError
@@ -65,8 +65,7 @@ def test_both_networks_are_written_with_their_facts_and_the_programs(chain, tmp_
 def test_the_facts_say_what_the_metadata_of_an_ir_say(chain, tmp_path):
     export(tmp_path / "out", chain)
     facts, finder = (
-        json.loads((tmp_path / "out" / "net" / f"{name}.json").read_text())
-        for name in ("net", "finder")
+        read_json(tmp_path / "out" / "net" / f"{name}.json") for name in ("net", "finder")
     )
     assert (facts["width"], facts["height"], facts["layout"], facts["color"]) == (
         96,

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import yaml
 
-from fakes.command import error_of, posezoo, succeeded
+from fakes.command import error_of, json_of, posezoo, read_json, succeeded
 from fakes.exports import write_zoo
 from fakes.stated_inputs import ULTRALYTICS, write_whole_input
 from fakes.zoo import declared_file, model_yml, write_model
@@ -82,7 +82,7 @@ def run(project: Path, *args: object) -> subprocess.CompletedProcess[str]:
 
 def people(project: Path, *args: object) -> list[dict]:
     ended = succeeded(run(project, *args))
-    return json.loads(ended.stdout)["images"]
+    return json_of(ended)["images"]
 
 
 def write_frames(folder: Path, images) -> tuple[list[Path], list[Path]]:
@@ -110,7 +110,7 @@ def require_same(
     """
     moves = []
     succeeded(posezoo("run", *args, "-o", folder / "poses", cwd=folder, **settings))
-    wanted = json.loads((folder / "poses" / "poses.json").read_text())["images"]
+    wanted = read_json(folder / "poses" / "poses.json")["images"]
     for image, other in zip(images, wanted, strict=True):
         assert (image["width"], image["height"]) == (other["width"], other["height"])
         assert len(image["poses"]) == len(other["poses"]), other["image"]
@@ -230,7 +230,7 @@ def points_of(image: dict) -> list[tuple[float, float]]:
 def points_of_run(network: Path, picture: Path, folder: Path) -> list[tuple[float, float]]:
     """The same as ``posezoo run`` finds them."""
     succeeded(posezoo("run", network, "-i", picture, "-o", folder, cwd=folder.parent))
-    (image,) = json.loads((folder / "poses.json").read_text())["images"]
+    (image,) = read_json(folder / "poses.json")["images"]
     return points_of(image)
 
 
@@ -253,9 +253,7 @@ def test_posezoo_run_finds_the_same_with_an_own_network_and_with_its_export(tmp_
 
 def test_the_benchmark_counts_frames(project, tmp_path):
     ppm = write_frames(tmp_path, [np.zeros((64, 48, 3), np.uint8)])[0][0]
-    answer = json.loads(
-        run(project, project / "models" / "net.xml", "--benchmark", 0.2, ppm).stdout
-    )
+    answer = json_of(run(project, project / "models" / "net.xml", "--benchmark", 0.2, ppm))
     assert answer["frames"] > 0
     assert answer["frames_per_second"] == pytest.approx(
         answer["frames"] / answer["seconds"], rel=1e-3
@@ -438,9 +436,9 @@ def node_program(zoo, tmp_path) -> Path:
 
 def test_the_program_for_node_has_the_names_of_the_keypoints(node_program):
     folder = node_program.parent
-    facts = json.loads((folder / "net.json").read_text())
+    facts = read_json(folder / "net.json")
     assert facts["keypoints"][:2] == ["nose", "left_eye"] and len(facts["keypoints"]) == 17
-    package = json.loads((folder / "package.json").read_text())
+    package = read_json(folder / "package.json")
     assert package["dependencies"].keys() == {"onnxruntime-node", "sharp"}
 
 
@@ -505,7 +503,7 @@ def printed_by_node(own: Path, picture: Path) -> list[np.ndarray]:
     )
     return [
         np.array([[point["x"], point["y"]] for point in person["keypoints"]])
-        for person in json.loads(ended.stdout)
+        for person in json_of(ended)
     ]
 
 
@@ -523,7 +521,7 @@ def require_same_people(printed, own: Path, pictures: list[Path], *args: object,
     succeeded(
         posezoo("run", *args, "-i", *pictures, "-o", folder / "poses", cwd=folder, **settings)
     )
-    wanted = json.loads((folder / "poses" / "poses.json").read_text())["images"]
+    wanted = read_json(folder / "poses" / "poses.json")["images"]
     moves = []
     for picture, image in zip(pictures, wanted, strict=True):
         found = printed(own, picture)
@@ -644,7 +642,7 @@ def bodies(mirror, shared, tmp_path) -> tuple[list[Path], list[dict]]:
     _, pictures = photos_of(shared, tmp_path)
     args = ("blazepose-full", "-i", *pictures, "-o", tmp_path / "poses")
     succeeded(posezoo("run", *args, cwd=tmp_path, POSEZOO_MIRROR=str(mirror)))
-    return pictures, json.loads((tmp_path / "poses" / "poses.json").read_text())["images"]
+    return pictures, read_json(tmp_path / "poses" / "poses.json")["images"]
 
 
 def test_a_composite_is_one_program_for_onnx_runtime(mirror, bodies, tmp_path, printed):
@@ -660,7 +658,7 @@ def test_a_composite_is_one_folder_whose_sample_and_ir_find_the_same(mirror, bod
     require_same_bodies([printed_by_python(own, picture) for picture in pictures], wanted)
     args = ("run", own / "blazepose-full.xml", "-i", *pictures, "-o", tmp_path / "exported")
     succeeded(posezoo(*args, cwd=tmp_path))
-    images = json.loads((tmp_path / "exported" / "poses.json").read_text())["images"]
+    images = read_json(tmp_path / "exported" / "poses.json")["images"]
     found = [
         [
             np.array([[point["x"], point["y"]] for point in pose["keypoints"]])

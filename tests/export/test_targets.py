@@ -19,7 +19,7 @@ import pytest
 
 from checked_exports import check_of
 from fakes import triton_backend
-from fakes.command import python_file, succeeded
+from fakes.command import python_file, read_json, succeeded
 from fakes.exports import DOCUMENTS, documents_of, files_below, renamed
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import ExportError, InferenceError
@@ -142,15 +142,13 @@ def test_model_server_gets_numbered_versions_and_a_config_that_fits_its_schema(
         *documents_of("one", "two"),
     }
     config = json.loads(files["config.json"])
-    jsonschema.validate(config, json.loads(OVMS_SCHEMA.read_text()))
+    jsonschema.validate(config, read_json(OVMS_SCHEMA))
     assert [each["config"]["base_path"] for each in config["model_config_list"]] == ["one", "two"]
 
 
 def test_model_server_computes_in_f32(make_model, tmp_path):
     export(tmp_path / "out", "ovms", make_model())
-    config = json.loads((tmp_path / "out" / "config.json").read_text())["model_config_list"][0][
-        "config"
-    ]
+    config = read_json(tmp_path / "out" / "config.json")["model_config_list"][0]["config"]
     compiled = (
         import_openvino()
         .Core()
@@ -183,7 +181,7 @@ def test_a_model_that_the_user_removed_leaves_the_config(make_model, tmp_path):
     export(out, "ovms", make_model("one"), make_model("two"))
     shutil.rmtree(out / "one")
     assert export(out, "ovms", make_model("two")).changed == ("config.json",)
-    config = json.loads((out / "config.json").read_text())
+    config = read_json(out / "config.json")
     assert [each["config"]["name"] for each in config["model_config_list"]] == ["two"]
 
 
@@ -306,7 +304,7 @@ def test_the_files_of_servers_are_valid_for_every_model_of_the_zoo(tmp_path):
     )
     from google.protobuf import text_format
 
-    schema = json.loads(OVMS_SCHEMA.read_text())
+    schema = read_json(OVMS_SCHEMA)
     # jsonschema.validate would check the schema itself for each model.
     validator = jsonschema.validators.validator_for(schema)(schema)
     layout = ModelLayout(tmp_path, tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import runpy
 import signal
@@ -13,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 from unittest import mock
 
 from fakes.waiting import HANG_S
@@ -43,6 +44,16 @@ def error_of(ended: subprocess.CompletedProcess[str], code: int = 1) -> str:
     """What a command said on stderr that must have refused to work, with this exit code."""
     assert ended.returncode == code, ended.stderr
     return ended.stderr
+
+
+def json_of(ended: subprocess.CompletedProcess[str]) -> Any:
+    """The JSON that a command printed."""
+    return json.loads(ended.stdout)
+
+
+def read_json(path: Path) -> Any:
+    """The JSON that a command wrote."""
+    return json.loads(path.read_bytes())
 
 
 def omz_tool(

@@ -6,7 +6,6 @@ size, and people who are cut off.
 
 from __future__ import annotations
 
-import json
 import subprocess
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 
 from conftest import by_digest
+from fakes.command import read_json
 from fakes.moving_camera import film
 from fakes.people import likeness
 from judges.agreement import Agreement, record
@@ -34,7 +34,7 @@ MEDIAPIPE = "mediapipe 0.10.21"
 def pictures(shared, tmp_path_factory) -> list[Path]:
     """The photos with people, and then the annotated people with as much around them as they are wide and high."""
     photos = shared / "data" / "photos"
-    annotations = json.loads((photos / "person_keypoints.json").read_text())
+    annotations = read_json(photos / "person_keypoints.json")
     folder = tmp_path_factory.mktemp("pictures")
     files = {image["id"]: photos / image["file_name"] for image in annotations["images"]}
     people = [each for each in annotations["annotations"] if each["num_keypoints"]]
@@ -61,7 +61,7 @@ def ask_mediapipe(pictures: list[Path], tmp_path: Path, *flags: str) -> list[lis
     out = tmp_path / "landmarks.json"
     command = [mediapipe_python(), SCRIPT, *flags, *pictures, out]
     subprocess.run(command, check=True, capture_output=True, timeout=300)
-    return [[np.array(landmarks)] if landmarks else [] for landmarks in json.loads(out.read_text())]
+    return [[np.array(landmarks)] if landmarks else [] for landmarks in read_json(out)]
 
 
 def one_of_each(people: list[list[np.ndarray]]) -> list[np.ndarray]:

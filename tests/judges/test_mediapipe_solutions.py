@@ -5,7 +5,6 @@ The pictures are real photos, and the parts of them around each wrist and each h
 
 from __future__ import annotations
 
-import json
 import subprocess
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import numpy as np
 import pytest
 
 from conftest import by_digest
-from fakes.command import posezoo, succeeded
+from fakes.command import posezoo, read_json, succeeded
 from judges.agreement import Agreement, pairs
 from judges.packages import mediapipe_python
 from posezoo.api import load
@@ -39,7 +38,7 @@ FOUND = {
 def pictures(shared, mirror, tmp_path_factory) -> list[Path]:
     """The two sample photos, and squares around wrists and noses, larger for a larger person."""
     photos = shared / "data" / "photos"
-    annotations = json.loads((photos / "person_keypoints.json").read_text())
+    annotations = read_json(photos / "person_keypoints.json")
     folder = tmp_path_factory.mktemp("pictures")
     files = {image["id"]: photos / image["file_name"] for image in annotations["images"]}
     kept = [by_digest(mirror, sha384) for sha384 in (ASTRONAUT, CAMERA)]
@@ -59,7 +58,7 @@ def judge(pictures: list[Path], folder: Path, *flags: str) -> list[dict]:
     out = folder / "found.json"
     command = [mediapipe_python(), SCRIPT, *flags, *pictures, out]
     subprocess.run(command, check=True, capture_output=True, timeout=600)
-    return json.loads(out.read_text())
+    return read_json(out)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +72,7 @@ def run(model: str, pictures: list[Path], mediapipe, tmp_path: Path) -> list[lis
     """The poses that the command writes for each picture, as JSON."""
     command = ["run", model, "--precision", "FP32", "--output", tmp_path / "out"]
     succeeded(posezoo(*command, "--input", *pictures, **mediapipe))
-    summary = json.loads((tmp_path / "out" / "poses.json").read_text())
+    summary = read_json(tmp_path / "out" / "poses.json")
     return [image["poses"] for image in summary["images"]]
 
 

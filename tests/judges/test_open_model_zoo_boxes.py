@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import cv2
@@ -10,7 +9,7 @@ import numpy as np
 import openvino
 import pytest
 
-from fakes.command import posezoo, succeeded
+from fakes.command import posezoo, read_json, succeeded
 from fakes.recorded_answers import People
 from fakes.region_networks import (
     NETWORKS,
@@ -42,7 +41,7 @@ def run(network: openvino.Model, photo: np.ndarray, folder) -> list[dict[str, ob
     succeeded(posezoo(
         "run", name, *flags, "--precision", "FP32", "--input", folder / "photo.png", "--output", folder,
     ))  # fmt: skip
-    (image,) = json.loads((folder / "poses.json").read_text())["images"]
+    (image,) = read_json(folder / "poses.json")["images"]
     assert 10 < len(image["poses"]) < 100
     return image["poses"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 
 from fakes import seeker
-from fakes.command import posezoo, succeeded
+from fakes.command import posezoo, read_json, succeeded
 from fakes.waiting import HANG_S
 from judges.packages import python_of
 
@@ -97,7 +96,7 @@ def test_pose2sim_triangulates_our_keypoints_to_the_pixels_where_we_found_them(t
     markers = read_trc(trc)
     for number, x in ((1, 0.0), (2, -BASE)):
         path = project / "pose" / f"cam{number}_poses.json"
-        frames = json.loads(path.read_text("utf-8"))["frames"]
+        frames = read_json(path)["frames"]
         assert len(frames) == FRAMES
         for index, frame in enumerate(frames):
             points = {point["name"]: point for point in frame["poses"][0]["keypoints"]}

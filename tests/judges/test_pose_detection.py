@@ -25,6 +25,7 @@ import cv2
 import numpy as np
 import pytest
 
+from fakes.command import json_of, read_json
 from fakes.conversion import convert_model
 from fakes.graph_models import saved
 from fakes.recorded_answers import People
@@ -106,7 +107,7 @@ def ask_publisher(
         text=True,
         check=True,
     )
-    return [[np.array(pose["keypoints"]) for pose in poses] for poses in json.loads(ended.stdout)]
+    return [[np.array(pose["keypoints"]) for pose in poses] for poses in json_of(ended)]
 
 
 @pytest.fixture
@@ -264,7 +265,7 @@ def test_posenet_finds_the_people_of_its_publisher(judged, irs, ours, squares, s
 @pytest.fixture
 def blazepose_of_npm(tfjs_models, blazepose_irs, tmp_path):
     """BlazePose's IR, with the detector of the npm package, whose weights are others than those of MediaPipe's wheel."""
-    model = json.loads((tfjs_models / "blazepose-detector.json").read_bytes())
+    model = read_json(tfjs_models / "blazepose-detector.json")
     shards = {"blazepose-detector.bin": (tfjs_models / "blazepose-detector.bin").read_bytes()}
     irs = convert_model(*saved(model, shards, tmp_path)).irs
     network = openvino_core().read_model(irs[Precision.FP32])

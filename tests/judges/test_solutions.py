@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fakes.command import posezoo_process, succeeded
+from fakes.command import posezoo_process, read_json, succeeded
 from fakes.waiting import HANG_S
 from judges.agreement import Agreement
 from judges.packages import mediapipe_python
@@ -39,7 +38,7 @@ def run(python: Path | str, photos: list[Path], out: Path, **environ: str) -> di
             check=False,
         )
     )
-    return json.loads(out.read_text(encoding="utf-8"))
+    return read_json(out)
 
 
 @pytest.fixture(scope="module")

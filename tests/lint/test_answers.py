@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fakes.checkout import git, require_git
-from fakes.command import error_of, posezoo, succeeded
+from fakes.command import error_of, json_of, posezoo, read_json, succeeded
 from fakes.omz_zoo import write_omz_zoo
 from posezoo.cli.main import main
 from posezoo.core.registry import open_registry
@@ -58,7 +58,7 @@ def test_text_has_place_severity_message_and_rule(zoo):
 
 
 def test_json_has_the_keys_that_scripts_rely_on(zoo):
-    findings = json.loads(run(zoo, "--format", "json").stdout)["findings"]
+    findings = json_of(run(zoo, "--format", "json"))["findings"]
     assert findings
     assert all(set(finding) == KEYS for finding in findings)
     reversal = next(finding for finding in findings if finding["rule"] == "color")
@@ -67,7 +67,7 @@ def test_json_has_the_keys_that_scripts_rely_on(zoo):
 
 
 def test_sarif_names_each_rule_and_each_place(zoo):
-    log = json.loads(run(zoo, "--format", "sarif").stdout)
+    log = json_of(run(zoo, "--format", "sarif"))
     assert log["version"] == "2.1.0"
     (once,) = log["runs"]
     rules = once["tool"]["driver"]["rules"]
@@ -105,7 +105,7 @@ def test_known_findings_are_left_out_even_if_they_moved(zoo):
     plant(moved, "pose-b")
     ended = run(moved, "--baseline", known, "--format", "json")
     assert ended.returncode == 1
-    assert {finding["model"] for finding in json.loads(ended.stdout)["findings"]} == {"pose-b"}
+    assert {finding["model"] for finding in json_of(ended)["findings"]} == {"pose-b"}
 
 
 def test_a_baseline_knows_a_finding_also_after_its_host_moved(zoo):
@@ -149,12 +149,12 @@ def test_only_models_that_a_change_touches_are_checked(zoo):
     git(zoo.parent, "add", "models/public/pose-b")
     git(zoo.parent, "commit", "-qm", "a mistake in b")
     whole = run(zoo, "--changed-since", "HEAD~1", "--format", "json")
-    assert {finding["model"] for finding in json.loads(whole.stdout)["findings"]} == {
+    assert {finding["model"] for finding in json_of(whole)["findings"]} == {
         "pose-a",
         "pose-b",
     }
     later = run(zoo, "--changed_since", "HEAD", "--format", "json")
-    assert {finding["model"] for finding in json.loads(later.stdout)["findings"]} == {"pose-a"}
+    assert {finding["model"] for finding in json_of(later)["findings"]} == {"pose-a"}
 
 
 def test_the_configuration_of_the_repository_starts_no_program(zoo, tmp_path):
@@ -170,7 +170,7 @@ def test_the_configuration_of_the_repository_starts_no_program(zoo, tmp_path):
         file.touch()  # Git reads it again
     sign.unlink(missing_ok=True)
     ended = run(zoo, "--changed_since", "HEAD", "--format", "json")
-    assert {finding["model"] for finding in json.loads(ended.stdout)["findings"]} == {"pose-a"}
+    assert {finding["model"] for finding in json_of(ended)["findings"]} == {"pose-a"}
     assert not sign.exists()
 
 
@@ -183,7 +183,7 @@ def test_a_change_that_touches_no_model_says_so(zoo):
     assert ended.stderr == "the change since HEAD touches none of the models: nothing is checked\n"
     plant(zoo, "pose-b")
     ended = run(zoo, "pose-a", "--changed_since", "HEAD", "--format", "json")
-    assert (ended.returncode, json.loads(ended.stdout)) == (0, {"findings": []})
+    assert (ended.returncode, json_of(ended)) == (0, {"findings": []})
     assert "touches none of the models" in ended.stderr
 
 
@@ -254,9 +254,7 @@ def test_a_changed_index_touches_its_models_and_a_new_folder_itself(zoo):
     index = zoo / "public" / "index.md"
     index.write_text(index.read_text().replace("60.125", "16.125"), "utf-8")
     ended = run(zoo, "--changed_since", "HEAD", "--format", "json")
-    assert [finding["rule"] for finding in json.loads(ended.stdout)["findings"]] == [
-        "index-figures"
-    ]
+    assert [finding["rule"] for finding in json_of(ended)["findings"]] == ["index-figures"]
     git(zoo.parent, "checkout", "-q", "--", ".")
     shutil.copytree(zoo / "public" / "pose-a", zoo / "public" / "pose-new")
     assert "1 model or composite" in run(zoo, "--changed_since", "HEAD").stdout
@@ -312,7 +310,7 @@ def test_a_missing_repository_is_named(tmp_path):
 def test_one_model_is_checked_alone(zoo):
     succeeded(run(zoo, "pose-b"))
     ended = run(zoo, "pose-*", "--format", "json")
-    assert {finding["model"] for finding in json.loads(ended.stdout)["findings"]} == {"pose-a"}
+    assert {finding["model"] for finding in json_of(ended)["findings"]} == {"pose-a"}
     assert "no model is called 'pose-c'" in error_of(run(zoo, "pose-c"))
 
 
@@ -336,7 +334,7 @@ def test_an_ended_rule_is_named_with_what_to_use_instead():
 def test_a_baseline_may_name_an_ended_rule(zoo):
     known = zoo.parent / "known.json"
     run(zoo, "--write_baseline", known)
-    baseline = json.loads(known.read_text())
+    baseline = read_json(known)
     row = {**baseline["findings"][0], "rule": "dead-link"}
     known.write_text(json.dumps({"findings": [row, *baseline["findings"]]}))
     succeeded(run(zoo, "--baseline", known))

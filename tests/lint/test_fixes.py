@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import stat
 import subprocess
 import sys
@@ -11,7 +10,7 @@ import sys
 import pytest
 import yaml
 
-from fakes.command import error_of
+from fakes.command import error_of, json_of
 from fakes.zoo import as_yaml, omz_yml, write_model
 
 CONTENT = b"weights"
@@ -149,4 +148,4 @@ def test_findings_are_grouped_by_rule_the_most_frequent_first(tmp_path):
 def test_json_has_no_other_text_than_the_findings(model):
     ran = verify("--models_dir", model.parents[1], "--fix", "--dry_run", "--format", "json")
     assert "+  size: 7" in ran.stderr
-    assert isinstance(json.loads(ran.stdout)["findings"], list)
+    assert isinstance(json_of(ran)["findings"], list)

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from fakes.command import json_of
 from fakes.memory import WATCHED
 from fakes.omz_zoo import write_omz_zoo
 from fakes.waiting import HANG_S
@@ -69,7 +70,7 @@ def verify(zoo) -> tuple[int, list[dict[str, str]]]:
         check=False,
     )
     assert "Traceback" not in ended.stderr, ended.stderr
-    return int(ended.stderr.split()[-1]), json.loads(ended.stdout)["findings"]
+    return int(ended.stderr.split()[-1]), json_of(ended)["findings"]
 
 
 @pytest.mark.slow

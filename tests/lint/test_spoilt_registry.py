@@ -6,7 +6,6 @@ No page is drawn again after a mistake.
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import sys
@@ -16,7 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import json_of, posezoo
 from posezoo.pages.cards.registry_pages import render_pages
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -247,7 +246,7 @@ def part(untouched_part, tmp_path):
 
 def errors_of(models: Path, *words: object) -> list[dict[str, str]]:
     ended = posezoo("verify", "--metadata", "--models_dir", models, "--format", "json", *words)
-    found = json.loads(ended.stdout)["findings"]
+    found = json_of(ended)["findings"]
     errors = [each for each in found if each["severity"] == "error"]
     assert ended.returncode == int(bool(errors))
     return errors

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 
 from fakes import crowds
+from fakes.command import read_json
 from fakes.posenet import PEER, STRIDE, Maps, people_maps, published_poses, random_maps
 from posezoo import decode
 from posezoo.core.errors import InferenceError
@@ -20,7 +20,7 @@ from posezoo.poses.keypoints import Pose
 pytest.importorskip("cv2")
 
 SIZE = (513, 385)
-STORED = json.loads((Path(__file__).parents[1] / "golden" / "posenet.json").read_text())
+STORED = read_json(Path(__file__).parents[1] / "golden" / "posenet.json")
 
 
 def input_size(maps: Maps) -> tuple[int, int]:

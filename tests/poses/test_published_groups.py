@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 
 from fakes import omz_decoders
+from fakes.command import read_json
 from posezoo import decode
 from posezoo.poses.keypoints import Pose, to_pixel_indices
 from posezoo.poses.openpose import OpenPoseOptions
@@ -20,7 +20,7 @@ pytest.importorskip("cv2")
 
 @pytest.fixture(scope="module")
 def published(shared: Path) -> dict[str, Any]:
-    return json.loads((shared / "facts" / "reference" / "decoding" / "post_torch.json").read_text())
+    return read_json(shared / "facts" / "reference" / "decoding" / "post_torch.json")
 
 
 def maps(shared: Path, name: str) -> dict[str, np.ndarray]:

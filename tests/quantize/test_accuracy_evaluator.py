@@ -11,7 +11,7 @@ import openvino as ov
 import pytest
 
 from fakes import coco, seeker
-from fakes.command import error_of, posezoo
+from fakes.command import error_of, posezoo, read_json
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import DatasetError, EvaluationError, QuantizationError
 from posezoo.core.events import (
@@ -77,7 +77,7 @@ def test_an_ir_is_due_until_its_accuracy_is_measured_with_the_same_annotations(b
     bench.quantize(annotations=annotations)
     assert bench.of(AccuracyCompared)
     assert reason(annotations=annotations) == reason() == ""
-    content = json.loads(annotations.read_text())
+    content = read_json(annotations)
     content["annotations"].pop()
     other = coco.written(annotations.parent, content, "other.json")
     assert reason(annotations=other) == due
@@ -100,10 +100,7 @@ def test_layers_go_back_to_floating_point_until_ap_is_within_its_limit(bench):
     (compared,) = bench.of(AccuracyCompared)
     assert compared.fp32 - compared.int8 <= 0.1
     assert (
-        json.loads(bench.xml.with_name("provenance.json").read_text())["key"]["quantization"][
-            "max_drop"
-        ]
-        == 0.1
+        read_json(bench.xml.with_name("provenance.json"))["key"]["quantization"]["max_drop"] == 0.1
     )
 
 
@@ -125,7 +122,7 @@ def test_with_the_folders_of_coco_a_layer_goes_back_to_floating_point(bench):
 def test_annotations_of_other_photos_are_refused(bench):
     bench = bench()
     annotations = truth_of(bench)
-    content = json.loads(annotations.read_text())
+    content = read_json(annotations)
     for entry in content["images"]:
         entry["file_name"] = f"other-{entry['file_name']}"
     annotations.write_text(json.dumps(content))
@@ -145,7 +142,7 @@ def test_a_model_of_another_skeleton_is_refused(bench):
     bench = bench()
     annotations = truth_of(bench)
     bench.spec = replace(bench.spec, skeleton="coco-17")
-    content = json.loads(annotations.read_text())
+    content = read_json(annotations)
     content["categories"][0]["keypoints"] = [f"point_{n}" for n in range(17)]
     annotations.write_text(json.dumps(content))
     with pytest.raises(EvaluationError, match="COCO's sigmas are unknown for point_0"):
@@ -154,7 +151,7 @@ def test_a_model_of_another_skeleton_is_refused(bench):
 
 
 def accuracy_of(bench) -> dict[str, object]:
-    return json.loads(bench.xml.with_name("provenance.json").read_text())["accuracy"]
+    return read_json(bench.xml.with_name("provenance.json"))["accuracy"]
 
 
 def float_layers(network) -> set[str]:
@@ -232,7 +229,7 @@ def test_the_best_ir_is_written_and_marked_if_the_limit_is_never_met(bench, tmp_
     assert f"{bench.xml}\n" == done.stdout
     assert "it misses the limit of 0 points" in done.stderr
     assert "the best drops by" in done.stderr  # the progress of the search
-    made = json.loads((bench.xml.parents[1] / "card.json").read_text())["made"]
+    made = read_json(bench.xml.parents[1] / "card.json")["made"]
     (int8,) = [each for each in made if each["precision"] == "FP16-INT8"]
     assert int8["accuracy"] == record
     assert int8["speed"]["int8_ms"] > 0 and int8["in_float"]["of"] == 2
@@ -256,7 +253,7 @@ def test_with_other_annotations_the_layers_in_floating_point_are_searched_again(
     bench = bench(loud=True)
     annotations = truth_of(bench)
     bench.quantize(annotations=annotations, max_drop=0.1)
-    content = json.loads(annotations.read_text())
+    content = read_json(annotations)
     content["annotations"][-1]["area"] *= 2
     annotations.write_text(json.dumps(content))
     bench.quantize(annotations=annotations, max_drop=0.1)

@@ -15,7 +15,7 @@ import numpy as np
 import openvino as ov
 import pytest
 
-from fakes.command import error_of, omz_tool, posezoo, succeeded
+from fakes.command import error_of, omz_tool, posezoo, read_json, succeeded
 from fakes.network import HEIGHT, OUTPUTS, WIDTH, network
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.declarations.model import Precision
@@ -233,7 +233,7 @@ def test_get_refuses_biases_of_another_scale(zoo, tensors):
 def test_int8_says_everywhere_what_it_was_compared_with(made):
     registry = made.root / "registry"
     folders = ("--models_dir", registry, "--weights_dir", made.root / "irs")
-    record = json.loads(made.xml().with_name("provenance.json").read_text())["self_check"]
+    record = read_json(made.xml().with_name("provenance.json"))["self_check"]
     assert record["int8"]["photos"] == 2
     assert record["int8"]["deviation"].keys() == set(OUTPUTS)
     assert record["outputs"] == {}, "those of FP32 are not those of INT8"
@@ -306,7 +306,7 @@ def test_other_ranges_make_it_again(made, tensors):
 def state_photos(zoo: Zoo) -> Path:
     """Let the record of its INT8 say that it was calibrated on photos; returns the record."""
     record = zoo.xml().with_name("provenance.json")
-    content = json.loads(record.read_text())
+    content = read_json(record)
     content["key"]["quantization"] = {"photos": "00"}
     record.write_text(json.dumps(content))
     return record

@@ -11,7 +11,7 @@ import openvino as ov
 import pytest
 from openvino import opset13 as ops
 
-from fakes.command import error_of, posezoo, succeeded
+from fakes.command import error_of, json_of, posezoo, read_json, succeeded
 
 LIKE = ("--as", "yolox-nano-coco")
 CLASSES = ("cat", "dog", "bird")
@@ -80,7 +80,7 @@ def test_objects_of_other_classes_are_not_taken_for_people(squares, tmp_path):
     succeeded(
         posezoo("run", xml, *LIKE, "--input", squares / "00.png", "--output", tmp_path / "out")
     )
-    (image,) = json.loads((tmp_path / "out" / "poses.json").read_text())["images"]
+    (image,) = read_json(tmp_path / "out" / "poses.json")["images"]
     assert [each["label"] for each in image["poses"]] == ["class 0"]
 
 
@@ -110,10 +110,10 @@ def test_int8_knows_its_classes_and_has_the_same_accuracy_when_it_is_evaluated(s
         posezoo("quantize", xml, "--dataset", squares, "--metric", "map", *LIKE, "--labels", labels)
     )
     int8 = Path(done.stdout.strip())
-    record = json.loads(int8.with_name("provenance.json").read_text())
+    record = read_json(int8.with_name("provenance.json"))
     assert record["accuracy"]["metric"] == "mAP" and record["accuracy"]["int8"] == 1
     done = succeeded(posezoo(
         "evaluate", int8, *LIKE, "--images", squares, "--annotations", squares / "instances.json",
         "--output", tmp_path / "out", "--format", "json",
     ))  # fmt: skip
-    assert json.loads(done.stdout)["AP"] == 1
+    assert json_of(done)["AP"] == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import openvino as ov
 import pytest
 
 from fakes import tints
-from fakes.command import error_of, posezoo, succeeded
+from fakes.command import error_of, posezoo, read_json, succeeded
 
 PREPARATION = ("--mean_values", ",".join(map(str, tints.MEAN)), "--reverse_input_channels")
 
@@ -65,7 +64,7 @@ def test_the_accuracy_is_that_of_scikit_learn_on_images_that_were_not_calibrated
     done = succeeded(quantize(own, *PREPARATION, "--labels", labels, "--max_drop", "0.5"))
     int8 = xml.parents[1] / "FP16-INT8" / "tints.xml"
     assert done.stdout == f"{int8}\n"
-    record = json.loads(int8.with_name("provenance.json").read_text())
+    record = read_json(int8.with_name("provenance.json"))
     kept_apart = sorted(pictures.rglob("*.png"))[2::3]
     truth = [path.parent.name for path in kept_apart]
     for network, name in ((xml, "fp32"), (int8, "int8")):

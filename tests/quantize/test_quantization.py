@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -14,7 +13,7 @@ import numpy as np
 import pytest
 
 from fakes import seeker
-from fakes.command import posezoo, succeeded
+from fakes.command import posezoo, read_json, succeeded
 from fakes.posenet import spot_network
 from fakes.zoo import write_model
 from posezoo.core.declarations.model import Precision, QuantizationSettings
@@ -57,7 +56,7 @@ def test_int8_finds_what_fp32_finds_and_its_record_contains_the_displacement(qua
     assert 0 < displacement.shift_p50_px < 2
     assert b'element_type="i8"' in quantized.pair[0]
     assert len(quantized.pair[1]) < quantized.fp32.with_suffix(".bin").stat().st_size
-    record = json.loads(quantized.xml.with_name("provenance.json").read_text())
+    record = read_json(quantized.xml.with_name("provenance.json"))
     assert record["shift"]["shift_p50_px"] == displacement.shift_p50_px
     assert (record["shift"]["calibration_photos"], record["shift"]["measured_photos"]) == (6, 3)
 
@@ -221,7 +220,7 @@ def test_an_unreadable_photo_is_left_out_with_a_warning(bench):
     (warned,) = bench.of(WarningIssued)
     assert "00.png" in warned.message
     assert to_measurements(quantized)[0]["settings"] == {"photos": 3, "calibrated on": 5}
-    record = json.loads(bench.xml.with_name("provenance.json").read_text())
+    record = read_json(bench.xml.with_name("provenance.json"))
     assert record["shift"]["calibration_photos"] == 5
     assert displacement.found_fp32 == 3
     with pytest.raises(ImageError):

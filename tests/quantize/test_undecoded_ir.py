@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import cv2
@@ -12,7 +11,7 @@ import pytest
 from openvino import opset13 as ops
 
 from fakes import seeker
-from fakes.command import error_of, posezoo, succeeded
+from fakes.command import error_of, posezoo, read_json, succeeded
 
 SIDE = 48
 
@@ -64,7 +63,7 @@ def test_the_reported_noise_is_that_between_the_two_irs(tmp_path, photos):
     done = succeeded(quantize(xml, photos, "--log", log))
     assert "model_outputs_compared" in log.read_text("utf-8")
     int8 = tmp_path / "net" / "FP16-INT8" / "net.xml"
-    record = json.loads((int8.parent / "provenance.json").read_text())["outputs"]
+    record = read_json(int8.parent / "provenance.json")["outputs"]
     kept_apart = sorted(photos.iterdir())[2::3]
     pairs = [(compute(xml, photo), compute(int8, photo)) for photo in kept_apart]
     difference = sum(np.square(exact - actual).sum() for exact, actual in pairs)

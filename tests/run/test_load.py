@@ -15,8 +15,8 @@ import pytest
 
 import posezoo
 from conftest import by_digest
+from fakes.command import json_of, read_json, succeeded
 from fakes.command import posezoo as posezoo_command
-from fakes.command import succeeded
 from fakes.dots import dots_network
 from fakes.own_registry import own_registry
 from fakes.zoo import model_yml, write_model
@@ -443,7 +443,7 @@ def test_the_int8_of_the_detector_runs_with_int8_where_it_was_made(quantized_zoo
         given = ("--precision", "FP16-INT8", "--images", photos, "--limit", 1, "--format", "json")
         where = ("--annotations", photos / "person_keypoints.json", "-o", tmp_path / "evaluation")
         evaluated = succeeded(posezoo_command("evaluate", *flags, *given, *where))
-        return json.loads(evaluated.stdout)["settings"]
+        return json_of(evaluated)["settings"]
 
     where = {"weights_dir": tmp_path / "zoo", "models_dir": (tmp_path / "registry" / "models",)}
     context = open_context(to_settings(read_settings(where)))
@@ -460,14 +460,14 @@ def test_the_int8_of_the_detector_runs_with_int8_where_it_was_made(quantized_zoo
     assert evaluate()["detector_precision"] == "FP16-INT8"
     short = ("--seconds", "0.02", "--requests", "1", "--precisions", "FP16,FP16-INT8")
     measured = posezoo_command("benchmark", "--pipeline", *flags, *short, "--format", "json")
-    settings = [row["settings"] for row in json.loads(measured.stdout)["measurements"]]
+    settings = [row["settings"] for row in json_of(measured)["measurements"]]
     assert [each.get("detector_precision") for each in settings] == [None, "FP16-INT8"]
     where = {"weights_dir": tmp_path / "zoo"}
     loaded = posezoo.load(DEFAULT_MODEL, precision="FP16-INT8", **where)
     assert (loaded.people_from, loaded.detector_precision) == (DEFAULT_DETECTOR, "FP16-INT8")
     # The detector has other weights now.
     record = tmp_path / "zoo" / "public" / DEFAULT_DETECTOR / "FP16-INT8" / "provenance.json"
-    content = json.loads(record.read_text())
+    content = read_json(record)
     sources = content["key"]["sources"]
     content["key"]["sources"] = dict.fromkeys(sources, f"sha384:{'0' * 96}")
     record.write_text(json.dumps(content))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import cv2
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 
 from fakes import seeker
-from fakes.command import posezoo, succeeded
+from fakes.command import posezoo, read_json, succeeded
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import InferenceError
 from posezoo.poses.keypoints import Pose
@@ -64,7 +63,7 @@ def pose(skeleton: str, **fields: object) -> Pose:
 
 def written(folder: Path, *poses: Pose, format: str = "openpose") -> list[dict]:
     write_openpose(folder / "a.json", [each.to_json() for each in poses], BODIES[format])
-    document = json.loads((folder / "a.json").read_text("utf-8"))
+    document = read_json(folder / "a.json")
     assert document.keys() == {"version", "people"} and document["version"] == 1.3
     return document["people"]
 
@@ -150,10 +149,8 @@ def test_frames_of_a_longer_run_go_and_files_of_the_user_stay(tmp_path):
         *(out / f"0{number}_keypoints.json" for number in range(3)),
         *frames,
     ]
-    row = json.loads((out / "clip_poses.json").read_text("utf-8"))["frames"][2]["poses"][0][
-        "keypoints"
-    ][0]
-    (person,) = json.loads(frames[2].read_text("utf-8"))["people"]
+    row = read_json(out / "clip_poses.json")["frames"][2]["poses"][0]["keypoints"][0]
+    (person,) = read_json(frames[2])["people"]
     assert list(rows_of(person)[0]) == pytest.approx([row["x"] - 0.5, row["y"] - 0.5, row["score"]])
 
     frames[1].write_text("mine", "utf-8")

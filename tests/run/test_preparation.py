@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import shutil
 
 import cv2
@@ -12,7 +11,7 @@ import openvino as ov
 import pytest
 
 from fakes.colored_discs import COLORS, HeatmapDiscs, draw_disc
-from fakes.command import error_of, posezoo, succeeded
+from fakes.command import error_of, posezoo, read_json, succeeded
 from fakes.irs import write_ir
 from fakes.published_models import MEAN, SCALE
 from fakes.rtmo import write_onnx
@@ -54,7 +53,7 @@ def run(folder, *words):
 
 
 def keypoints_in(folder):
-    (image,) = json.loads((folder / "found" / "poses.json").read_text("utf-8"))["images"]
+    (image,) = read_json(folder / "found" / "poses.json")["images"]
     (pose,) = image["poses"]
     return [(point["x"], point["y"], point["score"]) for point in pose["keypoints"]]
 

@@ -14,7 +14,7 @@ import pytest
 import posezoo
 from fakes.colored_discs import COLORS, HeatmapDiscs, discs_onnx, draw_disc
 from fakes.command import posezoo as posezoo_command
-from fakes.command import succeeded
+from fakes.command import read_json, succeeded
 from fakes.pages import ROOT, blocks
 from fakes.published_models import MEAN, SCALE
 from fakes.zoo import declared_file, model_yml, write_model
@@ -112,7 +112,7 @@ def test_results_name_the_locked_files_that_they_were_made_with(xml, zoo, tmp_pa
     writer.release()
     places = ("-i", photo, video, "-o", tmp_path / "out", "--json_lines", tmp_path / "lines.jsonl")
     succeeded(posezoo_command("run", "discs", *zoo(), *places, "--log", log))
-    ran = json.loads((tmp_path / "out" / "poses.json").read_text("utf-8"))["provenance"]
+    ran = read_json(tmp_path / "out" / "poses.json")["provenance"]
     assert (ran["model"], ran["revision"]) == ("discs", 1)
     assert set(ran["files"].items()) <= set(locked.items())
     assert sorted(ran["files"]) == ["FP16/discs.bin", "FP16/discs.xml"]
@@ -193,7 +193,7 @@ def test_an_ir_of_0_2_0_is_kept_and_the_registry_says_how_people_are_found(xml, 
     old = re.sub(r"\s*<pipeline>.*?</pipeline>", "", xml.read_text("utf-8"), flags=re.DOTALL)
     xml.write_text(old, "utf-8")
     record = xml.with_name("provenance.json")
-    content = json.loads(record.read_text("utf-8"))
+    content = read_json(record)
     del content["key"]["people"]
     file = content["files"]["discs.xml"]
     file |= {"size": xml.stat().st_size, "sha384": digest_network(xml)}

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fakes.coco import annotations, person, written
-from fakes.command import error_of, succeeded
+from fakes.command import error_of, json_of, read_json, succeeded
 from fakes.founding import assert_ir_is_as_the_original, assert_peaks_are_the_same
 from fakes.generated_models import generate
 from fakes.own_registry import own_registry
@@ -89,7 +89,7 @@ def test_models_are_proven_from_their_publishers_and_completed(world):
     world.tunnel.dead = {"huggingface.co"}
     ended = world.prove("--all", "--format", "json")
     assert ended.returncode == 1, ended.stdout + ended.stderr
-    reports = {model["name"]: model for model in json.loads(ended.stdout)["models"]}
+    reports = {model["name"]: model for model in json_of(ended)["models"]}
     assert set(reports) == {GLUON, YOLOX}
     assert reports[GLUON]["bad_sources"] == [] and reports[GLUON]["irs"] == ["FP32", "FP16"]
     assert "huggingface.co" in reports[YOLOX]["bad_sources"][0]
@@ -139,7 +139,7 @@ def test_the_ap_of_annotated_images_is_recorded(world, mirror, shared):
     images = ("--annotations", photos / "person_keypoints.json", "--images", photos)
     ended = world.prove(movenet, "--mirror", mirror, *images, "--format", "json")
     assert ended.returncode == 1, ended.stderr  # its publisher is not in this world
-    (report,) = json.loads(ended.stdout)["models"]
+    (report,) = json_of(ended)["models"]
     (stated,) = (
         each
         for each in expected
@@ -161,7 +161,7 @@ def test_the_page_has_no_ap_of_other_annotated_images(world):
     path = written(world.folder, annotations(1, [person(1, 1, np.full((17, 3), 2))]))
     images = ("--annotations", path, "--images", world.folder)
     succeeded(world.prove(NANO, *images))
-    report = json.loads((world.proof / f"{NANO}.json").read_text())
+    report = read_json(world.proof / f"{NANO}.json")
     (world.proof / f"{NANO}.json").write_text(json.dumps({**report, "AP": 0.5}))
     error_of(world.prove(YOLOX, *images))
     stated = f"| {NANO} | 1 of 1 | 1 | FP32, FP16 |  | 0.500 |"
@@ -243,8 +243,7 @@ def test_sizes_that_model_yml_leaves_open_are_a_warning(world, npm_mirror):
 )
 def test_a_model_is_proven_from_all_its_sources(world, name, npm_mirror):
     spec = publish(world, name, npm_mirror)
-    ended = succeeded(world.prove(name, "--format", "json"))
-    (report,) = json.loads(ended.stdout)["models"]
+    (report,) = json_of(succeeded(world.prove(name, "--format", "json")))["models"]
     assert report["sources"] == sum(len(file.sources) for file in spec.files)
     assert report["bad_sources"] == []
     assert report["irs"] == [precision.value for precision in spec.precisions]

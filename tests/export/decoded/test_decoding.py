@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,6 +14,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 from fakes import crowds, posenet
+from fakes.command import read_json
 from fakes.conversion import context_of, convert_model, plan_conversion, with_camera_input
 from fakes.loaded_irs import load_ir
 from fakes.network import digest_of, downloaded, network, source_file, spec_of
@@ -558,7 +558,7 @@ def test_an_ir_with_its_decoder_runs_like_the_network_with_the_numpy_decoder(tmp
 def test_the_record_names_the_decoder_and_its_check(tmp_path):
     spec, layout = decoded_network(tmp_path, min_score=0.25)
     convert_model(spec, layout)
-    record = json.loads(layout.provenance_path(spec, Precision.FP32).read_bytes())
+    record = read_json(layout.provenance_path(spec, Precision.FP32))
     assert record["key"]["arguments"]["decoding"]["min_score"] == 0.25
     checked = record["self_check"]["outputs"]
     assert set(checked) == {"heatmaps", "keypoints", "scores"}
@@ -895,7 +895,7 @@ def test_a_published_ir_gets_its_decoder_beside_it(published_ir, resize):
         values, scores = ov.Core().compile_model(xml, "CPU", EXACT)(frame).values()
         assert np.abs(values[0, :, :2] - pose.keypoints[:, :2] - 0.5).max() < 1e-3
         assert scores[0] == pytest.approx(pose.score, abs=1e-5)
-        record = json.loads(layout.provenance_path(spec, precision).read_bytes())
+        record = read_json(layout.provenance_path(spec, precision))
         assert {name.partition("/")[0] for name in record["key"]["sources"]} == {precision.value}
         assert "reading the original" in record["self_check"]["reference"]
     assert all(step.is_up_to_date for step in plan_conversion(spec, layout).irs)

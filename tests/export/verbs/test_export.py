@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 
@@ -10,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fakes.command import error_of, posezoo, python_file, succeeded
+from fakes.command import error_of, json_of, posezoo, python_file, read_json, succeeded
 from fakes.exports import files_below, write_network
 from fakes.network import network
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
@@ -43,7 +42,7 @@ def run(zoo, *args):
 
 def answer(zoo, *args):
     ended = run(zoo, *args, "--format", "json")
-    return ended.returncode, json.loads(ended.stdout)
+    return ended.returncode, json_of(ended)
 
 
 @pytest.mark.slow
@@ -59,7 +58,7 @@ def test_models_are_converted_and_exported_together(zoo):
             for name in ("README.md", "NOTICE", "LICENSE", "1/part.bin", "1/part.xml")
         ),
     ]
-    config = json.loads((zoo / "out" / "config.json").read_text())
+    config = read_json(zoo / "out" / "config.json")
     assert [each["config"]["name"] for each in config["model_config_list"]] == ["net", "part"]
     assert answer(zoo, "net", "whole", "--to", "ovms", "out", "-o", "irs")[1]["created"] == []
 
@@ -67,7 +66,7 @@ def test_models_are_converted_and_exported_together(zoo):
 def test_a_model_that_is_exported_later_joins_those_that_are_there(zoo):
     for name in ("part", "net"):
         assert answer(zoo, name, "--to", "ovms", "out", "-o", "irs")[0] == 0
-    config = json.loads((zoo / "out" / "config.json").read_text())
+    config = read_json(zoo / "out" / "config.json")
     assert [each["config"]["name"] for each in config["model_config_list"]] == ["net", "part"]
 
 
@@ -100,7 +99,7 @@ def test_the_record_keeps_that_the_usual_ir_was_not_compared_with_its_original(
     frames = ("--input_type", "u8", "--input_layout", "NHWC")
     code, found = answer(zoo, "net", "--to", "folder", "out", "-o", "irs", *frames)
     assert (code, found["failed"]) == (0, [])
-    record = json.loads((zoo / "out" / "net" / "provenance.json").read_text("utf-8"))
+    record = read_json(zoo / "out" / "net" / "provenance.json")
     assert "no other runtime that reads" in record["self_check"]["not_compared"]
 
 
@@ -154,7 +153,7 @@ def test_all_models_leave_out_those_that_the_target_cannot_take(zoo):
     ended = run(zoo, "--all", "--to", "modelapi", "out", "-o", "irs", "--format", "json")
     problem = "net: Model API has wrappers only for SSD detectors"
     assert f"Skipping {problem}" in ended.stderr
-    (net,) = (each for each in json.loads(ended.stdout)["models"] if each["name"] == "net")
+    (net,) = (each for each in json_of(ended)["models"] if each["name"] == "net")
     assert net["skipped"].startswith(problem)
     assert not (zoo / "irs").exists()  # nothing was downloaded or converted for that
     assert "error: net" not in ended.stderr
@@ -303,7 +302,7 @@ def test_the_sample_takes_a_whole_picture_for_one_person_as_posezoo_does(brightn
     found = re.findall(r"^  \w+: x (\S+), y (\S+), score (\S+)$", printed.stdout, re.MULTILINE)
     xml = out / "net" / "net.xml"
     succeeded(posezoo("run", xml, *ALONE, "-i", photo, "-o", "poses", cwd=tmp_path))
-    (image,) = json.loads((tmp_path / "poses" / "poses.json").read_text())["images"]
+    (image,) = read_json(tmp_path / "poses" / "poses.json")["images"]
     points = image["poses"][0]["keypoints"]
     wanted = [[point["x"], point["y"], point["score"]] for point in points]
     np.testing.assert_allclose(np.array(found, float), wanted, atol=6e-3)
@@ -375,7 +374,7 @@ def test_the_sample_of_a_detector_stretches_photos_as_posezoo_does(mirror, share
     printed = succeeded(python_file(own / "sample.py", photo, cwd=tmp_path))
     found = re.findall(r"^box, score \S+: (.+)$", printed.stdout, re.MULTILINE)
     succeeded(posezoo("run", own / f"{name}.xml", "-i", photo, "-o", "poses", cwd=tmp_path))
-    (image,) = json.loads((tmp_path / "poses" / "poses.json").read_text())["images"]
+    (image,) = read_json(tmp_path / "poses" / "poses.json")["images"]
     wanted = [pose["box"] for pose in image["poses"]]
     assert len(wanted) > 5
     boxes = np.array([box.split(", ") for box in found], float)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fakes.command import error_of, posezoo, python_file, succeeded
+from fakes.command import error_of, json_of, posezoo, python_file, succeeded
 from fakes.exports import files_below
 from fakes.stated_inputs import (
     GETI_BOXES,
@@ -75,8 +75,9 @@ def test_each_target_takes_an_ir_or_says_what_it_lacks(keypoints, tmp_path, targ
 
 
 def test_an_ir_keeps_its_bytes_precision_and_description(keypoints, tmp_path):
-    ended = succeeded(export(tmp_path, keypoints, "--to", "modelapi", "out", "--format", "json"))
-    (model,) = json.loads(ended.stdout)["models"]
+    (model,) = json_of(
+        succeeded(export(tmp_path, keypoints, "--to", "modelapi", "out", "--format", "json"))
+    )["models"]
     assert (model["name"], model["precision"]) == ("mine", "FP32")
     written = tmp_path / "out" / "mine" / "mine.xml"
     assert written.read_bytes() == keypoints.read_bytes()

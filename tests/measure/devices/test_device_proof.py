@@ -10,7 +10,7 @@ import numpy as np
 import openvino as ov
 import pytest
 
-from fakes.command import error_of, posezoo, succeeded
+from fakes.command import error_of, json_of, posezoo, succeeded
 from fakes.faulty_networks import FORMS, SIDE, Builder
 from fakes.posenet import spot_network
 from posezoo.core.pipeline.zoo_context import open_context
@@ -112,10 +112,11 @@ def test_numbers_that_json_does_not_have_are_text():
 
 
 def test_verify_shows_how_a_model_differs_on_a_device(spots):
-    ended = succeeded(
-        posezoo("verify", spots, "--device", "AUTO", "--format", "json", "--nodes", "report")
-    )
-    (row,) = json.loads(ended.stdout)["models"]
+    (row,) = json_of(
+        succeeded(
+            posezoo("verify", spots, "--device", "AUTO", "--format", "json", "--nodes", "report")
+        )
+    )["models"]
     assert (row["verdict"], row["devices"], row["nodes"]) == (AGREES, "CPU", [])
     shown = posezoo("verify", spots, "--device", "AUTO", "--inputs", SAMPLE_PHOTOS[1])
     assert "spot agrees: on CPU in f32 (OpenVINO 20" in shown.stdout
@@ -145,7 +146,8 @@ def test_flags_that_would_do_nothing_are_refused(words, problem):
 @pytest.mark.slow
 def test_verify_compares_each_network_of_a_model_by_its_name(mirror, tmp_path):
     environ = {"POSEZOO_MIRROR": str(mirror), "POSEZOO_WEIGHTS_DIR": str(tmp_path)}
-    ended = succeeded(posezoo("verify", MODEL, "--device", "AUTO", "--format", "json", **environ))
-    (row,) = json.loads(ended.stdout)["models"]
+    (row,) = json_of(
+        succeeded(posezoo("verify", MODEL, "--device", "AUTO", "--format", "json", **environ))
+    )["models"]
     assert (row["model"], row["verdict"]) == (MODEL, AGREES)
     assert set(row["networks"]) == {"pose-detection-mediapipe", "pose-landmark-full-mediapipe"}

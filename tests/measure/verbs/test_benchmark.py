@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from fakes.command import error_of, heed_interrupts, posezoo, succeeded
+from fakes.command import error_of, heed_interrupts, json_of, posezoo, read_json, succeeded
 from fakes.irs import write_ir
 from fakes.network import network
 from fakes.waiting import HANG_S, wait_until
@@ -57,7 +57,7 @@ def benchmark(checkout, *args):
 
 def without_spread(speed: Path) -> list[dict]:
     """Give the rounds of all measurements in a file one speed: other work on this machine varies them."""
-    measurements = json.loads(speed.read_text(encoding="utf-8"))
+    measurements = read_json(speed)
     for each in measurements:
         figures = each["figures"]
         figures["throughput_min_fps"] = figures["throughput_max_fps"] = figures["throughput_fps"]
@@ -70,8 +70,8 @@ def test_a_model_of_the_zoo_is_downloaded_converted_measured_and_recorded(checko
     ended = benchmark(checkout, "small", "--requests", "1,2", "--output", speed, "--format", "json")
     assert (ended.returncode, "Traceback" in ended.stderr) == (0, False)
     assert "measuring small (FP16, batch 1, 2 requests), 5 rounds" in ended.stderr
-    answer = json.loads(ended.stdout)
-    assert answer["measurements"] == json.loads(speed.read_text())
+    answer = json_of(ended)
+    assert answer["measurements"] == read_json(speed)
     (ran, *_) = answer["provenance"]
     assert (ran["device"], len(ran["files"])) == ("CPU", 2)
     assert (answer["failed"], answer["interrupted"], answer["comparisons"]) == ([], False, [])
@@ -132,7 +132,7 @@ def test_the_results_are_kept_for_recommend_once_for_each_condition(checkout):
     assert f"{kept_speeds().parents[1]}: 2 measurements of small, for posezoo recommend" in shown
     ended = benchmark(checkout, "small", "--requests", "1", "-q", "--format", "json")
     assert (ended.returncode, ended.stderr) == (0, "")
-    (latest,) = json.loads(ended.stdout)["measurements"]
+    (latest,) = json_of(ended)["measurements"]
     one, two = read_measured(kept_speeds())
     assert (one.settings["requests"], two.settings["requests"]) == (1, 2)
     assert dict(one.figures) == latest["figures"]
@@ -202,7 +202,7 @@ def test_with_cluster_the_cases_are_measured_in_processes_with_all_cores(checkou
     def conditions(ended):
         return [
             {key: each[key] for key in ("model", "machine", "settings", "weights")}
-            for each in json.loads(ended.stdout)["measurements"]
+            for each in json_of(ended)["measurements"]
         ]
 
     assert conditions(there) == conditions(here)
@@ -219,7 +219,7 @@ def test_a_quantized_ir_is_measured(checkout):
             checkout, "small", "--precisions", "FP16-INT8", "--output", checkout / "speed.json"
         )
     )
-    (found,) = json.loads((checkout / "speed.json").read_text())
+    (found,) = read_json(checkout / "speed.json")
     assert (found["model"], found["precision"]) == ("small", "FP16-INT8")
     planned = benchmark(checkout, "small", "--precisions", "FP16-INT8", "--dry_run").stdout
     assert (
@@ -257,7 +257,7 @@ def test_a_failure_is_one_line_and_a_hint(checkout, args, message):
 def test_one_failure_does_not_stop_the_others(checkout):
     small = write_ir(checkout / "good.xml", {"heatmaps": (1, 2, 8, 12)})
     ended = benchmark(checkout, checkout / "missing.xml", small, "--format", "json", "-q")
-    answer = json.loads(ended.stdout)
+    answer = json_of(ended)
     assert ended.returncode == 1
     assert [each["model"] for each in answer["measurements"]] == ["good"]
     assert [each["name"] for each in answer["failed"]] == ["missing"]
@@ -338,22 +338,23 @@ def test_an_interrupt_shows_the_results_so_far(checkout):
 def test_the_whole_pipeline_counts_its_people(blazepose, shared, tmp_path):
     photo = shared / "data" / "photos" / "000000000790.jpg"
     people = cv2.imread(str(photo))
-    ended = succeeded(
-        posezoo(
-            *("benchmark", "--pipeline", "blazepose-full", "--input", photo, *SHORT),
-            *(
-                "-o",
-                blazepose.output_dir,
-                "--requests",
-                "1",
-                "--output",
-                tmp_path / "speed.json",
-                "--format",
-                "json",
-            ),
+    (found,) = json_of(
+        succeeded(
+            posezoo(
+                *("benchmark", "--pipeline", "blazepose-full", "--input", photo, *SHORT),
+                *(
+                    "-o",
+                    blazepose.output_dir,
+                    "--requests",
+                    "1",
+                    "--output",
+                    tmp_path / "speed.json",
+                    "--format",
+                    "json",
+                ),
+            )
         )
-    )
-    (found,) = json.loads(ended.stdout)["measurements"]
+    )["measurements"]
     assert found["settings"]["pipeline"] == "read, found, drawn"
     assert found["settings"]["picture"] == f"{people.shape[1]}x{people.shape[0]}"
     assert found["settings"]["people"] == 2

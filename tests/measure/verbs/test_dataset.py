@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
 from fakes.coco import annotations, person, written
-from fakes.command import error_of, posezoo, succeeded
+from fakes.command import error_of, json_of, posezoo, succeeded
 
 SEEN = np.column_stack([np.arange(17), np.arange(17) + 100, np.full(17, 2)])
 
 
 def test_info_counts_people_and_keypoints_and_tells_the_licenses(shared):
     photos = shared / "data" / "photos"
-    told = succeeded(
-        posezoo(
-            "dataset",
-            "info",
-            "--annotations",
-            photos / "person_keypoints.json",
-            "--images",
-            photos,
-            "--format",
-            "json",
+    said = json_of(
+        succeeded(
+            posezoo(
+                "dataset",
+                "info",
+                "--annotations",
+                photos / "person_keypoints.json",
+                "--images",
+                photos,
+                "--format",
+                "json",
+            )
         )
     )
-    said = json.loads(told.stdout)
     assert (said["pictures"], said["people"], said["without_keypoints"], said["crowds"]) == (
         17,
         44,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from contextlib import suppress
@@ -15,7 +14,7 @@ import pytest
 
 from fakes import scaling_irs
 from fakes.coco import PERSON, annotations, person, written
-from fakes.command import error_of, posezoo, succeeded
+from fakes.command import error_of, json_of, posezoo, read_json, succeeded
 from fakes.small_disk import small_disk
 from fakes.stated_inputs import ULTRALYTICS, write_whole_input
 from measure.evaluation.test_coco_metrics import pycocotools_says
@@ -65,9 +64,7 @@ def evaluate(mirror, models, shared, tmp_path):
 @pytest.mark.slow
 def test_shards_in_several_processes_give_the_same_report(evaluate, tmp_path):
     args = ("--height", 256, "--limit", 9, "--fresh", "--format", "json")
-    reports = [
-        json.loads(evaluate(*args, *flags).stdout) for flags in ((), ("--cluster", "local:2"))
-    ]
+    reports = [json_of(evaluate(*args, *flags)) for flags in ((), ("--cluster", "local:2"))]
     assert reports[0] == reports[1]
     assert reports[0]["images"] == 9
     assert reports[0]["provenance"]["files"]
@@ -102,7 +99,7 @@ def test_a_disk_that_is_full_at_the_end_loses_no_figures_from_the_screen(
     assert ended.returncode == 1
     assert f"error: {disk / 'accuracy.json'}: cannot be written: No space left" in ended.stderr
     if form == "json":
-        answer = json.loads(ended.stdout)
+        answer = json_of(ended)
         assert answer["AP"] == 0
         assert "accuracy.json: cannot be written" in answer["error"]["problem"]
     else:
@@ -111,10 +108,11 @@ def test_a_disk_that_is_full_at_the_end_loses_no_figures_from_the_screen(
 
 @pytest.mark.slow
 def test_metrics_results_tables_and_images_of_a_model_on_photos(evaluate, shared, tmp_path):
-    first = succeeded(
-        evaluate("--height", 368, "--limit", 3, "--worst", 2, "--format", "json", "--quiet")
+    report = json_of(
+        succeeded(
+            evaluate("--height", 368, "--limit", 3, "--worst", 2, "--format", "json", "--quiet")
+        )
     )
-    report = json.loads(first.stdout)
     assert (report["images"], report["kept"], report["unreadable"]) == (3, 0, {})
     assert report["AP"] > 0.1
     low, high = report["intervals"]["AP"]
@@ -124,8 +122,8 @@ def test_metrics_results_tables_and_images_of_a_model_on_photos(evaluate, shared
     assert len(report["pictures"]) == 3
 
     # COCO's own tools read the results, and compute the same metrics.
-    results = json.loads((tmp_path / "out" / "results.json").read_text())
-    content = json.loads((shared / "data" / "photos" / "person_keypoints.json").read_text())
+    results = read_json(tmp_path / "out" / "results.json")
+    content = read_json(shared / "data" / "photos" / "person_keypoints.json")
     content["images"] = content["images"][:3]
     seen = {each["id"] for each in content["images"]}
     content["annotations"] = [each for each in content["annotations"] if each["image_id"] in seen]
@@ -140,16 +138,14 @@ def test_metrics_results_tables_and_images_of_a_model_on_photos(evaluate, shared
     assert all(cv2.imread(str(path)).shape[1] in (2 * 640, 2 * 612) for path in drawn)
 
     again = evaluate("--height", 368, "--limit", 3, "--format", "json")
-    again_report = json.loads(again.stdout)
+    again_report = json_of(again)
     assert again_report["kept"] == 3
     assert {name: again_report[name] for name in expected} == expected
     assert "images" not in again.stderr  # no image was predicted again
-    fresh = json.loads(
-        evaluate("--height", 368, "--limit", 3, "--format", "json", "--fresh").stdout
-    )
+    fresh = json_of(evaluate("--height", 368, "--limit", 3, "--format", "json", "--fresh"))
     assert fresh["kept"] == 0
     # Predictions of another input size are not reused.
-    other = json.loads(evaluate("--limit", 1, "--format", "json").stdout)
+    other = json_of(evaluate("--limit", 1, "--format", "json"))
     assert (other["kept"], other["settings"]["input"]) == (0, "656x368")  # as model.yml declares
 
 
@@ -158,7 +154,7 @@ def test_predictions_of_another_processor_are_not_reused(evaluate, tiny, tmp_pat
 
     def kept() -> int:
         ended = succeeded(evaluate("--limit", 1, "--format", "json", model=tiny))
-        return json.loads(ended.stdout)["kept"]
+        return json_of(ended)["kept"]
 
     assert [kept(), kept()] == [0, 1]
     monkeypatch.setattr("posezoo.run.machine.PROC", tmp_path)
@@ -219,10 +215,9 @@ def test_the_report_shows_the_published_value_and_why_it_may_differ(evaluate):
 
 
 def test_a_detector_is_evaluated_by_boxes(evaluate):
-    result = succeeded(
-        evaluate("--limit", 2, "--format", "json", model="person-detection-retail-0013")
+    report = json_of(
+        succeeded(evaluate("--limit", 2, "--format", "json", model="person-detection-retail-0013"))
     )
-    report = json.loads(result.stdout)
     assert {"AP", "APs", "ARs"} <= report.keys()
     assert "AR50" not in report
 
@@ -245,15 +240,14 @@ def test_own_weights_run_on_annotated_boxes_with_flip_or_on_detector_boxes(evalu
     torch.save(conditioned(network).state_dict(), checkpoint)
     own = ("--checkpoint", checkpoint, "--model_name", "mine", "--precision", "FP16")
     args = (*own, "--limit", 2, "--format", "json")
-    first = succeeded(evaluate(*args, "--boxes", "truth", "--flip", model=network))
-    report = json.loads(first.stdout)
+    report = json_of(succeeded(evaluate(*args, "--boxes", "truth", "--flip", model=network)))
     assert (report["model"], report["settings"]["people_from"]) == ("mine", "the annotated boxes")
     assert report["settings"]["flip"]
     # Every person with annotated keypoints has a result.
-    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    results = read_json(tmp_path / "out" / "results.json")
     assert len(results) == report["people"]
     assert report["published"] == []  # published values are of other weights
-    flat = json.loads(evaluate(*args, "--boxes", "truth", model=network).stdout)
+    flat = json_of(evaluate(*args, "--boxes", "truth", model=network))
     assert flat["kept"] == 0
 
     boxes = [
@@ -262,7 +256,7 @@ def test_own_weights_run_on_annotated_boxes_with_flip_or_on_detector_boxes(evalu
     ]
     path = written(tmp_path, boxes, "boxes.json")
     succeeded(evaluate(*args, "--boxes", path, model=network))
-    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    results = read_json(tmp_path / "out" / "results.json")
     assert len(results) == 2
     assert max(result["score"] for result in results) <= 0.5
 
@@ -279,8 +273,8 @@ def test_the_metrics_of_own_weights_do_not_have_the_name_of_a_published_model(
     name = f"best-epoch-{compute_digest(weights).value[:8]}"
     assert ended.stdout.startswith(f"{name} (FP16 IR) on CPU")
     assert "AP " in ended.stdout and "posezoo record" not in ended.stdout
-    assert json.loads((tmp_path / "out" / "accuracy.json").read_text())["model"] == name
-    assert json.loads(evaluate(*own, "--format", "json", model=network).stdout)["model"] == name
+    assert read_json(tmp_path / "out" / "accuracy.json")["model"] == name
+    assert json_of(evaluate(*own, "--format", "json", model=network))["model"] == name
     named = evaluate(*own, "--model_name", "named", model=network)
     assert "posezoo record" in named.stdout
 
@@ -478,7 +472,7 @@ def test_an_ir_is_named_by_its_path_if_its_folder_names_no_precision(evaluate, m
     ended = succeeded(evaluate("--limit", 1, model=own))
     assert ended.stdout.startswith(f"{own} (decoder openpose) on CPU: ")
     assert "posezoo record " not in ended.stdout
-    report = json.loads(evaluate("--limit", 1, "--format", "json", model=own).stdout)
+    report = json_of(evaluate("--limit", 1, "--format", "json", model=own))
     assert report["precision"] is None
 
 
@@ -487,7 +481,7 @@ def test_annotations_without_keypoints_are_refused_also_as_json(evaluate, tmp_pa
     changes = {"categories": [{"id": 1, "name": "person"}], "annotations": [box]}
     result = evaluate("--format", "json", data=dataset_flags(tmp_path, **changes))
     assert result.returncode == 1
-    assert "has no keypoints" in json.loads(result.stdout)["error"]["problem"]
+    assert "has no keypoints" in json_of(result)["error"]["problem"]
 
 
 def unusual(content):
@@ -508,7 +502,7 @@ def unusual(content):
 def on_photos(shared, tmp_path, change):
     """The flags of the photos with changed annotations."""
     photos = shared / "data" / "photos"
-    content = json.loads((photos / "person_keypoints.json").read_text())
+    content = read_json(photos / "person_keypoints.json")
     change(content)
     return ("--annotations", written(tmp_path, content, "changed.json"), "--images", photos)
 
@@ -518,8 +512,8 @@ def test_annotations_as_tools_write_them_give_the_same_figures(evaluate, shared,
     result = succeeded(
         evaluate("--limit", 4, "--format", "json", data=on_photos(shared, tmp_path, unusual))
     )
-    expected = json.loads(plain.stdout)
-    report = json.loads(result.stdout)
+    expected = json_of(plain)
+    report = json_of(result)
     assert report["kept"] == 4
     assert {name: report[name] for name in ("AP", "AR", "people")} == {
         name: expected[name] for name in ("AP", "AR", "people")
@@ -555,7 +549,7 @@ def test_one_of_two_categories_with_keypoints_is_chosen(evaluate, tiny, shared, 
 @pytest.mark.slow
 def test_boxes_of_other_images_are_refused(evaluate, shared, tmp_path):
     photos = shared / "data" / "photos"
-    content = json.loads((photos / "person_keypoints.json").read_text())
+    content = read_json(photos / "person_keypoints.json")
     boxes = [
         {"image_id": each["image_id"], "category_id": 1, "bbox": each["bbox"], "score": 0.9}
         for each in content["annotations"]
@@ -626,9 +620,9 @@ def test_a_video_gives_the_people_found_the_ghosts_the_switches_and_hota(evaluat
     figures = dict(line.split(maxsplit=1) for line in ended.stdout.splitlines() if line)
     assert (figures["found"], figures["ghosts"], figures["switches"]) == ("0 of 4", "0", "0")
     assert figures["HOTA"] == "0.000"
-    assert json.loads((tmp_path / "out" / "tracks.json").read_text()) == []
+    assert read_json(tmp_path / "out" / "tracks.json") == []
 
-    report = json.loads(evaluate("--format", "json", "--smooth", model=tiny, data=data).stdout)
+    report = json_of(evaluate("--format", "json", "--smooth", model=tiny, data=data))
     assert (report["people"], report["found"], report["switches"]) == (4, 0, 0)
     assert (report["frames"], report["processed_frames"], report["HOTA"]) == (4, 4, 0)
     assert report["settings"]["smooth"] is True
@@ -643,7 +637,7 @@ def test_a_video_gives_the_people_found_the_ghosts_the_switches_and_hota(evaluat
 
 def test_a_folder_of_frames_without_tracks_gives_no_hota(evaluate, tiny, tmp_path):
     _, path, *_ = walk_and_tracks(tmp_path)
-    content = json.loads(path.read_text())
+    content = read_json(path)
     for each in content["annotations"]:
         del each["track_id"]
     for image in content["images"]:
@@ -652,7 +646,7 @@ def test_a_folder_of_frames_without_tracks_gives_no_hota(evaluate, tiny, tmp_pat
     ended = succeeded(evaluate("--track", model=tiny, data=data))
     assert "found     0 of 4" in ended.stdout
     assert "no switches and no HOTA: the annotated people have no track_id" in ended.stdout
-    report = json.loads(evaluate("--track", "--format", "json", model=tiny, data=data).stdout)
+    report = json_of(evaluate("--track", "--format", "json", model=tiny, data=data))
     assert report["switches"] is None
     assert "HOTA" not in report
 
@@ -681,7 +675,7 @@ def test_people_are_grouped_by_size_and_posture(evaluate, tiny):
     assert [row[0] for row in rows] == ["medium", "large"]
     assert "no AP: fewer than 10 people" in ended.stdout
     assert "POSTURE" not in ended.stdout
-    report = json.loads(evaluate("--limit", 2, "--format", "json", model=tiny).stdout)
+    report = json_of(evaluate("--limit", 2, "--format", "json", model=tiny))
     for groups in (report["by_size"], report["by_posture"]):
         assert sum(group["people"] for group in groups) == report["people"]
     assert {group["title"] for group in report["by_posture"]} >= {"upright"}
@@ -695,9 +689,9 @@ def test_an_ir_has_the_same_figures_at_several_heights_as_at_each(evaluate, mirr
     # Where the mean is subtracted twice, other people are found.
     flags = ("--mean_values", "[20,20,20]", "--scale_values", "[1.2,1.2,1.2]", "--limit", 4)
     both = succeeded(evaluate("--heights", "256,368", *flags, "--format", "json", model=xml))
-    for height, report in zip((256, 368), json.loads(both.stdout)["sizes"], strict=True):
+    for height, report in zip((256, 368), json_of(both)["sizes"], strict=True):
         alone = evaluate("--height", height, *flags, "--fresh", "--format", "json", model=xml)
-        assert json.loads(alone.stdout)["AP"] == report["AP"]
+        assert json_of(alone)["AP"] == report["AP"]
 
 
 def test_an_onnx_is_measured_like_an_ir(evaluate, tmp_path):
@@ -709,6 +703,6 @@ def test_an_onnx_is_measured_like_an_ir(evaluate, tmp_path):
     data = ("--annotations", file, "--images", tmp_path)
     for _ in ("measured", "from the kept predictions"):
         ended = succeeded(evaluate("--format", "json", model=path, data=data))
-        assert json.loads(ended.stdout)["AP"] == 1
+        assert json_of(ended)["AP"] == 1
     path.write_bytes(path.read_bytes()[:100])
     assert "own.onnx: is not a complete ONNX file" in error_of(evaluate(model=path, data=data))

@@ -15,7 +15,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from conftest import by_digest
-from fakes.command import posezoo, succeeded
+from fakes.command import posezoo, read_json, succeeded
 from fakes.zoo import as_yaml, model_yml, omz_yml, write_composite, write_model
 from posezoo.cli.main import create_parser
 from posezoo.core.declarations.model import Digest, Precision
@@ -383,7 +383,7 @@ def test_inner_tensors_that_were_compared_are_counted_in_the_card(blazepose, tmp
     facts = ModelFacts(model, registry.parts(model), layout)
     assert "The tensors inside" not in render_card(facts)
     record = layout.provenance_path(facts.parts[0], Precision.FP32)
-    content = json.loads(record.read_text("utf-8"))
+    content = read_json(record)
     content["self_check"]["nodes"] = {"equal": 120, "within_noise": 7, "no_partner": 3}
     record.write_text(json.dumps(content), "utf-8")
     card = render_card(facts)
@@ -413,7 +413,7 @@ def test_the_card_beside_an_ir_describes_it_and_is_not_rewritten_without_changes
     assert "| pose-detection-mediapipe | FP16 | Identity |" in section(card, "Self-Check")
     # It lies far from the licenses and, perhaps, alone.
     assert re.findall(r"\]\(([^)]+)\)", card) == ["blazepose-33.svg"]
-    facts = json.loads(path.with_name("card.json").read_text("utf-8"))
+    facts = read_json(path.with_name("card.json"))
     assert [(fact["model"], fact["precision"]) for fact in facts["made"]] == [
         (part, precision) for part in model.stages for precision in ("FP32", "FP16")
     ]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from itertools import pairwise
 
 import pytest
 
 from fakes.browser import Browser
-from fakes.command import posezoo
+from fakes.command import json_of, posezoo
 from fakes.sites import written_site
 from fakes.zoo import model_yml, omz_yml, write_model
 
@@ -205,7 +204,7 @@ def test_the_address_of_recommend_shows_the_same_models_in_the_same_order(browse
         )
         write_model(tmp_path / "models", name, yml)
     words = ["--min_ap", "0.6", "--format", "json", "--models_dir", "models"]
-    answer = json.loads(posezoo("recommend", *words, cwd=tmp_path).stdout)
+    answer = json_of(posezoo("recommend", *words, cwd=tmp_path))
     index = written_site(tmp_path / "site", tmp_path / "models")
     browser.open(index.replace("index.html", answer["gallery"]))
     assert names(browser) == [model["name"] for model in answer["models"]]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from fakes.command import error_of, on_a_terminal, posezoo, succeeded
+from fakes.command import error_of, json_of, on_a_terminal, posezoo, succeeded
 from fakes.zoo import model_yml, write_composite, write_model
 
 
@@ -41,20 +39,16 @@ def test_on_a_terminal_a_card_begins_with_its_title(zoo):
 
 def test_a_composite_has_one_card_and_each_of_several_models_its_own(zoo):
     assert run(zoo, "whole").stdout.count("\n## Legal Information\n") == 1
-    assert [load["name"] for load in json.loads(run(zoo, "--all", "--format", "json").stdout)] == [
+    assert [load["name"] for load in json_of(run(zoo, "--all", "--format", "json"))] == [
         "alone",
         "whole",
     ]
-    assert [load["name"] for load in json.loads(run(zoo, "part", "--format", "json").stdout)] == [
-        "part"
-    ]
+    assert [load["name"] for load in json_of(run(zoo, "part", "--format", "json"))] == ["part"]
 
 
 def test_a_part_of_two_composites_is_on_both_cards_and_linked_to_its_own(zoo):
     write_composite(zoo / "models", "twin", ["part"])
-    assert [load["name"] for load in json.loads(run(zoo, "twin", "--format", "json").stdout)] == [
-        "twin"
-    ]
+    assert [load["name"] for load in json_of(run(zoo, "twin", "--format", "json"))] == ["twin"]
     succeeded(run(zoo, "--in_place", "--all"))
     card = (zoo / "models" / "public" / "twin" / "README.md").read_text("utf-8")
     assert "1. [part](../whole/part/README.md): " in card

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from fakes.command import error_of, posezoo, succeeded
+from fakes.command import error_of, json_of, posezoo, succeeded
 
 ROWS = "ended in 0.3.0: posezoo recommend --all prints each row, and with --format json each value"
 
@@ -60,8 +58,9 @@ def test_two_precisions_of_a_model_find_nearly_the_same_keypoints(mirror, shared
     photos = sorted((shared / "data" / "photos").glob("*.jpg"))[:4]
     flags = ("--precisions", "FP32,FP16", "--format", "json", "--input", *photos)
     environ = {"POSEZOO_MIRROR": str(mirror), "POSEZOO_WEIGHTS_DIR": str(tmp_path / "models")}
-    ended = succeeded(posezoo("compare", "--keypoints", "blazepose-full", *flags, **environ))
-    moves = json.loads(ended.stdout)
+    moves = json_of(
+        succeeded(posezoo("compare", "--keypoints", "blazepose-full", *flags, **environ))
+    )
     assert (moves["first"], moves["second"]) == ("blazepose-full FP32", "blazepose-full FP16")
     assert moves["images"] == 4
     assert moves["by_both"] >= 3

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from conftest import by_digest
-from fakes.command import error_of, heed_interrupts, posezoo, succeeded
+from fakes.command import error_of, heed_interrupts, json_of, posezoo, succeeded
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_model
 from posezoo.core.registry import builtin_models_dir
@@ -68,9 +68,9 @@ def test_a_removed_model_is_removed_from_the_site_and_other_files_stay(checkout)
 
 
 def test_json_reports_changes_and_a_dry_run_those_that_would_be_made(checkout):
-    planned = json.loads(gallery(checkout, "--dry_run", "--format", "json").stdout)
+    planned = json_of(gallery(checkout, "--dry_run", "--format", "json"))
     assert not (checkout / "site").exists()
-    done = json.loads(gallery(checkout, "--format", "json").stdout)
+    done = json_of(gallery(checkout, "--format", "json"))
     assert planned == done
     assert done["models"] == 2
     assert done["written"] == ["models/light.html", "models/other.html", "index.html"]

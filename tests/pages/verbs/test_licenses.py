@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from fakes.command import error_of, posezoo, succeeded
+from fakes.command import error_of, json_of, posezoo, succeeded
 from fakes.irs import write_ir
 from fakes.network import network
 from fakes.zoo import declared_file, model_yml, omz_yml, write_model
@@ -55,7 +54,7 @@ def test_models_with_the_same_text_share_it_and_a_missing_text_is_reported(zoo):
     text = (zoo / "NOTICE").read_text()
     assert text.count("The terms.") == 1
     assert "declared to be at https://models.invalid/LICENSE" in text
-    rows = json.loads(run(zoo, "licenses", "a", "foreign", "--format", "json").stdout)["models"]
+    rows = json_of(run(zoo, "licenses", "a", "foreign", "--format", "json"))["models"]
     assert [(row["name"], row["spdx"], row["holder"], row["url"]) for row in rows] == [
         ("a", "Apache-2.0", "Copyright 2026 The tests", None),
         ("foreign", None, None, "https://models.invalid/LICENSE"),

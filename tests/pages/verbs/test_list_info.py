@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from fakes.command import error_of, on_a_terminal, posezoo, succeeded
+from fakes.command import error_of, json_of, on_a_terminal, posezoo, succeeded
 from fakes.server import Server
 from fakes.zoo import declared_file, model_yml, omz_yml, write_composite, write_model
 from posezoo.cli import main as command_line
@@ -96,7 +96,7 @@ def test_a_part_alone_is_not_indented(zoo):
 
 
 def test_list_prints_json(zoo):
-    rows = json.loads(run(zoo, "list", "whole", "--format", "json").stdout)
+    rows = json_of(run(zoo, "list", "whole", "--format", "json"))
     assert rows[0] == {
         "name": "whole",
         "composite": None,
@@ -261,7 +261,7 @@ def test_an_unknown_key_in_open_model_zoos_form_is_one_warning(zoo):
 def test_info_shows_everything_that_is_declared(zoo):
     text = run(zoo, "info", "first").stdout
     assert "  framework: tflite\n" in text
-    facts = json.loads(run(zoo, "info", "first", "--format", "json").stdout)[0]
+    facts = json_of(run(zoo, "info", "first", "--format", "json"))[0]
     assert facts["files"][0]["size"] == 5_000_000
     assert facts["files"][0]["sources"] == ["https://models.invalid/first.tflite"]
     assert facts["inputs"][0]["color"] == "RGB"
@@ -270,19 +270,19 @@ def test_info_shows_everything_that_is_declared(zoo):
 
 
 def test_info_shows_what_list_shows(zoo):
-    rows = json.loads(run(zoo, "list", "--format", "json").stdout)
-    facts = json.loads(run(zoo, "info", "--all", "--format", "json").stdout)
+    rows = json_of(run(zoo, "list", "--format", "json"))
+    facts = json_of(run(zoo, "info", "--all", "--format", "json"))
     assert [{key: fact[key] for key in rows[0]} for fact in facts] == rows
 
 
 def test_every_key_is_documented(zoo):
     documented = re.findall(r"^    (\w+)  ", f"{listing.__doc__}{info.__doc__}", re.MULTILINE)
-    facts = json.loads(run(zoo, "info", "first", "--format", "json").stdout)[0]
+    facts = json_of(run(zoo, "info", "first", "--format", "json"))[0]
     assert sorted(documented) == sorted(facts)
 
 
 def test_info_shows_where_the_card_is(zoo):
-    assert json.loads(run(zoo, "info", "alpha", "--format", "json").stdout)[0]["card"] is None
+    assert json_of(run(zoo, "info", "alpha", "--format", "json"))[0]["card"] is None
     card = zoo / "models" / "public" / "alpha" / "README.md"
     card.write_text("# alpha\n")
     assert f"  card: {card}\n" in run(zoo, "info", "alpha").stdout
@@ -379,7 +379,7 @@ def test_the_list_says_where_weights_are_and_available_asks_their_sources(tmp_pa
         available = posezoo(
             "list", "--models_dir", root, "--format", "json", "--available", **environ
         )
-    rows = {row["name"]: row for row in json.loads(listed.stdout)}
+    rows = {row["name"]: row for row in json_of(listed)}
     assert rows["packed"]["size_bytes"] == 5_000_000
     assert rows["packed"]["download_bytes"] == 145_000_000
     places = {name: (row["weights_from"], row["available"]) for name, row in rows.items()}
@@ -389,5 +389,5 @@ def test_the_list_says_where_weights_are_and_available_asks_their_sources(tmp_pa
         "local": (["here"], True),
         "packed": (["npm index"], None),
     }
-    answers = {row["name"]: row["available"] for row in json.loads(available.stdout)}
+    answers = {row["name"]: row["available"] for row in json_of(available)}
     assert answers == {"alive": True, "local": True}

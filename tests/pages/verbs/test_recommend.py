@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import error_of, posezoo, succeeded
+from fakes.command import error_of, json_of, posezoo, succeeded
 from fakes.zoo import model_yml, write_model
 from posezoo.core.declarations.model import Precision
 from posezoo.core.registry import open_registry
@@ -93,8 +93,7 @@ def test_the_named_gallery_is_written_with_the_same_measurements(zoo):
 
 
 def test_a_limit_of_latency_is_for_the_stated_number_of_people(zoo):
-    ended = recommend(zoo, "--max_latency", "50ms", "--people", "4", "--format", "json")
-    answer = json.loads(ended.stdout)
+    answer = json_of(recommend(zoo, "--max_latency", "50ms", "--people", "4", "--format", "json"))
     assert [model["name"] for model in answer["models"]] == ["fast"]
     assert answer["models"][0]["latency_ms"]["number"] == 12.0
 
@@ -105,11 +104,11 @@ def test_a_latency_is_one_of_a_single_request(zoo):
     of_four = replace(of_four, figures={"latency_p50_ms": 9.0, "throughput_fps": 444.0})
     for name in ("fast", "new"):
         update_measured_yml(zoo / "models" / "public" / name / "measured.yml", [of_four])
-    answer = json.loads(recommend(zoo, "--format", "json").stdout)
+    answer = json_of(recommend(zoo, "--format", "json"))
     latencies = {row["name"]: row["latency_ms"] for row in answer["models"]}
     assert latencies["fast"]["number"] == 4.0
     assert latencies["new"] is None
-    limited = json.loads(recommend(zoo, "--max_latency", "8ms", "--format", "json").stdout)
+    limited = json_of(recommend(zoo, "--max_latency", "8ms", "--format", "json"))
     assert [row["name"] for row in limited["models"]] == ["fast"]
     assert limited["unknown"] == {"new": ["latency"]}
     ended = recommend(zoo, "--setting", "requests=4")
@@ -120,7 +119,7 @@ def test_times_of_several_requests_in_a_file_are_not_used_and_a_warning_says_so(
     of_four = speed(9.0, people_from="nanodet-g", requests=4, **SPEEDS[0][1])
     (zoo / "mine.json").write_text(json.dumps([measurement_to_json("fast", of_four)]))
     ended = recommend(zoo, "--figures", "mine.json", "--format", "json")
-    latencies = {row["name"]: row["latency_ms"] for row in json.loads(ended.stdout)["models"]}
+    latencies = {row["name"]: row["latency_ms"] for row in json_of(ended)["models"]}
     assert latencies["fast"]["number"] == 4.0
     assert "warning: mine.json: the times are of several requests at once" in ended.stderr
 
@@ -159,12 +158,12 @@ def test_a_limit_of_time_names_pipelines_whose_weights_we_do_not_have():
     ],
 )
 def test_hands_feet_whole_bodies_and_depth_are_answered(words, first):
-    answer = json.loads(posezoo("recommend", *words, "--format", "json").stdout)
+    answer = json_of(posezoo("recommend", *words, "--format", "json"))
     assert answer["models"][0]["name"] == first
 
 
 def test_json_has_numbers_and_where_they_are_from(zoo):
-    answer = json.loads(recommend(zoo, "--format", "json").stdout)
+    answer = json_of(recommend(zoo, "--format", "json"))
     assert [model["name"] for model in answer["models"]] == ["new", "slow", "fast"]
     assert [model["weights_opened"] for model in answer["models"]] == [False, True, True]
     assert answer["ranked_by"] == "AP"
@@ -236,7 +235,7 @@ def test_whole_bodies_are_ranked_only_if_they_are_asked_for(zoo):
     write_model(zoo / "models", "whole", model_yml(published={"accuracy": accuracy}, **changes))
     ended = succeeded(recommend(zoo))
     assert "posezoo run whole " not in ended.stdout
-    answer = json.loads(recommend(zoo, "--keypoints", "133", "--format", "json").stdout)
+    answer = json_of(recommend(zoo, "--keypoints", "133", "--format", "json"))
     assert [model["name"] for model in answer["models"]] == ["whole"]
     succeeded(recommend(zoo, "--license", "apache-2.0"))
 
@@ -248,7 +247,7 @@ def test_detectors_are_ranked_by_the_ap_of_their_boxes_if_they_are_asked_for(zoo
         update_measured_yml(path.with_name("measured.yml"), measured)
     ended = succeeded(recommend(zoo))
     assert "posezoo run good " not in ended.stdout
-    answer = json.loads(recommend(zoo, "--task", "detection", "--format", "json").stdout)
+    answer = json_of(recommend(zoo, "--task", "detection", "--format", "json"))
     assert [model["name"] for model in answer["models"]] == ["better", "good"]
     assert "task=Detection" in answer["gallery"]
     assert "--keypoints and --3d are only for" in error_of(
@@ -258,7 +257,7 @@ def test_detectors_are_ranked_by_the_ap_of_their_boxes_if_they_are_asked_for(zoo
 
 def test_the_command_of_a_model_without_a_checksum_trusts_its_first_use():
     """Of the zoo itself, where some publishers state no checksum."""
-    answer = json.loads(posezoo("recommend", "--format", "json").stdout)
+    answer = json_of(posezoo("recommend", "--format", "json"))
     commands = {model["name"]: model["command"] for model in answer["models"]}
     registry = open_registry()
     parts = {name: registry.parts(registry.find(name)) for name in commands}
@@ -306,13 +305,13 @@ def test_each_precision_that_was_measured_and_is_available_is_a_row(zoo):
         )
     ]
     update_measured_yml(path.with_name("measured.yml"), measured)
-    answer = json.loads(recommend(zoo, "--format", "json").stdout)
+    answer = json_of(recommend(zoo, "--format", "json"))
     rows = [(row["name"], row["precision"]) for row in answer["models"]]
     assert rows[1:3] == [("both", "FP16"), ("slow", "FP16")]  # nobody gets its INT8 without photos
 
 
 def test_the_default_in_int8_is_a_row_of_the_zoo():
-    answer = json.loads(posezoo("recommend", "--format", "json").stdout)
+    answer = json_of(posezoo("recommend", "--format", "json"))
     (row,) = (
         row
         for row in answer["models"]
@@ -336,7 +335,7 @@ def test_the_first_five_rows_are_shown_and_the_others_are_counted(zoo):
     lines = recommend(zoo).stdout.splitlines()
     assert sum(" posezoo run " in line for line in lines) == 5
     assert "5 more: --all shows them; --max_latency 50ms --people 4 names fast ones" in lines
-    assert len(json.loads(recommend(zoo, "--format", "json").stdout)["models"]) == 10
+    assert len(json_of(recommend(zoo, "--format", "json"))["models"]) == 10
     everything = recommend(zoo, "--all").stdout
     assert everything.count(" posezoo run ") == 10
     assert " more: --all" not in everything
@@ -368,7 +367,7 @@ def test_a_speed_of_this_machine_is_preferred_and_the_others_name_their_machine(
     assert "[2] this machine" in lines
     assert "[3] A processor" in lines
 
-    answer = json.loads(recommend(zoo, "--format", "json").stdout)
+    answer = json_of(recommend(zoo, "--format", "json"))
     machines = {model["name"]: model["latency_ms"] for model in answer["models"]}
     assert machines["slow"]["machine"] == "this machine"
     assert machines["fast"]["machine"] == "A processor"
@@ -385,7 +384,7 @@ def test_a_record_of_the_registry_is_not_of_this_machine_though_the_processors_a
     alike = [replace(each, machine=here) for each in read_measured(path) if each.kind == "speed"]
     update_measured_yml(path, alike)
     measure_here(zoo, "slow", 11.0)
-    answer = json.loads(recommend(zoo, "--machine", here, "--format", "json").stdout)
+    answer = json_of(recommend(zoo, "--machine", here, "--format", "json"))
     latencies = {model["name"]: model["latency_ms"] for model in answer["models"]}
     assert latencies["slow"]["machine"] == "this machine"
     assert latencies["fast"]["machine"] == here

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import subprocess
@@ -15,7 +14,7 @@ import pytest
 import yaml
 
 from fakes import seeker
-from fakes.command import error_of, omz_tool, posezoo, succeeded
+from fakes.command import error_of, json_of, omz_tool, posezoo, succeeded
 from fakes.zoo import declared_file, model_yml, write_model
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -69,7 +68,7 @@ def test_the_answer_is_the_paths_and_nothing_of_nncfs_own(place, tmp_path):
 
 def test_beside_the_fp32_ir_unless_another_folder_is_named(place):
     ended = place.quantize("--format", "json", "--layers", "--quiet")
-    (answer,) = json.loads(ended.stdout)["models"]
+    (answer,) = json_of(ended)["models"]
     xml = place.xml(place.root / "models")
     assert answer["irs"] == {"FP16-INT8": str(xml)}
     assert answer["shifts"]["FP16-INT8"]["found_both"] == 3
@@ -130,8 +129,7 @@ def test_an_int8_ir_can_be_measured_again(report):
     place = Place(file.parent)
     before = place.xml(place.root / "models").read_bytes()
     flags = ("--measure_only", "--format", "json")
-    ended = place.quantize(*flags)
-    (answer,) = json.loads(ended.stdout)["models"]
+    (answer,) = json_of(place.quantize(*flags))["models"]
     assert answer["shifts"]["FP16-INT8"]["found_both"] == 3
     assert place.xml(place.root / "models").read_bytes() == before
 

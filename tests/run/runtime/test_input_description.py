@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 
-from fakes.command import error_of, succeeded
+from fakes.command import error_of, json_of, read_json, succeeded
 from fakes.command import posezoo as run_posezoo
 from fakes.stated_inputs import (
     GETI_BOXES,
@@ -56,7 +56,7 @@ def run_on_all(path, pictures, folder, *flags):
     """The poses that posezoo run finds in each of the pictures, and its standard error."""
     command = ("run", path, "--input", *pictures, "--output", folder / "results", *flags)
     ended = succeeded(run_posezoo(*command, POSEZOO_DETECTOR="none"))
-    summary = json.loads((folder / "results" / "poses.json").read_text("utf-8"))
+    summary = read_json(folder / "results" / "poses.json")
     return [image["poses"] for image in summary["images"]], ended.stderr
 
 
@@ -235,7 +235,7 @@ def helper_info(path, outputs, info):
 def test_what_contradicts_the_network_is_an_error_that_names_both(
     tmp_path, pictures, change, reason
 ):
-    xml = stated_keypoints(tmp_path, "", **change)
+    xml = stated_keypoints(tmp_path, **({"resize_type": ""} | change))
     assert reason in refused(xml, pictures[300, 300], tmp_path)
 
 
@@ -470,10 +470,9 @@ def test_an_ir_is_evaluated_as_it_is_described_and_read_once(tmp_path, monkeypat
         graph, "_read_model", lambda core, path: [reads.append(path), read(core, path)][1]
     )
     command = ("evaluate", xml, *data, "--format", "json", "--output", tmp_path / "out")
-    ended = succeeded(
-        run_posezoo(*command, "--labels", tmp_path / "names.txt", "--mean_values", "0")
+    report = json_of(
+        succeeded(run_posezoo(*command, "--labels", tmp_path / "names.txt", "--mean_values", "0"))
     )
-    report = json.loads(ended.stdout)
     assert report["AP"] == 1 and reads == [xml]
     assert report["settings"]["labels"] == "lynx wolf"
     assert "found nothing of its categories: lynx" in error_of(run_posezoo(*command))
@@ -486,7 +485,7 @@ def test_a_pipeline_is_measured_as_it_is_described(tmp_path, pictures):
     short = ("--seconds", "0.01", "--format", "json")
     image = ("--input", pictures[300, 300])
     ended = run_posezoo("benchmark", "--pipeline", xml, *flags, *image, *short)
-    assert ended.returncode == 0 and json.loads(ended.stdout)["measurements"], ended.stderr
+    assert ended.returncode == 0 and json_of(ended)["measurements"], ended.stderr
     (tmp_path / "names.txt").write_text("", "utf-8")
     assert "names.txt: has no names" in error_of(
         run_posezoo("benchmark", "--pipeline", xml, *flags, *image, *short)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import cv2
 import numpy as np
 import pytest
 
 from conftest import by_digest
-from fakes.command import posezoo, succeeded
+from fakes.command import posezoo, read_json, succeeded
 from fakes.hands import TIPS, WRIST, draw_hand
 from posezoo.api import load
 from run.runtime.test_blazepose_pipeline import ASTRONAUT, SEEN
@@ -29,7 +27,7 @@ def run(mediapipe, tmp_path):
             cv2.imwrite(str(files[-1]), picture)
         command = ["run", model, "--precision", "FP32", "--output", tmp_path / "out", "--force"]
         done = succeeded(posezoo(*command, *flags, "--input", *files, **mediapipe))
-        summary = json.loads((tmp_path / "out" / "poses.json").read_text())
+        summary = read_json(tmp_path / "out" / "poses.json")
         return done.stdout, [image["poses"] for image in summary["images"]]
 
     return run

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from fakes.command import error_of, succeeded
+from fakes.command import error_of, read_json, succeeded
 from fakes.command import posezoo as run_posezoo
 from fakes.irs import state_images
 from posezoo import load
@@ -286,7 +286,7 @@ def test_an_export_that_says_nothing_runs_as_the_model_that_it_is_like(tmp_path,
     assert ended.returncode == 1
     ended = run_posezoo(*command, "--as", "rtmpose-m", POSEZOO_DETECTOR="none")
     assert ended.returncode == 0 and asked not in ended.stderr, ended.stderr
-    summary = json.loads((tmp_path / "results" / "poses.json").read_text("utf-8"))
+    summary = read_json(tmp_path / "results" / "poses.json")
     (pose,) = summary["images"][0]["poses"]
     scores = [keypoint["score"] for keypoint in pose["keypoints"]]
     assert scores == pytest.approx([(200 - 123.675) / 58.395] * 12, rel=1e-3)

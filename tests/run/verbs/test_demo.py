@@ -17,7 +17,15 @@ import openvino
 import pytest
 
 from conftest import ROOT, by_digest
-from fakes.command import error_of, heed_interrupts, posezoo_process, python_file, succeeded
+from fakes.command import (
+    error_of,
+    heed_interrupts,
+    json_of,
+    posezoo_process,
+    python_file,
+    read_json,
+    succeeded,
+)
 from fakes.irs import write_ir as write_output_ir
 from fakes.picky_networks import write_picky_pose_ir, write_pictures
 from fakes.region_networks import publish_ir
@@ -232,7 +240,7 @@ def test_a_broken_video_keeps_the_results_so_far(tiny, tmp_path):
     assert "v.mkv: is truncated or damaged: it ended after" in error_of(
         demo("-m", tiny, "-i", video, "-o", tmp_path / "out.avi", "--json", tmp_path / "k.json")
     )
-    frames = json.loads((tmp_path / "k.json").read_text())["frames"]
+    frames = read_json(tmp_path / "k.json")["frames"]
     assert 0 < len(frames) == len(read_video(tmp_path / "out.avi")) < 30
 
 
@@ -282,7 +290,7 @@ def test_endless_play_lasts_until_an_interrupt_and_keeps_the_results(tiny, video
     out, err = running.communicate(timeout=HANG_S)
     assert running.returncode == 130, err
     assert "Traceback" not in err
-    told = json.loads((tmp_path / "k.json").read_text())
+    told = read_json(tmp_path / "k.json")
     assert len(told["frames"]) == told["report"]["frames"] > 20
     assert len(read_video(tmp_path / "out.avi")) == 20
     assert f"{told['report']['frames']} frames\n" in out
@@ -301,7 +309,7 @@ def test_poses_of_photos_are_drawn_and_written_in_every_format(real, photos, tmp
     assert len(raw) == 2
     assert all(len(line) == 1 + 3 * 18 for line in raw)
 
-    told = json.loads(keypoints.read_text())
+    told = read_json(keypoints)
     assert [Path(frame["name"]).name for frame in told["frames"]] == ["000000000042.png", "a.png"]
     (first, *_), (second, *_) = (frame["poses"] for frame in told["frames"])
     assert first == second
@@ -310,7 +318,7 @@ def test_poses_of_photos_are_drawn_and_written_in_every_format(real, photos, tmp
     assert raw[0][0] == f"{first['score']:.2f}"
     assert float(raw[0][1]) == pytest.approx(nose["x"], abs=0.1)
 
-    results = json.loads(coco.read_text())
+    results = read_json(coco)
     assert [result["image_id"] for result in results] == [42, 1]
     assert all(len(result["keypoints"]) == 51 and result["category_id"] == 1 for result in results)
 
@@ -323,7 +331,7 @@ def test_poses_of_photos_are_drawn_and_written_in_every_format(real, photos, tmp
 
 def test_with_json_the_standard_output_has_only_the_summary(real, photos):
     ended = demo(*REAL, "-i", photos, "--format", "json", "-r", "-nireq", "2")
-    told = json.loads(ended.stdout)
+    told = json_of(ended)
     assert told["model"] == "human-pose-estimation-0001"
     assert (told["decoder"], told["device"], told["requests"]) == ("openpose", "CPU", 2)
     assert told["steps_ms"].keys() >= {"read", "find poses", "write"}
@@ -516,7 +524,7 @@ def test_the_architecture_of_a_published_ir_changes_nothing(photos, models):
         for architecture in ("auto", "openpose")
     )
     assert named.stderr == own.stderr  # the poses
-    sizes = [json.loads(ended.stdout)["input_size"] for ended in (own, named)]
+    sizes = [json_of(ended)["input_size"] for ended in (own, named)]
     assert sizes == [[368, 368]] * 2
     assert "hint: try -at openpose\n" in error_of(
         demo("-m", xml, "-i", photos / "a.png", "-at", "ae")
@@ -572,14 +580,12 @@ def test_the_network_is_reshaped_to_the_aspect_ratio_of_the_source(
     network = write_ir(tmp_path / "net.xml", outputs, size=(96, 48) if tsize else (64, 48))
     args = ("--tsize", tsize) if tsize else ()
     ended = demo("-m", network, "-i", video, "--format", "json", *args)
-    assert tuple(json.loads(ended.stdout)["input_size"]) == size
+    assert tuple(json_of(ended)["input_size"]) == size
 
 
 def test_without_a_size_the_networks_own_height_is_kept(video, tmp_path):
     network = write_ir(tmp_path / "net.xml", OPENPOSE, size=(256, 96))
-    assert json.loads(demo("-m", network, "-i", video, "--format", "json").stdout)[
-        "input_size"
-    ] == [
+    assert json_of(demo("-m", network, "-i", video, "--format", "json"))["input_size"] == [
         128,
         96,
     ]
@@ -590,7 +596,7 @@ def test_a_network_that_cannot_be_reshaped_refuses_tsize(video, tmp_path):
     said = error_of(demo("-m", rigid, "-i", video, "--tsize", "48"))
     assert "error: --tsize 48: " in said
     assert "hint: leave out --tsize" in said
-    assert json.loads(demo("-m", rigid, "-i", video, "--format", "json").stdout)["input_size"] == [
+    assert json_of(demo("-m", rigid, "-i", video, "--format", "json"))["input_size"] == [
         128,
         96,
     ]
@@ -636,7 +642,7 @@ def test_mean_scale_and_reversal_reach_the_network(photos, mirror, real, models,
     ],
 )
 def test_requests_streams_and_threads_are_passed_on(tiny, video, args, expected):
-    told = json.loads(demo("-m", tiny, "-i", video, "--format", "json", *args).stdout)
+    told = json_of(demo("-m", tiny, "-i", video, "--format", "json", *args))
     assert {name: told[name] for name in expected} == expected
 
 
@@ -654,7 +660,7 @@ def test_without_a_detector_movenet_follows_one_person_one_frame_after_the_other
 ):
     movenet = ("-m", "movenet-singlepose-lightning-int8", "--detector", "none")
     ended = demo(*movenet, "-i", video, "--format", "json", *args)
-    told = json.loads(ended.stdout)
+    told = json_of(ended)
     assert (told["tracking"], told["requests"], told["frames"]) == (is_tracking, requests, 12)
     assert told["people_from"] == ("tracking" if is_tracking else "the whole image")
     note = "people from tracking: one person is tracked; --detector nanodet-g finds all"
@@ -683,19 +689,19 @@ def test_people_keep_their_numbers_while_the_detector_runs_on_each_third_frame(
     assert [frame["seconds"] for frame in frames] == [round(n / 25, 3) for n in range(7)]
     numbers = [sorted(pose["track_id"] for pose in frame["poses"]) for frame in frames]
     assert numbers == [[1, 2]] * 7
-    assert {result["track_id"] for result in json.loads(coco.read_text())} == {1, 2}
+    assert {result["track_id"] for result in read_json(coco)} == {1, 2}
 
 
 @pytest.mark.slow
 def test_photos_and_other_models_are_not_tracked(real, photos, tiny, video):
     movenet = ("-m", "movenet-singlepose-lightning-int8", "--detector", "none")
     for args in ((*movenet, "-i", photos), ("-m", tiny, "-i", video)):
-        assert json.loads(demo(*args, "--format", "json").stdout)["tracking"] is False
+        assert json_of(demo(*args, "--format", "json"))["tracking"] is False
 
 
 @pytest.mark.parametrize("device", ["CPU", "AUTO:CPU", "HETERO:CPU", "MULTI:CPU"])
 def test_devices_have_openvinos_names(tiny, video, device):
-    told = json.loads(demo("-m", tiny, "-i", video, "--format", "json", "-d", device).stdout)
+    told = json_of(demo("-m", tiny, "-i", video, "--format", "json", "-d", device))
     assert "CPU" in told["device"]
 
 
@@ -717,7 +723,7 @@ def test_a_checkpoint_of_a_network_is_converted_once(video, tmp_path):
     first = succeeded(
         demo("-m", tmp_path / "mine.pth", "-i", video, "--format", "json", "--tsize", "64")
     )
-    assert json.loads(first.stdout)["decoder"] == "openpose"
+    assert json_of(first)["decoder"] == "openpose"
     assert "converting" in first.stderr
     again = succeeded(demo("-m", tmp_path / "mine.pth", "-i", video, "--tsize", "64"))
     assert "converting" not in again.stderr
@@ -735,7 +741,7 @@ def test_a_top_down_checkpoint_gets_a_detector(real, shared, tmp_path, monkeypat
     ended = succeeded(
         demo("-m", weights, "-at", "topdown", "-i", skier, "-r", "--format", "json", *detector)
     )
-    assert json.loads(ended.stdout)["decoder"] == "heatmap"
+    assert json_of(ended)["decoder"] == "heatmap"
     assert "pose-detection-mediapipe: converting" in ended.stderr
     assert sum(line.count(" ") == 51 for line in ended.stderr.splitlines()) == 1
 
@@ -779,7 +785,7 @@ def test_models_lst_works_with_the_downloader():
     tool = ROOT / "tools" / "downloader" / "info_dumper.py"
     command = [sys.executable, tool, "--list", SCRIPTS / "models.lst"]
     ended = succeeded(subprocess.run(command, capture_output=True, text=True, timeout=60))
-    names = {model["name"] for model in json.loads(ended.stdout)}
+    names = {model["name"] for model in json_of(ended)}
     assert names >= {"human-pose-estimation-0001", "higher-hrnet-w32-human-pose-estimation"}
 
 

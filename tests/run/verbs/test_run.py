@@ -20,7 +20,15 @@ import pytest
 
 from conftest import by_digest
 from fakes import seeker
-from fakes.command import error_of, heed_interrupts, posezoo, posezoo_process, succeeded
+from fakes.command import (
+    error_of,
+    heed_interrupts,
+    json_of,
+    posezoo,
+    posezoo_process,
+    read_json,
+    succeeded,
+)
 from fakes.irs import write_ir
 from fakes.mosquitto import Broker, subscriber
 from fakes.moving_camera import SIZE, pan
@@ -65,7 +73,7 @@ def camera(mirror, tmp_path) -> Path:
 def test_without_arguments_it_finds_the_poses_in_the_two_sample_photos(npm_mirror, tmp_path):
     environ = {"POSEZOO_MIRROR": str(npm_mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     first = succeeded(posezoo("run", "-o", tmp_path / "out", **environ))
-    told = json.loads((tmp_path / "out" / "poses.json").read_text())
+    told = read_json(tmp_path / "out" / "poses.json")
     assert (told["model"], told["people_from"]) == (DEFAULT_MODEL, DEFAULT_DETECTOR)
     assert [Path(each["image"]).name for each in told["images"]] == ["astronaut.png", "camera.png"]
     assert [len(each["poses"]) for each in told["images"]] == [1, 1]
@@ -126,7 +134,7 @@ def test_if_the_default_model_is_out_of_reach_the_second_one_runs_and_is_named(
         f"warning: {DEFAULT_MODEL} cannot run now, so {SECOND_MODEL} runs, which finds"
     )
     assert f"ran         {SECOND_MODEL} (FP16 IR)" in ended.stdout
-    assert json.loads((tmp_path / "out" / "poses.json").read_text())["model"] == SECOND_MODEL
+    assert read_json(tmp_path / "out" / "poses.json")["model"] == SECOND_MODEL
 
 
 def test_a_detector_that_is_out_of_reach_is_named_not_the_model(npm_mirror, tmp_path):
@@ -148,7 +156,7 @@ def test_the_second_model_runs_in_fp16_if_int8_of_it_cannot_be_made(without_npm,
         in ended.stderr
     )
     assert f"ran         {SECOND_MODEL} (FP16 IR)" in ended.stdout
-    assert json.loads((tmp_path / "out" / "poses.json").read_text())["precision"] == "FP16"
+    assert read_json(tmp_path / "out" / "poses.json")["precision"] == "FP16"
     assert "no conversion makes FP16-INT8" in error_of(
         posezoo("run", SECOND_MODEL, *flags, **without_npm)
     )
@@ -225,7 +233,7 @@ def test_images_are_named_as_files_folders_and_globs(seeker_ir, camera, tmp_path
         tmp_path / "out",
     )
     ended = succeeded(run(seeker_ir, *args, "--format", "json"))
-    images = [Path(load["picture"]).name for load in json.loads(ended.stdout)["images"]]
+    images = [Path(load["picture"]).name for load in json_of(ended)["images"]]
     assert images == ["camera_poses.png", "a_poses.png", "b_poses.png", "a_poses_2.png"]
 
 
@@ -241,9 +249,7 @@ def test_hidden_files_of_a_folder_are_left_out_and_broken_links_are_named(
     left_out = "1 left out: gone.png (is a link that leads nowhere: there is no nowhere.png)"
     ended = run(seeker_ir, "-i", photos, "-o", tmp_path / "out", "--format", "json")
     assert (ended.returncode, ended.stderr) == (0, f"warning: {photos}: {left_out}\n")
-    assert [image["image"] for image in json.loads(ended.stdout)["images"]] == [
-        str(photos / "00.png")
-    ]
+    assert [image["image"] for image in json_of(ended)["images"]] == [str(photos / "00.png")]
 
 
 @pytest.mark.parametrize("verb", ["run", "demo"])
@@ -312,7 +318,7 @@ def test_after_a_full_disk_the_same_command_continues(seeker_ir, disk_of_1_mb, t
     again = succeeded(run(seeker_ir, "-i", photos, "-o", out))
     lines = [f"continues: {done} of 12 photos are done\n" for done in (count - 1, count)]
     assert again.stderr in lines
-    images = json.loads((out / "poses.json").read_text())["images"]
+    images = read_json(out / "poses.json")["images"]
     assert [Path(each["image"]).name for each in images] == [f"{n:02}.png" for n in range(12)]
 
 
@@ -325,8 +331,8 @@ def test_a_video_on_a_full_disk_keeps_the_keypoints_of_its_first_frames(
     assert "cannot be written: No space left on device" in error_of(
         run(seeker_ir, "-i", clip, "-o", disk_of_1_mb / "out")
     )
-    (row,) = json.loads((disk_of_1_mb / "out" / "poses.json").read_text())["videos"]
-    frames = json.loads(Path(row["keypoints"]).read_text("utf-8"))["frames"]
+    (row,) = read_json(disk_of_1_mb / "out" / "poses.json")["videos"]
+    frames = read_json(Path(row["keypoints"]))["frames"]
     assert row["picture"] is None and 0 < len(frames) == row["frames"] <= 100
     assert shown_names(disk_of_1_mb / "out") == ["clip_poses.json", "poses.json"]
 
@@ -389,7 +395,7 @@ def test_photos_are_done_again_if_they_or_their_pictures_changed(seeker_ir, ende
     ended = run(seeker_ir, "-i", photos, "-o", out)
     again = "continues: 8 of 11 photos are done; 2 changed since, and are done again\n"
     assert (ended.returncode, ended.stderr) == (0, again)
-    images = json.loads((out / "poses.json").read_text())["images"]
+    images = read_json(out / "poses.json")["images"]
     assert [Path(each["image"]).stem for each in images[3:6]] == ["03", "035", "04"]
     assert images[3]["poses"] == images[4]["poses"] == images[5]["poses"]
     assert (out / "03_poses.png").read_bytes() != before
@@ -438,7 +444,7 @@ def test_a_picture_that_a_killed_run_did_not_record_is_written_again(seeker_ir, 
 def test_poses_that_the_user_edited_are_kept(seeker_ir, camera, tmp_path):
     succeeded(run(seeker_ir, "-i", camera, "-o", tmp_path / "out"))
     path = tmp_path / "out" / "poses.json"
-    edited = json.dumps({**json.loads(path.read_text()), "my_labels": ["hours of work"]})
+    edited = json.dumps({**read_json(path), "my_labels": ["hours of work"]})
     path.write_text(edited)
     ended = succeeded(run(seeker_ir, "-i", camera, "-o", tmp_path / "out"))
     assert f"{path}: is not as posezoo wrote it: kept as poses.json.bak1" in ended.stderr
@@ -452,7 +458,7 @@ def test_poses_of_a_version_without_records_are_kept_under_another_name(
 ):
     succeeded(run(seeker_ir, "-i", camera, "-o", tmp_path / "out"))
     path = tmp_path / "out" / "poses.json"
-    told = json.loads(path.read_text())
+    told = read_json(path)
     images = told.pop("images")
     path.write_text(json.dumps({**told, "images": images}, indent=2) + "\n")  # as 0.1.0 did
     (path.parent / ".posezoo" / "poses.json.json").unlink()
@@ -485,13 +491,13 @@ def test_a_picture_on_which_the_network_fails_is_reported_and_the_others_are_pro
     movenet = (picky, "--as", "movenet-lightning", "--detector", "none")
     ended = run(*movenet, "-i", pictures, "-o", tmp_path / "out", "--format", "json")
     assert ended.returncode == 1
-    (failed,) = json.loads(ended.stdout)["failed"]
+    (failed,) = json_of(ended)["failed"]
     assert failed["image"] == str(pictures / "b.png")
     assert failed["reason"].startswith(f"{pictures / 'b.png'}: {picky}: CPU failed: ")
     assert f"error: {failed['reason']}\n" in ended.stderr
     noses = {
         Path(row["image"]).stem: row["poses"][0]["keypoints"][0]["score"]
-        for row in json.loads(ended.stdout)["images"]
+        for row in json_of(ended)["images"]
     }
     assert noses == {"a": pytest.approx(200 / 255), "c": pytest.approx(100 / 255)}
 
@@ -526,7 +532,7 @@ def test_a_broken_video_is_reported_and_the_others_are_played_also_those_of_a_gl
     for inputs in ([clips / "broken.avi", clips / "good.avi"], [clips / "*.avi"]):
         ended = run(seeker_ir, "-i", *inputs, "-o", tmp_path / "out", "--format", "json")
         assert ended.returncode == 1 and problem in ended.stderr
-        told = json.loads(ended.stdout)
+        told = json_of(ended)
         assert [(video["video"], video["frames"]) for video in told["videos"]] == [
             (str(clips / "good.avi"), 6)
         ]
@@ -541,7 +547,7 @@ def test_a_broken_input_has_its_whole_name_among_those_that_failed(seeker_ir, ca
     broken.write_bytes(bytes(10_000))
     ended = run(seeker_ir, "-i", camera, broken, "-o", tmp_path / "out", "--format", "json")
     assert ended.returncode == 1
-    (failed,) = json.loads(ended.stdout)["failed"]
+    (failed,) = json_of(ended)["failed"]
     assert failed["video"] == str(broken)
     assert failed["reason"].startswith(f"{broken}: is not an image")
 
@@ -580,7 +586,7 @@ def test_a_result_with_a_name_that_is_too_long_is_reported_and_the_others_are_wr
     assert "n_poses.json: cannot be written: File name too long\n" in said
     assert "n_poses.png: cannot be written: File name too long\n" in said
     assert "hint: choose a shorter name" in said
-    told = json.loads((tmp_path / "out" / "poses.json").read_text())
+    told = read_json(tmp_path / "out" / "poses.json")
     assert [len(told["images"]), len(told["videos"]), len(told["failed"])] == [1, 1, 2]
 
 
@@ -665,7 +671,7 @@ def test_a_kill_at_any_moment_leaves_no_incomplete_file_under_a_final_name(
     child.send_signal(signal.SIGKILL)
     child.wait(timeout=HANG_S)
     checked = posezoo("verify", "--all", "--format", "json", XDG_CACHE_HOME=str(tmp_path / "cache"))
-    states = {load["artifact"]: load["state"] for load in json.loads(checked.stdout)["artifacts"]}
+    states = {load["artifact"]: load["state"] for load in json_of(checked)["artifacts"]}
     # An .xml without its record yet is whole: the pair is published before its provenance.json.
     assert "changed" not in states.values()
     for image in (tmp_path / "out").glob("*.png"):
@@ -673,7 +679,7 @@ def test_a_kill_at_any_moment_leaves_no_incomplete_file_under_a_final_name(
     succeeded(posezoo(*run, **{k: environ[k] for k in ("POSEZOO_MIRROR", "XDG_CACHE_HOME")}))
     checked = posezoo("verify", "blazepose-full", XDG_CACHE_HOME=str(tmp_path / "cache"))
     assert checked.returncode == 0, checked.stdout
-    poses = json.loads((tmp_path / "out" / "poses.json").read_text())
+    poses = read_json(tmp_path / "out" / "poses.json")
     assert np.isfinite(np.array([pose["poses"][0]["score"] for pose in poses["images"]])).all()
 
 
@@ -695,11 +701,11 @@ def test_a_video_gives_an_annotated_video_and_the_keypoints_of_each_frame(
     clip, out = video_of(camera, tmp_path / "clip.avi"), tmp_path / "out"
     ended = succeeded(run_blazepose(blazepose, "-i", clip, camera, "-o", out))
     assert f"{clip}: 6 frames, at most 1 person in one -> {out / 'clip_poses.mp4'}" in ended.stdout
-    told = json.loads((out / "poses.json").read_text())
+    told = read_json(out / "poses.json")
     assert [Path(each["picture"]).name for each in told["images"]] == ["camera_poses.png"]
     (video,) = told["videos"]
     assert (video["frames"], video["people"], video["width"], video["height"]) == (6, 1, 256, 256)
-    frames = json.loads(Path(video["keypoints"]).read_text(encoding="utf-8"))["frames"]
+    frames = read_json(Path(video["keypoints"]))["frames"]
     assert [each["frame"] for each in frames] == [0, 1, 2, 3, 4, 5]
     assert [each["seconds"] for each in frames] == [0, 0.04, 0.08, 0.12, 0.16, 0.2]
     assert all(len(each["poses"]) == 1 for each in frames)
@@ -707,7 +713,7 @@ def test_a_video_gives_an_annotated_video_and_the_keypoints_of_each_frame(
     assert len(annotated) == 6
     assert (cv2.absdiff(annotated[3], plain[3]).max(axis=2) > 60).mean() > 0.005
     short = run_blazepose(blazepose, "-i", clip, "-o", out, "--limit", "2", "--format", "json")
-    assert [each["frames"] for each in json.loads(short.stdout)["videos"]] == [2]
+    assert [each["frames"] for each in json_of(short)["videos"]] == [2]
 
 
 def test_a_video_that_cannot_be_drawn_leaves_no_keypoints_that_look_complete(seeker_ir, tmp_path):
@@ -749,7 +755,7 @@ def test_poses_that_are_not_drawn_are_not_counted(seeker_ir, camera, tmp_path):
     assert (
         "\nhint        poses of fewer than three visible keypoints are not drawn;" in hidden.stdout
     )
-    told = json.loads((out / "poses.json").read_text(encoding="utf-8"))
+    told = read_json(out / "poses.json")
     assert [pose["drawn"] for pose in told["images"][0]["poses"]] == [False]
     assert told["videos"][0]["people"] == 0
 
@@ -775,7 +781,7 @@ def test_people_in_a_video_are_numbered_and_published_as_they_are_found(
     lines = [json.loads(line) for line in messages]
     assert [line["frame"] for line in lines] == [0, 1, 2, 3, 4, 5]
     assert [pose["track_id"] for line in lines for pose in line["poses"]] == [1] * 6
-    frames = json.loads((out / "clip_poses.json").read_text())["frames"]
+    frames = read_json(out / "clip_poses.json")["frames"]
     assert [line["poses"] for line in lines] == [frame["poses"] for frame in frames]
 
 
@@ -783,7 +789,7 @@ def test_the_output_of_one_input_may_be_named(seeker_ir, camera, tmp_path):
     clip = video_of(camera, tmp_path / "clip.avi", frames=2)
     for source, name in ((clip, "out.mp4"), (camera, "out.jpg"), (clip, "out.mp4")):
         told = succeeded(run(seeker_ir, "-i", source, "-o", tmp_path / name, "--format", "json"))
-        (row,) = [*json.loads(told.stdout)["images"], *json.loads(told.stdout)["videos"]]
+        (row,) = [*json_of(told)["images"], *json_of(told)["videos"]]
         assert (row["picture"], row.get("keypoints")) == (str(tmp_path / name), None)
     assert len(read_video(tmp_path / "out.mp4")) == 2
     assert cv2.imread(str(tmp_path / "out.jpg")).shape == cv2.imread(str(camera)).shape
@@ -876,7 +882,7 @@ def test_an_interrupt_ends_a_stream_and_keeps_its_frames(blazepose, tmp_path):
         child.send_signal(signal.SIGINT)
         out, _ = child.communicate(timeout=HANG_S)
     assert child.returncode == 130
-    (video,) = json.loads((tmp_path / "out" / "poses.json").read_text())["videos"]
+    (video,) = read_json(tmp_path / "out" / "poses.json")["videos"]
     assert video["frames"] >= 1
     assert f"{url}: {video['frames']} frame" in out
     # A frame is shown until the next one came, so a slow machine repeats some.
@@ -893,7 +899,7 @@ def test_a_checkpoint_is_run_by_its_path_or_for_a_named_network(shared, camera, 
     flags = ("--detector", "none", "-i", camera, "-o", tmp_path / "out")
     for words in ((mine,), (name, "--checkpoint", mine), ("--checkpoint", mine)):
         succeeded(posezoo("run", *words, *flags, **environ))
-        assert json.loads((tmp_path / "out" / "poses.json").read_text())["model"] == name
+        assert read_json(tmp_path / "out" / "poses.json")["model"] == name
 
 
 @pytest.mark.parametrize(
@@ -928,7 +934,7 @@ def test_a_detector_alone_draws_boxes(mirror, shared, tmp_path):
             **environ,
         )
     )
-    (answer,) = json.loads((tmp_path / "out" / "poses.json").read_text())["images"]
+    (answer,) = read_json(tmp_path / "out" / "poses.json")["images"]
     (person,) = answer["poses"]
     assert person["skeleton"] == "box" and person["keypoints"] == [] and person["score"] > 0.9
     changed = (cv2.imread(answer["picture"]) != cv2.imread(answer["image"])).any(axis=2)
@@ -950,7 +956,7 @@ def test_many_photos_have_the_poses_of_each_alone_in_their_order(blazepose, shar
     def images(*inputs: Path) -> dict[str, object]:
         ran = posezoo(*run, "-i", *inputs, "-o", tmp_path / "out")
         assert ran.returncode == int(mixed in inputs), ran.stderr
-        return json.loads(ran.stdout)
+        return json_of(ran)
 
     together = images(mixed)
     assert [Path(row["image"]).name for row in together["failed"]] == ["3-damaged.jpg"]
@@ -979,7 +985,7 @@ def test_a_detector_finds_the_people_for_movenet(mirror, shared, tmp_path):
         )
     )
     assert "people from person-detection-retail-0013" in ran.stdout
-    summary = json.loads((tmp_path / "out" / "poses.json").read_text())
+    summary = read_json(tmp_path / "out" / "poses.json")
     assert summary["people_from"] == "person-detection-retail-0013"
     (answer,) = summary["images"]
     assert len(answer["poses"]) == 1 and answer["poses"][0]["skeleton"] == "coco-17"
@@ -1039,9 +1045,9 @@ def test_who_enters_a_video_is_found_within_three_frames_and_who_leaves_goes(
         posezoo(*lightning, "-i", stills, "-o", tmp_path / "photos", **environ),
     ]
     assert [each.returncode for each in ended] == [0, 0], ended
-    told = json.loads((tmp_path / "video" / "clip_poses.json").read_text())["frames"]
+    told = read_json(tmp_path / "video" / "clip_poses.json")["frames"]
     numbers = [{pose.get("track_id") for pose in frame["poses"]} - {None} for frame in told]
-    alone = [len(image["poses"]) for image in json.loads(ended[1].stdout)["images"]]
+    alone = [len(image["poses"]) for image in json_of(ended[1])["images"]]
     assert numbers[0] == {1} and numbers[-1] and 1 not in numbers[-1]
     first = alone.index(2)
     assert any(len(frame["poses"]) == 2 for frame in told[first : first + 3])
@@ -1056,20 +1062,21 @@ def test_a_video_has_the_people_that_its_frames_have_as_photos(npm_mirror, photo
     video = succeeded(posezoo("run", "-i", clip, "-o", tmp_path / "video", "--track", **environ))
     assert f"people from {DEFAULT_DETECTOR} (FP16)\n" in video.stdout
     succeeded(posezoo("run", "-i", stills, "-o", tmp_path / "photos", **environ))
-    told = json.loads((tmp_path / "video" / "clip_poses.json").read_text())["frames"]
+    told = read_json(tmp_path / "video" / "clip_poses.json")["frames"]
     found = [len(frame["poses"]) for frame in told]
-    alone = json.loads((tmp_path / "photos" / "poses.json").read_text())["images"]
+    alone = read_json(tmp_path / "photos" / "poses.json")["images"]
     expected = [len(image["poses"]) for image in alone]
     assert found[10] == expected[10] > 1  # at the cut
     assert sum(found) == pytest.approx(sum(expected), rel=0.1)
     numbers = {pose["track_id"] for frame in told[:10] for pose in frame["poses"]}
     assert numbers == {1}
 
-    one = posezoo(
-        *("run", "-i", clip, "-o", tmp_path / "one", "--detector", "none", "--format", "json"),
-        **environ,
-    )
-    (followed,) = json.loads(one.stdout)["videos"]
+    (followed,) = json_of(
+        posezoo(
+            *("run", "-i", clip, "-o", tmp_path / "one", "--detector", "none", "--format", "json"),
+            **environ,
+        )
+    )["videos"]
     assert (followed["people"], followed["people_from"]) == (1, "tracking")
 
 
@@ -1138,9 +1145,7 @@ def test_masks_are_drawn_and_written_in_cocos_encoding(blazepose, camera, tmp_pa
     bare, masked = tmp_path / "bare", tmp_path / "masked"
     succeeded(run_blazepose(blazepose, "-i", camera, "-o", bare))
     succeeded(run_blazepose(blazepose, "-i", camera, "-o", masked, "--masks"))
-    ((pose,),) = (
-        each["poses"] for each in json.loads((masked / "poses.json").read_text("utf-8"))["images"]
-    )
+    ((pose,),) = (each["poses"] for each in read_json(masked / "poses.json")["images"])
     mask = coco_masks.decode(pose["mask"]) > 0
     # The photographer is at the left, in front of the lawn.
     assert mask.shape == (512, 512) and mask[300, 100] and not mask[450, 400]

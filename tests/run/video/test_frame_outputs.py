@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 
+from fakes.command import read_json
 from fakes.videos import SIZE, frame, number_of, read_video, write_uneven_video, write_video
 from fakes.waiting import HANG_S
 from posezoo.core.errors import OutputError
@@ -280,8 +281,8 @@ def test_json_grows_on_disk_and_appears_when_it_is_complete(tmp_path, items):
         keyed.rest = {"report": {"fps": 3}}
         assert not (tmp_path / "list.json").exists()
     expected = [{"number": number} for number in range(items)]
-    assert json.loads((tmp_path / "list.json").read_text()) == expected
-    assert json.loads((tmp_path / "dict.json").read_text()) == {
+    assert read_json(tmp_path / "list.json") == expected
+    assert read_json(tmp_path / "dict.json") == {
         "frames": expected,
         "report": {"fps": 3},
     }

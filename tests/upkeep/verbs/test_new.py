@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import yaml
 
-from fakes.command import error_of, posezoo, succeeded
+from fakes.command import error_of, json_of, posezoo, succeeded
 from fakes.exports import write_network
 from fakes.graph_models import constant, graph_model, node, placeholder, weight
 from fakes.network import HEIGHT, WIDTH, network
@@ -196,7 +196,7 @@ def test_the_commands_of_contributing_lead_from_an_address_to_an_ir(zoo, server)
     drafted = succeeded(as_written(zoo, draft.replace("https://host/my-pose.onnx", address)))
     assert "left to fill in:" in drafted.stdout
     unfinished = as_written(zoo, f"{verify} --format json")
-    rules = {finding["rule"] for finding in json.loads(unfinished.stdout)["findings"]}
+    rules = {finding["rule"] for finding in json_of(unfinished)["findings"]}
     assert rules == {"placeholder", "license-text", "safe-sources"}
 
     path = model_of(zoo)
@@ -209,8 +209,7 @@ def test_the_commands_of_contributing_lead_from_an_address_to_an_ir(zoo, server)
     (zoo / "licenses" / "MIT-my-pose.txt").write_text(
         "Copyright (c) 2026 Me\n\nPermission is granted.\n"
     )
-    finished = as_written(zoo, f"{verify} --format json")
-    findings = json.loads(finished.stdout)["findings"]
+    findings = json_of(as_written(zoo, f"{verify} --format json"))["findings"]
     # This test's server has no certificate.
     assert [finding["rule"] for finding in findings] == ["safe-sources"]
 
@@ -270,7 +269,7 @@ def test_a_license_text_is_copied_and_not_left_to_fill_in(zoo, server):
     ended = new(zoo, "my-pose", *words, "--format", "json")
     copied = zoo / "models" / "licenses" / "MIT-my-pose.txt"
     assert copied.read_text() == terms.read_text()
-    assert not any("license text" in line for line in json.loads(ended.stdout)["left_to_fill_in"])
+    assert not any("license text" in line for line in json_of(ended)["left_to_fill_in"])
 
 
 def test_a_draft_of_heat_maps_has_their_role_and_passes_once_it_is_filled_in(zoo):
@@ -361,7 +360,7 @@ def test_a_dry_run_sends_no_request_and_writes_nothing(zoo, server):
 def test_a_dry_run_prints_json_if_that_is_asked_for(zoo):
     words = ("--license", "MIT", "--dry_run", "--format", "json")
     ended = new(zoo, "my-pose", "--from", "https://models.invalid/net.onnx", *words)
-    assert json.loads(ended.stdout) == {
+    assert json_of(ended) == {
         "model": "my-pose",
         "file": str(model_of(zoo)),
         "downloads": [str(zoo / "out" / "public" / "my-pose" / "net.onnx")],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import ssl
 import subprocess
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import error_of, posezoo, posezoo_process, succeeded
+from fakes.command import error_of, json_of, posezoo, posezoo_process, succeeded
 from fakes.npm import PACKAGE, VERSION, integrity, make_tarball, serve_registry
 from fakes.server import PAGE, Server
 from fakes.wheels import NAME, make_wheel, serve_index
@@ -38,7 +37,7 @@ def check(zoo: Path, *args: object, **environ: str) -> subprocess.CompletedProce
 
 
 def answers(zoo: Path, *args: object, **environ: str) -> list[dict[str, object]]:
-    return json.loads(check(zoo, *args, "--all", "--format", "json", **environ).stdout)["sources"]
+    return json_of(check(zoo, *args, "--all", "--format", "json", **environ))["sources"]
 
 
 def npm(**changes: str) -> dict[str, str]:
@@ -112,8 +111,7 @@ def test_dead_shows_what_is_gone_and_the_files_that_have_no_other_source(tmp_pat
 
 def test_dead_in_json_lists_only_bad_sources(tmp_path, server):
     declare(tmp_path, "pose", server.url("gone"), server.serve("good", WEIGHTS))
-    ended = check(tmp_path, "--dead", "--format", "json")
-    answer = json.loads(ended.stdout)
+    answer = json_of(check(tmp_path, "--dead", "--format", "json"))
     assert [each["state"] for each in answer["sources"]] == ["dead"]
     assert answer["counts"] == {"dead": 1, "good": 1}
     assert answer["without_source"] == []
@@ -176,7 +174,7 @@ def test_secrets_in_addresses_are_not_shown(tmp_path, server):
 def test_sarif_names_the_file_and_the_line(tmp_path, server):
     gone = server.url("gone")
     path = declare(tmp_path, "pose", server.serve("net", WEIGHTS), gone)
-    log = json.loads(check(tmp_path, "pose", "--format", "sarif").stdout)
+    log = json_of(check(tmp_path, "pose", "--format", "sarif"))
     (run,) = log["runs"]
     (result,) = run["results"]
     assert result["ruleId"] == "dead-source"
@@ -315,7 +313,7 @@ def test_a_model_yml_that_cannot_be_read_ends_with_1(tmp_path, server):
     write_model(tmp_path / "models", "bad", "[")
     ended = check(tmp_path, "--all", "--format", "json")
     assert ended.returncode == 1
-    assert "bad/model.yml" in json.loads(ended.stdout)["failed"][0]["reason"]
+    assert "bad/model.yml" in json_of(ended)["failed"][0]["reason"]
 
 
 @pytest.mark.slow
