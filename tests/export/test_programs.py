@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import yaml
 
-from fakes.command import error_of, json_of, posezoo, read_json, succeeded
+from fakes.command import error_of, json_of, posezoo, read_json, run_program, succeeded
 from fakes.exports import write_zoo
 from fakes.stated_inputs import ULTRALYTICS, write_whole_input
 from fakes.zoo import declared_file, model_yml, write_model
@@ -69,15 +69,13 @@ def project(zoo) -> Path:
         ["--build", folder / "build"],
     ):
         place = ["-B", folder / "build"] if command[0] == "-S" else []
-        succeeded(
-            subprocess.run(["cmake", *command, *place], capture_output=True, text=True, check=False)
-        )
+        succeeded(run_program(["cmake", *command, *place]))
     return folder
 
 
 def run(project: Path, *args: object) -> subprocess.CompletedProcess[str]:
     program = [project / "build" / "poses", *map(str, args)]
-    return subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
+    return run_program(program)
 
 
 def people(project: Path, *args: object) -> list[dict]:
@@ -144,11 +142,7 @@ def test_the_sample_in_python_prints_the_same_keypoints(project, tmp_path):
     models = ("--models_dir", str(project.parent / "models"))
     export(folder, "folder", "net", *camera, *ALONE, *models)
     sample = [sys.executable, folder / "net" / "sample.py", pictures[0]]
-    ended = succeeded(
-        subprocess.run(
-            sample, capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path
-        )
-    )
+    ended = succeeded(run_program(sample, cwd=tmp_path))
     numbers = re.findall(r"^  \w+: x (\S+), y (\S+), score (\S+)$", ended.stdout, re.MULTILINE)
     found = np.array(numbers, float)
     ((person,),) = (
@@ -459,12 +453,7 @@ def test_the_program_for_node_fits_the_types_of_its_packages(node_program):
     network = (folder / "network.mjs").read_text()
     (folder / "wrong.mjs").write_text(network.replace("await session.run", "await session.runSoon"))
     (folder / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "files": files}))
-    ended = subprocess.run(
-        [NODE_ENV / "node_modules" / ".bin" / "tsc", "-p", folder],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = run_program([NODE_ENV / "node_modules" / ".bin" / "tsc", "-p", folder])
     problems = [line for line in ended.stdout.splitlines() if "error" in line]
     assert problems and all("wrong.mjs" in line and "Soon" in line for line in problems), (
         ended.stdout
@@ -483,24 +472,14 @@ def export_onnx(folder: Path, *args: str, **settings: str) -> Path:
 def printed_by_python(own: Path, picture: Path) -> list[np.ndarray]:
     """x and y of the keypoints of each person, (K, 2)."""
     sample = [sys.executable, own / "sample.py", picture, picture.with_suffix(".drawn.png")]
-    ended = succeeded(
-        subprocess.run(sample, capture_output=True, text=True, timeout=120, check=False)
-    )
+    ended = succeeded(run_program(sample))
     parts = ended.stdout.split("person, score ")[1:]
     return [np.array(re.findall(r": x (\S+), y (\S+), score", part), float) for part in parts]
 
 
 def printed_by_node(own: Path, picture: Path) -> list[np.ndarray]:
     """The same."""
-    ended = succeeded(
-        subprocess.run(
-            ["node", own / "sample.mjs", picture],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-    )
+    ended = succeeded(run_program(["node", own / "sample.mjs", picture]))
     return [
         np.array([[point["x"], point["y"]] for point in person["keypoints"]])
         for person in json_of(ended)

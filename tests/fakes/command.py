@@ -11,7 +11,7 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
@@ -130,6 +130,15 @@ def _working_in(folder: Path | None) -> Iterator[None]:
         yield
     finally:
         os.chdir(before)
+
+
+def run_program(
+    command: Sequence[object], *, timeout: float = 300, **how: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run another program, and return its exit code and both outputs as text."""
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=timeout, **how
+    )
 
 
 def posezoo_process(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import cv2
@@ -10,8 +9,7 @@ import numpy as np
 import pytest
 
 from fakes import seeker
-from fakes.command import posezoo, read_json, succeeded
-from fakes.waiting import HANG_S
+from fakes.command import posezoo, read_json, run_program, succeeded
 from judges.packages import python_of
 
 SCRIPT = Path(__file__).with_name("run_pose2sim.py")
@@ -82,15 +80,7 @@ def test_pose2sim_triangulates_our_keypoints_to_the_pixels_where_we_found_them(t
     cameras.append(CAMERA.format(number=2, focal=FOCAL, middle=MIDDLE, x=-BASE))
     (project / "calibration" / "Calib.toml").write_text("".join(cameras), "utf-8")
 
-    succeeded(
-        subprocess.run(
-            [python, SCRIPT, project],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=HANG_S * 10,
-        )
-    )
+    succeeded(run_program([python, SCRIPT, project], cwd=tmp_path))
 
     (trc,) = (project / "pose-3d").glob("*.trc")
     markers = read_trc(trc)

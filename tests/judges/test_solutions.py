@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -11,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fakes.command import posezoo_process, read_json, succeeded
-from fakes.waiting import HANG_S
+from fakes.command import posezoo_process, read_json, run_program, succeeded
 from judges.agreement import Agreement
 from judges.packages import mediapipe_python
 
@@ -28,16 +26,7 @@ LONELY = {"holistic": 1}
 
 
 def run(python: Path | str, photos: list[Path], out: Path, **environ: str) -> dict:
-    succeeded(
-        subprocess.run(
-            [python, SCRIPT, *photos, out],
-            env={**os.environ, **environ},
-            capture_output=True,
-            text=True,
-            timeout=HANG_S * 60,
-            check=False,
-        )
-    )
+    succeeded(run_program([python, SCRIPT, *photos, out], env={**os.environ, **environ}))
     return read_json(out)
 
 

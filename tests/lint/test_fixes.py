@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import stat
-import subprocess
 import sys
 
 import pytest
 import yaml
 
-from fakes.command import error_of, json_of
+from fakes.command import error_of, json_of, run_program
 from fakes.zoo import as_yaml, omz_yml, write_model
 
 CONTENT = b"weights"
@@ -22,7 +21,7 @@ OLDER = {"name": "net.onnx", "size": 70, "sha256": SHA256, "source": PAGE}
 
 def verify(*words):
     command = [sys.executable, "-m", "posezoo", "verify", "--metadata", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return run_program(command)
 
 
 @pytest.fixture
@@ -128,9 +127,7 @@ def test_a_value_over_several_lines_is_left_to_the_user(model):
 def test_fix_needs_metadata_and_a_dry_run_needs_fix(model):
     command = [sys.executable, "-m", "posezoo", "verify"]
     for words in (["--fix"], ["--metadata", "--dry_run"]):
-        assert "requires --" in error_of(
-            subprocess.run([*command, *words], capture_output=True, text=True, check=False), code=2
-        )
+        assert "requires --" in error_of(run_program([*command, *words]), code=2)
 
 
 def test_findings_are_grouped_by_rule_the_most_frequent_first(tmp_path):

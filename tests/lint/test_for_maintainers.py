@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from fakes.checkout import ONLINE, copy_checkout, git
-from fakes.command import error_of, posezoo_process, succeeded
+from fakes.command import error_of, posezoo_process, run_program, succeeded
 from fakes.omz_zoo import write_omz_zoo
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,9 +58,7 @@ def test_pre_commit_runs_the_hook_as_published(checkout, tmp_path_factory):
 
     def start(*command: object) -> subprocess.CompletedProcess[str]:
         words = [str(word) for word in command]
-        return subprocess.run(
-            words, cwd=checkout, env=user, capture_output=True, text=True, timeout=600, check=False
-        )
+        return run_program(words, cwd=checkout, env=user, timeout=600)
 
     start(sys.executable, "-m", "venv", folder / "env")
     if start(folder / "env/bin/pip", "install", "pre-commit").returncode:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from fakes.command import run_program
 from fakes.lint import check_registry
 from posezoo.core.registry import Registry
 from posezoo.lint.finding import Finding
@@ -42,9 +42,7 @@ def test_the_findings_are_those_that_were_looked_at(models):
 
 def run(models: Path, *words: str) -> str:
     command = [sys.executable, "-m", "posezoo", "verify", "--metadata", "--models_dir", str(models)]
-    ended = subprocess.run(
-        [*command, "--format", "json", *words], capture_output=True, text=True, check=False
-    )
+    ended = run_program([*command, "--format", "json", *words])
     assert ended.returncode == 1, ended.stderr
     return ended.stdout
 

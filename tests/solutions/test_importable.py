@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fakes.command import run_program
 from posezoo.solutions.importable import MODULES
 from posezoo.solutions.stand_in import RELEASE, write_modules
 
@@ -310,12 +311,8 @@ def test_the_stand_in_keeps_the_contract(folder, shared):
     facts = shared / "facts" / "mediapipe_contract.json"
     if not (tool.is_file() and facts.is_file()):
         pytest.skip("needs ../shared")
-    ended = subprocess.run(
-        [sys.executable, tool, facts],
-        env={**os.environ, "PYTHONPATH": str(folder)},
-        capture_output=True,
-        text=True,
-        check=False,
+    ended = run_program(
+        [sys.executable, tool, facts], env={**os.environ, "PYTHONPATH": str(folder)}
     )
     assert (ended.returncode, ended.stderr) == (0, ""), ended.stdout
     count, of, total, *_ = ended.stdout.split()

@@ -17,8 +17,7 @@ import pytest
 from packaging.specifiers import SpecifierSet
 from packaging.utils import parse_wheel_filename
 
-from fakes.command import error_of, posezoo, succeeded
-from fakes.waiting import HANG_S
+from fakes.command import error_of, posezoo, run_program, succeeded
 
 VERSION = version("posezoo")
 STAND_IN = f"mediapipe-0.10.21+posezoo.{VERSION}-py3-none-any.whl"
@@ -46,20 +45,13 @@ def installed(wheels, tmp_path_factory) -> dict[str, str]:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
     environ = {**os.environ, "PIP_FIND_LINKS": str(wheels), "HOME": str(prefix)}
     command = [*pip, "--prefix", prefix, "mediapipe==0.10.21"]
-    succeeded(subprocess.run(command, env=environ, capture_output=True, text=True, check=False))
+    succeeded(run_program(command, env=environ))
     places = sysconfig.get_paths(vars={"base": str(prefix), "platbase": str(prefix)})
     return {"PYTHONPATH": places["purelib"], "XDG_CACHE_HOME": str(prefix / "cache")}
 
 
 def python(installed: dict[str, str], code: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, **installed},
-        capture_output=True,
-        text=True,
-        timeout=HANG_S * 10,
-        check=False,
-    )
+    return run_program([sys.executable, "-c", code], env={**os.environ, **installed})
 
 
 def members_of(wheel: Path) -> dict[str, str]:

@@ -33,11 +33,9 @@ from posezoo.core.errors import ConversionError, InferenceError, SelfCheckError
 from posezoo.core.ir.ir_writer import write_ir
 from posezoo.core.layout import ModelLayout
 from posezoo.core.pipeline.get import get
-from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.registry import open_registry
 from posezoo.core.resolve.input_options import InputOptions
 from posezoo.core.resolve.resolution import resolve_model
-from posezoo.core.settings import read_settings, to_settings
 from posezoo.core.verify import check_artifacts
 from posezoo.export.decoded import append_decoder, nodes
 from posezoo.export.decoded.decoding_options import with_decoding
@@ -787,16 +785,12 @@ def test_no_decoder_is_put_into_int8(tmp_path):
 @pytest.mark.parametrize(
     "model", ["movenet-singlepose-lightning-int8", "pose-landmark-full-mediapipe"]
 )
-def test_real_networks_with_their_decoders_find_the_same_people(mirror, shared, tmp_path, model):
-    settings = {"weights_dir": tmp_path, "cache_dir": tmp_path / "cache", "mirror": (str(mirror),)}
-    context = open_context(to_settings(read_settings(settings)))
-    spec = context.registry.find(model)
+def test_real_networks_with_their_decoders_find_the_same_people(zoo, shared, model):
+    spec = zoo.registry.find(model)
     irs = {}
     for decodes in (False, True):
-        resolved = resolve_model(
-            spec, (Precision.FP32,), context, inputs=InputOptions(decode=decodes)
-        )
-        xml = get(resolved, context).irs[Precision.FP32]
+        resolved = resolve_model(spec, (Precision.FP32,), zoo, inputs=InputOptions(decode=decodes))
+        xml = get(resolved, zoo).irs[Precision.FP32]
         irs[decodes] = ov.Core().compile_model(ov.Core().read_model(xml), "CPU", EXACT)
     decoder, size = resolved.decoder.name, irs[True].input(0).shape[1:3][::-1]
     roles = {port.role: port.name for port in spec.outputs}
@@ -817,16 +811,12 @@ def test_real_networks_with_their_decoders_find_the_same_people(mirror, shared, 
 
 
 @pytest.mark.slow
-def test_blazeposes_real_detector_finds_the_same_faces(mirror, shared, tmp_path):
-    settings = {"weights_dir": tmp_path, "cache_dir": tmp_path / "cache", "mirror": (str(mirror),)}
-    context = open_context(to_settings(read_settings(settings)))
-    spec = context.registry.find("pose-detection-mediapipe")
+def test_blazeposes_real_detector_finds_the_same_faces(zoo, shared):
+    spec = zoo.registry.find("pose-detection-mediapipe")
     inputs = InputOptions(decode=True, element_type="u8", layout="NHWC")
     irs = {}
     for each in (InputOptions(), inputs):
-        xml = get(resolve_model(spec, (Precision.FP32,), context, inputs=each), context).irs[
-            Precision.FP32
-        ]
+        xml = get(resolve_model(spec, (Precision.FP32,), zoo, inputs=each), zoo).irs[Precision.FP32]
         irs[each.decode] = ov.Core().compile_model(ov.Core().read_model(xml), "CPU", EXACT)
     with pytest.raises(InferenceError, match="finds no poses by itself: it is one of the networks"):
         load_ir(xml)
@@ -920,20 +910,19 @@ def test_a_file_that_is_no_ir_gets_no_decoder(published_ir):
 @pytest.mark.parametrize(
     ("model", "precision"),
     [
-        *(("person-detection-retail-0013", each) for each in ("FP32", "FP16", "FP16-INT8")),
-        ("human-pose-estimation-0001", "FP16-INT8"),
-        ("tf-pose-mobilenet-v2-small", "FP32"),
+        *(
+            ("person-detection-retail-0013", each)
+            for each in (Precision.FP32, Precision.FP16, Precision.FP16_INT8)
+        ),
+        ("human-pose-estimation-0001", Precision.FP16_INT8),
+        ("tf-pose-mobilenet-v2-small", Precision.FP32),
     ],
 )
-def test_real_networks_for_several_people_find_the_same_people(
-    mirror, shared, tmp_path, model, precision
-):
-    settings = {"weights_dir": tmp_path, "cache_dir": tmp_path / "cache", "mirror": (str(mirror),)}
-    context, precision = open_context(to_settings(read_settings(settings))), Precision(precision)
-    spec, sizes, networks = context.registry.find(model), [], []
+def test_real_networks_for_several_people_find_the_same_people(zoo, shared, model, precision):
+    spec, sizes, networks = zoo.registry.find(model), [], []
     for decodes in (False, True):
-        resolved = resolve_model(spec, (precision,), context, inputs=InputOptions(decode=decodes))
-        xml = get(resolved, context).irs[precision]
+        resolved = resolve_model(spec, (precision,), zoo, inputs=InputOptions(decode=decodes))
+        xml = get(resolved, zoo).irs[precision]
         sizes.append(xml.with_suffix(".bin").stat().st_size)
         networks.append(ov.Core().read_model(xml))
     assert sizes[1] - sizes[0] < 50_000  # weights in INT8 stay in INT8

@@ -38,6 +38,12 @@ def drawn(root, name, layout=None):
     return render_card(ModelFacts(model, registry.parts(model), layout))
 
 
+def card_of(folder, content):
+    """The card of a model with this model.yml."""
+    write_model(folder / "models", "net", content)
+    return drawn(folder / "models", "net")
+
+
 def section(card, title):
     return card.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
 
@@ -111,15 +117,15 @@ def test_the_card_of_a_composite_describes_its_parts_and_links_to_their_cards(tm
 
 
 def test_the_holder_stands_beside_the_license(tmp_path):
-    write_model(tmp_path / "models", "net", model_yml())
-    legal = section(drawn(tmp_path / "models", "net"), "Legal Information")
+    legal = section(card_of(tmp_path, model_yml()), "Legal Information")
     assert "[Apache-2.0](../../../licenses/Apache-2.0-Tests.txt)" in legal
     assert "Copyright 2026 The tests" in legal
 
 
 def test_a_license_that_is_an_address_is_linked(tmp_path):
-    write_model(tmp_path / "models", "net", model_yml(license="https://terms.invalid/LICENSE"))
-    legal = section(drawn(tmp_path / "models", "net"), "Legal Information")
+    legal = section(
+        card_of(tmp_path, model_yml(license="https://terms.invalid/LICENSE")), "Legal Information"
+    )
     assert "the terms at <https://terms.invalid/LICENSE>." in legal
 
 
@@ -138,8 +144,7 @@ def test_a_network_that_posezoo_defines_in_its_authors_place_is_named(tmp_path):
         model_optimizer_args=["--input=data"],
         conversion_to_onnx_args=list(export),
     )
-    write_model(tmp_path / "models", "net", yml)
-    card = drawn(tmp_path / "models", "net")
+    card = card_of(tmp_path, yml)
     assert (
         "| Network | posezoo's own definition, resnet18, with the published weights |"
         in section(card, "Specification")
@@ -161,8 +166,7 @@ def test_a_model_that_is_published_as_ir_is_not_converted(tmp_path):
     ]
     published = {"accuracy": [{"metric": "AP", "value": 0.4, "dataset": "COCO"}]}
     content = model_yml(framework="dldt", files=files, published=published)
-    write_model(tmp_path / "models", "net", content)
-    card = drawn(tmp_path / "models", "net")
+    card = card_of(tmp_path, content)
     assert "| IR precisions | FP32, FP16-INT8 |" in card
     assert "40%" in section(card, "Accuracy") and "not measured" not in section(card, "Accuracy")
     assert "posezoo convert" not in card
@@ -178,8 +182,7 @@ def test_an_input_with_reversed_channels_of_unknown_order_says_so(tmp_path):
         input_info=[{"name": "data", "shape": [1, 3, 8, 8], "layout": "NCHW"}],
         model_optimizer_args=["--input_model=$dl_dir/net.tflite", "--reverse_input_channels"],
     )
-    write_model(tmp_path / "models", "net", content)
-    assert "| `data` | 1, 3, 8, 8 | NCHW | reversed |" in drawn(tmp_path / "models", "net")
+    assert "| `data` | 1, 3, 8, 8 | NCHW | reversed |" in card_of(tmp_path, content)
 
 
 def test_the_arguments_of_model_optimizer_name_a_shape_that_differs_from_the_files(tmp_path):
@@ -190,11 +193,8 @@ def test_the_arguments_of_model_optimizer_name_a_shape_that_differs_from_the_fil
         "color": "RGB",
         "scale": [255, 255, 255],
     }
-    write_model(
-        tmp_path / "models", "net", model_yml(inputs=[{**image, "reshaped": True}], outputs=None)
-    )
-    assert "--input=data --input_shape=[1,-1,-1,3] --scale_values" in drawn(
-        tmp_path / "models", "net"
+    assert "--input=data --input_shape=[1,-1,-1,3] --scale_values" in card_of(
+        tmp_path, model_yml(inputs=[{**image, "reshaped": True}], outputs=None)
     )
 
 
@@ -206,8 +206,7 @@ def test_an_input_whose_layout_changes_is_shown_in_both_layouts(tmp_path):
         input_info=[{"name": "data", "shape": [1, 3, 8, 9]}],
         model_optimizer_args=["--input_model=$dl_dir/net.tflite", "--layout=data(nchw->nhwc)"],
     )
-    write_model(tmp_path / "models", "net", content)
-    card = drawn(tmp_path / "models", "net")
+    card = card_of(tmp_path, content)
     assert "| `data` | 1, 3, 8, 9 | NCHW |" in card
     assert "| `data` | 1, 8, 9, 3 | NHWC |" in card
 

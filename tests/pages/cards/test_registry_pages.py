@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 
-from fakes.command import succeeded
+from fakes.command import run_program, succeeded
 from fakes.zoo import as_yaml, model_yml, omz_yml, write_composite, write_model
 from posezoo.core.errors import SpecError
 from posezoo.pages.cards.card_reader import parse_card
@@ -33,12 +32,7 @@ def checkout(tmp_path):
 
 
 def draw(checkout, *args):
-    return subprocess.run(
-        [sys.executable, checkout / "docs" / "draw.py", *args],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    return run_program([sys.executable, checkout / "docs" / "draw.py", *args])
 
 
 def test_every_model_and_composite_has_a_page_and_the_index_names_them_all(checkout):

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from conftest import by_digest
-from fakes.command import error_of, heed_interrupts, json_of, posezoo, succeeded
+from fakes.command import error_of, heed_interrupts, json_of, posezoo, run_program, succeeded
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_model
 from posezoo.core.registry import builtin_models_dir
@@ -205,11 +205,7 @@ def test_a_site_is_drawn_without_a_network_stack_or_any_runtime(checkout):
         f"assert main(['gallery', '--quiet', '--models_dir', {str(checkout / 'models')!r}]) == 0\n"
         "assert not {'requests', 'openvino', 'cv2', 'torch'} & sys.modules.keys()"
     )
-    succeeded(
-        subprocess.run(
-            [sys.executable, "-c", code], cwd=checkout, capture_output=True, text=True, timeout=60
-        )
-    )
+    succeeded(run_program([sys.executable, "-c", code], cwd=checkout))
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import error_of, json_of, posezoo, succeeded
+from fakes.command import error_of, json_of, posezoo, run_program, succeeded
 from fakes.irs import write_ir
 from fakes.network import network
 from fakes.zoo import declared_file, model_yml, omz_yml, write_model
@@ -122,13 +122,8 @@ def test_licenses_that_posezoo_cfg_does_not_allow_are_refused_by_verbs_and_scrip
     )
     script = Path(__file__).resolve().parents[3] / "tools" / "downloader" / "downloader.py"
     assert "########## Error: a: its license is Apache-2.0" in error_of(
-        subprocess.run(
-            [sys.executable, script, "--name", "a", "--models_dir", zoo / "models"],
-            cwd=zoo,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
+        run_program(
+            [sys.executable, script, "--name", "a", "--models_dir", zoo / "models"], cwd=zoo
         )
     )
     assert not (zoo / "public").exists()

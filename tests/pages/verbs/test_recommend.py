@@ -348,16 +348,16 @@ def test_the_advice_of_the_zoo_fits_on_a_screen_and_names_each_processor_once():
     assert len(machines) == len(set(machines)) >= 1
 
 
-def measure_here(zoo, name, latency, **settings):
-    """Keep a speed of a model as ``posezoo benchmark`` keeps it, of this machine."""
+def keep_speed(zoo, name, latency, machine=""):
+    """Keep a speed of a model as ``posezoo benchmark`` keeps it, of this machine or another one."""
+    pytest.importorskip("openvino", reason="needs openvino")
     model = open_registry([zoo / "models"]).find(name)
-    measured = speed(latency, **{"people_from": "nanodet-g", **SPEEDS[0][1], **settings})
-    keep_measurements(model, [replace(measured, machine=Machine.here().describe())])
+    measured = speed(latency, people_from="nanodet-g", **SPEEDS[0][1])
+    keep_measurements(model, [replace(measured, machine=machine or Machine.here().describe())])
 
 
 def test_a_speed_of_this_machine_is_preferred_and_the_others_name_their_machine(zoo):
-    pytest.importorskip("openvino", reason="needs openvino")
-    measure_here(zoo, "slow", 11.0)
+    keep_speed(zoo, "slow", 11.0)
     lines = recommend(zoo, "--max_latency", "20ms").stdout.splitlines()
     assert lines[0].startswith("your own figures first, then the highest AP first")
     assert lines[2] == "1. posezoo run slow --input photo.jpg"
@@ -378,12 +378,11 @@ def test_a_speed_of_this_machine_is_preferred_and_the_others_name_their_machine(
 
 
 def test_a_record_of_the_registry_is_not_of_this_machine_though_the_processors_are_alike(zoo):
-    pytest.importorskip("openvino", reason="needs openvino")
     here = Machine.here().describe()
     path = zoo / "models" / "public" / "fast" / "measured.yml"
     alike = [replace(each, machine=here) for each in read_measured(path) if each.kind == "speed"]
     update_measured_yml(path, alike)
-    measure_here(zoo, "slow", 11.0)
+    keep_speed(zoo, "slow", 11.0)
     answer = json_of(recommend(zoo, "--machine", here, "--format", "json"))
     latencies = {model["name"]: model["latency_ms"] for model in answer["models"]}
     assert latencies["slow"]["machine"] == "this machine"
@@ -391,8 +390,7 @@ def test_a_record_of_the_registry_is_not_of_this_machine_though_the_processors_a
 
 
 def test_a_model_that_only_this_machine_measured_has_its_latency(zoo):
-    pytest.importorskip("openvino", reason="needs openvino")
-    measure_here(zoo, "new", 5.0)
+    keep_speed(zoo, "new", 5.0)
     ended = recommend(zoo, "--max_latency", "50ms")
     assert "1. posezoo run new --input photo.jpg" in ended.stdout
     assert "] this machine" in ended.stdout
@@ -400,17 +398,13 @@ def test_a_model_that_only_this_machine_measured_has_its_latency(zoo):
 
 
 def test_kept_speeds_of_another_machine_are_not_of_this_one(zoo):
-    pytest.importorskip("openvino", reason="needs openvino")
-    model = open_registry([zoo / "models"]).find("slow")
-    measured = speed(1.0, people_from="nanodet-g", **SPEEDS[0][1])
-    keep_measurements(model, [replace(measured, machine="Another processor")])
+    keep_speed(zoo, "slow", 1.0, "Another processor")
     ended = succeeded(recommend(zoo))
     assert "this machine" not in ended.stdout
 
 
 def test_the_figures_of_a_file_are_used_in_place_of_those_of_this_machine(zoo):
-    pytest.importorskip("openvino", reason="needs openvino")
-    measure_here(zoo, "slow", 11.0)
+    keep_speed(zoo, "slow", 11.0)
     other = speed(7.0, people_from="nanodet-g", **SPEEDS[0][1])
     figures = zoo / "speed.json"
     figures.write_text(json.dumps([measurement_to_json("slow", other)]), encoding="utf-8")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -11,12 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fakes.command import succeeded
+from fakes.command import run_program, succeeded
 from fakes.irs import state_images
 from fakes.loaded_irs import load_ir
 from fakes.one_cpu import needs_affinity, run_on_one_cpu
 from fakes.picky_networks import write_picky_ir, write_table_ir
-from fakes.waiting import HANG_S
 from poses.test_decoders import NOBODY
 from posezoo.core.errors import InferenceError
 from posezoo.core.ir.openvino_import import import_openvino
@@ -57,6 +55,15 @@ def network(small_ir):
 @pytest.fixture
 def image():
     return np.random.default_rng(1).uniform(0, 255, (1, 8, 8, 3)).astype(np.float32)
+
+
+def call_at_once(function, cases):
+    """Call it with the arguments of each case, in a thread of its own."""
+    threads = [threading.Thread(target=function, args=case) for case in cases]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def copied(xml: Path, folder: Path) -> Path:
@@ -186,11 +193,7 @@ def test_threads_do_not_get_one_anothers_results(small_ir, runtime):
             answer = network({"image": np.full((1, 8, 8, 3), value, np.float32)})["double"]
             wrong.extend([value] if not (answer == 2 * value).all() else [])
 
-    threads = [threading.Thread(target=ask, args=(value,)) for value in range(1, 5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    call_at_once(ask, zip(range(1, 5), strict=True))
     assert wrong == []
 
 
@@ -289,11 +292,7 @@ def test_of_inferences_at_the_same_time_those_fail_that_must(picky_ir, runtime):
             wrong.extend([] if result == expected else [result])
 
     cases = [(BRIGHT, [[1, 2, 3, 4]]), (TOO_BRIGHT, None), (ALSO_BRIGHT, [[5, 6, 7, 8]])]
-    threads = [threading.Thread(target=ask, args=case) for case in cases]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    call_at_once(ask, cases)
     assert wrong == []
 
 
@@ -327,11 +326,7 @@ def test_several_requests_run_at_once_and_each_gets_its_own_answer(small_ir):
             with network.infer({"image": np.full((1, 8, 8, 3), value, np.float32)}) as outputs:
                 wrong.extend([] if (outputs["double"] == 2 * value).all() else [value])
 
-    threads = [threading.Thread(target=ask, args=(value,)) for value in range(1, 6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    call_at_once(ask, zip(range(1, 6), strict=True))
     assert wrong == [] and network.requests == 3
 
 
@@ -487,5 +482,5 @@ def test_a_forked_process_compiles_its_own_network_on_the_cpu(
     """In a process of its own: the threads of other networks of OpenVINO do not end before a fork."""
     np.save(tmp_path / "image.npy", image)
     command = [sys.executable, "-c", FORKS, small_ir[0], tmp_path / "image.npy", device]
-    ended = succeeded(subprocess.run(command, capture_output=True, text=True, timeout=HANG_S))
+    ended = succeeded(run_program(command))
     assert answer in ended.stdout

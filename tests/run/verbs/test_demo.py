@@ -24,6 +24,7 @@ from fakes.command import (
     posezoo_process,
     python_file,
     read_json,
+    run_program,
     succeeded,
 )
 from fakes.irs import write_ir as write_output_ir
@@ -88,9 +89,7 @@ REAL = ("-m", "human-pose-estimation-0001", "--precision", "FP16-INT8")
 @pytest.mark.parametrize("name", ["human_pose_estimation_demo.py", "human_pose_estimation.py"])
 def test_without_options_the_usage_is_short(name):
     usage, error = error_of(
-        subprocess.run(
-            [sys.executable, SCRIPTS / name], capture_output=True, text=True, timeout=60
-        ),
+        run_program([sys.executable, SCRIPTS / name]),
         code=2,
     ).splitlines()
     assert usage.startswith("usage: human_pose_estimation_demo.py -i INPUT [-m MODEL] [options]")
@@ -105,15 +104,7 @@ def test_the_script_runs_without_an_installation(tiny, video):
         "runpy.run_path(sys.argv[0], run_name='__main__')"
     )
     command = [sys.executable, "-c", code, SCRIPT, "-m", tiny, "-i", video, "-no_show"]
-    ended = succeeded(
-        subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            env={"PATH": "", "HOME": str(video.parent)},
-        )
-    )
+    ended = succeeded(run_program(command, env={"PATH": "", "HOME": str(video.parent)}))
     assert ended.stdout.startswith("12 frames\n")
 
 
@@ -784,7 +775,7 @@ def test_a_checkpoint_of_no_network_is_refused(video, tmp_path):
 def test_models_lst_works_with_the_downloader():
     tool = ROOT / "tools" / "downloader" / "info_dumper.py"
     command = [sys.executable, tool, "--list", SCRIPTS / "models.lst"]
-    ended = succeeded(subprocess.run(command, capture_output=True, text=True, timeout=60))
+    ended = succeeded(run_program(command))
     names = {model["name"] for model in json_of(ended)}
     assert names >= {"human-pose-estimation-0001", "higher-hrnet-w32-human-pose-estimation"}
 

