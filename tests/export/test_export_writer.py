@@ -1,7 +1,5 @@
 """The folder of an export: complete files, earlier ones kept, files of others never touched."""
 
-from __future__ import annotations
-
 import errno
 import os
 import shutil

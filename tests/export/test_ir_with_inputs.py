@@ -1,7 +1,5 @@
 """Exports with other inputs, or with their decoder: they are made from the IR that is there."""
 
-from __future__ import annotations
-
 import shutil
 
 import numpy as np

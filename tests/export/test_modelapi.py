@@ -1,7 +1,5 @@
 """The targets modelapi and dlstreamer: samples that Model API runs, and files that fit DL Streamer's rules."""
 
-from __future__ import annotations
-
 import csv
 import json
 import os

@@ -1,7 +1,5 @@
 """The target onnx: its files, and what it refuses. Its programs are run in test_programs.py."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The programs of the targets cpp and onnx, which are run; of those for Node the types are checked, too."""
 
-from __future__ import annotations
-
 import csv
 import json
 import re
@@ -40,7 +38,7 @@ ALONE = ("--detector", "none")
 
 
 @pytest.fixture(scope="module")
-def zoo(tmp_path_factory) -> Path:
+def zoo(tmp_path_factory):
     """A folder with a registry of one network, ``net``."""
     pytest.importorskip("openvino", reason="needs openvino")
     folder = tmp_path_factory.mktemp("zoo")
@@ -48,12 +46,12 @@ def zoo(tmp_path_factory) -> Path:
     return folder
 
 
-def export(folder: Path, target: str, *models: str, **settings: str) -> None:
+def export(folder, target, *models, **settings):
     succeeded(posezoo("export", *models, "--to", target, folder, cwd=folder.parent, **settings))
 
 
 @pytest.fixture(scope="module")
-def project(zoo) -> Path:
+def project(zoo):
     """An exported C++ project, and its program in build/, whose locale has a decimal comma."""
     if shutil.which("cmake") is None or shutil.which("c++") is None:
         pytest.skip("needs cmake and g++")
@@ -73,17 +71,17 @@ def project(zoo) -> Path:
     return folder
 
 
-def run(project: Path, *args: object) -> subprocess.CompletedProcess[str]:
+def run(project, *args):
     program = [project / "build" / "poses", *map(str, args)]
     return run_program(program)
 
 
-def people(project: Path, *args: object) -> list[dict]:
+def people(project, *args):
     ended = succeeded(run(project, *args))
     return json_of(ended)["images"]
 
 
-def write_frames(folder: Path, images) -> tuple[list[Path], list[Path]]:
+def write_frames(folder, images):
     """The same pictures as PPM for the C++ program and as PNG."""
     names = [folder / f"{number}" for number in range(len(images))]
     for name, image in zip(names, images, strict=True):
@@ -95,14 +93,14 @@ def write_frames(folder: Path, images) -> tuple[list[Path], list[Path]]:
 
 
 def require_same(
-    images: list[dict],
-    *args: object,
-    folder: Path,
-    apart: float = 0.1,
-    share: float = 0.9,
-    score_share: float = 0,
-    **settings: str,
-) -> int:
+    images,
+    *args,
+    folder,
+    apart=0.1,
+    share=0.9,
+    score_share=0,
+    **settings,
+):
     """The program's results are those of posezoo run, at most so many pixels apart, and 0.1 for this share of the
     keypoints; the number of people.
     """
@@ -167,7 +165,7 @@ def test_an_image_of_another_size_is_one_person_as_in_posezoo_run(project, tmp_p
 
 
 @pytest.fixture(scope="module")
-def plain_ir(zoo) -> Path:
+def plain_ir(zoo):
     """An IR that says nothing about crops: it gets the whole image, letterboxed."""
     camera = ("--decode", "--input_type", "u8", "--input_layout", "NHWC")
     succeeded(posezoo("get", "net", *camera, "--models_dir", zoo / "models", "-o", zoo / "plain"))
@@ -206,7 +204,7 @@ def test_an_ir_that_resizes_itself_gets_the_whole_image(project, tmp_path):
     np.testing.assert_allclose(same, points, atol=1e-3)
 
 
-def write_own_network(folder: Path) -> tuple[Path, tuple[Path, Path]]:
+def write_own_network(folder):
     """A pose network of Ultralytics with four keypoints, and a picture as PPM and PNG of which it sees 96 x 72 pixels,
     rounded from 96 x 71.9.
     """
@@ -216,12 +214,12 @@ def write_own_network(folder: Path) -> tuple[Path, tuple[Path, Path]]:
     return onnx, (frame, picture)
 
 
-def points_of(image: dict) -> list[tuple[float, float]]:
+def points_of(image):
     """x and y of the keypoints of the first person."""
     return [(point["x"], point["y"]) for point in image["poses"][0]["keypoints"]]
 
 
-def points_of_run(network: Path, picture: Path, folder: Path) -> list[tuple[float, float]]:
+def points_of_run(network, picture, folder):
     """The same as ``posezoo run`` finds them."""
     succeeded(posezoo("run", network, "-i", picture, "-o", folder, cwd=folder.parent))
     (image,) = read_json(folder / "poses.json")["images"]
@@ -318,7 +316,7 @@ def test_real_models_find_the_same_people_in_photos(project, mirror, shared, tmp
     assert require_same(found, *args, folder=tmp_path, apart=3, **settings) > 10
 
 
-def photos_of(shared: Path, folder: Path) -> tuple[list[Path], list[Path]]:
+def photos_of(shared, folder):
     """The photos as PPM and as PNG."""
     from posezoo.run.images import read_image
 
@@ -345,7 +343,7 @@ def test_people_are_cut_out_as_each_convention_has_it(
     assert require_same(found, *args, folder=tmp_path, **same, **settings) > len(frames)
 
 
-def write_generated(folder: Path, name: str) -> Path:
+def write_generated(folder, name):
     """A registry of one network, ``net``, in a folder: a published one with generated weights."""
     pytest.importorskip("torch", reason="needs torch")
     from fakes.generated_models import generate
@@ -422,7 +420,7 @@ def test_decode_is_not_advised_for_a_decoder_that_no_ir_can_have(zoo, tmp_path):
 
 
 @pytest.fixture
-def node_program(zoo, tmp_path) -> Path:
+def node_program(zoo, tmp_path):
     folder = tmp_path / "onnx"
     export(folder, "onnx", "net", *ALONE, "--models_dir", str(zoo / "models"))
     return folder / "net" / "sample.mjs"
@@ -460,7 +458,7 @@ def test_the_program_for_node_fits_the_types_of_its_packages(node_program):
     )
 
 
-def export_onnx(folder: Path, *args: str, **settings: str) -> Path:
+def export_onnx(folder, *args, **settings):
     """The folder of the first model, with the packages that its program for Node needs."""
     export(folder, "onnx", *args, **settings)
     own = folder / Path(args[0]).stem
@@ -469,7 +467,7 @@ def export_onnx(folder: Path, *args: str, **settings: str) -> Path:
     return own
 
 
-def printed_by_python(own: Path, picture: Path) -> list[np.ndarray]:
+def printed_by_python(own, picture):
     """x and y of the keypoints of each person, (K, 2)."""
     sample = [sys.executable, own / "sample.py", picture, picture.with_suffix(".drawn.png")]
     ended = succeeded(run_program(sample))
@@ -477,7 +475,7 @@ def printed_by_python(own: Path, picture: Path) -> list[np.ndarray]:
     return [np.array(re.findall(r": x (\S+), y (\S+), score", part), float) for part in parts]
 
 
-def printed_by_node(own: Path, picture: Path) -> list[np.ndarray]:
+def printed_by_node(own, picture):
     """The same."""
     ended = succeeded(run_program(["node", own / "sample.mjs", picture]))
     return [
@@ -492,7 +490,7 @@ def printed(request):
     return {"python": printed_by_python, "node": printed_by_node}[request.param]
 
 
-def require_same_people(printed, own: Path, pictures: list[Path], *args: object, **settings) -> int:
+def require_same_people(printed, own, pictures, *args, **settings):
     """A program finds the people of posezoo run: each, and of 1000 keypoints all but two at most 0.1 px apart; how many
     there are.
     """
@@ -604,7 +602,7 @@ def test_onnx_runtime_finds_the_people_of_posezoo_run_in_photos(
     assert require_same_people(printed, own, pictures, "movenet-thunder", **settings) > 45
 
 
-def require_same_bodies(found: list[list[np.ndarray]], wanted: list[dict]) -> None:
+def require_same_bodies(found, wanted):
     """The people of BlazePose, whose landmark network is delicate: most keypoints are at most 0.1 px apart."""
     moves = []
     for people, image in zip(found, wanted, strict=True):
@@ -616,7 +614,7 @@ def require_same_bodies(found: list[list[np.ndarray]], wanted: list[dict]) -> No
 
 
 @pytest.fixture
-def bodies(mirror, shared, tmp_path) -> tuple[list[Path], list[dict]]:
+def bodies(mirror, shared, tmp_path):
     """Photos, and what posezoo run finds in them with BlazePose."""
     _, pictures = photos_of(shared, tmp_path)
     args = ("blazepose-full", "-i", *pictures, "-o", tmp_path / "poses")

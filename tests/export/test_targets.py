@@ -1,7 +1,5 @@
 """The targets: what each writes for a model, and which models it refuses."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -36,7 +34,6 @@ from posezoo.run.images import SAMPLE_PHOTOS
 OVMS_SCHEMA = Path(__file__).parent / "ovms_config.schema.json"
 IMAGE = {"name": "image", "shape": [1, 3, 64, 96], "layout": "NCHW", "color": "BGR"}
 HEATMAPS = {"name": "heatmaps", "shape": [1, 17, 16, 24]}
-DETECTIONS = {"name": "detections", "shape": [1, 1, 200, 7]}
 
 
 def export(folder, name, *models, **options):

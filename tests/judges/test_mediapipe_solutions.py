@@ -3,8 +3,6 @@
 The pictures are real photos, and the parts of them around each wrist and each head that COCO's annotators marked.
 """
 
-from __future__ import annotations
-
 import subprocess
 from pathlib import Path
 
@@ -35,7 +33,7 @@ FOUND = {
 
 
 @pytest.fixture(scope="module")
-def pictures(shared, mirror, tmp_path_factory) -> list[Path]:
+def pictures(shared, mirror, tmp_path_factory):
     """The two sample photos, and squares around wrists and noses, larger for a larger person."""
     photos = shared / "data" / "photos"
     annotations = read_json(photos / "person_keypoints.json")
@@ -54,7 +52,7 @@ def pictures(shared, mirror, tmp_path_factory) -> list[Path]:
     return kept[:COUNT]
 
 
-def judge(pictures: list[Path], folder: Path, *flags: str) -> list[dict]:
+def judge(pictures, folder, *flags):
     out = folder / "found.json"
     command = [mediapipe_python(), SCRIPT, *flags, *pictures, out]
     subprocess.run(command, check=True, capture_output=True, timeout=600)
@@ -62,13 +60,13 @@ def judge(pictures: list[Path], folder: Path, *flags: str) -> list[dict]:
 
 
 @pytest.fixture(scope="module")
-def judged(pictures, tmp_path_factory) -> tuple[list[dict], Path]:
+def judged(pictures, tmp_path_factory):
     """What MediaPipe finds in each picture, and the folder with its masks."""
     folder = tmp_path_factory.mktemp("judged")
     return judge(pictures, folder), folder
 
 
-def run(model: str, pictures: list[Path], mediapipe, tmp_path: Path) -> list[list]:
+def run(model, pictures, mediapipe, tmp_path):
     """The poses that the command writes for each picture, as JSON."""
     command = ["run", model, "--precision", "FP32", "--output", tmp_path / "out"]
     succeeded(posezoo(*command, "--input", *pictures, **mediapipe))
@@ -76,7 +74,7 @@ def run(model: str, pictures: list[Path], mediapipe, tmp_path: Path) -> list[lis
     return [image["poses"] for image in summary["images"]]
 
 
-def points_of(pose: dict) -> np.ndarray:
+def points_of(pose):
     return np.array([[each["x"], each["y"]] for each in pose["keypoints"]])
 
 

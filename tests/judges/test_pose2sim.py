@@ -1,7 +1,5 @@
 """Pose2Sim from the package index reads the files of ``run --format openpose``, and finds the people where we do."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import cv2
@@ -41,7 +39,7 @@ NAMES = {
 }
 
 
-def write_clip(path: Path, left: int) -> None:
+def write_clip(path, left):
     """A spot that moves down."""
     codec = cv2.VideoWriter_fourcc(*"MJPG")
     writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, codec, 25, (64, 64))
@@ -51,7 +49,7 @@ def write_clip(path: Path, left: int) -> None:
     writer.release()
 
 
-def read_trc(path: Path) -> dict[str, np.ndarray]:
+def read_trc(path):
     """x, y, z of each marker in each frame, in meters; y is up in the file, and z up for Pose2Sim's cameras."""
     lines = path.read_text("utf-8").splitlines()
     names = lines[3].split("\t")[2::3]

@@ -1,7 +1,5 @@
 """The solutions of posezoo's stand-in for mediapipe, and those of MediaPipe itself, on the same photos and videos."""
 
-from __future__ import annotations
-
 import os
 import sys
 import zipfile
@@ -25,13 +23,13 @@ PHOTO_PX, PHOTO_PX_95 = 0.1, 1.0
 LONELY = {"holistic": 1}
 
 
-def run(python: Path | str, photos: list[Path], out: Path, **environ: str) -> dict:
+def run(python, photos, out, **environ):
     succeeded(run_program([python, SCRIPT, *photos, out], env={**os.environ, **environ}))
     return read_json(out)
 
 
 @pytest.fixture(scope="module")
-def stand_in(tmp_path_factory) -> Path:
+def stand_in(tmp_path_factory):
     """The stand-in as pip installs it, without posezoo itself, which is imported from the checkout."""
     folder = tmp_path_factory.mktemp("stand-in")
     succeeded(posezoo_process("shims", "mediapipe", "--wheel", folder / "wheels"))
@@ -42,7 +40,7 @@ def stand_in(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def both(shared, mediapipe, stand_in, tmp_path_factory) -> list[tuple[str, dict, dict]]:
+def both(shared, mediapipe, stand_in, tmp_path_factory):
     """For each solution and image the key, what MediaPipe finds, and what we find."""
     pytest.importorskip("openvino", reason="needs openvino")
     folder = tmp_path_factory.mktemp("solutions")
@@ -57,9 +55,9 @@ def select(both, solution):
     return [(theirs, ours) for key, theirs, ours in both if key.partition("/")[0] == solution]
 
 
-def groups_of(found: dict) -> dict[str, dict[str, np.ndarray]]:
+def groups_of(found):
     """(K, 2) of each person, hand or face in pixels, by the kind of group; no world landmarks."""
-    groups: dict[str, dict[str, np.ndarray]] = {}
+    groups = {}
     for name, points in found["groups"].items():
         if points and "world" not in name and name != "segmentation_mask":
             kind = groups.setdefault(name.partition("/")[0], {})

@@ -1,7 +1,5 @@
 """The reports of posezoo verify --metadata: text, JSON, SARIF, annotations; baselines, changes, explanations."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """posezoo verify --metadata --fix changes what is known to be right, and shows it before."""
 
-from __future__ import annotations
-
 import hashlib
 import stat
 import sys

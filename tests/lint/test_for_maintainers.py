@@ -1,7 +1,5 @@
 """What maintainers of other zoos copy works as it stands: the hook, the workflow, make zoo."""
 
-from __future__ import annotations
-
 import shlex
 import shutil
 import subprocess
@@ -56,7 +54,7 @@ def test_pre_commit_runs_the_hook_as_published(checkout, tmp_path_factory):
         for what in ("NAME", "EMAIL")
     }
 
-    def start(*command: object) -> subprocess.CompletedProcess[str]:
+    def start(*command):
         words = [str(word) for word in command]
         return run_program(words, cwd=checkout, env=user, timeout=600)
 

@@ -1,7 +1,5 @@
 """What strangers wrote to do harm ends in bounded time and memory, with a finding."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import sys
@@ -57,7 +55,7 @@ def zoo(tmp_path):
     return write_omz_zoo(tmp_path / "models")
 
 
-def verify(zoo) -> tuple[int, list[dict[str, str]]]:
+def verify(zoo):
     """Kilobytes at most, and the findings; a reader that takes quadratic time does not end within HANG_S."""
     command = ["verify", "--metadata", "--models_dir", str(zoo), "--format", "json"]
     ended = run_program([sys.executable, "-c", WATCHED, *command])

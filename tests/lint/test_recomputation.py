@@ -1,7 +1,5 @@
 """What is declared of a model is held against its files and its IR: each planted mistake is found."""
 
-from __future__ import annotations
-
 import shutil
 
 import pytest

@@ -1,7 +1,5 @@
 """Each lint rule finds the mistakes that are made for it, and a consistent registry has no finding."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 
@@ -15,7 +13,6 @@ from posezoo.lint.index_pages import read_index
 from posezoo.lint.rules import load_rules
 from posezoo.pages.cards.card_reader import parse_card
 
-ROOT = Path(__file__).resolve().parents[2]
 A, B = "public/pose-a", "public/pose-b"
 DETECTOR = "intel/detector-0001"
 
@@ -95,14 +92,14 @@ def models(tmp_path):
     return tmp_path / "models"
 
 
-def plant(zoo: Path, file: str, old: str, new: str) -> None:
+def plant(zoo, file, old, new):
     path = zoo / file
     text = path.read_text("utf-8")
     assert old in text, f"nothing to plant in: {old}"
     path.write_text(text.replace(old, new), "utf-8")
 
 
-def check(zoo: Path, *words: object) -> tuple[int, list[dict[str, object]]]:
+def check(zoo, *words):
     ended = posezoo("verify", "--metadata", "--models_dir", zoo, "--format", "json", *words)
     return ended.returncode, json_of(ended)["findings"]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -179,11 +178,11 @@ ON_PAGES = (
 )  # fmt: skip
 
 
-def rounds() -> list[list[Mistake]]:
+def rounds():
     """Groups with at most one mistake in a folder; most of RTMPose m may also be put into its other sizes."""
     siblings = (ROOT / "models").glob("public/rtm*/model.yml")
     texts = {path.relative_to(ROOT / "models").as_posix(): path.read_text() for path in siblings}
-    groups: list[list[Mistake]] = []
+    groups = []
     for mistake in MISTAKES:
         files = [mistake.file]
         if mistake.file == RTMPOSE:
@@ -202,7 +201,7 @@ def rounds() -> list[list[Mistake]]:
     return groups
 
 
-def find_place(groups: list[list[Mistake]], files: list[str]) -> tuple[list[Mistake], str] | None:
+def find_place(groups, files):
     """A group in which one of these files is in a folder without a mistake."""
     for group in groups:
         if files[0].startswith(ALONE) or any(each.file.startswith(ALONE) for each in group):
@@ -244,7 +243,7 @@ def part(untouched_part, tmp_path):
     return Path(shutil.copytree(untouched_part, tmp_path / "copy")) / "models"
 
 
-def errors_of(models: Path, *words: object) -> list[dict[str, str]]:
+def errors_of(models, *words):
     ended = posezoo("verify", "--metadata", "--models_dir", models, "--format", "json", *words)
     found = json_of(ended)["findings"]
     errors = [each for each in found if each["severity"] == "error"]
@@ -252,7 +251,7 @@ def errors_of(models: Path, *words: object) -> list[dict[str, str]]:
     return errors
 
 
-def spoil(models: Path, mistake: Mistake) -> None:
+def spoil(models, mistake):
     path = models / mistake.file
     text = path.read_text("utf-8")
     assert mistake.old in text, mistake.name
@@ -279,11 +278,11 @@ def test_each_mistake_is_an_error_in_its_file(models, group):
     assert all(each["line"] and each["message"] for each in errors)
 
 
-def damage(path: Path) -> None:
+def damage(path):
     path.write_bytes(b"hello")
 
 
-def cut(path: Path) -> None:
+def cut(path):
     path.write_text(path.read_text(encoding="utf-8") + "\n  - [", encoding="utf-8")
 
 
@@ -305,9 +304,7 @@ def cut(path: Path) -> None:
     ],
     ids=["cards", "index", "chart", "pictures", "names.yml"],
 )
-def test_files_that_are_gone_or_damaged_are_named(
-    models, changes: dict[str, Callable[[Path], object]]
-):
+def test_files_that_are_gone_or_damaged_are_named(models, changes):
     for file, write in changes.items():
         if write is Path.touch:
             (models / file).unlink()

@@ -1,7 +1,5 @@
 """A license text that requires a holder is refused without one by every command that checks a registry."""
 
-from __future__ import annotations
-
 import pytest
 
 from fakes.command import json_of, posezoo

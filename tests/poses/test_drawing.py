@@ -1,7 +1,5 @@
 """Poses are drawn at their positions, with lines relative to the image size."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
@@ -17,11 +15,11 @@ cv2 = pytest.importorskip("cv2")
 SIZE = (640, 480)
 
 
-def plain_image(value=0) -> np.ndarray:
+def plain_image(value=0):
     return np.full((480, 640, 3), value, np.uint8)
 
 
-def person(size=SIZE, x=320, y=60, height=380, score=0.9) -> Pose:
+def person(size=SIZE, x=320, y=60, height=380, score=0.9):
     keypoints = np.full((33, 3), score, np.float32)
     keypoints[:, :2] = standing_person(x, y, height)
     return Pose(keypoints, "blazepose-33", score, bounding_box(keypoints, size))
@@ -118,7 +116,7 @@ def test_joints_are_wider_than_limbs_and_have_a_light_edge():
     drawn = draw(plain_image(), [pose])
     knee, ankle = pose.keypoints[[25, 27], :2]
 
-    def width(place: np.ndarray) -> int:
+    def width(place):
         return int(
             drawn[round(place[1]), round(place[0]) - 12 : round(place[0]) + 12].any(axis=1).sum()
         )
@@ -151,7 +149,7 @@ def test_of_several_people_each_has_a_color_and_the_sides_are_told():
     by_person, by_side = draw(image, two), draw(image, two, color="side")
     assert (draw(image, two[:1]) == draw(image, two[:1], color="side")).all()
 
-    def shoulders(drawn: np.ndarray) -> list[tuple[int, ...]]:
+    def shoulders(drawn):
         places = [pose.keypoints[at, :2].astype(int) for pose in two for at in (11, 12)]
         return [tuple(drawn[y, x]) for x, y in places]
 
@@ -210,7 +208,7 @@ def test_keypoints_that_do_not_count_are_left_out():
 
 
 def test_lines_grow_with_the_image():
-    def share(scale: int) -> float:
+    def share(scale):
         pose = person((512 * scale, 512 * scale), 256 * scale, 50 * scale, 400 * scale)
         return float(
             draw(np.zeros((512 * scale, 512 * scale, 3), np.uint8), [pose]).any(axis=2).mean()

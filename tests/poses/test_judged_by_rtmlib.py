@@ -4,8 +4,6 @@ rtmlib_results.json was written by the classes RTMPose, RTMO, YOLOX and RTMDet o
 outputs of rtmlib_outputs.py, with a score of 0.7 (RTMO 0.72) and an overlap of 0.45.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

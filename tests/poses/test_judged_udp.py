@@ -4,8 +4,6 @@ udp_results.json was written by rtmlib 0.0.16 (ViTPose) and transformers 5.23.0 
 the maps of udp_outputs.py, in pixels of the input. They smooth differently: sigma 2, and sigma 0.8.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

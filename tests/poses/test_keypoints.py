@@ -1,7 +1,5 @@
 """Poses have skeletons, and are written as COCO results and as JSON."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 
@@ -25,7 +23,7 @@ from posezoo.poses.keypoints import (
 )
 
 
-def person(x: float = 200.0, y: float = 50.0, height: float = 300.0, score: float = 0.9) -> Pose:
+def person(x=200.0, y=50.0, height=300.0, score=0.9):
     keypoints = np.full((33, 3), 0.75, np.float32)
     keypoints[:, :2] = standing_person(x, y, height)
     return Pose(keypoints, "blazepose-33", score, bounding_box(keypoints, (640, 480)))

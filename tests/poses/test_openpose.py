@@ -1,7 +1,5 @@
 """Keypoints are grouped to people by part affinity fields."""
 
-from __future__ import annotations
-
 import time
 import warnings
 
@@ -14,7 +12,6 @@ from fakes.waiting import HANG_S
 from posezoo import decode
 from posezoo.core.declarations.skeleton import LimbField, Skeleton
 from posezoo.core.errors import InferenceError
-from posezoo.poses.keypoints import Pose
 from posezoo.poses.openpose import OpenPoseOptions
 from posezoo.poses.peaks import upsample
 
@@ -23,12 +20,12 @@ pytest.importorskip("cv2")
 SIZE = crowds.OPENPOSE_SIZE
 
 
-def found(people: crowds.Group, *, upsampled: int = 1, **options: float) -> list[Pose]:
+def found(people, *, upsampled=1, **options):
     heatmaps, pafs = crowds.openpose_maps(people, 1, upsampled=upsampled)
     return decode("openpose", {"heatmaps": heatmaps, "pafs": pafs}, SIZE, **options)
 
 
-def error(pose: Pose, people: crowds.Group) -> float:
+def error(pose, people):
     """The mean distance in pixels from the nearest person's joints."""
     joints, _ = crowds.openpose_joints(people)
     return float(np.linalg.norm(joints - pose.keypoints[:, :2], axis=2).mean(axis=1).min())
@@ -160,7 +157,7 @@ def test_limbs_take_each_channel_once():
     assert sorted(channels) == list(range(38))
 
 
-def crowded(rng: np.random.Generator, pafs: np.ndarray, max_count: int) -> dict[str, np.ndarray]:
+def crowded(rng, pafs, max_count):
     """So many peaks a channel, or as many as there is room for: 464."""
     heatmaps = np.zeros((1, 19, 32, 57), np.float32)
     rows, columns = (each.ravel() for each in np.mgrid[0:32:2, 0:57:2])

@@ -1,7 +1,5 @@
 """The frames of rendered walks show people where the walks say they are."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import sys
@@ -29,7 +27,7 @@ def rendered_walks(monkeypatch):
 
 
 @pytest.fixture
-def photos(tmp_path) -> Path:
+def photos(tmp_path):
     """Two photos of a person of 80 x 200 pixels, whose left eye and left ear are not annotated."""
     keypoints = np.array([[*point, 2] for point in np.linspace((110, 60), (170, 240), 17)])
     keypoints[[1, 3]] = 0

@@ -1,10 +1,7 @@
 """AP before and after, on photos that were not used for calibration, and a limit to its drop."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import openvino as ov
@@ -33,7 +30,7 @@ def _evaluates():
     pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 
 
-def truth_of(bench, name: str = "truth.json", area: float = 1600.0) -> Path:
+def truth_of(bench, name="truth.json", area=1600.0):
     """What FP32 detects in each photo, as annotations, so that its AP is 1."""
     network, people, photos = CompiledNetwork(bench.fp32), [], sorted(bench.photos.iterdir())
     for number, photo in enumerate(photos, 1):
@@ -63,7 +60,7 @@ def test_an_ir_is_due_until_its_accuracy_is_measured_with_the_same_annotations(b
     bench = bench()
     annotations = truth_of(bench)
 
-    def reason(**changes) -> str:
+    def reason(**changes):
         options = QuantizationOptions(**changes)
         plan = plan_int8(
             bench.spec, bench.context, bench.photos, options, output_dir=bench.output_dir
@@ -150,11 +147,11 @@ def test_a_model_of_another_skeleton_is_refused(bench):
     assert not bench.xml.exists()
 
 
-def accuracy_of(bench) -> dict[str, object]:
+def accuracy_of(bench):
     return read_json(bench.xml.with_name("provenance.json"))["accuracy"]
 
 
-def float_layers(network) -> set[str]:
+def float_layers(network):
     """The convolutions whose weights are no whole numbers."""
     names = set()
     for operation in network.get_ops():

@@ -1,7 +1,5 @@
 """What is said about the difference of INT8 from FP32 has the words of the task."""
 
-from __future__ import annotations
-
 import json
 
 import cv2

@@ -35,7 +35,7 @@ FEATURES = "activations/features/fq_output_0"
 STEM = "weights/stem/WithoutBiases"
 
 
-def unit_ranges(*shape: int) -> np.ndarray:
+def unit_ranges(*shape):
     """Ranges from 0 to 1 of this shape."""
     return np.stack([np.zeros(shape, np.float32), np.ones(shape, np.float32)])
 
@@ -43,12 +43,12 @@ def unit_ranges(*shape: int) -> np.ndarray:
 UNIT = unit_ranges()
 
 
-def image(seed: int) -> np.ndarray:
+def image(seed):
     """Values of a photo, 0..255: the ranges hold for these."""
     return np.random.default_rng(seed).uniform(0, 255, (1, 3, HEIGHT, WIDTH)).astype(np.float32)
 
 
-def outputs(model: ov.Model | Path) -> list[np.ndarray]:
+def outputs(model):
     compiled = ov.Core().compile_model(model, "CPU")
     return [np.array(each) for each in compiled(image(9)).values()]
 
@@ -62,10 +62,10 @@ class Zoo:
     int8: Path
 
     @property
-    def ranges(self) -> Path:
+    def ranges(self):
         return self.root / "registry" / "public" / NAME / FILE
 
-    def declare(self, tensors: dict[str, np.ndarray], **changes: object) -> None:
+    def declare(self, tensors, **changes):
         """Write the file with ranges and the model.yml that names it, with other inputs if given."""
         save_file = pytest.importorskip("safetensors.numpy", reason="needs safetensors").save_file
         save_file(tensors, self.ranges)
@@ -76,7 +76,7 @@ class Zoo:
         }
         write_model(self.root / "registry", NAME, yml(self.root, int8_ranges=declared, **changes))
 
-    def convert(self, *flags: object, output: str = "irs"):
+    def convert(self, *flags, output="irs"):
         return posezoo(
             *(
                 "get",
@@ -89,11 +89,11 @@ class Zoo:
             *("--precisions", "FP16-INT8", *flags),
         )
 
-    def xml(self, output: str = "irs", precision: str = "FP16-INT8") -> Path:
+    def xml(self, output="irs", precision="FP16-INT8"):
         return self.root / output / "public" / NAME / precision / f"{NAME}.xml"
 
 
-def yml(root: Path, **changes: object) -> dict[str, object]:
+def yml(root, **changes):
     shape = [1, 2, HEIGHT, WIDTH]
     image = {"name": "image", "shape": [1, 3, HEIGHT, WIDTH], "layout": "NCHW", "color": "BGR"}
     outputs = [{"name": name, "shape": shape} for name in OUTPUTS]
@@ -105,7 +105,7 @@ def yml(root: Path, **changes: object) -> dict[str, object]:
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory) -> Zoo:
+def measured(tmp_path_factory):
     """Made once; NNCF is loaded for it."""
     nncf = pytest.importorskip("nncf", reason="needs nncf")
     root = tmp_path_factory.mktemp("ranges")
@@ -126,35 +126,35 @@ def measured(tmp_path_factory) -> Zoo:
 
 
 @pytest.fixture(scope="module")
-def tensors(measured) -> dict[str, np.ndarray]:
+def tensors(measured):
     """The content of the file with ranges."""
     return find_ranges(read(measured.half), read(measured.int8)).to_tensors()
 
 
 @pytest.fixture
-def zoo(measured, tmp_path) -> Zoo:
+def zoo(measured, tmp_path):
     return copy_to(tmp_path / "zoo", measured)
 
 
 @pytest.fixture(scope="module")
-def converted(measured, tmp_path_factory) -> Zoo:
+def converted(measured, tmp_path_factory):
     zoo = copy_to(tmp_path_factory.mktemp("converted") / "zoo", measured)
     succeeded(zoo.convert())
     return zoo
 
 
 @pytest.fixture
-def made(converted, tmp_path) -> Zoo:
+def made(converted, tmp_path):
     """It has its INT8 IR."""
     return copy_to(tmp_path / "zoo", converted)
 
 
-def copy_to(root: Path, zoo: Zoo) -> Zoo:
+def copy_to(root, zoo):
     shutil.copytree(zoo.root, root)
     return Zoo(root, root / zoo.half.relative_to(zoo.root), root / "int8.xml")
 
 
-def read(xml: Path) -> ov.Model:
+def read(xml):
     return ov.Core().read_model(xml)
 
 
@@ -172,7 +172,7 @@ def test_ranges_make_the_network_that_nncf_made(measured):
         assert not np.array_equal(ours, exact), "nothing was rounded"
 
 
-def weighted_heads(ranges: Int8Ranges) -> set[str]:
+def weighted_heads(ranges):
     return {name for name in ranges.weights if name.partition("/")[0] in OUTPUTS}
 
 
@@ -192,11 +192,11 @@ def test_get_makes_int8_like_any_other_precision(zoo):
     assert zoo.convert().stderr == "", "it is up to date"
 
 
-def is_constant(node: ov.Node) -> bool:
+def is_constant(node):
     return bool(node.get_type_name() == "Constant")
 
 
-def scaled(tensors: dict[str, np.ndarray], factor: float) -> dict[str, np.ndarray]:
+def scaled(tensors, factor):
     """The ranges of all values, times a factor."""
     return {
         name: values * np.float32(factor) if name.startswith("activations/") else values
@@ -303,7 +303,7 @@ def test_other_ranges_make_it_again(made, tensors):
     assert made.xml().with_suffix(".bin").read_bytes() != before
 
 
-def state_photos(zoo: Zoo) -> Path:
+def state_photos(zoo):
     """Let the record of its INT8 say that it was calibrated on photos; returns the record."""
     record = zoo.xml().with_name("provenance.json")
     content = read_json(record)
@@ -392,7 +392,7 @@ def test_get_makes_nothing_of_ranges_of_another_network(zoo, tensors):
     assert not zoo.xml().exists()
 
 
-def refused(ended, problem: str) -> None:
+def refused(ended, problem):
     assert ended.returncode == 1
     (error,) = (line for line in ended.stderr.splitlines() if line.startswith("error: "))
     assert problem in error
@@ -499,7 +499,7 @@ def test_the_check_finds_a_range_and_a_weight_that_were_not_declared(made, tenso
     assert MAKER.explain_difference(made.half, made.xml(), declared(made)) == f"it has other {name}"
 
 
-def declared(zoo: Zoo):
+def declared(zoo):
     from posezoo.core.registry import open_registry
 
     return open_registry([zoo.root / "registry"]).find_single(NAME)
@@ -548,7 +548,7 @@ def test_a_pipe_in_the_place_of_ranges_is_refused_at_once(zoo):
     )
 
 
-def omz(zoo: Zoo, command: str, *flags: object):
+def omz(zoo, command, *flags):
     """One of Open Model Zoo's commands; files are in ``omz``."""
     folder = zoo.root / "omz"
     folder.mkdir(exist_ok=True)

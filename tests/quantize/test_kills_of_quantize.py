@@ -1,7 +1,5 @@
 """kill -9 during quantize, at many moments: nothing runs on, and the next run leaves no files behind."""
 
-from __future__ import annotations
-
 import sys
 
 import pytest

@@ -1,7 +1,5 @@
 """An IR of the user's own that finds boxes of other classes than the model that it is like."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -19,7 +17,7 @@ SIDE, CELL = 64, 32
 STRIDES = (8, 16, CELL)
 
 
-def write_yolox(xml: Path) -> Path:
+def write_yolox(xml):
     """YOLOX's outputs for three classes: each square of the coarsest grid is an object of the class of its color."""
     image = ops.parameter([1, 3, SIDE, SIDE], np.float32, name="images")
     grids = []
@@ -45,7 +43,7 @@ def write_yolox(xml: Path) -> Path:
 
 
 @pytest.fixture
-def squares(tmp_path) -> Path:
+def squares(tmp_path):
     """A folder of pictures with one square each, and their annotations."""
     folder = tmp_path / "pictures"
     folder.mkdir()

@@ -1,9 +1,6 @@
 """posezoo quantize of an IR that no model.yml describes, and what is refused about its images."""
 
-from __future__ import annotations
-
 import shutil
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,17 +14,17 @@ PREPARATION = ("--mean_values", ",".join(map(str, tints.MEAN)), "--reverse_input
 
 
 @pytest.fixture
-def own(tmp_path) -> tuple[Path, Path]:
+def own(tmp_path):
     """The IR, in a folder with the name of its precision, and the pictures."""
     return tints.write_ir(tmp_path / "net" / "FP32"), tints.write_pictures(tmp_path / "pictures")
 
 
-def quantize(own: tuple[Path, Path], *flags: object):
+def quantize(own, *flags):
     xml, pictures = own
     return posezoo("quantize", xml, "--dataset", pictures, "--metric", "top1", *flags)
 
 
-def predicted(xml: Path, paths: list[Path]) -> list[str]:
+def predicted(xml, paths):
     """The classes of pictures by OpenVINO alone."""
     compiled = ov.Core().compile_model(xml, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     classes = []
@@ -39,7 +36,7 @@ def predicted(xml: Path, paths: list[Path]) -> list[str]:
 
 
 @pytest.fixture
-def labels(tmp_path) -> Path:
+def labels(tmp_path):
     path = tmp_path / "labels.txt"
     path.write_text("\n".join(tints.CLASSES))
     return path

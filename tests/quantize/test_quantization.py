@@ -1,7 +1,5 @@
 """FP32 IR to INT8: published only if INT8 finds what FP32 finds."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

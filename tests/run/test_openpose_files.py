@@ -1,9 +1,5 @@
 """The files of ``run --format openpose``, held against the tables in OpenPose's documentation (doc/02_output.md)."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
@@ -53,7 +49,7 @@ LACKING = {
 }
 
 
-def pose(skeleton: str, **fields: object) -> Pose:
+def pose(skeleton, **fields):
     """A pose whose keypoints have other places and scores each."""
     count = len(SKELETONS[skeleton].keypoints)
     rows = np.arange(1, 3 * count + 1, dtype=np.float32).reshape(count, 3)
@@ -61,18 +57,18 @@ def pose(skeleton: str, **fields: object) -> Pose:
     return Pose(rows, skeleton, 1.0, (0, 0, 1, 1), **fields)
 
 
-def written(folder: Path, *poses: Pose, format: str = "openpose") -> list[dict]:
+def written(folder, *poses, format="openpose"):
     write_openpose(folder / "a.json", [each.to_json() for each in poses], BODIES[format])
     document = read_json(folder / "a.json")
     assert document.keys() == {"version", "people"} and document["version"] == 1.3
     return document["people"]
 
 
-def rows_of(person: dict, part: str = "pose") -> np.ndarray:
+def rows_of(person, part="pose"):
     return np.reshape(person[f"{part}_keypoints_2d"], (-1, 3))
 
 
-def our_row(found: Pose, name: str) -> np.ndarray:
+def our_row(found, name):
     """The keypoint of OpenPose's name: "LBigToe" is left_big_toe."""
     side = {"L": "left_", "R": "right_"}.get(name[0], "")
     part = "".join(

@@ -1,7 +1,5 @@
 """A network of which nothing says mean, scale and order of colors is refused in each form, and runs if one says it."""
 
-from __future__ import annotations
-
 import inspect
 import shutil
 

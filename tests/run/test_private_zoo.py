@@ -1,7 +1,5 @@
 """A model of the user's own registry and its IR are the same pipeline: both find the same people."""
 
-from __future__ import annotations
-
 import json
 import re
 from io import BytesIO

@@ -1,7 +1,5 @@
 """The flags of posezoo run and demo for videos."""
 
-from __future__ import annotations
-
 import pytest
 
 from fakes.command import error_of, posezoo

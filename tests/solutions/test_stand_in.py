@@ -1,7 +1,5 @@
 """posezoo shims mediapipe: what pip makes of its wheels, and what scripts find."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex
@@ -26,7 +24,7 @@ NOT_HERE = "is not in posezoo's stand-in for mediapipe: "
 
 
 @pytest.fixture(scope="module")
-def wheels(tmp_path_factory) -> Path:
+def wheels(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheels")
     written = posezoo("shims", "mediapipe", cwd=folder)
     assert (written.returncode, written.stderr) == (0, "")
@@ -39,7 +37,7 @@ def wheels(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def installed(wheels, tmp_path_factory) -> dict[str, str]:
+def installed(wheels, tmp_path_factory):
     """PYTHONPATH with the stand-in as pip installs it, and caches without models."""
     prefix = tmp_path_factory.mktemp("installed")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
@@ -50,11 +48,11 @@ def installed(wheels, tmp_path_factory) -> dict[str, str]:
     return {"PYTHONPATH": places["purelib"], "XDG_CACHE_HOME": str(prefix / "cache")}
 
 
-def python(installed: dict[str, str], code: str) -> subprocess.CompletedProcess[str]:
+def python(installed, code):
     return run_program([sys.executable, "-c", code], env={**os.environ, **installed})
 
 
-def members_of(wheel: Path) -> dict[str, str]:
+def members_of(wheel):
     with zipfile.ZipFile(wheel) as archive:
         return {path: archive.read(path).decode() for path in archive.namelist()}
 
@@ -149,7 +147,7 @@ assert "openvino" not in sys.modules
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
-def errors_of(installed: dict[str, str], *statements: str) -> list[str]:
+def errors_of(installed, *statements):
     """The error of each statement, as Python shows it."""
     code = f"""
 import sys, traceback

@@ -1,7 +1,5 @@
 """posezoo prove, in a world in which the publishers' names lead to a server of this machine."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re
@@ -15,10 +13,10 @@ from fakes.command import error_of, json_of, read_json, succeeded
 from fakes.founding import assert_ir_is_as_the_original, assert_peaks_are_the_same
 from fakes.generated_models import generate
 from fakes.own_registry import own_registry
-from fakes.publishers import Publishers, host_of, publishers_of
+from fakes.publishers import host_of, publishers_of
 from fakes.soak import soak_repeated
 from fakes.weights import conditioned
-from posezoo.core.declarations.model import ModelSpec, Precision
+from posezoo.core.declarations.model import Precision
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import builtin_models_dir, open_registry
 from posezoo.run.measured import load_measurements, read_measured
@@ -39,7 +37,7 @@ SMALLEST_FIRST = sorted(
 )
 
 
-def way_of(name: str) -> tuple[object, ...]:
+def way_of(name):
     """The models of one way have the same kinds of files, and go through the same code."""
     spec = BY_NAME[name]
     sources = {type(source) for file in spec.files for source in file.sources}
@@ -61,7 +59,7 @@ def world(tmp_path, monkeypatch):
     shutil.rmtree(tmp_path)  # a gigabyte, of the largest
 
 
-def publish(world: Publishers, name: str, mirror=None) -> ModelSpec:
+def publish(world, name, mirror=None):
     """Publish a model, and the other parts of its composite."""
     registry = open_registry()
     spec = registry.find(name)
@@ -208,7 +206,7 @@ def test_the_page_has_the_models_of_all_runs_and_no_report_of_another_model_yml(
 def test_a_model_is_proven_again_if_the_annotated_images_are_others(world):
     publish(world, NANO)
 
-    def prove(people: list[dict], images: str) -> int:
+    def prove(people, images):
         """The number of requests."""
         before = len(world.server.requests)
         path = written(world.folder, annotations(1, people))
@@ -258,7 +256,7 @@ def test_a_model_is_proven_from_all_its_sources(world, name, npm_mirror):
         assert_it_computes_what_its_network_does(spec, world)
 
 
-def assert_it_computes_what_its_network_does(spec: ModelSpec, world: Publishers) -> None:
+def assert_it_computes_what_its_network_does(spec, world):
     out = world.folder / "out"
     assert_ir_is_as_the_original(spec, out)
     if spec.self_check.measure != "max":

@@ -1,11 +1,7 @@
 """Decoders in a graph return what the numpy decoders return, for 200 drawn scenes each."""
 
-from __future__ import annotations
-
 import shutil
-from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -55,10 +51,9 @@ ops = ov.opset13
 SCENES = 200
 SIZE = (192, 256)
 EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
-Maps = Mapping[str, np.ndarray]
 
 
-def heatmaps(rng: np.random.Generator) -> Maps:
+def heatmaps(rng):
     """Hills inside the map, at its border and outside of it; some of them low, flat or below 0."""
     places = rng.uniform((-2, -2), (50, 66), (17, 2))
     widths, heights = rng.uniform(0.7, 4, (17, 1, 1)), rng.uniform(-0.2, 1.1, (17, 1, 1))
@@ -69,7 +64,7 @@ def heatmaps(rng: np.random.Generator) -> Maps:
     return {"heatmaps": maps[None].astype(np.float32)}
 
 
-def bins(rng: np.random.Generator, joints: int = 17) -> Maps:
+def bins(rng, joints=17):
     low = rng.choice([-1, 0])
     return {
         f"simcc_{axis}": rng.uniform(low, 1, (1, joints, 2 * side)).astype(np.float32)
@@ -77,7 +72,7 @@ def bins(rng: np.random.Generator, joints: int = 17) -> Maps:
     }
 
 
-def rows_of_people(rng: np.random.Generator, count: int = 12) -> Maps:
+def rows_of_people(rng, count=12):
     """People as RTMO's network finds them, with a row of padding, and one that is not finite."""
     dets = rng.uniform(0, 1, (1, count, 5))
     dets[0, :, 4] = np.sort(np.round(rng.random(count), 2))[::-1]
@@ -88,7 +83,7 @@ def rows_of_people(rng: np.random.Generator, count: int = 12) -> Maps:
     return {"dets": dets.astype(np.float32), "keypoints": keypoints.astype(np.float32)}
 
 
-def rows_of_boxes(rng: np.random.Generator) -> Maps:
+def rows_of_boxes(rng):
     """Boxes and labels as RTMDet's network finds them, some of no size or outside the image."""
     dets = rng.uniform(-60, 300, (1, 40, 5))
     dets[0, :, 4] = np.sort(np.round(rng.random(40), 2))[::-1]
@@ -96,7 +91,7 @@ def rows_of_boxes(rng: np.random.Generator) -> Maps:
     return {"dets": dets.astype(np.float32), "labels": labels.astype(np.float32)}
 
 
-def cells(rng: np.random.Generator) -> Maps:
+def cells(rng):
     """Groups of boxes that overlap, as YOLOX's network finds them; some are outside of the image, some are no people."""
     corners, _ = generate_cells(SIZE)
     rows = rng.normal(0, 0.3, (len(corners), 85))
@@ -111,14 +106,14 @@ def cells(rng: np.random.Generator) -> Maps:
     return {"predictions": rows[None].astype(np.float32)}
 
 
-def cells_outside(rng: np.random.Generator) -> Maps:
+def cells_outside(rng):
     """The same, with more and better boxes outside of the image than the graph has steps."""
     predictions = cells(rng)["predictions"]
     predictions[0, :30, :6] = -100, -100, 0, 0, 1, 1
     return {"predictions": predictions}
 
 
-def cells_of_distributions(rng: np.random.Generator) -> Maps:
+def cells_of_distributions(rng):
     """Groups of boxes that overlap, as NanoDet's network finds them; some have no size inside the image."""
     counts = [(SIZE[0] // stride) * (SIZE[1] // stride) for stride in STRIDES]
     scores = rng.uniform(0, 0.3, (sum(counts), 80))
@@ -140,7 +135,7 @@ def cells_of_distributions(rng: np.random.Generator) -> Maps:
     }
 
 
-def boxes_and_scores(rng: np.random.Generator) -> Maps:
+def boxes_and_scores(rng):
     """Groups of boxes that overlap, as PicoDet's network finds them; some have no size inside the image."""
     boxes = rng.uniform(-60, 300, (200, 4)).repeat(4, axis=0) + rng.normal(0, 4, (800, 4))
     scores = np.round(rng.uniform(0, 0.3, (1, 800)), 2)
@@ -149,7 +144,7 @@ def boxes_and_scores(rng: np.random.Generator) -> Maps:
     return {"boxes": boxes[None].astype(np.float32), "scores": scores[None].astype(np.float32)}
 
 
-def columns_of_people(rng: np.random.Generator, joints: int = 17) -> Maps:
+def columns_of_people(rng, joints=17):
     """Groups of people that overlap, as YOLO-pose finds them before it removes any."""
     groups = rng.integers(1, 7)
     centers = rng.uniform(0, 250, (groups, 2)).repeat(9, axis=0)
@@ -169,7 +164,7 @@ def columns_of_people(rng: np.random.Generator, joints: int = 17) -> Maps:
     return {"predictions": rows.T[None].astype(np.float32)}
 
 
-def columns_of_two_classes(rng: np.random.Generator) -> Maps:
+def columns_of_two_classes(rng):
     """As ``columns_of_people``, with a score of a second class, and keypoints without a visibility."""
     columns = columns_of_people(rng)["predictions"]
     second = rng.uniform(0, 1, (1, 1, columns.shape[2])).round(2) * (columns[:, 4:5] > 0)
@@ -178,7 +173,7 @@ def columns_of_two_classes(rng: np.random.Generator) -> Maps:
     return {"predictions": rows.astype(np.float32)}
 
 
-def rows_of_cells(rng: np.random.Generator) -> Maps:
+def rows_of_cells(rng):
     """As ``columns_of_people``, in the rows of YOLOX-pose for the cells of the input."""
     columns = columns_of_people(rng)["predictions"][0]
     rows = np.zeros((sum((SIZE[0] // side) * (SIZE[1] // side) for side in (8, 16, 32)), 57))
@@ -186,7 +181,7 @@ def rows_of_cells(rng: np.random.Generator) -> Maps:
     return {"predictions": rows[None].astype(np.float32)}
 
 
-def rows_without_grid(rng: np.random.Generator) -> Maps:
+def rows_without_grid(rng):
     """As ``rows_of_cells``, as the exporter of YOLOX-pose leaves them by default."""
     rows = rows_of_cells(rng)["predictions"]
     cells, strides = generate_cells(SIZE)
@@ -195,7 +190,7 @@ def rows_without_grid(rng: np.random.Generator) -> Maps:
     return {"predictions": rows}
 
 
-def rows_without_overlap(rng: np.random.Generator) -> Maps:
+def rows_without_overlap(rng):
     """People as YOLO26's head finds them: corners, score, class and keypoints."""
     rows = rng.uniform(0, 250, (1, 30, 57))
     rows[0, :, 2:4] += 250
@@ -206,7 +201,7 @@ def rows_without_overlap(rng: np.random.Generator) -> Maps:
     return {"predictions": rows.astype(np.float32)}
 
 
-def queries(rng: np.random.Generator, joints: int = 17) -> Maps:
+def queries(rng, joints=17):
     """The queries of RF-DETR Keypoint; some are no people, or have keypoints that cannot be found."""
     labels = rng.normal(-3, 3, (1, 20, 2))
     keypoints = rng.normal(0, 1, (1, 20, joints, 8))
@@ -221,14 +216,14 @@ def queries(rng: np.random.Generator, joints: int = 17) -> Maps:
     return {role: array.astype(np.float32) for role, array in maps.items()}
 
 
-def people(rng: np.random.Generator) -> Maps:
+def people(rng):
     values = rng.random((1, 6, 56), np.float32)
     values[0, :, 55] *= rng.integers(0, 2, 6)
     values[0, rng.integers(6), rng.integers(51)] = rng.choice([0, np.inf, np.nan])
     return {"people": values}
 
 
-def landmarks(rng: np.random.Generator) -> Maps:
+def landmarks(rng):
     """The landmarks of a person, some outside of their heatmaps; some of these are likely nowhere."""
     raw = rng.normal(100, 90, (39, 5))
     raw[rng.integers(39), :2] = rng.uniform(-5, 1, 2)
@@ -238,7 +233,7 @@ def landmarks(rng: np.random.Generator) -> Maps:
     return {role: array.astype(np.float32) for role, array in maps.items()}
 
 
-def detections(rng: np.random.Generator) -> Maps:
+def detections(rng):
     rows = rng.uniform(-0.3, 1.3, (200, 7)).astype(np.float32)
     rows[:, 0], rows[:, 1] = 0, rng.integers(0, 3, 200)
     rows[:, 2] = np.round(rng.random(200), 2)  # equal scores keep their order
@@ -246,7 +241,7 @@ def detections(rng: np.random.Generator) -> Maps:
     return {"detections": rows[None, None]}
 
 
-def crowd(rng: np.random.Generator) -> Maps:
+def crowd(rng):
     """The maps of a group of people of any kind."""
     seed = int(rng.integers(10_000))
     group = crowds.group(list(crowds.KINDS)[seed % len(crowds.KINDS)], seed, crowds.OPENPOSE_SIZE)
@@ -254,12 +249,12 @@ def crowd(rng: np.random.Generator) -> Maps:
     return {role: np.array(array, np.float32) for role, array in maps}
 
 
-def crowd_in_one_output(rng: np.random.Generator) -> Maps:
+def crowd_in_one_output(rng):
     maps = np.concatenate(list(crowd(rng).values()), axis=1)
     return {"heatmaps_and_pafs": np.ascontiguousarray(maps.transpose(0, 2, 3, 1))}
 
 
-def group(rng: np.random.Generator) -> Maps:
+def group(rng):
     """What PoseNet finds of people who overlap, some cells of which are noisy."""
     centers = rng.uniform(20, 170, (rng.integers(1, 6), 1, 2))
     joints = centers + rng.normal(0, 30, (len(centers), 17, 2))
@@ -270,7 +265,7 @@ def group(rng: np.random.Generator) -> Maps:
     }
 
 
-def scored_people(rng) -> dict[str, np.ndarray]:
+def scored_people(rng):
     keypoints = rng.random((1, 60, 17, 2), np.float32) * SIZE
     keypoints[0, 3, 2] = np.nan
     return {
@@ -280,7 +275,7 @@ def scored_people(rng) -> dict[str, np.ndarray]:
     }
 
 
-CASES: dict[str, tuple] = {
+CASES = {
     **{f"heatmap/{name}": (heatmaps, {"convention": name}) for name in CONVENTIONS},
     "heatmap/dark of small inputs": (heatmaps, {"convention": "dark", "blur": 3}),
     "simcc": (bins, {}),
@@ -319,12 +314,12 @@ def test_each_decoder_with_a_graph_has_a_case():
     assert with_graph == cases, "add outputs of its network to CASES"
 
 
-def size_of(name: str) -> tuple[int, int]:
+def size_of(name):
     """Width and height of the input of a network with this decoder."""
     return crowds.OPENPOSE_SIZE if name == "openpose" else SIZE
 
 
-def described(name: str, maps: Maps, tmp_path, **options):
+def described(name, maps, tmp_path, **options):
     """A model with one image as input, whose outputs are these maps."""
     width, height = size_of(name)
     image = Input("image", (1, 3, height, width), "NCHW")
@@ -333,7 +328,7 @@ def described(name: str, maps: Maps, tmp_path, **options):
     return spec, Decoder(name, options)
 
 
-def graph_of(spec, maps: Maps):
+def graph_of(spec, maps):
     """The decoder alone: its inputs are the outputs of a network."""
     image = ops.parameter(list(spec.inputs[0].shape), np.float32, name="image")
     nothing = ops.multiply(
@@ -356,7 +351,7 @@ def graph_of(spec, maps: Maps):
     return ov.Model(model.get_results(), list(inner.values()), "decoder")
 
 
-def expected(name: str, maps: Maps, shape: tuple[int, ...], **options):
+def expected(name, maps, shape, **options):
     """What posezoo.decode returns, with continuous coordinates, as the arrays of an IR, whose people have this shape."""
     decoder = find_decoder(name)
     joints = len(shape) == 3
@@ -400,9 +395,7 @@ def test_a_graph_finds_the_same_people_as_numpy(case, precision, tmp_path):
     assert find_the_same_people(case, precision, SCENES, tmp_path) > SCENES / 3
 
 
-def find_the_same_people(
-    case: str, precision: Precision, scenes: int, tmp_path: Path, max_people: int | None = None
-) -> int:
+def find_the_same_people(case, precision, scenes, tmp_path, max_people=None):
     """How many people numpy finds in these scenes; an AssertionError if the graph finds others."""
     draw, options = CASES[case]
     name = case.split("/")[0]
@@ -431,7 +424,7 @@ def find_the_same_people(
     return found
 
 
-def faces(rng: np.random.Generator) -> Maps:
+def faces(rng):
     """Groups of anchors that overlap, some of them with equal scores, and values that are not finite."""
     boxes, logits = rng.normal(0, 9, (1, 2254, 12)), rng.normal(-6, 1, (1, 2254, 1))
     boxes[0, :, 2:4] = rng.uniform(-5, 90, (2254, 2))
@@ -496,7 +489,7 @@ def test_the_number_of_boxes_is_a_choice_and_20_without_one(tmp_path):
         assert [list(port.shape) for port in model.outputs] == [[expected, 4], [expected]]
 
 
-def pose_network(folder, *, kind: str = "noise", output: str = "heatmaps"):
+def pose_network(folder, *, kind="noise", output="heatmaps"):
     """An ONNX file of one convolution that makes 17 heatmaps of 16 x 12 from an image of 64 x 48, and its model."""
     stride, rng = 4, np.random.default_rng(3)
     weights = rng.normal(0, 0.01, (17, 3, stride, stride)).astype(np.float32)

@@ -1,7 +1,5 @@
 """posezoo export: models that are converted first, several models, and what is refused."""
 
-from __future__ import annotations
-
 import re
 import sys
 

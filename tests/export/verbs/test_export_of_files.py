@@ -1,7 +1,5 @@
 """posezoo export of an IR or ONNX of one's own, which says what a model.yml would say, or whose user says it."""
 
-from __future__ import annotations
-
 import json
 import re
 

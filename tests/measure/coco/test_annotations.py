@@ -1,7 +1,5 @@
 """Every value of an annotation file is checked."""
 
-from __future__ import annotations
-
 import json
 import re
 import unicodedata

@@ -1,7 +1,5 @@
 """A model is proven on the device that will run it."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -39,17 +37,17 @@ RIGHT = TensorDifference(0.0, limit=1e-5, noise=1e-6, case=0)
 
 
 @pytest.fixture
-def spots(tmp_path) -> Path:
+def spots(tmp_path):
     """An IR that decodes to people."""
     return spot_network(tmp_path / "spot.xml", (97, 97))
 
 
-def loader(folder: Path) -> Loader:
+def loader(folder):
     given = {"weights_dir": folder, "cache_dir": folder / "cache", "device": "AUTO"}
     return Loader(open_context(to_settings(read_settings(given))))
 
 
-def proof_of(outputs: dict[str, TensorDifference], *photos: PoseComparison) -> DeviceProof:
+def proof_of(outputs, *photos):
     return DeviceProof("dots", "CPU", {}, "f32", {"dots": outputs}, photos, {})
 
 

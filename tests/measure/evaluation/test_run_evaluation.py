@@ -1,7 +1,5 @@
 """From a model and a data set to metrics; a model may be any callable."""
 
-from __future__ import annotations
-
 import json
 
 import cv2

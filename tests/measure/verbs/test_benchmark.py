@@ -1,7 +1,5 @@
 """posezoo benchmark, from flags to measurements."""
 
-from __future__ import annotations
-
 import json
 import os
 import pty
@@ -55,7 +53,7 @@ def benchmark(checkout, *args):
     return posezoo("benchmark", *args, *places, *SHORT)
 
 
-def without_spread(speed: Path) -> list[dict]:
+def without_spread(speed):
     """Give the rounds of all measurements in a file one speed: other work on this machine varies them."""
     measurements = read_json(speed)
     for each in measurements:
@@ -115,7 +113,7 @@ def test_compared_models_run_in_turns(checkout):
     assert "there is nothing to compare" in alone.stderr
 
 
-def kept_speeds(name: str = "small") -> Path:
+def kept_speeds(name="small"):
     return (
         Path(os.environ["HOME"])
         / ".local"

@@ -1,7 +1,5 @@
 """posezoo dataset: what is in a set, and that nothing is fetched before its terms are accepted."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,12 +1,9 @@
 """posezoo evaluate on real photos: metrics, files, images and errors."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -33,12 +30,12 @@ pytestmark = pytest.mark.usefixtures("networks_stay_compiled")
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory) -> Path:
+def models(tmp_path_factory):
     return tmp_path_factory.mktemp("models")
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory) -> Path:
+def tiny(tmp_path_factory):
     """An IR that is faster than a real one, and finds nobody: for what does not depend on the people."""
     path = tmp_path_factory.mktemp("tiny") / "tiny.xml"
     return scaling_irs.write_ir(path, {"heatmaps": 19, "pafs": 38})
@@ -152,7 +149,7 @@ def test_metrics_results_tables_and_images_of_a_model_on_photos(evaluate, shared
 def test_predictions_of_another_processor_are_not_reused(evaluate, tiny, tmp_path, monkeypatch):
     (tmp_path / "cpuinfo").write_text("cpu family : 6\nmodel : 143\nflags : avx2 amx_int8\n")
 
-    def kept() -> int:
+    def kept():
         ended = succeeded(evaluate("--limit", 1, "--format", "json", model=tiny))
         return json_of(ended)["kept"]
 
@@ -333,7 +330,7 @@ def test_a_height_that_a_model_cannot_have_is_refused_by_its_flag(evaluate, flag
     assert hint.strip() == f"hint: leave out {named}"
 
 
-def dataset_flags(tmp_path: Path, **changes) -> tuple[object, ...]:
+def dataset_flags(tmp_path, **changes):
     points = np.column_stack([200 + np.arange(17), 100 + 9 * np.arange(17), np.full(17, 2)])
     content = {**annotations(3, [person(1, 1, points)]), **changes}
     return ("--annotations", written(tmp_path, content), "--images", tmp_path)
@@ -597,7 +594,7 @@ def test_invalid_flags_are_wrong_usage(args, problem):
     assert problem in error_of(posezoo("evaluate", MODEL, *args), code=2)
 
 
-def walk_and_tracks(folder: Path, *, frames=4) -> tuple[object, ...]:
+def walk_and_tracks(folder, *, frames=4):
     """The flags of a video of grey frames, in each of which a person is annotated."""
     codec = cv2.VideoWriter.fourcc(*"MJPG")
     video = cv2.VideoWriter(str(folder / "walk.avi"), codec, 10, (128, 96))

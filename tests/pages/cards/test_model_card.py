@@ -1,7 +1,5 @@
 """A model's card: its content, commands that work as pasted, and harmless text from any model.yml."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -299,7 +297,7 @@ ALLOWED = (
 SEEN = {"../../skeletons/coco-17.svg", "coco-17.svg"}
 
 
-def is_note(html: str) -> bool:
+def is_note(html):
     return html.startswith("<!-- drawn by `posezoo card ") and html.endswith(f"{NOTE} -->\n")
 
 

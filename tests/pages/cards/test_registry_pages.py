@@ -1,7 +1,5 @@
 """The pages of a registry: complete, linked, and reported if they are stale."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import sys

@@ -1,7 +1,5 @@
 """Comparing models: each value is measured or declared, and the values of a column are comparable."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """The chart: its marks, mouse and keyboard, and its look on all screens."""
 
-from __future__ import annotations
-
 from urllib.parse import unquote
 
 import pytest
@@ -29,13 +27,13 @@ def outside_zoo(tmp_path):
     return zoo
 
 
-def marks(browser) -> list[str]:
+def marks(browser):
     return browser.run(
         'return [...document.querySelectorAll(".mark")].map(each => each.dataset.key).sort()'
     )
 
 
-def label(browser, key: str) -> str:
+def label(browser, key):
     return browser.run(
         'return [...document.querySelectorAll(".mark")].find(e => e.dataset.key === arguments[0]).getAttribute("aria-label")',
         key,

@@ -1,12 +1,9 @@
 """The index: search, filters, the table, the comparison, and addresses that restore them."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import pytest
 
-from fakes.browser import Browser
 from fakes.command import json_of, posezoo
 from fakes.sites import written_site
 from fakes.zoo import model_yml, omz_yml, write_model
@@ -27,11 +24,11 @@ ALL = [
 ]
 
 
-def names(browser: Browser) -> list[str]:
+def names(browser):
     return browser.texts("#rows th a")
 
 
-def check(browser: Browser, facet: str, value: str) -> None:
+def check(browser, facet, value):
     browser.run("document.getElementById(`facet-${arguments[0]}`).open = true", facet)
     browser.click(f'#facet-{facet} input[data-value="{facet}:{value}"]')
 

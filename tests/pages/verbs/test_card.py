@@ -1,7 +1,5 @@
 """posezoo card: cards are printed, written beside IR, or drawn beside the model.yml."""
 
-from __future__ import annotations
-
 import pytest
 
 from fakes.command import error_of, json_of, on_a_terminal, posezoo, succeeded

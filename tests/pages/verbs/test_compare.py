@@ -1,7 +1,5 @@
 """posezoo compare: how far keypoints move."""
 
-from __future__ import annotations
-
 import pytest
 
 from fakes.command import error_of, json_of, posezoo, succeeded

@@ -1,7 +1,5 @@
 """posezoo gallery, run as a command."""
 
-from __future__ import annotations
-
 import base64
 import json
 import os

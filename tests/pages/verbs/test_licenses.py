@@ -1,8 +1,5 @@
 """posezoo licenses and the setting allow_licenses, run as commands."""
 
-from __future__ import annotations
-
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,7 +12,7 @@ from fakes.zoo import declared_file, model_yml, omz_yml, write_model
 
 
 @pytest.fixture
-def zoo(tmp_path) -> Path:
+def zoo(tmp_path):
     """Three models: one of which nothing is here, and one whose terms are an address."""
     for name in ("a", "b"):
         (tmp_path / f"{name}.tflite").write_bytes(name.encode() * 1000)
@@ -28,7 +25,7 @@ def zoo(tmp_path) -> Path:
     return tmp_path
 
 
-def run(zoo: Path, *args: object) -> subprocess.CompletedProcess[str]:
+def run(zoo, *args):
     return posezoo(*args, "--models_dir", zoo / "models", "-o", zoo / "out", cwd=zoo)
 
 

@@ -1,7 +1,5 @@
 """list and info: models and filters, as text and as JSON."""
 
-from __future__ import annotations
-
 import json
 import re
 

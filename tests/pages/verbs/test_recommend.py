@@ -1,7 +1,5 @@
 """posezoo recommend: models within limits, the best first, with reasons and the command."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,6 @@ from fakes import seeker
 from fakes.command import error_of, json_of, omz_tool, posezoo, succeeded
 from fakes.zoo import declared_file, model_yml, write_model
 
-ROOT = Path(__file__).resolve().parents[3]
-
 
 @dataclass
 class Place:
@@ -27,25 +24,25 @@ class Place:
     root: Path
 
     @property
-    def flags(self) -> list[object]:
+    def flags(self):
         return [
             *("--models_dir", self.root / "registry", "--model_dir", self.root / "models"),
             *("--dataset_dir", self.root / "photos"),
         ]
 
-    def quantize(self, *flags: object) -> subprocess.CompletedProcess[str]:
+    def quantize(self, *flags):
         return posezoo("quantize", "seeker", *self.flags, *flags)
 
-    def xml(self, output_dir: Path, precision: str = "FP16-INT8") -> Path:
+    def xml(self, output_dir, precision="FP16-INT8"):
         return output_dir / "public" / "seeker" / precision / "seeker.xml"
 
 
 @pytest.fixture
-def place(tmp_path) -> Place:
+def place(tmp_path):
     return make_place(tmp_path)
 
 
-def make_place(root: Path) -> Place:
+def make_place(root):
     pytest.importorskip("nncf", reason="needs nncf")
     ir = seeker.write_ir(root / "models" / "public" / "seeker" / "FP32")
     write_model(root / "registry", "seeker", seeker.model_yml(ir))
@@ -53,7 +50,7 @@ def make_place(root: Path) -> Place:
     return Place(root)
 
 
-def quantizer(*args: object) -> subprocess.CompletedProcess[str]:
+def quantizer(*args):
     return omz_tool("quantizer", *args)
 
 
@@ -77,7 +74,7 @@ def test_beside_the_fp32_ir_unless_another_folder_is_named(place):
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory) -> tuple[Path, str]:
+def report(tmp_path_factory):
     """The file of a report, and what was said when it was written."""
     place = make_place(tmp_path_factory.mktemp("report"))
     file = place.root / "shift.json"

@@ -1,11 +1,8 @@
 """A network computes what its IR defines, on the requested device, or reports why not."""
 
-from __future__ import annotations
-
 import multiprocessing
 import sys
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -66,7 +63,7 @@ def call_at_once(function, cases):
         thread.join()
 
 
-def copied(xml: Path, folder: Path) -> Path:
+def copied(xml, folder):
     for suffix in (".xml", ".bin"):
         (folder / f"small{suffix}").write_bytes(xml.with_suffix(suffix).read_bytes())
     return folder / "small.xml"
@@ -404,7 +401,7 @@ def test_an_unknown_precision_is_refused(small_ir):
         CompiledNetwork(small_ir[0], RuntimeConfig(inference_precision="fp7"))
 
 
-def bf16_or_skip() -> None:
+def bf16_or_skip():
     if "BF16" not in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         pytest.skip("needs a CPU that computes in bf16")
 

@@ -1,7 +1,5 @@
 """What a file states of its input is used by posezoo run: images are fitted as by Model API and Ultralytics."""
 
-from __future__ import annotations
-
 import json
 import sys
 

@@ -1,7 +1,5 @@
 """An image in, hands and faces out, as a user runs them: on a drawn hand and on real photos."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import pytest

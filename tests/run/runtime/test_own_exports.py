@@ -1,7 +1,5 @@
 """IR that users made of their own exports are recognized by their outputs, and find people in their images."""
 
-from __future__ import annotations
-
 import json
 
 import cv2
@@ -23,7 +21,7 @@ ops = pytest.importorskip("openvino.opset13")
 IMAGE = (320, 160)
 
 
-def write_ir(folder, side: int, outputs: dict[str, np.ndarray]):
+def write_ir(folder, side, outputs):
     """An IR with these outputs for any image."""
     image = ops.parameter([1, 3, side, side], np.float32, name="images")
     nothing = ops.reduce_sum(ops.multiply(image, np.float32(0)), np.array([0, 1, 2, 3]))
@@ -95,7 +93,7 @@ def test_detrpose_needs_no_size_of_the_photo(tmp_path):
     assert np.abs(pose.keypoints[:, :2] - shares[0, 0] * IMAGE).max() < 0.01
 
 
-def write_onnx(path, rows: np.ndarray, **metadata: str):
+def write_onnx(path, rows, **metadata):
     """An ONNX file with these predictions for any image, less the mean of its red channel as a score of 0 to 1."""
     nodes = [
         onnx.helper.make_node("Split", ["images", "channels"], ["red", "rest"], axis=1),
@@ -120,7 +118,7 @@ def write_onnx(path, rows: np.ndarray, **metadata: str):
     return path
 
 
-def columns() -> np.ndarray:
+def columns():
     """One person with a score of 0.9, as YOLO11-pose exports it."""
     rows = np.zeros((1, 56, 8400))
     rows[0, :5, 0] = 300, 300, 400, 200, 0.9
@@ -150,7 +148,7 @@ def test_an_onnx_of_ultralytics_runs_with_its_colors_and_one_word_on_its_license
     assert pose.score == pytest.approx(0.7, abs=1e-3)  # a processor without AVX512 has 0.6999
 
 
-def own_keypoints(count: int, values: int, classes: int) -> np.ndarray:
+def own_keypoints(count, values, classes):
     """A person of the last class with a score of 0.9, in the form of an export with this kpt_shape."""
     rows = np.zeros((1, 4 + classes + count * values, 8400))
     rows[0, :4, 0] = 300, 300, 400, 200

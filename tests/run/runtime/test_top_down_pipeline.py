@@ -4,11 +4,6 @@ Networks that were made here see coloured dots, so that it is known where every 
 person-detection-retail-0013 see real photos.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -21,18 +16,16 @@ from posezoo.core.errors import InferenceError
 from posezoo.core.pipeline.get import get_irs
 from posezoo.poses.heatmap import CONVENTIONS
 from posezoo.poses.ssd_detection import Box
-from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 
 pytest.importorskip("cv2")
 
 IMAGE = (640, 480)
-Loader = Callable[..., Estimator]
 
 
 @pytest.fixture(scope="session")
-def networks(tmp_path_factory) -> Path:
+def networks(tmp_path_factory):
     folder = tmp_path_factory.mktemp("dots")
     dots_network(folder)
     dots_network(folder, aligned=True)
@@ -40,10 +33,10 @@ def networks(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def dots(networks, compiled_networks) -> Loader:
+def dots(networks, compiled_networks):
     runtime = RuntimeConfig(cache_dir=compiled_networks)
 
-    def load(convention: str = "dark", **options) -> Estimator:
+    def load(convention="dark", **options):
         xml = networks / ("aligned.xml" if convention == "udp" else "dots.xml")
         decoder_options = {**options, "convention": convention}
         return load_ir(xml, "heatmap", LoadOptions(runtime, decoder_options=decoder_options))
@@ -51,7 +44,7 @@ def dots(networks, compiled_networks) -> Loader:
     return load
 
 
-def draw_person(seed: int, x: float = 320, y: float = 240) -> tuple[np.ndarray, tuple[float, ...]]:
+def draw_person(seed, x=320, y=240):
     """17 places, a few pixels off a grid, and the box around them: 240 x 160 px about (x, y)."""
     rng = np.random.default_rng(seed)
     grid = np.array([(column, row) for row in range(4) for column in range(5)][:17], float)
@@ -61,7 +54,7 @@ def draw_person(seed: int, x: float = 320, y: float = 240) -> tuple[np.ndarray, 
     return places, tuple(np.ravel(box).tolist())
 
 
-def errors(dots: Estimator, seeds: range, **where: float) -> np.ndarray:
+def errors(dots, seeds, **where):
     """(len(seeds), 17, 2): how far off every keypoint is, in image pixels."""
     found = []
     for seed in seeds:
@@ -146,7 +139,7 @@ def test_a_detector_finds_the_boxes(dots, networks):
     assert np.allclose(by_hand.keypoints, pose.keypoints, atol=0.01)
 
 
-def walk_to_the_right(frames: int) -> list[np.ndarray]:
+def walk_to_the_right(frames):
     """(frames) x the 17 places of one person, who goes 6 px to the right in each."""
     places, _ = draw_person(3, x=200)
     return [places + np.array([6 * number, 0]) for number in range(frames)]
@@ -189,7 +182,7 @@ def test_what_is_no_person_at_a_second_look_is_left_out(tmp_path, brightness, co
     assert len(model(image)) == count
 
 
-def ground(shift: int = 0):
+def ground(shift=0):
     """What is below the people, which a camera that turns to the left sees further to the right."""
     random = np.random.default_rng(0)
     small = random.integers(0, 255, (1, IMAGE[0] // 40, 3), np.uint8)
@@ -264,9 +257,9 @@ def detector_of(networks, people):
     return load_ir(boxes_network(networks, *shares))
 
 
-def count_detections(detector, monkeypatch) -> list[bool]:
+def count_detections(detector, monkeypatch):
     """Gets a value for each inference: whether it is the detector's."""
-    detected: list[bool] = []
+    detected = []
     network = detector._pipeline.networks[0]
     infer = type(network).infer
     monkeypatch.setattr(
@@ -355,7 +348,7 @@ def test_a_stream_numbers_and_smooths_people_by_the_time_of_its_items(dots):
     rng, (places,) = np.random.default_rng(0), walk_to_the_right(1)
     items = [(number / 5, places + rng.normal(0, 2, places.shape)) for number in range(20)]
 
-    def keypoints(**how) -> np.ndarray:
+    def keypoints(**how):
         stream = dots().stream(items, lambda item: dotted(IMAGE, item[1], 14), **how)
         with stream:
             found = [poses for _, poses in stream]
@@ -457,7 +450,7 @@ def test_a_network_of_one_size_refuses_another(networks):
 
 
 @pytest.fixture(scope="session")
-def movenet(zoo) -> Estimator:
+def movenet(zoo):
     if not HAS_VNNI:
         pytest.skip("needs a CPU with VNNI")
     spec = zoo.registry.find("movenet-singlepose-lightning-int8")
@@ -465,7 +458,7 @@ def movenet(zoo) -> Estimator:
 
 
 @pytest.fixture(scope="session")
-def detector(zoo) -> Estimator:
+def detector(zoo):
     spec = zoo.registry.find("person-detection-retail-0013")
     return load_estimator(spec, get_irs(spec, Precision.FP16, zoo))
 

@@ -1,7 +1,5 @@
 """What is new in a video starts the detector; noise, light and a hand that shakes do not."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -13,7 +11,7 @@ cv2 = pytest.importorskip("cv2")
 WIDTH, HEIGHT = 640, 480
 
 
-def scene() -> np.ndarray:
+def scene():
     """A picture with large and small parts, as photos have them."""
     random = np.random.default_rng(0)
     picture = np.zeros((HEIGHT, WIDTH, 3), np.float32)
@@ -23,7 +21,7 @@ def scene() -> np.ndarray:
     return picture.astype(np.uint8)
 
 
-def with_person(picture: np.ndarray, x: int, y: int = 200) -> np.ndarray:
+def with_person(picture, x, y=200):
     """The picture, and before it a person of 40 x 100 pixels whose upper left corner is at x, y."""
     changed = picture.copy()
     changed[y : y + 40, x : x + 40] = 10
@@ -32,7 +30,7 @@ def with_person(picture: np.ndarray, x: int, y: int = 200) -> np.ndarray:
 
 
 @pytest.fixture
-def changes() -> ViewChanges:
+def changes():
     """Of a video whose first frame is ``scene``."""
     changes = ViewChanges()
     changes.add(scene(), [])

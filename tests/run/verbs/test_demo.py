@@ -1,7 +1,5 @@
 """The demo by its flags: what it answers, writes and refuses, without a window."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil
@@ -43,19 +41,19 @@ OPENPOSE = {"heatmaps": 19, "pafs": 38}
 pytestmark = pytest.mark.usefixtures("networks_stay_compiled")
 
 
-def demo(*args: object, show: bool = False) -> subprocess.CompletedProcess[str]:
+def demo(*args, show=False):
     """What Open Model Zoo's script answers, which is called in this process."""
     return python_file(SCRIPT, *args, *(() if show else ("-no_show",)))
 
 
 @pytest.fixture
-def tiny(tmp_path) -> Path:
+def tiny(tmp_path):
     """An OpenPose-like IR that finds nobody."""
     return write_ir(tmp_path / "tiny.xml", OPENPOSE)
 
 
 @pytest.fixture
-def photos(mirror, tmp_path) -> Path:
+def photos(mirror, tmp_path):
     """A folder with one photographer, twice."""
     (tmp_path / "photos").mkdir()
     for name in ("a.png", "000000000042.png"):
@@ -64,19 +62,19 @@ def photos(mirror, tmp_path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def models(tmp_path_factory) -> Path:
+def models(tmp_path_factory):
     return tmp_path_factory.mktemp("models")
 
 
 @pytest.fixture
-def real(mirror, models, monkeypatch) -> None:
+def real(mirror, models, monkeypatch):
     """Models of the zoo come from the mirror, once."""
     monkeypatch.setenv("POSEZOO_MIRROR", str(mirror))
     monkeypatch.setenv("POSEZOO_WEIGHTS_DIR", str(models))
 
 
 @pytest.fixture
-def video(tmp_path) -> Path:
+def video(tmp_path):
     return write_video(tmp_path / "v.avi", 12)
 
 
@@ -543,7 +541,7 @@ def test_an_architecture_is_compared_with_the_decoder_that_the_task_finds(video,
 
 
 @pytest.fixture
-def blazepose_there(blazepose, monkeypatch) -> None:
+def blazepose_there(blazepose, monkeypatch):
     monkeypatch.setenv("POSEZOO_WEIGHTS_DIR", str(blazepose.output_dir))
 
 
@@ -614,7 +612,7 @@ def test_mean_scale_and_reversal_reach_the_network(photos, mirror, real, models,
     demo(*REAL, "-i", photos / "a.png")
     (xml,) = models.rglob("human-pose-estimation-0001.xml")
 
-    def people(*args: object) -> int:
+    def people(*args):
         told = demo("-m", xml, "-i", photos / "a.png", "-r", *args).stdout.splitlines()
         return sum(line.count(" ") > 50 for line in told)
 

@@ -1,7 +1,5 @@
 """The main job: a model on images, to pictures, keypoints and a card."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -10,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -59,34 +56,34 @@ pytestmark = pytest.mark.usefixtures("networks_stay_compiled")
 
 
 @pytest.fixture(scope="module")
-def seeker_ir(tmp_path_factory) -> Path:
+def seeker_ir(tmp_path_factory):
     """An IR that finds one person in each picture, and is compiled ten times as fast as BlazePose."""
     return seeker.write_ir(tmp_path_factory.mktemp("seeker"))
 
 
 @pytest.fixture
-def out(tmp_path) -> Path:
+def out(tmp_path):
     return tmp_path / "out"
 
 
 @pytest.fixture
-def empty_cache(tmp_path) -> dict[str, str]:
+def empty_cache(tmp_path):
     """The environment of a user without models."""
     return {"XDG_CACHE_HOME": str(tmp_path / "cache")}
 
 
 @pytest.fixture
-def mirrored(mirror, empty_cache) -> dict[str, str]:
+def mirrored(mirror, empty_cache):
     return {"POSEZOO_MIRROR": str(mirror), **empty_cache}
 
 
 @pytest.fixture
-def npm_mirrored(npm_mirror, empty_cache) -> dict[str, str]:
+def npm_mirrored(npm_mirror, empty_cache):
     return {"POSEZOO_MIRROR": str(npm_mirror), **empty_cache}
 
 
 @pytest.fixture
-def camera(mirror, tmp_path) -> Path:
+def camera(mirror, tmp_path):
     path = tmp_path / "camera.png"
     shutil.copy(by_digest(mirror, CAMERA), path)
     return path
@@ -136,7 +133,7 @@ def test_after_a_get_of_one_precision_it_converts_nothing(npm_mirrored, out):
 
 
 @pytest.fixture(scope="module")
-def without_npm(mirror, blazepose, tmp_path_factory) -> dict[str, str]:
+def without_npm(mirror, blazepose, tmp_path_factory):
     """The mirror has the second model, as the index of Python packages has; npm's registry does not answer.
 
     The second model is converted already.
@@ -201,12 +198,12 @@ def test_without_a_network_a_mirror_is_enough(mirrored, out):
     assert (out / "camera_poses.png").is_file()
 
 
-def run(xml: Path, *args: object) -> subprocess.CompletedProcess[str]:
+def run(xml, *args):
     """With a network of the user, who knows that there is one person in each picture."""
     return posezoo("run", xml, "--detector", "none", *args)
 
 
-def run_blazepose(blazepose, *args: object, model: str = "blazepose-full"):
+def run_blazepose(blazepose, *args, model="blazepose-full"):
     return posezoo("run", model, "--download_dir", blazepose.output_dir, *args)
 
 
@@ -293,17 +290,17 @@ def test_a_quiet_run_prints_nothing(seeker_ir, camera, out):
 
 
 @pytest.fixture
-def disk_of_1_mb(tmp_path) -> Iterator[Path]:
+def disk_of_1_mb(tmp_path):
     with small_disk(tmp_path / "disk", "1m") as disk:
         yield disk
 
 
-def shown_names(folder: Path) -> list[str]:
+def shown_names(folder):
     """The names in a folder, without the hidden ones."""
     return sorted(path.name for path in folder.glob("[!.]*"))
 
 
-def copies_of(photo: Path, folder: Path, count: int) -> Path:
+def copies_of(photo, folder, count):
     folder.mkdir()
     for number in range(count):
         shutil.copy(photo, folder / f"{number:02}.png")
@@ -348,7 +345,7 @@ def test_a_video_on_a_full_disk_keeps_the_keypoints_of_its_first_frames(
     assert shown_names(disk_of_1_mb / "out") == ["clip_poses.json", "poses.json"]
 
 
-def results_in(folder: Path) -> dict[str, bytes]:
+def results_in(folder):
     """The bytes of all results by their names, without the seconds that the run took."""
     results = {name: (folder / name).read_bytes() for name in shown_names(folder)}
     results["poses.json"] = re.sub(rb'"seconds": {.*},\n', b"", results["poses.json"])
@@ -387,7 +384,7 @@ def test_a_run_that_was_ended_continues_to_the_results_of_a_whole_one(seeker_ir,
 
 
 @pytest.fixture
-def ended_early(seeker_ir, tmp_path) -> tuple[Path, Path]:
+def ended_early(seeker_ir, tmp_path):
     """Ten photos, and the results of a run that could not write poses.json."""
     photos = seeker.write_photos(tmp_path / "photos", 10)
     out = tmp_path / "out"
@@ -683,7 +680,7 @@ def test_a_kill_at_any_moment_leaves_no_incomplete_file_under_a_final_name(
     assert np.isfinite(np.array([pose["poses"][0]["score"] for pose in poses["images"]])).all()
 
 
-def video_of(photo: Path, path: Path, frames: int = 6) -> Path:
+def video_of(photo, path, frames=6):
     """A video in which the photo moves to the right."""
     image = cv2.resize(cv2.imread(str(photo)), (256, 256))
     writer = cv2.VideoWriter(
@@ -919,7 +916,7 @@ def test_an_input_in_place_of_the_model_and_a_missing_checkpoint_are_explained(w
     assert answer in error_of(posezoo("run", word))
 
 
-def skier(shared: Path) -> Path:
+def skier(shared):
     return shared / "data" / "photos" / "000000000785.jpg"
 
 
@@ -954,7 +951,7 @@ def test_many_photos_have_the_poses_of_each_alone_in_their_order(blazepose, shar
     (mixed / "3-damaged.jpg").write_bytes(b"no image")
     run = ("run", "blazepose-full", "--weights_dir", blazepose.output_dir, "--format", "json")
 
-    def images(*inputs: Path) -> dict[str, object]:
+    def images(*inputs):
         ran = posezoo(*run, "-i", *inputs, "-o", out)
         assert ran.returncode == int(mixed in inputs), ran.stderr
         return json_of(ran)
@@ -1003,7 +1000,7 @@ def test_a_detector_finds_the_people_for_movenet(mirrored, shared, out):
     )
 
 
-def write_clip(frames: list[np.ndarray], folder: Path) -> tuple[Path, Path]:
+def write_clip(frames, folder):
     """A video, and a folder with its frames as photos."""
     clip, stills = folder / "clip.avi", folder / "stills"
     writer = cv2.VideoWriter(str(clip), cv2.VideoWriter_fourcc(*"MJPG"), 25, SIZE)

@@ -1,7 +1,5 @@
 """FFmpeg's libraries inside OpenCV."""
 
-from __future__ import annotations
-
 import os
 import sys
 

@@ -1,7 +1,5 @@
 """Annotated frames become an image, a folder or a video; a slow writer never blocks the rest."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -23,7 +21,6 @@ from posezoo.core.events import WarningIssued
 from posezoo.poses.keypoints import Pose
 from posezoo.run.video import frame_outputs
 from posezoo.run.video.frame_outputs import (
-    FrameOutput,
     JsonListWriter,
     VideoOutput,
     coco_category_id,
@@ -35,7 +32,7 @@ from posezoo.run.video.frame_sources import Frame, FrameSource, open_source
 from posezoo.run.video.video_encoders import CODECS
 
 
-def source_of(tmp_path: Path, *names: str) -> FrameSource:
+def source_of(tmp_path, *names):
     """A folder of images, or the only one of them."""
     (tmp_path / "in").mkdir(exist_ok=True)
     for number, name in enumerate(names):
@@ -44,7 +41,7 @@ def source_of(tmp_path: Path, *names: str) -> FrameSource:
     return open_source(str(where), report_error=print)
 
 
-def write_all(output: FrameOutput, source: FrameSource) -> None:
+def write_all(output, source):
     for each in source.frames():
         output.write(each, each.image)
     output.close()
@@ -148,24 +145,24 @@ def test_no_more_frames_than_the_limit_are_written(tmp_path, limit):
 class SlowEncoder:
     """OpenCV's encoder on a slow disk: it writes nothing until ``go`` is set."""
 
-    def __init__(self, path: str, *_: object) -> None:
+    def __init__(self, path, *_):
         self.path, self.numbers, self.go = Path(path), [], threading.Event()
 
-    def isOpened(self) -> bool:  # noqa: N802 OpenCV's name
+    def isOpened(self):  # noqa: N802 OpenCV's name
         return True
 
-    def write(self, image: np.ndarray) -> None:
+    def write(self, image):
         assert self.go.wait(HANG_S)
         self.numbers.append(number_of(image))
 
-    def release(self) -> None:
+    def release(self):
         self.path.write_bytes(b"whole")
 
 
 @pytest.fixture
-def encoders(monkeypatch) -> list[SlowEncoder]:
+def encoders(monkeypatch):
     """The encoders that were opened, which are slow."""
-    opened: list[SlowEncoder] = []
+    opened = []
 
     def open_slow(*args):
         opened.append(SlowEncoder(*args))
@@ -328,7 +325,7 @@ def test_no_link_in_the_folder_leads_a_result_elsewhere(tmp_path):
 
 
 def test_a_file_that_the_user_puts_in_the_place_of_a_result_is_kept(tmp_path):
-    warnings: list[object] = []
+    warnings = []
     path = tmp_path / "list.json"
     with JsonListWriter(path, listener=warnings.append) as file:
         file.append(1)
@@ -415,7 +412,7 @@ class SlowCamera(FrameSource):
     is_live = True
     fps = even_fps = 10.0
 
-    def __init__(self, *times: float) -> None:
+    def __init__(self, *times):
         self.times = times
 
     def frames(self):

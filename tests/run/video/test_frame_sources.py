@@ -1,7 +1,5 @@
 """Frames of images, folders, globs, videos, cameras and streams; each ends by itself."""
 
-from __future__ import annotations
-
 import ctypes
 import itertools
 import os
@@ -33,11 +31,10 @@ from fakes.videos import (
     write_video,
 )
 from fakes.waiting import HANG_S
-from posezoo.core.errors import ImageError, PosezooError
+from posezoo.core.errors import ImageError
 from posezoo.run.video import frame_sources
 from posezoo.run.video.ffmpeg import ffmpeg_options, import_quiet_opencv
 from posezoo.run.video.frame_sources import (
-    FrameSource,
     Reconnection,
     open_source,
     reconnect_seconds,
@@ -45,19 +42,19 @@ from posezoo.run.video.frame_sources import (
 
 
 @pytest.fixture
-def reported() -> list[PosezooError]:
+def reported():
     return []
 
 
-def opened(source, reported, **options) -> FrameSource:
+def opened(source, reported, **options):
     return open_source(str(source), report_error=reported.append, **options)
 
 
-def numbers(source: FrameSource) -> list[int]:
+def numbers(source):
     return [number_of(each.image) for each in source.frames()]
 
 
-def write_images(folder: Path, *names: str) -> Path:
+def write_images(folder, *names):
     """Images numbered in the order of their names."""
     folder.mkdir(exist_ok=True)
     for number, name in enumerate(names):
@@ -279,7 +276,7 @@ def test_a_video_at_an_address_that_ends_too_early_was_disconnected(tmp_path, re
 
 def test_a_camera_that_drops_is_opened_again(reported, monkeypatch):
     monkeypatch.setattr(frame_sources, "_FIRST_PAUSE_S", 0.01)
-    warnings: list[str] = []
+    warnings = []
     body = mjpeg(9)
     with Server() as server:
         address = server.serve(
@@ -296,7 +293,7 @@ def test_a_camera_that_drops_is_opened_again(reported, monkeypatch):
 
 def test_a_camera_that_stays_away_ends_the_run_after_the_stated_time(reported, monkeypatch):
     monkeypatch.setattr(frame_sources, "_FIRST_PAUSE_S", 0.01)
-    warnings: list[str] = []
+    warnings = []
     body = mjpeg(9)
     with Server() as server:
         address = server.serve(
@@ -325,14 +322,14 @@ def test_frames_of_a_video_have_the_times_that_the_video_states(tmp_path, report
     assert times[4] > times[3]  # it is played again
 
 
-def missing_frames(warnings: list[str]) -> list[int]:
+def missing_frames(warnings):
     return [int(re.search(r"(\d+) frames? missing", each)[1]) for each in warnings]
 
 
 def test_frames_that_a_video_lacks_in_the_middle_are_counted_at_the_end(tmp_path, reported):
     ticks = [*range(15), *range(18, 34)]
     path = write_uneven_video(tmp_path / "v.mkv", ticks=ticks)
-    warnings: list[str] = []
+    warnings = []
     frames = opened(path, reported, warn=warnings.append).frames()
     next(frames)
     assert not warnings
@@ -344,7 +341,7 @@ def test_frames_that_a_video_lacks_in_the_middle_are_counted_at_the_end(tmp_path
 def test_a_phones_video_whose_frames_are_not_equally_far_apart_lacks_none(tmp_path, reported):
     ticks = np.cumsum(np.random.default_rng(0).integers(1, 4, 30)).tolist()
     path = write_uneven_video(tmp_path / "v.mkv", ticks=ticks)
-    warnings: list[str] = []
+    warnings = []
     source = opened(path, reported, warn=warnings.append)
     assert len(list(source.frames())) == 30
     assert not warnings
@@ -362,7 +359,7 @@ def test_of_several_video_streams_the_largest_is_played_or_the_chosen_one(
     tmp_path, reported, stream, size
 ):
     path = write_two_tracks(tmp_path / "o'two.mp4", SIZE, (128, 96))
-    warnings: list[str] = []
+    warnings = []
     source = opened(path, reported, warn=warnings.append, stream=stream)
     assert source.size == size
     assert numbers(source) == list(range(5))
@@ -386,7 +383,7 @@ def test_a_stream_that_a_video_does_not_have_is_refused(tmp_path, reported, name
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists the libraries of a process")
 def test_errors_of_the_decoder_are_a_warning_with_the_frame(tmp_path, reported):
     path = write_noise(tmp_path / "v.mkv", 12)
-    warnings: list[str] = []
+    warnings = []
     list(opened(path, reported, warn=warnings.append).frames())
     assert warnings == []
     damage(path)
@@ -397,7 +394,7 @@ def test_errors_of_the_decoder_are_a_warning_with_the_frame(tmp_path, reported):
     assert int(place[1]) < 12
 
 
-def write_animation(path: Path, durations_ms: list[int]) -> Path:
+def write_animation(path, durations_ms):
     animation = cv2.Animation()
     animation.frames = [frame(number) for number in range(len(durations_ms))]
     animation.durations = np.array(durations_ms, np.int32)
@@ -423,7 +420,7 @@ def test_an_animated_image_in_a_folder_is_left_out_with_a_word(tmp_path, reporte
     if not hasattr(cv2, "imwriteanimation"):
         pytest.skip("OpenCV before 4.11 writes no animations")
     write_animation(tmp_path / "d" / "moving.webp", [40, 40])
-    warnings: list[str] = []
+    warnings = []
     source = opened(tmp_path / "d", reported, warn=warnings.append)
     assert [path.name for path in source.image_paths] == ["still.png", "still.webp"]
     assert "moving.webp (is played only if it is named itself)" in warnings[0]
@@ -435,7 +432,7 @@ def test_a_stream_states_the_times_of_its_frames_and_damaged_ones_are_counted(tm
     video = [place for place, packet in enumerate(packets) if packet[1:3] == b"\x41\x00"]
     for place in video[12:14]:
         packets[place] = bytes(188)
-    warnings: list[str] = []
+    warnings = []
     with Server() as server:
         address = server.serve("v.ts", b"".join(packets))
         source = opened(address, reported, warn=warnings.append)
@@ -451,7 +448,7 @@ def test_an_rtsp_camera_with_a_login_states_the_times_of_its_frames_and_lost_one
     reported,
 ):
     ticks = [number / 25 for number in (*range(10), *range(13, 40))]
-    warnings: list[str] = []
+    warnings = []
     with Camera([frame(number % 8) for number in range(37)], ticks, "ann:s3cret") as camera:
         source = opened(camera.address, reported, warn=warnings.append)
         frames = list(source.frames())
@@ -468,7 +465,7 @@ def test_an_rtsp_camera_with_a_login_states_the_times_of_its_frames_and_lost_one
 
 def test_an_rtsp_camera_that_drops_is_opened_again(reported, monkeypatch):
     monkeypatch.setattr(frame_sources, "_FIRST_PAUSE_S", 0.01)
-    warnings: list[str] = []
+    warnings = []
     with Camera(
         [frame(number) for number in range(5)], [number / 25 for number in range(5)]
     ) as camera:
@@ -572,7 +569,7 @@ def test_hidden_files_are_left_out_of_a_folder_and_broken_links_are_warned_of(tm
     for name in ("a.png", ".hidden.png", "b.gif"):
         (tmp_path / name).write_bytes(cv2.imencode(".png", image)[1].tobytes())
     (tmp_path / "gone.png").symlink_to("nowhere.png")
-    warnings: list[str] = []
+    warnings = []
     source = opened(tmp_path, reported, warn=warnings.append)
     assert source.image_paths == (tmp_path / "a.png",)
     assert warnings == [

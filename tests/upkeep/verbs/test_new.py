@@ -1,7 +1,5 @@
 """posezoo new: from an address to a model that is converted, by the commands of CONTRIBUTING."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import random

@@ -1,7 +1,5 @@
 """posezoo record, as those run it who keep a registry."""
 
-from __future__ import annotations
-
 import json
 import shutil
 

@@ -1,7 +1,5 @@
 """posezoo sources check: each source is asked, nothing is downloaded or written, dead links end with 1."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import ssl
@@ -26,21 +24,21 @@ def server():
         yield server
 
 
-def declare(zoo: Path, name: str, *sources: object, size: int = len(WEIGHTS)) -> Path:
+def declare(zoo, name, *sources, size: int = len(WEIGHTS)):
     digits = hashlib.sha384(WEIGHTS).hexdigest()
     file = {"name": "net.tflite", "size": size, "checksum": digits, "source": list(sources)}
     return write_model(zoo / "models", name, model_yml(files=[file]))
 
 
-def check(zoo: Path, *args: object, **environ: str) -> subprocess.CompletedProcess[str]:
+def check(zoo, *args, **environ):
     return posezoo("sources", "check", *args, "--models_dir", "models", cwd=zoo, **environ)
 
 
-def answers(zoo: Path, *args: object, **environ: str) -> list[dict[str, object]]:
+def answers(zoo, *args, **environ):
     return json_of(check(zoo, *args, "--all", "--format", "json", **environ))["sources"]
 
 
-def npm(**changes: str) -> dict[str, str]:
+def npm(**changes):
     source = {
         "$type": "npm_package",
         "package": PACKAGE,
@@ -50,7 +48,7 @@ def npm(**changes: str) -> dict[str, str]:
     return source | {"integrity": integrity(TGZ)} | changes
 
 
-def wheel(path: Path, **changes: object) -> dict[str, object]:
+def wheel(path, **changes):
     content = path.read_bytes()
     made = {"name": path.name, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     source = {"$type": "python_package", "package": "skeletons", "version": "1.5", "member": "a"}
