@@ -18,6 +18,11 @@ HEATMAPS = {"name": "heatmaps", "shape": [1, 17, 16, 24]}
 
 
 @pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+@pytest.fixture
 def make_model(tmp_path):
     """Makes a model and its IR: with other bytes for another ``text``."""
     pytest.importorskip("openvino", reason="needs openvino")

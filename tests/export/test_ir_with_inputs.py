@@ -78,24 +78,22 @@ def run(xml, picture):
     ],
 )
 def test_an_export_needs_neither_the_original_nor_torch(
-    converted, without_torch, tmp_path, target, flags
+    converted, without_torch, out, target, flags
 ):
     for more in (("--dry_run",), ()):
-        ended = export(converted, "--to", target, tmp_path / "out", *flags, *more)
+        ended = export(converted, "--to", target, out, *flags, *more)
         if target in ("dlstreamer", "modelapi"):  # they do not take this network
             assert "torch" not in ended.stderr
             return
         assert ended.returncode == 0, ended.stderr
-    assert [*(tmp_path / "out").rglob("*.onnx" if target == "onnx" else "*.xml")]
+    assert [*out.rglob("*.onnx" if target == "onnx" else "*.xml")]
 
 
-def test_frames_and_images_give_the_same_outputs(converted, without_torch, tmp_path):
+def test_frames_and_images_give_the_same_outputs(converted, without_torch, out):
     usual = converted / "irs" / "public" / "net" / "FP32" / "net.xml"
     before = usual.read_bytes()
     (model,) = json_of(
-        succeeded(
-            export(converted, "--to", "folder", tmp_path / "out", *FRAMES, "--format", "json")
-        )
+        succeeded(export(converted, "--to", "folder", out, *FRAMES, "--format", "json"))
     )["models"]
     frame = np.random.default_rng(0).integers(0, 256, (1, 256, 192, 3), np.uint8)  # BGR
     image = np.ascontiguousarray(frame[..., ::-1].transpose(0, 3, 1, 2)).astype(np.float32)
@@ -106,12 +104,10 @@ def test_frames_and_images_give_the_same_outputs(converted, without_torch, tmp_p
 
 
 def test_an_export_with_its_decoder_finds_the_highest_values_of_the_ir(
-    converted, without_torch, tmp_path
+    converted, without_torch, out
 ):
     (model,) = json_of(
-        succeeded(
-            export(converted, "--to", "folder", tmp_path / "out", "--decode", "--format", "json")
-        )
+        succeeded(export(converted, "--to", "folder", out, "--decode", "--format", "json"))
     )["models"]
     image = np.random.default_rng(0).uniform(0, 255, (1, 3, 256, 192)).astype(np.float32)
     usual = converted / "irs" / "public" / "net" / "FP32" / "net.xml"
@@ -131,7 +127,5 @@ def test_other_inputs_have_a_folder_of_their_own(tmp_path):
     assert other == context.layout.output_dir / "exported" / "resize=True"
 
 
-def test_without_the_ir_the_missing_package_is_named(converted, without_torch, tmp_path):
-    assert "torch is not installed" in error_of(
-        export(converted, "--to", "cpp", tmp_path / "out", irs=tmp_path)
-    )
+def test_without_the_ir_the_missing_package_is_named(converted, without_torch, tmp_path, out):
+    assert "torch is not installed" in error_of(export(converted, "--to", "cpp", out, irs=tmp_path))

@@ -44,11 +44,6 @@ def export(folder, target, model):
 
 
 @pytest.fixture
-def out(tmp_path):
-    return tmp_path / "out"
-
-
-@pytest.fixture
 def of_heatmaps(make_model):
     return make_model("net", HEATMAPS, decoder={"name": "heatmap"}, skeleton="coco-17")
 

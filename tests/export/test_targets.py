@@ -50,11 +50,6 @@ def export(folder, name, *models, **options):
     return changes
 
 
-@pytest.fixture
-def out(tmp_path):
-    return tmp_path / "out"
-
-
 def triton_config(text):
     model_config_pb2 = pytest.importorskip(
         "tritonclient.grpc.model_config_pb2", reason="needs tritonclient"

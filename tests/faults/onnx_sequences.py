@@ -16,7 +16,7 @@ INTEGERS = {"int8": 3, "uint8": 2, "int16": 5, "uint16": 4, "int32": 6, "uint32"
             "uint64": 13, "double": 11}  # fmt: skip
 
 
-def vision_transformer(net: OnnxNetwork) -> str:
+def vision_transformer(net):
     """Patches of a normalized image with places and a class, through two layers."""
     x = net.convolve("image", net.draw(WIDTH, 3, 8, 8), net.bias(WIDTH), strides=[8, 8])
     x = net.node("Reshape", x, net.integers(1, WIDTH, 35))
@@ -31,7 +31,7 @@ def vision_transformer(net: OnnxNetwork) -> str:
     return str(net.node("MatMul", _normalize(net, x), net.constant(net.draw(WIDTH, 3))))
 
 
-def window_transformer(net: OnnxNetwork) -> str:
+def window_transformer(net):
     """Windows of patches that are shifted, with a bias for each pair of places."""
     x = net.convolve("image", net.draw(WIDTH, 3, 4, 4), net.bias(WIDTH), strides=[4, 4])
     x = net.node("Slice", x, net.integers(0, 0), net.integers(8, 12), net.integers(2, 3))
@@ -53,7 +53,7 @@ def window_transformer(net: OnnxNetwork) -> str:
     return str(net.node("Add", x, net.node("Mul", _expand(net, x), net.constant(gamma))))
 
 
-def token_sequence(net: OnnxNetwork) -> str:
+def token_sequence(net):
     """Tokens of any number, by their rows in a table, each of which sees those before it."""
     net.image_type, net.image_shape = np.int64, (1, "length")
     table = net.draw(40, WIDTH, gain=2)
@@ -71,13 +71,13 @@ def token_sequence(net: OnnxNetwork) -> str:
     return _expand(net, x)
 
 
-def _limit(net: OnnxNetwork) -> str:
+def _limit(net):
     """The ids; with the fault, those of rows that do not exist in a smaller table."""
     largest = net.pick("ids from a smaller table", 99, 30)
     return str(net.node("Min", "image", net.constant(largest, np.int64)))
 
 
-def gates(net: OnnxNetwork) -> list[str]:
+def gates(net):
     """Rows of an image one after the other, through gates of three kinds."""
     x = net.node("Mul", "image", net.constant(1 / 128))
     x = net.convolve(x, net.draw(1, 3, 1, 1), net.bias(1), strides=[2, 2])
@@ -109,7 +109,7 @@ def _order_gates(weights: Array, order: list[int]) -> Array:
     return parts[:, :, order].reshape(weights.shape)
 
 
-def any_size(net: OnnxNetwork) -> list[str]:
+def any_size(net):
     """Images of any size and number, whose places are numbered by height and width."""
     net.image_shape = ("batch", 3, "height", "width")
     x = net.stem()
@@ -134,7 +134,7 @@ def any_size(net: OnnxNetwork) -> list[str]:
     return [flat, places, larger]
 
 
-def mixed_batch(net: OnnxNetwork) -> str:
+def mixed_batch(net):
     """Images of one size and of any number."""
     net.image_shape = ("batch", 3, 32, 32)
     x = net.node("AveragePool", net.stem(), kernel_shape=[4, 4], strides=[4, 4])
@@ -149,7 +149,7 @@ def mixed_batch(net: OnnxNetwork) -> str:
                         net.integers(picked)))  # fmt: skip
 
 
-def types(net: OnnxNetwork) -> list[str]:
+def types(net):
     """An output of each type, beside the heatmaps."""
     x = net.same(net.stem(), 8, 4)
     size = net.node("Mul", net.node("Abs", x), net.constant(9))
@@ -236,7 +236,7 @@ FORMS: tuple[Form, ...] = (
 )  # fmt: skip
 
 
-def one_image(net: OnnxNetwork) -> str:
+def one_image(net):
     """Images of any size, in a graph that takes only one of them at a time."""
     net.image_shape = ("batch", 3, "height", "width")
     x = net.node("AveragePool", net.stem(), kernel_shape=[8, 8], strides=[8, 8])
@@ -245,21 +245,21 @@ def one_image(net: OnnxNetwork) -> str:
     return str(net.node("Mul", weights, net.constant(np.ones((1, 4, 1)))))
 
 
-def squares_only(net: OnnxNetwork) -> str:
+def squares_only(net):
     """Images of any size, as long as they are square."""
     net.image_shape = (1, 3, "side", "side")
     x = net.same(net.stem(), 8, 4)
     return str(net.node("Add", x, net.node("Transpose", x, perm=[0, 1, 3, 2])))
 
 
-def logarithms(net: OnnxNetwork) -> str:
+def logarithms(net):
     """Logarithms and roots of pixels, which must not be negative."""
     x = net.node("Add", net.node("Log", net.node("Add", "image", net.constant(1.0))),
                  net.node("Sqrt", "image"))  # fmt: skip
     return net.same(x, 3, 4)
 
 
-def short_sequence(net: OnnxNetwork) -> str:
+def short_sequence(net):
     """A sequence with places for 77 tokens, which ends it with the largest id."""
     net.image_type, net.image_shape = np.int64, ("batch", "length")
     x = net.node("Gather", net.constant(net.draw(50, WIDTH)), "image")

@@ -185,6 +185,11 @@ NOBODY = {
     "classification": {"scores": zeros(1, 10)},
 }
 
+
+def copy_of(outputs):
+    return {role: each.copy() for role, each in outputs.items()}
+
+
 #: A classifier always sees something.
 FINDERS = [name for name in DECODERS.builtin if name != "classification"]
 
@@ -203,7 +208,7 @@ def test_every_decoder_finds_nobody_in_empty_outputs(name):
 @pytest.mark.parametrize("kind", [np.float16, np.float64, np.int8])
 def test_outputs_may_be_any_numbers_and_stay_as_they_were(name, kind):
     outputs = {role: np.nan_to_num(each).astype(kind) for role, each in nobody(name).items()}
-    before = {role: each.copy() for role, each in outputs.items()}
+    before = copy_of(outputs)
     decode(name, outputs, (64, 64))
     assert all(np.array_equal(outputs[role], before[role]) for role in outputs)
 
@@ -362,7 +367,7 @@ def outputs_at(decoder, x, y):
 
 def mediapipe_at(decoder, x, y):
     """The same of MediaPipe's networks for hands, faces and masks."""
-    outputs = {role: each.copy() for role, each in NOBODY[decoder].items()}
+    outputs = copy_of(NOBODY[decoder])
     if decoder == "blazeface":  # relative to the center of the first cell, of 4 x 4
         center, size = np.array([x + 60, y + 60]) / 2, 60 - np.array([x, y])
         outputs["boxes"][0, 0] = [*center - 2, *size, *(x - 2, y - 2) * 6]
@@ -390,7 +395,7 @@ def movenet_at(decoder, x, y):
 
 def box_maps_at(decoder, x, y):
     """The same of a network with maps of boxes."""
-    maps = {role: each.copy() for role, each in NOBODY[decoder].items()}
+    maps = copy_of(NOBODY[decoder])
     center = np.array([x + 60, y + 60]) / 2
     size = 60 - np.array([x, y])
     if decoder == "centernet":  # seen from the corner of a cell of 4 x 4
@@ -419,7 +424,7 @@ def rows_at(decoder, x, y):
         cells[0, 0, :6] = [*center / 8, *np.log((60 - np.array([x, y])) / 8), 1, 1]
         return {"predictions": cells}
     if decoder == "rf_detr":
-        queries = {role: each.copy() for role, each in NOBODY["rf_detr"].items()}
+        queries = copy_of(NOBODY["rf_detr"])
         queries["labels"][0, 0, 0] = 9
         queries["keypoints"][0, 0, :, :7] = [x / 64, y / 64, 9, 0, 4, 0, 4]
         return queries

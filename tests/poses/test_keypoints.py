@@ -234,22 +234,17 @@ def test_no_people_give_an_empty_list():
     assert create_poses(np.empty((0, 17, 3), np.float32), np.empty(0), "coco-17", (640, 480)) == []
 
 
-def test_poses_without_cocos_keypoints_are_compared_by_their_own_sigmas():
-    points = np.random.default_rng(0).uniform(50, 250, (14, 3)).astype(np.float32)
-    one = Pose(points, "crowdpose-14", 0.9, bounding_box(points, (640, 480)))
-    moved = Pose(points + np.float32([5, 0, 0]), "crowdpose-14", 0.9, one.box)
+@pytest.mark.parametrize(
+    ("name", "sigmas"),
+    [("crowdpose-14", SKELETONS["crowdpose-14"].sigmas), ("keypoints-12", [0.079] * 12)],
+)
+def test_poses_without_cocos_keypoints_are_compared_by_their_own_or_the_usual_sigmas(name, sigmas):
+    points = np.random.default_rng(0).uniform(50, 250, (len(sigmas), 3)).astype(np.float32)
+    one = Pose(points, name, 0.9, bounding_box(points, (640, 480)))
+    moved = Pose(points + np.float32([5, 0, 0]), name, 0.9, one.box)
     assert pose_similarity(one, one) == 1
     # One point: exp(-d^2 / (2 area (2 sigma)^2)).
-    sigmas = 2 * np.array(SKELETONS["crowdpose-14"].sigmas)
-    expected = np.exp(-25 / (2 * 10_000 * sigmas**2)).mean()
-    assert pose_similarity(one, moved, 10_000) == pytest.approx(expected)
-
-
-def test_numbered_keypoints_are_compared_by_the_usual_sigma():
-    points = np.random.default_rng(0).uniform(50, 250, (12, 3)).astype(np.float32)
-    one = Pose(points, "keypoints-12", 0.9, bounding_box(points, (640, 480)))
-    moved = Pose(points + np.float32([5, 0, 0]), "keypoints-12", 0.9, one.box)
-    expected = np.exp(-25 / (2 * 10_000 * (2 * 0.079) ** 2))
+    expected = np.exp(-25 / (2 * 10_000 * (2 * np.array(sigmas)) ** 2)).mean()
     assert pose_similarity(one, moved, 10_000) == pytest.approx(expected)
 
 

@@ -50,6 +50,10 @@ BLAZEPOSE = "blazepose-full"
 OUT_OF_REACH = "yolox-tiny-coco"
 
 
+def context_with(settings):
+    return open_context(to_settings(read_settings(settings)))
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("zoo")
@@ -63,7 +67,7 @@ def context(mirror, folder):
         "mirror": (str(mirror),),
         "attempts": 1,
     }
-    return open_context(to_settings(read_settings(flags)))
+    return context_with(flags)
 
 
 @pytest.fixture
@@ -87,11 +91,11 @@ def one_at_a_time(folder):
 def test_the_default_detector_is_found_beside_another_registry(one_at_a_time, tmp_path):
     (tmp_path / "mine" / "public").mkdir(parents=True)
     settings = {"models_dir": (str(tmp_path / "mine"),), "weights_dir": tmp_path / "out"}
-    context = open_context(to_settings(read_settings(settings)))
+    context = context_with(settings)
     detector = resolve_pipeline(one_at_a_time[0], context).detector
     assert detector.name == DEFAULT_DETECTOR
     part = context.registry.parts(detector)[0]
-    own = open_context(to_settings(read_settings({"weights_dir": tmp_path / "out"})))
+    own = context_with({"weights_dir": tmp_path / "out"})
     (found,) = {
         resolve_model(part, (Precision.FP16,), each).decoder.name for each in (context, own)
     }
@@ -99,7 +103,7 @@ def test_the_default_detector_is_found_beside_another_registry(one_at_a_time, tm
 
 
 def test_if_no_person_is_found_the_detector_is_named_where_there_is_one(tmp_path):
-    context = open_context(to_settings(read_settings({"weights_dir": tmp_path})))
+    context = context_with({"weights_dir": tmp_path})
     spec = context.registry.find("hrnet-w32")
     named = {}
     for source in (spec.people.photo, WHOLE_IMAGE):
@@ -116,7 +120,7 @@ def test_if_no_person_is_found_the_detector_is_named_where_there_is_one(tmp_path
 def test_a_hint_names_only_models_of_the_registry_in_use(tmp_path):
     write_model(tmp_path / "mine", "dots", model_yml())
     settings = {"models_dir": (str(tmp_path / "mine"),), "weights_dir": tmp_path}
-    context = open_context(to_settings(read_settings(settings)))
+    context = context_with(settings)
     spec = context.registry.find("dots")
     estimator = SimpleNamespace(
         model=spec, people_from=WHOLE_IMAGE, finds_people=True, decoder="heatmap"
@@ -181,7 +185,7 @@ def test_a_model_that_declares_it_follows_one_person_unless_a_detector_is_named(
 def npm_context(npm_mirror, folder):
     """A context whose mirror has the default detector, too."""
     flags = {"weights_dir": folder, "mirror": (str(npm_mirror),), "attempts": 1}
-    return open_context(to_settings(read_settings(flags)))
+    return context_with(flags)
 
 
 @pytest.mark.slow
@@ -295,7 +299,7 @@ def test_an_exported_pipeline_finds_people_with_the_detector_beside_it(
     text = xml.read_text("utf-8")
     xml.write_text(text.replace(f"{DEFAULT_DETECTOR}.xml", "mine.xml"), "utf-8")
     nothing = {"weights_dir": tmp_path / "empty", "cache_dir": tmp_path / "empty"}
-    nowhere = open_context(to_settings(read_settings(nothing)))
+    nowhere = context_with(nothing)
     alone = load.Loader(nowhere).compile_ir(xml)
     assert [network.path.parent for network in alone.networks] == [xml.parent] * 2
     estimator = load.Loader(npm_context).prepare(load.ChosenModel()).compile()
@@ -439,7 +443,7 @@ def test_the_int8_of_the_detector_runs_with_int8_where_it_was_made(quantized_zoo
         return json_of(evaluated)["settings"]
 
     where = {"weights_dir": tmp_path / "zoo", "models_dir": (tmp_path / "registry" / "models",)}
-    context = open_context(to_settings(read_settings(where)))
+    context = context_with(where)
     spec = context.registry.find(DEFAULT_MODEL)
     int8 = (Precision.FP16_INT8,)
     found = find_detectors_without_int8([spec], int8, context)

@@ -315,22 +315,22 @@ def test_the_sample_takes_a_whole_picture_for_one_person_as_posezoo_does(brightn
         ("folder", "its sample cannot cut out people for an IR without its decoder: add --decode"),
     ],
 )
-def test_a_network_for_one_person_is_exported_alone_only_on_purpose(tmp_path, target, reason):
+def test_a_network_for_one_person_is_exported_alone_only_on_purpose(tmp_path, target, reason, out):
     write_brightness_network(tmp_path, "argmax")
     said = error_of(run(tmp_path, "net", "--to", target, "out"))
     assert f"takes one person at a time, in the boxes of nanodet-g, and {reason}" in said
     assert "hint: --detector none exports the network alone" in said
-    assert not (tmp_path / "out").exists()
+    assert not out.exists()
 
 
 @pytest.mark.parametrize("to", ["cpp", "onnx", "folder"])
-def test_a_part_of_a_composite_is_not_exported_as_if_it_found_people(tmp_path, to):
+def test_a_part_of_a_composite_is_not_exported_as_if_it_found_people(tmp_path, to, out):
     decode = ["--decode"] if to == "folder" else []
     args = ("pose-landmark-full-mediapipe", *decode, "--to", to, "out")
     said = error_of(posezoo("export", *args, cwd=tmp_path))
     assert "finds no people alone: it is a part of blazepose-full" in said
     assert "hint: export blazepose-full" in said
-    assert not (tmp_path / "out").exists()
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(
@@ -341,24 +341,26 @@ def test_a_part_of_a_composite_is_not_exported_as_if_it_found_people(tmp_path, t
         (["--resize"], "cannot cut people out of a picture\n  hint: leave out --resize"),
     ],
 )
-def test_a_composite_is_exported_as_posezoo_run_runs_it_or_not_at_all(tmp_path, flags, problem):
+def test_a_composite_is_exported_as_posezoo_run_runs_it_or_not_at_all(
+    tmp_path, flags, problem, out
+):
     assert problem in error_of(
         posezoo("export", "blazepose-full", *flags, "--to", "cpp", "out", cwd=tmp_path)
     )
-    assert not (tmp_path / "out").exists()
+    assert not out.exists()
 
 
 @pytest.mark.slow
-def test_a_network_that_is_exported_alone_says_so(tmp_path):
+def test_a_network_that_is_exported_alone_says_so(tmp_path, out):
     write_brightness_network(tmp_path, "argmax")
     ended = succeeded(run(tmp_path, "net", "--to", "ovms", "out", *ALONE))
     assert "net: takes one person at a time, and is exported alone" in ended.stderr
-    readme = (tmp_path / "out" / "net" / "README.md").read_text("utf-8")
+    readme = (out / "net" / "README.md").read_text("utf-8")
     assert "your program must find the people" in readme
 
 
 @pytest.mark.slow
-def test_the_sample_of_a_detector_stretches_photos_as_posezoo_does(mirror, shared, tmp_path):
+def test_the_sample_of_a_detector_stretches_photos_as_posezoo_does(mirror, shared, tmp_path, out):
     """Boxes are printed with one decimal. After OpenCV's resize most of them are farther apart."""
     from posezoo.run.images import read_image
 
@@ -368,7 +370,7 @@ def test_the_sample_of_a_detector_stretches_photos_as_posezoo_does(mirror, share
     succeeded(posezoo("export", name, *camera, "--to", "folder", "out", cwd=tmp_path, **settings))
     photo = tmp_path / "photo.png"
     cv2.imwrite(str(photo), read_image(shared / "data" / "photos" / "000000129648.jpg"))
-    own = tmp_path / "out" / name
+    own = out / name
     printed = succeeded(python_file(own / "sample.py", photo, cwd=tmp_path))
     found = re.findall(r"^box, score \S+: (.+)$", printed.stdout, re.MULTILINE)
     succeeded(posezoo("run", own / f"{name}.xml", "-i", photo, "-o", "poses", cwd=tmp_path))

@@ -42,7 +42,12 @@ def tiny(tmp_path_factory):
 
 
 @pytest.fixture
-def evaluate(mirror, models, shared, tmp_path):
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def evaluate(mirror, models, shared, out):
     """``evaluate(*args)`` on the first photos, with everything that it needs from the mirror."""
     photos = shared / "data" / "photos"
     environ = {"POSEZOO_MIRROR": str(mirror), "POSEZOO_WEIGHTS_DIR": str(models)}
@@ -52,7 +57,7 @@ def evaluate(mirror, models, shared, tmp_path):
         model=MODEL,
         data=("--annotations", photos / "person_keypoints.json", "--images", photos),
     ):
-        flags = ("--precision", "FP16-INT8", "-o", tmp_path / "out", *data)
+        flags = ("--precision", "FP16-INT8", "-o", out, *data)
         return posezoo("evaluate", model, *flags, *args, **environ)
 
     return run
@@ -70,8 +75,8 @@ def test_shards_in_several_processes_give_the_same_report(evaluate, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["accuracy.json", "results.json", "tables.json", "mine.json"])
-def test_files_of_the_user_in_the_folder_of_the_results_stay(evaluate, tmp_path, name):
-    mine = tmp_path / "out" / name
+def test_files_of_the_user_in_the_folder_of_the_results_stay(evaluate, out, name):
+    mine = out / name
     mine.parent.mkdir()
     mine.write_bytes(b"mine")
     flags = ("--height", 256, "--limit", 1, "--quiet")
@@ -84,10 +89,10 @@ def test_files_of_the_user_in_the_folder_of_the_results_stay(evaluate, tmp_path,
 
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_a_disk_that_is_full_at_the_end_loses_no_figures_from_the_screen(
-    evaluate, tiny, tmp_path, form
+    evaluate, tiny, tmp_path, form, out
 ):
     succeeded(evaluate("--limit", 1, model=tiny))
-    (predictions,) = (tmp_path / "out").glob("predictions-*.jsonl")
+    (predictions,) = out.glob("predictions-*.jsonl")
     with small_disk(tmp_path / "disk", "64k") as disk:
         shutil.copy(predictions, disk)
         with suppress(OSError):
@@ -104,7 +109,7 @@ def test_a_disk_that_is_full_at_the_end_loses_no_figures_from_the_screen(
 
 
 @pytest.mark.slow
-def test_metrics_results_tables_and_images_of_a_model_on_photos(evaluate, shared, tmp_path):
+def test_metrics_results_tables_and_images_of_a_model_on_photos(evaluate, shared, tmp_path, out):
     report = json_of(
         succeeded(
             evaluate("--height", 368, "--limit", 3, "--worst", 2, "--format", "json", "--quiet")
@@ -119,7 +124,7 @@ def test_metrics_results_tables_and_images_of_a_model_on_photos(evaluate, shared
     assert len(report["pictures"]) == 3
 
     # COCO's own tools read the results, and compute the same metrics.
-    results = read_json(tmp_path / "out" / "results.json")
+    results = read_json(out / "results.json")
     content = read_json(shared / "data" / "photos" / "person_keypoints.json")
     content["images"] = content["images"][:3]
     seen = {each["id"] for each in content["images"]}
@@ -127,10 +132,10 @@ def test_metrics_results_tables_and_images_of_a_model_on_photos(evaluate, shared
     expected = pycocotools_says(written(tmp_path, content), results)
     assert {name: report[name] for name in expected} == expected
 
-    ((name, found),) = read_measurement_file(tmp_path / "out" / "accuracy.json")
+    ((name, found),) = read_measurement_file(out / "accuracy.json")
     assert (name, found.kind, found.precision.value) == (MODEL, "accuracy", "FP16-INT8")
     assert found.figures["AP"] == pytest.approx(report["AP"], rel=1e-5)
-    drawn = sorted((tmp_path / "out" / "worst").glob("[!.]*"))
+    drawn = sorted((out / "worst").glob("[!.]*"))
     assert [path.name[:3] for path in drawn] == ["01_", "02_"]
     assert all(cv2.imread(str(path)).shape[1] in (2 * 640, 2 * 612) for path in drawn)
 
@@ -159,7 +164,7 @@ def test_predictions_of_another_processor_are_not_reused(evaluate, tiny, tmp_pat
 
 
 @pytest.mark.slow
-def test_several_heights_give_one_table_and_a_folder_for_each(evaluate, tmp_path):
+def test_several_heights_give_one_table_and_a_folder_for_each(evaluate, tmp_path, out):
     ended = succeeded(evaluate("--heights", "256,368", "--limit", 2))
     rows = [
         line.split() for line in ended.stdout.splitlines() if line.strip()[:4] in ("256 ", "368 ")
@@ -169,7 +174,7 @@ def test_several_heights_give_one_table_and_a_folder_for_each(evaluate, tmp_path
     assert "256" not in heading
     assert "arithmetic" in heading
     for height in ("256", "368"):
-        ((name, found),) = read_measurement_file(tmp_path / "out" / height / "accuracy.json")
+        ((name, found),) = read_measurement_file(out / height / "accuracy.json")
         assert (name, found.settings["target_size"]) == (MODEL, int(height))
 
     assert "--report is of one height" in error_of(
@@ -229,7 +234,7 @@ def test_a_model_that_finds_people_itself_takes_neither_boxes_nor_a_detector(eva
 
 
 @pytest.mark.slow
-def test_own_weights_run_on_annotated_boxes_with_flip_or_on_detector_boxes(evaluate, tmp_path):
+def test_own_weights_run_on_annotated_boxes_with_flip_or_on_detector_boxes(evaluate, tmp_path, out):
     torch = pytest.importorskip("torch", reason="needs torch")
     from fakes.weights import conditioned
 
@@ -241,7 +246,7 @@ def test_own_weights_run_on_annotated_boxes_with_flip_or_on_detector_boxes(evalu
     assert (report["model"], report["settings"]["people_from"]) == ("mine", "the annotated boxes")
     assert report["settings"]["flip"]
     # Every person with annotated keypoints has a result.
-    results = read_json(tmp_path / "out" / "results.json")
+    results = read_json(out / "results.json")
     assert len(results) == report["people"]
     assert report["published"] == []  # published values are of other weights
     flat = json_of(evaluate(*args, "--boxes", "truth", model=network))
@@ -253,14 +258,14 @@ def test_own_weights_run_on_annotated_boxes_with_flip_or_on_detector_boxes(evalu
     ]
     path = written(tmp_path, boxes, "boxes.json")
     succeeded(evaluate(*args, "--boxes", path, model=network))
-    results = read_json(tmp_path / "out" / "results.json")
+    results = read_json(out / "results.json")
     assert len(results) == 2
     assert max(result["score"] for result in results) <= 0.5
 
 
 @pytest.mark.slow
 def test_the_metrics_of_own_weights_do_not_have_the_name_of_a_published_model(
-    evaluate, shared, tmp_path
+    evaluate, shared, tmp_path, out
 ):
     network = "mobile_pose_mobilenetv3_small"
     weights = tmp_path / "best epoch.params"
@@ -270,7 +275,7 @@ def test_the_metrics_of_own_weights_do_not_have_the_name_of_a_published_model(
     name = f"best-epoch-{compute_digest(weights).value[:8]}"
     assert ended.stdout.startswith(f"{name} (FP16 IR) on CPU")
     assert "AP " in ended.stdout and "posezoo record" not in ended.stdout
-    assert read_json(tmp_path / "out" / "accuracy.json")["model"] == name
+    assert read_json(out / "accuracy.json")["model"] == name
     assert json_of(evaluate(*own, "--format", "json", model=network))["model"] == name
     named = evaluate(*own, "--model_name", "named", model=network)
     assert "posezoo record" in named.stdout
@@ -336,11 +341,11 @@ def dataset_flags(tmp_path, **changes):
     return ("--annotations", written(tmp_path, content), "--images", tmp_path)
 
 
-def test_missing_images_are_counted_and_named(evaluate, tmp_path):
+def test_missing_images_are_counted_and_named(evaluate, tmp_path, out):
     said = error_of(evaluate(data=dataset_flags(tmp_path)))
     assert "3 of 3 images are missing: 000000000001.jpg, 000000000002.jpg, 000000000003.jpg" in said
     assert "the folder has no images" in said
-    assert not (tmp_path / "out" / "accuracy.json").exists()
+    assert not (out / "accuracy.json").exists()
 
 
 def test_images_of_other_names_or_in_no_folder_are_explained(evaluate, shared, tmp_path):
@@ -428,7 +433,9 @@ def test_an_image_whose_people_are_not_annotated_needs_no_file(evaluate, tiny, t
     assert "1 image, 0 people of " in ended.stdout
 
 
-def test_keypoints_that_are_not_annotated_are_named_beside_the_figures(evaluate, shared, tmp_path):
+def test_keypoints_that_are_not_annotated_are_named_beside_the_figures(
+    evaluate, shared, tmp_path, out
+):
     def without_nose(content):
         content["categories"][0]["keypoints"].remove("nose")
         for each in content["annotations"]:
@@ -439,7 +446,7 @@ def test_keypoints_that_are_not_annotated_are_named_beside_the_figures(evaluate,
     ended = succeeded(evaluate("--limit", 1, data=on_photos(shared, tmp_path, without_nose)))
     assert "not annotated, so not counted: nose\n" in ended.stdout
     assert "measured without nose\n" in ended.stdout
-    ((_, found),) = read_measurement_file(tmp_path / "out" / "accuracy.json")
+    ((_, found),) = read_measurement_file(out / "accuracy.json")
     assert found.settings["keypoints"] == 16
 
 
@@ -610,14 +617,16 @@ def walk_and_tracks(folder, *, frames=4):
     return "--annotations", written(folder, content, "tracks.json"), "--images", folder / "walk.avi"
 
 
-def test_a_video_gives_the_people_found_the_ghosts_the_switches_and_hota(evaluate, tiny, tmp_path):
+def test_a_video_gives_the_people_found_the_ghosts_the_switches_and_hota(
+    evaluate, tiny, tmp_path, out
+):
     data = walk_and_tracks(tmp_path)
     ended = succeeded(evaluate(model=tiny, data=data))
     assert "1 video, 4 annotated frames, 4 people of tracks" in ended.stdout
     figures = dict(line.split(maxsplit=1) for line in ended.stdout.splitlines() if line)
     assert (figures["found"], figures["ghosts"], figures["switches"]) == ("0 of 4", "0", "0")
     assert figures["HOTA"] == "0.000"
-    assert read_json(tmp_path / "out" / "tracks.json") == []
+    assert read_json(out / "tracks.json") == []
 
     report = json_of(evaluate("--format", "json", "--smooth", model=tiny, data=data))
     assert (report["people"], report["found"], report["switches"]) == (4, 0, 0)
