@@ -15,6 +15,9 @@ from onnx import helper, numpy_helper
 
 from .network import HEIGHT, WIDTH, Array, Network, Port, Written
 
+#: A border of one pixel.
+AROUND = [1, 1, 1, 1]
+
 
 class OnnxNetwork(Network):
     """Writes nodes of an ONNX graph; its input is ``image``."""
@@ -40,6 +43,10 @@ class OnnxNetwork(Network):
         self.constants.append(numpy_helper.from_array(np.asarray(values, dtype), name))
         return name
 
+    def drawn(self, *shape: int, **how: float) -> str:
+        """A constant of random values."""
+        return self.constant(self.draw(*shape, **how))
+
     def integers(self, *values: int) -> str:
         return self.constant(values, np.int64)
 
@@ -59,7 +66,7 @@ class OnnxNetwork(Network):
         """The image at half of its size, in so many channels."""
         x = self.node("Mul", "image", self.constant(1 / 128))
         kernel = self.draw(channels, 3, 3, 3)
-        x = self.convolve(x, kernel, self.bias(channels), strides=[2, 2], pads=[1, 1, 1, 1])
+        x = self.convolve(x, kernel, self.bias(channels), strides=[2, 2], pads=AROUND)
         return str(self.node("Relu", x))
 
     def normalize(self, x: str, channels: int, **attributes: Any) -> str:
@@ -111,7 +118,7 @@ def residual(net):
     bias = net.bias(8)
     y = net.convolve(
         y, net.pick("one filter larger by 2 %", kernel, other),
-        net.pick("bias dropped", bias, 0 * bias), pads=[1, 1, 1, 1],
+        net.pick("bias dropped", bias, 0 * bias), pads=AROUND,
     )  # fmt: skip
     x = net.node(net.pick("sign of a sum", "Add", "Sub"), x, y)
     return net.same(x, 8, 5, 1)
@@ -123,16 +130,14 @@ def mobile(net):
     limit = net.pick("upper limit of Clip", 1.5, 6.0)
     kernel = net.draw(8, 1, 3, 3, gain=3)
     kernel = net.pick("kernel by channel transposed", kernel, kernel.swapaxes(2, 3))
-    x = net.convolve(x, kernel, net.bias(8), group=8, pads=[1, 1, 1, 1])
+    x = net.convolve(x, kernel, net.bias(8), group=8, pads=AROUND)
     x = net.node("Clip", x, net.constant(0), net.constant(limit))
     counted = net.pick("pooling counts the border", 0, 1)
-    x = net.node(
-        "AveragePool", x, kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=counted
-    )
+    x = net.node("AveragePool", x, kernel_shape=[3, 3], pads=AROUND, count_include_pad=counted)
     x = net.node("HardSwish", net.same(x, 8, 16, 1))
     grouped = net.draw(16, 4, 3, 3)
     groups = net.pick("channels of groups mixed", grouped, np.roll(grouped, 4, 0))
-    x = net.convolve(x, groups, net.bias(16), group=4, pads=[1, 1, 1, 1])
+    x = net.convolve(x, groups, net.bias(16), group=4, pads=AROUND)
     heads = [net.same(x, 16, 4, 1), net.same(x, 16, 4, 1)]
     return net.pick("two outputs swapped", heads, heads[::-1])
 
@@ -173,7 +178,7 @@ def deconvolution(net):
     flipped = kernel[:, :, ::-1, ::-1]
     x = net.convolve(
         x, net.pick("kernel of a deconvolution turned", kernel, flipped), net.bias(6),
-        kind="ConvTranspose", strides=[2, 2], pads=[1, 1, 1, 1],
+        kind="ConvTranspose", strides=[2, 2], pads=AROUND,
     )  # fmt: skip
     x = net.node("Relu", x)
     pads = net.pick("crop of a deconvolution off by one", [0, 1, 1, 0], [1, 0, 0, 1])
@@ -191,23 +196,21 @@ def attention(net):
     epsilon = net.pick("epsilon of layer normalization", 0.5, 1e-5)
     scale, shift = net.constant(net.bias(16) + 1), net.constant(net.bias(16))
     y = net.node("LayerNormalization", x, scale, shift, axis=-1, epsilon=epsilon)
-    query, key, value = (
-        net.node("MatMul", y, net.constant(net.draw(16, 16, gain=1.5))) for _ in range(3)
-    )
+    query, key, value = (net.node("MatMul", y, net.drawn(16, 16, gain=1.5)) for _ in range(3))
     scores = net.node("MatMul", query, net.node("Transpose", key, perm=[0, 2, 1]))
     factor = net.pick("scale of attention dropped", 0.25, 1.0)
     scores = net.node("Mul", scores, net.constant(factor))
     axis = net.pick("axis of softmax", -1, -2)
     mixed = net.node("MatMul", net.node("Softmax", scores, axis=axis), value)
     x = net.node("Add", x, mixed)
-    y = net.node("MatMul", x, net.constant(net.draw(16, 32)))
+    y = net.node("MatMul", x, net.drawn(16, 32))
     if net.pick("GELU for its approximation", True, False):
         inner = net.node("Mul", net.node("Erf", net.node("Mul", y, net.constant(0.5**0.5))), y)
         y = net.node("Mul", net.node("Add", inner, y), net.constant(0.5))
     else:
         y = net.node("Mul", y, net.node("Sigmoid", net.node("Mul", y, net.constant(1.702))))
-    x = net.node("Add", x, net.node("MatMul", y, net.constant(net.draw(32, 16))))
-    return str(net.node("MatMul", x, net.constant(net.draw(16, 3))))
+    x = net.node("Add", x, net.node("MatMul", y, net.drawn(32, 16)))
+    return str(net.node("MatMul", x, net.drawn(16, 3)))
 
 
 def slices(net):
@@ -280,7 +283,7 @@ def uneven(net):
     x = net.convolve(x, net.draw(8, 8, 3, 3), net.bias(8), dilations=dilations, pads=pads)
     x = net.node("MaxPool", x, kernel_shape=[3, 2], strides=[1, 1], pads=[1, 0, 1, 1])
     x = net.node("Reshape", x, net.integers(1, 8, 280))
-    return str(net.node("MatMul", x, net.constant(net.draw(280, 4))))
+    return str(net.node("MatMul", x, net.drawn(280, 4)))
 
 
 def excitation(net):
@@ -297,7 +300,7 @@ def excitation(net):
     matrix = net.pick("transposed matrix", matrix, matrix.T)
     x = net.node("Gemm", x, net.constant(matrix), net.constant(net.bias(128)), transB=1)
     factor = net.pick("factor of Gemm", 0.5, 1.0)
-    return str(net.node("Gemm", x, net.constant(net.draw(128, 6)), alpha=factor))
+    return str(net.node("Gemm", x, net.drawn(128, 6), alpha=factor))
 
 
 def sampled(net):
@@ -333,9 +336,9 @@ def _branch(net: OnnxNetwork, share: float) -> str:
     x = net.stem()
     kernel = net.draw(8, 8, 3, 3)
     turned = kernel.swapaxes(2, 3)
-    y = net.convolve(x, net.pick("kernel transposed", kernel, turned), pads=[1, 1, 1, 1])
+    y = net.convolve(x, net.pick("kernel transposed", kernel, turned), pads=AROUND)
     y = net.node(net.pick("ReLU dropped", "Relu", "Identity"), y)
-    y = net.node("AveragePool", y, kernel_shape=[3, 3], pads=[1, 1, 1, 1],
+    y = net.node("AveragePool", y, kernel_shape=[3, 3], pads=AROUND,
                  count_include_pad=net.pick("pooling counts the border", 0, 1))  # fmt: skip
     y = net.node("Mul", y, net.constant(share))
     return net.same(net.node("Add", net.same(x, 8, 8), y), 8, 5, 1)
@@ -370,8 +373,8 @@ def masked_twin(net):
     mask = net.rng.random(kernel.shape) > 0.1
     x = net.stem()
     masked = net.node("Mul", net.constant(kernel), net.constant(mask))
-    y = net.node("Conv", x, masked, pads=[1, 1, 1, 1])
-    return str(net.node("Add", net.convolve(x, kernel, pads=[1, 1, 1, 1]), y))
+    y = net.node("Conv", x, masked, pads=AROUND)
+    return str(net.node("Add", net.convolve(x, kernel, pads=AROUND), y))
 
 
 def adapted(net):
@@ -379,16 +382,16 @@ def adapted(net):
     x = net.node(
         "Flatten", net.node("AveragePool", net.stem(), kernel_shape=[5, 7], strides=[5, 7])
     )
-    update = net.node("MatMul", net.constant(net.draw(128, 2, gain=0.01)),
-                      net.constant(net.draw(2, 6)))  # fmt: skip
-    return str(net.node("MatMul", x, net.node("Add", net.constant(net.draw(128, 6)), update)))
+    update = net.node("MatMul", net.drawn(128, 2, gain=0.01),
+                      net.drawn(2, 6))  # fmt: skip
+    return str(net.node("MatMul", x, net.node("Add", net.drawn(128, 6), update)))
 
 
 def shared_kernel(net):
     """Two nodes with one kernel; a normalization is folded into one of them."""
-    kernel = net.constant(net.draw(8, 8, 3, 3))
-    x = net.normalize(net.node("Conv", net.stem(), kernel, pads=[1, 1, 1, 1]), 8)
-    return str(net.node("Conv", net.node("Relu", x), kernel, pads=[1, 1, 1, 1]))
+    kernel = net.drawn(8, 8, 3, 3)
+    x = net.normalize(net.node("Conv", net.stem(), kernel, pads=AROUND), 8)
+    return str(net.node("Conv", net.node("Relu", x), kernel, pads=AROUND))
 
 
 def constant_output(net):
@@ -446,7 +449,7 @@ def flat_image(net):
 
 def group_normalization(net):
     """GELU by tanh before groups are normalized, of an image from 0 to 255."""
-    x = net.convolve("image", net.draw(8, 3, 3, 3), strides=[2, 2], pads=[1, 1, 1, 1])
+    x = net.convolve("image", net.draw(8, 3, 3, 3), strides=[2, 2], pads=AROUND)
     x = net.same(net.node("Relu", x), 8, 16)
     cube = net.node("Mul", net.node("Mul", x, x), net.node("Mul", x, net.constant(0.044715)))
     inner = net.node("Mul", net.node("Add", x, cube), net.constant(np.sqrt(2 / np.pi)))
@@ -496,7 +499,7 @@ def half_weights(net):
 def channels_last(net):
     """The middle of the network has its channels last, as after a conversion from TensorFlow."""
     x = net.node("Transpose", net.stem(), perm=[0, 2, 3, 1])
-    x = net.node("MatMul", x, net.constant(net.draw(8, 12)))
+    x = net.node("MatMul", x, net.drawn(8, 12))
     x = net.node("Add", net.node("Relu", x), net.constant(net.bias(12)))
     x = net.node("Transpose", x, perm=[0, 3, 1, 2])
     return net.same(x, 12, 4)
@@ -504,7 +507,7 @@ def channels_last(net):
 
 def left_out(net):
     """Nodes that change nothing, and weights that nothing uses."""
-    net.constant(net.draw(8, 8, 3, 3))
+    net.drawn(8, 8, 3, 3)
     x = net.node("Identity", net.node("Dropout", net.stem()))
     x = net.node("Add", net.node("Mul", x, net.constant([1])), net.constant([[[[0]]]]))
     net.node("Exp", x)

@@ -21,14 +21,14 @@ def vision_transformer(net):
     x = net.convolve("image", net.draw(WIDTH, 3, 8, 8), net.bias(WIDTH), strides=[8, 8])
     x = net.node("Reshape", x, net.integers(1, WIDTH, 35))
     x = net.node("Transpose", x, perm=[0, 2, 1])
-    parts = [net.constant(net.draw(1, 1, WIDTH)), x]
+    parts = [net.drawn(1, 1, WIDTH), x]
     x = net.node("Concat", *net.pick("class behind the patches", parts, parts[::-1]), axis=1)
     places = net.rng.normal(0, 0.3, (1, 36, WIDTH))
     shifted = np.roll(places, 1, axis=1)
     x = net.node("Add", x, net.constant(net.pick("places shifted by one", places, shifted)))
     x = _attend(net, x, 36, heads=2)
     x = _expand(net, x)
-    return str(net.node("MatMul", _normalize(net, x), net.constant(net.draw(WIDTH, 3))))
+    return str(net.node("MatMul", _normalize(net, x), net.drawn(WIDTH, 3)))
 
 
 def window_transformer(net):
@@ -196,7 +196,7 @@ def _attend(
     offsets = [net.pick("bias of queries dropped", offset, 0 * offset), 0 * offset, 0 * offset]
     parts = []
     for each in offsets:
-        part = net.node("MatMul", y, net.constant(net.draw(WIDTH, WIDTH, gain=0.7)))
+        part = net.node("MatMul", y, net.drawn(WIDTH, WIDTH, gain=0.7))
         part = net.node("Add", part, net.constant(each))
         part = net.node("Reshape", part, net.integers(count, length or -1, heads, WIDTH // heads))
         parts.append(net.node("Transpose", part, perm=[0, 2, 1, 3]))
@@ -214,12 +214,12 @@ def _attend(
     order = net.pick("heads and tokens exchanged", [0, 2, 1, 3], [0, 1, 2, 3])
     y = net.node("Transpose", y, perm=order)
     y = net.node("Reshape", y, net.integers(count, length or -1, WIDTH))
-    return str(net.node("Add", x, net.node("MatMul", y, net.constant(net.draw(WIDTH, WIDTH)))))
+    return str(net.node("Add", x, net.node("MatMul", y, net.drawn(WIDTH, WIDTH))))
 
 
 def _expand(net: OnnxNetwork, x: str) -> str:
     """Two matrices with GELU between them, added to their input."""
-    y = net.node("MatMul", _normalize(net, x), net.constant(net.draw(WIDTH, 32)))
+    y = net.node("MatMul", _normalize(net, x), net.drawn(WIDTH, 32))
     if net.pick("GELU by tanh", True, False):
         inner = net.node("Erf", net.node("Mul", y, net.constant(0.5**0.5)))
     else:
@@ -228,7 +228,7 @@ def _expand(net: OnnxNetwork, x: str) -> str:
         inner = net.node("Tanh", inner)
     y = net.node("Mul", y, net.node("Add", inner, net.constant(1)))
     y = net.node("Mul", y, net.constant(0.5))
-    return str(net.node("Add", x, net.node("MatMul", y, net.constant(net.draw(32, WIDTH)))))
+    return str(net.node("Add", x, net.node("MatMul", y, net.drawn(32, WIDTH))))
 
 
 FORMS: tuple[Form, ...] = (
@@ -241,7 +241,7 @@ def one_image(net):
     net.image_shape = ("batch", 3, "height", "width")
     x = net.node("AveragePool", net.stem(), kernel_shape=[8, 8], strides=[8, 8])
     x = net.node("Reshape", x, net.integers(8, -1))
-    weights = net.node("Softmax", net.node("MatMul", net.constant(net.draw(4, 8)), x), axis=1)
+    weights = net.node("Softmax", net.node("MatMul", net.drawn(4, 8), x), axis=1)
     return str(net.node("Mul", weights, net.constant(np.ones((1, 4, 1)))))
 
 
@@ -262,11 +262,11 @@ def logarithms(net):
 def short_sequence(net):
     """A sequence with places for 77 tokens, which ends it with the largest id."""
     net.image_type, net.image_shape = np.int64, ("batch", "length")
-    x = net.node("Gather", net.constant(net.draw(50, WIDTH)), "image")
+    x = net.node("Gather", net.drawn(50, WIDTH), "image")
     length = net.node("Gather", net.node("Shape", "image"), net.integers(1))
     rows = net.node("Range", net.constant(0, np.int64), net.node("Squeeze", length),
                     net.constant(1, np.int64))  # fmt: skip
-    x = net.node("Add", x, net.node("Gather", net.constant(net.draw(77, WIDTH)), rows))
+    x = net.node("Add", x, net.node("Gather", net.drawn(77, WIDTH), rows))
     last = net.node("ArgMax", "image", axis=1, keepdims=1)
     x = net.node("GatherElements", net.node("ReduceSum", x, net.integers(2), keepdims=0), last,
                  axis=1)  # fmt: skip

@@ -214,7 +214,6 @@ KEPT_BACK = [
     ("output turned", SINGLE, {"[1, 17, 48, 36]": "[1, 17, 36, 48]"}),
     ("input of another size", EFFICIENT, {"[1, 3, 288, 288]": "[1, 3, 352, 352]"}),
     ("0..1 for PoseNet", POSENET, {"mean: [127.5, 127.5, 127.5]": "mean: [0.5, 0.5, 0.5]", "scale: [127.5, 127.5, 127.5]": "scale: [0.5, 0.5, 0.5]"}),
-    ("scale of 1/255", LANDMARK, {"scale: [255, 255, 255]": "scale: [0.00392, 0.00392, 0.00392]"}),
     ("mean and scale of AlphaPose", ALPHA, {"mean: [103.53, 116.535, 122.4]": "mean: [255, 255, 255]", "scale: [255, 255, 255]": "scale: [103.53, 116.535, 122.4]"}),
     ("colour of NanoDet", NANODET, {"color: BGR": "color: RGB"}),
     ("order of the scale only", NANODET, {BGR_SCALE: RGB_SCALE}),

@@ -56,11 +56,9 @@ def test_limbs_are_the_same_on_both_sides(name):
     assert {frozenset(mirrored.get(joint, joint) for joint in limb) for limb in limbs} == limbs
 
 
-def test_coco_keypoints_are_found_by_their_names():
-    coco, blazepose = SKELETONS["coco-17"], SKELETONS["blazepose-33"]
-    assert coco_order(blazepose) is not None
-    assert tuple(blazepose.keypoints[place] for place in coco_order(blazepose)) == coco.keypoints
-    assert len(coco.sigmas) == 17 and sum(coco.sigmas) == pytest.approx(1.138)
+def test_coco_has_a_spread_for_each_keypoint():
+    sigmas = SKELETONS["coco-17"].sigmas
+    assert len(sigmas) == 17 and sum(sigmas) == pytest.approx(1.138)
 
 
 @pytest.mark.parametrize("name", [name for name in WITH_KEYPOINTS if name != "crowdpose-14"])

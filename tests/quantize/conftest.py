@@ -63,21 +63,26 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path):
+def make_bench(tmp_path):
     pytest.importorskip("nncf", reason="needs nncf")
-    return partial(make_bench, tmp_path)
+    return partial(bench_in, tmp_path)
+
+
+@pytest.fixture
+def bench(make_bench):
+    return make_bench()
 
 
 @pytest.fixture(scope="module")
 def quantized(tmp_path_factory):
     """It has its INT8 IR, and the events of quantizing; tests only read them."""
     pytest.importorskip("nncf", reason="needs nncf")
-    bench = make_bench(tmp_path_factory.mktemp("quantized"))
+    bench = bench_in(tmp_path_factory.mktemp("quantized"))
     bench.displacements = bench.quantize().displacements
     return bench
 
 
-def make_bench(root, *, loud=False, **changes):
+def bench_in(root, *, loud=False, **changes):
     home = root / "models" / "public" / seeker.NAME
     ir = seeker.write_ir(home / "FP32", loud=loud)
     write_model(root / "registry", seeker.NAME, seeker.model_yml(ir, **changes))

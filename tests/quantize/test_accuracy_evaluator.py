@@ -48,7 +48,6 @@ def truth_of(bench, name="truth.json", area=1600.0):
 
 @pytest.mark.slow
 def test_ap_before_and_after_is_measured_on_photos_kept_apart_from_calibration(bench):
-    bench = bench()
     bench.quantize(annotations=truth_of(bench))
     (compared,) = bench.of(AccuracyCompared)
     assert compared.fp32 == pytest.approx(1)
@@ -57,7 +56,6 @@ def test_ap_before_and_after_is_measured_on_photos_kept_apart_from_calibration(b
 
 
 def test_an_ir_is_due_until_its_accuracy_is_measured_with_the_same_annotations(bench):
-    bench = bench()
     annotations = truth_of(bench)
 
     def reason(**changes):
@@ -87,9 +85,9 @@ def test_an_ir_is_due_until_its_accuracy_is_measured_with_the_same_annotations(b
 
 
 @pytest.mark.slow
-def test_layers_go_back_to_floating_point_until_ap_is_within_its_limit(bench):
+def test_layers_go_back_to_floating_point_until_ap_is_within_its_limit(make_bench):
     settings = {"min_agreement": 0.01, "max_shift_px": 64.0}
-    bench = bench(loud=True, quantization=settings)
+    bench = make_bench(loud=True, quantization=settings)
     annotations = truth_of(bench)
     with pytest.raises(QuantizationError, match="finds 0 people"):
         bench.quantize(annotations=annotations)
@@ -101,8 +99,8 @@ def test_layers_go_back_to_floating_point_until_ap_is_within_its_limit(bench):
     )
 
 
-def test_with_the_folders_of_coco_a_layer_goes_back_to_floating_point(bench):
-    bench = bench(loud=True)
+def test_with_the_folders_of_coco_a_layer_goes_back_to_floating_point(make_bench):
+    bench = make_bench(loud=True)
     annotations = truth_of(bench)
     photos = bench.photos
     bench.photos = photos.with_name("coco")
@@ -117,7 +115,6 @@ def test_with_the_folders_of_coco_a_layer_goes_back_to_floating_point(bench):
 
 
 def test_annotations_of_other_photos_are_refused(bench):
-    bench = bench()
     annotations = truth_of(bench)
     content = read_json(annotations)
     for entry in content["images"]:
@@ -129,14 +126,12 @@ def test_annotations_of_other_photos_are_refused(bench):
 
 
 def test_invalid_annotations_are_refused(bench):
-    bench = bench()
     (bench.photos.parent / "truth.json").write_text("[]")
     with pytest.raises(DatasetError, match="is not a COCO annotation file"):
         bench.quantize(annotations=bench.photos.parent / "truth.json")
 
 
 def test_a_model_of_another_skeleton_is_refused(bench):
-    bench = bench()
     annotations = truth_of(bench)
     bench.spec = replace(bench.spec, skeleton="coco-17")
     content = read_json(annotations)
@@ -166,12 +161,12 @@ def float_layers(network):
 
 
 @pytest.mark.slow
-def test_the_layers_in_floating_point_are_those_of_nncfs_own_accuracy_control(bench):
+def test_the_layers_in_floating_point_are_those_of_nncfs_own_accuracy_control(make_bench):
     import nncf
 
     from posezoo.measure.evaluation import evaluate
 
-    bench = bench(loud=True)
+    bench = make_bench(loud=True)
     annotations = truth_of(bench)
     bench.quantize(annotations=annotations, max_drop=0.1, precisions=(Precision.FP32_INT8,))
     (kept,) = bench.of(FloatLayersKept)
@@ -211,7 +206,6 @@ def test_the_layers_in_floating_point_are_those_of_nncfs_own_accuracy_control(be
 
 @pytest.mark.slow
 def test_the_best_ir_is_written_and_marked_if_the_limit_is_never_met(bench, tmp_path):
-    bench = bench()
     annotations = truth_of(bench, area=4.0)  # a fraction of a pixel counts
     flags = ("--models_dir", tmp_path / "registry", "--weights_dir", tmp_path / "models")
     command = (
@@ -246,8 +240,8 @@ class Impatient(list):
 
 
 @pytest.mark.slow
-def test_with_other_annotations_the_layers_in_floating_point_are_searched_again(bench):
-    bench = bench(loud=True)
+def test_with_other_annotations_the_layers_in_floating_point_are_searched_again(make_bench):
+    bench = make_bench(loud=True)
     annotations = truth_of(bench)
     bench.quantize(annotations=annotations, max_drop=0.1)
     content = read_json(annotations)
@@ -260,8 +254,8 @@ def test_with_other_annotations_the_layers_in_floating_point_are_searched_again(
 
 
 @pytest.mark.slow
-def test_an_interrupted_search_is_begun_again_by_the_next_run(bench):
-    bench = bench(loud=True)
+def test_an_interrupted_search_is_begun_again_by_the_next_run(make_bench):
+    bench = make_bench(loud=True)
     bench.received = Impatient()
     options = {"annotations": truth_of(bench), "max_drop": 0.1}
     assert bench.quantize(**options).missed

@@ -50,7 +50,11 @@ ops = ov.opset13
 
 SCENES = 200
 SIZE = (192, 256)
-EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
+
+
+def exact(model):
+    """A model or the path of an IR, compiled for f32."""
+    return ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
 
 def heatmaps(rng):
@@ -405,7 +409,7 @@ def find_the_same_people(case, precision, scenes, tmp_path, max_people=None):
     assert not any(port.partial_shape.is_dynamic for port in model.outputs)
     assert not any(port.partial_shape.is_dynamic for op in model.get_ops() for port in op.outputs())
     xml = write_ir(model, tmp_path / "decoder.xml", precision)
-    compiled = ov.Core().compile_model(xml, "CPU", EXACT)
+    compiled = exact(xml)
     apart, found = [], 0
     for seed in range(scenes):
         maps = draw(np.random.default_rng(seed))
@@ -454,9 +458,7 @@ def test_the_graph_of_blazeposes_detector_finds_the_same_faces_as_numpy(
     spec, decoder = described("blazepose", maps, tmp_path, weighted=weighted)
     model = graph_of(with_decoding(spec, decoder), faces(np.random.default_rng(0)))
     assert not any(port.partial_shape.is_dynamic for op in model.get_ops() for port in op.outputs())
-    compiled = ov.Core().compile_model(
-        write_ir(model, tmp_path / "decoder.xml", precision), "CPU", EXACT
-    )
+    compiled = exact(write_ir(model, tmp_path / "decoder.xml", precision))
     options, found = resolve_options(decoder), 0
     for seed in range(scenes):
         maps = faces(np.random.default_rng(seed))
@@ -596,7 +598,7 @@ def test_a_frame_of_any_size_gives_keypoints_in_its_own_pixels(tmp_path, size, p
         np.uint8
     )
     xml = convert_model(spec, layout, precisions=(Precision.FP32,)).irs[Precision.FP32]
-    values, scores = ov.Core().compile_model(xml, "CPU", EXACT)([frame[None]]).values()
+    values, scores = exact(xml)([frame[None]]).values()
     # In pixels of the input; the cells of the maps are four pixels wide.
     assert np.abs(scale * (values[0, :, :2] - spot + 1.5 / scale)).max() < 0.8 and scores[0] > 0.5
 
@@ -610,9 +612,7 @@ def test_a_frame_is_where_the_pipeline_of_its_decoder_puts_it(tmp_path, name, ma
     spec, decoder = described(name, {maps: drawn[maps]}, tmp_path)
     spec = with_camera_input(with_decoding(spec, decoder), layout="NHWC", resize=True)
     fit, image = FrameFit.of(spec), ops.parameter([1, -1, -1, 3], np.float32)
-    compiled = ov.Core().compile_model(
-        ov.Model([fit.fit(image, ov.Type.f32)], [image]), "CPU", EXACT
-    )
+    compiled = exact(ov.Model([fit.fit(image, ov.Type.f32)], [image]))
     frame = np.random.default_rng(0).integers(1, 256, (100, 300, 3), np.uint8)
     sizing = find_decoder(name).input_sizing
     wanted = letterbox_image(frame, SIZE, sizing.padding, sizing=sizing)[1]
@@ -633,9 +633,7 @@ def test_frames_are_fitted_as_in_numpy_before_rounding(layout, stretches, sizing
     color = (3.0, 40.0, 200.0)
     fit = FrameFit(layout, SIZE, stretches, color, sizing)
     image = ops.parameter([1, -1, -1, 3] if layout == "NHWC" else [1, 3, -1, -1], np.uint8)
-    compiled = ov.Core().compile_model(
-        ov.Model([fit.fit(image, ov.Type.f32)], [image]), "CPU", EXACT
-    )
+    compiled = exact(ov.Model([fit.fit(image, ov.Type.f32)], [image]))
     for size in ((1, 1), (17, 30), (191, 700), (640, 480), (1152, 720), (1536, 1024)):
         frame = np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8)
         wanted = letterbox_image(
@@ -652,9 +650,7 @@ def test_boxes_are_mapped_to_the_frame_as_in_numpy(size, sizing):
     fit = FrameFit("NHWC", SIZE, False, (0.0, 0.0, 0.0), sizing)
     frame = ops.parameter([1, -1, -1, 3], np.uint8)
     box = np.float32([[10, 20, 190, 120]])
-    compiled = ov.Core().compile_model(
-        ov.Model([fit.to_frame(ops.constant(box), frame)], [frame]), "CPU", EXACT
-    )
+    compiled = exact(ov.Model([fit.to_frame(ops.constant(box), frame)], [frame]))
     image = np.zeros((*size[::-1], 3), np.uint8)
     view, _ = letterbox_image(image, SIZE, sizing=sizing)
     wanted = view.to_image(box.reshape(2, 2)).ravel()
@@ -784,7 +780,7 @@ def test_real_networks_with_their_decoders_find_the_same_people(zoo, shared, mod
     for decodes in (False, True):
         resolved = resolve_model(spec, (Precision.FP32,), zoo, inputs=InputOptions(decode=decodes))
         xml = get(resolved, zoo).irs[Precision.FP32]
-        irs[decodes] = ov.Core().compile_model(ov.Core().read_model(xml), "CPU", EXACT)
+        irs[decodes] = exact(xml)
     decoder, size = resolved.decoder.name, irs[True].input(0).shape[1:3][::-1]
     roles = {port.role: port.name for port in spec.outputs}
     people_count = 0
@@ -810,7 +806,7 @@ def test_blazeposes_real_detector_finds_the_same_faces(zoo, shared):
     irs = {}
     for each in (InputOptions(), inputs):
         xml = get(resolve_model(spec, (Precision.FP32,), zoo, inputs=each), zoo).irs[Precision.FP32]
-        irs[each.decode] = ov.Core().compile_model(ov.Core().read_model(xml), "CPU", EXACT)
+        irs[each.decode] = exact(xml)
     with pytest.raises(InferenceError, match="finds no poses by itself: it is one of the networks"):
         load_ir(xml)
     found = 0
@@ -872,10 +868,10 @@ def test_a_published_ir_gets_its_decoder_beside_it(published_ir, resize):
     for precision, xml in irs.items():
         assert xml.parts[-3:-1] == ("decoded", precision)
         original = layout.ir_path(published, precision)
-        plain = ov.Core().compile_model(original, "CPU", EXACT)
+        plain = exact(original)
         maps = {"heatmaps": plain(frame.transpose(0, 3, 1, 2).astype(np.float32))[0]}
         (pose,) = decode("heatmap", maps, (48, 64), convention="dark", blur=3)
-        values, scores = ov.Core().compile_model(xml, "CPU", EXACT)(frame).values()
+        values, scores = exact(xml)(frame).values()
         assert np.abs(values[0, :, :2] - pose.keypoints[:, :2] - 0.5).max() < 1e-3
         assert scores[0] == pytest.approx(pose.score, abs=1e-5)
         record = read_json(layout.provenance_path(spec, precision))
@@ -920,7 +916,7 @@ def test_real_networks_for_several_people_find_the_same_people(zoo, shared, mode
         networks.append(ov.Core().read_model(xml))
     assert sizes[1] - sizes[0] < 50_000  # weights in INT8 stay in INT8
     networks[0].reshape(networks[1].input(0).partial_shape)  # the size of ``posezoo run``
-    plain, whole = (ov.Core().compile_model(network, "CPU", EXACT) for network in networks)
+    plain, whole = (exact(network) for network in networks)
     is_nhwc = whole.input(0).shape[3] == 3
     height, width = whole.input(0).shape[1:3] if is_nhwc else whole.input(0).shape[2:]
     roles, found = {port.role: port.name for port in spec.outputs}, 0

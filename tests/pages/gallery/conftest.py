@@ -33,3 +33,10 @@ def site(tmp_path_factory):
 def our_pages():
     """The pages of our own models, which are only read."""
     return render_gallery_pages(gathered(builtin_models_dir()), first="blazepose-full")
+
+
+@pytest.fixture
+def index(browser, site):
+    """The browser, in which the site's index is open."""
+    browser.open(site)
+    return browser

@@ -54,6 +54,11 @@ def draw_person(seed, x=320, y=240):
     return places, tuple(np.ravel(box).tolist())
 
 
+def apart(pose, places):
+    """How far off its worst keypoint is, in image pixels."""
+    return np.abs(pose.keypoints[:, :2] - places).max()
+
+
 def errors(dots, seeds, **where):
     """(len(seeds), 17, 2): how far off every keypoint is, in image pixels."""
     found = []
@@ -107,8 +112,8 @@ def test_people_are_processed_one_by_one_highest_score_first(dots):
     image = np.maximum(dotted(IMAGE, left, 8), dotted(IMAGE, right, 8))
     boxes = [(*left_box, 0.5), (*right_box, 0.8)]
     first, second = dots()(image, boxes=boxes)
-    assert np.abs(first.keypoints[:, :2] - right).max() < 0.5
-    assert np.abs(second.keypoints[:, :2] - left).max() < 0.5
+    assert apart(first, right) < 0.5
+    assert apart(second, left) < 0.5
     (alone,) = dots()(image, boxes=[right_box])
     assert first.score == pytest.approx(0.8 * alone.score)
     assert len(dots(max_people=1)(image, boxes=boxes)) == 1
@@ -133,7 +138,7 @@ def test_a_detector_finds_the_boxes(dots, networks):
     topdown = dots().with_detector(detector)
     image = dotted(IMAGE, places, 8)
     (pose,) = topdown(image)  # in the second box is nobody, the third is unsure
-    assert np.abs(pose.keypoints[:, :2] - places).max() < 0.5 and pose.score <= 0.9
+    assert apart(pose, places) < 0.5 and pose.score <= 0.9
     assert topdown.input_size == (192, 256) and topdown.device == "CPU"
     (by_hand,) = topdown(image, boxes=[(x0, y0, x1, y1)])
     assert np.allclose(by_hand.keypoints, pose.keypoints, atol=0.01)
@@ -166,7 +171,7 @@ def test_a_second_look_at_the_whole_image_is_more_exact(dots, networks):
     alone = dots()
     (first,) = alone(image)
     (second,) = alone.with_detector(nobody, whole_image=0.1)(image)
-    off = [np.abs(pose.keypoints[:, :2] - places).max() for pose in (first, second)]
+    off = [apart(pose, places) for pose in (first, second)]
     assert off[1] < off[0] / 2
     assert off[1] < 0.6
 
@@ -216,13 +221,13 @@ def test_between_detections_the_boxes_follow_the_keypoints(dots, networks):
     followed = 5
     with topdown.stream(frames[:followed], detect_every=20) as stream:
         for (_, (pose,)), places in zip(stream, walk[:followed], strict=True):
-            assert np.abs(pose.keypoints[:, :2] - places).max() < 0.6
+            assert apart(pose, places) < 0.6
             scores.append(pose.score)
     # The score is that of the detection, times that of the keypoints, in each frame.
     assert np.ptp(scores) < 0.05
     with topdown.stream(frames, detect_every=1) as stream:
         *_, (_, poses) = stream
-    assert not poses or np.abs(poses[0].keypoints[:, :2] - walk[-1]).max() > 20
+    assert not poses or apart(poses[0], walk[-1]) > 20
 
 
 def test_the_detector_runs_on_each_nth_frame_and_where_the_size_changes(
@@ -283,7 +288,7 @@ def test_if_all_are_lost_the_detector_runs_on_the_same_frame(dots, networks, mon
         poses = [found for _, found in stream]
     # In the first frame, in the black one, and in the next, in which somebody is again.
     assert sum(detected) == 3
-    assert np.abs(poses[5][0].keypoints[:, :2] - here).max() < 0.6
+    assert apart(poses[5][0], here) < 0.6
 
 
 def test_if_one_of_two_is_lost_the_detector_looks_for_them_on_the_same_frame(
@@ -375,7 +380,7 @@ def test_without_a_detector_the_whole_image_is_one_person(dots):
     places, _ = draw_person(4)
     image = dotted(IMAGE, places, 14)
     (pose,) = dots()(image)
-    assert np.abs(pose.keypoints[:, :2] - places).max() < 1.5  # 3.3 image pixels an input pixel
+    assert apart(pose, places) < 1.5  # 3.3 image pixels an input pixel
 
 
 def test_a_mirrored_look_is_averaged_in(networks):
@@ -393,7 +398,7 @@ def test_a_mirrored_look_is_averaged_in(networks):
         LoadOptions(flip=True, decoder_options={"convention": "udp", "shift_flipped": False}),
     )
     (pose,) = exact(image, boxes=[box])
-    assert np.abs(pose.keypoints[:, :2] - places).max() < 0.5
+    assert apart(pose, places) < 0.5
     # Cells at every fourth pixel are mirrored to a place between: half an input pixel, says UDP's paper.
     once, twice = (
         load_ir(xmls[1], "heatmap", LoadOptions(flip=flip, decoder_options={"convention": "dark"}))(

@@ -62,6 +62,12 @@ def seeker_ir(tmp_path_factory):
 
 
 @pytest.fixture
+def clip(camera, tmp_path):
+    """A video of two frames."""
+    return video_of(camera, tmp_path / "clip.avi", 2)
+
+
+@pytest.fixture
 def out(tmp_path):
     return tmp_path / "out"
 
@@ -577,11 +583,10 @@ def test_an_empty_folder_an_unknown_device_and_a_full_folder_are_one_line_each(
 
 
 def test_a_result_with_a_name_that_is_too_long_is_reported_and_the_others_are_written(
-    seeker_ir, camera, tmp_path, out
+    seeker_ir, camera, tmp_path, out, clip
 ):
     photos = copies_of(camera, tmp_path / "photos", 1)
     shutil.copy(camera, photos / f"{'n' * 251}.png")
-    clip = video_of(camera, tmp_path / "clip.avi", 2)
     long = shutil.copy(clip, tmp_path / f"{'n' * 251}.avi")
     said = error_of(run(seeker_ir, "-i", photos, long, clip, "-o", out))
     assert "n_poses.json: cannot be written: File name too long\n" in said
@@ -616,10 +621,7 @@ def test_a_picture_goes_through_a_pipe_which_is_not_replaced(seeker_ir, camera, 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX system")
 @pytest.mark.parametrize("words", [("run",), ("demo", "-no_show", "-m")])
-def test_a_video_does_not_go_through_a_pipe_which_is_not_replaced(
-    seeker_ir, camera, tmp_path, words
-):
-    clip = video_of(camera, tmp_path / "clip.avi", 2)
+def test_a_video_does_not_go_through_a_pipe_which_is_not_replaced(seeker_ir, tmp_path, words, clip):
     pipe = tmp_path / "pipe.mp4"
     os.mkfifo(pipe)
     assert f"error: {pipe}: is a pipe or a device, and a video needs a file\n" in error_of(
@@ -784,8 +786,7 @@ def test_people_in_a_video_are_numbered_and_published_as_they_are_found(
     assert [line["poses"] for line in lines] == [frame["poses"] for frame in frames]
 
 
-def test_the_output_of_one_input_may_be_named(seeker_ir, camera, tmp_path):
-    clip = video_of(camera, tmp_path / "clip.avi", frames=2)
+def test_the_output_of_one_input_may_be_named(seeker_ir, camera, tmp_path, clip):
     for source, name in ((clip, "out.mp4"), (camera, "out.jpg"), (clip, "out.mp4")):
         told = succeeded(run(seeker_ir, "-i", source, "-o", tmp_path / name, "--format", "json"))
         (row,) = [*json_of(told)["images"], *json_of(told)["videos"]]
@@ -796,8 +797,7 @@ def test_the_output_of_one_input_may_be_named(seeker_ir, camera, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.jpg"])
-def test_one_output_for_several_inputs_is_refused(seeker_ir, camera, tmp_path, name):
-    clip = video_of(camera, tmp_path / "clip.avi", frames=2)
+def test_one_output_for_several_inputs_is_refused(seeker_ir, camera, tmp_path, name, clip):
     said = error_of(run(seeker_ir, "-i", clip, camera, "-o", tmp_path / name))
     assert f"{name}: is the name of one" in said and "hint: name a folder" in said
     assert not (tmp_path / name).exists()
@@ -810,10 +810,7 @@ def test_an_output_without_a_name_is_wrong_usage(seeker_ir, camera, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["poses.json", "camera_poses.png", "clip_poses.mp4"])
-def test_files_of_the_user_in_the_folder_of_the_results_stay(
-    seeker_ir, camera, tmp_path, name, out
-):
-    clip = video_of(camera, tmp_path / "clip.avi", frames=2)
+def test_files_of_the_user_in_the_folder_of_the_results_stay(seeker_ir, camera, name, out, clip):
     out.mkdir()
     (out / name).write_bytes(b"mine")
     words = ("-i", camera, clip, "-o", out, "--quiet")
@@ -825,18 +822,16 @@ def test_files_of_the_user_in_the_folder_of_the_results_stay(
     assert "kept as" not in run(seeker_ir, *words).stderr  # the same command again
 
 
-def test_flags_for_videos_without_a_video_are_refused(blazepose, camera, tmp_path, out):
+def test_flags_for_videos_without_a_video_are_refused(blazepose, camera, out, clip):
     assert "error: --track, --detect_every: only for videos" in error_of(
         run_blazepose(blazepose, "-i", camera, "-o", out, "--track", "--detect_every", "2")
     )
-    clip = video_of(camera, tmp_path / "clip.avi", frames=2)
     succeeded(run_blazepose(blazepose, "-i", clip, "-o", out, "--detect_every", "2"))
     said = error_of(run_blazepose(blazepose, "-i", clip, "--mqtt", "me:secret@broker"), code=2)
     assert "MQTT_USERNAME" in said and "secret" not in said
 
 
-def test_an_address_of_an_image_or_a_video_is_downloaded(seeker_ir, camera, tmp_path, out):
-    clip = video_of(camera, tmp_path / "clip.avi", frames=2)
+def test_an_address_of_an_image_or_a_video_is_downloaded(seeker_ir, camera, tmp_path, out, clip):
     with Server() as server:
         photo = server.serve("me.png", camera.read_bytes())
         video = server.serve("clip.avi?token=0123", clip.read_bytes())

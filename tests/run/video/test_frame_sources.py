@@ -54,6 +54,13 @@ def numbers(source):
     return [number_of(each.image) for each in source.frames()]
 
 
+def serve_half(server, **how):
+    """The address of a camera that is disconnected after half of nine frames."""
+    body = mjpeg(9)
+    how = {"headers": MJPEG, "without_length": True, "cut_at": len(body) // 2, **how}
+    return server.serve("camera", body, **how)
+
+
 def write_images(folder, *names):
     """Images numbered in the order of their names."""
     folder.mkdir(exist_ok=True)
@@ -221,11 +228,8 @@ def test_ffmpeg_itself_follows_no_redirect_and_other_options_of_the_user_stay(
 
 
 def test_a_disconnected_network_camera_is_reported(reported):
-    body = mjpeg(9)
     with Server() as server:
-        address = server.serve(
-            "camera", body, headers=MJPEG, without_length=True, cut_at=len(body) // 2
-        )
+        address = serve_half(server)
         source = opened(address, reported)
         frames = numbers(source)
     assert 3 <= len(frames) <= 5
@@ -277,11 +281,8 @@ def test_a_video_at_an_address_that_ends_too_early_was_disconnected(tmp_path, re
 def test_a_camera_that_drops_is_opened_again(reported, monkeypatch):
     monkeypatch.setattr(frame_sources, "_FIRST_PAUSE_S", 0.01)
     warnings = []
-    body = mjpeg(9)
     with Server() as server:
-        address = server.serve(
-            "camera", body, headers=MJPEG, without_length=True, cut_at=len(body) // 2, times=2
-        )
+        address = serve_half(server, times=2)
         source = opened(address, reported, reconnect_s=0.05, warn=warnings.append)
         frames = list(itertools.islice(source.frames(), 12))
     assert [number_of(each.image) for each in frames].count(0) == 3
@@ -294,11 +295,8 @@ def test_a_camera_that_drops_is_opened_again(reported, monkeypatch):
 def test_a_camera_that_stays_away_ends_the_run_after_the_stated_time(reported, monkeypatch):
     monkeypatch.setattr(frame_sources, "_FIRST_PAUSE_S", 0.01)
     warnings = []
-    body = mjpeg(9)
     with Server() as server:
-        address = server.serve(
-            "camera", body, headers=MJPEG, without_length=True, cut_at=len(body) // 2
-        )
+        address = serve_half(server)
         source = opened(address, reported, reconnect_s=0.04, warn=warnings.append)
         frames = source.frames()
         next(frames)
@@ -599,12 +597,11 @@ def test_a_missing_source_is_refused(tmp_path, reported, name, problem):
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("rounds", [2, 5])
-def test_a_video_is_played_the_requested_number_of_times(tmp_path, reported, rounds):
-    source = opened(write_video(tmp_path / "v.avi", 4), reported, rounds=rounds)
+def test_a_video_is_played_the_requested_number_of_times(tmp_path, reported):
+    source = opened(write_video(tmp_path / "v.avi", 4), reported, rounds=2)
     frames = list(source.frames())
-    assert [number_of(each.image) for each in frames] == [0, 1, 2, 3] * rounds
-    assert [each.index for each in frames] == list(range(4 * rounds))
+    assert [number_of(each.image) for each in frames] == [0, 1, 2, 3] * 2
+    assert [each.index for each in frames] == list(range(8))
 
 
 def test_endless_play_repeats(tmp_path, reported):
