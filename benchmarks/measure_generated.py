@@ -20,11 +20,11 @@ import tempfile
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from posezoo.core.files.verified_files import compute_digest
+from posezoo.core.registry import open_registry
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "build" / "measure"
@@ -38,7 +38,7 @@ PIPELINES = (
     *(f"rtmo-{size}" for size in "tsml"),
 )
 
-#: Those of which the network alone is measured: tests/fakes has no RTMDet-m.
+#: Those of which the network alone is measured.
 NETWORKS = ("rtmdet-nano", "rtmpose-l", *(f"rtmpose-{size}-384x288" for size in "mlx"))
 
 #: Columns of the picture with one person each are 400 pixels wide; it is 512 pixels high.
@@ -52,29 +52,11 @@ def places_of(people: int) -> list[tuple[float, float, float, float]]:
     return [((0.1 + index) * COLUMN / side, 0.0, *sizes) for index in range(people)]
 
 
-def generate(name: str, declared: dict[str, Any], people: int, folder: Path) -> bytes:
-    """The ONNX of a model with the declared input."""
-    (port,) = declared["inputs"]
-    height, width = port["shape"][2:]
-    family, _, rest = name.partition("-")
-    size = rest[0]
-    if declared["decoder"]["name"] == "simcc":
-        (output, _) = declared["outputs"]
-        rtmpose = import_module("fakes.rtmpose")
-        return bytes(rtmpose.rtmpose_onnx(folder, size, output["shape"][1], height, width))
-    if family == "rtmdet":
-        return bytes(import_module("fakes.rtmdet").generate_onnx(folder, height, places_of(people)))
-    networks = import_module("fakes.yolox_networks")
-    return bytes(networks.generate_onnx(folder, f"{family}-{size}", height, places_of(people)))
-
-
 def write_registry(folder: Path, name: str, people: int) -> None:
-    """A registry with the model and its detector, whose files are in the cache beside it.
-
-    RTMDet-m has the layers of RTMDet-nano.
-    """
+    """A registry with the model and its detector, whose files are in the cache beside it."""
     shutil.copytree(ROOT / "licenses", folder / "licenses")
     path = ROOT / "models" / "public" / name / "model.yml"
+    registry = open_registry()
     models = {name: yaml.safe_load(path.read_text("utf-8"))}
     detector = models[name].get("people", {}).get("photo")
     if detector:
@@ -82,7 +64,8 @@ def write_registry(folder: Path, name: str, people: int) -> None:
             (path.parents[1] / detector / path.name).read_text("utf-8")
         )
     for each, declared in models.items():
-        content = generate(each, declared, people, folder)
+        generate = import_module("fakes.exact_networks").generate_onnx
+        content = generate(registry.find(each), places_of(people), folder)
         file = folder / f"{each}.onnx"
         file.write_bytes(content)
         digest = compute_digest(file).value

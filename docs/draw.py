@@ -142,6 +142,14 @@ def scaling_page() -> str:
     return render_page()
 
 
+def rehearsal_page() -> str:
+    """How far each model without published weights was rehearsed."""
+    sys.path.append(str(ROOT / "tests"))
+    from rehearsal_page import render_page
+
+    return render_page()
+
+
 def export_page() -> str:
     """The targets of `posezoo export`, and which models each can take."""
     sys.path.append(str(ROOT / "tests"))
@@ -587,6 +595,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/accuracy.md": accuracy_page,
     **{name: partial(which_model_page, name) for name in WHICH_MODEL_PAGES},
     "docs/explanations/judges.md": judges_page,
+    "docs/explanations/rehearsal.md": rehearsal_page,
     "docs/explanations/scaling.md": scaling_page,
     "docs/model.schema.json": model_schema,
     "docs/composite-model.schema.json": composite_schema,

@@ -15,8 +15,8 @@ from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import ConversionError, ExportError
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import Registry, open_registry
-from posezoo.export.decoded.decoding_options import with_decoding
-from posezoo.export.export_irs import declared_facts
+from posezoo.export.decoded import with_decoding
+from posezoo.export.model_export import declared_facts
 from posezoo.export.target_type import ExportFolder, ExportTarget
 from posezoo.export.targets import TARGETS
 from posezoo.pages.cards.markdown import Markdown, format_code, format_table

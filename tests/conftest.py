@@ -30,8 +30,7 @@ from posezoo.core.pipeline.get import get
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.registry import open_registry
 from posezoo.core.resolve.resolution import resolve_model
-from posezoo.core.settings import read_settings, to_settings
-from posezoo.core.user_folders import find_user_folder
+from posezoo.core.settings import read_settings, to_settings, user_folder
 from posezoo.core.workers import processes, retries
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -106,7 +105,7 @@ def compiled_networks(tmp_path_factory) -> Path:
 @pytest.fixture
 def networks_stay_compiled(_alone, compiled_networks):
     """The user's folder of compiled networks is that of the earlier tests: one of the same IR is compiled once."""
-    cache = find_user_folder("cache")
+    cache = user_folder("cache")
     cache.mkdir(parents=True)
     (cache / "compiled").symlink_to(compiled_networks)
 

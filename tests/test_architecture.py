@@ -39,7 +39,7 @@ PARTS = (
 #: The same for the packages and modules inside the core; those of one row do not import each other.
 CORE: tuple[set[str], ...] = (
     {"arrays", "ended", "features", "operating_system", "other_words", "values"},
-    {"regular_files", "user_folders"},
+    {"regular_files"},
     {"errors", "events", "http_headers", "versions"},
     {"plugins"},
     {"declarations", "workers"},
@@ -50,7 +50,7 @@ CORE: tuple[set[str], ...] = (
     {"download", "lockfile"},
     {"resolve"},
     {"convert"},
-    {"sidecars", "verify"},
+    {"sidecars"},
     {"pipeline"},
 )
 

@@ -69,21 +69,10 @@ def test_importing_posezoo_imports_nothing_heavy():
     assert imported("import posezoo") == set()
 
 
-#: What no list needs: the download, its connections, and the events of long tasks.
+#: What no list needs: connections, the console, and messages of an error.
 NOT_FOR_LISTS = (
-    *(
-        "posezoo.core.events",
-        "posezoo.cli.console",
-        "posezoo.core.download.context",
-        "posezoo.core.lockfile",
-    ),
-    *(
-        "posezoo.core.download.model_download",
-        "posezoo.scale.stores",
-        "posezoo.core.files.verified_files",
-    ),
-    *("tempfile", "secrets", "random", "importlib.metadata", "email", "html.parser"),
-    *("difflib", "hashlib"),
+    *("posezoo.core.download.http", "posezoo.cli.console", "posezoo.core.lockfile"),
+    *("posezoo.scale.stores", "difflib"),
 )
 
 

@@ -14,7 +14,7 @@ from fakes.when_used import import_when_used
 from networks.published import torch
 from networks.test_vitpose import tensors_of
 from posezoo import load, networks
-from posezoo.networks.vitpose_experts import merge_expert
+from posezoo.networks.mmpose_names import merge_expert
 from posezoo.poses.keypoints import to_pixel_indices
 
 rtmpose = import_when_used("fakes.rtmpose")

@@ -12,7 +12,7 @@ import pytest
 from fakes.rows import compare_zoo
 from posezoo.core.declarations.other_names import read_other_names
 from posezoo.core.registry import builtin_models_dir, open_registry
-from posezoo.export.decoded.decoding_options import with_decoding
+from posezoo.export.decoded import with_decoding
 
 ROOT = Path(__file__).parents[1]
 

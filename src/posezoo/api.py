@@ -12,7 +12,7 @@ from dataclasses import replace
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from posezoo.cli.console import show_progress
 from posezoo.cli.model_argument import is_checkpoint_file
@@ -36,7 +36,6 @@ from posezoo.core.resolve.own_networks import require_network
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import (
     SETTING_TYPES,
-    SettingValues,
     read_settings,
     suggest_setting,
     to_settings,
@@ -56,6 +55,37 @@ if TYPE_CHECKING:
     from posezoo.pages.facts.model_facts import ModelFacts
     from posezoo.poses.decoders import Option
     from posezoo.run.runtime.estimator import Estimator
+
+_Path = str | Path
+_Paths = _Path | Sequence[_Path]
+_Texts = str | Sequence[str]
+
+
+class SettingValues(TypedDict, total=False):
+    """What the Python API takes for ``Settings``, of which ``load`` has some as parameters."""
+
+    weights_dir: _Path
+    cache_dir: _Path
+    mirror: _Paths
+    models_dir: _Paths
+    registries: _Texts
+    attempts: int
+    stall_timeout: float
+    header: _Texts
+    ca_bundle: _Path
+    allow_http: bool
+    allow_private_redirects: bool
+    jobs: int
+    connections: int
+    conversion_timeout: float
+    conversion_memory: float
+    require_proof: bool
+    mo: _Path
+    allow_upstream_code: bool | str
+    lock: _Path
+    locked: bool
+    allow_licenses: _Texts
+
 
 _FOR_PLUGINS = {
     "posezoo.cli.flags": ("Flag", "context_from_args"),
@@ -217,7 +247,8 @@ def load(
             its person detector is INT8, too, if it has ranges or was quantized on this machine.
         device: OpenVINO's device; None for the one in the settings, by default CPU.
         inference_precision: ``f32``, ``f16``, ``bf16`` or ``default`` (the device's choice); None
-            for the one in the settings, by default f32.
+            for the one in the settings, by default bf16 for a model that declares it on a CPU that
+            has it, else f32.
         tag: one of the model's variants; empty for the default.
         checkpoint: your own weights, as for ``get``; if ``name`` is a network, the outputs decide
             on the decoder.

@@ -9,7 +9,7 @@ import pytest
 
 from posezoo.cli.result_files import is_own, write_result, writing_result
 from posezoo.core.events import WarningIssued
-from posezoo.core.user_folders import find_user_folder
+from posezoo.core.settings import user_folder
 
 
 def test_what_posezoo_wrote_is_replaced_again(tmp_path):
@@ -84,7 +84,7 @@ def test_a_file_that_the_user_puts_there_meanwhile_is_not_taken_for_ours(tmp_pat
 
 
 def test_a_path_that_leaves_the_cache_names_a_file_of_the_user(tmp_path):
-    cache = find_user_folder("cache")
+    cache = user_folder("cache")
     cache.mkdir(parents=True, exist_ok=True)
     (tmp_path / "mine.jpg").write_bytes(b"mine")
     above = Path(*[".."] * (len(cache.parts) - 1))

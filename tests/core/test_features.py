@@ -14,15 +14,15 @@ import pytest
 
 import posezoo
 from posezoo.core import features
-from posezoo.core.plugins import FeatureParts, Hook, LazyTable
+from posezoo.core.plugins import PLUGIN_GROUPS, Hook, LazyTable
 
 SOURCE = Path(posezoo.__file__).parent
-PLACES = (Hook, FeatureParts, LazyTable)
+PLACES = (Hook, LazyTable)
 HOOKS = dict(features.PARTS["hooks"])
 TABLES = {name: parts for name, parts in features.PARTS.items() if name != "hooks"}
 
 
-def find_places() -> Iterator[Hook | FeatureParts | LazyTable]:
+def find_places() -> Iterator[Hook | LazyTable]:
     """The places that ask for parts, in the modules that name one of their classes."""
     for path in sorted(SOURCE.rglob("*.py")):
         code = path.read_text("utf-8")
@@ -33,12 +33,8 @@ def find_places() -> Iterator[Hook | FeatureParts | LazyTable]:
 
 
 ASKED = list({id(place): place for place in find_places()}.values())
-HOOKS_ASKED = {place.name: place for place in ASKED if isinstance(place, Hook)}
-TABLES_ASKED = {
-    (place.group if isinstance(place, LazyTable) else place.name, place.part_type)
-    for place in ASKED
-    if not isinstance(place, Hook)
-}
+HOOKS_ASKED = {type(place.default).__name__: place for place in ASKED if isinstance(place, Hook)}
+TABLES_ASKED = {(place.group, place.part_type) for place in ASKED if isinstance(place, LazyTable)}
 
 
 def import_text(text: str) -> object:
@@ -68,7 +64,7 @@ def test_each_table_to_which_features_add_is_one_of_the_core():
 
 
 def test_each_table_for_features_alone_has_parts():
-    assert {table.name for table in ASKED if isinstance(table, FeatureParts)} <= set(TABLES)
+    assert {name for name, _ in TABLES_ASKED} <= {*TABLES, *PLUGIN_GROUPS}
 
 
 @pytest.mark.parametrize("name", sorted(HOOKS))
@@ -102,10 +98,10 @@ def test_a_part_of_a_table_has_the_type_that_the_place_asks_for(table, name):
 
 
 def test_a_part_of_another_type_is_no_part(monkeypatch):
-    hooks = {**HOOKS, "upstream_steps": HOOKS["int8_maker"]}
+    hooks = {**HOOKS, "UpstreamSteps": HOOKS["Int8Maker"]}
     monkeypatch.setitem(features.PARTS, "hooks", hooks)
     with pytest.raises(TypeError, match=r"int8_ranges:MAKER is not a UpstreamSteps"):
-        _ = HOOKS_ASKED["upstream_steps"].part
+        _ = HOOKS_ASKED["UpstreamSteps"].part
 
 
 def test_without_features_a_hook_has_its_default_and_a_table_no_part(monkeypatch):
@@ -113,5 +109,5 @@ def test_without_features_a_hook_has_its_default_and_a_table_no_part(monkeypatch
     for hook in HOOKS_ASKED.values():
         assert hook.part is hook.default
     for table in ASKED:
-        if isinstance(table, FeatureParts):
-            assert list(table) == []
+        if isinstance(table, LazyTable):
+            assert table.builtin == table.own

@@ -7,8 +7,7 @@ import pytest
 from fakes.command import posezoo
 from posezoo.core.errors import SettingsError
 from posezoo.core.http_headers import parse_header
-from posezoo.core.settings import read_settings
-from posezoo.core.user_folders import find_user_folder
+from posezoo.core.settings import read_settings, user_folder
 
 
 def test_a_header_is_written_as_host_name_and_value():
@@ -38,7 +37,7 @@ def test_another_form_is_refused_without_repeating_it(text):
 
 
 def test_posezoo_cfg_holds_several_a_line_each(tmp_path):
-    own = find_user_folder("config", {"HOME": str(tmp_path)})
+    own = user_folder("config", {"HOME": str(tmp_path)})
     own.mkdir(parents=True)
     (own / "posezoo.cfg").write_text(
         "[posezoo]\nheader = a.org=A: 1\n  b.org=B: 2, 3\nallow_http = yes\n"

@@ -24,12 +24,12 @@ def table(tmp_path):
     with ExitStack() as installed:
 
         def make(code: str = "WAVE = 'wave'", **entry_points: str) -> LazyTable[str]:
-            lines = [f"posezoo.texts: {name} = {value}" for name, value in entry_points.items()]
+            lines = [f"posezoo.verbs: {name} = {value}" for name, value in entry_points.items()]
             fixed = "BUILT_IN = 'built in'"
             installed.enter_context(
                 plugin_package(tmp_path, *lines, name="wavy", wavy=code, fixed=fixed)
             )
-            return LazyTable("posezoo.texts", str, {"fixed": "fixed:BUILT_IN"})
+            return LazyTable("posezoo.verbs", str, {"fixed": "fixed:BUILT_IN"})
 
         yield make
 

@@ -14,9 +14,9 @@ from posezoo.core.registry import (
     Registry,
     format_command,
     open_registry,
-    read_copyright_line,
     registry_root,
 )
+from posezoo.pages.license_notice import read_copyright_line
 
 
 @pytest.fixture

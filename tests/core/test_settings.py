@@ -13,27 +13,26 @@ import pytest
 
 import posezoo
 from fakes.command import posezoo_process
+from posezoo.api import SettingValues
 from posezoo.core.errors import SettingsError
 from posezoo.core.settings import (
     SETTING_TYPES,
-    SettingValues,
     read_settings,
     to_settings,
     unknown_variables,
     user_folder,
 )
-from posezoo.core.user_folders import find_user_folder
 
 
 def own_folder(home: Path) -> Path:
     """Where the user's posezoo.cfg is on this system."""
-    return find_user_folder("config", {"HOME": str(home)})
+    return user_folder("config", {"HOME": str(home)})
 
 
 def test_the_defaults_are_in_the_users_cache_folder(tmp_path):
     settings = to_settings(read_settings(environ={"HOME": "/home/ann"}, folder=tmp_path))
     assert settings.weights_dir.is_relative_to("/home/ann")
-    assert settings.inference_precision == "f32"
+    assert settings.inference_precision == "declared"
     assert settings.mirror == ()
 
 

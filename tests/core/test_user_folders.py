@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from posezoo.core.user_folders import find_user_folder, is_in_cache
+from posezoo.cli.result_files import _is_in_cache
+from posezoo.core.errors import SettingsError
+from posezoo.core.settings import user_folder
 
 
 @pytest.fixture
@@ -17,9 +19,9 @@ def home(tmp_path, monkeypatch) -> Path:
 def test_a_user_without_a_home_folder_has_no_folders(monkeypatch):
     monkeypatch.delenv("HOME")
     monkeypatch.setattr(Path, "home", _without_home)
-    assert not is_in_cache(Path("/a"))
-    with pytest.raises(RuntimeError):
-        find_user_folder("cache")
+    assert not _is_in_cache(Path("/a"))
+    with pytest.raises(SettingsError):
+        user_folder("cache")
 
 
 def _without_home() -> Path:
@@ -28,6 +30,6 @@ def _without_home() -> Path:
 
 def test_what_is_measured_lies_in_the_folder_for_data(home, monkeypatch):
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
-    assert find_user_folder("data") == Path(os.environ["HOME"]) / ".local" / "share" / "posezoo"
+    assert user_folder("data") == Path(os.environ["HOME"]) / ".local" / "share" / "posezoo"
     monkeypatch.setenv("XDG_DATA_HOME", "/srv/data")
-    assert find_user_folder("data") == Path("/srv/data/posezoo")
+    assert user_folder("data") == Path("/srv/data/posezoo")

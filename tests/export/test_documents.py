@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from posezoo.core.declarations.model import WHOLE_IMAGE, Framework, People
-from posezoo.export.decoded.decoding_options import with_decoding
+from posezoo.export.decoded import with_decoding
 from posezoo.export.target_type import ExportFolder, render_files
 from posezoo.export.targets import TARGETS
 

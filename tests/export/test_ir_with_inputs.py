@@ -12,7 +12,7 @@ from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.resolve.input_options import InputOptions
 from posezoo.core.settings import read_settings, to_settings
-from posezoo.export.export_irs import with_export_dir
+from posezoo.export.model_export import with_export_dir
 from posezoo.export.targets import TARGETS
 
 import_when_used("torch")

@@ -20,9 +20,9 @@ from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.layout import ModelLayout
 from posezoo.core.pipeline.get import get_irs
 from posezoo.core.registry import open_registry
-from posezoo.export.decoded.decoding_options import with_decoding
-from posezoo.export.export_irs import read_ir_facts
+from posezoo.export.decoded import with_decoding
 from posezoo.export.export_writer import write_export
+from posezoo.export.model_export import read_ir_facts
 from posezoo.export.target_type import ExportFolder, Port
 from posezoo.export.targets import TARGETS
 from posezoo.poses.keypoints import to_pixel_indices

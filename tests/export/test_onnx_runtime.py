@@ -13,7 +13,7 @@ from posezoo.core.declarations.model import Decoder, People, Precision
 from posezoo.core.errors import ExportError
 from posezoo.core.ir.openvino_import import openvino_core
 from posezoo.export import people_targets
-from posezoo.export.decoded.decoding_options import with_decoding
+from posezoo.export.decoded import with_decoding
 from posezoo.export.export_writer import write_export
 from posezoo.export.target_type import ExportFolder
 from posezoo.export.targets import TARGETS

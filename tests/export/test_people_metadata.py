@@ -6,7 +6,7 @@ import pytest
 
 from posezoo.core.declarations.model import WHOLE_IMAGE, Decoder, People
 from posezoo.core.ir.openvino_import import openvino_core
-from posezoo.export.decoded.decoding_options import with_decoding
+from posezoo.export.decoded import with_decoding
 from posezoo.export.people_metadata import (
     describe_pipeline,
     explain_unknown_crop,

@@ -24,8 +24,8 @@ from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
 from posezoo.core.resolve.input_options import InputOptions
-from posezoo.export.export_irs import declared_facts, read_ir_facts
 from posezoo.export.export_writer import write_export
+from posezoo.export.model_export import declared_facts, read_ir_facts
 from posezoo.export.target_type import MARK, TEMPLATES, ExportFolder, render
 from posezoo.export.targets import TARGETS, explain_ended_target
 from posezoo.poses.letterbox import RESIZE_TYPES, InputSizing, fit_image

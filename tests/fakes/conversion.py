@@ -18,7 +18,7 @@ from posezoo.core.pipeline.get import Converted, convert, get
 from posezoo.core.pipeline.plan import Plan, make_plan
 from posezoo.core.pipeline.zoo_context import download_options
 from posezoo.core.registry import Registry
-from posezoo.core.resolve import camera_input
+from posezoo.core.resolve import resolution
 from posezoo.core.resolve.input_options import InputOptions
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.resolved import Resolved
@@ -103,9 +103,7 @@ def is_up_to_date(
 
 def with_camera_input(spec: ModelSpec, **options: Any) -> ModelSpec:
     """The model with camera input, in the usual layout of its format."""
-    return camera_input.with_camera_input(
-        spec, InputOptions(**options), image_layout(spec.framework)
-    )
+    return resolution.with_camera_input(spec, InputOptions(**options), image_layout(spec.framework))
 
 
 def get_model(

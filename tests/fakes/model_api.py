@@ -14,7 +14,7 @@ from onnx import helper, numpy_helper
 from fakes.conversion import convert_model, with_camera_input
 from fakes.network import downloaded, spec_of
 from posezoo.core.declarations.model import ColorOrder, Decoder, Input, ModelSpec, Output, Precision
-from posezoo.export.decoded.decoding_options import with_decoding
+from posezoo.export.decoded import with_decoding
 
 SIZE = (192, 256)  # width, height
 SIMCC = Decoder("simcc")

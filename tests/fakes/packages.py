@@ -111,7 +111,7 @@ class Package:
             options,
             listener=self.events.append,
         )
-        return [path.read_bytes() for path in downloaded.files]
+        return [path.read_bytes() for path in downloaded]
 
 
 def serve_wheel(

@@ -1,6 +1,7 @@
-"""RTMDet-nano with the layers of the published detector of people and generated weights, for measurements of speed.
+"""RTMDet with the layers of the published detectors of people and generated weights, for measurements of speed.
 
-C. Lyu et al., RTMDet, arXiv:2212.07784; MMPose 759b39c1, ``rtmdet_nano_320-8xb32_coco-person``. How long it takes does
+C. Lyu et al., RTMDet, arXiv:2212.07784; MMPose 759b39c1, ``rtmdet_nano_320-8xb32_coco-person``
+and ``rtmdet_m_640-8xb32_coco-person``. How long it takes does
 not depend on the values of the weights, except for the number of people: so it answers with people at given places.
 """
 
@@ -16,14 +17,10 @@ from fakes.rtmo import export_onnx, select_people
 from fakes.rtmpose import STAGES, Block, ChannelAttention, ConvModule, SPPBottleneck
 from fakes.yolox_networks import CERTAIN, Box, doubled, person_logit, wide_conv
 
-DEEPEN, WIDEN = 0.33, 0.25
-#: Channels of each output of the neck, and of the head.
-WIDTH = 64
+#: How deep and how wide the network of each size is, and the layers of a stage of the neck. In nano, convolutions of 3x3
+#: are depthwise, and then pointwise.
+SIZES = {"n": (0.33, 0.25, 1), "m": (0.67, 0.75, 2)}
 STRIDES = (8, 16, 32)
-
-
-def separable(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
-    return wide_conv(inputs, outputs, stride, is_nano=True)
 
 
 class SmallBlock(Block):
@@ -31,19 +28,21 @@ class SmallBlock(Block):
 
     def __init__(self, channels: int, *, adds: bool) -> None:
         super().__init__(channels, adds=adds)
-        self.conv1 = separable(channels, channels)
+        self.conv1 = wide_conv(channels, channels, is_nano=True)
 
 
 class CrossStage(nn.Module):
     """Half of the channels go through blocks; in the backbone, all are weighted at the end."""
 
-    def __init__(self, inputs: int, outputs: int, blocks: int = 1, *, in_backbone: bool) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, blocks: int, *, size: str, adds: bool | None = None
+    ) -> None:
         super().__init__()
         middle = outputs // 2
         self.main_conv, self.short_conv = ConvModule(inputs, middle), ConvModule(inputs, middle)
-        adds = in_backbone and outputs != int(STAGES[-1][1] * WIDEN)
-        self.blocks = nn.Sequential(*(SmallBlock(middle, adds=adds) for _ in range(blocks)))
-        self.attention = ChannelAttention(outputs) if in_backbone else nn.Identity()
+        block = SmallBlock if size == "n" else Block
+        self.blocks = nn.Sequential(*(block(middle, adds=bool(adds)) for _ in range(blocks)))
+        self.attention = nn.Identity() if adds is None else ChannelAttention(outputs)
         self.final_conv = ConvModule(outputs, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -54,18 +53,19 @@ class CrossStage(nn.Module):
 class Backbone(nn.Module):
     """CSPNeXt; returns its features at 1/8, 1/16 and 1/32 of the image."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: str) -> None:
         super().__init__()
-        first = int(64 * WIDEN)
+        deepen, widen, _ = SIZES[size]
+        first = int(64 * widen)
         halves = (3, first // 2, 2), (first // 2, first // 2, 1), (first // 2, first, 1)
         self.stem = nn.Sequential(*(ConvModule(old, new, 3, stride) for old, new, stride in halves))
         self.stages = nn.ModuleList()
-        for inputs, outputs, blocks, _ in STAGES:
-            channels = int(outputs * WIDEN)
-            layers = [separable(int(inputs * WIDEN), channels, 2)]
+        for inputs, outputs, blocks, adds in STAGES:
+            channels = int(outputs * widen)
+            layers = [wide_conv(int(inputs * widen), channels, 2, is_nano=size == "n")]
             layers += [SPPBottleneck(channels)] if outputs == STAGES[-1][1] else []
-            count = max(round(blocks * DEEPEN), 1)
-            layers.append(CrossStage(channels, channels, count, in_backbone=True))
+            count = max(round(blocks * deepen), 1)
+            layers.append(CrossStage(channels, channels, count, size=size, adds=adds))
             self.stages.append(nn.Sequential(*layers))
 
     def forward(self, image: Tensor) -> list[Tensor]:
@@ -78,16 +78,21 @@ class Backbone(nn.Module):
 class Neck(nn.Module):
     """A pyramid in both directions."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: str) -> None:
         super().__init__()
-        small, middle, large = channels = [int(each[1] * WIDEN) for each in STAGES[1:]]
+        _, widen, blocks = SIZES[size]
+        small, middle, large = channels = [int(each[1] * widen) for each in STAGES[1:]]
+        is_nano = size == "n"
         self.reduce_large, self.reduce_middle = ConvModule(large, middle), ConvModule(middle, small)
-        self.down_middle = CrossStage(2 * middle, middle, in_backbone=False)
-        self.down_small = CrossStage(2 * small, small, in_backbone=False)
-        self.half_small, self.half_middle = separable(small, small, 2), separable(middle, middle, 2)
-        self.up_middle = CrossStage(2 * small, middle, in_backbone=False)
-        self.up_large = CrossStage(2 * middle, large, in_backbone=False)
-        self.out_convs = nn.ModuleList(separable(count, WIDTH) for count in channels)
+        self.down_middle = CrossStage(2 * middle, middle, blocks, size=size)
+        self.down_small = CrossStage(2 * small, small, blocks, size=size)
+        self.half_small = wide_conv(small, small, 2, is_nano=is_nano)
+        self.half_middle = wide_conv(middle, middle, 2, is_nano=is_nano)
+        self.up_middle = CrossStage(2 * small, middle, blocks, size=size)
+        self.up_large = CrossStage(2 * middle, large, blocks, size=size)
+        self.out_convs = nn.ModuleList(
+            wide_conv(count, small, is_nano=is_nano) for count in channels
+        )
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
         small, middle, large = features
@@ -103,12 +108,14 @@ class Neck(nn.Module):
 class Head(nn.Module):
     """The scores of one class and the distances to the sides of the boxes at one scale."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: str) -> None:
         super().__init__()
+        width = int(STAGES[1][1] * SIZES[size][1])
         self.cls_convs, self.reg_convs = (
-            nn.Sequential(*(separable(WIDTH, WIDTH) for _ in "ab")) for _ in "ab"
+            nn.Sequential(*(wide_conv(width, width, is_nano=size == "n") for _ in "ab"))
+            for _ in "ab"
         )
-        self.rtm_cls, self.rtm_reg = nn.Conv2d(WIDTH, 1, 1), nn.Conv2d(WIDTH, 4, 1)
+        self.rtm_cls, self.rtm_reg = nn.Conv2d(width, 1, 1), nn.Conv2d(width, 4, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         scores = self.rtm_cls(self.cls_convs(x))
@@ -118,10 +125,16 @@ class Head(nn.Module):
 class RTMDet(nn.Module):
     """Boxes of people, without those that overlap; ``people`` are the only ones with a score."""
 
-    def __init__(self, side: int, people: Sequence[Box]) -> None:
+    def __init__(self, size: str, side: int, people: Sequence[Box]) -> None:
         super().__init__()
-        self.backbone, self.neck = Backbone(), Neck()
-        self.heads = nn.ModuleList(Head() for _ in STRIDES)
+        self.backbone, self.neck = Backbone(size), Neck(size)
+        self.heads = nn.ModuleList(Head(size) for _ in STRIDES)
+        if size != "n":  # the heads share their convolutions, and have normalizations of their own
+            first = [layer for layer in self.heads[0].modules() if isinstance(layer, ConvModule)]
+            for head in self.heads[1:]:
+                layers = (layer for layer in head.modules() if isinstance(layer, ConvModule))
+                for layer, shared in zip(layers, first, strict=True):
+                    layer.conv = shared.conv
         grids = [torch.arange(side // stride) * float(stride) for stride in STRIDES]
         centers = torch.cat([torch.cartesian_prod(grid, grid).flip(1) for grid in grids])
         strides = [torch.full((len(grid) ** 2, 1), side / len(grid)) for grid in grids]
@@ -152,7 +165,7 @@ class RTMDet(nn.Module):
         return dets, (dets[..., 0] * 0).to(torch.int64)
 
 
-def generate_onnx(folder: Path, side: int, people: Sequence[Box]) -> bytes:
+def generate_onnx(folder: Path, size: str, side: int, people: Sequence[Box]) -> bytes:
     """The ONNX of the detector for a square image of this side."""
     torch.manual_seed(0)
-    return export_onnx(folder, RTMDet(side, people), side, ["input", "dets", "labels"])
+    return export_onnx(folder, RTMDet(size, side, people), side, ["input", "dets", "labels"])

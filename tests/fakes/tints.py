@@ -18,14 +18,20 @@ MEAN = (150.0, 120.0, 90.0)
 SIDE = 32
 
 
-def write_ir(folder: Path) -> Path:
-    """Its FP32 IR; the classes are those of ``CLASSES``, in this order."""
+def write_ir(folder: Path, *, adds_large: bool = False) -> Path:
+    """Its FP32 IR; the classes are those of ``CLASSES``, in this order.
+
+    With ``adds_large``, 1000 times the image is added and subtracted again: 256 levels of the sum lose the rest.
+    """
     image = ops.parameter([1, 3, SIDE, SIDE], ov.Type.f32, name="image")
     image.output(0).set_names({"image"})
     rng = np.random.default_rng(3)
     mixed = rng.normal(size=(3, 3))
     first = _convolve(image, mixed, "first")
     second = _convolve(first, np.eye(3)[::-1] @ np.linalg.inv(mixed), "second")
+    if adds_large:
+        large = ops.multiply(image, np.float32(1000))
+        second = ops.add(ops.add(second, large), ops.multiply(large, np.float32(-1)))
     scores = ops.reduce_mean(second, [2, 3], keep_dims=False)
     scores.output(0).set_names({"scores"})
     folder.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,9 @@ from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.registry import Registry
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.settings import read_settings, to_settings
+from posezoo.core.versions import package_version
 from posezoo.lint.recomputation import ARTIFACT_RULES, recompute_artifacts
+from posezoo.run.measured import digest_irs
 
 NAME = "tiny-pose"
 
@@ -97,6 +99,29 @@ def test_figures_that_were_measured_on_another_ir_are_found(zoo):
     measured = "complexity: [{precision: FP16, figures: {gflops: 1.5, mparams: 0.1}}]\n"
     (zoo / "models" / "public" / NAME / "measured.yml").write_text(measured)
     assert found(zoo) == {"artifact-complexity"}
+
+
+def test_an_accuracy_of_another_ir_is_found_and_a_speed_is_a_warning(zoo):
+    xml = zoo / "out" / "public" / NAME / "FP16" / f"{NAME}.xml"
+
+    def findings(digest, version, kind="accuracy", people="the whole image", made="FP16"):
+        row = f"precision: {made}, irs: {digest!r}, tools: {{openvino: {version!r}}}, machine: m"
+        row += f", settings: {{people_from: {people}}}"
+        figures = {"accuracy": "{AP: 0.5}", "speed": "{throughput_fps: 9.5}"}[kind]
+        text = f"{kind}: [{{{row}, figures: {figures}}}]\n"
+        (zoo / "models" / "public" / NAME / "measured.yml").write_text(text)
+        found = recompute_artifacts(Registry([zoo / "models"]), None, zoo / "out")
+        return [(each.rule, each.severity) for each in found]
+
+    here = package_version("openvino")
+    assert findings("0" * 16, here) == [("artifact-measured", "error")]
+    assert findings("0" * 16, here, "speed") == [("artifact-measured", "warning")]
+    assert findings(digest_irs([xml]), here) == []
+    assert findings("0" * 16, "2024.6.0") == []  # its IR may have other bytes
+    assert findings("0" * 16, here, made="FP16-INT8") == []  # it is not here
+    both = digest_irs([xml, xml])  # as if it were its own detector
+    assert findings(both, here, people=NAME) == []
+    assert findings(digest_irs([xml]), here, people=NAME) == [("artifact-measured", "error")]
 
 
 def test_bytes_that_changed_are_found(zoo):

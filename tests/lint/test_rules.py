@@ -1,5 +1,6 @@
 """Each lint rule finds the mistakes that are made for it, and a consistent registry has no finding."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -585,6 +586,25 @@ def test_our_own_format_is_compared_with_its_card(models, old, new, rule):
     reason = {**published, "known_difference": "the weights were made smaller"}
     write_model(models, "planted", model_yml(files=files, published=reason))
     assert check(models) == (0, [])
+
+
+def test_an_ap_far_from_the_published_one_needs_a_reason(models):
+    claim = {"metric": "AP", "value": 0.428, "dataset": "COCO val2017"}
+    path = write_model(models, "planted", model_yml(published={"accuracy": [claim]}))
+
+    def rules(ap, **settings):
+        settings = {"dataset": "person_keypoints_val2017", "images": 5000, **settings}
+        row = {"precision": "FP16", "settings": settings, "figures": {"AP": ap}}
+        path.with_name("measured.yml").write_text(json.dumps({"accuracy": [row]}))
+        return [each["rule"] for each in check(models)[1]]
+
+    assert rules(0.385) == rules(0.449) == ["measured-accuracy"]
+    assert rules(0.409) == rules(0.447) == []
+    assert rules(0.385, images=17) == rules(0.385, flip=True) == []
+    assert rules(0.385, people_from="nanodet-g") == rules(0.385, of="boxes") == []
+    reason = {"accuracy": [claim], "known_difference": "earlier weights"}
+    write_model(models, "planted", model_yml(published=reason))
+    assert rules(0.385) == []
 
 
 def test_a_stage_without_a_folder_and_measurements_without_a_variant_are_found(models):

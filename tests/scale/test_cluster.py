@@ -158,7 +158,7 @@ def test_a_worker_that_comes_late_does_the_work(start):
 
 
 def test_an_error_names_the_worker_where_it_happened(start):
-    from posezoo.core.pipeline.for_each import for_each
+    from posezoo.cli.for_each import for_each
 
     executor = executors.ClusterExecutor(scheduler=start(1).address)
     (outcome,) = for_each(["refuse"], work, executor=executor)
@@ -177,7 +177,7 @@ def test_an_item_that_kills_two_workers_fails_alone(start):
 
 
 def test_an_item_without_enough_memory_fails_alone(start):
-    from posezoo.core.pipeline.for_each import for_each
+    from posezoo.cli.for_each import for_each
 
     cluster = start(0)
     cluster.add_worker(limits_memory=True)

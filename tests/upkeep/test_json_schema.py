@@ -45,7 +45,7 @@ def test_a_mistake_of_structure_is_seen_by_the_schema_too():
         model_yml(files=[{**FILE, "source": ["file:///x", {"$type": "file", "path": "x"}, WHEEL, NPM]}]),
         model_yml(files=[{**FILE, "checksum": {"$type": "sha256", "value": "0" * 64}}]),
         model_yml(inputs=[{**INPUT, "shape": [-1, 4, 6, 3], "mean": [1, 2.5, 3], "scale": [1, 2, 3]}]),
-        model_yml(decoder={"name": "x", "deep": True, "rate": 0.5}, self_check={"tolerance": {"*": 1e-3}, "reason": "x"}),
+        model_yml(decoder={"name": "x", "deep": True, "rate": 0.5}, compute_types=["bf16"], self_check={"tolerance": {"*": 1e-3}, "reason": "x"}),
         model_yml(files=None, network={"name": "x"}, variants={"a": {"files": [FILE], "checkpoint": "net.tflite"}, "b1": {"files": [FILE], "checkpoint": "net.tflite", "inputs": [{"shape": [1, 2, 3, 3]}]}}),
         model_yml(files=[{**FILE, "size": "unknown", "max_size": 9, "checksum": "unknown"}], license_note="Unclear."),
         model_yml(files=[{"name": "a.zip", "size": 9, "source": "https://x.invalid/a", "contains": {"a": {"$type": "sha1", "value": "0" * 40}, "b": {"$type": "sha1", "value": "0" * 8}}}]),

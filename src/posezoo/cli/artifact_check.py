@@ -17,11 +17,11 @@ from posezoo.core.events import Listener, RunStarted, WorkFinished, WorkStarted
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
+    from posezoo.cli.artifact_states import ArtifactState
     from posezoo.core.declarations.model import ModelSpec
     from posezoo.core.layout import ModelLayout
     from posezoo.core.lockfile import LockFile
     from posezoo.core.registry import Selection
-    from posezoo.core.verify import ArtifactState
 
 
 @frozen
@@ -40,7 +40,7 @@ def _select_fetched(
     """The models of a registry that must be here, since the lock names them or they were fetched;
     and the names of the others.
     """
-    from posezoo.core.verify import was_fetched
+    from posezoo.cli.artifact_states import was_fetched
 
     models = []
     others = []
@@ -125,7 +125,7 @@ def _line(artifact: ArtifactState) -> str:
 def _check_models(
     selection: Selection, layout: ModelLayout, lock: LockFile, listener: Listener
 ) -> tuple[list[ArtifactState], list[LockError]]:
-    from posezoo.core.verify import check_composite
+    from posezoo.cli.artifact_states import check_composite
 
     artifacts = []
     refusals = []
@@ -175,9 +175,9 @@ def _check_model(
     """The states of a model's files and IR; and the error if a strict lock does not contain
     them.
     """
+    from posezoo.cli.artifact_states import check_artifacts
     from posezoo.core.declarations.model import Precision
     from posezoo.core.ir.provenance import read_ir_record
-    from posezoo.core.verify import check_artifacts
 
     states: list[ArtifactState] = []
     try:

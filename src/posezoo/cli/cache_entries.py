@@ -9,8 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from posezoo.core.declarations.model import Digest, ModelSpec, SourceFile
-from posezoo.core.declarations.registry_wheels import wheel_of
-from posezoo.core.declarations.sources import PackageSource
+from posezoo.core.declarations.sources import PackageSource, wheel_of
 from posezoo.core.download.digest_store import remove_stale_staging
 from posezoo.core.errors import OutputError, SettingsError, os_reason
 from posezoo.core.files.file_lock import lock_file, remove_lock

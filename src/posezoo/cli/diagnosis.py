@@ -18,7 +18,7 @@ from posezoo.core.errors import (
     is_cv2_broken,
     pip_command,
 )
-from posezoo.core.plugins import PLUGIN_GROUPS, FeatureParts, installed
+from posezoo.core.plugins import PLUGIN_GROUPS, LazyTable, installed
 from posezoo.core.settings import Setting
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_version, parse_version, version
@@ -104,7 +104,7 @@ class FeatureReport:
     find: Callable[[Mapping[str, Setting]], Findings]
 
 
-_REPORTS: FeatureParts[FeatureReport] = FeatureParts("diagnoses", FeatureReport)
+_REPORTS = LazyTable("diagnoses", FeatureReport, {})
 
 
 @frozen
@@ -142,7 +142,7 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
     problems = [DoctorIssue(error.problem, error.hint or hint) for error in complaints]
     problems += _package_problems()
     problems += _opencv_problems()
-    for report in _REPORTS:
+    for _, report in _REPORTS.items():
         findings = report.find(settings)
         packages += findings.packages
         devices |= findings.devices

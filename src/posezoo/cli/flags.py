@@ -33,10 +33,10 @@ from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.cli.console import Console
+    from posezoo.cli.for_each import Executor
     from posezoo.core.convert.conversion_plan import ConversionOptions
     from posezoo.core.declarations.model import ModelSpec
     from posezoo.core.declarations.skeleton import Skeleton
-    from posezoo.core.pipeline.for_each import Executor
     from posezoo.core.resolve.input_options import InputOptions
     from posezoo.core.resolve.stage_context import Context
 
@@ -755,8 +755,8 @@ def executor_from_args(args: Args, context: Context, *folders: Path | None) -> E
     Args:
         folders: further folders to which the work writes.
     """
+    from posezoo.cli.for_each import CLUSTER, Executor
     from posezoo.core.operating_system import available_cores
-    from posezoo.core.pipeline.for_each import CLUSTER, Executor
 
     if args.cluster is None or args.dry_run:
         return Executor()

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from posezoo.cli.artifact_states import conversion_flags
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.files.verified_files import is_verified, is_verified_file
 from posezoo.core.ir import provenance
@@ -93,7 +94,7 @@ def _explain_stale(
     """Why an IR is not of this model.yml: it was made from another file; or, without flags, for
     other images or another decoder. Empty if it is.
     """
-    given = provenance.conversion_flags(record, spec)
+    given = conversion_flags(record, spec)
     other = "model.yml"
     if not provenance.was_made_from(record, spec):
         other = "file"

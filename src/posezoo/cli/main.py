@@ -48,7 +48,8 @@ WITHOUT = {
 #: What is true after ^C of the verbs that keep something.
 AFTER_INTERRUPT = {
     **dict.fromkeys(
-        ("convert", "dataset", "download", "get", "mirror", "quantize"), run_main.RESUMES
+        ("convert", "dataset", "download", "get", "mirror", "prove", "quantize"),
+        run_main.RESUMES,
     ),
     "evaluate": (
         "models and the predictions for photos were kept; run the same command again for the rest"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
+from posezoo.cli.for_each import Executor, for_each
 from posezoo.cli.json_projection import to_json
 from posezoo.cli.report import print_result
 from posezoo.cli.run_main import command_line
@@ -20,15 +21,15 @@ from posezoo.cli.selection import (
 )
 from posezoo.core.errors import DiskError, PosezooError, UnpinnedFileError
 from posezoo.core.events import Listener, RunStarted
-from posezoo.core.pipeline.for_each import Executor, for_each
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.cli.console import Console
+    from posezoo.cli.conversion_task import ConversionTask
     from posezoo.core.convert.conversion_plan import PlannedIr
     from posezoo.core.declarations.model import ModelSpec, Precision
     from posezoo.core.download.model_download import PlannedFile
-    from posezoo.core.pipeline.get import ConversionTask, Converted
+    from posezoo.core.pipeline.get import Converted
     from posezoo.core.pipeline.plan import Plan
     from posezoo.core.registry import Selection
     from posezoo.core.resolve.stage_context import Context

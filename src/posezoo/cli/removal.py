@@ -9,6 +9,7 @@ from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from posezoo.cli.artifact_states import DEVICE_PROOFS, ArtifactState, check_artifacts
 from posezoo.core.declarations.model import (
     CompositeSpec,
     Digest,
@@ -39,7 +40,6 @@ from posezoo.core.registry import TAG_MARK, license_path, open_registry
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.sidecars import SIDECARS
 from posezoo.core.values import frozen
-from posezoo.core.verify import DEVICE_PROOFS, ArtifactState, check_artifacts
 
 #: The license text that `posezoo pull` of 0.2.0 wrote beside the IR.
 _LICENSE = "LICENSE"
@@ -160,7 +160,7 @@ def _list_documents(model: Model, layout: ModelLayout, removed: Sequence[Path]) 
         if read_provenance(parent / PROVENANCE):
             yield parent / PROVENANCE
         yield from filter(Path.is_file, [parent / DEVICE_PROOFS])
-    for sidecar in SIDECARS:
+    for _, sidecar in SIDECARS.items():
         yield from sidecar.list_own(model, layout)
     if isinstance(model, ModelSpec) and model.license.text:
         with suppress(OSError):

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from posezoo.core.declarations.model import Digest
-from posezoo.core.errors import DiskError
+from posezoo.core.errors import DiskError, SettingsError
 from posezoo.core.events import Listener, ignore_event
 from posezoo.core.files.file_record import fingerprint, read_record
 from posezoo.core.files.staging import remove_stale_staging_dirs, staging_dir
@@ -27,7 +27,7 @@ from posezoo.core.files.verified_files import (
     writing,
 )
 from posezoo.core.regular_files import read_beginning
-from posezoo.core.user_folders import is_in_cache
+from posezoo.core.settings import user_folder
 
 # The signs of a file are within this many of its first bytes.
 _HEAD = 4096
@@ -96,7 +96,7 @@ def _digests_without_record(path: Path, signs: Sequence[str] = ()) -> list[Diges
     """
     with suppress(OSError):
         has_record = bool(read_record(path).known_digests)
-        if not has_record and (has_signs(path, signs) or is_in_cache(path)):
+        if not has_record and (has_signs(path, signs) or _is_in_cache(path)):
             return [compute_digest(path)]
     return []
 
@@ -108,3 +108,10 @@ def has_signs(path: Path, signs: Sequence[str]) -> bool:
     except OSError:
         return False
     return bool(signs) and all(sign in head for sign in signs)
+
+
+def _is_in_cache(path: Path) -> bool:
+    """Whether a file is in the user's cache folder, where only posezoo writes."""
+    with suppress(SettingsError):  # there is no home folder
+        return path.resolve().is_relative_to(user_folder("cache").resolve())
+    return False

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from posezoo.cli.parsers import Args
-from posezoo.core.plugins import FeatureParts
+from posezoo.core.plugins import LazyTable
 from posezoo.core.values import frozen
 
 
@@ -25,7 +25,7 @@ class Completer:
 
 
 #: What features complete, by the placeholder or the name of the argument.
-_COMPLETERS: FeatureParts[Completer] = FeatureParts("completers", Completer)
+_COMPLETERS = LazyTable("completers", Completer, {})
 
 #: The shells whose TAB posezoo completes.
 SHELLS = ("bash", "zsh", "fish")
@@ -59,7 +59,7 @@ def answer(top: argparse.ArgumentParser, verbs: Iterable[argparse.ArgumentParser
         "FRAMEWORK": lambda **_: tuple(list_frameworks()),
         "TASK": lambda **_: tuple(TASKS),
         "NETWORK": lambda **_: tuple(NETWORKS),
-        **_COMPLETERS.by_name(),
+        **dict(_COMPLETERS.items()),
     }
     for parser in verbs:
         for action in parser._actions:

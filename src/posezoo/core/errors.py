@@ -471,12 +471,10 @@ def _passwords_in(words: Sequence[str]) -> tuple[str, ...]:
             password = match["password"]
             parts = {password, *re.split(r"[/@:,#?\s]", password)}
             passwords |= {part for part in parts if len(part) > 2}
-    spellings = {spell(each) for each in passwords for spell in (str, _in_python, quote)}
+    spellings = set()
+    for each in passwords:
+        spellings |= {each, ascii(each)[1:-1], quote(each)}
     return tuple(sorted(spellings, key=len, reverse=True))
-
-
-def _in_python(text: str) -> str:
-    return ascii(text)[1:-1]
 
 
 def printable(text: str) -> str:

@@ -33,7 +33,9 @@ PLUGIN_GROUPS = (
 class LazyTable(Generic[PartT]):
     """Parts of one type by name."""
 
-    group: str  # the group of entry points that plug-ins use, such as ``posezoo.decoders``
+    #: The group of entry points that plug-ins use, one of ``PLUGIN_GROUPS``; of another table, to
+    #: which only features add parts, its name in ``features.PARTS``.
+    group: str
     part_type: type[PartT]  # the class of each part
     #: ``package.module:ATTRIBUTE`` or ``package.module`` by name: those of the table's own package.
     own: Mapping[str, str]
@@ -115,31 +117,16 @@ class Hook(Generic[PartT]):
     which overrides the methods.
     """
 
-    name: str
     default: PartT  # what the core does without the feature
 
     @property
     def part(self) -> PartT:
-        """What the feature does, or the default."""
-        path = features.PARTS.get("hooks", {}).get(self.name)
-        return import_part(path, type(self.default)) if path else self.default
-
-
-@frozen
-class FeatureParts(Generic[PartT]):
-    """Parts that features add to one place of the core, to which installed packages cannot add."""
-
-    name: str
-    part_type: type[PartT]  # the class of each part
-
-    def __iter__(self) -> Iterator[PartT]:
-        paths = features.PARTS.get(self.name, {}).values()
-        return (import_part(path, self.part_type) for path in paths)
-
-    def by_name(self) -> dict[str, PartT]:
-        """The parts by their names in the table."""
-        paths = features.PARTS.get(self.name, {})
-        return {name: import_part(path, self.part_type) for name, path in paths.items()}
+        """What the feature does, or the default; ``features.PARTS`` names it by the default's
+        class.
+        """
+        kind = type(self.default)
+        path = features.PARTS.get("hooks", {}).get(kind.__name__)
+        return import_part(path, kind) if path else self.default
 
 
 def describe_plugin(group: str, entry_point: EntryPoint) -> tuple[str, str]:
@@ -164,7 +151,11 @@ def import_part(path: str, part_type: type[PartT]) -> PartT:
 
 @cache
 def installed(group: str) -> Mapping[str, EntryPoint]:
-    """The entry points of a group by name, without importing them."""
+    """The entry points of a group by name, without importing them; none of a table for features
+    alone.
+    """
+    if group not in PLUGIN_GROUPS:
+        return {}
     from importlib.metadata import entry_points
 
     return {entry_point.name: entry_point for entry_point in entry_points(group=group)}

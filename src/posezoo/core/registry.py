@@ -9,7 +9,6 @@ by name. A file with an error is reported, and the other models still work.
 from __future__ import annotations
 
 import os
-import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -34,7 +33,6 @@ from posezoo.core.errors import (
 )
 from posezoo.core.other_words import explain_other_word
 from posezoo.core.plugins import Hook
-from posezoo.core.regular_files import read_beginning
 from posezoo.core.settings import REGISTRIES, WHEEL_REGISTRIES, user_folder
 from posezoo.core.values import frozen
 
@@ -65,7 +63,7 @@ class FileExplainer:
         return "", ""
 
 
-_EXPLAINER: Hook[FileExplainer] = Hook("file_explanation", FileExplainer())
+_EXPLAINER = Hook(FileExplainer())
 
 
 @frozen
@@ -480,16 +478,14 @@ def _scan(root: Path) -> Iterator[RegistryEntry]:
         for file in files if inside else ():
             path = root / f"{inside}/{file}"
             of_composite = composite if file == MODEL_FILE else ""
-            yield RegistryEntry(name, _family_of(inside), path, of_composite, parent)
+            # Outside of both families, models are public.
+            is_intel = inside.startswith(f"{Family.INTEL}/")
+            family = Family.INTEL if is_intel else Family.PUBLIC
+            yield RegistryEntry(name, family, path, of_composite, parent)
         composite_below = name if COMPOSITE_FILE in files else ""
         for child, is_link in folders:
             below = f"{inside}/{child}" if inside else child
             pending.append((below, composite_below, follow and not is_link))
-
-
-def _family_of(folder: str) -> Family:
-    """The family that the first folder below a root names; outside of both, models are public."""
-    return Family.INTEL if folder.startswith(f"{Family.INTEL}/") else Family.PUBLIC
 
 
 def _list_folder(folder: str, *, follow: bool) -> tuple[list[str], list[tuple[str, bool]]]:
@@ -589,33 +585,6 @@ def license_path(spec: ModelSpec) -> Path:
     root = registry_root(spec)
     within = root / "licenses" / spec.license.text
     return within if within.is_file() else root.parent / "licenses" / spec.license.text
-
-
-def read_copyright_line(spec: ModelSpec) -> str:
-    """The copyright line at the start of a model's license text, also below the license's name, as
-    in the texts that GitHub writes; empty if there is none.
-    """
-    try:
-        text = read_beginning(license_path(spec), 1000)
-    except OSError:
-        return ""
-    lines = (line.strip() for line in text.splitlines())
-    first = next((line for line in lines if line and not _TITLE.fullmatch(line)), "")
-    is_text = "\ufffd" not in first
-    if not is_text or not first.startswith("Copyright ") or _BLANK.search(first):
-        return ""
-    holder = first.removeprefix("Copyright ").replace("(c)", "").replace("(C)", "")
-    is_named = any(character.isalpha() for character in holder.replace("All rights reserved", ""))
-    return first if is_named else ""  # years alone do not name a copyright holder
-
-
-#: The name of a license in the first line of its text: MIT License, The MIT License (MIT).
-_TITLE = re.compile(r"[\w .-]*License( \([\w-]+\))?")
-
-#: Placeholders of a license template: ``<year>``, ``[name of copyright owner]``.
-_BLANK = re.compile(
-    r"[<\[{][^<>\[\]{}]*(?:year|yyyy|name|owner|holder|author)[^<>\[\]{}]*[>\]}]", re.IGNORECASE
-)
 
 
 def open_registry(roots: Sequence[Path] = ()) -> Registry:

@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 from posezoo.core import features
 from posezoo.core.declarations.sources import STORES
@@ -32,12 +32,14 @@ from posezoo.core.errors import (
     suggest,
 )
 from posezoo.core.http_headers import HostHeader, parse_header
+from posezoo.core.operating_system import find_system_folder
 from posezoo.core.regular_files import read_small
-from posezoo.core.user_folders import find_user_folder
 from posezoo.core.values import frozen
 
 #: With ``default``, the device chooses; many CPUs use bf16, which moves keypoints by some pixels.
-INFERENCE_PRECISIONS = ("f32", "f16", "bf16", "default")
+#: The type of the computation that a model declares, or f32.
+DECLARED = "declared"
+INFERENCE_PRECISIONS = ("f32", "f16", "bf16", DECLARED, "default")
 
 #: The model that runs if none is named; docs/decisions/0016 compares some.
 DEFAULT_MODEL = "movenet-thunder"
@@ -60,14 +62,23 @@ MOST_JOBS = 64
 
 
 def user_folder(kind: str, environ: Mapping[str, str] = os.environ) -> Path:
-    """As ``find_user_folder``; a SettingsError if the user has no home folder."""
+    """The user's folder for posezoo's ``config``, ``cache`` or ``data``, at the usual place of the
+    operating system.
+
+    Raises:
+        SettingsError: the user has no home folder.
+    """
+    named = Path(environ.get(f"XDG_{kind.upper()}_HOME", ""))
+    if named.is_absolute():  # the XDG specification says: ignore a relative path
+        return named / "posezoo"
     try:
-        return find_user_folder(kind, environ)
+        home = Path(environ.get("HOME") or Path.home())
     except RuntimeError as error:
         raise SettingsError(
             "this user has no home folder",
             hint="set HOME, or POSEZOO_WEIGHTS_DIR and POSEZOO_CACHE_DIR and XDG_CONFIG_HOME",
         ) from error
+    return find_system_folder(kind, home, environ)
 
 
 def compiled_folder() -> Path:
@@ -366,9 +377,9 @@ class Settings:
     )
     inference_precision: str = _setting(
         _inference_precision,
-        "f32",
-        "precision of the computation (default: f32); the value default lets the device choose:"
-        " many CPUs choose bf16, which moves keypoints by some pixels",
+        DECLARED,
+        "precision of the computation (default: declared): bf16 on a CPU that has it, for a model"
+        " that keeps its accuracy, else f32; the value default lets the device choose",
         in_folder=_any_value,
     )
     attempts: int = _setting(
@@ -479,37 +490,6 @@ class Settings:
     )
 
 
-_Path = str | Path
-_Paths = _Path | Sequence[_Path]
-_Texts = str | Sequence[str]
-
-
-class SettingValues(TypedDict, total=False):
-    """What the Python API takes for ``Settings``, of which ``load`` has some as parameters."""
-
-    weights_dir: _Path
-    cache_dir: _Path
-    mirror: _Paths
-    models_dir: _Paths
-    registries: _Texts
-    attempts: int
-    stall_timeout: float
-    header: _Texts
-    ca_bundle: _Path
-    allow_http: bool
-    allow_private_redirects: bool
-    jobs: int
-    connections: int
-    conversion_timeout: float
-    conversion_memory: float
-    require_proof: bool
-    mo: _Path
-    allow_upstream_code: bool | str
-    lock: _Path
-    locked: bool
-    allow_licenses: _Texts
-
-
 #: The definitions of the settings, by name.
 SETTING_TYPES: dict[str, SettingType] = {
     setting.name: setting.metadata["type"] for setting in fields(Settings)
@@ -556,13 +536,14 @@ def read_settings(
             problem says where.
     """
     configured: list[_ConfigFile] = []
+    users_own = _users_config(environ)
     for path in config_files(environ, folder):
         try:
             values = _read_config(path)
         except SettingsError as error:
             report(error)
             continue
-        if not _is_same_file(path, _users_config(environ)):
+        if not (users_own.is_file() and path.samefile(users_own)):
             for refused in _refuse_untrusted(values, path, environ):
                 report(refused)
         configured.append((str(path), values))
@@ -571,14 +552,6 @@ def read_settings(
         files = configured[::-1] if kind.restricts else configured
         settings[name] = _read_one(name, kind, flags or {}, environ, files, report=report)
     return settings
-
-
-def read_settings_leniently() -> tuple[dict[str, Setting], list[SettingsError]]:
-    """Read every setting without raising; an invalid one gets its default, and its error is
-    returned.
-    """
-    problems = list(unknown_variables(os.environ))
-    return read_settings(report=problems.append), problems
 
 
 def unknown_variables(environ: Mapping[str, str]) -> Iterator[SettingsError]:
@@ -606,10 +579,6 @@ def to_settings(settings: Mapping[str, Setting]) -> Settings:
     return Settings(**{name: setting.value for name, setting in settings.items()})
 
 
-def _is_same_file(one: Path, other: Path) -> bool:
-    return other.is_file() and one.samefile(other)
-
-
 def _refuse_untrusted(
     values: dict[str, str], path: Path, environ: Mapping[str, str]
 ) -> Iterator[SettingsError]:
@@ -619,17 +588,14 @@ def _refuse_untrusted(
         reason = "is not read" if rule is None else rule(path.parent, values[name])
         if reason:
             del values[name]
+            lines = read_small(path).decode("utf-8-sig").splitlines()
+            is_key = re.compile(rf"\s*{re.escape(name)}\s*[=:]", re.IGNORECASE)
+            line = next((at for at, line in enumerate(lines, 1) if is_key.match(line)), 1)
             yield SettingsError(
-                f"{path}:{_line_of(name, path)}: {name} {reason} in the posezoo.cfg of a folder,"
+                f"{path}:{line}: {name} {reason} in the posezoo.cfg of a folder,"
                 " which may come from others",
                 hint=f"set it in {_users_config(environ)}, as {_variable(name)}, or by its flag",
             )
-
-
-def _line_of(name: str, path: Path) -> int:
-    lines = read_small(path).decode("utf-8-sig").splitlines()
-    is_key = re.compile(rf"\s*{re.escape(name)}\s*[=:]", re.IGNORECASE)
-    return next((at for at, line in enumerate(lines, 1) if is_key.match(line)), 1)
 
 
 def _read_one(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from posezoo.core.declarations.model import Model
 from posezoo.core.layout import ModelLayout
-from posezoo.core.plugins import FeatureParts
+from posezoo.core.plugins import LazyTable
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
 
@@ -23,4 +23,4 @@ class Sidecar:
     write: Callable[[Model, Context], Sequence[Path]]
 
 
-SIDECARS: FeatureParts[Sidecar] = FeatureParts("sidecars", Sidecar)
+SIDECARS = LazyTable("sidecars", Sidecar, {})

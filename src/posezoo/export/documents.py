@@ -54,6 +54,10 @@ def render_texts(model: ExportedModel, target: ExportTarget, card: str = "") -> 
     if card:
         level = "###"
         heading = f"{card.rstrip()}\n\n## This folder\n\n{title}."
+    computation = "This runtime has no setting for f32, in which posezoo computes."
+    if target.sets_f32:
+        where = target.sets_f32.format(name=model.name)
+        computation = f"The network computes in f32, as posezoo does: {where} sets it."
     readme = render(
         "model_readme.md",
         heading=heading,
@@ -64,7 +68,7 @@ def render_texts(model: ExportedModel, target: ExportTarget, card: str = "") -> 
         decoding=_describe_decoding(model),
         before=f"{target.needs.format(name=model.name)} Then, in" if target.needs else "In",
         command=describe_next_step(target, model, '"$PWD"'),
-        computation=_describe_computation(model, target),
+        computation=f"{computation} {_BF16}",
     )
     texts = {"README.md": readme, "NOTICE": format_notice(terms).encode()}
     for each in terms:
@@ -141,10 +145,3 @@ def _describe_decoding(model: ExportedModel) -> str:
         return "posezoo has no decoder for them."
     made = {"box": "boxes", "class": "classes"}.get(find_decoder(decoder.name).skeleton, "poses")
     return f'`posezoo.decode("{decoder.name}", ...)` makes {made} of them.'
-
-
-def _describe_computation(model: ExportedModel, target: ExportTarget) -> str:
-    if target.sets_f32:
-        where = target.sets_f32.format(name=model.name)
-        return f"The network computes in f32, as posezoo does: {where} sets it. {_BF16}"
-    return f"This runtime has no setting for f32, in which posezoo computes. {_BF16}"

@@ -74,7 +74,14 @@ def render_sample(model: ExportedModel) -> bytes:
     lines = []
     size = _fitted_size(model)
     if size:
-        lines.append(_fitting_line(model, size))
+        info = model.model_info
+        decoder = model.decoder
+        sizing = sizing_of_input(decoder, model.spec.first_input) if decoder else InputSizing()
+        options = {"padding": int(info.get("pad_value", 0)), "truncates": sizing.truncates}
+        options["keeps_scale"] = sizing.maps_by_scale
+        keywords = "".join(f", {name}={value}" for name, value in options.items() if value)
+        resize_type = info.get("resize_type", "standard")
+        lines.append(f'matrix, image = fit(picture, {size}, "{resize_type}"{keywords})')
     if port.color == "RGB":
         lines.append("image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)")
     axes = [str("HWC".index(letter)) for letter in port.layout.replace("N", "")]
@@ -83,7 +90,10 @@ def render_sample(model: ExportedModel) -> bytes:
     extra = ""
     show = render("sample_arrays.py")
     if model.spec.decoding:
-        show = _render_decoded(model) + drawing
+        show = render("sample_boxes.py")
+        if any(port.name == "keypoints" for port in model.outputs):
+            show = render("sample_decoded.py", limbs=render_drawing(model))
+        show += drawing
     elif model.decoder and not model.spec.composite:
         extra = "\nFor poses instead of arrays it needs posezoo, too."
         show += render("sample_posezoo.py") + drawing
@@ -116,14 +126,6 @@ def _fitted_size(model: ExportedModel) -> Size | None:
     return (width, height) if min(width, height) > 0 else None
 
 
-def _render_decoded(model: ExportedModel) -> bytes:
-    """Python that prints and draws the outputs of an IR with its decoder."""
-    shapes = {port.name: port.shape for port in model.outputs}
-    if "keypoints" not in shapes:
-        return render("sample_boxes.py")
-    return render("sample_decoded.py", limbs=render_drawing(model))
-
-
 def _refuse_detector(spec: ModelSpec, detector: ModelSpec) -> str:
     if spec.decoding is None:
         declared = spec.decoder
@@ -131,18 +133,6 @@ def _refuse_detector(spec: ModelSpec, detector: ModelSpec) -> str:
             return f"no program of an export can run its decoder {declared.name}"
         return "its sample cannot cut out people for an IR without its decoder: add --decode"
     return explain_unknown_crop(spec, detector)
-
-
-def _fitting_line(model: ExportedModel, size: Size) -> str:
-    """Python that fits ``picture`` to the input, as README.md says and as posezoo does."""
-    info = model.model_info
-    decoder = model.decoder
-    sizing = sizing_of_input(decoder, model.spec.first_input) if decoder else InputSizing()
-    options = {"padding": int(info.get("pad_value", 0)), "truncates": sizing.truncates}
-    options["keeps_scale"] = sizing.maps_by_scale
-    keywords = "".join(f", {name}={value}" for name, value in options.items() if value)
-    resize_type = info.get("resize_type", "standard")
-    return f'matrix, image = fit(picture, {size}, "{resize_type}"{keywords})'
 
 
 TARGET = ExportTarget(

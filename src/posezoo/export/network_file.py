@@ -26,7 +26,7 @@ from posezoo.core.errors import DecoderError, ExportError
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.resolve.input_options import InputOptions
 from posezoo.core.values import frozen
-from posezoo.poses.letterbox import LETTERBOX, RESIZE_TYPES, InputSizing, Size
+from posezoo.poses.letterbox import LETTERBOX, RESIZE_TYPES, InputSizing
 from posezoo.quantize.int8_layers import count_layers, layers_in_float
 from posezoo.run.model_info import build_model_info
 from posezoo.run.preparation import FLAGS_THAT_STATE_IT, explain_unstated, find_statement
@@ -116,7 +116,11 @@ def describe_network_file(
         spec, description = describe_undecoded(graph, given)
     spec = replace(spec, inputs=(*_describe_image(spec, description, is_stated),))
     if fixes_size and description.sizing and description.sizing.window:
-        spec = replace(spec, inputs=(_with_size(spec.first_input, description.sizing.window),))
+        width, height = description.sizing.window
+        sides = {"N": 1, "C": 3, "H": height, "W": width}
+        port = spec.first_input
+        shape = tuple(sides[axis] for axis in port.layout)
+        spec = replace(spec, inputs=(replace(port, shape=shape, reshaped=True),))
     spec = _with_stated_names(spec, description.labels)
     return NetworkFile(_with_files(spec, graph), undecoded)
 
@@ -148,12 +152,6 @@ def _with_sizing(port: Input, sizing: InputSizing | None) -> Input:
     words = {fitted: word for word, fitted in RESIZE_TYPES.items()}
     word = words[sizing.fit, is_centered]
     return replace(port, resize_type=word, pad_value=sizing.padding)
-
-
-def _with_size(port: Input, size: Size) -> Input:
-    """The only input, for one image of this width and height."""
-    sides = {"N": 1, "C": 3, "H": size[1], "W": size[0]}
-    return replace(port, shape=tuple(sides[axis] for axis in port.layout), reshaped=True)
 
 
 def _with_stated_names(spec: ModelSpec, labels: Collection[str]) -> ModelSpec:

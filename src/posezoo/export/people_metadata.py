@@ -21,11 +21,10 @@ The keys are those of ``core.ir.people_metadata``, and::
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from posezoo.core.declarations.model import Decoder, ModelSpec
+from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.skeletons import SKELETONS, skeleton_of
 from posezoo.core.ir.ir_writer import SECTION
 from posezoo.core.ir.people_metadata import PIPELINE, describe_people
@@ -46,7 +45,7 @@ from posezoo.poses.top_down import (
 from posezoo.run.runtime.top_down_pipeline import SECOND_LOOK, SECOND_SCORE
 
 if TYPE_CHECKING:
-    from posezoo.core.declarations.skeleton import Skeleton
+    pass
 
 #: The crop of BlazePose's landmark network: a rotated square around the body.
 BODY = "body"
@@ -95,21 +94,30 @@ def describe_pipeline(model: ExportedModel, suffix: str = ".xml") -> dict[str, s
     decoder = spec.decoding.decoder
     options: TopDownOptions | BlazePoseOptions = resolve_options(decoder)
     count = next(port.shape[1] for port in model.outputs if len(port.shape) == 3)
-    skeleton = (
-        decoder.skeleton or spec.own_skeleton or SKELETONS[_skeleton_name(spec, decoder, count)]
-    )
+    skeleton = decoder.skeleton or spec.own_skeleton
+    if skeleton is None:
+        name = spec.skeleton or find_decoder(decoder.name).skeleton or skeleton_of(count)
+        skeleton = SKELETONS[name]
+    # As ``pose_similarity``: COCO's keypoints, if the skeleton has all of them.
+    indices = coco_order(skeleton)
+    sigmas = usual_sigmas(SKELETONS["coco-17"])
+    if indices is None:
+        indices = [*range(len(skeleton.keypoints))]
+        sigmas = usual_sigmas(skeleton)
+    compared = zip(indices, sigmas, strict=True)
     facts = {
         **describe_people(people),
         "crop": _name_crop(spec),
         "max_people": str(options.max_people),
         "max_similarity": f"{options.max_similarity:g}",
-        "similarity": _describe_similarity(skeleton),
+        "similarity": " ".join(f"{index} {sigma:g}" for index, sigma in compared),
     }
     if not isinstance(options, BlazePoseOptions):
         _, color = fit_to_input(decoder, spec.first_input)
         facts["padding"] = f"{options.padding:g}"
         facts["min_pose_score"] = f"{options.min_pose_score:g}"
-        facts["outside"] = _join(color if options.blank_is_mean else (0, 0, 0))
+        outside = color if options.blank_is_mean else (0, 0, 0)
+        facts["outside"] = " ".join(f"{value:g}" for value in outside)
     detector = model.detector
     if detector is None:
         return facts
@@ -122,24 +130,6 @@ def describe_pipeline(model: ExportedModel, suffix: str = ".xml") -> dict[str, s
     return facts
 
 
-def _skeleton_name(spec: ModelSpec, decoder: Decoder, count: int) -> str:
-    return spec.skeleton or find_decoder(decoder.name).skeleton or skeleton_of(count)
-
-
-def _describe_similarity(skeleton: Skeleton) -> str:
-    """As ``pose_similarity``: COCO's keypoints, if the skeleton has all of them."""
-    indices = coco_order(skeleton)
-    sigmas = usual_sigmas(SKELETONS["coco-17"])
-    if indices is None:
-        indices = [*range(len(skeleton.keypoints))]
-        sigmas = usual_sigmas(skeleton)
-    return " ".join(f"{index} {sigma:g}" for index, sigma in zip(indices, sigmas, strict=True))
-
-
-def _join(values: tuple[float, ...]) -> str:
-    return " ".join(f"{value:g}" for value in values)
-
-
 def render_pipeline(model: ExportedModel, folder: str) -> Iterator[ExportFile]:
     """The IR of a model with its metadata, and that of its detector beside it, in a folder below
     the export's.
@@ -147,25 +137,19 @@ def render_pipeline(model: ExportedModel, folder: str) -> Iterator[ExportFile]:
     facts = describe_pipeline(model)
     for file in model.ir_files(folder):
         # docs/export.md is drawn without IR.
-        if facts and file.name.endswith(".xml") and model.xml.is_file():
-            content = _with_metadata(model.xml, facts)
-            yield ExportFile(file.name, content, digest(content))
-        else:
+        if not (facts and file.name.endswith(".xml") and model.xml.is_file()):
             yield file
+            continue
+        tree = ElementTree.parse(model.xml)
+        section = tree.find(f"rt_info/{SECTION}")
+        assert section is not None, f"{model.xml}: has no metadata of posezoo"
+        pipeline = section.find(PIPELINE)
+        if pipeline is None:
+            pipeline = ElementTree.SubElement(section, PIPELINE)
+        pipeline.clear()
+        for key, value in sorted(facts.items()):
+            ElementTree.SubElement(pipeline, key, value=value)
+        content = ElementTree.tostring(tree.getroot(), encoding="utf-8", xml_declaration=True)
+        yield ExportFile(file.name, content, digest(content))
     if model.detector:
         yield from model.detector.ir_files(folder)
-
-
-def _with_metadata(xml: Path, facts: dict[str, str]) -> bytes:
-    """The bytes of an .xml that posezoo made, with these metadata."""
-    tree = ElementTree.parse(xml)
-    section = tree.find(f"rt_info/{SECTION}")
-    assert section is not None, f"{xml}: has no metadata of posezoo"
-    pipeline = section.find(PIPELINE)
-    if pipeline is None:
-        pipeline = ElementTree.SubElement(section, PIPELINE)
-    pipeline.clear()
-    for key, value in sorted(facts.items()):
-        ElementTree.SubElement(pipeline, key, value=value)
-    text: bytes = ElementTree.tostring(tree.getroot(), encoding="utf-8", xml_declaration=True)
-    return text

@@ -57,30 +57,27 @@ def render_facts(model: ExportedModel, folder: str) -> Iterator[ExportFile]:
         pipeline            the metadata of ``people_metadata``; empty if it finds people itself
     """
     for each in model.networks:
-        text = json.dumps(_describe_network(each), indent=2)
+        info = each.model_info
+        port = each.inputs[0]
+        assert each.spec.decoding
+        sizing = sizing_of_input(each.spec.decoding.decoder, each.spec.first_input)
+        keypoints, limbs = describe_skeleton(each)
+        facts = {
+            "model": each.pipeline.model.full_name,
+            "width": port.sides["W"],
+            "height": port.sides["H"],
+            "layout": port.layout,
+            "color": port.color or "BGR",
+            "resize_type": info.get("resize_type", "standard"),
+            "padding": int(info.get("pad_value", 0)),
+            "truncates": sizing.truncates,
+            "keeps_scale": sizing.maps_by_scale,
+            "keypoints": keypoints,
+            "limbs": limbs,
+            "pipeline": describe_pipeline(each, ".onnx"),
+        }
+        text = json.dumps(facts, indent=2)
         yield ExportFile(f"{folder}/{each.name}.json", f"{text}\n".encode())
-
-
-def _describe_network(model: ExportedModel) -> dict[str, object]:
-    info = model.model_info
-    port = model.inputs[0]
-    assert model.spec.decoding
-    sizing = sizing_of_input(model.spec.decoding.decoder, model.spec.first_input)
-    keypoints, limbs = describe_skeleton(model)
-    return {
-        "model": model.pipeline.model.full_name,
-        "width": port.sides["W"],
-        "height": port.sides["H"],
-        "layout": port.layout,
-        "color": port.color or "BGR",
-        "resize_type": info.get("resize_type", "standard"),
-        "padding": int(info.get("pad_value", 0)),
-        "truncates": sizing.truncates,
-        "keeps_scale": sizing.maps_by_scale,
-        "keypoints": keypoints,
-        "limbs": limbs,
-        "pipeline": describe_pipeline(model, ".onnx"),
-    }
 
 
 def render_python_sample(

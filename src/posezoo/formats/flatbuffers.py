@@ -188,42 +188,33 @@ class _Writer:
 
     def _write_part(self, part: Part) -> int:
         """Write a part, and return its position."""
+        start = 0
         if isinstance(part, NewTable):
-            return self._write_table(part.fields)
-        if isinstance(part, NewVector):
-            return self._write_vector(part.items)
-        if isinstance(part, NewBytes):
-            return self._write_bytes(part.content)
-        return 0
-
-    def _write_table(self, fields: Fields) -> int:
-        indices = sorted(fields)
-        # In the order of their indices, each in 4 bytes, after the offset of the list of offsets.
-        offsets = [0] * (indices[-1] + 1)
-        for number, index in enumerate(indices):
-            offsets[index] = 4 + 4 * number
-        size = 4 + 2 * len(offsets)
-        self._align(4, before=size)
-        self.written += struct.pack(f"<{2 + len(offsets)}H", size, 4 + 4 * len(indices), *offsets)
-        start = len(self.written)
-        self._append(size)
-        for index in indices:
-            self._append(fields[index])
-        return start
-
-    def _write_vector(self, items: Sequence[int | Part]) -> int:
-        self._align(4)
-        start = len(self.written)
-        self._append(len(items))
-        for item in items:
-            self._append(item)
-        return start
-
-    def _write_bytes(self, content: bytes) -> int:
-        self._align(16, before=4)
-        start = len(self.written)
-        self._append(len(content))
-        self.written += content + b"\0"
+            indices = sorted(part.fields)
+            # In the order of their indices, each in 4 bytes, after the offset of the list of
+            # offsets.
+            offsets = [0] * (indices[-1] + 1)
+            for number, index in enumerate(indices):
+                offsets[index] = 4 + 4 * number
+            size = 4 + 2 * len(offsets)
+            self._align(4, before=size)
+            form = f"<{2 + len(offsets)}H"
+            self.written += struct.pack(form, size, 4 + 4 * len(indices), *offsets)
+            start = len(self.written)
+            self._append(size)
+            for index in indices:
+                self._append(part.fields[index])
+        elif isinstance(part, NewVector):
+            self._align(4)
+            start = len(self.written)
+            self._append(len(part.items))
+            for item in part.items:
+                self._append(item)
+        elif isinstance(part, NewBytes):
+            self._align(16, before=4)
+            start = len(self.written)
+            self._append(len(part.content))
+            self.written += part.content + b"\0"
         return start
 
     def _append(self, item: int | Part) -> None:

@@ -51,6 +51,11 @@ class OnnxGraph:
         self._tensors: dict[tuple[str, int], str] = {}
         self._names: set[str] = set()
 
+    def begin(self, node: Node) -> None:
+        """The next operation of OpenVINO that is written, which errors name."""
+        self.node = node
+        self.attributes: dict[str, Any] = node.get_attributes()
+
     def add(self, kind: str, *inputs: str, outputs: int = 1, **attributes: object) -> str:
         """A node with new outputs; the name of the first is returned, and is that of the node."""
         name = self._make_name(kind, len(self.nodes))
@@ -72,33 +77,66 @@ class OnnxGraph:
         array = np.asarray(values)
         return self._store(array.astype(np.int64 if array.dtype.kind in "iu" else np.float32))
 
-    def input(self, node: Node, number: int = 0) -> str:
-        """The tensor that an operation of OpenVINO reads.
+    @property
+    def rank(self) -> int:
+        """The number of axes of the operation's first output."""
+        return len(self.node.get_output_partial_shape(0))
+
+    def make_error(self, problem: str) -> ConversionError:
+        """An error that names the layer."""
+        name = sanitize(self.node.get_friendly_name())
+        return ConversionError(f"layer {name} ({self.node.get_type_name()}): {problem}")
+
+    def require(self, **wanted: Sequence[object]) -> None:
+        """Check that attributes of the operation, by name, have one of the values that are written.
+
+        Raises:
+            ConversionError: an attribute has another value.
+        """
+        for name, values in wanted.items():
+            value = self.attributes.get(name)
+            if name in self.attributes and value not in values:
+                raise self.make_error(f"its {name} {value!r} cannot be written as ONNX")
+
+    def constant_of(self, number: int) -> Array:
+        """The values of a constant that the operation reads.
+
+        Raises:
+            ConversionError: it reads something that is computed.
+        """
+        source = self.node.input_value(number).get_node()
+        if source.get_type_name() != "Constant":
+            raise self.make_error(f"its input {number} must be a constant to be written as ONNX")
+        values: Array = source.data
+        return values
+
+    def input(self, number: int = 0) -> str:
+        """The tensor that the operation reads.
 
         Raises:
             ConversionError: a constant has values of a type that is not written.
         """
-        source = node.input_value(number)
+        source = self.node.input_value(number)
         place = _place(source)
         if place not in self._tensors:  # a constant that nothing has read yet
-            values = constant_of(node, number)
-            self._tensors[place] = self._store_as(node, source.get_element_type(), values)
+            values = self.constant_of(number)
+            self._tensors[place] = self._store_as(source.get_element_type(), values)
         return self._tensors[place]
 
-    def inputs(self, node: Node) -> list[str]:
-        """All tensors that an operation of OpenVINO reads."""
-        return [self.input(node, number) for number in range(node.get_input_size())]
+    def inputs(self) -> list[str]:
+        """All tensors that the operation reads."""
+        return [self.input(number) for number in range(self.node.get_input_size())]
 
-    def wide_input(self, node: Node, number: int) -> str:
+    def wide_input(self, number: int) -> str:
         """The same as int64, as ONNX needs it for numbers of values, and for sides."""
-        return self.add("Cast", self.input(node, number), to=self._onnx.TensorProto.INT64)
+        return self.add("Cast", self.input(number), to=self._onnx.TensorProto.INT64)
 
-    def scalar(self, node: Node, value: float) -> str:
-        """A number of the type of an operation's first output."""
-        return self._store_as(node, node.get_output_element_type(0), np.asarray(value))
+    def scalar(self, value: float) -> str:
+        """A number of the type of the operation's first output."""
+        return self._store_as(self.node.get_output_element_type(0), np.asarray(value))
 
-    def _store_as(self, node: Node, element_type: Type, values: Array) -> str:
-        dtype = self._onnx.helper.tensor_dtype_to_np_dtype(self.type_of(node, element_type))
+    def _store_as(self, element_type: Type, values: Array) -> str:
+        dtype = self._onnx.helper.tensor_dtype_to_np_dtype(self.type_of(element_type))
         return self._store(values.astype(dtype))
 
     def _store(self, array: Array) -> str:
@@ -113,13 +151,13 @@ class OnnxGraph:
         self.constants[name] = halves
         return self.add("Cast", name, to=self._onnx.TensorProto.FLOAT)
 
-    def set_outputs(self, node: Node) -> None:
-        """The last node computes what an operation of OpenVINO computes; its outputs get the names
-        that they have there.
+    def set_outputs(self) -> None:
+        """The last node computes what the operation computes; its outputs get the names that they
+        have there.
         """
         made = self.nodes[-1].output
         # MaxPool of OpenVINO has a second output, which no layer reads.
-        for number, output in enumerate(node.outputs()[: len(made)]):
+        for number, output in enumerate(self.node.outputs()[: len(made)]):
             if output.names and output.any_name not in self._names:
                 made[number] = output.any_name
                 self._names.add(output.any_name)
@@ -131,77 +169,41 @@ class OnnxGraph:
         self._names.add(name)
         self._tensors[_place(parameter.output(0))] = name
 
-    def type_of(self, node: Node, element_type: Type) -> int:
+    def type_of(self, element_type: Type) -> int:
         """ONNX's number of a type of values.
 
         Raises:
-            ConversionError: it is not written; the error names the node.
+            ConversionError: it is not written.
         """
         name = element_type.to_string()
         if name not in _TYPES:
-            raise make_error(node, f"values of the type {name} cannot be written as ONNX")
+            raise self.make_error(f"values of the type {name} cannot be written as ONNX")
         number: int = self._onnx.TensorProto.DataType.Value(_TYPES[name])
         return number
 
     def describe_port(self, port: Output) -> Any:
         """The name, type and sizes of an input or output of the network, as ONNX has them."""
         sizes = [size if size >= 0 else None for size in static_sizes(port.get_partial_shape())]
-        element_type = self.type_of(port.get_node(), port.get_element_type())
+        self.begin(port.get_node())
+        element_type = self.type_of(port.get_element_type())
         return self._onnx.helper.make_tensor_value_info(port.get_any_name(), element_type, sizes)
 
 
-#: Adds the nodes that compute what an operation of OpenVINO computes; its outputs are those of the
-#: last.
-Writer = Callable[[OnnxGraph, "Node"], None]
+#: Adds the nodes that compute what the graph's operation of OpenVINO computes; its outputs are
+#: those of the last.
+Writer = Callable[[OnnxGraph], None]
 
 
 def _place(output: Output) -> tuple[str, int]:
     return output.get_node().get_name(), output.get_index()
 
 
-def make_error(node: Node, problem: str) -> ConversionError:
-    """An error that names a layer."""
-    name = sanitize(node.get_friendly_name())
-    return ConversionError(f"layer {name} ({node.get_type_name()}): {problem}")
-
-
 def rename(kind: str, *attributes: str, **fixed: Any) -> Writer:
     """An operation that ONNX also has, with the attributes of these names, and fixed ones."""
 
-    def write(graph: OnnxGraph, node: Node) -> None:
-        require(node, auto_broadcast=("numpy", "none"), reduction=("none",))
-        values = node.get_attributes()
-        named = {name: values[name] for name in attributes}
-        graph.add(kind, *graph.inputs(node), **named, **fixed)
+    def write(graph: OnnxGraph) -> None:
+        graph.require(auto_broadcast=("numpy", "none"), reduction=("none",))
+        named = {name: graph.attributes[name] for name in attributes}
+        graph.add(kind, *graph.inputs(), **named, **fixed)
 
     return write
-
-
-def constant_of(node: Node, number: int) -> Array:
-    """The values of a constant that an operation reads.
-
-    Raises:
-        ConversionError: it reads something that is computed.
-    """
-    source = node.input_value(number).get_node()
-    if source.get_type_name() != "Constant":
-        raise make_error(node, f"its input {number} must be a constant to be written as ONNX")
-    values: Array = source.data
-    return values
-
-
-def rank_of(node: Node) -> int:
-    """The number of axes of an operation's first output."""
-    return len(node.get_output_partial_shape(0))
-
-
-def require(node: Node, **wanted: Sequence[object]) -> None:
-    """Check that attributes of an operation, by name, have one of the values that are written.
-
-    Raises:
-        ConversionError: an attribute has another value.
-    """
-    attributes = node.get_attributes()
-    for name, values in wanted.items():
-        if name in attributes and attributes[name] not in values:
-            raise make_error(node, f"its {name} {attributes[name]!r} cannot be written as ONNX")

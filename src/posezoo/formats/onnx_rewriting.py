@@ -9,7 +9,7 @@ what replaces or compares them, the file is refused.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from itertools import starmap
 from pathlib import Path
@@ -135,7 +135,12 @@ def _find_misread(path: Path) -> str:
             encode_field(1, name) + encode_field(4 if isinstance(value, bytes) else 3, value)
             for name, value in _ATTRIBUTES
         ]
-        if not _FLAT_SOFTMAX.isdisjoint(_read_versions(buffer)):
+        versions = [  # of the sets of operations
+            number
+            for operations in find_messages(buffer, 8)
+            for number in _read_numbers(buffer, *read_fields(buffer, operations))
+        ]
+        if not _FLAT_SOFTMAX.isdisjoint(versions):
             patterns.append(encode_field(4, b"Softmax"))
         for node in find_messages(buffer, 7, 1):  # the graph, its nodes
             content = buffer[node.start : node.end]
@@ -154,15 +159,9 @@ def _find_misread(path: Path) -> str:
 
 def _is_misread_weight(buffer: Buffer, tensor: ProtobufField) -> bool:
     """Whether a tensor's type (field 2) is bfloat16, and its values are in integers (5)."""
-    fields = list(read_fields(buffer, tensor))
+    fields = [*read_fields(buffer, tensor)]
     has_integers = any(field.number == 5 for field in fields)
     return has_integers and _BFLOAT16 in _read_numbers(buffer, *fields)
-
-
-def _read_versions(buffer: Buffer) -> Iterator[int]:
-    """The versions of the sets of operations."""
-    for operations in find_messages(buffer, 8):
-        yield from _read_numbers(buffer, *read_fields(buffer, operations))
 
 
 def _read_numbers(buffer: Buffer, *fields: Any) -> list[int]:

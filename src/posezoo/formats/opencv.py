@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from posezoo.core.versions import package_version
@@ -16,10 +16,17 @@ def describe_opencv(module: Any) -> str:
     return f"OpenCV {package_version('opencv-python-headless') or module.__version__}"
 
 
-def make_exact(net: Any) -> None:
-    """Let a network of OpenCV compute without what makes it faster and less exact."""
+def read_exact(module: Any, read: Callable[..., Any], *content: object) -> Any:
+    """The network that OpenCV reads, without what makes it faster and less exact; None if OpenCV
+    refuses it.
+    """
+    try:
+        net = read(*content)
+    except module.error:
+        return None
     net.enableFusion(False)
     net.enableWinograd(False)
+    return net
 
 
 def run_opencv(module: Any, net: Any, layers: Sequence[str | None]) -> Sequence[Array]:

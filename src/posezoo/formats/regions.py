@@ -89,7 +89,11 @@ def _create_region(end: Output, attributes: Mapping[str, Any], mask: Sequence[in
     title = end.get_node().get_friendly_name()
     if len(end.get_partial_shape()) != 4:
         raise ValueError(f"{title} has not four sizes")
-    maps = _as_nchw(end)
+    # OpenVINO adds a transposition, since TensorFlow has NHWC.
+    if end.get_node().get_type_name() == "Transpose":
+        maps = end.get_node().input_value(0)
+    else:
+        maps = ops.transpose(end, ops.constant(_TO_NCHW)).output(0)
     coords, classes, num = (int(attributes[name]) for name in ("coords", "classes", "num"))
     channels = (len(mask) or num) * (coords + 1 + classes)
     if maps.get_partial_shape()[1] != channels:  # OpenVINO would read beyond the maps
@@ -109,11 +113,3 @@ def _create_region(end: Output, attributes: Mapping[str, Any], mask: Sequence[in
     region.set_friendly_name(name)
     region.output(0).set_names({name, f"{name}:0"})
     return import_openvino().op.Result(region.output(0))
-
-
-def _as_nchw(end: Output) -> Output:
-    """The tensor before the transposition that OpenVINO adds, since TensorFlow has NHWC."""
-    node = end.get_node()
-    if node.get_type_name() == "Transpose":
-        return node.input_value(0)
-    return ops.transpose(end, ops.constant(_TO_NCHW)).output(0)

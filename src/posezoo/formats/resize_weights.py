@@ -71,7 +71,10 @@ def compute_weights(size: AxisResize, attributes: Mapping[str, Any]) -> Array:
     nearby = np.floor(positions)[:, None] + np.arange(-reach, reach + 1)
     distances = np.abs(nearby - positions[:, None]) * shrinking
     if is_cubic:
-        weights = _weigh_cubic(distances, attributes.get("cubic_coeff_a", -0.75))
+        a = attributes.get("cubic_coeff_a", -0.75)
+        near = ((a + 2) * distances - (a + 3)) * distances**2 + 1
+        far = ((distances - 5) * distances + 8) * distances * a - 4 * a
+        weights = np.where(distances <= 1, near, np.where(distances < 2, far, 0))
     else:
         weights = (1 - distances).clip(0)
     if excludes_outside:
@@ -81,9 +84,3 @@ def compute_weights(size: AxisResize, attributes: Mapping[str, Any]) -> Array:
     columns = nearby.clip(0, size.input - 1).astype(np.int64)
     np.add.at(table, (np.arange(size.output)[:, None], columns), weights)
     return table
-
-
-def _weigh_cubic(distances: Array, a: float) -> Array:
-    near = ((a + 2) * distances - (a + 3)) * distances**2 + 1
-    far = ((distances - 5) * distances + 8) * distances * a - 4 * a
-    return np.where(distances <= 1, near, np.where(distances < 2, far, 0))

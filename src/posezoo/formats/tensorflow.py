@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from posezoo.core.convert.protobuf_reader import (
     read_texts,
 )
 from posezoo.core.declarations import supported_mo_args
-from posezoo.core.declarations.model import Input, ModelSpec
+from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.supported_mo_args import SAVED_MODEL_FILE
 from posezoo.core.errors import ConversionError, sanitize
 from posezoo.core.ir.openvino_import import import_openvino
@@ -91,12 +91,7 @@ def _cut_input_model(input_model: Any, spec: ModelSpec, outputs: Sequence[str]) 
         return  # a later check reports the missing one
     others = [] if declared else inputs
     input_model.extract_subgraph([*others, *starts], ends or input_model.get_outputs())
-    _set_shapes(input_model, zip(declared, starts, strict=False))
-
-
-def _set_shapes(input_model: Any, placed: Iterable[tuple[Input, Any]]) -> None:
-    """Give places of a graph the sizes that inputs declare."""
-    for port, place in placed:
+    for port, place in zip(declared, starts, strict=False):
         shape = port.bounds or list(port.shape)
         if shape:
             input_model.set_partial_shape(place, import_openvino().PartialShape(shape))
@@ -142,21 +137,16 @@ def cut_graph(path: Path, ends: Collection[str], starts: Mapping[str, Sequence[i
                 nodes[name] = _make_node(name, "Identity", "T", inputs=values)
         for name in starts.keys() & nodes.keys():
             nodes[name] = _make_node(name, "Placeholder", "dtype", starts[name])
-        kept = _find_ancestors(nodes, ends)
+        kept = set[str]()
+        pending = list(ends)
+        while pending:
+            name = pending.pop().removeprefix("^").partition(":")[0]
+            if name not in kept:
+                kept.add(name)
+                pending += nodes[name].inputs
     except KeyError as error:
         raise ConversionError(f"{path}: its graph has no {sanitize(error.args[0])}") from error
     return b"".join(node.content for name, node in nodes.items() if name in kept)
-
-
-def _find_ancestors(nodes: Mapping[str, _GraphNode], names: Iterable[str]) -> set[str]:
-    ancestors = set[str]()
-    pending = list(names)
-    while pending:
-        name = pending.pop().removeprefix("^").partition(":")[0]
-        if name not in ancestors:
-            ancestors.add(name)
-            pending += nodes[name].inputs
-    return ancestors
 
 
 def _make_node(

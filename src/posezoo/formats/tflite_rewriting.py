@@ -71,7 +71,28 @@ def rewrite_operations(path: Path, file: FlatBuffer) -> bytes | None:
     Raises:
         ConversionError: LiteRT and OpenVINO differ in the fused activation of an operation.
     """
-    return _TFLiteRewriting(path, file).rewrite()
+    graphs = []
+    is_changed = False
+    for graph in file.read_tables(file.root, 2):
+        old = file.read_tables(graph, 0)
+        tensors: list[Part] = [*map(Kept, old)]
+        operations: list[Part] = []
+        for operation in file.read_tables(graph, 3):
+            replaced = _replace(path, file, operation, old, tensors)
+            is_changed |= bool(replaced)
+            operations += replaced or [Kept(operation)]
+        fields: Fields = {0: NewVector(tensors), 3: NewVector(operations)}
+        graphs.append(keep_fields(file, graph, (1, 2, 4), fields))
+    if not is_changed:
+        return None
+    addition = NewTable({0: _ADD, 2: 1, 3: _ADD})
+    zero = NewTable({0: NewBytes(bytes(4))})
+    new: Fields = {
+        1: NewVector([*map(Kept, file.read_tables(file.root, 1)), addition]),
+        2: NewVector(graphs),
+        4: NewVector([*map(Kept, file.read_tables(file.root, 4)), zero]),
+    }
+    return _replace_parts(file, new)
 
 
 def widen_weights(file: FlatBuffer) -> bytes | None:
@@ -134,121 +155,71 @@ def _read_quantized(file: FlatBuffer, tensor: int) -> Floats:
     return widened
 
 
-class _TFLiteRewriting:
-    """A file, and the lists of its parts."""
+def _replace(
+    path: Path, file: FlatBuffer, operation: int, old: Sequence[int], tensors: list[Part]
+) -> list[NewTable]:
+    """What replaces an operation; empty if it is read right.
 
-    def __init__(self, path: Path, file: FlatBuffer) -> None:
-        self.path = path
-        self.file = file
-        self.codes = file.read_tables(file.root, 1)
-        self.buffers = file.read_tables(file.root, 4)
-        self.is_changed = False
-
-    def rewrite(self) -> bytes | None:
-        file = self.file
-        graphs = [self._rewrite_graph(graph) for graph in file.read_tables(file.root, 2)]
-        if not self.is_changed:
-            return None
-        addition = NewTable({0: _ADD, 2: 1, 3: _ADD})
-        zero = NewTable({0: NewBytes(bytes(4))})
-        new: Fields = {
-            1: NewVector([*map(Kept, self.codes), addition]),
-            2: NewVector(graphs),
-            4: NewVector([*map(Kept, self.buffers), zero]),
+    Args:
+        old: the tensors of the graph.
+        tensors: the same, to which new ones are added.
+    """
+    codes = file.read_tables(file.root, 1)
+    code = codes[file.read_field(operation, 0, "I")]
+    # The first field cannot hold the numbers of newer operations.
+    number = max(file.read_field(code, 0, "b"), file.read_field(code, 3, "i"))
+    if number not in FUSING:
+        return []
+    name, field = FUSING[number]
+    options = file.follow(operation, 4)
+    fused = file.read_field(options, field, "b") if options else 0
+    result = old[file.read_integers(operation, 2)[0]]
+    title = file.read_bytes(result, 3).decode("utf-8", "replace")
+    if fused:
+        _require_computed(path, fused, name, title)
+    if number != _TRANSPOSE_CONV:
+        return []
+    inputs = file.read_integers(operation, 1)
+    has_bias = len(inputs) > 3 and inputs[3] >= 0
+    if not has_bias and not fused:
+        return []
+    if has_bias:
+        bias = inputs[3]
+    else:
+        bias = len(tensors)
+        new_buffer = len(file.read_tables(file.root, 4))
+        named = NewBytes(f"{title}/zero".encode())
+        zero: Fields = {0: NewVector([1]), 1: _FLOAT32, 2: new_buffer, 3: named}
+        tensors.append(NewTable(zero))
+    maps: Fields = {1: _FLOAT32, 3: NewBytes(f"{title}/without_bias".encode())}
+    between = len(tensors)
+    tensors.append(keep_fields(file, result, (0, 7), maps))  # of the same shape
+    # Its padding and strides.
+    window = {index: file.read_field(options, index, kind) for index, kind in enumerate("bii")}
+    convolution = NewTable(
+        {
+            0: file.read_field(operation, 0, "I"),
+            1: NewVector(inputs[:3]),
+            2: NewVector([between]),
+            3: _TRANSPOSE_CONV_OPTIONS,
+            4: NewTable(window),
         }
-        return _replace_parts(file, new)
+    )
+    added: Fields = {
+        0: len(codes),
+        1: NewVector([between, bias]),
+        3: _ADD_OPTIONS,
+        4: NewTable({0: fused}),
+    }
+    return [convolution, keep_fields(file, operation, (2,), added)]
 
-    def _rewrite_graph(self, graph: int) -> NewTable:
-        old = self.file.read_tables(graph, 0)
-        tensors: list[Part] = [*map(Kept, old)]
-        operations: list[Part] = []
-        for operation in self.file.read_tables(graph, 3):
-            replaced = self._replace(operation, old, tensors)
-            self.is_changed |= bool(replaced)
-            operations += replaced or [Kept(operation)]
-        fields: Fields = {
-            0: NewVector(tensors),
-            3: NewVector(operations),
-        }
-        return keep_fields(self.file, graph, (1, 2, 4), fields)
 
-    def _replace(self, operation: int, old: Sequence[int], tensors: list[Part]) -> list[NewTable]:
-        """What replaces an operation; empty if it is read right.
-
-        Args:
-            old: the tensors of the graph.
-            tensors: the same, to which new ones are added.
-        """
-        file = self.file
-        code = self.codes[file.read_field(operation, 0, "I")]
-        # The first field cannot hold the numbers of newer operations.
-        number = max(file.read_field(code, 0, "b"), file.read_field(code, 3, "i"))
-        if number not in FUSING:
-            return []
-        name, field = FUSING[number]
-        options = file.follow(operation, 4)
-        fused = file.read_field(options, field, "b") if options else 0
-        result = old[file.read_integers(operation, 2)[0]]
-        title = file.read_bytes(result, 3).decode("utf-8", "replace")
-        if fused:
-            self._require_computed(fused, name, title)
-        if number != _TRANSPOSE_CONV:
-            return []
-        inputs = file.read_integers(operation, 1)
-        has_bias = len(inputs) > 3 and inputs[3] >= 0
-        if not has_bias and not fused:
-            return []
-        if has_bias:
-            bias = inputs[3]
-        else:
-            bias = len(tensors)
-            tensors.append(self._make_zero(title))
-        maps: Fields = {1: _FLOAT32, 3: NewBytes(f"{title}/without_bias".encode())}
-        between = len(tensors)
-        tensors.append(keep_fields(file, result, (0, 7), maps))  # of the same shape
-        return [
-            self._make_convolution(operation, options, inputs[:3], between),
-            self._make_addition(operation, [between, bias], fused),
-        ]
-
-    def _require_computed(self, fused: int, name: str, title: str) -> None:
-        activation = _ACTIVATIONS[fused] if 0 < fused < len(_ACTIVATIONS) else str(fused)
-        if activation in _COMPUTED and name not in _WITHOUT_ACTIVATION:
-            return
-        raise ConversionError(
-            f"{self.path}: the {name} {sanitize(title)} has the fused activation {activation},"
-            " which LiteRT does not compute",
-            hint="make the activation an operation of its own where the file is made",
-        )
-
-    def _make_zero(self, title: str) -> NewTable:
-        name = NewBytes(f"{title}/zero".encode())
-        return NewTable({0: NewVector([1]), 1: _FLOAT32, 2: len(self.buffers), 3: name})
-
-    def _make_convolution(
-        self, operation: int, options: int, inputs: Sequence[int], output: int
-    ) -> NewTable:
-        """A transposed convolution without bias and activation."""
-        # Its padding and strides.
-        kept = {
-            index: self.file.read_field(options, index, kind) for index, kind in enumerate("bii")
-        }
-        return NewTable(
-            {
-                0: self.file.read_field(operation, 0, "I"),
-                1: NewVector(inputs),
-                2: NewVector([output]),
-                3: _TRANSPOSE_CONV_OPTIONS,
-                4: NewTable(kept),
-            }
-        )
-
-    def _make_addition(self, operation: int, inputs: Sequence[int], activation: int) -> NewTable:
-        """An addition with the output of an operation."""
-        fields: Fields = {
-            0: len(self.codes),
-            1: NewVector(inputs),
-            3: _ADD_OPTIONS,
-            4: NewTable({0: activation}),
-        }
-        return keep_fields(self.file, operation, (2,), fields)
+def _require_computed(path: Path, fused: int, name: str, title: str) -> None:
+    activation = _ACTIVATIONS[fused] if 0 < fused < len(_ACTIVATIONS) else str(fused)
+    if activation in _COMPUTED and name not in _WITHOUT_ACTIVATION:
+        return
+    raise ConversionError(
+        f"{path}: the {name} {sanitize(title)} has the fused activation {activation},"
+        " which LiteRT does not compute",
+        hint="make the activation an operation of its own where the file is made",
+    )

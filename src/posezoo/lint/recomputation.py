@@ -12,17 +12,32 @@ from math import isclose
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.core.declarations.model import Input, ModelSpec, Output, Precision, fits
+from posezoo.cli.artifact_states import check_artifacts
+from posezoo.core.declarations.model import (
+    WHOLE_IMAGE,
+    Input,
+    ModelSpec,
+    Output,
+    Precision,
+    fits,
+)
 from posezoo.core.ir.complexity import compute_complexity
 from posezoo.core.ir.ir_writer import SECTION, build_rt_info
 from posezoo.core.ir.openvino_import import error_text, import_openvino, static_sizes
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import Registry
-from posezoo.core.verify import check_artifacts
+from posezoo.core.versions import package_version
 from posezoo.lint.finding import FileLocation, Finding, RuleViolation, Severity, create_finding
 from posezoo.lint.registry_view import ModelView, RegistryView
 from posezoo.lint.rule import RuleInfo
-from posezoo.run.measured import counted_figures
+from posezoo.run.measured import (
+    ANNOTATED_BOXES,
+    NAME,
+    counted_figures,
+    digest_irs,
+    load_measurements,
+    read_detector_precision,
+)
 
 if TYPE_CHECKING:
     from openvino import Core, Model
@@ -38,6 +53,10 @@ _RULES = (
     ("artifact-complexity",
      "Measured and published GFLOPs and MParams are those that are counted on the IR.",
      "gflops: 6.0, and 60.1 are counted"),
+    ("artifact-measured",
+     "An AP was measured on the IR that are here, if OpenVINO has the same version; a speed on"
+     " another IR is only a warning.",
+     "irs: 3681ec0a5f3f339c in measured.yml, and the IR has 1ee00072cf7c4b93"),
     ("artifact-precision", "An IR's weights are stored in the precision that its folder names.",
      "FP32 weights in FP16/"),
     ("artifact-preprocessing",
@@ -94,6 +113,7 @@ def _check_variant(view: ModelView, spec: ModelSpec, layout: ModelLayout, core: 
         yield from _check_ports(view, spec.inputs, network.inputs, "inputs", xml=xml)
         yield from _check_ports(view, spec.outputs, network.outputs, "outputs", xml=xml)
         yield from _check_complexity(view, spec, precision, network, xml=xml)
+        yield from _check_measured(view, spec, precision, layout)
         yield from _check_precision(view, precision, network, xml)
         yield from _check_rt_info(view, spec, network, xml)
 
@@ -169,6 +189,34 @@ def _check_complexity(
             message = f"{field} is {claimed:g}; {counted:g} are counted on {xml}"
             violation = view.declared(field, message, f"{claimed:g}", f"{counted:g}")
             yield "artifact-complexity", violation
+
+
+def _check_measured(
+    view: ModelView, spec: ModelSpec, precision: Precision, layout: ModelLayout
+) -> Artifacts:
+    """Check which IR the rows of measured.yml name: the network's, and the detector's."""
+    registry = view.zoo.registry
+    version = package_version("openvino")
+    file = str(spec.path.with_name(NAME))
+    for row in load_measurements(spec):
+        irs = [layout.ir_path(spec, precision)]
+        people = str(row.settings.get("people_from", WHOLE_IMAGE))
+        if people in registry.entries:
+            detector = registry.parts(registry.find(people))
+            detected_in = read_detector_precision(row.settings)
+            irs += [layout.ir_path(part, detected_in) for part in detector]
+        elif people not in (WHOLE_IMAGE, ANNOTATED_BOXES):
+            continue
+        is_comparable = row.precision is precision and row.tools.get("openvino") == version
+        is_judged = row.irs and row.kind in ("accuracy", "speed") and is_comparable
+        if is_judged and all(xml.is_file() for xml in irs) and row.irs != digest_irs(irs):
+            of_here = " and ".join(map(str, irs))
+            message = f"{file}: {row.kind}: was measured on the IR {row.irs}, and not on {of_here}"
+            severity = Severity.WARNING if row.kind == "speed" else None
+            violation = RuleViolation(
+                FileLocation(file), message, "irs", row.irs, severity=severity
+            )
+            yield "artifact-measured", violation
 
 
 def _check_precision(view: ModelView, precision: Precision, network: Model, xml: Path) -> Artifacts:

@@ -62,13 +62,13 @@ class BenchmarkOptions:
 
     runtime: RuntimeConfig
     requests: Sequence[int]
-    batches: Sequence[int]
-    precisions: Sequence[Precision]
-    size: tuple[int, int] | None
-    is_pipeline: bool
-    image: Path | None
-    people: int
-    generates: bool
+    batches: Sequence[int] = (1,)
+    precisions: Sequence[Precision] = (Precision.FP16,)
+    size: tuple[int, int] | None = None
+    is_pipeline: bool = False
+    image: Path | None = None
+    people: int = 4
+    generates: bool = False
     target_sizes: Sequence[int | None] = (None,)
     described: LoadOptions = LoadOptions()
     like: ModelSpec | None = None
@@ -168,9 +168,10 @@ class CaseMaker:
         elif precision in model.precisions:
             xml = get_irs(model, precision, self.context, listener=self.listener)[model.name]
         size = complexity_count.usual_size(model)
-        yield from self._network_cases(
+        for case in self._network_cases(
             model.full_name, precision, xml, weights, size=size, is_recordable=is_declared(model)
-        )
+        ):
+            yield replace(case, runtime=case.runtime.choose_precision(model, precision))
 
     def _network_cases(
         self,

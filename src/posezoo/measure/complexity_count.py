@@ -7,9 +7,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from posezoo.cli.labels import format_pairs
 from posezoo.core.convert.conversion_plan import ConversionOptions
 from posezoo.core.declarations.model import Input, Model, ModelSpec, Precision
-from posezoo.core.errors import ConversionError, OutputError
+from posezoo.core.errors import ConversionError, InferenceError, OutputError
 from posezoo.core.layout import ModelLayout
 from posezoo.core.pipeline.get import Converted, get
 from posezoo.core.pipeline.plan import require_current_ir
@@ -135,14 +136,24 @@ def record_measurements(spec: Model, measurements: Collection[Measurement]) -> P
     """Write measurements to the measured.yml in the folder of a model or composite.
 
     Raises:
+        InferenceError: the rounds of a speed differ too much; then nothing is written.
         OutputError: it cannot be written, or the registry is part of an installed package.
         SpecError: the existing measured.yml is not valid.
     """
     from posezoo.run import measured
 
     require_own_registry(spec)
+    for each in measurements:
+        if each.spread > measured.MAX_SPREAD:
+            case = f"{spec.full_name}: {each.precision}, {format_pairs(each.settings)}"
+            raise InferenceError(
+                f"{case}: not recorded: the throughput of its rounds varies by {each.spread:.0%}",
+                hint=f"at most {measured.MAX_SPREAD:.0%} is recorded: measure it again while"
+                " nothing else runs",
+            )
     path = spec.path.with_name(measured.NAME)
-    measured.update_measured_yml(path, measurements)
+    tagged = [replace(each, tag=spec.tag) for each in measurements]
+    measured.update_measured_yml(path, tagged)
     return path
 
 

@@ -1,16 +1,22 @@
-"""Building blocks that several networks share."""
+"""Building blocks that several networks share, and the papers' tables of layers."""
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
-from posezoo.networks.layer_tables import LAYER_TABLES
+#: The rows by the name of the table, mostly that of a network, whose module names the columns.
+LAYER_TABLES: Mapping[str, Sequence[Any]] = json.loads(
+    Path(__file__).with_name("layer_tables.json").read_text("utf-8")
+)
+
 
 #: Makes a block, or its shortcut, from its input channels, output channels and stride.
 MakeBlock = Callable[[int, int, int], nn.Module]

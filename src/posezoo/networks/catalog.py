@@ -36,4 +36,4 @@ NETWORKS: Mapping[str, NetworkDefinition] = {
 }
 
 #: Networks of installed packages.
-PLUGINS: LazyTable[NetworkDefinition] = LazyTable("posezoo.networks", NetworkDefinition, {})
+PLUGINS = LazyTable("posezoo.networks", NetworkDefinition, {})

@@ -13,9 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from posezoo.core.arrays import Array
 from posezoo.core.declarations.model import (
     OWN_CHECKPOINT,
     Decoder,
@@ -47,7 +46,9 @@ from posezoo.core.files import verified_files
 from posezoo.core.registry import Registry, open_registry
 from posezoo.core.resolve.own_networks import OwnNetworks, require_network
 from posezoo.networks import build_network, find_network, is_network, pretrained
-from posezoo.networks.checkpoints import read_checkpoint
+
+if TYPE_CHECKING:
+    from posezoo.core.arrays import NamedArrays
 
 PortT = TypeVar("PortT", Input, Output)
 
@@ -170,7 +171,21 @@ def spec_with_checkpoint(
         PosezooError: the name is not allowed for a model.
     """
     if isinstance(model, str):
-        model = _spec_of_network(model, checkpoint)
+        definition = find_network(model)
+        model = ModelSpec(
+            name=model,
+            family=Family.PUBLIC,
+            path=checkpoint,
+            description=f"The network {model} with weights of one's own.",
+            task="human_pose_estimation",
+            framework=Framework.PYTORCH,
+            license=License(),
+            files=(),
+            inputs=(definition.input,),
+            outputs=tuple(Output(output, ()) for output in definition.output_names()),
+            self_check=definition.self_check,
+            network=NetworkChoice(model),
+        )
     model = with_known_network(model)
     choice = require_network(model)
     weights = pretrained.read_network_checkpoint(
@@ -228,6 +243,16 @@ def spec_of_checkpoint(registry: Registry, checkpoint: Path) -> ModelSpec:
     name = name_weights(spec, checkpoint)
     file_name = f"{name}{checkpoint.suffix}"
     path = checkpoint.absolute()
+    torch = import_optional("torch", extra="torch")
+    choice = require_network(spec)
+    definition = find_network(choice.name).with_names(choice.names)
+    with torch.device("meta"), torch.no_grad():  # takes no memory, and computes nothing
+        module = definition.build(**choice.arguments)
+        results = module(torch.empty(spec.inputs[0].shape))
+    if isinstance(results, torch.Tensor):
+        results = (results,)
+    names = definition.module_outputs(**choice.arguments)
+    shapes = {name: tuple(result.shape) for name, result in zip(names, results, strict=True)}
     return replace(
         spec,
         name=name,
@@ -239,7 +264,7 @@ def spec_of_checkpoint(registry: Registry, checkpoint: Path) -> ModelSpec:
         path=path,
         files=(replace(pinned, name=file_name, sources=(FileSource(path),)),),
         checkpoint=file_name,
-        outputs=_with_shapes(spec),
+        outputs=tuple(replace(port, shape=shapes[port.name]) for port in spec.outputs),
     )
 
 
@@ -254,21 +279,6 @@ def name_weights(spec: ModelSpec, checkpoint: Path) -> str:
     assert pinned.checksum
     stem = re.sub(r"[^A-Za-z0-9_.]+", "-", checkpoint.stem).strip("-.") or "checkpoint"
     return avoid_reserved(f"{stem}-{pinned.checksum.value[:8]}")
-
-
-def _with_shapes(spec: ModelSpec) -> tuple[Output, ...]:
-    """The outputs of a model of our networks, with their shapes for the size of its input."""
-    torch = import_optional("torch", extra="torch")
-    choice = require_network(spec)
-    definition = find_network(choice.name).with_names(choice.names)
-    with torch.device("meta"), torch.no_grad():  # takes no memory, and computes nothing
-        module = definition.build(**choice.arguments)
-        results = module(torch.empty(spec.inputs[0].shape))
-    if isinstance(results, torch.Tensor):
-        results = (results,)
-    names = definition.module_outputs(**choice.arguments)
-    shapes = {name: tuple(result.shape) for name, result in zip(names, results, strict=True)}
-    return tuple(replace(port, shape=shapes[port.name]) for port in spec.outputs)
 
 
 def _with_keypoints(
@@ -315,7 +325,7 @@ def _keypoint_count(arguments: Mapping[str, str | int | bool]) -> int:
 
 
 def require_fitting_skeleton(
-    model: ModelSpec, arguments: Mapping[str, str | int | bool] | None = None
+    spec: ModelSpec, arguments: Mapping[str, str | int | bool] | None = None
 ) -> None:
     """Make sure that a model of our networks has the keypoints of its own skeleton, if it has one.
 
@@ -325,7 +335,7 @@ def require_fitting_skeleton(
     Raises:
         InferenceError: it has others, or OpenPose's decoder does not get the fields of its limbs.
     """
-    decoder = model.decoder
+    decoder = spec.decoder
     if decoder is None or decoder.skeleton is None:
         return
     from posezoo.poses.decoders import resolve_options
@@ -335,17 +345,17 @@ def require_fitting_skeleton(
     resolve_options(decoder)
     if decoder.name == "openpose":
         limb_table(decoder.skeleton)
-    if model.network is None:
+    if spec.network is None:
         return
     if arguments is None:
-        definition = find_network(model.network.name)
-        arguments = definition.complete_arguments(**model.network.arguments)
+        definition = find_network(spec.network.name)
+        arguments = definition.complete_arguments(**spec.network.arguments)
     count = len(decoder.skeleton.keypoints)
     try:
         require_count(decoder.skeleton, _keypoint_count(arguments))
     except InferenceError as error:
-        if "keypoints" in arguments and "keypoints" not in model.network.arguments:
-            name = model.network.name
+        if "keypoints" in arguments and "keypoints" not in spec.network.arguments:
+            name = spec.network.name
             error.hint = (
                 f"if the network finds {count}, say so in model.yml:"
                 f" network: {{name: {name}, keypoints: {count}}}"
@@ -353,25 +363,6 @@ def require_fitting_skeleton(
         raise
     if "pafs" in arguments:
         require_channels(limb_table(decoder.skeleton), int(arguments["pafs"]))
-
-
-def _spec_of_network(name: str, checkpoint: Path) -> ModelSpec:
-    definition = find_network(name)
-    outputs = tuple(Output(output, ()) for output in definition.output_names())
-    return ModelSpec(
-        name=name,
-        family=Family.PUBLIC,
-        path=checkpoint,
-        description=f"The network {name} with weights of one's own.",
-        task="human_pose_estimation",
-        framework=Framework.PYTORCH,
-        license=License(),
-        files=(),
-        inputs=(definition.input,),
-        outputs=outputs,
-        self_check=definition.self_check,
-        network=NetworkChoice(name),
-    )
 
 
 def write_random_checkpoint(choice: NetworkChoice, path: Path) -> None:
@@ -400,18 +391,18 @@ def write_random_checkpoint(choice: NetworkChoice, path: Path) -> None:
     verified_files.write_atomically(path, content.getvalue())
 
 
-def with_dynamic_shape(model: ModelSpec) -> ModelSpec:
+def with_dynamic_shape(spec: ModelSpec) -> ModelSpec:
     """The model with dynamic dimensions: those that its inputs declare; by default height and
     width.
 
     A ConversionError if it is not one of our networks: the sizes of a published graph are fixed.
     """
-    network = require_network(model)
-    inputs = model.inputs or (find_network(network.name).input,)
+    network = require_network(spec)
+    inputs = spec.inputs or (find_network(network.name).input,)
     letters = {letter for port in inputs for letter in port.dynamic} or {"H", "W"}
     dynamic_inputs = tuple(_with_open_dimensions(port, letters) for port in inputs)
-    dynamic_outputs = tuple(_with_open_dimensions(port, letters) for port in model.outputs)
-    return replace(model, inputs=dynamic_inputs, outputs=dynamic_outputs)
+    dynamic_outputs = tuple(_with_open_dimensions(port, letters) for port in spec.outputs)
+    return replace(spec, inputs=dynamic_inputs, outputs=dynamic_outputs)
 
 
 def _with_open_dimensions(port: PortT, letters: set[str]) -> PortT:
@@ -424,16 +415,16 @@ def _with_open_dimensions(port: PortT, letters: set[str]) -> PortT:
 class _OwnNetworks(OwnNetworks):
     """The networks of the catalog."""
 
-    def with_known_network(self, spec: ModelSpec) -> ModelSpec:
-        return with_known_network(spec)
+    with_known_network = staticmethod(with_known_network)
 
     def require_fitting_skeleton(self, spec: ModelSpec) -> None:
         require_fitting_skeleton(spec)
 
-    def with_dynamic_shape(self, spec: ModelSpec) -> ModelSpec:
-        return with_dynamic_shape(spec)
+    with_dynamic_shape = staticmethod(with_dynamic_shape)
 
-    def read_checkpoint(self, path: Path) -> Mapping[str, Array]:
+    def read_checkpoint(self, path: Path) -> NamedArrays:
+        from posezoo.networks.checkpoints import read_checkpoint
+
         return read_checkpoint(path)
 
 

@@ -304,13 +304,6 @@ class _UNetStage(nn.Module):
         return torch.cat([x, upsampled], dim=1)
 
 
-def _refinement(maps: Mapping[str, int], interpolation: str) -> OpenPoseStage:
-    inputs = CHANNELS + sum(maps.values())
-    unet = _UNetStage(inputs, interpolation)
-    blocks = map(RefinementBlock, (inputs, CHANNELS, CHANNELS))
-    return OpenPoseStage((unet, *blocks), maps)
-
-
 class SingleHumanPose(StagedNetwork):
     """MobileNet v1, an initial stage, and ``refinement_stages`` that refine its maps.
 
@@ -330,8 +323,18 @@ class SingleHumanPose(StagedNetwork):
         cpm = nn.Sequential(conv_block(512, 256), conv_block(256, CHANNELS))
         trunk = [conv_block(CHANNELS, CHANNELS) for _ in range(3)]
         initial = OpenPoseStage(trunk, maps, hidden=512)
+        inputs = CHANNELS + keypoints
         # Built after the trunk of MobileNet, as by upstream: initial weights depend on the order.
-        refinements = (_refinement(maps, interpolation) for _ in range(refinement_stages))
+        refinements = (
+            OpenPoseStage(
+                (
+                    _UNetStage(inputs, interpolation),
+                    *map(RefinementBlock, (inputs, CHANNELS, CHANNELS)),
+                ),
+                maps,
+            )
+            for _ in range(refinement_stages)
+        )
         super().__init__(cpm, initial, refinements)
 
     def forward(self, image: Tensor) -> Tensor:

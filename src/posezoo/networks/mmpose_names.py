@@ -4,6 +4,9 @@ mmpose puts the published layers into ``backbone`` and ``head`` (``keypoint_head
 HRNet's layers have the names of its authors there. Those of ViTPose are the names of its authors'
 repository, or of mmpretrain since mmpose 1.0; ours are those of transformers, which splits the
 matrix of queries, keys and values into three.
+
+ViTPose++ has experts: of the last channels of each block there is one version for each of six sets
+of training images.
 """
 
 from __future__ import annotations
@@ -11,9 +14,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from posezoo.core.errors import NetworkError
 from posezoo.networks.definition import Tensors
 from posezoo.networks.gluon_names import torch_names
-from posezoo.networks.vitpose_experts import merge_expert
 
 if TYPE_CHECKING:
     from posezoo.core.arrays import Array
@@ -62,24 +65,16 @@ def adapt_vitpose(tensors: Tensors) -> dict[str, Array]:
     for name, tensor in tensors.items():
         for pattern, replacement in _VITPOSE:
             name = pattern.sub(replacement, name, count=1)
-        if _QUERY_KEY_VALUE in name:
-            named |= _split(name, tensor)
-        else:
+        if _QUERY_KEY_VALUE not in name:
             named[name] = tensor
+            continue
+        size = len(tensor) // 3
+        for place, part in enumerate(("query", "key", "value")):
+            own_name = name.replace(_QUERY_KEY_VALUE, f".attention.attention.{part}.")
+            named[own_name] = tensor[place * size : (place + 1) * size]
     positions = "backbone.embeddings.position_embeddings"
     named[positions] = _with_first_position(named[positions])
     return merge_expert(named)
-
-
-def _split(name: str, tensor: Array) -> dict[str, Array]:
-    size = len(tensor) // 3
-    parts = enumerate(("query", "key", "value"))
-    return {
-        name.replace(_QUERY_KEY_VALUE, f".attention.attention.{part}."): tensor[
-            place * size : (place + 1) * size
-        ]
-        for place, part in parts
-    }
 
 
 def _with_first_position(positions: Array) -> Array:
@@ -89,3 +84,33 @@ def _with_first_position(positions: Array) -> Array:
     if positions.ndim != 3 or positions.shape[1] % 2:
         return positions
     return np.concatenate([np.zeros_like(positions[:, :1]), positions], axis=1)
+
+
+#: The expert of COCO; the published heads have COCO's keypoints only.
+COCO_EXPERT = "experts.0"
+
+
+def merge_expert(tensors: Tensors) -> dict[str, Array]:
+    """The tensors of a plain ViTPose: COCO's expert is joined to ``fc2``, the others are left out.
+
+    Raises:
+        NetworkError: the shapes of an expert do not fit.
+    """
+    merged: dict[str, Array] = {}
+    for key, tensor in tensors.items():
+        if ".mlp.experts." in key:
+            continue
+        expert = None
+        if ".mlp.fc2." in key:
+            expert = tensors.get(key.replace("fc2", COCO_EXPERT))
+        merged[key] = tensor if expert is None else _join(key, tensor, expert)
+    return merged
+
+
+def _join(key: str, tensor: Array, expert: Array) -> Array:
+    import numpy as np  # only if a checkpoint has experts: the catalog is read without it
+
+    try:
+        return np.concatenate([tensor, expert])
+    except ValueError as error:
+        raise NetworkError(f"{key} and its expert do not fit: {error}") from None

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from posezoo.networks.blocks import (
+    LAYER_TABLES,
     ConvNorm,
     SqueezeExcite,
     conv2d,
@@ -26,7 +27,6 @@ from posezoo.networks.blocks import (
     depthwise,
     inverted_residuals,
 )
-from posezoo.networks.layer_tables import LAYER_TABLES
 from posezoo.networks.resnet_pose import resnet, without_names
 
 
@@ -112,25 +112,23 @@ class _InvertedResidual(nn.Module):
             self.expand = ConvNorm(inputs, wide, activation=activate)
         kernel = (block.kernel, block.kernel)
         self.conv1 = ConvNorm(wide, wide, kernel, block.stride, groups=wide, activation=activate)
-        self.se = _squeeze_excite(wide) if block.attention else nn.Identity()
+        self.se: nn.Module = nn.Identity()
+        if block.attention:
+            hidden = -(-(wide // 4) // 8) * 8  # a quarter, rounded up to a multiple of 8
+            self.se = SqueezeExcite(
+                OrderedDict(
+                    conv1=nn.Conv2d(wide, hidden, 1),
+                    act1=nn.ReLU(inplace=True),
+                    conv2=nn.Conv2d(hidden, wide, 1),
+                    act2=nn.Hardsigmoid(inplace=True),
+                )
+            )
         self.conv2 = ConvNorm(wide, outputs, activation=nn.Identity)
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.conv1(self.expand(x))
         out = self.conv2(self.se(out))
         return x + out if self.adds else out
-
-
-def _squeeze_excite(channels: int) -> SqueezeExcite:
-    hidden = -(-(channels // 4) // 8) * 8  # a quarter, rounded up to a multiple of 8
-    return SqueezeExcite(
-        OrderedDict(
-            conv1=nn.Conv2d(channels, hidden, 1),
-            act1=nn.ReLU(inplace=True),
-            conv2=nn.Conv2d(hidden, channels, 1),
-            act2=nn.Hardsigmoid(inplace=True),
-        )
-    )
 
 
 #: The trunks by name, each with its output channels. The keys of a MobileNet have one more level:

@@ -142,8 +142,15 @@ def _network_tensors(arrays: NamedArrays, network: NetworkDefinition) -> NamedAr
     tensors = network.adapt_tensors(arrays)
     if not network.arguments or _count_shown(network, tensors):
         return tensors
+    # A prefix is the first word or two of a name, with a dot after each.
+    groups: dict[str, dict[str, Array]] = {}
+    for name, array in arrays.items():
+        words = name.split(".", _MOST_WORDS)
+        for count in range(1, len(words)):
+            prefix = ".".join(words[:count]) + "."
+            groups.setdefault(prefix, {})[name.removeprefix(prefix)] = array
     by_prefix: dict[str, NamedArrays] = {}
-    for prefix, named in _group_by_prefix(arrays).items():
+    for prefix, named in groups.items():
         with suppress(NetworkError):
             by_prefix[prefix] = network.adapt_tensors(named)
     counts = {prefix: _count_shown(network, named) for prefix, named in by_prefix.items()}
@@ -155,19 +162,6 @@ def _network_tensors(arrays: NamedArrays, network: NetworkDefinition) -> NamedAr
             hint="save those that you want: torch.save(net.state_dict(), FILE)",
         )
     return by_prefix[best[0]] if best else tensors
-
-
-def _group_by_prefix(arrays: NamedArrays) -> dict[str, dict[str, Array]]:
-    """The tensors below each prefix, without it. A prefix is the first word or two of a name, with
-    a dot after each.
-    """
-    groups: dict[str, dict[str, Array]] = {}
-    for name, array in arrays.items():
-        words = name.split(".", _MOST_WORDS)
-        for count in range(1, len(words)):
-            prefix = ".".join(words[:count]) + "."
-            groups.setdefault(prefix, {})[name.removeprefix(prefix)] = array
-    return groups
 
 
 def _count_shown(network: NetworkDefinition, tensors: NamedArrays) -> int:

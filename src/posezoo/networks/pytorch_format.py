@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from posezoo.core import errors
 from posezoo.core.convert.formats import ModelFormat, OriginalConstant, ReferenceRuntime, Shape
-from posezoo.core.declarations.model import ModelSpec, NetworkChoice
+from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.model_files import CHECKPOINTS
 from posezoo.core.errors import ConversionError, MissingPackageError
 from posezoo.core.files.staging import temporary_dir
+from posezoo.core.resolve.own_networks import require_network
 from posezoo.core.versions import package_version
 from posezoo.core.workers.program import python_command, run_program
 
@@ -64,7 +65,7 @@ def export_to_onnx(spec: ModelSpec, path: Path) -> bytes:
     """
     from posezoo.networks import find_network
 
-    default = find_network(_network_choice(spec).name).input
+    default = find_network(require_network(spec).name).input
     shape = next((port.shape for port in spec.inputs if port.shape), default.shape)
     if len(shape) != 4 or shape[1] != default.shape[1]:
         raise ConversionError(
@@ -110,15 +111,10 @@ def _read_constants(spec: ModelSpec, path: Path) -> list[OriginalConstant]:
 def _read_checkpoint(spec: ModelSpec, path: Path) -> NetworkCheckpoint:
     from posezoo.networks import pretrained
 
-    choice = _network_choice(spec)
+    choice = require_network(spec)
     return pretrained.read_network_checkpoint(
         path, choice.name, choice.arguments, names=choice.names
     )
-
-
-def _network_choice(spec: ModelSpec) -> NetworkChoice:
-    assert spec.network  # only models with a network of posezoo take this route
-    return spec.network
 
 
 def _run_child(
@@ -133,7 +129,7 @@ def _run_child(
 
     if not package_version("torch"):
         raise MissingPackageError("torch", extra="torch")
-    choice = _network_choice(spec)
+    choice = require_network(spec)
     job = {
         "task": task,
         "checkpoint": str(path.absolute()),

@@ -18,6 +18,7 @@ from functools import partial
 from torch import Tensor, nn
 
 from posezoo.networks.blocks import (
+    LAYER_TABLES,
     BasicBlock,
     Bottleneck,
     conv2d,
@@ -27,7 +28,6 @@ from posezoo.networks.blocks import (
     projection,
     stage,
 )
-from posezoo.networks.layer_tables import LAYER_TABLES
 
 #: Channels after each deconvolution of SimplePose.
 CHANNELS = 256

@@ -214,7 +214,14 @@ def read_npm_config() -> NpmConfig:
         LocalSettingsError: a file cannot be read, or has a login without a host, which npm refuses
             too.
     """
-    layers: dict[str, Mapping[str, str]] = {"environment": _read_environment()}
+    settings = {}
+    for name, value in os.environ.items():
+        if value and name.lower().startswith("npm_config_"):
+            key = name[len("npm_config_") :]
+            if not key.startswith("//"):
+                key = (key[:1] + key[1:].replace("_", "-")).lower()
+            settings[key] = _expand(value)
+    layers: dict[str, Mapping[str, str]] = {"environment": settings}
     config = NpmConfig(layers)
     user = _path(config.get("userconfig") or "~/.npmrc")
     layers[str(user)] = _read_npmrc(user)
@@ -229,17 +236,6 @@ def read_npm_config() -> NpmConfig:
                     hint=f"write //HOST/:{key}=..., or run npm config fix",
                 )
     return config
-
-
-def _read_environment() -> dict[str, str]:
-    settings = {}
-    for name, value in os.environ.items():
-        if value and name.lower().startswith("npm_config_"):
-            key = name[len("npm_config_") :]
-            if not key.startswith("//"):
-                key = (key[:1] + key[1:].replace("_", "-")).lower()
-            settings[key] = _expand(value)
-    return settings
 
 
 def _default_prefix() -> str | Path:

@@ -28,7 +28,7 @@ from posezoo.core.download.candidates import (
     open_local_file,
 )
 from posezoo.core.download.context import DownloadContext
-from posezoo.core.download.digest_store import package_path, store_candidates
+from posezoo.core.download.digest_store import store_candidates
 from posezoo.core.download.file_download import download_file
 from posezoo.core.download.parallel_ranges import open_url
 from posezoo.core.download.source_types import SourceType
@@ -38,7 +38,7 @@ from posezoo.core.files.foreign_json import parse_json
 from posezoo.core.http_headers import HostHeader
 from posezoo.core.values import frozen
 from posezoo.packages.npm_config import read_npm_config
-from posezoo.packages.package_parts import extract_member, needs_part, open_npm_part
+from posezoo.packages.package_parts import extract_member, needs_part, open_npm_part, package_path
 from posezoo.packages.small_answers import read_small
 
 # The largest known document of a package has about 30 MB.

@@ -17,7 +17,6 @@ from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from posezoo.core.errors import SourceError
@@ -145,23 +144,20 @@ def _read_uv() -> Iterator[dict[str, list[str]]]:
     folders = (_own_folder(), _shared_folder())
     for path in (named,) if named else (f"{folder}/uv/uv.toml" for folder in folders):
         try:
-            yield _read_uv_table(tomllib.loads(Path(path).read_text("utf-8")))
+            table = tomllib.loads(Path(path).read_text("utf-8"))
+            default = [table["index-url"]] if "index-url" in table else []
+            extra = list(table.get("extra-index-url", []))
+            for index in table.get("index", []):
+                named = f"{index.get('name', '')}={index['url']}"
+                (default if index.get("default") else extra).append(named)
+            links = list(table.get("find-links", []))
         except FileNotFoundError:
             continue
         except KeyError as error:
             raise SourceError(f"{path}: an index has no {error}") from error
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise SourceError(f"{path}: uv's indexes cannot be read") from error
-
-
-def _read_uv_table(table: dict[str, Any]) -> dict[str, list[str]]:
-    default = [table["index-url"]] if "index-url" in table else []
-    extra = list(table.get("extra-index-url", []))
-    for index in table.get("index", []):
-        named = f"{index.get('name', '')}={index['url']}"
-        (default if index.get("default") else extra).append(named)
-    links = list(table.get("find-links", []))
-    return {"index-url": default, "extra-index-url": extra, "find-links": links}
+        yield {"index-url": default, "extra-index-url": extra, "find-links": links}
 
 
 def _add_login(index: str) -> str:

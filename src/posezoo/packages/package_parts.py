@@ -12,6 +12,7 @@ byte, zlib can start if it is given the 32 KiB of contents before.
 
 from __future__ import annotations
 
+import os
 import shutil
 import struct
 import tempfile
@@ -33,11 +34,13 @@ from posezoo.core.download.candidates import (
     ResumeState,
 )
 from posezoo.core.download.context import DownloadContext
-from posezoo.core.download.digest_store import package_path, store_candidates
+from posezoo.core.download.digest_store import store_candidates
 from posezoo.core.download.file_download import download_part
+from posezoo.core.download.origins import entry_path
 from posezoo.core.download.transfer import AccessPoint, can_be_in_part
 from posezoo.core.errors import ArchiveError, DigestError, DownloadError, SizeError
 from posezoo.core.files.file_lock import discard
+from posezoo.core.files.staging import create_parent
 from posezoo.core.files.verified_files import MAX_DIRECTORY, Hasher, writing
 from posezoo.core.values import frozen
 from posezoo.packages.small_answers import join_pieces
@@ -52,6 +55,21 @@ _PIECE = 1 << 16
 
 #: Opens the bytes of a package after those of the state, up to a stop.
 OpenRange = Callable[[ResumeState, int], AbstractContextManager[ByteStream]]
+
+
+def package_path(package: SourceFile, context: DownloadContext) -> Path:
+    """Where to download a package whose members are the wanted files.
+
+    It is the package's entry in the cache, where an interrupted download resumes; without a cache,
+    it is a temporary file for the other members of this call.
+    """
+    if context.cache_dir and package.checksum:
+        path = context.cache_dir / entry_path(package.checksum)
+        with suppress(OSError):
+            create_parent(path)
+            if os.access(path.parent, os.W_OK):
+                return path
+    return context.temp_dir() / package.name
 
 
 def needs_part(package: SourceFile, file: SourceFile, context: DownloadContext) -> bool:
@@ -176,8 +194,14 @@ def open_zip_part(
             written.truncate(size)
             written.seek(end.start)
             written.write(end.content)
-        with translate_archive_errors(package.name):
-            part = _find_part(sparse, member, end.start)
+        with translate_archive_errors(package.name), zipfile.ZipFile(sparse) as archive:
+            starts = {each.header_offset for each in archive.infolist()}
+            try:
+                start = archive.getinfo(member).header_offset
+            except KeyError as error:
+                raise ArchiveError(f"has no member {member}") from error
+        # The next member, or the directory, follows.
+        part = range(start, min((each for each in starts if each > start), default=end.start))
         with open_part(package, part, file, open_range, context) as received:
             with writing(path), open(received, "rb") as compressed, open(sparse, "r+b") as written:
                 written.seek(part.start)
@@ -207,17 +231,6 @@ def _read(open_range: OpenRange, start: int, stop: int, context: DownloadContext
         refuse_whole_file(stream, start)
         limit_s = context.options.timeout_s
         return join_pieces(stream.pieces, stop - start, limit_s, "the directory")
-
-
-def _find_part(path: Path, member: str, end: int) -> range:
-    """The positions of a member with its header; the next member, or the directory, follows."""
-    with zipfile.ZipFile(path) as archive:
-        starts = {each.header_offset for each in archive.infolist()}
-        try:
-            start = archive.getinfo(member).header_offset
-        except KeyError as error:
-            raise ArchiveError(f"has no member {member}") from error
-    return range(start, min((each for each in starts if each > start), default=end))
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from posezoo.core.declarations.registry_wheels import wheel_of
+from posezoo.core.declarations.sources import wheel_of
 from posezoo.core.download.archive import unpack_archive
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.options import DownloadOptions
@@ -68,8 +68,7 @@ def read_wheel_registry(name: str, options: DownloadOptions) -> Path:
 class _WheelReader(WheelRegistryReader):
     """Reads the wheel of a package index."""
 
-    def read(self, name: str, options: DownloadOptions) -> Path:
-        return read_wheel_registry(name, options)
+    read = staticmethod(read_wheel_registry)
 
 
 READER = _WheelReader()

@@ -6,22 +6,49 @@ the license, the copyright line, and whether the files were changed (an IR is a 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from posezoo.cli.labels import format_count
 from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.layout import ModelLayout
-from posezoo.core.registry import license_path, read_copyright_line
-from posezoo.core.regular_files import read_regular_text
+from posezoo.core.registry import license_path
+from posezoo.core.regular_files import read_beginning, read_regular_text
 from posezoo.core.values import frozen
 from posezoo.core.versions import version
 
 _RULE = "=" * 79
 
-
 #: Texts at the beginning of each NOTICE.
 NOTICE_SIGNS = ("NOTICE of ", ", written by posezoo ")
+
+
+def read_copyright_line(spec: ModelSpec) -> str:
+    """The copyright line at the start of a model's license text, also below the license's name, as
+    in the texts that GitHub writes; empty if there is none.
+    """
+    try:
+        text = read_beginning(license_path(spec), 1000)
+    except OSError:
+        return ""
+    lines = (line.strip() for line in text.splitlines())
+    first = next((line for line in lines if line and not _TITLE.fullmatch(line)), "")
+    is_text = "\ufffd" not in first
+    if not is_text or not first.startswith("Copyright ") or _BLANK.search(first):
+        return ""
+    holder = first.removeprefix("Copyright ").replace("(c)", "").replace("(C)", "")
+    is_named = any(character.isalpha() for character in holder.replace("All rights reserved", ""))
+    return first if is_named else ""  # years alone do not name a copyright holder
+
+
+#: The name of a license in the first line of its text: MIT License, The MIT License (MIT).
+_TITLE = re.compile(r"[\w .-]*License( \([\w-]+\))?")
+
+#: Placeholders of a license template: ``<year>``, ``[name of copyright owner]``.
+_BLANK = re.compile(
+    r"[<\[{][^<>\[\]{}]*(?:year|yyyy|name|owner|holder|author)[^<>\[\]{}]*[>\]}]", re.IGNORECASE
+)
 
 
 @frozen

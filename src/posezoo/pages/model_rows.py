@@ -13,8 +13,8 @@ from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.core.declarations.model import ModelSpec
-    from posezoo.core.download.availability import Availability
     from posezoo.core.download.options import DownloadOptions
+    from posezoo.core.pipeline.availability import Availability
     from posezoo.core.settings import Settings
     from posezoo.pages.facts.model_facts import ModelFacts
 
@@ -65,15 +65,14 @@ def find_weights(
         asks_sources: whether sources are asked over the network if they have the files.
         quiet: whether no bar shows how many were asked.
     """
-    from posezoo.core.download.availability import LocalNames, find_availability
     from posezoo.core.layout import ModelLayout
+    from posezoo.core.pipeline.availability import find_availability
     from posezoo.core.pipeline.zoo_context import download_options
 
     options = download_options(settings)
     layout = ModelLayout(settings.weights_dir, settings.weights_dir)
     parts = {part.full_name: part for facts in models for part in facts.parts}
-    local = LocalNames(options)
-    states = {name: find_availability(part, layout, options, local) for name, part in parts.items()}
+    states = {name: find_availability(part, layout, options) for name, part in parts.items()}
     available = None
     if asks_sources:
         available = _find_available(tuple(states.values()), options, quiet=quiet)
@@ -95,8 +94,8 @@ def _find_available(
 
     Each source is asked once, with a time limit of 10 seconds; nothing is downloaded.
     """
-    from posezoo.core.download.availability import REFUSED
-    from posezoo.core.download.source_check import check_sources, count_sources  # import requests
+    from posezoo.core.pipeline.availability import REFUSED
+    from posezoo.pages.source_check import check_sources, count_sources  # import requests
 
     available = {each.spec.full_name for each in models if each.is_local}
     asked = [each for each in models if not each.is_local and REFUSED not in each.best_places]

@@ -31,7 +31,7 @@ MASKS = "segmentation"
 
 #: The order matters: an IR is assigned to the first decoder that its outputs fit. For example, the
 #: outputs for lifting_3d also fit openpose.
-DECODERS: LazyTable[DecoderType] = LazyTable(
+DECODERS = LazyTable(
     "posezoo.decoders",
     DecoderType,
     {

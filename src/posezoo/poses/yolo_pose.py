@@ -296,5 +296,5 @@ DECODER = BottomUpDecoder(
     visible_score=0.5,  # as Ultralytics draws them
     input_sizing=InputSizing(default_target=640, target_side=LONGER, padding=114),
     has_own_boxes=True,
-    graph=DecoderGraph("posezoo.export.decoded.yolo_pose_graph:build", "min_score"),
+    graph=DecoderGraph("posezoo.export.decoded.keypoint_graphs:build_yolo_pose", "min_score"),
 )

@@ -43,6 +43,8 @@ LARGEST_NOISE = 0.8
 # What is moved and what is found, by task: "" is that of poses.
 _WORDS = {"": ("points", "people"), "classification": ("classes", "classes")}
 
+INT8 = Precision.FP16_INT8
+
 # Both networks run in turns, because other processes may slow down a round.
 _ROUNDS = 9
 _INFERENCES = 3
@@ -112,7 +114,7 @@ class Fp32Network:
         runtime: RuntimeConfig | None = None,
     ) -> None:
         self._target = target
-        self._runtime = runtime or RuntimeConfig()
+        self._runtime = (runtime or RuntimeConfig()).choose_precision(target.spec, INT8)
         self._samples = samples
         self._network = self._compile(target.fp32_xml, RuntimeConfig())
         self._timed = self._network

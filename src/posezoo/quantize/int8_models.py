@@ -4,11 +4,17 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from posezoo.core.declarations.model import ColorOrder, Model, ModelSpec, ModelT, Precision
+from posezoo.core.declarations.model import (
+    ColorOrder,
+    Model,
+    ModelSpec,
+    ModelT,
+    Precision,
+    QuantizationSettings,
+)
 from posezoo.core.errors import DecoderError, InferenceError, QuantizationError
 from posezoo.core.events import Listener, ignore_event
 from posezoo.core.layout import ModelLayout
@@ -31,7 +37,7 @@ from posezoo.quantize.quantization_plan import (
     split_photos,
 )
 from posezoo.run.load import get_detector_irs, with_found_decoder
-from posezoo.run.pipeline_spec import PipelineSpec, is_quantized_here, resolve_pipeline
+from posezoo.run.pipeline_spec import PipelineSpec, resolve_pipeline
 from posezoo.run.preparation import require_statement
 from posezoo.run.runtime.decoder_matching import describe_ir, describe_undecoded, with_task_decoder
 from posezoo.run.runtime.graph import Graph
@@ -79,7 +85,11 @@ class OwnIrLayout(ModelLayout):
 
 
 def describe_own_ir(
-    xml: Path, metric: str, like: ModelSpec | None, given: LoadOptions
+    xml: Path,
+    metric: str,
+    like: ModelSpec | None,
+    given: LoadOptions,
+    settings: QuantizationSettings | None = None,
 ) -> QuantizationTarget:
     """The network of an IR that no model.yml describes, without its person detector.
 
@@ -87,6 +97,7 @@ def describe_own_ir(
         metric: as in ``QuantizationOptions``; it decides what the outputs are.
         like: as in ``ChosenModel``.
         given: what the user states, which replaces what the IR states.
+        settings: how it is quantized; None for the defaults.
 
     Raises:
         InferenceError: the IR cannot be read, no decoder takes its outputs, or nothing says how
@@ -119,7 +130,7 @@ def describe_own_ir(
         scale=preprocessing.scale,
         element_type=graph.model.input(name).get_element_type().get_type_name(),
     )
-    spec = replace(spec, inputs=(port,))
+    spec = replace(spec, inputs=(port,), quantization=settings)
     pipeline = PipelineSpec(_with_given(spec, given))
     return QuantizationTarget(spec, pipeline, {spec.name: xml}, description)
 
@@ -260,26 +271,6 @@ def compare_ir_with_fp32(
             f"{xml}: {problem}", hint=f"{format_command('quantize', spec)} makes another one"
         )
     return xml, displacement
-
-
-def find_detectors_without_int8(
-    models: Iterable[ModelSpec], precisions: Sequence[Precision], context: Context
-) -> dict[str, str]:
-    """The models whose detector has none of these INT8 precisions, though it can be quantized, and
-    the name of the detector.
-    """
-    detectors = {}
-    for spec in models:
-        detector = resolve_pipeline(context.registry.composite_of(spec), context).detector
-        if detector is None:
-            continue
-        parts = context.registry.parts(detector)
-        is_published = any(set(precisions) & set(part.precisions) for part in parts)
-        if is_published or any(explain_unsupported_int8(part, context) for part in parts):
-            continue
-        if not any(is_quantized_here(detector, precision, context) for precision in precisions):
-            detectors[spec.full_name] = detector.full_name
-    return detectors
 
 
 def explain_unsupported_int8(spec: ModelSpec, context: Context) -> str:

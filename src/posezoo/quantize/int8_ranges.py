@@ -201,10 +201,12 @@ def apply_ranges(network: Model, ranges: Int8Ranges, name: str) -> None:
     nodes = _Nodes(network)
     try:
         for operation in ranges.weights:
-            port = nodes[operation].input(1)
+            weights = nodes[operation].input_value(1)
+            readers = weights.get_target_inputs()
             high = ranges.weight_range(operation, _read_input(nodes[operation], 1))
-            quantizer = (-high, high, WEIGHT_LEVELS, _WEIGHTS.format(operation))
-            port.replace_source_output(_quantize(port.get_source_output(), *quantizer))
+            rounded = _quantize(weights, -high, high, WEIGHT_LEVELS, _WEIGHTS.format(operation))
+            for reader in readers:
+                reader.replace_source_output(rounded)
         for quantizer_name, (low, high) in ranges.activations.items():
             source, readers = _find_place(quantizer_name, nodes)
             rounded = _quantize(source, low, high, ACTIVATION_LEVELS, quantizer_name)
@@ -308,6 +310,14 @@ def find_ranges(half: Model, int8: Model) -> Int8Ranges:
         elif node.get_type_name() == "Add" and name in nodes:
             biases |= _find_bias(name, nodes[name], node)
     all_scales = _find_all_scales(int8)
+    rounded = _Nodes(int8)
+    for name in all_scales:
+        sharing, in_int8 = (_count_weight_readers(each[name]) for each in (nodes, rounded))
+        if sharing != in_int8:
+            raise QuantizationError(
+                f"{name}: {sharing} operations share its weights, and {in_int8} of them have INT8",
+                hint="keep all of them in floating point, or none (quantization.in_float)",
+            )
     axes = {
         name: tuple(axis for axis, size in enumerate(scales.shape) if size > 1)
         for name, scales in all_scales.items()
@@ -331,6 +341,10 @@ def _find_all_scales(int8: Model) -> dict[str, Array]:
             if product.get_friendly_name() == _WEIGHTS.format(name):
                 scales[name] = _read_input(product, 1)
     return scales
+
+
+def _count_weight_readers(node: Node) -> int:
+    return len(node.input_value(1).get_target_inputs())
 
 
 def _uses_half(scales: Array, high: Array) -> bool:

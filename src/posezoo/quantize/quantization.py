@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from posezoo.core.convert.conversion_plan import select_due
 from posezoo.core.convert.publish import StagedIr, read_contents, replace_irs
@@ -42,9 +42,12 @@ from posezoo.quantize.displacement import KeypointDisplacement
 from posezoo.quantize.int8_comparison import Fp32Reference, OutputReference
 from posezoo.quantize.int8_layers import count_layers
 from posezoo.quantize.layer_noise import compare_layers
-from posezoo.quantize.nncf_compression import quantize_network
+from posezoo.quantize.nncf_compression import delicate_layers, quantize_network
 from posezoo.quantize.quantization_plan import QuantizationPlan, QuantizationTarget
 from posezoo.run.measured import KINDS, Measurement, digest_irs, measurement_to_json
+
+if TYPE_CHECKING:
+    from openvino import Model
 
 #: Layers are compared on this many inputs: large noise is visible in the first input.
 COMPARED_SAMPLES = 2
@@ -179,6 +182,38 @@ class _QuantizationJob:
 
         target = self.plan.target
         options = self.plan.options
+        quantized = self._write_int8(precision, xml, listen)
+        displacement, problem = self.reference.compare(xml, precision, listen)
+        if problem and options.max_drop is None and delicate_layers(_read_fp32(target)):
+            again = "INT8 is made again, with more layers in floating point"
+            self.listener(WarningIssued(f"{problem}; {again}"))
+            quantized = self._write_int8(precision, xml, listen, is_careful=True)
+            displacement, problem = self.reference.compare(xml, precision, listen)
+        if self.evaluator:
+            self.evaluator.compare(xml, precision, self.data.calibration_photos, listen)
+        if options.max_drop is not None:
+            problem = ""  # that limit counts
+        if problem or options.compare_layers:
+            samples = self.data.measured[:COMPARED_SAMPLES]
+            fp32 = _read_fp32(target, samples)
+            noises = compare_layers(fp32, quantized, samples)
+            self.listener(LayerNoiseMeasured(target.spec.full_name, noises))
+        if problem:
+            way = "quantization.preset and in_float in model.yml"
+            if target.is_own:
+                way = "--preset mixed and --in_float LAYERS"
+            raise QuantizationError(
+                problem,
+                hint=f"no IR was written; try {way} with the layers that have the most noise, or"
+                " --max_drop D, which searches for them for minutes",
+            )
+        return displacement, measured
+
+    def _write_int8(
+        self, precision: Precision, xml: Path, listen: Listener, *, is_careful: bool = False
+    ) -> Model:
+        """Write an INT8 IR; the network as NNCF made it, with the layer names of the FP32 IR."""
+        target = self.plan.target
         name = target.spec.full_name
         network = _read_fp32(target, self.data.calibration)
         if precision is Precision.FP16_INT8:
@@ -191,11 +226,12 @@ class _QuantizationJob:
             self.data.calibration,
             target.settings,
             name=name,
-            target_device=options.target_device,
+            target_device=self.plan.options.target_device,
             listener=listen,
             evaluator=self.evaluator,
+            is_careful=is_careful,
         )
-        quantized = network.clone()  # still has the layer names of the FP32 IR
+        quantized = network.clone()
         listen(FloatLayersKept(name, precision, in_float, count_layers(network)))
         if target.is_own:
             ir_writer.rename_numbered_operations(network)
@@ -206,26 +242,7 @@ class _QuantizationJob:
         (port,) = _read_fp32(target).inputs[:1]
         network.reshape({port.any_name: port.partial_shape})
         ir_writer.write_ir(network, xml, precision)
-        displacement, problem = self.reference.compare(xml, precision, listen)
-        if self.evaluator:
-            self.evaluator.compare(xml, precision, self.data.calibration_photos, listen)
-        if options.max_drop is not None:
-            problem = ""  # that limit counts
-        if problem or options.compare_layers:
-            samples = self.data.measured[:COMPARED_SAMPLES]
-            self.listener(
-                LayerNoiseMeasured(
-                    name, compare_layers(_read_fp32(target, samples), quantized, samples)
-                )
-            )
-        if problem:
-            way = "--max_drop D" if target.is_own else "quantization.in_float in model.yml"
-            raise QuantizationError(
-                problem,
-                hint=f"no IR was written; {way} keeps the layers with the most noise in"
-                " floating point",
-            )
-        return displacement, measured
+        return quantized
 
 
 def _read_fp32(target: QuantizationTarget, samples: Sequence[CalibrationSample] = ()) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
@@ -30,7 +30,7 @@ from posezoo.core.declarations.field_types import (
     read_keys,
     required_key,
 )
-from posezoo.core.declarations.model import ITSELF, Model, Precision
+from posezoo.core.declarations.model import ITSELF, Model, Precision, PublishedAccuracy
 from posezoo.core.declarations.safe_names import TAG
 from posezoo.core.values import frozen
 
@@ -111,6 +111,12 @@ FOUND = "people"
 
 #: The setting of a pipeline whose images get another size than the model declares, in pixels.
 TARGET_SIZE = "target_size"
+
+#: The number of images in COCO's val2017.
+VAL2017_IMAGES = 5000
+
+#: An AP that was measured as the published one was differs from it by at most this much.
+MAX_DIFFERENCE = 0.02
 
 #: The setting that states the precision of the detector's IR, unless it is FP16.
 DETECTOR_PRECISION = "detector_precision"
@@ -447,3 +453,54 @@ def describe_settings(measurement: Measurement) -> str:
     if measurement.weights != WEIGHTS[0]:
         weights = f"{measurement.weights} (random) weights"
     return labels.join(labels.format_pairs(measurement.settings), weights, separator="; ")
+
+
+def explain_difference(
+    published: PublishedAccuracy,
+    model: Model,
+    measured: Measurement,
+    unannotated: Sequence[str] = (),
+) -> list[str]:
+    """The reasons why a measured value may differ from a published one of the same model.
+
+    Args:
+        measured: an accuracy.
+        unannotated: the keypoints of the model that the annotations lack.
+    """
+    settings = measured.settings
+    dataset = settings.get("dataset", "")
+    images = settings.get("images")
+    flip = settings.get("flip", False)
+    executed = settings.get("arithmetic")
+    people_from = settings.get("people_from", ITSELF)
+    size = settings.get(TARGET_SIZE, model.target_size)
+    scales = str(settings.get("scales", ""))
+    is_val2017 = "val2017" in str(dataset) and images == VAL2017_IMAGES
+    is_of_size = size == model.target_size or f" {size}" in published.protocol
+    known = model.published.known_difference
+    differences = (
+        (
+            not is_val2017,
+            f"measured on {images} images of {dataset}, published for"
+            f" {published.dataset or 'another set'}",
+        ),
+        (unannotated, f"measured without {', '.join(unannotated)}"),
+        (
+            published.flip != flip,
+            f"{'published' if published.flip else 'measured'} with flip: image and mirror image"
+            " averaged",
+        ),
+        (not is_of_size, f"measured with images of another size, {size}"),
+        (scales, f"measured at {len(scales.split())} scales"),
+        (
+            people_from != ITSELF,
+            f"people are from {people_from}; published with another detector",
+        ),
+        (
+            measured.precision not in (Precision.FP32, Precision.FP16),
+            f"measured on the {measured.precision} IR",
+        ),
+        (executed in ("bf16", "f16"), f"run in {executed}"),
+        (known, known),
+    )
+    return [text for applies, text in differences if applies]

@@ -93,9 +93,8 @@ VIDEO = FlagGroup(
     ),
     Flag(
         "--detect_every N",
-        "run the person detector only on each Nth frame, and when a person is lost or the picture"
-        " beside the people changes; on other frames, people are found only near their last"
-        " keypoints (default: 3 for MoveNet, 1 for others)",
+        "run the person detector only on each Nth frame, and if nobody is followed; on other"
+        " frames, people are found only near their last keypoints (default: 1)",
         whole_number(1),
     ),
     Flag(

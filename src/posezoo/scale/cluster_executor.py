@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from posezoo.core.errors import import_optional
+from posezoo.cli.for_each import Attempt, Cluster, Executor, Outcome, report_lost
+from posezoo.core.errors import import_optional, redact_secrets
 from posezoo.core.events import Listener, WarningIssued
-from posezoo.core.pipeline.for_each import Attempt, Cluster, Executor, Outcome, report_lost
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
 from posezoo.core.workers.threads import Item, Result
@@ -77,12 +77,15 @@ class _DaskCluster(Cluster):
     def executor(
         self, address: str, wait_s: float, context: Context, folders: Sequence[Path]
     ) -> Executor:
-        warning = _OWN_SECRETS if context.has_secrets else ""
+        settings = context.settings
+        has_secrets = settings.header or any(
+            redact_secrets(mirror) != mirror for mirror in settings.mirror
+        )
         return ClusterExecutor(
             scheduler=address,
             folders=tuple(dict.fromkeys(folders)),
             wait_s=wait_s,
-            warning=warning,
+            warning=_OWN_SECRETS if has_secrets else "",
         )
 
 

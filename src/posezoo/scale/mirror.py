@@ -20,12 +20,13 @@ from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 
+from posezoo.cli.artifact_states import file_state, find_untracked_below
 from posezoo.cli.cache_entries import list_entries, own_files
 from posezoo.cli.lock_signature import SUFFIX
 from posezoo.cli.removal import remove_files
 from posezoo.cli.result_files import write_result
 from posezoo.core.declarations.model import Digest, ModelSpec, SourceFile
-from posezoo.core.declarations.registry_wheels import wheel_of
+from posezoo.core.declarations.sources import wheel_of
 from posezoo.core.download.context import ConnectionPool, DownloadContext
 from posezoo.core.download.file_download import download_file
 from posezoo.core.download.model_download import PlannedFile, plan_file, require_allowed
@@ -52,13 +53,16 @@ from posezoo.core.registry import (
     RegistryEntry,
     license_path,
     open_registry,
-    read_copyright_line,
 )
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.values import frozen
-from posezoo.core.verify import file_state, find_untracked_below
 from posezoo.packages.python_package import download_wheel
-from posezoo.pages.license_notice import NOTICE_SIGNS, LicenseTerms, format_notice
+from posezoo.pages.license_notice import (
+    NOTICE_SIGNS,
+    LicenseTerms,
+    format_notice,
+    read_copyright_line,
+)
 
 LICENSES = "licenses"
 NOTICE = "NOTICE"

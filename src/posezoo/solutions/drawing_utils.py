@@ -67,20 +67,17 @@ def _spec_of(specs: Specs, key: Any) -> DrawingSpec:
     return specs[key] if isinstance(specs, Mapping) else specs
 
 
-def _is_seen(landmark: Any) -> bool:
-    thresholds = {"visibility": _VISIBILITY_THRESHOLD, "presence": _PRESENCE_THRESHOLD}
-    return all(
-        not landmark.HasField(name) or getattr(landmark, name) >= threshold
-        for name, threshold in thresholds.items()
-    )
-
-
 def _find_seen(
     landmark_list: Any, place: Callable[[Any], tuple[Any, ...] | None]
 ) -> dict[int, tuple[Any, ...]]:
+    thresholds = {"visibility": _VISIBILITY_THRESHOLD, "presence": _PRESENCE_THRESHOLD}
     seen = {}
     for index, landmark in enumerate(landmark_list.landmark):
-        point = place(landmark) if _is_seen(landmark) else None
+        is_seen = all(
+            not landmark.HasField(name) or getattr(landmark, name) >= threshold
+            for name, threshold in thresholds.items()
+        )
+        point = place(landmark) if is_seen else None
         if point is not None:
             seen[index] = point
     return seen

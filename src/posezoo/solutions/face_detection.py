@@ -42,22 +42,19 @@ class FaceDetection(Solution):
         size = image_size(image)
         boxes = (faces.boxes / [*size, *size]).tolist()
         rows = zip(boxes, (faces.keypoints / size).tolist(), faces.scores.tolist(), strict=True)
-        detections = [_describe_face(*row) for row in rows]
+        relative = MESSAGES["LocationData.RelativeBoundingBox"]
+        detections = []
+        for (x0, y0, x1, y1), keypoints, score in rows:
+            detection: Any = MESSAGES["Detection"](label_id=[0], score=[score])
+            location = detection.location_data
+            location.format = location.RELATIVE_BOUNDING_BOX
+            location.relative_bounding_box.CopyFrom(
+                relative(xmin=x0, ymin=y0, width=x1 - x0, height=y1 - y0)
+            )
+            for x, y in keypoints:
+                location.relative_keypoints.add(x=x, y=y)
+            detections.append(detection)
         return {"detections": detections or None}
-
-
-def _describe_face(box: list[float], keypoints: list[list[float]], score: float) -> Any:
-    detection: Any = MESSAGES["Detection"](label_id=[0], score=[score])
-    location = detection.location_data
-    location.format = location.RELATIVE_BOUNDING_BOX
-    x0, y0, x1, y1 = box
-    relative = MESSAGES["LocationData.RelativeBoundingBox"]
-    location.relative_bounding_box.CopyFrom(
-        relative(xmin=x0, ymin=y0, width=x1 - x0, height=y1 - y0)
-    )
-    for x, y in keypoints:
-        location.relative_keypoints.add(x=x, y=y)
-    return detection
 
 
 def get_key_point(detection: Any, key_point_enum: int) -> Any:

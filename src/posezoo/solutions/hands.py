@@ -57,22 +57,21 @@ class Hands(TrackingSolution):
         )
 
     def _describe(self, poses: Sequence[Pose], size: Size) -> dict[str, Any]:
+        hands: list[Any] = []
+        for pose in poses:
+            hand: Any = MESSAGES["ClassificationList"]()
+            index = HANDS.index(pose.label)
+            hand.classification.add(index=index, score=pose.label_score, label=pose.label)
+            hands.append(hand)
         return {
             "multi_hand_landmarks": [normalize(pose, size) for pose in poses],
             "multi_hand_world_landmarks": [
                 create_landmarks("LandmarkList", np.asarray(pose.world)) for pose in poses
             ],
-            "multi_handedness": [_describe_hand(pose) for pose in poses],
+            "multi_handedness": hands,
         }
 
 
 def load_hand_network(model: str, min_presence: float) -> LandmarkNetwork:
     """A network that finds the landmarks of a hand with at least this presence, 0..1."""
     return LandmarkNetwork(model, HAND, HandOptions(min_presence=min_presence))
-
-
-def _describe_hand(pose: Pose) -> Any:
-    hand: Any = MESSAGES["ClassificationList"]()
-    index = HANDS.index(pose.label)
-    hand.classification.add(index=index, score=pose.label_score, label=pose.label)
-    return hand

@@ -92,8 +92,8 @@ class Holistic(PoseSolution):
         self._face_detector = DetectorNetwork("face-detection-short", _MIN_FACE_SCORE)
         hand = load_hand_network("hand-landmark-full", _MIN_PRESENCE)
         face = load_face_network(_MIN_PRESENCE, is_refined=is_refined)
-        self._hands = {name: _TrackedPart(hand, _HAND_LIMITS) for name in _HANDS}
-        self._face = _TrackedPart(face, _FACE_LIMITS)
+        self._parts = {name: _TrackedPart(hand, _HAND_LIMITS) for name in _HANDS}
+        self._parts["face_landmarks"] = _TrackedPart(face, _FACE_LIMITS)
         super().__init__(
             static_image_mode,
             model_complexity,
@@ -107,31 +107,24 @@ class Holistic(PoseSolution):
     def reset(self) -> None:
         """Forget the person."""
         super().reset()
-        for part in (*self._hands.values(), self._face):
+        for part in self._parts.values():
             part.reset()
 
     def _find(self, image: Image) -> dict[str, Any]:
         results = super()._find(image)
         size = image_size(image)
-        points = visibility = None
+        squares: dict[str, Box | None] = {}
         if results:
             rows = [(at.x, at.y, at.visibility) for at in results["pose_landmarks"].landmark]
             points = np.array(rows)[:, :2] * size
             visibility = np.array(rows)[:, 2]
-        parts = {name: self._find_hand(image, name, points, visibility) for name in _HANDS}
-        face = None if points is None else self._detect_face(image, points[:_FACE])
-        parts["face_landmarks"] = self._face.find(image, face)
+            for name, landmarks in _HANDS.items():
+                wrist, little, index = points[landmarks]
+                if visibility[landmarks[0]] > _MIN_WRIST_VISIBILITY:
+                    squares[name] = self._recrop_hand(image, wrist, (2 * index + little) / 3)
+            squares["face_landmarks"] = self._detect_face(image, points[:_FACE])
+        parts = {name: part.find(image, squares.get(name)) for name, part in self._parts.items()}
         return results | {name: normalize(part, size) for name, part in parts.items() if part}
-
-    def _find_hand(
-        self, image: Image, name: str, points: Array | None, visibility: Array | None
-    ) -> Pose | None:
-        square = None
-        if points is not None and visibility is not None:
-            wrist, little, index = points[_HANDS[name]]
-            if visibility[_HANDS[name][0]] > _MIN_WRIST_VISIBILITY:
-                square = self._recrop_hand(image, wrist, (2 * index + little) / 3)
-        return self._hands[name].find(image, square)
 
     def _recrop_hand(self, image: Image, wrist: Array, middle: Array) -> Box:
         square = _around(middle, wrist, find_turn(wrist, middle, math.pi / 2), scale=2.7)

@@ -203,8 +203,18 @@ class ProtoMessage:
         """Called for ``_values`` that are not set yet: those of ``create_landmarks``."""
         if name != "_values":
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        field = self.fields["landmark"]
+        kind = field.message
+        names = tuple(kind.fields)[: self._rows.shape[1]]
+        # Without a copy and a check of each value: a face has 478 landmarks.
+        created = []
+        for row in self._rows.tolist():
+            landmark = kind.__new__(kind)
+            landmark._values = dict(zip(names, row))  # noqa: B905 - strict takes half as long again
+            created.append(landmark)
+        landmarks = Repeated(field)
+        list.extend(landmarks, created)
         # Another thread that reads them meanwhile makes its own.
-        landmarks = _create_landmarks(self.fields["landmark"], self._rows)
         self._values = {"landmark": landmarks}
         return self._values
 
@@ -494,18 +504,14 @@ def messages_of(module: str) -> dict[str, type[ProtoMessage]]:
     return {name: MESSAGES[name] for name in TABLES["messages"][module] if "." not in name}
 
 
-def _nest() -> None:
-    for name, message in MESSAGES.items():
-        outer, _, inner = name.rpartition(".")
-        if outer:
-            setattr(MESSAGES[outer], inner, message)
-    for number, name in enumerate(FORMATS):
-        setattr(MESSAGES["LocationData"], name, number)
-    for name, number in TABLES["image_formats"].items():
-        setattr(MESSAGES["ImageFormat"], name, number)
-
-
-_nest()
+for _name, _message in MESSAGES.items():
+    _outer, _, _inner = _name.rpartition(".")
+    if _outer:
+        setattr(MESSAGES[_outer], _inner, _message)
+for _number, _name in enumerate(FORMATS):
+    setattr(MESSAGES["LocationData"], _name, _number)
+for _name, _number in TABLES["image_formats"].items():
+    setattr(MESSAGES["ImageFormat"], _name, _number)
 
 
 def create_landmarks(name: str, rows: Array) -> Any:
@@ -519,20 +525,6 @@ def create_landmarks(name: str, rows: Array) -> Any:
     """
     landmarks = MESSAGES[name].__new__(MESSAGES[name])
     landmarks._rows = rows.astype(np.float32)
-    return landmarks
-
-
-def _create_landmarks(field: Field, rows: Array) -> Repeated:
-    kind = field.message
-    names = tuple(kind.fields)[: rows.shape[1]]
-    # Without a copy and a check of each value: a face has 478 landmarks.
-    created = []
-    for row in rows.tolist():
-        landmark = kind.__new__(kind)
-        landmark._values = dict(zip(names, row))  # noqa: B905 - strict takes half as long again
-        created.append(landmark)
-    landmarks = Repeated(field)
-    list.extend(landmarks, created)
     return landmarks
 
 

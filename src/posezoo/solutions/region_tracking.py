@@ -24,22 +24,7 @@ from posezoo.poses.top_down import crop_square
 from posezoo.solutions.solution import Solution, infer, load_network
 
 if TYPE_CHECKING:
-    from posezoo.run.runtime.compiled_network import CompiledNetwork
-
-
-def _find_roles(network: CompiledNetwork, decoder: DecoderType) -> dict[str, str]:
-    """The name of the output of each role, by the first rules that the outputs fit."""
-    roles: dict[str, str] = {}
-    for rules in decoder.rules:
-        roles = {
-            role: name
-            for role, fits in rules.items()
-            for name, shape in network.outputs.items()
-            if fits(name, shape)
-        }
-        if len(roles) == len(rules):
-            break
-    return roles
+    pass
 
 
 def resize_square(square: Box, before: Size, after: Size) -> Box:
@@ -66,7 +51,17 @@ class RoleNetwork:
 
     def __init__(self, model: str, decoder: DecoderType) -> None:
         self._network = load_network(model)
-        self._roles = _find_roles(self._network, decoder)
+        # By the first rules that the outputs fit.
+        self._roles: dict[str, str] = {}
+        for rules in decoder.rules:
+            self._roles = {
+                role: name
+                for role, fits in rules.items()
+                for name, shape in self._network.outputs.items()
+                if fits(name, shape)
+            }
+            if len(self._roles) == len(rules):
+                break
         ((_, height, width, _),) = self._network.inputs.values()
         self.size: Size = (width, height)
 

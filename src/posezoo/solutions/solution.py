@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
-from posezoo.core.arrays import Array
 from posezoo.core.errors import import_cv2
 from posezoo.poses.decoder_type import Maps
 from posezoo.solutions.explanations import explain
@@ -101,7 +100,14 @@ class Solution(SolutionBase):
         """
         if self._is_closed:
             raise ValueError(f"{type(self).__name__} is closed: it processes no more images")
-        results = self._find(_require_rgb(image))
+        if len(image.shape) != 3 or image.shape[2] != 3:
+            raise ValueError("Input image must contain three channel rgb data.")
+        # Such as an array of bool.
+        if not np.can_cast(image.dtype, np.uint8):
+            raise TypeError(f"the image must have the type uint8, not {image.dtype}")
+        if not image.size:
+            raise RuntimeError("the image is empty")
+        results = self._find(np.ascontiguousarray(image, np.uint8))
         return SolutionOutputs(dict.fromkeys(self.outputs) | results)
 
     def _find(self, image: Image) -> dict[str, Any]:
@@ -116,17 +122,6 @@ class Solution(SolutionBase):
         if self._is_closed:
             raise ValueError(f"{type(self).__name__} is closed already")
         self._is_closed = True
-
-
-def _require_rgb(image: Array) -> Image:
-    if len(image.shape) != 3 or image.shape[2] != 3:
-        raise ValueError("Input image must contain three channel rgb data.")
-    # Such as an array of bool.
-    if not np.can_cast(image.dtype, np.uint8):
-        raise TypeError(f"the image must have the type uint8, not {image.dtype}")
-    if not image.size:
-        raise RuntimeError("the image is empty")
-    return np.ascontiguousarray(image, np.uint8)
 
 
 def choose(option: str, value: int, choices: Mapping[int, str]) -> str:

@@ -1,51 +1,71 @@
 """Prove a model from its sources: ask them, download, convert, and find people on the sample
-photos; what is measured and which checksums were missing is written beside its model.yml.
+photos; if wanted, quantize it, and measure APs and speeds. What is measured and which checksums
+were missing is written beside its model.yml.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
+from posezoo.cli.labels import format_count, format_pairs
 from posezoo.cli.result_files import write_result
-from posezoo.core.declarations.model import Model, ModelSpec
+from posezoo.core.declarations.model import Model, ModelSpec, Precision
 from posezoo.core.download import provenance_json
-from posezoo.core.download.source_check import BAD_STATES, check_sources
-from posezoo.core.errors import ConversionError, PosezooError
+from posezoo.core.errors import (
+    ConversionError,
+    InferenceError,
+    PosezooError,
+    QuantizationError,
+)
 from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.files.file_record import read_json
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.pipeline.get import get
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.stage_context import Context
-from posezoo.core.versions import version
+from posezoo.core.versions import package_versions
+from posezoo.core.workers.processes import run_in_child
+from posezoo.measure.benchmark_cases import BenchmarkOptions, CaseMaker
+from posezoo.measure.benchmarking.benchmark_process import BenchmarkSchedule, run_rounds
 from posezoo.measure.coco import CocoDataset
 from posezoo.measure.complexity_count import (
     count_complexity,
     record_measurements,
     require_own_registry,
 )
-from posezoo.measure.evaluation.evaluation_protocol import create_accuracy_measurement
 from posezoo.measure.evaluation.evaluation_report import EvaluationReport
 from posezoo.measure.model_evaluation import EvaluatedModel, LoadedModel, evaluate_model, load_model
-from posezoo.pages.facts.model_facts import ModelFacts
+from posezoo.pages.facts.model_facts import describe_model
+from posezoo.pages.source_check import BAD_STATES, check_sources
 from posezoo.poses.decoders import finds_boxes
 from posezoo.poses.drawing import draw
+from posezoo.quantize.int8_models import explain_unsupported_int8, plan_int8, plan_required_irs
+from posezoo.quantize.quantization import quantize, to_measurements
+from posezoo.quantize.quantization_plan import QuantizationOptions
 from posezoo.run.images import SAMPLE_PHOTOS, read_image, write_image
 from posezoo.run.load import default_runtime
+from posezoo.run.machine import Machine
+from posezoo.run.measured import MAX_DIFFERENCE, measurements_of, read_measurement_file
 from posezoo.run.runtime.runtime_config import LoadOptions
 from posezoo.upkeep.draft.missing_pins import write_missing_pins
+
+INT8 = Precision.FP16_INT8
 
 #: Texts near the beginning of each page and each report.
 PAGE_SIGNS = ("| Model | Sources | Pins written |",)
 _REPORT_SIGNS = ('"sources": ', '"bad_sources": ')
+
+#: The hours that a model takes without its AP: its conversions, and the rounds of its speeds.
+_HOURS = 1 / 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,16 +76,19 @@ class Proving:
         folder: a report for each model, which the next run keeps, and the pictures.
         dataset: annotated images for AP; None if none is there.
         is_fresh: whether models are proven again that have a report.
+        measures: whether models are also quantized with the annotated images, and speeds are
+            measured.
     """
 
     context: Context
     folder: Path
     dataset: CocoDataset | None
     is_fresh: bool
+    measures: bool
 
     def __call__(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
-        """The report of a model; an earlier one, if the same posezoo made it from the same
-        model.yml and annotated images, and no source failed.
+        """The report of a model; an earlier one, if the same posezoo and OpenVINO made it from the
+        same model.yml and annotated images. Of that, only sources that failed are asked again.
 
         Raises:
             FetchError: no source has a file.
@@ -73,16 +96,43 @@ class Proving:
             InferenceError: it cannot be run.
             OutputError: a result cannot be written.
         """
+        report = self._find_report(spec)
+        if report and not report["bad_sources"]:
+            return report
+        require_own_registry(spec)  # before hours of work
+        sources = self._ask_sources(spec, listener)
+        report = {**(report or self._prove(spec, listener)), **sources}
+        report["made_from"] = self._made_from(spec)  # after missing checksums were written
+        self.folder.mkdir(parents=True, exist_ok=True)
+        text = f"{json.dumps(report, indent=2)}\n"
         path = self.folder / f"{spec.full_name}.json"
-        report = read_json(path)
-        is_valid = report.get("made_from") == self._made_from(spec) and not report["bad_sources"]
-        if self.is_fresh or not is_valid:
-            report = self._prove(spec, listener)
-            report["made_from"] = self._made_from(spec)  # after missing checksums were written
-            self.folder.mkdir(parents=True, exist_ok=True)
-            text = f"{json.dumps(report, indent=2)}\n"
-            write_result(path, text.encode(), listener, _REPORT_SIGNS)
+        write_result(path, text.encode(), listener, _REPORT_SIGNS)
         return report
+
+    def estimate(self, specs: Sequence[ModelSpec]) -> str:
+        """What the models without a report need at most: gigabytes by the declared sizes, and hours
+        by the speeds in measured.yml.
+        """
+        due = [spec for spec in specs if not self._find_report(spec)]
+        size = sum(file.read_limit for spec in due for file in spec.files)
+        images = len(self.dataset.images) if self.dataset else 0
+        hours = len(due) * _HOURS
+        for spec in due:
+            if model := self._pose_model(spec):
+                speeds = [each.figures for each in measurements_of(model, "speed")]
+                slowest = max((each.get("latency_p50_ms", 0) for each in speeds), default=0)
+                hours += images * slowest / 3.6e6
+        return (
+            f"{len(due)} of {format_count(len(specs), 'model')} to prove: at most {size / 1e9:.2f}"
+            f" GB to download, and about {hours:.1f} hours, by the speeds in measured.yml"
+        )
+
+    def _find_report(self, spec: ModelSpec) -> dict[str, Any]:
+        """The report of an earlier run; empty if the model has to be proven."""
+        report = read_json(self.folder / f"{spec.full_name}.json")
+        is_valid = report.get("made_from") == self._made_from(spec)
+        is_complete = report.get("measured", False) >= self.measures
+        return report if is_valid and is_complete and not self.is_fresh else {}
 
     def list_reports(self) -> dict[str, dict[str, Any]]:
         """The reports of all runs, by model, but for those of another posezoo or model.yml; without
@@ -97,11 +147,14 @@ class Proving:
                     continue
                 if self.dataset is not None and report["made_from"] != made_from:
                     report.pop("AP", None)
+                    report.pop("notes", None)
                 reports[path.stem] = report
         return reports
 
     def _made_from(self, spec: Model) -> list[str]:
-        return [version(), compute_digest(spec.path).value, *self._images]
+        # Not the commit: results are committed between runs.
+        tools = format_pairs(package_versions("posezoo", "openvino"))
+        return [tools, compute_digest(spec.path).value, *self._images]
 
     @cached_property
     def _images(self) -> tuple[str, ...]:
@@ -111,13 +164,15 @@ class Proving:
         annotations = compute_digest(self.dataset.annotations).value
         return self.dataset.name, annotations, str(self.dataset.folder.resolve())
 
-    def _prove(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
-        context = self.context
-        require_own_registry(spec)  # before hours of work
-        sources = check_sources([spec], context.download_options)
+    def _ask_sources(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
+        sources = check_sources([spec], self.context.download_options)
         bad = [f"{each.source}: {each.problem}" for each in sources if each.state in BAD_STATES]
         for text in bad:
             listener(WarningIssued(f"{spec.full_name}: a source fails: {text}"))
+        return {"sources": len(sources), "bad_sources": bad}
+
+    def _prove(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
+        context = self.context
         converted = get(resolve_model(spec, spec.precisions, context), context, listener=listener)
         try:
             record_measurements(spec, count_complexity(converted.resolved))
@@ -125,32 +180,88 @@ class Proving:
             listener(WarningIssued(f"{spec.full_name}: not counted: {error.problem}"))
         provenance = context.layout.model_download_dir(spec) / provenance_json.NAME
         origins = read_json(provenance).get("files", {})
-        return {
-            "sources": len(sources),
-            "bad_sources": bad,
+        report: dict[str, Any] = {
             "completed": write_missing_pins(spec, origins),
             "irs": [precision.value for precision in converted.irs],
-            **self._run(spec, listener),
+            "measured": self.measures,
         }
+        if self.measures and self.dataset:
+            self._quantize(spec, self.dataset.folder, listener)
+        model = self._pose_model(spec)
+        if model:
+            report |= self._run(model, listener)
+        if self.measures:
+            self._measure_speeds(spec, model, listener)
+        return report
 
-    def _run(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
-        """What the model finds, with the last part of a composite; nothing for other networks."""
+    def _quantize(self, spec: ModelSpec, photos: Path, listener: Listener) -> None:
+        """Make the INT8 IR that a model does not declare, and record its displacement; a warning
+        says why there is none.
+        """
+        context = self.context
+        if INT8 in spec.precisions or explain_unsupported_int8(spec, context):
+            return
+        for plan in plan_required_irs(spec, context, photos, is_dry_run=False):
+            get(plan.resolved, context, listener=listener)
+        try:
+            # In this process, the next model crashed OpenVINO after a refused one.
+            rows = run_in_child(_quantize, spec, context, photos, of=spec.full_name)
+        except QuantizationError as error:
+            listener(WarningIssued(f"{spec.full_name}: no INT8: {error.problem}"))
+            return
+        path = self.folder / "evaluations" / f"{spec.full_name}-int8.json"
+        write_result(path, json.dumps(rows).encode(), listener)
+        record_measurements(spec, [row for _, row in read_measurement_file(path)])
+
+    def _measure_speeds(
+        self, spec: ModelSpec, pose_model: Model | None, listener: Listener
+    ) -> None:
+        """Record the speeds of a network alone, and of a pipeline with one person and with four."""
+        runtime = replace(default_runtime(self.context.settings), cache_dir=None)
+        alone = BenchmarkOptions(runtime, (1, 0), precisions=(Precision.FP16, INT8))
+        whole = replace(alone, requests=(1,), is_pipeline=True)
+        ways: list[tuple[Model, BenchmarkOptions]] = [(spec, alone)]
+        if pose_model:
+            ways += [(pose_model, replace(whole, people=people)) for people in (1, 4)]
+        with TemporaryDirectory(prefix="posezoo-") as folder:
+            for model, options in ways:
+                maker = CaseMaker(options, self.context, Path(folder), listener)
+                for precision in maker.available_precisions(model):
+                    for case in maker.of_model(model, precision):
+                        try:
+                            *_, (result,) = run_rounds(
+                                [case], BenchmarkSchedule(), listener=listener
+                            )
+                            record_measurements(model, [result.to_measurement()])
+                        except InferenceError as error:  # such as other work that disturbs it
+                            listener(WarningIssued(error.problem))
+
+    def _pose_model(self, spec: ModelSpec) -> Model | None:
+        """The model that this is the last part of; None if it finds no keypoints."""
         registry = self.context.registry
         model = registry.composite_of(spec)
-        parts = registry.parts(model)
-        if model.decoder is None or parts[-1] != spec or finds_boxes(model.decoder):
-            return {}
-        precision = ModelFacts(model, tuple(parts)).usual_precision
-        assert precision is not None  # it was converted
+        is_last = registry.parts(model)[-1] == spec
+        return model if is_last and model.decoder and not finds_boxes(model.decoder) else None
+
+    def _run(self, model: Model, listener: Listener) -> dict[str, Any]:
+        """What a model finds, and its APs."""
+        facts = describe_model(model, self.context.registry)
+        usual = facts.usual_precision
+        assert usual is not None  # it was converted
+        loaded = self._load(model, usual, listener)
+        people = self._run_on_photos(model, loaded)
+        report: dict[str, Any] = {"model": model.full_name, "found": people}
+        report |= self._evaluate(loaded, listener)
+        layout = self.context.layout
+        has_int8 = all(layout.ir_path(part, INT8).is_file() for part in facts.parts)
+        if self.measures and self.dataset and has_int8 and usual is not INT8:
+            self._evaluate(self._load(model, INT8, listener), listener)
+        return report
+
+    def _load(self, model: Model, precision: Precision, listener: Listener) -> LoadedModel:
         options = LoadOptions(default_runtime(self.context.settings))
         chosen = EvaluatedModel(model, precision=precision)
-        loaded = load_model(chosen, options, self.context, listener=listener)
-        people = self._run_on_photos(model, loaded)
-        return {
-            "model": model.full_name,
-            "found": people,
-            **self._evaluate(model, loaded, listener),
-        }
+        return load_model(chosen, options, self.context, listener=listener)
 
     def _run_on_photos(self, model: Model, loaded: LoadedModel) -> list[int]:
         """How many people are found on each sample photo, which are drawn, too."""
@@ -166,19 +277,37 @@ class Proving:
         write_image(path, np.hstack(pictures))
         return counts
 
-    def _evaluate(self, model: Model, loaded: LoadedModel, listener: Listener) -> dict[str, float]:
+    def _evaluate(self, loaded: LoadedModel, listener: Listener) -> dict[str, Any]:
+        """The AP, and why it differs from those that were published."""
         if self.dataset is None:
             return {}
         folder = self.folder / "evaluations" / loaded.folder_name
         result = evaluate_model(loaded, self.dataset, folder, listener=listener)
-        EvaluationReport(loaded.protocol, result, folder).write(listener)
-        record_measurements(model, [create_accuracy_measurement(loaded.protocol, result)])
-        return {name: value for name, value in result.figures.items() if name == "AP"}
+        evaluated = EvaluationReport(loaded.protocol, result, folder)
+        evaluated.write(listener)
+        record_measurements(loaded.chosen.model, [evaluated.measurement])
+        ap = result.figures.get("AP", 0.0)
+        notes = [
+            f"AP {ap:.3f}, published {claim.value:g}: {'; '.join(reasons) or 'no reason is known'}"
+            for claim, reasons in evaluated.published_comparisons()
+            if abs(ap - claim.value) > MAX_DIFFERENCE
+        ]
+        return {"AP": ap, "notes": notes}
 
 
-def render_table(reports: Mapping[str, Mapping[str, Any]], failures: Mapping[str, str]) -> str:
-    """A page in Markdown: a row for each model with what was proven, or why it failed."""
+def _quantize(spec: ModelSpec, context: Context, photos: Path) -> list[dict[str, object]]:
+    """Make the INT8 IR, also if an interrupted run left it without its record; the records."""
+    options = QuantizationOptions((INT8,), force=True)
+    return to_measurements(quantize(plan_int8(spec, context, photos, options)))
+
+
+def render_page(reports: Mapping[str, Mapping[str, Any]], failures: Mapping[str, str]) -> str:
+    """A page in Markdown, which is also the text of a pull request: a row for each model with what
+    was proven, or why it failed.
+    """
+    tools = format_pairs(package_versions("posezoo", "openvino"))
     lines = [
+        f"Proven by `posezoo prove` on {Machine.here().describe()}: {tools}.\n",
         "| Model | Sources | Pins written | IR | Found in 2 photos | AP |",
         f"|{' --- |' * 6}",
     ]
@@ -188,12 +317,13 @@ def render_table(reports: Mapping[str, Mapping[str, Any]], failures: Mapping[str
         bad = len(report["bad_sources"])
         sources = f"{report['sources'] - bad} of {report['sources']}"
         people = ", ".join(map(str, report.get("found", ())))
-        ap = f"{report['AP']:.3f}" if "AP" in report else ""
         pins = len(report["completed"])
+        ap = f"{report['AP']:.3f}" if "AP" in report else ""
         lines.append(
             f"| {name} | {sources} | {pins} | {', '.join(report['irs'])} | {people} | {ap} |"
         )
     lines += [f"\n**{name}** failed: {reason}" for name, reason in failures.items()]
     for name, report in reports.items():
         lines += [f"\n{name}: this source failed: {bad}" for bad in report["bad_sources"]]
+        lines += [f"\n{name}: {note}" for note in report.get("notes", ())]
     return "\n".join(lines) + "\n"

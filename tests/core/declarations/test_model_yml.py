@@ -73,7 +73,9 @@ def test_every_value_arrives_typed(tmp_path):
             }
         ],
         decoder={"name": "blazepose", "max_people": 3},
+        compute_types=["bf16"],
     )
+    assert spec.compute_types == ("bf16",)
     assert spec.files[0].checksum == Digest("sha384", "0" * 96)
     assert spec.inputs[0].mean == (1.0, 2.0, 3.0)
     assert spec.inputs[0].ir_color is ColorOrder.BGR

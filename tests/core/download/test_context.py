@@ -75,7 +75,7 @@ def test_the_files_of_one_model_come_at_once(server, tmp_path):
         DownloadOptions(None, jobs=8),
         listener=told.append,
     )
-    assert [path.read_bytes() for path in found.files] == list(bodies(16).values())
+    assert [path.read_bytes() for path in found] == list(bodies(16).values())
     assert server.peak == 8
     assert sum(isinstance(event, FileDownloadFinished) and event.successful for event in told) == 16
 

@@ -26,8 +26,8 @@ def test_files_go_where_the_layout_says_and_are_reported_in_their_order(server, 
         model(*files), ModelLayout(tmp_path / "down", tmp_path / "out"), DownloadOptions(None)
     )
     folder = tmp_path / "down" / "public" / "pose"
-    assert downloaded.files == (folder / "FP32" / "pose.xml", folder / "FP16" / "pose.xml")
-    assert all(path.read_bytes() == WEIGHTS for path in downloaded.files)
+    assert downloaded == (folder / "FP32" / "pose.xml", folder / "FP16" / "pose.xml")
+    assert all(path.read_bytes() == WEIGHTS for path in downloaded)
     assert not (tmp_path / "out").exists()
 
 
@@ -110,7 +110,7 @@ def test_a_file_source_starts_at_the_folder_of_the_model_yml(tmp_path):
     (tmp_path / "zoo" / "original").write_bytes(WEIGHTS)
     file = declared("net.tflite", WEIGHTS, FileSource(Path("original")))
     spec = model(file, path=tmp_path / "zoo" / "model.yml")
-    (target,) = download_model(spec, ModelLayout(tmp_path, tmp_path), DownloadOptions(None)).files
+    (target,) = download_model(spec, ModelLayout(tmp_path, tmp_path), DownloadOptions(None))
     assert target.read_bytes() == WEIGHTS
 
 
@@ -227,7 +227,7 @@ def test_offline_a_mirror_is_enough(mirror, tmp_path):
     downloaded = download_model(
         model(*blazepose()), ModelLayout(tmp_path, tmp_path), DownloadOptions(None, (str(mirror),))
     )
-    assert [path.stat().st_size for path in downloaded.files] == [2959046, 6440512]
+    assert [path.stat().st_size for path in downloaded] == [2959046, 6440512]
 
 
 def test_a_mirror_behind_an_address_is_enough(mirror, tmp_path):
@@ -240,4 +240,4 @@ def test_a_mirror_behind_an_address_is_enough(mirror, tmp_path):
         downloaded = download_model(
             model(*blazepose()), ModelLayout(tmp_path, tmp_path), download_options
         )
-    assert [path.stat().st_size for path in downloaded.files] == [2959046, 6440512]
+    assert [path.stat().st_size for path in downloaded] == [2959046, 6440512]

@@ -69,7 +69,7 @@ def test_no_mirror_is_named_since_those_are_asked_by_a_digest(server, layout):
 
 def test_a_full_sha1_of_a_member_is_a_pin(server, layout):
     file = archive(server.serve("n", zipped(net=WEIGHTS)), SHA1)
-    (path,) = download_model(model(file), layout, DownloadOptions(None)).files
+    (path,) = download_model(model(file), layout, DownloadOptions(None))
     assert is_verified_file(path, file, trust_record=False, remember=False)
     path.write_bytes(zipped(net=WEIGHTS[1:]))
     assert not is_verified_file(path, file, trust_record=False, remember=False)
@@ -121,7 +121,7 @@ def test_what_lies_here_without_a_pin_is_never_good(tmp_path, file):
 def test_the_first_use_is_the_pin_from_then_on(server, layout, lock, tmp_path):
     spec = model(loose(server.serve("n", WEIGHTS)))
     told: list[Event] = []
-    (path,) = download_model(spec, layout, trusting(lock), listener=told.append).files
+    (path,) = download_model(spec, layout, trusting(lock), listener=told.append)
     assert any(
         isinstance(event, WarningIssued) and "trusted on first use" in event.message
         for event in told
@@ -132,7 +132,7 @@ def test_the_first_use_is_the_pin_from_then_on(server, layout, lock, tmp_path):
     with pytest.raises(DigestError, match="lock has"):  # though the source is trusted
         download_model(lock.with_pins(spec), layout, trusting(lock))
     server.serve("n", WEIGHTS)
-    assert download_model(lock.with_pins(spec), layout, DownloadOptions(None)).files == (path,)
+    assert download_model(lock.with_pins(spec), layout, DownloadOptions(None)) == (path,)
 
 
 def test_a_file_that_cannot_be_remembered_gets_no_name(server, layout, tmp_path):
@@ -180,7 +180,7 @@ def two_sources(*urls: str) -> SourceFile:
 
 def test_before_the_first_use_is_trusted_the_other_source_sends_the_same(server, layout, lock):
     urls = [server.serve(name, WEIGHTS) for name in ("one", "other")]
-    (path,) = download_model(model(two_sources(*urls)), layout, trusting(lock)).files
+    (path,) = download_model(model(two_sources(*urls)), layout, trusting(lock))
     assert path.read_bytes() == WEIGHTS
     assert [server.asked(name) for name in ("one", "other")] == [1, 1]
     # From then on the digest in the lock decides.
@@ -213,7 +213,7 @@ def test_if_the_other_source_sends_no_such_file_one_line_says_so(
     events: list[Event] = []
     (path,) = download_model(
         model(two_sources(*urls)), layout, trusting(lock), listener=events.append
-    ).files
+    )
     assert path.read_bytes() == WEIGHTS
     (line,) = [
         event.message

@@ -16,6 +16,7 @@ from fakes.loaded_irs import load_ir
 from fakes.network import digest_of, downloaded, network, source_file, spec_of
 from fakes.soak import soak
 from posezoo import decode
+from posezoo.cli.artifact_states import check_artifacts
 from posezoo.core.convert.fp16_check import compare_with_fp32
 from posezoo.core.declarations.model import (
     ColorOrder,
@@ -32,9 +33,7 @@ from posezoo.core.pipeline.get import get
 from posezoo.core.registry import open_registry
 from posezoo.core.resolve.input_options import InputOptions
 from posezoo.core.resolve.resolution import resolve_model
-from posezoo.core.verify import check_artifacts
-from posezoo.export.decoded import append_decoder, nodes
-from posezoo.export.decoded.decoding_options import with_decoding
+from posezoo.export.decoded import append_decoder, nodes, with_decoding
 from posezoo.export.decoded.frames import FrameFit
 from posezoo.poses.blazepose import BlazePoseOptions, decode_faces
 from posezoo.poses.decoders import DECODERS, find_decoder, resolve_options
@@ -665,10 +664,11 @@ def test_an_output_of_the_network_may_have_a_name_of_the_decoders(tmp_path):
 
 def test_a_wrong_decoder_is_not_published(tmp_path, monkeypatch, in_this_process):
     spec, layout = decoded_network(tmp_path)
+    keep = nodes.keep_people
     monkeypatch.setattr(
         nodes,
-        "shift",
-        lambda keypoints, offset: ops.add(keypoints, nodes.constant([offset + 1, offset, 0])),
+        "keep_people",
+        lambda keypoints, *rest: keep(keypoints + nodes.constant([1, 0, 0]), *rest),
     )
     with pytest.raises(SelfCheckError, match=r"differs from posezoo\.decode in keypoints"):
         convert_model(spec, layout)

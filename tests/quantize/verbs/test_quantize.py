@@ -219,16 +219,6 @@ def test_a_dry_run_plans_the_ir_of_the_whole_composite_or_of_the_detector(tmp_pa
     assert not (tmp_path / "models").exists()
 
 
-def test_a_dry_run_names_no_detector_that_the_models_would_still_run_in_fp16(tmp_path):
-    seeker.write_photos(tmp_path / "photos")
-    flags = ["--model_dir", tmp_path / "models", "--dataset_dir", tmp_path / "photos", "--dry_run"]
-    ended = succeeded(
-        posezoo("quantize", "movenet-lightning", *flags, POSEZOO_DETECTOR="yolox-tiny-coco")
-    )
-    assert "yolox-tiny-coco: would convert to FP16" in ended.stdout
-    assert "people are found by" not in ended.stdout + ended.stderr
-
-
 def test_a_model_whose_int8_loses_too_much_is_refused_with_the_figure(place):
     declaration = place.root / "registry" / "public" / "seeker" / "model.yml"
     refused = {"refused": "INT8 keeps 5 % of its AP."}

@@ -146,7 +146,7 @@ def test_with_a_detector_all_people_are_followed(zoo, movenet):
     assert not detector.can_track
     assert movenet.follows_one_person
     detected = movenet.with_detector(detector)
-    assert detected.can_track and not detected.follows_one_person
+    assert not detected.can_track and not detected.follows_one_person
     assert movenet.with_detector(detector, tracks_videos=True).follows_one_person
 
 

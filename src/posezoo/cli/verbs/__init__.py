@@ -68,7 +68,7 @@ class Verb:
 
 
 #: The verbs of installed packages.
-PLUGINS: LazyTable[Verb] = LazyTable("posezoo.verbs", Verb, {})
+PLUGINS = LazyTable("posezoo.verbs", Verb, {})
 
 
 def find_verb(name: str) -> Verb | None:

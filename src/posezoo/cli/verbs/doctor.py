@@ -5,6 +5,7 @@ problems.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -27,9 +28,10 @@ FLAGS = ("format",)
 def run(args: FormatArgs) -> int:
     """Print the report; 1 if there is a problem, which a missing extra is not."""
     from posezoo.cli.diagnosis import diagnose
-    from posezoo.core.settings import read_settings_leniently
+    from posezoo.core.settings import read_settings, unknown_variables
 
-    diagnosis = diagnose(*read_settings_leniently())
+    problems = list(unknown_variables(os.environ))
+    diagnosis = diagnose(read_settings(report=problems.append), problems)
     if args.format == "json":
         print_text(redact_secrets(json.dumps(asdict(diagnosis), indent=2, default=str)))
     else:

@@ -33,8 +33,8 @@ class _DownloadArgs(flags.ModelsArgs, flags.FormatArgs):
 
 def run(args: _DownloadArgs) -> int:
     """Download, and print the paths of the files."""
+    from posezoo.cli.for_each import Executor
     from posezoo.core.download.context import ConnectionPool
-    from posezoo.core.pipeline.for_each import Executor
 
     context = flags.context_from_args(args)
     executor = flags.executor_from_args(args, context)
@@ -66,5 +66,5 @@ class _DownloadTask:
         if self.is_dry_run:
             files = plan_download(spec, layout, options)
             return Answer(plan=[model_jobs.format_planned_file(file) for file in files])
-        downloaded = download_model(spec, layout, options, listener=listener, pool=self.pool)
-        return Answer(files=downloaded.files)
+        paths = download_model(spec, layout, options, listener=listener, pool=self.pool)
+        return Answer(files=paths)

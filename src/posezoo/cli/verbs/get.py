@@ -28,7 +28,7 @@ class _GetArgs(flags.ConversionArgs, flags.ProofArgs, flags.InputArgs):
 def run(args: _GetArgs) -> int:
     """Download and convert, and print the paths of the IR."""
     flags.require_model_optimizer(args)
-    from posezoo.core.pipeline.get import ConversionTask
+    from posezoo.cli.conversion_task import ConversionTask
 
     context = flags.context_from_args(args)
     options = flags.conversion_options_from_args(args)

@@ -69,8 +69,8 @@ FLAGS = (
 
 def run(args: flags.ConversionArgs) -> int:
     """Print a block for each model and the totals; or JSON."""
+    from posezoo.cli.conversion_task import ConversionTask
     from posezoo.core.convert.conversion_plan import ConversionOptions
-    from posezoo.core.pipeline.get import ConversionTask
 
     flags.require_model_optimizer(args, is_plan=True)
     context = flags.context_from_args(args)

@@ -69,4 +69,4 @@ class ProgramFinder:
         """
 
 
-FINDER: Hook[ProgramFinder] = Hook("converter_program", ProgramFinder())
+FINDER = Hook(ProgramFinder())

@@ -29,7 +29,7 @@ class OnnxRewriting:
         return None
 
 
-ONNX_REWRITING: Hook[OnnxRewriting] = Hook("onnx_rewriting", OnnxRewriting())
+ONNX_REWRITING = Hook(OnnxRewriting())
 
 
 class ComparedRows:
@@ -42,7 +42,7 @@ class ComparedRows:
         return outputs
 
 
-COMPARED_ROWS: Hook[ComparedRows] = Hook("compared_rows", ComparedRows())
+COMPARED_ROWS = Hook(ComparedRows())
 
 
 class Int8Maker:
@@ -70,7 +70,7 @@ class Int8Maker:
         raise NotImplementedError
 
 
-INT8_MAKER: Hook[Int8Maker] = Hook("int8_maker", Int8Maker())
+INT8_MAKER = Hook(Int8Maker())
 
 
 class SamplePhotos:
@@ -83,4 +83,4 @@ class SamplePhotos:
         return ()
 
 
-SAMPLE_PHOTOS: Hook[SamplePhotos] = Hook("sample_photos", SamplePhotos())
+SAMPLE_PHOTOS = Hook(SamplePhotos())

@@ -53,4 +53,4 @@ class UpstreamCode:
         raise ConversionError(f"{spec.full_name}: {_NO_SANDBOX.why}")
 
 
-UPSTREAM_CODE: Hook[UpstreamCode] = Hook("upstream_code", UpstreamCode())
+UPSTREAM_CODE = Hook(UpstreamCode())

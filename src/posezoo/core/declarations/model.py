@@ -10,7 +10,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from posezoo.core.plugins import LazyTable, installed
+from posezoo.core.plugins import LazyTable
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Family(_StrEnum):
     INTEL = "intel"
 
 
-_ADDED_FORMATS: LazyTable[object] = LazyTable("posezoo.formats", object, {})
+_ADDED_FORMATS = LazyTable("posezoo.formats", object, {})
 
 
 class Framework(_StrEnum):
@@ -50,10 +50,7 @@ class Framework(_StrEnum):
     @classmethod
     def _missing_(cls, value: object) -> Framework | None:
         """A framework whose format a feature or an installed package adds."""
-        if not isinstance(value, str):
-            return None
-        formats = _ADDED_FORMATS
-        if value not in formats.builtin and value not in installed(formats.group):
+        if not isinstance(value, str) or value not in _ADDED_FORMATS.names():
             return None
         member = str.__new__(cls, value)
         member._name_ = value.upper()
@@ -578,6 +575,7 @@ class Declaration:
     #: The size in pixels to which images are resized, as its publisher measured: the height, or the
     #: side that its decoder names; None: the size of its input.
     target_size: int | None = None
+    compute_types: tuple[str, ...] = ()  # in which it keeps its accuracy, besides f32
     skeleton: str = ""
     revision: int = 1
     composite: str = ""  # the composite that this model is a part of

@@ -359,6 +359,11 @@ _USE_KEYS = (
         "The size in pixels to which images are resized, as its publisher measured; of the side"
         " that the decoder names, usually the height.",
     ),
+    Key(
+        "compute_types",
+        list_of(one_of(("bf16",)), unique=str),
+        "In which it keeps its accuracy; f32 is always allowed.",
+    ),
     Key("self_check", _SELF_CHECK),
     Key("recorded_outputs", _RECORDED_OUTPUTS, "Each conversion is compared with them."),
 )

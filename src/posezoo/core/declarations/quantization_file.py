@@ -19,4 +19,4 @@ class QuantizationReader:
         return QuantizationSettings()
 
 
-READER: Hook[QuantizationReader] = Hook("quantization_yml", QuantizationReader())
+READER = Hook(QuantizationReader())

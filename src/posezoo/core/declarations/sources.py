@@ -326,9 +326,19 @@ SOURCES: Mapping[str, FieldType[Source]] = {
     "npm_package": _NPM,
 }
 _TAGGED_SOURCE = tagged(SOURCES)
+_WHEELS = LazyTable("registries", PythonPackageSource, {})
+
+
+def wheel_of(name: str) -> PythonPackageSource:
+    """The wheel of a registry of ``WHEEL_REGISTRIES``, and the folder in it with the models."""
+    wheel = _WHEELS.find(name)
+    assert wheel
+    return wheel
+
+
 #: Types of features and of installed packages: a ``core.download.source_types.SourceType`` with a
 #: ``field_type``.
-_ADDED_SOURCES: LazyTable[object] = LazyTable("posezoo.source_types", object, {})
+_ADDED_SOURCES = LazyTable("posezoo.source_types", object, {})
 
 
 def read_source(node: YamlNode) -> Source:

@@ -65,4 +65,4 @@ class UpstreamSteps:
         return network
 
 
-UPSTREAM_STEPS: Hook[UpstreamSteps] = Hook("upstream_steps", UpstreamSteps())
+UPSTREAM_STEPS = Hook(UpstreamSteps())

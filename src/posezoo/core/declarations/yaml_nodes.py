@@ -279,13 +279,6 @@ def _file_error(file: str, problem: str, mark: Any = None, *, hint: str = "") ->
     return SpecError(file, line, column, "", problem=problem, hint=hint)
 
 
-def _refuse_merge_marks(content: bytes, file: str) -> None:
-    for number, line in enumerate(content.splitlines(), 1):
-        if line.startswith(MERGE_MARKS[0].encode()):
-            hint = "keep the lines of one side, without the marks, then: posezoo verify --metadata"
-            raise SpecError(file, number, 1, "", problem=MERGE_PROBLEM, hint=hint)
-
-
 def parse_yaml(content: bytes, file: str) -> YamlNode:
     """The tree of a YAML text; ``file`` is its name in errors."""
     if len(content) > MAX_BYTES:
@@ -294,7 +287,12 @@ def parse_yaml(content: bytes, file: str) -> YamlNode:
     try:
         node = _build(iter(parser.get_event, None), file)  # twice as fast as yaml.parse
     except yaml.MarkedYAMLError as error:
-        _refuse_merge_marks(content, file)
+        for number, line in enumerate(content.splitlines(), 1):
+            if line.startswith(MERGE_MARKS[0].encode()):
+                hint = (
+                    "keep the lines of one side, without the marks, then: posezoo verify --metadata"
+                )
+                raise SpecError(file, number, 1, "", problem=MERGE_PROBLEM, hint=hint) from error
         problem = f"not YAML: {error.problem or error.context}"
         raise _file_error(file, problem, error.problem_mark or error.context_mark) from error
     except yaml.YAMLError as error:

@@ -70,21 +70,6 @@ def store_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candid
     return tuple(candidates)
 
 
-def package_path(package: SourceFile, context: DownloadContext) -> Path:
-    """Where to download a package whose members are the wanted files.
-
-    It is the package's entry in the cache, where an interrupted download resumes; without a cache,
-    it is a temporary file for the other members of this call.
-    """
-    if context.cache_dir and package.checksum:
-        path = context.cache_dir / entry_path(package.checksum)
-        with suppress(OSError):
-            create_parent(path)
-            if os.access(path.parent, os.W_OK):
-                return path
-    return context.temp_dir() / package.name
-
-
 @contextmanager
 def cache_entry_lock(file: SourceFile, context: DownloadContext) -> Iterator[None]:
     """Make other processes with the same cache wait for a file, which is in the cache afterwards.

@@ -400,11 +400,30 @@ def _fill_from_hosts(
 def _ask(
     candidate: Candidate, file: SourceFile, part: PartialFile, report: DownloadReport
 ) -> PartialFile:
-    """Fill a part from a candidate, and return it."""
+    """Fill a part from a candidate, and return it; ask it again if another attempt may succeed."""
+    context = report.context
+    name = candidate.name
+    with suppress(ValueError):  # an invalid address; the error at the end has all of it
+        name = urlsplit(candidate.name).hostname or candidate.name
+
+    def warn(problem: str) -> None:
+        context.warn(f"{file.name}: {name}: {problem}")
+
+    def show_progress(size: int) -> None:
+        report.show_progress(candidate, size)
+
+    def receive() -> None:
+        try:
+            _receive(candidate, file, part, show_progress)
+        except RangeMismatchError as error:
+            warn(f"{error.problem}; starting again from the beginning")
+            part.truncate()
+            _receive(candidate, file, part, show_progress)
+
     report.start(candidate)
     try:
         if candidate.kind is not CandidateKind.CACHE or not _clone(candidate, file, part):
-            _fill_from(candidate, file, part, report)
+            ask_again(receive, context.options.limits, warn)
     except PosezooError as error:
         report.fail(candidate, error.problem)
         raise
@@ -421,32 +440,6 @@ def _clone(candidate: Candidate, file: SourceFile, part: PartialFile) -> bool:
         raise NotFoundError("does not exist") from error
     except OSError:
         return False  # reported when the file is read
-
-
-def _fill_from(
-    candidate: Candidate, file: SourceFile, partial: PartialFile, report: DownloadReport
-) -> None:
-    """Fill the part from one candidate; ask it again if another attempt may succeed."""
-    context = report.context
-    name = candidate.name
-    with suppress(ValueError):  # an invalid address; the error at the end has all of it
-        name = urlsplit(candidate.name).hostname or candidate.name
-
-    def warn(problem: str) -> None:
-        context.warn(f"{file.name}: {name}: {problem}")
-
-    def show_progress(size: int) -> None:
-        report.show_progress(candidate, size)
-
-    def receive() -> None:
-        try:
-            _receive(candidate, file, partial, show_progress)
-        except RangeMismatchError as error:
-            warn(f"{error.problem}; starting again from the beginning")
-            partial.truncate()
-            _receive(candidate, file, partial, show_progress)
-
-    ask_again(receive, context.options.limits, warn)
 
 
 def _receive(

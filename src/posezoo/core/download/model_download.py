@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -31,16 +31,6 @@ from posezoo.core.values import frozen
 
 # The files of a model, each with its path.
 Places = Sequence[tuple[SourceFile, Path]]
-
-
-@frozen
-class Downloaded:
-    """A model whose published files exist and are verified; ``files`` has the order of its
-    model.yml.
-    """
-
-    spec: ModelSpec
-    files: tuple[Path, ...]
 
 
 @frozen
@@ -73,9 +63,9 @@ def download_model(
     precisions: Collection[str] | None = None,
     listener: Listener = ignore_event,
     pool: ConnectionPool | None = None,
-) -> Downloaded:
+) -> tuple[Path, ...]:
     """Download the published files of a model, and unpack them; files that are verified already are
-    kept.
+    kept. The paths of the files have the order of model.yml.
 
     Args:
         precisions: skip files whose top-level folder names another precision (also FP16-INT1 and
@@ -93,7 +83,10 @@ def download_model(
     require_allowed(spec, files, download_options)
     targets = tuple(layout.file_path(spec, file) for file in files)
     files_and_targets = tuple(zip(files, targets, strict=True))
-    _report_notes(spec, targets, listener)
+    if spec.deprecated:
+        listener(WarningIssued(f"{spec.full_name}: {spec.deprecated}"))
+    if spec.license_note and not all(map(Path.exists, targets)):
+        listener(LicenseNoted(spec.full_name, spec.license_note))
     listener(DownloadStarted(spec.full_name, len(files), spec.revision))
     record = layout.model_download_dir(spec) / NAME
     try:
@@ -103,7 +96,10 @@ def download_model(
             try:
                 _download_missing(spec, files_and_targets, layout, context)
             finally:
-                _record_origins(record, spec, files_and_targets, context)
+                try:
+                    update_provenance_json(record, spec, files_and_targets, context)
+                except OSError as error:  # the files are verified anyway
+                    context.warn(f"{record}: cannot be written: {os_reason(error)}")
     except PosezooError as error:
         listener(DownloadFinished(spec.full_name, False, error.problem))
         raise
@@ -113,7 +109,7 @@ def download_model(
         postprocess(
             spec, layout, left_out=left_out, rehash=download_options.verify, listener=listener
         )
-    return Downloaded(spec, targets)
+    return targets
 
 
 def _download_missing(
@@ -129,15 +125,6 @@ def _download_missing(
         remove_stale = partial(remove_stale_staging, context.cache_dir)
         context.pool.once(("stale", context.cache_dir), remove_stale)
     context.pool.run_all(lambda place: download_file(*place, context), needed)
-
-
-def _record_origins(
-    record: Path, spec: ModelSpec, files_and_targets: Places, context: DownloadContext
-) -> None:
-    try:
-        update_provenance_json(record, spec, files_and_targets, context)
-    except OSError as error:  # the files are verified anyway
-        context.warn(f"{record}: cannot be written: {os_reason(error)}")
 
 
 def plan_download(
@@ -165,14 +152,6 @@ def plan_download(
         else:
             plan.append(plan_file(file, target, context, is_dry_run=is_dry_run))
     return tuple(plan)
-
-
-def _report_notes(spec: ModelSpec, targets: Iterable[Path], listener: Listener) -> None:
-    """Warn of a deprecated model, and note the terms of files that are not on this machine yet."""
-    if spec.deprecated:
-        listener(WarningIssued(f"{spec.full_name}: {spec.deprecated}"))
-    if spec.license_note and not all(map(Path.exists, targets)):
-        listener(LicenseNoted(spec.full_name, spec.license_note))
 
 
 def plan_file(

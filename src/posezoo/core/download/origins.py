@@ -5,14 +5,12 @@ This module imports little: lists of all models look here, and most files are no
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
-from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 
 from posezoo.core.declarations.model import Digest, ModelSpec, Precision, SourceFile
-from posezoo.core.declarations.sources import STORES, HuggingFaceSource, parse_file_url
+from posezoo.core.declarations.sources import STORES, parse_file_url
 
 # The top-level folder names that Open Model Zoo's --precisions selects; we convert to fewer
 # precisions.
@@ -65,16 +63,3 @@ def mirror_folder(address: str) -> Path | None:
     if is_in_store(address) or address.lower().startswith(("http://", "https://")):
         return None
     return parse_file_url(address) if address.lower().startswith("file:") else Path(address)
-
-
-def hub_cache_path(source: HuggingFaceSource) -> Path:
-    """Where the local cache of the Hugging Face Hub's own library would have a file."""
-    folder = "--".join(["models", *source.repository.split("/")])
-    cache = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
-    if not cache:
-        user_cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-        cache = f"{os.environ.get('HF_HOME') or f'{user_cache}/huggingface'}/hub"
-    path = Path(cache, folder, "snapshots", source.revision, source.file)
-    with suppress(RuntimeError):  # the user has no home folder
-        path = path.expanduser()
-    return path

@@ -20,7 +20,6 @@ from posezoo.core.events import (
     PostprocessingFinished,
     PostprocessingStarted,
     WarningIssued,
-    ignore_event,
 )
 from posezoo.core.files.postprocess_state import PostprocessRecord, archive_record, text_record
 from posezoo.core.files.staging import remove_stale_staging_dirs
@@ -59,9 +58,9 @@ def postprocess(
     spec: ModelSpec,
     layout: ModelLayout,
     *,
-    left_out: Collection[str] = (),
-    rehash: bool = False,
-    listener: Listener = ignore_event,
+    left_out: Collection[str],
+    rehash: bool,
+    listener: Listener,
 ) -> None:
     """Run the postprocessing steps of a downloaded model, except steps that are up to date.
 

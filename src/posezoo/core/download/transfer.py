@@ -124,21 +124,15 @@ def find_access_point(registry: Path, tarball: SourceFile, member: str) -> Acces
         numbers = described["members"][member]
         start, stop, skip = (int(numbers[key]) for key in ("start", "stop", "skip"))
         part = range(start, stop)
-        window = _unpack_window(str(described["windows"][str(start)]))
+        inflater = zlib.decompressobj()
+        packed = base64.b64decode(str(described["windows"][str(start)]))
+        window = inflater.decompress(packed, WINDOW_BYTES)
     except (OSError, LookupError, TypeError, ValueError, RecursionError, zlib.error):
         return None
     is_inside = 0 <= start < stop <= (tarball.size or stop)
-    if not is_inside or not 0 <= skip <= len(part) * _MOST_CONTENTS:
+    if not inflater.eof or not is_inside or not 0 <= skip <= len(part) * _MOST_CONTENTS:
         return None
     return AccessPoint(part, skip, window)
-
-
-def _unpack_window(packed: str) -> bytes:
-    inflater = zlib.decompressobj()
-    window = inflater.decompress(base64.b64decode(packed), WINDOW_BYTES)
-    if not inflater.eof:
-        raise ValueError(f"the window has more than {WINDOW_BYTES} bytes")
-    return window
 
 
 def _read(path: Path) -> Mapping[str, Any]:

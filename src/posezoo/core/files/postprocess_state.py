@@ -92,9 +92,8 @@ class PostprocessRecord:
 
 
 def _is_unchanged(path: Path, entry: Mapping[str, object], *, rehash: bool) -> bool:
-    if not rehash and entry == {"size": path.stat().st_size}:
-        return True
-    if not rehash and is_unchanged(path.stat(), entry):
+    status = path.stat()
+    if not rehash and (entry == {"size": status.st_size} or is_unchanged(status, entry)):
         return True
     return compute_digest(path).value == entry["sha384"]
 

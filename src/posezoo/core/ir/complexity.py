@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from itertools import chain
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from posezoo.core.values import frozen
 
@@ -79,18 +79,13 @@ def _count_weights(operations: list[Node], constants: set[str]) -> int:
             node = source.get_node()
             if node.get_friendly_name() not in constants:
                 continue
-            stored = _stored_values(node)
-            kind = stored.get_element_type()
+            # The node of the stored values, from which others decompress the weight.
+            while node.get_type_name() != "Constant" and node.get_input_size():
+                node = node.input_value(0).get_node()
+            kind = node.get_element_type()
             if kind.is_real() or kind.get_type_name() in _QUANTIZED_TYPES:
-                weights[stored.get_friendly_name()] = _size(source)
+                weights[node.get_friendly_name()] = _size(source)
     return sum(weights.values())
-
-
-def _stored_values(node: Node) -> Any:
-    """The node of the stored values, from which a node decompresses a weight."""
-    while node.get_type_name() != "Constant" and node.get_input_size():
-        node = node.input_value(0).get_node()
-    return node
 
 
 def _size(port: Output) -> int:

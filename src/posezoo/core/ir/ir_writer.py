@@ -55,20 +55,14 @@ def prepare_for_writing(network: Model, spec: ModelSpec, decoder: Decoder | None
         if spec.is_ir and not spec.decoding:
             return  # INT8 of a published IR, whose own description is still right
         del network.rt_info[MODEL_INFO]
-    shapes = _read_output_shapes(network, spec)
-    if info := MODEL_DESCRIPTION.part.build_model_info(shapes, spec, decoder):
-        network.set_rt_info(_format_plain(info), [MODEL_INFO])
-
-
-def _read_output_shapes(network: Model, spec: ModelSpec) -> dict[str, tuple[int, ...]]:
-    """The shapes of a network's outputs by name; model.yml decides between several names."""
-    declared = set(spec.output_names)
+    declared = set(spec.output_names)  # they decide between several names of an output
     shapes = {}
     for port in network.outputs:
         if port.partial_shape.rank.is_static:
             name = min(declared & port.names or port.names, default="")
             shapes[name] = static_sizes(port.partial_shape)
-    return shapes
+    if info := MODEL_DESCRIPTION.part.build_model_info(shapes, spec, decoder):
+        network.set_rt_info(_format_plain(info), [MODEL_INFO])
 
 
 def rename_numbered_operations(network: Model) -> None:

@@ -33,4 +33,4 @@ class ModelDescription:
         return {}
 
 
-MODEL_DESCRIPTION: Hook[ModelDescription] = Hook("model_description", ModelDescription())
+MODEL_DESCRIPTION = Hook(ModelDescription())

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 from posezoo.core.declarations.model import WHOLE_IMAGE, People
@@ -41,24 +40,6 @@ def describe_people(people: People | None) -> dict[str, str]:
     if people.whole_image is not None and people.photo != WHOLE_IMAGE:
         facts["whole_image"] = f"{people.whole_image:g}"
     return facts
-
-
-def read_people(read: Callable[[str], str]) -> People | None:
-    """How people are found; None if the metadata do not say it.
-
-    Args:
-        read: the text of a key; empty if there is none.
-
-    Raises:
-        ValueError: ``whole_image`` is not a number.
-    """
-    photo = read("photo")
-    if not photo and read("crop"):  # an export of 0.2.0
-        photo = Path(read("detector")).stem or WHOLE_IMAGE
-    if not photo:
-        return None
-    score = read("whole_image")
-    return People(photo, read("video") or photo, float(score) if score else None)
 
 
 def read_stamp(xml: Path) -> str:

@@ -285,6 +285,14 @@ def parse_provenance(content: bytes) -> Provenance | None:
                 rounding = OutputRounding(**output["rounding"])
             reference = str(check["reference"])
             checks.append(OutputCheck(name, difference, tolerance, reference, rounding=rounding))
+        int8 = Int8Comparison(**check["int8"]) if check.get("int8") else None
+        events: dict[str, Any] = {}
+        if "in_float" in record:
+            events = {
+                name: kind(**record[name]) for kind, name in INT8_EVENTS.items() if name in record
+            }
+        for each in (int8, *events.values()):
+            str(each)  # a value of another type is an error
         return Provenance(
             dict(record["key"]),
             contents,
@@ -295,12 +303,12 @@ def parse_provenance(content: bytes) -> Provenance | None:
             not_compared=_read_dependence(check),
             reduction=str(check.get("reduction", "")),
             nodes=NodeProof(**check["nodes"]) if check.get("nodes") else None,
-            int8=_read_comparison(check["int8"]) if check.get("int8") else None,
+            int8=int8,
             # 0.2.0 pulled IR from registries, and recorded whom it trusted.
             was_checked="reference" in check or "trust" in record,
             reference=str(check.get("reference", "")),
             posezoo=str(record.get("posezoo", "")),
-            **(_read_int8(record) if "in_float" in record else {}),
+            **events,
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
@@ -312,58 +320,11 @@ def _read_dependence(check: Mapping[str, Any]) -> str:
     return str(check.get("not_compared", "its record names nothing else that read the original"))
 
 
-def _read_comparison(recorded: Mapping[str, Any]) -> Int8Comparison:
-    """The comparison of INT8 with FP16 in a self-check."""
-    comparison = Int8Comparison(**recorded)
-    str(comparison)  # a value of another type is an error
-    return comparison
-
-
-def _read_int8(record: Mapping[str, Any]) -> dict[str, Any]:
-    events = {name: kind(**record[name]) for kind, name in INT8_EVENTS.items() if name in record}
-    for event in events.values():
-        str(event)  # a value of another type is an error
-    return events
-
-
 def _read_figures(record: Mapping[str, Any], key: str, names: Iterable[str]) -> dict[str, float]:
     """The figures below a key of a record; empty if it has none."""
     if not record.get(key):
         return {}
     return {name: float(record[key][name]) for name in names}
-
-
-def conversion_flags(record: Provenance, spec: ModelSpec) -> str:
-    """The flags with which an IR was converted to take other images than model.yml declares, or to
-    decode.
-
-    Each flag is preceded by a space.
-    """
-    arguments = record.key.get("arguments")
-    if not isinstance(arguments, Mapping):
-        return ""
-    inputs = arguments.get("inputs")
-    if not isinstance(inputs, list):
-        inputs = []
-    flags: dict[str, None] = {}
-    for declared, recorded in zip(spec.inputs, inputs, strict=False):
-        if not isinstance(recorded, Mapping):
-            continue
-        element_type = recorded.get("element_type", "")
-        if element_type != declared.element_type:
-            flags[f"--input_type {element_type}"] = None
-        layout = recorded.get("to_layout", "")
-        if layout != declared.to_layout:
-            flags[f"--input_layout {layout or declared.layout}"] = None
-        if recorded.get("resize") and not declared.resize:
-            flags["--resize"] = None
-    decoding = arguments.get("decoding")
-    if isinstance(decoding, Mapping):
-        flags["--decode"] = None
-        if decoding.get("max_people"):
-            flags[f"--max_people {decoding['max_people']}"] = None
-        flags[f"--min_score {decoding.get('min_score')}"] = None
-    return "".join(f" {flag}" for flag in flags)
 
 
 def explain_stale_record(
@@ -420,16 +381,6 @@ def explain_changed_files(xml: Path, record: Provenance, is_good: IsGood) -> str
     return ""
 
 
-def _format_contents(
-    contents: Mapping[str, FileContent], spec: ModelSpec
-) -> dict[str, dict[str, object]]:
-    files = {}
-    for suffix, content in contents.items():
-        digest = content.digest
-        files[f"{spec.name}{suffix}"] = {"size": content.size, digest.algorithm: digest.value}
-    return files
-
-
 @frozen
 class Int8Record:
     """What only the record of an INT8 IR has.
@@ -470,6 +421,10 @@ def format_provenance(
         file.name: [redact_secrets(str(source)) for source in file.sources] for file in spec.files
     }
     tools = {tool: package_version(tool) for tool in _TOOLS}
+    files = {}
+    for suffix, content in contents.items():
+        digest = content.digest
+        files[f"{spec.name}{suffix}"] = {"size": content.size, digest.algorithm: digest.value}
     int8 = int8 or Int8Record()
     record = {
         "model": spec.name,
@@ -478,7 +433,7 @@ def format_provenance(
         "key": conversion_key(spec, decoder, int8.quantization, model_optimizer),
         "origins": origins,
         "tools": {"python": platform.python_version(), **tools},
-        "files": _format_contents(contents, spec),
+        "files": files,
         "self_check": self_check,
         "complexity": None if complexity is None else asdict(complexity),
     }

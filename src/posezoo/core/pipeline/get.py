@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
 from posezoo.core.convert.conversion_plan import ConversionOptions, select_due, with_settings
-from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec, Precision
+from posezoo.core.declarations.model import Model, ModelSpec, Precision
 from posezoo.core.download.context import ConnectionPool
 from posezoo.core.errors import ConversionError, DownloadError, InferenceError, OutputError
 from posezoo.core.events import ConversionSkipped, Listener, WarningIssued, ignore_event
@@ -17,7 +16,6 @@ from posezoo.core.files.staging import remove_stale_staging_dirs
 from posezoo.core.layout import checkpoint_dir, require_inside
 from posezoo.core.pipeline.plan import Plan, make_plan
 from posezoo.core.registry import format_command
-from posezoo.core.resolve.input_options import InputOptions
 from posezoo.core.resolve.own_networks import require_network
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.resolved import Resolved
@@ -39,65 +37,6 @@ class Converted:
 
     resolved: Resolved
     irs: Mapping[Precision, Path]
-
-
-@frozen
-class ConversionTask:
-    """Makes the IR of a model and what lies beside them; it is pickled for other processes."""
-
-    context: Context
-    precisions: Sequence[Precision]
-    options: ConversionOptions
-    inputs: InputOptions | None = None
-    checkpoint: Path | None = None
-    downloads: bool = True
-    writes_sidecars: bool = True
-    pool: ConnectionPool | None = None  # other processes share none
-
-    def __call__(self, spec: ModelSpec, listener: Listener) -> Converted:
-        """Resolve, plan, download and convert a model, and write its sidecars, if requested."""
-        context = self.context
-        resolved = self.resolve(spec)
-        converted = get(
-            resolved,
-            context,
-            self.options,
-            downloads=self.downloads,
-            listener=listener,
-            pool=self.pool,
-        )
-        if self.writes_sidecars:
-            write_sidecars(converted.resolved.spec, context, listener)
-        return converted
-
-    def plan(self, spec: ModelSpec, listener: Listener = ignore_event) -> Plan:
-        """What would be done for a model; nothing is written."""
-        resolved = self.resolve(spec)
-        check_own_weights(resolved.spec, listener)
-        plan = make_plan(
-            resolved, self.context, self.options, downloads=self.downloads, is_dry_run=True
-        )
-        if plan.source_error:
-            raise plan.source_error
-        if not self.downloads and not spec.is_converted:
-            convert(resolved, plan, self.options)  # it only looks for the published IR
-        return plan
-
-    def write_composite_sidecars(
-        self, composites: Iterable[CompositeSpec], failed: Container[str], listener: Listener
-    ) -> None:
-        """Write the sidecars of the composites of which no part failed."""
-        # Read again: a process may have written it.
-        context = replace(self.context, lock=copy(self.context.lock))
-        for composite in composites:
-            if not any(stage in failed for stage in composite.stages):
-                write_sidecars(composite, context, listener)
-
-    def resolve(self, spec: ModelSpec) -> Resolved:
-        """The decisions about a model."""
-        return resolve_model(
-            spec, self.precisions, self.context, inputs=self.inputs, checkpoint=self.checkpoint
-        )
 
 
 def get(
@@ -195,7 +134,7 @@ def download(
             pool=pool,
         )
     except DownloadError as error:
-        from posezoo.core.pipeline.download_advice import advise_after_failure
+        from posezoo.core.pipeline.availability import advise_after_failure
 
         advise_after_failure(error, resolved, context)
         raise
@@ -224,7 +163,12 @@ def convert(
         raise resolved.error(plan.obstacle)
     if not spec.is_converted:
         listener(ConversionSkipped(spec.full_name, "published as IR"))
-        return _published_irs(resolved, plan)
+        irs = {ir.precision: ir.xml for ir in plan.irs if ir.xml.is_file()}
+        if irs:
+            return Converted(resolved, irs)
+        paths = ", ".join(str(ir.xml) for ir in plan.irs)
+        hint = format_command("download", resolved.source, layout.download_dir)
+        raise ConversionError(f"{paths}: missing", hint=hint)
     irs = {target.precision: target.xml for target in resolved.targets}
     due = select_due(spec.full_name, plan.irs, listener)
     for target in due:
@@ -239,15 +183,6 @@ def convert(
 
         write_onnx(resolved, force=True, listener=listener)
     return Converted(resolved, irs)
-
-
-def _published_irs(resolved: Resolved, plan: Plan) -> Converted:
-    irs = {ir.precision: ir.xml for ir in plan.irs if ir.xml.is_file()}
-    if irs:
-        return Converted(resolved, irs)
-    paths = ", ".join(str(ir.xml) for ir in plan.irs)
-    hint = format_command("download", resolved.source, resolved.layout.download_dir)
-    raise ConversionError(f"{paths}: missing", hint=hint)
 
 
 def with_checkpoint_dir(context: Context, model: Model) -> Context:
@@ -301,7 +236,7 @@ def write_sidecars(model: Model, context: Context, listener: Listener = ignore_e
         The files, also those that stay.
     """
     files: list[Path] = []
-    for sidecar in SIDECARS:
+    for _, sidecar in SIDECARS.items():
         try:
             files += sidecar.write(model, context)
         except OutputError as error:

@@ -33,7 +33,7 @@ class WheelRegistryReader:
         )
 
 
-_WHEEL_REGISTRY: Hook[WheelRegistryReader] = Hook("wheel_registry", WheelRegistryReader())
+_WHEEL_REGISTRY = Hook(WheelRegistryReader())
 
 
 def open_context(

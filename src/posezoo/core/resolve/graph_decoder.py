@@ -79,4 +79,4 @@ class GraphDecoder:
         raise NotImplementedError
 
 
-GRAPH_DECODER: Hook[GraphDecoder] = Hook("graph_decoder", GraphDecoder())
+GRAPH_DECODER = Hook(GraphDecoder())

@@ -41,7 +41,7 @@ class OwnNetworks:
         raise CheckpointError(f"{path}: no reader of checkpoints is installed")
 
 
-OWN_NETWORKS: Hook[OwnNetworks] = Hook("own_networks", OwnNetworks())
+OWN_NETWORKS = Hook(OwnNetworks())
 
 
 def require_network(model: ModelSpec) -> NetworkChoice:

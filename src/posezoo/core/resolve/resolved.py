@@ -51,9 +51,8 @@ class Resolved:
     """A model, and how it is converted to IR."""
 
     spec: ModelSpec  # the model with our network, the requested inputs, and the pins known so far
-    source: (
-        ModelSpec  # the model that the converter reads: ``spec``, or what upstream code makes of it
-    )
+    #: The model that the converter reads: ``spec``, or what upstream code makes of it.
+    source: ModelSpec
     route: Route  # the way in which it becomes IR
     runs_upstream_code: bool  # whether code that comes with the model runs before the converter
     #: The decoder that the IR name: the model's own; if it has none, its composite's.

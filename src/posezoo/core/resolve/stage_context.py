@@ -7,7 +7,6 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.core.errors import redact_secrets
 from posezoo.core.registry import Registry
 from posezoo.core.settings import Settings
 from posezoo.core.values import frozen
@@ -43,13 +42,3 @@ class Context:
     def has_model_optimizer(self) -> bool:
         """Whether the user named a Model Optimizer."""
         return self.mo is not None or self.mo_python is not None
-
-    @property
-    def has_secrets(self) -> bool:
-        """Whether the settings have headers, or mirrors whose addresses have passwords or
-        tokens.
-        """
-        mirrors = self.settings.mirror
-        return bool(self.settings.header) or any(
-            redact_secrets(mirror) != mirror for mirror in mirrors
-        )

@@ -521,7 +521,13 @@ def serve() -> int:
         os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb"), at_end=_end_with_parent
     )
     _parent = messages
-    _detach_standard_streams()
+    # Keep the messages apart from what libraries print, and from what programs read that the work
+    # starts.
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    try:
+        os.dup2(2, 1)
+    except OSError:  # the standard error is closed
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     sys.stdout = _ForwardedOutput(messages)
     work, threads, idle_s, prepare = messages.receive(None)
     limit_library_threads(threads)
@@ -570,17 +576,6 @@ class _ForwardedOutput(io.TextIOBase):
     def write(self, text: str) -> int:
         self._messages.send(("output", text))
         return len(text)
-
-
-def _detach_standard_streams() -> None:
-    """Keep the messages apart from what libraries print, and from what programs read that the work
-    starts.
-    """
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    try:
-        os.dup2(2, 1)
-    except OSError:  # the standard error is closed
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _end_with_parent() -> None:

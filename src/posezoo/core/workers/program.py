@@ -180,13 +180,13 @@ def find_exception(text: str) -> str:
 
 def _start_reader(stream: IO[bytes], tail: bytearray) -> Thread:
     """A thread that reads a stream, so that the program never blocks on a full pipe."""
-    reader = Thread(target=_keep_tail, args=(stream, tail), daemon=True)
+
+    def keep_tail() -> None:
+        with stream:
+            while chunk := stream.read1(65536):  # type: ignore[attr-defined]
+                tail.extend(chunk)
+                del tail[:-TAIL_BYTES]
+
+    reader = Thread(target=keep_tail, daemon=True)
     reader.start()
     return reader
-
-
-def _keep_tail(stream: IO[bytes], tail: bytearray) -> None:
-    with stream:
-        while chunk := stream.read1(65536):  # type: ignore[attr-defined]
-            tail += chunk
-            del tail[:-TAIL_BYTES]

@@ -77,7 +77,14 @@ def ask_again(
             return ask()
         except TransientSourceError as error:
             current_request().raise_if_cancelled()
-            _refuse_long_pause(error, limits)
+            asked_s = error.retry_after_s or 0.0
+            if asked_s > limits.timeout_s:
+                error.problem += f", again in {asked_s:.0f} s"
+                error.hint = (
+                    f"the server asks to wait {asked_s:.0f} s (Retry-After): run the command again"
+                    " after that, or with a longer --stall_timeout"
+                )
+                raise
             if error.new_limit is not None:
                 warn(f"{error.problem}; now at most {error.new_limit} at a time")
                 limits.sleep(_pause_s(1, error))
@@ -94,18 +101,6 @@ def ask_again(
                 warn(f"{error.problem}; attempt {attempt} of {allowed} in {pause_s:.1f} s")
             last_problem = error.problem
             limits.sleep(pause_s)
-
-
-def _refuse_long_pause(error: TransientSourceError, limits: RequestLimits) -> None:
-    """Raise the error, which then says so, if the server asks for a pause beyond the time limit."""
-    asked_s = error.retry_after_s or 0.0
-    if asked_s > limits.timeout_s:
-        error.problem += f", again in {asked_s:.0f} s"
-        error.hint = (
-            f"the server asks to wait {asked_s:.0f} s (Retry-After): run the command again after"
-            " that, or with a longer --stall_timeout"
-        )
-        raise error
 
 
 def _pause_s(attempt: int, error: TransientSourceError) -> float:

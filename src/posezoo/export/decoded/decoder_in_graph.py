@@ -10,7 +10,6 @@ from posezoo.core.declarations.model import Decoder, Input, ModelSpec
 from posezoo.core.resolve.graph_decoder import GraphDecoder, Shapes
 from posezoo.core.resolve.input_options import InputOptions
 from posezoo.export import decoded
-from posezoo.export.decoded import decoding_options
 
 if TYPE_CHECKING:
     from openvino import Model, Node, Type
@@ -26,7 +25,7 @@ class _Decoded(GraphDecoder):
     ) -> ModelSpec:
         from posezoo.poses.decoders import with_decoder_options
 
-        return decoding_options.with_decoding(
+        return decoded.with_decoding(
             spec,
             decoder and with_decoder_options(decoder, dict(options.decoder_options)),
             options.max_people,

@@ -97,15 +97,18 @@ def build_nanodet(
     if {rows.shape[0], logits.shape[0]} != {len(corners)}:
         raise ValueError(f"an input of this size has {len(corners)} cells, not {rows.shape[0]}")
     centers = constant((corners + 0.5) * sides)
-    distances = _distances(logits) * constant(sides)
+    # The distance to each side is the mean of a distribution, in cells.
+    count = logits.shape[1] // 4
+    shares = ops.softmax(reshape(logits, [-1, 4, count]), 2)
+    distances = sum_over(shares * constant(np.arange(count)), 2) * constant(sides)
     first = centers - take(distances, [0, 1], 1)
     last = centers + take(distances, [2, 3], 1)
     boxes, has_size = clip_boxes(ops.concat([first, last], 1), size)
     scores = take(rows, [nanodet.PERSON], 1)
     is_finite = are_all(are_finite(scores), are_finite(logits))
     scores = take(scores, 0, 1)
-    count = max_people or USUAL_PEOPLE
-    return _pick_people(boxes, boxes, scores, options, count, is_finite, has_size)
+    most = max_people or USUAL_PEOPLE
+    return _pick_people(boxes, boxes, scores, options, most, is_finite, has_size)
 
 
 def build_picodet(
@@ -147,10 +150,3 @@ def _join(maps: Maps, kind: str) -> Node:
     return ops.concat(
         [without_batch(maps[f"{kind}_{stride}"]) for stride in yolox_boxes.STRIDES], 0
     )
-
-
-def _distances(logits: Node) -> Node:
-    """The distances to the four sides, (N, 4), in cells: each is the mean of a distribution."""
-    count = logits.shape[1] // 4
-    shares = ops.softmax(reshape(logits, [-1, 4, count]), 2)
-    return sum_over(shares * constant(np.arange(count)), 2)

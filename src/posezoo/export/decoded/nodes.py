@@ -251,11 +251,6 @@ def take(values: Node, indices: ArrayLike | Node, axis: int) -> Node:
     return ops.gather(values, indices, integers(axis))
 
 
-def shift(keypoints: Node, offset: float) -> Node:
-    """Keypoints (N, K, 3), moved to the right and down."""
-    return ops.add(keypoints, constant([offset, offset, 0]))
-
-
 def are_finite(values: Node) -> Node:
     """(N,) bool: whether all values of a row (N, ...) are finite."""
     is_finite = ops.less_equal(ops.abs(values), constant(_LARGEST))

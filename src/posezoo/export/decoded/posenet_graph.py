@@ -49,6 +49,7 @@ class _Cells:
         scores: of each keypoint in each cell.
         places: (cells * 17, 2) x and y that the offsets of a cell give.
         refined: i32, the cell that is nearest to them.
+        steps: i32 (cells * 33,), the cell of the keypoint to which each edge leads.
     """
 
     def __init__(self, maps: Maps, stride: int) -> None:
@@ -65,18 +66,6 @@ class _Cells:
         pair = ops.concat([unsqueeze(x, [2]), unsqueeze(y, [2])], 2)
         self.places = reshape(pair, [-1, 2])
         self.refined = self._nearest(x, y)
-        self.steps = self._find_steps(maps, x, y)
-
-    def _nearest(self, x: Node, y: Node) -> Node:
-        last_column, last_row = self._last
-        half = constant(0.5)
-        scale = constant(1 / self._stride)
-        column = ops.clamp(ops.floor(x * scale + half), 0, last_column)
-        row = ops.clamp(ops.floor(y * scale + half), 0, last_row)
-        return ops.convert(row * constant(last_column + 1) + column, "i32")
-
-    def _find_steps(self, maps: Maps, x: Node, y: Node) -> Node:
-        """i32 (cells * 33,): the cell of the keypoint to which each edge leads."""
         every = np.arange(_NOWHERE)
         displaced = []
         cells = take(self.refined, _SOURCES, 1)
@@ -92,7 +81,15 @@ class _Cells:
         for _ in range(REFINEMENTS - 1):
             reached = _look_up(self.refined, reached, _TARGETS, JOINTS)
         stays = integers(np.arange(self.count)[:, None])
-        return reshape(ops.concat([reached, stays], 1), [-1])
+        self.steps = reshape(ops.concat([reached, stays], 1), [-1])
+
+    def _nearest(self, x: Node, y: Node) -> Node:
+        last_column, last_row = self._last
+        half = constant(0.5)
+        scale = constant(1 / self._stride)
+        column = ops.clamp(ops.floor(x * scale + half), 0, last_column)
+        row = ops.clamp(ops.floor(y * scale + half), 0, last_row)
+        return ops.convert(row * constant(last_column + 1) + column, "i32")
 
 
 def _look_up(table: Node, rows: Node, columns: Array, width: int) -> Node:
@@ -109,7 +106,13 @@ def build(maps: Maps, _size: Size, options: PoseNetOptions, max_people: int) -> 
     are_numbers = are_all(*(are_finite(each) for each in maps.values()))
     states, scores, found = _find_people(maps, cells, options)
     points = take(cells.places, states * integers(JOINTS) + integers(range(JOINTS)), 0)
-    is_free = ops.logical_not(_are_taken(points, options.nms_radius))
+    # A person who was found before may have this keypoint nearby.
+    apart = unsqueeze(points, [1]) - unsqueeze(points, [0])
+    squared_radius = constant(options.nms_radius * options.nms_radius)
+    is_near = ops.less_equal(sum_over(apart * apart, 3), squared_radius)
+    is_before = ops.constant(np.tri(points.shape[0], k=-1, dtype=bool)[:, :, None])
+    is_taken = ops.reduce_logical_or(are_all(is_near, is_before), integers([1]))
+    is_free = ops.logical_not(is_taken)
     free = keep_where(is_free, scores)
     totals = sum_over(free, 1) * constant(1 / JOINTS) * found * to_float(are_numbers)
     order, best = select_highest(totals, max_people)
@@ -122,7 +125,13 @@ def _find_people(maps: Maps, cells: _Cells, options: PoseNetOptions) -> tuple[No
     they are found, and 1 for each who is found, else 0, (N,).
     """
     ranks = _rank_roots(maps, cells, options)
-    parents, edges = _tabulate_routes()
+    # Of a root and another keypoint: the keypoint before it, and the edge to it.
+    parents = np.tile(np.arange(JOINTS)[:, None], JOINTS)
+    edges = np.full((JOINTS, JOINTS), _NOWHERE)
+    for start, steps in enumerate(ROUTES):
+        for source, target, edge, is_forward in steps:
+            parents[start, target] = source
+            edges[start, target] = edge if is_forward else edge + len(EDGES)
     seen = reshape(cells.scores, [-1])
     every = constant(np.arange(cells.count * JOINTS))
     joints = integers(range(JOINTS))
@@ -167,23 +176,3 @@ def _rank_roots(maps: Maps, cells: _Cells, options: PoseNetOptions) -> Node:
     is_root = are_all(is_highest, is_at_least(channels, options.min_keypoint_score))
     ranks = ops.select(is_root, channels, constant(_NO_ROOT))
     return reshape(ops.transpose(ranks, integers([0, 2, 3, 1])), [-1])
-
-
-def _tabulate_routes() -> TwoNodes:
-    """(17, 17) each: of a root and another keypoint, the keypoint before it, and the edge to it."""
-    parents = np.tile(np.arange(JOINTS)[:, None], JOINTS)
-    edges = np.full((JOINTS, JOINTS), _NOWHERE)
-    for root, steps in enumerate(ROUTES):
-        for source, target, edge, is_forward in steps:
-            parents[root, target] = source
-            edges[root, target] = edge if is_forward else edge + len(EDGES)
-    return parents, edges
-
-
-def _are_taken(points: Node, radius: float) -> Node:
-    """(N, 17): whether a person who was found before has this keypoint nearby."""
-    count = points.shape[0]
-    apart = unsqueeze(points, [1]) - unsqueeze(points, [0])
-    is_near = ops.less_equal(sum_over(apart * apart, 3), constant(radius * radius))
-    is_before = ops.constant(np.tri(count, k=-1, dtype=bool)[:, :, None])
-    return ops.reduce_logical_or(are_all(is_near, is_before), integers([1]))

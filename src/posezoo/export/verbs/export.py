@@ -106,6 +106,7 @@ class _ExportArgs(flags.ModelsArgs, flags.FormatArgs, flags.InputArgs, flags.Des
 def run(args: _ExportArgs) -> int:
     """Download and convert if necessary, then write the files of all models together."""
     from posezoo.core.pipeline.plan import Plan
+    from posezoo.export.documents import describe_next_step
     from posezoo.export.model_export import (
         join_parts,
         prepare_export,
@@ -163,7 +164,11 @@ def run(args: _ExportArgs) -> int:
         changes = write_exports(exported, options)
         lines = report.lines
         if exported:
-            _tell_next(options, exported[0], console)
+            if not args.dry_run:
+                folder = shlex.quote(str(options.folder.resolve()))
+                console.print_line(
+                    f"next: {describe_next_step(options.target, exported[0], folder)}"
+                )
             lines += _describe_changes(changes, options)
     answer = {"target": args.to[0], "output": options.folder, "models": [], **asdict(changes)}
     print_result(args.format, answer | report.to_json(), *lines)
@@ -269,14 +274,6 @@ def _tell_people(model: ExportedModel, console: Console) -> str:
     elif pipeline.people:
         console.print_line(f"{name}: takes one person at a time, and is exported alone")
     return finder
-
-
-def _tell_next(options: ExportOptions, model: ExportedModel, console: Console) -> None:
-    from posezoo.export.documents import describe_next_step
-
-    if not options.is_dry_run:
-        folder = shlex.quote(str(options.folder.resolve()))
-        console.print_line(f"next: {describe_next_step(options.target, model, folder)}")
 
 
 def _describe_changes(changes: ExportChanges, options: ExportOptions) -> list[str]:

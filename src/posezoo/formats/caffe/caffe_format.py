@@ -18,7 +18,7 @@ from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.supported_mo_args import INPUT_PROTO
 from posezoo.core.errors import ConversionError
 from posezoo.formats.caffe.caffemodel import is_caffemodel, read_weights
-from posezoo.formats.opencv import describe_opencv, make_exact, run_opencv
+from posezoo.formats.opencv import describe_opencv, read_exact, run_opencv
 
 if TYPE_CHECKING:
     from posezoo.core.arrays import Array
@@ -74,11 +74,9 @@ def _open_runtime(
     names = spec.output_names or list(ports.ends)
     if not ports.writers.keys() >= set(names):
         return None
-    try:
-        net = module.dnn.readNetFromCaffe(str(prototxt), str(path))
-    except module.error:  # it has a layer that OpenCV lacks
+    net = read_exact(module, module.dnn.readNetFromCaffe, str(prototxt), str(path))
+    if net is None:  # it has a layer that OpenCV lacks
         return None
-    make_exact(net)
     # The last layer that writes a top has its values; OpenCV names some layers by their top.
     opencv_names = frozenset(net.getLayerNames())
     writers = [ports.writers[name] for name in names]

@@ -7,7 +7,6 @@ BlobProto.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +54,13 @@ def read_weights(path: Path) -> dict[str, list[Array]]:
     weights: dict[str, list[Array]] = {}
     with map_file(path) as buffer:
         try:
-            for name, blobs in _read_layers(buffer):
+            for layer in read_fields(buffer):
+                if layer.number not in _LAYERS or layer.kind != LENGTH:
+                    continue
+                name_number, blob_number = _LAYERS[layer.number]
+                (names,) = read_texts(buffer, layer, name_number)
+                name = "".join(names[-1:])
+                blobs = find_messages(buffer, blob_number, within=layer)
                 if blobs:
                     weights[name] = [_read_blob(buffer, blob, path, name) for blob in blobs]
         except ProtobufError as error:
@@ -63,16 +68,6 @@ def read_weights(path: Path) -> dict[str, list[Array]]:
                 f"{path}: is damaged, or no .caffemodel", hint="download it again"
             ) from error
     return weights
-
-
-def _read_layers(buffer: Buffer) -> Iterator[tuple[str, list[ProtobufField]]]:
-    """The name of each layer, and the places of its weights."""
-    for layer in read_fields(buffer):
-        if layer.number not in _LAYERS or layer.kind != LENGTH:
-            continue
-        name_number, blob_number = _LAYERS[layer.number]
-        (names,) = read_texts(buffer, layer, name_number)
-        yield "".join(names[-1:]), find_messages(buffer, blob_number, within=layer)
 
 
 def _read_blob(buffer: Buffer, blob: ProtobufField, path: Path, layer: str) -> Array:
@@ -87,7 +82,11 @@ def _read_blob(buffer: Buffer, blob: ProtobufField, path: Path, layer: str) -> A
             for part in read_fields(buffer, field):
                 sizes += read_integers(buffer, part)
         elif field.number in _VALUES and field.kind == LENGTH:
-            values = _read_values(buffer, field)
+            dtype = np.dtype(_VALUES[field.number])
+            if (field.end - field.start) % dtype.itemsize:
+                raise ProtobufError
+            stored = np.frombuffer(buffer[field.start : field.end], dtype)
+            values = stored.astype(np.float32, copy=False)
     shape = [old_sizes.get(number, 1) for number in _OLD_SIZES] if old_sizes else [values.size]
     shape = shape if sizes is None else sizes
     if len(shape) > _MAX_SIZES or math.prod(shape) != values.size:
@@ -97,10 +96,3 @@ def _read_blob(buffer: Buffer, blob: ProtobufField, path: Path, layer: str) -> A
             hint="download it again",
         )
     return values.reshape(shape)
-
-
-def _read_values(buffer: Buffer, field: ProtobufField) -> Array:
-    dtype = np.dtype(_VALUES[field.number])
-    if (field.end - field.start) % dtype.itemsize:
-        raise ProtobufError
-    return np.frombuffer(buffer[field.start : field.end], dtype).astype(np.float32, copy=False)

@@ -51,6 +51,10 @@ class Layer:
         """The same array with one dimension."""
         return self.blob(number).reshape(-1)
 
+    def parameters(self, name: str) -> Message:
+        """The parameters in a message of this name; an empty one if there is none."""
+        return self.declared.message(name)
+
     def make_error(self, problem: str, hint: str = "") -> ConversionError:
         """An error that names the file, the line, the layer and its type."""
         error = self.declared.make_error(f"layer {sanitize(self.name)} ({self.kind}): {problem}")
@@ -69,11 +73,11 @@ def constant(values: ArrayLike) -> Node:
     return ops.constant(np.asarray(values, np.float32))
 
 
-def along_axis(values: Array, rank: int, axis: int) -> Array:
-    """A vector in a shape that is added to or multiplied with one axis of a tensor."""
+def along_axis(values: Array, rank: int, axis: int) -> Node:
+    """A vector as a constant that is added to or multiplied with one axis of a tensor."""
     shape = [1] * rank
     shape[axis] = -1
-    return values.reshape(shape)
+    return constant(values.reshape(shape))
 
 
 def rank_of(output: Node | Output) -> int:

@@ -39,7 +39,7 @@ def _spatial(parameters: Message, name: str, default: int) -> list[int]:
 
 
 def _build_convolution(layer: Layer) -> Node:
-    declared = layer.declared.message("convolution_param")
+    declared = layer.parameters("convolution_param")
     groups = declared.integer("group", 1)
     weights = layer.blob(0)
     if weights.ndim != 4 or groups < 1 or weights.shape[0] % groups:
@@ -62,12 +62,11 @@ def _build_convolution(layer: Layer) -> Node:
     )
     if not declared.flag("bias_term", True):
         return convolved
-    bias = along_axis(layer.vector(1), 4, 1)
-    return ops.add(convolved, constant(bias))
+    return ops.add(convolved, along_axis(layer.vector(1), 4, 1))
 
 
 def _build_pooling(layer: Layer) -> Node:
-    declared = layer.declared.message("pooling_param")
+    declared = layer.parameters("pooling_param")
     method = declared.text("pool", "MAX")
     method = _POOLS.get(method, method)
     if method not in _POOLS.values():
@@ -117,7 +116,7 @@ def _overhang_factors(values: Output, averages: Node, window: Mapping[str, Any])
 
 
 def _build_inner_product(layer: Layer) -> Node:
-    declared = layer.declared.message("inner_product_param")
+    declared = layer.parameters("inner_product_param")
     axis = declared.integer("axis", 1)
     weights = layer.blob(0)
     if weights.ndim > 2:
@@ -137,7 +136,7 @@ def _flatten(values: Node | Output, axis: int) -> Node:
 
 
 def _build_flatten(layer: Layer) -> Node:
-    declared = layer.declared.message("flatten_param")
+    declared = layer.parameters("flatten_param")
     rank = rank_of(layer.input)
     axis = declared.integer("axis", 1) % rank
     end_axis = declared.integer("end_axis", -1) % rank
@@ -146,7 +145,7 @@ def _build_flatten(layer: Layer) -> Node:
 
 
 def _build_reshape(layer: Layer) -> Node:
-    declared = layer.declared.message("reshape_param")
+    declared = layer.parameters("reshape_param")
     if declared.integer("axis", 0) or declared.integer("num_axes", -1) != -1:
         raise layer.make_error("a part of the sizes is reshaped, which is not supported")
     sizes = declared.message("shape").integers("dim")
@@ -154,19 +153,19 @@ def _build_reshape(layer: Layer) -> Node:
 
 
 def _build_permute(layer: Layer) -> Node:
-    order = layer.declared.message("permute_param").integers("order")
+    order = layer.parameters("permute_param").integers("order")
     rest = [axis for axis in range(rank_of(layer.input)) if axis not in order]
     return ops.transpose(layer.input, order + rest)
 
 
 def _build_concat(layer: Layer) -> Node:
-    declared = layer.declared.message("concat_param")
+    declared = layer.parameters("concat_param")
     axis = declared.integer("axis", declared.integer("concat_dim", 1))
     return ops.concat(list(layer.require_inputs(1)), axis)
 
 
 def _build_slice(layer: Layer) -> Node:
-    declared = layer.declared.message("slice_param")
+    declared = layer.parameters("slice_param")
     axis = declared.integer("axis", declared.integer("slice_dim", 1))
     points = declared.integers("slice_point")
     count = len(layer.declared.texts("top"))
@@ -177,18 +176,14 @@ def _build_slice(layer: Layer) -> Node:
 
 
 def _build_relu(layer: Layer) -> Node:
-    slope = layer.declared.message("relu_param").number("negative_slope", 0)
+    slope = layer.parameters("relu_param").number("negative_slope", 0)
     if slope:
         return ops.prelu(layer.input, constant([slope]))
     return ops.relu(layer.input)
 
 
-def _build_prelu(layer: Layer) -> Node:
-    return ops.prelu(layer.input, constant(layer.vector(0)))
-
-
 def _build_power(layer: Layer) -> Node:
-    declared = layer.declared.message("power_param")
+    declared = layer.parameters("power_param")
     scale = declared.number("scale", 1)
     shift = declared.number("shift", 0)
     scaled = ops.multiply(layer.input, constant(scale))
@@ -200,12 +195,12 @@ def _build_power(layer: Layer) -> Node:
 
 
 def _build_softmax(layer: Layer) -> Node:
-    axis = layer.declared.message("softmax_param").integer("axis", 1)
+    axis = layer.parameters("softmax_param").integer("axis", 1)
     return ops.softmax(layer.input, axis % rank_of(layer.input))
 
 
 def _build_lrn(layer: Layer) -> Node:
-    declared = layer.declared.message("lrn_param")
+    declared = layer.parameters("lrn_param")
     region = declared.text("norm_region", "ACROSS_CHANNELS")
     is_across = _REGIONS.get(region, region) == "ACROSS_CHANNELS"
     axes = [1] if is_across else _HEIGHT_AND_WIDTH
@@ -218,7 +213,7 @@ def _build_lrn(layer: Layer) -> Node:
 
 def _build_batch_norm(layer: Layer) -> Node:
     """The normalization with the averages of the training, as a product and a sum."""
-    epsilon = layer.declared.message("batch_norm_param").number("eps", 1e-5)
+    epsilon = layer.parameters("batch_norm_param").number("eps", 1e-5)
     # The averages are stored as sums, and how much was added up stands beside them.
     total = float(layer.vector(2)[0])
     share = 1 / total if total else 0.0
@@ -229,16 +224,14 @@ def _build_batch_norm(layer: Layer) -> Node:
     return _scale_channels(layer.input, factor, -mean * factor)
 
 
-def _scale_channels(values: Output, factor: Node, offset: Node, axis: int = 1) -> Node:
+def _scale_channels(values: Output, factor: Array, offset: Array, axis: int = 1) -> Node:
     rank = rank_of(values)
-    factors = along_axis(factor, rank, axis)
-    offsets = along_axis(offset, rank, axis)
-    product = ops.multiply(values, constant(factors))
-    return ops.add(product, constant(offsets))
+    product = ops.multiply(values, along_axis(factor, rank, axis))
+    return ops.add(product, along_axis(offset, rank, axis))
 
 
 def _build_scale(layer: Layer) -> Node:
-    declared = layer.declared.message("scale_param")
+    declared = layer.parameters("scale_param")
     rank = rank_of(layer.input)
     axis = declared.integer("axis", 1) % rank
     if len(layer.inputs) > 1:
@@ -246,7 +239,7 @@ def _build_scale(layer: Layer) -> Node:
     factor = layer.vector(0)
     if declared.flag("bias_term", False):
         return _scale_channels(layer.input, factor, layer.vector(1), axis)
-    return ops.multiply(layer.input, constant(along_axis(factor, rank, axis)))
+    return ops.multiply(layer.input, along_axis(factor, rank, axis))
 
 
 def _multiply_inputs(layer: Layer, axis: int) -> Node:
@@ -264,7 +257,7 @@ def _multiply_inputs(layer: Layer, axis: int) -> Node:
 
 
 def _build_eltwise(layer: Layer) -> Node:
-    declared = layer.declared.message("eltwise_param")
+    declared = layer.parameters("eltwise_param")
     operation = declared.text("operation", "SUM")
     operation = _ELTWISE.get(operation, operation)
     combine = {"PROD": ops.multiply, "SUM": ops.add, "MAX": ops.maximum}.get(operation)
@@ -288,27 +281,26 @@ def _build_axpy(layer: Layer) -> Node:
 
 
 def _build_swish(layer: Layer) -> Node:
-    beta = layer.declared.message("swish_param").number("beta", 1)
+    beta = layer.parameters("swish_param").number("beta", 1)
     scaled = layer.input if beta == 1 else ops.multiply(layer.input, constant(beta))
     return ops.multiply(layer.input, ops.sigmoid(scaled))
 
 
 def _build_clip(layer: Layer) -> Node:
-    declared = layer.declared.message("clip_param")
+    declared = layer.parameters("clip_param")
     return ops.clamp(layer.input, declared.number("min", 0), declared.number("max", 0))
 
 
 def _build_normalize(layer: Layer) -> Node:
-    declared = layer.declared.message("norm_param")
+    declared = layer.parameters("norm_param")
     axes = [1, 2, 3] if declared.flag("across_spatial", True) else [1]
     epsilon = declared.number("eps", 1e-10)
     normalized = ops.normalize_l2(layer.input, axes, epsilon, "add")
-    factors = along_axis(layer.vector(0), 4, 1)
-    return ops.multiply(normalized, constant(factors))
+    return ops.multiply(normalized, along_axis(layer.vector(0), 4, 1))
 
 
 def _build_prior_box(layer: Layer) -> Node:
-    declared = layer.declared.message("prior_box_param")
+    declared = layer.parameters("prior_box_param")
     for name in ("img_size", "img_h", "img_w", "step_h", "step_w"):
         if declared.texts(name):
             raise layer.make_error(f"{name} is not supported")
@@ -334,7 +326,7 @@ def _spatial_sizes(values: Output) -> Node:
 
 
 def _build_detection_output(layer: Layer) -> Node:
-    declared = layer.declared.message("detection_output_param")
+    declared = layer.parameters("detection_output_param")
     suppression = declared.message("nms_param")
     code = declared.text("code_type", "CORNER")
     code = _CODES.get(code, code)
@@ -369,15 +361,13 @@ LAYERS: Mapping[str, LayerBuilder] = {
     "Deconvolution": _build_convolution,
     "DepthwiseConvolution": _build_convolution,
     "DetectionOutput": _build_detection_output,
-    "ELU": lambda layer: ops.elu(
-        layer.input, layer.declared.message("elu_param").number("alpha", 1)
-    ),
+    "ELU": lambda layer: ops.elu(layer.input, layer.parameters("elu_param").number("alpha", 1)),
     "Eltwise": _build_eltwise,
     "Flatten": _build_flatten,
     "InnerProduct": _build_inner_product,
     "LRN": _build_lrn,
     "Normalize": _build_normalize,
-    "PReLU": _build_prelu,
+    "PReLU": lambda layer: ops.prelu(layer.input, constant(layer.vector(0))),
     "Permute": _build_permute,
     "Pooling": _build_pooling,
     "Power": _build_power,

@@ -68,17 +68,22 @@ def read_caffe(prototxt: Path, caffemodel: Path, inputs: Sequence[Input] = ()) -
     for name in ports.inputs:
         if math.prod(shapes[name]) > MAX_VALUES:
             problem = f"the input {sanitize(name)} {list(shapes[name])} is too large"
-            declared = _find_declaration(net, layers, name)
+            declared = next((layer for layer in layers if name in layer.texts("top")), net)
             raise declared.make_error(problem, "input_dim", "input_shape", "input_param")
-    parameters = [_create_parameter(name, shapes[name]) for name in ports.inputs]
-    tensors = {parameter.get_friendly_name(): parameter.output(0) for parameter in parameters}
+    ov = import_openvino()
+    parameters = []
+    tensors: dict[str, Output] = {}
+    for name in ports.inputs:
+        parameter = ov.op.Parameter(ov.Type.f32, ov.PartialShape(list(shapes[name])))
+        parameter.set_friendly_name(name)
+        parameters.append(parameter)
+        tensors[name] = parameter.output(0)
     for declared in layers:
         if type_of(declared) != "Input":
             outputs = _build_layer(declared, builders, tensors, weights)
             tensors |= zip(declared.texts("top"), outputs, strict=False)
     for top, output in tensors.items():
         output.add_names({top})
-    ov = import_openvino()
     results = [ov.op.Result(tensors[end]) for end in ports.ends if end in tensors]
     return ov.Model(results, parameters, net.text("name", "caffe"))
 
@@ -194,18 +199,6 @@ def _read_inputs(net: Message) -> Iterator[tuple[str, tuple[int, ...]]]:
             yield layer.text("top", layer.text("name")), tuple(shape)
 
 
-def _find_declaration(net: Message, layers: Sequence[Message], top: str) -> Message:
-    """What declares an input: a layer, or the network."""
-    return next((layer for layer in layers if top in layer.texts("top")), net)
-
-
-def _create_parameter(name: str, shape: Sequence[int]) -> Node:
-    ov = import_openvino()
-    parameter = ov.op.Parameter(ov.Type.f32, ov.PartialShape(list(shape)))
-    parameter.set_friendly_name(name)
-    return parameter
-
-
 def _build_layer(
     declared: Message,
     builders: dict[str, LayerBuilder],
@@ -232,10 +225,10 @@ def _build_layer(
         if inputs and list(inputs[0].get_shape()[2:]) == [1, 1]:  # as in OpenPose's own files
             hint = "the .prototxt leaves the size of the image open: give the shape of the input"
         raise layer.make_error(f"cannot be built: {sanitize(reason)}", hint) from error
-    for output in node.outputs():
+    outputs: Sequence[Output] = node.outputs()
+    for output in outputs:
         shape = output.get_partial_shape()
         if shape.is_static and math.prod(shape.to_shape()) > MAX_VALUES:
             raise layer.make_error(f"its output {list(shape.to_shape())} is too large")
     node.set_friendly_name(name)
-    outputs: Sequence[Output] = node.outputs()
     return outputs

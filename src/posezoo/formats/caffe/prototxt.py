@@ -70,7 +70,16 @@ class Message:
 
     def numbers(self, name: str) -> list[float]:
         """All values of that name; a ConversionError if one is no finite number."""
-        return [self._to_number(name, text) for text in self.texts(name)]
+        numbers = []
+        for text in self.texts(name):
+            try:
+                number = float(text)
+            except ValueError:
+                number = float("nan")
+            if not abs(number) < 1e18:
+                raise self.make_error(f"{name}: expected a number, got {sanitize(text)}")
+            numbers.append(number)
+        return numbers
 
     def number(self, name: str, default: float) -> float:
         """The last value of that name, as a number."""
@@ -103,15 +112,6 @@ class Message:
         line = next((self.lines[name] for name in names if name in self.lines), self.line)
         return ConversionError(f"{self.file}:{line}: {problem}")
 
-    def _to_number(self, name: str, text: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = float("nan")
-        if not abs(number) < 1e18:
-            raise self.make_error(f"{name}: expected a number, got {sanitize(text)}")
-        return number
-
 
 def read_prototxt(path: Path) -> Message:
     """The message that a file contains.
@@ -128,14 +128,12 @@ class _PrototxtParser:
     def __init__(self, path: Path, text: str) -> None:
         self._file = path
         self._line = 1
-        self._tokens = self._split(text)
-        self._next = 0
+        self._tokens = self._split(text)[::-1]  # the next one is the last
 
     def read(self) -> Message:
         message = self._read_message("", depth=0)
-        if self._next < len(self._tokens):
-            self._line = self._tokens[self._next][1]
-            raise self._make_error(f"{self._tokens[self._next][0]} closes nothing")
+        if self._tokens:
+            raise self._make_error(f"{self._take()} closes nothing")
         return message
 
     def _split(self, text: str) -> list[tuple[str, int]]:
@@ -157,33 +155,25 @@ class _PrototxtParser:
         if depth > MAX_DEPTH:
             raise self._make_error("is nested too deeply")
         message = Message(self._line, self._file)
-        while self._next < len(self._tokens):
-            if self._tokens[self._next][0] in ("}", ">"):
-                break
+        while self._tokens and self._tokens[-1][0] not in ("}", ">"):
             name = self._take()
             message.lines.setdefault(name, self._line)
-            self._read_value(message, name, depth)
+            self._read_value(message.fields[name], depth)
         if closing and self._take() != closing:
             raise self._make_error(f"expected {closing}")
         return message
 
-    def _read_value(self, message: Message, name: str, depth: int) -> None:
+    def _read_value(self, values: list[str | Message], depth: int) -> None:
         token = self._take()
         if token == ":":
             token = self._take()
         if token in _CLOSING:
-            value = self._read_message(_CLOSING[token], depth + 1)
-            message.fields[name].append(value)
+            values.append(self._read_message(_CLOSING[token], depth + 1))
         elif token == "[":
-            message.fields[name] += self._read_list()
+            while (token := self._take()) != "]":
+                values.append(self._to_value(token))
         else:
-            message.fields[name].append(self._to_value(token))
-
-    def _read_list(self) -> list[str | Message]:
-        values: list[str | Message] = []
-        while (token := self._take()) != "]":
             values.append(self._to_value(token))
-        return values
 
     def _to_value(self, token: str) -> str:
         if token in "{}<>:[]":
@@ -191,10 +181,9 @@ class _PrototxtParser:
         return token[1:-1] if token[0] in "\"'" else token
 
     def _take(self) -> str:
-        if self._next == len(self._tokens):
+        if not self._tokens:
             raise self._make_error("ends inside a message")
-        token, self._line = self._tokens[self._next]
-        self._next += 1
+        token, self._line = self._tokens.pop()
         return token
 
     def _make_error(self, problem: str) -> ConversionError:

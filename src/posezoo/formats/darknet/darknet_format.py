@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.supported_mo_args import INPUT_PROTO, TRANSFORMATIONS_CONFIG
 from posezoo.core.errors import ConversionError
 from posezoo.formats.darknet_files import find_cfg, is_frozen
-from posezoo.formats.opencv import describe_opencv, make_exact, run_opencv
+from posezoo.formats.opencv import describe_opencv, read_exact, run_opencv
 
 if TYPE_CHECKING:
     from posezoo.core.arrays import Array, NamedArrays
@@ -72,15 +73,16 @@ def _open_runtime(
 
     cfg = _find_cfg(spec, path)
     sections = read_cfg(cfg)
+    read = partial(read_exact, module, module.dnn.readNetFromDarknet, np.fromfile(cfg, np.uint8))
     if INPUT_PROTO in dict(spec.mo_args):
-        return _open_with_boxes(module, cfg, path, sections)
+        return _open_with_boxes(module, read(np.fromfile(path, np.uint8)), sections)
     weights = WeightsReader(path)
     names = _select_names(spec)
     network = build_network(sections, weights, names)
     for variance in weights.variances:
         variance += EPSILON - _EPSILON
-    net = _read_with_opencv(module, cfg, weights.content)
-    if net is None:
+    net = read(weights.content)
+    if net is None:  # OpenCV also needs values that change no map
         return None
     numbers = find_ends(sections[1:])
     ends = {names.tensor.format(name): f"conv_{number}" for name, number in numbers.items()}
@@ -95,21 +97,7 @@ def _open_runtime(
     return ReferenceRuntime(describe_opencv(module), {INPUT: signature}, ends, run)
 
 
-def _read_with_opencv(module: Any, cfg: Path, weights: Array) -> Any:
-    """OpenCV's network; None if it refuses it: it also needs values that change no map."""
-    import numpy as np
-
-    try:
-        net = module.dnn.readNetFromDarknet(np.fromfile(cfg, np.uint8), weights)
-    except module.error:
-        return None
-    make_exact(net)
-    return net
-
-
-def _open_with_boxes(
-    module: Any, cfg: Path, path: Path, sections: Sequence[Section]
-) -> ReferenceRuntime | None:
+def _open_with_boxes(module: Any, net: Any, sections: Sequence[Section]) -> ReferenceRuntime | None:
     """The network as it is published; None if it has a [region], whose boxes OpenCV removes where
     they overlap.
     """
@@ -117,7 +105,6 @@ def _open_with_boxes(
 
     from posezoo.formats.darknet.darknet_layers import ONLY_OUTPUT, OPENCV_INPUT
 
-    net = _read_with_opencv(module, cfg, np.fromfile(path, np.uint8))
     if net is None or any(section.kind == "region" for section in sections):
         return None
     layers = net.getUnconnectedOutLayersNames()

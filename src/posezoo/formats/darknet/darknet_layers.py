@@ -1,7 +1,8 @@
 """A Darknet network as an ``openvino.Model``, with the outputs of keras-YOLOv3-model-set or OpenCV.
 
 The former are the maps before the layers of boxes, [yolo] and [region]. The layers are described in
-https://github.com/AlexeyAB/darknet/wiki/CFG-Parameters-in-the-different-layers.
+https://github.com/AlexeyAB/darknet/wiki/CFG-Parameters-in-the-different-layers. The rows of boxes
+are those of OpenCV 4, which programs read (region_layer.cpp and darknet_io.cpp).
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from posezoo.core.errors import ConversionError, sanitize
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.values import frozen
 from posezoo.formats.activations import find_activation
-from posezoo.formats.darknet.boxes import decode_boxes
 from posezoo.formats.darknet.files import Section, WeightsReader
 from posezoo.formats.layers_text import MAX_VALUES
 
@@ -86,20 +86,17 @@ def build_network(sections: Sequence[Section], weights: WeightsReader, names: En
     _build_layers(layers, progress)
     for number, layer in enumerate(layers):
         if layer.kind in _BOXES and "classes" in layer.values:
-            _require_classes(layer, progress.find(layer, number - 1))
+            classes = layer.integer("classes")
+            channels = progress.find(layer, number - 1).get_shape()[1]
+            if channels % (5 + classes):
+                problem = f"{classes} classes do not fit {channels} channels"
+                raise layer.make_error(problem, "classes")
     results = {}
     for name, number in ends.items():
         end = _transpose(progress.outputs[number + 1], _TO_NHWC)
         end.get_node().set_friendly_name(names.operation.format(name))
         results[names.tensor.format(name)] = end
     return _create_model(image, results)
-
-
-def _require_classes(layer: Section, maps: Output) -> None:
-    classes = layer.integer("classes")
-    channels = maps.get_shape()[1]
-    if channels % (5 + classes):
-        raise layer.make_error(f"{classes} classes do not fit {channels} channels", "classes")
 
 
 def build_as_opencv(sections: Sequence[Section], weights: WeightsReader) -> Model:
@@ -262,17 +259,14 @@ def _build_route(layer: Section, progress: _Progress) -> Node | Output:
     if group >= groups:
         raise layer.make_error(f"there are only {groups} groups", "group_id")
     if groups > 1:
-        parts = [_take_group(layer, part, group, groups) for part in parts]
+        for place, part in enumerate(parts):
+            channels = part.get_shape()[1]
+            if channels % groups:
+                raise layer.make_error(f"{channels} channels in {groups} groups", "groups")
+            size = channels // groups
+            start = group * size
+            parts[place] = ops.slice(part, [start], [start + size], [1], [1])
     return ops.concat(parts, 1) if len(parts) > 1 else parts[0]
-
-
-def _take_group(layer: Section, part: Output, group: int, groups: int) -> Node:
-    channels = part.get_shape()[1]
-    if channels % groups:
-        raise layer.make_error(f"{channels} channels in {groups} groups", "groups")
-    size = channels // groups
-    start, stop = ([number * size] for number in (group, group + 1))
-    return ops.slice(part, start, stop, [1], [1])
 
 
 def _build_shortcut(layer: Section, progress: _Progress) -> Node | Output:
@@ -297,10 +291,6 @@ def _add_common_channels(last: Output, other: Output) -> Node:
     return ops.concat([ops.add(first, other), rest], 1)
 
 
-def _build_average(layer: Section, progress: _Progress) -> Node:
-    return ops.reduce_mean(progress.find_previous(layer), [2, 3], keep_dims=True)
-
-
 def _build_connected(layer: Section, progress: _Progress) -> Node | Output:
     image = progress.find_previous(layer)
     outputs = layer.integer("output")
@@ -317,11 +307,6 @@ def _build_product(layer: Section, progress: _Progress) -> Node | Output:
     return _activate(layer, product, "linear")
 
 
-def _pass(layer: Section, progress: _Progress) -> Output:
-    """Of a layer that only the training uses."""
-    return progress.find_previous(layer)
-
-
 def _build_reorg(layer: Section, progress: _Progress) -> Node:
     """The values of squares as channels, in the order of Darknet, which is not that of others: it
     first takes them for an image of ``stride`` times the height and width.
@@ -335,10 +320,6 @@ def _build_reorg(layer: Section, progress: _Progress) -> Node:
     ordered = ops.transpose(squares, [2, 4, 0, 1, 3])
     shape = [1, channels * stride**2, height // stride, width // stride]
     return ops.reshape(ordered, shape, False)
-
-
-def _build_softmax(layer: Section, progress: _Progress) -> Node:
-    return ops.softmax(progress.find_previous(layer), 1)
 
 
 def _build_upsample(layer: Section, progress: _Progress) -> Node:
@@ -368,6 +349,74 @@ def _transpose(output: Output, order: Sequence[int]) -> Output:
     return ops.transpose(output, order).output(0)
 
 
+def decode_boxes(layer: Section, maps: Output, image_sizes: Sequence[int]) -> Output:
+    """A row for each box, by row and column of the map and by anchor: x and y of the center, width
+    and height, as shares of the image; whether there is an object, 0 to 1; and the score of each
+    class, 0 if it is not above the layer's ``thresh``.
+
+    OpenCV also removes overlapping boxes in [region]; that is left to the program here.
+
+    Args:
+        layer: the section of the .cfg.
+        maps: the output of the layer before, (1, channels, rows, columns).
+        image_sizes: height and width of the network's input.
+
+    Raises:
+        ConversionError: the values of the layer do not fit the maps, or are not supported.
+    """
+    is_yolo = layer.kind == "yolo"
+    classes = layer.integer("classes")
+    anchors = _read_anchors(layer)
+    _, channels, height, width = maps.get_shape()
+    if channels != len(anchors) * (5 + classes):
+        raise layer.make_error(
+            f"{len(anchors)} anchors of {classes} classes do not fit {channels} channels", "classes"
+        )
+    if not is_yolo and layer.integer("softmax", "0", least=0) != 1:
+        raise layer.make_error("[region] without softmax is not supported")
+    # Anchors of [yolo] are in pixels of the image, those of [region] in cells of the map.
+    anchors = anchors / (image_sizes[::-1] if is_yolo else (width, height))
+    rows = ops.reshape(ops.transpose(maps, [0, 2, 3, 1]), [-1, 5 + classes], False)
+    centers, sizes, objects, scores = ops.variadic_split(rows, 1, [2, 2, 1, classes]).outputs()
+    if layer.integer("new_coords", "0", least=0):  # of YOLOv4 scaled, whose maps are logistic
+        sizes = ops.multiply(ops.multiply(sizes, sizes), np.float32(4))
+    else:
+        centers = ops.sigmoid(centers)
+        sizes = ops.exp(sizes)
+        objects = ops.sigmoid(objects)
+        scores = ops.sigmoid(scores) if is_yolo else ops.softmax(scores, 1)
+    (stretch,) = layer.numbers("scale_x_y", "1")
+    cells = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1)
+    corners = np.repeat(cells.reshape(-1, 2), len(anchors), 0) + 0.5 - stretch / 2
+    grid = np.array([width, height])
+    centers = ops.add(
+        ops.multiply(centers, np.float32(stretch / grid)), (corners / grid).astype(np.float32)
+    )
+    all_anchors = np.tile(anchors, (height * width, 1)).astype(np.float32)
+    sizes = ops.multiply(sizes, all_anchors)
+    scores = ops.multiply(scores, objects)
+    (threshold,) = layer.numbers("thresh", "0.2" if is_yolo else "0.001")
+    is_above = ops.greater(scores, np.float32(threshold))
+    scores = ops.select(is_above, scores, np.float32(0))
+    return ops.concat([centers, sizes, objects, scores], 1).output(0)
+
+
+def _read_anchors(layer: Section) -> Array:
+    """Width and height of each anchor that the layer uses."""
+    anchors = layer.numbers("anchors")
+    if len(anchors) != 2 * layer.integer("num"):
+        raise layer.make_error(
+            f"has {len(anchors)} numbers for {layer.integer('num')} anchors", "anchors"
+        )
+    pairs = np.array(anchors).reshape(-1, 2)
+    if layer.kind == "region":
+        return pairs
+    mask = layer.integers("mask")
+    if not all(0 <= number < len(pairs) for number in mask):
+        raise layer.make_error(f"there are only {len(pairs)} anchors", "mask")
+    return pairs[mask]
+
+
 LayerRecord = tuple[Callable[[Section, _Progress], Node | Output], str]
 
 #: What builds a layer of each type, and the values that it may have.
@@ -386,12 +435,21 @@ _LAYERS: dict[str, LayerRecord] = {
 
 #: The layers of classifiers, and those that keras-YOLOv3-model-set has not.
 _LAYERS_OF_OPENCV: dict[str, LayerRecord] = {
-    "avgpool": (_build_average, ""),
+    "avgpool": (
+        lambda layer, progress: ops.reduce_mean(
+            progress.find_previous(layer), [2, 3], keep_dims=True
+        ),
+        "",
+    ),
     "connected": (_build_connected, "output activation"),
-    "cost": (_pass, "type"),
-    "dropout": (_pass, "probability"),
+    # Only the training uses them.
+    "cost": (lambda layer, progress: progress.find_previous(layer), "type"),
+    "dropout": (lambda layer, progress: progress.find_previous(layer), "probability"),
     "reorg": (_build_reorg, "stride"),
     "sam": (_build_product, "from activation"),
     "scale_channels": (_build_product, "from activation"),
-    "softmax": (_build_softmax, "groups"),
+    "softmax": (
+        lambda layer, progress: ops.softmax(progress.find_previous(layer), 1),
+        "groups",
+    ),
 }

@@ -108,20 +108,17 @@ def read_cfg(path: Path) -> list[Section]:
             raise ConversionError(
                 f"{path}:{number}: expected [layer] or key = value, got {sanitize(line)}"
             )
+        key = key.strip()
         text, *_ = value.split("#", 1)
-        _add_value(sections[-1], key.strip(), text.strip(), number)
+        section = sections[-1]
+        if key not in section.values:
+            section.values[key] = text.strip()
+            section.lines[key] = number
+        elif section.kind != "net" or key in _SIZES:  # others are for the training
+            raise ConversionError(f"{path}:{number}: {sanitize(key)} is given twice")
     if not sections:
         raise ConversionError(f"{path}: is empty")
     return sections
-
-
-def _add_value(section: Section, key: str, value: str, line: int) -> None:
-    if key in section.values:
-        if section.kind == "net" and key not in _SIZES:
-            return  # for the training
-        raise ConversionError(f"{section.file}:{line}: {sanitize(key)} is given twice")
-    section.values[key] = value
-    section.lines[key] = line
 
 
 def is_darknet(path: Path) -> bool:

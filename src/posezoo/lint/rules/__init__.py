@@ -28,7 +28,7 @@ _MODULES = (
     "card_text", "page_rules", "registry_files",
 )  # fmt: skip
 #: Each part is a module, all of whose rules count, or one rule, or a tuple of rules.
-FAMILIES: LazyTable[object] = LazyTable(
+FAMILIES = LazyTable(
     "posezoo.lint_rules", object, {name: f"posezoo.lint.rules.{name}" for name in _MODULES}
 )
 

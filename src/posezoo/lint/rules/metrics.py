@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import product
 from math import isclose
 from typing import Any
 
@@ -33,6 +34,7 @@ from posezoo.lint.rule import Agree, Facts, Statement, fact, rule
 from posezoo.lint.text_comparison import equals_rounded, parse_numbers, simplify
 from posezoo.networks import find_network
 from posezoo.pages.cards.card_reader import to_plain_text
+from posezoo.run.measured import MAX_DIFFERENCE, NAME, explain_difference, measurements_of
 from posezoo.run.measured import counted_figures as read_counted_figures
 
 FIGURES = ("gflops", "mparams")
@@ -346,6 +348,28 @@ def counted_figures(view: ModelView) -> Facts:
         measured = Statement("in measured.yml", place, counted, f"{counted:g}")
         built = Statement("with these arguments", place, of_network, f"{of_network:g}")
         yield "network.mparams", [measured, built]
+
+
+@fact(agree=lambda one, other: abs(one - other) <= MAX_DIFFERENCE)
+def measured_accuracy(view: ModelView) -> Facts:
+    """An AP that was measured as the publisher measured it is at most 0.02 from the published one;
+    published: {known_difference: ...} gives the reason for a larger difference.
+
+    Example: AP 0.385 on val2017 in measured.yml, and value: 0.428
+    """
+    for variant in view.variants:
+        place = FileLocation(str(variant.path.with_name(NAME)))
+        rows = []
+        with suppress(SpecError):  # another rule reports it
+            rows = measurements_of(variant, "accuracy")
+        for row, claim in product(rows, variant.published.accuracy):
+            ap = row.figures.get("AP")
+            is_of_all = not {"of", "keypoints"} & {*row.settings}  # and not of boxes
+            is_same = claim.metric == "AP" and not explain_difference(claim, variant, row)
+            if ap is not None and is_of_all and is_same:
+                measured = Statement(f"in {NAME}", place, ap, f"{ap:g}")
+                published = Statement("published", place, claim.value, f"{claim.value:g}")
+                yield "published.AP", [published, measured]
 
 
 @rule(unless=("counted-figures", "known-network"))

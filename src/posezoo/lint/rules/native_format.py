@@ -14,7 +14,7 @@ from posezoo.core.convert.recorded_outputs import read_recording
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import ConversionError, NetworkError, SpecError, UnknownModelError
-from posezoo.core.registry import license_path, read_copyright_line, registry_root
+from posezoo.core.registry import license_path, registry_root
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
@@ -22,6 +22,7 @@ from posezoo.lint.text_comparison import simplify
 from posezoo.networks import find_network, is_network
 from posezoo.pages.cards.card_reader import read_text
 from posezoo.pages.facts import papers
+from posezoo.pages.license_notice import read_copyright_line
 from posezoo.pages.spdx_licenses import is_license, suggest_license
 from posezoo.quantize.int8_ranges import read_ranges
 from posezoo.run.measured import NAME, read_measured

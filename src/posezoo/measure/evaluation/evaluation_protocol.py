@@ -8,13 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from posezoo.core.declarations.model import (
-    ITSELF,
-    Model,
-    Precision,
-    PublishedAccuracy,
-    PublishedMetrics,
-)
+from posezoo.core.declarations.model import Model, Precision
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import import_cv2
 from posezoo.core.values import frozen
@@ -32,9 +26,6 @@ from posezoo.run.measured import (
 )
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.runtime_config import LoadOptions
-
-#: The number of images in COCO's val2017.
-VAL2017_IMAGES = 5000
 
 
 @frozen
@@ -142,50 +133,3 @@ def create_accuracy_measurement(
         intervals=result.intervals,
         irs=digest_irs(protocol.irs),
     )
-
-
-def explain_difference(
-    published: PublishedAccuracy,
-    metrics: PublishedMetrics,
-    protocol: EvaluationProtocol,
-    result: EvaluationResult,
-) -> list[str]:
-    """The reasons why a measured value may differ from a published one, which is one of
-    ``metrics``.
-    """
-    num_images = len(result.dataset.images)
-    is_val2017 = "val2017" in result.dataset.name and num_images == VAL2017_IMAGES
-    options = protocol.options
-    executed = protocol.estimator.executed_precision
-    model = protocol.estimator.model
-    size = options.target_size if options.target_size != model.target_size else None
-    unannotated = unannotated_keypoints(model, result.dataset)
-    differences = (
-        (
-            not is_val2017,
-            f"measured on {num_images} images of {result.dataset.name}, published for"
-            f" {published.dataset or 'another set'}",
-        ),
-        (bool(unannotated), f"measured without {', '.join(unannotated)}"),
-        (
-            published.flip != options.flip,
-            f"{'published' if published.flip else 'measured'} with flip: image and mirror image"
-            " averaged",
-        ),
-        (
-            bool(size) and f" {size}" not in published.protocol,
-            f"measured with images of another size, {size}",
-        ),
-        (options.scales != (1.0,), f"measured at {len(options.scales)} scales"),
-        (
-            protocol.people_from != ITSELF,
-            f"people are from {protocol.people_from}; published with another detector",
-        ),
-        (
-            protocol.precision not in (None, Precision.FP32, Precision.FP16),
-            f"measured on the {protocol.precision} IR",
-        ),
-        (executed in ("bf16", "f16"), f"run in {executed}"),
-        (metrics.known_difference, metrics.known_difference),
-    )
-    return [text for applies, text in differences if applies]

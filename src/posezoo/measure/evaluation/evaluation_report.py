@@ -24,14 +24,14 @@ from posezoo.measure.evaluation.breakdown import score_groups, worst_images
 from posezoo.measure.evaluation.evaluation_protocol import (
     EvaluationProtocol,
     create_accuracy_measurement,
-    explain_difference,
+    unannotated_keypoints,
 )
 from posezoo.measure.evaluation.run_evaluation import EvaluationResult, read_dataset_image
 from posezoo.measure.evaluation.video_evaluation import VideoResult, VideoScore
 from posezoo.poses.drawing import draw
 from posezoo.poses.keypoints import Pose, from_pixel_indices
 from posezoo.run import images
-from posezoo.run.measured import measurement_to_json
+from posezoo.run.measured import Measurement, explain_difference, measurement_to_json
 from posezoo.run.runtime.runtime_config import VideoOptions
 
 #: The keys of a protocol in JSON, and of an image in the tables.
@@ -69,6 +69,11 @@ class EvaluationReport:
         return {name: str(path) for name, path in paths.items()}
 
     @property
+    def measurement(self) -> Measurement:
+        """The accuracy, for measured.yml."""
+        return create_accuracy_measurement(self.protocol, self.result)
+
+    @property
     def published(self) -> PublishedMetrics:
         """The metrics that the publisher states for the model; empty for a composite."""
         return self.protocol.estimator.model.published
@@ -81,11 +86,13 @@ class EvaluationReport:
             return []
         published = [accuracy for accuracy in self.published.accuracy if accuracy.metric == "AP"]
         published.sort(key=lambda accuracy: accuracy.flip != self.protocol.options.flip)
-        comparisons = []
-        for accuracy in published:
-            reasons = explain_difference(accuracy, self.published, self.protocol, self.result)
-            comparisons.append((accuracy, reasons))
-        return comparisons
+        model = self.protocol.estimator.model
+        unannotated = unannotated_keypoints(model, self.result.dataset)
+        measured = self.measurement
+        return [
+            (accuracy, explain_difference(accuracy, model, measured, unannotated))
+            for accuracy in published
+        ]
 
     def to_json(self) -> Json:
         """The JSON object that ``cli.verbs.evaluate`` describes."""
@@ -126,9 +133,8 @@ class EvaluationReport:
         Args:
             listener: receives a warning if a file of the user is renamed.
         """
-        measurement = create_accuracy_measurement(self.protocol, self.result)
         content: tuple[tuple[str, object, int | None], ...] = (
-            ("accuracy", measurement_to_json(self.protocol.model_name, measurement), 2),
+            ("accuracy", measurement_to_json(self.protocol.model_name, self.measurement), 2),
             ("results", self.result.to_coco_results(), None),
             ("tables", self._tables(), 2),
         )

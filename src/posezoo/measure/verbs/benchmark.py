@@ -37,7 +37,7 @@ from posezoo.core.events import Listener, RunStarted
 from posezoo.run.run_flags import described_options_from_args
 
 if TYPE_CHECKING:
-    from posezoo.core.pipeline.for_each import Executor
+    from posezoo.cli.for_each import Executor
     from posezoo.core.resolve.stage_context import Context
     from posezoo.measure.benchmark_cases import BenchmarkOptions, BenchmarkPlanner
     from posezoo.measure.benchmarking.benchmark_process import BenchmarkSchedule
@@ -285,7 +285,7 @@ class _Measuring:
                 self._measure([case])
 
     def measure_on_cluster(self, executor: Executor) -> None:
-        from posezoo.core.pipeline.for_each import for_each
+        from posezoo.cli.for_each import for_each
 
         cases = list(self.planner.cases())
         task = partial(_measure_alone, self.schedule)

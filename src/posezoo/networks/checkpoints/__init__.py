@@ -5,7 +5,7 @@ format.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from posezoo.core.arrays import Array
@@ -13,8 +13,7 @@ from posezoo.core.errors import CheckpointError, os_reason
 from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer
 from posezoo.networks.checkpoints import mxnet_params, safetensors, torch_files
 from posezoo.networks.checkpoints.key_matching import match_tensors
-from posezoo.networks.checkpoints.mapped_file import CheckpointFormatError, MappedFile
-from posezoo.networks.checkpoints.tensor_names import network_tensors
+from posezoo.networks.checkpoints.mapped_file import CheckpointFormatError, MappedFile, shorten
 
 __all__ = ["has_checkpoint_header", "match_tensors", "read_checkpoint"]
 
@@ -88,3 +87,40 @@ def has_checkpoint_header(head: bytes) -> bool:
     format.
     """
     return any(recognises(head) for recognises, _ in _FORMATS)
+
+
+# nn.DataParallel, DistributedDataParallel and AveragedModel put the network into ``module``.
+_WRAPPER = "module"
+
+# torch.compile, FSDP, activation checkpointing and Lightning put it, or a part of it, into these.
+_PART_WRAPPERS = frozenset(
+    ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module")
+)
+
+# Counts of training steps and of operations: of AveragedModel, and of thop's profile().
+_COUNTS = frozenset(("n_averaged", "total_ops", "total_params"))
+
+# The first word of the tensors of a loss, which training programs save with the network.
+_LOSSES = frozenset(("criterion", "loss", "losses", "loss_fn"))
+
+
+def network_tensors(tensors: Mapping[str, Array]) -> dict[str, Array]:
+    """The tensors of the network in a checkpoint, by their names in the network, in order.
+
+    Raises:
+        CheckpointFormatError: two tensors have the same name then.
+    """
+    named: dict[str, Array] = {}
+    for name, tensor in tensors.items():
+        words = [word for word in name.split(".") if word not in _PART_WRAPPERS]
+        while words[:1] == [_WRAPPER] and len(words) > 1:
+            del words[0]
+        if words[-1:] and (words[-1] in _COUNTS or words[0] in _LOSSES):
+            continue
+        short = ".".join(words)
+        if short in named:
+            raise CheckpointFormatError(
+                f"contains {shorten(short)} twice, with and without {_WRAPPER}. or _orig_mod."
+            )
+        named[short] = tensor
+    return named

@@ -108,17 +108,14 @@ def _hint(tensors: Iterable[str], requested: Iterable[str]) -> str:
                 f"all keys exist, but begin with {truncate(prefix)}: save them without this prefix"
             )
     if keys.isdisjoint(needed):
-        return _MMPOSE if _has_names_of_mmpose(keys) else _ANOTHER
+        parts = {key.partition(".")[0].removeprefix("keypoint_") for key in keys}
+        return _MMPOSE if {"backbone", "head"} <= parts else _ANOTHER
     if keys.issuperset(needed):
         return (
             "if it has all tensors of the network in its shapes, save it without the others;"
             " otherwise it belongs to another variant"
         )
     return "it belongs to another variant of the network (width, number of stages), or to another"
-
-
-def _has_names_of_mmpose(keys: Iterable[str]) -> bool:
-    return {"backbone", "head"} <= {key.partition(".")[0].removeprefix("keypoint_") for key in keys}
 
 
 def _is_counter(key: str) -> bool:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import io
 import pickletools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from posezoo.networks.checkpoints.mapped_file import CheckpointFormatError, shorten
 
@@ -71,13 +71,11 @@ class GlobalName:
         self.dotted = dotted
 
 
-class IgnoredObject:
+class IgnoredObject(GlobalName):
     """Stands for an object that is not made, because tensors do not need its class or function;
-    what a pickle puts into it is dropped.
+    what a pickle puts into it is dropped. The name is that of its class, or of the function that
+    would return it.
     """
-
-    def __init__(self, dotted: str) -> None:
-        self.dotted = dotted  # of its class, or of the function that would return it
 
 
 class PickleSequence:
@@ -139,11 +137,19 @@ class PickleSequence:
             self._stack.append(argument)
         elif opcode in _VALUES:
             self._stack.append(_VALUES[opcode]())
-        elif opcode in _ACTIONS:
-            _ACTIONS[opcode](self, argument)
-        elif opcode in _COMBINATIONS:
-            count, combine = _COMBINATIONS[opcode]
-            combine(self, self._pop_to_mark() if count is None else self._pop(count))
+        elif opcode in self._ACTIONS:
+            self._ACTIONS[opcode](self, argument)
+        elif opcode in self._COMBINATIONS:
+            count, combine = self._COMBINATIONS[opcode]
+            if count is None:
+                items = self._stack
+                self._stack = self._below.pop()
+            elif len(self._stack) < count:
+                raise IndexError(count)
+            else:
+                items = self._stack[-count:]
+                del self._stack[-count:]
+            combine(self, items)
         elif opcode not in _IGNORED:
             raise CheckpointFormatError(
                 f"its pickle has the opcode {opcode}, which weights do not need"
@@ -205,18 +211,6 @@ class PickleSequence:
             raise TypeError
         self._stack[-1].extend(items)
 
-    def _pop_to_mark(self) -> list[Any]:
-        items = self._stack
-        self._stack = self._below.pop()
-        return items
-
-    def _pop(self, count: int) -> list[Any]:
-        if len(self._stack) < count:
-            raise IndexError(count)
-        items = self._stack[-count:]
-        del self._stack[-count:]
-        return items
-
     def _set_items(self, items: list[Any]) -> None:
         table = self._stack[-1]
         if type(table) is IgnoredObject:
@@ -246,37 +240,36 @@ class PickleSequence:
             self.unknown_names[dotted] = None
         self._stack.append(GlobalName(dotted))
 
+    # What an opcode does with its argument.
+    _ACTIONS: ClassVar[Mapping[str, Callable[[Any, Any], object]]] = {
+        **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), _put),
+        **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), _get),
+        "MEMOIZE": _memoize,
+        "MARK": _mark,
+        "GLOBAL": _push_global_by_name,
+    }
 
-# What an opcode does with its argument.
-_ACTIONS: Mapping[str, Callable[[PickleSequence, Any], object]] = {
-    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), PickleSequence._put),
-    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), PickleSequence._get),
-    "MEMOIZE": PickleSequence._memoize,
-    "MARK": PickleSequence._mark,
-    "GLOBAL": PickleSequence._push_global_by_name,
-}
-
-# How many values an opcode takes from the stack (None: all above the mark), and what it does with
-# them.
-_COMBINATIONS: Mapping[str, tuple[int | None, Callable[[PickleSequence, list[Any]], object]]] = {
-    "TUPLE": (None, PickleSequence._push_tuple),
-    "TUPLE1": (1, PickleSequence._push_tuple),
-    "TUPLE2": (2, PickleSequence._push_tuple),
-    "TUPLE3": (3, PickleSequence._push_tuple),
-    "LIST": (None, PickleSequence._push_list),
-    "DICT": (None, PickleSequence._push_dict),
-    "APPEND": (1, PickleSequence._extend),
-    "APPENDS": (None, PickleSequence._extend),
-    "SETITEM": (2, PickleSequence._set_items),
-    "SETITEMS": (None, PickleSequence._set_items),
-    "REDUCE": (2, PickleSequence._call),
-    "NEWOBJ": (2, PickleSequence._call),
-    "NEWOBJ_EX": (3, PickleSequence._call),
-    "BINPERSID": (1, PickleSequence._resolve_reference),
-    "STACK_GLOBAL": (2, PickleSequence._push_global),
-    "BUILD": (1, PickleSequence._drop),  # OrderedDict's _metadata, a dtype's byte order
-    "POP": (1, PickleSequence._drop),
-    "POP_MARK": (None, PickleSequence._drop),
-    "ADDITEMS": (None, PickleSequence._drop),
-    "FROZENSET": (None, PickleSequence._push_ignored_set),
-}
+    # How many values an opcode takes from the stack (None: all above the mark), and what it does
+    # with them.
+    _COMBINATIONS: ClassVar[Mapping[str, tuple[int | None, Callable[[Any, list[Any]], object]]]] = {
+        "TUPLE": (None, _push_tuple),
+        "TUPLE1": (1, _push_tuple),
+        "TUPLE2": (2, _push_tuple),
+        "TUPLE3": (3, _push_tuple),
+        "LIST": (None, _push_list),
+        "DICT": (None, _push_dict),
+        "APPEND": (1, _extend),
+        "APPENDS": (None, _extend),
+        "SETITEM": (2, _set_items),
+        "SETITEMS": (None, _set_items),
+        "REDUCE": (2, _call),
+        "NEWOBJ": (2, _call),
+        "NEWOBJ_EX": (3, _call),
+        "BINPERSID": (1, _resolve_reference),
+        "STACK_GLOBAL": (2, _push_global),
+        "BUILD": (1, _drop),  # OrderedDict's _metadata, a dtype's byte order
+        "POP": (1, _drop),
+        "POP_MARK": (None, _drop),
+        "ADDITEMS": (None, _drop),
+        "FROZENSET": (None, _push_ignored_set),
+    }

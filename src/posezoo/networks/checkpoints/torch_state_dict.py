@@ -289,7 +289,18 @@ def map_tensors(
         what = f"tensor {shorten(name)}"
         key = tensor.storage.key
         if key not in rows:
-            rows[key] = tensor.kind, _map_storage(tensor, offsets, file, what)
+            if key not in offsets:
+                raise CheckpointFormatError(
+                    f"{what}: its storage {shorten(key)} is not in the file"
+                )
+            start, size = offsets[key]
+            declared = tensor.storage.size_bytes
+            if size != declared:
+                raise CheckpointFormatError(
+                    f"{what}: its storage is declared with {declared} bytes, and has {size}"
+                )
+            count = size // dtype_size(tensor.kind)
+            rows[key] = tensor.kind, file.read_array(start, count, tensor.kind, what)
         kind, row = rows[key]
         if kind != tensor.kind:
             raise CheckpointFormatError(
@@ -297,23 +308,6 @@ def map_tensors(
             )
         arrays[name] = _view_tensor(tensor, row, what)
     return arrays
-
-
-def _map_storage(
-    tensor: TensorView, offsets: Mapping[str, tuple[int, int]], file: MappedFile, what: str
-) -> Array:
-    """All numbers of the tensor's storage."""
-    storage = tensor.storage
-    if storage.key not in offsets:
-        raise CheckpointFormatError(
-            f"{what}: its storage {shorten(storage.key)} is not in the file"
-        )
-    start, size = offsets[storage.key]
-    if size != storage.size_bytes:
-        raise CheckpointFormatError(
-            f"{what}: its storage is declared with {storage.size_bytes} bytes, and has {size}"
-        )
-    return file.read_array(start, size // dtype_size(tensor.kind), tensor.kind, what)
 
 
 def _view_tensor(tensor: TensorView, row: Array, what: str) -> Array:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from posezoo.networks.layer_tables import LAYER_TABLES
+from posezoo.networks.blocks import LAYER_TABLES
 
 
 class ConvNeXt(nn.Module):

@@ -15,8 +15,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from posezoo.networks.blocks import ImageMean, SqueezeExcite, conv2d, stage
-from posezoo.networks.layer_tables import LAYER_TABLES
+from posezoo.networks.blocks import LAYER_TABLES, ImageMean, SqueezeExcite, conv2d, stage
 
 
 class Stage(NamedTuple):
@@ -109,7 +108,14 @@ class _EfficientBlock(nn.Module):
             if number < len(convolutions) or row.kind == "plain":
                 self.add_module(f"act{number}", nn.SiLU())
             if name == "conv_dw" and row.attention:
-                self.se = _attention(layer.out_channels, inputs // 4)
+                self.se = SqueezeExcite(
+                    OrderedDict(
+                        conv_reduce=nn.Conv2d(layer.out_channels, inputs // 4, 1),
+                        act=nn.SiLU(inplace=True),
+                        conv_expand=nn.Conv2d(inputs // 4, layer.out_channels, 1),
+                        sigmoid=nn.Sigmoid(),
+                    )
+                )
 
     def forward(self, x: Tensor) -> Tensor:
         y = x
@@ -155,12 +161,3 @@ class _PaddedConvolution(nn.Conv2d):
             top = height % 2 + after - 1
             x = pad(x, (left, after, top, after))
         return super().forward(x)
-
-
-def _attention(channels: int, hidden: int) -> SqueezeExcite:
-    reduce = nn.Conv2d(channels, hidden, 1)
-    expand = nn.Conv2d(hidden, channels, 1)
-    act = nn.SiLU(inplace=True)
-    return SqueezeExcite(
-        OrderedDict(conv_reduce=reduce, act=act, conv_expand=expand, sigmoid=nn.Sigmoid())
-    )

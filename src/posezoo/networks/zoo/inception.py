@@ -13,8 +13,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from posezoo.networks.blocks import ConvNorm, ImageMean
-from posezoo.networks.layer_tables import LAYER_TABLES
+from posezoo.networks.blocks import LAYER_TABLES, ConvNorm, ImageMean
 
 #: The convolutions of a branch: output channels, and the kernel's height and width.
 Branch = Sequence[tuple[int, int, int]]

@@ -2,7 +2,7 @@
 
 Paper: Ding et al. 2021, "RepVGG", arXiv:2101.03697. The keys are those that repvgg.py of its
 authors has after ``switch_to_deploy``: published checkpoints have three branches for each
-convolution, which ``published_tensors.fuse_branches`` adds up.
+convolution, which ``published_networks.fuse_branches`` adds up.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from collections import OrderedDict
 
 from torch import nn
 
-from posezoo.networks.blocks import ImageMean, stage
-from posezoo.networks.layer_tables import LAYER_TABLES
+from posezoo.networks.blocks import LAYER_TABLES, ImageMean, stage
 
 
 class RepVGG(nn.Sequential):

@@ -12,8 +12,15 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from posezoo.networks.blocks import ConvNorm, ImageMean, conv2d, projection, resize_input, stage
-from posezoo.networks.layer_tables import LAYER_TABLES
+from posezoo.networks.blocks import (
+    LAYER_TABLES,
+    ConvNorm,
+    ImageMean,
+    conv2d,
+    projection,
+    resize_input,
+    stage,
+)
 from posezoo.networks.resnet_pose import average_pool_shortcut, first_layers, resnet
 
 #: Channels of each group of RegNetX's convolutions.

@@ -26,8 +26,8 @@ from posezoo.omz.commands.conventions import LineBuffer, PrecisionsArgs
 from posezoo.omz.commands.event_output import JsonConversionReporter, TextReporter, print_planned_ir
 
 if TYPE_CHECKING:
+    from posezoo.cli.conversion_task import ConversionTask
     from posezoo.core.events import Listener
-    from posezoo.core.pipeline.get import ConversionTask
     from posezoo.core.registry import Selection
 
 
@@ -94,9 +94,9 @@ def _run(args: _ConverterArgs) -> int:
     requested = conventions.precisions_from_args(args)
     if not all(spec.is_ir for spec in selection.models):
         flags.require_model_optimizer(args, mark=f"{conventions.ALARM} Warning:")
+    from posezoo.cli.conversion_task import ConversionTask
+    from posezoo.cli.for_each import Executor, for_each
     from posezoo.cli.memory_need import memory_need
-    from posezoo.core.pipeline.for_each import Executor, for_each
-    from posezoo.core.pipeline.get import ConversionTask
     from posezoo.core.pipeline.zoo_context import open_context
 
     download_dir = args.download_dir or Path.cwd()

@@ -79,7 +79,7 @@ def _run(args: _QuantizerArgs) -> int:
     for flag, value in (("python", args.python), ("pot", args.pot)):
         if value is not None:
             output.warn(f"--{flag} {UNUSED_FLAGS[flag]}")
-    from posezoo.core.pipeline.for_each import for_each
+    from posezoo.cli.for_each import for_each
     from posezoo.core.pipeline.zoo_context import open_context
 
     model_dir = args.model_dir or Path.cwd()
@@ -136,8 +136,8 @@ class _ReportedQuantization:
 
     def _apply_ranges(self, spec: ModelSpec, lines: TextReporter) -> None:
         """Make FP16-INT8 with the declared ranges, or print the plan."""
+        from posezoo.cli.conversion_task import ConversionTask
         from posezoo.core.convert.conversion_plan import ConversionOptions
-        from posezoo.core.pipeline.get import ConversionTask
 
         int8 = Precision.FP16_INT8
         if int8 not in self.requested:

@@ -103,7 +103,7 @@ def run(args: _ConvertArgs) -> int:
         selection = _select_with_checkpoint(args, args.checkpoint, context)
     if args.onnx_only:
         return _export(args, context, selection)
-    from posezoo.core.pipeline.get import ConversionTask
+    from posezoo.cli.conversion_task import ConversionTask
 
     task = ConversionTask(
         context,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from posezoo.cli.labels import join
 from posezoo.core.declarations.model import License, ModelSpec
-from posezoo.core.registry import license_path, read_copyright_line
+from posezoo.core.registry import license_path
 from posezoo.core.regular_files import read_beginning
 from posezoo.pages.cards.markdown import (
     Paragraphs,
@@ -22,6 +22,7 @@ from posezoo.pages.cards.markdown import (
 )
 from posezoo.pages.facts.model_facts import ModelFacts, unique
 from posezoo.pages.facts.papers import format_bibtex
+from posezoo.pages.license_notice import read_copyright_line
 
 #: The card contains a license text up to this length: MIT and BSD texts must be part of every copy.
 SHORT = 4000

@@ -115,11 +115,7 @@ def _describe_people(facts: ModelFacts, people: People, *, linked: bool) -> Para
         )
     decoder = DECODERS.find(facts.model.decoder.name) if facts.model.decoder else None
     if decoder and decoder.next_crop and people.video != TRACKING:
-        yield (
-            "In a video, people are tracked. The detector runs on each third frame"
-            f" ({format_code('--detect_every N')} changes that), and when a person is lost or the"
-            f" picture changes. With {format_code('--detector none')}, one person is tracked."
-        )
+        yield f"With {format_code('--detector none')}, one person is tracked through a video."
     if people.video == TRACKING:
         yield (
             "In a video, it follows one person: each frame is cropped to the person in the frame"

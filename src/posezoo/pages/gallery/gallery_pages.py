@@ -22,7 +22,7 @@ from posezoo.cli.labels import (
 )
 from posezoo.core.declarations.model import Input, ModelSpec, PublishedAccuracy, SourceFile
 from posezoo.core.declarations.skeleton import Skeleton
-from posezoo.core.registry import builtin_models_dir, read_copyright_line
+from posezoo.core.registry import builtin_models_dir
 from posezoo.pages.cards.card_reader import CardMetric, to_plain_text
 from posezoo.pages.cards.markdown import one_line
 from posezoo.pages.cards.measurement_tables import MeasurementTable, tabulate_measurements
@@ -44,6 +44,7 @@ from posezoo.pages.facts.model_facts import ModelFacts, converted_input, unique
 from posezoo.pages.facts.papers import format_bibtex
 from posezoo.pages.gallery.gallery_data import GalleryData, GalleryEntry
 from posezoo.pages.gallery.templates import SCRIPTS, render_page, to_data_address, to_script_json
+from posezoo.pages.license_notice import read_copyright_line
 from posezoo.poses.people import people_from
 
 NAME = "index.html"

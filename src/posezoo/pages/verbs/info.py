@@ -31,6 +31,8 @@ and, for a model but not for a composite::
                                  video
     license_note  str | null     a note about the license, shown before a download
     limits        str | null     the known limitations
+    rehearsed     object | null  of a model whose published weights no test uses: weights, and what
+                                 became of each step with generated weights (yes, failed, not run)
     route         str            how it becomes IR: ir (published as IR), convert, network
                                  (posezoo's own network); not by posezoo itself: mo (a Model
                                  Optimizer of 2024), upstream-code, removed-from-mo-2024
@@ -56,7 +58,9 @@ With ``--why_not``, the output is an object: names (globs), reason, instead (nam
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from posezoo.cli import flags
@@ -65,8 +69,9 @@ from posezoo.cli.json_projection import Json, project, to_json
 from posezoo.cli.report import print_result
 from posezoo.core.declarations.model import ModelSpec, RegexReplace, SourceFile, UnpackArchive
 from posezoo.core.errors import PosezooError
-from posezoo.core.registry import TAG_MARK, Registry, Selection, license_path, read_copyright_line
+from posezoo.core.registry import TAG_MARK, Registry, Selection, license_path, registry_root
 from posezoo.pages.facts.model_facts import ModelFacts
+from posezoo.pages.license_notice import read_copyright_line
 from posezoo.pages.model_filters import FILTER_FLAGS, FilterArgs, filters_from_args, select_filtered
 from posezoo.pages.model_rows import Weights, find_weights, model_to_json
 
@@ -185,10 +190,21 @@ def _declared(spec: ModelSpec) -> Json:
         "route": route.value,
         "reason": obstacle.reason if obstacle else None,
         **project(spec, "network checkpoint? published training license_note? limits? tag?"),
+        "rehearsed": _read_rehearsal(spec),
         "variants": [variant.full_name for variant in spec.variants],
         "postprocessing": steps,
         **project(spec, _OMZ),
     }
+
+
+def _read_rehearsal(spec: ModelSpec) -> Json | None:
+    """The row of a model in the table of rehearsals that its registry may have."""
+    path = registry_root(spec) / "rehearsed.tsv"
+    with suppress(FileNotFoundError), path.open(encoding="utf-8") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            if row.pop("model") == spec.name and row.pop("declared"):
+                return row
+    return None
 
 
 def _file(file: SourceFile) -> Json:

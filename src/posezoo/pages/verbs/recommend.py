@@ -53,7 +53,6 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.labels import Footnotes, format_ap, join, name_first
 from posezoo.cli.report import fit_columns, print_result
 from posezoo.cli.selection import select_models
-from posezoo.core.declarations.routes import select_route
 from posezoo.pages.measurement_flags import (
     MEASUREMENT_FLAGS,
     MeasurementArgs,
@@ -230,6 +229,7 @@ def _is_for_task(facts: ModelFacts, args: _RecommendArgs) -> bool:
     """Whether a model, which is no part of a composite, is for the task; one for poses finds that
     number of keypoints, by default those of people, and fewer than of a whole body.
     """
+    from posezoo.core.declarations.routes import select_route
     from posezoo.poses.people import noun_of
 
     if facts.model.composite:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
@@ -13,7 +12,12 @@ from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
 from posezoo.cli.model_jobs import Answer
 from posezoo.cli.selection import select_models
-from posezoo.core.declarations.model import ModelSpec, Precision
+from posezoo.core.declarations.model import (
+    FloatLayers,
+    ModelSpec,
+    Precision,
+    QuantizationSettings,
+)
 from posezoo.core.errors import MissingPackageError
 from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.registry import Selection
@@ -83,6 +87,19 @@ FLAGS = (
         flags.number(0, 100),
     ),
     Flag(
+        "--preset",
+        "for an .xml: a range with negative and positive values has two different ends (mixed), or"
+        " is as wide on both sides (performance) (default: performance)",
+        choices=("mixed", "performance"),
+    ),
+    Flag(
+        "--in_float LAYER[,LAYER]",
+        "for an .xml: the layers that stay in floating point: names or globs of names, or types of"
+        " OpenVINO, such as MVN",
+        lambda text: tuple(text.split(",")),
+        default=(),
+    ),
+    Flag(
         "--report FILE",
         "write the measurements as JSON, for posezoo record",
         output=flags.MEASUREMENTS,
@@ -107,6 +124,8 @@ class _QuantizeArgs(flags.ConversionArgs, flags.DescriptionArgs, QuantizationArg
     annotations: Path | None
     metric: str | None
     max_drop: float | None
+    preset: str | None
+    in_float: tuple[str, ...]
     report: Path | None
     layers: bool
     measure_only: bool
@@ -148,9 +167,6 @@ def run(args: _QuantizeArgs) -> int:
             skip_unpinned=args.all,
             executor=flags.executor_from_args(args, context, args.output, photo),
         )
-        if not own_irs and not args.dry_run:
-            made = [spec for spec in selection.models if spec.full_name not in report.failed_names]
-            _name_detectors(made, args, context, console)
         if args.report and not args.dry_run:
             measurements = [row for _, answer in report.answers for row in answer.measurements]
             _write_report(args.report, measurements, console)
@@ -173,21 +189,6 @@ def _write_report(
     write_result(path, text.encode(), console, flags.MEASUREMENTS.signs)
 
 
-def _name_detectors(
-    models: Sequence[ModelSpec], args: _QuantizeArgs, context: Context, console: Console
-) -> None:
-    """Name the detectors of these models that still run in FP16, with the command for INT8."""
-    from posezoo.quantize.int8_models import find_detectors_without_int8
-
-    context = context.with_output_dir(args.output)
-    detectors = find_detectors_without_int8(models, args.precisions, context)
-    for name, detector in detectors.items():
-        words = ["posezoo", "quantize", detector, "--dataset_dir", str(args.dataset_dir)]
-        console.print_line(
-            f"{name}: people are found by {detector}, in FP16; for INT8: {shlex.join(words)}"
-        )
-
-
 def _refuse_invalid_flags(args: _QuantizeArgs) -> None:
     if args.max_drop is not None and not (args.annotations or args.metric):
         args.parser.error("--max_drop requires --annotations or --metric")
@@ -197,6 +198,8 @@ def _refuse_invalid_flags(args: _QuantizeArgs) -> None:
         if args.measure_only and getattr(args, name):
             args.parser.error(f"--{name} is not for --measure_only, which quantizes nothing")
     xmls = _own_xmls(args)
+    if not xmls and (args.preset or args.in_float):
+        args.parser.error("--preset and --in_float are for .xml files; model.yml has quantization")
     if xmls and (xmls != args.models or args.all or args.measure_only):
         args.parser.error("name either .xml files, or models; --measure_only is for models")
     flags.refuse_description(args, *args.models)
@@ -225,10 +228,14 @@ def _describe_own_irs(
     """The networks of the IR that the user names instead of models, by their paths."""
     from posezoo.quantize.int8_models import describe_own_ir
 
+    in_float = (FloatLayers("--in_float", args.in_float),) if args.in_float else ()
+    settings = QuantizationSettings(in_float=in_float)
+    if args.preset:
+        settings = replace(settings, preset=args.preset)
     like = flags.like_from_args(args, context)
     metric = args.metric or ""
     xmls = map(Path, _own_xmls(args))
-    return {xml: describe_own_ir(xml, metric, like, given) for xml in xmls}
+    return {xml: describe_own_ir(xml, metric, like, given, settings) for xml in xmls}
 
 
 def _options_from_args(args: _QuantizeArgs, context: Context) -> QuantizationOptions:

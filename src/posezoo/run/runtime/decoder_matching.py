@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from posezoo.cli.labels import task_label
 from posezoo.core.declarations.model import (
+    WHOLE_IMAGE,
     Decoder,
     Family,
     Framework,
@@ -27,7 +29,6 @@ from posezoo.core.declarations.model import (
 )
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import DecoderError, InferenceError, sanitize
-from posezoo.core.ir.people_metadata import read_people
 from posezoo.core.registry import format_command
 from posezoo.poses.decoder_type import DecoderType, Shape
 from posezoo.poses.decoders import (
@@ -158,14 +159,21 @@ def describe_network(
 
 def _read_people(graph: Graph) -> People | None:
     """How the people are found for a top-down IR, as its metadata say; None if they do not."""
+    read = graph.read_pipeline
+    photo = read("photo")
+    if not photo and read("crop"):  # an export of 0.2.0
+        photo = Path(read("detector")).stem or WHOLE_IMAGE
+    if not photo:
+        return None
+    score = read("whole_image")
     try:
-        return read_people(graph.read_pipeline)
+        whole_image = float(score) if score else None
     except ValueError:
-        text = graph.read_pipeline("whole_image")
         raise InferenceError(
-            f"{graph.path}: whole_image in its rt_info is {text!r}, expected a number",
+            f"{graph.path}: whole_image in its rt_info is {score!r}, expected a number",
             hint="make the IR again",
         ) from None
+    return People(photo, read("video") or photo, whole_image)
 
 
 def _with_outputs(spec: ModelSpec, graph: Graph) -> ModelSpec:

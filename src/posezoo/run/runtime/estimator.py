@@ -59,7 +59,8 @@ class Estimator:
         input_size: width and height in pixels of the input of the network that finds the keypoints;
             None if it varies.
         seen_from: keypoints with a lower score are guesses and should not be drawn.
-        can_track: whether ``stream`` follows people through a video: MoveNet and BlazePose do.
+        can_track: whether ``stream`` follows people through a video: BlazePose does, and MoveNet
+            without a detector.
         follows_one_person: whether it follows one person only: MoveNet without a detector.
         finds_people: whether it finds people; False for objects of several classes, and for the
             classes of an image.
@@ -298,17 +299,17 @@ class Estimator:
             color: as for ``__call__``.
             is_video: whether the items are the frames of one video; None: those of a path, a camera
                 or an address, unless they are images. If ``can_track`` is true,
-                people are expected where they were in the frame before: MoveNet's detector looks
-                for new ones on each third frame, BlazePose's on each; without a detector, MoveNet
-                sees only a square around one person. Frames are processed one after the other,
+                people are expected where they were in the frame before: BlazePose's detector looks
+                for new ones on each frame; without a detector, MoveNet sees only a square around
+                one person. Frames are processed one after the other,
                 whatever ``requests`` is, and the results do not depend on it.
             track: number the people, who keep their ``Pose.track_id`` through the video, until a
                 cut; a person is numbered when they are seen for the second time.
             smooth: also smooth keypoints and boxes over time; it implies ``track``.
-            detect_every: the detector runs on every Nth frame, and on a frame in which a person is
-                lost or something new is seen beside the people. In between, people are expected
-                around their last keypoints, and new ones are not found. If it is above 1, frames
-                are processed one after the other. None: as ``is_video`` says; otherwise 1.
+            detect_every: the detector runs on every Nth frame, and if nobody is followed. In
+                between, people are expected around their last keypoints, and new ones are not
+                found. If it is above 1, frames are processed one after the other. None: as
+                ``is_video`` says; otherwise 1.
             time_s: returns the time of an item in the video, in seconds; None: as the video says,
                 otherwise there are 30 frames a second.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from posezoo.core.declarations.model import Decoder, Model, ModelSpec, with_skeleton
 from posezoo.core.errors import InferenceError
+from posezoo.core.layout import precision_of
 from posezoo.core.plugins import import_part
 from posezoo.poses.decoder_type import DecoderType
 from posezoo.poses.decoders import MASKS, find_decoder, require_masks, resolve_options
@@ -18,7 +19,7 @@ from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.graph import Graph, NamedIrs
 from posezoo.run.runtime.input_description import InputDescription, describe_declared_input
 from posezoo.run.runtime.network_pipeline import PipelineConfig
-from posezoo.run.runtime.runtime_config import LoadOptions
+from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 
 
 def load_estimator(
@@ -56,6 +57,7 @@ def load_estimator(
         require_masks(decoder.name, model.full_name)
     if description is None:
         irs, description = describe_declared_input(model, irs)
+    options = replace(options, runtime=_choose_precision(options.runtime, model, irs))
     overrides = _decoder_overrides(record, options, description)
     if overrides.get("flip"):
         options = replace(options, flip=False)
@@ -77,6 +79,12 @@ def load_estimator(
     if options.has_several_passes:
         create_pipeline = TestTimeAugmentation
     return Estimator(model, decoder.name, create_pipeline(config), again=again)
+
+
+def _choose_precision(runtime: RuntimeConfig, model: Model, irs: NamedIrs) -> RuntimeConfig:
+    ir = irs.get(model.name)
+    path = ir.path if isinstance(ir, Graph) else ir
+    return runtime.choose_precision(model, precision_of(path) if path else None)
 
 
 def _refuse_options_of_others(model: Model, options: LoadOptions) -> None:

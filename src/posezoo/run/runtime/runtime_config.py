@@ -8,9 +8,12 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
+from posezoo.core.declarations.model import Model, Precision
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import InferenceError, suggest
 from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.core.resolve.resolved import INT8_PRECISIONS
+from posezoo.core.settings import DECLARED
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_version
 from posezoo.poses.decoders import Option
@@ -32,9 +35,10 @@ class RuntimeConfig:
 
     Attributes:
         device: as OpenVINO names it: CPU, GPU, AUTO, HETERO:GPU,CPU, ...
-        inference_precision: the requested precision of the computation: f32, bf16, f16, or
-            ``default`` for the device's own choice. On CPUs with AVX512-BF16 or AMX this is bf16,
-            which moves BlazePose's keypoints by a median of 5 px of 512.
+        inference_precision: the requested precision of the computation: f32, bf16, f16;
+            ``default`` for the device's own choice: on CPUs with AVX512-BF16 or AMX this is bf16,
+            which moves BlazePose's keypoints by a median of 5 px of 512; or ``declared`` for that
+            of each model, which is f32 for a network without one.
         cache_dir: the folder in which compiled networks are stored for the next start, for the CPU
             by posezoo, for other devices by OpenVINO; None: they are not stored.
         requests: how many inferences may run at the same time; 0: the device's optimal number.
@@ -70,7 +74,8 @@ class RuntimeConfig:
         if hint != "NONE":
             config["PERFORMANCE_HINT"] = hint
         if self.inference_precision != "default":
-            config["INFERENCE_PRECISION_HINT"] = self.inference_precision
+            asked = self.inference_precision
+            config["INFERENCE_PRECISION_HINT"] = "f32" if asked == DECLARED else asked
         if self.cache_dir and self.device != "CPU":
             config["CACHE_DIR"] = str(self.cache_dir)
         if self.device.split(":")[0] in _DISTRIBUTING:
@@ -79,6 +84,16 @@ class RuntimeConfig:
         else:
             config |= self._device_properties().get(_real_devices(self.device)[0], {})
         return config
+
+    def choose_precision(self, model: Model, precision: Precision | None) -> RuntimeConfig:
+        """The configuration for a model: ``declared`` becomes bf16 if the model declares it and the
+        CPU has it, else f32. Its IR in INT8 stays in f32.
+        """
+        if self.inference_precision != DECLARED:
+            return self
+        is_declared = "bf16" in model.compute_types and precision not in INT8_PRECISIONS
+        is_bf16 = is_declared and self.device == "CPU" and "BF16" in _cpu_types()
+        return replace(self, inference_precision="bf16" if is_bf16 else "f32")
 
     def _device_properties(self) -> dict[str, dict[str, str]]:
         """Properties by real device."""
@@ -225,6 +240,11 @@ class VideoOptions:
     track: bool = False
     smooth: bool = False
     detect_every: int | None = None
+
+
+def _cpu_types() -> list[str]:
+    core = import_openvino(extra="run").Core()
+    return list(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
 
 
 def _is_number(text: str) -> bool:

@@ -12,19 +12,16 @@ from functools import partial
 import numpy as np
 
 from posezoo.core.declarations.model import WHOLE_IMAGE, ColorOrder, ModelSpec
-from posezoo.core.values import frozen
 from posezoo.poses.decoder_type import Corners
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import Image, Size, image_size, to_image_pixels
 from posezoo.poses.ssd_detection import Box
 from posezoo.poses.top_down import (
-    PADDING,
     Color,
     TopDownOptions,
     crop_as_stated,
     suppress_by_oks,
 )
-from posezoo.run.runtime.frame_changes import ViewChanges
 from posezoo.run.runtime.inference_pipeline import (
     FrameSteps,
     ParallelSteps,
@@ -35,9 +32,6 @@ from posezoo.run.runtime.inference_pipeline import (
 from posezoo.run.runtime.network_pipeline import NetworkPipeline, PipelineConfig, copy_outputs
 
 _BLACK: Color = (0, 0, 0)
-
-# By default, the detector runs on each third frame of a video.
-_USUALLY_DETECT_EVERY = 3
 
 #: How far COCO's boxes extend beyond the keypoints, as a share of the longer side: the medians of
 #: 12 people in photos, nearly all of whose keypoints are labelled, are 0.07 to 0.10.
@@ -53,26 +47,6 @@ SECOND_SCORE = 5 / 6
 
 # As in mmpose: a person with fewer visible keypoints is not tracked to the next frame.
 _MIN_VISIBLE = 3
-
-# A person whose score falls below this share of that in the frame before may have left. The people
-# of generated videos (benchmarks/changing_videos.py) keep 0.57 and more, and nearly all 0.65; what
-# movenet-lightning finds where they were has at most 0.49.
-_SAME_PERSON = 0.6
-
-
-@frozen
-class _SeenPeople:
-    """The people found in a frame of a video.
-
-    Attributes:
-        boxes: where to look for them in the next frame.
-        scores: of the pose of each; 0 if too few keypoints are visible to track them.
-        frames_left: the number of frames until the detector runs.
-    """
-
-    boxes: tuple[Box, ...] = ()
-    scores: tuple[float, ...] = ()
-    frames_left: int = 0
 
 
 class TopDownPipeline(NetworkPipeline):
@@ -99,12 +73,12 @@ class TopDownPipeline(NetworkPipeline):
         self._detector: Pipeline | None = None
         self._whole_image: float | None = None
         self._whole_score = 1.0
-        self.follows_one_person = self.can_track
+        self.follows_one_person = self._next_crop is not None
 
     @property
     def can_track(self) -> bool:
-        """Whether the crop of a person can be computed from the keypoints in the last frame."""
-        return self._next_crop is not None
+        """Whether it follows one person."""
+        return self.follows_one_person
 
     def with_detector(
         self,
@@ -163,57 +137,30 @@ class TopDownPipeline(NetworkPipeline):
     def detect_every(self, number: int) -> FrameSteps:
         """The steps for the frames of one video with any number of people.
 
-        The detector runs on each ``number``-th frame. It also runs on a frame in which a person is
-        lost, in which something new is seen outside of the people's boxes, or before which the
-        whole image was taken as one person. On the other frames, the boxes are computed from the
-        last keypoints. There must be a detector.
+        The detector runs on each ``number``-th frame, and if nobody is followed. On the other
+        frames, the boxes are computed from the last keypoints; a person with too few visible ones
+        is lost until the next detection. There must be a detector.
         """
-        last = _SeenPeople()
-        changes = ViewChanges()
+        boxes: list[Box] = []
+        frames_left = 0
 
         def steps(image: Image) -> PipelineSteps:
-            nonlocal last
-            expected = [_enlarge(box, PADDING) for box in last.boxes]
-            is_changed = number > 1 and changes.add(image, expected)
-            if last.frames_left and not is_changed:
-                people = yield from self._estimate_people(image, last.boxes, self._padding)
-                if not self._is_one_lost(last, people):
-                    last = self._expect(people, last.frames_left - 1)
-                    return _poses(people)
-            changes.begin()
-            boxes = yield from self._detect(image)
-            people = yield from self._estimate_people(image, self._highest(boxes), self._padding)
-            last = self._expect(people, number - 1)
-            if boxes:
-                return _poses(people)
-            whole = yield from self._take_whole(image)
-            if whole:
-                last = _SeenPeople()
-            return whole
+            nonlocal boxes, frames_left
+            frames_left -= 1
+            if not boxes or frames_left < 0:
+                frames_left = number - 1
+                boxes = self._highest((yield from self._detect(image)))
+                if not boxes:
+                    return (yield from self._take_whole(image))
+            people = yield from self._estimate_people(image, boxes, self._padding)
+            boxes = [
+                _next_box(pose, box.score, self._visible_score)
+                for pose, box in people
+                if self._is_found(pose)
+            ]
+            return _poses(people)
 
         return steps
-
-    def _expect(self, people: Sequence[tuple[Pose, Box]], frames_left: int) -> _SeenPeople:
-        """Where to look for people in the next frame: around their keypoints, or in the same box if
-        too few keypoints are visible.
-        """
-        boxes = []
-        scores = []
-        for pose, box in people:
-            is_seen = self._is_found(pose)
-            boxes.append(_next_box(pose, box.score, self._visible_score) if is_seen else box)
-            scores.append(pose.score if is_seen else 0.0)
-        return _SeenPeople(tuple(boxes), tuple(scores), frames_left)
-
-    def _is_one_lost(self, last: _SeenPeople, people: Sequence[tuple[Pose, Box]]) -> bool:
-        """Whether a person who was tracked to this frame is not found in their box, or with a much
-        lower score: the network finds keypoints on bare ground, too.
-        """
-        scores = {box: pose.score for pose, box in people if self._is_found(pose)}
-        return any(
-            scores.get(box, 0.0) < _SAME_PERSON * score
-            for box, score in zip(last.boxes, last.scores, strict=True)
-        )
 
     def _detect(self, image: Image) -> Steps[list[Box]]:
         assert self._detector
@@ -228,11 +175,7 @@ class TopDownPipeline(NetworkPipeline):
         return sorted(boxes, key=lambda box: -box.score)[: self._options.max_people]
 
     def track(self) -> FrameSteps:
-        """The steps for the frames of one video: of one person if the model can track one without a
-        detector, else as ``detect_every`` for each third frame.
-        """
-        if not self.follows_one_person:
-            return self.detect_every(_USUALLY_DETECT_EVERY)
+        """The steps for the frames of one video, in which one person is followed."""
         crop: Corners | None = None
 
         def steps(image: Image) -> PipelineSteps:

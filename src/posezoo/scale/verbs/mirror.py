@@ -176,7 +176,7 @@ class _Creation:
             )
 
     def _run(self, work: Callable[[ModelSpec, Listener], Answer], jobs: int) -> JobReport:
-        from posezoo.core.pipeline.for_each import Executor
+        from posezoo.cli.for_each import Executor
 
         return model_jobs.run_for_each(
             self.selection,

@@ -5,7 +5,8 @@
     models     list   name; sources (number); bad_sources (list of str); completed (the files whose
                       size or checksum was written into model.yml); irs (list of precisions);
                       made_from; if it finds people: model (it, or its composite), found (people in
-                      each sample photo), and AP if images are named
+                      each sample photo), and if images are named AP and notes (why it differs from
+                      the published one)
     failed     list   the models that failed: name, reason, hint
 
 The exit code is 1 if a model or a source failed.
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 EXAMPLES = """
 posezoo prove rtmpose-m --models_dir models --trust_on_first_use
 posezoo prove --all --models_dir models --trust_on_first_use --output proof
-posezoo prove --all --models_dir models --annotations people.json --images photos
+posezoo prove --all --models_dir models --coco_home coco --measure
 """
 
 FLAGS = (
@@ -47,6 +48,11 @@ FLAGS = (
         output=flags.RESULT,
     ),
     Flag("--fresh", "prove all models again; ignore the reports of earlier runs"),
+    Flag(
+        "--measure",
+        "also measure the speeds of each model on this machine; with annotated images, also"
+        " quantize it with them, and measure its AP in INT8",
+    ),
     flags.download_dir_flag(),
     f"weights_dir {flags.CACHE} {flags.DOWNLOAD} {flags.CONVERTERS} detector",
     f"{flags.INFERENCE} models_dir dry_run {flags.FORMAT}",
@@ -56,22 +62,26 @@ FLAGS = (
 class _ProveArgs(flags.ModelsArgs, flags.FormatArgs, DatasetArgs):
     output: Path
     fresh: bool
+    measure: bool
 
 
 def run(args: _ProveArgs) -> int:
     """Prove each model, write the page with all results, and print its path."""
+    from posezoo.cli.conversion_task import ConversionTask
     from posezoo.cli.result_files import write_result
     from posezoo.core.convert.conversion_plan import ConversionOptions
-    from posezoo.core.pipeline.get import ConversionTask
-    from posezoo.upkeep.proof import PAGE_SIGNS, Proving, render_table
+    from posezoo.upkeep.proof import PAGE_SIGNS, Proving, render_page
 
     refuse_invalid_flags(args)
+    wants_images = args.annotations or args.coco_home
     context = flags.context_from_args(args, {"registries": ()})  # it writes beside model.yml
     dataset = None
-    if args.annotations or args.coco_home:
-        with flags.console_from_args(args) as console:
+    with flags.console_from_args(args) as console:
+        if wants_images:
             dataset = read_dataset(args, console)
-    proving = Proving(context, args.output, dataset, is_fresh=args.fresh)
+        proving = Proving(context, args.output, dataset, args.fresh, measures=args.measure)
+        selected = context.registry.select(flags.patterns_from_args(args)).models
+        console.print_line(proving.estimate(selected))
 
     def prove(spec: ModelSpec, listener: Listener) -> model_jobs.Answer | Plan:
         if args.dry_run:
@@ -86,8 +96,10 @@ def run(args: _ProveArgs) -> int:
     for name in failures.keys() & reports.keys():
         del reports[name]
     args.output.mkdir(parents=True, exist_ok=True)
-    text = render_table(reports, failures)
     with flags.console_from_args(args) as console:
-        write_result(args.output / "README.md", text.encode(), console, PAGE_SIGNS)
+        page = args.output / "README.md"
+        text = render_page(reports, failures)
+        write_result(page, text.encode(), console, PAGE_SIGNS)
+        console.print_line(f"{page}: the text of a pull request with the changes of the models")
     has_bad_source = any(answer.facts["bad_sources"] for _, answer in report.answers)
     return max(report.print(args.format), int(has_bad_source))

@@ -17,7 +17,7 @@ from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
 from posezoo.cli.model_jobs import Answer, JobReport
 from posezoo.cli.selection import select_models
-from posezoo.core.errors import PosezooError
+from posezoo.core.errors import InferenceError, PosezooError
 from posezoo.core.events import CountStarted, Listener
 from posezoo.core.regular_files import is_open_pipe
 from posezoo.core.values import frozen
@@ -97,28 +97,13 @@ def run(args: _RecordArgs) -> int:
 def _record(spec: Model, measurement: Measurement, report: JobReport, console: Console) -> None:
     from posezoo.measure.complexity_count import record_measurements
 
-    error = _explain_spread(spec, measurement)
-    if error:
+    try:
+        path = record_measurements(spec, [measurement])
+    except InferenceError as error:
         console.print_error(error)
         report.add_failure(spec.full_name, error)
         return
-    path = record_measurements(spec, [measurement])
     report.answers.append((spec.full_name, Answer(files=[path])))
-
-
-def _explain_spread(spec: Model, measurement: Measurement) -> PosezooError | None:
-    """Why a measurement is not recorded if its rounds differ too much."""
-    from posezoo.cli.labels import format_pairs
-    from posezoo.run.measured import MAX_SPREAD
-
-    spread = measurement.spread
-    if spread <= MAX_SPREAD:
-        return None
-    case = f"{spec.full_name}: {measurement.precision}, {format_pairs(measurement.settings)}"
-    return PosezooError(
-        f"{case}: not recorded: the throughput of its rounds varies by {spread:.0%}",
-        hint=f"at most {MAX_SPREAD:.0%} is recorded: measure it again while nothing else runs",
-    )
 
 
 def _figures(context: Context, file: Path) -> Iterator[tuple[Model, Measurement]]:
@@ -128,7 +113,7 @@ def _figures(context: Context, file: Path) -> Iterator[tuple[Model, Measurement]
             raise PosezooError(
                 f"{file}: {spec.name}: is a composite; only its parts are counted", hint=hint
             )
-        yield spec, replace(measurement, tag=spec.tag)
+        yield spec, measurement
 
 
 @frozen

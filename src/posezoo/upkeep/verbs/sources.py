@@ -30,8 +30,8 @@ from posezoo.cli.report import align_columns, print_json, print_result
 from posezoo.cli.selection import select_models
 
 if TYPE_CHECKING:
-    from posezoo.core.download.source_check import CheckedSource
     from posezoo.core.errors import PosezooError
+    from posezoo.pages.source_check import CheckedSource
 
 EXAMPLES = """
 posezoo sources check blazepose-full
@@ -106,8 +106,8 @@ class _SourcesArgs(flags.ModelsArgs, flags.FormatArgs):
 
 def run(args: _SourcesArgs) -> int:
     """Print the state of each source; 1 if a file cannot be downloaded from one now."""
-    from posezoo.core.download.source_check import BAD_STATES, check_sources, count_sources
     from posezoo.core.pipeline.zoo_context import download_options, registry_from_settings
+    from posezoo.pages.source_check import BAD_STATES, check_sources, count_sources
 
     asks_for_all = args.dead and not args.models
     patterns = None if asks_for_all else flags.patterns_from_args(args)

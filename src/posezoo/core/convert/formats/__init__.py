@@ -145,7 +145,7 @@ def is_ir(path: Path) -> bool:
 
 
 #: The formats by framework; a feature or an installed package can add one.
-FORMATS: LazyTable[ModelFormat] = LazyTable(
+FORMATS = LazyTable(
     "posezoo.formats",
     ModelFormat,
     {

@@ -9,8 +9,9 @@ https://huggingface.co/docs/huggingface_hub/package_reference/environment_variab
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import partial
+from pathlib import Path
 from urllib.parse import quote
 
 from posezoo.core.declarations.model import SourceFile
@@ -23,7 +24,6 @@ from posezoo.core.download.candidates import (
     open_local_file,
 )
 from posezoo.core.download.context import DownloadContext
-from posezoo.core.download.origins import hub_cache_path
 from posezoo.core.download.parallel_ranges import open_url
 from posezoo.core.download.source_types import SourceType
 from posezoo.core.errors import SourceError
@@ -57,7 +57,14 @@ def open_hugging_face(
 
 def find_in_local_cache(source: HuggingFaceSource) -> Candidate | None:
     """The copy in the local cache of the hub's own library; None if there is none."""
-    path = hub_cache_path(source)
+    folder = "--".join(["models", *source.repository.split("/")])
+    cache = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
+    if not cache:
+        user_cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+        cache = f"{os.environ.get('HF_HOME') or f'{user_cache}/huggingface'}/hub"
+    path = Path(cache, folder, "snapshots", source.revision, source.file)
+    with suppress(RuntimeError):  # the user has no home folder
+        path = path.expanduser()
     if not os.path.exists(path):
         return None
     return Candidate(str(path), CandidateKind.MIRROR, partial(open_local_file, path), path)

@@ -7,7 +7,7 @@ from pathlib import Path
 from fakes.files import declared, model
 from fakes.server import Server
 from posezoo.core.download.options import DownloadOptions
-from posezoo.core.download.source_check import CheckedSource, check_sources
+from posezoo.pages.source_check import CheckedSource, check_sources
 
 WEIGHTS = bytes(4096)
 

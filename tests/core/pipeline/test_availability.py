@@ -14,11 +14,11 @@ from posezoo.core.declarations.sources import (
     HttpSource,
     HuggingFaceSource,
 )
-from posezoo.core.download.availability import REFUSED, find_availability, name_source
 from posezoo.core.download.model_download import plan_download
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.download.origins import FileOrigin
 from posezoo.core.layout import ModelLayout
+from posezoo.core.pipeline.availability import REFUSED, find_availability, name_source
 
 WEIGHTS = bytes(range(256)) * 16
 HUB = HuggingFaceSource("someone/pose", "pose.onnx", "0" * 40)
@@ -61,7 +61,7 @@ def test_a_list_says_what_a_plan_says(case, has_folder, is_pinned, tmp_path, mon
         (planned,) = plan_download(spec, layout, options)
         expected = planned.origin.value
         if planned.origin is FileOrigin.SOURCE:
-            expected = name_source(file.sources)
+            expected = name_source(file.sources[0])
         availability = find_availability(spec, layout, options)
         assert availability.places == {"": (expected,)}
         assert availability.is_local is (planned.origin is not FileOrigin.SOURCE)
@@ -87,4 +87,4 @@ def test_a_license_that_is_not_allowed_is_said_for_each_precision(tmp_path):
     ],
 )
 def test_a_place_is_the_host_of_a_source(source, place):
-    assert name_source([source]) == place
+    assert name_source(source) == place

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from posezoo.core.declarations.model import (
@@ -148,7 +148,7 @@ def _check_converted_irs(
             if record:
                 content = record.contents[suffix]
                 state = file_state(path, content.size, content.digest, remember=remember)
-                flags = provenance.conversion_flags(record, spec)
+                flags = conversion_flags(record, spec)
                 yield ArtifactState(
                     name,
                     artifact,
@@ -163,6 +163,39 @@ def _check_converted_irs(
             elif path.exists() and not spec.is_ir:
                 # The IR of a model published as IR was downloaded.
                 yield ArtifactState(name, artifact, path, "unknown", converted=True)
+
+
+def conversion_flags(record: provenance.Provenance, spec: ModelSpec) -> str:
+    """The flags with which an IR was converted to take other images than model.yml declares, or to
+    decode.
+
+    Each flag is preceded by a space.
+    """
+    arguments = record.key.get("arguments")
+    if not isinstance(arguments, Mapping):
+        return ""
+    inputs = arguments.get("inputs")
+    if not isinstance(inputs, list):
+        inputs = []
+    flags: dict[str, None] = {}
+    for declared, recorded in zip(spec.inputs, inputs, strict=False):
+        if not isinstance(recorded, Mapping):
+            continue
+        element_type = recorded.get("element_type", "")
+        if element_type != declared.element_type:
+            flags[f"--input_type {element_type}"] = None
+        layout = recorded.get("to_layout", "")
+        if layout != declared.to_layout:
+            flags[f"--input_layout {layout or declared.layout}"] = None
+        if recorded.get("resize") and not declared.resize:
+            flags["--resize"] = None
+    decoding = arguments.get("decoding")
+    if isinstance(decoding, Mapping):
+        flags["--decode"] = None
+        if decoding.get("max_people"):
+            flags[f"--max_people {decoding['max_people']}"] = None
+        flags[f"--min_score {decoding.get('min_score')}"] = None
+    return "".join(f" {flag}" for flag in flags)
 
 
 def _describe_int8(spec: ModelSpec, xml: Path, record: provenance.Provenance) -> str:

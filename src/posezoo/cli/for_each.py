@@ -90,7 +90,7 @@ class Cluster:
         return Executor()
 
 
-CLUSTER: Hook[Cluster] = Hook("remote_executor", Cluster())
+CLUSTER = Hook(Cluster())
 
 
 def for_each(

@@ -1,0 +1,57 @@
+"""The table of rehearsals has a row for each model, and its page says which of them were declared again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rehearsal_table
+from fakes.own_registry import own_registry
+from rehearsal_table import COLUMNS, ROOT, STEPS, declared_digest, read_table
+
+MODELS = own_registry().select(None).models
+PAGE = ROOT / "docs" / "explanations" / "rehearsal.md"
+
+
+def test_each_model_of_the_registry_has_a_row():
+    """`tests/rehearse.py --dry_run` writes those of new models; they then say that no rehearsal was."""
+    rows = read_table()
+    assert [*rows] == [spec.name for spec in MODELS]
+    for row in rows.values():
+        assert [*row] == [*COLUMNS] and len({bool(row[step]) for step in STEPS}) == 1, row
+
+
+def test_the_page_says_of_which_models_the_declaration_has_changed_since():
+    page = PAGE.read_text("utf-8")
+    for spec in MODELS:
+        rehearsed = read_table()[spec.name]["declared"]
+        has_changed = rehearsed not in ("", declared_digest(spec.path))
+        assert (f"`{spec.name}` (declared again since)" in page) == has_changed, spec.name
+
+
+def test_a_declaration_that_changes_is_marked(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import rehearsal_page
+
+    row = next(row for row in read_table().values() if row["declared"])
+    assert not rehearsal_page.is_changed({**row, "declared": ""})
+    assert rehearsal_page.is_changed({**row, "declared": "0" * 12})
+
+
+@pytest.mark.slow
+def test_a_model_comes_as_far_as_the_table_says(shared, tmp_path):
+    script = Path(rehearsal_table.__file__).with_name("rehearse.py")
+    words = ["--check", "--photos", shared / "data/photos", "--mirror", shared / "data/mirror"]
+    ended = subprocess.run(
+        [sys.executable, script, *map(str, words), "yolox-nano-coco"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.count("\tyes") == len(STEPS)
