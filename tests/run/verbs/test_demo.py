@@ -161,7 +161,6 @@ def test_help_names_every_option_of_open_model_zoos_page():
         (["--output_resolution", "1280"], "expected width and height as 1280x720"),
         (["--layout", "CHWN"], "expected NCHW or NHWC, got 'CHWN'"),
         (["--mean_values", "a", "b"], "expected numbers, got 'a'"),
-        (["--mean_values", "1", "2"], "expected one number, or one for each of 3 channels"),
     ],
 )
 def test_invalid_flags_are_wrong_usage(tiny, video, args, said):
@@ -169,6 +168,12 @@ def test_invalid_flags_are_wrong_usage(tiny, video, args, said):
     assert said in complaint
     assert complaint.startswith("usage: ")
     assert len(complaint.splitlines()) == 2
+
+
+def test_a_mean_for_two_of_three_channels_is_wrong_usage(tiny, video):
+    assert "--mean_values: expected one number, or one for each of 3 channels" in error_of(
+        demo("-m", tiny, "-i", video, "--mean_values", "1", "2"), code=2
+    )
 
 
 @pytest.mark.parametrize(
