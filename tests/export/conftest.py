@@ -1,7 +1,5 @@
 """A model with a small IR, as targets get it."""
 
-from __future__ import annotations
-
 import pytest
 
 from fakes.irs import write_ir
@@ -17,7 +15,11 @@ from posezoo.export.model_export import read_ir_facts
 
 IMAGE = {"name": "image", "shape": [1, 3, 64, 96], "layout": "NCHW", "color": "BGR"}
 HEATMAPS = {"name": "heatmaps", "shape": [1, 17, 16, 24]}
-DETECTIONS = {"name": "detections", "shape": [1, 1, 200, 7]}
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """The documents of an export: where it is copied, a reader finds the license and how to use it."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 

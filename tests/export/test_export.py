@@ -1,7 +1,5 @@
 """Exports as functions: which options fit a target, and models that are prepared and written."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -41,12 +39,12 @@ def context(tmp_path):
 
 
 def options_of(
-    target: str,
-    folder: Path,
+    target,
+    folder,
     *,
-    inputs: InputOptions = InputOptions(),  # noqa: B008 immutable
-    is_dry_run: bool = False,
-) -> ExportOptions:
+    inputs=InputOptions(),  # noqa: B008 immutable
+    is_dry_run=False,
+):
     record = TARGETS.find(target)
     return ExportOptions(record, folder, Precision.FP16, inputs, False, is_dry_run)
 

@@ -1,9 +1,6 @@
 """The folder of an export: complete files, earlier ones kept, files of others never touched."""
 
-from __future__ import annotations
-
 import errno
-import json
 import os
 import shutil
 import subprocess
@@ -11,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from fakes.command import read_json
 from fakes.exports import files_below
 from fakes.small_disk import small_disk
 from posezoo.core.errors import OutputError
@@ -35,24 +33,24 @@ def write(folder, files, **options):
     )
 
 
-def test_an_export_has_its_files_and_a_manifest(tmp_path, weights):
-    changes = write(tmp_path / "out", {"net/1/net.bin": weights, "config.json": b"{}"})
+def test_an_export_has_its_files_and_a_manifest(out, weights):
+    changes = write(out, {"net/1/net.bin": weights, "config.json": b"{}"})
     assert changes.created == ("net/1/net.bin", "config.json")
-    assert files_below(tmp_path / "out") == {"net/1/net.bin": b"weights", "config.json": b"{}"}
-    assert json.loads((tmp_path / "out" / MANIFEST).read_text())["files"].keys() == {
+    assert files_below(out) == {"net/1/net.bin": b"weights", "config.json": b"{}"}
+    assert read_json(out / MANIFEST)["files"].keys() == {
         "net/1/net.bin",
         "config.json",
     }
 
 
-def test_files_are_copies_that_can_be_changed_without_changing_the_ir(tmp_path, weights):
-    write(tmp_path / "out", {"net.bin": weights})
-    (tmp_path / "out" / "net.bin").write_bytes(b"changed in place")
+def test_files_are_copies_that_can_be_changed_without_changing_the_ir(out, weights):
+    write(out, {"net.bin": weights})
+    (out / "net.bin").write_bytes(b"changed in place")
     assert weights.read_bytes() == b"weights"
 
 
-def test_a_second_export_writes_only_what_changed(tmp_path):
-    folder = tmp_path / "out"
+def test_a_second_export_writes_only_what_changed(out):
+    folder = out
     write(folder, {"a": b"a", "b": b"b"})
     before = (folder / "a").stat().st_mtime_ns, (folder / MANIFEST).stat().st_mtime_ns
     assert write(folder, {"a": b"a", "b": b"b"}).unchanged == ("a", "b")
@@ -99,11 +97,11 @@ def test_a_text_that_the_user_changed_is_kept_while_the_export_has_nothing_new(t
     assert (tmp_path / "config.json").read_text() == "mine"
 
 
-def test_weights_that_changed_in_the_export_are_an_error(tmp_path, weights):
-    write(tmp_path / "out", {"net.bin": weights})
-    (tmp_path / "out" / "net.bin").write_bytes(b"damaged")
+def test_weights_that_changed_in_the_export_are_an_error(out, weights):
+    write(out, {"net.bin": weights})
+    (out / "net.bin").write_bytes(b"damaged")
     with pytest.raises(OutputError, match=r"net.bin: was changed since it was exported"):
-        write(tmp_path / "out", {"net.bin": weights})
+        write(out, {"net.bin": weights})
 
 
 def test_a_file_with_the_right_bytes_is_accepted_whoever_wrote_it(tmp_path):
@@ -129,22 +127,22 @@ def test_a_version_that_no_export_wrote_is_refused(tmp_path):
     assert files_below(tmp_path) == {"net/2/other.xml": b"<net/>"}
 
 
-def test_a_dry_run_writes_nothing(tmp_path):
-    changes = write(tmp_path / "out", {"a": b"a"}, is_dry_run=True)
+def test_a_dry_run_writes_nothing(out):
+    changes = write(out, {"a": b"a"}, is_dry_run=True)
     assert changes.created == ("a",)
-    assert not (tmp_path / "out").exists()
+    assert not out.exists()
 
 
-def test_a_new_version_appears_by_one_rename(tmp_path, weights, monkeypatch):
-    write(tmp_path / "out", {"net/1/net.bin": weights})
+def test_a_new_version_appears_by_one_rename(out, weights, monkeypatch):
+    write(out, {"net/1/net.bin": weights})
     moved, replace = [], os.replace
     monkeypatch.setattr(
         export_writer.os, "replace", lambda *paths: moved.append(paths[1]) or replace(*paths)
     )
-    write(tmp_path / "out", {"net/2/net.bin": weights, "net/2/net.xml": b"<net/>"})
-    assert [
-        path.relative_to(tmp_path / "out").as_posix() for path in moved if MANIFEST not in path.name
-    ] == ["net/2"]
+    write(out, {"net/2/net.bin": weights, "net/2/net.xml": b"<net/>"})
+    assert [path.relative_toout.as_posix() for path in moved if MANIFEST not in path.name] == [
+        "net/2"
+    ]
 
 
 @pytest.fixture
@@ -189,14 +187,14 @@ def test_a_move_that_fails_names_the_file(tmp_path, monkeypatch):
 def test_exports_at_the_same_time_know_each_others_files(tmp_path):
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda number: write(tmp_path, {f"net{number}/net.xml": b"x"}), range(8)))
-    assert len(json.loads((tmp_path / MANIFEST).read_text())["files"]) == 8
+    assert len(read_json(tmp_path / MANIFEST)["files"]) == 8
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         *(f"net{number}" for number in range(8)),
         MANIFEST,
     ]
 
 
-def test_a_source_that_changes_while_it_is_copied_is_noticed(tmp_path, weights, monkeypatch):
+def test_a_source_that_changes_while_it_is_copied_is_noticed(out, weights, monkeypatch):
     copy = shutil.copyfile
     monkeypatch.setattr(
         export_writer.shutil,
@@ -204,5 +202,5 @@ def test_a_source_that_changes_while_it_is_copied_is_noticed(tmp_path, weights, 
         lambda source, part: (source.write_bytes(b"new"), copy(source, part))[1],
     )
     with pytest.raises(OutputError, match="its bytes changed while it was written"):
-        write(tmp_path / "out", {"net.bin": weights})
-    assert list((tmp_path / "out").iterdir()) == []
+        write(out, {"net.bin": weights})
+    assert list(out.iterdir()) == []

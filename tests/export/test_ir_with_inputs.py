@@ -1,14 +1,11 @@
 """Exports with other inputs, or with their decoder: they are made from the IR that is there."""
 
-from __future__ import annotations
-
-import json
 import shutil
 
 import numpy as np
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import error_of, json_of, posezoo, succeeded
 from fakes.when_used import import_when_used
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.ir.openvino_import import import_openvino
@@ -46,8 +43,7 @@ def converted(shared, tmp_path_factory):
         skeleton="coco-17",
     )
     write_model(folder / "models", "net", content)
-    got = posezoo("get", "net", "--precisions", "FP32", *places(folder), cwd=folder)
-    assert got.returncode == 0, got.stderr
+    succeeded(posezoo("get", "net", "--precisions", "FP32", *places(folder), cwd=folder))
     checkpoint.unlink()
     (folder / "irs" / "public" / "net" / checkpoint.name).unlink()
     return folder
@@ -82,23 +78,23 @@ def run(xml, picture):
     ],
 )
 def test_an_export_needs_neither_the_original_nor_torch(
-    converted, without_torch, tmp_path, target, flags
+    converted, without_torch, out, target, flags
 ):
     for more in (("--dry_run",), ()):
-        ended = export(converted, "--to", target, tmp_path / "out", *flags, *more)
+        ended = export(converted, "--to", target, out, *flags, *more)
         if target in ("dlstreamer", "modelapi"):  # they do not take this network
             assert "torch" not in ended.stderr
             return
         assert ended.returncode == 0, ended.stderr
-    assert [*(tmp_path / "out").rglob("*.onnx" if target == "onnx" else "*.xml")]
+    assert [*out.rglob("*.onnx" if target == "onnx" else "*.xml")]
 
 
-def test_frames_and_images_give_the_same_outputs(converted, without_torch, tmp_path):
+def test_frames_and_images_give_the_same_outputs(converted, without_torch, out):
     usual = converted / "irs" / "public" / "net" / "FP32" / "net.xml"
     before = usual.read_bytes()
-    ended = export(converted, "--to", "folder", tmp_path / "out", *FRAMES, "--format", "json")
-    assert ended.returncode == 0, ended.stderr
-    (model,) = json.loads(ended.stdout)["models"]
+    (model,) = json_of(
+        succeeded(export(converted, "--to", "folder", out, *FRAMES, "--format", "json"))
+    )["models"]
     frame = np.random.default_rng(0).integers(0, 256, (1, 256, 192, 3), np.uint8)  # BGR
     image = np.ascontiguousarray(frame[..., ::-1].transpose(0, 3, 1, 2)).astype(np.float32)
     expected = run(usual, image)["heatmaps"]
@@ -108,11 +104,11 @@ def test_frames_and_images_give_the_same_outputs(converted, without_torch, tmp_p
 
 
 def test_an_export_with_its_decoder_finds_the_highest_values_of_the_ir(
-    converted, without_torch, tmp_path
+    converted, without_torch, out
 ):
-    ended = export(converted, "--to", "folder", tmp_path / "out", "--decode", "--format", "json")
-    assert ended.returncode == 0, ended.stderr
-    (model,) = json.loads(ended.stdout)["models"]
+    (model,) = json_of(
+        succeeded(export(converted, "--to", "folder", out, "--decode", "--format", "json"))
+    )["models"]
     image = np.random.default_rng(0).uniform(0, 255, (1, 3, 256, 192)).astype(np.float32)
     usual = converted / "irs" / "public" / "net" / "FP32" / "net.xml"
     heatmaps = run(usual, image)["heatmaps"][0]
@@ -131,6 +127,5 @@ def test_other_inputs_have_a_folder_of_their_own(tmp_path):
     assert other == context.layout.output_dir / "exported" / "resize=True"
 
 
-def test_without_the_ir_the_missing_package_is_named(converted, without_torch, tmp_path):
-    ended = export(converted, "--to", "cpp", tmp_path / "out", irs=tmp_path)
-    assert ended.returncode == 1 and "torch is not installed" in ended.stderr
+def test_without_the_ir_the_missing_package_is_named(converted, without_torch, tmp_path, out):
+    assert "torch is not installed" in error_of(export(converted, "--to", "cpp", out, irs=tmp_path))

@@ -1,11 +1,8 @@
 """The targets modelapi and dlstreamer: samples that Model API runs, and files that fit DL Streamer's rules."""
 
-from __future__ import annotations
-
 import csv
 import json
 import os
-import subprocess
 import sys
 from dataclasses import replace
 
@@ -13,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from fakes.command import read_json, run_process, succeeded
 from fakes.exports import files_below
 from fakes.loaded_irs import load_ir
 from fakes.model_api import SIMCC, SIZE, convert_simcc, simcc_network, simcc_spec
@@ -45,20 +43,17 @@ def export(folder, target, model):
     return write_export(folder, lambda present: list(render(model, ExportFolder(present))))
 
 
+@pytest.fixture
+def of_heatmaps(make_model):
+    return make_model("net", HEATMAPS, decoder={"name": "heatmap"}, skeleton="coco-17")
+
+
 def facts_of(xml, spec):
     return read_ir_facts(spec, Precision.FP32, xml, ModelLayout(xml.parent, xml.parent))
 
 
 def run(*command, **environ):
-    ended = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**os.environ, **environ},
-    )
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(run_process(command, env={**os.environ, **environ}))
     return ended.stdout
 
 
@@ -81,12 +76,12 @@ def simcc(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("has_model_api")
-def test_the_sample_of_a_detector_prints_our_boxes(detector, photos, tmp_path):
+def test_the_sample_of_a_detector_prints_our_boxes(detector, photos, tmp_path, out):
     model = detector
-    export(tmp_path / "out", "modelapi", model)
+    export(out, "modelapi", model)
     picture = cv2.resize(photos[0][0], (544, 320))  # the network's size: nothing is resized
     cv2.imwrite(str(tmp_path / "photo.png"), picture)
-    printed = run(sys.executable, tmp_path / "out" / DETECTOR / "sample.py", tmp_path / "photo.png")
+    printed = run(sys.executable, out / DETECTOR / "sample.py", tmp_path / "photo.png")
     expected = load_estimator(model.spec, {DETECTOR: model.xml})(picture)
     rows = [line.split(maxsplit=2) for line in printed.splitlines() if line.startswith("person ")]
     sure = [pose for pose in expected if pose.score > 0.6]
@@ -97,13 +92,11 @@ def test_the_sample_of_a_detector_prints_our_boxes(detector, photos, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("has_model_api")
-def test_the_sample_of_a_simcc_network_prints_our_keypoints(simcc, tmp_path):
-    export(tmp_path / "out", "modelapi", simcc)
+def test_the_sample_of_a_simcc_network_prints_our_keypoints(simcc, tmp_path, out):
+    export(out, "modelapi", simcc)
     picture = np.random.default_rng(1).integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8)
     cv2.imwrite(str(tmp_path / "photo.png"), picture)
-    printed = run(
-        sys.executable, tmp_path / "out" / "tiny-pose" / "sample.py", tmp_path / "photo.png"
-    )
+    printed = run(sys.executable, out / "tiny-pose" / "sample.py", tmp_path / "photo.png")
     box = (0, 0, *SIZE)
     estimator = load_ir(simcc.xml, options=LoadOptions(decoder_options={"padding": 1.0}))
     (pose,) = estimator(picture, boxes=[box])
@@ -126,9 +119,7 @@ def test_model_api_cannot_take_heatmaps(make_model):
 
 
 def model_proc(folder, name):
-    (output,) = (proc := json.loads((folder / name / f"{name}.json").read_text()))[
-        "output_postproc"
-    ]
+    (output,) = (proc := read_json(folder / name / f"{name}.json"))["output_postproc"]
     return proc, output
 
 
@@ -167,54 +158,51 @@ def test_a_detector_gets_its_converter_and_labels(detector, tmp_path):
     assert missing == []
 
 
-def test_heatmaps_of_one_person_follow_a_detector(make_model, detector, tmp_path):
-    model = make_model("net", HEATMAPS, decoder={"name": "heatmap"}, skeleton="coco-17")
-    export(tmp_path / "out", "dlstreamer", model)
-    proc, output = model_proc(tmp_path / "out", "net")
+def test_heatmaps_of_one_person_follow_a_detector(of_heatmaps, detector, tmp_path, out):
+    export(out, "dlstreamer", of_heatmaps)
+    proc, output = model_proc(out, "net")
     assert output["converter"] == "keypoints_hrnet"
     assert len(output["point_names"]) == 17
     assert output["point_connections"][:2] == ["left_ear", "left_eye"]
     assert proc["input_preproc"][0]["params"] == {"resize": "aspect-ratio", "color_space": "BGR"}
-    words, missing = pipeline_of(tmp_path / "out", "net", tmp_path)
+    words, missing = pipeline_of(out, "net", tmp_path)
     assert words.index("gvadetect") < words.index("gvaclassify")
     assert words.count("ie-config=INFERENCE_PRECISION_HINT=f32") == 2
     assert [name.split("/")[1] for name in missing] == [DETECTOR, DETECTOR]
-    export(tmp_path / "out", "dlstreamer", detector)
-    assert pipeline_of(tmp_path / "out", "net", tmp_path)[1] == []
+    export(out, "dlstreamer", detector)
+    assert pipeline_of(out, "net", tmp_path)[1] == []
 
 
 def test_the_pipeline_names_a_detector_in_the_folder_of_its_precision(
-    make_model, detector, tmp_path
+    of_heatmaps, detector, tmp_path, out
 ):
-    model = make_model("net", HEATMAPS, decoder={"name": "heatmap"}, skeleton="coco-17")
     files = TARGETS.find("dlstreamer").render(
-        replace(model, detector=detector), ExportFolder({}, has_precisions=True)
+        replace(of_heatmaps, detector=detector), ExportFolder({}, has_precisions=True)
     )
-    write_export(tmp_path / "out", lambda _present: list(files))
-    words, missing = pipeline_of(tmp_path / "out", "net", tmp_path)
+    write_export(out, lambda _present: list(files))
+    words, missing = pipeline_of(out, "net", tmp_path)
     assert f"model=../{DETECTOR}/FP32/{DETECTOR}.xml" in words
     assert missing == []
 
 
-def test_a_fit_that_a_model_proc_file_cannot_say_is_refused(make_model):
-    model = make_model("net", HEATMAPS, decoder={"name": "heatmap"}, skeleton="coco-17")
-    image = replace(model.spec.first_input, resize_type="crop")
-    model = replace(model, spec=replace(model.spec, inputs=(image,)))
+def test_a_fit_that_a_model_proc_file_cannot_say_is_refused(of_heatmaps):
+    image = replace(of_heatmaps.spec.first_input, resize_type="crop")
+    model = replace(of_heatmaps, spec=replace(of_heatmaps.spec, inputs=(image,)))
     with pytest.raises(ExportError, match=r"net: its resize_type is crop") as error:
         list(TARGETS.find("dlstreamer").render(model, ExportFolder({})))
     assert "--to folder" in error.value.hint
 
 
-def test_openpose_gets_the_names_of_outputs_that_its_converter_requires(make_model, tmp_path):
+def test_openpose_gets_the_names_of_outputs_that_its_converter_requires(make_model, out):
     model = make_model("net", *OPENPOSE, decoder={"name": "openpose"}, skeleton="openpose-18")
-    export(tmp_path / "out", "dlstreamer", model)
-    before = files_below(tmp_path / "out")
-    assert export(tmp_path / "out", "dlstreamer", model).unchanged  # the same bytes
-    assert files_below(tmp_path / "out") == before
-    network = import_openvino().Core().read_model(tmp_path / "out" / "net" / "net.xml")
+    export(out, "dlstreamer", model)
+    before = files_below(out)
+    assert export(out, "dlstreamer", model).unchanged  # the same bytes
+    assert files_below(out) == before
+    network = import_openvino().Core().read_model(out / "net" / "net.xml")
     shapes = {port.any_name: tuple(port.shape) for port in network.outputs}
     assert shapes == {"Mconv7_stage2_L1": (1, 38, 8, 12), "Mconv7_stage2_L2": (1, 19, 8, 12)}
-    proc, output = model_proc(tmp_path / "out", "net")
+    proc, output = model_proc(out, "net")
     assert set(output["layer_names"]) == shapes.keys()
     assert output["point_names"][1] == "neck"
     assert proc["input_preproc"][0]["params"]["padding"] == {"fill_value": [128.0, 128.0, 128.0]}
@@ -227,12 +215,12 @@ def test_openpose_gets_the_names_of_outputs_that_its_converter_requires(make_mod
 
 
 @pytest.mark.slow
-def test_an_ir_with_its_decoder_passes_on_its_keypoints_as_tensors(tmp_path):
+def test_an_ir_with_its_decoder_passes_on_its_keypoints_as_tensors(tmp_path, out):
     spec = with_decoding(simcc_spec(tmp_path, simcc_network()), SIMCC)
     model = facts_of(convert_simcc(tmp_path, decodes=True), spec)
-    export(tmp_path / "out", "dlstreamer", model)
-    assert not (tmp_path / "out" / "tiny-pose" / "tiny-pose.json").exists()
-    words, missing = pipeline_of(tmp_path / "out", "tiny-pose", tmp_path)
+    export(out, "dlstreamer", model)
+    assert not (out / "tiny-pose" / "tiny-pose.json").exists()
+    words, missing = pipeline_of(out, "tiny-pose", tmp_path)
     assert {"gvainference", "gvametaconvert", "gvametapublish"} <= set(words)
     assert missing == []
 
@@ -244,7 +232,7 @@ def exported_as(name, model, tmp_path, *shape):
     pipeline = replace(model.pipeline, model=spec)
     model = replace(model, spec=spec, pipeline=pipeline, outputs=outputs)
     export(tmp_path, "dlstreamer", model)
-    return json.loads((tmp_path / name / f"{name}.json").read_text())
+    return read_json(tmp_path / name / f"{name}.json")
 
 
 def test_a_model_of_open_model_zoo_has_a_file_for_each_of_its_outputs(make_model, tmp_path):

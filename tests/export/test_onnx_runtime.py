@@ -1,8 +1,5 @@
 """The target onnx: its files, and what it refuses. Its programs are run in test_programs.py."""
 
-from __future__ import annotations
-
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +7,7 @@ import openvino as ov
 import openvino.opset13 as ops
 import pytest
 
+from fakes.command import read_json
 from fakes.exports import documents_of, files_below
 from posezoo.core.declarations.model import Decoder, People, Precision
 from posezoo.core.errors import ExportError
@@ -51,9 +49,9 @@ def export(folder, model):
     return write_export(folder, lambda present: [*target.render(model, ExportFolder(present))])
 
 
-def test_both_networks_are_written_with_their_facts_and_the_programs(chain, tmp_path):
-    export(tmp_path / "out", chain)
-    files = files_below(tmp_path / "out")
+def test_both_networks_are_written_with_their_facts_and_the_programs(chain, out):
+    export(out, chain)
+    files = files_below(out)
     own = {f"net/{name}" for name in PROGRAMS | {"network.mjs", "package.json"}}
     networks = {f"net/{name}" for name in ("net.onnx", "net.json", "finder.onnx", "finder.json")}
     documents = documents_of("net") | {f"net/finder-{name}" for name in ("README.md", "NOTICE")}
@@ -62,12 +60,9 @@ def test_both_networks_are_written_with_their_facts_and_the_programs(chain, tmp_
     assert files["net/README.md"].startswith(b"# net as ONNX, FP16\n")
 
 
-def test_the_facts_say_what_the_metadata_of_an_ir_say(chain, tmp_path):
-    export(tmp_path / "out", chain)
-    facts, finder = (
-        json.loads((tmp_path / "out" / "net" / f"{name}.json").read_text())
-        for name in ("net", "finder")
-    )
+def test_the_facts_say_what_the_metadata_of_an_ir_say(chain, out):
+    export(out, chain)
+    facts, finder = (read_json(out / "net" / f"{name}.json") for name in ("net", "finder"))
     assert (facts["width"], facts["height"], facts["layout"], facts["color"]) == (
         96,
         64,
@@ -81,19 +76,19 @@ def test_the_facts_say_what_the_metadata_of_an_ir_say(chain, tmp_path):
     assert (finder["keypoints"], finder["pipeline"]) == ([], {})
 
 
-def test_an_operation_that_cannot_be_written_is_named_with_its_model(chain, tmp_path, monkeypatch):
+def test_an_operation_that_cannot_be_written_is_named_with_its_model(chain, out, monkeypatch):
     monkeypatch.setattr(onnx_writer, "OPERATIONS", {})
     with pytest.raises(ExportError, match=r"^net: layer '.*' \(.*\): cannot be written as ONNX"):
-        export(tmp_path / "out", chain)
-    assert not files_below(tmp_path / "out")
+        export(out, chain)
+    assert not files_below(out)
 
 
-def test_a_file_that_onnx_runtime_does_not_read_is_not_written(chain, tmp_path, monkeypatch):
+def test_a_file_that_onnx_runtime_does_not_read_is_not_written(chain, out, monkeypatch):
     pytest.importorskip("onnxruntime", reason="needs onnxruntime")
     monkeypatch.setattr(people_targets, "write_onnx", lambda *_: b"no network")
     with pytest.raises(ExportError, match=r"^net: ONNX Runtime does not read the file: "):
-        export(tmp_path / "out", chain)
-    assert not files_below(tmp_path / "out")
+        export(out, chain)
+    assert not files_below(out)
 
 
 def test_pictures_of_any_size_are_refused(chain):
@@ -103,7 +98,7 @@ def test_pictures_of_any_size_are_refused(chain):
     assert error.value.hint == "leave out --resize"
 
 
-def test_a_quantized_network_is_refused_because_it_would_find_other_keypoints(chain, tmp_path):
+def test_a_quantized_network_is_refused_because_it_would_find_other_keypoints(chain, tmp_path, out):
     network = openvino_core().read_model(chain.xml)
     result = network.get_results()[0]
     values = result.input_value(0)
@@ -114,5 +109,5 @@ def test_a_quantized_network_is_refused_because_it_would_find_other_keypoints(ch
     quantized = tmp_path / "quantized.xml"
     ov.save_model(network, quantized)
     with pytest.raises(ExportError, match=r"^net: is quantized, and ONNX"):
-        export(tmp_path / "out", replace(chain, xml=quantized))
-    assert not files_below(tmp_path / "out")
+        export(out, replace(chain, xml=quantized))
+    assert not files_below(out)

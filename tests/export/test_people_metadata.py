@@ -1,7 +1,5 @@
 """How people are found and cut out, as the metadata of an exported IR say it."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """The programs of the targets cpp and onnx, which are run; of those for Node the types are checked, too."""
 
-from __future__ import annotations
-
 import csv
 import json
 import re
@@ -16,7 +14,7 @@ import numpy as np
 import pytest
 import yaml
 
-from fakes.command import posezoo
+from fakes.command import error_of, json_of, posezoo, read_json, run_process, succeeded
 from fakes.exports import write_zoo
 from fakes.stated_inputs import ULTRALYTICS, write_whole_input
 from fakes.zoo import declared_file, model_yml, write_model
@@ -40,7 +38,7 @@ ALONE = ("--detector", "none")
 
 
 @pytest.fixture(scope="module")
-def zoo(tmp_path_factory) -> Path:
+def zoo(tmp_path_factory):
     """A folder with a registry of one network, ``net``."""
     pytest.importorskip("openvino", reason="needs openvino")
     folder = tmp_path_factory.mktemp("zoo")
@@ -48,13 +46,12 @@ def zoo(tmp_path_factory) -> Path:
     return folder
 
 
-def export(folder: Path, target: str, *models: str, **settings: str) -> None:
-    ended = posezoo("export", *models, "--to", target, folder, cwd=folder.parent, **settings)
-    assert ended.returncode == 0, ended.stderr
+def export(folder, target, *models, **settings):
+    succeeded(posezoo("export", *models, "--to", target, folder, cwd=folder.parent, **settings))
 
 
 @pytest.fixture(scope="module")
-def project(zoo) -> Path:
+def project(zoo):
     """An exported C++ project, and its program in build/, whose locale has a decimal comma."""
     if shutil.which("cmake") is None or shutil.which("c++") is None:
         pytest.skip("needs cmake and g++")
@@ -70,25 +67,21 @@ def project(zoo) -> Path:
         ["--build", folder / "build"],
     ):
         place = ["-B", folder / "build"] if command[0] == "-S" else []
-        ended = subprocess.run(
-            ["cmake", *command, *place], capture_output=True, text=True, check=False
-        )
-        assert ended.returncode == 0, ended.stdout + ended.stderr
+        succeeded(run_process(["cmake", *command, *place]))
     return folder
 
 
-def run(project: Path, *args: object) -> subprocess.CompletedProcess[str]:
+def run(project, *args):
     program = [project / "build" / "poses", *map(str, args)]
-    return subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
+    return run_process(program)
 
 
-def people(project: Path, *args: object) -> list[dict]:
-    ended = run(project, *args)
-    assert ended.returncode == 0, ended.stderr
-    return json.loads(ended.stdout)["images"]
+def people(project, *args):
+    ended = succeeded(run(project, *args))
+    return json_of(ended)["images"]
 
 
-def write_frames(folder: Path, images) -> tuple[list[Path], list[Path]]:
+def write_frames(folder, images):
     """The same pictures as PPM for the C++ program and as PNG."""
     names = [folder / f"{number}" for number in range(len(images))]
     for name, image in zip(names, images, strict=True):
@@ -100,21 +93,20 @@ def write_frames(folder: Path, images) -> tuple[list[Path], list[Path]]:
 
 
 def require_same(
-    images: list[dict],
-    *args: object,
-    folder: Path,
-    apart: float = 0.1,
-    share: float = 0.9,
-    score_share: float = 0,
-    **settings: str,
-) -> int:
+    images,
+    *args,
+    folder,
+    apart=0.1,
+    share=0.9,
+    score_share=0,
+    **settings,
+):
     """The program's results are those of posezoo run, at most so many pixels apart, and 0.1 for this share of the
     keypoints; the number of people.
     """
     moves = []
-    ended = posezoo("run", *args, "-o", folder / "poses", cwd=folder, **settings)
-    assert ended.returncode == 0, ended.stderr
-    wanted = json.loads((folder / "poses" / "poses.json").read_text())["images"]
+    succeeded(posezoo("run", *args, "-o", folder / "poses", cwd=folder, **settings))
+    wanted = read_json(folder / "poses" / "poses.json")["images"]
     for image, other in zip(images, wanted, strict=True):
         assert (image["width"], image["height"]) == (other["width"], other["height"])
         assert len(image["poses"]) == len(other["poses"]), other["image"]
@@ -148,10 +140,7 @@ def test_the_sample_in_python_prints_the_same_keypoints(project, tmp_path):
     models = ("--models_dir", str(project.parent / "models"))
     export(folder, "folder", "net", *camera, *ALONE, *models)
     sample = [sys.executable, folder / "net" / "sample.py", pictures[0]]
-    ended = subprocess.run(
-        sample, capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path
-    )
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(run_process(sample, cwd=tmp_path))
     numbers = re.findall(r"^  \w+: x (\S+), y (\S+), score (\S+)$", ended.stdout, re.MULTILINE)
     found = np.array(numbers, float)
     ((person,),) = (
@@ -176,11 +165,10 @@ def test_an_image_of_another_size_is_one_person_as_in_posezoo_run(project, tmp_p
 
 
 @pytest.fixture(scope="module")
-def plain_ir(zoo) -> Path:
+def plain_ir(zoo):
     """An IR that says nothing about crops: it gets the whole image, letterboxed."""
     camera = ("--decode", "--input_type", "u8", "--input_layout", "NHWC")
-    ended = posezoo("get", "net", *camera, "--models_dir", zoo / "models", "-o", zoo / "plain")
-    assert ended.returncode == 0, ended.stderr
+    succeeded(posezoo("get", "net", *camera, "--models_dir", zoo / "models", "-o", zoo / "plain"))
     return next((zoo / "plain").rglob("FP16/net.xml"))
 
 
@@ -216,7 +204,7 @@ def test_an_ir_that_resizes_itself_gets_the_whole_image(project, tmp_path):
     np.testing.assert_allclose(same, points, atol=1e-3)
 
 
-def write_own_network(folder: Path) -> tuple[Path, tuple[Path, Path]]:
+def write_own_network(folder):
     """A pose network of Ultralytics with four keypoints, and a picture as PPM and PNG of which it sees 96 x 72 pixels,
     rounded from 96 x 71.9.
     """
@@ -226,16 +214,15 @@ def write_own_network(folder: Path) -> tuple[Path, tuple[Path, Path]]:
     return onnx, (frame, picture)
 
 
-def points_of(image: dict) -> list[tuple[float, float]]:
+def points_of(image):
     """x and y of the keypoints of the first person."""
     return [(point["x"], point["y"]) for point in image["poses"][0]["keypoints"]]
 
 
-def points_of_run(network: Path, picture: Path, folder: Path) -> list[tuple[float, float]]:
+def points_of_run(network, picture, folder):
     """The same as ``posezoo run`` finds them."""
-    ended = posezoo("run", network, "-i", picture, "-o", folder, cwd=folder.parent)
-    assert ended.returncode == 0, ended.stderr
-    (image,) = json.loads((folder / "poses.json").read_text())["images"]
+    succeeded(posezoo("run", network, "-i", picture, "-o", folder, cwd=folder.parent))
+    (image,) = read_json(folder / "poses.json")["images"]
     return points_of(image)
 
 
@@ -258,9 +245,7 @@ def test_posezoo_run_finds_the_same_with_an_own_network_and_with_its_export(tmp_
 
 def test_the_benchmark_counts_frames(project, tmp_path):
     ppm = write_frames(tmp_path, [np.zeros((64, 48, 3), np.uint8)])[0][0]
-    answer = json.loads(
-        run(project, project / "models" / "net.xml", "--benchmark", 0.2, ppm).stdout
-    )
+    answer = json_of(run(project, project / "models" / "net.xml", "--benchmark", 0.2, ppm))
     assert answer["frames"] > 0
     assert answer["frames_per_second"] == pytest.approx(
         answer["frames"] / answer["seconds"], rel=1e-3
@@ -279,8 +264,7 @@ def test_bad_input_is_one_clear_error(project, tmp_path):
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     plain = tmp_path / "plain"
-    ended = posezoo("get", "net", "--models_dir", project.parent / "models", "-o", plain)
-    assert ended.returncode == 0, ended.stderr
+    succeeded(posezoo("get", "net", "--models_dir", project.parent / "models", "-o", plain))
     for args, code, problem in (
         ((xml, tmp_path / "none.ppm"), 1, "none.ppm: cannot be opened"),
         ((tmp_path / "none.xml", ppm), 1, "none.xml: no such file"),
@@ -332,7 +316,7 @@ def test_real_models_find_the_same_people_in_photos(project, mirror, shared, tmp
     assert require_same(found, *args, folder=tmp_path, apart=3, **settings) > 10
 
 
-def photos_of(shared: Path, folder: Path) -> tuple[list[Path], list[Path]]:
+def photos_of(shared, folder):
     """The photos as PPM and as PNG."""
     from posezoo.run.images import read_image
 
@@ -359,7 +343,7 @@ def test_people_are_cut_out_as_each_convention_has_it(
     assert require_same(found, *args, folder=tmp_path, **same, **settings) > len(frames)
 
 
-def write_generated(folder: Path, name: str) -> Path:
+def write_generated(folder, name):
     """A registry of one network, ``net``, in a folder: a published one with generated weights."""
     pytest.importorskip("torch", reason="needs torch")
     from fakes.generated_models import generate
@@ -413,8 +397,7 @@ def test_the_detector_and_the_whole_photo_find_the_people_of_posezoo_run(
     args = ("movenet-thunder", *ALONE, "-i", *pictures)
     assert require_same(alone, *args, **same, **settings) == len(frames)
     (folder / "models" / "nanodet-g.xml").unlink()
-    refused = run(project, xml, frames[0])
-    assert refused.returncode == 1 and "nanodet-g.xml: no such file" in refused.stderr
+    assert "nanodet-g.xml: no such file" in error_of(run(project, xml, frames[0]))
 
 
 @pytest.mark.parametrize("target", ["cpp", "onnx"])
@@ -437,7 +420,7 @@ def test_decode_is_not_advised_for_a_decoder_that_no_ir_can_have(zoo, tmp_path):
 
 
 @pytest.fixture
-def node_program(zoo, tmp_path) -> Path:
+def node_program(zoo, tmp_path):
     folder = tmp_path / "onnx"
     export(folder, "onnx", "net", *ALONE, "--models_dir", str(zoo / "models"))
     return folder / "net" / "sample.mjs"
@@ -445,9 +428,9 @@ def node_program(zoo, tmp_path) -> Path:
 
 def test_the_program_for_node_has_the_names_of_the_keypoints(node_program):
     folder = node_program.parent
-    facts = json.loads((folder / "net.json").read_text())
+    facts = read_json(folder / "net.json")
     assert facts["keypoints"][:2] == ["nose", "left_eye"] and len(facts["keypoints"]) == 17
-    package = json.loads((folder / "package.json").read_text())
+    package = read_json(folder / "package.json")
     assert package["dependencies"].keys() == {"onnxruntime-node", "sharp"}
 
 
@@ -468,19 +451,14 @@ def test_the_program_for_node_fits_the_types_of_its_packages(node_program):
     network = (folder / "network.mjs").read_text()
     (folder / "wrong.mjs").write_text(network.replace("await session.run", "await session.runSoon"))
     (folder / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "files": files}))
-    ended = subprocess.run(
-        [NODE_ENV / "node_modules" / ".bin" / "tsc", "-p", folder],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = run_process([NODE_ENV / "node_modules" / ".bin" / "tsc", "-p", folder])
     problems = [line for line in ended.stdout.splitlines() if "error" in line]
     assert problems and all("wrong.mjs" in line and "Soon" in line for line in problems), (
         ended.stdout
     )
 
 
-def export_onnx(folder: Path, *args: str, **settings: str) -> Path:
+def export_onnx(folder, *args, **settings):
     """The folder of the first model, with the packages that its program for Node needs."""
     export(folder, "onnx", *args, **settings)
     own = folder / Path(args[0]).stem
@@ -489,28 +467,20 @@ def export_onnx(folder: Path, *args: str, **settings: str) -> Path:
     return own
 
 
-def printed_by_python(own: Path, picture: Path) -> list[np.ndarray]:
+def printed_by_python(own, picture):
     """x and y of the keypoints of each person, (K, 2)."""
     sample = [sys.executable, own / "sample.py", picture, picture.with_suffix(".drawn.png")]
-    ended = subprocess.run(sample, capture_output=True, text=True, timeout=120, check=False)
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(run_process(sample))
     parts = ended.stdout.split("person, score ")[1:]
     return [np.array(re.findall(r": x (\S+), y (\S+), score", part), float) for part in parts]
 
 
-def printed_by_node(own: Path, picture: Path) -> list[np.ndarray]:
+def printed_by_node(own, picture):
     """The same."""
-    ended = subprocess.run(
-        ["node", own / "sample.mjs", picture],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(run_process(["node", own / "sample.mjs", picture]))
     return [
         np.array([[point["x"], point["y"]] for point in person["keypoints"]])
-        for person in json.loads(ended.stdout)
+        for person in json_of(ended)
     ]
 
 
@@ -520,14 +490,15 @@ def printed(request):
     return {"python": printed_by_python, "node": printed_by_node}[request.param]
 
 
-def require_same_people(printed, own: Path, pictures: list[Path], *args: object, **settings) -> int:
+def require_same_people(printed, own, pictures, *args, **settings):
     """A program finds the people of posezoo run: each, and of 1000 keypoints all but two at most 0.1 px apart; how many
     there are.
     """
     folder = pictures[0].parent
-    ended = posezoo("run", *args, "-i", *pictures, "-o", folder / "poses", cwd=folder, **settings)
-    assert ended.returncode == 0, ended.stderr
-    wanted = json.loads((folder / "poses" / "poses.json").read_text())["images"]
+    succeeded(
+        posezoo("run", *args, "-i", *pictures, "-o", folder / "poses", cwd=folder, **settings)
+    )
+    wanted = read_json(folder / "poses" / "poses.json")["images"]
     moves = []
     for picture, image in zip(pictures, wanted, strict=True):
         found = printed(own, picture)
@@ -631,7 +602,7 @@ def test_onnx_runtime_finds_the_people_of_posezoo_run_in_photos(
     assert require_same_people(printed, own, pictures, "movenet-thunder", **settings) > 45
 
 
-def require_same_bodies(found: list[list[np.ndarray]], wanted: list[dict]) -> None:
+def require_same_bodies(found, wanted):
     """The people of BlazePose, whose landmark network is delicate: most keypoints are at most 0.1 px apart."""
     moves = []
     for people, image in zip(found, wanted, strict=True):
@@ -643,13 +614,12 @@ def require_same_bodies(found: list[list[np.ndarray]], wanted: list[dict]) -> No
 
 
 @pytest.fixture
-def bodies(mirror, shared, tmp_path) -> tuple[list[Path], list[dict]]:
+def bodies(mirror, shared, tmp_path):
     """Photos, and what posezoo run finds in them with BlazePose."""
     _, pictures = photos_of(shared, tmp_path)
     args = ("blazepose-full", "-i", *pictures, "-o", tmp_path / "poses")
-    ended = posezoo("run", *args, cwd=tmp_path, POSEZOO_MIRROR=str(mirror))
-    assert ended.returncode == 0, ended.stderr
-    return pictures, json.loads((tmp_path / "poses" / "poses.json").read_text())["images"]
+    succeeded(posezoo("run", *args, cwd=tmp_path, POSEZOO_MIRROR=str(mirror)))
+    return pictures, read_json(tmp_path / "poses" / "poses.json")["images"]
 
 
 def test_a_composite_is_one_program_for_onnx_runtime(mirror, bodies, tmp_path, printed):
@@ -664,9 +634,8 @@ def test_a_composite_is_one_folder_whose_sample_and_ir_find_the_same(mirror, bod
     (own,) = (path for path in (tmp_path / "out").iterdir() if path.is_dir())
     require_same_bodies([printed_by_python(own, picture) for picture in pictures], wanted)
     args = ("run", own / "blazepose-full.xml", "-i", *pictures, "-o", tmp_path / "exported")
-    ended = posezoo(*args, cwd=tmp_path)
-    assert ended.returncode == 0, ended.stderr
-    images = json.loads((tmp_path / "exported" / "poses.json").read_text())["images"]
+    succeeded(posezoo(*args, cwd=tmp_path))
+    images = read_json(tmp_path / "exported" / "poses.json")["images"]
     found = [
         [
             np.array([[point["x"], point["y"]] for point in pose["keypoints"]])

@@ -1,13 +1,10 @@
 """The targets: what each writes for a model, and which models it refuses."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
 import runpy
 import shutil
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +16,7 @@ import pytest
 
 from checked_exports import check_of
 from fakes import triton_backend
-from fakes.command import python_file
+from fakes.command import python_file, read_json, run_process, succeeded
 from fakes.exports import DOCUMENTS, documents_of, files_below, renamed
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import ExportError, InferenceError
@@ -37,7 +34,6 @@ from posezoo.run.images import SAMPLE_PHOTOS
 OVMS_SCHEMA = Path(__file__).parent / "ovms_config.schema.json"
 IMAGE = {"name": "image", "shape": [1, 3, 64, 96], "layout": "NCHW", "color": "BGR"}
 HEATMAPS = {"name": "heatmaps", "shape": [1, 17, 16, 24]}
-DETECTIONS = {"name": "detections", "shape": [1, 1, 200, 7]}
 
 
 def export(folder, name, *models, **options):
@@ -52,6 +48,15 @@ def export(folder, name, *models, **options):
             versioned=[model.name] if target.is_versioned else [],
         )
     return changes
+
+
+def triton_config(text):
+    model_config_pb2 = pytest.importorskip(
+        "tritonclient.grpc.model_config_pb2", reason="needs tritonclient"
+    )
+    from google.protobuf import text_format
+
+    return text_format.Parse(text, model_config_pb2.ModelConfig())
 
 
 def test_an_unknown_target_is_named_with_the_near_one():
@@ -129,11 +134,8 @@ def test_an_ir_that_cannot_be_read_is_an_error(make_model):
 # --- ovms
 
 
-def test_model_server_gets_numbered_versions_and_a_config_that_fits_its_schema(
-    make_model, tmp_path
-):
+def test_model_server_gets_numbered_versions_and_a_config_that_fits_its_schema(make_model, out):
     jsonschema = pytest.importorskip("jsonschema")
-    out = tmp_path / "out"
     export(out, "ovms", make_model("one"), make_model("two"))
     files = files_below(out)
     assert files.keys() == {
@@ -142,20 +144,18 @@ def test_model_server_gets_numbered_versions_and_a_config_that_fits_its_schema(
         *documents_of("one", "two"),
     }
     config = json.loads(files["config.json"])
-    jsonschema.validate(config, json.loads(OVMS_SCHEMA.read_text()))
+    jsonschema.validate(config, read_json(OVMS_SCHEMA))
     assert [each["config"]["base_path"] for each in config["model_config_list"]] == ["one", "two"]
 
 
-def test_model_server_computes_in_f32(make_model, tmp_path):
-    export(tmp_path / "out", "ovms", make_model())
-    config = json.loads((tmp_path / "out" / "config.json").read_text())["model_config_list"][0][
-        "config"
-    ]
+def test_model_server_computes_in_f32(make_model, out):
+    export(out, "ovms", make_model())
+    config = read_json(out / "config.json")["model_config_list"][0]["config"]
     compiled = (
         import_openvino()
         .Core()
         .compile_model(
-            tmp_path / "out" / "net" / "1" / "net.xml",
+            out / "net" / "1" / "net.xml",
             config.get("target_device", "CPU"),
             config["plugin_config"],
         )
@@ -164,8 +164,7 @@ def test_model_server_computes_in_f32(make_model, tmp_path):
 
 
 @pytest.mark.parametrize("target", [name for name, each in TARGETS.items() if each.is_versioned])
-def test_a_new_ir_becomes_the_next_version_and_earlier_ones_stay(make_model, tmp_path, target):
-    out = tmp_path / "out"
+def test_a_new_ir_becomes_the_next_version_and_earlier_ones_stay(make_model, out, target):
     export(out, target, make_model())
     first = files_below(out / "net" / "1")
     assert export(out, target, make_model()).created == ()
@@ -178,53 +177,47 @@ def test_a_new_ir_becomes_the_next_version_and_earlier_ones_stay(make_model, tmp
     assert export(out, target, make_model()).created == ()
 
 
-def test_a_model_that_the_user_removed_leaves_the_config(make_model, tmp_path):
-    out = tmp_path / "out"
+def test_a_model_that_the_user_removed_leaves_the_config(make_model, out):
     export(out, "ovms", make_model("one"), make_model("two"))
     shutil.rmtree(out / "one")
     assert export(out, "ovms", make_model("two")).changed == ("config.json",)
-    config = json.loads((out / "config.json").read_text())
+    config = read_json(out / "config.json")
     assert [each["config"]["name"] for each in config["model_config_list"]] == ["two"]
 
 
-def test_a_variant_has_a_name_without_an_at_sign(make_model, tmp_path):
+def test_a_variant_has_a_name_without_an_at_sign(make_model, out):
     model = make_model()
     spec = replace(model.spec, tag="v2", is_default=False)
     variant = replace(model, spec=spec, pipeline=replace(model.pipeline, model=spec))
-    export(tmp_path / "out", "ovms", variant)
-    assert (tmp_path / "out" / "net-v2" / "1" / "net-v2.xml").is_file()
+    export(out, "ovms", variant)
+    assert (out / "net-v2" / "1" / "net-v2.xml").is_file()
 
 
-def test_model_names_that_begin_alike_have_their_own_versions(make_model, tmp_path):
+def test_model_names_that_begin_alike_have_their_own_versions(make_model, out):
     model = make_model()
-    export(tmp_path / "out", "ovms", model, renamed(model, "net2"), renamed(model, "my-net"))
-    assert sorted(path.name for path in (tmp_path / "out").glob("*/[0-9]")) == ["1", "1", "1"]
+    export(out, "ovms", model, renamed(model, "net2"), renamed(model, "my-net"))
+    assert sorted(path.name for path in (out).glob("*/[0-9]")) == ["1", "1", "1"]
 
 
 # --- triton
 
 
-def test_triton_gets_a_config_with_the_ports_of_the_ir(make_model, tmp_path):
-    model_config_pb2 = pytest.importorskip(
-        "tritonclient.grpc.model_config_pb2", reason="needs tritonclient"
-    )
-    from google.protobuf import text_format
-
-    export(
-        tmp_path / "out", "triton", make_model("net", HEATMAPS, {"name": 'a "b"', "shape": [1, 5]})
-    )
-    files = files_below(tmp_path / "out")
+def test_triton_gets_a_config_with_the_ports_of_the_ir(make_model, out):
+    export(out, "triton", make_model("net", HEATMAPS, {"name": 'a "b"', "shape": [1, 5]}))
+    files = files_below(out)
     assert files.keys() == {
         "net/config.pbtxt",
         "net/1/model.xml",
         "net/1/model.bin",
         *documents_of("net"),
     }
-    config = text_format.Parse(files["net/config.pbtxt"].decode(), model_config_pb2.ModelConfig())
+    config = triton_config(files["net/config.pbtxt"].decode())
+    from tritonclient.grpc import model_config_pb2
+
     assert (config.name, config.backend, config.max_batch_size) == ("net", "openvino", 0)
-    assert (tmp_path / "out" / "net" / "1" / config.default_model_filename).is_file()
+    assert (out / "net" / "1" / config.default_model_filename).is_file()
     assert config.instance_group[0].kind == model_config_pb2.ModelInstanceGroup.KIND_CPU
-    read = import_openvino().Core().read_model(tmp_path / "out" / "net" / "1" / "model.xml")
+    read = import_openvino().Core().read_model(out / "net" / "1" / "model.xml")
     for ports, found in ((read.inputs, config.input), (read.outputs, config.output)):
         assert [(port.name, tuple(port.dims), port.data_type) for port in found] == [
             (port.any_name, tuple(port.shape), model_config_pb2.TYPE_FP32) for port in ports
@@ -232,11 +225,11 @@ def test_triton_gets_a_config_with_the_ports_of_the_ir(make_model, tmp_path):
 
 
 @pytest.mark.parametrize("target", ["triton", "ovms"])
-def test_servers_get_the_names_of_the_classes(make_model, tmp_path, target):
+def test_servers_get_the_names_of_the_classes(make_model, out, target):
     outputs = {"name": "prob", "shape": [1, 1000]}
     model = make_model("resnet-50-tf", outputs, task_type="classification")
-    export(tmp_path / "out", target, model)
-    folder = tmp_path / "out" / "resnet-50-tf"
+    export(out, target, model)
+    folder = out / "resnet-50-tf"
     labels = (folder / "labels.txt").read_text("utf-8").splitlines()
     assert len(labels) == 1000 and labels[:2] == ["tench", "goldfish"]
     assert '`posezoo.decode("classification", ...)` makes classes' in (
@@ -244,26 +237,14 @@ def test_servers_get_the_names_of_the_classes(make_model, tmp_path, target):
     ).read_text("utf-8")
     if target == "ovms":
         return
-    model_config_pb2 = pytest.importorskip(
-        "tritonclient.grpc.model_config_pb2", reason="needs tritonclient"
-    )
-    from google.protobuf import text_format
-
     text = (folder / "config.pbtxt").read_text("utf-8")
-    (output,) = text_format.Parse(text, model_config_pb2.ModelConfig()).output
+    (output,) = triton_config(text).output
     assert output.label_filename == "labels.txt" and list(output.dims) == [1, 1000]
 
 
 @pytest.mark.parametrize("layouts", [(), ("NCHW",), ("NCHW", "N...")])
 @pytest.mark.parametrize("batch", [1, -1])
-def test_triton_loads_a_model_when_it_starts_with_its_defaults(
-    make_model, tmp_path, layouts, batch
-):
-    model_config_pb2 = pytest.importorskip(
-        "tritonclient.grpc.model_config_pb2", reason="needs tritonclient"
-    )
-    from google.protobuf import text_format
-
+def test_triton_loads_a_model_when_it_starts_with_its_defaults(make_model, out, layouts, batch):
     shape = [batch, 3, 64, 96]
     model = make_model(image={**IMAGE, "shape": shape})
     ov = import_openvino()
@@ -276,20 +257,18 @@ def test_triton_loads_a_model_when_it_starts_with_its_defaults(
         node.set_layout(ov.Layout(layout))
     ov.serialize(network, model.xml, model.xml.with_suffix(".bin"))
     model = read_ir_facts(model.spec, model.pipeline.precision, model.xml, model.layout)
-    export(tmp_path / "out", "triton", model)
-    text = (tmp_path / "out" / "net" / "config.pbtxt").read_text()
-    config = text_format.Parse(text, model_config_pb2.ModelConfig())
+    export(out, "triton", model)
+    text = (out / "net" / "config.pbtxt").read_text()
+    config = triton_config(text)
     assert config.max_batch_size == (len(layouts) == 2)
-    found = triton_backend.load(tmp_path / "out" / "net", config)(
-        [np.zeros((1, *shape[1:]), np.float32)]
-    )
+    found = triton_backend.load(out / "net", config)([np.zeros((1, *shape[1:]), np.float32)])
     assert found[0].shape == (1, 17, 16, 24)
 
 
-def test_open_sizes_are_minus_one_in_the_config(make_model, tmp_path):
+def test_open_sizes_are_minus_one_in_the_config(make_model, out):
     image = {"name": "image", "shape": [-1, 3, 64, 96], "layout": "NCHW"}
-    export(tmp_path / "out", "triton", make_model(image=image))
-    assert "dims: [ -1, 3, 64, 96 ]" in (tmp_path / "out" / "net" / "config.pbtxt").read_text()
+    export(out, "triton", make_model(image=image))
+    assert "dims: [ -1, 3, 64, 96 ]" in (out / "net" / "config.pbtxt").read_text()
 
 
 def test_a_type_that_triton_does_not_have_is_refused(make_model):
@@ -301,12 +280,7 @@ def test_a_type_that_triton_does_not_have_is_refused(make_model):
 
 def test_the_files_of_servers_are_valid_for_every_model_of_the_zoo(tmp_path):
     jsonschema = pytest.importorskip("jsonschema")
-    model_config_pb2 = pytest.importorskip(
-        "tritonclient.grpc.model_config_pb2", reason="needs tritonclient"
-    )
-    from google.protobuf import text_format
-
-    schema = json.loads(OVMS_SCHEMA.read_text())
+    schema = read_json(OVMS_SCHEMA)
     # jsonschema.validate would check the schema itself for each model.
     validator = jsonschema.validators.validator_for(schema)(schema)
     layout = ModelLayout(tmp_path, tmp_path)
@@ -322,9 +296,7 @@ def test_the_files_of_servers_are_valid_for_every_model_of_the_zoo(tmp_path):
             if isinstance(file.content, bytes)
         }
         validator.validate(json.loads(texts["config.json"]))
-        config = text_format.Parse(
-            texts[f"{model.name}/config.pbtxt"], model_config_pb2.ModelConfig()
-        )
+        config = triton_config(texts[f"{model.name}/config.pbtxt"])
         assert [tuple(port.dims) for port in config.output] == [
             port.shape for port in model.outputs
         ]
@@ -333,25 +305,21 @@ def test_the_files_of_servers_are_valid_for_every_model_of_the_zoo(tmp_path):
 # --- folder
 
 
-def test_a_folder_has_checksums_that_sha256sum_accepts(make_model, tmp_path):
-    export(tmp_path / "out", "folder", make_model())
-    names = {path.name for path in (tmp_path / "out" / "net").iterdir()}
+def test_a_folder_has_checksums_that_sha256sum_accepts(make_model, out):
+    export(out, "folder", make_model())
+    names = {path.name for path in (out / "net").iterdir()}
     assert names >= {"net.xml", "net.bin", *DOCUMENTS, "sample.py", "SHA256SUMS"}
-    checked = subprocess.run(
-        ["sha256sum", "--check", "--strict", "SHA256SUMS"],
-        cwd=tmp_path / "out" / "net",
-        capture_output=True,
-        text=True,
+    checked = succeeded(
+        run_process(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=out / "net")
     )
-    assert checked.returncode == 0, checked.stderr
     assert {line.split(":")[0] for line in checked.stdout.splitlines()} == names - {"SHA256SUMS"}
 
 
-def test_the_notice_has_the_text_of_the_license(make_model, tmp_path):
+def test_the_notice_has_the_text_of_the_license(make_model, out):
     model = make_model()
     model.xml.with_name("provenance.json").write_text("{}")  # the license is that of a converted IR
-    export(tmp_path / "out", "folder", model)
-    notice = (tmp_path / "out" / "net" / "NOTICE").read_text("utf-8")
+    export(out, "folder", model)
+    notice = (out / "net" / "NOTICE").read_text("utf-8")
     assert "Copyright 2026 The tests" in notice
     assert "The terms." in notice
 
@@ -363,14 +331,10 @@ def run_sample(folder, image, tmp_path):
     (blocked / "posezoo" / "__init__.py").write_text(
         "raise ImportError('posezoo is not installed here')"
     )
-    return subprocess.run(
+    return run_process(
         [sys.executable, folder / "sample.py", image],
-        capture_output=True,
-        text=True,
         cwd=blocked,
         env={**os.environ, "PYTHONPATH": str(blocked)},
-        timeout=120,
-        check=False,
     )
 
 
@@ -388,9 +352,9 @@ def photo(tmp_path):
     return path
 
 
-def test_the_sample_runs_without_posezoo(make_model, tmp_path, photo):
-    export(tmp_path / "out", "folder", make_model())
-    says_the_mean(run_sample(tmp_path / "out" / "net", photo, tmp_path))
+def test_the_sample_runs_without_posezoo(make_model, tmp_path, photo, out):
+    export(out, "folder", make_model())
+    says_the_mean(run_sample(out / "net", photo, tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -400,9 +364,9 @@ def test_the_sample_runs_without_posezoo(make_model, tmp_path, photo):
         {"name": "image", "shape": [1, 64, 96, 3], "layout": "NHWC"},
     ],
 )
-def test_the_sample_takes_its_image_in_the_layout_of_the_ir(make_model, tmp_path, photo, image):
-    export(tmp_path / "out", "folder", make_model(image=image))
-    says_the_mean(run_sample_here(tmp_path / "out" / "net", photo))
+def test_the_sample_takes_its_image_in_the_layout_of_the_ir(make_model, out, photo, image):
+    export(out, "folder", make_model(image=image))
+    says_the_mean(run_sample_here(out / "net", photo))
 
 
 @pytest.mark.parametrize("resize_type", RESIZE_TYPES)
@@ -430,26 +394,24 @@ def says_the_mean(ended):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", check_of("folder").run_with)
-def test_the_samples_of_real_models_run_without_posezoo(real_model, tmp_path, photo, name):
+def test_the_samples_of_real_models_run_without_posezoo(real_model, tmp_path, photo, name, out):
     model = real_model(name)
-    export(tmp_path / "out", "folder", model)
-    ended = run_sample(tmp_path / "out" / name, photo, tmp_path)
-    assert ended.returncode == 0, ended.stderr
+    export(out, "folder", model)
+    ended = succeeded(run_sample(out / name, photo, tmp_path))
     printed = re.findall(r"^(\S+) \((.*)\)$", ended.stdout, re.MULTILINE)
     assert [name for name, _ in printed] == [port.name for port in model.outputs]
 
 
 @pytest.mark.slow
 def test_the_sample_of_an_ir_with_a_decoder_prints_keypoints_in_pixels_of_the_photo(
-    real_model, tmp_path
+    real_model, tmp_path, out
 ):
     frames = InputOptions(element_type="u8", layout="NHWC", resize=True, decode=True)
     model = real_model("pose-landmark-full-mediapipe", frames)
-    export(tmp_path / "out", "folder", model)
+    export(out, "folder", model)
     photo = tmp_path / "astronaut.png"
     cv2.imwrite(str(photo), cv2.resize(cv2.imread(str(SAMPLE_PHOTOS[0])), None, fx=2, fy=1))
-    ended = run_sample(tmp_path / "out" / model.name, photo, tmp_path)
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(run_sample(out / model.name, photo, tmp_path))
     printed = re.search(r"^  nose: x (\S+), y (\S+), score (\S+)$", ended.stdout, re.MULTILINE)
     nose = np.array(printed.groups(), float)
     assert nose[:2] == pytest.approx((225 * 2, 125), abs=40)  # her nose, about
@@ -464,8 +426,8 @@ def test_the_sample_of_an_ir_with_a_decoder_prints_keypoints_in_pixels_of_the_ph
     )
 
 
-def test_the_sample_says_that_a_file_is_no_image(make_model, tmp_path):
-    export(tmp_path / "out", "folder", make_model())
+def test_the_sample_says_that_a_file_is_no_image(make_model, tmp_path, out):
+    export(out, "folder", make_model())
     (tmp_path / "empty.png").touch()
     (tmp_path / "text.png").write_text("text")
     for name, problem in (
@@ -474,13 +436,13 @@ def test_the_sample_says_that_a_file_is_no_image(make_model, tmp_path):
         ("empty.png", "is not an image that OpenCV can read"),
         ("text.png", "is not an image that OpenCV can read"),
     ):
-        ended = run_sample_here(tmp_path / "out" / "net", tmp_path / name)
+        ended = run_sample_here(out / "net", tmp_path / name)
         assert ended.returncode == f"{tmp_path / name}: {problem}"
 
 
-def test_the_sample_of_a_model_without_an_image_runs_on_zeros(make_model, tmp_path):
+def test_the_sample_of_a_model_without_an_image_runs_on_zeros(make_model, tmp_path, out):
     gray = {"name": "image", "shape": [1, 1, 64, 96], "layout": "NCHW"}
-    export(tmp_path / "out", "folder", make_model(image=gray))
-    ended = run_sample_here(tmp_path / "out" / "net", tmp_path / "models")
+    export(out, "folder", make_model(image=gray))
+    ended = run_sample_here(out / "net", tmp_path / "models")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.startswith("input image [1, 1, 64, 96]\noutput ")

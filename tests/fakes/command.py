@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import runpy
 import signal
@@ -30,6 +31,28 @@ def posezoo(*args: object, cwd: Path | None = None, **environ: str) -> Ended:
     takes ``posezoo_process``.
     """
     return _call(main, ["posezoo", *map(str, args)], cwd, environ)
+
+
+def succeeded(ended: Ended) -> Ended:
+    """What a command answered whose exit code must be 0."""
+    assert ended.returncode == 0, ended.stderr
+    return ended
+
+
+def error_of(ended: Ended, code: int = 1) -> str:
+    """What a command said on stderr that must have refused to work, with this exit code."""
+    assert ended.returncode == code, ended.stderr
+    return ended.stderr
+
+
+def json_of(ended: Ended) -> Any:
+    """The JSON that a command printed."""
+    return json.loads(ended.stdout)
+
+
+def read_json(path: Path) -> Any:
+    """The JSON that a command wrote."""
+    return json.loads(path.read_bytes())
 
 
 def omz_tool(name: str, *args: object, cwd: Path | None = None, **environ: str) -> Ended:
@@ -149,7 +172,7 @@ def _working_in(folder: Path | None) -> Iterator[None]:
 
 
 def run_process(
-    command: Any, *, timeout: float = HANG_S, check: bool = False, **options: Any
+    command: Any, *, timeout: float = 300, check: bool = False, **options: Any
 ) -> Ended:
     """Run a program until it ends or hangs, and keep what it prints as text."""
     return subprocess.run(

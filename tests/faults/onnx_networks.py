@@ -15,6 +15,9 @@ from onnx import helper, numpy_helper
 
 from .network import HEIGHT, WIDTH, Array, Network, Port, Written
 
+#: A border of one pixel.
+AROUND = [1, 1, 1, 1]
+
 
 class OnnxNetwork(Network):
     """Writes nodes of an ONNX graph; its input is ``image``."""
@@ -40,6 +43,10 @@ class OnnxNetwork(Network):
         self.constants.append(numpy_helper.from_array(np.asarray(values, dtype), name))
         return name
 
+    def drawn(self, *shape: int, **how: float) -> str:
+        """A constant of random values."""
+        return self.constant(self.draw(*shape, **how))
+
     def integers(self, *values: int) -> str:
         return self.constant(values, np.int64)
 
@@ -59,7 +66,7 @@ class OnnxNetwork(Network):
         """The image at half of its size, in so many channels."""
         x = self.node("Mul", "image", self.constant(1 / 128))
         kernel = self.draw(channels, 3, 3, 3)
-        x = self.convolve(x, kernel, self.bias(channels), strides=[2, 2], pads=[1, 1, 1, 1])
+        x = self.convolve(x, kernel, self.bias(channels), strides=[2, 2], pads=AROUND)
         return str(self.node("Relu", x))
 
     def normalize(self, x: str, channels: int, **attributes: Any) -> str:
@@ -97,7 +104,7 @@ def _read_port(port: Any) -> Port:
 Form = Callable[[OnnxNetwork], "str | list[str]"]
 
 
-def residual(net: OnnxNetwork) -> str:
+def residual(net):
     """Blocks with a shortcut, and normalization that is not folded."""
     pads = net.pick("padding at the other side", [0, 0, 1, 1], [1, 1, 0, 0])
     x = net.convolve("image", net.draw(8, 3, 3, 3), strides=[2, 2], pads=pads)
@@ -111,33 +118,31 @@ def residual(net: OnnxNetwork) -> str:
     bias = net.bias(8)
     y = net.convolve(
         y, net.pick("one filter larger by 2 %", kernel, other),
-        net.pick("bias dropped", bias, 0 * bias), pads=[1, 1, 1, 1],
+        net.pick("bias dropped", bias, 0 * bias), pads=AROUND,
     )  # fmt: skip
     x = net.node(net.pick("sign of a sum", "Add", "Sub"), x, y)
     return net.same(x, 8, 5, 1)
 
 
-def mobile(net: OnnxNetwork) -> list[str]:
+def mobile(net):
     """Convolutions by channel, limits of activations, pooling with a border, two heads."""
     x = net.stem()
     limit = net.pick("upper limit of Clip", 1.5, 6.0)
     kernel = net.draw(8, 1, 3, 3, gain=3)
     kernel = net.pick("kernel by channel transposed", kernel, kernel.swapaxes(2, 3))
-    x = net.convolve(x, kernel, net.bias(8), group=8, pads=[1, 1, 1, 1])
+    x = net.convolve(x, kernel, net.bias(8), group=8, pads=AROUND)
     x = net.node("Clip", x, net.constant(0), net.constant(limit))
     counted = net.pick("pooling counts the border", 0, 1)
-    x = net.node(
-        "AveragePool", x, kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=counted
-    )
+    x = net.node("AveragePool", x, kernel_shape=[3, 3], pads=AROUND, count_include_pad=counted)
     x = net.node("HardSwish", net.same(x, 8, 16, 1))
     grouped = net.draw(16, 4, 3, 3)
     groups = net.pick("channels of groups mixed", grouped, np.roll(grouped, 4, 0))
-    x = net.convolve(x, groups, net.bias(16), group=4, pads=[1, 1, 1, 1])
+    x = net.convolve(x, groups, net.bias(16), group=4, pads=AROUND)
     heads = [net.same(x, 16, 4, 1), net.same(x, 16, 4, 1)]
     return net.pick("two outputs swapped", heads, heads[::-1])
 
 
-def pyramid(net: OnnxNetwork) -> str:
+def pyramid(net):
     """Two resolutions that are joined again."""
     high = net.stem()
     low = net.node("MaxPool", high, kernel_shape=[2, 2], strides=[2, 2])
@@ -163,7 +168,7 @@ def pyramid(net: OnnxNetwork) -> str:
     return net.same(x, 32, 6)
 
 
-def deconvolution(net: OnnxNetwork) -> str:
+def deconvolution(net):
     """Transposed convolutions after a border that repeats the image."""
     x = net.node("Mul", "image", net.constant(1 / 128))
     mode = net.pick("mode of a border", "reflect", "edge")
@@ -173,7 +178,7 @@ def deconvolution(net: OnnxNetwork) -> str:
     flipped = kernel[:, :, ::-1, ::-1]
     x = net.convolve(
         x, net.pick("kernel of a deconvolution turned", kernel, flipped), net.bias(6),
-        kind="ConvTranspose", strides=[2, 2], pads=[1, 1, 1, 1],
+        kind="ConvTranspose", strides=[2, 2], pads=AROUND,
     )  # fmt: skip
     x = net.node("Relu", x)
     pads = net.pick("crop of a deconvolution off by one", [0, 1, 1, 0], [1, 0, 0, 1])
@@ -183,7 +188,7 @@ def deconvolution(net: OnnxNetwork) -> str:
     return net.same(x, 6, 4, 1)
 
 
-def attention(net: OnnxNetwork) -> str:
+def attention(net):
     """A layer of a transformer on patches."""
     x = net.node("Mul", "image", net.constant(1 / 128))
     x = net.convolve(x, net.draw(16, 3, 8, 8), net.bias(16), strides=[8, 8])
@@ -191,26 +196,24 @@ def attention(net: OnnxNetwork) -> str:
     epsilon = net.pick("epsilon of layer normalization", 0.5, 1e-5)
     scale, shift = net.constant(net.bias(16) + 1), net.constant(net.bias(16))
     y = net.node("LayerNormalization", x, scale, shift, axis=-1, epsilon=epsilon)
-    query, key, value = (
-        net.node("MatMul", y, net.constant(net.draw(16, 16, gain=1.5))) for _ in range(3)
-    )
+    query, key, value = (net.node("MatMul", y, net.drawn(16, 16, gain=1.5)) for _ in range(3))
     scores = net.node("MatMul", query, net.node("Transpose", key, perm=[0, 2, 1]))
     factor = net.pick("scale of attention dropped", 0.25, 1.0)
     scores = net.node("Mul", scores, net.constant(factor))
     axis = net.pick("axis of softmax", -1, -2)
     mixed = net.node("MatMul", net.node("Softmax", scores, axis=axis), value)
     x = net.node("Add", x, mixed)
-    y = net.node("MatMul", x, net.constant(net.draw(16, 32)))
+    y = net.node("MatMul", x, net.drawn(16, 32))
     if net.pick("GELU for its approximation", True, False):
         inner = net.node("Mul", net.node("Erf", net.node("Mul", y, net.constant(0.5**0.5))), y)
         y = net.node("Mul", net.node("Add", inner, y), net.constant(0.5))
     else:
         y = net.node("Mul", y, net.node("Sigmoid", net.node("Mul", y, net.constant(1.702))))
-    x = net.node("Add", x, net.node("MatMul", y, net.constant(net.draw(32, 16))))
-    return str(net.node("MatMul", x, net.constant(net.draw(16, 3))))
+    x = net.node("Add", x, net.node("MatMul", y, net.drawn(32, 16)))
+    return str(net.node("MatMul", x, net.drawn(16, 3)))
 
 
-def slices(net: OnnxNetwork) -> str:
+def slices(net):
     """Every other pixel as channels, crops, and chosen channels."""
     x = net.node("Mul", "image", net.constant(1 / 128))
     ends, axes, steps = net.integers(99, 99), net.integers(2, 3), net.integers(2, 2)
@@ -233,7 +236,7 @@ def slices(net: OnnxNetwork) -> str:
     return net.same(net.node("Concat", image, second, first, axis=1), 8, 5)
 
 
-def normalizations(net: OnnxNetwork) -> str:
+def normalizations(net):
     """Normalizations of one image, and activations with values for each channel."""
     x = net.stem()
     epsilon = net.pick("epsilon of instance normalization", 0.1, 1e-5)
@@ -251,7 +254,7 @@ def normalizations(net: OnnxNetwork) -> str:
     return net.same(y, 8, 4, 1)
 
 
-def coordinates(net: OnnxNetwork) -> list[str]:
+def coordinates(net):
     """Heatmaps whose mean place is the output, with a mask of -inf."""
     x = net.same(net.stem(), 8, 5)
     flat = net.node("Reshape", x, net.integers(1, 5, 560))
@@ -268,7 +271,7 @@ def coordinates(net: OnnxNetwork) -> list[str]:
     return [places, best]
 
 
-def uneven(net: OnnxNetwork) -> str:
+def uneven(net):
     """Kernels, strides and dilations that differ in height and width."""
     x = net.stem()
     kernel = net.draw(8, 8, 3, 5)
@@ -280,10 +283,10 @@ def uneven(net: OnnxNetwork) -> str:
     x = net.convolve(x, net.draw(8, 8, 3, 3), net.bias(8), dilations=dilations, pads=pads)
     x = net.node("MaxPool", x, kernel_shape=[3, 2], strides=[1, 1], pads=[1, 0, 1, 1])
     x = net.node("Reshape", x, net.integers(1, 8, 280))
-    return str(net.node("MatMul", x, net.constant(net.draw(280, 4))))
+    return str(net.node("MatMul", x, net.drawn(280, 4)))
 
 
-def excitation(net: OnnxNetwork) -> str:
+def excitation(net):
     """Factors of channels from the whole image, and matrices."""
     x = net.same(net.stem(), 8, 8)
     kind = net.pick("kind of global pooling", "GlobalAveragePool", "GlobalMaxPool")
@@ -297,10 +300,10 @@ def excitation(net: OnnxNetwork) -> str:
     matrix = net.pick("transposed matrix", matrix, matrix.T)
     x = net.node("Gemm", x, net.constant(matrix), net.constant(net.bias(128)), transB=1)
     factor = net.pick("factor of Gemm", 0.5, 1.0)
-    return str(net.node("Gemm", x, net.constant(net.draw(128, 6)), alpha=factor))
+    return str(net.node("Gemm", x, net.drawn(128, 6), alpha=factor))
 
 
-def sampled(net: OnnxNetwork) -> str:
+def sampled(net):
     """Values at places between pixels, sums along an axis, and rounding."""
     x = net.same(net.stem(), 8, 4)
     grid = net.rng.uniform(-1.1, 1.1, (1, 6, 7, 2))
@@ -319,12 +322,12 @@ def sampled(net: OnnxNetwork) -> str:
     return str(net.node("Concat", *parts, axis=1))
 
 
-def weak_branch(net: OnnxNetwork) -> str:
+def weak_branch(net):
     """A branch that adds a thousandth to a sum."""
     return _branch(net, 1e-3)
 
 
-def faint_branch(net: OnnxNetwork) -> str:
+def faint_branch(net):
     """A branch that adds a hundred-thousandth to a sum."""
     return _branch(net, 1e-5)
 
@@ -333,9 +336,9 @@ def _branch(net: OnnxNetwork, share: float) -> str:
     x = net.stem()
     kernel = net.draw(8, 8, 3, 3)
     turned = kernel.swapaxes(2, 3)
-    y = net.convolve(x, net.pick("kernel transposed", kernel, turned), pads=[1, 1, 1, 1])
+    y = net.convolve(x, net.pick("kernel transposed", kernel, turned), pads=AROUND)
     y = net.node(net.pick("ReLU dropped", "Relu", "Identity"), y)
-    y = net.node("AveragePool", y, kernel_shape=[3, 3], pads=[1, 1, 1, 1],
+    y = net.node("AveragePool", y, kernel_shape=[3, 3], pads=AROUND,
                  count_include_pad=net.pick("pooling counts the border", 0, 1))  # fmt: skip
     y = net.node("Mul", y, net.constant(share))
     return net.same(net.node("Add", net.same(x, 8, 8), y), 8, 5, 1)
@@ -347,7 +350,7 @@ FORMS: tuple[Form, ...] = (
 )  # fmt: skip
 
 
-def folded(net: OnnxNetwork) -> str:
+def folded(net):
     """Normalizations that are folded, one with variances near 0."""
     x = net.normalize(net.same(net.stem(), 8, 8), 8)
     values = [np.ones(8), np.zeros(8), net.bias(8), np.full(8, 1e-7)]
@@ -355,7 +358,7 @@ def folded(net: OnnxNetwork) -> str:
     return net.same(net.node("Relu", x), 8, 4, 1)
 
 
-def twins(net: OnnxNetwork) -> str:
+def twins(net):
     """Two kernels that differ by a thousandth, one of them normalized."""
     kernel = net.draw(8, 8, 3, 3)
     x = net.stem()
@@ -364,89 +367,89 @@ def twins(net: OnnxNetwork) -> str:
     return str(net.node("Add", first, net.convolve(x, near.astype(np.float32))))
 
 
-def masked_twin(net: OnnxNetwork) -> str:
+def masked_twin(net):
     """A kernel, and the same with a mask in the graph."""
     kernel = net.draw(8, 8, 3, 3)
     mask = net.rng.random(kernel.shape) > 0.1
     x = net.stem()
     masked = net.node("Mul", net.constant(kernel), net.constant(mask))
-    y = net.node("Conv", x, masked, pads=[1, 1, 1, 1])
-    return str(net.node("Add", net.convolve(x, kernel, pads=[1, 1, 1, 1]), y))
+    y = net.node("Conv", x, masked, pads=AROUND)
+    return str(net.node("Add", net.convolve(x, kernel, pads=AROUND), y))
 
 
-def adapted(net: OnnxNetwork) -> str:
+def adapted(net):
     """A kernel plus the product of two small matrices, as LoRA writes it."""
     x = net.node(
         "Flatten", net.node("AveragePool", net.stem(), kernel_shape=[5, 7], strides=[5, 7])
     )
-    update = net.node("MatMul", net.constant(net.draw(128, 2, gain=0.01)),
-                      net.constant(net.draw(2, 6)))  # fmt: skip
-    return str(net.node("MatMul", x, net.node("Add", net.constant(net.draw(128, 6)), update)))
+    update = net.node("MatMul", net.drawn(128, 2, gain=0.01),
+                      net.drawn(2, 6))  # fmt: skip
+    return str(net.node("MatMul", x, net.node("Add", net.drawn(128, 6), update)))
 
 
-def shared_kernel(net: OnnxNetwork) -> str:
+def shared_kernel(net):
     """Two nodes with one kernel; a normalization is folded into one of them."""
-    kernel = net.constant(net.draw(8, 8, 3, 3))
-    x = net.normalize(net.node("Conv", net.stem(), kernel, pads=[1, 1, 1, 1]), 8)
-    return str(net.node("Conv", net.node("Relu", x), kernel, pads=[1, 1, 1, 1]))
+    kernel = net.drawn(8, 8, 3, 3)
+    x = net.normalize(net.node("Conv", net.stem(), kernel, pads=AROUND), 8)
+    return str(net.node("Conv", net.node("Relu", x), kernel, pads=AROUND))
 
 
-def constant_output(net: OnnxNetwork) -> list[str]:
+def constant_output(net):
     """Beside the heatmaps, a constant is an output."""
     anchors = net.node("Identity", net.constant(net.rng.uniform(0, 9, (4, 2))))
     return [net.same(net.stem(), 8, 4), anchors]
 
 
-def dead_output(net: OnnxNetwork) -> list[str]:
+def dead_output(net):
     """An output that is 0 for each image."""
     x = net.stem()
     dead = net.node("Relu", net.node("Sub", net.node("Sigmoid", x), net.constant(2)))
     return [net.same(x, 8, 3), dead]
 
 
-def infinite_output(net: OnnxNetwork) -> str:
+def infinite_output(net):
     """Masked places of the output are -inf."""
     mask = np.zeros((1, 1, 20, 28))
     mask[..., ::5] = -np.inf
     return str(net.node("Add", net.same(net.stem(), 8, 4), net.constant(mask)))
 
 
-def tiny_weights(net: OnnxNetwork) -> str:
+def tiny_weights(net):
     """Weights of 1e-20, whose results are divided by as much."""
     x = net.convolve(net.stem(), net.draw(4, 8, 3, 3) * np.float32(1e-20))
     return str(net.node("Div", x, net.constant(1e-20)))
 
 
-def subnormal_weights(net: OnnxNetwork) -> str:
+def subnormal_weights(net):
     """Some weights are too small for the usual form of floats."""
     kernel = net.draw(4, 8, 3, 3)
     kernel[:, ::2] *= np.float32(1e-38)
     return str(net.convolve(net.stem(), kernel))
 
 
-def huge_values(net: OnnxNetwork) -> str:
+def huge_values(net):
     """Values of 1e30 between two layers."""
     x = net.node("Mul", net.same(net.stem(), 8, 8), net.constant(1e30))
     return net.same(net.node("Mul", x, net.constant(1e-30)), 8, 4)
 
 
-def noisy(net: OnnxNetwork) -> str:
+def noisy(net):
     """A difference of nearly equal values, which enlarges roundings a thousand times."""
     x = net.stem()
     y = net.node("Sub", net.node("Add", x, net.constant(1000)), net.constant(1000))
     return net.same(y, 8, 4)
 
 
-def flat_image(net: OnnxNetwork) -> str:
+def flat_image(net):
     """A normalization of channels that are nearly constant."""
     x = net.node("Mul", net.stem(), net.constant(1e-3))
     ones, zeros = net.constant(np.ones(8)), net.constant(np.zeros(8))
     return net.same(net.node("InstanceNormalization", x, ones, zeros), 8, 4)
 
 
-def group_normalization(net: OnnxNetwork) -> str:
+def group_normalization(net):
     """GELU by tanh before groups are normalized, of an image from 0 to 255."""
-    x = net.convolve("image", net.draw(8, 3, 3, 3), strides=[2, 2], pads=[1, 1, 1, 1])
+    x = net.convolve("image", net.draw(8, 3, 3, 3), strides=[2, 2], pads=AROUND)
     x = net.same(net.node("Relu", x), 8, 16)
     cube = net.node("Mul", net.node("Mul", x, x), net.node("Mul", x, net.constant(0.044715)))
     inner = net.node("Mul", net.node("Add", x, cube), net.constant(np.sqrt(2 / np.pi)))
@@ -457,7 +460,7 @@ def group_normalization(net: OnnxNetwork) -> str:
     return net.same(net.node("Reshape", x, net.integers(1, 16, 20, 28)), 16, 17, 1)
 
 
-def bytes_input(net: OnnxNetwork) -> str:
+def bytes_input(net):
     """The image comes in bytes, its channels last."""
     net.image_type, net.image_shape = np.uint8, (1, HEIGHT, WIDTH, 3)
     x = net.node("Transpose", net.node("Cast", "image", to=1), perm=[0, 3, 1, 2])
@@ -465,7 +468,7 @@ def bytes_input(net: OnnxNetwork) -> str:
     return net.same(net.node("Relu", net.same(x, 3, 8)), 8, 4)
 
 
-def open_sizes(net: OnnxNetwork) -> str:
+def open_sizes(net):
     """Height and width are open; an upsampling takes its size from another tensor."""
     net.image_shape = (1, 3, "height", "width")
     high = net.stem()
@@ -476,7 +479,7 @@ def open_sizes(net: OnnxNetwork) -> str:
     return net.same(net.node("Concat", high, low, axis=1), 16, 4)
 
 
-def quantized(net: OnnxNetwork) -> str:
+def quantized(net):
     """Weights in 8 bits with a scale for each filter, and values that are rounded to 8 bits."""
     x = net.stem()
     kernel = net.constant(net.rng.integers(-99, 99, (6, 8, 3, 3)), np.int8)
@@ -487,31 +490,31 @@ def quantized(net: OnnxNetwork) -> str:
     return str(net.node("Conv", x, kernel))
 
 
-def half_weights(net: OnnxNetwork) -> str:
+def half_weights(net):
     """Weights in half float, which a node turns into floats."""
     kernel = net.node("Cast", net.constant(net.draw(4, 8, 3, 3), np.float16), to=1)
     return str(net.node("Conv", net.stem(), kernel))
 
 
-def channels_last(net: OnnxNetwork) -> str:
+def channels_last(net):
     """The middle of the network has its channels last, as after a conversion from TensorFlow."""
     x = net.node("Transpose", net.stem(), perm=[0, 2, 3, 1])
-    x = net.node("MatMul", x, net.constant(net.draw(8, 12)))
+    x = net.node("MatMul", x, net.drawn(8, 12))
     x = net.node("Add", net.node("Relu", x), net.constant(net.bias(12)))
     x = net.node("Transpose", x, perm=[0, 3, 1, 2])
     return net.same(x, 12, 4)
 
 
-def left_out(net: OnnxNetwork) -> str:
+def left_out(net):
     """Nodes that change nothing, and weights that nothing uses."""
-    net.constant(net.draw(8, 8, 3, 3))
+    net.drawn(8, 8, 3, 3)
     x = net.node("Identity", net.node("Dropout", net.stem()))
     x = net.node("Add", net.node("Mul", x, net.constant([1])), net.constant([[[[0]]]]))
     net.node("Exp", x)
     return net.same(net.node("Pad", x, net.integers(*[0] * 8)), 8, 4)
 
 
-def recurrent(net: OnnxNetwork) -> str:
+def recurrent(net):
     """Rows one after the other through gates, whose order differs between programs."""
     x = net.node("Reshape", net.same(net.stem(), 8, 1), net.integers(20, 1, 28))
     gates = [net.draw(1, 18, 28, gain=0.3), net.draw(1, 18, 6)]
@@ -519,20 +522,20 @@ def recurrent(net: OnnxNetwork) -> str:
     return str(net.node("Squeeze", states, net.integers(1)))
 
 
-def einsum(net: OnnxNetwork) -> str:
+def einsum(net):
     """Sums of products that are written as a formula."""
     x = net.same(net.stem(), 8, 5)
     return str(net.node("Einsum", x, x, equation="nchw,nkhw->nck"))
 
 
-def best_places(net: OnnxNetwork) -> list[str]:
+def best_places(net):
     """The best places as integers, and their values."""
     x = net.node("Reshape", net.same(net.stem(), 8, 5), net.integers(1, 5, 560))
     values, places = net.node("TopK", x, net.integers(4), axis=2, count=2)
     return [values, places]
 
 
-def conditions(net: OnnxNetwork) -> str:
+def conditions(net):
     """Values that are chosen by a condition, and a remainder."""
     x = net.same(net.stem(), 8, 4)
     is_large = net.node("Greater", x, net.constant(0.5))
@@ -540,7 +543,7 @@ def conditions(net: OnnxNetwork) -> str:
     return str(net.node("Where", is_large, rest, net.node("Mul", x, net.constant(0.1))))
 
 
-def written_out(net: OnnxNetwork) -> str:
+def written_out(net):
     """Mish, SiLU and softplus in their parts, as exporters write them."""
     x = net.same(net.stem(), 8, 8)
     x = net.node("Mul", x, net.node("Tanh", net.node("Softplus", x)))
@@ -549,33 +552,33 @@ def written_out(net: OnnxNetwork) -> str:
     return net.same(net.node("Div", x, net.constant(6)), 8, 4)
 
 
-def flat_softmax(net: OnnxNetwork) -> str:
+def flat_softmax(net):
     """The softmax of older exporters: over all axes from the second on."""
     net.opset = 11
     return str(net.node("Softmax", net.same(net.stem(), 8, 4), axis=1))
 
 
-def half_windows(net: OnnxNetwork) -> str:
+def half_windows(net):
     """A pooling whose last windows are not whole."""
     options = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [0, 0, 1, 1], "ceil_mode": 1}
     return net.same(net.node("MaxPool", net.stem(), **options), 8, 4)
 
 
-def antialiased(net: OnnxNetwork) -> str:
+def antialiased(net):
     """A smaller image whose pixels are means of all pixels below them."""
     net.opset = 18
     scales = net.constant([1, 1, 0.4, 0.35])
     return str(net.node("Resize", net.stem(), "", scales, mode="linear", antialias=1))
 
 
-def around(net: OnnxNetwork) -> str:
+def around(net):
     """A border from the other side of the image."""
     net.opset = 19
     x = net.node("Pad", net.stem(), net.integers(0, 0, 1, 2, 0, 0, 2, 1), mode="wrap")
     return net.same(x, 8, 4)
 
 
-def symmetric_pixels(net: OnnxNetwork) -> str:
+def symmetric_pixels(net):
     """A resize whose corners are as far outside on both sides."""
     net.opset = 19
     scales = net.constant([1, 1, 1.25, 1.75])

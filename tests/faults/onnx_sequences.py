@@ -16,22 +16,22 @@ INTEGERS = {"int8": 3, "uint8": 2, "int16": 5, "uint16": 4, "int32": 6, "uint32"
             "uint64": 13, "double": 11}  # fmt: skip
 
 
-def vision_transformer(net: OnnxNetwork) -> str:
+def vision_transformer(net):
     """Patches of a normalized image with places and a class, through two layers."""
     x = net.convolve("image", net.draw(WIDTH, 3, 8, 8), net.bias(WIDTH), strides=[8, 8])
     x = net.node("Reshape", x, net.integers(1, WIDTH, 35))
     x = net.node("Transpose", x, perm=[0, 2, 1])
-    parts = [net.constant(net.draw(1, 1, WIDTH)), x]
+    parts = [net.drawn(1, 1, WIDTH), x]
     x = net.node("Concat", *net.pick("class behind the patches", parts, parts[::-1]), axis=1)
     places = net.rng.normal(0, 0.3, (1, 36, WIDTH))
     shifted = np.roll(places, 1, axis=1)
     x = net.node("Add", x, net.constant(net.pick("places shifted by one", places, shifted)))
     x = _attend(net, x, 36, heads=2)
     x = _expand(net, x)
-    return str(net.node("MatMul", _normalize(net, x), net.constant(net.draw(WIDTH, 3))))
+    return str(net.node("MatMul", _normalize(net, x), net.drawn(WIDTH, 3)))
 
 
-def window_transformer(net: OnnxNetwork) -> str:
+def window_transformer(net):
     """Windows of patches that are shifted, with a bias for each pair of places."""
     x = net.convolve("image", net.draw(WIDTH, 3, 4, 4), net.bias(WIDTH), strides=[4, 4])
     x = net.node("Slice", x, net.integers(0, 0), net.integers(8, 12), net.integers(2, 3))
@@ -53,7 +53,7 @@ def window_transformer(net: OnnxNetwork) -> str:
     return str(net.node("Add", x, net.node("Mul", _expand(net, x), net.constant(gamma))))
 
 
-def token_sequence(net: OnnxNetwork) -> str:
+def token_sequence(net):
     """Tokens of any number, by their rows in a table, each of which sees those before it."""
     net.image_type, net.image_shape = np.int64, (1, "length")
     table = net.draw(40, WIDTH, gain=2)
@@ -71,13 +71,13 @@ def token_sequence(net: OnnxNetwork) -> str:
     return _expand(net, x)
 
 
-def _limit(net: OnnxNetwork) -> str:
+def _limit(net):
     """The ids; with the fault, those of rows that do not exist in a smaller table."""
     largest = net.pick("ids from a smaller table", 99, 30)
     return str(net.node("Min", "image", net.constant(largest, np.int64)))
 
 
-def gates(net: OnnxNetwork) -> list[str]:
+def gates(net):
     """Rows of an image one after the other, through gates of three kinds."""
     x = net.node("Mul", "image", net.constant(1 / 128))
     x = net.convolve(x, net.draw(1, 3, 1, 1), net.bias(1), strides=[2, 2])
@@ -109,7 +109,7 @@ def _order_gates(weights: Array, order: list[int]) -> Array:
     return parts[:, :, order].reshape(weights.shape)
 
 
-def any_size(net: OnnxNetwork) -> list[str]:
+def any_size(net):
     """Images of any size and number, whose places are numbered by height and width."""
     net.image_shape = ("batch", 3, "height", "width")
     x = net.stem()
@@ -134,7 +134,7 @@ def any_size(net: OnnxNetwork) -> list[str]:
     return [flat, places, larger]
 
 
-def mixed_batch(net: OnnxNetwork) -> str:
+def mixed_batch(net):
     """Images of one size and of any number."""
     net.image_shape = ("batch", 3, 32, 32)
     x = net.node("AveragePool", net.stem(), kernel_shape=[4, 4], strides=[4, 4])
@@ -149,7 +149,7 @@ def mixed_batch(net: OnnxNetwork) -> str:
                         net.integers(picked)))  # fmt: skip
 
 
-def types(net: OnnxNetwork) -> list[str]:
+def types(net):
     """An output of each type, beside the heatmaps."""
     x = net.same(net.stem(), 8, 4)
     size = net.node("Mul", net.node("Abs", x), net.constant(9))
@@ -196,7 +196,7 @@ def _attend(
     offsets = [net.pick("bias of queries dropped", offset, 0 * offset), 0 * offset, 0 * offset]
     parts = []
     for each in offsets:
-        part = net.node("MatMul", y, net.constant(net.draw(WIDTH, WIDTH, gain=0.7)))
+        part = net.node("MatMul", y, net.drawn(WIDTH, WIDTH, gain=0.7))
         part = net.node("Add", part, net.constant(each))
         part = net.node("Reshape", part, net.integers(count, length or -1, heads, WIDTH // heads))
         parts.append(net.node("Transpose", part, perm=[0, 2, 1, 3]))
@@ -214,12 +214,12 @@ def _attend(
     order = net.pick("heads and tokens exchanged", [0, 2, 1, 3], [0, 1, 2, 3])
     y = net.node("Transpose", y, perm=order)
     y = net.node("Reshape", y, net.integers(count, length or -1, WIDTH))
-    return str(net.node("Add", x, net.node("MatMul", y, net.constant(net.draw(WIDTH, WIDTH)))))
+    return str(net.node("Add", x, net.node("MatMul", y, net.drawn(WIDTH, WIDTH))))
 
 
 def _expand(net: OnnxNetwork, x: str) -> str:
     """Two matrices with GELU between them, added to their input."""
-    y = net.node("MatMul", _normalize(net, x), net.constant(net.draw(WIDTH, 32)))
+    y = net.node("MatMul", _normalize(net, x), net.drawn(WIDTH, 32))
     if net.pick("GELU by tanh", True, False):
         inner = net.node("Erf", net.node("Mul", y, net.constant(0.5**0.5)))
     else:
@@ -228,7 +228,7 @@ def _expand(net: OnnxNetwork, x: str) -> str:
         inner = net.node("Tanh", inner)
     y = net.node("Mul", y, net.node("Add", inner, net.constant(1)))
     y = net.node("Mul", y, net.constant(0.5))
-    return str(net.node("Add", x, net.node("MatMul", y, net.constant(net.draw(32, WIDTH)))))
+    return str(net.node("Add", x, net.node("MatMul", y, net.drawn(32, WIDTH))))
 
 
 FORMS: tuple[Form, ...] = (
@@ -236,37 +236,37 @@ FORMS: tuple[Form, ...] = (
 )  # fmt: skip
 
 
-def one_image(net: OnnxNetwork) -> str:
+def one_image(net):
     """Images of any size, in a graph that takes only one of them at a time."""
     net.image_shape = ("batch", 3, "height", "width")
     x = net.node("AveragePool", net.stem(), kernel_shape=[8, 8], strides=[8, 8])
     x = net.node("Reshape", x, net.integers(8, -1))
-    weights = net.node("Softmax", net.node("MatMul", net.constant(net.draw(4, 8)), x), axis=1)
+    weights = net.node("Softmax", net.node("MatMul", net.drawn(4, 8), x), axis=1)
     return str(net.node("Mul", weights, net.constant(np.ones((1, 4, 1)))))
 
 
-def squares_only(net: OnnxNetwork) -> str:
+def squares_only(net):
     """Images of any size, as long as they are square."""
     net.image_shape = (1, 3, "side", "side")
     x = net.same(net.stem(), 8, 4)
     return str(net.node("Add", x, net.node("Transpose", x, perm=[0, 1, 3, 2])))
 
 
-def logarithms(net: OnnxNetwork) -> str:
+def logarithms(net):
     """Logarithms and roots of pixels, which must not be negative."""
     x = net.node("Add", net.node("Log", net.node("Add", "image", net.constant(1.0))),
                  net.node("Sqrt", "image"))  # fmt: skip
     return net.same(x, 3, 4)
 
 
-def short_sequence(net: OnnxNetwork) -> str:
+def short_sequence(net):
     """A sequence with places for 77 tokens, which ends it with the largest id."""
     net.image_type, net.image_shape = np.int64, ("batch", "length")
-    x = net.node("Gather", net.constant(net.draw(50, WIDTH)), "image")
+    x = net.node("Gather", net.drawn(50, WIDTH), "image")
     length = net.node("Gather", net.node("Shape", "image"), net.integers(1))
     rows = net.node("Range", net.constant(0, np.int64), net.node("Squeeze", length),
                     net.constant(1, np.int64))  # fmt: skip
-    x = net.node("Add", x, net.node("Gather", net.constant(net.draw(77, WIDTH)), rows))
+    x = net.node("Add", x, net.node("Gather", net.drawn(77, WIDTH), rows))
     last = net.node("ArgMax", "image", axis=1, keepdims=1)
     x = net.node("GatherElements", net.node("ReduceSum", x, net.integers(2), keepdims=0), last,
                  axis=1)  # fmt: skip

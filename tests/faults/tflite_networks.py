@@ -105,7 +105,7 @@ class TfliteNetwork(Network):
 Form = Callable[[TfliteNetwork], "int | list[int]"]
 
 
-def fused(net: TfliteNetwork) -> list[int]:
+def fused(net):
     """Activations that are part of another operator, convolutions by channel, two heads."""
     x = net.stem()
     kernel = net.draw(1, 3, 3, 16, gain=9)
@@ -130,7 +130,7 @@ def fused(net: TfliteNetwork) -> list[int]:
     return net.pick("two outputs swapped", heads, heads[::-1])
 
 
-def borders(net: TfliteNetwork) -> int:
+def borders(net):
     """Borders, strides and dilations."""
     x = net.node("MUL", net.image, net.constant(1 / 128))
     mode = net.pick("mode of a border", 0, 1)  # reflect or symmetric
@@ -147,7 +147,7 @@ def borders(net: TfliteNetwork) -> int:
     return net.same(x, 8, 6, dilationHFactor=rates[0], dilationWFactor=rates[1])
 
 
-def resizes(net: TfliteNetwork) -> int:
+def resizes(net):
     """Resizes in their modes, and what is joined after them."""
     x = net.stem()
     low = net.same(x, 8, 8, stride=(2, 2))
@@ -170,7 +170,7 @@ def resizes(net: TfliteNetwork) -> int:
     return net.same(net.node("CONCATENATION", *parts, axis=3), 32, 4)
 
 
-def slices(net: TfliteNetwork) -> int:
+def slices(net):
     """Crops, interleaved pixels, chosen channels and other orders of axes."""
     x = net.node("MUL", net.image, net.constant(1 / 128))
     begin = net.pick("begin of a crop", (0, 2, 1, 0), (0, 3, 1, 0))
@@ -196,7 +196,7 @@ def slices(net: TfliteNetwork) -> int:
     )
 
 
-def attention(net: TfliteNetwork) -> int:
+def attention(net):
     """A layer of a transformer, whose normalization is written out."""
     x = net.node("MUL", net.image, net.constant(1 / 128))
     x = net.convolve(x, net.draw(16, 8, 8, 3), net.bias(16), stride=(8, 8), padding=VALID)
@@ -220,7 +220,7 @@ def attention(net: TfliteNetwork) -> int:
                     keepNumDims=True)  # fmt: skip
 
 
-def deconvolution(net: TfliteNetwork) -> int:
+def deconvolution(net):
     """A transposed convolution, a norm, and the mean of the image as factors."""
     x = net.stem()
     kernel = net.draw(6, 3, 3, 8)
@@ -239,7 +239,7 @@ def deconvolution(net: TfliteNetwork) -> int:
     return net.same(x, 6, 4, 1)
 
 
-def faint_branch(net: TfliteNetwork) -> int:
+def faint_branch(net):
     """A branch that adds a hundred-thousandth to a sum."""
     x = net.stem()
     activation = net.pick("fused ReLU dropped", ACTIVATIONS.RELU, ACTIVATIONS.NONE)
@@ -248,7 +248,7 @@ def faint_branch(net: TfliteNetwork) -> int:
     return net.same(net.node("ADD", net.same(x, 8, 8), y), 8, 5, 1)
 
 
-def dynamic_range(net: TfliteNetwork) -> int:
+def dynamic_range(net):
     """Weights in 8 bits, which are multiplied by floats: LiteRT rounds these to 8 bits, too."""
     x = net.stem()
     for number in range(2):
@@ -289,14 +289,14 @@ FORMS: tuple[Form, ...] = (
 )  # fmt: skip
 
 
-def constant_factors(net: TfliteNetwork) -> int:
+def constant_factors(net):
     """Factors and sums that a reader may fold into the convolution before them."""
     x = net.node("MUL", net.same(net.stem(), 8, 8), net.constant(net.bias(8) + 1))
     x = net.node("SUB", x, net.constant(net.bias(8)))
     return net.same(net.node("RELU6", net.node("DIV", x, net.constant(3))), 8, 4)
 
 
-def half_weights(net: TfliteNetwork) -> int:
+def half_weights(net):
     """Weights in half float, which an operator turns into floats."""
     kernel = net.constant(net.draw(6, 3, 3, 8), np.float16)
     bias = net.constant(net.bias(6), np.float16)
@@ -304,27 +304,27 @@ def half_weights(net: TfliteNetwork) -> int:
     return net.node("CONV_2D", net.stem(), *floats, strideH=1, strideW=1, padding=SAME)
 
 
-def rounded(net: TfliteNetwork) -> int:
+def rounded(net):
     """A tensor in 8 bits between floats: a rounding may tip over."""
     x = net.same(net.stem(), 8, 4)
     x = net.quantize(x, scale=1 / 16)
     return net.same(net.node("DEQUANTIZE", x), 4, 4, 1)
 
 
-def extreme_weights(net: TfliteNetwork) -> int:
+def extreme_weights(net):
     """Weights of 1e-30, whose results are divided by as much."""
     x = net.convolve(net.stem(), net.draw(4, 3, 3, 8) * 1e-30, net.bias(4) * 1e-30)
     return net.node("DIV", x, net.constant(1e-30))
 
 
-def dead_output(net: TfliteNetwork) -> list[int]:
+def dead_output(net):
     """An output that is 0 for each image."""
     x = net.stem()
     dead = net.node("RELU", net.node("SUB", net.node("LOGISTIC", x), net.constant(2)))
     return [net.same(x, 8, 3), dead]
 
 
-def forms_of_axes(net: TfliteNetwork) -> int:
+def forms_of_axes(net):
     """Orders of axes that a reader may join or leave out."""
     x = net.node("TRANSPOSE", net.stem(), net.integers(0, 3, 1, 2))
     x = net.node("RESHAPE", x, net.integers(1, 8, 560), newShape=[1, 8, 560])
@@ -338,13 +338,13 @@ UNUSUAL: tuple[Form, ...] = (
 )  # fmt: skip
 
 
-def half_pixels(net: TfliteNetwork) -> int:
+def half_pixels(net):
     """The nearest pixel of halves, which OpenVINO 2026.4 takes for whole ones."""
     size = net.integers(13, 17)
     return net.node("RESIZE_NEAREST_NEIGHBOR", net.stem(), size, halfPixelCenters=True)
 
 
-def fused_deconvolution(net: TfliteNetwork) -> int:
+def fused_deconvolution(net):
     """A ReLU in a transposed convolution, which OpenVINO 2026.4 drops."""
     kernel = net.draw(6, 3, 3, 8)
     x = net.node(
@@ -354,7 +354,7 @@ def fused_deconvolution(net: TfliteNetwork) -> int:
     return net.same(x, 6, 4, 1)
 
 
-def small_norms(net: TfliteNetwork) -> int:
+def small_norms(net):
     """Vectors of a length of 0.0005, which OpenVINO 2026.4 divides by 0.001."""
     x = net.node("MUL", net.stem(), net.constant(1e-4))
     return net.node("L2_NORMALIZATION", net.node("ADD", x, net.constant(1e-4)))

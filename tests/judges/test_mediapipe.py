@@ -4,9 +4,6 @@ The pictures are real photos, and the part of them around each annotated person:
 size, and people who are cut off.
 """
 
-from __future__ import annotations
-
-import json
 import subprocess
 from pathlib import Path
 
@@ -15,11 +12,12 @@ import numpy as np
 import pytest
 
 from conftest import by_digest
+from fakes.command import read_json
 from fakes.moving_camera import film
 from fakes.people import likeness
 from judges.agreement import Agreement, record
 from judges.packages import mediapipe_python
-from posezoo.poses.keypoints import Pose, create_poses, to_pixel_indices
+from posezoo.poses.keypoints import create_poses, to_pixel_indices
 from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions
 from run.runtime.test_blazepose_pipeline import ASTRONAUT, BLAZEPOSE, CAMERA
@@ -31,10 +29,10 @@ MEDIAPIPE = "mediapipe 0.10.21"
 
 
 @pytest.fixture(scope="module")
-def pictures(shared, tmp_path_factory) -> list[Path]:
+def pictures(shared, tmp_path_factory):
     """The photos with people, and then the annotated people with as much around them as they are wide and high."""
     photos = shared / "data" / "photos"
-    annotations = json.loads((photos / "person_keypoints.json").read_text())
+    annotations = read_json(photos / "person_keypoints.json")
     folder = tmp_path_factory.mktemp("pictures")
     files = {image["id"]: photos / image["file_name"] for image in annotations["images"]}
     people = [each for each in annotations["annotations"] if each["num_keypoints"]]
@@ -56,15 +54,15 @@ def found(pictures, blazepose_irs):
     return [estimator(cv2.imread(str(picture))) for picture in pictures]
 
 
-def ask_mediapipe(pictures: list[Path], tmp_path: Path, *flags: str) -> list[list[np.ndarray]]:
+def ask_mediapipe(pictures, tmp_path, *flags):
     """MediaPipe's landmarks in each picture: (33, 7) of one person, or none."""
     out = tmp_path / "landmarks.json"
     command = [mediapipe_python(), SCRIPT, *flags, *pictures, out]
     subprocess.run(command, check=True, capture_output=True, timeout=300)
-    return [[np.array(landmarks)] if landmarks else [] for landmarks in json.loads(out.read_text())]
+    return [[np.array(landmarks)] if landmarks else [] for landmarks in read_json(out)]
 
 
-def one_of_each(people: list[list[np.ndarray]]) -> list[np.ndarray]:
+def one_of_each(people):
     """The only person in each picture; (0,) if there is none."""
     return [found[0] if found else np.zeros(0) for found in people]
 
@@ -73,8 +71,8 @@ def one_of_each(people: list[list[np.ndarray]]) -> list[np.ndarray]:
 def judged(recorded, tmp_path):
     """MediaPipe's landmarks in each picture: (33, 7), or (0,) if there is no person."""
 
-    def find(name: str, pictures: list[Path], *flags: str, columns: int = 7) -> list[np.ndarray]:
-        def ask() -> list[list[np.ndarray]]:
+    def find(name, pictures, *flags, columns=7):
+        def ask():
             found = ask_mediapipe(pictures, tmp_path, *flags)
             return [[person[:, :columns] for person in people] for people in found]
 
@@ -95,7 +93,7 @@ def compared(found, landmarks):
             yield poses[nearest], theirs, apart[nearest][is_visible]
 
 
-def record_landmarks(name: str, found, landmarks) -> None:
+def record_landmarks(name, found, landmarks):
     """Keep figures of the visible landmarks of one person in each picture: MediaPipe finds no more."""
     agreement = Agreement(MEDIAPIPE)
     both = compared(found, landmarks)
@@ -192,7 +190,7 @@ def videos(photos, tmp_path_factory):
     return films
 
 
-def nearness(videos, found) -> dict[str, float]:
+def nearness(videos, found):
     """How near the first pose of each frame is to the annotated person.
 
     The share of frames with an OKS of 0.5 or more; and of the labelled keypoints in them the median error, and the
@@ -220,7 +218,7 @@ def nearness(videos, found) -> dict[str, float]:
     }
 
 
-def to_poses(found: list[np.ndarray]) -> list[Pose | None]:
+def to_poses(found):
     """The pose in each picture, in continuous coordinates, as ours are."""
     poses = []
     for landmarks in found:
@@ -244,7 +242,7 @@ def test_people_are_as_near_to_the_truth_as_mediapipes_alone_and_in_videos(
     def ours(frames, **options):
         return [poses[0] if poses else None for _, poses in estimator.stream(frames, **options)]
 
-    def theirs(name: str, *flags: str) -> list[list[Pose | None]]:
+    def theirs(name, *flags):
         found = [
             judged(f"{name}-{place}", files, "--whole_graph", *flags, columns=3)
             for place, (files, _, _) in enumerate(videos)

@@ -3,9 +3,6 @@
 The pictures are real photos, and the parts of them around each wrist and each head that COCO's annotators marked.
 """
 
-from __future__ import annotations
-
-import json
 import subprocess
 from pathlib import Path
 
@@ -14,7 +11,7 @@ import numpy as np
 import pytest
 
 from conftest import by_digest
-from fakes.command import posezoo
+from fakes.command import posezoo, read_json, succeeded
 from judges.agreement import Agreement, pairs
 from judges.packages import mediapipe_python
 from posezoo.api import load
@@ -36,10 +33,10 @@ FOUND = {
 
 
 @pytest.fixture(scope="module")
-def pictures(shared, mirror, tmp_path_factory) -> list[Path]:
+def pictures(shared, mirror, tmp_path_factory):
     """The two sample photos, and squares around wrists and noses, larger for a larger person."""
     photos = shared / "data" / "photos"
-    annotations = json.loads((photos / "person_keypoints.json").read_text())
+    annotations = read_json(photos / "person_keypoints.json")
     folder = tmp_path_factory.mktemp("pictures")
     files = {image["id"]: photos / image["file_name"] for image in annotations["images"]}
     kept = [by_digest(mirror, sha384) for sha384 in (ASTRONAUT, CAMERA)]
@@ -55,30 +52,29 @@ def pictures(shared, mirror, tmp_path_factory) -> list[Path]:
     return kept[:COUNT]
 
 
-def judge(pictures: list[Path], folder: Path, *flags: str) -> list[dict]:
+def judge(pictures, folder, *flags):
     out = folder / "found.json"
     command = [mediapipe_python(), SCRIPT, *flags, *pictures, out]
     subprocess.run(command, check=True, capture_output=True, timeout=600)
-    return json.loads(out.read_text())
+    return read_json(out)
 
 
 @pytest.fixture(scope="module")
-def judged(pictures, tmp_path_factory) -> tuple[list[dict], Path]:
+def judged(pictures, tmp_path_factory):
     """What MediaPipe finds in each picture, and the folder with its masks."""
     folder = tmp_path_factory.mktemp("judged")
     return judge(pictures, folder), folder
 
 
-def run(model: str, pictures: list[Path], mediapipe, tmp_path: Path) -> list[list]:
+def run(model, pictures, mediapipe, tmp_path):
     """The poses that the command writes for each picture, as JSON."""
     command = ["run", model, "--precision", "FP32", "--output", tmp_path / "out"]
-    done = posezoo(*command, "--input", *pictures, **mediapipe)
-    assert done.returncode == 0, done.stderr
-    summary = json.loads((tmp_path / "out" / "poses.json").read_text())
+    succeeded(posezoo(*command, "--input", *pictures, **mediapipe))
+    summary = read_json(tmp_path / "out" / "poses.json")
     return [image["poses"] for image in summary["images"]]
 
 
-def points_of(pose: dict) -> np.ndarray:
+def points_of(pose):
     return np.array([[each["x"], each["y"]] for each in pose["keypoints"]])
 
 

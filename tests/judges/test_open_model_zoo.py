@@ -4,8 +4,6 @@ With their decoders, which tests use as peers, the result is theirs. Our own dec
 places: theirs are at quarters of a cell. Photos are cut to squares: beside another photo, their input is black at the right, and ours is grey at both sides.
 """
 
-from __future__ import annotations
-
 import sys
 
 import numpy as np
@@ -14,7 +12,6 @@ import pytest
 
 from fakes import crowds, omz_decoders
 from fakes.processor import HAS_VNNI_WITHOUT_AMX
-from fakes.recorded_answers import People
 from judges.agreement import Agreement
 from judges.annotated import average_precision
 from judges.packages import OPEN_MODEL_ZOO, open_model_zoo
@@ -23,7 +20,7 @@ from posezoo import decode
 from posezoo.core.declarations.model import Precision
 from posezoo.core.pipeline.get import get_irs
 from posezoo.poses.associative_embedding import AssociativeEmbeddingOptions
-from posezoo.poses.keypoints import SKELETONS, Pose, coco_order, to_pixel_indices
+from posezoo.poses.keypoints import SKELETONS, coco_order, to_pixel_indices
 from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions
 
@@ -34,12 +31,12 @@ SIZE = (512, 512)
 SCENES = [(kind, seed) for kind in ("plain", "sizes", "overlapping") for seed in range(8)]
 
 
-def known(keypoints: np.ndarray) -> np.ndarray:
+def known(keypoints):
     """(17, 2): keypoints without the missing ones, whose score is 0."""
     return np.where(keypoints[:, 2:] > 0, keypoints[:, :2], np.nan)
 
 
-def in_coco_order(pose: Pose) -> np.ndarray:
+def in_coco_order(pose):
     return pose.keypoints[list(coco_order(SKELETONS[pose.skeleton]))]
 
 
@@ -66,7 +63,7 @@ def test_openpose_finds_the_people_of_open_model_zoo(
     options = LoadOptions(target_size=256, aspect_size=(256, 256))
     estimator = load_estimator(spec, irs, options)
 
-    def ask() -> People:
+    def ask():
         with open_model_zoo() as (models, adapters):
             core = openvino.Core()
             exact = {"INFERENCE_PRECISION_HINT": "f32"}
@@ -90,7 +87,7 @@ def test_openpose_finds_the_people_of_open_model_zoo(
         agreement.record("openpose")
 
 
-def ask_for_groups(maps: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> People:
+def ask_for_groups(maps):
     """The people of heatmaps, their peaks and tags, in cells."""
     with open_model_zoo() as (models, _):
         module = sys.modules[models.HpeAssociativeEmbedding.__module__]

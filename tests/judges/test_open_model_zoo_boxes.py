@@ -1,17 +1,11 @@
 """Open Model Zoo's own wrappers of detectors and ours, on the same IR."""
 
-from __future__ import annotations
-
-import json
-from pathlib import Path
-
 import cv2
 import numpy as np
 import openvino
 import pytest
 
-from fakes.command import posezoo
-from fakes.recorded_answers import People
+from fakes.command import posezoo, read_json, succeeded
 from fakes.region_networks import (
     NETWORKS,
     centernet_network,
@@ -26,7 +20,7 @@ pytestmark = pytest.mark.slow
 CENTERNET = "ctdet_coco_dlav0_512"
 
 
-def paint_photo(side: int) -> np.ndarray:
+def paint_photo(side):
     """Areas of random colors with noise, of the size of a network's input: nothing is resized."""
     rng = np.random.default_rng(3)
     small = rng.integers(40, 210, (9, 9, 3), np.uint8)
@@ -34,25 +28,24 @@ def paint_photo(side: int) -> np.ndarray:
     return photo + rng.integers(0, 9, photo.shape, np.uint8)
 
 
-def run(network: openvino.Model, photo: np.ndarray, folder) -> list[dict[str, object]]:
+def run(network, photo, folder):
     """The objects that posezoo finds: many, but fewer than it finds at most."""
     name = network.get_friendly_name()
     flags = publish_ir(network, folder)
     cv2.imwrite(str(folder / "photo.png"), photo)
-    done = posezoo(
+    succeeded(posezoo(
         "run", name, *flags, "--precision", "FP32", "--input", folder / "photo.png", "--output", folder,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    (image,) = json.loads((folder / "poses.json").read_text())["images"]
+    ))  # fmt: skip
+    (image,) = read_json(folder / "poses.json")["images"]
     assert 10 < len(image["poses"]) < 100
     return image["poses"]
 
 
-def published(folder: Path, name: str) -> Path:
+def published(folder, name):
     return folder / "published" / "FP32" / f"{name}.xml"
 
 
-def ask_wrapper(kind: str, xml: Path, photo: np.ndarray, **configuration: object) -> People:
+def ask_wrapper(kind, xml, photo, **configuration):
     """The class, the score and the box of each object, (6,)."""
     with open_model_zoo() as (models, adapters):
         exact = {"INFERENCE_PRECISION_HINT": "f32"}
@@ -63,7 +56,7 @@ def ask_wrapper(kind: str, xml: Path, photo: np.ndarray, **configuration: object
     return [[np.array(row, float) for row in rows]]
 
 
-def assert_same(judged: list[np.ndarray], ours: list[dict[str, object]]) -> None:
+def assert_same(judged, ours):
     """The same objects in any order of equal scores; theirs are in whole pixels."""
     assert len(judged) == len(ours)
     for kind, score, *box in judged:

@@ -1,9 +1,5 @@
 """Pose2Sim from the package index reads the files of ``run --format openpose``, and finds the people where we do."""
 
-from __future__ import annotations
-
-import json
-import subprocess
 from pathlib import Path
 
 import cv2
@@ -11,8 +7,7 @@ import numpy as np
 import pytest
 
 from fakes import seeker
-from fakes.command import posezoo
-from fakes.waiting import HANG_S
+from fakes.command import posezoo, read_json, run_process, succeeded
 from judges.packages import python_of
 
 SCRIPT = Path(__file__).with_name("run_pose2sim.py")
@@ -44,7 +39,7 @@ NAMES = {
 }
 
 
-def write_clip(path: Path, left: int) -> None:
+def write_clip(path, left):
     """A spot that moves down."""
     codec = cv2.VideoWriter_fourcc(*"MJPG")
     writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, codec, 25, (64, 64))
@@ -54,7 +49,7 @@ def write_clip(path: Path, left: int) -> None:
     writer.release()
 
 
-def read_trc(path: Path) -> dict[str, np.ndarray]:
+def read_trc(path):
     """x, y, z of each marker in each frame, in meters; y is up in the file, and z up for Pose2Sim's cameras."""
     lines = path.read_text("utf-8").splitlines()
     names = lines[3].split("\t")[2::3]
@@ -76,24 +71,20 @@ def test_pose2sim_triangulates_our_keypoints_to_the_pixels_where_we_found_them(t
     clips = [tmp_path / "cam1.avi", tmp_path / "cam2.avi"]
     ir = seeker.write_ir(tmp_path / "ir")
     words = ("--detector", "none", "--format", "openpose", "-o", project / "pose")
-    ended = posezoo("run", ir, "-i", *clips, *words)
-    assert ended.returncode == 0, ended.stderr
+    succeeded(posezoo("run", ir, "-i", *clips, *words))
     (project / "calibration").mkdir()
     (project / "Config.toml").touch()
     cameras = [CAMERA.format(number=1, focal=FOCAL, middle=MIDDLE, x=0.0)]
     cameras.append(CAMERA.format(number=2, focal=FOCAL, middle=MIDDLE, x=-BASE))
     (project / "calibration" / "Calib.toml").write_text("".join(cameras), "utf-8")
 
-    read = subprocess.run(
-        [python, SCRIPT, project], cwd=tmp_path, capture_output=True, text=True, timeout=HANG_S * 10
-    )
-    assert read.returncode == 0, read.stderr
+    succeeded(run_process([python, SCRIPT, project], cwd=tmp_path))
 
     (trc,) = (project / "pose-3d").glob("*.trc")
     markers = read_trc(trc)
     for number, x in ((1, 0.0), (2, -BASE)):
         path = project / "pose" / f"cam{number}_poses.json"
-        frames = json.loads(path.read_text("utf-8"))["frames"]
+        frames = read_json(path)["frames"]
         assert len(frames) == FRAMES
         for index, frame in enumerate(frames):
             points = {point["name"]: point for point in frame["poses"][0]["keypoints"]}

@@ -10,34 +10,29 @@ to whole numbers. We count as networks are trained, from the centers of pixels. 
 photo gives the publisher's result.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
+from fakes.command import json_of, read_json
 from fakes.conversion import convert_model
 from fakes.graph_models import saved
-from fakes.recorded_answers import People
 from judges.agreement import Agreement
 from judges.annotated import average_precision
 from judges.photos import continuous, cut_square, pixel_indices
 from posezoo import decode
 from posezoo.core.convert.reference_outputs import EXACT
-from posezoo.core.declarations.model import ModelSpec, Precision
+from posezoo.core.declarations.model import Precision
 from posezoo.core.ir.openvino_import import import_openvino, openvino_core
 from posezoo.core.pipeline.get import get_irs
-from posezoo.poses.keypoints import Pose, to_pixel_indices
-from posezoo.run.runtime.estimator import Estimator
+from posezoo.poses.keypoints import to_pixel_indices
 from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions
 from run.runtime.test_blazepose_pipeline import BLAZEPOSE, DETECTOR
@@ -66,7 +61,7 @@ def squares(pictures):
     return [cut_square(picture) for picture in pictures]
 
 
-def reduced(squares: list[np.ndarray], side: int) -> list[np.ndarray]:
+def reduced(squares, side):
     return [cv2.resize(each, (side, side), interpolation=cv2.INTER_AREA) for each in squares]
 
 
@@ -74,8 +69,8 @@ def reduced(squares: list[np.ndarray], side: int) -> list[np.ndarray]:
 def judged(recorded, tfjs_models):
     """What the publisher finds in each picture: keypoints (17, 3) of each person."""
 
-    def find(name: str, kind: str, models: str, pictures: list[np.ndarray], **options: Any):
-        def ask() -> People:
+    def find(name, kind, models, pictures, **options):
+        def ask():
             return ask_publisher(tfjs_models, kind, models, pictures, **options)
 
         return recorded.people(f"pose-detection/{name}", POSE_DETECTION, ask).people
@@ -83,9 +78,7 @@ def judged(recorded, tfjs_models):
     return find
 
 
-def ask_publisher(
-    tfjs_models: Path, kind: str, models: str, pictures: list[np.ndarray], **options: Any
-) -> People:
+def ask_publisher(tfjs_models, kind, models, pictures, **options):
     """Start the publisher's program on pictures."""
     if not PACKAGE.is_dir() or shutil.which("node") is None:
         pytest.skip("needs make judges and node")
@@ -106,14 +99,14 @@ def ask_publisher(
         text=True,
         check=True,
     )
-    return [[np.array(pose["keypoints"]) for pose in poses] for poses in json.loads(ended.stdout)]
+    return [[np.array(pose["keypoints"]) for pose in poses] for poses in json_of(ended)]
 
 
 @pytest.fixture
 def irs(zoo, tfjs_models):
     """A model of the zoo, and its IR, made from these files."""
 
-    def convert(name: str) -> tuple[ModelSpec, Mapping[str, Path]]:
+    def convert(name):
         spec = zoo.registry.find(name)
         for file in spec.files:
             target = zoo.layout.file_path(spec, file)
@@ -128,20 +121,20 @@ def irs(zoo, tfjs_models):
 def ours(irs):
     """A model of the zoo, loaded."""
 
-    def load(name: str, **options: Any) -> Estimator:
+    def load(name, **options):
         return load_estimator(*irs(name), LoadOptions(**options))
 
     return load
 
 
 def compare(
-    judged: list[Any],
-    find: Callable[[np.ndarray], list[Pose]],
-    pictures: list[np.ndarray],
-    seen: list[np.ndarray] | None = None,
+    judged,
+    find,
+    pictures,
+    seen=None,
     *,
-    points: Callable[[Pose], np.ndarray] = continuous,
-) -> Agreement:
+    points=continuous,
+):
     """What the publisher found in pictures, and we in them or in what is ``seen`` of them.
 
     MoveNet's publisher multiplies shares of the input with the sides of the picture, so its coordinates are
@@ -156,13 +149,13 @@ def compare(
 
 
 def compare_on_photos(
-    truth: dict[str, Any],
-    judged: list[list[np.ndarray]],
-    estimator: Estimator,
-    squares: list[np.ndarray],
+    truth,
+    judged,
+    estimator,
+    squares,
     *,
-    points: Callable[[Pose], np.ndarray] = continuous,
-) -> Agreement:
+    points=continuous,
+):
     """What the publisher and we find on photos of any size, with the AP of both."""
     agreement = compare(judged, estimator, squares, points=points)
     indices = [[to_pixel_indices(pose.keypoints) for pose in estimator(each)] for each in squares]
@@ -172,7 +165,7 @@ def compare_on_photos(
     return agreement
 
 
-def resized(picture: np.ndarray, places: np.ndarray) -> np.ndarray:
+def resized(picture, places):
     """A square picture at these places of its rows and columns, in float32; black outside, as ``cropAndResize``."""
     places = places.astype(np.float32)
     last = len(picture) - 1
@@ -190,12 +183,12 @@ def resized(picture: np.ndarray, places: np.ndarray) -> np.ndarray:
     return values
 
 
-def from_corner(length: int, side: int) -> np.ndarray:
+def from_corner(length, side):
     """The places of a resize that begins at the first pixel."""
     return np.arange(side, dtype=np.float32) * np.float32(length / side)
 
 
-def from_end_to_end(length: int, side: int) -> np.ndarray:
+def from_end_to_end(length, side):
     """The places of a resize whose ends are the first and the last pixel, in float32: the last may be outside."""
     return np.arange(side, dtype=np.float32) * np.float32((length - 1) / (side - 1))
 
@@ -252,7 +245,7 @@ def test_posenet_finds_the_people_of_its_publisher(judged, irs, ours, squares, s
     spec, files = irs(model)
     network = openvino_core().compile_model(files[model], "CPU", EXACT)
 
-    def find(floats: np.ndarray) -> list[Pose]:
+    def find(floats):
         outputs = network(floats[None])
         maps = {port.role: outputs[port.name] for port in spec.outputs}
         return decode("posenet", maps, (385, 385), **keeps_all)
@@ -264,7 +257,7 @@ def test_posenet_finds_the_people_of_its_publisher(judged, irs, ours, squares, s
 @pytest.fixture
 def blazepose_of_npm(tfjs_models, blazepose_irs, tmp_path):
     """BlazePose's IR, with the detector of the npm package, whose weights are others than those of MediaPipe's wheel."""
-    model = json.loads((tfjs_models / "blazepose-detector.json").read_bytes())
+    model = read_json(tfjs_models / "blazepose-detector.json")
     shards = {"blazepose-detector.bin": (tfjs_models / "blazepose-detector.bin").read_bytes()}
     irs = convert_model(*saved(model, shards, tmp_path)).irs
     network = openvino_core().read_model(irs[Precision.FP32])

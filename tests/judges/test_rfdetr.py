@@ -4,16 +4,12 @@ The network finds discs of colors, so it sees an exchange of red and blue. The j
 for exported files, in NumPy, and its ``PostProcess``.
 """
 
-from __future__ import annotations
-
 import cv2
-import numpy as np
 import pytest
 from PIL import Image
 
 from fakes.loaded_irs import load_ir
 from fakes.published_models import MEAN, SCALE
-from fakes.recorded_answers import People
 from fakes.when_used import import_when_used
 from judges.agreement import Agreement
 from judges.packages import check_version, rfdetr_module
@@ -52,14 +48,14 @@ def estimator(network, tmp_path_factory):
     return load_ir(xml)
 
 
-def ask_rfdetr(network: ov.Model, pictures: list[np.ndarray]) -> People:
+def ask_rfdetr(network, pictures):
     """Keypoints (17, 2) of each person, as rfdetr finds them in each picture."""
     check_version("rfdetr", RFDETR)
     preprocess = rfdetr_module("export._runtime.preprocess").preprocess_to_nchw
     postprocess = rfdetr_module("models.postprocess").PostProcess(100, [17])
     compiled = ov.Core().compile_model(network, "CPU", EXACT)
 
-    def find(picture: np.ndarray) -> list[np.ndarray]:
+    def find(picture):
         image = Image.fromarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
         outputs = compiled(preprocess(image, SIDE, SIDE))
         names = {"pred_boxes": "dets", "pred_logits": "labels", "pred_keypoints": "keypoints"}

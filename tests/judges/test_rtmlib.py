@@ -4,8 +4,6 @@ rtmlib counts from the centers of pixels, as COCO's files do, and we from the co
 they were trained, so rtmlib gets the photo with red and blue exchanged.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -33,7 +31,7 @@ def rtmlib():
     return judge("rtmlib", RTMLIB)
 
 
-def without_network(pipeline, size: tuple[int, int]):
+def without_network(pipeline, size):
     """A pipeline of rtmlib, for its preprocessing alone."""
     made = pipeline.__new__(pipeline)
     made.model_input_size = size

@@ -9,8 +9,6 @@ rtmlib removes RTMO's people whose boxes overlap by 0.45, after the network itse
 two boxes, and rtmlib does not; here we keep them.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -58,12 +56,12 @@ def models(place):
     return {name: (place.ir(name), str(onnx[name])) for name in names}
 
 
-def people_of(keypoints: np.ndarray) -> list[np.ndarray]:
+def people_of(keypoints):
     """Where it finds nobody, rtmlib's RTMO answers one person whose keypoints are 0."""
     return [person for person in keypoints if person.any()]
 
 
-def compare_rtmo(recorded, name, models, pictures) -> Agreement:
+def compare_rtmo(recorded, name, models, pictures):
     ir, onnx = models["rtmo-s"]
 
     def ask():

@@ -1,10 +1,6 @@
 """The solutions of posezoo's stand-in for mediapipe, and those of MediaPipe itself, on the same photos and videos."""
 
-from __future__ import annotations
-
-import json
 import os
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -12,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fakes.command import posezoo_process
-from fakes.waiting import HANG_S
+from fakes.command import posezoo_process, read_json, run_process, succeeded
 from judges.agreement import Agreement
 from judges.packages import mediapipe_python
 
@@ -28,25 +23,16 @@ PHOTO_PX, PHOTO_PX_95 = 0.1, 1.0
 LONELY = {"holistic": 1}
 
 
-def run(python: Path | str, photos: list[Path], out: Path, **environ: str) -> dict:
-    ended = subprocess.run(
-        [python, SCRIPT, *photos, out],
-        env={**os.environ, **environ},
-        capture_output=True,
-        text=True,
-        timeout=HANG_S * 60,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
-    return json.loads(out.read_text(encoding="utf-8"))
+def run(python, photos, out, **environ):
+    succeeded(run_process([python, SCRIPT, *photos, out], env={**os.environ, **environ}))
+    return read_json(out)
 
 
 @pytest.fixture(scope="module")
-def stand_in(tmp_path_factory) -> Path:
+def stand_in(tmp_path_factory):
     """The stand-in as pip installs it, without posezoo itself, which is imported from the checkout."""
     folder = tmp_path_factory.mktemp("stand-in")
-    written = posezoo_process("shims", "mediapipe", "--wheel", folder / "wheels")
-    assert written.returncode == 0, written.stderr
+    succeeded(posezoo_process("shims", "mediapipe", "--wheel", folder / "wheels"))
     (wheel,) = (folder / "wheels").glob("mediapipe-*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder / "packages")
@@ -54,7 +40,7 @@ def stand_in(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def both(shared, mediapipe, stand_in, tmp_path_factory) -> list[tuple[str, dict, dict]]:
+def both(shared, mediapipe, stand_in, tmp_path_factory):
     """For each solution and image the key, what MediaPipe finds, and what we find."""
     pytest.importorskip("openvino", reason="needs openvino")
     folder = tmp_path_factory.mktemp("solutions")
@@ -69,9 +55,9 @@ def select(both, solution):
     return [(theirs, ours) for key, theirs, ours in both if key.partition("/")[0] == solution]
 
 
-def groups_of(found: dict) -> dict[str, dict[str, np.ndarray]]:
+def groups_of(found):
     """(K, 2) of each person, hand or face in pixels, by the kind of group; no world landmarks."""
-    groups: dict[str, dict[str, np.ndarray]] = {}
+    groups = {}
     for name, points in found["groups"].items():
         if points and "world" not in name and name != "segmentation_mask":
             kind = groups.setdefault(name.partition("/")[0], {})

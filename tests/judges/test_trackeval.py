@@ -1,7 +1,5 @@
 """The figures of tracks are those of TrackEval, and where motmetrics counts other switches."""
 
-from __future__ import annotations
-
 from itertools import count
 
 import numpy as np
@@ -20,7 +18,7 @@ PEOPLE = 12
 TRACKS = 15
 
 
-def wandering(seed: int) -> list[ComparedFrame]:
+def wandering(seed):
     """People who come and go, frames without people or poses, poses that are more or less alike, ghosts, numbers that
     change, and poses that have no number and so one of their own.
     """
@@ -75,7 +73,7 @@ def test_hota_and_the_counts_are_those_of_trackeval(seed):
     assert counts.people == clear["CLR_TP"] + clear["CLR_FN"]
 
 
-def switches_of_motmetrics(frames: list[ComparedFrame]) -> int:
+def switches_of_motmetrics(frames):
     motmetrics = judge("motmetrics", "motmetrics 1.4.0")
     accumulator = motmetrics.MOTAccumulator(auto_id=True)
     for frame in frames:

@@ -1,7 +1,5 @@
 """Our crop and decoder of ViTPose, and those of transformers, on the same photos with the same network."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +7,6 @@ import pytest
 import yaml
 
 from fakes.loaded_irs import load_ir
-from fakes.recorded_answers import People
 from fakes.when_used import import_when_used
 from judges.agreement import Agreement
 from judges.packages import judge
@@ -35,7 +32,7 @@ def load_processor():
     return VitPoseImageProcessorPil()
 
 
-def corner_and_sides(box: np.ndarray) -> list[float]:
+def corner_and_sides(box):
     """A box (x0, y0, x1, y1) in COCO's form."""
     return [*box[:2], *(box[2:] - box[:2])]
 
@@ -72,11 +69,11 @@ def vitpose(place):
     return place.ir("rtmpose-t")
 
 
-def ask_transformers(pictures: list[np.ndarray], boxes: list[np.ndarray]) -> People:
+def ask_transformers(pictures, boxes):
     """The keypoints of the person in each box of each picture."""
     processor, network = load_processor(), colored_discs.HeatmapDiscs(17).eval()
 
-    def find(picture: np.ndarray, box: np.ndarray) -> np.ndarray:
+    def find(picture, box):
         places = [[corner_and_sides(box)]]
         rgb = np.ascontiguousarray(picture[..., ::-1])
         inputs = processor(rgb, boxes=places, return_tensors="pt")
@@ -90,7 +87,7 @@ def ask_transformers(pictures: list[np.ndarray], boxes: list[np.ndarray]) -> Peo
     ]
 
 
-def compare(recorded, ir, pictures, **options: int) -> Agreement:
+def compare(recorded, ir, pictures, **options):
     boxes = [random_boxes(2, picture.shape[1::-1], seed) for seed, picture in enumerate(pictures)]
     answer = recorded.people(
         "transformers/vitpose", TRANSFORMERS, lambda: ask_transformers(pictures, boxes)

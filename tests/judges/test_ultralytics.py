@@ -5,8 +5,6 @@ Its program is under AGPL-3.0 and is not installed. The judge is written from wh
 ``scale_coords``. The network finds discs of colors, so it sees an exchange of red and blue.
 """
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import onnx
@@ -39,10 +37,10 @@ def exported(tmp_path_factory):
 class Published:
     """From a picture to the keypoints (17, 2) of each person."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file):
         self.session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
 
-    def __call__(self, picture: np.ndarray) -> list[np.ndarray]:
+    def __call__(self, picture):
         height, width = picture.shape[:2]
         gain = min(SIDE / height, SIDE / width)
         inner = [max(round(side * gain), 1) for side in (width, height)]
@@ -63,12 +61,12 @@ class Published:
         return list(points.clip(0, (width, height)))
 
     @staticmethod
-    def suppressed(rows: np.ndarray) -> np.ndarray:
+    def suppressed(rows):
         rows = rows[rows[:, 4] > MIN_SCORE]
         rows = rows[np.argsort(-rows[:, 4], kind="stable")]
         lower, upper = rows[:, :2] - rows[:, 2:4] / 2, rows[:, :2] + rows[:, 2:4] / 2
         areas = (upper - lower).prod(axis=1)
-        kept: list[int] = []
+        kept = []
         for row in range(len(rows)):
             sides = np.minimum(upper[row], upper[kept]) - np.maximum(lower[row], lower[kept])
             common = sides.clip(0).prod(axis=1)

@@ -1,7 +1,5 @@
 """What Open Model Zoo's accuracy-check.yml says of the images of a network."""
 
-from __future__ import annotations
-
 import pytest
 
 from posezoo.core.declarations.yaml_nodes import parse_yaml

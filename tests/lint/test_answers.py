@@ -1,7 +1,5 @@
 """The reports of posezoo verify --metadata: text, JSON, SARIF, annotations; baselines, changes, explanations."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path
@@ -9,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fakes.checkout import git, require_git
-from fakes.command import posezoo
+from fakes.command import error_of, json_of, posezoo, read_json, succeeded
 from fakes.omz_zoo import write_omz_zoo
 from posezoo.cli.main import main
 from posezoo.core.registry import open_registry
@@ -58,7 +56,7 @@ def test_text_has_place_severity_message_and_rule(zoo):
 
 
 def test_json_has_the_keys_that_scripts_rely_on(zoo):
-    findings = json.loads(run(zoo, "--format", "json").stdout)["findings"]
+    findings = json_of(run(zoo, "--format", "json"))["findings"]
     assert findings
     assert all(set(finding) == KEYS for finding in findings)
     reversal = next(finding for finding in findings if finding["rule"] == "color")
@@ -67,7 +65,7 @@ def test_json_has_the_keys_that_scripts_rely_on(zoo):
 
 
 def test_sarif_names_each_rule_and_each_place(zoo):
-    log = json.loads(run(zoo, "--format", "sarif").stdout)
+    log = json_of(run(zoo, "--format", "sarif"))
     assert log["version"] == "2.1.0"
     (once,) = log["runs"]
     rules = once["tool"]["driver"]["rules"]
@@ -96,16 +94,16 @@ def test_annotations_escape_texts_that_would_end_them(zoo, capsys):
 
 def test_known_findings_are_left_out_even_if_they_moved(zoo):
     known = zoo.parent / "known.json"
-    assert run(zoo, "--write_baseline", known).returncode == 1
-    assert run(zoo, "--baseline", known).returncode == 0
+    error_of(run(zoo, "--write_baseline", known))
+    succeeded(run(zoo, "--baseline", known))
     card = zoo / "public" / "pose-a" / "README.md"
     card.write_text("<!-- one more line -->\n" + card.read_text(), "utf-8")
     moved = zoo.rename(zoo.parent / "moved")
-    assert run(moved, "--baseline", known).returncode == 0
+    succeeded(run(moved, "--baseline", known))
     plant(moved, "pose-b")
     ended = run(moved, "--baseline", known, "--format", "json")
     assert ended.returncode == 1
-    assert {finding["model"] for finding in json.loads(ended.stdout)["findings"]} == {"pose-b"}
+    assert {finding["model"] for finding in json_of(ended)["findings"]} == {"pose-b"}
 
 
 def test_a_baseline_knows_a_finding_also_after_its_host_moved(zoo):
@@ -124,13 +122,12 @@ def test_a_baseline_is_renewed_and_another_file_in_its_place_is_kept(zoo):
     plant(zoo, "pose-b")
     known = zoo.parent / "known.json"
     run(zoo, "--write_baseline", known)
-    renewed = run(zoo, "--baseline", known, "--write_baseline", known)
-    assert renewed.returncode == 0, renewed.stderr
+    succeeded(run(zoo, "--baseline", known, "--write_baseline", known))
     card = zoo / "public" / "pose-a" / "README.md"
     before = card.read_bytes()
-    ended = run(zoo, "--baseline", card, "--write_baseline", card)
-    assert ended.returncode == 1
-    assert "is an input of this command" in ended.stderr
+    assert "is an input of this command" in error_of(
+        run(zoo, "--baseline", card, "--write_baseline", card)
+    )
     assert card.read_bytes() == before
 
 
@@ -140,10 +137,9 @@ def test_a_file_that_is_not_a_baseline_is_named(zoo):
         ("no.json", "is not a baseline"),
         ("gone.json", "cannot be read: No such file"),
     ):
-        ended = run(zoo, "--baseline", zoo.parent / file)
-        assert ended.returncode == 1
-        assert reason in ended.stderr
-        assert "--write_baseline" in ended.stderr
+        said = error_of(run(zoo, "--baseline", zoo.parent / file))
+        assert reason in said
+        assert "--write_baseline" in said
 
 
 def test_only_models_that_a_change_touches_are_checked(zoo):
@@ -151,12 +147,12 @@ def test_only_models_that_a_change_touches_are_checked(zoo):
     git(zoo.parent, "add", "models/public/pose-b")
     git(zoo.parent, "commit", "-qm", "a mistake in b")
     whole = run(zoo, "--changed-since", "HEAD~1", "--format", "json")
-    assert {finding["model"] for finding in json.loads(whole.stdout)["findings"]} == {
+    assert {finding["model"] for finding in json_of(whole)["findings"]} == {
         "pose-a",
         "pose-b",
     }
     later = run(zoo, "--changed_since", "HEAD", "--format", "json")
-    assert {finding["model"] for finding in json.loads(later.stdout)["findings"]} == {"pose-a"}
+    assert {finding["model"] for finding in json_of(later)["findings"]} == {"pose-a"}
 
 
 def test_the_configuration_of_the_repository_starts_no_program(zoo, tmp_path):
@@ -172,7 +168,7 @@ def test_the_configuration_of_the_repository_starts_no_program(zoo, tmp_path):
         file.touch()  # Git reads it again
     sign.unlink(missing_ok=True)
     ended = run(zoo, "--changed_since", "HEAD", "--format", "json")
-    assert {finding["model"] for finding in json.loads(ended.stdout)["findings"]} == {"pose-a"}
+    assert {finding["model"] for finding in json_of(ended)["findings"]} == {"pose-a"}
     assert not sign.exists()
 
 
@@ -185,7 +181,7 @@ def test_a_change_that_touches_no_model_says_so(zoo):
     assert ended.stderr == "the change since HEAD touches none of the models: nothing is checked\n"
     plant(zoo, "pose-b")
     ended = run(zoo, "pose-a", "--changed_since", "HEAD", "--format", "json")
-    assert (ended.returncode, json.loads(ended.stdout)) == (0, {"findings": []})
+    assert (ended.returncode, json_of(ended)) == (0, {"findings": []})
     assert "touches none of the models" in ended.stderr
 
 
@@ -201,7 +197,7 @@ def test_before_the_first_commit_all_models_are_checked(tmp_path):
     root = write_omz_zoo(tmp_path / "models")
     git(tmp_path, "init", "-q")
     git(tmp_path, "add", ".")
-    assert run(root, "--changed_since", "HEAD").returncode == 0
+    succeeded(run(root, "--changed_since", "HEAD"))
     plant(root)
     ended = run(root, "--changed_since", "HEAD")
     assert (ended.returncode, ended.stderr) == (1, "")
@@ -256,9 +252,7 @@ def test_a_changed_index_touches_its_models_and_a_new_folder_itself(zoo):
     index = zoo / "public" / "index.md"
     index.write_text(index.read_text().replace("60.125", "16.125"), "utf-8")
     ended = run(zoo, "--changed_since", "HEAD", "--format", "json")
-    assert [finding["rule"] for finding in json.loads(ended.stdout)["findings"]] == [
-        "index-figures"
-    ]
+    assert [finding["rule"] for finding in json_of(ended)["findings"]] == ["index-figures"]
     git(zoo.parent, "checkout", "-q", "--", ".")
     shutil.copytree(zoo / "public" / "pose-a", zoo / "public" / "pose-new")
     assert "1 model or composite" in run(zoo, "--changed_since", "HEAD").stdout
@@ -290,10 +284,9 @@ def test_a_deleted_model_touches_all_since_any_may_name_it(zoo):
 
 @pytest.mark.parametrize("revision", ["nowhere", "--output=x", "HEAD:models"])
 def test_an_unknown_revision_is_named(zoo, revision):
-    ended = run(zoo, f"--changed_since={revision}")
-    assert ended.returncode == 1
-    assert "--changed_since" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    said = error_of(run(zoo, f"--changed_since={revision}"))
+    assert "--changed_since" in said
+    assert "Traceback" not in said
 
 
 def test_a_missing_repository_is_named(tmp_path):
@@ -313,17 +306,14 @@ def test_a_missing_repository_is_named(tmp_path):
 
 
 def test_one_model_is_checked_alone(zoo):
-    assert run(zoo, "pose-b").returncode == 0
+    succeeded(run(zoo, "pose-b"))
     ended = run(zoo, "pose-*", "--format", "json")
-    assert {finding["model"] for finding in json.loads(ended.stdout)["findings"]} == {"pose-a"}
-    unknown = run(zoo, "pose-c")
-    assert unknown.returncode == 1
-    assert "no model is called 'pose-c'" in unknown.stderr
+    assert {finding["model"] for finding in json_of(ended)["findings"]} == {"pose-a"}
+    assert "no model is called 'pose-c'" in error_of(run(zoo, "pose-c"))
 
 
 def test_a_rule_is_explained_and_an_unknown_one_is_guessed():
-    ended = posezoo("verify", "--explain", "color")
-    assert ended.returncode == 0
+    ended = succeeded(posezoo("verify", "--explain", "color"))
     assert ended.stdout.startswith("color (error)\n  The colour orders of the original")
     assert "Example: " in ended.stdout
     assert "did you mean accuracy?" in posezoo("verify", "--explain", "acuracy").stderr
@@ -342,28 +332,25 @@ def test_an_ended_rule_is_named_with_what_to_use_instead():
 def test_a_baseline_may_name_an_ended_rule(zoo):
     known = zoo.parent / "known.json"
     run(zoo, "--write_baseline", known)
-    baseline = json.loads(known.read_text())
+    baseline = read_json(known)
     row = {**baseline["findings"][0], "rule": "dead-link"}
     known.write_text(json.dumps({"findings": [row, *baseline["findings"]]}))
-    assert run(zoo, "--baseline", known).returncode == 0
+    succeeded(run(zoo, "--baseline", known))
 
 
 def test_a_baseline_that_cannot_be_written_is_an_error(zoo):
     (zoo.parent / "none").touch()
-    ended = run(zoo, "--write_baseline", zoo.parent / "none" / "known.json")
-    assert ended.returncode == 1
-    assert f"{zoo.parent / 'none'}: cannot be written" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    said = error_of(run(zoo, "--write_baseline", zoo.parent / "none" / "known.json"))
+    assert f"{zoo.parent / 'none'}: cannot be written" in said
+    assert "Traceback" not in said
 
 
 def test_a_folder_without_models_is_an_error(zoo, tmp_path):
     (tmp_path / "empty").mkdir()
-    ended = run(tmp_path / "empty")
-    assert ended.returncode == 1
-    assert "no model found in" in ended.stderr
-    near = run(next((zoo / "public").rglob("model.yml")).parent)
-    assert near.returncode == 1
-    assert f"did you mean {zoo / 'public'}?" in near.stderr
+    assert "no model found in" in error_of(run(tmp_path / "empty"))
+    assert f"did you mean {zoo / 'public'}?" in error_of(
+        run(next((zoo / "public").rglob("model.yml")).parent)
+    )
 
 
 def test_a_missing_folder_of_artifacts_is_named(zoo):

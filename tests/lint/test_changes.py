@@ -1,7 +1,5 @@
 """A change of model.yml is judged: of the same file, another mean or decoder needs a reason."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

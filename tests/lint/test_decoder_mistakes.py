@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +16,6 @@ from fakes.lint import check_registry
 from posezoo.core.registry import Registry
 
 ROOT = Path(__file__).resolve().parents[2]
-RTMPOSE = "20230831/rtmpose_onnx/rtmpose-l_simcc-body7_pt-body7_420e-256x192-4dba18fc_20230504/end2end.onnx"
 WHOLE_BODY = (
     'COCO-WholeBody 1.0 val, protocol: "133 keypoints, boxes of a detector with person AP 56.4"'
 )
@@ -206,7 +204,7 @@ def registry(tmp_path_factory):
     return folder
 
 
-def copy_part(registry: Path, folder: Path, *patterns: str) -> Path:
+def copy_part(registry, folder, *patterns):
     """A registry of these models; it refers to no others."""
     shutil.copytree(registry / "licenses", folder / "licenses")
     copy = folder / "models"
@@ -217,12 +215,12 @@ def copy_part(registry: Path, folder: Path, *patterns: str) -> Path:
     return copy
 
 
-def find_declaration(models: Path, model: str) -> Path:
+def find_declaration(models, model):
     (path,) = models.glob(f"*/{model}/*model.yml")
     return path
 
 
-def change(models: Path, changes: Sequence[Change]) -> None:
+def change(models, changes):
     for _, model, texts in changes:
         path = find_declaration(models, model)
         text = path.read_text("utf-8")
@@ -232,7 +230,7 @@ def change(models: Path, changes: Sequence[Change]) -> None:
         path.write_text(text, "utf-8")
 
 
-def in_rounds(changes: Sequence[Change]) -> Iterator[list[Change]]:
+def in_rounds(changes):
     """The changes in groups with at most one for each model."""
     left = list(changes)
     while left:
@@ -241,7 +239,7 @@ def in_rounds(changes: Sequence[Change]) -> Iterator[list[Change]]:
         yield list(group.values())
 
 
-def list_found(registry: Path, folder: Path, changes: Sequence[Change]) -> set[str]:
+def list_found(registry, folder, changes):
     """The titles of the mistakes with an error in their model."""
     found = set()
     for number, group in enumerate(in_rounds(changes)):

@@ -1,11 +1,8 @@
 """The files with recorded outputs and with ranges, which lie beside a model.yml."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +15,7 @@ RECORDED, RANGES = FILES = ("recorded_outputs.safetensors", "int8_ranges.safeten
 
 
 @pytest.fixture
-def model(tmp_path: Path) -> Path:
+def model(tmp_path):
     """The folder of a model with both files, in a copy of its registry."""
     for name in ("movenet-thunder", "nanodet-g"):
         shutil.copytree(ROOT / "models/public" / name, tmp_path / "models/public" / name)
@@ -26,7 +23,7 @@ def model(tmp_path: Path) -> Path:
     return tmp_path / "models/public/movenet-thunder"
 
 
-def check(model: Path, *names: str) -> tuple[int, list[str]]:
+def check(model, *names):
     """The exit code, and the lines about the files of these models, or of all."""
     ended = posezoo("verify", "--metadata", *names, "--models_dir", model.parents[1])
     assert "Traceback" not in ended.stderr
@@ -36,7 +33,7 @@ def check(model: Path, *names: str) -> tuple[int, list[str]]:
     ]
 
 
-def empty(path: Path) -> None:
+def empty(path):
     """A file of another form, with its checksum in model.yml."""
     before = compute_digest(path).value
     path.write_bytes(b"\2\0\0\0\0\0\0\0{}")
@@ -46,7 +43,7 @@ def empty(path: Path) -> None:
     declaration.write_text(text.replace(before, compute_digest(path).value), "utf-8")
 
 
-def take_from_another(path: Path) -> None:
+def take_from_another(path):
     """The file of another model, with its checksum in model.yml."""
     before = compute_digest(path).value
     shutil.copy(path.parents[1] / "nanodet-g" / path.name, path)
@@ -55,12 +52,12 @@ def take_from_another(path: Path) -> None:
     declaration.write_text(text.replace(before, compute_digest(path).value), "utf-8")
 
 
-def put_folder(path: Path) -> None:
+def put_folder(path):
     path.unlink()
     path.mkdir()
 
 
-def append(path: Path) -> None:
+def append(path):
     path.write_bytes(path.read_bytes() + b"\0")
 
 
@@ -97,9 +94,7 @@ def test_a_measurement_in_the_future_is_found(model):
         ),
     ],
 )
-def test_both_files_are_checked_alike(
-    model, file: str, spoil: Callable[[Path], object], problem: str
-):
+def test_both_files_are_checked_alike(model, file, spoil, problem):
     path = model / file
     spoil(path)
     code, (line,) = check(model, "movenet-thunder")
@@ -114,7 +109,7 @@ def test_both_files_are_checked_alike(
         (RANGES, "is not a file with ranges: it has no weights"),
     ],
 )
-def test_a_file_without_tensors_is_an_error(model, file: str, problem: str):
+def test_a_file_without_tensors_is_an_error(model, file, problem):
     path = model / file
     empty(path)
     code, (line,) = check(model, "movenet-thunder")

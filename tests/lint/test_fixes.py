@@ -1,16 +1,13 @@
 """posezoo verify --metadata --fix changes what is known to be right, and shows it before."""
 
-from __future__ import annotations
-
 import hashlib
-import json
 import stat
-import subprocess
 import sys
 
 import pytest
 import yaml
 
+from fakes.command import error_of, json_of, run_process
 from fakes.zoo import as_yaml, omz_yml, write_model
 
 CONTENT = b"weights"
@@ -22,7 +19,7 @@ OLDER = {"name": "net.onnx", "size": 70, "sha256": SHA256, "source": PAGE}
 
 def verify(*words):
     command = [sys.executable, "-m", "posezoo", "verify", "--metadata", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return run_process(command)
 
 
 @pytest.fixture
@@ -128,9 +125,7 @@ def test_a_value_over_several_lines_is_left_to_the_user(model):
 def test_fix_needs_metadata_and_a_dry_run_needs_fix(model):
     command = [sys.executable, "-m", "posezoo", "verify"]
     for words in (["--fix"], ["--metadata", "--dry_run"]):
-        ran = subprocess.run([*command, *words], capture_output=True, text=True, check=False)
-        assert ran.returncode == 2
-        assert "requires --" in ran.stderr
+        assert "requires --" in error_of(run_process([*command, *words]), code=2)
 
 
 def test_findings_are_grouped_by_rule_the_most_frequent_first(tmp_path):
@@ -148,4 +143,4 @@ def test_findings_are_grouped_by_rule_the_most_frequent_first(tmp_path):
 def test_json_has_no_other_text_than_the_findings(model):
     ran = verify("--models_dir", model.parents[1], "--fix", "--dry_run", "--format", "json")
     assert "+  size: 7" in ran.stderr
-    assert isinstance(json.loads(ran.stdout)["findings"], list)
+    assert isinstance(json_of(ran)["findings"], list)

@@ -1,7 +1,5 @@
 """What maintainers of other zoos copy works as it stands: the hook, the workflow, make zoo."""
 
-from __future__ import annotations
-
 import shlex
 import shutil
 import subprocess
@@ -12,7 +10,7 @@ import pytest
 import yaml
 
 from fakes.checkout import ONLINE, copy_checkout, git
-from fakes.command import posezoo_process
+from fakes.command import error_of, posezoo_process, run_process, succeeded
 from fakes.omz_zoo import write_omz_zoo
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +40,7 @@ def test_the_hook_stops_a_commit_that_contradicts_itself(checkout):
     assert stopped.returncode == 1
     assert "[index-figures]" in stopped.stdout
     git(checkout, "checkout", "-q", "--", ".")
-    assert posezoo_process(*words, cwd=checkout).returncode == 0
+    succeeded(posezoo_process(*words, cwd=checkout))
 
 
 @pytest.mark.slow
@@ -56,11 +54,9 @@ def test_pre_commit_runs_the_hook_as_published(checkout, tmp_path_factory):
         for what in ("NAME", "EMAIL")
     }
 
-    def start(*command: object) -> subprocess.CompletedProcess[str]:
+    def start(*command):
         words = [str(word) for word in command]
-        return subprocess.run(
-            words, cwd=checkout, env=user, capture_output=True, text=True, timeout=600, check=False
-        )
+        return run_process(words, cwd=checkout, env=user, timeout=600)
 
     start(sys.executable, "-m", "venv", folder / "env")
     if start(folder / "env/bin/pip", "install", "pre-commit").returncode:
@@ -72,15 +68,14 @@ def test_pre_commit_runs_the_hook_as_published(checkout, tmp_path_factory):
     hooks = {"repo": str(folder / "posezoo"), "rev": revision, "hooks": [{"id": "zoo-metadata"}]}
     (checkout / ".pre-commit-config.yaml").write_text(yaml.safe_dump({"repos": [hooks]}))
     pre_commit = folder / "env/bin/pre-commit"
-    assert start(pre_commit, "install").returncode == 0
+    succeeded(start(pre_commit, "install"))
 
     start("git", "add", ".")
-    refused = start("git", "commit", "-m", "a figure that only the card has")
-    assert refused.returncode == 1
-    assert "[index-figures]" in refused.stderr
+    assert "[index-figures]" in error_of(
+        start("git", "commit", "-m", "a figure that only the card has")
+    )
     git(checkout, "checkout", "-q", "HEAD", "--", "models")
-    accepted = start("git", "commit", "-m", "no model")
-    assert accepted.returncode == 0, accepted.stderr
+    succeeded(start("git", "commit", "-m", "no model"))
     whole = start(pre_commit, "run", "--all-files", "--verbose")
     assert "nothing differs from HEAD: all models are checked\n" in whole.stdout
     assert "\n0 models" not in whole.stdout
@@ -101,7 +96,7 @@ def test_the_workflow_checks_what_a_pull_request_touches_and_all_on_a_push(check
     assert annotated.stdout.startswith("::error file=models/public/pose-a/README.md,line=")
     line, _, file = whole.partition(" > ")
     assert file == workflow["jobs"]["metadata"]["steps"][-1]["with"]["sarif_file"]
-    assert run(checkout, line).returncode == 1
+    error_of(run(checkout, line))
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")

@@ -1,17 +1,14 @@
 """What strangers wrote to do harm ends in bounded time and memory, with a finding."""
 
-from __future__ import annotations
-
 import json
 import shutil
-import subprocess
 import sys
 
 import pytest
 
+from fakes.command import json_of, run_process
 from fakes.memory import WATCHED
 from fakes.omz_zoo import write_omz_zoo
-from fakes.waiting import HANG_S
 from posezoo.cli.main import main
 
 BOUND_KB = 400 * 1024  # generous: only a reader that copies what it reads over and over takes this
@@ -58,18 +55,12 @@ def zoo(tmp_path):
     return write_omz_zoo(tmp_path / "models")
 
 
-def verify(zoo) -> tuple[int, list[dict[str, str]]]:
+def verify(zoo):
     """Kilobytes at most, and the findings; a reader that takes quadratic time does not end within HANG_S."""
     command = ["verify", "--metadata", "--models_dir", str(zoo), "--format", "json"]
-    ended = subprocess.run(
-        [sys.executable, "-c", WATCHED, *command],
-        capture_output=True,
-        text=True,
-        timeout=HANG_S,
-        check=False,
-    )
+    ended = run_process([sys.executable, "-c", WATCHED, *command])
     assert "Traceback" not in ended.stderr, ended.stderr
-    return int(ended.stderr.split()[-1]), json.loads(ended.stdout)["findings"]
+    return int(ended.stderr.split()[-1]), json_of(ended)["findings"]
 
 
 @pytest.mark.slow

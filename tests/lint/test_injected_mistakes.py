@@ -3,8 +3,6 @@
 A card that is drawn after a mistake agrees with it, so that only model.yml and measured.yml can show it.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 import sys
@@ -216,7 +214,6 @@ KEPT_BACK = [
     ("output turned", SINGLE, {"[1, 17, 48, 36]": "[1, 17, 36, 48]"}),
     ("input of another size", EFFICIENT, {"[1, 3, 288, 288]": "[1, 3, 352, 352]"}),
     ("0..1 for PoseNet", POSENET, {"mean: [127.5, 127.5, 127.5]": "mean: [0.5, 0.5, 0.5]", "scale: [127.5, 127.5, 127.5]": "scale: [0.5, 0.5, 0.5]"}),
-    ("scale of 1/255", LANDMARK, {"scale: [255, 255, 255]": "scale: [0.00392, 0.00392, 0.00392]"}),
     ("mean and scale of AlphaPose", ALPHA, {"mean: [103.53, 116.535, 122.4]": "mean: [255, 255, 255]", "scale: [255, 255, 255]": "scale: [103.53, 116.535, 122.4]"}),
     ("colour of NanoDet", NANODET, {"color: BGR": "color: RGB"}),
     ("order of the scale only", NANODET, {BGR_SCALE: RGB_SCALE}),
@@ -290,7 +287,7 @@ def bare_part(registry, tmp_path):
     It is checked in a fifth of the time.
     """
 
-    def make(*models: str) -> Path:
+    def make(*models):
         shutil.copytree(registry / "licenses", tmp_path / "licenses")
         folders = {"/".join(Path(model).parts[:2]) for model in (*models, *NAMED)}
         for folder in ("skeletons", *sorted(folders)):
@@ -301,12 +298,12 @@ def bare_part(registry, tmp_path):
     return make
 
 
-def verify(capsys, models: Path) -> tuple[int, list[dict[str, object]]]:
+def verify(capsys, models):
     code = main(["verify", "--metadata", "--models_dir", str(models), "--format", "json"])
     return code, json.loads(capsys.readouterr().out)["findings"]
 
 
-def expect_error(capsys, models: Path, file: str, rule: str) -> None:
+def expect_error(capsys, models, file, rule):
     code, findings = verify(capsys, models)
     assert code == 1
     places = {(str(each["file"]), each["rule"]) for each in findings if each["severity"] == "error"}
@@ -317,7 +314,7 @@ def test_the_registry_without_a_mistake_has_no_finding(capsys, few_models):
     assert verify(capsys, few_models) == (0, [])
 
 
-def inject(path: Path, changes: dict[str, str | None]) -> None:
+def inject(path, changes):
     text = path.read_text("utf-8")
     assert all(old in text for old in changes)
     for number, old in enumerate(changes):  # two steps, so that texts can be swapped
@@ -328,9 +325,9 @@ def inject(path: Path, changes: dict[str, str | None]) -> None:
     path.write_text("\n".join(kept) + "\n", "utf-8")
 
 
-def in_rounds(mistakes: list[tuple]) -> list[list[tuple]]:
+def in_rounds(mistakes):
     """Groups with at most one mistake for each folder of a model."""
-    rounds: list[list[tuple]] = []
+    rounds = []
     for mistake in mistakes:
         folder = Path(mistake[2]).parent
         free = (each for each in rounds if folder not in [Path(other[2]).parent for other in each])
@@ -404,7 +401,7 @@ def test_two_files_that_were_swapped_are_one_finding(bare_part, mistake):
     assert found == [(rule, str(models / file))]
 
 
-def draw_again(models: Path) -> None:
+def draw_again(models):
     """Draw all pages, so that none differs from model.yml."""
     for page, text in render_pages(models).items():
         (models / page).write_text(text, "utf-8")
@@ -445,13 +442,13 @@ def test_a_missing_half_of_an_ir_is_found(capsys, models, half):
     expect_error(capsys, models, f"{OPENPOSE}/model.yml", "ir-pairs")
 
 
-def inject_into_model(models: Path, model: str, changes: dict[str, str | None]) -> Path:
+def inject_into_model(models, model, changes):
     (path,) = (models / model).glob("*model.yml")
     inject(path, changes)
     return path
 
 
-def in_rounds_of_models(mistakes: list[tuple]) -> list[list[tuple]]:
+def in_rounds_of_models(mistakes):
     """Groups of mistakes in different models, which are checked together."""
     files = [(name, model, f"{model}/model.yml", changes) for name, model, changes in mistakes]
     return [

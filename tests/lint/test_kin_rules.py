@@ -1,7 +1,5 @@
 """A paper and a decoder's convention are compared with those of models of the same kind."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -1,18 +1,15 @@
 """Open Model Zoo's release 2021.4 as it is: every finding was looked at, and is one."""
 
-from __future__ import annotations
-
 import os
-import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from fakes.command import run_process
 from fakes.lint import check_registry
 from posezoo.core.registry import Registry
-from posezoo.lint.finding import Finding
 from posezoo.lint.output_formats import baseline_key
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "omz-2021.4-findings.tsv"
@@ -23,7 +20,7 @@ def models(shared):
     return shared / "data" / "omz-2021.4" / "models"
 
 
-def rows(findings: list[Finding], root: Path) -> list[str]:
+def rows(findings, root):
     """Findings as lines of the golden file."""
     lines = [(finding.severity, *baseline_key(finding, [root])) for finding in findings]
     return sorted("\t".join(map(str, line)) for line in lines)
@@ -40,11 +37,9 @@ def test_the_findings_are_those_that_were_looked_at(models):
     assert Counter(golden) - Counter(found) == Counter(), "no longer found"
 
 
-def run(models: Path, *words: str) -> str:
+def run(models, *words):
     command = [sys.executable, "-m", "posezoo", "verify", "--metadata", "--models_dir", str(models)]
-    ended = subprocess.run(
-        [*command, "--format", "json", *words], capture_output=True, text=True, check=False
-    )
+    ended = run_process([*command, "--format", "json", *words])
     assert ended.returncode == 1, ended.stderr
     return ended.stdout
 

@@ -1,7 +1,5 @@
 """Installed packages add lint rules by entry points of the group posezoo.lint_rules."""
 
-from __future__ import annotations
-
 import json
 from contextlib import ExitStack
 from pathlib import Path
@@ -43,7 +41,7 @@ def install(tmp_path):
     """A function that installs a package with an entry point."""
     with ExitStack() as installed:
 
-        def install_plugin(value: str) -> None:
+        def install_plugin(value):
             line = f"posezoo.lint_rules: extra = {value}"
             installed.enter_context(
                 plugin_package(tmp_path, line, name="extra-rules", extra_rules=CODE)

@@ -1,12 +1,10 @@
 """What is declared of a model is held against its files and its IR: each planted mistake is found."""
 
-from __future__ import annotations
-
 import shutil
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import posezoo, succeeded
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.cli.main import main
@@ -195,7 +193,8 @@ def test_every_rule_of_artifacts_explains_itself(capsys):
 def test_our_own_registry_is_what_it_says(mirror, tmp_path):
     """Of every model whose files are at hand: its IR is made, and nothing declared of it is otherwise."""
     names = ("person-detection-retail-0013", "tf-pose-mobilenet-v2-small", "blazepose-full")
-    made = posezoo("get", *names, "-o", tmp_path, "--mirror", mirror, "--precisions", "FP32,FP16")
-    assert made.returncode == 0, made.stderr
+    succeeded(
+        posezoo("get", *names, "-o", tmp_path, "--mirror", mirror, "--precisions", "FP32,FP16")
+    )
     ended = posezoo("verify", "--metadata", "--artifacts", tmp_path)
     assert ended.returncode == 0, ended.stdout

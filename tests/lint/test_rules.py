@@ -1,22 +1,19 @@
 """Each lint rule finds the mistakes that are made for it, and a consistent registry has no finding."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path
 
 import pytest
 
+from fakes.command import json_of, posezoo
 from fakes.omz_zoo import write_omz_zoo
 from fakes.zoo import model_yml, omz_yml, write_composite, write_model
-from posezoo.cli.main import main
 from posezoo.lint.finding import Severity
 from posezoo.lint.index_pages import read_index
 from posezoo.lint.rules import load_rules
 from posezoo.pages.cards.card_reader import parse_card
 
-ROOT = Path(__file__).resolve().parents[2]
 A, B = "public/pose-a", "public/pose-b"
 DETECTOR = "intel/detector-0001"
 
@@ -90,28 +87,32 @@ def zoo(tmp_path):
     return write_omz_zoo(tmp_path / "models")
 
 
-def plant(zoo: Path, file: str, old: str, new: str) -> None:
+@pytest.fixture
+def models(tmp_path):
+    """The folder of a registry that a test writes."""
+    return tmp_path / "models"
+
+
+def plant(zoo, file, old, new):
     path = zoo / file
     text = path.read_text("utf-8")
     assert old in text, f"nothing to plant in: {old}"
     path.write_text(text.replace(old, new), "utf-8")
 
 
-def check(capsys, zoo: Path, *words: object) -> tuple[int, list[dict[str, object]]]:
-    code = main(
-        ["verify", "--metadata", "--models_dir", str(zoo), "--format", "json", *map(str, words)]
-    )
-    return code, json.loads(capsys.readouterr().out)["findings"]
+def check(zoo, *words):
+    ended = posezoo("verify", "--metadata", "--models_dir", zoo, "--format", "json", *words)
+    return ended.returncode, json_of(ended)["findings"]
 
 
-def test_a_consistent_registry_has_no_finding(capsys, zoo):
-    assert check(capsys, zoo) == (0, [])
+def test_a_consistent_registry_has_no_finding(zoo):
+    assert check(zoo) == (0, [])
 
 
 @pytest.mark.parametrize(("rule", "file", "old", "new"), PLANTED)
-def test_a_rule_finds_its_mistake(capsys, zoo, rule, file, old, new):
+def test_a_rule_finds_its_mistake(zoo, rule, file, old, new):
     plant(zoo, file, old, new)
-    code, findings = check(capsys, zoo)
+    code, findings = check(zoo)
     assert code == int(any(finding["severity"] == "error" for finding in findings))
     of_rule = [finding for finding in findings if finding["rule"] == rule]
     assert of_rule, [finding["rule"] for finding in findings]
@@ -122,30 +123,30 @@ def test_a_rule_finds_its_mistake(capsys, zoo, rule, file, old, new):
         assert finding["message"]
 
 
-def test_a_source_of_another_model_is_found_if_a_model_is_checked_alone(capsys, zoo):
+def test_a_source_of_another_model_is_found_if_a_model_is_checked_alone(zoo):
     plant(zoo, f"{A}/model.yml", "project-a/v1/pose-a.pth", "project-b/v1/pose-b.pth")
-    _, findings = check(capsys, zoo, "pose-a")
+    _, findings = check(zoo, "pose-a")
     assert "source-of-another" in [finding["rule"] for finding in findings]
 
 
-def test_measurements_may_have_gflops_alone(capsys, tmp_path):
-    path = write_model(tmp_path / "models", "planted", model_yml())
-    before = check(capsys, tmp_path / "models")
+def test_measurements_may_have_gflops_alone(models):
+    path = write_model(models, "planted", model_yml())
+    before = check(models)
     path.with_name("measured.yml").write_text(
         "complexity: [{precision: FP32, figures: {gflops: 1}}]", "utf-8"
     )
-    assert check(capsys, tmp_path / "models") == before
+    assert check(models) == before
 
 
-def test_accuracies_of_other_conditions_have_no_order(capsys, tmp_path):
+def test_accuracies_of_other_conditions_have_no_order(models):
     claim = {"metric": "AP", "dataset": "COCO val2017", "protocol": "boxes of A, no flip"}
     flipped = {**claim, "value": 0.6, "flip": True, "protocol": "boxes of A"}
 
     def find_rules(**differing):
         accuracy = [{**claim, "value": 0.7}, {**flipped, **differing}]
         content = model_yml(published={"accuracy": accuracy})
-        write_model(tmp_path / "models", "planted", content)
-        return [finding["rule"] for finding in check(capsys, tmp_path / "models")[1]]
+        write_model(models, "planted", content)
+        return [finding["rule"] for finding in check(models)[1]]
 
     assert "accuracy-order" in find_rules()
     assert "accuracy-order" not in find_rules(protocol="boxes of B")
@@ -153,25 +154,23 @@ def test_accuracies_of_other_conditions_have_no_order(capsys, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["net+a@1(b)=2.onnx", "poš-1.onnx", "a net.onnx"])
-def test_an_argument_may_name_a_file_with_any_letters(capsys, tmp_path, name):
+def test_an_argument_may_name_a_file_with_any_letters(models, name):
     file = {**omz_yml()["files"][0], "name": name, "source": "https://models.invalid/x.onnx"}
     arguments = [f"--input_model=$dl_dir/{name}"]
-    write_model(
-        tmp_path / "models", "planted", omz_yml(files=[file], model_optimizer_args=arguments)
-    )
-    assert "dead-path" not in [each["rule"] for each in check(capsys, tmp_path / "models")[1]]
+    write_model(models, "planted", omz_yml(files=[file], model_optimizer_args=arguments))
+    assert "dead-path" not in [each["rule"] for each in check(models)[1]]
 
 
-def test_a_page_of_github_that_leads_to_the_file_is_no_page(capsys, tmp_path):
+def test_a_page_of_github_that_leads_to_the_file_is_no_page(models):
     address = "https://github.com/owner/project/blob/1a2b/net.onnx"
     for end, times in (("", 1), ("?raw=false", 1), ("?raw=true", 0), ("?raw=1", 0)):
         file = {**omz_yml()["files"][0], "source": f"{address}{end}"}
-        write_model(tmp_path / "models", "planted", omz_yml(files=[file]))
-        rules = [finding["rule"] for finding in check(capsys, tmp_path / "models")[1]]
+        write_model(models, "planted", omz_yml(files=[file]))
+        rules = [finding["rule"] for finding in check(models)[1]]
         assert rules.count("page-source") == times
 
 
-def test_a_hash_in_a_name_is_compared_with_each_digest_of_the_file(capsys, tmp_path):
+def test_a_hash_in_a_name_is_compared_with_each_digest_of_the_file(models):
     for digits, times in (("5c106cde", 0), ("5c106cdf", 1)):
         file = {**omz_yml()["files"][0], "sha256": "5c106cde" + "0" * 56}
         file |= {
@@ -180,8 +179,8 @@ def test_a_hash_in_a_name_is_compared_with_each_digest_of_the_file(capsys, tmp_p
         }
         arguments = [f"--input_model=$dl_dir/net-{digits}.onnx"]
         content = omz_yml(files=[file], model_optimizer_args=arguments)
-        write_model(tmp_path / "models", "planted", content)
-        rules = [finding["rule"] for finding in check(capsys, tmp_path / "models")[1]]
+        write_model(models, "planted", content)
+        rules = [finding["rule"] for finding in check(models)[1]]
         assert rules.count("hash-name") == times
 
 
@@ -198,9 +197,9 @@ def test_a_hash_in_a_name_is_compared_with_each_digest_of_the_file(capsys, tmp_p
         ),
     ],
 )
-def test_a_difference_that_may_be_intended_is_only_a_warning(capsys, zoo, rule, file, old, new):
+def test_a_difference_that_may_be_intended_is_only_a_warning(zoo, rule, file, old, new):
     plant(zoo, file, old, new)
-    code, findings = check(capsys, zoo)
+    code, findings = check(zoo)
     assert (code, [(finding["rule"], finding["severity"]) for finding in findings]) == (
         0,
         [(rule, "warning")],
@@ -208,30 +207,30 @@ def test_a_difference_that_may_be_intended_is_only_a_warning(capsys, zoo, rule, 
     assert load_rules()[rule].severity is Severity.ERROR
 
 
-def test_parts_have_the_license_that_their_composite_states(capsys, tmp_path):
+def test_parts_have_the_license_that_their_composite_states(models):
     for name, license in (
         ("whole-a", "https://models.invalid/LICENSE"),
         ("whole-b", "https://other.invalid/LICENSE"),
     ):
-        write_model(tmp_path / "models" / "public", name, omz_yml(license=license), family="whole")
-    (tmp_path / "models" / "public" / "whole" / "composite-model.yml").write_text(
+        write_model(models / "public", name, omz_yml(license=license), family="whole")
+    (models / "public" / "whole" / "composite-model.yml").write_text(
         "description: Both.\ntask_type: human_pose_estimation\nstages_order: [whole-a, whole-b]\n"
         "framework: onnx\nlicense: https://models.invalid/LICENSE\n"
     )
-    found = [(each["rule"], each["found"]) for each in check(capsys, tmp_path / "models")[1]]
+    found = [(each["rule"], each["found"]) for each in check(models)[1]]
     assert ("parts", "https://other.invalid/LICENSE") in found
     assert sum(rule == "parts" for rule, _ in found) == 1
 
 
-def test_a_name_that_is_almost_the_models_own_is_found(capsys, zoo):
+def test_a_name_that_is_almost_the_models_own_is_found(zoo):
     shutil.copytree(zoo / A, zoo / "public" / "pose-new-0003")
     text = "trained for tests. The output of `pose-new-0004` is new."
     plant(zoo, "public/pose-new-0003/README.md", "trained for tests.", text)
-    found = [each["found"] for each in check(capsys, zoo)[1] if each["rule"] == "another-name"]
+    found = [each["found"] for each in check(zoo)[1] if each["rule"] == "another-name"]
     assert found == ["pose-new-0004"]
 
 
-def test_what_a_part_writes_has_the_shape_that_another_part_reads(capsys, tmp_path):
+def test_what_a_part_writes_has_the_shape_that_another_part_reads(models):
     card = "".join(
         f"## {part} model specification\n\n### Inputs\n\nName: `{read}`, shape: `1, 64, {size}`.\n\n"
         f"### Outputs\n\nName: `{written}`, shape: `1, 64, 175`.\n\n"
@@ -241,22 +240,22 @@ def test_what_a_part_writes_has_the_shape_that_another_part_reads(capsys, tmp_pa
         )
     )
     for name in ("whole-encoder", "whole-decoder"):
-        write_model(tmp_path / "models" / "public", name, omz_yml(), family="whole")
-    folder = tmp_path / "models" / "public" / "whole"
+        write_model(models / "public", name, omz_yml(), family="whole")
+    folder = models / "public" / "whole"
     (folder / "composite-model.yml").write_text(
         "description: Both.\ntask_type: human_pose_estimation\nstages_order: [whole-encoder, whole-decoder]\n"
         "framework: onnx\nlicense: https://models.invalid/LICENSE\n"
     )
     (folder / "README.md").write_text(f"# whole\n\n{card}")
-    found = {(each["rule"], each["found"]) for each in check(capsys, tmp_path / "models")[1]}
+    found = {(each["rule"], each["found"]) for each in check(models)[1]}
     assert ("part-shapes", "1, 64, 175") in found
     (folder / "README.md").write_text(
         f"# whole\n\n{card}".replace("75`.\n\n### Outputs", "175`.\n\n### Outputs")
     )
-    assert "part-shapes" not in {each["rule"] for each in check(capsys, tmp_path / "models")[1]}
+    assert "part-shapes" not in {each["rule"] for each in check(models)[1]}
 
 
-def test_a_converted_tensorflow_model_has_the_channels_after_the_batch(capsys, zoo):
+def test_a_converted_tensorflow_model_has_the_channels_after_the_batch(zoo):
     plant(zoo, f"{A}/model.yml", "framework: pytorch", "framework: tf")
     card = zoo / A / "README.md"
     original, heading, converted = card.read_text().partition("### Converted Model")
@@ -264,12 +263,10 @@ def test_a_converted_tensorflow_model_has_the_channels_after_the_batch(capsys, z
         "`1, 3, 224, 288`, format is `B, C, H, W`", "`1, 224, 288, 3`, format is `B, H, W, C`", 1
     )
     card.write_text(original + heading + wrong, "utf-8")
-    assert ("layout", "B, H, W, C") in {
-        (each["rule"], each["found"]) for each in check(capsys, zoo)[1]
-    }
+    assert ("layout", "B, H, W, C") in {(each["rule"], each["found"]) for each in check(zoo)[1]}
 
 
-def test_an_original_source_without_https_is_a_warning(capsys, zoo):
+def test_an_original_source_without_https_is_a_warning(zoo):
     source = "    source: https://raw.githubusercontent.com/owner/project-a/v1/pose-a.pth\n"
     plant(
         zoo,
@@ -277,19 +274,19 @@ def test_an_original_source_without_https_is_a_warning(capsys, zoo):
         source,
         f"{source}    original_source: http://models.invalid/pose-a.pth\n",
     )
-    code, (finding,) = check(capsys, zoo)
+    code, (finding,) = check(zoo)
     assert (code, finding["rule"], finding["severity"]) == (0, "safe-sources", "warning")
 
 
-def test_http_is_a_warning_for_a_pinned_file_of_a_private_network(capsys, zoo):
+def test_http_is_a_warning_for_a_pinned_file_of_a_private_network(zoo):
     plant(zoo, f"{A}/model.yml", "https://raw.githubusercontent.com", "http://10.0.0.7")
-    code, findings = check(capsys, zoo)
+    code, findings = check(zoo)
     assert (code, {each["rule"] for each in findings}) == (0, {"safe-sources"})
 
 
-def test_a_finding_shows_no_password_of_an_address(capsys, zoo):
+def test_a_finding_shows_no_password_of_an_address(zoo):
     plant(zoo, f"{A}/model.yml", "https://raw", "http://reader:hunter2@raw")
-    code, findings = check(capsys, zoo)
+    code, findings = check(zoo)
     assert code == 1 and "safe-sources" in {each["rule"] for each in findings}
     assert "hunter2" not in f"{findings}"
 
@@ -305,36 +302,34 @@ def test_a_finding_shows_no_password_of_an_address(capsys, zoo):
     ],
 )  # fmt: skip
 def test_a_finding_is_in_the_file_that_two_others_contradict_and_quotes_it(
-    capsys, zoo, file, old, new, rule, wrong, found
+    zoo, file, old, new, rule, wrong, found
 ):
     plant(zoo, file, old, new)
-    findings = [finding for finding in check(capsys, zoo)[1] if finding["rule"] == rule]
+    findings = [finding for finding in check(zoo)[1] if finding["rule"] == rule]
     assert {(finding["file"], finding["found"]) for finding in findings} == {
         (str(zoo / wrong), found)
     }
 
 
-def test_preprocessing_is_told_also_without_a_section_about_the_original(capsys, zoo):
+def test_preprocessing_is_told_also_without_a_section_about_the_original(zoo):
     card = zoo / A / "README.md"
     before, _, rest = card.read_text().partition("### Original Model")
     card.write_text(before + rest.partition("### Converted Model\n")[2], "utf-8")
-    _, findings = check(capsys, zoo)
+    _, findings = check(zoo)
     assert [each["expected"] for each in findings if each["rule"] == "untold-preprocessing"] == [
         "123.675, 116.28, 103.53",
         "58.395, 57.12, 57.375",
     ]
 
 
-def test_a_converted_input_has_the_name_that_the_converter_is_given(capsys, zoo):
+def test_a_converted_input_has_the_name_that_the_converter_is_given(zoo):
     plant(zoo, f"{A}/model.yml", "framework: pytorch", "framework: tf")
     card = zoo / A / "README.md"
     original, heading, converted = card.read_text().partition("### Converted Model")
     card.write_text(
         original + heading + converted.replace("name - `data`", "name - `image`", 1), "utf-8"
     )
-    assert ("port-name", "image") in {
-        (each["rule"], each["found"]) for each in check(capsys, zoo)[1]
-    }
+    assert ("port-name", "image") in {(each["rule"], each["found"]) for each in check(zoo)[1]}
 
 
 @pytest.mark.parametrize(
@@ -344,23 +339,19 @@ def test_a_converted_input_has_the_name_that_the_converter_is_given(capsys, zoo)
         ("The paper", []),  # two words name no paper
     ],
 )
-def test_the_arxiv_number_of_another_paper_is_found(capsys, zoo, title, expected):
+def test_the_arxiv_number_of_another_paper_is_found(zoo, title, expected):
     papers = [("a", "1801.04381", title), ("b", "1512.02325", title),
               ("b", "1801.04381", "Quite Another Title")]  # fmt: skip
     for name, number, text in papers:
         link = f"trained for tests. See [{text}](https://arxiv.org/abs/{number})."
         plant(zoo, f"public/pose-{name}/README.md", "trained for tests.", link)
-    found = [
-        (each["model"], each["expected"])
-        for each in check(capsys, zoo)[1]
-        if each["rule"] == "paper"
-    ]
+    found = [(each["model"], each["expected"]) for each in check(zoo)[1] if each["rule"] == "paper"]
     assert found == expected
 
 
-def test_a_row_of_the_index_with_a_cell_too_many_is_one_finding(capsys, zoo):
+def test_a_row_of_the_index_with_a_cell_too_many_is_one_finding(zoo):
     plant(zoo, "public/index.md", "| 60.125 |", "| 30.97 | 60.125 |")
-    (finding,) = check(capsys, zoo)[1]
+    (finding,) = check(zoo)[1]
     assert (finding["rule"], finding["file"]) == ("index-columns", str(zoo / "public/index.md"))
 
 
@@ -371,7 +362,7 @@ def test_a_row_of_the_index_may_name_only_the_end_of_a_part():
     assert [row.model for row in rows] == ["whole", "whole-im2latex-encoder"]
 
 
-def test_a_card_that_may_be_right_has_no_finding(capsys, zoo):
+def test_a_card_that_may_be_right_has_no_finding(zoo):
     card = zoo / A / "README.md"
     text = card.read_text()
     for old, new in (
@@ -380,16 +371,16 @@ def test_a_card_that_may_be_right_has_no_finding(capsys, zoo):
         ("name - `data`", "name - `data:0`"),
     ):
         card.write_text(text.replace(old, new), "utf-8")
-        assert check(capsys, zoo) == (0, []), new
+        assert check(zoo) == (0, []), new
     card.write_text(text, "utf-8")
     plant(zoo, f"{A}/model.yml", "project-a/v1/pose-a.pth", "project-b/v1/pose-b.pth")
     plant(zoo, f"{A}/model.yml", "size: 132665000", "size: 114477000")
     plant(zoo, f"{A}/model.yml", "checksum: a", "sha256: a")
     plant(zoo, f"{A}/model.yml", "0" * 95, "0" * 63)
-    assert "same-source" not in {each["rule"] for each in check(capsys, zoo)[1]}
+    assert "same-source" not in {each["rule"] for each in check(zoo)[1]}
 
 
-def test_two_files_with_one_address_are_found_in_both_models(capsys, zoo):
+def test_two_files_with_one_address_are_found_in_both_models(zoo):
     for name in ("a", "b"):
         plant(
             zoo,
@@ -397,24 +388,24 @@ def test_two_files_with_one_address_are_found_in_both_models(capsys, zoo):
             f"project-{name}/v1/pose-{name}.pth",
             "weights/v1.pth",
         )
-    found = [(each["rule"], each["model"]) for each in check(capsys, zoo)[1]]
+    found = [(each["rule"], each["model"]) for each in check(zoo)[1]]
     assert found == [("same-source", "pose-a"), ("same-source", "pose-b")]
 
 
-def test_swapped_metrics_are_found_on_both_cards(capsys, zoo):
+def test_swapped_metrics_are_found_on_both_cards(zoo):
     for name, own, other in (("pose-a", "33.165", "28.6180"), ("pose-b", "28.6180", "33.165")):
         plant(zoo, f"public/{name}/README.md", own, other)
-    found = {(each["rule"], each["file"]) for each in check(capsys, zoo)[1]}
+    found = {(each["rule"], each["file"]) for each in check(zoo)[1]}
     assert found == {
         ("index-figures", str(zoo / "public" / name / "README.md")) for name in ("pose-a", "pose-b")
     }
 
 
-def test_copied_metrics_are_found_on_the_card_whose_files_they_do_not_fit(capsys, zoo):
+def test_copied_metrics_are_found_on_the_card_whose_files_they_do_not_fit(zoo):
     plant(zoo, f"{A}/README.md", "60.125", "92.8364")
     plant(zoo, f"{A}/README.md", "33.165", "28.6180")
     plant(zoo, f"{A}/model.yml", "size: 132665000", "size: 332665000")
-    _, findings = check(capsys, zoo)
+    _, findings = check(zoo)
     assert [finding["model"] for finding in findings if finding["rule"] == "copied-figures"] == [
         "pose-a"
     ]
@@ -453,29 +444,29 @@ def test_copied_metrics_are_found_on_the_card_whose_files_they_do_not_fit(capsys
         ({"inputs": [{"name": "input", "shape": [1, 48, 64, 3], "layout": "NCHW"}]}, "layout"),
     ],
 )
-def test_a_mistake_in_our_own_format_is_found(capsys, tmp_path, changes, rule):
-    write_model(tmp_path / "models", "planted", model_yml(**changes))
+def test_a_mistake_in_our_own_format_is_found(tmp_path, changes, rule, models):
+    write_model(models, "planted", model_yml(**changes))
     terms = "Copyright 2026 The tests\n\n    Apache License\n    Version 2.0, January 2004\n"
     (tmp_path / "licenses" / "Apache-2.0-Real.txt").write_text(terms)
-    code, findings = check(capsys, tmp_path / "models")
+    code, findings = check(models)
     assert (code, [finding["rule"] for finding in findings]) == (1, [rule])
 
 
-def test_a_framework_that_does_not_fit_is_reported_with_what_decides_it(capsys, zoo):
+def test_a_framework_that_does_not_fit_is_reported_with_what_decides_it(zoo):
     plant(zoo, f"{A}/model.yml", "framework: pytorch", "framework: caffe")
-    _, findings = check(capsys, zoo)
+    _, findings = check(zoo)
     messages = [str(each["message"]) for each in findings if each["rule"] == "framework-files"]
     assert len(messages) == 1
     assert messages[0].startswith("framework is caffe, but .pth")
 
 
-def test_outputs_that_the_decoder_does_not_take_are_found_at_one_place(capsys, tmp_path):
+def test_outputs_that_the_decoder_does_not_take_are_found_at_one_place(models):
     outputs = [{"name": "maps", "shape": [1, 17, 12, 16], "role": "maps"}]
-    write_model(tmp_path / "models", "whole/first", model_yml(outputs=outputs, decoder=None))
-    write_composite(tmp_path / "models", "whole", ["first"], decoder={"name": "heatmap"})
+    write_model(models, "whole/first", model_yml(outputs=outputs, decoder=None))
+    write_composite(models, "whole", ["first"], decoder={"name": "heatmap"})
 
     def places():
-        findings = check(capsys, tmp_path / "models")[1]
+        findings = check(models)[1]
         return [
             (Path(str(each["file"])).parent.name, each["message"])
             for each in findings
@@ -484,25 +475,25 @@ def test_outputs_that_the_decoder_does_not_take_are_found_at_one_place(capsys, t
 
     message = "first: none has the role heatmaps, which the decoder heatmap takes"
     assert places() == [("first", message)]
-    write_composite(tmp_path / "models", "again", ["first"], decoder={"name": "heatmap"})
+    write_composite(models, "again", ["first"], decoder={"name": "heatmap"})
     assert places() == [("first", message)]
 
 
-def test_roles_that_have_changed_places_are_found_by_the_shapes(capsys, tmp_path):
+def test_roles_that_have_changed_places_are_found_by_the_shapes(models):
     outputs = [
         {"name": "first", "shape": [1, 19, 32, 57], "role": "pafs"},
         {"name": "second", "shape": [1, 38, 32, 57], "role": "heatmaps"},
     ]
     planted = model_yml(outputs=outputs, decoder={"name": "openpose"}, skeleton="openpose-18")
-    write_model(tmp_path / "models", "planted", planted)
-    findings = check(capsys, tmp_path / "models")[1]
+    write_model(models, "planted", planted)
+    findings = check(models)[1]
     (message,) = [each["message"] for each in findings if each["rule"] == "decoder-outputs"]
     assert message == "planted: by its shape, second has the role pafs"
 
 
-def test_an_unknown_skeleton_is_found_and_the_known_ones_are_named(capsys, tmp_path):
-    write_model(tmp_path / "models", "planted", model_yml(skeleton="coco-71"))
-    found = {str(each["rule"]): each for each in check(capsys, tmp_path / "models")[1]}
+def test_an_unknown_skeleton_is_found_and_the_known_ones_are_named(models):
+    write_model(models, "planted", model_yml(skeleton="coco-71"))
+    found = {str(each["rule"]): each for each in check(models)[1]}
     assert found.keys() == {"missing-decoder", "known-skeleton"}
     assert "coco-17" in str(found["known-skeleton"]["expected"])
 
@@ -515,14 +506,14 @@ def test_an_unknown_skeleton_is_found_and_the_known_ones_are_named(capsys, tmp_p
     ],
 )
 def test_a_license_that_spdx_does_not_list_is_an_error_if_another_name_is_near(
-    capsys, tmp_path, name, severity, hint
+    models, name, severity, hint
 ):
     write_model(
-        tmp_path / "models",
+        models,
         "planted",
         model_yml(license={"spdx": name, "text": "Apache-2.0-Tests.txt"}),
     )
-    code, (finding,) = check(capsys, tmp_path / "models")
+    code, (finding,) = check(models)
     assert (code, finding["rule"]) == (int(severity == "error"), "license-name")
     assert finding["severity"] == severity
     assert f"SPDX does not list {name}: {hint}" in finding["message"]
@@ -568,7 +559,7 @@ Name - `output`, shape - `1, 5`.
         ("1, 4, 6, 3", "1, 6, 4, 3", "input-shape"),
     ],
 )
-def test_our_own_format_is_compared_with_its_card(capsys, tmp_path, old, new, rule):
+def test_our_own_format_is_compared_with_its_card(models, old, new, rule):
     published = {
         "accuracy": [{"metric": "AP", "value": 0.6464}],
         "gflops": 5.9206,
@@ -582,46 +573,46 @@ def test_our_own_format_is_compared_with_its_card(capsys, tmp_path, old, new, ru
             "source": "https://a.invalid/n.tflite",
         }
     ]
-    path = write_model(tmp_path / "models", "planted", model_yml(files=files, published=published))
+    path = write_model(models, "planted", model_yml(files=files, published=published))
     path.with_name("README.md").write_text(OURS_CARD)
-    assert check(capsys, tmp_path / "models") == (0, [])
+    assert check(models) == (0, [])
     path.with_name("README.md").write_text(OURS_CARD.replace(old, new))
-    code, findings = check(capsys, tmp_path / "models")
+    code, findings = check(models)
     assert (code, [finding["rule"] for finding in findings]) == (1, [rule])
     path.with_name("README.md").write_text(OURS_CARD)
     measured = "complexity: [{precision: FP32, figures: {gflops: 4.1, mparams: 8.15}}]"
     path.with_name("measured.yml").write_text(measured)
-    assert [each["rule"] for each in check(capsys, tmp_path / "models")[1]] == ["counted-figures"]
+    assert [each["rule"] for each in check(models)[1]] == ["counted-figures"]
     reason = {**published, "known_difference": "the weights were made smaller"}
-    write_model(tmp_path / "models", "planted", model_yml(files=files, published=reason))
-    assert check(capsys, tmp_path / "models") == (0, [])
+    write_model(models, "planted", model_yml(files=files, published=reason))
+    assert check(models) == (0, [])
 
 
-def test_an_ap_far_from_the_published_one_needs_a_reason(capsys, tmp_path):
+def test_an_ap_far_from_the_published_one_needs_a_reason(models):
     claim = {"metric": "AP", "value": 0.428, "dataset": "COCO val2017"}
-    path = write_model(tmp_path / "models", "planted", model_yml(published={"accuracy": [claim]}))
+    path = write_model(models, "planted", model_yml(published={"accuracy": [claim]}))
 
     def rules(ap, **settings):
         settings = {"dataset": "person_keypoints_val2017", "images": 5000, **settings}
         row = {"precision": "FP16", "settings": settings, "figures": {"AP": ap}}
         path.with_name("measured.yml").write_text(json.dumps({"accuracy": [row]}))
-        return [each["rule"] for each in check(capsys, tmp_path / "models")[1]]
+        return [each["rule"] for each in check(models)[1]]
 
     assert rules(0.385) == rules(0.449) == ["measured-accuracy"]
     assert rules(0.409) == rules(0.447) == []
     assert rules(0.385, images=17) == rules(0.385, flip=True) == []
     assert rules(0.385, people_from="nanodet-g") == rules(0.385, of="boxes") == []
     reason = {"accuracy": [claim], "known_difference": "earlier weights"}
-    write_model(tmp_path / "models", "planted", model_yml(published=reason))
+    write_model(models, "planted", model_yml(published=reason))
     assert rules(0.385) == []
 
 
-def test_a_stage_without_a_folder_and_measurements_without_a_variant_are_found(capsys, tmp_path):
-    path = write_composite(tmp_path / "models", "whole", ["first"])
+def test_a_stage_without_a_folder_and_measurements_without_a_variant_are_found(models):
+    path = write_composite(models, "whole", ["first"])
     path.with_name("measured.yml").write_text(
         "complexity: [{tag: x1, precision: FP32, figures: {gflops: 1}}]"
     )
-    code, findings = check(capsys, tmp_path / "models")
+    code, findings = check(models)
     assert (code, sorted(str(finding["rule"]) for finding in findings)) == (
         1,
         ["measured", "parts"],
@@ -638,12 +629,12 @@ def test_a_stage_without_a_folder_and_measurements_without_a_variant_are_found(c
         ("https://papers.invalid/1: {key: x, title: x, authors: [x], year: 20200}", "year: "),
     ],
 )
-def test_a_paper_that_cannot_be_cited_is_found(capsys, tmp_path, papers, problem):
+def test_a_paper_that_cannot_be_cited_is_found(models, papers, problem):
     origin = {"paper": "https://papers.invalid/1"}
-    write_model(tmp_path / "models", "planted", model_yml(origin=origin))
-    assert check(capsys, tmp_path / "models") == (0, [])
-    (tmp_path / "models" / "papers.yml").write_text(papers)
-    code, (finding,) = check(capsys, tmp_path / "models")
+    write_model(models, "planted", model_yml(origin=origin))
+    assert check(models) == (0, [])
+    (models / "papers.yml").write_text(papers)
+    code, (finding,) = check(models)
     assert (code, finding["rule"]) == (1, "papers")
     assert problem in finding["message"]
 
@@ -661,10 +652,10 @@ LEFT_OUT = "left_out: [{names: [other], reason: No weights., instead: [%s]}]"
         ("aliases: {planted: planted}", "planted is a model of this registry"),
     ],
 )
-def test_a_name_of_no_model_in_names_yml_is_found(capsys, tmp_path, names, problem):
-    write_model(tmp_path / "models", "planted", model_yml())
-    (tmp_path / "models" / "names.yml").write_text(names)
-    code, findings = check(capsys, tmp_path / "models")
+def test_a_name_of_no_model_in_names_yml_is_found(models, names, problem):
+    write_model(models, "planted", model_yml())
+    (models / "names.yml").write_text(names)
+    code, findings = check(models)
     assert (code, [each["rule"] for each in findings]) == (
         (1, ["known-names"]) if problem else (0, [])
     )

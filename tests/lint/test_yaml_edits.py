@@ -1,7 +1,5 @@
 """Single values of a YAML text are changed, and nothing else."""
 
-from __future__ import annotations
-
 import pytest
 
 from posezoo.core.declarations.yaml_nodes import parse_yaml

@@ -1,14 +1,12 @@
 """Example pictures: small enough for a page."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 
 from posezoo.pages.example_pictures import LONGEST_SIDE, MAX_BYTES, encode_example
 
 
-def _shape_of(jpeg: bytes) -> tuple[int, ...]:
+def _shape_of(jpeg):
     return cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).shape
 
 

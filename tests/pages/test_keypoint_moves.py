@@ -1,7 +1,5 @@
 """How far keypoints move from one model to another, on real photos with poses that are known."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +14,7 @@ from posezoo.run.images import SAMPLE_PHOTOS
 PEOPLE = [(40, 60, 140, 360), (300, 100, 400, 400)]
 
 
-def pose(box, *, shift=0.0, scores=0.9, skeleton="coco-17") -> Pose:
+def pose(box, *, shift=0.0, scores=0.9, skeleton="coco-17"):
     x0, y0, x1, y1 = box
     points = np.random.default_rng(0).uniform((x0, y0), (x1, y1), (17, 2))
     points[:2] = (x0, y0), (x1, y1)
@@ -31,7 +29,7 @@ class Known:
 
     seen_from = 0.3
 
-    def __init__(self, *poses: Pose, input_size=(256, 256), networks=1):
+    def __init__(self, *poses, input_size=(256, 256), networks=1):
         self.input_size = input_size
         self.networks = ("network",) * networks
         self._poses = poses
@@ -41,7 +39,7 @@ class Known:
         return list(self._poses)
 
 
-def compare(first: Known, second: Known):
+def compare(first, second):
     return compare_keypoints(
         ComparedModel("a FP16", first), ComparedModel("a FP16-INT8", second), SAMPLE_PHOTOS
     )

@@ -1,12 +1,8 @@
 """A license text that requires a holder is refused without one by every command that checks a registry."""
 
-from __future__ import annotations
-
-import json
-
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import json_of, posezoo
 from fakes.zoo import model_yml, write_model
 
 
@@ -32,4 +28,4 @@ def test_a_text_without_a_holder_is_refused(tmp_path, spdx, first, found):
         cwd=tmp_path,
     )
     assert ended.returncode == len(found)
-    assert [load["rule"] for load in json.loads(ended.stdout)["findings"]] == found
+    assert [load["rule"] for load in json_of(ended)["findings"]] == found

@@ -1,7 +1,5 @@
 """Each row gets its own column at the least total cost."""
 
-from __future__ import annotations
-
 from itertools import permutations
 
 import numpy as np

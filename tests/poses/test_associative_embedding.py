@@ -1,7 +1,5 @@
 """Keypoints are grouped to people by their tags."""
 
-from __future__ import annotations
-
 import warnings
 
 import numpy as np
@@ -12,7 +10,7 @@ from posezoo import decode
 from posezoo.core.errors import InferenceError
 from posezoo.poses.associative_embedding import AssociativeEmbeddingOptions
 from posezoo.poses.augmentation_merge import AugmentedOutputs, merge_embeddings
-from posezoo.poses.keypoints import SKELETONS, Pose
+from posezoo.poses.keypoints import SKELETONS
 
 pytest.importorskip("cv2")
 
@@ -23,13 +21,13 @@ WRIST = 9
 TWO = ((150, 250, 300), (360, 250, 300))
 
 
-def found(heatmaps: np.ndarray, tags: np.ndarray, **options: float) -> list[Pose]:
+def found(heatmaps, tags, **options):
     return decode(
         "associative_embedding", {"heatmaps": heatmaps, "embeddings": tags}, SIZE, **options
     )
 
 
-def errors(poses: list[Pose], people: crowds.Group) -> np.ndarray:
+def errors(poses, people):
     """(people, 17) distances in pixels from the nearest person."""
     points = np.array([pose.keypoints[:, :2] for pose in poses])
     apart = np.linalg.norm(people.joints[:, None] - points, axis=3)
@@ -118,7 +116,7 @@ def test_adjusting_and_the_offset_move_keypoints():
     assert np.allclose(fine.keypoints[:, :2] - corner.keypoints[:, :2], 1)
 
 
-def one_pass(heatmaps: np.ndarray, tags: np.ndarray, **kwargs) -> AugmentedOutputs:
+def one_pass(heatmaps, tags, **kwargs):
     return AugmentedOutputs({"heatmaps": heatmaps[None], "embeddings": tags[None]}, **kwargs)
 
 

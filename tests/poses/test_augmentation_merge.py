@@ -1,7 +1,5 @@
 """Outputs for mirrored and scaled images are merged to outputs for the image."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -14,7 +12,7 @@ from posezoo.poses.keypoints import SKELETONS
 pytest.importorskip("cv2")
 
 
-def mirrored(people: Group) -> Group:
+def mirrored(people):
     """The same people in a mirror: their right hand is the left one of who is seen there."""
     order = list(range(17))
     for left, right in SKELETONS["coco-17"].flip_pairs:
@@ -23,24 +21,24 @@ def mirrored(people: Group) -> Group:
     return Group(joints, people.there[:, order], people.size)
 
 
-def enlarged(people: Group, scale: float) -> Group:
+def enlarged(people, scale):
     return Group(
         people.joints * scale, people.there, tuple(round(side * scale) for side in people.size)
     )
 
 
-def maps_of(people: Group, noise: float = 0.0) -> dict[str, np.ndarray]:
+def maps_of(people, noise=0.0):
     heatmaps, pafs = openpose_maps(people, 3, noise=noise)
     return {"heatmaps": heatmaps, "pafs": pafs}
 
 
-def tags_of(people: Group, **kwargs) -> dict[str, np.ndarray]:
+def tags_of(people, **kwargs):
     heatmaps, tags = embedding_maps(people, 3, noise=0, **kwargs)
     return {"heatmaps": heatmaps, "embeddings": tags}
 
 
 @pytest.fixture
-def crowd() -> Group:
+def crowd():
     return group("crowd", 5, crowds.OPENPOSE_SIZE, 4)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -12,7 +11,7 @@ import pytest
 import posezoo
 from fakes import crowds, omz_decoders
 from fakes.soak import soak
-from posezoo.poses.keypoints import SKELETONS, Pose, coco_order
+from posezoo.poses.keypoints import SKELETONS, coco_order
 from posezoo.poses.openpose import OpenPoseOptions
 
 pytest.importorskip("cv2")
@@ -37,7 +36,7 @@ class Tally:
     error_sum: float = 0.0
     keypoints: int = 0
 
-    def add(self, joints: np.ndarray, there: np.ndarray, poses: list[Pose]) -> None:
+    def add(self, joints, there, poses):
         """Match poses to people, the most alike first (OKS at least 0.5), and count."""
         likeness = oks(poses, joints, there)
         self.people += len(joints)
@@ -52,9 +51,7 @@ class Tally:
         self.matched += matched
         self.invented += len(poses) - matched
 
-    def _compare(
-        self, keypoints: np.ndarray, joints: np.ndarray, there: np.ndarray, person: int
-    ) -> None:
+    def _compare(self, keypoints, joints, there, person):
         apart = np.where(there, np.linalg.norm(joints - keypoints[:, :2], axis=2), np.inf)
         both = there[person] & (keypoints[:, 2] > 0)
         self.back += bool((apart[:, both].argmin(axis=0) == person).all())
@@ -62,7 +59,7 @@ class Tally:
         self.keypoints += int(both.sum())
 
 
-def oks(poses: list[Pose], joints: np.ndarray, there: np.ndarray) -> np.ndarray:
+def oks(poses, joints, there):
     """(P, N) COCO's object keypoint similarity of each pose and person over the joints that the person has.
 
     A joint that was not found is worth nothing.
@@ -80,14 +77,14 @@ def oks(poses: list[Pose], joints: np.ndarray, there: np.ndarray) -> np.ndarray:
     return (alike * both).sum(axis=2) / there.sum(axis=1)
 
 
-def openpose(kind: str, seed: int, tally: Tally) -> None:
+def openpose(kind, seed, tally):
     people = crowds.group(kind, seed, crowds.OPENPOSE_SIZE)
     heatmaps, pafs = crowds.openpose_maps(people, seed)
     poses = posezoo.decode("openpose", {"heatmaps": heatmaps, "pafs": pafs}, crowds.OPENPOSE_SIZE)
     tally.add(*crowds.openpose_joints(people), poses)
 
 
-def embeddings(kind: str, seed: int, tally: Tally) -> None:
+def embeddings(kind, seed, tally):
     people = crowds.group(kind, seed, crowds.EMBEDDINGS_SIZE)
     heatmaps, tags = crowds.embedding_maps(people, seed, nms_in_graph=seed % 2 == 0)
     outputs = {"heatmaps": heatmaps, "embeddings": tags}
@@ -95,7 +92,7 @@ def embeddings(kind: str, seed: int, tally: Tally) -> None:
     tally.add(people.joints, people.there, poses)
 
 
-def hold(decode: Callable[[str, int, Tally], None], kind: str, seeds: range) -> None:
+def hold(decode, kind, seeds):
     tally = Tally()
     for seed in seeds:
         decode(kind, seed, tally)
@@ -153,7 +150,7 @@ SCENE_SEEDS = range(8)
 DENSE = 14.0
 
 
-def tallies(people: crowds.Group, seed: int, thickness: float) -> tuple[Tally, Tally]:
+def tallies(people, seed, thickness):
     """What the decoder and the published one find in the same maps."""
     heatmaps, pafs = crowds.openpose_maps(people, seed, thickness=thickness)
     size = crowds.OPENPOSE_SIZE
@@ -170,7 +167,7 @@ def tallies(people: crowds.Group, seed: int, thickness: float) -> tuple[Tally, T
     return ours, theirs
 
 
-def worse(scenes: Iterable[tuple[str, int | None, float, int]]) -> list[str]:
+def worse(scenes):
     """The scenes in which the published decoder finds more people, or invents fewer."""
     described = []
     for kind, count, thickness, seed in scenes:

@@ -1,7 +1,5 @@
 """The outputs of BlazePose's networks are decoded to people."""
 
-from __future__ import annotations
-
 import math
 import warnings
 
@@ -15,18 +13,16 @@ from posezoo.poses import blazepose
 from posezoo.poses.blazeface import Detections, suppress_non_maxima
 from posezoo.poses.blazepose import BlazePoseOptions, body_region, decode_faces
 from posezoo.poses.keypoints import Pose
-from posezoo.poses.letterbox import ImageTransform, letterbox_transform, rotated_square_transform
+from posezoo.poses.letterbox import letterbox_transform, rotated_square_transform
 
 
-def found(
-    *faces: Face, min_score: float = 0.5, max_overlap: float = 0.3, weighted: bool = False
-) -> Detections:
+def found(*faces, min_score=0.5, max_overlap=0.3, weighted=False):
     return decode_faces(
         *detector_outputs(*faces), BlazePoseOptions(min_score, max_overlap, weighted)
     )
 
 
-def guesses(*rows: tuple[float, ...]) -> Detections:
+def guesses(*rows):
     """Detections from (x0, y0, x1, y1, score)."""
     table = np.array(rows, np.float32).reshape(-1, 5)
     keypoints = np.repeat(table[:, None, :2], 4, axis=1)
@@ -230,7 +226,7 @@ def test_a_pose_of_no_numbers_is_no_pose(poison):
     assert blazepose.decode_pose(maps, view, (640, 480)) is None
 
 
-def hill(x: float, y: float, likely: float) -> np.ndarray:
+def hill(x, y, likely):
     """(64, 64, 1): the logits of a heatmap with one hill, at this place in pixels of the input."""
     rows, columns = np.mgrid[:64, :64]
     squared = (columns - x / 4) ** 2 + (rows - y / 4) ** 2
@@ -238,7 +234,7 @@ def hill(x: float, y: float, likely: float) -> np.ndarray:
     return np.log(values / (1 - values))[..., None].astype(np.float32)
 
 
-def refined(point: tuple[float, float], heatmap: np.ndarray) -> np.ndarray:
+def refined(point, heatmap):
     return blazepose.refine_landmarks(np.array([point], np.float32), heatmap, (256, 256))[0]
 
 
@@ -297,7 +293,7 @@ def test_the_mask_is_a_probability_in_the_image_and_0_outside_the_region():
 
 
 def test_one_person_found_twice_is_one():
-    def at(x: float, score: float) -> Pose:
+    def at(x, score):
         keypoints = np.full((33, 3), 0.9, np.float32)
         keypoints[:, :2] = standing_person(x, 50, 300)
         return Pose(keypoints, "blazepose-33", score, (0, 0, 1, 1))
@@ -311,7 +307,7 @@ def test_one_person_found_twice_is_one():
 def test_a_detected_person_is_new_if_no_followed_region_is_near():
     """Squares of 250 px: moved by 70 px they overlap by 0.56, by 100 px by 0.43."""
 
-    def region(x: float, y: float, top: tuple[float, float] = (0, -100)) -> ImageTransform:
+    def region(x, y, top=(0, -100)):
         return blazepose.body_region(np.array([x, y]), np.add((x, y), top))
 
     followed = [region(300, 300), region(900, 300)]

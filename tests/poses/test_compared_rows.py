@@ -1,7 +1,5 @@
 """Runtimes are compared by the rows of people, and not by those that pad an output."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """People are cropped as in the training of each network."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -9,7 +7,6 @@ from fakes.views import to_input
 from posezoo.poses import top_down as crops
 from posezoo.poses.heatmap import CONVENTIONS
 from posezoo.poses.ssd_detection import Box
-from posezoo.poses.top_down import PersonCrop
 
 pytest.importorskip("cv2")
 
@@ -17,7 +14,7 @@ IMAGE, INPUT = (640, 480), (192, 256)
 EVERY = [crops.crop_fit, crops.crop_affine, crops.crop_align, crops.crop_stretch, crops.crop_blank]
 
 
-def corners(crop: PersonCrop) -> list[float]:
+def corners(crop):
     """left, top, right, bottom of the crop, in image pixels."""
     return crop.view.to_image(np.array([[0, 0], crop.view.size])).ravel().tolist()
 

@@ -1,7 +1,5 @@
 """Decoders are found by name and check their options and outputs."""
 
-from __future__ import annotations
-
 from dataclasses import fields
 
 import numpy as np
@@ -109,7 +107,7 @@ def test_outputs_that_fit_no_decoder_have_none():
     assert recognize_decoder({"a": (1, 2, 3, 4, 5, 6)}) == ""
 
 
-def zeros(*shape: int) -> np.ndarray:
+def zeros(*shape):
     return np.zeros(shape, np.float32)
 
 
@@ -187,11 +185,16 @@ NOBODY = {
     "classification": {"scores": zeros(1, 10)},
 }
 
+
+def copy_of(outputs):
+    return {role: each.copy() for role, each in outputs.items()}
+
+
 #: A classifier always sees something.
 FINDERS = [name for name in DECODERS.builtin if name != "classification"]
 
 
-def nobody(name: str) -> dict[str, np.ndarray]:
+def nobody(name):
     assert name in NOBODY, f"add to NOBODY what the network of {name} returns if it sees nobody"
     return NOBODY[name]
 
@@ -205,7 +208,7 @@ def test_every_decoder_finds_nobody_in_empty_outputs(name):
 @pytest.mark.parametrize("kind", [np.float16, np.float64, np.int8])
 def test_outputs_may_be_any_numbers_and_stay_as_they_were(name, kind):
     outputs = {role: np.nan_to_num(each).astype(kind) for role, each in nobody(name).items()}
-    before = {role: each.copy() for role, each in outputs.items()}
+    before = copy_of(outputs)
     decode(name, outputs, (64, 64))
     assert all(np.array_equal(outputs[role], before[role]) for role in outputs)
 
@@ -307,7 +310,7 @@ def test_blazepose_landmarks_are_in_pixels_of_their_input():
     assert decode("blazepose", outputs, (256, 256), min_presence=0.9) == []
 
 
-def outputs_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
+def outputs_at(decoder, x, y):
     """Outputs with every keypoint, or the box's top left corner, at this pixel of an input of 64 x 64."""
     if decoder in (
         "boxes_labels",
@@ -362,9 +365,9 @@ def outputs_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
     return {"heatmaps": cells}
 
 
-def mediapipe_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
+def mediapipe_at(decoder, x, y):
     """The same of MediaPipe's networks for hands, faces and masks."""
-    outputs = {role: each.copy() for role, each in NOBODY[decoder].items()}
+    outputs = copy_of(NOBODY[decoder])
     if decoder == "blazeface":  # relative to the center of the first cell, of 4 x 4
         center, size = np.array([x + 60, y + 60]) / 2, 60 - np.array([x, y])
         outputs["boxes"][0, 0] = [*center - 2, *size, *(x - 2, y - 2) * 6]
@@ -380,7 +383,7 @@ def mediapipe_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
     return outputs
 
 
-def movenet_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
+def movenet_at(decoder, x, y):
     """The same of MoveNet for one person, or for six."""
     keypoint = np.float32([y / 64, x / 64, 0.9])
     if decoder == "movenet":
@@ -390,9 +393,9 @@ def movenet_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
     return {"people": people}
 
 
-def box_maps_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
+def box_maps_at(decoder, x, y):
     """The same of a network with maps of boxes."""
-    maps = {role: each.copy() for role, each in NOBODY[decoder].items()}
+    maps = copy_of(NOBODY[decoder])
     center = np.array([x + 60, y + 60]) / 2
     size = 60 - np.array([x, y])
     if decoder == "centernet":  # seen from the corner of a cell of 4 x 4
@@ -404,7 +407,7 @@ def box_maps_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
     return maps
 
 
-def rows_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
+def rows_at(decoder, x, y):
     """The same of a network with a row or a column for each person or cell."""
     if decoder == "boxes_labels":
         return {"dets": np.float32([[x, y, 60, 60, 0.9]]), "labels": zeros(1)}
@@ -421,7 +424,7 @@ def rows_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
         cells[0, 0, :6] = [*center / 8, *np.log((60 - np.array([x, y])) / 8), 1, 1]
         return {"predictions": cells}
     if decoder == "rf_detr":
-        queries = {role: each.copy() for role, each in NOBODY["rf_detr"].items()}
+        queries = copy_of(NOBODY["rf_detr"])
         queries["labels"][0, 0, 0] = 9
         queries["keypoints"][0, 0, :, :7] = [x / 64, y / 64, 9, 0, 4, 0, 4]
         return queries
@@ -465,7 +468,7 @@ def test_coordinates_are_counted_from_the_corner_except_of_three_decoders(name):
 SIX = Skeleton("six", tuple("abcdef"), flip_pairs=((0, 1),))
 
 
-def six_keypoints() -> dict[str, dict[str, np.ndarray]]:
+def six_keypoints():
     """For decoders of any skeleton, outputs that hold one person of six keypoints in 128 x 128."""
     maps = zeros(1, 6, 32, 32)
     for joint in range(6):

@@ -1,7 +1,5 @@
 """Poses are drawn at their positions, with lines relative to the image size."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
@@ -14,21 +12,27 @@ from posezoo.poses.keypoints import SKELETONS, Pose, bounding_box, keypoint_colo
 
 cv2 = pytest.importorskip("cv2")
 
+SIZE = (640, 480)
 
-def person(size: tuple[int, int], x: float, y: float, height: float, score: float = 0.9) -> Pose:
+
+def plain_image(value=0):
+    return np.full((480, 640, 3), value, np.uint8)
+
+
+def person(size=SIZE, x=320, y=60, height=380, score=0.9):
     keypoints = np.full((33, 3), score, np.float32)
     keypoints[:, :2] = standing_person(x, y, height)
     return Pose(keypoints, "blazepose-33", score, bounding_box(keypoints, size))
 
 
 def test_the_image_itself_stays_as_it_was():
-    image = np.full((480, 640, 3), 128, np.uint8)
-    drawn = draw(image, [person((640, 480), 320, 60, 380)])
+    image = plain_image(128)
+    drawn = draw(image, [person()])
     assert (image == 128).all() and (drawn != image).any()
 
 
 def test_a_label_stays_below_the_upper_edge_of_the_image():
-    image = np.zeros((480, 640, 3), np.uint8)
+    image = plain_image()
     nothing = np.zeros((0, 3), np.float32)
     pose = Pose(nothing, "class", 0.9, (0, 0, 640, 480), class_id=7, label="Tall")
     written = draw(image, [pose]).any(axis=2)
@@ -36,7 +40,7 @@ def test_a_label_stays_below_the_upper_edge_of_the_image():
 
 
 def test_a_notebook_shows_what_is_drawn():
-    drawn = draw(np.full((480, 640, 3), 128, np.uint8), [person((640, 480), 320, 60, 380)])
+    drawn = draw(plain_image(128), [person()])
     shown = cv2.imdecode(np.frombuffer(drawn._repr_png_(), np.uint8), cv2.IMREAD_COLOR)
     np.testing.assert_array_equal(shown, drawn)
     large = draw(np.zeros((3000, 4000, 3), np.uint8), [])
@@ -46,8 +50,8 @@ def test_a_notebook_shows_what_is_drawn():
 
 
 def test_drawing_in_place_gives_the_same_result():
-    image = np.full((480, 640, 3), 128, np.uint8)
-    people = [person((640, 480), 320, 60, 380), person((640, 480), 400, 80, 300)]
+    image = plain_image(128)
+    people = [person(), person((640, 480), 400, 80, 300)]
     copy = draw(image, people)
     drawn = draw(image, people, in_place=True)
     assert drawn is image and (drawn == copy).all()
@@ -67,8 +71,8 @@ def test_drawing_in_place_gives_the_same_result():
     ],
 )
 def test_an_image_that_cannot_be_drawn_into_is_refused_but_its_copy_is_not(view):
-    image = view(np.zeros((480, 640, 3), np.uint8))
-    people = [person((640, 480), 320, 60, 380)]
+    image = view(plain_image())
+    people = [person()]
     for each in (people, []):
         with pytest.raises(ImageError, match="cannot be drawn into") as caught:
             draw(image, each, in_place=True)
@@ -85,15 +89,15 @@ def test_what_is_no_array_is_refused_by_its_type(image):
 
 def test_a_part_of_an_image_can_be_drawn_into():
     whole = np.zeros((600, 800, 3), np.uint8)
-    draw(whole[60:540, 80:720], [person((640, 480), 320, 60, 380)], in_place=True)
+    draw(whole[60:540, 80:720], [person()], in_place=True)
     assert whole[60:540, 80:720].any()
     whole[60:540, 80:720] = 0
     assert not whole.any()
 
 
 def test_every_joint_has_its_colour_at_its_place():
-    pose = person((640, 480), 320, 60, 380)
-    drawn = draw(np.zeros((480, 640, 3), np.uint8), [pose])
+    pose = person()
+    drawn = draw(plain_image(), [pose])
     for name in ("left_shoulder", "right_wrist", "left_knee", "right_ankle"):
         index = SKELETONS["blazepose-33"].keypoints.index(name)
         x, y = pose.keypoints[index, :2].astype(int)
@@ -101,18 +105,18 @@ def test_every_joint_has_its_colour_at_its_place():
 
 
 def test_limbs_run_between_their_joints():
-    pose = person((640, 480), 320, 60, 380)
-    drawn = draw(np.zeros((480, 640, 3), np.uint8), [pose])
+    pose = person()
+    drawn = draw(plain_image(), [pose])
     middle = pose.keypoints[[25, 27], :2].mean(axis=0).astype(int)  # left knee, left ankle
     assert tuple(drawn[middle[1], middle[0]]) == keypoint_color("left_knee")
 
 
 def test_joints_are_wider_than_limbs_and_have_a_light_edge():
-    pose = person((640, 480), 320, 60, 380)
-    drawn = draw(np.zeros((480, 640, 3), np.uint8), [pose])
+    pose = person()
+    drawn = draw(plain_image(), [pose])
     knee, ankle = pose.keypoints[[25, 27], :2]
 
-    def width(place: np.ndarray) -> int:
+    def width(place):
         return int(
             drawn[round(place[1]), round(place[0]) - 12 : round(place[0]) + 12].any(axis=1).sum()
         )
@@ -140,12 +144,12 @@ def test_a_head_is_joined_to_the_body_and_its_lines_are_thin(name, ear):
 
 
 def test_of_several_people_each_has_a_color_and_the_sides_are_told():
-    image = np.zeros((480, 640, 3), np.uint8)
-    two = [person((640, 480), x, 60, 380) for x in (150, 450)]
+    image = plain_image()
+    two = [person(x=x) for x in (150, 450)]
     by_person, by_side = draw(image, two), draw(image, two, color="side")
     assert (draw(image, two[:1]) == draw(image, two[:1], color="side")).all()
 
-    def shoulders(drawn: np.ndarray) -> list[tuple[int, ...]]:
+    def shoulders(drawn):
         places = [pose.keypoints[at, :2].astype(int) for pose in two for at in (11, 12)]
         return [tuple(drawn[y, x]) for x, y in places]
 
@@ -154,10 +158,10 @@ def test_of_several_people_each_has_a_color_and_the_sides_are_told():
 
 
 def test_a_guess_is_fainter_than_what_is_sure():
-    image = np.full((480, 640, 3), 128, np.uint8)
-    x, y = person((640, 480), 320, 60, 380).keypoints[11, :2].astype(int)
+    image = plain_image(128)
+    x, y = person().keypoints[11, :2].astype(int)
     tones = [
-        draw(image, [person((640, 480), 320, 60, 380, score)], min_score=0)[y, x].astype(int)
+        draw(image, [person(score=score)], min_score=0)[y, x].astype(int)
         for score in (0.1, 0.3, 0.9)
     ]
     changes = [abs(tone - 128).sum() for tone in tones]
@@ -169,10 +173,10 @@ def test_a_small_face_is_drawn_with_lines_and_is_not_filled():
     face = np.stack([columns, rows, np.ones(468)], axis=1).astype(np.float32)
     for spacing, is_filled in ((3, False), (20, True)):
         keypoints = face * (spacing, spacing, 1) + np.float32([20, 20, 0])
-        pose = Pose(keypoints, "face-468", 0.9, bounding_box(keypoints, (640, 480)))
+        pose = Pose(keypoints, "face-468", 0.9, bounding_box(keypoints, SIZE))
         no_limbs = replace(pose, own_skeleton=replace(SKELETONS["face-468"], limbs=()))
-        assert draw(np.zeros((480, 640, 3), np.uint8), [pose]).any()
-        assert draw(np.zeros((480, 640, 3), np.uint8), [no_limbs]).any() == is_filled
+        assert draw(plain_image(), [pose]).any()
+        assert draw(plain_image(), [no_limbs]).any() == is_filled
 
 
 def test_the_fingers_of_a_hand_have_different_colors():
@@ -186,27 +190,25 @@ def test_the_fingers_of_a_hand_have_different_colors():
     [{"thickness": 9}, {"radius": 12}, {"boxes": True}, {"labels": False}, {"masks": False}],
 )
 def test_each_option_changes_the_drawing(option):
-    image = np.full((480, 640, 3), 128, np.uint8)
-    pose = replace(
-        person((640, 480), 320, 60, 380), track_id=3, mask=np.ones((480, 640), np.float32)
-    )
+    image = plain_image(128)
+    pose = replace(person(), track_id=3, mask=np.ones((480, 640), np.float32))
     assert (draw(image, [pose]) != draw(image, [pose], **option)).any()
 
 
 def test_nothing_is_drawn_far_from_the_person():
-    drawn = draw(np.zeros((480, 640, 3), np.uint8), [person((640, 480), 320, 60, 380)])
+    drawn = draw(plain_image(), [person()])
     assert drawn.any() and not drawn[:, :230].any() and not drawn[:, 410:].any()
 
 
 def test_keypoints_that_do_not_count_are_left_out():
-    image = np.zeros((480, 640, 3), np.uint8)
-    unsure = person((640, 480), 320, 60, 380, score=0.4)
+    image = plain_image()
+    unsure = person(score=0.4)
     assert not draw(image, [unsure]).any()
     assert draw(image, [unsure], min_score=0.3).any()
 
 
 def test_lines_grow_with_the_image():
-    def share(scale: int) -> float:
+    def share(scale):
         pose = person((512 * scale, 512 * scale), 256 * scale, 50 * scale, 400 * scale)
         return float(
             draw(np.zeros((512 * scale, 512 * scale, 3), np.uint8), [pose]).any(axis=2).mean()
@@ -224,9 +226,9 @@ def test_small_people_in_a_large_image_have_thin_lines():
 
 @pytest.mark.parametrize("place", [1e9, -1e9, np.nan, np.inf])
 def test_keypoints_beyond_all_bounds_are_no_trouble(place):
-    pose = person((640, 480), 320, 60, 380)
+    pose = person()
     pose.keypoints[15] = [place, place, 0.9]
-    assert draw(np.zeros((480, 640, 3), np.uint8), [pose]).any()
+    assert draw(plain_image(), [pose]).any()
 
 
 def test_an_image_without_people_is_unchanged():
@@ -247,8 +249,8 @@ def test_every_keypoint_of_a_larger_or_unknown_set_is_drawn(name):
 
 
 def test_people_who_are_tracked_have_a_color_and_a_number_of_their_own():
-    image = np.full((480, 640, 3), 128, np.uint8)
-    plain = person((640, 480), 320, 60, 380)
+    image = plain_image(128)
+    plain = person()
     first, second = (replace(plain, track_id=number) for number in (1, 2))
     pictures = [draw(image, [each]) for each in (plain, first, second)]
     body = (slice(150, 400), slice(250, 400))
@@ -266,8 +268,8 @@ def test_people_who_are_tracked_have_a_color_and_a_number_of_their_own():
 
 
 def test_a_number_stands_over_its_own_person_if_an_ear_is_guessed_outside_of_the_image():
-    image = np.full((480, 640, 3), 128, np.uint8)
-    pose = person((640, 480), 120, 60, 380)
+    image = plain_image(128)
+    pose = person(x=120)
     pose.keypoints[8, :2] = 900, 300
     first, second = (draw(image, [replace(pose, track_id=number)]) for number in (1, 8))
     columns = np.flatnonzero((first != second).any(axis=2)[:60].any(axis=0))
@@ -275,10 +277,10 @@ def test_a_number_stands_over_its_own_person_if_an_ear_is_guessed_outside_of_the
 
 
 def test_a_number_is_above_the_head_of_a_person_who_lies():
-    image = np.full((480, 640, 3), 128, np.uint8)
+    image = plain_image(128)
     upright = person((480, 480), 240, 60, 380)
     keypoints = upright.keypoints[:, [1, 0, 2]]
-    lying = replace(upright, keypoints=keypoints, box=bounding_box(keypoints, (640, 480)))
+    lying = replace(upright, keypoints=keypoints, box=bounding_box(keypoints, SIZE))
     first, second = (draw(image, [replace(lying, track_id=number)]) for number in (1, 8))
     is_different = (first != second).any(axis=2)
     x, y = keypoints[0, :2].astype(int)
@@ -288,8 +290,8 @@ def test_a_number_is_above_the_head_of_a_person_who_lies():
 
 @pytest.mark.parametrize(("number", "is_drawn"), [(2, False), (3, True)])
 def test_a_pose_of_fewer_than_three_visible_keypoints_is_not_drawn(number, is_drawn):
-    image = np.full((480, 640, 3), 128, np.uint8)
-    pose = person((640, 480), 320, 60, 380)
+    image = plain_image(128)
+    pose = person()
     keypoints = pose.keypoints.copy()
     keypoints[number:, 2] = 0.1
     few = replace(pose, keypoints=keypoints, track_id=1)
@@ -298,7 +300,7 @@ def test_a_pose_of_fewer_than_three_visible_keypoints_is_not_drawn(number, is_dr
 
 
 def test_the_box_of_a_tracked_person_has_its_color_and_number():
-    image = np.full((480, 640, 3), 128, np.uint8)
+    image = plain_image(128)
     box = Pose(np.zeros((0, 3), np.float32), "box", 0.9, (200, 100, 300, 400))
     plain, tracked = draw(image, [box]), draw(image, [replace(box, track_id=7)])
     assert (plain[250, 195:206] != tracked[250, 195:206]).any()

@@ -1,7 +1,5 @@
 """The heatmaps of one person are decoded by each published convention."""
 
-from __future__ import annotations
-
 import warnings
 
 import numpy as np
@@ -10,25 +8,25 @@ import pytest
 from posezoo import decode
 from posezoo.core.errors import InferenceError
 from posezoo.poses.heatmap import CONVENTIONS, HeatmapOptions, unflip_heatmaps
-from posezoo.poses.keypoints import SKELETONS, Pose
+from posezoo.poses.keypoints import SKELETONS
 
 pytest.importorskip("cv2")
 
 SIZE = (192, 256)
 
 
-def hills(places: np.ndarray, sigma: float = 2.0) -> np.ndarray:
+def hills(places, sigma=2.0):
     """(1, 17, 64, 48): a Gaussian at each place (x, y), in cells."""
     rows, columns = np.mgrid[:64, :48]
     squared = (columns - places[:, :1, None]) ** 2 + (rows - places[:, 1:, None]) ** 2
     return np.exp(-squared / (2 * sigma**2)).astype(np.float32)[None]
 
 
-def somewhere(seed: int = 0) -> np.ndarray:
+def somewhere(seed=0):
     return np.random.default_rng(seed).uniform((6, 6), (41, 57), (17, 2))
 
 
-def found(heatmaps: np.ndarray, convention: str, **options: float | str) -> Pose:
+def found(heatmaps, convention, **options):
     (pose,) = decode("heatmap", {"heatmaps": heatmaps}, SIZE, convention=convention, **options)
     return pose
 

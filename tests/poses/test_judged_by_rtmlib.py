@@ -4,21 +4,19 @@ rtmlib_results.json was written by the classes RTMPose, RTMO, YOLOX and RTMDet o
 outputs of rtmlib_outputs.py, with a score of 0.7 (RTMO 0.72) and an overlap of 0.45.
 """
 
-from __future__ import annotations
-
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fakes.command import read_json
 from posezoo import decode
 
 from .rtmlib_outputs import SIZE, rtmdet_outputs, rtmo_outputs, simcc_outputs, yolox_outputs
 
 pytest.importorskip("cv2")
 
-RESULTS = json.loads(Path(__file__).with_name("rtmlib_results.json").read_text("utf-8"))
+RESULTS = read_json(Path(__file__).with_name("rtmlib_results.json"))
 
 
 @pytest.mark.parametrize("count", [17, 26, 133])

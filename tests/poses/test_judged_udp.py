@@ -4,21 +4,19 @@ udp_results.json was written by rtmlib 0.0.16 (ViTPose) and transformers 5.23.0 
 the maps of udp_outputs.py, in pixels of the input. They smooth differently: sigma 2, and sigma 0.8.
 """
 
-from __future__ import annotations
-
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fakes.command import read_json
 from posezoo import decode
 
 from .udp_outputs import INPUT, udp_heatmaps
 
 pytest.importorskip("cv2")
 
-RESULTS = json.loads(Path(__file__).with_name("udp_results.json").read_text("utf-8"))
+RESULTS = read_json(Path(__file__).with_name("udp_results.json"))
 
 
 @pytest.mark.parametrize(("judge", "blur"), [("rtmlib", 11), ("transformers", 3)])

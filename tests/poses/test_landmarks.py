@@ -1,7 +1,5 @@
 """The outputs of MediaPipe's landmark networks are decoded to hands and faces, in turned squares."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 
@@ -28,13 +26,13 @@ PALM = np.array([[50, 90], [40, 52], [50, 50], [58, 52], [66, 56], [40, 84], [30
 ANYWHERE = Box(0, 0, 1, 1)
 
 
-def turned(points: np.ndarray, angle: float) -> np.ndarray:
+def turned(points, angle):
     """Clockwise around (50, 70)."""
     cos, sin = math.cos(angle), math.sin(angle)
     return (points - (50, 70)) @ np.array([[cos, sin], [-sin, cos]]) + (50, 70)
 
 
-def hand_outputs(*, presence: float = 0.9, left: float = 0.8) -> dict[str, np.ndarray]:
+def hand_outputs(*, presence=0.9, left=0.8):
     points = np.random.default_rng(0).uniform(20, 200, (21, 3))
     return {
         "landmarks": points.reshape(1, 63),

@@ -1,7 +1,5 @@
 """Images are fitted to a network's input, and points are mapped back."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 
@@ -12,7 +10,6 @@ from fakes.views import to_input
 from fakes.warps import random_warps
 from posezoo.poses import letterbox
 from posezoo.poses.letterbox import (
-    ImageTransform,
     InputSizing,
     letterbox_image,
     letterbox_transform,
@@ -24,7 +21,7 @@ from posezoo.poses.yolox_boxes import TOP_LEFT_ON_GREY
 cv2 = pytest.importorskip("cv2")
 
 
-def random_view(rng) -> ImageTransform:
+def random_view(rng):
     centre = tuple(rng.uniform(-500, 1500, 2))
     return rotated_square_transform(centre, rng.uniform(5, 3000), rng.uniform(-7, 7), (256, 256))
 

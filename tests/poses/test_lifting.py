@@ -1,7 +1,5 @@
 """People in space are recovered from maps that were drawn for a known camera."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +9,6 @@ from fakes import space
 from posezoo import decode
 from posezoo.core.errors import InferenceError
 from posezoo.poses import lifting
-from posezoo.poses.keypoints import Pose3D
 from posezoo.poses.letterbox import stretch_transform
 from posezoo.poses.lifting import LiftingOptions
 
@@ -20,11 +17,11 @@ pytest.importorskip("cv2")
 SEEDS = range(8)
 
 
-def lifted(outputs: dict[str, np.ndarray], **options: float | bool) -> list[Pose3D]:
+def lifted(outputs, **options):
     return decode("lifting_3d", outputs, space.SIZE, **options)  # type: ignore[return-value]
 
 
-def matched(people: space.Scene, poses: list[Pose3D]) -> list[tuple[Pose3D, int]]:
+def matched(people, poses):
     """Each pose and the person whose neck is nearest."""
     necks = people.seen[:, space.NECK]
     return [
@@ -33,7 +30,7 @@ def matched(people: space.Scene, poses: list[Pose3D]) -> list[tuple[Pose3D, int]
     ]
 
 
-def errors_cm(people: space.Scene, poses: list[Pose3D]) -> np.ndarray:
+def errors_cm(people, poses):
     """(N, 19): how far each joint is from its place before the camera."""
     pairs = matched(people, poses)
     assert sorted(person for _, person in pairs) == list(range(len(people.joints)))

@@ -1,7 +1,5 @@
 """Masks are written as pycocotools writes them."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -10,7 +8,7 @@ from posezoo.poses.mask_encoding import encode_mask
 coco_masks = pytest.importorskip("pycocotools.mask")
 
 
-def random_mask(seed: int) -> np.ndarray:
+def random_mask(seed):
     """Noise, or a block; the first two are full and empty."""
     rng = np.random.default_rng(seed)
     height, width = rng.integers(1, 90, 2)

@@ -1,9 +1,5 @@
 """MoveNet's relative coordinates become pixels."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -38,7 +34,7 @@ def test_the_people_of_multipose_are_sorted_and_weak_ones_are_left_out():
     assert len(decode("movenet_multipose", {"people": people}, (352, 256))) == 2
 
 
-def test_real_outputs_lie_on_the_people_in_the_photos(shared: Path):
+def test_real_outputs_lie_on_the_people_in_the_photos(shared):
     """Eighteen crops of people: nine of ten joints within a tenth of the crop."""
     runs = np.load(shared / "facts" / "reference" / "runtimes" / "movenet.litert-2.3.npz")
     near = []
@@ -49,7 +45,7 @@ def test_real_outputs_lie_on_the_people_in_the_photos(shared: Path):
     assert np.mean(near) > 0.9
 
 
-def random_people(seed: int, frames: int, size: tuple[int, int], spread: int) -> np.ndarray:
+def random_people(seed, frames, size, spread):
     """(frames, 17, 3) keypoints in an image of this size, and around it; scores of up to 1 and of up to 0.3."""
     random = np.random.RandomState(seed)  # the same numbers in every version of numpy
     centers = random.randint(0, 1025, (frames, 1, 2)) / 1024 * size

@@ -1,7 +1,5 @@
 """NanoDet's boxes, compared with those of the published code."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +13,7 @@ pytest.importorskip("cv2")
 SIZE = (416, 320)
 
 
-def random_maps() -> dict[str, np.ndarray]:
+def random_maps():
     """Outputs for an input of 416x320 pixels, with few high scores."""
     random, maps = np.random.RandomState(2026), {}
     for stride in (8, 16, 32):

@@ -1,7 +1,5 @@
 """Keypoints are grouped to people by part affinity fields."""
 
-from __future__ import annotations
-
 import time
 import warnings
 
@@ -14,7 +12,6 @@ from fakes.waiting import HANG_S
 from posezoo import decode
 from posezoo.core.declarations.skeleton import LimbField, Skeleton
 from posezoo.core.errors import InferenceError
-from posezoo.poses.keypoints import Pose
 from posezoo.poses.openpose import OpenPoseOptions
 from posezoo.poses.peaks import upsample
 
@@ -23,19 +20,26 @@ pytest.importorskip("cv2")
 SIZE = crowds.OPENPOSE_SIZE
 
 
-def found(people: crowds.Group, *, upsampled: int = 1, **options: float) -> list[Pose]:
-    heatmaps, pafs = crowds.openpose_maps(people, 1, upsampled=upsampled)
+def somebody():
+    return crowds.standing(SIZE, (200, 128, 200))
+
+
+def decode_maps(heatmaps, pafs, **options):
     return decode("openpose", {"heatmaps": heatmaps, "pafs": pafs}, SIZE, **options)
 
 
-def error(pose: Pose, people: crowds.Group) -> float:
+def found(people, *, upsampled=1, **options):
+    return decode_maps(*crowds.openpose_maps(people, 1, upsampled=upsampled), **options)
+
+
+def error(pose, people):
     """The mean distance in pixels from the nearest person's joints."""
     joints, _ = crowds.openpose_joints(people)
     return float(np.linalg.norm(joints - pose.keypoints[:, :2], axis=2).mean(axis=1).min())
 
 
 def test_one_person_is_found_at_the_drawn_position():
-    people = crowds.standing(SIZE, (200, 128, 200))
+    people = somebody()
     (pose,) = found(people)
     assert pose.skeleton == "openpose-18" and error(pose, people) < 0.2
     assert 0.5 < pose.score <= 1
@@ -50,20 +54,20 @@ def test_the_surest_comes_first():
     people = crowds.standing(SIZE, (100, 128, 180), (300, 128, 180))
     heatmaps, pafs = crowds.openpose_maps(people, 1)
     heatmaps[:, :18, :, :25] *= 0.6
-    first, second = decode("openpose", {"heatmaps": heatmaps, "pafs": pafs}, SIZE)
+    first, second = decode_maps(heatmaps, pafs)
     assert first.score > second.score and first.keypoints[1, 0] > 200
 
 
 def test_the_grid_of_the_map_does_not_matter():
     """The same person in maps upsampled by the network, by us, and in plain ones."""
-    people = crowds.standing(SIZE, (200, 128, 200))
+    people = somebody()
     assert error(found(people, upsampled=4)[0], people) < 0.5
     assert error(found(people, upsample=4)[0], people) < 0.8
     assert error(found(people)[0], people) < 0.2
 
 
 def test_without_subpixel_keypoints_are_the_middles_of_cells():
-    (pose,) = found(crowds.standing(SIZE, (200, 128, 200)), subpixel=False)
+    (pose,) = found(somebody(), subpixel=False)
     assert np.array_equal((pose.keypoints[:, :2] / 8) % 1, np.full((18, 2), 0.5))
 
 
@@ -90,7 +94,7 @@ def test_a_small_person_before_a_large_one_keeps_its_size():
 
 
 def test_a_joint_that_is_hidden_is_zero_and_the_rest_stays():
-    people = crowds.standing(SIZE, (200, 128, 200))
+    people = somebody()
     people.there[0, 9] = False  # the left wrist of COCO
     (pose,) = found(people)
     assert pose.keypoints[7].tolist() == [0, 0, 0]
@@ -98,7 +102,7 @@ def test_a_joint_that_is_hidden_is_zero_and_the_rest_stays():
 
 
 def test_few_keypoints_are_no_person_unless_requested():
-    people = crowds.standing(SIZE, (200, 128, 200))
+    people = somebody()
     people.there[0] = False
     people.there[0, 5] = True  # the left shoulder; the neck is always there
     assert found(people) == []
@@ -108,7 +112,7 @@ def test_few_keypoints_are_no_person_unless_requested():
 
 
 def test_thresholds_are_heeded():
-    people = crowds.standing(SIZE, (200, 128, 200))
+    people = somebody()
     assert found(people, min_keypoint_score=1.0) == []
     heatmaps, pafs = crowds.openpose_maps(people, 1)
     weak = {"heatmaps": heatmaps, "pafs": 0.5 * pafs}
@@ -120,13 +124,13 @@ def test_of_too_many_peaks_the_highest_are_taken():
     people = crowds.standing(SIZE, (100, 128, 180), (300, 128, 180))
     heatmaps, pafs = crowds.openpose_maps(people, 1)
     heatmaps[:, :18, :, :25] *= 0.6
-    (pose,) = decode("openpose", {"heatmaps": heatmaps, "pafs": pafs}, SIZE, max_peaks=1)
+    (pose,) = decode_maps(heatmaps, pafs, max_peaks=1)
     assert pose.keypoints[1, 0] > 200
 
 
 @pytest.mark.parametrize("axis", [1, 3])
 def test_one_output_of_57_channels_is_as_good(axis):
-    heatmaps, pafs = crowds.openpose_maps(people := crowds.standing(SIZE, (200, 128, 200)), 1)
+    heatmaps, pafs = crowds.openpose_maps(people := somebody(), 1)
     both = np.moveaxis(np.concatenate([heatmaps, pafs], axis=1), 1, axis)
     (pose,) = decode("openpose", {"maps": both}, SIZE)
     assert error(pose, people) < 0.2
@@ -148,7 +152,7 @@ def test_maps_as_wide_as_the_usual_channels_are_not_transposed(cells):
 
 @pytest.mark.parametrize("height", [19, 32])
 def test_two_outputs_may_have_their_channels_last(height):
-    people = crowds.standing(SIZE, (200, 128, 200))
+    people = somebody()
     heatmaps, pafs = crowds.openpose_maps(people, 1)
     maps = {"heatmaps": heatmaps, "pafs": pafs}
     maps = {role: output.transpose(0, 2, 3, 1)[:, :height] for role, output in maps.items()}
@@ -160,7 +164,7 @@ def test_limbs_take_each_channel_once():
     assert sorted(channels) == list(range(38))
 
 
-def crowded(rng: np.random.Generator, pafs: np.ndarray, max_count: int) -> dict[str, np.ndarray]:
+def crowded(rng, pafs, max_count):
     """So many peaks a channel, or as many as there is room for: 464."""
     heatmaps = np.zeros((1, 19, 32, 57), np.float32)
     rows, columns = (each.ravel() for each in np.mgrid[0:32:2, 0:57:2])
@@ -198,18 +202,18 @@ def test_values_that_are_not_finite_give_no_people(poison):
     heatmaps[..., :20], pafs[..., :20] = poison, poison
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        poses = decode("openpose", {"heatmaps": heatmaps, "pafs": pafs}, SIZE)
+        poses = decode_maps(heatmaps, pafs)
         assert any(pose.keypoints[1, 0] > 250 for pose in poses)
         assert all(np.isfinite(pose.keypoints).all() and np.isfinite(pose.score) for pose in poses)
         heatmaps[:], pafs[:] = poison, poison
-        assert decode("openpose", {"heatmaps": heatmaps, "pafs": pafs}, SIZE) == []
+        assert decode_maps(heatmaps, pafs) == []
 
 
 @pytest.mark.parametrize("affinity", [np.nan, np.inf, -np.inf])
 def test_keypoints_between_which_the_field_is_not_finite_are_not_joined(affinity):
-    heatmaps, pafs = crowds.openpose_maps(crowds.standing(SIZE, (200, 128, 200)), 1)
+    heatmaps, pafs = crowds.openpose_maps(somebody(), 1)
     pafs[:] = affinity
-    assert decode("openpose", {"heatmaps": heatmaps, "pafs": pafs}, SIZE) == []
+    assert decode_maps(heatmaps, pafs) == []
 
 
 @pytest.mark.parametrize(

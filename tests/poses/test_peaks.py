@@ -1,28 +1,26 @@
 """Local maxima are found and refined between the cells."""
 
-from __future__ import annotations
-
 import warnings
 
 import numpy as np
 import pytest
 
-from posezoo.poses.peaks import Peaks, find_peaks, refine_subpixel
+from posezoo.poses.peaks import find_peaks, refine_subpixel
 
 pytest.importorskip("cv2")
 
 
-def hill(x: float, y: float, sigma: float = 1.0, size: tuple[int, int] = (30, 20)) -> np.ndarray:
+def hill(x, y, sigma=1.0, size=(30, 20)):
     """(H, W): a Gaussian of height 1 at (x, y), in cells."""
     rows, columns = np.mgrid[: size[1], : size[0]]
     return np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * sigma**2)).astype(np.float32)
 
 
-def found(*maps: np.ndarray, radius: int = 1, limit: int = 100, threshold: float = 0.1) -> Peaks:
+def found(*maps, radius=1, limit=100, threshold=0.1):
     return find_peaks(np.stack(maps), threshold=threshold, radius=radius, limit=limit, negated=True)
 
 
-def places(all_found: Peaks) -> list[tuple[int, int, int]]:
+def places(all_found):
     return list(
         zip(
             all_found.maps.tolist(),

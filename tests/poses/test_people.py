@@ -1,7 +1,5 @@
 """How the people of a top-down model are found: as model.yml declares it, or as the user names it."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,34 +1,30 @@
 """PoseNet's decoder finds people, and returns what the decoder published for TensorFlow.js returns."""
 
-from __future__ import annotations
-
-import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from fakes import crowds
-from fakes.posenet import PEER, STRIDE, Maps, people_maps, published_poses, random_maps
+from fakes.command import read_json
+from fakes.posenet import PEER, STRIDE, people_maps, published_poses, random_maps
 from posezoo import decode
 from posezoo.core.errors import InferenceError
 from posezoo.poses.decoders import find_decoder
-from posezoo.poses.keypoints import Pose
 
 pytest.importorskip("cv2")
 
 SIZE = (513, 385)
-STORED = json.loads((Path(__file__).parents[1] / "golden" / "posenet.json").read_text())
+STORED = read_json(Path(__file__).parents[1] / "golden" / "posenet.json")
 
 
-def input_size(maps: Maps) -> tuple[int, int]:
+def input_size(maps):
     height, width = maps["heatmaps"].shape[1:3]
     return (width - 1) * STRIDE + 1, (height - 1) * STRIDE + 1
 
 
-def require_same(poses: list[Pose], published: list[dict[str, Any]]) -> None:
+def require_same(poses, published):
     """The published decoder does not sort people by score."""
     published = sorted(published, key=lambda pose: -pose["score"])
     assert [pose.score for pose in poses] == [pose["score"] for pose in published]
@@ -56,7 +52,7 @@ def test_the_published_decoder_run_by_node_returns_the_same_poses():
     ]
     groups = (crowds.group("crowd", seed, SIZE, 8).joints for seed in range(5))
     maps += [people_maps(joints, SIZE) for joints in groups]
-    several: list[dict[str, Any]] = [
+    several = [
         {},
         {"max_people": 20, "min_keypoint_score": 0.3},
         {"nms_radius": 60.0},

@@ -1,35 +1,30 @@
 """The people that published programs found in the same maps, as ../shared has them."""
 
-from __future__ import annotations
-
-import json
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pytest
 
 from fakes import omz_decoders
+from fakes.command import read_json
 from posezoo import decode
 from posezoo.poses.associative_embedding import AssociativeEmbeddingOptions
-from posezoo.poses.keypoints import Pose, to_pixel_indices
+from posezoo.poses.keypoints import to_pixel_indices
 from posezoo.poses.openpose import OpenPoseOptions
 
 pytest.importorskip("cv2")
 
 
 @pytest.fixture(scope="module")
-def published(shared: Path) -> dict[str, Any]:
-    return json.loads((shared / "facts" / "reference" / "decoding" / "post_torch.json").read_text())
+def published(shared):
+    return read_json(shared / "facts" / "reference" / "decoding" / "post_torch.json")
 
 
-def maps(shared: Path, name: str) -> dict[str, np.ndarray]:
+def maps(shared, name):
     return {
         key: each[None] for key, each in np.load(shared / "facts/reference/decoding" / name).items()
     }
 
 
-def holds(poses: list[Pose], expected: dict[str, Any]) -> None:
+def holds(poses, expected):
     assert len(poses) == len(expected["poses"])
     for pose, keypoints, score in zip(poses, expected["poses"], expected["scores"], strict=True):
         assert np.allclose(pose.keypoints, np.array(keypoints)[:, :3], atol=1e-5)

@@ -1,7 +1,5 @@
 """The frames of rendered walks show people where the walks say they are."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import sys
@@ -12,6 +10,7 @@ import numpy as np
 import pytest
 
 from fakes import walks
+from fakes.command import read_json
 
 PATH = Path(__file__).resolve().parents[2] / "benchmarks" / "rendered_walks.py"
 #: A person of one color, BGR, before a wall of another.
@@ -28,7 +27,7 @@ def rendered_walks(monkeypatch):
 
 
 @pytest.fixture
-def photos(tmp_path) -> Path:
+def photos(tmp_path):
     """Two photos of a person of 80 x 200 pixels, whose left eye and left ear are not annotated."""
     keypoints = np.array([[*point, 2] for point in np.linspace((110, 60), (170, 240), 17)])
     keypoints[[1, 3]] = 0
@@ -89,7 +88,7 @@ def test_keypoints_that_are_not_annotated_are_not_known(rendered_walks, photos):
 )
 def test_who_does_not_stand_whole_is_not_cut_out(rendered_walks, photos, key, value):
     file = photos / "person_keypoints.json"
-    annotated = json.loads(file.read_text("utf-8"))
+    annotated = read_json(file)
     annotated["annotations"][0][key] = value
     file.write_text(json.dumps(annotated), "utf-8")
     people, read = rendered_walks.read_cutouts(photos, is_reported=False)

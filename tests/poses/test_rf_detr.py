@@ -3,8 +3,6 @@
 On generated outputs rfdetr 1.11.2's PostProcess gives the same scores (4e-8) and keypoints (1e-7 px).
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from posezoo import decode
@@ -17,7 +15,7 @@ def sigmoid(logits):
     return 1 / (1 + np.exp(-logits.astype(float)))
 
 
-def queries(keypoints: int = 17):
+def queries(keypoints=17):
     rng = np.random.RandomState(1)
     rows = rng.normal(0, 1, (1, 100, keypoints, 8))
     rows[..., :2] = rng.rand(1, 100, keypoints, 2)
@@ -28,7 +26,7 @@ def queries(keypoints: int = 17):
     }
 
 
-def expected_scores(maps) -> np.ndarray:
+def expected_scores(maps):
     """z / (1 + z), z = p m^-0.2, with m the weighted mean of the traces of inverse(L L^T)."""
     rows = maps["keypoints"][0].astype(float)
     factors = np.zeros((*rows.shape[:2], 2, 2))

@@ -1,7 +1,5 @@
 """Decoders of networks with a row for each person refuse outputs whose rows do not belong together."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """All people in an image as one box with a mask."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -10,12 +8,12 @@ from posezoo.poses.segmentation import DECODER, SegmentationOptions
 SIZE = (6, 4)
 
 
-def decode(mask: np.ndarray, **options):
+def decode(mask, **options):
     return DECODER.decode({"person_mask": mask[..., None]}, SIZE, SegmentationOptions(**options))
 
 
 @pytest.fixture
-def mask() -> np.ndarray:
+def mask():
     """A person in six pixels; beside, a pixel that shows one as likely as not."""
     probabilities = np.zeros(SIZE[::-1], np.float32)
     probabilities[1:3, 2:5] = 0.9

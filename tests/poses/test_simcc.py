@@ -12,7 +12,7 @@ from posezoo.poses.keypoints import SKELETONS, Pose
 SIZE = (192, 256)
 
 
-def outputs(places: np.ndarray, scores: np.ndarray, split: float = 2.0) -> dict[str, np.ndarray]:
+def outputs(places, scores, split=2.0):
     across, down = (np.zeros((1, 17, round(side * split)), np.float32) for side in SIZE)
     joints = np.arange(17)
     across[0, joints, np.rint(places[:, 0] * split).astype(int)] = scores
@@ -20,7 +20,7 @@ def outputs(places: np.ndarray, scores: np.ndarray, split: float = 2.0) -> dict[
     return {"simcc_x": across, "simcc_y": down}
 
 
-def person() -> tuple[np.ndarray, np.ndarray]:
+def person():
     rng = np.random.default_rng(0)
     return np.rint(rng.uniform((0, 0), (190, 250), (17, 2)) * 2) / 2, rng.uniform(0.3, 0.9, 17)
 

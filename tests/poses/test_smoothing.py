@@ -1,7 +1,5 @@
 """Still people do not jitter, and people who walk do not lag."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -12,12 +10,12 @@ from posezoo.poses.tracking import PoseFilter, PoseTracker, smooth_poses
 HEIGHT = 300  # of the person, in pixels
 
 
-def smooth(filtered: PoseFilter, seen: Pose, time_s: float) -> Pose:
+def smooth(filtered, seen, time_s):
     (result,) = smooth_poses([filtered], [seen], time_s)
     return result
 
 
-def smoothed(true: np.ndarray, fps: float = 30, noise: float = 0.008) -> tuple[np.ndarray, ...]:
+def smoothed(true, fps=30, noise=0.008):
     """(T, 17, 2): the keypoints as a network sees them, and the smoothed ones."""
     seen = true + np.random.default_rng(0).normal(0, noise * HEIGHT, true.shape)
     filtered, results = PoseFilter(), []
@@ -26,23 +24,23 @@ def smoothed(true: np.ndarray, fps: float = 30, noise: float = 0.008) -> tuple[n
     return seen, np.array(results)
 
 
-def pose(points: np.ndarray, score: float = 0.9) -> Pose:
+def pose(points, score=0.9):
     keypoints = np.column_stack([points, np.full(len(points), score)]).astype(np.float32)
     low, high = points.min(axis=0).tolist(), points.max(axis=0).tolist()
     return Pose(keypoints, "coco-17", score, (*low, *high))
 
 
-def still(frames: int = 300) -> np.ndarray:
+def still(frames=300):
     walked = walks.walk(1, 1, speed=0)
     return np.repeat(walked.keypoints[:, 0] * HEIGHT / walked.heights[0], frames, axis=0)
 
 
-def walking(fps: float = 30, seconds: float = 10) -> np.ndarray:
+def walking(fps=30, seconds=10):
     steps = np.arange(round(seconds * fps)) * walks.WALKING * HEIGHT / fps
     return still(len(steps)) + np.stack([steps, np.zeros_like(steps)], axis=1)[:, None]
 
 
-def jitter(points: np.ndarray) -> float:
+def jitter(points):
     return float(np.abs(np.diff(points[30:], axis=0)).mean())
 
 

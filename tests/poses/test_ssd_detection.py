@@ -1,7 +1,5 @@
 """Boxes of people, from a detector's outputs and from users."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -11,7 +9,7 @@ from posezoo.poses.ssd_detection import Box, DetectionOptions, decode_ssd, parse
 SIZE = (640, 480)
 
 
-def found(*rows: tuple[float, ...], min_box_score: float = 0.5) -> list[Box]:
+def found(*rows, min_box_score=0.5):
     output = np.zeros((1, 1, 200, 7), np.float32)
     output[0, 0, : len(rows)] = rows
     poses = decode_ssd({"detections": output}, SIZE, DetectionOptions(min_box_score))

@@ -9,7 +9,7 @@ from posezoo.poses.peaks import Peaks
 NOSE, WRIST = 0, 9
 
 
-def owners(*peaks: tuple[int, float]) -> list[int]:
+def owners(*peaks):
     """The person of each peak, given by its joint and its tag; tags further apart than 1 differ."""
     joints = np.array([joint for joint, _ in peaks], np.int64)
     tags = np.array([[tag] for _, tag in peaks], np.float32)

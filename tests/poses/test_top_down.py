@@ -1,7 +1,5 @@
 """Of poses of the same person, the one of the highest score is kept."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -12,7 +10,7 @@ from posezoo.poses.keypoints import SKELETONS, Pose
 from posezoo.poses.top_down import TopDownOptions, suppress_by_oks
 
 
-def pose(x: float, score: float) -> Pose:
+def pose(x, score):
     keypoints = np.ones((17, 3), np.float32)
     keypoints[:, 0] = np.arange(17) * 10 + x
     return Pose(keypoints, "coco-17", score, (0, 0, 200, 200))

@@ -1,7 +1,5 @@
 """People keep their numbers while they cross each other, are missed and are covered."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from itertools import pairwise
 
@@ -13,14 +11,14 @@ from posezoo.poses.keypoints import Pose
 from posezoo.poses.tracking import PoseTracker, _Motion
 
 
-def follow(frames, fps: float = walks.FPS) -> list[list[Pose]]:
+def follow(frames, fps=walks.FPS):
     tracker = PoseTracker()
     return [tracker.update(poses, number / fps) for number, (poses, _) in enumerate(frames)]
 
 
-def numbers_by_person(frames, tracked) -> dict[int, list[int]]:
+def numbers_by_person(frames, tracked):
     """The numbers that each person had, in order, without those of nobody."""
-    numbers: dict[int, list[int]] = {}
+    numbers = {}
     for (_, people), poses in zip(frames, tracked, strict=True):
         for person, pose in zip(people, poses, strict=True):
             if person >= 0 and pose.track_id is not None:
@@ -28,11 +26,11 @@ def numbers_by_person(frames, tracked) -> dict[int, list[int]]:
     return numbers
 
 
-def switches(numbers: list[int]) -> int:
+def switches(numbers):
     return sum(one != other for one, other in pairwise(numbers))
 
 
-def box(x: float, track_id: int | None = None) -> Pose:
+def box(x, track_id=None):
     empty = np.zeros((0, 3), np.float32)
     return Pose(empty, "box", 0.9, (x, 100, x + 100, 400), track_id=track_id)
 
@@ -59,7 +57,7 @@ def test_people_who_are_hidden_for_up_to_two_and_a_half_seconds_keep_their_numbe
 
 
 def test_who_turns_while_hidden_keeps_the_number_and_a_smaller_person_there_has_another():
-    def seen_again(height: float) -> int | None:
+    def seen_again(height):
         tracker = PoseTracker()
         way = [300 + 8 * step for step in range(30)]
         for number, x in enumerate(way):

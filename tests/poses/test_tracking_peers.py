@@ -1,7 +1,5 @@
 """Other trackers get the same poses, and are not better."""
 
-from __future__ import annotations
-
 import importlib.util
 import sys
 from pathlib import Path

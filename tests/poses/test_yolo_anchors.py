@@ -1,7 +1,5 @@
 """The boxes of YOLO 1 to 4; tests/judges/test_open_model_zoo_boxes.py compares them with Open Model Zoo's program."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

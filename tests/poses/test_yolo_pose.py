@@ -1,7 +1,5 @@
 """YOLO-pose's outputs, with the suppression of overlapping people on our side and in the network."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -15,7 +13,7 @@ pytest.importorskip("cv2")
 SIZE = (640, 640)
 
 
-def people(count: int, keypoints: int = 17):
+def people(count, keypoints=17):
     """Corners of boxes that do not overlap, scores from the highest, and keypoints in the boxes."""
     rng = np.random.RandomState(26)
     corners = np.array([[100 * place, 50 * place] for place in range(count)], float)
@@ -26,7 +24,7 @@ def people(count: int, keypoints: int = 17):
     return boxes, np.linspace(0.9, 0.5, count), points
 
 
-def raw(boxes, scores, points, cells: int = 8400):
+def raw(boxes, scores, points, cells=8400):
     """As YOLO11 and YOLO26 are exported by default: columns, each person also in a worse one beside it."""
     columns = np.zeros((5 + 3 * points.shape[1], cells))
     rows = np.concatenate(
@@ -53,7 +51,7 @@ def suppressed(boxes, scores, points):
     return rows[None].astype(np.float32)
 
 
-def of_cells(boxes, scores, points, cells: int = 25500):
+def of_cells(boxes, scores, points, cells=25500):
     """As YOLOv7-pose is exported: the columns of ``raw`` as rows, with the score of an object before that of the
     class; a person also where the class is unlikely.
     """

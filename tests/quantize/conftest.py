@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import read_settings, to_settings
 from posezoo.quantize import int8_models
 from posezoo.quantize.displacement import KeypointDisplacement
-from posezoo.quantize.quantization import Quantized, quantize
+from posezoo.quantize.quantization import quantize
 from posezoo.quantize.quantization_plan import QuantizationOptions
 
 
@@ -34,18 +34,18 @@ class Bench:
     displacements: Mapping[Precision, KeypointDisplacement] = field(default_factory=dict)
 
     @property
-    def xml(self) -> Path:
+    def xml(self):
         return self.output_dir / "public" / seeker.NAME / "FP16-INT8" / f"{seeker.NAME}.xml"
 
     @property
-    def fp32(self) -> Path:
+    def fp32(self):
         return self.context.layout.ir_path(self.spec, Precision.FP32)
 
     @property
-    def pair(self) -> list[bytes]:
+    def pair(self):
         return [self.xml.with_suffix(suffix).read_bytes() for suffix in (".xml", ".bin")]
 
-    def quantize(self, **changes: object) -> Quantized:
+    def quantize(self, **changes):
         """Quantize with other options, or to another ``output_dir``."""
         self.received.clear()
         output_dir = changes.pop("output_dir", self.output_dir)
@@ -58,26 +58,31 @@ class Bench:
         )
         return quantize(plan, listener=self.received.append)
 
-    def of(self, kind: type[events.Event]) -> list[events.Event]:
+    def of(self, kind):
         return [event for event in self.received if isinstance(event, kind)]
 
 
 @pytest.fixture
-def bench(tmp_path) -> Callable[..., Bench]:
+def make_bench(tmp_path):
     pytest.importorskip("nncf", reason="needs nncf")
-    return partial(make_bench, tmp_path)
+    return partial(bench_in, tmp_path)
+
+
+@pytest.fixture
+def bench(make_bench):
+    return make_bench()
 
 
 @pytest.fixture(scope="module")
-def quantized(tmp_path_factory) -> Bench:
+def quantized(tmp_path_factory):
     """It has its INT8 IR, and the events of quantizing; tests only read them."""
     pytest.importorskip("nncf", reason="needs nncf")
-    bench = make_bench(tmp_path_factory.mktemp("quantized"))
+    bench = bench_in(tmp_path_factory.mktemp("quantized"))
     bench.displacements = bench.quantize().displacements
     return bench
 
 
-def make_bench(root: Path, *, loud: bool = False, **changes: object) -> Bench:
+def bench_in(root, *, loud=False, **changes):
     home = root / "models" / "public" / seeker.NAME
     ir = seeker.write_ir(home / "FP32", loud=loud)
     write_model(root / "registry", seeker.NAME, seeker.model_yml(ir, **changes))

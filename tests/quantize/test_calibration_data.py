@@ -1,7 +1,5 @@
 """Which photos are used for calibration, and which are kept apart."""
 
-from __future__ import annotations
-
 import shutil
 
 from fakes import seeker
@@ -10,7 +8,7 @@ from posezoo.quantize.calibration_data import CalibrationSample
 from posezoo.quantize.quantization_plan import MAX_MEASURED, split_photos
 
 
-def names(paths) -> list[str]:
+def names(paths):
     return [path.name for path in paths]
 
 

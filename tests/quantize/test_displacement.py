@@ -1,7 +1,5 @@
 """People of two detections are matched, and the distance of each point is measured."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -10,7 +8,7 @@ from posezoo.quantize.displacement import DetectedPoints, measure_keypoint_displ
 PERSON = np.array([[0, 0], [10, 0], [0, 40], [10, 40]], np.float32)
 
 
-def detected(*people: np.ndarray, missing: tuple[int, ...] = ()) -> DetectedPoints:
+def detected(*people, missing=()):
     points = np.stack(people) if people else np.empty((0, 4, 2), np.float32)
     is_found = np.ones(points.shape[:2], bool)
     is_found[:, list(missing)] = False

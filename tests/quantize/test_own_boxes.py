@@ -1,7 +1,5 @@
 """An IR of the user's own that finds boxes of other classes than the model that it is like."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -11,7 +9,7 @@ import openvino as ov
 import pytest
 from openvino import opset13 as ops
 
-from fakes.command import posezoo
+from fakes.command import error_of, json_of, posezoo, read_json, succeeded
 
 LIKE = ("--as", "yolox-nano-coco")
 CLASSES = ("cat", "dog", "bird")
@@ -19,7 +17,7 @@ SIDE, CELL = 64, 32
 STRIDES = (8, 16, CELL)
 
 
-def write_yolox(xml: Path) -> Path:
+def write_yolox(xml):
     """YOLOX's outputs for three classes: each square of the coarsest grid is an object of the class of its color."""
     image = ops.parameter([1, 3, SIDE, SIDE], np.float32, name="images")
     grids = []
@@ -45,7 +43,7 @@ def write_yolox(xml: Path) -> Path:
 
 
 @pytest.fixture
-def squares(tmp_path) -> Path:
+def squares(tmp_path):
     """A folder of pictures with one square each, and their annotations."""
     folder = tmp_path / "pictures"
     folder.mkdir()
@@ -77,25 +75,27 @@ def squares(tmp_path) -> Path:
 
 def test_objects_of_other_classes_are_not_taken_for_people(squares, tmp_path):
     xml = write_yolox(tmp_path / "net" / "squares.xml")
-    done = posezoo("run", xml, *LIKE, "--input", squares / "00.png", "--output", tmp_path / "out")
-    assert done.returncode == 0, done.stderr
-    (image,) = json.loads((tmp_path / "out" / "poses.json").read_text())["images"]
+    succeeded(
+        posezoo("run", xml, *LIKE, "--input", squares / "00.png", "--output", tmp_path / "out")
+    )
+    (image,) = read_json(tmp_path / "out" / "poses.json")["images"]
     assert [each["label"] for each in image["poses"]] == ["class 0"]
 
 
 def test_outputs_of_any_model_need_a_model_that_they_are_like(squares, tmp_path):
     xml = write_yolox(tmp_path / "net" / "squares.xml")
-    done = posezoo("quantize", xml, "--dataset", squares, "--metric", "map", "--scale_values", "1")
-    assert done.returncode == 1
-    assert "no decoder for detection takes its outputs output 1x84x8" in done.stderr
-    assert "hint: --decoder NAME" in done.stderr
+    said = error_of(
+        posezoo("quantize", xml, "--dataset", squares, "--metric", "map", "--scale_values", "1")
+    )
+    assert "no decoder for detection takes its outputs output 1x84x8" in said
+    assert "hint: --decoder NAME" in said
 
 
 def test_a_metric_of_another_task_is_refused(squares, tmp_path):
     xml = write_yolox(tmp_path / "net" / "squares.xml")
-    done = posezoo("quantize", xml, "--dataset", squares, "--metric", "ap", *LIKE)
-    assert done.returncode == 1
-    assert "--metric ap is not for the decoder yolox" in done.stderr
+    assert "--metric ap is not for the decoder yolox" in error_of(
+        posezoo("quantize", xml, "--dataset", squares, "--metric", "ap", *LIKE)
+    )
 
 
 @pytest.mark.slow
@@ -104,16 +104,14 @@ def test_int8_knows_its_classes_and_has_the_same_accuracy_when_it_is_evaluated(s
     xml = write_yolox(tmp_path / "net" / "FP32" / "squares.xml")
     labels = tmp_path / "labels.txt"
     labels.write_text("\n".join(CLASSES))
-    done = posezoo(
-        "quantize", xml, "--dataset", squares, "--metric", "map", *LIKE, "--labels", labels
+    done = succeeded(
+        posezoo("quantize", xml, "--dataset", squares, "--metric", "map", *LIKE, "--labels", labels)
     )
-    assert done.returncode == 0, done.stderr
     int8 = Path(done.stdout.strip())
-    record = json.loads(int8.with_name("provenance.json").read_text())
+    record = read_json(int8.with_name("provenance.json"))
     assert record["accuracy"]["metric"] == "mAP" and record["accuracy"]["int8"] == 1
-    done = posezoo(
+    done = succeeded(posezoo(
         "evaluate", int8, *LIKE, "--images", squares, "--annotations", squares / "instances.json",
         "--output", tmp_path / "out", "--format", "json",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["AP"] == 1
+    ))  # fmt: skip
+    assert json_of(done)["AP"] == 1

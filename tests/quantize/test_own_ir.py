@@ -1,7 +1,5 @@
 """posezoo quantize of an IR that no model.yml describes, and what is refused about its images."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path
@@ -12,23 +10,23 @@ import openvino as ov
 import pytest
 
 from fakes import tints
-from fakes.command import posezoo
+from fakes.command import error_of, posezoo, read_json, succeeded
 
 PREPARATION = ("--mean_values", ",".join(map(str, tints.MEAN)), "--reverse_input_channels")
 
 
 @pytest.fixture
-def own(tmp_path) -> tuple[Path, Path]:
+def own(tmp_path):
     """The IR, in a folder with the name of its precision, and the pictures."""
     return tints.write_ir(tmp_path / "net" / "FP32"), tints.write_pictures(tmp_path / "pictures")
 
 
-def quantize(own: tuple[Path, Path], *flags: object):
+def quantize(own, *flags):
     xml, pictures = own
     return posezoo("quantize", xml, "--dataset", pictures, "--metric", "top1", *flags)
 
 
-def predicted(xml: Path, paths: list[Path]) -> list[str]:
+def predicted(xml, paths):
     """The classes of pictures by OpenVINO alone."""
     compiled = ov.Core().compile_model(xml, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     classes = []
@@ -40,7 +38,7 @@ def predicted(xml: Path, paths: list[Path]) -> list[str]:
 
 
 @pytest.fixture
-def labels(tmp_path) -> Path:
+def labels(tmp_path):
     path = tmp_path / "labels.txt"
     path.write_text("\n".join(tints.CLASSES))
     return path
@@ -62,11 +60,10 @@ def test_the_accuracy_is_that_of_scikit_learn_on_images_that_were_not_calibrated
     pytest.importorskip("nncf", reason="needs nncf")
     metrics = pytest.importorskip("sklearn.metrics", reason="needs scikit-learn")
     xml, pictures = own
-    done = quantize(own, *PREPARATION, "--labels", labels, "--max_drop", "0.5")
-    assert done.returncode == 0, done.stderr
+    done = succeeded(quantize(own, *PREPARATION, "--labels", labels, "--max_drop", "0.5"))
     int8 = xml.parents[1] / "FP16-INT8" / "tints.xml"
     assert done.stdout == f"{int8}\n"
-    record = json.loads(int8.with_name("provenance.json").read_text())
+    record = read_json(int8.with_name("provenance.json"))
     kept_apart = sorted(pictures.rglob("*.png"))[2::3]
     truth = [path.parent.name for path in kept_apart]
     for network, name in ((xml, "fp32"), (int8, "int8")):
@@ -81,16 +78,15 @@ def test_the_accuracy_is_that_of_scikit_learn_on_images_that_were_not_calibrated
     assert [port.names for port in before.inputs] == [port.names for port in after.inputs]
     names = after.get_rt_info(["model_info", "labels"]).astype(str)
     assert names.split() == list(tints.CLASSES)
-    again = quantize(own, *PREPARATION, "--labels", labels, "--max_drop", "0.5")
-    assert again.returncode == 0 and "measuring on" not in again.stderr
+    again = succeeded(quantize(own, *PREPARATION, "--labels", labels, "--max_drop", "0.5"))
+    assert "measuring on" not in again.stderr
 
 
 @pytest.mark.slow
 def test_layers_and_preset_of_an_own_ir_are_flags(own, labels):
     pytest.importorskip("nncf", reason="needs nncf")
     flags = ("--labels", labels, "--preset", "performance", "--in_float", "second")
-    done = quantize(own, *PREPARATION, *flags)
-    assert done.returncode == 0, done.stderr
+    done = succeeded(quantize(own, *PREPARATION, *flags))
     record = Path(done.stdout.strip()).with_name("provenance.json").read_text()
     assert json.loads(record)["in_float"]["layers"] == {"second": "--in_float"}
     assert '"preset": "performance"' in record
@@ -103,7 +99,7 @@ def test_before_int8_is_refused_sums_and_depthwise_layers_are_tried_in_float(own
     done = quantize(own, *PREPARATION, "--labels", labels)
     assert "INT8 is made again, with more layers in floating point" in done.stderr
     assert done.returncode == 0, done.stderr
-    record = json.loads(Path(done.stdout.strip()).with_name("provenance.json").read_text())
+    record = read_json(Path(done.stdout.strip()).with_name("provenance.json"))
     assert record["accuracy"]["int8"] == record["accuracy"]["fp32"]
 
 
@@ -112,23 +108,21 @@ def test_a_picture_that_cannot_be_read_is_not_counted_as_one_for_calibration(own
     pytest.importorskip("nncf", reason="needs nncf")
     _, pictures = own
     min(pictures.rglob("*.png")).write_bytes(b"not a picture")
-    done = quantize(own, *PREPARATION, "--labels", labels)
-    assert done.returncode == 0, done.stderr
+    done = succeeded(quantize(own, *PREPARATION, "--labels", labels))
     assert "after calibration on 11 others" in done.stderr
 
 
 def test_an_ir_that_does_not_say_how_images_are_prepared_is_refused(own):
-    done = quantize(own)
-    assert done.returncode == 1
-    assert "does not say how images are prepared for it" in done.stderr
-    assert "--as MODEL, or --mean_values" in done.stderr
+    said = error_of(quantize(own))
+    assert "does not say how images are prepared for it" in said
+    assert "--as MODEL, or --mean_values" in said
 
 
 def test_an_ir_whose_outputs_fit_another_metric_is_refused(own):
     xml, pictures = own
-    done = posezoo("quantize", xml, "--dataset", pictures, "--metric", "map", *PREPARATION)
-    assert done.returncode == 1
-    assert "no decoder for detection takes its outputs scores 1x3" in done.stderr
+    assert "no decoder for detection takes its outputs scores 1x3" in error_of(
+        posezoo("quantize", xml, "--dataset", pictures, "--metric", "map", *PREPARATION)
+    )
 
 
 def test_an_ir_of_another_program_is_kept_under_another_name(own, labels):
@@ -136,48 +130,45 @@ def test_an_ir_of_another_program_is_kept_under_another_name(own, labels):
     folder = xml.parents[1] / "FP16-INT8"
     folder.mkdir()
     (folder / "tints.xml").write_text("mine")
-    done = quantize(own, *PREPARATION, "--labels", labels)
-    assert done.returncode == 0, done.stderr
+    done = succeeded(quantize(own, *PREPARATION, "--labels", labels))
     assert "tints.xml: is not as posezoo wrote it: kept as tints.xml.bak1" in done.stderr
     assert (folder / "tints.xml.bak1").read_text() == "mine"
 
 
 def test_flags_for_an_ir_are_refused_for_models(tmp_path):
-    done = posezoo("quantize", "seeker", "--dataset", tmp_path, "--scale_values", "255")
-    assert done.returncode == 2
-    assert "--scale_values: only for an .xml or .onnx" in done.stderr
-    done = posezoo("quantize", "seeker", "--images", tmp_path, "--preset", "mixed")
-    assert done.returncode == 2
-    assert "--preset and --in_float are for .xml files" in done.stderr
+    assert "--scale_values: only for an .xml or .onnx" in error_of(
+        posezoo("quantize", "seeker", "--dataset", tmp_path, "--scale_values", "255"), code=2
+    )
+    assert "--preset and --in_float are for .xml files" in error_of(
+        posezoo("quantize", "seeker", "--images", tmp_path, "--preset", "mixed"), code=2
+    )
 
 
 def test_a_mean_of_two_numbers_is_refused_before_the_start(own):
-    done = quantize(own, "--mean_values", "1", "2")
-    assert done.returncode == 2 and "quantizing" not in done.stderr
-    assert "--mean_values: expected one number, or one for each of 3 channels" in done.stderr
+    said = error_of(quantize(own, "--mean_values", "1", "2"), code=2)
+    assert "quantizing" not in said
+    assert "--mean_values: expected one number, or one for each of 3 channels" in said
 
 
 def test_a_mean_for_values_from_0_to_1_is_refused(own, labels):
     flags = ("--mean_values", "0.485", "0.456", "0.406", "--labels", labels)
-    done = quantize(own, *flags)
-    assert done.returncode == 1
-    assert "are for values from 0 to 1, and images have 0 to 255" in done.stderr
+    assert "are for values from 0 to 1, and images have 0 to 255" in error_of(quantize(own, *flags))
 
 
 def test_images_that_were_prepared_for_a_network_are_refused(own, labels):
     for path in own[1].rglob("*.png"):
         cv2.imwrite(str(path), cv2.imread(str(path)) // 128)
-    done = quantize(own, *PREPARATION, "--labels", labels)
-    assert done.returncode == 1
-    assert "use only the values 0 to 1 of 0 to 255" in done.stderr
+    assert "use only the values 0 to 1 of 0 to 255" in error_of(
+        quantize(own, *PREPARATION, "--labels", labels)
+    )
 
 
 def test_images_with_red_and_blue_exchanged_are_refused(own, labels):
     for path in own[1].rglob("*.png"):
         cv2.imwrite(str(path), cv2.imread(str(path))[..., ::-1])
-    done = quantize(own, *PREPARATION, "--labels", labels)
-    assert done.returncode == 1
-    assert "levels more blue than red, and FP32 has top1 1.000 with red and blue" in done.stderr
+    assert "levels more blue than red, and FP32 has top1 1.000 with red and blue" in error_of(
+        quantize(own, *PREPARATION, "--labels", labels)
+    )
 
 
 def test_images_without_a_class_for_calibration_are_refused(own, labels):
@@ -187,15 +178,15 @@ def test_images_without_a_class_for_calibration_are_refused(own, labels):
         shutil.move(path, pictures / f"{number:02}.png")
         lines.append(f"{number:02}.png {path.parent.name}")
     (pictures / "val.txt").write_text("\n".join(lines))
-    done = quantize(
-        (xml, pictures), *PREPARATION, "--labels", labels, "--annotations", pictures / "val.txt"
+    assert "the class red is in 6 of 6 images to measure on, and in none of the 12" in error_of(
+        quantize(
+            (xml, pictures), *PREPARATION, "--labels", labels, "--annotations", pictures / "val.txt"
+        )
     )
-    assert done.returncode == 1
-    assert "the class red is in 6 of 6 images to measure on, and in none of the 12" in done.stderr
 
 
 def test_fp32_that_is_wrong_itself_proves_nothing(own, tmp_path):
     (tmp_path / "labels.txt").write_text("green\nred\nblue")
-    done = quantize(own, *PREPARATION, "--labels", tmp_path / "labels.txt")
-    assert done.returncode == 1
-    assert "tints: FP32 itself has top1 0.000" in done.stderr
+    assert "tints: FP32 itself has top1 0.000" in error_of(
+        quantize(own, *PREPARATION, "--labels", tmp_path / "labels.txt")
+    )

@@ -1,8 +1,5 @@
 """FP32 IR to INT8: published only if INT8 finds what FP32 finds."""
 
-from __future__ import annotations
-
-import json
 import os
 import shutil
 import signal
@@ -14,7 +11,7 @@ import numpy as np
 import pytest
 
 from fakes import seeker
-from fakes.command import posezoo
+from fakes.command import posezoo, read_json, succeeded
 from fakes.posenet import spot_network
 from fakes.zoo import write_model
 from posezoo.core.declarations.model import Precision, QuantizationSettings
@@ -57,14 +54,13 @@ def test_int8_finds_what_fp32_finds_and_its_record_contains_the_displacement(qua
     assert 0 < displacement.shift_p50_px < 2
     assert b'element_type="i8"' in quantized.pair[0]
     assert len(quantized.pair[1]) < quantized.fp32.with_suffix(".bin").stat().st_size
-    record = json.loads(quantized.xml.with_name("provenance.json").read_text())
+    record = read_json(quantized.xml.with_name("provenance.json"))
     assert record["shift"]["shift_p50_px"] == displacement.shift_p50_px
     assert (record["shift"]["calibration_photos"], record["shift"]["measured_photos"]) == (6, 3)
 
 
 @pytest.mark.slow
 def test_the_reported_displacement_is_that_of_the_published_ir(bench):
-    bench = bench()
     (displacement,) = bench.quantize().displacements.values()
     moved = []
     for photo in sorted(bench.photos.iterdir())[2::3]:
@@ -90,13 +86,12 @@ def test_the_events_of_a_quantization(quantized):
 
 @pytest.mark.slow
 def test_nothing_is_printed(bench, capfd):
-    bench().quantize()
+    bench.quantize()
     assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.slow
 def test_the_same_photos_give_the_same_bytes_on_one_thread_and_on_all(bench):
-    bench = bench()
     cores = os.sched_getaffinity(0)
     bench.quantize()
     before = bench.pair
@@ -111,7 +106,6 @@ def test_the_same_photos_give_the_same_bytes_on_one_thread_and_on_all(bench):
 
 @pytest.mark.slow
 def test_an_up_to_date_ir_is_kept_until_a_photo_changes(bench):
-    bench = bench()
     bench.quantize()
     bench.quantize()
     assert bench.of(ConversionUpToDate) == [ConversionUpToDate("seeker", ("FP16-INT8",))]
@@ -123,7 +117,6 @@ def test_an_up_to_date_ir_is_kept_until_a_photo_changes(bench):
 
 @pytest.mark.slow
 def test_a_plan_gives_the_reason_and_writes_nothing(bench):
-    bench = bench()
     ask = (bench.spec, bench.context, bench.photos, QuantizationOptions())
     (step,) = int8_models.plan_int8(*ask, output_dir=bench.output_dir).irs
     assert (step.xml, step.reason) == (bench.xml, "it does not exist yet")
@@ -133,8 +126,8 @@ def test_a_plan_gives_the_reason_and_writes_nothing(bench):
 
 
 @pytest.mark.slow
-def test_a_large_displacement_is_refused_with_layer_noise_and_the_old_ir_stays(bench):
-    bench = bench(loud=True, quantization={"in_float": IN_FLOAT})
+def test_a_large_displacement_is_refused_with_layer_noise_and_the_old_ir_stays(make_bench):
+    bench = make_bench(loud=True, quantization={"in_float": IN_FLOAT})
     bench.quantize()
     before = bench.pair
     bench.spec = replace(bench.spec, quantization=None)
@@ -150,8 +143,8 @@ def test_a_large_displacement_is_refused_with_layer_noise_and_the_old_ir_stays(b
 
 
 @pytest.mark.slow
-def test_layers_with_much_noise_can_stay_in_floating_point(bench):
-    bench = bench(loud=True, quantization={"in_float": IN_FLOAT})
+def test_layers_with_much_noise_can_stay_in_floating_point(make_bench):
+    bench = make_bench(loud=True, quantization={"in_float": IN_FLOAT})
     (displacement,) = bench.quantize(compare_layers=True).displacements.values()
     assert displacement.shift_p50_px < 0.5
     (compared,) = bench.of(LayerNoiseMeasured)
@@ -159,8 +152,8 @@ def test_layers_with_much_noise_can_stay_in_floating_point(bench):
 
 
 @pytest.mark.parametrize("declared", [{"layers": ["neck"]}, {"types": ["MVN"]}])
-def test_unknown_layers_are_refused(bench, declared):
-    bench = bench(quantization={"in_float": [{**declared, "reason": "x"}]})
+def test_unknown_layers_are_refused(make_bench, declared):
+    bench = make_bench(quantization={"in_float": [{**declared, "reason": "x"}]})
     with pytest.raises(
         QuantizationError, match=r"in_float: (layers: neck|types: MVN): the FP32 IR has no such"
     ):
@@ -203,7 +196,6 @@ def unreadable(folder):
     ],
 )
 def test_unsuitable_photos_are_refused(bench, spoil, problem):
-    bench = bench()
     spoil(bench.photos)
     with pytest.raises(QuantizationError) as failure:
         bench.quantize()
@@ -214,14 +206,13 @@ def test_unsuitable_photos_are_refused(bench, spoil, problem):
 
 @pytest.mark.slow
 def test_an_unreadable_photo_is_left_out_with_a_warning(bench):
-    bench = bench()
     (bench.photos / "00.png").write_bytes(b"not a picture")
     quantized = bench.quantize()
     (displacement,) = quantized.displacements.values()
     (warned,) = bench.of(WarningIssued)
     assert "00.png" in warned.message
     assert to_measurements(quantized)[0]["settings"] == {"photos": 3, "calibrated on": 5}
-    record = json.loads(bench.xml.with_name("provenance.json").read_text())
+    record = read_json(bench.xml.with_name("provenance.json"))
     assert record["shift"]["calibration_photos"] == 5
     assert displacement.found_fp32 == 3
     with pytest.raises(ImageError):
@@ -229,7 +220,6 @@ def test_an_unreadable_photo_is_left_out_with_a_warning(bench):
 
 
 def test_without_an_fp32_ir_the_error_says_how_to_get_one(bench):
-    bench = bench()
     bench.fp32.unlink()
     with pytest.raises(
         QuantizationError, match="missing; INT8 is made from the FP32 IR"
@@ -239,7 +229,6 @@ def test_without_an_fp32_ir_the_error_says_how_to_get_one(bench):
 
 
 def test_a_named_detector_is_used_if_its_ir_exists(bench):
-    bench = bench()
     settings = replace(bench.context.settings, detector="nanodet-g")
     bench.context = replace(bench.context, settings=settings)
     options = QuantizationOptions()
@@ -256,7 +245,6 @@ def test_a_named_detector_is_used_if_its_ir_exists(bench):
 
 
 def test_an_fp32_ir_that_is_not_the_models_is_not_quantized(bench):
-    bench = bench()
     seeker.write_ir(bench.fp32.parent, loud=True)
     with pytest.raises(
         ConversionError, match="not quantized, since it is not the file that was published"
@@ -264,15 +252,14 @@ def test_an_fp32_ir_that_is_not_the_models_is_not_quantized(bench):
         bench.quantize()
 
 
-def test_a_model_that_is_quantized_already_is_refused(bench):
-    bench = bench(quantized="INT8")
+def test_a_model_that_is_quantized_already_is_refused(make_bench):
+    bench = make_bench(quantized="INT8")
     with pytest.raises(QuantizationError, match="its weights are quantized already"):
         bench.quantize()
 
 
 @pytest.mark.slow
 def test_a_publishers_own_int8_is_never_replaced(bench):
-    bench = bench()
     published = tuple(
         replace(file, name=file.name.replace("FP32", "FP16-INT8")) for file in bench.spec.files
     )
@@ -284,7 +271,6 @@ def test_a_publishers_own_int8_is_never_replaced(bench):
 
 @pytest.mark.slow
 def test_a_kill_leaves_the_old_ir_and_the_next_run_cleans_up(bench):
-    bench = bench()
     bench.quantize()
     before = bench.pair
     seeker.write_photos(bench.photos, 9, seed=3)
@@ -316,7 +302,6 @@ def test_a_kill_leaves_the_old_ir_and_the_next_run_cleans_up(bench):
 def test_a_changed_int8_ir_is_reported_by_verify_and_made_again(bench):
     from posezoo.cli.artifact_states import check_artifacts
 
-    bench = bench()
     bench.quantize()
     layout = replace(bench.context.layout, output_dir=bench.output_dir)
     states = {artifact.artifact: artifact.state for artifact in check_artifacts(bench.spec, layout)}
@@ -331,7 +316,6 @@ def test_a_changed_int8_ir_is_reported_by_verify_and_made_again(bench):
 
 @pytest.mark.slow
 def test_the_card_shows_the_displacement(bench):
-    bench = bench()
     (displacement,) = bench.quantize().displacements.values()
     *_, path = write_sidecars(bench.spec, bench.context.with_output_dir(bench.output_dir))
     card = path.read_text()
@@ -343,9 +327,9 @@ def test_the_card_shows_the_displacement(bench):
 
 
 @pytest.mark.slow
-def test_fp32_int8_keeps_single_precision_where_it_stays_in_floating_point(bench):
+def test_fp32_int8_keeps_single_precision_where_it_stays_in_floating_point(make_bench):
     kept = [{"layers": ["head"], "reason": "x"}]
-    bench = bench(quantization={"in_float": kept})
+    bench = make_bench(quantization={"in_float": kept})
     requested = (Precision.FP16_INT8, Precision.FP32_INT8)
     quantized = bench.quantize(precisions=requested)
     half, single = (quantized.irs[each].with_suffix(".bin").stat().st_size for each in requested)
@@ -353,7 +337,6 @@ def test_fp32_int8_keeps_single_precision_where_it_stays_in_floating_point(bench
 
 
 def test_no_other_precision_can_be_made(bench):
-    bench = bench()
     with pytest.raises(PosezooError, match="no quantization makes FP16"):
         bench.quantize(precisions=(Precision.FP16,))
 
@@ -373,7 +356,6 @@ def test_the_median_displacement_may_be_as_large_as_model_yml_allows(quantized, 
 
 def test_an_output_with_further_names_is_read_by_the_declared_one(bench, tmp_path):
     """TensorFlow's tensors have the name of the signature and those of operations."""
-    bench = bench()
     network = openvino_core().read_model(bench.fp32)
     network.output("keypoints").add_names({"a:0"})
     xml = ir_writer.write_ir(network, tmp_path / "named.xml", Precision.FP32)
@@ -409,8 +391,7 @@ def test_a_network_is_calibrated_at_the_size_at_which_it_runs(tmp_path, size):
     write_model(tmp_path / "zoo", "spot", declared)
     photos = seeker.write_photos(tmp_path / "photos")
     words = ["quantize", "spot", "--dataset", photos, "--models_dir", "zoo", "--weights_dir", "w"]
-    done = posezoo(*words, *size, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    done = succeeded(posezoo(*words, *size, cwd=tmp_path))
     int8 = openvino_core().read_model(tmp_path / done.stdout.strip())
     assert [*int8.input(0).shape] == [1, 3, 97, 97]
     again = posezoo(*words, *size, cwd=tmp_path)

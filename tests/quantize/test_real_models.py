@@ -1,11 +1,7 @@
 """Real networks in INT8 on real photos: what is published, what is refused, and whose INT8 is broken."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import pytest
 
@@ -15,10 +11,9 @@ from posezoo.core.errors import ConversionError, QuantizationError
 from posezoo.core.events import LayerNoiseMeasured, ignore_event
 from posezoo.core.pipeline.get import get_irs
 from posezoo.core.pipeline.zoo_context import open_context
-from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import read_settings, to_settings
 from posezoo.quantize import int8_models
-from posezoo.quantize.quantization import Quantized, quantize
+from posezoo.quantize.quantization import quantize
 from posezoo.quantize.quantization_plan import QuantizationOptions
 from posezoo.run import images, load
 from posezoo.run.pipeline_spec import resolve_pipeline
@@ -29,12 +24,12 @@ FP32, INT8 = Precision.FP32, Precision.FP16_INT8
 
 
 @pytest.fixture(scope="module")
-def zoo(mirror, tmp_path_factory) -> Context:
+def zoo(mirror, tmp_path_factory):
     pytest.importorskip("nncf", reason="needs nncf")
     return zoo_in(tmp_path_factory.mktemp("int8"), mirror)
 
 
-def zoo_in(folder: Path, mirror: Path) -> Context:
+def zoo_in(folder, mirror):
     settings = read_settings(
         {"weights_dir": folder / "models", "cache_dir": folder / "cache", "mirror": (str(mirror),)}
     )
@@ -42,11 +37,11 @@ def zoo_in(folder: Path, mirror: Path) -> Context:
 
 
 @pytest.fixture(scope="module")
-def photos(shared: Path) -> Path:
+def photos(shared):
     return shared / "data" / "photos"
 
 
-def size_of(xml: Path) -> int:
+def size_of(xml):
     return xml.with_suffix(".bin").stat().st_size
 
 
@@ -58,11 +53,11 @@ def quantize_to_int8(spec, zoo, photos, output_dir=None, listener=ignore_event):
 
 
 @pytest.fixture(scope="module")
-def quantized(zoo, photos) -> Callable[[str], Quantized]:
+def quantized(zoo, photos):
     """Makes a model's INT8 by its own settings, once, in its place in the zoo."""
 
     @cache
-    def make(name: str) -> Quantized:
+    def make(name):
         spec = zoo.registry.find(name)
         whole = zoo.registry.find(spec.composite) if spec.composite else spec
         for part in zoo.registry.parts(whole):
@@ -91,7 +86,7 @@ def test_the_detectors_published_int8_is_refused(zoo, photos):
 def test_tf_pose_is_refused_with_default_settings_and_layer_noise_shows_why(zoo, photos, tmp_path):
     spec = zoo.registry.find("tf-pose-mobilenet-v2-small")
     get_model(spec, zoo, (FP32,))
-    received: list[object] = []
+    received = []
     with pytest.raises(QuantizationError, match="required 75%"):
         quantize_to_int8(replace(spec, quantization=None), zoo, photos, tmp_path, received.append)
     assert not list(tmp_path.rglob("*.xml"))

@@ -1,10 +1,5 @@
 """posezoo quantize of an IR whose outputs no decoder reads: its outputs themselves are compared."""
 
-from __future__ import annotations
-
-import json
-from pathlib import Path
-
 import cv2
 import numpy as np
 import openvino as ov
@@ -12,7 +7,7 @@ import pytest
 from openvino import opset13 as ops
 
 from fakes import seeker
-from fakes.command import posezoo
+from fakes.command import error_of, posezoo, read_json, succeeded
 
 SIDE = 48
 
@@ -21,7 +16,7 @@ def convolve(node, weights):
     return ops.convolution(node, ops.constant(weights), [2, 2], [1, 1], [1, 1], [1, 1])
 
 
-def write_ir(xml: Path, loud: float, *, inputs: int = 1) -> Path:
+def write_ir(xml, loud, *, inputs=1):
     """A network for images of 0 to 1 whose output is that of the quiet half of its channels."""
     rng = np.random.default_rng(0)
     images = [ops.parameter([1, 3, SIDE, SIDE], np.float32) for _ in range(inputs)]
@@ -41,16 +36,16 @@ def write_ir(xml: Path, loud: float, *, inputs: int = 1) -> Path:
 
 
 @pytest.fixture
-def photos(tmp_path) -> Path:
+def photos(tmp_path):
     seeker.write_photos(tmp_path / "photos")
     return tmp_path / "photos"
 
 
-def quantize(xml: Path, photos: Path, *flags: object):
+def quantize(xml, photos, *flags):
     return posezoo("quantize", xml, "--dataset", photos, "--scale_values", "255", *flags)
 
 
-def compute(xml: Path, photo: Path):
+def compute(xml, photo):
     compiled = ov.Core().compile_model(xml, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     image = cv2.resize(cv2.imread(str(photo)), (SIDE, SIDE)).transpose(2, 0, 1)[None]
     return compiled(np.float32(image / 255))["head"].astype(float)
@@ -61,11 +56,10 @@ def test_the_reported_noise_is_that_between_the_two_irs(tmp_path, photos):
     pytest.importorskip("nncf", reason="needs nncf")
     xml = write_ir(tmp_path / "net" / "FP32" / "net.xml", loud=1)
     log = tmp_path / "log.jsonl"
-    done = quantize(xml, photos, "--log", log)
-    assert done.returncode == 0, done.stderr
+    done = succeeded(quantize(xml, photos, "--log", log))
     assert "model_outputs_compared" in log.read_text("utf-8")
     int8 = tmp_path / "net" / "FP16-INT8" / "net.xml"
-    record = json.loads((int8.parent / "provenance.json").read_text())["outputs"]
+    record = read_json(int8.parent / "provenance.json")["outputs"]
     kept_apart = sorted(photos.iterdir())[2::3]
     pairs = [(compute(xml, photo), compute(int8, photo)) for photo in kept_apart]
     difference = sum(np.square(exact - actual).sum() for exact, actual in pairs)
@@ -79,18 +73,18 @@ def test_the_reported_noise_is_that_between_the_two_irs(tmp_path, photos):
 def test_int8_that_loses_the_signal_is_refused_and_not_written(tmp_path, photos):
     pytest.importorskip("nncf", reason="needs nncf")
     xml = write_ir(tmp_path / "net" / "FP32" / "net.xml", loud=1e4)
-    done = quantize(xml, photos)
-    assert done.returncode == 1
-    assert "error: net: FP16-INT8 changes head by" in done.stderr
-    assert "80% are allowed" in done.stderr and "no IR was written" in done.stderr
+    said = error_of(quantize(xml, photos))
+    assert "error: net: FP16-INT8 changes head by" in said
+    assert "80% are allowed" in said and "no IR was written" in said
     assert not (tmp_path / "net" / "FP16-INT8").exists()
 
 
 def test_a_metric_needs_a_decoder_and_two_images_are_refused(tmp_path, photos):
     xml = write_ir(tmp_path / "net" / "FP32" / "net.xml", loud=1)
-    done = quantize(xml, photos, "--metric", "ap")
-    assert done.returncode == 1 and "no decoder is known for its outputs head" in done.stderr
+    assert "no decoder is known for its outputs head" in error_of(
+        quantize(xml, photos, "--metric", "ap")
+    )
     xml = write_ir(tmp_path / "two" / "FP32" / "two.xml", loud=1, inputs=2)
-    done = quantize(xml, photos)
-    assert done.returncode == 1
-    assert "takes image0 [1, 3, 48, 48], image1 [1, 3, 48, 48], and not one image" in done.stderr
+    assert "takes image0 [1, 3, 48, 48], image1 [1, 3, 48, 48], and not one image" in error_of(
+        quantize(xml, photos)
+    )

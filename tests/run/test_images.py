@@ -1,7 +1,5 @@
 """Images are read as BGR with their orientation, or refused in one line."""
 
-from __future__ import annotations
-
 import hashlib
 import struct
 import tracemalloc
@@ -27,10 +25,10 @@ def scene():
     return cv2.GaussianBlur(noise, (0, 0), 4)
 
 
-def png(width: int, height: int, depth: int = 8, rows: bytes = b"") -> bytes:
+def png(width, height, depth=8, rows=b""):
     """A PNG of grey pixels with the given header."""
 
-    def chunk(kind: bytes, content: bytes) -> bytes:
+    def chunk(kind, content):
         return (
             struct.pack(">I", len(content))
             + kind
@@ -47,7 +45,7 @@ def png(width: int, height: int, depth: int = 8, rows: bytes = b"") -> bytes:
     )
 
 
-def with_orientation(jpeg: bytes, orientation: int) -> bytes:
+def with_orientation(jpeg, orientation):
     """The JPEG with an EXIF segment that says how the camera was held."""
     tiff = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, orientation, 0, 0)
     segment = b"Exif\0\0" + tiff

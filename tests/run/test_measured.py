@@ -1,7 +1,5 @@
 """measured.yml is written in one order, read back the same, and every value is checked."""
 
-from __future__ import annotations
-
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor, TimeoutError

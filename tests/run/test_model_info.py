@@ -1,7 +1,5 @@
 """What model_info says is true, for every built-in model and whatever flags change."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest
@@ -17,7 +15,6 @@ from posezoo.core.declarations.model import (
     Decoder,
     Framework,
     Input,
-    ModelSpec,
     Output,
 )
 from posezoo.core.ir import ir_writer
@@ -44,7 +41,7 @@ def written_in(xml):
     }
 
 
-def model_with(decoder: Decoder, tmp_path, *outputs: Output, **changes):
+def model_with(decoder, tmp_path, *outputs, **changes):
     fields = {"inputs": (IMAGE,), "outputs": outputs, "decoder": decoder, "skeleton": "", **changes}
     return simcc_spec(tmp_path, simcc_network(), **fields)
 
@@ -62,10 +59,10 @@ def decoder_of(spec):
     return spec.decoder or (REGISTRY.find(spec.composite).decoder if spec.composite else None)
 
 
-def one_of_each_kind(models: dict[str, ModelSpec]) -> list[object]:
+def one_of_each_kind(models):
     """Models of one decoder whose inputs are alike say the same: the first of them is tried each time."""
 
-    def kind(name: str) -> tuple[object, ...]:
+    def kind(name):
         spec = models[name]
         image = spec.inputs[0]
         return (

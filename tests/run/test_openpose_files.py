@@ -1,16 +1,11 @@
 """The files of ``run --format openpose``, held against the tables in OpenPose's documentation (doc/02_output.md)."""
 
-from __future__ import annotations
-
-import json
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
 
 from fakes import seeker
-from fakes.command import posezoo
+from fakes.command import posezoo, read_json, succeeded
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import InferenceError
 from posezoo.poses.keypoints import Pose
@@ -54,7 +49,7 @@ LACKING = {
 }
 
 
-def pose(skeleton: str, **fields: object) -> Pose:
+def pose(skeleton, **fields):
     """A pose whose keypoints have other places and scores each."""
     count = len(SKELETONS[skeleton].keypoints)
     rows = np.arange(1, 3 * count + 1, dtype=np.float32).reshape(count, 3)
@@ -62,18 +57,18 @@ def pose(skeleton: str, **fields: object) -> Pose:
     return Pose(rows, skeleton, 1.0, (0, 0, 1, 1), **fields)
 
 
-def written(folder: Path, *poses: Pose, format: str = "openpose") -> list[dict]:
+def written(folder, *poses, format="openpose"):
     write_openpose(folder / "a.json", [each.to_json() for each in poses], BODIES[format])
-    document = json.loads((folder / "a.json").read_text("utf-8"))
+    document = read_json(folder / "a.json")
     assert document.keys() == {"version", "people"} and document["version"] == 1.3
     return document["people"]
 
 
-def rows_of(person: dict, part: str = "pose") -> np.ndarray:
+def rows_of(person, part="pose"):
     return np.reshape(person[f"{part}_keypoints_2d"], (-1, 3))
 
 
-def our_row(found: Pose, name: str) -> np.ndarray:
+def our_row(found, name):
     """The keypoint of OpenPose's name: "LBigToe" is left_big_toe."""
     side = {"L": "left_", "R": "right_"}.get(name[0], "")
     part = "".join(
@@ -144,21 +139,18 @@ def test_frames_of_a_longer_run_go_and_files_of_the_user_stay(tmp_path):
     writer.release()
     ir = seeker.write_ir(tmp_path / "ir")
     words = ("run", ir, "--detector", "none", "-i", clip, photos, "-o", out, "--format", "openpose")
-    ended = posezoo(*words)
-    assert ended.returncode == 0, ended.stderr
+    succeeded(posezoo(*words))
     frames = [out / "clip_json" / f"clip_00000000000{number}_keypoints.json" for number in range(3)]
     assert sorted(out.rglob("*_keypoints.json")) == [
         *(out / f"0{number}_keypoints.json" for number in range(3)),
         *frames,
     ]
-    row = json.loads((out / "clip_poses.json").read_text("utf-8"))["frames"][2]["poses"][0][
-        "keypoints"
-    ][0]
-    (person,) = json.loads(frames[2].read_text("utf-8"))["people"]
+    row = read_json(out / "clip_poses.json")["frames"][2]["poses"][0]["keypoints"][0]
+    (person,) = read_json(frames[2])["people"]
     assert list(rows_of(person)[0]) == pytest.approx([row["x"] - 0.5, row["y"] - 0.5, row["score"]])
 
     frames[1].write_text("mine", "utf-8")
-    assert posezoo(*words, "--limit", "1").returncode == 0
+    succeeded(posezoo(*words, "--limit", "1"))
     assert sorted(frames[0].parent.glob("*.json")) == frames[:2]
     assert frames[1].read_text("utf-8") == "mine"
     one = posezoo("run", ir, "-i", clip, "-o", tmp_path / "a.mp4", "--format", "openpose")

@@ -1,20 +1,17 @@
 """The pipeline of an IR that a model was published as."""
 
-from __future__ import annotations
-
 import shutil
-from pathlib import Path
 
 import pytest
 
 from fakes import seeker
 from fakes.zoo import declared_file, model_yml, write_model
-from posezoo.core.registry import Registry, open_registry
+from posezoo.core.registry import open_registry
 from posezoo.run.pipeline_spec import find_published
 
 
 @pytest.fixture
-def published(tmp_path) -> tuple[Path, Registry]:
+def published(tmp_path):
     """A copy of a published IR with another name, and the registry that declares it."""
     ir = seeker.write_ir(tmp_path / "FP16")
     files = [declared_file(path, name=f"FP16/{path.name}") for path in (ir, ir.with_suffix(".bin"))]

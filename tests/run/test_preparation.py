@@ -1,9 +1,6 @@
 """A network of which nothing says mean, scale and order of colors is refused in each form, and runs if one says it."""
 
-from __future__ import annotations
-
 import inspect
-import json
 import shutil
 
 import cv2
@@ -12,7 +9,7 @@ import openvino as ov
 import pytest
 
 from fakes.colored_discs import COLORS, HeatmapDiscs, draw_disc
-from fakes.command import posezoo
+from fakes.command import error_of, posezoo, read_json, succeeded
 from fakes.irs import write_ir
 from fakes.published_models import MEAN, SCALE
 from fakes.rtmo import write_onnx
@@ -40,8 +37,7 @@ def forms(tmp_path_factory):
         ("new", "draft", "--from", "own.onnx", "--license", "MIT", *registry),
         ("get", "draft", *registry),
     ):
-        done = posezoo(*words, cwd=folder)
-        assert done.returncode == 0, done.stderr
+        succeeded(posezoo(*words, cwd=folder))
     photo = np.maximum(
         draw_disc((60, 80), COLORS[0], (192, 256)), draw_disc((30, 40), COLORS[2], (192, 256))
     )
@@ -55,16 +51,14 @@ def run(folder, *words):
 
 
 def keypoints_in(folder):
-    (image,) = json.loads((folder / "found" / "poses.json").read_text("utf-8"))["images"]
+    (image,) = read_json(folder / "found" / "poses.json")["images"]
     (pose,) = image["poses"]
     return [(point["x"], point["y"], point["score"]) for point in pose["keypoints"]]
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_file_that_does_not_say_it_is_refused_with_the_flags_that_say_it(form, forms):
-    done = run(forms, form)
-    assert done.returncode == 1
-    problem, hint = done.stderr.splitlines()
+    problem, hint = error_of(run(forms, form)).splitlines()
     assert problem.endswith(SILENT)
     assert "is it like hrnet-w32? --as hrnet-w32" in hint
     assert "--mean_values, --scale_values (1 1 1 for images as they are)" in hint
@@ -78,10 +72,10 @@ def test_a_height_of_a_network_of_fixed_size_is_refused(forms):
 
 def test_a_draft_is_refused_until_its_model_yml_says_it(forms):
     words = ("draft", "--models_dir", "zoo", "--weights_dir")
-    refused = run(forms, *words, "w")
-    assert refused.returncode == 1 and SILENT in refused.stderr
-    assert "state color in its inputs" in refused.stderr
-    assert run(forms, DRAFT, *FLAGS).returncode == 0
+    said = error_of(run(forms, *words, "w"))
+    assert SILENT in said
+    assert "state color in its inputs" in said
+    succeeded(run(forms, DRAFT, *FLAGS))
     by_flags = keypoints_in(forms)
     path = forms / "zoo" / "public" / "draft" / "model.yml"
     draft = path.read_text("utf-8")
@@ -99,8 +93,7 @@ def test_a_draft_is_refused_until_its_model_yml_says_it(forms):
 def test_with_the_flags_each_file_gives_the_same_pose(flags, forms):
     found = []
     for form in FORMS:
-        done = run(forms, form, *flags)
-        assert done.returncode == 0, done.stderr
+        succeeded(run(forms, form, *flags))
         found.append(keypoints_in(forms))
     stated = (
         {"mean_values": MEAN, "scale_values": SCALE} if flags == FLAGS else {"scale_values": [1]}
@@ -143,10 +136,9 @@ def test_an_ir_that_convert_is_told_of_runs_without_flags_as_its_original_runs_w
     words = ("convert", "own.onnx", "-o", "stated.xml", "--precisions", "FP32", *told)
     done = posezoo(*words, "--decoder", "heatmap", "--detector", "none", cwd=forms)
     assert done.returncode == 0 and "warning" not in done.stderr, done.stderr
-    assert run(forms, "own.onnx", *flags).returncode == 0
+    succeeded(run(forms, "own.onnx", *flags))
     expected = keypoints_in(forms)
-    done = posezoo("run", "stated.xml", "-i", "photo.png", "-o", "found", cwd=forms)
-    assert done.returncode == 0, done.stderr
+    done = succeeded(posezoo("run", "stated.xml", "-i", "photo.png", "-o", "found", cwd=forms))
     assert "people from the whole image" in done.stdout
     np.testing.assert_allclose(keypoints_in(forms), expected, atol=1e-2)  # pixels
 
@@ -172,8 +164,9 @@ def test_what_an_ir_cannot_be_told_is_refused_and_nothing_is_written(flags, prob
 
 @pytest.mark.parametrize("flag", ["--mean_values 1", "--input_shape [1]", "--decoder heatmap"])
 def test_a_model_of_the_zoo_is_converted_as_it_declares(flag, forms):
-    done = posezoo("convert", "draft", "--models_dir", "zoo", *flag.split(), cwd=forms)
-    assert done.returncode == 2 and flag.split()[0] in done.stderr
+    assert flag.split()[0] in error_of(
+        posezoo("convert", "draft", "--models_dir", "zoo", *flag.split(), cwd=forms), code=2
+    )
 
 
 @pytest.mark.parametrize("verb", ["run", "evaluate", "export", "quantize"])
@@ -195,7 +188,5 @@ def test_the_verbs_take_the_same_flags_for_a_pipeline_as_load(verb):
 )
 def test_a_named_decoder_takes_outputs_that_several_may_take(words, forms):
     write_ir(forms / "maps.xml", {"maps": (1, 6, 64, 48)}, image=(1, 3, 256, 192))
-    unknown = posezoo(*words, "--detector", "none", cwd=forms)
-    assert unknown.returncode == 1 and "no decoder is known" in unknown.stderr
-    named = posezoo(*words, "--detector", "none", "--decoder", "heatmap", cwd=forms)
-    assert named.returncode == 0, named.stderr
+    assert "no decoder is known" in error_of(posezoo(*words, "--detector", "none", cwd=forms))
+    succeeded(posezoo(*words, "--detector", "none", "--decoder", "heatmap", cwd=forms))

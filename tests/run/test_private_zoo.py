@@ -1,7 +1,5 @@
 """A model of the user's own registry and its IR are the same pipeline: both find the same people."""
 
-from __future__ import annotations
-
 import json
 import re
 from io import BytesIO
@@ -14,6 +12,7 @@ import pytest
 import posezoo
 from fakes.colored_discs import COLORS, HeatmapDiscs, discs_onnx, draw_disc
 from fakes.command import posezoo as posezoo_command
+from fakes.command import read_json, succeeded
 from fakes.pages import ROOT, blocks
 from fakes.published_models import MEAN, SCALE
 from fakes.zoo import declared_file, model_yml, write_model
@@ -61,8 +60,7 @@ def zoo(network, tmp_path):
 
 @pytest.fixture
 def xml(zoo, tmp_path):
-    done = posezoo_command("get", "discs", *zoo(), "--quiet")
-    assert done.returncode == 0, done.stderr
+    succeeded(posezoo_command("get", "discs", *zoo(), "--quiet"))
     return tmp_path / "models" / "public" / "discs" / "FP16" / "discs.xml"
 
 
@@ -90,8 +88,9 @@ def test_a_video_shows_the_same_person_by_name_and_by_file(xml, zoo, tmp_path):
     writer.release()
     found = []
     for words in (("discs", *zoo()), (xml,)):
-        done = posezoo_command("run", *words, "-i", video, "--json_lines", "-", "--quiet")
-        assert done.returncode == 0, done.stderr
+        done = succeeded(
+            posezoo_command("run", *words, "-i", video, "--json_lines", "-", "--quiet")
+        )
         lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
         found.append([line["poses"] for line in lines])
     assert [len(poses) for poses in found[0]] == [1, 1, 1]
@@ -100,7 +99,7 @@ def test_a_video_shows_the_same_person_by_name_and_by_file(xml, zoo, tmp_path):
 
 def test_results_name_the_locked_files_that_they_were_made_with(xml, zoo, tmp_path):
     lock = tmp_path / "posezoo.lock"
-    assert posezoo_command("lock", "discs", *zoo(), "--lock", lock).returncode == 0
+    succeeded(posezoo_command("lock", "discs", *zoo(), "--lock", lock))
     entries = [json.loads(line) for line in lock.read_text("utf-8").splitlines()]
     locked = {each["file"]: each["sha384"] for each in entries if each["origin"] == "made"}
     photo, video, log = (tmp_path / name for name in ("photo.png", "video.avi", "log.jsonl"))
@@ -110,9 +109,8 @@ def test_results_name_the_locked_files_that_they_were_made_with(xml, zoo, tmp_pa
         writer.write(PHOTO)
     writer.release()
     places = ("-i", photo, video, "-o", tmp_path / "out", "--json_lines", tmp_path / "lines.jsonl")
-    done = posezoo_command("run", "discs", *zoo(), *places, "--log", log)
-    assert done.returncode == 0, done.stderr
-    ran = json.loads((tmp_path / "out" / "poses.json").read_text("utf-8"))["provenance"]
+    succeeded(posezoo_command("run", "discs", *zoo(), *places, "--log", log))
+    ran = read_json(tmp_path / "out" / "poses.json")["provenance"]
     assert (ran["model"], ran["revision"]) == ("discs", 1)
     assert set(ran["files"].items()) <= set(locked.items())
     assert sorted(ran["files"]) == ["FP16/discs.bin", "FP16/discs.xml"]
@@ -160,8 +158,7 @@ def test_the_service_of_the_guide_answers_with_the_same_person(xml, tmp_path):
 @pytest.mark.parametrize("target", ["folder", "ovms", "triton", "cpp"])
 def test_an_exported_ir_finds_the_same_person(target, source, xml, zoo, tmp_path):
     words = ("discs", *zoo()) if source == "name" else (xml, "--weights_dir", tmp_path / "own")
-    done = posezoo_command("export", *words, "--to", target, tmp_path / "out", "--quiet")
-    assert done.returncode == 0, done.stderr
+    succeeded(posezoo_command("export", *words, "--to", target, tmp_path / "out", "--quiet"))
     (exported,) = (tmp_path / "out").rglob("*.xml")
     (pose,) = posezoo.load(str(exported), listener=None)(PHOTO)
     (expected,) = load_by_name(tmp_path)(PHOTO)
@@ -172,8 +169,7 @@ def test_an_exported_ir_finds_the_same_person(target, source, xml, zoo, tmp_path
 def test_other_people_in_model_yml_make_another_ir_of_the_same_network(xml, zoo):
     before = xml.read_bytes()
     digests = digest_network(xml), digest_irs([xml])
-    done = posezoo_command("get", "discs", *zoo("nanodet-g"), "--verbose")
-    assert done.returncode == 0, done.stderr
+    succeeded(posezoo_command("get", "discs", *zoo("nanodet-g"), "--verbose"))
     assert xml.read_bytes() != before
     assert (digest_network(xml), digest_irs([xml])) == digests
 
@@ -181,14 +177,13 @@ def test_other_people_in_model_yml_make_another_ir_of_the_same_network(xml, zoo)
 def test_a_strict_lock_of_0_2_0_accepts_the_ir_that_says_how_people_are_found(xml, zoo, tmp_path):
     lock = tmp_path / "posezoo.lock"
     flags = (*zoo(), "--lock", lock)
-    assert posezoo_command("lock", "discs", *flags).returncode == 0
+    succeeded(posezoo_command("lock", "discs", *flags))
     entries = [json.loads(line) for line in lock.read_text("utf-8").splitlines()]
     for entry in entries:
         if entry["file"].endswith(".xml"):
             entry["sha384"] = digest_network(xml.parents[1] / entry["file"])
     lock.write_text("".join(json.dumps(entry) + "\n" for entry in entries), "utf-8")
-    again = posezoo_command("get", "discs", *flags, "--locked", "--force")
-    assert again.returncode == 0, again.stderr
+    succeeded(posezoo_command("get", "discs", *flags, "--locked", "--force"))
 
 
 def test_an_ir_of_0_2_0_is_kept_and_the_registry_says_how_people_are_found(xml, zoo, tmp_path):
@@ -196,7 +191,7 @@ def test_an_ir_of_0_2_0_is_kept_and_the_registry_says_how_people_are_found(xml, 
     old = re.sub(r"\s*<pipeline>.*?</pipeline>", "", xml.read_text("utf-8"), flags=re.DOTALL)
     xml.write_text(old, "utf-8")
     record = xml.with_name("provenance.json")
-    content = json.loads(record.read_text("utf-8"))
+    content = read_json(record)
     del content["key"]["people"]
     file = content["files"]["discs.xml"]
     file |= {"size": xml.stat().st_size, "sha384": digest_network(xml)}

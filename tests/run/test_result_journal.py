@@ -1,7 +1,5 @@
 """The file with which a run that ended early continues."""
 
-from __future__ import annotations
-
 from posezoo.run.result_journal import open_journal
 
 

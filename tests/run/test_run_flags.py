@@ -1,10 +1,8 @@
 """The flags of posezoo run and demo for videos."""
 
-from __future__ import annotations
-
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import error_of, posezoo
 
 
 @pytest.mark.parametrize("verb", ["run", "demo"])
@@ -12,7 +10,6 @@ from fakes.command import posezoo
     ("flag", "least"), [("--detect_every", 1), ("--stream", 1), ("--reconnect", 0)]
 )
 def test_a_number_that_is_too_small_is_refused_with_the_smallest_one(verb, flag, least):
-    ended = posezoo(verb, f"{flag}={least - 1}")
-    assert ended.returncode == 2
-    assert f"argument {flag}: expected a" in ended.stderr
-    assert f"number from {least} to" in ended.stderr
+    said = error_of(posezoo(verb, f"{flag}={least - 1}"), code=2)
+    assert f"argument {flag}: expected a" in said
+    assert f"number from {least} to" in said

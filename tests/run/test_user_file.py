@@ -1,7 +1,5 @@
 """Files that the user names by an address: the rules of other downloads hold, and no secret is shown."""
 
-from __future__ import annotations
-
 import os
 
 import pytest

@@ -1,7 +1,5 @@
 """The filter of a body's landmarks over the frames of a video, and what it forgets if the person is lost."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -10,13 +8,13 @@ from posezoo.solutions.body_filter import BodyFilter, OneEuroFilter
 COUNT = 33
 
 
-def landmarks_at(place: float, visibility: float = 1.0) -> np.ndarray:
+def landmarks_at(place, visibility=1.0):
     """(33, 4): all landmarks at one place."""
     return np.full((COUNT, 4), [place, place, place, visibility])
 
 
 @pytest.fixture
-def smoothed() -> BodyFilter:
+def smoothed():
     """It has seen a person in one frame."""
     body = BodyFilter()
     body.smooth(landmarks_at(0), landmarks_at(0), size=1)

@@ -1,7 +1,5 @@
 """Drawings of landmarks, with the numbers of MediaPipe's ``drawing_utils_test.py``."""
 
-from __future__ import annotations
-
 import importlib
 
 import cv2

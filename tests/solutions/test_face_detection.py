@@ -1,7 +1,5 @@
 """The faces of ``mp.solutions.face_detection``, as scripts read them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import cv2

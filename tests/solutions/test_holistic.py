@@ -1,7 +1,5 @@
 """The last square of a hand or a face is kept under the conditions of MediaPipe's RoiTrackingCalculator."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -15,7 +13,7 @@ SQUARE = Box(100, 100, 200, 200)
 MIDDLE = np.array([[150.0, 150.0]])
 
 
-def moved(x: float = 0, y: float = 0, *, larger: float = 0, degrees: float = 0) -> Box:
+def moved(x=0, y=0, *, larger=0, degrees=0):
     """The square, at another place, with other sides, and turned."""
     x0, y0, x1, y1 = 100 + x - larger / 2, 100 + y - larger / 2, 200 + x, 200 + y
     return Box(x0, y0, x1 + larger / 2, y1 + larger / 2, angle=math.radians(degrees))
@@ -61,8 +59,8 @@ def test_the_square_of_a_face_may_differ_less(last, is_kept):
 class StillFace:
     """A network that finds the same place of each image, and notes the squares that it is given."""
 
-    def __init__(self) -> None:
-        self.asked: list[Box] = []
+    def __init__(self):
+        self.asked = []
 
     def find(self, image, square):
         self.asked.append(square)

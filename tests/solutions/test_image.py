@@ -1,7 +1,5 @@
 """mp.Image, whose answers are those of MediaPipe 0.10.21."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import pytest

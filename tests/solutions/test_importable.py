@@ -1,7 +1,5 @@
 """Scripts can import what MediaPipe 0.10.21 offers; what posezoo has not is an error where it is used."""
 
-from __future__ import annotations
-
 import dataclasses
 import enum
 import importlib
@@ -10,15 +8,13 @@ import os
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fakes.command import run_process
 from posezoo.solutions.importable import MODULES
 from posezoo.solutions.stand_in import RELEASE, write_modules
-
-ROOT = Path(__file__).resolve().parents[2]
 
 #: Names that scripts find in modules of MediaPipe 0.10.21.
 NAMES = {
@@ -108,7 +104,7 @@ SIGNATURES = {
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(tmp_path_factory):
     """A folder with the package mediapipe."""
     folder = tmp_path_factory.mktemp("stand_in")
     for name, text in write_modules(RELEASE).items():
@@ -129,7 +125,7 @@ def mp(folder):
         del sys.modules[name]
 
 
-def find(path: str):
+def find(path):
     """A class, a function or a method of the package."""
     parts = f"mediapipe.{path}".split(".")
     depth = next(
@@ -191,7 +187,7 @@ def test_solution_base_is_the_class_of_the_solutions(mp):
 
 
 def test_tasks_that_are_only_imported_are_no_error(mp):
-    namespace: dict[str, object] = {}
+    namespace = {}
     exec("from mediapipe.tasks import python\nfrom mediapipe.tasks.python import vision", namespace)
     assert namespace["vision"] is mp.tasks.vision
     assert namespace["python"].BaseOptions is mp.tasks.BaseOptions
@@ -310,12 +306,8 @@ def test_the_stand_in_keeps_the_contract(folder, shared):
     facts = shared / "facts" / "mediapipe_contract.json"
     if not (tool.is_file() and facts.is_file()):
         pytest.skip("needs ../shared")
-    ended = subprocess.run(
-        [sys.executable, tool, facts],
-        env={**os.environ, "PYTHONPATH": str(folder)},
-        capture_output=True,
-        text=True,
-        check=False,
+    ended = run_process(
+        [sys.executable, tool, facts], env={**os.environ, "PYTHONPATH": str(folder)}
     )
     assert (ended.returncode, ended.stderr) == (0, ""), ended.stdout
     count, of, total, *_ = ended.stdout.split()

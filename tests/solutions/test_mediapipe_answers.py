@@ -1,9 +1,6 @@
 """Each solution gives what MediaPipe gives, for photos and videos; tests/recorded/mediapipe has its answers."""
 
-from __future__ import annotations
-
 import subprocess
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,11 +22,11 @@ MODULES = ("pose", "hands", "face_mesh", "face_detection", "holistic", "selfie_s
 PHOTO_PX, VIDEO_PX = (0.1, 1.0), (0.5, 5.0)
 
 
-def read_sample(name: str) -> np.ndarray:
+def read_sample(name):
     return np.ascontiguousarray(cv2.imread(str(SAMPLES / name))[..., ::-1])
 
 
-def film(picture: np.ndarray) -> np.ndarray:
+def film(picture):
     """A window moves over a picture, by some pixels a frame; then nobody is there; then it begins again.
 
     The region of a frame follows from the landmarks before, so a difference grows three times a frame.
@@ -40,7 +37,7 @@ def film(picture: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def pictures() -> dict[str, np.ndarray]:
+def pictures():
     """The sample photos and the drawn hand, two of a kind side by side, and nothing; and videos: RGB."""
     astronaut, hand = read_sample("astronaut.png"), read_sample("hand.png")
     two_hands = np.concatenate([hand, hand[:, ::-1]], axis=1)
@@ -57,10 +54,10 @@ def pictures() -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def theirs(recorded, pictures, tmp_path_factory) -> dict[str, np.ndarray]:
+def theirs(recorded, pictures, tmp_path_factory):
     """What MediaPipe answers to all cases."""
 
-    def ask() -> dict[str, np.ndarray]:
+    def ask():
         folder = tmp_path_factory.mktemp("asked")
         asked, out = folder / "pictures.npz", folder / "answers.npz"
         np.savez(asked, **pictures)
@@ -73,7 +70,7 @@ def theirs(recorded, pictures, tmp_path_factory) -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def solutions(mediapipe) -> Iterator[SimpleNamespace]:
+def solutions(mediapipe):
     """Our solutions, as ``mp.solutions``, with the networks of MediaPipe's wheel."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in mediapipe.items():
@@ -82,14 +79,14 @@ def solutions(mediapipe) -> Iterator[SimpleNamespace]:
         yield SimpleNamespace(**modules)
 
 
-def pixels_apart(ours: np.ndarray, judged: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def pixels_apart(ours, judged, size):
     """How far visible landmarks are away, in pixels; hands and faces state no visibility."""
     away = np.hypot(*((ours - judged)[:, :2] * size).T)
     is_seen = judged[:, 3] > 0.5 if judged.shape[1] == 4 else np.zeros(0)
     return away[is_seen] if is_seen.any() else away
 
 
-def check_other_values(name: str, ours: np.ndarray, judged: np.ndarray) -> bool:
+def check_other_values(name, ours, judged):
     """Compare what is not in pixels; False if there is nothing else."""
     apart = np.abs(ours - judged)
     group = name.rpartition("/")[2]
@@ -105,7 +102,7 @@ def check_other_values(name: str, ours: np.ndarray, judged: np.ndarray) -> bool:
     return True
 
 
-def require_network(name: str) -> None:
+def require_network(name):
     """Skip the test if a network that MediaPipe's wheel does not have was not downloaded by npm."""
     if all(file.name != name for file, _ in mediapipe_files()):
         pytest.skip("npm is not installed")

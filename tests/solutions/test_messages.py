@@ -1,7 +1,5 @@
 """Messages that behave as protobuf's, which is the judge where it is installed."""
 
-from __future__ import annotations
-
 import copy
 import pickle
 import random

@@ -1,7 +1,5 @@
 """The pose of one person, who may leave the video and come back; the networks here find nobody."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -16,13 +14,13 @@ class CountingFilter(BodyFilter):
 
     lost = 0
 
-    def lose(self) -> None:
+    def lose(self):
         super().lose()
         self.lost += 1
 
 
 @pytest.fixture
-def counting(monkeypatch) -> CountingFilter:
+def counting(monkeypatch):
     body_filter = CountingFilter()
     scores = np.full((1, ANCHORS, 1), -100, np.float32)
     outputs = {"Identity": np.zeros((1, ANCHORS, 12), np.float32), "Identity_1": scores}
@@ -33,7 +31,7 @@ def counting(monkeypatch) -> CountingFilter:
 
 
 @pytest.fixture
-def shown(monkeypatch) -> list[np.ndarray]:
+def shown(monkeypatch):
     """What the landmark network sees: its outputs say that the person fills the same region."""
     boxes = np.zeros((1, ANCHORS, 12), np.float32)
     boxes[..., 2:4] = 50

@@ -1,11 +1,9 @@
 """Hands and faces that are followed through a video."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import posezoo, succeeded
 from fakes.hands import film_meeting_hands
 from posezoo.poses.blazeface import Detections
 from posezoo.poses.landmarks import FACE, FaceOptions
@@ -18,7 +16,7 @@ from posezoo.solutions.region_tracking import LandmarkNetwork, TrackingSolution
 def models(mediapipe, monkeypatch):
     """The models of hands in a cache."""
     names = ("palm-detection-full", "hand-landmark-full")
-    assert posezoo("get", *names, "--precisions", "FP32", **mediapipe).returncode == 0
+    succeeded(posezoo("get", *names, "--precisions", "FP32", **mediapipe))
     for name, value in mediapipe.items():
         monkeypatch.setenv(name, value)
 
@@ -33,7 +31,7 @@ def test_two_hands_that_become_one_are_followed_once_though_no_detector_runs(mod
 class CertainFace(LandmarkNetwork):
     """A network whose face has the presence 1."""
 
-    def __init__(self, min_presence: float) -> None:
+    def __init__(self, min_presence):
         self.size = (192, 192)
         self.options = FaceOptions(min_presence=min_presence)
         self._decode = FACE.decode
@@ -48,9 +46,9 @@ class CertainFace(LandmarkNetwork):
 class FaceThatStays(CertainFace):
     """A network whose face fills two thirds of its square, so that the square stays."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__(min_presence=0.5)
-        self.asked: list[Box] = []
+        self.asked = []
 
     def infer(self, picture):
         outputs = super().infer(picture)
@@ -67,7 +65,7 @@ class FaceThatStays(CertainFace):
 class OneDetection:
     """A detector that finds one face in the first frame, and none in others."""
 
-    def __init__(self, box: list[float]) -> None:
+    def __init__(self, box):
         eyes = np.array([[200, 100], [220, 100], *[[210, 120]] * 4], float)
         self._found = Detections(np.array([box]), eyes[None], np.ones(1))
 
@@ -83,7 +81,7 @@ class Faces(TrackingSolution):
         return {}
 
 
-def sides_of(square: Box) -> list[float]:
+def sides_of(square):
     return [square.x0, square.y0, square.x1, square.y1]
 
 

@@ -1,7 +1,5 @@
 """What all solutions have in common: their options, images and results, as MediaPipe 0.10.21 has them."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 
 import numpy as np

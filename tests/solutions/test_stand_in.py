@@ -1,7 +1,5 @@
 """posezoo shims mediapipe: what pip makes of its wheels, and what scripts find."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex
@@ -17,8 +15,7 @@ import pytest
 from packaging.specifiers import SpecifierSet
 from packaging.utils import parse_wheel_filename
 
-from fakes.command import posezoo
-from fakes.waiting import HANG_S
+from fakes.command import error_of, posezoo, run_process, succeeded
 
 VERSION = version("posezoo")
 STAND_IN = f"mediapipe-0.10.21+posezoo.{VERSION}-py3-none-any.whl"
@@ -27,7 +24,7 @@ NOT_HERE = "is not in posezoo's stand-in for mediapipe: "
 
 
 @pytest.fixture(scope="module")
-def wheels(tmp_path_factory) -> Path:
+def wheels(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheels")
     written = posezoo("shims", "mediapipe", cwd=folder)
     assert (written.returncode, written.stderr) == (0, "")
@@ -40,30 +37,22 @@ def wheels(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def installed(wheels, tmp_path_factory) -> dict[str, str]:
+def installed(wheels, tmp_path_factory):
     """PYTHONPATH with the stand-in as pip installs it, and caches without models."""
     prefix = tmp_path_factory.mktemp("installed")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
     environ = {**os.environ, "PIP_FIND_LINKS": str(wheels), "HOME": str(prefix)}
     command = [*pip, "--prefix", prefix, "mediapipe==0.10.21"]
-    ended = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr
+    succeeded(run_process(command, env=environ))
     places = sysconfig.get_paths(vars={"base": str(prefix), "platbase": str(prefix)})
     return {"PYTHONPATH": places["purelib"], "XDG_CACHE_HOME": str(prefix / "cache")}
 
 
-def python(installed: dict[str, str], code: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, **installed},
-        capture_output=True,
-        text=True,
-        timeout=HANG_S * 10,
-        check=False,
-    )
+def python(installed, code):
+    return run_process([sys.executable, "-c", code], env={**os.environ, **installed})
 
 
-def members_of(wheel: Path) -> dict[str, str]:
+def members_of(wheel):
     with zipfile.ZipFile(wheel) as archive:
         return {path: archive.read(path).decode() for path in archive.namelist()}
 
@@ -106,10 +95,7 @@ def test_writing_it_again_gives_the_same_bytes(wheels, tmp_path):
 
 @pytest.mark.parametrize("release", ["0.8.11", "0.10.9"])
 def test_it_satisfies_the_release_that_a_script_requires(tmp_path, release):
-    assert (
-        posezoo("shims", "mediapipe", "--wheel", tmp_path, "--wheel_version", release).returncode
-        == 0
-    )
+    succeeded(posezoo("shims", "mediapipe", "--wheel", tmp_path, "--wheel_version", release))
     (wheel,) = tmp_path.glob("mediapipe-*")
     _, built, _, _ = parse_wheel_filename(wheel.name)
     assert SpecifierSet(f"=={release}").contains(built)
@@ -126,9 +112,10 @@ def test_it_satisfies_the_release_that_a_script_requires(tmp_path, release):
     ],
 )
 def test_a_release_without_solutions_is_refused(tmp_path, release, problem):
-    ended = posezoo("shims", "mediapipe", "--wheel", tmp_path / "new", "--wheel_version", release)
-    assert ended.returncode == 2
-    assert ended.stderr.startswith(f"posezoo shims: error: argument --wheel_version: {problem}\n")
+    assert error_of(
+        posezoo("shims", "mediapipe", "--wheel", tmp_path / "new", "--wheel_version", release),
+        code=2,
+    ).startswith(f"posezoo shims: error: argument --wheel_version: {problem}\n")
     assert not (tmp_path / "new").exists()
 
 
@@ -160,7 +147,7 @@ assert "openvino" not in sys.modules
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
-def errors_of(installed: dict[str, str], *statements: str) -> list[str]:
+def errors_of(installed, *statements):
     """The error of each statement, as Python shows it."""
     code = f"""
 import sys, traceback
@@ -221,9 +208,9 @@ def test_an_option_of_a_wrong_type_is_named_before_a_download(installed):
 
 def test_a_machine_without_network_is_told_what_to_fetch(installed):
     pytest.importorskip("openvino", reason="needs openvino")
-    ended = python(installed, "import mediapipe as mp\nmp.solutions.hands.Hands()")
-    assert ended.returncode == 1
     assert (
         "DownloadError: palm-detection-full cannot be downloaded now; on a machine with"
         " a network, run: posezoo get palm-detection-full --precisions FP32."
-    ) in ended.stderr.splitlines()[-1]
+    ) in error_of(
+        python(installed, "import mediapipe as mp\nmp.solutions.hands.Hands()")
+    ).splitlines()[-1]

@@ -1,7 +1,5 @@
 """The tables of MediaPipe, as Python's objects."""
 
-from __future__ import annotations
-
 import pickle
 
 import pytest

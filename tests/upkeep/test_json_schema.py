@@ -1,9 +1,6 @@
 """The JSON Schema that editors use sees every mistake of structure that our reader sees."""
 
-from __future__ import annotations
-
 from functools import cache
-from typing import Any
 
 import pytest
 import yaml
@@ -16,7 +13,7 @@ from posezoo.upkeep.json_schema import composite_schema, model_schema
 
 
 @cache
-def validator(*, of_composite: bool = False) -> Any:
+def validator(*, of_composite=False):
     # Its import takes 2 s, which only the process that runs these tests spends.
     from jsonschema import Draft202012Validator
 

@@ -1,7 +1,5 @@
 """posezoo prove, in a world in which the publishers' names lead to a server of this machine."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re
@@ -16,14 +14,14 @@ import pytest
 
 from fakes.checkout import git, require_git
 from fakes.coco import annotations, person, written
-from fakes.command import heed_interrupts
+from fakes.command import error_of, heed_interrupts, json_of, read_json, succeeded
 from fakes.founding import assert_ir_is_as_the_original, assert_peaks_are_the_same
 from fakes.generated_models import generate
 from fakes.own_registry import own_registry
-from fakes.publishers import Publishers, host_of, publishers_of
+from fakes.publishers import host_of, publishers_of
 from fakes.soak import soak_repeated
 from fakes.weights import conditioned
-from posezoo.core.declarations.model import ModelSpec, Precision
+from posezoo.core.declarations.model import Precision
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import builtin_models_dir, open_registry
 from posezoo.run.measured import load_measurements, read_measured
@@ -44,7 +42,7 @@ SMALLEST_FIRST = sorted(
 )
 
 
-def way_of(name: str) -> tuple[object, ...]:
+def way_of(name):
     """The models of one way have the same kinds of files, and go through the same code."""
     spec = BY_NAME[name]
     sources = {type(source) for file in spec.files for source in file.sources}
@@ -66,7 +64,7 @@ def world(tmp_path, monkeypatch):
     shutil.rmtree(tmp_path)  # a gigabyte, of the largest
 
 
-def publish(world: Publishers, name: str, mirror=None) -> ModelSpec:
+def publish(world, name, mirror=None):
     """Publish a model, and the other parts of its composite."""
     registry = open_registry()
     spec = registry.find(name)
@@ -94,7 +92,7 @@ def test_models_are_proven_from_their_publishers_and_completed(world):
     world.tunnel.dead = {"huggingface.co"}
     ended = world.prove("--all", "--format", "json")
     assert ended.returncode == 1, ended.stdout + ended.stderr
-    reports = {model["name"]: model for model in json.loads(ended.stdout)["models"]}
+    reports = {model["name"]: model for model in json_of(ended)["models"]}
     assert set(reports) == {GLUON, YOLOX}
     assert reports[GLUON]["bad_sources"] == [] and reports[GLUON]["irs"] == ["FP32", "FP16"]
     assert "huggingface.co" in reports[YOLOX]["bad_sources"][0]
@@ -109,8 +107,7 @@ def test_models_are_proven_from_their_publishers_and_completed(world):
     counted = read_measured(spec.path.with_name("measured.yml"))
     assert counted[0].figures == load_measurements(shipped)[0].figures
     # A stranger needs no trust any more.
-    ended = world.run("download", GLUON, "--weights_dir", world.folder / "elsewhere")
-    assert ended.returncode == 0, ended.stderr
+    succeeded(world.run("download", GLUON, "--weights_dir", world.folder / "elsewhere"))
 
 
 @pytest.mark.slow
@@ -119,19 +116,17 @@ def test_a_run_continues_where_an_earlier_one_failed_and_asks_nobody_twice(world
     (address,) = world.server.answers
     publish(world, YOLOX)
     answer = world.server.answers.pop(address)
-    ended = world.prove("--all")
-    assert ended.returncode == 1
+    error_of(world.prove("--all"))
     assert f"**{NANO}** failed: " in world.page() and f"| {YOLOX} |" in world.page()
     world.server.answers[address] = answer
     before = len(world.server.requests)
-    ended = world.prove("--all")
-    assert ended.returncode == 0, ended.stderr
+    succeeded(world.prove("--all"))
     assert {request.path for request in world.server.requests[before:]} == {address}
     assert "failed" not in world.page() and f"| {NANO} | 1 of 1 | 1 |" in world.page()
     before = len(world.server.requests)
-    assert world.prove("--all").returncode == 0
+    succeeded(world.prove("--all"))
     assert len(world.server.requests) == before
-    assert world.prove(YOLOX, "--fresh").returncode == 0
+    succeeded(world.prove(YOLOX, "--fresh"))
     assert len(world.server.requests) > before
 
 
@@ -147,7 +142,7 @@ def test_the_ap_of_annotated_images_is_recorded(world, mirror, shared):
     images = ("--annotations", photos / "person_keypoints.json", "--images", photos)
     ended = world.prove(movenet, "--mirror", mirror, *images, "--format", "json")
     assert ended.returncode == 1, ended.stderr  # its publisher is not in this world
-    (report,) = json.loads(ended.stdout)["models"]
+    (report,) = json_of(ended)["models"]
     (stated,) = (
         each
         for each in expected
@@ -235,38 +230,37 @@ def test_the_page_has_no_ap_of_other_annotated_images(world):
     world.server.answers = {address: world.server.answers[address]}
     path = written(world.folder, annotations(1, [person(1, 1, np.full((17, 3), 2))]))
     images = ("--annotations", path, "--images", world.folder)
-    assert world.prove(NANO, *images).returncode == 0
-    report = json.loads((world.proof / f"{NANO}.json").read_text())
+    succeeded(world.prove(NANO, *images))
+    report = read_json(world.proof / f"{NANO}.json")
     (world.proof / f"{NANO}.json").write_text(json.dumps({**report, "AP": 0.5}))
-    assert world.prove(YOLOX, *images).returncode == 1
+    error_of(world.prove(YOLOX, *images))
     stated = f"| {NANO} | 1 of 1 | 1 | FP32, FP16 |  | 0.500 |"
     assert stated in world.page()
-    assert world.prove(YOLOX).returncode == 1
+    error_of(world.prove(YOLOX))
     assert stated in world.page()  # this run names no images
     written(world.folder, annotations(2, [person(1, 1, np.full((17, 3), 2))]))
-    assert world.prove(YOLOX, *images).returncode == 1
+    error_of(world.prove(YOLOX, *images))
     assert f"| {NANO} | 1 of 1 | 1 | FP32, FP16 |  |  |" in world.page()
 
 
 def test_a_dry_run_asks_nobody_and_an_installed_registry_is_refused(world, monkeypatch):
     publish(world, GLUON)
-    ended = world.prove("--all", "--dry_run")
-    assert ended.returncode == 0 and "would download" in ended.stdout
+    ended = succeeded(world.prove("--all", "--dry_run"))
+    assert "would download" in ended.stdout
     assert world.server.requests == [] and not world.proof.exists()
     from posezoo.measure import complexity_count
 
     monkeypatch.setattr(complexity_count, "_PACKAGE_FOLDER", world.folder)
-    ended = world.prove(GLUON)
-    assert ended.returncode == 1 and "part of an installed package" in ended.stderr
+    assert "part of an installed package" in error_of(world.prove(GLUON))
     assert world.server.requests == []
 
 
 def test_the_page_has_the_models_of_all_runs_and_no_report_of_another_model_yml(world):
     publish(world, YOLOX)
     publish(world, NANO)
-    assert world.prove(YOLOX).returncode == 0
+    succeeded(world.prove(YOLOX))
     assert f"| {YOLOX} |" in world.page() and NANO not in world.page()
-    assert world.prove(NANO).returncode == 0
+    succeeded(world.prove(NANO))
     assert f"| {YOLOX} |" in world.page() and f"| {NANO} |" in world.page()
 
     declared = open_registry((world.models,)).find(YOLOX).path
@@ -274,22 +268,21 @@ def test_the_page_has_the_models_of_all_runs_and_no_report_of_another_model_yml(
     (world.proof / "notes.json").write_text("{}")
     world.server.answers.clear()
     shutil.rmtree(world.folder / "out")
-    assert world.prove(YOLOX, "--cache_dir", world.folder / "empty").returncode == 1
+    error_of(world.prove(YOLOX, "--cache_dir", world.folder / "empty"))
     assert f"**{YOLOX}** failed" in world.page() and f"| {YOLOX} |" not in world.page()
     assert f"| {NANO} |" in world.page()
-    assert world.prove(NANO).returncode == 0
+    succeeded(world.prove(NANO))
     assert YOLOX not in world.page()
 
 
 def test_a_model_is_proven_again_if_the_annotated_images_are_others(world):
     publish(world, NANO)
 
-    def prove(people: list[dict], images: str) -> int:
+    def prove(people, images):
         """The number of requests."""
         before = len(world.server.requests)
         path = written(world.folder, annotations(1, people))
-        ended = world.prove(NANO, "--annotations", path, "--images", world.folder / images)
-        assert ended.returncode == 0, ended.stderr
+        succeeded(world.prove(NANO, "--annotations", path, "--images", world.folder / images))
         return len(world.server.requests) - before
 
     one = [person(1, 1, np.full((17, 3), 2))]
@@ -307,8 +300,7 @@ def test_sizes_that_model_yml_leaves_open_are_a_warning(world, npm_mirror):
     without = re.sub(r"\n *usual_size: .*|, usual_size: \[[^]]*\]", "", text)
     assert without != text
     declared.write_text(without, "utf-8")
-    ended = world.prove(spec.name)
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(world.prove(spec.name))
     assert "tf-pose-mobilenet-v2-small: not counted: " in ended.stderr
     assert "its sizes are dynamic" in ended.stderr
     assert f"| {spec.name} | 2 of 2 |" in world.page()
@@ -321,9 +313,7 @@ def test_sizes_that_model_yml_leaves_open_are_a_warning(world, npm_mirror):
 )
 def test_a_model_is_proven_from_all_its_sources(world, name, npm_mirror):
     spec = publish(world, name, npm_mirror)
-    ended = world.prove(name, "--format", "json")
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    (report,) = json.loads(ended.stdout)["models"]
+    (report,) = json_of(succeeded(world.prove(name, "--format", "json")))["models"]
     assert report["sources"] == sum(len(file.sources) for file in spec.files)
     assert report["bad_sources"] == []
     assert report["irs"] == [precision.value for precision in spec.precisions]
@@ -338,7 +328,7 @@ def test_a_model_is_proven_from_all_its_sources(world, name, npm_mirror):
         assert_it_computes_what_its_network_does(spec, world)
 
 
-def assert_it_computes_what_its_network_does(spec: ModelSpec, world: Publishers) -> None:
+def assert_it_computes_what_its_network_does(spec, world):
     out = world.folder / "out"
     assert_ir_is_as_the_original(spec, out)
     if spec.self_check.measure != "max":

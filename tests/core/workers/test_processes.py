@@ -26,7 +26,7 @@ from posezoo.core.workers.processes import (
     never_cancelled,
     run_in_child,
 )
-from posezoo.core.workers.program import run_program
+from posezoo.core.workers.program import run_process
 
 TESTS = ROOT / "tests"
 
@@ -167,7 +167,7 @@ def match_for_hours(started: Path) -> None:
 
 def run_a_program(started: Path) -> None:
     code = f"import os, time; open({str(started)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
-    run_program([sys.executable, "-c", code])
+    run_process([sys.executable, "-c", code])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends it at once")

@@ -1,12 +1,7 @@
 """Decoders in a graph return what the numpy decoders return, for 200 drawn scenes each."""
 
-from __future__ import annotations
-
-import json
 import shutil
-from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,6 +10,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 from fakes import crowds, posenet
+from fakes.command import read_json
 from fakes.conversion import context_of, convert_model, plan_conversion, with_camera_input
 from fakes.loaded_irs import load_ir
 from fakes.network import digest_of, downloaded, network, source_file, spec_of
@@ -34,11 +30,9 @@ from posezoo.core.errors import ConversionError, InferenceError, SelfCheckError
 from posezoo.core.ir.ir_writer import write_ir
 from posezoo.core.layout import ModelLayout
 from posezoo.core.pipeline.get import get
-from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.registry import open_registry
 from posezoo.core.resolve.input_options import InputOptions
 from posezoo.core.resolve.resolution import resolve_model
-from posezoo.core.settings import read_settings, to_settings
 from posezoo.export.decoded import append_decoder, nodes, with_decoding
 from posezoo.export.decoded.frames import FrameFit
 from posezoo.poses.blazepose import BlazePoseOptions, decode_faces
@@ -55,11 +49,14 @@ ops = ov.opset13
 
 SCENES = 200
 SIZE = (192, 256)
-EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
-Maps = Mapping[str, np.ndarray]
 
 
-def heatmaps(rng: np.random.Generator) -> Maps:
+def exact(model):
+    """A model or the path of an IR, compiled for f32."""
+    return ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+
+
+def heatmaps(rng):
     """Hills inside the map, at its border and outside of it; some of them low, flat or below 0."""
     places = rng.uniform((-2, -2), (50, 66), (17, 2))
     widths, heights = rng.uniform(0.7, 4, (17, 1, 1)), rng.uniform(-0.2, 1.1, (17, 1, 1))
@@ -70,7 +67,7 @@ def heatmaps(rng: np.random.Generator) -> Maps:
     return {"heatmaps": maps[None].astype(np.float32)}
 
 
-def bins(rng: np.random.Generator, joints: int = 17) -> Maps:
+def bins(rng, joints=17):
     low = rng.choice([-1, 0])
     return {
         f"simcc_{axis}": rng.uniform(low, 1, (1, joints, 2 * side)).astype(np.float32)
@@ -78,7 +75,7 @@ def bins(rng: np.random.Generator, joints: int = 17) -> Maps:
     }
 
 
-def rows_of_people(rng: np.random.Generator, count: int = 12) -> Maps:
+def rows_of_people(rng, count=12):
     """People as RTMO's network finds them, with a row of padding, and one that is not finite."""
     dets = rng.uniform(0, 1, (1, count, 5))
     dets[0, :, 4] = np.sort(np.round(rng.random(count), 2))[::-1]
@@ -89,7 +86,7 @@ def rows_of_people(rng: np.random.Generator, count: int = 12) -> Maps:
     return {"dets": dets.astype(np.float32), "keypoints": keypoints.astype(np.float32)}
 
 
-def rows_of_boxes(rng: np.random.Generator) -> Maps:
+def rows_of_boxes(rng):
     """Boxes and labels as RTMDet's network finds them, some of no size or outside the image."""
     dets = rng.uniform(-60, 300, (1, 40, 5))
     dets[0, :, 4] = np.sort(np.round(rng.random(40), 2))[::-1]
@@ -97,7 +94,7 @@ def rows_of_boxes(rng: np.random.Generator) -> Maps:
     return {"dets": dets.astype(np.float32), "labels": labels.astype(np.float32)}
 
 
-def cells(rng: np.random.Generator) -> Maps:
+def cells(rng):
     """Groups of boxes that overlap, as YOLOX's network finds them; some are outside of the image, some are no people."""
     corners, _ = generate_cells(SIZE)
     rows = rng.normal(0, 0.3, (len(corners), 85))
@@ -112,14 +109,14 @@ def cells(rng: np.random.Generator) -> Maps:
     return {"predictions": rows[None].astype(np.float32)}
 
 
-def cells_outside(rng: np.random.Generator) -> Maps:
+def cells_outside(rng):
     """The same, with more and better boxes outside of the image than the graph has steps."""
     predictions = cells(rng)["predictions"]
     predictions[0, :30, :6] = -100, -100, 0, 0, 1, 1
     return {"predictions": predictions}
 
 
-def cells_of_distributions(rng: np.random.Generator) -> Maps:
+def cells_of_distributions(rng):
     """Groups of boxes that overlap, as NanoDet's network finds them; some have no size inside the image."""
     counts = [(SIZE[0] // stride) * (SIZE[1] // stride) for stride in STRIDES]
     scores = rng.uniform(0, 0.3, (sum(counts), 80))
@@ -141,7 +138,7 @@ def cells_of_distributions(rng: np.random.Generator) -> Maps:
     }
 
 
-def boxes_and_scores(rng: np.random.Generator) -> Maps:
+def boxes_and_scores(rng):
     """Groups of boxes that overlap, as PicoDet's network finds them; some have no size inside the image."""
     boxes = rng.uniform(-60, 300, (200, 4)).repeat(4, axis=0) + rng.normal(0, 4, (800, 4))
     scores = np.round(rng.uniform(0, 0.3, (1, 800)), 2)
@@ -150,7 +147,7 @@ def boxes_and_scores(rng: np.random.Generator) -> Maps:
     return {"boxes": boxes[None].astype(np.float32), "scores": scores[None].astype(np.float32)}
 
 
-def columns_of_people(rng: np.random.Generator, joints: int = 17) -> Maps:
+def columns_of_people(rng, joints=17):
     """Groups of people that overlap, as YOLO-pose finds them before it removes any."""
     groups = rng.integers(1, 7)
     centers = rng.uniform(0, 250, (groups, 2)).repeat(9, axis=0)
@@ -170,7 +167,7 @@ def columns_of_people(rng: np.random.Generator, joints: int = 17) -> Maps:
     return {"predictions": rows.T[None].astype(np.float32)}
 
 
-def columns_of_two_classes(rng: np.random.Generator) -> Maps:
+def columns_of_two_classes(rng):
     """As ``columns_of_people``, with a score of a second class, and keypoints without a visibility."""
     columns = columns_of_people(rng)["predictions"]
     second = rng.uniform(0, 1, (1, 1, columns.shape[2])).round(2) * (columns[:, 4:5] > 0)
@@ -179,7 +176,7 @@ def columns_of_two_classes(rng: np.random.Generator) -> Maps:
     return {"predictions": rows.astype(np.float32)}
 
 
-def rows_of_cells(rng: np.random.Generator) -> Maps:
+def rows_of_cells(rng):
     """As ``columns_of_people``, in the rows of YOLOX-pose for the cells of the input."""
     columns = columns_of_people(rng)["predictions"][0]
     rows = np.zeros((sum((SIZE[0] // side) * (SIZE[1] // side) for side in (8, 16, 32)), 57))
@@ -187,7 +184,7 @@ def rows_of_cells(rng: np.random.Generator) -> Maps:
     return {"predictions": rows[None].astype(np.float32)}
 
 
-def rows_without_grid(rng: np.random.Generator) -> Maps:
+def rows_without_grid(rng):
     """As ``rows_of_cells``, as the exporter of YOLOX-pose leaves them by default."""
     rows = rows_of_cells(rng)["predictions"]
     cells, strides = generate_cells(SIZE)
@@ -196,7 +193,7 @@ def rows_without_grid(rng: np.random.Generator) -> Maps:
     return {"predictions": rows}
 
 
-def rows_without_overlap(rng: np.random.Generator) -> Maps:
+def rows_without_overlap(rng):
     """People as YOLO26's head finds them: corners, score, class and keypoints."""
     rows = rng.uniform(0, 250, (1, 30, 57))
     rows[0, :, 2:4] += 250
@@ -207,7 +204,7 @@ def rows_without_overlap(rng: np.random.Generator) -> Maps:
     return {"predictions": rows.astype(np.float32)}
 
 
-def queries(rng: np.random.Generator, joints: int = 17) -> Maps:
+def queries(rng, joints=17):
     """The queries of RF-DETR Keypoint; some are no people, or have keypoints that cannot be found."""
     labels = rng.normal(-3, 3, (1, 20, 2))
     keypoints = rng.normal(0, 1, (1, 20, joints, 8))
@@ -222,14 +219,14 @@ def queries(rng: np.random.Generator, joints: int = 17) -> Maps:
     return {role: array.astype(np.float32) for role, array in maps.items()}
 
 
-def people(rng: np.random.Generator) -> Maps:
+def people(rng):
     values = rng.random((1, 6, 56), np.float32)
     values[0, :, 55] *= rng.integers(0, 2, 6)
     values[0, rng.integers(6), rng.integers(51)] = rng.choice([0, np.inf, np.nan])
     return {"people": values}
 
 
-def landmarks(rng: np.random.Generator) -> Maps:
+def landmarks(rng):
     """The landmarks of a person, some outside of their heatmaps; some of these are likely nowhere."""
     raw = rng.normal(100, 90, (39, 5))
     raw[rng.integers(39), :2] = rng.uniform(-5, 1, 2)
@@ -239,7 +236,7 @@ def landmarks(rng: np.random.Generator) -> Maps:
     return {role: array.astype(np.float32) for role, array in maps.items()}
 
 
-def detections(rng: np.random.Generator) -> Maps:
+def detections(rng):
     rows = rng.uniform(-0.3, 1.3, (200, 7)).astype(np.float32)
     rows[:, 0], rows[:, 1] = 0, rng.integers(0, 3, 200)
     rows[:, 2] = np.round(rng.random(200), 2)  # equal scores keep their order
@@ -247,7 +244,7 @@ def detections(rng: np.random.Generator) -> Maps:
     return {"detections": rows[None, None]}
 
 
-def crowd(rng: np.random.Generator) -> Maps:
+def crowd(rng):
     """The maps of a group of people of any kind."""
     seed = int(rng.integers(10_000))
     group = crowds.group(list(crowds.KINDS)[seed % len(crowds.KINDS)], seed, crowds.OPENPOSE_SIZE)
@@ -255,12 +252,12 @@ def crowd(rng: np.random.Generator) -> Maps:
     return {role: np.array(array, np.float32) for role, array in maps}
 
 
-def crowd_in_one_output(rng: np.random.Generator) -> Maps:
+def crowd_in_one_output(rng):
     maps = np.concatenate(list(crowd(rng).values()), axis=1)
     return {"heatmaps_and_pafs": np.ascontiguousarray(maps.transpose(0, 2, 3, 1))}
 
 
-def group(rng: np.random.Generator) -> Maps:
+def group(rng):
     """What PoseNet finds of people who overlap, some cells of which are noisy."""
     centers = rng.uniform(20, 170, (rng.integers(1, 6), 1, 2))
     joints = centers + rng.normal(0, 30, (len(centers), 17, 2))
@@ -271,7 +268,7 @@ def group(rng: np.random.Generator) -> Maps:
     }
 
 
-def scored_people(rng) -> dict[str, np.ndarray]:
+def scored_people(rng):
     keypoints = rng.random((1, 60, 17, 2), np.float32) * SIZE
     keypoints[0, 3, 2] = np.nan
     return {
@@ -281,7 +278,7 @@ def scored_people(rng) -> dict[str, np.ndarray]:
     }
 
 
-CASES: dict[str, tuple] = {
+CASES = {
     **{f"heatmap/{name}": (heatmaps, {"convention": name}) for name in CONVENTIONS},
     "heatmap/dark of small inputs": (heatmaps, {"convention": "dark", "blur": 3}),
     "simcc": (bins, {}),
@@ -320,12 +317,12 @@ def test_each_decoder_with_a_graph_has_a_case():
     assert with_graph == cases, "add outputs of its network to CASES"
 
 
-def size_of(name: str) -> tuple[int, int]:
+def size_of(name):
     """Width and height of the input of a network with this decoder."""
     return crowds.OPENPOSE_SIZE if name == "openpose" else SIZE
 
 
-def described(name: str, maps: Maps, tmp_path, **options):
+def described(name, maps, tmp_path, **options):
     """A model with one image as input, whose outputs are these maps."""
     width, height = size_of(name)
     image = Input("image", (1, 3, height, width), "NCHW")
@@ -334,7 +331,7 @@ def described(name: str, maps: Maps, tmp_path, **options):
     return spec, Decoder(name, options)
 
 
-def graph_of(spec, maps: Maps):
+def graph_of(spec, maps):
     """The decoder alone: its inputs are the outputs of a network."""
     image = ops.parameter(list(spec.inputs[0].shape), np.float32, name="image")
     nothing = ops.multiply(
@@ -357,7 +354,7 @@ def graph_of(spec, maps: Maps):
     return ov.Model(model.get_results(), list(inner.values()), "decoder")
 
 
-def expected(name: str, maps: Maps, shape: tuple[int, ...], **options):
+def expected(name, maps, shape, **options):
     """What posezoo.decode returns, with continuous coordinates, as the arrays of an IR, whose people have this shape."""
     decoder = find_decoder(name)
     joints = len(shape) == 3
@@ -401,9 +398,7 @@ def test_a_graph_finds_the_same_people_as_numpy(case, precision, tmp_path):
     assert find_the_same_people(case, precision, SCENES, tmp_path) > SCENES / 3
 
 
-def find_the_same_people(
-    case: str, precision: Precision, scenes: int, tmp_path: Path, max_people: int | None = None
-) -> int:
+def find_the_same_people(case, precision, scenes, tmp_path, max_people=None):
     """How many people numpy finds in these scenes; an AssertionError if the graph finds others."""
     draw, options = CASES[case]
     name = case.split("/")[0]
@@ -413,7 +408,7 @@ def find_the_same_people(
     assert not any(port.partial_shape.is_dynamic for port in model.outputs)
     assert not any(port.partial_shape.is_dynamic for op in model.get_ops() for port in op.outputs())
     xml = write_ir(model, tmp_path / "decoder.xml", precision)
-    compiled = ov.Core().compile_model(xml, "CPU", EXACT)
+    compiled = exact(xml)
     apart, found = [], 0
     for seed in range(scenes):
         maps = draw(np.random.default_rng(seed))
@@ -432,7 +427,7 @@ def find_the_same_people(
     return found
 
 
-def faces(rng: np.random.Generator) -> Maps:
+def faces(rng):
     """Groups of anchors that overlap, some of them with equal scores, and values that are not finite."""
     boxes, logits = rng.normal(0, 9, (1, 2254, 12)), rng.normal(-6, 1, (1, 2254, 1))
     boxes[0, :, 2:4] = rng.uniform(-5, 90, (2254, 2))
@@ -462,9 +457,7 @@ def test_the_graph_of_blazeposes_detector_finds_the_same_faces_as_numpy(
     spec, decoder = described("blazepose", maps, tmp_path, weighted=weighted)
     model = graph_of(with_decoding(spec, decoder), faces(np.random.default_rng(0)))
     assert not any(port.partial_shape.is_dynamic for op in model.get_ops() for port in op.outputs())
-    compiled = ov.Core().compile_model(
-        write_ir(model, tmp_path / "decoder.xml", precision), "CPU", EXACT
-    )
+    compiled = exact(write_ir(model, tmp_path / "decoder.xml", precision))
     options, found = resolve_options(decoder), 0
     for seed in range(scenes):
         maps = faces(np.random.default_rng(seed))
@@ -497,7 +490,7 @@ def test_the_number_of_boxes_is_a_choice_and_20_without_one(tmp_path):
         assert [list(port.shape) for port in model.outputs] == [[expected, 4], [expected]]
 
 
-def pose_network(folder, *, kind: str = "noise", output: str = "heatmaps"):
+def pose_network(folder, *, kind="noise", output="heatmaps"):
     """An ONNX file of one convolution that makes 17 heatmaps of 16 x 12 from an image of 64 x 48, and its model."""
     stride, rng = 4, np.random.default_rng(3)
     weights = rng.normal(0, 0.01, (17, 3, stride, stride)).astype(np.float32)
@@ -557,7 +550,7 @@ def test_an_ir_with_its_decoder_runs_like_the_network_with_the_numpy_decoder(tmp
 def test_the_record_names_the_decoder_and_its_check(tmp_path):
     spec, layout = decoded_network(tmp_path, min_score=0.25)
     convert_model(spec, layout)
-    record = json.loads(layout.provenance_path(spec, Precision.FP32).read_bytes())
+    record = read_json(layout.provenance_path(spec, Precision.FP32))
     assert record["key"]["arguments"]["decoding"]["min_score"] == 0.25
     checked = record["self_check"]["outputs"]
     assert set(checked) == {"heatmaps", "keypoints", "scores"}
@@ -604,7 +597,7 @@ def test_a_frame_of_any_size_gives_keypoints_in_its_own_pixels(tmp_path, size, p
         np.uint8
     )
     xml = convert_model(spec, layout, precisions=(Precision.FP32,)).irs[Precision.FP32]
-    values, scores = ov.Core().compile_model(xml, "CPU", EXACT)([frame[None]]).values()
+    values, scores = exact(xml)([frame[None]]).values()
     # In pixels of the input; the cells of the maps are four pixels wide.
     assert np.abs(scale * (values[0, :, :2] - spot + 1.5 / scale)).max() < 0.8 and scores[0] > 0.5
 
@@ -618,9 +611,7 @@ def test_a_frame_is_where_the_pipeline_of_its_decoder_puts_it(tmp_path, name, ma
     spec, decoder = described(name, {maps: drawn[maps]}, tmp_path)
     spec = with_camera_input(with_decoding(spec, decoder), layout="NHWC", resize=True)
     fit, image = FrameFit.of(spec), ops.parameter([1, -1, -1, 3], np.float32)
-    compiled = ov.Core().compile_model(
-        ov.Model([fit.fit(image, ov.Type.f32)], [image]), "CPU", EXACT
-    )
+    compiled = exact(ov.Model([fit.fit(image, ov.Type.f32)], [image]))
     frame = np.random.default_rng(0).integers(1, 256, (100, 300, 3), np.uint8)
     sizing = find_decoder(name).input_sizing
     wanted = letterbox_image(frame, SIZE, sizing.padding, sizing=sizing)[1]
@@ -641,9 +632,7 @@ def test_frames_are_fitted_as_in_numpy_before_rounding(layout, stretches, sizing
     color = (3.0, 40.0, 200.0)
     fit = FrameFit(layout, SIZE, stretches, color, sizing)
     image = ops.parameter([1, -1, -1, 3] if layout == "NHWC" else [1, 3, -1, -1], np.uint8)
-    compiled = ov.Core().compile_model(
-        ov.Model([fit.fit(image, ov.Type.f32)], [image]), "CPU", EXACT
-    )
+    compiled = exact(ov.Model([fit.fit(image, ov.Type.f32)], [image]))
     for size in ((1, 1), (17, 30), (191, 700), (640, 480), (1152, 720), (1536, 1024)):
         frame = np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8)
         wanted = letterbox_image(
@@ -660,9 +649,7 @@ def test_boxes_are_mapped_to_the_frame_as_in_numpy(size, sizing):
     fit = FrameFit("NHWC", SIZE, False, (0.0, 0.0, 0.0), sizing)
     frame = ops.parameter([1, -1, -1, 3], np.uint8)
     box = np.float32([[10, 20, 190, 120]])
-    compiled = ov.Core().compile_model(
-        ov.Model([fit.to_frame(ops.constant(box), frame)], [frame]), "CPU", EXACT
-    )
+    compiled = exact(ov.Model([fit.to_frame(ops.constant(box), frame)], [frame]))
     image = np.zeros((*size[::-1], 3), np.uint8)
     view, _ = letterbox_image(image, SIZE, sizing=sizing)
     wanted = view.to_image(box.reshape(2, 2)).ravel()
@@ -787,17 +774,13 @@ def test_no_decoder_is_put_into_int8(tmp_path):
 @pytest.mark.parametrize(
     "model", ["movenet-singlepose-lightning-int8", "pose-landmark-full-mediapipe"]
 )
-def test_real_networks_with_their_decoders_find_the_same_people(mirror, shared, tmp_path, model):
-    settings = {"weights_dir": tmp_path, "cache_dir": tmp_path / "cache", "mirror": (str(mirror),)}
-    context = open_context(to_settings(read_settings(settings)))
-    spec = context.registry.find(model)
+def test_real_networks_with_their_decoders_find_the_same_people(zoo, shared, model):
+    spec = zoo.registry.find(model)
     irs = {}
     for decodes in (False, True):
-        resolved = resolve_model(
-            spec, (Precision.FP32,), context, inputs=InputOptions(decode=decodes)
-        )
-        xml = get(resolved, context).irs[Precision.FP32]
-        irs[decodes] = ov.Core().compile_model(ov.Core().read_model(xml), "CPU", EXACT)
+        resolved = resolve_model(spec, (Precision.FP32,), zoo, inputs=InputOptions(decode=decodes))
+        xml = get(resolved, zoo).irs[Precision.FP32]
+        irs[decodes] = exact(xml)
     decoder, size = resolved.decoder.name, irs[True].input(0).shape[1:3][::-1]
     roles = {port.role: port.name for port in spec.outputs}
     people_count = 0
@@ -817,17 +800,13 @@ def test_real_networks_with_their_decoders_find_the_same_people(mirror, shared, 
 
 
 @pytest.mark.slow
-def test_blazeposes_real_detector_finds_the_same_faces(mirror, shared, tmp_path):
-    settings = {"weights_dir": tmp_path, "cache_dir": tmp_path / "cache", "mirror": (str(mirror),)}
-    context = open_context(to_settings(read_settings(settings)))
-    spec = context.registry.find("pose-detection-mediapipe")
+def test_blazeposes_real_detector_finds_the_same_faces(zoo, shared):
+    spec = zoo.registry.find("pose-detection-mediapipe")
     inputs = InputOptions(decode=True, element_type="u8", layout="NHWC")
     irs = {}
     for each in (InputOptions(), inputs):
-        xml = get(resolve_model(spec, (Precision.FP32,), context, inputs=each), context).irs[
-            Precision.FP32
-        ]
-        irs[each.decode] = ov.Core().compile_model(ov.Core().read_model(xml), "CPU", EXACT)
+        xml = get(resolve_model(spec, (Precision.FP32,), zoo, inputs=each), zoo).irs[Precision.FP32]
+        irs[each.decode] = exact(xml)
     with pytest.raises(InferenceError, match="finds no poses by itself: it is one of the networks"):
         load_ir(xml)
     found = 0
@@ -889,13 +868,13 @@ def test_a_published_ir_gets_its_decoder_beside_it(published_ir, resize):
     for precision, xml in irs.items():
         assert xml.parts[-3:-1] == ("decoded", precision)
         original = layout.ir_path(published, precision)
-        plain = ov.Core().compile_model(original, "CPU", EXACT)
+        plain = exact(original)
         maps = {"heatmaps": plain(frame.transpose(0, 3, 1, 2).astype(np.float32))[0]}
         (pose,) = decode("heatmap", maps, (48, 64), convention="dark", blur=3)
-        values, scores = ov.Core().compile_model(xml, "CPU", EXACT)(frame).values()
+        values, scores = exact(xml)(frame).values()
         assert np.abs(values[0, :, :2] - pose.keypoints[:, :2] - 0.5).max() < 1e-3
         assert scores[0] == pytest.approx(pose.score, abs=1e-5)
-        record = json.loads(layout.provenance_path(spec, precision).read_bytes())
+        record = read_json(layout.provenance_path(spec, precision))
         assert {name.partition("/")[0] for name in record["key"]["sources"]} == {precision.value}
         assert "reading the original" in record["self_check"]["reference"]
     assert all(step.is_up_to_date for step in plan_conversion(spec, layout).irs)
@@ -920,25 +899,24 @@ def test_a_file_that_is_no_ir_gets_no_decoder(published_ir):
 @pytest.mark.parametrize(
     ("model", "precision"),
     [
-        *(("person-detection-retail-0013", each) for each in ("FP32", "FP16", "FP16-INT8")),
-        ("human-pose-estimation-0001", "FP16-INT8"),
-        ("tf-pose-mobilenet-v2-small", "FP32"),
+        *(
+            ("person-detection-retail-0013", each)
+            for each in (Precision.FP32, Precision.FP16, Precision.FP16_INT8)
+        ),
+        ("human-pose-estimation-0001", Precision.FP16_INT8),
+        ("tf-pose-mobilenet-v2-small", Precision.FP32),
     ],
 )
-def test_real_networks_for_several_people_find_the_same_people(
-    mirror, shared, tmp_path, model, precision
-):
-    settings = {"weights_dir": tmp_path, "cache_dir": tmp_path / "cache", "mirror": (str(mirror),)}
-    context, precision = open_context(to_settings(read_settings(settings))), Precision(precision)
-    spec, sizes, networks = context.registry.find(model), [], []
+def test_real_networks_for_several_people_find_the_same_people(zoo, shared, model, precision):
+    spec, sizes, networks = zoo.registry.find(model), [], []
     for decodes in (False, True):
-        resolved = resolve_model(spec, (precision,), context, inputs=InputOptions(decode=decodes))
-        xml = get(resolved, context).irs[precision]
+        resolved = resolve_model(spec, (precision,), zoo, inputs=InputOptions(decode=decodes))
+        xml = get(resolved, zoo).irs[precision]
         sizes.append(xml.with_suffix(".bin").stat().st_size)
         networks.append(ov.Core().read_model(xml))
     assert sizes[1] - sizes[0] < 50_000  # weights in INT8 stay in INT8
     networks[0].reshape(networks[1].input(0).partial_shape)  # the size of ``posezoo run``
-    plain, whole = (ov.Core().compile_model(network, "CPU", EXACT) for network in networks)
+    plain, whole = (exact(network) for network in networks)
     is_nhwc = whole.input(0).shape[3] == 3
     height, width = whole.input(0).shape[1:3] if is_nhwc else whole.input(0).shape[2:]
     roles, found = {port.role: port.name for port in spec.outputs}, 0

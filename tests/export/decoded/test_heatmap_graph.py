@@ -1,7 +1,5 @@
 """The operations of the graph compute what the decoder in Python computes."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,8 +1,5 @@
 """posezoo export: models that are converted first, several models, and what is refused."""
 
-from __future__ import annotations
-
-import json
 import re
 import sys
 
@@ -10,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fakes.command import posezoo, python_file
+from fakes.command import error_of, json_of, posezoo, python_file, read_json, succeeded
 from fakes.exports import files_below, write_network
 from fakes.network import network
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
@@ -43,7 +40,7 @@ def run(zoo, *args):
 
 def answer(zoo, *args):
     ended = run(zoo, *args, "--format", "json")
-    return ended.returncode, json.loads(ended.stdout)
+    return ended.returncode, json_of(ended)
 
 
 @pytest.mark.slow
@@ -59,7 +56,7 @@ def test_models_are_converted_and_exported_together(zoo):
             for name in ("README.md", "NOTICE", "LICENSE", "1/part.bin", "1/part.xml")
         ),
     ]
-    config = json.loads((zoo / "out" / "config.json").read_text())
+    config = read_json(zoo / "out" / "config.json")
     assert [each["config"]["name"] for each in config["model_config_list"]] == ["net", "part"]
     assert answer(zoo, "net", "whole", "--to", "ovms", "out", "-o", "irs")[1]["created"] == []
 
@@ -67,15 +64,12 @@ def test_models_are_converted_and_exported_together(zoo):
 def test_a_model_that_is_exported_later_joins_those_that_are_there(zoo):
     for name in ("part", "net"):
         assert answer(zoo, name, "--to", "ovms", "out", "-o", "irs")[0] == 0
-    config = json.loads((zoo / "out" / "config.json").read_text())
+    config = read_json(zoo / "out" / "config.json")
     assert [each["config"]["name"] for each in config["model_config_list"]] == ["net", "part"]
 
 
 def test_other_precisions_and_inputs_become_versions_and_leave_the_usual_ir_alone(zoo):
-    assert (
-        posezoo("get", "net", "--precisions", "FP16", "--models_dir", "models", cwd=zoo).returncode
-        == 0
-    )
+    succeeded(posezoo("get", "net", "--precisions", "FP16", "--models_dir", "models", cwd=zoo))
     plain = answer(zoo, "net", "--to", "ovms", "out")[1]
     frames = answer(
         zoo, "net", "--to", "ovms", "out", "--input_type", "u8", "--input_layout", "NHWC"
@@ -89,8 +83,8 @@ def test_other_precisions_and_inputs_become_versions_and_leave_the_usual_ir_alon
 
 def test_a_strict_lock_of_the_usual_ir_allows_an_ir_for_frames(zoo):
     where = ("--models_dir", "models", "--weights_dir", "irs")
-    assert posezoo("get", "net", "--precisions", "FP16", *where, cwd=zoo).returncode == 0
-    assert posezoo("lock", "net", *where, cwd=zoo).returncode == 0
+    succeeded(posezoo("get", "net", "--precisions", "FP16", *where, cwd=zoo))
+    succeeded(posezoo("lock", "net", *where, cwd=zoo))
     frames = ("--input_type", "u8", "--input_layout", "NHWC", "--locked")
     code, found = answer(zoo, "net", "--to", "ovms", "out", "-o", "irs", *frames)
     assert (code, found["failed"]) == (0, [])
@@ -103,7 +97,7 @@ def test_the_record_keeps_that_the_usual_ir_was_not_compared_with_its_original(
     frames = ("--input_type", "u8", "--input_layout", "NHWC")
     code, found = answer(zoo, "net", "--to", "folder", "out", "-o", "irs", *frames)
     assert (code, found["failed"]) == (0, [])
-    record = json.loads((zoo / "out" / "net" / "provenance.json").read_text("utf-8"))
+    record = read_json(zoo / "out" / "net" / "provenance.json")
     assert "no other runtime that reads" in record["self_check"]["not_compared"]
 
 
@@ -113,11 +107,10 @@ def test_a_dry_run_shows_the_conversion_or_the_files_and_writes_nothing(zoo):
     assert "would convert to FP16" in found["models"][0]["plan"][1]
     assert found["created"] == []
     assert not (zoo / "irs").exists()
-    assert (
+    succeeded(
         posezoo(
             "get", "net", "--precisions", "FP16", "--models_dir", "models", "-o", "irs", cwd=zoo
-        ).returncode
-        == 0
+        )
     )
     code, found = answer(zoo, "net", "--to", "folder", "out", "-o", "irs", "--dry_run")
     assert "net/SHA256SUMS" in found["created"]
@@ -158,7 +151,7 @@ def test_all_models_leave_out_those_that_the_target_cannot_take(zoo):
     ended = run(zoo, "--all", "--to", "modelapi", "out", "-o", "irs", "--format", "json")
     problem = "net: Model API has wrappers only for SSD detectors"
     assert f"Skipping {problem}" in ended.stderr
-    (net,) = (each for each in json.loads(ended.stdout)["models"] if each["name"] == "net")
+    (net,) = (each for each in json_of(ended)["models"] if each["name"] == "net")
     assert net["skipped"].startswith(problem)
     assert not (zoo / "irs").exists()  # nothing was downloaded or converted for that
     assert "error: net" not in ended.stderr
@@ -203,10 +196,9 @@ def test_what_cannot_be_done_is_one_clear_error(zoo, args, problem):
 def test_the_files_of_others_stay(zoo):
     (zoo / "out").mkdir()
     (zoo / "out" / "config.json").write_text("mine")
-    ended = run(zoo, "net", "--to", "ovms", "out", "-o", "irs")
-    assert ended.returncode == 1
-    assert "config.json: was not written by an export" in ended.stderr
-    assert "move it away, or choose another folder" in ended.stderr
+    said = error_of(run(zoo, "net", "--to", "ovms", "out", "-o", "irs"))
+    assert "config.json: was not written by an export" in said
+    assert "move it away, or choose another folder" in said
     assert files_below(zoo / "out") == {"config.json": b"mine"}
 
 
@@ -273,8 +265,7 @@ def brightness(request, tmp_path_factory):
     for flags in (["--decode"], []):
         exports.append(folder / f"out{len(flags)}")
         where = ("--to", "folder", exports[-1], "--models_dir", folder / "models", *ALONE)
-        ended = posezoo("export", "net", *where, *flags, cwd=folder)
-        assert ended.returncode == 0, ended.stderr
+        succeeded(posezoo("export", "net", *where, *flags, cwd=folder))
     return exports
 
 
@@ -289,8 +280,9 @@ def test_the_sample_finds_in_a_picture_of_any_shape_what_posezoo_finds(brightnes
     for out in brightness:
         drawing = tmp_path / "drawing.png"
         sample = out / "net" / "sample.py"
-        ended = python_file(sample, photo, drawing, cwd=tmp_path, POSEZOO_DETECTOR="none")
-        assert ended.returncode == 0, ended.stderr
+        ended = succeeded(
+            python_file(sample, photo, drawing, cwd=tmp_path, POSEZOO_DETECTOR="none")
+        )
         x, y = re.search(r"^  nose: x (\S+), y (\S+), ", ended.stdout, re.MULTILINE).groups()
         assert (float(x), float(y)) == pytest.approx(center, abs=max(size) / 12)
         assert (cv2.imread(str(drawing)) != picture).any()
@@ -302,13 +294,13 @@ def test_the_sample_takes_a_whole_picture_for_one_person_as_posezoo_does(brightn
     out, _ = brightness
     photo = tmp_path / "noise.png"
     cv2.imwrite(str(photo), np.random.default_rng(2).integers(0, 256, (95, 200, 3), np.uint8))
-    printed = python_file(out / "net" / "sample.py", photo, tmp_path / "drawing.png", cwd=tmp_path)
-    assert printed.returncode == 0, printed.stderr
+    printed = succeeded(
+        python_file(out / "net" / "sample.py", photo, tmp_path / "drawing.png", cwd=tmp_path)
+    )
     found = re.findall(r"^  \w+: x (\S+), y (\S+), score (\S+)$", printed.stdout, re.MULTILINE)
     xml = out / "net" / "net.xml"
-    ended = posezoo("run", xml, *ALONE, "-i", photo, "-o", "poses", cwd=tmp_path)
-    assert ended.returncode == 0, ended.stderr
-    (image,) = json.loads((tmp_path / "poses" / "poses.json").read_text())["images"]
+    succeeded(posezoo("run", xml, *ALONE, "-i", photo, "-o", "poses", cwd=tmp_path))
+    (image,) = read_json(tmp_path / "poses" / "poses.json")["images"]
     points = image["poses"][0]["keypoints"]
     wanted = [[point["x"], point["y"], point["score"]] for point in points]
     np.testing.assert_allclose(np.array(found, float), wanted, atol=6e-3)
@@ -323,24 +315,22 @@ def test_the_sample_takes_a_whole_picture_for_one_person_as_posezoo_does(brightn
         ("folder", "its sample cannot cut out people for an IR without its decoder: add --decode"),
     ],
 )
-def test_a_network_for_one_person_is_exported_alone_only_on_purpose(tmp_path, target, reason):
+def test_a_network_for_one_person_is_exported_alone_only_on_purpose(tmp_path, target, reason, out):
     write_brightness_network(tmp_path, "argmax")
-    ended = run(tmp_path, "net", "--to", target, "out")
-    assert ended.returncode == 1
-    assert f"takes one person at a time, in the boxes of nanodet-g, and {reason}" in ended.stderr
-    assert "hint: --detector none exports the network alone" in ended.stderr
-    assert not (tmp_path / "out").exists()
+    said = error_of(run(tmp_path, "net", "--to", target, "out"))
+    assert f"takes one person at a time, in the boxes of nanodet-g, and {reason}" in said
+    assert "hint: --detector none exports the network alone" in said
+    assert not out.exists()
 
 
 @pytest.mark.parametrize("to", ["cpp", "onnx", "folder"])
-def test_a_part_of_a_composite_is_not_exported_as_if_it_found_people(tmp_path, to):
+def test_a_part_of_a_composite_is_not_exported_as_if_it_found_people(tmp_path, to, out):
     decode = ["--decode"] if to == "folder" else []
     args = ("pose-landmark-full-mediapipe", *decode, "--to", to, "out")
-    ended = posezoo("export", *args, cwd=tmp_path)
-    assert ended.returncode == 1
-    assert "finds no people alone: it is a part of blazepose-full" in ended.stderr
-    assert "hint: export blazepose-full" in ended.stderr
-    assert not (tmp_path / "out").exists()
+    said = error_of(posezoo("export", *args, cwd=tmp_path))
+    assert "finds no people alone: it is a part of blazepose-full" in said
+    assert "hint: export blazepose-full" in said
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(
@@ -351,42 +341,40 @@ def test_a_part_of_a_composite_is_not_exported_as_if_it_found_people(tmp_path, t
         (["--resize"], "cannot cut people out of a picture\n  hint: leave out --resize"),
     ],
 )
-def test_a_composite_is_exported_as_posezoo_run_runs_it_or_not_at_all(tmp_path, flags, problem):
-    ended = posezoo("export", "blazepose-full", *flags, "--to", "cpp", "out", cwd=tmp_path)
-    assert ended.returncode == 1
-    assert problem in ended.stderr
-    assert not (tmp_path / "out").exists()
+def test_a_composite_is_exported_as_posezoo_run_runs_it_or_not_at_all(
+    tmp_path, flags, problem, out
+):
+    assert problem in error_of(
+        posezoo("export", "blazepose-full", *flags, "--to", "cpp", "out", cwd=tmp_path)
+    )
+    assert not out.exists()
 
 
 @pytest.mark.slow
-def test_a_network_that_is_exported_alone_says_so(tmp_path):
+def test_a_network_that_is_exported_alone_says_so(tmp_path, out):
     write_brightness_network(tmp_path, "argmax")
-    ended = run(tmp_path, "net", "--to", "ovms", "out", *ALONE)
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(run(tmp_path, "net", "--to", "ovms", "out", *ALONE))
     assert "net: takes one person at a time, and is exported alone" in ended.stderr
-    readme = (tmp_path / "out" / "net" / "README.md").read_text("utf-8")
+    readme = (out / "net" / "README.md").read_text("utf-8")
     assert "your program must find the people" in readme
 
 
 @pytest.mark.slow
-def test_the_sample_of_a_detector_stretches_photos_as_posezoo_does(mirror, shared, tmp_path):
+def test_the_sample_of_a_detector_stretches_photos_as_posezoo_does(mirror, shared, tmp_path, out):
     """Boxes are printed with one decimal. After OpenCV's resize most of them are farther apart."""
     from posezoo.run.images import read_image
 
     settings = {"POSEZOO_MIRROR": str(mirror)}
     name = "person-detection-retail-0013"
     camera = ("--decode", "--input_type", "u8", "--input_layout", "NHWC")
-    ended = posezoo("export", name, *camera, "--to", "folder", "out", cwd=tmp_path, **settings)
-    assert ended.returncode == 0, ended.stderr
+    succeeded(posezoo("export", name, *camera, "--to", "folder", "out", cwd=tmp_path, **settings))
     photo = tmp_path / "photo.png"
     cv2.imwrite(str(photo), read_image(shared / "data" / "photos" / "000000129648.jpg"))
-    own = tmp_path / "out" / name
-    printed = python_file(own / "sample.py", photo, cwd=tmp_path)
-    assert printed.returncode == 0, printed.stderr
+    own = out / name
+    printed = succeeded(python_file(own / "sample.py", photo, cwd=tmp_path))
     found = re.findall(r"^box, score \S+: (.+)$", printed.stdout, re.MULTILINE)
-    ended = posezoo("run", own / f"{name}.xml", "-i", photo, "-o", "poses", cwd=tmp_path)
-    assert ended.returncode == 0, ended.stderr
-    (image,) = json.loads((tmp_path / "poses" / "poses.json").read_text())["images"]
+    succeeded(posezoo("run", own / f"{name}.xml", "-i", photo, "-o", "poses", cwd=tmp_path))
+    (image,) = read_json(tmp_path / "poses" / "poses.json")["images"]
     wanted = [pose["box"] for pose in image["poses"]]
     assert len(wanted) > 5
     boxes = np.array([box.split(", ") for box in found], float)

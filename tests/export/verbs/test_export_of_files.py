@@ -1,7 +1,5 @@
 """posezoo export of an IR or ONNX of one's own, which says what a model.yml would say, or whose user says it."""
 
-from __future__ import annotations
-
 import json
 import re
 
@@ -9,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fakes.command import posezoo, python_file
+from fakes.command import error_of, json_of, posezoo, python_file, succeeded
 from fakes.exports import files_below
 from fakes.stated_inputs import (
     GETI_BOXES,
@@ -59,49 +57,47 @@ def network_in(folder):
 
 
 @pytest.mark.parametrize("target", TARGETS.builtin)
-def test_each_target_takes_an_ir_or_says_what_it_lacks(keypoints, tmp_path, target):
+def test_each_target_takes_an_ir_or_says_what_it_lacks(keypoints, tmp_path, target, out):
     ended = export(tmp_path, keypoints, "--to", target, "out")
     if target == "dlstreamer":  # it does not take the network of a model either
         assert ended.returncode == 1
         assert re.fullmatch(r"error: mine: .*\n  hint: .*\n", ended.stderr)
         return
     assert ended.returncode == 0, ended.stderr
-    names = {
-        name.rpartition("/")[2].removeprefix("mine-") for name in files_below(tmp_path / "out")
-    }
+    names = {name.rpartition("/")[2].removeprefix("mine-") for name in files_below(out)}
     assert {"README.md", "NOTICE"} <= names
     suffix = ".onnx" if target == "onnx" else ".xml"
-    assert [*(tmp_path / "out").rglob(f"*{suffix}")]
+    assert [*out.rglob(f"*{suffix}")]
 
 
-def test_an_ir_keeps_its_bytes_precision_and_description(keypoints, tmp_path):
-    ended = export(tmp_path, keypoints, "--to", "modelapi", "out", "--format", "json")
-    assert ended.returncode == 0, ended.stderr
-    (model,) = json.loads(ended.stdout)["models"]
+def test_an_ir_keeps_its_bytes_precision_and_description(keypoints, tmp_path, out):
+    (model,) = json_of(
+        succeeded(export(tmp_path, keypoints, "--to", "modelapi", "out", "--format", "json"))
+    )["models"]
     assert (model["name"], model["precision"]) == ("mine", "FP32")
-    written = tmp_path / "out" / "mine" / "mine.xml"
+    written = out / "mine" / "mine.xml"
     assert written.read_bytes() == keypoints.read_bytes()
-    sample = (tmp_path / "out" / "mine" / "sample.py").read_text("utf-8")
+    sample = (out / "mine" / "sample.py").read_text("utf-8")
     assert "'resize_type': 'standard'" in sample and "'head', 'tail'" in sample
-    readme = (tmp_path / "out" / "mine" / "README.md").read_text("utf-8")
+    readme = (out / "mine" / "README.md").read_text("utf-8")
     assert "stretches a picture" in readme and "mean [123.675, 116.28, 103.53]" in readme
 
 
 @pytest.mark.parametrize("resize_type", ["standard", "fit_to_window", "fit_to_window_letterbox"])
-def test_an_ir_with_its_decoder_finds_what_posezoo_run_finds(tmp_path, resize_type):
+def test_an_ir_with_its_decoder_finds_what_posezoo_run_finds(tmp_path, resize_type, out):
     size = (128, 128)
     info = {**GETI_KEYPOINTS, "resize_type": resize_type}
     xml = write_stated(tmp_path / "mine.xml", size, bins(size), info)
-    ended = export(tmp_path, xml, "--to", "folder", "out", *FRAMES)
-    assert ended.returncode == 0, ended.stderr
+    succeeded(export(tmp_path, xml, "--to", "folder", "out", *FRAMES))
     picture = np.full((60, 200, 3), 90, np.uint8)
-    compiled = ov.Core().compile_model(network_in(tmp_path / "out"), "CPU")
+    compiled = ov.Core().compile_model(network_in(out), "CPU")
     (found,) = compiled(picture[None])["keypoints"]
     cv2.imwrite(str(tmp_path / "scene.png"), picture)
-    ended = posezoo(
-        "run", xml, "-i", tmp_path / "scene.png", "--detector", "none", "-o", tmp_path / "found"
+    succeeded(
+        posezoo(
+            "run", xml, "-i", tmp_path / "scene.png", "--detector", "none", "-o", tmp_path / "found"
+        )
     )
-    assert ended.returncode == 0, ended.stderr
     text = (tmp_path / "found" / "poses.json").read_text("utf-8")
     (pose,) = json.loads(text)["images"][0]["poses"]
     expected = [(keypoint["x"], keypoint["y"]) for keypoint in pose["keypoints"]]
@@ -112,36 +108,33 @@ def test_an_ir_with_its_decoder_finds_what_posezoo_run_finds(tmp_path, resize_ty
 def test_a_fit_that_no_decoder_in_an_ir_has_is_refused(tmp_path):
     info = {**GETI_KEYPOINTS, "resize_type": "crop"}
     xml = write_stated(tmp_path / "mine.xml", SIZE, bins(SIZE), info)
-    ended = export(tmp_path, xml, "--to", "cpp", "out")
-    assert ended.returncode == 1 and "resize_type is crop" in ended.stderr
-    assert export(tmp_path, xml, "--to", "folder", "out").returncode == 0
+    assert "resize_type is crop" in error_of(export(tmp_path, xml, "--to", "cpp", "out"))
+    succeeded(export(tmp_path, xml, "--to", "folder", "out"))
 
 
-def test_the_sample_shows_the_middle_of_a_picture_to_a_network_whose_file_says_so(tmp_path):
+def test_the_sample_shows_the_middle_of_a_picture_to_a_network_whose_file_says_so(tmp_path, out):
     """The network adds 1/1000 of the mean color that it sees to its first score, 0.5."""
     info = {**GETI_BOXES, "resize_type": "crop"}
     xml = write_stated(tmp_path / "pets.xml", (64, 64), boxes((64, 64)), info)
     picture = np.full((64, 300, 3), 255, np.uint8)
     picture[:, 110:190] = 0
     cv2.imwrite(str(tmp_path / "scene.png"), picture)
-    ended = export(tmp_path, xml, "--to", "folder", "out")
-    assert ended.returncode == 0, ended.stderr
-    own = tmp_path / "out" / "pets"
+    succeeded(export(tmp_path, xml, "--to", "folder", "out"))
+    own = out / "pets"
     printed = python_file(own / "sample.py", tmp_path / "scene.png", cwd=tmp_path)
     assert "[16.  16.  48.  48.   0.5" in printed.stdout
     assert "cuts the middle out" in (own / "README.md").read_text("utf-8")
 
 
-def test_model_api_gets_the_crop_that_a_file_states(tmp_path):
+def test_model_api_gets_the_crop_that_a_file_states(tmp_path, out):
     info = {**GETI_KEYPOINTS, "resize_type": "crop"}
     xml = write_stated(tmp_path / "mine.xml", SIZE, bins(SIZE), info)
-    ended = export(tmp_path, xml, "--to", "modelapi", "out")
-    assert ended.returncode == 0, ended.stderr
-    sample = (tmp_path / "out" / "mine" / "sample.py").read_text("utf-8")
+    succeeded(export(tmp_path, xml, "--to", "modelapi", "out"))
+    sample = (out / "mine" / "sample.py").read_text("utf-8")
     assert "'resize_type': 'crop'" in sample
 
 
-def test_the_sample_of_an_own_network_finds_what_posezoo_run_finds(tmp_path, monkeypatch):
+def test_the_sample_of_an_own_network_finds_what_posezoo_run_finds(tmp_path, monkeypatch, out):
     """In a picture of which the network sees 96 x 72 pixels, rounded from 96 x 71.9. OpenCV opens no such name on
     Windows.
     """
@@ -149,13 +142,11 @@ def test_the_sample_of_an_own_network_finds_what_posezoo_run_finds(tmp_path, mon
     photo = tmp_path / "Größe.png"
     cv2.imencode(".png", np.full((749, 1000, 3), 90, np.uint8))[1].tofile(photo)
     frames = ("--decode", "--input_type", "u8", "--input_layout", "NHWC")
-    ended = export(tmp_path, onnx, "--to", "folder", "out", *frames)
-    assert ended.returncode == 0, ended.stderr
-    ended = posezoo("run", onnx, "-i", photo, "-o", tmp_path / "found", cwd=tmp_path)
-    assert ended.returncode == 0, ended.stderr
+    succeeded(export(tmp_path, onnx, "--to", "folder", "out", *frames))
+    succeeded(posezoo("run", onnx, "-i", photo, "-o", tmp_path / "found", cwd=tmp_path))
     monkeypatch.setattr(cv2, "imread", lambda *_: None)
     monkeypatch.setattr(cv2, "imwrite", lambda *_: False)
-    printed = python_file(tmp_path / "out" / "own" / "sample.py", photo, cwd=tmp_path)
+    printed = python_file(out / "own" / "sample.py", photo, cwd=tmp_path)
     assert (printed.returncode, printed.stderr) == (0, "")
     found = re.findall(r"^  \w+: x (\S+), y (\S+), score", printed.stdout, re.MULTILINE)
     text = (tmp_path / "found" / "poses.json").read_text("utf-8")
@@ -165,57 +156,50 @@ def test_the_sample_of_an_own_network_finds_what_posezoo_run_finds(tmp_path, mon
     assert (tmp_path / "Größe-own.png").is_file()
 
 
-def test_the_names_of_classes_are_written_beside_a_detector(tmp_path):
+def test_the_names_of_classes_are_written_beside_a_detector(tmp_path, out):
     xml = write_stated(tmp_path / "pets.xml", (64, 64), boxes((64, 64)), GETI_BOXES)
-    ended = export(tmp_path, xml, "--to", "folder", "out")
-    assert ended.returncode == 0, ended.stderr
-    assert (tmp_path / "out" / "pets" / "labels.txt").read_text() == "cat\ndog\n"
+    succeeded(export(tmp_path, xml, "--to", "folder", "out"))
+    assert (out / "pets" / "labels.txt").read_text() == "cat\ndog\n"
 
 
 def test_an_ir_that_says_nothing_is_served_with_a_warning_and_decoded_after_a_flag(
-    silent, tmp_path
+    silent, tmp_path, out
 ):
-    served = export(tmp_path, silent, "--to", "ovms", "served")
-    assert served.returncode == 0
+    served = succeeded(export(tmp_path, silent, "--to", "ovms", "served"))
     assert "does not say how images are prepared" in served.stderr
     readme = (tmp_path / "served" / "silent" / "README.md").read_text("utf-8")
     assert "Nothing in its files says" in readme
-    refused = export(tmp_path, silent, "--to", "cpp", "out")
-    assert refused.returncode == 1
-    assert "does not say how images are prepared" in refused.stderr
-    assert "hint: --as MODEL, or --mean_values" in refused.stderr
-    assert not (tmp_path / "out").exists()
-    stated = export(tmp_path, silent, "--to", "cpp", "out", *UNCHANGED_IMAGES)
-    assert stated.returncode == 0, stated.stderr
+    said = error_of(export(tmp_path, silent, "--to", "cpp", "out"))
+    assert "does not say how images are prepared" in said
+    assert "hint: --as MODEL, or --mean_values" in said
+    assert not out.exists()
+    stated = succeeded(export(tmp_path, silent, "--to", "cpp", "out", *UNCHANGED_IMAGES))
     assert "does not say" not in stated.stderr
 
 
-def test_the_keypoints_of_a_file_have_the_names_that_the_user_gives(silent, tmp_path):
+def test_the_keypoints_of_a_file_have_the_names_that_the_user_gives(silent, tmp_path, out):
     names = ["beak", "left_wing", "right_wing", "tail", "claw"]
     (tmp_path / "bird.yml").write_text(f"keypoints: [{', '.join(names)}]\n")
     flags = ("--skeleton", "bird.yml", *UNCHANGED_IMAGES)
-    ended = export(tmp_path, silent, "--to", "folder", "out", "--decode", *flags)
-    assert ended.returncode == 0, ended.stderr
-    stored = network_in(tmp_path / "out").get_rt_info(["posezoo", "own_skeleton"]).astype(str)
+    succeeded(export(tmp_path, silent, "--to", "folder", "out", "--decode", *flags))
+    stored = network_in(out).get_rt_info(["posezoo", "own_skeleton"]).astype(str)
     assert json.loads(stored)["keypoints"] == names
-    assert names[1] in (tmp_path / "out" / "silent" / "sample.py").read_text("utf-8")
+    assert names[1] in (out / "silent" / "sample.py").read_text("utf-8")
 
 
 def test_outputs_of_no_decoder_are_served_but_not_decoded(unknown, tmp_path):
-    refused = export(tmp_path, unknown, "--to", "cpp", "out")
-    assert refused.returncode == 1
-    assert "no decoder is known for its outputs head 1x7x3" in refused.stderr
-    assert "--decoder NAME" in refused.stderr and "--to folder, ovms" in refused.stderr
-    assert export(tmp_path, unknown, "--to", "triton", "out").returncode == 0
+    said = error_of(export(tmp_path, unknown, "--to", "cpp", "out"))
+    assert "no decoder is known for its outputs head 1x7x3" in said
+    assert "--decoder NAME" in said and "--to folder, ovms" in said
+    succeeded(export(tmp_path, unknown, "--to", "triton", "out"))
 
 
-def test_an_ultralytics_export_of_any_size_gets_the_size_of_its_metadata(tmp_path):
+def test_an_ultralytics_export_of_any_size_gets_the_size_of_its_metadata(tmp_path, out):
     onnx = tmp_path / "yolo.onnx"
     write_whole_input(onnx, {**ULTRALYTICS, "imgsz": "[320, 320]"})
-    ended = export(tmp_path, onnx, "--to", "cpp", "out")
-    assert ended.returncode == 0, ended.stderr
-    assert tuple(network_in(tmp_path / "out").input(0).shape) == (1, 320, 320, 3)
-    notice = (tmp_path / "out" / "models" / "yolo-NOTICE").read_text("utf-8")
+    succeeded(export(tmp_path, onnx, "--to", "cpp", "out"))
+    assert tuple(network_in(out).input(0).shape) == (1, 320, 320, 3)
+    notice = (out / "models" / "yolo-NOTICE").read_text("utf-8")
     assert "AGPL-3.0-only" in notice
 
 
@@ -224,24 +208,24 @@ def test_a_file_has_the_name_of_no_model_beside_it(keypoints, tmp_path):
     other.mkdir()
     for suffix in (".xml", ".bin"):
         (other / f"mine{suffix}").write_bytes(keypoints.with_suffix(suffix).read_bytes())
-    ended = export(tmp_path, keypoints, other / "mine.xml", "--to", "ovms", "out")
-    assert ended.returncode == 1
-    assert "both would be called mine" in ended.stderr
+    assert "both would be called mine" in error_of(
+        export(tmp_path, keypoints, other / "mine.xml", "--to", "ovms", "out")
+    )
 
 
 def test_a_missing_file_and_a_folder_are_explained(keypoints, tmp_path):
-    missing = export(tmp_path, "absent.xml", "--to", "ovms", "out")
-    assert missing.returncode == 1 and "absent.xml: does not exist" in missing.stderr
+    assert "absent.xml: does not exist" in error_of(
+        export(tmp_path, "absent.xml", "--to", "ovms", "out")
+    )
     folder = tmp_path / "folder"
     folder.mkdir()
     for suffix in (".xml", ".bin"):
         keypoints.with_suffix(suffix).rename(folder / f"mine{suffix}")
-    ended = export(tmp_path, folder, "--to", "ovms", "out")
-    assert ended.returncode == 1
-    assert "is a folder, not a model" in ended.stderr and "mine.xml" in ended.stderr
+    said = error_of(export(tmp_path, folder, "--to", "ovms", "out"))
+    assert "is a folder, not a model" in said and "mine.xml" in said
 
 
 def test_flags_of_a_file_are_refused_for_a_model_of_the_zoo(tmp_path):
-    ended = export(tmp_path, "movenet-lightning", "--as", "rtmo-s", "--to", "ovms", "out")
-    assert ended.returncode == 2
-    assert "--as: only for an .xml or .onnx" in ended.stderr
+    assert "--as: only for an .xml or .onnx" in error_of(
+        export(tmp_path, "movenet-lightning", "--as", "rtmo-s", "--to", "ovms", "out"), code=2
+    )

@@ -1,7 +1,5 @@
 """Cases are measured in their own processes, after a warm-up, one after the other or in turns."""
 
-from __future__ import annotations
-
 import os
 import signal
 
@@ -23,8 +21,6 @@ from posezoo.measure.benchmarking.benchmark_result import select_best_batch
 from posezoo.measure.benchmarking.workloads import (
     BenchmarkCase,
     NetworkWorkload,
-    Work,
-    WorkloadInfo,
 )
 from posezoo.run.runtime.runtime_config import RuntimeConfig
 
@@ -199,7 +195,7 @@ class Broken:
 
     description = "broken"
 
-    def load(self, runtime: RuntimeConfig) -> tuple[Work, WorkloadInfo]:
+    def load(self, runtime):
         raise KeyError("heatmaps")
 
 

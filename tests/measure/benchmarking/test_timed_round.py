@@ -1,7 +1,5 @@
 """A round repeats work for its time on the requested number of threads."""
 
-from __future__ import annotations
-
 import threading
 import time
 

@@ -1,7 +1,5 @@
 """Every value of an annotation file is checked."""
 
-from __future__ import annotations
-
 import json
 import re
 import unicodedata
@@ -15,6 +13,15 @@ from posezoo.measure import coco
 
 SEEN = np.column_stack([np.arange(17), np.arange(17) + 100, np.full(17, 2)])
 NOBODY = np.zeros((17, 3))
+
+
+def one_person(**changes):
+    """The annotations of one person in one image, with these changes."""
+    return {**annotations(1, [person(1, 1, SEEN)]), **changes}
+
+
+def changed(**changes):
+    return one_person(annotations=[{**person(1, 1, SEEN), **changes}])
 
 
 def read(tmp_path, content, **kwargs):
@@ -39,7 +46,7 @@ def test_images_come_with_their_people_and_licenses(tmp_path):
 
 
 def test_paths_may_be_text(tmp_path):
-    file = written(tmp_path, annotations(1, [person(1, 1, SEEN)]))
+    file = written(tmp_path, one_person())
     (tmp_path / "classes.txt").write_text("1.jpg 3\n")
     for read_dataset in (coco.read, coco.read_object_dataset):
         (image,) = read_dataset(str(file), str(tmp_path)).images
@@ -52,7 +59,7 @@ def test_paths_may_be_text(tmp_path):
 
 
 def test_other_categories_than_person_are_left_out(tmp_path):
-    content = annotations(1, [person(1, 1, SEEN)])
+    content = one_person()
     content["categories"].append({"id": 2, "name": "bicycle"})
     content["annotations"].append({"id": 2, "image_id": 1, "category_id": 2, "bbox": [0, 0, 1, 1]})
     assert [each.id for each in read(tmp_path, content).images[0].people] == [1]
@@ -82,48 +89,46 @@ def test_boxes_are_enough_if_keypoints_are_not_required(tmp_path):
     assert "instances" in error.value.hint
 
 
-def broken(**changes):
-    content = annotations(1, [person(1, 1, SEEN)])
-    for key, value in changes.items():
-        content[key] = value
-    return content
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         ([{"image_id": 1}], "is not a COCO annotation file"),
-        (broken(images=[]), "has no images"),
-        (broken(images=None), "images is missing"),
-        (broken(annotations={"a": 1}), "annotations is not a list"),
-        (broken(annotations=[7]), r"annotations\[0\]: expected an object"),
-        (broken(categories=[{"id": 1, "name": "dog"}]), "no category is called person; the categories: dog"),
-        (broken(categories=[]), "no category is called person; the categories: none"),
-        (broken(images=[{"id": 1, "file_name": "a"}, {"id": 1, "file_name": "b"}]), "ids of images repeat: 1"),
-        (broken(annotations=[person(1, 0, SEEN)]), r"no annotations of its images: annotations\[0\] \(image_id 0\): is of another image"),
-        (broken(annotations=[{**person(1, 1, SEEN), "bbox": [1, 2, 3]}]), r"annotations\[0\].bbox: expected 4 numbers, got 3"),
-        (broken(annotations=[{**person(1, 1, SEEN), "bbox": None}]), "bbox: expected 4 numbers, got none"),
-        (broken(annotations=[person(1, 1, SEEN, bbox=(90, 20, -80, 9))]), "bbox: expected left, top, width and height of 0 or more"),
-        (broken(annotations=[person(1, 1, SEEN, area=-7)]), "area: expected 0 or more, got -7"),
-        (broken(annotations=[person(1, 1, SEEN), person(2, None, SEEN)]), r"annotations\[1\].image_id: expected the id of an image, got nothing"),
-        (broken(categories=[{**PERSON, "keypoints": ["tail", "tip", "tail"]}]), "tail is listed 2 times"),
-        (broken(categories=[{**PERSON, "keypoints": ["hip", "hip", *(f"k{i}" for i in range(15))]}]), "hip is listed 2 times"),
-        (broken(annotations=[{**person(1, 1, SEEN), "keypoints": [1, 2, 3]}]), "keypoints: expected 51 numbers, three for each of the category's 17 keypoints, got 3"),
-        (broken(annotations=[{**person(1, 1, SEEN), "category_id": 7}]), "no annotations of people, whose category_id is 1; it has annotations with category_id 7"),
-        (broken(annotations=[person(1, 1, SEEN, bbox=(0.1, 0.2, 0.3, 0.9))]), "all numbers of bbox are from 0 to 1"),
-        (broken(annotations=[person(1, 1, [[0.5, 0.9, 2]] * 17)]), "all numbers of keypoints are from 0 to 1"),
-        (broken(annotations=[{**person(1, 1, SEEN), "keypoints": ["a"] * 51}]), "expected numbers, got 'a'"),
-        (broken(annotations=[person(1, 1, SEEN, area=float("nan"))]), "area: expected numbers, got nan"),
-        (broken(annotations=[person(1, 1, SEEN, iscrowd=3)]), "iscrowd: expected 0 or 1, got 3"),
-        (broken(annotations=[person(1, 1, SEEN, num_keypoints="two")]), "num_keypoints: expected a whole number"),
-        (broken(annotations=[person(1, 1, [[float("nan"), 1, 2]] * 17)]), "keypoints: expected numbers, got nan"),
-        (broken(images=[{"id": None, "file_name": "a"}]), r"images\[0\].id: expected a whole number or a text"),
-        (broken(images=[{"id": 1}]), r"images\[0\].file_name: expected a text, got nothing"),
+        (one_person(images=[]), "has no images"),
+        (one_person(images=None), "images is missing"),
+        (one_person(annotations={"a": 1}), "annotations is not a list"),
+        (one_person(annotations=[7]), r"annotations\[0\]: expected an object"),
+        (one_person(categories=[{"id": 1, "name": "dog"}]), "no category is called person; the categories: dog"),
+        (one_person(categories=[]), "no category is called person; the categories: none"),
+        (one_person(images=[{"id": 1, "file_name": "a"}, {"id": 1, "file_name": "b"}]), "ids of images repeat: 1"),
+        (one_person(annotations=[person(1, 0, SEEN)]), r"no annotations of its images: annotations\[0\] \(image_id 0\): is of another image"),
+        (changed(bbox=[1, 2, 3]), r"annotations\[0\].bbox: expected 4 numbers, got 3"),
+        (changed(bbox=None), "bbox: expected 4 numbers, got none"),
+        (changed(bbox=(90, 20, -80, 9)), "bbox: expected left, top, width and height of 0 or more"),
+        (changed(area=-7), "area: expected 0 or more, got -7"),
+        (one_person(annotations=[person(1, 1, SEEN), person(2, None, SEEN)]), r"annotations\[1\].image_id: expected the id of an image, got nothing"),
+        (one_person(categories=[{**PERSON, "keypoints": ["tail", "tip", "tail"]}]), "tail is listed 2 times"),
+        (one_person(categories=[{**PERSON, "keypoints": ["hip", "hip", *(f"k{i}" for i in range(15))]}]), "hip is listed 2 times"),
+        (changed(keypoints=[1, 2, 3]), "keypoints: expected 51 numbers, three for each of the category's 17 keypoints, got 3"),
+        (changed(category_id=7), "no annotations of people, whose category_id is 1; it has annotations with category_id 7"),
+        (changed(bbox=(0.1, 0.2, 0.3, 0.9)), "all numbers of bbox are from 0 to 1"),
+        (one_person(annotations=[person(1, 1, [[0.5, 0.9, 2]] * 17)]), "all numbers of keypoints are from 0 to 1"),
+        (changed(keypoints=["a"] * 51), "expected numbers, got 'a'"),
+        (changed(area=float("nan")), "area: expected numbers, got nan"),
+        (changed(iscrowd=3), "iscrowd: expected 0 or 1, got 3"),
+        (changed(num_keypoints="two"), "num_keypoints: expected a whole number"),
+        (one_person(annotations=[person(1, 1, [[float("nan"), 1, 2]] * 17)]), "keypoints: expected numbers, got nan"),
+        (one_person(images=[{"id": None, "file_name": "a"}]), r"images\[0\].id: expected a whole number or a text"),
+        (one_person(images=[{"id": 1}]), r"images\[0\].file_name: expected a text, got nothing"),
     ],
 )  # fmt: skip
 def test_an_invalid_value_is_refused_with_its_place(tmp_path, content, message):
     with pytest.raises(DatasetError, match=message):
         read(tmp_path, content)
+
+
+def to_first(**changes):
+    """A change of the first person."""
+    return lambda content: content["annotations"][0].update(changes)
 
 
 CHANGES = {
@@ -136,22 +141,20 @@ CHANGES = {
     "categories without keypoints": lambda content: content["categories"].append(
         {"id": 2, "name": "dog", "keypoints": None}
     ),
-    "a crowd that is not stated": lambda content: content["annotations"][0].update(iscrowd=None),
-    "an area that is not stated": lambda content: content["annotations"][0].update(area=None),
-    "ids of annotations that are texts": lambda content: content["annotations"][0].update(id="a-b"),
+    "a crowd that is not stated": to_first(iscrowd=None),
+    "an area that is not stated": to_first(area=None),
+    "ids of annotations that are texts": to_first(id="a-b"),
     "no ids of annotations": lambda content: content["annotations"][0].pop("id"),
-    "visibility as true": lambda content: content["annotations"][0].update(
+    "visibility as true": to_first(
         keypoints=[True if at % 3 == 2 else value for at, value in enumerate(SEEN.ravel().tolist())]
     ),
-    "keypoints in triples": lambda content: content["annotations"][0].update(
-        keypoints=SEEN.tolist()
-    ),
+    "keypoints in triples": to_first(keypoints=SEEN.tolist()),
 }
 
 
 @pytest.mark.parametrize("kind", CHANGES)
 def test_what_annotation_tools_write_is_read_without_a_warning(tmp_path, kind):
-    content = annotations(1, [person(1, 1, SEEN)])
+    content = one_person()
     CHANGES[kind](content)
     dataset = read(tmp_path, content)
     assert (dataset.warnings, dataset.person_count()) == ((), 1)
@@ -178,17 +181,17 @@ def test_people_without_keypoints_count_only_as_boxes(tmp_path, empty):
 
 
 WARNED = {
-    "no area": (lambda content: content["annotations"][0].update(area=0), "far below that of bbox"),
+    "no area": (to_first(area=0), "far below that of bbox"),
     "an area of 1": (
-        lambda content: content["annotations"][0].update(area="1.0"),
+        to_first(area="1.0"),
         r"annotations\[0\] \(area 1, bbox 12800\): area is far below that of bbox",
     ),
     "the area of the image": (
-        lambda content: content["annotations"][0].update(area=640 * 480),
+        to_first(area=640 * 480),
         r"\(area 307200, bbox 12800\): area is far above that of bbox",
     ),
     "corners": (
-        lambda content: content["annotations"][0].update(bbox=[300, 200, 600, 400], area=None),
+        to_first(bbox=[300, 200, 600, 400], area=None),
         r"annotations\[0\]: bbox leaves its image",
     ),
     "names alike": (
@@ -264,7 +267,7 @@ def test_ids_of_images_may_be_texts(tmp_path):
 )
 def test_names_of_pictures_elsewhere_are_found_by_their_last_part(tmp_path, name):
     (tmp_path / "a.jpg").touch()
-    content = annotations(1, [person(1, 1, SEEN)])
+    content = one_person()
     content["images"][0]["file_name"] = name
     (image,) = read(tmp_path, content).images
     assert (image.path, image.file_name) == (tmp_path / "a.jpg", name)
@@ -278,7 +281,7 @@ def test_names_are_found_however_their_letters_are_composed(tmp_path, before, li
     file = tmp_path / unicodedata.normalize(stored, name)
     file.parent.mkdir(exist_ok=True)
     file.touch()
-    content = annotations(1, [person(1, 1, SEEN)])
+    content = one_person()
     content["images"][0]["file_name"] = before + unicodedata.normalize(listed, name)
     (image,) = read(tmp_path, content).images
     assert image.path == file
@@ -317,7 +320,7 @@ def test_one_of_several_categories_with_keypoints_is_chosen_by_name(tmp_path):
 
 def test_a_missing_file_and_invalid_json_are_refused(tmp_path):
     path = tmp_path / "cut.json"
-    path.write_text(json.dumps(broken())[:100])
+    path.write_text(json.dumps(one_person())[:100])
     with pytest.raises(DatasetError, match=r"cut.json: is not JSON"):
         coco.read_coco_dataset(path, tmp_path)
     path.write_text("[" * 200_000)

@@ -1,7 +1,5 @@
 """Boxes from a detector's file of results."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """A device that computes a network otherwise is noticed, and the operation is named; roundings are no difference."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import cache
 
@@ -43,14 +41,14 @@ LARGE = {
 }
 
 
-def compare(form: str, fault=None, *, runtime=RuntimeConfig(), precision="f32") -> DeviceComparison:  # noqa: B008
+def compare(form, fault=None, *, runtime=RuntimeConfig(), precision="f32"):  # noqa: B008
     """A right network on the CPU, and the same with a fault as that which the device runs."""
     tested = FORMS[form](Builder(fault))
     return DeviceComparison(right_network(form), tested, runtime, precision, FEEDS)
 
 
 @cache
-def right_network(form: str) -> ov.Model:
+def right_network(form):
     return FORMS[form](Builder())
 
 
@@ -75,7 +73,7 @@ def _right_networks_run_once():
         yield
 
 
-def find(comparison: DeviceComparison):
+def find(comparison):
     outputs = comparison.compare_outputs()
     wrong = [name for name, output in outputs.items() if output.verdict == DIFFERS]
     assert wrong, outputs
@@ -144,7 +142,7 @@ def test_a_device_that_refuses_the_network_is_an_error():
         compare("mobile", runtime=RuntimeConfig("HETERO:GPU")).compare_outputs()
 
 
-def kind_of_fault(form: str, fault: tuple[str, str], precision: str = "") -> object:
+def kind_of_fault(form, fault, precision=""):
     """Each kind of fault is tried in f32 in each network, and in the others in one of them."""
     return (precision, fault[1], form if precision == "f32" else "")
 
@@ -173,7 +171,7 @@ def test_every_fault_is_found_among_the_roundings_of_bf16(form, fault):
     assert found.name == fault[0]
 
 
-def round_to_f16(network: ov.Model) -> ov.Model:
+def round_to_f16(network):
     """A network that rounds the result of each operation to the 11 bits of f16 (Veltkamp's splitting)."""
     rounded = network.clone()
     for node in rounded.get_ordered_ops():

@@ -1,7 +1,5 @@
 """A model is proven on the device that will run it."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +8,7 @@ import numpy as np
 import openvino as ov
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import error_of, json_of, posezoo, succeeded
 from fakes.faulty_networks import FORMS, SIDE, Builder
 from fakes.posenet import spot_network
 from posezoo.core.pipeline.zoo_context import open_context
@@ -39,17 +37,17 @@ RIGHT = TensorDifference(0.0, limit=1e-5, noise=1e-6, case=0)
 
 
 @pytest.fixture
-def spots(tmp_path) -> Path:
+def spots(tmp_path):
     """An IR that decodes to people."""
     return spot_network(tmp_path / "spot.xml", (97, 97))
 
 
-def loader(folder: Path) -> Loader:
+def loader(folder):
     given = {"weights_dir": folder, "cache_dir": folder / "cache", "device": "AUTO"}
     return Loader(open_context(to_settings(read_settings(given))))
 
 
-def proof_of(outputs: dict[str, TensorDifference], *photos: PoseComparison) -> DeviceProof:
+def proof_of(outputs, *photos):
     return DeviceProof("dots", "CPU", {}, "f32", {"dots": outputs}, photos, {})
 
 
@@ -112,9 +110,11 @@ def test_numbers_that_json_does_not_have_are_text():
 
 
 def test_verify_shows_how_a_model_differs_on_a_device(spots):
-    ended = posezoo("verify", spots, "--device", "AUTO", "--format", "json", "--nodes", "report")
-    assert ended.returncode == 0, ended.stderr
-    (row,) = json.loads(ended.stdout)["models"]
+    (row,) = json_of(
+        succeeded(
+            posezoo("verify", spots, "--device", "AUTO", "--format", "json", "--nodes", "report")
+        )
+    )["models"]
     assert (row["verdict"], row["devices"], row["nodes"]) == (AGREES, "CPU", [])
     shown = posezoo("verify", spots, "--device", "AUTO", "--inputs", SAMPLE_PHOTOS[1])
     assert "spot agrees: on CPU in f32 (OpenVINO 20" in shown.stdout
@@ -122,9 +122,9 @@ def test_verify_shows_how_a_model_differs_on_a_device(spots):
 
 
 def test_verify_names_the_devices_that_are_there(spots):
-    ended = posezoo("verify", spots, "--device", "NPU")
-    assert ended.returncode == 1
-    assert "no device 'NPU' was found, only CPU" in ended.stderr
+    assert "no device 'NPU' was found, only CPU" in error_of(
+        posezoo("verify", spots, "--device", "NPU")
+    )
 
 
 @pytest.mark.parametrize(
@@ -138,16 +138,14 @@ def test_verify_names_the_devices_that_are_there(spots):
     ],
 )
 def test_flags_that_would_do_nothing_are_refused(words, problem):
-    ended = posezoo(*words)
-    assert ended.returncode == 2
-    assert problem in ended.stderr
+    assert problem in error_of(posezoo(*words), code=2)
 
 
 @pytest.mark.slow
 def test_verify_compares_each_network_of_a_model_by_its_name(mirror, tmp_path):
     environ = {"POSEZOO_MIRROR": str(mirror), "POSEZOO_WEIGHTS_DIR": str(tmp_path)}
-    ended = posezoo("verify", MODEL, "--device", "AUTO", "--format", "json", **environ)
-    assert ended.returncode == 0, ended.stderr
-    (row,) = json.loads(ended.stdout)["models"]
+    (row,) = json_of(
+        succeeded(posezoo("verify", MODEL, "--device", "AUTO", "--format", "json", **environ))
+    )["models"]
     assert (row["model"], row["verdict"]) == (MODEL, AGREES)
     assert set(row["networks"]) == {"pose-detection-mediapipe", "pose-landmark-full-mediapipe"}

@@ -1,7 +1,5 @@
 """The people of images with several, as COCO's own tools count them."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from functools import partial
@@ -27,7 +25,7 @@ pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 crowd = partial(crowded, 40, people=100, found=800)
 
 
-def recall(path, folder, results) -> float | None:
+def recall(path, folder, results):
     dataset = coco.read_coco_dataset(path, folder)
     matches = match_dataset(dataset, predictions_of(results))
     return recall_of_groups([score_image(each) for each in matches], 2, math.inf)

@@ -1,7 +1,5 @@
 """Matches follow COCO's rules: their metrics equal those of COCO's tools."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

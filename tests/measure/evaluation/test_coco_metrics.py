@@ -1,7 +1,5 @@
 """The metrics equal those of pycocotools to the last digit."""
 
-from __future__ import annotations
-
 import contextlib
 import copy
 import io

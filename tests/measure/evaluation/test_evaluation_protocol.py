@@ -1,7 +1,5 @@
 """The settings of an evaluation, for records and for the cache of predictions."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 from posezoo.core.declarations.model import Precision

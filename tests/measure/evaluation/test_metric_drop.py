@@ -1,9 +1,6 @@
 """The drop of a metric between two evaluations, with its interval."""
 
-from __future__ import annotations
-
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +14,7 @@ from posezoo.measure.evaluation.metric_drop import MetricDrop, measure_drop
 IMAGES = 30
 
 
-def annotated(folder: Path) -> Path:
+def annotated(folder):
     """Boxes of two categories in images."""
     rng = np.random.default_rng(0)
     annotations = []
@@ -36,7 +33,7 @@ def annotated(folder: Path) -> Path:
     return path
 
 
-def evaluated(dataset, *, blur: float, seed: int) -> EvaluationResult:
+def evaluated(dataset, *, blur, seed):
     """What a detector finds that misses boxes by some pixels."""
     rng = np.random.default_rng(seed)
     predictions = {}

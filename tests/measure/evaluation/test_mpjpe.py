@@ -1,7 +1,5 @@
 """3D poses are compared with the ground truth with their necks aligned."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """CrowdPose's levels and COCO-WholeBody's parts have the AP that other tools compute for them."""
 
-from __future__ import annotations
-
 import copy
 from pathlib import Path
 
@@ -12,7 +10,6 @@ from fakes.coco import PERSON, annotations, crowded, person, written
 from measure.evaluation.test_coco_metrics import predictions_of, pycocotools_says
 from posezoo.core.declarations.model import Family, Framework, License, ModelSpec
 from posezoo.core.errors import DatasetError
-from posezoo.core.events import WarningIssued
 from posezoo.measure import coco
 from posezoo.measure.evaluation.coco_metrics import (
     BODY_PARTS,
@@ -154,7 +151,7 @@ def test_a_model_of_bodies_is_compared_with_the_body_alone_which_is_said(tmp_pat
     truth, results = whole_bodies()
     dataset = coco.read_coco_dataset(written(tmp_path, truth, "whole_body.json"), tmp_path)
     whole = compute_part_metrics(dataset, predictions_of(results))
-    events: list[WarningIssued] = []
+    events = []
     body = select_keypoints(model_of("coco-17"), dataset, events.append)
     for entry in results:
         entry["keypoints"] = entry["keypoints"][: 3 * 17]
@@ -166,7 +163,7 @@ def test_a_model_of_bodies_is_compared_with_the_body_alone_which_is_said(tmp_pat
     assert len(events) == 1
 
 
-def model_of(skeleton: str) -> ModelSpec:
+def model_of(skeleton):
     """A model that only declares its keypoints."""
     return ModelSpec(
         "net",

@@ -1,7 +1,5 @@
 """People by size and posture: the AP by size is COCO's own."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -42,7 +40,7 @@ def test_the_ap_of_medium_and_large_people_is_that_of_coco(tmp_path):
     assert sum(each.found for each in groups.values()) == sum(len(each.found()) for each in matches)
 
 
-def standing(degrees: float) -> np.ndarray:
+def standing(degrees):
     """A person whose torso is turned clockwise by so much from upright, with all keypoints."""
     points = np.full((17, 3), 2.0)
     points[:, :2] = np.random.default_rng(0).uniform(80, 120, (17, 2))

@@ -1,7 +1,5 @@
 """From a model and a data set to metrics; a model may be any callable."""
 
-from __future__ import annotations
-
 import json
 
 import cv2
@@ -9,6 +7,7 @@ import numpy as np
 import pytest
 
 from fakes.coco import annotations, person, written
+from fakes.command import read_json
 from posezoo.core.errors import EvaluationError, OutputError
 from posezoo.core.events import WarningIssued
 from posezoo.measure import coco
@@ -75,7 +74,7 @@ def test_keypoints_are_matched_by_name_whatever_the_models_skeleton(dataset):
 
 
 def test_a_skeleton_that_lacks_an_annotated_keypoint_is_refused(tmp_path, dataset):
-    content = json.loads(dataset.annotations.read_text())
+    content = read_json(dataset.annotations)
     content["categories"][0]["keypoints"][0] = "neck"
     with pytest.raises(
         EvaluationError, match="coco-17 does not match the annotations: it has no neck"
@@ -84,7 +83,7 @@ def test_a_skeleton_that_lacks_an_annotated_keypoint_is_refused(tmp_path, datase
 
 
 def test_a_keypoint_without_a_known_sigma_is_refused_before_the_model_runs(tmp_path, dataset):
-    content = json.loads(dataset.annotations.read_text())
+    content = read_json(dataset.annotations)
     content["categories"][0]["keypoints"][0] = "tail"
     oracle = Oracle()
     with pytest.raises(EvaluationError, match="sigmas are unknown for tail"):
@@ -225,7 +224,7 @@ def test_progress_is_reported_for_every_image(dataset):
 
 
 def test_images_whose_people_are_not_annotated_are_left_out_with_a_warning(dataset):
-    content = json.loads(dataset.annotations.read_text())
+    content = read_json(dataset.annotations)
     content["annotations"].pop()
     content["images"][3]["is_labeled"] = False
     written(dataset.folder, content)

@@ -1,7 +1,5 @@
 """HOTA, and people found, ghosts and switches; tests/judges/test_trackeval.py compares with TrackEval."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Models on videos with annotated people: a folder of frames, or a file."""
 
-from __future__ import annotations
-
 import json
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -25,14 +23,14 @@ SIZE = 64, 48
 FRAMES = 6
 
 
-def at(x: float) -> np.ndarray:
+def at(x):
     """A person of 20 x 30 pixels at this place."""
     points = np.full((17, 3), 2.0)
     points[:, :2] = np.random.default_rng(0).uniform((x, 5), (x + 20, 35), (17, 2))
     return points
 
 
-def walking(frames: int = FRAMES, **keys) -> dict:
+def walking(frames=FRAMES, **keys):
     """Two people, one of whom walks; frames are shades of grey by their number."""
     people = []
     for frame in range(frames):
@@ -46,7 +44,7 @@ def walking(frames: int = FRAMES, **keys) -> dict:
     return content
 
 
-def grey(number: int) -> np.ndarray:
+def grey(number):
     return np.full((SIZE[1], SIZE[0], 3), 40 * number + 20, np.uint8)
 
 

@@ -1,7 +1,5 @@
 """posezoo benchmark, from flags to measurements."""
 
-from __future__ import annotations
-
 import json
 import os
 import pty
@@ -14,7 +12,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from fakes.command import heed_interrupts, posezoo
+from fakes.command import error_of, heed_interrupts, json_of, posezoo, read_json, succeeded
 from fakes.irs import write_ir
 from fakes.network import network
 from fakes.waiting import HANG_S, wait_until
@@ -55,9 +53,9 @@ def benchmark(checkout, *args):
     return posezoo("benchmark", *args, *places, *SHORT)
 
 
-def without_spread(speed: Path) -> list[dict]:
+def without_spread(speed):
     """Give the rounds of all measurements in a file one speed: other work on this machine varies them."""
-    measurements = json.loads(speed.read_text(encoding="utf-8"))
+    measurements = read_json(speed)
     for each in measurements:
         figures = each["figures"]
         figures["throughput_min_fps"] = figures["throughput_max_fps"] = figures["throughput_fps"]
@@ -70,8 +68,8 @@ def test_a_model_of_the_zoo_is_downloaded_converted_measured_and_recorded(checko
     ended = benchmark(checkout, "small", "--requests", "1,2", "--output", speed, "--format", "json")
     assert (ended.returncode, "Traceback" in ended.stderr) == (0, False)
     assert "measuring small (FP16, batch 1, 2 requests), 5 rounds" in ended.stderr
-    answer = json.loads(ended.stdout)
-    assert answer["measurements"] == json.loads(speed.read_text())
+    answer = json_of(ended)
+    assert answer["measurements"] == read_json(speed)
     (ran, *_) = answer["provenance"]
     assert (ran["device"], len(ran["files"])) == ("CPU", 2)
     assert (answer["failed"], answer["interrupted"], answer["comparisons"]) == ([], False, [])
@@ -89,8 +87,7 @@ def test_a_model_of_the_zoo_is_downloaded_converted_measured_and_recorded(checko
 
 
 def test_of_several_batch_sizes_the_best_is_reported(checkout):
-    ended = benchmark(checkout, "small", "--batch", "1,8", "-q")
-    assert ended.returncode == 0
+    ended = succeeded(benchmark(checkout, "small", "--batch", "1,8", "-q"))
     header, *rows = ended.stdout.splitlines()
     assert header.split()[:3] == ["MODEL", "PRECISION", "IMAGES/S"]
     cells = [row.split() for row in rows[:2]]
@@ -103,10 +100,11 @@ def test_of_several_batch_sizes_the_best_is_reported(checkout):
 
 
 def test_compared_models_run_in_turns(checkout):
-    ended = benchmark(
-        checkout, "--compare", "small", "--precisions", "FP32,FP16", "--requests", "1", "-q"
+    ended = succeeded(
+        benchmark(
+            checkout, "--compare", "small", "--precisions", "FP32,FP16", "--requests", "1", "-q"
+        )
     )
-    assert ended.returncode == 0
     assert "small (FP16), batch 1, 1 request: " in ended.stdout
     assert " times as fast as small (FP32), batch 1, 1 request (" in ended.stdout
     assert "5 pairs of rounds)" in ended.stdout
@@ -115,7 +113,7 @@ def test_compared_models_run_in_turns(checkout):
     assert "there is nothing to compare" in alone.stderr
 
 
-def kept_speeds(name: str = "small") -> Path:
+def kept_speeds(name="small"):
     return (
         Path(os.environ["HOME"])
         / ".local"
@@ -132,7 +130,7 @@ def test_the_results_are_kept_for_recommend_once_for_each_condition(checkout):
     assert f"{kept_speeds().parents[1]}: 2 measurements of small, for posezoo recommend" in shown
     ended = benchmark(checkout, "small", "--requests", "1", "-q", "--format", "json")
     assert (ended.returncode, ended.stderr) == (0, "")
-    (latest,) = json.loads(ended.stdout)["measurements"]
+    (latest,) = json_of(ended)["measurements"]
     one, two = read_measured(kept_speeds())
     assert (one.settings["requests"], two.settings["requests"]) == (1, 2)
     assert dict(one.figures) == latest["figures"]
@@ -160,8 +158,7 @@ def test_results_are_printed_even_if_the_kept_ones_cannot_be_read(checkout):
 
 def test_results_that_cannot_be_kept_are_a_warning(checkout):
     kept_speeds().mkdir(parents=True)
-    ended = benchmark(checkout, "small", "-q")
-    assert ended.returncode == 0
+    ended = succeeded(benchmark(checkout, "small", "-q"))
     assert "IMAGES/S" in ended.stdout
     (line,) = ended.stderr.splitlines()
     assert line.startswith(f"warning: not kept for posezoo recommend: {kept_speeds()}: cannot be ")
@@ -203,7 +200,7 @@ def test_with_cluster_the_cases_are_measured_in_processes_with_all_cores(checkou
     def conditions(ended):
         return [
             {key: each[key] for key in ("model", "machine", "settings", "weights")}
-            for each in json.loads(ended.stdout)["measurements"]
+            for each in json_of(ended)["measurements"]
         ]
 
     assert conditions(there) == conditions(here)
@@ -215,11 +212,12 @@ def test_a_quantized_ir_is_measured(checkout):
     folder = checkout / "out" / "public" / "small" / "FP16-INT8"
     folder.mkdir(parents=True)
     write_ir(folder / "small.xml", {"heatmaps": (1, 2, 8, 12)})
-    ended = benchmark(
-        checkout, "small", "--precisions", "FP16-INT8", "--output", checkout / "speed.json"
+    succeeded(
+        benchmark(
+            checkout, "small", "--precisions", "FP16-INT8", "--output", checkout / "speed.json"
+        )
     )
-    assert ended.returncode == 0, ended.stderr
-    (found,) = json.loads((checkout / "speed.json").read_text())
+    (found,) = read_json(checkout / "speed.json")
     assert (found["model"], found["precision"]) == ("small", "FP16-INT8")
     planned = benchmark(checkout, "small", "--precisions", "FP16-INT8", "--dry_run").stdout
     assert (
@@ -230,8 +228,7 @@ def test_a_quantized_ir_is_measured(checkout):
 
 def test_an_own_ir_is_measured_but_not_recorded(checkout):
     xml = write_ir(checkout / "mine.xml", {"heatmaps": (1, 2, 8, 12)})
-    ended = benchmark(checkout, xml, "--batch", "2", "--output", checkout / "speed.json")
-    assert ended.returncode == 0
+    ended = succeeded(benchmark(checkout, xml, "--batch", "2", "--output", checkout / "speed.json"))
     assert ended.stdout.splitlines()[1].startswith("mine ")
     assert "speed.json: not written: there is nothing to record" in ended.stderr
     assert not (checkout / "speed.json").exists()
@@ -258,7 +255,7 @@ def test_a_failure_is_one_line_and_a_hint(checkout, args, message):
 def test_one_failure_does_not_stop_the_others(checkout):
     small = write_ir(checkout / "good.xml", {"heatmaps": (1, 2, 8, 12)})
     ended = benchmark(checkout, checkout / "missing.xml", small, "--format", "json", "-q")
-    answer = json.loads(ended.stdout)
+    answer = json_of(ended)
     assert ended.returncode == 1
     assert [each["model"] for each in answer["measurements"]] == ["good"]
     assert [each["name"] for each in answer["failed"]] == ["missing"]
@@ -280,15 +277,12 @@ def test_one_failure_does_not_stop_the_others(checkout):
     ],
 )
 def test_invalid_flags_are_wrong_usage(args, message):
-    ended = posezoo("benchmark", *args)
-    assert ended.returncode == 2
-    assert message in ended.stderr
+    assert message in error_of(posezoo("benchmark", *args), code=2)
 
 
 def test_a_dry_run_writes_nothing(checkout):
     before = sorted(checkout.rglob("*"))
-    ended = benchmark(checkout, "small", "--batch", "1,2", "--dry_run")
-    assert ended.returncode == 0
+    ended = succeeded(benchmark(checkout, "small", "--batch", "1,2", "--dry_run"))
     assert "small: would convert to FP16" in ended.stdout
     plan = "small: would measure FP16, batch 2, requests 0 on CPU: 5 rounds of 0.02 s"
     assert plan in ended.stdout.splitlines()
@@ -342,21 +336,23 @@ def test_an_interrupt_shows_the_results_so_far(checkout):
 def test_the_whole_pipeline_counts_its_people(blazepose, shared, tmp_path):
     photo = shared / "data" / "photos" / "000000000790.jpg"
     people = cv2.imread(str(photo))
-    ended = posezoo(
-        *("benchmark", "--pipeline", "blazepose-full", "--input", photo, *SHORT),
-        *(
-            "-o",
-            blazepose.output_dir,
-            "--requests",
-            "1",
-            "--output",
-            tmp_path / "speed.json",
-            "--format",
-            "json",
-        ),
-    )
-    assert ended.returncode == 0, ended.stderr
-    (found,) = json.loads(ended.stdout)["measurements"]
+    (found,) = json_of(
+        succeeded(
+            posezoo(
+                *("benchmark", "--pipeline", "blazepose-full", "--input", photo, *SHORT),
+                *(
+                    "-o",
+                    blazepose.output_dir,
+                    "--requests",
+                    "1",
+                    "--output",
+                    tmp_path / "speed.json",
+                    "--format",
+                    "json",
+                ),
+            )
+        )
+    )["measurements"]
     assert found["settings"]["pipeline"] == "read, found, drawn"
     assert found["settings"]["picture"] == f"{people.shape[1]}x{people.shape[0]}"
     assert found["settings"]["people"] == 2
@@ -381,11 +377,12 @@ def test_a_height_that_a_model_cannot_have_is_refused_by_its_flag(blazepose):
 
 
 def test_a_pipeline_without_an_own_image_uses_the_sample_photos(blazepose, mirror):
-    ended = posezoo(
-        *("benchmark", "--pipeline", "blazepose-full", *SHORT, "-o", blazepose.output_dir),
-        *("--requests", "1", "--mirror", mirror, "-q"),
+    ended = succeeded(
+        posezoo(
+            *("benchmark", "--pipeline", "blazepose-full", *SHORT, "-o", blazepose.output_dir),
+            *("--requests", "1", "--mirror", mirror, "-q"),
+        )
     )
-    assert ended.returncode == 0, ended.stderr
     assert "blazepose-full: whole pipeline: 1600x512, people shown: 4, found: 1\n" in ended.stdout
 
 
@@ -393,10 +390,9 @@ def test_a_pipeline_without_an_own_image_uses_the_sample_photos(blazepose, mirro
 def test_each_row_and_comparison_names_its_height(mirror, tmp_path):
     name = "human-pose-estimation-0001"
     model = (name, "--precisions", "FP16-INT8", "-o", tmp_path / "models", "-q")
-    assert posezoo("get", *model, POSEZOO_MIRROR=str(mirror)).returncode == 0
+    succeeded(posezoo("get", *model, POSEZOO_MIRROR=str(mirror)))
     flags = ("--pipeline", "--heights", "64,96", "--requests", "1", "--compare", *SHORT)
-    ended = posezoo("benchmark", *model, *flags)
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(posezoo("benchmark", *model, *flags))
     for height in (64, 96):
         assert f"{name} at {height}: whole pipeline: " in ended.stdout
     assert f"{name} (FP16-INT8) at 96, batch 1, 1 request: " in ended.stdout
@@ -410,14 +406,12 @@ def test_a_network_without_available_weights_is_measured_on_generated_ones(check
     folder = checkout / "models" / "public" / name
     folder.mkdir()
     shutil.copy(builtin_models_dir() / "public" / name / "model.yml", folder)
-    ended = benchmark(checkout, name, "--generated", "--output", checkout / "speed.json", "-q")
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(
+        benchmark(checkout, name, "--generated", "--output", checkout / "speed.json", "-q")
+    )
     assert f"{name}: generated weights" in ended.stdout
     without_spread(checkout / "speed.json")
-    assert (
-        posezoo("record", checkout / "speed.json", "--models_dir", checkout / "models").returncode
-        == 0
-    )
+    succeeded(posezoo("record", checkout / "speed.json", "--models_dir", checkout / "models"))
     (found,) = read_measured(folder / "measured.yml")
     assert (found.weights, found.kind) == ("generated", "speed")
 
@@ -426,8 +420,7 @@ def test_a_part_is_measured_alone_and_a_composite_part_by_part(checkout):
     write_composite(checkout / "models", "whole", ["part"])
     source = (checkout / "models" / "public" / "small" / "model.yml").read_text()
     write_model(checkout / "models", "whole/part", source)
-    ended = benchmark(checkout, "whole", "-q")
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(benchmark(checkout, "whole", "-q"))
     assert ended.stdout.splitlines()[1].startswith("part ")
 
 

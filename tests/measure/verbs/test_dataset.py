@@ -1,32 +1,30 @@
 """posezoo dataset: what is in a set, and that nothing is fetched before its terms are accepted."""
 
-from __future__ import annotations
-
-import json
-
 import numpy as np
 import pytest
 
 from fakes.coco import annotations, person, written
-from fakes.command import posezoo
+from fakes.command import error_of, json_of, posezoo, succeeded
 
 SEEN = np.column_stack([np.arange(17), np.arange(17) + 100, np.full(17, 2)])
 
 
 def test_info_counts_people_and_keypoints_and_tells_the_licenses(shared):
     photos = shared / "data" / "photos"
-    told = posezoo(
-        "dataset",
-        "info",
-        "--annotations",
-        photos / "person_keypoints.json",
-        "--images",
-        photos,
-        "--format",
-        "json",
+    said = json_of(
+        succeeded(
+            posezoo(
+                "dataset",
+                "info",
+                "--annotations",
+                photos / "person_keypoints.json",
+                "--images",
+                photos,
+                "--format",
+                "json",
+            )
+        )
     )
-    assert told.returncode == 0, told.stderr
-    said = json.loads(told.stdout)
     assert (said["pictures"], said["people"], said["without_keypoints"], said["crowds"]) == (
         17,
         44,
@@ -49,8 +47,7 @@ def test_info_counts_everybody_once_if_the_category_has_no_keypoints(tmp_path):
         del each["keypoints"], each["num_keypoints"]
     (tmp_path / "000000000001.jpg").touch()
     path = written(tmp_path, content)
-    told = posezoo("dataset", "info", "--annotations", path, "--images", tmp_path)
-    assert told.returncode == 0, told.stderr
+    told = succeeded(posezoo("dataset", "info", "--annotations", path, "--images", tmp_path))
     assert "people       2, 0 more without keypoints, 0 crowds\n" in told.stdout
 
 
@@ -67,18 +64,15 @@ def test_info_lists_every_missing_image_and_ends_with_1(tmp_path):
 
 
 def test_nothing_is_downloaded_before_the_terms_are_accepted(tmp_path):
-    told = posezoo("dataset", "get", "coco-val2017", "-o", tmp_path / "coco")
-    assert told.returncode == 1
-    assert "Creative Commons Attribution 4.0" in told.stderr
-    assert "1068 MB are downloaded only on these terms" in told.stderr
-    assert "--accept_terms" in told.stderr
+    said = error_of(posezoo("dataset", "get", "coco-val2017", "-o", tmp_path / "coco"))
+    assert "Creative Commons Attribution 4.0" in said
+    assert "1068 MB are downloaded only on these terms" in said
+    assert "--accept_terms" in said
     assert not (tmp_path / "coco").exists()
 
 
 def test_an_unknown_set_is_said_with_the_nearest_name():
-    told = posezoo("dataset", "get", "coco-val2071")
-    assert told.returncode == 1
-    assert "did you mean coco-val2017?" in told.stderr
+    assert "did you mean coco-val2017?" in error_of(posezoo("dataset", "get", "coco-val2071"))
 
 
 @pytest.mark.parametrize(
@@ -91,6 +85,4 @@ def test_an_unknown_set_is_said_with_the_nearest_name():
     ],
 )
 def test_flags_that_do_not_go_together_are_wrong_usage(args, problem):
-    ended = posezoo("dataset", *args)
-    assert ended.returncode == 2
-    assert problem in ended.stderr
+    assert problem in error_of(posezoo("dataset", *args), code=2)

@@ -1,13 +1,9 @@
 """posezoo evaluate on real photos: metrics, files, images and errors."""
 
-from __future__ import annotations
-
-import json
 import re
 import shutil
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,7 +11,7 @@ import pytest
 
 from fakes import scaling_irs
 from fakes.coco import PERSON, annotations, person, written
-from fakes.command import posezoo
+from fakes.command import error_of, json_of, posezoo, read_json, succeeded
 from fakes.small_disk import small_disk
 from fakes.stated_inputs import ULTRALYTICS, write_whole_input
 from measure.evaluation.test_coco_metrics import pycocotools_says
@@ -34,19 +30,24 @@ pytestmark = pytest.mark.usefixtures("networks_stay_compiled")
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory) -> Path:
+def models(tmp_path_factory):
     return tmp_path_factory.mktemp("models")
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory) -> Path:
+def tiny(tmp_path_factory):
     """An IR that is faster than a real one, and finds nobody: for what does not depend on the people."""
     path = tmp_path_factory.mktemp("tiny") / "tiny.xml"
     return scaling_irs.write_ir(path, {"heatmaps": 19, "pafs": 38})
 
 
 @pytest.fixture
-def evaluate(mirror, models, shared, tmp_path):
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def evaluate(mirror, models, shared, out):
     """``evaluate(*args)`` on the first photos, with everything that it needs from the mirror."""
     photos = shared / "data" / "photos"
     environ = {"POSEZOO_MIRROR": str(mirror), "POSEZOO_WEIGHTS_DIR": str(models)}
@@ -56,7 +57,7 @@ def evaluate(mirror, models, shared, tmp_path):
         model=MODEL,
         data=("--annotations", photos / "person_keypoints.json", "--images", photos),
     ):
-        flags = ("--precision", "FP16-INT8", "-o", tmp_path / "out", *data)
+        flags = ("--precision", "FP16-INT8", "-o", out, *data)
         return posezoo("evaluate", model, *flags, *args, **environ)
 
     return run
@@ -65,9 +66,7 @@ def evaluate(mirror, models, shared, tmp_path):
 @pytest.mark.slow
 def test_shards_in_several_processes_give_the_same_report(evaluate, tmp_path):
     args = ("--height", 256, "--limit", 9, "--fresh", "--format", "json")
-    reports = [
-        json.loads(evaluate(*args, *flags).stdout) for flags in ((), ("--cluster", "local:2"))
-    ]
+    reports = [json_of(evaluate(*args, *flags)) for flags in ((), ("--cluster", "local:2"))]
     assert reports[0] == reports[1]
     assert reports[0]["images"] == 9
     assert reports[0]["provenance"]["files"]
@@ -76,13 +75,12 @@ def test_shards_in_several_processes_give_the_same_report(evaluate, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["accuracy.json", "results.json", "tables.json", "mine.json"])
-def test_files_of_the_user_in_the_folder_of_the_results_stay(evaluate, tmp_path, name):
-    mine = tmp_path / "out" / name
+def test_files_of_the_user_in_the_folder_of_the_results_stay(evaluate, out, name):
+    mine = out / name
     mine.parent.mkdir()
     mine.write_bytes(b"mine")
     flags = ("--height", 256, "--limit", 1, "--quiet")
-    ended = evaluate(*flags)
-    assert ended.returncode == 0
+    ended = succeeded(evaluate(*flags))
     kept = mine if name == "mine.json" else mine.with_name(f"{name}.bak1")
     assert kept.read_bytes() == b"mine"
     assert ("kept as" in ended.stderr) is (kept != mine)
@@ -91,10 +89,10 @@ def test_files_of_the_user_in_the_folder_of_the_results_stay(evaluate, tmp_path,
 
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_a_disk_that_is_full_at_the_end_loses_no_figures_from_the_screen(
-    evaluate, tiny, tmp_path, form
+    evaluate, tiny, tmp_path, form, out
 ):
-    assert evaluate("--limit", 1, model=tiny).returncode == 0
-    (predictions,) = (tmp_path / "out").glob("predictions-*.jsonl")
+    succeeded(evaluate("--limit", 1, model=tiny))
+    (predictions,) = out.glob("predictions-*.jsonl")
     with small_disk(tmp_path / "disk", "64k") as disk:
         shutil.copy(predictions, disk)
         with suppress(OSError):
@@ -103,7 +101,7 @@ def test_a_disk_that_is_full_at_the_end_loses_no_figures_from_the_screen(
     assert ended.returncode == 1
     assert f"error: {disk / 'accuracy.json'}: cannot be written: No space left" in ended.stderr
     if form == "json":
-        answer = json.loads(ended.stdout)
+        answer = json_of(ended)
         assert answer["AP"] == 0
         assert "accuracy.json: cannot be written" in answer["error"]["problem"]
     else:
@@ -111,10 +109,12 @@ def test_a_disk_that_is_full_at_the_end_loses_no_figures_from_the_screen(
 
 
 @pytest.mark.slow
-def test_metrics_results_tables_and_images_of_a_model_on_photos(evaluate, shared, tmp_path):
-    first = evaluate("--height", 368, "--limit", 3, "--worst", 2, "--format", "json", "--quiet")
-    assert first.returncode == 0, first.stderr
-    report = json.loads(first.stdout)
+def test_metrics_results_tables_and_images_of_a_model_on_photos(evaluate, shared, tmp_path, out):
+    report = json_of(
+        succeeded(
+            evaluate("--height", 368, "--limit", 3, "--worst", 2, "--format", "json", "--quiet")
+        )
+    )
     assert (report["images"], report["kept"], report["unreadable"]) == (3, 0, {})
     assert report["AP"] > 0.1
     low, high = report["intervals"]["AP"]
@@ -124,42 +124,39 @@ def test_metrics_results_tables_and_images_of_a_model_on_photos(evaluate, shared
     assert len(report["pictures"]) == 3
 
     # COCO's own tools read the results, and compute the same metrics.
-    results = json.loads((tmp_path / "out" / "results.json").read_text())
-    content = json.loads((shared / "data" / "photos" / "person_keypoints.json").read_text())
+    results = read_json(out / "results.json")
+    content = read_json(shared / "data" / "photos" / "person_keypoints.json")
     content["images"] = content["images"][:3]
     seen = {each["id"] for each in content["images"]}
     content["annotations"] = [each for each in content["annotations"] if each["image_id"] in seen]
     expected = pycocotools_says(written(tmp_path, content), results)
     assert {name: report[name] for name in expected} == expected
 
-    ((name, found),) = read_measurement_file(tmp_path / "out" / "accuracy.json")
+    ((name, found),) = read_measurement_file(out / "accuracy.json")
     assert (name, found.kind, found.precision.value) == (MODEL, "accuracy", "FP16-INT8")
     assert found.figures["AP"] == pytest.approx(report["AP"], rel=1e-5)
-    drawn = sorted((tmp_path / "out" / "worst").glob("[!.]*"))
+    drawn = sorted((out / "worst").glob("[!.]*"))
     assert [path.name[:3] for path in drawn] == ["01_", "02_"]
     assert all(cv2.imread(str(path)).shape[1] in (2 * 640, 2 * 612) for path in drawn)
 
     again = evaluate("--height", 368, "--limit", 3, "--format", "json")
-    again_report = json.loads(again.stdout)
+    again_report = json_of(again)
     assert again_report["kept"] == 3
     assert {name: again_report[name] for name in expected} == expected
     assert "images" not in again.stderr  # no image was predicted again
-    fresh = json.loads(
-        evaluate("--height", 368, "--limit", 3, "--format", "json", "--fresh").stdout
-    )
+    fresh = json_of(evaluate("--height", 368, "--limit", 3, "--format", "json", "--fresh"))
     assert fresh["kept"] == 0
     # Predictions of another input size are not reused.
-    other = json.loads(evaluate("--limit", 1, "--format", "json").stdout)
+    other = json_of(evaluate("--limit", 1, "--format", "json"))
     assert (other["kept"], other["settings"]["input"]) == (0, "656x368")  # as model.yml declares
 
 
 def test_predictions_of_another_processor_are_not_reused(evaluate, tiny, tmp_path, monkeypatch):
     (tmp_path / "cpuinfo").write_text("cpu family : 6\nmodel : 143\nflags : avx2 amx_int8\n")
 
-    def kept() -> int:
-        ended = evaluate("--limit", 1, "--format", "json", model=tiny)
-        assert ended.returncode == 0, ended.stderr
-        return json.loads(ended.stdout)["kept"]
+    def kept():
+        ended = succeeded(evaluate("--limit", 1, "--format", "json", model=tiny))
+        return json_of(ended)["kept"]
 
     assert [kept(), kept()] == [0, 1]
     monkeypatch.setattr("posezoo.run.machine.PROC", tmp_path)
@@ -167,9 +164,8 @@ def test_predictions_of_another_processor_are_not_reused(evaluate, tiny, tmp_pat
 
 
 @pytest.mark.slow
-def test_several_heights_give_one_table_and_a_folder_for_each(evaluate, tmp_path):
-    ended = evaluate("--heights", "256,368", "--limit", 2)
-    assert ended.returncode == 0, ended.stderr
+def test_several_heights_give_one_table_and_a_folder_for_each(evaluate, tmp_path, out):
+    ended = succeeded(evaluate("--heights", "256,368", "--limit", 2))
     rows = [
         line.split() for line in ended.stdout.splitlines() if line.strip()[:4] in ("256 ", "368 ")
     ]
@@ -178,17 +174,16 @@ def test_several_heights_give_one_table_and_a_folder_for_each(evaluate, tmp_path
     assert "256" not in heading
     assert "arithmetic" in heading
     for height in ("256", "368"):
-        ((name, found),) = read_measurement_file(tmp_path / "out" / height / "accuracy.json")
+        ((name, found),) = read_measurement_file(out / height / "accuracy.json")
         assert (name, found.settings["target_size"]) == (MODEL, int(height))
 
-    refused = evaluate("--heights", "256,368", "--report", tmp_path / "a.json")
-    assert refused.returncode == 2
-    assert "--report is of one height" in refused.stderr
+    assert "--report is of one height" in error_of(
+        evaluate("--heights", "256,368", "--report", tmp_path / "a.json"), code=2
+    )
 
 
 def test_the_report_shows_the_settings_and_where_the_model_fails(evaluate):
-    result = evaluate("--limit", 2)
-    assert result.returncode == 0, result.stderr
+    result = succeeded(evaluate("--limit", 2))
     for line in (
         "AP75",
         "95 % interval",
@@ -208,8 +203,7 @@ def test_the_report_shows_the_settings_and_where_the_model_fails(evaluate):
 
 @pytest.mark.slow
 def test_the_report_shows_the_published_value_and_why_it_may_differ(evaluate):
-    result = evaluate("--limit", 2)
-    assert result.returncode == 0, result.stderr
+    result = succeeded(evaluate("--limit", 2))
     (claim,) = open_registry().find(MODEL).published.accuracy
     assert f"published: AP {claim.value} ({claim.dataset}" in result.stdout
     assert (
@@ -223,9 +217,9 @@ def test_the_report_shows_the_published_value_and_why_it_may_differ(evaluate):
 
 
 def test_a_detector_is_evaluated_by_boxes(evaluate):
-    result = evaluate("--limit", 2, "--format", "json", model="person-detection-retail-0013")
-    assert result.returncode == 0, result.stderr
-    report = json.loads(result.stdout)
+    report = json_of(
+        succeeded(evaluate("--limit", 2, "--format", "json", model="person-detection-retail-0013"))
+    )
     assert {"AP", "APs", "ARs"} <= report.keys()
     assert "AR50" not in report
 
@@ -236,13 +230,11 @@ def test_a_detector_is_evaluated_by_boxes(evaluate):
     ids=lambda flags: flags[0],
 )
 def test_a_model_that_finds_people_itself_takes_neither_boxes_nor_a_detector(evaluate, flags):
-    result = evaluate(*flags, "--limit", 1)
-    assert result.returncode == 1
-    assert "takes neither boxes nor a detector" in result.stderr
+    assert "takes neither boxes nor a detector" in error_of(evaluate(*flags, "--limit", 1))
 
 
 @pytest.mark.slow
-def test_own_weights_run_on_annotated_boxes_with_flip_or_on_detector_boxes(evaluate, tmp_path):
+def test_own_weights_run_on_annotated_boxes_with_flip_or_on_detector_boxes(evaluate, tmp_path, out):
     torch = pytest.importorskip("torch", reason="needs torch")
     from fakes.weights import conditioned
 
@@ -250,16 +242,14 @@ def test_own_weights_run_on_annotated_boxes_with_flip_or_on_detector_boxes(evalu
     torch.save(conditioned(network).state_dict(), checkpoint)
     own = ("--checkpoint", checkpoint, "--model_name", "mine", "--precision", "FP16")
     args = (*own, "--limit", 2, "--format", "json")
-    first = evaluate(*args, "--boxes", "truth", "--flip", model=network)
-    assert first.returncode == 0, first.stderr
-    report = json.loads(first.stdout)
+    report = json_of(succeeded(evaluate(*args, "--boxes", "truth", "--flip", model=network)))
     assert (report["model"], report["settings"]["people_from"]) == ("mine", "the annotated boxes")
     assert report["settings"]["flip"]
     # Every person with annotated keypoints has a result.
-    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    results = read_json(out / "results.json")
     assert len(results) == report["people"]
     assert report["published"] == []  # published values are of other weights
-    flat = json.loads(evaluate(*args, "--boxes", "truth", model=network).stdout)
+    flat = json_of(evaluate(*args, "--boxes", "truth", model=network))
     assert flat["kept"] == 0
 
     boxes = [
@@ -267,27 +257,26 @@ def test_own_weights_run_on_annotated_boxes_with_flip_or_on_detector_boxes(evalu
         for each in report["pictures"]
     ]
     path = written(tmp_path, boxes, "boxes.json")
-    assert evaluate(*args, "--boxes", path, model=network).returncode == 0
-    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    succeeded(evaluate(*args, "--boxes", path, model=network))
+    results = read_json(out / "results.json")
     assert len(results) == 2
     assert max(result["score"] for result in results) <= 0.5
 
 
 @pytest.mark.slow
 def test_the_metrics_of_own_weights_do_not_have_the_name_of_a_published_model(
-    evaluate, shared, tmp_path
+    evaluate, shared, tmp_path, out
 ):
     network = "mobile_pose_mobilenetv3_small"
     weights = tmp_path / "best epoch.params"
     shutil.copy(shared / "data" / "checkpoints" / f"{network}.params", weights)
     own = ("--precision", "FP16", "--limit", 1, "--checkpoint", weights, "--boxes", "truth")
-    ended = evaluate(*own, model=network)
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(evaluate(*own, model=network))
     name = f"best-epoch-{compute_digest(weights).value[:8]}"
     assert ended.stdout.startswith(f"{name} (FP16 IR) on CPU")
     assert "AP " in ended.stdout and "posezoo record" not in ended.stdout
-    assert json.loads((tmp_path / "out" / "accuracy.json").read_text())["model"] == name
-    assert json.loads(evaluate(*own, "--format", "json", model=network).stdout)["model"] == name
+    assert read_json(out / "accuracy.json")["model"] == name
+    assert json_of(evaluate(*own, "--format", "json", model=network))["model"] == name
     named = evaluate(*own, "--model_name", "named", model=network)
     assert "posezoo record" in named.stdout
 
@@ -325,9 +314,9 @@ def test_a_model_of_hands_matches_annotated_hands_and_no_annotated_bodies(tmp_pa
 def test_a_keypoint_without_a_known_sigma_is_refused_before_a_download(evaluate, models, tmp_path):
     hands = {**PERSON, "keypoints": [*SKELETONS["hand-21"].keypoints[:17]]}
     data = dataset_flags(tmp_path, categories=[hands])
-    refused = evaluate("--precision", "FP16", model="hand-landmark-full", data=data)
-    assert refused.returncode == 1
-    assert "sigmas are unknown for thumb_cmc, " in refused.stderr
+    assert "sigmas are unknown for thumb_cmc, " in error_of(
+        evaluate("--precision", "FP16", model="hand-landmark-full", data=data)
+    )
     assert not [*models.rglob("*hand-landmark-full*")]
 
 
@@ -337,30 +326,26 @@ def test_a_keypoint_without_a_known_sigma_is_refused_before_a_download(evaluate,
 )
 def test_a_height_that_a_model_cannot_have_is_refused_by_its_flag(evaluate, flag, named):
     args = ("--precision", "FP16", "--limit", 1, "--quiet", "--boxes", "truth")
-    result = evaluate(*args, flag, 300, model="movenet-singlepose-lightning-int8")
-    assert result.returncode == 1
-    error, hint = result.stderr.splitlines()[-2:]
+    error, hint = error_of(
+        evaluate(*args, flag, 300, model="movenet-singlepose-lightning-int8")
+    ).splitlines()[-2:]
     assert (
         error == f"error: {named} 300: movenet-singlepose-lightning-int8: its input size is fixed"
     )
     assert hint.strip() == f"hint: leave out {named}"
 
 
-def dataset_flags(tmp_path: Path, **changes) -> tuple[object, ...]:
+def dataset_flags(tmp_path, **changes):
     points = np.column_stack([200 + np.arange(17), 100 + 9 * np.arange(17), np.full(17, 2)])
     content = {**annotations(3, [person(1, 1, points)]), **changes}
     return ("--annotations", written(tmp_path, content), "--images", tmp_path)
 
 
-def test_missing_images_are_counted_and_named(evaluate, tmp_path):
-    result = evaluate(data=dataset_flags(tmp_path))
-    assert result.returncode == 1
-    assert (
-        "3 of 3 images are missing: 000000000001.jpg, 000000000002.jpg, 000000000003.jpg"
-        in result.stderr
-    )
-    assert "the folder has no images" in result.stderr
-    assert not (tmp_path / "out" / "accuracy.json").exists()
+def test_missing_images_are_counted_and_named(evaluate, tmp_path, out):
+    said = error_of(evaluate(data=dataset_flags(tmp_path)))
+    assert "3 of 3 images are missing: 000000000001.jpg, 000000000002.jpg, 000000000003.jpg" in said
+    assert "the folder has no images" in said
+    assert not (out / "accuracy.json").exists()
 
 
 def test_images_of_other_names_or_in_no_folder_are_explained(evaluate, shared, tmp_path):
@@ -376,9 +361,9 @@ def test_images_of_other_names_or_in_no_folder_are_explained(evaluate, shared, t
         assert "the folder has other names, such as 000000397133.jpg" in ended.stderr
     (tmp_path / "a_file").touch()
     for folder, problem in (("none", "no such folder"), ("a_file", "is not a folder")):
-        ended = evaluate(data=(*data[:2], "--images", tmp_path / folder))
-        assert ended.returncode == 1
-        assert f"error: {tmp_path / folder}: {problem}" in ended.stderr
+        assert f"error: {tmp_path / folder}: {problem}" in error_of(
+            evaluate(data=(*data[:2], "--images", tmp_path / folder))
+        )
 
 
 def test_images_of_another_size_are_refused_also_after_a_run_that_kept_predictions(
@@ -393,7 +378,7 @@ def test_images_of_another_size_are_refused_also_after_a_run_that_kept_predictio
             image["width"] += 1
 
     data = on_photos(shared, tmp_path, without_size)
-    assert evaluate("--limit", 1, model=tiny, data=data).returncode == 0
+    succeeded(evaluate("--limit", 1, model=tiny, data=data))
     data = on_photos(shared, tmp_path, with_others)
     ended = evaluate("--limit", 1, "--skip_unreadable", model=tiny, data=data)
     assert (ended.returncode, ended.stdout) == (1, "")
@@ -407,11 +392,9 @@ def test_annotations_of_other_images_are_told(evaluate, shared, tmp_path):
         for each in content["annotations"]:
             each["image_id"] = others.get(each["image_id"], each["image_id"])
 
-    right = evaluate("--limit", 2)
-    assert right.returncode == 0, right.stderr
+    right = succeeded(evaluate("--limit", 2))
     assert "warning" not in right.stderr
-    wrong = evaluate("--limit", 2, data=on_photos(shared, tmp_path, exchange))
-    assert wrong.returncode == 0
+    wrong = succeeded(evaluate("--limit", 2, data=on_photos(shared, tmp_path, exchange)))
     assert (
         "no annotated person was found (of 3): are the annotations of these images" in wrong.stderr
     )
@@ -422,8 +405,7 @@ def test_photos_without_people_give_the_ghosts_alone(evaluate, tiny, tmp_path):
         cv2.imwrite(str(tmp_path / f"{number:012}.jpg"), np.full((48, 64, 3), 90, np.uint8))
     content = annotations(2, [], size=(64, 48))
     data = ("--annotations", written(tmp_path, content), "--images", tmp_path)
-    ended = evaluate(model=tiny, data=data)
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(evaluate(model=tiny, data=data))
     assert "warning" not in ended.stderr
     assert "2 images, 0 people of " in ended.stdout
     assert [line.split() for line in ended.stdout.splitlines() if "ghosts" in line] == [
@@ -432,14 +414,13 @@ def test_photos_without_people_give_the_ghosts_alone(evaluate, tiny, tmp_path):
     ]
     for absent in ("AP", "KEYPOINT", "WORST", "posezoo record"):
         assert absent not in ended.stdout
-    sizes = evaluate("--heights", "64,128", model=tiny, data=data)
-    assert sizes.returncode == 0, sizes.stderr
+    sizes = succeeded(evaluate("--heights", "64,128", model=tiny, data=data))
     assert "HEIGHT  INPUT" in sizes.stdout
     crowd = person(1, 1, np.zeros((17, 3)), iscrowd=1)
     content["annotations"] = [crowd]
-    refused = evaluate(data=("--annotations", written(tmp_path, content), "--images", tmp_path))
-    assert refused.returncode == 1
-    assert "no person to evaluate" in refused.stderr
+    assert "no person to evaluate" in error_of(
+        evaluate(data=("--annotations", written(tmp_path, content), "--images", tmp_path))
+    )
 
 
 def test_an_image_whose_people_are_not_annotated_needs_no_file(evaluate, tiny, tmp_path):
@@ -447,26 +428,25 @@ def test_an_image_whose_people_are_not_annotated_needs_no_file(evaluate, tiny, t
     content = annotations(2, [], size=(64, 48))
     content["images"][0]["is_labeled"] = False
     data = ("--annotations", written(tmp_path, content), "--images", tmp_path)
-    ended = evaluate("--limit", 1, model=tiny, data=data)
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(evaluate("--limit", 1, model=tiny, data=data))
     assert ended.stderr.count("is_labeled is false for 1 of 2 images, which are left out") == 1
     assert "1 image, 0 people of " in ended.stdout
 
 
-def test_keypoints_that_are_not_annotated_are_named_beside_the_figures(evaluate, shared, tmp_path):
+def test_keypoints_that_are_not_annotated_are_named_beside_the_figures(
+    evaluate, shared, tmp_path, out
+):
     def without_nose(content):
         content["categories"][0]["keypoints"].remove("nose")
         for each in content["annotations"]:
             del each["keypoints"][:3]
 
-    ended = evaluate("--limit", 1)
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(evaluate("--limit", 1))
     assert "not annotated" not in ended.stdout
-    ended = evaluate("--limit", 1, data=on_photos(shared, tmp_path, without_nose))
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(evaluate("--limit", 1, data=on_photos(shared, tmp_path, without_nose)))
     assert "not annotated, so not counted: nose\n" in ended.stdout
     assert "measured without nose\n" in ended.stdout
-    ((_, found),) = read_measurement_file(tmp_path / "out" / "accuracy.json")
+    ((_, found),) = read_measurement_file(out / "accuracy.json")
     assert found.settings["keypoints"] == 16
 
 
@@ -477,8 +457,9 @@ def test_one_image_has_no_interval_and_keypoints_without_labels_no_share(
         for each in content["annotations"]:
             each["keypoints"][9:15] = [0] * 6
 
-    ended = evaluate("--limit", 1, model=tiny, data=on_photos(shared, tmp_path, without_ears))
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(
+        evaluate("--limit", 1, model=tiny, data=on_photos(shared, tmp_path, without_ears))
+    )
     assert "95 % interval" not in ended.stdout
     assert "95 % interval" in evaluate("--limit", 2, model=tiny).stdout
     (ear,) = (line for line in ended.stdout.splitlines() if line.startswith("left_ear "))
@@ -486,17 +467,16 @@ def test_one_image_has_no_interval_and_keypoints_without_labels_no_share(
 
 
 def test_an_ir_is_named_by_its_path_if_its_folder_names_no_precision(evaluate, models, tmp_path):
-    assert evaluate("--limit", 1).returncode == 0
+    succeeded(evaluate("--limit", 1))
     (xml,) = models.rglob(f"{MODEL}.xml")
     named = evaluate("--limit", 1, model=xml)
     assert named.stdout.startswith(f"{MODEL} (FP16-INT8 IR) on CPU: ")
     assert "posezoo record " in named.stdout
     own = shutil.copytree(xml.parent, tmp_path / "own") / xml.name
-    ended = evaluate("--limit", 1, model=own)
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(evaluate("--limit", 1, model=own))
     assert ended.stdout.startswith(f"{own} (decoder openpose) on CPU: ")
     assert "posezoo record " not in ended.stdout
-    report = json.loads(evaluate("--limit", 1, "--format", "json", model=own).stdout)
+    report = json_of(evaluate("--limit", 1, "--format", "json", model=own))
     assert report["precision"] is None
 
 
@@ -505,7 +485,7 @@ def test_annotations_without_keypoints_are_refused_also_as_json(evaluate, tmp_pa
     changes = {"categories": [{"id": 1, "name": "person"}], "annotations": [box]}
     result = evaluate("--format", "json", data=dataset_flags(tmp_path, **changes))
     assert result.returncode == 1
-    assert "has no keypoints" in json.loads(result.stdout)["error"]["problem"]
+    assert "has no keypoints" in json_of(result)["error"]["problem"]
 
 
 def unusual(content):
@@ -526,17 +506,18 @@ def unusual(content):
 def on_photos(shared, tmp_path, change):
     """The flags of the photos with changed annotations."""
     photos = shared / "data" / "photos"
-    content = json.loads((photos / "person_keypoints.json").read_text())
+    content = read_json(photos / "person_keypoints.json")
     change(content)
     return ("--annotations", written(tmp_path, content, "changed.json"), "--images", photos)
 
 
 def test_annotations_as_tools_write_them_give_the_same_figures(evaluate, shared, tmp_path):
     plain = evaluate("--limit", 4, "--format", "json")
-    result = evaluate("--limit", 4, "--format", "json", data=on_photos(shared, tmp_path, unusual))
-    assert result.returncode == 0, result.stderr
-    expected = json.loads(plain.stdout)
-    report = json.loads(result.stdout)
+    result = succeeded(
+        evaluate("--limit", 4, "--format", "json", data=on_photos(shared, tmp_path, unusual))
+    )
+    expected = json_of(plain)
+    report = json_of(result)
     assert report["kept"] == 4
     assert {name: report[name] for name in ("AP", "AR", "people")} == {
         name: expected[name] for name in ("AP", "AR", "people")
@@ -563,18 +544,16 @@ def test_one_of_two_categories_with_keypoints_is_chosen(evaluate, tiny, shared, 
         content["categories"] = [{**person, "name": "player"}, {**person, "id": 2, "name": "coach"}]
 
     data = on_photos(shared, tmp_path, change)
-    refused = evaluate("--limit", 1, model=tiny, data=data)
-    assert refused.returncode == 1
-    assert "2 categories have keypoints: player, coach" in refused.stderr
-    assert "hint: choose one: --category player" in refused.stderr
-    chosen = evaluate("--limit", 1, "--category", "player", model=tiny, data=data)
-    assert chosen.returncode == 0, chosen.stderr
+    said = error_of(evaluate("--limit", 1, model=tiny, data=data))
+    assert "2 categories have keypoints: player, coach" in said
+    assert "hint: choose one: --category player" in said
+    succeeded(evaluate("--limit", 1, "--category", "player", model=tiny, data=data))
 
 
 @pytest.mark.slow
 def test_boxes_of_other_images_are_refused(evaluate, shared, tmp_path):
     photos = shared / "data" / "photos"
-    content = json.loads((photos / "person_keypoints.json").read_text())
+    content = read_json(photos / "person_keypoints.json")
     boxes = [
         {"image_id": each["image_id"], "category_id": 1, "bbox": each["bbox"], "score": 0.9}
         for each in content["annotations"]
@@ -583,8 +562,7 @@ def test_boxes_of_other_images_are_refused(evaluate, shared, tmp_path):
     weights = shared / "data" / "checkpoints" / f"{network}.params"
     flags = ("--precision", "FP16", "--limit", 1, "--checkpoint", weights)
     flags += ("--boxes", written(tmp_path, boxes, "boxes.json"))
-    right = evaluate(*flags, model=network)
-    assert right.returncode == 0, right.stderr
+    right = succeeded(evaluate(*flags, model=network))
     assert "has no boxes" not in right.stderr
     written(tmp_path, [each for each in boxes if each["image_id"] != 397133], "boxes.json")
     some = evaluate(*flags, model=network)
@@ -599,10 +577,9 @@ def test_boxes_of_other_images_are_refused(evaluate, shared, tmp_path):
 
 
 def test_without_a_dataset_the_error_says_how_to_get_one(tmp_path):
-    result = posezoo("evaluate", MODEL, XDG_CACHE_HOME=str(tmp_path))
-    assert result.returncode == 1
-    assert "person_keypoints_val2017.json: does not exist" in result.stderr
-    assert "posezoo dataset get coco-val2017" in result.stderr
+    said = error_of(posezoo("evaluate", MODEL, XDG_CACHE_HOME=str(tmp_path)))
+    assert "person_keypoints_val2017.json: does not exist" in said
+    assert "posezoo dataset get coco-val2017" in said
 
 
 @pytest.mark.parametrize(
@@ -621,12 +598,10 @@ def test_without_a_dataset_the_error_says_how_to_get_one(tmp_path):
     ],
 )
 def test_invalid_flags_are_wrong_usage(args, problem):
-    ended = posezoo("evaluate", MODEL, *args)
-    assert ended.returncode == 2
-    assert problem in ended.stderr
+    assert problem in error_of(posezoo("evaluate", MODEL, *args), code=2)
 
 
-def walk_and_tracks(folder: Path, *, frames=4) -> tuple[object, ...]:
+def walk_and_tracks(folder, *, frames=4):
     """The flags of a video of grey frames, in each of which a person is annotated."""
     codec = cv2.VideoWriter.fourcc(*"MJPG")
     video = cv2.VideoWriter(str(folder / "walk.avi"), codec, 10, (128, 96))
@@ -642,17 +617,18 @@ def walk_and_tracks(folder: Path, *, frames=4) -> tuple[object, ...]:
     return "--annotations", written(folder, content, "tracks.json"), "--images", folder / "walk.avi"
 
 
-def test_a_video_gives_the_people_found_the_ghosts_the_switches_and_hota(evaluate, tiny, tmp_path):
+def test_a_video_gives_the_people_found_the_ghosts_the_switches_and_hota(
+    evaluate, tiny, tmp_path, out
+):
     data = walk_and_tracks(tmp_path)
-    ended = evaluate(model=tiny, data=data)
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(evaluate(model=tiny, data=data))
     assert "1 video, 4 annotated frames, 4 people of tracks" in ended.stdout
     figures = dict(line.split(maxsplit=1) for line in ended.stdout.splitlines() if line)
     assert (figures["found"], figures["ghosts"], figures["switches"]) == ("0 of 4", "0", "0")
     assert figures["HOTA"] == "0.000"
-    assert json.loads((tmp_path / "out" / "tracks.json").read_text()) == []
+    assert read_json(out / "tracks.json") == []
 
-    report = json.loads(evaluate("--format", "json", "--smooth", model=tiny, data=data).stdout)
+    report = json_of(evaluate("--format", "json", "--smooth", model=tiny, data=data))
     assert (report["people"], report["found"], report["switches"]) == (4, 0, 0)
     assert (report["frames"], report["processed_frames"], report["HOTA"]) == (4, 4, 0)
     assert report["settings"]["smooth"] is True
@@ -667,17 +643,16 @@ def test_a_video_gives_the_people_found_the_ghosts_the_switches_and_hota(evaluat
 
 def test_a_folder_of_frames_without_tracks_gives_no_hota(evaluate, tiny, tmp_path):
     _, path, *_ = walk_and_tracks(tmp_path)
-    content = json.loads(path.read_text())
+    content = read_json(path)
     for each in content["annotations"]:
         del each["track_id"]
     for image in content["images"]:
         cv2.imwrite(str(tmp_path / image["file_name"]), np.zeros((96, 128, 3), np.uint8))
     data = ("--annotations", written(tmp_path, content, "tracks.json"), "--images", tmp_path)
-    ended = evaluate("--track", model=tiny, data=data)
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(evaluate("--track", model=tiny, data=data))
     assert "found     0 of 4" in ended.stdout
     assert "no switches and no HOTA: the annotated people have no track_id" in ended.stdout
-    report = json.loads(evaluate("--track", "--format", "json", model=tiny, data=data).stdout)
+    report = json_of(evaluate("--track", "--format", "json", model=tiny, data=data))
     assert report["switches"] is None
     assert "HOTA" not in report
 
@@ -685,17 +660,16 @@ def test_a_folder_of_frames_without_tracks_gives_no_hota(evaluate, tiny, tmp_pat
 @pytest.mark.parametrize("name", ["boxes", "heights", "worst", "report", "by", "requests"])
 def test_flags_of_images_are_refused_for_videos(evaluate, tiny, tmp_path, name):
     values = {"boxes": "truth", "heights": "64", "report": tmp_path / "a.json", "by": "size"}
-    ended = evaluate(f"--{name}", values.get(name, 2), "--track", model=tiny)
-    assert ended.returncode == 2
-    assert f"--{name} is for images, not for videos" in ended.stderr
+    assert f"--{name} is for images, not for videos" in error_of(
+        evaluate(f"--{name}", values.get(name, 2), "--track", model=tiny), code=2
+    )
 
 
 def test_a_detector_has_no_poses_to_follow_or_to_group(evaluate):
     for flags, problem in ((("--track",), "of videos"), (("--by", "size"), "which --by needs")):
-        ended = evaluate(*flags, model="person-detection-retail-0013")
-        assert ended.returncode == 1
-        assert "person-detection-retail-0013: finds no keypoints" in ended.stderr
-        assert problem in ended.stderr
+        said = error_of(evaluate(*flags, model="person-detection-retail-0013"))
+        assert "person-detection-retail-0013: finds no keypoints" in said
+        assert problem in said
 
 
 def test_people_are_grouped_by_size_and_posture(evaluate, tiny):
@@ -707,7 +681,7 @@ def test_people_are_grouped_by_size_and_posture(evaluate, tiny):
     assert [row[0] for row in rows] == ["medium", "large"]
     assert "no AP: fewer than 10 people" in ended.stdout
     assert "POSTURE" not in ended.stdout
-    report = json.loads(evaluate("--limit", 2, "--format", "json", model=tiny).stdout)
+    report = json_of(evaluate("--limit", 2, "--format", "json", model=tiny))
     for groups in (report["by_size"], report["by_posture"]):
         assert sum(group["people"] for group in groups) == report["people"]
     assert {group["title"] for group in report["by_posture"]} >= {"upright"}
@@ -716,15 +690,14 @@ def test_people_are_grouped_by_size_and_posture(evaluate, tiny):
 def test_an_ir_has_the_same_figures_at_several_heights_as_at_each(evaluate, mirror, tmp_path):
     folder = tmp_path / "ir"
     words = ("get", MODEL, "--precisions", "FP16-INT8", "-o", folder)
-    assert posezoo(*words, POSEZOO_MIRROR=str(mirror)).returncode == 0
+    succeeded(posezoo(*words, POSEZOO_MIRROR=str(mirror)))
     (xml,) = folder.rglob(f"{MODEL}.xml")
     # Where the mean is subtracted twice, other people are found.
     flags = ("--mean_values", "[20,20,20]", "--scale_values", "[1.2,1.2,1.2]", "--limit", 4)
-    both = evaluate("--heights", "256,368", *flags, "--format", "json", model=xml)
-    assert both.returncode == 0, both.stderr
-    for height, report in zip((256, 368), json.loads(both.stdout)["sizes"], strict=True):
+    both = succeeded(evaluate("--heights", "256,368", *flags, "--format", "json", model=xml))
+    for height, report in zip((256, 368), json_of(both)["sizes"], strict=True):
         alone = evaluate("--height", height, *flags, "--fresh", "--format", "json", model=xml)
-        assert json.loads(alone.stdout)["AP"] == report["AP"]
+        assert json_of(alone)["AP"] == report["AP"]
 
 
 def test_an_onnx_is_measured_like_an_ir(evaluate, tmp_path):
@@ -735,10 +708,7 @@ def test_an_onnx_is_measured_like_an_ir(evaluate, tmp_path):
     file = written(tmp_path, annotations(1, [corner], size=(64, 64)))
     data = ("--annotations", file, "--images", tmp_path)
     for _ in ("measured", "from the kept predictions"):
-        ended = evaluate("--format", "json", model=path, data=data)
-        assert ended.returncode == 0, ended.stderr
-        assert json.loads(ended.stdout)["AP"] == 1
+        ended = succeeded(evaluate("--format", "json", model=path, data=data))
+        assert json_of(ended)["AP"] == 1
     path.write_bytes(path.read_bytes()[:100])
-    ended = evaluate(model=path, data=data)
-    assert ended.returncode == 1
-    assert "own.onnx: is not a complete ONNX file" in ended.stderr
+    assert "own.onnx: is not a complete ONNX file" in error_of(evaluate(model=path, data=data))

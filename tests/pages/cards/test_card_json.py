@@ -1,7 +1,5 @@
 """card.json: complete facts as plain JSON values."""
 
-from __future__ import annotations
-
 import json
 
 from fakes.zoo import model_yml, write_composite, write_model

@@ -1,7 +1,5 @@
 """Cards are read into sections, tables, links and metrics, ours and foreign ones of any size."""
 
-from __future__ import annotations
-
 import sys
 import time
 

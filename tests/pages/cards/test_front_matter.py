@@ -1,7 +1,5 @@
 """The front matter of a card: YAML for model hubs, with any text of a model.yml."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """A card beside IR is drawn again only if something that it is drawn from has changed."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 

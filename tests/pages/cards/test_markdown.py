@@ -1,7 +1,5 @@
 """Text of any origin is shown as it is written, without effect on the page."""
 
-from __future__ import annotations
-
 import pytest
 
 from posezoo.pages.cards.markdown import (

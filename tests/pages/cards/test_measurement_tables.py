@@ -1,7 +1,5 @@
 """Measurements on a model's card and in the index."""
 
-from __future__ import annotations
-
 import pytest
 
 from fakes.zoo import model_yml, write_composite, write_model

@@ -1,7 +1,5 @@
 """A model's card: its content, commands that work as pasted, and harmless text from any model.yml."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -15,7 +13,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from conftest import by_digest
-from fakes.command import posezoo
+from fakes.command import posezoo, read_json, succeeded
 from fakes.zoo import as_yaml, model_yml, omz_yml, write_composite, write_model
 from posezoo.cli.main import create_parser
 from posezoo.core.declarations.model import Digest, Precision
@@ -36,6 +34,12 @@ def drawn(root, name, layout=None):
     registry = Registry([root])
     model = registry.find(name)
     return render_card(ModelFacts(model, registry.parts(model), layout))
+
+
+def card_of(folder, content):
+    """The card of a model with this model.yml."""
+    write_model(folder / "models", "net", content)
+    return drawn(folder / "models", "net")
 
 
 def section(card, title):
@@ -111,15 +115,15 @@ def test_the_card_of_a_composite_describes_its_parts_and_links_to_their_cards(tm
 
 
 def test_the_holder_stands_beside_the_license(tmp_path):
-    write_model(tmp_path / "models", "net", model_yml())
-    legal = section(drawn(tmp_path / "models", "net"), "Legal Information")
+    legal = section(card_of(tmp_path, model_yml()), "Legal Information")
     assert "[Apache-2.0](../../../licenses/Apache-2.0-Tests.txt)" in legal
     assert "Copyright 2026 The tests" in legal
 
 
 def test_a_license_that_is_an_address_is_linked(tmp_path):
-    write_model(tmp_path / "models", "net", model_yml(license="https://terms.invalid/LICENSE"))
-    legal = section(drawn(tmp_path / "models", "net"), "Legal Information")
+    legal = section(
+        card_of(tmp_path, model_yml(license="https://terms.invalid/LICENSE")), "Legal Information"
+    )
     assert "the terms at <https://terms.invalid/LICENSE>." in legal
 
 
@@ -138,8 +142,7 @@ def test_a_network_that_posezoo_defines_in_its_authors_place_is_named(tmp_path):
         model_optimizer_args=["--input=data"],
         conversion_to_onnx_args=list(export),
     )
-    write_model(tmp_path / "models", "net", yml)
-    card = drawn(tmp_path / "models", "net")
+    card = card_of(tmp_path, yml)
     assert (
         "| Network | posezoo's own definition, resnet18, with the published weights |"
         in section(card, "Specification")
@@ -161,8 +164,7 @@ def test_a_model_that_is_published_as_ir_is_not_converted(tmp_path):
     ]
     published = {"accuracy": [{"metric": "AP", "value": 0.4, "dataset": "COCO"}]}
     content = model_yml(framework="dldt", files=files, published=published)
-    write_model(tmp_path / "models", "net", content)
-    card = drawn(tmp_path / "models", "net")
+    card = card_of(tmp_path, content)
     assert "| IR precisions | FP32, FP16-INT8 |" in card
     assert "40%" in section(card, "Accuracy") and "not measured" not in section(card, "Accuracy")
     assert "posezoo convert" not in card
@@ -178,8 +180,7 @@ def test_an_input_with_reversed_channels_of_unknown_order_says_so(tmp_path):
         input_info=[{"name": "data", "shape": [1, 3, 8, 8], "layout": "NCHW"}],
         model_optimizer_args=["--input_model=$dl_dir/net.tflite", "--reverse_input_channels"],
     )
-    write_model(tmp_path / "models", "net", content)
-    assert "| `data` | 1, 3, 8, 8 | NCHW | reversed |" in drawn(tmp_path / "models", "net")
+    assert "| `data` | 1, 3, 8, 8 | NCHW | reversed |" in card_of(tmp_path, content)
 
 
 def test_the_arguments_of_model_optimizer_name_a_shape_that_differs_from_the_files(tmp_path):
@@ -190,11 +191,8 @@ def test_the_arguments_of_model_optimizer_name_a_shape_that_differs_from_the_fil
         "color": "RGB",
         "scale": [255, 255, 255],
     }
-    write_model(
-        tmp_path / "models", "net", model_yml(inputs=[{**image, "reshaped": True}], outputs=None)
-    )
-    assert "--input=data --input_shape=[1,-1,-1,3] --scale_values" in drawn(
-        tmp_path / "models", "net"
+    assert "--input=data --input_shape=[1,-1,-1,3] --scale_values" in card_of(
+        tmp_path, model_yml(inputs=[{**image, "reshaped": True}], outputs=None)
     )
 
 
@@ -206,8 +204,7 @@ def test_an_input_whose_layout_changes_is_shown_in_both_layouts(tmp_path):
         input_info=[{"name": "data", "shape": [1, 3, 8, 9]}],
         model_optimizer_args=["--input_model=$dl_dir/net.tflite", "--layout=data(nchw->nhwc)"],
     )
-    write_model(tmp_path / "models", "net", content)
-    card = drawn(tmp_path / "models", "net")
+    card = card_of(tmp_path, content)
     assert "| `data` | 1, 3, 8, 9 | NCHW |" in card
     assert "| `data` | 1, 8, 9, 3 | NHWC |" in card
 
@@ -300,7 +297,7 @@ ALLOWED = (
 SEEN = {"../../skeletons/coco-17.svg", "coco-17.svg"}
 
 
-def is_note(html: str) -> bool:
+def is_note(html):
     return html.startswith("<!-- drawn by `posezoo card ") and html.endswith(f"{NOTE} -->\n")
 
 
@@ -346,8 +343,7 @@ def test_the_commands_of_a_card_find_its_registry_from_the_folder_above(tmp_path
     assert all(line.endswith(" --models_dir zoo") for line in commands)
     assert 'precision="FP16", models_dir="zoo")' in render_card(ModelFacts(spec, (spec,)))
     named = next(line for line in commands if line.startswith("posezoo download"))
-    ended = posezoo(*shlex.split(named)[1:], "--dry_run", cwd=tmp_path)
-    assert ended.returncode == 0, ended.stderr
+    succeeded(posezoo(*shlex.split(named)[1:], "--dry_run", cwd=tmp_path))
 
 
 def test_commands_for_a_model_without_a_checksum_trust_on_first_use(tmp_path):
@@ -384,7 +380,7 @@ def test_inner_tensors_that_were_compared_are_counted_in_the_card(blazepose, tmp
     facts = ModelFacts(model, registry.parts(model), layout)
     assert "The tensors inside" not in render_card(facts)
     record = layout.provenance_path(facts.parts[0], Precision.FP32)
-    content = json.loads(record.read_text("utf-8"))
+    content = read_json(record)
     content["self_check"]["nodes"] = {"equal": 120, "within_noise": 7, "no_partner": 3}
     record.write_text(json.dumps(content), "utf-8")
     card = render_card(facts)
@@ -414,7 +410,7 @@ def test_the_card_beside_an_ir_describes_it_and_is_not_rewritten_without_changes
     assert "| pose-detection-mediapipe | FP16 | Identity |" in section(card, "Self-Check")
     # It lies far from the licenses and, perhaps, alone.
     assert re.findall(r"\]\(([^)]+)\)", card) == ["blazepose-33.svg"]
-    facts = json.loads(path.with_name("card.json").read_text("utf-8"))
+    facts = read_json(path.with_name("card.json"))
     assert [(fact["model"], fact["precision"]) for fact in facts["made"]] == [
         (part, precision) for part in model.stages for precision in ("FP32", "FP16")
     ]

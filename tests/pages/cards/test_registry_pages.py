@@ -1,16 +1,14 @@
 """The pages of a registry: complete, linked, and reported if they are stale."""
 
-from __future__ import annotations
-
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 
+from fakes.command import run_process, succeeded
 from fakes.zoo import as_yaml, model_yml, omz_yml, write_composite, write_model
 from posezoo.core.errors import SpecError
 from posezoo.pages.cards.card_reader import parse_card
@@ -32,12 +30,7 @@ def checkout(tmp_path):
 
 
 def draw(checkout, *args):
-    return subprocess.run(
-        [sys.executable, checkout / "docs" / "draw.py", *args],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    return run_process([sys.executable, checkout / "docs" / "draw.py", *args])
 
 
 def test_every_model_and_composite_has_a_page_and_the_index_names_them_all(checkout):
@@ -86,7 +79,7 @@ def test_a_registry_with_a_mistake_is_not_drawn(checkout):
 
 @pytest.mark.slow
 def test_a_stale_page_is_named_with_the_command_that_redraws_it(checkout):
-    assert draw(checkout, "models").returncode == 0
+    succeeded(draw(checkout, "models"))
     assert draw(checkout, "models", "--check").stderr == ""
     write_model(checkout / "models", "alone", model_yml(description="Another."))
     ended = draw(checkout, "models", "--check")
@@ -98,7 +91,7 @@ def test_a_stale_page_is_named_with_the_command_that_redraws_it(checkout):
     assert draw(checkout, "models").stdout == (
         "drew models/public/alone/README.md\ndrew models/public/alone/card.json\n"
     )
-    assert draw(checkout, "models", "--check").returncode == 0
+    succeeded(draw(checkout, "models", "--check"))
 
 
 @pytest.mark.slow
@@ -107,7 +100,7 @@ def test_the_card_of_a_removed_model_is_removed_but_no_page_written_by_hand(chec
     (checkout / "models" / "public" / "alone" / "model.yml").unlink()
     (checkout / "models" / "public" / "whole" / "notes.md").write_text("# Notes\n")
     assert "stale: models/public/alone/README.md" in draw(checkout, "models", "--check").stderr
-    assert draw(checkout, "models").returncode == 0
+    succeeded(draw(checkout, "models"))
     assert not (checkout / "models" / "public" / "alone" / "README.md").exists()
     assert not (checkout / "models" / "public" / "alone" / "card.json").exists()
     assert (checkout / "models" / "public" / "whole" / "notes.md").exists()

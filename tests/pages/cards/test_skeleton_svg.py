@@ -1,7 +1,5 @@
 """The image of a skeleton: a position for every keypoint, with the person seen from the front."""
 
-from __future__ import annotations
-
 import xml.etree.ElementTree as ET
 
 import numpy as np

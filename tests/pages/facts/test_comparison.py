@@ -1,7 +1,5 @@
 """Comparing models: each value is measured or declared, and the values of a column are comparable."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest
@@ -54,6 +52,18 @@ def zoo(tmp_path):
         )
 
     return compared
+
+
+IR_FILES = [
+    {
+        "name": f"{precision}/one.{suffix}",
+        "size": size,
+        "checksum": "0" * 96,
+        "source": "https://a.invalid/b",
+    }
+    for precision, size in (("FP16", 100), ("FP16-INT8", 40))
+    for suffix in ("xml", "bin")
+]
 
 
 def column(comparison, key):
@@ -318,17 +328,7 @@ def test_int8_is_compared_with_floating_point_in_the_same_settings():
 
 def test_a_published_ap_is_not_that_of_a_quantized_ir(zoo):
     published = {"accuracy": [{"metric": "AP", "value": 0.7}]}
-    files = [
-        {
-            "name": f"{precision}/one.{suffix}",
-            "size": size,
-            "checksum": "0" * 96,
-            "source": "https://a.invalid/b",
-        }
-        for precision, size in (("FP16", 100), ("FP16-INT8", 40))
-        for suffix in ("xml", "bin")
-    ]
-    changes = {"framework": "dldt", "files": files, "published": published}
+    changes = {"framework": "dldt", "files": IR_FILES, "published": published}
     comparison = zoo(every_precision=True, changes=changes, one=())
     assert column(comparison, "published_AP") == [0.7, None]
     assert column(comparison, "size_bytes") == [200, 80]
@@ -371,21 +371,11 @@ def test_a_quantized_ir_on_disk_has_a_row(zoo, tmp_path):
 
 
 def test_only_a_published_ir_has_the_size_that_its_files_declare(zoo):
-    files = [
-        {
-            "name": f"FP16/one.{suffix}",
-            "size": size,
-            "checksum": "0" * 96,
-            "source": "https://a.invalid/b",
-        }
-        for suffix, size in (("xml", 100), ("bin", 30))
-    ]
-
     def sizes(framework):
-        changes = {"framework": framework, "files": files}
+        changes = {"framework": framework, "files": IR_FILES[:2]}
         return column(zoo(every_precision=True, changes=changes, one=()), "size_bytes")
 
-    assert sizes("dldt") == [130]
+    assert sizes("dldt") == [200]
     assert sizes("onnx") == [None, None]
 
 
@@ -429,17 +419,7 @@ def test_a_counted_value_names_its_record_and_the_size_of_a_file_has_none(zoo, t
 
 
 def test_what_is_transferred_counts_the_precision_and_the_detector(zoo, tmp_path):
-    files = [
-        {
-            "name": f"{precision}/one.{suffix}",
-            "size": size,
-            "checksum": "0" * 96,
-            "source": "https://a.invalid/b",
-        }
-        for precision, size in (("FP16", 100), ("FP16-INT8", 40))
-        for suffix in ("xml", "bin")
-    ]
-    changes = {"framework": "dldt", "files": files}
+    changes = {"framework": "dldt", "files": IR_FILES}
     detector = zoo(every_precision=True, changes=changes, net=())
     assert column(detector, "transfer_bytes") == [200, 80]
     registry = open_registry([tmp_path / "models"])

@@ -1,7 +1,5 @@
 """The facts of a model, its variants and composites."""
 
-from __future__ import annotations
-
 import pytest
 
 from fakes.zoo import model_yml, write_composite, write_model
@@ -16,7 +14,7 @@ COUNTED = "complexity:\n  - {precision: FP32, figures: {gflops: 92.83, mparams: 
 def facts(tmp_path):
     """The facts of a model of the registry in tmp_path/models."""
 
-    def read(name: str) -> ModelFacts:
+    def read(name):
         registry = Registry([tmp_path / "models"])
         model = registry.find(name)
         return ModelFacts(model, registry.parts(model))

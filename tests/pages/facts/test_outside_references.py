@@ -1,7 +1,5 @@
 """Models that a registry does not have, as charts show them for comparison."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """The papers of models: read from one file, and cited in BibTeX."""
 
-from __future__ import annotations
-
 import pytest
 
 from fakes.zoo import as_yaml, model_yml, write_model

@@ -1,7 +1,5 @@
 """Models are recommended by what is known of them, and what is not known is said."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """A chart as an SVG file."""
 
-from __future__ import annotations
-
 from xml.etree import ElementTree
 
 from posezoo.pages.facts.scatter_chart import FULL, INK, SIGNS, WHITE, Chart, to_svg

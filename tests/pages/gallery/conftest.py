@@ -1,7 +1,5 @@
 """A browser, and a site to open in it."""
 
-from __future__ import annotations
-
 import pytest
 
 from fakes.browser import Browser
@@ -26,7 +24,7 @@ def browser(_browser):
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory) -> str:
+def site(tmp_path_factory):
     """The address of a small zoo's index, opened from its folder."""
     return written_site(tmp_path_factory.mktemp("site"), pose_zoo(tmp_path_factory.mktemp("zoo")))
 
@@ -35,3 +33,10 @@ def site(tmp_path_factory) -> str:
 def our_pages():
     """The pages of our own models, which are only read."""
     return render_gallery_pages(gathered(builtin_models_dir()), first="blazepose-full")
+
+
+@pytest.fixture
+def index(browser, site):
+    """The browser, in which the site's index is open."""
+    browser.open(site)
+    return browser

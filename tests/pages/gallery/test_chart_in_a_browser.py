@@ -1,7 +1,5 @@
 """The chart: its marks, mouse and keyboard, and its look on all screens."""
 
-from __future__ import annotations
-
 from urllib.parse import unquote
 
 import pytest
@@ -29,27 +27,26 @@ def outside_zoo(tmp_path):
     return zoo
 
 
-def marks(browser) -> list[str]:
+def marks(browser):
     return browser.run(
         'return [...document.querySelectorAll(".mark")].map(each => each.dataset.key).sort()'
     )
 
 
-def label(browser, key: str) -> str:
+def label(browser, key):
     return browser.run(
         'return [...document.querySelectorAll(".mark")].find(e => e.dataset.key === arguments[0]).getAttribute("aria-label")',
         key,
     )
 
 
-def test_a_model_with_both_values_has_a_mark_labelled_with_them(browser, site):
-    browser.open(site)
-    assert browser.texts("#chart-title") == ["Measured AP versus throughput, whole pipeline"]
-    assert marks(browser) == ["heavy_pose_a FP16", "light_pose_a FP16", "light_pose_b FP16"]
-    assert browser.texts("#chart-count") == [
+def test_a_model_with_both_values_has_a_mark_labelled_with_them(index):
+    assert index.texts("#chart-title") == ["Measured AP versus throughput, whole pipeline"]
+    assert marks(index) == ["heavy_pose_a FP16", "light_pose_a FP16", "light_pose_b FP16"]
+    assert index.texts("#chart-count") == [
         "3 of 8 models shown, as FP16; 5 without both values are only in the table"
     ]
-    assert label(browser, "heavy_pose_a FP16") == (
+    assert label(index, "heavy_pose_a FP16") == (
         "heavy_pose_a FP16: Measured AP 0.710 share, measured; "
         "Throughput, whole pipeline 8 images/s, measured; heavy_pose"
     )
@@ -91,9 +88,8 @@ def test_values_of_different_scopes_have_no_pareto_front(browser, site):
     )
 
 
-def test_the_settings_of_measurements_are_stated(browser, site):
-    browser.open(site)
-    assert browser.texts("#ways") == [
+def test_the_settings_of_measurements_are_stated(index):
+    assert index.texts("#ways") == [
         "images/s and latency of the whole pipeline: "
         "A processor, 2 cores, Linux; device CPU, pipeline read, found, drawn; "
         "AP measured with: data set val2017"
@@ -116,17 +112,16 @@ def test_the_settings_are_shown_beside_each_measured_axis(browser, tmp_path):
         assert is_hidden == (key == "gflops"), key
 
 
-def test_choosing_an_axis_updates_the_pareto_front(browser, site):
-    browser.open(site)
-    browser.choose("#x", "gflops")
-    assert len(marks(browser)) == 3
-    title = browser.run('return document.querySelector(".front title").textContent')
+def test_choosing_an_axis_updates_the_pareto_front(index):
+    index.choose("#x", "gflops")
+    assert len(marks(index)) == 3
+    title = index.run('return document.querySelector(".front title").textContent')
     assert title == "Pareto front of 3 models, light_pose_a to heavy_pose_a"
-    browser.choose("#y", "mparams")
-    title = browser.run('return document.querySelector(".front title").textContent')
+    index.choose("#y", "mparams")
+    title = index.run('return document.querySelector(".front title").textContent')
     assert title == "Pareto front of 1 models, light_pose_a to light_pose_a"
-    browser.click("#front")
-    assert browser.run('return document.querySelector(".front")') is None
+    index.click("#front")
+    assert index.run('return document.querySelector(".front")') is None
 
 
 def test_a_logarithmic_axis_puts_equal_factors_at_equal_distances(browser, site):
@@ -153,10 +148,9 @@ def test_the_area_of_a_bubble_is_proportional_to_its_value(browser, site):
     assert large == small
 
 
-def test_a_whisker_shows_the_interval_of_a_measured_accuracy(browser, site):
-    browser.open(site)
+def test_a_whisker_shows_the_interval_of_a_measured_accuracy(index):
     with_whiskers = 'return [...document.querySelectorAll(".mark:has(.whisker)")].map(e => e.dataset.key).sort()'
-    assert browser.run(with_whiskers) == [
+    assert index.run(with_whiskers) == [
         "heavy_pose_a FP16",
         "light_pose_a FP16",
         "light_pose_b FP16",
@@ -212,35 +206,31 @@ def test_the_first_tap_shows_the_card_and_the_second_opens_the_page(browser, sit
     browser.wait(lambda: browser.address.endswith("/models/light_pose_b.html"), "the page opens")
 
 
-def test_a_click_on_a_mark_opens_the_models_page(browser, site):
-    browser.open(site)
-    browser.click('.mark[data-key="light_pose_b FP16"] .shape')
-    browser.wait(lambda: browser.address.endswith("/models/light_pose_b.html"), "the page opens")
-    assert browser.texts("h1") == ["light_pose_b"]
+def test_a_click_on_a_mark_opens_the_models_page(index):
+    index.click('.mark[data-key="light_pose_b FP16"] .shape')
+    index.wait(lambda: index.address.endswith("/models/light_pose_b.html"), "the page opens")
+    assert index.texts("h1") == ["light_pose_b"]
 
 
-def test_the_keyboard_moves_from_mark_to_mark_and_opens_a_page(browser, site):
-    browser.open(site)
-    focusable = browser.run(
+def test_the_keyboard_moves_from_mark_to_mark_and_opens_a_page(index):
+    focusable = index.run(
         'return [...document.querySelectorAll(".mark")].filter(e => e.tabIndex === 0).length'
     )
     assert focusable == 1
-    browser.run("document.querySelector(\".mark[tabindex='0']\").focus()")
+    index.run("document.querySelector(\".mark[tabindex='0']\").focus()")
     current = "return document.activeElement.dataset.key"
-    assert browser.run(current) == "heavy_pose_a FP16"
-    browser.press(ARROW_RIGHT)
-    assert browser.run(current) == "light_pose_b FP16"
-    assert browser.one("#card").is_displayed()
-    browser.press(END)
-    assert browser.run(current) == "light_pose_a FP16"
-    browser.press("c")
-    assert "compare=light_pose_a" in unquote(browser.address)
-    assert browser.run(current) == "light_pose_a FP16"
-    browser.press(ARROW_LEFT)
-    browser.press("\n")
-    browser.wait(
-        lambda: browser.address.endswith("/models/light_pose_b.html"), "Enter opens the page"
-    )
+    assert index.run(current) == "heavy_pose_a FP16"
+    index.press(ARROW_RIGHT)
+    assert index.run(current) == "light_pose_b FP16"
+    assert index.one("#card").is_displayed()
+    index.press(END)
+    assert index.run(current) == "light_pose_a FP16"
+    index.press("c")
+    assert "compare=light_pose_a" in unquote(index.address)
+    assert index.run(current) == "light_pose_a FP16"
+    index.press(ARROW_LEFT)
+    index.press("\n")
+    index.wait(lambda: index.address.endswith("/models/light_pose_b.html"), "Enter opens the page")
 
 
 def test_the_chart_says_so_if_no_model_has_both_values(browser, site):
@@ -287,9 +277,8 @@ def test_text_has_enough_contrast_in_light_and_dark(browser, site):
         assert browser.run(contrast) == [], scheme
 
 
-def test_filters_are_not_printed(browser, site):
-    browser.open(site)
-    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
-    browser.settle()
-    assert not browser.one("#filters").is_displayed()
-    assert browser.one("#chart svg").is_displayed()
+def test_filters_are_not_printed(index):
+    index.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    index.settle()
+    assert not index.one("#filters").is_displayed()
+    assert index.one("#chart svg").is_displayed()

@@ -1,7 +1,5 @@
 """The data of the gallery: each model with its metrics and their origins."""
 
-from __future__ import annotations
-
 import pytest
 
 from fakes.sites import gathered, pose_zoo

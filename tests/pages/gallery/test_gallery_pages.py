@@ -1,7 +1,5 @@
 """Pages: their size, their content, and that text of any origin stays text."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import re
@@ -21,7 +19,7 @@ PAGE_BYTES = 15_000
 MEASURED_PAGE_BYTES = 33_000  # with all measurements of a composite and its parts
 
 
-def compressed(page: bytes) -> int:
+def compressed(page):
     return len(gzip.compress(page, mtime=0))
 
 

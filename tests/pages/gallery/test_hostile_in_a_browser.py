@@ -1,7 +1,5 @@
 """Names, descriptions, metrics and cards may be hostile: they are shown as text and never run."""
 
-from __future__ import annotations
-
 import http.server
 import threading
 from functools import partial

@@ -1,14 +1,10 @@
 """The index: search, filters, the table, the comparison, and addresses that restore them."""
 
-from __future__ import annotations
-
-import json
 from itertools import pairwise
 
 import pytest
 
-from fakes.browser import Browser
-from fakes.command import posezoo
+from fakes.command import json_of, posezoo
 from fakes.sites import written_site
 from fakes.zoo import model_yml, omz_yml, write_model
 
@@ -28,11 +24,11 @@ ALL = [
 ]
 
 
-def names(browser: Browser) -> list[str]:
+def names(browser):
     return browser.texts("#rows th a")
 
 
-def check(browser: Browser, facet: str, value: str) -> None:
+def check(browser, facet, value):
     browser.run("document.getElementById(`facet-${arguments[0]}`).open = true", facet)
     browser.click(f'#facet-{facet} input[data-value="{facet}:{value}"]')
 
@@ -40,31 +36,26 @@ def check(browser: Browser, facet: str, value: str) -> None:
 OPENED = ["heavy_pose_a", "heavy_pose_b", "light_pose_a", "light_pose_b"]
 
 
-def test_opened_models_come_first_by_name_because_accuracies_with_intervals_are_no_ranking(
-    browser, site
-):
-    browser.open(site)
-    assert names(browser) == OPENED + [name for name in ALL if name not in OPENED]
-    assert browser.texts("#count") == ["8 of 8 models"]
+def test_opened_models_come_first_by_name_because_accuracies_with_intervals_are_no_ranking(index):
+    assert names(index) == OPENED + [name for name in ALL if name not in OPENED]
+    assert index.texts("#count") == ["8 of 8 models"]
 
 
-def test_a_search_shows_the_models_with_all_its_words(browser, site):
-    browser.open(site)
-    browser.type("#q", "pose tensor")
-    assert sorted(names(browser)) == [
+def test_a_search_shows_the_models_with_all_its_words(index):
+    index.type("#q", "pose tensor")
+    assert sorted(names(index)) == [
         "first-part",
         "light_pose_a",
         "light_pose_b",
         "pair",
         "second-part",
     ]
-    browser.type("#q", " zz")
-    assert names(browser) == []
-    assert browser.texts("#none") == ["No model passes these filters."]
+    index.type("#q", " zz")
+    assert names(index) == []
+    assert index.texts("#none") == ["No model passes these filters."]
 
 
-def test_a_filter_shows_the_models_with_its_value(browser, site):
-    browser.open(site)
+def test_a_filter_shows_the_models_with_its_value(index):
     for facet, value, left in (
         ("weights", "opened here", OPENED),
         ("task", "Detection", ["a-detector"]),
@@ -77,27 +68,25 @@ def test_a_filter_shows_the_models_with_its_value(browser, site):
     ):
         # Another test clicks with the mouse, which takes twice the time.
         box = f"#facet-{facet} input[data-value='{facet}:{value}']"
-        browser.run("document.querySelector(arguments[0]).click()", box)
-        assert sorted(names(browser)) == left, (facet, value)
-        browser.run("document.querySelector(arguments[0]).click()", box)
-        assert sorted(names(browser)) == ALL, (facet, value)
+        index.run("document.querySelector(arguments[0]).click()", box)
+        assert sorted(names(index)) == left, (facet, value)
+        index.run("document.querySelector(arguments[0]).click()", box)
+        assert sorted(names(index)) == ALL, (facet, value)
 
 
-def test_two_values_of_a_filter_show_more_models_and_two_filters_fewer(browser, site):
-    browser.open(site)
-    check(browser, "family", "heavy_pose")
-    check(browser, "family", "light_pose")
-    assert len(names(browser)) == 4
-    check(browser, "approach", "top-down")
-    assert sorted(names(browser)) == ["light_pose_a", "light_pose_b"]
+def test_two_values_of_a_filter_show_more_models_and_two_filters_fewer(index):
+    check(index, "family", "heavy_pose")
+    check(index, "family", "light_pose")
+    assert len(names(index)) == 4
+    check(index, "approach", "top-down")
+    assert sorted(names(index)) == ["light_pose_a", "light_pose_b"]
 
 
-def test_a_precision_shows_a_row_for_each_model_available_in_it(browser, site):
-    browser.open(site)
-    check(browser, "precision", "FP32")
-    check(browser, "precision", "FP16")
-    assert len(names(browser)) == 2 * len(ALL)
-    assert set(browser.texts("#rows th small")) == {"FP16", "FP32"}
+def test_a_precision_shows_a_row_for_each_model_available_in_it(index):
+    check(index, "precision", "FP32")
+    check(index, "precision", "FP16")
+    assert len(names(index)) == 2 * len(ALL)
+    assert set(index.texts("#rows th small")) == {"FP16", "FP32"}
 
 
 def test_ranges_show_the_models_whose_values_lie_between(browser, site):
@@ -108,16 +97,15 @@ def test_ranges_show_the_models_whose_values_lie_between(browser, site):
     assert sorted(names(browser)) == ["heavy_pose_a", "light_pose_b"]
 
 
-def test_a_heading_sorts_by_its_column_with_unknown_values_last(browser, site):
-    browser.open(site)
-    browser.click('#head [data-sort="gflops"]')
-    assert names(browser)[:4] == ["light_pose_a", "light_pose_b", "heavy_pose_a", "heavy_pose_b"]
-    browser.click('#head [data-sort="gflops"]')
-    assert names(browser)[:4] == ["heavy_pose_b", "heavy_pose_a", "light_pose_b", "light_pose_a"]
-    sorted_by = browser.run('return document.querySelector("#head [aria-sort]").innerText')
+def test_a_heading_sorts_by_its_column_with_unknown_values_last(index):
+    index.click('#head [data-sort="gflops"]')
+    assert names(index)[:4] == ["light_pose_a", "light_pose_b", "heavy_pose_a", "heavy_pose_b"]
+    index.click('#head [data-sort="gflops"]')
+    assert names(index)[:4] == ["heavy_pose_b", "heavy_pose_a", "light_pose_b", "light_pose_a"]
+    sorted_by = index.run('return document.querySelector("#head [aria-sort]").innerText')
     assert sorted_by.startswith("Operations")
-    browser.click('#head [data-sort="name"]')
-    assert names(browser) == ALL
+    index.click('#head [data-sort="name"]')
+    assert names(index) == ALL
 
 
 def test_a_value_is_marked_as_measured_or_published(browser, site):
@@ -133,30 +121,29 @@ def test_a_value_is_marked_as_measured_or_published(browser, site):
     assert (cells["heavy_pose_a"], cells["heavy_pose_b"]) == ("0.700p", "0.650p")
 
 
-def test_models_are_compared_side_by_side_at_most_four(browser, site):
-    browser.open(site)
-    assert not browser.one("#tray").is_displayed()
+def test_models_are_compared_side_by_side_at_most_four(index):
+    assert not index.one("#tray").is_displayed()
     for name in ("heavy_pose_a", "light_pose_a", "light_pose_b", "a-detector", "first-part"):
-        browser.click(f'#rows input[data-name="{name}"]')
-    assert browser.texts("#tray-note") == ["At most 4 models."]
-    browser.click("#open-compare")
-    assert browser.texts("#compared thead a") == [
+        index.click(f'#rows input[data-name="{name}"]')
+    assert index.texts("#tray-note") == ["At most 4 models."]
+    index.click("#open-compare")
+    assert index.texts("#compared thead a") == [
         "heavy_pose_a",
         "light_pose_a",
         "light_pose_b",
         "a-detector",
     ]
-    assert browser.texts("#compared .best span")[:5] == [
+    assert index.texts("#compared .best span")[:5] == [
         "0.710best",
         "11.1best",
         "90best",
         "0.700best",
         "1best",
     ]
-    browser.press("\ue00c")
-    browser.wait(lambda: not browser.one("#compare").is_displayed(), "Escape closes the comparison")
-    browser.click("#clear-compare")
-    assert not browser.one("#tray").is_displayed()
+    index.press("\ue00c")
+    index.wait(lambda: not index.one("#compare").is_displayed(), "Escape closes the comparison")
+    index.click("#clear-compare")
+    assert not index.one("#tray").is_displayed()
 
 
 def test_an_address_restores_everything_that_was_chosen(browser, site):
@@ -205,7 +192,7 @@ def test_the_address_of_recommend_shows_the_same_models_in_the_same_order(browse
         )
         write_model(tmp_path / "models", name, yml)
     words = ["--min_ap", "0.6", "--format", "json", "--models_dir", "models"]
-    answer = json.loads(posezoo("recommend", *words, cwd=tmp_path).stdout)
+    answer = json_of(posezoo("recommend", *words, cwd=tmp_path))
     index = written_site(tmp_path / "site", tmp_path / "models")
     browser.open(index.replace("index.html", answer["gallery"]))
     assert names(browser) == [model["name"] for model in answer["models"]]
@@ -234,18 +221,15 @@ def test_invalid_parts_of_an_address_are_ignored(browser, site, nonsense):
     assert browser.texts("#chart-title") == ["Measured AP versus throughput, whole pipeline"]
 
 
-def test_the_focus_stays_when_a_choice_redraws_the_page(browser, site):
-    browser.open(site)
+def test_the_focus_stays_when_a_choice_redraws_the_page(index):
     for selector in (
         '#head [data-sort="gflops"]',
         '#rows input[data-name="pair"]',
         "#facet-approach input",
     ):
-        browser.run("document.querySelector(arguments[0]).focus()", selector)
-        browser.press(" ")
-        assert browser.run("return document.activeElement.matches(arguments[0])", selector), (
-            selector
-        )
+        index.run("document.querySelector(arguments[0]).focus()", selector)
+        index.press(" ")
+        assert index.run("return document.activeElement.matches(arguments[0])", selector), selector
 
 
 def test_the_chart_shows_an_accuracy_that_the_filtered_models_have(browser, tmp_path):

@@ -1,7 +1,5 @@
 """Pages as a reader sees them: on wide and narrow screens, with the keyboard, and with the copy button."""
 
-from __future__ import annotations
-
 import pytest
 
 from fakes.browser import BROKEN_NAMES

@@ -1,7 +1,5 @@
 """The folder of a site: complete files, old pages removed, other files never touched."""
 
-from __future__ import annotations
-
 import json
 import os
 

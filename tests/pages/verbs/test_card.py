@@ -1,12 +1,8 @@
 """posezoo card: cards are printed, written beside IR, or drawn beside the model.yml."""
 
-from __future__ import annotations
-
-import json
-
 import pytest
 
-from fakes.command import on_a_terminal, posezoo
+from fakes.command import error_of, json_of, on_a_terminal, posezoo, succeeded
 from fakes.zoo import model_yml, write_composite, write_model
 
 
@@ -41,21 +37,17 @@ def test_on_a_terminal_a_card_begins_with_its_title(zoo):
 
 def test_a_composite_has_one_card_and_each_of_several_models_its_own(zoo):
     assert run(zoo, "whole").stdout.count("\n## Legal Information\n") == 1
-    assert [load["name"] for load in json.loads(run(zoo, "--all", "--format", "json").stdout)] == [
+    assert [load["name"] for load in json_of(run(zoo, "--all", "--format", "json"))] == [
         "alone",
         "whole",
     ]
-    assert [load["name"] for load in json.loads(run(zoo, "part", "--format", "json").stdout)] == [
-        "part"
-    ]
+    assert [load["name"] for load in json_of(run(zoo, "part", "--format", "json"))] == ["part"]
 
 
 def test_a_part_of_two_composites_is_on_both_cards_and_linked_to_its_own(zoo):
     write_composite(zoo / "models", "twin", ["part"])
-    assert [load["name"] for load in json.loads(run(zoo, "twin", "--format", "json").stdout)] == [
-        "twin"
-    ]
-    assert run(zoo, "--in_place", "--all").returncode == 0
+    assert [load["name"] for load in json_of(run(zoo, "twin", "--format", "json"))] == ["twin"]
+    succeeded(run(zoo, "--in_place", "--all"))
     card = (zoo / "models" / "public" / "twin" / "README.md").read_text("utf-8")
     assert "1. [part](../whole/part/README.md): " in card
     listed = posezoo("list", "whole", "twin", "--models_dir", zoo / "models", cwd=zoo).stdout
@@ -63,7 +55,7 @@ def test_a_part_of_two_composites_is_on_both_cards_and_linked_to_its_own(zoo):
 
 
 def test_cards_are_written_to_a_folder_with_their_facts_and_pictures(zoo):
-    assert run(zoo, "--all", "-o", "out").returncode == 0
+    succeeded(run(zoo, "--all", "-o", "out"))
     written = sorted(str(path.relative_to(zoo / "out")) for path in (zoo / "out").rglob("*.*"))
     assert written == [
         "public/alone/README.md",
@@ -77,10 +69,10 @@ def test_cards_are_written_to_a_folder_with_their_facts_and_pictures(zoo):
 
 
 def test_a_registry_is_drawn_in_place_and_stale_pages_are_reported(zoo):
-    checked = run(zoo, "--all", "--in_place", "--check")
-    assert checked.returncode == 1
-    assert "index.md: stale: the same command without --check draws it" in checked.stderr
-    assert run(zoo, "--all", "--in_place").returncode == 0
+    assert "index.md: stale: the same command without --check draws it" in error_of(
+        run(zoo, "--all", "--in_place", "--check")
+    )
+    succeeded(run(zoo, "--all", "--in_place"))
     for page in ("index.md", "public/alone/README.md"):
         text = (zoo / "models" / page).read_text()
         assert "drawn by `posezoo card --all --in_place --models_dir models` from" in text
@@ -89,26 +81,25 @@ def test_a_registry_is_drawn_in_place_and_stale_pages_are_reported(zoo):
     checked = run(zoo, "--all", "--in_place", "--check")
     assert (checked.returncode, checked.stderr) == (0, "")
     write_model(zoo / "models", "whole/part", model_yml(description="Another."))
-    checked = run(zoo, "part", "--in_place", "--check")
-    assert checked.returncode == 1
-    assert "part/README.md: stale: the same command without --check draws it" in checked.stderr
-    drawn = run(zoo, "part", "--in_place")
-    assert drawn.returncode == 0
+    assert "part/README.md: stale: the same command without --check draws it" in error_of(
+        run(zoo, "part", "--in_place", "--check")
+    )
+    drawn = succeeded(run(zoo, "part", "--in_place"))
     folder = zoo / "models" / "public" / "whole" / "part"
     assert {f"drew {folder / name}" for name in ("README.md", "card.json")} <= {
         *drawn.stderr.splitlines()
     }
     again = run(zoo, "part", "--in_place")
     assert (again.returncode, again.stderr) == (0, "")
-    assert run(zoo, "part", "--in_place", "--check").returncode == 0
+    succeeded(run(zoo, "part", "--in_place", "--check"))
 
 
 def test_a_page_that_posezoo_did_not_write_stays_as_it_is(zoo):
     folder = zoo / "models" / "public" / "alone"
     (folder / "README.md").write_text("# Mine\n")
-    ended = run(zoo, "--all", "--in_place")
-    assert ended.returncode == 1
-    assert "alone/README.md: was not written by posezoo" in ended.stderr
+    assert "alone/README.md: was not written by posezoo" in error_of(
+        run(zoo, "--all", "--in_place")
+    )
     assert (folder / "README.md").read_text() == "# Mine\n"
     assert not (folder / "card.json").exists()
     assert (zoo / "models" / "public" / "whole" / "card.json").is_file()
@@ -120,16 +111,16 @@ def test_a_file_beside_a_page_that_posezoo_did_not_write_stays_as_it_is(zoo, nam
     path.parent.mkdir(exist_ok=True)
     path.write_text("mine")
     for words in (["--check"], []):
-        ended = run(zoo, "--all", "--in_place", *words)
-        assert ended.returncode == 1
-        assert f"{path}: was not written by posezoo" in ended.stderr
+        assert f"{path}: was not written by posezoo" in error_of(
+            run(zoo, "--all", "--in_place", *words)
+        )
     assert path.read_text() == "mine"
     path.unlink()
-    assert run(zoo, "--all", "--in_place").returncode == 0
+    succeeded(run(zoo, "--all", "--in_place"))
 
 
 def test_each_page_of_an_earlier_state_is_drawn_again(zoo):
-    assert run(zoo, "--all", "--in_place").returncode == 0
+    succeeded(run(zoo, "--all", "--in_place"))
     pages = [
         path
         for path in (zoo / "models").rglob("*.*")
@@ -139,7 +130,7 @@ def test_each_page_of_an_earlier_state_is_drawn_again(zoo):
     before = {path: path.read_bytes() for path in pages}
     for path in pages:
         path.write_bytes(before[path] + b" ")
-    assert run(zoo, "--all", "--in_place").returncode == 0
+    succeeded(run(zoo, "--all", "--in_place"))
     assert {path: path.read_bytes() for path in pages} == before
 
 
@@ -163,10 +154,11 @@ def test_an_error_is_reported_in_one_line(zoo, args, code, message):
 
 @pytest.mark.slow
 def test_open_model_zoo_s_models_have_cards_too(shared, tmp_path):
-    ended = posezoo(
-        "card", "--all", "--models_dir", shared / "data" / "omz-2021.4" / "models", cwd=tmp_path
+    ended = succeeded(
+        posezoo(
+            "card", "--all", "--models_dir", shared / "data" / "omz-2021.4" / "models", cwd=tmp_path
+        )
     )
-    assert ended.returncode == 0
     assert ended.stdout.count("\n## Specification\n") > 250
     assert ended.stdout.count("\n1000 classes: 0 tench, ..., 999 toilet tissue.\n") > 25
     assert ended.stdout.count("\n80 classes: 0 person, 1 bicycle, ") > 5
@@ -180,11 +172,11 @@ def test_secrets_in_the_addresses_of_a_model_are_not_shown(zoo):
     write_model(zoo / "models", "secret", model_yml(files=[file], origin=origin))
     shown = "https://models.invalid/net.tflite?X-Amz-Signature=***&part=1"
     for words in (["card"], ["info"], ["info", "--format", "json"]):
-        ended = posezoo(*words, "secret", "--models_dir", zoo / "models", cwd=zoo)
-        assert ended.returncode == 0 and "s3cret" not in ended.stdout + ended.stderr
+        ended = succeeded(posezoo(*words, "secret", "--models_dir", zoo / "models", cwd=zoo))
+        assert "s3cret" not in ended.stdout + ended.stderr
         assert shown in ended.stdout.replace("\\", "")
         assert "https://models.invalid/repository?token=***" in ended.stdout.replace("\\", "")
-    assert run(zoo, "secret", "-o", "out").returncode == 0
+    succeeded(run(zoo, "secret", "-o", "out"))
     drawn = [
         path.read_text() for path in (zoo / "out").rglob("*") if path.suffix in (".md", ".json")
     ]

@@ -1,12 +1,8 @@
 """posezoo compare: how far keypoints move."""
 
-from __future__ import annotations
-
-import json
-
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import error_of, json_of, posezoo, succeeded
 
 ROWS = "ended in 0.3.0: posezoo recommend --all prints each row, and with --format json each value"
 
@@ -52,9 +48,7 @@ def test_the_table_ended_and_a_line_says_what_to_use_instead(args, said):
     ],
 )
 def test_comparing_keypoints_takes_two_models_and_images(args, problem):
-    ended = posezoo("compare", "--keypoints", *args)
-    assert ended.returncode == 2
-    assert problem in ended.stderr
+    assert problem in error_of(posezoo("compare", "--keypoints", *args), code=2)
 
 
 @pytest.mark.slow
@@ -62,9 +56,9 @@ def test_two_precisions_of_a_model_find_nearly_the_same_keypoints(mirror, shared
     photos = sorted((shared / "data" / "photos").glob("*.jpg"))[:4]
     flags = ("--precisions", "FP32,FP16", "--format", "json", "--input", *photos)
     environ = {"POSEZOO_MIRROR": str(mirror), "POSEZOO_WEIGHTS_DIR": str(tmp_path / "models")}
-    ended = posezoo("compare", "--keypoints", "blazepose-full", *flags, **environ)
-    assert ended.returncode == 0, ended.stderr
-    moves = json.loads(ended.stdout)
+    moves = json_of(
+        succeeded(posezoo("compare", "--keypoints", "blazepose-full", *flags, **environ))
+    )
     assert (moves["first"], moves["second"]) == ("blazepose-full FP32", "blazepose-full FP16")
     assert moves["images"] == 4
     assert moves["by_both"] >= 3

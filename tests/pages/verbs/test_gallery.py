@@ -1,7 +1,5 @@
 """posezoo gallery, run as a command."""
 
-from __future__ import annotations
-
 import base64
 import json
 import os
@@ -17,7 +15,7 @@ import numpy as np
 import pytest
 
 from conftest import by_digest
-from fakes.command import heed_interrupts, posezoo
+from fakes.command import error_of, heed_interrupts, json_of, posezoo, run_process, succeeded
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_model
 from posezoo.core.registry import builtin_models_dir
@@ -68,9 +66,9 @@ def test_a_removed_model_is_removed_from_the_site_and_other_files_stay(checkout)
 
 
 def test_json_reports_changes_and_a_dry_run_those_that_would_be_made(checkout):
-    planned = json.loads(gallery(checkout, "--dry_run", "--format", "json").stdout)
+    planned = json_of(gallery(checkout, "--dry_run", "--format", "json"))
     assert not (checkout / "site").exists()
-    done = json.loads(gallery(checkout, "--format", "json").stdout)
+    done = json_of(gallery(checkout, "--format", "json"))
     assert planned == done
     assert done["models"] == 2
     assert done["written"] == ["models/light.html", "models/other.html", "index.html"]
@@ -81,9 +79,7 @@ def test_json_reports_changes_and_a_dry_run_those_that_would_be_made(checkout):
 
 def test_the_users_measurements_are_shown(checkout):
     (checkout / "speed.json").write_text(json.dumps([SPEED]))
-    assert (
-        gallery(checkout, "--figures", "speed.json", "--title", "Ours & <theirs>").returncode == 0
-    )
+    succeeded(gallery(checkout, "--figures", "speed.json", "--title", "Ours & <theirs>"))
     index = (checkout / "site" / "index.html").read_text()
     assert '"network_fps":[31.5,"m"]' in index
     assert "A processor, 2 cores" in index
@@ -93,27 +89,22 @@ def test_the_users_measurements_are_shown(checkout):
 @pytest.mark.parametrize("requested", [("--machine", "abacus"), ("--setting", "hnit=LATENCY")])
 def test_settings_that_match_no_speed_give_a_warning(checkout, requested):
     (checkout / "speed.json").write_text(json.dumps([SPEED]))
-    ended = gallery(checkout, "--figures", "speed.json", *requested)
-    assert ended.returncode == 0
+    ended = succeeded(gallery(checkout, "--figures", "speed.json", *requested))
     assert "warning: no speed measurement matches --machine and --setting\n" in ended.stderr
 
 
 def test_a_folder_with_other_files_is_refused(checkout):
-    ended = gallery(checkout, "--output", ".")
-    assert ended.returncode == 1
-    assert ended.stderr.splitlines() == [
+    assert error_of(gallery(checkout, "--output", ".")).splitlines() == [
         "error: .: is not the folder of a gallery",
         "  hint: choose another folder, or use --force: it only replaces files that have the names of pages",
     ]
-    assert gallery(checkout, "--output", ".", "--force").returncode == 0
+    succeeded(gallery(checkout, "--output", ".", "--force"))
     assert (checkout / "models" / "public" / "light" / "model.yml").is_file()
 
 
 def test_an_unreadable_file_is_reported_and_the_others_are_shown(checkout):
     write_model(checkout / "models", "broken", "files: [")
-    ended = gallery(checkout)
-    assert ended.returncode == 1
-    assert "broken/model.yml:2:1: not YAML" in ended.stderr
+    assert "broken/model.yml:2:1: not YAML" in error_of(gallery(checkout))
     assert pages(checkout / "site") == ["index.html", "models/light.html", "models/other.html"]
 
 
@@ -124,12 +115,13 @@ def test_pictures_of_ones_own_photo_are_shown_of_each_model_that_can_be_download
     shutil.copy(by_digest(mirror, CAMERA), tmp_path / "me.png")
     models = ("blazepose-full", "human-pose-estimation-0001", "human-pose-estimation-0005")
     environ = {"POSEZOO_MIRROR": str(mirror), "POSEZOO_ATTEMPTS": "1"}
-    ended = posezoo(
-        *("gallery", *models, "--pictures", "me.png", "--weights_dir", blazepose.output_dir),
-        cwd=tmp_path,
-        **environ,
+    ended = succeeded(
+        posezoo(
+            *("gallery", *models, "--pictures", "me.png", "--weights_dir", blazepose.output_dir),
+            cwd=tmp_path,
+            **environ,
+        )
     )
-    assert ended.returncode == 0, ended.stderr
     missing = (
         "warning: no picture of models whose files cannot be downloaded: human-pose-estimation-0005"
     )
@@ -148,12 +140,13 @@ def test_pictures_of_ones_own_photo_are_shown_of_each_model_that_can_be_download
 
 
 def test_the_picture_of_the_default_model_is_what_it_finds_today(blazepose, mirror, tmp_path):
-    ended = posezoo(
-        *("gallery", "blazepose-full", "--pictures", "--weights_dir", blazepose.output_dir),
-        cwd=tmp_path,
-        POSEZOO_MIRROR=str(mirror),
+    succeeded(
+        posezoo(
+            *("gallery", "blazepose-full", "--pictures", "--weights_dir", blazepose.output_dir),
+            cwd=tmp_path,
+            POSEZOO_MIRROR=str(mirror),
+        )
     )
-    assert ended.returncode == 0, ended.stderr
     page = (tmp_path / "site" / "models" / "blazepose-full.html").read_text()
     assert "Eileen Collins" in page
     jpeg = base64.b64decode(re.findall(r'"data:image/jpeg;base64,([^"]*)"', page)[0])
@@ -173,16 +166,14 @@ def test_the_picture_of_the_default_model_is_what_it_finds_today(blazepose, mirr
 )
 def test_a_photo_that_cannot_be_read_is_reported_before_a_model_is_run(checkout, photo, message):
     (checkout / "bad.jpg").write_text("no image")
-    ended = gallery(checkout, "--pictures", photo)
-    assert ended.returncode == 1
-    assert ended.stderr.startswith(message)
+    assert error_of(gallery(checkout, "--pictures", photo)).startswith(message)
     assert not (checkout / "site").exists()
 
 
 def test_a_dry_run_runs_no_model(checkout):
-    ended = gallery(checkout, "--pictures", "--dry_run")
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("error: --pictures runs the models, which --dry_run does not")
+    assert error_of(gallery(checkout, "--pictures", "--dry_run")).startswith(
+        "error: --pictures runs the models, which --dry_run does not"
+    )
 
 
 @pytest.mark.parametrize(
@@ -203,9 +194,7 @@ def test_what_does_not_exist_is_reported_in_one_line(checkout, args, message):
 
 def test_a_registry_without_models_is_reported(tmp_path):
     (tmp_path / "models").mkdir()
-    ended = gallery(tmp_path)
-    assert ended.returncode == 1
-    assert f"error: no model found in {tmp_path}" in ended.stderr
+    assert f"error: no model found in {tmp_path}" in error_of(gallery(tmp_path))
 
 
 def test_a_site_is_drawn_without_a_network_stack_or_any_runtime(checkout):
@@ -214,10 +203,7 @@ def test_a_site_is_drawn_without_a_network_stack_or_any_runtime(checkout):
         f"assert main(['gallery', '--quiet', '--models_dir', {str(checkout / 'models')!r}]) == 0\n"
         "assert not {'requests', 'openvino', 'cv2', 'torch'} & sys.modules.keys()"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", code], cwd=checkout, capture_output=True, text=True, timeout=60
-    )
-    assert ended.returncode == 0, ended.stderr
+    succeeded(run_process([sys.executable, "-c", code], cwd=checkout))
 
 
 @pytest.mark.slow
@@ -237,5 +223,5 @@ def test_an_interrupted_run_leaves_whole_pages_and_the_next_one_completes_them(c
     assert all(
         path.read_bytes().endswith(b"</html>") for path in (checkout / "site").rglob("*.html")
     )
-    assert gallery(checkout).returncode == 0
+    succeeded(gallery(checkout))
     assert len(pages(checkout / "site")) == 153

@@ -1,22 +1,18 @@
 """posezoo licenses and the setting allow_licenses, run as commands."""
 
-from __future__ import annotations
-
-import json
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import error_of, json_of, posezoo, run_process, succeeded
 from fakes.irs import write_ir
 from fakes.network import network
 from fakes.zoo import declared_file, model_yml, omz_yml, write_model
 
 
 @pytest.fixture
-def zoo(tmp_path) -> Path:
+def zoo(tmp_path):
     """Three models: one of which nothing is here, and one whose terms are an address."""
     for name in ("a", "b"):
         (tmp_path / f"{name}.tflite").write_bytes(name.encode() * 1000)
@@ -29,12 +25,12 @@ def zoo(tmp_path) -> Path:
     return tmp_path
 
 
-def run(zoo: Path, *args: object) -> subprocess.CompletedProcess[str]:
+def run(zoo, *args):
     return posezoo(*args, "--models_dir", zoo / "models", "-o", zoo / "out", cwd=zoo)
 
 
 def test_the_notice_has_the_text_and_holder_of_downloaded_models_only(zoo):
-    assert run(zoo, "download", "a").returncode == 0
+    succeeded(run(zoo, "download", "a"))
     ended = run(zoo, "licenses")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.startswith("NOTICE of 1 model, written by posezoo ")
@@ -55,7 +51,7 @@ def test_models_with_the_same_text_share_it_and_a_missing_text_is_reported(zoo):
     text = (zoo / "NOTICE").read_text()
     assert text.count("The terms.") == 1
     assert "declared to be at https://models.invalid/LICENSE" in text
-    rows = json.loads(run(zoo, "licenses", "a", "foreign", "--format", "json").stdout)["models"]
+    rows = json_of(run(zoo, "licenses", "a", "foreign", "--format", "json"))["models"]
     assert [(row["name"], row["spdx"], row["holder"], row["url"]) for row in rows] == [
         ("a", "Apache-2.0", "Copyright 2026 The tests", None),
         ("foreign", None, None, "https://models.invalid/LICENSE"),
@@ -76,9 +72,9 @@ def test_the_notice_names_the_origin_the_change_and_the_note_of_a_model(zoo):
     write_model(zoo / "models", "net", declared)
     lines = [f"- net\n  from {zoo}/net.onnx\n  origin: https://models.invalid/code\n"]
     lines.append("  note: Ask before you sell it.\n")
-    assert run(zoo, "download", "net", "a").returncode == 0
+    succeeded(run(zoo, "download", "net", "a"))
     assert "".join(lines) in run(zoo, "licenses").stdout
-    assert run(zoo, "convert", "net").returncode == 0
+    succeeded(run(zoo, "convert", "net"))
     lines.insert(1, "  changed: converted to OpenVINO IR by posezoo\n")
     text = run(zoo, "licenses").stdout
     assert "".join(lines) in text
@@ -89,8 +85,7 @@ def test_the_notice_of_an_ir_whose_license_nobody_states_says_that_it_is_missing
     pytest.importorskip("openvino", reason="needs openvino")
     xml = write_ir(tmp_path / "mine.xml", {"heatmaps": (1, 17, 16, 24)})
     words = ("--to", "ovms", tmp_path / "out", "-o", tmp_path / "irs")
-    ended = posezoo("export", xml, *words, "--scale_values", "1", "1", "1", cwd=tmp_path)
-    assert ended.returncode == 0, ended.stderr
+    succeeded(posezoo("export", xml, *words, "--scale_values", "1", "1", "1", cwd=tmp_path))
     (notice,) = (tmp_path / "out").rglob("*NOTICE")
     text = notice.read_text("utf-8")
     assert "\nUndeclared license\n" in text
@@ -115,37 +110,31 @@ def test_a_misspelt_model_is_reported_once_and_has_no_notice(zoo):
 
 def test_licenses_that_posezoo_cfg_does_not_allow_are_refused_by_verbs_and_scripts(zoo):
     (zoo / "posezoo.cfg").write_text("[posezoo]\nallow_licenses = MIT, BSD-*\n")
-    ended = run(zoo, "download", "a")
-    assert ended.returncode == 1
     assert (
         "error: a: its license is Apache-2.0, but allow_licenses permits only MIT, BSD-*"
-        in ended.stderr
+        in error_of(run(zoo, "download", "a"))
     )
-    planned = run(zoo, "get", "a", "--dry_run")
-    assert planned.returncode == 1
-    assert "a: its license is Apache-2.0, but allow_licenses" in planned.stderr
+    assert "a: its license is Apache-2.0, but allow_licenses" in error_of(
+        run(zoo, "get", "a", "--dry_run")
+    )
     script = Path(__file__).resolve().parents[3] / "tools" / "downloader" / "downloader.py"
-    refused = subprocess.run(
-        [sys.executable, script, "--name", "a", "--models_dir", zoo / "models"],
-        cwd=zoo,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+    assert "########## Error: a: its license is Apache-2.0" in error_of(
+        run_process(
+            [sys.executable, script, "--name", "a", "--models_dir", zoo / "models"], cwd=zoo
+        )
     )
-    assert refused.returncode == 1
-    assert "########## Error: a: its license is Apache-2.0" in refused.stderr
     assert not (zoo / "public").exists()
-    allowed = posezoo(
-        *("download", "a", "--models_dir", zoo / "models", "-o", zoo / "out"),
-        cwd=zoo,
-        POSEZOO_ALLOW_LICENSES="Apache-2.0",
+    succeeded(
+        posezoo(
+            *("download", "a", "--models_dir", zoo / "models", "-o", zoo / "out"),
+            cwd=zoo,
+            POSEZOO_ALLOW_LICENSES="Apache-2.0",
+        )
     )
-    assert allowed.returncode == 0
 
 
 def test_an_empty_list_of_licenses_is_not_a_valid_setting(zoo):
     (zoo / "posezoo.cfg").write_text("[posezoo]\nallow_licenses = ,\n")
-    ended = run(zoo, "download", "a")
-    assert ended.returncode == 1
-    assert "posezoo.cfg: allow_licenses: expected words separated by commas" in ended.stderr
+    assert "posezoo.cfg: allow_licenses: expected words separated by commas" in error_of(
+        run(zoo, "download", "a")
+    )

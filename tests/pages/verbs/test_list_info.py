@@ -1,13 +1,11 @@
 """list and info: models and filters, as text and as JSON."""
 
-from __future__ import annotations
-
 import json
 import re
 
 import pytest
 
-from fakes.command import on_a_terminal, posezoo
+from fakes.command import error_of, json_of, on_a_terminal, posezoo, succeeded
 from fakes.server import Server
 from fakes.zoo import declared_file, model_yml, omz_yml, write_composite, write_model
 from posezoo.cli import main as command_line
@@ -96,7 +94,7 @@ def test_a_part_alone_is_not_indented(zoo):
 
 
 def test_list_prints_json(zoo):
-    rows = json.loads(run(zoo, "list", "whole", "--format", "json").stdout)
+    rows = json_of(run(zoo, "list", "whole", "--format", "json"))
     assert rows[0] == {
         "name": "whole",
         "composite": None,
@@ -199,15 +197,13 @@ def test_a_license_url_is_shown_by_its_host(tmp_path, capsys, address, shown):
 )
 def test_a_wrong_filter_value_ends_with_2_and_shows_the_known_values(zoo, filters, known):
     for verb in ("list", "info"):
-        ended = run(zoo, verb, *filters)
-        assert ended.returncode == 2
-        assert f"invalid choice: '{filters[1]}'" in ended.stderr
-        assert known in ended.stderr.splitlines()[0]
+        said = error_of(run(zoo, verb, *filters), code=2)
+        assert f"invalid choice: '{filters[1]}'" in said
+        assert known in said.splitlines()[0]
 
 
 def test_no_match_is_a_success_with_a_warning(zoo):
-    ended = run(zoo, "list", "--license", "GPL-*", "--task", "detection")
-    assert ended.returncode == 0
+    ended = succeeded(run(zoo, "list", "--license", "GPL-*", "--task", "detection"))
     headers = ended.stdout.split()
     assert headers == [
         *("MODEL", "DOWNLOAD", "WEIGHTS", "FROM", "LICENSE"),
@@ -246,15 +242,13 @@ def test_an_invalid_file_is_an_error_if_its_model_is_named_and_else_a_warning(zo
 
 def test_no_other_file_is_read_for_a_named_model(zoo):
     write_model(zoo / "models", "bad", "files: [")
-    ended = run(zoo, "list", "alpha")
-    assert ended.returncode == 0
+    ended = succeeded(run(zoo, "list", "alpha"))
     assert ended.stderr == ""
 
 
 def test_an_unknown_key_in_open_model_zoos_form_is_one_warning(zoo):
     write_model(zoo / "models", "foreign", omz_yml(descripton="x"))
-    ended = run(zoo, "list", "foreign")
-    assert ended.returncode == 0
+    ended = succeeded(run(zoo, "list", "foreign"))
     assert ended.stdout.splitlines()[1].startswith("foreign ")
     (line,) = ended.stderr.splitlines()
     assert line.startswith("warning: ")
@@ -265,7 +259,7 @@ def test_an_unknown_key_in_open_model_zoos_form_is_one_warning(zoo):
 def test_info_shows_everything_that_is_declared(zoo):
     text = run(zoo, "info", "first").stdout
     assert "  framework: tflite\n" in text
-    facts = json.loads(run(zoo, "info", "first", "--format", "json").stdout)[0]
+    facts = json_of(run(zoo, "info", "first", "--format", "json"))[0]
     assert facts["files"][0]["size"] == 5_000_000
     assert facts["files"][0]["sources"] == ["https://models.invalid/first.tflite"]
     assert facts["inputs"][0]["color"] == "RGB"
@@ -274,19 +268,19 @@ def test_info_shows_everything_that_is_declared(zoo):
 
 
 def test_info_shows_what_list_shows(zoo):
-    rows = json.loads(run(zoo, "list", "--format", "json").stdout)
-    facts = json.loads(run(zoo, "info", "--all", "--format", "json").stdout)
+    rows = json_of(run(zoo, "list", "--format", "json"))
+    facts = json_of(run(zoo, "info", "--all", "--format", "json"))
     assert [{key: fact[key] for key in rows[0]} for fact in facts] == rows
 
 
 def test_every_key_is_documented(zoo):
     documented = re.findall(r"^    (\w+)  ", f"{listing.__doc__}{info.__doc__}", re.MULTILINE)
-    facts = json.loads(run(zoo, "info", "first", "--format", "json").stdout)[0]
+    facts = json_of(run(zoo, "info", "first", "--format", "json"))[0]
     assert sorted(documented) == sorted(facts)
 
 
 def test_info_shows_where_the_card_is(zoo):
-    assert json.loads(run(zoo, "info", "alpha", "--format", "json").stdout)[0]["card"] is None
+    assert json_of(run(zoo, "info", "alpha", "--format", "json"))[0]["card"] is None
     card = zoo / "models" / "public" / "alpha" / "README.md"
     card.write_text("# alpha\n")
     assert f"  card: {card}\n" in run(zoo, "info", "alpha").stdout
@@ -383,7 +377,7 @@ def test_the_list_says_where_weights_are_and_available_asks_their_sources(tmp_pa
         available = posezoo(
             "list", "--models_dir", root, "--format", "json", "--available", **environ
         )
-    rows = {row["name"]: row for row in json.loads(listed.stdout)}
+    rows = {row["name"]: row for row in json_of(listed)}
     assert rows["packed"]["size_bytes"] == 5_000_000
     assert rows["packed"]["download_bytes"] == 145_000_000
     places = {name: (row["weights_from"], row["available"]) for name, row in rows.items()}
@@ -393,5 +387,5 @@ def test_the_list_says_where_weights_are_and_available_asks_their_sources(tmp_pa
         "local": (["here"], True),
         "packed": (["npm index"], None),
     }
-    answers = {row["name"]: row["available"] for row in json.loads(available.stdout)}
+    answers = {row["name"]: row["available"] for row in json_of(available)}
     assert answers == {"alive": True, "local": True}

@@ -1,7 +1,5 @@
 """posezoo recommend: models within limits, the best first, with reasons and the command."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -11,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import error_of, json_of, posezoo, succeeded
 from fakes.zoo import model_yml, write_model
 from posezoo.core.declarations.model import Precision
 from posezoo.core.registry import open_registry
@@ -88,13 +86,12 @@ def test_the_named_gallery_is_written_with_the_same_measurements(zoo):
     assert found, last
     words = shlex.split(found[1])
     assert words[-6:] == [*more]
-    assert posezoo(*words, cwd=zoo).returncode == 0
+    succeeded(posezoo(*words, cwd=zoo))
     assert '"single_p50_ms":[5,"m",' in (zoo / found[2]).read_text("utf-8")
 
 
 def test_a_limit_of_latency_is_for_the_stated_number_of_people(zoo):
-    ended = recommend(zoo, "--max_latency", "50ms", "--people", "4", "--format", "json")
-    answer = json.loads(ended.stdout)
+    answer = json_of(recommend(zoo, "--max_latency", "50ms", "--people", "4", "--format", "json"))
     assert [model["name"] for model in answer["models"]] == ["fast"]
     assert answer["models"][0]["latency_ms"]["number"] == 12.0
 
@@ -105,11 +102,11 @@ def test_a_latency_is_one_of_a_single_request(zoo):
     of_four = replace(of_four, figures={"latency_p50_ms": 9.0, "throughput_fps": 444.0})
     for name in ("fast", "new"):
         update_measured_yml(zoo / "models" / "public" / name / "measured.yml", [of_four])
-    answer = json.loads(recommend(zoo, "--format", "json").stdout)
+    answer = json_of(recommend(zoo, "--format", "json"))
     latencies = {row["name"]: row["latency_ms"] for row in answer["models"]}
     assert latencies["fast"]["number"] == 4.0
     assert latencies["new"] is None
-    limited = json.loads(recommend(zoo, "--max_latency", "8ms", "--format", "json").stdout)
+    limited = json_of(recommend(zoo, "--max_latency", "8ms", "--format", "json"))
     assert [row["name"] for row in limited["models"]] == ["fast"]
     assert limited["unknown"] == {"new": ["latency"]}
     ended = recommend(zoo, "--setting", "requests=4")
@@ -120,7 +117,7 @@ def test_times_of_several_requests_in_a_file_are_not_used_and_a_warning_says_so(
     of_four = speed(9.0, people_from="nanodet-g", requests=4, **SPEEDS[0][1])
     (zoo / "mine.json").write_text(json.dumps([measurement_to_json("fast", of_four)]))
     ended = recommend(zoo, "--figures", "mine.json", "--format", "json")
-    latencies = {row["name"]: row["latency_ms"] for row in json.loads(ended.stdout)["models"]}
+    latencies = {row["name"]: row["latency_ms"] for row in json_of(ended)["models"]}
     assert latencies["fast"]["number"] == 4.0
     assert "warning: mine.json: the times are of several requests at once" in ended.stderr
 
@@ -128,8 +125,7 @@ def test_times_of_several_requests_in_a_file_are_not_used_and_a_warning_says_so(
 def test_no_pipeline_is_recommended_for_four_people_if_it_found_one_of_them():
     """Of the zoo itself, where BlazePose found one of the four people, and PoseNet a fifth."""
     for words in ((), ("--max_latency", "1s")):
-        ended = posezoo("recommend", "--people", "4", "--all", *words)
-        assert ended.returncode == 0
+        ended = succeeded(posezoo("recommend", "--people", "4", "--all", *words))
         assert "posezoo run posenet-mobilenet-v1 " in ended.stdout
         assert "] found 5 of 4" in ended.stdout
         assert "posezoo run blazepose" not in ended.stdout
@@ -160,12 +156,12 @@ def test_a_limit_of_time_names_pipelines_whose_weights_we_do_not_have():
     ],
 )
 def test_hands_feet_whole_bodies_and_depth_are_answered(words, first):
-    answer = json.loads(posezoo("recommend", *words, "--format", "json").stdout)
+    answer = json_of(posezoo("recommend", *words, "--format", "json"))
     assert answer["models"][0]["name"] == first
 
 
 def test_json_has_numbers_and_where_they_are_from(zoo):
-    answer = json.loads(recommend(zoo, "--format", "json").stdout)
+    answer = json_of(recommend(zoo, "--format", "json"))
     assert [model["name"] for model in answer["models"]] == ["new", "slow", "fast"]
     assert [model["weights_opened"] for model in answer["models"]] == [False, True, True]
     assert answer["ranked_by"] == "AP"
@@ -209,8 +205,8 @@ def test_flags_that_no_speed_matches_are_told(zoo):
 def test_models_of_hands_are_recommended_only_by_their_number_of_keypoints(zoo):
     hand = {"skeleton": "hand-21", "decoder": {"name": "simcc"}}
     write_model(zoo / "models", "of_hands", model_yml(**hand))
-    ended = recommend(zoo)
-    assert ended.returncode == 0 and "of_hands" not in ended.stdout
+    ended = succeeded(recommend(zoo))
+    assert "of_hands" not in ended.stdout
     assert "of_hands" in recommend(zoo, "--keypoints", "21").stdout
 
 
@@ -235,11 +231,11 @@ def test_whole_bodies_are_ranked_only_if_they_are_asked_for(zoo):
     accuracy = [{"metric": "AP", "value": 0.99, "dataset": "COCO-WholeBody"}]
     changes = {"skeleton": "coco-wholebody-133", "decoder": {"name": "simcc"}}
     write_model(zoo / "models", "whole", model_yml(published={"accuracy": accuracy}, **changes))
-    ended = recommend(zoo)
-    assert ended.returncode == 0 and "posezoo run whole " not in ended.stdout
-    answer = json.loads(recommend(zoo, "--keypoints", "133", "--format", "json").stdout)
+    ended = succeeded(recommend(zoo))
+    assert "posezoo run whole " not in ended.stdout
+    answer = json_of(recommend(zoo, "--keypoints", "133", "--format", "json"))
     assert [model["name"] for model in answer["models"]] == ["whole"]
-    assert recommend(zoo, "--license", "apache-2.0").returncode == 0
+    succeeded(recommend(zoo, "--license", "apache-2.0"))
 
 
 def test_detectors_are_ranked_by_the_ap_of_their_boxes_if_they_are_asked_for(zoo):
@@ -247,18 +243,19 @@ def test_detectors_are_ranked_by_the_ap_of_their_boxes_if_they_are_asked_for(zoo
         path = write_model(zoo / "models", name, model_yml(task_type="detection"))
         measured = [Measurement("accuracy", Precision.FP16, {"AP": ap}, settings={"of": "boxes"})]
         update_measured_yml(path.with_name("measured.yml"), measured)
-    ended = recommend(zoo)
-    assert ended.returncode == 0 and "posezoo run good " not in ended.stdout
-    answer = json.loads(recommend(zoo, "--task", "detection", "--format", "json").stdout)
+    ended = succeeded(recommend(zoo))
+    assert "posezoo run good " not in ended.stdout
+    answer = json_of(recommend(zoo, "--task", "detection", "--format", "json"))
     assert [model["name"] for model in answer["models"]] == ["better", "good"]
     assert "task=Detection" in answer["gallery"]
-    ended = recommend(zoo, "--task", "detection", "--keypoints", "17")
-    assert ended.returncode == 2 and "--keypoints and --3d are only for" in ended.stderr
+    assert "--keypoints and --3d are only for" in error_of(
+        recommend(zoo, "--task", "detection", "--keypoints", "17"), code=2
+    )
 
 
 def test_the_command_of_a_model_without_a_checksum_trusts_its_first_use():
     """Of the zoo itself, where some publishers state no checksum."""
-    answer = json.loads(posezoo("recommend", "--format", "json").stdout)
+    answer = json_of(posezoo("recommend", "--format", "json"))
     commands = {model["name"]: model["command"] for model in answer["models"]}
     registry = open_registry()
     parts = {name: registry.parts(registry.find(name)) for name in commands}
@@ -306,13 +303,13 @@ def test_each_precision_that_was_measured_and_is_available_is_a_row(zoo):
         )
     ]
     update_measured_yml(path.with_name("measured.yml"), measured)
-    answer = json.loads(recommend(zoo, "--format", "json").stdout)
+    answer = json_of(recommend(zoo, "--format", "json"))
     rows = [(row["name"], row["precision"]) for row in answer["models"]]
     assert rows[1:3] == [("both", "FP16"), ("slow", "FP16")]  # nobody gets its INT8 without photos
 
 
 def test_the_default_in_int8_is_a_row_of_the_zoo():
-    answer = json.loads(posezoo("recommend", "--format", "json").stdout)
+    answer = json_of(posezoo("recommend", "--format", "json"))
     (row,) = (
         row
         for row in answer["models"]
@@ -336,7 +333,7 @@ def test_the_first_five_rows_are_shown_and_the_others_are_counted(zoo):
     lines = recommend(zoo).stdout.splitlines()
     assert sum(" posezoo run " in line for line in lines) == 5
     assert "5 more: --all shows them; --max_latency 50ms --people 4 names fast ones" in lines
-    assert len(json.loads(recommend(zoo, "--format", "json").stdout)["models"]) == 10
+    assert len(json_of(recommend(zoo, "--format", "json"))["models"]) == 10
     everything = recommend(zoo, "--all").stdout
     assert everything.count(" posezoo run ") == 10
     assert " more: --all" not in everything
@@ -349,16 +346,16 @@ def test_the_advice_of_the_zoo_fits_on_a_screen_and_names_each_processor_once():
     assert len(machines) == len(set(machines)) >= 1
 
 
-def measure_here(zoo, name, latency, **settings):
-    """Keep a speed of a model as ``posezoo benchmark`` keeps it, of this machine."""
+def keep_speed(zoo, name, latency, machine=""):
+    """Keep a speed of a model as ``posezoo benchmark`` keeps it, of this machine or another one."""
+    pytest.importorskip("openvino", reason="needs openvino")
     model = open_registry([zoo / "models"]).find(name)
-    measured = speed(latency, **{"people_from": "nanodet-g", **SPEEDS[0][1], **settings})
-    keep_measurements(model, [replace(measured, machine=Machine.here().describe())])
+    measured = speed(latency, people_from="nanodet-g", **SPEEDS[0][1])
+    keep_measurements(model, [replace(measured, machine=machine or Machine.here().describe())])
 
 
 def test_a_speed_of_this_machine_is_preferred_and_the_others_name_their_machine(zoo):
-    pytest.importorskip("openvino", reason="needs openvino")
-    measure_here(zoo, "slow", 11.0)
+    keep_speed(zoo, "slow", 11.0)
     lines = recommend(zoo, "--max_latency", "20ms").stdout.splitlines()
     assert lines[0].startswith("your own figures first, then the highest AP first")
     assert lines[2] == "1. posezoo run slow --input photo.jpg"
@@ -368,7 +365,7 @@ def test_a_speed_of_this_machine_is_preferred_and_the_others_name_their_machine(
     assert "[2] this machine" in lines
     assert "[3] A processor" in lines
 
-    answer = json.loads(recommend(zoo, "--format", "json").stdout)
+    answer = json_of(recommend(zoo, "--format", "json"))
     machines = {model["name"]: model["latency_ms"] for model in answer["models"]}
     assert machines["slow"]["machine"] == "this machine"
     assert machines["fast"]["machine"] == "A processor"
@@ -379,21 +376,19 @@ def test_a_speed_of_this_machine_is_preferred_and_the_others_name_their_machine(
 
 
 def test_a_record_of_the_registry_is_not_of_this_machine_though_the_processors_are_alike(zoo):
-    pytest.importorskip("openvino", reason="needs openvino")
     here = Machine.here().describe()
     path = zoo / "models" / "public" / "fast" / "measured.yml"
     alike = [replace(each, machine=here) for each in read_measured(path) if each.kind == "speed"]
     update_measured_yml(path, alike)
-    measure_here(zoo, "slow", 11.0)
-    answer = json.loads(recommend(zoo, "--machine", here, "--format", "json").stdout)
+    keep_speed(zoo, "slow", 11.0)
+    answer = json_of(recommend(zoo, "--machine", here, "--format", "json"))
     latencies = {model["name"]: model["latency_ms"] for model in answer["models"]}
     assert latencies["slow"]["machine"] == "this machine"
     assert latencies["fast"]["machine"] == here
 
 
 def test_a_model_that_only_this_machine_measured_has_its_latency(zoo):
-    pytest.importorskip("openvino", reason="needs openvino")
-    measure_here(zoo, "new", 5.0)
+    keep_speed(zoo, "new", 5.0)
     ended = recommend(zoo, "--max_latency", "50ms")
     assert "1. posezoo run new --input photo.jpg" in ended.stdout
     assert "] this machine" in ended.stdout
@@ -401,17 +396,13 @@ def test_a_model_that_only_this_machine_measured_has_its_latency(zoo):
 
 
 def test_kept_speeds_of_another_machine_are_not_of_this_one(zoo):
-    pytest.importorskip("openvino", reason="needs openvino")
-    model = open_registry([zoo / "models"]).find("slow")
-    measured = speed(1.0, people_from="nanodet-g", **SPEEDS[0][1])
-    keep_measurements(model, [replace(measured, machine="Another processor")])
-    ended = recommend(zoo)
-    assert ended.returncode == 0 and "this machine" not in ended.stdout
+    keep_speed(zoo, "slow", 1.0, "Another processor")
+    ended = succeeded(recommend(zoo))
+    assert "this machine" not in ended.stdout
 
 
 def test_the_figures_of_a_file_are_used_in_place_of_those_of_this_machine(zoo):
-    pytest.importorskip("openvino", reason="needs openvino")
-    measure_here(zoo, "slow", 11.0)
+    keep_speed(zoo, "slow", 11.0)
     other = speed(7.0, people_from="nanodet-g", **SPEEDS[0][1])
     figures = zoo / "speed.json"
     figures.write_text(json.dumps([measurement_to_json("slow", other)]), encoding="utf-8")
@@ -436,8 +427,7 @@ def test_kept_speeds_that_cannot_be_read_are_left_out_with_one_clear_line(zoo, s
     kept = Path(os.environ["HOME"]) / ".local/share/posezoo/measured/slow/measured.yml"
     kept.parent.mkdir(parents=True)
     kept.write_bytes(spoilt)
-    ended = recommend(zoo)
-    assert ended.returncode == 0
+    ended = succeeded(recommend(zoo))
     assert "posezoo run" in ended.stdout  # the other models are recommended
     (warning,) = ended.stderr.splitlines()
     assert warning.startswith(f"warning: {kept}")

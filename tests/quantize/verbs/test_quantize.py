@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +13,8 @@ import pytest
 import yaml
 
 from fakes import seeker
-from fakes.command import omz_tool, posezoo
+from fakes.command import error_of, json_of, omz_tool, posezoo, succeeded
 from fakes.zoo import declared_file, model_yml, write_model
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 @dataclass
@@ -28,22 +24,25 @@ class Place:
     root: Path
 
     @property
-    def flags(self) -> list[object]:
+    def flags(self):
         return [
             *("--models_dir", self.root / "registry", "--model_dir", self.root / "models"),
             *("--dataset_dir", self.root / "photos"),
         ]
 
-    def xml(self, output_dir: Path, precision: str = "FP16-INT8") -> Path:
+    def quantize(self, *flags):
+        return posezoo("quantize", "seeker", *self.flags, *flags)
+
+    def xml(self, output_dir, precision="FP16-INT8"):
         return output_dir / "public" / "seeker" / precision / "seeker.xml"
 
 
 @pytest.fixture
-def place(tmp_path) -> Place:
+def place(tmp_path):
     return make_place(tmp_path)
 
 
-def make_place(root: Path) -> Place:
+def make_place(root):
     pytest.importorskip("nncf", reason="needs nncf")
     ir = seeker.write_ir(root / "models" / "public" / "seeker" / "FP32")
     write_model(root / "registry", "seeker", seeker.model_yml(ir))
@@ -51,14 +50,13 @@ def make_place(root: Path) -> Place:
     return Place(root)
 
 
-def quantizer(*args: object) -> subprocess.CompletedProcess[str]:
+def quantizer(*args):
     return omz_tool("quantizer", *args)
 
 
 @pytest.mark.slow
 def test_the_answer_is_the_paths_and_nothing_of_nncfs_own(place, tmp_path):
-    ended = posezoo("quantize", "seeker", *place.flags, "--output", tmp_path / "int8")
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(place.quantize("--output", tmp_path / "int8"))
     assert ended.stdout == f"{place.xml(tmp_path / 'int8')}\n"
     assert "calibrating on 6 photos, measuring on 3 others" in ended.stderr
     assert "it finds 3 people, FP32 3: 100% agreement" in ended.stderr
@@ -66,8 +64,8 @@ def test_the_answer_is_the_paths_and_nothing_of_nncfs_own(place, tmp_path):
 
 
 def test_beside_the_fp32_ir_unless_another_folder_is_named(place):
-    ended = posezoo("quantize", "seeker", *place.flags, "--format", "json", "--layers", "--quiet")
-    (answer,) = json.loads(ended.stdout)["models"]
+    ended = place.quantize("--format", "json", "--layers", "--quiet")
+    (answer,) = json_of(ended)["models"]
     xml = place.xml(place.root / "models")
     assert answer["irs"] == {"FP16-INT8": str(xml)}
     assert answer["shifts"]["FP16-INT8"]["found_both"] == 3
@@ -76,19 +74,17 @@ def test_beside_the_fp32_ir_unless_another_folder_is_named(place):
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory) -> tuple[Path, str]:
+def report(tmp_path_factory):
     """The file of a report, and what was said when it was written."""
     place = make_place(tmp_path_factory.mktemp("report"))
     file = place.root / "shift.json"
-    ended = posezoo("quantize", "seeker", *place.flags, "--report", file, "--layers")
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(place.quantize("--report", file, "--layers"))
     return file, ended.stderr
 
 
 def test_a_report_can_be_recorded(place, report):
     file, _ = report
-    ended = posezoo("record", file, "--models_dir", place.root / "registry")
-    assert ended.returncode == 0, ended.stderr
+    succeeded(posezoo("record", file, "--models_dir", place.root / "registry"))
     (recorded,) = (place.root / "registry").rglob("measured.yml")
     assert "quantization:\n  - precision: FP16-INT8\n" in recorded.read_text()
     assert "agreement: 1.0" in recorded.read_text()
@@ -98,8 +94,7 @@ def test_a_report_stays_if_nothing_was_measured_now(report):
     file, _ = report
     place = Place(file.parent)
     before = file.read_bytes()
-    ended = posezoo("quantize", "seeker", *place.flags, "--report", file)
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(place.quantize("--report", file))
     assert f"warning: {file}: not written: no IR was compared with FP32" in ended.stderr
     assert file.read_bytes() == before
 
@@ -131,22 +126,20 @@ def test_an_int8_ir_can_be_measured_again(report):
     place = Place(file.parent)
     before = place.xml(place.root / "models").read_bytes()
     flags = ("--measure_only", "--format", "json")
-    ended = posezoo("quantize", "seeker", *place.flags, *flags)
-    (answer,) = json.loads(ended.stdout)["models"]
+    (answer,) = json_of(place.quantize(*flags))["models"]
     assert answer["shifts"]["FP16-INT8"]["found_both"] == 3
     assert place.xml(place.root / "models").read_bytes() == before
 
 
 def test_of_all_models_those_that_can_be_quantized_are_planned(place):
     write_model(place.root / "registry", "other", model_yml(task_type="semantic_segmentation"))
-    ended = posezoo("quantize", "--all", *place.flags, "--dry_run")
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(posezoo("quantize", "--all", *place.flags, "--dry_run"))
     assert "Skipping other (" in ended.stdout + ended.stderr
     assert "seeker: would quantize to FP16-INT8" in ended.stdout
 
 
 def test_a_dry_run_says_what_would_be_done(place):
-    ended = posezoo("quantize", "seeker", *place.flags, "--dry_run")
+    ended = place.quantize("--dry_run")
     xml = place.xml(place.root / "models")
     assert (
         ended.stdout == f"seeker: would quantize to FP16-INT8, since it does not exist yet: {xml}\n"
@@ -166,13 +159,11 @@ def test_a_missing_fp32_ir_is_downloaded_first(place):
         yaml.safe_dump({**yaml.safe_load(declaration.read_text()), "files": files})
     )
     shutil.rmtree(fp32)
-    planned = posezoo("quantize", "seeker", *place.flags, "--dry_run")
-    assert planned.returncode == 0, planned.stderr
+    planned = succeeded(place.quantize("--dry_run"))
     assert "seeker: would download FP32/seeker.xml (" in planned.stdout
     assert planned.stdout.endswith("\nseeker: would then quantize to FP16-INT8\n")
     assert not fp32.exists()
-    ended = posezoo("quantize", "seeker", *place.flags)
-    assert ended.returncode == 0, ended.stderr
+    succeeded(place.quantize())
     assert place.xml(place.root / "models").is_file()
 
 
@@ -180,28 +171,23 @@ def test_without_photos_in_the_folder_nothing_is_downloaded(place):
     fp32 = place.root / "models" / "public" / "seeker" / "FP32"
     (fp32 / "seeker.xml").unlink()
     shutil.rmtree(place.root / "photos")
-    ended = posezoo("quantize", "seeker", *place.flags)
-    assert ended.returncode == 1
-    assert f"{place.root / 'photos'}: is not a folder" in ended.stderr
+    assert f"{place.root / 'photos'}: is not a folder" in error_of(place.quantize())
     assert not (fp32 / "seeker.xml").exists()
 
 
 def test_without_its_packages_nothing_is_measured(place, monkeypatch):
-    flags = (*place.flags, "--metric", "ap")
     with monkeypatch.context() as without:
         without.setitem(sys.modules, "nncf", None)
-        ended = posezoo("quantize", "seeker", *flags)
-        assert ended.returncode == 1
-        assert ended.stderr.startswith("error: nncf is not installed\n")
-        assert "[quantize,evaluate]" in ended.stderr
+        said = error_of(place.quantize("--metric", "ap"))
+        assert said.startswith("error: nncf is not installed\n")
+        assert "[quantize,evaluate]" in said
     monkeypatch.setitem(sys.modules, "faster_coco_eval", None)
     annotated = ("--annotations", place.root / "people.json")
     for words in (("--metric", "map"), annotated):
-        ended = posezoo("quantize", "seeker", *place.flags, *words)
-        assert ended.returncode == 1
-        assert ended.stderr.startswith("error: faster_coco_eval is not installed\n")
-    planned = posezoo("quantize", "seeker", *place.flags, *annotated, "--dry_run")
-    assert planned.returncode == 0, planned.stderr
+        assert error_of(place.quantize(*words)).startswith(
+            "error: faster_coco_eval is not installed\n"
+        )
+    succeeded(place.quantize(*annotated, "--dry_run"))
 
 
 @pytest.mark.parametrize(
@@ -227,8 +213,7 @@ def test_without_its_packages_nothing_is_measured(place, monkeypatch):
 def test_a_dry_run_plans_the_ir_of_the_whole_composite_or_of_the_detector(tmp_path, name, needed):
     seeker.write_photos(tmp_path / "photos")
     flags = ["--model_dir", tmp_path / "models", "--dataset_dir", tmp_path / "photos", "--dry_run"]
-    ended = posezoo("quantize", name, *flags)
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(posezoo("quantize", name, *flags))
     assert set(re.findall(r": (\S+): would convert to (\S+), since", ended.stdout)) == needed
     assert f"{name}: would then quantize to FP16-INT8" in ended.stdout
     assert not (tmp_path / "models").exists()
@@ -240,9 +225,7 @@ def test_a_model_whose_int8_loses_too_much_is_refused_with_the_figure(place):
     declaration.write_text(
         yaml.safe_dump({**yaml.safe_load(declaration.read_text()), "quantization": refused})
     )
-    ended = posezoo("quantize", "seeker", *place.flags)
-    assert ended.returncode == 1
-    assert "seeker: is not quantized: INT8 keeps 5 % of its AP." in ended.stderr
+    assert "seeker: is not quantized: INT8 keeps 5 % of its AP." in error_of(place.quantize())
     ended = posezoo("quantize", "--all", *place.flags)
     assert "Skipping seeker (INT8 keeps 5 % of its AP.)" in ended.stderr + ended.stdout
     card = posezoo("card", "seeker", "--models_dir", place.root / "registry").stdout
@@ -262,15 +245,15 @@ def test_layers_are_shown_on_request(report):
 
 
 def test_without_photos_it_is_wrong_usage(place):
-    ended = posezoo("quantize", "seeker")
-    assert ended.returncode == 2
-    assert "the following arguments are required: --dataset_dir" in ended.stderr
+    assert "the following arguments are required: --dataset_dir" in error_of(
+        posezoo("quantize", "seeker"), code=2
+    )
 
 
 def test_bad_photos_are_one_line_of_error(place):
     for photo in (place.root / "photos").iterdir():
         photo.write_bytes(photo.name.encode())
-    ended = posezoo("quantize", "seeker", *place.flags)
+    ended = place.quantize()
     assert ended.returncode == 1
     assert ended.stdout == ""
     assert "error: " in ended.stderr
@@ -279,8 +262,7 @@ def test_bad_photos_are_one_line_of_error(place):
 
 
 def test_open_model_zoos_lines_and_folders(place, tmp_path):
-    ended = quantizer("--name", "seeker", *place.flags, "-o", tmp_path / "int8")
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(quantizer("--name", "seeker", *place.flags, "-o", tmp_path / "int8"))
     assert "========== Quantizing seeker from FP32 to FP16-INT8\n" in ended.stdout
     assert "========== Quantizing seeker from FP32 to FP32-INT8\n" in ended.stdout
     assert "... 100%, 6 of 6 samples" in ended.stdout
@@ -312,8 +294,7 @@ def test_open_model_zoos_exit_codes(place, args, code, says):
 
 def test_what_cannot_be_quantized_is_skipped(place):
     write_model(place.root / "registry", "other", model_yml(task_type="semantic_segmentation"))
-    ended = quantizer("--name", "other", *place.flags)
-    assert ended.returncode == 0
+    ended = succeeded(quantizer("--name", "other", *place.flags))
     assert ended.stdout.startswith("========== Skipping other (quantization not supported)\n")
 
 
@@ -339,8 +320,7 @@ def test_print_all_wins(place):
 def test_an_int8_ir_that_the_lock_does_not_have_is_not_put_in_place(place, way):
     lock = ["--lock", place.root / "posezoo.lock"]
     registry = ["--models_dir", place.root / "registry"]
-    locked = posezoo("lock", "seeker", *registry, "-o", place.root / "models", *lock)
-    assert locked.returncode == 0, locked.stderr
+    succeeded(posezoo("lock", "seeker", *registry, "-o", place.root / "models", *lock))
     flags = [*place.flags, *lock, "--locked"]
     if way == "verb":
         ended = posezoo("quantize", "seeker", *flags)
@@ -349,10 +329,9 @@ def test_an_int8_ir_that_the_lock_does_not_have_is_not_put_in_place(place, way):
     assert ended.returncode == 1
     assert "seeker: FP16-INT8/seeker.xml is not in" in ended.stderr
     assert not place.xml(place.root / "models").exists()
-    assert posezoo("quantize", "seeker", *place.flags).returncode == 0
+    succeeded(place.quantize())
     posezoo("lock", "seeker", *registry, "-o", place.root / "models", *lock)
-    again = posezoo("quantize", "seeker", *flags, "--force")
-    assert again.returncode == 0, again.stderr
+    succeeded(posezoo("quantize", "seeker", *flags, "--force"))
 
 
 def test_an_unknown_head_of_a_detector_is_named_with_its_outputs(tmp_path):

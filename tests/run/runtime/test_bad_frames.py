@@ -1,7 +1,5 @@
 """Invalid frames and outputs that are not finite give a clear error or a correct result."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """A graph takes another batch or a fixed size if it supports that; else the error names the reason."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

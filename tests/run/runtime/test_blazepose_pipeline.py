@@ -3,13 +3,10 @@
 Where people really are in the two sample photos was read off the photos by eye.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +22,7 @@ from posezoo.core.declarations.model import (
 from posezoo.core.errors import ImageError, InferenceError
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.poses import blazepose
-from posezoo.poses.keypoints import SKELETONS, Pose
+from posezoo.poses.keypoints import SKELETONS
 from posezoo.run import images
 from posezoo.run.runtime.compiled_network import CompiledNetwork
 from posezoo.run.runtime.loading import load_estimator
@@ -96,11 +93,11 @@ def estimator(load):
     return load()
 
 
-def place(pose: Pose, name: str) -> Any:
+def place(pose, name):
     return pose.keypoints[SKELETONS[pose.skeleton].keypoints.index(name), :2]
 
 
-def moved(pose: Pose, other: Pose) -> float:
+def moved(pose, other):
     """How far apart two poses are, in pixels: the median of the keypoints that are easy to see."""
     names = ("nose", "left_eye", "right_eye", "left_shoulder", "right_shoulder")
     return float(np.median([math.dist(place(pose, name), place(other, name)) for name in names]))
@@ -290,7 +287,7 @@ def test_the_quarters_show_small_people(blazepose_irs, estimator, photos):
         assert np.array_equal(first.keypoints, alone.keypoints)
 
 
-def away(photo: np.ndarray, share: float, left: int = 0) -> np.ndarray:
+def away(photo, share, left=0):
     """A frame of 1024 x 512 with the photo, reduced to a share of its sides."""
     frame = np.full((512, 1024, 3), 127, np.uint8)
     reduced = cv2.resize(photo, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
@@ -299,12 +296,12 @@ def away(photo: np.ndarray, share: float, left: int = 0) -> np.ndarray:
     return frame
 
 
-def leaving(photo: np.ndarray) -> list[np.ndarray]:
+def leaving(photo):
     """Frames of a person who goes away from the camera."""
     return [away(photo, share) for share in np.linspace(1, 0.3, 10)]
 
 
-def counts(stream) -> list[int]:
+def counts(stream):
     return [len(poses) for _, poses in stream]
 
 
@@ -342,7 +339,7 @@ def test_the_detector_of_blazepose_looks_for_new_people_on_each_nth_frame(
     detector = estimator._pipeline.networks[0]
     infer, searched = type(detector).infer, []
 
-    def counted(network: CompiledNetwork, inputs: Any) -> Any:
+    def counted(network, inputs):
         searched.append(network is detector)
         return infer(network, inputs)
 

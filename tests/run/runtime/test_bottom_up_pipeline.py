@@ -1,7 +1,5 @@
 """Bottom-up networks with their real weights on real photos, and at sizes of all kinds."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cache
 
@@ -62,7 +60,7 @@ def test_people_of_real_photos_are_at_their_annotations(estimators, photos, name
     assert found >= MODELS[name][1]
 
 
-def best_of(estimator, photo, person, offset=(0, 0)) -> float:
+def best_of(estimator, photo, person, offset=(0, 0)):
     """How well the person is found in a photo, which may lie elsewhere in a larger one."""
     moved = (
         Pose(pose.keypoints - (*offset, 0), pose.skeleton, pose.score, pose.box)

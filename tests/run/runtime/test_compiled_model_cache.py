@@ -1,9 +1,6 @@
 """Compiled networks are cached; a damaged cache costs only time."""
 
-from __future__ import annotations
-
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,15 +21,15 @@ def ir(tmp_path):
     return write_ir(tmp_path / "net.xml", SHAPES)
 
 
-def loaded(ir: Path, folder: Path, **said):
+def loaded(ir, folder, **said):
     return CompiledNetwork(ir, RuntimeConfig(cache_dir=folder, **said))
 
 
-def stamps(folder: Path) -> dict[Path, int]:
+def stamps(folder):
     return {path: path.stat().st_mtime_ns for path in folder.glob("*")}
 
 
-def answer(network: CompiledNetwork) -> float:
+def answer(network):
     return float(network(IMAGE)["sums"].mean())
 
 

@@ -1,21 +1,17 @@
 """A network computes what its IR defines, on the requested device, or reports why not."""
 
-from __future__ import annotations
-
 import multiprocessing
-import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fakes.command import run_process, succeeded
 from fakes.irs import state_images
 from fakes.loaded_irs import load_ir
 from fakes.one_cpu import needs_affinity, run_on_one_cpu
 from fakes.picky_networks import write_picky_ir, write_table_ir
-from fakes.waiting import HANG_S
 from poses.test_decoders import NOBODY
 from posezoo.core.errors import InferenceError
 from posezoo.core.ir.openvino_import import import_openvino
@@ -58,7 +54,16 @@ def image():
     return np.random.default_rng(1).uniform(0, 255, (1, 8, 8, 3)).astype(np.float32)
 
 
-def copied(xml: Path, folder: Path) -> Path:
+def call_at_once(function, cases):
+    """Call it with the arguments of each case, in a thread of its own."""
+    threads = [threading.Thread(target=function, args=case) for case in cases]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def copied(xml, folder):
     for suffix in (".xml", ".bin"):
         (folder / f"small{suffix}").write_bytes(xml.with_suffix(suffix).read_bytes())
     return folder / "small.xml"
@@ -185,11 +190,7 @@ def test_threads_do_not_get_one_anothers_results(small_ir, runtime):
             answer = network({"image": np.full((1, 8, 8, 3), value, np.float32)})["double"]
             wrong.extend([value] if not (answer == 2 * value).all() else [])
 
-    threads = [threading.Thread(target=ask, args=(value,)) for value in range(1, 5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    call_at_once(ask, zip(range(1, 5), strict=True))
     assert wrong == []
 
 
@@ -288,11 +289,7 @@ def test_of_inferences_at_the_same_time_those_fail_that_must(picky_ir, runtime):
             wrong.extend([] if result == expected else [result])
 
     cases = [(BRIGHT, [[1, 2, 3, 4]]), (TOO_BRIGHT, None), (ALSO_BRIGHT, [[5, 6, 7, 8]])]
-    threads = [threading.Thread(target=ask, args=case) for case in cases]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    call_at_once(ask, cases)
     assert wrong == []
 
 
@@ -326,11 +323,7 @@ def test_several_requests_run_at_once_and_each_gets_its_own_answer(small_ir):
             with network.infer({"image": np.full((1, 8, 8, 3), value, np.float32)}) as outputs:
                 wrong.extend([] if (outputs["double"] == 2 * value).all() else [value])
 
-    threads = [threading.Thread(target=ask, args=(value,)) for value in range(1, 6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    call_at_once(ask, zip(range(1, 6), strict=True))
     assert wrong == [] and network.requests == 3
 
 
@@ -408,7 +401,7 @@ def test_an_unknown_precision_is_refused(small_ir):
         CompiledNetwork(small_ir[0], RuntimeConfig(inference_precision="fp7"))
 
 
-def bf16_or_skip() -> None:
+def bf16_or_skip():
     if "BF16" not in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         pytest.skip("needs a CPU that computes in bf16")
 
@@ -486,6 +479,5 @@ def test_a_forked_process_compiles_its_own_network_on_the_cpu(
     """In a process of its own: the threads of other networks of OpenVINO do not end before a fork."""
     np.save(tmp_path / "image.npy", image)
     command = [sys.executable, "-c", FORKS, small_ir[0], tmp_path / "image.npy", device]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=HANG_S)
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(run_process(command))
     assert answer in ended.stdout

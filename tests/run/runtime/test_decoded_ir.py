@@ -1,9 +1,6 @@
 """An IR with its decoder says how many keypoints its people have; the pipeline takes the skeleton that has so many."""
 
-from __future__ import annotations
-
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +13,7 @@ ov = pytest.importorskip("openvino", reason="needs openvino")
 ops = ov.opset13
 
 
-def decoded_ir(folder: Path, decoder: str, keypoints: int) -> Path:
+def decoded_ir(folder, decoder, keypoints):
     """An IR that finds one person, whose keypoints are all at (3, 5), in each image of 64x48 pixels."""
     image = ops.parameter([1, 48, 64, 3], np.float32, name="image")
     image.set_layout(ov.Layout("NHWC"))

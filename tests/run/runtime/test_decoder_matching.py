@@ -1,7 +1,5 @@
 """The decoder of an IR comes from its metadata, else from its outputs, else an error names them."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 
@@ -271,7 +269,7 @@ def test_channels_are_reversed_if_requested(tmp_path):
     xml = write_ir(tmp_path / "net.xml", MOVENET)
     image = np.zeros((64, 96, 3), np.uint8)
     image[..., 2] = 204
-    means: dict[str, list[float]] = {"mean": [0.0, 0.0, 51.0], "scale": [1.0, 1.0, 2.0]}
+    means = {"mean": [0.0, 0.0, 51.0], "scale": [1.0, 1.0, 2.0]}
     as_it_is, turned = (
         load_ir(xml, options=LoadOptions(reverse_input_channels=reverse, **means))(image)[0].score
         for reverse in (False, True)

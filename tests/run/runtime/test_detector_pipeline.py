@@ -1,7 +1,5 @@
 """People as boxes, with the detector's real weights on real photos."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -31,7 +29,7 @@ def detector(zoo, irs):
     return load_estimator(zoo.registry.find(DETECTOR), irs["FP16"])
 
 
-def overlap(box: tuple[float, ...], person) -> float:
+def overlap(box, person):
     """Intersection over union."""
     x, y, width, height = person["bbox"]
     across = min(box[2], x + width) - max(box[0], x)

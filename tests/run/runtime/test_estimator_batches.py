@@ -1,7 +1,5 @@
 """Several images at once: their requests to one network become one inference, if it takes batches."""
 
-from __future__ import annotations
-
 import threading
 from contextlib import contextmanager
 
@@ -17,9 +15,9 @@ from posezoo.run.runtime.inference_pipeline import InferenceRequest, ParallelSte
 class Doubling:
     """A network that doubles what it gets, and notes how many rows that are."""
 
-    def __init__(self, *, supports_batching: bool) -> None:
+    def __init__(self, *, supports_batching):
         self.supports_batching = supports_batching
-        self.batches: list[int] = []
+        self.batches = []
 
     @contextmanager
     def infer(self, inputs):

@@ -1,7 +1,5 @@
 """An IR that was changed by hand, or written by another program, is one error."""
 
-from __future__ import annotations
-
 import pytest
 
 from fakes.conversion import convert_model

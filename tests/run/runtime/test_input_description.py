@@ -1,7 +1,5 @@
 """What a file states of its input is used by posezoo run: images are fitted as by Model API and Ultralytics."""
 
-from __future__ import annotations
-
 import json
 import sys
 
@@ -10,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
+from fakes.command import error_of, json_of, read_json, succeeded
 from fakes.command import posezoo as run_posezoo
 from fakes.stated_inputs import (
     GETI_BOXES,
@@ -54,19 +53,18 @@ def run(path, picture, folder, *flags):
 def run_on_all(path, pictures, folder, *flags):
     """The poses that posezoo run finds in each of the pictures, and its standard error."""
     command = ("run", path, "--input", *pictures, "--output", folder / "results", *flags)
-    ended = run_posezoo(*command, POSEZOO_DETECTOR="none")
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    summary = json.loads((folder / "results" / "poses.json").read_text("utf-8"))
+    ended = succeeded(run_posezoo(*command, POSEZOO_DETECTOR="none"))
+    summary = read_json(folder / "results" / "poses.json")
     return [image["poses"] for image in summary["images"]], ended.stderr
 
 
 def refused(path, picture, folder, *flags):
     """The standard error of posezoo run, which ends with exit code 1."""
     command = ("run", path, "--input", picture, "--output", folder / "results", *flags)
-    ended = run_posezoo(*command, POSEZOO_DETECTOR="none")
-    assert ended.returncode == 1 and "Traceback" not in ended.stderr
-    assert sum(line.startswith("error: ") for line in ended.stderr.splitlines()) == 1
-    return ended.stderr
+    said = error_of(run_posezoo(*command, POSEZOO_DETECTOR="none"))
+    assert "Traceback" not in said
+    assert sum(line.startswith("error: ") for line in said.splitlines()) == 1
+    return said
 
 
 def points(pose):
@@ -94,11 +92,24 @@ def stated(info, resize_type, **more):
     return {**info, **({"resize_type": resize_type} if resize_type else {}), **more}
 
 
+def stated_keypoints(folder, resize_type="standard", **more):
+    """An IR of Geti that finds keypoints."""
+    info = stated(GETI_KEYPOINTS, resize_type, **more)
+    return write_stated(folder / "k.xml", KEYPOINT_INPUT, bins(KEYPOINT_INPUT), info)
+
+
+def stated_boxes(folder, resize_type="standard", **more):
+    """An IR of Geti that finds boxes."""
+    size = (416, 416)
+    return write_stated(
+        folder / "b.xml", size, boxes(size), stated(GETI_BOXES, resize_type, **more)
+    )
+
+
 @pytest.mark.parametrize("resize_type", RESIZE_TYPES)
 def test_keypoints_of_geti_are_those_of_model_api(tmp_path, pictures, resize_type):
     """Its coordinates are indices of pixels, which are half a pixel less than ours."""
-    info = stated(GETI_KEYPOINTS, resize_type)
-    xml = write_stated(tmp_path / "k.xml", KEYPOINT_INPUT, bins(KEYPOINT_INPUT), info)
+    xml = stated_keypoints(tmp_path, resize_type)
     found, said = run_on_all(xml, pictures.values(), tmp_path)
     model = model_of_model_api(xml)
     for (size, picture), (pose,) in zip(pictures.items(), found, strict=True):
@@ -112,8 +123,7 @@ def test_keypoints_of_geti_are_those_of_model_api(tmp_path, pictures, resize_typ
 
 @pytest.mark.parametrize("resize_type", ["standard", "fit_to_window_letterbox"])
 def test_boxes_of_geti_are_those_of_model_api(tmp_path, pictures, resize_type):
-    info = stated(GETI_BOXES, resize_type)
-    xml = write_stated(tmp_path / "b.xml", (416, 416), boxes((416, 416)), info)
+    xml = stated_boxes(tmp_path, resize_type)
     found, said = run_on_all(xml, pictures.values(), tmp_path)
     model = model_of_model_api(xml)
     for (size, picture), (pose,) in zip(pictures.items(), found, strict=True):
@@ -158,8 +168,7 @@ def test_layouts_types_and_colors_are_those_of_model_api(
 
 def test_a_crop_is_the_middle_of_a_picture(tmp_path, pictures):
     """The square of 427 pixels in the middle of 640."""
-    info = stated(GETI_BOXES, "crop")
-    xml = write_stated(tmp_path / "b.xml", (416, 416), boxes((416, 416)), info)
+    xml = stated_boxes(tmp_path, "crop")
     (pose,), _ = run(xml, pictures[640, 427], tmp_path)
     assert pose["box"] == pytest.approx([213.25, 106.75, 426.75, 320.25], abs=0.1)
 
@@ -167,8 +176,7 @@ def test_a_crop_is_the_middle_of_a_picture(tmp_path, pictures):
 @pytest.mark.parametrize("resize_type", RESIZE_TYPES[1:])
 def test_a_model_that_model_api_saved_fits_images_itself(tmp_path, pictures, resize_type):
     """It takes images of any size: orig_width and orig_height say to which size it fits them."""
-    info = stated(GETI_KEYPOINTS, resize_type)
-    xml = write_stated(tmp_path / "k.xml", KEYPOINT_INPUT, bins(KEYPOINT_INPUT), info)
+    xml = stated_keypoints(tmp_path, resize_type)
     models = pytest.importorskip("model_api.models", reason="needs openvino-model-api")
     models.Model.create_model(str(xml)).save(str(tmp_path / "saved.xml"))
     (before,), _ = run(xml, pictures[640, 427], tmp_path)
@@ -225,14 +233,12 @@ def helper_info(path, outputs, info):
 def test_what_contradicts_the_network_is_an_error_that_names_both(
     tmp_path, pictures, change, reason
 ):
-    info = GETI_KEYPOINTS | change
-    xml = write_stated(tmp_path / "k.xml", KEYPOINT_INPUT, bins(KEYPOINT_INPUT), info)
+    xml = stated_keypoints(tmp_path, **({"resize_type": ""} | change))
     assert reason in refused(xml, pictures[300, 300], tmp_path)
 
 
 def test_boxes_that_are_stated_as_keypoints_are_an_error(tmp_path, pictures):
-    info = stated(GETI_BOXES, "standard", model_type="keypoint_detection")
-    xml = write_stated(tmp_path / "b.xml", (416, 416), boxes((416, 416)), info)
+    xml = stated_boxes(tmp_path, model_type="keypoint_detection")
     said = refused(xml, pictures[300, 300], tmp_path)
     assert "model_type keypoint_detection" in said and "boxes 1x20x5" in said
 
@@ -250,19 +256,16 @@ def test_boxes_that_are_stated_as_keypoints_are_an_error(tmp_path, pictures):
     ],
 )
 def test_what_is_stated_and_not_used_is_a_warning(tmp_path, pictures, change, warning):
-    info = stated(GETI_KEYPOINTS, "standard", **change)
-    xml = write_stated(tmp_path / "k.xml", KEYPOINT_INPUT, bins(KEYPOINT_INPUT), info)
+    xml = stated_keypoints(tmp_path, **change)
     said = run(xml, pictures[300, 300], tmp_path)[1]
     assert said.count("warning") == 1 and warning in said
 
 
 def test_the_threshold_of_the_file_holds_unless_the_user_names_another(tmp_path, pictures):
-    info = stated(GETI_BOXES, "standard")
-    xml = write_stated(tmp_path / "b.xml", (416, 416), boxes((416, 416)), info)
+    xml = stated_boxes(tmp_path)
     poses, _ = run(xml, pictures[300, 300], tmp_path, "--min_person_score", "0.1")
     assert [pose["label"] for pose in poses] == ["cat", "dog"]
-    info = stated(GETI_BOXES, "standard", labels="cat", confidence_threshold="0.1")
-    write_stated(xml, (416, 416), boxes((416, 416)), info)
+    stated_boxes(tmp_path, labels="cat", confidence_threshold="0.1")
     poses, said = run(xml, pictures[300, 300], tmp_path)
     assert [pose["label"] for pose in poses] == ["cat", "class 1"]
     assert "found class 1, but only the classes 0 to 0 have names (cat)" in said
@@ -279,26 +282,19 @@ def ultralytics_rule(picture, size, stride=32):
     return scale, np.add(inner, pads), np.array(begin)
 
 
-@pytest.mark.parametrize("size", [(320, 320), (500, 500), (384, 640)], ids=str)
-def test_a_dynamic_export_takes_images_of_its_imgsz(tmp_path, pictures, size):
-    metadata = {**ULTRALYTICS, "imgsz": str([*size])}
+@pytest.mark.parametrize("size", [(320, 320), (500, 500), (384, 640), None], ids=str)
+def test_a_dynamic_export_takes_images_of_its_imgsz_or_640_pixels(tmp_path, pictures, size):
+    """The latter as Ultralytics does where its user names no size."""
+    metadata = {**ULTRALYTICS, "imgsz": str([*size])} if size else dict(ULTRALYTICS)
+    if not size:
+        del metadata["imgsz"]
     path = write_whole_input(tmp_path / "own.onnx", metadata)
     found, _ = run_on_all(path, pictures.values(), tmp_path)
     for picture, (pose,) in zip(pictures, found, strict=True):
-        scale, sides, begin = ultralytics_rule(picture, size)
+        scale, sides, begin = ultralytics_rule(picture, size or (640, 640))
         assert points(pose)[0] == pytest.approx((sides - begin) / scale, abs=0.01), picture
         assert pose["box"] == pytest.approx([0, 0, *picture])  # the network's own
         assert pose["label"] == "person" and pose["score"] == pytest.approx(0.9)
-
-
-def test_a_dynamic_export_without_an_imgsz_takes_images_of_640_pixels(tmp_path, pictures):
-    """As Ultralytics does where its user names no size."""
-    metadata = {key: value for key, value in ULTRALYTICS.items() if key != "imgsz"}
-    path = write_whole_input(tmp_path / "own.onnx", metadata)
-    found, _ = run_on_all(path, pictures.values(), tmp_path)
-    for picture, (pose,) in zip(pictures, found, strict=True):
-        scale, sides, begin = ultralytics_rule(picture, (640, 640))
-        assert points(pose)[0] == pytest.approx((sides - begin) / scale, abs=0.01), picture
 
 
 @pytest.mark.parametrize("beside", ["onnx", "xml"])
@@ -427,16 +423,16 @@ def test_each_verb_takes_the_same_description_of_an_input(verb):
 
 
 def test_names_of_classes_in_a_file_replace_those_of_the_ir(tmp_path, pictures):
-    info = stated(GETI_BOXES, "standard")
-    xml = write_stated(tmp_path / "b.xml", (416, 416), boxes((416, 416)), info)
+    xml = stated_boxes(tmp_path)
     (tmp_path / "names.txt").write_text("lynx\nwolf\n", "utf-8")
     (pose,), _ = run(xml, pictures[300, 300], tmp_path, "--labels", tmp_path / "names.txt")
     assert pose["label"] == "lynx"
     (tmp_path / "names.txt").write_text("\n", "utf-8")
     said = refused(xml, pictures[300, 300], tmp_path, "--labels", tmp_path / "names.txt")
     assert "names.txt: has no names" in said
-    ended = run_posezoo("run", "movenet-thunder", "--labels", tmp_path / "names.txt")
-    assert ended.returncode == 2 and "--labels: only for an .xml or .onnx" in ended.stderr
+    assert "--labels: only for an .xml or .onnx" in error_of(
+        run_posezoo("run", "movenet-thunder", "--labels", tmp_path / "names.txt"), code=2
+    )
 
 
 def write_annotations(folder, category, box):
@@ -463,8 +459,7 @@ def write_annotations(folder, category, box):
 
 def test_an_ir_is_evaluated_as_it_is_described_and_read_once(tmp_path, monkeypatch):
     pytest.importorskip("faster_coco_eval", reason="needs the extra evaluate")
-    size = (416, 416)
-    xml = write_stated(tmp_path / "b.xml", size, boxes(size), stated(GETI_BOXES, "fit_to_window"))
+    xml = stated_boxes(tmp_path, "fit_to_window")
     (tmp_path / "names.txt").write_text("lynx\nwolf\n", "utf-8")
     data = write_annotations(tmp_path, "lynx", (160, 160, 480, 427))
     reads = []
@@ -473,26 +468,24 @@ def test_an_ir_is_evaluated_as_it_is_described_and_read_once(tmp_path, monkeypat
         graph, "_read_model", lambda core, path: [reads.append(path), read(core, path)][1]
     )
     command = ("evaluate", xml, *data, "--format", "json", "--output", tmp_path / "out")
-    ended = run_posezoo(*command, "--labels", tmp_path / "names.txt", "--mean_values", "0")
-    assert ended.returncode == 0, ended.stderr
-    report = json.loads(ended.stdout)
+    report = json_of(
+        succeeded(run_posezoo(*command, "--labels", tmp_path / "names.txt", "--mean_values", "0"))
+    )
     assert report["AP"] == 1 and reads == [xml]
     assert report["settings"]["labels"] == "lynx wolf"
-    ended = run_posezoo(*command)  # the file says cat and dog
-    assert ended.returncode == 1 and "found nothing of its categories: lynx" in ended.stderr
+    assert "found nothing of its categories: lynx" in error_of(run_posezoo(*command))
 
 
 def test_a_pipeline_is_measured_as_it_is_described(tmp_path, pictures):
-    size = (416, 416)
-    xml = write_stated(tmp_path / "b.xml", size, boxes(size), stated(GETI_BOXES, "standard"))
+    xml = stated_boxes(tmp_path)
     (tmp_path / "names.txt").write_text("lynx\nwolf\n", "utf-8")
     flags = ("--labels", tmp_path / "names.txt", "--mean_values", "0")
     short = ("--seconds", "0.01", "--format", "json")
     image = ("--input", pictures[300, 300])
     ended = run_posezoo("benchmark", "--pipeline", xml, *flags, *image, *short)
-    assert ended.returncode == 0 and json.loads(ended.stdout)["measurements"], ended.stderr
+    assert ended.returncode == 0 and json_of(ended)["measurements"], ended.stderr
     (tmp_path / "names.txt").write_text("", "utf-8")
-    ended = run_posezoo("benchmark", "--pipeline", xml, *flags, *image, *short)
-    assert ended.returncode == 1 and "names.txt: has no names" in ended.stderr
-    ended = run_posezoo("benchmark", xml, *flags)
-    assert ended.returncode == 2 and "requires --pipeline" in ended.stderr
+    assert "names.txt: has no names" in error_of(
+        run_posezoo("benchmark", "--pipeline", xml, *flags, *image, *short)
+    )
+    assert "requires --pipeline" in error_of(run_posezoo("benchmark", xml, *flags), code=2)

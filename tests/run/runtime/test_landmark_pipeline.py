@@ -1,15 +1,11 @@
 """An image in, hands and faces out, as a user runs them: on a drawn hand and on real photos."""
 
-from __future__ import annotations
-
-import json
-
 import cv2
 import numpy as np
 import pytest
 
 from conftest import by_digest
-from fakes.command import posezoo
+from fakes.command import posezoo, read_json, succeeded
 from fakes.hands import TIPS, WRIST, draw_hand
 from posezoo.api import load
 from run.runtime.test_blazepose_pipeline import ASTRONAUT, SEEN
@@ -28,9 +24,8 @@ def run(mediapipe, tmp_path):
             files.append(tmp_path / f"{place}.png")
             cv2.imwrite(str(files[-1]), picture)
         command = ["run", model, "--precision", "FP32", "--output", tmp_path / "out", "--force"]
-        done = posezoo(*command, *flags, "--input", *files, **mediapipe)
-        assert done.returncode == 0, done.stderr
-        summary = json.loads((tmp_path / "out" / "poses.json").read_text())
+        done = succeeded(posezoo(*command, *flags, "--input", *files, **mediapipe))
+        summary = read_json(tmp_path / "out" / "poses.json")
         return done.stdout, [image["poses"] for image in summary["images"]]
 
     return run

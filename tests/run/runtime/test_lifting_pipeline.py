@@ -1,9 +1,6 @@
 """3D poses from an image of any size: the camera is the image's, not the network's."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +10,7 @@ from fakes.dots import deaf_network
 from fakes.loaded_irs import load_ir
 from posezoo.core.registry import open_registry
 from posezoo.poses.drawing import draw
-from posezoo.poses.keypoints import Pose, Pose3D
-from posezoo.run.runtime.estimator import Estimator
+from posezoo.poses.keypoints import Pose3D
 from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions
 
@@ -24,7 +20,7 @@ PEOPLE = space.scene(0)
 
 
 @pytest.fixture(scope="session")
-def xml(tmp_path_factory) -> Path:
+def xml(tmp_path_factory):
     """A network that sees ``PEOPLE`` in every picture, its outputs named as the zoo's model has them."""
     outputs = space.maps(PEOPLE, 0, noise=0)
     named = {"features" if role == "coordinates" else role: each for role, each in outputs.items()}
@@ -32,12 +28,12 @@ def xml(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def estimator(xml) -> Estimator:
+def estimator(xml):
     model = open_registry().find("human-pose-estimation-3d-0001")
     return load_estimator(model, {model.name: xml})
 
 
-def errors_cm(poses: list[Pose]) -> np.ndarray:
+def errors_cm(poses):
     """(N, 19): how far each joint is from its place before the camera, person by person from the left."""
     found = sorted(
         (pose for pose in poses if isinstance(pose, Pose3D)), key=lambda pose: pose.camera[0, 0]

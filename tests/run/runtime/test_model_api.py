@@ -1,7 +1,5 @@
 """openvino-model-api runs the IR that we write, as their model_info says: it finds what posezoo finds."""
 
-from __future__ import annotations
-
 import sys
 
 import cv2

@@ -1,13 +1,8 @@
 """A decoder that the user names takes the outputs of its own networks, and of no others."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import pytest
 
 from fakes.irs import write_ir
-from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.errors import DecoderError
 from posezoo.core.registry import open_registry
 from posezoo.poses.decoders import DECODERS
@@ -38,7 +33,7 @@ TAKEN_FROM_OTHERS = {
 }
 
 
-def zoo_networks() -> dict[str, ModelSpec]:
+def zoo_networks():
     """The networks of the zoo by name, with all sizes of their outputs."""
     models = open_registry().select().models
     variants = (variant for model in models for variant in (model, *model.variants))
@@ -52,7 +47,7 @@ def zoo_networks() -> dict[str, ModelSpec]:
 NETWORKS = zoo_networks()
 
 
-def write_network(spec: ModelSpec, folder: Path) -> Path:
+def write_network(spec, folder):
     """An IR with the input and the outputs of a network; of sizes that are open, one is chosen."""
     image = [256 if side == -1 else side for side in spec.inputs[0].shape]
     outputs = {}
@@ -62,12 +57,12 @@ def write_network(spec: ModelSpec, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def graphs(tmp_path_factory) -> dict[str, Graph]:
+def graphs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("networks")
     return {name: Graph(write_network(spec, folder)) for name, spec in NETWORKS.items()}
 
 
-def takes(decoder: str, graph: Graph) -> bool:
+def takes(decoder, graph):
     spec, _ = describe_undecoded(graph, LoadOptions())
     try:
         roles = match_output_roles(spec, decoder, graph)

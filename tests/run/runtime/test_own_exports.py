@@ -1,7 +1,5 @@
 """IR that users made of their own exports are recognized by their outputs, and find people in their images."""
 
-from __future__ import annotations
-
 import json
 
 import cv2
@@ -9,6 +7,7 @@ import numpy as np
 import onnx
 import pytest
 
+from fakes.command import error_of, read_json, succeeded
 from fakes.command import posezoo as run_posezoo
 from fakes.irs import state_images
 from posezoo import load
@@ -22,7 +21,7 @@ ops = pytest.importorskip("openvino.opset13")
 IMAGE = (320, 160)
 
 
-def write_ir(folder, side: int, outputs: dict[str, np.ndarray]):
+def write_ir(folder, side, outputs):
     """An IR with these outputs for any image."""
     image = ops.parameter([1, 3, side, side], np.float32, name="images")
     nothing = ops.reduce_sum(ops.multiply(image, np.float32(0)), np.array([0, 1, 2, 3]))
@@ -47,8 +46,7 @@ def test_a_yolo_pose_runs_from_the_command_line(tmp_path):
     rows[0, 6:] = keypoints.reshape(-1)
     xml = write_ir(tmp_path, 640, {"output0": rows[None]})
     cv2.imwrite(str(tmp_path / "scene.png"), np.zeros((*IMAGE[::-1], 3), np.uint8))
-    ended = run_posezoo("run", xml, "-i", tmp_path / "scene.png", "-o", tmp_path / "results")
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    succeeded(run_posezoo("run", xml, "-i", tmp_path / "scene.png", "-o", tmp_path / "results"))
     poses = (tmp_path / "results" / "poses.json").read_text("utf-8")
     assert "coco-17" in poses and "left_ankle" in json.dumps(json.loads(poses))
     (pose,) = load(xml)(np.zeros((*IMAGE[::-1], 3), np.uint8))
@@ -95,7 +93,7 @@ def test_detrpose_needs_no_size_of_the_photo(tmp_path):
     assert np.abs(pose.keypoints[:, :2] - shares[0, 0] * IMAGE).max() < 0.01
 
 
-def write_onnx(path, rows: np.ndarray, **metadata: str):
+def write_onnx(path, rows, **metadata):
     """An ONNX file with these predictions for any image, less the mean of its red channel as a score of 0 to 1."""
     nodes = [
         onnx.helper.make_node("Split", ["images", "channels"], ["red", "rest"], axis=1),
@@ -120,7 +118,7 @@ def write_onnx(path, rows: np.ndarray, **metadata: str):
     return path
 
 
-def columns() -> np.ndarray:
+def columns():
     """One person with a score of 0.9, as YOLO11-pose exports it."""
     rows = np.zeros((1, 56, 8400))
     rows[0, :5, 0] = 300, 300, 400, 200, 0.9
@@ -143,15 +141,14 @@ def test_an_onnx_of_ultralytics_runs_with_its_colors_and_one_word_on_its_license
     red[..., 2] = 51  # BGR; 0.2 of 255
     cv2.imwrite(str(tmp_path / "scene.png"), red)
     scenes = [tmp_path / "scene.png"] * 2
-    ended = run_posezoo("run", onnx_file, "-i", *scenes, "-o", tmp_path / "results")
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    ended = succeeded(run_posezoo("run", onnx_file, "-i", *scenes, "-o", tmp_path / "results"))
     assert ended.stderr.count("AGPL-3.0") == 1 and "AGPL" not in ended.stdout
     assert f"ran         {onnx_file} (decoder yolo_pose) on CPU in " in ended.stdout
     (pose,) = load(onnx_file, listener=None)(red)
     assert pose.score == pytest.approx(0.7, abs=1e-3)  # a processor without AVX512 has 0.6999
 
 
-def own_keypoints(count: int, values: int, classes: int) -> np.ndarray:
+def own_keypoints(count, values, classes):
     """A person of the last class with a score of 0.9, in the form of an export with this kpt_shape."""
     rows = np.zeros((1, 4 + classes + count * values, 8400))
     rows[0, :4, 0] = 300, 300, 400, 200
@@ -189,8 +186,9 @@ def test_an_export_of_ones_own_keypoints_runs_as_its_metadata_say(tmp_path, kpt_
         assert pose.score == pytest.approx(0.9)
         assert pose.skeleton == ("coco-17" if count == 17 else f"keypoints-{count}")
     cv2.imwrite(str(tmp_path / "scene.png"), np.zeros((640, 640, 3), np.uint8))
-    ended = run_posezoo("run", onnx_file, "-i", tmp_path / "scene.png", "-o", tmp_path / "results")
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    succeeded(
+        run_posezoo("run", onnx_file, "-i", tmp_path / "scene.png", "-o", tmp_path / "results")
+    )
 
 
 def test_metadata_that_do_not_fit_the_outputs_are_an_error(tmp_path):
@@ -232,9 +230,11 @@ def test_an_onnx_that_cannot_be_run_is_refused_with_the_reason(tmp_path, content
     elif content is not None:
         write_onnx(path, columns(), **content)
     cv2.imwrite(str(tmp_path / "scene.png"), np.zeros((8, 8, 3), np.uint8))
-    ended = run_posezoo("run", path, "-i", tmp_path / "scene.png", "-o", tmp_path / "results")
-    assert ended.returncode == 1 and reason in ended.stderr
-    assert "Traceback" not in ended.stderr and "\x1b" not in ended.stderr
+    said = error_of(
+        run_posezoo("run", path, "-i", tmp_path / "scene.png", "-o", tmp_path / "results")
+    )
+    assert reason in said
+    assert "Traceback" not in said and "\x1b" not in said
 
 
 def write_simcc(path):
@@ -284,7 +284,7 @@ def test_an_export_that_says_nothing_runs_as_the_model_that_it_is_like(tmp_path,
     assert ended.returncode == 1
     ended = run_posezoo(*command, "--as", "rtmpose-m", POSEZOO_DETECTOR="none")
     assert ended.returncode == 0 and asked not in ended.stderr, ended.stderr
-    summary = json.loads((tmp_path / "results" / "poses.json").read_text("utf-8"))
+    summary = read_json(tmp_path / "results" / "poses.json")
     (pose,) = summary["images"][0]["poses"]
     scores = [keypoint["score"] for keypoint in pose["keypoints"]]
     assert scores == pytest.approx([(200 - 123.675) / 58.395] * 12, rel=1e-3)
@@ -311,10 +311,12 @@ def test_a_model_that_an_export_is_not_like_is_refused(tmp_path, words, reason):
 
 def test_an_export_that_states_its_preprocessing_is_like_no_other(tmp_path):
     own = write_onnx(tmp_path / "own.onnx", columns(), **METADATA)
-    ended = run_posezoo("run", own, "--as", "rtmpose-m", "--output", tmp_path / "results")
-    assert ended.returncode == 1 and "already states how images are prepared" in ended.stderr
-    ended = run_posezoo("run", "movenet-thunder", "--as", "rtmpose-m")
-    assert ended.returncode == 2 and "--as: only for an .xml or .onnx" in ended.stderr
+    assert "already states how images are prepared" in error_of(
+        run_posezoo("run", own, "--as", "rtmpose-m", "--output", tmp_path / "results")
+    )
+    assert "--as: only for an .xml or .onnx" in error_of(
+        run_posezoo("run", "movenet-thunder", "--as", "rtmpose-m"), code=2
+    )
 
 
 def test_metadata_of_another_model_in_the_folder_of_an_onnx_says_nothing(tmp_path):
@@ -344,7 +346,6 @@ def test_a_draft_of_its_model_yml_names_the_decoder(tmp_path):
     onnx_file = write_onnx(tmp_path / "own.onnx", columns(), **METADATA)
     folders = ("--models_dir", tmp_path / "models", "-o", tmp_path / "out")
     words = ("--from", onnx_file, "--license", "AGPL-3.0-only", "--cache_dir", tmp_path / "cache")
-    ended = run_posezoo("new", "own-pose", *words, *folders)
-    assert ended.returncode == 0, ended.stderr
+    succeeded(run_posezoo("new", "own-pose", *words, *folders))
     draft = (tmp_path / "models" / "public" / "own-pose" / "model.yml").read_text("utf-8")
     assert "\ndecoder: {name: yolo_pose}" in draft

@@ -1,7 +1,5 @@
 """PoseNet of the zoo, with its real weights, on real photos."""
 
-from __future__ import annotations
-
 import shutil
 
 import numpy as np
@@ -30,7 +28,7 @@ def parts(zoo, tfjs_models):
     return spec, get_irs(spec, Precision.FP32, zoo)
 
 
-def found(estimator, photos) -> int:
+def found(estimator, photos):
     """How many of the 37 people with five keypoints and more are found."""
     return sum(
         any(likeness(pose, person) > 0.5 for pose in poses)

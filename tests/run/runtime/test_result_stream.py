@@ -1,7 +1,5 @@
 """Several items are processed at the same time, and their results come in order."""
 
-from __future__ import annotations
-
 import threading
 import time
 

@@ -1,7 +1,5 @@
 """The requested properties reach the devices, also those that are not available here."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from types import SimpleNamespace
 

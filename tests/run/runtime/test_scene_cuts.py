@@ -1,7 +1,5 @@
 """A cut between two scenes is seen; pans, flashes and people who pass by are none."""
 
-from __future__ import annotations
-
 from functools import cache
 from itertools import pairwise, permutations
 
@@ -16,21 +14,21 @@ SIZE = (640, 480)
 
 
 @pytest.fixture(scope="module")
-def scenes(photos) -> list[np.ndarray]:
+def scenes(photos):
     return [cv2.resize(photo, SIZE) for photo, _ in photos]
 
 
-def cuts(*frames: np.ndarray) -> list[bool]:
+def cuts(*frames):
     seen = SceneCuts()
     return [seen.begins(frame) for frame in frames]
 
 
-def noisy(image: np.ndarray, seed: int = 0) -> np.ndarray:
+def noisy(image, seed=0):
     return np.clip(image + noise(seed), 0, 255).astype(np.uint8)
 
 
 @cache
-def noise(seed: int) -> np.ndarray:
+def noise(seed):
     return np.random.default_rng(seed).normal(0, 8, (*SIZE[::-1], 3))
 
 

@@ -1,7 +1,5 @@
 """Several passes find the people of a single pass, and more of them."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -22,7 +20,7 @@ def openpose(zoo):
     return spec, get_irs(spec, Precision("FP16-INT8"), zoo)
 
 
-def similarity(estimator, photos) -> float:
+def similarity(estimator, photos):
     """The mean over everybody in the photos."""
     best = [
         max((likeness(pose, person) for pose in poses), default=0.0)

@@ -4,11 +4,6 @@ Networks that were made here see coloured dots, so that it is known where every 
 person-detection-retail-0013 see real photos.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -21,18 +16,16 @@ from posezoo.core.errors import InferenceError
 from posezoo.core.pipeline.get import get_irs
 from posezoo.poses.heatmap import CONVENTIONS
 from posezoo.poses.ssd_detection import Box
-from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 
 pytest.importorskip("cv2")
 
 IMAGE = (640, 480)
-Loader = Callable[..., Estimator]
 
 
 @pytest.fixture(scope="session")
-def networks(tmp_path_factory) -> Path:
+def networks(tmp_path_factory):
     folder = tmp_path_factory.mktemp("dots")
     dots_network(folder)
     dots_network(folder, aligned=True)
@@ -40,10 +33,10 @@ def networks(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def dots(networks, compiled_networks) -> Loader:
+def dots(networks, compiled_networks):
     runtime = RuntimeConfig(cache_dir=compiled_networks)
 
-    def load(convention: str = "dark", **options) -> Estimator:
+    def load(convention="dark", **options):
         xml = networks / ("aligned.xml" if convention == "udp" else "dots.xml")
         decoder_options = {**options, "convention": convention}
         return load_ir(xml, "heatmap", LoadOptions(runtime, decoder_options=decoder_options))
@@ -51,7 +44,7 @@ def dots(networks, compiled_networks) -> Loader:
     return load
 
 
-def draw_person(seed: int, x: float = 320, y: float = 240) -> tuple[np.ndarray, tuple[float, ...]]:
+def draw_person(seed, x=320, y=240):
     """17 places, a few pixels off a grid, and the box around them: 240 x 160 px about (x, y)."""
     rng = np.random.default_rng(seed)
     grid = np.array([(column, row) for row in range(4) for column in range(5)][:17], float)
@@ -61,7 +54,12 @@ def draw_person(seed: int, x: float = 320, y: float = 240) -> tuple[np.ndarray, 
     return places, tuple(np.ravel(box).tolist())
 
 
-def errors(dots: Estimator, seeds: range, **where: float) -> np.ndarray:
+def apart(pose, places):
+    """How far off its worst keypoint is, in image pixels."""
+    return np.abs(pose.keypoints[:, :2] - places).max()
+
+
+def errors(dots, seeds, **where):
     """(len(seeds), 17, 2): how far off every keypoint is, in image pixels."""
     found = []
     for seed in seeds:
@@ -114,8 +112,8 @@ def test_people_are_processed_one_by_one_highest_score_first(dots):
     image = np.maximum(dotted(IMAGE, left, 8), dotted(IMAGE, right, 8))
     boxes = [(*left_box, 0.5), (*right_box, 0.8)]
     first, second = dots()(image, boxes=boxes)
-    assert np.abs(first.keypoints[:, :2] - right).max() < 0.5
-    assert np.abs(second.keypoints[:, :2] - left).max() < 0.5
+    assert apart(first, right) < 0.5
+    assert apart(second, left) < 0.5
     (alone,) = dots()(image, boxes=[right_box])
     assert first.score == pytest.approx(0.8 * alone.score)
     assert len(dots(max_people=1)(image, boxes=boxes)) == 1
@@ -140,13 +138,13 @@ def test_a_detector_finds_the_boxes(dots, networks):
     topdown = dots().with_detector(detector)
     image = dotted(IMAGE, places, 8)
     (pose,) = topdown(image)  # in the second box is nobody, the third is unsure
-    assert np.abs(pose.keypoints[:, :2] - places).max() < 0.5 and pose.score <= 0.9
+    assert apart(pose, places) < 0.5 and pose.score <= 0.9
     assert topdown.input_size == (192, 256) and topdown.device == "CPU"
     (by_hand,) = topdown(image, boxes=[(x0, y0, x1, y1)])
     assert np.allclose(by_hand.keypoints, pose.keypoints, atol=0.01)
 
 
-def walk_to_the_right(frames: int) -> list[np.ndarray]:
+def walk_to_the_right(frames):
     """(frames) x the 17 places of one person, who goes 6 px to the right in each."""
     places, _ = draw_person(3, x=200)
     return [places + np.array([6 * number, 0]) for number in range(frames)]
@@ -173,7 +171,7 @@ def test_a_second_look_at_the_whole_image_is_more_exact(dots, networks):
     alone = dots()
     (first,) = alone(image)
     (second,) = alone.with_detector(nobody, whole_image=0.1)(image)
-    off = [np.abs(pose.keypoints[:, :2] - places).max() for pose in (first, second)]
+    off = [apart(pose, places) for pose in (first, second)]
     assert off[1] < off[0] / 2
     assert off[1] < 0.6
 
@@ -192,35 +190,26 @@ def test_what_is_no_person_at_a_second_look_is_left_out(tmp_path, brightness, co
 def test_between_detections_the_boxes_follow_the_keypoints(dots, networks):
     """The detector sees the person at the place of the first frame in all of them."""
     walk = walk_to_the_right(12)
-    box = np.concatenate([walk[0].min(axis=0) - 20, walk[0].max(axis=0) + 20]) / [*IMAGE, *IMAGE]
-    topdown = dots().with_detector(load_ir(boxes_network(networks, (*box.tolist(), 0.9))))
+    topdown = dots().with_detector(detector_of(networks, walk[:1]))
     frames = [dotted(IMAGE, places, 8) for places in walk]
     scores = []
     with topdown.stream(frames, detect_every=20) as stream:
         for (_, (pose,)), places in zip(stream, walk, strict=True):
-            assert np.abs(pose.keypoints[:, :2] - places).max() < 0.6
+            assert apart(pose, places) < 0.6
             scores.append(pose.score)
     # The score is that of the detection, times that of the keypoints, in each frame.
     assert np.ptp(scores) < 0.05
     with topdown.stream(frames, detect_every=1) as stream:
         *_, (_, poses) = stream
-    assert not poses or np.abs(poses[0].keypoints[:, :2] - walk[-1]).max() > 20
+    assert not poses or apart(poses[0], walk[-1]) > 20
 
 
 def test_the_detector_runs_on_each_nth_frame_and_where_the_size_changes(
     dots, networks, monkeypatch
 ):
     (places,) = walk_to_the_right(1)
-    box = np.concatenate([places.min(axis=0) - 20, places.max(axis=0) + 20]) / [*IMAGE, *IMAGE]
-    detector = load_ir(boxes_network(networks, (*box.tolist(), 0.9)))
-    detected = []
-    network = detector._pipeline.networks[0]
-    infer = network.infer
-    monkeypatch.setattr(
-        type(network),
-        "infer",
-        lambda self, inputs: (detected.append(self is network), infer.__func__(self, inputs))[1],
-    )
+    detector = detector_of(networks, [places])
+    detected = count_detections(detector, monkeypatch)
     topdown = dots().with_detector(detector)
     frame = dotted(IMAGE, places, 8)
     frames = [frame] * 7 + [frame[:470]] * 3
@@ -232,8 +221,7 @@ def test_the_detector_runs_on_each_nth_frame_and_where_the_size_changes(
 
 def test_a_person_who_leaves_goes_and_is_found_at_once_when_they_are_back(dots, networks):
     (places,) = walk_to_the_right(1)
-    box = np.concatenate([places.min(axis=0) - 20, places.max(axis=0) + 20]) / [*IMAGE, *IMAGE]
-    topdown = dots().with_detector(load_ir(boxes_network(networks, (*box.tolist(), 0.9))))
+    topdown = dots().with_detector(detector_of(networks, [places]))
     frame = dotted(IMAGE, places, 8)
     frames = [frame, frame, np.zeros_like(frame), frame, frame, frame]
     with topdown.stream(frames, detect_every=5) as stream:
@@ -241,15 +229,16 @@ def test_a_person_who_leaves_goes_and_is_found_at_once_when_they_are_back(dots, 
     assert seen == [True, True, False, True, True, True]
 
 
-def detector_of(networks, walk):
-    """A detector that sees the person at the place of the first frame in all of them."""
-    box = np.concatenate([walk[0].min(axis=0) - 20, walk[0].max(axis=0) + 20]) / [*IMAGE, *IMAGE]
-    return load_ir(boxes_network(networks, (*box.tolist(), 0.9)))
+def detector_of(networks, people):
+    """A detector that sees people at these places in all frames."""
+    boxes = [np.concatenate([each.min(axis=0) - 20, each.max(axis=0) + 20]) for each in people]
+    shares = [(*(box / [*IMAGE, *IMAGE]).tolist(), 0.9) for box in boxes]
+    return load_ir(boxes_network(networks, *shares))
 
 
-def count_detections(detector, monkeypatch) -> list[bool]:
+def count_detections(detector, monkeypatch):
     """Gets a value for each inference: whether it is the detector's."""
-    detected: list[bool] = []
+    detected = []
     network = detector._pipeline.networks[0]
     infer = type(network).infer
     monkeypatch.setattr(
@@ -272,16 +261,14 @@ def test_if_all_are_lost_the_detector_runs_on_the_next_frame(dots, networks, mon
         poses = [found for _, found in stream]
     # In the first frame, and in the one after the black one, in which somebody is again.
     assert sum(detected) == 2
-    assert np.abs(poses[5][0].keypoints[:, :2] - here).max() < 0.6
+    assert apart(poses[5][0], here) < 0.6
 
 
 def test_one_of_two_who_is_lost_comes_back_with_the_next_detection(dots, networks):
     places = [draw_person(seed, x=x)[0] for seed, x in ((3, 160), (5, 480))]
-    boxes = [np.concatenate([each.min(axis=0) - 20, each.max(axis=0) + 20]) for each in places]
-    shares = [(*(box / [*IMAGE, *IMAGE]).tolist(), 0.9) for box in boxes]
     first, second = (dotted(IMAGE, each, 8) for each in places)
     both = np.maximum(first, second)
-    topdown = dots().with_detector(load_ir(boxes_network(networks, *shares)))
+    topdown = dots().with_detector(detector_of(networks, places))
     with topdown.stream([both, first, both, both, both], detect_every=4) as stream:
         counts = [sum(pose.score > 0.5 for pose in poses) for _, poses in stream]
     assert counts == [2, 1, 1, 1, 2]
@@ -312,7 +299,7 @@ def test_a_stream_numbers_and_smooths_people_by_the_time_of_its_items(dots):
     rng, (places,) = np.random.default_rng(0), walk_to_the_right(1)
     items = [(number / 5, places + rng.normal(0, 2, places.shape)) for number in range(20)]
 
-    def keypoints(**how) -> np.ndarray:
+    def keypoints(**how):
         stream = dots().stream(items, lambda item: dotted(IMAGE, item[1], 14), **how)
         with stream:
             found = [poses for _, poses in stream]
@@ -339,7 +326,7 @@ def test_without_a_detector_the_whole_image_is_one_person(dots):
     places, _ = draw_person(4)
     image = dotted(IMAGE, places, 14)
     (pose,) = dots()(image)
-    assert np.abs(pose.keypoints[:, :2] - places).max() < 1.5  # 3.3 image pixels an input pixel
+    assert apart(pose, places) < 1.5  # 3.3 image pixels an input pixel
 
 
 def test_a_mirrored_look_is_averaged_in(networks):
@@ -357,7 +344,7 @@ def test_a_mirrored_look_is_averaged_in(networks):
         LoadOptions(flip=True, decoder_options={"convention": "udp", "shift_flipped": False}),
     )
     (pose,) = exact(image, boxes=[box])
-    assert np.abs(pose.keypoints[:, :2] - places).max() < 0.5
+    assert apart(pose, places) < 0.5
     # Cells at every fourth pixel are mirrored to a place between: half an input pixel, says UDP's paper.
     once, twice = (
         load_ir(xmls[1], "heatmap", LoadOptions(flip=flip, decoder_options={"convention": "dark"}))(
@@ -370,26 +357,18 @@ def test_a_mirrored_look_is_averaged_in(networks):
 
 
 def test_alphapose_is_shown_the_mean_around_the_box(networks):
-    estimator = load_ir(
-        networks / "dots.xml",
-        "heatmap",
-        LoadOptions(
-            mean=(10, 20, 30), scale=(1, 1, 1), decoder_options={"convention": "alphapose"}
-        ),
-    )
-    image = np.full((480, 640, 3), 200, np.uint8)
-    picture = _shown(estimator, image, (300, 100, 350, 300))
+    picture = _shown(networks, "alphapose", (300, 100, 350, 300))
     assert picture[128, 0].tolist() == [10, 20, 30] and picture[128, 96].tolist() == [200, 200, 200]
-    other = load_ir(
-        networks / "dots.xml",
-        "heatmap",
-        LoadOptions(mean=(10, 20, 30), scale=(1, 1, 1), decoder_options={"convention": "dark"}),
+    assert _shown(networks, "dark", (-50, 100, 50, 300))[128, 0].tolist() == [0, 0, 0]
+
+
+def _shown(networks, convention, box):
+    """The first picture that the network is asked about, of a light image."""
+    options = LoadOptions(
+        mean=(10, 20, 30), scale=(1, 1, 1), decoder_options={"convention": convention}
     )
-    assert _shown(other, image, (-50, 100, 50, 300))[128, 0].tolist() == [0, 0, 0]
-
-
-def _shown(estimator: Estimator, image: np.ndarray, box: tuple[float, ...]) -> np.ndarray:
-    """The first picture that the network is asked about."""
+    estimator = load_ir(networks / "dots.xml", "heatmap", options)
+    image = np.full((480, 640, 3), 200, np.uint8)
     (steps,) = next(estimator._pipeline.steps_for_boxes(image, [Box(*box)])).steps  # type: ignore[attr-defined]
     (picture,) = next(steps).inputs.values()
     return picture[0]
@@ -422,7 +401,7 @@ def test_a_network_of_one_size_refuses_another(networks):
 
 
 @pytest.fixture(scope="session")
-def movenet(zoo) -> Estimator:
+def movenet(zoo):
     if not HAS_VNNI:
         pytest.skip("needs a CPU with VNNI")
     spec = zoo.registry.find("movenet-singlepose-lightning-int8")
@@ -430,7 +409,7 @@ def movenet(zoo) -> Estimator:
 
 
 @pytest.fixture(scope="session")
-def detector(zoo) -> Estimator:
+def detector(zoo):
     spec = zoo.registry.find("person-detection-retail-0013")
     return load_estimator(spec, get_irs(spec, Precision.FP16, zoo))
 

@@ -1,7 +1,5 @@
 """MoveNet follows a person through a video: each frame is cropped to the person in the frame before."""
 
-from __future__ import annotations
-
 import threading
 from itertools import islice
 
@@ -47,7 +45,7 @@ def videos(clear):
     return [list(film(photo, person, FRAMES)) for photo, person in clear]
 
 
-def keypoints(stream) -> list[np.ndarray]:
+def keypoints(stream):
     return [pose.keypoints for _, (pose,) in stream]
 
 
@@ -76,7 +74,7 @@ def test_the_first_frame_is_processed_whole_and_each_video_is_followed_separatel
     np.testing.assert_array_equal(first[0], alone.keypoints)
 
 
-def beginning(clear, place: int, count: int) -> list[np.ndarray]:
+def beginning(clear, place, count):
     """The first frames of the video of a photo."""
     photo, person = clear[place]
     return [image for image, _ in islice(film(photo, person, FRAMES), count)]
@@ -155,7 +153,7 @@ def test_with_a_detector_all_people_are_followed(zoo, movenet):
 def test_items_in_turn_are_never_processed_at_the_same_time():
     busy, order = threading.Lock(), []
 
-    def work(item: int) -> int:
+    def work(item):
         assert busy.acquire(blocking=False)
         order.append(item)
         busy.release()

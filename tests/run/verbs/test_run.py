@@ -1,7 +1,5 @@
 """The main job: a model on images, to pictures, keypoints and a card."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -10,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,7 +17,16 @@ import pytest
 
 from conftest import by_digest
 from fakes import seeker
-from fakes.command import heed_interrupts, posezoo, posezoo_process
+from fakes.command import (
+    error_of,
+    heed_interrupts,
+    json_of,
+    posezoo,
+    posezoo_process,
+    read_json,
+    run_process,
+    succeeded,
+)
 from fakes.irs import write_ir
 from fakes.mosquitto import Broker, subscriber
 from fakes.moving_camera import SIZE, pan
@@ -50,23 +56,48 @@ pytestmark = pytest.mark.usefixtures("networks_stay_compiled")
 
 
 @pytest.fixture(scope="module")
-def seeker_ir(tmp_path_factory) -> Path:
+def seeker_ir(tmp_path_factory):
     """An IR that finds one person in each picture, and is compiled ten times as fast as BlazePose."""
     return seeker.write_ir(tmp_path_factory.mktemp("seeker"))
 
 
 @pytest.fixture
-def camera(mirror, tmp_path) -> Path:
+def clip(camera, tmp_path):
+    """A video of two frames."""
+    return video_of(camera, tmp_path / "clip.avi", 2)
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def empty_cache(tmp_path):
+    """The environment of a user without models."""
+    return {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+
+
+@pytest.fixture
+def mirrored(mirror, empty_cache):
+    return {"POSEZOO_MIRROR": str(mirror), **empty_cache}
+
+
+@pytest.fixture
+def npm_mirrored(npm_mirror, empty_cache):
+    return {"POSEZOO_MIRROR": str(npm_mirror), **empty_cache}
+
+
+@pytest.fixture
+def camera(mirror, tmp_path):
     path = tmp_path / "camera.png"
     shutil.copy(by_digest(mirror, CAMERA), path)
     return path
 
 
-def test_without_arguments_it_finds_the_poses_in_the_two_sample_photos(npm_mirror, tmp_path):
-    environ = {"POSEZOO_MIRROR": str(npm_mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    first = posezoo("run", "-o", tmp_path / "out", **environ)
-    assert first.returncode == 0, first.stderr
-    told = json.loads((tmp_path / "out" / "poses.json").read_text())
+def test_without_arguments_it_finds_the_poses_in_the_two_sample_photos(npm_mirrored, tmp_path, out):
+    first = succeeded(posezoo("run", "-o", out, **npm_mirrored))
+    told = read_json(out / "poses.json")
     assert (told["model"], told["people_from"]) == (DEFAULT_MODEL, DEFAULT_DETECTOR)
     assert [Path(each["image"]).name for each in told["images"]] == ["astronaut.png", "camera.png"]
     assert [len(each["poses"]) for each in told["images"]] == [1, 1]
@@ -83,14 +114,15 @@ def test_without_arguments_it_finds_the_poses_in_the_two_sample_photos(npm_mirro
     made = {
         path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*") if path.is_file()
     }
-    again = posezoo(
-        "run",
-        "-o",
-        tmp_path / "out",
-        POSEZOO_MIRROR="http://127.0.0.1:9",
-        XDG_CACHE_HOME=str(tmp_path / "cache"),
+    again = succeeded(
+        posezoo(
+            "run",
+            "-o",
+            out,
+            POSEZOO_MIRROR="http://127.0.0.1:9",
+            XDG_CACHE_HOME=str(tmp_path / "cache"),
+        )
     )
-    assert again.returncode == 0
     assert again.stderr == ""
     assert {
         path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*") if path.is_file()
@@ -98,16 +130,16 @@ def test_without_arguments_it_finds_the_poses_in_the_two_sample_photos(npm_mirro
 
 
 @pytest.mark.slow
-def test_after_a_get_of_one_precision_it_converts_nothing(npm_mirror, tmp_path):
-    environ = {"POSEZOO_MIRROR": str(npm_mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    got = posezoo("get", DEFAULT_MODEL, DEFAULT_DETECTOR, "--precisions", "FP16", **environ)
-    assert got.returncode == 0, got.stderr
-    ran = posezoo("run", "-o", tmp_path / "out", **environ)
+def test_after_a_get_of_one_precision_it_converts_nothing(npm_mirrored, out):
+    succeeded(
+        posezoo("get", DEFAULT_MODEL, DEFAULT_DETECTOR, "--precisions", "FP16", **npm_mirrored)
+    )
+    ran = posezoo("run", "-o", out, **npm_mirrored)
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
 @pytest.fixture(scope="module")
-def without_npm(mirror, blazepose, tmp_path_factory) -> dict[str, str]:
+def without_npm(mirror, blazepose, tmp_path_factory):
     """The mirror has the second model, as the index of Python packages has; npm's registry does not answer.
 
     The second model is converted already.
@@ -117,54 +149,48 @@ def without_npm(mirror, blazepose, tmp_path_factory) -> dict[str, str]:
     return {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(cache)}
 
 
-def test_if_the_default_model_is_out_of_reach_the_second_one_runs_and_is_named(
-    without_npm, tmp_path
-):
-    ended = posezoo("run", "-o", tmp_path / "out", **without_npm)
-    assert ended.returncode == 0, ended.stderr
+def test_if_the_default_model_is_out_of_reach_the_second_one_runs_and_is_named(without_npm, out):
+    ended = succeeded(posezoo("run", "-o", out, **without_npm))
     warned = [line for line in ended.stderr.splitlines() if "cannot run now" in line]
     assert len(warned) == 1
     assert warned[0].startswith(
         f"warning: {DEFAULT_MODEL} cannot run now, so {SECOND_MODEL} runs, which finds"
     )
     assert f"ran         {SECOND_MODEL} (FP16 IR)" in ended.stdout
-    assert json.loads((tmp_path / "out" / "poses.json").read_text())["model"] == SECOND_MODEL
+    assert read_json(out / "poses.json")["model"] == SECOND_MODEL
 
 
-def test_a_detector_that_is_out_of_reach_is_named_not_the_model(npm_mirror, tmp_path):
+def test_a_detector_that_is_out_of_reach_is_named_not_the_model(npm_mirrored, tmp_path, out):
     places = ("--weights_dir", tmp_path / "models")
-    environ = {"POSEZOO_MIRROR": str(npm_mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    got = posezoo("get", DEFAULT_MODEL, "--precisions", "FP16", *places, **environ)
-    assert got.returncode == 0, got.stderr
-    ended = posezoo("run", "-o", tmp_path / "out", *places, XDG_CACHE_HOME=str(tmp_path / "empty"))
+    succeeded(posezoo("get", DEFAULT_MODEL, "--precisions", "FP16", *places, **npm_mirrored))
+    ended = posezoo("run", "-o", out, *places, XDG_CACHE_HOME=str(tmp_path / "empty"))
     assert (
         f"runs, which finds fewer people: the person detector {DEFAULT_DETECTOR}: " in ended.stderr
     )
 
 
-def test_the_second_model_runs_in_fp16_if_int8_of_it_cannot_be_made(without_npm, tmp_path):
+def test_the_second_model_runs_in_fp16_if_int8_of_it_cannot_be_made(without_npm, out):
     """The user named INT8, but not this model."""
-    flags = ("--precision", "FP16-INT8", "-o", tmp_path / "out")
-    ended = posezoo("run", *flags, **without_npm)
-    assert ended.returncode == 0, ended.stderr
+    flags = ("--precision", "FP16-INT8", "-o", out)
+    ended = succeeded(posezoo("run", *flags, **without_npm))
     assert (
         f"warning: {SECOND_MODEL} runs in FP16: it has no FP16-INT8 IR, and no ranges for one\n"
         in ended.stderr
     )
     assert f"ran         {SECOND_MODEL} (FP16 IR)" in ended.stdout
-    assert json.loads((tmp_path / "out" / "poses.json").read_text())["precision"] == "FP16"
-    named = posezoo("run", SECOND_MODEL, *flags, **without_npm)
-    assert named.returncode == 1
-    assert "no conversion makes FP16-INT8" in named.stderr
+    assert read_json(out / "poses.json")["precision"] == "FP16"
+    assert "no conversion makes FP16-INT8" in error_of(
+        posezoo("run", SECOND_MODEL, *flags, **without_npm)
+    )
 
 
-def test_a_default_model_with_a_wrong_digest_does_not_give_way_to_another(camera, tmp_path):
+def test_a_default_model_with_a_wrong_digest_does_not_give_way_to_another(camera, tmp_path, out):
     """Somebody may have changed it: that is not a registry that is out of reach."""
     with Server() as server:
         url = server.serve("net.tflite", b"xyz")
         file = {"name": "net.tflite", "size": 3, "checksum": "0" * 96, "source": url}
         write_model(tmp_path / "models", DEFAULT_MODEL, model_yml(files=[file]))
-        places = ("--models_dir", tmp_path / "models", "--weights_dir", tmp_path / "out")
+        places = ("--models_dir", tmp_path / "models", "--weights_dir", out)
         ended = posezoo("run", "--input", camera, *places, "--allow_http")
     assert ended.returncode == 1
     assert "the digest of the download is" in ended.stderr and SECOND_MODEL not in ended.stderr
@@ -172,50 +198,42 @@ def test_a_default_model_with_a_wrong_digest_does_not_give_way_to_another(camera
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare")
-def test_without_a_network_a_mirror_is_enough(mirror, tmp_path):
-    command = ["unshare", "-rn", sys.executable, "-m", "posezoo", "run", "-o", tmp_path / "out"]
-    environ = {
-        **os.environ,
-        "POSEZOO_MIRROR": str(mirror),
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
-    }
-    ended = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120)
-    assert ended.returncode == 0, ended.stderr
-    assert (tmp_path / "out" / "camera_poses.png").is_file()
+def test_without_a_network_a_mirror_is_enough(mirrored, out):
+    command = ["unshare", "-rn", sys.executable, "-m", "posezoo", "run", "-o", out]
+    succeeded(run_process(command, env={**os.environ, **mirrored}))
+    assert (out / "camera_poses.png").is_file()
 
 
-def run(xml: Path, *args: object) -> subprocess.CompletedProcess[str]:
+def run(xml, *args):
     """With a network of the user, who knows that there is one person in each picture."""
     return posezoo("run", xml, "--detector", "none", *args)
 
 
-def run_blazepose(blazepose, *args: object, model: str = "blazepose-full"):
+def run_blazepose(blazepose, *args, model="blazepose-full"):
     return posezoo("run", model, "--download_dir", blazepose.output_dir, *args)
 
 
-def test_int8_that_a_model_does_not_have_leads_to_the_one_that_it_has(tmp_path):
-    environ = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+def test_int8_that_a_model_does_not_have_leads_to_the_one_that_it_has(empty_cache, tmp_path):
     quantize = "posezoo quantize {} --dataset_dir PHOTOS"
     for model, start in (("movenet-thunder", "choose FP16-INT8; or: "), ("movenet-lightning", "")):
-        ended = posezoo("run", model, "--precision", "FP32-INT8", **environ)
-        assert ended.returncode == 1
-        assert f"no conversion makes FP32-INT8, and {tmp_path}" in ended.stderr
-        assert ended.stderr.endswith(f"  hint: {start}{quantize.format(model)}\n")
+        said = error_of(posezoo("run", model, "--precision", "FP32-INT8", **empty_cache))
+        assert f"no conversion makes FP32-INT8, and {tmp_path}" in said
+        assert said.endswith(f"  hint: {start}{quantize.format(model)}\n")
 
 
-def test_precision_may_also_be_spelled_as_the_flag_of_get(blazepose, camera, tmp_path):
-    ended = run_blazepose(blazepose, "-i", camera, "-o", tmp_path / "out", "--precisions", "FP32")
-    assert ended.returncode == 0, ended.stderr
+def test_precision_may_also_be_spelled_as_the_flag_of_get(blazepose, camera, out):
+    ended = succeeded(run_blazepose(blazepose, "-i", camera, "-o", out, "--precisions", "FP32"))
     assert "ran         blazepose-full (FP32 IR)" in ended.stdout
     for flag in ("--precision", "--precisions"):
-        missing = posezoo("run", "movenet-lightning", flag, "FP32-INT8", "-o", tmp_path / "out")
-        assert missing.returncode == 1
-        assert "no conversion makes FP32-INT8" in missing.stderr
-        wrong = posezoo("verify", "blazepose-full", flag, "FP32,FP8")
-        assert wrong.returncode == 2 and "got 'FP32,FP8'" in wrong.stderr
+        assert "no conversion makes FP32-INT8" in error_of(
+            posezoo("run", "movenet-lightning", flag, "FP32-INT8", "-o", out)
+        )
+        assert "got 'FP32,FP8'" in error_of(
+            posezoo("verify", "blazepose-full", flag, "FP32,FP8"), code=2
+        )
 
 
-def test_images_are_named_as_files_folders_and_globs(seeker_ir, camera, tmp_path):
+def test_images_are_named_as_files_folders_and_globs(seeker_ir, camera, tmp_path, out):
     (tmp_path / "folder").mkdir()
     shutil.copy(camera, tmp_path / "folder" / "a.png")
     shutil.copy(camera, tmp_path / "folder" / "b.PNG")
@@ -226,29 +244,26 @@ def test_images_are_named_as_files_folders_and_globs(seeker_ir, camera, tmp_path
         tmp_path / "folder",
         tmp_path / "folder" / "a*.png",
         "-o",
-        tmp_path / "out",
+        out,
     )
-    ended = run(seeker_ir, *args, "--format", "json")
-    assert ended.returncode == 0, ended.stderr
-    images = [Path(load["picture"]).name for load in json.loads(ended.stdout)["images"]]
+    ended = succeeded(run(seeker_ir, *args, "--format", "json"))
+    images = [Path(load["picture"]).name for load in json_of(ended)["images"]]
     assert images == ["camera_poses.png", "a_poses.png", "b_poses.png", "a_poses_2.png"]
 
 
 def test_hidden_files_of_a_folder_are_left_out_and_broken_links_are_named(
-    seeker_ir, camera, tmp_path
+    seeker_ir, camera, tmp_path, out
 ):
     photos = copies_of(camera, tmp_path / "photos", 1)
-    clean = run(seeker_ir, "-i", photos, "-o", tmp_path / "out")
+    clean = run(seeker_ir, "-i", photos, "-o", out)
     assert (clean.returncode, clean.stderr) == (0, "")
     shutil.copy(camera, photos / ".hidden.png")
     (photos / "._00.png").write_bytes(b"what macOS puts beside a file")
     (photos / "gone.png").symlink_to("nowhere.png")
     left_out = "1 left out: gone.png (is a link that leads nowhere: there is no nowhere.png)"
-    ended = run(seeker_ir, "-i", photos, "-o", tmp_path / "out", "--format", "json")
+    ended = run(seeker_ir, "-i", photos, "-o", out, "--format", "json")
     assert (ended.returncode, ended.stderr) == (0, f"warning: {photos}: {left_out}\n")
-    assert [image["image"] for image in json.loads(ended.stdout)["images"]] == [
-        str(photos / "00.png")
-    ]
+    assert [image["image"] for image in json_of(ended)["images"]] == [str(photos / "00.png")]
 
 
 @pytest.mark.parametrize("verb", ["run", "demo"])
@@ -262,37 +277,36 @@ def test_hidden_files_of_a_folder_are_left_out_and_broken_links_are_named(
 def test_a_link_that_leads_to_no_file_is_said_to_be_one(tmp_path, verb, target, problem):
     (tmp_path / "link.jpg").symlink_to(target)
     silent = ("-no_show",) if verb == "demo" else ()
-    ended = posezoo(verb, "--input", "link.jpg", *silent, cwd=tmp_path)
-    assert ended.returncode == 1
-    assert problem in ended.stderr and "did you mean" not in ended.stderr
+    said = error_of(posezoo(verb, "--input", "link.jpg", *silent, cwd=tmp_path))
+    assert problem in said and "did you mean" not in said
 
 
-def test_a_height_that_a_model_cannot_have_is_refused_by_its_flag(blazepose, camera, tmp_path):
-    ended = run_blazepose(blazepose, "-i", camera, "-o", tmp_path / "out", "--height", 300)
-    assert ended.returncode == 1
-    problem, hint = ended.stderr.splitlines()[-2:]
+def test_a_height_that_a_model_cannot_have_is_refused_by_its_flag(blazepose, camera, out):
+    problem, hint = error_of(
+        run_blazepose(blazepose, "-i", camera, "-o", out, "--height", 300)
+    ).splitlines()[-2:]
     assert problem == "error: --height 300: blazepose-full: its input size is fixed"
     assert hint == "  hint: leave out --height"
 
 
-def test_a_quiet_run_prints_nothing(seeker_ir, camera, tmp_path):
-    ended = run(seeker_ir, "-i", camera, "-o", tmp_path / "out", "--quiet")
+def test_a_quiet_run_prints_nothing(seeker_ir, camera, out):
+    ended = run(seeker_ir, "-i", camera, "-o", out, "--quiet")
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
-    assert (tmp_path / "out" / "poses.json").is_file()
+    assert (out / "poses.json").is_file()
 
 
 @pytest.fixture
-def disk_of_1_mb(tmp_path) -> Iterator[Path]:
+def disk_of_1_mb(tmp_path):
     with small_disk(tmp_path / "disk", "1m") as disk:
         yield disk
 
 
-def shown_names(folder: Path) -> list[str]:
+def shown_names(folder):
     """The names in a folder, without the hidden ones."""
     return sorted(path.name for path in folder.glob("[!.]*"))
 
 
-def copies_of(photo: Path, folder: Path, count: int) -> Path:
+def copies_of(photo, folder, count):
     folder.mkdir()
     for number in range(count):
         shutil.copy(photo, folder / f"{number:02}.png")
@@ -306,17 +320,19 @@ def test_after_a_full_disk_the_same_command_continues(seeker_ir, disk_of_1_mb, t
     other = disk_of_1_mb / "other"
     other.write_bytes(bytes((1 << 20) - left))
     out = disk_of_1_mb / "out"
-    ended = run(seeker_ir, "-i", photos, "-o", out)
-    assert ended.returncode == 1
-    assert ended.stderr.count("cannot be written: No space left on device") == 1
+    assert (
+        error_of(run(seeker_ir, "-i", photos, "-o", out)).count(
+            "cannot be written: No space left on device"
+        )
+        == 1
+    )
     count = len(list(out.glob("*.png")))  # the last one may have no poses
     assert not (out / "poses.json").exists()
     other.unlink()
-    again = run(seeker_ir, "-i", photos, "-o", out)
-    assert again.returncode == 0
+    again = succeeded(run(seeker_ir, "-i", photos, "-o", out))
     lines = [f"continues: {done} of 12 photos are done\n" for done in (count - 1, count)]
     assert again.stderr in lines
-    images = json.loads((out / "poses.json").read_text())["images"]
+    images = read_json(out / "poses.json")["images"]
     assert [Path(each["image"]).name for each in images] == [f"{n:02}.png" for n in range(12)]
 
 
@@ -326,16 +342,16 @@ def test_a_video_on_a_full_disk_keeps_the_keypoints_of_its_first_frames(
 ):
     (disk_of_1_mb / "other").write_bytes(bytes((1 << 20) - left))
     clip = video_of(camera, tmp_path / "clip.avi", 100)
-    ended = run(seeker_ir, "-i", clip, "-o", disk_of_1_mb / "out")
-    assert ended.returncode == 1
-    assert "cannot be written: No space left on device" in ended.stderr
-    (row,) = json.loads((disk_of_1_mb / "out" / "poses.json").read_text())["videos"]
-    frames = json.loads(Path(row["keypoints"]).read_text("utf-8"))["frames"]
+    assert "cannot be written: No space left on device" in error_of(
+        run(seeker_ir, "-i", clip, "-o", disk_of_1_mb / "out")
+    )
+    (row,) = read_json(disk_of_1_mb / "out" / "poses.json")["videos"]
+    frames = read_json(Path(row["keypoints"]))["frames"]
     assert row["picture"] is None and 0 < len(frames) == row["frames"] <= 100
     assert shown_names(disk_of_1_mb / "out") == ["clip_poses.json", "poses.json"]
 
 
-def results_in(folder: Path) -> dict[str, bytes]:
+def results_in(folder):
     """The bytes of all results by their names, without the seconds that the run took."""
     results = {name: (folder / name).read_bytes() for name in shown_names(folder)}
     results["poses.json"] = re.sub(rb'"seconds": {.*},\n', b"", results["poses.json"])
@@ -369,17 +385,17 @@ def test_a_run_that_was_ended_continues_to_the_results_of_a_whole_one(seeker_ir,
     done = re.fullmatch(r"continues: (\d+) of 100 photos are done\n", again.stderr)
     assert done and 3 <= int(done[1]) < 100
     assert first.stat().st_mtime_ns == written
-    assert posezoo(*words, cwd=whole).returncode == 0
+    succeeded(posezoo(*words, cwd=whole))
     assert results_in(parts / "out") == results_in(whole / "out")
 
 
 @pytest.fixture
-def ended_early(seeker_ir, tmp_path) -> tuple[Path, Path]:
+def ended_early(seeker_ir, tmp_path):
     """Ten photos, and the results of a run that could not write poses.json."""
     photos = seeker.write_photos(tmp_path / "photos", 10)
     out = tmp_path / "out"
     (out / "poses.json").mkdir(parents=True)
-    assert run(seeker_ir, "-i", photos, "-o", out).returncode == 1
+    error_of(run(seeker_ir, "-i", photos, "-o", out))
     (out / "poses.json").rmdir()
     return photos, out
 
@@ -393,7 +409,7 @@ def test_photos_are_done_again_if_they_or_their_pictures_changed(seeker_ir, ende
     ended = run(seeker_ir, "-i", photos, "-o", out)
     again = "continues: 8 of 11 photos are done; 2 changed since, and are done again\n"
     assert (ended.returncode, ended.stderr) == (0, again)
-    images = json.loads((out / "poses.json").read_text())["images"]
+    images = read_json(out / "poses.json")["images"]
     assert [Path(each["image"]).stem for each in images[3:6]] == ["03", "035", "04"]
     assert images[3]["poses"] == images[4]["poses"] == images[5]["poses"]
     assert (out / "03_poses.png").read_bytes() != before
@@ -403,8 +419,7 @@ def test_photos_are_done_again_if_they_or_their_pictures_changed(seeker_ir, ende
 def test_a_picture_that_the_user_edited_after_a_run_ended_early_stays(seeker_ir, ended_early):
     photos, out = ended_early
     (out / "03_poses.png").write_bytes(b"mine")
-    ended = run(seeker_ir, "-i", photos, "-o", out)
-    assert ended.returncode == 0
+    ended = succeeded(run(seeker_ir, "-i", photos, "-o", out))
     kept = out / "03_poses.png.bak1"
     assert (
         f"{out / '03_poses.png'}: is not as posezoo wrote it: kept as {kept.name}" in ended.stderr
@@ -433,87 +448,76 @@ def test_all_photos_are_done_again_after_another_command_or_version(
     ]
 
 
-def test_a_picture_that_a_killed_run_did_not_record_is_written_again(seeker_ir, camera, tmp_path):
-    words = ("-i", camera, "-o", tmp_path / "out")
-    assert run(seeker_ir, *words).returncode == 0
-    record_path(tmp_path / "out" / "camera_poses.png").unlink()
-    assert run(seeker_ir, *words).returncode == 0
+def test_a_picture_that_a_killed_run_did_not_record_is_written_again(seeker_ir, camera, out):
+    words = ("-i", camera, "-o", out)
+    succeeded(run(seeker_ir, *words))
+    record_path(out / "camera_poses.png").unlink()
+    succeeded(run(seeker_ir, *words))
 
 
-def test_poses_that_the_user_edited_are_kept(seeker_ir, camera, tmp_path):
-    assert run(seeker_ir, "-i", camera, "-o", tmp_path / "out").returncode == 0
-    path = tmp_path / "out" / "poses.json"
-    edited = json.dumps({**json.loads(path.read_text()), "my_labels": ["hours of work"]})
+def test_poses_that_the_user_edited_are_kept(seeker_ir, camera, out):
+    succeeded(run(seeker_ir, "-i", camera, "-o", out))
+    path = out / "poses.json"
+    edited = json.dumps({**read_json(path), "my_labels": ["hours of work"]})
     path.write_text(edited)
-    ended = run(seeker_ir, "-i", camera, "-o", tmp_path / "out")
-    assert ended.returncode == 0
+    ended = succeeded(run(seeker_ir, "-i", camera, "-o", out))
     assert f"{path}: is not as posezoo wrote it: kept as poses.json.bak1" in ended.stderr
     assert path.with_name("poses.json.bak1").read_text() == edited
-    assert run(seeker_ir, "-i", camera, "-o", tmp_path / "out", "--force").returncode == 0
+    succeeded(run(seeker_ir, "-i", camera, "-o", out, "--force"))
     assert not path.with_name("poses.json.bak2").exists()
 
 
-def test_poses_of_a_version_without_records_are_kept_under_another_name(
-    seeker_ir, camera, tmp_path
+def test_an_unreadable_photo_is_reported_and_the_others_are_processed(
+    seeker_ir, camera, tmp_path, out
 ):
-    assert run(seeker_ir, "-i", camera, "-o", tmp_path / "out").returncode == 0
-    path = tmp_path / "out" / "poses.json"
-    told = json.loads(path.read_text())
-    images = told.pop("images")
-    path.write_text(json.dumps({**told, "images": images}, indent=2) + "\n")  # as 0.1.0 did
-    (path.parent / ".posezoo" / "poses.json.json").unlink()
-    ended = run(seeker_ir, "-i", camera, "-o", tmp_path / "out")
-    assert ended.returncode == 0, ended.stderr
-    assert f"{path}: is not as posezoo wrote it: kept as poses.json.bak1" in ended.stderr
-
-
-def test_an_unreadable_photo_is_reported_and_the_others_are_processed(seeker_ir, camera, tmp_path):
     (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8 no photo")
-    ended = run(
-        seeker_ir,
-        "-i",
-        tmp_path / "bad.jpg",
-        tmp_path / "missing.png",
-        camera,
-        "-o",
-        tmp_path / "out",
+    said = error_of(
+        run(
+            seeker_ir,
+            "-i",
+            tmp_path / "bad.jpg",
+            tmp_path / "missing.png",
+            camera,
+            "-o",
+            out,
+        )
     )
-    assert ended.returncode == 1
-    assert f"error: {tmp_path}/bad.jpg: " in ended.stderr
-    assert f"error: {tmp_path}/missing.png: " in ended.stderr
-    assert "Traceback" not in ended.stderr
-    assert shown_names(tmp_path / "out") == ["camera_poses.png", "poses.json"]
+    assert f"error: {tmp_path}/bad.jpg: " in said
+    assert f"error: {tmp_path}/missing.png: " in said
+    assert "Traceback" not in said
+    assert shown_names(out) == ["camera_poses.png", "poses.json"]
 
 
-def test_a_picture_on_which_the_network_fails_is_reported_and_the_others_are_processed(tmp_path):
+def test_a_picture_on_which_the_network_fails_is_reported_and_the_others_are_processed(
+    tmp_path, out
+):
     picky = write_picky_pose_ir(tmp_path / "picky.xml")
     pictures = write_pictures(tmp_path / "pictures")
     movenet = (picky, "--as", "movenet-lightning", "--detector", "none")
-    ended = run(*movenet, "-i", pictures, "-o", tmp_path / "out", "--format", "json")
+    ended = run(*movenet, "-i", pictures, "-o", out, "--format", "json")
     assert ended.returncode == 1
-    (failed,) = json.loads(ended.stdout)["failed"]
+    (failed,) = json_of(ended)["failed"]
     assert failed["image"] == str(pictures / "b.png")
     assert failed["reason"].startswith(f"{pictures / 'b.png'}: {picky}: CPU failed: ")
     assert f"error: {failed['reason']}\n" in ended.stderr
     noses = {
         Path(row["image"]).stem: row["poses"][0]["keypoints"][0]["score"]
-        for row in json.loads(ended.stdout)["images"]
+        for row in json_of(ended)["images"]
     }
     assert noses == {"a": pytest.approx(200 / 255), "c": pytest.approx(100 / 255)}
 
 
-def test_a_file_of_several_pages_is_one_line_of_warning(seeker_ir, camera, tmp_path):
+def test_a_file_of_several_pages_is_one_line_of_warning(seeker_ir, camera, tmp_path, out):
     pages = tmp_path / "pages.tiff"
     cv2.imwritemulti(str(pages), [cv2.imread(str(camera))] * 2)
-    ended = run(seeker_ir, "-i", pages, "-o", tmp_path / "out")
-    assert ended.returncode == 0
+    ended = succeeded(run(seeker_ir, "-i", pages, "-o", out))
     assert f"warning: {pages}: has several frames or pages: the first is used\n" in ended.stderr
     assert "ImageWarning" not in ended.stderr
 
 
-def test_a_damaged_photo_is_one_line_of_error(seeker_ir, tmp_path):
+def test_a_damaged_photo_is_one_line_of_error(seeker_ir, tmp_path, out):
     cv2.imwrite(str(tmp_path / "deep.tiff"), np.zeros((8, 8, 3), np.float32))
-    words = (seeker_ir, "--detector", "none", "-i", tmp_path / "deep.tiff", "-o", tmp_path / "out")
+    words = (seeker_ir, "--detector", "none", "-i", tmp_path / "deep.tiff", "-o", out)
     # OpenCV reads how much it may say when it is imported.
     ended = posezoo_process("run", *words)
     assert ended.returncode == 1
@@ -523,7 +527,7 @@ def test_a_damaged_photo_is_one_line_of_error(seeker_ir, tmp_path):
 
 
 def test_a_broken_video_is_reported_and_the_others_are_played_also_those_of_a_glob(
-    seeker_ir, camera, tmp_path
+    seeker_ir, camera, tmp_path, out
 ):
     clips = tmp_path / "clips"
     clips.mkdir()
@@ -531,9 +535,9 @@ def test_a_broken_video_is_reported_and_the_others_are_played_also_those_of_a_gl
     (clips / "broken.avi").write_bytes(bytes(10_000))
     problem = f"error: {clips}/broken.avi: is not an image, and not a video that FFmpeg can play\n"
     for inputs in ([clips / "broken.avi", clips / "good.avi"], [clips / "*.avi"]):
-        ended = run(seeker_ir, "-i", *inputs, "-o", tmp_path / "out", "--format", "json")
+        ended = run(seeker_ir, "-i", *inputs, "-o", out, "--format", "json")
         assert ended.returncode == 1 and problem in ended.stderr
-        told = json.loads(ended.stdout)
+        told = json_of(ended)
         assert [(video["video"], video["frames"]) for video in told["videos"]] == [
             (str(clips / "good.avi"), 6)
         ]
@@ -543,12 +547,14 @@ def test_a_broken_video_is_reported_and_the_others_are_played_also_those_of_a_gl
     assert not (tmp_path / "none").exists()
 
 
-def test_a_broken_input_has_its_whole_name_among_those_that_failed(seeker_ir, camera, tmp_path):
+def test_a_broken_input_has_its_whole_name_among_those_that_failed(
+    seeker_ir, camera, tmp_path, out
+):
     broken = tmp_path / "walk: second take.avi"
     broken.write_bytes(bytes(10_000))
-    ended = run(seeker_ir, "-i", camera, broken, "-o", tmp_path / "out", "--format", "json")
+    ended = run(seeker_ir, "-i", camera, broken, "-o", out, "--format", "json")
     assert ended.returncode == 1
-    (failed,) = json.loads(ended.stdout)["failed"]
+    (failed,) = json_of(ended)["failed"]
     assert failed["video"] == str(broken)
     assert failed["reason"].startswith(f"{broken}: is not an image")
 
@@ -557,7 +563,7 @@ def test_an_input_is_never_overwritten_by_its_annotated_image(seeker_ir, camera,
     actual = camera.rename(tmp_path / "camera_poses.png")
     before = actual.read_bytes()
     shutil.copy(actual, tmp_path / "camera.png")
-    assert run(seeker_ir, "-i", actual, tmp_path / "camera.png", "-o", tmp_path).returncode == 0
+    succeeded(run(seeker_ir, "-i", actual, tmp_path / "camera.png", "-o", tmp_path))
     assert actual.read_bytes() == before
 
 
@@ -571,36 +577,33 @@ def test_an_empty_folder_an_unknown_device_and_a_full_folder_are_one_line_each(
         ("-i", camera, "-o", camera / "out"): "cannot be written",
     }
     for args, problem in cases.items():
-        ended = run(seeker_ir, *args)
-        assert ended.returncode == 1
-        assert problem in ended.stderr
-        assert "Traceback" not in ended.stderr
+        said = error_of(run(seeker_ir, *args))
+        assert problem in said
+        assert "Traceback" not in said
 
 
 def test_a_result_with_a_name_that_is_too_long_is_reported_and_the_others_are_written(
-    seeker_ir, camera, tmp_path
+    seeker_ir, camera, tmp_path, out, clip
 ):
     photos = copies_of(camera, tmp_path / "photos", 1)
     shutil.copy(camera, photos / f"{'n' * 251}.png")
-    clip = video_of(camera, tmp_path / "clip.avi", 2)
     long = shutil.copy(clip, tmp_path / f"{'n' * 251}.avi")
-    ended = run(seeker_ir, "-i", photos, long, clip, "-o", tmp_path / "out")
-    assert ended.returncode == 1
-    assert "n_poses.json: cannot be written: File name too long\n" in ended.stderr
-    assert "n_poses.png: cannot be written: File name too long\n" in ended.stderr
-    assert "hint: choose a shorter name" in ended.stderr
-    told = json.loads((tmp_path / "out" / "poses.json").read_text())
+    said = error_of(run(seeker_ir, "-i", photos, long, clip, "-o", out))
+    assert "n_poses.json: cannot be written: File name too long\n" in said
+    assert "n_poses.png: cannot be written: File name too long\n" in said
+    assert "hint: choose a shorter name" in said
+    told = read_json(out / "poses.json")
     assert [len(told["images"]), len(told["videos"]), len(told["failed"])] == [1, 1, 2]
 
 
 @pytest.mark.parametrize("name", ["out.gif", "out.webm"])
 def test_a_format_that_is_not_written_does_not_become_a_folder(seeker_ir, camera, tmp_path, name):
-    ended = run(seeker_ir, "-i", camera, "-o", tmp_path / name)
-    assert ended.returncode == 1
-    assert f"error: {tmp_path / name}: files with suffix {name[3:]} cannot be" in ended.stderr
+    assert f"error: {tmp_path / name}: files with suffix {name[3:]} cannot be" in error_of(
+        run(seeker_ir, "-i", camera, "-o", tmp_path / name)
+    )
     assert not (tmp_path / name).exists()
     (tmp_path / name).mkdir()
-    assert run(seeker_ir, "-i", camera, "-o", tmp_path / name).returncode == 0
+    succeeded(run(seeker_ir, "-i", camera, "-o", tmp_path / name))
     assert (tmp_path / name / "camera_poses.png").is_file()
 
 
@@ -618,15 +621,12 @@ def test_a_picture_goes_through_a_pipe_which_is_not_replaced(seeker_ir, camera, 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX system")
 @pytest.mark.parametrize("words", [("run",), ("demo", "-no_show", "-m")])
-def test_a_video_does_not_go_through_a_pipe_which_is_not_replaced(
-    seeker_ir, camera, tmp_path, words
-):
-    clip = video_of(camera, tmp_path / "clip.avi", 2)
+def test_a_video_does_not_go_through_a_pipe_which_is_not_replaced(seeker_ir, tmp_path, words, clip):
     pipe = tmp_path / "pipe.mp4"
     os.mkfifo(pipe)
-    ended = posezoo(*words, seeker_ir, "--detector", "none", "-i", clip, "-o", pipe)
-    assert ended.returncode == 1
-    assert f"error: {pipe}: is a pipe or a device, and a video needs a file\n" in ended.stderr
+    assert f"error: {pipe}: is a pipe or a device, and a video needs a file\n" in error_of(
+        posezoo(*words, seeker_ir, "--detector", "none", "-i", clip, "-o", pipe)
+    )
     assert pipe.is_fifo()
 
 
@@ -635,39 +635,33 @@ def test_an_output_that_is_a_link_to_itself_is_one_line_of_error(seeker_ir, came
     (tmp_path / "loop").symlink_to("loop")
     for words in (("run",), ("demo", "-no_show", "-m")):
         places = ("-i", camera, "-o", tmp_path / "loop" / "out")
-        ended = posezoo(*words, seeker_ir, "--detector", "none", *places)
-        assert ended.returncode == 1
-        assert ended.stderr.startswith(f"error: {tmp_path}/loop/out")
-        assert "link" in ended.stderr and ended.stderr.count("error: ") == 1
+        said = error_of(posezoo(*words, seeker_ir, "--detector", "none", *places))
+        assert said.startswith(f"error: {tmp_path}/loop/out")
+        assert "link" in said and said.count("error: ") == 1
 
 
 def test_a_folder_that_cannot_be_written_is_one_error_and_not_one_for_each_image(
     seeker_ir, camera, tmp_path
 ):
     (tmp_path / "file").write_text("in the way")
-    ended = run(seeker_ir, "--input", camera, camera, "-o", tmp_path / "file" / "poses")
-    assert ended.returncode == 1
-    assert ended.stderr.count("error: ") == 1
-    assert f"{tmp_path / 'file' / 'poses'}: cannot be written to" in ended.stderr
+    said = error_of(run(seeker_ir, "--input", camera, camera, "-o", tmp_path / "file" / "poses"))
+    assert said.count("error: ") == 1
+    assert f"{tmp_path / 'file' / 'poses'}: cannot be written to" in said
 
 
 def test_a_model_without_a_decoder_is_refused(blazepose, camera):
-    ended = run_blazepose(blazepose, "-i", camera, model="pose-detection-mediapipe")
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("error: pose-detection-mediapipe")
+    assert error_of(
+        run_blazepose(blazepose, "-i", camera, model="pose-detection-mediapipe")
+    ).startswith("error: pose-detection-mediapipe")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("after_s", [soak(0.4), 0.9, soak(1.4)])
 def test_a_kill_at_any_moment_leaves_no_incomplete_file_under_a_final_name(
-    mirror, tmp_path, after_s
+    mirrored, empty_cache, after_s, out
 ):
-    environ = {
-        **os.environ,
-        "POSEZOO_MIRROR": str(mirror),
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
-    }
-    run = ["run", "blazepose-full", "-o", tmp_path / "out"]
+    environ = {**os.environ, **mirrored}
+    run = ["run", "blazepose-full", "-o", out]
     command = [sys.executable, "-m", "posezoo", *run]
     child = subprocess.Popen(
         command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -675,21 +669,20 @@ def test_a_kill_at_any_moment_leaves_no_incomplete_file_under_a_final_name(
     time.sleep(after_s)
     child.send_signal(signal.SIGKILL)
     child.wait(timeout=HANG_S)
-    checked = posezoo("verify", "--all", "--format", "json", XDG_CACHE_HOME=str(tmp_path / "cache"))
-    states = {load["artifact"]: load["state"] for load in json.loads(checked.stdout)["artifacts"]}
+    checked = posezoo("verify", "--all", "--format", "json", **empty_cache)
+    states = {load["artifact"]: load["state"] for load in json_of(checked)["artifacts"]}
     # An .xml without its record yet is whole: the pair is published before its provenance.json.
     assert "changed" not in states.values()
-    for image in (tmp_path / "out").glob("*.png"):
+    for image in out.glob("*.png"):
         assert cv2.imread(str(image)) is not None
-    mended = posezoo(*run, **{k: environ[k] for k in ("POSEZOO_MIRROR", "XDG_CACHE_HOME")})
-    assert mended.returncode == 0, mended.stderr
-    checked = posezoo("verify", "blazepose-full", XDG_CACHE_HOME=str(tmp_path / "cache"))
+    succeeded(posezoo(*run, **mirrored))
+    checked = posezoo("verify", "blazepose-full", **empty_cache)
     assert checked.returncode == 0, checked.stdout
-    poses = json.loads((tmp_path / "out" / "poses.json").read_text())
+    poses = read_json(out / "poses.json")
     assert np.isfinite(np.array([pose["poses"][0]["score"] for pose in poses["images"]])).all()
 
 
-def video_of(photo: Path, path: Path, frames: int = 6) -> Path:
+def video_of(photo, path, frames=6):
     """A video in which the photo moves to the right."""
     image = cv2.resize(cv2.imread(str(photo)), (256, 256))
     writer = cv2.VideoWriter(
@@ -702,17 +695,16 @@ def video_of(photo: Path, path: Path, frames: int = 6) -> Path:
 
 
 def test_a_video_gives_an_annotated_video_and_the_keypoints_of_each_frame(
-    blazepose, camera, tmp_path
+    blazepose, camera, tmp_path, out
 ):
-    clip, out = video_of(camera, tmp_path / "clip.avi"), tmp_path / "out"
-    ended = run_blazepose(blazepose, "-i", clip, camera, "-o", out)
-    assert ended.returncode == 0, ended.stderr
+    clip = video_of(camera, tmp_path / "clip.avi")
+    ended = succeeded(run_blazepose(blazepose, "-i", clip, camera, "-o", out))
     assert f"{clip}: 6 frames, at most 1 person in one -> {out / 'clip_poses.mp4'}" in ended.stdout
-    told = json.loads((out / "poses.json").read_text())
+    told = read_json(out / "poses.json")
     assert [Path(each["picture"]).name for each in told["images"]] == ["camera_poses.png"]
     (video,) = told["videos"]
     assert (video["frames"], video["people"], video["width"], video["height"]) == (6, 1, 256, 256)
-    frames = json.loads(Path(video["keypoints"]).read_text(encoding="utf-8"))["frames"]
+    frames = read_json(Path(video["keypoints"]))["frames"]
     assert [each["frame"] for each in frames] == [0, 1, 2, 3, 4, 5]
     assert [each["seconds"] for each in frames] == [0, 0.04, 0.08, 0.12, 0.16, 0.2]
     assert all(len(each["poses"]) == 1 for each in frames)
@@ -720,20 +712,22 @@ def test_a_video_gives_an_annotated_video_and_the_keypoints_of_each_frame(
     assert len(annotated) == 6
     assert (cv2.absdiff(annotated[3], plain[3]).max(axis=2) > 60).mean() > 0.005
     short = run_blazepose(blazepose, "-i", clip, "-o", out, "--limit", "2", "--format", "json")
-    assert [each["frames"] for each in json.loads(short.stdout)["videos"]] == [2]
+    assert [each["frames"] for each in json_of(short)["videos"]] == [2]
 
 
-def test_a_video_that_cannot_be_drawn_leaves_no_keypoints_that_look_complete(seeker_ir, tmp_path):
+def test_a_video_that_cannot_be_drawn_leaves_no_keypoints_that_look_complete(
+    seeker_ir, tmp_path, out
+):
     wide = (16_500, 32)  # MPEG-4 allows 8191, and x264 16,384
     codec = cv2.VideoWriter_fourcc(*"MJPG")
     writer = cv2.VideoWriter(str(tmp_path / "wide.avi"), cv2.CAP_FFMPEG, codec, 25, wide)
     for _ in range(3):
         writer.write(np.zeros((*wide[::-1], 3), np.uint8))
     writer.release()
-    ended = run(seeker_ir, "-i", tmp_path / "wide.avi", "-o", tmp_path / "out")
-    assert ended.returncode == 1
-    assert "no video of 16500x32 can be written there" in ended.stderr
-    assert not (tmp_path / "out" / "wide_poses.json").exists()
+    assert "no video of 16500x32 can be written there" in error_of(
+        run(seeker_ir, "-i", tmp_path / "wide.avi", "-o", out)
+    )
+    assert not (out / "wide_poses.json").exists()
 
 
 def test_pictures_are_drawn_with_the_options_of_draw(seeker_ir, camera, tmp_path):
@@ -741,16 +735,17 @@ def test_pictures_are_drawn_with_the_options_of_draw(seeker_ir, camera, tmp_path
     for number, words in enumerate(((), ("thickness=9",), ("thickness=9", "boxes=yes"))):
         draws = ("--draw", *words) if words else ()
         out = tmp_path / f"{number}.png"
-        assert run(seeker_ir, "-i", camera, "-o", out, *draws).returncode == 0
+        succeeded(run(seeker_ir, "-i", camera, "-o", out, *draws))
         pictures.append(cv2.imread(str(out)))
     for one, other in pairwise(pictures):
         assert (one != other).any()
-    refused = run(seeker_ir, "-i", camera, "--draw", "color=blue")
-    assert refused.returncode == 2 and "got 'color=blue'" in refused.stderr
+    assert "got 'color=blue'" in error_of(
+        run(seeker_ir, "-i", camera, "--draw", "color=blue"), code=2
+    )
 
 
-def test_poses_that_are_not_drawn_are_not_counted(seeker_ir, camera, tmp_path):
-    clip, out = video_of(camera, tmp_path / "clip.avi"), tmp_path / "out"
+def test_poses_that_are_not_drawn_are_not_counted(seeker_ir, camera, tmp_path, out):
+    clip = video_of(camera, tmp_path / "clip.avi")
     seen = run(seeker_ir, "-i", camera, clip, "-o", out)
     assert f"{camera}: 1 person -> " in seen.stdout
     assert f"{clip}: 6 frames, at most 1 person in one -> " in seen.stdout
@@ -761,16 +756,16 @@ def test_poses_that_are_not_drawn_are_not_counted(seeker_ir, camera, tmp_path):
     assert (
         "\nhint        poses of fewer than three visible keypoints are not drawn;" in hidden.stdout
     )
-    told = json.loads((out / "poses.json").read_text(encoding="utf-8"))
+    told = read_json(out / "poses.json")
     assert [pose["drawn"] for pose in told["images"][0]["poses"]] == [False]
     assert told["videos"][0]["people"] == 0
 
 
 @pytest.mark.slow
 def test_people_in_a_video_are_numbered_and_published_as_they_are_found(
-    blazepose, camera, tmp_path
+    blazepose, camera, tmp_path, out
 ):
-    clip, out = video_of(camera, tmp_path / "clip.avi"), tmp_path / "out"
+    clip = video_of(camera, tmp_path / "clip.avi")
     with (
         Broker(tmp_path, "allow_anonymous true") as broker,
         subscriber(broker.port, "posezoo") as messages,
@@ -787,16 +782,14 @@ def test_people_in_a_video_are_numbered_and_published_as_they_are_found(
     lines = [json.loads(line) for line in messages]
     assert [line["frame"] for line in lines] == [0, 1, 2, 3, 4, 5]
     assert [pose["track_id"] for line in lines for pose in line["poses"]] == [1] * 6
-    frames = json.loads((out / "clip_poses.json").read_text())["frames"]
+    frames = read_json(out / "clip_poses.json")["frames"]
     assert [line["poses"] for line in lines] == [frame["poses"] for frame in frames]
 
 
-def test_the_output_of_one_input_may_be_named(seeker_ir, camera, tmp_path):
-    clip = video_of(camera, tmp_path / "clip.avi", frames=2)
+def test_the_output_of_one_input_may_be_named(seeker_ir, camera, tmp_path, clip):
     for source, name in ((clip, "out.mp4"), (camera, "out.jpg"), (clip, "out.mp4")):
-        told = run(seeker_ir, "-i", source, "-o", tmp_path / name, "--format", "json")
-        assert told.returncode == 0, told.stderr
-        (row,) = [*json.loads(told.stdout)["images"], *json.loads(told.stdout)["videos"]]
+        told = succeeded(run(seeker_ir, "-i", source, "-o", tmp_path / name, "--format", "json"))
+        (row,) = [*json_of(told)["images"], *json_of(told)["videos"]]
         assert (row["picture"], row.get("keypoints")) == (str(tmp_path / name), None)
     assert len(read_video(tmp_path / "out.mp4")) == 2
     assert cv2.imread(str(tmp_path / "out.jpg")).shape == cv2.imread(str(camera)).shape
@@ -804,29 +797,24 @@ def test_the_output_of_one_input_may_be_named(seeker_ir, camera, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.jpg"])
-def test_one_output_for_several_inputs_is_refused(seeker_ir, camera, tmp_path, name):
-    clip = video_of(camera, tmp_path / "clip.avi", frames=2)
-    ended = run(seeker_ir, "-i", clip, camera, "-o", tmp_path / name)
-    assert ended.returncode == 1
-    assert f"{name}: is the name of one" in ended.stderr and "hint: name a folder" in ended.stderr
+def test_one_output_for_several_inputs_is_refused(seeker_ir, camera, tmp_path, name, clip):
+    said = error_of(run(seeker_ir, "-i", clip, camera, "-o", tmp_path / name))
+    assert f"{name}: is the name of one" in said and "hint: name a folder" in said
     assert not (tmp_path / name).exists()
 
 
 def test_an_output_without_a_name_is_wrong_usage(seeker_ir, camera, tmp_path):
-    ended = run(seeker_ir, "-i", camera, "-o", "")
-    assert ended.returncode == 2
-    assert "argument -o/--output: expected a path, got an empty text" in ended.stderr
+    assert "argument -o/--output: expected a path, got an empty text" in error_of(
+        run(seeker_ir, "-i", camera, "-o", ""), code=2
+    )
 
 
 @pytest.mark.parametrize("name", ["poses.json", "camera_poses.png", "clip_poses.mp4"])
-def test_files_of_the_user_in_the_folder_of_the_results_stay(seeker_ir, camera, tmp_path, name):
-    clip = video_of(camera, tmp_path / "clip.avi", frames=2)
-    out = tmp_path / "out"
+def test_files_of_the_user_in_the_folder_of_the_results_stay(seeker_ir, camera, name, out, clip):
     out.mkdir()
     (out / name).write_bytes(b"mine")
     words = ("-i", camera, clip, "-o", out, "--quiet")
-    ended = run(seeker_ir, *words)
-    assert ended.returncode == 0
+    ended = succeeded(run(seeker_ir, *words))
     kept = f"{out / name}: is not as posezoo wrote it: kept as {name}.bak1"
     assert kept in ended.stderr
     assert (out / f"{name}.bak1").read_bytes() == b"mine"
@@ -834,31 +822,25 @@ def test_files_of_the_user_in_the_folder_of_the_results_stay(seeker_ir, camera, 
     assert "kept as" not in run(seeker_ir, *words).stderr  # the same command again
 
 
-def test_flags_for_videos_without_a_video_are_refused(blazepose, camera, tmp_path):
-    alone = run_blazepose(
-        blazepose, "-i", camera, "-o", tmp_path / "out", "--track", "--detect_every", "2"
+def test_flags_for_videos_without_a_video_are_refused(blazepose, camera, out, clip):
+    assert "error: --track, --detect_every: only for videos" in error_of(
+        run_blazepose(blazepose, "-i", camera, "-o", out, "--track", "--detect_every", "2")
     )
-    assert alone.returncode == 1
-    assert "error: --track, --detect_every: only for videos" in alone.stderr
-    clip = video_of(camera, tmp_path / "clip.avi", frames=2)
-    rarely = run_blazepose(blazepose, "-i", clip, "-o", tmp_path / "out", "--detect_every", "2")
-    assert rarely.returncode == 0, rarely.stderr
-    wrong = run_blazepose(blazepose, "-i", clip, "--mqtt", "me:secret@broker")
-    assert wrong.returncode == 2
-    assert "MQTT_USERNAME" in wrong.stderr and "secret" not in wrong.stderr
+    succeeded(run_blazepose(blazepose, "-i", clip, "-o", out, "--detect_every", "2"))
+    said = error_of(run_blazepose(blazepose, "-i", clip, "--mqtt", "me:secret@broker"), code=2)
+    assert "MQTT_USERNAME" in said and "secret" not in said
 
 
-def test_an_address_of_an_image_or_a_video_is_downloaded(seeker_ir, camera, tmp_path):
-    clip = video_of(camera, tmp_path / "clip.avi", frames=2)
+def test_an_address_of_an_image_or_a_video_is_downloaded(seeker_ir, camera, tmp_path, out, clip):
     with Server() as server:
         photo = server.serve("me.png", camera.read_bytes())
         video = server.serve("clip.avi?token=0123", clip.read_bytes())
-        ended = run(seeker_ir, "-i", photo, video, "-o", tmp_path / "out")
+        ended = run(seeker_ir, "-i", photo, video, "-o", out)
         missing = run(seeker_ir, "-i", server.url("missing.png"), "-o", tmp_path / "no")
     assert ended.returncode == 0, ended.stderr
     assert f"{photo}: 1 person -> {tmp_path / 'out' / 'me_poses.png'}" in ended.stdout
     assert f"{video.replace('0123', '***')}: 2 frames" in ended.stdout
-    names = shown_names(tmp_path / "out")
+    names = shown_names(out)
     assert names == ["clip_poses.json", "clip_poses.mp4", "me_poses.png", "poses.json"]
     assert missing.returncode == 1
     assert missing.stderr.startswith(f"error: {server.url('missing.png')}: HTTP 404")
@@ -866,7 +848,7 @@ def test_an_address_of_an_image_or_a_video_is_downloaded(seeker_ir, camera, tmp_
 
 
 @pytest.mark.slow
-def test_an_interrupt_ends_a_stream_and_keeps_its_frames(blazepose, tmp_path):
+def test_an_interrupt_ends_a_stream_and_keeps_its_frames(blazepose, out):
     with Server() as server:
         url = server.serve("camera", mjpeg(), headers=MJPEG, endless=True, without_length=True)
         command = [
@@ -879,39 +861,39 @@ def test_an_interrupt_ends_a_stream_and_keeps_its_frames(blazepose, tmp_path):
             str(blazepose.output_dir),
         ]
         child = subprocess.Popen(
-            [*command, "-i", url, "-o", str(tmp_path / "out")],
+            [*command, "-i", url, "-o", str(out)],
             stdout=subprocess.PIPE,
             text=True,
             preexec_fn=heed_interrupts,
         )
-        parts = tmp_path / "out"
+        parts = out
         wait_until(
             lambda: any(
                 path.stat().st_size > 2000 for path in parts.glob(".posezoo-*/camera_poses.json")
             )
         )
         child.send_signal(signal.SIGINT)
-        out, _ = child.communicate(timeout=HANG_S)
+        printed, _ = child.communicate(timeout=HANG_S)
     assert child.returncode == 130
-    (video,) = json.loads((tmp_path / "out" / "poses.json").read_text())["videos"]
+    (video,) = read_json(out / "poses.json")["videos"]
     assert video["frames"] >= 1
-    assert f"{url}: {video['frames']} frame" in out
+    assert f"{url}: {video['frames']} frame" in printed
     # A frame is shown until the next one came, so a slow machine repeats some.
-    assert len(read_video(tmp_path / "out" / "camera_poses.mp4")) >= video["frames"]
+    assert len(read_video(out / "camera_poses.mp4")) >= video["frames"]
 
 
 @pytest.mark.slow
-def test_a_checkpoint_is_run_by_its_path_or_for_a_named_network(shared, camera, tmp_path):
+def test_a_checkpoint_is_run_by_its_path_or_for_a_named_network(
+    empty_cache, shared, camera, tmp_path, out
+):
     pytest.importorskip("torch", reason="needs torch")
     name = "mobile_pose_mobilenetv3_small"
     mine = tmp_path / "mine.params"
     shutil.copy(shared / "data" / "checkpoints" / f"{name}.params", mine)
-    environ = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
-    flags = ("--detector", "none", "-i", camera, "-o", tmp_path / "out")
+    flags = ("--detector", "none", "-i", camera, "-o", out)
     for words in ((mine,), (name, "--checkpoint", mine), ("--checkpoint", mine)):
-        ran = posezoo("run", *words, *flags, **environ)
-        assert ran.returncode == 0, ran.stderr
-        assert json.loads((tmp_path / "out" / "poses.json").read_text())["model"] == name
+        succeeded(posezoo("run", *words, *flags, **empty_cache))
+        assert read_json(out / "poses.json")["model"] == name
 
 
 @pytest.mark.parametrize(
@@ -926,28 +908,26 @@ def test_a_checkpoint_is_run_by_its_path_or_for_a_named_network(shared, camera, 
     ],
 )
 def test_an_input_in_place_of_the_model_and_a_missing_checkpoint_are_explained(word, answer):
-    ended = posezoo("run", word)
-    assert ended.returncode == 1
-    assert answer in ended.stderr
+    assert answer in error_of(posezoo("run", word))
 
 
-def skier(shared: Path) -> Path:
+def skier(shared):
     return shared / "data" / "photos" / "000000000785.jpg"
 
 
-def test_a_detector_alone_draws_boxes(mirror, shared, tmp_path):
-    environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    ran = posezoo(
-        "run",
-        "person-detection-retail-0013",
-        "-i",
-        skier(shared),
-        "-o",
-        tmp_path / "out",
-        **environ,
+def test_a_detector_alone_draws_boxes(mirrored, shared, out):
+    succeeded(
+        posezoo(
+            "run",
+            "person-detection-retail-0013",
+            "-i",
+            skier(shared),
+            "-o",
+            out,
+            **mirrored,
+        )
     )
-    assert ran.returncode == 0, ran.stderr
-    (answer,) = json.loads((tmp_path / "out" / "poses.json").read_text())["images"]
+    (answer,) = read_json(out / "poses.json")["images"]
     (person,) = answer["poses"]
     assert person["skeleton"] == "box" and person["keypoints"] == [] and person["score"] > 0.9
     changed = (cv2.imread(answer["picture"]) != cv2.imread(answer["image"])).any(axis=2)
@@ -956,7 +936,7 @@ def test_a_detector_alone_draws_boxes(mirror, shared, tmp_path):
 
 
 @pytest.mark.slow
-def test_many_photos_have_the_poses_of_each_alone_in_their_order(blazepose, shared, tmp_path):
+def test_many_photos_have_the_poses_of_each_alone_in_their_order(blazepose, shared, tmp_path, out):
     """From 8 photos on, several are processed at the same time; one of these is damaged."""
     photos = sorted((shared / "data" / "photos").glob("*.jpg"))[:8]
     mixed = tmp_path / "mixed"
@@ -966,10 +946,10 @@ def test_many_photos_have_the_poses_of_each_alone_in_their_order(blazepose, shar
     (mixed / "3-damaged.jpg").write_bytes(b"no image")
     run = ("run", "blazepose-full", "--weights_dir", blazepose.output_dir, "--format", "json")
 
-    def images(*inputs: Path) -> dict[str, object]:
-        ran = posezoo(*run, "-i", *inputs, "-o", tmp_path / "out")
+    def images(*inputs):
+        ran = posezoo(*run, "-i", *inputs, "-o", out)
         assert ran.returncode == int(mixed in inputs), ran.stderr
-        return json.loads(ran.stdout)
+        return json_of(ran)
 
     together = images(mixed)
     assert [Path(row["image"]).name for row in together["failed"]] == ["3-damaged.jpg"]
@@ -983,28 +963,39 @@ def test_many_photos_have_the_poses_of_each_alone_in_their_order(blazepose, shar
 
 
 @pytest.mark.slow
-def test_a_detector_finds_the_people_for_movenet(mirror, shared, tmp_path):
-    environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    ran = posezoo(
-        *("run", "movenet-singlepose-lightning-int8", "--detector", "person-detection-retail-0013"),
-        *("-i", skier(shared), "-o", tmp_path / "out"),
-        **environ,
+def test_a_detector_finds_the_people_for_movenet(mirrored, shared, out):
+    ran = succeeded(
+        posezoo(
+            *(
+                "run",
+                "movenet-singlepose-lightning-int8",
+                "--detector",
+                "person-detection-retail-0013",
+            ),
+            *("-i", skier(shared), "-o", out),
+            **mirrored,
+        )
     )
-    assert ran.returncode == 0, ran.stderr
     assert "people from person-detection-retail-0013" in ran.stdout
-    summary = json.loads((tmp_path / "out" / "poses.json").read_text())
+    summary = read_json(out / "poses.json")
     assert summary["people_from"] == "person-detection-retail-0013"
     (answer,) = summary["images"]
     assert len(answer["poses"]) == 1 and answer["poses"][0]["skeleton"] == "coco-17"
-    wrong = posezoo(
-        *("run", "movenet-singlepose-lightning-int8", "--detector", "person-detecton-retail-0013"),
-        *("-i", skier(shared), "-o", tmp_path / "out"),
-        **environ,
+    assert "person-detection-retail-0013" in error_of(
+        posezoo(
+            *(
+                "run",
+                "movenet-singlepose-lightning-int8",
+                "--detector",
+                "person-detecton-retail-0013",
+            ),
+            *("-i", skier(shared), "-o", out),
+            **mirrored,
+        )
     )
-    assert wrong.returncode == 1 and "person-detection-retail-0013" in wrong.stderr
 
 
-def write_clip(frames: list[np.ndarray], folder: Path) -> tuple[Path, Path]:
+def write_clip(frames, folder):
     """A video, and a folder with its frames as photos."""
     clip, stills = folder / "clip.avi", folder / "stills"
     writer = cv2.VideoWriter(str(clip), cv2.VideoWriter_fourcc(*"MJPG"), 25, SIZE)
@@ -1023,93 +1014,90 @@ def test_without_a_detector_it_cannot_run_on_each_nth_frame(camera, tmp_path, ve
     xml = write_ir(tmp_path / "own.xml", outputs, image=(1, 3, 256, 192), states_images=False)
     clip = video_of(camera, tmp_path / "clip.avi")
     words = ("-i", clip, "-o", tmp_path / "out.mp4", "--as", "hrnet-w32", "--detector", "none")
-    ended = posezoo(*verb, xml, *words, "--detect_every", 2)
-    assert ended.returncode == 1
-    assert "error: --detect_every needs a detector, and own runs without one\n" in ended.stderr
+    assert "error: --detect_every needs a detector, and own runs without one\n" in error_of(
+        posezoo(*verb, xml, *words, "--detect_every", 2)
+    )
     assert not (tmp_path / "out.mp4").exists()
-    assert posezoo(*verb, xml, *words).returncode == 0
+    succeeded(posezoo(*verb, xml, *words))
     assert len(read_video(tmp_path / "out.mp4")) == 6
 
 
 @pytest.mark.slow
 def test_who_enters_a_video_is_found_within_three_frames_and_who_leaves_goes(
-    npm_mirror, photos, tmp_path
+    npm_mirrored, photos, tmp_path
 ):
     """The camera pans from one person to another one."""
     scene = np.hstack([cv2.resize(photos[place][0], SIZE) for place in (-1, -3)])
     frames = [np.ascontiguousarray(scene[:, x : x + SIZE[0]]) for x in range(0, 641, 20)]
     clip, stills = write_clip(frames, tmp_path)
-    environ = {"POSEZOO_MIRROR": str(npm_mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     lightning = ("run", "movenet-lightning", "--format", "json")
     ended = [
-        posezoo(*lightning, "--track", "-i", clip, "-o", tmp_path / "video", **environ),
-        posezoo(*lightning, "-i", stills, "-o", tmp_path / "photos", **environ),
+        posezoo(*lightning, "--track", "-i", clip, "-o", tmp_path / "video", **npm_mirrored),
+        posezoo(*lightning, "-i", stills, "-o", tmp_path / "photos", **npm_mirrored),
     ]
     assert [each.returncode for each in ended] == [0, 0], ended
-    told = json.loads((tmp_path / "video" / "clip_poses.json").read_text())["frames"]
+    told = read_json(tmp_path / "video" / "clip_poses.json")["frames"]
     numbers = [{pose.get("track_id") for pose in frame["poses"]} - {None} for frame in told]
-    alone = [len(image["poses"]) for image in json.loads(ended[1].stdout)["images"]]
+    alone = [len(image["poses"]) for image in json_of(ended[1])["images"]]
     assert numbers[0] == {1} and numbers[-1] and 1 not in numbers[-1]
     first = alone.index(2)
     assert any(len(frame["poses"]) == 2 for frame in told[first : first + 3])
 
 
 @pytest.mark.slow
-def test_a_video_has_the_people_that_its_frames_have_as_photos(npm_mirror, photos, tmp_path):
+def test_a_video_has_the_people_that_its_frames_have_as_photos(npm_mirrored, photos, tmp_path):
     """One person, then a cut to four; the camera pans over both."""
     frames = [image for place in (-1, 11) for image, _ in pan(*photos[place], 10)]
     clip, stills = write_clip(frames, tmp_path)
-    environ = {"POSEZOO_MIRROR": str(npm_mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    video = posezoo("run", "-i", clip, "-o", tmp_path / "video", "--track", **environ)
-    assert video.returncode == 0, video.stderr
+    video = succeeded(
+        posezoo("run", "-i", clip, "-o", tmp_path / "video", "--track", **npm_mirrored)
+    )
     assert f"people from {DEFAULT_DETECTOR} (FP16)\n" in video.stdout
-    photo = posezoo("run", "-i", stills, "-o", tmp_path / "photos", **environ)
-    assert photo.returncode == 0, photo.stderr
-    told = json.loads((tmp_path / "video" / "clip_poses.json").read_text())["frames"]
+    succeeded(posezoo("run", "-i", stills, "-o", tmp_path / "photos", **npm_mirrored))
+    told = read_json(tmp_path / "video" / "clip_poses.json")["frames"]
     found = [len(frame["poses"]) for frame in told]
-    alone = json.loads((tmp_path / "photos" / "poses.json").read_text())["images"]
+    alone = read_json(tmp_path / "photos" / "poses.json")["images"]
     expected = [len(image["poses"]) for image in alone]
     assert found[10] == expected[10] > 1  # at the cut
     assert sum(found) == pytest.approx(sum(expected), rel=0.1)
     numbers = {pose["track_id"] for frame in told[:10] for pose in frame["poses"]}
     assert numbers == {1}
 
-    one = posezoo(
-        *("run", "-i", clip, "-o", tmp_path / "one", "--detector", "none", "--format", "json"),
-        **environ,
-    )
-    (followed,) = json.loads(one.stdout)["videos"]
+    (followed,) = json_of(
+        posezoo(
+            *("run", "-i", clip, "-o", tmp_path / "one", "--detector", "none", "--format", "json"),
+            **npm_mirrored,
+        )
+    )["videos"]
     assert (followed["people"], followed["people_from"]) == (1, "tracking")
 
 
 @pytest.mark.slow
-def test_if_nobody_is_found_it_names_the_detector_and_what_to_try(mirror, camera, tmp_path):
-    environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+def test_if_nobody_is_found_it_names_the_detector_and_what_to_try(mirrored, camera, out):
     run = (
         "run",
         "movenet-singlepose-lightning-int8",
         "-i",
         camera,
         "-o",
-        tmp_path / "out",
+        out,
         "--detector",
     )
-    missed = posezoo(*run, "person-detection-retail-0013", **environ)
-    assert missed.returncode == 0 and "0 people" in missed.stdout
+    missed = succeeded(posezoo(*run, "person-detection-retail-0013", **mirrored))
+    assert "0 people" in missed.stdout
     (hint,) = [line for line in missed.stdout.splitlines() if line.startswith("hint ")]
     assert "person-detection-retail-0013 found no person with a score of 0.5 or more" in hint
     for advice in ("--min_person_score 0.25", "--detector none", f"posezoo run {FALLBACK_MODEL}"):
         assert advice in hint
-    found = posezoo(*run, "blazepose-full", **environ)
-    assert found.returncode == 0
+    found = succeeded(posezoo(*run, "blazepose-full", **mirrored))
     assert "0 people" not in found.stdout and "found no person" not in found.stdout
-    strict = posezoo(*run, "blazepose-full", "--min_person_score", "0.99", **environ)
+    strict = posezoo(*run, "blazepose-full", "--min_person_score", "0.99", **mirrored)
     assert (
         "0 people" in strict.stdout
         and "blazepose-full found no person with a score of 0.99" in strict.stdout
     )
-    strictly = ("-o", tmp_path / "out", "--min_person_score", "0.99")
-    alone = posezoo("run", "blazepose-full", "-i", camera, *strictly, **environ)
+    strictly = ("-o", out, "--min_person_score", "0.99")
+    alone = posezoo("run", "blazepose-full", "-i", camera, *strictly, **mirrored)
     assert (
         "hint        blazepose-full found no person" in alone.stdout
         and "--detector" not in alone.stdout
@@ -1118,28 +1106,22 @@ def test_if_nobody_is_found_it_names_the_detector_and_what_to_try(mirror, camera
 
 
 @pytest.mark.slow
-def test_a_detector_for_a_bottom_up_model_is_refused(mirror, shared, tmp_path):
-    environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    run = ("run", "blazepose-full", "-i", skier(shared), "-o", tmp_path / "out")
-    ran = posezoo(*run, "--detector", "person-detection-retail-0013", **environ)
-    assert ran.returncode == 1
-    assert (
-        "blazepose-full processes whole images: it takes neither boxes nor a detector" in ran.stderr
-    )
-    assert "copied from" not in ran.stderr and not (tmp_path / "out").exists()
-    assert posezoo(*run, "--detector", "none", **environ).returncode == 0
+def test_a_detector_for_a_bottom_up_model_is_refused(mirrored, shared, out):
+    run = ("run", "blazepose-full", "-i", skier(shared), "-o", out)
+    said = error_of(posezoo(*run, "--detector", "person-detection-retail-0013", **mirrored))
+    assert "blazepose-full processes whole images: it takes neither boxes nor a detector" in said
+    assert "copied from" not in said and not (out).exists()
+    succeeded(posezoo(*run, "--detector", "none", **mirrored))
 
 
 @pytest.mark.slow
-def test_keypoints_are_drawn_from_the_decoders_own_least_score(mirror, shared, tmp_path):
+def test_keypoints_are_drawn_from_the_decoders_own_least_score(mirrored, shared, out):
     """MoveNet is seldom surer of a keypoint than 0.5, and mostly right from 0.2 on."""
-    environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     run = ("run", "movenet-singlepose-lightning-int8", "-i", skier(shared), "--detector", "none")
     drawn = {}
     for min_score in ((), ("--min_score", "0.2"), ("--min_score", "0.5")):
-        ran = posezoo(*run, "-o", tmp_path / "out", *min_score, **environ)
-        assert ran.returncode == 0, ran.stderr
-        drawn[min_score] = cv2.imread(str(tmp_path / "out" / "000000000785_poses.jpg"))
+        succeeded(posezoo(*run, "-o", out, *min_score, **mirrored))
+        drawn[min_score] = cv2.imread(str(out / "000000000785_poses.jpg"))
     own, low, high = drawn.values()
     assert (own == low).all()
     photo = cv2.imread(str(skier(shared))).astype(int)
@@ -1150,11 +1132,9 @@ def test_keypoints_are_drawn_from_the_decoders_own_least_score(mirror, shared, t
 def test_masks_are_drawn_and_written_in_cocos_encoding(blazepose, camera, tmp_path):
     coco_masks = pytest.importorskip("pycocotools.mask")
     bare, masked = tmp_path / "bare", tmp_path / "masked"
-    assert run_blazepose(blazepose, "-i", camera, "-o", bare).returncode == 0
-    assert run_blazepose(blazepose, "-i", camera, "-o", masked, "--masks").returncode == 0
-    ((pose,),) = (
-        each["poses"] for each in json.loads((masked / "poses.json").read_text("utf-8"))["images"]
-    )
+    succeeded(run_blazepose(blazepose, "-i", camera, "-o", bare))
+    succeeded(run_blazepose(blazepose, "-i", camera, "-o", masked, "--masks"))
+    ((pose,),) = (each["poses"] for each in read_json(masked / "poses.json")["images"])
     mask = coco_masks.decode(pose["mask"]) > 0
     # The photographer is at the left, in front of the lawn.
     assert mask.shape == (512, 512) and mask[300, 100] and not mask[450, 400]
@@ -1166,35 +1146,32 @@ def test_masks_are_drawn_and_written_in_cocos_encoding(blazepose, camera, tmp_pa
 
 
 @pytest.mark.parametrize("verb", [("run",), ("demo", "-m"), ("run", None)])
-def test_a_model_without_masks_is_refused_before_it_is_downloaded(verb, camera, tmp_path):
+def test_a_model_without_masks_is_refused_before_it_is_downloaded(empty_cache, verb, camera):
     model = () if None in verb else ("movenet-thunder",)
     silent = ("-no_show",) if "demo" in verb else ()
-    environ = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     words = [word for word in verb if word]
-    ended = posezoo(*words, *model, "-i", camera, *silent, "--masks", "--attempts", "1", **environ)
-    assert ended.returncode == 1
-    error, hint = ended.stderr.splitlines()
+    error, hint = error_of(
+        posezoo(*words, *model, "-i", camera, *silent, "--masks", "--attempts", "1", **empty_cache)
+    ).splitlines()
     assert error == "error: movenet-thunder: its network finds no masks"
     assert hint == "  hint: run BlazePose, which does: blazepose-full, of the registry posezoo"
 
 
-def test_a_file_without_masks_is_refused_in_the_same_words(camera, tmp_path):
+def test_a_file_without_masks_is_refused_in_the_same_words(camera, tmp_path, out):
     xml = write_ir(tmp_path / "net.xml", {"heatmaps": (1, 17, 16, 24)}, image=(1, 3, 64, 96))
-    ended = posezoo("run", xml, "-i", camera, "--masks", "-o", tmp_path / "out")
-    assert ended.returncode == 1
-    assert "error: net: its network finds no masks" in ended.stderr
+    assert "error: net: its network finds no masks" in error_of(
+        posezoo("run", xml, "-i", camera, "--masks", "-o", out)
+    )
 
 
 @pytest.mark.slow
-def test_an_ir_with_its_decoder_has_no_masks(blazepose, camera, mirror, tmp_path):
+def test_an_ir_with_its_decoder_has_no_masks(blazepose, camera, mirror, tmp_path, out):
     places = ("--weights_dir", tmp_path, "--mirror", mirror)
-    ended = posezoo("get", "pose-landmark-full-mediapipe", "--decode", *places)
-    assert ended.returncode == 0, ended.stderr
+    succeeded(posezoo("get", "pose-landmark-full-mediapipe", "--decode", *places))
     xml = next(tmp_path.rglob("FP16/pose-landmark-full-mediapipe.xml"))
-    ended = posezoo("run", xml, "-i", camera, "--masks", "-o", tmp_path / "out")
-    assert ended.returncode == 1
-    assert "contains the decoder" in ended.stderr and "there are no masks" in ended.stderr
-    assert "hint: convert it without --decode" in ended.stderr
+    said = error_of(posezoo("run", xml, "-i", camera, "--masks", "-o", out))
+    assert "contains the decoder" in said and "there are no masks" in said
+    assert "hint: convert it without --decode" in said
 
 
 @pytest.mark.parametrize(
@@ -1208,7 +1185,6 @@ def test_an_ir_with_its_decoder_has_no_masks(blazepose, camera, mirror, tmp_path
 )
 def test_an_input_that_does_not_exist_is_explained(tmp_path, name, hint):
     (tmp_path / "plain.png").touch()
-    ended = posezoo("run", "--input", name, cwd=tmp_path)
-    assert ended.returncode == 1
-    assert f"error: no image to work on: {name}" in ended.stderr
-    assert "hint: " in ended.stderr and hint in ended.stderr
+    said = error_of(posezoo("run", "--input", name, cwd=tmp_path))
+    assert f"error: no image to work on: {name}" in said
+    assert "hint: " in said and hint in said

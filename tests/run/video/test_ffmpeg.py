@@ -1,11 +1,9 @@
 """FFmpeg's libraries inside OpenCV."""
 
-from __future__ import annotations
-
 import os
-import subprocess
 import sys
 
+from fakes.command import run_process
 from fakes.pages import ROOT
 
 ENCODE_WHILE_VIDEOS_END = """
@@ -34,13 +32,9 @@ with ThreadPoolExecutor(1) as pool:
 
 
 def test_a_video_may_end_while_another_thread_encodes(tmp_path):
-    ended = subprocess.run(
+    ended = run_process(
         [sys.executable, "-c", ENCODE_WHILE_VIDEOS_END, str(tmp_path / "v.avi")],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (ROOT / "src", ROOT / "tests")))},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
     )
     assert (ended.returncode, ended.stderr) == (0, "")
     assert int(ended.stdout) > 10

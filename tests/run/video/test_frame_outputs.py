@@ -1,7 +1,5 @@
 """Annotated frames become an image, a folder or a video; a slow writer never blocks the rest."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -15,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from fakes.command import read_json
 from fakes.videos import SIZE, frame, number_of, read_video, write_uneven_video, write_video
 from fakes.waiting import HANG_S
 from posezoo.core.errors import OutputError
@@ -22,7 +21,6 @@ from posezoo.core.events import WarningIssued
 from posezoo.poses.keypoints import Pose
 from posezoo.run.video import frame_outputs
 from posezoo.run.video.frame_outputs import (
-    FrameOutput,
     JsonListWriter,
     VideoOutput,
     coco_category_id,
@@ -34,31 +32,49 @@ from posezoo.run.video.frame_sources import Frame, FrameSource, open_source
 from posezoo.run.video.video_encoders import CODECS
 
 
-def source_of(tmp_path: Path, *names: str) -> FrameSource:
+def source_of(tmp_path, *names):
     """A folder of images, or the only one of them."""
     (tmp_path / "in").mkdir(exist_ok=True)
     for number, name in enumerate(names):
         cv2.imwrite(str(tmp_path / "in" / name), frame(number))
     where = tmp_path / "in" / names[0] if len(names) == 1 else tmp_path / "in"
-    return open_source(str(where), report_error=print)
+    return opened(where)
 
 
-def write_all(output: FrameOutput, source: FrameSource) -> None:
+def opened(place):
+    return open_source(str(place), report_error=print)
+
+
+def video_source(folder, *args, **options):
+    return opened(write_video(folder / "v.avi", *args, **options))
+
+
+def write_all(path, source):
+    output = open_output(path, source)
     for each in source.frames():
         output.write(each, each.image)
     output.close()
+    return output
+
+
+def write_frames(output, count):
+    for number in range(count):
+        output.write(Frame(number, "", frame(number), 0), frame(number))
+
+
+def numbers_in(video):
+    return [number_of(image) for image in read_video(video)]
 
 
 def test_an_image_becomes_an_image(tmp_path):
     source = source_of(tmp_path, "a.png")
-    write_all(open_output(tmp_path / "out" / "b.png", source), source)
+    write_all(tmp_path / "out" / "b.png", source)
     assert number_of(cv2.imread(str(tmp_path / "out" / "b.png"))) == 0
 
 
 def test_a_folder_becomes_a_folder_with_the_same_names(tmp_path):
     source = source_of(tmp_path, "a.png", "b.jpg")
-    output = open_output(tmp_path / "out", source)
-    write_all(output, source)
+    output = write_all(tmp_path / "out", source)
     assert sorted(path.name for path in (tmp_path / "out").glob("[!.]*")) == ["a.png", "b.jpg"]
     assert number_of(cv2.imread(str(tmp_path / "out" / "b.jpg"))) == 1
     assert (output.written, output.dropped) == (2, 0)
@@ -68,8 +84,8 @@ def test_images_with_one_name_in_several_folders_get_different_names(tmp_path):
     for number, folder in enumerate(("x", "y")):
         (tmp_path / folder).mkdir()
         cv2.imwrite(str(tmp_path / folder / "a.png"), frame(number))
-    source = open_source(str(tmp_path / "*" / "a.png"), report_error=print)
-    write_all(open_output(tmp_path / "out", source), source)
+    source = opened(tmp_path / "*" / "a.png")
+    write_all(tmp_path / "out", source)
     written = {
         path.name: number_of(cv2.imread(str(path))) for path in (tmp_path / "out").glob("[!.]*")
     }
@@ -78,10 +94,10 @@ def test_images_with_one_name_in_several_folders_get_different_names(tmp_path):
 
 @pytest.mark.parametrize("suffix", sorted(CODECS))
 def test_a_video_becomes_a_video_of_the_same_rate(tmp_path, suffix):
-    source = open_source(str(write_video(tmp_path / "v.avi", 12, fps=10)), report_error=print)
+    source = video_source(tmp_path, 12, fps=10)
     path = tmp_path / f"out{suffix}"
-    write_all(open_output(path, source), source)
-    assert [number_of(image) for image in read_video(path)] == list(range(12))
+    write_all(path, source)
+    assert numbers_in(path) == list(range(12))
     assert cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FPS) == pytest.approx(10)
     assert not list(tmp_path.glob(".posezoo-*"))
 
@@ -89,8 +105,8 @@ def test_a_video_becomes_a_video_of_the_same_rate(tmp_path, suffix):
 @pytest.mark.skipif(os.name == "nt", reason="Windows allows no colon in a name")
 def test_a_video_may_be_written_to_a_name_with_a_colon(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    source = open_source(str(write_video(tmp_path / "v.avi", 3)), report_error=print)
-    write_all(open_output(Path("cam-12:30:00.mp4"), source), source)
+    source = video_source(tmp_path, 3)
+    write_all(Path("cam-12:30:00.mp4"), source)
     assert len(read_video(tmp_path / "cam-12:30:00.mp4")) == 3
 
 
@@ -100,8 +116,7 @@ def test_a_rate_that_mpeg_4_cannot_state_is_rounded(tmp_path, monkeypatch, suffi
     monkeypatch.setitem(sys.modules, "av", None)
     path = tmp_path / f"out{suffix}"
     output = VideoOutput(path, fps, 0, may_drop=False, time_s=lambda each: each.index / 10)
-    for number in range(3):
-        output.write(Frame(number, "", frame(number), 0), frame(number))
+    write_frames(output, 3)
     output.close()
     capture = cv2.VideoCapture(str(path))
     assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(written)
@@ -111,7 +126,7 @@ def test_a_rate_that_mpeg_4_cannot_state_is_rounded(tmp_path, monkeypatch, suffi
 def test_images_of_many_sizes_become_a_video_of_the_first_size(tmp_path):
     source = source_of(tmp_path, "a.png", "b.png")
     cv2.imwrite(str(tmp_path / "in" / "b.png"), np.full((200, 100, 3), 255, np.uint8))
-    write_all(open_output(tmp_path / "out.avi", source), source)
+    write_all(tmp_path / "out.avi", source)
     first, second = read_video(tmp_path / "out.avi")
     assert first.shape == second.shape == (*SIZE[::-1], 3)
     assert second[:, SIZE[0] // 2].mean() > 240  # in the middle, between black borders
@@ -133,11 +148,10 @@ def test_a_video_of_odd_sides_loses_no_row_and_no_column(tmp_path, suffix):
 
 @pytest.mark.parametrize("limit", [0, 3])
 def test_no_more_frames_than_the_limit_are_written(tmp_path, limit):
-    source = open_source(str(write_video(tmp_path / "v.avi", 8)), report_error=print)
+    source = video_source(tmp_path, 8)
     for path in (tmp_path / "out.avi", tmp_path / "folder"):
         output = open_output(path, source, limit=limit)
-        for number in range(8):
-            output.write(Frame(number, "v.avi", frame(number), 0), frame(number))
+        write_frames(output, 8)
         output.close()
         assert output.written == (limit or 8)
     assert len(read_video(tmp_path / "out.avi")) == (limit or 8)
@@ -147,24 +161,24 @@ def test_no_more_frames_than_the_limit_are_written(tmp_path, limit):
 class SlowEncoder:
     """OpenCV's encoder on a slow disk: it writes nothing until ``go`` is set."""
 
-    def __init__(self, path: str, *_: object) -> None:
+    def __init__(self, path, *_):
         self.path, self.numbers, self.go = Path(path), [], threading.Event()
 
-    def isOpened(self) -> bool:  # noqa: N802 OpenCV's name
+    def isOpened(self):  # noqa: N802 OpenCV's name
         return True
 
-    def write(self, image: np.ndarray) -> None:
+    def write(self, image):
         assert self.go.wait(HANG_S)
         self.numbers.append(number_of(image))
 
-    def release(self) -> None:
+    def release(self):
         self.path.write_bytes(b"whole")
 
 
 @pytest.fixture
-def encoders(monkeypatch) -> list[SlowEncoder]:
+def encoders(monkeypatch):
     """The encoders that were opened, which are slow."""
-    opened: list[SlowEncoder] = []
+    opened = []
 
     def open_slow(*args):
         opened.append(SlowEncoder(*args))
@@ -179,8 +193,7 @@ def test_a_slow_writer_does_not_block_and_dropped_frames_are_counted(
 ):
     monkeypatch.setattr(frame_outputs, "_MAX_WAITING", 4)
     output = VideoOutput(tmp_path / "out.avi", 25, 0)
-    for number in range(20):
-        output.write(Frame(number, "", frame(number), 0), frame(number))
+    write_frames(output, 20)
     # The encoder works on the first one, four wait.
     assert (output.written, output.dropped) == (
         5,
@@ -194,11 +207,8 @@ def test_a_slow_writer_does_not_block_and_dropped_frames_are_counted(
 
 def test_a_writer_may_also_wait_so_that_no_frame_is_dropped(tmp_path, monkeypatch):
     monkeypatch.setattr(frame_outputs, "_MAX_WAITING", 2)
-    source = open_source(str(write_video(tmp_path / "v.avi", 20)), report_error=print)
-    output = open_output(tmp_path / "out.avi", source)
-    for each in source.frames():
-        output.write(each, each.image)
-    output.close()
+    source = video_source(tmp_path, 20)
+    output = write_all(tmp_path / "out.avi", source)
     assert (output.written, output.dropped) == (20, 0)
     assert len(read_video(tmp_path / "out.avi")) == 20
 
@@ -254,7 +264,7 @@ def test_the_input_is_never_overwritten(tmp_path):
     for path, source in (
         (tmp_path / "in" / "a.png", source_of(tmp_path, "a.png")),
         (tmp_path / "in", source_of(tmp_path, "a.png", "b.png")),
-        (tmp_path / "v.avi", open_source(str(write_video(tmp_path / "v.avi")), report_error=print)),
+        (tmp_path / "v.avi", video_source(tmp_path)),
     ):
         with pytest.raises(OutputError, match="is the input itself"):
             open_output(path, source)
@@ -280,8 +290,8 @@ def test_json_grows_on_disk_and_appears_when_it_is_complete(tmp_path, items):
         keyed.rest = {"report": {"fps": 3}}
         assert not (tmp_path / "list.json").exists()
     expected = [{"number": number} for number in range(items)]
-    assert json.loads((tmp_path / "list.json").read_text()) == expected
-    assert json.loads((tmp_path / "dict.json").read_text()) == {
+    assert read_json(tmp_path / "list.json") == expected
+    assert read_json(tmp_path / "dict.json") == {
         "frames": expected,
         "report": {"fps": 3},
     }
@@ -327,7 +337,7 @@ def test_no_link_in_the_folder_leads_a_result_elsewhere(tmp_path):
 
 
 def test_a_file_that_the_user_puts_in_the_place_of_a_result_is_kept(tmp_path):
-    warnings: list[object] = []
+    warnings = []
     path = tmp_path / "list.json"
     with JsonListWriter(path, listener=warnings.append) as file:
         file.append(1)
@@ -380,7 +390,7 @@ def test_a_coco_category_id_is_that_of_the_label_or_the_number_of_the_class():
 def test_a_coco_image_id_is_the_file_name_or_the_frame_number(tmp_path):
     photos = source_of(tmp_path, "000000000785.png", "b.png")
     assert [coco_image_id(each, photos) for each in photos.frames()] == [785, 1]
-    video = open_source(str(write_video(tmp_path / "v.avi", 3)), report_error=print)
+    video = video_source(tmp_path, 3)
     assert [coco_image_id(each, video) for each in video.frames()] == [0, 1, 2]
 
 
@@ -390,8 +400,8 @@ def test_an_image_of_the_right_size_is_returned_itself():
 
 
 def test_the_frames_of_a_video_go_to_a_folder_by_number(tmp_path):
-    source = open_source(str(write_video(tmp_path / "v.avi", 3)), report_error=print)
-    write_all(open_output(tmp_path / "out", source), source)
+    source = video_source(tmp_path, 3)
+    write_all(tmp_path / "out", source)
     assert sorted(path.name for path in (tmp_path / "out").glob("[!.]*")) == [
         "000000.jpg",
         "000001.jpg",
@@ -400,8 +410,8 @@ def test_the_frames_of_a_video_go_to_a_folder_by_number(tmp_path):
 
 
 def test_a_drawn_video_plays_as_long_as_one_with_a_frame_every_two_seconds(tmp_path):
-    source = open_source(str(write_video(tmp_path / "in.mp4", 4, "mp4v", 0.5)), report_error=print)
-    write_all(open_output(tmp_path / "out.mp4", source), source)
+    source = opened(write_video(tmp_path / "in.mp4", 4, "mp4v", 0.5))
+    write_all(tmp_path / "out.mp4", source)
     capture = cv2.VideoCapture(str(tmp_path / "out.mp4"))
     frames = capture.get(cv2.CAP_PROP_FRAME_COUNT)
     assert frames / capture.get(cv2.CAP_PROP_FPS) == pytest.approx(8)
@@ -414,7 +424,7 @@ class SlowCamera(FrameSource):
     is_live = True
     fps = even_fps = 10.0
 
-    def __init__(self, *times: float) -> None:
+    def __init__(self, *times):
         self.times = times
 
     def frames(self):
@@ -425,15 +435,15 @@ class SlowCamera(FrameSource):
 def test_the_drawn_video_of_a_camera_plays_at_the_speed_at_which_its_frames_were_read(tmp_path):
     # The model was loaded for 5 seconds, and the camera was disconnected for a minute.
     source = SlowCamera(5, 5.1, 5.5, 6.2, 66.2, 66.5)
-    write_all(open_output(tmp_path / "out.avi", source), source)
-    drawn = [number_of(image) for image in read_video(tmp_path / "out.avi")]
+    write_all(tmp_path / "out.avi", source)
+    drawn = numbers_in(tmp_path / "out.avi")
     assert [drawn.index(number) for number in range(6)] == [0, 1, 5, 12, 13, 15]
 
 
 def test_a_camera_that_is_faster_than_it_states_loses_no_frames(tmp_path):
     source = SlowCamera(*(number / 40 for number in range(16)))
-    write_all(open_output(tmp_path / "out.avi", source), source)
-    assert [number_of(image) for image in read_video(tmp_path / "out.avi")] == [*range(16)]
+    write_all(tmp_path / "out.avi", source)
+    assert numbers_in(tmp_path / "out.avi") == [*range(16)]
 
 
 def test_repeated_frames_of_a_camera_leave_room_for_new_ones(encoders, tmp_path, monkeypatch):
@@ -451,9 +461,9 @@ def test_repeated_frames_of_a_camera_leave_room_for_new_ones(encoders, tmp_path,
 def test_a_drawn_video_has_the_time_line_of_an_uneven_one(tmp_path):
     ticks = [0, 1, 2, 3, 4, 25, 30, 35, 40, 45]
     path = write_uneven_video(tmp_path / "in.mkv", ticks=ticks)
-    source = open_source(str(path), report_error=print)
-    write_all(open_output(tmp_path / "out.avi", source), source)
-    drawn = [number_of(image) for image in read_video(tmp_path / "out.avi")]
+    source = opened(path)
+    write_all(tmp_path / "out.avi", source)
+    drawn = numbers_in(tmp_path / "out.avi")
     assert [drawn.index(number) for number in range(len(ticks))] == ticks
     assert len(drawn) == ticks[-1] + 1
     capture = cv2.VideoCapture(str(tmp_path / "out.avi"))

@@ -1,7 +1,5 @@
 """The poses of each frame go out as they are found: to files, the standard output, and brokers."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess
@@ -38,12 +36,12 @@ class Video(FrameSource):
             yield Frame(index, self.name, image, time.perf_counter())
 
 
-def person(track_id: int | None = None) -> Pose:
+def person(track_id=None):
     keypoints = np.full((17, 3), 0.5, np.float32)
     return Pose(keypoints, "coco-17", 0.75, (1, 2, 3, 4), track_id=track_id)
 
 
-def publish(frames: int = 3, warn=print, **where) -> None:
+def publish(frames=3, warn=print, **where):
     with ExitStack() as stack:
         publisher = open_publisher(where.get("json_lines"), where.get("mqtt"), stack, warn=warn)
         source = Video()
@@ -51,7 +49,7 @@ def publish(frames: int = 3, warn=print, **where) -> None:
             publisher(source, frame, [person(frame.index + 1), person()], min_score=0.5)
 
 
-def topic(broker: Broker, name: str = "home/poses") -> MqttTopic:
+def topic(broker, name="home/poses"):
     return parse_mqtt_topic(f"127.0.0.1:{broker.port}/{name}")
 
 
@@ -146,7 +144,7 @@ def test_each_frame_is_a_message(tmp_path):
 
 
 @pytest.fixture
-def guarded(tmp_path) -> Broker:
+def guarded(tmp_path):
     """A broker that lets in only me with a password."""
     program = shutil.which("mosquitto_passwd")
     if program is None:
@@ -197,7 +195,7 @@ def test_mqtts_is_encrypted_and_checks_the_certificate(tmp_path, monkeypatch):
 
 
 def test_a_lost_connection_costs_frames_not_the_run_and_is_said_once(tmp_path):
-    warnings: list[str] = []
+    warnings = []
     with ExitStack() as stack:
         first = Broker(tmp_path, "allow_anonymous true")
         with first:
@@ -211,7 +209,7 @@ def test_a_lost_connection_costs_frames_not_the_run_and_is_said_once(tmp_path):
         with again, subscriber(again.port, "home/poses") as messages:
             last = next(frames)
 
-            def arrives() -> bool:
+            def arrives():
                 publisher(source, last, [], min_score=0.5)
                 time.sleep(0.1)
                 return bool(messages)

@@ -1,7 +1,5 @@
 """FPS and latency of the frames of one mode."""
 
-from __future__ import annotations
-
 import time
 
 import pytest

@@ -1,7 +1,5 @@
 """The video tracks of an MP4, also of one that is damaged or built to mislead."""
 
-from __future__ import annotations
-
 import struct
 
 import pytest
@@ -10,7 +8,7 @@ from fakes.videos import SIZE, write_two_tracks, write_video
 from posezoo.run.video.video_file import VideoTrack, read_video_tracks
 
 
-def box(kind: bytes, content: bytes) -> bytes:
+def box(kind, content):
     return struct.pack(">I4s", 8 + len(content), kind) + content
 
 

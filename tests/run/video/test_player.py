@@ -1,9 +1,6 @@
 """The loop plays every frame once and in order, whatever modes, keys and outputs do."""
 
-from __future__ import annotations
-
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +26,7 @@ from posezoo.run.video.utilization_monitor import UtilizationMonitor
 BLANK = np.full((240, 320, 3), 90, np.uint8)
 
 
-def pose(score: float = 0.9, keypoint_score: float = 0.9) -> Pose:
+def pose(score=0.9, keypoint_score=0.9):
     """A person in the middle of the frame."""
     places = np.linspace((140, 60), (180, 180), 17, dtype=np.float32)
     keypoints = np.concatenate([places, np.full((17, 1), keypoint_score, np.float32)], axis=1)
@@ -39,13 +36,13 @@ def pose(score: float = 0.9, keypoint_score: float = 0.9) -> Pose:
 class Frames(FrameSource):
     """A camera with a fixed time for each frame."""
 
-    def __init__(self, frames: int, seconds: float = 0.0, images: bool = False) -> None:
+    def __init__(self, frames, seconds=0.0, images=False):
         self.name, self.size = "fake", (320, 240)
         self.image_paths = [Path("a.png")] if images else []
         self._frames, self._seconds = frames, seconds
         self.is_closed = False
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self):
         try:
             for index in range(self._frames):
                 start_time = time.perf_counter()
@@ -58,32 +55,32 @@ class Frames(FrameSource):
 class Keyboard:
     """A screen whose user presses keys at certain frames."""
 
-    def __init__(self, keys: dict[int, str] | None = None, waits: str = "") -> None:
+    def __init__(self, keys=None, waits=""):
         self.keys, self.waits = keys or {}, list(waits)
-        self.pictures: list[np.ndarray] = []
+        self.pictures = []
         self.is_open = True
 
-    def show(self, image: np.ndarray) -> str:
+    def show(self, image):
         self.pictures.append(image)
         return self.keys.get(len(self.pictures) - 1, "")
 
-    def wait_for_key(self) -> str:
+    def wait_for_key(self):
         return self.waits.pop(0)
 
 
 class Kept(FrameOutput):
     """Records the indices of the frames that it receives."""
 
-    def __init__(self, seconds: float = 0.0) -> None:
-        self.numbers: list[int] = []
+    def __init__(self, seconds=0.0):
+        self.numbers = []
         self.seconds = seconds
 
-    def write(self, frame: Frame, image: np.ndarray) -> None:
+    def write(self, frame, image):
         time.sleep(self.seconds)
         self.numbers.append(frame.index)
 
 
-def player(source: FrameSource, *finders: Finder, **others) -> tuple[Player, list[ExecutionMode]]:
+def player(source, *finders, **others):
     names = ("User specified", "Min latency")
     modes = [
         ExecutionMode(name, lambda each=each: each)
@@ -146,7 +143,7 @@ def test_tab_finishes_frames_in_flight_and_continues_in_the_next_mode():
 def test_tab_twice_returns_to_the_first_mode_and_each_model_is_loaded_once():
     opened = []
 
-    def opens(name: str) -> Finder:
+    def opens(name):
         opened.append(name)
         return Finder()
 
@@ -323,7 +320,7 @@ def test_a_raw_line_of_an_object_is_its_label_score_and_box_and_of_a_class_its_l
     assert format_pose(image_class) == "cock 0.50"
 
 
-def person_of_three() -> Pose:
+def person_of_three():
     return Pose(
         np.array([[1, 2, 0.5], [3.5, 4, 0.25], [0, 0, 0]], np.float32),
         "coco-17",

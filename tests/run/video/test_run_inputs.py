@@ -1,7 +1,5 @@
 """Images named by files, folders and globs, and names for annotated images."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import tempfile
@@ -18,7 +16,7 @@ from posezoo.run.video.run_inputs import (
 )
 
 
-def touch(folder: Path, *names: str) -> Path:
+def touch(folder, *names):
     folder.mkdir(exist_ok=True)
     for name in names:
         (folder / name).touch()
@@ -34,7 +32,7 @@ def test_a_folder_gives_its_images_in_alphabetical_order(tmp_path):
 
 
 @pytest.fixture
-def mixed(tmp_path) -> Path:
+def mixed(tmp_path):
     """A folder with one image, and entries that are no images though they have such names."""
     folder = touch(tmp_path / "mixed", "a.jpg", ".hidden.jpg", "._a.jpg", "notes.txt", "b.HEIC")
     (folder / "gone.jpg").symlink_to("nowhere.jpg")
@@ -48,7 +46,7 @@ def mixed(tmp_path) -> Path:
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX system")
 def test_what_looks_like_an_image_and_is_none_is_named_in_one_warning(mixed):
-    warnings: list[str] = []
+    warnings = []
     assert expand_image_paths([str(mixed)], warnings.append) == [mixed / "a.jpg"]
     assert warnings == [
         f"{mixed}: 5 left out: b.HEIC (is of a format that is not read), folder.jpg (is a folder),"
@@ -86,7 +84,7 @@ def test_a_glob_finds_the_images_behind_a_link_and_none_in_hidden_folders(tmp_pa
 def test_a_folder_that_is_listed_but_not_entered_is_a_warning():
     closed = touch(Path(tempfile.mkdtemp(prefix="closed ")), "a.jpg")  # all may enter its parent
     closed.chmod(0o444)
-    warnings: list[str] = []
+    warnings = []
     user = os.geteuid()
     os.seteuid(user or 12345)
     try:
@@ -109,7 +107,7 @@ def test_annotated_images_are_left_out_of_folders_and_globs_but_not_of_named_fil
 
 
 def test_a_name_without_images_is_a_warning_and_without_any_image_an_error(tmp_path):
-    warnings: list[str] = []
+    warnings = []
     empty = touch(tmp_path / "empty")
     image = touch(tmp_path / "full", "a.jpg") / "a.jpg"
     assert expand_image_paths([str(empty), str(image)], warnings.append) == [image]

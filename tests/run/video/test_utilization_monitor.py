@@ -1,9 +1,6 @@
 """The utilization of the machine, read from the kernel and drawn into a corner."""
 
-from __future__ import annotations
-
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,7 +18,7 @@ HugePages_Total:       0
 """
 
 
-def proc(folder: Path, *cores: tuple[int, int]) -> Path:
+def proc(folder, *cores):
     """A kernel that has counted these busy and idle ticks on each core."""
     lines = [
         f"cpu  {sum(busy for busy, _ in cores)} 0 0 {sum(idle for _, idle in cores)} 0 0 0 0 0 0"
@@ -58,7 +55,7 @@ def test_the_machine_itself_is_read():
     assert 0 < load.memory[0] < load.memory[1]
 
 
-def drawn(monitors: UtilizationMonitor, size: tuple[int, int] = (480, 640)) -> np.ndarray:
+def drawn(monitors, size=(480, 640)):
     canvas = np.full((*size, 3), 200, np.uint8)
     monitors.draw(canvas)
     return (canvas != 200).any(axis=2)
@@ -91,7 +88,7 @@ def test_nothing_is_drawn_into_a_tiny_frame(tmp_path):
 
 
 def test_a_busier_core_has_a_longer_bar(tmp_path):
-    def lit(busy: int) -> int:
+    def lit(busy):
         canvas = np.full((480, 640, 3), 200, np.uint8)
         monitors = UtilizationMonitor("c", proc(tmp_path, (5000, 0)))
         proc(tmp_path, (5000 + busy, 100 - busy))

@@ -1,9 +1,6 @@
 """A drawn video plays in a browser, with the sound and at the times of its source."""
 
-from __future__ import annotations
-
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,7 +21,7 @@ def av():
     return pytest.importorskip("av", reason="needs PyAV: the extra video")
 
 
-def write_sounding(av, path: Path, sound: str, *, frames: int = 25) -> Path:
+def write_sounding(av, path, sound, *, frames=25):
     """A video of one second with a tone."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("mpeg4", rate=25, width=SIZE[0], height=SIZE[1])
@@ -42,9 +39,9 @@ def write_sounding(av, path: Path, sound: str, *, frames: int = 25) -> Path:
     return path
 
 
-def draw_video(video: Path, drawn: Path, limit: int = 0) -> list[object]:
+def draw_video(video, drawn, limit=0):
     """Write a video again; returns its warnings."""
-    warnings: list[object] = []
+    warnings = []
     source = open_source(str(video), report_error=warnings.append)
     output = open_output(drawn, source, limit=limit, listener=warnings.append)
     for each in source.frames():
@@ -53,7 +50,7 @@ def draw_video(video: Path, drawn: Path, limit: int = 0) -> list[object]:
     return warnings
 
 
-def heard_seconds(av, path: Path) -> float:
+def heard_seconds(av, path):
     with av.open(str(path)) as container:
         return sum(each.samples / each.sample_rate for each in container.decode(audio=0))
 

@@ -1,13 +1,11 @@
 """When the frames of a video are shown, and at which rate it is drawn."""
 
-from __future__ import annotations
-
 import pytest
 
 from posezoo.run.video.video_file import choose_even_fps
 
 
-def at(*steps: float) -> list[float]:
+def at(*steps):
     """The times of frames that are this far apart."""
     times = [0.0]
     for step in steps:

@@ -1,21 +1,18 @@
 """The window on a virtual screen: what it shows, and what keys do."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
 from conftest import ROOT, by_digest
+from fakes.command import error_of, run_process
 from fakes.desktop import Desktop
 from fakes.running import SRC
 from fakes.scaling_irs import write_ir
@@ -33,7 +30,7 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(params=ENVIRONMENTS, ids=lambda folder: folder.name)
-def python(request) -> Path:
+def python(request):
     """The Python of an environment whose OpenCV has windows."""
     if not request.param.is_dir():
         pytest.skip(f"needs {request.param.name}: make demo-env")
@@ -41,7 +38,7 @@ def python(request) -> Path:
 
 
 @pytest.fixture
-def desktop(tmp_path) -> Iterator[Desktop]:
+def desktop(tmp_path):
     (tmp_path / "screen").mkdir()
     with Desktop(tmp_path / "screen") as desktop:
         yield desktop
@@ -50,9 +47,7 @@ def desktop(tmp_path) -> Iterator[Desktop]:
 class Running:
     """The demo in its own process, with an OpenCV that has windows."""
 
-    def __init__(
-        self, python: Path, desktop: Desktop, folder: Path, source: Path, *args: object
-    ) -> None:
+    def __init__(self, python, desktop, folder, source, *args):
         network = write_ir(folder / "tiny.xml", {"heatmaps": 19, "pafs": 38})
         model = () if "-m" in args else ("-m", network)
         command = [python, "-m", "posezoo", "demo", *model, "-i", source, "--format", "json", *args]
@@ -65,21 +60,21 @@ class Running:
             text=True,
         )
 
-    def __enter__(self) -> Running:
+    def __enter__(self):
         self.until(lambda: self.desktop.shows(TITLE))
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_):
         if self._child.poll() is None:
             self._child.kill()
             self._child.communicate()
 
-    def until(self, holds: Callable[[], object]) -> None:
+    def until(self, holds):
         """Wait until something holds, unless the demo ends before."""
         wait_until(lambda: self._child.poll() is not None or holds())
         assert self._child.poll() is None, self._child.communicate()
 
-    def end(self) -> dict[str, object]:
+    def end(self):
         """Its report, once it has ended."""
         out, err = self._child.communicate(timeout=HANG_S)
         assert self._child.returncode == 0, err
@@ -88,7 +83,7 @@ class Running:
 
 
 @pytest.fixture
-def video(tmp_path) -> Path:
+def video(tmp_path):
     """Grey, so that everything else is drawn."""
     writer = cv2.VideoWriter(
         str(tmp_path / "v.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 25, (640, 480)
@@ -100,7 +95,7 @@ def video(tmp_path) -> Path:
 
 
 @pytest.fixture
-def mode_on(python, tmp_path) -> Callable[[Desktop], str]:
+def mode_on(python, tmp_path):
     """Which mode's name stands in the upper left corner, in the letters of this OpenCV."""
     code = (
         "import sys, numpy as np\n"
@@ -116,7 +111,7 @@ def mode_on(python, tmp_path) -> Callable[[Desktop], str]:
         subprocess.run([python, "-c", code, name, file], env=environ, check=True, timeout=HANG_S)
         expected[name] = np.load(file)
 
-    def find(desktop: Desktop) -> str:
+    def find(desktop):
         seen = desktop.picture()[:20, :240].astype(int)
         fitting = (name for name, drawn in expected.items() if np.abs(seen - drawn).max() < 12)
         return next(fitting, "")
@@ -124,7 +119,7 @@ def mode_on(python, tmp_path) -> Callable[[Desktop], str]:
     return find
 
 
-def corner(desktop: Desktop) -> int:
+def corner(desktop):
     """How much is drawn into the lower left corner of the frame."""
     return int((np.abs(desktop.picture()[360:480, :150].astype(int) - GREY) > 12).any(axis=2).sum())
 
@@ -200,25 +195,19 @@ def test_a_closed_window_is_noticed_and_does_not_wait_for_keys(python, desktop):
         "    print(repr(window.wait_for_key()), window.is_open)"
     )
     environ = {**desktop.environ, "PYTHONPATH": str(SRC)}
-    ended = subprocess.run(
-        [python, "-c", code], env=environ, capture_output=True, text=True, timeout=HANG_S
-    )
+    ended = run_process([python, "-c", code], env=environ)
     assert ended.stdout.split() == ["True", "''", "False"], ended.stderr
 
 
-def refused(tmp_path: Path, video: Path, python: str, **environ: str) -> str:
+def refused(tmp_path, video, python, **environ):
     network = write_ir(tmp_path / "tiny.xml", {"heatmaps": 19, "pafs": 38})
     plain = {name: value for name, value in os.environ.items() if "DISPLAY" not in name}
-    ended = subprocess.run(
-        [python, "-m", "posezoo", "demo", "-m", network, "-i", video],
-        env={**plain, "PYTHONPATH": str(SRC), **environ},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+    return error_of(
+        run_process(
+            [python, "-m", "posezoo", "demo", "-m", network, "-i", video],
+            env={**plain, "PYTHONPATH": str(SRC), **environ},
+        )
     )
-    assert ended.returncode == 1
-    return ended.stderr
 
 
 @pytest.mark.slow

@@ -1,7 +1,5 @@
 """Sizes and checksums of a first download, written into the model.yml files of our own models."""
 
-from __future__ import annotations
-
 import difflib
 import shutil
 

