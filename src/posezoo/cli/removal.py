@@ -76,11 +76,18 @@ def find_gone(layout: ModelLayout, known: Container[str]) -> Iterator[ModelSpec]
             parent=folder.parent.relative_to(root).as_posix(),
             tag=tag,
             is_default=not tag,
-            skeleton=str(read_json(folder / "card.json").get("skeleton")),
+            skeleton=_read_skeleton(folder),
             framework=Framework.ONNX,
             license=License(),
             files=tuple(_list_recorded(origins)),
         )
+
+
+def _read_skeleton(folder: Path) -> str:
+    """The name of the skeleton that a card shows, without folders that somebody may have added."""
+    with suppress(KeyError, TypeError):
+        return Path(read_json(folder / "card.json")["skeleton"]["name"]).name
+    return ""
 
 
 def _list_recorded(origins: Json) -> Iterator[SourceFile]:
