@@ -43,7 +43,7 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -136,7 +136,7 @@ FLAGS = (
     ),
     Flag(
         "--keypoints N",
-        "the number of keypoints, such as 26 for bodies with feet, or 133 for whole bodies, whose"
+        "the number of keypoints: 17, 21 of a hand, 26 with feet, or 133 of a whole body, whose"
         " AP is of another data set (default: any number, but no whole-body models)",
         flags.whole_number(1),
     ),
@@ -183,6 +183,7 @@ def run(args: _RecommendArgs) -> int:
         _warn_of_requests(args, measurements, console)
         selection = select_models(context.registry, None, console)
         models = describe_models(selection, context.registry)
+        counts = {len(facts.skeleton.keypoints) for facts in models if facts.skeleton}
         models = [facts for facts in models if _is_for_task(facts, args)]
         measurements = add_own_speeds(measurements, models, console)
         comparison = compare_models(models, context.layout, measurements)
@@ -204,7 +205,7 @@ def run(args: _RecommendArgs) -> int:
     print_result(
         args.format,
         answer_json,
-        *_lines(answer, limits, comparison, most),
+        *_lines(answer, limits, comparison, most, counts),
         f"as a picture: {shlex.join(words)}, then open site/{gallery}",
     )
     return 0 if answer.rows and not selection.problems else 1
@@ -291,7 +292,11 @@ def _command(row: ComparisonRow) -> str:
 
 
 def _lines(
-    answer: Recommendation, limits: RequiredValues, comparison: ModelComparison, most: int
+    answer: Recommendation,
+    limits: RequiredValues,
+    comparison: ModelComparison,
+    most: int,
+    counts: Collection[int],
 ) -> Iterator[str]:
     footnotes = Footnotes()
     shown = answer.first(most)
@@ -301,7 +306,7 @@ def _lines(
         yield from _table_lines(shown, footnotes)
     else:
         yield "no model is known to meet these limits"
-        yield from _explain_none(answer, limits, comparison)
+        yield from _explain_none(answer, limits, comparison, counts)
     if others := len(answer.rows) - len(shown):
         faster = "" if limits.max_latency_ms else "; --max_latency 50ms --people 4 names fast ones"
         yield f"{others} more: --all shows them{faster}"
@@ -371,11 +376,15 @@ def _conditions(rows: Sequence[ComparisonRow], comparison: ModelComparison) -> I
 
 
 def _explain_none(
-    answer: Recommendation, limits: RequiredValues, comparison: ModelComparison
+    answer: Recommendation,
+    limits: RequiredValues,
+    comparison: ModelComparison,
+    counts: Collection[int],
 ) -> Iterator[str]:
     """Which values there are, if no model can meet a limit."""
     if not comparison.rows:
-        yield "no model here finds so many keypoints: posezoo info --all shows how many each finds"
+        found = ", ".join(str(count) for count in sorted(counts) if count) or "no"
+        yield f"no model here is of this kind; those here find {found} keypoints"
     elif limits.licenses and not answer.unknown:
         licenses = sorted({row.license for row in comparison.rows})
         yield f"licenses here: {'; '.join(licenses)}"
