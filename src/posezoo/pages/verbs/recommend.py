@@ -43,7 +43,7 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -200,12 +200,17 @@ def run(args: _RecommendArgs) -> int:
         "miscounting": answer.miscounting,
         "gallery": gallery,
     }
+    missing = []
+    if not models:
+        found = ", ".join(str(count) for count in sorted(counts) if count) or "no"
+        missing.append(f"no model here is of this kind; those here find {found} keypoints")
     most = len(comparison.rows) if args.all else _MOST_ROWS
     words = ("posezoo", "gallery", *flags.registry_arguments(args), *measurement_arguments(args))
     print_result(
         args.format,
         answer_json,
-        *_lines(answer, limits, comparison, most, counts),
+        *_lines(answer, limits, comparison, most),
+        *missing,
         f"as a picture: {shlex.join(words)}, then open site/{gallery}",
     )
     return 0 if answer.rows and not selection.problems else 1
@@ -292,11 +297,7 @@ def _command(row: ComparisonRow) -> str:
 
 
 def _lines(
-    answer: Recommendation,
-    limits: RequiredValues,
-    comparison: ModelComparison,
-    most: int,
-    counts: Collection[int],
+    answer: Recommendation, limits: RequiredValues, comparison: ModelComparison, most: int
 ) -> Iterator[str]:
     footnotes = Footnotes()
     shown = answer.first(most)
@@ -306,7 +307,9 @@ def _lines(
         yield from _table_lines(shown, footnotes)
     else:
         yield "no model is known to meet these limits"
-        yield from _explain_none(answer, limits, comparison, counts)
+        if comparison.rows and limits.licenses and not answer.unknown:
+            licenses = sorted({row.license for row in comparison.rows})
+            yield f"licenses here: {'; '.join(licenses)}"
     if others := len(answer.rows) - len(shown):
         faster = "" if limits.max_latency_ms else "; --max_latency 50ms --people 4 names fast ones"
         yield f"{others} more: --all shows them{faster}"
@@ -373,21 +376,6 @@ def _conditions(rows: Sequence[ComparisonRow], comparison: ModelComparison) -> I
         yield f"GHOSTS, people found in a picture without people: {comparison.situation_conditions}"
     if any(row.values["single_p50_ms"] or row.values["latency_p50_ms"] for row in rows):
         yield "MS: the median from an image file to drawn poses, one image at a time"
-
-
-def _explain_none(
-    answer: Recommendation,
-    limits: RequiredValues,
-    comparison: ModelComparison,
-    counts: Collection[int],
-) -> Iterator[str]:
-    """Which values there are, if no model can meet a limit."""
-    if not comparison.rows:
-        found = ", ".join(str(count) for count in sorted(counts) if count) or "no"
-        yield f"no model here is of this kind; those here find {found} keypoints"
-    elif limits.licenses and not answer.unknown:
-        licenses = sorted({row.license for row in comparison.rows})
-        yield f"licenses here: {'; '.join(licenses)}"
 
 
 def _unknown_lines(answer: Recommendation, limits: RequiredValues, most: int) -> Iterator[str]:
