@@ -101,7 +101,7 @@ def run(args: _ProveArgs) -> int:
         text = render_page(reports, failures)
         write_result(page, text.encode(), console, PAGE_SIGNS)
         console.print_line(f"{page}: the text of a pull request with the changes of the models")
-        bad_sources = sum(len(answer.facts["bad_sources"]) for _, answer in report.answers)
-        if bad_sources:
-            console.warn(f"sources that failed: {bad_sources}; the same command asks them again")
-    return max(report.print(args.format), int(bad_sources > 0))
+        has_bad_source = any(answer.facts["bad_sources"] for _, answer in report.answers)
+        if has_bad_source:
+            console.warn("sources failed: the same command asks only these again")
+    return max(report.print(args.format), int(has_bad_source))
