@@ -5,9 +5,10 @@ Open Model Zoo 2021.4.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from difflib import unified_diff
+from itertools import chain
 from pathlib import Path
 
 from posezoo.core.declarations.model import Digest, ModelSpec, SourceFile
@@ -89,19 +90,21 @@ def find_fixes(
             if not isinstance(spec, ModelSpec):
                 continue
             files = _list_files(tree, spec)
-            edits = [*_edit_addresses(files, addresses.get(str(entry.path), {}))]
+            of_files = addresses.get(str(entry.path), {})
+            edits = []
+            for leaf in chain.from_iterable(list_leaves(declared.node) for declared in files):
+                expected = of_files.get(f"{leaf.value}")
+                if expected and "source" in leaf.field_path:
+                    edits.append(("source", YamlEdit(leaf, expected)))
             edits += _edit_files(files, context)
-            if edits:
-                yield _make_fix(entry.path, before, edits)
-
-
-def _make_fix(path: Path, before: bytes, edits: Sequence[tuple[str, YamlEdit]]) -> Fix | SpecError:
-    try:
-        after = apply_edits(before, [edit for _, edit in edits])
-    except EditError as error:
-        node = edits[0][1].node
-        return node.make_error(f"cannot be changed in place: {error}", hint="change it by hand")
-    return Fix(path, before, after, tuple(kind for kind, _ in edits))
+            if not edits:
+                continue
+            try:
+                after = apply_edits(before, [edit for _, edit in edits])
+                yield Fix(entry.path, before, after, tuple(kind for kind, _ in edits))
+            except EditError as error:
+                problem = f"cannot be changed in place: {error}"
+                yield edits[0][1].node.make_error(problem, hint="change it by hand")
 
 
 @frozen
@@ -122,16 +125,6 @@ def _list_files(tree: YamlNode, spec: ModelSpec) -> list[_DeclaredFile]:
         for file, node in zip(variant.files, nodes, strict=True):
             files.setdefault(node.field_path, _DeclaredFile(variant, file, node))
     return list(files.values())
-
-
-def _edit_addresses(
-    files: Iterable[_DeclaredFile], addresses: Mapping[str, str]
-) -> Iterator[tuple[str, YamlEdit]]:
-    for declared in files:
-        for leaf in list_leaves(declared.node):
-            expected = addresses.get(f"{leaf.value}")
-            if expected and "source" in leaf.field_path:
-                yield "source", YamlEdit(leaf, expected)
 
 
 def _edit_files(files: Iterable[_DeclaredFile], context: Context) -> Iterator[tuple[str, YamlEdit]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from posezoo.core.declarations import other_names
-from posezoo.core.declarations.model import Model, ModelSpec
+from posezoo.core.declarations.model import Model
 from posezoo.core.declarations.yaml_nodes import read_yaml
 from posezoo.core.download.transfer import ACCESS_POINTS
 from posezoo.core.errors import SettingsError, SpecError
@@ -135,20 +135,6 @@ def _is_touched(entry: RegistryEntry, paths: set[Path], touched: set[Path]) -> b
     return folder in touched or bool(in_composite) or is_below
 
 
-def _switch_filters_off(folder: Path) -> Iterator[str]:
-    """The flags without which Git would start the programs that convert files, as the repository's
-    configuration names them.
-    """
-    names = _start_git(folder, "config", "--null", "--name-only", "--get-regexp", r"^filter\.")
-    for name in filter(None, names.stdout.split("\0")):
-        if "=" in name:  # Git could not switch it off
-            raise SettingsError(
-                f"--changed_since: the repository's configuration has a filter called {name!a}",
-                hint="remove it from .git/config",
-            )
-        yield from ("-c", f"{name}=")
-
-
 def _list_changed_paths(root: Path, revision: str) -> Iterator[Path]:
     """The files of a registry's repository that differ from a revision, and untracked ones."""
     top = _find_top(root)
@@ -169,19 +155,31 @@ def _find_readers(registry: Registry, paths: set[Path]) -> frozenset[str]:
     """The models that name one of the files outside of their folders."""
     if not any(path.parent.name in ("licenses", PICTURES) or path.name == PAPERS for path in paths):
         return frozenset()  # no model.yml has to be read
-    models = registry.select().models
-    return frozenset(spec.full_name for spec in models if paths & _named_files(spec))
-
-
-def _named_files(spec: ModelSpec) -> set[Path]:
-    root = registry_root(spec).resolve()
-    text = license_path(spec)
-    files = {root.parent / text.parent.name / text.name, root / PICTURES / f"{spec.skeleton}.svg"}
-    return files | {root / PAPERS} if spec.origin.paper else files
+    readers = set()
+    for spec in registry.select().models:
+        root = registry_root(spec).resolve()
+        text = license_path(spec)
+        named = {root.parent / text.parent.name / text.name}
+        named.add(root / PICTURES / f"{spec.skeleton}.svg")
+        if spec.origin.paper:
+            named.add(root / PAPERS)
+        if paths & named:
+            readers.add(spec.full_name)
+    return frozenset(readers)
 
 
 def _run_git(folder: Path, *words: str) -> str:
-    result = _start_git(folder, *_switch_filters_off(folder), *words)
+    # Git would start the programs that convert files, as the repository's configuration names them.
+    without_filters: list[str] = []
+    names = _start_git(folder, "config", "--null", "--name-only", "--get-regexp", r"^filter\.")
+    for name in filter(None, names.stdout.split("\0")):
+        if "=" in name:  # Git could not switch it off
+            raise SettingsError(
+                f"--changed_since: the repository's configuration has a filter called {name!a}",
+                hint="remove it from .git/config",
+            )
+        without_filters += ("-c", f"{name}=")
+    result = _start_git(folder, *without_filters, *words)
     if result.returncode:
         reasons = result.stderr.strip().splitlines() or [
             f"no revision {words[-1].partition('^')[0]!r}"

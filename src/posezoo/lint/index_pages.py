@@ -8,7 +8,7 @@ from pathlib import Path
 
 from posezoo.core.values import frozen
 from posezoo.lint.card_claims import CardValue
-from posezoo.pages.cards.card_reader import CardTable, ParsedCard, TableRow, to_plain_text
+from posezoo.pages.cards.card_reader import ParsedCard, TableRow, to_plain_text
 
 _BREAK = re.compile(r"<br ?/?>", re.IGNORECASE)
 #: A border of a cell.
@@ -42,7 +42,11 @@ def read_index(path: Path, page: ParsedCard, names: Collection[str]) -> Iterator
     """
     lines = {number: line for section in page.sections for number, line in section.prose_lines}
     for table in page.tables:
-        columns = _find_columns(table)
+        columns = {}
+        for kind, pattern in _COLUMNS.items():
+            for index, header in enumerate(table.headers):
+                if pattern.fullmatch(header):
+                    columns[kind] = index
         composite = ""  # the rows below may describe its parts
         for row in table.rows:
             models, is_link = _find_models(row, names, composite)
@@ -50,15 +54,6 @@ def read_index(path: Path, page: ParsedCard, names: Collection[str]) -> Iterator
                 composite = next(filter(None, models))
             line = lines.get(row.line, "").strip()
             yield from _read_row(str(path), row, line, models, columns=columns)
-
-
-def _find_columns(table: CardTable) -> dict[str, int]:
-    columns = {}
-    for kind, pattern in _COLUMNS.items():
-        for index, header in enumerate(table.headers):
-            if pattern.fullmatch(header):
-                columns[kind] = index
-    return columns
 
 
 def _find_models(row: TableRow, names: Collection[str], composite: str) -> tuple[list[str], bool]:

@@ -70,7 +70,10 @@ def run_metadata_check(
     if args.explain is not None:
         _explain_rules(args.explain, args.parser)
         return 0
-    _require_folders(args, registry)
+    if registry.empty_message:  # a wrong --models_dir must not pass the check
+        raise SettingsError(registry.empty_message, hint="check --models_dir")
+    if args.artifacts and not args.artifacts.is_dir():
+        raise SettingsError(f"--artifacts: {args.artifacts}: no such folder")
     names = _select_names(registry, patterns)
     earlier = None
     if args.changed_since is not None:
@@ -108,13 +111,6 @@ def _leave_out_known(
             write_baseline(baseline, acceptable, roots, console)
     known = [each for each in acceptable if baseline_key(each, roots) in accepted]
     return [each for each in findings if each not in known]
-
-
-def _require_folders(args: MetadataArgs, registry: Registry) -> None:
-    if registry.empty_message:  # a wrong --models_dir must not pass the check
-        raise SettingsError(registry.empty_message, hint="check --models_dir")
-    if args.artifacts and not args.artifacts.is_dir():
-        raise SettingsError(f"--artifacts: {args.artifacts}: no such folder")
 
 
 def _explain_rules(name: str, parser: ArgumentParser) -> None:
@@ -204,17 +200,6 @@ def _fix(
     return count > 0 and not is_dry_run
 
 
-def _format_unjudged(models: Sequence[ModelView], artifacts: Path | None) -> str:
-    """What was not judged, for the summary."""
-    counts = Counter(chain.from_iterable(map(list_unjudged, models)))
-    parts = [text.format(models=format_count(counts[text], "model")) for text in sorted(counts)]
-    if find_spec("torch") is None:
-        parts.append("parameters of networks (no PyTorch)")
-    if artifacts is None:
-        parts.append("files and IR (no --artifacts)")
-    return f"; not judged: {', '.join(parts)}" if parts else ""
-
-
 def _print_findings(
     findings: Sequence[Finding], style: str, models: Sequence[ModelView], artifacts: Path | None
 ) -> None:
@@ -234,7 +219,15 @@ def _print_findings(
     summary = f"{checked}, {len(load_rules())} rules, {total}"
     if findings:
         summary += f": {_count_by_severity(findings)}"
-    print_lines(summary + _format_unjudged(models, artifacts))
+    counts = Counter(chain.from_iterable(map(list_unjudged, models)))
+    unjudged = [text.format(models=format_count(counts[text], "model")) for text in sorted(counts)]
+    if find_spec("torch") is None:
+        unjudged.append("parameters of networks (no PyTorch)")
+    if artifacts is None:
+        unjudged.append("files and IR (no --artifacts)")
+    if unjudged:
+        summary += f"; not judged: {', '.join(unjudged)}"
+    print_lines(summary)
 
 
 def _format_groups(findings: Sequence[Finding]) -> list[str]:

@@ -45,41 +45,37 @@ def to_sarif(findings: Sequence[Finding], rules: Iterable[RuleInfo]) -> dict[str
     """
     rules = tuple(rules)
     indices = {rule.id: index for index, rule in enumerate(rules)}
-    descriptors = list(map(_describe_rule, rules))
+    descriptors = [
+        {
+            "id": rule.id,
+            "shortDescription": {"text": rule.explanation.partition(": ")[0]},
+            "fullDescription": {"text": rule.explanation},
+            "help": {"text": f"{rule.explanation}\nExample: {rule.example}"},
+            "defaultConfiguration": {"level": rule.severity},
+        }
+        for rule in rules
+    ]
     driver = {"name": "posezoo", "semanticVersion": version(), "rules": descriptors}
-    results = [_sarif_result(finding, indices[finding.rule]) for finding in findings]
+    results = []
+    for finding in findings:
+        path = Path(relative_path(finding.file))
+        uri = path.as_uri() if path.is_absolute() else quote(path.as_posix())
+        region = {"startLine": finding.line, "startColumn": finding.column}
+        location = {"artifactLocation": {"uri": uri}, "region": region}
+        # The fingerprint does not depend on the line number, so it stays the same if lines move.
+        content = "\0".join(baseline_key(finding)).encode(errors="surrogateescape")
+        result = {
+            "ruleId": finding.rule,
+            "ruleIndex": indices[finding.rule],
+            "level": finding.severity,
+            "message": {"text": finding.message},
+            "locations": [{"physicalLocation": location}],
+            "partialFingerprints": {"finding/v1": sha256(content).hexdigest()[:32]},
+            "properties": project(finding, "model field found expected"),
+        }
+        results.append(result)
     run = {"tool": {"driver": driver}, "results": results}
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
-
-
-def _describe_rule(rule: RuleInfo) -> dict[str, object]:
-    summary, _, _ = rule.explanation.partition(": ")
-    return {
-        "id": rule.id,
-        "shortDescription": {"text": summary},
-        "fullDescription": {"text": rule.explanation},
-        "help": {"text": f"{rule.explanation}\nExample: {rule.example}"},
-        "defaultConfiguration": {"level": rule.severity},
-    }
-
-
-def _sarif_result(finding: Finding, rule_index: int) -> dict[str, object]:
-    path = Path(relative_path(finding.file))
-    uri = path.as_uri() if path.is_absolute() else quote(path.as_posix())
-    region = {"startLine": finding.line, "startColumn": finding.column}
-    location = {"artifactLocation": {"uri": uri}, "region": region}
-    # The fingerprint does not depend on the line number, so it stays the same if lines move.
-    content = "\0".join(baseline_key(finding)).encode(errors="surrogateescape")
-    fingerprint = sha256(content).hexdigest()[:32]
-    return {
-        "ruleId": finding.rule,
-        "ruleIndex": rule_index,
-        "level": finding.severity,
-        "message": {"text": finding.message},
-        "locations": [{"physicalLocation": location}],
-        "partialFingerprints": {"finding/v1": fingerprint},
-        "properties": project(finding, "model field found expected"),
-    }
 
 
 def to_github_annotation(finding: Finding) -> str:

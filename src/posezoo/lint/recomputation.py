@@ -89,36 +89,13 @@ def recompute_artifacts(
     """
     core = import_openvino().Core()
     layout = ModelLayout(folder, folder)
-    for name, view in RegistryView(registry).models.items():
-        if names is not None and name not in names:
-            continue
+    for view in RegistryView(registry).select(names):
         for spec in view.variants:
             for rule, violation in _check_variant(view, spec, layout, core):
-                yield create_finding(rule, Severity.ERROR, name, violation)
+                yield create_finding(rule, Severity.ERROR, view.name, violation)
 
 
 def _check_variant(view: ModelView, spec: ModelSpec, layout: ModelLayout, core: Core) -> Artifacts:
-    yield from _check_digests(view, spec, layout)
-    for precision in Precision:
-        xml = layout.ir_path(spec, precision)
-        if not xml.is_file():
-            continue
-        try:
-            network = core.read_model(xml)
-        except RuntimeError as error:
-            message = f"{xml}: cannot be read: {error_text(error)}"
-            place = view.location("files")
-            yield "artifact-readable", RuleViolation(place, message, str(precision))
-            continue
-        yield from _check_ports(view, spec.inputs, network.inputs, "inputs", xml=xml)
-        yield from _check_ports(view, spec.outputs, network.outputs, "outputs", xml=xml)
-        yield from _check_complexity(view, spec, precision, network, xml=xml)
-        yield from _check_measured(view, spec, precision, layout)
-        yield from _check_precision(view, precision, network, xml)
-        yield from _check_rt_info(view, spec, network, xml)
-
-
-def _check_digests(view: ModelView, spec: ModelSpec, layout: ModelLayout) -> Artifacts:
     nodes = {file.name: view.node("files", index) for index, file in enumerate(spec.files)}
     for artifact in check_artifacts(spec, layout):
         if artifact.state == "changed":
@@ -128,6 +105,23 @@ def _check_digests(view: ModelView, spec: ModelSpec, layout: ModelLayout) -> Art
             message = f"{artifact.path} differs from what was {origin}"
             violation = RuleViolation(place, message, name, "changed", expected=artifact.expected)
             yield "artifact-digest", violation
+    for precision in Precision:
+        xml = layout.ir_path(spec, precision)
+        if not xml.is_file():
+            continue
+        try:
+            network = core.read_model(xml)
+        except RuntimeError as error:
+            message = f"{xml}: cannot be read: {error_text(error)}"
+            violation = RuleViolation(view.location("files"), message, str(precision))
+            yield "artifact-readable", violation
+            continue
+        yield from _check_ports(view, spec.inputs, network.inputs, "inputs", xml=xml)
+        yield from _check_ports(view, spec.outputs, network.outputs, "outputs", xml=xml)
+        yield from _check_complexity(view, spec, precision, network, xml=xml)
+        yield from _check_measured(view, spec, precision, layout)
+        yield from _check_precision(view, precision, network, xml)
+        yield from _check_rt_info(view, spec, network, xml)
 
 
 def _check_ports(
@@ -142,8 +136,11 @@ def _check_ports(
         port = by_name.get(expected.name)
         if port is not None:
             shape = expected.ir_shape if isinstance(expected, Input) else expected.shape
-            wanted, actual = _compare_shapes(shape, port.get_partial_shape())
-            if wanted:
+            partial = port.get_partial_shape()
+            sizes = static_sizes(partial) if partial.rank.is_static else ()
+            if shape and sizes and not fits(shape, sizes):
+                wanted = ", ".join(map(str, shape))
+                actual = ", ".join(map(str, sizes))
                 message = f"{xml}: {expected.name} has the shape {actual}, model.yml says {wanted}"
                 violation = RuleViolation(place, message, f"{field}.shape", wanted, expected=actual)
                 yield "artifact-shape", violation
@@ -154,16 +151,6 @@ def _check_ports(
                 place, message, f"{field}.name", expected.name, expected=names
             )
             yield "artifact-names", violation
-
-
-def _compare_shapes(shape: tuple[int, ...], partial: Any) -> tuple[str, str]:
-    """The declared and the actual shape; empty if they do not differ, or one is unknown."""
-    if not shape or not partial.rank.is_static:
-        return "", ""
-    sizes = static_sizes(partial)
-    if not sizes or fits(shape, sizes):
-        return "", ""
-    return ", ".join(map(str, shape)), ", ".join(map(str, sizes))
 
 
 def _check_complexity(

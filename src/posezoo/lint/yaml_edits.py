@@ -46,14 +46,29 @@ def apply_edits(content: bytes, edits: Sequence[YamlEdit]) -> bytes:
     file = edits[0].node.file
     expected = _plain(parse_yaml(content, file))
     # From the end to the beginning, so that the positions of the others stay right.
-    for edit in sorted(edits, key=_position, reverse=True):
+    ordered = sorted(
+        edits, key=lambda edit: (edit.node.line, edit.node.column, bool(edit.key)), reverse=True
+    )
+    for edit in ordered:
         line = starts[edit.node.line - 1]
         start = line + edit.node.column - 1
-        if not edit.text:
-            text = _remove(text, line, edit.node)
-        else:
+        *above, last = _keys_of(edit.node)
+        parent = expected
+        for key in above:
+            parent = parent[key]
+        if edit.text:
             text = _insert(text, start, edit) if edit.key else _replace(text, start, edit)
-        _change(expected, edit)
+            parent[edit.key or last] = edit.text
+        else:
+            pair = re.compile(
+                rf"[ \t]*{edit.node.key}:[ \t]+{edit.node.value}{_END_OF_LINE.pattern}(\r\n|\n|\r|)"
+            )
+            match = pair.match(text, line)
+            if match is None:
+                problem = f"{edit.node.key} has no line of its own"
+                raise EditError(f"{file}:{edit.node.line}: {problem}")
+            text = text[:line] + text[match.end() :]
+            del parent[last]
     changed = mark + text.encode("utf-8")
     try:
         actual = _plain(parse_yaml(changed, file))
@@ -62,10 +77,6 @@ def apply_edits(content: bytes, edits: Sequence[YamlEdit]) -> bytes:
     if actual != expected:
         raise EditError(f"{file}: other values would change, too")
     return changed
-
-
-def _position(edit: YamlEdit) -> tuple[int, int, bool]:
-    return edit.node.line, edit.node.column, bool(edit.key)
 
 
 def _written(text: str, start: int, node: YamlNode) -> tuple[str, str]:
@@ -80,14 +91,6 @@ def _written(text: str, start: int, node: YamlNode) -> tuple[str, str]:
 def _replace(text: str, start: int, edit: YamlEdit) -> str:
     written, quote = _written(text, start, edit.node)
     return f"{text[:start]}{quote}{edit.text}{quote}{text[start + len(written) :]}"
-
-
-def _remove(text: str, line: int, node: YamlNode) -> str:
-    pair = re.compile(rf"[ \t]*{node.key}:[ \t]+{node.value}{_END_OF_LINE.pattern}(\r\n|\n|\r|)")
-    match = pair.match(text, line)
-    if match is None:
-        raise EditError(f"{node.file}:{node.line}: {node.key} has no line of its own")
-    return text[:line] + text[match.end() :]
 
 
 def _insert(text: str, start: int, edit: YamlEdit) -> str:
@@ -111,16 +114,6 @@ def _plain(node: YamlNode) -> Any:
     if isinstance(node.value, dict):
         return {key: _plain(value) for key, value in node.value.items()}
     return node.value
-
-
-def _change(tree: Any, edit: YamlEdit) -> None:
-    *above, last = _keys_of(edit.node)
-    for key in above:
-        tree = tree[key]
-    if edit.text:
-        tree[edit.key or last] = edit.text
-    else:
-        del tree[last]
 
 
 def _keys_of(node: YamlNode) -> Iterable[str | int]:

@@ -125,7 +125,6 @@ def draw_pictures(
         ImageError: a photo cannot be read.
     """
     images = {path: read_image(path) for path in photos}
-    names = [] if are_samples else [path.name for path in images]
     pictures = {}
     not_available = []
 
@@ -145,25 +144,20 @@ def draw_pictures(
         except (ConversionError, InferenceError) as error:
             listener(WarningIssued(f"{facts.name}: no picture: {error.problem}"))
         else:
-            pictures[facts.name] = _encode_pictures(facts, precision, drawn, names)
+            other = precision.value if precision is Precision.FP16_INT8 else ""
+            if are_samples:
+                jpeg = encode_example(drawn)
+                credit = to_plain_text(credit_picture(facts))
+                pictures[facts.name] = [Picture(jpeg, describe_picture(facts), credit, other)]
+                continue
+            of_photos = []
+            for path, picture in zip(images, drawn, strict=True):
+                text = f"what {facts.name} finds in {path.name}"
+                jpeg = encode_example([picture])
+                of_photos.append(Picture(jpeg, text, note=join(path.name, other)))
+            pictures[facts.name] = of_photos
     if not_available:
         missing = ", ".join(not_available)
         text = f"no picture of models whose files cannot be downloaded: {missing}"
         listener(WarningIssued(text))
-    return pictures
-
-
-def _encode_pictures(
-    facts: ModelFacts, precision: Precision, drawn: Sequence[Image], names: Sequence[str]
-) -> list[Picture]:
-    """A picture of each photo of the user; without ``names``, the sample photos as one picture."""
-    other = precision.value if precision is Precision.FP16_INT8 else ""
-    if not names:
-        jpeg = encode_example(drawn)
-        credit = to_plain_text(credit_picture(facts))
-        return [Picture(jpeg, describe_picture(facts), credit, other)]
-    pictures = []
-    for name, picture in zip(names, drawn, strict=True):
-        text = f"what {facts.name} finds in {name}"
-        pictures.append(Picture(encode_example([picture]), text, note=join(name, other)))
     return pictures

@@ -11,7 +11,7 @@ from posezoo.cli.labels import format_count
 from posezoo.cli.report import align_columns
 from posezoo.core.arrays import Doubles
 from posezoo.core.errors import PosezooError
-from posezoo.core.values import frozen, frozen_with_arrays
+from posezoo.core.values import frozen
 from posezoo.poses.assignment import pair_up
 from posezoo.poses.keypoints import Pose, pose_similarity
 from posezoo.poses.letterbox import Size, image_size
@@ -31,20 +31,6 @@ class ComparedModel:
 
     title: str
     estimator: Estimator
-
-
-@frozen_with_arrays
-class _ImageMoves:
-    """What two models find in an image.
-
-    Attributes:
-        counts: of people whom both, only the first, and only the second model finds.
-        moves: (N, 2): how far each keypoint moves that both models see: in pixels of the image, and
-            of the first model's input, which is NaN if its size varies.
-    """
-
-    counts: tuple[int, int, int]
-    moves: Doubles
 
 
 @frozen
@@ -89,13 +75,31 @@ def compare_keypoints(
         ImageError: an image cannot be read.
         PosezooError: the models find no keypoints, or those of different skeletons.
     """
-    images = [_compare_image(first, second, path) for path in paths]
-    moves = np.concatenate([image.moves for image in images])
-    by_both, only_by_first, only_by_second = np.sum([image.counts for image in images], axis=0)
+    visible = first.estimator.seen_from, second.estimator.seen_from
+    # Of each image, the people whom both find, only the first, and only the second.
+    counts = []
+    # (N, 2) of each pair: how far each keypoint moves that both models see: in pixels of the image,
+    # and of the first model's input, which is NaN if its size varies.
+    of_pairs = [np.zeros((0, 2))]
+    for path in paths:
+        image = read_image(path)
+        people = first.estimator(image)
+        others = second.estimator(image)
+        _require_same_skeleton(first, second, people, others)
+        pairs = _match(people, others)
+        both = len(pairs)
+        counts.append((both, len(people) - both, len(others) - both))
+        for one, other in pairs:
+            is_seen = (one.keypoints[:, 2] >= visible[0]) & (other.keypoints[:, 2] >= visible[1])
+            steps = np.hypot(*(one.keypoints - other.keypoints)[is_seen, :2].T.astype(np.float64))
+            scale = _input_scale(first.estimator, one, image_size(image))
+            of_pairs.append(np.stack([steps, steps * scale], axis=1))
+    moves = np.concatenate(of_pairs)
+    by_both, only_by_first, only_by_second = np.sum(counts, axis=0)
     return KeypointMoves(
         first.title,
         second.title,
-        len(images),
+        len(counts),
         int(by_both),
         int(only_by_first),
         int(only_by_second),
@@ -110,23 +114,6 @@ def _summarize(moves: Doubles) -> Move | None:
         return None
     median, p90 = np.percentile(moves, (50, 90)).tolist()
     return Move(median, p90)
-
-
-def _compare_image(first: ComparedModel, second: ComparedModel, path: Path) -> _ImageMoves:
-    image = read_image(path)
-    people = first.estimator(image)
-    others = second.estimator(image)
-    _require_same_skeleton(first, second, people, others)
-    visible = first.estimator.seen_from, second.estimator.seen_from
-    pairs = _match(people, others)
-    moves = [np.zeros((0, 2))]
-    for one, other in pairs:
-        is_seen = (one.keypoints[:, 2] >= visible[0]) & (other.keypoints[:, 2] >= visible[1])
-        steps = np.hypot(*(one.keypoints - other.keypoints)[is_seen, :2].T.astype(np.float64))
-        scale = _input_scale(first.estimator, one, image_size(image))
-        moves.append(np.stack([steps, steps * scale], axis=1))
-    both = len(pairs)
-    return _ImageMoves((both, len(people) - both, len(others) - both), np.concatenate(moves))
 
 
 def _require_same_skeleton(

@@ -94,7 +94,10 @@ def format_notice(terms: Iterable[LicenseTerms]) -> str:
         lines = []
         for member in members:
             spec = member.spec
-            lines += [f"- {spec.full_name}", *_list_sources(spec)]
+            sources = (
+                f"  from {', or from '.join(file.addresses)}" for file in spec.files if file.sources
+            )
+            lines += [f"- {spec.full_name}", *dict.fromkeys(sources)]
             if spec.origin.repository:
                 lines.append(f"  origin: {spec.origin.repository}")
             if member.is_converted:
@@ -109,9 +112,3 @@ def format_notice(terms: Iterable[LicenseTerms]) -> str:
             body = f"The text is not available here; it is declared to be at {address}"
         parts.append(f"{_RULE}\n{heading}\n{_RULE}\n\n{models}\n\n{body.strip()}\n")
     return "\n".join(parts)
-
-
-def _list_sources(spec: ModelSpec) -> Iterable[str]:
-    """A line for the source of each file, with the alternatives; equal lines are not repeated."""
-    lines = (f"  from {', or from '.join(file.addresses)}" for file in spec.files if file.sources)
-    return dict.fromkeys(lines)

@@ -69,8 +69,12 @@ class ModelFilters:
             ):
                 return False
         text = f"{facts.name} {facts.model.description}"
-        words = (self.search or "").split()
-        return all(_has_word(text, word) for word in words)
+        for word in (self.search or "").split():
+            # It is the beginning of a word: BlazePose and human_pose have the word pose.
+            start = r"(?:(?<![^\W_])|(?<=[a-z])(?=[A-Z]))" if word[0].isalnum() else ""
+            if not re.search(f"{start}(?i:{re.escape(word)})", text):
+                return False
+        return True
 
 
 class FilterArgs(Args):
@@ -129,16 +133,6 @@ def select_filtered(
             existing = f"; licenses here: {', '.join(licenses)}"
         console.print_line(f"no model matches {filters}{existing}")
     return passed, selection
-
-
-def _has_word(text: str, beginning: str) -> bool:
-    """Whether a word of the text starts with ``beginning``; BlazePose and human_pose have the word
-    pose.
-    """
-    start = ""
-    if beginning[0].isalnum():
-        start = r"(?:(?<![^\W_])|(?<=[a-z])(?=[A-Z]))"
-    return re.search(f"{start}(?i:{re.escape(beginning)})", text) is not None
 
 
 def _task(text: str) -> str:

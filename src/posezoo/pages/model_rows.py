@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,6 @@ from posezoo.core.registry import Selection, is_declared, registry_name, registr
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
-    from posezoo.core.declarations.model import ModelSpec
     from posezoo.core.download.options import DownloadOptions
     from posezoo.core.pipeline.availability import Availability
     from posezoo.core.settings import Settings
@@ -82,7 +81,13 @@ def find_weights(
         is_available: bool | None = all(each.is_local for each in of_parts) or None
         if available is not None:
             is_available = available.issuperset(each.spec.full_name for each in of_parts)
-        weights[facts.name] = _join_weights(of_parts, is_available)
+        origins: dict[str, None] = {}
+        precisions: dict[str, None] = {}
+        for part in of_parts:
+            origins |= dict.fromkeys(part.best_places)
+            if len(part.local_precisions) < len(part.places):
+                precisions |= dict.fromkeys(part.local_precisions)
+        weights[facts.name] = Weights(tuple(origins), tuple(precisions), is_available)
     return weights
 
 
@@ -104,28 +109,12 @@ def _find_available(
     with counting_bar("sources", count_sources(specs), "source", quiet=quiet) as count:
         answers = check_sources(specs, options, count)
     good = {(answer.model, answer.file) for answer in answers if answer.state == "good"}
-    for each in asked:
-        if any(_has_answers(each.spec, precision, good) for precision in each.places):
-            available.add(each.spec.full_name)
+    for spec, precision in ((each.spec, precision) for each in asked for precision in each.places):
+        folder = f"{precision}/" if precision else ""  # the empty precision has all files
+        names = [file.name for file in spec.files if file.name.startswith(folder)]
+        if names and good.issuperset((spec.full_name, name) for name in names):
+            available.add(spec.full_name)
     return available
-
-
-def _has_answers(spec: ModelSpec, precision: str, good: Collection[tuple[str, str]]) -> bool:
-    """Whether a source of each file of a precision answered; the empty precision has all files."""
-    folder = f"{precision}/" if precision else ""
-    files = [file.name for file in spec.files if file.name.startswith(folder)]
-    return bool(files) and all((spec.full_name, file) in good for file in files)
-
-
-def _join_weights(parts: Sequence[Availability], is_available: bool | None) -> Weights:
-    """The weights of a model with these parts."""
-    origins: dict[str, None] = {}
-    precisions: dict[str, None] = {}
-    for part in parts:
-        origins |= dict.fromkeys(part.best_places)
-        if len(part.local_precisions) < len(part.places):
-            precisions |= dict.fromkeys(part.local_precisions)
-    return Weights(tuple(origins), tuple(precisions), is_available)
 
 
 def model_to_json(facts: ModelFacts, selection: Selection, weights: Weights) -> dict[str, Any]:

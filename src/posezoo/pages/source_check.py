@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import count
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
@@ -171,7 +170,7 @@ def find_line(path: Path, source: Source) -> int:
     """The line of model.yml with the longest text of a source: its URL, id or member; 0 if there is
     none.
     """
-    texts: Iterable[object] = (getattr(source, each.name) for each in dataclasses.fields(source))
+    texts: Iterable[object] = (getattr(source, each.name) for each in fields(source))
     wanted = max(
         (str(text) for text in texts if isinstance(text, (str, Path))), key=len, default=""
     )

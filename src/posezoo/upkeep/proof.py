@@ -56,7 +56,7 @@ from posezoo.run.load import default_runtime
 from posezoo.run.machine import Machine
 from posezoo.run.measured import MAX_DIFFERENCE, measurements_of, read_measurement_file
 from posezoo.run.runtime.runtime_config import LoadOptions
-from posezoo.upkeep.draft.missing_pins import write_missing_pins
+from posezoo.upkeep.draft.replacement import write_missing_pins
 
 INT8 = Precision.FP16_INT8
 

@@ -94,7 +94,6 @@ def test_no_cell_adds_a_column():
     [
         ("https://models.invalid/log", "the *log*", r"[the \*log\*](https://models.invalid/log)"),
         ("https://models.invalid/a_(b)", "log", "[log](<https://models.invalid/a_(b)>)"),
-        ("https://models.invalid/log", "", "<https://models.invalid/log>"),
         ("javascript:alert(1)", "log", "javascript:alert(1)"),
         ("", "log", ""),
     ],

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from posezoo.pages.facts.scatter_chart import SIGNS, WHITE, Chart, to_svg
+from posezoo.pages.facts.scatter_chart import FULL, INK, SIGNS, WHITE, Chart, to_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 def test_shapes_and_labels_have_their_places_and_colours():
     chart = Chart(width=200, height=50)
-    chart.draw(10, 20.5, 30, 4, (25, 113, 194), WHITE)
-    chart.write(50, 24, "fast", (33, 37, 41))
+    chart.draw(10, 20.5, 30, 4, FULL, WHITE)
+    chart.write(50, 24, "fast", INK)
     text = to_svg(chart)
     assert all(sign in text for sign in SIGNS)
     background, box, label = ElementTree.fromstring(text)

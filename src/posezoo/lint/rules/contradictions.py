@@ -14,8 +14,6 @@ from urllib.parse import urlsplit
 from posezoo.core.declarations.model import (
     TRACKING,
     ModelSpec,
-    Source,
-    SourceFile,
     UnpackArchive,
 )
 from posezoo.core.declarations.sources import HttpSource
@@ -130,9 +128,17 @@ def source_of_another(view: ModelView) -> Violations:
 
     Example: source: .../public/movenet-lightning/net.bin in movenet-thunder
     """
+    zoo = view.zoo
     for index, file, source in view.sources:
         owner = view.find_owner(str(source))
-        if owner and not _is_shared(view, file, source, owner):
+        if not owner:
+            continue
+        # It is not among the models if others are checked.
+        other = zoo.models.get(owner) or ModelView(zoo.registry.entries[owner], zoo)
+        checksums = [each.checksum for _, each, _ in other.sources]
+        # Both may declare the same file, at an address that does not contain a name.
+        is_same = file.checksum is not None and file.checksum in checksums
+        if not is_same or simplify(owner) in simplify(str(source)):
             message = f"{file.name} comes from {source}, which is an address of {owner}"
             yield view.declared(f"files[{index}].source", message, str(source), view.name)
     for variant in view.variants:
@@ -143,18 +149,6 @@ def source_of_another(view: ModelView) -> Violations:
                 field = f"training.{key}"
                 message = f"{field}: {address} is an address of {owner}"
                 yield view.declared(field, message, address, view.name, variant=variant)
-
-
-def _is_shared(view: ModelView, file: SourceFile, source: Source, owner: str) -> bool:
-    """Whether another model declares the same file, at an address that does not contain its
-    name.
-    """
-    zoo = view.zoo
-    # It is not among the models if others are checked.
-    other = zoo.models.get(owner) or ModelView(zoo.registry.entries[owner], zoo)
-    files = (each for _, each, _ in other.sources)
-    is_same = file.checksum is not None and any(each.checksum == file.checksum for each in files)
-    return is_same and simplify(owner) not in simplify(str(source))
 
 
 def _find_trained(view: ModelView, address: str) -> str:
@@ -178,7 +172,10 @@ def source_ending(view: ModelView) -> Violations:
     """
     for index, file, source in view.sources:
         ending = _find_ending(file.name)
-        other = _find_ending(_read_path(source))
+        path = str(getattr(source, "member", "") or getattr(source, "file", ""))
+        if isinstance(source, HttpSource):
+            path = urlsplit(source.url).path
+        other = _find_ending(path)
         if ending and other and ending != other:
             message = f"{file.name} comes from {source}, which ends with {other[0]}"
             severity = None if view.is_native else Severity.WARNING
@@ -189,13 +186,6 @@ def source_ending(view: ModelView) -> Violations:
 def _find_ending(name: str) -> tuple[str, ...]:
     """The endings that may stand for that of a name; empty if it is no known one."""
     return next((endings for endings in _ENDINGS if name.lower().endswith(endings)), ())
-
-
-def _read_path(source: Source) -> str:
-    """The path of the file at its source; empty if the source does not say it."""
-    if isinstance(source, HttpSource):
-        return urlsplit(source.url).path
-    return str(getattr(source, "member", "") or getattr(source, "file", ""))
 
 
 @rule()

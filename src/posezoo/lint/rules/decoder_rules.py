@@ -184,7 +184,28 @@ def _describe_roles(outputs: Sequence[Output], reader: Reader) -> str:
 
 def _describe_sizes(view: ModelView, variant: ModelSpec, reader: Reader) -> str:
     """Which output does not have the sizes that a decoder states; empty if all have."""
-    facts = _read_facts(view, variant, reader)
+    by_role = {output.role: output.shape for output in variant.outputs}
+    rows = by_role.get(reader.network[0].role, ())[1:2]
+    columns = by_role.get(reader.network[-1].role, ())[-1:]
+    height, width = _read_size(variant)
+    network = view.spec.network
+    stride: float = 0
+    if network and is_network(network.name):
+        stride = find_network(network.name).stride
+    skeleton = reader.skeleton
+    keypoints = _count_keypoints(skeleton)
+    facts = NetworkFacts(
+        width=width,
+        height=height,
+        # All variants have one stride.
+        stride=stride or _read_stride(view.variants[0], reader),
+        rows=_or_unknown(*rows),
+        columns=_or_unknown(*columns),
+        keypoints=keypoints,
+        # Those that are declared; else as many as OpenPose's skeletons have.
+        limb_fields=len(skeleton.fields) if skeleton and skeleton.fields else keypoints + 1,
+        classes=_count_classes(variant),
+    )
     sizes = reader.decoder.sizes(facts, reader.options)
     taken = {output.role: output.shape for output in (*reader.network, *reader.decoder.optional)}
     for output in variant.outputs:
@@ -227,24 +248,6 @@ def _order_axes(output: Output) -> tuple[int, ...]:
     return output.shape[:4]
 
 
-def _read_facts(view: ModelView, variant: ModelSpec, reader: Reader) -> NetworkFacts:
-    """What the sizes of a variant's outputs follow from; all variants have one stride."""
-    by_role = {output.role: output.shape for output in variant.outputs}
-    rows = by_role.get(reader.network[0].role, ())[1:2]
-    columns = by_role.get(reader.network[-1].role, ())[-1:]
-    height, width = _read_size(variant)
-    return NetworkFacts(
-        width=width,
-        height=height,
-        stride=_network_stride(view.spec) or _read_stride(view.variants[0], reader),
-        rows=_or_unknown(*rows),
-        columns=_or_unknown(*columns),
-        keypoints=_count_keypoints(reader.skeleton),
-        limb_fields=_count_limb_fields(reader.skeleton),
-        classes=_count_classes(variant),
-    )
-
-
 def _or_unknown(size: int = -1) -> float:
     return size if size > 0 else nan
 
@@ -255,13 +258,6 @@ def _read_size(variant: ModelSpec) -> tuple[float, float]:
     if len(images) != 1:
         return nan, nan
     return _or_unknown(images[0]["H"]), _or_unknown(images[0]["W"])
-
-
-def _network_stride(spec: ModelSpec) -> int:
-    """The stride of the network that a model declares; 0 if it is unknown."""
-    if spec.network is None or not is_network(spec.network.name):
-        return 0
-    return find_network(spec.network.name).stride
 
 
 def _read_stride(variant: ModelSpec, reader: Reader) -> float:
@@ -285,13 +281,6 @@ def _read_stride(variant: ModelSpec, reader: Reader) -> float:
 
 def _count_keypoints(skeleton: Skeleton | None) -> float:
     return _or_unknown(len(skeleton.keypoints)) if skeleton else nan
-
-
-def _count_limb_fields(skeleton: Skeleton | None) -> float:
-    """Those that are declared; else as many as OpenPose's skeletons have."""
-    if skeleton is None or not skeleton.fields:
-        return _count_keypoints(skeleton) + 1
-    return len(skeleton.fields)
 
 
 def _count_classes(variant: ModelSpec) -> float:

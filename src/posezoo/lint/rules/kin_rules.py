@@ -29,7 +29,13 @@ def paper_of_another(view: ModelView) -> Violations:
     others = [each for each in users if each.name not in view.related_names]
     stem = first_word(view.name)
     is_of_family = any(first_word(each.name) == stem for each in others)
-    if not others or is_of_family or _names_title(view, paper):
+    if not others or is_of_family:
+        return
+    described: Mapping[str, papers.Paper] = {}
+    with suppress(SpecError):  # another rule reports it
+        described = papers.read_papers(registry_root(view.spec) / papers.NAME)
+    name = simplify(described[paper].title.partition(":")[0]) if paper in described else ""
+    if name and name in simplify(f"{view.spec.subdirectory} {view.spec.description}"):
         return
     kin = view.zoo.models_by(_read_stem)[stem]
     of_kin = list(dict.fromkeys(each.spec.origin.paper for each in kin if each is not view))
@@ -59,12 +65,3 @@ def _is_alike(view: ModelView, other: ModelView) -> bool:
     decoders = [each.spec.decoder.name if each.spec.decoder else "" for each in (view, other)]
     is_same = view.spec.origin.repository == other.spec.origin.repository
     return is_same or decoders[0] == decoders[1]
-
-
-def _names_title(view: ModelView, paper: str) -> bool:
-    """Whether the model states the name with which the title of the paper begins."""
-    described: Mapping[str, papers.Paper] = {}
-    with suppress(SpecError):  # another rule reports it
-        described = papers.read_papers(registry_root(view.spec) / papers.NAME)
-    name = simplify(described[paper].title.partition(":")[0]) if paper in described else ""
-    return bool(name) and name in simplify(f"{view.spec.subdirectory} {view.spec.description}")

@@ -5,7 +5,7 @@ index.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import product
@@ -104,7 +104,8 @@ def read_size(view: ModelView) -> FileSize | None:
     numbers = parse_numbers(on_card.value) if on_card is not None else []
     if on_card is None or len(numbers) != 1 or not numbers[0][0]:
         return None
-    millions = _count_in_ir(spec) if spec.is_ir else _count_in_files(spec)
+    in_ir = _sum_sizes(spec, ".bin", "FP32/") / 4e6 or _sum_sizes(spec, ".bin", "FP16/") / 2e6
+    millions = in_ir if spec.is_ir else _count_in_files(spec)
     if not millions:
         return None
     packed = _sum_archives(spec)
@@ -127,11 +128,6 @@ def _sum_sizes(spec: ModelSpec, suffixes: str | tuple[str, ...], folder: str = "
     return sum(file.size or 0 for file in files if file.name.endswith(suffixes))
 
 
-def _count_in_ir(spec: ModelSpec) -> float:
-    """The millions of parameters that a published IR can contain; 0 if no size is known."""
-    return _sum_sizes(spec, ".bin", "FP32/") / 4e6 or _sum_sizes(spec, ".bin", "FP16/") / 2e6
-
-
 def _count_in_files(spec: ModelSpec) -> float:
     """The millions of parameters that files can contain; 0 if a size is not known."""
     if any(file.size is None for file in spec.files):
@@ -151,7 +147,10 @@ def mparams_size(view: ModelView) -> Violations:
         return
     counted = f"{size.millions:.4g}"
     ratio = size.millions / size.mparams
-    if _is_in_mebi(size):
+    # Whether the card states the parameters of the files, divided by 2**20.
+    is_precise = 10 ** -parse_numbers(size.on_card.value)[0][1] < 0.005 * size.mparams
+    is_in_mebi = size.is_exact and is_precise and abs(ratio / MEBI - 1) < 0.0015
+    if is_in_mebi:
         reason = f"{size.mparams:g} Mi of 4 bytes each; in millions that is {counted}"
     elif ratio < SHARED:
         reason = f"at 4 bytes each the files contain at most {counted} million"
@@ -161,13 +160,6 @@ def mparams_size(view: ModelView) -> Violations:
         return
     message = f"MParams are {size.on_card.value} on the card: {reason}"
     yield view.quote(size.on_card, message, "figures.mparams", counted)
-
-
-def _is_in_mebi(size: FileSize) -> bool:
-    """Whether the card states the parameters of the files, divided by 2**20."""
-    is_precise = 10 ** -parse_numbers(size.on_card.value)[0][1] < 0.005 * size.mparams
-    factor = size.millions / size.mparams / MEBI
-    return size.is_exact and is_precise and abs(factor - 1) < 0.0015
 
 
 @rule()
@@ -211,10 +203,20 @@ def accuracy_order(view: ModelView) -> Violations:
     """
     for variant in view.variants:
         for index, claim in enumerate(variant.published.accuracy):
-            for title, value, limit_title, limit in _ordered_values(
-                claim, variant.published.accuracy
-            ):
-                if claim.metric == "AP" and value and limit and value > limit:
+            if claim.metric != "AP":
+                continue
+            # The first value of each is at most the second.
+            ordered: list[tuple[str, float | None, str, float | None]] = [
+                ("AP", claim.value, "the highest possible AP is", 1.0),
+                ("AP", claim.value, "AP50 is", claim.ap50),
+                ("AP75", claim.ap75, "AP50 is", claim.ap50),
+            ]
+            for other in variant.published.accuracy:
+                is_flip_alone = other.flip and not claim.flip
+                if is_flip_alone and _read_conditions(other) == _read_conditions(claim):
+                    ordered.append(("AP", claim.value, "AP with flip is", other.value))
+            for title, value, limit_title, limit in ordered:
+                if value and limit and value > limit:
                     message = f"{title} is {value:g}, and {limit_title} only {limit:g}"
                     location = view.variant_location(
                         variant, "published", "accuracy", index, "value"
@@ -223,19 +225,6 @@ def accuracy_order(view: ModelView) -> Violations:
                     texts = (f"{value:g}", f"{limit:g}")
                     yield RuleViolation(location, message, field, *texts)
                     break
-
-
-def _ordered_values(
-    claim: PublishedAccuracy, claims: Iterable[PublishedAccuracy]
-) -> Iterator[tuple[str, float | None, str, float | None]]:
-    """Pairs of values with their titles, of which the first is at most the second."""
-    yield "AP", claim.value, "the highest possible AP is", 1.0
-    yield "AP", claim.value, "AP50 is", claim.ap50
-    yield "AP75", claim.ap75, "AP50 is", claim.ap50
-    for other in claims:
-        is_flip_alone = other.flip and not claim.flip
-        if is_flip_alone and _read_conditions(other) == _read_conditions(claim):
-            yield "AP", claim.value, "AP with flip is", other.value
 
 
 def _read_conditions(claim: PublishedAccuracy) -> tuple[str, str, frozenset[str]]:
@@ -381,7 +370,10 @@ def same_network(view: ModelView) -> Violations:
     for key, (millions, _) in _read_network(view):
         others = [each for each in view.zoo.group(_read_network)[key] if each[1] != view.name]
         differing = [each for each in others if abs(millions / each[0] - 1) > BATCH_NORMS]
-        is_usual = len(differing) * 2 <= len(others) or _is_named_after(view.name, key)
+        # A model may be named after its network or its arguments, such as hrnet-w32.
+        values = {argument.partition("=")[2] for argument in key[1:]}
+        is_named = view.name == key[0] or not values.isdisjoint(re.findall(r"[0-9]+", view.name))
+        is_usual = len(differing) * 2 <= len(others) or is_named
         if differing and not is_usual:
             counted, name = differing[0]
             message = (
@@ -389,12 +381,6 @@ def same_network(view: ModelView) -> Violations:
                 f" parameters, and {millions:g} were counted here"
             )
             yield view.declared("network", message, key[0])
-
-
-def _is_named_after(name: str, key: Sequence[str]) -> bool:
-    """Whether a model is named after its network or its arguments, such as hrnet-w32."""
-    values = {argument.partition("=")[2] for argument in key[1:]}
-    return name == key[0] or not values.isdisjoint(re.findall(r"[0-9]+", name))
 
 
 def _read_network(view: ModelView) -> Iterator[tuple[tuple[str, ...], tuple[float, str]]]:
@@ -457,18 +443,13 @@ def accuracy(view: ModelView) -> Facts:
         yield "accuracy", [*_state(view, on_card), in_index]
     for index, claim in enumerate(view.spec.published.accuracy):
         node = view.location("published", "accuracy", index)
-        on_rows = _state(view, _select_rows(on_card, claim.metric))
+        name = re.compile(rf"\b{re.escape(claim.metric)}\b")
+        on_rows = _state(view, [each for each in on_card if name.search(each.label)] or on_card)
         for value in (claim.value, claim.converted):
             if value is not None:
                 text = f"{value:.9g}"
                 declared = Statement("in model.yml", node, parse_numbers(text), text)
                 yield f"published.accuracy[{index}]", [*on_rows, declared]
-
-
-def _select_rows(values: Sequence[CardValue[float]], metric: str) -> Sequence[CardValue[float]]:
-    """The values in rows about a metric; all if no row names it."""
-    name = re.compile(rf"\b{re.escape(metric)}\b")
-    return [each for each in values if name.search(each.label)] or values
 
 
 def _state(view: ModelView, values: Sequence[CardValue[float]]) -> list[Statement]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date, timedelta
 from itertools import product
 
@@ -120,20 +120,18 @@ def license_kind(view: ModelView) -> Violations:
     names = [name for name, phrase in sorted(PHRASES.items()) if phrase in text]
     expected = _GNU_SUFFIX.sub("", spec.license.spdx)
     end = ENDS.get(expected, "")
-    if names and not _fits_text(expected, text, names):
+    # Only a license without a phrase of its own may have the text of one with the same first word.
+    first_words = [name.split("-")[0] for name in names]
+    is_right = expected.split("-")[0] in first_words
+    if expected in PHRASES:
+        is_right = expected in names
+    if names and not is_right:
         actual = " or ".join(names)
         message = f"license: {spec.license.text} is the text of {actual}, not of {expected}"
         yield view.declared("license.text", message, actual, spec.license.spdx)
     elif names and end.lower() not in text.lower():
         message = f"license: {spec.license.text} ends before '{end}'"
         yield view.declared("license.text", message, spec.license.text, end)
-
-
-def _fits_text(name: str, text: str, names: Sequence[str]) -> bool:
-    """Whether a license may have a text, which has the phrases of these licenses."""
-    if name in PHRASES:
-        return PHRASES[name] in text
-    return any(name.split("-")[0] == other.split("-")[0] for other in names)
 
 
 def _find_licensed_model(view: ModelView, spec: ModelSpec) -> str:

@@ -6,12 +6,11 @@ compared with that of the same file before a change, and with those of similar m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 
 from posezoo.core.declarations.model import (
-    Decoder,
     Input,
     Model,
     ModelSpec,
@@ -49,9 +48,15 @@ Facts = Mapping[str, object]
 
 def list_facts(model: Model) -> Facts:
     """What a model declares about the preparation of its file and the reading of its outputs."""
-    facts: dict[str, object] = {
-        f"decoder.{name}": value for name, value in _list_options(model.decoder)
-    }
+    facts: dict[str, object] = {}
+    if model.decoder:
+        # All options, also those that are not given; but for the skeleton, of whose sizes other
+        # rules judge.
+        options: Mapping[str, object] = model.decoder.options
+        with suppress(InferenceError):  # another rule reports it
+            options = asdict(resolve_options(model.decoder))
+        facts["decoder.name"] = model.decoder.name
+        facts |= {f"decoder.{key}": value for key, value in options.items() if key != "skeleton"}
     if not isinstance(model, ModelSpec):
         return facts
     declared: dict[str, object] = {
@@ -64,19 +69,6 @@ def list_facts(model: Model) -> Facts:
         declared |= {f"inputs[{index}].{name}": _read_value(port, name) for name in _OF_INPUTS}
     facts |= {key: value for key, value in declared.items() if value}
     return facts | dict(model.mo_args)
-
-
-def _list_options(decoder: Decoder | None) -> Iterable[tuple[str, object]]:
-    """The name and all options of a decoder, also those that are not given; but for its skeleton,
-    of whose sizes other rules judge.
-    """
-    if decoder is None:
-        return ()
-    options: Mapping[str, object] = decoder.options
-    with suppress(InferenceError):  # another rule reports it
-        options = asdict(resolve_options(decoder))
-    others = [(name, value) for name, value in options.items() if name != "skeleton"]
-    return [("name", decoder.name), *others]
 
 
 def _read_value(port: Input, name: str) -> object:
@@ -104,7 +96,11 @@ def unexplained_change(view: ModelView) -> Violations:
         found = [_compare(before, now) for before in view.zoo.find_earlier(now)]
         differences = min(found, key=len, default={})
         texts = "; ".join(f"{key} is {value}" for key, value in differences.items())
-        if texts not in ("", *reported) and not _is_explained(view):
+        if texts in ("", *reported):
+            continue
+        # The reason may be that of a part; no model.yml gave it before.
+        models = (view, *view.zoo.find_models(view.parts))
+        if not any(each.reasons - view.zoo.earlier_reasons for each in models):
             reported.add(texts)
             message = (
                 f"the file of {now.full_name} is the same, so other values need a reason in"
@@ -151,12 +147,6 @@ def _is_replaced(before: ModelSpec, now: ModelSpec) -> bool:
     """Whether the weights have another checksum."""
     digests = (read_digests(before), read_digests(now))
     return all(digests) and digests[0].isdisjoint(digests[1])
-
-
-def _is_explained(view: ModelView) -> bool:
-    """Whether model.yml, or that of a part, gives a reason that none gave before."""
-    models = (view, *view.zoo.find_models(view.parts))
-    return any(each.reasons - view.zoo.earlier_reasons for each in models)
 
 
 @rule(severity=Severity.WARNING)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 from math import isclose
@@ -283,11 +283,18 @@ def color(view: ModelView) -> Facts:
         verb = "reverses"
         sides.remove("")
         originals = _OTHER_COLOR
-    colors = [*_read_colors(view, sides)]
+    colors = []
+    for side in sides:
+        sections = view.claims.sections_on("input", side)
+        stated = [value for section in sections for value in section.values["color"]]
+        if len({value.value for value in stated}) == 1:
+            order = stated[0].value
+            place = view.card_location(stated[0])
+            colors.append((side, Statement("on the card", place, order, order)))
     for run in view.runs:
         if run.color:
-            _, place = [("", run.dataset), *run.channel_swaps][-1]
-            each = Statement("in accuracy-check.yml", place, run.color, run.color)
+            _, node = [("", run.dataset), *run.channel_swaps][-1]
+            each = Statement("in accuracy-check.yml", node, run.color, run.color)
             colors.append((run.side, each))
     statements = []
     for side, each in colors:
@@ -298,13 +305,3 @@ def color(view: ModelView) -> Facts:
             color = originals.get(color, color)
         statements.append(replace(each, where=where, value=color))
     yield "input.color", statements
-
-
-def _read_colors(view: ModelView, sides: Iterable[str]) -> Iterator[tuple[str, Statement]]:
-    """The card's colour order on each of these sides, if it states one."""
-    for side in sides:
-        sections = view.claims.sections_on("input", side)
-        colors = [color for section in sections for color in section.values["color"]]
-        if len({color.value for color in colors}) == 1:
-            value = colors[0].value
-            yield side, Statement("on the card", view.card_location(colors[0]), value, value)

@@ -41,10 +41,24 @@ def registry_files(view: ModelView) -> Violations:
     Example: left_ot: in names.yml, where left_out is meant
     """
     for root in _roots_of(view):
-        for path, error in _find_unreadable(root):
-            if isinstance(error, SpecError):
+        names = root / other_names.NAME
+        # It may be a file of another program.
+        is_ours = any(key in (read_text(names) or "") for key in ("aliases:", "left_out:"))
+        skeletons = sorted((root / FOLDER).glob("*.yml"))
+        readers: dict[Path, Callable[[], object]] = {
+            root / outside_references.NAME: partial(
+                outside_references.read_outside_references, root
+            ),
+            root / ACCESS_POINTS: partial(_read_access_points, root / ACCESS_POINTS),
+            **({names: partial(other_names.read_other_names, root)} if is_ours else {}),
+            **{path: partial(read_skeleton, path) for path in skeletons},
+        }
+        for path, read in readers.items():
+            try:
+                read()
+            except SpecError as error:
                 yield RuleViolation(error, describe_error(error), path.name)
-            else:
+            except ValueError as error:
                 yield RuleViolation(FileLocation(str(path)), f"{error}", path.name)
 
 
@@ -52,23 +66,6 @@ def _roots_of(view: ModelView) -> Iterable[Path]:
     """The registry's folders for its first model; none for the others."""
     is_first = view is next(iter(view.zoo.models.values()))
     return view.zoo.registry.roots if is_first else ()
-
-
-def _find_unreadable(root: Path) -> Iterator[tuple[Path, SpecError | ValueError]]:
-    names = root / other_names.NAME
-    # It may be a file of another program.
-    is_ours = any(key in (read_text(names) or "") for key in ("aliases:", "left_out:"))
-    readers: dict[Path, Callable[[], object]] = {
-        root / outside_references.NAME: partial(outside_references.read_outside_references, root),
-        root / ACCESS_POINTS: partial(_read_access_points, root / ACCESS_POINTS),
-        **({names: partial(other_names.read_other_names, root)} if is_ours else {}),
-        **{path: partial(read_skeleton, path) for path in sorted((root / FOLDER).glob("*.yml"))},
-    }
-    for path, read in readers.items():
-        try:
-            read()
-        except (SpecError, ValueError) as error:
-            yield path, error
 
 
 def _read_access_points(path: Path) -> None:
@@ -100,24 +97,18 @@ def known_names(view: ModelView) -> Violations:
         tree = read_tree(path)
         if not isinstance(tree, YamlNode):
             continue
-        for node, name in _list_named(tree):
-            message = view.zoo.explain_missing(name)
-            if message:
+        aliases = _mapping(find_node(tree, "aliases"))
+        nodes = [*aliases.values()]
+        for models in list_below(tree, "left_out"):
+            nodes += list_below(models, "instead")
+        for node in nodes:
+            name = node.value
+            if isinstance(name, str) and (message := view.zoo.explain_missing(name)):
                 yield RuleViolation(node, message, actual=name)
-        for alias, node in _mapping(find_node(tree, "aliases")).items():
+        for alias, node in aliases.items():
             if alias in view.zoo.registry.entries:
                 message = f"{alias} is a model of this registry, so that the alias is never used"
                 yield RuleViolation(node, message, actual=alias)
-
-
-def _list_named(tree: YamlNode) -> Iterator[tuple[YamlNode, str]]:
-    """The names of models in a names.yml."""
-    nodes = [*_mapping(find_node(tree, "aliases")).values()]
-    for models in list_below(tree, "left_out"):
-        nodes += list_below(models, "instead")
-    for node in nodes:
-        if isinstance(node.value, str):
-            yield node, node.value
 
 
 def _mapping(node: YamlNode | None) -> dict[str, YamlNode]:

@@ -185,15 +185,12 @@ def format_(view: ModelView) -> Violations:
     """
     for section in view.claims.ports:
         for port in section.ports:
-            yield from _check_products(view, section, port.shape)
-
-
-def _check_products(view: ModelView, section: CardPorts, shape: CardValue[Shape]) -> Violations:
-    for format in section.values["format"]:
-        has_letters = len(format.value) == len(shape.value)
-        if has_letters and not all(map(_may_be_product, shape.value, format.value)):
-            message = f"the shape {shape.text} does not fit the card's format {format.text}"
-            yield view.quote(shape, message, f"{section.kind}.shape", format.text)
+            shape = port.shape
+            for format in section.values["format"]:
+                has_letters = len(format.value) == len(shape.value)
+                if has_letters and not all(map(_may_be_product, shape.value, format.value)):
+                    message = f"the shape {shape.text} does not fit the card's format {format.text}"
+                    yield view.quote(shape, message, f"{section.kind}.shape", format.text)
 
 
 def _may_be_product(size: int | str, letter: int | str) -> bool:
@@ -224,7 +221,14 @@ def layout(view: ModelView) -> Violations:
     for index, declared in enumerate(view.inputs):
         letters = declared.layout
         if not letters:
-            yield from _find_last_channels(view, declared)
+            has_layout = view.argument("--layout") or view.argument("--disable_nhwc_to_nchw")
+            is_moved = view.spec.framework is Framework.TF and not has_layout
+            sections = view.claims.sections_on("input", "converted") if is_moved else ()
+            for section in sections:
+                format = _find_port(declared, section, len(view.inputs)).format
+                if format.value[1:] == ("H", "W", "C"):
+                    message = f"the converter makes B, C, H, W of the card's format {format.text}"
+                    yield view.quote(format, message, "input.format", "B, C, H, W")
             continue
         reason = _layout_mismatch(declared.shape, letters) if declared.shape else ""
         if reason:
@@ -232,20 +236,6 @@ def layout(view: ModelView) -> Violations:
             message = f"the layout {letters} does not fit the shape {shape}: {reason}"
             place = view.location(key, index, "layout")
             yield RuleViolation(place, message, "layout", letters, expected=shape)
-
-
-def _find_last_channels(view: ModelView, declared: Input) -> Violations:
-    """A format with the channels last of a converted TensorFlow model: the converter moves them
-    forward.
-    """
-    has_layout = view.argument("--layout") or view.argument("--disable_nhwc_to_nchw")
-    if has_layout or view.spec.framework is not Framework.TF:
-        return
-    for section in view.claims.sections_on("input", "converted"):
-        format = _find_port(declared, section, len(view.inputs)).format
-        if format.value[1:] == ("H", "W", "C"):
-            message = f"the converter makes B, C, H, W of the card's format {format.text}"
-            yield view.quote(format, message, "input.format", "B, C, H, W")
 
 
 @rule()
@@ -276,7 +266,12 @@ def _list_names(view: ModelView, run: AccuracyCheckRun) -> Iterator[EvaluatedNam
         yield "input", find_node(node, "name"), inputs
     if run.is_converted:  # the original framework may have other names for its outputs
         outputs = _list_on_card(view, run, "output")
-        for node in _find_outputs(run):
+        adapter = find_node(run.launcher, "adapter")
+        if adapter and isinstance(adapter.value, dict):
+            for key, node in adapter.value.items():
+                if _OUTPUT_KEYS.fullmatch(key):
+                    yield "output", node, outputs
+        for node in list_below(adapter, "outputs"):
             yield "output", node, outputs
     else:
         files = _list_files(view)
@@ -305,12 +300,3 @@ def _list_on_card(view: ModelView, run: AccuracyCheckRun, kind: str) -> list[str
     if kind == "input" and not run.is_converted:
         on_card += [_base_name(port.name) for port in view.inputs if port.name]
     return list(dict.fromkeys(on_card))
-
-
-def _find_outputs(run: AccuracyCheckRun) -> list[YamlNode]:
-    adapter = find_node(run.launcher, "adapter")
-    keys = {}
-    if adapter and isinstance(adapter.value, dict):
-        keys = adapter.value
-    named = [node for key, node in keys.items() if _OUTPUT_KEYS.fullmatch(key)]
-    return [*named, *list_below(adapter, "outputs")]

@@ -91,39 +91,30 @@ _IR_RECORD = "checks not_compared reduction nodes? int8? shift? accuracy? speed?
 def card_json(facts: ModelFacts) -> Json:
     """The content of card.json; the module's docstring explains its keys."""
     parts = facts.parts
+    measured = []
+    for model, result in facts.measurements():
+        measured.append(measurement_to_json(model.full_name, result))
+    differences = (part.published.known_difference for part in parts)
     return {
         "format": FORMAT,
         **project(facts, _MODEL),
         "license": distinct(map(_license, parts)),
         "origin": to_json(unique(part.origin for part in parts)),
         "citation": list(map(format_bibtex, facts.papers)),
-        "revision": facts.model.revision,
-        "deprecated": to_json(facts.model.deprecated),
+        **project(facts, "revision=model.revision deprecated=model.deprecated"),
         "decoder": _given(facts.model.decoder, "name options"),
         "skeleton": _given(facts.skeleton, "name keypoints limbs"),
         **project(facts, "precisions size_bytes"),
         "files": [_of_part(part, file, _FILE) for part in parts for file in part.files],
         "inputs": [_input(part, port) for part in parts for port in part.inputs],
         "outputs": [_output(part, port) for part in parts for port in part.outputs],
-        **_results(facts),
-        "variants": list(map(card_json, facts.variants)),
-    }
-
-
-def _results(facts: ModelFacts) -> Json:
-    parts = facts.parts
-    measured = []
-    for model, result in facts.measurements():
-        measured.append(measurement_to_json(model.full_name, result))
-    differences = (part.published.known_difference for part in parts)
-    return {
         "accuracy": [_accuracy(part, claim) for part, claim in facts.published_accuracies],
         "complexity": list(map(_complexity, parts)),
         "known_difference": " ".join(filter(None, differences)),
         "measured": measured,
-        "limits": facts.limits,
-        "training": to_json(facts.model.training),
+        **project(facts, "limits training=model.training"),
         "made": [_made(*record) for record in facts.ir_records()],
+        "variants": list(map(card_json, facts.variants)),
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import astuple
 
 from posezoo.core.declarations.model import Digest, SourceFile
@@ -125,13 +124,18 @@ def render_ir_section(facts: ModelFacts) -> Paragraphs:
             ),
             shifts,
         )
-        yield from _render_int8(facts)
+        for part, _, record in facts.ir_records():
+            # The accuracy and the speed of INT8, and the layers in floating point.
+            for measured in filter(None, (record.accuracy, record.speed, record.in_float)):
+                yield f"{part.full_name}: {escape(str(measured))}."
 
 
-def _render_checks(facts: ModelFacts) -> Iterator[str]:
+def _render_checks(facts: ModelFacts) -> Paragraphs:
     checks: list[tuple[str, ...]] = []
     nodes: list[tuple[str, ...]] = []
+    deviations: list[tuple[str, ...]] = []  # of INT8 with declared ranges
     remarks: dict[str, None] = {}
+    unproven = []
     for part, precision, record in facts.ir_records():
         ir = (part.full_name, precision.value)
         for check in record.checks:
@@ -143,6 +147,12 @@ def _render_checks(facts: ModelFacts) -> Iterator[str]:
             remarks[f"{part.full_name} {precision}: {remark}."] = None
         if record.nodes:
             nodes.append((*ir, *map(str, astuple(record.nodes))))
+        if record.int8:
+            limits = (f"{record.int8.limit:.0%}", f"{record.int8.photos}")
+            for output, deviation in record.int8.deviation.items():
+                deviations.append((*ir, output, format_noise(deviation), *limits))
+            if not record.int8.photos:
+                unproven.append(f"{part.full_name}: {record.int8}.")
     if checks or remarks:
         yield "## Self-Check"
     if checks:
@@ -163,7 +173,15 @@ def _render_checks(facts: ModelFacts) -> Iterator[str]:
             checks,
         )
     yield from map(escape, remarks)
-    yield from _render_comparisons(facts)
+    yield from unproven
+    if deviations:
+        yield (
+            "How far INT8, made with the declared ranges, is from FP16 on photos: the root mean"
+            " square of the differences, as a share of the standard deviation of FP16's values."
+        )
+        yield format_table(
+            ("Model", "Precision", "Output", "Deviation", "Allowed", "Photos"), deviations
+        )
     if nodes:
         yield (
             "The tensors inside of the IR. Equal are those within 1e-5 of their largest value."
@@ -183,33 +201,3 @@ def _render_checks(facts: ModelFacts) -> Iterator[str]:
             ),
             nodes,
         )
-
-
-def _render_comparisons(facts: ModelFacts) -> Paragraphs:
-    """How far INT8 that was made with declared ranges is from FP16."""
-    deviations: list[tuple[str, ...]] = []
-    for part, precision, record in facts.ir_records():
-        if record.int8 is None:
-            continue
-        ir = (part.full_name, precision.value)
-        limit = f"{record.int8.limit:.0%}"
-        for output, deviation in record.int8.deviation.items():
-            photos = f"{record.int8.photos}"
-            deviations.append((*ir, output, format_noise(deviation), limit, photos))
-        if not record.int8.photos:
-            yield f"{part.full_name}: {record.int8}."
-    if deviations:
-        yield (
-            "How far INT8, made with the declared ranges, is from FP16 on photos: the root mean"
-            " square of the differences, as a share of the standard deviation of FP16's values."
-        )
-        yield format_table(
-            ("Model", "Precision", "Output", "Deviation", "Allowed", "Photos"), deviations
-        )
-
-
-def _render_int8(facts: ModelFacts) -> Paragraphs:
-    """The accuracy and the speed of INT8, and the layers in floating point, as far as measured."""
-    for part, _, record in facts.ir_records():
-        for measured in filter(None, (record.accuracy, record.speed, record.in_float)):
-            yield f"{part.full_name}: {escape(str(measured))}."

@@ -55,11 +55,9 @@ def format_link(address: str) -> Markdown:
     return Markdown(f"<{address}>") if is_safe_url(address) else escape(address)
 
 
-def format_link_with_text(address: str, text: str = "") -> Markdown:
-    """A text that links to a web page; like ``format_link`` if the text is empty or the address
-    unsafe.
-    """
-    if not text or not is_safe_url(address):
+def format_link_with_text(address: str, text: str) -> Markdown:
+    """A text that links to a web page; like ``format_link`` if the address is unsafe."""
+    if not is_safe_url(address):
         return format_link(address)
     target = f"<{address}>" if set(address) & set("()") else address
     return Markdown(f"[{escape(text)}]({target})")

@@ -264,18 +264,15 @@ def render_variants_section(facts: ModelFacts) -> Paragraphs:
         yield "## Variants"
         tagged = format_code(f"{part.name}@{part.tag}")
         yield f"{format_code(part.full_name)} is {tagged}. There are also:"
-        rows = [_variant_row(variant) for variant in part.variants]
+        rows = []
+        for variant in part.variants:
+            shapes = "; ".join(map(format_port_shape, variant.inputs))
+            costs = format_complexity(variant).values()
+            aps = (format_aps(variant, flip=flip) for flip in (False, True))
+            datasets = unique(claim.dataset for claim in variant.published.accuracy)
+            rows.append((format_code(variant.full_name), shapes, *costs, *aps, ", ".join(datasets)))
         titles = ("AP/AP50/AP75 (%)", "AP/AP50/AP75 with flip (%)", "Dataset")
         yield render_compact_table(("Variant", "Input", *COSTS.values(), *titles), rows)
-
-
-def _variant_row(variant: ModelSpec) -> tuple[str, ...]:
-    shapes = "; ".join(map(format_port_shape, variant.inputs))
-    costs = format_complexity(variant).values()
-    aps = (format_aps(variant, flip=flip) for flip in (False, True))
-    datasets = unique(claim.dataset for claim in variant.published.accuracy)
-    name = format_code(variant.full_name)
-    return name, shapes, *costs, *aps, ", ".join(datasets)
 
 
 def _rows(part: ModelSpec, name: str) -> Iterator[tuple[str, ...]]:

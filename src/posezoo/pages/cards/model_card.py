@@ -14,25 +14,22 @@ from pathlib import Path
 
 from posezoo.cli.labels import format_megabytes, format_protocol, join, task_label
 from posezoo.cli.result_files import is_own
-from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec, Precision
+from posezoo.core.declarations.model import CompositeSpec, License, Model, ModelSpec, Precision
 from posezoo.core.files.verified_files import write_atomically
 from posezoo.core.layout import find_link_out
-from posezoo.core.registry import is_declared, registry_root
+from posezoo.core.registry import is_declared, license_path, registry_root
 from posezoo.core.regular_files import read_beginning
 from posezoo.networks.custom_weights import with_known_network
 from posezoo.pages.cards.card_json import card_json
 from posezoo.pages.cards.files_section import render_files_section, render_ir_section
-from posezoo.pages.cards.legal_section import (
-    render_legal_sections,
-    render_limitations_section,
-    render_training_section,
-)
 from posezoo.pages.cards.markdown import (
     Markdown,
     Paragraphs,
     escape,
     format_code,
+    format_code_block,
     format_image,
+    format_link,
     format_local_link,
     format_table,
     is_safe_url,
@@ -55,7 +52,9 @@ from posezoo.pages.cards.usage_section import (
     render_usage_sections,
     select_registry,
 )
-from posezoo.pages.facts.model_facts import ModelFacts
+from posezoo.pages.facts.model_facts import ModelFacts, unique
+from posezoo.pages.facts.papers import format_bibtex
+from posezoo.pages.license_notice import read_copyright_line
 from posezoo.run.measured import describe_settings, measurements_of
 
 NAME = "README.md"
@@ -103,6 +102,9 @@ _KNOWN = (
 )
 #: Texts near the beginning of each card.json.
 FACTS_SIGNS = ('{\n "format": ', ' "name": "', ' "family": "', ' "composite": ')
+
+#: The card contains a license text up to this length: MIT and BSD texts must be part of every copy.
+SHORT = 4000
 
 #: The note is within this many characters of a file's beginning.
 _HEAD = 200
@@ -197,17 +199,28 @@ def _paragraphs(facts: ModelFacts) -> Paragraphs:
         yield from render_example_section(facts, linked=in_registry)
     yield from _specification(facts)
     if published:
-        yield from _figures(facts)
-    yield from _ports(facts)
+        yield from render_accuracy_section(facts)
+        yield from render_measurement_sections(facts)
+        if not any(facts.measurements("speed")):
+            yield from render_performance_hint(facts)
+    for part in facts.parts:
+        level = "##"
+        if len(facts.parts) > 1:
+            yield f"## {escape(part.name)} model specification"
+            level = "###"
+        yield from render_ports_sections(part, level)
     yield from _keypoints(facts)
     if published:
         yield from render_usage_sections(facts)
     yield from render_variants_section(facts)
     yield from render_files_section(facts)
     yield from render_ir_section(facts)
-    yield from render_training_section(facts)
-    yield from render_limitations_section(facts)
-    yield from render_legal_sections(facts)
+    yield from _training(facts)
+    limits = facts.limits
+    if limits:
+        yield "## Limitations"
+        yield "\n".join(f"- {escape(limit)}" for limit in limits)
+    yield from _legal_sections(facts)
 
 
 def _render_front_matter(facts: ModelFacts, note: str) -> str:
@@ -223,13 +236,6 @@ def _render_front_matter(facts: ModelFacts, note: str) -> str:
     # The model was not trained again, so no base model is named.
     lines.append(f"tags: {_quoted(tags)}")
     return "\n".join([*lines, *_results(facts, pipeline or "other"), "---"])
-
-
-def _figures(facts: ModelFacts) -> Paragraphs:
-    yield from render_accuracy_section(facts)
-    yield from render_measurement_sections(facts)
-    if not any(facts.measurements("speed")):
-        yield from render_performance_hint(facts)
 
 
 def _hub_license(parts: Sequence[ModelSpec]) -> list[str]:
@@ -317,15 +323,6 @@ def _use_case(facts: ModelFacts) -> Paragraphs:
         yield f"It is a part of {_link_to_model(facts, folder, model.composite)}."
 
 
-def _describe_download(facts: ModelFacts) -> str:
-    """What ``posezoo run`` transfers: a part of the files, or more for a detector or a package."""
-    size = facts.download_bytes
-    if size in (None, facts.size_bytes):
-        return ""
-    detector = f", with {facts.detector.name}" if facts.detector else ""
-    return f"{format_megabytes(size)} in {facts.usual_precision}{detector}"
-
-
 def _link_to_model(facts: ModelFacts, folder: str, name: str) -> Markdown:
     if facts.layout:
         return format_code(name)
@@ -338,31 +335,35 @@ def _specification(facts: ModelFacts) -> Paragraphs:
     parts = facts.parts
     rows = [("Type", task_label(facts.model.task))]
     rows += filter(None, map(specification_accuracy, parts))
+    definitions = []
     for part in parts:
         owner = "" if len(parts) == 1 else f" of {part.full_name}"
         rows += _cost_rows(part, owner, is_counted=facts.layout is None)
+        network = with_known_network(part).network
+        if network and network.names:  # model.yml names a class of its authors' code
+            definitions.append(
+                f"posezoo's own definition, {network.name}, with the published weights"
+            )
     revisions = dict.fromkeys(str(part.revision) for part in parts)
     files = "size unknown"
     if size is not None:
         files = f"{format_megabytes(size)} ({size:,} bytes)"
+    # What posezoo run transfers: a part of the files, or more for a detector or a package.
+    download = ""
+    if facts.download_bytes not in (None, size):
+        detector = f", with {facts.detector.name}" if facts.detector else ""
+        transferred = format_megabytes(facts.download_bytes)
+        download = f"{transferred} in {facts.usual_precision}{detector}"
     rows += [
         ("Source framework", ", ".join(facts.framework_labels)),
-        ("Network", ", ".join(_own_definitions(parts))),
+        ("Network", ", ".join(definitions)),
         ("IR precisions", ", ".join(facts.precisions)),
         ("Published files", files),
-        ("Download", _describe_download(facts)),
+        ("Download", download),
         ("Revision", ", ".join(revisions)),
     ]
     yield "## Specification"
     yield format_table(("Metric", "Value"), [row for row in rows if row[1]])
-
-
-def _own_definitions(parts: Sequence[ModelSpec]) -> Iterator[str]:
-    """Of the models whose model.yml names a class of their authors' code, which is not run."""
-    for part in parts:
-        network = with_known_network(part).network
-        if network and network.names:
-            yield f"posezoo's own definition, {network.name}, with the published weights"
 
 
 def _cost_rows(part: ModelSpec, owner: str, *, is_counted: bool) -> Iterator[tuple[str, str]]:
@@ -386,15 +387,6 @@ def _cost_rows(part: ModelSpec, owner: str, *, is_counted: bool) -> Iterator[tup
         yield f"{title}, counted on the IR", "; ".join(values)
 
 
-def _ports(facts: ModelFacts) -> Paragraphs:
-    if len(facts.parts) == 1:
-        yield from render_ports_sections(facts.parts[0])
-        return
-    for part in facts.parts:
-        yield f"## {escape(part.name)} model specification"
-        yield from render_ports_sections(part, "###")
-
-
 def _keypoints(facts: ModelFacts) -> Paragraphs:
     model = facts.model
     skeleton = facts.skeleton
@@ -415,3 +407,63 @@ def _skeleton_file(facts: ModelFacts) -> dict[str, str]:
     if skeleton is None or not skeleton.keypoints:
         return {}
     return {f"{skeleton.name}.svg": render_skeleton(skeleton)}
+
+
+def _training(facts: ModelFacts) -> Paragraphs:
+    """The section Training Pipeline: how the publisher trained the model and its variants."""
+    rows = []
+    models = facts.parts_and_variants
+    for model in models:
+        owner = f" of {format_code(model.full_name)}" if len(models) > 1 else ""
+        addresses = {"Training command": model.training.command, "Training log": model.training.log}
+        rows += [
+            f"{title}{owner}: {format_link(address)}"
+            for title, address in addresses.items()
+            if address
+        ]
+    if rows:
+        yield "## Training Pipeline"
+        yield "\n\n".join(rows)
+
+
+def _legal_sections(facts: ModelFacts) -> Paragraphs:
+    """The sections Legal Information and Citation."""
+    parts = facts.parts
+    yield "## Legal Information"
+    by_license: dict[License, ModelSpec] = {}
+    for part in parts:
+        by_license.setdefault(part.license, part)
+    for part in by_license.values():
+        license = part.license
+        address = f"the terms at {format_link(license.url)}" if license.url else ""
+        terms = join(escape(license.spdx), address, separator=" ")
+        if license.text:
+            terms = f"{escape(license.spdx)} ({format_code(f'licenses/{license.text}')})"
+        if license.text and facts.layout is None:  # the registry's card can link to its files
+            path = Path(os.path.relpath(license_path(part), facts.model.path.parent))
+            terms = format_local_link(path.as_posix(), license.spdx)
+        yield f"The model is distributed under {terms}." if terms else "No license is declared."
+        yield escape(read_copyright_line(part))
+        if text := _short_text(part):
+            yield format_code_block("text", text.splitlines())
+    yield from map(escape, unique(part.license_note for part in parts))
+    repositories = unique(part.origin.repository for part in parts)
+    papers = unique(address for part in parts for address in part.origin.papers)
+    for title, listed in (("Origin", repositories), ("Paper", papers)):
+        if listed:
+            yield f"{title}: {', '.join(map(format_link, listed))}"
+    if facts.papers:
+        yield "## Citation"
+        yield format_code_block("bibtex", map(format_bibtex, facts.papers))
+
+
+def _short_text(part: ModelSpec) -> str:
+    """The license text without the copyright line; empty if it is too long or cannot be read."""
+    try:
+        text = read_beginning(license_path(part), 2 * SHORT)
+    except OSError:
+        return ""
+    if len(text) > SHORT or not read_copyright_line(part):
+        return ""
+    plain = "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
+    return re.sub(r"\A.*\n+", "", plain).rstrip()

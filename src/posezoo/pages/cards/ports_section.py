@@ -19,7 +19,7 @@ from posezoo.pages.cards.markdown import (
 from posezoo.pages.facts.model_facts import converted_input
 from posezoo.run.model_procs import find_labels
 
-# ImageNet has 1000, COCO 80 or 91.
+# ImageNet has 1000, of which the first and the last are named; COCO 80 or 91.
 _MOST_CLASSES = 100
 
 LEGEND = {
@@ -43,35 +43,28 @@ def render_ports_sections(part: ModelSpec, level: str = "##") -> Paragraphs:
         yield from [_original_inputs(part)] if part.is_ir else _both_inputs(part, level)
     if part.outputs:
         yield f"{level} Output"
-        yield from [_outputs(part.outputs)] if part.is_ir else _both_outputs(part.outputs, level)
+        if not part.is_ir:
+            originals = [replace(port, note=port.original or port.note) for port in part.outputs]
+            yield f"{level}# Original Model"
+            yield _outputs(originals)
+            yield f"{level}# Converted Model"
+        if part.is_ir or any(port.original for port in part.outputs):
+            yield _outputs(part.outputs)
+        else:
+            yield "The same outputs as those of the original model."
     detector = find_detector(part.mo_args)
     if detector:
         yield f"Unlike in Model Optimizer's IR, {detector.difference}."
-    yield from _classes(part)
-    letters = {letter for port in part.inputs + part.outputs for letter in port.layout}
-    meanings = [f"{format_code(name)} {LEGEND[name]}" for name in LEGEND if name in letters]
-    if meanings:
-        yield f"Layout: {', '.join(meanings)}."
-
-
-def _classes(part: ModelSpec) -> Paragraphs:
-    """The names of the classes; of ImageNet's, the first and the last."""
     names = find_labels(part, [output.shape for output in part.outputs])
     numbered = [f"{index} {name}" for index, name in enumerate(names)]
     if len(names) > _MOST_CLASSES:
         numbered[1:-1] = ["..."]
     if numbered:
         yield escape(f"{len(names)} classes: {', '.join(numbered)}.")
-
-
-def _both_outputs(outputs: Sequence[Output], level: str) -> Paragraphs:
-    yield f"{level}# Original Model"
-    yield _outputs([replace(output, note=output.original or output.note) for output in outputs])
-    yield f"{level}# Converted Model"
-    if any(output.original for output in outputs):
-        yield _outputs(outputs)
-    else:
-        yield "The same outputs as those of the original model."
+    letters = {letter for port in part.inputs + part.outputs for letter in port.layout}
+    meanings = [f"{format_code(name)} {LEGEND[name]}" for name in LEGEND if name in letters]
+    if meanings:
+        yield f"Layout: {', '.join(meanings)}."
 
 
 def _original_inputs(part: ModelSpec) -> Markdown:

@@ -17,7 +17,7 @@ from posezoo.cli.labels import (
     join,
     task_label,
 )
-from posezoo.core.declarations.model import CompositeSpec, ModelSpec
+from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import Registry, license_path
 from posezoo.pages.cards.markdown import (
@@ -26,6 +26,7 @@ from posezoo.pages.cards.markdown import (
     escape,
     format_code,
     format_image,
+    format_link,
     format_link_with_text,
     format_local_link,
     format_table,
@@ -33,9 +34,9 @@ from posezoo.pages.cards.markdown import (
 from posezoo.pages.cards.measurement_tables import format_aps, format_complexity
 from posezoo.pages.cards.model_card import NAME, draw_note, render_model_pages
 from posezoo.pages.facts.comparison import ComparisonRow, MetricSource, compare_models, in_order
-from posezoo.pages.facts.model_facts import Model, ModelFacts, describe_model
+from posezoo.pages.facts.model_facts import ModelFacts, describe_model
 from posezoo.pages.facts.papers import collect_papers, format_citation
-from posezoo.pages.facts.scatter_chart import Chart, draw_chart, to_svg
+from posezoo.pages.facts.scatter_chart import draw_chart, to_svg
 from posezoo.run.measurement_selection import MeasurementSelection
 
 INDEX = "index.md"
@@ -100,7 +101,11 @@ def render_pages(root: Path) -> dict[str, str]:
     ]
     tables = "".join(f"\n{paragraph}\n" for paragraph in paragraphs)
     picture = ""
-    if chart := _draw_chart(models, root):
+    with_variants = [each for facts in models for each in (facts, *facts.variants)]
+    compared = compare_models(
+        with_variants, ModelLayout(root, root), MeasurementSelection(), every_precision=True
+    )
+    if chart := draw_chart(compared):
         pages[PICTURE] = to_svg(chart)
         image = format_image(PICTURE, "AP against images per second of whole pipelines")
         picture = f"\n\n{image}\n\n{PICTURE_LEGEND}"
@@ -108,19 +113,11 @@ def render_pages(root: Path) -> dict[str, str]:
     return pages
 
 
-def _draw_chart(models: Sequence[ModelFacts], root: Path) -> Chart | None:
-    with_variants = [each for facts in models for each in (facts, *facts.variants)]
-    layout = ModelLayout(root, root)
-    selection = MeasurementSelection()
-    return draw_chart(compare_models(with_variants, layout, selection, every_precision=True))
-
-
 def _render_model_tables(models: Sequence[ModelFacts], root: Path) -> Paragraphs:
-    """A table for each task, in the order of ``in_order``; the parts of a composite follow it,
-    whatever their task.
+    """A table for each task, the most common one first, in the order of ``in_order``; the parts of
+    a composite follow it, whatever their task.
     """
-    layout = ModelLayout(root, root)
-    compared = compare_models(models, layout, MeasurementSelection())
+    compared = compare_models(models, ModelLayout(root, root), MeasurementSelection())
     by_name = compared.rows_by_model
     places = {row.name: place for place, row in enumerate(in_order(compared.rows))}
 
@@ -130,7 +127,13 @@ def _render_model_tables(models: Sequence[ModelFacts], root: Path) -> Paragraphs
         rows = by_name.get(facts.model.composite, filter(None, [row]))
         return max((places[each.name] for each in rows), default=len(places))
 
-    for task, of_task in _by_task(models):
+    by_task: dict[str, list[ModelFacts]] = {}
+    task = ""
+    for facts in models:
+        if not facts.model.composite:  # a part is with its composite
+            task = facts.model.task
+        by_task.setdefault(task, []).append(facts)
+    for task, of_task in sorted(by_task.items(), key=lambda item: -len(item[1])):
         yield f"## {task_label(task)}"
         rows = [(facts, row) for facts in of_task for row in _select(by_name.get(facts.name, []))]
         rows.sort(key=place_of)
@@ -139,17 +142,6 @@ def _render_model_tables(models: Sequence[ModelFacts], root: Path) -> Paragraphs
         yield format_table(headers, [_row(facts, root, row, keys) for facts, row in rows])
     machine = compared.speed_setting.partition("; ")[0]
     yield LEGEND.format(where=f", on {machine}" if machine else "")
-
-
-def _by_task(models: Sequence[ModelFacts]) -> list[tuple[str, list[ModelFacts]]]:
-    """The models of each task, the most common one first; a part is with its composite."""
-    by_task: dict[str, list[ModelFacts]] = {}
-    task = ""
-    for facts in models:
-        if not facts.model.composite:
-            task = facts.model.task
-        by_task.setdefault(task, []).append(facts)
-    return sorted(by_task.items(), key=lambda item: -len(item[1]))
 
 
 def _render_cost_table(models: Sequence[ModelFacts]) -> Paragraphs:
@@ -256,7 +248,11 @@ def _render_gluoncv_tables(models: Sequence[Model]) -> Paragraphs:
     """The paragraphs of the three tables and their footnotes; nothing if there is no GluonCV
     model.
     """
-    variants = sorted(_gluoncv_variants(models), key=_order)
+    variants = []
+    for model in models:
+        if isinstance(model, ModelSpec) and model.tag and model.origin.repository == REPOSITORY:
+            variants += [each for each in (model, *model.variants) if each.published.accuracy]
+    variants.sort(key=_order)
     tables = {}
     for prefix, title in TABLES.items():
         rows = [model for model in variants if model.name.startswith(prefix)]
@@ -281,15 +277,7 @@ def _render_gluoncv_tables(models: Sequence[Model]) -> Paragraphs:
         )
     for paper in papers:
         citation = escape(format_citation(paper))
-        yield f"{notes[paper.address]}: {citation} {format_link_with_text(paper.address)}"
-
-
-def _gluoncv_variants(models: Sequence[Model]) -> Iterator[ModelSpec]:
-    for model in models:
-        if isinstance(model, ModelSpec) and model.tag and model.origin.repository == REPOSITORY:
-            for each in (model, *model.variants):
-                if each.published.accuracy:
-                    yield each
+        yield f"{notes[paper.address]}: {citation} {format_link(paper.address)}"
 
 
 def _order(model: ModelSpec) -> tuple[int, str, bool]:

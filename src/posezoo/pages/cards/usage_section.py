@@ -78,10 +78,10 @@ def render_example_section(facts: ModelFacts, *, linked: bool = False) -> Paragr
     checkout = "checkout of posezoo" if select_registry(model) else "checkout"
     plural = "s" * (len(extras) > 1)
     yield f"The example needs the extra{plural} {named}: {install} in a {checkout}."
-    if model.decoder is None:
-        yield format_code_block("sh", [format_shortest_command(facts, precision)])
-        return
     run = format_shortest_command(facts, precision)
+    if model.decoder is None:
+        yield format_code_block("sh", [run])
+        return
     samples = "a drawn hand" if _is_drawn(facts) else "two sample photos"
     yield f"Run it on {samples}, or on a photo of your own:"
     yield format_code_block(
@@ -183,7 +183,8 @@ def _quantization(facts: ModelFacts) -> Paragraphs:
             names.append(part.full_name)
     if not refused:
         names = [facts.name]
-    photos = _range_photos(facts)
+    ranges = [part.int8_ranges for part in facts.parts]
+    photos = "; ".join(dict.fromkeys(each.photos for each in ranges if each)) * all(ranges)
     if photos:
         yield (
             "INT8 needs no photos: the registry has the ranges of its values, measured on"
@@ -191,25 +192,15 @@ def _quantization(facts: ModelFacts) -> Paragraphs:
         )
         command = f"posezoo get {facts.name} --precisions FP16-INT8"
         yield format_code_block("sh", [f"{command}{select_registry(facts.model)}"])
-    if names and _is_quantizable(facts):
+    is_published = Precision.FP16_INT8 in facts.precisions and not photos
+    is_quantized = is_published or any(part.quantized for part in facts.parts)
+    is_in_float = facts.model.decoder is not None and Precision.FP32 in facts.precisions
+    if names and is_in_float and not is_quantized:
         yield "To quantize it to INT8, with photos of people in the folder `photos`:"
         command = f"posezoo quantize {' '.join(names)} --dataset_dir photos"
         yield format_code_block("sh", [f"{command}{select_registry(facts.model)}"])
     for name, reason in refused.items():
         yield f"{format_code(name)} is not quantized to INT8: {escape(reason)}"
-
-
-def _is_quantizable(facts: ModelFacts) -> bool:
-    if facts.model.decoder is None or any(part.quantized for part in facts.parts):
-        return False
-    is_published = Precision.FP16_INT8 in facts.precisions and not _range_photos(facts)
-    return Precision.FP32 in facts.precisions and not is_published
-
-
-def _range_photos(facts: ModelFacts) -> str:
-    """The photos of the ranges that all parts declare; empty if one declares none."""
-    declared = [part.int8_ranges for part in facts.parts]
-    return "; ".join(dict.fromkeys(each.photos for each in declared if each)) * all(declared)
 
 
 def render_performance_hint(facts: ModelFacts) -> Paragraphs:

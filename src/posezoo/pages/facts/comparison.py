@@ -216,11 +216,11 @@ class ModelComparison:
     """
 
     rows: tuple[ComparisonRow, ...]
-    speed_setting: str = ""
-    network_setting: str = ""
-    accuracy_conditions: str = ""
-    situation_conditions: str = ""
-    single_setting: str = ""  # of pipelines with one person
+    speed_setting: str
+    network_setting: str
+    accuracy_conditions: str
+    situation_conditions: str
+    single_setting: str  # of pipelines with one person
 
     @property
     def rows_by_model(self) -> dict[str, list[ComparisonRow]]:
@@ -265,7 +265,10 @@ def compare_models(
         sizes = [] if every_precision else selection.target_sizes(facts.model)
         precisions = [*Precision] if every_precision else _measured_precisions(facts, selection)
         for precision in precisions:
-            if all(_has_ir(part, precision, layout) for part in facts.parts):
+            if all(
+                offers_precision(part, precision) or layout.ir_path(part, precision).is_file()
+                for part in facts.parts
+            ):
                 subjects += [_Subject(facts, precision, size) for size in (None, *sizes)]
 
     def of_pipeline(kind: str, shown: int = USUALLY_SHOWN) -> _Select:
@@ -276,14 +279,15 @@ def compare_models(
     def of_network(subject: _Subject) -> list[Measurement]:
         return [] if subject.target_size else selection.select_of_network(subject.facts.model)
 
-    def choose(select: _Select, metric: str, *, of_any_setting: bool = False) -> _Column:
-        return _choose(_group_by_setting(subjects, select, metric), of_any_setting)
-
-    speed_setting, speeds = choose(of_pipeline("speed"), "throughput_fps")
-    single_setting, singles = choose(of_pipeline("speed", 1), "throughput_fps")
-    network_setting, networks = choose(of_network, "throughput_fps")
-    accuracy_setting, accuracies = choose(of_pipeline("accuracy"), "AP", of_any_setting=True)
-    situation_setting, situations = choose(of_pipeline("situations"), "ghosts", of_any_setting=True)
+    speed_setting, speeds = _choose(subjects, of_pipeline("speed"), "throughput_fps")
+    single_setting, singles = _choose(subjects, of_pipeline("speed", 1), "throughput_fps")
+    network_setting, networks = _choose(subjects, of_network, "throughput_fps")
+    accuracy_setting, accuracies = _choose(
+        subjects, of_pipeline("accuracy"), "AP", of_any_setting=True
+    )
+    situation_setting, situations = _choose(
+        subjects, of_pipeline("situations"), "ghosts", of_any_setting=True
+    )
     rows = []
     for subject in subjects:
         measured = [
@@ -292,8 +296,12 @@ def compare_models(
         ]
         metrics = _static_metrics(subject.facts, subject.precision, layout, selection)
         metrics |= _expect_times(subject, selection)
-        proofs = _list_proofs(replace(subject.facts, layout=layout), subject.precision)
-        rows.append(_make_row(subject, metrics, measured, proofs))
+        proofs: dict[str, None] = {}  # what the IR here were compared with
+        for _part, made, record in replace(subject.facts, layout=layout).ir_records():
+            if made is subject.precision:
+                found = (record.reference, record.int8, record.dependence, record.nodes)
+                proofs |= dict.fromkeys(map(str, filter(None, found)))
+        rows.append(_make_row(subject, metrics, measured, tuple(proofs)))
     return ModelComparison(
         tuple(rows),
         speed_setting,
@@ -451,20 +459,6 @@ def _measured_precisions(facts: ModelFacts, selection: MeasurementSelection) -> 
     return [each for each in Precision if each in with_ap and facts.offers(each)] or [best]
 
 
-def _list_proofs(facts: ModelFacts, precision: Precision) -> tuple[str, ...]:
-    """What the IR in the folders of the facts were compared with."""
-    proofs: dict[str, None] = {}
-    for _part, made, record in facts.ir_records():
-        if made is precision:
-            found = (record.reference, record.int8, record.dependence, record.nodes)
-            proofs |= dict.fromkeys(map(str, filter(None, found)))
-    return tuple(proofs)
-
-
-def _has_ir(part: ModelSpec, precision: Precision, layout: ModelLayout) -> bool:
-    return offers_precision(part, precision) or layout.ir_path(part, precision).is_file()
-
-
 def _static_metrics(
     facts: ModelFacts, precision: Precision, layout: ModelLayout, selection: MeasurementSelection
 ) -> Metrics:
@@ -483,11 +477,6 @@ def _static_metrics(
         by_part.append(metrics)
     if len(by_part) == 1:
         return by_part[0]
-    return _sum_metrics(by_part)
-
-
-def _sum_metrics(by_part: Sequence[Metrics]) -> Metrics:
-    """The sums of those that all parts have."""
     sums = {}
     for key in ("gflops", "mparams", "size_bytes"):
         if all(key in metrics for metrics in by_part):
@@ -598,21 +587,6 @@ _Setting = tuple[str, str, str]
 _Groups = dict[_Setting, _BySubject]
 
 
-def _group_by_setting(subjects: Sequence[_Subject], select: _Select, metric: str) -> _Groups:
-    """The comparable measurements; of two of a subject, the one with the larger metric."""
-    groups: _Groups = {}
-    for subject in subjects:
-        for measurement in select(subject):
-            if measurement.precision is not subject.precision or metric not in measurement.figures:
-                continue
-            comparable = format_comparable_settings(measurement)
-            setting = (measurement.record, measurement.machine, comparable)
-            best = groups.setdefault(setting, {})
-            both = (best.get(subject.key, measurement), measurement)
-            best[subject.key] = max(both, key=lambda each: each.figures[metric])
-    return groups
-
-
 def _most_common_setting(groups: _Groups) -> _Setting:
     """The setting of the most models; if two are equally common, that of the newest measurement;
     empty if nothing was measured. So all verbs choose the same, whatever precisions they show.
@@ -625,13 +599,26 @@ def _most_common_setting(groups: _Groups) -> _Setting:
     return max(groups, key=rank, default=("", "", ""))
 
 
-def _choose(groups: _Groups, of_any_setting: bool) -> _Column:
+def _choose(
+    subjects: Sequence[_Subject], select: _Select, metric: str, *, of_any_setting: bool = False
+) -> _Column:
     """The measurements of the most common machine and settings, and those of the user, which are
     preferred.
 
     The user's must have the same settings, unless those ``of_any_setting`` are comparable enough.
-    If not, a file of the user decides which settings these are.
+    If not, a file of the user decides which settings these are. Of two measurements of a subject,
+    the one with the larger metric is used.
     """
+    groups: _Groups = {}
+    for subject in subjects:
+        for measurement in select(subject):
+            if measurement.precision is not subject.precision or metric not in measurement.figures:
+                continue
+            comparable = format_comparable_settings(measurement)
+            setting = (measurement.record, measurement.machine, comparable)
+            best = groups.setdefault(setting, {})
+            both = (best.get(subject.key, measurement), measurement)
+            best[subject.key] = max(both, key=lambda each: each.figures[metric])
     registry = _of_record(groups, REGISTRY)
     deciding = {} if of_any_setting else _of_record(groups, FIGURES_FILE)
     *_, settings = _most_common_setting(deciding or registry or groups)

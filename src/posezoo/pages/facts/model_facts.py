@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from posezoo.cli.labels import FRAMEWORKS
 from posezoo.core.declarations.model import (
-    CompositeSpec,
     Input,
+    Model,
     ModelSpec,
     Precision,
     PublishedAccuracy,
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from posezoo.poses.decoder_type import DecoderType
     from posezoo.run.measured import Measurement
 
-Model = ModelSpec | CompositeSpec
 ItemT = TypeVar("ItemT")
 
 #: Limits that follow from a model's approach.

@@ -84,28 +84,24 @@ def recommend(rows: Iterable[ComparisonRow], limits: RequiredValues) -> Recommen
             continue
         if limits.refuses_people_of(row):
             miscounting[row.name] = row.people_found.get(limits.people, 1)
-        elif missing := _list_missing(row, limits):
+            continue
+        missing = []
+        if limits.min_ap is not None and row.ap is None:
+            missing.append("AP")
+        if limits.max_latency_ms is not None and limits.latency_of(row) is None:
+            missing.append("latency")
+        if missing:
             unknown[row.name] = missing
         else:
             accepted.append(row)
     return Recommendation(tuple(accepted), unknown, miscounting)
 
 
-def _list_missing(row: ComparisonRow, limits: RequiredValues) -> list[str]:
-    """The values that are limited and not known."""
-    missing = []
-    if limits.min_ap is not None and row.ap is None:
-        missing.append("AP")
-    if limits.max_latency_ms is not None and limits.latency_of(row) is None:
-        missing.append("latency")
-    return missing
-
-
 def _is_licensed(row: ComparisonRow, limits: RequiredValues) -> bool:
     """Whether each license of the model, and of its parts, is accepted."""
-    names = row.license.split(", ")
     if not limits.licenses:
         return True
+    names = row.license.split(", ")
     globs = [each.casefold() for each in limits.licenses]  # SPDX ignores case
     return all(any(fnmatchcase(name.casefold(), each) for each in globs) for name in names)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from math import log10
@@ -14,12 +14,11 @@ from posezoo.pages.facts.comparison import MetricSource, ModelComparison, Source
 
 _TEXT = 13  # the size of the letters, in pixels
 
-Color = tuple[int, int, int]
-#: The colours that all charts share.
-INK: Color = (33, 37, 41)
-RULE: Color = (222, 226, 230)
-WHITE: Color = (255, 255, 255)
-FULL: Color = (25, 113, 194)
+#: The colours of charts.
+INK = "#212529"
+RULE = "#dee2e6"
+WHITE = "#ffffff"
+FULL = "#1971c2"
 
 # In pixels: the width, at which the text can be read on a phone; the plot's edges, a mark, a line
 # of the list.
@@ -41,7 +40,7 @@ SIGNS = ('<svg xmlns="http://www.w3.org/2000/svg" width="', ' font-family="sans-
 @dataclass(kw_only=True)
 class Chart:
     """Rectangles, and labels in front of them, as elements of SVG. Places and sizes are in pixels
-    from the upper left corner, colours are RGB.
+    from the upper left corner, colours those of SVG.
     """
 
     width: int = 0
@@ -49,19 +48,17 @@ class Chart:
     rectangles: list[str] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
 
-    def draw(
-        self, x: float, y: float, width: float, height: float, fill: Color, edge: Color
-    ) -> None:
+    def draw(self, x: float, y: float, width: float, height: float, fill: str, edge: str) -> None:
         """Add a rectangle."""
         self.rectangles.append(
             f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" '
-            f'fill="{_hex(fill)}" stroke="{_hex(edge)}"/>'
+            f'fill="{fill}" stroke="{edge}"/>'
         )
 
-    def write(self, x: float, y: float, text: str, color: Color = INK) -> None:
+    def write(self, x: float, y: float, text: str, color: str = INK) -> None:
         """Add a line of text; ``y`` is its baseline."""
         shown = escape(_printable(text))
-        self.labels.append(f'<text x="{x:g}" y="{y:g}" fill="{_hex(color)}">{shown}</text>')
+        self.labels.append(f'<text x="{x:g}" y="{y:g}" fill="{color}">{shown}</text>')
 
 
 @frozen
@@ -89,7 +86,7 @@ class _Plot(Chart):
         share = (100 * ap - self.least_ap) / (self.most_ap - self.least_ap)
         return _BOTTOM - (_BOTTOM - _TOP) * share
 
-    def draw_vertical(self, x: float, top: float, bottom: float, color: Color) -> None:
+    def draw_vertical(self, x: float, top: float, bottom: float, color: str) -> None:
         self.draw(x, top, 0.2, bottom - top, color, color)
 
 
@@ -100,13 +97,23 @@ def draw_chart(comparison: ModelComparison) -> Chart | None:
     The lines are 95 % intervals. A mark is white if the AP is published, or the time is not of the
     published weights. None if fewer than two models have both values.
     """
-    points = [*_points(comparison)]
+    points = []
+    for row in in_order(comparison.rows):
+        time = row.values["single_p50_ms"]
+        if row.ap and time:
+            is_measured = row.ap.origin is time.origin is MetricSource.MEASURED
+            points.append(_Point(row.name, row.ap, 1000 / time.number, is_measured))
     if len(points) < 2:
         return None
     plot = _start_plot(points)
     plot.write(_LEFT, 14, "AP")
     _draw_grid(plot)
-    line = _write_lines(plot, _BOTTOM + 42, f"Images/s, 1 person; {comparison.single_setting}")
+    line = _BOTTOM + 42
+    # The second sentence has lines of its own.
+    for sentence in f"Images/s, 1 person; {comparison.single_setting}".split("; ", 1):
+        for words in wrap(sentence, _LETTERS_OF_A_LINE):
+            plot.write(_LEFT, line, words)
+            line += _LINE
     marks: list[tuple[float, float]] = []
     for point in points:
         if point.ap.interval:
@@ -114,7 +121,13 @@ def draw_chart(comparison: ModelComparison) -> Chart | None:
             plot.draw_vertical(plot.x_of(point.speed), high, low, FULL)
         marks.append(_place_mark(point, plot, marks))
     for number, (point, mark) in enumerate(zip(points, marks, strict=True), 1):
-        _draw_point(number, point, mark, plot, line=line)
+        fill, ink = (FULL, WHITE) if point.is_measured else (WHITE, INK)
+        indent = 1 if number > 9 else 5
+        for left, top in (mark, (_LEFT, line)):
+            plot.draw(left, top, _MARK_WIDTH, _MARK_HEIGHT, fill, FULL)
+            plot.write(left + indent, top + 12, str(number), ink)
+        text = f"{point.name}: AP {format_ap(point.ap.number)}, {format_figure(point.speed)}/s"
+        plot.write(_LEFT + 28, line + 12, text)
         line += _LINE
     for point, (_, top) in zip(points, marks, strict=True):
         x = plot.x_of(point.speed)
@@ -123,24 +136,6 @@ def draw_chart(comparison: ModelComparison) -> Chart | None:
             plot.draw(x - 2, y - 2, 4, 4, FULL, WHITE)
     plot.height = line + 8
     return plot
-
-
-def _write_lines(plot: _Plot, top: int, text: str) -> int:
-    """Where the list can start below the text, whose second sentence has lines of its own."""
-    for sentence in text.split("; ", 1):
-        for line in wrap(sentence, _LETTERS_OF_A_LINE):
-            plot.write(_LEFT, top, line)
-            top += _LINE
-    return top
-
-
-def _points(comparison: ModelComparison) -> Iterator[_Point]:
-    """The models with both values; a precision other than FP16 is named."""
-    for row in in_order(comparison.rows):
-        time = row.values["single_p50_ms"]
-        if row.ap and time:
-            is_measured = row.ap.origin is time.origin is MetricSource.MEASURED
-            yield _Point(row.name, row.ap, 1000 / time.number, is_measured)
 
 
 def _start_plot(points: Sequence[_Point]) -> _Plot:
@@ -186,19 +181,6 @@ def _place_mark(
     return left, top
 
 
-def _draw_point(
-    number: int, point: _Point, mark: tuple[float, float], plot: _Plot, line: int
-) -> None:
-    """The mark in the plot, and the line of the list."""
-    fill, ink = (FULL, WHITE) if point.is_measured else (WHITE, INK)
-    indent = 1 if number > 9 else 5
-    for left, top in (mark, (_LEFT, line)):
-        plot.draw(left, top, _MARK_WIDTH, _MARK_HEIGHT, fill, FULL)
-        plot.write(left + indent, top + 12, str(number), ink)
-    text = f"{point.name}: AP {format_ap(point.ap.number)}, {format_figure(point.speed)}/s"
-    plot.write(_LEFT + 28, line + 12, text)
-
-
 def to_svg(chart: Chart) -> str:
     """The chart as an SVG file."""
     lines = [
@@ -207,13 +189,9 @@ def to_svg(chart: Chart) -> str:
             f' viewBox="0 0 {chart.width} {chart.height}" font-family="sans-serif"'
             f' font-size="{_TEXT}">'
         ),
-        f'<rect width="{chart.width}" height="{chart.height}" fill="{_hex(WHITE)}"/>',
+        f'<rect width="{chart.width}" height="{chart.height}" fill="{WHITE}"/>',
     ]
     return "\n".join([*lines, *chart.rectangles, *chart.labels, "</svg>"]) + "\n"
-
-
-def _hex(color: Color) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*color)
 
 
 def _printable(text: str) -> str:

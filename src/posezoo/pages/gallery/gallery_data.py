@@ -158,7 +158,11 @@ def collect_gallery_data(
     for name, facts in sorted(by_name.items()):
         examples = read_example(facts) if pictures is None else pictures.get(name, ())
         from_card = _read_card_metrics(facts.model.path.with_name(NAME))
-        published = _published(facts, from_card)
+        published: Metrics = {}
+        if isinstance(facts.model, ModelSpec):
+            published = published_metrics(facts.model) or _first_of_each(from_card)
+        if "published_AP" in published:
+            published["any_AP"] = published["published_AP"]
         metrics = {}
         for row in rows.get(name, ()):
             new = {key: value for key, value in row.values.items() if value != published.get(key)}
@@ -168,15 +172,6 @@ def collect_gallery_data(
     for root in unique(registry_root(facts.model) for facts in models):
         references += read_outside_references(root)
     return GalleryData(tuple(entries), _used_axes(entries), compared, tuple(references))
-
-
-def _published(facts: ModelFacts, from_card: Sequence[CardMetric]) -> Metrics:
-    if not isinstance(facts.model, ModelSpec):
-        return {}
-    published = published_metrics(facts.model) or _first_of_each(from_card)
-    if "published_AP" in published:
-        published["any_AP"] = published["published_AP"]
-    return published
 
 
 def _read_card_metrics(path: Path) -> tuple[CardMetric, ...]:
@@ -236,15 +231,11 @@ def _first_of_each(metrics: Iterable[CardMetric]) -> Metrics:
     for metric in metrics:
         names = (name for name, pattern in _SPELLINGS if pattern.search(metric.label))
         name = next(names, "")
-        value = metric.value if name in ("gflops", "mparams") else _to_fraction(metric)
-        if name and value > 0:
+        value = metric.value
+        is_cost = name in ("gflops", "mparams")
+        if not is_cost and (metric.unit == "%" or value > 1):
+            value /= 100
+        if name and value > 0 and (is_cost or value <= 1):
             conditions = metric.label if name == "published_AP" else ""
             first.setdefault(name, SourcedMetric(value, MetricSource.DECLARED, conditions))
     return first
-
-
-def _to_fraction(metric: CardMetric) -> float:
-    """An accuracy as a fraction; 0 if it is neither a percentage nor a fraction."""
-    is_percentage = metric.unit == "%" or metric.value > 1
-    fraction = metric.value / 100 if is_percentage else metric.value
-    return fraction if fraction <= 1 else 0

@@ -96,10 +96,20 @@ def render_gallery_pages(
     pages = {entry.page: _render_model_page(entry, gallery, names) for entry in entries}
     with_pictures = [entry for entry in entries if entry.pictures]
     if with_pictures:
-        pages[SIDE_BY_SIDE] = _render_side_by_side(with_pictures)
+        shown = list(map(_hero, with_pictures))
+        pages[SIDE_BY_SIDE] = render_page(
+            "side_by_side",
+            ["copy"],
+            title="Side by side",
+            heroes=shown,
+            credits=unique(credit for hero in shown for credit in hero["credits"]),
+        )
     named = [entry for entry in entries if entry.name == first]
     heroes = list(map(_hero, (*named, *with_pictures)[:1]))
-    models = _count_models(entries)
+    # posezoo list counts models like this, too.
+    variants = sum(entry.is_variant for entry in entries)
+    models = format_count(len(entries) - variants, "model")
+    models = join(models, format_count(variants, "variant") if variants else "")
     used_tasks = {entry.facts.model.task for entry in entries}
     tasks = format_count(len(used_tasks), "task")
     data = index_data(gallery)
@@ -118,13 +128,6 @@ def render_gallery_pages(
         json=to_script_json(data),
     )
     return pages
-
-
-def _count_models(entries: Sequence[GalleryEntry]) -> str:
-    """The number of models as ``posezoo list`` counts them, and that of their further variants."""
-    variants = sum(entry.is_variant for entry in entries)
-    models = format_count(len(entries) - variants, "model")
-    return join(models, format_count(variants, "variant") if variants else "")
 
 
 def index_data(gallery: GalleryData) -> Json:
@@ -201,6 +204,8 @@ def _render_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collect
     files = [_file_row(file) for part in facts.parts for file in part.files]
     tags = [value for key, value in entry.facets.items() if key not in ("license", "approach")]
     tags += to_json(entry.precisions)
+    published = [part.published for part in facts.parts]
+    tables = tabulate_measurements(facts)
     return render_page(
         "model",
         ["copy"],
@@ -216,39 +221,17 @@ def _render_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collect
             (part.license, read_copyright_line(part), part.license_note) for part in facts.parts
         ),
         citations=list(map(format_bibtex, facts.papers)),
-        **_performance(entry, gallery),
+        metrics=[_metrics_table(entry, gallery, scope) for scope in ("pipeline", "network")],
+        accuracy=[_accuracy_row(claim) for each in published for claim in each.accuracy],
+        known_difference=" ".join(unique(each.known_difference for each in published)),
+        measured=[(_measurement_title(table), table) for table in tables],
+        card_rows=list(map(_card_row, entry.from_card)),
     )
-
-
-def _performance(entry: GalleryEntry, gallery: GalleryData) -> dict[str, object]:
-    facts = entry.facts
-    published = [part.published for part in facts.parts]
-    differences = unique(each.known_difference for each in published)
-    tables = tabulate_measurements(facts)
-    return {
-        "metrics": [_metrics_table(entry, gallery, scope) for scope in ("pipeline", "network")],
-        "accuracy": [_accuracy_row(claim) for each in published for claim in each.accuracy],
-        "known_difference": " ".join(differences),
-        "measured": [(_measurement_title(table), table) for table in tables],
-        "card_rows": list(map(_card_row, entry.from_card)),
-    }
 
 
 def _card_row(metric: CardMetric) -> Row:
     column = "" if metric.column.casefold() == "value" else metric.column
     return join(metric.label, column), f"{metric.value:g} {metric.unit}"
-
-
-def _render_side_by_side(entries: Sequence[GalleryEntry]) -> bytes:
-    """The pictures of all models, each with the command that runs it."""
-    heroes = list(map(_hero, entries))
-    return render_page(
-        "side_by_side",
-        ["copy"],
-        title="Side by side",
-        heroes=heroes,
-        credits=unique(credit for hero in heroes for credit in hero["credits"]),
-    )
 
 
 def _hero(entry: GalleryEntry) -> Json:

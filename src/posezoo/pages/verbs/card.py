@@ -64,10 +64,17 @@ def run(args: _CardArgs) -> int:
     """Print or write; 1 if a file is unreadable, outdated (``--check``), or not written by
     posezoo.
     """
+    from posezoo.core.layout import ModelLayout
     from posezoo.core.pipeline.zoo_context import registry_from_settings
     from posezoo.core.registry import open_registry
+    from posezoo.pages.cards.model_card import write_card
 
-    _refuse_invalid_flags(args)
+    if args.check and not args.in_place:
+        args.parser.error("--check requires --in_place")
+    if args.in_place and args.registries:
+        args.parser.error(
+            "--in_place writes into the folders of --models_dir, not into a --registry"
+        )
     patterns = flags.patterns_from_args(args)
     settings = flags.settings_from_args(args)
     registry = registry_from_settings(settings)
@@ -84,28 +91,12 @@ def run(args: _CardArgs) -> int:
                 registry, None if args.all else models, console, check=args.check
             )
         elif args.output:
-            _write_cards(models, args.output, console)
+            layout = ModelLayout(args.output, args.output)
+            for facts in models:
+                console.print_line(f"{write_card(replace(facts, layout=layout))}")
         else:
             _print_cards(models, args.format)
     return 0 if is_complete and not selection.problems else 1
-
-
-def _refuse_invalid_flags(args: _CardArgs) -> None:
-    if args.check and not args.in_place:
-        args.parser.error("--check requires --in_place")
-    if args.in_place and args.registries:
-        args.parser.error(
-            "--in_place writes into the folders of --models_dir, not into a --registry"
-        )
-
-
-def _write_cards(models: Sequence[ModelFacts], folder: Path, console: Console) -> None:
-    from posezoo.core.layout import ModelLayout
-    from posezoo.pages.cards.model_card import write_card
-
-    layout = ModelLayout(folder, folder)
-    for facts in models:
-        console.print_line(f"{write_card(replace(facts, layout=layout))}")
 
 
 def _print_cards(models: Sequence[ModelFacts], style: str) -> None:
@@ -169,11 +160,16 @@ def _without_foreign_folders(
 def _update_page(path: Path, text: str, console: Console, *, check: bool) -> bool:
     """Write a page if it is outdated and posezoo's own; returns whether it is up to date now."""
     from posezoo.core.files.verified_files import write_atomically
+    from posezoo.pages.cards import skeleton_svg
+    from posezoo.pages.cards.model_card import FACTS_SIGNS, NOTE, PICTURES
+    from posezoo.pages.facts import scatter_chart
 
     content = text.encode()
     if path.is_file() and path.read_bytes() == content:
         return True
-    if not is_own(path, _page_signs(path)):
+    of_image = skeleton_svg.SIGNS if path.parent.name == PICTURES else scatter_chart.SIGNS
+    signs = {".md": (NOTE,), ".json": FACTS_SIGNS, ".svg": of_image}[path.suffix]
+    if not is_own(path, signs):
         console.warn(f"{path}: was not written by posezoo: move it, and draw the card again")
         return False
     if check:
@@ -182,12 +178,3 @@ def _update_page(path: Path, text: str, console: Console, *, check: bool) -> boo
     write_atomically(path, content)
     console.print_line(f"drew {path}")
     return True
-
-
-def _page_signs(path: Path) -> Sequence[str]:
-    from posezoo.pages.cards import skeleton_svg
-    from posezoo.pages.cards.model_card import FACTS_SIGNS, NOTE, PICTURES
-    from posezoo.pages.facts import scatter_chart
-
-    of_image = skeleton_svg.SIGNS if path.parent.name == PICTURES else scatter_chart.SIGNS
-    return {".md": (NOTE,), ".json": FACTS_SIGNS, ".svg": of_image}[path.suffix]

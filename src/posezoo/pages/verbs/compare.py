@@ -78,32 +78,12 @@ class _CompareArgs(flags.ConversionArgs):
 
 def run(args: _CompareArgs) -> int:
     """Run two models on the user's images, and print how far keypoints move."""
+    from posezoo.core.registry import TAG_MARK
     from posezoo.pages.keypoint_moves import compare_keypoints, format_moves
     from posezoo.run.video.run_inputs import expand_image_paths
 
     if not args.keypoints:
         args.parser.exit(2, f"{explain_ended('posezoo compare without --keypoints')}\n")
-    variants = _two_variants(args)
-    if not args.input:
-        args.parser.error("--keypoints requires --input, such as --input photos/")
-    import_cv2()
-    context = flags.context_from_args(args)
-    with flags.console_from_args(args) as console:
-        paths = expand_image_paths(args.input, console.warn)
-        first, second = (_load(variant, context, console) for variant in variants)
-        moves = compare_keypoints(first, second, paths)
-    print_result(args.format, to_json(moves), *format_moves(moves))
-    return 0
-
-
-#: A model's name or file, a precision, and a height.
-_Variant = tuple[str, Precision, int | None]
-
-
-def _two_variants(args: _CompareArgs) -> list[_Variant]:
-    """What is compared; a usage error if these are not two."""
-    from posezoo.core.registry import TAG_MARK
-
     for text in args.models:
         _, _, tag = text.partition(TAG_MARK)
         if tag in [*Precision]:
@@ -114,16 +94,27 @@ def _two_variants(args: _CompareArgs) -> list[_Variant]:
             f"--keypoints compares two, not {len(variants)}: name two models, or one and two of"
             " --precisions or --heights"
         )
-    return variants
+    if not args.input:
+        args.parser.error("--keypoints requires --input, such as --input photos/")
+    import_cv2()
+    context = flags.context_from_args(args)
+    with flags.console_from_args(args) as console:
+        paths = expand_image_paths(args.input, console.warn)
+        first, second = (_load(*variant, context, console) for variant in variants)
+        moves = compare_keypoints(first, second, paths)
+    print_result(args.format, to_json(moves), *format_moves(moves))
+    return 0
 
 
-def _load(variant: _Variant, context: Context, console: Console) -> ComparedModel:
+def _load(
+    text: str, precision: Precision, height: int | None, context: Context, console: Console
+) -> ComparedModel:
+    """``text`` is a model's name or file."""
     from posezoo.pages.keypoint_moves import ComparedModel
     from posezoo.run.load import ChosenModel, Loader, default_runtime
     from posezoo.run.run_flags import name_target_size
     from posezoo.run.runtime.runtime_config import LoadOptions
 
-    text, precision, height = variant
     named = find_named_model(text, context)
     chosen = ChosenModel(
         named.model, precision, xml=named.file, checkpoint=named.checkpoint, is_unnamed=True

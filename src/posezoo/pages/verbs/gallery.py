@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.console import Console
@@ -32,12 +31,6 @@ from posezoo.pages.measurement_flags import (
     warn_if_none_matched,
 )
 from posezoo.pages.model_filters import facts_of
-
-if TYPE_CHECKING:
-    from posezoo.core.registry import Registry, Selection
-    from posezoo.core.resolve.stage_context import Context
-    from posezoo.pages.facts.model_facts import ModelFacts
-    from posezoo.pages.gallery.gallery_data import Picture
 
 EXAMPLES = """
 posezoo gallery --output site/
@@ -80,15 +73,40 @@ def run(args: _GalleryArgs) -> int:
     from posezoo.pages.gallery.gallery_pages import TITLE, render_gallery_pages
     from posezoo.pages.gallery.site_writer import plan_site, write_site
 
-    _require_packages(args)
+    for package in ("jinja2", "markdown_it"):
+        import_optional(package, extra="gallery")
+    if args.pictures is not None:
+        import_cv2()
+        if args.dry_run:
+            raise PosezooError(
+                "--pictures runs the models, which --dry_run does not", hint="use one of them"
+            )
     context = flags.context_from_args(args)
     with Console(quiet=args.quiet) as console:
         measurements = measurement_selection(args, context.registry)
         selection = select_models(context.registry, args.models or None, console)
-        models = _shown_models(selection, context.registry)
+        # The page of a composite needs all of its parts.
+        models = [
+            facts
+            for facts in facts_of(selection, context.registry)
+            if len(facts.parts) >= len(facts.model.stages)
+        ]
+        if not models:
+            raise PosezooError(
+                "there is no model to show", hint="posezoo list shows the models of the zoo"
+            )
         pictures = None
         if args.pictures is not None:
-            pictures = _draw_pictures(args.pictures, models, context, console)
+            from posezoo.pages.example_pictures import draw_pictures
+            from posezoo.run.images import SAMPLE_PHOTOS
+            from posezoo.run.video.run_inputs import expand_image_paths
+
+            photos: Sequence[Path] = SAMPLE_PHOTOS
+            if args.pictures:
+                photos = expand_image_paths(args.pictures, console.warn)
+            pictures = draw_pictures(
+                models, photos, context, are_samples=not args.pictures, listener=console
+            )
         data = collect_gallery_data(models, context.layout, measurements, pictures)
         if not data.comparison.speed_setting:
             warn_if_none_matched(args, console)
@@ -108,46 +126,3 @@ def run(args: _GalleryArgs) -> int:
         )
     print_result(args.format, answer, args.output / "index.html")
     return selection.exit_code
-
-
-def _require_packages(args: _GalleryArgs) -> None:
-    for package in ("jinja2", "markdown_it"):
-        import_optional(package, extra="gallery")
-    if args.pictures is None:
-        return
-    import_cv2()
-    if args.dry_run:
-        raise PosezooError(
-            "--pictures runs the models, which --dry_run does not", hint="use one of them"
-        )
-
-
-def _shown_models(selection: Selection, registry: Registry) -> list[ModelFacts]:
-    """The models that get a page; that of a composite needs all of its parts."""
-    models = [
-        facts
-        for facts in facts_of(selection, registry)
-        if len(facts.parts) >= len(facts.model.stages)
-    ]
-    if not models:
-        raise PosezooError(
-            "there is no model to show", hint="posezoo list shows the models of the zoo"
-        )
-    return models
-
-
-def _draw_pictures(
-    names: Sequence[str], models: Sequence[ModelFacts], context: Context, console: Console
-) -> dict[str, list[Picture]]:
-    """The pictures of what the models find on the named photos, or on the sample photos."""
-    from posezoo.pages.example_pictures import draw_pictures
-    from posezoo.run.images import SAMPLE_PHOTOS
-
-    photos: Sequence[Path]
-    if names:
-        from posezoo.run.video.run_inputs import expand_image_paths
-
-        photos = expand_image_paths(names, console.warn)
-    else:
-        photos = SAMPLE_PHOTOS
-    return draw_pictures(models, photos, context, are_samples=not names, listener=console)

@@ -163,8 +163,7 @@ def info_json(facts: ModelFacts, selection: Selection, weights: Weights) -> Json
         **model_to_json(facts, selection, weights),
         **declared,
         "decoder": model.decoder.name if model.decoder else None,
-        "skeleton": model.skeleton or None,
-        "declared_in": model.path,
+        **project(model, "skeleton? declared_in=path"),
         "card": card if card.is_file() else None,
     }
 
@@ -173,18 +172,13 @@ def _declared(spec: ModelSpec) -> Json:
     from posezoo.core.declarations.routes import select_route
 
     route, obstacle = select_route(spec)
-    license_text = None
-    copyright_line = ""
-    if spec.license.text:
-        license_text = str(license_path(spec))
-        copyright_line = read_copyright_line(spec)
     steps = []
     for step in spec.postprocessing:
         steps.append({"step": _STEP_NAMES[type(step)], **to_json(step)})
     return {
-        "license_text": license_text,
+        "license_text": str(license_path(spec)) if spec.license.text else None,
         "license_url": spec.license.url or None,
-        "copyright": copyright_line or None,
+        "copyright": read_copyright_line(spec) or None,
         "origin": to_json(spec.origin),
         "files": [_file(file) for file in spec.files],
         "inputs": [project(port, _INPUT) for port in spec.inputs],

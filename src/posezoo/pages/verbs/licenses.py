@@ -9,9 +9,7 @@ texts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
@@ -20,12 +18,7 @@ from posezoo.cli.parsers import OutputFile
 from posezoo.cli.report import print_json, print_lines, print_text
 from posezoo.cli.selection import select_models
 from posezoo.core.errors import PosezooError
-from posezoo.pages.license_notice import NOTICE_SIGNS
-
-if TYPE_CHECKING:
-    from posezoo.core.layout import ModelLayout
-    from posezoo.core.registry import Selection
-    from posezoo.pages.license_notice import LicenseTerms
+from posezoo.pages.license_notice import NOTICE_SIGNS, collect_license_terms, format_notice
 
 EXAMPLES = """
 posezoo licenses
@@ -62,14 +55,24 @@ class _LicensesArgs(flags.ModelsArgs, flags.FormatArgs):
 def run(args: _LicensesArgs) -> int:
     """Print the NOTICE, or write it."""
     from posezoo.cli.result_files import write_result
-    from posezoo.pages.license_notice import format_notice
 
     context = flags.context_from_args(args, {"locked": False})
     with flags.console_from_args(args) as console:
         selection = select_models(context.registry, args.models or None, console)
-        terms = _collect_terms(selection, context.layout, is_named=bool(args.models))
-        if not terms:  # the problems were reported above
+        specs = selection.models
+        models = "these models"
+        if not args.models:
+            specs = tuple(variant for spec in specs for variant in (spec, *spec.variants))
+            models = "the registry's models"
+        terms = collect_license_terms(specs, context.layout)
+        if not terms and selection.problems:  # they were reported above
             return 1
+        if not terms:
+            folder = context.layout.download_dir
+            raise PosezooError(
+                f"{folder}: contains no file of {models}, so there is no NOTICE",
+                hint="download them with posezoo download, or name their folder: --weights_dir DIR",
+            )
         for term in terms:
             if not term.holder:
                 name = term.spec.full_name
@@ -84,22 +87,3 @@ def run(args: _LicensesArgs) -> int:
     else:
         print_text(text)
     return selection.exit_code
-
-
-def _collect_terms(
-    selection: Selection, layout: ModelLayout, *, is_named: bool
-) -> Sequence[LicenseTerms]:
-    """The terms of the models with a file here; a PosezooError if there is none."""
-    from posezoo.pages.license_notice import collect_license_terms
-
-    specs = selection.models
-    if not is_named:
-        specs = tuple(variant for spec in specs for variant in (spec, *spec.variants))
-    terms = collect_license_terms(specs, layout)
-    if terms or selection.problems:
-        return terms
-    models = "these models" if is_named else "the registry's models"
-    raise PosezooError(
-        f"{layout.download_dir}: contains no file of {models}, so there is no NOTICE",
-        hint="download them with posezoo download, or name their folder: --weights_dir DIR",
-    )

@@ -111,46 +111,31 @@ def _table(
     parts = {stage for facts in models for stage in facts.model.stages}
     rows: list[tuple[str, ...]] = [HEADERS]
     for facts in models:
-        name, *others = _row(facts, selection, weights[facts.name])
-        indented = f"  {name}" if name in parts else name
-        rows.append((indented, *others))
+        size = facts.download_bytes
+        limit = sum(file.read_limit for part in facts.parts for file in part.files)
+        download = f"at most {format_megabytes(limit)}" if size is None else format_megabytes(size)
+        registry = registry_name(registry_root(facts.model))
+        others = ", ".join(selection.also_in(facts.model.name))
+        note = join(
+            registry if registry in WHEEL_REGISTRIES else "",
+            f"also in {others}" if others else "",
+            f"revision {facts.model.revision}" if facts.model.revision > 1 else "",
+            "needs the extra torch" if "pytorch" in facts.frameworks else "",
+            str(facts.model.deprecated or ""),
+        )
+        sentence, full_stop, _ = facts.model.description.partition(". ")
+        sentence += full_stop.rstrip()
+        row = (
+            f"  {facts.name}" if facts.name in parts else facts.name,
+            download,
+            str(weights[facts.name]),
+            " ".join(map(_license, facts.licenses)),
+            "" if facts.model.task == _USUAL_TASK else facts.model.task,
+            " ".join(facts.frameworks),
+            f"[{note}] {sentence}" if note else sentence,
+        )
+        rows.append(row)
     yield from fit_columns(rows, right=frozenset({HEADERS.index("DOWNLOAD")}))
-
-
-def _row(facts: ModelFacts, selection: Selection, weights: Weights) -> tuple[str, ...]:
-    note = _note(facts, selection)
-    sentence, full_stop, _ = facts.model.description.partition(". ")
-    sentence += full_stop.rstrip()
-    return (
-        facts.name,
-        _download(facts),
-        str(weights),
-        " ".join(map(_license, facts.licenses)),
-        "" if facts.model.task == _USUAL_TASK else facts.model.task,
-        " ".join(facts.frameworks),
-        f"[{note}] {sentence}" if note else sentence,
-    )
-
-
-def _download(facts: ModelFacts) -> str:
-    size = facts.download_bytes
-    if size is not None:
-        return format_megabytes(size)
-    limit = sum(file.read_limit for part in facts.parts for file in part.files)
-    return f"at most {format_megabytes(limit)}"
-
-
-def _note(facts: ModelFacts, selection: Selection) -> str:
-    """What is special about a model: its registry, revision or deprecation."""
-    registry = registry_name(registry_root(facts.model))
-    others = ", ".join(selection.also_in(facts.model.name))
-    return join(
-        registry if registry in WHEEL_REGISTRIES else "",
-        f"also in {others}" if others else "",
-        f"revision {facts.model.revision}" if facts.model.revision > 1 else "",
-        "needs the extra torch" if "pytorch" in facts.frameworks else "",
-        str(facts.model.deprecated or ""),
-    )
 
 
 def _license(text: str) -> str:

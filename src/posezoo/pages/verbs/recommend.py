@@ -45,11 +45,12 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
+from posezoo.cli.json_projection import project
 from posezoo.cli.labels import Footnotes, format_ap, join, name_first
 from posezoo.cli.report import fit_columns, print_result
 from posezoo.cli.selection import select_models
@@ -63,11 +64,9 @@ from posezoo.pages.measurement_flags import (
 )
 
 if TYPE_CHECKING:
-    from posezoo.cli.console import Console
-    from posezoo.pages.facts.comparison import ComparisonRow, ModelComparison, SourcedMetric
+    from posezoo.pages.facts.comparison import ComparisonRow, ModelComparison
     from posezoo.pages.facts.model_facts import ModelFacts
     from posezoo.pages.facts.recommendation import Recommendation, RequiredValues
-    from posezoo.run.measurement_selection import MeasurementSelection
 
 EXAMPLES = """
 posezoo recommend --min_ap 0.6
@@ -170,6 +169,7 @@ def run(args: _RecommendArgs) -> int:
     from posezoo.pages.facts.comparison import compare_models
     from posezoo.pages.facts.model_facts import describe_models
     from posezoo.pages.facts.recommendation import PERMISSIVE, RequiredValues, recommend
+    from posezoo.run.measurement_selection import is_of_one_request
 
     if (args.keypoints or args.three_d) and args.task != _TASKS[0]:
         args.parser.error(f"--keypoints and --3d are only for --task {_TASKS[0]}")
@@ -180,7 +180,13 @@ def run(args: _RecommendArgs) -> int:
     context = flags.context_from_args(args)
     with flags.console_from_args(args) as console:
         measurements = replace(measurement_selection(args, context.registry), one_request=True)
-        _warn_of_requests(args, measurements, console)
+        speeds = [each for _, each in measurements.user_measurements if each.kind == "speed"]
+        if speeds and not any(map(is_of_one_request, speeds)):
+            files = ", ".join(map(str, args.figures))
+            console.warn(
+                f"{files}: the times are of several requests at once, and are not used:"
+                " measure with --requests 1"
+            )
         selection = select_models(context.registry, None, console)
         models = describe_models(selection, context.registry)
         counts = {len(facts.skeleton.keypoints) for facts in models if facts.skeleton}
@@ -193,11 +199,21 @@ def run(args: _RecommendArgs) -> int:
         ):
             warn_if_none_matched(args, console)
     gallery = _gallery_address(answer, limits)
+    rows = []
+    for row in answer.rows:
+        latency = limits.latency_of(row)
+        row_json = {
+            "name": row.model,
+            "ap": row.ap and row.ap.as_json,
+            "latency_ms": latency and latency.as_json,
+            **row.as_json,
+            "command": _command(row),
+        }
+        rows.append(row_json)
     answer_json = {
-        "models": [_model_json(row, limits) for row in answer.rows],
+        "models": rows,
         "ranked_by": "AP",
-        "unknown": answer.unknown,
-        "miscounting": answer.miscounting,
+        **project(answer, "unknown miscounting"),
         "gallery": gallery,
     }
     missing = []
@@ -216,21 +232,6 @@ def run(args: _RecommendArgs) -> int:
     return 0 if answer.rows and not selection.problems else 1
 
 
-def _warn_of_requests(
-    args: _RecommendArgs, measurements: MeasurementSelection, console: Console
-) -> None:
-    """Warn if none of the times in the user's files can be used."""
-    from posezoo.run.measurement_selection import is_of_one_request
-
-    speeds = [each for _, each in measurements.user_measurements if each.kind == "speed"]
-    if speeds and not any(map(is_of_one_request, speeds)):
-        files = ", ".join(map(str, args.figures))
-        console.warn(
-            f"{files}: the times are of several requests at once, and are not used:"
-            " measure with --requests 1"
-        )
-
-
 def _is_for_task(facts: ModelFacts, args: _RecommendArgs) -> bool:
     """Whether a model, which is no part of a composite, is for the task; one for poses finds that
     number of keypoints, by default those of people, and fewer than of a whole body.
@@ -242,7 +243,9 @@ def _is_for_task(facts: ModelFacts, args: _RecommendArgs) -> bool:
         return False
     if args.task == "detection":
         return facts.model.task == args.task
-    if facts.skeleton is None or (args.three_d and not _finds_depth(facts)):
+    roles = {port.role for part in facts.parts for port in part.outputs}
+    finds_depth = facts.model.task.endswith("_3d") or "world_landmarks" in roles
+    if facts.skeleton is None or (args.three_d and not finds_depth):
         return False
     # Its user must export it first, with its authors' code.
     if any(select_route(part)[1] and not part.has_pre_convert for part in facts.parts):
@@ -251,11 +254,6 @@ def _is_for_task(facts: ModelFacts, args: _RecommendArgs) -> bool:
     if args.keypoints is not None:
         return keypoint_count == args.keypoints
     return noun_of(facts.model) == "person" and 0 < keypoint_count < _WHOLE_BODY
-
-
-def _finds_depth(facts: ModelFacts) -> bool:
-    roles = {port.role for part in facts.parts for port in part.outputs}
-    return facts.model.task.endswith("_3d") or "world_landmarks" in roles
 
 
 def _gallery_address(answer: Recommendation, limits: RequiredValues) -> str:
@@ -272,17 +270,6 @@ def _gallery_address(answer: Recommendation, limits: RequiredValues) -> str:
         licenses = dict.fromkeys(row.license for row in answer.rows)
         parameters += [("license", name) for name in licenses]
     return f"index.html#{urlencode(parameters)}"
-
-
-def _model_json(row: ComparisonRow, limits: RequiredValues) -> dict[str, Any]:
-    latency = limits.latency_of(row)
-    return {
-        "name": row.model,
-        "ap": row.ap and row.ap.as_json,
-        "latency_ms": latency and latency.as_json,
-        **row.as_json,
-        "command": _command(row),
-    }
 
 
 def _command(row: ComparisonRow) -> str:
@@ -320,7 +307,10 @@ def _lines(
         reason = f"they found fewer people than {limits.people}"
         yield f"left out, because {reason}: {name_first(names, most)}"
     if answer.unknown:
-        yield from _unknown_lines(answer, limits, most)
+        names = [f"{name} (no {' and no '.join(keys)})" for name, keys in answer.unknown.items()]
+        yield f"may meet the limits, but values are not known: {name_first(names, most)}"
+        words = ["--pipeline", "NAME", "--people", str(limits.people), "--requests", "1"]
+        yield f"measure them: {shlex.join(['posezoo', 'benchmark', *words])}"
 
 
 def _table_lines(shown: Sequence[tuple[int, ComparisonRow]], footnotes: Footnotes) -> Iterator[str]:
@@ -341,6 +331,7 @@ def _cell(row: ComparisonRow, key: str, footnotes: Footnotes) -> str:
     """A value, with the marks of its protocol or its machine, and of people who were not found."""
     from posezoo.pages.facts.comparison import COLUMNS, MetricSource
     from posezoo.pages.facts.recommendation import LATENCIES
+    from posezoo.run.measured import REGISTRY
 
     metric = row.values[key]
     if metric is None:
@@ -350,7 +341,10 @@ def _cell(row: ComparisonRow, key: str, footnotes: Footnotes) -> str:
         words = [f"~{metric.number:.0f}"]
     if key == "any_AP":
         words = [f"{metric.number:.2f}" if metric.interval else format_ap(metric.number)]
-        words.append(footnotes.mark(_describe_protocol(metric)))
+        protocol = join(metric.record or "as published", metric.conditions, separator=": ")
+        if metric.record == REGISTRY:
+            protocol = "measured by us; how, and how sure it is: posezoo card MODEL"
+        words.append(footnotes.mark(protocol))
     if metric.machine:
         origin = "" if metric.origin is MetricSource.MEASURED else f", {metric.origin.value}"
         words.append(footnotes.mark(f"{metric.machine}{origin}"))
@@ -358,14 +352,6 @@ def _cell(row: ComparisonRow, key: str, footnotes: Footnotes) -> str:
     if shown and row.people_found.get(shown, shown) != shown:
         words.append(footnotes.mark(f"found {row.people_found[shown]} of {shown}"))
     return " ".join(words)
-
-
-def _describe_protocol(ap: SourcedMetric) -> str:
-    from posezoo.run.measured import REGISTRY
-
-    if ap.record == REGISTRY:
-        return "measured by us; how, and how sure it is: posezoo card MODEL"
-    return join(ap.record or "as published", ap.conditions, separator=": ")
 
 
 def _conditions(rows: Sequence[ComparisonRow], comparison: ModelComparison) -> Iterator[str]:
@@ -376,10 +362,3 @@ def _conditions(rows: Sequence[ComparisonRow], comparison: ModelComparison) -> I
         yield f"GHOSTS, people found in a picture without people: {comparison.situation_conditions}"
     if any(row.values["single_p50_ms"] or row.values["latency_p50_ms"] for row in rows):
         yield "MS: the median from an image file to drawn poses, one image at a time"
-
-
-def _unknown_lines(answer: Recommendation, limits: RequiredValues, most: int) -> Iterator[str]:
-    names = [f"{name} (no {' and no '.join(keys)})" for name, keys in answer.unknown.items()]
-    yield f"may meet the limits, but values are not known: {name_first(names, most)}"
-    words = ["--pipeline", "NAME", "--people", str(limits.people), "--requests", "1"]
-    yield f"measure them: {shlex.join(['posezoo', 'benchmark', *words])}"

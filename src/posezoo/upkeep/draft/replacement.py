@@ -1,10 +1,14 @@
-"""Declare other files of a model in its model.yml, such as those of another training."""
+"""Change what a model.yml declares about its files: others, such as those of another training; or
+sizes and checksums that were unknown before a first download.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from posezoo.core.declarations.model import ModelSpec, SourceFile
 from posezoo.core.declarations.sources import FileSource
@@ -58,7 +62,10 @@ def write_replacement(
     by_name = {file.name: file for file in described.files}
     content = read_yaml_bytes(spec.path)
     root = parse_yaml(content, str(spec.path))
-    edits = [_edit_revision(root, spec)]
+    revision = find_node(root, "revision")
+    place = revision or find_node(root, "framework")
+    assert place  # each model has a framework
+    edits = [YamlEdit(place, f"{spec.revision + 1}", key="" if revision else "revision")]
     for node in list_below(root, "files"):
         file = by_name[text_below(node, "name")]
         edits += _edit_file(node, file, context.layout.file_path(spec, file), spec.path.parent)
@@ -67,15 +74,6 @@ def write_replacement(
     except EditError as error:
         problem = f"cannot be changed in place: {error}"
         raise root.make_error(problem, hint="change it by hand") from error
-
-
-def _edit_revision(root: YamlNode, spec: ModelSpec) -> YamlEdit:
-    revision = find_node(root, "revision")
-    if revision:
-        return YamlEdit(revision, f"{spec.revision + 1}")
-    framework = find_node(root, "framework")
-    assert framework  # each model has one
-    return YamlEdit(framework, f"{spec.revision + 1}", key="revision")
 
 
 def _edit_file(node: YamlNode, file: SourceFile, path: Path, folder: Path) -> Iterator[YamlEdit]:
@@ -95,3 +93,47 @@ def _edit_file(node: YamlNode, file: SourceFile, path: Path, folder: Path) -> It
         problem = "the source is of another kind than the address"
         raise node.make_error(problem, hint="change the source by hand, and try again")
     yield YamlEdit(place, text)
+
+
+def write_missing_pins(spec: ModelSpec, origins: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Replace the line ``size: unknown`` of each file that was downloaded; return their names.
+
+    Nothing else in the text changes, and a file that has not one line for each key is left alone.
+
+    Args:
+        origins: the ``size`` and the ``sha384`` of each file by its name, as in provenance.json.
+
+    Raises:
+        OutputError: model.yml cannot be written.
+    """
+    content = read_yaml_bytes(spec.path)
+    completed = []
+    for index, file in enumerate(spec.files):
+        origin = origins.get(file.name)
+        if file.size is not None or origin is None:
+            continue
+        tree = parse_yaml(content, str(spec.path))
+        own_nodes = list_below(find_node(tree, "variants", spec.tag), "files")
+        node = (own_nodes or list_below(tree, "files"))[index]
+        with suppress(EditError):
+            content = apply_edits(content, list(_edit_pins(node, file, origin)))
+            completed.append(file.name)
+    if completed:
+        write_atomically(spec.path, content)
+    return completed
+
+
+def _edit_pins(node: YamlNode, file: SourceFile, origin: Mapping[str, Any]) -> Iterator[YamlEdit]:
+    size = find_node(node, "size")
+    max_size = find_node(node, "max_size")
+    checksum = find_node(node, "checksum")
+    if size is None or max_size is None:
+        raise EditError("there is no line for the size")
+    yield YamlEdit(size, f"{origin['size']}")
+    yield YamlEdit(max_size, "")
+    if file.declared_checksum:
+        return
+    if checksum:
+        yield YamlEdit(checksum, origin["sha384"])
+    else:
+        yield YamlEdit(size, origin["sha384"], key="checksum")

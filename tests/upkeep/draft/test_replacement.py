@@ -10,7 +10,7 @@ import pytest
 from fakes.own_registry import own_registry
 from fakes.zoo import model_yml, write_model
 from posezoo.core.registry import builtin_models_dir, open_registry
-from posezoo.upkeep.draft.missing_pins import write_missing_pins
+from posezoo.upkeep.draft.replacement import write_missing_pins
 
 MODELS = own_registry().select(["*", "*@*"]).models
 INCOMPLETE = [spec for spec in MODELS if any(file.size is None for file in spec.files)]
