@@ -198,7 +198,7 @@ def test_what_is_proven_is_not_done_again_after_two_interruptions(mirror, shared
             return run.wait(), errors.read_text("utf-8")
 
     code, text = prove(f"{detector}: not counted", signal.SIGKILL)
-    assert code == -signal.SIGKILL and text.startswith("2 of 2 models to prove: at most 0.01 GB")
+    assert code == -signal.SIGKILL and text.startswith("2 of 2 models to prove: at most 6 MB")
     code, text = prove(f"measuring {detector}", signal.SIGINT)
     assert code == 130, text
     assert text.startswith("1 of 2 models to prove") and "run the same command again" in text
@@ -219,7 +219,7 @@ def test_what_is_proven_is_not_done_again_after_two_interruptions(mirror, shared
         kinds[name] = {each.kind for each in rows}
     assert kinds[movenet] >= {"complexity", "accuracy"}  # a busy machine has no speeds to record
     assert prove("no such text", signal.SIGKILL)[1].startswith(
-        "0 of 2 models to prove: at most 0.00 GB"
+        "0 of 2 models to prove: at most 0 MB"
     )
 
 

@@ -81,11 +81,18 @@ def find_gone(layout: ModelLayout, known: Container[str]) -> Iterator[ModelSpec]
             parent=folder.parent.relative_to(root).as_posix(),
             tag=tag,
             is_default=not tag,
-            skeleton=str(read_json(folder / "card.json").get("skeleton")),
+            skeleton=_read_skeleton(folder),
             framework=Framework.ONNX,
             license=License(),
             files=tuple(files),
         )
+
+
+def _read_skeleton(folder: Path) -> str:
+    """The name of the skeleton that a card shows, without folders that somebody may have added."""
+    with suppress(KeyError, TypeError):
+        return Path(read_json(folder / "card.json")["skeleton"]["name"]).name
+    return ""
 
 
 def plan_removal(

@@ -167,7 +167,7 @@ def float_layer_names(network: Model, float_layers: Sequence[FloatLayers]) -> di
         for declared, matching in matches.items():
             if not matching:
                 raise QuantizationError(
-                    f"quantization.in_float: {declared}: the FP32 IR has no such layer",
+                    f"in_float: {declared}: the FP32 IR has no such layer",
                     hint="names and types are those of the .xml: <layer name= type=>",
                 )
             names |= dict.fromkeys(matching, layers.reason)

@@ -200,11 +200,12 @@ class _QuantizationJob:
         if problem:
             way = "quantization.preset and in_float in model.yml"
             if target.is_own:
-                way = "--preset mixed and --in_float LAYERS"
+                is_mixed = target.settings.preset == "mixed"
+                way = f"{'' if is_mixed else '--preset mixed and '}--in_float LAYERS"
             raise QuantizationError(
                 problem,
                 hint=f"no IR was written; try {way} with the layers that have the most noise, or"
-                " --max_drop D, which searches for them for minutes",
+                " --max_drop D and --annotations, which search for them for minutes",
             )
         return displacement, measured
 

@@ -129,9 +129,10 @@ class Proving:
                 speeds = [each.figures for each in measurements_of(model, "speed")]
                 slowest = max((each.get("latency_p50_ms", 0) for each in speeds), default=0)
                 hours += images * slowest / 3.6e6
+        time = f"{hours:.1f} hours" if hours >= 1 else f"{hours * 60:.0f} minutes"
         return (
-            f"{len(due)} of {format_count(len(specs), 'model')} to prove: at most {size / 1e9:.2f}"
-            f" GB to download, and about {hours:.1f} hours, by the speeds in measured.yml"
+            f"{len(due)} of {format_count(len(specs), 'model')} to prove: at most"
+            f" {size / 1e6:,.0f} MB to download, and about {time}, by the speeds in measured.yml"
         )
 
     def _find_report(self, spec: ModelSpec) -> dict[str, Any]:

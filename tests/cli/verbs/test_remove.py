@@ -129,6 +129,9 @@ def test_the_files_of_a_model_that_was_renamed_or_trained_again_can_be_removed(z
     command = shlex.split(verified.stdout.rpartition(": posezoo ")[2])
     notes = zoo / "weights" / "public" / "one" / "notes.txt"
     notes.write_text("mine")
+    (notes.parent / "README.md").write_text(f"---\n# {OURS}\n---\n")
+    (notes.parent / "card.json").write_text('{"skeleton": {"name": "coco-17", "limbs": []}}')
+    (notes.parent / "coco-17.svg").touch()
     assert posezoo(*command, "--yes").returncode == 0
     assert files_in(notes.parent) == {"notes.txt"}
     assert (zoo / "weights" / "public" / "two" / "two.tflite").exists()

@@ -263,6 +263,7 @@ def test_info_shows_everything_that_is_declared(zoo):
     assert facts["files"][0]["size"] == 5_000_000
     assert facts["files"][0]["sources"] == ["https://models.invalid/first.tflite"]
     assert facts["inputs"][0]["color"] == "RGB"
+    assert facts["compute_types"] == []
     assert facts["copyright"] == "Copyright 2026 The tests"
     assert facts["declared_in"] == str(zoo / "models/public/whole/first/model.yml")
 

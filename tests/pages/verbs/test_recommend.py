@@ -186,7 +186,7 @@ def test_no_model_within_the_limits_ends_with_1(zoo):
     ("words", "explained"),
     [
         (("--license", "GPL-*"), "licenses here: Apache-2.0"),
-        (("--keypoints", "5"), "no model here finds so many keypoints"),
+        (("--keypoints", "5"), "no model here is of this kind; those here find 17 keypoints"),
     ],
 )
 def test_a_limit_that_no_model_can_meet_is_explained(zoo, words, explained):

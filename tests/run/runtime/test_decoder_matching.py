@@ -124,6 +124,9 @@ def test_outputs_that_no_decoder_is_known_for_name_the_commands_whose_shapes_fit
         describe_ir(Graph(xml))
     assert re.findall(r"--decoder (\w+)", caught.value.hint) == decoders
     assert caught.value.fitting == ""
+    with pytest.raises(DecoderError, match="simcc needs") as caught:
+        describe_ir(Graph(xml), "simcc")
+    assert (f"for {' or '.join(decoders)}" in caught.value.hint) == bool(decoders)
 
 
 def test_a_skeleton_names_the_keypoints_of_a_yolo_pose_without_metadata(tmp_path):

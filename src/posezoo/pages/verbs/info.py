@@ -29,6 +29,8 @@ and, for a model but not for a composite::
     training      object         command, log (addresses, or empty)
     people        object | null  of a top-down model: what finds its people in a photo and in a
                                  video
+    compute_types  list of str   the types besides f32 in which it keeps its accuracy: run uses them
+                                 on a CPU that has them
     license_note  str | null     a note about the license, shown before a download
     limits        str | null     the known limitations
     rehearsed     object | null  of a model whose published weights no test uses: weights, and what
@@ -145,9 +147,9 @@ def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
         if isinstance(value, list) and isinstance(value[0], (dict, list)):
             yield f"  {key}:"
             for item in value:
-                yield f"    - {_in_words(item)}"
+                yield f"    - {_in_words(item, '; ')}"
             continue
-        words = _in_words(value)
+        words = _in_words(value, "; ")
         if words:
             yield f"  {key}: {words}"
 
@@ -180,7 +182,7 @@ def _declared(spec: ModelSpec) -> Json:
         "origin": to_json(spec.origin),
         "files": [_file(file) for file in spec.files],
         "inputs": [project(port, _INPUT) for port in spec.inputs],
-        **project(spec, "outputs people"),
+        **project(spec, "outputs people compute_types"),
         "route": route.value,
         "reason": obstacle.reason if obstacle else None,
         **project(spec, "network checkpoint? published training license_note? limits? tag?"),
@@ -215,10 +217,10 @@ def _file(file: SourceFile) -> Json:
 _EMPTY: tuple[Any, ...] = (None, "", [], {}, False)
 
 
-def _in_words(value: Any) -> str:
+def _in_words(value: Any, between: str = ", ") -> str:
     if isinstance(value, dict):
         items = [(key, item) for key, item in value.items() if item not in _EMPTY]
-        return ", ".join(f"{key} {_in_words(item)}" for key, item in items)
+        return between.join(f"{key} {_in_words(item)}" for key, item in items)
     if isinstance(value, (list, tuple)):
         separator = ", "
         if any(isinstance(item, dict) for item in value):

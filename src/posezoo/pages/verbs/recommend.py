@@ -135,7 +135,7 @@ FLAGS = (
     ),
     Flag(
         "--keypoints N",
-        "the number of keypoints, such as 26 for bodies with feet, or 133 for whole bodies, whose"
+        "the number of keypoints: 17, 21 of a hand, 26 with feet, or 133 of a whole body, whose"
         " AP is of another data set (default: any number, but no whole-body models)",
         flags.whole_number(1),
     ),
@@ -189,6 +189,7 @@ def run(args: _RecommendArgs) -> int:
             )
         selection = select_models(context.registry, None, console)
         models = describe_models(selection, context.registry)
+        counts = {len(facts.skeleton.keypoints) for facts in models if facts.skeleton}
         models = [facts for facts in models if _is_for_task(facts, args)]
         measurements = add_own_speeds(measurements, models, console)
         comparison = compare_models(models, context.layout, measurements)
@@ -215,12 +216,17 @@ def run(args: _RecommendArgs) -> int:
         **project(answer, "unknown miscounting"),
         "gallery": gallery,
     }
+    missing = []
+    if not models:
+        found = ", ".join(str(count) for count in sorted(counts) if count) or "no"
+        missing.append(f"no model here is of this kind; those here find {found} keypoints")
     most = len(comparison.rows) if args.all else _MOST_ROWS
     words = ("posezoo", "gallery", *flags.registry_arguments(args), *measurement_arguments(args))
     print_result(
         args.format,
         answer_json,
         *_lines(answer, limits, comparison, most),
+        *missing,
         f"as a picture: {shlex.join(words)}, then open site/{gallery}",
     )
     return 0 if answer.rows and not selection.problems else 1
@@ -288,12 +294,7 @@ def _lines(
         yield from _table_lines(shown, footnotes)
     else:
         yield "no model is known to meet these limits"
-        if not comparison.rows:
-            yield (
-                "no model here finds so many keypoints: posezoo info --all shows how many each"
-                " finds"
-            )
-        elif limits.licenses and not answer.unknown:
+        if comparison.rows and limits.licenses and not answer.unknown:
             licenses = sorted({row.license for row in comparison.rows})
             yield f"licenses here: {'; '.join(licenses)}"
     if others := len(answer.rows) - len(shown):

@@ -192,7 +192,7 @@ def _refuse_invalid_flags(args: _QuantizeArgs) -> None:
             args.parser.error(f"--{name} is not for --measure_only, which quantizes nothing")
     xmls = _own_xmls(args)
     if not xmls and (args.preset or args.in_float):
-        args.parser.error("--preset and --in_float are for .xml files; model.yml has quantization")
+        args.parser.error("--preset and --in_float are for .xml files; model.yml declares them")
     if xmls and (xmls != args.models or args.all or args.measure_only):
         args.parser.error("name either .xml files, or models; --measure_only is for models")
     flags.refuse_description(args, *args.models)

@@ -8,7 +8,7 @@ of Open Model Zoo that declares no decoder, also from its task.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -125,13 +125,14 @@ def _declared_roles(model: Model, decoder: DecoderType, graph: Graph) -> dict[st
 def _refuse_outputs(graph: Graph, name: str, model_type: str = "") -> DecoderError:
     """The error for outputs that a decoder cannot take; model_info may have named it."""
     fitting = recognize_decoder(graph.distinct_outputs)
+    named = fitting or " or ".join(_list_fitting(graph))
     source = f", whose model_info says model_type {model_type}" if model_type else ""
     return DecoderError(
         f"{name} needs {find_decoder(name).needs}; "
         f"the IR has {format_outputs(graph)}: {graph.path}{source}",
         decoder=name,
         fitting=fitting,
-        hint=f"such outputs are for {fitting}" if fitting else _NO_DECODER,
+        hint=f"such outputs are for {named}" if named else _NO_DECODER,
     )
 
 
@@ -321,7 +322,9 @@ def _recognize_decoder(graph: Graph, skeleton: Skeleton | None) -> Decoder:
 
 def _refuse_unknown_outputs(graph: Graph) -> DecoderError:
     problem = f"{graph.path}: no decoder is known for its outputs {format_outputs(graph)}"
-    hint = _suggest_decoders(graph)
+    hint = "no decoder takes such shapes; posezoo export FILE --to folder DIR takes any"
+    if flags := [f"--decoder {name}" for name in _list_fitting(graph)]:
+        hint = f"name the decoder that they are for: {', or '.join(flags)}"
     if unread := name_unread_network(graph.distinct_outputs):
         problem += f": they are those of {unread}, which posezoo does not read"
         hint = "posezoo recommend lists models that it reads"
@@ -336,17 +339,12 @@ def _refuse_unknown_outputs(graph: Graph) -> DecoderError:
     return DecoderError(problem, hint=hint)
 
 
-def _suggest_decoders(graph: Graph) -> str:
+def _list_fitting(graph: Graph) -> Iterator[str]:
     """The decoders that take outputs of such shapes."""
-    outputs = graph.distinct_outputs
-    flags = []
     for name, decoder in DECODERS.items():
-        roles = decoder.match_outputs(outputs)
+        roles = decoder.match_outputs(graph.distinct_outputs)
         if roles and _are_likely(roles, decoder, graph, has_skeleton=False):
-            flags.append(f"--decoder {name}")
-    if not flags:
-        return "no decoder takes such shapes; posezoo export FILE --to folder DIR takes any"
-    return f"name the decoder that they are for: {', or '.join(flags)}"
+            yield name
 
 
 def _is_like_ultralytics(graph: Graph) -> bool:
