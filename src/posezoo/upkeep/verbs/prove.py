@@ -51,7 +51,8 @@ FLAGS = (
     Flag(
         "--measure",
         "also measure the speeds of each model on this machine; with annotated images, also"
-        " quantize it with them, and measure its AP in INT8; measured.yml has the results",
+        " quantize it with them, and measure its AP in INT8; measured.yml has the results, in f32 if"
+        " --inference_precision is not given",
     ),
     flags.download_dir_flag(),
     f"weights_dir {flags.CACHE} {flags.DOWNLOAD} {flags.CONVERTERS} detector",
@@ -63,6 +64,7 @@ class _ProveArgs(flags.ModelsArgs, flags.FormatArgs, DatasetArgs):
     output: Path
     fresh: bool
     measure: bool
+    inference_precision: str | None
 
 
 def run(args: _ProveArgs) -> int:
@@ -74,7 +76,9 @@ def run(args: _ProveArgs) -> int:
 
     refuse_invalid_flags(args)
     wants_images = args.annotations or args.coco_home
-    context = flags.context_from_args(args, {"registries": ()})  # it writes beside model.yml
+    # It writes beside model.yml, and figures of two CPUs are compared.
+    settings = {"registries": (), "inference_precision": args.inference_precision or "f32"}
+    context = flags.context_from_args(args, settings)
     dataset = None
     with flags.console_from_args(args) as console:
         if wants_images:
