@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fakes.checkout import ROOT
-from fakes.command import Ended, assert_success, omz_tool, posezoo, printed, run_process
+from fakes.command import Ended, assert_success, error_of, omz_tool, posezoo, printed, run_process
 from fakes.network import network
 from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, onnx_yml, write_composite, write_model
@@ -50,6 +50,13 @@ def states(zoo: Path, *args: object, model: str = "--all") -> dict[str, str]:
 def test_a_download_leaves_no_untracked_file(zoo):
     assert states(zoo) == {}
     assert_success(run(zoo, "verify", "--all"))
+
+
+def test_a_folder_that_is_not_there_is_no_folder_of_good_models(zoo):
+    (zoo / "empty").mkdir()
+    verify = ("verify", "--all", "--models_dir", zoo / "models", "--weights_dir")
+    assert "misspelt does not exist" in error_of(posezoo(*verify, zoo / "misspelt"))
+    assert_success(posezoo(*verify, zoo / "empty"))
 
 
 def test_all_counts_what_was_never_fetched_on_one_line_and_is_no_error(zoo):

@@ -41,6 +41,11 @@ def test_a_model_that_declares_nothing_gets_the_default_detector(declare):
     assert declared_people(declare(decoder="heatmap")) == People(DEFAULT_DETECTOR, DEFAULT_DETECTOR)
 
 
+def test_no_detector_of_people_looks_for_hands(declare):
+    hand = replace(declare(decoder="heatmap"), skeleton="hand-21")
+    assert declared_people(hand) == People(WHOLE_IMAGE, WHOLE_IMAGE)
+
+
 def test_a_model_that_finds_people_itself_needs_no_detector(declare):
     model = declare(decoder="openpose")
     assert declared_people(model) is None

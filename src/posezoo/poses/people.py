@@ -22,14 +22,15 @@ def declared_people(model: Model) -> People | None:
 
     Args:
         model: if its model.yml does not declare it, ``DEFAULT_DETECTOR`` finds the people in
-            photos and in videos.
+            photos and in videos; a hand or a face is then expected to fill the image.
     """
     record = _find_decoder(model)
     if record is None or not record.takes_boxes:
         return None
     if model.people:
         return model.people
-    return People(DEFAULT_DETECTOR, DEFAULT_DETECTOR)
+    detector = DEFAULT_DETECTOR if noun_of(model) == "person" else WHOLE_IMAGE
+    return People(detector, detector)
 
 
 def resolve_people(model: Model, named: str) -> People | None:

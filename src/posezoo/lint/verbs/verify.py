@@ -6,6 +6,7 @@ from posezoo.cli import flags
 from posezoo.cli.artifact_check import RepairCommands, run_artifact_check
 from posezoo.cli.run_main import command_line
 from posezoo.cli.selection import select_models
+from posezoo.core.errors import OutputError
 from posezoo.core.events import RunStarted
 from posezoo.lint.metadata_flags import (
     FIX_FLAG,
@@ -79,6 +80,9 @@ def run(args: _VerifyArgs) -> int:
     refuse_device_flags(args)
     patterns = flags.patterns_from_args(args)
     context = flags.context_from_args(args)
+    folder = context.layout.output_dir
+    if args.all and args.weights_dir and not folder.is_dir():
+        raise OutputError(f"--weights_dir: {folder} does not exist", hint="posezoo get makes it")
     with flags.console_from_args(args) as console:
         selection = select_models(context.registry, patterns, console)
         return run_artifact_check(

@@ -51,8 +51,8 @@ FLAGS = (
     Flag(
         "--measure",
         "also measure the speeds of each model on this machine; with annotated images, also"
-        " quantize it with them, and measure its AP in INT8; measured.yml has the results, in f32 if"
-        " --inference_precision is not given",
+        " quantize it with them, and measure its AP in INT8; measured.yml has the results, in f32"
+        " if --inference_precision is not given",
     ),
     flags.download_dir_flag(),
     f"weights_dir {flags.CACHE} {flags.DOWNLOAD} {flags.CONVERTERS} detector",
