@@ -1,7 +1,5 @@
 """Every published AP of the zoo has a command that posezoo accepts."""
 
-from __future__ import annotations
-
 import importlib.util
 import shlex
 

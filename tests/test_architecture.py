@@ -3,12 +3,8 @@
 Every import counts: at the top of a module, inside a function, and for the type checker alone.
 """
 
-from __future__ import annotations
-
 import ast
 import re
-from collections.abc import Mapping
-from pathlib import Path
 
 from fakes.checkout import ROOT
 from fakes.source import imports_in, nodes_in
@@ -38,7 +34,7 @@ PARTS = (
     "__main__",
 )
 #: The same for the packages and modules inside the core; those of one row do not import each other.
-CORE: tuple[set[str], ...] = (
+CORE = (
     {"arrays", "ended", "features", "operating_system", "other_words", "values"},
     {"regular_files"},
     {"errors", "events", "http_headers", "versions"},
@@ -56,12 +52,12 @@ CORE: tuple[set[str], ...] = (
 )
 
 
-def part_of(path: Path, top: Path = SOURCE) -> str:
+def part_of(path, top=SOURCE):
     relative = path.relative_to(top)
     return relative.parts[0] if len(relative.parts) > 1 else relative.stem
 
 
-def parts_named_in(code: str, package: str = "posezoo") -> list[str]:
+def parts_named_in(code, package="posezoo"):
     """What is imported from directly below a package, once for each import."""
     used = []
     for node in imports_in(code):
@@ -121,13 +117,13 @@ def test_the_modules_that_the_page_names_exist():
     ] == []
 
 
-def name_of(path: Path) -> str:
+def name_of(path):
     """A module's name below posezoo; a package has its folder's name, and posezoo itself an empty one."""
     parts = path.relative_to(SOURCE).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def modules_named_in(code: str, modules: set[str]) -> set[str]:
+def modules_named_in(code, modules):
     """The modules that a module's imports name, whatever their place in the code.
 
     ``from package import module`` names that module, not the package.
@@ -146,7 +142,7 @@ def modules_named_in(code: str, modules: set[str]) -> set[str]:
     return used
 
 
-def cycles_in(imports: Mapping[str, set[str]]) -> set[frozenset[str]]:
+def cycles_in(imports):
     """The sets of modules of which each reaches each other one over imports."""
     reached = {module: {module} for module in imports}
     for module, seen in reached.items():
@@ -172,7 +168,7 @@ def test_no_modules_import_each_other_in_a_cycle():
     assert not cycles, f"modules that import each other in a cycle: {cycles}"
 
 
-def verbs() -> dict[str, Path]:
+def verbs():
     return {name_of(path): path for path in SOURCE.glob("*/verbs/[a-z]*.py")}
 
 
@@ -191,7 +187,7 @@ def test_no_command_of_open_model_zoo_imports_a_verb():
         assert not imported, f"{path.name} imports {imported}: what they share belongs beside them"
 
 
-def opens_without_encoding(node: ast.AST) -> bool:
+def opens_without_encoding(node):
     """Whether a call reads or writes text in the encoding of the system; ruff sees it only where it knows the type."""
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
         return False

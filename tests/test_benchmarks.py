@@ -1,7 +1,5 @@
 """What benchmarks count as equal: not what is no number, and not what nobody compared."""
 
-from __future__ import annotations
-
 import sys
 from importlib import import_module
 from pathlib import Path

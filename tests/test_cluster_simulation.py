@@ -1,7 +1,5 @@
 """The simulation behind docs/explanations/scaling.md agrees with what can be computed by hand."""
 
-from __future__ import annotations
-
 import importlib.util
 import sys
 

@@ -1,7 +1,5 @@
 """The image is built as the Dockerfile says, and each line of docs/container.md runs as pasted."""
 
-from __future__ import annotations
-
 import configparser
 import json
 import os
@@ -10,8 +8,6 @@ import shutil
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from packaging.utils import canonicalize_name
@@ -49,7 +45,7 @@ events_logger = "none"
 """
 
 
-def make(*command: str | Path, **options) -> str:
+def make(*command, **options):
     return printed(
         subprocess.run(
             command,
@@ -61,7 +57,7 @@ def make(*command: str | Path, **options) -> str:
     )
 
 
-def requirements() -> list[str]:
+def requirements():
     """What the image's pip needs: posezoo's own requirements with the extra run, and what builds it."""
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg", encoding="utf-8")
@@ -74,7 +70,7 @@ def requirements() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def docker(tmp_path_factory) -> Iterator[Callable[[str], str]]:
+def docker(tmp_path_factory):
     """Runs a line of the page as user 4321 would, in one folder; the image does not exist yet."""
     missing = [
         name for name in ("debootstrap", "podman", "crun", "unshare") if not shutil.which(name)
@@ -110,7 +106,7 @@ def docker(tmp_path_factory) -> Iterator[Callable[[str], str]]:
         "PIP_CONF": str(folder / "pip.conf"),
     }
 
-    def run(line: str) -> str:
+    def run(line):
         cwd = ROOT if line.startswith("make") else folder / "work"
         return make("bash", "-c", line, cwd=cwd, env=environ)
 
@@ -135,7 +131,7 @@ def docker(tmp_path_factory) -> Iterator[Callable[[str], str]]:
 
 
 @pytest.fixture(scope="module")
-def with_image(docker) -> Callable[[str], str]:
+def with_image(docker):
     """Runs a line as ``docker`` does, with the image that the first line of the page builds."""
     docker(LINES[0])
     return docker

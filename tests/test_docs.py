@@ -1,15 +1,11 @@
 """The commands on the pages work as pasted, and every link has a target."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex
 import shutil
 import sys
-from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 from urllib.parse import unquote
 
 import cv2
@@ -35,20 +31,19 @@ from fakes.pages import (
     put_on_path,
 )
 from fakes.when_used import needs
-from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
-from posezoo.pages.cards.card_reader import ParsedCard, parse_card
+from posezoo.pages.cards.card_reader import parse_card
 
 CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04"
 
 
 @cache
-def parsed(page: Path) -> ParsedCard:
+def parsed(page):
     return parse_card(page.read_text("utf-8"))
 
 
 @pytest.fixture
-def desk(mirror, shared, tmp_path) -> Path:
+def desk(mirror, shared, tmp_path):
     """A working folder with a photo, the tools and a zoo, and this Python's commands on the PATH."""
     cv2.imwrite(str(tmp_path / "photo.jpg"), cv2.imread(str(by_digest(mirror, CAMERA))))
     (tmp_path / "tools").symlink_to(ROOT / "tools")
@@ -58,13 +53,13 @@ def desk(mirror, shared, tmp_path) -> Path:
 
 
 @pytest.fixture
-def used_desk(desk, blazepose, tmp_path) -> Path:
+def used_desk(desk, blazepose, tmp_path):
     """The desk of somebody who has run posezoo before: the default model is in the cache."""
     put_default_model(blazepose, tmp_path / "cache")
     return desk
 
 
-def put_default_model(blazepose: ModelLayout, cache: Path) -> None:
+def put_default_model(blazepose, cache):
     """Put the default model where posezoo keeps it in a cache."""
     shutil.copytree(blazepose.output_dir / "public", cache / "posezoo" / "models" / "public")
 
@@ -91,7 +86,7 @@ def test_the_blocks_of_a_page_run_as_pasted_and_in_their_order(
 
 
 @pytest.fixture(scope="module")
-def photos(shared, tmp_path_factory) -> Path:
+def photos(shared, tmp_path_factory):
     """Every sixth of the photos, with their annotations: enough for a command to work."""
     every = shared / "data" / "photos"
     annotations = json.loads((every / "person_keypoints.json").read_text("utf-8"))
@@ -108,7 +103,7 @@ def photos(shared, tmp_path_factory) -> Path:
     return folder
 
 
-def put_on_desk(desk: Path, shared: Path, photos: Path, text: str) -> None:
+def put_on_desk(desk, shared, photos, text):
     """What a page supposes that its reader has, if the page names it."""
     (desk / "photos").symlink_to(photos)
     (desk / "people.json").symlink_to(photos / "person_keypoints.json")
@@ -170,13 +165,13 @@ def test_every_posezoo_command_of_the_readme_runs_as_pasted(desk, npm_mirror):
     assert (desk / "poses" / "photo_poses.jpg").is_file()
 
 
-def on_card(name: str) -> list[str]:
+def on_card(name):
     """The commands of a card, except the one that needs a camera."""
     lines = "".join(blocks(ROOT / "models" / "public" / name / "README.md", "sh")).splitlines()
     return [line for line in lines if not line.endswith("-i 0")]
 
 
-def run_in_turn(lines: Iterable[str | list[str]], desk: Path, mirror: Path, timeout_s: int) -> None:
+def run_in_turn(lines, desk, mirror, timeout_s):
     for line in lines:
         ended = run_process(
             line,

@@ -3,8 +3,6 @@
 ``FIRST_MINUTES=draw python -m pytest tests/test_first_minutes.py`` writes the answers to the page.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil
@@ -12,7 +10,6 @@ import signal
 import subprocess
 import sys
 import venv
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -42,7 +39,7 @@ REPLACED = (
 )
 
 
-def section(title: str) -> str:
+def section(title):
     return re.split(r"\n## ", PAGE.read_text("utf-8").partition(f"\n## {title}\n")[2])[0]
 
 
@@ -53,9 +50,9 @@ class Desk:
         prefix: the words before the shell of each command, which take something away from it.
     """
 
-    def __init__(self, folder: Path, photo: Path) -> None:
+    def __init__(self, folder, photo):
         self.folder = folder
-        self.prefix: list[str] = []
+        self.prefix = []
         put_on_path(folder / "bin")
         cv2.imwrite(str(folder / "photo.jpg"), cv2.imread(str(photo)))
         path = f"{folder / 'bin'}{os.pathsep}/usr/bin{os.pathsep}/bin"
@@ -64,7 +61,7 @@ class Desk:
         self.environ = {**kept, "PATH": path, "HOME": str(folder)}
         self.environ.pop("PIP_NO_INDEX")
 
-    def start(self, command: str) -> subprocess.Popen[str]:
+    def start(self, command):
         return subprocess.Popen(
             [
                 *self.prefix,
@@ -80,10 +77,10 @@ class Desk:
             preexec_fn=heed_interrupts,
         )
 
-    def files(self) -> list[Path]:
+    def files(self):
         return [path for path in (self.folder / ".cache").rglob("*") if path.is_file()]
 
-    def run(self, command: str) -> str:
+    def run(self, command):
         """What a failing command says."""
         child = self.start(command)
         answer, _ = child.communicate(timeout=HANG_S)
@@ -92,11 +89,11 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path, mirror) -> Desk:
+def desk(tmp_path, mirror):
     return Desk(tmp_path, by_digest(mirror, CAMERA))
 
 
-def without(desk: Desk, *prefix: str) -> None:
+def without(desk, *prefix):
     """Take something away from the commands to come, such as the network."""
     if subprocess.run(
         [*prefix, "true"], cwd=desk.folder, capture_output=True, check=False
@@ -107,17 +104,17 @@ def without(desk: Desk, *prefix: str) -> None:
     desk.prefix = list(prefix)
 
 
-def no_network(desk: Desk) -> None:
+def no_network(desk):
     without(desk, "unshare", "-rn")
 
 
-def mounted(name: str, options: str, desk: Desk) -> None:
+def mounted(name, options, desk):
     (desk.folder / name).mkdir()
     mount = f'mount -t tmpfs -o {options} tmpfs {name} && exec "$@"'
     without(desk, "unshare", "-rm", "sh", "-c", mount, "-")
 
 
-def old_python(desk: Desk) -> None:
+def old_python(desk):
     for name in ("Makefile", ".ci", "setup.cfg", "pyproject.toml", "constraints.txt"):
         (desk.folder / name).symlink_to(ROOT / name)
     code = "import sys; sys.exit(sys.version_info >= (3, 10))"
@@ -129,7 +126,7 @@ def old_python(desk: Desk) -> None:
     pytest.skip("needs a Python older than 3.10, such as pypy3 of Debian 12")
 
 
-def missing_extra(desk: Desk) -> None:
+def missing_extra(desk):
     """A virtual environment with posezoo and what it requires, but without the packages of its extras."""
     venv.create(desk.folder / ".venv", symlinks=True)
     (site,) = desk.folder.glob(".venv/lib/python*/site-packages")
@@ -143,24 +140,24 @@ def missing_extra(desk: Desk) -> None:
     command.chmod(0o755)
 
 
-def broken_photos(desk: Desk) -> None:
+def broken_photos(desk):
     _, png = cv2.imencode(".png", cv2.imread(str(desk.folder / "photo.jpg")))
     (desk.folder / "half.png").write_bytes(png.tobytes()[: png.size // 2])
     (desk.folder / "empty.jpg").touch()
     (desk.folder / "page.jpg").write_text("<html>Not Found</html>")
 
 
-def stale_mirror(desk: Desk) -> None:
+def stale_mirror(desk):
     (desk.folder / "mirror").mkdir()
     no_network(desk)
 
 
-def own_weights(desk: Desk) -> None:
+def own_weights(desk):
     numpy = pytest.importorskip("safetensors.numpy", reason="needs safetensors")
     numpy.save_file({"fc.weight": np.zeros((2, 2), np.float32)}, desk.folder / "mine.safetensors")
 
 
-PREPARE: dict[str, Callable[[Desk], object]] = {
+PREPARE = {
     "No network": no_network,
     "An old Python": old_python,
     "A missing extra": missing_extra,
@@ -172,7 +169,7 @@ PREPARE: dict[str, Callable[[Desk], object]] = {
 }
 
 
-def serve_model(server: Server, mirror: Path, **faults: object) -> str:
+def serve_model(server, mirror, **faults):
     """Serve the file of movenet-singlepose-lightning-int8 as a mirror does; returns its name there."""
     (file,) = open_registry().find("movenet-singlepose-lightning-int8").files
     name = f"1/{file.checksum.value[:2]}/{file.checksum.value[2:]}"
@@ -180,7 +177,7 @@ def serve_model(server: Server, mirror: Path, **faults: object) -> str:
     return name
 
 
-def run_twice_at_once(desk: Desk, mirror: Path) -> list[str]:
+def run_twice_at_once(desk, mirror):
     (command,) = commands(section("Two runs at once"))
     with Server() as server:
         desk.environ |= {"POSEZOO_MIRROR": server.url()}
@@ -198,7 +195,7 @@ def run_twice_at_once(desk: Desk, mirror: Path) -> list[str]:
     return [line + answer]
 
 
-def interrupt_and_repeat(desk: Desk, mirror: Path) -> list[str]:
+def interrupt_and_repeat(desk, mirror):
     first, second = commands(section("An interrupted run"))
     with Server() as server:
         desk.environ |= {"POSEZOO_MIRROR": server.url()}
@@ -219,7 +216,7 @@ def interrupt_and_repeat(desk: Desk, mirror: Path) -> list[str]:
 PLAY = {"Two runs at once": run_twice_at_once, "An interrupted run": interrupt_and_repeat}
 
 
-def transcript(title: str, desk: Desk, mirror: Path) -> str:
+def transcript(title, desk, mirror):
     """The console block of a section, made anew."""
     PREPARE.get(title, lambda _: None)(desk)
     lines = commands(section(title))

@@ -3,22 +3,16 @@
 The weights are generated and the registry is a copy that is pinned to them; all else is what is shipped.
 """
 
-from __future__ import annotations
-
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from fakes.command import Ended, assert_success, omz_tool
+from fakes.command import assert_success, omz_tool
 from fakes.founding import assert_ir_is_as_the_original, checkpoint_of, serve
 from fakes.own_registry import own_registry
 from fakes.server import Server
 from fakes.soak import soak
 from fakes.weights import conditioned
-from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.sources import HttpSource
 
 REGISTRY = own_registry()
@@ -42,32 +36,32 @@ BY_COMMANDS = (SMALL, "lightweight-openpose-mobilenet-v1", "human-pose-estimatio
 class Place:
     """A publisher's server, a registry that names it, and a user's folder."""
 
-    def __init__(self, folder: Path, server: Server) -> None:
+    def __init__(self, folder, server):
         self.server, self.models, self.out = server, folder / "models", folder / "out"
         self._lock = folder / "posezoo.lock"
 
-    def publish(self, spec: ModelSpec, checkpoint: bytes) -> None:
+    def publish(self, spec, checkpoint):
         serve(spec, checkpoint, self.server, self.models)
 
-    def downloader(self, *args: str) -> Ended:
+    def downloader(self, *args):
         return self._run("downloader", *args, "-o", str(self.out))
 
-    def converter(self, *args: str) -> Ended:
+    def converter(self, *args):
         return self._run("converter", *args, "-d", str(self.out))
 
-    def _run(self, tool: str, *args: str) -> Ended:
+    def _run(self, tool, *args):
         places = ("--models_dir", str(self.models), "--lock", str(self._lock))
         return omz_tool(tool, *args, *places)
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
+def place(tmp_path):
     with Server() as server:
         yield Place(tmp_path, server)
     shutil.rmtree(tmp_path)  # a gigabyte, of the largest
 
 
-def becomes_ir(place: Place, spec: ModelSpec, checkpoint: bytes) -> None:
+def becomes_ir(place, spec, checkpoint):
     """Published, downloaded, converted; a model without a pin only by trust."""
     place.publish(spec, checkpoint)
     trust = () if spec.files[0].is_pinned else ("--trust_on_first_use",)
@@ -79,7 +73,7 @@ def becomes_ir(place: Place, spec: ModelSpec, checkpoint: bytes) -> None:
     assert_ir_is_as_the_original(spec, place.out)
 
 
-def generated(spec: ModelSpec) -> Any:
+def generated(spec):
     """A network of the model's, with untrained weights."""
     assert spec.network is not None
     return conditioned(spec.network.name)
@@ -94,7 +88,7 @@ def generated(spec: ModelSpec) -> Any:
         if spec.name in BY_COMMANDS
     ],
 )
-def test_a_founding_model_becomes_ir(place: Place, spec: ModelSpec) -> None:
+def test_a_founding_model_becomes_ir(place, spec):
     becomes_ir(place, spec, checkpoint_of(spec.name, generated(spec)))
 
 
@@ -110,25 +104,25 @@ def test_a_founding_model_becomes_ir(place: Place, spec: ModelSpec) -> None:
         if "resnet152" not in spec.name
     ],
 )
-def test_a_tag_becomes_ir_of_its_own_size(place: Place, spec: ModelSpec) -> None:
+def test_a_tag_becomes_ir_of_its_own_size(place, spec):
     becomes_ir(place, spec, checkpoint_of(spec.name, generated(spec)))
 
 
 @pytest.mark.slow
-def test_what_mxnet_itself_wrote_becomes_ir(place: Place, shared: Path) -> None:
+def test_what_mxnet_itself_wrote_becomes_ir(place, shared):
     content = (shared / "data" / "checkpoints" / f"{SMALL}.params").read_bytes()
     becomes_ir(place, next(spec for spec in FOUNDING if spec.name == SMALL), content)
 
 
 @pytest.fixture
-def crowd(place: Place) -> Place:
+def crowd(place):
     """All founding models with all their tags, of some bytes that are no weights."""
     for spec in (*FOUNDING, *TAGS):
         place.publish(spec, b"weights")
     return place
 
 
-def test_all_brings_what_is_pinned_and_names_what_is_not(crowd: Place) -> None:
+def test_all_brings_what_is_pinned_and_names_what_is_not(crowd):
     ended = crowd.downloader("--all")
     assert ended.returncode == 1
     assert ended.stdout.endswith(f"SKIPPED (no pin):\n{UNPINNED[0].name}\n") and len(UNPINNED) == 1
@@ -140,7 +134,7 @@ def test_all_brings_what_is_pinned_and_names_what_is_not(crowd: Place) -> None:
 @pytest.mark.parametrize(
     "spec", [pytest.param(spec, id=spec.full_name) for spec in (*UNPINNED, *TAGS[:1])]
 )
-def test_what_has_no_pin_is_not_even_asked_for_untold(crowd: Place, spec: ModelSpec) -> None:
+def test_what_has_no_pin_is_not_even_asked_for_untold(crowd, spec):
     ended = crowd.downloader("--name", spec.full_name)
     assert ended.returncode == 1
     assert ended.stdout.endswith(f"FAILED:\n{spec.full_name}\n")

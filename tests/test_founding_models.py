@@ -1,10 +1,6 @@
 """The models that the zoo was founded for are declared as their publishers state them, row by row."""
 
-from __future__ import annotations
-
 import json
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,22 +13,22 @@ from posezoo.pages.license_notice import read_copyright_line
 REGISTRY = open_registry()
 
 
-def model(name: str) -> ModelSpec:
+def model(name):
     spec = REGISTRY.find(name)
     assert isinstance(spec, ModelSpec)
     return spec
 
 
-def facts(shared: Path, name: str) -> Any:
+def facts(shared, name):
     return json.loads((shared / "facts" / name).read_text("utf-8"))
 
 
-def founding() -> list[ModelSpec]:
+def founding():
     specs = [spec for spec in REGISTRY.select(None).models if spec.network is not None]
     return [variant for spec in specs for variant in (spec, *spec.variants)]
 
 
-def percent(share: float | None) -> float | None:
+def percent(share):
     return None if share is None else round(100 * share, 4)
 
 
@@ -96,7 +92,7 @@ def test_every_row_of_open_model_zoo_is_declared(shared):
             )
 
 
-def numbers(text: str) -> tuple[float, ...]:
+def numbers(text):
     return tuple(map(float, text.partition("[")[2].rstrip("]").split(",")))
 
 

@@ -4,13 +4,10 @@ Calls and lines are counted, not seconds, each apart: what is done for each pair
 where it takes no time yet.
 """
 
-from __future__ import annotations
-
 import itertools
 import re
 import tarfile
 import zipfile
-from collections import Counter
 from io import BytesIO
 from pathlib import Path
 
@@ -35,7 +32,7 @@ RARE = 20 * MANY
 pytestmark = pytest.mark.slow
 
 
-def grown_too_much(one: Counter[str], few: Counter[str], many: Counter[str]) -> list[str]:
+def grown_too_much(one, few, many):
     """The functions whose calls grow more than the number of things, with their calls."""
     grown = [
         f"{name}: {one[name]}, {few[name]}, {calls}"
@@ -49,7 +46,7 @@ def grown_too_much(one: Counter[str], few: Counter[str], many: Counter[str]) -> 
     return grown
 
 
-def write_zoo(folder: Path, count: int) -> Path:
+def write_zoo(folder, count):
     """So many models with files and cards, each tenth a composite of two parts."""
     root = folder / "models"
     (folder / "files").mkdir(parents=True)
@@ -70,7 +67,7 @@ def write_zoo(folder: Path, count: int) -> Path:
 
 
 @pytest.fixture(scope="module")
-def zoos(tmp_path_factory) -> list[Path]:
+def zoos(tmp_path_factory):
     """Zoos of ONE, FEW and MANY models; all are downloaded and in a lock."""
     folders = []
     for count in (ONE, FEW, MANY):
@@ -110,7 +107,7 @@ LINES = [
 ]
 
 
-def verb_of(words: list[str]) -> object:
+def verb_of(words):
     names = itertools.takewhile(lambda word: not word.startswith("-"), words)
     return (*names, "--metadata" in words)
 
@@ -124,13 +121,13 @@ def test_a_verb_does_not_compare_each_model_with_each_other_one(zoos, words):
     assert grown_too_much(*runs) == []
 
 
-def pack_tar(path: Path, count: int) -> None:
+def pack_tar(path, count):
     with tarfile.open(path, "w") as archive:
         for number in range(count):
             archive.addfile(tarfile.TarInfo(f"folder{number % 7}/file{number}"), BytesIO())
 
 
-def pack_zip(path: Path, count: int) -> None:
+def pack_zip(path, count):
     with zipfile.ZipFile(path, "w") as archive:
         for number in range(count):
             archive.writestr(f"folder{number % 7}/file{number}", b"")

@@ -1,17 +1,12 @@
 """Every command that a hint, a page or a card gives is one that the real parser takes; none is run."""
 
-from __future__ import annotations
-
 import argparse
 import ast
 import re
 import shlex
-from collections.abc import Sequence
 from functools import cache
 from itertools import islice, product
 from pathlib import Path
-
-import pytest
 
 from fakes.checkout import ROOT
 from fakes.source import nodes_in
@@ -107,19 +102,19 @@ ONLY = {
 
 
 @cache
-def the_parser() -> argparse.ArgumentParser:
+def the_parser():
     return create_parser()
 
 
 @cache
-def verb_parsers() -> dict[str, argparse.ArgumentParser]:
+def verb_parsers():
     (verbs,) = (
         each for each in the_parser()._actions if isinstance(each, argparse._SubParsersAction)
     )
     return dict(verbs.choices)
 
 
-def offered(verb: str) -> set[str]:
+def offered(verb):
     """The flags that a verb's help shows."""
     actions = [
         action for action in verb_parsers()[verb]._actions if action.help != argparse.SUPPRESS
@@ -127,14 +122,14 @@ def offered(verb: str) -> set[str]:
     return {flag for action in actions for flag in action.option_strings}
 
 
-def former(verb: str) -> set[str]:
+def former(verb):
     """The spellings of earlier versions, which a verb takes, but which no text teaches."""
     every = {flag for action in verb_parsers()[verb]._actions for flag in action.option_strings}
     return every - offered(verb)
 
 
 @cache
-def texts(path: Path) -> list[tuple[int, str]]:
+def texts(path):
     """The texts of a module with their lines; what an f-string inserts is known, or a model's name."""
     nodes = nodes_in(path.read_text("utf-8"))
     assigned = {}
@@ -160,7 +155,7 @@ def texts(path: Path) -> list[tuple[int, str]]:
     return found
 
 
-def forms(node: ast.expr, assigned: dict[str, list[ast.expr]], depth: int = 0) -> list[str]:
+def forms(node, assigned, depth=0):
     """The texts that an expression can be; a null byte stands for what is known only at run time."""
     match node:
         case ast.Constant(value=str(text)):
@@ -183,12 +178,12 @@ def forms(node: ast.expr, assigned: dict[str, list[ast.expr]], depth: int = 0) -
     return ["\0"]
 
 
-def words_of(line: str) -> list[str]:
+def words_of(line):
     """The arguments of the first command in a line for the shell."""
     return shlex.split(re.sub(r"\s(#|\||>|&&|\.\.\.).*$", "", line))[1:]
 
 
-def commands_in_text(text: str) -> list[list[str]]:
+def commands_in_text(text):
     """The commands in a sentence: a verb, and the words after it that look like arguments."""
     lines = text.splitlines()
     if text.startswith("\n"):  # the examples of a verb
@@ -219,7 +214,7 @@ def commands_in_text(text: str) -> list[list[str]]:
     return found
 
 
-def commands_of_page(page: Path) -> list[list[str]]:
+def commands_of_page(page):
     text = page.read_text("utf-8")
     lines = re.findall(r"`(posezoo [^`\n]+)`", text)
     for block in re.findall(r"```(?:console|sh|bash)\n(.*?)```", text, re.DOTALL):
@@ -234,7 +229,7 @@ def commands_of_page(page: Path) -> list[list[str]]:
     return found
 
 
-def problem_of(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+def problem_of(words, capsys):
     subverbs = {word for each in verb_parsers()[words[0]]._actions for word in each.choices or ()}
     if set(words[1:]) <= subverbs:
         return ""  # a verb that is named, not called
@@ -265,7 +260,7 @@ def test_every_command_in_the_source_parses(capsys):
     assert not wrong, "\n".join(wrong)
 
 
-def is_ended(words: Sequence[str]) -> bool:
+def is_ended(words):
     """Whether a page names a command of an earlier version, beside what replaces it."""
     verb, *others = words
     ended = [f"posezoo {verb}", *(f"posezoo {verb} {word}" for word in others)]
@@ -285,7 +280,7 @@ def test_every_command_of_the_pages_and_cards_parses(capsys):
     assert not wrong, "\n".join(wrong)
 
 
-def hints_of(path: Path) -> list[tuple[int, str]]:
+def hints_of(path):
     """The hints in a module: what is given as ``hint`` or to ``Obstacle``, or has such a name."""
     places = set()
     for node in nodes_in(path.read_text("utf-8")):
@@ -306,7 +301,7 @@ def hints_of(path: Path) -> list[tuple[int, str]]:
     return [(line, text) for line, text in texts(path) if line in places]
 
 
-def flags_alone(text: str) -> set[str]:
+def flags_alone(text):
     """The flags that a hint names, without those of its commands."""
     in_commands = {word for words in commands_in_text(text) for word in words}
     named = set(re.findall(r"(?<![\w=-])--[a-z][a-z_]+", text))
@@ -314,7 +309,7 @@ def flags_alone(text: str) -> set[str]:
     return set() if "in model.yml" in text else named - in_commands
 
 
-def verbs_that_show(module: Path) -> tuple[str, ...]:
+def verbs_that_show(module):
     """The verbs that show the hints of a module; a verb shows its own."""
     if module.parent.name == "verbs":
         return (module.stem.replace("_", "-"),)

@@ -1,20 +1,18 @@
 """Commands that answer at once import nothing heavy, and do no step twice."""
 
-from __future__ import annotations
-
 import sys
 
 import numpy
 import pytest
 
 from fakes.command import assert_success, posezoo, run_process
-from fakes.counted_run import CountedRun, count_run
+from fakes.counted_run import count_run
 from posezoo.cli.main import VERBS
 
 HEAVY = ("requests", "numpy", "openvino", "torch", "nncf", "cv2", "tqdm", "onnx", "scipy")
 
 
-def imported(code: str, allowed: tuple[str, ...] = ()) -> set[str]:
+def imported(code, allowed=()):
     """The heavy packages that are imported."""
     names = f"[name for name in {HEAVY!r} if name in sys.modules]"
     program = f"import sys\n{code}\nprint(*{names}, file=sys.stderr)"
@@ -23,7 +21,7 @@ def imported(code: str, allowed: tuple[str, ...] = ()) -> set[str]:
     return set(ended.stderr.splitlines()[-1].split()) - set(allowed)
 
 
-def in_turn(commands: list[list[str]], wrong: str = "()") -> str:
+def in_turn(commands, wrong="()"):
     """Code that runs the commands in one process. After each, the expression ``wrong`` has to be empty.
 
     What one of them imports stays imported: if nothing is there at the end, none of them has imported it.
@@ -91,7 +89,7 @@ def test_get_with_nothing_to_do_reads_each_file_once_and_draws_no_card(blazepose
     assert max(run.opens.values()) <= 2
 
 
-def read_twice(run: CountedRun) -> set[str]:
+def read_twice(run):
     return {path for path, times in run.opens.items() if times > 1}
 
 

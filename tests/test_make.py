@@ -1,7 +1,5 @@
 """make tells tests that failed from tests that did not run."""
 
-from __future__ import annotations
-
 import shutil
 
 import pytest

@@ -1,7 +1,5 @@
 """make measure measures and records what measured.yml lacks, and nothing else."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """The data sets of benchmarks/measure_situations.py: turned people, and pictures without any."""
 
-from __future__ import annotations
-
 import importlib.util
 import sys
 

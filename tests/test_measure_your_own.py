@@ -1,7 +1,5 @@
 """The commands of docs/howto/measure_your_own.md."""
 
-from __future__ import annotations
-
 import json
 import shutil
 

@@ -1,7 +1,5 @@
 """The page for users of openvino-dev: its commands run as they stand there, and its numbers are right."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -15,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import Ended, assert_success, posezoo_process, run_process
+from fakes.command import assert_success, posezoo_process, run_process
 from fakes.model_optimizer import ENVIRONMENT, needs_mo
 from fakes.network import network
 from fakes.pages import ROOT, blocks, commands
@@ -35,12 +33,12 @@ DOWNLOADED = {f"{IR}.xml", f"{IR}.bin"}
 ALL = {*DOWNLOADED, f"{MADE_IR}.xml", f"{MADE_IR}.bin", "public/resnet-50-tf/resnet_v1-50.pb"}
 
 
-def section(title: str) -> str:
+def section(title):
     return re.split(r"\n## ", PAGE.partition(f"\n## {title}")[2])[0]
 
 
 @pytest.fixture(scope="module")
-def links(tmp_path_factory) -> Path:
+def links(tmp_path_factory):
     """A folder with the wheels of posezoo and of the stand-in, for pip."""
     folder = tmp_path_factory.mktemp("links")
     assert_success(posezoo_process("shims", "--wheel", folder))
@@ -103,7 +101,7 @@ def user(tmp_path, links, mirror):
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
     }
 
-    def run(line: str, **changes: str) -> Ended:
+    def run(line, **changes):
         line = line.replace("./posezoo", "posezoo")  # the wheel of ``links`` stands for the clone
         ended = run_process(
             line,
@@ -119,7 +117,7 @@ def user(tmp_path, links, mirror):
     return run
 
 
-def left(user, folder: str = "models") -> set[str]:
+def left(user, folder="models"):
     """The IR and the published files below a folder."""
     files = (
         path for path in (user.desk / folder).rglob("*") if path.suffix in (".xml", ".bin", ".pb")
@@ -186,7 +184,7 @@ def test_both_commands_of_each_row_are_read():
             assert vars(args)
 
 
-def planned(models: Path) -> list[dict[str, object]]:
+def planned(models):
     arguments = ("--models_dir", models, "--allow_upstream_code", "--format", "json")
     return json.loads(posezoo_process("plan", "--all", *arguments).stdout)["models"]
 

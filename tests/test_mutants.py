@@ -1,19 +1,17 @@
 """The measurement of what the tests notice says so if it measured nothing, or not all."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 
 import pytest
 
 import mutants
-from fakes.command import Ended, misuse, misuse_alone, run_process
+from fakes.command import misuse, misuse_alone, run_process
 
 SCRIPT = Path(mutants.__file__)
 
 
-def measure(*flags: str) -> Ended:
+def measure(*flags):
     command = [sys.executable, SCRIPT, *flags]
     return run_process(command)
 

@@ -5,8 +5,6 @@ Each golden/state/machine-*.tar.gz was written by the commit that it is named af
 archive.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 import tarfile
@@ -15,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fakes.command import Ended, assert_quiet_success, assert_success, posezoo, printed, refusal
+from fakes.command import assert_quiet_success, assert_success, posezoo, printed, refusal
 from fakes.when_used import needs
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.ir.people_metadata import digest_network
@@ -26,7 +24,7 @@ STATES = Path(__file__).parent / "golden" / "state"
 
 
 @pytest.fixture(params=sorted(STATES.glob("machine-*.tar.gz")), ids=lambda path: path.name[:-7])
-def state(request, tmp_path, monkeypatch) -> Path:
+def state(request, tmp_path, monkeypatch):
     """A folder as the older posezoo left it; since then, a new release has described its model anew."""
     needs("openvino")
     with tarfile.open(request.param) as archive:
@@ -39,11 +37,11 @@ def state(request, tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def run(state: Path, *args: object) -> Ended:
+def run(state, *args):
     return posezoo(*args, "--models_dir", "models", cwd=state)
 
 
-def digests(folder: Path) -> dict[str, str]:
+def digests(folder):
     """Those of the files in a folder; of an .xml without the section that IR of 0.2.0 lack."""
     return {
         path.relative_to(folder).as_posix(): digest_network(path)

@@ -1,12 +1,9 @@
 """OpenCV 5 is in an environment of its own (``make demo-env``), and finds the poses of OpenCV 4."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -20,7 +17,7 @@ OPENCV_5 = ROOT / "build" / "demo-env-opencv5" / "bin" / "python"
 pytestmark = pytest.mark.skipif(not OPENCV_5.is_file(), reason="needs OpenCV 5: make demo-env")
 
 
-def poses_of(python: Path | str, folder: Path, photos: list[Path]) -> tuple[str, list[object]]:
+def poses_of(python, folder, photos):
     """The version of this Python's OpenCV, and the poses that BlazePose finds in the photos."""
     code = "import cv2; print(cv2.__version__)"
     version = run_process([python, "-c", code], check=True)

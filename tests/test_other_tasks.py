@@ -1,7 +1,5 @@
 """Models of Open Model Zoo for other tasks: detectors of objects, and classifiers."""
 
-from __future__ import annotations
-
 import json
 import sys
 from itertools import product
@@ -36,7 +34,7 @@ CLASSES = 1000
 IMAGENET = Path(posezoo_package.__file__).parent / "run" / "imagenet_1000.txt"
 
 
-def classifier_network() -> bytes:
+def classifier_network():
     """ONNX: the mean colors of 7 x 7 parts of an image, and a matrix: one score for each class."""
     rng = np.random.default_rng(0)
     matrix = rng.normal(size=(3 * 7 * 7, CLASSES)).astype(np.float32)
@@ -53,7 +51,7 @@ def classifier_network() -> bytes:
 
 
 @pytest.fixture(scope="module")
-def classifier(tmp_path_factory) -> tuple[Path, tuple[object, ...]]:
+def classifier(tmp_path_factory):
     """The ONNX file, and the flags that select the registry and the folder of IR."""
     folder = tmp_path_factory.mktemp("classifier")
     network = folder / "net.onnx"
@@ -75,7 +73,7 @@ def classifier(tmp_path_factory) -> tuple[Path, tuple[object, ...]]:
     return network, flags
 
 
-def published_scores(network: Path, pixels: np.ndarray) -> np.ndarray:
+def published_scores(network, pixels):
     """The scores by ONNX Runtime, of an image of 256 x 256, prepared as Open Model Zoo's accuracy-check.yml says."""
     onnxruntime = needs("onnxruntime")
     rgb = pixels[16:240, 16:240, ::-1]
@@ -86,7 +84,7 @@ def published_scores(network: Path, pixels: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory) -> Path:
+def pictures(tmp_path_factory):
     """Twelve pictures of 256 x 256, whose middle is just what ImageNet's classifiers look at."""
     folder = tmp_path_factory.mktemp("pictures")
     rng = np.random.default_rng(1)
@@ -116,7 +114,7 @@ def test_a_classifier_names_the_classes_of_an_image(classifier, pictures, tmp_pa
 
 
 @pytest.fixture
-def video(pictures, tmp_path) -> Path:
+def video(pictures, tmp_path):
     """Three pictures as a video."""
     path = tmp_path / "video.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (256, 256))
@@ -152,7 +150,7 @@ def test_a_flag_for_people_is_refused_for_classes(classifier, video, tmp_path, v
     assert f"hint: leave out {name}" in error
 
 
-def share_among_the_first(truth: list[int], scores: np.ndarray, count: int) -> float:
+def share_among_the_first(truth, scores, count):
     """The share of the images whose true class is one of so many with the highest scores."""
     first = np.argsort(-scores, axis=1)[:, :count]
     return float(np.mean((first == np.array(truth)[:, None]).any(axis=1)))
@@ -222,7 +220,7 @@ def test_a_classifier_is_quantized_and_its_accuracy_is_compared(classifier, pict
 
 
 @pytest.fixture(scope="module")
-def detector(mirror, tmp_path_factory) -> tuple[object, ...]:
+def detector(mirror, tmp_path_factory):
     """The flags that select a detector whose model.yml names no decoder, as in Open Model Zoo."""
     folder = tmp_path_factory.mktemp("detector")
     content = yaml.safe_load(open_registry().find(DETECTOR).path.read_text("utf-8"))
@@ -285,7 +283,7 @@ def test_the_ap_of_objects_is_that_of_pycocotools(detector, shared, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def published(mirror, tmp_path_factory) -> Path:
+def published(mirror, tmp_path_factory):
     """The IR of a person detector, as posezoo gets it."""
     folder = tmp_path_factory.mktemp("published")
     output = printed(
@@ -296,9 +294,7 @@ def published(mirror, tmp_path_factory) -> Path:
     return Path(output.strip())
 
 
-def evaluated(
-    subject: object, images: Path, annotations: Path, output: Path, *flags: object
-) -> dict[str, float]:
+def evaluated(subject, images, annotations, output, *flags):
     done = printed(posezoo(
         "evaluate", subject, "--annotations", annotations, "--output", output, *flags,
         "--images", images, "--format", "json",

@@ -1,12 +1,9 @@
 """A network that was trained for twelve keypoints of one's own, from its checkpoint to its accuracy."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -20,7 +17,7 @@ from fakes.videos import read_video
 from fakes.when_used import import_when_used
 from posezoo.core.errors import PosezooError
 from posezoo.networks import build_network
-from posezoo.poses.letterbox import ImageTransform, letterbox_image
+from posezoo.poses.letterbox import letterbox_image
 from posezoo.poses.openpose import DECODER
 from posezoo.run.images import SAMPLE_PHOTOS, read_image
 
@@ -42,7 +39,7 @@ BOXES = [(20, 20, 300, 480), (270, 60, 200, 420)]
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory) -> Path:
+def checkpoint(tmp_path_factory):
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("trained") / "mine.pth"
     torch.save(build_network(NETWORK, keypoints=COUNT).state_dict(), path)
@@ -50,12 +47,12 @@ def checkpoint(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def model(checkpoint, tmp_path_factory) -> Path:
+def model(checkpoint, tmp_path_factory):
     """Its IR."""
     return converted(checkpoint, tmp_path_factory.mktemp("converted"))
 
 
-def converted(checkpoint: Path, folder: Path, *flags: str) -> Path:
+def converted(checkpoint, folder, *flags):
     """The IR that the user gets."""
     chosen = ("--network", NETWORK, "--checkpoint", checkpoint, "--model_name", "mine")
     done = posezoo("convert", *chosen, "--precisions", "FP32", "--weights_dir", folder, *flags)
@@ -63,7 +60,7 @@ def converted(checkpoint: Path, folder: Path, *flags: str) -> Path:
     return folder / "public" / "mine" / "FP32" / "mine.xml"
 
 
-def found(model: Path, folder: Path) -> np.ndarray:
+def found(model, folder):
     """(12, 3): the keypoints of the photo as a whole."""
     chosen = ("--detector", "none", "--input", SAMPLE_PHOTOS[0], "--output", folder)
     done = posezoo("run", model, *chosen)
@@ -74,7 +71,7 @@ def found(model: Path, folder: Path) -> np.ndarray:
     return np.array([[each["x"], each["y"], each["score"]] for each in pose["keypoints"]])
 
 
-def annotated(path: Path, people: list[np.ndarray]) -> Path:
+def annotated(path, people):
     """A file in COCO's format, which says where the keypoints of the two people are."""
     annotations = [
         {
@@ -96,7 +93,7 @@ def annotated(path: Path, people: list[np.ndarray]) -> Path:
     return path
 
 
-def evaluated(model: Path, annotations: Path, folder: Path) -> tuple[float, list[np.ndarray]]:
+def evaluated(model, annotations, folder):
     """AP, and the keypoints of each person, as the annotations count pixels."""
     data = ("--annotations", annotations, "--images", SAMPLE_PHOTOS[0].parent, "--boxes", "truth")
     output = printed(
@@ -174,7 +171,7 @@ PORTS = {
 }  # fmt: skip
 
 
-def built(name: str) -> torch.nn.Module:
+def built(name):
     """The network with weights that keep the size of values through all layers."""
     network = build_network(name, **NETWORKS[name])
     for layer in network.modules():
@@ -185,7 +182,7 @@ def built(name: str) -> torch.nn.Module:
     return network
 
 
-def boxed_photo() -> tuple[ImageTransform, np.ndarray]:
+def boxed_photo():
     """The photo in the network's input, and how it came there."""
     sizing = DECODER.input_sizing
     photo = read_image(SAMPLE_PHOTOS[0])
@@ -193,7 +190,7 @@ def boxed_photo() -> tuple[ImageTransform, np.ndarray]:
 
 
 @cache
-def fitted_openpose() -> dict[str, torch.Tensor]:
+def fitted_openpose():
     """Weights that find the person at ``PLACES``: the last layers are fitted by least squares."""
     torch.manual_seed(0)
     network = built("lightweight_openpose")
@@ -238,7 +235,7 @@ def fitted_openpose() -> dict[str, torch.Tensor]:
     scope="module",
     params=[soak(name) if name == "hrnet" else name for name in NETWORKS],
 )
-def zoo(request, tmp_path_factory) -> tuple[str, Path]:
+def zoo(request, tmp_path_factory):
     """A team's zoo: a checkpoint, its model.yml, and the skeleton that both of its users name."""
     network = request.param
     torch.manual_seed(0)
@@ -292,7 +289,7 @@ def zoo(request, tmp_path_factory) -> tuple[str, Path]:
     return network, folder
 
 
-def did(*args: object) -> str:
+def did(*args):
     return printed(posezoo(*args))
 
 
@@ -386,7 +383,7 @@ def test_an_openpose_ir_with_its_decoder_finds_what_the_decoder_finds(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def limbless(tmp_path_factory) -> Path:
+def limbless(tmp_path_factory):
     """Weights of a bottom-up network, which do not say what its limbs are."""
     network = build_network("lightweight_openpose", **NETWORKS["lightweight_openpose"])
     path = tmp_path_factory.mktemp("limbless") / "mine.pth"

@@ -1,14 +1,11 @@
 """The server of docs/howto/own_service.md, started and asked as on the page."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -25,7 +22,7 @@ PAGE = ROOT / "docs" / "howto" / "own_service.md"
 
 
 @pytest.fixture(scope="module")
-def zoo(mirror, tmp_path_factory) -> dict[str, str]:
+def zoo(mirror, tmp_path_factory):
     """The settings of the server and of the model here; the mirror has the files of blazepose-full."""
     for package in ("fastapi", "uvicorn", "python_multipart"):
         pytest.importorskip(package, reason=f"needs {package}")
@@ -38,7 +35,7 @@ def model(zoo):
 
 
 @pytest.fixture(scope="module")
-def server(zoo, model, tmp_path_factory) -> Iterator[str]:
+def server(zoo, model, tmp_path_factory):
     """The address of the page's server."""
     folder = tmp_path_factory.mktemp("service")
     (script,) = blocks(PAGE, "python")
@@ -62,7 +59,7 @@ def server(zoo, model, tmp_path_factory) -> Iterator[str]:
             process.wait(HANG_S)
 
 
-def _wait_for(address: str, process: subprocess.Popen) -> None:
+def _wait_for(address, process):
     deadline = time.monotonic() + HANG_S
     while time.monotonic() < deadline:
         assert process.poll() is None, "the server ended"
@@ -75,7 +72,7 @@ def _wait_for(address: str, process: subprocess.Popen) -> None:
     raise AssertionError("the server did not answer")
 
 
-def post(address: str, data: bytes) -> requests.Response:
+def post(address, data):
     return requests.post(f"{address}/poses", files={"photo": data}, timeout=HANG_S)
 
 
@@ -89,7 +86,7 @@ def test_a_photo_is_answered_with_its_poses(server, model):
         assert_same(answer.json(), expected)
 
 
-def assert_same(found: list[dict], expected: list[dict]) -> None:
+def assert_same(found, expected):
     """The same keypoints within 0.01 pixels: several inferences at once may be rounded otherwise."""
     assert len(found) == len(expected)
     for one, other in zip(found, expected, strict=True):

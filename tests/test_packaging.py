@@ -1,7 +1,5 @@
 """Wheel, sdist, editable install and a bare checkout all find the models and the licenses."""
 
-from __future__ import annotations
-
 import configparser
 import os
 import re
@@ -30,7 +28,7 @@ FIND = (
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory) -> Path:
+def built(tmp_path_factory):
     """A copy of what git would hand out, with the wheel that was built of it."""
     source = tmp_path_factory.mktemp("source")
     copy_checkout(source)
@@ -42,7 +40,7 @@ def built(tmp_path_factory) -> Path:
     return source
 
 
-def files_of(folder: str) -> set[str]:
+def files_of(folder):
     return {
         str(path.relative_to(ROOT / folder))
         for path in (ROOT / folder).rglob("*")
@@ -50,7 +48,7 @@ def files_of(folder: str) -> set[str]:
     }
 
 
-def find(*paths: Path, cwd: Path) -> list[str]:
+def find(*paths, cwd):
     """Where a Python that sees only these paths and our dependencies finds a model, and its holder."""
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
     output = printed(
@@ -146,7 +144,7 @@ def test_posezoo_that_is_not_installed_is_not_packed(tmp_path):
     assert not (tmp_path / "wheels").exists()
 
 
-def setup_cfg() -> configparser.ConfigParser:
+def setup_cfg():
     parser = configparser.ConfigParser(interpolation=None)
     parser.read(ROOT / "setup.cfg", encoding="utf-8")
     return parser
@@ -181,7 +179,7 @@ def test_no_test_states_the_version_which_is_only_in_setup_cfg():
 
 
 @pytest.fixture
-def clone(tmp_path) -> Path:
+def clone(tmp_path):
     """A clone with one module, which git cannot read, as if another user owned it."""
     for name in (".ci/build_backend.py", "src/posezoo/core/versions.py"):
         (tmp_path / name).parent.mkdir(parents=True)
@@ -197,7 +195,7 @@ def clone(tmp_path) -> Path:
     return tmp_path
 
 
-def build_wheel(clone: Path, **environ: str) -> dict[str, bytes]:
+def build_wheel(clone, **environ):
     """The files of the wheel that pip would install of a clone."""
     code = "import build_backend; build_backend.build_wheel('dist')"
     ended = run_process(
@@ -224,7 +222,7 @@ def test_a_wheel_has_nothing_that_an_earlier_build_left(clone):
     assert build_wheel(clone).keys() == {"posezoo/module.py", "posezoo/commit.txt"}
 
 
-def needed_for_a_build() -> set[str]:
+def needed_for_a_build():
     folders = ("models", "licenses")
     needed = {f"{folder}/{name}" for folder in folders for name in files_of(folder)}
     return needed | {"setup.cfg", "setup.py", "pyproject.toml", "LICENSE", "README.md"}

@@ -1,7 +1,5 @@
 """A package that is installed with pip adds a decoder, a source type, a format, a network, a lint rule and a verb."""
 
-from __future__ import annotations
-
 import ast
 import hashlib
 import json

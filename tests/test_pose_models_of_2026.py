@@ -1,7 +1,5 @@
 """The models of 2026, as their users get them, with generated weights: the registry is a copy that is pinned to them."""
 
-from __future__ import annotations
-
 import json
 
 import cv2

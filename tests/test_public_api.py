@@ -1,7 +1,5 @@
 """posezoo.get and posezoo.load, as a program uses them."""
 
-from __future__ import annotations
-
 import builtins
 import hashlib
 import json
@@ -39,7 +37,7 @@ ASTRONAUT = "f1e156f84f0035b7605d3a41ebf40277770e4971e301822c37a0441e9707a14832a
 
 
 @pytest.fixture
-def own(tmp_path) -> Path:
+def own(tmp_path):
     """The file of a network that finds one person in each image."""
     return write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
 
@@ -681,7 +679,7 @@ def test_a_model_runs_in_processes_of_every_start_method_and_in_a_fork_that_ends
 
 
 @pytest.fixture
-def walk(tmp_path) -> Path:
+def walk(tmp_path):
     """A video of a person, whose pixels are not square."""
     photo = cv2.resize(read_image(SAMPLE_PHOTOS[0]), (160, 320))
     path = tmp_path / "walk.mp4"

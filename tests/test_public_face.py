@@ -4,17 +4,13 @@ A changed line there is a decision: a name may be added, but one that users rely
 ``STORE_PUBLIC_FACE=1 pytest tests/test_public_face.py`` stores the face as it is now.
 """
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import inspect
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
 from enum import Enum
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -49,7 +45,7 @@ from posezoo.run.runtime.estimator import Estimator
 GOLDEN = ROOT / "tests" / "golden" / "face"
 
 
-def compare(name: str, lines: list[str]) -> None:
+def compare(name, lines):
     """Compare lines with the stored ones, or store them if the environment says so."""
     path = GOLDEN / name
     if os.environ.get("STORE_PUBLIC_FACE"):
@@ -64,7 +60,7 @@ def compare(name: str, lines: list[str]) -> None:
 # --- the Python API
 
 
-def signature(function: Callable[..., object]) -> str:
+def signature(function):
     """Names, kinds and defaults of the parameters, without types."""
     parameters = [
         parameter.replace(annotation=inspect.Parameter.empty, default=_default(parameter.default))
@@ -76,11 +72,11 @@ def signature(function: Callable[..., object]) -> str:
 class _Shown(str):
     __slots__ = ()
 
-    def __repr__(self) -> str:
+    def __repr__(self):
         return str(self)
 
 
-def _default(value: object) -> object:
+def _default(value):
     if value is inspect.Parameter.empty:
         return value
     value = value.value if isinstance(value, Enum) else value
@@ -88,7 +84,7 @@ def _default(value: object) -> object:
     return _Shown(repr(value) if plain else "...")
 
 
-def members(kind: type, name: str) -> Iterator[str]:
+def members(kind, name):
     """A class as users see it: how it is made, its attributes and methods."""
     yield f"{name}{signature(kind)}"
     attributes = {each for each in dir(kind) if not each.startswith("_")}
@@ -100,7 +96,7 @@ def members(kind: type, name: str) -> Iterator[str]:
         yield f"{name}.{attribute}{signature(value) if inspect.isfunction(value) else ''}"
 
 
-def estimator() -> Estimator:
+def estimator():
     """What posezoo.load returns, without a network."""
     network = SimpleNamespace(device="CPU", executed_precision="f32", requests=1, streams=1)
     pipeline = SimpleNamespace(networks=[network], input_size=(456, 256))
@@ -156,7 +152,7 @@ def test_the_python_api_is_the_stored_one():
 # --- verbs and flags
 
 
-def flags(parser: argparse.ArgumentParser) -> Iterator[str]:
+def flags(parser):
     """One line an argument, sorted: its spellings, how many values, choices, default."""
     rows = []
     for action in parser._actions:
@@ -201,7 +197,7 @@ def test_the_demo_and_the_commands_start_where_old_scripts_call_them():
 # --- exit codes and settings
 
 
-def fail(error: BaseException) -> int:
+def fail(error):
     raise error
 
 
@@ -249,7 +245,7 @@ DATA = (
 )  # fmt: skip
 
 
-def keys(value: object, path: str) -> set[str]:
+def keys(value, path):
     """Every path of keys in a JSON value."""
     if isinstance(value, list):
         return {f"{path}[]"}.union(*(keys(item, f"{path}[]") for item in value))
@@ -261,7 +257,7 @@ def keys(value: object, path: str) -> set[str]:
     return set().union(*(keys(item, f"{path}{joint}{key}") for key, item in value.items()))
 
 
-def answer(capsys, *argv: str) -> object:
+def answer(capsys, *argv):
     """What a verb prints with --format json."""
     capsys.readouterr()
     command_line.main([*argv, "--format", "json"])
@@ -362,7 +358,7 @@ def test_keys_of_files_that_are_written_are_the_stored_ones(tmp_path):
     compare("files.txt", sorted(found))
 
 
-def measurements() -> list[Measurement]:
+def measurements():
     """One of each kind, with all that can be said of it."""
     return [
         Measurement(
@@ -373,7 +369,7 @@ def measurements() -> list[Measurement]:
     ]  # fmt: skip
 
 
-def record_of_an_ir() -> bytes:
+def record_of_an_ir():
     """provenance.json as it is written beside an INT8 IR, which has every key."""
     digest = Digest("sha384", "0" * 96)
     contents = {suffix: provenance.FileContent(1, digest) for suffix in provenance.SUFFIXES}
@@ -394,7 +390,7 @@ def record_of_an_ir() -> bytes:
 # --- what decides whether an IR has to be made anew
 
 
-def mask_versions(key: dict[str, object]) -> dict[str, object]:
+def mask_versions(key):
     """The key as 0.2.0 stored it: without ``people``, and without the version."""
     return {
         **{name: value for name, value in key.items() if name != "people"},
@@ -429,7 +425,7 @@ def test_no_ir_of_a_built_in_model_has_to_be_converted_anew(capsys, tmp_path, mo
     assert len(reasons) == len(now)
 
 
-def write_ir(xml: Path, key: dict[str, object]) -> None:
+def write_ir(xml, key):
     """An IR of which nothing but its record is right."""
     xml.parent.mkdir(parents=True)
     record = json.loads((GOLDEN.parent / "state" / "ir-provenance.json").read_bytes())

@@ -1,7 +1,5 @@
 """The table of rehearsals has a row for each model, and its page says which of them were declared again."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

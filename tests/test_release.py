@@ -1,7 +1,5 @@
 """`make release` as a maintainer runs it, from a clone; what dist/ has then, and what is refused."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -9,14 +7,12 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from packaging.utils import canonicalize_name
 
 from fakes.checkout import ONLINE, ROOT, copy_checkout, git
-from fakes.command import Ended, assert_success, printed, refusal, run_process
+from fakes.command import assert_success, printed, refusal, run_process
 from fakes.irs import write_ir
 from fakes.pages import blocks
 from fakes.pins import read_pins
@@ -27,7 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.release]
 
 
 @pytest.fixture(scope="module")
-def repository(tmp_path_factory) -> Path:
+def repository(tmp_path_factory):
     """A repository with one commit: this checkout, with its uncommitted changes."""
     folder = tmp_path_factory.mktemp("repository")
     copy_checkout(folder)
@@ -38,7 +34,7 @@ def repository(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def released(repository, tmp_path_factory) -> tuple[Path, Path, str]:
+def released(repository, tmp_path_factory):
     """What `make release` made with this Python alone, the environment that it made for that, and what it printed."""
     folder = tmp_path_factory.mktemp("release")
     # make's own Python alone, so that a machine with many takes no longer.
@@ -49,12 +45,12 @@ def released(repository, tmp_path_factory) -> tuple[Path, Path, str]:
 
 
 @pytest.fixture
-def clone(repository, tmp_path) -> Path:
+def clone(repository, tmp_path):
     git(tmp_path, "clone", "--quiet", repository, "another clone")
     return tmp_path / "another clone"
 
 
-def release(clone: Path, python: Path, *flags: str | Path, **environ: str) -> Ended:
+def release(clone, python, *flags, **environ):
     return run_process(
         [python, ".ci/release.py", "--untried", *flags],
         cwd=clone,
@@ -63,7 +59,7 @@ def release(clone: Path, python: Path, *flags: str | Path, **environ: str) -> En
     )
 
 
-def refusal_to_release(clone: Path, python: Path) -> str:
+def refusal_to_release(clone, python):
     """Why there is no release; an older one is left alone."""
     (clone / "dist").mkdir(exist_ok=True)
     (clone / "dist" / "SHA256SUMS").write_text("of an older release")
@@ -209,7 +205,7 @@ if __name__ == "__main__":
 
 
 @pytest.fixture(scope="module")
-def users_python(released, tmp_path_factory) -> Path:
+def users_python(released, tmp_path_factory):
     """That of a user who installed the wheel, and the tools of the tests."""
     dist, *_ = released
     (wheel,) = dist.glob("posezoo-*.whl")
@@ -249,7 +245,7 @@ def test_a_frozen_program_runs_an_ir_and_starts_no_process_without_one(users_pyt
     subprocess.run(freeze, check=True, cwd=tmp_path)
     home = {"HOME": str(tmp_path / "home"), "PATH": os.defpath}
 
-    def run(model: str | Path) -> Ended:
+    def run(model):
         words = [tmp_path / "dist" / "app" / "app", model, SAMPLE_PHOTOS[0]]
         return run_process(
             words,
@@ -267,7 +263,7 @@ def test_a_frozen_program_runs_an_ir_and_starts_no_process_without_one(users_pyt
 
 
 @pytest.fixture(scope="module")
-def index(released, tmp_path_factory) -> Iterator[str]:
+def index(released, tmp_path_factory):
     """The address of a package index (PEP 503) on this machine that has the wheels of the release."""
     folder = tmp_path_factory.mktemp("index")
     for wheel in released[0].glob("*.whl"):
@@ -286,20 +282,20 @@ def index(released, tmp_path_factory) -> Iterator[str]:
 class Environment:
     """An environment that has nothing but what pip installs from the index, and with it from the configured one."""
 
-    def __init__(self, folder: Path, index: str) -> None:
+    def __init__(self, folder, index):
         self.bin = folder / "venv" / "bin"
         self.home = folder / "home"
         self.home.mkdir()
         self.index = index
         subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
 
-    def install(self, *words: str | Path) -> str:
+    def install(self, *words):
         return self.run("pip", "install", "--quiet", "--extra-index-url", self.index, *words)
 
-    def run(self, program: str, *words: str | Path) -> str:
+    def run(self, program, *words):
         return printed(self.end(program, *words))
 
-    def end(self, program: str, *words: str | Path) -> Ended:
+    def end(self, program, *words):
         environ = {**ONLINE, "HOME": str(self.home), "PATH": f"{self.bin}{os.pathsep}{os.defpath}"}
         environ.pop("PYTHONPATH", None)
         return run_process(
@@ -309,7 +305,7 @@ class Environment:
             timeout=600,
         )
 
-    def problems(self) -> dict[str, str]:
+    def problems(self):
         """What doctor reports about the stand-ins, and how to fix each."""
         reported = json.loads(self.end("posezoo", "doctor", "--format", "json").stdout)["problems"]
         return {
@@ -318,7 +314,7 @@ class Environment:
 
 
 @pytest.fixture(scope="module")
-def environment(index, tmp_path_factory) -> Environment:
+def environment(index, tmp_path_factory):
     made = Environment(tmp_path_factory.mktemp("environment"), index)
     made.install("posezoo-mediapipe", "posezoo-openvino-dev")
     return made

@@ -1,7 +1,5 @@
 """The models that posezoo uses and advises without a choice of the user are the best that were measured."""
 
-from __future__ import annotations
-
 from fakes.rows import best_rows
 from posezoo.core.registry import open_registry
 from posezoo.core.settings import DEFAULT_MODEL

@@ -1,10 +1,7 @@
 """`make site`: every page is drawn without a warning, works from a folder, and loads nothing from outside."""
 
-from __future__ import annotations
-
 import re
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -22,7 +19,7 @@ LOADED = re.compile(
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory) -> Path:
+def site(tmp_path_factory):
     needs("sphinx")
     folder = tmp_path_factory.mktemp("site")
     flags = ["--fail-on-warning", "--quiet", "--builder", "html", "--conf-dir", "docs"]
@@ -48,7 +45,7 @@ def browser(tmp_path_factory):
     browser.close()
 
 
-def resize(browser: Browser, width: int) -> None:
+def resize(browser, width):
     """The screen of a phone, whose scroll bars take no room, or of a desktop."""
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)

@@ -1,7 +1,5 @@
 """The slow tests that .ci/run chooses for a change."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 
@@ -13,7 +11,7 @@ from fakes.command import run_process
 CHOOSE = Path(".ci", "slow_tests.sh")
 
 
-def choose(folder: Path, *changed: str) -> tuple[set[str], str]:
+def choose(folder, *changed):
     """The tests, and what is printed about them."""
     command = ["bash", folder / CHOOSE, *changed]
     ended = run_process(command, check=True)
@@ -21,13 +19,13 @@ def choose(folder: Path, *changed: str) -> tuple[set[str], str]:
 
 
 @pytest.fixture(scope="module")
-def every_day() -> set[str]:
+def every_day():
     chosen, _ = choose(ROOT, "unknown.txt")
     return chosen
 
 
 @pytest.fixture
-def clone(tmp_path) -> Path:
+def clone(tmp_path):
     """A repository with one commit on main."""
     for part in ("lint", "poses"):
         (tmp_path / "tests" / part).mkdir(parents=True)
@@ -38,7 +36,7 @@ def clone(tmp_path) -> Path:
     return tmp_path
 
 
-def commit(folder: Path, name: str) -> None:
+def commit(folder, name):
     """Add a file."""
     (folder / name).parent.mkdir(parents=True, exist_ok=True)
     (folder / name).touch()

@@ -1,12 +1,8 @@
 """An AP that a page states is what the command beside it gives."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import re
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -14,7 +10,7 @@ from fakes.checkout import ROOT
 from fakes.command import posezoo_process, printed
 from fakes.fence import ONLINE
 from fakes.processor import HAS_VNNI, HAS_VNNI_WITHOUT_AMX, needs_vnni
-from posezoo.core.declarations.model import ITSELF, Model, Precision
+from posezoo.core.declarations.model import ITSELF, Precision
 from posezoo.core.registry import open_registry
 from posezoo.run.measured import DETECTOR_PRECISION, TARGET_SIZE, measurements_of
 
@@ -32,14 +28,14 @@ INT8_TOLERANCE = 0.003 if HAS_VNNI_WITHOUT_AMX else 0.008 if HAS_VNNI else 0.012
 
 
 @pytest.fixture(scope="module")
-def draw() -> ModuleType:
+def draw():
     spec = importlib.util.spec_from_file_location("draw", ROOT / "docs" / "draw.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-def stated_pairs() -> list[tuple[Model, Precision, str, str, str]]:
+def stated_pairs():
     """Model, precision, height (empty for the declared one), people from, and AP of each row of what
     the default command gives.
     """
@@ -51,7 +47,7 @@ def stated_pairs() -> list[tuple[Model, Precision, str, str, str]]:
     ]
 
 
-def recorded_ap(model: Model, precision: Precision, people: str, height: str = "") -> str:
+def recorded_ap(model, precision, people, height=""):
     """The AP that ``posezoo record`` wrote for these people."""
     source, _, detector = ("" if people == ITSELF else people).removesuffix(")").partition(" (")
     (measured,) = (
@@ -83,7 +79,7 @@ def test_the_accuracy_page_states_what_was_recorded_for_the_people_that_it_names
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory) -> Path:
+def cache(tmp_path_factory):
     """Where the models are made, once: several take their people from the same detector."""
     return tmp_path_factory.mktemp("cache")
 
@@ -96,7 +92,7 @@ def evaluate(npm_mirror, shared, cache, tmp_path):
     # Which is read in place of the user's.
     (tmp_path / "posezoo.cfg").touch()
 
-    def run(*words: str) -> dict:
+    def run(*words):
         # A process of its own: two models come from the user's npm registry, which the process of the tests cannot reach.
         output = printed(
             posezoo_process(
@@ -129,7 +125,7 @@ def test_the_command_gives_the_ap_that_the_page_states(
     assert answer["AP"] == pytest.approx(float(ap), abs=tolerance)
 
 
-def stated_detectors() -> list[tuple[str, str]]:
+def stated_detectors():
     """Where people come from, and the AP in their boxes, in the table of person detectors."""
     page = (ROOT / "docs" / "accuracy.md").read_text("utf-8")
     text = page.partition("\n## Person detectors\n")[2].partition("\n## ")[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -20,7 +20,7 @@ from posezoo.pages.cards.measurement_tables import TITLES
 from posezoo.pages.facts.model_facts import describe_model
 from posezoo.pages.gallery.gallery_data import collect_gallery_data
 from posezoo.poses.people import describe_people
-from posezoo.run.measured import Measurement, measurements_of
+from posezoo.run.measured import measurements_of
 from posezoo.run.measurement_selection import MeasurementSelection
 
 REGISTRY = open_registry()
@@ -38,7 +38,7 @@ class Stated:
 
 
 @cache
-def records(model: str, kind: str) -> list[tuple[Measurement, dict[str, str]]]:
+def records(model, kind):
     """The measurements of a model and of its variants, each with all of its conditions."""
     found = REGISTRY.find(model)
     variants = getattr(found, "variants", ())
@@ -46,7 +46,7 @@ def records(model: str, kind: str) -> list[tuple[Measurement, dict[str, str]]]:
     return [(each, conditions_of(each)) for each in measured]
 
 
-def conditions_of(measurement: Measurement) -> dict[str, str]:
+def conditions_of(measurement):
     settings = measurement.settings
     people = describe_people(
         str(settings.get("people_from", "")), str(settings.get("detector_precision", ""))
@@ -68,7 +68,7 @@ def conditions_of(measurement: Measurement) -> dict[str, str]:
     return conditions
 
 
-def is_recorded(stated: Stated) -> bool:
+def is_recorded(stated):
     """Whether a run gave the figure under all of the conditions."""
     wanted = {name: str(value) for name, value in stated.conditions.items()}
     return any(
@@ -78,7 +78,7 @@ def is_recorded(stated: Stated) -> bool:
     )
 
 
-def _states(stated: str | float, number: float | None) -> bool:
+def _states(stated, number):
     if number is None:
         return False
     if isinstance(stated, str):
@@ -98,7 +98,7 @@ ACCURACIES = ("AP", "AR50_single", "AR50_several")
 SITUATIONS = ("ghosts", "found_lying", "found_upside_down", "found_in_video")
 
 
-def of_rows(rows: list[dict]) -> Iterator[Stated]:
+def of_rows(rows):
     for row in rows:
         size = {"precision": row["precision"], "target_size": row["target_size"]}
         pipeline = {
@@ -125,7 +125,7 @@ def of_rows(rows: list[dict]) -> Iterator[Stated]:
             yield Stated(row["model"], "speed", metric, stated["number"], where)
 
 
-def of_recommend(*words: str) -> Iterator[Stated]:
+def of_recommend(*words):
     answer = json.loads(posezoo("recommend", *words, "--format", "json").stdout)
     yield from of_rows(answer["models"])
     people = 4 if "4" in words else 1
@@ -144,7 +144,7 @@ def of_recommend(*words: str) -> Iterator[Stated]:
             yield Stated(model["name"], "speed", "latency_p50_ms", latency["number"], conditions)
 
 
-def of_summary() -> Iterator[Stated]:
+def of_summary():
     """Of the accuracy page: what the default command gives."""
     text = (ROOT / "docs" / "accuracy.md").read_text("utf-8")
     section = text.partition("\n## What the default command gives\n")[2].partition("\n## ")[0]
@@ -202,7 +202,7 @@ FIGURES = {
 }
 
 
-def of_cards() -> Iterator[Stated]:
+def of_cards():
     for card in sorted((ROOT / "models").glob("*/*/README.md")):
         for kind, title in TITLES.items():
             text = card.read_text("utf-8").replace("\\", "")
@@ -213,7 +213,7 @@ def of_cards() -> Iterator[Stated]:
                 yield from of_table(card.parent.name, kind, table, line)
 
 
-def of_table(owner: str, kind: str, table: str, line: str) -> Iterator[Stated]:
+def of_table(owner, kind, table, line):
     headers, _, *rows = (
         [cell.strip() for cell in row[1:-1].split("|")] for row in table.split("\n")[:-1]
     )
@@ -227,7 +227,7 @@ def of_table(owner: str, kind: str, table: str, line: str) -> Iterator[Stated]:
                 yield Stated(model, kind, FIGURES[name], figure, beside)
 
 
-def conditions_in(line: str, model: str, kind: str) -> dict[str, str]:
+def conditions_in(line, model, kind):
     """The conditions in the line below a table, by the names of the model's records; a condition of
     no record keeps its own words as its name.
     """
@@ -249,7 +249,7 @@ def conditions_in(line: str, model: str, kind: str) -> dict[str, str]:
     return conditions
 
 
-def of_gallery() -> Iterator[Stated]:
+def of_gallery():
     models = [describe_model(REGISTRY.find(name), REGISTRY) for name in REGISTRY.entries]
     data = collect_gallery_data(models, ModelLayout(ROOT, ROOT), MeasurementSelection())
     machine = data.comparison.speed_setting.partition("; ")[0]
@@ -260,7 +260,7 @@ def of_gallery() -> Iterator[Stated]:
                 yield Stated(entry.name, "speed", "throughput_fps", speed.number, conditions)
 
 
-def of_card_json() -> Iterator[Stated]:
+def of_card_json():
     cards = json.loads(posezoo("card", "--all", "--format", "json").stdout)
     for card in cards:
         for each in card["measured"]:
@@ -285,7 +285,7 @@ PLACES = {
 
 
 @cache
-def stated_in(place: str) -> list[Stated]:
+def stated_in(place):
     return list(PLACES[place]())
 
 

@@ -1,7 +1,5 @@
 """No verb and no page states a figure of a model that its record does not give."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator
@@ -14,7 +12,7 @@ from fakes.rows import best_rows, every_row
 from posezoo.cli.labels import format_ap, format_figure, format_megabytes
 from posezoo.core.declarations.model import WHOLE_IMAGE
 from posezoo.core.registry import open_registry
-from posezoo.pages.facts.comparison import ComparisonRow, MetricSource
+from posezoo.pages.facts.comparison import MetricSource
 from posezoo.pages.facts.recommendation import LATENCIES
 from posezoo.run.measured import measurements_of
 
@@ -31,12 +29,12 @@ SUMMARY_KEYS = (
 Pairs = Iterator[tuple[str, object, object]]
 
 
-def value(row: ComparisonRow, key: str) -> float | None:
+def value(row, key):
     metric = row.values[key]
     return None if metric is None else metric.number
 
 
-def of_summary() -> Pairs:
+def of_summary():
     text = (ROOT / "docs" / "accuracy.md").read_text("utf-8")
     table = text.partition("\n## What the default command gives\n")[2].partition("\n## ")[0]
     for line in re.findall(r"^\| (.* MB) \|$", table, re.MULTILINE):
@@ -57,19 +55,19 @@ def of_summary() -> Pairs:
         yield name, download, format_megabytes(value(row, "transfer_bytes"))
 
 
-def of_list() -> Pairs:
+def of_list():
     for model in json.loads(posezoo("list", "--format", "json").stdout):
         row = ROWS[model["name"]]
         yield row.model, model["download_bytes"], value(row, "transfer_bytes")
 
 
-def of_info() -> Pairs:
+def of_info():
     for model in json.loads(posezoo("info", "--all", "--format", "json").stdout):
         row = ROWS[model["name"]]
         yield row.model, model["download_bytes"], value(row, "transfer_bytes")
 
 
-def of_cards() -> Pairs:
+def of_cards():
     for card in (ROOT / "models").glob("*/*/README.md"):
         row = ROWS[card.parent.name]
         text = card.read_text("utf-8")
@@ -85,7 +83,7 @@ def of_cards() -> Pairs:
             assert format_ap(ap.number, ap.interval) in measured
 
 
-def of_index() -> Pairs:
+def of_index():
     text = (ROOT / "models" / "index.md").read_text("utf-8")
     found = re.findall(
         r"^\| (?:↳ )?\[([\w.-]+)\]\([^|)]*\)([^|]*) \| ([\d.]+ MB) \| [^|]* \| ([^|]*) ?\|",

@@ -2,13 +2,10 @@
 poses. They are made of the two networks in ../shared, since no published .task file is there.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import shutil
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,7 +33,7 @@ ASTRONAUT = "f1e156f84f0035b7605d3a41ebf40277770e4971e301822c37a0441e9707a14832a
 
 
 @pytest.fixture(scope="module")
-def task_file(mirror) -> bytes:
+def task_file(mirror):
     registry = open_registry()
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:  # stored, as the published ones
@@ -66,7 +63,7 @@ def published(task_file, tmp_path_factory):
         )
 
 
-def pin(path: Path, content: bytes, server: Server) -> None:
+def pin(path, content, server):
     declared = yaml.safe_load(path.read_text("utf-8"))
     (file,) = declared["files"]
     file["source"] = server.serve(file["name"], content)

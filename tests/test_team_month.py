@@ -2,15 +2,12 @@
 renamed, withdrawn and merged.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -28,12 +25,12 @@ OTHER_OPENVINO = "2026.3.1"
 CFG = "[posezoo]\nmodels_dir = zoo\nweights_dir = models\n"
 
 
-def weights(number: int) -> bytes:
+def weights(number):
     """The same network from another training: ONNX has its number as the name of its producer."""
     return network("onnx") + b"\x12\x02%02d" % number
 
 
-def person(folder: Path, packages: Path | None = None) -> Person:
+def person(folder, packages=None):
     """Runs posezoo in a clone, with a cache of one's own, and perhaps other packages."""
     environ = {"POSEZOO_CACHE_DIR": str(folder.with_name(f"cache-{folder.name}"))}
     command = posezoo
@@ -41,7 +38,7 @@ def person(folder: Path, packages: Path | None = None) -> Person:
         command = posezoo_process
         environ["PYTHONPATH"] = f"{packages}{os.pathsep}{ROOT / 'src'}"
 
-    def run(*words: object, fails: bool = False) -> Ended:
+    def run(*words, fails=False):
         done = command(*words, cwd=folder, **environ)
         assert (done.returncode != 0) is fails, f"{words}: {done.stdout}{done.stderr}"
         return done
@@ -49,19 +46,19 @@ def person(folder: Path, packages: Path | None = None) -> Person:
     return run
 
 
-def accept(run: Person, folder: Path, name: str) -> None:
+def accept(run, folder, name):
     """Make the IR of a model, record them, and commit."""
     run("get", name, "--precisions", "FP16")
     run("lock", name)
     commit(folder)
 
 
-def commit(folder: Path) -> None:
+def commit(folder):
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "-m", "Change the zoo")
 
 
-def pull(folder: Path, other: Path) -> bool:
+def pull(folder, other):
     """Merge what the other has committed; whether Git could do it alone."""
     git(folder, "fetch", "--quiet", f"{other}", "HEAD:theirs", "--force")
     try:
@@ -104,7 +101,7 @@ def test_a_month_of_a_team(team, tmp_path):
     a_third_machine_has_the_mirror_and_a_lock_of_0_2_0(anna, mirror)
 
 
-def the_host_moves(anna: Path, ben: Path, server: Server, moved: Server) -> None:
+def the_host_moves(anna, ben, server, moved):
     for number in (1, 2, 3):
         path = anna / "zoo" / "public" / f"p{number}" / "model.yml"
         path.write_text(path.read_text().replace(server.url(), moved.url()))
@@ -117,7 +114,7 @@ def the_host_moves(anna: Path, ben: Path, server: Server, moved: Server) -> None
     assert pull(ben, anna)
 
 
-def git_merges_the_lock_by_itself(anna: Path, ben: Path, server: Server) -> None:
+def git_merges_the_lock_by_itself(anna, ben, server):
     a, b = person(anna), person(ben)
     a("new", "p1", "--from", server.serve("p1b.onnx", weights(11)), "--replace")
     a("lock", "p1", fails=True)  # it has no IR of these weights yet
@@ -130,7 +127,7 @@ def git_merges_the_lock_by_itself(anna: Path, ben: Path, server: Server) -> None
     assert pull(anna, ben)
 
 
-def both_train_the_same_model(anna: Path, ben: Path, server: Server) -> None:
+def both_train_the_same_model(anna, ben, server):
     for folder, number in ((anna, 21), (ben, 22)):
         address = server.serve(f"p{number}.onnx", weights(number))
         person(folder)("new", "p2", "--from", address, "--replace")
@@ -148,7 +145,7 @@ def both_train_the_same_model(anna: Path, ben: Path, server: Server) -> None:
     assert pull(anna, ben)
 
 
-def models_are_renamed_and_withdrawn(anna: Path, ben: Path, mirror: Path) -> None:
+def models_are_renamed_and_withdrawn(anna, ben, mirror):
     a = person(anna)
     models = anna / "zoo" / "public"
     (models / "p3").rename(models / "p5")
@@ -165,7 +162,7 @@ def models_are_renamed_and_withdrawn(anna: Path, ben: Path, mirror: Path) -> Non
     assert "are good" in a("mirror", "check", mirror).stdout
 
 
-def a_third_machine_has_the_mirror_and_a_lock_of_0_2_0(anna: Path, mirror: Path) -> None:
+def a_third_machine_has_the_mirror_and_a_lock_of_0_2_0(anna, mirror):
     third = anna.with_name("third")
     subprocess.run(["git", "clone", "--quiet", anna, third], check=True)
     lock = third / "posezoo.lock"
@@ -181,7 +178,7 @@ def a_third_machine_has_the_mirror_and_a_lock_of_0_2_0(anna: Path, mirror: Path)
 
 
 @pytest.fixture(scope="module")
-def other_openvino(tmp_path_factory) -> Path:
+def other_openvino(tmp_path_factory):
     folder = tmp_path_factory.mktemp("openvino")
     install = ("install", "--quiet", "--no-deps", "--no-compile", "--target", str(folder))
     command = [sys.executable, "-m", "pip", *install, f"openvino=={OTHER_OPENVINO}"]

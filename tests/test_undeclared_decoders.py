@@ -1,9 +1,6 @@
 """Models of poses that declare no decoder, as in Open Model Zoo: the outputs of their IR decide."""
 
-from __future__ import annotations
-
 import json
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -24,7 +21,7 @@ DETECTOR = "person-detection-retail-0013"
 
 
 @pytest.fixture(scope="module")
-def openpose(mirror, tmp_path_factory) -> dict[str, object]:
+def openpose(mirror, tmp_path_factory):
     """Where a model of several people is, whose model.yml has no key of posezoo's for poses."""
     folder = tmp_path_factory.mktemp("openpose")
     content = yaml.safe_load(open_registry().find(OPENPOSE).path.read_text("utf-8"))
@@ -65,7 +62,7 @@ def test_its_ap_is_that_of_the_same_model_with_a_decoder(openpose, shared, tmp_p
 
 
 @pytest.fixture
-def dots(tmp_path) -> tuple[object, ...]:
+def dots(tmp_path):
     """The flags that select a model of one person at a time."""
     network = openvino.Core().read_model(dots_network(tmp_path / "ir"))
     network.set_friendly_name("dots")
@@ -73,7 +70,7 @@ def dots(tmp_path) -> tuple[object, ...]:
 
 
 @pytest.fixture
-def picture(tmp_path) -> Path:
+def picture(tmp_path):
     path = tmp_path / "dots.png"
     width, height = SIZE
     places = np.random.default_rng(7).uniform((20, 20), (width - 20, height - 20), (17, 2))
@@ -81,7 +78,7 @@ def picture(tmp_path) -> Path:
     return path
 
 
-def run(flags: tuple[object, ...], picture: Path, output: Path, *more: object):
+def run(flags, picture, output, *more):
     return posezoo("run", *flags, "--input", picture, "--output", output, *more)
 
 

@@ -1,9 +1,5 @@
 """A variant from its published file to its IR, by the tag alone; and what pins it from its first use on."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import pytest
 
 import posezoo
@@ -15,7 +11,7 @@ LOOSE = {"size": "unknown", "max_size": 1_000_000, "checksum": "unknown"}
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> dict[str, Path]:
+def places(tmp_path):
     """A registry of a model with two variants, of which the second has no pin, and where all else goes."""
     (tmp_path / "net.tflite").write_bytes(network("tflite"))
     file = declared_file(tmp_path / "net.tflite")

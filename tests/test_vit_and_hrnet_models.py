@@ -1,7 +1,5 @@
 """ViTPose++ and HRNet, as their users get them, with random weights: the registry is a copy that is pinned to them."""
 
-from __future__ import annotations
-
 import io
 import json
 

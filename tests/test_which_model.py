@@ -1,7 +1,5 @@
 """README's tables of models follow from the rows of the registry, and from which_model.yml."""
 
-from __future__ import annotations
-
 import importlib.util
 import re
 from dataclasses import replace

@@ -1,10 +1,7 @@
 """The commands of docs/howto/your_network.md, with a hand's network of generated weights."""
 
-from __future__ import annotations
-
 import shutil
 import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -18,7 +15,7 @@ from fakes.when_used import needs
 PAGE = ROOT / "docs" / "howto" / "your_network.md"
 
 
-def write_hand(path: Path) -> None:
+def write_hand(path):
     """Heat maps of 21 keypoints, from a convolution."""
     helper = needs("onnx").helper
     from fakes import graphs

@@ -1,18 +1,15 @@
 """Other files in the folders of a model are reported as extra, symlinked or special; posezoo's own are not."""
 
-from __future__ import annotations
-
 import json
 import os
 import socket
 import sys
 import zipfile
-from pathlib import Path
 
 import pytest
 
 from fakes.checkout import ROOT
-from fakes.command import Ended, assert_success, error_of, omz_tool, posezoo, printed, run_process
+from fakes.command import assert_success, error_of, omz_tool, posezoo, printed, run_process
 from fakes.network import network
 from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, onnx_yml, write_composite, write_model
@@ -21,7 +18,7 @@ TOOLS = ROOT / "tools" / "downloader"
 
 
 @pytest.fixture
-def zoo(tmp_path) -> Path:
+def zoo(tmp_path):
     """A model and a composite of one part, downloaded."""
     for name in ("a", "part"):
         (tmp_path / f"{name}.tflite").write_bytes(name.encode() * 1000)
@@ -33,11 +30,11 @@ def zoo(tmp_path) -> Path:
     return tmp_path
 
 
-def run(zoo: Path, *args: object) -> Ended:
+def run(zoo, *args):
     return posezoo(*args, "--models_dir", zoo / "models", "-o", zoo / "out", cwd=zoo)
 
 
-def states(zoo: Path, *args: object, model: str = "--all") -> dict[str, str]:
+def states(zoo, *args, model="--all"):
     found = json.loads(run(zoo, "verify", model, "--format", "json", *args).stdout)["artifacts"]
     assert found, "nothing was checked"
     return {

@@ -1,13 +1,10 @@
 """A failed conversion is one line with a hint, and the earlier IR stays loadable."""
 
-from __future__ import annotations
-
 import json
-from pathlib import Path
 
 import pytest
 
-from fakes.command import Ended, assert_success, misuse, omz_tool, posezoo, refusal
+from fakes.command import assert_success, misuse, omz_tool, posezoo, refusal
 from fakes.network import network
 from fakes.zoo import declared_file, omz_yml, write_model
 from posezoo.core.ir.openvino_import import import_openvino
@@ -23,7 +20,7 @@ def made(tmp_path_factory):
     return folder
 
 
-def write(folder: Path, *arguments: str, content: bytes | None = None, **changes: object) -> Path:
+def write(folder, *arguments, content=None, **changes):
     """The model.yml with additional arguments, and its file; ``content`` is a file that model.yml declares."""
     source = folder / "public" / "net" / "net.onnx"
     source.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +36,7 @@ def write(folder: Path, *arguments: str, content: bytes | None = None, **changes
     return source
 
 
-def converter(folder: Path, *args: str) -> Ended:
+def converter(folder, *args):
     places = ("--models_dir", folder / "models", "-d", folder, "-o", folder / "out")
     return omz_tool("converter", "--name", "net", "--precisions", "FP32", *places, *args)
 

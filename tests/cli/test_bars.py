@@ -1,10 +1,7 @@
 """Bars on the screen of a terminal: each has a row of its own, and its numbers."""
 
-from __future__ import annotations
-
 import re
 import sys
-from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -19,7 +16,7 @@ LONG = "a/folder/with/a/long/name/of/it/pose.bin"
 
 
 @contextmanager
-def drawn(terminal: Terminal, *titles: str) -> Iterator[Bars]:
+def drawn(terminal, *titles):
     """A bar for each title, a quarter of which is done."""
     bars = Bars()
     with terminal.standard_streams():
@@ -40,7 +37,7 @@ def test_the_bars_below_one_that_ends_move_up():
     assert terminal.rows == ("",)
 
 
-def starts_of(rows: Sequence[str]) -> list[str]:
+def starts_of(rows):
     return [row.partition(":")[0] for row in rows]
 
 

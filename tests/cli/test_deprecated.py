@@ -1,7 +1,5 @@
 """A deprecated model is marked in every place that shows or downloads it."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys

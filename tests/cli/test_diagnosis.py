@@ -1,7 +1,5 @@
 """doctor reports problems of an installation, and how to fix them."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -22,7 +20,7 @@ from posezoo.core.plugins import PLUGIN_GROUPS, installed
 from posezoo.core.versions import package_version
 
 
-def install(site: Path, name: str, version: str) -> None:
+def install(site, name, version):
     """The metadata of an installed package."""
     folder = site / f"{name.replace('-', '_')}-{version}.dist-info"
     folder.mkdir(parents=True)
@@ -43,13 +41,13 @@ def _looked_up_again():
 NPM = {"npm_config_registry": "https://npm.invalid/"}
 
 
-def doctor(*args: object, site: Path | None = None, **environ: str):
+def doctor(*args, site=None, **environ):
     """Its report; with a folder before those with the installed packages if one is given."""
     with patch.object(sys, "path", [*([str(site)] if site else []), *sys.path]):
         return posezoo("doctor", *args, **environ)
 
 
-def problems(ended) -> dict[str, str]:
+def problems(ended):
     return {load["message"]: load["mend"] for load in json.loads(ended.stdout)["problems"]}
 
 
@@ -92,7 +90,7 @@ def test_an_openvino_that_converts_wrongly_is_found(tmp_path):
 def without(tmp_path):
     """Runs doctor in an installation that lacks the packages with these prefixes."""
 
-    def run(*prefixes: str):
+    def run(*prefixes):
         site = tmp_path / "site"
         site.mkdir()
         for item in Path(numpy.__file__).parents[1].iterdir():

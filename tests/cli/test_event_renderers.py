@@ -1,7 +1,5 @@
 """Both renderers show the same events: posezoo's console, and the reports of Open Model Zoo's commands."""
 
-from __future__ import annotations
-
 import io
 import itertools
 import json

@@ -1,7 +1,5 @@
 """Flags that verbs share are drawn from the table of settings and the table of other flags."""
 
-from __future__ import annotations
-
 import argparse
 import re
 from pathlib import Path

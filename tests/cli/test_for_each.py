@@ -1,7 +1,5 @@
 """One loop over models: by threads or processes, each failure for itself."""
 
-from __future__ import annotations
-
 import os
 
 import pytest
@@ -10,7 +8,7 @@ from posezoo.cli.for_each import Executor, for_each
 from posezoo.core.errors import ConversionError, PosezooError
 
 
-def double(number: int, listener: object) -> int:
+def double(number, listener):
     if number == 2:
         raise PosezooError("two is not doubled")
     if number == 3:
@@ -18,7 +16,7 @@ def double(number: int, listener: object) -> int:
     return 2 * number
 
 
-def double_or_die(number: int, listener: object) -> int:
+def double_or_die(number, listener):
     if number == 2:
         os._exit(1)
     return double(number, listener)

@@ -1,11 +1,8 @@
 """Files of other programs that are named in place of a model: what they are, and what to do."""
 
-from __future__ import annotations
-
 import json
 import re
 import zipfile
-from pathlib import Path
 
 import pytest
 
@@ -40,7 +37,7 @@ def test_a_file_of_another_program_is_named(tmp_path, verb, name):
     assert "no model is called" not in error
 
 
-def write_paddle_3(path: Path) -> None:
+def write_paddle_3(path):
     """A network of one input, as PaddlePaddle 3.3.1 writes it."""
     data = {"#": "1.data", "A": [{"AT": {"#": "0.a_str", "D": "x"}, "N": "name"}], "I": [], "O": []}
     block = {"#": "block_0", "args": [], "ops": [data]}
@@ -51,7 +48,7 @@ def write_paddle_3(path: Path) -> None:
     path.write_text(json.dumps(network, separators=(",", ":")), encoding="utf-8")
 
 
-def write_exported(path: Path) -> None:
+def write_exported(path):
     """An archive with the members that torch.export writes (PyTorch 2.13)."""
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("net/archive_format", "pt2")

@@ -1,7 +1,5 @@
 """What each hint with a command advises is done, and leads further: to the end, or to another message."""
 
-from __future__ import annotations
-
 import ast
 import configparser
 import json
@@ -9,7 +7,6 @@ import re
 import shlex
 import shutil
 import subprocess
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,7 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from fakes.coco import annotations, person
-from fakes.command import Ended, omz_tool, posezoo
+from fakes.command import omz_tool, posezoo
 from fakes.exports import write_zoo
 from fakes.irs import write_ir
 from fakes.source import nodes_in
@@ -198,7 +195,7 @@ WORD = r"-\S+ (?!(?:shows|records|lists|repairs|converts|makes)\b)[^-\s]\S*|-\S+
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory) -> Path:
+def desk(tmp_path_factory):
     """Registries, networks, photos with annotations, and a video."""
     folder = tmp_path_factory.mktemp("desk")
     write_registries(folder)
@@ -207,7 +204,7 @@ def desk(tmp_path_factory) -> Path:
     return folder
 
 
-def write_registries(folder: Path) -> None:
+def write_registries(folder):
     write_zoo(folder)
     shutil.copytree(folder / "models", folder / "two")
     (folder / "two" / "public" / "net").rename(folder / "two" / "public" / "other")
@@ -241,7 +238,7 @@ def write_registries(folder: Path) -> None:
     (folder / "odd" / "public" / "coded" / "pre-convert.py").write_text("raise SystemExit(1)\n")
 
 
-def write_networks(folder: Path) -> None:
+def write_networks(folder):
     maps = {"heatmaps": (1, 17, 16, 24)}
     rcnn = {
         "boxes": (9, 4),
@@ -261,7 +258,7 @@ def write_networks(folder: Path) -> None:
     (folder / "garbage.xml").write_text("<html>")
 
 
-def write_photos(folder: Path) -> None:
+def write_photos(folder):
     for place in ("photos", "bad"):
         (folder / place).mkdir()
     for number in (1, 2, 3):
@@ -295,7 +292,7 @@ def write_photos(folder: Path) -> None:
     (folder / "own.yml").write_text(f"keypoints: [{names}]\nsigmas: [{sigmas}]\n")
 
 
-def prepare(step: str, value: str, folder: Path) -> None:
+def prepare(step, value, folder):
     path, *texts = value.split(":")
     target = folder / path
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -310,7 +307,7 @@ def prepare(step: str, value: str, folder: Path) -> None:
         target.write_text(target.read_text().replace(*texts))
 
 
-def run_line(line: str, folder: Path) -> Ended:
+def run_line(line, folder):
     """Run one command of a case."""
     words = ["--models_dir" if word == "-M" else word for word in shlex.split(line)]
     environ = {"POSEZOO_WEIGHTS_DIR": "ir"}
@@ -334,7 +331,7 @@ def run_line(line: str, folder: Path) -> Ended:
     return subprocess.CompletedProcess(words, 0, "", "")
 
 
-def advised_command(text: str) -> str:
+def advised_command(text):
     """The first command of posezoo in a text, without the words of the sentence that follow."""
     found = re.search(rf"posezoo ((?:{'|'.join(VERBS)})(?: (?:{WORD}))*)", text)
     assert found, text

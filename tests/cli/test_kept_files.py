@@ -1,10 +1,7 @@
 """What a command writes into a folder of models never costs a file of the user there."""
 
-from __future__ import annotations
-
 import io
 import zipfile
-from pathlib import Path
 
 import pytest
 
@@ -29,7 +26,7 @@ REPLACED = {
 UNPACKED = {"$type": "unpack_archive", "file": "net.zip", "format": "zip"}
 
 
-def zipped(members: dict[str, bytes]) -> bytes:
+def zipped(members):
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for name, content in members.items():
@@ -40,12 +37,12 @@ def zipped(members: dict[str, bytes]) -> bytes:
 class Zoo:
     """A registry with a model whose archive is unpacked, and one of whose texts is changed."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root):
         self.root = root
         self.folder = root / "out" / "public" / "net"
         self.publish(MEMBERS)
 
-    def publish(self, members: dict[str, bytes]) -> None:
+    def publish(self, members):
         archive = self.root / "published" / "net.zip"
         archive.parent.mkdir(exist_ok=True)
         archive.write_bytes(zipped(members))
@@ -53,7 +50,7 @@ class Zoo:
         declared = model_yml(files=[declared_file(archive)], postprocessing=steps)
         write_model(self.root / "models", "net", declared)
 
-    def download(self) -> str:
+    def download(self):
         """What it says."""
         ended = omz_tool(
             "downloader", "--name", "net", "-o", "out", "--models_dir", "models", cwd=self.root
@@ -61,13 +58,13 @@ class Zoo:
         assert_success(ended)
         return ended.stdout + ended.stderr
 
-    def kept(self) -> dict[str, bytes]:
+    def kept(self):
         found = self.folder.rglob("*.bak*")
         return {path.relative_to(self.folder).as_posix(): path.read_bytes() for path in found}
 
 
 @pytest.fixture
-def zoo(tmp_path) -> Zoo:
+def zoo(tmp_path):
     return Zoo(tmp_path)
 
 

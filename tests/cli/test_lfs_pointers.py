@@ -1,7 +1,5 @@
 """A pointer of Git LFS instead of a file: it is named wherever a user names a file."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 
@@ -20,7 +18,7 @@ XML = '<?xml version="1.0"?><net name="a" version="11"></net>'
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch) -> Path:
+def folder(tmp_path, monkeypatch):
     """A clone without the files of Git LFS."""
     monkeypatch.chdir(tmp_path)
     for suffix in ("onnx", "xml", "bin", "tflite", "pth", "safetensors", "pb", "jpg", "mp4"):

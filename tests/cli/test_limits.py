@@ -1,18 +1,14 @@
 """A file that needs too much time or memory, or that is no file at all, costs one line."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -29,11 +25,11 @@ PEOPLE = """{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [], "ca
     [{"id": 1, "name": "person", "keypoints": ["nose"], "skeleton": []}]}"""
 
 
-def translate(folder: Path, file: str, *words: object):
+def translate(folder, file, *words):
     return posezoo("translate", folder / file, "-o", folder / "made.xml", *words)
 
 
-def assert_one_line(ended, *parts: str) -> None:
+def assert_one_line(ended, *parts):
     """It failed with these words in one line, and nothing was written."""
     assert ended.returncode == 1
     (error,) = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
@@ -101,13 +97,13 @@ def test_more_layers_or_names_than_a_network_has_are_refused(tmp_path, text, pro
 # --- ONNX
 
 
-def save_onnx(path: Path, nodes: list, **constants: object) -> None:
+def save_onnx(path, nodes, **constants):
     """A network that makes ``y`` from an image ``x``."""
     ports = ("x", graphs.FLOAT, [1, 3, 8, 8]), ("y", graphs.FLOAT, None)
     path.write_bytes(graphs.written("net", nodes, ports[:1], ports[1:], constants))
 
 
-def save_loop(path: Path, rounds: int, *, is_computed: bool = False) -> None:
+def save_loop(path, rounds, *, is_computed=False):
     """A network that negates its image so many times; or as long as a condition holds, which always does."""
     going = helper.make_node("Identity", ["going"], ["goes_on"])
     if is_computed:
@@ -187,10 +183,10 @@ def test_a_declared_shape_of_gigabytes_is_refused_before_it_is_computed(tmp_path
     assert_success(translate(tmp_path, "net.onnx"))
 
 
-def save_nested(path: Path, depth: int) -> None:
+def save_nested(path, depth):
     """Conditions inside of conditions, each with two branches."""
 
-    def constant(name: str) -> onnx.GraphProto:
+    def constant(name):
         value = numpy_helper.from_array(np.ones(1, np.float32))
         node = helper.make_node("Constant", [], [name], value=value)
         port = helper.make_tensor_value_info(name, TensorProto.FLOAT, [1])
@@ -311,7 +307,7 @@ def test_a_named_pipe_is_one_line_and_no_hang(tmp_path, no_hang, words):
         assert "does not exist" not in ended.stderr and "posezoo convert" not in ended.stderr
 
 
-def run_in_a_shell(folder: Path, command: str):
+def run_in_a_shell(folder, command):
     return run_process(
         ["bash", "-c", f"exec {shlex.quote(sys.executable)} -m posezoo {command}"],
         cwd=folder,
@@ -322,7 +318,7 @@ needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash
 
 
 @contextmanager
-def piped(text: str) -> Iterator[str]:
+def piped(text):
     """The name of a pipe with this text in this process, as bash's <(...) gives it: /dev/fd/63, or the next one."""
     import fcntl  # Windows has none
 
@@ -338,7 +334,7 @@ def piped(text: str) -> Iterator[str]:
 
 
 @contextmanager
-def piped_to_standard_input(text: str) -> Iterator[str]:
+def piped_to_standard_input(text):
     before = os.dup(0)
     with piped(text) as name:
         os.dup2(int(Path(name).name), 0)

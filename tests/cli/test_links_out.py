@@ -1,9 +1,5 @@
 """A link in a folder of models never leads what is written or removed out of the folder."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import pytest
 
 from fakes.command import assert_success, posezoo, refusal
@@ -18,7 +14,7 @@ LINKS = ["out/public", "out/public/net", "out/public/net/FP16"]
 class Zoo:
     """A registry of a network, and a folder of models in which one folder can be a link."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root):
         self.root = root
         self.outside = root / "home"
         self.outside.mkdir()
@@ -30,7 +26,7 @@ class Zoo:
         declared = model_yml(framework="onnx", files=files, inputs=[image], outputs=outputs)
         write_model(root / "models", "net", declared)
 
-    def link(self, name: str, target: Path) -> None:
+    def link(self, name, target):
         link = self.root / name
         link.parent.mkdir(parents=True, exist_ok=True)
         if link.is_dir():
@@ -38,16 +34,16 @@ class Zoo:
         target.mkdir(exist_ok=True)
         link.symlink_to(target)
 
-    def run(self, verb: str, *words: str):
+    def run(self, verb, *words):
         flags = ["--models_dir", "models", "--weights_dir", "out"]
         return posezoo(verb, "net", *words, *flags, cwd=self.root)
 
-    def state(self) -> dict[Path, bytes]:
+    def state(self):
         return {path: path.read_bytes() for path in self.outside.rglob("*") if path.is_file()}
 
 
 @pytest.fixture
-def zoo(tmp_path) -> Zoo:
+def zoo(tmp_path):
     needs("openvino")
     return Zoo(tmp_path)
 

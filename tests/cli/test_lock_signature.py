@@ -1,9 +1,5 @@
 """Who vouches for a lock: keys, signatures and what is wrong with them."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import pytest
 
 from fakes.when_used import import_when_used, require_installed
@@ -16,7 +12,7 @@ rsa = import_when_used("cryptography.hazmat.primitives.asymmetric.rsa")
 keys_as_bytes = import_when_used("cryptography.hazmat.primitives.serialization")
 
 
-def write_key(folder: Path, name: str, key, encryption=None) -> tuple[Path, Path]:
+def write_key(folder, name, key, encryption=None):
     private, public = folder / f"{name}.key", folder / f"{name}.pub"
     private.write_bytes(
         key.private_bytes(
@@ -34,12 +30,12 @@ def write_key(folder: Path, name: str, key, encryption=None) -> tuple[Path, Path
 
 
 @pytest.fixture
-def keys(tmp_path) -> tuple[Path, Path]:
+def keys(tmp_path):
     return write_key(tmp_path, "team", ec.generate_private_key(ec.SECP256R1()))
 
 
 @pytest.fixture
-def lock(tmp_path) -> Path:
+def lock(tmp_path):
     path = tmp_path / "posezoo.lock"
     path.write_text("what was agreed to\n")
     return path

@@ -1,7 +1,5 @@
 """Help, errors, exit codes and signals of the command line."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import shlex
@@ -39,7 +37,7 @@ from posezoo.core.workers.threads import map_ordered
 SOURCE = Path(command_line.__file__).parents[1]
 
 
-def shown_verbs(text: str) -> list[str]:
+def shown_verbs(text):
     return [verb for verb in command_line.VERBS if f"\n  {verb} " in text]
 
 

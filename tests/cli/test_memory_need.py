@@ -1,7 +1,5 @@
 """The memory that a conversion is stated to need."""
 
-from __future__ import annotations
-
 import threading
 import time
 

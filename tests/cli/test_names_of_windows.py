@@ -1,7 +1,5 @@
 """A name that means something else on Windows is refused on every system, wherever a file's name comes from."""
 
-from __future__ import annotations
-
 import io
 import json
 import shutil
@@ -50,7 +48,7 @@ ACCEPTED = [
 FORMATS = ["zip", "gztar"]
 
 
-def packed(format: str, *names: str) -> bytes:
+def packed(format, *names):
     stream = io.BytesIO()
     if format == "zip":
         with zipfile.ZipFile(stream, "w") as archive:

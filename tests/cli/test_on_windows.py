@@ -1,7 +1,5 @@
 """The commands of the first minutes on an imitated Windows (tests/foreign): nothing here ran on Windows."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,11 +1,7 @@
 """No flag costs a file of the user: each flag of each command is tried, from its parser."""
 
-from __future__ import annotations
-
 import os
 import re
-from argparse import Action, ArgumentParser
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,7 +18,7 @@ from posezoo.run.verbs import demo
 MINE = b'{"mine": [1, 2, 3]}\n'
 
 #: The commands: the parser of each, and the function that a user runs.
-COMMANDS: dict[str, tuple[ArgumentParser, Callable[[list[str]], int]]] = {
+COMMANDS = {
     **{
         module.COMMAND.name: (module.create_parser(), module.main)
         for module in (converter, downloader, info_dumper, quantizer, verifier)
@@ -34,17 +30,17 @@ for _name, _parser in verbs.verb_parsers(verbs.create_parser()).items():
 COMMANDS["demo.py"] = (COMMANDS["demo"][0], demo.main)
 
 
-def is_path(action: Action) -> bool:
+def is_path(action):
     return action.nargs != 0 and bool(
         re.search("FILE|PATH|DIR|INPUT|IMAGE|PHOTO|XML|URL", str(action.metavar))
     )
 
 
-def names_output(action: Action) -> bool:
+def names_output(action):
     return getattr(action, "output", None) is not None
 
 
-def words_for(parser: ArgumentParser, tried: Action, value: str) -> list[str]:
+def words_for(parser, tried, value):
     """A command line with this flag, and with what else must be given."""
     words = []
     for action in parser._actions:
@@ -59,7 +55,7 @@ def words_for(parser: ArgumentParser, tried: Action, value: str) -> list[str]:
     return words
 
 
-def run(command: str, words: list[str]) -> int:
+def run(command, words):
     try:
         return COMMANDS[command][1](words)
     except SystemExit as ended:
@@ -75,7 +71,7 @@ FLAGS = [
 OUTPUTS = [param for param in FLAGS if names_output(param.values[1])]
 
 
-def inputs_of(command: str) -> list[Action]:
+def inputs_of(command):
     """The flags of a command that name a file that it reads."""
     names = ("input", "annotations", "figures", "baseline", "checkpoint", "header", "ca_bundle")
     return [
@@ -94,12 +90,12 @@ BESIDE_INPUTS = [param for param in OUTPUTS if inputs_of(param.values[0])]
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch) -> Path:
+def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def kind_of_flag(command: str, action: Action) -> object:
+def kind_of_flag(command, action):
     """Each command has its own way to write; what only reads is most often shared by many commands."""
     is_own = names_output(action) or not action.option_strings
     return (command if is_own else "", (action.option_strings or [action.dest])[-1])

@@ -1,7 +1,5 @@
 """Custom weights, for example from a training, are converted to IR."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re
@@ -346,7 +344,7 @@ def test_the_checkpoint_of_a_training_is_converted_as_it_is(converted, checkpoin
     assert weights_in(tmp_path / "out" / "public" / "last" / "last.onnx") == published
 
 
-def weights_in(path: Path) -> dict[str, bytes]:
+def weights_in(path):
     """The bytes of each weight of an ONNX file."""
     import onnx
 

@@ -1,8 +1,6 @@
 """What is the same for each command: --quiet, and the case of precisions."""
 
-from __future__ import annotations
-
-from argparse import ArgumentError, ArgumentParser
+from argparse import ArgumentError
 
 import pytest
 
@@ -38,8 +36,8 @@ def test_a_quiet_verb_prints_its_result(words):
 
 
 @pytest.mark.parametrize(("parser", "action"), PRECISIONS)
-def test_a_precision_may_be_given_in_any_case(parser: ArgumentParser, action):
-    def parse(word: str) -> object:
+def test_a_precision_may_be_given_in_any_case(parser, action):
+    def parse(word):
         return parser._get_values(action, [word])
 
     is_of_network = action.dest == "inference_precision"

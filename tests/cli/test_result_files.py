@@ -1,7 +1,5 @@
 """Results never replace a file that posezoo did not write."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 
@@ -56,7 +54,7 @@ def test_what_was_written_before_a_failure_is_known(tmp_path):
     path = tmp_path / "frames.json"
     path.write_bytes(b"mine")
 
-    def fail(part: Path) -> None:
+    def fail(part):
         part.write_bytes(b"[1]")
         raise KeyboardInterrupt
 

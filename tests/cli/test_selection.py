@@ -1,7 +1,5 @@
 """Models are selected once for both command lines."""
 
-from __future__ import annotations
-
 import pytest
 
 from fakes.zoo import write_model

@@ -1,14 +1,11 @@
 """Text from files, servers and users, as the terminal gets it: no control characters, no passwords."""
 
-from __future__ import annotations
-
 import ast
 import io
 import json
 import sys
 import zlib
-from argparse import Action
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from inspect import signature
 from pathlib import Path
@@ -55,14 +52,14 @@ VALUES = [
 ]
 
 
-def kind_of_flag(command: str, action: Action) -> object:
+def kind_of_flag(command, action):
     """What reads a flag's value: most flags mean the same to all commands, which check what they read."""
     is_shared = action.option_strings and action.dest not in OF_A_COMMAND
     name = action.option_strings[-1] if is_shared else (command, action.dest)
     return name, name_of_reader(action.type)
 
 
-def name_of_reader(kind: Callable[[str], object] | None) -> str:
+def name_of_reader(kind):
     """Each parser has functions of its own for the same code, and partial calls of the same function."""
     function = getattr(kind, "func", kind)
     return getattr(function, "__qualname__", "")
@@ -72,7 +69,7 @@ def name_of_reader(kind: Callable[[str], object] | None) -> str:
 OF_A_COMMAND = ("mqtt", "mirror", "source")
 
 
-def addresses_for(command: str, action: Action) -> tuple[str, ...]:
+def addresses_for(command, action):
     """All for what reads addresses of its own. Any other value is read as most are: two of four."""
     if action.dest in OF_A_COMMAND:
         return MALFORMED
@@ -82,7 +79,7 @@ def addresses_for(command: str, action: Action) -> tuple[str, ...]:
 
 @pytest.mark.parametrize(("command", "action"), soak_repeated(VALUES, kind_of_flag))
 def test_no_command_shows_the_password_of_a_malformed_address(
-    tmp_path: Path, monkeypatch, capsys, command: str, action: Action
+    tmp_path, monkeypatch, capsys, command, action
 ):
     monkeypatch.chdir(tmp_path)
     for address in addresses_for(command, action):
@@ -108,19 +105,19 @@ def test_a_wrong_word_is_shown_without_its_password(monkeypatch, capsys):
 EVIL = "a\x1b[2J\x9b1m\u202e\u2066b\r\nfake: line"
 
 
-def require_harmless(text: str) -> None:
+def require_harmless(text):
     """One line stays one line, and nothing in it controls the terminal."""
     assert all(line.isprintable() for line in text.split("\n")), ascii(text)
     assert not any(line.startswith("fake") for line in text.split("\n")), text
 
 
-def filled(kind: type) -> object:
+def filled(kind):
     """An instance of an event with such a text in each of its fields that has one."""
     kinds = get_type_hints(kind)
     return kind(**{field.name: value_of(kinds[field.name], field.name) for field in fields(kind)})
 
 
-def value_of(kind: object, name: str) -> object:
+def value_of(kind, name):
     if kind is str:
         return {"state": "joined", "action": "unpack"}.get(name, EVIL)
     origin = get_origin(kind)
@@ -137,7 +134,7 @@ def value_of(kind: object, name: str) -> object:
     return filled(next(each for each in get_args(kind) if is_dataclass(each)))
 
 
-def subclasses(kind: type) -> list[type]:
+def subclasses(kind):
     return [kind, *(each for direct in kind.__subclasses__() for each in subclasses(direct))]
 
 
@@ -179,7 +176,7 @@ def test_no_error_controls_the_terminal(capsys, kind):
 
 
 @pytest.fixture
-def evil_folder(tmp_path) -> Path:
+def evil_folder(tmp_path):
     """A folder of such a name, with a registry, a license text, a data set and files."""
     folder = tmp_path / EVIL
     content = model_yml()

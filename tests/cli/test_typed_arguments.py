@@ -1,7 +1,5 @@
 """Each command has a class of arguments, which says to the type checker what its flags give."""
 
-from __future__ import annotations
-
 import argparse
 import functools
 import inspect

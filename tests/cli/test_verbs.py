@@ -1,7 +1,5 @@
 """download, get and verify with a small zoo, as users run them."""
 
-from __future__ import annotations
-
 import json
 import os
 import shlex

@@ -1,7 +1,5 @@
 """Files without a checksum: refused, skipped with --all, accepted with --trust_on_first_use and then compared."""
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path
@@ -9,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import posezoo as posezoo_api
-from fakes.command import Ended, assert_success, omz_tool, posezoo, refusal
+from fakes.command import assert_success, omz_tool, posezoo, refusal
 from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.declarations.model import NetworkChoice
@@ -17,7 +15,7 @@ from posezoo.networks.custom_weights import write_random_checkpoint
 
 
 @pytest.fixture
-def zoo(tmp_path: Path) -> Path:
+def zoo(tmp_path):
     """A registry with a model with a checksum and one without, and a working folder."""
     weights = tmp_path / "weights"
     weights.write_bytes(b"weights")
@@ -30,7 +28,7 @@ def zoo(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(zoo: Path, *arguments: str) -> Ended:
+def run(zoo, *arguments):
     flags = [
         "--models_dir",
         str(zoo / "models"),
@@ -42,7 +40,7 @@ def run(zoo: Path, *arguments: str) -> Ended:
     return posezoo(*arguments, *flags)
 
 
-def downloader(zoo: Path, *arguments: str) -> Ended:
+def downloader(zoo, *arguments):
     flags = [
         "--models_dir",
         str(zoo / "models"),

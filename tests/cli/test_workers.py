@@ -1,7 +1,5 @@
 """converter.py --jobs: models in processes of their own; one that fails or is killed stops no other."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -3,7 +3,6 @@ import sys
 import traceback
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,7 @@ from posezoo.core import errors
 
 
 @pytest.fixture
-def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def environment(tmp_path, monkeypatch):
     """An environment that a wheel of posezoo was installed into, in uv's folder for such ones."""
     environment = tmp_path / "uv" / "archive-v0" / "E7UZtLbYwYbM1xPp"
     environment.mkdir(parents=True)
@@ -24,18 +23,18 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_in_an_environment_that_uvx_made_for_one_command_the_hint_is_the_next_uvx(
-    environment: Path,
+    environment,
 ):
     (environment.parents[1] / "CACHEDIR.TAG").touch()
     assert errors.install_command("run") == 'uvx --from "posezoo[run]" posezoo'
 
 
-def test_a_tool_of_uv_is_installed_again_with_the_extra(environment: Path):
+def test_a_tool_of_uv_is_installed_again_with_the_extra(environment):
     (environment / "uv-receipt.toml").touch()
     assert errors.install_command("run") == 'uv tool install "posezoo[run]"'
 
 
-def test_torch_is_installed_without_cuda_by_each_installer(environment: Path, monkeypatch):
+def test_torch_is_installed_without_cuda_by_each_installer(environment, monkeypatch):
     monkeypatch.setattr(errors, "pip_command", lambda: "pip")
     build = "--extra-index-url https://download.pytorch.org/whl/cpu"
     assert errors.install_command("run,torch") == f'pip install {build} "posezoo[run,torch]"'
@@ -48,7 +47,7 @@ def test_torch_is_installed_without_cuda_by_each_installer(environment: Path, mo
     assert errors.install_command("torch") == command
 
 
-def test_elsewhere_the_hint_is_pips(environment: Path):
+def test_elsewhere_the_hint_is_pips(environment):
     assert errors.install_command("run").endswith('pip install "posezoo[run]"')
 
 

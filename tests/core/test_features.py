@@ -3,10 +3,7 @@
 The parts are named in texts, which no type checker reads: these tests import each of them.
 """
 
-from __future__ import annotations
-
 import inspect
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -22,7 +19,7 @@ HOOKS = dict(features.PARTS["hooks"])
 TABLES = {name: parts for name, parts in features.PARTS.items() if name != "hooks"}
 
 
-def find_places() -> Iterator[Hook | LazyTable]:
+def find_places():
     """The places that ask for parts, in the modules that name one of their classes."""
     for path in sorted(SOURCE.rglob("*.py")):
         code = path.read_text("utf-8")
@@ -37,16 +34,16 @@ HOOKS_ASKED = {type(place.default).__name__: place for place in ASKED if isinsta
 TABLES_ASKED = {(place.group, place.part_type) for place in ASKED if isinstance(place, LazyTable)}
 
 
-def import_text(text: str) -> object:
+def import_text(text):
     name, _, attribute = text.partition(":")
     return getattr(import_module(name), attribute)
 
 
-def public(part: object) -> set[str]:
+def public(part):
     return {name for name in dir(part) if not name.startswith("_")}
 
 
-def parameters_of(method: object) -> list[tuple[str, object, bool]]:
+def parameters_of(method):
     """The names of the parameters in their order, their kinds, and whether they can be left out."""
     if not callable(method):
         return []

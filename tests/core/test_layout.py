@@ -1,7 +1,5 @@
 """Artifacts lie where a script that knows Open Model Zoo looks for them; variants beside each other."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import partial
 

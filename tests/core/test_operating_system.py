@@ -1,7 +1,5 @@
 """What differs between operating systems, and what does not."""
 
-from __future__ import annotations
-
 import sys
 
 import pytest

@@ -1,7 +1,5 @@
 """Words of other programs lead to ours."""
 
-from __future__ import annotations
-
 import pytest
 
 import posezoo

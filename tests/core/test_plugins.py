@@ -1,7 +1,5 @@
 """Tables of parts that are built in or come with installed packages."""
 
-from __future__ import annotations
-
 import ast
 from contextlib import ExitStack
 from importlib import import_module
@@ -23,7 +21,7 @@ def table(tmp_path):
     """Text parts: one is built in; a package with the given code and entry points is installed."""
     with ExitStack() as installed:
 
-        def make(code: str = "WAVE = 'wave'", **entry_points: str) -> LazyTable[str]:
+        def make(code="WAVE = 'wave'", **entry_points):
             lines = [f"posezoo.verbs: {name} = {value}" for name, value in entry_points.items()]
             fixed = "BUILT_IN = 'built in'"
             installed.enter_context(
@@ -75,7 +73,7 @@ def test_a_plugin_that_does_not_load_is_named_with_its_package(table, code, prob
     assert caught.value.hint == "update or remove wavy"
 
 
-def records_in(code: str) -> list[str]:
+def records_in(code):
     """The public constants that a module makes by a call, such as ``DECODER = BoxDecoder(...)``."""
     names = []
     for node in ast.parse(code).body:
@@ -86,7 +84,7 @@ def records_in(code: str) -> list[str]:
     return names
 
 
-def records_beside(parts: LazyTable[object]) -> dict[str, object]:
+def records_beside(parts):
     """``module:NAME`` of each record of a table's type in the folders with those that it names."""
     found = {}
     for package in {path.partition(":")[0].rpartition(".")[0] for path in parts.builtin.values()}:

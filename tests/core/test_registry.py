@@ -1,7 +1,5 @@
 """Models are found by name, by pattern, or all; one bad file never stops the others."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

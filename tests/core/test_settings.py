@@ -1,7 +1,5 @@
 """A setting comes from its flag, POSEZOO_*, posezoo.cfg or the default, and has an origin."""
 
-from __future__ import annotations
-
 import inspect
 import ntpath
 import os
@@ -24,7 +22,7 @@ from posezoo.core.settings import (
 )
 
 
-def own_folder(home: Path) -> Path:
+def own_folder(home):
     """Where the user's posezoo.cfg is on this system."""
     return user_folder("config", {"HOME": str(home)})
 

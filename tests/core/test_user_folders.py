@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import os
 from pathlib import Path
 
@@ -11,7 +9,7 @@ from posezoo.core.settings import user_folder
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch) -> Path:
+def home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     return tmp_path
 
@@ -24,7 +22,7 @@ def test_a_user_without_a_home_folder_has_no_folders(monkeypatch):
         user_folder("cache")
 
 
-def _without_home() -> Path:
+def _without_home():
     raise RuntimeError("no home")
 
 

@@ -1,10 +1,7 @@
 """The version says which commit of a checkout runs."""
 
-from __future__ import annotations
-
 import shutil
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +12,7 @@ from posezoo.core.versions import _checked_out_commit, version
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 
 
-def git(folder: Path, *words: str) -> str:
+def git(folder, *words):
     identity = ("-c", "user.name=Ann", "-c", "user.email=ann@posezoo.invalid")
     command = ["git", "-C", folder, *identity, *words]
     return run_process(
@@ -25,7 +22,7 @@ def git(folder: Path, *words: str) -> str:
 
 
 @pytest.fixture
-def checkout(tmp_path) -> Path:
+def checkout(tmp_path):
     git(tmp_path, "init", "--quiet", "--initial-branch", "work/one")
     git(tmp_path, "commit", "--quiet", "--allow-empty", "--message", "First")
     return tmp_path

@@ -1,7 +1,5 @@
 """A core whose features are not installed refuses their work in one line, and does its own."""
 
-from __future__ import annotations
-
 import pytest
 
 from fakes.network import network, spec_of

@@ -1,7 +1,5 @@
 """The activations of Caffe and Darknet have second names, and compute what numpy computes."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """ONNX Runtime computes in double precision what it can, against numpy."""
 
-from __future__ import annotations
-
 import numpy as np
 import onnx
 import pytest

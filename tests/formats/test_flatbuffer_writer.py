@@ -1,7 +1,5 @@
 """New tables of a FlatBuffers file are read as FlatBuffers' own classes read them."""
 
-from __future__ import annotations
-
 import numpy as np
 from ai_edge_litert import schema_py_generated as tflite
 
@@ -17,7 +15,7 @@ from posezoo.formats.flatbuffers import (
 )
 
 
-def read(content: bytes) -> tflite.ModelT:
+def read(content):
     return tflite.ModelT.InitFromObj(tflite.Model.GetRootAs(content, 0))
 
 

@@ -1,7 +1,5 @@
 """ONNX is published only if it computes what the original computes."""
 
-from __future__ import annotations
-
 import pytest
 
 from fakes.caffe import squeeze_net

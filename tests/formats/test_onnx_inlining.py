@@ -1,7 +1,5 @@
 """Functions of ONNX whose operations OpenVINO lacks are replaced with what they contain."""
 
-from __future__ import annotations
-
 import itertools
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Each operation that is written as ONNX computes in ONNX Runtime what it computes in OpenVINO."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

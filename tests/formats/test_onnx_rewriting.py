@@ -1,7 +1,5 @@
 """Operations of ONNX that OpenVINO reads wrongly become others, with the same outputs."""
 
-from __future__ import annotations
-
 import sys
 
 import numpy as np

@@ -1,9 +1,5 @@
 """Networks of Caffe and Darknet as ONNX: OpenCV 4 runs the originals, ONNX Runtime and OpenCV 5 what posezoo writes."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
@@ -33,7 +29,7 @@ DARKNET = dict(darknet_networks())
 LIMIT = 1e-4
 
 
-def as_onnx(net, folder: Path) -> bytes:
+def as_onnx(net, folder):
     weights = net.save(folder)
     if isinstance(net, CaffeNet):
         return write_onnx(read_caffe(weights.with_suffix(".prototxt"), weights), {})
@@ -42,18 +38,18 @@ def as_onnx(net, folder: Path) -> bytes:
     )
 
 
-def computed(content: bytes, image: np.ndarray) -> dict[str, np.ndarray]:
+def computed(content, image):
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     names = [port.name for port in session.get_outputs()]
     return dict(zip(names, session.run(names, {"data": image}), strict=True))
 
 
-def image_for(name: str, content: bytes) -> np.ndarray:
+def image_for(name, content):
     (port,) = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"]).get_inputs()
     return draw_image(name, port.shape)
 
 
-def run_original(folder: Path, image: np.ndarray) -> dict[str, np.ndarray]:
+def run_original(folder, image):
     """All outputs of the network in a folder, by OpenCV 4."""
     if (folder / "net.cfg").exists():
         judge = cv2.dnn.readNetFromDarknet(str(folder / "net.cfg"), str(folder / "net.weights"))
@@ -68,12 +64,12 @@ def run_original(folder: Path, image: np.ndarray) -> dict[str, np.ndarray]:
     return dict(zip(names, judge.forward(names), strict=True))
 
 
-def assert_near(ours: np.ndarray, theirs: np.ndarray) -> None:
+def assert_near(ours, theirs):
     assert ours.shape == theirs.shape
     assert np.abs(ours - theirs).max() <= LIMIT * np.abs(theirs).max()
 
 
-def without_removed_boxes(rows: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+def without_removed_boxes(rows, theirs):
     """Our rows without the scores that OpenCV itself removes from a [region], where boxes overlap."""
     kept = rows.copy()
     kept[:, 5:][theirs[:, 5:] == 0] = 0
@@ -172,7 +168,7 @@ def test_an_operation_that_has_no_onnx_is_refused_by_the_name_of_its_layer():
         write_onnx(network, {})
 
 
-def write_sum(values: np.ndarray, add) -> bytes:
+def write_sum(values, add):
     """A network that adds what ``add`` makes of a constant to its input."""
     openvino = import_openvino()
     image = openvino.op.Parameter(openvino.Type.f32, openvino.PartialShape([len(values)]))

@@ -1,7 +1,5 @@
 """Models of PaddlePaddle are converted as far as OpenVINO reads them."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

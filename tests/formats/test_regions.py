@@ -1,7 +1,5 @@
 """Networks of YOLO 1 to 3 that end at RegionYolo layers, compared with what Model Optimizer makes of them."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 

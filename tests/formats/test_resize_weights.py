@@ -1,7 +1,5 @@
 """The weights of ONNX's Resize along one axis."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from posezoo.formats.resize_weights import AxisResize, compute_weights, find_nearest

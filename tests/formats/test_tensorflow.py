@@ -1,7 +1,5 @@
 """Frozen graphs of TensorFlow are cut before OpenVINO reads them."""
 
-from __future__ import annotations
-
 from fakes.network import network
 from posezoo.core.convert.protobuf_reader import read_fields
 from posezoo.formats.tensorflow import cut_graph

@@ -1,7 +1,5 @@
 """TensorFlow.js graph models: small ones whose outputs numpy computes, damaged ones, and real ones."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 

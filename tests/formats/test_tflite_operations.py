@@ -1,7 +1,5 @@
 """MediaPipe's custom operations of TFLite files become graphs that compute the same."""
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 import struct
@@ -21,7 +19,7 @@ SELFIE = "selfie-segmentation"
 SIZES = b"output_height\x00output_width\x00\x02\x1c\x0f\x02\x01\x02\x10\x10\x04\x04\x04$\x01"
 
 
-def compute(build, inputs: list[np.ndarray], content: bytes = b"") -> np.ndarray:
+def compute(build, inputs, content=b""):
     ov = pytest.importorskip("openvino")
     parameters = [ov.opset13.parameter(each.shape, np.float32) for each in inputs]
     node = build([parameter.output(0) for parameter in parameters], content)
@@ -30,7 +28,7 @@ def compute(build, inputs: list[np.ndarray], content: bytes = b"") -> np.ndarray
     return compiled([each.astype(np.float32) for each in inputs])[0]
 
 
-def graph_of(name: str, version: int):
+def graph_of(name, version):
     pytest.importorskip("openvino")
     from posezoo.formats.tflite_operations import GRAPHS
 
@@ -108,7 +106,7 @@ def selfie(tmp_path):
     shutil.copytree(builtin_models_dir() / "public" / SELFIE, tmp_path / "zoo" / "public" / SELFIE)
     yml = tmp_path / "zoo" / "public" / SELFIE / "model.yml"
 
-    def publish(content: bytes) -> None:
+    def publish(content):
         published = tmp_path / "selfie.tflite"
         published.write_bytes(content)
         before, after = (hashlib.sha384(each).hexdigest() for each in (file.read_bytes(), content))

@@ -1,11 +1,8 @@
 """Fused activations of TFLite's operators are computed in the IR as LiteRT computes them."""
 
-from __future__ import annotations
-
 import json
 import struct
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,7 +39,7 @@ CALCULATING = sorted(OPERATORS.keys() - set(WITHOUT_ACTIVATION))
 TRANSPOSED = [title for title in CALCULATING if title.startswith("TRANSPOSE_CONV")]
 
 
-def read(folder: Path, content: bytes, *outputs: str):
+def read(folder, content, *outputs):
     """The ``openvino.Model`` of a file, before its preprocessing."""
     ports = tuple(Output(name, ()) for name in outputs)
     spec = spec_of(content, folder, inputs=(), outputs=ports)
@@ -50,13 +47,13 @@ def read(folder: Path, content: bytes, *outputs: str):
     return frontends.read_network(spec, frontends.users_file(spec, layout))
 
 
-def by_openvino(network, **feed: np.ndarray) -> np.ndarray:
+def by_openvino(network, **feed):
     core = import_openvino().Core()
     compiled = core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return compiled(feed)[0]
 
 
-def by_litert(content: bytes, feed: np.ndarray) -> np.ndarray:
+def by_litert(content, feed):
     interpreter = Interpreter(
         model_content=content,
         experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
@@ -69,13 +66,13 @@ def by_litert(content: bytes, feed: np.ndarray) -> np.ndarray:
     return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
 
 
-def draw_image(content: bytes) -> np.ndarray:
+def draw_image(content):
     interpreter = Interpreter(model_content=content)
     shape = interpreter.get_input_details()[0]["shape"]
     return np.random.default_rng(1).normal(scale=5, size=shape).astype(np.float32)
 
 
-def differ(actual: np.ndarray, expected: np.ndarray) -> float:
+def differ(actual, expected):
     """The largest difference, relative to the largest value."""
     assert actual.shape == expected.shape
     return np.abs(actual - expected).max() / np.abs(expected).max()
@@ -182,7 +179,7 @@ def test_an_activation_of_integers_is_computed_as_by_litert(tmp_path, activation
     assert np.abs(actual - expected).max() <= 1  # of 256 numbers: they round differently
 
 
-def write_integers(activation: str, has_bias: bool) -> bytes:
+def write_integers(activation, has_bias):
     """A transposed convolution in int8, with an output of -31.74 to 26.91."""
     rng = np.random.default_rng(4)
     writer = TfliteWriter()
@@ -253,7 +250,7 @@ def test_a_network_may_end_at_the_activation(tmp_path):
     assert differ(by_openvino(network, image=image), expected) < 1e-5
 
 
-def heatmap_model(folder: Path, content: bytes):
+def heatmap_model(folder, content):
     """Its specification and its files."""
     image = Input("image", (1, 8, 12, 3), "NHWC")
     heatmaps = Output("heatmaps", (1, 16, 24, 2))
@@ -272,7 +269,7 @@ def test_the_activation_is_proven_by_nodes(tmp_path, open_axis):
     assert (proof.equal, proof.within_noise, proof.unprovable) == (3, 0, 0)
 
 
-def write_scaled_network(*steps: tuple[str, list[float]]) -> bytes:
+def write_scaled_network(*steps):
     """``image`` -> operations with a constant each -> convolution -> ``features`` -> multiplication
     by another number for each channel -> ``maps``.
     """
@@ -334,7 +331,7 @@ def test_a_refusal_does_not_say_that_nodes_agree_if_none_was_compared(tmp_path):
     assert "agree" not in refuse_changed(spec, layout, "ReLU", "Sigmoid")
 
 
-def refuse_changed(spec, layout, kind: str, other: str) -> str:
+def refuse_changed(spec, layout, kind, other):
     """Why an IR is refused whose last operation of one kind is of another kind."""
     source = frontends.users_file(spec, layout)
     network = preprocess.apply_model_yml(frontends.read_network(spec, source), spec)
@@ -347,7 +344,7 @@ def refuse_changed(spec, layout, kind: str, other: str) -> str:
     return refused.value.problem
 
 
-def run_mo(capfd, *args: str) -> tuple[int, str]:
+def run_mo(capfd, *args):
     """The exit code and the standard error."""
     capfd.readouterr()
     try:

@@ -1,7 +1,5 @@
 """The table of networks against what was published: keys, sizes of checkpoints, inputs, names of outputs."""
 
-from __future__ import annotations
-
 import json
 import re
 from functools import cache
@@ -74,7 +72,7 @@ def built_from(shapes, name):
         return networks.build_network(name, **NETWORKS[name].infer_arguments(shapes))
 
 
-def is_deeper(name: str) -> bool:
+def is_deeper(name):
     """Whether a network differs from another one in its number of layers alone."""
     return bool(re.search("resnet(101|152)_v1", name))
 
@@ -160,7 +158,7 @@ def test_parameters_are_as_many_as_the_cards_count(file, published):
     assert counted / 1e6 == pytest.approx(FOLDED[file], abs=5e-7)
 
 
-def up(size: int, step: int) -> int:
+def up(size, step):
     return -(-size // step)
 
 

@@ -1,7 +1,5 @@
 """Building a network: its arguments, what a checkpoint shows of them, and wrong values."""
 
-from __future__ import annotations
-
 import sys
 
 import pytest

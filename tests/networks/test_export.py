@@ -1,7 +1,5 @@
 """The ONNX file of each kind of network, read by OpenVINO, computes what the module computes."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """GluonCV's names become the keys of our modules, whatever way they come."""
 
-from __future__ import annotations
-
 import pytest
 
 from posezoo.core.errors import NetworkError

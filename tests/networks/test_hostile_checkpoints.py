@@ -6,9 +6,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -67,7 +65,7 @@ print(json.dumps([ended.returncode, ended.stdout, ended.stderr, peak_mib]))
 """
 
 
-def measured(*command: object) -> Ended:
+def measured(*command):
     ended = run_process(
         [sys.executable, "-I", "-S", "-c", _MEASURE, *map(str, command)],
         check=True,
@@ -79,21 +77,21 @@ def measured(*command: object) -> Ended:
 class Command:
     """Runs when it is unpickled."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder):
         self.line = f'echo ran > "{folder / "ran"}"'
 
-    def __reduce__(self) -> object:
+    def __reduce__(self):
         return os.system, (self.line,)
 
 
-def saved(value: object, *, zipped: bool = True) -> bytes:
+def saved(value, *, zipped=True):
     stream = io.BytesIO()
     torch.save(value, stream, _use_new_zipfile_serialization=zipped)
     return stream.getvalue()
 
 
 TWO = np.ones(2, np.float32)
-HOSTILE: dict[str, tuple[Callable[[Path], bytes], str]] = {
+HOSTILE = {
     "a command, zip": (lambda folder: saved({"a": Command(folder)}), "refers to 'posix.system'"),
     "a command, legacy": (
         lambda folder: saved({"a": Command(folder)}, zipped=False),
@@ -128,7 +126,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], bytes], str]] = {
 }  # fmt: skip
 
 
-def is_one_line(stderr: str, path: Path) -> bool:
+def is_one_line(stderr, path):
     """An error that names the file, with an optional hint."""
     first, *hints = stderr.splitlines()
     return (
@@ -149,7 +147,7 @@ MEASURED = (
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_harmful_weights_are_refused(tmp_path: Path, kind: str) -> None:
+def test_harmful_weights_are_refused(tmp_path, kind):
     make, problem = HOSTILE[kind]
     path = tmp_path / "net.pth"
     path.write_bytes(make(tmp_path))
@@ -167,7 +165,7 @@ def test_harmful_weights_are_refused(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
+def server():
     with Server() as server:
         yield server
 
@@ -176,7 +174,7 @@ def server() -> Iterator[Server]:
 @pytest.mark.parametrize(
     "kind", ["a command, zip", "a whole module, legacy", "sizes beyond the file"]
 )
-def test_harmful_published_files_are_refused(tmp_path: Path, server: Server, kind: str) -> None:
+def test_harmful_published_files_are_refused(tmp_path, server, kind):
     """The digest is right: the registry was deceived."""
     make, problem = HOSTILE[kind]
     spec = open_registry().find("higher-hrnet-w32-human-pose-estimation")
@@ -196,7 +194,7 @@ def test_harmful_published_files_are_refused(tmp_path: Path, server: Server, kin
 
 
 @pytest.mark.slow
-def test_onnx_with_weights_in_another_folder_is_refused(tmp_path: Path) -> None:
+def test_onnx_with_weights_in_another_folder_is_refused(tmp_path):
     content, weights = with_weights_beside("../../../secret")
     (tmp_path / "secret").write_bytes(weights)
     origin = tmp_path / "net.onnx"

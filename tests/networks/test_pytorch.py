@@ -1,7 +1,5 @@
 """A checkpoint of one of our networks to ONNX and IR, by way of a PyTorch that has a process of its own."""
 
-from __future__ import annotations
-
 import io
 import os
 import pickle

@@ -1,7 +1,5 @@
 """Every network computes what the published code computed."""
 
-from __future__ import annotations
-
 import pytest
 
 from fakes.when_used import import_when_used

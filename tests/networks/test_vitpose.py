@@ -1,7 +1,5 @@
 """ViTPose has the published keys and sizes, and computes what transformers computes."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np
@@ -19,9 +17,7 @@ PUBLISHED = {(384, True): 132_619_932, (768, True): 501_627_628, (768, False): 3
 EXPERTS = 6
 
 
-def tensors_of(
-    width: int, *, plus: bool, seed: int = 0, has_values: bool = True
-) -> dict[str, torch.Tensor]:
+def tensors_of(width, *, plus, seed=0, has_values=True):
     """A checkpoint with random weights, or with any; without experts or with six of them."""
     torch.manual_seed(seed)
     with torch.device("cpu" if has_values else "meta"):
@@ -74,7 +70,7 @@ def test_an_expert_of_another_shape_is_refused():
         merge_expert(tensors)
 
 
-def ask_transformers(tensors: dict[str, torch.Tensor], image: torch.Tensor) -> torch.Tensor:
+def ask_transformers(tensors, image):
     """The heatmaps of its ViTPose++ with these weights."""
     transformers = judge("transformers")
     backbone = transformers.VitPoseBackboneConfig(
@@ -107,7 +103,7 @@ def test_it_computes_what_transformers_computes(recorded):
     merged = merge_expert({key: tensor.numpy() for key, tensor in tensors.items()})
     ours.load_state_dict({key: torch.from_numpy(array) for key, array in merged.items()})
 
-    def every_eighth(maps: torch.Tensor) -> np.ndarray:
+    def every_eighth(maps):
         return maps[0, :, ::8, ::8].numpy()
 
     answer = recorded.people(

@@ -1,7 +1,5 @@
 """The command lines of public projects go through the parsers of the commands that they call."""
 
-from __future__ import annotations
-
 import argparse
 import re
 
@@ -54,7 +52,7 @@ IN_ORDER = (
 )
 
 
-def ids(line) -> str:
+def ids(line):
     return f"{line.project}: {line.line}"
 
 

@@ -3,29 +3,24 @@
 What Open Model Zoo's tools did is kept beside the tests.
 """
 
-from __future__ import annotations
-
 import json
 import subprocess
-from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from fakes.command import assert_success, run_process
 from fakes.model_optimizer import needs_mo
 from fakes.server import Server
-from omz.runs import MO_ENV, Came, Ours, Theirs, known, ours, run, theirs
-from omz.table import ASPECTS, REASONS, ROWS, Row
+from omz.runs import MO_ENV, Ours, Theirs, known, ours, run, theirs
+from omz.table import ASPECTS, REASONS, ROWS
 from omz.zoo import bad_zoo, small_zoo
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="session")
-def zoos(tmp_path_factory) -> Iterator[dict[str, Path]]:
+def zoos(tmp_path_factory):
     """The folders of the zoos, by the words of the table."""
     folder = tmp_path_factory.mktemp("omz")
     zoos = {"good": folder / "good", "bad": folder / "bad"}
@@ -36,11 +31,11 @@ def zoos(tmp_path_factory) -> Iterator[dict[str, Path]]:
 
 
 @pytest.fixture(scope="session")
-def them(zoos, recorded, tmp_path_factory) -> dict[str, dict[str, Any]]:
+def them(zoos, recorded, tmp_path_factory):
     """The results of Open Model Zoo's tools, by the names of the rows."""
     folder = tmp_path_factory.mktemp("theirs")
 
-    def ask() -> dict[str, dict[str, Any]]:
+    def ask():
         if not (MO_ENV / "bin" / "omz_downloader").exists():
             pytest.skip("needs make mo-env")
         (folder / "home").mkdir()
@@ -55,11 +50,11 @@ def them(zoos, recorded, tmp_path_factory) -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def our_tools(tmp_path_factory) -> Ours:
+def our_tools(tmp_path_factory):
     return Ours(tmp_path_factory.mktemp("home"))
 
 
-def stated(row: Row, came: Came, zoo: Path) -> dict[str, Any]:
+def stated(row, came, zoo):
     """A result as JSON has it: without the text, which names folders, but for whether it says what both must say."""
     content = {**asdict(came), "said": row.says in came.said}
     if row.tool == "converter":  # the bytes of an IR are those of a version of OpenVINO
@@ -114,6 +109,6 @@ def test_all_models_of_open_model_zoo_are_described_alike():
     )
 
 
-def comparable(facts: dict[str, Any]) -> dict[str, Any]:
+def comparable(facts):
     """The keys that both have; posezoo joins the lines of a description."""
     return {**known(facts), "description": " ".join(facts["description"].split())}

@@ -1,7 +1,5 @@
 """The command mo: Model Optimizer's arguments for one file, carried out or refused by name."""
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path
@@ -105,13 +103,13 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def is_only_unproven(err: str) -> bool:
+def is_only_unproven(err):
     """Whether the only message is that nothing but OpenVINO read the original."""
     words = ": not compared with its original, because "
     return err.startswith("[ WARNING ]  ") and words in err and err.count("\n") == 1
 
 
-def run(capfd, *args: str) -> tuple[int, str, str]:
+def run(capfd, *args):
     """The exit code, the standard output and the standard error."""
     capfd.readouterr()
     try:
@@ -121,11 +119,11 @@ def run(capfd, *args: str) -> tuple[int, str, str]:
     return code, *capfd.readouterr()
 
 
-def read(xml: Path):
+def read(xml):
     return import_openvino().Core().read_model(xml)
 
 
-def weight_types(xml: Path) -> set[str]:
+def weight_types(xml):
     constants = [op for op in read(xml).get_ops() if op.get_type_name() == "Constant"]
     return {
         op.get_element_type().get_type_name()
@@ -287,7 +285,7 @@ def test_weights_beside_an_onnx_file_belong_to_it(folder, capfd):
     assert weight_types(folder / "split.xml") == {"f16"}
 
 
-def onnx_file(path: Path, *nodes: onnx.NodeProto, outputs: list[str]) -> Path:
+def onnx_file(path, *nodes, outputs):
     """A network of these nodes on the image x."""
     path.write_bytes(
         graphs.written(
@@ -323,7 +321,7 @@ def test_a_size_may_be_a_range(folder, capfd):
         assert run(capfd, "--input_model", "net.onnx", "--input_shape", shape)[0] == 1
 
 
-def kernel_types(network) -> set[str]:
+def kernel_types(network):
     kernels = [
         op
         for op in network.get_ops()
@@ -389,7 +387,7 @@ IMAGE = np.random.default_rng(1).uniform(0, 255, (1, 18, 24, 3)).astype(np.float
 
 
 @pytest.fixture(scope="module")
-def from_the_line(tmp_path_factory) -> np.ndarray:
+def from_the_line(tmp_path_factory):
     """What the IR of a command line finds in IMAGE."""
     folder = tmp_path_factory.mktemp("line")
     (folder / "net.onnx").write_bytes(network("onnx"))
@@ -464,7 +462,7 @@ def test_the_function_converts_a_module_of_pytorch(folder):
     torch = needs("torch")
 
     class Network(torch.nn.Module):
-        def __init__(self) -> None:
+        def __init__(self):
             super().__init__()
             self.convolution = torch.nn.Conv2d(3, 4, 3)
 
@@ -555,7 +553,7 @@ def test_a_network_that_cannot_be_run_is_converted_with_a_warning(folder, capfd)
     )
 
 
-def picky() -> bytes:
+def picky():
     """A network that fails as it runs: it keeps the values above 128, and expects 1000 of them."""
     nodes = [
         onnx.helper.make_node("Greater", ["image", "limit"], ["is_bright"]),
@@ -689,7 +687,7 @@ def test_an_argument_that_is_not_carried_out_is_refused_by_name(folder, capfd, u
 MO_LINES = [line for line in projects.read_lines() if line.tool not in projects.PARSERS]
 
 
-def three_inputs() -> bytes:
+def three_inputs():
     """The sum of three images, with the names that PyTorch's exporter gives."""
     ports = [
         (name, graphs.FLOAT, (1, 3, 448, 448))
@@ -779,7 +777,7 @@ DETECTORS = {
 }
 
 
-def detect(xml: Path):
+def detect(xml):
     """The rows for a picture."""
     sizes = {port.any_name: list(port.shape) for port in read(xml).inputs}
     feed = {name: np.float32([[SIZE, SIZE, 1]]) for name in sizes}

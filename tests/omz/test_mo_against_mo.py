@@ -3,14 +3,10 @@
 What Model Optimizer made is kept beside the tests.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import shlex
 import shutil
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from onnx import helper
@@ -19,7 +15,7 @@ from core.convert.test_against_mo import closed, infer, mirrored, off_by, values
 from core.convert.test_graph_cutting import gated
 from fakes import graphs, model_optimizer
 from fakes.caffe import detector, squeeze_net
-from fakes.command import Ended, run_process
+from fakes.command import run_process
 from fakes.network import network, saved_model
 from omz.replay import TENSORFLOW
 from posezoo.core.ir.openvino_import import import_openvino
@@ -156,7 +152,7 @@ REFUSED = {
 }
 
 
-def last_channels() -> bytes:
+def last_channels():
     """An ONNX network whose images have their channels last, as exporters of TensorFlow write."""
     ports = [(name, graphs.FLOAT, (1, 4, 6, 3)) for name in ("image", "y")]
     return graphs.written(
@@ -164,7 +160,7 @@ def last_channels() -> bytes:
     )
 
 
-def each_by_itself(**shapes: tuple[int, ...]) -> bytes:
+def each_by_itself(**shapes):
     """A network of inputs that do not meet."""
     inputs = [(name, graphs.FLOAT, shape) for name, shape in shapes.items()]
     outputs = [(f"{name}_end", kind, shape) for name, kind, shape in inputs]
@@ -172,7 +168,7 @@ def each_by_itself(**shapes: tuple[int, ...]) -> bytes:
     return graphs.written("apart", nodes, inputs, outputs)
 
 
-def shifted() -> bytes:
+def shifted():
     """A picture, and a number for each of its channels."""
     x, y = ((name, graphs.FLOAT, (1, 3, 4, 6)) for name in ("x", "y"))
     shift = ("shift", graphs.FLOAT, (3, 1, 1))
@@ -181,7 +177,7 @@ def shifted() -> bytes:
 
 
 @pytest.fixture(scope="module")
-def originals(tmp_path_factory, mirror) -> Path:
+def originals(tmp_path_factory, mirror):
     """A folder with the files that the lines name."""
     folder = tmp_path_factory.mktemp("originals")
     whole, meta = saved_model()
@@ -212,14 +208,14 @@ def originals(tmp_path_factory, mirror) -> Path:
 
 
 @pytest.fixture(scope="module")
-def digest(originals) -> str:
+def digest(originals):
     """Of all files that the lines name."""
     contents = [path.read_bytes() for path in sorted(originals.rglob("*")) if path.is_file()]
     return hashlib.sha256(b"".join(hashlib.sha256(each).digest() for each in contents)).hexdigest()
 
 
 @pytest.fixture(scope="module")
-def modules(tmp_path_factory) -> str:
+def modules(tmp_path_factory):
     """The real program imports TensorFlow only to ask whether the path of a file is one of its objects."""
     folder = tmp_path_factory.mktemp("modules")
     (folder / "tensorflow.py").write_text(TENSORFLOW)
@@ -227,13 +223,13 @@ def modules(tmp_path_factory) -> str:
 
 
 def run_both(
-    line: str,
-    originals: Path,
-    run: Callable[[list[str], Path], int],
-    folder: Path,
+    line,
+    originals,
+    run,
+    folder,
     monkeypatch,
     capfd,
-) -> dict[str, tuple[int, set[str]]]:
+):
     """The exit code and the new files of the real program and of ours, each in its own folder.
 
     Args:
@@ -262,11 +258,11 @@ def run_both(
 
 
 @pytest.fixture(scope="module")
-def kept_run(originals, modules, digest) -> Callable[[list[str], Path], int]:
+def kept_run(originals, modules, digest):
     """What the real program did with a command line."""
 
-    def run(words: list[str], place: Path) -> int:
-        def ask() -> Ended:
+    def run(words, place):
+        def ask():
             return model_optimizer.run_copy(words, place, modules)
 
         return model_optimizer.recorded_run([digest, *words], place, ask).returncode
@@ -284,14 +280,14 @@ def test_both_leave_the_same_files_which_compute_the_same(
 
 @model_optimizer.needs_mo
 def test_both_leave_the_same_files_of_openpose(originals, modules, tmp_path, monkeypatch, capfd):
-    def run(words: list[str], place: Path) -> int:
+    def run(words, place):
         return model_optimizer.run_copy(words, place, modules).returncode
 
     ended = run_both(OPENPOSE, originals, run, tmp_path, monkeypatch, capfd)
     compare_runs(OPENPOSE, ended, tmp_path)
 
 
-def compare_runs(line: str, ended: dict[str, tuple[int, set[str]]], tmp_path: Path) -> None:
+def compare_runs(line, ended, tmp_path):
     assert ended["ours"] == ended["theirs"]
     code, files = ended["ours"]
     assert code == 0 and len(files) == 2

@@ -1,7 +1,5 @@
 """--mo: a real Model Optimizer as a child process, for what OpenVINO of today does not read."""
 
-from __future__ import annotations
-
 import json
 import os
 import shlex
@@ -103,7 +101,7 @@ def test_a_stale_flag_is_a_warning_if_no_model_needs_model_optimizer(zoo, verb):
 
 
 @pytest.fixture
-def stand_in(tmp_path) -> Path:
+def stand_in(tmp_path):
     """The mo that pip installs with the stand-in for openvino-dev."""
     mo = tmp_path / "env" / "bin" / "mo"
     mo.parent.mkdir(parents=True)
@@ -295,7 +293,7 @@ def test_it_is_called_as_open_model_zoos_converter_calls_it(zoo):
     )
 
 
-def script(path: Path, text: str) -> Path:
+def script(path, text):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)

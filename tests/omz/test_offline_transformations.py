@@ -1,7 +1,5 @@
 """mo --transform: the transformations that OpenVINO still has, after the self-check."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +31,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def convert(*words: str) -> int:
+def convert(*words):
     return mo.main(["--input_model", "net.onnx", *words])
 
 

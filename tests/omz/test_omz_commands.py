@@ -1,7 +1,5 @@
 """Open Model Zoo's commands: what scripts rely on, and what is better than in Open Model Zoo."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """The README of tools/downloader is drawn from the parsers."""
 
-from __future__ import annotations
-
 import importlib.util
 import shlex
 

@@ -1,7 +1,5 @@
 """posezoo convert FILE: one file outside of any registry becomes ONNX or IR."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -30,7 +28,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(capfd, *words: str) -> tuple[int, str, str]:
+def run(capfd, *words):
     """The exit code, the standard output and the standard error."""
     capfd.readouterr()
     try:

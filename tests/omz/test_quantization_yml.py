@@ -1,7 +1,5 @@
 """quantization.yml of Open Model Zoo is read beside model.yml."""
 
-from __future__ import annotations
-
 import pytest
 
 from fakes.command import assert_quiet_success, posezoo

@@ -3,19 +3,15 @@
 ``STORE_REPLAY=1`` writes what the run found to replay.tsv.
 """
 
-from __future__ import annotations
-
 import csv
 import importlib.util
 import os
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
-from fakes.command import Ended, assert_success
+from fakes.command import assert_success
 from fakes.fence import online
 from fakes.server import Server
 from fakes.soak import soak
@@ -41,7 +37,7 @@ needs_mo_env = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="session")
-def zoos(tmp_path_factory) -> Iterator[Zoos]:
+def zoos(tmp_path_factory):
     """The generated zoos, of the models that the lines name."""
     try:
         with online():
@@ -54,7 +50,7 @@ def zoos(tmp_path_factory) -> Iterator[Zoos]:
 
 
 @pytest.fixture(scope="session")
-def results(zoos, tmp_path_factory, request) -> dict[object, Result]:
+def results(zoos, tmp_path_factory, request):
     """The result of each line of the selected tests; the lines of one script are run in their order."""
     name = test_a_line_does_what_is_stored.__name__
     items = [item for item in request.session.items if getattr(item, "originalname", "") == name]
@@ -65,7 +61,7 @@ def results(zoos, tmp_path_factory, request) -> dict[object, Result]:
             scripts[line.project, line.path].append(Call.of(line))
     folder, sides = tmp_path_factory.mktemp("scripts"), CopiedSides(zoos)
 
-    def run(number: int, calls: list[Call]) -> list[Result]:
+    def run(number, calls):
         return replay(calls, sides, folder / str(number))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -80,7 +76,7 @@ def results(zoos, tmp_path_factory, request) -> dict[object, Result]:
     return found
 
 
-def _store(results: dict[object, Result]) -> None:
+def _store(results):
     with (projects.TABLES / "replay.tsv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(
             file, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n"
@@ -104,7 +100,7 @@ def test_a_line_does_what_is_stored(line, results):
     assert results[line] == Result(**{key: getattr(stored, key) for key in KEYS})
 
 
-def left(tool: str = "downloader", **changes: object) -> Left:
+def left(tool="downloader", **changes):
     """What a call left: a file, which the converter made of another one if ``tool`` says so."""
     files = {"public/m/m.onnx": "digest", "public/m/FP16/m.xml": "digest"}
     converted = {"public/m/FP16/m.xml"} if tool == "converter" else set()
@@ -216,13 +212,13 @@ def test_the_page_states_what_the_lines_did():
     assert not [words for words in stated if words not in page]
 
 
-def run_script(zoos: Zoos, folder: Path, script: str) -> Ended:
+def run_script(zoos, folder, script):
     """Run a script in an empty folder, with the stand-in's commands on PATH."""
     folder.mkdir(exist_ok=True)
     return zoos.ours("all", {}).run(script, folder)
 
 
-def lines_of(project: str, path: str, model: str = "") -> list[str]:
+def lines_of(project, path, model=""):
     """The command lines of a script, or those of one of its models."""
     rows = [line for line in CALLS if (line.project, line.path) == (project, path)]
     return [row.line for row in rows if not model or row.models == (model,)]

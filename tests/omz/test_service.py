@@ -13,7 +13,6 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -22,7 +21,7 @@ import pytest
 import yaml
 
 from fakes import fence
-from fakes.command import Ended, assert_quiet_success, assert_success, posezoo_process, run_process
+from fakes.command import assert_quiet_success, assert_success, posezoo_process, run_process
 from fakes.pages import ROOT
 from fakes.server import Server
 from fakes.soak import soak
@@ -76,11 +75,11 @@ class Service:
     project: str = "opt"
 
     @property
-    def bin(self) -> Path:
+    def bin(self):
         """The commands of the environment that its converters have."""
         return self.folder / self.project / ".venv-omz" / "bin"
 
-    def install(self, python: Path, version: str, *packages: str) -> None:
+    def install(self, python, version, *packages):
         """Make its two environments, by ``uv lock`` and ``uv sync``."""
         folder = self.folder / self.project
         folder.mkdir()
@@ -98,7 +97,7 @@ class Service:
             ended = self.run(find_uv(), "--quiet", *command, **self.of_uv, **places)
             assert_success(ended)
 
-    def run(self, *command: object, **environ: str) -> Ended:
+    def run(self, *command, **environ):
         return run_process(
             [*map(str, command)],
             cwd=self.folder / self.project,
@@ -106,7 +105,7 @@ class Service:
             timeout=300,
         )
 
-    def get(self, name: str, *, work: Path) -> Ended:
+    def get(self, name, *, work):
         """The service's commands for a model; the result of the first that fails, else of the last."""
         folder = self.bin
         environ = {"PATH": f"{folder}{os.pathsep}{self.environ['PATH']}"}
@@ -119,7 +118,7 @@ class Service:
             ended = self.run("omz_converter", "--name", name, *folders, "--mo", mo, **environ)
         return ended
 
-    def move(self, name: str, *, work: Path) -> set[str]:
+    def move(self, name, *, work):
         """Move the model's files to its place; returns the paths of its IR there."""
         target = self.folder / "models" / "omz" / name
         made = next(
@@ -130,19 +129,19 @@ class Service:
             shutil.move(entry, target)
         return {path.relative_to(target).as_posix() for path in target.rglob("*.xml")}
 
-    def left_over(self) -> list[Path]:
+    def left_over(self):
         """What its commands left outside of their output folder."""
         opt = {"pyproject.toml", "uv.lock", ".venv", ".venv-omz"}
         others = [path for path in (self.folder / self.project).iterdir() if path.name not in opt]
         return [*others, *(self.folder / "home").rglob("*"), *(self.folder / "tmp").iterdir()]
 
 
-def find_uv() -> str | None:
+def find_uv():
     beside_python = Path(sys.executable).with_name("uv")
     return str(beside_python) if beside_python.exists() else shutil.which("uv")
 
 
-def find_python(version: str = PYTHON) -> Path | None:
+def find_python(version=PYTHON):
     spec = importlib.util.spec_from_file_location("release", ROOT / ".ci" / "release.py")
     release = importlib.util.module_from_spec(spec)
     sys.modules["release"] = release
@@ -150,7 +149,7 @@ def find_python(version: str = PYTHON) -> Path | None:
     return release.find_python(version)
 
 
-def write_weights(name: str, zoo: Path, server: Server) -> None:
+def write_weights(name, zoo, server):
     """Serve and declare a checkpoint that fits the network of a model, in place of generated text."""
     torch = needs("torch")
     spec = with_declared_network(Registry([zoo]).find(name))
@@ -166,7 +165,7 @@ def write_weights(name: str, zoo: Path, server: Server) -> None:
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory) -> Iterator[Service]:
+def service(tmp_path_factory):
     uv, python = find_uv(), find_python()
     if uv is None or python is None:
         pytest.skip("needs uv and Python 3.12")
@@ -217,7 +216,7 @@ def service(tmp_path_factory) -> Iterator[Service]:
 
 
 @pytest.fixture(scope="session")
-def service_with_torch(service) -> Service:
+def service_with_torch(service):
     """The service with PyTorch, as it is published; on the Python that these tests have it for.
 
     For another Python the indexes may have only a build of several GB.

@@ -1,7 +1,5 @@
 """The wheels of posezoo shims --wheel: what pip makes of them, and what old scripts find."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import os
@@ -17,7 +15,6 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import parse_wheel_filename
 
 from fakes.command import (
-    Ended,
     assert_quiet_success,
     assert_success,
     misuse_alone,
@@ -40,7 +37,7 @@ POSEZOO = f"posezoo-{VERSION}-py3-none-any.whl"
 NOT_HERE = "is not in posezoo's stand-in for openvino-dev: "
 
 
-def run(*command: object, **environ: str) -> Ended:
+def run(*command, **environ):
     return run_process(
         [*map(str, command)],
         env={**os.environ, **environ},
@@ -49,7 +46,7 @@ def run(*command: object, **environ: str) -> Ended:
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory) -> Path:
+def cache(tmp_path_factory):
     """A cache with Open Model Zoo's metadata, as if it had been read before."""
     folder = tmp_path_factory.mktemp("cache")
     write_model(folder / "posezoo" / "registries" / "omz" / "models", "of-omz", omz_yml(files=[]))
@@ -57,7 +54,7 @@ def cache(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def wheels(cache, tmp_path_factory) -> Path:
+def wheels(cache, tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheels") / "new"
     written = printed_alone(posezoo("shims", "--wheel", folder, XDG_CACHE_HOME=str(cache)))
     assert written.splitlines()[:2] == [str(folder / POSEZOO), str(folder / STAND_IN)]
@@ -71,7 +68,7 @@ def wheels(cache, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def installed(wheels, tmp_path_factory) -> dict[str, str]:
+def installed(wheels, tmp_path_factory):
     """The stand-in in a folder of its own, beside what this Python has: PATH and PYTHONPATH."""
     prefix = tmp_path_factory.mktemp("installed")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--prefix", prefix]
@@ -86,7 +83,7 @@ def installed(wheels, tmp_path_factory) -> dict[str, str]:
     }
 
 
-def members_of(wheel: Path) -> dict[str, str]:
+def members_of(wheel):
     with zipfile.ZipFile(wheel) as archive:
         return {path: archive.read(path).decode("utf-8", "replace") for path in archive.namelist()}
 
@@ -353,7 +350,7 @@ def test_a_fresh_environment_installs_it_from_the_users_index_and_converts(
     }
     python, commands = tmp_path / "env/bin/python", tmp_path / "env" / "bin"
 
-    def succeed(*command: object) -> str:
+    def succeed(*command):
         return printed(
             run_process(
                 [*map(str, command)],

@@ -1,7 +1,5 @@
 """--allow_upstream_code: code that comes with a model is run shut in, and what it tries does not come about."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os
@@ -42,7 +40,7 @@ shutil.copy(sys.argv[1] + "/net.onnx", sys.argv[2] + "/made.onnx")
 """
 
 
-def zoo_of(folder: Path, script: str = COPIES, **changes: object) -> Path:
+def zoo_of(folder, script=COPIES, **changes):
     """A registry and downloads of a model whose pre-convert.py is this."""
     downloads = folder / "downloads" / "public" / "net"
     downloads.mkdir(parents=True, exist_ok=True)
@@ -66,9 +64,7 @@ def zoo_of(folder: Path, script: str = COPIES, **changes: object) -> Path:
     return folder
 
 
-def run(
-    folder: Path, script: str, seconds: float = 60, memory_bytes: int = upstream_code.MEMORY_BYTES
-) -> Path:
+def run(folder, script, seconds=60, memory_bytes=upstream_code.MEMORY_BYTES):
     """Run such a script; the folder of its results, which is gone afterwards."""
     spec = open_registry([zoo_of(folder, script) / "models"]).find("net")
     layout = ModelLayout(folder / "downloads", folder / "out")
@@ -79,7 +75,7 @@ def run(
         return json.loads(told.read_text()) if told.is_file() else there.conversions
 
 
-def tells(code: str) -> str:
+def tells(code):
     """A script that writes down what a piece of code, which sets ``told``, found out."""
     return (
         "import json, os, sys\ntold = None\n"
@@ -88,7 +84,7 @@ def tells(code: str) -> str:
     )
 
 
-def converter(folder: Path, *args, **environ):
+def converter(folder, *args, **environ):
     places = ("--models_dir", folder / "models", "-d", folder / "downloads", "-o", folder / "out")
     return omz_tool("converter", *places, "--name", "net", *args, **environ)
 
@@ -817,7 +813,7 @@ EXPORT = [
 ]
 
 
-def pytorch_zoo(folder: Path, export: list[str], weights: object = None) -> Path:
+def pytorch_zoo(folder, export, weights=None):
     torch = needs("torch")
     downloads = folder / "downloads" / "public" / "net"
     downloads.mkdir(parents=True)

@@ -3,8 +3,6 @@
 Their outputs are those of Open Model Zoo's converted models, with random weights; a name is one of command_lines.tsv.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 

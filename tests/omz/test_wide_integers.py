@@ -1,7 +1,5 @@
 """posezoo convert of ONNX with integers beyond 32 bits, in which OpenVINO computes them."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from onnx import TensorProto, helper

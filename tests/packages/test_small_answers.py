@@ -1,7 +1,5 @@
 """Small answers of servers: what they may cost in memory and time, whatever a server sends."""
 
-from __future__ import annotations
-
 import ast
 import gzip
 import re
@@ -30,18 +28,18 @@ SOURCE = ROOT / "src" / "posezoo"
 MIB = 1 << 20
 
 
-def bomb(size: int) -> bytes:
+def bomb(size):
     """As many zeros, compressed with gzip to a thousandth."""
     packer = zlib.compressobj(9, wbits=16 + zlib.MAX_WBITS)
     block = bytes(MIB)
     return b"".join(packer.compress(block) for _ in range(size // MIB)) + packer.flush()
 
 
-def options(timeout_s: float = 5.0) -> DownloadOptions:
+def options(timeout_s=5.0):
     return DownloadOptions(None, attempts=1, timeout_s=timeout_s, sleep=lambda _s: None)
 
 
-def read(url: str, limit: int = MIB, timeout_s: float = 5.0) -> bytes:
+def read(url, limit=MIB, timeout_s=5.0):
     with DownloadContext("a", options(timeout_s)) as context:
         return read_small(url, limit, context, name="the document").content
 
@@ -75,12 +73,12 @@ def test_an_answer_that_is_never_slow_and_never_complete_has_a_time_limit(server
     assert told.value.hint == "a longer --stall_timeout allows more time"
 
 
-def npm_document(context: DownloadContext) -> None:
+def npm_document(context):
     source = NpmPackageSource(PACKAGE, VERSION, "package/net.bin", None)
     NpmClient(source, SourceFile("net.bin"), context).find_tarball()
 
 
-def index_page(context: DownloadContext) -> None:
+def index_page(context):
     wheel = Wheel("net-1.0-py3-none-any.whl", 1, "0" * 64)
     check_wheel(PythonPackageSource("net", "1.0", wheel, "net.bin"), SourceFile("net.bin"), context)
 

@@ -1,7 +1,5 @@
 """Open Model Zoo's models without a checkout: a registry that is read from a wheel of the package index."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil
@@ -122,11 +120,11 @@ def verb(run, *args):
     return run(command_line.main, *args)
 
 
-def names(text: str) -> set[str]:
+def names(text):
     return {row["name"] for row in json.loads(text)}
 
 
-def left_in_cache() -> list[str]:
+def left_in_cache():
     folder = named_registry_root("omz").parents[1]
     return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
@@ -188,9 +186,7 @@ def test_the_models_reach_the_disk_before_their_folder_gets_its_name(wheels, run
     assert names and synced_early >= names
 
 
-def test_the_users_index_is_asked_for_the_wheel_alone(
-    tmp_path, server: Server, wheels, run, monkeypatch
-):
+def test_the_users_index_is_asked_for_the_wheel_alone(tmp_path, server, wheels, run, monkeypatch):
     (wheel,) = wheels.glob("*2024*")
     monkeypatch.delenv("PIP_FIND_LINKS")
     monkeypatch.delenv("PIP_NO_INDEX")
@@ -413,7 +409,7 @@ def test_without_an_index_the_message_says_what_was_not_searched(wheels, run, mo
 # --- bad input
 
 
-def refused(run, *args, problem: str, hint: str):
+def refused(run, *args, problem, hint):
     code, out, error = verb(run, "list", "newer", *args)
     assert (code, out, len(error.splitlines())) == (1, "", 2)
     assert re.search(problem, error.splitlines()[0]), error

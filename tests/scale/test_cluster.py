@@ -1,7 +1,5 @@
 """Work on a real Dask cluster: a scheduler and workers, which are killed, frozen, or not like this machine."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """An evaluation on the workers of a real Dask cluster, which have other processors than this machine."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess
@@ -20,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def other_cpuinfo(tmp_path) -> Path:
+def other_cpuinfo(tmp_path):
     """What /proc/cpuinfo says of a processor without VNNI and AMX."""
     path = tmp_path / "cpuinfo"
     lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()

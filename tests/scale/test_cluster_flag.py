@@ -1,7 +1,5 @@
 """--cluster: models in several processes, with the results of a run in one."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

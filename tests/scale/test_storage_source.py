@@ -45,7 +45,7 @@ def bucket(monkeypatch):
     from fsspec.spec import AbstractFileSystem
 
     class Slow(MemoryFile):
-        def read(self, size: int = -1) -> bytes:
+        def read(self, size=-1):
             store.reads.append(self.tell())
             if self.tell() >= store.hangs_at:
                 time.sleep(store.hangs_s)
@@ -181,7 +181,7 @@ def test_what_is_not_installed_is_named_with_its_extra_and_the_next_source_asked
 ):
     import fsspec.registry
 
-    def missing(protocol: str) -> type:
+    def missing(protocol):
         raise ImportError(f"Install something to access {protocol}")
 
     monkeypatch.setattr(fsspec.core, "get_filesystem_class", missing)

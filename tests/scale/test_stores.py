@@ -5,10 +5,8 @@ from __future__ import annotations
 import http.client
 import threading
 import urllib.request
-from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
-from typing import Any
 
 import pytest
 
@@ -39,15 +37,15 @@ class Proxy(QuietServer):
     ``cut``: the connection is closed after half of the answer, once. ``silent``: no answer comes. ``refuse``: 403.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.port_behind = port
         self.fault = ""
-        self.ranges: list[str] = []
+        self.ranges = []
         self.stopping = threading.Event()
 
     @property
-    def url(self) -> str:
+    def url(self):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
 
@@ -55,7 +53,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Proxy
 
-    def _answer(self) -> None:
+    def _answer(self):
         proxy = self.server
         wanted = self.headers.get("Range", "")
         if wanted:
@@ -81,9 +79,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_HEAD = _answer  # noqa: N815
 
-    def _send(
-        self, status: int, headers: dict[str, str], content: bytes, sent: int | None = None
-    ) -> None:
+    def _send(self, status, headers, content, sent=None):
         self.send_response_only(status)
         length = f"{len(content)}"
         for name, value in headers.items():
@@ -96,12 +92,12 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(content[:sent])
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format, *args):
         """Commands print in this process, too."""
 
 
 @contextmanager
-def running_proxy(port: int) -> Iterator[Proxy]:
+def running_proxy(port):
     proxy = Proxy(port)
     thread = threading.Thread(target=proxy.serve_forever, args=(0.01,), daemon=True)
     thread.start()

@@ -1,12 +1,9 @@
 """posezoo cache: what is there is listed, what is damaged named, and only what is of no use goes."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
 import time
-from pathlib import Path
 
 import pytest
 
@@ -20,7 +17,7 @@ STRANGER = b"of another zoo"
 
 
 @pytest.fixture
-def places(tmp_path) -> tuple[str, ...]:
+def places(tmp_path):
     """A zoo of two models whose files are in the cache, and a file of no model there."""
     for name, body in BODIES.items():
         (tmp_path / f"{name}.tflite").write_bytes(body)
@@ -35,12 +32,12 @@ def places(tmp_path) -> tuple[str, ...]:
     return places
 
 
-def kept(tmp_path: Path, body: bytes) -> Path:
+def kept(tmp_path, body):
     digits = hashlib.sha384(body).hexdigest()
     return tmp_path / "cache" / "1" / digits[:2] / digits[2:]
 
 
-def left(tmp_path: Path) -> set[Path]:
+def left(tmp_path):
     return {path for path in (tmp_path / "cache").rglob("*") if path.is_file()}
 
 

@@ -1,7 +1,5 @@
 """TAB in real shells: verbs, flags, values and the names of models."""
 
-from __future__ import annotations
-
 import os
 import pty
 import re
@@ -11,8 +9,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from typing import Any
 
 import pytest
 
@@ -145,7 +141,7 @@ CASES = [
 ]
 
 
-def in_shells() -> Iterator[Any]:
+def in_shells():
     """All lines in bash, and every fourth in zsh; what posezoo answers to fish is tried below."""
     for place, (typed, words) in enumerate(CASES):
         yield pytest.param("bash", typed, words, id=f"bash-{typed}")
@@ -173,7 +169,7 @@ REPEATED = (
 )
 
 
-def in_fish() -> Iterator[Any]:
+def in_fish():
     for typed, words in CASES:
         is_repeated = typed in REPEATED
         yield soak(typed, words, id=typed) if is_repeated else pytest.param(typed, words, id=typed)
@@ -248,6 +244,6 @@ def test_zsh_shows_descriptions_of_flags_and_nothing_behind_names(home):
         assert re.match(r"--proof +-- nodes compares an IR", row_with("--proof ", terminal.rows))
 
 
-def row_with(start: str, rows: Sequence[str]) -> str:
+def row_with(start, rows):
     """The first row of a screen with such a start; empty if there is none."""
     return next((row for row in rows if row.startswith(start)), "")

@@ -1,20 +1,16 @@
 """posezoo lock and --locked, as their users run them."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
 
 from fakes.checkout import ROOT
 from fakes.command import (
-    Ended,
     assert_quiet_success,
     assert_success,
     misuse,
@@ -36,7 +32,7 @@ TOOLS = ROOT / "tools" / "downloader"
 
 
 @pytest.fixture
-def zoo(tmp_path) -> Path:
+def zoo(tmp_path):
     """Two models and a composite of one part, each of one file that lies on this machine."""
     for name in ("a", "b", "part"):
         (tmp_path / f"{name}.tflite").write_bytes(name.encode() * 1000)
@@ -50,15 +46,15 @@ def zoo(tmp_path) -> Path:
     return tmp_path
 
 
-def run(zoo: Path, *args: object) -> Ended:
+def run(zoo, *args):
     return posezoo(*args, "--models_dir", zoo / "models", "-o", zoo / "out", cwd=zoo)
 
 
-def tool(zoo: Path, name: str, *args: object) -> Ended:
+def tool(zoo, name, *args):
     return omz_tool(name, *args, "--models_dir", zoo / "models", cwd=zoo)
 
 
-def entries(zoo: Path) -> list[dict]:
+def entries(zoo):
     return [json.loads(line) for line in (zoo / "posezoo.lock").read_text().splitlines()]
 
 
@@ -237,7 +233,7 @@ def test_with_no_name_the_models_of_the_lock_are_meant_and_an_empty_one_is_wrong
 
 
 @pytest.fixture
-def convertible(tmp_path) -> Path:
+def convertible(tmp_path):
     """A model whose file is here, ready to be converted."""
     needs("openvino")
     (tmp_path / "net.onnx").write_bytes(network("onnx"))

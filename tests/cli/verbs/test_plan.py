@@ -1,7 +1,5 @@
 """posezoo plan: what would be fetched, converted and written, or why not."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

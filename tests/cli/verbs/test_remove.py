@@ -1,7 +1,5 @@
 """posezoo remove: what posezoo wrote of a model goes, and nothing else."""
 
-from __future__ import annotations
-
 import json
 import os
 import pty
@@ -29,7 +27,7 @@ BODIES = {"one": b"1" * 2000, "two": b"2" * 3000}
 
 
 @pytest.fixture
-def zoo(tmp_path) -> Path:
+def zoo(tmp_path):
     """A folder with the files of two models, and their cache."""
     for name, body in BODIES.items():
         source = tmp_path / f"{name}.tflite"
@@ -39,16 +37,16 @@ def zoo(tmp_path) -> Path:
     return tmp_path
 
 
-def places(folder: Path) -> tuple[str, ...]:
+def places(folder):
     names = {"--models_dir": "zoo", "--weights_dir": "weights", "--cache_dir": "cache"}
     return tuple(word for flag, name in names.items() for word in (flag, f"{folder / name}"))
 
 
-def remove(zoo: Path, *words: object):
+def remove(zoo, *words):
     return posezoo("remove", *words, *places(zoo))
 
 
-def files_in(folder: Path) -> set[str]:
+def files_in(folder):
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
 
 

@@ -3,11 +3,6 @@
 What Model Optimizer made of small files is kept beside the tests.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Sequence
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -22,7 +17,7 @@ from fakes.model_optimizer import (
 )
 from fakes.network import network, spec_of
 from fakes.when_used import import_when_used, needs
-from posezoo.core.declarations.model import Framework, Input, NetworkChoice, Precision
+from posezoo.core.declarations.model import Framework, Input, NetworkChoice
 from posezoo.core.errors import SpecError
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.networks import build_network
@@ -48,7 +43,7 @@ FILES = {
     "words": graphs.words,
     "halves": graphs.halves,
 }
-CASES: dict[str, tuple[str, list[str]]] = {
+CASES = {
     "nothing": ("onnx", []),
     "nothing of a TFLite": ("tflite", []),
     "nothing of several inputs": ("pair", []),
@@ -295,12 +290,12 @@ def test_another_input_type_is_refused_by_model_optimizer_and_converted_here(tmp
 
 
 def hold(
-    content: bytes,
-    arguments: list[str],
-    folder: Path,
-    precision: Precision,
-    tolerance: float,
-    by: Callable[[Path, Sequence[str]], Path] = by_model_optimizer,
+    content,
+    arguments,
+    folder,
+    precision,
+    tolerance,
+    by=by_model_optimizer,
 ):
     """Hold our IR against Model Optimizer's; ours, as read."""
     reference, ours = both(content, arguments, folder, precision, by)
@@ -333,11 +328,11 @@ def hold(
 
 
 def both(
-    content: bytes,
-    arguments: list[str],
-    folder: Path,
-    precision: Precision,
-    by: Callable[[Path, Sequence[str]], Path] = by_model_optimizer,
+    content,
+    arguments,
+    folder,
+    precision,
+    by=by_model_optimizer,
     **how,
 ):
     """Their IR and ours, as read."""
@@ -350,7 +345,7 @@ def both(
     return import_openvino().Core().read_model(xml), ours
 
 
-def typed(arguments: list[str]) -> list[str]:
+def typed(arguments):
     """As a shell would hand them to mo, which knows -s only with its value apart."""
     return [
         part
@@ -359,7 +354,7 @@ def typed(arguments: list[str]) -> list[str]:
     ]
 
 
-def closed(port) -> tuple[int, ...]:
+def closed(port):
     """A shape of an input with a size for each that is open."""
     sizes = [None if side.is_dynamic else side.get_length() for side in port.partial_shape]
     return tuple(
@@ -367,7 +362,7 @@ def closed(port) -> tuple[int, ...]:
     )
 
 
-def values(shape: tuple[int, ...], seed: int, dtype: np.dtype | type = np.float32) -> np.ndarray:
+def values(shape, seed, dtype=np.float32):
     drawn = np.random.default_rng(3 + seed).uniform(
         0, 255 if np.dtype(dtype).kind == "f" else 9, shape
     )
@@ -378,17 +373,17 @@ def compiled(ir):
     return import_openvino().Core().compile_model(ir, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
 
-def infer(ir, feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def infer(ir, feed):
     ready = compiled(ir)
     results = ready(dict(feed))
     return {name: results[port] for port in ready.outputs for name in port.names}
 
 
-def off_by(expected: np.ndarray, found: np.ndarray) -> float:
+def off_by(expected, found):
     return float(np.abs(found - expected).max() / np.abs(expected).max())
 
 
-def mirrored(mirror: Path, start: str) -> bytes:
+def mirrored(mirror, start):
     """A file of the mirror, by how its digest begins."""
     (path,) = (mirror / "1" / start[:2]).glob(f"{start[2:]}*")
     return path.read_bytes()

@@ -1,11 +1,5 @@
 """The constants of an IR are compared with those of the original, and only with their own."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import onnx
 import pytest
@@ -45,7 +39,7 @@ def test_no_right_conversion_is_refused(third, tmp_path, capsys):
     assert "not proven" not in capsys.readouterr().err
 
 
-def find_changed(original: Path, xml: Path, *words: str) -> str:
+def find_changed(original, xml, *words):
     """What is wrong with an IR, if it were made by mo with these words."""
     arguments = mo.create_parser().parse_args(["--input_model", str(original), *words])
     spec, _ = mo.read_command_line(arguments)
@@ -54,20 +48,20 @@ def find_changed(original: Path, xml: Path, *words: str) -> str:
     return find_changed_constant(spec, constants, list_float_constants(read_xml(xml), xml))
 
 
-def write_ir(original: Path, *words: str) -> Path:
+def write_ir(original, *words):
     folder = original.parent / "ir"
     command = ["--input_model", str(original), "-o", str(folder), "--compress_to_fp16=False"]
     assert mo.main([*command, *words]) == 0
     return folder / f"{original.stem}.xml"
 
 
-def write_network(path: Path, form: Callable[[Graph], str]) -> Path:
+def write_network(path, form):
     net = Graph(0)
     path.write_bytes(net.finish(form(net)))
     return path
 
 
-def one_activation(net: Graph) -> str:
+def one_activation(net):
     return net.node("Relu", "image")
 
 
@@ -76,7 +70,7 @@ def test_a_wrong_value_of_a_fully_connected_layer_is_found(tmp_path):
     wrong = right.copy()
     wrong[3, 5] *= 1.01
 
-    def write(name: str, values: Any) -> Path:
+    def write(name, values):
         return write_network(
             tmp_path / name, lambda net: net.node("MatMul", "image", net.constant(values))
         )
@@ -86,12 +80,12 @@ def test_a_wrong_value_of_a_fully_connected_layer_is_found(tmp_path):
     assert find_changed(original, write_ir(write("wrong.onnx", wrong)))
 
 
-def with_adapted_twin(kind: str, wrong: float = 1) -> Callable[[Graph], str]:
+def with_adapted_twin(kind, wrong=1):
     """A network with a kernel twice, one of them adapted in the file; ``wrong`` is a factor of one
     value of the other.
     """
 
-    def form(net: Graph) -> str:
+    def form(net):
         kernel = net.draw(16, 3, 3, 3)
         first = kernel.copy()
         first[-1, 0, 0, 0] *= wrong
@@ -133,14 +127,14 @@ def test_one_wrong_value_of_a_kernel_is_found_also_if_another_kernel_is_near(
     wrong = other.copy()
     wrong[-1, 0, 0, 0] *= 1.01
 
-    def write(name: str, second: Any) -> Path:
-        def weights(net: Graph, values: Any) -> Any:
+    def write(name, second):
+        def weights(net, values):
             if axes is None:
                 return values
             stored = net.constant(np.transpose(values, np.argsort(axes)))
             return net.node("Transpose", stored, perm=axes)
 
-        def twins(net: Graph) -> str:
+        def twins(net):
             convolved = [net.convolve("image", weights(net, each)) for each in (kernel, second)]
             return net.node("Add", *convolved)
 

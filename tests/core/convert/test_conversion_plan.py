@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import errno
 import json
 import os
@@ -11,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.convert.test_conversion import tiny
-from fakes.command import Ended, assert_success, posezoo, refusal
+from fakes.command import assert_success, posezoo, refusal
 from fakes.conversion import convert_model, convert_to_fp16, plan_conversion
 from fakes.network import network, source_file
 from fakes.zoo import declared_file, model_yml, write_model
@@ -117,7 +115,7 @@ def test_a_precision_that_no_conversion_makes_is_used_if_a_quantization_made_it(
 
 
 @pytest.fixture
-def int8(tmp_path) -> Path:
+def int8(tmp_path):
     """The .bin of an INT8 IR that photos could have made; here it has the bytes of the FP16 IR."""
     declare(tmp_path, network())
     assert_success(get(tmp_path, "FP16"))
@@ -126,17 +124,17 @@ def int8(tmp_path) -> Path:
     return folder / "FP16-INT8" / "net.bin"
 
 
-def declare(root: Path, content: bytes) -> None:
+def declare(root, content):
     (root / "net.tflite").write_bytes(content)
     file = declared_file(root / "net.tflite")
     write_model(root / "models", "net", model_yml(files=[file], inputs=None, outputs=None))
 
 
-def run(root: Path, verb: str, *args: object) -> Ended:
+def run(root, verb, *args):
     return posezoo(verb, "net", "--models_dir", "models", "-o", "out", *args, cwd=root)
 
 
-def get(root: Path, precision: str, *args: object) -> Ended:
+def get(root, precision, *args):
     return run(root, "get", "--precisions", precision, *args)
 
 

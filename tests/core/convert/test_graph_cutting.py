@@ -1,7 +1,5 @@
 """Model Optimizer's arguments, carried out: each changes what the IR computes, held against another runtime."""
 
-from __future__ import annotations
-
 import numpy as np
 import onnx
 import pytest

@@ -1,7 +1,5 @@
 """The deviation of INT8's outputs from FP16's, and how photos come to a network."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import onnx
 import pytest
 
 from fakes.conversion import convert_model
-from fakes.faulty_conversions import FORMS, SIDE, Fault, Writer, faults_of
+from fakes.faulty_conversions import FORMS, SIDE, Writer, faults_of
 from fakes.network import HEIGHT, WIDTH, downloaded, network, spec_of
 from fakes.soak import soak
 from posezoo.core.convert import frontends, node_comparison, preprocess
 from posezoo.core.convert.node_comparison import compare_nodes
 from posezoo.core.convert.reference_outputs import ReferenceOutputs, compute_reference
-from posezoo.core.convert.self_check import IrCheck, SelfCheckResult
+from posezoo.core.convert.self_check import IrCheck
 from posezoo.core.declarations.model import ModelSpec, Output, Precision
 from posezoo.core.errors import SelfCheckError
 from posezoo.core.events import NodeProof
@@ -38,10 +36,10 @@ class Original:
     reference: ReferenceOutputs
 
     @property
-    def source(self) -> Path:
+    def source(self):
         return frontends.source_model_path(self.spec, self.layout)
 
-    def convert(self, fault: Fault | None = None) -> Path:
+    def convert(self, fault=None):
         """The IR of a conversion that reads the network with a fault."""
         content = FORMS[self.form](Writer(fault, is_weak=self.is_weak))
         faulty = self.source.with_name("faulty.onnx")
@@ -49,11 +47,11 @@ class Original:
         ir = preprocess.apply_model_yml(frontends.read_network(self.spec, faulty), self.spec)
         return ir_writer.write_ir(ir, self.layout.output_dir / "ir" / "network.xml", FP32)
 
-    def check(self, xml: Path, *, by_nodes: bool = True) -> SelfCheckResult:
+    def check(self, xml, *, by_nodes=True):
         check = IrCheck(self.spec, FP32, xml, self.source, by_nodes=by_nodes)
         return check.run(lambda: self.reference)
 
-    def refusal(self, fault: Fault, *, by_nodes: bool = True) -> str:
+    def refusal(self, fault, *, by_nodes=True):
         """Why the IR with a fault is refused; empty if it is not."""
         try:
             self.check(self.convert(fault), by_nodes=by_nodes)
@@ -62,7 +60,7 @@ class Original:
         return ""
 
 
-def write_original(folder: Path, form: str, *, is_weak: bool = False, seed: int = 0) -> Original:
+def write_original(folder, form, *, is_weak=False, seed=0):
     content = FORMS[form](Writer(is_weak=is_weak, seed=seed))
     ports = onnx.load_from_string(content).graph.output
     outputs = [
@@ -167,7 +165,7 @@ def test_a_network_without_inner_tensors_is_not_proven_by_nodes(tmp_path):
     assert str(NodeProof()).startswith("not proven by nodes: ")
 
 
-def correct_networks(folder: Path, form: str) -> Iterator[Original]:
+def correct_networks(folder, form):
     """30, of which a half has weak branches."""
     for seed in range(15):
         for is_weak in (False, True):

@@ -1,7 +1,5 @@
 """The process that reads published networks: a file that ends it costs one model."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
@@ -37,7 +35,7 @@ DETECTOR = "4c90f7348ab99aff5b7b9290d6b4d0336a7fc8540dbc93e5d2708545a2f05f7fef22
 DETECTOR_BIT = (2_958_379, 7)
 
 
-def write_registry(folder: Path, **contents: bytes) -> Path:
+def write_registry(folder, **contents):
     """A registry with these models, whose digests are right, also where the network is damaged."""
     for name, content in contents.items():
         source = folder / "published" / name / "net.tflite"
@@ -49,7 +47,7 @@ def write_registry(folder: Path, **contents: bytes) -> Path:
     return folder / "models"
 
 
-def run(folder: Path, *words: object, command=command):
+def run(folder, *words, command=command):
     places = (
         "--models_dir",
         folder / "models",

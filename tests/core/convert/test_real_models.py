@@ -1,7 +1,5 @@
 """The zoo's models whose files the mirror holds: fetched offline, converted or not, and run."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Outputs that a publisher's runtime computed find faults of our readers; here numpy is the publisher's runtime."""
 
-from __future__ import annotations
-
 import hashlib
 import importlib.util
 import json

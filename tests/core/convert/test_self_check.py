@@ -1,7 +1,5 @@
 """Every fault here is built into a network that then goes the way of every conversion."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import sys

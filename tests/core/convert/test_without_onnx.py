@@ -1,7 +1,5 @@
 """Without the packages onnx and onnxruntime, operations that OpenVINO misreads are refused, and others convert."""
 
-from __future__ import annotations
-
 import sys
 
 import numpy as np

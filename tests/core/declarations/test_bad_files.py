@@ -1,13 +1,11 @@
 """Bad model.yml files, as users meet them: one line, before any request; the others go on working."""
 
-from __future__ import annotations
-
 import sys
 
 import pytest
 
 from fakes.bad_files import ALL
-from fakes.command import Ended, assert_success, posezoo, run_process
+from fakes.command import assert_success, posezoo, run_process
 from fakes.server import Server
 from fakes.zoo import declared_file, model_yml, write_model
 
@@ -30,7 +28,7 @@ sys.exit(code)
 """
 
 
-def errors_of(ended: Ended) -> list[str]:
+def errors_of(ended):
     """The lines of its errors, without the hints."""
     return [line for line in ended.stderr.splitlines() if not line.startswith("  hint:")]
 
@@ -77,7 +75,7 @@ def test_a_bad_file_alone_is_an_error(root):
 
 
 @pytest.mark.slow
-def test_the_bad_one_selected_fails_before_any_request(root, server: Server):
+def test_the_bad_one_selected_fails_before_any_request(root, server):
     server.serve("net.tflite", b"net")
     file = {
         "name": "net.tflite",

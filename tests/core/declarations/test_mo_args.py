@@ -1,7 +1,5 @@
 """Open Model Zoo's arguments become typed preprocessing; what has no place is kept, in order."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 
@@ -10,7 +8,7 @@ import pytest
 from fakes.zoo import as_yaml
 from posezoo.core.declarations import supported_mo_args
 from posezoo.core.declarations.inputs_outputs import with_full_layouts
-from posezoo.core.declarations.mo_args import MoArguments, read_arguments
+from posezoo.core.declarations.mo_args import read_arguments
 from posezoo.core.declarations.model import (
     Family,
     Framework,
@@ -28,7 +26,7 @@ IMAGE = Input("image", (1, 3, 4, 6), "NCHW")
 MASK = Input("mask", (1, 1, 4, 6), "NCHW")
 
 
-def read(*arguments: str, inputs: tuple[Input, ...] = (IMAGE,)) -> MoArguments:
+def read(*arguments, inputs=(IMAGE,)):
     return read_arguments(parse_yaml(as_yaml(list(arguments)).encode(), "model.yml"), inputs)
 
 

@@ -1,7 +1,5 @@
 """model.yml -> ModelSpec, and every mistake answered with its place."""
 
-from __future__ import annotations
-
 import re
 import time
 from dataclasses import fields
@@ -47,15 +45,15 @@ from posezoo.core.declarations.sources import (
 from posezoo.core.errors import SpecError
 
 
-def read_as_net(path: Path) -> ModelSpec:
+def read_as_net(path):
     return read_model(path, family=Family.PUBLIC, name="net")
 
 
-def spec_of(tmp_path: Path, **changes: object) -> ModelSpec:
+def spec_of(tmp_path, **changes):
     return read_as_net(write_model(tmp_path / "models", "net", model_yml(**changes)))
 
 
-def omz_spec_of(tmp_path: Path, **changes: object) -> ModelSpec:
+def omz_spec_of(tmp_path, **changes):
     return read_as_net(write_model(tmp_path / "models", "net", omz_yml(**changes)))
 
 
@@ -350,7 +348,7 @@ def test_a_variant_says_what_differs_and_the_first_is_the_default(tmp_path):
     assert (spec.subdirectory, other.subdirectory) == ("public/net", "public/net@ccd24037")
 
 
-def member(digits: str) -> dict[str, object]:
+def member(digits):
     return {"net.params": {"$type": "sha1", "value": digits}}
 
 

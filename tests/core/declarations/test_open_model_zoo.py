@@ -1,18 +1,14 @@
 """Open Model Zoo as it was published, both generations: every file is read, and its real mistakes are reported."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import pytest
 
 from fakes.checkout import ROOT
 from fakes.zoo import as_yaml
 from posezoo.core.declarations.inputs_outputs import INPUT_INFO
 from posezoo.core.declarations.mo_args import read_arguments
-from posezoo.core.declarations.model import Framework, ModelSpec, UnpackArchive
+from posezoo.core.declarations.model import Framework, UnpackArchive
 from posezoo.core.declarations.yaml_nodes import parse_yaml
-from posezoo.core.registry import Registry, Selection
+from posezoo.core.registry import Registry
 from posezoo.omz.model_optimizer import write_arguments
 
 #: What is odd in the files themselves: (path, line, column, message).
@@ -30,7 +26,7 @@ MISTAKES = {
 }
 
 
-def root_of(generation: str, shared: Path) -> Path:
+def root_of(generation, shared):
     if generation == "2021.4":
         return shared / "data" / "omz-2021.4" / "models"
     found = sorted((ROOT / "build").glob("mo-env/lib/python*/site-packages/omz_tools/models"))
@@ -48,7 +44,7 @@ def root(generation, shared):
 
 
 @pytest.fixture(scope="module")
-def selection(root) -> Selection:
+def selection(root):
     return Registry([root]).select(None)
 
 
@@ -85,7 +81,7 @@ def test_what_is_read_and_written_as_arguments_is_read_as_the_same(selection):
     assert seen > 100
 
 
-def _node(content: object):
+def _node(content):
     return parse_yaml(as_yaml(content).encode(), "written")
 
 
@@ -99,7 +95,7 @@ def test_the_original_is_known_of_every_model_that_is_not_ir(selection):
             assert original.startswith("$conv_dir/") or archived, spec.name
 
 
-def the(name: str, selection: Selection) -> ModelSpec:
+def the(name, selection):
     return next(spec for spec in selection.models if spec.name == name)
 
 

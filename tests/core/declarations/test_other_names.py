@@ -1,7 +1,5 @@
 """Names that no model has: aliases for a task, and models that the zoo left out."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """Names that are safe on every system, and those that are not on one of them."""
 
-from __future__ import annotations
-
 import pytest
 
 from posezoo.core.declarations.safe_names import (

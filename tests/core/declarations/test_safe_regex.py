@@ -1,7 +1,5 @@
 """Patterns that take for ever on some text are recognised."""
 
-from __future__ import annotations
-
 import re
 import time
 

@@ -1,9 +1,5 @@
 """A skeleton is read from a file, from a registry, from model.yml, and from an IR's metadata."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import pytest
 import yaml
 
@@ -25,7 +21,7 @@ fields:
 """
 
 
-def written(path: Path, text: str) -> Path:
+def written(path, text):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path

@@ -1,7 +1,5 @@
 """YAML that remembers where everything stands, and refuses what attacks or confuses."""
 
-from __future__ import annotations
-
 import sys
 
 import pytest
@@ -11,7 +9,7 @@ from posezoo.core.declarations.yaml_nodes import MAX_BYTES, MAX_DEPTH, parse_yam
 from posezoo.core.errors import SpecError
 
 
-def refused(content: bytes) -> SpecError:
+def refused(content):
     with pytest.raises(SpecError) as caught:
         parse_yaml(content, "model.yml")
     assert "\n" not in caught.value.problem

@@ -1,7 +1,5 @@
 """Archives of strangers: what they hold is unpacked, what they try is refused."""
 
-from __future__ import annotations
-
 import io
 import json
 import os
@@ -11,7 +9,6 @@ import subprocess
 import tarfile
 import tracemalloc
 import zipfile
-from pathlib import Path
 
 import pytest
 
@@ -22,14 +19,14 @@ from posezoo.core.errors import ArchiveError, OutputError
 from posezoo.core.files.verified_files import explain_wrong_members
 
 
-def zip_of(path: Path, *members: tuple[str | zipfile.ZipInfo, bytes]) -> Path:
+def zip_of(path, *members):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members:
             archive.writestr(name, content)
     return path
 
 
-def tar_of(path: Path, *members: tuple[str | tarfile.TarInfo, bytes], mode: str = "w:gz") -> Path:
+def tar_of(path, *members, mode="w:gz"):
     with tarfile.open(path, mode) as archive:
         for name, content in members:
             member = tarfile.TarInfo(name) if isinstance(name, str) else name
@@ -38,7 +35,7 @@ def tar_of(path: Path, *members: tuple[str | tarfile.TarInfo, bytes], mode: str 
     return path
 
 
-def data_of(path: Path, *members: tuple[str, bytes], **changes: object) -> tuple[Path, Path]:
+def data_of(path, *members, **changes):
     """A .data file of Emscripten's file_packager, and the end of the script that loads it."""
     content, files = b"", []
     for name, values in members:
@@ -53,7 +50,7 @@ def data_of(path: Path, *members: tuple[str, bytes], **changes: object) -> tuple
     return path, script
 
 
-def link(name: str, target: str, kind: bytes) -> tarfile.TarInfo:
+def link(name, target, kind):
     member = tarfile.TarInfo(name)
     member.type, member.linkname = kind, target
     return member
@@ -277,7 +274,7 @@ def test_folders_are_counted_too(tmp_path, monkeypatch, only):
         list(read(archive, "gztar", only=only))
 
 
-def directory_of(path: Path, count: int) -> Path:
+def directory_of(path, count):
     """A zip file with so many folders of the same name, and nothing else."""
     numbers = (20, 20, *[0] * 6, 0, 2, *[0] * 6)
     entry = b"PK\1\2" + struct.pack("<6H3I5H2I", *numbers) + b"f/"

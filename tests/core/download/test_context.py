@@ -1,7 +1,5 @@
 """Several files at once: as one model and as many, over few connections, and no more than a host takes."""
 
-from __future__ import annotations
-
 import fcntl
 import json
 import os
@@ -13,13 +11,11 @@ import termios
 import threading
 import time
 from contextlib import ExitStack
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from fakes.checkout import DOWNLOADER
-from fakes.command import Ended, assert_success, posezoo
+from fakes.command import assert_success, posezoo
 from fakes.files import declared, model
 from fakes.waiting import HANG_S, once
 from fakes.zoo import model_yml, write_model
@@ -28,15 +24,15 @@ from posezoo.core.download.context import ConnectionPool, HostLimiter
 from posezoo.core.download.model_download import download_model
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.errors import PosezooError, SourceError
-from posezoo.core.events import Event, FileDownloadFinished
+from posezoo.core.events import FileDownloadFinished
 from posezoo.core.layout import ModelLayout
 
 
-def bodies(count: int) -> dict[str, bytes]:
+def bodies(count):
     return {f"n{number}": bytes([number]) * 4096 for number in range(count)}
 
 
-def declare(zoo: Path, server, count: int, **faults: object) -> None:
+def declare(zoo, server, count, **faults):
     """So many models of one file each."""
     for name, body in bodies(count).items():
         file = declared(f"{name}.tflite", body)
@@ -45,7 +41,7 @@ def declare(zoo: Path, server, count: int, **faults: object) -> None:
         write_model(zoo / "models", name, model_yml(files=[{**entry, "source": url}]))
 
 
-def script(zoo: Path, *more: object, **options: Any) -> Ended:
+def script(zoo, *more, **options):
     command = [
         sys.executable,
         str(DOWNLOADER),
@@ -91,7 +87,7 @@ def test_the_files_of_many_models_come_by_as_few_connections(server, tmp_path):
 def test_few_handles_are_enough(server, tmp_path):
     declare(tmp_path, server, 60)
 
-    def few_handles() -> None:
+    def few_handles():
         resource.setrlimit(resource.RLIMIT_NOFILE, (48, 48))
 
     more = ("-j", 8, "--cache_dir", tmp_path / "cache")
@@ -201,7 +197,7 @@ def test_what_has_begun_when_one_fails_is_finished():
     done = []
     fails = threading.Event()
 
-    def work(item: int) -> None:
+    def work(item):
         if item == 0:
             fails.set()
             raise PosezooError("no")
@@ -223,7 +219,7 @@ def test_listeners_get_one_event_at_a_time(server, tmp_path):
     told = []
     overlaps = []
 
-    def listen(event: Event) -> None:
+    def listen(event):
         told.append(event)
         if inside:
             overlaps.append(event)
@@ -268,7 +264,7 @@ def test_a_terminal_shows_a_bar_for_each_file(server, tmp_path):
         assert f"\r{name}.tflite:".encode() in said
 
 
-def refused(limiter: HostLimiter, others: int) -> int | None:
+def refused(limiter, others):
     """The limit after a host's refusal of one request beside others, which it answers."""
     with ExitStack() as running:
         for _ in range(others):
@@ -295,7 +291,7 @@ def test_32_answers_raise_a_reduced_limit_by_one(answers, is_raised):
             pass
     entered = threading.Event()
 
-    def enter() -> None:
+    def enter():
         with limiter.slot():
             entered.set()
 

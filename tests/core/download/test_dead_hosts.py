@@ -1,19 +1,16 @@
 """With any one of its hosts dead, a model that has another source is downloaded from there."""
 
-from __future__ import annotations
-
 import pytest
 
 from fakes.command import assert_success, refusal
 from fakes.own_registry import own_registry
 from fakes.publishers import host_of, publishers_of
 from fakes.soak import soak_repeated
-from posezoo.core.declarations.model import ModelSpec
 
 MODELS = own_registry().select(None).models
 
 
-def hosts_of(spec: ModelSpec) -> list[set[str]]:
+def hosts_of(spec):
     """The hosts of each file."""
     return [{host_of(source) for source in file.sources} for file in spec.files]
 
@@ -21,7 +18,7 @@ def hosts_of(spec: ModelSpec) -> list[set[str]]:
 SEVERAL = [spec for spec in MODELS if all(len(hosts) > 1 for hosts in hosts_of(spec))]
 
 
-def kind_of_sources(spec: ModelSpec) -> object:
+def kind_of_sources(spec):
     """Models with the same kinds of sources are downloaded in the same way."""
     return frozenset(tuple(type(source) for source in file.sources) for file in spec.files)
 

@@ -1,8 +1,5 @@
-from __future__ import annotations
-
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,7 +11,7 @@ from posezoo.core.errors import DownloadError, SourceError, redact_secrets
 from posezoo.core.events import CachedFileUsed, FileDownloadStarted, WarningIssued
 
 
-def origin_of(fetch: Any) -> str:
+def origin_of(fetch):
     (retrieved,) = fetch.told(CachedFileUsed)
     return str(retrieved.origin)
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import gzip
 import re
 import shutil
@@ -426,7 +424,7 @@ def test_an_absurd_length_is_refused(server, fetch):
 def test_a_status_line_cannot_control_the_terminal(fetch):
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
-        def answer() -> None:
+        def answer():
             for _ in range(2):
                 connection = listening.accept()[0]
                 with connection:
@@ -566,13 +564,13 @@ def test_a_socks_proxy_without_its_package_is_an_error_that_names_it(fetch, monk
     assert fetch.naps == []
 
 
-def bare(body: bytes) -> bytes:
+def bare(body):
     """Deflate without zlib's header."""
     packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     return packer.compress(body) + packer.flush()
 
 
-def in_two(body: bytes) -> bytes:
+def in_two(body):
     return gzip.compress(body[:1000]) + gzip.compress(body[1000:])
 
 

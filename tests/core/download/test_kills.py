@@ -3,8 +3,6 @@
 SOAK_MOMENTS says how many moments; ``make soak`` takes 200.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json
@@ -20,7 +18,6 @@ from pathlib import Path
 import pytest
 
 from fakes.checkout import DOWNLOADER
-from fakes.server import Server
 from fakes.soak import soak
 from fakes.waiting import wait_until
 from fakes.zoo import model_yml, write_model
@@ -32,11 +29,11 @@ MODELS, FILES = 4, 5
 class Place:
     """A zoo of 20 files, one of each model an archive, that takes a second or so to fetch; and what it is to hold."""
 
-    def __init__(self, folder: Path, server: Server, dice: random.Random) -> None:
+    def __init__(self, folder, server, dice):
         self.folder, self.server = folder, server
         self.out, self.cache = folder / "out", folder / "cache"
-        self.right: dict[Path, bytes] = {}
-        self.kept: set[Path] = set()
+        self.right = {}
+        self.kept = set()
         for model in range(MODELS):
             files = [self._file(f"m{model}", f"f{number}.bin", dice) for number in range(FILES - 1)]
             files.append(self._archive(f"m{model}", dice))
@@ -45,9 +42,7 @@ class Place:
                 folder / "models", f"m{model}", model_yml(files=files, postprocessing=[step])
             )
 
-    def _file(
-        self, model: str, name: str, dice: random.Random, body: bytes = b""
-    ) -> dict[str, object]:
+    def _file(self, model, name, dice, body=b""):
         body = body or dice.randbytes(dice.choice((0x1000, 0x10000, 0x80000)))
         digest = hashlib.sha384(body).hexdigest()
         url = self.server.serve(
@@ -57,7 +52,7 @@ class Place:
         self.kept.add(self.cache / "1" / digest[:2] / digest[2:])
         return {"name": name, "size": len(body), "checksum": digest, "source": url}
 
-    def _archive(self, model: str, dice: random.Random) -> dict[str, object]:
+    def _archive(self, model, dice):
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as archive:
             for name in ("x.txt", "sub/y.txt"):
@@ -66,7 +61,7 @@ class Place:
                 self.right[self.out / "public" / model / name] = body
         return self._file(model, "a.zip", dice, packed.getvalue())
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self):
         command = [
             sys.executable,
             DOWNLOADER,
@@ -84,13 +79,13 @@ class Place:
             cwd=self.folder,
         )
 
-    def holds_nothing_wrong(self) -> None:
+    def holds_nothing_wrong(self):
         for path, body in self.right.items():
             assert not path.exists() or path.read_bytes() == body, path
         for path in self.kept:
             assert not path.exists() or sha384(path) == path.parent.name + path.name, path
 
-    def holds_all_and_nothing_else(self) -> None:
+    def holds_all_and_nothing_else(self):
         self.holds_nothing_wrong()
         there = {
             path
@@ -104,12 +99,12 @@ class Place:
         assert {Path(name).suffix for name in ours} == {".json"}
         assert {path for path in self.cache.rglob("*") if path.is_file()} == self.kept
 
-    def clear(self) -> None:
+    def clear(self):
         shutil.rmtree(self.out, ignore_errors=True)
         shutil.rmtree(self.cache, ignore_errors=True)
 
 
-def sha384(path: Path) -> str:
+def sha384(path):
     return hashlib.sha384(path.read_bytes()).hexdigest()
 
 
@@ -118,7 +113,7 @@ def place(tmp_path, server):
     return Place(tmp_path, server, random.Random(10))
 
 
-def ended_well(place: Place) -> None:
+def ended_well(place):
     assert place.start().wait(timeout=60) == 0
     place.holds_all_and_nothing_else()
 
@@ -147,7 +142,7 @@ def test_kills_at_random_moments_leave_nothing_wrong_and_nothing_behind(place, p
     assert whole >= MOMENTS // 5
 
 
-def over(runs: list[subprocess.Popen[bytes]]) -> bool:
+def over(runs):
     return all(run.poll() is not None for run in runs)
 
 

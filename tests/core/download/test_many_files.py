@@ -1,7 +1,5 @@
 """What each of many files costs: one sync, one record, and no second look at what was found once."""
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 from hashlib import sha384

@@ -1,7 +1,5 @@
 """Nothing is executed while files are fetched and unpacked: the system is asked for no other process."""
 
-from __future__ import annotations
-
 import io
 import json
 import os
@@ -33,7 +31,7 @@ finally:
 
 
 @pytest.fixture
-def command(server, tmp_path) -> list[str]:
+def command(server, tmp_path):
     """downloader.py for a model of a file and an archive, by way of a cache."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:

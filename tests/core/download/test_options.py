@@ -1,7 +1,5 @@
 """Licenses that the user did not allow are refused before the first request."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """A large file by several connections: right, whole, and no worse than by one."""
 
-from __future__ import annotations
-
 import random
 import threading
 from contextlib import nullcontext
@@ -17,7 +15,7 @@ ETAG = '"v1"'
 WEIGHTS = random.Random(7).randbytes(5 * RANGE_BYTES + 12345)
 
 
-def ranges(server) -> list[str | None]:
+def ranges(server):
     return [request.headers["Range"] for request in server.requests]
 
 
@@ -32,7 +30,7 @@ def test_a_slow_host_is_asked_for_parts_at_once(server, fetch):
     assert len(requested) == 6
 
 
-def working_threads() -> set[threading.Thread]:
+def working_threads():
     """The threads of pools; the server's may wait for another request."""
     return {thread for thread in threading.enumerate() if "_work_loop" in thread.name}
 
@@ -95,7 +93,7 @@ def test_a_host_that_refuses_so_many_gives_it_by_one(server, fetch):
 def test_a_file_that_changes_meanwhile_is_not_glued_together(server, fetch):
     url = server.serve("net", WEIGHTS, etag=ETAG, bytes_per_s=1 << 20)
 
-    def change() -> None:
+    def change():
         wait_until(lambda: server.requests)
         with server.lock:  # the first request has its answer
             server.serve("net", bytes(len(WEIGHTS)), etag='"v2"')

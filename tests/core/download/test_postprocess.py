@@ -1,13 +1,10 @@
 """What model.yml has done to downloaded files, once, and again only where something changed."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json
 import zipfile
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +12,6 @@ from fakes.files import declared, model
 from posezoo.cli.artifact_states import check_artifacts
 from posezoo.core.declarations.model import (
     Digest,
-    ModelSpec,
     RegexReplace,
     SourceFile,
     UnpackArchive,
@@ -39,7 +35,7 @@ from posezoo.core.layout import ModelLayout
 SCRIPT = b"import wget\nnet = 1\n"
 
 
-def zipped(**members: bytes) -> bytes:
+def zipped(**members):
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         for name, content in members.items():
@@ -53,7 +49,7 @@ ARCHIVE = zipped(net_pb=b"graph", code__util_py=SCRIPT)
 
 
 @pytest.fixture
-def spec(tmp_path) -> ModelSpec:
+def spec(tmp_path):
     """A model of an archive and a script; the script, and one in the archive, are changed."""
     files = []
     for name, body in (("sub/net.zip", ARCHIVE), ("run.py", SCRIPT)):
@@ -73,7 +69,7 @@ def spec(tmp_path) -> ModelSpec:
 def fetch(tmp_path):
     """download(spec) and what it told."""
 
-    def fetch(spec: ModelSpec, **options: object) -> list[object]:
+    def fetch(spec, **options):
         told = []
         layout = ModelLayout(tmp_path / "out", tmp_path / "out")
         download_model(
@@ -84,7 +80,7 @@ def fetch(tmp_path):
     return fetch
 
 
-def done(told: list[object]) -> list[tuple[str, str]]:
+def done(told):
     return [
         (each.action, each.model_file)
         for each in told
@@ -228,7 +224,7 @@ def test_an_archive_that_was_deleted_is_wanted_again_when_another_one_is_declare
     ).read_bytes() == b"another graph"
 
 
-def hide_damage(path: Path, folder: Path) -> None:
+def hide_damage(path, folder):
     """Make the records match the file that changed."""
     for record in folder.rglob(f"{RECORDS_DIR}/*.json"):
         subject = record.parents[1] / record.stem

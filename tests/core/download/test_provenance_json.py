@@ -1,7 +1,5 @@
 """provenance.json says where each file came from, and nothing that would let others in."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 

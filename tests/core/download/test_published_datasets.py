@@ -1,7 +1,5 @@
 """A data set comes in large archives over connections that break, and is unpacked once."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import zipfile
@@ -24,7 +22,7 @@ from posezoo.measure.published_datasets import (
 NOISE = np.random.default_rng(1).bytes(50_000)
 
 
-def zipped(members: dict[str, bytes]) -> bytes:
+def zipped(members):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in members.items():
@@ -36,7 +34,7 @@ PHOTOS = zipped({"val/": b"", "val/1.jpg": NOISE, "val/2.jpg": NOISE[::-1]})
 TRUTH = zipped({"annotations/train.json": b"[1]", "annotations/val.json": b"[2]"})
 
 
-def dataset(*archives: tuple[str, bytes, str, list[str]]) -> PublishedDataset:
+def dataset(*archives):
     """Of name, content, wanted members and addresses."""
     return PublishedDataset(
         tuple(

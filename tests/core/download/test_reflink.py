@@ -1,12 +1,9 @@
 """A file and its cache entry lie on the disk once where they can, and are copies of each other elsewhere."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,7 +36,7 @@ def elsewhere(disk):
     return disk
 
 
-def kept(cache: Path, file) -> Path:
+def kept(cache, file):
     return cache / entry_path(file.checksum)
 
 
@@ -216,7 +213,7 @@ def test_a_file_that_changes_while_the_cache_is_locked_is_not_taken_for_verified
     target = fetch(file)
 
     @contextmanager
-    def wait_for_lock(*_args: object) -> Iterator[None]:
+    def wait_for_lock(*_args):
         target.write_bytes(bytes(len(WEIGHTS)))
         yield
 

@@ -1,14 +1,12 @@
 """A second run: no request, no hashing, also without a network; --verify reads everything."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 
 import pytest
 
 from fakes.checkout import DOWNLOADER
-from fakes.command import Ended, assert_success, omz_tool, posezoo, printed_alone, run_process
+from fakes.command import assert_success, omz_tool, posezoo, printed_alone, run_process
 from fakes.files import declared
 from fakes.zoo import model_yml, write_model
 from posezoo.core.files.file_record import fingerprint
@@ -18,7 +16,7 @@ WEIGHTS = bytes(range(256)) * 4096
 
 
 @pytest.fixture
-def places(server, tmp_path) -> list[str]:
+def places(server, tmp_path):
     file = declared("net.bin", WEIGHTS)
     url = server.serve("net", WEIGHTS)
     entry = {
@@ -39,7 +37,7 @@ def places(server, tmp_path) -> list[str]:
     return list(map(str, places))
 
 
-def run(way: str, places: list[str], *more: str) -> Ended:
+def run(way, places, *more):
     if way == "posezoo":
         return posezoo("download", "net", *places, *more)
     return omz_tool("downloader", "--name", "net", *places, *more)

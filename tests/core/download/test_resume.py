@@ -1,7 +1,5 @@
 """A file that broke off goes on where it stopped, in this run or the next, and never becomes another file."""
 
-from __future__ import annotations
-
 import json
 import signal
 
@@ -17,11 +15,11 @@ from posezoo.core.files.file_record import fingerprint, update_record
 ETAG = '"v1"'
 
 
-def ranges(server) -> list[str | None]:
+def ranges(server):
     return [request.headers["Range"] for request in server.requests]
 
 
-def broken_off(server, fetch, *, at: int = 3000, etag: str = ETAG):
+def broken_off(server, fetch, *, at=3000, etag=ETAG):
     """A file of which a former run got the first bytes; its server has mended since."""
     file = served(server, cut_at=at, etag=etag)
     with pytest.raises(SourceError):

@@ -1,7 +1,5 @@
 """Hosts that hang, are slow or send something else, beside others that have the same file."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -12,13 +10,11 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 
 from fakes.command import assert_success, posezoo
-from fakes.fetch import Fetch
 from fakes.files import declared
 from fakes.server import Server
 from fakes.waiting import HANG_S, once, wait_until
@@ -40,26 +36,26 @@ SILENCE_S = 0.3
 
 
 @pytest.fixture
-def other() -> Iterator[Server]:
+def other():
     """Another host."""
     with Server() as server:
         yield server
 
 
 @pytest.fixture
-def third() -> Iterator[Server]:
+def third():
     with Server() as server:
         yield server
 
 
 @pytest.fixture
-def silent() -> Iterator[str]:
+def silent():
     """The address of a host that accepts a connection, and never says a word."""
     with closing(socket.create_server(("127.0.0.1", 0))) as listening:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}/net.bin"
 
 
-def fetched(fetch: Fetch, *urls: str, body: bytes = WEIGHTS, **more: object) -> None:
+def fetched(fetch, *urls, body=WEIGHTS, **more):
     """Fetch the file from these addresses; it is right."""
     options = {"head_start_s": SILENCE_S, "timeout_s": 30.0, **more}
     target = fetch(declared("net.bin", body, *urls), **options)
@@ -67,7 +63,7 @@ def fetched(fetch: Fetch, *urls: str, body: bytes = WEIGHTS, **more: object) -> 
     assert fetch.left() == ["net.bin"]
 
 
-def was_overtaken(fetch: Fetch, source: object) -> bool:
+def was_overtaken(fetch, source):
     """Whether another source sent the file while this one was still being asked."""
     reason = rf"(?m)^net\.bin: {re.escape(str(source))}: .*, another source was faster$"
     return re.search(reason, fetch.warnings) is not None
@@ -145,7 +141,7 @@ def test_the_one_that_hangs_is_left_at_once(fetch, server, other):
     left = threading.Event()
     with closing(socket.create_server(("127.0.0.1", 0))) as listening:
 
-        def accept() -> None:
+        def accept():
             connection, _ = listening.accept()
             connection.settimeout(HANG_S)
             while connection.recv(1 << 16):
@@ -240,7 +236,7 @@ def test_of_several_connections_all_bytes_count(fetch, server, other):
     assert other.requests == []
 
 
-def files_in_a_run(tmp_path, *files, **more) -> list[str]:
+def files_in_a_run(tmp_path, *files, **more):
     """Fetch files one after the other in one run; the warnings."""
     events = []
     options = DownloadOptions(None, timeout_s=30, head_start_s=SILENCE_S, **more)
@@ -302,7 +298,7 @@ with signals_raise("SIGINT", "SIGTERM"), DownloadContext("pose", options, print)
 """
 
 
-def start_run(tmp_path, *urls: str) -> subprocess.Popen[str]:
+def start_run(tmp_path, *urls):
     (tmp_path / "original").write_bytes(WEIGHTS)
     paths = os.pathsep.join(path for path in sys.path if path)
     return subprocess.Popen(

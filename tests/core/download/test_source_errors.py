@@ -26,7 +26,7 @@ import pytest
 
 import posezoo
 from fakes.checkout import DOWNLOADER
-from fakes.command import Ended, assert_success, heed_interrupts, omz_tool, run_process
+from fakes.command import assert_success, heed_interrupts, omz_tool, run_process
 from fakes.server import PAGE, Answer, Server
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_model
@@ -61,11 +61,11 @@ class Fault:
     stall_s: float = 1
 
 
-def packed(encoding: str, **more: object) -> dict[str, object]:
+def packed(encoding, **more):
     return {"headers": {"Content-Encoding": encoding}, **more}
 
 
-def asks_to_wait(wish: str) -> dict[str, object]:
+def asks_to_wait(wish):
     return {"status": [429], "headers": {"Retry-After": wish}}
 
 
@@ -131,14 +131,14 @@ FAULTS = [
 
 
 @pytest.fixture
-def zoo(tmp_path: Path, server: Server) -> Path:
+def zoo(tmp_path, server):
     """Where models are declared and go; a file of last year is there."""
     (tmp_path / "public" / "net" / "FP16").mkdir(parents=True)
     (tmp_path / "public" / "net" / "FP16" / "net.xml").write_bytes(OLD)
     return tmp_path
 
 
-def declare(zoo: Path, *urls: str) -> Path:
+def declare(zoo, *urls):
     """A model of one file, which needs no conversion; where it goes."""
     file = {"name": "FP16/net.xml", "size": len(WEIGHTS), "checksum": sha384(WEIGHTS).hexdigest()}
     write_model(
@@ -147,20 +147,20 @@ def declare(zoo: Path, *urls: str) -> Path:
     return zoo / "public" / "net" / "FP16" / "net.xml"
 
 
-def flags(zoo: Path, *more: object) -> list[str]:
+def flags(zoo, *more):
     limits = ("--stall_timeout", 1, "--num_attempts", 2)
     return [*map(str, ("--name", "net", "--models_dir", zoo / "models", *limits, *more))]
 
 
-def command(zoo: Path, *more: object) -> list[str]:
+def command(zoo, *more):
     return [sys.executable, str(DOWNLOADER), *flags(zoo, *more)]
 
 
-def download(zoo: Path, *more: object, **environ: str) -> Ended:
+def download(zoo, *more, **environ):
     return omz_tool("downloader", *flags(zoo, *more), cwd=zoo, **environ)
 
 
-def download_in_a_process(zoo: Path, *more: object, **environ: str) -> Ended:
+def download_in_a_process(zoo, *more, **environ):
     return run_process(
         command(zoo, *more),
         cwd=zoo,
@@ -168,7 +168,7 @@ def download_in_a_process(zoo: Path, *more: object, **environ: str) -> Ended:
     )
 
 
-def left(target: Path) -> list[str]:
+def left(target):
     """What is beside the target, but for the file that was there before and has no record."""
     kept = target.with_name("net.xml.bak1")
     assert not kept.exists() or kept.read_bytes() == OLD
@@ -392,7 +392,7 @@ def test_a_terminal_of_ascii_alone_is_no_obstacle(zoo, server):
     assert target.read_bytes() == OLD
 
 
-def by_proxy(server: Server) -> dict[str, str]:
+def by_proxy(server):
     """Public names are asked for by way of our server; this machine is not."""
     return {"http_proxy": server.url(), "no_proxy": "127.0.0.1,localhost"}
 

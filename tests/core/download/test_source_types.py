@@ -70,7 +70,7 @@ class ShelfSource(Source):
 
     book: str
 
-    def __str__(self) -> str:
+    def __str__(self):
         return f"shelf {self.book}"
 
 
@@ -121,10 +121,10 @@ class _EntryPoint:
 
     name, value, dist = "shelf", "shelf", None
 
-    def __init__(self, source_type: SourceType) -> None:
+    def __init__(self, source_type):
         self._source_type = source_type
 
-    def load(self) -> SourceType:
+    def load(self):
         return self._source_type
 
 

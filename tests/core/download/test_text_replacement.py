@@ -1,7 +1,5 @@
 """Text of strangers, replaced by patterns of strangers."""
 
-from __future__ import annotations
-
 import time
 
 import pytest
@@ -13,7 +11,7 @@ from posezoo.core.download.postprocess import replace_text
 from posezoo.core.errors import DownloadError
 
 
-def replace(tmp_path, text: str | bytes, *steps: tuple[object, ...]) -> str:
+def replace(tmp_path, text, *steps):
     path = tmp_path / "net.py.orig"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     return replace_text("net.py", path, [RegexReplace("net.py", *step) for step in steps])

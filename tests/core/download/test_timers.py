@@ -1,7 +1,5 @@
 """What is to be called later is called in time, in its order, and by one thread."""
 
-from __future__ import annotations
-
 import os
 import sys
 import threading

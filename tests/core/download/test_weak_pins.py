@@ -1,7 +1,5 @@
 """Files of which little is known: capped, held against what is known, and pinned by their first use."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import zipfile
@@ -23,7 +21,7 @@ from posezoo.core.lockfile import LockFile
 SHA1 = hashlib.sha1(WEIGHTS).hexdigest()
 
 
-def zipped(**members: bytes) -> bytes:
+def zipped(**members):
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name, body in members.items():
@@ -31,13 +29,13 @@ def zipped(**members: bytes) -> bytes:
     return content.getvalue()
 
 
-def archive(url: str, digits: str) -> SourceFile:
+def archive(url, digits):
     return SourceFile(
         "net.zip", None, None, (HttpSource(url),), 100_000, {"net.params": Digest("sha1", digits)}
     )
 
 
-def loose(url: str) -> SourceFile:
+def loose(url):
     return SourceFile("net.pth", None, None, (HttpSource(url),), 10_000)
 
 
@@ -51,7 +49,7 @@ def lock(tmp_path):
     return LockFile(tmp_path / "posezoo.lock")
 
 
-def trusting(lock: LockFile) -> DownloadOptions:
+def trusting(lock):
     return DownloadOptions(None, first_use=lock.record_first_use)
 
 
@@ -173,7 +171,7 @@ def test_a_license_note_is_reported_before_the_download_alone(server, layout, lo
     assert not any(isinstance(event, LicenseNoted) for event in told)
 
 
-def two_sources(*urls: str) -> SourceFile:
+def two_sources(*urls):
     return SourceFile("net.pth", None, None, tuple(map(HttpSource, urls)), 10_000)
 
 

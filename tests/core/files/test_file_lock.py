@@ -1,7 +1,5 @@
 """Processes and threads that change one file take turns, and none waits for a process that has ended."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,13 +1,10 @@
 """One record a file: no process loses what another one writes."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -32,7 +29,7 @@ for number in range(int(sys.argv[3])):
 """
 
 
-def start_writer(path: Path, section: str, times: int) -> subprocess.Popen[bytes]:
+def start_writer(path, section, times):
     command = [sys.executable, "-c", WRITE, str(path), section, str(times)]
     writer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert writer.stdout is not None
@@ -40,7 +37,7 @@ def start_writer(path: Path, section: str, times: int) -> subprocess.Popen[bytes
     return writer
 
 
-def begin(writer: subprocess.Popen[bytes]) -> None:
+def begin(writer):
     assert writer.stdin is not None
     writer.stdin.write(b"\n")
     writer.stdin.flush()
@@ -52,7 +49,7 @@ def path(tmp_path):
     return tmp_path / "net.pth"
 
 
-def left(path: Path) -> list[str]:
+def left(path):
     return sorted(entry.name for entry in (path.parent / ".posezoo").iterdir())
 
 

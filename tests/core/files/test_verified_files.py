@@ -1,7 +1,5 @@
 """Files are known by their digest, and written whole or not at all."""
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import os

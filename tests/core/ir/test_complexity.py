@@ -1,7 +1,5 @@
 """GFLOPs and MParams: by hand for small networks, and against published cards for real ones."""
 
-from __future__ import annotations
-
 import io
 import warnings
 

@@ -10,8 +10,6 @@ The files are in src/monolithic of open-edge-platform/dlstreamer, most of them i
 - base/inference_impl.cpp: IsModelProcSupportedForIE; common/pre_processor_info_parser.cpp
 """
 
-from __future__ import annotations
-
 import re
 
 import pytest
@@ -44,7 +42,7 @@ TAKES = {
 }
 
 
-def converter_of(info: dict[str, object]) -> str:
+def converter_of(info):
     """The last key that contains model_type counts: ov::AnyMap is sorted."""
     name = [str(info[key]) for key in sorted(info) if "model_type" in key][-1]
     return RENAMED.get(name, name)

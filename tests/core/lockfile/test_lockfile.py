@@ -1,7 +1,5 @@
 """What files without a pin held at their first download is their pin from then on."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

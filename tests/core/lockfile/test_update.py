@@ -1,7 +1,5 @@
 """How a lock takes in a newer state of a model."""
 
-from __future__ import annotations
-
 import pytest
 
 from posezoo.core.errors import LockError
@@ -18,19 +16,19 @@ from posezoo.core.lockfile.entries import (
 ONE, TWO, THREE = "1" * 96, "2" * 96, "3" * 96
 
 
-def model_yml(sha384: str, revision: int = 1, model: str = "net") -> LockEntry:
+def model_yml(sha384, revision=1, model="net"):
     return LockEntry(model, "model.yml", 5, sha384, REGISTRY, "now", revision)
 
 
-def weights(sha384: str, origin: str = PUBLISHED) -> LockEntry:
+def weights(sha384, origin=PUBLISHED):
     return LockEntry("net", "net.pth", 5, sha384, origin, "now")
 
 
-def ir(sha384: str) -> LockEntry:
+def ir(sha384):
     return LockEntry("net", "FP16/net.xml", 5, sha384, MADE, "now")
 
 
-def lock(*entries: LockEntry) -> dict:
+def lock(*entries):
     return {entry.key: entry for entry in entries}
 
 

@@ -1,7 +1,5 @@
 """What a user is told to do next where a system lacks something."""
 
-from __future__ import annotations
-
 from posezoo.core.errors import MissingPackageError, memory_hint
 
 

@@ -1,7 +1,5 @@
 """Lists say where files come from as a download would find it, at a fraction of its cost."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -5,26 +5,23 @@ a Model Optimizer, with consent to run upstream code, with both); its decoder; i
 would be downloaded; and the precisions that would be converted or downloaded.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fakes.checkout import ROOT
-from posezoo.core.declarations.model import ModelSpec, Precision
+from posezoo.core.declarations.model import Precision
 from posezoo.core.pipeline.plan import make_plan
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.resolve.resolution import resolve_model
-from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import read_settings, to_settings
 
 GOLDEN = ROOT / "tests" / "golden"
 BOTH = (Precision.FP32, Precision.FP16)
 
 
-def row(context: Context, spec: ModelSpec) -> str:
+def row(context, spec):
     cells = [spec.full_name]
     for mo, allowed in ((None, False), (Path("mo"), False), (None, True), (Path("mo"), True)):
         settings = replace(context.settings, allow_upstream_code=allowed)
@@ -43,7 +40,7 @@ def row(context: Context, spec: ModelSpec) -> str:
     return "\t".join(cells)
 
 
-def table(*models_dir: Path) -> str:
+def table(*models_dir):
     flags = {"weights_dir": Path("/nowhere")} | ({"models_dir": models_dir} if models_dir else {})
     context = open_context(to_settings(read_settings(flags)))
     models = context.registry.select().models

@@ -1,9 +1,5 @@
 """The stages of one model: one plan, which a dry run prints and a real run carries out."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import pytest
 
 from fakes.network import HEIGHT, WIDTH, network
@@ -21,8 +17,6 @@ from posezoo.core.pipeline.get import download, get, get_irs
 from posezoo.core.pipeline.plan import make_plan
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.resolve.resolution import resolve_model
-from posezoo.core.resolve.resolved import Resolved
-from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import read_settings, to_settings
 
 needs("openvino")
@@ -32,7 +26,7 @@ INPUTS = [{"name": "image", "shape": [1, HEIGHT, WIDTH, 3], "layout": "NHWC", "c
 
 
 @pytest.fixture
-def origin(tmp_path) -> Path:
+def origin(tmp_path):
     """Where the file of the one model is downloaded from."""
     path = tmp_path / "origin" / "net.tflite"
     path.parent.mkdir()
@@ -40,7 +34,7 @@ def origin(tmp_path) -> Path:
     return path
 
 
-def context_of(folder: Path, origin: Path, **settings: object) -> Context:
+def context_of(folder, origin, **settings):
     write_model(
         folder / "models",
         "net",
@@ -54,11 +48,11 @@ def context_of(folder: Path, origin: Path, **settings: object) -> Context:
     return open_context(to_settings(read_settings({**places, **settings})))
 
 
-def resolved_in(context: Context) -> Resolved:
+def resolved_in(context):
     return resolve_model(context.registry.find("net"), (FP16,), context)
 
 
-def everything_below(folder: Path) -> dict[Path, int]:
+def everything_below(folder):
     return {path: path.stat().st_mtime_ns for path in sorted(folder.rglob("*"))}
 
 
@@ -124,7 +118,7 @@ def test_a_strict_lock_refuses_an_ir_that_is_up_to_date_and_one_that_would_be_ma
     context = context_of(tmp_path, origin)
     spec = context.registry.find("net")
 
-    def lock() -> None:
+    def lock():
         layout = ModelLayout(tmp_path / "out", tmp_path / "out")
         entries = collect_entries(spec, layout, "2026-01-01").entries
         context.lock.update(lambda _: {entry.key: entry for entry in entries})

@@ -1,12 +1,9 @@
 """kill -9 during get, at many moments: nothing runs on, and the next run leaves no files behind."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -22,7 +19,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are f
 class Zoo(Runs):
     """A registry of one model, which is downloaded and converted."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder):
         folders = "--models_dir models --weights_dir out --cache_dir cache"
         super().__init__(folder, "get", "net", *folders.split())
         source = folder / "published" / "net.tflite"

@@ -1,7 +1,5 @@
 """A model that is converted by PyTorch: its users learn before a download that PyTorch is missing."""
 
-from __future__ import annotations
-
 import pytest
 
 from fakes.command import assert_success, posezoo, printed, refusal
@@ -11,7 +9,7 @@ CPU = "--extra-index-url https://download.pytorch.org/whl/cpu"
 
 
 @pytest.fixture(autouse=True)
-def no_torch(monkeypatch) -> None:
+def no_torch(monkeypatch):
     monkeypatch.setattr("posezoo.core.pipeline.plan.package_version", lambda _name: "")
     monkeypatch.setattr("posezoo.core.errors.pip_command", lambda: "pip")
 

@@ -1,7 +1,5 @@
 """A camera's frame goes into the IR as it is: bytes, BGR, NHWC, of any size; held against the original."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import cv2

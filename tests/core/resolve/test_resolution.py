@@ -1,7 +1,5 @@
 """Every decision about a model that needs no look at its files, made once and in one order."""
 
-from __future__ import annotations
-
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -29,16 +27,13 @@ from posezoo.core.registry import Registry, open_registry
 from posezoo.core.resolve.input_options import InputOptions
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.resolved import Converter
-from posezoo.core.resolve.stage_context import Context
 
 FP32, FP16 = Precision.FP32, Precision.FP16
 BOTH = (FP32, FP16)
 HIGHER_HRNET = "higher-hrnet-w32-human-pose-estimation"
 
 
-def context_in(
-    folder: Path, *, lock: LockFile | None = None, has_mo: bool = False, allowed: bool = False
-) -> Context:
+def context_in(folder, *, lock=None, has_mo=False, allowed=False):
     context = context_of(ModelLayout(folder, folder))
     return replace(
         context,
@@ -48,7 +43,7 @@ def context_in(
     )
 
 
-def foreign(name: str) -> ModelSpec:
+def foreign(name):
     """A PyTorch model as Open Model Zoo declares it: it names no network."""
     ours = open_registry().find(name)
     assert isinstance(ours, ModelSpec)
@@ -229,7 +224,7 @@ def test_a_decoder_is_put_into_a_published_int8_ir(tmp_path):
     assert (target.precision, target.obstacle) == (Precision.FP16_INT8, None)
 
 
-def everything_resolved(registry: Registry, tmp_path: Path):
+def everything_resolved(registry, tmp_path):
     for spec in registry.select().models:
         for has_mo, allowed in ((False, False), (True, True)):
             context = replace(

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import queue
 import threading
 import time
@@ -27,15 +25,15 @@ def ask(*answers, hosts=None, check=lambda: None, head_start_s=HEAD_START_S):
 class Ticks:
     """Lets a host do something between two ticks of ``ask``, however busy the machine is."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self._begun = queue.SimpleQueue[None]()
         self._done = queue.SimpleQueue[None]()
 
-    def check(self) -> None:
+    def check(self):
         self._begun.put(None)
         self._done.get(timeout=HANG_S)
 
-    def run(self, step, count: int) -> None:
+    def run(self, step, count):
         """Do a step in each of the next ticks."""
         for number in range(count):
             self._begun.get(timeout=HANG_S)
@@ -43,7 +41,7 @@ class Ticks:
             self._done.put(None)
 
 
-def silent_until(event: threading.Event):
+def silent_until(event):
     def wait():
         assert event.wait(HANG_S)
         return "late"
@@ -51,7 +49,7 @@ def silent_until(event: threading.Event):
     return wait
 
 
-def failing(error: BaseException):
+def failing(error):
     def fail():
         raise error
 

@@ -1,7 +1,5 @@
 """Python functions in child processes: results, errors, and processes that end early."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal
@@ -61,10 +59,10 @@ def test_events_of_the_processes_reach_the_listener():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc")
 def test_processes_that_ended_leave_no_open_file():
-    def run() -> None:
+    def run():
         list(map_in_processes(work, ["a", "b"], 2, ignore_event, lost))
 
-    def count_open_files() -> int:
+    def count_open_files():
         return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
     run()  # it imports modules
@@ -159,13 +157,13 @@ def test_a_process_that_cannot_start_is_an_error(monkeypatch, tmp_path):
         run_in_child(work, "a", ignore_event, of="model")
 
 
-def match_for_hours(started: Path) -> None:
+def match_for_hours(started):
     """Keep Python's lock in a library: no other thread of this process runs."""
     started.write_text(str(os.getpid()), encoding="utf-8")
     re.match("(a+)+b", "a" * 60)
 
 
-def run_a_program(started: Path) -> None:
+def run_a_program(started):
     code = f"import os, time; open({str(started)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
     run_process([sys.executable, "-c", code])
 

@@ -1,7 +1,5 @@
 """Foreign programs: output, limits, and the end of every process that they started."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

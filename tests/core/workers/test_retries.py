@@ -1,9 +1,5 @@
 """One rule for all who ask a server: how often, and after which pause."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
-
 import pytest
 
 from posezoo.core.download.candidates import RateLimitedError
@@ -15,26 +11,26 @@ pytestmark = pytest.mark.usefixtures("pauses_of_users")
 class Source:
     """Fails with each of its errors, and then answers."""
 
-    def __init__(self, *errors: TransientSourceError) -> None:
+    def __init__(self, *errors):
         self.errors = [*errors]
-        self.pauses: list[float] = []
-        self.warnings: list[str] = []
+        self.pauses = []
+        self.warnings = []
 
-    def ask(self) -> str:
+    def ask(self):
         if self.errors:
             raise self.errors.pop(0)
         return "answer"
 
-    def ask_again(self, attempts: int = 5) -> str:
+    def ask_again(self, attempts=5):
         limits = RequestLimits(attempts, timeout_s=30, sleep=self.pauses.append)
         return ask_again(self.ask, limits, self.warnings.append)
 
 
-def busy(**rules: object) -> TransientSourceError:
+def busy(**rules):
     return TransientSourceError("busy", **rules)
 
 
-def refused(new_limit: int | None) -> TransientSourceError:
+def refused(new_limit):
     error = RateLimitedError("too many", retry_after_s=2)
     error.new_limit = new_limit
     return error
@@ -70,7 +66,7 @@ def test_a_server_says_how_long_to_wait():
 @pytest.mark.parametrize(
     ("make_error", "asked"), [(busy, 4), (lambda: busy(at_most=2), 2), (lambda: busy(at_most=9), 4)]
 )
-def test_the_last_failure_is_the_error(make_error: Callable[[], TransientSourceError], asked):
+def test_the_last_failure_is_the_error(make_error, asked):
     source = Source(*(make_error() for _ in range(10)))
     with pytest.raises(TransientSourceError, match="busy") as caught:
         source.ask_again(attempts=4)

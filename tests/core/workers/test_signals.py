@@ -1,7 +1,5 @@
 """posezoo.core.workers.signals: a signal ends a process, whatever the process does at that moment."""
 
-from __future__ import annotations
-
 import signal
 import sys
 

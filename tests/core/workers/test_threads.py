@@ -1,10 +1,7 @@
 """The threads of a pool do all tasks that were submitted before it is closed, and end."""
 
-from __future__ import annotations
-
 import threading
 import time
-from collections.abc import Iterator
 from functools import partial
 
 import pytest
@@ -14,7 +11,7 @@ from posezoo.core.workers.threads import Cancelled, ThreadPool
 
 
 @pytest.fixture
-def no_thread_is_left() -> Iterator[None]:
+def no_thread_is_left():
     before = set(threading.enumerate())
     yield
     wait_until(lambda: set(threading.enumerate()) <= before)
@@ -37,7 +34,7 @@ def test_a_pool_that_is_shut_down_cancels_its_task_and_begins_no_other():
     pool = ThreadPool(1)
     begun = threading.Event()
 
-    def work() -> None:
+    def work():
         begun.set()
         while True:
             pool.raise_if_cancelled()

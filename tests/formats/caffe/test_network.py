@@ -1,7 +1,5 @@
 """Networks as posezoo reads them, compared with OpenCV's own reader of Caffe."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import pytest
@@ -139,7 +137,7 @@ def test_a_layer_computes_what_it_computes_in_caffe(tmp_path):
     assert assert_all_equal(net, tmp_path) == len(LAYERS)
 
 
-def batch_norm() -> CaffeNet:
+def batch_norm():
     net = CaffeNet()
     blobs = [net.draw(3), np.abs(net.draw(3)) + 1, np.array([3.5])]
     net.add("BatchNorm", "data", "norm", "batch_norm_param { eps: 1e-4 }", blobs)
@@ -162,7 +160,7 @@ def test_two_branches_are_joined_as_in_caffe(parameters, tmp_path):
     assert_equal(net, tmp_path)
 
 
-def cut_channels() -> CaffeNet:
+def cut_channels():
     net = CaffeNet()
     net.add("Concat", f"data {net.convolve('data', 'conv', (2, 3, 1, 1))}", "five")
     net.text += (

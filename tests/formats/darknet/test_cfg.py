@@ -3,12 +3,12 @@
 import pytest
 
 from posezoo.core.errors import ConversionError
-from posezoo.formats.darknet.files import MAX_BYTES, MAX_LAYERS, Section, read_cfg
+from posezoo.formats.darknet.files import MAX_BYTES, MAX_LAYERS, read_cfg
 
 
 @pytest.fixture
 def read(tmp_path):
-    def read(text: str) -> list[Section]:
+    def read(text):
         path = tmp_path / "net.cfg"
         path.write_text(text, "utf-8")
         return read_cfg(path)

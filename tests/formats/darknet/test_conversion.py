@@ -1,7 +1,5 @@
 """Conversions of a model that Open Model Zoo gives to keras-YOLOv3-model-set."""
 
-from __future__ import annotations
-
 import hashlib
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Networks as posezoo reads them, compared with OpenCV's own reader of Darknet."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """Files that were made to harm: nothing of them runs, and refusing them costs next to nothing."""
 
-from __future__ import annotations
-
 import io
 import json
 import os

@@ -1,7 +1,5 @@
 """PyTorch's two forms, written by torch.save itself and held against torch.load."""
 
-from __future__ import annotations
-
 import enum
 import zipfile
 from argparse import Namespace

@@ -1,7 +1,5 @@
 """Models of Open Model Zoo with generated weights become IR by our networks, without their authors' code."""
 
-from __future__ import annotations
-
 import json
 
 import pytest
@@ -50,7 +48,7 @@ ALIKE = ("text-recognition-resnet-fc", "resnet-18-pytorch", "regnetx-3.2gf", "re
 def generate(shared, tmp_path):
     """Writes a model of Open Model Zoo into a registry, with generated weights."""
 
-    def write(name: str) -> None:
+    def write(name):
         models = shared / "data" / "omz-2021.4" / "models"
         spec = with_declared_network(Registry([models]).find(name))
         network = with_random_statistics(networks.build_network(spec.network.name))

@@ -1,9 +1,5 @@
 """Which of our networks a model.yml of another zoo gets, by what its export declares."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-
 import pytest
 
 from fakes.zoo import omz_yml, write_model
@@ -56,7 +52,7 @@ def test_models_of_open_model_zoo_get_our_networks(shared):
     assert found == MODELS
 
 
-def declared(tmp_path, *export: str, files: Sequence[str] = ("net.pth",), pre_convert=False):
+def declared(tmp_path, *export, files=("net.pth",), pre_convert=False):
     """A user's own model.yml with this export."""
     source = "https://models.invalid/net.pth"
     yml = omz_yml(
@@ -72,7 +68,7 @@ def declared(tmp_path, *export: str, files: Sequence[str] = ("net.pth",), pre_co
     return with_declared_network(Registry([tmp_path / "models"]).find("mine"))
 
 
-def changed(flag: str, *values: str) -> list[str]:
+def changed(flag, *values):
     """The export with other values of a flag."""
     others = [argument for argument in EXPORT if not argument.startswith(f"{flag}=")]
     return [*others, *(f"{flag}={value}" for value in values)]
@@ -137,7 +133,7 @@ def test_a_model_with_several_inputs_is_left_to_its_authors_code(tmp_path):
     assert with_declared_network(spec) is spec
 
 
-def exported(*export: str) -> tuple[str, ...]:
+def exported(*export):
     """An export of one image to one output."""
     return (
         *export,

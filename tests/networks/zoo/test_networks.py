@@ -28,10 +28,10 @@ class Judge(NamedTuple):
     publish: Callable[[Any], dict[str, Any]] = lambda network: network.state_dict()
 
 
-def renamed(*rules: tuple[str, Any]) -> Callable[[Any], dict[str, Any]]:
+def renamed(*rules):
     """timm's tensors by the keys of a network's authors: (regular expression, replacement), in this order."""
 
-    def publish(network) -> dict[str, Any]:
+    def publish(network):
         tensors = network.state_dict()
         for pattern, replacement in rules:
             tensors = {re.sub(pattern, replacement, key): each for key, each in tensors.items()}
@@ -65,10 +65,10 @@ CONVNEXT = renamed(
 )
 
 
-def in_order_of(name: str) -> Callable[[Any], dict[str, Any]]:
+def in_order_of(name):
     """timm's tensors by the keys of our network: both have the same layers in the same order."""
 
-    def publish(network) -> dict[str, Any]:
+    def publish(network):
         ours = networks.build_network(name).state_dict()
         tensors = network.state_dict().values()
         return {
@@ -79,7 +79,7 @@ def in_order_of(name: str) -> Callable[[Any], dict[str, Any]]:
     return publish
 
 
-def torchvision(name: str, **options: Any) -> Judge:
+def torchvision(name, **options):
     return Judge("torchvision.models", name, {"weights": None, **options})
 
 
@@ -136,7 +136,7 @@ PARAMETERS = {
 }
 
 
-def judged(case: Judge):
+def judged(case):
     make = getattr(judge(case.module), case.name)
     return with_random_statistics(make(**case.options))
 

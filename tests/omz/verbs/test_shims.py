@@ -1,7 +1,5 @@
 """posezoo shims: Open Model Zoo's command names, where old scripts find them."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 from importlib.metadata import version

@@ -1,7 +1,5 @@
 """posezoo mirror: filled on one machine, all that another one needs."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
@@ -19,7 +17,6 @@ from threading import Thread
 import pytest
 
 from fakes.command import (
-    Ended,
     assert_success,
     heed_interrupts,
     misuse,
@@ -38,7 +35,7 @@ from fakes.zoo import declared_file, model_yml, onnx_yml, write_composite, write
 
 
 @pytest.fixture
-def zoo(tmp_path) -> Path:
+def zoo(tmp_path):
     """Two models and a composite of two parts, whose files are served from a folder."""
     origin = tmp_path / "origin"
     origin.mkdir()
@@ -52,11 +49,11 @@ def zoo(tmp_path) -> Path:
     return tmp_path
 
 
-def run(zoo: Path, *args: object, **environ: str) -> Ended:
+def run(zoo, *args, **environ):
     return posezoo(*args, "--models_dir", zoo / "models", cwd=zoo, **environ)
 
 
-def check(zoo: Path, *args: object) -> dict[str, str]:
+def check(zoo, *args):
     ended = posezoo("mirror", "check", zoo / "m", *args, "--format", "json", cwd=zoo)
     loads = json.loads(ended.stdout)["files"]
     assert loads, "nothing was checked"
@@ -67,7 +64,7 @@ def check(zoo: Path, *args: object) -> dict[str, str]:
     }
 
 
-def elsewhere(zoo: Path, *args: object, mirror: str = "m", **environ: str) -> Ended:
+def elsewhere(zoo, *args, mirror="m", **environ):
     """Another machine: a home of its own, no origin, and the mirror alone."""
     home = zoo / "another"
     home.mkdir(exist_ok=True)
@@ -230,7 +227,7 @@ def test_a_dry_run_plans_and_touches_nothing(zoo):
     assert plans["b"].startswith("would download b.tflite")
 
 
-def _list(zoo: Path, text: str) -> Path:
+def _list(zoo, text):
     path = zoo / "models.lst"
     path.write_text(text)
     return path

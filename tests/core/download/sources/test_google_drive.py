@@ -1,9 +1,6 @@
 """Google Drive, as it answers today: the file, a form that asks once more, a page that says why not."""
 
-from __future__ import annotations
-
 import ssl
-from collections.abc import Iterator
 
 import pytest
 
@@ -27,7 +24,7 @@ LOGIN = '<html><body>Sign in <a href="https://accounts.google.com/v3/signin">her
 
 
 @pytest.fixture
-def drive(tmp_path, monkeypatch) -> Iterator[Server]:
+def drive(tmp_path, monkeypatch):
     """What stands behind Google Drive's name."""
     trustme = pytest.importorskip("trustme")
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -1,7 +1,5 @@
 """Files of model repositories: by commit, with a token for the hub alone, or from its library's own cache."""
 
-from __future__ import annotations
-
 from contextlib import nullcontext
 
 import pytest
