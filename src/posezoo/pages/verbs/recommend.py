@@ -45,7 +45,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from posezoo.cli import flags
@@ -64,9 +64,11 @@ from posezoo.pages.measurement_flags import (
 )
 
 if TYPE_CHECKING:
+    from posezoo.cli.console import Console
     from posezoo.pages.facts.comparison import ComparisonRow, ModelComparison
     from posezoo.pages.facts.model_facts import ModelFacts
     from posezoo.pages.facts.recommendation import Recommendation, RequiredValues
+    from posezoo.run.measurement_selection import MeasurementSelection
 
 EXAMPLES = """
 posezoo recommend --min_ap 0.6
@@ -169,7 +171,6 @@ def run(args: _RecommendArgs) -> int:
     from posezoo.pages.facts.comparison import compare_models
     from posezoo.pages.facts.model_facts import describe_models
     from posezoo.pages.facts.recommendation import PERMISSIVE, RequiredValues, recommend
-    from posezoo.run.measurement_selection import is_of_one_request
 
     if (args.keypoints or args.three_d) and args.task != _TASKS[0]:
         args.parser.error(f"--keypoints and --3d are only for --task {_TASKS[0]}")
@@ -180,13 +181,7 @@ def run(args: _RecommendArgs) -> int:
     context = flags.context_from_args(args)
     with flags.console_from_args(args) as console:
         measurements = replace(measurement_selection(args, context.registry), one_request=True)
-        speeds = [each for _, each in measurements.user_measurements if each.kind == "speed"]
-        if speeds and not any(map(is_of_one_request, speeds)):
-            files = ", ".join(map(str, args.figures))
-            console.warn(
-                f"{files}: the times are of several requests at once, and are not used:"
-                " measure with --requests 1"
-            )
+        _warn_of_requests(args, measurements, console)
         selection = select_models(context.registry, None, console)
         models = describe_models(selection, context.registry)
         counts = {len(facts.skeleton.keypoints) for facts in models if facts.skeleton}
@@ -199,19 +194,8 @@ def run(args: _RecommendArgs) -> int:
         ):
             warn_if_none_matched(args, console)
     gallery = _gallery_address(answer, limits)
-    rows = []
-    for row in answer.rows:
-        latency = limits.latency_of(row)
-        row_json = {
-            "name": row.model,
-            "ap": row.ap and row.ap.as_json,
-            "latency_ms": latency and latency.as_json,
-            **row.as_json,
-            "command": _command(row),
-        }
-        rows.append(row_json)
     answer_json = {
-        "models": rows,
+        "models": [_model_json(row, limits) for row in answer.rows],
         "ranked_by": "AP",
         **project(answer, "unknown miscounting"),
         "gallery": gallery,
@@ -230,6 +214,32 @@ def run(args: _RecommendArgs) -> int:
         f"as a picture: {shlex.join(words)}, then open site/{gallery}",
     )
     return 0 if answer.rows and not selection.problems else 1
+
+
+def _warn_of_requests(
+    args: _RecommendArgs, measurements: MeasurementSelection, console: Console
+) -> None:
+    """Warn if none of the times in the user's files can be used."""
+    from posezoo.run.measurement_selection import is_of_one_request
+
+    speeds = [each for _, each in measurements.user_measurements if each.kind == "speed"]
+    if speeds and not any(map(is_of_one_request, speeds)):
+        files = ", ".join(map(str, args.figures))
+        console.warn(
+            f"{files}: the times are of several requests at once, and are not used:"
+            " measure with --requests 1"
+        )
+
+
+def _model_json(row: ComparisonRow, limits: RequiredValues) -> dict[str, Any]:
+    latency = limits.latency_of(row)
+    return {
+        "name": row.model,
+        "ap": row.ap and row.ap.as_json,
+        "latency_ms": latency and latency.as_json,
+        **row.as_json,
+        "command": _command(row),
+    }
 
 
 def _is_for_task(facts: ModelFacts, args: _RecommendArgs) -> bool:
