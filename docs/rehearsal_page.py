@@ -28,7 +28,7 @@ serves them from this machine under the publisher's name. It then does what a us
 | evaluate | `posezoo evaluate` on three annotated photos |
 | benchmark | `posezoo benchmark --pipeline` on the photo |
 | quantize | `posezoo quantize` with six photos; *not kept*: INT8 was compared with FP32, and found too different |
-| export | `posezoo export --to folder --decode`, or without `--decode` where that is refused; the exported sample then finds people on the photo |
+| export | `posezoo export MODEL --to folder DIR --decode`, or without `--decode` where that is refused; the exported sample then finds people on the photo |
 
 **The weights are generated.** So these rows say that every step comes to its end, and nothing of accuracy, of speed or
 of how good INT8 is. *Bytes* compares the generated files with the published ones. Where they are nearly equal, the

@@ -35,7 +35,7 @@ def test_list_and_info_show_that_a_model_is_deprecated(zoo):
     assert "[deprecated since 0.2.0] Two small models in a row." in listed
     (old,) = json.loads(run(zoo, "info", "old", "--format", "json").stdout)
     assert (old["revision"], old["deprecated"]) == (3, {"since": "2026-01-31", "use": "new"})
-    assert "deprecated: since 2026-01-31, use new" in run(zoo, "info", "old").stdout
+    assert "deprecated: since 2026-01-31; use new" in run(zoo, "info", "old").stdout
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,7 @@ CASES = (
     ("leave out --height", "run net -M models --input photo.png --height 32", "run net -M models --input photo.png"),
     ("remove --max_people", "get net -M models --decode --max_people 3", "get net -M models --decode"),
     ("name the decoder that they are for: ", "run plain.xml --input photo.png", "run plain.xml --input photo.png --decoder yolox"),
+    ("--to folder DIR takes any", "run odd.xml --input photo.png", "export odd.xml --to folder out"),
     ("remove --resize, or declare", "get loose -M loose --resize", "get loose -M loose"),
     ("--allow_upstream_code", "get coded -M odd", "get coded -M odd --allow_upstream_code"),
     ("--trust_on_first_use, with the same --lock", "CP=ir/public/weak/net.onnx convert weak -M weak", "$"),
@@ -142,6 +143,7 @@ CASES = (
 
 #: Hints with a command that no case here produces, with the reason.
 NOT_RUN = {
+    "export it to ONNX with its authors' code": "their code; docs/explanations/rehearsal.md",
     "--prune removes the line": "a second training; tests/cli/verbs/test_lock.py",
     "keep the lines of one side": "a merge of Git; tests/test_team_month.py",
     "record it again: ": "a merge of Git; tests/test_team_month.py",
@@ -255,6 +257,7 @@ def write_networks(folder):
     write_ir(folder / "classes.xml", {"scores": (1, 1000)})
     write_ir(folder / "rcnn.xml", rcnn)
     write_ir(folder / "plain.xml", {"head": (1, 7, 3)})
+    write_ir(folder / "odd.xml", {"head": (1, 2, 3, 4, 5)})
     (folder / "garbage.xml").write_text("<html>")
 
 

@@ -280,7 +280,10 @@ def test_the_version_is_that_of_the_package():
             "--precisions\n  hint: posezoo get has this flag",
         ),
         (("get", "x", "--precision", "FP16"), "hint: did you mean --precisions?"),
-        (("compare", "--images", "x"), "hint: evaluate, dataset and prove have this flag"),
+        (
+            ("compare", "--images", "x"),
+            "hint: quantize, evaluate, dataset and other verbs have this flag",
+        ),
         (
             ("convert", "x", "--add_mo_arg", "y"),
             "--add_mo_arg\n  hint: omz_converter has this flag: posezoo shims",

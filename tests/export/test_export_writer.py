@@ -140,7 +140,7 @@ def test_a_new_version_appears_by_one_rename(out, weights, monkeypatch):
         export_writer.os, "replace", lambda *paths: moved.append(paths[1]) or replace(*paths)
     )
     write(out, {"net/2/net.bin": weights, "net/2/net.xml": b"<net/>"})
-    assert [path.relative_toout.as_posix() for path in moved if MANIFEST not in path.name] == [
+    assert [path.relative_to(out).as_posix() for path in moved if MANIFEST not in path.name] == [
         "net/2"
     ]
 

@@ -12,7 +12,6 @@ from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import ConversionError, DownloadError, LockError
 from posezoo.core.events import ConversionFinished, ConversionUpToDate, DownloadFinished
 from posezoo.core.files import verified_files
-from posezoo.core.layout import ModelLayout
 from posezoo.core.pipeline.get import download, get, get_irs
 from posezoo.core.pipeline.plan import make_plan
 from posezoo.core.pipeline.zoo_context import open_context
@@ -119,8 +118,7 @@ def test_a_strict_lock_refuses_an_ir_that_is_up_to_date_and_one_that_would_be_ma
     spec = context.registry.find("net")
 
     def lock():
-        layout = ModelLayout(tmp_path / "out", tmp_path / "out")
-        entries = collect_entries(spec, layout, "2026-01-01").entries
+        entries = collect_entries(spec, context).entries
         context.lock.update(lambda _: {entry.key: entry for entry in entries})
 
     lock()

@@ -124,8 +124,7 @@ def test_a_strict_lock_travels_as_the_digests_that_it_agrees_to(tmp_path):
     spec.path.write_text(as_yaml(model_yml()), "utf-8")
     LockFile(tmp_path / "posezoo.lock").update(
         lambda entries: {
-            entry.key: entry
-            for entry in collect_entries(spec, ModelLayout(tmp_path, tmp_path), "now").entries
+            entry.key: entry for entry in collect_entries(spec, context_in(tmp_path)).entries
         }
     )
     lock = LockFile(tmp_path / "posezoo.lock", strict=True)

@@ -24,7 +24,7 @@ from posezoo.core.workers.processes import (
     never_cancelled,
     run_in_child,
 )
-from posezoo.core.workers.program import run_process
+from posezoo.core.workers.program import run_program
 
 TESTS = ROOT / "tests"
 
@@ -165,7 +165,7 @@ def match_for_hours(started):
 
 def run_a_program(started):
     code = f"import os, time; open({str(started)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
-    run_process([sys.executable, "-c", code])
+    run_program([sys.executable, "-c", code])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends it at once")

@@ -12,11 +12,11 @@ from fakes.items import is_running
 from fakes.waiting import HANG_S, wait_until
 from posezoo.core.errors import InterpreterError
 from posezoo.core.workers.processes import ChildProcess
-from posezoo.core.workers.program import TAIL_BYTES, find_interpreter, find_program, run_process
+from posezoo.core.workers.program import TAIL_BYTES, find_interpreter, find_program, run_program
 
 
 def run_python(code, **options):
-    return run_process([sys.executable, "-I", "-c", code], **options)
+    return run_program([sys.executable, "-I", "-c", code], **options)
 
 
 def test_a_program_gets_its_input_and_gives_output_errors_and_exit_code():
@@ -45,7 +45,7 @@ def test_a_program_that_does_not_read_its_input_does_no_harm():
 
 def test_a_program_that_is_not_there_is_an_os_error(tmp_path):
     with pytest.raises(FileNotFoundError):
-        run_process([str(tmp_path / "no-such-program")])
+        run_program([str(tmp_path / "no-such-program")])
 
 
 def test_the_environment_is_that_given(monkeypatch):
@@ -84,8 +84,8 @@ def test_an_interrupt_of_the_caller_kills_the_program(tmp_path):
         f"import os, time; open({str(started)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
     )
     caller = (
-        "import sys\nfrom posezoo.core.workers.program import run_process\n"
-        f"run_process([sys.executable, '-I', '-c', {program!r}])"
+        "import sys\nfrom posezoo.core.workers.program import run_program\n"
+        f"run_program([sys.executable, '-I', '-c', {program!r}])"
     )
     command = [sys.executable, "-c", caller]
     process = subprocess.Popen(
@@ -112,7 +112,7 @@ def test_no_program_of_the_working_folder_is_found(tmp_path, monkeypatch):
 @pytest.mark.parametrize("executable", ["", None, "/usr/bin/uwsgi", "/opt/app/pose-app"])
 def test_an_embedded_python_finds_the_interpreter_of_its_environment(monkeypatch, executable):
     monkeypatch.setattr(sys, "executable", executable)
-    output = run_process([find_interpreter(), "-c", "import sys; print(sys.prefix)"]).output
+    output = run_program([find_interpreter(), "-c", "import sys; print(sys.prefix)"]).output
     assert output.decode().strip() == sys.prefix
 
 
