@@ -295,7 +295,7 @@ def test_an_ir_in_any_folder_finds_the_people_that_its_model_finds(
     for suffix in (".xml", ".bin"):
         shutil.copy(named.irs[DEFAULT_MODEL].with_suffix(suffix), tmp_path / f"net{suffix}")
     estimator = named.compile()
-    alone = load.Loader(npm_context).compile_ir(tmp_path / "net.xml")
+    alone = load.Loader(npm_context).compile_ir(tmp_path / "net.xml", LoadOptions())
     assert alone.detector_precision == estimator.detector_precision == precision
     photos = sorted((shared / "data" / "photos").glob("*.jpg"))
     from_whole_image = 0
@@ -324,7 +324,7 @@ def test_an_exported_pipeline_finds_people_with_the_detector_beside_it(
     xml.write_text(text.replace(f"{DEFAULT_DETECTOR}.xml", "mine.xml"), "utf-8")
     nothing = {"weights_dir": tmp_path / "empty", "cache_dir": tmp_path / "empty"}
     nowhere = context_with(nothing)
-    alone = load.Loader(nowhere).compile_ir(xml)
+    alone = load.Loader(nowhere).compile_ir(xml, LoadOptions())
     assert [network.path.parent for network in alone.networks] == [xml.parent] * 2
     estimator = load.Loader(npm_context).prepare(load.ChosenModel()).compile()
     people_count = 0
@@ -339,7 +339,10 @@ def test_an_exported_pipeline_finds_people_with_the_detector_beside_it(
 @pytest.mark.slow
 def test_an_ir_alone_has_its_detector_fetched(context, one_at_a_time):
     (xml,) = one_at_a_time[1].values()
-    assert load.Loader(asked(context, BLAZEPOSE)).compile_ir(xml).people_from == BLAZEPOSE
+    assert (
+        load.Loader(asked(context, BLAZEPOSE)).compile_ir(xml, LoadOptions()).people_from
+        == BLAZEPOSE
+    )
 
 
 def test_who_sees_everybody_has_no_detector(context):

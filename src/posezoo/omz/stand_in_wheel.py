@@ -40,7 +40,7 @@ _CODE = (
     " pages/cards/*.json pages/gallery/*/*.* poses/*.json run/*.txt run/*.yml run/samples/*.*"
     " solutions/*.json"
 )
-_REGISTRY = "**/*.yml **/*.md **/*.jpg **/*.json **/*.safetensors **/*.svg **/pre-convert.py"
+_REGISTRY = "*.tsv **/*.yml **/*.md **/*.jpg **/*.json **/*.safetensors **/*.svg **/pre-convert.py"
 
 _QUANTIZE = "posezoo quantize makes INT8 of pose models, the package nncf of any model"
 _EVALUATE = "posezoo evaluate measures pose models; nothing replaces it for other models"

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from posezoo.core.declarations.model import (
     TRACKING,
+    WHOLE_IMAGE,
     ModelSpec,
     UnpackArchive,
 )
@@ -198,7 +199,7 @@ def known_model(view: ModelView) -> Violations:
     # The detector of videos is that of photos, or none.
     for section, key in (("deprecated", "use"), ("people", "photo")):
         name = text_below(view.node(section), key)
-        if name in ("", "none", "whole_image", TRACKING):
+        if name in ("", "none", "whole_image", WHOLE_IMAGE, TRACKING):
             continue
         problem = view.zoo.explain_missing(name)
         reader = next(map(find_reader, view.zoo.find_models([name])), None)
