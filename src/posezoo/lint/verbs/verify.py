@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from posezoo.cli import flags
 from posezoo.cli.artifact_check import RepairCommands, run_artifact_check
 from posezoo.cli.run_main import command_line
@@ -49,6 +51,7 @@ FLAGS = (
 class _VerifyArgs(MetadataArgs, DeviceArgs):
     fix: bool
     dry_run: bool
+    weights_dir: Path | None
 
 
 def run(args: _VerifyArgs) -> int:
