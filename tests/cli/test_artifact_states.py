@@ -9,7 +9,7 @@ import zipfile
 import pytest
 
 from fakes.checkout import ROOT
-from fakes.command import assert_success, error_of, omz_tool, posezoo, printed, run_process
+from fakes.command import assert_success, omz_tool, posezoo, printed, refusal, run_process
 from fakes.network import network
 from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, onnx_yml, write_composite, write_model
@@ -52,7 +52,7 @@ def test_a_download_leaves_no_untracked_file(zoo):
 def test_a_folder_that_is_not_there_is_no_folder_of_good_models(zoo):
     (zoo / "empty").mkdir()
     verify = ("verify", "--all", "--models_dir", zoo / "models", "--weights_dir")
-    assert "misspelt does not exist" in error_of(posezoo(*verify, zoo / "misspelt"))
+    assert "misspelt does not exist" in refusal(posezoo(*verify, zoo / "misspelt"))
     assert_success(posezoo(*verify, zoo / "empty"))
 
 

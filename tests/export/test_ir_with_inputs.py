@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from fakes.command import error_of, json_of, posezoo, succeeded
+from fakes.command import json_of, posezoo, refusal, succeeded
 from fakes.when_used import import_when_used
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.ir.openvino_import import import_openvino
@@ -128,4 +128,4 @@ def test_other_inputs_have_a_folder_of_their_own(tmp_path):
 
 
 def test_without_the_ir_the_missing_package_is_named(converted, without_torch, tmp_path, out):
-    assert "torch is not installed" in error_of(export(converted, "--to", "cpp", out, irs=tmp_path))
+    assert "torch is not installed" in refusal(export(converted, "--to", "cpp", out, irs=tmp_path))

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import yaml
 
-from fakes.command import error_of, json_of, posezoo, read_json, run_process, succeeded
+from fakes.command import json_of, posezoo, read_json, refusal, run_process, succeeded
 from fakes.exports import write_zoo
 from fakes.stated_inputs import ULTRALYTICS, write_whole_input
 from fakes.zoo import declared_file, model_yml, write_model
@@ -397,7 +397,7 @@ def test_the_detector_and_the_whole_photo_find_the_people_of_posezoo_run(
     args = ("movenet-thunder", *ALONE, "-i", *pictures)
     assert require_same(alone, *args, **same, **settings) == len(frames)
     (folder / "models" / "nanodet-g.xml").unlink()
-    assert "nanodet-g.xml: no such file" in error_of(run(project, xml, frames[0]))
+    assert "nanodet-g.xml: no such file" in refusal(run(project, xml, frames[0]))
 
 
 @pytest.mark.parametrize("target", ["cpp", "onnx"])

@@ -35,14 +35,8 @@ def posezoo(*args: object, cwd: Path | None = None, **environ: str) -> Ended:
 
 def succeeded(ended: Ended) -> Ended:
     """What a command answered whose exit code must be 0."""
-    assert ended.returncode == 0, ended.stderr
+    assert_success(ended)
     return ended
-
-
-def error_of(ended: Ended, code: int = 1) -> str:
-    """What a command said on stderr that must have refused to work, with this exit code."""
-    assert ended.returncode == code, ended.stderr
-    return ended.stderr
 
 
 def json_of(ended: Ended) -> Any:

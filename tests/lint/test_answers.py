@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fakes.checkout import git, require_git
-from fakes.command import error_of, json_of, posezoo, read_json, succeeded
+from fakes.command import json_of, posezoo, read_json, refusal, succeeded
 from fakes.omz_zoo import write_omz_zoo
 from posezoo.cli.main import main
 from posezoo.core.registry import open_registry
@@ -94,7 +94,7 @@ def test_annotations_escape_texts_that_would_end_them(zoo, capsys):
 
 def test_known_findings_are_left_out_even_if_they_moved(zoo):
     known = zoo.parent / "known.json"
-    error_of(run(zoo, "--write_baseline", known))
+    refusal(run(zoo, "--write_baseline", known))
     succeeded(run(zoo, "--baseline", known))
     card = zoo / "public" / "pose-a" / "README.md"
     card.write_text("<!-- one more line -->\n" + card.read_text(), "utf-8")
@@ -125,7 +125,7 @@ def test_a_baseline_is_renewed_and_another_file_in_its_place_is_kept(zoo):
     succeeded(run(zoo, "--baseline", known, "--write_baseline", known))
     card = zoo / "public" / "pose-a" / "README.md"
     before = card.read_bytes()
-    assert "is an input of this command" in error_of(
+    assert "is an input of this command" in refusal(
         run(zoo, "--baseline", card, "--write_baseline", card)
     )
     assert card.read_bytes() == before
@@ -137,7 +137,7 @@ def test_a_file_that_is_not_a_baseline_is_named(zoo):
         ("no.json", "is not a baseline"),
         ("gone.json", "cannot be read: No such file"),
     ):
-        said = error_of(run(zoo, "--baseline", zoo.parent / file))
+        said = refusal(run(zoo, "--baseline", zoo.parent / file))
         assert reason in said
         assert "--write_baseline" in said
 
@@ -284,7 +284,7 @@ def test_a_deleted_model_touches_all_since_any_may_name_it(zoo):
 
 @pytest.mark.parametrize("revision", ["nowhere", "--output=x", "HEAD:models"])
 def test_an_unknown_revision_is_named(zoo, revision):
-    said = error_of(run(zoo, f"--changed_since={revision}"))
+    said = refusal(run(zoo, f"--changed_since={revision}"))
     assert "--changed_since" in said
     assert "Traceback" not in said
 
@@ -309,7 +309,7 @@ def test_one_model_is_checked_alone(zoo):
     succeeded(run(zoo, "pose-b"))
     ended = run(zoo, "pose-*", "--format", "json")
     assert {finding["model"] for finding in json_of(ended)["findings"]} == {"pose-a"}
-    assert "no model is called 'pose-c'" in error_of(run(zoo, "pose-c"))
+    assert "no model is called 'pose-c'" in refusal(run(zoo, "pose-c"))
 
 
 def test_a_rule_is_explained_and_an_unknown_one_is_guessed():
@@ -340,15 +340,15 @@ def test_a_baseline_may_name_an_ended_rule(zoo):
 
 def test_a_baseline_that_cannot_be_written_is_an_error(zoo):
     (zoo.parent / "none").touch()
-    said = error_of(run(zoo, "--write_baseline", zoo.parent / "none" / "known.json"))
+    said = refusal(run(zoo, "--write_baseline", zoo.parent / "none" / "known.json"))
     assert f"{zoo.parent / 'none'}: cannot be written" in said
     assert "Traceback" not in said
 
 
 def test_a_folder_without_models_is_an_error(zoo, tmp_path):
     (tmp_path / "empty").mkdir()
-    assert "no model found in" in error_of(run(tmp_path / "empty"))
-    assert f"did you mean {zoo / 'public'}?" in error_of(
+    assert "no model found in" in refusal(run(tmp_path / "empty"))
+    assert f"did you mean {zoo / 'public'}?" in refusal(
         run(next((zoo / "public").rglob("model.yml")).parent)
     )
 

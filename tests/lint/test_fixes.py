@@ -7,7 +7,7 @@ import sys
 import pytest
 import yaml
 
-from fakes.command import error_of, json_of, run_process
+from fakes.command import json_of, refusal, run_process
 from fakes.zoo import as_yaml, omz_yml, write_model
 
 CONTENT = b"weights"
@@ -125,7 +125,7 @@ def test_a_value_over_several_lines_is_left_to_the_user(model):
 def test_fix_needs_metadata_and_a_dry_run_needs_fix(model):
     command = [sys.executable, "-m", "posezoo", "verify"]
     for words in (["--fix"], ["--metadata", "--dry_run"]):
-        assert "requires --" in error_of(run_process([*command, *words]), code=2)
+        assert "requires --" in refusal(run_process([*command, *words]), code=2)
 
 
 def test_findings_are_grouped_by_rule_the_most_frequent_first(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from fakes.checkout import ONLINE, copy_checkout, git
-from fakes.command import error_of, posezoo_process, run_process, succeeded
+from fakes.command import posezoo_process, refusal, run_process, succeeded
 from fakes.omz_zoo import write_omz_zoo
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,7 +71,7 @@ def test_pre_commit_runs_the_hook_as_published(checkout, tmp_path_factory):
     succeeded(start(pre_commit, "install"))
 
     start("git", "add", ".")
-    assert "[index-figures]" in error_of(
+    assert "[index-figures]" in refusal(
         start("git", "commit", "-m", "a figure that only the card has")
     )
     git(checkout, "checkout", "-q", "HEAD", "--", "models")
@@ -96,7 +96,7 @@ def test_the_workflow_checks_what_a_pull_request_touches_and_all_on_a_push(check
     assert annotated.stdout.startswith("::error file=models/public/pose-a/README.md,line=")
     line, _, file = whole.partition(" > ")
     assert file == workflow["jobs"]["metadata"]["steps"][-1]["with"]["sarif_file"]
-    error_of(run(checkout, line))
+    refusal(run(checkout, line))
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")

@@ -8,7 +8,7 @@ import openvino as ov
 import pytest
 
 from fakes import coco, seeker
-from fakes.command import error_of, posezoo, read_json
+from fakes.command import posezoo, read_json, refusal
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import DatasetError, EvaluationError, QuantizationError
 from posezoo.core.events import (
@@ -226,7 +226,7 @@ def test_the_best_ir_is_written_and_marked_if_the_limit_is_never_met(bench, tmp_
     assert int8["speed"]["int8_ms"] > 0 and int8["in_float"]["of"] == 2
     card = (bench.xml.parents[1] / "README.md").read_text()
     assert "it misses the limit of 0 points" in card
-    assert "the limit is missed" in error_of(posezoo(*command))
+    assert "the limit is missed" in refusal(posezoo(*command))
 
 
 class Impatient(list):

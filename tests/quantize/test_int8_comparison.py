@@ -9,7 +9,7 @@ import pytest
 from openvino import opset13 as ops
 
 from fakes import tints
-from fakes.command import error_of, posezoo, succeeded
+from fakes.command import posezoo, refusal, succeeded
 from posezoo.cli.console import result_lines
 from posezoo.core.events import DisplacementMeasured
 
@@ -63,7 +63,7 @@ def test_a_head_that_the_decoder_does_not_fit_is_one_clear_error(tmp_path):
         pixels = np.random.default_rng(number).integers(0, 255, (64, 64, 3), np.uint8)
         cv2.imwrite(str(pictures / f"{number}.png"), pixels)
     (pictures / "instances.json").write_text(json.dumps({"images": []}))
-    said = error_of(posezoo("quantize", xml, "--dataset", pictures, "--as", "yolox-nano-coco"))
+    said = refusal(posezoo("quantize", xml, "--dataset", pictures, "--as", "yolox-nano-coco"))
     assert "bug in posezoo" not in said
     assert "the decoder yolox does not fit its outputs output" in said
     assert "yolox: an input of 64x64 has 84 cells" in said

@@ -15,7 +15,7 @@ import numpy as np
 import openvino as ov
 import pytest
 
-from fakes.command import error_of, omz_tool, posezoo, read_json, succeeded
+from fakes.command import omz_tool, posezoo, read_json, refusal, succeeded
 from fakes.network import HEIGHT, OUTPUTS, WIDTH, network
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.declarations.model import Precision
@@ -375,7 +375,7 @@ def test_a_calibrated_ir_that_was_changed_is_kept_under_another_name(made):
 )
 def test_a_file_that_is_not_the_declared_one_is_refused(zoo, spoil, problem):
     spoil(zoo.ranges)
-    said = error_of(zoo.convert())
+    said = refusal(zoo.convert())
     assert f"{zoo.ranges}: {problem}" in said
     assert "Traceback" not in said
     assert not zoo.xml().exists()
@@ -530,7 +530,7 @@ def declared(zoo):
 
 def test_without_ranges_the_hint_names_quantize(zoo):
     write_model(zoo.root / "registry", NAME, yml(zoo.root))
-    assert f"posezoo quantize {NAME} --models_dir {zoo.root / 'registry'} " in error_of(
+    assert f"posezoo quantize {NAME} --models_dir {zoo.root / 'registry'} " in refusal(
         zoo.convert()
     )
 
@@ -557,7 +557,7 @@ def test_a_mirror_holds_the_ranges(zoo):
     assert copy.read_bytes() == zoo.ranges.read_bytes()
     succeeded(posezoo("mirror", "check", mirror))
     copy.write_bytes(b"")
-    error_of(posezoo("mirror", "check", mirror))
+    refusal(posezoo("mirror", "check", mirror))
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
@@ -566,7 +566,7 @@ def test_a_pipe_in_the_place_of_ranges_is_refused_at_once(zoo):
     os.mkfifo(zoo.ranges)
     refused(zoo.convert(), f"{zoo.ranges}: cannot be read: it is not a regular file")
     registry = ("--models_dir", zoo.root / "registry")
-    assert f"{zoo.ranges}: cannot be read: it is not a regular file" in error_of(
+    assert f"{zoo.ranges}: cannot be read: it is not a regular file" in refusal(
         posezoo("mirror", "create", zoo.root / "mirror", NAME, *registry)
     )
 
@@ -621,12 +621,12 @@ def test_open_model_zoos_quantizer_needs_no_photos_of_a_model_with_ranges(zoo):
 def test_open_model_zoos_quantizer_refuses_spoilt_ranges(zoo, tensors):
     zoo.declare(scaled(tensors, 10_000))
     omz(zoo, "downloader")
-    assert "has a range that is too wide" in error_of(omz(zoo, "quantizer"))
+    assert "has a range that is too wide" in refusal(omz(zoo, "quantizer"))
 
 
 def test_open_model_zoos_quantizer_asks_for_photos_without_ranges(zoo):
     write_model(zoo.root / "registry", NAME, yml(zoo.root))
-    assert "the following arguments are required: --dataset_dir" in error_of(
+    assert "the following arguments are required: --dataset_dir" in refusal(
         omz(zoo, "quantizer"), code=2
     )
 

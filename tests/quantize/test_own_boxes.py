@@ -9,7 +9,7 @@ import openvino as ov
 import pytest
 from openvino import opset13 as ops
 
-from fakes.command import error_of, json_of, posezoo, read_json, succeeded
+from fakes.command import json_of, posezoo, read_json, refusal, succeeded
 
 LIKE = ("--as", "yolox-nano-coco")
 CLASSES = ("cat", "dog", "bird")
@@ -84,7 +84,7 @@ def test_objects_of_other_classes_are_not_taken_for_people(squares, tmp_path):
 
 def test_outputs_of_any_model_need_a_model_that_they_are_like(squares, tmp_path):
     xml = write_yolox(tmp_path / "net" / "squares.xml")
-    said = error_of(
+    said = refusal(
         posezoo("quantize", xml, "--dataset", squares, "--metric", "map", "--scale_values", "1")
     )
     assert "no decoder for detection takes its outputs output 1x84x8" in said
@@ -93,7 +93,7 @@ def test_outputs_of_any_model_need_a_model_that_they_are_like(squares, tmp_path)
 
 def test_a_metric_of_another_task_is_refused(squares, tmp_path):
     xml = write_yolox(tmp_path / "net" / "squares.xml")
-    assert "--metric ap is not for the decoder yolox" in error_of(
+    assert "--metric ap is not for the decoder yolox" in refusal(
         posezoo("quantize", xml, "--dataset", squares, "--metric", "ap", *LIKE)
     )
 

@@ -10,7 +10,7 @@ import openvino as ov
 import pytest
 
 from fakes import tints
-from fakes.command import error_of, posezoo, read_json, succeeded
+from fakes.command import posezoo, read_json, refusal, succeeded
 
 PREPARATION = ("--mean_values", ",".join(map(str, tints.MEAN)), "--reverse_input_channels")
 
@@ -113,14 +113,14 @@ def test_a_picture_that_cannot_be_read_is_not_counted_as_one_for_calibration(own
 
 
 def test_an_ir_that_does_not_say_how_images_are_prepared_is_refused(own):
-    said = error_of(quantize(own))
+    said = refusal(quantize(own))
     assert "does not say how images are prepared for it" in said
     assert "--as MODEL, or --mean_values" in said
 
 
 def test_an_ir_whose_outputs_fit_another_metric_is_refused(own):
     xml, pictures = own
-    assert "no decoder for detection takes its outputs scores 1x3" in error_of(
+    assert "no decoder for detection takes its outputs scores 1x3" in refusal(
         posezoo("quantize", xml, "--dataset", pictures, "--metric", "map", *PREPARATION)
     )
 
@@ -136,29 +136,29 @@ def test_an_ir_of_another_program_is_kept_under_another_name(own, labels):
 
 
 def test_flags_for_an_ir_are_refused_for_models(tmp_path):
-    assert "--scale_values: only for an .xml or .onnx" in error_of(
+    assert "--scale_values: only for an .xml or .onnx" in refusal(
         posezoo("quantize", "seeker", "--dataset", tmp_path, "--scale_values", "255"), code=2
     )
-    assert "--preset and --in_float are for .xml files" in error_of(
+    assert "--preset and --in_float are for .xml files" in refusal(
         posezoo("quantize", "seeker", "--images", tmp_path, "--preset", "mixed"), code=2
     )
 
 
 def test_a_mean_of_two_numbers_is_refused_before_the_start(own):
-    said = error_of(quantize(own, "--mean_values", "1", "2"), code=2)
+    said = refusal(quantize(own, "--mean_values", "1", "2"), code=2)
     assert "quantizing" not in said
     assert "--mean_values: expected one number, or one for each of 3 channels" in said
 
 
 def test_a_mean_for_values_from_0_to_1_is_refused(own, labels):
     flags = ("--mean_values", "0.485", "0.456", "0.406", "--labels", labels)
-    assert "are for values from 0 to 1, and images have 0 to 255" in error_of(quantize(own, *flags))
+    assert "are for values from 0 to 1, and images have 0 to 255" in refusal(quantize(own, *flags))
 
 
 def test_images_that_were_prepared_for_a_network_are_refused(own, labels):
     for path in own[1].rglob("*.png"):
         cv2.imwrite(str(path), cv2.imread(str(path)) // 128)
-    assert "use only the values 0 to 1 of 0 to 255" in error_of(
+    assert "use only the values 0 to 1 of 0 to 255" in refusal(
         quantize(own, *PREPARATION, "--labels", labels)
     )
 
@@ -166,7 +166,7 @@ def test_images_that_were_prepared_for_a_network_are_refused(own, labels):
 def test_images_with_red_and_blue_exchanged_are_refused(own, labels):
     for path in own[1].rglob("*.png"):
         cv2.imwrite(str(path), cv2.imread(str(path))[..., ::-1])
-    assert "levels more blue than red, and FP32 has top1 1.000 with red and blue" in error_of(
+    assert "levels more blue than red, and FP32 has top1 1.000 with red and blue" in refusal(
         quantize(own, *PREPARATION, "--labels", labels)
     )
 
@@ -178,7 +178,7 @@ def test_images_without_a_class_for_calibration_are_refused(own, labels):
         shutil.move(path, pictures / f"{number:02}.png")
         lines.append(f"{number:02}.png {path.parent.name}")
     (pictures / "val.txt").write_text("\n".join(lines))
-    assert "the class red is in 6 of 6 images to measure on, and in none of the 12" in error_of(
+    assert "the class red is in 6 of 6 images to measure on, and in none of the 12" in refusal(
         quantize(
             (xml, pictures), *PREPARATION, "--labels", labels, "--annotations", pictures / "val.txt"
         )
@@ -187,6 +187,6 @@ def test_images_without_a_class_for_calibration_are_refused(own, labels):
 
 def test_fp32_that_is_wrong_itself_proves_nothing(own, tmp_path):
     (tmp_path / "labels.txt").write_text("green\nred\nblue")
-    assert "tints: FP32 itself has top1 0.000" in error_of(
+    assert "tints: FP32 itself has top1 0.000" in refusal(
         quantize(own, *PREPARATION, "--labels", tmp_path / "labels.txt")
     )

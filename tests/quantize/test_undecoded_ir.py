@@ -7,7 +7,7 @@ import pytest
 from openvino import opset13 as ops
 
 from fakes import seeker
-from fakes.command import error_of, posezoo, read_json, succeeded
+from fakes.command import posezoo, read_json, refusal, succeeded
 
 SIDE = 48
 
@@ -73,7 +73,7 @@ def test_the_reported_noise_is_that_between_the_two_irs(tmp_path, photos):
 def test_int8_that_loses_the_signal_is_refused_and_not_written(tmp_path, photos):
     pytest.importorskip("nncf", reason="needs nncf")
     xml = write_ir(tmp_path / "net" / "FP32" / "net.xml", loud=1e4)
-    said = error_of(quantize(xml, photos))
+    said = refusal(quantize(xml, photos))
     assert "error: net: FP16-INT8 changes head by" in said
     assert "80% are allowed" in said and "no IR was written" in said
     assert not (tmp_path / "net" / "FP16-INT8").exists()
@@ -81,10 +81,10 @@ def test_int8_that_loses_the_signal_is_refused_and_not_written(tmp_path, photos)
 
 def test_a_metric_needs_a_decoder_and_two_images_are_refused(tmp_path, photos):
     xml = write_ir(tmp_path / "net" / "FP32" / "net.xml", loud=1)
-    assert "no decoder is known for its outputs head" in error_of(
+    assert "no decoder is known for its outputs head" in refusal(
         quantize(xml, photos, "--metric", "ap")
     )
     xml = write_ir(tmp_path / "two" / "FP32" / "two.xml", loud=1, inputs=2)
-    assert "takes image0 [1, 3, 48, 48], image1 [1, 3, 48, 48], and not one image" in error_of(
+    assert "takes image0 [1, 3, 48, 48], image1 [1, 3, 48, 48], and not one image" in refusal(
         quantize(xml, photos)
     )

@@ -9,7 +9,7 @@ import openvino as ov
 import pytest
 
 from fakes.colored_discs import COLORS, HeatmapDiscs, draw_disc
-from fakes.command import error_of, posezoo, read_json, succeeded
+from fakes.command import posezoo, read_json, refusal, succeeded
 from fakes.irs import write_ir
 from fakes.published_models import MEAN, SCALE
 from fakes.rtmo import write_onnx
@@ -58,7 +58,7 @@ def keypoints_in(folder):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_file_that_does_not_say_it_is_refused_with_the_flags_that_say_it(form, forms):
-    problem, hint = error_of(run(forms, form)).splitlines()
+    problem, hint = refusal(run(forms, form)).splitlines()
     assert problem.endswith(SILENT)
     assert "is it like hrnet-w32? --as hrnet-w32" in hint
     assert "--mean_values, --scale_values (1 1 1 for images as they are)" in hint
@@ -72,7 +72,7 @@ def test_a_height_of_a_network_of_fixed_size_is_refused(forms):
 
 def test_a_draft_is_refused_until_its_model_yml_says_it(forms):
     words = ("draft", "--models_dir", "zoo", "--weights_dir")
-    said = error_of(run(forms, *words, "w"))
+    said = refusal(run(forms, *words, "w"))
     assert SILENT in said
     assert "state color in its inputs" in said
     succeeded(run(forms, DRAFT, *FLAGS))
@@ -164,7 +164,7 @@ def test_what_an_ir_cannot_be_told_is_refused_and_nothing_is_written(flags, prob
 
 @pytest.mark.parametrize("flag", ["--mean_values 1", "--input_shape [1]", "--decoder heatmap"])
 def test_a_model_of_the_zoo_is_converted_as_it_declares(flag, forms):
-    assert flag.split()[0] in error_of(
+    assert flag.split()[0] in refusal(
         posezoo("convert", "draft", "--models_dir", "zoo", *flag.split(), cwd=forms), code=2
     )
 
@@ -188,5 +188,5 @@ def test_the_verbs_take_the_same_flags_for_a_pipeline_as_load(verb):
 )
 def test_a_named_decoder_takes_outputs_that_several_may_take(words, forms):
     write_ir(forms / "maps.xml", {"maps": (1, 6, 64, 48)}, image=(1, 3, 256, 192))
-    assert "no decoder is known" in error_of(posezoo(*words, "--detector", "none", cwd=forms))
+    assert "no decoder is known" in refusal(posezoo(*words, "--detector", "none", cwd=forms))
     succeeded(posezoo(*words, "--detector", "none", "--decoder", "heatmap", cwd=forms))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fakes.command import error_of, posezoo
+from fakes.command import posezoo, refusal
 
 
 @pytest.mark.parametrize("verb", ["run", "demo"])
@@ -10,6 +10,6 @@ from fakes.command import error_of, posezoo
     ("flag", "least"), [("--detect_every", 1), ("--stream", 1), ("--reconnect", 0)]
 )
 def test_a_number_that_is_too_small_is_refused_with_the_smallest_one(verb, flag, least):
-    said = error_of(posezoo(verb, f"{flag}={least - 1}"), code=2)
+    said = refusal(posezoo(verb, f"{flag}={least - 1}"), code=2)
     assert f"argument {flag}: expected a" in said
     assert f"number from {least} to" in said

@@ -15,7 +15,7 @@ import pytest
 from packaging.specifiers import SpecifierSet
 from packaging.utils import parse_wheel_filename
 
-from fakes.command import error_of, posezoo, run_process, succeeded
+from fakes.command import posezoo, refusal, run_process, succeeded
 
 VERSION = version("posezoo")
 STAND_IN = f"mediapipe-0.10.21+posezoo.{VERSION}-py3-none-any.whl"
@@ -112,7 +112,7 @@ def test_it_satisfies_the_release_that_a_script_requires(tmp_path, release):
     ],
 )
 def test_a_release_without_solutions_is_refused(tmp_path, release, problem):
-    assert error_of(
+    assert refusal(
         posezoo("shims", "mediapipe", "--wheel", tmp_path / "new", "--wheel_version", release),
         code=2,
     ).startswith(f"posezoo shims: error: argument --wheel_version: {problem}\n")
@@ -211,6 +211,6 @@ def test_a_machine_without_network_is_told_what_to_fetch(installed):
     assert (
         "DownloadError: palm-detection-full cannot be downloaded now; on a machine with"
         " a network, run: posezoo get palm-detection-full --precisions FP32."
-    ) in error_of(
+    ) in refusal(
         python(installed, "import mediapipe as mp\nmp.solutions.hands.Hands()")
     ).splitlines()[-1]

@@ -14,7 +14,7 @@ import pytest
 
 from fakes.checkout import git, require_git
 from fakes.coco import annotations, person, written
-from fakes.command import error_of, heed_interrupts, json_of, read_json, succeeded
+from fakes.command import heed_interrupts, json_of, read_json, refusal, succeeded
 from fakes.founding import assert_ir_is_as_the_original, assert_peaks_are_the_same
 from fakes.generated_models import generate
 from fakes.own_registry import own_registry
@@ -116,7 +116,7 @@ def test_a_run_continues_where_an_earlier_one_failed_and_asks_nobody_twice(world
     (address,) = world.server.answers
     publish(world, YOLOX)
     answer = world.server.answers.pop(address)
-    error_of(world.prove("--all"))
+    refusal(world.prove("--all"))
     assert f"**{NANO}** failed: " in world.page() and f"| {YOLOX} |" in world.page()
     world.server.answers[address] = answer
     before = len(world.server.requests)
@@ -233,13 +233,13 @@ def test_the_page_has_no_ap_of_other_annotated_images(world):
     succeeded(world.prove(NANO, *images))
     report = read_json(world.proof / f"{NANO}.json")
     (world.proof / f"{NANO}.json").write_text(json.dumps({**report, "AP": 0.5}))
-    error_of(world.prove(YOLOX, *images))
+    refusal(world.prove(YOLOX, *images))
     stated = f"| {NANO} | 1 of 1 | 1 | FP32, FP16 |  | 0.500 |"
     assert stated in world.page()
-    error_of(world.prove(YOLOX))
+    refusal(world.prove(YOLOX))
     assert stated in world.page()  # this run names no images
     written(world.folder, annotations(2, [person(1, 1, np.full((17, 3), 2))]))
-    error_of(world.prove(YOLOX, *images))
+    refusal(world.prove(YOLOX, *images))
     assert f"| {NANO} | 1 of 1 | 1 | FP32, FP16 |  |  |" in world.page()
 
 
@@ -251,7 +251,7 @@ def test_a_dry_run_asks_nobody_and_an_installed_registry_is_refused(world, monke
     from posezoo.measure import complexity_count
 
     monkeypatch.setattr(complexity_count, "_PACKAGE_FOLDER", world.folder)
-    assert "part of an installed package" in error_of(world.prove(GLUON))
+    assert "part of an installed package" in refusal(world.prove(GLUON))
     assert world.server.requests == []
 
 
@@ -268,7 +268,7 @@ def test_the_page_has_the_models_of_all_runs_and_no_report_of_another_model_yml(
     (world.proof / "notes.json").write_text("{}")
     world.server.answers.clear()
     shutil.rmtree(world.folder / "out")
-    error_of(world.prove(YOLOX, "--cache_dir", world.folder / "empty"))
+    refusal(world.prove(YOLOX, "--cache_dir", world.folder / "empty"))
     assert f"**{YOLOX}** failed" in world.page() and f"| {YOLOX} |" not in world.page()
     assert f"| {NANO} |" in world.page()
     succeeded(world.prove(NANO))

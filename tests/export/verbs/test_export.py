@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fakes.command import error_of, json_of, posezoo, python_file, read_json, succeeded
+from fakes.command import json_of, posezoo, python_file, read_json, refusal, succeeded
 from fakes.exports import files_below, write_network
 from fakes.network import network
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
@@ -196,7 +196,7 @@ def test_what_cannot_be_done_is_one_clear_error(zoo, args, problem):
 def test_the_files_of_others_stay(zoo):
     (zoo / "out").mkdir()
     (zoo / "out" / "config.json").write_text("mine")
-    said = error_of(run(zoo, "net", "--to", "ovms", "out", "-o", "irs"))
+    said = refusal(run(zoo, "net", "--to", "ovms", "out", "-o", "irs"))
     assert "config.json: was not written by an export" in said
     assert "move it away, or choose another folder" in said
     assert files_below(zoo / "out") == {"config.json": b"mine"}
@@ -317,7 +317,7 @@ def test_the_sample_takes_a_whole_picture_for_one_person_as_posezoo_does(brightn
 )
 def test_a_network_for_one_person_is_exported_alone_only_on_purpose(tmp_path, target, reason, out):
     write_brightness_network(tmp_path, "argmax")
-    said = error_of(run(tmp_path, "net", "--to", target, "out"))
+    said = refusal(run(tmp_path, "net", "--to", target, "out"))
     assert f"takes one person at a time, in the boxes of nanodet-g, and {reason}" in said
     assert "hint: --detector none exports the network alone" in said
     assert not out.exists()
@@ -327,7 +327,7 @@ def test_a_network_for_one_person_is_exported_alone_only_on_purpose(tmp_path, ta
 def test_a_part_of_a_composite_is_not_exported_as_if_it_found_people(tmp_path, to, out):
     decode = ["--decode"] if to == "folder" else []
     args = ("pose-landmark-full-mediapipe", *decode, "--to", to, "out")
-    said = error_of(posezoo("export", *args, cwd=tmp_path))
+    said = refusal(posezoo("export", *args, cwd=tmp_path))
     assert "finds no people alone: it is a part of blazepose-full" in said
     assert "hint: export blazepose-full" in said
     assert not out.exists()
@@ -344,7 +344,7 @@ def test_a_part_of_a_composite_is_not_exported_as_if_it_found_people(tmp_path, t
 def test_a_composite_is_exported_as_posezoo_run_runs_it_or_not_at_all(
     tmp_path, flags, problem, out
 ):
-    assert problem in error_of(
+    assert problem in refusal(
         posezoo("export", "blazepose-full", *flags, "--to", "cpp", "out", cwd=tmp_path)
     )
     assert not out.exists()

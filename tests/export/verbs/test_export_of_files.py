@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fakes.command import error_of, json_of, posezoo, python_file, succeeded
+from fakes.command import json_of, posezoo, python_file, refusal, succeeded
 from fakes.exports import files_below
 from fakes.stated_inputs import (
     GETI_BOXES,
@@ -108,7 +108,7 @@ def test_an_ir_with_its_decoder_finds_what_posezoo_run_finds(tmp_path, resize_ty
 def test_a_fit_that_no_decoder_in_an_ir_has_is_refused(tmp_path):
     info = {**GETI_KEYPOINTS, "resize_type": "crop"}
     xml = write_stated(tmp_path / "mine.xml", SIZE, bins(SIZE), info)
-    assert "resize_type is crop" in error_of(export(tmp_path, xml, "--to", "cpp", "out"))
+    assert "resize_type is crop" in refusal(export(tmp_path, xml, "--to", "cpp", "out"))
     succeeded(export(tmp_path, xml, "--to", "folder", "out"))
 
 
@@ -169,7 +169,7 @@ def test_an_ir_that_says_nothing_is_served_with_a_warning_and_decoded_after_a_fl
     assert "does not say how images are prepared" in served.stderr
     readme = (tmp_path / "served" / "silent" / "README.md").read_text("utf-8")
     assert "Nothing in its files says" in readme
-    said = error_of(export(tmp_path, silent, "--to", "cpp", "out"))
+    said = refusal(export(tmp_path, silent, "--to", "cpp", "out"))
     assert "does not say how images are prepared" in said
     assert "hint: --as MODEL, or --mean_values" in said
     assert not out.exists()
@@ -188,7 +188,7 @@ def test_the_keypoints_of_a_file_have_the_names_that_the_user_gives(silent, tmp_
 
 
 def test_outputs_of_no_decoder_are_served_but_not_decoded(unknown, tmp_path):
-    said = error_of(export(tmp_path, unknown, "--to", "cpp", "out"))
+    said = refusal(export(tmp_path, unknown, "--to", "cpp", "out"))
     assert "no decoder is known for its outputs head 1x7x3" in said
     assert "--decoder NAME" in said and "--to folder, ovms" in said
     succeeded(export(tmp_path, unknown, "--to", "triton", "out"))
@@ -208,24 +208,24 @@ def test_a_file_has_the_name_of_no_model_beside_it(keypoints, tmp_path):
     other.mkdir()
     for suffix in (".xml", ".bin"):
         (other / f"mine{suffix}").write_bytes(keypoints.with_suffix(suffix).read_bytes())
-    assert "both would be called mine" in error_of(
+    assert "both would be called mine" in refusal(
         export(tmp_path, keypoints, other / "mine.xml", "--to", "ovms", "out")
     )
 
 
 def test_a_missing_file_and_a_folder_are_explained(keypoints, tmp_path):
-    assert "absent.xml: does not exist" in error_of(
+    assert "absent.xml: does not exist" in refusal(
         export(tmp_path, "absent.xml", "--to", "ovms", "out")
     )
     folder = tmp_path / "folder"
     folder.mkdir()
     for suffix in (".xml", ".bin"):
         keypoints.with_suffix(suffix).rename(folder / f"mine{suffix}")
-    said = error_of(export(tmp_path, folder, "--to", "ovms", "out"))
+    said = refusal(export(tmp_path, folder, "--to", "ovms", "out"))
     assert "is a folder, not a model" in said and "mine.xml" in said
 
 
 def test_flags_of_a_file_are_refused_for_a_model_of_the_zoo(tmp_path):
-    assert "--as: only for an .xml or .onnx" in error_of(
+    assert "--as: only for an .xml or .onnx" in refusal(
         export(tmp_path, "movenet-lightning", "--as", "rtmo-s", "--to", "ovms", "out"), code=2
     )

@@ -8,7 +8,7 @@ import numpy as np
 import openvino as ov
 import pytest
 
-from fakes.command import error_of, json_of, posezoo, succeeded
+from fakes.command import json_of, posezoo, refusal, succeeded
 from fakes.faulty_networks import FORMS, SIDE, Builder
 from fakes.posenet import spot_network
 from posezoo.core.pipeline.zoo_context import open_context
@@ -122,7 +122,7 @@ def test_verify_shows_how_a_model_differs_on_a_device(spots):
 
 
 def test_verify_names_the_devices_that_are_there(spots):
-    assert "no device 'NPU' was found, only CPU" in error_of(
+    assert "no device 'NPU' was found, only CPU" in refusal(
         posezoo("verify", spots, "--device", "NPU")
     )
 
@@ -138,7 +138,7 @@ def test_verify_names_the_devices_that_are_there(spots):
     ],
 )
 def test_flags_that_would_do_nothing_are_refused(words, problem):
-    assert problem in error_of(posezoo(*words), code=2)
+    assert problem in refusal(posezoo(*words), code=2)
 
 
 @pytest.mark.slow

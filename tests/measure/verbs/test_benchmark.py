@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from fakes.command import error_of, heed_interrupts, json_of, posezoo, read_json, succeeded
+from fakes.command import heed_interrupts, json_of, posezoo, read_json, refusal, succeeded
 from fakes.irs import write_ir
 from fakes.network import network
 from fakes.waiting import HANG_S, wait_until
@@ -277,7 +277,7 @@ def test_one_failure_does_not_stop_the_others(checkout):
     ],
 )
 def test_invalid_flags_are_wrong_usage(args, message):
-    assert message in error_of(posezoo("benchmark", *args), code=2)
+    assert message in refusal(posezoo("benchmark", *args), code=2)
 
 
 def test_a_dry_run_writes_nothing(checkout):

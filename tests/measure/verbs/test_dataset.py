@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fakes.coco import annotations, person, written
-from fakes.command import error_of, json_of, posezoo, succeeded
+from fakes.command import json_of, posezoo, refusal, succeeded
 
 SEEN = np.column_stack([np.arange(17), np.arange(17) + 100, np.full(17, 2)])
 
@@ -64,7 +64,7 @@ def test_info_lists_every_missing_image_and_ends_with_1(tmp_path):
 
 
 def test_nothing_is_downloaded_before_the_terms_are_accepted(tmp_path):
-    said = error_of(posezoo("dataset", "get", "coco-val2017", "-o", tmp_path / "coco"))
+    said = refusal(posezoo("dataset", "get", "coco-val2017", "-o", tmp_path / "coco"))
     assert "Creative Commons Attribution 4.0" in said
     assert "1068 MB are downloaded only on these terms" in said
     assert "--accept_terms" in said
@@ -72,7 +72,7 @@ def test_nothing_is_downloaded_before_the_terms_are_accepted(tmp_path):
 
 
 def test_an_unknown_set_is_said_with_the_nearest_name():
-    assert "did you mean coco-val2017?" in error_of(posezoo("dataset", "get", "coco-val2071"))
+    assert "did you mean coco-val2017?" in refusal(posezoo("dataset", "get", "coco-val2071"))
 
 
 @pytest.mark.parametrize(
@@ -85,4 +85,4 @@ def test_an_unknown_set_is_said_with_the_nearest_name():
     ],
 )
 def test_flags_that_do_not_go_together_are_wrong_usage(args, problem):
-    assert problem in error_of(posezoo("dataset", *args), code=2)
+    assert problem in refusal(posezoo("dataset", *args), code=2)

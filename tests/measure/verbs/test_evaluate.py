@@ -11,7 +11,7 @@ import pytest
 
 from fakes import scaling_irs
 from fakes.coco import PERSON, annotations, person, written
-from fakes.command import error_of, json_of, posezoo, read_json, succeeded
+from fakes.command import json_of, posezoo, read_json, refusal, succeeded
 from fakes.small_disk import small_disk
 from fakes.stated_inputs import ULTRALYTICS, write_whole_input
 from measure.evaluation.test_coco_metrics import pycocotools_says
@@ -177,7 +177,7 @@ def test_several_heights_give_one_table_and_a_folder_for_each(evaluate, tmp_path
         ((name, found),) = read_measurement_file(out / height / "accuracy.json")
         assert (name, found.settings["target_size"]) == (MODEL, int(height))
 
-    assert "--report is of one height" in error_of(
+    assert "--report is of one height" in refusal(
         evaluate("--heights", "256,368", "--report", tmp_path / "a.json"), code=2
     )
 
@@ -230,7 +230,7 @@ def test_a_detector_is_evaluated_by_boxes(evaluate):
     ids=lambda flags: flags[0],
 )
 def test_a_model_that_finds_people_itself_takes_neither_boxes_nor_a_detector(evaluate, flags):
-    assert "takes neither boxes nor a detector" in error_of(evaluate(*flags, "--limit", 1))
+    assert "takes neither boxes nor a detector" in refusal(evaluate(*flags, "--limit", 1))
 
 
 @pytest.mark.slow
@@ -314,7 +314,7 @@ def test_a_model_of_hands_matches_annotated_hands_and_no_annotated_bodies(tmp_pa
 def test_a_keypoint_without_a_known_sigma_is_refused_before_a_download(evaluate, models, tmp_path):
     hands = {**PERSON, "keypoints": [*SKELETONS["hand-21"].keypoints[:17]]}
     data = dataset_flags(tmp_path, categories=[hands])
-    assert "sigmas are unknown for thumb_cmc, " in error_of(
+    assert "sigmas are unknown for thumb_cmc, " in refusal(
         evaluate("--precision", "FP16", model="hand-landmark-full", data=data)
     )
     assert not [*models.rglob("*hand-landmark-full*")]
@@ -326,7 +326,7 @@ def test_a_keypoint_without_a_known_sigma_is_refused_before_a_download(evaluate,
 )
 def test_a_height_that_a_model_cannot_have_is_refused_by_its_flag(evaluate, flag, named):
     args = ("--precision", "FP16", "--limit", 1, "--quiet", "--boxes", "truth")
-    error, hint = error_of(
+    error, hint = refusal(
         evaluate(*args, flag, 300, model="movenet-singlepose-lightning-int8")
     ).splitlines()[-2:]
     assert (
@@ -342,7 +342,7 @@ def dataset_flags(tmp_path, **changes):
 
 
 def test_missing_images_are_counted_and_named(evaluate, tmp_path, out):
-    said = error_of(evaluate(data=dataset_flags(tmp_path)))
+    said = refusal(evaluate(data=dataset_flags(tmp_path)))
     assert "3 of 3 images are missing: 000000000001.jpg, 000000000002.jpg, 000000000003.jpg" in said
     assert "the folder has no images" in said
     assert not (out / "accuracy.json").exists()
@@ -361,7 +361,7 @@ def test_images_of_other_names_or_in_no_folder_are_explained(evaluate, shared, t
         assert "the folder has other names, such as 000000397133.jpg" in ended.stderr
     (tmp_path / "a_file").touch()
     for folder, problem in (("none", "no such folder"), ("a_file", "is not a folder")):
-        assert f"error: {tmp_path / folder}: {problem}" in error_of(
+        assert f"error: {tmp_path / folder}: {problem}" in refusal(
             evaluate(data=(*data[:2], "--images", tmp_path / folder))
         )
 
@@ -418,7 +418,7 @@ def test_photos_without_people_give_the_ghosts_alone(evaluate, tiny, tmp_path):
     assert "HEIGHT  INPUT" in sizes.stdout
     crowd = person(1, 1, np.zeros((17, 3)), iscrowd=1)
     content["annotations"] = [crowd]
-    assert "no person to evaluate" in error_of(
+    assert "no person to evaluate" in refusal(
         evaluate(data=("--annotations", written(tmp_path, content), "--images", tmp_path))
     )
 
@@ -544,7 +544,7 @@ def test_one_of_two_categories_with_keypoints_is_chosen(evaluate, tiny, shared, 
         content["categories"] = [{**person, "name": "player"}, {**person, "id": 2, "name": "coach"}]
 
     data = on_photos(shared, tmp_path, change)
-    said = error_of(evaluate("--limit", 1, model=tiny, data=data))
+    said = refusal(evaluate("--limit", 1, model=tiny, data=data))
     assert "2 categories have keypoints: player, coach" in said
     assert "hint: choose one: --category player" in said
     succeeded(evaluate("--limit", 1, "--category", "player", model=tiny, data=data))
@@ -577,7 +577,7 @@ def test_boxes_of_other_images_are_refused(evaluate, shared, tmp_path):
 
 
 def test_without_a_dataset_the_error_says_how_to_get_one(tmp_path):
-    said = error_of(posezoo("evaluate", MODEL, XDG_CACHE_HOME=str(tmp_path)))
+    said = refusal(posezoo("evaluate", MODEL, XDG_CACHE_HOME=str(tmp_path)))
     assert "person_keypoints_val2017.json: does not exist" in said
     assert "posezoo dataset get coco-val2017" in said
 
@@ -598,7 +598,7 @@ def test_without_a_dataset_the_error_says_how_to_get_one(tmp_path):
     ],
 )
 def test_invalid_flags_are_wrong_usage(args, problem):
-    assert problem in error_of(posezoo("evaluate", MODEL, *args), code=2)
+    assert problem in refusal(posezoo("evaluate", MODEL, *args), code=2)
 
 
 def walk_and_tracks(folder, *, frames=4):
@@ -660,14 +660,14 @@ def test_a_folder_of_frames_without_tracks_gives_no_hota(evaluate, tiny, tmp_pat
 @pytest.mark.parametrize("name", ["boxes", "heights", "worst", "report", "by", "requests"])
 def test_flags_of_images_are_refused_for_videos(evaluate, tiny, tmp_path, name):
     values = {"boxes": "truth", "heights": "64", "report": tmp_path / "a.json", "by": "size"}
-    assert f"--{name} is for images, not for videos" in error_of(
+    assert f"--{name} is for images, not for videos" in refusal(
         evaluate(f"--{name}", values.get(name, 2), "--track", model=tiny), code=2
     )
 
 
 def test_a_detector_has_no_poses_to_follow_or_to_group(evaluate):
     for flags, problem in ((("--track",), "of videos"), (("--by", "size"), "which --by needs")):
-        said = error_of(evaluate(*flags, model="person-detection-retail-0013"))
+        said = refusal(evaluate(*flags, model="person-detection-retail-0013"))
         assert "person-detection-retail-0013: finds no keypoints" in said
         assert problem in said
 
@@ -711,4 +711,4 @@ def test_an_onnx_is_measured_like_an_ir(evaluate, tmp_path):
         ended = succeeded(evaluate("--format", "json", model=path, data=data))
         assert json_of(ended)["AP"] == 1
     path.write_bytes(path.read_bytes()[:100])
-    assert "own.onnx: is not a complete ONNX file" in error_of(evaluate(model=path, data=data))
+    assert "own.onnx: is not a complete ONNX file" in refusal(evaluate(model=path, data=data))

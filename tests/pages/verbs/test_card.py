@@ -2,7 +2,7 @@
 
 import pytest
 
-from fakes.command import error_of, json_of, on_a_terminal, posezoo, succeeded
+from fakes.command import json_of, on_a_terminal, posezoo, refusal, succeeded
 from fakes.zoo import model_yml, write_composite, write_model
 
 
@@ -69,7 +69,7 @@ def test_cards_are_written_to_a_folder_with_their_facts_and_pictures(zoo):
 
 
 def test_a_registry_is_drawn_in_place_and_stale_pages_are_reported(zoo):
-    assert "index.md: stale: the same command without --check draws it" in error_of(
+    assert "index.md: stale: the same command without --check draws it" in refusal(
         run(zoo, "--all", "--in_place", "--check")
     )
     succeeded(run(zoo, "--all", "--in_place"))
@@ -81,7 +81,7 @@ def test_a_registry_is_drawn_in_place_and_stale_pages_are_reported(zoo):
     checked = run(zoo, "--all", "--in_place", "--check")
     assert (checked.returncode, checked.stderr) == (0, "")
     write_model(zoo / "models", "whole/part", model_yml(description="Another."))
-    assert "part/README.md: stale: the same command without --check draws it" in error_of(
+    assert "part/README.md: stale: the same command without --check draws it" in refusal(
         run(zoo, "part", "--in_place", "--check")
     )
     drawn = succeeded(run(zoo, "part", "--in_place"))
@@ -97,9 +97,7 @@ def test_a_registry_is_drawn_in_place_and_stale_pages_are_reported(zoo):
 def test_a_page_that_posezoo_did_not_write_stays_as_it_is(zoo):
     folder = zoo / "models" / "public" / "alone"
     (folder / "README.md").write_text("# Mine\n")
-    assert "alone/README.md: was not written by posezoo" in error_of(
-        run(zoo, "--all", "--in_place")
-    )
+    assert "alone/README.md: was not written by posezoo" in refusal(run(zoo, "--all", "--in_place"))
     assert (folder / "README.md").read_text() == "# Mine\n"
     assert not (folder / "card.json").exists()
     assert (zoo / "models" / "public" / "whole" / "card.json").is_file()
@@ -111,7 +109,7 @@ def test_a_file_beside_a_page_that_posezoo_did_not_write_stays_as_it_is(zoo, nam
     path.parent.mkdir(exist_ok=True)
     path.write_text("mine")
     for words in (["--check"], []):
-        assert f"{path}: was not written by posezoo" in error_of(
+        assert f"{path}: was not written by posezoo" in refusal(
             run(zoo, "--all", "--in_place", *words)
         )
     assert path.read_text() == "mine"

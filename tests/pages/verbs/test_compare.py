@@ -2,7 +2,7 @@
 
 import pytest
 
-from fakes.command import error_of, json_of, posezoo, succeeded
+from fakes.command import json_of, posezoo, refusal, succeeded
 
 ROWS = "ended in 0.3.0: posezoo recommend --all prints each row, and with --format json each value"
 
@@ -48,7 +48,7 @@ def test_the_table_ended_and_a_line_says_what_to_use_instead(args, said):
     ],
 )
 def test_comparing_keypoints_takes_two_models_and_images(args, problem):
-    assert problem in error_of(posezoo("compare", "--keypoints", *args), code=2)
+    assert problem in refusal(posezoo("compare", "--keypoints", *args), code=2)
 
 
 @pytest.mark.slow

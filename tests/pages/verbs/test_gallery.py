@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from conftest import by_digest
-from fakes.command import error_of, heed_interrupts, json_of, posezoo, run_process, succeeded
+from fakes.command import heed_interrupts, json_of, posezoo, refusal, run_process, succeeded
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_model
 from posezoo.core.registry import builtin_models_dir
@@ -94,7 +94,7 @@ def test_settings_that_match_no_speed_give_a_warning(checkout, requested):
 
 
 def test_a_folder_with_other_files_is_refused(checkout):
-    assert error_of(gallery(checkout, "--output", ".")).splitlines() == [
+    assert refusal(gallery(checkout, "--output", ".")).splitlines() == [
         "error: .: is not the folder of a gallery",
         "  hint: choose another folder, or use --force: it only replaces files that have the names of pages",
     ]
@@ -104,7 +104,7 @@ def test_a_folder_with_other_files_is_refused(checkout):
 
 def test_an_unreadable_file_is_reported_and_the_others_are_shown(checkout):
     write_model(checkout / "models", "broken", "files: [")
-    assert "broken/model.yml:2:1: not YAML" in error_of(gallery(checkout))
+    assert "broken/model.yml:2:1: not YAML" in refusal(gallery(checkout))
     assert pages(checkout / "site") == ["index.html", "models/light.html", "models/other.html"]
 
 
@@ -166,12 +166,12 @@ def test_the_picture_of_the_default_model_is_what_it_finds_today(blazepose, mirr
 )
 def test_a_photo_that_cannot_be_read_is_reported_before_a_model_is_run(checkout, photo, message):
     (checkout / "bad.jpg").write_text("no image")
-    assert error_of(gallery(checkout, "--pictures", photo)).startswith(message)
+    assert refusal(gallery(checkout, "--pictures", photo)).startswith(message)
     assert not (checkout / "site").exists()
 
 
 def test_a_dry_run_runs_no_model(checkout):
-    assert error_of(gallery(checkout, "--pictures", "--dry_run")).startswith(
+    assert refusal(gallery(checkout, "--pictures", "--dry_run")).startswith(
         "error: --pictures runs the models, which --dry_run does not"
     )
 
@@ -194,7 +194,7 @@ def test_what_does_not_exist_is_reported_in_one_line(checkout, args, message):
 
 def test_a_registry_without_models_is_reported(tmp_path):
     (tmp_path / "models").mkdir()
-    assert f"error: no model found in {tmp_path}" in error_of(gallery(tmp_path))
+    assert f"error: no model found in {tmp_path}" in refusal(gallery(tmp_path))
 
 
 def test_a_site_is_drawn_without_a_network_stack_or_any_runtime(checkout):

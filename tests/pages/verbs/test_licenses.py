@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import error_of, json_of, posezoo, run_process, succeeded
+from fakes.command import json_of, posezoo, refusal, run_process, succeeded
 from fakes.irs import write_ir
 from fakes.network import network
 from fakes.zoo import declared_file, model_yml, omz_yml, write_model
@@ -112,13 +112,13 @@ def test_licenses_that_posezoo_cfg_does_not_allow_are_refused_by_verbs_and_scrip
     (zoo / "posezoo.cfg").write_text("[posezoo]\nallow_licenses = MIT, BSD-*\n")
     assert (
         "error: a: its license is Apache-2.0, but allow_licenses permits only MIT, BSD-*"
-        in error_of(run(zoo, "download", "a"))
+        in refusal(run(zoo, "download", "a"))
     )
-    assert "a: its license is Apache-2.0, but allow_licenses" in error_of(
+    assert "a: its license is Apache-2.0, but allow_licenses" in refusal(
         run(zoo, "get", "a", "--dry_run")
     )
     script = Path(__file__).resolve().parents[3] / "tools" / "downloader" / "downloader.py"
-    assert "########## Error: a: its license is Apache-2.0" in error_of(
+    assert "########## Error: a: its license is Apache-2.0" in refusal(
         run_process(
             [sys.executable, script, "--name", "a", "--models_dir", zoo / "models"], cwd=zoo
         )
@@ -135,6 +135,6 @@ def test_licenses_that_posezoo_cfg_does_not_allow_are_refused_by_verbs_and_scrip
 
 def test_an_empty_list_of_licenses_is_not_a_valid_setting(zoo):
     (zoo / "posezoo.cfg").write_text("[posezoo]\nallow_licenses = ,\n")
-    assert "posezoo.cfg: allow_licenses: expected words separated by commas" in error_of(
+    assert "posezoo.cfg: allow_licenses: expected words separated by commas" in refusal(
         run(zoo, "download", "a")
     )

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from fakes.command import error_of, json_of, on_a_terminal, posezoo, succeeded
+from fakes.command import json_of, on_a_terminal, posezoo, refusal, succeeded
 from fakes.server import Server
 from fakes.zoo import declared_file, model_yml, omz_yml, write_composite, write_model
 from posezoo.cli import main as command_line
@@ -197,7 +197,7 @@ def test_a_license_url_is_shown_by_its_host(tmp_path, capsys, address, shown):
 )
 def test_a_wrong_filter_value_ends_with_2_and_shows_the_known_values(zoo, filters, known):
     for verb in ("list", "info"):
-        said = error_of(run(zoo, verb, *filters), code=2)
+        said = refusal(run(zoo, verb, *filters), code=2)
         assert f"invalid choice: '{filters[1]}'" in said
         assert known in said.splitlines()[0]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import error_of, json_of, posezoo, succeeded
+from fakes.command import json_of, posezoo, refusal, succeeded
 from fakes.zoo import model_yml, write_model
 from posezoo.core.declarations.model import Precision
 from posezoo.core.registry import open_registry
@@ -248,7 +248,7 @@ def test_detectors_are_ranked_by_the_ap_of_their_boxes_if_they_are_asked_for(zoo
     answer = json_of(recommend(zoo, "--task", "detection", "--format", "json"))
     assert [model["name"] for model in answer["models"]] == ["better", "good"]
     assert "task=Detection" in answer["gallery"]
-    assert "--keypoints and --3d are only for" in error_of(
+    assert "--keypoints and --3d are only for" in refusal(
         recommend(zoo, "--task", "detection", "--keypoints", "17"), code=2
     )
 

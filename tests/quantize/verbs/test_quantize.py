@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from fakes import seeker
-from fakes.command import error_of, json_of, omz_tool, posezoo, succeeded
+from fakes.command import json_of, omz_tool, posezoo, refusal, succeeded
 from fakes.zoo import declared_file, model_yml, write_model
 
 
@@ -171,20 +171,20 @@ def test_without_photos_in_the_folder_nothing_is_downloaded(place):
     fp32 = place.root / "models" / "public" / "seeker" / "FP32"
     (fp32 / "seeker.xml").unlink()
     shutil.rmtree(place.root / "photos")
-    assert f"{place.root / 'photos'}: is not a folder" in error_of(place.quantize())
+    assert f"{place.root / 'photos'}: is not a folder" in refusal(place.quantize())
     assert not (fp32 / "seeker.xml").exists()
 
 
 def test_without_its_packages_nothing_is_measured(place, monkeypatch):
     with monkeypatch.context() as without:
         without.setitem(sys.modules, "nncf", None)
-        said = error_of(place.quantize("--metric", "ap"))
+        said = refusal(place.quantize("--metric", "ap"))
         assert said.startswith("error: nncf is not installed\n")
         assert "[quantize,evaluate]" in said
     monkeypatch.setitem(sys.modules, "faster_coco_eval", None)
     annotated = ("--annotations", place.root / "people.json")
     for words in (("--metric", "map"), annotated):
-        assert error_of(place.quantize(*words)).startswith(
+        assert refusal(place.quantize(*words)).startswith(
             "error: faster_coco_eval is not installed\n"
         )
     succeeded(place.quantize(*annotated, "--dry_run"))
@@ -225,7 +225,7 @@ def test_a_model_whose_int8_loses_too_much_is_refused_with_the_figure(place):
     declaration.write_text(
         yaml.safe_dump({**yaml.safe_load(declaration.read_text()), "quantization": refused})
     )
-    assert "seeker: is not quantized: INT8 keeps 5 % of its AP." in error_of(place.quantize())
+    assert "seeker: is not quantized: INT8 keeps 5 % of its AP." in refusal(place.quantize())
     ended = posezoo("quantize", "--all", *place.flags)
     assert "Skipping seeker (INT8 keeps 5 % of its AP.)" in ended.stderr + ended.stdout
     card = posezoo("card", "seeker", "--models_dir", place.root / "registry").stdout
@@ -245,7 +245,7 @@ def test_layers_are_shown_on_request(report):
 
 
 def test_without_photos_it_is_wrong_usage(place):
-    assert "the following arguments are required: --dataset_dir" in error_of(
+    assert "the following arguments are required: --dataset_dir" in refusal(
         posezoo("quantize", "seeker"), code=2
     )
 

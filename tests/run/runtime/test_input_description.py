@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
-from fakes.command import error_of, json_of, read_json, succeeded
+from fakes.command import json_of, read_json, refusal, succeeded
 from fakes.command import posezoo as run_posezoo
 from fakes.stated_inputs import (
     GETI_BOXES,
@@ -61,7 +61,7 @@ def run_on_all(path, pictures, folder, *flags):
 def refused(path, picture, folder, *flags):
     """The standard error of posezoo run, which ends with exit code 1."""
     command = ("run", path, "--input", picture, "--output", folder / "results", *flags)
-    said = error_of(run_posezoo(*command, POSEZOO_DETECTOR="none"))
+    said = refusal(run_posezoo(*command, POSEZOO_DETECTOR="none"))
     assert "Traceback" not in said
     assert sum(line.startswith("error: ") for line in said.splitlines()) == 1
     return said
@@ -430,7 +430,7 @@ def test_names_of_classes_in_a_file_replace_those_of_the_ir(tmp_path, pictures):
     (tmp_path / "names.txt").write_text("\n", "utf-8")
     said = refused(xml, pictures[300, 300], tmp_path, "--labels", tmp_path / "names.txt")
     assert "names.txt: has no names" in said
-    assert "--labels: only for an .xml or .onnx" in error_of(
+    assert "--labels: only for an .xml or .onnx" in refusal(
         run_posezoo("run", "movenet-thunder", "--labels", tmp_path / "names.txt"), code=2
     )
 
@@ -473,7 +473,7 @@ def test_an_ir_is_evaluated_as_it_is_described_and_read_once(tmp_path, monkeypat
     )
     assert report["AP"] == 1 and reads == [xml]
     assert report["settings"]["labels"] == "lynx wolf"
-    assert "found nothing of its categories: lynx" in error_of(run_posezoo(*command))
+    assert "found nothing of its categories: lynx" in refusal(run_posezoo(*command))
 
 
 def test_a_pipeline_is_measured_as_it_is_described(tmp_path, pictures):
@@ -485,7 +485,7 @@ def test_a_pipeline_is_measured_as_it_is_described(tmp_path, pictures):
     ended = run_posezoo("benchmark", "--pipeline", xml, *flags, *image, *short)
     assert ended.returncode == 0 and json_of(ended)["measurements"], ended.stderr
     (tmp_path / "names.txt").write_text("", "utf-8")
-    assert "names.txt: has no names" in error_of(
+    assert "names.txt: has no names" in refusal(
         run_posezoo("benchmark", "--pipeline", xml, *flags, *image, *short)
     )
-    assert "requires --pipeline" in error_of(run_posezoo("benchmark", xml, *flags), code=2)
+    assert "requires --pipeline" in refusal(run_posezoo("benchmark", xml, *flags), code=2)

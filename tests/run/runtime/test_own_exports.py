@@ -7,8 +7,8 @@ import numpy as np
 import onnx
 import pytest
 
-from fakes.command import error_of, read_json, succeeded
 from fakes.command import posezoo as run_posezoo
+from fakes.command import read_json, refusal, succeeded
 from fakes.irs import state_images
 from posezoo import load
 from posezoo.core.errors import InferenceError, PosezooError
@@ -230,7 +230,7 @@ def test_an_onnx_that_cannot_be_run_is_refused_with_the_reason(tmp_path, content
     elif content is not None:
         write_onnx(path, columns(), **content)
     cv2.imwrite(str(tmp_path / "scene.png"), np.zeros((8, 8, 3), np.uint8))
-    said = error_of(
+    said = refusal(
         run_posezoo("run", path, "-i", tmp_path / "scene.png", "-o", tmp_path / "results")
     )
     assert reason in said
@@ -311,10 +311,10 @@ def test_a_model_that_an_export_is_not_like_is_refused(tmp_path, words, reason):
 
 def test_an_export_that_states_its_preprocessing_is_like_no_other(tmp_path):
     own = write_onnx(tmp_path / "own.onnx", columns(), **METADATA)
-    assert "already states how images are prepared" in error_of(
+    assert "already states how images are prepared" in refusal(
         run_posezoo("run", own, "--as", "rtmpose-m", "--output", tmp_path / "results")
     )
-    assert "--as: only for an .xml or .onnx" in error_of(
+    assert "--as: only for an .xml or .onnx" in refusal(
         run_posezoo("run", "movenet-thunder", "--as", "rtmpose-m"), code=2
     )
 

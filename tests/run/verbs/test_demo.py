@@ -16,12 +16,12 @@ import pytest
 
 from conftest import ROOT, by_digest
 from fakes.command import (
-    error_of,
     heed_interrupts,
     json_of,
     posezoo_process,
     python_file,
     read_json,
+    refusal,
     run_process,
     succeeded,
 )
@@ -86,7 +86,7 @@ REAL = ("-m", "human-pose-estimation-0001", "--precision", "FP16-INT8")
 
 @pytest.mark.parametrize("name", ["human_pose_estimation_demo.py", "human_pose_estimation.py"])
 def test_without_options_the_usage_is_short(name):
-    usage, error = error_of(
+    usage, error = refusal(
         run_process([sys.executable, SCRIPTS / name]),
         code=2,
     ).splitlines()
@@ -164,14 +164,14 @@ def test_help_names_every_option_of_open_model_zoos_page():
     ],
 )
 def test_invalid_flags_are_wrong_usage(tiny, video, args, said):
-    complaint = error_of(demo("-m", tiny, "-i", video, *args), code=2)
+    complaint = refusal(demo("-m", tiny, "-i", video, *args), code=2)
     assert said in complaint
     assert complaint.startswith("usage: ")
     assert len(complaint.splitlines()) == 2
 
 
 def test_a_mean_for_two_of_three_channels_is_wrong_usage(tiny, video):
-    assert "--mean_values: expected one number, or one for each of 3 channels" in error_of(
+    assert "--mean_values: expected one number, or one for each of 3 channels" in refusal(
         demo("-m", tiny, "-i", video, "--mean_values", "1", "2"), code=2
     )
 
@@ -180,7 +180,7 @@ def test_a_mean_for_two_of_three_channels_is_wrong_usage(tiny, video):
     "flag", [("--mean_values", "1"), ("--reverse_input_channels",), ("--layout", "NCHW")]
 )
 def test_input_flags_are_refused_for_a_model_of_the_zoo(video, flag):
-    assert f"{flag[0]}: only for an .xml" in error_of(
+    assert f"{flag[0]}: only for an .xml" in refusal(
         demo("-m", "blazepose-full", "-i", video, *flag), code=2
     )
 
@@ -200,7 +200,7 @@ def test_input_flags_are_refused_for_a_model_of_the_zoo(video, flag):
 def test_a_missing_source_is_one_line_and_a_hint(tiny, tmp_path, name, said):
     (tmp_path / "empty").mkdir()
     (tmp_path / "noise.mp4").write_bytes(bytes(range(256)) * 10)
-    error, hint = error_of(demo("-m", tiny, "-i", tmp_path / name)).splitlines()[-2:]
+    error, hint = refusal(demo("-m", tiny, "-i", tmp_path / name)).splitlines()[-2:]
     assert error == f"error: {tmp_path}/{said}"
     assert hint.startswith("  hint: ")
 
@@ -231,7 +231,7 @@ def test_a_picture_on_which_the_network_fails_is_an_error_with_its_name(tmp_path
 def test_a_broken_video_keeps_the_results_so_far(tiny, tmp_path):
     video = write_video(tmp_path / "v.mkv", 30)
     video.write_bytes(video.read_bytes()[: video.stat().st_size * 2 // 3])
-    assert "v.mkv: is truncated or damaged: it ended after" in error_of(
+    assert "v.mkv: is truncated or damaged: it ended after" in refusal(
         demo("-m", tiny, "-i", video, "-o", tmp_path / "out.avi", "--json", tmp_path / "k.json")
     )
     frames = read_json(tmp_path / "k.json")["frames"]
@@ -394,7 +394,7 @@ def test_monitors_are_drawn_from_the_start(tiny, tmp_path, dimension_names):
 
 
 def test_an_invalid_output_is_refused_before_anything_is_computed(tiny, video, tmp_path):
-    said = error_of(demo("-m", tiny, "-i", video, "-o", tmp_path / "out.xyz"))
+    said = refusal(demo("-m", tiny, "-i", video, "-o", tmp_path / "out.xyz"))
     assert "files with suffix .xyz cannot be written" in said
     assert "tiny on CPU" not in said
 
@@ -410,7 +410,7 @@ def test_a_refused_run_keeps_earlier_results(video, tmp_path):
         "-o",
         tmp_path / "out.avi",
     )
-    assert "no model is called 'no-such-model'" in error_of(
+    assert "no model is called 'no-such-model'" in refusal(
         demo("-m", "no-such-model", "-i", video, *paths, "--force")
     )
     assert [(tmp_path / name).read_text() for name in ("k.json", "coco.json", "out.avi")] == [
@@ -431,12 +431,12 @@ def test_a_refused_run_keeps_earlier_results(video, tmp_path):
     ],
 )
 def test_a_missing_model_is_refused(video, name, said):
-    assert said in error_of(demo("-m", name, "-i", video))
+    assert said in refusal(demo("-m", name, "-i", video))
 
 
 def test_a_wrong_architecture_is_refused_with_a_hint_to_the_right_one(video, tmp_path):
     embeddings = write_ir(tmp_path / "ae.xml", {"heatmaps": 17, "embeddings": 17})
-    said = error_of(demo("-m", embeddings, "-i", video, "-at", "openpose"))
+    said = refusal(demo("-m", embeddings, "-i", video, "-at", "openpose"))
     assert "openpose needs 19 heatmaps and 38 part affinity fields; the IR has" in said
     assert "hint: try -at ae\n" in said
     succeeded(demo("-m", embeddings, "-i", video, "-at", "ae"))
@@ -445,7 +445,7 @@ def test_a_wrong_architecture_is_refused_with_a_hint_to_the_right_one(video, tmp
 
 
 def test_a_wrong_architecture_for_a_model_of_the_zoo_is_refused(video):
-    said = error_of(demo("-m", "blazepose-full", "-i", video, "-at", "ae"))
+    said = refusal(demo("-m", "blazepose-full", "-i", video, "-at", "ae"))
     assert "blazepose-full is decoded by blazepose, not by associative_embedding" in said
     assert "hint: try -at blazepose\n" in said
 
@@ -481,7 +481,7 @@ def test_an_architecture_that_does_not_fit_is_one_line(video, tmp_path, outputs,
 def test_a_single_output_of_four_sides_ends_no_process(tmp_path, video):
     """OpenVINO ended it with signal 11 for a network that has a result twice."""
     xml = write_output_ir(tmp_path / "net.xml", {"heatmaps": (1, 17, 16, 24)})
-    assert "the IR has heatmaps 1x17x16x24" in error_of(
+    assert "the IR has heatmaps 1x17x16x24" in refusal(
         posezoo_process("demo", "-m", xml, "-i", video, "-at", "openpose", "-no_show")
     )
 
@@ -504,7 +504,7 @@ def test_outputs_of_wrong_sizes_are_refused_before_the_first_frame(
     video, tmp_path, outputs, problem
 ):
     xml = write_output_ir(tmp_path / "net.xml", outputs)
-    said = error_of(demo("-m", xml, "-i", video))
+    said = refusal(demo("-m", xml, "-i", video))
     assert said.startswith(f"error: {xml}: ") and problem in said
     assert str(video) not in said
 
@@ -520,7 +520,7 @@ def test_the_architecture_of_a_published_ir_changes_nothing(photos, models):
     assert named.stderr == own.stderr  # the poses
     sizes = [json_of(ended)["input_size"] for ended in (own, named)]
     assert sizes == [[368, 368]] * 2
-    assert "hint: try -at openpose\n" in error_of(
+    assert "hint: try -at openpose\n" in refusal(
         demo("-m", xml, "-i", photos / "a.png", "-at", "ae")
     )
 
@@ -529,7 +529,7 @@ def test_the_architecture_of_a_model_it_is_like_is_compared(video, tmp_path):
     shapes = {name: (1, channels, 8, 12) for name, channels in OPENPOSE.items()}
     silent = write_output_ir(tmp_path / "silent.xml", shapes, states_images=False)
     flags = ("-m", silent, "-i", video, "--as", "human-pose-estimation-0001")
-    assert "human-pose-estimation-0001 is decoded by openpose, not by assoc" in error_of(
+    assert "human-pose-estimation-0001 is decoded by openpose, not by assoc" in refusal(
         demo(*flags, "-at", "ae")
     )
     succeeded(demo(*flags, "-at", "openpose"))
@@ -540,7 +540,7 @@ def test_an_architecture_is_compared_with_the_decoder_that_the_task_finds(video,
         write_output_ir(tmp_path / "ssd.xml", NOT_FOR_AT["an SSD's boxes"])
     )
     flags = publish_ir(network, tmp_path, "detection")
-    assert "is decoded by detection, not by heatmap" in error_of(
+    assert "is decoded by detection, not by heatmap" in refusal(
         demo("-m", network.friendly_name, *flags, "-i", video, "-at", "topdown")
     )
 
@@ -587,7 +587,7 @@ def test_without_a_size_the_networks_own_height_is_kept(video, tmp_path):
 
 def test_a_network_that_cannot_be_reshaped_refuses_tsize(video, tmp_path):
     rigid = write_ir(tmp_path / "rigid.xml", OPENPOSE, size=(128, 96), can_be_resized=False)
-    said = error_of(demo("-m", rigid, "-i", video, "--tsize", "48"))
+    said = refusal(demo("-m", rigid, "-i", video, "--tsize", "48"))
     assert "error: --tsize 48: " in said
     assert "hint: leave out --tsize" in said
     assert json_of(demo("-m", rigid, "-i", video, "--format", "json"))["input_size"] == [
@@ -597,7 +597,7 @@ def test_a_network_that_cannot_be_reshaped_refuses_tsize(video, tmp_path):
 
 
 def test_blazepose_refuses_tsize(blazepose_there, photos):
-    assert "error: --tsize 300: blazepose-full: " in error_of(
+    assert "error: --tsize 300: blazepose-full: " in refusal(
         demo("-m", "blazepose-full", "-i", photos / "a.png", "--tsize", "300")
     )
 
@@ -702,7 +702,7 @@ def test_devices_have_openvinos_names(tiny, video, device):
 def test_without_a_display_the_hint_is_no_show(tiny, video, monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    said = error_of(demo("-m", tiny, "-i", video, show=True))
+    said = refusal(demo("-m", tiny, "-i", video, show=True))
     assert "hint: use -no_show" in said
     assert "tiny on CPU" not in said
 
@@ -760,9 +760,7 @@ def test_if_nobody_is_found_it_says_why_and_what_to_try(real, mirror, tmp_path):
 
 def test_a_detector_for_a_bottom_up_model_is_refused(real, tiny, video):
     for model, name in (("blazepose-full", "blazepose-full"), (tiny, "tiny")):
-        said = error_of(
-            demo("-m", model, "-i", video, "--detector", "person-detection-retail-0013")
-        )
+        said = refusal(demo("-m", model, "-i", video, "--detector", "person-detection-retail-0013"))
         assert f"{name} processes whole images: it takes neither boxes nor a detector" in said
         assert "copied from" not in said
 
@@ -770,7 +768,7 @@ def test_a_detector_for_a_bottom_up_model_is_refused(real, tiny, video):
 def test_a_checkpoint_of_no_network_is_refused(video, tmp_path):
     torch = pytest.importorskip("torch", reason="needs torch")
     torch.save({"weight": torch.zeros(3)}, tmp_path / "mine.pth")
-    assert "mine.pth: no network of the zoo reads it" in error_of(
+    assert "mine.pth: no network of the zoo reads it" in refusal(
         demo("-m", tmp_path / "mine.pth", "-i", video)
     )
 

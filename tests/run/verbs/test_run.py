@@ -18,12 +18,12 @@ import pytest
 from conftest import by_digest
 from fakes import seeker
 from fakes.command import (
-    error_of,
     heed_interrupts,
     json_of,
     posezoo,
     posezoo_process,
     read_json,
+    refusal,
     run_process,
     succeeded,
 )
@@ -179,7 +179,7 @@ def test_the_second_model_runs_in_fp16_if_int8_of_it_cannot_be_made(without_npm,
     )
     assert f"ran         {SECOND_MODEL} (FP16 IR)" in ended.stdout
     assert read_json(out / "poses.json")["precision"] == "FP16"
-    assert "no conversion makes FP16-INT8" in error_of(
+    assert "no conversion makes FP16-INT8" in refusal(
         posezoo("run", SECOND_MODEL, *flags, **without_npm)
     )
 
@@ -216,7 +216,7 @@ def run_blazepose(blazepose, *args, model="blazepose-full"):
 def test_int8_that_a_model_does_not_have_leads_to_the_one_that_it_has(empty_cache, tmp_path):
     quantize = "posezoo quantize {} --dataset_dir PHOTOS"
     for model, start in (("movenet-thunder", "choose FP16-INT8; or: "), ("movenet-lightning", "")):
-        said = error_of(posezoo("run", model, "--precision", "FP32-INT8", **empty_cache))
+        said = refusal(posezoo("run", model, "--precision", "FP32-INT8", **empty_cache))
         assert f"no conversion makes FP32-INT8, and {tmp_path}" in said
         assert said.endswith(f"  hint: {start}{quantize.format(model)}\n")
 
@@ -225,10 +225,10 @@ def test_precision_may_also_be_spelled_as_the_flag_of_get(blazepose, camera, out
     ended = succeeded(run_blazepose(blazepose, "-i", camera, "-o", out, "--precisions", "FP32"))
     assert "ran         blazepose-full (FP32 IR)" in ended.stdout
     for flag in ("--precision", "--precisions"):
-        assert "no conversion makes FP32-INT8" in error_of(
+        assert "no conversion makes FP32-INT8" in refusal(
             posezoo("run", "movenet-lightning", flag, "FP32-INT8", "-o", out)
         )
-        assert "got 'FP32,FP8'" in error_of(
+        assert "got 'FP32,FP8'" in refusal(
             posezoo("verify", "blazepose-full", flag, "FP32,FP8"), code=2
         )
 
@@ -277,12 +277,12 @@ def test_hidden_files_of_a_folder_are_left_out_and_broken_links_are_named(
 def test_a_link_that_leads_to_no_file_is_said_to_be_one(tmp_path, verb, target, problem):
     (tmp_path / "link.jpg").symlink_to(target)
     silent = ("-no_show",) if verb == "demo" else ()
-    said = error_of(posezoo(verb, "--input", "link.jpg", *silent, cwd=tmp_path))
+    said = refusal(posezoo(verb, "--input", "link.jpg", *silent, cwd=tmp_path))
     assert problem in said and "did you mean" not in said
 
 
 def test_a_height_that_a_model_cannot_have_is_refused_by_its_flag(blazepose, camera, out):
-    problem, hint = error_of(
+    problem, hint = refusal(
         run_blazepose(blazepose, "-i", camera, "-o", out, "--height", 300)
     ).splitlines()[-2:]
     assert problem == "error: --height 300: blazepose-full: its input size is fixed"
@@ -321,7 +321,7 @@ def test_after_a_full_disk_the_same_command_continues(seeker_ir, disk_of_1_mb, t
     other.write_bytes(bytes((1 << 20) - left))
     out = disk_of_1_mb / "out"
     assert (
-        error_of(run(seeker_ir, "-i", photos, "-o", out)).count(
+        refusal(run(seeker_ir, "-i", photos, "-o", out)).count(
             "cannot be written: No space left on device"
         )
         == 1
@@ -342,7 +342,7 @@ def test_a_video_on_a_full_disk_keeps_the_keypoints_of_its_first_frames(
 ):
     (disk_of_1_mb / "other").write_bytes(bytes((1 << 20) - left))
     clip = video_of(camera, tmp_path / "clip.avi", 100)
-    assert "cannot be written: No space left on device" in error_of(
+    assert "cannot be written: No space left on device" in refusal(
         run(seeker_ir, "-i", clip, "-o", disk_of_1_mb / "out")
     )
     (row,) = read_json(disk_of_1_mb / "out" / "poses.json")["videos"]
@@ -395,7 +395,7 @@ def ended_early(seeker_ir, tmp_path):
     photos = seeker.write_photos(tmp_path / "photos", 10)
     out = tmp_path / "out"
     (out / "poses.json").mkdir(parents=True)
-    error_of(run(seeker_ir, "-i", photos, "-o", out))
+    refusal(run(seeker_ir, "-i", photos, "-o", out))
     (out / "poses.json").rmdir()
     return photos, out
 
@@ -471,7 +471,7 @@ def test_an_unreadable_photo_is_reported_and_the_others_are_processed(
     seeker_ir, camera, tmp_path, out
 ):
     (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8 no photo")
-    said = error_of(
+    said = refusal(
         run(
             seeker_ir,
             "-i",
@@ -577,7 +577,7 @@ def test_an_empty_folder_an_unknown_device_and_a_full_folder_are_one_line_each(
         ("-i", camera, "-o", camera / "out"): "cannot be written",
     }
     for args, problem in cases.items():
-        said = error_of(run(seeker_ir, *args))
+        said = refusal(run(seeker_ir, *args))
         assert problem in said
         assert "Traceback" not in said
 
@@ -588,7 +588,7 @@ def test_a_result_with_a_name_that_is_too_long_is_reported_and_the_others_are_wr
     photos = copies_of(camera, tmp_path / "photos", 1)
     shutil.copy(camera, photos / f"{'n' * 251}.png")
     long = shutil.copy(clip, tmp_path / f"{'n' * 251}.avi")
-    said = error_of(run(seeker_ir, "-i", photos, long, clip, "-o", out))
+    said = refusal(run(seeker_ir, "-i", photos, long, clip, "-o", out))
     assert "n_poses.json: cannot be written: File name too long\n" in said
     assert "n_poses.png: cannot be written: File name too long\n" in said
     assert "hint: choose a shorter name" in said
@@ -598,7 +598,7 @@ def test_a_result_with_a_name_that_is_too_long_is_reported_and_the_others_are_wr
 
 @pytest.mark.parametrize("name", ["out.gif", "out.webm"])
 def test_a_format_that_is_not_written_does_not_become_a_folder(seeker_ir, camera, tmp_path, name):
-    assert f"error: {tmp_path / name}: files with suffix {name[3:]} cannot be" in error_of(
+    assert f"error: {tmp_path / name}: files with suffix {name[3:]} cannot be" in refusal(
         run(seeker_ir, "-i", camera, "-o", tmp_path / name)
     )
     assert not (tmp_path / name).exists()
@@ -624,7 +624,7 @@ def test_a_picture_goes_through_a_pipe_which_is_not_replaced(seeker_ir, camera, 
 def test_a_video_does_not_go_through_a_pipe_which_is_not_replaced(seeker_ir, tmp_path, words, clip):
     pipe = tmp_path / "pipe.mp4"
     os.mkfifo(pipe)
-    assert f"error: {pipe}: is a pipe or a device, and a video needs a file\n" in error_of(
+    assert f"error: {pipe}: is a pipe or a device, and a video needs a file\n" in refusal(
         posezoo(*words, seeker_ir, "--detector", "none", "-i", clip, "-o", pipe)
     )
     assert pipe.is_fifo()
@@ -635,7 +635,7 @@ def test_an_output_that_is_a_link_to_itself_is_one_line_of_error(seeker_ir, came
     (tmp_path / "loop").symlink_to("loop")
     for words in (("run",), ("demo", "-no_show", "-m")):
         places = ("-i", camera, "-o", tmp_path / "loop" / "out")
-        said = error_of(posezoo(*words, seeker_ir, "--detector", "none", *places))
+        said = refusal(posezoo(*words, seeker_ir, "--detector", "none", *places))
         assert said.startswith(f"error: {tmp_path}/loop/out")
         assert "link" in said and said.count("error: ") == 1
 
@@ -644,13 +644,13 @@ def test_a_folder_that_cannot_be_written_is_one_error_and_not_one_for_each_image
     seeker_ir, camera, tmp_path
 ):
     (tmp_path / "file").write_text("in the way")
-    said = error_of(run(seeker_ir, "--input", camera, camera, "-o", tmp_path / "file" / "poses"))
+    said = refusal(run(seeker_ir, "--input", camera, camera, "-o", tmp_path / "file" / "poses"))
     assert said.count("error: ") == 1
     assert f"{tmp_path / 'file' / 'poses'}: cannot be written to" in said
 
 
 def test_a_model_without_a_decoder_is_refused(blazepose, camera):
-    assert error_of(
+    assert refusal(
         run_blazepose(blazepose, "-i", camera, model="pose-detection-mediapipe")
     ).startswith("error: pose-detection-mediapipe")
 
@@ -724,7 +724,7 @@ def test_a_video_that_cannot_be_drawn_leaves_no_keypoints_that_look_complete(
     for _ in range(3):
         writer.write(np.zeros((*wide[::-1], 3), np.uint8))
     writer.release()
-    assert "no video of 16500x32 can be written there" in error_of(
+    assert "no video of 16500x32 can be written there" in refusal(
         run(seeker_ir, "-i", tmp_path / "wide.avi", "-o", out)
     )
     assert not (out / "wide_poses.json").exists()
@@ -739,7 +739,7 @@ def test_pictures_are_drawn_with_the_options_of_draw(seeker_ir, camera, tmp_path
         pictures.append(cv2.imread(str(out)))
     for one, other in pairwise(pictures):
         assert (one != other).any()
-    assert "got 'color=blue'" in error_of(
+    assert "got 'color=blue'" in refusal(
         run(seeker_ir, "-i", camera, "--draw", "color=blue"), code=2
     )
 
@@ -798,13 +798,13 @@ def test_the_output_of_one_input_may_be_named(seeker_ir, camera, tmp_path, clip)
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.jpg"])
 def test_one_output_for_several_inputs_is_refused(seeker_ir, camera, tmp_path, name, clip):
-    said = error_of(run(seeker_ir, "-i", clip, camera, "-o", tmp_path / name))
+    said = refusal(run(seeker_ir, "-i", clip, camera, "-o", tmp_path / name))
     assert f"{name}: is the name of one" in said and "hint: name a folder" in said
     assert not (tmp_path / name).exists()
 
 
 def test_an_output_without_a_name_is_wrong_usage(seeker_ir, camera, tmp_path):
-    assert "argument -o/--output: expected a path, got an empty text" in error_of(
+    assert "argument -o/--output: expected a path, got an empty text" in refusal(
         run(seeker_ir, "-i", camera, "-o", ""), code=2
     )
 
@@ -823,11 +823,11 @@ def test_files_of_the_user_in_the_folder_of_the_results_stay(seeker_ir, camera, 
 
 
 def test_flags_for_videos_without_a_video_are_refused(blazepose, camera, out, clip):
-    assert "error: --track, --detect_every: only for videos" in error_of(
+    assert "error: --track, --detect_every: only for videos" in refusal(
         run_blazepose(blazepose, "-i", camera, "-o", out, "--track", "--detect_every", "2")
     )
     succeeded(run_blazepose(blazepose, "-i", clip, "-o", out, "--detect_every", "2"))
-    said = error_of(run_blazepose(blazepose, "-i", clip, "--mqtt", "me:secret@broker"), code=2)
+    said = refusal(run_blazepose(blazepose, "-i", clip, "--mqtt", "me:secret@broker"), code=2)
     assert "MQTT_USERNAME" in said and "secret" not in said
 
 
@@ -908,7 +908,7 @@ def test_a_checkpoint_is_run_by_its_path_or_for_a_named_network(
     ],
 )
 def test_an_input_in_place_of_the_model_and_a_missing_checkpoint_are_explained(word, answer):
-    assert answer in error_of(posezoo("run", word))
+    assert answer in refusal(posezoo("run", word))
 
 
 def skier(shared):
@@ -981,7 +981,7 @@ def test_a_detector_finds_the_people_for_movenet(mirrored, shared, out):
     assert summary["people_from"] == "person-detection-retail-0013"
     (answer,) = summary["images"]
     assert len(answer["poses"]) == 1 and answer["poses"][0]["skeleton"] == "coco-17"
-    assert "person-detection-retail-0013" in error_of(
+    assert "person-detection-retail-0013" in refusal(
         posezoo(
             *(
                 "run",
@@ -1014,7 +1014,7 @@ def test_without_a_detector_it_cannot_run_on_each_nth_frame(camera, tmp_path, ve
     xml = write_ir(tmp_path / "own.xml", outputs, image=(1, 3, 256, 192), states_images=False)
     clip = video_of(camera, tmp_path / "clip.avi")
     words = ("-i", clip, "-o", tmp_path / "out.mp4", "--as", "hrnet-w32", "--detector", "none")
-    assert "error: --detect_every needs a detector, and own runs without one\n" in error_of(
+    assert "error: --detect_every needs a detector, and own runs without one\n" in refusal(
         posezoo(*verb, xml, *words, "--detect_every", 2)
     )
     assert not (tmp_path / "out.mp4").exists()
@@ -1108,7 +1108,7 @@ def test_if_nobody_is_found_it_names_the_detector_and_what_to_try(mirrored, came
 @pytest.mark.slow
 def test_a_detector_for_a_bottom_up_model_is_refused(mirrored, shared, out):
     run = ("run", "blazepose-full", "-i", skier(shared), "-o", out)
-    said = error_of(posezoo(*run, "--detector", "person-detection-retail-0013", **mirrored))
+    said = refusal(posezoo(*run, "--detector", "person-detection-retail-0013", **mirrored))
     assert "blazepose-full processes whole images: it takes neither boxes nor a detector" in said
     assert "copied from" not in said and not (out).exists()
     succeeded(posezoo(*run, "--detector", "none", **mirrored))
@@ -1150,7 +1150,7 @@ def test_a_model_without_masks_is_refused_before_it_is_downloaded(empty_cache, v
     model = () if None in verb else ("movenet-thunder",)
     silent = ("-no_show",) if "demo" in verb else ()
     words = [word for word in verb if word]
-    error, hint = error_of(
+    error, hint = refusal(
         posezoo(*words, *model, "-i", camera, *silent, "--masks", "--attempts", "1", **empty_cache)
     ).splitlines()
     assert error == "error: movenet-thunder: its network finds no masks"
@@ -1159,7 +1159,7 @@ def test_a_model_without_masks_is_refused_before_it_is_downloaded(empty_cache, v
 
 def test_a_file_without_masks_is_refused_in_the_same_words(camera, tmp_path, out):
     xml = write_ir(tmp_path / "net.xml", {"heatmaps": (1, 17, 16, 24)}, image=(1, 3, 64, 96))
-    assert "error: net: its network finds no masks" in error_of(
+    assert "error: net: its network finds no masks" in refusal(
         posezoo("run", xml, "-i", camera, "--masks", "-o", out)
     )
 
@@ -1169,7 +1169,7 @@ def test_an_ir_with_its_decoder_has_no_masks(blazepose, camera, mirror, tmp_path
     places = ("--weights_dir", tmp_path, "--mirror", mirror)
     succeeded(posezoo("get", "pose-landmark-full-mediapipe", "--decode", *places))
     xml = next(tmp_path.rglob("FP16/pose-landmark-full-mediapipe.xml"))
-    said = error_of(posezoo("run", xml, "-i", camera, "--masks", "-o", out))
+    said = refusal(posezoo("run", xml, "-i", camera, "--masks", "-o", out))
     assert "contains the decoder" in said and "there are no masks" in said
     assert "hint: convert it without --decode" in said
 
@@ -1185,6 +1185,6 @@ def test_an_ir_with_its_decoder_has_no_masks(blazepose, camera, mirror, tmp_path
 )
 def test_an_input_that_does_not_exist_is_explained(tmp_path, name, hint):
     (tmp_path / "plain.png").touch()
-    said = error_of(posezoo("run", "--input", name, cwd=tmp_path))
+    said = refusal(posezoo("run", "--input", name, cwd=tmp_path))
     assert f"error: no image to work on: {name}" in said
     assert "hint: " in said and hint in said

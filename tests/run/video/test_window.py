@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from conftest import ROOT, by_digest
-from fakes.command import error_of, run_process
+from fakes.command import refusal, run_process
 from fakes.desktop import Desktop
 from fakes.running import SRC
 from fakes.scaling_irs import write_ir
@@ -202,7 +202,7 @@ def test_a_closed_window_is_noticed_and_does_not_wait_for_keys(python, desktop):
 def refused(tmp_path, video, python, **environ):
     network = write_ir(tmp_path / "tiny.xml", {"heatmaps": 19, "pafs": 38})
     plain = {name: value for name, value in os.environ.items() if "DISPLAY" not in name}
-    return error_of(
+    return refusal(
         run_process(
             [python, "-m", "posezoo", "demo", "-m", network, "-i", video],
             env={**plain, "PYTHONPATH": str(SRC), **environ},

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
-from fakes.command import error_of, json_of, posezoo, succeeded
+from fakes.command import json_of, posezoo, refusal, succeeded
 from fakes.exports import write_network
 from fakes.graph_models import constant, graph_model, node, placeholder, weight
 from fakes.network import HEIGHT, WIDTH, network
@@ -135,7 +135,7 @@ def test_a_member_of_an_npm_package_is_drafted_with_the_digest_of_its_tarball(
         "member": "package/models/net.onnx",
     }
     succeeded(run(zoo, "get", "my-pose", "--precisions", "FP16"))
-    assert f"no version 9.9.9 of {PACKAGE}" in error_of(
+    assert f"no version 9.9.9 of {PACKAGE}" in refusal(
         new(zoo, "other", "--from", f"npm:{PACKAGE}@9.9.9/package/a.onnx", "--license", "MIT")
     )
 
@@ -293,7 +293,7 @@ def test_a_draft_of_heat_maps_has_their_role_and_passes_once_it_is_filled_in(zoo
 
 def test_posezoos_own_registry_is_not_written_from_elsewhere(zoo):
     assert "is posezoo's own registry\n  hint: name a registry of your own: --models_dir" in (
-        error_of(posezoo("new", "my-pose", "--from", "net.onnx", "--license", "MIT", cwd=zoo))
+        refusal(posezoo("new", "my-pose", "--from", "net.onnx", "--license", "MIT", cwd=zoo))
     )
 
 
@@ -346,7 +346,7 @@ def test_a_file_that_cannot_be_read_is_drafted_with_a_warning(zoo, server):
 )
 def test_wrong_arguments_are_refused_and_nothing_is_written(zoo, server, words, problem):
     places = {"net": server.serve("net.onnx", network("onnx")), "gone": server.url("gone.onnx")}
-    said = error_of(new(zoo, *(word.format(**places) for word in words), "--attempts", "1"))
+    said = refusal(new(zoo, *(word.format(**places) for word in words), "--attempts", "1"))
     assert problem in said
     assert "Traceback" not in said
     assert [path.parent.name for path in (zoo / "models").rglob("model.yml")] == ["old-pose"]
@@ -412,7 +412,7 @@ def test_a_file_in_the_place_of_a_registry_is_named(zoo):
         "--models_dir",
         "mine",
     )
-    assert error_of(posezoo(*words, cwd=zoo)).startswith("error: mine: is not a folder\n")
+    assert refusal(posezoo(*words, cwd=zoo)).startswith("error: mine: is not a folder\n")
 
 
 def test_a_file_on_this_machine_needs_an_address_for_others(zoo):
@@ -429,7 +429,7 @@ def test_a_file_at_the_place_of_its_download_is_refused_and_kept(zoo, more):
     source = zoo / "out" / "public" / "my-pose" / "net.onnx"
     source.parent.mkdir(parents=True)
     source.write_bytes(network("onnx"))
-    assert f"--from: {source}: is where the download of my-pose would be written" in error_of(
+    assert f"--from: {source}: is where the download of my-pose would be written" in refusal(
         new(zoo, "my-pose", "--from", source, "--license", "MIT", *more)
     )
     assert source.read_bytes() == network("onnx")
@@ -507,6 +507,6 @@ def test_the_precision_of_an_ir_is_the_name_of_its_folder_on_this_machine(zoo):
 def test_a_folder_that_cannot_be_created_is_named(zoo, server):
     address = server.serve("net.onnx", network("onnx"))
     (zoo / "models" / "public" / "my-pose").write_text("a file in the place of the folder")
-    said = error_of(new(zoo, "my-pose", "--from", address, "--license", "MIT"))
+    said = refusal(new(zoo, "my-pose", "--from", address, "--license", "MIT"))
     assert "Traceback" not in said
     assert f"{zoo}/models/public/my-pose: cannot be written" in said

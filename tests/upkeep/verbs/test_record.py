@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from fakes.command import error_of, posezoo, succeeded
+from fakes.command import posezoo, refusal, succeeded
 from fakes.network import network
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
 from posezoo.core.declarations.model import Precision
@@ -152,7 +152,7 @@ def test_an_ir_that_is_not_what_model_yml_describes_is_not_counted(checkout):
     write_small(checkout)
     assert (
         f"error: {checkout}/out/public/small: contains no IR\n  hint: posezoo get small"
-        in error_of(record(checkout, "small"))
+        in refusal(record(checkout, "small"))
     )
     args = ("small", "--models_dir", checkout / "models", "-o", checkout / "out")
     posezoo("get", *args, "--precisions", "FP32", "-q")
@@ -221,4 +221,4 @@ def test_a_network_s_figures_come_out_again_on_generated_weights(checkout):
     ],
 )
 def test_flags_that_cannot_be_meant_are_wrong_usage(args, said):
-    assert said in error_of(posezoo("record", *args), code=2)
+    assert said in refusal(posezoo("record", *args), code=2)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import error_of, json_of, posezoo, posezoo_process, succeeded
+from fakes.command import json_of, posezoo, posezoo_process, refusal, succeeded
 from fakes.npm import PACKAGE, VERSION, integrity, make_tarball, serve_registry
 from fakes.server import PAGE, Server
 from fakes.wheels import NAME, make_wheel, serve_index
@@ -355,4 +355,4 @@ def test_tls_that_is_not_trusted_is_a_dead_source(tmp_path):
     ],
 )
 def test_wrong_usage_ends_with_2(tmp_path, words, problem):
-    assert problem in error_of(posezoo("sources", *words, cwd=tmp_path), code=2)
+    assert problem in refusal(posezoo("sources", *words, cwd=tmp_path), code=2)
