@@ -22,6 +22,7 @@ from fakes.publishers import host_of, publishers_of
 from fakes.soak import soak_repeated
 from fakes.weights import conditioned
 from posezoo.core.declarations.model import Precision
+from posezoo.core.declarations.routes import Route, select_route
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import builtin_models_dir, open_registry
 from posezoo.run.measured import load_measurements, read_measured
@@ -31,13 +32,10 @@ GLUON = "mobile_pose_mobilenetv3_small"
 #: To convert them takes a tenth of the time, in tests of what is the same for all models.
 NANO, YOLOX = "rtmdet-nano", "yolox-nano-coco"
 
-#: What no weights are generated for: RF-DETR is converted by the code of its authors, which no test installs.
-UPSTREAM = {"rf-detr-keypoint"}
-
-
 BY_NAME = {spec.full_name: spec for spec in MODELS}
+#: Without the models that only their authors' code converts, which no test installs.
 SMALLEST_FIRST = sorted(
-    (spec for spec in MODELS if spec.name not in UPSTREAM),
+    (spec for spec in MODELS if select_route(spec)[0] is not Route.UPSTREAM_CODE),
     key=lambda spec: sum(file.size or file.max_size or 0 for file in spec.files),
 )
 
