@@ -18,10 +18,6 @@ _LINE_BREAK = re.compile(r"\r\n|\n|\r")
 _END_OF_LINE = re.compile(r"[ \t]*(?:#[^\r\n]*)?(?=\r|\n|\Z)")
 
 
-class EditError(Exception):
-    """A text cannot be changed in place."""
-
-
 @frozen
 class YamlEdit:
     """A new text for a value; or, if it has a key, a key with this text after the value. An empty
@@ -37,7 +33,7 @@ def apply_edits(content: bytes, edits: Sequence[YamlEdit]) -> bytes:
     """The bytes of a file with these changes.
 
     Raises:
-        EditError: a value is written in a form that cannot be changed in place, such as several
+        SpecError: a value is written in a form that cannot be changed in place, such as several
             lines.
     """
     mark = _BYTE_ORDER_MARK if content.startswith(_BYTE_ORDER_MARK) else b""
@@ -65,18 +61,21 @@ def apply_edits(content: bytes, edits: Sequence[YamlEdit]) -> bytes:
             )
             match = pair.match(text, line)
             if match is None:
-                problem = f"{edit.node.key} has no line of its own"
-                raise EditError(f"{file}:{edit.node.line}: {problem}")
+                raise _refusal(edit.node, f"{edit.node.key} has no line of its own")
             text = text[:line] + text[match.end() :]
             del parent[last]
     changed = mark + text.encode("utf-8")
     try:
         actual = _plain(parse_yaml(changed, file))
     except SpecError as error:
-        raise EditError(error.problem) from error
+        raise _refusal(edits[0].node, error.problem) from error
     if actual != expected:
-        raise EditError(f"{file}: other values would change, too")
+        raise _refusal(edits[0].node, "other values would change, too")
     return changed
+
+
+def _refusal(node: YamlNode, reason: str) -> SpecError:
+    return node.make_error(f"cannot be changed in place: {reason}", hint="change it by hand")
 
 
 def _written(text: str, start: int, node: YamlNode) -> tuple[str, str]:
@@ -84,7 +83,7 @@ def _written(text: str, start: int, node: YamlNode) -> tuple[str, str]:
     quote = text[start] if text[start : start + 1] in ("'", '"') else ""
     written = f"{quote}{node.value}{quote}"
     if not text.startswith(written, start):
-        raise EditError(f"{node.file}:{node.line}: the value is written in several lines")
+        raise _refusal(node, "the value is written in several lines")
     return written, quote
 
 
