@@ -243,9 +243,9 @@ def _hero(entry: GalleryEntry) -> Json:
     command = ""
     if precision and _is_ours(facts):
         command = format_shortest_command(facts, precision)
-    pictures = []
-    for each in entry.pictures:
-        pictures.append((to_data_address(each.jpeg), each.description, each.note))
+    pictures = [
+        (to_data_address(each.jpeg), each.description, each.note) for each in entry.pictures
+    ]
     kept = ""
     if (facts.download_bytes or 0) > (facts.size_bytes or 0):
         kept = format_megabytes(facts.size_bytes)
@@ -412,9 +412,10 @@ def _skeleton(skeleton: Skeleton) -> dict[str, object]:
     names = skeleton.keypoints
     positions = keypoint_positions(skeleton)
     rightmost = max((x for x, _ in positions), default=0)
-    points = []
-    for number, name in enumerate(names):
-        points.append((*positions[number], keypoint_side(name) or "middle", number))
+    points = [
+        (*positions[number], keypoint_side(name) or "middle", number)
+        for number, name in enumerate(names)
+    ]
     return {
         "name": skeleton.name,
         "width": max(0, rightmost) // 240 * 336 + 240,
