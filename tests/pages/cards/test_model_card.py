@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 
 from conftest import by_digest
 from fakes.command import posezoo, read_json, succeeded
-from fakes.zoo import as_yaml, model_yml, omz_yml, write_composite, write_model
+from fakes.zoo import as_yaml, file_yml, model_yml, omz_yml, write_composite, write_model
 from posezoo.cli.main import create_parser
 from posezoo.core.declarations.model import Digest, Precision
 from posezoo.core.layout import ModelLayout
@@ -153,12 +153,7 @@ def test_a_network_that_posezoo_defines_in_its_authors_place_is_named(tmp_path):
 
 def test_a_model_that_is_published_as_ir_is_not_converted(tmp_path):
     files = [
-        {
-            "name": f"{precision}/net.{suffix}",
-            "size": 3,
-            "checksum": "0" * 96,
-            "source": "https://models.invalid/n",
-        }
+        file_yml(f"{precision}/net.{suffix}")
         for precision in ("FP32", "FP16-INT8")
         for suffix in ("xml", "bin")
     ]
@@ -213,14 +208,7 @@ def everything_hostile(root):
     """A model whose every free text is a trick, with papers, figures and a license of the same kind."""
     evil = TRICKS
     address = "https://terms.invalid/><b>|[x](y)"
-    files = [
-        {
-            "name": "a`b&c;d.tflite",
-            "size": 3,
-            "checksum": "0" * 96,
-            "source": "https://models.invalid/<b>",
-        }
-    ]
+    files = [file_yml("a`b&c;d.tflite", source="https://models.invalid/<b>")]
     accuracy = [
         {"metric": "AP", "value": 0.5, "AP50": 0.6, "dataset": f"COCO {evil}", "protocol": evil}
     ]

@@ -7,7 +7,7 @@ import pytest
 
 from fakes.command import json_of, on_a_terminal, posezoo, refusal, succeeded
 from fakes.server import Server
-from fakes.zoo import declared_file, model_yml, omz_yml, write_composite, write_model
+from fakes.zoo import declared_file, file_yml, model_yml, omz_yml, write_composite, write_model
 from posezoo.cli import main as command_line
 from posezoo.cli.report import align_columns, display_width, truncate_to_width
 from posezoo.core.errors import escape_control_characters
@@ -22,13 +22,7 @@ LONG = (
 
 
 def declared(name, **changes):
-    file = {
-        "name": name,
-        "size": 5_000_000,
-        "checksum": "0" * 96,
-        "source": f"https://models.invalid/{name}",
-    }
-    return model_yml(**{"files": [file], **changes})
+    return model_yml(**{"files": [file_yml(name, size=5_000_000)], **changes})
 
 
 @pytest.fixture
@@ -352,8 +346,8 @@ def test_the_list_says_where_weights_are_and_available_asks_their_sources(tmp_pa
         "package": "nets",
         "version": "1.0.0",
         "member": "package/a.bin",
+        "tarball_size": 145_000_000,
     }
-    packed["tarball_size"] = 145_000_000
     with Server() as server:
         for name in ("alive", "dead"):
             (copies / name).write_bytes(name.encode())
@@ -363,7 +357,7 @@ def test_the_list_says_where_weights_are_and_available_asks_their_sources(tmp_pa
         write_model(
             root,
             "packed",
-            declared("a.bin", files=[{**declared("a.bin")["files"][0], "source": packed}]),
+            model_yml(files=[file_yml("a.bin", size=5_000_000, source=packed)]),
         )
         local = write_model(
             root, "local", model_yml(files=[declared_file(copies / "alive", name="net.tflite")])
