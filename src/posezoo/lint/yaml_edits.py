@@ -53,7 +53,7 @@ def apply_edits(content: bytes, edits: Sequence[YamlEdit]) -> bytes:
         for key in above:
             parent = parent[key]
         if edit.text:
-            text = _insert(text, start, edit) if edit.key else _replace(text, start, edit)
+            text = _write(text, start, edit)
             parent[edit.key or last] = edit.text
         else:
             pair = re.compile(
@@ -78,23 +78,15 @@ def _refusal(node: YamlNode, reason: str) -> SpecError:
     return node.make_error(f"cannot be changed in place: {reason}", hint="change it by hand")
 
 
-def _written(text: str, start: int, node: YamlNode) -> tuple[str, str]:
-    """How a value is written at a position, and the quote around it."""
+def _write(text: str, start: int, edit: YamlEdit) -> str:
+    """The text with a new value at a position, or with a key after the value there."""
     quote = text[start] if text[start : start + 1] in ("'", '"') else ""
-    written = f"{quote}{node.value}{quote}"
+    written = f"{quote}{edit.node.value}{quote}"
     if not text.startswith(written, start):
-        raise _refusal(node, "the value is written in several lines")
-    return written, quote
-
-
-def _replace(text: str, start: int, edit: YamlEdit) -> str:
-    written, quote = _written(text, start, edit.node)
-    return f"{text[:start]}{quote}{edit.text}{quote}{text[start + len(written) :]}"
-
-
-def _insert(text: str, start: int, edit: YamlEdit) -> str:
-    written, _ = _written(text, start, edit.node)
+        raise _refusal(edit.node, "the value is written in several lines")
     end = start + len(written)
+    if not edit.key:
+        return f"{text[:start]}{quote}{edit.text}{quote}{text[end:]}"
     pair = f"{edit.key}: {edit.text}"
     of_line = _END_OF_LINE.match(text, end)
     if of_line is None:  # a mapping in braces

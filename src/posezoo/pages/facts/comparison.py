@@ -444,7 +444,10 @@ def _measured_precisions(facts: ModelFacts, selection: MeasurementSelection) -> 
     with_ap = {each.precision for each in measured if "AP" in each.figures}
     if Precision.FP16 in with_ap:
         with_ap.discard(Precision.FP32)
-    return [each for each in Precision if each in with_ap and facts.offers(each)] or [best]
+    offered = {
+        each for each in with_ap if all(offers_precision(part, each) for part in facts.parts)
+    }
+    return [each for each in Precision if each in offered] or [best]
 
 
 def _static_metrics(
