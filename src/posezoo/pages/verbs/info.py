@@ -74,8 +74,15 @@ from posezoo.core.errors import PosezooError
 from posezoo.core.registry import TAG_MARK, Registry, Selection, license_path, registry_root
 from posezoo.pages.facts.model_facts import ModelFacts
 from posezoo.pages.license_notice import read_copyright_line
-from posezoo.pages.model_filters import FILTER_FLAGS, FilterArgs, filters_from_args, select_filtered
-from posezoo.pages.verbs.list import Weights, find_weights, model_to_json
+from posezoo.pages.model_filters import (
+    FILTER_FLAGS,
+    FilterArgs,
+    Weights,
+    filters_from_args,
+    find_weights,
+    model_to_json,
+    select_filtered,
+)
 
 EXAMPLES = """
 posezoo info blazepose-full
