@@ -63,6 +63,10 @@ def run(zoo, *args, **environ):
     return posezoo(*args, "--models_dir", zoo / "models", cwd=zoo, **environ)
 
 
+def info_of(zoo, name):
+    return json_of(run(zoo, "info", name, "--format", "json"))[0]
+
+
 @pytest.fixture
 def names(zoo, capsys):
     """The names that a verb shows, run in this process: a child process would take a tenth of a second."""
@@ -253,7 +257,7 @@ def test_an_unknown_key_in_open_model_zoos_form_is_one_warning(zoo):
 def test_info_shows_everything_that_is_declared(zoo):
     text = run(zoo, "info", "first").stdout
     assert "  framework: tflite\n" in text
-    facts = json_of(run(zoo, "info", "first", "--format", "json"))[0]
+    facts = info_of(zoo, "first")
     assert facts["files"][0]["size"] == 5_000_000
     assert facts["files"][0]["sources"] == ["https://models.invalid/first.tflite"]
     assert facts["inputs"][0]["color"] == "RGB"
@@ -270,12 +274,12 @@ def test_info_shows_what_list_shows(zoo):
 
 def test_every_key_is_documented(zoo):
     documented = re.findall(r"^    (\w+)  ", f"{listing.__doc__}{info.__doc__}", re.MULTILINE)
-    facts = json_of(run(zoo, "info", "first", "--format", "json"))[0]
+    facts = info_of(zoo, "first")
     assert sorted(documented) == sorted(facts)
 
 
 def test_info_shows_where_the_card_is(zoo):
-    assert json_of(run(zoo, "info", "alpha", "--format", "json"))[0]["card"] is None
+    assert info_of(zoo, "alpha")["card"] is None
     card = zoo / "models" / "public" / "alpha" / "README.md"
     card.write_text("# alpha\n")
     assert f"  card: {card}\n" in run(zoo, "info", "alpha").stdout
