@@ -18,7 +18,12 @@ from posezoo.core.declarations.model import ITSELF, WHOLE_IMAGE, Decoder, Model
 from posezoo.core.errors import ImageError, ImageWarning, InferenceError
 from posezoo.core.layout import precision_of
 from posezoo.core.values import frozen
-from posezoo.poses.decoders import find_decoder, named_task, require_top_down
+from posezoo.poses.decoders import (
+    find_decoder,
+    named_task,
+    require_detector,
+    require_top_down,
+)
 from posezoo.poses.keypoints import Pose, Poses
 from posezoo.poses.ssd_detection import Box, parse_boxes
 from posezoo.run.images import Image, PillowImage, is_image_shape, open_image, to_bgr
@@ -392,19 +397,10 @@ class Estimator:
         Raises:
             InferenceError: no detector runs.
         """
-        pipeline = self._pipeline
-        name = self.model.full_name
-        if not isinstance(pipeline, VideoPipeline):
-            raise InferenceError(
-                f"{argument}: {name} finds people itself, without a detector of its own",
-                hint=f"leave out {argument}",
-            )
-        if self.people_from == WHOLE_IMAGE:
-            raise InferenceError(
-                f"{argument} needs a detector, and {name} runs without one",
-                hint="name a detector, such as nanodet-g",
-            )
-        return pipeline
+        is_whole = self.people_from == WHOLE_IMAGE
+        require_detector(argument, self.decoder, self.model.full_name, is_whole=is_whole)
+        assert isinstance(self._pipeline, VideoPipeline)
+        return self._pipeline
 
     def with_network_override(self, infer: InferFunction, place: int) -> Callable[[object], Poses]:
         """The same model with one of its networks replaced, for example by another precision of it.

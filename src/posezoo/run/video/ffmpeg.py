@@ -68,8 +68,8 @@ def _limit_memory() -> None:
 
 
 class DecoderErrors:
-    """The frames of a video at which FFmpeg reported errors of its decoders: it decodes what is left
-    of a damaged frame, and OpenCV returns that like any other.
+    """The frames of a video at which FFmpeg reported errors: it decodes what is left of a damaged
+    frame, and OpenCV returns that like any other.
 
     Attributes:
         places: the number of these frames.
