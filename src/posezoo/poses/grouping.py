@@ -323,10 +323,8 @@ class _PersonAssembly:
             pairs = pairs[kept]
             weights = weights[kept]
         offsets = pairs.limbs * len(heights)  # a peak may be used once for each limb
-        starts = (offsets + pairs.starts).tolist()
-        ends = (offsets + pairs.ends).tolist()
-        best = match_pairs(starts, ends, weights.tolist())
-        return chosen[np.sort(np.array(best, np.int64))]
+        best = match_pairs(offsets + pairs.starts, offsets + pairs.ends, weights)
+        return chosen[best]
 
     def _person_heights(self) -> Floats:
         """(N,) the height of each peak's person in cells, estimated from its limbs; NaN if it is
