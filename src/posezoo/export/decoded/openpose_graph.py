@@ -23,6 +23,7 @@ from posezoo.export.decoded.nodes import (
     keep_where,
     reshape,
     select_highest,
+    stack,
     sum_over,
     take,
     to_float,
@@ -90,11 +91,10 @@ def build(maps: Maps, size: Size, options: OpenPoseOptions, max_people: int) -> 
     half = constant(0.5)
     across = constant(size[0] / width)
     down = constant(size[1] / height)
-    points = ((x + half) * across, (y + half) * down, scores)
-    stacked = ops.concat([unsqueeze(each, 2) for each in points], 2)  # (K, P, 3)
+    points = ((x + half) * across, (y + half) * down, scores)  # (K, P) each
     best_groups = take(in_group, order, 0)
     members = reshape(best_groups, [-1, table.joints, options.max_peaks, 1])
-    return sum_over(members * stacked, 2), score
+    return sum_over(members * stack(points, 2), 2), score
 
 
 def _split(maps: Maps) -> TwoNodes:
@@ -152,7 +152,7 @@ def _refine(joints: Node, peaks: Node) -> TwoNodes:
     after = take(logs, [2, 3], 0) - center
     columns = ops.mod(peaks, integers(width))
     rows = ops.divide(peaks, integers(width))
-    cells = ops.concat([unsqueeze(each, 0) for each in (columns, rows)], 0)
+    cells = stack([columns, rows], 0)
     last = np.reshape([width - 1, height - 1], (2, 1, 1))
     at_start = ops.equal(cells, integers(0))
     at_end = ops.equal(cells, integers(last))

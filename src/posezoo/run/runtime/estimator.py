@@ -235,7 +235,14 @@ class Estimator:
         numbered = enumerate(images)
         # A list is read ahead.
         items = list(numbered) if isinstance(images, Sequence) else numbered
-        open_item = partial(_open_item, color=color)
+
+        def open_item(item: tuple[int, object]) -> Image:
+            index, image = item
+            try:
+                return open_image(image, color)
+            except ImageError as error:
+                raise error.within(f"images[{index}]") from error
+
         if any(network.supports_batching for network in self._pipeline.networks):
             steps = [self._pipeline(open_item(item)) for item in items]
             return list(map(self._poses, _BatchRunner().run(steps)))
@@ -496,15 +503,6 @@ def _require_images(images: object) -> None:
             f"several images are expected, not {type(images).__name__}",
             hint="a list of frames, or a generator; model.stream takes the path of a video, too",
         )
-
-
-def _open_item(item: tuple[int, object], color: str) -> Image:
-    """The image of an index and an image; an error names the index."""
-    index, image = item
-    try:
-        return open_image(image, color)
-    except ImageError as error:
-        raise error.within(f"images[{index}]") from error
 
 
 @frozen
