@@ -129,7 +129,7 @@ def open_output(
     )
     if source.even_fps is None:
         return write_video(source.fps)
-    time_s = _LiveTimes(source) if source.is_live else source.time_s
+    time_s = _live_times(source) if source.is_live else source.time_s
     return write_video(source.even_fps, time_s=time_s)
 
 
@@ -235,23 +235,23 @@ class ImageOutput(FrameOutput):
         self.written += 1
 
 
-class _LiveTimes:
+def _live_times(source: FrameSource) -> Callable[[Frame], float]:
     """When the frames of a live source are shown in its drawn video, in seconds.
 
     The video begins with the first frame, and leaves out the time when there was no connection.
     """
+    last_s: float | None = None
+    shown_s = 0.0
 
-    def __init__(self, source: FrameSource) -> None:
-        self._source = source
-        self._last_s: float | None = None
-        self._shown_s = 0.0
+    def time_s(frame: Frame) -> float:
+        nonlocal last_s, shown_s
+        taken_s = source.time_s(frame)
+        if last_s is not None and taken_s - last_s < SILENCE_S:
+            shown_s += taken_s - last_s
+        last_s = taken_s
+        return shown_s
 
-    def __call__(self, frame: Frame) -> float:
-        time_s = self._source.time_s(frame)
-        if self._last_s is not None and time_s - self._last_s < SILENCE_S:
-            self._shown_s += time_s - self._last_s
-        self._last_s = time_s
-        return self._shown_s
+    return time_s
 
 
 class VideoOutput(FrameOutput):
