@@ -9,6 +9,7 @@ arXiv:2107.03332; as implemented in RTMPose (T. Jiang et al., 2023, arXiv:2303.0
 from __future__ import annotations
 
 from functools import partial
+from typing import Annotated
 
 import numpy as np
 
@@ -19,9 +20,9 @@ from posezoo.core.values import frozen
 from posezoo.poses.decoder_type import (
     DecoderGraph,
     Maps,
+    Range,
     Shape,
     TopDownDecoder,
-    check_option,
     declare_outputs,
 )
 from posezoo.poses.keypoints import Pose, create_poses, flip_order_of
@@ -39,13 +40,9 @@ class SimccOptions(TopDownOptions):
             ``decode`` takes ``flipped_simcc_x`` and ``flipped_simcc_y`` instead.
     """
 
-    split: float = 2.0
+    split: Annotated[float, Range("above 0 to 100", lambda value: 0 < value <= 100)] = 2.0
     flip: bool = False
     skeleton: Skeleton | None = None
-
-    def __post_init__(self) -> None:
-        TopDownOptions.__post_init__(self)
-        check_option(self, "above 0 to 100", lambda value: 0 < value <= 100, "split")
 
     @property
     def crop(self) -> CropFunction:
