@@ -5,6 +5,7 @@ bounds.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,6 +110,7 @@ def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Qu
         for ir in due:
             require_inside(ir.xml, plan.layout.roots)
         remove_stale_staging_dirs(folder)
+        missing_folders = [each for each in (folder, *folder.parents) if not each.exists()]
         precisions = tuple(ir.precision for ir in due)
         listener(
             QuantizationStarted(name, precisions, len(photos.calibration), len(photos.measured))
@@ -149,6 +151,9 @@ def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Qu
                 replace_irs(staged, listener=listener)
         except PosezooError as error:
             listener(QuantizationFinished(name, False, error.problem))
+            with suppress(OSError):  # one was not made, or has other files
+                for each in missing_folders:
+                    each.rmdir()
             raise
         listener(QuantizationFinished(name, True))
     return Quantized(plan, displacements, used)

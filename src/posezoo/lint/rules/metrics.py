@@ -347,7 +347,7 @@ def measured_accuracy(view: ModelView) -> Facts:
     Example: AP 0.385 on val2017 in measured.yml, and value: 0.428
     """
     for variant in view.variants:
-        place = FileLocation(str(variant.path.with_name(NAME)))
+        place = FileLocation(variant.path.with_name(NAME))
         rows = []
         with suppress(SpecError):  # another rule reports it
             rows = measurements_of(variant, "accuracy")
