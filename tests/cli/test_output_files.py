@@ -20,7 +20,7 @@ MINE = b'{"mine": [1, 2, 3]}\n'
 #: The commands: the parser of each, and the function that a user runs.
 COMMANDS = {
     **{
-        module.COMMAND.name: (module.create_parser(), module.main)
+        module.COMMAND.name: (module.COMMAND.create_parser(), module.main)
         for module in (converter, downloader, info_dumper, quantizer, verifier)
     },
     "mo": (mo.create_parser(), mo.main),

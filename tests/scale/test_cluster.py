@@ -12,9 +12,10 @@ import pytest
 
 from fakes.checkout import ROOT
 from fakes.dask import Cluster
-from fakes.items import is_running, lost, work
+from fakes.items import is_running, work
 from fakes.waiting import HANG_S, wait_until
 from fakes.when_used import import_when_used
+from posezoo.cli.for_each import Outcome
 from posezoo.core.errors import PosezooError
 from posezoo.core.events import ClusterJoined, WarningIssued, WorkerChanged, ignore_event
 
@@ -46,10 +47,10 @@ def start(tmp_path):
         cluster.close()
 
 
-def run(cluster, items, listener=ignore_event, memory=lambda _item: 0, **settings):
-    options = dask.ClusterOptions(cluster.address, **settings)
-    results = dask.map_on_cluster(work, items, options, listener, lost, memory=memory)
-    return [result for _worker, result in results]
+def run(cluster, items, listener=ignore_event, memory=lambda _item: 0, folders=(), wait_s=60.0):
+    settings = {"folders": folders, "wait_s": wait_s, "listener": listener, "memory": memory}
+    results = [each for _, each in dask.map_on_cluster(work, items, cluster.address, **settings)]
+    return [(each.error.problem, 0) if isinstance(each, Outcome) else each for each in results]
 
 
 def changes(events, *states):
@@ -87,7 +88,8 @@ def test_results_have_the_items_order_and_crashes_fail_alone(start, tmp_path):
     joined, *others = events
     assert joined == ClusterJoined(cluster.address, 2, joined.dashboard)
     expected = ["a", "b", "die", "die", once, once, "slow"]
-    assert sorted(event.message.removeprefix("works on ") for event in others) == expected
+    messages = [event.message for event in others if isinstance(event, WarningIssued)]
+    assert sorted(message.removeprefix("works on ") for message in messages) == expected
     assert list((tmp_path / "new").iterdir()) == []  # the probe is removed
 
 
@@ -193,10 +195,10 @@ def test_an_interrupt_stops_what_runs_on_the_workers(start, tmp_path):
     code = (
         f"import signal, sys; sys.path.insert(0, {str(TESTS)!r})\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from fakes.items import work, lost\n"
-        "from posezoo.scale.cluster import ClusterOptions, map_on_cluster\n"
-        f"options = ClusterOptions({cluster.address!r})\n"
-        f"list(map_on_cluster(work, ['hang {started}'], options, print, lost))"
+        "from fakes.items import work\n"
+        "from posezoo.scale.cluster_executor import ClusterExecutor\n"
+        f"executor = ClusterExecutor(scheduler={cluster.address!r})\n"
+        f"list(executor.map(work, ['hang {started}'], print, lambda _item: 0))"
     )
     client = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
     wait_until(lambda: started.is_file() and " " in started.read_text())
@@ -229,7 +231,7 @@ def test_the_end_of_the_scheduler_is_an_error(start, tmp_path, monkeypatch):
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "no-such-host.invalid:8786"])
 def test_an_address_without_a_scheduler_is_an_error(address):
     with pytest.raises(PosezooError, match="no Dask scheduler answers") as error:
-        list(dask.map_on_cluster(work, ["a"], dask.ClusterOptions(address), ignore_event, lost))
+        list(executors.ClusterExecutor(scheduler=address).map(work, ["a"], print, lambda _item: 0))
     assert error.value.problem.startswith(address)
 
 

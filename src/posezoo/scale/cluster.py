@@ -19,7 +19,7 @@ import threading
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future as ThreadFuture
 from concurrent.futures import TimeoutError as NoAnswerError
 from contextlib import ExitStack, contextmanager, suppress
@@ -27,7 +27,6 @@ from dataclasses import field, replace
 from functools import lru_cache, partial
 from itertools import islice, takewhile
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 from urllib.request import ProxyHandler, build_opener
 
@@ -43,6 +42,7 @@ from distributed import (
 )
 from distributed.system import MEMORY_LIMIT
 
+from posezoo.cli.for_each import Attempt, Outcome, report_lost
 from posezoo.core.errors import ConversionError, PosezooError, os_reason
 from posezoo.core.events import (
     ClusterJoined,
@@ -52,12 +52,12 @@ from posezoo.core.events import (
     WorkerChanged,
     WorkStarted,
 )
+from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_versions, version
 from posezoo.core.workers.processes import ChildPool, ProcessEndedError
 from posezoo.core.workers.threads import Cancelled, Item, Result, ThreadPool
-
-Reducers = Mapping[type, Callable[[Any], tuple[Any, ...]]]
+from posezoo.scale.cluster_executor import reduce_context
 
 _INSTALL = "install posezoo, in the same version, where the scheduler and the workers run"
 _RUN_AGAIN = "run the command again: models that are done are kept"
@@ -75,50 +75,35 @@ _IDLE_S = 60.0
 _MEMORY = "MEMORY"
 
 
-@frozen
-class ClusterOptions:
-    """Where a run finds its workers.
+def map_on_cluster(
+    attempt: Attempt[Item, Result],
+    items: Sequence[Item],
+    address: str,
+    *,
+    folders: Sequence[Path],
+    wait_s: float,
+    listener: Listener,
+    memory: Callable[[Item], int],
+) -> Iterator[tuple[str, Outcome[Item, Result]]]:
+    """The address of a worker, and its outcome, for each item; in the order of the items.
 
-    Attributes:
+    Args:
+        attempt, listener, memory: as for ``Executor.map``.
         address: of the Dask scheduler, such as ``tcp://host:8786``.
         folders: the folders, or files in folders, that every worker must share with this machine.
         wait_s: how long to wait for a worker if there is none, at the start and later.
-    """
-
-    address: str
-    folders: Sequence[Path] = ()
-    wait_s: float = 60.0
-
-
-def map_on_cluster(
-    work: Callable[[Item, Listener], Result],
-    items: Sequence[Item],
-    options: ClusterOptions,
-    listener: Listener,
-    lost: Callable[[Item, ConversionError, Listener], Result],
-    *,
-    memory: Callable[[Item], int] = lambda _item: 0,
-    reducers: Reducers = MappingProxyType({}),
-) -> Iterator[tuple[str, Result]]:
-    """The address of a worker, and its result, for each item; in the order of the items.
-
-    Args:
-        work, listener, lost: as for ``map_in_processes``.
-        memory: the bytes of memory that an item needs.
-        reducers: how values of a class are pickled, as in ``copyreg``: without what is secret.
 
     Raises:
         PosezooError: there is no scheduler or no worker, the connection was lost, the versions on a
             worker are others, or it does not see a folder.
     """
-    address = options.address
     with ExitStack() as stack:
         client = stack.enter_context(_connect(address))
-        probes = tuple(stack.enter_context(_probe(each)) for each in options.folders)
-        run = _ClusterRun(work, lost, _versions(), probes)
-        content = _pickle(run, reducers)
+        probes = tuple(stack.enter_context(_probe(each)) for each in folders)
+        run = _ClusterRun(attempt, _versions(), probes)
+        content = _pickle(run)
         _check_scheduler(client, address)
-        monitor = _WorkerMonitor(client, address, listener, options.wait_s)
+        monitor = _WorkerMonitor(client, address, listener, wait_s)
         largest = _prepare_workers(client, address, content, monitor, listener=listener)
         client.subscribe_topic(run.topic, lambda event: listener(pickle.loads(event[1])))
         submit = partial(client.submit, _run_item, content, pure=False)
@@ -126,7 +111,7 @@ def map_on_cluster(
         stack.callback(lambda: _within(_CONNECT_S, partial(client.cancel, futures, force=True)))
         for item in items:
             needed = _claimed_memory(item, memory(item), largest, listener)
-            pickled = _pickle(item, reducers)
+            pickled = _pickle(item)
             futures.append(submit(pickled, resources={_MEMORY: needed} if needed else None))
         fetched: dict[object, Any] = {}
         for number, (item, future) in enumerate(zip(items, futures, strict=True)):
@@ -139,7 +124,7 @@ def map_on_cluster(
             except KilledWorker as error:
                 ended = f"its worker ended early, {error.allowed_failures + 1} times"
                 explained = ConversionError(ended, hint="is there enough memory?")
-                yield error.last_worker.address, lost(item, explained, listener)
+                yield error.last_worker.address, report_lost(item, explained, listener)
             except CancelledError as error:
                 raise _scheduler_lost(address) from error
             future.release()
@@ -176,8 +161,7 @@ def _claimed_memory(item: object, needed: int, largest: int, listener: Listener)
 class _ClusterRun:
     """What all items of one run share; it is pickled for the workers."""
 
-    work: Callable[..., Any]
-    lost: Callable[..., Any]
+    attempt: Attempt[Any, Any]
     versions: dict[str, str]
     probes: tuple[Path, ...]  # files that every worker must see
     topic: str = field(default_factory=lambda: f"posezoo-{uuid.uuid4()}")  # of its events
@@ -208,10 +192,10 @@ class _Pickler(pickle.Pickler):
         return value.absolute().__reduce__() if isinstance(value, Path) else NotImplemented
 
 
-def _pickle(value: object, reducers: Reducers = MappingProxyType({})) -> bytes:
+def _pickle(value: object) -> bytes:
     content = io.BytesIO()
     pickler = _Pickler(content)
-    pickler.dispatch_table = {**copyreg.dispatch_table, **reducers}
+    pickler.dispatch_table = {**copyreg.dispatch_table, Context: reduce_context}
     pickler.dump(value)
     return content.getvalue()
 
@@ -460,7 +444,7 @@ class _DeclareMemory(WorkerPlugin):
 def _open_run(content: bytes) -> tuple[_ClusterRun, ChildPool[Any, Any]]:
     run: _ClusterRun = pickle.loads(content)
     run.refuse_worker(get_worker().address)
-    return run, ChildPool(run.work, threads=1, idle_s=_IDLE_S)
+    return run, ChildPool(run.attempt, threads=1, idle_s=_IDLE_S)
 
 
 def _run_item(content: bytes, pickled_item: bytes) -> Any:
@@ -485,7 +469,7 @@ def _run_item(content: bytes, pickled_item: bytes) -> Any:
         try:
             result = pool.call(report, item, check)
         except ProcessEndedError as error:
-            result = run.lost(item, error, report)
+            result = report_lost(item, error, report)
         except PosezooError:
             raise
         except Exception as error:  # a bug; Dask sends no causes

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from posezoo.cli.for_each import Attempt, Cluster, Executor, Outcome, report_lost
+from posezoo.cli.for_each import Attempt, Cluster, Executor, Outcome
 from posezoo.core.errors import import_optional, redact_secrets
 from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.resolve.stage_context import Context
@@ -94,20 +94,20 @@ class ClusterExecutor(Executor):
     ) -> Iterator[Outcome[Item, Result]]:
         """The outcomes; an error also says on which worker it happened."""
         import_optional("distributed", extra="cluster")
-        from posezoo.scale.cluster import ClusterOptions, map_on_cluster
+        from posezoo.scale.cluster import map_on_cluster
 
         if self.warning:
             listener(WarningIssued(self.warning))
-        results: Iterator[tuple[str, Outcome[Item, Result]]] = map_on_cluster(
+        outcomes = map_on_cluster(
             attempt,
             items,
-            ClusterOptions(self.scheduler, self.folders, self.wait_s),
-            listener,
-            lost=report_lost,
+            self.scheduler,
+            folders=self.folders,
+            wait_s=self.wait_s,
+            listener=listener,
             memory=memory,
-            reducers={Context: reduce_context},
         )
-        for worker, outcome in results:
+        for worker, outcome in outcomes:
             if outcome.error:
                 outcome.error.problem += f" (on the worker {worker})"
             yield outcome

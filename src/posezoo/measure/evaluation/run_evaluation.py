@@ -30,7 +30,6 @@ from posezoo.measure.evaluation.coco_matching import (
     match_image,
 )
 from posezoo.measure.evaluation.coco_metrics import (
-    compute_box_metrics,
     compute_class_metrics,
     compute_coco_metrics,
     compute_part_metrics,
@@ -271,11 +270,11 @@ def _compare(
     of_boxes: bool,
 ) -> EvaluationResult:
     """Compare the predictions for the readable images with the ground truth."""
-    if dataset.categories:
-        compute_metrics = compute_class_metrics if dataset.is_classified else compute_box_metrics
-        metrics = compute_metrics(dataset, predictions)
+    if dataset.is_classified:
+        metrics = compute_class_metrics(dataset, predictions)
     else:
-        metrics = compute_coco_metrics(dataset, predictions, boxes=of_boxes)
+        is_of_boxes = of_boxes or bool(dataset.categories)
+        metrics = compute_coco_metrics(dataset, predictions, boxes=is_of_boxes)
     people = dataset.person_count(keypoints=not (of_boxes or dataset.categories))
     result = EvaluationResult(
         metrics, people, dataset, unreadable, predictions=predictions, cached_count=cached_count

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -279,9 +278,4 @@ COMMAND = conventions.OmzCommand(
     after_interrupt=run_main.RESUMES,
     contradiction=_contradiction,
 )
-create_parser = COMMAND.create_parser
 main = COMMAND.main
-
-
-if __name__ == "__main__":
-    sys.exit(main())

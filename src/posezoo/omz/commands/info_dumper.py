@@ -5,7 +5,6 @@ Zoo's keys.
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING
 
 from posezoo.cli.json_projection import Json, project
@@ -88,9 +87,4 @@ def _file(file: SourceFile) -> Json:
 COMMAND = conventions.OmzCommand(
     "info_dumper.py", "Print the declarations of models as JSON.", "describe", _run
 )
-create_parser = COMMAND.create_parser
 main = COMMAND.main
-
-
-if __name__ == "__main__":
-    sys.exit(main())

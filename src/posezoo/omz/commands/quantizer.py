@@ -7,7 +7,6 @@ it, from the model's files in ``--model_dir``.
 from __future__ import annotations
 
 import shlex
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -194,9 +193,4 @@ COMMAND = conventions.OmzCommand(
     own_flags=FLAGS,
     after_interrupt=RESUMES,
 )
-create_parser = COMMAND.create_parser
 main = COMMAND.main
-
-
-if __name__ == "__main__":
-    sys.exit(main())
