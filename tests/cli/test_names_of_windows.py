@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fakes.command import assert_quiet_success, assert_success, posezoo, printed_alone, refusal
+from fakes.command import assert_success, posezoo, refusal
 from fakes.irs import write_ir
 from fakes.network import network
 from fakes.npm import PACKAGE, VERSION, make_tarball, serve_registry
@@ -175,12 +175,6 @@ def test_such_a_name_anywhere_in_a_model_yml_is_refused_at_its_place(tmp_path, p
     assert len(ended.stderr.splitlines()) == 2, ended.stderr  # the error and its hint
 
 
-@pytest.mark.parametrize("place", ["license", "recorded outputs", "wheel", "tarball"])
-def test_a_name_that_only_looks_like_them_is_none_of_its_problems(tmp_path, place):
-    write_model(tmp_path / "models", "net", model_yml(**described(place, "console.txt")))
-    assert_quiet_success(posezoo("info", "net", "--models_dir", "models", cwd=tmp_path))
-
-
 # --- packages: one member is read, and no other is ever written
 
 
@@ -224,11 +218,6 @@ def test_a_registry_in_a_wheel_with_such_a_member_is_refused(tmp_path, monkeypat
     assert ended.returncode == 1 and "Traceback" not in ended.stderr
     assert "error: the registry omz cannot be read: " in ended.stderr
     assert not named_registry_root("omz").exists()
-
-
-def test_a_registry_in_a_wheel_of_plain_names_is_read(tmp_path, monkeypatch):
-    output = printed_alone(read_registry(tmp_path, monkeypatch, ["public/net/model.yml", "omz"]))
-    assert "net" in output
 
 
 def read_registry(root, monkeypatch, names):
@@ -288,12 +277,6 @@ def test_a_new_model_that_differs_from_another_in_case_only_is_refused(network_f
     assert ended.returncode == 1 and "net exists already: " in ended.stderr
 
 
-def test_a_new_model_of_a_plain_name_is_written(network_file, tmp_path):
-    ended = new(tmp_path, "console-1", network_file)
-    assert_success(ended)
-    assert (tmp_path / "models/public/console-1/model.yml").is_file()
-
-
 @pytest.mark.parametrize("name", ["con", "Nul.1", "lpt9"])
 def test_a_folder_of_such_a_name_is_no_model(tmp_path, name):
     write_model(tmp_path / "models", name, model_yml())
@@ -335,16 +318,6 @@ def test_a_lock_with_two_files_that_differ_in_case_only_is_refused(tmp_path):
     (tmp_path / "posezoo.lock").write_text(locked() + locked(file="Net.bin"), "utf-8")
     error = refusal(download_locked(tmp_path))
     assert error.startswith("error: posezoo.lock:2: contradicts another entry of net: ")
-
-
-@pytest.mark.parametrize("name", ACCEPTED)
-def test_a_lock_with_a_name_that_only_looks_like_them_is_used(tmp_path, name):
-    declare_files(tmp_path, name)
-    flags = ("--models_dir", "models", "--lock", "posezoo.lock")
-    assert_success(posezoo("lock", "net", *flags, cwd=tmp_path))
-    assert json.dumps(name) in (tmp_path / "posezoo.lock").read_text("utf-8")
-    ended = download_locked(tmp_path)
-    assert_success(ended)
 
 
 def download_locked(root):

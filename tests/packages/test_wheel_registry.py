@@ -439,13 +439,6 @@ def test_a_damaged_mirror_is_named(wheels, run, tmp_path, monkeypatch):
     refused(run, "--registry", "omz", problem=problem, hint=INDEX_HINT)
 
 
-def test_a_mirror_that_is_no_folder_is_named(run, tmp_path, monkeypatch):
-    monkeypatch.setenv("POSEZOO_MIRROR", str(tmp_path / "m"))
-    code, out, error = verb(run, "list", "newer", "--registry", "omz")
-    assert (code, out) == (1, "")
-    assert f"POSEZOO_MIRROR: {tmp_path}/m: there is no such folder" in error
-
-
 def test_a_wheel_that_cannot_be_unpacked_leaves_nothing(wheels, run, tmp_path, monkeypatch):
     wheel = make_wheel(
         tmp_path / "bad", {"m/public/a/model.yml": b"a", "m/../../x": b"b"}, "b-1-py3-none-any.whl"

@@ -59,6 +59,12 @@ def changes(events, *states):
     return [state for state in seen if state in states]
 
 
+def processes(started):
+    """The worker and its child that have begun an item, as it writes them to this file."""
+    wait_until(lambda: started.is_file() and " " in started.read_text())
+    return list(map(int, started.read_text().split()))
+
+
 def in_background(function, *args):
     """Call a function in a thread; returns a function that waits for its result."""
     results = []
@@ -97,8 +103,7 @@ def test_results_have_the_items_order_and_crashes_fail_alone(start, tmp_path):
 def test_the_item_of_a_lost_worker_is_done_by_another(start, tmp_path, number):
     cluster, started, events = start(2), tmp_path / "started", []
     join = in_background(run, cluster, [f"stop-once {started}", "a", "b"], events.append)
-    wait_until(lambda: started.is_file() and " " in started.read_text())
-    worker, child = map(int, started.read_text().split())
+    worker, child = processes(started)
     os.kill(worker, number)
     assert [name for name, _ in join()] == [f"stop-once {started}", "a", "b"]
     if number == signal.SIGKILL:
@@ -111,8 +116,7 @@ def test_the_item_of_a_lost_worker_is_done_by_another(start, tmp_path, number):
 def test_a_worker_that_is_silent_for_a_while_is_reported_and_keeps_its_item(start, tmp_path):
     cluster, started, events = start(1), tmp_path / "started", []
     join = in_background(run, cluster, [f"stop-once {started}"], events.append)
-    wait_until(lambda: started.is_file() and " " in started.read_text())
-    worker, child = map(int, started.read_text().split())
+    worker, child = processes(started)
     os.kill(worker, signal.SIGSTOP)
     wait_until(lambda: changes(events, "silent"), "the report of the silent worker")
     os.kill(worker, signal.SIGCONT)
@@ -125,8 +129,7 @@ def test_a_worker_that_is_silent_for_a_while_is_reported_and_keeps_its_item(star
 def test_a_worker_that_is_frozen_before_the_run_does_not_hold_it_up(start, tmp_path):
     cluster, started, events = start(2), tmp_path / "started", []
     join = in_background(run, cluster, [f"stop-once {started}"])
-    wait_until(lambda: started.is_file() and " " in started.read_text())
-    os.kill(int(started.read_text().split()[0]), signal.SIGSTOP)
+    os.kill(processes(started)[0], signal.SIGSTOP)
     assert run(cluster, ["a"], events.append)[0][0] == "a"
     assert join()
 
@@ -134,8 +137,7 @@ def test_a_worker_that_is_frozen_before_the_run_does_not_hold_it_up(start, tmp_p
 def test_a_restarted_worker_is_reported(start, tmp_path):
     cluster, started, events = start(1), tmp_path / "started", []
     join = in_background(run, cluster, [f"stop-once {started}"], events.append)
-    wait_until(lambda: started.is_file() and " " in started.read_text())
-    os.kill(int(started.read_text().split()[0]), signal.SIGKILL)
+    os.kill(processes(started)[0], signal.SIGKILL)
     assert [name for name, _ in join()] == [f"stop-once {started}"]
     assert changes(events, "lost", "restarted", "joined") == ["lost", "restarted"]
 
@@ -201,10 +203,10 @@ def test_an_interrupt_stops_what_runs_on_the_workers(start, tmp_path):
         f"list(executor.map(work, ['hang {started}'], print, lambda _item: 0))"
     )
     client = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
-    wait_until(lambda: started.is_file() and " " in started.read_text())
+    begun = processes(started)
     client.send_signal(signal.SIGINT)
     assert client.communicate(timeout=HANG_S)[1].endswith("KeyboardInterrupt\n")
-    for process in started.read_text().split():
+    for process in begun:
         wait_until(lambda pid=process: not is_running(pid), f"the end of {process}")
     assert [name for name, _ in run(cluster, ["a"])] == ["a"]  # the workers remain
 
@@ -223,7 +225,7 @@ def test_the_end_of_the_scheduler_is_an_error(start, tmp_path, monkeypatch):
         return error.value
 
     join = in_background(failure)
-    wait_until(lambda: started.is_file() and " " in started.read_text())
+    processes(started)
     cluster.processes[0].kill()
     assert "the connection to the scheduler was lost" in join().problem
 

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future as ThreadFuture
 from concurrent.futures import TimeoutError as NoAnswerError
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import field, replace
+from dataclasses import field, fields, replace
 from functools import lru_cache, partial
 from itertools import islice, takewhile
 from pathlib import Path
@@ -43,7 +43,7 @@ from distributed import (
 from distributed.system import MEMORY_LIMIT
 
 from posezoo.cli.for_each import Attempt, Outcome, report_lost
-from posezoo.core.errors import ConversionError, PosezooError, os_reason
+from posezoo.core.errors import ConversionError, PosezooError, os_reason, redact_secrets
 from posezoo.core.events import (
     ClusterJoined,
     Event,
@@ -53,11 +53,11 @@ from posezoo.core.events import (
     WorkStarted,
 )
 from posezoo.core.resolve.stage_context import Context
+from posezoo.core.settings import Settings, config_files, read_settings, to_settings
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_versions, version
 from posezoo.core.workers.processes import ChildPool, ProcessEndedError
 from posezoo.core.workers.threads import Cancelled, Item, Result, ThreadPool
-from posezoo.scale.cluster_executor import reduce_context
 
 _INSTALL = "install posezoo, in the same version, where the scheduler and the workers run"
 _RUN_AGAIN = "run the command again: models that are done are kept"
@@ -185,6 +185,43 @@ class _ClusterRun:
                 )
 
 
+def _reduce_context(context: Context) -> tuple[Any, ...]:
+    """How ``copyreg`` pickles a context for a worker: without the secrets of this machine."""
+    # Mirrors without secrets; of a folder the absolute path.
+    shown = tuple(
+        redact_secrets(mirror) if "://" in mirror else f"{Path(mirror).absolute()}"
+        for mirror in context.settings.mirror
+    )
+    changed = {
+        "settings": replace(context.settings, header=(), mirror=shown),
+        "download_options": replace(
+            context.download_options, headers=(), mirrors=shown, proxies={}
+        ),
+    }
+    values = {each.name: getattr(context, each.name) for each in fields(context)}
+    return _open_on_worker, (values | changed,)
+
+
+def _open_on_worker(values: dict[str, Any]) -> Context:
+    """The context of another machine with the headers of this one, and its passwords for the same
+    mirrors.
+    """
+    path = next(iter(config_files()), None)
+    worker_settings = _worker_settings(path, path.stat().st_mtime_ns if path else 0)
+    by_shown_address = {redact_secrets(mirror): mirror for mirror in worker_settings.mirror}
+    settings = values["settings"]
+    mirror = tuple(by_shown_address.get(each, each) for each in settings.mirror)
+    options = replace(values["download_options"], headers=worker_settings.header, mirrors=mirror)
+    settings = replace(settings, header=worker_settings.header, mirror=mirror)
+    return Context(**values | {"settings": settings, "download_options": options})
+
+
+@lru_cache(maxsize=1)  # each item of a run brings a context
+def _worker_settings(_path: Path | None, _changed_ns: int) -> Settings:
+    """This machine's settings; the arguments say which version of posezoo.cfg they are from."""
+    return to_settings(read_settings())
+
+
 class _Pickler(pickle.Pickler):
     """Pickles values for another machine, which runs in another folder."""
 
@@ -195,7 +232,7 @@ class _Pickler(pickle.Pickler):
 def _pickle(value: object) -> bytes:
     content = io.BytesIO()
     pickler = _Pickler(content)
-    pickler.dispatch_table = {**copyreg.dispatch_table, Context: reduce_context}
+    pickler.dispatch_table = {**copyreg.dispatch_table, Context: _reduce_context}
     pickler.dump(value)
     return content.getvalue()
 

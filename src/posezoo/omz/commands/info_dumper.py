@@ -32,7 +32,7 @@ def collect_omz_facts(spec: ModelSpec, registry: Registry) -> Json:
     from posezoo.core.declarations.yaml_nodes import read_yaml
     from posezoo.quantize.quantization_plan import explain_unsupported
 
-    is_quantizable = spec.quantizable or not explain_unsupported(spec, registry.composite_of(spec))
+    is_quantizable = spec.quantizable or not explain_unsupported(spec, registry)
     int8 = ["FP16-INT8", "FP32-INT8"] if is_quantizable else []
     declared = read_yaml(spec.path).as_mapping()
     config = spec.path.with_name("accuracy-check.yml")

@@ -75,9 +75,9 @@ def _run(args: _QuantizerArgs) -> int:
     dataset_dir = None if uses_ranges else require_dataset_dir(args)
     requested = conventions.precisions_from_args(args)
     output = conventions.LineBuffer()
-    for flag, value in (("python", args.python), ("pot", args.pot)):
-        if value is not None:
-            output.warn(f"--{flag} {UNUSED_FLAGS[flag]}")
+    for flag, why in UNUSED_FLAGS.items():
+        if getattr(args, flag) is not None:
+            output.warn(f"--{flag} {why}")
     from posezoo.cli.for_each import for_each
     from posezoo.core.pipeline.zoo_context import open_context
 
@@ -166,10 +166,10 @@ class _ReportedQuantization:
         self, spec: ModelSpec, dataset_dir: Path, lines: TextReporter
     ) -> QuantizationPlan | None:
         """The plan; None, and a line that says why, if the model is skipped."""
-        from posezoo.quantize.int8_models import explain_unsupported_int8, plan_int8
-        from posezoo.quantize.quantization_plan import QuantizationOptions
+        from posezoo.quantize.int8_models import plan_int8
+        from posezoo.quantize.quantization_plan import QuantizationOptions, explain_unsupported
 
-        reason = explain_unsupported_int8(spec, self.context)
+        reason = explain_unsupported(spec, self.context.registry)
         if reason:
             lines.start_step(f"Skipping {spec.full_name} (quantization not supported)")
             lines.print_line(f"{reason.removeprefix('quantization not supported: ')}\n")
