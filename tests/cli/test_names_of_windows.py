@@ -2,7 +2,6 @@
 
 import io
 import json
-import shutil
 import tarfile
 import zipfile
 from hashlib import sha256
@@ -334,15 +333,6 @@ def test_a_mirror_whose_lock_has_such_a_name_is_refused(tmp_path):
         lock.write(locked(model="../../outside", file="model.yml", origin="registry"))
     error = refusal(posezoo("mirror", "check", "mirror", cwd=tmp_path))
     assert "posezoo.lock:3: '../../outside' has an empty, . or .. part" in error
-
-
-@pytest.mark.parametrize("name", ["con", "Net"])
-def test_a_mirror_with_a_model_of_such_a_name_is_refused(tmp_path, name):
-    declare_files(tmp_path, "net.bin")
-    posezoo("mirror", "create", "mirror", "net", "--models_dir", "models", cwd=tmp_path)
-    shutil.copytree(tmp_path / "mirror/models/public/net", tmp_path / "mirror/models/public" / name)
-    ended = posezoo("list", "--models_dir", "mirror/models", cwd=tmp_path)
-    assert ended.returncode == 1 and f"mirror/models/public/{name}/model.yml" in ended.stderr
 
 
 # --- results that are named after a user's file

@@ -316,11 +316,6 @@ def test_all_and_print_all_of_the_stand_in_mean_open_model_zoos_models(wheels, r
     assert "(DRY RUN) Converting newer to IR (FP16)" in out
 
 
-def test_a_stand_in_of_an_older_release_means_its_models(wheels, run):
-    code, out, _ = run(partial(downloader.main, release="omz@2022.1"), "--print_all")
-    assert (code, out.split()) == (0, ["older"])
-
-
 def test_the_stand_in_of_2021_4_prints_the_parts_of_composites(wheels, run, monkeypatch):
     declare(monkeypatch, "omz@2021.4", wheel_of("omz"))
     tool = partial(info_dumper.main, release="omz@2021.4")
