@@ -75,9 +75,9 @@ def _run(args: _QuantizerArgs) -> int:
     dataset_dir = None if uses_ranges else require_dataset_dir(args)
     requested = conventions.precisions_from_args(args)
     output = conventions.LineBuffer()
-    for flag, why in UNUSED_FLAGS.items():
-        if getattr(args, flag) is not None:
-            output.warn(f"--{flag} {why}")
+    for flag, value in (("python", args.python), ("pot", args.pot)):
+        if value is not None:
+            output.warn(f"--{flag} {UNUSED_FLAGS[flag]}")
     from posezoo.cli.for_each import for_each
     from posezoo.core.pipeline.zoo_context import open_context
 
