@@ -33,7 +33,8 @@ def generate_onnx(spec: ModelSpec, people: Sequence[Box], folder: Path) -> bytes
     size = rest[0]
     if spec.decoder is not None and spec.decoder.name == "simcc":
         keypoints = spec.outputs[0].shape[1]
-        return rtmpose.rtmpose_onnx(folder, size, keypoints, height, width)
+        outputs = [output.name for output in spec.outputs]
+        return rtmpose.rtmpose_onnx(folder, size, keypoints, height, width, outputs)
     if spec.decoder is not None and spec.decoder.name == "detrpose":
         return detrpose.generate_onnx(folder, height, people)
     if family == "rtmdet":
