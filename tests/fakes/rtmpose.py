@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -205,7 +206,20 @@ def rtmpose_onnx(
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.running_mean, -0.1, 0.1)
-    return write_onnx(folder, network, (height, width), ["input", *outputs])
+    names = ["simcc_x", "simcc_y", "simcc_z"][: len(outputs)]
+    content = write_onnx(folder, network, (height, width), ["input", *names])
+    return content if names == [*outputs] else _rename(content, outputs)
+
+
+def _rename(content: bytes, outputs: Sequence[str]) -> bytes:
+    """The ONNX with other names of its outputs, also numbers, which PyTorch does not write."""
+    model = onnx.load_from_string(content)
+    names = {port.name: name for port, name in zip(model.graph.output, outputs, strict=True)}
+    for port in model.graph.output:
+        port.name = names[port.name]
+    for node in model.graph.node:
+        node.output[:] = [names.get(name, name) for name in node.output]
+    return model.SerializeToString()
 
 
 def drawn_scene(height: int = 480, width: int = 640) -> np.ndarray:

@@ -129,7 +129,7 @@ def _average_with_mirrored(maps: Maps, skeleton: Skeleton | None) -> tuple[Float
     return across, down
 
 
-def _are_bins(name: str, shape: Shape, axis: str) -> bool:
+def _are_bins(name: str, shape: Shape, axis: str | tuple[str, ...]) -> bool:
     return len(shape) == 3 and shape[1] < shape[2] and name.lower().endswith(axis)
 
 
@@ -145,6 +145,9 @@ def _model_info(options: SimccOptions) -> dict[str, str]:
 
 _BINS = (1, -1, -1)
 
+#: RTMW3D's published ONNX has no names for two of its outputs.
+_ENDINGS = {"simcc_x": ("x", "output"), "simcc_y": ("y", "1554"), "simcc_z": ("z", "1556")}
+
 DECODER = TopDownDecoder(
     networks=(declare_outputs(simcc_x=_BINS, simcc_y=_BINS),),
     optional=declare_outputs(flipped_simcc_x=_BINS, flipped_simcc_y=_BINS, simcc_z=_BINS),
@@ -156,7 +159,10 @@ DECODER = TopDownDecoder(
         "simcc_z": (1, facts.keypoints, nan),
     },
     needs="a row of bins for each keypoint, for x and for y",
-    rules=({"simcc_x": partial(_are_bins, axis="x"), "simcc_y": partial(_are_bins, axis="y")},),
+    rules=(
+        {role: partial(_are_bins, axis=endings) for role, endings in _ENDINGS.items()},
+        {"simcc_x": partial(_are_bins, axis="x"), "simcc_y": partial(_are_bins, axis="y")},
+    ),
     omz_model_types=("keypoint_detection",),
     has_pixel_centers=True,
     graph=DecoderGraph("posezoo.export.decoded.people_graphs:build_simcc"),
