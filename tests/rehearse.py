@@ -272,7 +272,9 @@ class Rehearsal:
             else:
                 (photos / path.name).symlink_to(path.resolve())
         words = ["--measure_only"] if self.has_int8 else []
-        cell, printed = self.ask("quantize", self.own or self.spec.name, "--dataset_dir", photos, *words)
+        cell, printed = self.ask(
+            "quantize", self.own or self.spec.name, "--dataset_dir", photos, *words
+        )
         # Generated weights cannot judge INT8: that it was compared is the end of this step.
         return f"{DONE}, and not kept" if NOT_KEPT in printed else cell
 
