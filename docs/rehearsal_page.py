@@ -24,11 +24,16 @@ serves them from this machine under the publisher's name. It then does what a us
 | Step | What is run |
 | --- | --- |
 | get | `posezoo get`: download, verify, convert to FP32 and FP16, and compare with the original |
-| run | `posezoo run` on a photo of four people, with the declared detector; the number of poses that are drawn |
+| run | `posezoo run` on a photo of four people, or for a model of faces a photo of one, with the declared detector; the number of poses that are drawn |
 | evaluate | `posezoo evaluate` on three annotated photos |
 | benchmark | `posezoo benchmark --pipeline` on the photo |
 | quantize | `posezoo quantize` with six photos; *not kept*: INT8 was compared with FP32, and found too different |
-| export | `posezoo export MODEL --to folder DIR --decode`, or without `--decode` where that is refused; the exported sample then finds people on the photo |
+| export | `posezoo export MODEL --to folder DIR --decode`, or without `--decode` where that is refused; the exported sample then finds people on the photo. *Without the detector*: with `--detector none`, because no exported sample can run the detector; the sample takes the whole picture for one face |
+
+Only their publishers' code builds the ONNX of DETRPose and ECPose, so that a user brings it. *From the user's ONNX*:
+`posezoo convert FILE.onnx --as MODEL` takes the place of `get`, and its IR that of the model's name in the other steps.
+This IR takes any number of images. An export with its decoder needs `--input_shape [1,3,640,640]` in that command, too,
+as its error says.
 
 **The weights are generated.** So these rows say that every step comes to its end, and nothing of accuracy, of speed or
 of how good INT8 is. *Bytes* compares the generated files with the published ones. Where they are nearly equal, the

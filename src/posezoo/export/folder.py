@@ -132,10 +132,10 @@ def _fitted_size(model: ExportedModel) -> Size | None:
 
 
 def _refuse_detector(spec: ModelSpec, detector: ModelSpec) -> str:
-    if spec.decoding is None:
-        declared = spec.decoder
+    for declared in (spec.decoder, detector.decoder):
         if declared and find_decoder(declared.name).graph is None:
-            return f"no program of an export can run its decoder {declared.name}"
+            return f"no program of an export can run the decoder {declared.name}"
+    if spec.decoding is None:
         return "its sample cannot cut out people for an IR without its decoder: add --decode"
     return explain_unknown_crop(spec, detector)
 

@@ -448,7 +448,7 @@ def to_image_pixels(
     keypoints[:, :, :2] = np.where(is_found, points, 0)
     scores = np.array([pose.score for pose in poses])
     converted = create_poses(keypoints, scores, poses[0].layout, image)
-    if poses[0].z is not None:
+    if poses[0].z is not None or poses[0].depths is not None:
         return [
             convert_depths(replace(given, keypoints=pose.keypoints, box=pose.box), transform, image)
             for pose, given in zip(converted, poses, strict=True)
