@@ -1,4 +1,4 @@
-"""Sphinx reads this for ``make site``; the reasons are in decisions/0014."""
+"""Sphinx reads this for ``make site``; decisions/README.md says why (0014)."""
 
 from __future__ import annotations
 

@@ -158,18 +158,6 @@ def export_page() -> str:
     return render_page()
 
 
-def decisions_page() -> str:
-    """The list of decisions, by their titles."""
-    pages = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
-    titles = (page.read_text("utf-8").partition("\n")[0].removeprefix("# ") for page in pages)
-    lines = [f"- [{title}]({page.name})" for title, page in zip(titles, pages, strict=True)]
-    text = (
-        "Each page has the facts, the choice, and the reasons that would change our mind."
-        " If another decision replaced one, its number stays unused."
-    )
-    return "\n".join(["<!-- drawn by `make docs` -->", "# Decisions", "", text, "", *lines, ""])
-
-
 def rules_page() -> str:
     """The rules of `posezoo verify --metadata`."""
     from posezoo.lint.recomputation import ARTIFACT_RULES
@@ -587,7 +575,6 @@ WHICH_MODEL_PAGES = ("README.md", "docs/howto/choose_a_model.md")
 
 PAGES: dict[str, Callable[[], str]] = {
     "docs/rules.md": rules_page,
-    "docs/decisions/README.md": decisions_page,
     "docs/cli.md": cli_page,
     "tools/downloader/README.md": omz_page,
     "docs/export.md": export_page,
