@@ -187,7 +187,6 @@ class _Writer:
         return bytes(self.written) + content
 
     def _write_part(self, part: Part) -> int:
-        """Write a part, and return its position."""
         start = 0
         if isinstance(part, NewTable):
             indices = sorted(part.fields)

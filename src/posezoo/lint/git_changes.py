@@ -99,7 +99,6 @@ def read_earlier_models(registry: Registry, revision: str) -> EarlierModels | No
 
 
 def _write_earlier(root: Path, blob: str, path: Path) -> None:
-    """Write a file as it was, if there was one."""
     content = _start_git(root, "cat-file", "blob", blob)
     if content.returncode == 0:
         path.parent.mkdir(parents=True, exist_ok=True)
