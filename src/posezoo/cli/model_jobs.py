@@ -257,7 +257,6 @@ def run_for_each(
 
 
 def _answer(result: Answer | Converted | Plan | None) -> Answer:
-    """What is shown of a result."""
     if result is None or isinstance(result, Answer):
         return result or Answer()
     from posezoo.core.pipeline.get import Converted
