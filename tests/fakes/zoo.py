@@ -48,10 +48,13 @@ def model_yml(**changes: object) -> dict[str, object]:
     return {key: value for key, value in content.items() if value is not None}
 
 
+#: The input of fakes.network's ONNX network.
+IMAGE = {"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}
+
+
 def onnx_yml(file: Mapping[str, object], **changes: object) -> dict[str, object]:
     """The model.yml of fakes.network's ONNX network, which is this file."""
-    image = {"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}
-    said = {"framework": "onnx", "files": [file], "inputs": [image], "outputs": None, **changes}
+    said = {"framework": "onnx", "files": [file], "inputs": [IMAGE], "outputs": None, **changes}
     return model_yml(**said)
 
 

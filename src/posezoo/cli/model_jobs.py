@@ -112,11 +112,6 @@ class JobReport:
         self.failures.append({"name": name, "reason": error.problem, "hint": error.hint})
 
     @property
-    def failed_names(self) -> set[str]:
-        """The models on which the work failed."""
-        return {failure["name"] for failure in self.failures}
-
-    @property
     def exit_code(self) -> int:
         """0 if no model failed, else 1."""
         return 1 if self.failures else 0
@@ -172,7 +167,8 @@ def make_selected(
             memory=memory_need,
         )
         if selection.composites and not args.dry_run:
-            task.write_composite_sidecars(selection.composites, report.failed_names, console)
+            failed = [failure["name"] for failure in report.failures]
+            task.write_composite_sidecars(selection.composites, failed, console)
     return report.print(args.format)
 
 
@@ -261,7 +257,6 @@ def run_for_each(
 
 
 def _answer(result: Answer | Converted | Plan | None) -> Answer:
-    """What is shown of a result."""
     if result is None or isinstance(result, Answer):
         return result or Answer()
     from posezoo.core.pipeline.get import Converted

@@ -306,7 +306,10 @@ def fenced(card, language):
 def test_each_command_on_each_card_in_our_zoo_can_be_parsed():
     registry = open_registry()
     parser = create_parser()
-    tools = {"downloader": downloader.create_parser(), "converter": converter.create_parser()}
+    tools = {
+        "downloader": downloader.COMMAND.create_parser(),
+        "converter": converter.COMMAND.create_parser(),
+    }
     for name, entry in registry.entries.items():
         model = entry.read()
         card = model.path.with_name("README.md").read_text("utf-8")

@@ -123,7 +123,6 @@ def _sum_archives(spec: ModelSpec) -> int:
 
 
 def _sum_sizes(spec: ModelSpec, suffixes: str | tuple[str, ...], folder: str = "") -> int:
-    """The bytes of the files in a folder with these suffixes."""
     files = [file for file in spec.files if file.name.startswith(folder)]
     return sum(file.size or 0 for file in files if file.name.endswith(suffixes))
 

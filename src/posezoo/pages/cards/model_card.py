@@ -415,7 +415,6 @@ def _training(facts: ModelFacts) -> Paragraphs:
 
 
 def _legal_sections(facts: ModelFacts) -> Paragraphs:
-    """The sections Legal Information and Citation."""
     parts = facts.parts
     yield "## Legal Information"
     by_license: dict[License, ModelSpec] = {}

@@ -93,7 +93,6 @@ def render_example_section(facts: ModelFacts, *, linked: bool = False) -> Paragr
 
 
 def _describe_people(facts: ModelFacts, people: People, *, linked: bool) -> Paragraphs:
-    """How the people in an image and in a video are found."""
     named = format_code("--detector MODEL")
     noun = noun_of(facts.model)
     if people.photo == WHOLE_IMAGE:
