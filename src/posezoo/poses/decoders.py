@@ -144,7 +144,8 @@ def decode(
     - associative_embedding: ``heatmaps`` and ``embeddings`` (1, K, H, W)
     - heatmap: ``heatmaps`` (1, K, H, W), with any number of keypoints K, and ``flipped_heatmaps``
       if the mirrored image was also run
-    - simcc: ``simcc_x`` and ``simcc_y`` (1, K, bins), with any number of keypoints K
+    - simcc: ``simcc_x`` and ``simcc_y`` (1, K, bins), with any number of keypoints K, and
+      optionally ``simcc_z`` (1, K, bins)
     - movenet: ``keypoints`` (1, 1, 17, 3)
     - movenet_multipose: ``people`` (1, 6, 56)
     - posenet: ``heatmaps`` (1, H, W, 17), ``offsets`` (1, H, W, 34), ``displacements_fwd`` and

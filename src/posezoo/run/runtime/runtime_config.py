@@ -99,7 +99,6 @@ class RuntimeConfig:
         return replace(self, inference_precision="bf16" if "BF16" in types else "f32")
 
     def _device_properties(self) -> dict[str, dict[str, str]]:
-        """Properties by real device."""
         properties: dict[str, dict[str, str]] = {}
         cpu = {"INFERENCE_NUM_THREADS": str(self.threads)} if self.threads else {}
         # OpenVINO binds each network's threads to the first cores. One thread waits there for other

@@ -153,7 +153,6 @@ class UtilizationMonitor:
 
 
 def _draw_bar(panel: Image, scale: float, text: str, share: float) -> None:
-    """A line of text over a bar."""
     cv2 = import_cv2()
     bar = panel[2:-2, 2:-2]
     bar[:] = _DIM
