@@ -106,7 +106,7 @@ def list_models() -> Iterator[str]:
 def _asker_rows(rows: dict[str, ComparisonRow]) -> Iterator[Sequence[str]]:
     from posezoo.core.declarations.model import Precision
     from posezoo.core.registry import open_registry
-    from posezoo.pages.facts.model_facts import describe_model
+    from posezoo.pages.facts.model_facts import describe_model, offers_precision
 
     registry = open_registry()
     for asker, name in ASKERS.items():
@@ -114,11 +114,11 @@ def _asker_rows(rows: dict[str, ComparisonRow]) -> Iterator[Sequence[str]]:
         facts = describe_model(model, registry)
         row = rows[model.full_name]
         shown = f"`{name}`" if name == model.name else f"`{name}`: {model.name}"
-        int8 = "yes" if facts.offers(Precision.FP16_INT8) else "no"
+        has_int8 = all(offers_precision(part, Precision.FP16_INT8) for part in facts.parts)
         state = _state(row)
         yield (
             *(asker, shown, _published_ap(facts), _times(row.name)),
-            *(int8, _download(facts), row.license, state),
+            *("yes" if has_int8 else "no", _download(facts), row.license, state),
         )
     yield ("an Intel GPU or NPU", f"this command measures it: `{GPU}`", *[""] * 5, "not measured")
 
