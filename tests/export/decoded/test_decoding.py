@@ -907,5 +907,6 @@ def test_real_networks_with_their_decoders_find_the_same_people(zoo, shared, mod
         for value, score, pose in zip(values, scores, poses, strict=False):
             wanted = pose.box if value.ndim == 1 else pose.keypoints
             assert np.abs(value - wanted).max() <= 0.01 and abs(score - pose.score) <= 1e-4
+            assert value.ndim == 1 or np.abs(value - wanted)[:, 2].max() <= 1e-4
         found += len(poses)
-    assert found > 10
+    assert found >= 10

@@ -23,14 +23,6 @@ def touch(folder, *names):
     return folder
 
 
-def test_a_folder_gives_its_images_in_alphabetical_order(tmp_path):
-    touch(tmp_path, "b.jpg", "a.PNG", "notes.txt")
-    assert expand_image_paths([str(tmp_path)], pytest.fail) == [
-        tmp_path / "a.PNG",
-        tmp_path / "b.jpg",
-    ]
-
-
 @pytest.fixture
 def mixed(tmp_path):
     """A folder with one image, and entries that are no images though they have such names."""

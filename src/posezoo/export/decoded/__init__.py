@@ -159,7 +159,7 @@ def with_decoding(
 
     Args:
         spec: the model.
-        decoder: its own, or that of its composite.
+        decoder: its decoder, or that of its composite.
         options: the user's ``max_people``, ``min_score``, ``target_size`` and ``decoder_options``;
             without them the outputs have the most people that the network finds, with the
             decoder's score and the model's size.
@@ -173,33 +173,33 @@ def with_decoding(
 
     if decoder is None:
         raise _refused(spec, "has no decoder to put into its IR")
-    named = with_decoder_options(decoder, dict(options.decoder_options))
-    kind = DECODERS.find(named.name)
+    decoder = with_decoder_options(decoder, dict(options.decoder_options))
+    kind = DECODERS.find(decoder.name)
     if kind is None or kind.graph is None:
         names = sorted(name for name, other in DECODERS.items() if other.graph)
         hint = Advice(f"remove --decode; these decoders can: {', '.join(names)}", "--decode")
-        raise _refused(spec, f"its decoder {named.name} cannot be put into an IR", hint)
-    option = _find_score_option(spec, kind, named.name, options.max_people)
+        raise _refused(spec, f"its decoder {decoder.name} cannot be put into an IR", hint)
+    option = _find_score_option(spec, kind, decoder.name, options.max_people)
     min_score = options.min_score
-    named_options = {**kind.graph.options, **named.options}
+    values = {**kind.graph.options, **decoder.options}
     if min_score is not None and option:
-        named_options[option] = min_score
-    named = replace(named, options=named_options)
+        values[option] = min_score
+    decoder = replace(decoder, options=values)
     if min_score is None:
         min_score = 0.0
         if option:
-            min_score = float(getattr(resolve_options(named), option))
+            min_score = float(getattr(resolve_options(decoder), option))
     if options.target_size and kind.approach != "bottom-up":
         raise _refused(spec, "its input size is fixed", "leave out --height")
     inputs = tuple(map(_with_usual_size, spec.inputs))
     target = options.target_size or spec.target_size
     if target:
-        inputs = tuple(_with_target_size(port, named, target) for port in inputs)
+        inputs = tuple(_with_target_size(port, decoder, target) for port in inputs)
     # Their sizes follow from those of the inputs.
     outputs = tuple(
         replace(port, shape=()) if target or -1 in port.shape else port for port in spec.outputs
     )
-    decoding = Decoding(named, options.max_people or 0, min_score)
+    decoding = Decoding(decoder, options.max_people or 0, min_score)
     return replace(spec, decoding=decoding, inputs=inputs, outputs=outputs)
 
 
