@@ -124,7 +124,6 @@ def _jobs(spec: ModelSpec, downloads: Path, results: Path) -> Iterator[dict[str,
 
 
 def _export_arguments(spec: ModelSpec) -> dict[str, list[str]]:
-    """The values of conversion_to_onnx_args by flag."""
     try:
         return export_arguments.values_by_flag(spec.upstream_export)
     except ValueError as error:

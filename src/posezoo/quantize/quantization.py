@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,6 +123,7 @@ def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Qu
         for ir in due:
             require_inside(ir.xml, plan.layout.roots)
         remove_stale_staging_dirs(folder)
+        missing_folders = [each for each in (folder, *folder.parents) if not each.exists()]
         precisions = tuple(ir.precision for ir in due)
         listener(
             QuantizationStarted(name, precisions, len(photos.calibration), len(photos.measured))
@@ -162,6 +164,9 @@ def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Qu
                 replace_irs(staged, listener=listener)
         except PosezooError as error:
             listener(QuantizationFinished(name, False, error.problem))
+            with suppress(OSError):  # one was not made, or has other files
+                for each in missing_folders:
+                    each.rmdir()
             raise
         listener(QuantizationFinished(name, True))
     return Quantized(plan, displacements, used)

@@ -145,6 +145,8 @@ def test_an_older_registry_is_refused_by_locked_and_not_locked_again(zoo):
     again = refusal(run(zoo, "lock", "a"))
     assert "error: a: model.yml is older than the lock's: revision 1, the lock's is 2" in again
     assert (zoo / "posezoo.lock").read_bytes() == before
+    # The work on another model prints nothing that would bury the refusal.
+    assert refusal(run(zoo, "lock", "a", "b")).count("is older than the lock's") == 1
     assert_success(run(zoo, "lock", "a", "--allow_rollback"))
     assert_success(run(zoo, "download", "a", "--locked"))
 
@@ -226,6 +228,8 @@ def test_a_first_use_is_recorded_and_required_from_then_on(zoo):
 def test_with_no_name_the_models_of_the_lock_are_meant_and_an_empty_one_is_wrong_usage(zoo):
     nothing = run(zoo, "lock")
     assert nothing.returncode == 2 and "name a model, or use --all" in nothing.stderr
+    assert "posezoo.lock: does not exist" in refusal(run(zoo, "lock", "--check"))
+    assert "posezoo.lock does not exist;" in run(zoo, "lock", "a", "--check").stdout
     run(zoo, "lock", "a")
     again = run(zoo, "lock")
     assert (again.returncode, again.stdout) == (0, "posezoo.lock is up to date\n")
