@@ -142,7 +142,7 @@ class _DoubleRewriting:
         like: Iterable[AttributeProto] = (),
         **attributes: Any,
     ) -> str:
-        """Add a node, with these attributes and those of ``like``; returns the name of its output."""
+        """Add a node with these attributes, and those of ``like``; returns its output's name."""
         output = output or f"posezoo:{next(self._numbers)}"
         node = self._onnx.helper.make_node(kind, inputs, [output], **attributes)
         node.attribute.extend(like)
