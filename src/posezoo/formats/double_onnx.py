@@ -8,8 +8,8 @@ precision, but a convolution adds fewer values.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import count
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,8 +18,6 @@ from posezoo.core.arrays import Array
 from posezoo.core.errors import import_optional
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from onnx import AttributeProto, NodeProto
 
 # ONNX Runtime computes these in double precision, too.
@@ -52,12 +50,12 @@ def compute_in_double(content: bytes, ranks: Mapping[str, int]) -> bytes:
             its name. Nodes in the bodies of others stay as they are.
 
     Raises:
-        MissingPackageError: onnx is not installed.
+        MissingPackageError: the package onnx is not installed.
     """
     onnx = import_optional("onnx", extra="convert")
     model = onnx.load_from_string(content)
-    versions = [imported.version for imported in model.opset_import if not imported.domain]
-    rewriting = _DoubleRewriting(onnx, ranks, max(versions, default=1))
+    versions = {each.domain: each.version for each in model.opset_import}
+    rewriting = _DoubleRewriting(onnx, ranks, versions.get("", 1))
     nodes = [new for node in model.graph.node for new in rewriting.rewrite(node)]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
@@ -66,7 +64,11 @@ def compute_in_double(content: bytes, ranks: Mapping[str, int]) -> bytes:
 
 
 class _DoubleRewriting:
-    """Replaces the nodes of a graph in their order; ``version`` is that of ONNX's own operators."""
+    """Replaces the nodes of a graph in their order.
+
+    Args:
+        version: of ONNX's own operators.
+    """
 
     def __init__(self, onnx: ModuleType, ranks: Mapping[str, int], version: int) -> None:
         self._onnx = onnx
@@ -75,17 +77,18 @@ class _DoubleRewriting:
         # The tensors in double precision by the names of the same tensors in float32.
         self._doubles: dict[str, str] = {}
         self._new: list[NodeProto] = []
-        self._numbers = count(1)
+        self._count = 0
 
     def rewrite(self, node: NodeProto) -> Iterator[NodeProto]:
         """The nodes that replace a node."""
-        name = node.output[0] if len(node.output) == 1 and not node.domain else ""
-        result = self._compute(node, self._ranks[name]) if name in self._ranks else None
+        result = None
+        if len(node.output) == 1 and node.output[0] in self._ranks and not node.domain:
+            result = self._compute(node, self._ranks[node.output[0]])
         if result is None:
             yield node
             return
-        self._doubles[name] = result
-        self._add("Cast", result, output=name, to=self._onnx.TensorProto.FLOAT)
+        self._doubles[node.output[0]] = result
+        self._add("Cast", result, output=node.output[0], to=self._onnx.TensorProto.FLOAT)
         yield from self._new
         self._new.clear()
 
@@ -93,10 +96,10 @@ class _DoubleRewriting:
         """Compute a node in double precision; None if that is not possible."""
         kind = node.op_type
         if kind in _DOUBLE:
-            return self._add(kind, *map(self._to_double, node.input), like=node.attribute)
+            return self._add(kind, *map(self._to_double, node.input), copied=node.attribute)
         if kind in _ALONG_AXES:
             values, *axes = node.input
-            return self._add(kind, self._to_double(values), *axes, like=node.attribute)
+            return self._add(kind, self._to_double(values), *axes, copied=node.attribute)
         if kind == "Sigmoid":
             # In double precision, too, ONNX Runtime's own is 0 instead of 1e-17.
             power = self._add("Exp", self._add("Neg", self._to_double(node.input[0])))
@@ -104,12 +107,12 @@ class _DoubleRewriting:
         if kind == "GlobalAveragePool" and rank > 2:
             return self._mean(self._to_double(node.input[0]), rank)
         if kind == "InstanceNormalization" and rank > 2:
-            return self._normalize(node, rank)
+            given = (each.f for each in node.attribute if each.name == "epsilon")
+            return self._normalize(node.input, next(given, 1e-5), rank)
         return None
 
-    def _normalize(self, node: NodeProto, rank: int) -> str:
-        values, scale, bias = map(self._to_double, node.input)
-        epsilon = next((each.f for each in node.attribute if each.name == "epsilon"), 1e-5)
+    def _normalize(self, inputs: Sequence[str], epsilon: float, rank: int) -> str:
+        values, scale, bias = map(self._to_double, inputs)
         shape = self._constant(np.array([-1] + [1] * (rank - 2)))
         rest = self._add("Sub", values, self._mean(values, rank))
         variance = self._mean(self._add("Mul", rest, rest), rank)
@@ -120,10 +123,10 @@ class _DoubleRewriting:
 
     def _mean(self, values: str, rank: int) -> str:
         """The mean over all axes but the first two, which stay with size 1."""
-        axes = np.arange(2, rank)
+        axes = range(2, rank)
         if self._version >= _AXES_ARE_INPUT:
-            return self._add("ReduceMean", values, self._constant(axes))
-        return self._add("ReduceMean", values, axes=axes.tolist())
+            return self._add("ReduceMean", values, self._constant(np.array(axes)))
+        return self._add("ReduceMean", values, axes=axes)
 
     def _to_double(self, name: str) -> str:
         """The tensor in double precision; an input that is left out stays so."""
@@ -132,19 +135,25 @@ class _DoubleRewriting:
         return self._doubles.get(name, "")
 
     def _constant(self, values: Array | np.float64) -> str:
-        return self._add("Constant", value=self._onnx.numpy_helper.from_array(np.asarray(values)))
+        value = self._onnx.numpy_helper.from_array(np.asarray(values))
+        return self._add("Constant", value=value)
 
     def _add(
         self,
         kind: str,
         *inputs: str,
         output: str = "",
-        like: Iterable[AttributeProto] = (),
+        copied: Iterable[AttributeProto] = (),
         **attributes: Any,
     ) -> str:
-        """Add a node with these attributes, and those of ``like``; returns its output's name."""
-        output = output or f"posezoo:{next(self._numbers)}"
+        """Add a node; returns the name of its output.
+
+        Args:
+            copied: attributes of another node.
+        """
+        self._count += 1
+        output = output or f"posezoo:{self._count}"
         node = self._onnx.helper.make_node(kind, inputs, [output], **attributes)
-        node.attribute.extend(like)
+        node.attribute.extend(copied)
         self._new.append(node)
         return output
