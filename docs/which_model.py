@@ -115,7 +115,7 @@ def _asker_rows(rows: dict[str, ComparisonRow]) -> Iterator[Sequence[str]]:
         row = rows[model.full_name]
         shown = f"`{name}`" if name == model.name else f"`{name}`: {model.name}"
         has_int8 = all(offers_precision(part, Precision.FP16_INT8) for part in facts.parts)
-        state = _state(row)
+        state = _state(row, facts)
         yield (
             *(asker, shown, _published_ap(facts), _times(row.name)),
             *("yes" if has_int8 else "no", _download(facts), row.license, state),
@@ -143,14 +143,13 @@ def _download(facts: ModelFacts) -> str:
     return f"at most {most / 1e6:.0f} MB"
 
 
-def _state(row: ComparisonRow) -> str:
-    from posezoo.pages.facts.comparison import MetricSource
+def _state(row: ComparisonRow, facts: ModelFacts) -> str:
+    from rehearsal_table import DONE, read_table
 
     if row.is_opened:
         return "measured"
-    is_rehearsed = any(
-        each and each.origin is MetricSource.GENERATED for each in row.values.values()
-    )
+    rows = read_table()
+    is_rehearsed = all(rows[part.name]["run"].startswith(DONE) for part in facts.parts)
     return "rehearsed" if is_rehearsed else "declared"
 
 

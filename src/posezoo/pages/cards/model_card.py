@@ -149,10 +149,12 @@ def render_card_files(facts: ModelFacts) -> dict[str, str]:
 
 def render_model_pages(facts: ModelFacts) -> dict[str, str]:
     """A model's own pages in a registry and their image: text by path below the root."""
-    pages = {}
-    for name, text in render_card_files(facts).items():
-        folder = PICTURES if name.endswith(".svg") else facts.model.subdirectory
-        pages[f"{folder}/{name}"] = text
+    files = render_card_files(facts)
+    folder = facts.model.subdirectory
+    pages = {f"{folder}/{NAME}": files.pop(NAME)}
+    for name, text in files.items():
+        place = PICTURES if name.endswith(".svg") else folder
+        pages[f"{place}/{name}"] = text
     return pages
 
 

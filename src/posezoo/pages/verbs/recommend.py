@@ -295,10 +295,7 @@ def _lines(
     footnotes = Footnotes()
     shown = answer.first(most)
     if shown:
-        own = "your own figures first, then " if shown[0][1].is_own else ""
-        has_ap = any(row.ap for _, row in shown)
-        order = "the highest AP first, measured or as published" if has_ap else "by name"
-        yield f"{own}{order}; ? is not known:"
+        yield f"{_describe_order([row for _, row in shown])}; ? is not known:"
         yield from _table_lines(shown, footnotes)
     else:
         yield "no model is known to meet these limits"
@@ -319,6 +316,12 @@ def _lines(
         yield f"may meet the limits, but values are not known: {name_first(names, most)}"
         words = ["--pipeline", "NAME", "--people", str(limits.people), "--requests", "1"]
         yield f"measure them: {shlex.join(['posezoo', 'benchmark', *words])}"
+
+
+def _describe_order(rows: Sequence[ComparisonRow]) -> str:
+    own = "your own figures first, then " if rows[0].is_own else ""
+    has_ap = any(row.ap for row in rows)
+    return own + ("the highest AP first, measured or as published" if has_ap else "by name")
 
 
 def _table_lines(shown: Sequence[tuple[int, ComparisonRow]], footnotes: Footnotes) -> Iterator[str]:

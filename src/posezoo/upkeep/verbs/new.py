@@ -240,8 +240,7 @@ def _check_arguments(args: _NewArgs, registry: Registry) -> None:
     from posezoo.core.declarations.field_types import WORD_PATTERN
     from posezoo.core.declarations.model_yml import TASKS
     from posezoo.core.declarations.safe_names import case_folded, explain_invalid_model_name
-    from posezoo.pages.cards.card_reader import read_text
-    from posezoo.pages.spdx_licenses import find_other_license, is_license, suggest_license
+    from posezoo.pages.spdx_licenses import is_license, suggest_license
 
     reason = explain_invalid_model_name(args.name)
     if reason:
@@ -263,12 +262,19 @@ def _check_arguments(args: _NewArgs, registry: Registry) -> None:
         raise SettingsError(
             f"--task: there is no task_type {args.task!a}", hint=f"one of {', '.join(TASKS)}"
         )
-    text = args.license_text
-    if text and not text.is_file() and not is_open_pipe(text):
+    if args.license_text:
+        _check_license_text(args.license_text, args.license)
+
+
+def _check_license_text(text: Path, spdx: str) -> None:
+    from posezoo.pages.cards.card_reader import read_text
+    from posezoo.pages.spdx_licenses import find_other_license
+
+    if not text.is_file() and not is_open_pipe(text):
         raise SettingsError(f"--license_text: {text}: no such file")
-    other = find_other_license(args.license, read_text(text) or "") if text else ""
-    if other and not args.license.startswith("LicenseRef-"):
+    other = find_other_license(spdx, read_text(text) or "")
+    if other and not spdx.startswith("LicenseRef-"):
         raise SettingsError(
-            f"--license_text: {text}: is the text of {other}, not of {args.license}",
+            f"--license_text: {text}: is the text of {other}, not of {spdx}",
             hint="name the license of this text: --license SPDX",
         )
