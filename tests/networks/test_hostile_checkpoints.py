@@ -121,7 +121,7 @@ HOSTILE = {
     "a billion arrays": (lambda _: params_of([], [], count=10**9), "declares 1000000000 arrays"),
     "overlapping offsets": (
         lambda _: safetensors({"a": entry("F32", [2], 0, 8), "b": entry("F32", [2], 4, 12)}, bytes(12)),
-        "overlap",
+        "invalid offset",
     ),
 }  # fmt: skip
 
