@@ -22,7 +22,7 @@ OPEN_INPUTS = {
     "yolo_pose": (640, 480),  # Ultralytics: the longer side, imgsz=640
     "rtmo": (864, 640),  # RTMO's publishers test with a height of 640; multiples of 32
     "lifting_3d": (344, 256),  # its publisher's demo.py: the height, and multiples of 8
-    # docs/decisions/0021 compares sizes of these two.
+    # docs/accuracy.md compares sizes of these two.
     "posenet": (513, 385),
     "movenet_multipose": (352, 256),
 }

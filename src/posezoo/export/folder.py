@@ -114,7 +114,6 @@ def render_sample(model: ExportedModel) -> bytes:
 
 
 def _takes_image(model: ExportedModel) -> bool:
-    """Whether the only input is an image."""
     sides = model.inputs[0].sides
     return (len(model.inputs), sides.get("C")) == (1, 3) and sides.keys() >= {"H", "W"}
 

@@ -358,6 +358,28 @@ def require_top_down(decoder: str, model: str) -> None:
         )
 
 
+def require_detector(argument: str, decoder: str, model: str, *, is_whole: bool) -> None:
+    """Make sure that a model runs on what a detector finds, which can run on some frames only.
+
+    Args:
+        argument: the argument or flag that the user gave for it, which an error names.
+        is_whole: whether it takes the whole image instead.
+
+    Raises:
+        InferenceError: no detector runs.
+    """
+    if find_decoder(decoder).approach != "top-down":
+        raise InferenceError(
+            f"{argument}: {model} finds people itself, without a detector of its own",
+            hint=f"leave out {argument}",
+        )
+    if is_whole:
+        raise InferenceError(
+            f"{argument} needs a detector, and {model} runs without one",
+            hint="name a detector, such as nanodet-g",
+        )
+
+
 def require_named_decoder(name: str | None, model: Model) -> None:
     """Make sure that a model has the decoder that the user named; None if none was named.
 

@@ -418,6 +418,16 @@ def best_first(scores: Array, is_chosen: Bools) -> NDArray[np.intp]:
     return chosen[sort_descending(scores[chosen])]
 
 
+def best_people(scores: Array, min_score: float, *values: Array) -> NDArray[np.intp]:
+    """The places of the people, highest score first: of scores above 0, and this or more, with
+    values, (N, ...) each, that are all finite.
+    """
+    is_person = (scores >= min_score) & (scores > 0)
+    for each in values:
+        is_person &= np.isfinite(each).reshape(len(each), -1).all(axis=1)
+    return best_first(scores, is_person)
+
+
 def bounding_box(keypoints: Floats, size: tuple[int, int]) -> tuple[float, float, float, float]:
     """The box around all keypoints with a score of ``MIN_SCORE`` or more, clipped to an image of
     this size.

@@ -424,7 +424,6 @@ def _shrink(part: Image, scales: tuple[float, float]) -> Image:
 
 
 def _reduce(part: Image, across: int, down: int, interpolation: int) -> Image:
-    """An image whose sides are divided by these numbers."""
     width, height = image_size(part)
     sides = max(1, width // across), max(1, height // down)
     reduced: Image = import_cv2().resize(part, sides, interpolation=interpolation)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from math import nan
+from typing import Annotated
 
 import numpy as np
 
@@ -23,9 +24,9 @@ from posezoo.poses.decoder_type import (
     DecoderGraph,
     Maps,
     Positive,
+    Range,
     Shape,
     TopDownDecoder,
-    check_option,
     declare_outputs,
 )
 from posezoo.poses.keypoints import Pose, create_poses, flip_order_of
@@ -45,14 +46,10 @@ class SimccOptions(TopDownOptions):
             meters; the default is RTMW3D's.
     """
 
-    split: float = 2.0
+    split: Annotated[float, Range("above 0 to 100", lambda value: 0 < value <= 100)] = 2.0
     flip: bool = False
     z_range: Positive = 2.1744869
     skeleton: Skeleton | None = None
-
-    def __post_init__(self) -> None:
-        TopDownOptions.__post_init__(self)
-        check_option(self, "above 0 to 100", lambda value: 0 < value <= 100, "split")
 
     @property
     def crop(self) -> CropFunction:

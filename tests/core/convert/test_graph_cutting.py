@@ -7,7 +7,7 @@ from onnx import TensorProto, helper
 
 from fakes import graphs
 from fakes.conversion import convert_model, plan_conversion
-from fakes.graphs import pair, words
+from fakes.graphs import words
 from fakes.network import HEIGHT, WIDTH, downloaded, network, saved_model, source_file, spec_of
 from fakes.when_used import import_when_used
 from posezoo.core.convert.graph_cutting import cut_outputs, to_frozen_array
@@ -170,14 +170,6 @@ def test_the_ir_takes_the_requested_layout(tmp_path):
     x = image((1, HEIGHT, WIDTH, 3))
     prepared = (x[..., ::-1] - np.float32([1, 2, 3])).transpose(0, 3, 1, 2)
     expected = by_onnx_runtime(content, ["pafs"], image=np.ascontiguousarray(prepared))
-    assert close(infer(ir, x)["pafs"], expected["pafs"])
-
-
-def test_one_scale_divides_all(tmp_path):
-    content = network("onnx")
-    ir = converted(*model(content, tmp_path, "--input=image", "--scale=255"), self_check=False)
-    x = image(NETWORKS_SHAPE)
-    expected = by_onnx_runtime(content, ["pafs"], image=x / np.float32(255))
     assert close(infer(ir, x)["pafs"], expected["pafs"])
 
 
@@ -381,31 +373,6 @@ def test_layouts_of_different_letters_are_refused_where_they_stand(tmp_path):
             "--layout=nchw->nhw",
             inputs=(Input("image", NETWORKS_SHAPE, ""),),
         )
-
-
-def test_a_tflite_network_may_end_at_an_inner_tensor(tmp_path):
-    """Its name is one that OpenVINO forgets while it reads."""
-    ir = converted(*model(network("tflite"), tmp_path, "--input=image", "--output=features"))
-    assert [port.any_name for port in ir.outputs] == ["features"]
-    x = image((1, HEIGHT, WIDTH, 3))
-    shown = onnx.load_from_string(network("onnx"))
-    shown.graph.output.append(helper.make_tensor_value_info("features", TensorProto.FLOAT, None))
-    turned = np.ascontiguousarray(x.transpose(0, 3, 1, 2))
-    expected = by_onnx_runtime(shown.SerializeToString(), ["features"], image=turned)["features"]
-    assert close(infer(ir, x)["features"].transpose(0, 3, 1, 2), expected)
-
-
-def test_a_declaration_for_all_inputs_is_used_for_each(tmp_path):
-    content = pair()
-    ir = converted(*model(content, tmp_path, "--scale=2", "--reverse_input_channels"))
-    left, right = image((1, 3, 4, 6), 1), image((1, 3, 4, 6), 2)
-    turned = {
-        name: np.ascontiguousarray(each[:, ::-1] / 2)
-        for name, each in (("left", left), ("right", right))
-    }
-    assert close(
-        infer(ir, left, right)["more"], by_onnx_runtime(content, ["more"], **turned)["more"]
-    )
 
 
 def test_integer_inputs_that_select_rows_are_checked_with_valid_rows(tmp_path):

@@ -6,7 +6,6 @@ import pytest
 
 from fakes.bad_files import ALL
 from fakes.command import assert_success, posezoo, run_process
-from fakes.server import Server
 from fakes.zoo import declared_file, model_yml, write_model
 
 #: One of each family of mistakes.
@@ -34,12 +33,6 @@ def errors_of(ended):
 
 
 @pytest.fixture
-def server():
-    with Server() as server:
-        yield server
-
-
-@pytest.fixture
 def root(tmp_path):
     """A registry with one good model, whose file lies on this machine."""
     original = tmp_path / "net.tflite"
@@ -64,14 +57,6 @@ def test_each_bad_file_is_one_line_in_a_small_process(root, tmp_path):
         assert ALL[name].problem in line
     assert all(line.isprintable() for line in ended.stderr.splitlines())
     assert int((tmp_path / "measured").read_text()) / 1024 < MOST_MIB
-
-
-def test_a_bad_file_alone_is_an_error(root):
-    write_model(root, "bad", ALL["null"].content)
-    ended = posezoo("list", "--models_dir", root)
-    assert ended.returncode == 1
-    (line,) = errors_of(ended)
-    assert line.startswith(f"error: {root}/public/bad/model.yml:")
 
 
 @pytest.mark.slow

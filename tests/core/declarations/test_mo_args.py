@@ -46,12 +46,6 @@ def test_means_are_read_in_every_form_that_is_found(text):
     assert image.mean == (1.5, 2.0, 3.0)
 
 
-def test_one_value_stands_for_all_channels():
-    (image,) = read("--mean_values=image[127.5]", "--scale_values=image[128]").inputs
-    assert image.mean == (127.5, 127.5, 127.5)
-    assert image.scale == (128.0, 128.0, 128.0)
-
-
 def test_one_value_stays_one_where_the_channels_are_not_known():
     (image,) = read("--input=data", "--scale_values=data[128]", inputs=()).inputs
     assert image == Input("data", (), "", scale=(128.0,))

@@ -20,14 +20,6 @@ def test_entries_lie_where_open_model_zoo_looks_for_them():
     assert entry_path(Digest("sha384", "ab" + "c" * 94)) == "1/ab/" + "c" * 94
 
 
-def test_what_came_from_a_source_is_put_into_the_cache(server, fetch, tmp_path):
-    file = served(server)
-    fetch(file, cache=tmp_path / "cache")
-    kept = tmp_path / "cache" / entry_path(file.checksum)
-    assert kept.read_bytes() == WEIGHTS
-    assert list((tmp_path / "cache" / "1" / "staging").iterdir()) == []
-
-
 def test_the_second_time_it_comes_from_the_cache(server, fetch, tmp_path):
     file = net_at(server.serve("n", WEIGHTS))
     fetch(file, cache=tmp_path / "cache").unlink()
@@ -82,13 +74,6 @@ def test_the_address_of_a_mirror_may_begin_with_a_drive_of_windows(fetch, tmp_pa
     file = net_at()
     put(tmp_path / "C:" / "a mirror", WEIGHTS, file)
     assert fetch(file, mirrors=("file:///C:/a%20mirror",)).read_bytes() == WEIGHTS
-
-
-def test_a_cache_is_a_mirror(server, fetch, tmp_path):
-    file = served(server)
-    fetch(file, cache=tmp_path / "cache").unlink()
-    fetch(net_at(), mirrors=(str(tmp_path / "cache"),))
-    assert origin_of(fetch) == str(tmp_path / "cache")
 
 
 @pytest.mark.parametrize("slash", ["", "/"])

@@ -1,6 +1,5 @@
 import hashlib
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -106,23 +105,6 @@ def test_a_downloaded_file_is_not_hashed_again(server, fetch):
     assert fetch.events[-1] == FileUpToDate("pose", "net.tflite")
 
 
-def test_a_bad_file_is_replaced_by_a_good_one(server, fetch):
-    fetch.folder.mkdir()
-    (fetch.folder / "net.tflite").write_bytes(WEIGHTS[:-1])
-    assert fetch(served(server)).read_bytes() == WEIGHTS
-
-
-@pytest.mark.parametrize(
-    "faults", [{"status": [404]}, {"wrong_byte": 1}, {"cut_at": 7}, {"length": 9}]
-)
-def test_an_old_file_survives_everything_that_goes_wrong(server, fetch, faults):
-    fetch.folder.mkdir()
-    (fetch.folder / "net.tflite").write_bytes(b"of last year")
-    with pytest.raises(DownloadError):
-        fetch(served(server, **faults), attempts=1)
-    assert (fetch.folder / "net.tflite").read_bytes() == b"of last year"
-
-
 def test_sources_are_asked_in_their_order(server, fetch):
     failed = server.serve("moved", WEIGHTS, status=[404])
     wrong = server.serve("changed", WEIGHTS, wrong_byte=0)
@@ -167,11 +149,6 @@ def test_a_file_without_sources_says_so(fetch):
     assert "--mirror DIR" in caught.value.hint
 
 
-def test_folders_on_the_way_are_made(server, fetch):
-    target = fetch(declared("FP16/net.xml", WEIGHTS, server.serve("n", WEIGHTS)))
-    assert target == fetch.folder / "FP16" / "net.xml"
-
-
 @pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
 def test_the_umask_decides_who_may_read(server, fetch, tmp_path, mask, mode):
     file = served(server)
@@ -183,18 +160,6 @@ def test_the_umask_decides_who_may_read(server, fetch, tmp_path, mask, mode):
     kept = next((tmp_path / "cache" / "1").glob("??/*"))
     assert target.stat().st_mode & 0o777 == mode
     assert kept.stat().st_mode & 0o777 == mode
-
-
-def test_a_file_source_is_read_relative_to_the_model_yml(fetch):
-    fetch.folder.mkdir()
-    (fetch.folder / "original.bin").write_bytes(WEIGHTS)
-    assert fetch(net_at(FileSource(Path("original.bin")))).read_bytes() == WEIGHTS
-
-
-def test_a_file_source_may_be_absolute(fetch, tmp_path):
-    (tmp_path / "original.bin").write_bytes(WEIGHTS)
-    source = FileSource(tmp_path / "original.bin")
-    assert fetch(net_at(source)).read_bytes() == WEIGHTS
 
 
 def test_a_file_source_that_is_not_there_is_named(fetch, tmp_path):
@@ -216,39 +181,10 @@ def test_a_file_that_has_grown_is_refused(fetch, tmp_path):
         fetch(net_at(FileSource(tmp_path / "original.bin")))
 
 
-def test_a_killed_run_leaves_no_false_file_and_the_next_one_cleans_up(server, fetch):
-    file = served(server, hang_at=1000, times=1)
-    child = start_child(file, fetch.folder)
-    part = fetch.folder / ".net.tflite.part"
-    wait_until(lambda: part.exists() and part.stat().st_size == 1000)
-    child.send_signal(signal.SIGKILL)
-    child.communicate(timeout=HANG_S)
-    # On Windows, the guard of the part is a file, too.
-    assert set(fetch.left()) - {"..net.tflite.part.guard"} == {".net.tflite.part"}
-    assert fetch(file).read_bytes() == WEIGHTS
-    assert fetch.left() == ["net.tflite"]
-
-
-def test_a_longer_part_of_a_killed_run_leaves_no_tail(server, fetch):
-    fetch.folder.mkdir()
-    (fetch.folder / ".net.tflite.part").write_bytes(bytes(9999))
-    assert fetch(served(server)).read_bytes() == WEIGHTS
-
-
 def test_a_second_attempt_starts_with_an_empty_part(server, fetch):
     longer = server.serve("longer", WEIGHTS + b"!", chunked=True)
     file = declared("net.tflite", WEIGHTS[:1000], longer, server.serve("right", WEIGHTS[:1000]))
     assert fetch(file).read_bytes() == WEIGHTS[:1000]
-
-
-def test_an_interrupted_run_leaves_what_it_has_to_the_next_one(server, fetch):
-    file = served(server, hang_at=1000)
-    child = start_child(file, fetch.folder)
-    part = fetch.folder / ".net.tflite.part"
-    wait_until(lambda: part.exists() and part.stat().st_size == 1000)
-    child.send_signal(signal.SIGINT)
-    child.communicate(timeout=HANG_S)
-    assert part.read_bytes() == WEIGHTS[:1000]
 
 
 def test_bytes_that_are_written_but_not_counted_when_a_run_is_interrupted_are_kept(
@@ -378,13 +314,6 @@ def test_a_full_disk_is_named_and_asks_no_further_source(server, fetch, disk):
     assert fetch.events[-1] == FileDownloadFinished(
         "pose", "net.tflite", False, caught.value.problem
     )
-
-
-def test_a_full_cache_costs_a_warning(server, fetch, disk):
-    weights = WEIGHTS * 64
-    fetch(declared("net.tflite", weights, server.serve("n", weights)), cache=disk / "cache")
-    assert "the cache cannot be written: No space left on device" in fetch.warnings
-    assert [path for path in disk.rglob("*") if path.is_file()] == []
 
 
 def test_a_read_only_folder_is_named(server, fetch, disk):

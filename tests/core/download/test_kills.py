@@ -144,11 +144,3 @@ def test_kills_at_random_moments_leave_nothing_wrong_and_nothing_behind(place, p
 
 def over(runs):
     return all(run.poll() is not None for run in runs)
-
-
-@pytest.mark.slow
-def test_two_processes_at_once_fetch_each_file_once(place):
-    runs = [place.start(), place.start()]
-    assert [run.wait(timeout=60) for run in runs] == [0, 0]
-    place.holds_all_and_nothing_else()
-    assert len(place.server.requests) == MODELS * FILES

@@ -147,15 +147,6 @@ def test_a_task_file_and_a_packed_data_file_are_unpacked_once(tmp_path, fetch):
     assert done(fetch(spec)) == []
 
 
-def test_a_second_run_has_nothing_to_do_even_without_a_source(spec, fetch, tmp_path):
-    fetch(spec)
-    (tmp_path / "run.py").unlink()
-    (tmp_path / "sub-net.zip").unlink()
-    told = fetch(spec)
-    assert done(told) == []
-    assert told[-1] == PostprocessingFinished("pose", True)
-
-
 @pytest.mark.parametrize("name", ["sub/net.pb", "run.py", "sub/code/util.py"])
 @pytest.mark.parametrize(
     "damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"other")]
@@ -365,39 +356,3 @@ def test_the_steps_of_files_that_were_left_out_are_left_out(tmp_path, fetch):
     steps = tuple(RegexReplace(file.name, "wget", "nothing") for file in files)
     told = fetch(replace(model(*files), postprocessing=steps), precisions={"FP16"})
     assert done(told) == [("replace_text", "FP16/a.py")]
-
-
-def test_an_archive_that_was_removed_after_it_was_unpacked_is_not_downloaded_again(
-    spec, fetch, tmp_path
-):
-    fetch(spec)
-    folder = tmp_path / "out" / "public" / "pose"
-    (folder / "sub" / "net.zip").unlink()
-    told = fetch(spec)
-    assert done(told) == []
-    assert [event.model_file for event in told if isinstance(event, FileUpToDate)] == [
-        "sub/net.zip",
-        "run.py",
-    ]
-    assert not (folder / "sub" / "net.zip").exists()
-    (planned, _) = plan_download(
-        spec, ModelLayout(tmp_path / "out", tmp_path / "out"), DownloadOptions(None)
-    )
-    assert planned.origin is FileOrigin.HERE
-
-
-def test_a_removed_archive_comes_again_where_what_it_held_is_gone_or_it_is_another_one(
-    spec, fetch, tmp_path
-):
-    fetch(spec)
-    folder = tmp_path / "out" / "public" / "pose"
-    (folder / "sub" / "net.zip").unlink()
-    (folder / "sub" / "net.pb").unlink()
-    assert ("unpack", "sub/net.zip") in done(fetch(spec))
-    assert (folder / "sub" / "net.pb").read_bytes() == b"graph"
-    (folder / "sub" / "net.zip").unlink()
-    other = zipped(net_pb=b"a newer graph", code__util_py=SCRIPT)
-    (tmp_path / "newer").write_bytes(other)
-    newer = declared("sub/net.zip", other, FileSource(tmp_path / "newer"))
-    fetch(replace(spec, files=(newer, spec.files[1])))
-    assert (folder / "sub" / "net.pb").read_bytes() == b"a newer graph"

@@ -6,21 +6,14 @@ from dataclasses import replace
 import pytest
 
 from fakes.files import declared, model, put
-from fakes.server import Server
 from posezoo.core.download.model_download import download_model
 from posezoo.core.download.options import DownloadOptions
-from posezoo.core.download.provenance_json import NAME, redact_url
+from posezoo.core.download.provenance_json import NAME
 from posezoo.core.errors import DownloadError
 from posezoo.core.events import WarningIssued
 from posezoo.core.layout import ModelLayout
 
 BODY = b"weights" * 1000
-
-
-@pytest.fixture
-def server():
-    with Server() as server:
-        yield server
 
 
 def served_model(server):
@@ -130,10 +123,6 @@ def test_a_variant_has_a_record_of_its_own(server, tmp_path):
     download_model(variant, layout, DownloadOptions(None))
     assert record(layout, variant)["model"] == "pose@ccd2"
     assert not layout.model_download_dir(spec).exists()
-
-
-def test_what_is_shown_of_an_address_is_its_place_alone():
-    assert redact_url("https://ann:x@host:8443/a/b?sig=1#top") == "https://host:8443/a/b"
 
 
 def test_what_a_killed_run_left_beside_it_is_removed(server, tmp_path):

@@ -11,7 +11,7 @@ from posezoo.core.declarations.model import Digest, SourceFile
 from posezoo.core.declarations.sources import HttpSource
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.errors import ArchiveError, DigestError, SourceError
-from posezoo.core.events import FileDownloadProgress, WarningIssued
+from posezoo.core.events import WarningIssued
 from posezoo.measure.published_datasets import (
     DATASETS,
     DatasetArchive,
@@ -101,16 +101,6 @@ def test_what_is_there_does_not_come_again_and_what_is_gone_does(server, get):
     assert (get.folder / "val" / "2.jpg").exists()
 
 
-def test_a_broken_connection_is_resumed_where_it_broke(server, get):
-    url = server.serve("val.zip", PHOTOS, cut_at=30_000, times=2, ranges=True)
-    get(dataset(("val.zip", PHOTOS, "val/", [url])))
-    requested = [request.headers["Range"] for request in server.requests]
-    assert requested == [None, "bytes=30000-", "bytes=60000-"]
-    sizes = [event.size for event in get.told if isinstance(event, FileDownloadProgress)]
-    assert sizes == sorted(sizes)
-    assert f"after 30000 of {len(PHOTOS)} bytes" in get.warnings
-
-
 def test_the_next_run_goes_on_with_what_the_last_one_left(server, get):
     url = server.serve("val.zip", PHOTOS, cut_at=30_000, status=[200, 500], ranges=True)
     requested = dataset(("val.zip", PHOTOS, "val/", [url]))
@@ -120,20 +110,6 @@ def test_the_next_run_goes_on_with_what_the_last_one_left(server, get):
     get(requested, attempts=5)
     assert server.requests[2].headers["Range"] == "bytes=30000-"
     assert (get.folder / "val" / "1.jpg").read_bytes() == NOISE
-
-
-def test_a_server_that_gives_whole_files_only_begins_again(server, get):
-    url = server.serve("val.zip", PHOTOS, cut_at=30_000, times=1)
-    get(dataset(("val.zip", PHOTOS, "val/", [url])))
-    assert (get.folder / "val" / "1.jpg").read_bytes() == NOISE
-
-
-def test_another_address_goes_on_with_what_the_first_one_gave(server, get):
-    first = server.serve("a.zip", PHOTOS, cut_at=40_000, status=[200, 404])
-    second = server.serve("b.zip", PHOTOS, ranges=True)
-    get(dataset(("val.zip", PHOTOS, "val/", [first, second])), attempts=1)
-    assert server.requests[-1].headers["Range"] == "bytes=40000-"
-    assert (get.folder / "val" / "2.jpg").exists()
 
 
 def test_other_bytes_than_expected_are_not_unpacked_and_do_not_come_back(server, get):

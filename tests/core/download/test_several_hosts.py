@@ -43,12 +43,6 @@ def other():
 
 
 @pytest.fixture
-def third():
-    with Server() as server:
-        yield server
-
-
-@pytest.fixture
 def silent():
     """The address of a host that accepts a connection, and never says a word."""
     with closing(socket.create_server(("127.0.0.1", 0))) as listening:

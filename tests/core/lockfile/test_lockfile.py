@@ -48,14 +48,6 @@ def test_an_entry_is_one_line_and_lines_are_sorted(tmp_path):
     }  # fmt: skip
 
 
-def test_two_runs_on_one_lock_keep_each_others_entries(tmp_path):
-    first, second = (LockFile(tmp_path / "posezoo.lock") for _ in range(2))
-    assert first.with_pins(SPEC) == second.with_pins(SPEC) == SPEC  # both have read it
-    first.record_first_use(SPEC, LOOSE, 5, ONE)
-    second.record_first_use(model(LOOSE, name="able"), LOOSE, 6, TWO)
-    assert LockFile(tmp_path / "posezoo.lock").with_pins(SPEC).files[0].checksum == ONE
-
-
 def test_other_bytes_at_a_second_first_use_are_refused(tmp_path):
     LockFile(tmp_path / "posezoo.lock").record_first_use(SPEC, LOOSE, 5, ONE)
     with pytest.raises(

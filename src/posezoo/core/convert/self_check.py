@@ -794,7 +794,6 @@ def _compare_most(pairs: _Pairs, draws: _Pairs) -> OutputDifference:
 
 
 def _find_largest(pairs: Iterable[tuple[Array, Array]], measure: str) -> float:
-    """The largest difference by a measure."""
     # np.max instead of max, because it returns nan if there is one.
     return float(np.max([compute_difference(*pair, measure) for pair in pairs]))
 
