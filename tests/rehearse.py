@@ -214,7 +214,7 @@ class Rehearsal:
             if files is None:
                 files = generate_files(part, self.folder, mirror, self.photo.boxes)
                 words = share_of_published(part, files)
-            if self.own:
+            if self.own and part.name == self.spec.name:
                 self.own.with_suffix(".onnx").write_bytes(*files.values())
             else:
                 self.world.publish(part, files)
@@ -284,7 +284,8 @@ class Rehearsal:
         words = self.name, "--to", "folder", out
         cell, printed = self.ask("export", *words, "--decode")
         if ANY_BATCH in printed:
-            fixed = "--input_shape", "[1,3,640,640]"
+            shape = ",".join(map(str, self.spec.inputs[0].shape))
+            fixed = "--input_shape", f"[{shape}]"
             self.convert(*fixed)
             cell = self.ask("export", *words, "--decode")[0]
             cell = cell.replace(DONE, f"{DONE}, after convert {' '.join(fixed)}")
@@ -303,13 +304,15 @@ class Rehearsal:
     def ask(self, verb: str, *words: object) -> tuple[str, str]:
         """Run a verb as a user would; returns the words of its cell, and what it printed."""
         places = ["--models_dir", self.world.models, "--weights_dir", self.folder / "out"]
-        if self.own:  # these flags are for models
-            return self.call(verb, [sys.executable, "-m", "posezoo", verb, *words])
+        if self.own:  # these flags are for models; its detector is one
+            has_registry = verb != "convert" and self.world.models.exists()
+            environ = {"POSEZOO_MODELS_DIR": str(self.world.models)} if has_registry else {}
+            return self.call(verb, [sys.executable, "-m", "posezoo", verb, *words], **environ)
         trust = ["--trust_on_first_use", "--lock", self.folder / "posezoo.lock"]
         trust += ["--allow_upstream_code"] if self.spec.has_pre_convert else []
         return self.call(verb, [sys.executable, "-m", "posezoo", verb, *words, *places, *trust])
 
-    def call(self, step: str, command: Sequence[object]) -> tuple[str, str]:
+    def call(self, step: str, command: Sequence[object], **environ: str) -> tuple[str, str]:
         """Run a program; returns the words of its cell, and what it printed."""
         try:
             ended = subprocess.run(
@@ -319,6 +322,7 @@ class Rehearsal:
                 timeout=LIMIT_S,
                 check=False,
                 cwd=self.folder,
+                env={**os.environ, **environ},
             )
         except subprocess.TimeoutExpired:
             return f"{NOT_RUN}it takes more than {LIMIT_S} s", ""

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from fakes.command import posezoo, succeeded
 from fakes.processor import needs_vnni
 from fakes.published_models import MEAN, SCALE, Place, place_of
 from fakes.when_used import import_when_used
@@ -132,14 +133,14 @@ def test_rtmposes_decoder_can_be_in_the_graph(rtmpose, tmp_path):
 
 
 @pytest.mark.slow
-def test_rtmw3d_finds_depths_in_meters_that_do_not_depend_on_the_size_of_a_person(place, tmp_path):
+def test_rtmw3d_finds_depths_in_meters_that_do_not_depend_on_the_size_of_a_person(tmp_path):
     """Of a small network with its outputs; `pose.z` of other models is in pixels, and grows with the person."""
     names = ["output", "1554", "1556"]
-    onnx = rtmpose_network.rtmpose_onnx(tmp_path, "t", 133, 384, 288, names)
-    place.publish("rtmw3d-x", onnx)
-    lock = ("--lock", tmp_path / "posezoo.lock", "--trust_on_first_use")
-    place.run("get", "rtmw3d-x", "-o", place.out, "--precisions", "FP32", *lock)
-    estimator = load(place.ir("rtmw3d-x"), detector=None)
+    onnx = tmp_path / "rtmw3d.onnx"
+    onnx.write_bytes(rtmpose_network.rtmpose_onnx(tmp_path, "t", 133, 384, 288, names))
+    xml = tmp_path / "rtmw3d.xml"
+    succeeded(posezoo("convert", onnx, "--as", "rtmw3d-x", "-o", xml))
+    estimator = load(xml, detector=None)
     image = np.random.default_rng(1).integers(0, 256, (384, 288, 3), np.uint8)
     box = (28.8, 38.4, 259.2, 345.6)  # with the margin, the whole image
     large = cv2.resize(image, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
